@@ -1,0 +1,1 @@
+//! mailferry polls POP3 maildrops and hands every message, once, to a sink.

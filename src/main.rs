@@ -1,0 +1,3 @@
+//! The mailferry binary.
+
+fn main() {}
