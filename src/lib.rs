@@ -1,1 +1,6 @@
 //! mailferry polls POP3 maildrops and hands every message, once, to a sink.
+
+pub mod mail;
+pub mod seen;
+pub mod sink;
+pub mod spool;

@@ -1,0 +1,75 @@
+//! The name of an account: the key of its records, and a word in every log line.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::mail::limits;
+
+/// The configured name of one account: `[account.NAME]`.
+///
+/// It is the key of the account's seen records, so that a server may change its host name without
+/// its mail being fetched again. 1 to 64 of `A-Z a-z 0-9 . _ @ + -`, and no `.` or `-` at the front:
+/// such a name is safe in a log line, a file name and a metric label.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountName(Arc<str>);
+
+/// Why a text cannot be the name of an account.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "an account's name is 1 to {max} of A-Z a-z 0-9 . _ @ + - and begins with a letter, a digit or _",
+    max = limits::ACCOUNT_NAME_OCTETS_MAX
+)]
+pub struct InvalidAccountName;
+
+impl AccountName {
+    /// Checks and takes a name.
+    ///
+    /// # Errors
+    /// [`InvalidAccountName`] when a character or the length is not allowed.
+    pub fn new(name: &str) -> Result<Self, InvalidAccountName> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._@+-".contains(&b);
+        let first = name.bytes().next().ok_or(InvalidAccountName)?;
+        if name.len() > limits::ACCOUNT_NAME_OCTETS_MAX
+            || !(first.is_ascii_alphanumeric() || first == b'_')
+            || !name.bytes().all(allowed)
+        {
+            return Err(InvalidAccountName);
+        }
+        Ok(Self(name.into()))
+    }
+
+    /// The name as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_what_is_safe_everywhere_and_refuses_the_rest() {
+        for good in ["work", "jane@example.org", "a", "_x", "a+b-c.d"] {
+            assert!(AccountName::new(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            ".hidden",
+            "-v",
+            "a b",
+            "a/b",
+            "ä",
+            "a\n",
+            &"x".repeat(65),
+        ] {
+            assert_eq!(AccountName::new(bad), Err(InvalidAccountName), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Every bound in the house: unit last in the name, and why this number.
+
+/// The name of an account: long enough for any address in use as a name, short enough for a log line.
+pub const ACCOUNT_NAME_OCTETS_MAX: usize = 64;
+
+/// A unique-id. RFC 1939 says 70; servers send more, and none was seen above a few hundred.
+pub const UNIQUE_ID_OCTETS_MAX: usize = 1024;
+
+/// An envelope address. RFC 5321 section 4.5.3.1.3 says 256; real return paths (VERP, SRS) grow beyond that.
+pub const ADDRESS_OCTETS_MAX: usize = 512;
+
+/// How much of a foreign text is shown: enough for any honest reply (RFC 1939 section 3 allows 512 octets).
+pub const SHOWN_CHARACTERS_MAX: usize = 512;
+
+/// A status line. RFC 1939 section 3 says 512 octets; 8 KiB tolerates chatty servers, above it is an attack.
+pub const STATUS_LINE_OCTETS_MAX: usize = 8 * 1024;
+
+/// A line of a UIDL, LIST or CAPA reply: a unique-id, a number, and room for servers that append words.
+pub const LISTING_LINE_OCTETS_MAX: usize = 4 * 1024;
+
+/// Messages in one listing. Twice the largest maildrop ever heard of; bounds memory against a listing that never ends.
+pub const LISTING_ENTRIES_MAX: usize = 2_000_000;
+
+/// Octets of one UIDL or LIST reply: an endless listing of short or malformed lines stops here.
+pub const LISTING_OCTETS_MAX: u64 = 256 * 1024 * 1024;
+
+/// Lines of one CAPA reply; servers announce about twenty.
+pub const CAPABILITY_LINES_MAX: usize = 256;
+
+/// A command line including CRLF (RFC 2449 section 4).
+pub const COMMAND_LINE_OCTETS_MAX: usize = 255;
+
+/// A SASL challenge: error reports of bearer mechanisms reach several KiB.
+pub const CHALLENGE_OCTETS_MAX: usize = 64 * 1024;
+
+/// Commands waiting for their replies in one session, DELEs included.
+pub const PIPELINE_COMMANDS_MAX: usize = 128;
+
+/// Octets of messages asked for and not yet arrived: fills a line of 1 Gbit/s with 50 ms both ways about once.
+pub const PIPELINE_OCTETS_MAX: u64 = 4 * 1024 * 1024;
+
+/// A message up to this size stays in memory; a larger one goes to an unlinked file.
+pub const SPOOL_MESSAGE_MEMORY_OCTETS_MAX: usize = 256 * 1024;
+
+/// Memory of all spooled messages of the agent together.
+pub const SPOOL_MEMORY_OCTETS_MAX: usize = 16 * 1024 * 1024;
+
+/// Room reserved for a message before its RETR is sent, at the least: sizes lie, and most messages are smaller.
+pub const SPOOL_RESERVATION_OCTETS_MIN: usize = 64 * 1024;
+
+/// How much of a message is searched for its header.
+pub const HEADER_OCTETS_MAX: usize = 256 * 1024;
+
+/// Output of an MDA that is kept for the log; the rest is read and dropped.
+pub const MDA_OUTPUT_OCTETS_MAX: usize = 4 * 1024;
+
+/// A reply line of a relay. RFC 5321 section 4.5.3.1.5 says 512; above 8 KiB it is an attack.
+pub const SMTP_REPLY_LINE_OCTETS_MAX: usize = 8 * 1024;
+
+/// Listed messages above which an account without any record is held until the operator says what to do.
+pub const FIRST_RUN_MESSAGES_MAX: usize = 500;
+
+/// Refused messages in a row, at one destination, that mean the destination is ill and not the messages.
+pub const REFUSED_IN_A_ROW_MAX: u32 = 5;
+
+/// Tries before a message that keeps being refused for now is quarantined.
+pub const TRIES_MAX: u32 = 20;
+
+/// Sessions that ended inside one message before it is deferred and retrieved last.
+pub const STRIKES_MAX: u32 = 2;
+
+/// `-ERR` to RETR in a row that end the session: the server is ill, not the messages.
+pub const RETR_ERRORS_IN_A_ROW_MAX: u32 = 10;
+
+/// Seconds to connect, all addresses of a host together.
+pub const CONNECT_SECONDS_MAX: u64 = 30;
+
+/// Seconds for a TLS handshake.
+pub const HANDSHAKE_SECONDS_MAX: u64 = 30;
+
+/// Seconds for the reply to one command. UIDL of a huge maildrop takes Dovecot minutes when its index is cold.
+pub const REPLY_SECONDS_MAX: u64 = 180;
+
+/// Seconds without a single octet inside a multi-line reply.
+pub const STALL_SECONDS_MAX: u64 = 120;
+
+/// Seconds between NOOPs while sinks work (RFC 1939 section 3: a server may hang up after ten idle minutes).
+pub const NOOP_SECONDS: u64 = 120;
+
+/// Seconds a whole session may take: a server that sends one octet every nine seconds ends here.
+pub const SESSION_SECONDS_MAX: u64 = 4 * 3600;

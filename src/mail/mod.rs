@@ -1,0 +1,25 @@
+//! What are the words? The nouns every room shares, as plain values.
+//!
+//! This room knows nobody: no clock, no socket, no file, no log. Each word is the RFC's, or there is none.
+
+mod account;
+mod digest;
+mod envelope;
+pub mod limits;
+mod listing;
+mod origin;
+mod policy;
+mod secret;
+pub mod text;
+mod time;
+mod unique_id;
+
+pub use account::{AccountName, InvalidAccountName};
+pub use digest::Digest;
+pub use envelope::{Envelope, InvalidAddress, Recipient, Sender};
+pub use listing::{Entry, Listing};
+pub use origin::Origin;
+pub use policy::{FirstRun, PollLimits, Retention, TlsMode};
+pub use secret::Secret;
+pub use time::{Clock, Timestamp};
+pub use unique_id::{InvalidUniqueId, UniqueId};

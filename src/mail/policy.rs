@@ -1,0 +1,55 @@
+//! The operator's wishes as plain values.
+
+/// What happens on the server after delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// Everything stays.
+    Keep,
+    /// A message goes as soon as its delivery is recorded.
+    Delete,
+    /// A message goes this many seconds after its delivery.
+    DeleteAfter {
+        /// Age from delivery, in seconds.
+        seconds: u64,
+    },
+}
+
+impl Retention {
+    /// Whether this retention ever deletes.
+    pub const fn deletes(self) -> bool {
+        !matches!(self, Self::Keep)
+    }
+}
+
+/// What to do with an account that has no record yet and lists many messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FirstRun {
+    /// Hold the account above [`crate::mail::limits::FIRST_RUN_MESSAGES_MAX`]: a lost volume must not flood a mailbox.
+    Ask,
+    /// Retrieve everything.
+    All,
+    /// Mark everything as seen, retrieve only what comes later.
+    Skip,
+}
+
+/// How the connection is protected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TlsMode {
+    /// TLS from the first octet (RFC 8314 section 3).
+    Implicit,
+    /// STLS (RFC 2595) or STARTTLS (RFC 3207), required: without it nothing is sent.
+    StartTls,
+    /// No TLS.
+    None,
+}
+
+/// How much one poll may retrieve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PollLimits {
+    /// Messages larger than this, in octets, stay on the server.
+    pub message_octets_max: u64,
+    /// At most this many retrievals a poll.
+    pub messages_max: Option<u64>,
+    /// At most this many octets retrieved a poll.
+    pub octets_max: Option<u64>,
+}

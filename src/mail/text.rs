@@ -1,0 +1,90 @@
+//! Text from outside, made safe to show: escaped and cut.
+
+use std::fmt;
+
+use crate::mail::limits;
+
+/// Shows bytes that a server, a message or an MDA said: control characters (C0, DEL, C1), direction marks,
+/// line and paragraph separators and what is not UTF-8 are escaped, and the whole is cut at
+/// [`limits::SHOWN_CHARACTERS_MAX`] characters with the length noted.
+pub struct Shown<'a>(&'a [u8]);
+
+impl<'a> Shown<'a> {
+    /// Wraps bytes for display.
+    pub fn new<B: AsRef<[u8]> + ?Sized>(bytes: &'a B) -> Self {
+        Self(bytes.as_ref())
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+
+        let mut room = limits::SHOWN_CHARACTERS_MAX;
+        for chunk in self.0.utf8_chunks() {
+            for c in chunk.valid().chars() {
+                let escaped = is_hostile(c);
+                let width = if escaped { escape_width(c) } else { 1 };
+                if width > room {
+                    return write!(f, "... ({} octets)", self.0.len());
+                }
+                room -= width;
+                if !escaped {
+                    f.write_char(c)?;
+                } else if c.is_ascii() {
+                    write!(f, "\\x{:02x}", u32::from(c))?;
+                } else {
+                    write!(f, "\\u{{{:x}}}", u32::from(c))?;
+                }
+            }
+            for octet in chunk.invalid() {
+                if room < 4 {
+                    return write!(f, "... ({} octets)", self.0.len());
+                }
+                room -= 4;
+                write!(f, "\\x{octet:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a character can move a cursor, break a line, or turn the reading direction.
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+            | '\u{2028}' | '\u{2029}' | '\u{FEFF}' | '\u{E0000}'..='\u{E007F}')
+}
+
+fn escape_width(c: char) -> usize {
+    if c.is_ascii() { 4 } else { 10 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_what_a_terminal_or_a_log_reader_would_obey() {
+        let said = "ok\r\n2026 level=INFO fake \x1b[2J \u{9b}31m \u{202E}evil\x7f";
+        assert_eq!(
+            Shown::new(said).to_string(),
+            "ok\\x0d\\x0a2026 level=INFO fake \\x1b[2J \\u{9b}31m \\u{202e}evil\\x7f"
+        );
+    }
+
+    #[test]
+    fn shows_latin_1_as_octets_and_utf_8_as_it_is() {
+        assert_eq!(Shown::new(b"f\xFCr").to_string(), "f\\xfcr");
+        assert_eq!(Shown::new("für").to_string(), "für");
+    }
+
+    #[test]
+    fn cuts_a_mebibyte_and_says_how_long_it_was() {
+        let shown = Shown::new(&vec![b'a'; 1 << 20]).to_string();
+        assert_eq!(shown.len(), 512 + "... (1048576 octets)".len());
+        let shown = Shown::new(&vec![0; 1 << 20]).to_string();
+        assert!(shown.len() <= 512 + "... (1048576 octets)".len());
+    }
+}

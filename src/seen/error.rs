@@ -1,0 +1,55 @@
+//! What can go wrong with the seen store.
+
+use std::path::PathBuf;
+
+/// Why the store did not do what it was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum SeenError {
+    /// Another process holds the state directory.
+    #[error("{directory} is in use by process {holder}. Stop that one, or give this one a state_dir of its own", directory = .directory.display())]
+    InUse {
+        /// The state directory.
+        directory: PathBuf,
+        /// Who holds it, as far as the system tells.
+        holder: String,
+    },
+    /// The store is damaged or incomplete, and going on could deliver everything again.
+    #[error("the seen store in {directory} is damaged: {what}. {hint}", directory = .directory.display())]
+    Damaged {
+        /// The state directory.
+        directory: PathBuf,
+        /// What was found.
+        what: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The disk does not take it: full, read-only, or failing. Nothing of the batch is proven.
+    #[error("cannot write the seen store in {directory}: {what}. Is the disk full or read-only?", directory = .directory.display())]
+    Disk {
+        /// The state directory.
+        directory: PathBuf,
+        /// What the system said.
+        what: String,
+    },
+    /// The store was closed or has stopped.
+    #[error("the seen store is closed")]
+    Closed,
+    /// We misused the store.
+    #[error(
+        "broken invariant of the seen store: {0}. This is a fault of mailferry; please report it"
+    )]
+    Invariant(&'static str),
+}
+
+impl SeenError {
+    /// The stable name of the error.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::InUse { .. } => "store_in_use",
+            Self::Damaged { .. } => "store_damaged",
+            Self::Disk { .. } => "store_disk",
+            Self::Closed => "store_closed",
+            Self::Invariant(_) => "store_invariant",
+        }
+    }
+}

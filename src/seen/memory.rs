@@ -1,0 +1,88 @@
+//! A store that forgets with its process: for tests, and for an embedder who keeps records elsewhere.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use futures_util::future::BoxFuture;
+
+use crate::mail::AccountName;
+use crate::seen::{AccountState, Batch, Change, Record, RecordKey, SeenError, SeenStore};
+
+/// Records and states in memory.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    accounts: Mutex<BTreeMap<AccountName, Account>>,
+}
+
+#[derive(Debug, Default)]
+struct Account {
+    records: BTreeMap<RecordKey, Record>,
+    state: Option<AccountState>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn with<T>(
+        &self,
+        work: impl FnOnce(&mut BTreeMap<AccountName, Account>) -> T,
+    ) -> Result<T, SeenError> {
+        let mut accounts = self.accounts.lock().map_err(|_| SeenError::Closed)?;
+        Ok(work(&mut accounts))
+    }
+}
+
+impl SeenStore for MemoryStore {
+    fn scan<'a>(
+        &'a self,
+        account: &'a AccountName,
+    ) -> BoxFuture<'a, Result<Vec<(RecordKey, Record)>, SeenError>> {
+        Box::pin(async move {
+            self.with(|accounts| {
+                let records = accounts.get(account).map(|a| &a.records);
+                records
+                    .into_iter()
+                    .flatten()
+                    .map(|(k, r)| (k.clone(), r.clone()))
+                    .collect()
+            })
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+        Box::pin(async move {
+            self.with(|accounts| {
+                let account = accounts.entry(batch.account).or_default();
+                for change in batch.changes {
+                    match change {
+                        Change::Put(key, record) => account.records.insert(key, record),
+                        Change::Forget(key) => account.records.remove(&key),
+                    };
+                }
+                if batch.state.is_some() {
+                    account.state = batch.state;
+                }
+            })
+        })
+    }
+
+    fn account_state<'a>(
+        &'a self,
+        account: &'a AccountName,
+    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+        Box::pin(async move {
+            self.with(|accounts| accounts.get(account).and_then(|a| a.state.clone()))
+        })
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+        Box::pin(async move { self.with(|accounts| accounts.keys().cloned().collect()) })
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+        Box::pin(async { Ok(()) })
+    }
+}

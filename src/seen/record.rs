@@ -1,0 +1,132 @@
+//! What is remembered of one message.
+
+use crate::mail::{Digest, Timestamp, UniqueId};
+use crate::sink::Partial;
+
+/// Which message of an account: its unique-id, and its digest once it has been retrieved whole.
+///
+/// A server may use one unique-id for several messages, at once or one after the other; the digest keeps them apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey {
+    /// The server's name for the message.
+    pub unique_id: UniqueId,
+    /// SHA-256 of the message as received; `None` for one that was never in hand whole (marked, oversized, struck).
+    pub digest: Option<Digest>,
+}
+
+/// What is remembered of one message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Octets by LIST when it was last retrieved or compared; `None` when LIST gave none. A change means doubt.
+    pub octets: Option<u64>,
+    /// How many listed copies of it are covered by this record; 1 but for repeated unique-ids with equal content.
+    pub copies: u32,
+    /// Since when complete listings have lacked its unique-id; `None` while it is listed.
+    pub absent_since: Option<Timestamp>,
+    /// What became of it.
+    pub state: State,
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Every recipient at every destination accepted it. The only state that a delete may rest on.
+    Delivered {
+        /// When: retention counts from here.
+        at: Timestamp,
+    },
+    /// Counts as seen although no sink took it: never retrieved, never deleted.
+    Marked {
+        /// When.
+        at: Timestamp,
+        /// By whom.
+        by: Marker,
+    },
+    /// To be tried again.
+    Deferred(Deferral),
+    /// Refused for good; a durable copy is in the quarantine, and the server's copy stays.
+    Quarantined {
+        /// When.
+        at: Timestamp,
+        /// The file of the copy, in the quarantine.
+        file: String,
+        /// The stable code of the reason.
+        code: String,
+    },
+    /// Larger than `max_message_size` when it was retrieved; stays on the server.
+    Oversized {
+        /// When this was found.
+        at: Timestamp,
+        /// Octets it had at least: reconsidered when the limit is raised above this.
+        octets: u64,
+    },
+}
+
+/// A message that waits for its next try.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deferral {
+    /// Refusals that count towards quarantine.
+    pub tries: u32,
+    /// Sessions that ended inside this message.
+    pub strikes: u32,
+    /// Not before this time.
+    pub next_try: Timestamp,
+    /// The stable code of the last refusal.
+    pub code: String,
+    /// Who has taken it already.
+    pub partial: Partial,
+    /// The file of its parked copy in the quarantine, when the server hides what was retrieved.
+    pub parked: Option<String>,
+}
+
+/// Who said that a message counts as seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Marker {
+    /// `first_run = "skip"`.
+    FirstRun,
+    /// `seen mark`.
+    Operator,
+    /// `seen import`.
+    Import,
+    /// `seen adopt`.
+    Adopt,
+}
+
+impl RecordKey {
+    /// The key of a message.
+    pub fn new(unique_id: UniqueId, digest: Option<Digest>) -> Self {
+        Self { unique_id, digest }
+    }
+}
+
+impl State {
+    /// The word for the state in logs, lists and the journal.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Delivered { .. } => "delivered",
+            Self::Marked { .. } => "marked",
+            Self::Deferred(_) => "deferred",
+            Self::Quarantined { .. } => "quarantined",
+            Self::Oversized { .. } => "oversized",
+        }
+    }
+}
+
+impl Marker {
+    /// The word for the marker in lists and the journal.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstRun => "first_run",
+            Self::Operator => "operator",
+            Self::Import => "import",
+            Self::Adopt => "adopt",
+        }
+    }
+
+    /// Reads the word back.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::FirstRun, Self::Operator, Self::Import, Self::Adopt]
+            .into_iter()
+            .find(|marker| marker.as_str() == word)
+    }
+}

@@ -1,0 +1,43 @@
+//! What is remembered of one account besides its messages.
+
+use crate::mail::Timestamp;
+
+/// What must survive a restart so that a server is not hammered and an account not locked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountState {
+    /// The host the records came from, so that a renamed account is recognised.
+    pub host: String,
+    /// The user the records came from.
+    pub user: String,
+    /// When the last login was tried.
+    pub last_login: Option<Timestamp>,
+    /// Seconds between logins as the server announced (LOGIN-DELAY, RFC 2449 section 6.5).
+    pub login_delay_seconds: Option<u64>,
+    /// When the last complete poll ended well.
+    pub last_success: Option<Timestamp>,
+    /// Network or server failures in a row.
+    pub failures: u32,
+    /// No poll before this time, because of those failures.
+    pub backoff_until: Option<Timestamp>,
+    /// Why the operator must act, and when the next try is.
+    pub hold: Option<Hold>,
+    /// Whether the server ever gave unique-ids: then UIDL `-ERR` is a fault of the server.
+    pub had_unique_ids: bool,
+    /// Since when the clock has agreed with itself after it was found wrong; nothing is due by age for a day.
+    pub clock_doubted_since: Option<Timestamp>,
+    /// The newest time this account was polled at, by the clock of that day.
+    pub last_poll: Option<Timestamp>,
+}
+
+/// An account that waits for its operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The stable code of the reason.
+    pub code: String,
+    /// What was said, safe to show.
+    pub words: String,
+    /// Refused tries so far.
+    pub tries: u32,
+    /// No login before this time.
+    pub until: Timestamp,
+}

@@ -1,0 +1,68 @@
+//! A sink's answer, classified at birth by who must act.
+
+use std::fmt;
+
+/// What one recipient's destination said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The message is the destination's now. The words are its own, already safe to show.
+    Accepted(String),
+    /// It was not taken, or we cannot know.
+    Refused(Refusal),
+}
+
+/// A no, and whose turn it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Who must act.
+    pub fault: Fault,
+    /// Stable, in snake case: log field, metric label and heading of the troubleshooting guide.
+    pub code: &'static str,
+    /// What happened in the destination's own words or ours, already safe to show (`mail::text::Shown`).
+    pub words: String,
+}
+
+/// Whose fault a refusal is. Later variants are worse for the destination; see design section 2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Fault {
+    /// This message, for now: try it again later.
+    MessageTransient,
+    /// The link was lost after the final dot: perhaps it was taken. Offered again, logged `maybe_duplicate`.
+    MessageUnknown,
+    /// This message, for good: quarantine it.
+    MessagePermanent,
+    /// The recipient does not exist there.
+    Recipient,
+    /// The destination takes nothing from anyone now.
+    Destination,
+}
+
+impl Fault {
+    /// The word in logs: `deferred`, `unknown`, `refused`, `recipient` or `destination`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::MessageTransient => "deferred",
+            Self::MessageUnknown => "unknown",
+            Self::MessagePermanent => "refused",
+            Self::Recipient => "recipient",
+            Self::Destination => "destination",
+        }
+    }
+}
+
+impl Refusal {
+    /// A refusal with words that are safe to show already.
+    pub fn new(fault: Fault, code: &'static str, words: impl Into<String>) -> Self {
+        Self {
+            fault,
+            code,
+            words: words.into(),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.words)
+    }
+}

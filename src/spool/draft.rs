@@ -1,0 +1,210 @@
+//! A message on its way in.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustix::fs::{Mode, OFlags};
+use sha2::{Digest as _, Sha256};
+use tokio::task::spawn_blocking;
+
+use crate::mail::{Digest, Origin};
+use crate::spool::{Body, Message, Reservation, SpoolError};
+
+/// A message that is not whole yet. Dropping it forgets it: a link that dies inside a message leaves nothing.
+pub struct Draft {
+    directory: Arc<Path>,
+    reservation: Reservation,
+    /// What is in memory: the whole message so far, or what the file has not got yet.
+    buffer: Vec<u8>,
+    file: Option<File>,
+    hash: Sha256,
+    octets: u64,
+}
+
+impl Draft {
+    pub(super) fn new(directory: Arc<Path>, reservation: Reservation) -> Self {
+        let (buffer, file, hash) = (Vec::new(), None, Sha256::new());
+        Self {
+            directory,
+            reservation,
+            buffer,
+            file,
+            hash,
+            octets: 0,
+        }
+    }
+
+    /// Octets written so far.
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// Adds bytes of the message as received. Fast while they fit the reservation; beyond it they go to the file, on
+    /// a thread that may block.
+    ///
+    /// # Errors
+    /// [`SpoolError::Disk`] when the file cannot be made or written.
+    pub async fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
+        self.hash.update(bytes);
+        self.octets += bytes.len() as u64;
+        self.buffer.extend_from_slice(bytes);
+        if self.buffer.len() > self.reservation.octets() {
+            self.spill().await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The message is whole: its final dot has been seen.
+    ///
+    /// # Errors
+    /// [`SpoolError::Disk`] when the last part cannot be written.
+    pub async fn finish(mut self, origin: Origin, received: String) -> Result<Message, SpoolError> {
+        let digest = Digest::new(self.hash.finalize_reset().into());
+        let body = if self.file.is_some() {
+            self.spill().await?;
+            self.reservation.shrink_to(0);
+            self.file.take().map(Body::File)
+        } else {
+            None
+        };
+        let body = body.unwrap_or_else(|| {
+            self.buffer.shrink_to_fit();
+            self.reservation.shrink_to(self.buffer.len());
+            Body::Memory(std::mem::take(&mut self.buffer))
+        });
+        Ok(Message::new(
+            origin,
+            received,
+            self.octets,
+            digest,
+            body,
+            Some(self.reservation),
+        ))
+    }
+
+    async fn spill(&mut self) -> Result<(), SpoolError> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let file = self.file.take();
+        let directory = self.directory.clone();
+        let written = spawn_blocking(move || {
+            let mut file = match file {
+                Some(file) => file,
+                None => unlinked_file(&directory)?,
+            };
+            file.write_all(&buffer)?;
+            buffer.clear();
+            Ok((file, buffer))
+        })
+        .await
+        .unwrap_or_else(|stopped| Err(std::io::Error::other(stopped)));
+        let (file, buffer) = written.map_err(|source| SpoolError::Disk {
+            directory: self.directory.to_path_buf(),
+            source,
+        })?;
+        self.file = Some(file);
+        self.buffer = buffer;
+        Ok(())
+    }
+}
+
+/// A file without a name: it goes with its last descriptor, whatever happens to us.
+fn unlinked_file(directory: &Path) -> std::io::Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    match rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(descriptor) => Ok(File::from(descriptor)),
+        // Some file systems (overlay on old kernels, NFS) have no O_TMPFILE: make a name and take it away.
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::NOENT) => {
+            named_then_unlinked(directory)
+        }
+        Err(errno) => Err(errno.into()),
+    }
+}
+
+fn named_then_unlinked(directory: &Path) -> std::io::Result<File> {
+    let path = directory.join(format!(
+        ".spool-{}-{:016x}",
+        std::process::id(),
+        fastrand::u64(..)
+    ));
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::RDWR | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::open(&path, flags, Mode::RUSR | Mode::WUSR)?);
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::mail::{AccountName, UniqueId};
+    use crate::spool::Spool;
+
+    fn origin() -> Origin {
+        Origin {
+            account: AccountName::new("work").unwrap(),
+            unique_id: UniqueId::new(b"1").unwrap(),
+        }
+    }
+
+    async fn spooled(octets: usize, listed: Option<u64>) -> (Vec<u8>, Message, Spool) {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(directory.path());
+        let sent: Vec<u8> = (0..octets).map(|i| (i % 251) as u8).collect();
+        let mut draft = spool.begin(spool.reserve(listed).await.unwrap());
+        for chunk in sent.chunks(10_007) {
+            draft.write(chunk).await.unwrap();
+        }
+        let message = draft.finish(origin(), String::new()).await.unwrap();
+        assert_eq!(
+            std::fs::read_dir(directory.path()).unwrap().count(),
+            0,
+            "the file has no name"
+        );
+        (sent, message, spool)
+    }
+
+    #[tokio::test]
+    async fn a_small_message_stays_in_memory_and_a_large_one_goes_to_a_file() {
+        for (octets, listed, in_memory) in [
+            (0, None, true),
+            (60_000, None, true),
+            (250_000, Some(250_000), true),
+            (300_000, Some(300_000), false),
+        ] {
+            let (sent, message, _) = spooled(octets, listed).await;
+            assert_eq!(
+                matches!(message.body(), Body::Memory(_)),
+                in_memory,
+                "{octets}"
+            );
+            assert_eq!(message.octets(), octets as u64);
+            assert_eq!(message.to_vec().unwrap(), sent);
+            assert_eq!(message.digest(), Digest::new(Sha256::digest(&sent).into()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_size_that_lied_overruns_to_the_file() {
+        let (sent, message, _) = spooled(1_000_000, Some(10)).await;
+        assert!(matches!(message.body(), Body::File(_)));
+        assert_eq!(message.to_vec().unwrap(), sent);
+    }
+
+    #[tokio::test]
+    async fn memory_comes_back_when_the_message_goes() {
+        let (_, message, spool) = spooled(60_000, None).await;
+        let clone = message.clone();
+        let before = spool.budget.available_permits();
+        drop(message);
+        assert_eq!(
+            spool.budget.available_permits(),
+            before,
+            "a clone still holds it"
+        );
+        drop(clone);
+        assert_eq!(spool.budget.available_permits(), 16 * 1024);
+    }
+}

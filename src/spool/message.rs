@@ -1,0 +1,128 @@
+//! A whole message, in hand.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use crate::mail::{Digest, Origin};
+use crate::spool::Reservation;
+
+/// A message to its final dot: the octets as received after dot-unstuffing, CRLF line ends and all. Cheap to clone.
+#[derive(Clone)]
+pub struct Message(Arc<Inner>);
+
+struct Inner {
+    origin: Origin,
+    received: String,
+    octets: u64,
+    digest: Digest,
+    body: Body,
+    /// Held for its drop: the memory goes back to the agent's budget.
+    _reservation: Option<Reservation>,
+}
+
+/// Where the octets are.
+pub enum Body {
+    /// All of them in memory.
+    Memory(Vec<u8>),
+    /// In a file without a name. Read it by position: the offset is shared by all clones.
+    File(File),
+}
+
+/// Reads a message from its beginning. Each reader has a position of its own.
+pub struct Reader<'a> {
+    message: &'a Message,
+    position: u64,
+}
+
+impl Message {
+    /// A message whose octets are complete. `received` is the trace field that sinks put on top: the whole field,
+    /// folded, each line ended by LF; empty for none.
+    pub(super) fn new(
+        origin: Origin,
+        received: String,
+        octets: u64,
+        digest: Digest,
+        body: Body,
+        reservation: Option<Reservation>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            origin,
+            received,
+            octets,
+            digest,
+            body,
+            _reservation: reservation,
+        }))
+    }
+
+    /// Which account and unique-id it was retrieved under.
+    pub fn origin(&self) -> &Origin {
+        &self.0.origin
+    }
+
+    /// The `Received` field to put on top, folded, lines ended by LF; empty for none.
+    pub fn received(&self) -> &str {
+        &self.0.received
+    }
+
+    /// Its size as received.
+    pub fn octets(&self) -> u64 {
+        self.0.octets
+    }
+
+    /// SHA-256 of its octets as received.
+    pub fn digest(&self) -> Digest {
+        self.0.digest
+    }
+
+    /// Where its octets are.
+    pub fn body(&self) -> &Body {
+        &self.0.body
+    }
+
+    /// A reader from the beginning. Reading may block when the message is in a file.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader {
+            message: self,
+            position: 0,
+        }
+    }
+
+    /// The first octets, at most `limit` of them.
+    ///
+    /// # Errors
+    /// What the system says when the spool file cannot be read.
+    pub fn head(&self, limit: usize) -> io::Result<Vec<u8>> {
+        let mut head = Vec::new();
+        self.reader().take(limit as u64).read_to_end(&mut head)?;
+        Ok(head)
+    }
+
+    /// All octets in memory. For tests and small messages.
+    ///
+    /// # Errors
+    /// What the system says when the spool file cannot be read.
+    pub fn to_vec(&self) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        self.reader().read_to_end(&mut all)?;
+        Ok(all)
+    }
+}
+
+impl Read for Reader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = match self.message.body() {
+            Body::Memory(octets) => {
+                let from = usize::try_from(self.position)
+                    .unwrap_or(usize::MAX)
+                    .min(octets.len());
+                (&octets[from..]).read(buffer)?
+            }
+            Body::File(file) => file.read_at(buffer, self.position)?,
+        };
+        self.position += count as u64;
+        Ok(count)
+    }
+}

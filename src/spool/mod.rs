@@ -1,0 +1,125 @@
+//! Is the message whole? Memory first, then an unlinked file, and one bound on the memory of the whole agent.
+//!
+//! No sink sees a byte before [`Draft::finish`]: a draft that is dropped never was. The room does not know where a
+//! message comes from or where it goes.
+
+mod draft;
+mod message;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::mail::limits;
+
+pub use draft::Draft;
+pub use message::{Body, Message, Reader};
+
+/// The spool of the agent: the directory for large messages and the memory budget for all of them.
+#[derive(Clone)]
+pub struct Spool {
+    directory: Arc<Path>,
+    /// One permit is [`GRAIN_OCTETS`] of memory.
+    budget: Arc<Semaphore>,
+}
+
+/// Room for one message, taken before its RETR is sent and given back when the last clone of the message is gone.
+pub struct Reservation {
+    permits: OwnedSemaphorePermit,
+}
+
+/// Why a message could not be spooled.
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    /// The state directory cannot take the message.
+    #[error("cannot spool a message in {directory}: {source}. Is the disk full?", directory = .directory.display())]
+    Disk {
+        /// The spool's directory.
+        directory: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+impl SpoolError {
+    /// The stable name of the error.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Disk { .. } => "spool_disk",
+        }
+    }
+}
+
+impl Spool {
+    /// A spool whose large messages go to unlinked files in `directory`, with the standard memory budget.
+    pub fn new(directory: &Path) -> Self {
+        Self::with_budget(directory, limits::SPOOL_MEMORY_OCTETS_MAX)
+    }
+
+    /// A spool with a memory budget of `octets`; at least one message of the largest in-memory size fits.
+    pub fn with_budget(directory: &Path, octets: usize) -> Self {
+        let grains = octets.max(limits::SPOOL_MESSAGE_MEMORY_OCTETS_MAX) / GRAIN_OCTETS;
+        Self {
+            directory: directory.into(),
+            budget: Arc::new(Semaphore::new(grains)),
+        }
+    }
+
+    /// Waits until there is room for a message that LIST says has `listed` octets.
+    pub async fn reserve(&self, listed: Option<u64>) -> Option<Reservation> {
+        let permits = self
+            .budget
+            .clone()
+            .acquire_many_owned(grains(listed))
+            .await
+            .ok()?;
+        Some(Reservation { permits })
+    }
+
+    /// Room for such a message if there is some now.
+    pub fn try_reserve(&self, listed: Option<u64>) -> Option<Reservation> {
+        let permits = self
+            .budget
+            .clone()
+            .try_acquire_many_owned(grains(listed))
+            .ok()?;
+        Some(Reservation { permits })
+    }
+
+    /// Begins a message in the room reserved for it.
+    pub fn begin(&self, reservation: Reservation) -> Draft {
+        Draft::new(self.directory.clone(), reservation)
+    }
+}
+
+impl Reservation {
+    /// The memory this reservation stands for, in octets.
+    fn octets(&self) -> usize {
+        self.permits.num_permits() * GRAIN_OCTETS
+    }
+
+    /// Gives back what a message of `octets` in memory does not need.
+    fn shrink_to(&mut self, octets: usize) {
+        let spare = self
+            .permits
+            .num_permits()
+            .saturating_sub(octets.div_ceil(GRAIN_OCTETS));
+        drop(self.permits.split(spare));
+    }
+}
+
+/// The permits for a message of `listed` octets: sizes are advice, so at least the minimum, and above the size that
+/// stays in memory only a write buffer's worth.
+fn grains(listed: Option<u64>) -> u32 {
+    let listed = usize::try_from(listed.unwrap_or(0)).unwrap_or(usize::MAX);
+    let octets = if listed > limits::SPOOL_MESSAGE_MEMORY_OCTETS_MAX {
+        limits::SPOOL_RESERVATION_OCTETS_MIN
+    } else {
+        listed.max(limits::SPOOL_RESERVATION_OCTETS_MIN)
+    };
+    u32::try_from(octets.div_ceil(GRAIN_OCTETS)).unwrap_or(u32::MAX)
+}
+
+/// The unit of the memory budget.
+const GRAIN_OCTETS: usize = 1024;
