@@ -2,5 +2,8 @@
 
 pub mod mail;
 pub mod seen;
+#[allow(missing_docs)]
+pub mod session;
 pub mod sink;
 pub mod spool;
+pub mod telemetry;

@@ -1,0 +1,200 @@
+//! Everything mailferry has to say, one variant a fact. The names of the fields are what operators grep.
+//!
+//! Nothing above debug is said when nothing happened. Foreign text comes in already escaped
+//! (`mail::text::Shown`), or as a type that escapes itself.
+
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use crate::mail::{AccountName, UniqueId};
+
+/// A fact.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)] // The fields are the words of the log line, explained at the variants.
+pub enum Event<'a> {
+    /// A message was offered, and this is what came of it: one line per offer.
+    Delivery {
+        account: &'a AccountName,
+        unique_id: &'a UniqueId,
+        octets: u64,
+        delivery: &'a str,
+        status: DeliveryStatus,
+        /// From the final dot to the sink's answer.
+        delay: Duration,
+        code: &'a str,
+        words: &'a str,
+    },
+    /// A message was retrieved, found to be settled already, and not offered.
+    Recognised { account: &'a AccountName, unique_id: &'a UniqueId, octets: u64 },
+    /// A message stays on the server because it is larger than `max_message_size`; said once.
+    TooLarge { account: &'a AccountName, unique_id: &'a UniqueId, octets: u64, limit_octets: u64 },
+    /// The server refused to hand out one message.
+    RetrieveRefused { account: &'a AccountName, unique_id: &'a UniqueId, words: &'a str },
+    /// A session ended inside a message.
+    Struck { account: &'a AccountName, unique_id: &'a UniqueId, strikes: u32 },
+    /// A message was copied durably because the server may hide it after QUIT.
+    Parked { account: &'a AccountName, unique_id: &'a UniqueId, octets: u64 },
+    /// The server does something the RFC does not foresee; said once a session.
+    Quirk { account: &'a AccountName, what: &'a str, detail: &'a str },
+    /// DELE was refused; the next listing tells.
+    DeleteRefused { account: &'a AccountName, unique_id: &'a UniqueId, words: &'a str },
+    /// A poll of one account ended, with what it did.
+    Polled {
+        account: &'a AccountName,
+        listed: u64,
+        retrieved: u64,
+        delivered: u64,
+        deferred: u64,
+        quarantined: u64,
+        deleted: u64,
+        octets: u64,
+        duration: Duration,
+    },
+    /// A poll ended early, and who must act.
+    PollFailed { account: &'a AccountName, who: &'a str, code: &'a str, words: &'a str, next_seconds: u64 },
+    /// The account waits for its operator.
+    Held { account: &'a AccountName, code: &'a str, words: &'a str, next_seconds: u64 },
+    /// A destination takes nothing; its accounts stop retrieving.
+    DestinationDown { delivery: &'a str, code: &'a str, words: &'a str, next_seconds: u64 },
+    /// A destination takes mail again.
+    DestinationUp { delivery: &'a str },
+    /// The clock is not believed; nothing is due by age for a day.
+    ClockDoubted { account: &'a AccountName, detail: &'a str },
+    /// First run: this many messages were marked as seen.
+    MarkedFirstRun { account: &'a AccountName, messages: u64 },
+    /// The agent has started, stopped or reloaded, or has something else to say about itself.
+    Agent { what: &'a str, detail: &'a str },
+    /// Something the operator should look at, which stops nothing.
+    Warning { code: &'a str, detail: &'a str },
+}
+
+/// What came of one offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryStatus {
+    /// Accepted by everyone.
+    Delivered,
+    /// To be tried again at a later time.
+    Deferred,
+    /// As deferred, but the sink may have it: the next try may make a duplicate.
+    Unknown,
+    /// Refused for good; a copy is in the quarantine.
+    Quarantined,
+    /// The destination or the recipient is at fault; nothing is counted against the message.
+    NotCounted,
+}
+
+impl DeliveryStatus {
+    /// The word in the log line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Deferred | Self::Unknown => "deferred",
+            Self::Quarantined => "quarantined",
+            Self::NotCounted => "refused",
+        }
+    }
+}
+
+impl Event<'_> {
+    /// Writes the event as one log line.
+    pub(super) fn log(&self) {
+        match self {
+            Self::Delivery { .. } => self.log_delivery(),
+            Self::Recognised { .. }
+            | Self::TooLarge { .. }
+            | Self::RetrieveRefused { .. }
+            | Self::Struck { .. }
+            | Self::Parked { .. }
+            | Self::DeleteRefused { .. } => self.log_message(),
+            Self::Polled { .. } | Self::PollFailed { .. } | Self::Held { .. } => self.log_poll(),
+            _ => self.log_agent(),
+        }
+    }
+
+    fn log_delivery(&self) {
+        let Self::Delivery { account, unique_id, octets, delivery, status, delay, code, words } = self else { return };
+        let (delay_ms, state) = (delay.as_millis() as u64, status.as_str());
+        match status {
+            DeliveryStatus::Delivered => {
+                info!(%account, %unique_id, octets, delivery, status = state, delay_ms);
+            }
+            DeliveryStatus::Unknown => {
+                warn!(%account, %unique_id, octets, delivery, status = state, delay_ms, code, said = words,
+                    maybe_duplicate = true);
+            }
+            DeliveryStatus::Quarantined => {
+                error!(%account, %unique_id, octets, delivery, status = state, delay_ms, code, said = words);
+            }
+            DeliveryStatus::Deferred | DeliveryStatus::NotCounted => {
+                warn!(%account, %unique_id, octets, delivery, status = state, delay_ms, code, said = words);
+            }
+        }
+    }
+
+    fn log_message(&self) {
+        match self {
+            Self::Recognised { account, unique_id, octets } => {
+                info!(%account, %unique_id, octets, status = "recognised");
+            }
+            Self::TooLarge { account, unique_id, octets, limit_octets } => {
+                warn!(%account, %unique_id, octets, status = "oversized", limit_octets,
+                    "larger than max_message_size, stays on the server");
+            }
+            Self::RetrieveRefused { account, unique_id, words } => {
+                warn!(%account, %unique_id, status = "deferred", code = "retr_refused", said = words);
+            }
+            Self::Struck { account, unique_id, strikes } => {
+                warn!(%account, %unique_id, status = "deferred", code = "session_lost", strikes,
+                    "the session ended inside this message");
+            }
+            Self::Parked { account, unique_id, octets } => {
+                info!(%account, %unique_id, octets, status = "parked");
+            }
+            Self::DeleteRefused { account, unique_id, words } => {
+                warn!(%account, %unique_id, code = "dele_refused", said = words);
+            }
+            _ => {}
+        }
+    }
+
+    fn log_poll(&self) {
+        match self {
+            Self::Polled { account, listed, retrieved, delivered, deferred, quarantined, deleted, octets, duration } => {
+                let duration_ms = duration.as_millis() as u64;
+                if retrieved + delivered + deferred + quarantined + deleted == 0 {
+                    debug!(%account, listed, duration_ms, "nothing new");
+                } else {
+                    info!(%account, listed, retrieved, delivered, deferred, quarantined, deleted, octets, duration_ms,
+                        "polled");
+                }
+            }
+            Self::PollFailed { account, who, code, words, next_seconds } => {
+                warn!(%account, who, code, said = words, next_seconds, "poll failed");
+            }
+            Self::Held { account, code, words, next_seconds } => {
+                error!(%account, code, said = words, next_seconds, "account held: it needs its operator");
+            }
+            _ => {}
+        }
+    }
+
+    fn log_agent(&self) {
+        match self {
+            Self::Quirk { account, what, detail } => warn!(%account, quirk = what, detail),
+            Self::DestinationDown { delivery, code, words, next_seconds } => {
+                error!(delivery, code, said = words, next_seconds, "destination down, its accounts wait");
+            }
+            Self::DestinationUp { delivery } => info!(delivery, "destination up again"),
+            Self::ClockDoubted { account, detail } => {
+                error!(%account, detail, "the clock is not believed: nothing is deleted by age for 24 hours");
+            }
+            Self::MarkedFirstRun { account, messages } => {
+                info!(%account, messages, "first run: marked as seen, only new mail will be retrieved");
+            }
+            Self::Agent { what, detail } => info!(detail, "{what}"),
+            Self::Warning { code, detail } => warn!(code, detail),
+            _ => {}
+        }
+    }
+}
