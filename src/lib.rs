@@ -1,9 +1,8 @@
 //! mailferry polls POP3 maildrops and hands every message, once, to a sink.
 
 pub mod mail;
+pub mod proto;
 pub mod seen;
-#[allow(missing_docs)]
-pub mod session;
 pub mod sink;
 pub mod spool;
 pub mod telemetry;

@@ -1,0 +1,458 @@
+//! The machine: commands in, bytes out; bytes in, events out.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use crate::mail::limits;
+use crate::mail::text::Shown;
+use crate::proto::dot::{Piece, Unstuff};
+use crate::proto::line::{LineEnd, Lines};
+use crate::proto::pop3::reply::{self, Status};
+use crate::proto::pop3::state::{self, State};
+use crate::proto::pop3::{Capabilities, Command, Kind, LocalError, RemoteError, ResponseCode};
+use crate::proto::sasl;
+
+/// One client side of one session.
+#[derive(Debug)]
+pub struct Client {
+    state: State,
+    expect: Expect,
+    lines: Lines,
+    line_end: LineEnd,
+    output: Vec<u8>,
+    pending: VecDeque<Pending>,
+    capabilities: Capabilities,
+    gathering: Capabilities,
+    count: usize,
+    octets: u64,
+}
+
+/// A command that waits for its reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pending {
+    kind: Kind,
+    number: u32,
+}
+
+/// What the next octet belongs to.
+#[derive(Debug)]
+enum Expect {
+    Greeting,
+    Status,
+    Lines(Kind),
+    Body(u32, Unstuff),
+}
+
+/// What the server said.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event<'i> {
+    /// The greeting.
+    Greeting {
+        /// Its text.
+        text: Cow<'i, [u8]>,
+        /// The APOP timestamp, if there is a sound one.
+        timestamp: Option<String>,
+    },
+    /// The server greets with `-ERR`; the session is over.
+    Rejected {
+        /// The response code.
+        code: Option<ResponseCode>,
+        /// Its text.
+        text: Cow<'i, [u8]>,
+    },
+    /// `+OK` to a command; for a multi-line one, the rest follows.
+    Ok {
+        /// Which command.
+        command: Kind,
+        /// Which message; 0 for none.
+        number: u32,
+    },
+    /// `-ERR` to a command.
+    Err {
+        /// Which command.
+        command: Kind,
+        /// Which message; 0 for none.
+        number: u32,
+        /// The response code.
+        code: Option<ResponseCode>,
+        /// The text.
+        text: Cow<'i, [u8]>,
+    },
+    /// A challenge in AUTH; `None` when it was not base64.
+    Challenge(Option<Vec<u8>>),
+    /// CAPA is complete: see [`Client::capabilities`].
+    Capabilities,
+    /// One line of UIDL.
+    UniqueId {
+        /// The message number.
+        number: u32,
+        /// The unique-id, raw: 1 octet to 1 KiB without NUL.
+        unique_id: Cow<'i, [u8]>,
+    },
+    /// One line of LIST.
+    Size {
+        /// The message number.
+        number: u32,
+        /// Octets.
+        octets: u64,
+    },
+    /// A line of UIDL or LIST that makes no sense. It costs only itself.
+    Malformed {
+        /// Which listing.
+        command: Kind,
+        /// The line.
+        line: Cow<'i, [u8]>,
+    },
+    /// UIDL or LIST is complete: its dot has been seen.
+    ListingEnd {
+        /// Which listing.
+        command: Kind,
+    },
+    /// Octets of the message asked for.
+    Body {
+        /// The message number.
+        number: u32,
+        /// Octets, unstuffed.
+        octets: &'i [u8],
+    },
+    /// The message is whole: its final dot has been seen.
+    BodyEnd {
+        /// The message number.
+        number: u32,
+    },
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Client {
+    /// A fresh connection: the greeting comes next.
+    pub fn new() -> Self {
+        Self {
+            state: State::Greeting,
+            expect: Expect::Greeting,
+            lines: Lines::default(),
+            line_end: LineEnd::CrLf,
+            output: Vec::new(),
+            pending: VecDeque::new(),
+            capabilities: Capabilities::default(),
+            gathering: Capabilities::default(),
+            count: 0,
+            octets: 0,
+        }
+    }
+
+    /// Where the session stands.
+    pub const fn state(&self) -> State {
+        self.state
+    }
+
+    /// What the last CAPA announced; nothing before one, after STLS, or after a refused one.
+    pub const fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// Commands whose reply has not been read to its end.
+    pub fn pending(&self) -> usize {
+        self.pending.len() + usize::from(matches!(self.expect, Expect::Lines(_) | Expect::Body(..)))
+    }
+
+    /// Bytes to write. The driver takes away what it has written.
+    pub fn output(&mut self) -> &mut Vec<u8> {
+        &mut self.output
+    }
+
+    /// Whether this command could be sent now.
+    ///
+    /// # Errors
+    /// [`LocalError`] says why not.
+    pub fn allows(&self, command: Kind) -> Result<(), LocalError> {
+        if state::replies(self.state, command).is_none() {
+            return Err(LocalError::NotNow {
+                command,
+                state: self.state,
+            });
+        }
+        let idle = self.pending() == 0;
+        // QUIT may stand last in a pipeline; nothing follows it (RFC 2449 section 6.6).
+        let pipelined = self.capabilities.pipelining
+            && (command.may_be_pipelined()
+                || (command == Kind::Quit && self.state == State::Transaction));
+        if idle || pipelined {
+            Ok(())
+        } else {
+            Err(LocalError::NotPipelined { command })
+        }
+    }
+
+    /// Puts a command into the output.
+    ///
+    /// # Errors
+    /// [`LocalError`] when the state, an outstanding reply or an argument forbids it; then nothing is sent.
+    pub fn send(&mut self, command: &Command) -> Result<(), LocalError> {
+        let kind = command.kind();
+        self.allows(kind)?;
+        command.write(&mut self.output)?;
+        self.pending.push_back(Pending {
+            kind,
+            number: command.number().unwrap_or(0),
+        });
+        if kind == Kind::Quit {
+            self.state = State::Leaving;
+        }
+        Ok(())
+    }
+
+    /// TLS is up: what was announced without it is forgotten (RFC 2595 section 4).
+    pub fn upgraded(&mut self) {
+        if self.state == State::Upgrading {
+            self.state = State::Authorization;
+            self.capabilities = Capabilities::default();
+        }
+    }
+
+    /// The next event, its bytes taken off the front of `input`; `None` when more input is needed.
+    ///
+    /// # Errors
+    /// [`RemoteError`] when the server broke the rules; the connection is of no use after that.
+    pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, RemoteError> {
+        if self.state == State::Upgrading && !input.is_empty() {
+            return Err(RemoteError::InjectedPlaintext);
+        }
+        match &mut self.expect {
+            Expect::Greeting => self.greeting(input),
+            Expect::Status => self.status(input),
+            Expect::Lines(kind) => {
+                let kind = *kind;
+                self.listing_line(kind, input)
+            }
+            Expect::Body(number, unstuff) => {
+                let number = *number;
+                let event = match unstuff.next(input) {
+                    None => return Ok(None),
+                    Some(Piece::Content(octets)) => Event::Body { number, octets },
+                    Some(Piece::End) => {
+                        self.expect = Expect::Status;
+                        Event::BodyEnd { number }
+                    }
+                };
+                Ok(Some(event))
+            }
+        }
+    }
+
+    /// The server has closed the connection: whether that was in order. It is only after the reply to QUIT, or after a
+    /// greeting of `-ERR`.
+    pub fn is_end_in_order(&self) -> bool {
+        self.state == State::Closed && self.pending() == 0 && !self.lines.is_inside()
+    }
+
+    fn greeting<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, RemoteError> {
+        let line = self
+            .lines
+            .next(input, LineEnd::Lf, limits::STATUS_LINE_OCTETS_MAX);
+        let Some((line, with_cr)) = line.map_err(|_| RemoteError::status_line())? else {
+            return Ok(None);
+        };
+        if !with_cr {
+            self.line_end = LineEnd::Lf;
+        }
+        self.expect = Expect::Status;
+        match reply::status(&line) {
+            Some(Status::Ok { text }) => {
+                self.state = State::Authorization;
+                let timestamp = reply::timestamp(text).map(str::to_owned);
+                let text = Cow::Owned(text.to_vec());
+                Ok(Some(Event::Greeting { text, timestamp }))
+            }
+            Some(Status::Err { code, text }) => {
+                self.state = State::Closed;
+                let text = Cow::Owned(text.to_vec());
+                Ok(Some(Event::Rejected { code, text }))
+            }
+            _ => Err(RemoteError::NotAStatus(Shown::new(&line).to_string())),
+        }
+    }
+
+    fn status<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, RemoteError> {
+        if input.is_empty() {
+            return Ok(None);
+        }
+        let Some(pending) = self.pending.front().copied() else {
+            return Err(RemoteError::Unasked);
+        };
+        let in_auth = matches!(
+            pending.kind,
+            Kind::Auth | Kind::AuthResponse | Kind::AuthAbort
+        );
+        let octets_max = if in_auth {
+            limits::CHALLENGE_OCTETS_MAX
+        } else {
+            limits::STATUS_LINE_OCTETS_MAX
+        };
+        let line = self.lines.next(input, self.line_end, octets_max);
+        let line = line.map_err(|_| RemoteError::LineTooLong { octets_max })?;
+        let Some((line, _)) = line else {
+            return Ok(None);
+        };
+        let Pending { kind, number } = pending;
+        let event = match reply::status(&line) {
+            Some(Status::Ok { .. }) => self.accepted(kind, number),
+            Some(Status::Err { code, text }) => {
+                let text = Cow::Owned(text.to_vec());
+                self.go_on(kind, false);
+                Event::Err {
+                    command: kind,
+                    number,
+                    code,
+                    text,
+                }
+            }
+            Some(Status::Continue { challenge })
+                if matches!(kind, Kind::Auth | Kind::AuthResponse) =>
+            {
+                self.state = State::Authenticating;
+                Event::Challenge(sasl::decode(challenge))
+            }
+            Some(Status::Continue { .. }) => {
+                return Err(RemoteError::UnexpectedChallenge(
+                    Shown::new(&line).to_string(),
+                ));
+            }
+            None => return Err(RemoteError::NotAStatus(Shown::new(&line).to_string())),
+        };
+        self.pending.pop_front();
+        Ok(Some(event))
+    }
+
+    fn accepted(&mut self, kind: Kind, number: u32) -> Event<'static> {
+        self.go_on(kind, true);
+        if kind.is_multi_line() {
+            self.count = 0;
+            self.octets = 0;
+            self.gathering = Capabilities {
+                announced: true,
+                ..Capabilities::default()
+            };
+            let lf_ends_lines = self.line_end == LineEnd::Lf;
+            self.expect = match kind {
+                Kind::Retr | Kind::Top => Expect::Body(number, Unstuff::new(lf_ends_lines)),
+                _ => Expect::Lines(kind),
+            };
+        }
+        Event::Ok {
+            command: kind,
+            number,
+        }
+    }
+
+    /// Follows the table. Replies to pipelined commands do not change the state, but for QUIT's.
+    fn go_on(&mut self, kind: Kind, ok: bool) {
+        let from = match (self.state, kind) {
+            (State::Leaving, Kind::Quit) => State::Transaction,
+            (State::Leaving, _) => return,
+            (state, _) => state,
+        };
+        if let Some((on_ok, on_err)) = state::replies(from, kind) {
+            self.state = if ok { on_ok } else { on_err };
+        }
+        // A login may change what is announced (RFC 2449 section 5), and a refused CAPA announces nothing.
+        let forgets = matches!(
+            kind,
+            Kind::Pass | Kind::Apop | Kind::Auth | Kind::AuthResponse | Kind::AuthAbort
+        );
+        if (ok && forgets) || (!ok && kind == Kind::Capa) {
+            self.capabilities = Capabilities::default();
+        }
+    }
+
+    fn listing_line<'i>(
+        &mut self,
+        kind: Kind,
+        input: &mut &'i [u8],
+    ) -> Result<Option<Event<'i>>, RemoteError> {
+        loop {
+            let octets_max = limits::LISTING_LINE_OCTETS_MAX;
+            let line = self.lines.next(input, self.line_end, octets_max);
+            let line = line.map_err(|_| RemoteError::LineTooLong { octets_max })?;
+            let Some((line, _)) = line else {
+                return Ok(None);
+            };
+            if *line == *b"." {
+                self.expect = Expect::Status;
+                return Ok(Some(self.listing_end(kind)));
+            }
+            self.count += 1;
+            self.octets += line.len() as u64 + 2;
+            let lines_max = if kind == Kind::Capa {
+                limits::CAPABILITY_LINES_MAX
+            } else {
+                limits::LISTING_ENTRIES_MAX
+            };
+            if self.count > lines_max || self.octets > limits::LISTING_OCTETS_MAX {
+                return Err(RemoteError::EndlessReply { command: kind });
+            }
+            let line = unstuffed(line);
+            match kind {
+                Kind::Capa => self.gathering.add(&line),
+                Kind::Uidl => return Ok(Some(unique_id(line))),
+                _ => return Ok(Some(size(line))),
+            }
+        }
+    }
+
+    fn listing_end(&mut self, kind: Kind) -> Event<'static> {
+        if kind == Kind::Capa {
+            self.capabilities = std::mem::take(&mut self.gathering);
+            Event::Capabilities
+        } else {
+            Event::ListingEnd { command: kind }
+        }
+    }
+}
+
+/// A dot at the start of a line was stuffed (RFC 1939 section 3).
+fn unstuffed(line: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    if line.first() == Some(&b'.') {
+        part(line, 1)
+    } else {
+        line
+    }
+}
+
+/// A line without its first octets, borrowed if it was.
+fn part(line: Cow<'_, [u8]>, from: usize) -> Cow<'_, [u8]> {
+    match line {
+        Cow::Borrowed(line) => Cow::Borrowed(line.get(from..).unwrap_or_default()),
+        Cow::Owned(mut line) => {
+            line.drain(..from.min(line.len()));
+            Cow::Owned(line)
+        }
+    }
+}
+
+fn unique_id(line: Cow<'_, [u8]>) -> Event<'_> {
+    match reply::uidl_line(&line) {
+        Some((number, range)) => Event::UniqueId {
+            number,
+            unique_id: part(line, range.start),
+        },
+        None => Event::Malformed {
+            command: Kind::Uidl,
+            line,
+        },
+    }
+}
+
+fn size(line: Cow<'_, [u8]>) -> Event<'_> {
+    match reply::list_line(&line) {
+        Some((number, octets)) => Event::Size { number, octets },
+        None => Event::Malformed {
+            command: Kind::List,
+            line,
+        },
+    }
+}

@@ -1,0 +1,87 @@
+//! Two kinds of errors: ours, and theirs.
+
+use crate::mail::limits;
+use crate::proto::pop3::{Kind, State};
+
+/// We misused the machine.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LocalError {
+    /// The state does not allow this command.
+    #[error("{command:?} may not be sent in {state:?}")]
+    NotNow {
+        /// The command.
+        command: Kind,
+        /// The state.
+        state: State,
+    },
+    /// A reply is outstanding, and this command may not be pipelined behind it.
+    #[error("{command:?} may not be sent before the last command is answered")]
+    NotPipelined {
+        /// The command.
+        command: Kind,
+    },
+    /// An argument holds CR, LF or NUL.
+    #[error("an argument holds CR, LF or NUL")]
+    Argument,
+}
+
+/// The server broke the rules. What it said is cut and escaped already.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RemoteError {
+    /// A line without an end.
+    #[error("a line of more than {octets_max} octets")]
+    LineTooLong {
+        /// What is allowed.
+        octets_max: usize,
+    },
+    /// What should be a status line begins neither with `+OK` nor with `-ERR`.
+    #[error("expected +OK or -ERR, got: {0}")]
+    NotAStatus(String),
+    /// A challenge where none is due, or one that is too long.
+    #[error("a challenge that nothing asked for: {0}")]
+    UnexpectedChallenge(String),
+    /// More lines or octets than any honest listing has.
+    #[error("a reply to {command:?} that does not end")]
+    EndlessReply {
+        /// The command.
+        command: Kind,
+    },
+    /// The server spoke although nothing was asked.
+    #[error("the server spoke although nothing was asked")]
+    Unasked,
+    /// Bytes arrived between the `+OK` to STLS and the TLS handshake: somebody injected them.
+    #[error("plain text was injected before TLS began")]
+    InjectedPlaintext,
+}
+
+impl LocalError {
+    /// The stable name of the error.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotNow { .. } => "command_not_now",
+            Self::NotPipelined { .. } => "command_not_pipelined",
+            Self::Argument => "command_argument",
+        }
+    }
+}
+
+impl RemoteError {
+    /// The stable name of the error.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::LineTooLong { .. } => "reply_too_long",
+            Self::NotAStatus(_) => "reply_not_a_status",
+            Self::UnexpectedChallenge(_) => "reply_challenge",
+            Self::EndlessReply { .. } => "reply_endless",
+            Self::Unasked => "reply_unasked",
+            Self::InjectedPlaintext => "stls_injected",
+        }
+    }
+
+    /// The status line limit as an error.
+    pub(super) const fn status_line() -> Self {
+        Self::LineTooLong {
+            octets_max: limits::STATUS_LINE_OCTETS_MAX,
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! POP3 as RFC 1939, 2449, 2595, 3206 and 5034 tell it.
+//!
+//! ```text
+//!                +OK greeting            +OK PASS/AUTH/APOP              QUIT
+//! Greeting ───────────▶ Authorization ───────────────▶ Transaction ───────▶ Leaving ──▶ Closed
+//!     │ -ERR                │  ▲ STLS → Upgrading ┘          │
+//!     ▼                     ▼ QUIT                           ▼ end of connection: the server keeps all mail
+//!   Closed                Leaving                          (an error)
+//! ```
+//!
+//! The table of [`state`] is all there is to these states. Receiving is a second, independent machine named by what it
+//! expects; commands waiting for replies are a queue, so that PIPELINING needs no state of its own.
+
+mod capabilities;
+mod client;
+mod command;
+mod error;
+mod reply;
+pub mod state;
+
+pub use capabilities::{Capabilities, Expire};
+pub use client::{Client, Event};
+pub use command::{Command, Kind};
+pub use error::{LocalError, RemoteError};
+pub use reply::ResponseCode;
+pub use state::State;

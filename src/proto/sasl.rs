@@ -1,0 +1,105 @@
+//! SASL mechanisms as challenge and response (RFC 4422): secrets in, bytes out.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::mail::Secret;
+
+/// A mechanism on its way through an exchange. More mechanisms are more variants.
+pub enum Mechanism {
+    /// RFC 4616: everything in one message, authorization identity left to the server.
+    Plain {
+        /// The authentication identity.
+        user: String,
+        /// The password.
+        secret: Secret,
+    },
+}
+
+/// The server sent a challenge that this mechanism cannot answer: abort with `*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server sent a challenge that {mechanism} does not foresee")]
+pub struct UnexpectedChallenge {
+    /// The mechanism.
+    pub mechanism: &'static str,
+}
+
+impl Mechanism {
+    /// The registered name of the mechanism.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Plain { .. } => "PLAIN",
+        }
+    }
+
+    /// The first message of a mechanism in which the client speaks first; `None` where the server does.
+    pub fn initial(&self) -> Option<Secret> {
+        match self {
+            Self::Plain { user, secret } => {
+                let mut message = vec![0];
+                message.extend_from_slice(user.as_bytes());
+                message.push(0);
+                message.extend_from_slice(secret.expose());
+                Some(Secret::new(message))
+            }
+        }
+    }
+
+    /// The response to a challenge.
+    ///
+    /// # Errors
+    /// [`UnexpectedChallenge`] when the mechanism has nothing to say to it.
+    pub fn respond(&mut self, challenge: &[u8]) -> Result<Secret, UnexpectedChallenge> {
+        match self {
+            // RFC 4616 section 2: the one challenge, before the message, is empty. Some servers put a prompt into it.
+            Self::Plain { .. } if challenge.len() <= PROMPT_OCTETS_MAX => self
+                .initial()
+                .ok_or(UnexpectedChallenge { mechanism: "PLAIN" }),
+            Self::Plain { .. } => Err(UnexpectedChallenge { mechanism: "PLAIN" }),
+        }
+    }
+}
+
+/// A message in base64; an empty one is `=` where it stands in the AUTH command itself (RFC 5034 section 4).
+pub fn encode(message: &Secret) -> Secret {
+    if message.expose().is_empty() {
+        return Secret::new(b"=".to_vec());
+    }
+    Secret::new(STANDARD.encode(message.expose()).into_bytes())
+}
+
+/// A challenge out of base64; `None` when it is not base64.
+pub fn decode(challenge: &[u8]) -> Option<Vec<u8>> {
+    STANDARD.decode(challenge).ok()
+}
+
+/// A prompt, not a challenge.
+const PROMPT_OCTETS_MAX: usize = 64;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc4616_plain_is_nul_user_nul_password() {
+        let plain = Mechanism::Plain {
+            user: "tim".into(),
+            secret: Secret::new(b"tanstaaftanstaaf".to_vec()),
+        };
+        let initial = plain.initial().unwrap();
+        assert_eq!(initial.expose(), b"\0tim\0tanstaaftanstaaf");
+        assert_eq!(encode(&initial).expose(), b"AHRpbQB0YW5zdGFhZnRhbnN0YWFm");
+    }
+
+    #[test]
+    fn rfc5034_an_empty_initial_response_is_an_equals_sign() {
+        assert_eq!(encode(&Secret::new(Vec::new())).expose(), b"=");
+    }
+
+    #[test]
+    fn a_challenge_that_is_not_base64_is_none() {
+        assert_eq!(decode(b"***"), None);
+        assert_eq!(decode(b""), Some(Vec::new()));
+    }
+}
