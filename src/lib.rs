@@ -1,6 +1,8 @@
 //! mailferry polls POP3 maildrops and hands every message, once, to a sink.
 
 pub mod mail;
+pub mod net;
+
 pub mod proto;
 pub mod seen;
 pub mod sink;

@@ -1,0 +1,109 @@
+//! Why a server could not be reached, or is not who it should be.
+
+use std::path::PathBuf;
+
+use crate::net::Fingerprint;
+
+/// What went wrong between us and a server.
+#[derive(Debug, thiserror::Error)]
+pub enum NetError {
+    /// The name could not be resolved.
+    #[error("cannot resolve {host}: {source}")]
+    Resolve {
+        /// The host.
+        host: String,
+        /// What the resolver said.
+        source: std::io::Error,
+    },
+    /// No address of the host took the connection.
+    #[error("cannot connect to {host} port {port}: {source}")]
+    Connect {
+        /// The host.
+        host: String,
+        /// The port.
+        port: u16,
+        /// What the last address said.
+        source: std::io::Error,
+    },
+    /// Nothing happened in time.
+    #[error("{what} took more than {seconds} seconds")]
+    TimedOut {
+        /// What was tried.
+        what: String,
+        /// The limit.
+        seconds: u64,
+    },
+    /// The connection broke.
+    #[error("the connection broke: {0}")]
+    Io(#[from] std::io::Error),
+    /// The handshake failed for a reason that is not the certificate.
+    #[error("the TLS handshake with {host} failed: {words}.{hint}")]
+    Handshake {
+        /// The host.
+        host: String,
+        /// What the library said, escaped.
+        words: String,
+        /// What to try; empty or with a blank before it.
+        hint: &'static str,
+    },
+    /// The server's certificate is not trusted.
+    #[error("the certificate of {host} is not trusted: {words}. {hint}")]
+    Certificate {
+        /// The host, or the name that was checked.
+        host: String,
+        /// The stable code: `tls_certificate`, `tls_expired` or `tls_name_mismatch`.
+        code: &'static str,
+        /// What the library said, escaped.
+        words: String,
+        /// What to try.
+        hint: &'static str,
+    },
+    /// The server's certificate is not the pinned one.
+    #[error(
+        "the certificate of {host} has the SHA-256 fingerprint {seen}, which tls_fingerprint does not name"
+    )]
+    Fingerprint {
+        /// The host.
+        host: String,
+        /// What it has.
+        seen: Fingerprint,
+    },
+    /// A file of certificates or keys is of no use.
+    #[error("cannot use {path}: {words}", path = .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, and what to try.
+        words: String,
+    },
+    /// Bytes arrived between the answer to STLS or STARTTLS and the handshake.
+    #[error(
+        "plain text was injected before TLS began; the network or the server cannot be trusted"
+    )]
+    InjectedPlaintext,
+}
+
+impl NetError {
+    /// The stable name of the error.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Resolve { .. } => "resolve",
+            Self::Connect { .. } => "connect",
+            Self::TimedOut { .. } => "net_timeout",
+            Self::Io(_) => "connection_lost",
+            Self::Handshake { .. } => "tls_handshake",
+            Self::Certificate { code, .. } => code,
+            Self::Fingerprint { .. } => "tls_fingerprint",
+            Self::File { .. } => "tls_file",
+            Self::InjectedPlaintext => "tls_injected",
+        }
+    }
+
+    /// Whether the operator must look at a certificate: waiting does not help.
+    pub const fn is_certificate(&self) -> bool {
+        matches!(
+            self,
+            Self::Certificate { .. } | Self::Fingerprint { .. } | Self::File { .. }
+        )
+    }
+}

@@ -1,0 +1,123 @@
+//! The certificates of the system's trusted authorities, parsed once.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use native_tls::Certificate;
+
+use crate::mail::text::Shown;
+use crate::net::NetError;
+
+/// Where the system's roots are, as the environment said when the program began.
+#[derive(Clone, Debug)]
+pub struct SystemRoots {
+    file: Option<PathBuf>,
+    directories: Vec<PathBuf>,
+    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` as they were.
+    environment: [(&'static str, Option<OsString>); 2],
+}
+
+impl SystemRoots {
+    /// Looks where the roots are: where the operator's `SSL_CERT_FILE` and `SSL_CERT_DIR` say, and nowhere else if they say
+    /// anything; else where this system keeps them. Reads no certificate.
+    pub fn find() -> Self {
+        let environment =
+            ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| (name, std::env::var_os(name)));
+        let [file, directory] = environment
+            .clone()
+            .map(|(_, value)| value.map(PathBuf::from));
+        if file.is_some() || directory.is_some() {
+            return Self {
+                file,
+                directories: directory.into_iter().collect(),
+                environment,
+            };
+        }
+        let probed = openssl_probe::probe();
+        let directories = if probed.cert_file.is_none() {
+            probed.cert_dir
+        } else {
+            Vec::new()
+        };
+        Self {
+            file: probed.cert_file,
+            directories,
+            environment,
+        }
+    }
+
+    /// The two variables as the operator set them: what children get.
+    pub fn environment(&self) -> impl Iterator<Item = (&'static str, &OsString)> {
+        self.environment
+            .iter()
+            .filter_map(|(name, value)| value.as_ref().map(|value| (*name, value)))
+    }
+
+    /// What `main.rs` sets the two variables to, so that OpenSSL finds nothing to read for each connection.
+    pub const REDIRECTED: [(&'static str, &'static str); 2] = [
+        ("SSL_CERT_FILE", "/dev/null"),
+        ("SSL_CERT_DIR", "/dev/null"),
+    ];
+}
+
+/// The system's roots, read at the first connection that needs them and shared from then on.
+#[derive(Clone)]
+pub struct Roots(Arc<Inner>);
+
+struct Inner {
+    source: SystemRoots,
+    certificates: OnceLock<Vec<Certificate>>,
+}
+
+impl Roots {
+    /// Roots to be read from where `source` found them.
+    pub fn new(source: SystemRoots) -> Self {
+        Self(Arc::new(Inner {
+            source,
+            certificates: OnceLock::new(),
+        }))
+    }
+
+    /// The certificates; takes some 30 ms at the first call.
+    pub(super) fn certificates(&self) -> &[Certificate] {
+        self.0.certificates.get_or_init(|| {
+            let source = &self.0.source;
+            let mut certificates: Vec<Certificate> = source
+                .file
+                .iter()
+                .flat_map(|path| read_bundle(path).unwrap_or_default())
+                .collect();
+            for directory in &source.directories {
+                let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
+                certificates
+                    .extend(files.flat_map(|file| read_bundle(&file.path()).unwrap_or_default()));
+            }
+            certificates
+        })
+    }
+}
+
+/// Every certificate of a PEM file.
+///
+/// # Errors
+/// [`NetError::File`] when the file cannot be read or holds no certificate.
+pub(super) fn read_bundle(path: &std::path::Path) -> Result<Vec<Certificate>, NetError> {
+    let fault = |words: String| NetError::File {
+        path: path.to_owned(),
+        words,
+    };
+    let pem = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
+    let certificates = Certificate::stack_from_pem(&pem).map_err(|error| {
+        fault(format!(
+            "it is not a PEM file of certificates: {}",
+            Shown::new(&error.to_string())
+        ))
+    })?;
+    if certificates.is_empty() {
+        return Err(fault(
+            "it holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)".to_owned(),
+        ));
+    }
+    Ok(certificates)
+}

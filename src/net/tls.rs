@@ -1,0 +1,241 @@
+//! TLS over a stream: verified by default, TLS 1.2 or newer, and no knob below.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_native_tls::TlsConnector;
+use native_tls::{Identity, Protocol};
+use sha2::{Digest as _, Sha256};
+use tokio::time::timeout;
+
+use crate::mail::limits;
+use crate::mail::text::Shown;
+use crate::net::roots::read_bundle;
+use crate::net::{IoStream, NetError, Roots};
+
+/// What makes a server trustworthy to one account or relay.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsPolicy {
+    /// The name the certificate must have, if it is not the host's.
+    pub server_name: Option<String>,
+    /// A PEM file of the only authorities to trust.
+    pub ca_file: Option<PathBuf>,
+    /// SHA-256 fingerprints of which the server's certificate must have one. With any, the certificate need not be signed
+    /// by anyone and its name does not matter: the fingerprint says more than both.
+    pub fingerprints: Vec<Fingerprint>,
+    /// PEM files of a certificate with its chain and of its key (PKCS#8, not encrypted) that we show to the server.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// SHA-256 of a certificate in DER.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+/// Why a text is not a fingerprint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a fingerprint is SHA-256: 64 hexadecimal digits, with colons between the octets or without"
+)]
+pub struct InvalidFingerprint;
+
+/// A policy made ready: files read, roots at hand. Cheap to clone, and used for all connections of an account or relay.
+#[derive(Clone)]
+pub struct Connector(Arc<Inner>);
+
+struct Inner {
+    connector: TlsConnector,
+    server_name: Option<String>,
+    fingerprints: Vec<Fingerprint>,
+}
+
+impl Connector {
+    /// Reads the files of a policy.
+    ///
+    /// # Errors
+    /// [`NetError::File`] when one of them is of no use.
+    pub fn new(policy: &TlsPolicy, roots: &Roots) -> Result<Self, NetError> {
+        let mut builder = native_tls::TlsConnector::builder();
+        builder
+            .min_protocol_version(Some(Protocol::Tlsv12))
+            .disable_built_in_roots(true);
+        if !policy.fingerprints.is_empty() {
+            builder
+                .danger_accept_invalid_certs(true)
+                .danger_accept_invalid_hostnames(true);
+        }
+        if let Some(path) = &policy.ca_file {
+            for certificate in read_bundle(path)? {
+                builder.add_root_certificate(certificate);
+            }
+        } else if policy.fingerprints.is_empty() {
+            for certificate in roots.certificates() {
+                builder.add_root_certificate(certificate.clone());
+            }
+        }
+        if let Some((certificate, key)) = &policy.identity {
+            builder.identity(read_identity(certificate, key)?);
+        }
+        Ok(Self(Arc::new(Inner {
+            connector: TlsConnector::from(builder),
+            server_name: policy.server_name.clone(),
+            fingerprints: policy.fingerprints.clone(),
+        })))
+    }
+
+    /// Takes a stream to TLS and checks who is there. Nothing of ours has been sent over it when this returns.
+    ///
+    /// # Errors
+    /// [`NetError`]: the handshake fails or takes too long, or the certificate is not the right one.
+    pub async fn connect(
+        &self,
+        host: &str,
+        stream: Box<dyn IoStream>,
+    ) -> Result<Box<dyn IoStream>, NetError> {
+        let seconds = limits::HANDSHAKE_SECONDS_MAX;
+        // A certificate never names the root with a dot at its end.
+        let name = self
+            .0
+            .server_name
+            .as_deref()
+            .unwrap_or(host)
+            .trim_end_matches('.');
+        let name = name.trim_start_matches('[').trim_end_matches(']');
+        let handshake = self.0.connector.connect(name, stream);
+        let what = format!("the TLS handshake with {host}");
+        let stream = timeout(Duration::from_secs(seconds), handshake)
+            .await
+            .map_err(|_| NetError::TimedOut { what, seconds })?
+            .map_err(|error| explain(name, &error.to_string()))?;
+        if !self.0.fingerprints.is_empty() {
+            let certificate = stream.peer_certificate().ok().flatten();
+            let der = certificate
+                .and_then(|certificate| certificate.to_der().ok())
+                .unwrap_or_default();
+            let seen = Fingerprint(Sha256::digest(&der).into());
+            if !self.0.fingerprints.contains(&seen) {
+                return Err(NetError::Fingerprint {
+                    host: host.to_owned(),
+                    seen,
+                });
+            }
+        }
+        Ok(Box::new(stream))
+    }
+}
+
+fn read_identity(certificate: &Path, key: &Path) -> Result<Identity, NetError> {
+    let read = |path: &Path| {
+        std::fs::read(path).map_err(|error| NetError::File {
+            path: path.to_owned(),
+            words: error.to_string(),
+        })
+    };
+    let (chain, secret) = (read(certificate)?, zeroize::Zeroizing::new(read(key)?));
+    Identity::from_pkcs8(&chain, &secret).map_err(|error| NetError::File {
+        path: key.to_owned(),
+        words: format!(
+            "{}; certificate and key must be PEM, and the key PKCS#8 without a password: \
+             openssl pkcs8 -topk8 -nocrypt -in KEY -out NEWKEY",
+            Shown::new(&error.to_string())
+        ),
+    })
+}
+
+/// OpenSSL tells its reasons in words only; these are the ones an operator can do something about.
+fn explain(host: &str, words: &str) -> NetError {
+    let shown = Shown::new(words).to_string();
+    let host = host.to_owned();
+    let certificate = |code, hint| NetError::Certificate {
+        host: host.clone(),
+        code,
+        words: shown.clone(),
+        hint,
+    };
+    if words.contains("ostname mismatch") || words.contains("IP address mismatch") {
+        certificate(
+            "tls_name_mismatch",
+            "If the server is known under another name, set tls_server_name",
+        )
+    } else if words.contains("has expired") || words.contains("not yet valid") {
+        certificate(
+            "tls_expired",
+            "Check the clock of this machine; otherwise the server needs a new certificate",
+        )
+    } else if words.contains("certificate verify failed")
+        || words.contains("key too weak")
+        || words.contains("too small")
+    {
+        certificate(
+            "tls_certificate",
+            "For an authority of your own set tls_ca_file, for one certificate tls_fingerprint",
+        )
+    } else if words.contains("certificate required")
+        || words.contains("alert bad certificate")
+        || words.contains("handshake failure")
+    {
+        let hint = " The server may want a client certificate: tls_client_cert and tls_client_key";
+        NetError::Handshake {
+            host,
+            words: shown,
+            hint,
+        }
+    } else if words.contains("wrong version number") || words.contains("packet length too long") {
+        let hint = " The port may not speak TLS: 995 is for tls = \"implicit\", 110 for tls = \"starttls\"";
+        NetError::Handshake {
+            host,
+            words: shown,
+            hint,
+        }
+    } else {
+        NetError::Handshake {
+            host,
+            words: shown,
+            hint: "",
+        }
+    }
+}
+
+impl std::str::FromStr for Fingerprint {
+    type Err = InvalidFingerprint;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
+        let digits: String = text.trim().chars().filter(|c| *c != ':').collect();
+        let digest = crate::mail::Digest::from_hex(&digits).ok_or(InvalidFingerprint)?;
+        Ok(Self(*digest.as_bytes()))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, octet) in self.0.iter().enumerate() {
+            write!(f, "{}{octet:02X}", if at == 0 { "" } else { ":" })?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Fingerprint({self})")
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_is_read_with_colons_or_without_and_nothing_shorter() {
+        let shown = Fingerprint([0xAB; 32]).to_string();
+        assert_eq!(shown.parse(), Ok(Fingerprint([0xAB; 32])));
+        assert_eq!("ab".repeat(32).parse(), Ok(Fingerprint([0xAB; 32])));
+        assert_eq!(
+            "ab".repeat(16).parse::<Fingerprint>(),
+            Err(InvalidFingerprint),
+            "MD5 is refused"
+        );
+    }
+}

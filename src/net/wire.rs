@@ -1,0 +1,203 @@
+//! One connection: reads and writes at the same time, into one buffer.
+
+use std::fmt::Debug;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+use crate::net::NetError;
+
+/// Anything that bytes go through: a socket, TLS over one, a pipe in tests.
+pub trait IoStream: AsyncRead + AsyncWrite + Send + Sync + Unpin + Debug {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin + Debug> IoStream for T {}
+
+/// A connection with what has been read from it and not used yet.
+#[derive(Debug)]
+pub struct Wire {
+    stream: Box<dyn IoStream>,
+    buffer: Vec<u8>,
+    from: usize,
+    to: usize,
+}
+
+/// What [`Wire::exchange`] brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Read {
+    /// Something was read.
+    Some,
+    /// The peer has closed the connection.
+    End,
+}
+
+impl Wire {
+    /// Takes a connected stream.
+    pub fn new(stream: Box<dyn IoStream>) -> Self {
+        Self {
+            stream,
+            buffer: Vec::new(),
+            from: 0,
+            to: 0,
+        }
+    }
+
+    /// What has been read and not used.
+    pub fn input(&self) -> &[u8] {
+        self.buffer.get(self.from..self.to).unwrap_or_default()
+    }
+
+    /// Marks octets at the front of the input as used.
+    pub fn consume(&mut self, octets: usize) {
+        self.from = (self.from + octets).min(self.to);
+        if self.from == self.to {
+            (self.from, self.to) = (0, 0);
+        }
+    }
+
+    /// Writes `output` and reads, both at the same time: two peers that only write would wait for each other for ever. Returns
+    /// when something was read or the peer has closed. What was written is taken off the front of `output`, so that dropping
+    /// this future loses nothing.
+    ///
+    /// # Errors
+    /// [`NetError::Io`] when the connection breaks.
+    pub async fn exchange(&mut self, output: &mut Vec<u8>) -> Result<Read, NetError> {
+        self.make_room();
+        poll_fn(|context| {
+            self.poll_output(context, output)?;
+            self.poll_input(context)
+        })
+        .await
+        .map_err(NetError::Io)
+    }
+
+    /// Writes as much as goes without waiting; the rest goes out while the next read is awaited.
+    fn poll_output(&mut self, context: &mut Context<'_>, output: &mut Vec<u8>) -> io::Result<()> {
+        let wrote_before = !output.is_empty();
+        while !output.is_empty() {
+            match Pin::new(&mut self.stream).poll_write(context, output) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(octets)) => drop(output.drain(..octets)),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(()),
+            }
+        }
+        if wrote_before && let Poll::Ready(flushed) = Pin::new(&mut self.stream).poll_flush(context)
+        {
+            flushed?;
+        }
+        Ok(())
+    }
+
+    fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Read>> {
+        let mut room = ReadBuf::new(self.buffer.get_mut(self.to..).unwrap_or_default());
+        match Pin::new(&mut self.stream).poll_read(context, &mut room) {
+            Poll::Ready(Ok(())) => {
+                let octets = room.filled().len();
+                self.to += octets;
+                Poll::Ready(Ok(if octets == 0 { Read::End } else { Read::Some }))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+
+    /// The buffer is made at the first read, and moved together when its end is near.
+    fn make_room(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = vec![0; BUFFER_OCTETS];
+        }
+        if self.from > 0 {
+            self.buffer.copy_within(self.from..self.to, 0);
+            (self.from, self.to) = (0, self.to - self.from);
+        }
+        if self.to == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() + BUFFER_OCTETS, 0);
+        }
+    }
+
+    /// Gives the stream away for the upgrade to TLS.
+    ///
+    /// # Errors
+    /// [`NetError::InjectedPlaintext`] when anything is left in the buffer: whoever wrote that was not protected by TLS, and
+    /// must not seem to be.
+    pub fn into_stream(self) -> Result<Box<dyn IoStream>, NetError> {
+        if self.from < self.to {
+            Err(NetError::InjectedPlaintext)
+        } else {
+            Ok(self.stream)
+        }
+    }
+
+    /// Closes the connection. Whether the peer hears of it does not matter any more.
+    pub async fn close(mut self) {
+        let _ = self.stream.shutdown().await;
+    }
+}
+
+/// Large enough for many small messages in one read, small enough for hundreds of sessions.
+const BUFFER_OCTETS: usize = 64 * 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn two_peers_that_both_write_more_than_fits_do_not_wait_for_each_other() {
+        let (near, mut far) = tokio::io::duplex(1024);
+        let mut wire = Wire::new(Box::new(near));
+        let mut output = vec![b'c'; 100_000];
+        let peer = tokio::spawn(async move {
+            // This peer writes everything before it reads anything.
+            far.write_all(&vec![b's'; 100_000]).await.unwrap();
+            let mut heard = vec![0; 100_000];
+            far.read_exact(&mut heard).await.unwrap();
+        });
+        let mut heard = 0;
+        while heard < 100_000 {
+            assert_eq!(wire.exchange(&mut output).await.unwrap(), Read::Some);
+            heard += wire.input().len();
+            wire.consume(wire.input().len());
+        }
+        while !output.is_empty() {
+            if wire.exchange(&mut output).await.unwrap() == Read::End {
+                break;
+            }
+        }
+        peer.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_is_not_used_stays_in_front_of_what_comes() {
+        let (near, mut far) = tokio::io::duplex(1024);
+        let mut wire = Wire::new(Box::new(near));
+        far.write_all(b"one two").await.unwrap();
+        wire.exchange(&mut Vec::new()).await.unwrap();
+        wire.consume(4);
+        assert_eq!(wire.input(), b"two");
+        far.write_all(b" three").await.unwrap();
+        wire.exchange(&mut Vec::new()).await.unwrap();
+        assert_eq!(wire.input(), b"two three");
+        drop(far);
+        assert_eq!(wire.exchange(&mut Vec::new()).await.unwrap(), Read::End);
+    }
+
+    #[tokio::test]
+    async fn a_stream_with_anything_in_its_buffer_is_not_given_to_tls() {
+        for injected in [&b"+OK injected\r\n"[..], b"x"] {
+            let (near, mut far) = tokio::io::duplex(1024);
+            let mut wire = Wire::new(Box::new(near));
+            far.write_all(&[b"+OK begin\r\n", injected].concat())
+                .await
+                .unwrap();
+            wire.exchange(&mut Vec::new()).await.unwrap();
+            wire.consume(11);
+            assert_eq!(wire.into_stream().unwrap_err().code(), "tls_injected");
+        }
+    }
+}
