@@ -4,6 +4,7 @@
 //! message comes from or where it goes.
 
 mod draft;
+pub mod header;
 mod message;
 
 use std::path::{Path, PathBuf};

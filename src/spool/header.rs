@@ -1,0 +1,305 @@
+//! What does a message say on top? The only place that looks into one, and the only one that knows mail-parser.
+//!
+//! Nothing here can stop a delivery: what cannot be read counts as absent. Look-ups go by raw offsets in the order of
+//! the fields, because mail-parser's own accessors return the *last* of several fields and take `<>` for absent.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::LazyLock;
+
+use mail_parser::{HeaderName, MessageParser};
+
+use crate::mail::text::Shown;
+use crate::mail::{Sender, limits};
+use crate::spool::{Body, Message};
+
+/// What the head of a message tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The topmost `Return-Path`, the null sender without one (RFC 5321 section 4.4).
+    pub sender: Sender,
+    /// Whether a `Return-Path` stands above the first `Received`: then final delivery has put it there already.
+    pub has_return_path: bool,
+    /// How many `Received` fields there are. RFC 5321 section 6.3: many of them mean a loop.
+    pub received_fields: u32,
+    /// The Message-ID as it stands in the field, safe to show.
+    pub message_id: Option<String>,
+    /// Whether there is a header block at all. Without one, a field put on top needs an empty line after it.
+    pub has_fields: bool,
+    /// Octets of the mbox `From ` line that some servers leave on top, line end included; 0 for none.
+    pub from_line_octets: usize,
+}
+
+impl Head {
+    /// Reads the head of a message. May block when the message is in a file.
+    ///
+    /// # Errors
+    /// What the system says when the spool file cannot be read.
+    pub fn of(message: &Message) -> io::Result<Self> {
+        match message.body() {
+            Body::Memory(octets) => Ok(Self::parse(octets)),
+            Body::File(_) => Ok(Self::parse(&message.head(limits::HEADER_OCTETS_MAX)?)),
+        }
+    }
+
+    /// Reads the first octets of a message: at most [`limits::HEADER_OCTETS_MAX`] of them are looked at.
+    pub fn parse(message: &[u8]) -> Self {
+        let message = &message[..message.len().min(limits::HEADER_OCTETS_MAX)];
+        let from_line_octets = from_line(message);
+        let rest = &message[from_line_octets..];
+        let mut head = Self {
+            sender: Sender::Null,
+            has_return_path: false,
+            received_fields: 0,
+            message_id: None,
+            has_fields: begins_with_field(rest) || begins_with_empty_line(rest),
+            from_line_octets,
+        };
+        if begins_with_field(rest) {
+            // Two million mutated messages made the parser panic never; one day one will, and it must be delivered.
+            let _ = catch_unwind(AssertUnwindSafe(|| head.read_fields(rest)));
+        }
+        head
+    }
+
+    fn read_fields(&mut self, block: &[u8]) {
+        let Some(parsed) = PARSER.parse_headers(block) else {
+            return;
+        };
+        let mut sender = None;
+        for field in parsed.headers() {
+            let value = || {
+                let (from, to) = (field.offset_start() as usize, field.offset_end() as usize);
+                block.get(from..to).unwrap_or_default()
+            };
+            match field.name {
+                HeaderName::ReturnPath if sender.is_none() => {
+                    sender = Some(sender_in(value()));
+                    self.has_return_path = self.received_fields == 0;
+                }
+                HeaderName::Received => self.received_fields += 1,
+                HeaderName::MessageId if self.message_id.is_none() => {
+                    self.message_id = message_id_in(value());
+                }
+                _ => {}
+            }
+        }
+        self.sender = sender.unwrap_or(Sender::Null);
+    }
+}
+
+/// Three fields are looked at by position; the values of all others are skipped unread.
+static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
+    MessageParser::new()
+        .ignore_header(HeaderName::ReturnPath)
+        .default_header_ignore()
+});
+
+/// The octets of a first line that begins with `From ` (or `>From `, as an mbox quotes it).
+fn from_line(message: &[u8]) -> usize {
+    if !message.starts_with(b"From ") && !message.starts_with(b">From ") {
+        return 0;
+    }
+    memchr::memchr(b'\n', message).map_or(0, |end| end + 1)
+}
+
+fn begins_with_empty_line(message: &[u8]) -> bool {
+    message.starts_with(b"\n") || message.starts_with(b"\r\n")
+}
+
+/// Whether the first line is a field: a name without blanks, blanks that RFC 5322 section 4.5 tolerates, a colon.
+/// 8-bit names are taken too: what a lax sender wrote on top is still meant as header.
+fn begins_with_field(message: &[u8]) -> bool {
+    let name = message
+        .iter()
+        .take_while(|&&b| b > b' ' && b != b':' && b != 0x7F)
+        .count();
+    let after = message[name..].iter().find(|&&b| b != b' ' && b != b'\t');
+    name > 0 && after == Some(&b':')
+}
+
+/// The sender in the value of a `Return-Path`: what stands between the first `<` and its `>`, else the bare address.
+fn sender_in(value: &[u8]) -> Sender {
+    let unfolded: Vec<u8> = value
+        .iter()
+        .copied()
+        .filter(|b| !b"\r\n".contains(b))
+        .collect();
+    let path = match memchr::memchr(b'<', &unfolded) {
+        Some(open) => up_to_closing_bracket(&unfolded[open + 1..]),
+        None => without_comment(&unfolded),
+    };
+    let path = without_source_route(path.trim_ascii());
+    // Some servers write the null sender with the name that local bounces come from; nobody wants an answer there.
+    if path.eq_ignore_ascii_case(b"MAILER-DAEMON") {
+        return Sender::Null;
+    }
+    Sender::from_path(path)
+}
+
+/// Everything before the `>` that is not inside a quoted local part; nothing when there is none.
+fn up_to_closing_bracket(path: &[u8]) -> &[u8] {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, &b) in path.iter().enumerate() {
+        match b {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'>' if !quoted => return &path[..at],
+            _ => {}
+        }
+    }
+    &[]
+}
+
+/// `(comment) a@b` without the comment in front.
+fn without_comment(value: &[u8]) -> &[u8] {
+    let value = value.trim_ascii();
+    match (value.starts_with(b"("), memchr::memchr(b')', value)) {
+        (true, Some(close)) => value[close + 1..].trim_ascii(),
+        _ => value,
+    }
+}
+
+/// `@relay,@relay:a@b` is `a@b`: RFC 5321 section 4.1.1.3 has source routes ignored.
+fn without_source_route(path: &[u8]) -> &[u8] {
+    match (path.starts_with(b"@"), memchr::memchr(b':', path)) {
+        (true, Some(colon)) => &path[colon + 1..],
+        _ => path,
+    }
+}
+
+fn message_id_in(value: &[u8]) -> Option<String> {
+    let value = value.trim_ascii();
+    (!value.is_empty()).then(|| Shown::new(value).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sender(head: &str) -> String {
+        Head::parse(head.as_bytes()).sender.to_string()
+    }
+
+    #[test]
+    fn the_topmost_return_path_is_the_sender() {
+        assert_eq!(
+            sender("Return-Path: <first@a>\r\nReceived: x\r\nReturn-Path: <last@b>\r\n\r\n"),
+            "<first@a>"
+        );
+        assert_eq!(
+            sender("Return-Path: <>\nReturn-Path: <last@b>\n\n"),
+            "<>",
+            "a null path is a path"
+        );
+        assert_eq!(
+            sender("Subject: none\r\n\r\nReturn-Path: <in@body>\r\n"),
+            "<>"
+        );
+    }
+
+    #[test]
+    fn a_return_path_is_read_as_servers_write_it() {
+        for (field, expected) in [
+            ("Return-Path: a@b", "<a@b>"),
+            ("return-path:<a@b>", "<a@b>"),
+            ("Return-Path : <a@b>", "<a@b>"),
+            ("Return-Path:\r\n <a@b>", "<a@b>"),
+            ("Return-Path: (x) a@b", "<a@b>"),
+            ("Return-Path: <@relay,@other:a@b>", "<a@b>"),
+            ("Return-Path: <\"a>b\"@c>", "<>"),
+            ("Return-Path: <a b@c>", "<>"),
+            ("Return-Path: <a@b", "<>"),
+            ("Return-Path: <MAILER-DAEMON>", "<>"),
+            ("Return-Path: <$(touch /tmp/x)@a>", "<>"),
+            ("Return-Path: <`id`@a>", "<`id`@a>"),
+            ("Return-Path:", "<>"),
+        ] {
+            assert_eq!(
+                sender(&format!("{field}\r\nSubject: x\r\n\r\n")),
+                expected,
+                "{field}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_return_path_above_the_first_received_counts_as_final_delivery() {
+        let above = Head::parse(b"Return-Path: <a@b>\r\nReceived: 1\r\nReceived: 2\r\n\r\n");
+        assert!(above.has_return_path);
+        assert_eq!(above.received_fields, 2);
+        let below = Head::parse(b"Received: 1\r\nReturn-Path: <a@b>\r\n\r\n");
+        assert!(!below.has_return_path);
+        assert_eq!(below.sender.as_str(), "a@b");
+    }
+
+    #[test]
+    fn knows_a_header_block_when_it_sees_one() {
+        for (message, has_fields) in [
+            ("Subject: x\r\n\r\nbody", true),
+            ("X-8-Bit-\u{fc}: x\n", true),
+            ("Subject :x", true),
+            ("\r\nbody", true),
+            ("\nbody", true),
+            ("", false),
+            ("hello world: not a field\r\n", false),
+            (" continued: x\r\n", false),
+            (": x\r\n", false),
+            ("just text", false),
+        ] {
+            assert_eq!(
+                Head::parse(message.as_bytes()).has_fields,
+                has_fields,
+                "{message:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_from_line_of_an_mbox_is_not_part_of_the_header() {
+        let line = "From jane@example.org Mon Nov 23 12:00:00 2026\r\n";
+        let head = Head::parse(format!("{line}Return-Path: <a@b>\r\n\r\n").as_bytes());
+        assert_eq!(head.from_line_octets, line.len());
+        assert!(head.has_fields && head.has_return_path);
+        assert!(!Head::parse(format!("{line}text").as_bytes()).has_fields);
+        assert_eq!(Head::parse(b"From here on no line end").from_line_octets, 0);
+    }
+
+    #[test]
+    fn a_body_without_header_block_sets_no_sender() {
+        let head = Head::parse(b"Dear all,\r\nReturn-Path: <forged@a>\r\n\r\n");
+        assert_eq!(head.sender, Sender::Null);
+        assert!(!head.has_return_path);
+    }
+
+    #[test]
+    fn a_message_id_is_shown_escaped() {
+        let head = Head::parse(b"Message-ID: <a\x1b[2J@b>\r\n\r\n");
+        assert_eq!(head.message_id.as_deref(), Some("<a\\x1b[2J@b>"));
+        assert_eq!(Head::parse(b"Message-ID:\r\n\r\n").message_id, None);
+    }
+
+    #[test]
+    fn a_header_larger_than_the_limit_is_read_as_far_as_it_goes() {
+        let mut message = b"Return-Path: <a@b>\r\n".to_vec();
+        while message.len() < 2 * limits::HEADER_OCTETS_MAX {
+            message
+                .extend_from_slice(b"Received: from x by y; Mon, 23 Nov 2026 12:00:00 +0000\r\n");
+        }
+        let head = Head::parse(&message);
+        assert_eq!(head.sender.as_str(), "a@b");
+        assert!(head.received_fields > 4000);
+    }
+    proptest::proptest! {
+        #[test]
+        fn any_octets_at_all_have_a_head(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..400), field in 0..4usize) {
+            let mut message = [&b""[..], b"Return-Path: <", b"From ", b"Received: "][field].to_vec();
+            message.extend(octets);
+            let head = Head::parse(&message);
+            proptest::prop_assert!(head.from_line_octets <= message.len());
+            proptest::prop_assert!(!head.sender.as_str().chars().any(char::is_control));
+        }
+    }
+}
