@@ -3,11 +3,13 @@
 //! This room knows nobody: no clock, no socket, no file, no log. Each word is the RFC's, or there is none.
 
 mod account;
+mod date;
 mod digest;
 mod envelope;
 pub mod limits;
 mod listing;
 mod origin;
+mod percent;
 mod policy;
 mod secret;
 pub mod text;
@@ -15,10 +17,12 @@ mod time;
 mod unique_id;
 
 pub use account::{AccountName, InvalidAccountName};
+pub use date::Date;
 pub use digest::Digest;
 pub use envelope::{Envelope, InvalidAddress, Recipient, Sender};
 pub use listing::{Entry, Listing};
 pub use origin::Origin;
+pub use percent::Percent;
 pub use policy::{FirstRun, PollLimits, Retention, TlsMode};
 pub use secret::Secret;
 pub use time::{Clock, Timestamp};

@@ -1,0 +1,91 @@
+//! A day and time of the calendar, in UTC, as mail writes them.
+
+use crate::mail::Timestamp;
+
+/// A moment in UTC by the Gregorian calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Date {
+    year: u64,
+    month: usize,
+    day: u64,
+    weekday: usize,
+    second_of_day: u64,
+}
+
+impl Date {
+    /// The calendar's word for a time.
+    pub fn of(time: Timestamp) -> Self {
+        let (days, second_of_day) = (time.0 / 86_400, time.0 % 86_400);
+        // 400 years are 146,097 days. Counted from 1 March, the leap day is the last of its year.
+        let from_march_0000 = days + 719_468;
+        let (era, day_of_era) = (from_march_0000 / 146_097, from_march_0000 % 146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let month = usize::try_from((month_from_march + 2) % 12).unwrap_or(0);
+        Self {
+            year: era * 400 + year_of_era + u64::from(month < 2),
+            month,
+            day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
+            // 1970-01-01 was a Thursday.
+            weekday: usize::try_from((days + 4) % 7).unwrap_or(0),
+            second_of_day,
+        }
+    }
+
+    /// `Mon, 23 Nov 2026 12:00:00 +0000` (RFC 5322 section 3.3).
+    pub fn rfc5322(&self) -> String {
+        let (weekday, month) = (WEEKDAYS[self.weekday], MONTHS[self.month]);
+        let (day, year, time) = (self.day, self.year, self.time());
+        format!("{weekday}, {day} {month} {year} {time} +0000")
+    }
+
+    /// `Mon Nov 23 12:00:00 2026`: the form of C's `asctime`, which an mbox `From ` line ends with.
+    pub fn asctime(&self) -> String {
+        let (weekday, month) = (WEEKDAYS[self.weekday], MONTHS[self.month]);
+        let (day, year, time) = (self.day, self.year, self.time());
+        format!("{weekday} {month} {day:2} {time} {year}")
+    }
+
+    fn time(&self) -> String {
+        let second = self.second_of_day;
+        format!(
+            "{:02}:{:02}:{:02}",
+            second / 3600,
+            second / 60 % 60,
+            second % 60
+        )
+    }
+}
+
+const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+
+const MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_moments_have_their_known_dates() {
+        // Made with date(1): date -u -R -d @SECONDS.
+        for (seconds, rfc5322) in [
+            (0, "Thu, 1 Jan 1970 00:00:00 +0000"),
+            (951_782_399, "Mon, 28 Feb 2000 23:59:59 +0000"),
+            (951_868_799, "Tue, 29 Feb 2000 23:59:59 +0000"),
+            (951_868_800, "Wed, 1 Mar 2000 00:00:00 +0000"),
+            (1_795_435_200, "Mon, 23 Nov 2026 12:00:00 +0000"),
+            (4_107_542_400, "Mon, 1 Mar 2100 00:00:00 +0000"),
+            (253_402_300_799, "Fri, 31 Dec 9999 23:59:59 +0000"),
+        ] {
+            assert_eq!(Date::of(Timestamp(seconds)).rfc5322(), rfc5322);
+        }
+        assert_eq!(
+            Date::of(Timestamp(1_793_523_661)).asctime(),
+            "Sun Nov  1 09:01:01 2026"
+        );
+    }
+}
