@@ -4,7 +4,10 @@
 //! destination said yes. This room knows nothing of POP3 or retention, and an [`Origin`] is only ink to it.
 
 mod delivery;
+mod line_ends;
 mod outcome;
+pub mod render;
+pub mod trace;
 
 use futures_util::future::BoxFuture;
 

@@ -1,0 +1,294 @@
+//! What exactly does a sink hand on? A message with our fields on top and line ends as the receiver wants them.
+//!
+//! The octets of a message are never decoded, re-wrapped or re-encoded; only line ends change, and only as far as
+//! [`LineEnds`] says. Dot-stuffing is left to those who speak SMTP.
+
+use std::io::{self, Read, Write};
+
+use crate::mail::{Date, Sender, Timestamp};
+use crate::sink::line_ends::Converter;
+use crate::spool::header::Head;
+use crate::spool::{Message, Reader};
+
+pub use crate::sink::line_ends::LineEnds;
+
+/// What is put around a message.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Layout {
+    /// How lines end.
+    pub line_ends: LineEnds,
+    /// Final delivery: a `Return-Path` goes on top unless one stands above the first `Received` (RFC 5321 section 4.4).
+    pub return_path: bool,
+    /// An mbox `From ` line of this time goes above everything, unless the message begins with one.
+    pub from_line: Option<Timestamp>,
+}
+
+/// A message on its way out, piece by piece.
+pub struct Rendering<'a> {
+    /// What is left to hand on before the message itself.
+    lead: Vec<u8>,
+    reader: Reader<'a>,
+    input: Vec<u8>,
+    converter: Converter,
+    /// Octets of the message that are still to be read.
+    left: u64,
+    finished: bool,
+}
+
+impl<'a> Rendering<'a> {
+    /// Prepares a message. Reads its head, which may block when it is in a file.
+    ///
+    /// # Errors
+    /// What the system says when the spool file cannot be read.
+    pub fn new(message: &'a Message, sender: &Sender, layout: &Layout) -> io::Result<Self> {
+        let head = Head::of(message)?;
+        let mut reader = message.reader();
+        let mut own_from_line = vec![0; head.from_line_octets];
+        reader.read_exact(&mut own_from_line)?;
+        let mut converter = Converter::new(layout.line_ends);
+        let mut lead = Vec::new();
+        if let Some(time) = layout.from_line
+            && !own_from_line.starts_with(b"From ")
+        {
+            add_line(&mut lead, &from_line(sender, time), layout.line_ends);
+        }
+        // An mbox line is an envelope, not a field: between fields it would end the header for many readers.
+        converter.push(&own_from_line, &mut lead);
+        if layout.return_path && !head.has_return_path {
+            add_line(
+                &mut lead,
+                &format!("Return-Path: {sender}"),
+                layout.line_ends,
+            );
+        }
+        for line in message.received().lines() {
+            add_line(&mut lead, line, layout.line_ends);
+        }
+        if !head.has_fields {
+            add_line(&mut lead, "", layout.line_ends);
+        }
+        converter.at_line_start = !lead.is_empty();
+        let left = message.octets() - own_from_line.len() as u64;
+        let piece = usize::try_from(left).map_or(CHUNK_OCTETS, |left| left.min(CHUNK_OCTETS));
+        Ok(Self {
+            lead,
+            reader,
+            input: vec![0; piece],
+            converter,
+            left,
+            finished: false,
+        })
+    }
+
+    /// Replaces what is in `piece` by the next piece, about [`CHUNK_OCTETS`] long; `false` when there is none left.
+    ///
+    /// # Errors
+    /// What the system says when the spool file cannot be read, or is shorter than the message.
+    pub fn next(&mut self, piece: &mut Vec<u8>) -> io::Result<bool> {
+        piece.clear();
+        if self.finished {
+            return Ok(false);
+        }
+        piece.append(&mut self.lead);
+        loop {
+            let size = self
+                .input
+                .len()
+                .min(usize::try_from(self.left).unwrap_or(usize::MAX));
+            self.reader.read_exact(&mut self.input[..size])?;
+            self.left -= size as u64;
+            self.converter.push(&self.input[..size], piece);
+            if self.left == 0 {
+                self.converter.finish(piece);
+                self.finished = true;
+                return Ok(!piece.is_empty());
+            }
+            if !piece.is_empty() {
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Writes everything.
+    ///
+    /// # Errors
+    /// What the system says when the spool file cannot be read or `out` cannot be written.
+    pub fn write_to(mut self, out: &mut impl Write) -> io::Result<u64> {
+        let mut piece = Vec::new();
+        let mut octets = 0;
+        while self.next(&mut piece)? {
+            out.write_all(&piece)?;
+            octets += piece.len() as u64;
+        }
+        Ok(octets)
+    }
+}
+
+/// How much of a message is read at a time: large enough to make calls cheap, small against the spool's memory.
+pub const CHUNK_OCTETS: usize = 64 * 1024;
+
+fn add_line(lead: &mut Vec<u8>, line: &str, line_ends: LineEnds) {
+    lead.extend_from_slice(line.as_bytes());
+    lead.extend_from_slice(match line_ends {
+        LineEnds::Lf => b"\n",
+        LineEnds::Crlf | LineEnds::Network => b"\r\n",
+    });
+}
+
+/// `From jane@example.org Mon Nov 23 12:00:00 2026`: the envelope of an mbox, in UTC.
+fn from_line(sender: &Sender, time: Timestamp) -> String {
+    let sender = match sender {
+        Sender::Null => "MAILER-DAEMON",
+        Sender::Address(address) => address,
+    };
+    format!("From {sender} {}", Date::of(time).asctime())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::mail::{AccountName, Origin, UniqueId};
+    use crate::sink::line_ends::naive;
+    use crate::spool::Spool;
+
+    const RECEIVED: &str = "Received: from a\n\tby b\n";
+
+    fn message(octets: &[u8]) -> Message {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let spool = Spool::new(&std::env::temp_dir());
+            let mut draft = spool.begin(spool.reserve(None).await.unwrap());
+            draft.write(octets).await.unwrap();
+            let account = AccountName::new("work").unwrap();
+            let unique_id = UniqueId::new(b"1").unwrap();
+            let origin = Origin { account, unique_id };
+            draft.finish(origin, RECEIVED.to_owned()).await.unwrap()
+        })
+    }
+
+    fn rendered(octets: &[u8], layout: Layout) -> Vec<u8> {
+        let message = message(octets);
+        let mut out = Vec::new();
+        let sender = Sender::from_path(b"s@x");
+        let written = Rendering::new(&message, &sender, &layout)
+            .unwrap()
+            .write_to(&mut out)
+            .unwrap();
+        assert_eq!(written, out.len() as u64);
+        out
+    }
+
+    fn shown(octets: &[u8], layout: Layout) -> String {
+        String::from_utf8(rendered(octets, layout)).unwrap()
+    }
+
+    const LOCAL: Layout = Layout {
+        line_ends: LineEnds::Lf,
+        return_path: true,
+        from_line: None,
+    };
+    const NETWORK: Layout = Layout {
+        line_ends: LineEnds::Network,
+        return_path: false,
+        from_line: None,
+    };
+
+    #[test]
+    fn large_messages_are_the_same_from_a_file_as_in_one_buffer() {
+        let mut state = 7u64;
+        let mut octets = b"Subject: large\r\n\r\n".to_vec();
+        while octets.len() < 9 * CHUNK_OCTETS / 2 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            octets.push(b"\r\n\r\nabcdefghijkl"[(state >> 40) as usize % 16]);
+        }
+        // A line end across every boundary of pieces.
+        for boundary in (CHUNK_OCTETS..octets.len()).step_by(CHUNK_OCTETS) {
+            octets[boundary - 1] = b'\r';
+            octets[boundary] = b'\n';
+        }
+        for line_ends in [LineEnds::Lf, LineEnds::Crlf, LineEnds::Network] {
+            let layout = Layout {
+                line_ends,
+                ..Layout::default()
+            };
+            let mut expected = naive(RECEIVED.replace('\n', "\r\n").as_bytes(), line_ends);
+            expected.extend(naive(&octets, line_ends));
+            assert!(rendered(&octets, layout) == expected, "{line_ends:?}");
+        }
+    }
+
+    #[test]
+    fn the_trace_goes_on_top_and_a_return_path_above_it_when_there_is_none() {
+        assert_eq!(
+            shown(b"Subject: x\r\n\r\nbody\r\n", LOCAL),
+            "Return-Path: <s@x>\nReceived: from a\n\tby b\nSubject: x\n\nbody\n"
+        );
+        assert_eq!(
+            shown(b"Return-Path: <o@x>\r\nReceived: z\r\n\r\n", LOCAL),
+            "Received: from a\n\tby b\nReturn-Path: <o@x>\nReceived: z\n\n"
+        );
+        assert_eq!(
+            shown(b"Received: z\r\nReturn-Path: <o@x>\r\n\r\n", LOCAL),
+            "Return-Path: <s@x>\nReceived: from a\n\tby b\nReceived: z\nReturn-Path: <o@x>\n\n"
+        );
+        assert_eq!(
+            shown(b"Subject: x\r\n\r\nbody", NETWORK),
+            "Received: from a\r\n\tby b\r\nSubject: x\r\n\r\nbody\r\n"
+        );
+    }
+
+    #[test]
+    fn a_message_without_header_block_gets_an_empty_line_after_the_trace() {
+        assert_eq!(
+            shown(b"just text\r\n", NETWORK),
+            "Received: from a\r\n\tby b\r\n\r\njust text\r\n"
+        );
+        assert_eq!(shown(b"", NETWORK), "Received: from a\r\n\tby b\r\n\r\n");
+        assert_eq!(
+            shown(b"", LOCAL),
+            "Return-Path: <s@x>\nReceived: from a\n\tby b\n\n"
+        );
+        assert_eq!(
+            shown(b"\r\nbody\r\n", NETWORK),
+            "Received: from a\r\n\tby b\r\n\r\nbody\r\n"
+        );
+        assert_eq!(
+            shown(b"\r", LOCAL),
+            "Return-Path: <s@x>\nReceived: from a\n\tby b\n\n\r"
+        );
+    }
+
+    #[test]
+    fn an_mbox_line_is_put_on_top_and_one_that_is_there_stays_on_top() {
+        let layout = Layout {
+            from_line: Some(Timestamp(1_795_435_200)),
+            ..Layout::default()
+        };
+        assert_eq!(
+            shown(b"Subject: x\r\n\r\n", layout),
+            "From s@x Mon Nov 23 12:00:00 2026\nReceived: from a\n\tby b\nSubject: x\n\n"
+        );
+        for layout in [layout, Layout::default()] {
+            assert_eq!(
+                shown(
+                    b"From z@x Thu Jan  1 00:00:00 1970\r\nSubject: x\r\n\r\n",
+                    layout
+                ),
+                "From z@x Thu Jan  1 00:00:00 1970\nReceived: from a\n\tby b\nSubject: x\n\n"
+            );
+        }
+    }
+
+    #[test]
+    fn smuggled_ends_of_data_become_lines_of_a_dot() {
+        assert_eq!(
+            shown(b"A: b\r\n\r\nx\n.\nMAIL FROM:<e@x>\r.\r\n\n.\r\n", NETWORK),
+            "Received: from a\r\n\tby b\r\nA: b\r\n\r\nx\r\n.\r\nMAIL FROM:<e@x>\r\n.\r\n\r\n.\r\n"
+        );
+    }
+}
