@@ -89,3 +89,12 @@ pub const NOOP_SECONDS: u64 = 120;
 
 /// Seconds a whole session may take: a server that sends one octet every nine seconds ends here.
 pub const SESSION_SECONDS_MAX: u64 = 4 * 3600;
+
+/// Octets of a password or token: bearer tokens pass 4 KiB, and a whole private key is no password.
+pub const SECRET_OCTETS_MAX: usize = 64 * 1024;
+
+/// Seconds a command that prints a password may take: a password store that asks nobody answers at once.
+pub const SECRET_COMMAND_SECONDS_MAX: u64 = 30;
+
+/// Octets of one configuration file: a hundred thousand accounts fit.
+pub const CONFIG_FILE_OCTETS_MAX: u64 = 64 * 1024 * 1024;

@@ -18,24 +18,15 @@ impl<'a> Shown<'a> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write;
-
         let mut room = limits::SHOWN_CHARACTERS_MAX;
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
-                let escaped = is_hostile(c);
-                let width = if escaped { escape_width(c) } else { 1 };
+                let width = if is_hostile(c) { escape_width(c) } else { 1 };
                 if width > room {
                     return write!(f, "... ({} octets)", self.0.len());
                 }
                 room -= width;
-                if !escaped {
-                    f.write_char(c)?;
-                } else if c.is_ascii() {
-                    write!(f, "\\x{:02x}", u32::from(c))?;
-                } else {
-                    write!(f, "\\u{{{:x}}}", u32::from(c))?;
-                }
+                write_escaped(f, c)?;
             }
             for octet in chunk.invalid() {
                 if room < 4 {
@@ -46,6 +37,20 @@ impl fmt::Display for Shown<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Writes one character, escaped when it could move a cursor, break a line or turn the reading direction.
+///
+/// # Errors
+/// What `to` says.
+pub fn write_escaped(to: &mut impl fmt::Write, c: char) -> fmt::Result {
+    if !is_hostile(c) {
+        to.write_char(c)
+    } else if c.is_ascii() {
+        write!(to, "\\x{:02x}", u32::from(c))
+    } else {
+        write!(to, "\\u{{{:x}}}", u32::from(c))
     }
 }
 
