@@ -23,7 +23,7 @@ pub use envelope::{Envelope, InvalidAddress, Recipient, Sender};
 pub use listing::{Entry, Listing};
 pub use origin::Origin;
 pub use percent::Percent;
-pub use policy::{FirstRun, PollLimits, Retention, TlsMode};
+pub use policy::{FirstRun, LogFormat, LogLevel, PollLimits, Retention, TlsMode};
 pub use secret::Secret;
 pub use time::{Clock, Timestamp};
 pub use unique_id::{InvalidUniqueId, UniqueId};

@@ -53,3 +53,29 @@ pub struct PollLimits {
     /// At most this many octets retrieved a poll.
     pub octets_max: Option<u64>,
 }
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// `TIME LEVEL key=value ...` on standard error.
+    Text,
+    /// One JSON object a line on standard error.
+    Json,
+    /// Entries with fields of their own in the systemd journal; text where there is none.
+    Journald,
+}
+
+/// The least important thing that is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Somebody must act.
+    Error,
+    /// Something was refused or put off.
+    Warn,
+    /// What was done.
+    Info,
+    /// Also polls that found nothing.
+    Debug,
+    /// Everything.
+    Trace,
+}

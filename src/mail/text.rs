@@ -55,7 +55,7 @@ pub fn write_escaped(to: &mut impl fmt::Write, c: char) -> fmt::Result {
 }
 
 /// Whether a character can move a cursor, break a line, or turn the reading direction.
-fn is_hostile(c: char) -> bool {
+pub fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'

@@ -1,6 +1,9 @@
 //! What happened? One [`Event`] is the only way to speak, so that a log line and a metric cannot disagree.
 
 mod event;
+mod journal;
+mod line;
+pub mod log;
 
 use std::sync::Arc;
 
