@@ -2,9 +2,9 @@
 
 pub mod mail;
 pub mod net;
-
 pub mod proto;
 pub mod seen;
+pub mod session;
 pub mod sink;
 pub mod spool;
 pub mod telemetry;

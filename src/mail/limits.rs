@@ -87,6 +87,9 @@ pub const STALL_SECONDS_MAX: u64 = 120;
 /// Seconds between NOOPs while sinks work (RFC 1939 section 3: a server may hang up after ten idle minutes).
 pub const NOOP_SECONDS: u64 = 120;
 
+/// Seconds for the answer to QUIT; a server may be deleting thousands of files before it answers.
+pub const QUIT_SECONDS_MAX: u64 = 120;
+
 /// Seconds a whole session may take: a server that sends one octet every nine seconds ends here.
 pub const SESSION_SECONDS_MAX: u64 = 4 * 3600;
 

@@ -39,6 +39,11 @@ pub trait SeenStore: Send + Sync {
         account: &'a AccountName,
     ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>>;
 
+    /// The time of the newest thing written, by the clock of that day; `None` when nothing was written yet.
+    fn newest(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// The accounts that have a record or a state, by name.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>>;
 
@@ -191,6 +196,11 @@ impl Seen {
     /// What the store says.
     pub async fn import(&self, batch: Batch) -> Result<(), SeenError> {
         self.store.commit(batch).await
+    }
+
+    /// The time of the newest thing written: a clock before that is wrong.
+    pub fn newest(&self) -> Option<Timestamp> {
+        self.store.newest()
     }
 
     /// The accounts in the store.

@@ -1,1 +1,387 @@
+//! What does one visit to one maildrop do?
+//!
+//! The story: greeting, STLS if asked, CAPA, login, CAPA again, UIDL and LIST, records, [`plan`], then retrieve, offer,
+//! record and delete all at once, and QUIT. This room knows nothing of schedules, of TOML, or of which store and which sinks
+//! stand behind its doors.
+
+mod arrival;
+mod clock;
+mod collaborators;
+mod error;
+mod first_run;
+mod ledger;
+mod listing;
+mod login;
+mod maildrop;
+mod notice;
+mod parked;
 pub mod plan;
+mod settle;
+mod summary;
+mod transfer;
+mod work;
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::mail::{Listing, PollLimits, Timestamp, TlsMode, limits};
+use crate::seen::{AccountState, Batch, Records};
+use crate::session::clock::Trust;
+use crate::session::first_run::first_poll;
+use crate::session::listing::Listed;
+use crate::session::maildrop::Maildrop;
+use crate::session::plan::{Circumstances, Plan};
+use crate::session::transfer::{Orders, Transfer, Transferred};
+use crate::telemetry::Event;
+
+pub use collaborators::{
+    Admission, Collaborators, Connect, Gate, Login, LoginMethod, Quarantine, Refused, Stop, Undo,
+    Verdict, Visit,
+};
+pub use error::{SessionError, WhoActs};
+pub use summary::{Counts, End, Summary};
+
+/// One poll of one account: one session, or several when `commit_every` or an oversized message asks for it.
+///
+/// It never fails: how it ended is in the summary, with the account's state for the agent to commit.
+pub async fn poll(visit: &Visit, with: &Collaborators) -> Summary {
+    let begun = Instant::now();
+    let mut counts = Counts::default();
+    let (state, end) = match with.seen.account_state(&visit.account).await {
+        Ok(mut state) => {
+            let end = poll_with_state(visit, with, &mut state, &mut counts).await;
+            (state, end.unwrap_or_else(End::Failed))
+        }
+        Err(error) => (AccountState::default(), End::Failed(error.into())),
+    };
+    Summary {
+        counts,
+        state,
+        end,
+        duration: begun.elapsed(),
+    }
+}
+
+async fn poll_with_state(
+    visit: &Visit,
+    with: &Collaborators,
+    state: &mut AccountState,
+    counts: &mut Counts,
+) -> Result<End, SessionError> {
+    state.host.clone_from(&visit.host);
+    state.user.clone_from(&visit.login.user);
+    let clock_trusted = trust_clock(visit, with, state);
+    with.delivery
+        .ready()
+        .await
+        .map_err(|(name, refusal)| SessionError::Destination {
+            delivery: name.to_string(),
+            refusal,
+        })?;
+    loop {
+        if with.stop.soon.is_cancelled() {
+            return Ok(End::Stopped);
+        }
+        let allowance = match with.gate.admits(with.clock.now()) {
+            Admission::Open => None,
+            Admission::Probe => Some(1),
+            Admission::Closed { until } => return Err(closed(visit, with, until)),
+        };
+        let session = Session {
+            visit,
+            with,
+            clock_trusted,
+            allowance,
+        };
+        let transferred = session.run(state, counts).await;
+        if allowance.is_some() && !matches!(&transferred, Ok(Ended { offered: true, .. })) {
+            with.gate.unused();
+        }
+        let ended = transferred?;
+        counts.add(&ended.counts);
+        if let Some(error) = ended.error {
+            return Err(error);
+        }
+        if ended.stopped {
+            return Ok(End::Stopped);
+        }
+        // Coming back at once is a login too: where the server wants a pause, the rest waits for the next poll.
+        if !ended.again || state.login_delay_seconds.is_some_and(|seconds| seconds > 0) {
+            state.last_success = Some(with.clock.now());
+            return Ok(End::Complete);
+        }
+    }
+}
+
+fn trust_clock(visit: &Visit, with: &Collaborators, state: &mut AccountState) -> bool {
+    let now = with.clock.now();
+    match clock::trust(state, with.seen.newest(), now) {
+        Trust::Believed => true,
+        Trust::Doubted { news } => {
+            if news {
+                let detail = format!(
+                    "it says {} seconds since 1970, which does not fit what was recorded before",
+                    now.0
+                );
+                with.reporter.say(Event::ClockDoubted {
+                    account: &visit.account,
+                    detail: &detail,
+                });
+            }
+            false
+        }
+    }
+}
+
+fn closed(visit: &Visit, with: &Collaborators, until: Timestamp) -> SessionError {
+    let wait = until.since(with.clock.now());
+    let words = format!(
+        "it refused before; {} waits, the next try is in {wait} seconds",
+        visit.account
+    );
+    let refusal =
+        crate::sink::Refusal::new(crate::sink::Fault::Destination, "destination_down", words);
+    SessionError::Destination {
+        delivery: with.delivery.name(),
+        refusal,
+    }
+}
+
+/// One session, from greeting to close.
+struct Session<'a> {
+    visit: &'a Visit,
+    with: &'a Collaborators,
+    clock_trusted: bool,
+    allowance: Option<u64>,
+}
+
+/// How one session ended.
+struct Ended {
+    counts: Counts,
+    error: Option<SessionError>,
+    stopped: bool,
+    again: bool,
+    offered: bool,
+}
+
+impl Session<'_> {
+    async fn run(&self, state: &mut AccountState, poll: &Counts) -> Result<Ended, SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
+        let mut records = with.seen.records(&visit.account).await?;
+        let parked = parked::retry(visit, with, &records).await?;
+        if parked.changed {
+            records = with.seen.records(&visit.account).await?;
+        }
+        let (maildrop, listing) = self.open(state, deadline).await?;
+        let hides = visit.hides_retrieved || maildrop.hides_retrieved();
+        let (plan, now) = (
+            self.plan(&listing, &mut records, state, poll).await?,
+            with.clock.now(),
+        );
+        let orders = Orders {
+            visit,
+            with,
+            listing: &listing.listing,
+            records: &records,
+            plan: &plan,
+            clock_trusted: self.clock_trusted,
+            without_unique_ids: listing.without_unique_ids.is_some(),
+            hides,
+            delivery_name: with.delivery.name(),
+            allowance: self.allowance,
+            deadline,
+        };
+        let mut done = Transfer::new(orders, maildrop).run().await;
+        done.counts.add(&parked.counts);
+        done.offered |= parked.offered;
+        self.notice_identified(&listing, &records, &done, now)
+            .await?;
+        Ok(self.leave(done, hides).await)
+    }
+
+    /// Reaches the server, logs in and lists.
+    async fn open(
+        &self,
+        state: &mut AccountState,
+        deadline: Instant,
+    ) -> Result<(Maildrop, Listed), SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let opening = async {
+            let reached = login::reach(visit, with).await?;
+            self.note_login(state).await?;
+            let mut maildrop = login::log_in(reached, visit).await?;
+            state.login_delay_seconds = maildrop.login_delay_seconds();
+            let listed = listing::list(&mut maildrop).await?;
+            Ok::<_, SessionError>((maildrop, listed))
+        };
+        let stopped = with.stop.soon.cancelled();
+        let (maildrop, listed) = tokio::select! {
+            opened = timeout_at(deadline, opening) => opened.unwrap_or(Err(SessionError::TimedOut {
+                seconds: limits::SESSION_SECONDS_MAX,
+                during: "in the whole session",
+            }))?,
+            // Nothing is in hand yet: the server undoes the session by itself.
+            () = stopped => return Err(SessionError::Lost { during: "because we were asked to stop" }),
+        };
+        for (what, detail) in &listed.quirks {
+            with.reporter.say(Event::Quirk {
+                account: &visit.account,
+                what,
+                detail,
+            });
+        }
+        if let Some(words) = &listed.without_unique_ids {
+            self.accept_no_unique_ids(state, words)?;
+        } else if !listed.listing.entries.is_empty() {
+            state.had_unique_ids = true;
+        }
+        Ok((maildrop, listed))
+    }
+
+    /// A login is noted before it is tried where forgetting it could hurt: a crash must not make us come back too soon.
+    async fn note_login(&self, state: &mut AccountState) -> Result<(), SessionError> {
+        let now = self.with.clock.now();
+        state.last_login = Some(now);
+        if state.login_delay_seconds.is_some() || state.hold.is_some() {
+            let mut batch = Batch::new(&self.visit.account);
+            batch.state = Some(state.clone());
+            self.with.seen.import(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// A server without UIDL will do only where everything is deleted, and only if it never had it.
+    fn accept_no_unique_ids(&self, state: &AccountState, words: &str) -> Result<(), SessionError> {
+        if state.had_unique_ids {
+            let words = format!("UIDL was refused, although it worked before: {words}");
+            return Err(SessionError::Refused {
+                code: "uidl_refused",
+                command: "UIDL",
+                words,
+            });
+        }
+        if self.visit.retention == crate::mail::Retention::Delete {
+            return Ok(());
+        }
+        Err(SessionError::Account {
+            code: "no_unique_ids",
+            words: format!(
+                "the server gives no unique-ids (UIDL: {words}), so nothing could be told from what was seen"
+            ),
+            hint:
+                "Set retention = \"delete\" for this account, or ask the server's operator for UIDL"
+                    .to_owned(),
+        })
+    }
+
+    async fn plan(
+        &self,
+        listed: &Listed,
+        records: &mut Records,
+        state: &AccountState,
+        poll: &Counts,
+    ) -> Result<Plan, SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let now = with.clock.now();
+        let circumstances = Circumstances {
+            retention: visit.retention,
+            limits: remaining(visit.limits, poll),
+            now,
+            clock_trusted: self.clock_trusted,
+        };
+        if listed.without_unique_ids.is_some() {
+            return Ok(plan::plan_without_unique_ids(
+                &listed.listing,
+                &circumstances,
+            ));
+        }
+        if let Some(batch) = first_poll(visit.first_run, &listed.listing, records, state, now)? {
+            let messages = listed.listing.entries.len() as u64;
+            with.seen.commit(batch, records).await?;
+            with.reporter.say(Event::MarkedFirstRun {
+                account: &visit.account,
+                messages,
+            });
+            *records = with.seen.records(&visit.account).await?;
+        }
+        let plan = plan::plan(&listed.listing, records, &circumstances);
+        self.notice(&listed.listing, records, now).await?;
+        Ok(plan)
+    }
+
+    async fn notice(
+        &self,
+        listing: &Listing,
+        records: &Records,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        // A clock that is not believed must not make records old enough to be forgotten.
+        let forget = if self.clock_trusted {
+            visit.forget_after_seconds
+        } else {
+            u64::MAX
+        };
+        let batch = notice::notice(listing, records, visit.retention, forget, now);
+        Ok(with.seen.commit(batch, records).await?)
+    }
+
+    /// On a server without unique-ids the listing is complete once every message has been in hand.
+    async fn notice_identified(
+        &self,
+        listed: &Listed,
+        records: &Records,
+        done: &Transferred,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        if listed.without_unique_ids.is_none()
+            || done.identified.len() < listed.listing.entries.len()
+        {
+            return Ok(());
+        }
+        let identified = Listing {
+            entries: done.identified.clone(),
+            complete: listed.listing.complete,
+        };
+        self.notice(&identified, records, now).await
+    }
+
+    /// QUIT, unless it could make the server hide a message that nobody has (design 1.4).
+    async fn leave(&self, done: Transferred, hides: bool) -> Ended {
+        if let Some(maildrop) = done.maildrop
+            && (done.all_settled || !hides)
+        {
+            maildrop.quit().await;
+        }
+        Ended {
+            counts: done.counts,
+            error: done.error,
+            stopped: done.stopped,
+            again: done.again,
+            offered: done.offered,
+        }
+    }
+}
+
+/// What the limits of one poll leave for this session.
+fn remaining(limits: PollLimits, poll: &Counts) -> PollLimits {
+    PollLimits {
+        message_octets_max: limits.message_octets_max,
+        messages_max: limits
+            .messages_max
+            .map(|max| max.saturating_sub(poll.retrieved)),
+        octets_max: limits.octets_max.map(|max| max.saturating_sub(poll.octets)),
+    }
+}
+
+impl Visit {
+    /// The protocol by the name that a `Received` field gives it.
+    fn protocol(&self) -> &'static str {
+        match self.tls {
+            TlsMode::Implicit | TlsMode::StartTls => "POP3S",
+            TlsMode::None => "POP3",
+        }
+    }
+}

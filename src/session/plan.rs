@@ -75,16 +75,24 @@ pub struct Plan {
     /// Positions of the entries to retrieve: new and doubtful ones oldest first, then retries, then those inside which
     /// sessions have ended, so that no poison stands before good mail.
     pub retrievals: Vec<usize>,
+    /// Unique-ids that the server lists more than once, with how often.
+    pub repeated: HashMap<UniqueId, usize>,
 }
 
 /// Makes the plan of one session.
 pub fn plan(listing: &Listing, records: &Records, circumstances: &Circumstances) -> Plan {
     let mut plan = Plan {
         dispositions: vec![Disposition::Skip(Skip::Seen); listing.entries.len()],
-        retrievals: Vec::new(),
+        ..Plan::default()
     };
     for group in groups(&listing.entries) {
-        let entries: Vec<&Entry> = group.iter().filter_map(|at| listing.entries.get(*at)).collect();
+        let entries: Vec<&Entry> = group
+            .iter()
+            .filter_map(|at| listing.entries.get(*at))
+            .collect();
+        if let [first, _, ..] = entries[..] {
+            plan.repeated.insert(first.unique_id.clone(), entries.len());
+        }
         let decided = decide(&entries, records, circumstances);
         for (at, disposition) in group.iter().zip(decided) {
             if let Some(slot) = plan.dispositions.get_mut(*at) {
@@ -92,7 +100,25 @@ pub fn plan(listing: &Listing, records: &Records, circumstances: &Circumstances)
             }
         }
     }
-    order_and_limit(&mut plan, listing, records, circumstances.limits);
+    order_and_limit(&mut plan, listing, Some(records), circumstances.limits);
+    plan
+}
+
+/// The plan for a server without unique-ids: everything is retrieved and told apart by its digest.
+pub fn plan_without_unique_ids(listing: &Listing, circumstances: &Circumstances) -> Plan {
+    let limit = circumstances.limits.message_octets_max;
+    let decide = |entry: &Entry| {
+        if entry.octets.is_some_and(|octets| octets > limit) {
+            Disposition::Skip(Skip::TooLarge { reported: false })
+        } else {
+            Disposition::Retrieve(Why::Doubt)
+        }
+    };
+    let mut plan = Plan {
+        dispositions: listing.entries.iter().map(decide).collect(),
+        ..Plan::default()
+    };
+    order_and_limit(&mut plan, listing, None, circumstances.limits);
     plan
 }
 
@@ -113,14 +139,30 @@ fn groups(entries: &[Entry]) -> Vec<Vec<usize>> {
 }
 
 /// Decides for all entries of one unique-id.
-fn decide(entries: &[&Entry], records: &Records, circumstances: &Circumstances) -> Vec<Disposition> {
-    let Some(first) = entries.first() else { return Vec::new() };
+fn decide(
+    entries: &[&Entry],
+    records: &Records,
+    circumstances: &Circumstances,
+) -> Vec<Disposition> {
+    let Some(first) = entries.first() else {
+        return Vec::new();
+    };
     let known = records.of(&first.unique_id);
     // A mark covers the oldest entries: it was made for what was there, and what came since is not covered.
-    let marked = known.iter().filter(|(_, r)| matches!(r.state, State::Marked { .. })).map(|(_, r)| r.copies);
-    let marked = usize::try_from(marked.sum::<u32>()).unwrap_or(usize::MAX).min(entries.len());
+    let marked = known
+        .iter()
+        .filter(|(_, r)| matches!(r.state, State::Marked { .. }))
+        .map(|(_, r)| r.copies);
+    let marked = usize::try_from(marked.sum::<u32>())
+        .unwrap_or(usize::MAX)
+        .min(entries.len());
     let (covered, rest) = entries.split_at(marked);
-    let group = Group { entries: rest, known, records, circumstances };
+    let group = Group {
+        entries: rest,
+        known,
+        records,
+        circumstances,
+    };
     let mut decided = vec![Disposition::Skip(Skip::Marked); covered.len()];
     decided.extend(group.decide());
     decided
@@ -162,16 +204,20 @@ impl Group<'_> {
 
     /// Records of messages that are still to be retrieved and offered.
     fn open(&self) -> impl Iterator<Item = &Record> {
-        self.known.iter().map(|(_, record)| record).filter(|record| match &record.state {
-            State::Deferred(deferral) => deferral.parked.is_none(),
-            State::Oversized { .. } => true,
-            State::Delivered { .. } | State::Quarantined { .. } | State::Marked { .. } => false,
-        })
+        self.known
+            .iter()
+            .map(|(_, record)| record)
+            .filter(|record| match &record.state {
+                State::Deferred(deferral) => deferral.parked.is_none(),
+                State::Oversized { .. } => true,
+                State::Delivered { .. } | State::Quarantined { .. } | State::Marked { .. } => false,
+            })
     }
 
     /// Why the whole group waits, if every entry is covered by a record and one of them is not to be touched yet.
     fn waiting(&self) -> Option<Skip> {
-        let covered: usize = self.settled().map(|(_, r)| copies(r)).sum::<usize>() + self.open().map(copies).sum::<usize>();
+        let covered: usize = self.settled().map(|(_, r)| copies(r)).sum::<usize>()
+            + self.open().map(copies).sum::<usize>();
         if self.entries.len() > covered {
             return None;
         }
@@ -179,7 +225,9 @@ impl Group<'_> {
             State::Deferred(deferral) if deferral.next_try > self.circumstances.now => {
                 Some(Skip::Deferred(deferral.next_try))
             }
-            State::Oversized { octets, .. } if *octets > self.circumstances.limits.message_octets_max => {
+            State::Oversized { octets, .. }
+                if *octets > self.circumstances.limits.message_octets_max =>
+            {
                 Some(Skip::TooLarge { reported: true })
             }
             _ => None,
@@ -190,15 +238,18 @@ impl Group<'_> {
     fn is_doubtful(&self) -> bool {
         let covered: usize = self.settled().map(|(_, record)| copies(record)).sum();
         let sized_alike = |entry: &&Entry| {
-            self.settled().any(|(_, record)| match (entry.octets, record.octets) {
-                (Some(listed), Some(known)) => listed == known,
-                _ => true,
-            })
+            self.settled()
+                .any(|(_, record)| match (entry.octets, record.octets) {
+                    (Some(listed), Some(known)) => listed == known,
+                    _ => true,
+                })
         };
         self.entries.len() > covered
             || !self.entries.iter().all(sized_alike)
             || (self.circumstances.retention.deletes()
-                && self.settled().any(|(_, record)| record.absent_since.is_some()))
+                && self
+                    .settled()
+                    .any(|(_, record)| record.absent_since.is_some()))
     }
 
     /// Nothing is open and nothing in doubt: delete what is due, leave the rest.
@@ -207,7 +258,9 @@ impl Group<'_> {
         for (key, record) in self.settled() {
             match &record.state {
                 State::Delivered { at } if self.is_due(*at) => {
-                    let proof = key.digest.and_then(|digest| self.records.proof(&key.unique_id, digest));
+                    let proof = key
+                        .digest
+                        .and_then(|digest| self.records.proof(&key.unique_id, digest));
                     proofs.extend(std::iter::repeat_n(proof, copies(record)).flatten());
                 }
                 State::Delivered { .. } => {}
@@ -227,16 +280,22 @@ impl Group<'_> {
             Retention::Keep => false,
             Retention::Delete => true,
             Retention::DeleteAfter { seconds } => {
-                self.circumstances.clock_trusted && self.circumstances.now.since(delivered) >= seconds
+                self.circumstances.clock_trusted
+                    && self.circumstances.now.since(delivered) >= seconds
             }
         }
     }
 
     fn retrieve(&self, why: Why) -> Vec<Disposition> {
         let too_large = |entry: &&Entry| {
-            entry.octets.is_some_and(|octets| octets > self.circumstances.limits.message_octets_max)
+            entry
+                .octets
+                .is_some_and(|octets| octets > self.circumstances.limits.message_octets_max)
         };
-        let reported = self.known.iter().any(|(_, record)| matches!(record.state, State::Oversized { .. }));
+        let reported = self
+            .known
+            .iter()
+            .any(|(_, record)| matches!(record.state, State::Oversized { .. }));
         let decide = |entry: &&Entry| {
             if too_large(entry) {
                 Disposition::Skip(Skip::TooLarge { reported })
@@ -253,18 +312,30 @@ impl Group<'_> {
 }
 
 /// Puts the retrievals in order and turns those beyond the limits of one poll into skips.
-fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits: PollLimits) {
+fn order_and_limit(
+    plan: &mut Plan,
+    listing: &Listing,
+    records: Option<&Records>,
+    limits: PollLimits,
+) {
     let mut ordered: Vec<(u8, usize)> = Vec::new();
     for (at, (entry, disposition)) in listing.entries.iter().zip(&plan.dispositions).enumerate() {
         if let Disposition::Retrieve(why) = disposition {
-            ordered.push((turn(*why, records.of(&entry.unique_id)), at));
+            let known = records
+                .map(|records| records.of(&entry.unique_id))
+                .unwrap_or_default();
+            ordered.push((turn(*why, known), at));
         }
     }
     ordered.sort_unstable();
     let mut octets = 0_u64;
     let mut full = false;
     for (_, at) in ordered {
-        let size = listing.entries.get(at).and_then(|entry| entry.octets).unwrap_or(0);
+        let size = listing
+            .entries
+            .get(at)
+            .and_then(|entry| entry.octets)
+            .unwrap_or(0);
         let count = plan.retrievals.len() as u64;
         // Once full, always full: a small message must not overtake the one that did not fit.
         full = full

@@ -160,7 +160,7 @@ mod tests {
             .unwrap();
         runtime.block_on(async {
             let spool = Spool::new(&std::env::temp_dir());
-            let mut draft = spool.begin(spool.reserve(None).await.unwrap());
+            let mut draft = spool.begin(spool.room_for(None));
             draft.write(octets).await.unwrap();
             let account = AccountName::new("work").unwrap();
             let unique_id = UniqueId::new(b"1").unwrap();

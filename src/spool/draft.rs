@@ -57,12 +57,24 @@ impl Draft {
         }
     }
 
-    /// The message is whole: its final dot has been seen.
+    /// The message is whole: its final dot has been seen. `received` is the trace field that sinks put on top.
     ///
     /// # Errors
     /// [`SpoolError::Disk`] when the last part cannot be written.
-    pub async fn finish(mut self, origin: Origin, received: String) -> Result<Message, SpoolError> {
+    pub async fn finish(self, origin: Origin, received: String) -> Result<Message, SpoolError> {
+        self.finish_as(|_| (origin, received)).await
+    }
+
+    /// As [`Draft::finish`], for a message whose origin depends on its digest.
+    ///
+    /// # Errors
+    /// [`SpoolError::Disk`] when the last part cannot be written.
+    pub async fn finish_as(
+        mut self,
+        name: impl FnOnce(Digest) -> (Origin, String),
+    ) -> Result<Message, SpoolError> {
         let digest = Digest::new(self.hash.finalize_reset().into());
+        let (origin, received) = name(digest);
         let body = if self.file.is_some() {
             self.spill().await?;
             self.reservation.shrink_to(0);
@@ -153,7 +165,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let spool = Spool::new(directory.path());
         let sent: Vec<u8> = (0..octets).map(|i| (i % 251) as u8).collect();
-        let mut draft = spool.begin(spool.reserve(listed).await.unwrap());
+        let mut draft = spool.begin(spool.room_for(listed));
         for chunk in sent.chunks(10_007) {
             draft.write(chunk).await.unwrap();
         }
@@ -191,6 +203,19 @@ mod tests {
         let (sent, message, _) = spooled(1_000_000, Some(10)).await;
         assert!(matches!(message.body(), Body::File(_)));
         assert_eq!(message.to_vec().unwrap(), sent);
+    }
+
+    #[tokio::test]
+    async fn a_spent_budget_sends_messages_to_disk_and_nobody_waits() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::with_budget(directory.path(), 0);
+        let all: Vec<_> = (0..4).map(|_| spool.room_for(None)).collect();
+        let mut draft = spool.begin(spool.room_for(None));
+        draft.write(b"small").await.unwrap();
+        let message = draft.finish(origin(), String::new()).await.unwrap();
+        assert!(matches!(message.body(), Body::File(_)));
+        assert_eq!(message.to_vec().unwrap(), b"small");
+        drop(all);
     }
 
     #[tokio::test]

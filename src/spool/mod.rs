@@ -27,7 +27,8 @@ pub struct Spool {
 
 /// Room for one message, taken before its RETR is sent and given back when the last clone of the message is gone.
 pub struct Reservation {
-    permits: OwnedSemaphorePermit,
+    /// `None` for a message that goes to disk at once.
+    permits: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a message could not be spooled.
@@ -67,25 +68,13 @@ impl Spool {
         }
     }
 
-    /// Waits until there is room for a message that LIST says has `listed` octets.
-    pub async fn reserve(&self, listed: Option<u64>) -> Option<Reservation> {
-        let permits = self
-            .budget
-            .clone()
-            .acquire_many_owned(grains(listed))
-            .await
-            .ok()?;
-        Some(Reservation { permits })
-    }
-
-    /// Room for such a message if there is some now.
-    pub fn try_reserve(&self, listed: Option<u64>) -> Option<Reservation> {
-        let permits = self
-            .budget
-            .clone()
-            .try_acquire_many_owned(grains(listed))
-            .ok()?;
-        Some(Reservation { permits })
+    /// Room for a message that LIST says has `listed` octets: in memory, or on disk when the budget is spent. It never
+    /// waits: an account whose sink hangs must not keep the others from reading their replies.
+    pub fn room_for(&self, listed: Option<u64>) -> Reservation {
+        let permits = self.budget.clone().try_acquire_many_owned(grains(listed));
+        Reservation {
+            permits: permits.ok(),
+        }
     }
 
     /// Begins a message in the room reserved for it.
@@ -97,16 +86,17 @@ impl Spool {
 impl Reservation {
     /// The memory this reservation stands for, in octets.
     fn octets(&self) -> usize {
-        self.permits.num_permits() * GRAIN_OCTETS
+        self.permits
+            .as_ref()
+            .map_or(0, |permits| permits.num_permits() * GRAIN_OCTETS)
     }
 
     /// Gives back what a message of `octets` in memory does not need.
     fn shrink_to(&mut self, octets: usize) {
-        let spare = self
-            .permits
-            .num_permits()
-            .saturating_sub(octets.div_ceil(GRAIN_OCTETS));
-        drop(self.permits.split(spare));
+        if let Some(permits) = &mut self.permits {
+            let needed = octets.div_ceil(GRAIN_OCTETS);
+            drop(permits.split(permits.num_permits().saturating_sub(needed)));
+        }
     }
 }
 

@@ -26,19 +26,48 @@ pub enum Event<'a> {
         words: &'a str,
     },
     /// A message was retrieved, found to be settled already, and not offered.
-    Recognised { account: &'a AccountName, unique_id: &'a UniqueId, octets: u64 },
+    Recognised {
+        account: &'a AccountName,
+        unique_id: &'a UniqueId,
+        octets: u64,
+    },
     /// A message stays on the server because it is larger than `max_message_size`; said once.
-    TooLarge { account: &'a AccountName, unique_id: &'a UniqueId, octets: u64, limit_octets: u64 },
+    TooLarge {
+        account: &'a AccountName,
+        unique_id: &'a UniqueId,
+        octets: u64,
+        limit_octets: u64,
+    },
     /// The server refused to hand out one message.
-    RetrieveRefused { account: &'a AccountName, unique_id: &'a UniqueId, words: &'a str },
+    RetrieveRefused {
+        account: &'a AccountName,
+        unique_id: &'a UniqueId,
+        words: &'a str,
+    },
     /// A session ended inside a message.
-    Struck { account: &'a AccountName, unique_id: &'a UniqueId, strikes: u32 },
+    Struck {
+        account: &'a AccountName,
+        unique_id: &'a UniqueId,
+        strikes: u32,
+    },
     /// A message was copied durably because the server may hide it after QUIT.
-    Parked { account: &'a AccountName, unique_id: &'a UniqueId, octets: u64 },
+    Parked {
+        account: &'a AccountName,
+        unique_id: &'a UniqueId,
+        octets: u64,
+    },
     /// The server does something the RFC does not foresee; said once a session.
-    Quirk { account: &'a AccountName, what: &'a str, detail: &'a str },
+    Quirk {
+        account: &'a AccountName,
+        what: &'a str,
+        detail: &'a str,
+    },
     /// DELE was refused; the next listing tells.
-    DeleteRefused { account: &'a AccountName, unique_id: &'a UniqueId, words: &'a str },
+    DeleteRefused {
+        account: &'a AccountName,
+        unique_id: &'a UniqueId,
+        words: &'a str,
+    },
     /// A poll of one account ended, with what it did.
     Polled {
         account: &'a AccountName,
@@ -52,17 +81,39 @@ pub enum Event<'a> {
         duration: Duration,
     },
     /// A poll ended early, and who must act.
-    PollFailed { account: &'a AccountName, who: &'a str, code: &'a str, words: &'a str, next_seconds: u64 },
+    PollFailed {
+        account: &'a AccountName,
+        who: &'a str,
+        code: &'a str,
+        words: &'a str,
+        next_seconds: u64,
+    },
     /// The account waits for its operator.
-    Held { account: &'a AccountName, code: &'a str, words: &'a str, next_seconds: u64 },
+    Held {
+        account: &'a AccountName,
+        code: &'a str,
+        words: &'a str,
+        next_seconds: u64,
+    },
     /// A destination takes nothing; its accounts stop retrieving.
-    DestinationDown { delivery: &'a str, code: &'a str, words: &'a str, next_seconds: u64 },
+    DestinationDown {
+        delivery: &'a str,
+        code: &'a str,
+        words: &'a str,
+        next_seconds: u64,
+    },
     /// A destination takes mail again.
     DestinationUp { delivery: &'a str },
     /// The clock is not believed; nothing is due by age for a day.
-    ClockDoubted { account: &'a AccountName, detail: &'a str },
+    ClockDoubted {
+        account: &'a AccountName,
+        detail: &'a str,
+    },
     /// First run: this many messages were marked as seen.
-    MarkedFirstRun { account: &'a AccountName, messages: u64 },
+    MarkedFirstRun {
+        account: &'a AccountName,
+        messages: u64,
+    },
     /// The agent has started, stopped or reloaded, or has something else to say about itself.
     Agent { what: &'a str, detail: &'a str },
     /// Something the operator should look at, which stops nothing.
@@ -113,7 +164,19 @@ impl Event<'_> {
     }
 
     fn log_delivery(&self) {
-        let Self::Delivery { account, unique_id, octets, delivery, status, delay, code, words } = self else { return };
+        let Self::Delivery {
+            account,
+            unique_id,
+            octets,
+            delivery,
+            status,
+            delay,
+            code,
+            words,
+        } = self
+        else {
+            return;
+        };
         let (delay_ms, state) = (delay.as_millis() as u64, status.as_str());
         match status {
             DeliveryStatus::Delivered => {
@@ -134,24 +197,49 @@ impl Event<'_> {
 
     fn log_message(&self) {
         match self {
-            Self::Recognised { account, unique_id, octets } => {
+            Self::Recognised {
+                account,
+                unique_id,
+                octets,
+            } => {
                 info!(%account, %unique_id, octets, status = "recognised");
             }
-            Self::TooLarge { account, unique_id, octets, limit_octets } => {
+            Self::TooLarge {
+                account,
+                unique_id,
+                octets,
+                limit_octets,
+            } => {
                 warn!(%account, %unique_id, octets, status = "oversized", limit_octets,
                     "larger than max_message_size, stays on the server");
             }
-            Self::RetrieveRefused { account, unique_id, words } => {
+            Self::RetrieveRefused {
+                account,
+                unique_id,
+                words,
+            } => {
                 warn!(%account, %unique_id, status = "deferred", code = "retr_refused", said = words);
             }
-            Self::Struck { account, unique_id, strikes } => {
+            Self::Struck {
+                account,
+                unique_id,
+                strikes,
+            } => {
                 warn!(%account, %unique_id, status = "deferred", code = "session_lost", strikes,
                     "the session ended inside this message");
             }
-            Self::Parked { account, unique_id, octets } => {
+            Self::Parked {
+                account,
+                unique_id,
+                octets,
+            } => {
                 info!(%account, %unique_id, octets, status = "parked");
             }
-            Self::DeleteRefused { account, unique_id, words } => {
+            Self::DeleteRefused {
+                account,
+                unique_id,
+                words,
+            } => {
                 warn!(%account, %unique_id, code = "dele_refused", said = words);
             }
             _ => {}
@@ -160,7 +248,17 @@ impl Event<'_> {
 
     fn log_poll(&self) {
         match self {
-            Self::Polled { account, listed, retrieved, delivered, deferred, quarantined, deleted, octets, duration } => {
+            Self::Polled {
+                account,
+                listed,
+                retrieved,
+                delivered,
+                deferred,
+                quarantined,
+                deleted,
+                octets,
+                duration,
+            } => {
                 let duration_ms = duration.as_millis() as u64;
                 if retrieved + delivered + deferred + quarantined + deleted == 0 {
                     debug!(%account, listed, duration_ms, "nothing new");
@@ -169,10 +267,21 @@ impl Event<'_> {
                         "polled");
                 }
             }
-            Self::PollFailed { account, who, code, words, next_seconds } => {
+            Self::PollFailed {
+                account,
+                who,
+                code,
+                words,
+                next_seconds,
+            } => {
                 warn!(%account, who, code, said = words, next_seconds, "poll failed");
             }
-            Self::Held { account, code, words, next_seconds } => {
+            Self::Held {
+                account,
+                code,
+                words,
+                next_seconds,
+            } => {
                 error!(%account, code, said = words, next_seconds, "account held: it needs its operator");
             }
             _ => {}
@@ -181,9 +290,24 @@ impl Event<'_> {
 
     fn log_agent(&self) {
         match self {
-            Self::Quirk { account, what, detail } => warn!(%account, quirk = what, detail),
-            Self::DestinationDown { delivery, code, words, next_seconds } => {
-                error!(delivery, code, said = words, next_seconds, "destination down, its accounts wait");
+            Self::Quirk {
+                account,
+                what,
+                detail,
+            } => warn!(%account, quirk = what, detail),
+            Self::DestinationDown {
+                delivery,
+                code,
+                words,
+                next_seconds,
+            } => {
+                error!(
+                    delivery,
+                    code,
+                    said = words,
+                    next_seconds,
+                    "destination down, its accounts wait"
+                );
             }
             Self::DestinationUp { delivery } => info!(delivery, "destination up again"),
             Self::ClockDoubted { account, detail } => {

@@ -1,0 +1,198 @@
+//! What a session works with: values for one visit, and doors that tests and embedders may put their own behind.
+
+use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use crate::mail::{
+    AccountName, Clock, Envelope, FirstRun, Origin, PollLimits, Recipient, Retention, Secret,
+    Timestamp, TlsMode,
+};
+use crate::net::{NetError, Wire};
+use crate::seen::{Record, RecordKey, Seen};
+use crate::sink::{Delivery, Fault, Refusal};
+use crate::spool::{Message, Spool};
+use crate::telemetry::Reporter;
+
+/// Everything one poll of one account needs to know, as plain values.
+#[derive(Clone)]
+pub struct Visit {
+    /// The account.
+    pub account: AccountName,
+    /// The server's host name, for the `Received` field and the account's state.
+    pub host: String,
+    /// Our own host name, for the `Received` field.
+    pub own_host: String,
+    /// How the connection is protected.
+    pub tls: TlsMode,
+    /// Whether a password may cross an unprotected connection.
+    pub allow_cleartext_password: bool,
+    /// Who we say we are.
+    pub login: Login,
+    /// Who gets the mail.
+    pub recipient: Recipient,
+    /// What happens on the server after delivery.
+    pub retention: Retention,
+    /// What to do with a full maildrop on the first poll.
+    pub first_run: FirstRun,
+    /// How much one poll may retrieve.
+    pub limits: PollLimits,
+    /// QUIT and come back after this many deletes.
+    pub commit_every: Option<u32>,
+    /// Whether to use PIPELINING where the server announces it.
+    pub pipelining: bool,
+    /// Whether the server is known to hide what was retrieved, although it does not announce `EXPIRE 0`.
+    pub hides_retrieved: bool,
+    /// How many messages may be offered and not yet recorded: what a crash can repeat. At least 1.
+    pub unrecorded_max: usize,
+    /// Seconds a record outlives the last complete listing that held its message.
+    pub forget_after_seconds: u64,
+}
+
+/// User, secret, and how to present them.
+#[derive(Clone)]
+pub struct Login {
+    /// The user name, verbatim.
+    pub user: String,
+    /// The password, verbatim.
+    pub secret: Secret,
+    /// The mechanism.
+    pub method: LoginMethod,
+}
+
+/// How user and secret are presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginMethod {
+    /// AUTH PLAIN where announced, else USER and PASS.
+    Auto,
+    /// USER and PASS (RFC 1939 section 7).
+    UserPass,
+    /// AUTH PLAIN (RFC 5034, RFC 4616).
+    Plain,
+    /// APOP (RFC 1939 section 7): MD5, so only on request.
+    Apop,
+}
+
+/// The doors a session goes through.
+#[derive(Clone)]
+pub struct Collaborators {
+    /// Reaches the server.
+    pub connect: std::sync::Arc<dyn Connect>,
+    /// The seen store.
+    pub seen: Seen,
+    /// Where messages go.
+    pub delivery: Delivery,
+    /// The destination's breaker.
+    pub gate: std::sync::Arc<dyn Gate>,
+    /// Where refused and parked messages are kept.
+    pub quarantine: std::sync::Arc<dyn Quarantine>,
+    /// Where messages become whole.
+    pub spool: Spool,
+    /// The time of day.
+    pub clock: std::sync::Arc<dyn Clock>,
+    /// Where events go.
+    pub reporter: Reporter,
+    /// When to stop.
+    pub stop: Stop,
+}
+
+/// Two wishes to stop.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// No new offers; finish what is under way.
+    pub soon: CancellationToken,
+    /// Drop what is under way; only commits are waited for.
+    pub now: CancellationToken,
+}
+
+/// Reaches the server of one account.
+pub trait Connect: Send + Sync {
+    /// Connects, with TLS from the first octet when the account says so.
+    fn connect(&self) -> BoxFuture<'_, Result<Wire, NetError>>;
+
+    /// Takes a wire to TLS after STLS. Any byte that is buffered is an error.
+    fn upgrade(&self, wire: Wire) -> BoxFuture<'_, Result<Wire, NetError>>;
+}
+
+/// A durable place for messages that no sink took.
+pub trait Quarantine: Send + Sync {
+    /// Copies a message; when this returns, the copy survives a power cut. Answers with the file's name.
+    fn keep<'a>(
+        &'a self,
+        message: &'a Message,
+        envelope: &'a Envelope,
+        why: &'a Refusal,
+    ) -> BoxFuture<'a, Result<String, Refusal>>;
+
+    /// Reads a copy back: the same origin, octets and digest.
+    fn load<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(Message, Envelope), Refusal>>;
+
+    /// Takes a copy away.
+    fn remove<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(), Refusal>>;
+}
+
+/// The breaker of one delivery, shared by the accounts that use it.
+pub trait Gate: Send + Sync {
+    /// Whether messages may be offered.
+    fn admits(&self, now: Timestamp) -> Admission;
+
+    /// A message was accepted.
+    fn accepted(&self, now: Timestamp);
+
+    /// A message was refused, and this is how to take back what was counted against it.
+    fn refused(&self, refused: Refused, now: Timestamp) -> Verdict;
+
+    /// A probe was admitted, but there was no message to probe with.
+    fn unused(&self);
+}
+
+/// A refusal on its way to the breaker.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Which message.
+    pub origin: Origin,
+    /// Whose fault the sink says it is.
+    pub fault: Fault,
+    /// What the sink said, for the log.
+    pub refusal: Refusal,
+    /// How to take back what is counted against the message.
+    pub undo: Undo,
+}
+
+/// How a record was before a refusal was counted against its message.
+#[derive(Clone, Debug)]
+pub struct Undo {
+    /// The account.
+    pub account: AccountName,
+    /// Which record.
+    pub key: RecordKey,
+    /// What it was; `None` when there was none.
+    pub before: Option<Record>,
+}
+
+/// Whether a session may offer messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// As many as it likes.
+    Open,
+    /// One, to see whether the destination takes mail again.
+    Probe,
+    /// None before this time.
+    Closed {
+        /// When a probe is due.
+        until: Timestamp,
+    },
+}
+
+/// What the breaker makes of a refusal.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It counts against the message.
+    Count,
+    /// The destination is ill: nothing more is offered, and what was counted is taken back.
+    Opened {
+        /// When a probe is due.
+        until: Timestamp,
+        /// The refusals that no longer count, of any account that uses the destination.
+        take_back: Vec<Undo>,
+    },
+}

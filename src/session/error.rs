@@ -1,0 +1,154 @@
+//! Why a session ended early, and who must act.
+
+use crate::net::NetError;
+use crate::proto::pop3::{LocalError, RemoteError};
+use crate::seen::SeenError;
+use crate::sink::Refusal;
+use crate::spool::SpoolError;
+
+/// Why a session did not run to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The server could not be reached, or is not who it should be.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The server broke the rules of the protocol.
+    #[error("the server broke the protocol: {0}")]
+    Remote(#[from] RemoteError),
+    /// The connection ended in the middle of the session.
+    #[error("the server closed the connection {during}")]
+    Lost {
+        /// What was going on.
+        during: &'static str,
+    },
+    /// The server did not answer in time.
+    #[error("the server sent nothing for {seconds} seconds {during}")]
+    TimedOut {
+        /// How long was waited.
+        seconds: u64,
+        /// What was going on.
+        during: &'static str,
+    },
+    /// The server said no, and it is not the account's fault.
+    #[error("the server refused {command}: {words}")]
+    Refused {
+        /// The stable code: `in_use`, `login_delay`, `sys_temp`, `sys_perm` or `server_refused`.
+        code: &'static str,
+        /// Which command.
+        command: &'static str,
+        /// Its words, escaped.
+        words: String,
+    },
+    /// The server does not take this user and secret.
+    #[error("the server refused the login of {user}: {words}")]
+    Login {
+        /// The stable code: `auth_refused`, or `sys_perm`.
+        code: &'static str,
+        /// The user.
+        user: String,
+        /// The server's words, escaped.
+        words: String,
+    },
+    /// The account cannot be polled as it is configured.
+    #[error("{words}. {hint}")]
+    Account {
+        /// The stable code.
+        code: &'static str,
+        /// What is wrong.
+        words: String,
+        /// What to do.
+        hint: String,
+    },
+    /// The destination takes nothing.
+    #[error("the destination {delivery} takes nothing: {refusal}")]
+    Destination {
+        /// The configured name of the delivery.
+        delivery: String,
+        /// What it said.
+        refusal: Refusal,
+    },
+    /// The fixed recipient of the account does not exist at the destination.
+    #[error("the destination refused the recipient: {refusal}")]
+    Recipient {
+        /// What it said.
+        refusal: Refusal,
+    },
+    /// Our own disk does not take the message.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// The seen store failed: nothing more can be proven.
+    #[error(transparent)]
+    Seen(#[from] SeenError),
+    /// We broke a rule of our own.
+    #[error("broken invariant: {0}. This is a fault of mailferry; please report it")]
+    Invariant(&'static str),
+}
+
+/// Who must act before the next poll can do better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhoActs {
+    /// Time, or the server's operator: back off and try again.
+    Server,
+    /// The operator of the account: hold it.
+    Account,
+    /// The destination: its breaker waits.
+    Destination,
+    /// Our disk or store.
+    Store,
+    /// We: a fault of mailferry.
+    Us,
+}
+
+impl WhoActs {
+    /// The word in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Account => "account",
+            Self::Destination => "destination",
+            Self::Store => "store",
+            Self::Us => "mailferry",
+        }
+    }
+}
+
+impl SessionError {
+    /// Who must act.
+    pub fn who_acts(&self) -> WhoActs {
+        match self {
+            Self::Net(error) if error.is_certificate() => WhoActs::Account,
+            Self::Net(_)
+            | Self::Remote(_)
+            | Self::Lost { .. }
+            | Self::TimedOut { .. }
+            | Self::Refused { .. } => WhoActs::Server,
+            Self::Login { .. } | Self::Account { .. } | Self::Recipient { .. } => WhoActs::Account,
+            Self::Destination { .. } => WhoActs::Destination,
+            Self::Spool(_) | Self::Seen(_) => WhoActs::Store,
+            Self::Invariant(_) => WhoActs::Us,
+        }
+    }
+
+    /// The stable name of the error.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Net(error) => error.code(),
+            Self::Remote(error) => error.code(),
+            Self::Lost { .. } => "session_lost",
+            Self::TimedOut { .. } => "session_timeout",
+            Self::Refused { code, .. } | Self::Login { code, .. } | Self::Account { code, .. } => {
+                code
+            }
+            Self::Destination { refusal, .. } | Self::Recipient { refusal } => refusal.code,
+            Self::Spool(error) => error.code(),
+            Self::Seen(error) => error.code(),
+            Self::Invariant(_) => "broken_invariant",
+        }
+    }
+}
+
+impl From<LocalError> for SessionError {
+    fn from(_: LocalError) -> Self {
+        Self::Invariant("a command was sent that the state of the session does not allow")
+    }
+}

@@ -1,0 +1,71 @@
+//! The first poll of an account: a lost volume must not flood a mailbox.
+
+use crate::mail::{FirstRun, Listing, Timestamp, limits};
+use crate::seen::{AccountState, Batch, Change, Marker, Record, RecordKey, Records, State};
+use crate::session::SessionError;
+
+/// Decides about an account without any record: the batch that marks everything that is listed, if that is wished for.
+///
+/// # Errors
+/// [`SessionError::Account`] when there are too many messages to retrieve them all without the operator's word.
+pub(super) fn first_poll(
+    wish: FirstRun,
+    listing: &Listing,
+    records: &Records,
+    state: &AccountState,
+    now: Timestamp,
+) -> Result<Option<Batch>, SessionError> {
+    let count = listing.entries.len();
+    match wish {
+        _ if !records.is_empty() => Ok(None),
+        FirstRun::All => Ok(None),
+        // An account that was polled before and had nothing to mark is not at its first run any more.
+        FirstRun::Skip if state.last_success.is_none() && count > 0 => {
+            Ok(Some(mark_all(listing, records, now)))
+        }
+        FirstRun::Skip => Ok(None),
+        FirstRun::Ask if count > limits::FIRST_RUN_MESSAGES_MAX => Err(SessionError::Account {
+            code: "first_run",
+            words: format!(
+                "nothing is recorded for this account, and the maildrop lists {count} messages"
+            ),
+            hint: format!(
+                "Set first_run = \"all\" to retrieve them all, or first_run = \"skip\" to begin with new mail. \
+                 If they were retrieved before, the state directory is lost or empty: restore it first \
+                 (limit without a word of yours: {})",
+                limits::FIRST_RUN_MESSAGES_MAX
+            ),
+        }),
+        FirstRun::Ask => Ok(None),
+    }
+}
+
+/// A batch that marks every listed message as seen.
+pub(super) fn mark_all(listing: &Listing, records: &Records, now: Timestamp) -> Batch {
+    let mut batch = Batch::new(records.account());
+    let mut ids: Vec<(&crate::mail::UniqueId, Option<u64>)> = listing
+        .entries
+        .iter()
+        .map(|entry| (&entry.unique_id, entry.octets))
+        .collect();
+    ids.sort();
+    for group in ids.chunk_by(|a, b| a.0 == b.0) {
+        let Some((unique_id, octets)) = group.first() else {
+            continue;
+        };
+        let record = Record {
+            octets: *octets,
+            copies: u32::try_from(group.len()).unwrap_or(u32::MAX),
+            absent_since: None,
+            state: State::Marked {
+                at: now,
+                by: Marker::FirstRun,
+            },
+        };
+        batch.changes.push(Change::Put(
+            RecordKey::new((*unique_id).clone(), None),
+            record,
+        ));
+    }
+    batch
+}

@@ -1,0 +1,126 @@
+//! The books of one session: what was asked for, what is in hand, and which copies are proven.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::mail::{Digest, Entry, UniqueId};
+use crate::seen::{RecordKey, Recorded};
+
+/// Counts what is asked, held and proven. Positions are those of the listing.
+#[derive(Default)]
+pub(super) struct Ledger {
+    /// Asked for and not settled: not yet arrived, offered, or not yet recorded.
+    unsettled: BTreeSet<usize>,
+    /// In hand and not settled, with its octets.
+    held: HashMap<usize, u64>,
+    held_octets: u64,
+    /// Unique-ids that are listed more than once, with how often.
+    repeated: HashMap<UniqueId, usize>,
+    /// Proofs for those, until there is one for each entry.
+    proofs: HashMap<UniqueId, Vec<Recorded>>,
+    /// How often each message was in hand in this session.
+    alike: HashMap<RecordKey, u32>,
+    /// How often each message was delivered in this session.
+    copies: HashMap<RecordKey, u32>,
+    /// How often each digest was in hand, on a server without unique-ids.
+    ordinals: HashMap<Digest, u32>,
+    identified: Vec<Entry>,
+}
+
+impl Ledger {
+    pub(super) fn new(repeated: &HashMap<UniqueId, usize>) -> Self {
+        Self {
+            repeated: repeated.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether another message may be asked for: what is in hand is bounded however slow the sinks are.
+    pub(super) fn has_room(&self) -> bool {
+        self.unsettled.len() < HELD_MESSAGES_MAX && self.held_octets < HELD_OCTETS_MAX
+    }
+
+    /// How many messages are on their way to being settled.
+    pub(super) fn under_way(&self) -> u32 {
+        u32::try_from(self.unsettled.len()).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn asked(&mut self, at: usize) {
+        self.unsettled.insert(at);
+    }
+
+    pub(super) fn holds(&mut self, at: usize, octets: u64) {
+        self.held.insert(at, octets);
+        self.held_octets += octets;
+    }
+
+    /// The message is delivered, quarantined, parked or known, and that is recorded; or the server never handed it out.
+    pub(super) fn settled(&mut self, at: usize) {
+        self.unsettled.remove(&at);
+        self.let_go(at);
+    }
+
+    /// The message is not in hand any more, and nothing about it is recorded.
+    pub(super) fn let_go(&mut self, at: usize) {
+        self.held_octets -= self.held.remove(&at).unwrap_or(0);
+    }
+
+    /// Whether QUIT may make the server hide everything that was retrieved.
+    pub(super) fn is_all_settled(&self) -> bool {
+        self.unsettled.is_empty()
+    }
+
+    /// How often this message has been in hand in this session, this time included.
+    pub(super) fn seen_again(&mut self, key: &RecordKey) -> u32 {
+        let alike = self.alike.entry(key.clone()).or_default();
+        *alike += 1;
+        *alike
+    }
+
+    /// How many copies of this message have been delivered in this session, this one included.
+    pub(super) fn delivered(&mut self, key: &RecordKey) -> u32 {
+        let copies = self.copies.entry(key.clone()).or_default();
+        *copies += 1;
+        *copies
+    }
+
+    /// Which of several equal messages this is, on a server without unique-ids: 1 for the first.
+    pub(super) fn ordinal(&mut self, digest: Digest) -> u32 {
+        let ordinal = self.ordinals.entry(digest).or_default();
+        *ordinal += 1;
+        *ordinal
+    }
+
+    /// Notes the identity found for an entry without unique-id.
+    pub(super) fn identify(&mut self, number: u32, unique_id: UniqueId, octets: Option<u64>) {
+        self.identified.push(Entry {
+            number,
+            unique_id,
+            octets,
+        });
+    }
+
+    /// The entries identified by their digest.
+    pub(super) fn into_identified(self) -> Vec<Entry> {
+        self.identified
+    }
+
+    /// The deletes that one more proof allows: itself, or all of a repeated unique-id once every entry is proven.
+    pub(super) fn proven(&mut self, proof: Recorded) -> Vec<Recorded> {
+        let Some(listed) = self.repeated.get(proof.unique_id()) else {
+            return vec![proof];
+        };
+        let proofs = self.proofs.entry(proof.unique_id().clone()).or_default();
+        proofs.push(proof);
+        if proofs.len() >= *listed {
+            std::mem::take(proofs)
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+/// Messages in hand or on their way in one session.
+const HELD_MESSAGES_MAX: usize = 128;
+
+/// Octets in hand in one session, above which nothing more is asked for. Large ones are in files; this bounds those too.
+const HELD_OCTETS_MAX: u64 = 64 * 1024 * 1024;

@@ -1,0 +1,235 @@
+//! UIDL and LIST, made into one listing.
+
+use crate::mail::text::Shown;
+use crate::mail::{Entry, Listing, UniqueId};
+use crate::proto::pop3::{Command, Event, Kind};
+use crate::session::SessionError;
+use crate::session::login::refused;
+use crate::session::maildrop::Maildrop;
+
+/// What the server listed, and what was odd about it.
+pub(super) struct Listed {
+    pub(super) listing: Listing,
+    /// Why the server gives no unique-ids, in its words; then those of the listing only count its messages.
+    pub(super) without_unique_ids: Option<String>,
+    /// Odd things, each once: what, and an example.
+    pub(super) quirks: Vec<(&'static str, String)>,
+}
+
+/// What UIDL and LIST said, line by line.
+#[derive(Default)]
+struct Gathered {
+    unique_ids: Vec<(u32, UniqueId)>,
+    sizes: Vec<(u32, u64)>,
+    uidl: Option<Result<(), String>>,
+    list: Option<Result<(), SessionError>>,
+    quirks: Vec<(&'static str, String)>,
+    skipped: bool,
+}
+
+/// Lists the maildrop: UIDL even when CAPA lacks it, and both in one flight where the server announces PIPELINING.
+pub(super) async fn list(maildrop: &mut Maildrop) -> Result<Listed, SessionError> {
+    let mut gathered = Gathered::default();
+    maildrop.client.send(&Command::Uidl)?;
+    if maildrop.is_pipelining() {
+        maildrop.client.send(&Command::List)?;
+        maildrop
+            .hear("in UIDL and LIST", |event| {
+                gathered
+                    .take(event)
+                    .then_some(())
+                    .filter(|()| gathered.both())
+            })
+            .await?;
+    } else {
+        maildrop
+            .hear("in UIDL", |event| gathered.take(event).then_some(()))
+            .await?;
+        maildrop.client.send(&Command::List)?;
+        maildrop
+            .hear("in LIST", |event| gathered.take(event).then_some(()))
+            .await?;
+    }
+    let listed = gathered.into_listed()?;
+    if listed.without_unique_ids.is_none() {
+        maildrop.number(&listed.listing);
+    }
+    Ok(listed)
+}
+
+impl Gathered {
+    /// Takes in one event; true when a listing is complete or refused.
+    fn take(&mut self, event: Event<'_>) -> bool {
+        match event {
+            Event::UniqueId { number, unique_id } => {
+                match UniqueId::new(&unique_id) {
+                    Ok(unique_id) => {
+                        if !unique_id.is_conforming() {
+                            self.odd("unique_id_not_conforming", || unique_id.to_string());
+                        }
+                        self.unique_ids.push((number, unique_id));
+                    }
+                    Err(_) => self.skip("uidl_line_malformed", &unique_id),
+                }
+                false
+            }
+            Event::Size { number, octets } => {
+                self.sizes.push((number, octets));
+                false
+            }
+            Event::Malformed {
+                command: Kind::Uidl,
+                line,
+            } => {
+                self.skip("uidl_line_malformed", &line);
+                false
+            }
+            // Sizes are advice: this costs the message its size and nothing else.
+            Event::Malformed { line, .. } => {
+                self.odd("list_line_malformed", || Shown::new(&line).to_string());
+                false
+            }
+            Event::ListingEnd {
+                command: Kind::Uidl,
+            } => {
+                self.uidl = Some(Ok(()));
+                true
+            }
+            Event::ListingEnd { .. } => {
+                self.list = Some(Ok(()));
+                true
+            }
+            Event::Err {
+                command: Kind::Uidl,
+                text,
+                ..
+            } => {
+                self.uidl = Some(Err(Shown::new(&text).to_string()));
+                true
+            }
+            Event::Err {
+                command: Kind::List,
+                code,
+                text,
+                ..
+            } => {
+                self.list = Some(Err(refused(
+                    "LIST",
+                    code.as_ref(),
+                    Shown::new(&text).to_string(),
+                )));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn both(&self) -> bool {
+        self.uidl.is_some() && self.list.is_some()
+    }
+
+    fn skip(&mut self, what: &'static str, line: &[u8]) {
+        self.skipped = true;
+        self.odd(what, || Shown::new(line).to_string());
+    }
+
+    fn odd(&mut self, what: &'static str, example: impl FnOnce() -> String) {
+        if !self.quirks.iter().any(|(known, _)| *known == what) {
+            self.quirks.push((what, example()));
+        }
+    }
+
+    fn into_listed(mut self) -> Result<Listed, SessionError> {
+        self.sizes.sort_unstable();
+        self.sizes.dedup_by_key(|(number, _)| *number);
+        let listed = match self.list.take() {
+            Some(Err(error)) => Err(error),
+            _ => Ok(()),
+        };
+        match self.uidl.take() {
+            Some(Err(words)) => {
+                // Without either there is nothing to go by.
+                listed?;
+                Ok(self.by_number(words))
+            }
+            _ => {
+                if listed.is_err() {
+                    self.odd("list_refused", String::new);
+                }
+                Ok(self.by_unique_id())
+            }
+        }
+    }
+
+    /// The usual case: a message is what UIDL says, LIST adds sizes.
+    fn by_unique_id(mut self) -> Listed {
+        // Pipelined or not, numbers may come in any order, and twice from a server that lies.
+        self.unique_ids.sort_by_key(|(number, _)| *number);
+        let count = self.unique_ids.len();
+        self.unique_ids.dedup_by_key(|(number, _)| *number);
+        if self.unique_ids.len() < count {
+            self.skipped = true;
+            self.odd("message_number_repeated", String::new);
+        }
+        let numbers = &self.unique_ids;
+        let unnamed = self
+            .sizes
+            .iter()
+            .find(|(number, _)| numbers.binary_search_by_key(number, |(n, _)| *n).is_err());
+        if let Some((number, _)) = unnamed.copied() {
+            self.skipped = true;
+            self.odd("message_without_unique_id", || format!("message {number}"));
+        }
+        let sizes = &self.sizes;
+        let size_of = |number| {
+            sizes
+                .binary_search_by_key(&number, |(n, _)| *n)
+                .ok()
+                .and_then(|at| sizes.get(at))
+                .map(|(_, octets)| *octets)
+        };
+        let entries = std::mem::take(&mut self.unique_ids)
+            .into_iter()
+            .map(|(number, unique_id)| Entry {
+                number,
+                octets: size_of(number),
+                unique_id,
+            })
+            .collect();
+        let listing = Listing {
+            entries,
+            complete: !self.skipped,
+        };
+        Listed {
+            listing,
+            without_unique_ids: None,
+            quirks: self.quirks,
+        }
+    }
+
+    /// No unique-ids: the messages are those that LIST counts, and their digests will tell them apart.
+    fn by_number(self, words: String) -> Listed {
+        let entries = self.sizes.iter().filter_map(|(number, octets)| {
+            let unique_id = UniqueId::new(format!("number:{number}").as_bytes()).ok()?;
+            Some(Entry {
+                number: *number,
+                unique_id,
+                octets: Some(*octets),
+            })
+        });
+        let complete = !self.skipped
+            && !self
+                .quirks
+                .iter()
+                .any(|(what, _)| *what == "list_line_malformed");
+        let listing = Listing {
+            entries: entries.collect(),
+            complete,
+        };
+        Listed {
+            listing,
+            without_unique_ids: Some(words),
+            quirks: self.quirks,
+        }
+    }
+}

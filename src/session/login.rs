@@ -1,0 +1,230 @@
+//! From a connection to the transaction state: greeting, STLS if asked, CAPA, login, CAPA again.
+//!
+//! Never a secret over an unprotected connection unless the operator wrote the word for it, and never a second mechanism
+//! after a refusal.
+
+use md5::{Digest as _, Md5};
+
+use crate::mail::text::Shown;
+use crate::mail::{Secret, TlsMode};
+use crate::proto::pop3::{Capabilities, Command, Event, ResponseCode};
+use crate::proto::sasl::Mechanism;
+use crate::session::maildrop::{Maildrop, Reply};
+use crate::session::{Collaborators, LoginMethod, SessionError, Visit};
+
+/// A maildrop that is ready for the login, with the APOP timestamp of its greeting.
+pub(super) struct Reached {
+    pub(super) maildrop: Maildrop,
+    timestamp: Option<String>,
+}
+
+/// Connects, reads the greeting, and makes the connection as safe as the account demands.
+pub(super) async fn reach(visit: &Visit, with: &Collaborators) -> Result<Reached, SessionError> {
+    let wire = with.connect.connect().await?;
+    let mut maildrop = Maildrop::new(&visit.account, wire, visit.pipelining);
+    let timestamp = greet(&mut maildrop).await?;
+    announced(&mut maildrop).await?;
+    match visit.tls {
+        TlsMode::Implicit => {}
+        TlsMode::StartTls => {
+            maildrop = start_tls(maildrop, with).await?;
+            announced(&mut maildrop).await?;
+        }
+        TlsMode::None if visit.allow_cleartext_password => {}
+        TlsMode::None => {
+            return Err(SessionError::Account {
+                code: "cleartext_password",
+                words: "tls = \"none\" would send the password unprotected".to_owned(),
+                hint: "Use tls = \"implicit\" or \"starttls\", or write allow_cleartext_password = true".to_owned(),
+            });
+        }
+    }
+    Ok(Reached {
+        maildrop,
+        timestamp,
+    })
+}
+
+async fn greet(maildrop: &mut Maildrop) -> Result<Option<String>, SessionError> {
+    let greeted = maildrop
+        .hear("before the greeting", |event| match event {
+            Event::Greeting { timestamp, .. } => Some(Ok(timestamp)),
+            Event::Rejected { code, text } => Some(Err((code, Shown::new(&text).to_string()))),
+            _ => None,
+        })
+        .await?;
+    greeted.map_err(|(code, words)| refused("greeting", code.as_ref(), words))
+}
+
+/// CAPA. A server that refuses it announces nothing, which is no fault.
+async fn announced(maildrop: &mut Maildrop) -> Result<(), SessionError> {
+    if let Reply::Ok = maildrop.ask(&Command::Capa).await? {
+        maildrop
+            .hear("in CAPA", |event| {
+                matches!(event, Event::Capabilities).then_some(())
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+/// STLS, required: without it, not an octet of the login is sent. It is asked for even when CAPA lacks it, because a CAPA that
+/// came in the clear proves nothing.
+async fn start_tls(mut maildrop: Maildrop, with: &Collaborators) -> Result<Maildrop, SessionError> {
+    if let Reply::Refused { words, .. } = maildrop.ask(&Command::Stls).await? {
+        return Err(SessionError::Account {
+            code: "stls_refused",
+            words: format!("the server refused STLS ({words}), so the login was not sent"),
+            hint: "Try tls = \"implicit\" (port 995)".to_owned(),
+        });
+    }
+    maildrop.upgrade(with.connect.as_ref()).await
+}
+
+/// Logs in, and asks for the capabilities again: some servers announce UIDL or PIPELINING only now (RFC 2449 section 5).
+pub(super) async fn log_in(reached: Reached, visit: &Visit) -> Result<Maildrop, SessionError> {
+    let Reached {
+        mut maildrop,
+        timestamp,
+    } = reached;
+    let before = maildrop.client.capabilities().clone();
+    let reply = match method(visit.login.method, &before) {
+        LoginMethod::Apop => apop(&mut maildrop, visit, timestamp.as_deref()).await?,
+        LoginMethod::Plain => plain(&mut maildrop, visit).await?,
+        LoginMethod::UserPass | LoginMethod::Auto => user_pass(&mut maildrop, visit).await?,
+    };
+    if let Reply::Refused { code, words } = reply {
+        return Err(login_refused(visit, &before, code.as_ref(), words));
+    }
+    announced(&mut maildrop).await?;
+    Ok(maildrop)
+}
+
+fn method(wish: LoginMethod, announced: &Capabilities) -> LoginMethod {
+    match wish {
+        LoginMethod::Auto if announced.sasl.iter().any(|mechanism| mechanism == "PLAIN") => {
+            LoginMethod::Plain
+        }
+        LoginMethod::Auto => LoginMethod::UserPass,
+        wish => wish,
+    }
+}
+
+async fn user_pass(maildrop: &mut Maildrop, visit: &Visit) -> Result<Reply, SessionError> {
+    match maildrop
+        .ask(&Command::User(visit.login.user.clone()))
+        .await?
+    {
+        Reply::Ok => {
+            maildrop
+                .ask(&Command::Pass(visit.login.secret.clone()))
+                .await
+        }
+        refused => Ok(refused),
+    }
+}
+
+async fn plain(maildrop: &mut Maildrop, visit: &Visit) -> Result<Reply, SessionError> {
+    let (user, secret) = (visit.login.user.clone(), visit.login.secret.clone());
+    let mut mechanism = Mechanism::Plain { user, secret };
+    let command = Command::Auth {
+        mechanism: mechanism.name(),
+        initial: mechanism.initial(),
+    };
+    let said_already = command.carries_initial();
+    let mut reply = maildrop.ask(&command).await?;
+    let mut may_answer = !said_already;
+    while let Reply::Challenge(challenge) = reply {
+        let response = challenge
+            .filter(|_| may_answer)
+            .and_then(|challenge| mechanism.respond(&challenge).ok());
+        may_answer = false;
+        reply = match response {
+            Some(response) => maildrop.ask(&Command::AuthResponse(response)).await?,
+            // RFC 5034 section 4: a challenge that cannot be answered is cancelled, and the session stays in step.
+            None => maildrop.ask(&Command::AuthAbort).await?,
+        };
+    }
+    Ok(reply)
+}
+
+async fn apop(
+    maildrop: &mut Maildrop,
+    visit: &Visit,
+    timestamp: Option<&str>,
+) -> Result<Reply, SessionError> {
+    let Some(timestamp) = timestamp else {
+        return Err(SessionError::Account {
+            code: "no_apop_timestamp",
+            words: "the greeting holds no timestamp for APOP".to_owned(),
+            hint: "Set auth = \"auto\"; with TLS that is the safer way".to_owned(),
+        });
+    };
+    let mut md5 = Md5::new();
+    md5.update(timestamp.as_bytes());
+    md5.update(visit.login.secret.expose());
+    let digest: String = md5
+        .finalize()
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect();
+    let digest = Secret::new(digest.into_bytes());
+    maildrop
+        .ask(&Command::Apop {
+            user: visit.login.user.clone(),
+            digest,
+        })
+        .await
+}
+
+/// Whose fault a refused login is (design section 2; RFC 3206 section 4).
+fn login_refused(
+    visit: &Visit,
+    announced: &Capabilities,
+    code: Option<&ResponseCode>,
+    words: String,
+) -> SessionError {
+    let user = Shown::new(&visit.login.user).to_string();
+    match code {
+        Some(ResponseCode::Auth) => SessionError::Login {
+            code: "auth_refused",
+            user,
+            words,
+        },
+        Some(ResponseCode::SysPerm) => SessionError::Login {
+            code: "sys_perm",
+            user,
+            words,
+        },
+        Some(ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp) => {
+            refused("the login", code, words)
+        }
+        // A server that announces AUTH-RESP-CODE says [AUTH] when it means it.
+        _ if announced.auth_resp_code => refused("the login", code, words),
+        _ => SessionError::Login {
+            code: "auth_refused",
+            user,
+            words,
+        },
+    }
+}
+
+/// A refusal that is not about credentials.
+pub(super) fn refused(
+    command: &'static str,
+    code: Option<&ResponseCode>,
+    words: String,
+) -> SessionError {
+    let code = match code {
+        Some(ResponseCode::InUse) => "in_use",
+        Some(ResponseCode::LoginDelay) => "login_delay",
+        Some(ResponseCode::SysTemp) => "sys_temp",
+        Some(ResponseCode::SysPerm) => "sys_perm",
+        _ => "server_refused",
+    };
+    SessionError::Refused {
+        code,
+        command,
+        words,
+    }
+}

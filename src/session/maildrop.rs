@@ -1,0 +1,455 @@
+//! One maildrop in one session: verbs over the protocol machine and the wire.
+//!
+//! Message numbers live here and nowhere else. A delete needs a [`Recorded`], and finds its number in this session's
+//! listing.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::mail::text::Shown;
+use crate::mail::{AccountName, Listing, UniqueId, limits};
+use crate::net::{Read, Wire};
+use crate::proto::pop3::{Client, Command, Event, Kind, ResponseCode};
+use crate::seen::Recorded;
+use crate::session::{Connect, SessionError};
+use crate::spool::Draft;
+
+/// An open session with one server.
+pub(super) struct Maildrop {
+    account: AccountName,
+    wire: Wire,
+    pub(super) client: Client,
+    /// Whether PIPELINING is wished for.
+    wants_pipelining: bool,
+    /// Retrievals asked for, in the order of their replies.
+    coming: VecDeque<Coming>,
+    coming_octets: u64,
+    /// Deletes that wait for their turn, because answers must be awaited first.
+    backlog: VecDeque<(u32, UniqueId)>,
+    /// Deletes sent, in the order of their replies.
+    deleting: VecDeque<UniqueId>,
+    /// The numbers of this session, by unique-id; a number is taken out when its delete is asked for.
+    numbers: HashMap<UniqueId, VecDeque<u32>>,
+    heard: Instant,
+}
+
+/// A retrieval under way.
+struct Coming {
+    at: usize,
+    expected: u64,
+    draft: Draft,
+    octets_max: u64,
+    begun: bool,
+}
+
+/// What the server did.
+pub(super) enum Happened {
+    /// A message arrived to its final dot.
+    Retrieved { at: usize, draft: Draft },
+    /// It would not hand out this one.
+    RetrieveRefused { at: usize, words: String },
+    /// The body passed the limit; the connection is of no use any more.
+    TooLarge { at: usize, octets: u64 },
+    /// A message is marked as deleted.
+    Deleted,
+    /// It would not.
+    DeleteRefused { unique_id: UniqueId, words: String },
+    /// It answered NOOP.
+    Alive,
+}
+
+/// The answer to one command while nothing else is under way.
+pub(super) enum Reply {
+    Ok,
+    Refused {
+        code: Option<ResponseCode>,
+        words: String,
+    },
+    Challenge(Option<Vec<u8>>),
+}
+
+impl Maildrop {
+    /// Takes a fresh connection.
+    pub(super) fn new(account: &AccountName, wire: Wire, wants_pipelining: bool) -> Self {
+        Self {
+            account: account.clone(),
+            wire,
+            client: Client::new(),
+            wants_pipelining,
+            coming: VecDeque::new(),
+            coming_octets: 0,
+            backlog: VecDeque::new(),
+            deleting: VecDeque::new(),
+            numbers: HashMap::new(),
+            heard: Instant::now(),
+        }
+    }
+
+    /// Takes the connection to TLS: the server has said yes to STLS. What it announced before is forgotten.
+    pub(super) async fn upgrade(mut self, connect: &dyn Connect) -> Result<Self, SessionError> {
+        self.wire = connect.upgrade(self.wire).await?;
+        self.client.upgraded();
+        Ok(self)
+    }
+
+    /// Seconds between logins, as the server announces them.
+    pub(super) fn login_delay_seconds(&self) -> Option<u64> {
+        self.client.capabilities().login_delay_seconds
+    }
+
+    /// Whether the server may hide, after QUIT, what was retrieved.
+    pub(super) fn hides_retrieved(&self) -> bool {
+        self.client.capabilities().hides_retrieved()
+    }
+
+    /// Whether commands may be sent before the last one is answered.
+    pub(super) fn is_pipelining(&self) -> bool {
+        self.wants_pipelining && self.client.capabilities().pipelining
+    }
+
+    /// Waits for the next event that `interpret` makes something of.
+    pub(super) async fn hear<T>(
+        &mut self,
+        during: &'static str,
+        mut interpret: impl FnMut(Event<'_>) -> Option<T>,
+    ) -> Result<T, SessionError> {
+        let until = Instant::now() + Duration::from_secs(limits::REPLY_SECONDS_MAX);
+        loop {
+            let mut input = self.wire.input();
+            let before = input.len();
+            let event = self.client.next(&mut input);
+            let used = before - input.len();
+            let heard = event.map(|event| event.map(&mut interpret));
+            self.wire.consume(used);
+            match heard? {
+                Some(Some(something)) => return Ok(something),
+                Some(None) => {}
+                None => self.read_until(until, during).await?,
+            }
+        }
+    }
+
+    async fn read_until(
+        &mut self,
+        until: Instant,
+        during: &'static str,
+    ) -> Result<(), SessionError> {
+        let seconds = limits::REPLY_SECONDS_MAX;
+        match timeout_at(until, self.wire.exchange(self.client.output())).await {
+            Ok(read) => self.not_at_end(read?, during),
+            Err(_) => Err(SessionError::TimedOut { seconds, during }),
+        }
+    }
+
+    fn not_at_end(&mut self, read: Read, during: &'static str) -> Result<(), SessionError> {
+        self.heard = Instant::now();
+        match read {
+            Read::Some => Ok(()),
+            Read::End => Err(SessionError::Lost { during }),
+        }
+    }
+
+    /// Sends one command and waits for its status.
+    pub(super) async fn ask(&mut self, command: &Command) -> Result<Reply, SessionError> {
+        self.client.send(command)?;
+        self.hear(during(command.kind()), |event| match event {
+            Event::Ok { .. } => Some(Reply::Ok),
+            Event::Err { code, text, .. } => Some(Reply::Refused {
+                code,
+                words: Shown::new(&text).to_string(),
+            }),
+            Event::Challenge(challenge) => Some(Reply::Challenge(challenge)),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Notes which numbers belong to which unique-id in this session.
+    pub(super) fn number(&mut self, listing: &Listing) {
+        for entry in &listing.entries {
+            self.numbers
+                .entry(entry.unique_id.clone())
+                .or_default()
+                .push_back(entry.number);
+        }
+    }
+
+    /// Notes the identity of a message on a server without unique-ids.
+    pub(super) fn identify(&mut self, number: u32, unique_id: &UniqueId) {
+        self.numbers
+            .entry(unique_id.clone())
+            .or_default()
+            .push_back(number);
+    }
+
+    /// Whether the window has room for one more message.
+    pub(super) fn has_room_for(&self, octets: Option<u64>) -> bool {
+        if !self.is_pipelining() {
+            return self.client.pending() == 0;
+        }
+        let expected = expected_octets(octets);
+        self.coming.is_empty()
+            || (self.client.pending() < limits::PIPELINE_COMMANDS_MAX
+                && self.coming_octets.saturating_add(expected) <= limits::PIPELINE_OCTETS_MAX)
+    }
+
+    /// Asks for a message, to be written to `draft`; more than `octets_max` of it is too much.
+    pub(super) fn retrieve(
+        &mut self,
+        at: usize,
+        entry: &crate::mail::Entry,
+        draft: Draft,
+        octets_max: u64,
+    ) -> Result<(), SessionError> {
+        self.client.send(&Command::Retr(entry.number))?;
+        let expected = expected_octets(entry.octets);
+        self.coming_octets += expected;
+        self.coming.push_back(Coming {
+            at,
+            expected,
+            draft,
+            octets_max,
+            begun: false,
+        });
+        Ok(())
+    }
+
+    /// Asks for a delete, for which there is proof. A message that this session does not list is gone already.
+    pub(super) fn delete(&mut self, proof: &Recorded) -> Result<(), SessionError> {
+        if *proof.account() != self.account {
+            return Err(SessionError::Invariant(
+                "a proof of one account was used to delete in another",
+            ));
+        }
+        let number = self
+            .numbers
+            .get_mut(proof.unique_id())
+            .and_then(VecDeque::pop_front);
+        if let Some(number) = number {
+            self.backlog.push_back((number, proof.unique_id().clone()));
+        }
+        Ok(())
+    }
+
+    /// Sends the deletes whose turn it is.
+    pub(super) fn flush(&mut self) -> Result<(), SessionError> {
+        while !self.backlog.is_empty() && self.may_send() {
+            if let Some((number, unique_id)) = self.backlog.pop_front() {
+                self.client.send(&Command::Dele(number))?;
+                self.deleting.push_back(unique_id);
+            }
+        }
+        Ok(())
+    }
+
+    fn may_send(&self) -> bool {
+        if self.is_pipelining() {
+            self.client.pending() < limits::PIPELINE_COMMANDS_MAX
+        } else {
+            self.client.pending() == 0
+        }
+    }
+
+    /// NOOP, so that the server does not hang up while sinks work (RFC 1939 section 3).
+    pub(super) fn keep_alive(&mut self) -> Result<(), SessionError> {
+        Ok(self.client.send(&Command::Noop)?)
+    }
+
+    /// Whether anything is under way with the server.
+    pub(super) fn is_busy(&self) -> bool {
+        self.client.pending() > 0 || !self.backlog.is_empty()
+    }
+
+    /// Whether a message is on its way.
+    pub(super) fn is_retrieving(&self) -> bool {
+        !self.coming.is_empty()
+    }
+
+    /// The message inside which the session is: its body has begun and not ended.
+    pub(super) fn inside(&self) -> Option<usize> {
+        self.coming
+            .front()
+            .filter(|coming| coming.begun)
+            .map(|coming| coming.at)
+    }
+
+    /// Waits until the server says something. Dropping this future loses nothing.
+    pub(super) async fn wait(&mut self) -> Result<(), SessionError> {
+        let during = if self.inside().is_some() {
+            "inside a message"
+        } else {
+            "between messages"
+        };
+        if !self.is_busy() {
+            let read = self.wire.exchange(self.client.output()).await?;
+            return self.not_at_end(read, during);
+        }
+        let seconds = if self.inside().is_some() {
+            limits::STALL_SECONDS_MAX
+        } else {
+            limits::REPLY_SECONDS_MAX
+        };
+        let until = self.heard + Duration::from_secs(seconds);
+        match timeout_at(until, self.wire.exchange(self.client.output())).await {
+            Ok(read) => self.not_at_end(read?, during),
+            Err(_) => Err(SessionError::TimedOut { seconds, during }),
+        }
+    }
+
+    /// Takes in what has been read.
+    pub(super) async fn take(&mut self, happened: &mut Vec<Happened>) -> Result<(), SessionError> {
+        let whole = self.wire.input();
+        let mut input = whole;
+        let mut result = Ok(());
+        loop {
+            match self.client.next(&mut input) {
+                Ok(Some(Event::Body { octets, .. })) => {
+                    if let Some(coming) = self.coming.front_mut() {
+                        coming.begun = true;
+                        if let Err(error) = coming.draft.write(octets).await {
+                            result = Err(error.into());
+                            break;
+                        }
+                        if coming.draft.octets() > coming.octets_max {
+                            happened.push(Happened::TooLarge {
+                                at: coming.at,
+                                octets: coming.draft.octets(),
+                            });
+                            break;
+                        }
+                    }
+                }
+                Ok(Some(Event::BodyEnd { .. })) => {
+                    if let Some(coming) = self.coming.pop_front() {
+                        self.coming_octets -= coming.expected;
+                        happened.push(Happened::Retrieved {
+                            at: coming.at,
+                            draft: coming.draft,
+                        });
+                    }
+                }
+                Ok(Some(Event::Ok {
+                    command: Kind::Retr,
+                    ..
+                })) => {
+                    if let Some(coming) = self.coming.front_mut() {
+                        coming.begun = true;
+                    }
+                }
+                Ok(Some(event)) => happened.extend(answered(
+                    event,
+                    &mut self.coming,
+                    &mut self.coming_octets,
+                    &mut self.deleting,
+                )),
+                Ok(None) => break,
+                Err(error) => {
+                    result = Err(error.into());
+                    break;
+                }
+            }
+        }
+        let used = whole.len() - input.len();
+        self.wire.consume(used);
+        result
+    }
+
+    /// QUIT commits the deletes. Whether it was answered needs no record: the next complete listing tells.
+    pub(super) async fn quit(mut self) {
+        let leave = async {
+            self.client.send(&Command::Quit)?;
+            self.hear("after QUIT", |event| {
+                matches!(
+                    event,
+                    Event::Ok {
+                        command: Kind::Quit,
+                        ..
+                    } | Event::Err {
+                        command: Kind::Quit,
+                        ..
+                    }
+                )
+                .then_some(())
+            })
+            .await
+        };
+        if timeout(Duration::from_secs(limits::QUIT_SECONDS_MAX), leave)
+            .await
+            .is_ok()
+        {
+            let _ = timeout(Duration::from_secs(1), self.wire.close()).await;
+        }
+    }
+}
+
+/// What a status reply in the middle of a session means.
+fn answered(
+    event: Event<'_>,
+    coming: &mut VecDeque<Coming>,
+    coming_octets: &mut u64,
+    deleting: &mut VecDeque<UniqueId>,
+) -> Option<Happened> {
+    match event {
+        Event::Err {
+            command: Kind::Retr,
+            text,
+            ..
+        } => {
+            let refused = coming.pop_front()?;
+            *coming_octets -= refused.expected;
+            Some(Happened::RetrieveRefused {
+                at: refused.at,
+                words: Shown::new(&text).to_string(),
+            })
+        }
+        Event::Ok {
+            command: Kind::Dele,
+            ..
+        } => deleting.pop_front().map(|_| Happened::Deleted),
+        Event::Err {
+            command: Kind::Dele,
+            text,
+            ..
+        } => {
+            let unique_id = deleting.pop_front()?;
+            Some(Happened::DeleteRefused {
+                unique_id,
+                words: Shown::new(&text).to_string(),
+            })
+        }
+        Event::Ok {
+            command: Kind::Noop,
+            ..
+        }
+        | Event::Err {
+            command: Kind::Noop,
+            ..
+        } => Some(Happened::Alive),
+        _ => None,
+    }
+}
+
+/// Sizes lie; a message counts for at least this much of the window.
+fn expected_octets(listed: Option<u64>) -> u64 {
+    listed.unwrap_or(0).max(EXPECTED_OCTETS_MIN)
+}
+
+/// What is going on while a command waits for its reply.
+const fn during(command: Kind) -> &'static str {
+    match command {
+        Kind::Capa => "after CAPA",
+        Kind::Stls => "after STLS",
+        Kind::User => "after USER",
+        Kind::Pass => "after PASS",
+        Kind::Apop => "after APOP",
+        Kind::Auth | Kind::AuthResponse | Kind::AuthAbort => "in AUTH",
+        Kind::Uidl => "in UIDL",
+        Kind::List => "in LIST",
+        _ => "between messages",
+    }
+}
+
+/// A message without a size, or with a small one, still costs a round of the window.
+const EXPECTED_OCTETS_MIN: u64 = 4 * 1024;

@@ -1,0 +1,294 @@
+//! What becomes of a message in hand: pure decisions about records.
+
+use crate::mail::{Digest, Timestamp, limits};
+use crate::seen::{Batch, Change, Deferral, Record, RecordKey, Records, Seen, SeenError, State};
+use crate::session::collaborators::Undo;
+use crate::session::plan::Why;
+use crate::sink::{Partial, Refusal};
+
+/// What to do with a message that has arrived whole, now that its digest is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// Offer it to those who have not taken it yet.
+    Offer(Partial),
+    /// It was settled before: this is its record, with what the listing says now.
+    Recognised(Record),
+    /// Its time of next try has not come.
+    NotDue,
+}
+
+/// Decides by digest. A message retrieved as new is offered even when an equal one was delivered in this session: the
+/// server lists it twice, so it is there twice.
+pub(super) fn on_arrival(
+    why: Why,
+    known: Option<&Record>,
+    listed: Option<u64>,
+    alike: u32,
+    now: Timestamp,
+) -> Arrival {
+    let Some(record) = known else {
+        return Arrival::Offer(Partial::default());
+    };
+    let recognised = || {
+        let (octets, copies) = (listed.or(record.octets), record.copies.max(alike));
+        Arrival::Recognised(Record {
+            octets,
+            copies,
+            absent_since: None,
+            state: record.state.clone(),
+        })
+    };
+    match &record.state {
+        _ if why == Why::New => Arrival::Offer(Partial::default()),
+        State::Delivered { .. } | State::Quarantined { .. } | State::Marked { .. } => recognised(),
+        State::Deferred(deferral) if deferral.parked.is_some() => recognised(),
+        State::Deferred(deferral) if deferral.next_try > now => Arrival::NotDue,
+        State::Deferred(deferral) => Arrival::Offer(deferral.partial.clone()),
+        State::Oversized { .. } => Arrival::Offer(Partial::default()),
+    }
+}
+
+/// The deferral that is known of a message: under its digest, or from before it was ever in hand.
+pub(super) fn deferral_of<'a>(records: &'a Records, key: &RecordKey) -> Option<&'a Deferral> {
+    let whole = records.get(key);
+    let unseen = records.get(&RecordKey::new(key.unique_id.clone(), None));
+    [whole, unseen]
+        .into_iter()
+        .flatten()
+        .find_map(|record| match &record.state {
+            State::Deferred(deferral) => Some(deferral),
+            _ => None,
+        })
+}
+
+/// Records without a digest that a record with one takes the place of.
+pub(super) fn replaced_by(records: &Records, key: &RecordKey) -> Vec<RecordKey> {
+    let unseen = RecordKey::new(key.unique_id.clone(), None);
+    match records.get(&unseen) {
+        Some(Record {
+            state: State::Deferred(_) | State::Oversized { .. },
+            ..
+        }) => vec![unseen],
+        _ => Vec::new(),
+    }
+}
+
+/// The deferral after one more refusal; `None` when the message has been tried often enough.
+pub(super) fn defer(
+    before: Option<&Deferral>,
+    refusal: &Refusal,
+    partial: Partial,
+    now: Timestamp,
+) -> Option<Deferral> {
+    let before = before.cloned().unwrap_or_default();
+    let tries = before.tries.saturating_add(1);
+    (tries < limits::TRIES_MAX).then(|| Deferral {
+        tries,
+        next_try: now.plus(retry_after_seconds(tries)),
+        code: refusal.code.to_owned(),
+        partial,
+        ..before
+    })
+}
+
+/// The deferral of a message that the server would not hand out: nothing can be quarantined, so it waits for ever, daily
+/// in the end.
+pub(super) fn defer_unretrieved(before: Option<&Deferral>, code: &str, now: Timestamp) -> Deferral {
+    let before = before.cloned().unwrap_or_default();
+    let tries = before.tries.saturating_add(1);
+    Deferral {
+        tries,
+        next_try: now.plus(retry_after_seconds(tries)),
+        code: code.to_owned(),
+        ..before
+    }
+}
+
+/// The deferral of a message inside which a session ended: at once again the first time, later after that.
+pub(super) fn strike(before: Option<&Deferral>, now: Timestamp) -> Deferral {
+    let before = before.cloned().unwrap_or_default();
+    let strikes = before.strikes.saturating_add(1);
+    let wait = if strikes < limits::STRIKES_MAX {
+        0
+    } else {
+        retry_after_seconds(strikes - limits::STRIKES_MAX + 1)
+    };
+    Deferral {
+        strikes,
+        next_try: now.plus(wait),
+        code: "session_lost".to_owned(),
+        ..before
+    }
+}
+
+/// What to put back when refusals were the destination's fault after all. A copy that was made meanwhile is kept as
+/// a parked one: the server may hide the message by now.
+pub(super) fn taken_back(
+    current: Option<&Record>,
+    before: Option<&Record>,
+    now: Timestamp,
+) -> Option<Record> {
+    let current = current?;
+    let earlier = match before.map(|record| &record.state) {
+        Some(State::Deferred(deferral)) => deferral.clone(),
+        _ => Deferral {
+            next_try: now,
+            ..Deferral::default()
+        },
+    };
+    let parked = match &current.state {
+        State::Quarantined { file, .. } => Some(file.clone()),
+        State::Deferred(deferral) => deferral.parked.clone(),
+        _ => return Some(current.clone()),
+    };
+    match parked {
+        Some(file) => {
+            let state = State::Deferred(Deferral {
+                parked: Some(file),
+                ..earlier
+            });
+            Some(Record {
+                state,
+                ..current.clone()
+            })
+        }
+        None => before.cloned(),
+    }
+}
+
+/// Puts the record back that a refusal had changed.
+pub(super) async fn undo(seen: &Seen, undo: Undo, now: Timestamp) -> Result<(), SeenError> {
+    let records = seen.records(&undo.account).await?;
+    let Some(current) = records.get(&undo.key) else {
+        return Ok(());
+    };
+    let mut batch = Batch::new(&undo.account);
+    batch
+        .changes
+        .push(match taken_back(Some(current), undo.before.as_ref(), now) {
+            Some(record) => Change::Put(undo.key, record),
+            None => Change::Forget(undo.key),
+        });
+    seen.commit(batch, &records).await
+}
+
+/// The unique-id of a message on a server that gives none: its digest, with an ordinal among equals.
+pub(super) fn identity(digest: Digest, ordinal: u32) -> String {
+    if ordinal <= 1 {
+        format!("sha256:{digest}")
+    } else {
+        format!("sha256:{digest}#{ordinal}")
+    }
+}
+
+/// Seconds until the next try of a message after this many: 1m 5m 30m 2h 6h, then daily.
+pub(super) fn retry_after_seconds(tries: u32) -> u64 {
+    match tries {
+        0 | 1 => 60,
+        2 => 5 * 60,
+        3 => 30 * 60,
+        4 => 2 * 3600,
+        5 => 6 * 3600,
+        _ => 24 * 3600,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::sink::Fault;
+
+    fn record(state: State) -> Record {
+        Record {
+            octets: Some(10),
+            copies: 1,
+            absent_since: None,
+            state,
+        }
+    }
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    #[test]
+    fn a_doubtful_message_with_the_same_digest_is_recognised_and_its_new_size_kept() {
+        let delivered = record(State::Delivered { at: Timestamp(1) });
+        let arrival = on_arrival(Why::Doubt, Some(&delivered), Some(12), 2, NOW);
+        let expected = Record {
+            octets: Some(12),
+            copies: 2,
+            ..delivered
+        };
+        assert_eq!(arrival, Arrival::Recognised(expected));
+    }
+
+    #[test]
+    fn a_doubtful_message_with_another_digest_is_a_new_one() {
+        assert_eq!(
+            on_arrival(Why::Doubt, None, Some(12), 1, NOW),
+            Arrival::Offer(Partial::default())
+        );
+    }
+
+    #[test]
+    fn a_message_deferred_for_later_is_not_offered_when_doubt_brings_it_in_hand() {
+        let waits = record(State::Deferred(Deferral {
+            next_try: NOW.plus(1),
+            ..Deferral::default()
+        }));
+        assert_eq!(
+            on_arrival(Why::Doubt, Some(&waits), None, 1, NOW),
+            Arrival::NotDue
+        );
+    }
+
+    #[test]
+    fn the_waits_grow_from_a_minute_to_a_day_and_the_twentieth_refusal_is_the_last() {
+        let refusal = Refusal::new(Fault::MessageTransient, "mda_temporary", "75");
+        let mut deferral = None;
+        let mut waits = Vec::new();
+        for _ in 1..limits::TRIES_MAX {
+            let next = defer(deferral.as_ref(), &refusal, Partial::default(), NOW).unwrap();
+            waits.push(next.next_try.since(NOW));
+            deferral = Some(next);
+        }
+        assert_eq!(waits[..7], [60, 300, 1800, 7200, 21600, 86400, 86400]);
+        assert_eq!(
+            defer(deferral.as_ref(), &refusal, Partial::default(), NOW),
+            None
+        );
+    }
+
+    #[test]
+    fn the_first_lost_session_costs_no_time_and_the_second_does() {
+        let first = strike(None, NOW);
+        assert_eq!((first.strikes, first.next_try), (1, NOW));
+        let second = strike(Some(&first), NOW);
+        assert_eq!((second.strikes, second.next_try), (2, NOW.plus(60)));
+    }
+
+    #[test]
+    fn taking_back_a_quarantine_keeps_the_copy_as_a_parked_one() {
+        let state = State::Quarantined {
+            at: NOW,
+            file: "f".into(),
+            code: "smtp_refused".into(),
+        };
+        let back = taken_back(Some(&record(state)), None, NOW).unwrap();
+        let expected = Deferral {
+            parked: Some("f".into()),
+            next_try: NOW,
+            ..Deferral::default()
+        };
+        assert_eq!(back.state, State::Deferred(expected));
+        let counted = record(State::Deferred(Deferral {
+            tries: 1,
+            ..Deferral::default()
+        }));
+        assert_eq!(
+            taken_back(Some(&counted), None, NOW),
+            None,
+            "it was new, so it is new again"
+        );
+    }
+}

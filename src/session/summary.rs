@@ -1,0 +1,71 @@
+//! What a poll did and how it ended: the value that goes back up to the agent.
+
+use std::time::Duration;
+
+use crate::seen::AccountState;
+use crate::session::SessionError;
+
+/// What one poll of one account did.
+#[derive(Debug)]
+pub struct Summary {
+    /// Counted facts.
+    pub counts: Counts,
+    /// The account's state as the session found and changed it; the agent adds holds and back-offs and commits it.
+    pub state: AccountState,
+    /// How it ended.
+    pub end: End,
+    /// From the first connect to the last close.
+    pub duration: Duration,
+}
+
+/// Counted facts of one poll.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages in the listing.
+    pub listed: u64,
+    /// Messages retrieved whole.
+    pub retrieved: u64,
+    /// Octets of those.
+    pub octets: u64,
+    /// Messages accepted by everyone and recorded.
+    pub delivered: u64,
+    /// Messages to be tried again.
+    pub deferred: u64,
+    /// Messages moved to the quarantine.
+    pub quarantined: u64,
+    /// Messages retrieved to compare them, and found settled.
+    pub recognised: u64,
+    /// Deletes the server took; they count when QUIT is answered.
+    pub deleted: u64,
+    /// Messages that stay because they are too large.
+    pub oversized: u64,
+    /// Messages the limits of one poll left for the next.
+    pub left: u64,
+}
+
+/// How a poll ended.
+#[derive(Debug)]
+pub enum End {
+    /// To its end, with the server's answer to QUIT or without.
+    Complete,
+    /// We were asked to stop.
+    Stopped,
+    /// Somebody must act.
+    Failed(SessionError),
+}
+
+impl Counts {
+    /// Adds what a further session of the same poll did.
+    pub fn add(&mut self, other: &Self) {
+        self.listed = self.listed.max(other.listed);
+        self.retrieved += other.retrieved;
+        self.octets += other.octets;
+        self.delivered += other.delivered;
+        self.deferred += other.deferred;
+        self.quarantined += other.quarantined;
+        self.recognised += other.recognised;
+        self.deleted += other.deleted;
+        self.oversized += other.oversized;
+        self.left = other.left;
+    }
+}

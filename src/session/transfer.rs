@@ -1,0 +1,459 @@
+//! The middle of a session: retrieve, offer, record, delete, all at once and each in its order.
+//!
+//! One loop owns the connection. Offers and commits are futures beside it, so that reading, offering and recording
+//! overlap. A slot is taken before a message is offered and given back when its record is durable: that bounds what a crash
+//! can repeat, whatever the sinks do.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::mail::{Entry, Listing, Retention, Timestamp, limits};
+use crate::seen::{Recorded, Records};
+use crate::session::collaborators::Undo;
+use crate::session::ledger::Ledger;
+use crate::session::maildrop::{Happened, Maildrop};
+use crate::session::plan::{Disposition, Plan, Skip, Why};
+use crate::session::work::{Committed, Offered};
+use crate::session::{Collaborators, Counts, SessionError, Visit};
+use crate::telemetry::Event;
+
+/// What the plan and the poll hand to the transfer.
+pub(super) struct Orders<'a> {
+    pub(super) visit: &'a Visit,
+    pub(super) with: &'a Collaborators,
+    pub(super) listing: &'a Listing,
+    pub(super) records: &'a Records,
+    pub(super) plan: &'a Plan,
+    pub(super) clock_trusted: bool,
+    /// Whether the server gives no unique-ids, so that messages are told apart by their digest.
+    pub(super) without_unique_ids: bool,
+    /// Whether the server hides after QUIT what was retrieved.
+    pub(super) hides: bool,
+    /// The name of the delivery, for the log.
+    pub(super) delivery_name: String,
+    /// At most this many retrievals until a message was accepted: 1 while the breaker probes.
+    pub(super) allowance: Option<u64>,
+    /// When the whole session must be over.
+    pub(super) deadline: Instant,
+}
+
+/// How the transfer ended.
+pub(super) struct Transferred {
+    /// The connection, unless it was lost.
+    pub(super) maildrop: Option<Maildrop>,
+    pub(super) counts: Counts,
+    /// Why it ended early.
+    pub(super) error: Option<SessionError>,
+    /// Whether we were asked to stop.
+    pub(super) stopped: bool,
+    /// Whether messages are left that a further session of this poll should fetch.
+    pub(super) again: bool,
+    /// Whether every message retrieved is delivered, quarantined or parked, and recorded.
+    pub(super) all_settled: bool,
+    /// Whether a message was offered at all.
+    pub(super) offered: bool,
+    /// The entries that were identified by their digest, on a server without unique-ids.
+    pub(super) identified: Vec<Entry>,
+}
+
+/// The transfer of one session.
+pub(super) struct Transfer<'a> {
+    pub(super) orders: Orders<'a>,
+    pub(super) maildrop: Option<Maildrop>,
+    pub(super) ledger: Ledger,
+    pub(super) counts: Counts,
+    pub(super) offers: FuturesUnordered<BoxFuture<'a, Offered>>,
+    pub(super) commits: FuturesUnordered<BoxFuture<'a, Committed>>,
+    /// What the breaker took back: undone when nothing else is under way, so that it comes last.
+    pub(super) undos: Vec<Undo>,
+    pub(super) slots: Arc<Semaphore>,
+    /// Cancelled when nothing more may be offered.
+    pub(super) halt: CancellationToken,
+    pub(super) error: Option<SessionError>,
+    waiting: VecDeque<usize>,
+    /// Deletes that the plan found due.
+    due: VecDeque<usize>,
+    deletes_asked: u32,
+    pub(super) refusals_in_a_row: u32,
+    stopped: bool,
+    /// Whether the connection was dropped behind an oversized message, and the rest is still to be fetched.
+    resume: bool,
+    /// Whether what was under way has been dropped.
+    dropped: bool,
+    pub(super) offered: bool,
+    pub(super) allowance: Option<u64>,
+    quiet_since: Instant,
+}
+
+/// What the loop woke up for.
+enum Woken {
+    Server(Result<(), SessionError>),
+    Offered(Offered),
+    Committed(Committed),
+    Silence,
+    Deadline,
+    StopSoon,
+    StopNow,
+}
+
+impl<'a> Transfer<'a> {
+    pub(super) fn new(orders: Orders<'a>, maildrop: Maildrop) -> Self {
+        let due = |(at, disposition): (usize, &Disposition)| {
+            matches!(disposition, Disposition::Delete(_)).then_some(at)
+        };
+        let due = orders
+            .plan
+            .dispositions
+            .iter()
+            .enumerate()
+            .filter_map(due)
+            .collect();
+        Self {
+            ledger: Ledger::new(&orders.plan.repeated),
+            maildrop: Some(maildrop),
+            counts: Counts::default(),
+            offers: FuturesUnordered::new(),
+            commits: FuturesUnordered::new(),
+            undos: Vec::new(),
+            slots: Arc::new(Semaphore::new(orders.visit.unrecorded_max.max(1))),
+            halt: CancellationToken::new(),
+            error: None,
+            waiting: orders.plan.retrievals.iter().copied().collect(),
+            due,
+            deletes_asked: 0,
+            refusals_in_a_row: 0,
+            stopped: false,
+            resume: false,
+            dropped: false,
+            offered: false,
+            allowance: orders.allowance,
+            quiet_since: Instant::now(),
+            orders,
+        }
+    }
+
+    /// Runs until nothing is left to do, or nothing can be done any more.
+    pub(super) async fn run(mut self) -> Transferred {
+        self.report_skips();
+        loop {
+            if let Err(error) = self.ask() {
+                self.lose(error);
+            }
+            if self.is_finished() {
+                if self.undos.is_empty() {
+                    break;
+                }
+                self.undo();
+            }
+            match self.wake().await {
+                Woken::Server(Ok(())) => self.listen().await,
+                Woken::Server(Err(error)) => self.lose(error),
+                Woken::Offered(offered) => self.answered(offered),
+                Woken::Committed(committed) => self.committed(committed),
+                Woken::Silence => self.keep_alive(),
+                Woken::Deadline => {
+                    let seconds = limits::SESSION_SECONDS_MAX;
+                    self.lose(SessionError::TimedOut {
+                        seconds,
+                        during: "in the whole session",
+                    });
+                }
+                Woken::StopSoon => self.stop(),
+                Woken::StopNow => self.drop_offers(),
+            }
+        }
+        self.into_transferred()
+    }
+
+    /// Time of day, for records.
+    pub(super) fn now(&self) -> Timestamp {
+        self.orders.with.clock.now()
+    }
+
+    /// Whether anything may still be asked of the server or offered to a sink.
+    pub(super) fn may_go_on(&self) -> bool {
+        self.error.is_none() && !self.stopped
+    }
+
+    /// Sends what may be sent: deletes that are due, then retrievals as far as window and room reach.
+    fn ask(&mut self) -> Result<(), SessionError> {
+        let Some(maildrop) = &mut self.maildrop else {
+            return Ok(());
+        };
+        let orders = &self.orders;
+        let full = |asked: u32| {
+            orders
+                .visit
+                .commit_every
+                .is_some_and(|every| asked >= every)
+        };
+        let deletes_at_once = orders.visit.retention == Retention::Delete;
+        let coming = |ledger: &Ledger| {
+            if deletes_at_once {
+                ledger.under_way()
+            } else {
+                0
+            }
+        };
+        while self.error.is_none() && !full(self.deletes_asked) {
+            let Some(at) = self.due.pop_front() else {
+                break;
+            };
+            if let Some(Disposition::Delete(proof)) = orders.plan.dispositions.get(at) {
+                maildrop.delete(proof)?;
+                self.deletes_asked += 1;
+            }
+        }
+        while self.error.is_none()
+            && !self.stopped
+            && !full(self.deletes_asked + coming(&self.ledger))
+        {
+            let Some(entry) = self
+                .waiting
+                .front()
+                .and_then(|at| orders.listing.entries.get(*at))
+            else {
+                break;
+            };
+            if self.allowance == Some(0)
+                || !self.ledger.has_room()
+                || !maildrop.has_room_for(entry.octets)
+            {
+                break;
+            }
+            let draft = orders
+                .with
+                .spool
+                .begin(orders.with.spool.room_for(entry.octets));
+            let Some(at) = self.waiting.pop_front() else {
+                break;
+            };
+            maildrop.retrieve(at, entry, draft, orders.visit.limits.message_octets_max)?;
+            self.ledger.asked(at);
+            self.allowance = self.allowance.map(|left| left - 1);
+        }
+        maildrop.flush()
+    }
+
+    fn is_finished(&self) -> bool {
+        let server_idle = self
+            .maildrop
+            .as_ref()
+            .is_none_or(|maildrop| !maildrop.is_busy());
+        // What waits now could only be asked for if something else moved first; with nothing under way, nothing will.
+        self.offers.is_empty() && self.commits.is_empty() && server_idle
+    }
+
+    async fn wake(&mut self) -> Woken {
+        let stop = &self.orders.with.stop;
+        let stopping = self.stopped;
+        let connected = self.maildrop.is_some();
+        let silence = self.quiet_since + Duration::from_secs(limits::NOOP_SECONDS);
+        let server = async {
+            match &mut self.maildrop {
+                Some(maildrop) => maildrop.wait().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.now.cancelled(), if !self.dropped => Woken::StopNow,
+            () = stop.soon.cancelled(), if !stopping => Woken::StopSoon,
+            Some(committed) = self.commits.next(), if !self.commits.is_empty() => Woken::Committed(committed),
+            Some(offered) = self.offers.next(), if !self.offers.is_empty() => Woken::Offered(offered),
+            server = server => Woken::Server(server),
+            () = tokio::time::sleep_until(silence), if connected => Woken::Silence,
+            () = tokio::time::sleep_until(self.orders.deadline), if connected => Woken::Deadline,
+        }
+    }
+
+    /// Takes in what the server said.
+    async fn listen(&mut self) {
+        self.quiet_since = Instant::now();
+        let Some(mut maildrop) = self.maildrop.take() else {
+            return;
+        };
+        let mut happened = Vec::new();
+        let heard = maildrop.take(&mut happened).await;
+        self.maildrop = Some(maildrop);
+        for one in happened {
+            self.hear(one).await;
+        }
+        if let Err(error) = heard {
+            self.lose(error);
+        }
+    }
+
+    async fn hear(&mut self, happened: Happened) {
+        match happened {
+            Happened::Retrieved { at, draft } => {
+                self.refusals_in_a_row = 0;
+                self.arrived(at, draft).await;
+            }
+            Happened::RetrieveRefused { at, words } => self.retrieve_refused(at, &words),
+            Happened::TooLarge { at, octets } => {
+                self.too_large(at, octets);
+                self.hang_up();
+                self.resume = true;
+            }
+            Happened::Deleted => self.counts.deleted += 1,
+            Happened::DeleteRefused { unique_id, words } => {
+                let account = &self.orders.visit.account;
+                let (unique_id, words) = (&unique_id, words.as_str());
+                self.orders.with.reporter.say(Event::DeleteRefused {
+                    account,
+                    unique_id,
+                    words,
+                });
+            }
+            Happened::Alive => {}
+        }
+    }
+
+    /// Leaves without QUIT: what was asked for does not come any more, what is in hand is brought to its end.
+    fn hang_up(&mut self) {
+        self.maildrop = None;
+        self.waiting.clear();
+        self.due.clear();
+    }
+
+    /// The connection is gone, and with it the session.
+    pub(super) fn lose(&mut self, error: SessionError) {
+        if let Some(at) = self.maildrop.as_ref().and_then(Maildrop::inside) {
+            self.strike(at);
+        }
+        self.hang_up();
+        self.fail(error);
+    }
+
+    /// Nothing more is asked or offered; the connection stays for QUIT.
+    pub(super) fn fail(&mut self, error: SessionError) {
+        self.halt.cancel();
+        self.waiting.clear();
+        self.due.clear();
+        self.error.get_or_insert(error);
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+        self.halt.cancel();
+        self.waiting.clear();
+        self.due.clear();
+    }
+
+    /// Offers that are still under way are dropped, which counts as refused; what was accepted is still recorded, and QUIT
+    /// is said if no message is on its way.
+    fn drop_offers(&mut self) {
+        self.stop();
+        self.dropped = true;
+        self.offers = FuturesUnordered::new();
+        if self.maildrop.as_ref().is_some_and(Maildrop::is_retrieving) {
+            self.maildrop = None;
+        }
+    }
+
+    fn undo(&mut self) {
+        for undo in std::mem::take(&mut self.undos) {
+            self.take_back(undo);
+        }
+    }
+
+    fn keep_alive(&mut self) {
+        self.quiet_since = Instant::now();
+        let idle = self
+            .maildrop
+            .as_mut()
+            .filter(|maildrop| !maildrop.is_busy());
+        if let Some(Err(error)) = idle.map(Maildrop::keep_alive) {
+            self.lose(error);
+        }
+    }
+
+    /// A delete that a fresh record allows. Asked for even when the session is ending: it was proven.
+    pub(super) fn delete(&mut self, proof: &Recorded) {
+        if let Some(maildrop) = &mut self.maildrop {
+            self.deletes_asked += 1;
+            if let Err(error) = maildrop.delete(proof) {
+                self.lose(error);
+            }
+        }
+    }
+
+    fn into_transferred(self) -> Transferred {
+        let left = self.orders.plan.dispositions.iter();
+        let left = left
+            .filter(|d| matches!(d, Disposition::Skip(Skip::LimitReached)))
+            .count();
+        let unfinished = !self.waiting.is_empty() || !self.due.is_empty();
+        let again = self.may_go_on()
+            && (self.resume || (unfinished && self.orders.visit.commit_every.is_some()));
+        let mut counts = self.counts;
+        counts.listed = self.orders.listing.entries.len() as u64;
+        counts.left = left as u64;
+        Transferred {
+            maildrop: self.maildrop,
+            counts,
+            error: self.error,
+            stopped: self.stopped,
+            again,
+            all_settled: self.ledger.is_all_settled(),
+            offered: self.offered,
+            identified: self.ledger.into_identified(),
+        }
+    }
+}
+
+impl Transfer<'_> {
+    /// Why a message is retrieved.
+    pub(super) fn why(&self, at: usize) -> Why {
+        match self.orders.plan.dispositions.get(at) {
+            Some(Disposition::Retrieve(why)) => *why,
+            _ => Why::Doubt,
+        }
+    }
+
+    /// Whether a message delivered at this time is due for deletion.
+    pub(super) fn is_due(&self, delivered: Timestamp) -> bool {
+        match self.orders.visit.retention {
+            Retention::Keep => false,
+            Retention::Delete => true,
+            Retention::DeleteAfter { seconds } => {
+                self.orders.clock_trusted && self.now().since(delivered) >= seconds
+            }
+        }
+    }
+
+    /// Says once of each message that is too large that it stays, and counts what waits.
+    fn report_skips(&mut self) {
+        let orders = &self.orders;
+        let mut news = Vec::new();
+        for (entry, disposition) in orders.listing.entries.iter().zip(&orders.plan.dispositions) {
+            if let Disposition::Skip(Skip::TooLarge { reported }) = disposition {
+                self.counts.oversized += 1;
+                if !reported {
+                    news.push(entry);
+                }
+            }
+        }
+        for entry in news {
+            let octets = entry.octets.unwrap_or(0);
+            let limit_octets = self.orders.visit.limits.message_octets_max;
+            let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id);
+            self.orders.with.reporter.say(Event::TooLarge {
+                account,
+                unique_id,
+                octets,
+                limit_octets,
+            });
+            self.note_oversized(entry, octets, None);
+        }
+    }
+}

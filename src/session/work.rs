@@ -1,0 +1,656 @@
+//! Offers and commits: what runs beside the connection, and what their answers mean.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
+
+use crate::mail::{Entry, Envelope, Origin, UniqueId, limits};
+use crate::seen::{Batch, Change, Deferral, Delivered, Record, RecordKey, Recorded, State};
+use crate::session::collaborators::{Refused, Undo, Verdict};
+use crate::session::settle::{self, Arrival};
+use crate::session::transfer::Transfer;
+use crate::session::{SessionError, arrival};
+use crate::sink::{Fault, Partial, Receipt, Refusal, Undelivered};
+use crate::spool::{Draft, Message};
+use crate::telemetry::{DeliveryStatus, Event};
+
+/// A message in hand, on its way through a sink.
+pub(super) struct Parcel {
+    pub(super) at: usize,
+    pub(super) key: RecordKey,
+    pub(super) message: Message,
+    pub(super) envelope: Envelope,
+    pub(super) partial: Partial,
+    pub(super) arrived: Instant,
+}
+
+/// A sink's answer; `None` when the message was never offered.
+pub(super) struct Offered {
+    parcel: Parcel,
+    answer: Option<Result<Receipt, Undelivered>>,
+    slot: Option<OwnedSemaphorePermit>,
+}
+
+/// What a commit did.
+pub(super) enum Committed {
+    /// Delivered and recorded: the proof may delete.
+    Proven { at: usize, proof: Recorded },
+    /// Recorded otherwise, or nothing to record; the message needs nothing more.
+    Settled { at: usize },
+    /// Nothing about a message of this session.
+    Noted,
+    /// Nothing is proven.
+    Failed(SessionError),
+}
+
+impl<'a> Transfer<'a> {
+    /// A message has arrived to its final dot.
+    pub(super) async fn arrived(&mut self, at: usize, draft: Draft) {
+        let arrived = Instant::now();
+        let orders = &self.orders;
+        let Some(entry) = orders.listing.entries.get(at) else {
+            return;
+        };
+        let now = orders.with.clock.now();
+        let (visit, ledger) = (orders.visit, &mut self.ledger);
+        let without_unique_ids = orders.without_unique_ids;
+        let finished = draft
+            .finish_as(|digest| {
+                let unique_id = if without_unique_ids {
+                    identity(ledger.ordinal(digest), digest)
+                        .unwrap_or_else(|| entry.unique_id.clone())
+                } else {
+                    entry.unique_id.clone()
+                };
+                let received = arrival::received_field(visit, &unique_id, now);
+                (
+                    Origin {
+                        account: visit.account.clone(),
+                        unique_id,
+                    },
+                    received,
+                )
+            })
+            .await;
+        let message = match finished {
+            Ok(message) => message,
+            Err(error) => return self.lose(error.into()),
+        };
+        self.counts.retrieved += 1;
+        self.counts.octets += message.octets();
+        let key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
+        if without_unique_ids {
+            self.ledger
+                .identify(entry.number, key.unique_id.clone(), entry.octets);
+            if let Some(maildrop) = &mut self.maildrop {
+                maildrop.identify(entry.number, &key.unique_id);
+            }
+        }
+        self.ledger.holds(at, message.octets());
+        let envelope = arrival::envelope(visit, &message);
+        let parcel = Parcel {
+            at,
+            key,
+            message,
+            envelope,
+            partial: Partial::default(),
+            arrived,
+        };
+        self.judge(entry, parcel);
+    }
+
+    /// Offers the message, or finds that it was settled before.
+    fn judge(&mut self, entry: &Entry, mut parcel: Parcel) {
+        let known = self.orders.records.get(&parcel.key);
+        let alike = self.ledger.seen_again(&parcel.key);
+        match settle::on_arrival(self.why(parcel.at), known, entry.octets, alike, self.now()) {
+            Arrival::Offer(partial) => {
+                parcel.partial = partial;
+                if self.may_go_on() {
+                    self.offer(parcel)
+                } else {
+                    self.withhold(parcel)
+                }
+            }
+            Arrival::Recognised(record) => self.recognise(&parcel, record),
+            Arrival::NotDue => self.withhold(parcel),
+        }
+    }
+
+    fn offer(&mut self, parcel: Parcel) {
+        let (slots, halt) = (self.slots.clone(), self.halt.clone());
+        let delivery = &self.orders.with.delivery;
+        self.offers.push(Box::pin(async move {
+            let slot = slots.acquire_owned().await.ok();
+            if slot.is_none() || halt.is_cancelled() {
+                return Offered {
+                    parcel,
+                    answer: None,
+                    slot,
+                };
+            }
+            let answer = delivery
+                .deliver(&parcel.envelope, &parcel.message, &parcel.partial)
+                .await;
+            Offered {
+                parcel,
+                answer: Some(answer),
+                slot,
+            }
+        }));
+    }
+
+    /// A sink has answered.
+    pub(super) fn answered(&mut self, offered: Offered) {
+        let Offered {
+            parcel,
+            answer,
+            slot,
+        } = offered;
+        self.offered |= answer.is_some();
+        match answer {
+            None => self.withhold(parcel),
+            Some(Ok(receipt)) => self.accepted(parcel, receipt, slot),
+            Some(Err(undelivered)) => self.refused(parcel, undelivered, slot),
+        }
+    }
+
+    fn accepted(&mut self, parcel: Parcel, receipt: Receipt, slot: Option<OwnedSemaphorePermit>) {
+        self.orders.with.gate.accepted(self.now());
+        self.allowance = None;
+        self.say(&parcel, DeliveryStatus::Delivered, "", receipt.words());
+        self.counts.delivered += 1;
+        let entry_octets = self
+            .orders
+            .listing
+            .entries
+            .get(parcel.at)
+            .and_then(|entry| entry.octets);
+        let copies = self.ledger.delivered(&parcel.key);
+        let delivered = Delivered {
+            at: self.now(),
+            listed_octets: entry_octets,
+            copies,
+        };
+        let replaces = settle::replaced_by(self.orders.records, &parcel.key);
+        let seen = &self.orders.with.seen;
+        self.commits.push(Box::pin(async move {
+            let committed = seen.commit_delivered(&receipt, delivered, &replaces).await;
+            drop(slot);
+            match committed {
+                Ok(proof) => Committed::Proven {
+                    at: parcel.at,
+                    proof,
+                },
+                Err(error) => Committed::Failed(error.into()),
+            }
+        }));
+    }
+
+    fn refused(
+        &mut self,
+        mut parcel: Parcel,
+        undelivered: Undelivered,
+        slot: Option<OwnedSemaphorePermit>,
+    ) {
+        drop(slot);
+        let Some((destination, refusal)) = undelivered.worst().cloned() else {
+            return self.withhold(parcel);
+        };
+        let partial_is_news = parcel.partial != undelivered.partial;
+        parcel.partial = undelivered.partial;
+        let counts = match refusal.fault {
+            Fault::Recipient => {
+                self.fail(SessionError::Recipient {
+                    refusal: refusal.clone(),
+                });
+                false
+            }
+            _ => self.counts_against_message(&parcel, &destination, &refusal),
+        };
+        if counts {
+            self.count_refusal(parcel, refusal);
+        } else {
+            self.say(
+                &parcel,
+                DeliveryStatus::NotCounted,
+                refusal.code,
+                &refusal.words,
+            );
+            if partial_is_news {
+                self.remember_partial(parcel)
+            } else {
+                self.withhold(parcel)
+            }
+        }
+    }
+
+    /// Asks the breaker; when it opens, what was counted is taken back and the session ends.
+    fn counts_against_message(
+        &mut self,
+        parcel: &Parcel,
+        destination: &Arc<str>,
+        refusal: &Refusal,
+    ) -> bool {
+        let before = self.orders.records.get(&parcel.key).cloned();
+        let undo = Undo {
+            account: self.orders.visit.account.clone(),
+            key: parcel.key.clone(),
+            before,
+        };
+        let refused = Refused {
+            origin: parcel.message.origin().clone(),
+            fault: refusal.fault,
+            refusal: refusal.clone(),
+            undo,
+        };
+        match self.orders.with.gate.refused(refused, self.now()) {
+            Verdict::Count => true,
+            Verdict::Opened { take_back, .. } => {
+                self.undos.extend(take_back);
+                let delivery = destination.to_string();
+                self.fail(SessionError::Destination {
+                    delivery,
+                    refusal: refusal.clone(),
+                });
+                false
+            }
+        }
+    }
+
+    fn count_refusal(&mut self, parcel: Parcel, refusal: Refusal) {
+        let before = settle::deferral_of(self.orders.records, &parcel.key).cloned();
+        let deferral = match refusal.fault {
+            Fault::MessagePermanent => None,
+            _ => settle::defer(
+                before.as_ref(),
+                &refusal,
+                parcel.partial.clone(),
+                self.now(),
+            ),
+        };
+        let unknown = refusal.fault == Fault::MessageUnknown;
+        match deferral {
+            Some(deferral) => {
+                let status = if unknown {
+                    DeliveryStatus::Unknown
+                } else {
+                    DeliveryStatus::Deferred
+                };
+                self.say(&parcel, status, refusal.code, &refusal.words);
+                self.counts.deferred += 1;
+                if self.orders.hides {
+                    self.park(parcel, deferral, refusal)
+                } else {
+                    self.record_deferral(parcel, deferral)
+                }
+            }
+            None => {
+                self.say(
+                    &parcel,
+                    DeliveryStatus::Quarantined,
+                    refusal.code,
+                    &refusal.words,
+                );
+                self.counts.quarantined += 1;
+                self.quarantine(parcel, refusal);
+            }
+        }
+    }
+
+    fn record_deferral(&mut self, parcel: Parcel, deferral: Deferral) {
+        let at = parcel.at;
+        let batch = self.batch(&parcel, State::Deferred(deferral));
+        self.commit(batch, Committed::Settled { at });
+    }
+
+    /// Some took it: that must not be forgotten, although nothing counts against the message.
+    fn remember_partial(&mut self, parcel: Parcel) {
+        let before = settle::deferral_of(self.orders.records, &parcel.key)
+            .cloned()
+            .unwrap_or_default();
+        let deferral = Deferral {
+            partial: parcel.partial.clone(),
+            next_try: self.now(),
+            ..before
+        };
+        if self.orders.hides {
+            let refusal = Refusal::new(
+                Fault::MessageTransient,
+                "partial",
+                "some destinations took it",
+            );
+            self.park(parcel, deferral, refusal);
+        } else {
+            self.record_deferral(parcel, deferral);
+        }
+    }
+
+    fn quarantine(&mut self, parcel: Parcel, refusal: Refusal) {
+        let at_time = self.now();
+        let code = refusal.code.to_owned();
+        let state = move |file| State::Quarantined {
+            at: at_time,
+            file,
+            code,
+        };
+        self.keep_then_record(parcel, refusal, state);
+    }
+
+    fn park(&mut self, parcel: Parcel, deferral: Deferral, refusal: Refusal) {
+        let visit = self.orders.visit;
+        self.orders.with.reporter.say(Event::Parked {
+            account: &visit.account,
+            unique_id: &parcel.key.unique_id,
+            octets: parcel.message.octets(),
+        });
+        let state = move |file| {
+            State::Deferred(Deferral {
+                parked: Some(file),
+                ..deferral
+            })
+        };
+        self.keep_then_record(parcel, refusal, state);
+    }
+
+    /// The durable copy first, then the record that says where it is.
+    fn keep_then_record(
+        &mut self,
+        parcel: Parcel,
+        refusal: Refusal,
+        state: impl FnOnce(String) -> State + Send + 'static,
+    ) {
+        let batch = self.batch(&parcel, State::Deferred(Deferral::default()));
+        let (with, records) = (self.orders.with, self.orders.records);
+        self.commits.push(Box::pin(async move {
+            let kept = with
+                .quarantine
+                .keep(&parcel.message, &parcel.envelope, &refusal)
+                .await;
+            let file = match kept {
+                Ok(file) => file,
+                Err(refusal) => {
+                    let delivery = "quarantine".to_owned();
+                    return Committed::Failed(SessionError::Destination { delivery, refusal });
+                }
+            };
+            let mut batch = batch;
+            if let Some(Change::Put(_, record)) = batch.changes.last_mut() {
+                record.state = state(file);
+            }
+            match with.seen.commit(batch, records).await {
+                Ok(()) => Committed::Settled { at: parcel.at },
+                Err(error) => Committed::Failed(error.into()),
+            }
+        }));
+    }
+
+    /// A message that is in hand and not to be offered now. It stays on the server; where the server would hide it, a copy is
+    /// parked first.
+    pub(super) fn withhold(&mut self, parcel: Parcel) {
+        if self.orders.hides {
+            let before = settle::deferral_of(self.orders.records, &parcel.key).cloned();
+            let deferral = before.unwrap_or_else(|| Deferral {
+                next_try: self.now(),
+                ..Deferral::default()
+            });
+            let refusal = Refusal::new(
+                Fault::MessageTransient,
+                "withheld",
+                "not offered in this session",
+            );
+            self.park(parcel, deferral, refusal);
+        } else {
+            self.ledger.settled(parcel.at);
+        }
+    }
+
+    fn recognise(&mut self, parcel: &Parcel, record: Record) {
+        let account = &self.orders.visit.account;
+        let (unique_id, octets) = (&parcel.key.unique_id, parcel.message.octets());
+        self.orders.with.reporter.say(Event::Recognised {
+            account,
+            unique_id,
+            octets,
+        });
+        self.counts.recognised += 1;
+        let at = parcel.at;
+        let proof = parcel
+            .key
+            .digest
+            .and_then(|digest| self.orders.records.proof(unique_id, digest));
+        let due = match &record.state {
+            State::Delivered { at } => self.is_due(*at),
+            _ => false,
+        };
+        let mut batch = Batch::new(account);
+        batch.changes.push(Change::Put(parcel.key.clone(), record));
+        let after = match proof {
+            Some(proof) if due => Committed::Proven { at, proof },
+            _ => Committed::Settled { at },
+        };
+        self.commit(batch, after);
+    }
+
+    /// A record is durable.
+    pub(super) fn committed(&mut self, committed: Committed) {
+        match committed {
+            Committed::Proven { at, proof } => {
+                self.ledger.settled(at);
+                if self.is_due(self.now()) || self.was_due(&proof) {
+                    for proof in self.ledger.proven(proof) {
+                        self.delete(&proof);
+                    }
+                }
+            }
+            Committed::Settled { at } => self.ledger.settled(at),
+            Committed::Noted => {}
+            Committed::Failed(error) => self.fail(error),
+        }
+    }
+
+    /// Whether an older delivery, recognised in this session, is due.
+    fn was_due(&self, proof: &Recorded) -> bool {
+        let key = RecordKey::new(proof.unique_id().clone(), Some(proof.digest()));
+        match self.orders.records.get(&key) {
+            Some(Record {
+                state: State::Delivered { at },
+                ..
+            }) => self.is_due(*at),
+            _ => false,
+        }
+    }
+
+    /// The server would not hand out a message.
+    pub(super) fn retrieve_refused(&mut self, at: usize, words: &str) {
+        let Some(entry) = self.orders.listing.entries.get(at) else {
+            return;
+        };
+        let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id);
+        self.orders.with.reporter.say(Event::RetrieveRefused {
+            account,
+            unique_id,
+            words,
+        });
+        self.counts.deferred += 1;
+        self.refusals_in_a_row += 1;
+        let now = self.now();
+        self.note_unretrieved(at, |before| {
+            settle::defer_unretrieved(before, "retr_refused", now)
+        });
+        if self.refusals_in_a_row >= limits::RETR_ERRORS_IN_A_ROW_MAX {
+            self.fail(SessionError::Refused {
+                code: "retr_refused",
+                command: "RETR",
+                words: words.to_owned(),
+            });
+        }
+    }
+
+    /// The session ended inside a message.
+    pub(super) fn strike(&mut self, at: usize) {
+        let Some(entry) = self.orders.listing.entries.get(at) else {
+            return;
+        };
+        let now = self.now();
+        let key = self.deferral_key(&entry.unique_id);
+        let before = settle::deferral_of(self.orders.records, &key);
+        let strikes = settle::strike(before, now).strikes;
+        let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id);
+        self.orders.with.reporter.say(Event::Struck {
+            account,
+            unique_id,
+            strikes,
+        });
+        self.note_unretrieved(at, |before| settle::strike(before, now));
+    }
+
+    /// The body passed the limit although LIST had said otherwise.
+    pub(super) fn too_large(&mut self, at: usize, octets: u64) {
+        let orders = &self.orders;
+        let Some(entry) = orders.listing.entries.get(at) else {
+            return;
+        };
+        let limit_octets = orders.visit.limits.message_octets_max;
+        let (account, unique_id) = (&orders.visit.account, &entry.unique_id);
+        orders.with.reporter.say(Event::TooLarge {
+            account,
+            unique_id,
+            octets,
+            limit_octets,
+        });
+        self.counts.oversized += 1;
+        self.note_oversized(entry, octets, Some(at));
+    }
+
+    /// Records that a message is too large; reported once because there is a record from now on.
+    pub(super) fn note_oversized(&mut self, entry: &Entry, octets: u64, at: Option<usize>) {
+        if self.orders.without_unique_ids {
+            return;
+        }
+        let state = State::Oversized {
+            at: self.now(),
+            octets,
+        };
+        let record = Record {
+            octets: entry.octets,
+            copies: 1,
+            absent_since: None,
+            state,
+        };
+        let mut batch = Batch::new(&self.orders.visit.account);
+        batch.changes.push(Change::Put(
+            RecordKey::new(entry.unique_id.clone(), None),
+            record,
+        ));
+        self.commit(
+            batch,
+            at.map_or(Committed::Noted, |at| Committed::Settled { at }),
+        );
+    }
+
+    fn note_unretrieved(
+        &mut self,
+        at: usize,
+        deferral: impl FnOnce(Option<&Deferral>) -> Deferral,
+    ) {
+        let Some(entry) = self.orders.listing.entries.get(at) else {
+            return;
+        };
+        if self.orders.without_unique_ids {
+            return self.ledger.settled(at);
+        }
+        let key = self.deferral_key(&entry.unique_id);
+        let state = State::Deferred(deferral(settle::deferral_of(self.orders.records, &key)));
+        let record = Record {
+            octets: entry.octets,
+            copies: 1,
+            absent_since: None,
+            state,
+        };
+        let mut batch = Batch::new(&self.orders.visit.account);
+        batch.changes.push(Change::Put(key, record));
+        self.commit(batch, Committed::Settled { at });
+    }
+
+    /// The key of the deferral that is known for a unique-id, else the one for a message that was never in hand.
+    fn deferral_key(&self, unique_id: &UniqueId) -> RecordKey {
+        let known = self.orders.records.of(unique_id).iter();
+        let mut deferred = known.filter(
+            |(_, record)| matches!(&record.state, State::Deferred(d) if d.parked.is_none()),
+        );
+        deferred.next().map_or_else(
+            || RecordKey::new(unique_id.clone(), None),
+            |(key, _)| key.clone(),
+        )
+    }
+
+    pub(super) fn take_back(&mut self, undo: Undo) {
+        let (seen, now) = (&self.orders.with.seen, self.now());
+        self.commits.push(Box::pin(async move {
+            match settle::undo(seen, undo, now).await {
+                Ok(()) => Committed::Noted,
+                Err(error) => Committed::Failed(error.into()),
+            }
+        }));
+    }
+
+    /// Makes a batch durable, then goes on with `after`.
+    pub(super) fn commit(&mut self, batch: Batch, after: Committed) {
+        let (seen, records) = (&self.orders.with.seen, self.orders.records);
+        let commit: BoxFuture<'a, Committed> = Box::pin(async move {
+            match seen.commit(batch, records).await {
+                Ok(()) => after,
+                Err(error) => Committed::Failed(error.into()),
+            }
+        });
+        self.commits.push(commit);
+    }
+
+    /// A batch that gives the parcel's message this state, in place of what was known before it was in hand.
+    fn batch(&self, parcel: &Parcel, state: State) -> Batch {
+        let octets = self
+            .orders
+            .listing
+            .entries
+            .get(parcel.at)
+            .and_then(|entry| entry.octets);
+        let mut batch = Batch::new(&self.orders.visit.account);
+        batch.changes.extend(
+            settle::replaced_by(self.orders.records, &parcel.key)
+                .into_iter()
+                .map(Change::Forget),
+        );
+        batch.changes.push(Change::Put(
+            parcel.key.clone(),
+            Record {
+                octets,
+                copies: 1,
+                absent_since: None,
+                state,
+            },
+        ));
+        batch
+    }
+
+    fn say(&self, parcel: &Parcel, status: DeliveryStatus, code: &str, words: &str) {
+        let delay: Duration = parcel.arrived.elapsed();
+        self.orders.with.reporter.say(Event::Delivery {
+            account: &self.orders.visit.account,
+            unique_id: &parcel.key.unique_id,
+            octets: parcel.message.octets(),
+            delivery: &self.orders.delivery_name,
+            status,
+            delay,
+            code,
+            words,
+        });
+    }
+}
+
+fn identity(ordinal: u32, digest: crate::mail::Digest) -> Option<UniqueId> {
+    UniqueId::new(settle::identity(digest, ordinal).as_bytes()).ok()
+}
