@@ -3,10 +3,15 @@
 //! A [`SeenStore`] keeps; only [`Seen`] can turn a [`Receipt`] into a [`Recorded`], and only after the store said that
 //! it is durable. This room knows nothing of servers, MDAs or relays.
 
+mod directory;
+mod durable;
 mod error;
+mod journal;
+mod line;
 mod memory;
 mod record;
 mod records;
+mod sled;
 mod state;
 
 use std::sync::Arc;
@@ -16,6 +21,8 @@ use futures_util::future::BoxFuture;
 use crate::mail::{AccountName, Digest, Timestamp, UniqueId};
 use crate::sink::Receipt;
 
+pub use directory::StateDirectory;
+pub use durable::DurableStore;
 pub use error::SeenError;
 pub use memory::MemoryStore;
 pub use record::{Deferral, Marker, Record, RecordKey, State};

@@ -1,0 +1,450 @@
+//! Journal and index together: the store that survives a power cut.
+//!
+//! One thread writes. While one `fdatasync` runs, commits gather for the next: group commit without a timer. A commit is answered
+//! when the journal is durable; the index follows, and what it loses or breaks is made again from the journal.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, mpsc};
+use std::thread::JoinHandle;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+use crate::mail::{AccountName, Clock, Timestamp};
+use crate::seen::directory::{StateDirectory, set_aside};
+use crate::seen::journal::{Journal, Position, damaged, disk};
+use crate::seen::sled::{Index, Unsound};
+use crate::seen::{AccountState, Batch, Change, Record, RecordKey, SeenError, SeenStore};
+
+/// The seen store on disk.
+pub struct DurableStore {
+    shared: Arc<Shared>,
+    commits: Mutex<Option<mpsc::Sender<Commit>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A batch and who waits for it.
+struct Commit {
+    batch: Batch,
+    done: oneshot::Sender<Result<(), SeenError>>,
+}
+
+struct Shared {
+    directory: StateDirectory,
+    clock: Arc<dyn Clock>,
+    journal: Mutex<Journal>,
+    /// `None` while it is to be made anew. Readers share it; only the writer, and a repair, change it.
+    index: RwLock<Option<Index>>,
+    /// Seconds of the newest line; 0 for none.
+    newest: AtomicU64,
+}
+
+impl DurableStore {
+    /// Opens the store in a state directory, or begins one. Blocks: reads the journal once from end to end.
+    ///
+    /// # Errors
+    /// [`SeenError::InUse`] when another process has it, [`SeenError::Damaged`] when going on could deliver mail again,
+    /// [`SeenError::Disk`] when the directory cannot be used.
+    pub fn open(directory: StateDirectory, clock: Arc<dyn Clock>) -> Result<Self, SeenError> {
+        let path = directory.path();
+        if !path.join(Journal::NAME).exists() {
+            begin(path)?;
+        }
+        let (journal, index) = load(path)?;
+        let newest = AtomicU64::new(journal.newest.map_or(0, |at| at.0));
+        let index = RwLock::new(Some(index));
+        let shared = Arc::new(Shared {
+            directory,
+            clock,
+            journal: Mutex::new(journal),
+            index,
+            newest,
+        });
+        let (commits, queue) = mpsc::channel();
+        let writing = Arc::clone(&shared);
+        let writer = std::thread::Builder::new()
+            .name("seen".to_owned())
+            .spawn(move || writing.write(&queue))
+            .map_err(|error| disk(shared.directory.path(), &error))?;
+        Ok(Self {
+            shared,
+            commits: Mutex::new(Some(commits)),
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    /// Runs a look-up on a thread that may block, with a repair between two tries.
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl Fn(&Index) -> Result<T, Unsound> + Send + 'static,
+    ) -> Result<T, SeenError> {
+        let shared = Arc::clone(&self.shared);
+        spawn_blocking(move || shared.look(look))
+            .await
+            .unwrap_or(Err(SeenError::Closed))
+    }
+}
+
+impl SeenStore for DurableStore {
+    fn scan<'a>(
+        &'a self,
+        account: &'a AccountName,
+    ) -> BoxFuture<'a, Result<Vec<(RecordKey, Record)>, SeenError>> {
+        let account = account.clone();
+        Box::pin(self.look(move |index| index.scan(&account)))
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+        let (done, committed) = oneshot::channel();
+        let queued = match &*lock(&self.commits) {
+            Some(commits) => commits.send(Commit { batch, done }).is_ok(),
+            None => false,
+        };
+        Box::pin(async move {
+            if !queued {
+                return Err(SeenError::Closed);
+            }
+            committed.await.unwrap_or(Err(SeenError::Closed))
+        })
+    }
+
+    fn account_state<'a>(
+        &'a self,
+        account: &'a AccountName,
+    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+        let account = account.clone();
+        Box::pin(self.look(move |index| index.state(&account)))
+    }
+
+    fn newest(&self) -> Option<Timestamp> {
+        match self.shared.newest.load(Ordering::Relaxed) {
+            0 => None,
+            seconds => Some(Timestamp(seconds)),
+        }
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+        Box::pin(self.look(Index::accounts))
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+        lock(&self.commits).take();
+        let writer = lock(&self.writer).take();
+        Box::pin(async move {
+            let joined = spawn_blocking(move || writer.map(JoinHandle::join));
+            match joined.await {
+                Ok(Some(Err(_))) | Err(_) => Err(SeenError::Invariant(
+                    "the writer of the seen store panicked",
+                )),
+                Ok(_) => Ok(()),
+            }
+        })
+    }
+}
+
+impl Drop for DurableStore {
+    /// The lock of the directory must not outlive the store.
+    fn drop(&mut self) {
+        lock(&self.commits).take();
+        if let Some(writer) = lock(&self.writer).take() {
+            // A writer that panicked has been reported by whoever waited for it.
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Shared {
+    /// The writer's life: as many commits as wait, one `fdatasync` for all of them, answers.
+    fn write(&self, queue: &mpsc::Receiver<Commit>) {
+        let mut since_flush = 0;
+        while let Ok(first) = queue.recv() {
+            let (mut batches, mut waiting) = (vec![first.batch], vec![first.done]);
+            for commit in queue.try_iter().take(GROUP_COMMITS_MAX - 1) {
+                batches.push(commit.batch);
+                waiting.push(commit.done);
+            }
+            let result = self.commit(&batches);
+            for done in waiting {
+                // Whoever has stopped waiting does not need the answer.
+                let _ = done.send(result.clone());
+            }
+            since_flush += batches.len();
+            if since_flush >= FLUSH_EVERY_COMMITS {
+                since_flush = 0;
+                self.tidy();
+            }
+        }
+        self.tidy();
+    }
+
+    fn commit(&self, batches: &[Batch]) -> Result<(), SeenError> {
+        let mut journal = lock(&self.journal);
+        journal.append(batches, self.clock.now())?;
+        self.newest
+            .store(journal.newest.map_or(0, |at| at.0), Ordering::Relaxed);
+        let mut index = write(&self.index);
+        // The batches are durable whatever becomes of the index: it is made anew when it is next asked.
+        if index
+            .as_ref()
+            .is_some_and(|index| index.apply(batches, journal.last).is_err())
+        {
+            *index = None;
+        }
+        Ok(())
+    }
+
+    fn look<T>(&self, look: impl Fn(&Index) -> Result<T, Unsound>) -> Result<T, SeenError> {
+        if let Some(index) = &*read(&self.index)
+            && let Ok(found) = look(index)
+        {
+            return Ok(found);
+        }
+        self.repair()?;
+        let index = read(&self.index);
+        let found = index.as_ref().map(look);
+        found.and_then(Result::ok).ok_or_else(|| {
+            disk(
+                self.directory.path(),
+                &std::io::Error::other("the index cannot be used"),
+            )
+        })
+    }
+
+    /// Makes the index anew from the journal; the old one is set aside first.
+    fn repair(&self) -> Result<(), SeenError> {
+        let _journal = lock(&self.journal);
+        let mut index = write(&self.index);
+        // sled holds its lock until the last handle is gone.
+        drop(index.take());
+        let path = self.directory.path();
+        set_aside(path, Index::NAME, self.clock.now())?;
+        *index = Some(rebuild(path)?);
+        Ok(())
+    }
+
+    /// Flushes the index, and compacts the journal when most of its lines are dead.
+    fn tidy(&self) {
+        let mut journal = lock(&self.journal);
+        let mut index = write(&self.index);
+        let Some(sound) = index.as_ref() else { return };
+        let compacted = sound.flush().and_then(|()| sound.count()).and_then(|live| {
+            if journal.lines < COMPACT_LINES_MIN || journal.lines < 2 * live {
+                return Ok(None);
+            }
+            compact(self.directory.path(), &journal, sound, self.clock.now())
+        });
+        match compacted {
+            Ok(Some(fresh)) => {
+                if sound.apply(&[], fresh.last).is_err() {
+                    *index = None;
+                }
+                *journal = fresh;
+            }
+            Ok(None) => {}
+            Err(_) => *index = None,
+        }
+    }
+}
+
+/// Begins a journal where there is none. An index without a journal means that the journal is lost.
+fn begin(path: &Path) -> Result<(), SeenError> {
+    if path.join(Index::NAME).exists() {
+        let marked = Index::open(path).and_then(|index| index.mark());
+        if !matches!(marked, Ok(None)) {
+            return Err(damaged(
+                path,
+                format!(
+                    "{} is missing, and the index says that there was one",
+                    Journal::NAME
+                ),
+            ));
+        }
+    }
+    Journal::create(path, 0, |_| Ok(())).map(drop)
+}
+
+/// Opens journal and index, and brings the index up to the journal.
+fn load(path: &Path) -> Result<(Journal, Index), SeenError> {
+    let opened = Index::open(path).and_then(|index| index.mark().map(|mark| (index, mark)));
+    let (index, mark) = match opened {
+        Ok((index, mark)) => (Some(index), mark),
+        Err(_) => (None, None),
+    };
+    let mut catching_up = CatchingUp {
+        index,
+        mark,
+        waiting: Vec::new(),
+        last: Position::default(),
+    };
+    let journal = Journal::open(path, |position, batch| {
+        catching_up.take(position, batch);
+        Ok(())
+    })?;
+    if mark.is_some_and(|mark| mark.sequence > journal.last.sequence) {
+        let what = format!(
+            "{} ends at line {}, and the index has seen line {}",
+            Journal::NAME,
+            journal.last.sequence,
+            mark.map_or(0, |mark| mark.sequence)
+        );
+        return Err(damaged(path, what));
+    }
+    let index = match catching_up.finish() {
+        Some(index) => index,
+        None => {
+            set_aside(path, Index::NAME, Timestamp(now_for_names()))?;
+            rebuild(path)?
+        }
+    };
+    Ok((journal, index))
+}
+
+/// Makes an index from the journal alone.
+fn rebuild(path: &Path) -> Result<Index, SeenError> {
+    let unusable = |Unsound(what): Unsound| {
+        disk(
+            path,
+            &std::io::Error::other(format!("the index cannot be made: {what}")),
+        )
+    };
+    let index = Index::open(path).map_err(unusable)?;
+    let mut catching_up = CatchingUp {
+        index: Some(index),
+        mark: None,
+        waiting: Vec::new(),
+        last: Position::default(),
+    };
+    Journal::read(path, &mut |position, batch| {
+        catching_up.take(position, batch);
+        Ok(())
+    })?;
+    catching_up.finish().ok_or_else(|| {
+        unusable(Unsound(
+            "it does not take what the journal holds".to_owned(),
+        ))
+    })
+}
+
+/// An index on its way to the end of the journal.
+struct CatchingUp {
+    /// `None` as soon as it is found unsound.
+    index: Option<Index>,
+    mark: Option<Position>,
+    waiting: Vec<Batch>,
+    last: Position,
+}
+
+impl CatchingUp {
+    fn take(&mut self, position: Position, batch: Option<Batch>) {
+        self.last = position;
+        match (batch, self.mark) {
+            // The header of a compacted journal: an index that is older than its base has missed what was forgotten.
+            (None, Some(mark)) if mark.sequence < position.sequence => self.index = None,
+            (None, _) => {}
+            (Some(_), Some(mark)) if position.sequence < mark.sequence => {}
+            // The index has seen another line with this number: it belongs to another journal.
+            (Some(_), Some(mark)) if position.sequence == mark.sequence => {
+                if position.crc != mark.crc {
+                    self.index = None;
+                }
+            }
+            (Some(batch), _) => {
+                self.waiting.push(batch);
+                if self.waiting.len() >= GROUP_COMMITS_MAX {
+                    self.apply();
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self) {
+        let applied = self
+            .index
+            .as_ref()
+            .map(|index| index.apply(&self.waiting, self.last));
+        if !matches!(applied, Some(Ok(()))) {
+            self.index = None;
+        }
+        self.waiting.clear();
+    }
+
+    fn finish(mut self) -> Option<Index> {
+        self.apply();
+        let index = self.index?;
+        index.flush().ok()?;
+        Some(index)
+    }
+}
+
+/// Writes what is alive into a new journal. `None` when the disk has no room for a second one.
+fn compact(
+    path: &Path,
+    journal: &Journal,
+    index: &Index,
+    now: Timestamp,
+) -> Result<Option<Journal>, Unsound> {
+    let accounts = index.accounts()?;
+    let at = journal.newest.unwrap_or(now);
+    let mut unsound = None;
+    let created = Journal::create(path, journal.last.sequence, |writer| {
+        for account in &accounts {
+            // Count and sum are compared here: what the index has lost must not be lost from the journal too.
+            let known = index
+                .scan(account)
+                .and_then(|records| Ok((records, index.state(account)?)));
+            let (records, state) = known.map_err(|reason| {
+                unsound = Some(reason);
+                SeenError::Closed
+            })?;
+            for (key, record) in records {
+                let mut batch = Batch::new(account);
+                batch.changes.push(Change::Put(key, record));
+                writer.add(&batch, at)?;
+            }
+            if state.is_some() {
+                writer.add(
+                    &Batch {
+                        state,
+                        ..Batch::new(account)
+                    },
+                    at,
+                )?;
+            }
+        }
+        Ok(())
+    });
+    match (created, unsound) {
+        (_, Some(unsound)) => Err(unsound),
+        (created, None) => Ok(created.ok()),
+    }
+}
+
+/// A name for a folder set aside at start, when no clock was given yet.
+fn now_for_names() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(shared: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    shared.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(shared: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    shared.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Commits that share one `fdatasync` at most; bounds what is in memory.
+const GROUP_COMMITS_MAX: usize = 1024;
+
+/// Commits between two flushes of the index: bounds what is replayed at a start, costs nothing in durability.
+const FLUSH_EVERY_COMMITS: usize = 2048;
+
+/// A journal shorter than this is never compacted.
+const COMPACT_LINES_MIN: u64 = 4096;

@@ -1,0 +1,482 @@
+//! The journal: an append-only file of text lines whose `fdatasync` makes a record durable.
+//!
+//! The first line is a header, `CRC mailferry-seen 1 BASE`, where BASE is the sequence number before the first line. Each
+//! further line is a batch (see the sibling module `line`) with a sequence number one above its predecessor's and a CRC that covers its
+//! predecessor's, so that no line can be lost, swapped or doubled unseen. A last line that was not finished is cut; anything
+//! else that does not fit is damage, and nothing is guessed.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::mail::Timestamp;
+use crate::seen::{Batch, SeenError, line};
+
+/// The open journal, ready to append.
+#[derive(Debug)]
+pub(super) struct Journal {
+    directory: PathBuf,
+    /// `None` after an error: what the descriptor holds is not known any more.
+    file: Option<File>,
+    /// Octets that are known to be durable.
+    durable: u64,
+    pub(super) last: Position,
+    /// Lines since the base.
+    pub(super) lines: u64,
+    pub(super) newest: Option<Timestamp>,
+    line_started: String,
+}
+
+/// A place in the journal: the sequence number of a line and its CRC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Position {
+    pub(super) sequence: u64,
+    pub(super) crc: u32,
+}
+
+impl Journal {
+    /// The file's name in the state directory.
+    pub(super) const NAME: &'static str = "seen.journal";
+
+    /// Begins a new journal at `base` with what `write` puts into it, and takes it into place at once and durably.
+    pub(super) fn create(
+        directory: &Path,
+        base: u64,
+        write: impl FnOnce(&mut Writer<'_>) -> Result<(), SeenError>,
+    ) -> Result<Self, SeenError> {
+        let disk = |error: io::Error| disk(directory, &error);
+        let temporary = directory.join("seen.journal.new");
+        let _ = std::fs::remove_file(&temporary);
+        let mut options = OpenOptions::new();
+        let file = options
+            .create_new(true)
+            .read(true)
+            .write(true)
+            .mode(0o600)
+            .open(&temporary)
+            .map_err(disk)?;
+        let header = format!("{HEADER} {base}");
+        let crc = crc(0, header.as_bytes());
+        let mut out = io::BufWriter::with_capacity(1 << 16, file);
+        writeln!(out, "{crc:08x} {header}").map_err(disk)?;
+        let mut writer = Writer {
+            directory,
+            out,
+            last: Position {
+                sequence: base,
+                crc,
+            },
+            lines: 0,
+            newest: None,
+        };
+        write(&mut writer)?;
+        let Writer {
+            out,
+            last,
+            lines,
+            newest,
+            ..
+        } = writer;
+        let mut file = out.into_inner().map_err(|error| disk(error.into_error()))?;
+        file.sync_all().map_err(disk)?;
+        std::fs::rename(&temporary, directory.join(Self::NAME)).map_err(disk)?;
+        sync_directory(directory).map_err(disk)?;
+        let durable = file.seek(SeekFrom::End(0)).map_err(disk)?;
+        let directory = directory.to_owned();
+        Ok(Self {
+            directory,
+            file: Some(file),
+            durable,
+            last,
+            lines,
+            newest,
+            line_started: String::new(),
+        })
+    }
+
+    /// Opens the journal and reads every line: `visit` gets the position before the first one, then each batch.
+    ///
+    /// # Errors
+    /// [`SeenError::Damaged`] when a line does not fit; [`SeenError::Disk`] when the file cannot be read.
+    pub(super) fn open(
+        directory: &Path,
+        mut visit: impl FnMut(Position, Option<Batch>) -> Result<(), SeenError>,
+    ) -> Result<Self, SeenError> {
+        let disk = |error: io::Error| disk(directory, &error);
+        let path = directory.join(Self::NAME);
+        let file = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .open(&path)
+            .map_err(disk)?;
+        let scan = Self::read(directory, &mut visit)?;
+        let length = file.metadata().map_err(disk)?.len();
+        if length > scan.octets {
+            file.set_len(scan.octets).map_err(disk)?;
+        }
+        // What was read may never have been synced; from here on it counts as durable.
+        file.sync_all().map_err(disk)?;
+        let Scan {
+            octets,
+            last,
+            lines,
+            newest,
+            ..
+        } = scan;
+        let directory = directory.to_owned();
+        Ok(Self {
+            directory,
+            file: Some(file),
+            durable: octets,
+            last,
+            lines,
+            newest,
+            line_started: String::new(),
+        })
+    }
+
+    /// Reads every finished line and changes nothing.
+    pub(super) fn read(
+        directory: &Path,
+        visit: &mut dyn FnMut(Position, Option<Batch>) -> Result<(), SeenError>,
+    ) -> Result<Scan, SeenError> {
+        let disk = |error: io::Error| disk(directory, &error);
+        let file = File::open(directory.join(Self::NAME)).map_err(disk)?;
+        let mut reader = BufReader::with_capacity(1 << 18, &file);
+        let mut scan = Scan::default();
+        let mut raw = Vec::new();
+        loop {
+            raw.clear();
+            let octets = reader.read_until(b'\n', &mut raw).map_err(disk)?;
+            // Where the machine stopped inside a line, nobody was told that it is durable.
+            if raw.last() != Some(&b'\n') {
+                break;
+            }
+            let batch = scan.line(&raw).map_err(|what| damaged(directory, what))?;
+            scan.octets += octets as u64;
+            visit(scan.last, batch)?;
+        }
+        if scan.octets == 0 {
+            return Err(damaged(directory, "the journal has no header".to_owned()));
+        }
+        Ok(scan)
+    }
+
+    /// Appends batches and makes them durable together. When this fails, none of them is proven, and the next call first
+    /// goes back to what is known to be durable.
+    pub(super) fn append(&mut self, batches: &[Batch], now: Timestamp) -> Result<(), SeenError> {
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => self.reopen()?,
+        };
+        let mut last = self.last;
+        let mut text = std::mem::take(&mut self.line_started);
+        text.clear();
+        for batch in batches {
+            last = push_line(&mut text, last, now, batch);
+        }
+        // After an error the descriptor stays closed: a failed fdatasync may have dropped what it should have written.
+        file.write_all(text.as_bytes())
+            .map_err(|error| disk(&self.directory, &error))?;
+        file.sync_data()
+            .map_err(|error| disk(&self.directory, &error))?;
+        self.durable += text.len() as u64;
+        self.last = last;
+        self.lines += batches.len() as u64;
+        self.newest = self.newest.max(Some(now));
+        self.line_started = text;
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// A fresh descriptor on exactly what is known to be durable.
+    fn reopen(&self) -> Result<File, SeenError> {
+        let path = self.directory.join(Self::NAME);
+        let reopened = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .open(&path)
+            .and_then(|file| {
+                file.set_len(self.durable)?;
+                file.sync_all()?;
+                Ok(file)
+            });
+        reopened.map_err(|error| disk(&self.directory, &error))
+    }
+}
+
+/// Writes the lines of a new journal.
+pub(super) struct Writer<'d> {
+    directory: &'d Path,
+    out: io::BufWriter<File>,
+    last: Position,
+    lines: u64,
+    newest: Option<Timestamp>,
+}
+
+impl Writer<'_> {
+    /// Adds one batch, with the time it is to be known under.
+    pub(super) fn add(&mut self, batch: &Batch, at: Timestamp) -> Result<(), SeenError> {
+        let mut text = String::new();
+        self.last = push_line(&mut text, self.last, at, batch);
+        self.lines += 1;
+        self.newest = self.newest.max(Some(at));
+        self.out
+            .write_all(text.as_bytes())
+            .map_err(|error| disk(self.directory, &error))
+    }
+}
+
+/// The state of reading a journal line by line.
+#[derive(Default)]
+pub(super) struct Scan {
+    octets: u64,
+    last: Position,
+    lines: u64,
+    newest: Option<Timestamp>,
+    begun: bool,
+}
+
+impl Scan {
+    /// Checks a whole line; the header gives no batch. The error says what does not fit.
+    fn line(&mut self, raw: &[u8]) -> Result<Option<Batch>, String> {
+        let number = self.lines + 2;
+        let wrong = |what: &str| format!("line {number} of {} {what}", Journal::NAME);
+        let text = std::str::from_utf8(raw)
+            .map_err(|_| wrong("is not text"))?
+            .trim_end_matches('\n');
+        let (checked, rest) = text.split_once(' ').ok_or_else(|| wrong("has no CRC"))?;
+        let found = crc(self.last.crc, rest.as_bytes());
+        if checked != format!("{found:08x}") {
+            return Err(wrong("does not match its CRC"));
+        }
+        if !self.begun {
+            let base = rest
+                .strip_prefix(HEADER)
+                .and_then(|base| base.trim().parse().ok());
+            let sequence = base.ok_or_else(|| {
+                format!(
+                    "the header of {} is of another version than {HEADER}",
+                    Journal::NAME
+                )
+            })?;
+            self.last = Position {
+                sequence,
+                crc: found,
+            };
+            self.begun = true;
+            return Ok(None);
+        }
+        let mut words = rest.splitn(3, ' ');
+        let mut next = || words.next().ok_or_else(|| wrong("is too short"));
+        let sequence: u64 = next()?
+            .parse()
+            .map_err(|_| wrong("has no sequence number"))?;
+        let at: u64 = next()?.parse().map_err(|_| wrong("has no time"))?;
+        let batch = line::read_batch(next()?).ok_or_else(|| wrong("cannot be understood"))?;
+        if sequence != self.last.sequence + 1 {
+            return Err(wrong("is out of sequence"));
+        }
+        self.last = Position {
+            sequence,
+            crc: found,
+        };
+        self.lines += 1;
+        self.newest = self.newest.max(Some(Timestamp(at)));
+        Ok(Some(batch))
+    }
+}
+
+fn push_line(text: &mut String, last: Position, at: Timestamp, batch: &Batch) -> Position {
+    let sequence = last.sequence + 1;
+    let rest = format!("{sequence} {} {}", at.0, line::write_batch(batch));
+    let crc = crc(last.crc, rest.as_bytes());
+    text.push_str(&format!("{crc:08x} {rest}\n"));
+    Position { sequence, crc }
+}
+
+fn crc(before: u32, line: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&before.to_be_bytes());
+    hasher.update(line);
+    hasher.finalize()
+}
+
+/// Makes names in a directory durable.
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+pub(super) fn disk(directory: &Path, error: &io::Error) -> SeenError {
+    SeenError::Disk {
+        directory: directory.to_owned(),
+        what: error.to_string(),
+    }
+}
+
+pub(super) fn damaged(directory: &Path, what: String) -> SeenError {
+    let hint = "Nothing was changed. Restore the state directory from a backup; or move seen.journal and index aside and \
+                begin again with first_run = \"skip\", or with `mailferry seen import` of an export"
+        .to_owned();
+    SeenError::Damaged {
+        directory: directory.to_owned(),
+        what,
+        hint,
+    }
+}
+
+const HEADER: &str = "mailferry-seen 1";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+    use crate::mail::{AccountName, UniqueId};
+    use crate::seen::{Change, Record, RecordKey, State};
+
+    fn batch(id: &str) -> Batch {
+        let mut batch = Batch::new(&AccountName::new("work").unwrap());
+        let key = RecordKey::new(UniqueId::new(id.as_bytes()).unwrap(), None);
+        let state = State::Delivered { at: Timestamp(7) };
+        batch.changes.push(Change::Put(
+            key,
+            Record {
+                octets: None,
+                copies: 1,
+                absent_since: None,
+                state,
+            },
+        ));
+        batch
+    }
+
+    fn journal_of(ids: &[&str]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        let mut journal = Journal::create(directory.path(), 0, |_| Ok(())).unwrap();
+        for id in ids {
+            journal.append(&[batch(id)], Timestamp(7)).unwrap();
+        }
+        directory
+    }
+
+    fn read(directory: &Path) -> Result<Vec<Batch>, SeenError> {
+        let mut batches = Vec::new();
+        Journal::open(directory, |_, batch| {
+            batches.extend(batch);
+            Ok(())
+        })?;
+        Ok(batches)
+    }
+
+    #[test]
+    fn what_was_appended_is_read_back_and_more_can_be_added() {
+        let directory = journal_of(&["a", "b"]);
+        let mut journal = Journal::open(directory.path(), |_, _| Ok(())).unwrap();
+        assert_eq!(
+            (journal.last.sequence, journal.lines, journal.newest),
+            (2, 2, Some(Timestamp(7)))
+        );
+        journal
+            .append(&[batch("c"), batch("d")], Timestamp(8))
+            .unwrap();
+        assert_eq!(
+            read(directory.path()).unwrap(),
+            ["a", "b", "c", "d"].map(batch)
+        );
+    }
+
+    #[test]
+    fn a_torn_last_line_is_cut_wherever_it_tore() {
+        let whole = std::fs::read(journal_of(&["a", "b"]).path().join(Journal::NAME)).unwrap();
+        let last_line = whole[..whole.len() - 1]
+            .iter()
+            .rposition(|b| *b == b'\n')
+            .unwrap()
+            + 1;
+        for cut in last_line..whole.len() {
+            let directory = tempfile::tempdir().unwrap();
+            std::fs::write(directory.path().join(Journal::NAME), &whole[..cut]).unwrap();
+            assert_eq!(
+                read(directory.path()).unwrap(),
+                [batch("a")],
+                "cut at {cut}"
+            );
+            assert_eq!(
+                std::fs::metadata(directory.path().join(Journal::NAME))
+                    .unwrap()
+                    .len(),
+                last_line as u64
+            );
+        }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found() {
+        let whole = std::fs::read(journal_of(&["a", "b"]).path().join(Journal::NAME)).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut bad = whole.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(directory.path().join(Journal::NAME), &bad).unwrap();
+            match read(directory.path()) {
+                Err(SeenError::Damaged { hint, .. }) => assert!(hint.contains("backup")),
+                // Only the last LF can turn into something else: then the line is not finished.
+                Ok(batches) => {
+                    assert_eq!((bit / 8, batches.len()), (whole.len() - 1, 1), "bit {bit}")
+                }
+                Err(other) => panic!("bit {bit}: {other}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_lost_swapped_or_doubled_line_is_found() {
+        let whole = String::from_utf8(
+            std::fs::read(journal_of(&["a", "b", "c"]).path().join(Journal::NAME)).unwrap(),
+        );
+        let lines: Vec<String> = whole
+            .unwrap()
+            .lines()
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let directory = tempfile::tempdir().unwrap();
+        for order in [
+            &[0, 2, 3][..],
+            &[0, 1, 3],
+            &[0, 2, 1, 3],
+            &[0, 1, 1, 2],
+            &[1, 2, 3],
+        ] {
+            let bad: String = order.iter().map(|at| lines[*at].as_str()).collect();
+            std::fs::write(directory.path().join(Journal::NAME), bad).unwrap();
+            assert!(
+                matches!(read(directory.path()), Err(SeenError::Damaged { .. })),
+                "{order:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_full_disk_proves_nothing_and_the_next_append_goes_on_from_what_is_durable() {
+        let directory = journal_of(&["a"]);
+        let mut journal = Journal::open(directory.path(), |_, _| Ok(())).unwrap();
+        // A descriptor that can only be read stands for a disk that takes nothing.
+        journal.file = Some(File::open(directory.path().join(Journal::NAME)).unwrap());
+        assert_eq!(
+            journal
+                .append(&[batch("b")], Timestamp(8))
+                .unwrap_err()
+                .code(),
+            "store_disk"
+        );
+        // Half a line of the failed attempt may have reached the file.
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(directory.path().join(Journal::NAME))
+            .unwrap();
+        file.write_all(b"12345678 2 8 wo").unwrap();
+        journal.append(&[batch("c")], Timestamp(8)).unwrap();
+        assert_eq!(read(directory.path()).unwrap(), ["a", "c"].map(batch));
+    }
+}

@@ -1,0 +1,409 @@
+//! Records, states and batches as words of text: what stands in a line of the journal, and in a value of the index.
+//!
+//! A line of the journal is one batch, so that all of it is there or nothing:
+//!
+//! ```text
+//! CRC SEQUENCE TIME ACCOUNT CHANGE [TAB CHANGE ...] LF
+//!
+//! CHANGE  + UNIQUE-ID DIGEST OCTETS COPIES ABSENT-SINCE STATE...     the record is now this
+//!         - UNIQUE-ID DIGEST                                         there is no such record any more
+//!         = KEY=VALUE ...                                            the account's state is now this
+//! STATE   delivered TIME | marked TIME BY | oversized TIME OCTETS | quarantined TIME FILE CODE
+//!         deferred TRIES STRIKES NEXT-TRY CODE PARKED [DESTINATION>RECIPIENT ...]
+//! ```
+//!
+//! Foreign bytes stand as `mail::Percent` words; `-` is "none" and `.` is the empty text, which no such word can be. CRC is
+//! CRC-32 in eight hexadecimal digits over the predecessor's CRC and the rest of the line.
+
+use std::fmt::Write as _;
+
+use crate::mail::{AccountName, Digest, Percent, Timestamp, UniqueId};
+use crate::seen::{AccountState, Batch, Change, Deferral, Hold, Marker, Record, RecordKey, State};
+use crate::sink::{Accepted, Partial};
+
+/// Writes a batch: account and changes, without CRC, sequence, time and LF.
+pub(super) fn write_batch(batch: &Batch) -> String {
+    let mut line = batch.account.to_string();
+    let mut mark = ' ';
+    for change in &batch.changes {
+        line.push(mark);
+        mark = '\t';
+        match change {
+            Change::Put(key, record) => {
+                line.push_str("+ ");
+                write_key(&mut line, key);
+                line.push(' ');
+                line.push_str(&write_record(record));
+            }
+            Change::Forget(key) => {
+                line.push_str("- ");
+                write_key(&mut line, key);
+            }
+        }
+    }
+    if let Some(state) = &batch.state {
+        line.push(mark);
+        line.push_str("= ");
+        line.push_str(&write_state(state));
+    }
+    line
+}
+
+/// Reads what [`write_batch`] wrote; `None` for anything else.
+pub(super) fn read_batch(line: &str) -> Option<Batch> {
+    let (account, changes) = line.split_once(' ')?;
+    let mut batch = Batch::new(&AccountName::new(account).ok()?);
+    for change in changes.split('\t') {
+        let (kind, rest) = change.split_once(' ')?;
+        match kind {
+            "+" => {
+                let mut words = rest.splitn(3, ' ');
+                let key = read_key(words.next()?, words.next()?)?;
+                batch
+                    .changes
+                    .push(Change::Put(key, read_record(words.next()?)?));
+            }
+            "-" => {
+                let (unique_id, digest) = rest.split_once(' ')?;
+                batch
+                    .changes
+                    .push(Change::Forget(read_key(unique_id, digest)?));
+            }
+            "=" => batch.state = Some(read_state(rest)?),
+            _ => return None,
+        }
+    }
+    Some(batch)
+}
+
+fn write_key(line: &mut String, key: &RecordKey) {
+    let _ = write!(line, "{} ", Percent(key.unique_id.as_bytes()));
+    match key.digest {
+        Some(digest) => drop(write!(line, "{digest}")),
+        None => line.push('-'),
+    }
+}
+
+fn read_key(unique_id: &str, digest: &str) -> Option<RecordKey> {
+    let unique_id = UniqueId::new(&Percent::decode(unique_id)?).ok()?;
+    let digest = if digest == "-" {
+        None
+    } else {
+        Some(Digest::from_hex(digest)?)
+    };
+    Some(RecordKey::new(unique_id, digest))
+}
+
+/// Writes a record without its key.
+pub(super) fn write_record(record: &Record) -> String {
+    let mut words = format!(
+        "{} {} {}",
+        number(record.octets),
+        record.copies,
+        time(record.absent_since)
+    );
+    let state = record.state.as_str();
+    let _ = match &record.state {
+        State::Delivered { at } => write!(words, " {state} {}", at.0),
+        State::Marked { at, by } => write!(words, " {state} {} {}", at.0, by.as_str()),
+        State::Oversized { at, octets } => write!(words, " {state} {} {octets}", at.0),
+        State::Quarantined { at, file, code } => {
+            write!(words, " {state} {} {} {}", at.0, text(file), text(code))
+        }
+        State::Deferred(d) => {
+            let parked = d.parked.as_deref().map_or_else(|| "-".to_owned(), text);
+            write!(
+                words,
+                " {state} {} {} {} {} {parked}",
+                d.tries,
+                d.strikes,
+                d.next_try.0,
+                text(&d.code)
+            )
+        }
+    };
+    if let State::Deferred(deferral) = &record.state {
+        for taken in &deferral.partial.0 {
+            let _ = write!(
+                words,
+                " {}>{}",
+                text(&taken.destination),
+                text(&taken.recipient)
+            );
+        }
+    }
+    words
+}
+
+/// Reads what [`write_record`] wrote.
+pub(super) fn read_record(words: &str) -> Option<Record> {
+    let mut words = words.split(' ');
+    let octets = read_number(words.next()?)?;
+    let copies = words.next()?.parse().ok()?;
+    let absent_since = read_number(words.next()?)?.map(Timestamp);
+    let state = words.next()?;
+    let mut at = || Some(Timestamp(words.next()?.parse().ok()?));
+    let state = match state {
+        "delivered" => State::Delivered { at: at()? },
+        "marked" => State::Marked {
+            at: at()?,
+            by: Marker::from_word(words.next()?)?,
+        },
+        "oversized" => State::Oversized {
+            at: at()?,
+            octets: words.next()?.parse().ok()?,
+        },
+        "quarantined" => State::Quarantined {
+            at: at()?,
+            file: read_text(words.next()?)?,
+            code: read_text(words.next()?)?,
+        },
+        "deferred" => State::Deferred(read_deferral(&mut words)?),
+        _ => return None,
+    };
+    words.next().is_none().then_some(Record {
+        octets,
+        copies,
+        absent_since,
+        state,
+    })
+}
+
+fn read_deferral<'w>(words: &mut impl Iterator<Item = &'w str>) -> Option<Deferral> {
+    let tries = words.next()?.parse().ok()?;
+    let strikes = words.next()?.parse().ok()?;
+    let next_try = Timestamp(words.next()?.parse().ok()?);
+    let code = read_text(words.next()?)?;
+    let parked = match words.next()? {
+        "-" => None,
+        file => Some(read_text(file)?),
+    };
+    let accepted = words.map(|pair| {
+        let (destination, recipient) = pair.split_once('>')?;
+        Some(Accepted {
+            destination: read_text(destination)?,
+            recipient: read_text(recipient)?,
+        })
+    });
+    let partial = Partial(accepted.collect::<Option<_>>()?);
+    Some(Deferral {
+        tries,
+        strikes,
+        next_try,
+        code,
+        partial,
+        parked,
+    })
+}
+
+/// Writes an account's state: only what is known.
+pub(super) fn write_state(state: &AccountState) -> String {
+    let mut words = format!("host={} user={}", text(&state.host), text(&state.user));
+    let times = [
+        ("last_login", state.last_login),
+        ("last_success", state.last_success),
+        ("backoff_until", state.backoff_until),
+        ("clock_doubted_since", state.clock_doubted_since),
+        ("last_poll", state.last_poll),
+    ];
+    for (key, at) in times {
+        if let Some(at) = at {
+            let _ = write!(words, " {key}={}", at.0);
+        }
+    }
+    if let Some(seconds) = state.login_delay_seconds {
+        let _ = write!(words, " login_delay={seconds}");
+    }
+    if state.failures > 0 {
+        let _ = write!(words, " failures={}", state.failures);
+    }
+    if state.had_unique_ids {
+        words.push_str(" had_unique_ids=1");
+    }
+    if let Some(hold) = &state.hold {
+        let (code, said) = (text(&hold.code), text(&hold.words));
+        let _ = write!(words, " hold={}>{}>{code}>{said}", hold.tries, hold.until.0);
+    }
+    words
+}
+
+/// Reads what [`write_state`] wrote.
+pub(super) fn read_state(words: &str) -> Option<AccountState> {
+    let mut state = AccountState::default();
+    for word in words.split(' ') {
+        let (key, value) = word.split_once('=')?;
+        let at = || Some(Timestamp(value.parse().ok()?));
+        match key {
+            "host" => state.host = read_text(value)?,
+            "user" => state.user = read_text(value)?,
+            "last_login" => state.last_login = Some(at()?),
+            "last_success" => state.last_success = Some(at()?),
+            "backoff_until" => state.backoff_until = Some(at()?),
+            "clock_doubted_since" => state.clock_doubted_since = Some(at()?),
+            "last_poll" => state.last_poll = Some(at()?),
+            "login_delay" => state.login_delay_seconds = Some(value.parse().ok()?),
+            "failures" => state.failures = value.parse().ok()?,
+            "had_unique_ids" => state.had_unique_ids = value == "1",
+            "hold" => state.hold = Some(read_hold(value)?),
+            _ => return None,
+        }
+    }
+    Some(state)
+}
+
+fn read_hold(value: &str) -> Option<Hold> {
+    let mut parts = value.splitn(4, '>');
+    let tries = parts.next()?.parse().ok()?;
+    let until = Timestamp(parts.next()?.parse().ok()?);
+    let (code, words) = (read_text(parts.next()?)?, read_text(parts.next()?)?);
+    Some(Hold {
+        code,
+        words,
+        tries,
+        until,
+    })
+}
+
+fn number(number: Option<u64>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| number.to_string())
+}
+
+fn time(at: Option<Timestamp>) -> String {
+    number(at.map(|at| at.0))
+}
+
+/// `-` is a number that is not there; anything else must be one.
+fn read_number(word: &str) -> Option<Option<u64>> {
+    if word == "-" {
+        Some(None)
+    } else {
+        word.parse().ok().map(Some)
+    }
+}
+
+fn text(text: &str) -> String {
+    if text.is_empty() {
+        ".".to_owned()
+    } else {
+        Percent(text.as_bytes()).to_string()
+    }
+}
+
+fn read_text(word: &str) -> Option<String> {
+    if word == "." {
+        Some(String::new())
+    } else {
+        String::from_utf8(Percent::decode(word)?).ok()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn any_time() -> impl Strategy<Value = Timestamp> {
+        (0..4_000_000_000_u64).prop_map(Timestamp)
+    }
+
+    fn any_text() -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just(String::new()),
+            Just("-".to_owned()),
+            Just(".".to_owned()),
+            "[ -~]{0,12}",
+            "\\PC{0,6}"
+        ]
+    }
+
+    fn any_state() -> impl Strategy<Value = State> {
+        let deferral = (
+            any::<u32>(),
+            0..9_u32,
+            any_time(),
+            any_text(),
+            proptest::option::of(any_text()),
+            any_text(),
+        );
+        prop_oneof![
+            any_time().prop_map(|at| State::Delivered { at }),
+            any_time().prop_map(|at| State::Marked {
+                at,
+                by: Marker::Import
+            }),
+            (any_time(), any::<u64>()).prop_map(|(at, octets)| State::Oversized { at, octets }),
+            (any_time(), any_text(), any_text()).prop_map(|(at, file, code)| State::Quarantined {
+                at,
+                file,
+                code
+            }),
+            deferral.prop_map(|(tries, strikes, next_try, code, parked, to)| {
+                let accepted = Accepted {
+                    destination: to.clone(),
+                    recipient: to,
+                };
+                State::Deferred(Deferral {
+                    tries,
+                    strikes,
+                    next_try,
+                    code,
+                    partial: Partial(vec![accepted]),
+                    parked,
+                })
+            }),
+        ]
+    }
+
+    pub fn any_record() -> impl Strategy<Value = Record> {
+        let fields = (
+            proptest::option::of(any::<u64>()),
+            1..4_u32,
+            proptest::option::of(any_time()),
+            any_state(),
+        );
+        fields.prop_map(|(octets, copies, absent_since, state)| Record {
+            octets,
+            copies,
+            absent_since,
+            state,
+        })
+    }
+
+    pub fn any_key() -> impl Strategy<Value = RecordKey> {
+        let unique_id = proptest::collection::vec(
+            any::<u8>().prop_filter("CR, LF and NUL are in no unique-id", |b| {
+                !matches!(b, 0 | b'\r' | b'\n')
+            }),
+            1..6,
+        );
+        (unique_id, proptest::option::of(any::<[u8; 32]>())).prop_map(|(id, digest)| {
+            RecordKey::new(UniqueId::new(&id).unwrap(), digest.map(Digest::new))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn every_batch_is_one_line_and_is_read_back(
+            puts in proptest::collection::vec((any_key(), any_record()), 0..4),
+            forget in any_key(),
+            host in any_text(),
+            words in any_text(),
+        ) {
+            let mut batch = Batch::new(&AccountName::new("work").unwrap());
+            batch.changes.extend(puts.into_iter().map(|(key, record)| Change::Put(key, record)));
+            batch.changes.push(Change::Forget(forget));
+            let hold = Hold { code: "auth_refused".into(), words, tries: 2, until: Timestamp(9) };
+            batch.state = Some(AccountState { host, hold: Some(hold), failures: 3, ..AccountState::default() });
+            let line = write_batch(&batch);
+            prop_assert!(!line.contains('\n'));
+            prop_assert_eq!(read_batch(&line), Some(batch));
+        }
+
+        #[test]
+        fn no_line_makes_the_reader_panic(line in "\\PC{0,200}") {
+            let _ = read_batch(&line);
+        }
+    }
+}
