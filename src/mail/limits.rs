@@ -54,6 +54,9 @@ pub const HEADER_OCTETS_MAX: usize = 256 * 1024;
 /// Output of an MDA that is kept for the log; the rest is read and dropped.
 pub const MDA_OUTPUT_OCTETS_MAX: usize = 4 * 1024;
 
+/// Seconds between TERM and KILL for an MDA that is ended: time to remove its temporary files, no more.
+pub const MDA_GRACE_SECONDS: u64 = 2;
+
 /// A reply line of a relay. RFC 5321 section 4.5.3.1.5 says 512; above 8 KiB it is an attack.
 pub const SMTP_REPLY_LINE_OCTETS_MAX: usize = 8 * 1024;
 

@@ -123,7 +123,7 @@ impl Draft {
 }
 
 /// A file without a name: it goes with its last descriptor, whatever happens to us.
-fn unlinked_file(directory: &Path) -> std::io::Result<File> {
+pub(super) fn unlinked_file(directory: &Path) -> std::io::Result<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     match rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR) {
         Ok(descriptor) => Ok(File::from(descriptor)),

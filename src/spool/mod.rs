@@ -77,6 +77,14 @@ impl Spool {
         }
     }
 
+    /// An empty file without a name in the spool's directory, for a sink that hands on a large message as a file.
+    ///
+    /// # Errors
+    /// What the system says when the file cannot be made. May block.
+    pub fn scratch(&self) -> std::io::Result<std::fs::File> {
+        draft::unlinked_file(&self.directory)
+    }
+
     /// Begins a message in the room reserved for it.
     pub fn begin(&self, reservation: Reservation) -> Draft {
         Draft::new(self.directory.clone(), reservation)

@@ -1,0 +1,212 @@
+//! What an MDA's end means, and who must act.
+
+use std::collections::BTreeMap;
+
+use crate::mail::text::Shown;
+use crate::sink::{Fault, Outcome, Refusal};
+
+/// What an exit code stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitClass {
+    /// The message is the MDA's now.
+    Accepted,
+    /// Not now: try the message again.
+    Transient,
+    /// Never: quarantine the message.
+    Permanent,
+    /// There is no such recipient.
+    Recipient,
+    /// The MDA is set up wrongly: it takes nothing from anyone.
+    Destination,
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal, which we did not send.
+    Signal(i32),
+    /// By us, after this many seconds.
+    TimedOut(u64),
+    /// By us, because the offer was withdrawn.
+    Cancelled,
+}
+
+impl ExitClass {
+    /// Every class with its word in the configuration.
+    pub const WORDS: [(&'static str, Self); 5] = [
+        ("accepted", Self::Accepted),
+        ("transient", Self::Transient),
+        ("permanent", Self::Permanent),
+        ("recipient", Self::Recipient),
+        ("destination", Self::Destination),
+    ];
+
+    /// The class of a word in the configuration.
+    pub fn named(word: &str) -> Option<Self> {
+        let found = Self::WORDS.iter().find(|(known, _)| *known == word);
+        found.map(|(_, class)| *class)
+    }
+
+    /// The class of an exit code: sysexits(3), the shell's 126 and 127, and qmail's 99, 100 and 111. A code that
+    /// none of them names is transient, because a message that waits can still be saved.
+    pub const fn of(code: i32) -> Self {
+        match code {
+            0 | 99 => Self::Accepted,
+            65 | 66 | 68 | 76 | 77 | 100 => Self::Permanent,
+            67 => Self::Recipient,
+            64 | 78 | 126 | 127 => Self::Destination,
+            _ => Self::Transient,
+        }
+    }
+}
+
+/// The answer to an offer after the process ended with this output.
+pub(super) fn outcome(end: End, overrides: &BTreeMap<i32, ExitClass>, output: &[u8]) -> Outcome {
+    let refused = |fault, code, what: String| {
+        Outcome::Refused(Refusal::new(fault, code, with_output(&what, output)))
+    };
+    let code = match end {
+        End::Code(code) => code,
+        End::Signal(signal) => {
+            let what = format!("the MDA was ended by signal {signal}");
+            return refused(Fault::MessageTransient, "mda_signal", what);
+        }
+        End::TimedOut(seconds) => {
+            let what = format!("the MDA had not ended after {seconds} s and was killed");
+            return refused(Fault::MessageTransient, "mda_timeout", what);
+        }
+        End::Cancelled => {
+            let what = "the MDA was killed because the delivery was called off".to_owned();
+            return refused(Fault::MessageTransient, "mda_cancelled", what);
+        }
+    };
+    let what = format!("exit {code}{}", meaning(code));
+    match overrides.get(&code).copied().unwrap_or(ExitClass::of(code)) {
+        ExitClass::Accepted => Outcome::Accepted(with_output(&what, output)),
+        ExitClass::Transient => refused(Fault::MessageTransient, "mda_temporary", what),
+        ExitClass::Permanent => refused(Fault::MessagePermanent, "mda_refused", what),
+        ExitClass::Recipient => refused(Fault::Recipient, "mda_no_user", what),
+        ExitClass::Destination => refused(Fault::Destination, "mda_configuration", what),
+    }
+}
+
+/// What happened and what the MDA said about it, lines joined, safe to show. The end of a long output is shown: that
+/// is where programs say what went wrong.
+fn with_output(what: &str, output: &[u8]) -> String {
+    let lines = output.split(|&b| b == b'\n' || b == b'\r');
+    let lines: Vec<&[u8]> = lines
+        .map(<[u8]>::trim_ascii)
+        .filter(|line| !line.is_empty())
+        .collect();
+    let said = lines.join(&b" / "[..]);
+    if said.is_empty() {
+        return what.to_owned();
+    }
+    let from = said.len().saturating_sub(SHOWN_OCTETS_MAX);
+    // Not inside a character.
+    let from = (from..said.len())
+        .find(|&at| said[at] & 0xC0 != 0x80)
+        .unwrap_or(from);
+    let mark = if from > 0 { "... " } else { "" };
+    format!("{what}: {mark}{}", Shown::new(&said[from..]))
+}
+
+/// How much of the output reaches a log line.
+const SHOWN_OCTETS_MAX: usize = 400;
+
+/// The name of a code in sysexits(3) or by the shell's or qmail's habit.
+const fn meaning(code: i32) -> &'static str {
+    match code {
+        64 => " (EX_USAGE)",
+        65 => " (EX_DATAERR)",
+        66 => " (EX_NOINPUT)",
+        67 => " (EX_NOUSER)",
+        68 => " (EX_NOHOST)",
+        69 => " (EX_UNAVAILABLE)",
+        70 => " (EX_SOFTWARE)",
+        71 => " (EX_OSERR)",
+        72 => " (EX_OSFILE)",
+        73 => " (EX_CANTCREAT)",
+        74 => " (EX_IOERR)",
+        75 => " (EX_TEMPFAIL)",
+        76 => " (EX_PROTOCOL)",
+        77 => " (EX_NOPERM)",
+        78 => " (EX_CONFIG)",
+        126 => " (cannot be executed)",
+        127 => " (command not found)",
+        _ => "",
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::panic)]
+mod tests {
+    use super::*;
+
+    fn answer(end: End, output: &[u8]) -> Refusal {
+        match outcome(end, &BTreeMap::new(), output) {
+            Outcome::Refused(refusal) => refusal,
+            Outcome::Accepted(words) => panic!("accepted: {words}"),
+        }
+    }
+
+    #[test]
+    fn every_exit_code_says_who_must_act() {
+        for code in 0..=255 {
+            let expected = match code {
+                0 | 99 => None,
+                65 | 66 | 68 | 76 | 77 | 100 => Some((Fault::MessagePermanent, "mda_refused")),
+                67 => Some((Fault::Recipient, "mda_no_user")),
+                64 | 78 | 126 | 127 => Some((Fault::Destination, "mda_configuration")),
+                _ => Some((Fault::MessageTransient, "mda_temporary")),
+            };
+            match outcome(End::Code(code), &BTreeMap::new(), b"") {
+                Outcome::Accepted(_) => assert_eq!(expected, None, "{code}"),
+                Outcome::Refused(r) => assert_eq!(expected, Some((r.fault, r.code)), "{code}"),
+            }
+        }
+        assert_eq!(answer(End::Signal(9), b"").code, "mda_signal");
+        assert_eq!(answer(End::TimedOut(5), b"").code, "mda_timeout");
+    }
+
+    #[test]
+    fn an_override_wins() {
+        let overrides = BTreeMap::from([
+            (77, ExitClass::Transient),
+            (0, ExitClass::Permanent),
+            (75, ExitClass::Accepted),
+        ]);
+        let fault = |code| match outcome(End::Code(code), &overrides, b"") {
+            Outcome::Accepted(_) => None,
+            Outcome::Refused(refusal) => Some(refusal.fault),
+        };
+        assert_eq!(fault(77), Some(Fault::MessageTransient));
+        assert_eq!(fault(0), Some(Fault::MessagePermanent));
+        assert_eq!(fault(75), None);
+        assert_eq!(ExitClass::named("recipient"), Some(ExitClass::Recipient));
+        assert_eq!(ExitClass::named("defer"), None);
+    }
+
+    #[test]
+    fn the_mdas_own_words_are_shown_on_one_line_and_escaped() {
+        assert_eq!(
+            answer(End::Code(75), b"\nfirst\r\n\x1b[2Jsecond\n").words,
+            "exit 75 (EX_TEMPFAIL): first / \\x1b[2Jsecond"
+        );
+        assert_eq!(answer(End::Code(1), b"\n").words, "exit 1");
+    }
+
+    #[test]
+    fn of_a_long_output_the_end_is_shown() {
+        let mut output = "ä".repeat(3000).into_bytes();
+        output.extend(b"\nthe reason\n");
+        let words = answer(End::Code(1), &output).words;
+        assert!(
+            words.starts_with("exit 1: ... ä") && words.ends_with("ä / the reason"),
+            "{words}"
+        );
+        assert!(words.len() < 600);
+    }
+}

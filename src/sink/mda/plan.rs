@@ -1,0 +1,182 @@
+//! From settings and a message to one process and its answer.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::mail::Sender;
+use crate::mail::text::Shown;
+use crate::sink::mda::command::{CommandLine, Facts, is_program};
+use crate::sink::mda::process::{self, Cancellation};
+use crate::sink::mda::user::Identity;
+use crate::sink::mda::{MdaError, MdaSettings, exit, helper, input};
+use crate::sink::render::{Layout, Rendering};
+use crate::sink::{Fault, Outcome, Refusal};
+use crate::spool::Message;
+
+/// Everything that is the same for each process of one MDA.
+pub(super) struct Plan {
+    command: CommandLine,
+    identity: Identity,
+    settings: MdaSettings,
+    path: OsString,
+    environment: Vec<(OsString, OsString)>,
+    /// Whether a child would inherit descriptors that are not ours.
+    leaky: bool,
+}
+
+impl Plan {
+    /// Checks the settings.
+    pub(super) fn new(settings: MdaSettings) -> Result<Self, MdaError> {
+        let command = CommandLine::parse(&settings.command)?;
+        let identity = Identity::find(settings.user.as_deref(), settings.group.as_deref())?;
+        if identity.switch.is_some() && settings.helper.is_none() {
+            return Err(MdaError::HelperNeeded);
+        }
+        let path = variable("PATH").unwrap_or_else(|| STANDARD_PATH.into());
+        Ok(Self {
+            environment: environment(&identity, &path, &settings.environment),
+            leaky: helper::has_inheritable_descriptors(),
+            command,
+            identity,
+            settings,
+            path,
+        })
+    }
+
+    /// What works but deserves a word to the operator.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let program = self.command.program();
+        let mut warnings = Vec::new();
+        if nix::unistd::geteuid().is_root() && self.identity.switch.is_none() {
+            warnings.push(format!(
+                "{program} runs as root: set `user` to the owner of the mailbox"
+            ));
+        }
+        if self.leaky && self.settings.helper.is_none() {
+            warnings.push(format!(
+                "{program} inherits descriptors that this program was started with"
+            ));
+        }
+        warnings
+    }
+
+    /// The program, if it is there and may be executed. May block.
+    pub(super) fn program(&self) -> Result<PathBuf, Refusal> {
+        let missing = |path: &Path, error: &io::Error| {
+            let words = format!(
+                "cannot execute {}: {error}. Is it installed, and `command` right?",
+                path.display()
+            );
+            Refusal::new(Fault::Destination, "mda_missing", words)
+        };
+        let Some(program) = self.command.locate(&self.path) else {
+            let error = io::Error::other("it is in no folder of PATH");
+            return Err(missing(Path::new(self.command.program()), &error));
+        };
+        match is_program(&program) {
+            Ok(()) => Ok(program),
+            Err(error) => Err(missing(&program, &error)),
+        }
+    }
+
+    /// Delivers to one recipient. Blocks until the process is gone.
+    pub(super) fn deliver(
+        &self,
+        message: &Message,
+        sender: &Sender,
+        facts: &Facts,
+        cancellation: &Cancellation,
+    ) -> Result<Outcome, Refusal> {
+        let settings = &self.settings;
+        let program = self.program()?;
+        let layout = Layout {
+            line_ends: settings.line_ends,
+            return_path: true,
+            from_line: settings.from_line.then(|| settings.clock.now()),
+        };
+        let switch = self.identity.switch.as_ref();
+        let input = Rendering::new(message, sender, &layout)
+            .and_then(|rendering| input::file(rendering, message.octets(), &settings.spool, switch))
+            .map_err(|error| {
+                let words = format!("cannot put the message into a file for the MDA: {error}");
+                Refusal::new(Fault::Destination, "mda_disk", words)
+            })?;
+        let mut command = self.process(&program, facts);
+        command.stdin(input);
+        let (end, output) = process::run(command, settings.timeout, cancellation)
+            .map_err(|error| not_started(&program, &error))?;
+        Ok(exit::outcome(end, &settings.exit_codes, &output))
+    }
+
+    /// The process for one delivery, directly or, where something must be changed before the program is executed,
+    /// through the helper.
+    fn process(&self, program: &Path, facts: &Facts) -> Command {
+        use std::os::unix::process::CommandExt;
+
+        let (name, arguments) = (self.command.program(), self.command.arguments(facts));
+        let switch = self.identity.switch.as_ref();
+        let mut command = match &self.settings.helper {
+            Some(path) if switch.is_some() || self.leaky => {
+                let mut command = Command::new(path);
+                command.args(helper::arguments(
+                    switch,
+                    program.as_os_str(),
+                    name,
+                    arguments,
+                ));
+                command
+            }
+            _ => {
+                let mut command = Command::new(program);
+                command.arg0(name).args(arguments);
+                command
+            }
+        };
+        command
+            .current_dir("/")
+            .env_clear()
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .envs(facts.variables());
+        command
+    }
+}
+
+/// The environment of every process: these variables and no others, so that no secret of ours is among them.
+fn environment(
+    identity: &Identity,
+    path: &OsStr,
+    further: &[(OsString, OsString)],
+) -> Vec<(OsString, OsString)> {
+    let name = &identity.name;
+    let mut all: Vec<(OsString, OsString)> = [
+        ("PATH", path.to_owned()),
+        ("HOME", identity.home.clone().into()),
+        ("USER", name.clone()),
+        ("LOGNAME", name.clone()),
+        ("SHELL", identity.shell.clone().into()),
+        ("LANG", variable("LANG").unwrap_or_else(|| "C".into())),
+    ]
+    .map(|(name, value)| (name.into(), value))
+    .into();
+    all.extend_from_slice(further);
+    all
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}
+
+fn not_started(program: &Path, error: &io::Error) -> Refusal {
+    let missing = matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+    );
+    let code = if missing { "mda_missing" } else { "mda_start" };
+    let words = format!("cannot start {}: {error}", program.display());
+    Refusal::new(Fault::Destination, code, Shown::new(&words).to_string())
+}
+
+/// Where programs are when our own environment does not say.
+const STANDARD_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

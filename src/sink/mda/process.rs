@@ -1,0 +1,286 @@
+//! One process from start to end, watched by one thread that may block.
+//!
+//! It ends in time or is ended, with everything in its process group; what it says is read to the last byte, so that
+//! it never blocks on us; and nobody it leaves behind can make us wait.
+
+use std::io::{self, PipeReader, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+};
+
+use crate::mail::limits;
+use crate::sink::mda::exit::End;
+
+/// Calls off a process when its offer is dropped.
+pub(super) struct Canceller(Arc<OwnedFd>);
+
+/// Tells a process's watcher that the offer was dropped.
+pub(super) struct Cancellation(Arc<OwnedFd>);
+
+/// Both ends of calling off.
+pub(super) fn cancellation() -> io::Result<(Canceller, Cancellation)> {
+    let event = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+    Ok((Canceller(event.clone()), Cancellation(event)))
+}
+
+impl Cancellation {
+    /// Whether the offer has been dropped.
+    fn is_requested(&self) -> bool {
+        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
+        poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+    }
+}
+
+impl Drop for Canceller {
+    fn drop(&mut self) {
+        // Nobody reads it any more when the process has ended; otherwise there is room for one.
+        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+    }
+}
+
+/// Starts a command in a process group of its own and waits for its end, its time-out or its cancellation. Gives how
+/// it ended, and the last of what it said on standard output and standard error.
+///
+/// # Errors
+/// What the system says when the process cannot be started; then there is none.
+pub(super) fn run(
+    mut command: Command,
+    timeout: Duration,
+    cancellation: &Cancellation,
+) -> io::Result<(End, Vec<u8>)> {
+    if cancellation.is_requested() {
+        return Ok((End::Cancelled, Vec::new()));
+    }
+    let (reader, writer) = io::pipe()?;
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    command
+        .stdout(writer.try_clone()?)
+        .stderr(writer)
+        .process_group(0);
+    let child = command.spawn()?;
+    // Our copies of the writing end go with it: the end of the pipe is the end of those who can write.
+    drop(command);
+    let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
+    let watch = Watch {
+        child,
+        pidfd,
+        pipe: Some(reader),
+        output: Output::default(),
+    };
+    watch.until_end(timeout, cancellation)
+}
+
+/// A running process, and what we hold of it.
+struct Watch {
+    child: Child,
+    /// Readable once the process has ended; `None` on kernels before 5.3, where we look every few milliseconds.
+    pidfd: Option<OwnedFd>,
+    /// What it says; `None` once nobody can say anything any more.
+    pipe: Option<PipeReader>,
+    output: Output,
+}
+
+/// Why a wait came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    /// The process has ended, and is not reaped yet.
+    Ended,
+    /// Nobody holds the writing end of the pipe any more.
+    Silent,
+    Cancelled,
+    Late,
+}
+
+impl Watch {
+    fn until_end(
+        mut self,
+        timeout: Duration,
+        cancellation: &Cancellation,
+    ) -> io::Result<(End, Vec<u8>)> {
+        let deadline = Instant::now() + timeout;
+        loop {
+            match self.wait(deadline, Some(cancellation), true) {
+                Ok(Woken::Silent) => {}
+                Ok(Woken::Ended) => {
+                    // All it said is in the pipe by now. A child it left behind, holding the pipe, is not waited for.
+                    self.drain();
+                    let status = self.child.wait()?;
+                    return Ok((end_of(status), self.output.kept()));
+                }
+                Ok(Woken::Cancelled) => return Ok((End::Cancelled, self.end_group())),
+                Ok(Woken::Late) => {
+                    return Ok((End::TimedOut(timeout.as_secs()), self.end_group()));
+                }
+                Err(error) => {
+                    self.end_group();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// Waits for news, taking what is said meanwhile.
+    fn wait(
+        &mut self,
+        deadline: Instant,
+        cancellation: Option<&Cancellation>,
+        for_end: bool,
+    ) -> io::Result<Woken> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(Woken::Late);
+            }
+            let [ended, said, cancelled] = self.poll(left, cancellation, for_end)?;
+            if cancelled {
+                return Ok(Woken::Cancelled);
+            }
+            if said && self.drain() {
+                return Ok(Woken::Silent);
+            }
+            if ended {
+                return Ok(Woken::Ended);
+            }
+        }
+    }
+
+    /// Whether the process has ended, something can be read, and the offer was dropped; after `left` at the latest.
+    fn poll(
+        &self,
+        left: Duration,
+        cancellation: Option<&Cancellation>,
+        for_end: bool,
+    ) -> io::Result<[bool; 3]> {
+        let watched = [
+            self.pidfd.as_ref().filter(|_| for_end).map(AsFd::as_fd),
+            self.pipe.as_ref().map(AsFd::as_fd),
+            cancellation.map(|cancellation| cancellation.0.as_fd()),
+        ];
+        let mut fds: Vec<PollFd<'_>> = watched
+            .iter()
+            .flatten()
+            .map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN))
+            .collect();
+        let blind = for_end && self.pidfd.is_none();
+        let left = if blind { left.min(BLIND_WAIT) } else { left };
+        let timeout = Timespec {
+            tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        let mut next = |watched: bool| watched && ready.next().unwrap_or(false);
+        let mut news = watched.map(|fd| next(fd.is_some()));
+        if blind {
+            news[0] = self.has_ended()?;
+        }
+        Ok(news)
+    }
+
+    fn has_ended(&self) -> io::Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(Pid::from_child(&self.child)), options)?;
+        Ok(status.is_some())
+    }
+
+    /// Takes what has been said so far, though not without end. True when nobody can say more.
+    fn drain(&mut self) -> bool {
+        let Some(pipe) = &mut self.pipe else {
+            return false;
+        };
+        let mut buffer = [0; 8 * 1024];
+        for _ in 0..DRAIN_READS_MAX {
+            match pipe.read(&mut buffer) {
+                Ok(0) => {
+                    self.pipe = None;
+                    return true;
+                }
+                Ok(count) => self.output.add(&buffer[..count]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return false,
+            }
+        }
+        false
+    }
+
+    /// Ends the whole process group: asks first, then makes it.
+    fn end_group(mut self) -> Vec<u8> {
+        // The process is not reaped before the last signal, so that its number cannot be somebody else's by then.
+        let group = Pid::from_child(&self.child);
+        let grace = Duration::from_secs(limits::MDA_GRACE_SECONDS);
+        let _ = kill_process_group(group, Signal::TERM);
+        let mut ended = self.wait_for_end_and_silence(grace);
+        let _ = kill_process_group(group, Signal::KILL);
+        ended |= self.wait_for_end_and_silence(grace);
+        let mut child = self.child;
+        if ended {
+            let _ = child.wait();
+        } else {
+            // In a system call that even KILL does not end (a file server that is gone). Whoever waits for this
+            // message need not wait for that.
+            std::thread::spawn(move || child.wait());
+        }
+        self.output.kept()
+    }
+
+    /// Whether the process has ended; its helpers hold the pipe, so silence means that they have ended too.
+    fn wait_for_end_and_silence(&mut self, grace: Duration) -> bool {
+        let deadline = Instant::now() + grace;
+        let mut ended = self.has_ended().unwrap_or(true);
+        while !ended || self.pipe.is_some() {
+            match self.wait(deadline, None, !ended) {
+                Ok(Woken::Ended) => ended = true,
+                Ok(Woken::Silent) => {}
+                Ok(Woken::Cancelled | Woken::Late) | Err(_) => break,
+            }
+        }
+        ended
+    }
+}
+
+fn end_of(status: ExitStatus) -> End {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => End::Code(code),
+        (None, signal) => End::Signal(signal.unwrap_or(0)),
+    }
+}
+
+/// The last that a process said.
+#[derive(Default)]
+struct Output(Vec<u8>);
+
+impl Output {
+    fn add(&mut self, octets: &[u8]) {
+        self.0.extend_from_slice(octets);
+        if self.0.len() > 4 * limits::MDA_OUTPUT_OCTETS_MAX {
+            self.cut();
+        }
+    }
+
+    fn kept(mut self) -> Vec<u8> {
+        self.cut();
+        self.0
+    }
+
+    fn cut(&mut self) {
+        let surplus = self.0.len().saturating_sub(limits::MDA_OUTPUT_OCTETS_MAX);
+        self.0.drain(..surplus);
+    }
+}
+
+/// How often a process is looked at where the kernel cannot tell us.
+const BLIND_WAIT: Duration = Duration::from_millis(10);
+
+/// Reads in a row, after which the clock is looked at: a pipe holds 64 KiB, and somebody may keep filling it.
+const DRAIN_READS_MAX: usize = 64;
