@@ -1,4 +1,6 @@
 //! One test binary: one link, one support library, many situations.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod mda;
 mod store;
+mod support;

@@ -52,30 +52,14 @@ impl Drop for Canceller {
 /// # Errors
 /// What the system says when the process cannot be started; then there is none.
 pub(super) fn run(
-    mut command: Command,
+    command: Command,
     timeout: Duration,
     cancellation: &Cancellation,
 ) -> io::Result<(End, Vec<u8>)> {
     if cancellation.is_requested() {
         return Ok((End::Cancelled, Vec::new()));
     }
-    let (reader, writer) = io::pipe()?;
-    rustix::io::ioctl_fionbio(&reader, true)?;
-    command
-        .stdout(writer.try_clone()?)
-        .stderr(writer)
-        .process_group(0);
-    let child = command.spawn()?;
-    // Our copies of the writing end go with it: the end of the pipe is the end of those who can write.
-    drop(command);
-    let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
-    let watch = Watch {
-        child,
-        pidfd,
-        pipe: Some(reader),
-        output: Output::default(),
-    };
-    watch.until_end(timeout, cancellation)
+    Watch::start(command)?.until_end(timeout, cancellation)
 }
 
 /// A running process, and what we hold of it.
@@ -100,6 +84,25 @@ enum Woken {
 }
 
 impl Watch {
+    fn start(mut command: Command) -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        rustix::io::ioctl_fionbio(&reader, true)?;
+        command
+            .stdout(writer.try_clone()?)
+            .stderr(writer)
+            .process_group(0);
+        let child = command.spawn()?;
+        // Our copies of the writing end go with the command: the pipe's end is the end of those who can write.
+        drop(command);
+        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
+        Ok(Self {
+            child,
+            pidfd,
+            pipe: Some(reader),
+            output: Output::default(),
+        })
+    }
+
     fn until_end(
         mut self,
         timeout: Duration,
@@ -284,3 +287,52 @@ const BLIND_WAIT: Duration = Duration::from_millis(10);
 
 /// Reads in a row, after which the clock is looked at: a pipe holds 64 KiB, and somebody may keep filling it.
 const DRAIN_READS_MAX: usize = 64;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", script])
+            .stdin(std::process::Stdio::null());
+        command
+    }
+
+    #[test]
+    fn a_kernel_that_cannot_tell_of_an_end_is_asked() {
+        let (_canceller, cancellation) = cancellation().unwrap();
+        for (script, timeout, end) in [
+            ("echo said; exit 3", 60, End::Code(3)),
+            ("exec >/dev/null 2>&1; sleep 0.1; exit 4", 60, End::Code(4)),
+            ("echo said; sleep 300", 1, End::TimedOut(1)),
+        ] {
+            let mut watch = Watch::start(shell(script)).unwrap();
+            watch.pidfd = None;
+            let (ended, output) = watch
+                .until_end(Duration::from_secs(timeout), &cancellation)
+                .unwrap();
+            assert_eq!(ended, end);
+            assert_eq!(output.is_empty(), !script.starts_with("echo"));
+        }
+    }
+
+    #[test]
+    fn an_offer_dropped_before_its_process_starts_none() {
+        let (canceller, cancellation) = cancellation().unwrap();
+        drop(canceller);
+        let started = run(shell("exit 3"), Duration::from_secs(60), &cancellation).unwrap();
+        assert_eq!(started, (End::Cancelled, Vec::new()));
+    }
+
+    #[test]
+    fn the_last_four_kibibytes_are_kept() {
+        let (_canceller, cancellation) = cancellation().unwrap();
+        let command = shell("head -c 100000 /dev/zero; printf end");
+        let (_, output) = run(command, Duration::from_secs(60), &cancellation).unwrap();
+        assert_eq!(output.len(), limits::MDA_OUTPUT_OCTETS_MAX);
+        assert!(output.ends_with(b"\0end"));
+    }
+}

@@ -1,0 +1,577 @@
+//! An MDA is a stranger's program: whatever it does, the message is safe and the agent goes on.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mailferry::mail::{Clock, Envelope, Recipient, Timestamp};
+use mailferry::sink::mda::{ExitClass, Mda, MdaError, MdaSettings};
+use mailferry::sink::render::LineEnds;
+use mailferry::sink::{Fault, Outcome, Refusal, Sink};
+use mailferry::spool::Spool;
+
+use crate::support::mail::{RECEIVED, envelope, message, message_named};
+
+struct Noon;
+
+impl Clock for Noon {
+    fn now(&self) -> Timestamp {
+        Timestamp(1_795_435_200)
+    }
+}
+
+/// Settings for a shell script that finds `directory` as `$1` and `further` behind it.
+fn script(directory: &Path, script: &str, further: &[&str]) -> MdaSettings {
+    let mut command = vec!["/bin/sh", "-c", script, "mda", directory.to_str().unwrap()];
+    command.extend(further);
+    settings(directory, &command)
+}
+
+fn settings(directory: &Path, command: &[&str]) -> MdaSettings {
+    MdaSettings {
+        command: command.iter().map(|&word| word.to_owned()).collect(),
+        user: None,
+        group: None,
+        timeout: Duration::from_secs(60),
+        parallel: 1,
+        line_ends: LineEnds::Lf,
+        from_line: false,
+        exit_codes: BTreeMap::new(),
+        environment: Vec::new(),
+        helper: Some(PathBuf::from(env!("CARGO_BIN_EXE_mailferry"))),
+        spool: Spool::new(directory),
+        clock: Arc::new(Noon),
+    }
+}
+
+async fn offer(settings: MdaSettings, octets: &[u8]) -> Outcome {
+    let message = message(&std::env::temp_dir(), octets).await;
+    let mda = Mda::new(settings).unwrap();
+    let mut outcomes = mda.offer(&envelope("s@x", "jane@home.lan"), &message).await;
+    assert_eq!(outcomes.len(), 1);
+    outcomes.remove(0)
+}
+
+async fn refusal(settings: MdaSettings, octets: &[u8]) -> Refusal {
+    match offer(settings, octets).await {
+        Outcome::Refused(refusal) => refusal,
+        Outcome::Accepted(words) => panic!("accepted: {words}"),
+    }
+}
+
+async fn accepted(settings: MdaSettings, octets: &[u8]) -> String {
+    match offer(settings, octets).await {
+        Outcome::Accepted(words) => words,
+        Outcome::Refused(refusal) => panic!("refused: {refusal}"),
+    }
+}
+
+fn written(directory: &Path, name: &str) -> String {
+    String::from_utf8(std::fs::read(directory.join(name)).unwrap()).unwrap()
+}
+
+/// Looks until it is so; gives up after half a minute.
+async fn until(what: &str, so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !so() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "never: {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn is_running(pid: &str) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    stat.is_ok_and(|stat| !stat.contains(") Z ") && !stat.contains(") X "))
+}
+
+const SMALL: &[u8] = b"Subject: small\r\n\r\nline\r\nbare \r and \n kept\0\xFF\r\n";
+
+#[tokio::test]
+async fn a_message_arrives_whole_with_lf_from_memory_and_from_a_file() {
+    let large = [SMALL, &b"0123456789 abcdef\r\n".repeat(40_000)].concat();
+    for octets in [SMALL, &large] {
+        let directory = tempfile::tempdir().unwrap();
+        accepted(script(directory.path(), "cat > $1/mail", &[]), octets).await;
+        let body: Vec<u8> = octets.iter().copied().filter(|&b| b != b'\r').collect();
+        let body = String::from_utf8_lossy(&body).replace("bare  and", "bare \r and");
+        let arrived = std::fs::read(directory.path().join("mail")).unwrap();
+        let expected = format!("Return-Path: <s@x>\n{RECEIVED}{body}");
+        assert!(String::from_utf8_lossy(&arrived) == expected);
+    }
+}
+
+#[tokio::test]
+async fn an_mda_that_wants_crlf_and_a_from_line_gets_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut settings = script(directory.path(), "cat > $1/mail", &[]);
+    settings.line_ends = LineEnds::Crlf;
+    settings.from_line = true;
+    accepted(settings, b"A: b\r\n\r\nbare \n kept\r\n").await;
+    let ours = format!("From s@x Mon Nov 23 12:00:00 2026\nReturn-Path: <s@x>\n{RECEIVED}");
+    let expected = ours.replace('\n', "\r\n") + "A: b\r\n\r\nbare \n kept\r\n";
+    assert_eq!(written(directory.path(), "mail"), expected);
+}
+
+#[tokio::test]
+async fn standard_input_is_a_complete_file_at_its_beginning() {
+    for octets in [SMALL.to_vec(), vec![b'x'; 600_000]] {
+        let directory = tempfile::tempdir().unwrap();
+        let look = "test -f /proc/self/fd/0 && grep pos /proc/self/fdinfo/0 > $1/pos && \
+                    cat > $1/first && stat -L -c %s /proc/self/fd/0 > $1/size";
+        accepted(script(directory.path(), look, &[]), &octets).await;
+        assert_eq!(written(directory.path(), "pos"), "pos:\t0\n");
+        let size = std::fs::metadata(directory.path().join("first"))
+            .unwrap()
+            .len();
+        assert_eq!(written(directory.path(), "size"), format!("{size}\n"));
+    }
+}
+
+#[tokio::test]
+async fn every_exit_code_is_answered_as_designed() {
+    let directory = tempfile::tempdir().unwrap();
+    for code in 0..=255 {
+        let outcome = offer(script(directory.path(), &format!("exit {code}"), &[]), b"").await;
+        let expected = match code {
+            0 | 99 => None,
+            65 | 66 | 68 | 76 | 77 | 100 => Some(Fault::MessagePermanent),
+            67 => Some(Fault::Recipient),
+            64 | 78 | 126 | 127 => Some(Fault::Destination),
+            _ => Some(Fault::MessageTransient),
+        };
+        let fault = match outcome {
+            Outcome::Accepted(_) => None,
+            Outcome::Refused(refusal) => Some(refusal.fault),
+        };
+        assert_eq!(fault, expected, "exit {code}");
+    }
+    let mut settings = script(directory.path(), "exit 77", &[]);
+    settings.exit_codes = BTreeMap::from([(77, ExitClass::Transient)]);
+    assert_eq!(refusal(settings, b"").await.fault, Fault::MessageTransient);
+}
+
+#[tokio::test]
+async fn an_mda_that_dies_by_a_signal_says_nothing_about_the_message() {
+    let directory = tempfile::tempdir().unwrap();
+    for signal in ["KILL", "SEGV", "PIPE"] {
+        let said = refusal(
+            script(directory.path(), &format!("kill -{signal} $$"), &[]),
+            SMALL,
+        )
+        .await;
+        assert_eq!(
+            (said.fault, said.code),
+            (Fault::MessageTransient, "mda_signal"),
+            "{signal}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_an_mda_says_is_shown_from_both_streams() {
+    let directory = tempfile::tempdir().unwrap();
+    let said = refusal(
+        script(
+            directory.path(),
+            "echo one; echo two >&2; printf '\\033[2J'; exit 75",
+            &[],
+        ),
+        b"",
+    )
+    .await;
+    assert_eq!(said.words, "exit 75 (EX_TEMPFAIL): one / two / \\x1b[2J");
+    assert_eq!(
+        accepted(script(directory.path(), "echo stored", &[]), b"").await,
+        "exit 0: stored"
+    );
+}
+
+#[tokio::test]
+async fn an_mda_that_writes_a_gibibyte_is_read_to_the_end_and_not_kept() {
+    let directory = tempfile::tempdir().unwrap();
+    let said = refusal(
+        script(
+            directory.path(),
+            "head -c 1G /dev/zero; echo last; exit 75",
+            &[],
+        ),
+        SMALL,
+    )
+    .await;
+    assert_eq!(said.code, "mda_temporary");
+    assert!(
+        said.words.ends_with("octets)") || said.words.ends_with("last"),
+        "{}",
+        said.words
+    );
+    assert!(said.words.len() < 1000);
+}
+
+#[tokio::test]
+async fn an_mda_that_does_not_read_is_believed() {
+    let directory = tempfile::tempdir().unwrap();
+    accepted(
+        script(directory.path(), "exec true", &[]),
+        &vec![b'x'; 3_000_000],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_child_left_behind_with_our_pipe_does_not_make_us_wait() {
+    let directory = tempfile::tempdir().unwrap();
+    let begun = Instant::now();
+    let words = accepted(
+        script(
+            directory.path(),
+            "sleep 300 & echo $! > $1/pid; echo done",
+            &[],
+        ),
+        b"",
+    )
+    .await;
+    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert_eq!(words, "exit 0: done");
+    let pid = written(directory.path(), "pid");
+    assert!(
+        is_running(&pid),
+        "what an MDA starts for later is left alone"
+    );
+    std::process::Command::new("kill")
+        .arg(pid.trim())
+        .status()
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_time_out_ends_the_whole_process_group() {
+    // One that goes when asked, and one that has to be made to: so do their children.
+    for trap in ["", "trap '' TERM;"] {
+        let directory = tempfile::tempdir().unwrap();
+        let hang = format!(
+            "{trap} echo $$ > $1/mda; sleep 300 & echo $! > $1/child; wait; wait; sleep 300"
+        );
+        let mut settings = script(directory.path(), &hang, &[]);
+        settings.timeout = Duration::from_secs(1);
+        let said = refusal(settings, SMALL).await;
+        assert_eq!(
+            (said.fault, said.code),
+            (Fault::MessageTransient, "mda_timeout")
+        );
+        for pid in ["mda", "child"] {
+            let pid = written(directory.path(), pid);
+            until("the process is gone", || !is_running(&pid)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_offer_that_is_dropped_takes_its_processes_with_it_and_gives_its_turn_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let hang = "test -e $1/go && exit 0; sleep 300 & echo $! > $1/child; echo $$ > $1/mda; wait";
+    let mda = Arc::new(Mda::new(script(directory.path(), hang, &[])).unwrap());
+    let message = message(directory.path(), SMALL).await;
+    let task = {
+        let (mda, message) = (mda.clone(), message.clone());
+        tokio::spawn(async move { mda.offer(&envelope("", "jane"), &message).await })
+    };
+    until("the MDA has started", || {
+        directory.path().join("mda").exists()
+    })
+    .await;
+    let pids = [
+        written(directory.path(), "mda"),
+        written(directory.path(), "child"),
+    ];
+    task.abort();
+    for pid in pids {
+        until("the process is gone", || !is_running(&pid)).await;
+    }
+    std::fs::write(directory.path().join("go"), "").unwrap();
+    let outcomes = mda.offer(&envelope("", "jane"), &message).await;
+    assert!(
+        matches!(outcomes[..], [Outcome::Accepted(_)]),
+        "{outcomes:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_program_that_is_missing_is_the_destinations_fault_before_and_at_the_offer() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("not-executable");
+    std::fs::write(&file, "#!/bin/sh\n").unwrap();
+    for program in [
+        "/no/such/mda",
+        "no-such-mda",
+        directory.path().to_str().unwrap(),
+        file.to_str().unwrap(),
+    ] {
+        let mda = Mda::new(settings(directory.path(), &[program])).unwrap();
+        let ready = mda.ready().await.unwrap_err();
+        assert_eq!(
+            (ready.fault, ready.code),
+            (Fault::Destination, "mda_missing"),
+            "{program}"
+        );
+        assert!(ready.words.contains(program), "{}", ready.words);
+        let said = refusal(settings(directory.path(), &[program]), SMALL).await;
+        assert_eq!((said.fault, said.code), (Fault::Destination, "mda_missing"));
+    }
+    let mda = Mda::new(settings(directory.path(), &["sh"])).unwrap();
+    assert_eq!(mda.ready().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_program_is_the_destinations_fault() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("garbage");
+    std::fs::write(&file, [0x7F, b'E', b'L', b'F', 0, 0, 0]).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let said = refusal(settings(directory.path(), &[file.to_str().unwrap()]), SMALL).await;
+    assert_eq!(said.fault, Fault::Destination, "{said}");
+}
+
+#[tokio::test]
+async fn an_mda_has_no_descriptors_but_three() {
+    let directory = tempfile::tempdir().unwrap();
+    accepted(
+        script(directory.path(), "ls /proc/$$/fd | cat > $1/fds", &[]),
+        SMALL,
+    )
+    .await;
+    assert_eq!(written(directory.path(), "fds"), "0\n1\n2\n");
+}
+
+#[test]
+fn descriptors_that_the_agent_inherited_end_at_the_helper() {
+    let start = "exec 8</dev/null 9</dev/null; exec \"$0\" mda-helper - /bin/sh mda -c 'ls /proc/$$/fd; echo $0'";
+    let child = std::process::Command::new("/bin/sh")
+        .args(["-c", start, env!("CARGO_BIN_EXE_mailferry")])
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(child.stdout).unwrap(), "0\n1\n2\nmda\n");
+}
+
+#[tokio::test]
+async fn the_environment_is_ours_to_the_last_variable() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut settings = script(directory.path(), "/usr/bin/env > $1/env", &[]);
+    settings.environment = vec![("SSL_CERT_FILE".into(), "/etc/roots.pem".into())];
+    accepted(settings, SMALL).await;
+    let environment = written(directory.path(), "env");
+    // The shell adds two or three of its own.
+    let mut names: Vec<&str> = environment
+        .lines()
+        .filter_map(|line| Some(line.split_once('=')?.0))
+        .collect();
+    names.retain(|name| !["PWD", "OLDPWD", "_", "SHLVL"].contains(name));
+    names.sort_unstable();
+    let expected =
+        "ACCOUNT HOME LANG LOGNAME PATH RECIPIENT SENDER SHELL SSL_CERT_FILE UNIQUE_ID USER";
+    assert_eq!(names.join(" "), expected);
+    for line in [
+        "SENDER=s@x",
+        "RECIPIENT=jane@home.lan",
+        "ACCOUNT=work",
+        "UNIQUE_ID=1",
+    ] {
+        assert!(
+            environment.lines().any(|found| found == line),
+            "{line} in {environment}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn hostile_senders_and_unique_ids_are_only_words() {
+    for sender in [
+        "$(touch$IFS/tmp/x)@a",
+        "\"-oQ/tmp\"@x",
+        "-oQ/tmp@x",
+        "`id`",
+        "';rm",
+        "a\nb",
+        "a\0b",
+        &"x".repeat(65_536),
+    ] {
+        let directory = tempfile::tempdir().unwrap();
+        // Even inside a shell's own script they find nobody who obeys.
+        let record = "printf '%s\\n' \"$@\" > $1/argv; echo {sender} {unique_id} > $1/script";
+        let further = ["{sender}", "--from={sender}", "{unique_id}"];
+        let mda = Mda::new(script(directory.path(), record, &further)).unwrap();
+        let unique_id = b"-x$(touch pwned)`id`;'\"/..";
+        let message = message_named(directory.path(), SMALL, unique_id).await;
+        let outcomes = mda.offer(&envelope(sender, "jane"), &message).await;
+        assert!(
+            matches!(outcomes[..], [Outcome::Accepted(_)]),
+            "{outcomes:?}"
+        );
+        let id = "%2Dx%24%28touch%20pwned%29%60id%60%3B%27%22%2F..";
+        let path = directory.path().display();
+        assert_eq!(
+            written(directory.path(), "argv"),
+            format!("{path}\nMAILER-DAEMON\n--from=MAILER-DAEMON\n{id}\n"),
+            "{sender:?}"
+        );
+        assert_eq!(
+            written(directory.path(), "script"),
+            format!("MAILER-DAEMON {id}\n")
+        );
+    }
+}
+
+#[tokio::test]
+async fn each_recipient_has_a_process_of_its_own_and_an_answer_of_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let answer = "cat > $1/$2; test $2 = jane || exit 67";
+    let mda = Mda::new(script(directory.path(), answer, &["{recipient}"])).unwrap();
+    let message = message(directory.path(), SMALL).await;
+    let envelope = Envelope {
+        recipients: ["jane", "nobody", "jane"]
+            .map(|r| Recipient::new(r).unwrap())
+            .into(),
+        ..envelope("s@x", "jane")
+    };
+    let outcomes = mda.offer(&envelope, &message).await;
+    assert!(
+        matches!(&outcomes[..], [Outcome::Accepted(_), Outcome::Refused(r), Outcome::Accepted(_)] if r.fault == Fault::Recipient),
+        "{outcomes:?}"
+    );
+    let both = ["jane", "nobody"].map(|name| std::fs::read(directory.path().join(name)).unwrap());
+    assert!(both[0] == both[1] && !both[0].is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_at_a_time_keeps_the_order_of_the_offers() {
+    let directory = tempfile::tempdir().unwrap();
+    let mda = Mda::new(script(
+        directory.path(),
+        "echo $2 >> $1/order",
+        &["{unique_id}"],
+    ))
+    .unwrap();
+    let mut messages = Vec::new();
+    for number in 10..50 {
+        messages.push(message_named(directory.path(), SMALL, number.to_string().as_bytes()).await);
+    }
+    let envelope = envelope("s@x", "jane");
+    futures_util::future::join_all(messages.iter().map(|message| mda.offer(&envelope, message)))
+        .await;
+    let expected: String = (10..50).map(|number| format!("{number}\n")).collect();
+    assert_eq!(written(directory.path(), "order"), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_at_a_time_run_side_by_side() {
+    let directory = tempfile::tempdir().unwrap();
+    // Each waits for the other to be there.
+    let meet = "touch $1/$2; n=0; while [ ! -e $1/$3 ]; do n=$((n+1)); [ $n -gt 2000 ] && exit 75; sleep 0.01; done";
+    let mut settings = script(
+        directory.path(),
+        &format!("other=$((3 - $2)); set -- $1 $2 $other; {meet}"),
+        &["{unique_id}"],
+    );
+    settings.parallel = 2;
+    let mda = Mda::new(settings).unwrap();
+    let one = message_named(directory.path(), SMALL, b"1").await;
+    let two = message_named(directory.path(), SMALL, b"2").await;
+    let envelope = envelope("s@x", "jane");
+    let both =
+        futures_util::future::join(mda.offer(&envelope, &one), mda.offer(&envelope, &two)).await;
+    assert!(
+        matches!(
+            (&both.0[..], &both.1[..]),
+            ([Outcome::Accepted(_)], [Outcome::Accepted(_)])
+        ),
+        "{both:?}"
+    );
+}
+
+#[tokio::test]
+async fn another_user_is_taken_on_for_good_or_nothing_is_delivered() {
+    let directory = tempfile::tempdir().unwrap();
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(directory.path(), open).unwrap();
+    let record = "exec > $1/who; id -un; id -G; echo $HOME $USER; grep '^Cap[EPIA]' /proc/self/status; \
+                  cat /dev/stdin | wc -c; ls /proc/$$/fd | wc -l";
+    let mut settings = script(directory.path(), record, &[]);
+    settings.user = Some("nobody".to_owned());
+    let large = b"x: y\r\n".repeat(100_000);
+    if !nix_is_root() {
+        let said = refusal(settings, SMALL).await;
+        assert_eq!(
+            (said.fault, said.code),
+            (Fault::Destination, "mda_configuration"),
+            "{said}"
+        );
+        return;
+    }
+    for octets in [SMALL, &large] {
+        accepted(settings.clone(), octets).await;
+        let who = written(directory.path(), "who");
+        let lines: Vec<&str> = who.lines().collect();
+        assert_eq!(lines[0], "nobody");
+        assert!(!lines[1].split(' ').any(|group| group == "0"), "{who}");
+        assert!(lines[2].ends_with(" nobody"), "{who}");
+        let capabilities: Vec<&&str> = lines
+            .iter()
+            .filter(|line| line.starts_with("Cap"))
+            .collect();
+        assert_eq!(capabilities.len(), 4);
+        assert!(
+            capabilities
+                .iter()
+                .all(|line| line.ends_with("\t0000000000000000")),
+            "{who}"
+        );
+        assert_eq!(lines[8], "3", "{who}");
+        std::fs::remove_file(directory.path().join("who")).unwrap();
+    }
+}
+
+fn nix_is_root() -> bool {
+    let id = std::process::Command::new("id").arg("-u").output().unwrap();
+    id.stdout == b"0\n"
+}
+
+#[tokio::test]
+async fn the_helper_that_finds_no_program_ends_as_a_shell_would() {
+    for (program, code) in [("/no/such/mda", 127), ("/etc/passwd", 126)] {
+        let status = std::process::Command::new(env!("CARGO_BIN_EXE_mailferry"))
+            .args(["mda-helper", "-", program, "mda"])
+            .output()
+            .unwrap();
+        assert_eq!(status.status.code(), Some(code));
+        assert!(String::from_utf8(status.stderr).unwrap().contains(program));
+    }
+}
+
+#[test]
+fn settings_that_cannot_work_are_errors_and_root_is_a_warning() {
+    let directory = std::env::temp_dir();
+    let mut settings = settings(&directory, &["/bin/cat", "{who}"]);
+    let error = Mda::new(settings.clone()).err().unwrap();
+    assert!(
+        error
+            .to_string()
+            .starts_with("{who} in \"{who}\" is no placeholder: there are {sender},"),
+        "{error}"
+    );
+    settings.command.truncate(1);
+    settings.user = Some("nobody".to_owned());
+    settings.helper = None;
+    assert!(matches!(
+        Mda::new(settings.clone()),
+        Err(MdaError::HelperNeeded)
+    ));
+    settings.user = None;
+    let warnings = Mda::new(settings).unwrap().warnings();
+    assert_eq!(
+        warnings
+            .iter()
+            .any(|warning| warning.contains("runs as root")),
+        nix_is_root()
+    );
+}

@@ -1,0 +1,3 @@
+//! What many situations need.
+
+pub mod mail;
