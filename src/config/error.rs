@@ -1,0 +1,224 @@
+//! What is wrong with a configuration, and where.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::mail::text::Shown;
+
+/// Everything that is wrong with a configuration; never empty, in the order of the files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<ConfigError>);
+
+/// One thing that is wrong, with the place it was found at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    path: PathBuf,
+    /// Line and column, both from 1, columns in characters.
+    position: Option<(usize, usize)>,
+    complaint: Complaint,
+}
+
+/// What is wrong. No text here ever comes from the value of a secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // The fields are the words of the sentence above them.
+pub enum Complaint {
+    /// There is no such file.
+    #[error(
+        "there is no such file. Write one (config/mailferry.toml of the distribution shows every setting), or name \
+         another with --config FILE"
+    )]
+    NotFound,
+    /// The file or folder cannot be read.
+    #[error("it cannot be read: {0}")]
+    Unreadable(String),
+    /// The file is larger than [`crate::mail::limits::CONFIG_FILE_OCTETS_MAX`].
+    #[error("the file is larger than {0} octets; is it a configuration?")]
+    TooLarge(u64),
+    /// The file is not UTF-8, as TOML must be.
+    #[error("this is not UTF-8; save the file as UTF-8, or write the character as \\uXXXX")]
+    NotUtf8,
+    /// The file is not TOML. The line is not shown, because it may hold a password.
+    #[error("this is not TOML: {0}")]
+    Syntax(String),
+    /// A setting or table nobody knows.
+    #[error("unknown {what} `{name}` in {table}{hint}", name = Shown::new(name), hint = prefixed(hint))]
+    Unknown {
+        what: &'static str,
+        name: String,
+        table: String,
+        hint: String,
+    },
+    /// Something that is planned.
+    #[error("{0} is not supported yet by this version")]
+    NotYet(String),
+    /// A setting that belongs somewhere else.
+    #[error("`{name}` does not belong in {table}: {hint}", name = Shown::new(name))]
+    Misplaced {
+        name: String,
+        table: String,
+        hint: String,
+    },
+    /// A value that cannot be.
+    #[error("`{name}`: {why}", name = Shown::new(name))]
+    Value { name: String, why: String },
+    /// A setting that must be there.
+    #[error("{table} has no `{name}`{hint}", hint = prefixed(hint))]
+    Missing {
+        name: &'static str,
+        table: String,
+        hint: String,
+    },
+    /// A name that was given twice.
+    #[error("{table} is there already, at {first}. Give one of them another name")]
+    Duplicate { table: String, first: String },
+    /// Two settings that do not go together.
+    #[error("{0}")]
+    Conflict(String),
+    /// A password in a file that others can read.
+    #[error(
+        "`{name}` is written in a file that others may read or write (mode {mode:04o}). Run `chmod 600` on the file, \
+         or keep the password elsewhere: {{ file = \"...\" }}"
+    )]
+    ReadableSecret { name: &'static str, mode: u32 },
+    /// Two accounts that are one maildrop.
+    #[error(
+        "[account.{account}] is the same maildrop as [account.{other}] at {first}: host and user are equal. A maildrop \
+         allows one session at a time; keep one of them, or set `enabled = false` in the other"
+    )]
+    SameMaildrop {
+        account: String,
+        other: String,
+        first: String,
+    },
+    /// No account at all.
+    #[error("there is no account. Add a table [account.NAME] with host, user and password")]
+    NoAccount,
+    /// We did not say what is wrong.
+    #[error("it was refused without a reason. This is a fault of mailferry; please report it")]
+    Nothing,
+    /// No place for files.
+    #[error("neither ${variable} nor $HOME is set, so there is no place to look. Use {instead}")]
+    NoHome {
+        variable: &'static str,
+        instead: &'static str,
+    },
+}
+
+impl Complaint {
+    /// The stable name of the error.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "config_not_found",
+            Self::Unreadable(_) => "config_unreadable",
+            Self::TooLarge(_) => "config_too_large",
+            Self::NotUtf8 => "config_not_utf8",
+            Self::Syntax(_) => "config_syntax",
+            Self::Unknown { .. } => "config_unknown",
+            Self::NotYet(_) => "config_not_supported_yet",
+            Self::Misplaced { .. } => "config_misplaced",
+            Self::Value { .. } => "config_value",
+            Self::Missing { .. } => "config_missing",
+            Self::Duplicate { .. } => "config_duplicate",
+            Self::Conflict(_) => "config_conflict",
+            Self::ReadableSecret { .. } => "config_readable_secret",
+            Self::SameMaildrop { .. } => "config_same_maildrop",
+            Self::NoAccount => "config_no_account",
+            Self::Nothing => "config_invariant",
+            Self::NoHome { .. } => "config_no_home",
+        }
+    }
+}
+
+impl ConfigError {
+    /// A complaint about a line and column of a file.
+    pub(super) fn at(path: &Path, position: (usize, usize), complaint: Complaint) -> Self {
+        Self {
+            path: path.to_owned(),
+            position: Some(position),
+            complaint,
+        }
+    }
+
+    /// A complaint about a file or folder as a whole.
+    pub(super) fn without_place(path: impl Into<PathBuf>, complaint: Complaint) -> Self {
+        Self {
+            path: path.into(),
+            position: None,
+            complaint,
+        }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Line and column, both from 1, when one place is at fault.
+    pub fn position(&self) -> Option<(usize, usize)> {
+        self.position
+    }
+
+    /// What is wrong.
+    pub fn complaint(&self) -> &Complaint {
+        &self.complaint
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}",
+            Shown::new(self.path.as_os_str().as_encoded_bytes())
+        )?;
+        if let Some((line, column)) = self.position {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.complaint)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl ConfigErrors {
+    /// One error.
+    pub(super) fn one(error: ConfigError) -> Self {
+        Self(vec![error])
+    }
+
+    /// The errors found in the configuration at `path`.
+    pub(super) fn of(mut errors: Vec<ConfigError>, path: &Path) -> Self {
+        if errors.is_empty() {
+            errors.push(ConfigError::without_place(path, Complaint::Nothing));
+        }
+        Self(errors)
+    }
+
+    /// Each error.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &ConfigError> {
+        self.0.iter()
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    /// One line an error: `FILE:LINE:COLUMN: sentence`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, error) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+fn prefixed(hint: &str) -> String {
+    if hint.is_empty() {
+        String::new()
+    } else {
+        format!("; {hint}")
+    }
+}

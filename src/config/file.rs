@@ -1,0 +1,319 @@
+//! Parse: from the text of the files to tables of settings, everything unknown complained about.
+
+use std::collections::BTreeMap;
+
+use toml::de::{DeTable, DeValue};
+
+use crate::config::error::Complaint;
+use crate::config::nearest::nearest;
+use crate::config::setting::{Complaints, Given, Table, TableReader};
+use crate::config::source::{At, Place, Source};
+use crate::config::table::{AccountTable, LogTable, MaildirTable, MdaTable, SmtpTable, TopTable};
+use crate::mail::AccountName;
+
+/// All tables of all files.
+#[derive(Default)]
+pub(super) struct Tables {
+    pub(super) top: TopTable,
+    pub(super) log: LogTable,
+    pub(super) defaults: AccountTable,
+    pub(super) accounts: BTreeMap<AccountName, At<AccountTable>>,
+    pub(super) deliveries: BTreeMap<String, At<DeliveryTable>>,
+}
+
+/// The settings of a delivery, by its type.
+pub(super) enum DeliveryTable {
+    Mda(MdaTable),
+    Smtp(SmtpTable),
+    Maildir(MaildirTable),
+    /// Its type is missing or wrong, which was complained about; accounts may still name it.
+    Unknown,
+}
+
+impl Tables {
+    /// Adds what the last of `sources` holds. The first one is the main file; the others have only accounts and
+    /// deliveries.
+    pub(super) fn add(&mut self, sources: &[Source], complaints: &mut Complaints) {
+        let Some((index, source)) = sources.iter().enumerate().next_back() else {
+            return;
+        };
+        let (table, errors) = DeTable::parse_recoverable(source.text());
+        if !errors.is_empty() {
+            // What could be recovered is not looked at: half of a password may look like an unknown setting.
+            complaints.extend(errors.iter().map(|error| {
+                let offset = error.span().map_or(0, |span| span.start);
+                let place = Place {
+                    source: index,
+                    offset,
+                };
+                (place, Complaint::Syntax(error.message().to_owned()))
+            }));
+            return;
+        }
+        let main = index == 0;
+        let header = if main {
+            "the main file"
+        } else {
+            "a file of accounts.d"
+        };
+        let mut reader = TableReader::new(table.into_inner(), header, index, complaints);
+        let accounts = reader.take_table("account");
+        let deliveries = reader.take_table("delivery");
+        let (mut log, mut defaults) = (None, None);
+        if main {
+            self.top = TopTable::read(&mut reader);
+            log = reader.take_table("log");
+            defaults = reader.take_table("defaults");
+            if let Some(place) = reader.discard("http") {
+                reader.complain(place.offset, Complaint::NotYet("[http]".to_owned()));
+            }
+            let tables = ["log", "defaults", "account", "delivery"];
+            let known: Vec<_> = names::<TopTable>().chain(tables).collect();
+            reader.finish(&known, |name| belongs(name, &[ACCOUNT, DELIVERY]));
+        } else {
+            reader.finish(&["account", "delivery"], |name| match name {
+                "log" | "defaults" | "http" => Some(format!("[{name}] belongs in the main file")),
+                _ => belongs(name, &[TOP, ACCOUNT, DELIVERY]),
+            });
+        }
+        if let Some((table, _)) = log {
+            self.log = read_whole(TableReader::new(table, "[log]", index, complaints));
+        }
+        if let Some((table, _)) = defaults {
+            self.defaults = defaults_of(TableReader::new(table, "[defaults]", index, complaints));
+        }
+        if let Some((table, _)) = accounts {
+            self.add_accounts(table, sources, complaints);
+        }
+        if let Some((table, _)) = deliveries {
+            self.add_deliveries(table, sources, complaints);
+        }
+    }
+
+    fn add_accounts(
+        &mut self,
+        accounts: DeTable<'_>,
+        sources: &[Source],
+        complaints: &mut Complaints,
+    ) {
+        for_each_named(
+            "account",
+            accounts,
+            sources,
+            complaints,
+            |name, place, table, complaints| {
+                let header = format!("[account.{name}]");
+                let name = match AccountName::new(&name) {
+                    Ok(name) => name,
+                    Err(error) => {
+                        let (name, why) = (format!("account.{name}"), error.to_string());
+                        return complaints.push((place, Complaint::Value { name, why }));
+                    }
+                };
+                if let Some(first) = self.accounts.get(&name) {
+                    return complaints.push((place, duplicate(header, first.place, sources)));
+                }
+                let value = account_of(TableReader::new(table, header, place.source, complaints));
+                self.accounts.insert(name, At { value, place });
+            },
+        );
+    }
+
+    fn add_deliveries(
+        &mut self,
+        deliveries: DeTable<'_>,
+        sources: &[Source],
+        complaints: &mut Complaints,
+    ) {
+        for_each_named(
+            "delivery",
+            deliveries,
+            sources,
+            complaints,
+            |name, place, table, complaints| {
+                let header = format!("[delivery.{name}]");
+                // A `+` joins the names of several deliveries in the log.
+                if AccountName::new(&name).is_err() || name.contains('+') {
+                    let why = "a delivery's name is 1 to 64 of A-Z a-z 0-9 . _ @ - and begins with a letter, a digit or _";
+                    let (name, why) = (format!("delivery.{name}"), why.to_owned());
+                    return complaints.push((place, Complaint::Value { name, why }));
+                }
+                if let Some(first) = self.deliveries.get(&name) {
+                    return complaints.push((place, duplicate(header, first.place, sources)));
+                }
+                let reader = TableReader::new(table, header.clone(), place.source, complaints);
+                let value = delivery_of(reader, place);
+                self.deliveries.insert(name, At { value, place });
+            },
+        );
+    }
+}
+
+/// Calls `take` for every `[kind.NAME]`.
+fn for_each_named<'i>(
+    kind: &'static str,
+    tables: DeTable<'i>,
+    sources: &[Source],
+    complaints: &mut Complaints,
+    mut take: impl FnMut(String, Place, DeTable<'i>, &mut Complaints),
+) {
+    for (name, table) in tables {
+        let place = Place {
+            source: sources.len() - 1,
+            offset: name.span().start,
+        };
+        let name = name.into_inner().into_owned();
+        match table.into_inner() {
+            DeValue::Table(table) => take(name, place, table, complaints),
+            _ => {
+                let why = format!("a name is missing in the header: write [{kind}.NAME]");
+                complaints.push((place, Complaint::Value { name, why }));
+            }
+        }
+    }
+}
+
+fn duplicate(table: String, first: Place, sources: &[Source]) -> Complaint {
+    let first = sources[first.source].spot(first.offset);
+    Complaint::Duplicate { table, first }
+}
+
+fn read_whole<T: Table>(mut reader: TableReader<'_, '_>) -> T {
+    let table = T::read(&mut reader);
+    let known: Vec<_> = names::<T>().collect();
+    reader.finish(&known, |name| belongs(name, &[TOP, ACCOUNT, DELIVERY]));
+    table
+}
+
+fn account_of(mut reader: TableReader<'_, '_>) -> AccountTable {
+    refuse_token(&mut reader);
+    let table = AccountTable::read(&mut reader);
+    let known: Vec<_> = names::<AccountTable>().collect();
+    reader.finish(&known, |name| belongs(name, &[TOP, DELIVERY]));
+    table
+}
+
+fn defaults_of(mut reader: TableReader<'_, '_>) -> AccountTable {
+    refuse_token(&mut reader);
+    for name in ["user", "password"] {
+        if let Some(place) = reader.discard(name) {
+            let complaint = Complaint::Misplaced {
+                name: name.to_owned(),
+                table: "[defaults]".to_owned(),
+                hint: "every [account.NAME] has its own".to_owned(),
+            };
+            reader.complain(place.offset, complaint);
+        }
+    }
+    let table = AccountTable::read(&mut reader);
+    let known: Vec<_> = names::<AccountTable>()
+        .filter(|name| !["user", "password"].contains(name))
+        .collect();
+    reader.finish(&known, |name| belongs(name, &[TOP, DELIVERY]));
+    table
+}
+
+fn refuse_token(reader: &mut TableReader<'_, '_>) {
+    if let Some(place) = reader.discard("token") {
+        let what = "`token` (OAuth 2.0)".to_owned();
+        reader.complain(place.offset, Complaint::NotYet(what));
+    }
+}
+
+fn delivery_of(mut reader: TableReader<'_, '_>, place: Place) -> DeliveryTable {
+    let types = ["mda", "smtp", "maildir"];
+    let kind = match reader.take::<String>("type") {
+        Given::As(kind) => kind,
+        Given::Badly => return DeliveryTable::Unknown,
+        Given::Not => {
+            let complaint = Complaint::Missing {
+                name: "type",
+                table: reader.header().to_owned(),
+                hint: "give it type = \"mda\", \"smtp\" or \"maildir\"".to_owned(),
+            };
+            reader.complain(place.offset, complaint);
+            return DeliveryTable::Unknown;
+        }
+    };
+    let offset = kind.place.offset;
+    match kind.value.as_str() {
+        "mda" => DeliveryTable::Mda(read_delivery(reader)),
+        "smtp" => DeliveryTable::Smtp(read_delivery(reader)),
+        "maildir" => DeliveryTable::Maildir(read_delivery(reader)),
+        "lmtp" => {
+            let what = "type = \"lmtp\"".to_owned();
+            reader.complain(offset, Complaint::NotYet(what));
+            DeliveryTable::Unknown
+        }
+        other => {
+            let hint = nearest(other, types)
+                .map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+            let complaint = Complaint::Value {
+                name: "type".to_owned(),
+                why: format!("it is \"mda\", \"smtp\" or \"maildir\"{hint}"),
+            };
+            reader.complain(offset, complaint);
+            DeliveryTable::Unknown
+        }
+    }
+}
+
+fn read_delivery<T: Table>(mut reader: TableReader<'_, '_>) -> T {
+    let table = T::read(&mut reader);
+    let known: Vec<_> = names::<T>().chain(["type"]).collect();
+    reader.finish(&known, |name| {
+        belongs(name, &[MDA, SMTP, MAILDIR, TOP, ACCOUNT])
+    });
+    table
+}
+
+fn names<T: Table>() -> impl Iterator<Item = &'static str> {
+    T::SETTINGS.iter().map(|setting| setting.name)
+}
+
+/// Where a name belongs that does not belong here, looked for in the given places in order.
+fn belongs(name: &str, places: &[Home]) -> Option<String> {
+    let home = places.iter().find(|home| (home.has)(name))?;
+    Some(format!("it belongs {}", home.is))
+}
+
+/// A table that has settings of its own.
+#[derive(Clone, Copy)]
+struct Home {
+    is: &'static str,
+    has: fn(&str) -> bool,
+}
+
+fn has<T: Table>(name: &str) -> bool {
+    names::<T>().any(|known| known == name)
+}
+
+const TOP: Home = Home {
+    is: "in the main file, above its first [table]",
+    has: has::<TopTable>,
+};
+const ACCOUNT: Home = Home {
+    is: "in an [account.NAME], or in [defaults]",
+    has: has::<AccountTable>,
+};
+const DELIVERY: Home = Home {
+    is: "in a [delivery.NAME]",
+    has: |name| {
+        has::<MdaTable>(name)
+            || has::<SmtpTable>(name)
+            || has::<MaildirTable>(name)
+            || name == "type"
+    },
+};
+const MDA: Home = Home {
+    is: "in a delivery of type = \"mda\"",
+    has: has::<MdaTable>,
+};
+const SMTP: Home = Home {
+    is: "in a delivery of type = \"smtp\"",
+    has: has::<SmtpTable>,
+};
+const MAILDIR: Home = Home {
+    is: "in a delivery of type = \"maildir\"",
+    has: has::<MaildirTable>,
+};

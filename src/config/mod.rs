@@ -1,0 +1,150 @@
+//! What did the operator ask for? Two steps: parse the files into tables of settings, then resolve those into values
+//! without gaps.
+//!
+//! A [`Config`] is complete, checked, immutable, and cheap to compare: a reload is a difference of two. Nothing is done
+//! here: no secret is read, no host looked up, no folder made.
+//!
+//! Every setting is declared once, in `table/`, with its type, its default and its description; [`reference`] and the
+//! reading are both made from that.
+
+mod account;
+mod delivery;
+mod environment;
+mod error;
+mod file;
+mod nearest;
+mod reference;
+mod resolve;
+mod secret;
+mod secret_command;
+mod setting;
+mod source;
+mod table;
+mod value;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::mail::{AccountName, LogFormat, LogLevel};
+
+pub use account::{Account, Auth, ClientCertificate, Tls};
+pub use delivery::{Delivery, DeliveryKind, ExitVerdict, LineEnds, Maildir, Mda, Smtp, SmtpLogin};
+pub use environment::Environment;
+pub use error::{Complaint, ConfigError, ConfigErrors};
+pub use reference::reference;
+pub use secret::{SecretError, SecretSource};
+
+use file::Tables;
+use resolve::Resolver;
+use setting::Complaints;
+use source::Source;
+
+/// All that the operator asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Where mailferry keeps what it must not forget.
+    pub state_dir: PathBuf,
+    /// Maildrops polled at the same time.
+    pub max_sessions: usize,
+    /// Maildrops of one host polled at the same time.
+    pub max_sessions_per_host: usize,
+    /// Messages of one account offered or delivered and not yet recorded.
+    pub max_unrecorded: usize,
+    /// How long a message is gone before its record is forgotten.
+    pub forget_after: Duration,
+    /// How long deliveries under way may take at the end.
+    pub shutdown_timeout: Duration,
+    /// What is logged, and how.
+    pub log: Log,
+    /// The accounts by name, disabled ones included; never empty.
+    pub accounts: BTreeMap<AccountName, Account>,
+    /// The deliveries by name; every account's is among them.
+    pub deliveries: BTreeMap<String, Delivery>,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// The least important thing that is said.
+    pub level: LogLevel,
+    /// The form of a line.
+    pub format: LogFormat,
+}
+
+/// Reads the configuration file at `path` and `accounts.d/*.toml` beside it.
+///
+/// # Errors
+/// Everything that is wrong with all of the files, each with its file, line and column; never text of a secret, and
+/// never a line of a file, because the line may hold one.
+pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErrors> {
+    let mut errors = Vec::new();
+    let mut sources = Vec::new();
+    let mut tables = Tables::default();
+    let mut complaints = Complaints::new();
+    for path in std::iter::once(Ok(path.to_owned())).chain(drop_ins(path)) {
+        match path.and_then(|path| Source::read(&path)) {
+            Ok(source) => {
+                sources.push(source);
+                tables.add(&sources, &mut complaints);
+            }
+            Err(error) if sources.is_empty() => return Err(ConfigErrors::one(error)),
+            Err(error) => errors.push(error),
+        }
+    }
+    // With a file that could not be read, half of what would be found missing is in that file.
+    let whole = errors.is_empty()
+        && !complaints
+            .iter()
+            .any(|(_, c)| matches!(c, Complaint::Syntax(_)));
+    let config = whole
+        .then(|| Resolver::new(&sources, environment, &mut complaints).config(tables))
+        .flatten();
+    complaints.sort_by_key(|(place, _)| *place);
+    errors.extend(complaints.into_iter().map(|(place, complaint)| {
+        let source = &sources[place.source];
+        ConfigError::at(source.path(), source.position(place.offset), complaint)
+    }));
+    config.ok_or_else(|| ConfigErrors::of(errors, path))
+}
+
+/// The files of `accounts.d` beside the main file, by name. What begins with a dot or does not end in `.toml` is none of
+/// ours: editors leave such files.
+fn drop_ins(main: &Path) -> Vec<Result<PathBuf, ConfigError>> {
+    let folder = main.with_file_name("accounts.d");
+    let entries = match folder.read_dir() {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => return vec![Err(unreadable(&folder, &error))],
+    };
+    let mut files: Vec<_> = entries
+        .map(|entry| match entry {
+            Ok(entry) => Ok(folder.join(entry.file_name())),
+            Err(error) => Err(unreadable(&folder, &error)),
+        })
+        .filter(|file| match file {
+            Ok(path) => {
+                let hidden = path
+                    .file_name()
+                    .is_some_and(|n| n.as_encoded_bytes().starts_with(b"."));
+                !hidden && path.extension().is_some_and(|e| e == "toml")
+            }
+            Err(_) => true,
+        })
+        .collect();
+    files.sort_by_key(|file| file.as_ref().ok().cloned());
+    files
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
+    ConfigError::without_place(path, Complaint::Unreadable(error.to_string()))
+}
+
+/// The least time between polls of a host that is not this machine: OVH cuts a second login within a minute.
+const POLL_FLOOR: Duration = Duration::from_secs(60);
+
+/// The ports of POP3 over TLS (RFC 8314 section 3.2) and of POP3 (RFC 1939 section 3).
+const LOGIN_PORTS: (u16, u16) = (995, 110);
+
+/// The ports of submission over TLS (RFC 8314 section 3.3), of submission (RFC 6409) and of relaying (RFC 5321).
+const SUBMIT_PORTS: (u16, u16, u16) = (465, 587, 25);

@@ -1,0 +1,125 @@
+//! Did you mean? The known name nearest to one that was mistyped, or that a user of another program knows.
+
+/// The known name that is meant by `given`, if any is near.
+pub(super) fn nearest<'k>(
+    given: &str,
+    known: impl IntoIterator<Item = &'k str>,
+) -> Option<&'k str> {
+    let given = given.to_ascii_lowercase().replace('-', "_");
+    let known: Vec<&str> = known.into_iter().collect();
+    if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == given)
+        && let Some(found) = known.iter().find(|name| *name == ours)
+    {
+        return Some(found);
+    }
+    // A third of the letters may differ, and at least one: more is another word.
+    let far = |name: &str| (name.chars().count().max(given.chars().count()) / 3).max(1);
+    known
+        .into_iter()
+        .map(|name| (distance(&given, name), name))
+        .filter(|(edits, name)| *edits <= far(name))
+        .min_by_key(|(edits, _)| *edits)
+        .map(|(_, name)| name)
+}
+
+/// How many letters must be changed, added, removed or swapped with their neighbour (optimal string alignment).
+fn distance(a: &str, b: &str) -> usize {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut next = vec![i];
+        for j in 1..=b.len() {
+            let changed = row[j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut best = changed.min(row[j] + 1).min(next[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                best = best.min(before[j - 2] + 1);
+            }
+            next.push(best);
+        }
+        before = std::mem::replace(&mut row, next);
+    }
+    row[b.len()]
+}
+
+/// What fetchmail, getmail, mpop and fdm call it, and what we call it.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("account_name", "account"),
+    ("accounts", "account"),
+    ("cafile", "tls_ca_file"),
+    ("ca_file", "tls_ca_file"),
+    ("certificate", "tls_client_cert"),
+    ("check_interval", "poll_every"),
+    ("cmd", "command"),
+    ("daemon", "poll_every"),
+    ("default", "defaults"),
+    ("destination", "delivery"),
+    ("fetchlimit", "max_messages"),
+    ("fingerprint", "tls_fingerprint"),
+    ("folder", "path"),
+    ("hostname", "host"),
+    ("interval", "poll_every"),
+    ("is", "recipient"),
+    ("keep", "retention"),
+    ("limit", "max_message_size"),
+    ("login", "user"),
+    ("logging", "log"),
+    ("max_messages_per_session", "max_messages"),
+    ("pass", "password"),
+    ("passwordeval", "password"),
+    ("poll", "poll_every"),
+    ("poll_interval", "poll_every"),
+    ("program", "command"),
+    ("server", "host"),
+    ("ssl", "tls"),
+    ("sslcertfile", "tls_ca_file"),
+    ("sslfingerprint", "tls_fingerprint"),
+    ("sslproto", "tls"),
+    ("statedir", "state_dir"),
+    ("time_out", "timeout"),
+    ("tls_trust_file", "tls_ca_file"),
+    ("to", "recipient"),
+    ("username", "user"),
+    ("verbosity", "level"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KNOWN: [&str; 6] = [
+        "host",
+        "port",
+        "password",
+        "poll_every",
+        "tls",
+        "tls_ca_file",
+    ];
+
+    #[test]
+    fn a_typing_error_finds_its_word() {
+        for (typed, meant) in [
+            ("hots", "host"),
+            ("passwd", "password"),
+            ("pol_every", "poll_every"),
+            ("poll-every", "poll_every"),
+            ("TLS", "tls"),
+            ("tls_cafile", "tls_ca_file"),
+        ] {
+            assert_eq!(nearest(typed, KNOWN), Some(meant), "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_word_of_another_program_finds_ours() {
+        assert_eq!(nearest("interval", KNOWN), Some("poll_every"));
+        assert_eq!(nearest("server", KNOWN), Some("host"));
+        assert_eq!(nearest("server", ["path"]), None, "not where it is unknown");
+    }
+
+    #[test]
+    fn an_unlike_word_finds_nothing() {
+        assert_eq!(nearest("colour", KNOWN), None);
+        assert_eq!(nearest("", KNOWN), None);
+    }
+}

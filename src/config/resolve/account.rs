@@ -1,0 +1,230 @@
+//! Resolve accounts.
+
+use std::collections::BTreeMap;
+
+use crate::config::error::Complaint;
+use crate::config::file::DeliveryTable;
+use crate::config::nearest::nearest;
+use crate::config::resolve::{Header, Resolver, TlsSettings, chosen};
+use crate::config::setting::{Given, Table};
+use crate::config::source::{At, Place};
+use crate::config::table::AccountTable;
+use crate::config::value::{Address, Line, is_loopback};
+use crate::config::{Account, LOGIN_PORTS, POLL_FLOOR};
+use crate::mail::{AccountName, PollLimits, Recipient, TlsMode};
+
+type Deliveries = BTreeMap<String, At<DeliveryTable>>;
+
+impl Resolver<'_> {
+    /// Every account that could be resolved.
+    pub(super) fn accounts(
+        &mut self,
+        tables: BTreeMap<AccountName, At<AccountTable>>,
+        defaults: &AccountTable,
+        deliveries: &Deliveries,
+    ) -> BTreeMap<AccountName, Account> {
+        let mut accounts = BTreeMap::new();
+        let mut maildrops: BTreeMap<(String, String), Vec<(AccountName, u16, Place)>> =
+            BTreeMap::new();
+        for (name, At { value, place }) in tables {
+            let Some(account) = self.account(&name, value.over(defaults), place, deliveries) else {
+                continue;
+            };
+            if account.enabled {
+                let maildrop = (account.host.clone(), account.user.clone());
+                let others = maildrops.entry(maildrop).or_default();
+                if let Some((other, _, first)) = others
+                    .iter()
+                    .find(|(_, port, _)| same_server(*port, account.port))
+                {
+                    let complaint = Complaint::SameMaildrop {
+                        account: name.to_string(),
+                        other: other.to_string(),
+                        first: self.sources[first.source].spot(first.offset),
+                    };
+                    self.complain(place, complaint);
+                }
+                others.push((name.clone(), account.port, place));
+            }
+            accounts.insert(name, account);
+        }
+        accounts
+    }
+
+    fn account(
+        &mut self,
+        name: &AccountName,
+        table: AccountTable,
+        place: Place,
+        deliveries: &Deliveries,
+    ) -> Option<Account> {
+        let title = format!("[account.{name}]");
+        let header = Header {
+            name: &title,
+            place,
+        };
+        let enabled = self.need(&header, "enabled", table.enabled);
+        let host = self
+            .need(&header, "host", table.host)
+            .map(|host| host.into_string());
+        let user = self.need(&header, "user", table.user);
+        let password = self.need_at(&header, "password", table.password);
+        let password = password.map(|password| self.secret(password));
+        let mode = self.need_at(&header, "tls", table.tls);
+        let allowed = self.need(
+            &header,
+            "allow_cleartext_password",
+            table.allow_cleartext_password,
+        );
+        let auth = self.need(&header, "auth", table.auth);
+        let delivery = self.delivery_name(&header, table.delivery, deliveries);
+        let recipient = self.recipient(
+            &header,
+            name,
+            table.recipient,
+            delivery.as_deref(),
+            deliveries,
+        );
+        let retention = self.need(&header, "retention", table.retention);
+        let poll_every = self.need_at(&header, "poll_every", table.poll_every);
+        let message_octets_max = self.need(&header, "max_message_size", table.max_message_size);
+        let messages_max = self.need(&header, "max_messages", table.max_messages);
+        let octets_max = self.need(&header, "max_octets", table.max_octets);
+        let commit_every = self.need(&header, "commit_every", table.commit_every);
+        let pipelining = self.need(&header, "pipelining", table.pipelining);
+        let first_run = self.need(&header, "first_run", table.first_run);
+
+        let (host, mode) = (host?, mode?);
+        if chosen(&mode) == TlsMode::None && !allowed? {
+            let rule = "`tls` = \"none\" sends password and mail for everyone on the way to read. If that is what you \
+                        want, add `allow_cleartext_password = true`; else leave `tls` out";
+            self.complain(mode.place, Complaint::Conflict(rule.to_owned()));
+        }
+        let poll_every = poll_every?;
+        if poll_every.value.duration() < POLL_FLOOR && !is_loopback(&host) {
+            let rule = "`poll_every` is at least 60s: providers lock out who comes more often. Only this machine \
+                        itself may be polled more often";
+            self.complain(poll_every.place, Complaint::Conflict(rule.to_owned()));
+        }
+        let tls = TlsSettings {
+            mode: chosen(&mode),
+            ca_file: table.tls_ca_file,
+            fingerprint: table.tls_fingerprint,
+            server_name: table.tls_server_name,
+            client_cert: table.tls_client_cert,
+            client_key: table.tls_client_key,
+        };
+        Some(Account {
+            name: name.clone(),
+            enabled: enabled?,
+            port: match table.port {
+                Given::As(port) => port.value.0,
+                Given::Badly => return None,
+                Given::Not if tls.mode == TlsMode::Implicit => LOGIN_PORTS.0,
+                Given::Not => LOGIN_PORTS.1,
+            },
+            tls: self.tls(tls, &host),
+            host,
+            user: user?.0,
+            password: password?,
+            auth: auth?.0,
+            recipient: recipient?,
+            delivery: delivery?,
+            retention: retention?.0,
+            poll_every: poll_every.value.duration(),
+            limits: PollLimits {
+                message_octets_max: message_octets_max?.0,
+                messages_max: messages_max?.0,
+                octets_max: octets_max?.0,
+            },
+            commit_every: commit_every?.0,
+            pipelining: pipelining?,
+            first_run: first_run?.0,
+        })
+    }
+
+    fn delivery_name(
+        &mut self,
+        header: &Header<'_>,
+        given: Given<Line>,
+        deliveries: &Deliveries,
+    ) -> Option<String> {
+        let names = || deliveries.keys().map(String::as_str);
+        match given {
+            Given::Badly => None,
+            Given::As(At {
+                value: Line(name), ..
+            }) if deliveries.contains_key(&name) => Some(name),
+            Given::As(At {
+                value: Line(name),
+                place,
+            }) => {
+                let hint = match nearest(&name, names()) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => format!("add a table [delivery.{name}]"),
+                };
+                let why = format!("there is no delivery of that name; {hint}");
+                let name = "delivery".to_owned();
+                self.complain(place, Complaint::Value { name, why });
+                None
+            }
+            Given::Not => match (names().next(), deliveries.len()) {
+                (Some(only), 1) => Some(only.to_owned()),
+                (None, _) => {
+                    self.missing(
+                        header,
+                        "delivery",
+                        "and there is no [delivery.NAME] it could go to".to_owned(),
+                    );
+                    None
+                }
+                _ => {
+                    let known: Vec<_> = names().collect();
+                    let hint = format!("choose one of {}, here or in [defaults]", known.join(", "));
+                    self.missing(header, "delivery", hint);
+                    None
+                }
+            },
+        }
+    }
+
+    /// The recipient, or the account's name for a delivery that needs none.
+    fn recipient(
+        &mut self,
+        header: &Header<'_>,
+        name: &AccountName,
+        given: Given<Address>,
+        delivery: Option<&str>,
+        deliveries: &Deliveries,
+    ) -> Option<Recipient> {
+        match given {
+            Given::As(address) => Some(address.value.0),
+            Given::Badly => None,
+            Given::Not => {
+                let delivery = delivery?;
+                let needed = match deliveries.get(delivery).map(|table| &table.value) {
+                    Some(DeliveryTable::Smtp(_)) => true,
+                    Some(DeliveryTable::Mda(mda)) => mda
+                        .command
+                        .get()
+                        .is_some_and(|command| command.mentions("{recipient}")),
+                    _ => false,
+                };
+                if needed {
+                    let hint = format!("[delivery.{delivery}] has to know who gets the mail");
+                    self.missing(header, "recipient", hint);
+                    return None;
+                }
+                // Every account name is a recipient that is safe to print.
+                Recipient::new(name.as_str()).ok()
+            }
+        }
+    }
+}
+
+/// Whether two ports of one host lead to the same maildrops: the two ports of POP3 do. Other ports of one address are
+/// taken for different servers behind it, as with forwarded ports.
+fn same_server(one: u16, other: u16) -> bool {
+    let login = |port| port == LOGIN_PORTS.0 || port == LOGIN_PORTS.1;
+    one == other || (login(one) && login(other))
+}

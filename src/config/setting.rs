@@ -1,0 +1,250 @@
+//! One definition per setting: its name, type, default and description. The reference is made from them.
+
+use serde::de::DeserializeOwned;
+use toml::de::{DeTable, DeValue, ValueDeserializer};
+
+use crate::config::error::Complaint;
+use crate::config::nearest::nearest;
+use crate::config::source::{At, Place};
+
+/// What a reader of the reference needs to know of one setting.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Setting {
+    /// The key in the file.
+    pub(super) name: &'static str,
+    /// What it means, line by line.
+    pub(super) doc: &'static [&'static str],
+    /// What holds when it is not given.
+    pub(super) without: Without,
+}
+
+/// What holds when a setting is not given.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Without {
+    /// Nothing: it must be given. With an example.
+    Required(&'static str),
+    /// This value, in TOML. It is read by the same code as any other.
+    Default(&'static str),
+    /// What the first text says; the second is an example.
+    Otherwise(&'static str, &'static str),
+}
+
+/// Whether a setting was given.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Given<T> {
+    /// It was not.
+    #[default]
+    Not,
+    /// It was, but it cannot be read; that was complained about.
+    Badly,
+    /// It was, as this.
+    As(At<T>),
+}
+
+impl<T: Clone> Given<T> {
+    /// This, or the other where this was not given.
+    pub(super) fn or(self, other: &Self) -> Self {
+        match self {
+            Self::Not => other.clone(),
+            given => given,
+        }
+    }
+}
+
+impl<T> Given<T> {
+    /// A look at what was given.
+    pub(super) fn get(&self) -> Option<&T> {
+        match self {
+            Self::As(given) => Some(&given.value),
+            Self::Not | Self::Badly => None,
+        }
+    }
+
+    /// What was given, if it could be read.
+    pub(super) fn some(self) -> Option<At<T>> {
+        match self {
+            Self::As(value) => Some(value),
+            Self::Not | Self::Badly => None,
+        }
+    }
+}
+
+/// A table of settings.
+pub(super) trait Table: Sized {
+    /// Every setting the table may have.
+    const SETTINGS: &'static [Setting];
+
+    /// Takes every setting from a table of the file.
+    fn read(reader: &mut TableReader<'_, '_>) -> Self;
+
+    /// The settings of this table, and those of `under` where this one has none.
+    fn over(self, under: &Self) -> Self;
+
+    /// The defaults as TOML.
+    fn defaults() -> String {
+        let mut text = String::new();
+        for setting in Self::SETTINGS {
+            if let Without::Default(value) = setting.without {
+                text.push_str(&format!("{} = {value}\n", setting.name));
+            }
+        }
+        text
+    }
+}
+
+/// Declares a [`Table`]: each setting once, with the text of its documentation.
+macro_rules! settings {
+    (
+        $(#[doc = $about:literal])+
+        struct $table:ident {
+            $( $(#[doc = $doc:literal])+ $name:ident: $value:ty = $without:expr, )+
+        }
+    ) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, Default)]
+        pub(in crate::config) struct $table {
+            $( $(#[doc = $doc])+ pub(in crate::config) $name: Given<$value>, )+
+        }
+
+        impl Table for $table {
+            const SETTINGS: &'static [Setting] = &[
+                $( Setting { name: stringify!($name), doc: &[$($doc),+], without: $without }, )+
+            ];
+
+            fn read(reader: &mut TableReader<'_, '_>) -> Self {
+                Self { $( $name: reader.take(stringify!($name)), )+ }
+            }
+
+            fn over(self, under: &Self) -> Self {
+                Self { $( $name: self.$name.or(&under.$name), )+ }
+            }
+        }
+    };
+}
+pub(super) use settings;
+
+/// What was found wrong, and where.
+pub(super) type Complaints = Vec<(Place, Complaint)>;
+
+/// Takes settings out of one table of a file, and complains about what is left.
+pub(super) struct TableReader<'r, 'i> {
+    table: DeTable<'i>,
+    header: String,
+    source: usize,
+    complaints: &'r mut Complaints,
+}
+
+impl<'r, 'i> TableReader<'r, 'i> {
+    /// Reads `table`, which people know as `header`, of one source.
+    pub(super) fn new(
+        table: DeTable<'i>,
+        header: impl Into<String>,
+        source: usize,
+        complaints: &'r mut Complaints,
+    ) -> Self {
+        Self {
+            table,
+            header: header.into(),
+            source,
+            complaints,
+        }
+    }
+
+    /// Takes one setting.
+    pub(super) fn take<T: DeserializeOwned>(&mut self, name: &str) -> Given<T> {
+        let Some((key, value)) = self.table.remove_entry(name) else {
+            return Given::Not;
+        };
+        let (at_key, at_value) = (key.span().start, value.span().start);
+        match T::deserialize(ValueDeserializer::from(value)) {
+            Ok(value) => Given::As(At {
+                value,
+                place: self.place(at_key),
+            }),
+            Err(error) => {
+                let offset = error
+                    .span()
+                    .map_or(at_value, |span| span.start.max(at_value));
+                let complaint = Complaint::Value {
+                    name: name.to_owned(),
+                    why: error.message().to_owned(),
+                };
+                self.complain(offset, complaint);
+                Given::Badly
+            }
+        }
+    }
+
+    /// Takes one table inside this one, with the offset of its header.
+    pub(super) fn take_table(&mut self, name: &str) -> Option<(DeTable<'i>, usize)> {
+        let (key, value) = self.table.remove_entry(name)?;
+        let offset = key.span().start;
+        match value.into_inner() {
+            DeValue::Table(table) => Some((table, offset)),
+            _ => {
+                let complaint = Complaint::Value {
+                    name: name.to_owned(),
+                    why: format!("it is a table: write [{name}] on a line of its own"),
+                };
+                self.complain(offset, complaint);
+                None
+            }
+        }
+    }
+
+    /// Whether something of that name is left; it is no longer unknown then.
+    pub(super) fn discard(&mut self, name: &str) -> Option<Place> {
+        let (key, _) = self.table.remove_entry(name)?;
+        Some(self.place(key.span().start))
+    }
+
+    /// The table as people know it.
+    pub(super) fn header(&self) -> &str {
+        &self.header
+    }
+
+    /// Says what is wrong at a place of this file.
+    pub(super) fn complain(&mut self, offset: usize, complaint: Complaint) {
+        self.complaints.push((self.place(offset), complaint));
+    }
+
+    /// Complains about what nobody took. `known` are the names that could stand here, and `elsewhere` says where a
+    /// name belongs that is known, but not here.
+    pub(super) fn finish(self, known: &[&'static str], elsewhere: impl Fn(&str) -> Option<String>) {
+        for (key, value) in self.table {
+            let (offset, name) = (key.span().start, key.into_inner());
+            let table = self.header.clone();
+            let complaint = if let Some(hint) = elsewhere(&name) {
+                Complaint::Misplaced {
+                    name: name.into_owned(),
+                    table,
+                    hint,
+                }
+            } else {
+                let near = nearest(&name, known.iter().copied());
+                Complaint::Unknown {
+                    what: if value.get_ref().is_table() {
+                        "table"
+                    } else {
+                        "setting"
+                    },
+                    hint: near.map_or_else(String::new, |near| format!("did you mean `{near}`?")),
+                    name: name.into_owned(),
+                    table,
+                }
+            };
+            let place = Place {
+                source: self.source,
+                offset,
+            };
+            self.complaints.push((place, complaint));
+        }
+    }
+
+    fn place(&self, offset: usize) -> Place {
+        Place {
+            source: self.source,
+            offset,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The name or address of a server.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+
+/// A host: a name in lower case without trailing dot, or an address without brackets.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub(in crate::config) struct HostName(String);
+
+impl HostName {
+    pub(in crate::config) fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl TryFrom<String> for HostName {
+    type Error = &'static str;
+
+    /// The text itself is never part of the complaint: people paste URLs with passwords.
+    fn try_from(given: String) -> Result<Self, Self::Error> {
+        if given.contains("://") || given.contains(['/', '@']) {
+            return Err("this looks like a URL; write only the name of the host");
+        }
+        if given.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err("a host holds no blanks or control characters");
+        }
+        if !given.is_ascii() {
+            return Err("write the name in its ASCII form, which begins with \"xn--\"");
+        }
+        let bare = given.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = bare.parse::<IpAddr>() {
+            return Ok(Self(address.to_string()));
+        }
+        if given.contains(':') {
+            return Err("write the port as a setting of its own: port = 995");
+        }
+        let name = given.strip_suffix('.').unwrap_or(&given);
+        let label = |label: &str| {
+            (1..=63).contains(&label.len())
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        };
+        if name.len() > 253 || !name.split('.').all(label) {
+            return Err("this is neither the name nor the address of a host");
+        }
+        Ok(Self(name.to_ascii_lowercase()))
+    }
+}
+
+/// Whether a host (as [`HostName`] leaves it) is this machine, going by its name alone (RFC 6761 section 6.3).
+pub(in crate::config) fn is_loopback(host: &str) -> bool {
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V6(address)) => address.to_canonical().is_loopback(),
+        Ok(address) => address.is_loopback(),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn host(given: &str) -> Result<String, &'static str> {
+        HostName::try_from(given.to_owned()).map(HostName::into_string)
+    }
+
+    #[test]
+    fn one_host_has_one_spelling() {
+        for (given, kept) in [
+            ("POP.Example.ORG.", "pop.example.org"),
+            ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+            ("mail_1", "mail_1"),
+            ("192.0.2.1", "192.0.2.1"),
+            ("[2001:DB8::1]", "2001:db8::1"),
+            ("2001:db8:0::1", "2001:db8::1"),
+        ] {
+            assert_eq!(host(given).as_deref(), Ok(kept), "{given}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_is_refused_without_repeating_it() {
+        for (given, about) in [
+            ("pops://jane:hunter2@pop.example.org", "URL"),
+            ("jane:hunter2@pop.example.org", "URL"),
+            ("pop.example.org:995", "port = 995"),
+            ("pop.example.org\r\nQUIT", "blanks"),
+            ("pop example", "blanks"),
+            ("b\u{fc}cher.example", "xn--"),
+            ("", "neither"),
+            ("a..b", "neither"),
+            (".", "neither"),
+            (&"x".repeat(64), "neither"),
+        ] {
+            let complaint = host(given).unwrap_err();
+            assert!(complaint.contains(about), "{given}: {complaint}");
+            assert!(!complaint.contains("hunter2"));
+        }
+    }
+
+    #[test]
+    fn loopback_is_told_by_name() {
+        for own in [
+            "localhost",
+            "a.localhost",
+            "127.0.0.1",
+            "127.9.9.9",
+            "::1",
+            "::ffff:127.0.0.1",
+        ] {
+            assert!(is_loopback(own), "{own}");
+        }
+        for other in [
+            "localhost.example.org",
+            "10.0.0.1",
+            "pop.example.org",
+            "::2",
+        ] {
+            assert!(!is_loopback(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Several of something: fingerprints, exit codes.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::config::ExitVerdict;
+use crate::config::value::text::OneOrMany;
+use crate::config::value::word::Word;
+use crate::mail::Digest;
+use crate::mail::text::Shown;
+
+/// One SHA-256 in hexadecimal, or a list of them.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "OneOrMany")]
+pub(in crate::config) struct Fingerprints(pub(in crate::config) Vec<Digest>);
+
+/// What exit codes mean, by code: `{ "77" = "transient" }`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "BTreeMap<String, Word<ExitVerdict>>")]
+pub(in crate::config) struct ExitCodes(pub(in crate::config) BTreeMap<i32, ExitVerdict>);
+
+impl TryFrom<OneOrMany> for Fingerprints {
+    type Error = String;
+
+    fn try_from(given: OneOrMany) -> Result<Self, String> {
+        let texts = match given {
+            OneOrMany::One(text) => vec![text],
+            OneOrMany::Many(texts) => texts,
+        };
+        if texts.is_empty() {
+            return Err("the list is empty: leave the setting out".to_owned());
+        }
+        let digests = texts.iter().map(|text| {
+            fingerprint(text).ok_or_else(|| {
+                format!(
+                    "\"{}\" is not the SHA-256 of a certificate: 64 hexadecimal digits, with or without colons. \
+                     `openssl x509 -in CERT -noout -fingerprint -sha256` prints it",
+                    Shown::new(text)
+                )
+            })
+        });
+        Ok(Self(digests.collect::<Result<_, _>>()?))
+    }
+}
+
+fn fingerprint(text: &str) -> Option<Digest> {
+    // openssl prints "sha256 Fingerprint=AA:BB:..."; people paste the whole line.
+    let digits = text.rsplit('=').next().unwrap_or(text);
+    Digest::from_hex(&digits.trim().replace(':', ""))
+}
+
+impl TryFrom<BTreeMap<String, Word<ExitVerdict>>> for ExitCodes {
+    type Error = String;
+
+    fn try_from(given: BTreeMap<String, Word<ExitVerdict>>) -> Result<Self, String> {
+        let mut codes = BTreeMap::new();
+        for (text, Word(verdict)) in given {
+            let code = text.parse::<u8>();
+            let code = code
+                .map_err(|_| format!("\"{}\" is not an exit code, 1 to 255", Shown::new(&text)))?;
+            if code == 0 {
+                return Err("exit code 0 always means accepted".to_owned());
+            }
+            codes.insert(i32::from(code), verdict);
+        }
+        Ok(Self(codes))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::config::value::testing::{complaint, read};
+
+    #[test]
+    fn fingerprints_come_with_or_without_colons_one_or_several() {
+        let plain = "0123456789abcdef".repeat(4);
+        let upper = plain.to_uppercase();
+        let pairs: Vec<&str> = (0..32).map(|i| &upper[2 * i..2 * i + 2]).collect();
+        let colons = pairs.join(":");
+        let given = format!("[\"{plain}\", \"{colons}\", \"sha256 Fingerprint={colons}\"]");
+        let digest = Digest::from_hex(&plain).unwrap();
+        assert_eq!(read::<Fingerprints>(&given).unwrap().0, [digest; 3]);
+        assert_eq!(
+            read::<Fingerprints>(&format!("\"{plain}\"")).unwrap().0,
+            [digest]
+        );
+    }
+
+    #[test]
+    fn an_md5_fingerprint_is_refused_with_the_command_that_prints_the_right_one() {
+        let md5 = ["AB"; 16].join(":");
+        assert!(complaint::<Fingerprints>(&format!("\"{md5}\"")).contains("openssl x509"));
+        assert!(complaint::<Fingerprints>("[]").contains("empty"));
+    }
+
+    #[test]
+    fn exit_codes_are_numbers_that_mean_a_word() {
+        let codes = read::<ExitCodes>(r#"{ "77" = "transient", 99 = "accepted" }"#).unwrap();
+        assert_eq!(codes.0[&77], ExitVerdict::Transient);
+        assert_eq!(codes.0[&99], ExitVerdict::Accepted);
+        assert!(complaint::<ExitCodes>(r#"{ "300" = "transient" }"#).contains("300"));
+        assert!(complaint::<ExitCodes>(r#"{ "0" = "transient" }"#).contains("always"));
+        assert!(complaint::<ExitCodes>(r#"{ "77" = "later" }"#).contains("\"transient\""));
+    }
+}

@@ -1,0 +1,33 @@
+//! The kinds of value a setting can have. Each says itself what it expected.
+
+mod host;
+mod list;
+mod number;
+mod period;
+mod text;
+mod word;
+
+pub(super) use host::{HostName, is_loopback};
+pub(super) use list::{ExitCodes, Fingerprints};
+pub(super) use number::{Count, CountOr, Octets, OctetsOr, Port};
+pub(super) use period::{Keeping, Period};
+pub(super) use text::{Address, Command, FilePath, Line};
+pub(super) use word::Word;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod testing {
+    //! Reads one value as a file would give it.
+
+    use serde::de::DeserializeOwned;
+    use toml::de::ValueDeserializer;
+
+    pub(in crate::config) fn read<T: DeserializeOwned>(text: &str) -> Result<T, String> {
+        let value = ValueDeserializer::parse(text).unwrap();
+        T::deserialize(value).map_err(|error| error.message().to_owned())
+    }
+
+    pub(in crate::config) fn complaint<T: DeserializeOwned>(text: &str) -> String {
+        read::<T>(text).err().unwrap()
+    }
+}
