@@ -51,6 +51,9 @@ pub const SPOOL_RESERVATION_OCTETS_MIN: usize = 64 * 1024;
 /// How much of a message is searched for its header.
 pub const HEADER_OCTETS_MAX: usize = 256 * 1024;
 
+/// Messages that one sync of a Maildir makes durable: each keeps a descriptor open until then.
+pub const MAILDIR_BATCH_MESSAGES_MAX: usize = 128;
+
 /// Output of an MDA that is kept for the log; the rest is read and dropped.
 pub const MDA_OUTPUT_OCTETS_MAX: usize = 4 * 1024;
 

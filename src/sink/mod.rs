@@ -5,6 +5,7 @@
 
 mod delivery;
 mod line_ends;
+pub mod maildir;
 pub mod mda;
 mod outcome;
 pub mod render;

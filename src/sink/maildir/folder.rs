@@ -1,0 +1,378 @@
+//! A Maildir on disk: tmp, durable, renamed into new.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rustix::fs::OFlags;
+
+/// A Maildir's folder. Everything here may block.
+///
+/// It is named by path each time, not held open: when an operator moves a mailbox away and puts another in its place,
+/// the next message goes to the one that bears the name.
+#[derive(Clone, Debug)]
+pub(in crate::sink) struct Folder {
+    root: PathBuf,
+}
+
+/// A message in `tmp` that is not durable yet. Dropping it takes the file away.
+pub(in crate::sink) struct Written {
+    file: File,
+    path: PathBuf,
+    name: String,
+    published: bool,
+}
+
+/// Why a Maildir cannot take a message.
+#[derive(Debug, thiserror::Error)]
+pub enum MaildirError {
+    /// The folder is not there and neither is the one it would be in.
+    #[error("there is no folder {folder} to make the Maildir {path} in: make it, or mount what belongs there", folder = .path.parent().unwrap_or(.path).display(), path = .path.display())]
+    NoParent {
+        /// The Maildir.
+        path: PathBuf,
+    },
+    /// The folder holds other things and neither `tmp`, `new` nor `cur`.
+    #[error("{path} is in use and is no Maildir: choose another path, or make tmp, new and cur in it", path = .path.display())]
+    NoMaildir {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The system refused something.
+    #[error("cannot {what} {path}: {source}. Is the disk full, or the owner wrong?", path = .path.display())]
+    Disk {
+        /// What was tried.
+        what: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl MaildirError {
+    /// The stable name of the error.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoParent { .. } => "maildir_missing",
+            Self::NoMaildir { .. } => "maildir_foreign",
+            Self::Disk { .. } => "maildir_disk",
+        }
+    }
+}
+
+impl Folder {
+    /// The Maildir at a path.
+    pub(in crate::sink) fn new(root: &Path) -> Self {
+        Self {
+            root: root.to_owned(),
+        }
+    }
+
+    /// Makes the folder if its parent exists, and what is missing of the three inside.
+    pub(in crate::sink) fn make(&self) -> Result<(), MaildirError> {
+        let missing: Vec<PathBuf> = ["tmp", "new", "cur"]
+            .map(|part| self.root.join(part))
+            .into_iter()
+            .filter(|part| !part.is_dir())
+            .collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let path = self.root.clone();
+        match fs::read_dir(&self.root) {
+            Ok(listing) => {
+                if missing.len() == 3 && holds_anything(listing) {
+                    return Err(MaildirError::NoMaildir { path });
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let parent = self.root.parent().filter(|parent| parent.is_dir());
+                let parent = parent.ok_or(MaildirError::NoParent { path })?;
+                make_folder(&self.root)?;
+                sync_folder(parent)?;
+            }
+            Err(error) => return Err(disk("read", &self.root)(error)),
+        }
+        missing.iter().try_for_each(|part| make_folder(part))?;
+        sync_folder(&self.root)
+    }
+
+    /// Takes away what crashed deliveries left in `tmp`. Maildir's own rule: nothing there is alive after 36 hours.
+    pub(in crate::sink) fn sweep(&self) {
+        let Ok(listing) = fs::read_dir(self.root.join("tmp")) else {
+            return;
+        };
+        for entry in listing.flatten() {
+            let modified = entry.metadata().ok().filter(fs::Metadata::is_file);
+            let age = modified.and_then(|file| file.modified().ok()?.elapsed().ok());
+            if age.is_some_and(|age| age > TMP_LIFETIME) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// Writes a message to `tmp`; `fill` gives its size, which becomes part of the name if `sized`.
+    pub(in crate::sink) fn write(
+        &self,
+        name: String,
+        sized: bool,
+        fill: impl FnOnce(&mut File) -> io::Result<u64>,
+    ) -> Result<Written, MaildirError> {
+        let path = self.root.join("tmp").join(&name);
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .custom_flags(NO_FOLLOW)
+            .open(&path)
+            .map_err(disk("create", &path))?;
+        let mut written = Written {
+            file,
+            path,
+            name,
+            published: false,
+        };
+        let octets = fill(&mut written.file).map_err(disk("write", &written.path))?;
+        if sized {
+            written.name.push_str(&format!(",S={octets}"));
+        }
+        Ok(written)
+    }
+
+    /// Makes messages durable and visible, in their order; when this returns, a power cut cannot take them back.
+    pub(in crate::sink) fn publish(
+        &self,
+        batch: Vec<Written>,
+    ) -> Vec<Result<String, MaildirError>> {
+        let durable = sync_all(&batch);
+        let mut published: Vec<Result<String, MaildirError>> = Vec::with_capacity(batch.len());
+        let new = self.root.join("new");
+        for (mut written, durable) in batch.into_iter().zip(durable) {
+            let renamed = durable.map_err(disk("sync", &written.path)).and_then(|()| {
+                let to = new.join(&written.name);
+                fs::rename(&written.path, &to).map_err(disk("rename into", &to))
+            });
+            written.published = renamed.is_ok();
+            published.push(renamed.map(|()| std::mem::take(&mut written.name)));
+        }
+        if let Err(MaildirError::Disk { source, .. }) = sync_folder(&new) {
+            // They are there to see and may be gone after a power cut: not delivered.
+            let again = || io::Error::new(source.kind(), source.to_string());
+            let lost = |_| Err(disk("sync", &new)(again()));
+            return published
+                .into_iter()
+                .map(|done| done.and_then(lost))
+                .collect();
+        }
+        published
+    }
+
+    /// Where the messages that nobody has looked at yet are.
+    pub(in crate::sink) fn root(&self) -> &Path {
+        &self.root
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        if !self.published {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// One answer for each file. One call makes a whole batch durable, where the system's answer to it can be trusted;
+/// otherwise the files are synced one by one.
+fn sync_all(batch: &[Written]) -> Vec<io::Result<()>> {
+    if let [first, _, ..] = batch
+        && *SYNCFS_TELLS
+        && rustix::fs::syncfs(&first.file).is_ok()
+    {
+        return batch.iter().map(|_| Ok(())).collect();
+    }
+    batch
+        .iter()
+        .map(|written| written.file.sync_all())
+        .collect()
+}
+
+/// Whether `syncfs` reports what could not be written: since Linux 5.8; before, it always said yes.
+static SYNCFS_TELLS: LazyLock<bool> = LazyLock::new(|| {
+    let system = rustix::system::uname();
+    let release = system.release().to_str().unwrap_or_default();
+    at_least_5_8(release)
+});
+
+fn at_least_5_8(release: &str) -> bool {
+    let mut numbers = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|number| number.parse().unwrap_or(0));
+    let major: u32 = numbers.next().unwrap_or(0);
+    let minor: u32 = numbers.next().unwrap_or(0);
+    (major, minor) >= (5, 8)
+}
+
+/// Makes the names in a folder durable.
+pub(in crate::sink) fn sync_folder(path: &Path) -> Result<(), MaildirError> {
+    let synced = File::open(path).and_then(|folder| folder.sync_all());
+    synced.map_err(disk("sync", path))
+}
+
+fn make_folder(path: &Path) -> Result<(), MaildirError> {
+    match fs::DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made.map_err(disk("make", path)),
+    }
+}
+
+/// Whether there is more in a folder than what a fresh file system or an operator's shell leaves.
+fn holds_anything(listing: fs::ReadDir) -> bool {
+    listing.flatten().any(|entry| {
+        let name = entry.file_name();
+        name != "lost+found" && !name.as_encoded_bytes().starts_with(b".")
+    })
+}
+
+pub(in crate::sink) fn disk(
+    what: &'static str,
+    path: &Path,
+) -> impl FnOnce(io::Error) -> MaildirError {
+    let path = path.to_owned();
+    move |source| MaildirError::Disk { what, path, source }
+}
+
+/// A name that no other file of any Maildir has: time, process, count, chance and host, as the convention asks.
+pub(in crate::sink) fn unique_name() -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    format!(
+        "{}.M{:06}P{}Q{}R{:016x}.{}",
+        now.as_secs(),
+        now.subsec_micros(),
+        std::process::id(),
+        COUNT.fetch_add(1, Ordering::Relaxed),
+        // In a container every agent is process 1 of a host that has its predecessor's name.
+        fastrand::u64(..),
+        *HOST
+    )
+}
+
+static HOST: LazyLock<String> = LazyLock::new(|| {
+    let system = rustix::system::uname();
+    host_part(&system.nodename().to_string_lossy())
+});
+
+/// A host name without what a file name or Maildir's own marks would be confused by.
+fn host_part(name: &str) -> String {
+    let harmless = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    let name: String = name.chars().filter(|&c| harmless(c)).take(64).collect();
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
+}
+
+const TMP_LIFETIME: Duration = Duration::from_secs(36 * 3600);
+
+const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits() as i32;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    #[test]
+    fn syncfs_is_believed_from_linux_5_8_on() {
+        for (release, tells) in [
+            ("6.18.44-fc-v657", true),
+            ("5.8.0-rc1", true),
+            ("5.10.0-13-amd64", true),
+            ("5.4.0", false),
+            ("4.18.0-553.el8_10.x86_64", false),
+            ("", false),
+        ] {
+            assert_eq!(at_least_5_8(release), tells, "{release}");
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_plain() {
+        let names: std::collections::HashSet<String> = (0..1000).map(|_| unique_name()).collect();
+        assert_eq!(names.len(), 1000);
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_".contains(c);
+        assert!(
+            names
+                .iter()
+                .all(|name| name.chars().all(plain) && name.len() < 200)
+        );
+        assert_eq!(host_part("a/b:c,d\u{e4}.lan"), "abcd.lan");
+        assert_eq!(host_part("///"), "localhost");
+    }
+
+    #[test]
+    fn what_is_not_published_is_taken_away_and_what_is_old_is_swept() {
+        let directory = tempfile::tempdir().unwrap();
+        let folder = Folder::new(&directory.path().join("Maildir"));
+        folder.make().unwrap();
+        let tmp = folder.root().join("tmp");
+        let count = || fs::read_dir(&tmp).unwrap().count();
+        let written = folder.write(unique_name(), true, |file| file.write_all(b"x").map(|()| 1));
+        assert_eq!(count(), 1);
+        drop(written);
+        assert_eq!(count(), 0);
+        let failed = folder.write(unique_name(), true, |_| Err(io::Error::other("no")));
+        assert!(failed.is_err_and(|error| error.code() == "maildir_disk"));
+        assert_eq!(count(), 0);
+
+        for (name, hours) in [("old", 37), ("young", 35)] {
+            let file = File::create(tmp.join(name)).unwrap();
+            file.set_modified(SystemTime::now() - Duration::from_secs(hours * 3600))
+                .unwrap();
+        }
+        folder.sweep();
+        assert!(!tmp.join("old").exists() && tmp.join("young").exists());
+    }
+
+    #[test]
+    fn a_folder_is_made_where_it_belongs_and_nowhere_else() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let maildir = directory.path().join("Maildir");
+        Folder::new(&maildir).make().unwrap();
+        for part in ["", "tmp", "new", "cur"] {
+            let mode = fs::metadata(maildir.join(part))
+                .unwrap()
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o700, "{part}");
+        }
+        fs::remove_dir(maildir.join("tmp")).unwrap();
+        Folder::new(&maildir).make().unwrap();
+        assert!(maildir.join("tmp").is_dir());
+
+        let orphan = Folder::new(&directory.path().join("no/Maildir"))
+            .make()
+            .unwrap_err();
+        assert_eq!(orphan.code(), "maildir_missing");
+        let home = directory.path().join("home");
+        fs::create_dir(&home).unwrap();
+        fs::create_dir(home.join("lost+found")).unwrap();
+        Folder::new(&home).make().unwrap();
+        let full = directory.path().join("full");
+        fs::create_dir_all(full.join("documents")).unwrap();
+        assert_eq!(
+            Folder::new(&full).make().unwrap_err().code(),
+            "maildir_foreign"
+        );
+        assert!(!full.join("new").exists());
+    }
+}

@@ -1,0 +1,163 @@
+//! A Maildir has a message durably or not at all.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use mailferry::mail::{Envelope, Recipient};
+use mailferry::sink::maildir::Maildir;
+use mailferry::sink::{Fault, Outcome, Refusal, Sink};
+
+use crate::support::mail::{RECEIVED, envelope, message, message_named};
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let listing = std::fs::read_dir(folder).unwrap();
+    listing.map(|entry| entry.unwrap().path()).collect()
+}
+
+async fn offer(maildir: &Maildir, octets: &[u8]) -> Result<String, Refusal> {
+    let message = message(&std::env::temp_dir(), octets).await;
+    let mut outcomes = maildir
+        .offer(&envelope("s@x", "jane@home.lan"), &message)
+        .await;
+    assert_eq!(outcomes.len(), 1);
+    match outcomes.remove(0) {
+        Outcome::Accepted(words) => Ok(words),
+        Outcome::Refused(refusal) => Err(refusal),
+    }
+}
+
+#[tokio::test]
+async fn a_message_arrives_whole_private_and_under_a_name_that_tells_its_size() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("Maildir");
+    let maildir = Maildir::new(&path);
+    for octets in [
+        &b"Subject: x\r\n\r\nbare \r and \n, \0, \xFF\r\n"[..],
+        &b"0123456789abcdef\r\n".repeat(40_000),
+    ] {
+        let words = offer(&maildir, octets).await.unwrap();
+        let file = path.join(words.strip_prefix("stored as ").unwrap());
+        let stored = std::fs::read(&file).unwrap();
+        let separator = if octets.starts_with(b"Subject") {
+            ""
+        } else {
+            "\n"
+        };
+        let mut expected = format!("Return-Path: <s@x>\n{RECEIVED}{separator}").into_bytes();
+        for line in octets.split_inclusive(|&b| b == b'\n') {
+            match line.strip_suffix(b"\r\n") {
+                Some(line) => expected.extend([line, b"\n"].concat()),
+                None => expected.extend(line),
+            }
+        }
+        assert!(stored == expected);
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert_eq!(name.split_once(",S=").unwrap().1, stored.len().to_string());
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    assert_eq!(files(&path.join("tmp")), Vec::<PathBuf>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_offers_at_once_arrive_each_once_and_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("Maildir");
+    let maildir = Maildir::new(&path);
+    let mut messages = Vec::new();
+    for number in 0..500 {
+        let octets = format!("Subject: {number}\r\n\r\n");
+        messages.push(message_named(directory.path(), octets.as_bytes(), b"1").await);
+    }
+    let envelope = envelope("s@x", "jane");
+    let offers = messages
+        .iter()
+        .map(|message| maildir.offer(&envelope, message));
+    let outcomes = futures_util::future::join_all(offers).await;
+    let mut names = Vec::new();
+    for (number, outcome) in outcomes.iter().enumerate() {
+        let [Outcome::Accepted(words)] = &outcome[..] else {
+            panic!("{outcome:?}");
+        };
+        let name = words.strip_prefix("stored as new/").unwrap();
+        let text = std::fs::read_to_string(path.join("new").join(name)).unwrap();
+        assert!(text.ends_with(&format!("Subject: {number}\n\n")));
+        let count = name.split_once('Q').unwrap().1.split_once('R').unwrap().0;
+        names.push(count.parse::<u64>().unwrap());
+    }
+    assert!(
+        names.is_sorted(),
+        "names are given in the order of the offers"
+    );
+    assert_eq!(files(&path.join("new")).len(), 500);
+}
+
+#[tokio::test]
+async fn a_maildir_without_parent_takes_nothing_until_there_is_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("mount/Maildir");
+    let maildir = Maildir::new(&path);
+    let ready = maildir.ready().await.unwrap_err();
+    let said = offer(&maildir, b"").await.unwrap_err();
+    for refusal in [ready, said] {
+        assert_eq!(
+            (refusal.fault, refusal.code),
+            (Fault::Destination, "maildir_missing")
+        );
+    }
+    std::fs::create_dir(directory.path().join("mount")).unwrap();
+    assert_eq!(maildir.ready().await, Ok(()));
+    offer(&maildir, b"").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_maildir_that_is_moved_away_is_made_anew() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("Maildir");
+    let maildir = Maildir::new(&path);
+    offer(&maildir, b"").await.unwrap();
+    std::fs::rename(&path, directory.path().join("old")).unwrap();
+    offer(&maildir, b"").await.unwrap();
+    assert_eq!(files(&path.join("new")).len(), 1);
+    assert_eq!(files(&directory.path().join("old/new")).len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_written_or_renamed_is_refused_and_leaves_nothing() {
+    for broken in ["tmp", "new"] {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("Maildir");
+        let maildir = Maildir::new(&path);
+        maildir.ready().await.unwrap();
+        std::fs::remove_dir(path.join(broken)).unwrap();
+        std::fs::write(path.join(broken), "").unwrap();
+        let said = offer(&maildir, b"").await.unwrap_err();
+        assert_eq!(
+            (said.fault, said.code),
+            (Fault::Destination, "maildir_disk"),
+            "{broken}"
+        );
+        assert!(said.words.contains(path.to_str().unwrap()));
+        let whole = if broken == "tmp" { "new" } else { "tmp" };
+        assert_eq!(files(&path.join(whole)), Vec::<PathBuf>::new());
+    }
+}
+
+#[tokio::test]
+async fn all_recipients_share_one_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let maildir = Maildir::new(&directory.path().join("Maildir"));
+    let message = message(directory.path(), b"").await;
+    let recipients = ["jane", "joe"]
+        .map(|name| Recipient::new(name).unwrap())
+        .into();
+    let envelope = Envelope {
+        recipients,
+        ..envelope("", "jane")
+    };
+    let outcomes = maildir.offer(&envelope, &message).await;
+    assert!(matches!(
+        outcomes[..],
+        [Outcome::Accepted(_), Outcome::Accepted(_)]
+    ));
+    assert_eq!(files(&directory.path().join("Maildir/new")).len(), 1);
+}
