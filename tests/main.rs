@@ -3,5 +3,6 @@
 
 mod maildir;
 mod mda;
+mod quarantine;
 mod store;
 mod support;

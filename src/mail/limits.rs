@@ -54,6 +54,9 @@ pub const HEADER_OCTETS_MAX: usize = 256 * 1024;
 /// Messages that one sync of a Maildir makes durable: each keeps a descriptor open until then.
 pub const MAILDIR_BATCH_MESSAGES_MAX: usize = 128;
 
+/// The label of a message in the quarantine: room for 1,900 recipients of the longest kind.
+pub const QUARANTINE_LABEL_OCTETS_MAX: u64 = 1024 * 1024;
+
 /// Output of an MDA that is kept for the log; the rest is read and dropped.
 pub const MDA_OUTPUT_OCTETS_MAX: usize = 4 * 1024;
 

@@ -8,6 +8,7 @@ mod line_ends;
 pub mod maildir;
 pub mod mda;
 mod outcome;
+pub mod quarantine;
 pub mod render;
 pub mod trace;
 

@@ -19,7 +19,8 @@ use crate::sink::{Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
 pub use folder::MaildirError;
-use folder::{Folder, Written, unique_name};
+pub(super) use folder::{Folder, disk, sync_folder};
+use folder::{Written, unique_name};
 
 /// A sink that stores messages in one Maildir, in the order in which they were offered. All recipients of an offer
 /// share one file.

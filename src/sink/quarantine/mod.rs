@@ -1,0 +1,309 @@
+//! Where messages wait that no sink takes, or that no server shows twice.
+//!
+//! A Maildir in the state directory, so that an operator can read it with any mail program. Each file is a label
+//! followed by the message exactly as received: the last octets of the file, as many as the label says.
+
+mod label;
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rustix::rand::{GetRandomFlags, getrandom};
+use tokio::task::spawn_blocking;
+
+use crate::mail::{Envelope, Timestamp, limits};
+use crate::sink::maildir::{Folder, MaildirError, disk, sync_folder};
+use crate::spool::header::Head;
+use crate::spool::{Message, Spool, SpoolError};
+
+pub use label::Label;
+
+/// The quarantine of one state directory.
+#[derive(Clone, Debug)]
+pub struct Quarantine {
+    folder: Folder,
+}
+
+/// Why the quarantine cannot do what it is asked.
+#[derive(Debug, thiserror::Error)]
+pub enum QuarantineError {
+    /// The disk cannot take or give a message.
+    #[error(transparent)]
+    Disk(#[from] MaildirError),
+    /// The spool cannot take a message that is loaded.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+    /// There is no such file.
+    #[error("there is no message {file} in the quarantine")]
+    Missing {
+        /// The file that was asked for.
+        file: String,
+    },
+    /// The file is not what was kept.
+    #[error("{file} in the quarantine is damaged: {what}")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The thread that worked for us stopped.
+    #[error("work on the quarantine stopped: {0}")]
+    Stopped(String),
+}
+
+impl QuarantineError {
+    /// The stable name of the error.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Disk(_) => "quarantine_disk",
+            Self::Spool(_) => "spool_disk",
+            Self::Missing { .. } => "quarantine_missing",
+            Self::Damaged { .. } => "quarantine_damaged",
+            Self::Stopped(_) => "quarantine_stopped",
+        }
+    }
+}
+
+impl Quarantine {
+    /// Opens the quarantine at a path, made when its parent exists. May block.
+    ///
+    /// # Errors
+    /// [`QuarantineError::Disk`] when it cannot be made.
+    pub fn open(path: &Path) -> Result<Self, QuarantineError> {
+        let folder = Folder::new(path);
+        folder.make()?;
+        folder.sweep();
+        Ok(Self { folder })
+    }
+
+    /// Keeps a message. When this returns, a power cut cannot take it away. Gives the file's name, by which it is
+    /// loaded and removed.
+    ///
+    /// # Errors
+    /// [`QuarantineError::Disk`] when it is not durably kept.
+    pub async fn keep(
+        &self,
+        message: &Message,
+        envelope: &Envelope,
+        reason: &str,
+        words: &str,
+    ) -> Result<String, QuarantineError> {
+        let label = Label {
+            origin: message.origin().clone(),
+            envelope: envelope.clone(),
+            reason: reason.to_owned(),
+            words: words.to_owned(),
+            octets: message.octets(),
+            digest: message.digest(),
+            at: now(),
+            received: message.received().to_owned(),
+        };
+        let (folder, message) = (self.folder.clone(), message.clone());
+        blocking(move || keep(&folder, &message, &label)).await
+    }
+
+    /// Loads a kept message into the spool, as it was received, and the envelope it was offered with.
+    ///
+    /// # Errors
+    /// [`QuarantineError::Damaged`] when the octets are not the ones that were kept; otherwise what prevents it.
+    pub async fn load(
+        &self,
+        file: &str,
+        spool: &Spool,
+    ) -> Result<(Message, Label), QuarantineError> {
+        let (folder, name) = (self.folder.clone(), file.to_owned());
+        let (mut reader, label) = blocking(move || {
+            let path = find(&folder, &name)?;
+            open(&path, &name)
+        })
+        .await?;
+        let stopped = || QuarantineError::Stopped("the spool is closed".to_owned());
+        let reservation = spool
+            .reserve(Some(label.octets))
+            .await
+            .ok_or_else(stopped)?;
+        let mut draft = spool.begin(reservation);
+        loop {
+            let path = self.folder.root().join(file);
+            let (piece, back) = blocking(move || {
+                let mut piece = Vec::new();
+                let mut part = reader.take(PIECE_OCTETS);
+                part.read_to_end(&mut piece).map_err(disk("read", &path))?;
+                Ok((piece, part.into_inner()))
+            })
+            .await?;
+            if piece.is_empty() {
+                break;
+            }
+            reader = back;
+            draft.write(&piece).await?;
+        }
+        let message = draft
+            .finish(label.origin.clone(), label.received.clone())
+            .await?;
+        if message.octets() != label.octets || message.digest() != label.digest {
+            return Err(damaged(file, "its octets are not the ones that were kept"));
+        }
+        Ok((message, label))
+    }
+
+    /// Every file and what its label says, oldest first; files that cannot be read among them.
+    ///
+    /// # Errors
+    /// [`QuarantineError::Disk`] when the folder cannot be read.
+    pub async fn list(
+        &self,
+    ) -> Result<Vec<(String, Result<Label, QuarantineError>)>, QuarantineError> {
+        let folder = self.folder.clone();
+        blocking(move || {
+            let mut listed = Vec::new();
+            for part in ["new", "cur"] {
+                let part = folder.root().join(part);
+                let listing = fs::read_dir(&part).map_err(disk("read", &part))?;
+                for entry in listing {
+                    let path = entry.map_err(disk("read", &part))?.path();
+                    let name = path.file_name().unwrap_or_default().to_string_lossy();
+                    let name = name.split(':').next().unwrap_or_default().to_owned();
+                    listed.push((name.clone(), open(&path, &name).map(|(_, label)| label)));
+                }
+            }
+            listed.sort_by_key(|(name, label)| {
+                (
+                    label.as_ref().map_or(Timestamp(0), |label| label.at),
+                    name.clone(),
+                )
+            });
+            Ok(listed)
+        })
+        .await
+    }
+
+    /// Takes a message out for good.
+    ///
+    /// # Errors
+    /// [`QuarantineError::Missing`] when it is not there; [`QuarantineError::Disk`] when it cannot be removed.
+    pub async fn remove(&self, file: &str) -> Result<(), QuarantineError> {
+        let (folder, name) = (self.folder.clone(), file.to_owned());
+        blocking(move || {
+            let path = find(&folder, &name)?;
+            fs::remove_file(&path).map_err(disk("remove", &path))?;
+            Ok(sync_folder(path.parent().unwrap_or(folder.root()))?)
+        })
+        .await
+    }
+}
+
+fn keep(folder: &Folder, message: &Message, label: &Label) -> Result<String, QuarantineError> {
+    let name = secret_name(label.at).map_err(disk("name a file in", folder.root()))?;
+    let fill = |file: &mut File| {
+        let has_fields = Head::of(message)?.has_fields;
+        let text = label.write(has_fields);
+        if text.len() as u64 > limits::QUARANTINE_LABEL_OCTETS_MAX {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        file.write_all(text.as_bytes())?;
+        let copied = io::copy(&mut message.reader(), file)?;
+        if copied == message.octets() {
+            Ok(copied)
+        } else {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    };
+    let written = match folder.write(name.clone(), false, fill) {
+        // Somebody tidied up the state directory.
+        Err(MaildirError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            folder.make()?;
+            folder.write(name, false, fill)?
+        }
+        written => written?,
+    };
+    let mut published = folder.publish(vec![written]);
+    let none = || {
+        Err(MaildirError::Disk {
+            what: "publish in",
+            path: folder.root().to_owned(),
+            source: io::ErrorKind::Other.into(),
+        })
+    };
+    Ok(published.pop().unwrap_or_else(none)?)
+}
+
+/// Opens a kept file behind its label.
+fn open(path: &Path, name: &str) -> Result<(File, Label), QuarantineError> {
+    let mut file = File::open(path).map_err(disk("open", path))?;
+    let size = file.metadata().map_err(disk("read", path))?.len();
+    let mut line = [0; 40];
+    let got = file.read(&mut line).map_err(disk("read", path))?;
+    let octets = Label::octets_of(&line[..got]);
+    let octets = octets.ok_or_else(|| damaged(name, "it has no label of mailferry"))?;
+    let length = size.checked_sub(octets);
+    let length = length.filter(|&length| length <= limits::QUARANTINE_LABEL_OCTETS_MAX);
+    let length = length.ok_or_else(|| damaged(name, "its size has changed"))?;
+    let mut fields = Vec::new();
+    let back = file.seek(SeekFrom::Start(0));
+    back.and_then(|_| (&mut file).take(length).read_to_end(&mut fields))
+        .map_err(disk("read", path))?;
+    let label = Label::read(&fields).filter(|label| label.octets == octets);
+    let label = label.ok_or_else(|| damaged(name, "its label cannot be read"))?;
+    Ok((file, label))
+}
+
+/// Where a file is: a mail program moves what it has shown from `new` to `cur` and adds flags to the name.
+fn find(folder: &Folder, name: &str) -> Result<PathBuf, QuarantineError> {
+    let missing = || QuarantineError::Missing {
+        file: name.to_owned(),
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        return Err(missing());
+    }
+    let (new, cur) = (folder.root().join("new"), folder.root().join("cur"));
+    let candidates = [new.join(name), cur.join(name)];
+    if let Some(path) = candidates.into_iter().find(|path| path.is_file()) {
+        return Ok(path);
+    }
+    let flagged = format!("{name}:");
+    let listing = fs::read_dir(&cur).map_err(disk("read", &cur))?;
+    let mut paths = listing
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().starts_with(&flagged));
+    paths.next().map(|entry| entry.path()).ok_or_else(missing)
+}
+
+/// A name that says nothing and that nobody can guess.
+fn secret_name(at: Timestamp) -> io::Result<String> {
+    let mut secret = [0; 16];
+    let filled = getrandom(&mut secret[..], GetRandomFlags::empty())?;
+    if filled < secret.len() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(format!(
+        "{}.{:032x}.mailferry",
+        at.0,
+        u128::from_ne_bytes(secret)
+    ))
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    Timestamp(since.map_or(0, |since| since.as_secs()))
+}
+
+fn damaged(file: &str, what: &'static str) -> QuarantineError {
+    QuarantineError::Damaged {
+        file: file.to_owned(),
+        what,
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, QuarantineError> + Send + 'static,
+) -> Result<T, QuarantineError> {
+    let done = spawn_blocking(work).await;
+    done.unwrap_or_else(|stopped| Err(QuarantineError::Stopped(stopped.to_string())))
+}
+
+const PIECE_OCTETS: u64 = 256 * 1024;
