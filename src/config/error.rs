@@ -38,12 +38,11 @@ pub enum Complaint {
     #[error("this is not UTF-8; save the file as UTF-8, or write the character as \\uXXXX")]
     NotUtf8,
     /// The file is not TOML. The line is not shown, because it may hold a password.
-    #[error("this is not TOML: {0}")]
+    #[error("TOML syntax: {0}")]
     Syntax(String),
     /// A setting or table nobody knows.
-    #[error("unknown {what} `{name}` in {table}{hint}", name = Shown::new(name), hint = prefixed(hint))]
+    #[error("unknown setting `{name}` in {table}{hint}", name = Shown::new(name), hint = prefixed(hint))]
     Unknown {
-        what: &'static str,
         name: String,
         table: String,
         hint: String,

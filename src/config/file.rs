@@ -46,7 +46,11 @@ impl Tables {
                     source: index,
                     offset,
                 };
-                (place, Complaint::Syntax(error.message().to_owned()))
+                let said = match error.message() {
+                    "duplicate key" => "this name is there already in this file",
+                    said => said,
+                };
+                (place, Complaint::Syntax(said.to_owned()))
             }));
             return;
         }

@@ -19,8 +19,10 @@ mod secret;
 mod secret_command;
 mod setting;
 mod source;
+mod system;
 mod table;
 mod value;
+mod warning;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,8 @@ pub use environment::Environment;
 pub use error::{Complaint, ConfigError, ConfigErrors};
 pub use reference::reference;
 pub use secret::{SecretError, SecretSource};
+pub use system::{Mount, System};
+pub use warning::Warning;
 
 use file::Tables;
 use resolve::Resolver;

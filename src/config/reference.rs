@@ -13,6 +13,7 @@ pub fn reference() -> String {
     table(&mut out, "[log]", "What is logged.");
     settings::<LogTable>(&mut out);
     table(&mut out, "[defaults]", DEFAULTS);
+    out.push_str("\n#poll_every = \"5m\"\n#retention = \"keep\"\n#delivery = \"local\"\n");
     table(&mut out, "[delivery.local]", MDA);
     out.push_str("\n#type = \"mda\"\n");
     settings::<MdaTable>(&mut out);
@@ -76,7 +77,8 @@ const PREFACE: &str = "\
 ";
 
 const DEFAULTS: &str = "\
-What every account starts from: any setting of [account.NAME] below but user and password. An account's own setting wins.";
+What every account starts from: any setting of [account.NAME] below, but for user and password. An account's own
+setting wins.";
 
 const MDA: &str = "\
 Where messages go: [delivery.NAME], as many as you like. This one gives each message to a program (dovecot-lda,

@@ -211,7 +211,7 @@ impl<'r, 'i> TableReader<'r, 'i> {
     /// Complains about what nobody took. `known` are the names that could stand here, and `elsewhere` says where a
     /// name belongs that is known, but not here.
     pub(super) fn finish(self, known: &[&'static str], elsewhere: impl Fn(&str) -> Option<String>) {
-        for (key, value) in self.table {
+        for (key, _) in self.table {
             let (offset, name) = (key.span().start, key.into_inner());
             let table = self.header.clone();
             let complaint = if let Some(hint) = elsewhere(&name) {
@@ -223,11 +223,6 @@ impl<'r, 'i> TableReader<'r, 'i> {
             } else {
                 let near = nearest(&name, known.iter().copied());
                 Complaint::Unknown {
-                    what: if value.get_ref().is_table() {
-                        "table"
-                    } else {
-                        "setting"
-                    },
                     hint: near.map_or_else(String::new, |near| format!("did you mean `{near}`?")),
                     name: name.into_owned(),
                     table,

@@ -33,22 +33,31 @@ impl Resolver<'_> {
             if account.enabled {
                 let maildrop = (account.host.clone(), account.user.clone());
                 let others = maildrops.entry(maildrop).or_default();
-                if let Some((other, _, first)) = others
-                    .iter()
-                    .find(|(_, port, _)| same_server(*port, account.port))
-                {
-                    let complaint = Complaint::SameMaildrop {
-                        account: name.to_string(),
-                        other: other.to_string(),
-                        first: self.sources[first.source].spot(first.offset),
-                    };
-                    self.complain(place, complaint);
+                let twin =
+                    |(_, port, _): &&(AccountName, u16, Place)| same_server(*port, account.port);
+                if let Some((other, _, at)) = others.iter().find(twin) {
+                    self.same_maildrop((&name, place), (other, *at));
                 }
                 others.push((name.clone(), account.port, place));
             }
             accounts.insert(name, account);
         }
         accounts
+    }
+
+    /// Complains about the account that stands further down.
+    fn same_maildrop(&mut self, one: (&AccountName, Place), other: (&AccountName, Place)) {
+        let (first, second) = if one.1 < other.1 {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        let complaint = Complaint::SameMaildrop {
+            account: second.0.to_string(),
+            other: first.0.to_string(),
+            first: self.sources[first.1.source].spot(first.1.offset),
+        };
+        self.complain(second.1, complaint);
     }
 
     fn account(

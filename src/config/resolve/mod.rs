@@ -31,7 +31,7 @@ struct Header<'a> {
 }
 
 impl<'a> Resolver<'a> {
-    /// Resolves what was read from `sources`, the last of which must be the built-in defaults of every table.
+    /// For what was read from `sources`.
     pub(super) fn new(
         sources: &'a [Source],
         environment: &'a Environment,

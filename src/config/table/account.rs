@@ -18,8 +18,8 @@ settings! {
         host: HostName = Without::Required("\"pop.example.org\""),
         /// Its port.
         port: Port = Without::Otherwise("995 when tls is \"implicit\", else 110", "995"),
-        /// "implicit": TLS from the first octet. "starttls": STLS, and nothing is sent to a server that has it not.
-        /// "none": everything can be read on the way; it takes allow_cleartext_password = true.
+        /// "implicit": TLS from the first octet. "starttls": STLS, and nothing is sent to a server without it.
+        /// "none": everything can be read on the way; requires allow_cleartext_password = true.
         tls: Word<TlsMode> = Without::Default("\"implicit\""),
         /// The certificates to trust, in PEM, instead of the system's: for a server with a CA of its own.
         tls_ca_file: FilePath = Without::Otherwise(
@@ -53,7 +53,7 @@ settings! {
         auth: Word<Auth> = Without::Default("\"auto\""),
         /// Who gets the mail: the envelope recipient for a relay, {recipient} and $RECIPIENT for an MDA.
         recipient: Address = Without::Otherwise(
-            "required for smtp, and for an mda whose command has {recipient}; else the account's name",
+            "the account's name. Required for smtp, and for an mda whose command has {recipient}",
             "\"jane@home.lan\"",
         ),
         /// Where the mail goes: the NAME of a [delivery.NAME].

@@ -45,7 +45,7 @@ settings! {
             "587 when tls is \"starttls\", 465 when it is \"implicit\", 25 when it is \"none\"",
             "25",
         ),
-        /// "implicit": TLS from the first octet. "starttls": STARTTLS, and nothing is sent to a relay that has it not.
+        /// "implicit": TLS from the first octet. "starttls": STARTTLS, and nothing is sent to a relay without it.
         /// "none": no TLS.
         tls: Word<TlsMode> = Without::Default("\"starttls\""),
         /// The certificates to trust, in PEM, instead of the system's: for a relay with a CA of its own.

@@ -14,12 +14,6 @@ use crate::mail::{FirstRun, LogFormat, LogLevel, TlsMode};
 pub(in crate::config) trait Words: Copy + PartialEq + 'static {
     /// What may be written, and what it means.
     const WORDS: &'static [(&'static str, Self)];
-
-    /// The word for this choice.
-    fn word(self) -> &'static str {
-        let found = Self::WORDS.iter().find(|(_, choice)| *choice == self);
-        found.map_or("", |(word, _)| word)
-    }
 }
 
 /// One of [`Words::WORDS`].
@@ -131,7 +125,6 @@ mod tests {
                 read::<Word<TlsMode>>(&format!("\"{word}\"")).unwrap().0,
                 *choice
             );
-            assert_eq!(choice.word(), *word);
         }
     }
 
