@@ -31,7 +31,8 @@ pub enum DeliveryKind {
 /// A mail delivery agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mda {
-    /// The program, an absolute path, and its arguments with `{sender}`, `{recipient}`, `{account}` and `{unique_id}`.
+    /// The program, an absolute path or a name to be found in `PATH`, and its arguments with `{sender}`, `{recipient}`,
+    /// `{account}` and `{unique_id}`.
     pub command: Vec<String>,
     /// The user it runs as; mailferry's own unless given.
     pub user: Option<String>,

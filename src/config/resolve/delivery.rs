@@ -66,25 +66,28 @@ impl Resolver<'_> {
         Some((parallel?.0, DeliveryKind::Mda(mda)))
     }
 
-    /// The program must be found without a search path, and a mistyped placeholder would be passed on as it is.
+    /// A placeholder that nothing stands for would otherwise be found out by the first message.
     fn check_command(&mut self, command: &[String], place: Place) {
-        let mut complain = |why: String| {
+        for (i, word) in command
+            .iter()
+            .enumerate()
+            .flat_map(|(i, a)| braced(a).map(move |w| (i, w)))
+        {
+            let why = if i == 0 {
+                "the program itself holds a placeholder; which program runs is yours to say"
+                    .to_owned()
+            } else if PLACEHOLDERS.contains(&word) {
+                continue;
+            } else {
+                let near = nearest(word, PLACEHOLDERS);
+                let hint = near.map_or_else(
+                    || "there are {sender}, {recipient}, {account} and {unique_id}".to_owned(),
+                    |near| format!("did you mean {{{near}}}?"),
+                );
+                format!("{{{word}}} stands for nothing; {hint}")
+            };
             let name = "command".to_owned();
             self.complain(place, Complaint::Value { name, why });
-        };
-        if let Some(program) = command.first().filter(|program| !program.starts_with('/')) {
-            complain(format!(
-                "it begins with the whole path of a program; `command -v {program}` prints it"
-            ));
-        }
-        for word in command.iter().flat_map(|argument| braced(argument)) {
-            if !PLACEHOLDERS.contains(&word)
-                && let Some(near) = nearest(word, PLACEHOLDERS)
-            {
-                complain(format!(
-                    "{{{word}}} is nothing that is replaced; did you mean {{{near}}}?"
-                ));
-            }
         }
     }
 
@@ -162,13 +165,11 @@ impl Resolver<'_> {
     }
 }
 
-/// The words in braces of an argument: what looks like a placeholder.
+/// The lower-case words in braces of an argument: what looks like a placeholder. Other braces are text.
 fn braced(argument: &str) -> impl Iterator<Item = &str> {
     argument.split('{').skip(1).filter_map(|rest| {
         let (word, _) = rest.split_once('}')?;
-        let wordy = word
-            .bytes()
-            .all(|b| b.is_ascii_alphabetic() || b == b'_' || b == b'-');
+        let wordy = word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
         (wordy && !word.is_empty()).then_some(word)
     })
 }

@@ -11,9 +11,9 @@ use crate::mail::TlsMode;
 settings! {
     /// `type = "mda"`
     struct MdaTable {
-        /// The program and its arguments; no shell is run. {sender}, {recipient}, {account} and {unique_id} are
-        /// replaced; the same is in the environment as $SENDER, $RECIPIENT, $ACCOUNT and $UNIQUE_ID. A null sender is
-        /// MAILER-DAEMON as {sender}.
+        /// The program (a path, or a name to be found in $PATH) and its arguments; no shell is run. {sender}, {recipient},
+        /// {account} and {unique_id} are replaced; the same is in the environment as $SENDER, $RECIPIENT, $ACCOUNT and
+        /// $UNIQUE_ID. A null sender is MAILER-DAEMON as {sender}.
         command: Command = Without::Required(
             "[\"/usr/lib/dovecot/dovecot-lda\", \"-e\", \"-f\", \"{sender}\", \"-d\", \"{recipient}\"]",
         ),
