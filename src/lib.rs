@@ -1,5 +1,6 @@
 //! mailferry polls POP3 maildrops and hands every message, once, to a sink.
 
+pub mod agent;
 pub mod config;
 pub mod mail;
 pub mod net;

@@ -207,6 +207,12 @@ impl std::str::FromStr for Fingerprint {
     }
 }
 
+impl From<crate::mail::Digest> for Fingerprint {
+    fn from(digest: crate::mail::Digest) -> Self {
+        Self(*digest.as_bytes())
+    }
+}
+
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, octet) in self.0.iter().enumerate() {

@@ -10,6 +10,7 @@ pub mod mda;
 mod outcome;
 pub mod quarantine;
 pub mod render;
+pub mod smtp;
 pub mod trace;
 
 use futures_util::future::BoxFuture;

@@ -16,7 +16,7 @@ pub async fn message(directory: &Path, octets: &[u8]) -> Message {
 /// The same under a unique-id.
 pub async fn message_named(directory: &Path, octets: &[u8], unique_id: &[u8]) -> Message {
     let spool = Spool::new(directory);
-    let reservation = spool.reserve(Some(octets.len() as u64)).await.unwrap();
+    let reservation = spool.room_for(Some(octets.len() as u64));
     let mut draft = spool.begin(reservation);
     draft.write(octets).await.unwrap();
     let origin = Origin {

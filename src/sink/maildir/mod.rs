@@ -219,7 +219,7 @@ mod tests {
 
     async fn message() -> Message {
         let spool = Spool::new(&std::env::temp_dir());
-        let mut draft = spool.begin(spool.reserve(None).await.unwrap());
+        let mut draft = spool.begin(spool.room_for(None));
         draft.write(b"Subject: x\r\n\r\n").await.unwrap();
         let account = AccountName::new("work").unwrap();
         let unique_id = UniqueId::new(b"1").unwrap();

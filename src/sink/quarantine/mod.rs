@@ -120,12 +120,7 @@ impl Quarantine {
             open(&path, &name)
         })
         .await?;
-        let stopped = || QuarantineError::Stopped("the spool is closed".to_owned());
-        let reservation = spool
-            .reserve(Some(label.octets))
-            .await
-            .ok_or_else(stopped)?;
-        let mut draft = spool.begin(reservation);
+        let mut draft = spool.begin(spool.room_for(Some(label.octets)));
         loop {
             let path = self.folder.root().join(file);
             let (piece, back) = blocking(move || {

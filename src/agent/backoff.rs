@@ -1,0 +1,75 @@
+//! How long to wait, by who must act. Pure: time and chance come in as arguments.
+
+/// Seconds until an account whose login or certificate was refused is tried again: twice at the next poll, then 15 minutes,
+/// an hour, and six hours from then on. More would lock accounts out.
+pub(super) const fn account_seconds(tries: u32) -> u64 {
+    match tries {
+        0..=2 => 0,
+        3 => 15 * 60,
+        4 => 3600,
+        _ => 6 * 3600,
+    }
+}
+
+/// Seconds until a server that did not answer, or said to come later, is tried again. `chance` is between 0 and 1 and spreads
+/// a fleet.
+pub(super) fn server_seconds(failures: u32, chance: f64) -> u64 {
+    let doubled = 60_u64 << failures.saturating_sub(1).min(6);
+    spread(doubled.min(SERVER_SECONDS_MAX), chance)
+}
+
+/// Seconds until a destination is probed again.
+pub(super) fn destination_seconds(failures: u32, chance: f64) -> u64 {
+    let doubled = 30_u64 << failures.saturating_sub(1).min(5);
+    spread(doubled.min(DESTINATION_SECONDS_MAX), chance)
+}
+
+/// Another session has the maildrop: one to five minutes, and it is nobody's fault.
+pub(super) fn in_use_seconds(chance: f64) -> u64 {
+    60 + scaled(240, chance)
+}
+
+/// Up to a quarter more.
+fn spread(seconds: u64, chance: f64) -> u64 {
+    seconds + scaled(seconds / 4, chance)
+}
+
+#[allow(
+    clippy::cast_precision_loss,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_truncation
+)]
+fn scaled(seconds: u64, chance: f64) -> u64 {
+    (seconds as f64 * chance.clamp(0.0, 1.0)) as u64
+}
+
+/// An hour: a server that was down overnight is found again within that.
+const SERVER_SECONDS_MAX: u64 = 3600;
+
+/// Ten minutes: mail waits on the server while a destination is down, so it is looked for often.
+const DESTINATION_SECONDS_MAX: u64 = 600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_grow_and_are_bounded() {
+        for wait in [server_seconds, destination_seconds] {
+            let mut last = 0;
+            for failures in 1..100 {
+                let (least, most) = (wait(failures, 0.0), wait(failures, 1.0));
+                assert!(
+                    least >= last && most >= least && most <= 3600 + 900,
+                    "{failures}"
+                );
+                last = least;
+            }
+        }
+        assert_eq!(
+            [1, 2, 3, 4, 5, 6].map(account_seconds),
+            [0, 0, 900, 3600, 21600, 21600]
+        );
+        assert_eq!((in_use_seconds(0.0), in_use_seconds(1.0)), (60, 300));
+    }
+}

@@ -1,0 +1,66 @@
+//! The quarantine of the state directory, as sessions know it.
+
+use futures_util::future::BoxFuture;
+
+use crate::mail::Envelope;
+use crate::mail::text::Shown;
+use crate::session::Quarantine;
+use crate::sink::quarantine::{self, QuarantineError};
+use crate::sink::{Fault, Refusal};
+use crate::spool::{Message, Spool};
+
+/// A quarantine with the spool that its messages are loaded into.
+pub struct Kept {
+    quarantine: quarantine::Quarantine,
+    spool: Spool,
+}
+
+impl Kept {
+    /// Puts the two together.
+    pub fn new(quarantine: quarantine::Quarantine, spool: Spool) -> Self {
+        Self { quarantine, spool }
+    }
+}
+
+impl Quarantine for Kept {
+    fn keep<'a>(
+        &'a self,
+        message: &'a Message,
+        envelope: &'a Envelope,
+        why: &'a Refusal,
+    ) -> BoxFuture<'a, Result<String, Refusal>> {
+        Box::pin(async {
+            self.quarantine
+                .keep(message, envelope, why.code, &why.words)
+                .await
+                .map_err(|error| refused(&error))
+        })
+    }
+
+    fn load<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(Message, Envelope), Refusal>> {
+        Box::pin(async {
+            let loaded = self.quarantine.load(file, &self.spool).await;
+            loaded
+                .map(|(message, label)| (message, label.envelope))
+                .map_err(|error| refused(&error))
+        })
+    }
+
+    fn remove<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async {
+            self.quarantine
+                .remove(file)
+                .await
+                .map_err(|error| refused(&error))
+        })
+    }
+}
+
+/// Our own disk is a destination like any other: when it is full, nothing more is retrieved.
+fn refused(error: &QuarantineError) -> Refusal {
+    Refusal::new(
+        Fault::Destination,
+        error.code(),
+        Shown::new(&error.to_string()).to_string(),
+    )
+}

@@ -1,0 +1,349 @@
+//! Who is next, and when do we stop? One loop: due, finished, or told something.
+//!
+//! One account's trouble never touches another's: each poll is a task, its failure is a value, and even a panic in it stops only
+//! that account. This room knows no protocol.
+
+mod backoff;
+mod breaker;
+mod kept;
+mod poll;
+mod schedule;
+mod signals;
+pub mod wiring;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::{Instant, sleep_until};
+
+use crate::agent::schedule::{Moment, Schedule};
+use crate::mail::{AccountName, Clock, Timestamp};
+use crate::seen::{Seen, SeenError};
+use crate::session::{Stop, WhoActs};
+use crate::telemetry::{Event, Reporter};
+
+pub use kept::Kept;
+pub use poll::{Assignment, Floor, Polled, Prepare, floor, poll};
+pub use signals::{Signal, Signals};
+
+/// The system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        Timestamp(since.map_or(0, |since| since.as_secs()))
+    }
+}
+
+/// What the agent is told while it runs.
+pub enum Command {
+    /// Poll every account now.
+    PollNow,
+    /// From now on, these are the accounts and limits.
+    Reload(Orders),
+    /// No new polls and offers; end in order.
+    Stop,
+    /// At once.
+    StopNow,
+}
+
+/// The accounts and the bounds of the whole agent.
+#[derive(Clone)]
+pub struct Orders {
+    /// The accounts.
+    pub assignments: Vec<Assignment>,
+    /// Polls at the same time.
+    pub sessions_max: usize,
+    /// Polls of one host at the same time.
+    pub sessions_per_host_max: usize,
+    /// How long offers under way may take after [`Command::Stop`].
+    pub shutdown_timeout: Duration,
+}
+
+/// The agent: polls accounts for ever, or once.
+pub struct Agent {
+    assignments: HashMap<AccountName, Assignment>,
+    schedule: Schedule,
+    seen: Seen,
+    reporter: Reporter,
+    stop: Stop,
+    shutdown_timeout: Duration,
+    begun: Instant,
+    polls: JoinSet<Result<Polled, SeenError>>,
+    names: HashMap<Id, AccountName>,
+    /// When offers under way are dropped.
+    deadline: Option<Instant>,
+    /// Once: every account is polled one time, and then it is over.
+    once: bool,
+    finished: Vec<Polled>,
+}
+
+impl Agent {
+    /// An agent for these accounts, whose sessions all listen to `stop`.
+    pub fn new(orders: Orders, seen: Seen, reporter: Reporter, stop: Stop) -> Self {
+        let schedule = Schedule::new(orders.sessions_max, orders.sessions_per_host_max);
+        let assignments = orders
+            .assignments
+            .into_iter()
+            .map(|one| (one.account.clone(), one))
+            .collect();
+        Self {
+            assignments,
+            schedule,
+            seen,
+            reporter,
+            stop,
+            shutdown_timeout: orders.shutdown_timeout,
+            begun: Instant::now(),
+            polls: JoinSet::new(),
+            names: HashMap::new(),
+            deadline: None,
+            once: false,
+            finished: Vec::new(),
+        }
+    }
+
+    /// Polls for ever, until told to stop.
+    ///
+    /// # Errors
+    /// What the store says when it cannot be read at the start.
+    pub async fn run(mut self, commands: mpsc::Receiver<Command>) -> Result<(), SeenError> {
+        let names: Vec<AccountName> = self.assignments.keys().cloned().collect();
+        let count = names.len();
+        for name in names {
+            self.schedule_first(&name, count).await?;
+        }
+        self.work(commands).await;
+        Ok(())
+    }
+
+    /// Polls every account once, as far as its past allows, and tells what came of each.
+    pub async fn run_once(mut self, commands: mpsc::Receiver<Command>) -> Vec<Polled> {
+        self.once = true;
+        for (name, assignment) in &self.assignments {
+            self.schedule
+                .put(name, &assignment.host, Moment::MAX / 4, 0);
+        }
+        self.work(commands).await
+    }
+
+    /// The first poll: at once for a few accounts, spread over the interval for a fleet, and never before what the account's past
+    /// allows.
+    async fn schedule_first(&mut self, name: &AccountName, count: usize) -> Result<(), SeenError> {
+        let Some(assignment) = self.assignments.get(name) else {
+            return Ok(());
+        };
+        let state = self.seen.account_state(name).await?;
+        let every = millis(assignment.poll_every);
+        let spread = if count > AT_ONCE_ACCOUNTS_MAX {
+            fastrand::u64(..every.max(1))
+        } else {
+            0
+        };
+        let floor = floor(&state, assignment.with.clock.now())
+            .seconds
+            .saturating_mul(1000);
+        let first = self.now().saturating_add(spread.max(floor));
+        self.schedule.put(name, &assignment.host, every, first);
+        Ok(())
+    }
+
+    async fn work(mut self, mut commands: mpsc::Receiver<Command>) -> Vec<Polled> {
+        let mut listening = true;
+        loop {
+            self.start_due();
+            if self.polls.is_empty() && (self.is_stopping() || self.once) {
+                break;
+            }
+            let next = self.schedule.next().filter(|_| !self.is_stopping());
+            let wake = next.map(|moment| self.begun + Duration::from_millis(moment));
+            let deadline = self.deadline;
+            tokio::select! {
+                Some(joined) = self.polls.join_next_with_id(), if !self.polls.is_empty() => self.ended(joined),
+                command = commands.recv(), if listening => match command {
+                    Some(command) => self.obey(command).await,
+                    None => listening = false,
+                },
+                () = until(wake), if wake.is_some() => {}
+                () = until(deadline), if deadline.is_some() => self.stop_now(),
+            }
+        }
+        self.finished
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stop.soon.is_cancelled()
+    }
+
+    fn start_due(&mut self) {
+        if self.is_stopping() {
+            return;
+        }
+        for name in self.schedule.start(self.now()) {
+            let Some(assignment) = self.assignments.get(&name).cloned() else {
+                self.schedule.remove(&name);
+                continue;
+            };
+            let task = self.polls.spawn(async move { poll(&assignment).await });
+            self.names.insert(task.id(), name);
+        }
+    }
+
+    fn ended(&mut self, joined: Result<(Id, Result<Polled, SeenError>), JoinError>) {
+        let (id, result) = match joined {
+            Ok((id, result)) => (id, Some(result)),
+            Err(error) => (error.id(), None),
+        };
+        let Some(name) = self.names.remove(&id) else {
+            return;
+        };
+        let wait_seconds = match result {
+            Some(Ok(polled)) => {
+                let wait_seconds = polled.wait_seconds;
+                if self.once {
+                    self.schedule.remove(&name);
+                    self.finished.push(polled);
+                }
+                wait_seconds
+            }
+            Some(Err(error)) => self.could_not_remember(&name, &error),
+            None => self.panicked(&name),
+        };
+        let now = self.now();
+        let jitter = (fastrand::f64() - 0.5) * 2.0 * JITTER;
+        self.schedule.finished(
+            &name,
+            now,
+            now.saturating_add(wait_seconds.saturating_mul(1000)),
+            jitter,
+        );
+    }
+
+    fn could_not_remember(&mut self, name: &AccountName, error: &SeenError) -> u64 {
+        self.fail(name, WhoActs::Store, error.code(), error.to_string());
+        60
+    }
+
+    /// A panic is a fault of ours: that account stops, loudly, and the others go on.
+    fn panicked(&mut self, name: &AccountName) -> u64 {
+        self.schedule.remove(name);
+        let words = "the session panicked; the account is not polled again before a restart. Please report it";
+        self.fail(name, WhoActs::Us, "broken_invariant", words.to_owned());
+        0
+    }
+
+    fn fail(&mut self, name: &AccountName, who: WhoActs, code: &'static str, words: String) {
+        let who_acts = who.as_str();
+        self.reporter.say(Event::PollFailed {
+            account: name,
+            who: who_acts,
+            code,
+            words: &words,
+            next_seconds: 60,
+        });
+        if self.once {
+            self.schedule.remove(name);
+            self.finished.push(Polled {
+                account: name.clone(),
+                counts: crate::session::Counts::default(),
+                failure: Some((who, code, words)),
+                stopped: false,
+                wait_seconds: 0,
+                duration: Duration::ZERO,
+            });
+        }
+    }
+
+    async fn obey(&mut self, command: Command) {
+        match command {
+            Command::PollNow => {
+                let now = self.now();
+                for (name, assignment) in &self.assignments {
+                    if self.may_poll_now(name, assignment).await {
+                        self.schedule.poll_now(name, now);
+                    }
+                }
+            }
+            Command::Reload(orders) => self.reload(orders).await,
+            Command::Stop => {
+                self.stop.soon.cancel();
+                self.deadline = Some(Instant::now() + self.shutdown_timeout);
+            }
+            Command::StopNow => self.stop_now(),
+        }
+    }
+
+    /// SIGUSR1 passes over intervals, back-off and holds, but not over what the server demands.
+    async fn may_poll_now(&self, name: &AccountName, assignment: &Assignment) -> bool {
+        let state = self.seen.account_state(name).await;
+        state.is_ok_and(|state| floor(&state, assignment.with.clock.now()).login_delay_seconds == 0)
+    }
+
+    async fn reload(&mut self, orders: Orders) {
+        self.schedule
+            .limit(orders.sessions_max, orders.sessions_per_host_max);
+        self.shutdown_timeout = orders.shutdown_timeout;
+        let wanted: HashMap<AccountName, Assignment> = orders
+            .assignments
+            .into_iter()
+            .map(|one| (one.account.clone(), one))
+            .collect();
+        let gone: Vec<AccountName> = self
+            .assignments
+            .keys()
+            .filter(|name| !wanted.contains_key(*name))
+            .cloned()
+            .collect();
+        for name in gone {
+            self.schedule.remove(&name);
+        }
+        let (known, count) = (
+            std::mem::replace(&mut self.assignments, wanted),
+            self.assignments.len(),
+        );
+        let names: Vec<AccountName> = self.assignments.keys().cloned().collect();
+        for name in names {
+            let moved = known
+                .get(&name)
+                .zip(self.assignments.get(&name))
+                .is_some_and(|(old, new)| old.host != new.host);
+            if moved {
+                self.schedule.remove(&name);
+            }
+            if let Err(error) = self.schedule_first(&name, count).await {
+                self.could_not_remember(&name, &error);
+            }
+        }
+    }
+
+    fn stop_now(&mut self) {
+        self.deadline = None;
+        self.stop.soon.cancel();
+        self.stop.now.cancel();
+    }
+
+    fn now(&self) -> Moment {
+        millis(self.begun.elapsed())
+    }
+}
+
+fn millis(duration: Duration) -> Moment {
+    Moment::try_from(duration.as_millis()).unwrap_or(Moment::MAX)
+}
+
+async fn until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Up to this many accounts are all polled at the start; more are spread over their interval.
+const AT_ONCE_ACCOUNTS_MAX: usize = 32;
+
+/// How much of its interval a poll may come sooner or later.
+const JITTER: f64 = 0.1;

@@ -1,0 +1,83 @@
+//! Signals as words.
+
+use std::io;
+
+use futures_util::StreamExt;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook_tokio::{Handle, SignalsInfo};
+
+/// What somebody outside wishes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGTERM or SIGINT: no new offers, and an orderly end.
+    Stop,
+    /// The same again: at once.
+    StopNow,
+    /// SIGHUP: read the configuration again.
+    Reload,
+    /// SIGUSR1: poll every account now.
+    PollNow,
+}
+
+/// The signals of this process from now on.
+pub struct Signals {
+    stream: SignalsInfo,
+    handle: Handle,
+    stopping: bool,
+}
+
+impl Signals {
+    /// Begins to listen. Must be called on a runtime.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn listen() -> io::Result<Self> {
+        let stream = SignalsInfo::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
+        let handle = stream.handle();
+        Ok(Self {
+            stream,
+            handle,
+            stopping: false,
+        })
+    }
+
+    /// The next wish; `None` when no more will come.
+    pub async fn next(&mut self) -> Option<Signal> {
+        let signal = match self.stream.next().await? {
+            SIGHUP => Signal::Reload,
+            SIGUSR1 => Signal::PollNow,
+            _ if self.stopping => Signal::StopNow,
+            _ => {
+                self.stopping = true;
+                Signal::Stop
+            }
+        };
+        Some(signal)
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.handle.close();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_second_sigterm_means_now() {
+        let mut signals = Signals::listen().unwrap();
+        for (raised, heard) in [
+            (SIGHUP, Signal::Reload),
+            (SIGUSR1, Signal::PollNow),
+            (SIGTERM, Signal::Stop),
+            (SIGTERM, Signal::StopNow),
+        ] {
+            signal_hook::low_level::raise(raised).unwrap();
+            assert_eq!(signals.next().await, Some(heard));
+        }
+    }
+}

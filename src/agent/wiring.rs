@@ -1,0 +1,407 @@
+//! From the configuration to the rooms: the only file that knows both.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::agent::breaker::Breaker;
+use crate::agent::{Assignment, Orders, Prepare};
+use crate::config::{self, Config, DeliveryKind, Environment, ExitVerdict};
+use crate::mail::{Clock, Secret, TlsMode};
+use crate::net::{Connector, Fingerprint, NetError, Roots, TlsPolicy, Wire, dial};
+use crate::seen::Seen;
+use crate::session::{
+    Collaborators, Connect, Login, LoginMethod, Quarantine, SessionError, Stop, Visit,
+};
+use crate::sink::maildir::Maildir;
+use crate::sink::mda::{ExitClass, Mda, MdaSettings};
+use crate::sink::render::LineEnds;
+use crate::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
+use crate::sink::{Delivery, Sink};
+use crate::spool::Spool;
+use crate::telemetry::{Event, Reporter};
+
+/// What the agent needs besides the configuration.
+#[derive(Clone)]
+pub struct Parts {
+    /// Variables as they were at the start: for passwords, and for children.
+    pub environment: Environment,
+    /// The system's roots.
+    pub roots: Roots,
+    /// Variables that children get in their original form.
+    pub children: Vec<(OsString, OsString)>,
+    /// The program that becomes an MDA of another user; see [`crate::sink::mda::become_mda`].
+    pub helper: Option<PathBuf>,
+    /// The seen store.
+    pub seen: Seen,
+    /// Where messages become whole.
+    pub spool: Spool,
+    /// Where refused messages are kept.
+    pub quarantine: Arc<dyn Quarantine>,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Where events go.
+    pub reporter: Reporter,
+    /// When to stop.
+    pub stop: Stop,
+    /// Our own host name.
+    pub own_host: String,
+}
+
+/// Why a configuration that was read cannot be put to work.
+#[derive(Debug, thiserror::Error)]
+pub enum WiringError {
+    /// A certificate or key file.
+    #[error("{what}: {source}")]
+    Tls {
+        /// Which account or delivery.
+        what: String,
+        /// What is wrong.
+        source: NetError,
+    },
+    /// An MDA's settings.
+    #[error("delivery.{name}: {words}")]
+    Delivery {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        words: String,
+    },
+}
+
+/// Puts configurations to work, one after the other: what did not change keeps its connections and its breaker.
+pub struct Wiring {
+    parts: Parts,
+    deliveries: BTreeMap<String, Wired>,
+}
+
+struct Wired {
+    from: config::Delivery,
+    delivery: Delivery,
+    breaker: Arc<Breaker>,
+}
+
+impl Wiring {
+    /// Begins with nothing wired.
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            deliveries: BTreeMap::new(),
+        }
+    }
+
+    /// The orders of a configuration; disabled accounts are left out.
+    ///
+    /// # Errors
+    /// [`WiringError`] says what cannot be used. What was wired before stays.
+    pub fn orders(&mut self, config: &Config) -> Result<Orders, WiringError> {
+        let mut deliveries = BTreeMap::new();
+        for (name, wanted) in &config.deliveries {
+            let kept = self
+                .deliveries
+                .get(name)
+                .filter(|wired| wired.from == *wanted);
+            let wired = match kept {
+                Some(wired) => wired.clone(),
+                None => self.wire(wanted)?,
+            };
+            deliveries.insert(name.clone(), wired);
+        }
+        let enabled = config.accounts.values().filter(|account| account.enabled);
+        let assignments = enabled
+            .map(|account| self.assign(config, account, &deliveries))
+            .collect::<Result<_, _>>()?;
+        self.deliveries = deliveries;
+        Ok(Orders {
+            assignments,
+            sessions_max: config.max_sessions,
+            sessions_per_host_max: config.max_sessions_per_host,
+            shutdown_timeout: config.shutdown_timeout,
+        })
+    }
+
+    fn wire(&self, from: &config::Delivery) -> Result<Wired, WiringError> {
+        let sink: Arc<dyn Sink> = match &from.kind {
+            DeliveryKind::Mda(mda) => Arc::new(self.mda(from, mda)?),
+            DeliveryKind::Smtp(smtp) => Arc::new(self.smtp(from, smtp)?),
+            DeliveryKind::Maildir(maildir) => Arc::new(Maildir::new(&maildir.path)),
+        };
+        let delivery = Delivery::to(&from.name, sink);
+        let breaker = Arc::new(Breaker::new(&from.name, self.parts.reporter.clone()));
+        Ok(Wired {
+            from: from.clone(),
+            delivery,
+            breaker,
+        })
+    }
+
+    fn mda(&self, from: &config::Delivery, mda: &config::Mda) -> Result<Mda, WiringError> {
+        let settings = MdaSettings {
+            command: mda.command.clone(),
+            user: mda.user.clone(),
+            group: mda.group.clone(),
+            timeout: mda.timeout,
+            parallel: from.parallel,
+            line_ends: match mda.line_ends {
+                config::LineEnds::Lf => LineEnds::Lf,
+                config::LineEnds::Crlf => LineEnds::Crlf,
+            },
+            from_line: mda.from_line,
+            exit_codes: mda
+                .exit_codes
+                .iter()
+                .map(|(code, verdict)| (*code, exit_class(*verdict)))
+                .collect(),
+            environment: self.parts.children.clone(),
+            helper: self.parts.helper.clone(),
+            spool: self.parts.spool.clone(),
+            clock: self.parts.clock.clone(),
+        };
+        let fault = |words: String| WiringError::Delivery {
+            name: from.name.clone(),
+            words,
+        };
+        let mda = Mda::new(settings).map_err(|error| fault(error.to_string()))?;
+        for warning in mda.warnings() {
+            self.parts.reporter.say(Event::Warning {
+                code: "mda",
+                detail: &warning,
+            });
+        }
+        Ok(mda)
+    }
+
+    fn smtp(&self, from: &config::Delivery, smtp: &config::Smtp) -> Result<Smtp, WiringError> {
+        let connector =
+            Connector::new(&tls_policy(&smtp.tls), &self.parts.roots).map_err(|source| {
+                WiringError::Tls {
+                    what: format!("delivery.{}", from.name),
+                    source,
+                }
+            })?;
+        let login = smtp.login.clone().map(|login| {
+            let environment = self.parts.environment.clone();
+            Arc::new(ConfiguredLogin { login, environment }) as Arc<dyn RelayLogin>
+        });
+        Ok(Smtp::new(SmtpSettings {
+            host: smtp.host.clone(),
+            port: smtp.port,
+            tls: smtp.tls.mode,
+            connector,
+            login,
+            helo: smtp
+                .helo
+                .clone()
+                .unwrap_or_else(|| self.parts.own_host.clone()),
+            timeout: smtp.timeout,
+            parallel: from.parallel,
+        }))
+    }
+
+    fn assign(
+        &self,
+        config: &Config,
+        account: &config::Account,
+        deliveries: &BTreeMap<String, Wired>,
+    ) -> Result<Assignment, WiringError> {
+        let parts = &self.parts;
+        let wired = deliveries
+            .get(&account.delivery)
+            .ok_or_else(|| WiringError::Delivery {
+                name: account.delivery.clone(),
+                words: format!(
+                    "account {} delivers there, and there is no such delivery",
+                    account.name
+                ),
+            })?;
+        let policy = tls_policy(&account.tls);
+        let connector =
+            Connector::new(&policy, &parts.roots).map_err(|source| WiringError::Tls {
+                what: format!("account.{}", account.name),
+                source,
+            })?;
+        let connect = Server {
+            host: account.host.clone(),
+            port: account.port,
+            mode: account.tls.mode,
+            connector,
+        };
+        let with = Collaborators {
+            connect: Arc::new(connect),
+            seen: parts.seen.clone(),
+            delivery: wired.delivery.clone(),
+            gate: wired.breaker.clone(),
+            quarantine: parts.quarantine.clone(),
+            spool: parts.spool.clone(),
+            clock: parts.clock.clone(),
+            reporter: parts.reporter.clone(),
+            stop: parts.stop.clone(),
+        };
+        let visit = Configured {
+            account: account.clone(),
+            own_host: parts.own_host.clone(),
+            unrecorded_max: config.max_unrecorded,
+            forget_after_seconds: config.forget_after.as_secs(),
+            environment: parts.environment.clone(),
+        };
+        Ok(Assignment {
+            account: account.name.clone(),
+            host: account.host.clone(),
+            poll_every: account.poll_every,
+            visit: Arc::new(visit),
+            with,
+        })
+    }
+}
+
+impl Clone for Wired {
+    fn clone(&self) -> Self {
+        Self {
+            from: self.from.clone(),
+            delivery: self.delivery.clone(),
+            breaker: self.breaker.clone(),
+        }
+    }
+}
+
+/// The server of one account.
+struct Server {
+    host: String,
+    port: u16,
+    mode: TlsMode,
+    connector: Connector,
+}
+
+impl Connect for Server {
+    fn connect(&self) -> BoxFuture<'_, Result<Wire, NetError>> {
+        Box::pin(async {
+            let stream = Box::new(dial(&self.host, self.port).await?);
+            match self.mode {
+                TlsMode::Implicit => {
+                    Ok(Wire::new(self.connector.connect(&self.host, stream).await?))
+                }
+                TlsMode::StartTls | TlsMode::None => Ok(Wire::new(stream)),
+            }
+        })
+    }
+
+    fn upgrade(&self, wire: Wire) -> BoxFuture<'_, Result<Wire, NetError>> {
+        Box::pin(async {
+            let stream = wire.into_stream()?;
+            Ok(Wire::new(self.connector.connect(&self.host, stream).await?))
+        })
+    }
+}
+
+/// A relay's login as configured.
+struct ConfiguredLogin {
+    login: config::SmtpLogin,
+    environment: Environment,
+}
+
+impl RelayLogin for ConfiguredLogin {
+    fn login(&self) -> BoxFuture<'_, Result<(String, Secret), String>> {
+        Box::pin(async {
+            let secret = self
+                .login
+                .password
+                .read(&self.environment)
+                .await
+                .map_err(|error| error.to_string())?;
+            Ok((self.login.user.clone(), secret))
+        })
+    }
+}
+
+/// An account as configured: its password is read for each poll.
+struct Configured {
+    account: config::Account,
+    own_host: String,
+    unrecorded_max: usize,
+    forget_after_seconds: u64,
+    environment: Environment,
+}
+
+impl Prepare for Configured {
+    fn prepare(&self) -> BoxFuture<'_, Result<Visit, SessionError>> {
+        Box::pin(async {
+            let account = &self.account;
+            let secret = account
+                .password
+                .read(&self.environment)
+                .await
+                .map_err(|error| SessionError::Account {
+                    code: error.code(),
+                    words: error.to_string(),
+                    hint: "`mailferry check` tries every password source".to_owned(),
+                })?;
+            Ok(Visit {
+                account: account.name.clone(),
+                host: account.host.clone(),
+                own_host: self.own_host.clone(),
+                tls: account.tls.mode,
+                // `tls = "none"` is only resolved where the operator wrote the word for it.
+                allow_cleartext_password: account.tls.mode == TlsMode::None,
+                login: Login {
+                    user: account.user.clone(),
+                    secret,
+                    method: login_method(account.auth),
+                },
+                recipient: account.recipient.clone(),
+                retention: account.retention,
+                first_run: account.first_run,
+                limits: account.limits,
+                commit_every: account
+                    .commit_every
+                    .map(|every| u32::try_from(every).unwrap_or(u32::MAX)),
+                pipelining: account.pipelining,
+                hides_retrieved: HIDING_HOSTS.contains(&account.host.as_str()),
+                unrecorded_max: self.unrecorded_max,
+                forget_after_seconds: self.forget_after_seconds,
+            })
+        })
+    }
+}
+
+/// The TLS policy of a configured connection.
+pub(super) fn tls_policy(tls: &config::Tls) -> TlsPolicy {
+    TlsPolicy {
+        server_name: Some(tls.server_name.clone()),
+        ca_file: tls.ca_file.clone(),
+        fingerprints: tls
+            .fingerprints
+            .iter()
+            .copied()
+            .map(Fingerprint::from)
+            .collect(),
+        identity: tls
+            .client
+            .as_ref()
+            .map(|client| (client.cert.clone(), client.key.clone())),
+    }
+}
+
+const fn login_method(auth: config::Auth) -> LoginMethod {
+    match auth {
+        config::Auth::Auto => LoginMethod::Auto,
+        config::Auth::UserPass => LoginMethod::UserPass,
+        config::Auth::Plain => LoginMethod::Plain,
+        config::Auth::Apop => LoginMethod::Apop,
+    }
+}
+
+const fn exit_class(verdict: ExitVerdict) -> ExitClass {
+    match verdict {
+        ExitVerdict::Accepted => ExitClass::Accepted,
+        ExitVerdict::Transient => ExitClass::Transient,
+        ExitVerdict::Permanent => ExitClass::Permanent,
+        ExitVerdict::Recipient => ExitClass::Recipient,
+        ExitVerdict::Destination => ExitClass::Destination,
+    }
+}
+
+/// Servers that hide what was retrieved after QUIT, whatever they announce (observed of Gmail).
+const HIDING_HOSTS: &[&str] = &["pop.gmail.com", "pop.googlemail.com"];

@@ -1,0 +1,272 @@
+//! From a relay's name to a connection that may be used: TCP, TLS, EHLO, AUTH.
+
+use std::time::Duration;
+
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::extension::ClientId;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use crate::mail::text::Shown;
+use crate::mail::{TlsMode, limits};
+use crate::net::{IoStream, NetError, dial};
+use crate::sink::smtp::SmtpSettings;
+use crate::sink::smtp::reply::{Reply, Step};
+use crate::sink::smtp::tap::Tap;
+use crate::sink::{Fault, Refusal};
+
+/// A connection to a relay, ready for a transaction.
+pub(super) struct Relay {
+    /// Reads replies and sends single commands.
+    pub(super) connection: AsyncSmtpConnection,
+    /// Writes bodies and pipelined commands, past lettre.
+    pub(super) tap: Tap,
+    pub(super) extensions: Extensions,
+}
+
+/// What the relay announces.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Extensions {
+    /// RFC 2920.
+    pub(super) pipelining: bool,
+    /// RFC 6152.
+    pub(super) eight_bit: bool,
+    /// RFC 6531.
+    pub(super) utf8: bool,
+    /// RFC 1870; 0 means announced without a limit.
+    pub(super) size: Option<u64>,
+}
+
+/// Connects and logs in. Whatever fails here is the destination's fault, not a message's.
+pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
+    let stream = dial(&settings.host, settings.port)
+        .await
+        .map_err(|error| unreachable(&error))?;
+    let stream: Box<dyn IoStream> = Box::new(stream);
+    let tap = match settings.tls {
+        TlsMode::None => Tap::new(stream, b""),
+        TlsMode::Implicit => Tap::new(upgrade(settings, stream).await?, b""),
+        // lettre waits for a greeting; this one was heard before TLS and read by us.
+        TlsMode::StartTls => Tap::new(start_tls(settings, stream).await?, b"220 continued\r\n"),
+    };
+    let name = ClientId::Domain(settings.helo.clone());
+    let opened = AsyncSmtpConnection::connect_with_transport(Box::new(tap.clone()), &name);
+    let mut connection = within(settings, opened)
+        .await?
+        .map_err(|error| Reply::of(Err(error)).refusal(Step::Opening))?;
+    log_in(settings, &mut connection).await?;
+    // lettre keeps only some of what EHLO announces, so it is asked once more.
+    let said = within(
+        settings,
+        connection.command(format!("EHLO {}\r\n", settings.helo)),
+    )
+    .await?;
+    let extensions = match &said {
+        Ok(response) => Extensions::of(response.message()),
+        Err(_) => return Err(Reply::of(said).refusal(Step::Opening)),
+    };
+    Ok(Relay {
+        connection,
+        tap,
+        extensions,
+    })
+}
+
+impl Extensions {
+    fn of<'l>(lines: impl Iterator<Item = &'l str>) -> Self {
+        let mut extensions = Self::default();
+        for line in lines {
+            let mut words = line.split_ascii_whitespace();
+            match words
+                .next()
+                .unwrap_or_default()
+                .to_ascii_uppercase()
+                .as_str()
+            {
+                "PIPELINING" => extensions.pipelining = true,
+                "8BITMIME" => extensions.eight_bit = true,
+                "SMTPUTF8" => extensions.utf8 = true,
+                "SIZE" => {
+                    extensions.size =
+                        Some(words.next().and_then(|word| word.parse().ok()).unwrap_or(0))
+                }
+                _ => {}
+            }
+        }
+        extensions
+    }
+}
+
+async fn upgrade(
+    settings: &SmtpSettings,
+    stream: Box<dyn IoStream>,
+) -> Result<Box<dyn IoStream>, Refusal> {
+    settings
+        .connector
+        .connect(&settings.host, stream)
+        .await
+        .map_err(|error| unreachable(&error))
+}
+
+/// STARTTLS (RFC 3207), required. Anything that follows its 220 before the handshake was injected (CVE-2011-0411).
+async fn start_tls(
+    settings: &SmtpSettings,
+    mut stream: Box<dyn IoStream>,
+) -> Result<Box<dyn IoStream>, Refusal> {
+    let mut rest = Vec::new();
+    expect(settings, &mut stream, &mut rest, "", 220).await?;
+    expect(
+        settings,
+        &mut stream,
+        &mut rest,
+        &format!("EHLO {}\r\n", settings.helo),
+        250,
+    )
+    .await?;
+    expect(settings, &mut stream, &mut rest, "STARTTLS\r\n", 220).await?;
+    if !rest.is_empty() {
+        return Err(unreachable(&NetError::InjectedPlaintext));
+    }
+    upgrade(settings, stream).await
+}
+
+/// Says something in the clear and waits for the reply with this code.
+async fn expect(
+    settings: &SmtpSettings,
+    stream: &mut Box<dyn IoStream>,
+    rest: &mut Vec<u8>,
+    command: &str,
+    code: u16,
+) -> Result<(), Refusal> {
+    let exchange = async {
+        stream.write_all(command.as_bytes()).await?;
+        stream.flush().await?;
+        read_reply(stream, rest).await
+    };
+    let said = within(settings, exchange).await?;
+    let reply = said.map_or_else(
+        |error| Reply::Lost(error.to_string()),
+        |(code, words)| Reply::Said(code, words),
+    );
+    match reply {
+        Reply::Said(said, _) if said == code => Ok(()),
+        other => Err(other.refusal(Step::Opening)),
+    }
+}
+
+/// One reply of one or more lines, read without what follows it.
+async fn read_reply(
+    stream: &mut Box<dyn IoStream>,
+    rest: &mut Vec<u8>,
+) -> std::io::Result<(u16, String)> {
+    let mut words = String::new();
+    let mut lines = 0;
+    loop {
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let line: Vec<u8> = rest.drain(..=end).collect();
+            let line = line.trim_ascii_end();
+            let code = line
+                .get(..3)
+                .and_then(|code| std::str::from_utf8(code).ok())
+                .and_then(|code| code.parse().ok());
+            let code = code.ok_or_else(|| {
+                std::io::Error::other(format!("expected a reply, got: {}", Shown::new(line)))
+            })?;
+            words = Shown::new(line.get(4..).unwrap_or_default()).to_string();
+            lines += 1;
+            if line.get(3) != Some(&b'-') {
+                return Ok((code, words));
+            }
+        }
+        if rest.len() > limits::SMTP_REPLY_LINE_OCTETS_MAX || lines > REPLY_LINES_MAX {
+            return Err(std::io::Error::other(
+                "the relay sends a reply without an end",
+            ));
+        }
+        let mut buffer = [0; 1024];
+        let octets = stream.read(&mut buffer).await?;
+        if octets == 0 {
+            return Err(std::io::Error::other(format!(
+                "the relay closed the connection {words}"
+            )));
+        }
+        rest.extend_from_slice(buffer.get(..octets).unwrap_or_default());
+    }
+}
+
+async fn log_in(
+    settings: &SmtpSettings,
+    connection: &mut AsyncSmtpConnection,
+) -> Result<(), Refusal> {
+    let Some(login) = &settings.login else {
+        return Ok(());
+    };
+    let fault = |words: String| Refusal::new(Fault::Destination, "smtp_auth", words);
+    let (user, secret) = login.login().await.map_err(fault)?;
+    let password = String::from_utf8(secret.expose().to_vec()).map_err(|_| {
+        fault("the relay's password is not UTF-8, which AUTH PLAIN demands (RFC 4616)".to_owned())
+    })?;
+    let credentials = Credentials::new(user, password);
+    let said = within(
+        settings,
+        connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials),
+    )
+    .await?;
+    match Reply::of(said) {
+        reply if reply.is_yes() => Ok(()),
+        Reply::Said(code, words) => Err(fault(format!(
+            "the relay refused the login: {code} {words}"
+        ))),
+        Reply::Lost(words) => Err(fault(format!("the login failed: {words}"))),
+    }
+}
+
+/// Every step has its time.
+pub(super) async fn within<T>(
+    settings: &SmtpSettings,
+    step: impl Future<Output = T>,
+) -> Result<T, Refusal> {
+    timeout(settings.timeout, step)
+        .await
+        .map_err(|_| silent(settings.timeout))
+}
+
+fn silent(after: Duration) -> Refusal {
+    let words = format!(
+        "the relay did not answer within {} seconds",
+        after.as_secs_f64()
+    );
+    Refusal::new(Fault::Destination, "smtp_timeout", words)
+}
+
+fn unreachable(error: &NetError) -> Refusal {
+    Refusal::new(Fault::Destination, error.code(), error.to_string())
+}
+
+/// Lines of one reply before STARTTLS; real ones have about twenty.
+const REPLY_LINES_MAX: u32 = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extensions_are_read_in_any_letter_case() {
+        let lines = [
+            "mx.example.org greets you",
+            "pipelining",
+            "SIZE 1000",
+            "8BITMIME",
+            "X-OTHER a b",
+        ];
+        let expected = Extensions {
+            pipelining: true,
+            eight_bit: true,
+            utf8: false,
+            size: Some(1000),
+        };
+        assert_eq!(Extensions::of(lines.into_iter()), expected);
+        assert_eq!(Extensions::of(["SIZE"].into_iter()).size, Some(0));
+    }
+}

@@ -1,0 +1,142 @@
+//! Delivery to a relay by SMTP (RFC 5321), through lettre's low-level connection on our own socket and TLS stream.
+//!
+//! lettre's own transport is not used: a dropped send puts its connection back out of step, and the next message takes the
+//! last one's answer. Here a connection is out of the pool while it is used, and goes back only after a clean final 2xx. This
+//! is the only room that names lettre.
+
+mod connect;
+mod reply;
+mod stuffing;
+mod tap;
+mod transaction;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::mail::{Envelope, Secret, TlsMode};
+use crate::net::Connector;
+use crate::sink::{Fault, Outcome, Refusal, Sink};
+use crate::spool::Message;
+
+use connect::Relay;
+use transaction::{Ended, Transaction};
+
+/// How a relay is reached.
+#[derive(Clone)]
+pub struct SmtpSettings {
+    /// The relay.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// TLS at once, after STARTTLS, or not at all.
+    pub tls: TlsMode,
+    /// Verifies the relay.
+    pub connector: Connector,
+    /// User and password, if the relay wants them.
+    pub login: Option<Arc<dyn RelayLogin>>,
+    /// Our name in EHLO.
+    pub helo: String,
+    /// How long each step may take.
+    pub timeout: Duration,
+    /// Connections at the same time. With 1 the messages arrive in the order in which they were offered.
+    pub parallel: usize,
+}
+
+/// Who we are to a relay, asked for each connection: a password file may have changed.
+pub trait RelayLogin: Send + Sync {
+    /// User and password, or why there are none; the words are safe to show.
+    fn login(&self) -> BoxFuture<'_, Result<(String, Secret), String>>;
+}
+
+/// A sink that hands messages to a relay.
+pub struct Smtp {
+    settings: Arc<SmtpSettings>,
+    /// Fair: who asked first is served first.
+    turns: Semaphore,
+    /// Connections that ended their last transaction cleanly.
+    idle: Mutex<Vec<(Relay, Instant)>>,
+}
+
+impl Smtp {
+    /// A relay; nothing is connected before the first message.
+    pub fn new(settings: SmtpSettings) -> Self {
+        let turns = Semaphore::new(settings.parallel.clamp(1, Semaphore::MAX_PERMITS));
+        Self {
+            settings: Arc::new(settings),
+            turns,
+            idle: Mutex::new(Vec::new()),
+        }
+    }
+
+    /// A connection that is still fresh, if there is one. Older ones are dropped: relays hang up on idlers without a word.
+    fn take_idle(&self) -> Option<Relay> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(_, since)| since.elapsed() < IDLE_MAX);
+        idle.pop().map(|(relay, _)| relay)
+    }
+
+    fn put_back(&self, relay: Relay) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push((relay, Instant::now()));
+    }
+
+    async fn transact(&self, envelope: &Envelope, message: &Message) -> Vec<Outcome> {
+        let transaction = Transaction {
+            settings: &self.settings,
+            envelope,
+            message,
+        };
+        if let Some(relay) = self.take_idle() {
+            match transaction.run(relay).await {
+                // The relay had hung up before it heard of this message: that is no answer to it.
+                Ended::BeforeMail => {}
+                ended => return self.conclude(ended),
+            }
+        }
+        match connect::connect(&self.settings).await {
+            Ok(relay) => self.conclude(transaction.run(relay).await),
+            Err(refusal) => vec![Outcome::Refused(refusal); envelope.recipients.len()],
+        }
+    }
+
+    fn conclude(&self, ended: Ended) -> Vec<Outcome> {
+        match ended {
+            Ended::Cleanly(relay, outcomes) => {
+                self.put_back(relay);
+                outcomes
+            }
+            Ended::Badly(outcomes) => outcomes,
+            Ended::BeforeMail => {
+                let words = "the relay closed the connection right after its greeting";
+                vec![Outcome::Refused(Refusal::new(
+                    Fault::Destination,
+                    "smtp_lost",
+                    words,
+                ))]
+            }
+        }
+    }
+}
+
+impl Sink for Smtp {
+    fn offer<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        message: &'a Message,
+    ) -> BoxFuture<'a, Vec<Outcome>> {
+        Box::pin(async move {
+            // Never closed; if it were, an empty answer takes nothing.
+            let Ok(_turn) = self.turns.acquire().await else {
+                return Vec::new();
+            };
+            self.transact(envelope, message).await
+        })
+    }
+}
+
+/// Postfix hangs up after 300 idle seconds, others sooner; a connection is cheap.
+const IDLE_MAX: Duration = Duration::from_secs(20);

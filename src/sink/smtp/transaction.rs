@@ -1,0 +1,303 @@
+//! One message, one transaction: MAIL, RCPT, DATA, the message, the dot.
+
+use std::fmt::Write as _;
+
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use crate::mail::{Envelope, Recipient, Sender};
+use crate::sink::render::{Layout, LineEnds, Rendering};
+use crate::sink::smtp::SmtpSettings;
+use crate::sink::smtp::connect::{Extensions, Relay};
+use crate::sink::smtp::reply::{Reply, Step};
+use crate::sink::smtp::stuffing::Stuffing;
+use crate::sink::{Fault, Outcome, Refusal};
+use crate::spool::{Body, Message};
+
+/// A message on its way to a relay.
+pub(super) struct Transaction<'a> {
+    pub(super) settings: &'a SmtpSettings,
+    pub(super) envelope: &'a Envelope,
+    pub(super) message: &'a Message,
+}
+
+/// How a transaction ended.
+pub(super) enum Ended {
+    /// With a 2xx to everything: the connection may be used again.
+    Cleanly(Relay, Vec<Outcome>),
+    /// Otherwise: the connection is gone.
+    Badly(Vec<Outcome>),
+    /// The relay had hung up, or said 421, before it heard of this message.
+    BeforeMail,
+}
+
+impl Transaction<'_> {
+    pub(super) async fn run(&self, mut relay: Relay) -> Ended {
+        let lines = match self.lines(&relay.extensions) {
+            Ok(lines) => lines,
+            // Nothing was said, so the connection is as good as before.
+            Err(refusal) => {
+                return Ended::Cleanly(
+                    relay,
+                    vec![Outcome::Refused(refusal); self.envelope.recipients.len()],
+                );
+            }
+        };
+        let mail = if relay.extensions.pipelining {
+            self.say(
+                &mut relay,
+                &format!("{}{}DATA\r\n", lines.mail, lines.rcpts.concat()),
+            )
+            .await
+        } else {
+            self.say(&mut relay, &lines.mail).await
+        };
+        if mail.is_goodbye() {
+            return Ended::BeforeMail;
+        }
+        if !mail.is_yes() {
+            return self.badly(&mail.refusal(Step::Mail));
+        }
+        let mut outcomes = Vec::with_capacity(self.envelope.recipients.len());
+        for line in &lines.rcpts {
+            let rcpt = if relay.extensions.pipelining {
+                self.hear(&mut relay).await
+            } else {
+                self.say(&mut relay, line).await
+            };
+            match rcpt {
+                yes if yes.is_yes() => outcomes.push(None),
+                lost @ Reply::Lost(_) => return self.badly(&lost.refusal(Step::Rcpt)),
+                no => outcomes.push(Some(no.refusal(Step::Rcpt))),
+            }
+        }
+        let wanted = outcomes.iter().any(Option::is_none);
+        if !wanted && !relay.extensions.pipelining {
+            return Ended::Badly(
+                outcomes
+                    .into_iter()
+                    .flatten()
+                    .map(Outcome::Refused)
+                    .collect(),
+            );
+        }
+        let data = if relay.extensions.pipelining {
+            self.hear(&mut relay).await
+        } else {
+            self.say(&mut relay, "DATA\r\n").await
+        };
+        if !wanted {
+            // Nobody is left: a 354 is answered by hanging up, and no octet of the message leaves us (RFC 2920 section 3.1).
+            return Ended::Badly(
+                outcomes
+                    .into_iter()
+                    .flatten()
+                    .map(Outcome::Refused)
+                    .collect(),
+            );
+        }
+        if !data.asks_for_message() {
+            return self.fill(None, outcomes, &data.refusal(Step::Data));
+        }
+        self.send_message(relay, outcomes).await
+    }
+
+    async fn send_message(&self, mut relay: Relay, outcomes: Vec<Option<Refusal>>) -> Ended {
+        if let Err(refusal) = self.write_message(&mut relay).await {
+            return self.fill(None, outcomes, &refusal);
+        }
+        let dot = match timeout(self.settings.timeout, write(&mut relay, b".\r\n")).await {
+            // From here on the relay may have the message.
+            Ok(Ok(())) => self.hear(&mut relay).await,
+            Ok(Err(error)) => Reply::Lost(error.to_string()),
+            Err(_) => self.silence(),
+        };
+        match dot {
+            Reply::Said(code @ 200..=299, words) => {
+                let clean = outcomes.iter().all(Option::is_none);
+                let accepted = |refused: Option<Refusal>| {
+                    refused.map_or_else(
+                        || Outcome::Accepted(format!("{code} {words}")),
+                        Outcome::Refused,
+                    )
+                };
+                let outcomes = outcomes.into_iter().map(accepted).collect();
+                if clean {
+                    Ended::Cleanly(relay, outcomes)
+                } else {
+                    Ended::Badly(outcomes)
+                }
+            }
+            no => self.fill(None, outcomes, &no.refusal(Step::Dot)),
+        }
+    }
+
+    /// Everybody who was not refused before gets this refusal.
+    fn fill(
+        &self,
+        relay: Option<Relay>,
+        outcomes: Vec<Option<Refusal>>,
+        refusal: &Refusal,
+    ) -> Ended {
+        drop(relay);
+        Ended::Badly(
+            outcomes
+                .into_iter()
+                .map(|one| Outcome::Refused(one.unwrap_or_else(|| refusal.clone())))
+                .collect(),
+        )
+    }
+
+    fn badly(&self, refusal: &Refusal) -> Ended {
+        Ended::Badly(vec![
+            Outcome::Refused(refusal.clone());
+            self.envelope.recipients.len()
+        ])
+    }
+
+    /// Writes the message without its dot, stuffed, with CRLF line ends. A large one is read on a thread that may block.
+    async fn write_message(&self, relay: &mut Relay) -> Result<(), Refusal> {
+        let layout = Layout {
+            line_ends: LineEnds::Crlf,
+            return_path: false,
+            from_line: None,
+        };
+        let mut stuffing = Stuffing::new();
+        let mut stuffed = Vec::new();
+        if let Body::Memory(_) = self.message.body() {
+            let mut rendering = Rendering::new(self.message, &self.envelope.sender, &layout)
+                .map_err(|e| unreadable(&e))?;
+            let mut piece = Vec::new();
+            while rendering
+                .next(&mut piece)
+                .map_err(|error| unreadable(&error))?
+            {
+                stuffing.push(&piece, &mut stuffed);
+            }
+            return self.write_piece(relay, &stuffed).await;
+        }
+        let (message, sender) = (self.message.clone(), self.envelope.sender.clone());
+        let (pieces, mut read) = mpsc::channel::<std::io::Result<Vec<u8>>>(2);
+        let reading = spawn_blocking(move || {
+            let rendered = Rendering::new(&message, &sender, &layout).and_then(|mut rendering| {
+                let mut piece = Vec::new();
+                while rendering.next(&mut piece)? {
+                    if pieces
+                        .blocking_send(Ok(std::mem::take(&mut piece)))
+                        .is_err()
+                    {
+                        break;
+                    }
+                }
+                Ok(())
+            });
+            if let Err(error) = rendered {
+                let _ = pieces.blocking_send(Err(error));
+            }
+        });
+        while let Some(piece) = read.recv().await {
+            stuffed.clear();
+            stuffing.push(&piece.map_err(|error| unreadable(&error))?, &mut stuffed);
+            self.write_piece(relay, &stuffed).await?;
+        }
+        // A reader that panicked has sent less than the message: it must not be ended by a dot.
+        reading
+            .await
+            .map_err(|stopped| unreadable(&std::io::Error::other(stopped)))
+    }
+
+    async fn write_piece(&self, relay: &mut Relay, octets: &[u8]) -> Result<(), Refusal> {
+        match timeout(self.settings.timeout, write(relay, octets)).await {
+            Ok(Ok(())) => Ok(()),
+            // Before the dot nothing is accepted, whatever was written.
+            Ok(Err(error)) => Err(Reply::Lost(error.to_string()).refusal(Step::Data)),
+            Err(_) => Err(self.silence().refusal(Step::Data)),
+        }
+    }
+
+    /// Writes a line or several and waits for the first reply.
+    async fn say(&self, relay: &mut Relay, lines: &str) -> Reply {
+        match timeout(self.settings.timeout, write(relay, lines.as_bytes())).await {
+            Ok(Ok(())) => self.hear(relay).await,
+            Ok(Err(error)) => Reply::Lost(error.to_string()),
+            Err(_) => self.silence(),
+        }
+    }
+
+    async fn hear(&self, relay: &mut Relay) -> Reply {
+        match timeout(self.settings.timeout, relay.connection.read_response()).await {
+            Ok(answer) => Reply::of(answer),
+            Err(_) => self.silence(),
+        }
+    }
+
+    fn silence(&self) -> Reply {
+        Reply::Lost(format!(
+            "the relay did not answer within {} seconds",
+            self.settings.timeout.as_secs_f64()
+        ))
+    }
+
+    /// The envelope as command lines.
+    fn lines(&self, extensions: &Extensions) -> Result<Lines, Refusal> {
+        if let Some(limit) = extensions
+            .size
+            .filter(|limit| *limit > 0 && self.message.octets() > *limit)
+        {
+            let words = format!(
+                "the message has {} octets, and the relay takes {limit}",
+                self.message.octets()
+            );
+            return Err(Refusal::new(Fault::MessagePermanent, "smtp_too_big", words));
+        }
+        let ascii = |recipient: &Recipient| recipient.as_str().is_ascii();
+        if !extensions.utf8 && !self.envelope.recipients.iter().all(ascii) {
+            let words = "the recipient is not ASCII, and the relay does not announce SMTPUTF8";
+            return Err(Refusal::new(Fault::Recipient, "smtp_no_utf8", words));
+        }
+        // A sender that the relay could not take must not keep the message from its recipient.
+        let sender = match &self.envelope.sender {
+            Sender::Address(address) if address.is_ascii() || extensions.utf8 => address,
+            _ => "",
+        };
+        let mut mail = format!("MAIL FROM:<{sender}>");
+        if extensions.size.is_some() {
+            let octets = self.message.octets() + self.message.received().len() as u64;
+            let _ = write!(mail, " SIZE={octets}");
+        }
+        if extensions.eight_bit {
+            mail.push_str(" BODY=8BITMIME");
+        }
+        if extensions.utf8 && !(sender.is_ascii() && self.envelope.recipients.iter().all(ascii)) {
+            mail.push_str(" SMTPUTF8");
+        }
+        mail.push_str("\r\n");
+        let rcpts = self
+            .envelope
+            .recipients
+            .iter()
+            .map(|recipient| format!("RCPT TO:<{recipient}>\r\n"))
+            .collect();
+        Ok(Lines { mail, rcpts })
+    }
+}
+
+struct Lines {
+    mail: String,
+    rcpts: Vec<String>,
+}
+
+async fn write(relay: &mut Relay, octets: &[u8]) -> std::io::Result<()> {
+    relay.tap.write_all(octets).await?;
+    relay.tap.flush().await
+}
+
+fn unreadable(error: &std::io::Error) -> Refusal {
+    Refusal::new(
+        Fault::Destination,
+        "spool_disk",
+        format!("the spooled message cannot be read: {error}"),
+    )
+}
