@@ -1,6 +1,7 @@
 //! mailferry polls POP3 maildrops and hands every message, once, to a sink.
 
 pub mod agent;
+pub mod cli;
 pub mod config;
 pub mod mail;
 pub mod net;

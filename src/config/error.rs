@@ -15,7 +15,7 @@ pub struct ConfigError {
     path: PathBuf,
     /// Line and column, both from 1, columns in characters.
     position: Option<(usize, usize)>,
-    complaint: Complaint,
+    complaint: Box<Complaint>,
 }
 
 /// What is wrong. No text here ever comes from the value of a secret.
@@ -134,7 +134,7 @@ impl ConfigError {
         Self {
             path: path.to_owned(),
             position: Some(position),
-            complaint,
+            complaint: Box::new(complaint),
         }
     }
 
@@ -143,7 +143,7 @@ impl ConfigError {
         Self {
             path: path.into(),
             position: None,
-            complaint,
+            complaint: Box::new(complaint),
         }
     }
 

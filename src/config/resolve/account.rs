@@ -13,6 +13,9 @@ use crate::config::value::{Address, Line, is_loopback};
 use crate::config::{Account, LOGIN_PORTS, POLL_FLOOR};
 use crate::mail::{AccountName, PollLimits, Recipient, TlsMode};
 
+/// Who says so, the port, and where it is said.
+type Maildrop = (AccountName, u16, Place);
+
 type Deliveries = BTreeMap<String, At<DeliveryTable>>;
 
 impl Resolver<'_> {
@@ -24,8 +27,7 @@ impl Resolver<'_> {
         deliveries: &Deliveries,
     ) -> BTreeMap<AccountName, Account> {
         let mut accounts = BTreeMap::new();
-        let mut maildrops: BTreeMap<(String, String), Vec<(AccountName, u16, Place)>> =
-            BTreeMap::new();
+        let mut maildrops: BTreeMap<(String, String), Vec<Maildrop>> = BTreeMap::new();
         for (name, At { value, place }) in tables {
             let Some(account) = self.account(&name, value.over(defaults), place, deliveries) else {
                 continue;
@@ -33,8 +35,7 @@ impl Resolver<'_> {
             if account.enabled {
                 let maildrop = (account.host.clone(), account.user.clone());
                 let others = maildrops.entry(maildrop).or_default();
-                let twin =
-                    |(_, port, _): &&(AccountName, u16, Place)| same_server(*port, account.port);
+                let twin = |(_, port, _): &&Maildrop| same_server(*port, account.port);
                 if let Some((other, _, at)) = others.iter().find(twin) {
                     self.same_maildrop((&name, place), (other, *at));
                 }

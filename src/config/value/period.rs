@@ -31,7 +31,7 @@ impl<const MIN: u64, const MAX: u64> TryFrom<String> for Period<MIN, MAX> {
         if (MIN..=MAX).contains(&seconds) {
             return Ok(Self(seconds));
         }
-        let (min, max) = (show(MIN), show(MAX));
+        let (min, max) = (show_seconds(MIN), show_seconds(MAX));
         Err(format!(
             "{} is not between {min} and {max}",
             Shown::new(&given)
@@ -83,7 +83,7 @@ fn seconds(given: &str) -> Result<u64, String> {
 }
 
 /// Seconds as an operator would write them: `90s`, `5m`, `2h`, `14d`.
-pub(in crate::config) fn show(seconds: u64) -> String {
+pub(in crate::config) fn show_seconds(seconds: u64) -> String {
     let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
     let fits = |(unit, _): &&(u64, &str)| seconds > 0 && seconds.is_multiple_of(*unit);
     match units.iter().find(fits) {
@@ -114,9 +114,9 @@ mod tests {
     #[test]
     fn what_is_shown_is_read_back() {
         for seconds in [1, 59, 60, 90, 3_600, 5_400, 86_400, 14 * 86_400, 1_234_567] {
-            assert_eq!(super::seconds(&show(seconds)), Ok(seconds));
+            assert_eq!(super::seconds(&show_seconds(seconds)), Ok(seconds));
         }
-        assert_eq!(show(14 * 86_400), "14d");
+        assert_eq!(show_seconds(14 * 86_400), "14d");
     }
 
     #[test]

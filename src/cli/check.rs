@@ -1,0 +1,312 @@
+//! `mailferry check`: what the configuration means, and whether what it names is there.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::fs::{Access, access};
+
+use crate::cli::{Exit, Failure};
+use crate::config::{
+    self, Account, Auth, Config, Delivery, DeliveryKind, Environment, SecretSource, System, Tls,
+};
+use crate::mail::text::Shown;
+use crate::mail::{Retention, TlsMode};
+
+/// Checks the configuration at `path` and writes to `out` what follows from it.
+///
+/// # Errors
+/// What is wrong with the configuration, or that `out` takes no more.
+pub(super) fn check(
+    path: &Path,
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let config = config::load(path, environment)?;
+    let mut checker = Checker {
+        out,
+        environment,
+        problems: Vec::new(),
+    };
+    checker.head(path, &config)?;
+    for account in config.accounts.values() {
+        checker.account(account)?;
+    }
+    for delivery in config.deliveries.values() {
+        checker.delivery(delivery)?;
+    }
+    writeln!(checker.out)?;
+    let warnings = config.warnings(&System::look(environment));
+    for warning in &warnings {
+        writeln!(checker.out, "warning: {warning}")?;
+    }
+    for problem in &checker.problems {
+        writeln!(checker.out, "error: {problem}")?;
+    }
+    let disabled = config
+        .accounts
+        .values()
+        .filter(|account| !account.enabled)
+        .count();
+    writeln!(
+        checker.out,
+        "{}{}, {}: {}, {}",
+        Count(config.accounts.len(), "account"),
+        if disabled == 0 {
+            String::new()
+        } else {
+            format!(" ({disabled} disabled)")
+        },
+        Count(config.deliveries.len(), "delivery"),
+        Count(checker.problems.len(), "error"),
+        Count(warnings.len(), "warning"),
+    )?;
+    Ok(if checker.problems.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Config
+    })
+}
+
+struct Checker<'a> {
+    out: &'a mut dyn Write,
+    environment: &'a Environment,
+    problems: Vec<String>,
+}
+
+impl Checker<'_> {
+    fn head(&mut self, path: &Path, config: &Config) -> io::Result<()> {
+        self.line("configuration", path.display())?;
+        let there = if config.state_dir.exists() {
+            ""
+        } else {
+            ", not there yet"
+        };
+        self.line("state", format!("{}{there}", config.state_dir.display()))?;
+        let (total, host) = (config.max_sessions, config.max_sessions_per_host);
+        self.line(
+            "sessions",
+            format!("at most {total} at a time, {host} to one host"),
+        )
+    }
+
+    fn account(&mut self, account: &Account) -> io::Result<()> {
+        let off = if account.enabled {
+            ""
+        } else {
+            " (not enabled)"
+        };
+        let title = format!("account {}", account.name);
+        let earlier = self.problems.len();
+        writeln!(self.out, "\n{title}{off}")?;
+        self.line(
+            "  server",
+            server(&account.host, account.port, &account.tls),
+        )?;
+        self.line(
+            "  user",
+            format!("{}, {}", Shown::new(&account.user), login(account.auth)),
+        )?;
+        self.secret(&title, &account.password)?;
+        self.line(
+            "  delivery",
+            format!("{}, for {}", account.delivery, account.recipient),
+        )?;
+        self.line("  retention", retention(account.retention))?;
+        self.line("  polled", format!("every {}", Span(account.poll_every)))?;
+        self.line("  limits", limits(account))?;
+        self.tls_files(&title, &account.tls);
+        if !account.enabled {
+            // What an account lacks that is not polled hurts nobody yet.
+            self.problems.truncate(earlier);
+        }
+        Ok(())
+    }
+
+    fn delivery(&mut self, delivery: &Delivery) -> io::Result<()> {
+        let title = format!("delivery {}", delivery.name);
+        writeln!(self.out, "\n{title}")?;
+        match &delivery.kind {
+            DeliveryKind::Mda(mda) => {
+                let words: Vec<_> = mda
+                    .command
+                    .iter()
+                    .map(|word| Shown::new(word).to_string())
+                    .collect();
+                self.line("  command", words.join(" "))?;
+                if let Some(user) = &mda.user {
+                    self.line("  as user", Shown::new(user))?;
+                }
+                self.line("  time-out", Span(mda.timeout))?;
+                self.program(&title, mda.command.first().map_or("", String::as_str));
+            }
+            DeliveryKind::Smtp(smtp) => {
+                self.line("  server", server(&smtp.host, smtp.port, &smtp.tls))?;
+                if let Some(login) = &smtp.login {
+                    self.line("  user", Shown::new(&login.user))?;
+                    self.secret(&title, &login.password)?;
+                }
+                self.tls_files(&title, &smtp.tls);
+            }
+            DeliveryKind::Maildir(maildir) => {
+                self.line("  folder", maildir.path.display())?;
+                if !maildir.path.exists() && !maildir.path.parent().is_some_and(Path::exists) {
+                    let path = maildir.path.display();
+                    self.problems.push(format!(
+                        "{title}: neither {path} nor the folder above it exists"
+                    ));
+                }
+            }
+        }
+        let order = if delivery.parallel == 1 {
+            ", in order"
+        } else {
+            ""
+        };
+        self.line(
+            "  at a time",
+            format!("{}{order}", Count(delivery.parallel, "message")),
+        )
+    }
+
+    /// Where a password is kept, and whether it can be had; never the password.
+    fn secret(&mut self, title: &str, source: &SecretSource) -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let outcome = match runtime.block_on(source.read(self.environment)) {
+            Ok(_) => "can be read",
+            Err(error) => {
+                self.problems.push(format!("{title}: {error}"));
+                "cannot be read"
+            }
+        };
+        self.line("  password", format!("********, from {source}: {outcome}"))
+    }
+
+    fn tls_files(&mut self, title: &str, tls: &Tls) {
+        let client = tls
+            .client
+            .iter()
+            .flat_map(|client| [&client.cert, &client.key]);
+        for path in tls.ca_file.iter().chain(client) {
+            if let Err(error) = File::open(path) {
+                self.problems.push(format!(
+                    "{title}: {} cannot be read: {error}",
+                    path.display()
+                ));
+            }
+        }
+    }
+
+    fn program(&mut self, title: &str, program: &str) {
+        let executable = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
+        let found = if program.contains('/') {
+            executable(Path::new(program))
+        } else {
+            let folders = self.environment.get("PATH").unwrap_or_default();
+            std::env::split_paths(folders).any(|folder| executable(&folder.join(program)))
+        };
+        if !found {
+            let program = Shown::new(program);
+            self.problems.push(format!(
+                "{title}: there is no program {program} that can be executed"
+            ));
+        }
+    }
+
+    fn line(&mut self, name: &str, value: impl fmt::Display) -> io::Result<()> {
+        writeln!(self.out, "{name:<13} {value}")
+    }
+}
+
+fn server(host: &str, port: u16, tls: &Tls) -> String {
+    let how = match tls.mode {
+        TlsMode::Implicit => "TLS from the first octet",
+        TlsMode::StartTls => "TLS after STARTTLS, required",
+        TlsMode::None => "no TLS",
+    };
+    let mut text = format!("{host}, port {port}, {how}");
+    if !tls.fingerprints.is_empty() {
+        text.push_str(", pinned certificate");
+    }
+    if tls.server_name != host {
+        text.push_str(&format!(", certificate for {}", tls.server_name));
+    }
+    text
+}
+
+fn login(auth: Auth) -> &'static str {
+    match auth {
+        Auth::Auto => "logged in by SASL PLAIN or USER and PASS",
+        Auth::UserPass => "logged in by USER and PASS",
+        Auth::Plain => "logged in by SASL PLAIN",
+        Auth::Apop => "logged in by APOP",
+    }
+}
+
+fn retention(retention: Retention) -> String {
+    match retention {
+        Retention::Keep => "everything stays on the server".to_owned(),
+        Retention::Delete => "deleted from the server once delivered".to_owned(),
+        Retention::DeleteAfter { seconds } => {
+            format!(
+                "deleted from the server {} after delivery",
+                Span(Duration::from_secs(seconds))
+            )
+        }
+    }
+}
+
+fn limits(account: &Account) -> String {
+    let limits = account.limits;
+    let mut text = format!("messages up to {}", Size(limits.message_octets_max));
+    if let Some(most) = limits.messages_max {
+        text.push_str(&format!(", {most} messages a poll"));
+    }
+    if let Some(most) = limits.octets_max {
+        text.push_str(&format!(", {} a poll", Size(most)));
+    }
+    if let Some(most) = account.commit_every {
+        text.push_str(&format!(", a new session after {most} deletes"));
+    }
+    text
+}
+
+/// A number of things.
+struct Count(usize, &'static str);
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0, self.1) {
+            (1, thing) => write!(f, "1 {thing}"),
+            (0, thing) if thing == "error" || thing == "warning" => write!(f, "no {thing}s"),
+            (n, "delivery") => write!(f, "{n} deliveries"),
+            (n, thing) => write!(f, "{n} {thing}s"),
+        }
+    }
+}
+
+/// A size as operators write it.
+struct Size(u64);
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+        match units.iter().find(|(unit, _)| self.0.is_multiple_of(*unit)) {
+            Some((unit, name)) if self.0 > 0 => write!(f, "{}{name}", self.0 / unit),
+            _ => write!(f, "{} octets", self.0),
+        }
+    }
+}
+
+/// A length of time as operators write it.
+struct Span(Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", config::show_period(self.0))
+    }
+}

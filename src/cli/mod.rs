@@ -1,0 +1,68 @@
+//! What does the operator say, and what do we answer?
+//!
+//! Standard output is data, standard error is logs and complaints, and the exit code is from sysexits.h.
+
+mod args;
+mod check;
+mod exit;
+mod poll;
+mod run;
+mod start;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::{self, Environment};
+
+pub use exit::{Exit, Failure};
+pub use start::Start;
+
+use args::{Command, CommandLine};
+
+/// Does what the command line asks for. `arguments` begin with the name of the program.
+///
+/// The environment is what passwords and children are to see; capture it before changing the process's own.
+pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: Environment) -> ExitCode {
+    let line = match CommandLine::try_parse_from(arguments) {
+        Ok(line) => line,
+        Err(answer) => {
+            // Help and version are answers; anything else is a complaint. Nobody is left to hear of a failure here.
+            let _ = answer.print();
+            let complaint = answer.use_stderr();
+            return if complaint { Exit::Usage } else { Exit::Done }.into();
+        }
+    };
+    let exit = answer(line, environment).unwrap_or_else(|failure| {
+        let exit = failure.exit();
+        if exit != Exit::Done {
+            let _ = writeln!(io::stderr().lock(), "{failure}");
+        }
+        exit
+    });
+    exit.into()
+}
+
+fn answer(line: CommandLine, environment: Environment) -> Result<Exit, Failure> {
+    let CommandLine { global, command } = line;
+    match command {
+        Command::GenerateReference => {
+            let mut out = io::stdout().lock();
+            out.write_all(config::reference().as_bytes())?;
+            out.flush()?;
+            Ok(Exit::Done)
+        }
+        Command::Check => {
+            let path = environment.config_file(global.config.as_deref())?;
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            let exit = check::check(&path, &environment, &mut out)?;
+            out.flush()?;
+            Ok(exit)
+        }
+        Command::Run(run) => run::run(Start::new(&global, environment)?, run.once),
+        Command::Poll(poll) => poll::poll(Start::new(&global, environment)?, &poll.accounts),
+        Command::Seen(_) => Err(Failure::said(Exit::Config, "not built")),
+    }
+}

@@ -1,0 +1,53 @@
+//! What every command that does something begins with: the configuration read, the log running.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use crate::cli::args::{self, Global};
+use crate::cli::exit::{Exit, Failure};
+use crate::config::{self, Config, Environment};
+use crate::mail::LogLevel;
+use crate::telemetry::log::{self, Log};
+
+/// A command that is ready to start.
+pub struct Start {
+    /// The configuration.
+    pub config: Config,
+    /// The file it was read from, for reading it anew.
+    pub path: PathBuf,
+    /// The environment mailferry was started with, for passwords and children.
+    pub environment: Environment,
+    /// The running log.
+    pub log: Log,
+    verbose: u8,
+}
+
+impl Start {
+    /// Reads the configuration and starts the log on standard error.
+    ///
+    /// # Errors
+    /// What is wrong with the configuration.
+    pub(super) fn new(global: &Global, environment: Environment) -> Result<Self, Failure> {
+        let path = environment.config_file(global.config.as_deref())?;
+        let config = config::load(&path, &environment)?;
+        let settings = log::Settings {
+            format: global.format(config.log.format),
+            level: args::level(global.verbose, config.log.level),
+            colour: io::stderr().is_terminal() && environment.get("NO_COLOR").is_none(),
+        };
+        let log = log::start(&settings, Box::new(io::stderr()))
+            .map_err(|error| Failure::said(Exit::Config, error))?;
+        Ok(Self {
+            config,
+            path,
+            environment,
+            log,
+            verbose: global.verbose,
+        })
+    }
+
+    /// The level of the log when a configuration asks for `configured`: `-v` holds over a reload.
+    pub fn level(&self, configured: LogLevel) -> LogLevel {
+        args::level(self.verbose, configured)
+    }
+}

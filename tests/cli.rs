@@ -1,0 +1,271 @@
+//! The real program, run as an operator runs it.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+/// A folder with a configuration, and the program to run there with an environment of its own.
+struct Place(TempDir);
+
+impl Place {
+    fn with(text: &str) -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        place.write("mailferry.toml", text);
+        place
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mailferry"));
+        command.args(words).current_dir(self.0.path()).env_clear();
+        command
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.0.path());
+        command.env("MAILFERRY_CONFIG", self.path("mailferry.toml"));
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Output {
+        self.command(words).stdin(Stdio::null()).output().unwrap()
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+const CANARY: &str = "Zq7Xk9Wv2Jt4";
+
+fn good() -> String {
+    format!(
+        "state_dir = \"state\"\n\
+         [delivery.local]\ntype = \"maildir\"\npath = \"Maildir\"\n\
+         [account.work]\nhost = \"pop.example.org\"\nuser = \"jane\"\npassword = \"{CANARY}\"\n\
+         retention = \"delete after 14d\"\n\
+         [account.home]\nenabled = false\nhost = \"pop.example.net\"\nuser = \"jane\"\n\
+         password = {{ command = [\"echo\", \"{CANARY}\"] }}\n"
+    )
+}
+
+#[test]
+fn a_good_configuration_is_explained_without_its_passwords() {
+    let output = Place::with(&good()).run(&["check"]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 0, "{said}{}", text(&output.stderr));
+    for part in [
+        "account home (not enabled)",
+        "account work\n",
+        "pop.example.org, port 995, TLS from the first octet",
+        "********, from the configuration file: can be read",
+        "********, from the command echo: can be read",
+        "deleted from the server 14d after delivery",
+        "messages up to 100MiB",
+        "2 accounts (1 disabled), 1 delivery: no errors",
+    ] {
+        assert!(said.contains(part), "{part}\nis not in\n{said}");
+    }
+    assert!(!said.contains(CANARY), "{said}");
+    assert_eq!(text(&output.stderr), "", "stderr is for complaints");
+}
+
+#[test]
+fn a_wrong_configuration_is_78_with_every_error_and_no_password() {
+    let place = Place::with(&good().replace("user = \"jane\"", "usr = \"jane\""));
+    for command in ["check", "run", "poll"] {
+        let output = place.run(&[command]);
+        let said = text(&output.stderr);
+        assert_eq!(code(&output), 78, "{command}: {said}");
+        assert_eq!(said.matches("did you mean `user`?").count(), 2, "{said}");
+        assert!(
+            said.ends_with("mailferry: 4 errors in the configuration\n"),
+            "{said}"
+        );
+        assert!(
+            said.contains("mailferry.toml:7:1: unknown setting `usr` in [account.work]"),
+            "{said}"
+        );
+        assert!(!said.contains(CANARY), "{said}");
+        assert_eq!(text(&output.stdout), "");
+    }
+}
+
+#[test]
+fn what_the_configuration_names_and_is_not_there_is_78() {
+    let place = Place::with(
+        "[delivery.lda]\ntype = \"mda\"\ncommand = [\"/nonexistent/lda\"]\n\
+         [account.work]\nhost = \"h.example\"\nuser = \"u\"\npassword = { file = \"no-such-file\" }\n\
+         tls_ca_file = \"no-ca.pem\"\n",
+    );
+    let output = place.run(&["check"]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 78, "{said}");
+    for part in ["/nonexistent/lda", "no-such-file", "no-ca.pem", "3 errors"] {
+        assert!(said.contains(part), "{part}\nis not in\n{said}");
+    }
+}
+
+#[test]
+fn a_password_command_that_fails_shows_its_words_and_not_its_output() {
+    let script = format!("echo {CANARY}; printf 'no\\033[2J' >&2; exit 2");
+    let place = Place::with(
+        "[delivery.local]\ntype = \"maildir\"\npath = \"Maildir\"\n\
+         [account.work]\nhost = \"h.example\"\nuser = \"u\"\npassword = { command = [\"./pw\"] }\n",
+    );
+    place.write("pw", &format!("#!/bin/sh\n{script}\n"));
+    fs::set_permissions(place.path("pw"), fs::Permissions::from_mode(0o700)).unwrap();
+    let output = place.run(&["check"]);
+    let said = text(&output.stdout) + &text(&output.stderr);
+    assert_eq!(code(&output), 78);
+    assert!(
+        said.contains("exit status: 2, saying: no\\x1b[2J"),
+        "{said}"
+    );
+    assert!(!said.contains(CANARY), "{said}");
+}
+
+#[test]
+fn a_wrong_command_line_is_64_and_help_is_0() {
+    let place = Place::with(&good());
+    for words in [
+        &[][..],
+        &["pol"],
+        &["check", "--no-such-option"],
+        &["--log-format", "xml", "check"],
+        &["seen", "forget", "work"],
+        &["poll", "not a name"],
+        &["poll", "unknown"],
+    ] {
+        let output = place.run(words);
+        assert_eq!(code(&output), 64, "{words:?}: {}", text(&output.stderr));
+        assert_eq!(
+            text(&output.stdout),
+            "",
+            "{words:?}: complaints go to stderr"
+        );
+        assert_ne!(text(&output.stderr), "", "{words:?}");
+    }
+    for words in [
+        &["--help"][..],
+        &["-h"],
+        &["--version"],
+        &["run", "--help"],
+        &["poll", "--help"],
+        &["check", "--help"],
+        &["seen", "--help"],
+        &["seen", "mark", "--help"],
+        &["help", "seen", "list"],
+    ] {
+        let output = place.run(words);
+        assert_eq!(code(&output), 0, "{words:?}");
+        assert_ne!(text(&output.stdout), "", "{words:?}: help is data");
+        assert_eq!(text(&output.stderr), "", "{words:?}");
+    }
+}
+
+#[test]
+fn help_shows_the_commands_with_examples_and_the_exit_codes() {
+    let place = Place::with(&good());
+    let help = text(&place.run(&["--help"]).stdout);
+    for part in [
+        "run",
+        "poll",
+        "check",
+        "seen",
+        "--config",
+        "--verbose",
+        "--log-format",
+        "Examples:",
+        "\n  78",
+    ] {
+        assert!(help.contains(part), "{part}\nis not in\n{help}");
+    }
+    assert!(!help.contains("generate-reference"), "{help}");
+    for command in ["run", "poll", "check"] {
+        let help = text(&place.run(&[command, "--help"]).stdout);
+        assert!(help.contains("Examples:\n  mailferry"), "{help}");
+    }
+}
+
+#[test]
+fn the_option_wins_over_the_variable() {
+    let place = Place::with("this is not TOML");
+    place.write("other.toml", &good());
+    assert_eq!(code(&place.run(&["check"])), 78);
+    assert_eq!(code(&place.run(&["--config", "other.toml", "check"])), 0);
+    assert_eq!(code(&place.run(&["check", "-c", "other.toml"])), 0);
+    let output = place.run(&["check", "-c", "no-such.toml"]);
+    assert_eq!(code(&output), 78);
+    let said = text(&output.stderr);
+    assert!(
+        said.starts_with("no-such.toml: there is no such file."),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_reference_is_printed_as_it_is_kept() {
+    let output = Place::with("").run(&["generate-reference"]);
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/config/mailferry.toml");
+    assert_eq!(code(&output), 0);
+    assert!(text(&output.stdout) == fs::read_to_string(kept).unwrap());
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let accounts: String = (0..2_000)
+        .map(|i| {
+            format!(
+                "[account.a{i}]\nhost = \"h\"\nuser = \"{i}\"\npassword = {{ env = \"HOME\" }}\n"
+            )
+        })
+        .collect();
+    let place = Place::with(&format!(
+        "[delivery.local]\ntype = \"maildir\"\npath = \"Maildir\"\n{accounts}"
+    ));
+    let mut command = place.command(&["check"]);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = String::new();
+    // The reader goes away with the pipe full of what it does not want.
+    BufReader::with_capacity(16, child.stdout.take().unwrap())
+        .read_line(&mut first)
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(text(&output.stderr), "");
+    assert_eq!(code(&output), 0);
+}
+
+#[test]
+fn an_answer_that_cannot_be_written_is_75() {
+    let place = Place::with(&good());
+    let full = fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = place
+        .command(&["generate-reference"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 75);
+    assert!(text(&output.stderr).contains("cannot write to standard output"));
+}
