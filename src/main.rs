@@ -2,13 +2,27 @@
 
 use std::process::ExitCode;
 
-use mailferry::cli;
+use mailferry::cli::{self, Process};
 use mailferry::config::Environment;
+use mailferry::net::SystemRoots;
 
 fn main() -> ExitCode {
     // Before threads and open files: an MDA that runs as another user is this program first.
     if let Some(code) = mailferry::sink::mda::become_mda(std::env::args_os()) {
         return code;
     }
-    cli::main(std::env::args_os(), Environment::current())
+    let process = Process {
+        environment: Environment::current(),
+        roots: SystemRoots::find(),
+        helper: Some("/proc/self/exe".into()),
+    };
+    for (name, value) in SystemRoots::REDIRECTED {
+        // SAFETY: no other thread has been started yet, so nobody reads the environment while it changes.
+        // OpenSSL would otherwise read every root of the system into each new connection.
+        #[allow(unsafe_code)]
+        unsafe {
+            std::env::set_var(name, value);
+        }
+    }
+    cli::main(std::env::args_os(), process)
 }

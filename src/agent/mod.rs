@@ -51,6 +51,15 @@ pub enum Command {
     StopNow,
 }
 
+/// How [`Agent::run_once`] treats an account's past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Once {
+    /// Holds and back-offs are passed over; LOGIN-DELAY is waited for up to a minute.
+    Now,
+    /// An account that waits for its time is not polled.
+    AsAllowed,
+}
+
 /// The accounts and the bounds of the whole agent.
 #[derive(Clone)]
 pub struct Orders {
@@ -121,14 +130,41 @@ impl Agent {
         Ok(())
     }
 
-    /// Polls every account once, as far as its past allows, and tells what came of each.
-    pub async fn run_once(mut self, commands: mpsc::Receiver<Command>) -> Vec<Polled> {
+    /// Polls every account once and tells what came of each.
+    pub async fn run_once(mut self, commands: mpsc::Receiver<Command>, how: Once) -> Vec<Polled> {
         self.once = true;
-        for (name, assignment) in &self.assignments {
-            self.schedule
-                .put(name, &assignment.host, Moment::MAX / 4, 0);
+        let names: Vec<AccountName> = self.assignments.keys().cloned().collect();
+        for name in names {
+            self.schedule_once(&name, how).await;
         }
         self.work(commands).await
+    }
+
+    async fn schedule_once(&mut self, name: &AccountName, how: Once) {
+        let Some(assignment) = self.assignments.get(name) else {
+            return;
+        };
+        let (host, clock) = (assignment.host.clone(), assignment.with.clock.clone());
+        let state = match self.seen.account_state(name).await {
+            Ok(state) => state,
+            Err(error) => {
+                self.could_not_remember(name, &error);
+                return;
+            }
+        };
+        let floor = floor(&state, clock.now());
+        let wait = floor.login_delay_seconds;
+        if how == Once::AsAllowed && floor.seconds > 0 {
+            let words = format!("its next try is in {} seconds", floor.seconds);
+            self.fail(name, WhoActs::Server, "waiting", words);
+        } else if wait > LOGIN_DELAY_WAITED_FOR_SECONDS_MAX {
+            let words =
+                format!("the server wants {wait} more seconds before the next login (LOGIN-DELAY)");
+            self.fail(name, WhoActs::Server, "login_delay", words);
+        } else {
+            let first = self.now().saturating_add(wait.saturating_mul(1000));
+            self.schedule.put(name, &host, Moment::MAX / 4, first);
+        }
     }
 
     /// The first poll: at once for a few accounts, spread over the interval for a fleet, and never before what the account's past
@@ -156,7 +192,8 @@ impl Agent {
         let mut listening = true;
         loop {
             self.start_due();
-            if self.polls.is_empty() && (self.is_stopping() || self.once) {
+            let over = self.once && self.schedule.next().is_none();
+            if self.polls.is_empty() && (self.is_stopping() || over) {
                 break;
             }
             let next = self.schedule.next().filter(|_| !self.is_stopping());
@@ -344,6 +381,9 @@ async fn until(moment: Option<Instant>) {
 
 /// Up to this many accounts are all polled at the start; more are spread over their interval.
 const AT_ONCE_ACCOUNTS_MAX: usize = 32;
+
+/// How long `poll` waits for a server that wants a pause between logins.
+const LOGIN_DELAY_WAITED_FOR_SECONDS_MAX: u64 = 60;
 
 /// How much of its interval a poll may come sooner or later.
 const JITTER: f64 = 0.1;

@@ -329,10 +329,8 @@ mod tests {
             for (step, number, passed) in steps {
                 now += passed;
                 match step {
-                    0 => {
-                        if under_way.remove(&name(number)) {
-                            schedule.finished(&name(number), now, 0, 0.0);
-                        }
+                    0 if under_way.remove(&name(number)) => {
+                        schedule.finished(&name(number), now, 0, 0.0);
                     }
                     1 => schedule.poll_now(&name(number), now),
                     2 if number == 11 => schedule.remove(&name(number)),

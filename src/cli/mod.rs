@@ -5,27 +5,41 @@
 mod args;
 mod check;
 mod exit;
+mod outcome;
 mod poll;
+mod progress;
+mod rooms;
 mod run;
 mod start;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::config::{self, Environment};
+use crate::net::SystemRoots;
 
 pub use exit::{Exit, Failure};
 pub use start::Start;
 
 use args::{Command, CommandLine};
 
+/// What the process was when it began: capture it before changing the process's own environment.
+#[derive(Clone)]
+pub struct Process {
+    /// What passwords and children are to see.
+    pub environment: Environment,
+    /// Where the system's trusted certificates are.
+    pub roots: SystemRoots,
+    /// The program that becomes an MDA of another user; see [`crate::sink::mda::become_mda`].
+    pub helper: Option<PathBuf>,
+}
+
 /// Does what the command line asks for. `arguments` begin with the name of the program.
-///
-/// The environment is what passwords and children are to see; capture it before changing the process's own.
-pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: Environment) -> ExitCode {
+pub fn main(arguments: impl IntoIterator<Item = OsString>, process: Process) -> ExitCode {
     let line = match CommandLine::try_parse_from(arguments) {
         Ok(line) => line,
         Err(answer) => {
@@ -35,7 +49,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: Environm
             return if complaint { Exit::Usage } else { Exit::Done }.into();
         }
     };
-    let exit = answer(line, environment).unwrap_or_else(|failure| {
+    let exit = answer(line, process).unwrap_or_else(|failure| {
         let exit = failure.exit();
         if exit != Exit::Done {
             let _ = writeln!(io::stderr().lock(), "{failure}");
@@ -45,7 +59,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, environment: Environm
     exit.into()
 }
 
-fn answer(line: CommandLine, environment: Environment) -> Result<Exit, Failure> {
+fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
     let CommandLine { global, command } = line;
     match command {
         Command::GenerateReference => {
@@ -55,14 +69,14 @@ fn answer(line: CommandLine, environment: Environment) -> Result<Exit, Failure> 
             Ok(Exit::Done)
         }
         Command::Check => {
-            let path = environment.config_file(global.config.as_deref())?;
+            let path = process.environment.config_file(global.config.as_deref())?;
             let mut out = io::BufWriter::new(io::stdout().lock());
-            let exit = check::check(&path, &environment, &mut out)?;
+            let exit = check::check(&path, &process.environment, &mut out)?;
             out.flush()?;
             Ok(exit)
         }
-        Command::Run(run) => run::run(Start::new(&global, environment)?, run.once),
-        Command::Poll(poll) => poll::poll(Start::new(&global, environment)?, &poll.accounts),
+        Command::Run(run) => run::run(Start::new(&global, process)?, run.once),
+        Command::Poll(poll) => poll::poll(Start::new(&global, process)?, &poll.accounts),
         Command::Seen(_) => Err(Failure::said(Exit::Config, "not built")),
     }
 }

@@ -3,9 +3,10 @@
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
+use crate::cli::Process;
 use crate::cli::args::{self, Global};
 use crate::cli::exit::{Exit, Failure};
-use crate::config::{self, Config, Environment};
+use crate::config::{self, Config};
 use crate::mail::LogLevel;
 use crate::telemetry::log::{self, Log};
 
@@ -15,8 +16,8 @@ pub struct Start {
     pub config: Config,
     /// The file it was read from, for reading it anew.
     pub path: PathBuf,
-    /// The environment mailferry was started with, for passwords and children.
-    pub environment: Environment,
+    /// What the process was when it began.
+    pub process: Process,
     /// The running log.
     pub log: Log,
     verbose: u8,
@@ -27,9 +28,10 @@ impl Start {
     ///
     /// # Errors
     /// What is wrong with the configuration.
-    pub(super) fn new(global: &Global, environment: Environment) -> Result<Self, Failure> {
+    pub(super) fn new(global: &Global, process: Process) -> Result<Self, Failure> {
+        let environment = &process.environment;
         let path = environment.config_file(global.config.as_deref())?;
-        let config = config::load(&path, &environment)?;
+        let config = config::load(&path, environment)?;
         let settings = log::Settings {
             format: global.format(config.log.format),
             level: args::level(global.verbose, config.log.level),
@@ -40,7 +42,7 @@ impl Start {
         Ok(Self {
             config,
             path,
-            environment,
+            process,
             log,
             verbose: global.verbose,
         })

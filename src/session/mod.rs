@@ -180,6 +180,11 @@ impl Session<'_> {
             self.plan(&listing, &mut records, state, poll).await?,
             with.clock.now(),
         );
+        with.reporter.say(Event::Listed {
+            account: &visit.account,
+            listed: listing.listing.entries.len() as u64,
+            wanted: plan.retrievals.len() as u64,
+        });
         let orders = Orders {
             visit,
             with,

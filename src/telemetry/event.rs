@@ -68,6 +68,12 @@ pub enum Event<'a> {
         unique_id: &'a UniqueId,
         words: &'a str,
     },
+    /// The maildrop was listed, and the plan made.
+    Listed {
+        account: &'a AccountName,
+        listed: u64,
+        wanted: u64,
+    },
     /// A poll of one account ended, with what it did.
     Polled {
         account: &'a AccountName,
@@ -158,7 +164,10 @@ impl Event<'_> {
             | Self::Struck { .. }
             | Self::Parked { .. }
             | Self::DeleteRefused { .. } => self.log_message(),
-            Self::Polled { .. } | Self::PollFailed { .. } | Self::Held { .. } => self.log_poll(),
+            Self::Listed { .. }
+            | Self::Polled { .. }
+            | Self::PollFailed { .. }
+            | Self::Held { .. } => self.log_poll(),
             _ => self.log_agent(),
         }
     }
@@ -248,6 +257,11 @@ impl Event<'_> {
 
     fn log_poll(&self) {
         match self {
+            Self::Listed {
+                account,
+                listed,
+                wanted,
+            } => debug!(%account, listed, wanted, "listed"),
             Self::Polled {
                 account,
                 listed,

@@ -1,0 +1,129 @@
+//! What polls came to, as an exit code and as a line.
+
+use std::fmt::Write as _;
+
+use crate::agent::Polled;
+use crate::cli::Exit;
+use crate::session::WhoActs;
+
+/// The worst of several polls.
+pub(super) fn worst(polls: &[Polled]) -> Exit {
+    polls.iter().map(exit).fold(Exit::Done, Exit::worst)
+}
+
+/// How one poll ended.
+fn exit(polled: &Polled) -> Exit {
+    let failure = match &polled.failure {
+        Some((WhoActs::Account | WhoActs::Destination | WhoActs::Us, ..)) => Exit::Unavailable,
+        Some((WhoActs::Store, code, _)) if code.starts_with("store_") => Exit::Config,
+        Some((WhoActs::Store | WhoActs::Server, ..)) => Exit::TempFail,
+        None if polled.stopped => Exit::TempFail,
+        None => Exit::Done,
+    };
+    let quarantined = if polled.counts.quarantined > 0 {
+        Exit::Unavailable
+    } else {
+        Exit::Done
+    };
+    let deferred = if polled.counts.deferred > 0 {
+        Exit::TempFail
+    } else {
+        Exit::Done
+    };
+    failure.worst(quarantined).worst(deferred)
+}
+
+/// One poll in one line for people.
+pub(super) fn line(polled: &Polled) -> String {
+    let counts = &polled.counts;
+    let mut line = format!("{}: ", polled.account);
+    if let Some((who, code, words)) = &polled.failure {
+        let _ = write!(
+            line,
+            "failed ({code}): {words} [who must act: {}]; ",
+            who.as_str()
+        );
+    }
+    let _ = write!(line, "{} listed", counts.listed);
+    let facts = [
+        (counts.delivered, "delivered"),
+        (counts.recognised, "known already"),
+        (counts.deferred, "deferred"),
+        (counts.quarantined, "quarantined"),
+        (counts.oversized, "too large"),
+        (counts.deleted, "deleted"),
+        (counts.left, "left for the next poll"),
+    ];
+    for (count, what) in facts {
+        if count > 0 {
+            let _ = write!(line, ", {count} {what}");
+        }
+    }
+    if counts.retrieved == 0 && polled.failure.is_none() {
+        line.push_str(", nothing new");
+    }
+    let _ = write!(
+        line,
+        " ({} octets in {:.1} s)",
+        counts.octets,
+        polled.duration.as_secs_f64()
+    );
+    line
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::mail::AccountName;
+    use crate::session::Counts;
+
+    fn polled(counts: Counts, failure: Option<(WhoActs, &'static str, String)>) -> Polled {
+        Polled {
+            account: AccountName::new("work").unwrap(),
+            counts,
+            failure,
+            stopped: false,
+            wait_seconds: 0,
+            duration: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn exit_codes_say_who_must_act() {
+        let failed = |who, code| {
+            worst(&[polled(Counts::default(), Some((who, code, String::new())))]).code()
+        };
+        assert_eq!(failed(WhoActs::Account, "auth_refused"), 69);
+        assert_eq!(failed(WhoActs::Destination, "connect"), 69);
+        assert_eq!(failed(WhoActs::Server, "connect"), 75);
+        assert_eq!(failed(WhoActs::Store, "store_damaged"), 78);
+        assert_eq!(failed(WhoActs::Store, "spool_disk"), 75);
+        let counts = |counts| worst(&[polled(counts, None)]).code();
+        assert_eq!(
+            counts(Counts {
+                deferred: 1,
+                ..Counts::default()
+            }),
+            75
+        );
+        assert_eq!(
+            counts(Counts {
+                quarantined: 1,
+                deferred: 1,
+                ..Counts::default()
+            }),
+            69
+        );
+        assert_eq!(
+            counts(Counts {
+                oversized: 1,
+                delivered: 3,
+                ..Counts::default()
+            }),
+            0
+        );
+    }
+}

@@ -1,0 +1,121 @@
+//! The rooms of one process, opened: store, spool, quarantine, and what is wired over them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::agent::wiring::{Parts, Wiring};
+use crate::agent::{Kept, Orders, SystemClock};
+use crate::cli::{Exit, Failure, Process, Start};
+use crate::config::Config;
+use crate::mail::Clock;
+use crate::net::Roots;
+use crate::seen::{DurableStore, Seen, SeenError, StateDirectory};
+use crate::session::Stop;
+use crate::sink::quarantine::Quarantine;
+use crate::spool::Spool;
+use crate::telemetry::Reporter;
+
+/// Everything that polls need, and what must be closed after them.
+pub(super) struct Rooms {
+    pub(super) wiring: Wiring,
+    pub(super) seen: Seen,
+    pub(super) stop: Stop,
+    pub(super) reporter: Reporter,
+}
+
+impl Rooms {
+    /// Opens the state directory and everything in it.
+    ///
+    /// # Errors
+    /// Exit 75 when another process has it, 78 when it cannot be used.
+    pub(super) fn open(start: &Start, reporter: Reporter) -> Result<Self, Failure> {
+        let state_dir = &start.config.state_dir;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let seen = open_store(state_dir.clone(), &clock)?;
+        let spool = Spool::new(state_dir);
+        let quarantine = Quarantine::open(&state_dir.join("quarantine"))
+            .map_err(|error| Failure::said(Exit::Config, error))?;
+        let stop = Stop::default();
+        let Process {
+            environment,
+            roots,
+            helper,
+        } = &start.process;
+        let children = roots
+            .environment()
+            .map(|(name, value)| (OsString::from(name), value.clone()));
+        let wiring = Wiring::new(Parts {
+            environment: environment.clone(),
+            roots: Roots::new(roots.clone()),
+            children: children.collect(),
+            helper: helper.clone(),
+            seen: seen.clone(),
+            quarantine: Arc::new(Kept::new(quarantine, spool.clone())),
+            spool,
+            clock,
+            reporter: reporter.clone(),
+            stop: stop.clone(),
+            own_host: own_host(),
+        });
+        Ok(Self {
+            wiring,
+            seen,
+            stop,
+            reporter,
+        })
+    }
+
+    /// The orders of a configuration.
+    ///
+    /// # Errors
+    /// Exit 78 with what cannot be used.
+    pub(super) fn orders(&mut self, config: &Config) -> Result<Orders, Failure> {
+        self.wiring
+            .orders(config)
+            .map_err(|error| Failure::said(Exit::Config, error))
+    }
+}
+
+/// Opens the seen store of a state directory.
+pub(super) fn open_store(state_dir: PathBuf, clock: &Arc<dyn Clock>) -> Result<Seen, Failure> {
+    let opened = StateDirectory::lock(&state_dir)
+        .and_then(|directory| DurableStore::open(directory, clock.clone()));
+    opened
+        .map(|store| Seen::new(Arc::new(store)))
+        .map_err(|error| store_failure(&error))
+}
+
+/// How a command ends when the store does not do its part.
+pub(super) fn store_failure(error: &SeenError) -> Failure {
+    let exit = if matches!(error, SeenError::InUse { .. }) {
+        Exit::TempFail
+    } else {
+        Exit::Config
+    };
+    Failure::said(exit, error)
+}
+
+/// A runtime for commands that wait for something.
+///
+/// # Errors
+/// Exit 75 with what the system says.
+pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::said(Exit::TempFail, format!("cannot start: {error}")))
+}
+
+/// What this machine calls itself.
+fn own_host() -> String {
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
+}
