@@ -6,5 +6,6 @@ mod config;
 mod maildir;
 mod mda;
 mod quarantine;
+mod real_mda;
 mod store;
 mod support;

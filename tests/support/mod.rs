@@ -1,3 +1,4 @@
 //! What many situations need.
 
 pub mod mail;
+pub mod varied;
