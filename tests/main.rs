@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod maildir;
 mod mda;
+mod mda_hygiene;
 mod quarantine;
 mod real_mda;
 mod store;

@@ -1,75 +1,16 @@
 //! An MDA is a stranger's program: whatever it does, the message is safe and the agent goes on.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mailferry::mail::{Clock, Envelope, Recipient, Timestamp};
-use mailferry::sink::mda::{ExitClass, Mda, MdaError, MdaSettings};
+use mailferry::mail::{Envelope, Recipient};
+use mailferry::sink::mda::{ExitClass, Mda};
 use mailferry::sink::render::LineEnds;
-use mailferry::sink::{Fault, Outcome, Refusal, Sink};
-use mailferry::spool::Spool;
+use mailferry::sink::{Fault, Outcome, Sink};
 
 use crate::support::mail::{RECEIVED, envelope, message, message_named};
-
-struct Noon;
-
-impl Clock for Noon {
-    fn now(&self) -> Timestamp {
-        Timestamp(1_795_435_200)
-    }
-}
-
-/// Settings for a shell script that finds `directory` as `$1` and `further` behind it.
-fn script(directory: &Path, script: &str, further: &[&str]) -> MdaSettings {
-    let mut command = vec!["/bin/sh", "-c", script, "mda", directory.to_str().unwrap()];
-    command.extend(further);
-    settings(directory, &command)
-}
-
-fn settings(directory: &Path, command: &[&str]) -> MdaSettings {
-    MdaSettings {
-        command: command.iter().map(|&word| word.to_owned()).collect(),
-        user: None,
-        group: None,
-        timeout: Duration::from_secs(60),
-        parallel: 1,
-        line_ends: LineEnds::Lf,
-        from_line: false,
-        exit_codes: BTreeMap::new(),
-        environment: Vec::new(),
-        helper: Some(PathBuf::from(env!("CARGO_BIN_EXE_mailferry"))),
-        spool: Spool::new(directory),
-        clock: Arc::new(Noon),
-    }
-}
-
-async fn offer(settings: MdaSettings, octets: &[u8]) -> Outcome {
-    let message = message(&std::env::temp_dir(), octets).await;
-    let mda = Mda::new(settings).unwrap();
-    let mut outcomes = mda.offer(&envelope("s@x", "jane@home.lan"), &message).await;
-    assert_eq!(outcomes.len(), 1);
-    outcomes.remove(0)
-}
-
-async fn refusal(settings: MdaSettings, octets: &[u8]) -> Refusal {
-    match offer(settings, octets).await {
-        Outcome::Refused(refusal) => refusal,
-        Outcome::Accepted(words) => panic!("accepted: {words}"),
-    }
-}
-
-async fn accepted(settings: MdaSettings, octets: &[u8]) -> String {
-    match offer(settings, octets).await {
-        Outcome::Accepted(words) => words,
-        Outcome::Refused(refusal) => panic!("refused: {refusal}"),
-    }
-}
-
-fn written(directory: &Path, name: &str) -> String {
-    String::from_utf8(std::fs::read(directory.join(name)).unwrap()).unwrap()
-}
+use crate::support::mda::{SMALL, accepted, offer, refusal, script, settings, written};
 
 /// Looks until it is so; gives up after half a minute.
 async fn until(what: &str, so: impl Fn() -> bool) {
@@ -84,8 +25,6 @@ fn is_running(pid: &str) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
     stat.is_ok_and(|stat| !stat.contains(") Z ") && !stat.contains(") X "))
 }
-
-const SMALL: &[u8] = b"Subject: small\r\n\r\nline\r\nbare \r and \n kept\0\xFF\r\n";
 
 #[tokio::test]
 async fn a_message_arrives_whole_with_lf_from_memory_and_from_a_file() {
@@ -334,95 +273,6 @@ async fn a_file_that_is_no_program_is_the_destinations_fault() {
 }
 
 #[tokio::test]
-async fn an_mda_has_no_descriptors_but_three() {
-    let directory = tempfile::tempdir().unwrap();
-    accepted(
-        script(directory.path(), "ls /proc/$$/fd | cat > $1/fds", &[]),
-        SMALL,
-    )
-    .await;
-    assert_eq!(written(directory.path(), "fds"), "0\n1\n2\n");
-}
-
-#[test]
-fn descriptors_that_the_agent_inherited_end_at_the_helper() {
-    let start = "exec 8</dev/null 9</dev/null; exec \"$0\" mda-helper - /bin/sh mda -c 'ls /proc/$$/fd; echo $0'";
-    let child = std::process::Command::new("/bin/sh")
-        .args(["-c", start, env!("CARGO_BIN_EXE_mailferry")])
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8(child.stdout).unwrap(), "0\n1\n2\nmda\n");
-}
-
-#[tokio::test]
-async fn the_environment_is_ours_to_the_last_variable() {
-    let directory = tempfile::tempdir().unwrap();
-    let mut settings = script(directory.path(), "/usr/bin/env > $1/env", &[]);
-    settings.environment = vec![("SSL_CERT_FILE".into(), "/etc/roots.pem".into())];
-    accepted(settings, SMALL).await;
-    let environment = written(directory.path(), "env");
-    // The shell adds two or three of its own.
-    let mut names: Vec<&str> = environment
-        .lines()
-        .filter_map(|line| Some(line.split_once('=')?.0))
-        .collect();
-    names.retain(|name| !["PWD", "OLDPWD", "_", "SHLVL"].contains(name));
-    names.sort_unstable();
-    let expected =
-        "ACCOUNT HOME LANG LOGNAME PATH RECIPIENT SENDER SHELL SSL_CERT_FILE UNIQUE_ID USER";
-    assert_eq!(names.join(" "), expected);
-    for line in [
-        "SENDER=s@x",
-        "RECIPIENT=jane@home.lan",
-        "ACCOUNT=work",
-        "UNIQUE_ID=1",
-    ] {
-        assert!(
-            environment.lines().any(|found| found == line),
-            "{line} in {environment}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn hostile_senders_and_unique_ids_are_only_words() {
-    for sender in [
-        "$(touch$IFS/tmp/x)@a",
-        "\"-oQ/tmp\"@x",
-        "-oQ/tmp@x",
-        "`id`",
-        "';rm",
-        "a\nb",
-        "a\0b",
-        &"x".repeat(65_536),
-    ] {
-        let directory = tempfile::tempdir().unwrap();
-        // Even inside a shell's own script they find nobody who obeys.
-        let record = "printf '%s\\n' \"$@\" > $1/argv; echo {sender} {unique_id} > $1/script";
-        let further = ["{sender}", "--from={sender}", "{unique_id}"];
-        let mda = Mda::new(script(directory.path(), record, &further)).unwrap();
-        let unique_id = b"-x$(touch pwned)`id`;'\"/..";
-        let message = message_named(directory.path(), SMALL, unique_id).await;
-        let outcomes = mda.offer(&envelope(sender, "jane"), &message).await;
-        assert!(
-            matches!(outcomes[..], [Outcome::Accepted(_)]),
-            "{outcomes:?}"
-        );
-        let id = "%2Dx%24%28touch%20pwned%29%60id%60%3B%27%22%2F..";
-        let path = directory.path().display();
-        assert_eq!(
-            written(directory.path(), "argv"),
-            format!("{path}\nMAILER-DAEMON\n--from=MAILER-DAEMON\n{id}\n"),
-            "{sender:?}"
-        );
-        assert_eq!(
-            written(directory.path(), "script"),
-            format!("MAILER-DAEMON {id}\n")
-        );
-    }
-}
-
-#[tokio::test]
 async fn each_recipient_has_a_process_of_its_own_and_an_answer_of_its_own() {
     let directory = tempfile::tempdir().unwrap();
     let answer = "cat > $1/$2; test $2 = jane || exit 67";
@@ -486,92 +336,5 @@ async fn two_at_a_time_run_side_by_side() {
             ([Outcome::Accepted(_)], [Outcome::Accepted(_)])
         ),
         "{both:?}"
-    );
-}
-
-#[tokio::test]
-async fn another_user_is_taken_on_for_good_or_nothing_is_delivered() {
-    let directory = tempfile::tempdir().unwrap();
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
-    std::fs::set_permissions(directory.path(), open).unwrap();
-    let record = "exec > $1/who; id -un; id -G; echo $HOME $USER; grep '^Cap[EPIA]' /proc/self/status; \
-                  cat /dev/stdin | wc -c; ls /proc/$$/fd | wc -l";
-    let mut settings = script(directory.path(), record, &[]);
-    settings.user = Some("nobody".to_owned());
-    let large = b"x: y\r\n".repeat(100_000);
-    if !nix_is_root() {
-        let said = refusal(settings, SMALL).await;
-        assert_eq!(
-            (said.fault, said.code),
-            (Fault::Destination, "mda_configuration"),
-            "{said}"
-        );
-        return;
-    }
-    for octets in [SMALL, &large] {
-        accepted(settings.clone(), octets).await;
-        let who = written(directory.path(), "who");
-        let lines: Vec<&str> = who.lines().collect();
-        assert_eq!(lines[0], "nobody");
-        assert!(!lines[1].split(' ').any(|group| group == "0"), "{who}");
-        assert!(lines[2].ends_with(" nobody"), "{who}");
-        let capabilities: Vec<&&str> = lines
-            .iter()
-            .filter(|line| line.starts_with("Cap"))
-            .collect();
-        assert_eq!(capabilities.len(), 4);
-        assert!(
-            capabilities
-                .iter()
-                .all(|line| line.ends_with("\t0000000000000000")),
-            "{who}"
-        );
-        assert_eq!(lines[8], "3", "{who}");
-        std::fs::remove_file(directory.path().join("who")).unwrap();
-    }
-}
-
-fn nix_is_root() -> bool {
-    let id = std::process::Command::new("id").arg("-u").output().unwrap();
-    id.stdout == b"0\n"
-}
-
-#[tokio::test]
-async fn the_helper_that_finds_no_program_ends_as_a_shell_would() {
-    for (program, code) in [("/no/such/mda", 127), ("/etc/passwd", 126)] {
-        let status = std::process::Command::new(env!("CARGO_BIN_EXE_mailferry"))
-            .args(["mda-helper", "-", program, "mda"])
-            .output()
-            .unwrap();
-        assert_eq!(status.status.code(), Some(code));
-        assert!(String::from_utf8(status.stderr).unwrap().contains(program));
-    }
-}
-
-#[test]
-fn settings_that_cannot_work_are_errors_and_root_is_a_warning() {
-    let directory = std::env::temp_dir();
-    let mut settings = settings(&directory, &["/bin/cat", "{who}"]);
-    let error = Mda::new(settings.clone()).err().unwrap();
-    assert!(
-        error
-            .to_string()
-            .starts_with("{who} in \"{who}\" is no placeholder: there are {sender},"),
-        "{error}"
-    );
-    settings.command.truncate(1);
-    settings.user = Some("nobody".to_owned());
-    settings.helper = None;
-    assert!(matches!(
-        Mda::new(settings.clone()),
-        Err(MdaError::HelperNeeded)
-    ));
-    settings.user = None;
-    let warnings = Mda::new(settings).unwrap().warnings();
-    assert_eq!(
-        warnings
-            .iter()
-            .any(|warning| warning.contains("runs as root")),
-        nix_is_root()
     );
 }

@@ -1,29 +1,19 @@
 //! The MDAs people use store each message byte for byte.
 
-use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::Duration;
 
-use mailferry::mail::{Clock, Envelope, Recipient, Timestamp};
+use mailferry::mail::{Envelope, Recipient};
 use mailferry::sink::mda::{Mda, MdaSettings};
 use mailferry::sink::render::{Layout, LineEnds, Rendering};
 use mailferry::sink::{Outcome, Sink};
-use mailferry::spool::Spool;
 use mailferry::spool::header::Head;
 
 use crate::support::mail::message;
+use crate::support::mda::{is_root, settings};
 use crate::support::varied;
-
-struct Never;
-
-impl Clock for Never {
-    fn now(&self) -> Timestamp {
-        Timestamp(0)
-    }
-}
 
 /// A folder that the MDA's user owns: `nobody` under root, else ourselves.
 struct Home {
@@ -34,15 +24,15 @@ struct Home {
 impl Home {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let id = |arguments: &[&str]| -> u32 {
-            let output = Command::new("id").args(arguments).output().unwrap();
-            String::from_utf8(output.stdout)
+        let nobody = || {
+            let id = Command::new("id").args(["-u", "nobody"]).output().unwrap();
+            String::from_utf8(id.stdout)
                 .unwrap()
                 .trim()
                 .parse()
                 .unwrap()
         };
-        let owner = (id(&["-u"]) == 0).then(|| id(&["-u", "nobody"]));
+        let owner = is_root().then(nobody);
         chown(directory.path(), owner, None).unwrap();
         std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
         Self { directory, owner }
@@ -69,18 +59,9 @@ impl Home {
 
     fn settings(&self, command: &[&str]) -> MdaSettings {
         MdaSettings {
-            command: command.iter().map(|&word| word.to_owned()).collect(),
             user: self.owner.map(|_| "nobody".to_owned()),
-            group: None,
             timeout: Duration::from_secs(120),
-            parallel: 2,
-            line_ends: LineEnds::Lf,
-            from_line: false,
-            exit_codes: BTreeMap::new(),
-            environment: Vec::new(),
-            helper: Some(PathBuf::from(env!("CARGO_BIN_EXE_mailferry"))),
-            spool: Spool::new(&std::env::temp_dir()),
-            clock: Arc::new(Never),
+            ..settings(&std::env::temp_dir(), command)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Who took it? The doors out.
 //!
 //! A [`Sink`] answers; only [`Delivery`] can turn a yes into a [`Receipt`], and only when every recipient at every
-//! destination said yes. This room knows nothing of POP3 or retention, and an [`Origin`] is only ink to it.
+//! destination said yes. This room knows nothing of POP3 or retention, and an [`Origin`](crate::mail::Origin) is only ink to it.
 
 mod delivery;
 mod line_ends;
