@@ -15,7 +15,6 @@ use tokio::task::spawn_blocking;
 
 use crate::mail::{Envelope, Timestamp, limits};
 use crate::sink::maildir::{Folder, MaildirError, disk, sync_folder};
-use crate::sink::{Fault, Refusal};
 use crate::spool::header::Head;
 use crate::spool::{Message, Spool, SpoolError};
 
@@ -65,13 +64,6 @@ impl QuarantineError {
             Self::Damaged { .. } => "quarantine_damaged",
             Self::Stopped(_) => "quarantine_stopped",
         }
-    }
-}
-
-impl From<QuarantineError> for Refusal {
-    /// Whatever is wrong with the quarantine is the operator's to mend, not the message's fault.
-    fn from(error: QuarantineError) -> Self {
-        Self::new(Fault::Destination, error.code(), error.to_string())
     }
 }
 
