@@ -3,10 +3,12 @@
 
 mod cli;
 mod config;
+mod crash;
 mod maildir;
 mod mda;
 mod mda_hygiene;
 mod quarantine;
 mod real_mda;
+mod session;
 mod store;
 mod support;

@@ -199,7 +199,11 @@ impl Session<'_> {
             deadline,
         };
         let mut done = Transfer::new(orders, maildrop).run().await;
-        done.counts.add(&parked.counts);
+        done.counts = {
+            let mut counts = parked.counts;
+            counts.add(&done.counts);
+            counts
+        };
         done.offered |= parked.offered;
         self.notice_identified(&listing, &records, &done, now)
             .await?;

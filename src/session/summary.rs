@@ -65,7 +65,7 @@ impl Counts {
         self.quarantined += other.quarantined;
         self.recognised += other.recognised;
         self.deleted += other.deleted;
-        self.oversized += other.oversized;
+        self.oversized = self.oversized.max(other.oversized);
         self.left = other.left;
     }
 }

@@ -1,0 +1,642 @@
+//! Situations of one poll, over a maildrop in memory.
+
+use mailferry::mail::{FirstRun, Retention, Timestamp};
+use mailferry::seen::State;
+use mailferry::session::{Counts, End, SessionError, WhoActs};
+use mailferry::sink::Fault;
+
+use crate::support::world::{World, mail, mails};
+
+const DAY: u64 = 86_400;
+
+fn failure(end: &End) -> Option<(&'static str, WhoActs)> {
+    match end {
+        End::Failed(error) => Some((error.code(), error.who_acts())),
+        End::Complete | End::Stopped => None,
+    }
+}
+
+#[tokio::test]
+async fn every_message_is_delivered_once_and_a_second_poll_finds_nothing_new() {
+    for pipelining in [true, false] {
+        let world = World::new(mails(20), Retention::Keep);
+        world.server.with(|habits| habits.pipelining = pipelining);
+        let summary = world.poll().await;
+        assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
+        assert_eq!((summary.counts.delivered, summary.counts.listed), (20, 20));
+        assert_eq!(
+            world.sink.order(),
+            mails(20).into_iter().map(|m| m.octets).collect::<Vec<_>>(),
+            "in order, bytes kept"
+        );
+        assert_eq!(
+            world.poll().await.counts,
+            Counts {
+                listed: 20,
+                ..Counts::default()
+            }
+        );
+        assert_eq!((world.server.listed().len(), world.sink.count()), (20, 20));
+    }
+}
+
+#[tokio::test]
+async fn retention_delete_empties_the_maildrop_only_behind_the_record() {
+    let world = World::new(mails(20), Retention::Delete);
+    let summary = world.poll().await;
+    assert_eq!((summary.counts.delivered, summary.counts.deleted), (20, 20));
+    assert!(world.server.listed().is_empty());
+}
+
+#[tokio::test]
+async fn retention_delete_after_counts_from_delivery() {
+    let world = World::new(mails(3), Retention::DeleteAfter { seconds: 14 * DAY });
+    world.poll().await;
+    for _ in 0..13 {
+        world.pass(DAY);
+        world.poll().await;
+    }
+    assert_eq!(
+        world.server.listed().len(),
+        3,
+        "thirteen days are not fourteen"
+    );
+    world.pass(DAY);
+    assert_eq!(world.poll().await.counts.deleted, 3);
+}
+
+#[tokio::test]
+async fn a_clock_in_the_future_deletes_nothing_for_a_day() {
+    let world = World::new(mails(3), Retention::DeleteAfter { seconds: 14 * DAY });
+    world.poll().await;
+    world.pass(400 * DAY);
+    assert_eq!(world.poll().await.counts.deleted, 0);
+    assert!(world.said("ClockDoubted"));
+    world.pass(DAY);
+    assert_eq!(
+        world.poll().await.counts.deleted,
+        3,
+        "it has agreed with itself for a day"
+    );
+}
+
+#[tokio::test]
+async fn one_message_that_is_refused_for_now_blocks_nobody_and_is_tried_again_when_due() {
+    let world = World::new(mails(5), Retention::Delete);
+    let poison = mails(5)[1].octets.clone();
+    world.sink.refuse(&poison, Fault::MessageTransient);
+    let summary = world.poll().await;
+    assert_eq!(
+        (
+            summary.counts.delivered,
+            summary.counts.deferred,
+            summary.counts.deleted
+        ),
+        (4, 1, 4)
+    );
+    world.sink.accept_all();
+    assert_eq!(
+        world.poll().await.counts.retrieved,
+        0,
+        "its time has not come"
+    );
+    world.pass(60);
+    assert_eq!(world.poll().await.counts.delivered, 1);
+    assert!(world.server.listed().is_empty());
+    assert_eq!(world.sink.taken().get(&poison), Some(&1));
+}
+
+#[tokio::test]
+async fn a_message_refused_twenty_times_is_quarantined_and_stays_on_the_server() {
+    let world = World::new(mails(1), Retention::Delete);
+    world
+        .sink
+        .refuse(&mails(1)[0].octets, Fault::MessageTransient);
+    for _ in 0..20 {
+        world.poll().await;
+        world.pass(DAY);
+    }
+    assert_eq!(world.kept.count(), 1);
+    assert!(matches!(
+        world.records().await[0].1.state,
+        State::Quarantined { .. }
+    ));
+    assert_eq!(
+        (
+            world.poll().await.counts.retrieved,
+            world.server.listed().len()
+        ),
+        (0, 1)
+    );
+}
+
+#[tokio::test]
+async fn a_message_refused_for_good_is_quarantined_at_once_never_deleted_never_retrieved_again() {
+    let world = World::new(mails(3), Retention::Delete);
+    world
+        .sink
+        .refuse(&mails(3)[0].octets, Fault::MessagePermanent);
+    let summary = world.poll().await;
+    assert_eq!(
+        (summary.counts.quarantined, summary.counts.delivered),
+        (1, 2)
+    );
+    assert_eq!((world.kept.count(), world.server.listed().len()), (1, 1));
+    assert_eq!(world.poll().await.counts.retrieved, 0);
+}
+
+#[tokio::test]
+async fn a_destination_that_is_down_counts_against_no_message() {
+    let world = World::new(mails(3), Retention::Delete);
+    for one in mails(3) {
+        world.sink.refuse(&one.octets, Fault::Destination);
+    }
+    let summary = world.poll().await;
+    assert_eq!(
+        failure(&summary.end),
+        Some(("test_refusal", WhoActs::Destination))
+    );
+    assert!(world.records().await.is_empty());
+    assert_eq!(world.server.listed().len(), 3);
+}
+
+#[tokio::test]
+async fn an_unknown_recipient_holds_the_account_and_counts_against_no_message() {
+    let world = World::new(mails(3), Retention::Delete);
+    for one in mails(3) {
+        world.sink.refuse(&one.octets, Fault::Recipient);
+    }
+    let summary = world.poll().await;
+    assert_eq!(
+        failure(&summary.end),
+        Some(("test_refusal", WhoActs::Account))
+    );
+    assert!(world.records().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_session_lost_inside_a_message_delivers_no_part_of_it_and_blocks_nobody() {
+    let world = World::new(mails(4), Retention::Keep);
+    world
+        .server
+        .with(|habits| habits.hangs_up_inside = Some("id-0001".into()));
+    for taken in [1, 3] {
+        let summary = world.poll().await;
+        assert_eq!(
+            failure(&summary.end),
+            Some(("session_lost", WhoActs::Server))
+        );
+        assert_eq!(
+            world.sink.count(),
+            taken,
+            "after the first time it comes behind those that never failed"
+        );
+        assert!(world.said("Struck"));
+    }
+    assert!(
+        matches!(world.poll().await.end, End::Complete),
+        "after two it waits"
+    );
+    world.pass(60);
+    assert!(
+        failure(&world.poll().await.end).is_some(),
+        "and is tried again"
+    );
+    world.server.with(|habits| habits.hangs_up_inside = None);
+    world.pass(DAY);
+    world.poll().await;
+    assert_eq!(world.sink.taken().len(), 4);
+    assert!(world.sink.taken().values().all(|count| *count == 1));
+}
+
+#[tokio::test]
+async fn err_to_retr_concerns_that_message_alone() {
+    let world = World::new(mails(4), Retention::Keep);
+    world
+        .server
+        .with(|habits| habits.refuses_retr_of = Some("id-0000".into()));
+    let summary = world.poll().await;
+    assert!(matches!(summary.end, End::Complete));
+    assert_eq!((summary.counts.delivered, summary.counts.deferred), (3, 1));
+    assert_eq!(world.poll().await.counts.deferred, 0, "it waits");
+}
+
+#[tokio::test]
+async fn a_lost_reply_to_quit_delivers_nothing_twice() {
+    let world = World::new(mails(5), Retention::Delete);
+    world.server.with(|habits| habits.loses_quit_reply = true);
+    world.poll().await;
+    world.poll().await;
+    assert_eq!((world.sink.count(), world.server.listed().len()), (5, 0));
+}
+
+#[tokio::test]
+async fn an_incomplete_listing_forgets_nothing() {
+    let world = World::new(mails(5), Retention::Keep);
+    world.poll().await;
+    world.server.with(|habits| habits.hangs_up_in_uidl = true);
+    for _ in 0..3 {
+        world.pass(40 * DAY);
+        assert!(failure(&world.poll().await.end).is_some());
+    }
+    world.server.with(|habits| habits.hangs_up_in_uidl = false);
+    assert_eq!(world.poll().await.counts.retrieved, 0);
+}
+
+#[tokio::test]
+async fn a_maildrop_that_is_empty_for_a_day_comes_back_without_a_duplicate() {
+    let world = World::new(mails(5), Retention::Keep);
+    world.poll().await;
+    world.server.replace(Vec::new());
+    world.poll().await;
+    world.pass(DAY);
+    world.server.replace(mails(5));
+    assert_eq!(world.poll().await.counts.retrieved, 0);
+    assert!(
+        world
+            .records()
+            .await
+            .iter()
+            .all(|(_, record)| record.absent_since.is_none())
+    );
+}
+
+#[tokio::test]
+async fn a_record_is_forgotten_thirty_days_after_its_message_was_last_listed() {
+    let world = World::new(mails(2), Retention::Keep);
+    world.poll().await;
+    world.server.replace(mails(1));
+    world.poll().await;
+    for _ in 0..29 {
+        world.pass(DAY);
+        world.poll().await;
+    }
+    assert_eq!(world.records().await.len(), 2);
+    world.pass(DAY);
+    world.poll().await;
+    assert_eq!(world.records().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_deleted_message_that_is_listed_again_is_compared_and_not_offered_again() {
+    let world = World::new(mails(2), Retention::Delete);
+    world.poll().await;
+    world.poll().await;
+    world.server.replace(mails(2));
+    let summary = world.poll().await;
+    assert_eq!(
+        (
+            summary.counts.recognised,
+            summary.counts.delivered,
+            summary.counts.deleted
+        ),
+        (2, 0, 2)
+    );
+}
+
+#[tokio::test]
+async fn a_reused_unique_id_with_other_octets_is_a_new_message() {
+    let world = World::new(
+        vec![mail("same", b"Subject: old\r\n\r\nold\r\n")],
+        Retention::Keep,
+    );
+    world.poll().await;
+    world.server.replace(vec![mail(
+        "same",
+        b"Subject: new\r\n\r\nquite another one\r\n",
+    )]);
+    let summary = world.poll().await;
+    assert_eq!(
+        (summary.counts.delivered, summary.counts.recognised),
+        (1, 0)
+    );
+    assert_eq!(world.sink.taken().len(), 2);
+    assert_eq!(world.poll().await.counts.retrieved, 0, "both are known now");
+}
+
+#[tokio::test]
+async fn sizes_that_change_cost_a_comparison_and_no_duplicate() {
+    let world = World::new(mails(3), Retention::Keep);
+    world.poll().await;
+    world.server.with(|habits| habits.lies_by_octets = 7);
+    let summary = world.poll().await;
+    assert_eq!(
+        (summary.counts.recognised, summary.counts.delivered),
+        (3, 0)
+    );
+    assert_eq!(
+        world.poll().await.counts.retrieved,
+        0,
+        "the new sizes are known now"
+    );
+}
+
+#[tokio::test]
+async fn two_messages_with_one_unique_id_are_both_delivered_and_then_both_deleted() {
+    let both = vec![
+        mail("twin", b"Subject: a\r\n\r\n"),
+        mail("twin", b"Subject: b\r\n\r\n"),
+        mail("one", b"c\r\n"),
+    ];
+    let world = World::new(both.clone(), Retention::Delete);
+    world.sink.refuse(&both[1].octets, Fault::MessageTransient);
+    let summary = world.poll().await;
+    assert_eq!(
+        (summary.counts.delivered, summary.counts.deleted),
+        (2, 1),
+        "not before both are recorded"
+    );
+    world.sink.accept_all();
+    world.pass(60);
+    let summary = world.poll().await;
+    assert_eq!(
+        (
+            summary.counts.delivered,
+            summary.counts.recognised,
+            summary.counts.deleted
+        ),
+        (1, 1, 2)
+    );
+    assert!(world.sink.taken().values().all(|count| *count == 1));
+}
+
+#[tokio::test]
+async fn equal_copies_under_one_unique_id_are_all_delivered() {
+    let copy = mail("twin", b"Subject: same\r\n\r\n");
+    let world = World::new(vec![copy.clone(), copy.clone()], Retention::Delete);
+    let summary = world.poll().await;
+    assert_eq!((summary.counts.delivered, summary.counts.deleted), (2, 2));
+}
+
+#[tokio::test]
+async fn a_server_without_uidl_is_held_unless_everything_is_deleted() {
+    let world = World::new(mails(3), Retention::Keep);
+    world.server.with(|habits| habits.unique_ids = false);
+    let summary = world.poll().await;
+    assert_eq!(
+        failure(&summary.end),
+        Some(("no_unique_ids", WhoActs::Account))
+    );
+    assert_eq!(world.sink.count(), 0);
+}
+
+#[tokio::test]
+async fn without_uidl_messages_are_known_by_their_digest_and_equal_ones_by_their_turn() {
+    let mut twins = mails(3);
+    twins.push(mails(1).remove(0));
+    let world = World::new(twins, Retention::Delete);
+    world.server.with(|habits| habits.unique_ids = false);
+    world
+        .sink
+        .refuse(&mails(3)[2].octets, Fault::MessageTransient);
+    let summary = world.poll().await;
+    assert_eq!(
+        (
+            summary.counts.delivered,
+            summary.counts.deleted,
+            summary.counts.deferred
+        ),
+        (3, 3, 1)
+    );
+    world.sink.accept_all();
+    world.pass(60);
+    assert_eq!(world.poll().await.counts.deleted, 1);
+    assert!(world.server.listed().is_empty());
+}
+
+#[tokio::test]
+async fn uidl_that_fails_where_it_once_worked_is_the_servers_fault() {
+    let world = World::new(mails(3), Retention::Delete);
+    world
+        .sink
+        .refuse(&mails(3)[0].octets, Fault::MessageTransient);
+    world.poll().await;
+    world.server.with(|habits| habits.unique_ids = false);
+    assert_eq!(
+        failure(&world.poll().await.end),
+        Some(("uidl_refused", WhoActs::Server))
+    );
+}
+
+#[tokio::test]
+async fn a_first_run_above_the_limit_waits_for_a_word() {
+    let mut world = World::new(mails(501), Retention::Keep);
+    world.visit.first_run = FirstRun::Ask;
+    let summary = world.poll().await;
+    assert_eq!(failure(&summary.end), Some(("first_run", WhoActs::Account)));
+    let End::Failed(SessionError::Account { words, hint, .. }) = summary.end else {
+        panic!("held")
+    };
+    assert!(
+        words.contains("501") && hint.contains("first_run"),
+        "{words} {hint}"
+    );
+    world.visit.first_run = FirstRun::Skip;
+    assert_eq!(world.poll().await.counts.retrieved, 0);
+    world.server.put(mail("later", b"Subject: later\r\n\r\n"));
+    assert_eq!(world.poll().await.counts.delivered, 1);
+}
+
+#[tokio::test]
+async fn a_message_above_the_limit_stays_is_reported_once_and_comes_when_the_limit_is_raised() {
+    let big = mail("big", &[b'x'; 5000]);
+    let mut world = World::new(vec![mails(1).remove(0), big], Retention::Keep);
+    world.visit.limits.message_octets_max = 1000;
+    assert_eq!(world.poll().await.counts.delivered, 1);
+    world.poll().await;
+    let reports = world
+        .events
+        .lock()
+        .unwrap()
+        .iter()
+        .filter(|event| event.contains("TooLarge"))
+        .count();
+    assert_eq!(reports, 1);
+    world.visit.limits.message_octets_max = 10_000;
+    assert_eq!(world.poll().await.counts.delivered, 1);
+}
+
+#[tokio::test]
+async fn a_body_that_outgrows_the_limit_drops_the_link_and_the_next_session_resumes_behind_it() {
+    let liar = mail("liar", &[b'x'; 200_000]);
+    let mut world = World::new(vec![liar, mails(1).remove(0)], Retention::Keep);
+    world
+        .server
+        .with(|habits| habits.claims_octets = Some(("liar".into(), 1000)));
+    world.visit.limits.message_octets_max = 100_000;
+    let summary = world.poll().await;
+    assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
+    assert_eq!((summary.counts.oversized, world.sink.count()), (1, 1));
+}
+
+#[tokio::test]
+async fn max_messages_and_max_octets_bound_one_poll_and_the_next_goes_on() {
+    let mut world = World::new(mails(10), Retention::Keep);
+    world.visit.limits.messages_max = Some(3);
+    let summary = world.poll().await;
+    assert_eq!((summary.counts.delivered, summary.counts.left), (3, 7));
+    world.visit.limits.messages_max = None;
+    world.visit.limits.octets_max = Some(60);
+    assert_eq!(world.poll().await.counts.delivered, 2);
+}
+
+#[tokio::test]
+async fn commit_every_quits_and_comes_back() {
+    let mut world = World::new(mails(10), Retention::Delete);
+    world.visit.commit_every = Some(3);
+    let summary = world.poll().await;
+    assert_eq!((summary.counts.delivered, summary.counts.deleted), (10, 10));
+    assert!(
+        world.server.logins() >= 4,
+        "{} logins",
+        world.server.logins()
+    );
+}
+
+#[tokio::test]
+async fn commit_every_does_not_come_back_sooner_than_login_delay_allows() {
+    let mut world = World::new(mails(10), Retention::Delete);
+    world.visit.commit_every = Some(3);
+    world
+        .server
+        .with(|habits| habits.capabilities = vec!["LOGIN-DELAY 60".into()]);
+    let summary = world.poll().await;
+    assert_eq!((summary.counts.deleted, world.server.logins()), (3, 1));
+    assert_eq!(summary.state.login_delay_seconds, Some(60));
+}
+
+#[tokio::test]
+async fn a_server_that_hides_retrieved_mail_gets_quit_only_when_all_of_it_is_safe() {
+    let world = World::new(mails(5), Retention::Keep);
+    world.server.with(|habits| {
+        habits.hides = true;
+        habits.capabilities = vec!["EXPIRE 0".into()];
+    });
+    let poison = mails(5)[2].octets.clone();
+    world.sink.refuse(&poison, Fault::MessageTransient);
+    assert_eq!(world.poll().await.counts.delivered, 4);
+    assert_eq!(
+        (world.server.listed().len(), world.kept.count()),
+        (0, 1),
+        "hidden there, parked here"
+    );
+    world.sink.accept_all();
+    assert_eq!(
+        world.poll().await.counts.delivered,
+        0,
+        "not before its time"
+    );
+    world.pass(60);
+    assert_eq!(
+        world.poll().await.counts.delivered,
+        1,
+        "from the parked copy"
+    );
+    assert_eq!(
+        (world.kept.count(), world.sink.taken().get(&poison)),
+        (0, Some(&1))
+    );
+}
+
+#[tokio::test]
+async fn a_destination_down_before_a_hiding_server_parks_what_was_retrieved() {
+    let world = World::new(mails(5), Retention::Keep);
+    world.server.with(|habits| {
+        habits.hides = true;
+        habits.capabilities = vec!["EXPIRE 0".into()];
+    });
+    for one in mails(5) {
+        world.sink.refuse(&one.octets, Fault::Destination);
+    }
+    world.poll().await;
+    assert_eq!(
+        world.kept.count() + world.server.listed().len(),
+        5,
+        "each is there or here"
+    );
+    world.sink.accept_all();
+    world.poll().await;
+    world.poll().await;
+    assert_eq!(world.sink.taken().len(), 5);
+    assert!(world.sink.taken().values().all(|count| *count == 1));
+}
+
+#[tokio::test]
+async fn a_refused_login_says_whose_fault_it_is() {
+    for (words, capability, expected) in [
+        (
+            "[AUTH] no",
+            "RESP-CODES",
+            ("auth_refused", WhoActs::Account),
+        ),
+        ("no", "USER", ("auth_refused", WhoActs::Account)),
+        ("no", "AUTH-RESP-CODE", ("server_refused", WhoActs::Server)),
+        ("[IN-USE] locked", "RESP-CODES", ("in_use", WhoActs::Server)),
+        (
+            "[LOGIN-DELAY] wait",
+            "RESP-CODES",
+            ("login_delay", WhoActs::Server),
+        ),
+        (
+            "[SYS/TEMP] busy",
+            "RESP-CODES",
+            ("sys_temp", WhoActs::Server),
+        ),
+        (
+            "[SYS/PERM] broken",
+            "RESP-CODES",
+            ("sys_perm", WhoActs::Account),
+        ),
+    ] {
+        let world = World::new(mails(1), Retention::Keep);
+        world.server.with(|habits| {
+            habits.refuses_login = Some(words.into());
+            habits.capabilities = vec![capability.into()];
+        });
+        let summary = world.poll().await;
+        assert_eq!(failure(&summary.end), Some(expected), "{words}");
+        let End::Failed(error) = summary.end else {
+            panic!("refused")
+        };
+        assert!(!error.to_string().contains("canary"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_any_event() {
+    let world = World::new(mails(3), Retention::Keep);
+    world.poll().await;
+    world
+        .server
+        .with(|habits| habits.refuses_login = Some("PASS canary-secret is wrong".into()));
+    world.poll().await;
+    assert!(
+        world
+            .server
+            .said()
+            .iter()
+            .any(|line| line.contains("canary-secret")),
+        "it was sent"
+    );
+}
+
+#[tokio::test]
+async fn asked_to_stop_it_offers_nothing_more_and_quits() {
+    let world = World::new(mails(50), Retention::Keep);
+    world.stop.soon.cancel();
+    let summary = world.poll().await;
+    assert!(matches!(summary.end, End::Stopped));
+    assert_eq!(world.sink.count(), 0);
+}
+
+#[tokio::test]
+async fn the_age_of_a_record_is_the_time_of_its_delivery() {
+    let world = World::new(mails(1), Retention::Keep);
+    world.poll().await;
+    assert_eq!(
+        world.records().await[0].1.state,
+        State::Delivered {
+            at: Timestamp(1_800_000_000)
+        }
+    );
+}

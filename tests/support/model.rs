@@ -1,0 +1,267 @@
+//! A maildrop that exists in memory, spoken to over a pipe: what a well-behaved server does, and some habits that it may have.
+
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::BoxFuture;
+use mailferry::net::{NetError, Wire};
+use mailferry::proto::stuff;
+use mailferry::session::Connect;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
+
+use super::crash::Crash;
+
+/// One message on the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    pub unique_id: String,
+    pub octets: Vec<u8>,
+}
+
+/// What the server is like.
+#[derive(Clone, Debug)]
+pub struct Habits {
+    pub pipelining: bool,
+    pub unique_ids: bool,
+    /// After QUIT, what was retrieved is not listed any more; the mail is still there, out of reach.
+    pub hides: bool,
+    /// Further lines of CAPA.
+    pub capabilities: Vec<String>,
+    /// Refuses PASS with this.
+    pub refuses_login: Option<String>,
+    /// Hangs up in the middle of this message, by unique-id.
+    pub hangs_up_inside: Option<String>,
+    /// Refuses RETR of this message, by unique-id.
+    pub refuses_retr_of: Option<String>,
+    /// LIST tells these octets more than there are.
+    pub lies_by_octets: u64,
+    /// LIST tells these octets of this message, by unique-id.
+    pub claims_octets: Option<(String, u64)>,
+    /// The dot of UIDL never comes.
+    pub hangs_up_in_uidl: bool,
+    /// QUIT deletes, and the answer never comes.
+    pub loses_quit_reply: bool,
+}
+
+impl Default for Habits {
+    fn default() -> Self {
+        Self {
+            pipelining: true,
+            unique_ids: true,
+            hides: false,
+            capabilities: Vec::new(),
+            refuses_login: None,
+            hangs_up_inside: None,
+            refuses_retr_of: None,
+            lies_by_octets: 0,
+            claims_octets: None,
+            hangs_up_in_uidl: false,
+            loses_quit_reply: false,
+        }
+    }
+}
+
+/// The server, with all that clients can do to it from outside.
+#[derive(Clone)]
+pub struct Server {
+    state: Arc<Mutex<State>>,
+    crash: Crash,
+}
+
+#[derive(Default)]
+struct State {
+    mails: Vec<Mail>,
+    hidden: Vec<Mail>,
+    deleted: Vec<Mail>,
+    habits: Habits,
+    logins: usize,
+    said: Vec<String>,
+}
+
+impl Server {
+    pub fn new(mails: Vec<Mail>, crash: Crash) -> Self {
+        let state = State {
+            mails,
+            ..State::default()
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            crash,
+        }
+    }
+
+    pub fn with<T>(&self, work: impl FnOnce(&mut Habits) -> T) -> T {
+        work(&mut self.state.lock().unwrap().habits)
+    }
+
+    /// What is listed, and what is hidden.
+    pub fn listed(&self) -> Vec<Mail> {
+        self.state.lock().unwrap().mails.clone()
+    }
+
+    pub fn deleted(&self) -> Vec<Mail> {
+        self.state.lock().unwrap().deleted.clone()
+    }
+
+    pub fn put(&self, mail: Mail) {
+        self.state.lock().unwrap().mails.push(mail);
+    }
+
+    pub fn replace(&self, mails: Vec<Mail>) {
+        self.state.lock().unwrap().mails = mails;
+    }
+
+    pub fn logins(&self) -> usize {
+        self.state.lock().unwrap().logins
+    }
+
+    /// Every command that was said, passwords included.
+    pub fn said(&self) -> Vec<String> {
+        self.state.lock().unwrap().said.clone()
+    }
+}
+
+impl Connect for Server {
+    fn connect(&self) -> BoxFuture<'_, Result<Wire, NetError>> {
+        Box::pin(async {
+            self.crash.step().await;
+            let (near, far) = tokio::io::duplex(64 * 1024);
+            let server = self.clone();
+            tokio::spawn(async move {
+                // A client that is gone is the end of a session, not of the server.
+                let _ = serve(server, far).await;
+            });
+            Ok(Wire::new(Box::new(near)))
+        })
+    }
+
+    fn upgrade(&self, wire: Wire) -> BoxFuture<'_, Result<Wire, NetError>> {
+        Box::pin(async { Ok(wire) })
+    }
+}
+
+async fn serve(server: Server, stream: DuplexStream) -> std::io::Result<()> {
+    let (read, mut write) = tokio::io::split(stream);
+    let mut lines = BufReader::new(read).lines();
+    let (mails, habits) = {
+        let state = server.state.lock().unwrap();
+        (state.mails.clone(), state.habits.clone())
+    };
+    let mut marked = vec![false; mails.len()];
+    let mut retrieved = vec![false; mails.len()];
+    write.write_all(b"+OK model ready\r\n").await?;
+    while let Some(line) = lines.next_line().await? {
+        server.state.lock().unwrap().said.push(line.clone());
+        let mut words = line.splitn(2, ' ');
+        let verb = words.next().unwrap_or_default().to_owned();
+        let at = words
+            .next()
+            .and_then(|word| word.parse::<usize>().ok())
+            .map(|number| number - 1);
+        match (verb.as_str(), at) {
+            ("CAPA", _) => {
+                let mut reply = "+OK\r\nUSER\r\n".to_owned();
+                for line in &habits.capabilities {
+                    reply.push_str(&format!("{line}\r\n"));
+                }
+                if habits.unique_ids {
+                    reply.push_str("UIDL\r\n");
+                }
+                if habits.pipelining {
+                    reply.push_str("PIPELINING\r\n");
+                }
+                write.write_all(format!("{reply}.\r\n").as_bytes()).await?;
+            }
+            ("USER", _) => write.write_all(b"+OK\r\n").await?,
+            ("PASS", _) => match &habits.refuses_login {
+                Some(words) => {
+                    write
+                        .write_all(format!("-ERR {words}\r\n").as_bytes())
+                        .await?
+                }
+                None => {
+                    server.state.lock().unwrap().logins += 1;
+                    write.write_all(b"+OK\r\n").await?;
+                }
+            },
+            ("UIDL", _) if !habits.unique_ids => {
+                write.write_all(b"-ERR no such command\r\n").await?
+            }
+            ("UIDL", _) => {
+                let mut reply = "+OK\r\n".to_owned();
+                for (number, mail) in (1..).zip(&mails) {
+                    reply.push_str(&format!("{number} {}\r\n", mail.unique_id));
+                }
+                if habits.hangs_up_in_uidl {
+                    return write.write_all(reply.as_bytes()).await;
+                }
+                write.write_all(format!("{reply}.\r\n").as_bytes()).await?;
+            }
+            ("LIST", _) => {
+                let mut reply = "+OK\r\n".to_owned();
+                for (number, mail) in (1..).zip(&mails) {
+                    let claim = habits
+                        .claims_octets
+                        .as_ref()
+                        .filter(|(id, _)| *id == mail.unique_id);
+                    let octets = claim.map_or(
+                        mail.octets.len() as u64 + habits.lies_by_octets,
+                        |(_, claim)| *claim,
+                    );
+                    reply.push_str(&format!("{number} {octets}\r\n"));
+                }
+                write.write_all(format!("{reply}.\r\n").as_bytes()).await?;
+            }
+            ("RETR", Some(at)) if habits.refuses_retr_of.as_ref() == Some(&mails[at].unique_id) => {
+                write.write_all(b"-ERR broken message\r\n").await?;
+            }
+            ("RETR", Some(at)) => {
+                server.crash.step().await;
+                let body = stuff(&mails[at].octets);
+                write.write_all(b"+OK\r\n").await?;
+                if habits.hangs_up_inside.as_ref() == Some(&mails[at].unique_id) {
+                    return write.write_all(&body[..body.len() / 2]).await;
+                }
+                retrieved[at] = true;
+                write.write_all(&body).await?;
+            }
+            ("DELE", Some(at)) => {
+                server.crash.step().await;
+                marked[at] = true;
+                write.write_all(b"+OK\r\n").await?;
+            }
+            ("NOOP", _) => write.write_all(b"+OK\r\n").await?,
+            ("QUIT", _) => {
+                server.crash.step().await;
+                update(&server, &mails, &marked, &retrieved, habits.hides);
+                server.crash.step().await;
+                if !habits.loses_quit_reply {
+                    write.write_all(b"+OK\r\n").await?;
+                }
+                return Ok(());
+            }
+            _ => write.write_all(b"-ERR what?\r\n").await?,
+        }
+    }
+    Ok(())
+}
+
+/// The UPDATE state: only now do deletes count, and hidden mail hides.
+fn update(server: &Server, mails: &[Mail], marked: &[bool], retrieved: &[bool], hides: bool) {
+    let mut state = server.state.lock().unwrap();
+    for (at, mail) in mails.iter().enumerate() {
+        let gone = marked[at] || (hides && retrieved[at]);
+        if let Some(place) = state
+            .mails
+            .iter()
+            .position(|known| known == mail)
+            .filter(|_| gone)
+        {
+            let mail = state.mails.remove(place);
+            if marked[at] {
+                state.deleted.push(mail)
+            } else {
+                state.hidden.push(mail)
+            }
+        }
+    }
+}

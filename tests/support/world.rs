@@ -1,0 +1,373 @@
+//! A whole poll in memory: a model server, a sink that notes what it took, a store that outlives crashes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use futures_util::future::BoxFuture;
+use mailferry::mail::{
+    AccountName, Clock, Envelope, FirstRun, PollLimits, Recipient, Retention, Secret, Timestamp,
+    TlsMode,
+};
+use mailferry::seen::{
+    AccountState, Batch, MemoryStore, Record, RecordKey, Seen, SeenError, SeenStore,
+};
+use mailferry::session::{
+    self, Admission, Collaborators, Gate, Login, LoginMethod, Quarantine, Refused, Stop, Summary,
+    Verdict, Visit,
+};
+use mailferry::sink::{Delivery, Fault, Outcome, Refusal, Sink};
+use mailferry::spool::{Message, Spool};
+use mailferry::telemetry::{Event, Report, Reporter};
+
+use super::crash::Crash;
+use super::model::{Mail, Server};
+
+/// Everything that outlives a crash, and the wishes of the operator.
+pub struct World {
+    pub server: Server,
+    pub store: Arc<MemoryStore>,
+    pub sink: Notes,
+    pub kept: Kept,
+    pub visit: Visit,
+    pub now: Arc<Mutex<Timestamp>>,
+    pub events: Arc<Mutex<Vec<String>>>,
+    pub gate: Arc<dyn Gate>,
+    pub stop: Stop,
+    spool: tempfile::TempDir,
+    crash: Crash,
+}
+
+/// What the sink took, by subject, and what it answers.
+#[derive(Clone, Default)]
+pub struct Notes {
+    taken: Arc<Mutex<Vec<Vec<u8>>>>,
+    answers: Arc<Mutex<BTreeMap<Vec<u8>, Refusal>>>,
+}
+
+/// What was parked or quarantined, by file name.
+#[derive(Clone, Default)]
+pub struct Kept(Arc<Mutex<BTreeMap<String, (Message, Envelope)>>>);
+
+pub fn mail(unique_id: &str, octets: &[u8]) -> Mail {
+    Mail {
+        unique_id: unique_id.to_owned(),
+        octets: octets.to_vec(),
+    }
+}
+
+/// `count` messages that differ.
+pub fn mails(count: usize) -> Vec<Mail> {
+    let one = |number| {
+        mail(
+            &format!("id-{number:04}"),
+            format!("Subject: {number}\r\n\r\n.text {number}\r\n").as_bytes(),
+        )
+    };
+    (0..count).map(one).collect()
+}
+
+impl World {
+    pub fn new(mails: Vec<Mail>, retention: Retention) -> Self {
+        Self::with_crash(mails, retention, Crash::never())
+    }
+
+    pub fn with_crash(mails: Vec<Mail>, retention: Retention, crash: Crash) -> Self {
+        let visit = Visit {
+            account: AccountName::new("work").unwrap(),
+            host: "pop.example.org".into(),
+            own_host: "home.lan".into(),
+            tls: TlsMode::None,
+            allow_cleartext_password: true,
+            login: Login {
+                user: "jane".into(),
+                secret: Secret::new(b"canary-secret".to_vec()),
+                method: LoginMethod::Auto,
+            },
+            recipient: Recipient::new("jane@home.lan").unwrap(),
+            retention,
+            first_run: FirstRun::All,
+            limits: PollLimits {
+                message_octets_max: 1 << 20,
+                messages_max: None,
+                octets_max: None,
+            },
+            commit_every: None,
+            pipelining: true,
+            hides_retrieved: false,
+            unrecorded_max: 4,
+            forget_after_seconds: 30 * 86_400,
+        };
+        Self {
+            server: Server::new(mails, crash.clone()),
+            store: Arc::new(MemoryStore::new()),
+            sink: Notes::default(),
+            kept: Kept::default(),
+            visit,
+            now: Arc::new(Mutex::new(Timestamp(1_800_000_000))),
+            events: Arc::default(),
+            gate: Arc::new(Open),
+            stop: Stop::default(),
+            spool: tempfile::tempdir().unwrap(),
+            crash,
+        }
+    }
+
+    /// Polls until it ends or the power fails; `None` for the latter.
+    pub async fn poll_or_crash(&self) -> Option<Summary> {
+        let with = self.collaborators();
+        tokio::select! {
+            biased;
+            () = self.crash.happens() => None,
+            summary = session::poll(&self.visit, &with) => Some(summary),
+        }
+    }
+
+    /// Polls, and makes the account's state durable as the agent would.
+    pub async fn poll(&self) -> Summary {
+        let summary = self.poll_or_crash().await.expect("no crash was asked for");
+        let batch = Batch {
+            state: Some(summary.state.clone()),
+            ..Batch::new(&self.visit.account)
+        };
+        self.store.commit(batch).await.unwrap();
+        summary
+    }
+
+    /// The same world with the power back.
+    pub fn restarted(&mut self, crash: Crash) {
+        let server = Server::new(self.server.listed(), crash.clone());
+        let habits = self.server.with(|habits| habits.clone());
+        server.with(|fresh| *fresh = habits);
+        self.server = server;
+        self.crash = crash;
+    }
+
+    pub fn pass(&self, seconds: u64) {
+        let mut now = self.now.lock().unwrap();
+        *now = now.plus(seconds);
+    }
+
+    pub fn said(&self, words: &str) -> bool {
+        self.events
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|event| event.contains(words))
+    }
+
+    pub async fn records(&self) -> Vec<(RecordKey, Record)> {
+        self.store.scan(&self.visit.account).await.unwrap()
+    }
+
+    pub fn collaborators(&self) -> Collaborators {
+        Collaborators {
+            connect: Arc::new(self.server.clone()),
+            seen: Seen::new(Arc::new(Counted {
+                store: self.store.clone(),
+                crash: self.crash.clone(),
+            })),
+            delivery: Delivery::to(
+                "box",
+                Arc::new(CountedSink {
+                    notes: self.sink.clone(),
+                    crash: self.crash.clone(),
+                }),
+            ),
+            gate: self.gate.clone(),
+            quarantine: Arc::new(CountedKept {
+                kept: self.kept.clone(),
+                crash: self.crash.clone(),
+            }),
+            spool: Spool::new(self.spool.path()),
+            clock: Arc::new(TurnedClock(self.now.clone())),
+            reporter: Reporter::new(Arc::new(Collected(self.events.clone()))),
+            stop: self.stop.clone(),
+        }
+    }
+}
+
+impl Notes {
+    /// How often each message was taken.
+    pub fn taken(&self) -> BTreeMap<Vec<u8>, usize> {
+        let mut counts = BTreeMap::new();
+        for octets in self.taken.lock().unwrap().iter() {
+            *counts.entry(octets.clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    pub fn count(&self) -> usize {
+        self.taken.lock().unwrap().len()
+    }
+
+    /// In which order.
+    pub fn order(&self) -> Vec<Vec<u8>> {
+        self.taken.lock().unwrap().clone()
+    }
+
+    /// From now on this message is refused.
+    pub fn refuse(&self, octets: &[u8], fault: Fault) {
+        self.answers
+            .lock()
+            .unwrap()
+            .insert(octets.to_vec(), Refusal::new(fault, "test_refusal", "no"));
+    }
+
+    pub fn accept_all(&self) {
+        self.answers.lock().unwrap().clear();
+    }
+}
+
+impl Kept {
+    pub fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+struct CountedSink {
+    notes: Notes,
+    crash: Crash,
+}
+
+impl Sink for CountedSink {
+    fn offer<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        message: &'a Message,
+    ) -> BoxFuture<'a, Vec<Outcome>> {
+        Box::pin(async move {
+            self.crash.step().await;
+            let octets = message.to_vec().unwrap();
+            let refused = self.notes.answers.lock().unwrap().get(&octets).cloned();
+            let outcome = match refused {
+                Some(refusal) => Outcome::Refused(refusal),
+                None => {
+                    self.notes.taken.lock().unwrap().push(octets);
+                    Outcome::Accepted("ok".into())
+                }
+            };
+            self.crash.step().await;
+            vec![outcome; envelope.recipients.len()]
+        })
+    }
+}
+
+struct Counted {
+    store: Arc<MemoryStore>,
+    crash: Crash,
+}
+
+impl SeenStore for Counted {
+    fn scan<'a>(
+        &'a self,
+        account: &'a AccountName,
+    ) -> BoxFuture<'a, Result<Vec<(RecordKey, Record)>, SeenError>> {
+        self.store.scan(account)
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+        Box::pin(async move {
+            self.crash.step().await;
+            self.store.commit(batch).await?;
+            self.crash.step().await;
+            Ok(())
+        })
+    }
+
+    fn account_state<'a>(
+        &'a self,
+        account: &'a AccountName,
+    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+        self.store.account_state(account)
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+        self.store.accounts()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+        self.store.close()
+    }
+}
+
+struct CountedKept {
+    kept: Kept,
+    crash: Crash,
+}
+
+impl Quarantine for CountedKept {
+    fn keep<'a>(
+        &'a self,
+        message: &'a Message,
+        envelope: &'a Envelope,
+        _why: &'a Refusal,
+    ) -> BoxFuture<'a, Result<String, Refusal>> {
+        Box::pin(async move {
+            self.crash.step().await;
+            let mut kept = self.kept.0.lock().unwrap();
+            let file = format!("kept-{}", kept.len());
+            kept.insert(file.clone(), (message.clone(), envelope.clone()));
+            Ok(file)
+        })
+    }
+
+    fn load<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(Message, Envelope), Refusal>> {
+        Box::pin(async move {
+            Ok(self
+                .kept
+                .0
+                .lock()
+                .unwrap()
+                .get(file)
+                .cloned()
+                .expect("the file that was named"))
+        })
+    }
+
+    fn remove<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(), Refusal>> {
+        Box::pin(async move {
+            self.crash.step().await;
+            self.kept.0.lock().unwrap().remove(file);
+            Ok(())
+        })
+    }
+}
+
+/// A breaker that never opens but for the destination's own fault.
+struct Open;
+
+impl Gate for Open {
+    fn admits(&self, _now: Timestamp) -> Admission {
+        Admission::Open
+    }
+
+    fn accepted(&self, _now: Timestamp) {}
+
+    fn refused(&self, refused: Refused, now: Timestamp) -> Verdict {
+        match refused.fault {
+            Fault::Destination => Verdict::Opened {
+                until: now.plus(30),
+                take_back: Vec::new(),
+            },
+            _ => Verdict::Count,
+        }
+    }
+
+    fn unused(&self) {}
+}
+
+struct TurnedClock(Arc<Mutex<Timestamp>>);
+
+impl Clock for TurnedClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock().unwrap()
+    }
+}
+
+struct Collected(Arc<Mutex<Vec<String>>>);
+
+impl Report for Collected {
+    fn report(&self, event: &Event<'_>) {
+        self.0.lock().unwrap().push(format!("{event:?}"));
+    }
+}
