@@ -108,7 +108,7 @@ pub struct Seen {
 pub struct Recorded {
     account: AccountName,
     unique_id: UniqueId,
-    digest: Digest,
+    digest: Option<Digest>,
 }
 
 impl Seen {
@@ -170,7 +170,7 @@ impl Seen {
         Ok(Recorded {
             account: origin.account.clone(),
             unique_id: origin.unique_id.clone(),
-            digest: receipt.digest(),
+            digest: Some(receipt.digest()),
         })
     }
 
@@ -249,8 +249,8 @@ impl Recorded {
         &self.unique_id
     }
 
-    /// Its digest as received.
-    pub fn digest(&self) -> Digest {
+    /// Its digest as received; `None` when the operator said that it was delivered (`seen mark --as-delivered`).
+    pub fn digest(&self) -> Option<Digest> {
         self.digest
     }
 }

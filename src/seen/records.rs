@@ -66,9 +66,10 @@ impl Records {
         )
     }
 
-    /// The proof that a message was delivered, from a record read back from the store.
-    pub fn proof(&self, unique_id: &UniqueId, digest: Digest) -> Option<Recorded> {
-        let key = RecordKey::new(unique_id.clone(), Some(digest));
+    /// The proof that a message was delivered, from a record read back from the store. A record without digest is the
+    /// operator's word.
+    pub fn proof(&self, unique_id: &UniqueId, digest: Option<Digest>) -> Option<Recorded> {
+        let key = RecordKey::new(unique_id.clone(), digest);
         self.is_delivered(&key).then(|| Recorded {
             account: self.account.clone(),
             unique_id: key.unique_id,

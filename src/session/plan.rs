@@ -258,9 +258,7 @@ impl Group<'_> {
         for (key, record) in self.settled() {
             match &record.state {
                 State::Delivered { at } if self.is_due(*at) => {
-                    let proof = key
-                        .digest
-                        .and_then(|digest| self.records.proof(&key.unique_id, digest));
+                    let proof = self.records.proof(&key.unique_id, key.digest);
                     proofs.extend(std::iter::repeat_n(proof, copies(record)).flatten());
                 }
                 State::Delivered { .. } => {}

@@ -418,10 +418,7 @@ impl<'a> Transfer<'a> {
         });
         self.counts.recognised += 1;
         let at = parcel.at;
-        let proof = parcel
-            .key
-            .digest
-            .and_then(|digest| self.orders.records.proof(unique_id, digest));
+        let proof = self.orders.records.proof(unique_id, parcel.key.digest);
         let due = match &record.state {
             State::Delivered { at } => self.is_due(*at),
             _ => false,
@@ -454,7 +451,7 @@ impl<'a> Transfer<'a> {
 
     /// Whether an older delivery, recognised in this session, is due.
     fn was_due(&self, proof: &Recorded) -> bool {
-        let key = RecordKey::new(proof.unique_id().clone(), Some(proof.digest()));
+        let key = RecordKey::new(proof.unique_id().clone(), proof.digest());
         match self.orders.records.get(&key) {
             Some(Record {
                 state: State::Delivered { at },
