@@ -1,0 +1,242 @@
+//! Records as lines of text that another state directory can take in.
+//!
+//! The first line says what it is. Every other is a batch as the journal writes it: the state of an account, or one record.
+
+use std::collections::BTreeSet;
+
+use crate::mail::AccountName;
+use crate::seen::{
+    AccountState, Batch, Change, Changed, Marker, OperatorError, Record, Seen, State, Trust, line,
+};
+
+impl Seen {
+    /// Every record of an account, or of all, as lines for [`Seen::import_lines`].
+    ///
+    /// # Errors
+    /// [`OperatorError::NoAccount`] when nothing is known of it.
+    pub async fn export_lines(
+        &self,
+        account: Option<&AccountName>,
+    ) -> Result<Vec<String>, OperatorError> {
+        let known = self.accounts().await?;
+        let wanted = match account {
+            None => known,
+            Some(account) if known.contains(account) => vec![account.clone()],
+            Some(account) => return Err(OperatorError::NoAccount(account.clone())),
+        };
+        let mut lines = vec![EXPORT_HEADER.to_owned()];
+        for account in wanted {
+            let mut state = Batch::new(&account);
+            state.state = Some(self.account_state(&account).await?);
+            lines.push(line::write_batch(&state));
+            for (key, record) in self.records(&account).await?.iter() {
+                let mut one = Batch::new(&account);
+                one.changes.push(Change::Put(key.clone(), record.clone()));
+                lines.push(line::write_batch(&one));
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Adds the records of lines that [`Seen::export_lines`] wrote. What is recorded already stays as it is, and so does
+    /// the state of an account that has one. Nothing is written unless every line can be read.
+    ///
+    /// With [`Trust::Seen`] what was delivered elsewhere becomes a mark: it is neither retrieved nor deleted.
+    ///
+    /// # Errors
+    /// [`OperatorError::NoExport`] for a line that is none.
+    pub async fn import_lines(&self, text: &str, trust: Trust) -> Result<Changed, OperatorError> {
+        let mut lines = text.lines().enumerate();
+        if lines
+            .next()
+            .is_none_or(|(_, header)| header != EXPORT_HEADER)
+        {
+            return Err(OperatorError::NoExport(1));
+        }
+        let read = |(at, line): (usize, &str)| {
+            line::read_batch(line).ok_or(OperatorError::NoExport(at + 1))
+        };
+        let batches = lines.map(read).collect::<Result<Vec<_>, _>>()?;
+        let accounts: BTreeSet<_> = batches.iter().map(|batch| batch.account.clone()).collect();
+        let mut counts = Changed::default();
+        for account in accounts {
+            let of_account = batches.iter().filter(|batch| batch.account == account);
+            let imported = self.import_account(&account, of_account, trust).await?;
+            counts.changed += imported.changed;
+            counts.left += imported.left;
+        }
+        Ok(counts)
+    }
+
+    async fn import_account<'b>(
+        &self,
+        account: &AccountName,
+        batches: impl Iterator<Item = &'b Batch>,
+        trust: Trust,
+    ) -> Result<Changed, OperatorError> {
+        let known = self.records(account).await?;
+        let fresh = self.account_state(account).await? == AccountState::default();
+        let mut counts = Changed::default();
+        let mut changes = Vec::new();
+        for batch in batches {
+            if let (true, Some(state)) = (fresh, &batch.state) {
+                self.set_state(account, state.clone()).await?;
+            }
+            for change in &batch.changes {
+                match change {
+                    Change::Put(key, record) if known.get(key).is_none() => {
+                        counts.changed += 1;
+                        changes.push(Change::Put(key.clone(), trusted(record.clone(), trust)));
+                    }
+                    _ => counts.left += 1,
+                }
+            }
+        }
+        self.change(account, changes).await?;
+        Ok(counts)
+    }
+}
+
+/// What a record from elsewhere counts as here.
+fn trusted(mut record: Record, trust: Trust) -> Record {
+    if let (Trust::Seen, State::Delivered { at }) = (trust, &record.state) {
+        record.state = State::Marked {
+            at: *at,
+            by: Marker::Import,
+        };
+    }
+    record
+}
+
+/// The first line of an export: what it is, and the version of its form.
+const EXPORT_HEADER: &str = "mailferry seen export 1";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::mail::{Digest, Timestamp, UniqueId};
+    use crate::seen::{Deferral, MemoryStore, RecordKey};
+
+    fn name(name: &str) -> AccountName {
+        AccountName::new(name).unwrap()
+    }
+
+    fn id(id: &str) -> UniqueId {
+        UniqueId::new(id.as_bytes()).unwrap()
+    }
+
+    fn key(of: &str, digest: Option<u8>) -> RecordKey {
+        RecordKey::new(id(of), digest.map(|byte| Digest::new([byte; 32])))
+    }
+
+    fn record(state: State) -> Record {
+        Record {
+            octets: Some(7),
+            copies: 1,
+            absent_since: None,
+            state,
+        }
+    }
+
+    fn delivered() -> Record {
+        record(State::Delivered { at: Timestamp(5) })
+    }
+
+    async fn store(account: &str, records: Vec<(RecordKey, Record)>) -> Seen {
+        let seen = Seen::new(Arc::new(MemoryStore::new()));
+        let mut batch = Batch::new(&name(account));
+        batch.changes = records
+            .into_iter()
+            .map(|(key, record)| Change::Put(key, record))
+            .collect();
+        batch.state = Some(AccountState {
+            host: "pop.example.org".to_owned(),
+            ..AccountState::default()
+        });
+        seen.import(batch).await.unwrap();
+        seen
+    }
+
+    async fn all(seen: &Seen, account: &str) -> Vec<(RecordKey, Record)> {
+        seen.records(&name(account))
+            .await
+            .unwrap()
+            .iter()
+            .cloned()
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn an_export_is_imported_with_as_much_trust_as_is_given() {
+        let deferred = record(State::Deferred(Deferral::default()));
+        let records = vec![
+            (key("a", Some(1)), delivered()),
+            (key("b c\u{9b}", None), deferred.clone()),
+        ];
+        let there = store("work", records.clone()).await;
+        let text = there.export_lines(None).await.unwrap().join("\n");
+        let here = Seen::new(Arc::new(MemoryStore::new()));
+        let imported = here.import_lines(&text, Trust::Delivered).await.unwrap();
+        assert_eq!(
+            imported,
+            Changed {
+                changed: 2,
+                left: 0
+            }
+        );
+        assert_eq!(all(&here, "work").await, records);
+        assert_eq!(
+            here.account_state(&name("work")).await.unwrap().host,
+            "pop.example.org"
+        );
+
+        let here = Seen::new(Arc::new(MemoryStore::new()));
+        here.import_lines(&text, Trust::Seen).await.unwrap();
+        let marked = record(State::Marked {
+            at: Timestamp(5),
+            by: Marker::Import,
+        });
+        assert_eq!(
+            all(&here, "work").await,
+            [(key("a", Some(1)), marked), records[1].clone()]
+        );
+    }
+
+    #[tokio::test]
+    async fn an_import_changes_nothing_that_is_known_and_nothing_at_all_when_it_is_broken() {
+        let text = store(
+            "work",
+            vec![(key("a", None), record(State::Deferred(Deferral::default())))],
+        )
+        .await
+        .export_lines(Some(&name("work")))
+        .await
+        .unwrap()
+        .join("\n");
+        let here = store("work", vec![(key("a", None), delivered())]).await;
+        let imported = here.import_lines(&text, Trust::Delivered).await.unwrap();
+        assert_eq!(
+            imported,
+            Changed {
+                changed: 0,
+                left: 1
+            }
+        );
+        assert_eq!(all(&here, "work").await, [(key("a", None), delivered())]);
+
+        let here = Seen::new(Arc::new(MemoryStore::new()));
+        for broken in [
+            "",
+            "something else\n",
+            &format!("{text}\nwork + broken"),
+            &text.replace("export 1", "export 2"),
+        ] {
+            let error = here.import_lines(broken, Trust::Seen).await.unwrap_err();
+            assert_eq!(error.code(), "seen_no_export", "{broken}");
+            assert_eq!(here.accounts().await.unwrap(), []);
+        }
+    }
+}

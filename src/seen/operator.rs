@@ -1,0 +1,450 @@
+//! What the operator may do to records: forget, mark, rename.
+//!
+//! All of it goes in batches of bounded size, ordered so that a stop between two of them leaves something that the same
+//! command, given again, completes.
+
+use std::collections::BTreeSet;
+
+use crate::mail::{AccountName, Timestamp, UniqueId};
+use crate::seen::{
+    AccountState, Batch, Change, Marker, Record, RecordKey, Records, Seen, SeenError, State,
+};
+
+/// How many messages a command was about, and how many of them it changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Changed by the command.
+    pub changed: u64,
+    /// As they should be already, or not to be touched.
+    pub left: u64,
+}
+
+/// What counts as what, for [`Seen::mark`] and [`Seen::import_lines`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// As seen: never retrieved, and never deleted from the server.
+    Seen,
+    /// As delivered, on the operator's word: a retention that deletes may delete it.
+    Delivered,
+}
+
+/// Why the operator's command could not be done.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// The store.
+    #[error(transparent)]
+    Seen(#[from] SeenError),
+    /// Nothing is known of the account.
+    #[error("there is no record of an account {0}")]
+    NoAccount(AccountName),
+    /// Nothing is known of the message.
+    #[error("there is no record of {unique_id} in account {account}")]
+    NoRecord {
+        /// The account.
+        account: AccountName,
+        /// The first unique-id that is not known.
+        unique_id: UniqueId,
+    },
+    /// The new name is in use.
+    #[error("account {0} has records of its own; they would be mixed up")]
+    NameInUse(AccountName),
+    /// The file is not what [`Seen::export_lines`] writes.
+    #[error("line {0} is not one that `mailferry seen export` writes; nothing was imported")]
+    NoExport(usize),
+}
+
+impl OperatorError {
+    /// The stable name of the error.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Seen(error) => error.code(),
+            Self::NoAccount(_) => "seen_no_account",
+            Self::NoRecord { .. } => "seen_no_record",
+            Self::NameInUse(_) => "seen_name_in_use",
+            Self::NoExport(_) => "seen_no_export",
+        }
+    }
+}
+
+impl Seen {
+    /// Forgets everything that is recorded of some messages, or of all: what is still on the server is new again.
+    ///
+    /// # Errors
+    /// [`OperatorError::NoRecord`] when one of the unique-ids is not known; then nothing is forgotten.
+    pub async fn forget(
+        &self,
+        account: &AccountName,
+        unique_ids: Option<&[UniqueId]>,
+    ) -> Result<Changed, OperatorError> {
+        let records = self.records(account).await?;
+        let keys: Vec<RecordKey> = match unique_ids {
+            None => records.iter().map(|(key, _)| key.clone()).collect(),
+            Some(ids) => {
+                let mut keys = BTreeSet::new();
+                for id in ids {
+                    let found = records.of(id);
+                    if found.is_empty() {
+                        let (account, unique_id) = (account.clone(), id.clone());
+                        return Err(OperatorError::NoRecord { account, unique_id });
+                    }
+                    keys.extend(found.iter().map(|(key, _)| key.clone()));
+                }
+                keys.into_iter().collect()
+            }
+        };
+        let changed = keys.len() as u64;
+        self.change(account, keys.into_iter().map(Change::Forget))
+            .await?;
+        Ok(Changed { changed, left: 0 })
+    }
+
+    /// Marks messages as seen, or as delivered. What was delivered already stays as it is; so does what is in the
+    /// quarantine, parked or for good, unless it is marked as delivered.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn mark(
+        &self,
+        account: &AccountName,
+        unique_ids: &[UniqueId],
+        trust: Trust,
+        now: Timestamp,
+    ) -> Result<Changed, OperatorError> {
+        let records = self.records(account).await?;
+        let mut changes = Vec::new();
+        let mut counts = Changed::default();
+        for id in unique_ids.iter().collect::<BTreeSet<_>>() {
+            let marked = mark_one(&records, id, trust, now);
+            if marked.is_empty() {
+                counts.left += 1;
+            } else {
+                counts.changed += 1;
+                changes.extend(marked);
+            }
+        }
+        self.change(account, changes).await?;
+        Ok(counts)
+    }
+
+    /// Gives the records and the state of one account to another name.
+    ///
+    /// # Errors
+    /// [`OperatorError::NoAccount`] when there is nothing under the old name, [`OperatorError::NameInUse`] when there is
+    /// anything else under the new one.
+    pub async fn rename(
+        &self,
+        old: &AccountName,
+        new: &AccountName,
+    ) -> Result<Changed, OperatorError> {
+        if !self.accounts().await?.contains(old) {
+            return Err(OperatorError::NoAccount(old.clone()));
+        }
+        let (records, state) = (self.records(old).await?, self.account_state(old).await?);
+        let (taken, its_state) = (self.records(new).await?, self.account_state(new).await?);
+        // A rename that was stopped halfway has copied the state first and takes it away last.
+        let halfway = state != AccountState::default() && its_state == state;
+        let own = |(key, record): &(RecordKey, Record)| records.get(key) == Some(record);
+        let free = its_state == AccountState::default() && taken.iter().all(own);
+        if old == new || !(halfway || free) {
+            return Err(OperatorError::NameInUse(new.clone()));
+        }
+        self.set_state(new, state).await?;
+        let put = |(key, record): &(RecordKey, Record)| Change::Put(key.clone(), record.clone());
+        self.change(new, records.iter().map(put)).await?;
+        let forget = |(key, _): &(RecordKey, Record)| Change::Forget(key.clone());
+        self.change(old, records.iter().map(forget)).await?;
+        self.set_state(old, AccountState::default()).await?;
+        Ok(Changed {
+            changed: records.len() as u64,
+            left: 0,
+        })
+    }
+
+    pub(super) async fn set_state(
+        &self,
+        account: &AccountName,
+        state: AccountState,
+    ) -> Result<(), SeenError> {
+        let mut batch = Batch::new(account);
+        batch.state = Some(state);
+        self.import(batch).await
+    }
+
+    pub(super) async fn change(
+        &self,
+        account: &AccountName,
+        changes: impl IntoIterator<Item = Change>,
+    ) -> Result<(), SeenError> {
+        let mut changes = changes.into_iter().peekable();
+        while changes.peek().is_some() {
+            let mut batch = Batch::new(account);
+            batch
+                .changes
+                .extend(changes.by_ref().take(BATCH_CHANGES_MAX));
+            self.import(batch).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The changes that mark one message; none when it needs none.
+fn mark_one(records: &Records, id: &UniqueId, trust: Trust, now: Timestamp) -> Vec<Change> {
+    let known = records.of(id);
+    let settled = |record: &Record| match (&record.state, trust) {
+        (State::Delivered { .. }, _) => true,
+        (_, Trust::Delivered) => false,
+        (State::Marked { .. } | State::Quarantined { .. }, Trust::Seen) => true,
+        (State::Deferred(deferral), Trust::Seen) => deferral.parked.is_some(),
+        (State::Oversized { .. }, Trust::Seen) => false,
+    };
+    if !known.is_empty() && known.iter().all(|(_, record)| settled(record)) {
+        return Vec::new();
+    }
+    let state = match trust {
+        Trust::Delivered => State::Delivered { at: now },
+        Trust::Seen => State::Marked {
+            at: now,
+            by: Marker::Operator,
+        },
+    };
+    let fresh = |octets, copies| Record {
+        octets,
+        copies,
+        absent_since: None,
+        state: state.clone(),
+    };
+    if known.is_empty() {
+        let key = RecordKey::new(id.clone(), None);
+        return vec![Change::Put(key, fresh(None, 1))];
+    }
+    let open = known.iter().filter(|(_, record)| !settled(record));
+    open.map(|(key, record)| Change::Put(key.clone(), fresh(record.octets, record.copies)))
+        .collect()
+}
+
+/// Changes in one batch: a batch is one line of the journal, and is in memory whole.
+const BATCH_CHANGES_MAX: usize = 1_000;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::mail::Digest;
+    use crate::seen::{Deferral, MemoryStore};
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    fn name(name: &str) -> AccountName {
+        AccountName::new(name).unwrap()
+    }
+
+    fn id(id: &str) -> UniqueId {
+        UniqueId::new(id.as_bytes()).unwrap()
+    }
+
+    fn key(of: &str, digest: Option<u8>) -> RecordKey {
+        RecordKey::new(id(of), digest.map(|byte| Digest::new([byte; 32])))
+    }
+
+    fn record(state: State) -> Record {
+        Record {
+            octets: Some(7),
+            copies: 1,
+            absent_since: None,
+            state,
+        }
+    }
+
+    fn delivered() -> Record {
+        record(State::Delivered { at: Timestamp(5) })
+    }
+
+    async fn store(account: &str, records: Vec<(RecordKey, Record)>) -> Seen {
+        let seen = Seen::new(Arc::new(MemoryStore::new()));
+        let mut batch = Batch::new(&name(account));
+        batch.changes = records
+            .into_iter()
+            .map(|(key, record)| Change::Put(key, record))
+            .collect();
+        batch.state = Some(AccountState {
+            host: "pop.example.org".to_owned(),
+            ..AccountState::default()
+        });
+        seen.import(batch).await.unwrap();
+        seen
+    }
+
+    async fn all(seen: &Seen, account: &str) -> Vec<(RecordKey, Record)> {
+        seen.records(&name(account))
+            .await
+            .unwrap()
+            .iter()
+            .cloned()
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn what_is_forgotten_is_forgotten_under_every_digest_and_nothing_else_is() {
+        let records = vec![
+            (key("a", Some(1)), delivered()),
+            (key("a", Some(2)), delivered()),
+            (key("b", Some(3)), delivered()),
+        ];
+        let seen = store("work", records).await;
+        let unknown = seen.forget(&name("work"), Some(&[id("a"), id("zz")])).await;
+        assert_eq!(unknown.unwrap_err().code(), "seen_no_record");
+        assert_eq!(
+            all(&seen, "work").await.len(),
+            3,
+            "nothing is forgotten by halves"
+        );
+        let forgotten = seen
+            .forget(&name("work"), Some(&[id("a"), id("a")]))
+            .await
+            .unwrap();
+        assert_eq!(forgotten.changed, 2);
+        assert_eq!(all(&seen, "work").await, [(key("b", Some(3)), delivered())]);
+        seen.forget(&name("work"), None).await.unwrap();
+        assert_eq!(all(&seen, "work").await, []);
+    }
+
+    #[tokio::test]
+    async fn a_mark_covers_what_waits_and_leaves_what_is_settled() {
+        let parked = Deferral {
+            parked: Some("file".to_owned()),
+            ..Deferral::default()
+        };
+        let quarantined = State::Quarantined {
+            at: NOW,
+            file: "f".to_owned(),
+            code: "c".to_owned(),
+        };
+        let records = vec![
+            (
+                key("deferred", None),
+                record(State::Deferred(Deferral::default())),
+            ),
+            (key("delivered", Some(1)), delivered()),
+            (key("parked", Some(2)), record(State::Deferred(parked))),
+            (key("quarantined", Some(3)), record(quarantined)),
+        ];
+        let seen = store("work", records.clone()).await;
+        let ids = [
+            "new",
+            "new",
+            "deferred",
+            "delivered",
+            "parked",
+            "quarantined",
+        ]
+        .map(id);
+        let marked = seen
+            .mark(&name("work"), &ids, Trust::Seen, NOW)
+            .await
+            .unwrap();
+        assert_eq!(
+            marked,
+            Changed {
+                changed: 2,
+                left: 3
+            }
+        );
+        let by = State::Marked {
+            at: NOW,
+            by: Marker::Operator,
+        };
+        let now = seen.records(&name("work")).await.unwrap();
+        assert_eq!(now.get(&key("new", None)).unwrap().state, by);
+        assert_eq!(now.get(&key("deferred", None)).unwrap().state, by);
+        for (key, record) in &records[1..] {
+            assert_eq!(now.get(key), Some(record), "{key:?}");
+        }
+        assert!(
+            now.proof(&id("new"), None).is_none(),
+            "a mark proves nothing"
+        );
+        let again = seen
+            .mark(&name("work"), &ids, Trust::Seen, NOW)
+            .await
+            .unwrap();
+        assert_eq!(
+            again,
+            Changed {
+                changed: 0,
+                left: 5
+            }
+        );
+    }
+
+    #[tokio::test]
+    async fn what_is_marked_as_delivered_may_be_deleted() {
+        let seen = store("work", Vec::new()).await;
+        let marked = seen
+            .mark(&name("work"), &[id("a")], Trust::Delivered, NOW)
+            .await
+            .unwrap();
+        assert_eq!(marked.changed, 1);
+        let records = seen.records(&name("work")).await.unwrap();
+        let proof = records.proof(&id("a"), None).unwrap();
+        assert_eq!((proof.unique_id(), proof.digest()), (&id("a"), None));
+    }
+
+    #[tokio::test]
+    async fn a_rename_moves_everything_and_mixes_up_nothing() {
+        let records: Vec<_> = (0..2_500)
+            .map(|i| (key(&i.to_string(), Some(1)), delivered()))
+            .collect();
+        let mut sorted = records.clone();
+        sorted.sort_by(|a, b| a.0.cmp(&b.0));
+        let seen = store("old", records).await;
+        assert_eq!(
+            seen.rename(&name("nobody"), &name("new"))
+                .await
+                .unwrap_err()
+                .code(),
+            "seen_no_account"
+        );
+        assert_eq!(
+            seen.rename(&name("old"), &name("new"))
+                .await
+                .unwrap()
+                .changed,
+            2_500
+        );
+        assert_eq!(all(&seen, "new").await, sorted);
+        assert_eq!(all(&seen, "old").await, []);
+        assert_eq!(
+            seen.account_state(&name("new")).await.unwrap().host,
+            "pop.example.org"
+        );
+        seen.mark(&name("other"), &[id("x")], Trust::Seen, NOW)
+            .await
+            .unwrap();
+        let mixed = seen.rename(&name("new"), &name("other")).await;
+        assert_eq!(mixed.unwrap_err().code(), "seen_name_in_use");
+    }
+
+    #[tokio::test]
+    async fn a_rename_that_was_stopped_halfway_is_completed_by_another() {
+        let records = vec![
+            (key("a", Some(1)), delivered()),
+            (key("b", Some(1)), delivered()),
+        ];
+        let seen = store("old", records.clone()).await;
+        // Stopped between the forgetting of the first record and of the second.
+        let mut half = Batch::new(&name("new"));
+        half.changes.extend(
+            records
+                .iter()
+                .map(|(k, r)| Change::Put(k.clone(), r.clone())),
+        );
+        half.state = Some(seen.account_state(&name("old")).await.unwrap());
+        seen.import(half).await.unwrap();
+        seen.forget(&name("old"), Some(&[id("a")])).await.unwrap();
+        seen.rename(&name("old"), &name("new")).await.unwrap();
+        assert_eq!(all(&seen, "new").await, records);
+        assert_eq!(all(&seen, "old").await, []);
+    }
+}
