@@ -269,3 +269,146 @@ fn an_answer_that_cannot_be_written_is_75() {
     assert_eq!(code(&output), 75);
     assert!(text(&output.stderr).contains("cannot write to standard output"));
 }
+
+fn done(place: &Place, words: &[&str]) -> String {
+    let output = place.run(words);
+    assert_eq!(code(&output), 0, "{words:?}: {}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "", "{words:?}");
+    text(&output.stdout)
+}
+
+/// The records that are listed, without the time they were made at.
+fn listed(place: &Place, account: &str) -> Vec<String> {
+    let list = done(place, &["seen", "list", account]);
+    let timeless = |line: &str| {
+        let words = line.split(' ').filter(|word| !word.starts_with("at="));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    list.lines().map(timeless).collect()
+}
+
+#[test]
+fn records_are_marked_listed_exported_imported_renamed_and_forgotten() {
+    let place = Place::with(&good());
+    let ids = ["seen", "mark", "work", "000001a2", "with%20blank", "<a@b>"];
+    assert_eq!(done(&place, &ids), "3 records marked\n");
+    assert_eq!(
+        done(&place, &ids),
+        "0 records marked, 3 to be left as they are\n"
+    );
+    let marked = [
+        "unique_id=000001a2 state=marked by=operator",
+        "unique_id=%3Ca@b%3E state=marked by=operator",
+        "unique_id=with%20blank state=marked by=operator",
+    ];
+    assert_eq!(listed(&place, "work"), marked);
+
+    let export = done(&place, &["seen", "export", "work"]);
+    assert!(export.starts_with("mailferry seen export 1\n"), "{export}");
+    let other = Place::with(&good());
+    other.write("records", &export);
+    assert_eq!(
+        done(&other, &["seen", "import", "records"]),
+        "3 records imported\n"
+    );
+    assert_eq!(listed(&other, "work"), marked);
+    assert_eq!(
+        done(&other, &["seen", "import", "records"]),
+        "0 records imported, 3 there already\n"
+    );
+
+    assert_eq!(
+        done(&place, &["seen", "rename", "work", "office"]),
+        "3 records moved from work to office\n"
+    );
+    assert_eq!(listed(&place, "office"), marked);
+    assert_eq!(
+        done(&place, &["seen", "forget", "office", "%3Ca@b%3E"]),
+        "1 record forgotten\n"
+    );
+    assert_eq!(
+        done(&place, &["seen", "forget", "office", "--all"]),
+        "2 records forgotten\n"
+    );
+    assert_eq!(listed(&place, "office"), [""; 0]);
+}
+
+#[test]
+fn an_export_comes_in_by_standard_input_too() {
+    let place = Place::with(&good());
+    done(&place, &["seen", "mark", "work", "1"]);
+    let mut export = place.command(&["seen", "export"]);
+    let mut export = export.stdout(Stdio::piped()).spawn().unwrap();
+    let other = Place::with(&good());
+    let import = other
+        .command(&["seen", "import", "-"])
+        .stdin(export.stdout.take().unwrap())
+        .output()
+        .unwrap();
+    assert!(export.wait().unwrap().success());
+    assert_eq!(
+        text(&import.stdout),
+        "1 record imported\n",
+        "{}",
+        text(&import.stderr)
+    );
+}
+
+#[test]
+fn what_is_not_there_is_told_from_what_is_empty() {
+    let place = Place::with(&good());
+    let nothing = place.run(&["seen", "list", "work"]);
+    assert_eq!(code(&nothing), 78);
+    assert!(text(&nothing.stderr).contains("nothing is recorded yet"));
+    assert!(!place.path("state").exists(), "looking makes nothing");
+    done(&place, &["seen", "mark", "work", "1"]);
+    for (words, said) in [
+        (
+            &["seen", "list", "wrok"][..],
+            "there is no record of an account wrok",
+        ),
+        (
+            &["seen", "export", "wrok"],
+            "there is no record of an account wrok",
+        ),
+        (
+            &["seen", "forget", "work", "2"],
+            "there is no record of 2 in account work",
+        ),
+        (&["seen", "forget", "work", "100%"], "a % itself is %25"),
+        (
+            &["seen", "rename", "wrok", "new"],
+            "there is no record of an account wrok",
+        ),
+        (
+            &["seen", "import", "no-such-file"],
+            "no-such-file cannot be read",
+        ),
+        (
+            &["seen", "import", "mailferry.toml"],
+            "line 1 is not one that `mailferry seen export` writes",
+        ),
+    ] {
+        let output = place.run(words);
+        assert_eq!(code(&output), 64, "{words:?}: {}", text(&output.stderr));
+        assert!(
+            text(&output.stderr).contains(said),
+            "{words:?}: {}",
+            text(&output.stderr)
+        );
+    }
+    assert_eq!(listed(&place, "work").len(), 1);
+}
+
+#[test]
+fn records_that_another_process_holds_are_75_and_it_is_named() {
+    let place = Place::with(&good());
+    done(&place, &["seen", "mark", "work", "1"]);
+    let held = mailferry::seen::StateDirectory::lock(&place.path("state")).unwrap();
+    let output = place.run(&["seen", "list", "work"]);
+    assert_eq!(code(&output), 75);
+    let said = text(&output.stderr);
+    assert!(said.contains(&std::process::id().to_string()), "{said}");
+    drop(held);
+    assert_eq!(listed(&place, "work").len(), 1);
+}

@@ -101,11 +101,15 @@ pub(super) enum Seen {
         #[arg(value_name = "ACCOUNT", value_parser = account)]
         account: Option<AccountName>,
     },
-    /// Add the records of a file that `seen export` wrote
+    /// Add the records of a file that `seen export` wrote. What was delivered there counts as seen
+    #[command(after_help = AFTER_IMPORT)]
     Import {
         /// The file, or - for standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
+        /// Trust it: what was delivered there counts as delivered here, and a retention that deletes may delete it
+        #[arg(long)]
+        as_delivered: bool,
     },
     /// Give the records of one account to another name, as when [account.OLD] became [account.NEW]
     Rename {
@@ -220,6 +224,14 @@ Examples:
 const AFTER_SEEN: &str = "\
 The records say which messages were delivered; without them all mail is new. These commands need the state directory \
 for themselves: stop the agent first.";
+
+const AFTER_IMPORT: &str = "\
+What is recorded already stays as it is. Without --as-delivered nothing that was imported is ever deleted from a \
+server.
+
+Examples:
+  mailferry seen export >records
+  mailferry --config ./new.toml seen import --as-delivered records";
 
 const AFTER_LIST: &str = "\
 Examples:

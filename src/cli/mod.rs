@@ -10,6 +10,7 @@ mod poll;
 mod progress;
 mod rooms;
 mod run;
+mod seen;
 mod start;
 
 use std::ffi::OsString;
@@ -77,6 +78,12 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
         }
         Command::Run(run) => run::run(Start::new(&global, process)?, run.once),
         Command::Poll(poll) => poll::poll(Start::new(&global, process)?, &poll.accounts),
-        Command::Seen(_) => Err(Failure::said(Exit::Config, "not built")),
+        Command::Seen(command) => {
+            let start = Start::new(&global, process)?;
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            let exit = seen::seen(&start, &command, &mut out)?;
+            out.flush()?;
+            Ok(exit)
+        }
     }
 }

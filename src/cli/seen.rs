@@ -1,0 +1,310 @@
+//! `mailferry seen`: the records of messages seen.
+
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::cli::args::{self, Mark, Which};
+use crate::cli::{Exit, Failure, Start};
+use crate::mail::text::Shown;
+use crate::mail::{AccountName, Clock, Percent, Timestamp, UniqueId};
+use crate::seen::{
+    Changed, DurableStore, OperatorError, Record, RecordKey, Seen, SeenError, State,
+    StateDirectory, Trust,
+};
+
+/// Does one of the `seen` commands, with what it has to say on `out`.
+///
+/// # Errors
+/// What cannot be done, and how the command ends then.
+pub(super) fn seen(
+    start: &Start,
+    command: &args::Seen,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    if let args::Seen::Mark(Mark {
+        account,
+        which,
+        as_delivered,
+    }) = command
+        && which.all_listed
+    {
+        return mark_listed(start, account, trust(*as_delivered));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let store = open(&start.config.state_dir, command)?;
+        let done = answer(&store, command, out).await;
+        store.close().await?;
+        done.map(|()| Exit::Done)
+    })
+}
+
+/// Marks what a maildrop lists now.
+fn mark_listed(_start: &Start, account: &AccountName, _trust: Trust) -> Result<Exit, Failure> {
+    let sentence = format!("this build has no agent in it that could log in to {account}");
+    Err(Failure::said(Exit::TempFail, sentence))
+}
+
+/// Opens the store. Only a command that adds records may begin one.
+fn open(state_dir: &Path, command: &args::Seen) -> Result<Seen, Failure> {
+    let adds = matches!(command, args::Seen::Import { .. } | args::Seen::Mark(_));
+    if !adds && !state_dir.exists() {
+        let state_dir = state_dir.display();
+        let sentence =
+            format!("there is no state directory {state_dir}, so nothing is recorded yet");
+        return Err(Failure::said(Exit::Config, sentence));
+    }
+    let directory = StateDirectory::lock(state_dir)?;
+    Ok(Seen::new(Arc::new(DurableStore::open(
+        directory,
+        Arc::new(SystemClock),
+    )?)))
+}
+
+async fn answer(seen: &Seen, command: &args::Seen, out: &mut dyn Write) -> Result<(), Failure> {
+    match command {
+        args::Seen::List { account } => list(seen, account, out).await,
+        args::Seen::Forget { account, which } => {
+            let ids = match which {
+                Which { all: true, .. } => None,
+                Which { unique_ids, .. } => Some(read_ids(unique_ids)?),
+            };
+            known(seen, account).await?;
+            let forgotten = seen.forget(account, ids.as_deref()).await?;
+            Ok(writeln!(out, "{} forgotten", records(forgotten.changed))?)
+        }
+        args::Seen::Mark(mark) => {
+            let ids = read_ids(&mark.which.unique_ids)?;
+            let trust = trust(mark.as_delivered);
+            let marked = seen
+                .mark(&mark.account, &ids, trust, SystemClock.now())
+                .await?;
+            Ok(said(out, "marked", "to be left as they are", marked)?)
+        }
+        args::Seen::Export { account } => {
+            for line in seen.export_lines(account.as_ref()).await? {
+                writeln!(out, "{line}")?;
+            }
+            Ok(())
+        }
+        args::Seen::Import { file, as_delivered } => {
+            let text = read_export(file)?;
+            let imported = seen.import_lines(&text, trust(*as_delivered)).await?;
+            Ok(said(out, "imported", "there already", imported)?)
+        }
+        args::Seen::Rename { old, new } => {
+            let moved = seen.rename(old, new).await?;
+            Ok(writeln!(
+                out,
+                "{} moved from {old} to {new}",
+                records(moved.changed)
+            )?)
+        }
+    }
+}
+
+async fn list(seen: &Seen, account: &AccountName, out: &mut dyn Write) -> Result<(), Failure> {
+    known(seen, account).await?;
+    for (key, record) in seen.records(account).await?.iter() {
+        writeln!(out, "{}", line(key, record))?;
+    }
+    Ok(())
+}
+
+/// A mistyped name must not look like an account without records.
+async fn known(seen: &Seen, account: &AccountName) -> Result<(), Failure> {
+    let accounts = seen.accounts().await?;
+    if accounts.contains(account) {
+        return Ok(());
+    }
+    Err(OperatorError::NoAccount(account.clone()).into())
+}
+
+/// One record as `key=value` words, the unique-id as it may be given back to us.
+fn line(key: &RecordKey, record: &Record) -> String {
+    let state = record.state.as_str();
+    let mut line = format!(
+        "unique_id={} state={state}",
+        Percent(key.unique_id.as_bytes())
+    );
+    let _ = match &record.state {
+        State::Delivered { at } => write!(line, " at={}", time(*at)),
+        State::Marked { at, by } => write!(line, " at={} by={}", time(*at), by.as_str()),
+        State::Oversized { at, octets } => {
+            write!(line, " at={} octets_at_least={octets}", time(*at))
+        }
+        State::Quarantined { at, file, code } => {
+            write!(
+                line,
+                " at={} code={} file={}",
+                time(*at),
+                Shown::new(code),
+                Shown::new(file)
+            )
+        }
+        State::Deferred(deferral) => {
+            let (tries, strikes) = (deferral.tries, deferral.strikes);
+            let next = time(deferral.next_try);
+            write!(
+                line,
+                " code={} tries={tries} strikes={strikes} next_try={next}",
+                Shown::new(&deferral.code)
+            )
+        }
+    };
+    if let Some(octets) = record.octets {
+        let _ = write!(line, " octets={octets}");
+    }
+    if record.copies != 1 {
+        let _ = write!(line, " copies={}", record.copies);
+    }
+    if let Some(since) = record.absent_since {
+        let _ = write!(line, " absent_since={}", time(since));
+    }
+    if let Some(digest) = key.digest {
+        let _ = write!(line, " digest={digest}");
+    }
+    line
+}
+
+fn time(at: Timestamp) -> String {
+    let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at.0));
+    // A time beyond year 9999 has no such form; the number of seconds is better than nothing.
+    let shown = time
+        .filter(|_| at.0 < 253_402_300_800)
+        .map(humantime::format_rfc3339_seconds);
+    shown.map_or_else(|| at.0.to_string(), |shown| shown.to_string())
+}
+
+fn read_ids<S: AsRef<OsStr>>(given: &[S]) -> Result<Vec<UniqueId>, Failure> {
+    given.iter().map(|id| read_id(id.as_ref())).collect()
+}
+
+/// Reads a unique-id as `seen list` prints it: `%XX` is an octet, everything else stands for itself.
+fn read_id(given: &OsStr) -> Result<UniqueId, Failure> {
+    let wrong = |why: &str| {
+        let sentence = format!(
+            "\"{}\" is no unique-id: {why}",
+            Shown::new(given.as_bytes())
+        );
+        Failure::said(Exit::Usage, sentence)
+    };
+    let octets = match given.to_str() {
+        Some(text) => Percent::decode(text)
+            .ok_or_else(|| wrong("behind a % stand two hexadecimal digits; a % itself is %25"))?,
+        None => given.as_bytes().to_vec(),
+    };
+    UniqueId::new(&octets).map_err(|error| wrong(&error.to_string()))
+}
+
+fn read_export(file: &Path) -> Result<String, Failure> {
+    let read = if file == Path::new("-") {
+        let mut text = String::new();
+        io::stdin().lock().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(file)
+    };
+    read.map_err(|error| {
+        Failure::said(
+            Exit::Usage,
+            format!("{} cannot be read: {error}", file.display()),
+        )
+    })
+}
+
+fn trust(as_delivered: bool) -> Trust {
+    if as_delivered {
+        Trust::Delivered
+    } else {
+        Trust::Seen
+    }
+}
+
+fn said(out: &mut dyn Write, done: &str, left: &str, counts: Changed) -> io::Result<()> {
+    match counts.left {
+        0 => writeln!(out, "{} {done}", records(counts.changed)),
+        n => writeln!(out, "{} {done}, {n} {left}", records(counts.changed)),
+    }
+}
+
+fn records(count: u64) -> String {
+    format!("{count} record{}", if count == 1 { "" } else { "s" })
+}
+
+/// The system's clock.
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        Timestamp(since.map_or(0, |since| since.as_secs()))
+    }
+}
+
+impl From<SeenError> for Failure {
+    fn from(error: SeenError) -> Self {
+        let exit = match error {
+            SeenError::InUse { .. } => Exit::TempFail,
+            _ => Exit::Config,
+        };
+        Self::said(exit, error)
+    }
+}
+
+impl From<OperatorError> for Failure {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Seen(error) => error.into(),
+            other => Self::said(Exit::Usage, other),
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_unique_id_that_is_listed_can_be_given_back() {
+        for octets in [
+            &b"000001a2"[..],
+            b"with blank",
+            b"\xE4\x9b",
+            b"100%",
+            b"-all",
+            b"<a@b>",
+            b"\x1b]0;x\x07",
+        ] {
+            let word = Percent(octets).to_string();
+            let read =
+                read_id(OsStr::new(&word)).unwrap_or_else(|failure| unreachable!("{failure}"));
+            assert_eq!(read.as_bytes(), octets);
+        }
+        assert_eq!(
+            read_id(OsStr::new("<a@b>")).ok().unwrap().as_bytes(),
+            b"<a@b>",
+            "typed as it is"
+        );
+        assert_eq!(
+            read_id(OsStr::from_bytes(b"\xE4")).ok().unwrap().as_bytes(),
+            b"\xE4"
+        );
+        assert!(read_id(OsStr::new("100%")).is_err());
+        assert!(read_id(OsStr::new("")).is_err());
+    }
+
+    #[test]
+    fn a_time_that_cannot_be_is_still_shown() {
+        assert_eq!(time(Timestamp(0)), "1970-01-01T00:00:00Z");
+        assert_eq!(time(Timestamp(u64::MAX)), u64::MAX.to_string());
+    }
+}
