@@ -97,7 +97,6 @@ fn what_is_not_given_has_the_documented_default() {
         (config.log.level, config.log.format),
         (LogLevel::Info, LogFormat::Text)
     );
-    assert_eq!(config.deliveries["local"].parallel, 1);
     let work = account(&config, "work");
     assert_eq!((work.port, work.tls.mode), (995, TlsMode::Implicit));
     assert_eq!(work.tls.server_name, "pop.example.org");

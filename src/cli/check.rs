@@ -160,6 +160,9 @@ impl Checker<'_> {
                 }
             }
         }
+        if matches!(delivery.kind, DeliveryKind::Maildir(_)) {
+            return Ok(());
+        }
         let order = if delivery.parallel == 1 {
             ", in order"
         } else {

@@ -9,14 +9,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::cli::args::{self, Mark, Which};
+use crate::agent::SystemClock;
+use crate::cli::args::{self, Which};
+use crate::cli::rooms::{open_store, runtime, store_failure};
+use crate::cli::run::close;
 use crate::cli::{Exit, Failure, Start};
 use crate::mail::text::Shown;
 use crate::mail::{AccountName, Clock, Percent, Timestamp, UniqueId};
-use crate::seen::{
-    Changed, DurableStore, OperatorError, Record, RecordKey, Seen, SeenError, State,
-    StateDirectory, Trust,
-};
+use crate::seen::{Changed, OperatorError, Record, RecordKey, Seen, State, Trust};
 
 /// Does one of the `seen` commands, with what it has to say on `out`.
 ///
@@ -27,30 +27,25 @@ pub(super) fn seen(
     command: &args::Seen,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    if let args::Seen::Mark(Mark {
-        account,
-        which,
-        as_delivered,
-    }) = command
-        && which.all_listed
+    if let args::Seen::Mark(mark) = command
+        && mark.which.all_listed
     {
-        return mark_listed(start, account, trust(*as_delivered));
+        return Err(mark_listed(&mark.account));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let store = open(&start.config.state_dir, command)?;
         let done = answer(&store, command, out).await;
-        store.close().await?;
+        close(&store).await?;
         done.map(|()| Exit::Done)
     })
 }
 
 /// Marks what a maildrop lists now.
-fn mark_listed(_start: &Start, account: &AccountName, _trust: Trust) -> Result<Exit, Failure> {
-    let sentence = format!("this build has no agent in it that could log in to {account}");
-    Err(Failure::said(Exit::TempFail, sentence))
+fn mark_listed(account: &AccountName) -> Failure {
+    let sentence = format!(
+        "--all-listed is not supported yet by this version. Give the unique-ids, or set first_run = \"skip\" for {account}"
+    );
+    Failure::said(Exit::Usage, sentence)
 }
 
 /// Opens the store. Only a command that adds records may begin one.
@@ -62,11 +57,8 @@ fn open(state_dir: &Path, command: &args::Seen) -> Result<Seen, Failure> {
             format!("there is no state directory {state_dir}, so nothing is recorded yet");
         return Err(Failure::said(Exit::Config, sentence));
     }
-    let directory = StateDirectory::lock(state_dir)?;
-    Ok(Seen::new(Arc::new(DurableStore::open(
-        directory,
-        Arc::new(SystemClock),
-    )?)))
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    open_store(state_dir.to_owned(), &clock)
 }
 
 async fn answer(seen: &Seen, command: &args::Seen, out: &mut dyn Write) -> Result<(), Failure> {
@@ -113,7 +105,12 @@ async fn answer(seen: &Seen, command: &args::Seen, out: &mut dyn Write) -> Resul
 
 async fn list(seen: &Seen, account: &AccountName, out: &mut dyn Write) -> Result<(), Failure> {
     known(seen, account).await?;
-    for (key, record) in seen.records(account).await?.iter() {
+    for (key, record) in seen
+        .records(account)
+        .await
+        .map_err(OperatorError::Seen)?
+        .iter()
+    {
         writeln!(out, "{}", line(key, record))?;
     }
     Ok(())
@@ -121,7 +118,7 @@ async fn list(seen: &Seen, account: &AccountName, out: &mut dyn Write) -> Result
 
 /// A mistyped name must not look like an account without records.
 async fn known(seen: &Seen, account: &AccountName) -> Result<(), Failure> {
-    let accounts = seen.accounts().await?;
+    let accounts = seen.accounts().await.map_err(OperatorError::Seen)?;
     if accounts.contains(account) {
         return Ok(());
     }
@@ -239,30 +236,10 @@ fn records(count: u64) -> String {
     format!("{count} record{}", if count == 1 { "" } else { "s" })
 }
 
-/// The system's clock.
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        Timestamp(since.map_or(0, |since| since.as_secs()))
-    }
-}
-
-impl From<SeenError> for Failure {
-    fn from(error: SeenError) -> Self {
-        let exit = match error {
-            SeenError::InUse { .. } => Exit::TempFail,
-            _ => Exit::Config,
-        };
-        Self::said(exit, error)
-    }
-}
-
 impl From<OperatorError> for Failure {
     fn from(error: OperatorError) -> Self {
         match error {
-            OperatorError::Seen(error) => error.into(),
+            OperatorError::Seen(error) => store_failure(&error),
             other => Self::said(Exit::Usage, other),
         }
     }

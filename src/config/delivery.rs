@@ -11,7 +11,7 @@ use crate::config::{SecretSource, Tls};
 pub struct Delivery {
     /// Its name, as accounts say it and logs print it.
     pub name: String,
-    /// How many messages are offered at the same time; 1 keeps their order.
+    /// How many messages are with it at the same time; 1 keeps their order. A Maildir keeps it anyway, and has 1.
     pub parallel: usize,
     /// What kind of place it is.
     pub kind: DeliveryKind,

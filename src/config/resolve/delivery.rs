@@ -160,8 +160,7 @@ impl Resolver<'_> {
         let path = self
             .need_at(header, "path", table.path)
             .map(|path| self.path(path));
-        let parallel = self.need(header, "parallel", table.parallel);
-        Some((parallel?.0, DeliveryKind::Maildir(Maildir { path: path? })))
+        Some((1, DeliveryKind::Maildir(Maildir { path: path? })))
     }
 }
 

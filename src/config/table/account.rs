@@ -27,7 +27,7 @@ settings! {
             "\"/etc/mailferry/ca.pem\"",
         ),
         /// SHA-256 of the server's certificate in hexadecimal, with or without colons, or a list of them: the server
-        /// must show one of these. `openssl s_client -connect HOST:995 </dev/null | openssl x509 -noout -fingerprint
+        /// must show one of these, which then needs nobody's signature, and its name does not matter. `openssl s_client -connect HOST:995 </dev/null | openssl x509 -noout -fingerprint
         /// -sha256` prints it.
         tls_fingerprint: Fingerprints = Without::Otherwise(
             "any certificate that verifies",

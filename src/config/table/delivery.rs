@@ -78,9 +78,8 @@ settings! {
 settings! {
     /// `type = "maildir"`
     struct MaildirTable {
-        /// The folder that holds new, cur and tmp. It is made when the folder above it exists.
+        /// The folder that holds new, cur and tmp. It is made when the folder above it exists. Messages arrive in their
+        /// order.
         path: FilePath = Without::Required("\"/home/jane/Maildir\""),
-        /// How many messages are written at the same time. With 1, they arrive in their order.
-        parallel: Count<1, 1_000> = Without::Default("1"),
     }
 }
