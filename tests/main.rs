@@ -4,11 +4,13 @@
 mod cli;
 mod config;
 mod crash;
+mod kill;
 mod maildir;
 mod mda;
 mod mda_hygiene;
 mod quarantine;
 mod real_mda;
+mod real_pop3;
 mod session;
 mod store;
 mod support;

@@ -1,8 +1,11 @@
 //! What many situations need.
 
+pub mod certificates;
 pub mod crash;
+pub mod dovecot;
 pub mod mail;
 pub mod mda;
 pub mod model;
+pub mod place;
 pub mod varied;
 pub mod world;

@@ -1,0 +1,177 @@
+//! The real program against real POP3 servers.
+
+use std::collections::BTreeMap;
+
+use mailferry::spool::header::Head;
+
+use crate::support::certificates::Certificates;
+use crate::support::dovecot::{Dovecot, on_the_wire};
+use crate::support::place::Place;
+use crate::support::varied;
+
+fn account(port: u16, tls: &str, further: &str) -> String {
+    format!(
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
+         [account.jane]\nhost = \"localhost\"\nport = {port}\ntls = \"{tls}\"\nuser = \"jane\"\npassword = \"secret\"\n\
+         delivery = \"box\"\nfirst_run = \"all\"\n{further}\n"
+    )
+}
+
+/// What the Maildir should hold: the messages with LF line ends, an empty line on top of those without header.
+fn expected(files: &[Vec<u8>]) -> BTreeMap<Vec<u8>, usize> {
+    let mut counts = BTreeMap::new();
+    for file in files {
+        let mut wire = on_the_wire(file);
+        // A POP3 body ends with a line end.
+        if !wire.is_empty() && !wire.ends_with(b"\r\n") {
+            wire.extend_from_slice(b"\r\n");
+        }
+        let mut stored = if Head::parse(&wire).has_fields {
+            Vec::new()
+        } else {
+            b"\n".to_vec()
+        };
+        let mut octets = wire.iter().copied().peekable();
+        while let Some(octet) = octets.next() {
+            if !(octet == b'\r' && octets.peek() == Some(&b'\n')) {
+                stored.push(octet);
+            }
+        }
+        *counts.entry(stored).or_default() += 1;
+    }
+    counts
+}
+
+fn assert_same(found: &BTreeMap<Vec<u8>, usize>, expected: &BTreeMap<Vec<u8>, usize>) {
+    let show =
+        |octets: &Vec<u8>| String::from_utf8_lossy(&octets[..octets.len().min(300)]).into_owned();
+    for (message, count) in expected {
+        assert_eq!(
+            found.get(message),
+            Some(count),
+            "lost or doubled: {:?}",
+            show(message)
+        );
+    }
+    for message in found.keys() {
+        assert!(
+            expected.contains_key(message),
+            "altered: {:?}",
+            show(message)
+        );
+    }
+}
+
+#[test]
+fn a_thousand_odd_messages_arrive_byte_for_byte_once_over_tls_stls_and_plain() {
+    let files = varied::messages(300);
+    let large = varied::messages(1000);
+    let modes: [(&str, &[Vec<u8>], &str); 4] = [
+        ("implicit", &large, ""),
+        ("starttls", &files, ""),
+        ("none", &files, "allow_cleartext_password = true"),
+        (
+            "none",
+            &files,
+            "allow_cleartext_password = true\npipelining = false\nauth = \"user-pass\"",
+        ),
+    ];
+    for (tls, files, further) in modes {
+        let dovecot = Dovecot::with(files);
+        let port = if tls == "implicit" {
+            dovecot.implicit_port()
+        } else {
+            dovecot.plain_port()
+        };
+        let ca = if tls == "none" {
+            String::new()
+        } else {
+            format!(
+                "tls_ca_file = \"{}\"",
+                dovecot.certificates().authority().display()
+            )
+        };
+        let place = Place::with(&account(port, tls, &format!("{ca}\n{further}")));
+        let said = place.succeed(&["poll"]);
+        assert!(
+            said.contains(&format!("{} delivered", files.len())),
+            "{tls}: {said}\n{}",
+            dovecot.log()
+        );
+        assert_same(&place.delivered(), &expected(files));
+        let said = place.succeed(&["poll"]);
+        assert!(said.contains("nothing new"), "{tls}: {said}");
+        assert_eq!(dovecot.left().len(), files.len(), "{tls}: everything stays");
+    }
+}
+
+#[test]
+fn fifty_mebibytes_arrive_whole_and_are_deleted_behind_their_record() {
+    let line = [&[b'x'; 75][..], b"\n"].concat();
+    let mut large = b"Subject: large\n\n".to_vec();
+    while large.len() < 50 << 20 {
+        large.extend_from_slice(&line);
+    }
+    let dovecot = Dovecot::with(std::slice::from_ref(&large));
+    let ca = format!(
+        "tls_ca_file = \"{}\"\nretention = \"delete\"",
+        dovecot.certificates().authority().display()
+    );
+    let place = Place::with(&account(dovecot.implicit_port(), "implicit", &ca));
+    let said = place.succeed(&["poll"]);
+    assert!(said.contains("1 delivered, 1 deleted"), "{said}");
+    assert_same(&place.delivered(), &expected(&[large]));
+    assert!(dovecot.left().is_empty());
+}
+
+#[test]
+fn a_wrong_password_and_a_wrong_certificate_are_the_operators_to_mend() {
+    let dovecot = Dovecot::with(&varied::messages(1));
+    let ca = dovecot.certificates().authority();
+    let trusted = format!("tls_ca_file = \"{}\"", ca.display());
+    let config = account(dovecot.implicit_port(), "implicit", &trusted)
+        .replace("\"secret\"", "\"canary-wrong\"");
+    let place = Place::with(&config);
+    let output = place.run(&["poll"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(
+        said.contains("auth_refused") && !said.contains("canary"),
+        "{said}"
+    );
+    for (further, code) in [
+        ("", "tls_certificate"),
+        (
+            &*format!("{trusted}\ntls_server_name = \"other.example\""),
+            "tls_name_mismatch",
+        ),
+        (
+            &*format!("tls_fingerprint = \"{}\"", "ab".repeat(32)),
+            "tls_fingerprint",
+        ),
+    ] {
+        let place = Place::with(&account(dovecot.implicit_port(), "implicit", further));
+        let output = place.run(&["poll"]);
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(69), "{said}");
+        assert!(said.contains(code), "{code}: {said}");
+    }
+    assert!(
+        !dovecot.log().contains("Logged in") && !dovecot.log().contains("Login: user"),
+        "{}",
+        dovecot.log()
+    );
+}
+
+#[test]
+fn a_fingerprint_is_enough_for_a_server_that_nobody_has_signed_for() {
+    let dovecot = Dovecot::with(&varied::messages(1));
+    let fingerprint = Certificates::fingerprint(&dovecot.certificate());
+    let place = Place::with(&account(
+        dovecot.implicit_port(),
+        "implicit",
+        &format!("tls_fingerprint = \"{fingerprint}\""),
+    ));
+    assert!(place.succeed(&["poll"]).contains("delivered"));
+}

@@ -1,0 +1,95 @@
+//! Certificates for one test, made by the `openssl` program.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// An authority and what it has signed.
+pub struct Certificates {
+    directory: tempfile::TempDir,
+}
+
+/// A certificate and its key, in PEM files.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+impl Certificates {
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        openssl(
+            directory.path(),
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 30 \
+             -subj /CN=test-authority -addext basicConstraints=critical,CA:TRUE -addext keyUsage=keyCertSign",
+        );
+        Self { directory }
+    }
+
+    /// The authority's own certificate.
+    pub fn authority(&self) -> PathBuf {
+        self.directory.path().join("ca.pem")
+    }
+
+    /// A certificate with these subject alternative names, such as `DNS:localhost,IP:127.0.0.1`.
+    pub fn signed(&self, name: &str, alternative_names: &str, days: i32) -> Pair {
+        self.signed_for(name, alternative_names, days, "serverAuth")
+    }
+
+    /// The same with an extended key usage of its own.
+    pub fn signed_for(&self, name: &str, alternative_names: &str, days: i32, usage: &str) -> Pair {
+        let path = self.directory.path();
+        std::fs::write(
+            path.join(format!("{name}.ext")),
+            format!("subjectAltName={alternative_names}\nextendedKeyUsage={usage}\n"),
+        )
+        .unwrap();
+        openssl(
+            path,
+            &format!(
+                "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"
+            ),
+        );
+        openssl(
+            path,
+            &format!(
+                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days {days} -extfile {name}.ext"
+            ),
+        );
+        self.pair(name)
+    }
+
+    /// SHA-256 of a certificate in DER, as `openssl` writes it.
+    pub fn fingerprint(pair: &Pair) -> String {
+        let output = Command::new("openssl")
+            .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
+            .arg(&pair.certificate)
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.trim().split_once('=').unwrap().1.to_owned()
+    }
+
+    /// A certificate that was made before.
+    pub fn pair(&self, name: &str) -> Pair {
+        let path = self.directory.path();
+        Pair {
+            certificate: path.join(format!("{name}.pem")),
+            key: path.join(format!("{name}.key")),
+        }
+    }
+}
+
+fn openssl(directory: &Path, words: &str) {
+    let output = Command::new("openssl")
+        .args(words.split_whitespace())
+        .current_dir(directory)
+        .output();
+    let output = output
+        .unwrap_or_else(|error| panic!("openssl is missing ({error}): run contrib/setup test"));
+    assert!(
+        output.status.success(),
+        "openssl {words}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
