@@ -11,6 +11,7 @@ mod mda_hygiene;
 mod quarantine;
 mod real_mda;
 mod real_pop3;
+mod secret;
 mod session;
 mod store;
 mod support;

@@ -3,6 +3,7 @@
 pub mod certificates;
 pub mod crash;
 pub mod dovecot;
+pub mod folder;
 pub mod mail;
 pub mod mda;
 pub mod model;

@@ -1,6 +1,7 @@
 //! Resolve accounts.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::config::error::Complaint;
 use crate::config::file::DeliveryTable;
@@ -9,7 +10,7 @@ use crate::config::resolve::{Header, Resolver, TlsSettings, chosen};
 use crate::config::setting::{Given, Table};
 use crate::config::source::{At, Place};
 use crate::config::table::AccountTable;
-use crate::config::value::{Address, Line, is_loopback};
+use crate::config::value::{Address, Interval, Line, Port, Word, is_loopback};
 use crate::config::{Account, LOGIN_PORTS, POLL_FLOOR};
 use crate::mail::{AccountName, PollLimits, Recipient, TlsMode};
 
@@ -103,45 +104,30 @@ impl Resolver<'_> {
         let commit_every = self.need(&header, "commit_every", table.commit_every);
         let pipelining = self.need(&header, "pipelining", table.pipelining);
         let first_run = self.need(&header, "first_run", table.first_run);
-
-        let (host, mode) = (host?, mode?);
-        if chosen(&mode) == TlsMode::None && !allowed? {
-            let rule = "`tls` = \"none\" sends password and mail for everyone on the way to read. If that is what you \
-                        want, add `allow_cleartext_password = true`; else leave `tls` out";
-            self.complain(mode.place, Complaint::Conflict(rule.to_owned()));
-        }
-        let poll_every = poll_every?;
-        if poll_every.value.duration() < POLL_FLOOR && !is_loopback(&host) {
-            let rule = "`poll_every` is at least 60s: providers lock out who comes more often. Only this machine \
-                        itself may be polled more often";
-            self.complain(poll_every.place, Complaint::Conflict(rule.to_owned()));
-        }
+        let mode = self.tls_mode(mode, allowed);
+        let poll_every = self.poll_every(poll_every, host.as_deref());
         let tls = TlsSettings {
-            mode: chosen(&mode),
+            mode: mode.unwrap_or(TlsMode::Implicit),
             ca_file: table.tls_ca_file,
             fingerprint: table.tls_fingerprint,
             server_name: table.tls_server_name,
             client_cert: table.tls_client_cert,
             client_key: table.tls_client_key,
         };
+        let tls = self.tls(tls, host.as_deref().unwrap_or_default());
         Some(Account {
             name: name.clone(),
             enabled: enabled?,
-            port: match table.port {
-                Given::As(port) => port.value.0,
-                Given::Badly => return None,
-                Given::Not if tls.mode == TlsMode::Implicit => LOGIN_PORTS.0,
-                Given::Not => LOGIN_PORTS.1,
-            },
-            tls: self.tls(tls, &host),
-            host,
+            host: host?,
+            port: port(table.port, mode?)?,
+            tls,
             user: user?.0,
             password: password?,
             auth: auth?.0,
             recipient: recipient?,
             delivery: delivery?,
             retention: retention?.0,
-            poll_every: poll_every.value.duration(),
+            poll_every: poll_every?,
             limits: PollLimits {
                 message_octets_max: message_octets_max?.0,
                 messages_max: messages_max?.0,
@@ -151,6 +137,31 @@ impl Resolver<'_> {
             pipelining: pipelining?,
             first_run: first_run?.0,
         })
+    }
+
+    /// The mode, if it is one that may be.
+    fn tls_mode(
+        &mut self,
+        mode: Option<At<Word<TlsMode>>>,
+        allowed: Option<bool>,
+    ) -> Option<TlsMode> {
+        let mode = mode?;
+        if chosen(&mode) == TlsMode::None && allowed == Some(false) {
+            let rule = "`tls` = \"none\" sends password and mail for everyone on the way to read. If that is what you \
+                        want, add `allow_cleartext_password = true`; else leave `tls` out";
+            self.complain(mode.place, Complaint::Conflict(rule.to_owned()));
+        }
+        Some(chosen(&mode))
+    }
+
+    fn poll_every(&mut self, given: Option<At<Interval>>, host: Option<&str>) -> Option<Duration> {
+        let interval = given?;
+        if interval.value.duration() < POLL_FLOOR && host.is_some_and(|host| !is_loopback(host)) {
+            let rule = "`poll_every` is at least 60s: providers lock out who comes more often. Only this machine \
+                        itself may be polled more often";
+            self.complain(interval.place, Complaint::Conflict(rule.to_owned()));
+        }
+        Some(interval.value.duration())
     }
 
     fn delivery_name(
@@ -229,6 +240,16 @@ impl Resolver<'_> {
                 Recipient::new(name.as_str()).ok()
             }
         }
+    }
+}
+
+/// The port that was given, or the one that is usual; `None` when the one that was given is none.
+fn port(given: Given<Port>, mode: TlsMode) -> Option<u16> {
+    match given {
+        Given::As(port) => Some(port.value.0),
+        Given::Badly => None,
+        Given::Not if mode == TlsMode::Implicit => Some(LOGIN_PORTS.0),
+        Given::Not => Some(LOGIN_PORTS.1),
     }
 }
 

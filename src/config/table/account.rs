@@ -4,7 +4,7 @@ use crate::config::Auth;
 use crate::config::SecretSource;
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
 use crate::config::value::{
-    Address, CountOr, FilePath, Fingerprints, HostName, Keeping, Line, Octets, OctetsOr, Period,
+    Address, CountOr, FilePath, Fingerprints, HostName, Interval, Keeping, Line, Octets, OctetsOr,
     Port, Word,
 };
 use crate::mail::{FirstRun, TlsMode};
@@ -62,7 +62,7 @@ settings! {
         retention: Keeping = Without::Default("\"keep\""),
         /// From the start of one poll to the start of the next; at least 60s, unless host is this machine. Servers that
         /// announce LOGIN-DELAY are given more.
-        poll_every: Period<1, 31_536_000> = Without::Default("\"5m\""),
+        poll_every: Interval = Without::Default("\"5m\""),
         /// A larger message stays on the server, and is reported once.
         max_message_size: Octets = Without::Default("\"100MiB\""),
         /// How many messages one poll retrieves at most, or "unlimited". The next poll goes on.

@@ -12,6 +12,9 @@ use crate::mail::text::Shown;
 #[serde(try_from = "String")]
 pub(in crate::config) struct Period<const MIN: u64, const MAX: u64>(u64);
 
+/// The time from poll to poll: up to a year.
+pub(in crate::config) type Interval = Period<1, 31_536_000>;
+
 /// `"keep"`, `"delete"` or `"delete after 14d"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
