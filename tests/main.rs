@@ -8,6 +8,7 @@ mod kill;
 mod maildir;
 mod mda;
 mod mda_hygiene;
+mod operator;
 mod quarantine;
 mod real_mda;
 mod real_pop3;

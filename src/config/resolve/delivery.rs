@@ -104,8 +104,8 @@ impl Resolver<'_> {
         let login = self.smtp_login(table.user, table.password);
         let timeout = self.need(header, "timeout", table.timeout);
         let parallel = self.need(header, "parallel", table.parallel);
-        let (host, mode) = (host?, mode?);
-        if chosen(&mode) == TlsMode::None && login.is_some() && !allowed? {
+        let mode = mode?;
+        if chosen(&mode) == TlsMode::None && login.is_some() && allowed == Some(false) {
             let rule = "`tls` = \"none\" sends the password for everyone on the way to read. If that is what you want, \
                         add `allow_cleartext_password = true`";
             self.complain(mode.place, Complaint::Conflict(rule.to_owned()));
@@ -126,8 +126,8 @@ impl Resolver<'_> {
                 (Given::Not, TlsMode::StartTls) => SUBMIT_PORTS.1,
                 (Given::Not, TlsMode::None) => SUBMIT_PORTS.2,
             },
-            tls: self.tls(tls, &host),
-            host,
+            tls: self.tls(tls, host.as_deref().unwrap_or_default()),
+            host: host?,
             login,
             helo: table.helo.some().map(|helo| helo.value.into_string()),
             timeout: timeout?.duration(),

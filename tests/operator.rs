@@ -1,0 +1,81 @@
+//! What the operator's word does to the next poll.
+
+use std::sync::Arc;
+
+use mailferry::mail::{AccountName, Entry, Listing, PollLimits, Retention, Timestamp, UniqueId};
+use mailferry::seen::{MemoryStore, Seen, Trust};
+use mailferry::session::plan::{Circumstances, Disposition, Skip, Why, plan};
+
+const NOW: Timestamp = Timestamp(1_700_000_000);
+
+fn id() -> UniqueId {
+    UniqueId::new(b"000001a2").unwrap()
+}
+
+/// What becomes of the one message of a maildrop, after the operator has marked it.
+async fn becomes(trust: Option<Trust>, retention: Retention) -> Disposition {
+    let account = AccountName::new("work").unwrap();
+    let seen = Seen::new(Arc::new(MemoryStore::new()));
+    if let Some(trust) = trust {
+        seen.mark(&account, &[id()], trust, NOW).await.unwrap();
+    }
+    let entry = Entry {
+        number: 1,
+        unique_id: id(),
+        octets: Some(4321),
+    };
+    let listing = Listing {
+        entries: vec![entry],
+        complete: true,
+    };
+    let limits = PollLimits {
+        message_octets_max: 1 << 20,
+        messages_max: None,
+        octets_max: None,
+    };
+    let circumstances = Circumstances {
+        retention,
+        limits,
+        now: NOW,
+        clock_trusted: true,
+    };
+    let records = seen.records(&account).await.unwrap();
+    plan(&listing, &records, &circumstances)
+        .dispositions
+        .remove(0)
+}
+
+#[tokio::test]
+async fn a_mark_is_never_retrieved_and_never_deleted() {
+    assert_eq!(
+        becomes(None, Retention::Delete).await,
+        Disposition::Retrieve(Why::New)
+    );
+    for retention in [Retention::Keep, Retention::Delete] {
+        assert_eq!(
+            becomes(Some(Trust::Seen), retention).await,
+            Disposition::Skip(Skip::Marked)
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_is_marked_as_delivered_is_deleted_when_retention_says_so() {
+    let kept = becomes(Some(Trust::Delivered), Retention::Keep).await;
+    assert_eq!(kept, Disposition::Skip(Skip::Seen));
+    let later = becomes(
+        Some(Trust::Delivered),
+        Retention::DeleteAfter { seconds: 1 },
+    )
+    .await;
+    assert_eq!(
+        later,
+        Disposition::Skip(Skip::Seen),
+        "age runs from the mark"
+    );
+    let Disposition::Delete(proof) = becomes(Some(Trust::Delivered), Retention::Delete).await
+    else {
+        panic!("it is not deleted");
+    };
+    assert_eq!(proof.unique_id(), &id());
+}
