@@ -1,4 +1,4 @@
-//! mailferry polls POP3 maildrops and hands every message, once, to a sink.
+#![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod agent;
 pub mod cli;
