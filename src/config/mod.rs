@@ -4,7 +4,7 @@
 //! A [`Config`] is complete, checked, immutable, and cheap to compare: a reload is a difference of two. Nothing is done
 //! here: no secret is read, no host looked up, no folder made.
 //!
-//! Every setting is declared once, in `table/`, with its type, its default and its description; [`reference`] and the
+//! Every setting is declared once, in `table/`, with its type, its default and its description; [`reference()`] and the
 //! reading are both made from that.
 
 mod account;

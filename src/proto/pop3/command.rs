@@ -4,7 +4,7 @@ use crate::mail::{Secret, limits};
 use crate::proto::pop3::LocalError;
 use crate::proto::sasl;
 
-/// A command with its arguments. CR, LF and NUL cannot be expressed: [`Command::write`] refuses them.
+/// A command with its arguments. CR, LF and NUL cannot be expressed: writing refuses them.
 pub enum Command {
     /// RFC 2449.
     Capa,
