@@ -4,6 +4,7 @@
 mod cli;
 mod config;
 mod crash;
+mod daemon;
 mod kill;
 mod maildir;
 mod mda;

@@ -109,6 +109,14 @@ impl Dovecot {
         self.certificates.pair("server")
     }
 
+    /// One more message arrives.
+    pub fn put(&self, message: &[u8]) {
+        let name = format!("{}.M1.later:2,", 2_000_000_000_u64);
+        let path = self.directory.path().join("mail/cur").join(name);
+        std::fs::write(&path, message).unwrap();
+        Owner::of_the_server().give(&path);
+    }
+
     /// The files that are left in the maildrop.
     pub fn left(&self) -> Vec<PathBuf> {
         let folder =

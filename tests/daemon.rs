@@ -1,0 +1,243 @@
+//! The agent as a process: signals, reload, troubled neighbours.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use crate::support::dovecot::{Dovecot, free_port};
+use crate::support::place::Place;
+use crate::support::varied;
+
+/// A running `mailferry run` whose log is read line by line.
+struct Agent {
+    child: Child,
+    log: BufReader<ChildStderr>,
+    heard: Vec<String>,
+}
+
+impl Agent {
+    fn start(place: &Place) -> Self {
+        let mut child = place
+            .command(&["run"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(child.stderr.take().unwrap());
+        Self {
+            child,
+            log,
+            heard: Vec::new(),
+        }
+    }
+
+    /// Reads the log until a line holds all of these words.
+    fn until(&mut self, words: &[&str]) -> String {
+        loop {
+            let mut line = String::new();
+            let octets = self.log.read_line(&mut line).unwrap();
+            assert!(
+                octets > 0,
+                "it ended before it said {words:?}: {:#?}",
+                self.heard
+            );
+            self.heard.push(line.clone());
+            if words.iter().all(|word| line.contains(word)) {
+                return line;
+            }
+        }
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status();
+        assert!(status.unwrap().success());
+    }
+
+    /// Asks it to stop and gives its exit code and all that it said.
+    fn stop(mut self) -> (Option<i32>, Vec<String>) {
+        self.signal("TERM");
+        self.end()
+    }
+
+    fn end(&mut self) -> (Option<i32>, Vec<String>) {
+        for line in self.log.by_ref().lines() {
+            self.heard.push(line.unwrap());
+        }
+        (
+            self.child.wait().unwrap().code(),
+            std::mem::take(&mut self.heard),
+        )
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn account(name: &str, port: u16, delivery: &str) -> String {
+    format!(
+        "[account.{name}]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
+         user = \"{name}\"\npassword = \"secret\"\ndelivery = \"{delivery}\"\nfirst_run = \"all\"\nrecipient = \"jane\"\n"
+    )
+}
+
+const BOX: &str = "[delivery.box]\ntype = \"maildir\"\npath = \"{here}/out\"\n";
+
+#[test]
+fn sigterm_ends_it_in_order_and_sigusr1_polls_now() {
+    let dovecot = Dovecot::with(&varied::messages(3));
+    let config = format!(
+        "state_dir = \"{{here}}/state\"\n{BOX}{}",
+        account("jane", dovecot.plain_port(), "box")
+    );
+    let place = Place::with(&config);
+    let mut agent = Agent::start(&place);
+    agent.until(&["polled", "account=jane"]);
+    let before = place.delivered().values().sum::<usize>();
+    dovecot.put(b"Subject: later\n\nlater\n");
+    agent.signal("USR1");
+    agent.until(&["status=delivered"]);
+    agent.until(&["polled", "account=jane"]);
+    assert_eq!(place.delivered().values().sum::<usize>(), before + 1);
+    let (code, heard) = agent.stop();
+    assert_eq!(code, Some(0), "{heard:#?}");
+    assert!(
+        heard.iter().any(|line| line.contains("has stopped")),
+        "{heard:#?}"
+    );
+}
+
+#[test]
+fn a_slow_mda_is_waited_for_and_its_message_recorded_when_it_is_asked_to_stop() {
+    let dovecot = Dovecot::with(&varied::messages(0)[..1]);
+    // The MDA says that it has begun, and takes a second.
+    let mda = "[delivery.slow]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", \"touch {here}/begun; sleep 1; cat > {here}/taken\"]\n";
+    let config = format!(
+        "state_dir = \"{{here}}/state\"\n{mda}{}",
+        account("jane", dovecot.plain_port(), "slow")
+    );
+    let place = Place::with(&config);
+    let agent = Agent::start(&place);
+    while !place.path("begun").exists() {
+        std::thread::yield_now();
+    }
+    let (code, heard) = agent.stop();
+    assert_eq!(code, Some(0), "{heard:#?}");
+    assert!(
+        heard.iter().any(|line| line.contains("status=delivered")),
+        "{heard:#?}"
+    );
+    assert!(place.path("taken").exists());
+    let said = place.succeed(&["poll"]);
+    assert!(said.contains("nothing new"), "{said}");
+}
+
+#[test]
+fn a_bad_file_keeps_the_old_configuration_and_a_good_one_adds_an_account() {
+    let dovecot = Dovecot::with(&varied::messages(0)[..1]);
+    let second = Dovecot::with(&varied::messages(0)[..1]);
+    let old = format!(
+        "state_dir = \"{{here}}/state\"\n{BOX}{}",
+        account("jane", dovecot.plain_port(), "box")
+    );
+    let place = Place::with(&old);
+    let mut agent = Agent::start(&place);
+    agent.until(&["polled", "account=jane"]);
+    place.configure(&old.replace("first_run", "frist_run"));
+    agent.signal("HUP");
+    let line = agent.until(&["reload_failed"]);
+    assert!(line.contains("old configuration stays"), "{line}");
+    place.configure(&format!(
+        "{old}{}",
+        account("joe", second.plain_port(), "box")
+    ));
+    agent.signal("HUP");
+    agent.until(&["configuration reloaded"]);
+    agent.until(&["polled", "account=joe"]);
+    assert_eq!(agent.stop().0, Some(0));
+}
+
+#[test]
+fn a_second_process_is_told_who_holds_the_store() {
+    let dovecot = Dovecot::with(&varied::messages(0)[..1]);
+    let place = Place::with(&format!(
+        "state_dir = \"{{here}}/state\"\n{BOX}{}",
+        account("jane", dovecot.plain_port(), "box")
+    ));
+    let mut agent = Agent::start(&place);
+    agent.until(&["is running"]);
+    let output = place.run(&["poll"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(75), "{said}");
+    assert!(said.contains(&agent.child.id().to_string()), "{said}");
+    assert_eq!(agent.stop().0, Some(0));
+}
+
+#[test]
+fn troubled_accounts_leave_the_others_unharmed_and_each_says_what_is_wrong() {
+    let files = varied::messages(10);
+    let (good, bad) = (Dovecot::with(&files), free_port());
+    let mda = |name: &str, command: &str| {
+        format!("[delivery.{name}]\ntype = \"mda\"\ntimeout = \"1s\"\ncommand = {command}\n")
+    };
+    let deliveries = [
+        ("missing", "[\"/no/such/mda\"]", "mda_missing"),
+        ("hangs", "[\"/bin/sleep\", \"600\"]", "mda_timeout"),
+        (
+            "dies",
+            "[\"/bin/sh\", \"-c\", \"kill -9 $$\"]",
+            "mda_signal",
+        ),
+        (
+            "talks",
+            "[\"/bin/sh\", \"-c\", \"head -c 1000000000 /dev/zero; exit 75\"]",
+            "mda_temporary",
+        ),
+        (
+            "broken",
+            "[\"/bin/sh\", \"-c\", \"exit 78\"]",
+            "mda_configuration",
+        ),
+    ];
+    let mut config = format!("state_dir = \"{{here}}/state\"\nmax_sessions_per_host = 20\n{BOX}");
+    config.push_str(&account("good", good.plain_port(), "box"));
+    config.push_str(&account("nobody-there", bad, "box"));
+    let servers: Vec<Dovecot> = deliveries
+        .iter()
+        .map(|_| Dovecot::with(&files[..1]))
+        .collect();
+    for ((name, command, _), server) in deliveries.iter().zip(&servers) {
+        config.push_str(&mda(name, command));
+        config.push_str(&account(name, server.plain_port(), name));
+    }
+    let place = Place::with(&config);
+    let output = place.run(&["poll"]);
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(output.status.code(), Some(69), "{out}\n{err}");
+    assert!(
+        out.contains(&format!("good: {0} listed, {0} delivered", files.len())),
+        "{out}\n{err}"
+    );
+    assert!(out.contains("nobody-there: failed (connect)"), "{out}");
+    for (name, _, code) in &deliveries {
+        let line = |text: &str| {
+            text.lines()
+                .any(|line| line.contains(name) && line.contains(code))
+        };
+        assert!(
+            line(&out) || line(&err),
+            "{name} does not say {code}:\n{out}\n{err}"
+        );
+    }
+    for server in &servers {
+        assert_eq!(server.left().len(), 1, "nothing is lost");
+    }
+    assert!(!format!("{out}{err}").contains("secret"), "{out}{err}");
+}
