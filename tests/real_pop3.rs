@@ -175,3 +175,26 @@ fn a_fingerprint_is_enough_for_a_server_that_nobody_has_signed_for() {
     ));
     assert!(place.succeed(&["poll"]).contains("delivered"));
 }
+
+#[test]
+fn what_is_listed_now_can_be_marked_so_that_only_new_mail_comes() {
+    let dovecot = Dovecot::with(&varied::messages(600));
+    let config = account(
+        dovecot.plain_port(),
+        "none",
+        "allow_cleartext_password = true",
+    )
+    .replace("first_run = \"all\"", "");
+    let place = Place::with(&config);
+    let output = place.run(&["poll"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(
+        said.contains("first_run") && said.contains("620 messages"),
+        "{said}"
+    );
+    let said = place.succeed(&["seen", "mark", "jane", "--all-listed"]);
+    assert!(said.contains("620"), "{said}");
+    dovecot.put(b"Subject: later\n\nlater\n");
+    assert!(place.succeed(&["poll"]).contains("1 delivered"));
+}

@@ -14,9 +14,7 @@ pub(super) fn worst(polls: &[Polled]) -> Exit {
 /// How one poll ended.
 fn exit(polled: &Polled) -> Exit {
     let failure = match &polled.failure {
-        Some((WhoActs::Account | WhoActs::Destination | WhoActs::Us, ..)) => Exit::Unavailable,
-        Some((WhoActs::Store, code, _)) if code.starts_with("store_") => Exit::Config,
-        Some((WhoActs::Store | WhoActs::Server, ..)) => Exit::TempFail,
+        Some((who, code, _)) => exit_for(*who, code),
         None if polled.stopped => Exit::TempFail,
         None => Exit::Done,
     };
@@ -31,6 +29,15 @@ fn exit(polled: &Polled) -> Exit {
         Exit::Done
     };
     failure.worst(quarantined).worst(deferred)
+}
+
+/// How a command ends when somebody must act.
+pub(super) fn exit_for(who: WhoActs, code: &str) -> Exit {
+    match who {
+        WhoActs::Account | WhoActs::Destination | WhoActs::Us => Exit::Unavailable,
+        WhoActs::Store if code.starts_with("store_") => Exit::Config,
+        WhoActs::Store | WhoActs::Server => Exit::TempFail,
+    }
 }
 
 /// One poll in one line for people.

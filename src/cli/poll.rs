@@ -70,7 +70,10 @@ pub(super) fn poll(start: Start, names: &[AccountName]) -> Result<Exit, Failure>
 }
 
 /// The accounts that are meant. One that is named is meant even if it is not enabled.
-fn chosen<'c>(config: &'c Config, names: &[AccountName]) -> Result<Vec<&'c Account>, Failure> {
+pub(super) fn chosen<'c>(
+    config: &'c Config,
+    names: &[AccountName],
+) -> Result<Vec<&'c Account>, Failure> {
     if names.is_empty() {
         return Ok(config
             .accounts

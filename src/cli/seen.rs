@@ -11,12 +11,16 @@ use std::time::{Duration, SystemTime};
 
 use crate::agent::SystemClock;
 use crate::cli::args::{self, Which};
-use crate::cli::rooms::{open_store, runtime, store_failure};
+use crate::cli::poll::chosen;
+use crate::cli::rooms::{Rooms, open_store, runtime, store_failure};
 use crate::cli::run::close;
-use crate::cli::{Exit, Failure, Start};
+use crate::cli::{Exit, Failure, Start, outcome};
+use crate::config::{Account, Config};
 use crate::mail::text::Shown;
 use crate::mail::{AccountName, Clock, Percent, Timestamp, UniqueId};
 use crate::seen::{Changed, OperatorError, Record, RecordKey, Seen, State, Trust};
+use crate::session::{self, SessionError};
+use crate::telemetry::Reporter;
 
 /// Does one of the `seen` commands, with what it has to say on `out`.
 ///
@@ -30,7 +34,7 @@ pub(super) fn seen(
     if let args::Seen::Mark(mark) = command
         && mark.which.all_listed
     {
-        return Err(mark_listed(&mark.account));
+        return mark_listed(start, mark, out);
     }
     runtime()?.block_on(async {
         let store = open(&start.config.state_dir, command)?;
@@ -40,12 +44,53 @@ pub(super) fn seen(
     })
 }
 
-/// Marks what a maildrop lists now.
-fn mark_listed(account: &AccountName) -> Failure {
-    let sentence = format!(
-        "--all-listed is not supported yet by this version. Give the unique-ids, or set first_run = \"skip\" for {account}"
-    );
-    Failure::said(Exit::Usage, sentence)
+/// Marks what a maildrop lists now: logs in, lists, and retrieves nothing.
+fn mark_listed(start: &Start, mark: &args::Mark, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let mut rooms = Rooms::open(start, Reporter::log())?;
+    let chosen = chosen(&start.config, std::slice::from_ref(&mark.account))?;
+    let accounts = chosen.into_iter().map(|account| {
+        (
+            account.name.clone(),
+            Account {
+                enabled: true,
+                ..account.clone()
+            },
+        )
+    });
+    let orders = rooms.orders(&Config {
+        accounts: accounts.collect(),
+        ..start.config.clone()
+    })?;
+    runtime()?.block_on(async {
+        let marked = async {
+            let Some(assignment) = orders.assignments.first() else {
+                return Ok(Changed::default());
+            };
+            let refused = |error: SessionError| {
+                Failure::said(outcome::exit_for(error.who_acts(), error.code()), error)
+            };
+            let visit = assignment.visit.prepare().await.map_err(refused)?;
+            let listing = session::list(&visit, &assignment.with)
+                .await
+                .map_err(refused)?;
+            let ids: Vec<UniqueId> = listing
+                .entries
+                .into_iter()
+                .map(|entry| entry.unique_id)
+                .collect();
+            let trust = trust(mark.as_delivered);
+            Ok::<_, Failure>(
+                rooms
+                    .seen
+                    .mark(&mark.account, &ids, trust, SystemClock.now())
+                    .await?,
+            )
+        };
+        let marked = marked.await;
+        close(&rooms.seen).await?;
+        said(out, "marked", "to be left as they are", marked?)?;
+        Ok(Exit::Done)
+    })
 }
 
 /// Opens the store. Only a command that adds records may begin one.

@@ -63,6 +63,25 @@ pub async fn poll(visit: &Visit, with: &Collaborators) -> Summary {
     }
 }
 
+/// Logs in, lists the maildrop and leaves: nothing is retrieved, and nothing changes on the server.
+///
+/// # Errors
+/// What prevents it, and who must act.
+pub async fn list(visit: &Visit, with: &Collaborators) -> Result<Listing, SessionError> {
+    let reached = login::reach(visit, with).await?;
+    let mut maildrop = login::log_in(reached, visit).await?;
+    let listed = listing::list(&mut maildrop).await?;
+    maildrop.quit().await;
+    match listed.without_unique_ids {
+        None => Ok(listed.listing),
+        Some(words) => Err(SessionError::Account {
+            code: "no_unique_ids",
+            words: format!("the server gives no unique-ids (UIDL: {words})"),
+            hint: "There is nothing to name its messages by before they are retrieved".to_owned(),
+        }),
+    }
+}
+
 async fn poll_with_state(
     visit: &Visit,
     with: &Collaborators,
