@@ -17,3 +17,4 @@ mod secret;
 mod session;
 mod store;
 mod support;
+mod tidy;

@@ -19,6 +19,7 @@ pub mod plan;
 mod settle;
 mod summary;
 mod transfer;
+mod unretrieved;
 mod work;
 
 use std::time::Duration;

@@ -163,34 +163,21 @@ impl Parked<'_> {
             Fault::MessagePermanent => None,
             _ => settle::defer(Some(self.deferral), &refusal, undelivered.partial, now),
         };
-        let state = match next {
-            Some(deferral) => {
-                retried.counts.deferred += 1;
-                self.say(
-                    message,
-                    begun,
-                    DeliveryStatus::Deferred,
-                    refusal.code,
-                    &refusal.words,
-                );
-                State::Deferred(deferral)
-            }
-            None => {
-                retried.counts.quarantined += 1;
-                self.say(
-                    message,
-                    begun,
-                    DeliveryStatus::Quarantined,
-                    refusal.code,
-                    &refusal.words,
-                );
-                State::Quarantined {
-                    at: now,
-                    file: self.file.to_owned(),
-                    code: refusal.code.to_owned(),
-                }
-            }
+        let status = if next.is_some() {
+            retried.counts.deferred += 1;
+            DeliveryStatus::Deferred
+        } else {
+            retried.counts.quarantined += 1;
+            DeliveryStatus::Quarantined
         };
+        self.say(message, begun, status, refusal.code, &refusal.words);
+        // The copy is where a quarantined one belongs already.
+        let quarantined = || State::Quarantined {
+            at: now,
+            file: self.file.to_owned(),
+            code: refusal.code.to_owned(),
+        };
+        let state = next.map_or_else(quarantined, State::Deferred);
         self.put(state, retried).await
     }
 

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::mail::{Entry, Envelope, Origin, UniqueId, limits};
+use crate::mail::{Entry, Envelope, Origin, UniqueId};
 use crate::seen::{Batch, Change, Deferral, Delivered, Record, RecordKey, Recorded, State};
 use crate::session::collaborators::{Refused, Undo, Verdict};
 use crate::session::settle::{self, Arrival};
@@ -459,130 +459,6 @@ impl<'a> Transfer<'a> {
             }) => self.is_due(*at),
             _ => false,
         }
-    }
-
-    /// The server would not hand out a message.
-    pub(super) fn retrieve_refused(&mut self, at: usize, words: &str) {
-        let Some(entry) = self.orders.listing.entries.get(at) else {
-            return;
-        };
-        let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id);
-        self.orders.with.reporter.say(Event::RetrieveRefused {
-            account,
-            unique_id,
-            words,
-        });
-        self.counts.deferred += 1;
-        self.refusals_in_a_row += 1;
-        let now = self.now();
-        self.note_unretrieved(at, |before| {
-            settle::defer_unretrieved(before, "retr_refused", now)
-        });
-        if self.refusals_in_a_row >= limits::RETR_ERRORS_IN_A_ROW_MAX {
-            self.fail(SessionError::Refused {
-                code: "retr_refused",
-                command: "RETR",
-                words: words.to_owned(),
-            });
-        }
-    }
-
-    /// The session ended inside a message.
-    pub(super) fn strike(&mut self, at: usize) {
-        let Some(entry) = self.orders.listing.entries.get(at) else {
-            return;
-        };
-        let now = self.now();
-        let key = self.deferral_key(&entry.unique_id);
-        let before = settle::deferral_of(self.orders.records, &key);
-        let strikes = settle::strike(before, now).strikes;
-        let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id);
-        self.orders.with.reporter.say(Event::Struck {
-            account,
-            unique_id,
-            strikes,
-        });
-        self.note_unretrieved(at, |before| settle::strike(before, now));
-    }
-
-    /// The body passed the limit although LIST had said otherwise.
-    pub(super) fn too_large(&mut self, at: usize, octets: u64) {
-        let orders = &self.orders;
-        let Some(entry) = orders.listing.entries.get(at) else {
-            return;
-        };
-        let limit_octets = orders.visit.limits.message_octets_max;
-        let (account, unique_id) = (&orders.visit.account, &entry.unique_id);
-        orders.with.reporter.say(Event::TooLarge {
-            account,
-            unique_id,
-            octets,
-            limit_octets,
-        });
-        self.counts.oversized += 1;
-        self.note_oversized(entry, octets, Some(at));
-    }
-
-    /// Records that a message is too large; reported once because there is a record from now on.
-    pub(super) fn note_oversized(&mut self, entry: &Entry, octets: u64, at: Option<usize>) {
-        if self.orders.without_unique_ids {
-            return;
-        }
-        let state = State::Oversized {
-            at: self.now(),
-            octets,
-        };
-        let record = Record {
-            octets: entry.octets,
-            copies: 1,
-            absent_since: None,
-            state,
-        };
-        let mut batch = Batch::new(&self.orders.visit.account);
-        batch.changes.push(Change::Put(
-            RecordKey::new(entry.unique_id.clone(), None),
-            record,
-        ));
-        self.commit(
-            batch,
-            at.map_or(Committed::Noted, |at| Committed::Settled { at }),
-        );
-    }
-
-    fn note_unretrieved(
-        &mut self,
-        at: usize,
-        deferral: impl FnOnce(Option<&Deferral>) -> Deferral,
-    ) {
-        let Some(entry) = self.orders.listing.entries.get(at) else {
-            return;
-        };
-        if self.orders.without_unique_ids {
-            return self.ledger.settled(at);
-        }
-        let key = self.deferral_key(&entry.unique_id);
-        let state = State::Deferred(deferral(settle::deferral_of(self.orders.records, &key)));
-        let record = Record {
-            octets: entry.octets,
-            copies: 1,
-            absent_since: None,
-            state,
-        };
-        let mut batch = Batch::new(&self.orders.visit.account);
-        batch.changes.push(Change::Put(key, record));
-        self.commit(batch, Committed::Settled { at });
-    }
-
-    /// The key of the deferral that is known for a unique-id, else the one for a message that was never in hand.
-    fn deferral_key(&self, unique_id: &UniqueId) -> RecordKey {
-        let known = self.orders.records.of(unique_id).iter();
-        let mut deferred = known.filter(
-            |(_, record)| matches!(&record.state, State::Deferred(d) if d.parked.is_none()),
-        );
-        deferred.next().map_or_else(
-            || RecordKey::new(unique_id.clone(), None),
-            |(key, _)| key.clone(),
-        )
     }
 
     pub(super) fn take_back(&mut self, undo: Undo) {

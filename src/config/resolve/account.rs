@@ -10,7 +10,9 @@ use crate::config::resolve::{Header, Resolver, TlsSettings, chosen};
 use crate::config::setting::{Given, Table};
 use crate::config::source::{At, Place};
 use crate::config::table::AccountTable;
-use crate::config::value::{Address, Interval, Line, Port, Word, is_loopback};
+use crate::config::value::{
+    Address, CountOr, Interval, Line, Octets, OctetsOr, Port, Word, is_loopback,
+};
 use crate::config::{Account, LOGIN_PORTS, POLL_FLOOR};
 use crate::mail::{AccountName, PollLimits, Recipient, TlsMode};
 
@@ -80,7 +82,6 @@ impl Resolver<'_> {
             .map(|host| host.into_string());
         let user = self.need(&header, "user", table.user);
         let password = self.need_at(&header, "password", table.password);
-        let password = password.map(|password| self.secret(password));
         let mode = self.need_at(&header, "tls", table.tls);
         let allowed = self.need(
             &header,
@@ -98,9 +99,8 @@ impl Resolver<'_> {
         );
         let retention = self.need(&header, "retention", table.retention);
         let poll_every = self.need_at(&header, "poll_every", table.poll_every);
-        let message_octets_max = self.need(&header, "max_message_size", table.max_message_size);
-        let messages_max = self.need(&header, "max_messages", table.max_messages);
-        let octets_max = self.need(&header, "max_octets", table.max_octets);
+        let sizes = (table.max_message_size, table.max_messages, table.max_octets);
+        let limits = self.poll_limits(&header, sizes);
         let commit_every = self.need(&header, "commit_every", table.commit_every);
         let pipelining = self.need(&header, "pipelining", table.pipelining);
         let first_run = self.need(&header, "first_run", table.first_run);
@@ -122,20 +122,32 @@ impl Resolver<'_> {
             port: port(table.port, mode?)?,
             tls,
             user: user?.0,
-            password: password?,
+            password: self.secret(password?),
             auth: auth?.0,
             recipient: recipient?,
             delivery: delivery?,
             retention: retention?.0,
             poll_every: poll_every?,
-            limits: PollLimits {
-                message_octets_max: message_octets_max?.0,
-                messages_max: messages_max?.0,
-                octets_max: octets_max?.0,
-            },
+            limits: limits?,
             commit_every: commit_every?.0,
             pipelining: pipelining?,
             first_run: first_run?.0,
+        })
+    }
+
+    /// How much one poll may retrieve.
+    fn poll_limits(
+        &mut self,
+        header: &Header<'_>,
+        (message, messages, octets): (Given<Octets>, Given<CountOr<true>>, Given<OctetsOr>),
+    ) -> Option<PollLimits> {
+        let message = self.need(header, "max_message_size", message);
+        let messages = self.need(header, "max_messages", messages);
+        let octets = self.need(header, "max_octets", octets);
+        Some(PollLimits {
+            message_octets_max: message?.0,
+            messages_max: messages?.0,
+            octets_max: octets?.0,
         })
     }
 
