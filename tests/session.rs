@@ -156,8 +156,53 @@ async fn a_destination_that_is_down_counts_against_no_message() {
         failure(&summary.end),
         Some(("test_refusal", WhoActs::Destination))
     );
-    assert!(world.records().await.is_empty());
+    for (_, record) in world.records().await.iter() {
+        let State::Deferred(deferral) = &record.state else {
+            panic!("{record:?}");
+        };
+        assert_eq!(deferral.tries, 0);
+    }
     assert_eq!(world.server.listed().len(), 3);
+}
+
+#[tokio::test]
+async fn a_poisonous_message_that_looks_like_a_destination_that_is_down_blocks_nobody() {
+    for (count, fault) in [
+        (1, Fault::Destination),
+        (7, Fault::MessagePermanent),
+        (7, Fault::MessageTransient),
+        (7, Fault::Destination),
+    ] {
+        let mut world = World::new(mails(10), Retention::Keep);
+        // One at a time, and the poison first: the worst order.
+        world.visit.unrecorded_max = 1;
+        for one in &mails(10)[..count] {
+            world.sink.refuse(&one.octets, fault);
+        }
+        for _ in 0..60 {
+            world.poll().await;
+            world.pass(300);
+        }
+        assert_eq!(world.sink.count(), 10 - count, "{count} {fault:?}");
+        for (_, record) in world.records().await.iter() {
+            let State::Deferred(deferral) = &record.state else {
+                continue;
+            };
+            assert!(deferral.tries >= 2, "{count} {fault:?} {deferral:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_only_comes_in_hand_by_digest_does_not_use_up_the_probe() {
+    let world = World::new(mails(3), Retention::Delete);
+    world.server.with(|habits| habits.unique_ids = false);
+    world.sink.refuse(&mails(3)[0].octets, Fault::Destination);
+    for _ in 0..10 {
+        world.poll().await;
+        world.pass(60);
+    }
+    assert_eq!(world.sink.count(), 2);
 }
 
 #[tokio::test]
@@ -555,10 +600,35 @@ async fn a_destination_down_before_a_hiding_server_parks_what_was_retrieved() {
         "each is there or here"
     );
     world.sink.accept_all();
-    world.poll().await;
-    world.poll().await;
+    for _ in 0..2 {
+        world.pass(60);
+        world.poll().await;
+    }
     assert_eq!(world.sink.taken().len(), 5);
     assert!(world.sink.taken().values().all(|count| *count == 1));
+}
+
+#[tokio::test]
+async fn what_is_parked_is_delivered_although_the_server_is_gone() {
+    let world = World::new(mails(2), Retention::Keep);
+    world.server.with(|habits| {
+        habits.hides = true;
+        habits.capabilities = vec!["EXPIRE 0".into()];
+    });
+    world
+        .sink
+        .refuse(&mails(2)[0].octets, Fault::MessageTransient);
+    world.poll().await;
+    assert_eq!((world.sink.count(), world.kept.count()), (1, 1));
+    world.sink.accept_all();
+    world
+        .server
+        .with(|habits| habits.refuses_login = Some("[SYS/TEMP] busy".into()));
+    world.pass(120);
+    let summary = world.poll().await;
+    assert_eq!(failure(&summary.end), Some(("sys_temp", WhoActs::Server)));
+    assert_eq!((world.sink.count(), world.kept.count()), (2, 0));
+    assert_eq!(summary.counts.delivered, 1);
 }
 
 #[tokio::test]

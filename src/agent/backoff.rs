@@ -1,12 +1,12 @@
 //! How long to wait, by who must act. Pure: time and chance come in as arguments.
 
-/// Seconds until an account whose login or certificate was refused is tried again: twice at the next poll, then 15 minutes,
-/// an hour, and six hours from then on. More would lock accounts out.
+/// Seconds until an account whose login or certificate was refused this many times is tried again: the second try is the next
+/// poll, then 15 minutes, an hour, and six hours from then on. More would lock accounts out.
 pub(super) const fn account_seconds(tries: u32) -> u64 {
     match tries {
-        0..=2 => 0,
-        3 => 15 * 60,
-        4 => 3600,
+        0 | 1 => 0,
+        2 => 15 * 60,
+        3 => 3600,
         _ => 6 * 3600,
     }
 }
@@ -49,6 +49,10 @@ const SERVER_SECONDS_MAX: u64 = 3600;
 /// Ten minutes: mail waits on the server while a destination is down, so it is looked for often.
 const DESTINATION_SECONDS_MAX: u64 = 600;
 
+/// With all that [`spread`] may add.
+pub(super) const DESTINATION_SECONDS_MOST: u64 =
+    DESTINATION_SECONDS_MAX + DESTINATION_SECONDS_MAX / 4;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,7 +72,7 @@ mod tests {
         }
         assert_eq!(
             [1, 2, 3, 4, 5, 6].map(account_seconds),
-            [0, 0, 900, 3600, 21600, 21600]
+            [0, 900, 3600, 21600, 21600, 21600]
         );
         assert_eq!((in_use_seconds(0.0), in_use_seconds(1.0)), (60, 300));
     }

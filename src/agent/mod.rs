@@ -24,6 +24,7 @@ use crate::seen::{Seen, SeenError};
 use crate::session::{Stop, WhoActs};
 use crate::telemetry::{Event, Reporter};
 
+pub use breaker::Breaker;
 pub use kept::Kept;
 pub use poll::{Assignment, Floor, Polled, Prepare, floor, poll};
 pub use signals::{Signal, Signals};
@@ -338,19 +339,10 @@ impl Agent {
         for name in gone {
             self.schedule.remove(&name);
         }
-        let (known, count) = (
-            std::mem::replace(&mut self.assignments, wanted),
-            self.assignments.len(),
-        );
+        self.assignments = wanted;
+        let count = self.assignments.len();
         let names: Vec<AccountName> = self.assignments.keys().cloned().collect();
         for name in names {
-            let moved = known
-                .get(&name)
-                .zip(self.assignments.get(&name))
-                .is_some_and(|(old, new)| old.host != new.host);
-            if moved {
-                self.schedule.remove(&name);
-            }
             if let Err(error) = self.schedule_first(&name, count).await {
                 self.could_not_remember(&name, &error);
             }

@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn two_refused_logins_come_at_the_next_polls_and_then_the_account_is_held_longer_and_longer() {
+    fn a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer() {
         let mut state = AccountState::default();
         let mut waits = Vec::new();
         for _ in 0..5 {
@@ -305,7 +305,7 @@ mod tests {
             waits.push(polled.wait_seconds);
             state = after;
         }
-        assert_eq!(waits, [0, 0, 900, 3600, 21600]);
+        assert_eq!(waits, [0, 900, 3600, 21600, 21600]);
         assert_eq!(
             state.hold.unwrap().tries,
             5,

@@ -135,14 +135,14 @@ pub trait Gate: Send + Sync {
     /// Whether messages may be offered.
     fn admits(&self, now: Timestamp) -> Admission;
 
-    /// A message was accepted.
-    fn accepted(&self, now: Timestamp);
+    /// This message was accepted.
+    fn accepted(&self, account: &AccountName, key: &RecordKey);
 
     /// A message was refused, and this is how to take back what was counted against it.
     fn refused(&self, refused: Refused, now: Timestamp) -> Verdict;
 
-    /// A probe was admitted, but there was no message to probe with.
-    fn unused(&self);
+    /// The session that was admitted for this probe is over, whatever came of it.
+    fn probe_ended(&self, probe: Probe);
 }
 
 /// A refusal on its way to the breaker.
@@ -174,14 +174,18 @@ pub struct Undo {
 pub enum Admission {
     /// As many as it likes.
     Open,
-    /// One, to see whether the destination takes mail again.
-    Probe,
+    /// One, to see whether the destination takes mail again. [`Gate::probe_ended`] must follow.
+    Probe(Probe),
     /// None before this time.
     Closed {
         /// When a probe is due.
         until: Timestamp,
     },
 }
+
+/// Tells one probe from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe(pub u64);
 
 /// What the breaker makes of a refusal.
 #[derive(Clone, Debug)]
@@ -192,6 +196,9 @@ pub enum Verdict {
     Opened {
         /// When a probe is due.
         until: Timestamp,
+        /// Until then this message stands back, and so do those below: the next probe is another one, so that no message
+        /// can keep the destination closed for all.
+        stand_back: Timestamp,
         /// The refusals that no longer count, of any account that uses the destination.
         take_back: Vec<Undo>,
     },

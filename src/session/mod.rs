@@ -37,8 +37,8 @@ use crate::session::transfer::{Orders, Transfer, Transferred};
 use crate::telemetry::Event;
 
 pub use collaborators::{
-    Admission, Collaborators, Connect, Gate, Login, LoginMethod, Quarantine, Refused, Stop, Undo,
-    Verdict, Visit,
+    Admission, Collaborators, Connect, Gate, Login, LoginMethod, Probe, Quarantine, Refused, Stop,
+    Undo, Verdict, Visit,
 };
 pub use error::{SessionError, WhoActs};
 pub use summary::{Counts, End, Summary};
@@ -103,22 +103,19 @@ async fn poll_with_state(
         if with.stop.soon.is_cancelled() {
             return Ok(End::Stopped);
         }
-        let allowance = match with.gate.admits(with.clock.now()) {
+        let probing = match with.gate.admits(with.clock.now()) {
             Admission::Open => None,
-            Admission::Probe => Some(1),
+            Admission::Probe(probe) => Some(Probing(with.gate.as_ref(), probe)),
             Admission::Closed { until } => return Err(closed(visit, with, until)),
         };
         let session = Session {
             visit,
             with,
             clock_trusted,
-            allowance,
+            allowance: probing.as_ref().map(|_| 1),
         };
-        let transferred = session.run(state, counts).await;
-        if allowance.is_some() && !matches!(&transferred, Ok(Ended { offered: true, .. })) {
-            with.gate.unused();
-        }
-        let ended = transferred?;
+        let ended = session.run(state, counts).await?;
+        drop(probing);
         counts.add(&ended.counts);
         if let Some(error) = ended.error {
             return Err(error);
@@ -168,6 +165,16 @@ fn closed(visit: &Visit, with: &Collaborators, until: Timestamp) -> SessionError
     }
 }
 
+/// A probe under way. It ends with the session, even if that panics: a probe that never ended would keep the destination
+/// closed for ever.
+struct Probing<'a>(&'a dyn Gate, Probe);
+
+impl Drop for Probing<'_> {
+    fn drop(&mut self) {
+        self.0.probe_ended(self.1);
+    }
+}
+
 /// One session, from greeting to close.
 struct Session<'a> {
     visit: &'a Visit,
@@ -182,18 +189,45 @@ struct Ended {
     error: Option<SessionError>,
     stopped: bool,
     again: bool,
-    offered: bool,
+    /// What is left of the allowance.
+    allowance: Option<u64>,
 }
 
 impl Session<'_> {
+    /// The maildrop first, then the parked messages: a session has one probe at most, and a message that was parked for a
+    /// reason must not use it up before new mail could. They are offered even when the server cannot be reached.
     async fn run(&self, state: &mut AccountState, poll: &Counts) -> Result<Ended, SessionError> {
         let (visit, with) = (self.visit, self.with);
-        let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
-        let mut records = with.seen.records(&visit.account).await?;
-        let parked = parked::retry(visit, with, &records).await?;
-        if parked.changed {
-            records = with.seen.records(&visit.account).await?;
+        let records = with.seen.records(&visit.account).await?;
+        let waits = parked::is_any_due(&records, with.clock.now());
+        let visited = self.visit_maildrop(records, state, poll).await;
+        let mut ended = visited.unwrap_or_else(|error| Ended {
+            counts: Counts::default(),
+            error: Some(error),
+            stopped: with.stop.soon.is_cancelled(),
+            again: false,
+            allowance: self.allowance,
+        });
+        let ours = |error: &SessionError| {
+            matches!(error.who_acts(), WhoActs::Destination | WhoActs::Store)
+        };
+        if waits && !ended.stopped && !ended.error.as_ref().is_some_and(ours) {
+            let retried = parked::retry(visit, with, ended.allowance, &mut ended.counts).await;
+            if let Err(error) = retried {
+                ended.error.get_or_insert(error);
+            }
         }
+        Ok(ended)
+    }
+
+    async fn visit_maildrop(
+        &self,
+        mut records: Records,
+        state: &mut AccountState,
+        poll: &Counts,
+    ) -> Result<Ended, SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
         let (maildrop, listing) = self.open(state, deadline).await?;
         let hides = visit.hides_retrieved || maildrop.hides_retrieved();
         let (plan, now) = (
@@ -218,13 +252,7 @@ impl Session<'_> {
             allowance: self.allowance,
             deadline,
         };
-        let mut done = Transfer::new(orders, maildrop).run().await;
-        done.counts = {
-            let mut counts = parked.counts;
-            counts.add(&done.counts);
-            counts
-        };
-        done.offered |= parked.offered;
+        let done = Transfer::new(orders, maildrop).run().await;
         self.notice_identified(&listing, &records, &done, now)
             .await?;
         Ok(self.leave(done, hides).await)
@@ -389,7 +417,7 @@ impl Session<'_> {
             error: done.error,
             stopped: done.stopped,
             again: done.again,
-            offered: done.offered,
+            allowance: done.allowance,
         }
     }
 }

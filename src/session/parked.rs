@@ -4,56 +4,77 @@ use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Deferral, Delivered, Record, RecordKey, Records, State};
 use crate::session::collaborators::{Refused, Undo, Verdict};
 use crate::session::{Admission, Collaborators, Counts, SessionError, Visit, settle};
-use crate::sink::{Fault, Refusal, Undelivered};
+use crate::sink::{Fault, Partial, Refusal, Undelivered};
 use crate::spool::Message;
 use crate::telemetry::{DeliveryStatus, Event};
 
-/// What the retries of parked messages did.
-#[derive(Default)]
-pub(super) struct Retried {
-    pub(super) counts: Counts,
-    /// Whether a record was changed.
-    pub(super) changed: bool,
-    /// Whether a message was offered.
-    pub(super) offered: bool,
+/// Whether any message is due.
+pub(super) fn is_any_due(records: &Records, now: Timestamp) -> bool {
+    records.iter().any(|(_, record)| due(record, now).is_some())
 }
 
-/// Offers the parked messages whose time has come, one after the other.
+/// The deferral and the file of a parked message whose time has come.
+fn due(record: &Record, now: Timestamp) -> Option<(&Deferral, &str)> {
+    match &record.state {
+        State::Deferred(deferral) if deferral.next_try <= now => {
+            deferral.parked.as_deref().map(|file| (deferral, file))
+        }
+        _ => None,
+    }
+}
+
+/// Offers the parked messages whose time has come, one after the other, the longest due first. What was done is added to
+/// `counts`.
 ///
 /// # Errors
 /// What ends a session: the store fails, or the destination takes nothing.
 pub(super) async fn retry(
     visit: &Visit,
     with: &Collaborators,
-    records: &Records,
-) -> Result<Retried, SessionError> {
+    mut allowance: Option<u64>,
+    counts: &mut Counts,
+) -> Result<(), SessionError> {
     let now = with.clock.now();
-    let mut retried = Retried::default();
-    for (key, record) in records.iter() {
-        let State::Deferred(deferral) = &record.state else {
-            continue;
+    let records = with.seen.records(&visit.account).await?;
+    let mut all: Vec<_> = records
+        .iter()
+        .filter_map(|(key, record)| due(record, now).map(|due| (key, record, due)))
+        .collect();
+    all.sort_by_key(|(_, _, (deferral, _))| deferral.next_try);
+    for (key, record, (deferral, file)) in all {
+        let admitted = match allowance {
+            Some(left) => left > 0,
+            None => is_open(with, now),
         };
-        let Some(file) = &deferral.parked else {
-            continue;
-        };
-        if deferral.next_try > now || with.stop.soon.is_cancelled() {
-            continue;
-        }
-        if retried.offered && with.gate.admits(now) != Admission::Open {
+        if !admitted || with.stop.soon.is_cancelled() {
             break;
         }
         let parked = Parked {
             visit,
             with,
-            records,
+            records: &records,
             key,
             record,
             deferral,
             file,
         };
-        parked.retry(&mut retried).await?;
+        if parked.retry(counts).await? {
+            allowance = None;
+        }
     }
-    Ok(retried)
+    Ok(())
+}
+
+/// Whether the destination takes messages. A probe is not for this session, which has had its own.
+fn is_open(with: &Collaborators, now: Timestamp) -> bool {
+    match with.gate.admits(now) {
+        Admission::Open => true,
+        Admission::Closed { .. } => false,
+        Admission::Probe(probe) => {
+            with.gate.probe_ended(probe);
+            false
+        }
+    }
 }
 
 /// One parked message.
@@ -68,13 +89,16 @@ struct Parked<'a> {
 }
 
 impl Parked<'_> {
-    async fn retry(&self, retried: &mut Retried) -> Result<(), SessionError> {
+    /// Whether it was offered, and the destination has not said that it takes nothing.
+    async fn retry(&self, counts: &mut Counts) -> Result<bool, SessionError> {
         let (message, envelope) = match self.with.quarantine.load(self.file).await {
             Ok(loaded) => loaded,
-            Err(refusal) => return self.postpone(&refusal, retried).await,
+            Err(refusal) => {
+                self.postpone(&refusal).await?;
+                return Ok(false);
+            }
         };
         let begun = tokio::time::Instant::now();
-        retried.offered = true;
         let answer = self
             .with
             .delivery
@@ -83,7 +107,7 @@ impl Parked<'_> {
         let now = self.with.clock.now();
         match answer {
             Ok(receipt) => {
-                self.with.gate.accepted(now);
+                self.with.gate.accepted(&self.visit.account, self.key);
                 self.say(
                     &message,
                     begun,
@@ -100,8 +124,7 @@ impl Parked<'_> {
                     .seen
                     .commit_delivered(&receipt, delivered, &[])
                     .await?;
-                retried.counts.delivered += 1;
-                retried.changed = true;
+                counts.delivered += 1;
                 // The record is durable, so the copy has served. If it cannot be removed, it is only litter.
                 if let Err(refusal) = self.with.quarantine.remove(self.file).await {
                     self.with.reporter.say(Event::Warning {
@@ -109,13 +132,13 @@ impl Parked<'_> {
                         detail: &refusal.words,
                     });
                 }
-                Ok(())
             }
             Err(undelivered) => {
-                self.refused(&message, undelivered, begun, now, retried)
-                    .await
+                self.refused(&message, undelivered, begun, now, counts)
+                    .await?;
             }
         }
+        Ok(true)
     }
 
     async fn refused(
@@ -124,28 +147,22 @@ impl Parked<'_> {
         undelivered: Undelivered,
         begun: tokio::time::Instant,
         now: Timestamp,
-        retried: &mut Retried,
+        counts: &mut Counts,
     ) -> Result<(), SessionError> {
         let Some((destination, refusal)) = undelivered.worst().cloned() else {
             return Ok(());
         };
+        let partial = undelivered.partial;
         if refusal.fault == Fault::Recipient {
+            self.stand_back(partial, now).await?;
             return Err(SessionError::Recipient { refusal });
         }
-        let before = Some(self.record.clone());
-        let undo = Undo {
-            account: self.visit.account.clone(),
-            key: self.key.clone(),
-            before,
-        };
-        let origin = message.origin().clone();
-        let refused = Refused {
-            origin,
-            fault: refusal.fault,
-            refusal: refusal.clone(),
-            undo,
-        };
-        if let Verdict::Opened { take_back, .. } = self.with.gate.refused(refused, now) {
+        if let Verdict::Opened {
+            stand_back,
+            take_back,
+            ..
+        } = self.ask_breaker(message, &refusal, now)
+        {
             self.say(
                 message,
                 begun,
@@ -153,7 +170,10 @@ impl Parked<'_> {
                 refusal.code,
                 &refusal.words,
             );
-            self.take_back(take_back, now).await?;
+            self.stand_back(partial, stand_back).await?;
+            for undo in take_back {
+                settle::undo(&self.with.seen, undo, stand_back).await?;
+            }
             return Err(SessionError::Destination {
                 delivery: destination.to_string(),
                 refusal,
@@ -161,13 +181,13 @@ impl Parked<'_> {
         }
         let next = match refusal.fault {
             Fault::MessagePermanent => None,
-            _ => settle::defer(Some(self.deferral), &refusal, undelivered.partial, now),
+            _ => settle::defer(Some(self.deferral), &refusal, partial, now),
         };
         let status = if next.is_some() {
-            retried.counts.deferred += 1;
+            counts.deferred += 1;
             DeliveryStatus::Deferred
         } else {
-            retried.counts.quarantined += 1;
+            counts.quarantined += 1;
             DeliveryStatus::Quarantined
         };
         self.say(message, begun, status, refusal.code, &refusal.words);
@@ -178,21 +198,45 @@ impl Parked<'_> {
             code: refusal.code.to_owned(),
         };
         let state = next.map_or_else(quarantined, State::Deferred);
-        self.put(state, retried).await
+        self.put(state).await
+    }
+
+    fn ask_breaker(&self, message: &Message, refusal: &Refusal, now: Timestamp) -> Verdict {
+        let undo = Undo {
+            account: self.visit.account.clone(),
+            key: self.key.clone(),
+            before: Some(self.record.clone()),
+        };
+        let refused = Refused {
+            origin: message.origin().clone(),
+            fault: refusal.fault,
+            refusal: refusal.clone(),
+            undo,
+        };
+        self.with.gate.refused(refused, now)
+    }
+
+    /// Nothing counts against the message, but it waits until then, and who has taken it is not forgotten.
+    async fn stand_back(&self, partial: Partial, until: Timestamp) -> Result<(), SessionError> {
+        let deferral = Deferral {
+            partial,
+            ..settle::stood_back(Some(self.deferral), until)
+        };
+        self.put(State::Deferred(deferral)).await
     }
 
     /// The copy cannot be read now: that is counted, so that it is not tried at each poll.
-    async fn postpone(&self, refusal: &Refusal, retried: &mut Retried) -> Result<(), SessionError> {
+    async fn postpone(&self, refusal: &Refusal) -> Result<(), SessionError> {
         self.with.reporter.say(Event::Warning {
             code: refusal.code,
             detail: &refusal.words,
         });
         let deferral =
             settle::defer_unretrieved(Some(self.deferral), refusal.code, self.with.clock.now());
-        self.put(State::Deferred(deferral), retried).await
+        self.put(State::Deferred(deferral)).await
     }
 
-    async fn put(&self, state: State, retried: &mut Retried) -> Result<(), SessionError> {
+    async fn put(&self, state: State) -> Result<(), SessionError> {
         let mut batch = Batch::new(&self.visit.account);
         batch.changes.push(Change::Put(
             self.key.clone(),
@@ -201,15 +245,7 @@ impl Parked<'_> {
                 ..self.record.clone()
             },
         ));
-        retried.changed = true;
         Ok(self.with.seen.commit(batch, self.records).await?)
-    }
-
-    async fn take_back(&self, undos: Vec<Undo>, now: Timestamp) -> Result<(), SessionError> {
-        for undo in undos {
-            settle::undo(&self.with.seen, undo, now).await?;
-        }
-        Ok(())
     }
 
     fn say(

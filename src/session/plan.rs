@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 
-use crate::mail::{Entry, Listing, PollLimits, Retention, Timestamp, UniqueId};
+use crate::mail::{Entry, Listing, PollLimits, Retention, Timestamp, UniqueId, limits};
 use crate::seen::{Record, RecordKey, Recorded, Records, State};
 
 /// What is to become of one listed message in this session.
@@ -316,19 +316,20 @@ fn order_and_limit(
     records: Option<&Records>,
     limits: PollLimits,
 ) {
-    let mut ordered: Vec<(u8, usize)> = Vec::new();
+    let mut ordered: Vec<(u8, Timestamp, usize)> = Vec::new();
     for (at, (entry, disposition)) in listing.entries.iter().zip(&plan.dispositions).enumerate() {
         if let Disposition::Retrieve(why) = disposition {
             let known = records
                 .map(|records| records.of(&entry.unique_id))
                 .unwrap_or_default();
-            ordered.push((turn(*why, known), at));
+            let (turn, since) = turn(*why, known);
+            ordered.push((turn, since, at));
         }
     }
     ordered.sort_unstable();
     let mut octets = 0_u64;
     let mut full = false;
-    for (_, at) in ordered {
+    for (_, _, at) in ordered {
         let size = listing
             .entries
             .get(at)
@@ -349,15 +350,20 @@ fn order_and_limit(
     }
 }
 
-/// When it is the turn of a message: 0 first.
-fn turn(why: Why, known: &[(RecordKey, Record)]) -> u8 {
-    let struck = known.iter().any(|(_, record)| {
-        matches!(&record.state, State::Deferred(d) if d.strikes >= crate::mail::limits::STRIKES_MAX)
+/// When it is the turn of a message: 0 first, and among those that were tried before the one that has waited longest, so that
+/// they all have their turn even if only one is offered a session.
+fn turn(why: Why, known: &[(RecordKey, Record)]) -> (u8, Timestamp) {
+    let deferred = known.iter().filter_map(|(_, record)| match &record.state {
+        State::Deferred(deferral) => Some((deferral.strikes, deferral.next_try)),
+        _ => None,
     });
+    let (strikes, since) = deferred
+        .reduce(|a, b| (a.0.max(b.0), a.1.min(b.1)))
+        .unwrap_or((0, Timestamp(0)));
     match why {
-        _ if struck => 2,
-        Why::Retry => 1,
-        Why::New | Why::Doubt => 0,
+        _ if strikes >= limits::STRIKES_MAX => (2, since),
+        Why::Retry => (1, since),
+        Why::New | Why::Doubt => (0, Timestamp(0)),
     }
 }
 

@@ -121,54 +121,51 @@ pub(super) fn strike(before: Option<&Deferral>, now: Timestamp) -> Deferral {
     }
 }
 
-/// What to put back when refusals were the destination's fault after all. A copy that was made meanwhile is kept as
-/// a parked one: the server may hide the message by now.
-pub(super) fn taken_back(
-    current: Option<&Record>,
-    before: Option<&Record>,
-    now: Timestamp,
-) -> Option<Record> {
-    let current = current?;
-    let earlier = match before.map(|record| &record.state) {
-        Some(State::Deferred(deferral)) => deferral.clone(),
-        _ => Deferral {
-            next_try: now,
-            ..Deferral::default()
-        },
-    };
-    let parked = match &current.state {
-        State::Quarantined { file, .. } => Some(file.clone()),
-        State::Deferred(deferral) => deferral.parked.clone(),
-        _ => return Some(current.clone()),
-    };
-    match parked {
-        Some(file) => {
-            let state = State::Deferred(Deferral {
-                parked: Some(file),
-                ..earlier
-            });
-            Some(Record {
-                state,
-                ..current.clone()
-            })
-        }
-        None => before.cloned(),
+/// The deferral of a message that is not to blame: its counts stay, and it waits until then.
+pub(super) fn stood_back(before: Option<&Deferral>, until: Timestamp) -> Deferral {
+    let before = before.cloned().unwrap_or_default();
+    Deferral {
+        next_try: before.next_try.max(until),
+        ..before
     }
 }
 
-/// Puts the record back that a refusal had changed.
-pub(super) async fn undo(seen: &Seen, undo: Undo, now: Timestamp) -> Result<(), SeenError> {
+/// What to put in place of a counted refusal that was the destination's fault after all: the message stands back until then,
+/// with the counts it had before. Who has taken it since has taken it. A copy that was made meanwhile is kept as a parked one:
+/// the server may hide the message by now.
+pub(super) fn taken_back(current: &Record, before: Option<&Record>, until: Timestamp) -> Record {
+    let earlier = match before.map(|record| &record.state) {
+        Some(State::Deferred(deferral)) => Some(deferral),
+        _ => None,
+    };
+    let stood_back = stood_back(earlier, until);
+    let deferral = match &current.state {
+        State::Quarantined { file, .. } => Deferral {
+            parked: Some(file.clone()),
+            ..stood_back
+        },
+        State::Deferred(deferral) => Deferral {
+            parked: deferral.parked.clone(),
+            partial: deferral.partial.clone(),
+            ..stood_back
+        },
+        _ => return current.clone(),
+    };
+    Record {
+        state: State::Deferred(deferral),
+        ..current.clone()
+    }
+}
+
+/// Takes back a refusal that was counted.
+pub(super) async fn undo(seen: &Seen, undo: Undo, until: Timestamp) -> Result<(), SeenError> {
     let records = seen.records(&undo.account).await?;
     let Some(current) = records.get(&undo.key) else {
         return Ok(());
     };
+    let record = taken_back(current, undo.before.as_ref(), until);
     let mut batch = Batch::new(&undo.account);
-    batch
-        .changes
-        .push(match taken_back(Some(current), undo.before.as_ref(), now) {
-            Some(record) => Change::Put(undo.key, record),
-            None => Change::Forget(undo.key),
-        });
+    batch.changes.push(Change::Put(undo.key, record));
     seen.commit(batch, &records).await
 }
 
@@ -197,7 +194,7 @@ pub(super) fn retry_after_seconds(tries: u32) -> u64 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::sink::Fault;
+    use crate::sink::{Accepted, Fault};
 
     fn record(state: State) -> Record {
         Record {
@@ -274,21 +271,47 @@ mod tests {
             file: "f".into(),
             code: "smtp_refused".into(),
         };
-        let back = taken_back(Some(&record(state)), None, NOW).unwrap();
+        let back = taken_back(&record(state), None, NOW);
         let expected = Deferral {
             parked: Some("f".into()),
             next_try: NOW,
             ..Deferral::default()
         };
         assert_eq!(back.state, State::Deferred(expected));
-        let counted = record(State::Deferred(Deferral {
-            tries: 1,
-            ..Deferral::default()
-        }));
-        assert_eq!(
-            taken_back(Some(&counted), None, NOW),
-            None,
-            "it was new, so it is new again"
+    }
+
+    #[test]
+    fn taking_back_gives_the_counts_of_before_and_a_wait() {
+        let counted = |tries, next_try| {
+            record(State::Deferred(Deferral {
+                tries,
+                next_try,
+                ..Deferral::default()
+            }))
+        };
+        let later = NOW.plus(90);
+        let before = counted(3, NOW.plus(10));
+        let taken_by = |who: &str| Accepted {
+            destination: who.into(),
+            recipient: "jane".into(),
+        };
+        let partial = Partial(vec![taken_by("box")]);
+        let mut partly = counted(4, NOW);
+        if let State::Deferred(deferral) = &mut partly.state {
+            deferral.partial = partial.clone();
+        }
+        assert!(
+            matches!(taken_back(&partly, None, later).state, State::Deferred(d) if d.partial == partial),
+            "who has taken it is not forgotten"
         );
+        for (before, expected) in [
+            (None, counted(0, later)),
+            (Some(&before), counted(3, later)),
+        ] {
+            assert_eq!(
+                taken_back(&counted(4, NOW.plus(60)), before, later),
+                expected
+            );
+        }
     }
 }

@@ -58,8 +58,8 @@ pub(super) struct Transferred {
     pub(super) again: bool,
     /// Whether every message retrieved is delivered, quarantined or parked, and recorded.
     pub(super) all_settled: bool,
-    /// Whether a message was offered at all.
-    pub(super) offered: bool,
+    /// What is left of the allowance.
+    pub(super) allowance: Option<u64>,
     /// The entries that were identified by their digest, on a server without unique-ids.
     pub(super) identified: Vec<Entry>,
 }
@@ -73,7 +73,7 @@ pub(super) struct Transfer<'a> {
     pub(super) offers: FuturesUnordered<BoxFuture<'a, Offered>>,
     pub(super) commits: FuturesUnordered<BoxFuture<'a, Committed>>,
     /// What the breaker took back: undone when nothing else is under way, so that it comes last.
-    pub(super) undos: Vec<Undo>,
+    pub(super) undos: Vec<(Undo, Timestamp)>,
     pub(super) slots: Arc<Semaphore>,
     /// Cancelled when nothing more may be offered.
     pub(super) halt: CancellationToken,
@@ -88,7 +88,6 @@ pub(super) struct Transfer<'a> {
     resume: bool,
     /// Whether what was under way has been dropped.
     dropped: bool,
-    pub(super) offered: bool,
     pub(super) allowance: Option<u64>,
     quiet_since: Instant,
 }
@@ -133,7 +132,6 @@ impl<'a> Transfer<'a> {
             stopped: false,
             resume: false,
             dropped: false,
-            offered: false,
             allowance: orders.allowance,
             quiet_since: Instant::now(),
             orders,
@@ -298,7 +296,10 @@ impl<'a> Transfer<'a> {
                 self.refusals_in_a_row = 0;
                 self.arrived(at, draft).await;
             }
-            Happened::RetrieveRefused { at, words } => self.retrieve_refused(at, &words),
+            Happened::RetrieveRefused { at, words } => {
+                self.spare_allowance();
+                self.retrieve_refused(at, &words);
+            }
             Happened::TooLarge { at, octets } => {
                 self.too_large(at, octets);
                 self.hang_up();
@@ -361,9 +362,14 @@ impl<'a> Transfer<'a> {
     }
 
     fn undo(&mut self) {
-        for undo in std::mem::take(&mut self.undos) {
-            self.take_back(undo);
+        for (undo, stand_back) in std::mem::take(&mut self.undos) {
+            self.take_back(undo, stand_back);
         }
+    }
+
+    /// A message that was retrieved is not offered, so it was no probe: the next may be.
+    pub(super) fn spare_allowance(&mut self) {
+        self.allowance = self.allowance.map(|left| left + 1);
     }
 
     fn keep_alive(&mut self) {
@@ -405,7 +411,7 @@ impl<'a> Transfer<'a> {
             stopped: self.stopped,
             again,
             all_settled: self.ledger.is_all_settled(),
-            offered: self.offered,
+            allowance: self.allowance,
             identified: self.ledger.into_identified(),
         }
     }

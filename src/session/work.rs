@@ -1,13 +1,12 @@
 //! Offers and commits: what runs beside the connection, and what their answers mean.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::mail::{Entry, Envelope, Origin, UniqueId};
+use crate::mail::{Entry, Envelope, Origin, Timestamp, UniqueId};
 use crate::seen::{Batch, Change, Deferral, Delivered, Record, RecordKey, Recorded, State};
 use crate::session::collaborators::{Refused, Undo, Verdict};
 use crate::session::settle::{self, Arrival};
@@ -115,8 +114,14 @@ impl<'a> Transfer<'a> {
                     self.withhold(parcel)
                 }
             }
-            Arrival::Recognised(record) => self.recognise(&parcel, record),
-            Arrival::NotDue => self.withhold(parcel),
+            Arrival::Recognised(record) => {
+                self.spare_allowance();
+                self.recognise(&parcel, record);
+            }
+            Arrival::NotDue => {
+                self.spare_allowance();
+                self.withhold(parcel);
+            }
         }
     }
 
@@ -150,7 +155,6 @@ impl<'a> Transfer<'a> {
             answer,
             slot,
         } = offered;
-        self.offered |= answer.is_some();
         match answer {
             None => self.withhold(parcel),
             Some(Ok(receipt)) => self.accepted(parcel, receipt, slot),
@@ -159,7 +163,8 @@ impl<'a> Transfer<'a> {
     }
 
     fn accepted(&mut self, parcel: Parcel, receipt: Receipt, slot: Option<OwnedSemaphorePermit>) {
-        self.orders.with.gate.accepted(self.now());
+        let account = &self.orders.visit.account;
+        self.orders.with.gate.accepted(account, &parcel.key);
         self.allowance = None;
         self.say(&parcel, DeliveryStatus::Delivered, "", receipt.words());
         self.counts.delivered += 1;
@@ -202,39 +207,38 @@ impl<'a> Transfer<'a> {
         };
         let partial_is_news = parcel.partial != undelivered.partial;
         parcel.partial = undelivered.partial;
-        let counts = match refusal.fault {
-            Fault::Recipient => {
-                self.fail(SessionError::Recipient {
-                    refusal: refusal.clone(),
-                });
-                false
-            }
-            _ => self.counts_against_message(&parcel, &destination, &refusal),
-        };
-        if counts {
-            self.count_refusal(parcel, refusal);
-        } else {
-            self.say(
-                &parcel,
-                DeliveryStatus::NotCounted,
-                refusal.code,
-                &refusal.words,
-            );
-            if partial_is_news {
-                self.remember_partial(parcel)
+        if refusal.fault == Fault::Recipient {
+            self.say_not_counted(&parcel, &refusal);
+            self.fail(SessionError::Recipient { refusal });
+            return if partial_is_news {
+                self.stand_back(parcel, self.now())
             } else {
                 self.withhold(parcel)
+            };
+        }
+        match self.ask_breaker(&parcel, &refusal) {
+            Verdict::Count => self.count_refusal(parcel, refusal),
+            Verdict::Opened {
+                stand_back,
+                take_back,
+                ..
+            } => {
+                let undos = take_back.into_iter().map(|undo| (undo, stand_back));
+                self.undos.extend(undos);
+                self.say_not_counted(&parcel, &refusal);
+                let delivery = destination.to_string();
+                self.fail(SessionError::Destination { delivery, refusal });
+                self.stand_back(parcel, stand_back);
             }
         }
     }
 
-    /// Asks the breaker; when it opens, what was counted is taken back and the session ends.
-    fn counts_against_message(
-        &mut self,
-        parcel: &Parcel,
-        destination: &Arc<str>,
-        refusal: &Refusal,
-    ) -> bool {
+    fn say_not_counted(&self, parcel: &Parcel, refusal: &Refusal) {
+        let (code, words) = (refusal.code, refusal.words.as_str());
+        self.say(parcel, DeliveryStatus::NotCounted, code, words);
+    }
+
+    fn ask_breaker(&self, parcel: &Parcel, refusal: &Refusal) -> Verdict {
         let before = self.orders.records.get(&parcel.key).cloned();
         let undo = Undo {
             account: self.orders.visit.account.clone(),
@@ -247,18 +251,7 @@ impl<'a> Transfer<'a> {
             refusal: refusal.clone(),
             undo,
         };
-        match self.orders.with.gate.refused(refused, self.now()) {
-            Verdict::Count => true,
-            Verdict::Opened { take_back, .. } => {
-                self.undos.extend(take_back);
-                let delivery = destination.to_string();
-                self.fail(SessionError::Destination {
-                    delivery,
-                    refusal: refusal.clone(),
-                });
-                false
-            }
-        }
+        self.orders.with.gate.refused(refused, self.now())
     }
 
     fn count_refusal(&mut self, parcel: Parcel, refusal: Refusal) {
@@ -307,22 +300,16 @@ impl<'a> Transfer<'a> {
         self.commit(batch, Committed::Settled { at });
     }
 
-    /// Some took it: that must not be forgotten, although nothing counts against the message.
-    fn remember_partial(&mut self, parcel: Parcel) {
-        let before = settle::deferral_of(self.orders.records, &parcel.key)
-            .cloned()
-            .unwrap_or_default();
+    /// Nothing counts against the message, but it waits until then; and if some took it, that must not be forgotten.
+    fn stand_back(&mut self, parcel: Parcel, until: Timestamp) {
+        let before = settle::deferral_of(self.orders.records, &parcel.key);
         let deferral = Deferral {
             partial: parcel.partial.clone(),
-            next_try: self.now(),
-            ..before
+            ..settle::stood_back(before, until)
         };
         if self.orders.hides {
-            let refusal = Refusal::new(
-                Fault::MessageTransient,
-                "partial",
-                "some destinations took it",
-            );
+            let words = "it waits until its destination takes mail again";
+            let refusal = Refusal::new(Fault::MessageTransient, "withheld", words);
             self.park(parcel, deferral, refusal);
         } else {
             self.record_deferral(parcel, deferral);
@@ -461,10 +448,10 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    pub(super) fn take_back(&mut self, undo: Undo) {
-        let (seen, now) = (&self.orders.with.seen, self.now());
+    pub(super) fn take_back(&mut self, undo: Undo, stand_back: Timestamp) {
+        let seen = &self.orders.with.seen;
         self.commits.push(Box::pin(async move {
-            match settle::undo(seen, undo, now).await {
+            match settle::undo(seen, undo, stand_back).await {
                 Ok(()) => Committed::Noted,
                 Err(error) => Committed::Failed(error.into()),
             }

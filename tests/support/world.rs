@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
+use mailferry::agent::Breaker;
 use mailferry::mail::{
     AccountName, Clock, Envelope, FirstRun, PollLimits, Recipient, Retention, Secret, Timestamp,
     TlsMode,
@@ -12,8 +13,7 @@ use mailferry::seen::{
     AccountState, Batch, MemoryStore, Record, RecordKey, Seen, SeenError, SeenStore,
 };
 use mailferry::session::{
-    self, Admission, Collaborators, Gate, Login, LoginMethod, Quarantine, Refused, Stop, Summary,
-    Verdict, Visit,
+    self, Collaborators, Gate, Login, LoginMethod, Quarantine, Stop, Summary, Visit,
 };
 use mailferry::sink::{Delivery, Fault, Outcome, Refusal, Sink};
 use mailferry::spool::{Message, Spool};
@@ -97,6 +97,8 @@ impl World {
             unrecorded_max: 4,
             forget_after_seconds: 30 * 86_400,
         };
+        let events: Arc<Mutex<Vec<String>>> = Arc::default();
+        let reporter = Reporter::new(Arc::new(Collected(events.clone())));
         Self {
             server: Server::new(mails, crash.clone()),
             store: Arc::new(MemoryStore::new()),
@@ -104,8 +106,8 @@ impl World {
             kept: Kept::default(),
             visit,
             now: Arc::new(Mutex::new(Timestamp(1_800_000_000))),
-            events: Arc::default(),
-            gate: Arc::new(Open),
+            events,
+            gate: Arc::new(Breaker::new("box", reporter)),
             stop: Stop::default(),
             spool: tempfile::tempdir().unwrap(),
             crash,
@@ -331,29 +333,6 @@ impl Quarantine for CountedKept {
             Ok(())
         })
     }
-}
-
-/// A breaker that never opens but for the destination's own fault.
-struct Open;
-
-impl Gate for Open {
-    fn admits(&self, _now: Timestamp) -> Admission {
-        Admission::Open
-    }
-
-    fn accepted(&self, _now: Timestamp) {}
-
-    fn refused(&self, refused: Refused, now: Timestamp) -> Verdict {
-        match refused.fault {
-            Fault::Destination => Verdict::Opened {
-                until: now.plus(30),
-                take_back: Vec::new(),
-            },
-            _ => Verdict::Count,
-        }
-    }
-
-    fn unused(&self) {}
 }
 
 struct TurnedClock(Arc<Mutex<Timestamp>>);
