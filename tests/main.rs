@@ -10,6 +10,7 @@ mod maildir;
 mod mda;
 mod mda_hygiene;
 mod operator;
+mod packaging;
 mod quarantine;
 mod real_mda;
 mod real_pop3;

@@ -1,0 +1,53 @@
+//! What `contrib/` ships to run the agent is accepted by the programs that read it.
+
+use std::path::Path;
+use std::process::Command;
+
+/// The unit as installed, but for the path of the program, which is the one that was built.
+fn unit(directory: &Path) -> std::path::PathBuf {
+    let source = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/contrib/systemd/mailferry.service"
+    );
+    let text = std::fs::read_to_string(source).unwrap();
+    let installed = text.replace("/usr/local/bin/mailferry", env!("CARGO_BIN_EXE_mailferry"));
+    assert_ne!(text, installed, "the unit starts another program");
+    let path = directory.join("mailferry.service");
+    std::fs::write(&path, installed).unwrap();
+    path
+}
+
+fn analyze(words: &[&str], unit: &Path) -> String {
+    let output = Command::new("systemd-analyze")
+        .args(words)
+        .arg(unit)
+        .env("SYSTEMD_LOG_LEVEL", "warning")
+        .output()
+        .unwrap_or_else(|error| {
+            panic!("systemd-analyze is missing ({error}): run contrib/setup test")
+        });
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8(said).unwrap();
+    assert!(output.status.success(), "systemd-analyze {words:?}: {said}");
+    said
+}
+
+#[test]
+fn systemd_takes_every_line_of_the_unit() {
+    let directory = tempfile::tempdir().unwrap();
+    let said = analyze(&["verify", "--man=no"], &unit(directory.path()));
+    let about_it: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains("mailferry.service"))
+        .collect();
+    assert!(about_it.is_empty(), "{about_it:#?}");
+}
+
+#[test]
+fn the_unit_leaves_little_to_whoever_takes_the_service_over() {
+    let directory = tempfile::tempdir().unwrap();
+    // 20 tenths of 100: systemd's own word for it is "OK", and the network cannot be left out.
+    let words = ["security", "--offline=true", "--no-pager", "--threshold=20"];
+    let said = analyze(&words, &unit(directory.path()));
+    assert!(said.contains("Overall exposure level"), "{said}");
+}
