@@ -8,5 +8,6 @@ pub mod mail;
 pub mod mda;
 pub mod model;
 pub mod place;
+pub mod relay;
 pub mod varied;
 pub mod world;

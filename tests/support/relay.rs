@@ -1,0 +1,378 @@
+//! A relay that does as it is told: it takes mail as RFC 5321 says, or refuses, talks gibberish, hangs up or falls silent at a step.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// Where a relay speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    Greeting,
+    Ehlo,
+    StartTls,
+    Auth,
+    Mail,
+    Rcpt,
+    Data,
+    Dot,
+}
+
+/// What it does there instead of agreeing.
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// Sends these octets.
+    Says(Vec<u8>),
+    /// Sends these octets and hangs up.
+    SaysAndCloses(Vec<u8>),
+    /// Hangs up.
+    Closes,
+    /// Sends nothing more; the connection stays.
+    Stalls,
+    /// Agrees, and hangs up after it.
+    AgreesAndCloses,
+}
+
+/// What the relay is like.
+#[derive(Clone, Default)]
+pub struct Manner {
+    /// Lines of EHLO after the first.
+    pub extensions: Vec<String>,
+    /// What it does at these steps, each time.
+    pub acts: BTreeMap<Step, Act>,
+    /// Recipients it does not know.
+    pub unknown: Vec<String>,
+}
+
+impl Manner {
+    pub fn with(extensions: &[&str]) -> Self {
+        Self {
+            extensions: extensions.iter().map(|&line| line.to_owned()).collect(),
+            ..Self::default()
+        }
+    }
+
+    pub fn that(mut self, step: Step, act: Act) -> Self {
+        self.acts.insert(step, act);
+        self
+    }
+
+    pub fn says(self, step: Step, line: &str) -> Self {
+        self.that(step, Act::Says(format!("{line}\r\n").into_bytes()))
+    }
+}
+
+/// A message as it was taken, with the octets between DATA and the dot, still stuffed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The connection's number, from 1.
+    pub connection: usize,
+    pub mail: String,
+    pub rcpts: Vec<String>,
+    pub wire: Vec<u8>,
+}
+
+impl Taken {
+    /// The message without its stuffing.
+    pub fn message(&self) -> Vec<u8> {
+        let mut message = Vec::new();
+        for line in self.wire.split_inclusive(|octet| *octet == b'\n') {
+            message.extend_from_slice(line.strip_prefix(b".").unwrap_or(line));
+        }
+        message
+    }
+}
+
+/// A relay on loopback. Its tasks end with the test's runtime.
+pub struct Relay {
+    pub port: u16,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    manner: Mutex<Manner>,
+    taken: Mutex<Vec<Taken>>,
+    /// Command lines of all connections.
+    said: Mutex<Vec<String>>,
+    connections: Mutex<usize>,
+    /// How many steps were reached; tests wait for one.
+    reached: watch::Sender<Vec<Step>>,
+    /// Lets the stalled go on.
+    released: watch::Sender<bool>,
+    hung_up: watch::Sender<usize>,
+}
+
+impl Relay {
+    pub async fn start(manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            manner: Mutex::new(manner),
+            taken: Mutex::default(),
+            said: Mutex::default(),
+            connections: Mutex::default(),
+            reached: watch::Sender::new(Vec::new()),
+            released: watch::Sender::new(false),
+            hung_up: watch::Sender::new(0),
+        });
+        let server = shared.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let server = server.clone();
+                tokio::spawn(async move {
+                    // A client that hangs up ends its own connection only.
+                    let _ = serve(&server, stream).await;
+                    server.hung_up.send_modify(|count| *count += 1);
+                });
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// From the next step on it is like this.
+    pub fn becomes(&self, manner: Manner) {
+        *self.shared.manner.lock().unwrap() = manner;
+    }
+
+    pub fn taken(&self) -> Vec<Taken> {
+        self.shared.taken.lock().unwrap().clone()
+    }
+
+    /// Every line it was told, without those of messages.
+    pub fn said(&self) -> Vec<String> {
+        self.shared.said.lock().unwrap().clone()
+    }
+
+    pub fn connections(&self) -> usize {
+        *self.shared.connections.lock().unwrap()
+    }
+
+    /// Waits until a step was reached this often.
+    pub async fn reaches(&self, step: Step, times: usize) {
+        let count = |steps: &Vec<Step>| steps.iter().filter(|one| **one == step).count();
+        let mut reached = self.shared.reached.subscribe();
+        reached
+            .wait_for(|steps| count(steps) >= times)
+            .await
+            .unwrap();
+    }
+
+    /// Waits until this many connections are over.
+    pub async fn hung_up(&self, times: usize) {
+        let mut over = self.shared.hung_up.subscribe();
+        over.wait_for(|count| *count >= times).await.unwrap();
+    }
+
+    /// The stalled connections agree now.
+    pub fn release(&self) {
+        self.shared.released.send_replace(true);
+    }
+}
+
+/// One connection's way through a step: on, or over.
+enum Way {
+    Agrees,
+    AgreesThenCloses,
+    HasSpoken,
+    Over,
+}
+
+struct Peer<'a> {
+    server: &'a Shared,
+    stream: BufReader<TcpStream>,
+    number: usize,
+}
+
+async fn serve(server: &Shared, stream: TcpStream) -> std::io::Result<()> {
+    let number = {
+        let mut connections = server.connections.lock().unwrap();
+        *connections += 1;
+        *connections
+    };
+    let mut peer = Peer {
+        server,
+        stream: BufReader::new(stream),
+        number,
+    };
+    if !peer.answer(Step::Greeting, "220 relay.test ready").await? {
+        return Ok(());
+    }
+    let (mut mail, mut rcpts) = (String::new(), Vec::new());
+    while let Some(line) = peer.line().await? {
+        let verb = line.split([' ', ':']).next().unwrap().to_ascii_uppercase();
+        let goes_on = match verb.as_str() {
+            "EHLO" => {
+                let extensions = server.manner.lock().unwrap().extensions.clone();
+                let lines =
+                    std::iter::once("relay.test").chain(extensions.iter().map(String::as_str));
+                let words: Vec<&str> = lines.collect();
+                peer.answer(Step::Ehlo, &multi_line("250", &words)).await?
+            }
+            "STARTTLS" => peer.answer(Step::StartTls, "220 go on").await?,
+            "AUTH" => peer.authenticate(&line).await?,
+            "MAIL" => {
+                (mail, rcpts) = (line.clone(), Vec::new());
+                peer.answer(Step::Mail, "250 sender ok").await?
+            }
+            "RCPT" => {
+                let unknown = server.manner.lock().unwrap().unknown.clone();
+                if unknown.iter().any(|name| line.contains(name.as_str())) {
+                    peer.say("550 5.1.1 no such user").await?;
+                    true
+                } else {
+                    rcpts.push(line.clone());
+                    peer.answer(Step::Rcpt, "250 recipient ok").await?
+                }
+            }
+            "DATA" if rcpts.is_empty() => {
+                peer.say("503 5.5.1 no valid recipients").await?;
+                true
+            }
+            "DATA" => match peer.way(Step::Data, "354 go on").await? {
+                Way::Agrees => {
+                    let Some(wire) = peer.message().await? else {
+                        return Ok(());
+                    };
+                    peer.take(&mail, &rcpts, wire).await?
+                }
+                Way::HasSpoken => true,
+                Way::AgreesThenCloses | Way::Over => false,
+            },
+            "QUIT" => {
+                peer.say("221 bye").await?;
+                false
+            }
+            _ => {
+                peer.say("500 what?").await?;
+                true
+            }
+        };
+        if !goes_on {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+impl Peer<'_> {
+    async fn line(&mut self) -> std::io::Result<Option<String>> {
+        let mut line = Vec::new();
+        self.stream.read_until(b'\n', &mut line).await?;
+        if line.is_empty() {
+            return Ok(None);
+        }
+        let line = String::from_utf8(line).unwrap();
+        let line = line
+            .strip_suffix("\r\n")
+            .expect("a command line ends with CRLF");
+        self.server.said.lock().unwrap().push(line.to_owned());
+        Ok(Some(line.to_owned()))
+    }
+
+    async fn say(&mut self, line: &str) -> std::io::Result<()> {
+        self.stream
+            .write_all(format!("{line}\r\n").as_bytes())
+            .await
+    }
+
+    /// Agrees with this line unless told otherwise; whether the connection goes on.
+    async fn answer(&mut self, step: Step, agreement: &str) -> std::io::Result<bool> {
+        let way = self.way(step, agreement).await?;
+        Ok(matches!(way, Way::Agrees | Way::HasSpoken))
+    }
+
+    async fn way(&mut self, step: Step, agreement: &str) -> std::io::Result<Way> {
+        self.server.reached.send_modify(|steps| steps.push(step));
+        let act = self.server.manner.lock().unwrap().acts.get(&step).cloned();
+        match act {
+            None => {
+                self.say(agreement).await?;
+                Ok(Way::Agrees)
+            }
+            Some(Act::AgreesAndCloses) => {
+                self.say(agreement).await?;
+                Ok(Way::AgreesThenCloses)
+            }
+            Some(Act::Says(octets)) => {
+                self.stream.write_all(&octets).await?;
+                Ok(Way::HasSpoken)
+            }
+            Some(Act::SaysAndCloses(octets)) => {
+                self.stream.write_all(&octets).await?;
+                Ok(Way::Over)
+            }
+            Some(Act::Closes) => Ok(Way::Over),
+            Some(Act::Stalls) => {
+                let mut released = self.server.released.subscribe();
+                released.wait_for(|is| *is).await.unwrap();
+                self.say(agreement).await?;
+                Ok(Way::Agrees)
+            }
+        }
+    }
+
+    /// Reads to the dot; `None` when the client is gone before it.
+    async fn message(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        let mut wire = Vec::new();
+        loop {
+            if wire == b".\r\n" || wire.ends_with(b"\r\n.\r\n") {
+                wire.truncate(wire.len() - 3);
+                return Ok(Some(wire));
+            }
+            if self.stream.read_until(b'\n', &mut wire).await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+
+    async fn take(&mut self, mail: &str, rcpts: &[String], wire: Vec<u8>) -> std::io::Result<bool> {
+        let way = self.way(Step::Dot, "250 2.0.0 taken").await?;
+        if matches!(way, Way::Agrees | Way::AgreesThenCloses) {
+            self.server.taken.lock().unwrap().push(Taken {
+                connection: self.number,
+                mail: mail.to_owned(),
+                rcpts: rcpts.to_owned(),
+                wire,
+            });
+        }
+        Ok(matches!(way, Way::Agrees | Way::HasSpoken))
+    }
+
+    /// Takes user `jane` with password `canary`, by PLAIN or LOGIN.
+    async fn authenticate(&mut self, line: &str) -> std::io::Result<bool> {
+        let known = match line {
+            "AUTH LOGIN" => {
+                self.say(&format!("334 {}", STANDARD.encode("Username:")))
+                    .await?;
+                let user = self.line().await?.unwrap_or_default();
+                self.say(&format!("334 {}", STANDARD.encode("Password:")))
+                    .await?;
+                let password = self.line().await?.unwrap_or_default();
+                (user, password) == (STANDARD.encode("jane"), STANDARD.encode("canary"))
+            }
+            _ => line == format!("AUTH PLAIN {}", STANDARD.encode("\0jane\0canary")),
+        };
+        let answer = if known {
+            "235 2.7.0 welcome"
+        } else {
+            "535 5.7.8 no"
+        };
+        self.answer(Step::Auth, answer).await
+    }
+}
+
+fn multi_line(code: &str, words: &[&str]) -> String {
+    let lines: Vec<String> = words
+        .iter()
+        .enumerate()
+        .map(|(at, word)| {
+            let mark = if at + 1 == words.len() { ' ' } else { '-' };
+            format!("{code}{mark}{word}")
+        })
+        .collect();
+    lines.join("\r\n")
+}
