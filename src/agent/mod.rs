@@ -14,9 +14,10 @@ pub mod wiring;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::agent::schedule::{Moment, Schedule};
 use crate::mail::{AccountName, Clock, Timestamp};
@@ -210,6 +211,13 @@ impl Agent {
                 () = until(deadline), if deadline.is_some() => self.stop_now(),
             }
         }
+        if !self.stop.now.is_cancelled() {
+            let deliveries = self
+                .assignments
+                .values()
+                .map(|one| one.with.delivery.close());
+            let _ = timeout(GOODBYE_MAX, join_all(deliveries)).await;
+        }
         self.finished
     }
 
@@ -376,6 +384,9 @@ const AT_ONCE_ACCOUNTS_MAX: usize = 32;
 
 /// How long `poll` waits for a server that wants a pause between logins.
 const LOGIN_DELAY_WAITED_FOR_SECONDS_MAX: u64 = 60;
+
+/// How long relays may take to answer QUIT at the end.
+const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
 /// How much of its interval a poll may come sooner or later.
 const JITTER: f64 = 0.1;

@@ -66,6 +66,10 @@ pub const MDA_GRACE_SECONDS: u64 = 2;
 /// A reply line of a relay. RFC 5321 section 4.5.3.1.5 says 512; above 8 KiB it is an attack.
 pub const SMTP_REPLY_LINE_OCTETS_MAX: usize = 8 * 1024;
 
+/// A whole reply of a relay. lettre parses a reply from its start at each of its lines, so a long one costs its square in time;
+/// the longest honest one, to EHLO, has a few hundred octets.
+pub const SMTP_REPLY_OCTETS_MAX: usize = 16 * 1024;
+
 /// Listed messages above which an account without any record is held until the operator says what to do.
 pub const FIRST_RUN_MESSAGES_MAX: usize = 500;
 

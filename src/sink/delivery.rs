@@ -85,6 +85,11 @@ impl Delivery {
         Ok(())
     }
 
+    /// Lets every destination say goodbye; see [`Sink::close`].
+    pub async fn close(&self) {
+        join_all(self.destinations.iter().map(|(_, sink)| sink.close())).await;
+    }
+
     /// Offers a message to every destination that has not taken it yet, for every recipient that is left.
     ///
     /// # Errors

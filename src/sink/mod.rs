@@ -39,4 +39,9 @@ pub trait Sink: Send + Sync {
     fn ready(&self) -> BoxFuture<'_, Result<(), Refusal>> {
         Box::pin(async { Ok(()) })
     }
+
+    /// The agent is done: connections that wait for the next message say goodbye. Nothing depends on it but the peer's log.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 }

@@ -13,7 +13,7 @@ use crate::mail::{TlsMode, limits};
 use crate::net::{IoStream, NetError, dial};
 use crate::sink::smtp::SmtpSettings;
 use crate::sink::smtp::reply::{Reply, Step};
-use crate::sink::smtp::tap::Tap;
+use crate::sink::smtp::tap::{Mood, Tap};
 use crate::sink::{Fault, Refusal};
 
 /// A connection to a relay, ready for a transaction.
@@ -23,6 +23,8 @@ pub(super) struct Relay {
     /// Writes bodies and pipelined commands, past lettre.
     pub(super) tap: Tap,
     pub(super) extensions: Extensions,
+    /// Replies that were asked for and heard. When more have come in, the relay is out of step, and no reply can be trusted.
+    pub(super) heard: u64,
 }
 
 /// What the relay announces.
@@ -66,11 +68,30 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
         Ok(response) => Extensions::of(response.message()),
         Err(_) => return Err(Reply::of(said).refusal(Step::Opening)),
     };
-    Ok(Relay {
+    let relay = Relay {
         connection,
+        heard: tap.sent() + 1,
         tap,
         extensions,
-    })
+    };
+    if relay.is_in_step() {
+        Ok(relay)
+    } else {
+        let words = "the relay answers what it was not asked";
+        Err(Refusal::new(Fault::Destination, "smtp_gibberish", words))
+    }
+}
+
+impl Relay {
+    /// Whether the relay waits for us, with everything heard that it has said.
+    pub(super) fn is_in_step(&self) -> bool {
+        self.tap.mood() == Mood::Quiet && self.tap.replies() == self.heard
+    }
+
+    /// Says QUIT and waits a moment for the answer: a relay logs who hangs up without a word.
+    pub(super) async fn quit(mut self) {
+        let _ = timeout(QUIT_MAX, self.connection.quit()).await;
+    }
 }
 
 impl Extensions {
@@ -243,6 +264,9 @@ fn silent(after: Duration) -> Refusal {
 fn unreachable(error: &NetError) -> Refusal {
     Refusal::new(Fault::Destination, error.code(), error.to_string())
 }
+
+/// How long QUIT's answer is waited for.
+const QUIT_MAX: Duration = Duration::from_secs(2);
 
 /// Lines of one reply before STARTTLS; real ones have about twenty.
 const REPLY_LINES_MAX: u32 = 200;

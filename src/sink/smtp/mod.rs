@@ -5,24 +5,24 @@
 //! is the only room that names lettre.
 
 mod connect;
+mod idle;
 mod reply;
 mod stuffing;
 mod tap;
 mod transaction;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 
 use crate::mail::{Envelope, Secret, TlsMode};
 use crate::net::Connector;
-use crate::sink::{Fault, Outcome, Refusal, Sink};
+use crate::sink::{Outcome, Sink};
 use crate::spool::Message;
 
-use connect::Relay;
+use idle::Idle;
 use transaction::{Ended, Transaction};
 
 /// How a relay is reached.
@@ -57,8 +57,7 @@ pub struct Smtp {
     settings: Arc<SmtpSettings>,
     /// Fair: who asked first is served first.
     turns: Semaphore,
-    /// Connections that ended their last transaction cleanly.
-    idle: Mutex<Vec<(Relay, Instant)>>,
+    idle: Idle,
 }
 
 impl Smtp {
@@ -68,20 +67,8 @@ impl Smtp {
         Self {
             settings: Arc::new(settings),
             turns,
-            idle: Mutex::new(Vec::new()),
+            idle: Idle::default(),
         }
-    }
-
-    /// A connection that is still fresh, if there is one. Older ones are dropped: relays hang up on idlers without a word.
-    fn take_idle(&self) -> Option<Relay> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|(_, since)| since.elapsed() < IDLE_MAX);
-        idle.pop().map(|(relay, _)| relay)
-    }
-
-    fn put_back(&self, relay: Relay) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push((relay, Instant::now()));
     }
 
     async fn transact(&self, envelope: &Envelope, message: &Message) -> Vec<Outcome> {
@@ -90,10 +77,10 @@ impl Smtp {
             envelope,
             message,
         };
-        if let Some(relay) = self.take_idle() {
+        if let Some(relay) = self.idle.take() {
             match transaction.run(relay).await {
                 // The relay had hung up before it heard of this message: that is no answer to it.
-                Ended::BeforeMail => {}
+                Ended::BeforeMail(_) => {}
                 ended => return self.conclude(ended),
             }
         }
@@ -106,18 +93,10 @@ impl Smtp {
     fn conclude(&self, ended: Ended) -> Vec<Outcome> {
         match ended {
             Ended::Cleanly(relay, outcomes) => {
-                self.put_back(relay);
+                self.idle.put(relay);
                 outcomes
             }
-            Ended::Badly(outcomes) => outcomes,
-            Ended::BeforeMail => {
-                let words = "the relay closed the connection right after its greeting";
-                vec![Outcome::Refused(Refusal::new(
-                    Fault::Destination,
-                    "smtp_lost",
-                    words,
-                ))]
-            }
+            Ended::Badly(outcomes) | Ended::BeforeMail(outcomes) => outcomes,
         }
     }
 }
@@ -136,7 +115,8 @@ impl Sink for Smtp {
             self.transact(envelope, message).await
         })
     }
-}
 
-/// Postfix hangs up after 300 idle seconds, others sooner; a connection is cheap.
-const IDLE_MAX: Duration = Duration::from_secs(20);
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.idle.close())
+    }
+}

@@ -1,13 +1,13 @@
 //! The stream under lettre: ours, shared, and with replies made harmless before lettre reads them.
 //!
-//! lettre reads replies as UTF-8 lines without an end to their length. So here octets above 0x7F become `?`, and a line without
+//! lettre reads replies as UTF-8 lines without an end to their length. So here octets above 0x7F become `?`, and a reply without
 //! an end is an error. Bodies and pipelined commands are written past lettre, through a second handle on the same stream.
 
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -25,6 +25,24 @@ struct Inner {
     /// What is read before anything of the stream: the greeting, where it was read before TLS.
     lead: Vec<u8>,
     line_octets: usize,
+    reply_octets: usize,
+    /// Whether the line so far is the last one of its reply: its fourth octet is no hyphen.
+    line_is_last: bool,
+    /// Whole replies that came in, whether anyone has asked for them or not.
+    replies: u64,
+    /// How often something was sent. While commands go one by one, that is how many there were.
+    sent: u64,
+}
+
+/// What a relay does that nobody has asked anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mood {
+    /// It waits.
+    Quiet,
+    /// It has said something.
+    Talks,
+    /// It has hung up.
+    Gone,
 }
 
 impl Tap {
@@ -34,7 +52,46 @@ impl Tap {
             stream,
             lead: lead.to_vec(),
             line_octets: 0,
+            reply_octets: 0,
+            line_is_last: true,
+            replies: u64::from(!lead.is_empty()),
+            sent: 0,
         })))
+    }
+
+    /// Whole replies that came in so far.
+    pub(super) fn replies(&self) -> u64 {
+        self.with(|inner| inner.replies)
+    }
+
+    /// How often something was sent so far.
+    pub(super) fn sent(&self) -> u64 {
+        self.with(|inner| inner.sent)
+    }
+
+    /// Looks whether anything has come in, without waiting. What has is kept for the next read.
+    pub(super) fn mood(&self) -> Mood {
+        self.with(|inner| {
+            if !inner.lead.is_empty() {
+                return Mood::Talks;
+            }
+            let mut octets = [0; 512];
+            let mut buffer = ReadBuf::new(&mut octets);
+            let mut context = Context::from_waker(Waker::noop());
+            match Pin::new(&mut inner.stream).poll_read(&mut context, &mut buffer) {
+                Poll::Pending => Mood::Quiet,
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    match inner.clean(buffer.filled_mut()) {
+                        Ok(()) => {
+                            inner.lead = buffer.filled().to_vec();
+                            Mood::Talks
+                        }
+                        Err(_) => Mood::Gone,
+                    }
+                }
+                Poll::Ready(_) => Mood::Gone,
+            }
+        })
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
@@ -46,21 +103,33 @@ impl Inner {
     /// Makes what was read harmless.
     fn clean(&mut self, octets: &mut [u8]) -> io::Result<()> {
         for octet in octets {
-            self.line_octets = if *octet == b'\n' {
-                0
-            } else {
-                self.line_octets + 1
-            };
-            if self.line_octets > limits::SMTP_REPLY_LINE_OCTETS_MAX {
-                return Err(io::Error::other(
-                    "the relay sends a reply line without an end",
-                ));
+            self.reply_octets += 1;
+            if *octet == b'\n' {
+                self.line_ends();
+                continue;
+            }
+            self.line_octets += 1;
+            if self.line_octets == 4 {
+                self.line_is_last = *octet != b'-';
+            }
+            if self.line_octets > limits::SMTP_REPLY_LINE_OCTETS_MAX
+                || self.reply_octets > limits::SMTP_REPLY_OCTETS_MAX
+            {
+                return Err(io::Error::other("the relay sends a reply without an end"));
             }
             if !octet.is_ascii() || *octet == 0 {
                 *octet = b'?';
             }
         }
         Ok(())
+    }
+
+    fn line_ends(&mut self) {
+        if self.line_is_last {
+            self.replies += 1;
+            self.reply_octets = 0;
+        }
+        (self.line_octets, self.line_is_last) = (0, true);
     }
 }
 
@@ -99,7 +168,11 @@ impl AsyncWrite for Tap {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.with(|inner| Pin::new(&mut inner.stream).poll_flush(context))
+        self.with(|inner| {
+            let flushed = Pin::new(&mut inner.stream).poll_flush(context);
+            inner.sent += u64::from(flushed.is_ready());
+            flushed
+        })
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

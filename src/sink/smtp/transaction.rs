@@ -29,8 +29,8 @@ pub(super) enum Ended {
     Cleanly(Relay, Vec<Outcome>),
     /// Otherwise: the connection is gone.
     Badly(Vec<Outcome>),
-    /// The relay had hung up, or said 421, before it heard of this message.
-    BeforeMail,
+    /// The relay had hung up, or said 421, before it heard of this message. For a relay that was just reached, this is why.
+    BeforeMail(Vec<Outcome>),
 }
 
 impl Transaction<'_> {
@@ -39,10 +39,7 @@ impl Transaction<'_> {
             Ok(lines) => lines,
             // Nothing was said, so the connection is as good as before.
             Err(refusal) => {
-                return Ended::Cleanly(
-                    relay,
-                    vec![Outcome::Refused(refusal); self.envelope.recipients.len()],
-                );
+                return Ended::Cleanly(relay, self.all(&refusal));
             }
         };
         let mail = if relay.extensions.pipelining {
@@ -55,7 +52,7 @@ impl Transaction<'_> {
             self.say(&mut relay, &lines.mail).await
         };
         if mail.is_goodbye() {
-            return Ended::BeforeMail;
+            return Ended::BeforeMail(self.all(&mail.refusal(Step::Opening)));
         }
         if !mail.is_yes() {
             return self.badly(&mail.refusal(Step::Mail));
@@ -74,7 +71,9 @@ impl Transaction<'_> {
             }
         }
         let wanted = outcomes.iter().any(Option::is_none);
-        if !wanted && !relay.extensions.pipelining {
+        if !wanted {
+            // Nobody is left. After a pipelined DATA the relay may be waiting for a message: no octet of it leaves us, and an
+            // empty one would be worse than hanging up (RFC 2920 section 3.1).
             return Ended::Badly(
                 outcomes
                     .into_iter()
@@ -88,25 +87,22 @@ impl Transaction<'_> {
         } else {
             self.say(&mut relay, "DATA\r\n").await
         };
-        if !wanted {
-            // Nobody is left: a 354 is answered by hanging up, and no octet of the message leaves us (RFC 2920 section 3.1).
-            return Ended::Badly(
-                outcomes
-                    .into_iter()
-                    .flatten()
-                    .map(Outcome::Refused)
-                    .collect(),
-            );
-        }
         if !data.asks_for_message() {
-            return self.fill(None, outcomes, &data.refusal(Step::Data));
+            return fill(outcomes, &data.refusal(Step::Data));
         }
         self.send_message(relay, outcomes).await
     }
 
     async fn send_message(&self, mut relay: Relay, outcomes: Vec<Option<Refusal>>) -> Ended {
         if let Err(refusal) = self.write_message(&mut relay).await {
-            return self.fill(None, outcomes, &refusal);
+            let said = self.said_early(&mut relay).await;
+            return fill(outcomes, &said.unwrap_or(refusal));
+        }
+        // An answer that is there before the dot is no answer to the dot.
+        if !relay.is_in_step()
+            && let Some(refusal) = self.said_early(&mut relay).await
+        {
+            return fill(outcomes, &refusal);
         }
         let dot = match timeout(self.settings.timeout, write(&mut relay, b".\r\n")).await {
             // From here on the relay may have the message.
@@ -116,7 +112,7 @@ impl Transaction<'_> {
         };
         match dot {
             Reply::Said(code @ 200..=299, words) => {
-                let clean = outcomes.iter().all(Option::is_none);
+                let clean = outcomes.iter().all(Option::is_none) && relay.is_in_step();
                 let accepted = |refused: Option<Refusal>| {
                     refused.map_or_else(
                         || Outcome::Accepted(format!("{code} {words}")),
@@ -130,37 +126,30 @@ impl Transaction<'_> {
                     Ended::Badly(outcomes)
                 }
             }
-            no => self.fill(None, outcomes, &no.refusal(Step::Dot)),
+            no => fill(outcomes, &no.refusal(Step::Dot)),
         }
     }
 
-    /// Everybody who was not refused before gets this refusal.
-    fn fill(
-        &self,
-        relay: Option<Relay>,
-        outcomes: Vec<Option<Refusal>>,
-        refusal: &Refusal,
-    ) -> Ended {
-        drop(relay);
-        Ended::Badly(
-            outcomes
-                .into_iter()
-                .map(|one| Outcome::Refused(one.unwrap_or_else(|| refusal.clone())))
-                .collect(),
-        )
+    /// What the relay says while the message is still on its way: that it does not want it, mostly.
+    async fn said_early(&self, relay: &mut Relay) -> Option<Refusal> {
+        if relay.is_in_step() {
+            return None;
+        }
+        Some(self.hear(relay).await.refusal(Step::Data))
     }
 
     fn badly(&self, refusal: &Refusal) -> Ended {
-        Ended::Badly(vec![
-            Outcome::Refused(refusal.clone());
-            self.envelope.recipients.len()
-        ])
+        Ended::Badly(self.all(refusal))
+    }
+
+    fn all(&self, refusal: &Refusal) -> Vec<Outcome> {
+        vec![Outcome::Refused(refusal.clone()); self.envelope.recipients.len()]
     }
 
     /// Writes the message without its dot, stuffed, with CRLF line ends. A large one is read on a thread that may block.
     async fn write_message(&self, relay: &mut Relay) -> Result<(), Refusal> {
         let layout = Layout {
-            line_ends: LineEnds::Crlf,
+            line_ends: LineEnds::Network,
             return_path: false,
             from_line: None,
         };
@@ -227,6 +216,7 @@ impl Transaction<'_> {
     }
 
     async fn hear(&self, relay: &mut Relay) -> Reply {
+        relay.heard += 1;
         match timeout(self.settings.timeout, relay.connection.read_response()).await {
             Ok(answer) => Reply::of(answer),
             Err(_) => self.silence(),
@@ -264,7 +254,9 @@ impl Transaction<'_> {
         };
         let mut mail = format!("MAIL FROM:<{sender}>");
         if extensions.size.is_some() {
-            let octets = self.message.octets() + self.message.received().len() as u64;
+            // A hint (RFC 1870 section 6.1): bare line ends make the message a little longer on its way.
+            let trace = self.message.received();
+            let octets = self.message.octets() + (trace.len() + trace.matches('\n').count()) as u64;
             let _ = write!(mail, " SIZE={octets}");
         }
         if extensions.eight_bit {
@@ -282,6 +274,12 @@ impl Transaction<'_> {
             .collect();
         Ok(Lines { mail, rcpts })
     }
+}
+
+/// Everybody who was not refused before gets this refusal.
+fn fill(outcomes: Vec<Option<Refusal>>, refusal: &Refusal) -> Ended {
+    let refused = |one: Option<Refusal>| Outcome::Refused(one.unwrap_or_else(|| refusal.clone()));
+    Ended::Badly(outcomes.into_iter().map(refused).collect())
 }
 
 struct Lines {
