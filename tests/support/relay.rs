@@ -188,6 +188,7 @@ struct Peer<'a> {
 }
 
 async fn serve(server: &Shared, stream: TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
     let number = {
         let mut connections = server.connections.lock().unwrap();
         *connections += 1;
