@@ -14,6 +14,7 @@ mod packaging;
 mod quarantine;
 mod real_mda;
 mod real_pop3;
+mod real_smtp;
 mod relay;
 mod secret;
 mod session;

@@ -8,6 +8,7 @@ pub mod mail;
 pub mod mda;
 pub mod model;
 pub mod place;
+pub mod postfix;
 pub mod relay;
 pub mod varied;
 pub mod world;
