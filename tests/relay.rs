@@ -354,7 +354,7 @@ async fn nothing_in_a_message_can_end_it_or_begin_another() {
             let text = format!("Subject: x\r\n\r\n{padding}good{end}{smuggled}{end}");
             offer(&smtp, text.as_bytes())
                 .await
-                .expect(&format!("{end:?} {size}"));
+                .unwrap_or_else(|refusal| panic!("{end:?} {size}: {refusal}"));
             offer(&smtp, SMALL).await.unwrap();
             let taken = relay.taken();
             assert_eq!(taken.len(), 2, "{end:?}");

@@ -287,14 +287,26 @@ impl Peer<'_> {
     }
 
     async fn way(&mut self, step: Step, agreement: &str) -> std::io::Result<Way> {
+        self.way_with(step, agreement, || ()).await
+    }
+
+    /// The same; what agreeing means is done before the client hears of it.
+    async fn way_with(
+        &mut self,
+        step: Step,
+        agreement: &str,
+        agree: impl FnOnce(),
+    ) -> std::io::Result<Way> {
         self.server.reached.send_modify(|steps| steps.push(step));
         let act = self.server.manner.lock().unwrap().acts.get(&step).cloned();
         match act {
             None => {
+                agree();
                 self.say(agreement).await?;
                 Ok(Way::Agrees)
             }
             Some(Act::AgreesAndCloses) => {
+                agree();
                 self.say(agreement).await?;
                 Ok(Way::AgreesThenCloses)
             }
@@ -310,6 +322,7 @@ impl Peer<'_> {
             Some(Act::Stalls) => {
                 let mut released = self.server.released.subscribe();
                 released.wait_for(|is| *is).await.unwrap();
+                agree();
                 self.say(agreement).await?;
                 Ok(Way::Agrees)
             }
@@ -331,15 +344,15 @@ impl Peer<'_> {
     }
 
     async fn take(&mut self, mail: &str, rcpts: &[String], wire: Vec<u8>) -> std::io::Result<bool> {
-        let way = self.way(Step::Dot, "250 2.0.0 taken").await?;
-        if matches!(way, Way::Agrees | Way::AgreesThenCloses) {
-            self.server.taken.lock().unwrap().push(Taken {
-                connection: self.number,
-                mail: mail.to_owned(),
-                rcpts: rcpts.to_owned(),
-                wire,
-            });
-        }
+        let (server, connection) = (self.server, self.number);
+        let taken = Taken {
+            connection,
+            mail: mail.to_owned(),
+            rcpts: rcpts.to_owned(),
+            wire,
+        };
+        let take = || server.taken.lock().unwrap().push(taken);
+        let way = self.way_with(Step::Dot, "250 2.0.0 taken", take).await?;
         Ok(matches!(way, Way::Agrees | Way::HasSpoken))
     }
 
