@@ -38,9 +38,10 @@ impl TlsServer {
     /// TLS after `script` has been through with what is said in the clear.
     pub fn after(
         pair: &Pair,
+        options: &str,
         script: impl FnOnce(&mut Peer) -> io::Result<()> + Send + 'static,
     ) -> Self {
-        Self::begin(pair, "", false, script)
+        Self::begin(pair, options, false, script)
     }
 
     fn begin(
