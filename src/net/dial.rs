@@ -25,7 +25,11 @@ pub async fn dial(host: &str, port: u16) -> Result<TcpStream, NetError> {
         resolve_and_connect(host, port),
     )
     .await
-    .unwrap_or(Err(NetError::TimedOut { what, seconds }))
+    .unwrap_or(Err(NetError::TimedOut {
+        what,
+        seconds,
+        hint: "The host may be down, or a firewall in between; check host and port",
+    }))
 }
 
 async fn resolve_and_connect(host: &str, port: u16) -> Result<TcpStream, NetError> {
