@@ -137,14 +137,28 @@ fn read_identity(certificate: &Path, key: &Path) -> Result<Identity, NetError> {
         })
     };
     let (chain, secret) = (read(certificate)?, zeroize::Zeroizing::new(read(key)?));
-    Identity::from_pkcs8(&chain, &secret).map_err(|error| NetError::File {
+    let identity = Identity::from_pkcs8(&chain, &secret).map_err(|error| NetError::File {
         path: key.to_owned(),
         words: format!(
             "{}; certificate and key must be PEM, and the key PKCS#8 without a password: \
              openssl pkcs8 -topk8 -nocrypt -in KEY -out NEWKEY",
             Shown::new(&error.to_string())
         ),
-    })
+    })?;
+    // Only a context looks whether the two belong together, and those of connections are made too late to say it well.
+    let mut probe = native_tls::TlsConnector::builder();
+    probe
+        .disable_built_in_roots(true)
+        .identity(identity.clone());
+    probe.build().map_err(|error| NetError::File {
+        path: key.to_owned(),
+        words: format!(
+            "{}; it must be the key of {}",
+            Shown::new(&error.to_string()),
+            certificate.display()
+        ),
+    })?;
+    Ok(identity)
 }
 
 impl std::str::FromStr for Fingerprint {
