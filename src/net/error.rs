@@ -55,7 +55,7 @@ pub enum NetError {
     /// The server's certificate is not trusted.
     #[error("the certificate of {host} is not trusted: {words}. {hint}")]
     Certificate {
-        /// The host, or the name that was checked.
+        /// The host, and the name that was checked if it is another.
         host: String,
         /// The stable code: `tls_certificate`, `tls_expired` or `tls_name_mismatch`.
         code: &'static str,

@@ -2,6 +2,7 @@
 
 use crate::mail::text::Shown;
 use crate::net::NetError;
+use crate::net::tls::as_certified;
 
 /// Why a handshake with `host` failed, in which the certificate had to carry `name`.
 pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
@@ -10,7 +11,11 @@ pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
     }
     let has = |any: &[&str]| any.iter().any(|part| words.contains(part));
     let certificate = |code, hint| NetError::Certificate {
-        host: name.to_owned(),
+        host: if name == as_certified(host) {
+            host.to_owned()
+        } else {
+            format!("{host} under the name {name}")
+        },
         code,
         words: Shown::new(words).to_string(),
         hint,
@@ -63,6 +68,7 @@ pub(super) fn of_our_certificate(host: &str, words: &str) -> Option<NetError> {
         "certificate expired",
         "certificate unknown",
         "unknown ca",
+        "access denied",
     ];
     about_ours
         .iter()

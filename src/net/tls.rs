@@ -95,14 +95,7 @@ impl Connector {
         stream: Box<dyn IoStream>,
     ) -> Result<Box<dyn IoStream>, NetError> {
         let seconds = limits::HANDSHAKE_SECONDS_MAX;
-        // A certificate never names the root with a dot at its end.
-        let name = self
-            .0
-            .server_name
-            .as_deref()
-            .unwrap_or(host)
-            .trim_end_matches('.');
-        let name = name.trim_start_matches('[').trim_end_matches(']');
+        let name = as_certified(self.0.server_name.as_deref().unwrap_or(host));
         let handshake = self.0.connector.connect(name, stream);
         let stream = timeout(Duration::from_secs(seconds), handshake)
             .await
@@ -127,6 +120,13 @@ impl Connector {
         }
         Ok(Box::new(Secured::new(stream, host)))
     }
+}
+
+/// A host as a certificate names it: without the dot of the root at its end, and an address without its brackets.
+pub(super) fn as_certified(host: &str) -> &str {
+    host.trim_end_matches('.')
+        .trim_start_matches('[')
+        .trim_end_matches(']')
 }
 
 fn read_identity(certificate: &Path, key: &Path) -> Result<Identity, NetError> {
