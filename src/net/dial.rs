@@ -86,9 +86,10 @@ mod tests {
 
     #[tokio::test]
     async fn says_which_host_and_port_refused() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        // Bound without listening: refused, and nobody else's meanwhile.
+        let deaf = tokio::net::TcpSocket::new_v4().unwrap();
+        deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = deaf.local_addr().unwrap().port();
         let error = dial("127.0.0.1", port).await.unwrap_err();
         assert_eq!(error.code(), "connect");
         assert!(

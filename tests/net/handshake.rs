@@ -1,10 +1,9 @@
 //! Servers that are not there, do not speak TLS, or stop in the middle of it.
 
-use std::net::TcpListener;
-
 use mailferry::mail::limits;
 use mailferry::net::{Connector, Roots, SystemRoots, TlsPolicy, dial};
 use mailferry::session::{SessionError, WhoActs};
+use tokio::net::TcpSocket;
 
 use super::{Case, assert_refused, visit, without_tls};
 use crate::support::certificates::Certificates;
@@ -65,9 +64,10 @@ async fn a_server_that_never_answers_the_handshake_is_left_in_time() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named_with_what_to_try() {
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = gone.local_addr().unwrap().port();
-    drop(gone);
+    // Bound without listening: refused, and nobody else's meanwhile.
+    let deaf = TcpSocket::new_v4().unwrap();
+    deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = deaf.local_addr().unwrap().port();
     let error = visit("localhost", port, "implicit", "").await.unwrap_err();
     let says = ["localhost", &format!("port {port}"), "refused", "firewall"];
     assert_refused("nobody listens", &error, "connect", WhoActs::Server, &says);

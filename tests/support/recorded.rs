@@ -8,7 +8,8 @@ use std::time::Duration;
 /// The server. It is over when the client has hung up.
 pub struct Recorded {
     address: SocketAddr,
-    thread: JoinHandle<Vec<u8>>,
+    /// The listener stays until the end: its port must not become another test's while somebody may still call here.
+    thread: JoinHandle<(TcpListener, Vec<u8>)>,
 }
 
 /// The client, as the server sees it.
@@ -38,7 +39,7 @@ impl Recorded {
             // A client that hangs up in the middle of the script is what most of these tests want.
             let _ = script(&mut peer);
             while peer.hear().is_ok_and(|octets| octets > 0) {}
-            peer.heard
+            (listener, peer.heard)
         });
         Self { address, thread }
     }
@@ -51,7 +52,8 @@ impl Recorded {
     pub fn heard(self) -> Vec<u8> {
         // If nobody came, this is the connection it waits for.
         let _ = TcpStream::connect(self.address);
-        self.thread.join().unwrap()
+        let (_, heard) = self.thread.join().unwrap();
+        heard
     }
 }
 

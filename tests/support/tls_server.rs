@@ -1,8 +1,10 @@
 //! A POP3 server with an empty maildrop behind `openssl s_server`: every way to be wrong about TLS is a word to it.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use super::certificates::Pair;
@@ -12,6 +14,8 @@ use super::recorded::{Peer, Recorded};
 pub struct TlsServer {
     recorded: Recorded,
     openssl: Openssl,
+    /// Whether the one connection came as far as TLS.
+    reached: Arc<AtomicBool>,
 }
 
 /// What a [`TlsServer`] got.
@@ -52,11 +56,18 @@ impl TlsServer {
     ) -> Self {
         let openssl = Openssl::start(pair, options, greets);
         let address = openssl.address;
+        let reached = Arc::new(AtomicBool::new(false));
+        let reaches = reached.clone();
         let recorded = Recorded::serve(move |peer| {
             script(peer)?;
+            reaches.store(true, Ordering::SeqCst);
             peer.relay_to(address)
         });
-        Self { recorded, openssl }
+        Self {
+            recorded,
+            openssl,
+            reached,
+        }
     }
 
     pub fn port(&self) -> u16 {
@@ -66,7 +77,7 @@ impl TlsServer {
     /// Every octet it got, once the client has gone.
     pub fn heard(self) -> Heard {
         let wire = self.recorded.heard();
-        let inside = self.openssl.heard();
+        let inside = self.openssl.heard(self.reached.load(Ordering::SeqCst));
         Heard { wire, inside }
     }
 }
@@ -116,9 +127,11 @@ impl Openssl {
         }
     }
 
-    fn heard(mut self) -> String {
-        // If nobody came through, this is the connection it waits for.
-        let _ = TcpStream::connect(self.address);
+    fn heard(mut self, reached: bool) -> String {
+        // It ends with its one connection; if nobody came through, it would wait for ever.
+        if !reached {
+            self.process.kill().unwrap();
+        }
         let heard = self.dialogue.take().unwrap().join().unwrap();
         String::from_utf8_lossy(&heard).into_owned()
     }
