@@ -9,6 +9,7 @@ mod kill;
 mod maildir;
 mod mda;
 mod mda_hygiene;
+mod net;
 mod operator;
 mod packaging;
 mod quarantine;

@@ -240,12 +240,12 @@ def run(agent, sink, work, server):
         return None
     command, environment = told
     os.sync()
-    measured = place / "time"
+    # Its report goes to standard error: with -o, every program below would inherit a descriptor that it did not ask for.
     done = subprocess.run(
-        ["/usr/bin/time", "-o", measured, "-f", "%e %U %S %M", *command],
+        ["/usr/bin/time", "-f", "%e %U %S %M", *command],
         env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
     )
-    wall, user, system, peak = measured.read_text().split("\n")[-2].split()
+    wall, user, system, peak = done.stdout.split("\n")[-2].split()
     if relay:
         found = relay.digests()
     else:

@@ -290,7 +290,7 @@ impl Connect for Server {
 
     fn upgrade(&self, wire: Wire) -> BoxFuture<'_, Result<Wire, NetError>> {
         Box::pin(async {
-            let stream = wire.into_stream()?;
+            let stream = wire.into_stream(&self.host)?;
             Ok(Wire::new(self.connector.connect(&self.host, stream).await?))
         })
     }

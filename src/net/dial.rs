@@ -25,7 +25,11 @@ pub async fn dial(host: &str, port: u16) -> Result<TcpStream, NetError> {
         resolve_and_connect(host, port),
     )
     .await
-    .unwrap_or(Err(NetError::TimedOut { what, seconds }))
+    .unwrap_or(Err(NetError::TimedOut {
+        what,
+        seconds,
+        hint: "The host may be down, or a firewall in between; check host and port",
+    }))
 }
 
 async fn resolve_and_connect(host: &str, port: u16) -> Result<TcpStream, NetError> {
@@ -82,9 +86,10 @@ mod tests {
 
     #[tokio::test]
     async fn says_which_host_and_port_refused() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let port = listener.local_addr().unwrap().port();
-        drop(listener);
+        // Bound without listening: refused, and nobody else's meanwhile.
+        let deaf = tokio::net::TcpSocket::new_v4().unwrap();
+        deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = deaf.local_addr().unwrap().port();
         let error = dial("127.0.0.1", port).await.unwrap_err();
         assert_eq!(error.code(), "connect");
         assert!(

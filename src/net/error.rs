@@ -8,7 +8,9 @@ use crate::net::Fingerprint;
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// The name could not be resolved.
-    #[error("cannot resolve {host}: {source}")]
+    #[error(
+        "cannot resolve {host}: {source}. Check the spelling of the host, and this machine's DNS"
+    )]
     Resolve {
         /// The host.
         host: String,
@@ -16,7 +18,9 @@ pub enum NetError {
         source: std::io::Error,
     },
     /// No address of the host took the connection.
-    #[error("cannot connect to {host} port {port}: {source}")]
+    #[error(
+        "cannot connect to {host} port {port}: {source}. Check host and port, and whether a firewall is in between"
+    )]
     Connect {
         /// The host.
         host: String,
@@ -26,30 +30,32 @@ pub enum NetError {
         source: std::io::Error,
     },
     /// Nothing happened in time.
-    #[error("{what} took more than {seconds} seconds")]
+    #[error("{what} took more than {seconds} seconds. {hint}")]
     TimedOut {
         /// What was tried.
         what: String,
         /// The limit.
         seconds: u64,
+        /// What to try.
+        hint: &'static str,
     },
     /// The connection broke.
     #[error("the connection broke: {0}")]
-    Io(#[from] std::io::Error),
+    Io(std::io::Error),
     /// The handshake failed for a reason that is not the certificate.
-    #[error("the TLS handshake with {host} failed: {words}.{hint}")]
+    #[error("the TLS handshake with {host} failed: {words}. {hint}")]
     Handshake {
         /// The host.
         host: String,
         /// What the library said, escaped.
         words: String,
-        /// What to try; empty or with a blank before it.
+        /// What to try.
         hint: &'static str,
     },
     /// The server's certificate is not trusted.
     #[error("the certificate of {host} is not trusted: {words}. {hint}")]
     Certificate {
-        /// The host, or the name that was checked.
+        /// The host, and the name that was checked if it is another.
         host: String,
         /// The stable code: `tls_certificate`, `tls_expired` or `tls_name_mismatch`.
         code: &'static str,
@@ -58,9 +64,20 @@ pub enum NetError {
         /// What to try.
         hint: &'static str,
     },
+    /// The server does not take our certificate, or wants one and gets none.
+    #[error("{host} does not take our client certificate: {words}. {hint}")]
+    ClientCertificate {
+        /// The host.
+        host: String,
+        /// What the server said through the library, escaped.
+        words: String,
+        /// What to try.
+        hint: &'static str,
+    },
     /// The server's certificate is not the pinned one.
     #[error(
-        "the certificate of {host} has the SHA-256 fingerprint {seen}, which tls_fingerprint does not name"
+        "the certificate of {host} has the SHA-256 fingerprint {seen}, which tls_fingerprint does not name. \
+         If the server's operator confirms that it is new, set that"
     )]
     Fingerprint {
         /// The host.
@@ -78,9 +95,13 @@ pub enum NetError {
     },
     /// Bytes arrived between the answer to STLS or STARTTLS and the handshake.
     #[error(
-        "plain text was injected before TLS began; the network or the server cannot be trusted"
+        "{host}: plain text was injected before TLS began; the network or the server cannot be trusted. \
+         Try tls = \"implicit\" (port 995, or 465 for a relay), where there is no such moment"
     )]
-    InjectedPlaintext,
+    InjectedPlaintext {
+        /// The host.
+        host: String,
+    },
 }
 
 impl NetError {
@@ -93,9 +114,10 @@ impl NetError {
             Self::Io(_) => "connection_lost",
             Self::Handshake { .. } => "tls_handshake",
             Self::Certificate { code, .. } => code,
+            Self::ClientCertificate { .. } => "tls_client_certificate",
             Self::Fingerprint { .. } => "tls_fingerprint",
             Self::File { .. } => "tls_file",
-            Self::InjectedPlaintext => "tls_injected",
+            Self::InjectedPlaintext { .. } => "tls_injected",
         }
     }
 
@@ -103,7 +125,17 @@ impl NetError {
     pub const fn is_certificate(&self) -> bool {
         matches!(
             self,
-            Self::Certificate { .. } | Self::Fingerprint { .. } | Self::File { .. }
+            Self::Certificate { .. }
+                | Self::ClientCertificate { .. }
+                | Self::Fingerprint { .. }
+                | Self::File { .. }
         )
+    }
+}
+
+/// A stream can only say [`std::io::Error`]; one of ours inside comes out again.
+impl From<std::io::Error> for NetError {
+    fn from(error: std::io::Error) -> Self {
+        error.downcast::<Self>().unwrap_or_else(Self::Io)
     }
 }

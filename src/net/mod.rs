@@ -7,7 +7,9 @@
 
 mod dial;
 mod error;
+mod reason;
 mod roots;
+mod secured;
 mod tls;
 mod wire;
 

@@ -30,7 +30,12 @@ impl SystemRoots {
         if file.is_some() || directory.is_some() {
             return Self {
                 file,
-                directories: directory.into_iter().collect(),
+                // SSL_CERT_DIR may name several, with colons between (SSL_CTX_load_verify_locations(3)).
+                directories: directory
+                    .iter()
+                    .flat_map(std::env::split_paths)
+                    .filter(|directory| !directory.as_os_str().is_empty())
+                    .collect(),
                 environment,
             };
         }

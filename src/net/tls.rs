@@ -13,7 +13,8 @@ use tokio::time::timeout;
 use crate::mail::limits;
 use crate::mail::text::Shown;
 use crate::net::roots::read_bundle;
-use crate::net::{IoStream, NetError, Roots};
+use crate::net::secured::Secured;
+use crate::net::{IoStream, NetError, Roots, reason};
 
 /// What makes a server trustworthy to one account or relay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,20 +95,16 @@ impl Connector {
         stream: Box<dyn IoStream>,
     ) -> Result<Box<dyn IoStream>, NetError> {
         let seconds = limits::HANDSHAKE_SECONDS_MAX;
-        // A certificate never names the root with a dot at its end.
-        let name = self
-            .0
-            .server_name
-            .as_deref()
-            .unwrap_or(host)
-            .trim_end_matches('.');
-        let name = name.trim_start_matches('[').trim_end_matches(']');
+        let name = as_certified(self.0.server_name.as_deref().unwrap_or(host));
         let handshake = self.0.connector.connect(name, stream);
-        let what = format!("the TLS handshake with {host}");
         let stream = timeout(Duration::from_secs(seconds), handshake)
             .await
-            .map_err(|_| NetError::TimedOut { what, seconds })?
-            .map_err(|error| explain(name, &error.to_string()))?;
+            .map_err(|_| NetError::TimedOut {
+                what: format!("the TLS handshake with {host}"),
+                seconds,
+                hint: reason::PORT_HINT,
+            })?
+            .map_err(|error| reason::of_handshake(host, name, &error.to_string()))?;
         if !self.0.fingerprints.is_empty() {
             let certificate = stream.peer_certificate().ok().flatten();
             let der = certificate
@@ -121,8 +118,15 @@ impl Connector {
                 });
             }
         }
-        Ok(Box::new(stream))
+        Ok(Box::new(Secured::new(stream, host)))
     }
+}
+
+/// A host as a certificate names it: without the dot of the root at its end, and an address without its brackets.
+pub(super) fn as_certified(host: &str) -> &str {
+    host.trim_end_matches('.')
+        .trim_start_matches('[')
+        .trim_end_matches(']')
 }
 
 fn read_identity(certificate: &Path, key: &Path) -> Result<Identity, NetError> {
@@ -133,68 +137,28 @@ fn read_identity(certificate: &Path, key: &Path) -> Result<Identity, NetError> {
         })
     };
     let (chain, secret) = (read(certificate)?, zeroize::Zeroizing::new(read(key)?));
-    Identity::from_pkcs8(&chain, &secret).map_err(|error| NetError::File {
+    let identity = Identity::from_pkcs8(&chain, &secret).map_err(|error| NetError::File {
         path: key.to_owned(),
         words: format!(
             "{}; certificate and key must be PEM, and the key PKCS#8 without a password: \
              openssl pkcs8 -topk8 -nocrypt -in KEY -out NEWKEY",
             Shown::new(&error.to_string())
         ),
-    })
-}
-
-/// OpenSSL tells its reasons in words only; these are the ones an operator can do something about.
-fn explain(host: &str, words: &str) -> NetError {
-    let shown = Shown::new(words).to_string();
-    let host = host.to_owned();
-    let certificate = |code, hint| NetError::Certificate {
-        host: host.clone(),
-        code,
-        words: shown.clone(),
-        hint,
-    };
-    if words.contains("ostname mismatch") || words.contains("IP address mismatch") {
-        certificate(
-            "tls_name_mismatch",
-            "If the server is known under another name, set tls_server_name",
-        )
-    } else if words.contains("has expired") || words.contains("not yet valid") {
-        certificate(
-            "tls_expired",
-            "Check the clock of this machine; otherwise the server needs a new certificate",
-        )
-    } else if words.contains("certificate verify failed")
-        || words.contains("key too weak")
-        || words.contains("too small")
-    {
-        certificate(
-            "tls_certificate",
-            "For an authority of your own set tls_ca_file, for one certificate tls_fingerprint",
-        )
-    } else if words.contains("certificate required")
-        || words.contains("alert bad certificate")
-        || words.contains("handshake failure")
-    {
-        let hint = " The server may want a client certificate: tls_client_cert and tls_client_key";
-        NetError::Handshake {
-            host,
-            words: shown,
-            hint,
-        }
-    } else if words.contains("wrong version number") || words.contains("packet length too long") {
-        let hint = " The port may not speak TLS: 995 is for tls = \"implicit\", 110 for tls = \"starttls\"";
-        NetError::Handshake {
-            host,
-            words: shown,
-            hint,
-        }
-    } else {
-        NetError::Handshake {
-            host,
-            words: shown,
-            hint: "",
-        }
-    }
+    })?;
+    // Only a context looks whether the two belong together, and those of connections are made too late to say it well.
+    let mut probe = native_tls::TlsConnector::builder();
+    probe
+        .disable_built_in_roots(true)
+        .identity(identity.clone());
+    probe.build().map_err(|error| NetError::File {
+        path: key.to_owned(),
+        words: format!(
+            "{}; it must be the key of {}",
+            Shown::new(&error.to_string()),
+            certificate.display()
+        ),
+    })?;
+    Ok(identity)
 }
 
 impl std::str::FromStr for Fingerprint {

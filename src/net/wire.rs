@@ -62,7 +62,7 @@ impl Wire {
     /// this future loses nothing.
     ///
     /// # Errors
-    /// [`NetError::Io`] when the connection breaks.
+    /// [`NetError::Io`] when the connection breaks; [`NetError::ClientCertificate`] when the server breaks it for that.
     pub async fn exchange(&mut self, output: &mut Vec<u8>) -> Result<Read, NetError> {
         self.make_room();
         poll_fn(|context| {
@@ -70,7 +70,7 @@ impl Wire {
             self.poll_input(context)
         })
         .await
-        .map_err(NetError::Io)
+        .map_err(NetError::from)
     }
 
     /// Writes as much as goes without waiting; the rest goes out while the next read is awaited.
@@ -118,14 +118,15 @@ impl Wire {
         }
     }
 
-    /// Gives the stream away for the upgrade to TLS.
+    /// Gives the stream away for the upgrade to TLS with `host`.
     ///
     /// # Errors
     /// [`NetError::InjectedPlaintext`] when anything is left in the buffer: whoever wrote that was not protected by TLS, and
     /// must not seem to be.
-    pub fn into_stream(self) -> Result<Box<dyn IoStream>, NetError> {
+    pub fn into_stream(self, host: &str) -> Result<Box<dyn IoStream>, NetError> {
         if self.from < self.to {
-            Err(NetError::InjectedPlaintext)
+            let host = host.to_owned();
+            Err(NetError::InjectedPlaintext { host })
         } else {
             Ok(self.stream)
         }
@@ -197,7 +198,8 @@ mod tests {
                 .unwrap();
             wire.exchange(&mut Vec::new()).await.unwrap();
             wire.consume(11);
-            assert_eq!(wire.into_stream().unwrap_err().code(), "tls_injected");
+            let error = wire.into_stream("pop.example").unwrap_err();
+            assert_eq!(error.code(), "tls_injected");
         }
     }
 }

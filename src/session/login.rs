@@ -7,6 +7,7 @@ use md5::{Digest as _, Md5};
 
 use crate::mail::text::Shown;
 use crate::mail::{Secret, TlsMode};
+use crate::net::NetError;
 use crate::proto::pop3::{Capabilities, Command, Event, ResponseCode};
 use crate::proto::sasl::Mechanism;
 use crate::session::maildrop::{Maildrop, Reply};
@@ -27,7 +28,7 @@ pub(super) async fn reach(visit: &Visit, with: &Collaborators) -> Result<Reached
     match visit.tls {
         TlsMode::Implicit => {}
         TlsMode::StartTls => {
-            maildrop = start_tls(maildrop, with).await?;
+            maildrop = start_tls(maildrop, visit, with).await?;
             announced(&mut maildrop).await?;
         }
         TlsMode::None if visit.allow_cleartext_password => {}
@@ -70,7 +71,17 @@ async fn announced(maildrop: &mut Maildrop) -> Result<(), SessionError> {
 
 /// STLS, required: without it, not an octet of the login is sent. It is asked for even when CAPA lacks it, because a CAPA that
 /// came in the clear proves nothing.
-async fn start_tls(mut maildrop: Maildrop, with: &Collaborators) -> Result<Maildrop, SessionError> {
+async fn start_tls(
+    mut maildrop: Maildrop,
+    visit: &Visit,
+    with: &Collaborators,
+) -> Result<Maildrop, SessionError> {
+    // An answer before the question is somebody else's: inside TLS the server would answer our STLS a second time, and every
+    // answer after that would be taken for the next one's.
+    if !maildrop.is_quiet() {
+        let host = visit.host.clone();
+        return Err(NetError::InjectedPlaintext { host }.into());
+    }
     if let Reply::Refused { words, .. } = maildrop.ask(&Command::Stls).await? {
         return Err(SessionError::Account {
             code: "stls_refused",

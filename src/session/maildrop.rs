@@ -94,6 +94,11 @@ impl Maildrop {
         Ok(self)
     }
 
+    /// Whether all that was read has been used: the server has said nothing of its own accord.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.wire.input().is_empty()
+    }
+
     /// Seconds between logins, as the server announces them.
     pub(super) fn login_delay_seconds(&self) -> Option<u64> {
         self.client.capabilities().login_delay_seconds

@@ -38,6 +38,56 @@ impl Certificates {
 
     /// The same with an extended key usage of its own.
     pub fn signed_for(&self, name: &str, alternative_names: &str, days: i32, usage: &str) -> Pair {
+        self.request(name, alternative_names, usage);
+        openssl(
+            self.directory.path(),
+            &format!(
+                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days {days} -extfile {name}.ext"
+            ),
+        );
+        self.pair(name)
+    }
+
+    /// A certificate that is good from one time to another, written `YYYYMMDDHHMMSSZ`.
+    pub fn signed_between(
+        &self,
+        name: &str,
+        alternative_names: &str,
+        from: &str,
+        to: &str,
+    ) -> Pair {
+        self.request(name, alternative_names, "serverAuth");
+        let path = self.directory.path();
+        std::fs::write(
+            path.join("ca.cnf"),
+            "[ca]\ndefault_ca=it\n[it]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\ncertificate=ca.pem\n\
+             private_key=ca.key\npolicy=any\ndefault_md=sha256\n[any]\ncommonName=supplied\n",
+        )
+        .unwrap();
+        std::fs::write(path.join("index"), "").unwrap();
+        openssl(
+            path,
+            &format!(
+                "ca -batch -notext -config ca.cnf -in {name}.csr -out {name}.pem -startdate {from} -enddate {to} -extfile {name}.ext"
+            ),
+        );
+        self.pair(name)
+    }
+
+    /// A certificate that nobody has signed but itself.
+    pub fn self_signed(&self, name: &str, alternative_names: &str) -> Pair {
+        openssl(
+            self.directory.path(),
+            &format!(
+                "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.pem -days 30 \
+                 -subj /CN={name} -addext subjectAltName={alternative_names}"
+            ),
+        );
+        self.pair(name)
+    }
+
+    /// A key, a request to sign it, and the extensions to sign it with.
+    fn request(&self, name: &str, alternative_names: &str, usage: &str) {
         let path = self.directory.path();
         std::fs::write(
             path.join(format!("{name}.ext")),
@@ -50,13 +100,6 @@ impl Certificates {
                 "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"
             ),
         );
-        openssl(
-            path,
-            &format!(
-                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days {days} -extfile {name}.ext"
-            ),
-        );
-        self.pair(name)
     }
 
     /// SHA-256 of a certificate in DER, as `openssl` writes it.

@@ -9,6 +9,8 @@ pub mod mda;
 pub mod model;
 pub mod place;
 pub mod postfix;
+pub mod recorded;
 pub mod relay;
+pub mod tls_server;
 pub mod varied;
 pub mod world;

@@ -147,7 +147,8 @@ async fn start_tls(
     .await?;
     expect(settings, &mut stream, &mut rest, "STARTTLS\r\n", 220).await?;
     if !rest.is_empty() {
-        return Err(unreachable(&NetError::InjectedPlaintext));
+        let host = settings.host.clone();
+        return Err(unreachable(&NetError::InjectedPlaintext { host }));
     }
     upgrade(settings, stream).await
 }

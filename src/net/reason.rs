@@ -1,0 +1,119 @@
+//! What OpenSSL says, made into something an operator can act on. It tells its reasons in words only.
+
+use crate::mail::text::Shown;
+use crate::net::NetError;
+use crate::net::tls::as_certified;
+
+/// Why a handshake with `host` failed, in which the certificate had to carry `name`.
+pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
+    if let Some(error) = of_our_certificate(host, words) {
+        return error;
+    }
+    let has = |any: &[&str]| any.iter().any(|part| words.contains(part));
+    let certificate = |code, hint| NetError::Certificate {
+        host: if name == as_certified(host) {
+            host.to_owned()
+        } else {
+            format!("{host} under the name {name}")
+        },
+        code,
+        words: Shown::new(words).to_string(),
+        hint,
+    };
+    if has(&["ostname mismatch", "IP address mismatch"]) {
+        return certificate(
+            "tls_name_mismatch",
+            "If the server is known under another name, set tls_server_name",
+        );
+    }
+    if has(&["has expired", "not yet valid"]) {
+        return certificate(
+            "tls_expired",
+            "Check the clock of this machine; otherwise the server needs a new certificate",
+        );
+    }
+    if has(&["certificate verify failed", "key too weak", "too small"]) {
+        return certificate(
+            "tls_certificate",
+            "For an authority of your own set tls_ca_file, for one certificate tls_fingerprint",
+        );
+    }
+    let hint = if has(&["handshake failure"]) {
+        "The server may want a client certificate: tls_client_cert and tls_client_key"
+    } else if has(&["protocol version", "unsupported protocol"]) {
+        "The server is too old: it must speak TLS 1.2 or newer, and nothing here makes do with less"
+    } else {
+        PORT_HINT
+    };
+    NetError::Handshake {
+        host: host.to_owned(),
+        words: if has(&["unexpected EOF", "unexpected eof"]) {
+            "the server closed the connection".to_owned()
+        } else {
+            Shown::new(words).to_string()
+        },
+        hint,
+    }
+}
+
+/// The error, if these words are a server's alert about the certificate of the other side (RFC 8446 section 6.2): ours. What
+/// we find wrong with the server's is worded differently.
+pub(super) fn of_our_certificate(host: &str, words: &str) -> Option<NetError> {
+    let (_, alert) = words.split_once(" alert ")?;
+    let about_ours = [
+        "certificate required",
+        "bad certificate",
+        "unsupported certificate",
+        "certificate revoked",
+        "certificate expired",
+        "certificate unknown",
+        "unknown ca",
+        "access denied",
+    ];
+    about_ours
+        .iter()
+        .any(|name| alert.starts_with(name))
+        .then(|| NetError::ClientCertificate {
+            host: host.to_owned(),
+            words: Shown::new(words).to_string(),
+            hint: "It wants one that it knows and that is in date: set tls_client_cert and tls_client_key",
+        })
+}
+
+/// For whatever is not TLS at the other end, and for silence.
+pub(super) const PORT_HINT: &str = "The port may not speak TLS: with POP3, 995 is for tls = \"implicit\" and 110 for \
+     tls = \"starttls\"; with SMTP, 465 and 587";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_about_our_certificate_is_told_from_a_complaint_about_theirs() {
+        for (words, code) in [
+            (
+                "lib:f:tlsv13 alert certificate required:f.c:1",
+                "tls_client_certificate",
+            ),
+            (
+                "lib:f:sslv3 alert bad certificate:f.c:1",
+                "tls_client_certificate",
+            ),
+            (
+                "lib:f:sslv3 alert certificate expired:f.c:1",
+                "tls_client_certificate",
+            ),
+            (
+                "lib:f:certificate verify failed:f.c:1: (certificate has expired)",
+                "tls_expired",
+            ),
+            (
+                "lib:f:certificate verify failed:f.c:1: (CA certificate key too weak)",
+                "tls_certificate",
+            ),
+            ("lib:f:tlsv1 alert internal error:f.c:1", "tls_handshake"),
+        ] {
+            assert_eq!(of_handshake("h", "h", words).code(), code, "{words}");
+        }
+    }
+}

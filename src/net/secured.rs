@@ -1,0 +1,62 @@
+//! TLS that is up. A server may still say no to our certificate: in TLS 1.3 the handshake is over for us before it has looked
+//! at it (RFC 8446 section 4.4.2.4).
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use async_native_tls::TlsStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::net::{IoStream, reason};
+
+/// A verified stream, and with whom.
+#[derive(Debug)]
+pub(super) struct Secured {
+    stream: TlsStream<Box<dyn IoStream>>,
+    host: Box<str>,
+}
+
+impl Secured {
+    pub(super) fn new(stream: TlsStream<Box<dyn IoStream>>, host: &str) -> Self {
+        let host = host.into();
+        Self { stream, host }
+    }
+
+    /// The error as it is, unless it is a late word about our certificate.
+    fn explain(&self, error: io::Error) -> io::Error {
+        match reason::of_our_certificate(&self.host, &error.to_string()) {
+            Some(refused) => io::Error::other(refused),
+            None => error,
+        }
+    }
+}
+
+impl AsyncRead for Secured {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
+        Poll::Ready(read.map_err(|error| self.explain(error)))
+    }
+}
+
+impl AsyncWrite for Secured {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}

@@ -1,0 +1,177 @@
+//! Is it really them? Every way in which a server can be the wrong one, against a real TLS server on loopback, from the
+//! configuration to the last octet on the wire.
+
+mod certificate;
+mod handshake;
+mod stls;
+
+use std::io;
+
+use mailferry::agent::Assignment;
+use mailferry::agent::wiring::{Parts, Wiring, WiringError};
+use mailferry::mail::{Listing, Retention};
+use mailferry::net::{Roots, SystemRoots};
+use mailferry::session::{self, SessionError, WhoActs};
+
+use crate::support::certificates::{Certificates, Pair};
+use crate::support::folder::{Folder, MAILDIR, environment};
+use crate::support::recorded::{Peer, Recorded};
+use crate::support::tls_server::TlsServer;
+use crate::support::world::World;
+
+/// The password. It must never be seen where the server is not the right one.
+const CANARY: &str = "canary-8675309";
+
+/// A server's certificate and options, what the account says, and what must come of it.
+struct Case {
+    what: &'static str,
+    pair: Pair,
+    options: String,
+    host: &'static str,
+    account: String,
+}
+
+impl Case {
+    /// A server with this certificate, and an account that trusts the test's authority.
+    fn new(what: &'static str, pair: &Pair, certificates: &Certificates) -> Self {
+        Self {
+            what,
+            pair: pair.clone(),
+            options: String::new(),
+            host: "localhost",
+            account: format!("tls_ca_file = \"{}\"", certificates.authority().display()),
+        }
+    }
+
+    fn options(mut self, options: impl Into<String>) -> Self {
+        self.options = options.into();
+        self
+    }
+
+    fn host(mut self, host: &'static str) -> Self {
+        self.host = host;
+        self
+    }
+
+    /// The account says this besides.
+    fn and(mut self, line: impl AsRef<str>) -> Self {
+        self.account = format!("{}\n{}", self.account, line.as_ref());
+        self
+    }
+
+    /// The account says only this.
+    fn only(mut self, line: impl Into<String>) -> Self {
+        self.account = line.into();
+        self
+    }
+
+    /// The login succeeds, and the password comes through TLS, where it belongs.
+    async fn passes(self) {
+        let server = TlsServer::start(&self.pair, &self.options);
+        let listed = visit(self.host, server.port(), "implicit", &self.account).await;
+        let heard = server.heard();
+        if let Err(error) = listed {
+            panic!("{}: {error}\n{}", self.what, heard.inside);
+        }
+        assert!(heard.inside.contains(CANARY), "{}", self.what);
+        let wire = String::from_utf8_lossy(&heard.wire);
+        assert!(!wire.contains(CANARY), "{}", self.what);
+    }
+
+    /// The session ends with this code before any secret is sent; the text names the server and what to try.
+    async fn fails(self, code: &str, who: WhoActs, says: &[&str]) {
+        let server = TlsServer::start(&self.pair, &self.options);
+        let listed = visit(self.host, server.port(), "implicit", &self.account).await;
+        let heard = server.heard();
+        let error = listed.expect_err(self.what);
+        assert_refused(self.what, &error, code, who, says);
+        assert!(
+            heard.wire.starts_with(&[22]),
+            "{}: no ClientHello came",
+            self.what
+        );
+        assert!(
+            !heard.holds(CANARY) && !heard.inside.contains("USER"),
+            "{}",
+            self.what
+        );
+    }
+}
+
+fn assert_refused(what: &str, error: &SessionError, code: &str, who: WhoActs, says: &[&str]) {
+    let text = error.to_string();
+    assert_eq!(
+        (error.code(), error.who_acts()),
+        (code, who),
+        "{what}: {text}"
+    );
+    for words in says {
+        assert!(text.contains(words), "{what}: no {words:?} in: {text}");
+    }
+    assert!(!text.contains(CANARY), "{what}: {text}");
+}
+
+/// An account of a configuration, wired as the agent does it.
+fn wired(world: &World, account: &str) -> Result<Assignment, WiringError> {
+    let folder = Folder::with(format!(
+        "{MAILDIR}[account.work]\nuser = \"jane\"\npassword = \"{CANARY}\"\n{account}\n"
+    ));
+    let config = folder.load().map_err(|errors| errors.to_string()).unwrap();
+    let with = world.collaborators();
+    let parts = Parts {
+        environment: environment(),
+        roots: Roots::new(SystemRoots::find()),
+        children: Vec::new(),
+        helper: None,
+        seen: with.seen,
+        spool: with.spool,
+        quarantine: with.quarantine,
+        clock: with.clock,
+        reporter: with.reporter,
+        stop: with.stop,
+        own_host: "home.lan".into(),
+    };
+    let orders = Wiring::new(parts).orders(&config)?;
+    Ok(orders.assignments.into_iter().next().unwrap())
+}
+
+/// One session that logs in, lists and leaves.
+async fn visit(host: &str, port: u16, tls: &str, further: &str) -> Result<Listing, SessionError> {
+    let world = World::new(Vec::new(), Retention::Keep);
+    let account = format!("host = \"{host}\"\nport = {port}\ntls = \"{tls}\"\n{further}");
+    let assignment = wired(&world, &account)
+        .map_err(|error| error.to_string())
+        .unwrap();
+    let visit = assignment.visit.prepare().await?;
+    session::list(&visit, &assignment.with).await
+}
+
+/// What makes a server demand a certificate of the authority.
+fn demands_certificate(certificates: &Certificates, version: &str) -> String {
+    let ca = certificates.authority();
+    format!(
+        "{version} -Verify 1 -verify_return_error -CAfile {}",
+        ca.display()
+    )
+}
+
+/// What makes an account show this certificate.
+fn shows(pair: &Pair) -> String {
+    let (certificate, key) = (pair.certificate.display(), pair.key.display());
+    format!("tls_client_cert = \"{certificate}\"\ntls_client_key = \"{key}\"")
+}
+
+/// A server that plays `script` instead of TLS, and the error that comes of it.
+async fn without_tls(
+    tls: &str,
+    script: impl FnOnce(&mut Peer) -> io::Result<()> + Send + 'static,
+) -> (SessionError, String) {
+    let server = Recorded::serve(script);
+    let listed = visit("localhost", server.port(), tls, "").await;
+    let heard = String::from_utf8_lossy(&server.heard()).into_owned();
+    assert!(
+        !heard.contains(CANARY) && !heard.contains("USER"),
+        "{heard}"
+    );
+    (listed.unwrap_err(), heard)
+}

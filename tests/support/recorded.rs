@@ -1,0 +1,122 @@
+//! A scripted server on loopback, for one connection, that keeps every octet it gets.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// The server. It is over when the client has hung up.
+pub struct Recorded {
+    address: SocketAddr,
+    /// The listener stays until the end: its port must not become another test's while somebody may still call here.
+    thread: JoinHandle<(TcpListener, Vec<u8>)>,
+}
+
+/// The client, as the server sees it.
+pub struct Peer {
+    stream: TcpStream,
+    heard: Vec<u8>,
+    /// How much of it the script has looked at.
+    read: usize,
+}
+
+impl Recorded {
+    /// Does what the script says with the first connection, and then only listens.
+    pub fn serve(script: impl FnOnce(&mut Peer) -> io::Result<()> + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let thread = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            // A test that goes wrong must end, too.
+            stream
+                .set_read_timeout(Some(Duration::from_secs(60)))
+                .unwrap();
+            let mut peer = Peer {
+                stream,
+                heard: Vec::new(),
+                read: 0,
+            };
+            // A client that hangs up in the middle of the script is what most of these tests want.
+            let _ = script(&mut peer);
+            while peer.hear().is_ok_and(|octets| octets > 0) {}
+            (listener, peer.heard)
+        });
+        Self { address, thread }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// Every octet the server got, once the client has gone.
+    pub fn heard(self) -> Vec<u8> {
+        // If nobody came, this is the connection it waits for.
+        let _ = TcpStream::connect(self.address);
+        let (_, heard) = self.thread.join().unwrap();
+        heard
+    }
+}
+
+impl Peer {
+    pub fn say(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.stream.write_all(octets)
+    }
+
+    /// The next line, without its end.
+    pub fn line(&mut self) -> io::Result<String> {
+        loop {
+            let rest = &self.heard[self.read..];
+            if let Some(end) = rest.iter().position(|octet| *octet == b'\n') {
+                let line = String::from_utf8_lossy(&rest[..end]).trim_end().to_owned();
+                self.read += end + 1;
+                return Ok(line);
+            }
+            if self.hear()? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    /// Waits for a line and checks that it is this one.
+    pub fn expect(&mut self, line: &str) -> io::Result<()> {
+        let found = self.line()?;
+        assert_eq!(found, line, "the client left the script");
+        Ok(())
+    }
+
+    /// Waits for more octets; 0 is the end.
+    pub fn hear(&mut self) -> io::Result<usize> {
+        let mut some = [0; 4096];
+        let octets = self.stream.read(&mut some)?;
+        self.heard.extend_from_slice(&some[..octets]);
+        Ok(octets)
+    }
+
+    /// Says no more; what the client still says is heard.
+    pub fn hang_up(&mut self) -> io::Result<()> {
+        self.stream.shutdown(Shutdown::Write)
+    }
+
+    /// Stands between the client and another server until both have hung up.
+    pub fn relay_to(&mut self, server: SocketAddr) -> io::Result<()> {
+        let mut server = TcpStream::connect(server)?;
+        server.set_nodelay(true)?;
+        let (mut from, mut to) = (server.try_clone()?, self.stream.try_clone()?);
+        let back = std::thread::spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+        server.write_all(&self.heard[self.read..])?;
+        loop {
+            let from = self.heard.len();
+            // An error of either side ends this direction; the other one still has its last words.
+            let octets = self.hear().unwrap_or(0);
+            if octets == 0 || server.write_all(&self.heard[from..]).is_err() {
+                break;
+            }
+        }
+        let _ = server.shutdown(Shutdown::Write);
+        back.join().unwrap();
+        Ok(())
+    }
+}
