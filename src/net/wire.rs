@@ -22,6 +22,8 @@ pub struct Wire {
     buffer: Vec<u8>,
     from: usize,
     to: usize,
+    /// The last read left no room: there may be more where that came from.
+    was_filled: bool,
 }
 
 /// What [`Wire::exchange`] brought.
@@ -41,6 +43,7 @@ impl Wire {
             buffer: Vec::new(),
             from: 0,
             to: 0,
+            was_filled: false,
         }
     }
 
@@ -96,6 +99,7 @@ impl Wire {
         match Pin::new(&mut self.stream).poll_read(context, &mut room) {
             Poll::Ready(Ok(())) => {
                 let octets = room.filled().len();
+                self.was_filled = room.remaining() == 0;
                 self.to += octets;
                 Poll::Ready(Ok(if octets == 0 { Read::End } else { Read::Some }))
             }
@@ -104,10 +108,13 @@ impl Wire {
         }
     }
 
-    /// The buffer is made at the first read, and moved together when its end is near.
+    /// The buffer is made at the first read, grows while reads fill it, and is moved together when its end is near.
     fn make_room(&mut self) {
         if self.buffer.is_empty() {
-            self.buffer = vec![0; BUFFER_OCTETS];
+            self.buffer = vec![0; BUFFER_OCTETS_MIN];
+        }
+        if self.was_filled && self.buffer.len() < BUFFER_OCTETS {
+            self.buffer.resize(self.buffer.len() * 2, 0);
         }
         if self.from > 0 {
             self.buffer.copy_within(self.from..self.to, 0);
@@ -137,6 +144,9 @@ impl Wire {
         let _ = self.stream.shutdown().await;
     }
 }
+
+/// Enough for a poll that finds nothing; there may be hundreds of those at the same time.
+const BUFFER_OCTETS_MIN: usize = 8 * 1024;
 
 /// Large enough for many small messages in one read, small enough for hundreds of sessions.
 const BUFFER_OCTETS: usize = 64 * 1024;
@@ -186,6 +196,21 @@ mod tests {
         assert_eq!(wire.input(), b"two three");
         drop(far);
         assert_eq!(wire.exchange(&mut Vec::new()).await.unwrap(), Read::End);
+    }
+
+    #[tokio::test]
+    async fn the_buffer_grows_with_what_comes() {
+        let (near, mut far) = tokio::io::duplex(1 << 20);
+        let mut wire = Wire::new(Box::new(near));
+        far.write_all(b"+OK\r\n").await.unwrap();
+        wire.exchange(&mut Vec::new()).await.unwrap();
+        assert_eq!(wire.buffer.len(), BUFFER_OCTETS_MIN);
+        far.write_all(&vec![b's'; 1 << 20]).await.unwrap();
+        for _ in 0..8 {
+            wire.consume(wire.input().len());
+            wire.exchange(&mut Vec::new()).await.unwrap();
+        }
+        assert_eq!(wire.input().len(), BUFFER_OCTETS);
     }
 
     #[tokio::test]
