@@ -35,36 +35,37 @@ pub async fn dial(host: &str, port: u16) -> Result<TcpStream, NetError> {
 async fn resolve_and_connect(host: &str, port: u16) -> Result<TcpStream, NetError> {
     let name = host.trim_start_matches('[').trim_end_matches(']');
     let resolved = lookup_host((name, port)).await;
-    let addresses: Vec<SocketAddr> = resolved
-        .map_err(|source| NetError::Resolve {
-            host: host.to_owned(),
-            source,
-        })?
-        .collect();
-    let mut attempts: FuturesUnordered<_> = addresses
-        .into_iter()
-        .zip(0_u32..)
-        .map(|(address, turn)| async move {
-            sleep(ATTEMPT_DELAY * turn).await;
-            TcpStream::connect(address).await
-        })
-        .collect();
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    while let Some(attempt) = attempts.next().await {
-        match attempt {
-            Ok(stream) => {
-                // Small commands must not wait for the acknowledgement of the last one.
-                stream.set_nodelay(true)?;
-                return Ok(stream);
-            }
-            Err(error) => last = error,
-        }
-    }
-    Err(NetError::Connect {
+    let addresses = resolved.map_err(|source| NetError::Resolve {
+        host: host.to_owned(),
+        source,
+    })?;
+    let stream = connect(addresses.collect()).await;
+    let stream = stream.map_err(|source| NetError::Connect {
         host: host.to_owned(),
         port,
-        source: last,
-    })
+        source,
+    })?;
+    // Small commands must not wait for the acknowledgement of the last one.
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+/// The first that answers. The next address is tried when the last one has failed, or has not answered for a moment.
+async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut addresses = addresses.into_iter();
+    let mut attempts = FuturesUnordered::new();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    loop {
+        attempts.extend(addresses.next().map(TcpStream::connect));
+        tokio::select! {
+            attempt = attempts.next() => match attempt {
+                Some(Ok(stream)) => return Ok(stream),
+                Some(Err(error)) => last = error,
+                None => return Err(last),
+            },
+            () = sleep(ATTEMPT_DELAY), if addresses.len() > 0 => {}
+        }
+    }
 }
 
 /// RFC 8305 section 5 recommends 250 ms between attempts.
@@ -82,6 +83,20 @@ mod tests {
         for host in ["localhost", "127.0.0.1", "[127.0.0.1]"] {
             assert!(dial(host, port).await.unwrap().nodelay().unwrap(), "{host}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_address_that_refuses_costs_no_waiting() {
+        let deaf = tokio::net::TcpSocket::new_v4().unwrap();
+        deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let addresses = vec![deaf.local_addr().unwrap(), listener.local_addr().unwrap()];
+        let begun = tokio::time::Instant::now();
+        connect(addresses.clone()).await.unwrap();
+        assert!(begun.elapsed() < ATTEMPT_DELAY);
+        drop(listener);
+        connect(addresses).await.unwrap_err();
+        connect(Vec::new()).await.unwrap_err();
     }
 
     #[tokio::test]
