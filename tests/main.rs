@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod crash;
 mod daemon;
+mod damage;
 mod kill;
 mod maildir;
 mod mda;

@@ -18,11 +18,11 @@ impl Clock for FixedClock {
     }
 }
 
-fn open(directory: &Path) -> Result<DurableStore, SeenError> {
+pub fn open(directory: &Path) -> Result<DurableStore, SeenError> {
     DurableStore::open(StateDirectory::lock(directory)?, Arc::new(FixedClock))
 }
 
-fn state_dir() -> tempfile::TempDir {
+pub fn state_dir() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     std::fs::set_permissions(
         directory.path(),
@@ -60,7 +60,7 @@ fn batch(changes: Vec<Change>) -> Batch {
     }
 }
 
-fn run<T>(future: impl Future<Output = T>) -> T {
+pub fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
