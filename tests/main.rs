@@ -13,6 +13,7 @@ mod mda_hygiene;
 mod net;
 mod operator;
 mod packaging;
+mod protocol;
 mod quarantine;
 mod real_mda;
 mod real_pop3;

@@ -2,6 +2,7 @@
 
 pub mod certificates;
 pub mod crash;
+pub mod dialogue;
 pub mod dovecot;
 pub mod folder;
 pub mod mail;
@@ -11,6 +12,7 @@ pub mod place;
 pub mod postfix;
 pub mod recorded;
 pub mod relay;
+pub mod script;
 pub mod tls_server;
 pub mod varied;
 pub mod world;

@@ -1,0 +1,479 @@
+//! Plays one side of a [`Script`] to a client, in pieces of any size, and holds what it reports against the script.
+
+use mailferry::mail::Secret;
+use mailferry::mail::text::Shown;
+use mailferry::proto::pop3::{
+    Capabilities, Client, Command, Event, Expire, Kind, RemoteError, ResponseCode, State,
+};
+use mailferry::proto::sasl;
+
+use super::script::{Act, Expected, Report, Script};
+
+/// How far a client has come in a script.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    turn: usize,
+    expected: usize,
+    round: u64,
+    body_octets: usize,
+    /// Whether it has reported an error or the end.
+    over: bool,
+}
+
+/// One client in one dialogue.
+pub struct Run<'s> {
+    script: &'s Script,
+    client: Client,
+    /// Octets that the client has not taken yet.
+    input: Vec<u8>,
+    /// Octets that the server has sent.
+    sent: Vec<u8>,
+    progress: Progress,
+    /// The report after which a server may hang up.
+    last_words: bool,
+}
+
+impl<'s> Run<'s> {
+    pub fn new(script: &'s Script) -> Self {
+        let client = Client::new();
+        Self {
+            script,
+            client,
+            input: Vec::new(),
+            sent: Vec::new(),
+            progress: Progress::default(),
+            last_words: false,
+        }
+    }
+
+    /// Plays the script until the server has sent `until` octets, or to its last line if there are not so many. They come in
+    /// pieces that end at `cuts` (in order) and at the end of each turn. Returns how far the client was at each cut.
+    ///
+    /// # Errors
+    /// What the client reported or sent, and what it should have.
+    pub fn play(&mut self, cuts: &[usize], until: usize) -> Result<Vec<Progress>, String> {
+        let mut trace = Vec::new();
+        let mut cuts = cuts.iter().copied().peekable();
+        let mut begin = 0;
+        for (at, turn) in self.script.turns.iter().enumerate() {
+            self.begin(at)?;
+            let end = begin + turn.wire.len();
+            let mut from = begin;
+            loop {
+                let to = cuts.peek().copied().unwrap_or(end).min(end).min(until);
+                self.hear(&turn.wire[from - begin..to - begin])?;
+                while cuts.next_if_eq(&to).is_some() {
+                    trace.push(self.progress);
+                }
+                from = to;
+                if from >= end.min(until) {
+                    break;
+                }
+            }
+            if until <= end || self.progress.over {
+                break;
+            }
+            begin = end;
+        }
+        Ok(trace)
+    }
+
+    fn is_last(&self, turn: usize) -> bool {
+        turn + 1 == self.script.turns.len()
+    }
+
+    /// The server is gone. The session has ended in order, with an error, or is lost: nothing else.
+    ///
+    /// # Errors
+    /// The client calls the end in order although it is not, or the other way round.
+    pub fn end(&mut self) -> Result<(), String> {
+        if self.progress.over {
+            return Ok(());
+        }
+        let in_order = self.client.is_end_in_order();
+        if in_order == self.last_words {
+            Ok(())
+        } else {
+            Err(format!(
+                "the end is {}in order",
+                if in_order { "" } else { "not " }
+            ))
+        }
+    }
+
+    /// The end as the script tells it.
+    ///
+    /// # Errors
+    /// It ends otherwise.
+    pub fn end_as_written(&mut self) -> Result<(), String> {
+        self.end()?;
+        if !self.progress.over {
+            let end = if self.client.is_end_in_order() {
+                "closed"
+            } else {
+                "lost"
+            };
+            self.reports(end.as_bytes())?;
+        }
+        let turn = &self.script.turns[self.progress.turn];
+        match turn.expected.get(self.progress.expected) {
+            Some(expected) => Err(format!("line {}: never reported", expected.line)),
+            None if self.is_last(self.progress.turn) => Ok(()),
+            None => Err("the script goes on".into()),
+        }
+    }
+
+    pub const fn progress(&self) -> Progress {
+        self.progress
+    }
+
+    /// All that stands in the turn before has been reported, and the client acts.
+    fn begin(&mut self, at: usize) -> Result<(), String> {
+        let script = self.script;
+        if at > 0 {
+            if let Some(expected) = script.turns[at - 1].expected.get(self.progress.expected) {
+                return Err(format!(
+                    "line {}: not reported when the turn ended",
+                    expected.line
+                ));
+            }
+            self.progress = Progress {
+                turn: at,
+                ..Progress::default()
+            };
+        }
+        for act in &script.turns[at].acts {
+            match act {
+                Act::Tls => self.client.upgraded(),
+                Act::Say(line) => self.say(line)?,
+                Act::Refuse(line) => self.refuse(line)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, line: &[u8]) -> Result<(), String> {
+        let shown = Shown::new(line).to_string();
+        let command =
+            command(line, self.client.state()).ok_or_else(|| format!("no command: {shown}"))?;
+        self.client
+            .send(&command)
+            .map_err(|error| format!("{shown}: {error}"))?;
+        let sent = std::mem::take(self.client.output());
+        if sent == [line, b"\r\n"].concat() {
+            Ok(())
+        } else {
+            Err(format!("sent {} and not {shown}", Shown::new(&sent)))
+        }
+    }
+
+    fn refuse(&mut self, line: &[u8]) -> Result<(), String> {
+        let shown = Shown::new(line).to_string();
+        let command =
+            command(line, self.client.state()).ok_or_else(|| format!("no command: {shown}"))?;
+        let before = self.client.state();
+        match self.client.send(&command) {
+            Ok(()) => Err(format!("{shown}: was sent in {before:?}")),
+            Err(_) if !self.client.output().is_empty() => {
+                Err(format!("{shown}: was refused and sent"))
+            }
+            Err(error) => self.reports(format!("refused {}", error.code()).as_bytes()),
+        }
+    }
+
+    fn hear(&mut self, octets: &[u8]) -> Result<(), String> {
+        self.input.extend_from_slice(octets);
+        self.sent.extend_from_slice(octets);
+        let input = std::mem::take(&mut self.input);
+        let mut rest = &input[..];
+        let mut idle = 0;
+        while !self.progress.over {
+            let before = rest.len();
+            let event = self.client.next(&mut rest);
+            let taken = self.sent.len() - rest.len();
+            if !self.event(event, taken)? {
+                break;
+            }
+            idle = if rest.len() < before { 0 } else { idle + 1 };
+            if idle > 1 {
+                return Err("events without end, and nothing taken".into());
+            }
+        }
+        self.input = rest.to_vec();
+        Ok(())
+    }
+
+    /// Holds an event against the script; false when the client wants more.
+    fn event(
+        &mut self,
+        event: Result<Option<Event<'_>>, RemoteError>,
+        taken: usize,
+    ) -> Result<bool, String> {
+        let event = match event {
+            Ok(Some(event)) => event,
+            Ok(None) => return Ok(false),
+            Err(error) => {
+                self.reports(format!("error {}", error.code()).as_bytes())?;
+                self.progress.over = true;
+                return Ok(true);
+            }
+        };
+        self.last_words = matches!(
+            event,
+            Event::Rejected { .. }
+                | Event::Ok {
+                    command: Kind::Quit,
+                    ..
+                }
+                | Event::Err {
+                    command: Kind::Quit,
+                    ..
+                }
+        );
+        match event {
+            Event::Body { number, octets } => self.body(number, octets)?,
+            Event::BodyEnd { .. } if !ends_in_a_dot(&self.sent[..taken]) => {
+                return Err(format!("octet {taken}: called whole without its final dot"));
+            }
+            event => self.reports(&words(&event, self.client.capabilities()))?,
+        }
+        Ok(true)
+    }
+
+    fn next_expected(&mut self, got: &dyn std::fmt::Display) -> Result<&'s Expected, String> {
+        let turn = &self.script.turns[self.progress.turn];
+        turn.expected
+            .get(self.progress.expected)
+            .ok_or_else(|| format!("not expected: {got}"))
+    }
+
+    fn reports(&mut self, got: &[u8]) -> Result<(), String> {
+        let expected = self.next_expected(&Shown::new(got))?;
+        let wanted = match &expected.report {
+            Report::Line(text) => text.round(self.progress.round + 1),
+            Report::Body { number, octets } => [
+                format!("body {number} ").as_bytes(),
+                &octets.round(self.progress.round + 1),
+            ]
+            .concat(),
+        };
+        if got != wanted {
+            let (got, wanted) = (Shown::new(got), Shown::new(&wanted));
+            return Err(format!(
+                "line {}: expected: {wanted}\n  reported: {got}",
+                expected.line
+            ));
+        }
+        self.one_round_on(expected);
+        Ok(())
+    }
+
+    /// Octets of a message, however they are cut.
+    fn body(&mut self, number: u32, mut octets: &[u8]) -> Result<(), String> {
+        if octets.is_empty() {
+            return Err("a piece of a message without octets".into());
+        }
+        while !octets.is_empty() {
+            let shown = format!("body {number} {}", Shown::new(octets));
+            let expected = self.next_expected(&shown)?;
+            let Report::Body {
+                number: of,
+                octets: text,
+            } = &expected.report
+            else {
+                return Err(format!(
+                    "line {}: not expected before it: {shown}",
+                    expected.line
+                ));
+            };
+            let text = text.round(self.progress.round + 1);
+            let wanted = &text[self.progress.body_octets..];
+            let common = wanted.len().min(octets.len());
+            if *of != number || wanted[..common] != octets[..common] {
+                let wanted = Shown::new(wanted);
+                return Err(format!(
+                    "line {}: expected: body {of} {wanted}\n  reported: {shown}",
+                    expected.line
+                ));
+            }
+            octets = &octets[common..];
+            self.progress.body_octets += common;
+            if common == wanted.len() {
+                self.one_round_on(expected);
+            }
+        }
+        Ok(())
+    }
+
+    fn one_round_on(&mut self, expected: &Expected) {
+        let progress = &mut self.progress;
+        progress.body_octets = 0;
+        progress.round += 1;
+        if progress.round == expected.rounds {
+            progress.round = 0;
+            progress.expected += 1;
+        }
+    }
+}
+
+/// The final dot, said without the machine that is under test: `.` on a line of its own.
+fn ends_in_a_dot(sent: &[u8]) -> bool {
+    let greeting_end = sent.iter().position(|octet| *octet == b'\n').unwrap_or(0);
+    let lf_only = greeting_end > 0 && sent[greeting_end - 1] != b'\r';
+    sent.ends_with(b"\r\n.\r\n")
+        || lf_only && (sent.ends_with(b"\n.\n") || sent.ends_with(b"\n.\r\n"))
+}
+
+/// An event in the words of a script.
+fn words(event: &Event<'_>, capabilities: &Capabilities) -> Vec<u8> {
+    let with = |head: String, text: &[u8]| {
+        let mut words = head.into_bytes();
+        if !text.is_empty() {
+            words.push(b' ');
+            words.extend_from_slice(text);
+        }
+        words
+    };
+    match event {
+        Event::Greeting {
+            text,
+            timestamp: None,
+        } => with("greeting".into(), text),
+        Event::Greeting {
+            text,
+            timestamp: Some(stamp),
+        } => with(format!("greeting apop={stamp}"), text),
+        Event::Rejected { code, text } => {
+            with(format!("rejected{}", code_word(code.as_ref())), text)
+        }
+        Event::Ok { command, number } => about("ok", *command, *number).into_bytes(),
+        Event::Err {
+            command,
+            number,
+            code,
+            text,
+        } => with(
+            about("err", *command, *number) + &code_word(code.as_ref()),
+            text,
+        ),
+        Event::Challenge(None) => b"challenge not base64".to_vec(),
+        Event::Challenge(Some(challenge)) => [b"challenge \"", &challenge[..], b"\""].concat(),
+        Event::Capabilities => capability_words(capabilities).into_bytes(),
+        Event::UniqueId { number, unique_id } => with(format!("unique-id {number}"), unique_id),
+        Event::Size { number, octets } => format!("size {number} {octets}").into_bytes(),
+        Event::Malformed { command, line } => with(format!("malformed {}", command.as_str()), line),
+        Event::ListingEnd { command } => format!("listed {}", command.as_str()).into_bytes(),
+        Event::Body { number, octets } => with(format!("body {number}"), octets),
+        Event::BodyEnd { number } => format!("whole {number}").into_bytes(),
+    }
+}
+
+fn about(what: &str, command: Kind, number: u32) -> String {
+    match number {
+        0 => format!("{what} {}", command.as_str()),
+        _ => format!("{what} {} {number}", command.as_str()),
+    }
+}
+
+fn code_word(code: Option<&ResponseCode>) -> String {
+    let word = match code {
+        None => return String::new(),
+        Some(ResponseCode::InUse) => "IN-USE",
+        Some(ResponseCode::LoginDelay) => "LOGIN-DELAY",
+        Some(ResponseCode::SysTemp) => "SYS/TEMP",
+        Some(ResponseCode::SysPerm) => "SYS/PERM",
+        Some(ResponseCode::Auth) => "AUTH",
+        Some(ResponseCode::Other(other)) => return format!(" other-code={other}"),
+    };
+    format!(" code={word}")
+}
+
+fn capability_words(capabilities: &Capabilities) -> String {
+    let mut words = vec!["capabilities".to_owned()];
+    for (word, there) in [
+        ("nothing", !capabilities.announced),
+        ("top", capabilities.top),
+        ("user", capabilities.user),
+        ("uidl", capabilities.uidl),
+        ("resp-codes", capabilities.resp_codes),
+        ("auth-resp-code", capabilities.auth_resp_code),
+        ("pipelining", capabilities.pipelining),
+        ("stls", capabilities.stls),
+    ] {
+        words.extend(there.then(|| word.to_owned()));
+    }
+    if !capabilities.sasl.is_empty() {
+        words.push(format!("sasl={}", capabilities.sasl.join(",")));
+    }
+    words.extend(
+        capabilities
+            .login_delay_seconds
+            .map(|seconds| format!("login-delay={seconds}")),
+    );
+    words.extend(capabilities.expire.map(|expire| match expire {
+        Expire::Never => "expire=never".to_owned(),
+        Expire::Days(days) => format!("expire={days}"),
+    }));
+    words.join(" ")
+}
+
+/// The command that becomes this line.
+fn command(line: &[u8], state: State) -> Option<Command> {
+    if state == State::Authenticating && line != b"QUIT" {
+        return Some(match line {
+            b"*" => Command::AuthAbort,
+            response => Command::AuthResponse(Secret::new(sasl::decode(response)?)),
+        });
+    }
+    let (verb, rest) = match line.iter().position(|octet| *octet == b' ') {
+        Some(at) => (&line[..at], Some(&line[at + 1..])),
+        None => (line, None),
+    };
+    let text = || std::str::from_utf8(rest?).ok();
+    let number = || text()?.parse().ok();
+    Some(match verb {
+        b"USER" => Command::User(text()?.to_owned()),
+        b"PASS" => Command::Pass(Secret::new(rest?.to_vec())),
+        b"APOP" => {
+            let (user, digest) = text()?.rsplit_once(' ')?;
+            Command::Apop {
+                user: user.to_owned(),
+                digest: Secret::new(digest.into()),
+            }
+        }
+        b"AUTH" => auth(text()?)?,
+        b"RETR" => Command::Retr(number()?),
+        b"DELE" => Command::Dele(number()?),
+        b"TOP" => {
+            let (number, lines) = text()?.split_once(' ')?;
+            Command::Top {
+                number: number.parse().ok()?,
+                lines: lines.parse().ok()?,
+            }
+        }
+        _ if rest.is_some() => return None,
+        b"CAPA" => Command::Capa,
+        b"STLS" => Command::Stls,
+        b"STAT" => Command::Stat,
+        b"UIDL" => Command::Uidl,
+        b"LIST" => Command::List,
+        b"NOOP" => Command::Noop,
+        b"RSET" => Command::Rset,
+        b"QUIT" => Command::Quit,
+        _ => return None,
+    })
+}
+
+fn auth(words: &str) -> Option<Command> {
+    let (name, initial) = match words.split_once(' ') {
+        Some((name, "=")) => (name, Some(Vec::new())),
+        Some((name, initial)) => (name, Some(sasl::decode(initial.as_bytes())?)),
+        None => (words, None),
+    };
+    let known = ["PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "EXTERNAL"];
+    let mechanism = known.into_iter().find(|known| *known == name)?;
+    Some(Command::Auth {
+        mechanism,
+        initial: initial.map(Secret::new),
+    })
+}
