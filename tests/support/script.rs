@@ -1,5 +1,6 @@
 //! A POP3 dialogue as plain text, read into turns. `tests/corpus/pop3/README.md` describes the syntax.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,8 +58,11 @@ impl Text {
         Self(text.split(r"\#").map(unescaped).collect())
     }
 
-    pub fn round(&self, round: u64) -> Vec<u8> {
-        self.0.join(round.to_string().as_bytes())
+    pub fn round(&self, round: u64) -> Cow<'_, [u8]> {
+        match &self.0[..] {
+            [plain] => Cow::Borrowed(plain),
+            pieces => Cow::Owned(pieces.join(round.to_string().as_bytes())),
+        }
     }
 
     fn with_crlf(mut self) -> Self {
@@ -118,7 +122,7 @@ impl Script {
             ));
         };
         let end = end.round(1);
-        if end != b"closed" && end != b"lost" && !end.starts_with(b"error ") {
+        if *end != *b"closed" && *end != *b"lost" && !end.starts_with(b"error ") {
             return Err((*line, "a script ends with closed, lost or error".into()));
         }
         Ok(script)
