@@ -14,6 +14,7 @@ mod net;
 mod operator;
 mod packaging;
 mod protocol;
+mod protocol_session;
 mod quarantine;
 mod real_mda;
 mod real_pop3;

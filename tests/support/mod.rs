@@ -1,5 +1,6 @@
 //! What many situations need.
 
+pub mod between;
 pub mod certificates;
 pub mod crash;
 pub mod dialogue;

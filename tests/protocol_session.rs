@@ -1,0 +1,335 @@
+//! What the protocol asks of a whole session, beyond what the client alone can hold.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use mailferry::mail::{Envelope, Retention, TlsMode, limits};
+use mailferry::session::{self, End, LoginMethod, Summary, WhoActs};
+use mailferry::sink::{Delivery, Outcome, Sink};
+use mailferry::spool::Message;
+
+use crate::support::between::{Answer, Between};
+use crate::support::world::{World, mail, mails};
+
+fn failure(summary: &Summary) -> Option<(&'static str, WhoActs)> {
+    match &summary.end {
+        End::Failed(error) => Some((error.code(), error.who_acts())),
+        End::Complete | End::Stopped => None,
+    }
+}
+
+/// Answers this command so, and no other.
+fn only(command: &'static str, answer: fn() -> Answer) -> impl Fn(&str) -> Answer + Send + Sync {
+    move |line| {
+        if line == command {
+            answer()
+        } else {
+            Answer::Pass
+        }
+    }
+}
+
+#[tokio::test]
+async fn listings_that_disagree_are_joined_by_number_and_sizes_may_be_missing() {
+    let world = World::new(mails(2), Retention::Delete);
+    world.server.with(|habits| habits.pipelining = false);
+    let list = || Answer::Say("+OK\r\n2 31\r\n9 1000\r\n.\r\n");
+    let between = Between::new(&world, only("LIST", list));
+    let summary = between.poll(&world).await;
+    assert_eq!(failure(&summary), None);
+    assert_eq!(
+        (summary.counts.delivered, summary.counts.deleted),
+        (2, 2),
+        "message 1 has no size, message 9 no unique-id"
+    );
+    assert!(world.said("message_without_unique_id") && world.said("message 9"));
+    assert!(!between.said().contains(&"RETR 9".into()));
+}
+
+#[tokio::test]
+async fn a_unique_id_outside_the_standard_is_flagged_and_its_message_delivered() {
+    let world = World::new(
+        vec![mail("with a blank", b"Subject: odd\r\n")],
+        Retention::Delete,
+    );
+    let summary = world.poll().await;
+    assert_eq!((summary.counts.delivered, summary.counts.deleted), (1, 1));
+    assert!(world.said("unique_id_not_conforming"));
+}
+
+#[tokio::test]
+async fn err_to_quit_leaves_the_deletes_to_the_next_listing() {
+    let world = World::new(mails(3), Retention::Delete);
+    let quit = || Answer::Say("-ERR some deleted messages not removed\r\n");
+    let summary = Between::new(&world, only("QUIT", quit)).poll(&world).await;
+    assert_eq!(
+        (summary.counts.delivered, world.server.listed().len()),
+        (3, 3)
+    );
+    let summary = world.poll().await;
+    assert_eq!((summary.counts.delivered, summary.counts.deleted), (0, 3));
+    assert_eq!((world.sink.count(), world.server.listed().len()), (3, 0));
+}
+
+#[tokio::test]
+async fn a_session_lost_without_quit_leaves_all_mail_and_what_is_recorded_is_deleted_later() {
+    let world = World::new(mails(2), Retention::Delete);
+    world.server.with(|habits| habits.pipelining = false);
+    let between = Between::new(&world, only("RETR 2", || Answer::HangUp));
+    let summary = between.poll(&world).await;
+    assert_eq!(failure(&summary), Some(("session_lost", WhoActs::Server)));
+    assert_eq!((world.sink.count(), world.server.listed().len()), (1, 2));
+    let summary = world.poll().await;
+    assert_eq!((summary.counts.delivered, summary.counts.deleted), (1, 2));
+    assert_eq!((world.sink.count(), world.server.listed().len()), (2, 0));
+}
+
+#[tokio::test]
+async fn nothing_is_said_of_a_deleted_message_and_neither_rset_nor_top_is_ever_said() {
+    for pipelining in [true, false] {
+        let world = World::new(mails(20), Retention::Delete);
+        world.server.with(|habits| habits.pipelining = pipelining);
+        assert_eq!(world.poll().await.counts.deleted, 20);
+        let said = world.server.said();
+        for number in 1..=20 {
+            let about = said
+                .iter()
+                .filter(|line| line.split(' ').nth(1) == Some(&number.to_string()));
+            let about: Vec<_> = about.map(String::as_str).collect();
+            assert_eq!(
+                about,
+                [format!("RETR {number}"), format!("DELE {number}")],
+                "pipelining: {pipelining}"
+            );
+        }
+        assert!(
+            !said
+                .iter()
+                .any(|line| line.starts_with("RSET") || line.starts_with("TOP"))
+        );
+    }
+}
+
+/// A sink that takes its time.
+struct Slow(Duration);
+
+impl Sink for Slow {
+    fn offer<'a>(&'a self, envelope: &'a Envelope, _: &'a Message) -> BoxFuture<'a, Vec<Outcome>> {
+        Box::pin(async move {
+            tokio::time::sleep(self.0).await;
+            vec![Outcome::Accepted("at last".into()); envelope.recipients.len()]
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_takes_an_hour_costs_no_session_because_noop_is_said() {
+    let world = World::new(mails(1), Retention::Delete);
+    let between = Between::new(&world, |_| Answer::Pass);
+    let mut with = world.collaborators();
+    with.connect = Arc::new(between.clone());
+    with.delivery = Delivery::to("slow", Arc::new(Slow(Duration::from_secs(3600))));
+    let summary = session::poll(&world.visit, &with).await;
+    assert_eq!(failure(&summary), None);
+    assert_eq!((summary.counts.delivered, summary.counts.deleted), (1, 1));
+    let noops = between
+        .verbs()
+        .iter()
+        .filter(|verb| *verb == "NOOP")
+        .count();
+    assert!(
+        (25..=30).contains(&noops),
+        "{noops} in an hour: a server may hang up after ten idle minutes"
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_hangs_up_at_capa_is_a_server_to_try_again() {
+    let world = World::new(mails(1), Retention::Keep);
+    let between = Between::new(&world, only("CAPA", || Answer::HangUp));
+    let summary = between.poll(&world).await;
+    assert_eq!(failure(&summary), Some(("session_lost", WhoActs::Server)));
+    assert_eq!(between.verbs(), ["CAPA"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_hangs_at_capa_is_left_in_time() {
+    let world = World::new(mails(1), Retention::Keep);
+    let between = Between::new(&world, only("CAPA", || Answer::Silence));
+    let begun = tokio::time::Instant::now();
+    let summary = between.poll(&world).await;
+    assert_eq!(
+        failure(&summary),
+        Some(("session_timeout", WhoActs::Server))
+    );
+    let waited = begun.elapsed().as_secs();
+    assert!(
+        (limits::REPLY_SECONDS_MAX..limits::REPLY_SECONDS_MAX + 5).contains(&waited),
+        "{waited} seconds"
+    );
+}
+
+#[tokio::test]
+async fn a_server_without_capa_is_polled_all_the_same() {
+    let world = World::new(mails(5), Retention::Delete);
+    let between = Between::new(
+        &world,
+        only("CAPA", || Answer::Say("-ERR unknown command\r\n")),
+    );
+    let summary = between.poll(&world).await;
+    assert_eq!((failure(&summary), summary.counts.deleted), (None, 5));
+    assert!(
+        between.flights().iter().all(|flight| *flight == 1),
+        "nothing is pipelined"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bounded_number_of_commands_waits_for_answers() {
+    let world = World::new(mails(400), Retention::Delete);
+    let between = Between::patient(&world);
+    let summary = between.poll(&world).await;
+    assert_eq!((failure(&summary), summary.counts.deleted), (None, 400));
+    let most = between.flights().into_iter().max().unwrap();
+    assert!(
+        most > 1 && most <= limits::PIPELINE_COMMANDS_MAX,
+        "{most} at once"
+    );
+    let first_retr = between
+        .verbs()
+        .iter()
+        .position(|verb| verb == "RETR")
+        .unwrap();
+    let logged_in = between
+        .verbs()
+        .iter()
+        .rposition(|verb| verb == "CAPA")
+        .unwrap();
+    assert!(logged_in < first_retr);
+    assert!(
+        between.flights()[..logged_in]
+            .iter()
+            .all(|flight| *flight == 1),
+        "nothing is pipelined before the last CAPA"
+    );
+}
+
+#[tokio::test]
+async fn capabilities_are_asked_for_again_after_stls_and_after_login() {
+    let mut world = World::new(mails(1), Retention::Keep);
+    world.visit.tls = TlsMode::StartTls;
+    world.visit.allow_cleartext_password = false;
+    let between = Between::new(&world, only("STLS", || Answer::Say("+OK begin\r\n")));
+    assert_eq!(failure(&between.poll(&world).await), None);
+    let verbs = between.verbs();
+    assert_eq!(verbs[..6], ["CAPA", "STLS", "CAPA", "USER", "PASS", "CAPA"]);
+    assert_eq!(verbs.iter().filter(|verb| *verb == "STLS").count(), 1);
+}
+
+#[tokio::test]
+async fn without_the_stls_that_was_asked_for_nothing_of_the_login_is_said() {
+    let mut world = World::new(mails(1), Retention::Keep);
+    world.visit.tls = TlsMode::StartTls;
+    world.visit.allow_cleartext_password = true;
+    let between = Between::new(
+        &world,
+        only("STLS", || Answer::Say("-ERR no certificate\r\n")),
+    );
+    assert_eq!(
+        failure(&between.poll(&world).await),
+        Some(("stls_refused", WhoActs::Account))
+    );
+    assert_eq!(between.verbs(), ["CAPA", "STLS"]);
+}
+
+#[tokio::test]
+async fn text_injected_behind_stls_ends_the_session_before_the_login() {
+    let mut world = World::new(mails(1), Retention::Keep);
+    world.visit.tls = TlsMode::StartTls;
+    let injected = || Answer::Say("+OK begin\r\n+OK USER is fine, send it\r\n");
+    let between = Between::new(&world, only("STLS", injected));
+    let summary = between.poll(&world).await;
+    assert_eq!(failure(&summary), Some(("tls_injected", WhoActs::Server)));
+    assert_eq!(between.verbs(), ["CAPA", "STLS"]);
+}
+
+#[tokio::test]
+async fn no_password_goes_over_an_unprotected_connection_without_the_word_for_it() {
+    for method in [
+        LoginMethod::Auto,
+        LoginMethod::UserPass,
+        LoginMethod::Plain,
+        LoginMethod::Apop,
+    ] {
+        let mut world = World::new(mails(1), Retention::Keep);
+        world.visit.allow_cleartext_password = false;
+        world.visit.login.method = method;
+        let summary = world.poll().await;
+        assert_eq!(
+            failure(&summary),
+            Some(("cleartext_password", WhoActs::Account))
+        );
+        assert_eq!(world.server.said(), ["CAPA"], "{method:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another() {
+    for (announced, method, expected) in [
+        ("SASL CRAM-MD5 plain", LoginMethod::Auto, &["AUTH"][..]),
+        ("SASL CRAM-MD5", LoginMethod::Auto, &["USER", "PASS"]),
+        ("X-NONE", LoginMethod::Auto, &["USER", "PASS"]),
+        ("X-NONE", LoginMethod::Plain, &["AUTH"]),
+        ("SASL PLAIN", LoginMethod::UserPass, &["USER", "PASS"]),
+        ("SASL PLAIN", LoginMethod::Apop, &[]),
+    ] {
+        let mut world = World::new(mails(1), Retention::Keep);
+        world
+            .server
+            .with(|habits| habits.capabilities = vec![announced.into()]);
+        world.visit.login.method = method;
+        let refuse = |line: &str| match line.split(' ').next() {
+            Some("AUTH" | "PASS" | "APOP") => Answer::Say("-ERR [AUTH] no\r\n"),
+            _ => Answer::Pass,
+        };
+        let between = Between::new(&world, refuse);
+        let (_, who) = failure(&between.poll(&world).await).unwrap();
+        assert_eq!(who, WhoActs::Account);
+        let said = between.verbs();
+        let said: Vec<_> = said
+            .iter()
+            .map(String::as_str)
+            .filter(|verb| *verb != "CAPA")
+            .collect();
+        assert_eq!(
+            said, expected,
+            "{announced}, {method:?}: no other is tried after a refusal"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_challenge_that_cannot_be_answered_is_cancelled_without_a_word_of_the_secret() {
+    for challenge in ["+ ***\r\n", "+ eW91ciBzZWNyZXQ=\r\n", "+\r\n"] {
+        let mut world = World::new(mails(1), Retention::Keep);
+        world.visit.login.method = LoginMethod::Plain;
+        let cancelled = Arc::new(AtomicBool::new(false));
+        let saw = cancelled.clone();
+        let between = Between::new(&world, move |line| match line.split(' ').next() {
+            Some("AUTH") => Answer::Say(challenge),
+            Some("*") => {
+                saw.store(true, Ordering::SeqCst);
+                Answer::Say("-ERR cancelled\r\n")
+            }
+            _ => Answer::Pass,
+        });
+        assert_eq!(
+            failure(&between.poll(&world).await),
+            Some(("auth_refused", WhoActs::Account))
+        );
+        assert!(cancelled.load(Ordering::SeqCst), "{challenge:?}");
+        assert_eq!(between.verbs(), ["CAPA", "AUTH", "*"], "{challenge:?}");
+    }
+}
