@@ -15,6 +15,7 @@ mod operator;
 mod packaging;
 mod protocol;
 mod protocol_session;
+mod protocol_tls;
 mod quarantine;
 mod real_mda;
 mod real_pop3;

@@ -1,0 +1,154 @@
+//! Is it really them? Names of certificates, and the first words of a handshake.
+
+use mailferry::net::{Connector, NetError, Roots, SystemRoots, TlsPolicy};
+use tokio::io::{AsyncReadExt, DuplexStream};
+
+use crate::support::certificates::{Certificates, Pair};
+
+/// Trusts the authority of the test and nobody else.
+fn connector(certificates: &Certificates) -> Connector {
+    let policy = TlsPolicy {
+        ca_file: Some(certificates.authority()),
+        ..TlsPolicy::default()
+    };
+    Connector::new(&policy, &Roots::new(SystemRoots::find())).unwrap()
+}
+
+/// A server with this certificate takes the connection to TLS.
+async fn accept(pair: Pair, stream: DuplexStream) {
+    let read = |path| std::fs::read(path).unwrap();
+    let identity =
+        native_tls::Identity::from_pkcs8(&read(&pair.certificate), &read(&pair.key)).unwrap();
+    let acceptor = native_tls::TlsAcceptor::new(identity).unwrap();
+    // The client may not like the certificate: that is the client's to say.
+    let _ = async_native_tls::TlsAcceptor::from(acceptor)
+        .accept(stream)
+        .await;
+}
+
+async fn reach(connector: &Connector, pair: &Pair, host: &str) -> Result<(), NetError> {
+    let (near, far) = tokio::io::duplex(64 * 1024);
+    let server = tokio::spawn(accept(pair.clone(), far));
+    let reached = connector.connect(host, Box::new(near)).await.map(drop);
+    server.await.unwrap();
+    reached
+}
+
+#[tokio::test]
+async fn a_certificate_counts_for_the_host_that_was_configured_and_for_no_other() {
+    let certificates = Certificates::new();
+    let connector = connector(&certificates);
+    for (at, (names, good, bad)) in [
+        (
+            "DNS:pop.example.org",
+            &["pop.example.org", "POP.Example.ORG", "pop.example.org."][..],
+            &[
+                "example.org",
+                "a.pop.example.org",
+                "pop.example.com",
+                "192.0.2.7",
+            ][..],
+        ),
+        (
+            "DNS:*.example.org",
+            &["pop.example.org"],
+            &["example.org", "a.pop.example.org", "*.example.com"],
+        ),
+        ("DNS:pop.*.org", &[], &["pop.example.org"]),
+        ("DNS:p*.example.org", &[], &["pop.example.org"]),
+        ("DNS:*", &[], &["org", "pop.example.org"]),
+        (
+            "DNS:xn--bcher-kva.example",
+            &["xn--bcher-kva.example"],
+            &["bcher.example"],
+        ),
+        (
+            "IP:192.0.2.7",
+            &["192.0.2.7"],
+            &["192.0.2.8", "[2001:db8::7]"],
+        ),
+        (
+            "IP:2001:db8::7",
+            &["[2001:db8::7]", "2001:db8:0::7"],
+            &["[2001:db8::8]"],
+        ),
+        ("DNS:192.0.2.7", &[], &["192.0.2.7"]),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let pair = certificates.signed(&format!("pair{at}"), names, 30);
+        for host in good {
+            let reached = reach(&connector, &pair, host).await;
+            assert!(reached.is_ok(), "{names} for {host}: {reached:?}");
+        }
+        for host in bad {
+            let code = reach(&connector, &pair, host)
+                .await
+                .err()
+                .map(|error| error.code());
+            assert_eq!(code, Some("tls_name_mismatch"), "{names} for {host}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_handshake_names_the_host_and_offers_nothing_older_than_tls_1_2() {
+    let connector = connector(&Certificates::new());
+    for (host, named) in [("pop.example.org", true), ("192.0.2.7", false)] {
+        let (near, mut far) = tokio::io::duplex(64 * 1024);
+        let client = connector.clone();
+        let client =
+            tokio::spawn(async move { client.connect(host, Box::new(near)).await.map(drop) });
+        let hello = record(&mut far).await;
+        drop(far);
+        assert!(client.await.unwrap().is_err());
+        let extensions = extensions(&hello);
+        let of = |kind: u16| {
+            extensions
+                .iter()
+                .find(|(found, _)| *found == kind)
+                .map(|(_, octets)| octets.clone())
+        };
+        let versions = of(SUPPORTED_VERSIONS).expect("TLS 1.3 is offered");
+        let versions: Vec<&[u8]> = versions[1..].chunks(2).collect();
+        assert_eq!(versions, [[3, 4], [3, 3]], "TLS 1.3 and TLS 1.2");
+        let name = of(SERVER_NAME).map(|octets| octets[5..].to_vec());
+        assert_eq!(
+            name,
+            named.then(|| host.as_bytes().to_vec()),
+            "RFC 6066 section 3: names, and no addresses"
+        );
+    }
+}
+
+const SERVER_NAME: u16 = 0;
+const SUPPORTED_VERSIONS: u16 = 43;
+
+/// The body of the first record.
+async fn record(stream: &mut DuplexStream) -> Vec<u8> {
+    let mut head = [0; 5];
+    stream.read_exact(&mut head).await.unwrap();
+    let mut body = vec![0; usize::from(u16::from_be_bytes([head[3], head[4]]))];
+    stream.read_exact(&mut body).await.unwrap();
+    body
+}
+
+/// The extensions of a ClientHello (RFC 8446 section 4.1.2).
+fn extensions(hello: &[u8]) -> Vec<(u16, Vec<u8>)> {
+    let long = |at: usize| usize::from(u16::from_be_bytes([hello[at], hello[at + 1]]));
+    // Type and length, version, random; then session, ciphers and compressions, each with its length.
+    let mut at = 4 + 2 + 32;
+    at += 1 + usize::from(hello[at]);
+    at += 2 + long(at);
+    at += 1 + usize::from(hello[at]);
+    let end = at + 2 + long(at);
+    at += 2;
+    let mut found = Vec::new();
+    while at < end {
+        let octets = hello[at + 4..at + 4 + long(at + 2)].to_vec();
+        found.push((u16::try_from(long(at)).unwrap(), octets));
+        at += 4 + long(at + 2);
+    }
+    found
+}
