@@ -14,6 +14,7 @@ mod net;
 mod operator;
 mod packaging;
 mod protocol;
+mod protocol_garbled;
 mod protocol_session;
 mod protocol_tls;
 mod quarantine;

@@ -322,6 +322,7 @@ const CHECKS: &str = "
     tests/crash.rs::the_same_without_pipelining
 2449.8b replies in order, -ERR about its own command alone
     tests/corpus/pop3/rfc/2449-pipelining.script
+    tests/corpus/pop3/rfc/2449-pipelining-quit-last.script
     tests/session.rs::err_to_retr_concerns_that_message_alone
 2449.8c a bounded window, and neither side waits for the other to read
     tests/protocol_session.rs::a_bounded_number_of_commands_waits_for_answers

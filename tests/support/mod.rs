@@ -14,6 +14,7 @@ pub mod postfix;
 pub mod recorded;
 pub mod relay;
 pub mod script;
+pub mod spoken;
 pub mod tls_server;
 pub mod varied;
 pub mod world;
