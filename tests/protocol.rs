@@ -339,11 +339,13 @@ const CHECKS: &str = "
     tests/corpus/pop3/rfc/2595-stls.script
     tests/protocol_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login
 2595.1c nothing may be in the buffer when TLS begins
+    tests/net/stls.rs::anything_behind_the_yes_to_stls_ends_the_session_before_tls_and_password
     tests/corpus/pop3/hostile/stls-injected.script
     tests/corpus/pop3/hostile/stls-injected-octet.script
     src/net/wire.rs::a_stream_with_anything_in_its_buffer_is_not_given_to_tls
     tests/protocol_session.rs::text_injected_behind_stls_ends_the_session_before_the_login
 2595.1d STLS that was asked for is required
+    tests/net/stls.rs::a_server_that_refuses_stls_never_gets_the_password
     tests/protocol_session.rs::without_the_stls_that_was_asked_for_nothing_of_the_login_is_said
 2595.2a no login in clear without the word for it
     tests/corpus/config/invalid/cleartext_without_the_word.toml
@@ -351,10 +353,12 @@ const CHECKS: &str = "
 2595.2b with it, a warning
     tests/config.rs::what_is_allowed_and_probably_not_meant_is_warned_of
 2595.3 names: the configured host, addresses, A-labels, wildcards left-most only
+    tests/net/certificate.rs::a_certificate_that_proves_nothing_ends_the_session_before_the_password
     tests/protocol_tls.rs::a_certificate_counts_for_the_host_that_was_configured_and_for_no_other
     tests/real_pop3.rs::a_wrong_password_and_a_wrong_certificate_are_the_operators_to_mend
     src/config/value/host.rs::one_host_has_one_spelling
 2595.4a TLS 1.2 or newer, and the name of the server is sent
+    tests/net/handshake.rs::a_handshake_that_fails_says_what_to_try
     tests/protocol_tls.rs::the_handshake_names_the_host_and_offers_nothing_older_than_tls_1_2
 2595.4b TLS from the first octet is the default
     tests/config.rs::what_is_not_given_has_the_documented_default
