@@ -277,9 +277,9 @@ const CHECKS: &str = "
     tests/protocol_session.rs::a_server_without_capa_is_polled_all_the_same
 2449.1b the connection closed at CAPA
     tests/corpus/pop3/rfc/2449-capa-lost.script
-    tests/protocol_session.rs::a_server_that_hangs_up_at_capa_is_a_server_to_try_again
+    tests/protocol_session.rs::a_server_that_hangs_up_at_capa_is_reached_again_and_not_asked
 2449.1c a server that hangs at CAPA
-    tests/protocol_session.rs::a_server_that_hangs_at_capa_is_left_in_time
+    tests/protocol_session.rs::a_server_that_hangs_at_capa_is_left_in_time_reached_again_and_not_asked
 2449.2a CAPA again after STLS, the old list forgotten
     tests/corpus/pop3/rfc/2595-stls.script
     tests/protocol_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login

@@ -113,6 +113,14 @@ impl WhoActs {
 }
 
 impl SessionError {
+    /// Whether the connection ended or fell silent, whatever was asked.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(
+            self,
+            Self::Lost { .. } | Self::TimedOut { .. } | Self::Net(NetError::Io(_))
+        )
+    }
+
     /// Who must act.
     pub fn who_acts(&self) -> WhoActs {
         match self {

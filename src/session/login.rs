@@ -17,19 +17,49 @@ use crate::session::{Collaborators, LoginMethod, SessionError, Visit};
 pub(super) struct Reached {
     pub(super) maildrop: Maildrop,
     timestamp: Option<String>,
+    /// Whether the server can be asked for its capabilities.
+    knows_capa: bool,
 }
 
-/// Connects, reads the greeting, and makes the connection as safe as the account demands.
+/// Connects, reads the greeting, and makes the connection as safe as the account demands. A server that is lost at CAPA is
+/// older than CAPA: it is reached once more, and not asked.
 pub(super) async fn reach(visit: &Visit, with: &Collaborators) -> Result<Reached, SessionError> {
+    let (mut maildrop, timestamp) = greeted(visit, with).await?;
+    match announced(&mut maildrop).await {
+        Ok(()) => protect(maildrop, timestamp, true, visit, with).await,
+        Err(error) if error.is_lost() => {
+            drop(maildrop);
+            let (maildrop, timestamp) = greeted(visit, with).await?;
+            protect(maildrop, timestamp, false, visit, with).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn greeted(
+    visit: &Visit,
+    with: &Collaborators,
+) -> Result<(Maildrop, Option<String>), SessionError> {
     let wire = with.connect.connect().await?;
     let mut maildrop = Maildrop::new(&visit.account, wire, visit.pipelining);
     let timestamp = greet(&mut maildrop).await?;
-    announced(&mut maildrop).await?;
+    Ok((maildrop, timestamp))
+}
+
+async fn protect(
+    mut maildrop: Maildrop,
+    timestamp: Option<String>,
+    knows_capa: bool,
+    visit: &Visit,
+    with: &Collaborators,
+) -> Result<Reached, SessionError> {
     match visit.tls {
         TlsMode::Implicit => {}
         TlsMode::StartTls => {
             maildrop = start_tls(maildrop, visit, with).await?;
-            announced(&mut maildrop).await?;
+            if knows_capa {
+                announced(&mut maildrop).await?;
+            }
         }
         TlsMode::None if visit.allow_cleartext_password => {}
         TlsMode::None => {
@@ -43,6 +73,7 @@ pub(super) async fn reach(visit: &Visit, with: &Collaborators) -> Result<Reached
     Ok(Reached {
         maildrop,
         timestamp,
+        knows_capa,
     })
 }
 
@@ -97,6 +128,7 @@ pub(super) async fn log_in(reached: Reached, visit: &Visit) -> Result<Maildrop, 
     let Reached {
         mut maildrop,
         timestamp,
+        knows_capa,
     } = reached;
     let before = maildrop.client.capabilities().clone();
     let reply = match method(visit.login.method, &before) {
@@ -107,7 +139,9 @@ pub(super) async fn log_in(reached: Reached, visit: &Visit) -> Result<Maildrop, 
     if let Reply::Refused { code, words } = reply {
         return Err(login_refused(visit, &before, code.as_ref(), words));
     }
-    announced(&mut maildrop).await?;
+    if knows_capa {
+        announced(&mut maildrop).await?;
+    }
     Ok(maildrop)
 }
 
