@@ -6,6 +6,7 @@ mod config;
 mod crash;
 mod daemon;
 mod damage;
+mod kept;
 mod kill;
 mod maildir;
 mod mda;

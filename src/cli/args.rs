@@ -57,6 +57,9 @@ pub(super) enum Command {
     /// Look at and change what is known of messages seen
     #[command(subcommand, after_help = AFTER_SEEN)]
     Seen(Seen),
+    /// Look at, offer again or take away the messages that no destination took
+    #[command(subcommand, after_help = AFTER_QUARANTINE)]
+    Quarantine(Quarantine),
     /// Print config/mailferry.toml
     #[command(hide = true)]
     GenerateReference,
@@ -120,6 +123,62 @@ pub(super) enum Seen {
         #[arg(value_name = "NEW", value_parser = account)]
         new: AccountName,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Quarantine {
+    /// List the copies, oldest first, one a line
+    List {
+        /// The account [default: all]
+        #[arg(value_name = "ACCOUNT", value_parser = account)]
+        account: Option<AccountName>,
+    },
+    /// Show what is known of a copy, and the beginning of its message
+    Show {
+        /// The file, as `quarantine list` prints it
+        #[arg(value_name = "FILE")]
+        file: String,
+    },
+    /// Offer copies to their destination again; what is taken counts as delivered
+    Retry(Copies),
+    /// Take copies away; the server keeps what it has
+    Drop(Drop),
+    /// Write a message exactly as it was received
+    Export {
+        /// The file, as `quarantine list` prints it
+        #[arg(value_name = "FILE")]
+        file: String,
+        /// Where to; it must not exist yet [default: standard output]
+        #[arg(value_name = "TO")]
+        to: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Copies {
+    /// The files, as `quarantine list` prints them
+    #[arg(value_name = "FILE")]
+    pub(super) files: Vec<String>,
+    /// All copies of this account
+    #[arg(long, value_name = "ACCOUNT", value_parser = account)]
+    pub(super) account: Option<AccountName>,
+    /// All copies
+    #[arg(long)]
+    pub(super) all: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Drop {
+    /// The files, as `quarantine list` prints them
+    #[arg(value_name = "FILE", required = true)]
+    pub(super) files: Vec<String>,
+    /// Delete the messages on the server, too: logs in
+    #[arg(long)]
+    pub(super) delete: bool,
+    /// Do not ask, even where the copy may be all that is left
+    #[arg(long)]
+    pub(super) yes: bool,
 }
 
 #[derive(Debug, Args)]
@@ -224,6 +283,15 @@ Examples:
 const AFTER_SEEN: &str = "\
 The records say which messages were delivered; without them all mail is new. These commands need the state directory \
 for themselves: stop the agent first.";
+
+const AFTER_QUARANTINE: &str = "\
+A message that is refused for good, or twenty times, is copied here and stays on the server. `list`, `show` and `export` \
+work beside a running agent; `retry` and `drop` need the state directory for themselves: stop the agent first.
+
+Examples:
+  mailferry quarantine list
+  mailferry quarantine retry --all        after the destination was mended
+  mailferry quarantine drop --delete 1795435200.1f.mailferry";
 
 const AFTER_IMPORT: &str = "\
 What is recorded already stays as it is. Without --as-delivered nothing that was imported is ever deleted from a \

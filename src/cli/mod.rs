@@ -8,6 +8,7 @@ mod exit;
 mod outcome;
 mod poll;
 mod progress;
+mod quarantine;
 mod rooms;
 mod run;
 mod seen;
@@ -82,6 +83,13 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
             let start = Start::new(&global, process)?;
             let mut out = io::BufWriter::new(io::stdout().lock());
             let exit = seen::seen(&start, &command, &mut out)?;
+            out.flush()?;
+            Ok(exit)
+        }
+        Command::Quarantine(command) => {
+            let start = Start::new(&global, process)?;
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            let exit = quarantine::quarantine(&start, &command, &mut out)?;
             out.flush()?;
             Ok(exit)
         }

@@ -217,7 +217,8 @@ fn line(key: &RecordKey, record: &Record) -> String {
     line
 }
 
-fn time(at: Timestamp) -> String {
+/// A time as `2026-11-24T12:00:00Z`.
+pub(super) fn time(at: Timestamp) -> String {
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at.0));
     // A time beyond year 9999 has no such form; the number of seconds is better than nothing.
     let shown = time

@@ -8,6 +8,7 @@ mod durable;
 mod error;
 mod export;
 mod journal;
+mod kept;
 mod line;
 mod memory;
 mod operator;

@@ -99,6 +99,25 @@ impl RecordKey {
     }
 }
 
+impl Record {
+    /// The copy in the quarantine that stands for the message, if there is one.
+    pub fn kept(&self) -> Option<&str> {
+        match &self.state {
+            State::Quarantined { file, .. } => Some(file),
+            State::Deferred(deferral) => deferral.parked.as_deref(),
+            State::Delivered { .. } | State::Marked { .. } | State::Oversized { .. } => None,
+        }
+    }
+
+    /// Who has taken the message already.
+    pub fn partial(&self) -> Partial {
+        match &self.state {
+            State::Deferred(deferral) => deferral.partial.clone(),
+            _ => Partial::default(),
+        }
+    }
+}
+
 impl State {
     /// The word for the state in logs, lists and the journal.
     pub const fn as_str(&self) -> &'static str {

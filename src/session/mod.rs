@@ -9,6 +9,7 @@ mod clock;
 mod collaborators;
 mod error;
 mod first_run;
+mod kept;
 mod ledger;
 mod listing;
 mod login;
@@ -41,6 +42,7 @@ pub use collaborators::{
     Undo, Verdict, Visit,
 };
 pub use error::{SessionError, WhoActs};
+pub use kept::{Erased, Retried, erase, retry_kept};
 pub use summary::{Counts, End, Summary};
 
 /// One poll of one account: one session, or several when `commit_every` or an oversized message asks for it.

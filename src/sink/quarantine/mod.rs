@@ -176,6 +176,19 @@ impl Quarantine {
         .await
     }
 
+    /// Whether there is such a file, whatever is in it.
+    ///
+    /// # Errors
+    /// [`QuarantineError::Disk`] when the folder cannot be read.
+    pub async fn has(&self, file: &str) -> Result<bool, QuarantineError> {
+        let (folder, name) = (self.folder.clone(), file.to_owned());
+        match blocking(move || find(&folder, &name)).await {
+            Ok(_) => Ok(true),
+            Err(QuarantineError::Missing { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Takes a message out for good.
     ///
     /// # Errors

@@ -1,0 +1,177 @@
+//! What an operator does with messages that no destination took.
+
+use crate::support::dovecot::Dovecot;
+use crate::support::place::Place;
+
+/// A maildrop of two messages, of which the MDA takes the good one only, for good.
+fn maildrop() -> Dovecot {
+    Dovecot::with(&[
+        b"Subject: good\n\ngood\n".to_vec(),
+        b"Subject: poison \x1b[31m\n\npoison\n".to_vec(),
+    ])
+}
+
+const REFUSES: &str = "if grep -q poison; then echo I will not; exit 65; fi";
+const TAKES: &str = "cat >> {here}/taken";
+
+fn configuration(dovecot: &Dovecot, script: &str, retention: &str) -> String {
+    format!(
+        "state_dir = \"{{here}}/state\"\n[delivery.mda]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", '{script}']\n\
+         [account.jane]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\nallow_cleartext_password = true\n\
+         user = \"jane\"\npassword = \"secret\"\nrecipient = \"jane\"\nretention = \"{retention}\"\n",
+        dovecot.plain_port()
+    )
+}
+
+/// Polls once: the good message is taken, the other one goes to the quarantine. Gives its file.
+fn quarantined(place: &Place) -> String {
+    let output = place.run(&["poll"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(said.contains("1 delivered, 1 quarantined"), "{said}");
+    only_file(place)
+}
+
+fn only_file(place: &Place) -> String {
+    let listed = place.succeed(&["quarantine", "list"]);
+    let [line] = listed.lines().collect::<Vec<_>>()[..] else {
+        panic!("not one copy: {listed}")
+    };
+    let word = line.split(' ').next().unwrap();
+    word.strip_prefix("file=").unwrap().to_owned()
+}
+
+fn said(place: &Place, words: &[&str], code: i32) -> String {
+    let output = place.run(words);
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{words:?}: {said}");
+    said
+}
+
+#[test]
+fn a_copy_is_listed_shown_without_harm_and_exported_as_it_was_received() {
+    let dovecot = maildrop();
+    let place = Place::with(&configuration(&dovecot, REFUSES, "keep"));
+    assert_eq!(
+        place.succeed(&["quarantine", "list"]),
+        "",
+        "before there is any"
+    );
+    let file = quarantined(&place);
+    let listed = place.succeed(&["quarantine", "list", "jane"]);
+    for word in [
+        "account=jane ",
+        "code=mda_refused ",
+        "recipient=jane ",
+        "I will not",
+    ] {
+        assert!(listed.contains(word), "{word}: {listed}");
+    }
+    assert_eq!(place.succeed(&["quarantine", "list", "joe"]), "");
+    let shown = place.succeed(&["quarantine", "show", &file]);
+    assert!(shown.contains("Subject: poison \\x1b[31m\n"), "{shown}");
+    assert!(!shown.contains('\x1b'), "{shown}");
+    let original = "Subject: poison \x1b[31m\r\n\r\npoison\r\n";
+    assert_eq!(place.succeed(&["quarantine", "export", &file]), original);
+    let to = place.path("exported");
+    place.succeed(&["quarantine", "export", &file, to.to_str().unwrap()]);
+    assert_eq!(std::fs::read_to_string(&to).unwrap(), original);
+    let again = said(
+        &place,
+        &["quarantine", "export", &file, to.to_str().unwrap()],
+        75,
+    );
+    assert!(again.contains("exists"), "{again}");
+    for command in ["show", "export", "drop"] {
+        let words = said(&place, &["quarantine", command, "no-such-file"], 64);
+        assert!(words.contains("no-such-file"), "{words}");
+    }
+}
+
+#[test]
+fn a_retry_that_succeeds_makes_the_servers_copy_due_and_one_that_fails_changes_nothing() {
+    let dovecot = maildrop();
+    let place = Place::with(&configuration(&dovecot, REFUSES, "delete"));
+    let file = quarantined(&place);
+    assert_eq!(
+        dovecot.left().len(),
+        1,
+        "what nobody took stays on the server"
+    );
+    let words = said(&place, &["quarantine", "retry", &file], 69);
+    assert!(words.contains("mda_refused"), "{words}");
+    assert_eq!(only_file(&place), file);
+    place.configure(&configuration(&dovecot, TAKES, "delete"));
+    let words = place.succeed(&["quarantine", "retry", "--all"]);
+    assert!(words.contains(&format!("{file}: delivered")), "{words}");
+    assert_eq!(place.succeed(&["quarantine", "list"]), "");
+    let taken = std::fs::read_to_string(place.path("taken")).unwrap();
+    assert_eq!(taken.matches("\npoison\n").count(), 1, "{taken}");
+    let words = place.succeed(&["poll"]);
+    assert!(words.contains("1 deleted"), "{words}");
+    assert!(dovecot.left().is_empty());
+    assert_eq!(
+        std::fs::read_to_string(place.path("taken")).unwrap(),
+        taken,
+        "once"
+    );
+}
+
+#[test]
+fn dropping_takes_the_copy_away_and_nothing_else() {
+    let dovecot = maildrop();
+    let place = Place::with(&configuration(&dovecot, REFUSES, "delete"));
+    let file = quarantined(&place);
+    let words = place.succeed(&["quarantine", "drop", &file]);
+    assert!(words.contains("dropped"), "{words}");
+    assert_eq!(place.succeed(&["quarantine", "list"]), "");
+    place.configure(&configuration(&dovecot, TAKES, "delete"));
+    let words = place.succeed(&["poll"]);
+    assert!(words.contains("nothing new"), "{words}");
+    assert_eq!(dovecot.left().len(), 1, "only `drop --delete` deletes");
+    assert!(!place.path("taken").exists());
+}
+
+#[test]
+fn dropping_with_delete_deletes_the_message_even_where_everything_is_kept() {
+    let dovecot = maildrop();
+    let place = Place::with(&configuration(&dovecot, REFUSES, "keep"));
+    let file = quarantined(&place);
+    let words = place.succeed(&["quarantine", "drop", "--delete", &file]);
+    assert!(words.contains("deleted on the server"), "{words}");
+    assert_eq!(dovecot.left().len(), 1, "the good one is kept");
+    assert_eq!(place.succeed(&["quarantine", "list"]), "");
+    assert!(place.succeed(&["poll"]).contains("nothing new"));
+}
+
+#[test]
+fn the_last_copy_is_not_dropped_without_a_word_more() {
+    let dovecot = maildrop();
+    let place = Place::with(&configuration(&dovecot, REFUSES, "keep"));
+    let file = quarantined(&place);
+    for path in dovecot.left() {
+        std::fs::remove_file(path).unwrap();
+    }
+    place.succeed(&["poll"]);
+    let words = said(&place, &["quarantine", "drop", &file], 69);
+    assert!(words.contains("--yes"), "{words}");
+    let words = said(&place, &["quarantine", "drop", "--delete", &file], 69);
+    assert!(words.contains("does not list it"), "{words}");
+    assert_eq!(only_file(&place), file);
+    place.succeed(&["quarantine", "drop", "--yes", &file]);
+    assert_eq!(place.succeed(&["quarantine", "list"]), "");
+}
+
+#[test]
+fn a_copy_that_no_record_names_is_not_offered() {
+    let dovecot = maildrop();
+    let place = Place::with(&configuration(&dovecot, REFUSES, "keep"));
+    let file = quarantined(&place);
+    place.succeed(&["seen", "forget", "jane", "--all"]);
+    place.configure(&configuration(&dovecot, TAKES, "keep"));
+    let words = said(&place, &["quarantine", "retry", &file], 69);
+    assert!(words.contains("no record names this copy"), "{words}");
+    assert!(!place.path("taken").exists());
+    said(&place, &["quarantine", "drop", &file], 69);
+    place.succeed(&["quarantine", "drop", "--yes", &file]);
+}
