@@ -136,7 +136,12 @@ fn wired(world: &World, account: &str) -> Result<Assignment, WiringError> {
 }
 
 /// One session that logs in, lists and leaves.
-async fn visit(host: &str, port: u16, tls: &str, further: &str) -> Result<Listing, SessionError> {
+async fn visit(
+    host: &str,
+    port: u16,
+    tls: &str,
+    further: &str,
+) -> Result<std::sync::Arc<Listing>, SessionError> {
     let world = World::new(Vec::new(), Retention::Keep);
     let account = format!("host = \"{host}\"\nport = {port}\ntls = \"{tls}\"\n{further}");
     let assignment = wired(&world, &account)

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use mailferry::mail::{AccountName, Entry, Listing, PollLimits, Retention, Timestamp, UniqueId};
+use mailferry::mail::{AccountName, ListingBuilder, PollLimits, Retention, Timestamp, UniqueId};
 use mailferry::seen::{MemoryStore, Seen, Trust};
-use mailferry::session::plan::{Circumstances, Disposition, Skip, Why, plan};
+use mailferry::session::plan::{Circumstances, Disposition, Plan, Skip, Why, plan};
 
 const NOW: Timestamp = Timestamp(1_700_000_000);
 
@@ -14,20 +14,18 @@ fn id() -> UniqueId {
 
 /// What becomes of the one message of a maildrop, after the operator has marked it.
 async fn becomes(trust: Option<Trust>, retention: Retention) -> Disposition {
+    planned(trust, retention).await.dispositions.remove(0)
+}
+
+async fn planned(trust: Option<Trust>, retention: Retention) -> Plan {
     let account = AccountName::new("work").unwrap();
     let seen = Seen::new(Arc::new(MemoryStore::new()));
     if let Some(trust) = trust {
         seen.mark(&account, &[id()], trust, NOW).await.unwrap();
     }
-    let entry = Entry {
-        number: 1,
-        unique_id: id(),
-        octets: Some(4321),
-    };
-    let listing = Listing {
-        entries: vec![entry],
-        complete: true,
-    };
+    let mut listing = ListingBuilder::default();
+    listing.add_sized(1, &id(), 4321);
+    let listing = listing.build(true);
     let limits = PollLimits {
         message_octets_max: 1 << 20,
         messages_max: None,
@@ -41,8 +39,6 @@ async fn becomes(trust: Option<Trust>, retention: Retention) -> Disposition {
     };
     let records = seen.records(&account).await.unwrap();
     plan(&listing, &records, &circumstances)
-        .dispositions
-        .remove(0)
 }
 
 #[tokio::test]
@@ -73,9 +69,7 @@ async fn what_is_marked_as_delivered_is_deleted_when_retention_says_so() {
         Disposition::Skip(Skip::Seen),
         "age runs from the mark"
     );
-    let Disposition::Delete(proof) = becomes(Some(Trust::Delivered), Retention::Delete).await
-    else {
-        panic!("it is not deleted");
-    };
-    assert_eq!(proof.unique_id(), &id());
+    let plan = planned(Some(Trust::Delivered), Retention::Delete).await;
+    assert_eq!(plan.dispositions, [Disposition::Delete]);
+    assert_eq!(plan.deletes[0].unique_id(), &id());
 }

@@ -73,11 +73,7 @@ fn mark_listed(start: &Start, mark: &args::Mark, out: &mut dyn Write) -> Result<
             let listing = session::list(&visit, &assignment.with)
                 .await
                 .map_err(refused)?;
-            let ids: Vec<UniqueId> = listing
-                .entries
-                .into_iter()
-                .map(|entry| entry.unique_id)
-                .collect();
+            let ids: Vec<UniqueId> = listing.iter().map(|entry| entry.unique_id()).collect();
             let trust = trust(mark.as_delivered);
             Ok::<_, Failure>(
                 rooms

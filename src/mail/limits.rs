@@ -18,11 +18,12 @@ pub const STATUS_LINE_OCTETS_MAX: usize = 8 * 1024;
 /// A line of a UIDL, LIST or CAPA reply: a unique-id, a number, and room for servers that append words.
 pub const LISTING_LINE_OCTETS_MAX: usize = 4 * 1024;
 
-/// Messages in one listing. Twice the largest maildrop ever heard of; bounds memory against a listing that never ends.
-pub const LISTING_ENTRIES_MAX: usize = 2_000_000;
+/// Messages in one listing: the largest maildrops ever heard of; bounds memory against a listing that never ends.
+pub const LISTING_ENTRIES_MAX: usize = 1_000_000;
 
-/// Octets of one UIDL or LIST reply: an endless listing of short or malformed lines stops here.
-pub const LISTING_OCTETS_MAX: u64 = 256 * 1024 * 1024;
+/// Octets of one UIDL or LIST reply. A million messages with unique-ids of 23 octets fit, and their listing takes less than
+/// 64 MiB of memory.
+pub const LISTING_OCTETS_MAX: u64 = 32 * 1024 * 1024;
 
 /// Lines of one CAPA reply; servers announce about twenty.
 pub const CAPABILITY_LINES_MAX: usize = 256;

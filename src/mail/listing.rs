@@ -1,23 +1,266 @@
 //! What a maildrop holds, as UIDL and LIST tell it.
+//!
+//! A listing of a hundred thousand messages is made at every poll, so it is kept small: all unique-ids in one run of
+//! octets, sixteen octets for each message beside it.
 
 use crate::mail::UniqueId;
 
-/// One message of a maildrop in one session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+/// One message of a maildrop in one session, as its listing shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry<'l> {
     /// The message number: valid in this session only, 1 or greater.
     pub number: u32,
-    /// The server's lasting name for the message.
-    pub unique_id: UniqueId,
+    /// The octets of the server's lasting name for the message.
+    pub unique_id: &'l [u8],
     /// Size in octets by LIST, if LIST gave one. Advice for windows and limits, never framing.
     pub octets: Option<u64>,
 }
 
-/// The result of UIDL and LIST, by message number.
+/// The result of UIDL and LIST: the messages that have a unique-id, in the order of their numbers, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// The messages that have a unique-id, in the order of their numbers: oldest first.
-    pub entries: Vec<Entry>,
+    /// The unique-ids, one behind the other.
+    unique_ids: Vec<u8>,
+    slots: Vec<Slot>,
+    /// Positions by unique-id, equal ones by number.
+    by_unique_id: Vec<u32>,
     /// Whether nothing was skipped: only a complete listing can tell that a message is gone.
     pub complete: bool,
+}
+
+/// A listing that is still coming in.
+#[derive(Clone, Debug, Default)]
+pub struct ListingBuilder {
+    unique_ids: Vec<u8>,
+    slots: Vec<Slot>,
+    /// Whether a number came twice.
+    repeats: bool,
+    /// Where the next size is looked for first: LIST keeps the order of UIDL.
+    next_size: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Slot {
+    number: u32,
+    /// Where the unique-id ends; it begins where the one before ends.
+    end: u32,
+    /// [`NO_OCTETS`] when LIST gave none.
+    octets: u64,
+}
+
+/// No message has this size.
+const NO_OCTETS: u64 = u64::MAX;
+
+impl Listing {
+    /// How many messages there are.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// The message at a position: 0 is the one with the lowest number.
+    pub fn get(&self, at: usize) -> Option<Entry<'_>> {
+        let slot = self.slots.get(at)?;
+        let from = match at.checked_sub(1) {
+            Some(before) => self.slots.get(before)?.end,
+            None => 0,
+        };
+        Some(Entry {
+            number: slot.number,
+            unique_id: self.unique_ids.get(from as usize..slot.end as usize)?,
+            octets: (slot.octets != NO_OCTETS).then_some(slot.octets),
+        })
+    }
+
+    /// Every message, in the order of the numbers.
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        (0..self.len()).filter_map(|at| self.get(at))
+    }
+
+    /// Positions by unique-id, in groups of equal ones: each group in the order of the numbers.
+    pub fn groups(&self) -> impl Iterator<Item = &[u32]> {
+        self.by_unique_id
+            .chunk_by(|a, b| self.unique_id_at(*a) == self.unique_id_at(*b))
+    }
+
+    /// The positions of the messages with this unique-id, in the order of the numbers.
+    pub fn positions(&self, unique_id: &[u8]) -> &[u32] {
+        let from = self
+            .by_unique_id
+            .partition_point(|at| self.unique_id_at(*at) < unique_id);
+        let rest = &self.by_unique_id[from..];
+        let count = rest.partition_point(|at| self.unique_id_at(*at) == unique_id);
+        &rest[..count]
+    }
+
+    fn unique_id_at(&self, at: u32) -> &[u8] {
+        self.get(at as usize)
+            .map_or(&[][..], |entry| entry.unique_id)
+    }
+}
+
+impl Entry<'_> {
+    /// The unique-id as a value of its own.
+    pub fn unique_id(&self) -> UniqueId {
+        UniqueId::of_listed(self.unique_id)
+    }
+}
+
+impl ListingBuilder {
+    /// Adds what UIDL says of one message.
+    pub fn add(&mut self, number: u32, unique_id: &UniqueId) {
+        self.push(number, unique_id.as_bytes(), NO_OCTETS);
+    }
+
+    /// Adds a message whose size is known.
+    pub fn add_sized(&mut self, number: u32, unique_id: &UniqueId, octets: u64) {
+        self.push(number, unique_id.as_bytes(), octets.min(NO_OCTETS - 1));
+    }
+
+    fn push(&mut self, number: u32, unique_id: &[u8], octets: u64) {
+        self.unique_ids.extend_from_slice(unique_id);
+        self.slots.push(Slot {
+            number,
+            // The protocol machine ends a reply long before it fills four gibibytes.
+            end: u32::try_from(self.unique_ids.len()).unwrap_or(u32::MAX),
+            octets,
+        });
+    }
+
+    /// Puts the messages in the order of their numbers, once UIDL is complete. Of a number that came twice, the first counts.
+    pub fn arrange(&mut self) {
+        if self
+            .slots
+            .is_sorted_by(|before, after| before.number < after.number)
+        {
+            return;
+        }
+        let mut came = Vec::with_capacity(self.slots.len());
+        let mut from = 0;
+        for slot in std::mem::take(&mut self.slots) {
+            came.push((slot, from as usize..slot.end as usize));
+            from = slot.end;
+        }
+        // Stable: the first of equal numbers stays first.
+        came.sort_by_key(|(slot, _)| slot.number);
+        let count = came.len();
+        came.dedup_by_key(|(slot, _)| slot.number);
+        self.repeats |= came.len() < count;
+        let unique_ids = std::mem::take(&mut self.unique_ids);
+        for (slot, range) in came {
+            let unique_id = unique_ids.get(range).unwrap_or_default();
+            self.push(slot.number, unique_id, slot.octets);
+        }
+    }
+
+    /// Adds what LIST says of one message, after [`Self::arrange`]; the first word counts. False when UIDL did not name the number.
+    pub fn size(&mut self, number: u32, octets: u64) -> bool {
+        let expected = self.slots.get(self.next_size);
+        let at = if expected.is_some_and(|slot| slot.number == number) {
+            self.next_size
+        } else {
+            match self.slots.binary_search_by_key(&number, |slot| slot.number) {
+                Ok(at) => at,
+                Err(_) => return false,
+            }
+        };
+        self.next_size = at + 1;
+        if let Some(slot) = self.slots.get_mut(at)
+            && slot.octets == NO_OCTETS
+        {
+            slot.octets = octets.min(NO_OCTETS - 1);
+        }
+        true
+    }
+
+    /// Whether UIDL gave a number twice.
+    pub fn repeats(&self) -> bool {
+        self.repeats
+    }
+
+    /// The listing.
+    pub fn build(mut self, complete: bool) -> Listing {
+        self.unique_ids.shrink_to_fit();
+        let mut listing = Listing {
+            by_unique_id: (0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX)).collect(),
+            unique_ids: self.unique_ids,
+            slots: self.slots,
+            complete,
+        };
+        let mut order = std::mem::take(&mut listing.by_unique_id);
+        // Servers whose unique-ids grow give them in order already.
+        order.sort_by(|a, b| listing.unique_id_at(*a).cmp(listing.unique_id_at(*b)));
+        listing.by_unique_id = order;
+        listing
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn built(ids: &[(u32, &str)], sizes: &[(u32, u64)]) -> Listing {
+        let mut builder = ListingBuilder::default();
+        for (number, id) in ids {
+            builder.add(*number, &UniqueId::new(id.as_bytes()).unwrap());
+        }
+        builder.arrange();
+        for (number, octets) in sizes {
+            builder.size(*number, *octets);
+        }
+        builder.build(true)
+    }
+
+    fn shown(listing: &Listing) -> Vec<(u32, &str, Option<u64>)> {
+        let word = |entry: Entry<'_>| {
+            let id = std::str::from_utf8(&listing.unique_ids).unwrap();
+            let from = entry.unique_id.as_ptr() as usize - id.as_ptr() as usize;
+            (
+                entry.number,
+                &id[from..from + entry.unique_id.len()],
+                entry.octets,
+            )
+        };
+        listing.iter().map(word).collect()
+    }
+
+    #[test]
+    fn messages_stand_in_the_order_of_their_numbers_whatever_order_they_came_in() {
+        let listing = built(
+            &[(3, "ccc"), (1, "a"), (2, "bb"), (1, "again")],
+            &[(2, 20), (3, 30), (2, 99)],
+        );
+        assert_eq!(
+            shown(&listing),
+            [(1, "a", None), (2, "bb", Some(20)), (3, "ccc", Some(30))]
+        );
+    }
+
+    #[test]
+    fn a_size_of_a_message_that_uidl_lacks_is_said_to_be_one() {
+        let mut builder = ListingBuilder::default();
+        builder.add(1, &UniqueId::new(b"a").unwrap());
+        builder.arrange();
+        assert!(builder.size(1, 10));
+        assert!(!builder.size(2, 10));
+    }
+
+    #[test]
+    fn equal_unique_ids_are_one_group_in_the_order_of_their_numbers() {
+        let listing = built(&[(1, "b"), (2, "a"), (3, "b"), (4, "ab")], &[]);
+        let groups: Vec<&[u32]> = listing.groups().collect();
+        assert_eq!(groups, [&[1][..], &[3], &[0, 2]]);
+        assert_eq!(listing.positions(b"b"), [0, 2]);
+        assert_eq!(listing.positions(b"c"), [0_u32; 0]);
+    }
+
+    #[test]
+    fn an_entry_costs_sixteen_octets_and_four_beside_its_unique_id() {
+        assert_eq!(size_of::<Slot>(), 16);
+    }
 }

@@ -20,7 +20,7 @@ pub use account::{AccountName, InvalidAccountName};
 pub use date::Date;
 pub use digest::Digest;
 pub use envelope::{Envelope, InvalidAddress, Recipient, Sender};
-pub use listing::{Entry, Listing};
+pub use listing::{Entry, Listing, ListingBuilder};
 pub use origin::Origin;
 pub use percent::Percent;
 pub use policy::{FirstRun, LogFormat, LogLevel, PollLimits, Retention, TlsMode};

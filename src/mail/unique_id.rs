@@ -43,6 +43,11 @@ impl UniqueId {
         }
     }
 
+    /// What a listing holds was a unique-id when it was put there.
+    pub(super) fn of_listed(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
     /// The bytes as the server sent them.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -82,7 +82,7 @@ impl Seen {
             Some(ids) => {
                 let mut keys = BTreeSet::new();
                 for id in ids {
-                    let found = records.of(id);
+                    let found = records.of(id.as_bytes());
                     if found.is_empty() {
                         let (account, unique_id) = (account.clone(), id.clone());
                         return Err(OperatorError::NoRecord { account, unique_id });
@@ -189,7 +189,7 @@ impl Seen {
 
 /// The changes that mark one message; none when it needs none.
 fn mark_one(records: &Records, id: &UniqueId, trust: Trust, now: Timestamp) -> Vec<Change> {
-    let known = records.of(id);
+    let known = records.of(id.as_bytes());
     let settled = |record: &Record| match (&record.state, trust) {
         (State::Delivered { .. }, _) => true,
         (_, Trust::Delivered) => false,

@@ -40,12 +40,12 @@ impl Records {
     }
 
     /// The records of one unique-id: none, one, or several with different digests.
-    pub fn of(&self, unique_id: &UniqueId) -> &[(RecordKey, Record)] {
+    pub fn of(&self, unique_id: &[u8]) -> &[(RecordKey, Record)] {
         let from = self
             .sorted
-            .partition_point(|(key, _)| key.unique_id < *unique_id);
+            .partition_point(|(key, _)| key.unique_id.as_bytes() < unique_id);
         let rest = &self.sorted[from..];
-        let count = rest.partition_point(|(key, _)| key.unique_id == *unique_id);
+        let count = rest.partition_point(|(key, _)| key.unique_id.as_bytes() == unique_id);
         &rest[..count]
     }
 

@@ -15,7 +15,7 @@ pub(super) fn first_poll(
     state: &AccountState,
     now: Timestamp,
 ) -> Result<Option<Batch>, SessionError> {
-    let count = listing.entries.len();
+    let count = listing.len();
     match wish {
         _ if !records.is_empty() => Ok(None),
         FirstRun::All => Ok(None),
@@ -43,18 +43,12 @@ pub(super) fn first_poll(
 /// A batch that marks every listed message as seen.
 pub(super) fn mark_all(listing: &Listing, records: &Records, now: Timestamp) -> Batch {
     let mut batch = Batch::new(records.account());
-    let mut ids: Vec<(&crate::mail::UniqueId, Option<u64>)> = listing
-        .entries
-        .iter()
-        .map(|entry| (&entry.unique_id, entry.octets))
-        .collect();
-    ids.sort();
-    for group in ids.chunk_by(|a, b| a.0 == b.0) {
-        let Some((unique_id, octets)) = group.first() else {
+    for group in listing.groups() {
+        let Some(first) = group.first().and_then(|at| listing.get(*at as usize)) else {
             continue;
         };
         let record = Record {
-            octets: *octets,
+            octets: first.octets,
             copies: u32::try_from(group.len()).unwrap_or(u32::MAX),
             absent_since: None,
             state: State::Marked {
@@ -62,10 +56,9 @@ pub(super) fn mark_all(listing: &Listing, records: &Records, now: Timestamp) -> 
                 by: Marker::FirstRun,
             },
         };
-        batch.changes.push(Change::Put(
-            RecordKey::new((*unique_id).clone(), None),
-            record,
-        ));
+        batch
+            .changes
+            .push(Change::Put(RecordKey::new(first.unique_id(), None), record));
     }
     batch
 }

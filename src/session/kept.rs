@@ -107,10 +107,10 @@ pub async fn erase(
     let reached = login::reach(visit, with).await?;
     let mut maildrop = login::log_in(reached, visit).await?;
     let listed = listing::list(&mut maildrop).await?;
-    let entries = &listed.listing.entries;
-    let alike: Vec<_> = entries
+    let alike = listed.listing.positions(key.unique_id.as_bytes());
+    let alike: Vec<_> = alike
         .iter()
-        .filter(|entry| entry.unique_id == key.unique_id)
+        .filter_map(|at| listed.listing.get(*at as usize))
         .collect();
     let records = with.seen.records(&visit.account).await?;
     let known = records.get(key).and_then(|record| record.octets);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use crate::mail::{Digest, Entry, UniqueId};
+use crate::mail::{Digest, Listing, ListingBuilder, UniqueId};
 use crate::seen::{RecordKey, Recorded};
 
 /// Counts what is asked, held and proven. Positions are those of the listing.
@@ -23,7 +23,7 @@ pub(super) struct Ledger {
     copies: HashMap<RecordKey, u32>,
     /// How often each digest was in hand, on a server without unique-ids.
     ordinals: HashMap<Digest, u32>,
-    identified: Vec<Entry>,
+    identified: ListingBuilder,
 }
 
 impl Ledger {
@@ -91,17 +91,17 @@ impl Ledger {
     }
 
     /// Notes the identity found for an entry without unique-id.
-    pub(super) fn identify(&mut self, number: u32, unique_id: UniqueId, octets: Option<u64>) {
-        self.identified.push(Entry {
-            number,
-            unique_id,
-            octets,
-        });
+    pub(super) fn identify(&mut self, number: u32, unique_id: &UniqueId, octets: Option<u64>) {
+        match octets {
+            Some(octets) => self.identified.add_sized(number, unique_id, octets),
+            None => self.identified.add(number, unique_id),
+        }
     }
 
-    /// The entries identified by their digest.
-    pub(super) fn into_identified(self) -> Vec<Entry> {
-        self.identified
+    /// The entries identified by their digest: a complete listing when they are all that the server listed.
+    pub(super) fn into_identified(mut self, complete: bool) -> Listing {
+        self.identified.arrange();
+        self.identified.build(complete)
     }
 
     /// The deletes that one more proof allows: itself, or all of a repeated unique-id once every entry is proven.

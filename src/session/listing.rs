@@ -1,7 +1,9 @@
 //! UIDL and LIST, made into one listing.
 
+use std::sync::Arc;
+
 use crate::mail::text::Shown;
-use crate::mail::{Entry, Listing, UniqueId};
+use crate::mail::{Listing, ListingBuilder, UniqueId};
 use crate::proto::pop3::{Command, Event, Kind};
 use crate::session::SessionError;
 use crate::session::login::refused;
@@ -9,7 +11,7 @@ use crate::session::maildrop::Maildrop;
 
 /// What the server listed, and what was odd about it.
 pub(super) struct Listed {
-    pub(super) listing: Listing,
+    pub(super) listing: Arc<Listing>,
     /// Why the server gives no unique-ids, in its words; then those of the listing only count its messages.
     pub(super) without_unique_ids: Option<String>,
     /// Odd things, each once: what, and an example.
@@ -19,8 +21,9 @@ pub(super) struct Listed {
 /// What UIDL and LIST said, line by line.
 #[derive(Default)]
 struct Gathered {
-    unique_ids: Vec<(u32, UniqueId)>,
-    sizes: Vec<(u32, u64)>,
+    named: ListingBuilder,
+    /// The numbers that LIST gives when UIDL was refused: then it is all there is.
+    unnamed: ListingBuilder,
     uidl: Option<Result<(), String>>,
     list: Option<Result<(), SessionError>>,
     quirks: Vec<(&'static str, String)>,
@@ -52,7 +55,7 @@ pub(super) async fn list(maildrop: &mut Maildrop) -> Result<Listed, SessionError
     }
     let listed = gathered.into_listed()?;
     if listed.without_unique_ids.is_none() {
-        maildrop.number(&listed.listing);
+        maildrop.number(Arc::clone(&listed.listing));
     }
     Ok(listed)
 }
@@ -67,14 +70,14 @@ impl Gathered {
                         if !unique_id.is_conforming() {
                             self.odd("unique_id_not_conforming", || unique_id.to_string());
                         }
-                        self.unique_ids.push((number, unique_id));
+                        self.named.add(number, &unique_id);
                     }
                     Err(_) => self.skip("uidl_line_malformed", &unique_id),
                 }
                 false
             }
             Event::Size { number, octets } => {
-                self.sizes.push((number, octets));
+                self.size(number, octets);
                 false
             }
             Event::Malformed {
@@ -92,6 +95,7 @@ impl Gathered {
             Event::ListingEnd {
                 command: Kind::Uidl,
             } => {
+                self.named.arrange();
                 self.uidl = Some(Ok(()));
                 true
             }
@@ -124,6 +128,19 @@ impl Gathered {
         }
     }
 
+    /// LIST comes behind UIDL, so what it says finds its place at once.
+    fn size(&mut self, number: u32, octets: u64) {
+        if self.uidl.as_ref().is_some_and(Result::is_err) {
+            let name = UniqueId::new(format!("number:{number}").as_bytes());
+            if let Ok(name) = name {
+                self.unnamed.add_sized(number, &name, octets);
+            }
+        } else if !self.named.size(number, octets) {
+            self.skipped = true;
+            self.odd("message_without_unique_id", || format!("message {number}"));
+        }
+    }
+
     fn both(&self) -> bool {
         self.uidl.is_some() && self.list.is_some()
     }
@@ -140,8 +157,6 @@ impl Gathered {
     }
 
     fn into_listed(mut self) -> Result<Listed, SessionError> {
-        self.sizes.sort_unstable();
-        self.sizes.dedup_by_key(|(number, _)| *number);
         let listed = match self.list.take() {
             Some(Err(error)) => Err(error),
             _ => Ok(()),
@@ -163,71 +178,24 @@ impl Gathered {
 
     /// The usual case: a message is what UIDL says, LIST adds sizes.
     fn by_unique_id(mut self) -> Listed {
-        // Pipelined or not, numbers may come in any order, and twice from a server that lies.
-        self.unique_ids.sort_by_key(|(number, _)| *number);
-        let count = self.unique_ids.len();
-        self.unique_ids.dedup_by_key(|(number, _)| *number);
-        if self.unique_ids.len() < count {
+        if self.named.repeats() {
             self.skipped = true;
             self.odd("message_number_repeated", String::new);
         }
-        let numbers = &self.unique_ids;
-        let unnamed = self
-            .sizes
-            .iter()
-            .find(|(number, _)| numbers.binary_search_by_key(number, |(n, _)| *n).is_err());
-        if let Some((number, _)) = unnamed.copied() {
-            self.skipped = true;
-            self.odd("message_without_unique_id", || format!("message {number}"));
-        }
-        let sizes = &self.sizes;
-        let size_of = |number| {
-            sizes
-                .binary_search_by_key(&number, |(n, _)| *n)
-                .ok()
-                .and_then(|at| sizes.get(at))
-                .map(|(_, octets)| *octets)
-        };
-        let entries = std::mem::take(&mut self.unique_ids)
-            .into_iter()
-            .map(|(number, unique_id)| Entry {
-                number,
-                octets: size_of(number),
-                unique_id,
-            })
-            .collect();
-        let listing = Listing {
-            entries,
-            complete: !self.skipped,
-        };
         Listed {
-            listing,
+            listing: Arc::new(self.named.build(!self.skipped)),
             without_unique_ids: None,
             quirks: self.quirks,
         }
     }
 
     /// No unique-ids: the messages are those that LIST counts, and their digests will tell them apart.
-    fn by_number(self, words: String) -> Listed {
-        let entries = self.sizes.iter().filter_map(|(number, octets)| {
-            let unique_id = UniqueId::new(format!("number:{number}").as_bytes()).ok()?;
-            Some(Entry {
-                number: *number,
-                unique_id,
-                octets: Some(*octets),
-            })
-        });
-        let complete = !self.skipped
-            && !self
-                .quirks
-                .iter()
-                .any(|(what, _)| *what == "list_line_malformed");
-        let listing = Listing {
-            entries: entries.collect(),
-            complete,
-        };
+    fn by_number(mut self, words: String) -> Listed {
+        let malformed = |(what, _): &(&str, String)| *what == "list_line_malformed";
+        let complete = !self.skipped && !self.quirks.iter().any(malformed);
+        self.unnamed.arrange();
         Listed {
-            listing,
+            listing: Arc::new(self.unnamed.build(complete)),
             without_unique_ids: Some(words),
             quirks: self.quirks,
         }

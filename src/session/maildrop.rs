@@ -4,12 +4,13 @@
 //! listing.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::mail::text::Shown;
-use crate::mail::{AccountName, Listing, UniqueId, limits};
+use crate::mail::{AccountName, Entry, Listing, UniqueId, limits};
 use crate::net::{Read, Wire};
 use crate::proto::pop3::{Client, Command, Event, Kind, ResponseCode};
 use crate::seen::Recorded;
@@ -30,8 +31,13 @@ pub(super) struct Maildrop {
     backlog: VecDeque<(u32, UniqueId)>,
     /// Deletes sent, in the order of their replies.
     deleting: VecDeque<UniqueId>,
-    /// The numbers of this session, by unique-id; a number is taken out when its delete is asked for.
-    numbers: HashMap<UniqueId, VecDeque<u32>>,
+    /// Where the numbers of this session are found.
+    listing: Arc<Listing>,
+    /// Numbers of listed messages whose delete has been asked for, by position.
+    asked: Vec<bool>,
+    /// The numbers of messages without unique-id, by the identity they were given; a number is taken out when its delete is
+    /// asked for.
+    identified: HashMap<UniqueId, VecDeque<u32>>,
     heard: Instant,
 }
 
@@ -82,7 +88,9 @@ impl Maildrop {
             coming_octets: 0,
             backlog: VecDeque::new(),
             deleting: VecDeque::new(),
-            numbers: HashMap::new(),
+            listing: Arc::default(),
+            asked: Vec::new(),
+            identified: HashMap::new(),
             heard: Instant::now(),
         }
     }
@@ -172,18 +180,14 @@ impl Maildrop {
     }
 
     /// Notes which numbers belong to which unique-id in this session.
-    pub(super) fn number(&mut self, listing: &Listing) {
-        for entry in &listing.entries {
-            self.numbers
-                .entry(entry.unique_id.clone())
-                .or_default()
-                .push_back(entry.number);
-        }
+    pub(super) fn number(&mut self, listing: Arc<Listing>) {
+        self.asked = vec![false; listing.len()];
+        self.listing = listing;
     }
 
     /// Notes the identity of a message on a server without unique-ids.
     pub(super) fn identify(&mut self, number: u32, unique_id: &UniqueId) {
-        self.numbers
+        self.identified
             .entry(unique_id.clone())
             .or_default()
             .push_back(number);
@@ -204,7 +208,7 @@ impl Maildrop {
     pub(super) fn retrieve(
         &mut self,
         at: usize,
-        entry: &crate::mail::Entry,
+        entry: Entry<'_>,
         draft: Draft,
         octets_max: u64,
     ) -> Result<(), SessionError> {
@@ -228,14 +232,26 @@ impl Maildrop {
                 "a proof of one account was used to delete in another",
             ));
         }
-        let number = self
-            .numbers
-            .get_mut(proof.unique_id())
-            .and_then(VecDeque::pop_front);
-        if let Some(number) = number {
+        if let Some(number) = self.number_of(proof.unique_id()) {
             self.backlog.push_back((number, proof.unique_id().clone()));
         }
         Ok(())
+    }
+
+    /// The first number with this unique-id that has not been asked for yet; from now on it has.
+    fn number_of(&mut self, unique_id: &UniqueId) -> Option<u32> {
+        if let Some(number) = self
+            .identified
+            .get_mut(unique_id)
+            .and_then(VecDeque::pop_front)
+        {
+            return Some(number);
+        }
+        let positions = self.listing.positions(unique_id.as_bytes());
+        let at = positions.iter().map(|at| *at as usize);
+        let at = at.clone().find(|at| self.asked.get(*at) == Some(&false))?;
+        *self.asked.get_mut(at)? = true;
+        self.listing.get(at).map(|entry| entry.number)
     }
 
     /// Sends the deletes whose turn it is.

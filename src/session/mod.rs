@@ -23,6 +23,7 @@ mod transfer;
 mod unretrieved;
 mod work;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -70,7 +71,7 @@ pub async fn poll(visit: &Visit, with: &Collaborators) -> Summary {
 ///
 /// # Errors
 /// What prevents it, and who must act.
-pub async fn list(visit: &Visit, with: &Collaborators) -> Result<Listing, SessionError> {
+pub async fn list(visit: &Visit, with: &Collaborators) -> Result<Arc<Listing>, SessionError> {
     let reached = login::reach(visit, with).await?;
     let mut maildrop = login::log_in(reached, visit).await?;
     let listed = listing::list(&mut maildrop).await?;
@@ -238,7 +239,7 @@ impl Session<'_> {
         );
         with.reporter.say(Event::Listed {
             account: &visit.account,
-            listed: listing.listing.entries.len() as u64,
+            listed: listing.listing.len() as u64,
             wanted: plan.retrievals.len() as u64,
         });
         let orders = Orders {
@@ -293,7 +294,7 @@ impl Session<'_> {
         }
         if let Some(words) = &listed.without_unique_ids {
             self.accept_no_unique_ids(state, words)?;
-        } else if !listed.listing.entries.is_empty() {
+        } else if !listed.listing.is_empty() {
             state.had_unique_ids = true;
         }
         Ok((maildrop, listed))
@@ -357,7 +358,7 @@ impl Session<'_> {
             ));
         }
         if let Some(batch) = first_poll(visit.first_run, &listed.listing, records, state, now)? {
-            let messages = listed.listing.entries.len() as u64;
+            let messages = listed.listing.len() as u64;
             with.seen.commit(batch, records).await?;
             with.reporter.say(Event::MarkedFirstRun {
                 account: &visit.account,
@@ -395,16 +396,10 @@ impl Session<'_> {
         done: &Transferred,
         now: Timestamp,
     ) -> Result<(), SessionError> {
-        if listed.without_unique_ids.is_none()
-            || done.identified.len() < listed.listing.entries.len()
-        {
+        if listed.without_unique_ids.is_none() || done.identified.len() < listed.listing.len() {
             return Ok(());
         }
-        let identified = Listing {
-            entries: done.identified.clone(),
-            complete: listed.listing.complete,
-        };
-        self.notice(&identified, records, now).await
+        self.notice(&done.identified, records, now).await
     }
 
     /// QUIT, unless it could make the server hide a message that nobody has (design 1.4).

@@ -1,6 +1,6 @@
 //! What a listing says about records: gone, back, or gone long enough to be forgotten (design 1.7).
 
-use crate::mail::{Listing, Retention, Timestamp, UniqueId};
+use crate::mail::{Listing, Retention, Timestamp};
 use crate::seen::{Batch, Change, Record, Records, State};
 
 /// The changes that a listing makes to the records of messages it holds or lacks.
@@ -14,22 +14,21 @@ pub(super) fn notice(
     forget_after_seconds: u64,
     now: Timestamp,
 ) -> Batch {
-    let mut listed: Vec<&UniqueId> = listing
-        .entries
-        .iter()
-        .map(|entry| &entry.unique_id)
-        .collect();
-    listed.sort_unstable();
-    let mut listed = listed.into_iter().peekable();
+    let first_of = |group: &[u32]| group.first().and_then(|at| listing.get(*at as usize));
+    let mut listed = listing
+        .groups()
+        .filter_map(first_of)
+        .map(|entry| entry.unique_id)
+        .peekable();
     let mut batch = Batch::new(records.account());
     for (key, record) in records.iter() {
         while listed
-            .next_if(|unique_id| **unique_id < key.unique_id)
+            .next_if(|unique_id| *unique_id < key.unique_id.as_bytes())
             .is_some()
         {}
         let is_listed = listed
             .peek()
-            .is_some_and(|unique_id| **unique_id == key.unique_id);
+            .is_some_and(|unique_id| *unique_id == key.unique_id.as_bytes());
         let change = |absent_since| {
             Change::Put(
                 key.clone(),

@@ -11,12 +11,12 @@ use crate::mail::{Entry, Listing, PollLimits, Retention, Timestamp, UniqueId, li
 use crate::seen::{Record, RecordKey, Recorded, Records, State};
 
 /// What is to become of one listed message in this session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
     /// Retrieve it, and offer it unless its digest says that it was settled before.
     Retrieve(Why),
-    /// Delete it: it was delivered, that is on disk, and retention says it is due.
-    Delete(Recorded),
+    /// Delete it: it was delivered, that is on disk, and retention says it is due. The proof is in [`Plan::deletes`].
+    Delete,
     /// Leave it where it is.
     Skip(Skip),
 }
@@ -39,8 +39,8 @@ pub enum Skip {
     Seen,
     /// Counts as seen by the operator's word.
     Marked,
-    /// Not to be tried again before this time.
-    Deferred(Timestamp),
+    /// Not to be tried again yet.
+    Deferred,
     /// A durable copy is parked here; retries read that one.
     Parked,
     /// Refused for good; a copy is in the quarantine.
@@ -74,7 +74,9 @@ pub struct Plan {
     pub dispositions: Vec<Disposition>,
     /// Positions of the entries to retrieve: new and doubtful ones oldest first, then retries, then those inside which
     /// sessions have ended, so that no poison stands before good mail.
-    pub retrievals: Vec<usize>,
+    pub retrievals: Vec<u32>,
+    /// A proof for each entry that is to be deleted; which number goes with it is found when it is asked for.
+    pub deletes: Vec<Recorded>,
     /// Unique-ids that the server lists more than once, with how often.
     pub repeated: HashMap<UniqueId, usize>,
 }
@@ -82,21 +84,27 @@ pub struct Plan {
 /// Makes the plan of one session.
 pub fn plan(listing: &Listing, records: &Records, circumstances: &Circumstances) -> Plan {
     let mut plan = Plan {
-        dispositions: vec![Disposition::Skip(Skip::Seen); listing.entries.len()],
+        dispositions: vec![Disposition::Skip(Skip::Seen); listing.len()],
         ..Plan::default()
     };
-    for group in groups(&listing.entries) {
-        let entries: Vec<&Entry> = group
-            .iter()
-            .filter_map(|at| listing.entries.get(*at))
-            .collect();
+    let (mut entries, mut decided) = (Vec::new(), Vec::new());
+    for group in listing.groups() {
+        entries.clear();
+        entries.extend(group.iter().filter_map(|at| listing.get(*at as usize)));
         if let [first, _, ..] = entries[..] {
-            plan.repeated.insert(first.unique_id.clone(), entries.len());
+            plan.repeated.insert(first.unique_id(), entries.len());
         }
-        let decided = decide(&entries, records, circumstances);
-        for (at, disposition) in group.iter().zip(decided) {
-            if let Some(slot) = plan.dispositions.get_mut(*at) {
-                *slot = disposition;
+        decided.clear();
+        decide(
+            &entries,
+            records,
+            circumstances,
+            &mut decided,
+            &mut plan.deletes,
+        );
+        for (at, disposition) in group.iter().zip(&decided) {
+            if let Some(slot) = plan.dispositions.get_mut(*at as usize) {
+                *slot = *disposition;
             }
         }
     }
@@ -107,7 +115,7 @@ pub fn plan(listing: &Listing, records: &Records, circumstances: &Circumstances)
 /// The plan for a server without unique-ids: everything is retrieved and told apart by its digest.
 pub fn plan_without_unique_ids(listing: &Listing, circumstances: &Circumstances) -> Plan {
     let limit = circumstances.limits.message_octets_max;
-    let decide = |entry: &Entry| {
+    let decide = |entry: Entry<'_>| {
         if entry.octets.is_some_and(|octets| octets > limit) {
             Disposition::Skip(Skip::TooLarge { reported: false })
         } else {
@@ -115,39 +123,25 @@ pub fn plan_without_unique_ids(listing: &Listing, circumstances: &Circumstances)
         }
     };
     let mut plan = Plan {
-        dispositions: listing.entries.iter().map(decide).collect(),
+        dispositions: listing.iter().map(decide).collect(),
         ..Plan::default()
     };
     order_and_limit(&mut plan, listing, None, circumstances.limits);
     plan
 }
 
-/// Positions of entries that share a unique-id, in the order of their first one.
-fn groups(entries: &[Entry]) -> Vec<Vec<usize>> {
-    let mut group_of: HashMap<&UniqueId, usize> = HashMap::with_capacity(entries.len());
-    let mut groups: Vec<Vec<usize>> = Vec::with_capacity(entries.len());
-    for (at, entry) in entries.iter().enumerate() {
-        let next = groups.len();
-        let group = *group_of.entry(&entry.unique_id).or_insert(next);
-        if group == next {
-            groups.push(vec![at]);
-        } else if let Some(group) = groups.get_mut(group) {
-            group.push(at);
-        }
-    }
-    groups
-}
-
-/// Decides for all entries of one unique-id.
+/// Decides for all entries of one unique-id, and proves what is to be deleted.
 fn decide(
-    entries: &[&Entry],
+    entries: &[Entry<'_>],
     records: &Records,
     circumstances: &Circumstances,
-) -> Vec<Disposition> {
+    decided: &mut Vec<Disposition>,
+    deletes: &mut Vec<Recorded>,
+) {
     let Some(first) = entries.first() else {
-        return Vec::new();
+        return;
     };
-    let known = records.of(&first.unique_id);
+    let known = records.of(first.unique_id);
     // A mark covers the oldest entries: it was made for what was there, and what came since is not covered.
     let marked = known
         .iter()
@@ -157,40 +151,44 @@ fn decide(
         .unwrap_or(usize::MAX)
         .min(entries.len());
     let (covered, rest) = entries.split_at(marked);
+    decided.extend(covered.iter().map(|_| Disposition::Skip(Skip::Marked)));
     let group = Group {
         entries: rest,
         known,
         records,
         circumstances,
     };
-    let mut decided = vec![Disposition::Skip(Skip::Marked); covered.len()];
-    decided.extend(group.decide());
-    decided
+    group.decide(decided, deletes);
 }
 
 /// The entries of one unique-id that no mark covers, with what is known of them.
 struct Group<'a> {
-    entries: &'a [&'a Entry],
+    entries: &'a [Entry<'a>],
     known: &'a [(RecordKey, Record)],
     records: &'a Records,
     circumstances: &'a Circumstances,
 }
 
 impl Group<'_> {
-    fn decide(&self) -> Vec<Disposition> {
+    fn decide(&self, decided: &mut Vec<Disposition>, deletes: &mut Vec<Recorded>) {
         if self.entries.is_empty() {
-            Vec::new()
-        } else if let Some(wait) = self.waiting() {
-            self.all(Disposition::Skip(wait))
-        } else if self.open().next().is_some() {
-            self.retrieve(Why::Retry)
-        } else if self.settled().next().is_none() {
-            self.retrieve(Why::New)
-        } else if self.is_doubtful() {
-            self.retrieve(Why::Doubt)
-        } else {
-            self.settle()
+            return;
         }
+        let of_all = if let Some(wait) = self.waiting() {
+            Disposition::Skip(wait)
+        } else if self.open().next().is_some() {
+            Disposition::Retrieve(Why::Retry)
+        } else if self.settled().next().is_none() {
+            Disposition::Retrieve(Why::New)
+        } else if self.is_doubtful() {
+            Disposition::Retrieve(Why::Doubt)
+        } else {
+            self.settle(deletes)
+        };
+        decided.extend(self.entries.iter().map(|entry| match of_all {
+            Disposition::Retrieve(_) if self.is_too_large(entry) => self.too_large(),
+            of_all => of_all,
+        }));
     }
 
     /// Records of messages that were in hand whole and are settled: only their digest tells them apart.
@@ -223,7 +221,7 @@ impl Group<'_> {
         }
         self.open().find_map(|record| match &record.state {
             State::Deferred(deferral) if deferral.next_try > self.circumstances.now => {
-                Some(Skip::Deferred(deferral.next_try))
+                Some(Skip::Deferred)
             }
             State::Oversized { octets, .. }
                 if *octets > self.circumstances.limits.message_octets_max =>
@@ -237,7 +235,7 @@ impl Group<'_> {
     /// Design 1.5: octets changed, more entries than copies, or back after a complete listing lacked it.
     fn is_doubtful(&self) -> bool {
         let covered: usize = self.settled().map(|(_, record)| copies(record)).sum();
-        let sized_alike = |entry: &&Entry| {
+        let sized_alike = |entry: &Entry<'_>| {
             self.settled()
                 .any(|(_, record)| match (entry.octets, record.octets) {
                     (Some(listed), Some(known)) => listed == known,
@@ -253,7 +251,7 @@ impl Group<'_> {
     }
 
     /// Nothing is open and nothing in doubt: delete what is due, leave the rest.
-    fn settle(&self) -> Vec<Disposition> {
+    fn settle(&self, deletes: &mut Vec<Recorded>) -> Disposition {
         let mut proofs = Vec::new();
         for (key, record) in self.settled() {
             match &record.state {
@@ -262,15 +260,15 @@ impl Group<'_> {
                     proofs.extend(std::iter::repeat_n(proof, copies(record)).flatten());
                 }
                 State::Delivered { .. } => {}
-                State::Quarantined { .. } => return self.all(Disposition::Skip(Skip::Quarantined)),
-                _ => return self.all(Disposition::Skip(Skip::Parked)),
+                State::Quarantined { .. } => return Disposition::Skip(Skip::Quarantined),
+                _ => return Disposition::Skip(Skip::Parked),
             }
         }
         if proofs.len() < self.entries.len() {
-            return self.all(Disposition::Skip(Skip::Seen));
+            return Disposition::Skip(Skip::Seen);
         }
-        proofs.truncate(self.entries.len());
-        proofs.into_iter().map(Disposition::Delete).collect()
+        deletes.extend(proofs.into_iter().take(self.entries.len()));
+        Disposition::Delete
     }
 
     fn is_due(&self, delivered: Timestamp) -> bool {
@@ -284,28 +282,16 @@ impl Group<'_> {
         }
     }
 
-    fn retrieve(&self, why: Why) -> Vec<Disposition> {
-        let too_large = |entry: &&Entry| {
-            entry
-                .octets
-                .is_some_and(|octets| octets > self.circumstances.limits.message_octets_max)
-        };
-        let reported = self
-            .known
-            .iter()
-            .any(|(_, record)| matches!(record.state, State::Oversized { .. }));
-        let decide = |entry: &&Entry| {
-            if too_large(entry) {
-                Disposition::Skip(Skip::TooLarge { reported })
-            } else {
-                Disposition::Retrieve(why)
-            }
-        };
-        self.entries.iter().map(decide).collect()
+    fn is_too_large(&self, entry: &Entry<'_>) -> bool {
+        let octets_max = self.circumstances.limits.message_octets_max;
+        entry.octets.is_some_and(|octets| octets > octets_max)
     }
 
-    fn all(&self, disposition: Disposition) -> Vec<Disposition> {
-        vec![disposition; self.entries.len()]
+    fn too_large(&self) -> Disposition {
+        let is_oversized =
+            |(_, record): &(RecordKey, Record)| matches!(record.state, State::Oversized { .. });
+        let reported = self.known.iter().any(is_oversized);
+        Disposition::Skip(Skip::TooLarge { reported })
     }
 }
 
@@ -316,26 +302,35 @@ fn order_and_limit(
     records: Option<&Records>,
     limits: PollLimits,
 ) {
-    let mut ordered: Vec<(u8, Timestamp, usize)> = Vec::new();
-    for (at, (entry, disposition)) in listing.entries.iter().zip(&plan.dispositions).enumerate() {
-        if let Disposition::Retrieve(why) = disposition {
-            let known = records
-                .map(|records| records.of(&entry.unique_id))
-                .unwrap_or_default();
-            let (turn, since) = turn(*why, known);
-            ordered.push((turn, since, at));
+    // Those whose turn is first stand in the order of the listing already; the few others are put in order behind them.
+    let (mut first, mut later) = (Vec::new(), Vec::new());
+    for (at, disposition) in (0_u32..).zip(&plan.dispositions) {
+        let (Disposition::Retrieve(why), Some(entry)) = (disposition, listing.get(at as usize))
+        else {
+            continue;
+        };
+        let known = records
+            .map(|records| records.of(entry.unique_id))
+            .unwrap_or_default();
+        match turn(*why, known) {
+            (0, _) => first.push(at),
+            (turn, since) => later.push((turn, since, at)),
         }
     }
-    ordered.sort_unstable();
+    later.sort_unstable();
+    let ordered = first
+        .iter()
+        .copied()
+        .chain(later.into_iter().map(|(_, _, at)| at));
+    let mut wanted = Vec::new();
     let mut octets = 0_u64;
     let mut full = false;
-    for (_, _, at) in ordered {
+    for at in ordered {
         let size = listing
-            .entries
-            .get(at)
+            .get(at as usize)
             .and_then(|entry| entry.octets)
             .unwrap_or(0);
-        let count = plan.retrievals.len() as u64;
+        let count = wanted.len() as u64;
         // Once full, always full: a small message must not overtake the one that did not fit.
         full = full
             || limits.messages_max.is_some_and(|max| count >= max)
@@ -343,11 +338,12 @@ fn order_and_limit(
             || limits.octets_max.is_some_and(|max| count > 0 && octets.saturating_add(size) > max);
         if !full {
             octets = octets.saturating_add(size);
-            plan.retrievals.push(at);
-        } else if let Some(slot) = plan.dispositions.get_mut(at) {
+            wanted.push(at);
+        } else if let Some(slot) = plan.dispositions.get_mut(at as usize) {
             *slot = Disposition::Skip(Skip::LimitReached);
         }
     }
+    plan.retrievals = wanted;
 }
 
 /// When it is the turn of a message: 0 first, and among those that were tried before the one that has waited longest, so that

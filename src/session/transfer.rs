@@ -4,7 +4,6 @@
 //! overlap. A slot is taken before a message is offered and given back when its record is durable: that bounds what a crash
 //! can repeat, whatever the sinks do.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +14,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::mail::{Entry, Listing, Retention, Timestamp, limits};
+use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{Recorded, Records};
 use crate::session::collaborators::Undo;
 use crate::session::ledger::Ledger;
@@ -61,7 +60,7 @@ pub(super) struct Transferred {
     /// What is left of the allowance.
     pub(super) allowance: Option<u64>,
     /// The entries that were identified by their digest, on a server without unique-ids.
-    pub(super) identified: Vec<Entry>,
+    pub(super) identified: Listing,
 }
 
 /// The transfer of one session.
@@ -78,9 +77,9 @@ pub(super) struct Transfer<'a> {
     /// Cancelled when nothing more may be offered.
     pub(super) halt: CancellationToken,
     pub(super) error: Option<SessionError>,
-    waiting: VecDeque<usize>,
+    waiting: std::slice::Iter<'a, u32>,
     /// Deletes that the plan found due.
-    due: VecDeque<usize>,
+    due: std::slice::Iter<'a, Recorded>,
     deletes_asked: u32,
     pub(super) refusals_in_a_row: u32,
     stopped: bool,
@@ -105,16 +104,6 @@ enum Woken {
 
 impl<'a> Transfer<'a> {
     pub(super) fn new(orders: Orders<'a>, maildrop: Maildrop) -> Self {
-        let due = |(at, disposition): (usize, &Disposition)| {
-            matches!(disposition, Disposition::Delete(_)).then_some(at)
-        };
-        let due = orders
-            .plan
-            .dispositions
-            .iter()
-            .enumerate()
-            .filter_map(due)
-            .collect();
         Self {
             ledger: Ledger::new(&orders.plan.repeated),
             maildrop: Some(maildrop),
@@ -125,8 +114,8 @@ impl<'a> Transfer<'a> {
             slots: Arc::new(Semaphore::new(orders.visit.unrecorded_max.max(1))),
             halt: CancellationToken::new(),
             error: None,
-            waiting: orders.plan.retrievals.iter().copied().collect(),
-            due,
+            waiting: orders.plan.retrievals.iter(),
+            due: orders.plan.deletes.iter(),
             deletes_asked: 0,
             refusals_in_a_row: 0,
             stopped: false,
@@ -202,23 +191,21 @@ impl<'a> Transfer<'a> {
             }
         };
         while self.error.is_none() && !full(self.deletes_asked) {
-            let Some(at) = self.due.pop_front() else {
+            let Some(proof) = self.due.next() else {
                 break;
             };
-            if let Some(Disposition::Delete(proof)) = orders.plan.dispositions.get(at) {
-                maildrop.delete(proof)?;
-                self.deletes_asked += 1;
-            }
+            maildrop.delete(proof)?;
+            self.deletes_asked += 1;
         }
         while self.error.is_none()
             && !self.stopped
             && !full(self.deletes_asked + coming(&self.ledger))
         {
-            let Some(entry) = self
-                .waiting
-                .front()
-                .and_then(|at| orders.listing.entries.get(*at))
-            else {
+            let next = self.waiting.as_slice().first();
+            let Some((at, entry)) = next.and_then(|at| {
+                let at = *at as usize;
+                orders.listing.get(at).map(|entry| (at, entry))
+            }) else {
                 break;
             };
             if self.allowance == Some(0)
@@ -231,9 +218,7 @@ impl<'a> Transfer<'a> {
                 .with
                 .spool
                 .begin(orders.with.spool.room_for(entry.octets));
-            let Some(at) = self.waiting.pop_front() else {
-                break;
-            };
+            self.waiting.next();
             maildrop.retrieve(at, entry, draft, orders.visit.limits.message_octets_max)?;
             self.ledger.asked(at);
             self.allowance = self.allowance.map(|left| left - 1);
@@ -322,8 +307,7 @@ impl<'a> Transfer<'a> {
     /// Leaves without QUIT: what was asked for does not come any more, what is in hand is brought to its end.
     fn hang_up(&mut self) {
         self.maildrop = None;
-        self.waiting.clear();
-        self.due.clear();
+        self.nothing_more();
     }
 
     /// The connection is gone, and with it the session.
@@ -338,16 +322,20 @@ impl<'a> Transfer<'a> {
     /// Nothing more is asked or offered; the connection stays for QUIT.
     pub(super) fn fail(&mut self, error: SessionError) {
         self.halt.cancel();
-        self.waiting.clear();
-        self.due.clear();
+        self.nothing_more();
         self.error.get_or_insert(error);
+    }
+
+    /// What waits to be asked for is not asked for any more.
+    fn nothing_more(&mut self) {
+        self.waiting = [].iter();
+        self.due = [].iter();
     }
 
     fn stop(&mut self) {
         self.stopped = true;
         self.halt.cancel();
-        self.waiting.clear();
-        self.due.clear();
+        self.nothing_more();
     }
 
     /// Offers that are still under way are dropped, which counts as refused; what was accepted is still recorded, and QUIT
@@ -398,11 +386,11 @@ impl<'a> Transfer<'a> {
         let left = left
             .filter(|d| matches!(d, Disposition::Skip(Skip::LimitReached)))
             .count();
-        let unfinished = !self.waiting.is_empty() || !self.due.is_empty();
+        let unfinished = self.waiting.len() > 0 || self.due.len() > 0;
         let again = self.may_go_on()
             && (self.resume || (unfinished && self.orders.visit.commit_every.is_some()));
         let mut counts = self.counts;
-        counts.listed = self.orders.listing.entries.len() as u64;
+        counts.listed = self.orders.listing.len() as u64;
         counts.left = left as u64;
         Transferred {
             maildrop: self.maildrop,
@@ -412,7 +400,7 @@ impl<'a> Transfer<'a> {
             again,
             all_settled: self.ledger.is_all_settled(),
             allowance: self.allowance,
-            identified: self.ledger.into_identified(),
+            identified: self.ledger.into_identified(self.orders.listing.complete),
         }
     }
 }
@@ -441,7 +429,7 @@ impl Transfer<'_> {
     fn report_skips(&mut self) {
         let orders = &self.orders;
         let mut news = Vec::new();
-        for (entry, disposition) in orders.listing.entries.iter().zip(&orders.plan.dispositions) {
+        for (entry, disposition) in orders.listing.iter().zip(&orders.plan.dispositions) {
             if let Disposition::Skip(Skip::TooLarge { reported }) = disposition {
                 self.counts.oversized += 1;
                 if !reported {
@@ -452,10 +440,10 @@ impl Transfer<'_> {
         for entry in news {
             let octets = entry.octets.unwrap_or(0);
             let limit_octets = self.orders.visit.limits.message_octets_max;
-            let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id);
+            let account = &self.orders.visit.account;
             self.orders.with.reporter.say(Event::TooLarge {
                 account,
-                unique_id,
+                unique_id: &entry.unique_id(),
                 octets,
                 limit_octets,
             });

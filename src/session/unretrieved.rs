@@ -10,10 +10,10 @@ use crate::telemetry::Event;
 impl Transfer<'_> {
     /// The server would not hand out a message.
     pub(super) fn retrieve_refused(&mut self, at: usize, words: &str) {
-        let Some(entry) = self.orders.listing.entries.get(at) else {
+        let Some(entry) = self.orders.listing.get(at) else {
             return;
         };
-        let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id);
+        let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id());
         self.orders.with.reporter.say(Event::RetrieveRefused {
             account,
             unique_id,
@@ -36,14 +36,14 @@ impl Transfer<'_> {
 
     /// The session ended inside a message.
     pub(super) fn strike(&mut self, at: usize) {
-        let Some(entry) = self.orders.listing.entries.get(at) else {
+        let Some(entry) = self.orders.listing.get(at) else {
             return;
         };
         let now = self.now();
-        let key = self.deferral_key(&entry.unique_id);
+        let key = self.deferral_key(&entry.unique_id());
         let before = settle::deferral_of(self.orders.records, &key);
         let strikes = settle::strike(before, now).strikes;
-        let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id);
+        let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id());
         self.orders.with.reporter.say(Event::Struck {
             account,
             unique_id,
@@ -55,11 +55,11 @@ impl Transfer<'_> {
     /// The body passed the limit although LIST had said otherwise.
     pub(super) fn too_large(&mut self, at: usize, octets: u64) {
         let orders = &self.orders;
-        let Some(entry) = orders.listing.entries.get(at) else {
+        let Some(entry) = orders.listing.get(at) else {
             return;
         };
         let limit_octets = orders.visit.limits.message_octets_max;
-        let (account, unique_id) = (&orders.visit.account, &entry.unique_id);
+        let (account, unique_id) = (&orders.visit.account, &entry.unique_id());
         orders.with.reporter.say(Event::TooLarge {
             account,
             unique_id,
@@ -71,7 +71,7 @@ impl Transfer<'_> {
     }
 
     /// Records that a message is too large; reported once because there is a record from now on.
-    pub(super) fn note_oversized(&mut self, entry: &Entry, octets: u64, at: Option<usize>) {
+    pub(super) fn note_oversized(&mut self, entry: Entry<'_>, octets: u64, at: Option<usize>) {
         if self.orders.without_unique_ids {
             return;
         }
@@ -86,10 +86,9 @@ impl Transfer<'_> {
             state,
         };
         let mut batch = Batch::new(&self.orders.visit.account);
-        batch.changes.push(Change::Put(
-            RecordKey::new(entry.unique_id.clone(), None),
-            record,
-        ));
+        batch
+            .changes
+            .push(Change::Put(RecordKey::new(entry.unique_id(), None), record));
         self.commit(
             batch,
             at.map_or(Committed::Noted, |at| Committed::Settled { at }),
@@ -101,13 +100,13 @@ impl Transfer<'_> {
         at: usize,
         deferral: impl FnOnce(Option<&Deferral>) -> Deferral,
     ) {
-        let Some(entry) = self.orders.listing.entries.get(at) else {
+        let Some(entry) = self.orders.listing.get(at) else {
             return;
         };
         if self.orders.without_unique_ids {
             return self.ledger.settled(at);
         }
-        let key = self.deferral_key(&entry.unique_id);
+        let key = self.deferral_key(&entry.unique_id());
         let state = State::Deferred(deferral(settle::deferral_of(self.orders.records, &key)));
         let record = Record {
             octets: entry.octets,
@@ -122,7 +121,7 @@ impl Transfer<'_> {
 
     /// The key of the deferral that is known for a unique-id, else the one for a message that was never in hand.
     fn deferral_key(&self, unique_id: &UniqueId) -> RecordKey {
-        let known = self.orders.records.of(unique_id).iter();
+        let known = self.orders.records.of(unique_id.as_bytes()).iter();
         let mut deferred = known.filter(
             |(_, record)| matches!(&record.state, State::Deferred(d) if d.parked.is_none()),
         );

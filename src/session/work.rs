@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::mail::{Entry, Envelope, Origin, Timestamp, UniqueId};
+use crate::mail::{Envelope, Origin, Timestamp, UniqueId};
 use crate::seen::{Batch, Change, Deferral, Delivered, Record, RecordKey, Recorded, State};
 use crate::session::collaborators::{Refused, Undo, Verdict};
 use crate::session::settle::{self, Arrival};
@@ -50,7 +50,7 @@ impl<'a> Transfer<'a> {
     pub(super) async fn arrived(&mut self, at: usize, draft: Draft) {
         let arrived = Instant::now();
         let orders = &self.orders;
-        let Some(entry) = orders.listing.entries.get(at) else {
+        let Some(entry) = orders.listing.get(at) else {
             return;
         };
         let now = orders.with.clock.now();
@@ -59,10 +59,9 @@ impl<'a> Transfer<'a> {
         let finished = draft
             .finish_as(|digest| {
                 let unique_id = if without_unique_ids {
-                    identity(ledger.ordinal(digest), digest)
-                        .unwrap_or_else(|| entry.unique_id.clone())
+                    identity(ledger.ordinal(digest), digest).unwrap_or_else(|| entry.unique_id())
                 } else {
-                    entry.unique_id.clone()
+                    entry.unique_id()
                 };
                 let received = arrival::received_field(visit, &unique_id, now);
                 (
@@ -83,7 +82,7 @@ impl<'a> Transfer<'a> {
         let key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
         if without_unique_ids {
             self.ledger
-                .identify(entry.number, key.unique_id.clone(), entry.octets);
+                .identify(entry.number, &key.unique_id, entry.octets);
             if let Some(maildrop) = &mut self.maildrop {
                 maildrop.identify(entry.number, &key.unique_id);
             }
@@ -98,14 +97,14 @@ impl<'a> Transfer<'a> {
             partial: Partial::default(),
             arrived,
         };
-        self.judge(entry, parcel);
+        self.judge(entry.octets, parcel);
     }
 
     /// Offers the message, or finds that it was settled before.
-    fn judge(&mut self, entry: &Entry, mut parcel: Parcel) {
+    fn judge(&mut self, listed: Option<u64>, mut parcel: Parcel) {
         let known = self.orders.records.get(&parcel.key);
         let alike = self.ledger.seen_again(&parcel.key);
-        match settle::on_arrival(self.why(parcel.at), known, entry.octets, alike, self.now()) {
+        match settle::on_arrival(self.why(parcel.at), known, listed, alike, self.now()) {
             Arrival::Offer(partial) => {
                 parcel.partial = partial;
                 if self.may_go_on() {
@@ -171,7 +170,6 @@ impl<'a> Transfer<'a> {
         let entry_octets = self
             .orders
             .listing
-            .entries
             .get(parcel.at)
             .and_then(|entry| entry.octets);
         let copies = self.ledger.delivered(&parcel.key);
@@ -475,7 +473,6 @@ impl<'a> Transfer<'a> {
         let octets = self
             .orders
             .listing
-            .entries
             .get(parcel.at)
             .and_then(|entry| entry.octets);
         let mut batch = Batch::new(&self.orders.visit.account);
