@@ -710,3 +710,36 @@ async fn the_age_of_a_record_is_the_time_of_its_delivery() {
         }
     );
 }
+
+#[tokio::test]
+async fn a_message_in_a_loop_goes_to_the_quarantine_and_not_round_again() {
+    let received = |number: usize| format!("Received: from a by b; {number}\r\n");
+    let hops = |count: usize| -> String { (0..count).map(received).collect() };
+    let body = "Subject: round\r\n\r\nand round\r\n";
+    let ours = "Received: from x\r\n by home.lan (mailferry account work)\r\n with POP3S id 1;\r\n now\r\n";
+    let other = "Received: from x by home.lan (mailferry account other) with POP3S id 1; now\r\n";
+    let long_way = mail("long", (hops(50) + body).as_bytes());
+    let too_long = mail("loop", (hops(51) + body).as_bytes());
+    let returned = mail("back", (hops(1) + ours + body).as_bytes());
+    let forwarded = mail("from-other", (hops(1) + other + body).as_bytes());
+    let world = World::new(
+        vec![
+            too_long.clone(),
+            long_way.clone(),
+            returned.clone(),
+            forwarded.clone(),
+        ],
+        Retention::Delete,
+    );
+    let counts = world.poll().await.counts;
+    assert_eq!((counts.quarantined, counts.delivered), (2, 2));
+    assert_eq!(world.sink.order(), [long_way.octets, forwarded.octets]);
+    assert!(world.said("mail_loop"));
+    assert_eq!(
+        world.server.listed(),
+        [too_long, returned],
+        "they stay on the server"
+    );
+    assert_eq!(world.kept.count(), 2);
+    assert_eq!(world.poll().await.counts.retrieved, 0, "and are left alone");
+}

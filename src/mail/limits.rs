@@ -49,6 +49,10 @@ pub const SPOOL_MEMORY_OCTETS_MAX: usize = 16 * 1024 * 1024;
 /// Room reserved for a message before its RETR is sent, at the least: sizes lie, and most messages are smaller.
 pub const SPOOL_RESERVATION_OCTETS_MIN: usize = 64 * 1024;
 
+/// `Received` fields above which a message is in a loop: RFC 5321 section 6.3 asks for at least 100 between relays that bounce, and
+/// no honest way to a maildrop is half as long.
+pub const RECEIVED_FIELDS_MAX: u32 = 50;
+
 /// How much of a message is searched for its header.
 pub const HEADER_OCTETS_MAX: usize = 256 * 1024;
 

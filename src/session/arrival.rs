@@ -1,17 +1,43 @@
-//! What a message is given on its arrival: an envelope, and the trace field.
+//! What a message is given on its arrival: an envelope, a trace field, and a look at where it has been.
 
-use crate::mail::{Envelope, Sender, Timestamp, UniqueId};
+use crate::mail::{Envelope, Sender, Timestamp, UniqueId, limits};
 use crate::session::Visit;
-use crate::sink::trace::{Trace, received_field as build};
+use crate::sink::trace::{Trace, is_own, received_field as build};
+use crate::sink::{Fault, Refusal};
 use crate::spool::{Message, header::Head};
 
-/// Sender from the topmost Return-Path, recipient as configured.
-pub(super) fn envelope(visit: &Visit, message: &Message) -> Envelope {
+/// What the head of a message says to a session.
+pub(super) struct Looked {
+    /// Sender from the topmost Return-Path, recipient as configured.
+    pub(super) envelope: Envelope,
+    /// Why it is in a loop, if it is: it must not be sent on its way again.
+    pub(super) looped: Option<Refusal>,
+}
+
+/// Looks at the head of a message.
+pub(super) fn look(visit: &Visit, message: &Message) -> Looked {
+    let mut returned = false;
+    let head = Head::of_showing(message, |value| {
+        returned |= is_own(value, &visit.own_host, &visit.account);
+    });
     // A head that cannot be read must not stop the delivery: then nobody is told of a failure, as with any null sender.
-    let sender = Head::of(message).map_or(Sender::Null, |head| head.sender);
-    Envelope {
-        sender,
-        recipients: vec![visit.recipient.clone()],
+    let (sender, fields) = head.map_or((Sender::Null, 0), |head| {
+        (head.sender, head.received_fields)
+    });
+    let why = if returned {
+        Some("it went out through this account before, and has come back".to_owned())
+    } else if fields > limits::RECEIVED_FIELDS_MAX {
+        let most = limits::RECEIVED_FIELDS_MAX;
+        Some(format!("it has {fields} Received fields, more than {most}"))
+    } else {
+        None
+    };
+    Looked {
+        envelope: Envelope {
+            sender,
+            recipients: vec![visit.recipient.clone()],
+        },
+        looped: why.map(|words| Refusal::new(Fault::MessagePermanent, "mail_loop", words)),
     }
 }
 

@@ -88,26 +88,29 @@ impl<'a> Transfer<'a> {
             }
         }
         self.ledger.holds(at, message.octets());
-        let envelope = arrival::envelope(visit, &message);
+        let looked = arrival::look(visit, &message);
         let parcel = Parcel {
             at,
             key,
             message,
-            envelope,
+            envelope: looked.envelope,
             partial: Partial::default(),
             arrived,
         };
-        self.judge(entry.octets, parcel);
+        self.judge(entry.octets, parcel, looked.looped);
     }
 
     /// Offers the message, or finds that it was settled before.
-    fn judge(&mut self, listed: Option<u64>, mut parcel: Parcel) {
+    fn judge(&mut self, listed: Option<u64>, mut parcel: Parcel, looped: Option<Refusal>) {
         let known = self.orders.records.get(&parcel.key);
         let alike = self.ledger.seen_again(&parcel.key);
         match settle::on_arrival(self.why(parcel.at), known, listed, alike, self.now()) {
             Arrival::Offer(partial) => {
                 parcel.partial = partial;
-                if self.may_go_on() {
+                if let Some(refusal) = looped {
+                    self.spare_allowance();
+                    self.give_up(parcel, refusal);
+                } else if self.may_go_on() {
                     self.offer(parcel)
                 } else {
                     self.withhold(parcel)
@@ -279,17 +282,16 @@ impl<'a> Transfer<'a> {
                     self.record_deferral(parcel, deferral)
                 }
             }
-            None => {
-                self.say(
-                    &parcel,
-                    DeliveryStatus::Quarantined,
-                    refusal.code,
-                    &refusal.words,
-                );
-                self.counts.quarantined += 1;
-                self.quarantine(parcel, refusal);
-            }
+            None => self.give_up(parcel, refusal),
         }
+    }
+
+    /// Nothing will take the message: it goes to the quarantine.
+    fn give_up(&mut self, parcel: Parcel, refusal: Refusal) {
+        let status = DeliveryStatus::Quarantined;
+        self.say(&parcel, status, refusal.code, &refusal.words);
+        self.counts.quarantined += 1;
+        self.quarantine(parcel, refusal);
     }
 
     fn record_deferral(&mut self, parcel: Parcel, deferral: Deferral) {

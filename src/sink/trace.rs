@@ -26,12 +26,9 @@ pub struct Trace<'a> {
 
 /// The whole field, folded, each line ended by LF. Nothing foreign in it can end a line, a comment or the field.
 pub fn received_field(trace: &Trace<'_>) -> String {
-    let (from, by) = (domain(trace.from_host), domain(trace.by_host));
-    let (account, id) = (trace.account, atom(trace.unique_id));
-    let with = domain(trace.with);
-    let mut field = format!(
-        "Received: from {from}\n\tby {by} (mailferry account {account})\n\twith {with} id {id}"
-    );
+    let (from, own) = (domain(trace.from_host), own(trace.by_host, trace.account));
+    let (with, id) = (domain(trace.with), atom(trace.unique_id));
+    let mut field = format!("Received: from {from}\n\t{own}\n\twith {with} id {id}");
     if let Some(recipient) = trace.recipient.filter(|r| r.as_str().is_ascii()) {
         field.push_str("\n\tfor <");
         field.push_str(recipient.as_str());
@@ -41,6 +38,22 @@ pub fn received_field(trace: &Trace<'_>) -> String {
     field.push_str(&Date::of(trace.at).rfc5322());
     field.push('\n');
     field
+}
+
+/// Whether the value of a `Received` field is this account's own trace, however it was folded since: then the message went out
+/// through us, and has come back.
+pub fn is_own(value: &[u8], by_host: &str, account: &AccountName) -> bool {
+    let words = value
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    let unfolded = words.collect::<Vec<_>>().join(&b' ');
+    let trace = own(by_host, account);
+    memchr::memmem::find(&unfolded, trace.as_bytes()).is_some()
+}
+
+fn own(by_host: &str, account: &AccountName) -> String {
+    let by = domain(by_host);
+    format!("by {by} (mailferry account {account})")
 }
 
 /// A host name with everything that is in no host name or address replaced.
@@ -103,6 +116,28 @@ mod tests {
              \tfor <jane@home.lan>;\n\
              \tMon, 23 Nov 2026 12:00:00 +0000\n"
         );
+    }
+
+    #[test]
+    fn our_own_trace_is_known_again_however_it_was_folded_and_another_accounts_is_not() {
+        let field = field("pop.example.org", b"1", None);
+        let value = field.strip_prefix("Received:").unwrap();
+        let (work, home) = (
+            AccountName::new("work").unwrap(),
+            AccountName::new("work-home").unwrap(),
+        );
+        for value in [
+            value.to_owned(),
+            value.replace("\n\t", " "),
+            value.replace('\n', "\r\n "),
+        ] {
+            assert!(is_own(value.as_bytes(), "mail.home.lan", &work), "{value}");
+            assert!(!is_own(value.as_bytes(), "mail.home.lan", &home), "{value}");
+            assert!(
+                !is_own(value.as_bytes(), "other.home.lan", &work),
+                "{value}"
+            );
+        }
     }
 
     proptest::proptest! {

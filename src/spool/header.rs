@@ -36,14 +36,29 @@ impl Head {
     /// # Errors
     /// What the system says when the spool file cannot be read.
     pub fn of(message: &Message) -> io::Result<Self> {
+        Self::of_showing(message, |_| {})
+    }
+
+    /// The same; `received` is shown the value of every `Received` field, from the top.
+    ///
+    /// # Errors
+    /// What the system says when the spool file cannot be read.
+    pub fn of_showing(message: &Message, received: impl FnMut(&[u8])) -> io::Result<Self> {
         match message.body() {
-            Body::Memory(octets) => Ok(Self::parse(octets)),
-            Body::File(_) => Ok(Self::parse(&message.head(limits::HEADER_OCTETS_MAX)?)),
+            Body::Memory(octets) => Ok(Self::parse_showing(octets, received)),
+            Body::File(_) => {
+                let head = message.head(limits::HEADER_OCTETS_MAX)?;
+                Ok(Self::parse_showing(&head, received))
+            }
         }
     }
 
     /// Reads the first octets of a message: at most [`limits::HEADER_OCTETS_MAX`] of them are looked at.
     pub fn parse(message: &[u8]) -> Self {
+        Self::parse_showing(message, |_| {})
+    }
+
+    fn parse_showing(message: &[u8], mut received: impl FnMut(&[u8])) -> Self {
         let message = &message[..message.len().min(limits::HEADER_OCTETS_MAX)];
         let from_line_octets = from_line(message);
         let rest = &message[from_line_octets..];
@@ -57,12 +72,14 @@ impl Head {
         };
         if begins_with_field(rest) {
             // Two million mutated messages made the parser panic never; one day one will, and it must be delivered.
-            let _ = catch_unwind(AssertUnwindSafe(|| head.read_fields(rest)));
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                head.read_fields(rest, &mut received);
+            }));
         }
         head
     }
 
-    fn read_fields(&mut self, block: &[u8]) {
+    fn read_fields(&mut self, block: &[u8], received: &mut impl FnMut(&[u8])) {
         let Some(parsed) = PARSER.parse_headers(block) else {
             return;
         };
@@ -77,7 +94,10 @@ impl Head {
                     sender = Some(sender_in(value()));
                     self.has_return_path = self.received_fields == 0;
                 }
-                HeaderName::Received => self.received_fields += 1,
+                HeaderName::Received => {
+                    self.received_fields += 1;
+                    received(value());
+                }
                 HeaderName::MessageId if self.message_id.is_none() => {
                     self.message_id = message_id_in(value());
                 }
