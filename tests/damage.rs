@@ -21,6 +21,7 @@ fn every_kind() -> Vec<Batch> {
         octets: Some(4321),
         copies: 1,
         absent_since: None,
+        head: None,
         state,
     };
     let at = Timestamp(1_700_000_000);
@@ -73,6 +74,7 @@ fn every_kind() -> Vec<Batch> {
         had_unique_ids: true,
         clock_doubted_since: Some(at),
         last_poll: Some(at),
+        ..AccountState::default()
     };
     let mut all: Vec<Batch> = puts
         .map(|change| Batch {

@@ -1,6 +1,7 @@
 //! One test binary: one link, one support library, many situations.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod adopt;
 mod cli;
 mod config;
 mod crash;

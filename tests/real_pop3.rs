@@ -198,3 +198,33 @@ fn what_is_listed_now_can_be_marked_so_that_only_new_mail_comes() {
     dovecot.put(b"Subject: later\n\nlater\n");
     assert!(place.succeed(&["poll"]).contains("1 delivered"));
 }
+
+#[test]
+fn a_mailbox_that_moved_to_another_server_floods_nobody_and_its_new_mail_comes_through() {
+    let files = varied::messages(30);
+    let further = "allow_cleartext_password = true";
+    let old = Dovecot::with(&files);
+    let place = Place::with(&account(old.plain_port(), "none", further));
+    place.succeed(&["poll"]);
+    // The same files in another order are the same mail behind other unique-ids.
+    let there: Vec<Vec<u8>> = files.iter().rev().cloned().collect();
+    let new = Dovecot::start(&there, "pop3_uidl_format = moved-%08Xu%08Xv\n");
+    place.configure(&account(new.plain_port(), "none", further));
+    let output = place.run(&["poll"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(
+        said.contains("unique_ids_changed") && said.contains("50 of the 50"),
+        "{said}"
+    );
+    let said = place.succeed(&["seen", "adopt", "jane"]);
+    assert!(
+        said.contains("50 messages listed: 0 known, 50 found"),
+        "{said}"
+    );
+    new.put(b"Subject: later\n\nlater\n");
+    assert!(place.succeed(&["poll"]).contains("1 delivered"));
+    let mut all = files;
+    all.push(b"Subject: later\n\nlater\n".to_vec());
+    assert_same(&place.delivered(), &expected(&all));
+}

@@ -48,6 +48,7 @@ fn put(id: &str, at: u64) -> Change {
             octets: Some(at),
             copies: 1,
             absent_since: None,
+            head: None,
             state,
         },
     )

@@ -341,6 +341,7 @@ impl Prepare for Configured {
             Ok(Visit {
                 account: account.name.clone(),
                 host: account.host.clone(),
+                port: account.port,
                 own_host: self.own_host.clone(),
                 tls: account.tls.mode,
                 // `tls = "none"` is only resolved where the operator wrote the word for it.

@@ -98,6 +98,16 @@ pub(super) enum Seen {
     },
     /// Count messages as seen: they are never retrieved
     Mark(Mark),
+    /// Look at a maildrop that changed as a whole, and find what was delivered before: logs in
+    #[command(after_help = AFTER_ADOPT)]
+    Adopt {
+        /// The account
+        #[arg(value_name = "ACCOUNT", value_parser = account)]
+        account: AccountName,
+        /// Let what was delivered stay delivered: a retention that deletes may then delete it from the server
+        #[arg(long)]
+        as_delivered: bool,
+    },
     /// Write records to standard output, for `seen import`
     Export {
         /// The account [default: all]
@@ -292,6 +302,16 @@ Examples:
   mailferry quarantine list
   mailferry quarantine retry --all        after the destination was mended
   mailferry quarantine drop --delete 1795435200.1f.mailferry";
+
+const AFTER_ADOPT: &str = "\
+When a mailbox moves to another server, all its unique-ids change, and the account is held. This compares size and header \
+(by TOP; nothing is retrieved but where only the size differs) of what is listed now with what was delivered. What is \
+found counts as seen; without --as-delivered it is never deleted from the server. All other mail is new, and \
+comes with the next poll.
+
+Examples:
+  mailferry seen adopt work
+  mailferry seen mark work --all-listed   instead: leave all that is listed now, and begin with new mail";
 
 const AFTER_IMPORT: &str = "\
 What is recorded already stays as it is. Without --as-delivered nothing that was imported is ever deleted from a \

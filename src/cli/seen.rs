@@ -19,7 +19,7 @@ use crate::config::{Account, Config};
 use crate::mail::text::Shown;
 use crate::mail::{AccountName, Clock, Percent, Timestamp, UniqueId};
 use crate::seen::{Changed, OperatorError, Record, RecordKey, Seen, State, Trust};
-use crate::session::{self, SessionError};
+use crate::session::{self, Collaborators, SessionError, Visit};
 use crate::telemetry::Reporter;
 
 /// Does one of the `seen` commands, with what it has to say on `out`.
@@ -31,10 +31,13 @@ pub(super) fn seen(
     command: &args::Seen,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
-    if let args::Seen::Mark(mark) = command
-        && mark.which.all_listed
-    {
-        return mark_listed(start, mark, out);
+    match command {
+        args::Seen::Mark(mark) if mark.which.all_listed => return mark_listed(start, mark, out),
+        args::Seen::Adopt {
+            account,
+            as_delivered,
+        } => return adopt(start, account, trust(*as_delivered), out),
+        _ => {}
     }
     runtime()?.block_on(async {
         let store = open(&start.config.state_dir, command)?;
@@ -46,8 +49,46 @@ pub(super) fn seen(
 
 /// Marks what a maildrop lists now: logs in, lists, and retrieves nothing.
 fn mark_listed(start: &Start, mark: &args::Mark, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let trust = trust(mark.as_delivered);
+    let marked = at_the_maildrop(start, &mark.account, async |visit, with| {
+        let listing = session::list(&visit, &with).await.map_err(refused)?;
+        let now = SystemClock.now();
+        let marked = with.seen.mark_listed(&visit.account, &listing, trust, now);
+        Ok(marked.await?)
+    })?;
+    said(out, "marked", "to be left as they are", marked)?;
+    Ok(Exit::Done)
+}
+
+/// Finds what was delivered before in a maildrop that changed as a whole.
+fn adopt(
+    start: &Start,
+    account: &AccountName,
+    trust: Trust,
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    let adopted = at_the_maildrop(start, account, async |visit, with| {
+        session::adopt(&visit, &with, trust).await.map_err(refused)
+    })?;
+    writeln!(
+        out,
+        "{} listed: {} known, {} found to be delivered before, {} new or to be compared at the next poll",
+        messages(adopted.listed),
+        adopted.known,
+        adopted.found,
+        adopted.left
+    )?;
+    Ok(Exit::Done)
+}
+
+/// Does something with an account's maildrop, enabled or not, while the store is ours.
+fn at_the_maildrop<T>(
+    start: &Start,
+    account: &AccountName,
+    work: impl AsyncFnOnce(Visit, Collaborators) -> Result<T, Failure>,
+) -> Result<T, Failure> {
     let mut rooms = Rooms::open(start, Reporter::log())?;
-    let chosen = chosen(&start.config, std::slice::from_ref(&mark.account))?;
+    let chosen = chosen(&start.config, std::slice::from_ref(account))?;
     let accounts = chosen.into_iter().map(|account| {
         (
             account.name.clone(),
@@ -61,32 +102,24 @@ fn mark_listed(start: &Start, mark: &args::Mark, out: &mut dyn Write) -> Result<
         accounts: accounts.collect(),
         ..start.config.clone()
     })?;
+    let assignment = orders
+        .assignments
+        .into_iter()
+        .next()
+        .ok_or_else(|| Failure::said(Exit::Usage, format!("there is no account {account}")))?;
     runtime()?.block_on(async {
-        let marked = async {
-            let Some(assignment) = orders.assignments.first() else {
-                return Ok(Changed::default());
-            };
-            let refused = |error: SessionError| {
-                Failure::said(outcome::exit_for(error.who_acts(), error.code()), error)
-            };
+        let done = async {
             let visit = assignment.visit.prepare().await.map_err(refused)?;
-            let listing = session::list(&visit, &assignment.with)
-                .await
-                .map_err(refused)?;
-            let ids: Vec<UniqueId> = listing.iter().map(|entry| entry.unique_id()).collect();
-            let trust = trust(mark.as_delivered);
-            Ok::<_, Failure>(
-                rooms
-                    .seen
-                    .mark(&mark.account, &ids, trust, SystemClock.now())
-                    .await?,
-            )
+            work(visit, assignment.with).await
         };
-        let marked = marked.await;
+        let done = done.await;
         close(&rooms.seen).await?;
-        said(out, "marked", "to be left as they are", marked?)?;
-        Ok(Exit::Done)
+        done
     })
+}
+
+fn refused(error: SessionError) -> Failure {
+    Failure::said(outcome::exit_for(error.who_acts(), error.code()), error)
 }
 
 /// Opens the store. Only a command that adds records may begin one.
@@ -122,6 +155,8 @@ async fn answer(seen: &Seen, command: &args::Seen, out: &mut dyn Write) -> Resul
                 .await?;
             Ok(said(out, "marked", "to be left as they are", marked)?)
         }
+        // It needs the server, and was done before this.
+        args::Seen::Adopt { .. } => Ok(()),
         args::Seen::Export { account } => {
             for line in seen.export_lines(account.as_ref()).await? {
                 writeln!(out, "{line}")?;
@@ -272,6 +307,10 @@ fn said(out: &mut dyn Write, done: &str, left: &str, counts: Changed) -> io::Res
         0 => writeln!(out, "{} {done}", records(counts.changed)),
         n => writeln!(out, "{} {done}, {n} {left}", records(counts.changed)),
     }
+}
+
+fn messages(count: u64) -> String {
+    format!("{count} message{}", if count == 1 { "" } else { "s" })
 }
 
 fn records(count: u64) -> String {

@@ -48,6 +48,32 @@ impl fmt::Debug for Digest {
     }
 }
 
+/// Sixty-four bits of SHA-256 of a message's header, line ends aside: together with the size, enough to find a message again on
+/// another server without retrieving it. It proves no delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HeadDigest(u64);
+
+impl HeadDigest {
+    /// Takes the front of a SHA-256.
+    pub const fn of(digest: &Digest) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = digest.0;
+        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+    }
+
+    /// Reads 16 hexadecimal digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let hexadecimal = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
+        let number = hexadecimal.then(|| u64::from_str_radix(text, 16).ok());
+        number.flatten().map(Self)
+    }
+}
+
+impl fmt::Display for HeadDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -57,6 +83,10 @@ mod tests {
     fn what_is_printed_is_read_back() {
         let digest = Digest::new(std::array::from_fn(|i| (i * 7) as u8));
         assert_eq!(Digest::from_hex(&digest.to_string()), Some(digest));
+        let head = HeadDigest::of(&digest);
+        assert_eq!(head.to_string(), digest.to_string()[..16]);
+        assert_eq!(HeadDigest::from_hex(&head.to_string()), Some(head));
+        assert_eq!(HeadDigest::from_hex("+123456789abcdef"), None);
         assert_eq!(Digest::from_hex("00"), None);
         assert_eq!(Digest::from_hex(&"g0".repeat(32)), None);
     }

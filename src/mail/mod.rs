@@ -18,7 +18,7 @@ mod unique_id;
 
 pub use account::{AccountName, InvalidAccountName};
 pub use date::Date;
-pub use digest::Digest;
+pub use digest::{Digest, HeadDigest};
 pub use envelope::{Envelope, InvalidAddress, Recipient, Sender};
 pub use listing::{Entry, Listing, ListingBuilder};
 pub use origin::Origin;

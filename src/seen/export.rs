@@ -137,6 +137,7 @@ mod tests {
             octets: Some(7),
             copies: 1,
             absent_since: None,
+            head: None,
             state,
         }
     }

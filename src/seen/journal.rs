@@ -345,6 +345,7 @@ mod tests {
                 octets: None,
                 copies: 1,
                 absent_since: None,
+                head: None,
                 state,
             },
         ));

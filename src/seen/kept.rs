@@ -66,6 +66,7 @@ impl Seen {
             octets: None,
             copies: 1,
             absent_since: None,
+            head: None,
             state: state.clone(),
         });
         let put = Change::Put(key.clone(), Record { state, ..record });

@@ -17,7 +17,7 @@
 
 use std::fmt::Write as _;
 
-use crate::mail::{AccountName, Digest, Percent, Timestamp, UniqueId};
+use crate::mail::{AccountName, Digest, HeadDigest, Percent, Timestamp, UniqueId};
 use crate::seen::{AccountState, Batch, Change, Deferral, Hold, Marker, Record, RecordKey, State};
 use crate::sink::{Accepted, Partial};
 
@@ -102,6 +102,9 @@ pub(super) fn write_record(record: &Record) -> String {
         record.copies,
         time(record.absent_since)
     );
+    if let Some(head) = record.head {
+        let _ = write!(words, " #{head}");
+    }
     let state = record.state.as_str();
     let _ = match &record.state {
         State::Delivered { at } => write!(words, " {state} {}", at.0),
@@ -141,7 +144,12 @@ pub(super) fn read_record(words: &str) -> Option<Record> {
     let octets = read_number(words.next()?)?;
     let copies = words.next()?.parse().ok()?;
     let absent_since = read_number(words.next()?)?.map(Timestamp);
-    let state = words.next()?;
+    let mut state = words.next()?;
+    let mut head = None;
+    if let Some(digits) = state.strip_prefix('#') {
+        head = Some(HeadDigest::from_hex(digits)?);
+        state = words.next()?;
+    }
     let mut at = || Some(Timestamp(words.next()?.parse().ok()?));
     let state = match state {
         "delivered" => State::Delivered { at: at()? },
@@ -165,6 +173,7 @@ pub(super) fn read_record(words: &str) -> Option<Record> {
         octets,
         copies,
         absent_since,
+        head,
         state,
     })
 }
@@ -217,8 +226,22 @@ pub(super) fn write_state(state: &AccountState) -> String {
     if state.failures > 0 {
         let _ = write!(words, " failures={}", state.failures);
     }
-    if state.had_unique_ids {
-        words.push_str(" had_unique_ids=1");
+    let numbers = [
+        ("port", state.port.map(u64::from)),
+        ("deletes_after", state.deletes_after_seconds),
+    ];
+    for (key, number) in numbers {
+        if let Some(number) = number {
+            let _ = write!(words, " {key}={number}");
+        }
+    }
+    let facts = [
+        ("had_unique_ids", state.had_unique_ids),
+        ("hid_retrieved", state.hid_retrieved),
+        ("adopted", state.adopted),
+    ];
+    for (key, _) in facts.into_iter().filter(|(_, fact)| *fact) {
+        let _ = write!(words, " {key}=1");
     }
     if let Some(hold) = &state.hold {
         let (code, said) = (text(&hold.code), text(&hold.words));
@@ -243,7 +266,11 @@ pub(super) fn read_state(words: &str) -> Option<AccountState> {
             "last_poll" => state.last_poll = Some(at()?),
             "login_delay" => state.login_delay_seconds = Some(value.parse().ok()?),
             "failures" => state.failures = value.parse().ok()?,
+            "port" => state.port = Some(value.parse().ok()?),
+            "deletes_after" => state.deletes_after_seconds = Some(value.parse().ok()?),
             "had_unique_ids" => state.had_unique_ids = value == "1",
+            "hid_retrieved" => state.hid_retrieved = value == "1",
+            "adopted" => state.adopted = value == "1",
             "hold" => state.hold = Some(read_hold(value)?),
             _ => return None,
         }
@@ -361,12 +388,14 @@ pub(super) mod tests {
             proptest::option::of(any::<u64>()),
             1..4_u32,
             proptest::option::of(any_time()),
+            proptest::option::of(any::<[u8; 32]>()),
             any_state(),
         );
-        fields.prop_map(|(octets, copies, absent_since, state)| Record {
+        fields.prop_map(|(octets, copies, absent_since, head, state)| Record {
             octets,
             copies,
             absent_since,
+            head: head.map(|octets| HeadDigest::of(&Digest::new(octets))),
             state,
         })
     }
@@ -395,7 +424,16 @@ pub(super) mod tests {
             batch.changes.extend(puts.into_iter().map(|(key, record)| Change::Put(key, record)));
             batch.changes.push(Change::Forget(forget));
             let hold = Hold { code: "auth_refused".into(), words, tries: 2, until: Timestamp(9) };
-            batch.state = Some(AccountState { host, hold: Some(hold), failures: 3, ..AccountState::default() });
+            batch.state = Some(AccountState {
+                host,
+                hold: Some(hold),
+                failures: 3,
+                port: Some(995),
+                deletes_after_seconds: Some(0),
+                hid_retrieved: true,
+                adopted: true,
+                ..AccountState::default()
+            });
             let line = write_batch(&batch);
             prop_assert!(!line.contains('\n'));
             prop_assert_eq!(read_batch(&line), Some(batch));

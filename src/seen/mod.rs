@@ -10,6 +10,7 @@ mod export;
 mod journal;
 mod kept;
 mod line;
+mod mark;
 mod memory;
 mod operator;
 mod record;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::mail::{AccountName, Digest, Timestamp, UniqueId};
+use crate::mail::{AccountName, Digest, HeadDigest, Timestamp, UniqueId};
 use crate::sink::Receipt;
 
 pub use directory::StateDirectory;
@@ -159,6 +160,7 @@ impl Seen {
             octets: delivered.listed_octets,
             copies: delivered.copies,
             absent_since: None,
+            head: delivered.head,
             state: State::Delivered { at: delivered.at },
         };
         let mut batch = Batch::new(&origin.account);
@@ -240,6 +242,8 @@ pub struct Delivered {
     pub listed_octets: Option<u64>,
     /// How many listed copies of it have been delivered, this one included.
     pub copies: u32,
+    /// What its header is like.
+    pub head: Option<HeadDigest>,
 }
 
 impl Recorded {

@@ -1,14 +1,12 @@
-//! What the operator may do to records: forget, mark, rename.
+//! What the operator may do to records: forget and rename; marking is in `mark`.
 //!
 //! All of it goes in batches of bounded size, ordered so that a stop between two of them leaves something that the same
 //! command, given again, completes.
 
 use std::collections::BTreeSet;
 
-use crate::mail::{AccountName, Timestamp, UniqueId};
-use crate::seen::{
-    AccountState, Batch, Change, Marker, Record, RecordKey, Records, Seen, SeenError, State,
-};
+use crate::mail::{AccountName, UniqueId};
+use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Seen, SeenError};
 
 /// How many messages a command was about, and how many of them it changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -98,34 +96,6 @@ impl Seen {
         Ok(Changed { changed, left: 0 })
     }
 
-    /// Marks messages as seen, or as delivered. What was delivered already stays as it is; so does what is in the
-    /// quarantine, parked or for good, unless it is marked as delivered.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub async fn mark(
-        &self,
-        account: &AccountName,
-        unique_ids: &[UniqueId],
-        trust: Trust,
-        now: Timestamp,
-    ) -> Result<Changed, OperatorError> {
-        let records = self.records(account).await?;
-        let mut changes = Vec::new();
-        let mut counts = Changed::default();
-        for id in unique_ids.iter().collect::<BTreeSet<_>>() {
-            let marked = mark_one(&records, id, trust, now);
-            if marked.is_empty() {
-                counts.left += 1;
-            } else {
-                counts.changed += 1;
-                changes.extend(marked);
-            }
-        }
-        self.change(account, changes).await?;
-        Ok(counts)
-    }
-
     /// Gives the records and the state of one account to another name.
     ///
     /// # Errors
@@ -139,12 +109,16 @@ impl Seen {
         if !self.accounts().await?.contains(old) {
             return Err(OperatorError::NoAccount(old.clone()));
         }
-        let (records, state) = (self.records(old).await?, self.account_state(old).await?);
+        let (records, mut state) = (self.records(old).await?, self.account_state(old).await?);
         let (taken, its_state) = (self.records(new).await?, self.account_state(new).await?);
+        // The server counts logins, whatever we call the account.
+        state.last_login = state.last_login.max(its_state.last_login);
         // A rename that was stopped halfway has copied the state first and takes it away last.
         let halfway = state != AccountState::default() && its_state == state;
         let own = |(key, record): &(RecordKey, Record)| records.get(key) == Some(record);
-        let free = its_state == AccountState::default() && taken.iter().all(own);
+        // A poll under the new name finds out that the account was renamed, and leaves a state, but no record.
+        let same = its_state.host.eq_ignore_ascii_case(&state.host) && its_state.user == state.user;
+        let free = (same || its_state == AccountState::default()) && taken.iter().all(own);
         if old == new || !(halfway || free) {
             return Err(OperatorError::NameInUse(new.clone()));
         }
@@ -158,6 +132,32 @@ impl Seen {
             changed: records.len() as u64,
             left: 0,
         })
+    }
+
+    /// Another account whose records are of this user at this server, if there is one.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn known_as(
+        &self,
+        account: &AccountName,
+        host: &str,
+        port: u16,
+        user: &str,
+    ) -> Result<Option<AccountName>, SeenError> {
+        for other in self.accounts().await? {
+            if other == *account {
+                continue;
+            }
+            let state = self.account_state(&other).await?;
+            let same = state.host.eq_ignore_ascii_case(host)
+                && state.user == user
+                && state.port.is_none_or(|known| known == port);
+            if same && !self.records(&other).await?.is_empty() {
+                return Ok(Some(other));
+            }
+        }
+        Ok(None)
     }
 
     pub(super) async fn set_state(
@@ -187,41 +187,6 @@ impl Seen {
     }
 }
 
-/// The changes that mark one message; none when it needs none.
-fn mark_one(records: &Records, id: &UniqueId, trust: Trust, now: Timestamp) -> Vec<Change> {
-    let known = records.of(id.as_bytes());
-    let settled = |record: &Record| match (&record.state, trust) {
-        (State::Delivered { .. }, _) => true,
-        (_, Trust::Delivered) => false,
-        (State::Marked { .. } | State::Quarantined { .. }, Trust::Seen) => true,
-        (State::Deferred(deferral), Trust::Seen) => deferral.parked.is_some(),
-        (State::Oversized { .. }, Trust::Seen) => false,
-    };
-    if !known.is_empty() && known.iter().all(|(_, record)| settled(record)) {
-        return Vec::new();
-    }
-    let state = match trust {
-        Trust::Delivered => State::Delivered { at: now },
-        Trust::Seen => State::Marked {
-            at: now,
-            by: Marker::Operator,
-        },
-    };
-    let fresh = |octets, copies| Record {
-        octets,
-        copies,
-        absent_since: None,
-        state: state.clone(),
-    };
-    if known.is_empty() {
-        let key = RecordKey::new(id.clone(), None);
-        return vec![Change::Put(key, fresh(None, 1))];
-    }
-    let open = known.iter().filter(|(_, record)| !settled(record));
-    open.map(|(key, record)| Change::Put(key.clone(), fresh(record.octets, record.copies)))
-        .collect()
-}
-
 /// Changes in one batch: a batch is one line of the journal, and is in memory whole.
 const BATCH_CHANGES_MAX: usize = 1_000;
 
@@ -231,8 +196,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::mail::Digest;
-    use crate::seen::{Deferral, MemoryStore};
+    use crate::mail::{Digest, Timestamp};
+    use crate::seen::{Deferral, Marker, MemoryStore, State};
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -253,6 +218,7 @@ mod tests {
             octets: Some(7),
             copies: 1,
             absent_since: None,
+            head: None,
             state,
         }
     }

@@ -1,6 +1,6 @@
 //! What is remembered of one message.
 
-use crate::mail::{Digest, Timestamp, UniqueId};
+use crate::mail::{Digest, HeadDigest, Timestamp, UniqueId};
 use crate::sink::Partial;
 
 /// Which message of an account: its unique-id, and its digest once it has been retrieved whole.
@@ -23,6 +23,8 @@ pub struct Record {
     pub copies: u32,
     /// Since when complete listings have lacked its unique-id; `None` while it is listed.
     pub absent_since: Option<Timestamp>,
+    /// What its header was like when it was in hand, to find it again behind another unique-id; `None` when it never was.
+    pub head: Option<HeadDigest>,
     /// What became of it.
     pub state: State,
 }

@@ -39,6 +39,11 @@ impl Records {
         self.sorted.iter()
     }
 
+    /// The records of each unique-id in turn.
+    pub fn by_unique_id(&self) -> impl Iterator<Item = &[(RecordKey, Record)]> {
+        self.sorted.chunk_by(|a, b| a.0.unique_id == b.0.unique_id)
+    }
+
     /// The records of one unique-id: none, one, or several with different digests.
     pub fn of(&self, unique_id: &[u8]) -> &[(RecordKey, Record)] {
         let from = self

@@ -9,6 +9,8 @@ pub struct AccountState {
     pub host: String,
     /// The user the records came from.
     pub user: String,
+    /// The port the records came from; `None` in records of before it was kept.
+    pub port: Option<u16>,
     /// When the last login was tried.
     pub last_login: Option<Timestamp>,
     /// Seconds between logins as the server announced (LOGIN-DELAY, RFC 2449 section 6.5).
@@ -23,6 +25,12 @@ pub struct AccountState {
     pub hold: Option<Hold>,
     /// Whether the server ever gave unique-ids: then UIDL `-ERR` is a fault of the server.
     pub had_unique_ids: bool,
+    /// After how many seconds the last session deleted what was delivered; `None` when it kept everything.
+    pub deletes_after_seconds: Option<u64>,
+    /// Whether the server of the last session hides what was retrieved.
+    pub hid_retrieved: bool,
+    /// Whether the operator has looked at a maildrop that changed as a whole (`seen adopt`): its new messages are let through.
+    pub adopted: bool,
     /// Since when the clock has agreed with itself after it was found wrong; nothing is due by age for a day.
     pub clock_doubted_since: Option<Timestamp>,
     /// The newest time this account was polled at, by the clock of that day.

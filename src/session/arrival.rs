@@ -1,15 +1,18 @@
 //! What a message is given on its arrival: an envelope, a trace field, and a look at where it has been.
 
-use crate::mail::{Envelope, Sender, Timestamp, UniqueId, limits};
+use crate::mail::{Envelope, HeadDigest, Sender, Timestamp, UniqueId, limits};
 use crate::session::Visit;
 use crate::sink::trace::{Trace, is_own, received_field as build};
 use crate::sink::{Fault, Refusal};
-use crate::spool::{Message, header::Head};
+use crate::spool::Message;
+use crate::spool::header::{Head, head_digest};
 
 /// What the head of a message says to a session.
 pub(super) struct Looked {
     /// Sender from the topmost Return-Path, recipient as configured.
     pub(super) envelope: Envelope,
+    /// What its header is like, to find the message again behind another unique-id.
+    pub(super) digest: Option<HeadDigest>,
     /// Why it is in a loop, if it is: it must not be sent on its way again.
     pub(super) looped: Option<Refusal>,
 }
@@ -37,6 +40,7 @@ pub(super) fn look(visit: &Visit, message: &Message) -> Looked {
             sender,
             recipients: vec![visit.recipient.clone()],
         },
+        digest: head_digest(message).ok(),
         looped: why.map(|words| Refusal::new(Fault::MessagePermanent, "mail_loop", words)),
     }
 }

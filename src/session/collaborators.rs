@@ -20,6 +20,8 @@ pub struct Visit {
     pub account: AccountName,
     /// The server's host name, for the `Received` field and the account's state.
     pub host: String,
+    /// The server's port: with host and user it tells one maildrop from another.
+    pub port: u16,
     /// Our own host name, for the `Received` field.
     pub own_host: String,
     /// How the connection is protected.

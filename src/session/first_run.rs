@@ -1,8 +1,8 @@
 //! The first poll of an account: a lost volume must not flood a mailbox.
 
-use crate::mail::{FirstRun, Listing, Timestamp, limits};
+use crate::mail::{AccountName, FirstRun, Listing, Timestamp, limits};
 use crate::seen::{AccountState, Batch, Change, Marker, Record, RecordKey, Records, State};
-use crate::session::SessionError;
+use crate::session::{SessionError, Visit};
 
 /// Decides about an account without any record: the batch that marks everything that is listed, if that is wished for.
 ///
@@ -40,6 +40,21 @@ pub(super) fn first_poll(
     }
 }
 
+/// What holds an account whose maildrop is known under another name.
+pub(super) fn renamed(visit: &Visit, other: &AccountName) -> SessionError {
+    let account = &visit.account;
+    SessionError::Account {
+        code: "known_by_another_name",
+        words: format!(
+            "nothing is recorded for this account, and there are records of account {other} for the same user at the same server"
+        ),
+        hint: format!(
+            "If the account was renamed, stop the agent and run `mailferry seen rename {other} {account}`. To begin with new mail \
+             instead, set first_run = \"skip\"; to retrieve everything again, run `mailferry seen forget {other} --all`"
+        ),
+    }
+}
+
 /// A batch that marks every listed message as seen.
 pub(super) fn mark_all(listing: &Listing, records: &Records, now: Timestamp) -> Batch {
     let mut batch = Batch::new(records.account());
@@ -51,6 +66,7 @@ pub(super) fn mark_all(listing: &Listing, records: &Records, now: Timestamp) -> 
             octets: first.octets,
             copies: u32::try_from(group.len()).unwrap_or(u32::MAX),
             absent_since: None,
+            head: None,
             state: State::Marked {
                 at: now,
                 by: Marker::FirstRun,

@@ -74,6 +74,7 @@ pub async fn retry_kept(
                 at: with.clock.now(),
                 listed_octets: record.octets,
                 copies: record.copies,
+                head: record.head,
             };
             with.seen.commit_delivered(&receipt, delivered, &[]).await?;
             // The record is durable, so the copy has served. If it cannot be removed, it is only litter.

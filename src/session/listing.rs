@@ -60,6 +60,21 @@ pub(super) async fn list(maildrop: &mut Maildrop) -> Result<Listed, SessionError
     Ok(listed)
 }
 
+impl Listed {
+    /// The listing of a server that names its messages.
+    pub(super) fn with_unique_ids(self) -> Result<Arc<Listing>, SessionError> {
+        match self.without_unique_ids {
+            None => Ok(self.listing),
+            Some(words) => Err(SessionError::Account {
+                code: "no_unique_ids",
+                words: format!("the server gives no unique-ids (UIDL: {words})"),
+                hint: "There is nothing to name its messages by before they are retrieved"
+                    .to_owned(),
+            }),
+        }
+    }
+}
+
 impl Gathered {
     /// Takes in one event; true when a listing is complete or refused.
     fn take(&mut self, event: Event<'_>) -> bool {

@@ -4,11 +4,13 @@
 //! record and delete all at once, and QUIT. This room knows nothing of schedules, of TOML, or of which store and which sinks
 //! stand behind its doors.
 
+mod adopt;
 mod arrival;
 mod clock;
 mod collaborators;
 mod error;
 mod first_run;
+mod guard;
 mod kept;
 mod ledger;
 mod listing;
@@ -28,16 +30,18 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
-use crate::mail::{Listing, PollLimits, Timestamp, TlsMode, limits};
+use crate::mail::{FirstRun, Listing, PollLimits, Timestamp, TlsMode, limits};
 use crate::seen::{AccountState, Batch, Records};
 use crate::session::clock::Trust;
 use crate::session::first_run::first_poll;
+use crate::session::guard::Explained;
 use crate::session::listing::Listed;
 use crate::session::maildrop::Maildrop;
 use crate::session::plan::{Circumstances, Plan};
 use crate::session::transfer::{Orders, Transfer, Transferred};
 use crate::telemetry::Event;
 
+pub use adopt::{Adopted, adopt};
 pub use collaborators::{
     Admission, Collaborators, Connect, Gate, Login, LoginMethod, Probe, Quarantine, Refused, Stop,
     Undo, Verdict, Visit,
@@ -76,14 +80,7 @@ pub async fn list(visit: &Visit, with: &Collaborators) -> Result<Arc<Listing>, S
     let mut maildrop = login::log_in(reached, visit).await?;
     let listed = listing::list(&mut maildrop).await?;
     maildrop.quit().await;
-    match listed.without_unique_ids {
-        None => Ok(listed.listing),
-        Some(words) => Err(SessionError::Account {
-            code: "no_unique_ids",
-            words: format!("the server gives no unique-ids (UIDL: {words})"),
-            hint: "There is nothing to name its messages by before they are retrieved".to_owned(),
-        }),
-    }
+    listed.with_unique_ids()
 }
 
 async fn poll_with_state(
@@ -94,6 +91,7 @@ async fn poll_with_state(
 ) -> Result<End, SessionError> {
     state.host.clone_from(&visit.host);
     state.user.clone_from(&visit.login.user);
+    state.port = Some(visit.port);
     let clock_trusted = trust_clock(visit, with, state);
     with.delivery
         .ready()
@@ -234,7 +232,8 @@ impl Session<'_> {
         let (maildrop, listing) = self.open(state, deadline).await?;
         let hides = visit.hides_retrieved || maildrop.hides_retrieved();
         let (plan, now) = (
-            self.plan(&listing, &mut records, state, poll).await?,
+            self.plan(&listing, &mut records, state, poll, hides)
+                .await?,
             with.clock.now(),
         );
         with.reporter.say(Event::Listed {
@@ -340,8 +339,9 @@ impl Session<'_> {
         &self,
         listed: &Listed,
         records: &mut Records,
-        state: &AccountState,
+        state: &mut AccountState,
         poll: &Counts,
+        hides: bool,
     ) -> Result<Plan, SessionError> {
         let (visit, with) = (self.visit, self.with);
         let now = with.clock.now();
@@ -357,6 +357,8 @@ impl Session<'_> {
                 &circumstances,
             ));
         }
+        self.refuse_a_new_name(&listed.listing, records, state)
+            .await?;
         if let Some(batch) = first_poll(visit.first_run, &listed.listing, records, state, now)? {
             let messages = listed.listing.len() as u64;
             with.seen.commit(batch, records).await?;
@@ -367,8 +369,50 @@ impl Session<'_> {
             *records = with.seen.records(&visit.account).await?;
         }
         let plan = plan::plan(&listed.listing, records, &circumstances);
+        self.guard(&listed.listing, records, &plan, state, hides)?;
         self.notice(&listed.listing, records, now).await?;
         Ok(plan)
+    }
+
+    /// A maildrop that changed as a whole waits for its operator's word, unless that was given.
+    fn guard(
+        &self,
+        listing: &Listing,
+        records: &Records,
+        plan: &Plan,
+        state: &mut AccountState,
+        hides: bool,
+    ) -> Result<(), SessionError> {
+        let explained = Explained::new(self.visit, state, hides, self.with.clock.now());
+        match guard::changed(listing, records, plan.doubtful, &explained) {
+            Some(whole) if !state.adopted => return Err(whole.into_error(self.visit)),
+            Some(_) => {}
+            None => state.adopted = false,
+        }
+        state.deletes_after_seconds = guard::deletes_after_seconds(self.visit.retention);
+        state.hid_retrieved = hides;
+        Ok(())
+    }
+
+    /// Records of the same maildrop under another name mean that the account was renamed: it is not new.
+    async fn refuse_a_new_name(
+        &self,
+        listing: &Listing,
+        records: &Records,
+        state: &AccountState,
+    ) -> Result<(), SessionError> {
+        let (visit, seen) = (self.visit, &self.with.seen);
+        let first = records.is_empty() && state.last_success.is_none() && !listing.is_empty();
+        if !first || visit.first_run == FirstRun::Skip {
+            return Ok(());
+        }
+        match seen
+            .known_as(&visit.account, &visit.host, visit.port, &visit.login.user)
+            .await?
+        {
+            Some(other) => Err(first_run::renamed(visit, &other)),
+            None => Ok(()),
+        }
     }
 
     async fn notice(

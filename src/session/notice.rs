@@ -1,5 +1,7 @@
 //! What a listing says about records: gone, back, or gone long enough to be forgotten (design 1.7).
 
+use std::iter::Peekable;
+
 use crate::mail::{Listing, Retention, Timestamp};
 use crate::seen::{Batch, Change, Record, Records, State};
 
@@ -14,21 +16,10 @@ pub(super) fn notice(
     forget_after_seconds: u64,
     now: Timestamp,
 ) -> Batch {
-    let first_of = |group: &[u32]| group.first().and_then(|at| listing.get(*at as usize));
-    let mut listed = listing
-        .groups()
-        .filter_map(first_of)
-        .map(|entry| entry.unique_id)
-        .peekable();
+    let mut listed = Listed::new(listing);
     let mut batch = Batch::new(records.account());
     for (key, record) in records.iter() {
-        while listed
-            .next_if(|unique_id| *unique_id < key.unique_id.as_bytes())
-            .is_some()
-        {}
-        let is_listed = listed
-            .peek()
-            .is_some_and(|unique_id| *unique_id == key.unique_id.as_bytes());
+        let is_listed = listed.positions(key.unique_id.as_bytes()).is_some();
         let change = |absent_since| {
             Change::Put(
                 key.clone(),
@@ -58,4 +49,38 @@ pub(super) fn notice(
 /// A parked message lives only here, however long the server has hidden it.
 fn may_be_forgotten(record: &Record) -> bool {
     !matches!(&record.state, State::Deferred(deferral) if deferral.parked.is_some())
+}
+
+/// Goes through a listing beside records: unique-ids are asked for in their order, and each step goes on from the last.
+pub(super) struct Listed<'l> {
+    listing: &'l Listing,
+    groups: Peekable<Box<dyn Iterator<Item = &'l [u32]> + 'l>>,
+}
+
+impl<'l> Listed<'l> {
+    pub(super) fn new(listing: &'l Listing) -> Self {
+        let groups: Box<dyn Iterator<Item = &'l [u32]>> = Box::new(listing.groups());
+        Self {
+            listing,
+            groups: groups.peekable(),
+        }
+    }
+
+    /// Where the listing has this unique-id; `None` when it lacks it. Never less than the one asked for before.
+    pub(super) fn positions(&mut self, unique_id: &[u8]) -> Option<&'l [u32]> {
+        let listing = self.listing;
+        let named = |group: &[u32]| {
+            let first = group.first().and_then(|at| listing.get(*at as usize));
+            first.map_or(&[][..], |entry| entry.unique_id)
+        };
+        while self
+            .groups
+            .next_if(|group| named(group) < unique_id)
+            .is_some()
+        {}
+        self.groups
+            .peek()
+            .copied()
+            .filter(|group| named(group) == unique_id)
+    }
 }

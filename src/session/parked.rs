@@ -119,6 +119,7 @@ impl Parked<'_> {
                     at: now,
                     listed_octets: self.record.octets,
                     copies: self.record.copies,
+                    head: self.record.head,
                 };
                 self.with
                     .seen

@@ -77,6 +77,8 @@ pub struct Plan {
     pub retrievals: Vec<u32>,
     /// A proof for each entry that is to be deleted; which number goes with it is found when it is asked for.
     pub deletes: Vec<Recorded>,
+    /// Messages that are to be retrieved only to be compared, whether or not the limits of this poll allow it.
+    pub doubtful: usize,
     /// Unique-ids that the server lists more than once, with how often.
     pub repeated: HashMap<UniqueId, usize>,
 }
@@ -102,6 +104,8 @@ pub fn plan(listing: &Listing, records: &Records, circumstances: &Circumstances)
             &mut decided,
             &mut plan.deletes,
         );
+        let doubtful = |decided: &&Disposition| **decided == Disposition::Retrieve(Why::Doubt);
+        plan.doubtful += decided.iter().filter(doubtful).count();
         for (at, disposition) in group.iter().zip(&decided) {
             if let Some(slot) = plan.dispositions.get_mut(*at as usize) {
                 *slot = *disposition;

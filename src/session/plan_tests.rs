@@ -81,6 +81,7 @@ fn any_record() -> impl Strategy<Value = (RecordKey, Record)> {
             octets,
             copies,
             absent_since: (absent == 0).then_some(NOW),
+            head: None,
             state,
         };
         (key, record)
@@ -284,6 +285,7 @@ fn a_message_inside_which_sessions_ended_comes_last_and_a_retry_after_what_is_ne
             octets: Some(100),
             copies: 1,
             absent_since: None,
+            head: None,
             state,
         };
         (

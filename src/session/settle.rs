@@ -35,6 +35,7 @@ pub(super) fn on_arrival(
             octets,
             copies,
             absent_since: None,
+            head: record.head,
             state: record.state.clone(),
         })
     };
@@ -201,6 +202,7 @@ mod tests {
             octets: Some(10),
             copies: 1,
             absent_since: None,
+            head: None,
             state,
         }
     }

@@ -83,6 +83,7 @@ impl Transfer<'_> {
             octets: entry.octets,
             copies: 1,
             absent_since: None,
+            head: None,
             state,
         };
         let mut batch = Batch::new(&self.orders.visit.account);
@@ -112,6 +113,7 @@ impl Transfer<'_> {
             octets: entry.octets,
             copies: 1,
             absent_since: None,
+            head: self.orders.records.get(&key).and_then(|known| known.head),
             state,
         };
         let mut batch = Batch::new(&self.orders.visit.account);

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use crate::mail::{Envelope, Origin, Timestamp, UniqueId};
+use crate::mail::{Envelope, HeadDigest, Origin, Timestamp, UniqueId};
 use crate::seen::{Batch, Change, Deferral, Delivered, Record, RecordKey, Recorded, State};
 use crate::session::collaborators::{Refused, Undo, Verdict};
 use crate::session::settle::{self, Arrival};
@@ -22,6 +22,7 @@ pub(super) struct Parcel {
     pub(super) key: RecordKey,
     pub(super) message: Message,
     pub(super) envelope: Envelope,
+    pub(super) head: Option<HeadDigest>,
     pub(super) partial: Partial,
     pub(super) arrived: Instant,
 }
@@ -94,6 +95,7 @@ impl<'a> Transfer<'a> {
             key,
             message,
             envelope: looked.envelope,
+            head: looked.digest,
             partial: Partial::default(),
             arrived,
         };
@@ -180,6 +182,7 @@ impl<'a> Transfer<'a> {
             at: self.now(),
             listed_octets: entry_octets,
             copies,
+            head: parcel.head,
         };
         let replaces = settle::replaced_by(self.orders.records, &parcel.key);
         let seen = &self.orders.with.seen;
@@ -489,6 +492,7 @@ impl<'a> Transfer<'a> {
                 octets,
                 copies: 1,
                 absent_since: None,
+                head: parcel.head,
                 state,
             },
         ));

@@ -30,6 +30,8 @@ pub struct Habits {
     pub refuses_login: Option<String>,
     /// Hangs up in the middle of this message, by unique-id.
     pub hangs_up_inside: Option<String>,
+    /// Refuses TOP, as RFC 1939 allows.
+    pub refuses_top: bool,
     /// Refuses RETR of this message, by unique-id.
     pub refuses_retr_of: Option<String>,
     /// LIST tells these octets more than there are.
@@ -51,6 +53,7 @@ impl Default for Habits {
             capabilities: Vec::new(),
             refuses_login: None,
             hangs_up_inside: None,
+            refuses_top: false,
             refuses_retr_of: None,
             lies_by_octets: 0,
             claims_octets: None,
@@ -155,7 +158,7 @@ async fn serve(server: Server, stream: DuplexStream) -> std::io::Result<()> {
         let verb = words.next().unwrap_or_default().to_owned();
         let at = words
             .next()
-            .and_then(|word| word.parse::<usize>().ok())
+            .and_then(|words| words.split(' ').next()?.parse::<usize>().ok())
             .map(|number| number - 1);
         match (verb.as_str(), at) {
             ("CAPA", _) => {
@@ -223,6 +226,14 @@ async fn serve(server: Server, stream: DuplexStream) -> std::io::Result<()> {
                 }
                 retrieved[at] = true;
                 write.write_all(&body).await?;
+            }
+            ("TOP", Some(_)) if habits.refuses_top => write.write_all(b"-ERR no TOP\r\n").await?,
+            ("TOP", Some(at)) => {
+                let octets = &mails[at].octets;
+                let end = octets.windows(4).position(|four| four == b"\r\n\r\n");
+                let head = stuff(&octets[..end.map_or(octets.len(), |end| end + 4)]);
+                write.write_all(b"+OK\r\n").await?;
+                write.write_all(&head).await?;
             }
             ("DELE", Some(at)) => {
                 server.crash.step().await;

@@ -75,6 +75,7 @@ impl World {
         let visit = Visit {
             account: AccountName::new("work").unwrap(),
             host: "pop.example.org".into(),
+            port: 110,
             own_host: "home.lan".into(),
             tls: TlsMode::None,
             allow_cleartext_password: true,

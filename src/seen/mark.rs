@@ -1,0 +1,184 @@
+//! The operator's word that messages count as seen, or as delivered.
+
+use std::collections::BTreeSet;
+
+use crate::mail::{AccountName, Entry, Listing, Timestamp, UniqueId};
+use crate::seen::{
+    Change, Changed, Marker, OperatorError, Record, RecordKey, Records, Seen, State, Trust,
+};
+
+impl Seen {
+    /// Marks messages as seen, or as delivered. What was delivered already stays as it is; so does what is in the
+    /// quarantine, parked or for good, unless it is marked as delivered.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn mark(
+        &self,
+        account: &AccountName,
+        unique_ids: &[UniqueId],
+        trust: Trust,
+        now: Timestamp,
+    ) -> Result<Changed, OperatorError> {
+        let records = self.records(account).await?;
+        let mut changes = Vec::new();
+        let mut counts = Changed::default();
+        for id in unique_ids.iter().collect::<BTreeSet<_>>() {
+            let marked = mark_one(&records, id, trust, now);
+            if marked.is_empty() {
+                counts.left += 1;
+            } else {
+                counts.changed += 1;
+                changes.extend(marked);
+            }
+        }
+        self.change(account, changes).await?;
+        Ok(counts)
+    }
+
+    /// Marks all messages of a listing as seen, or as delivered. What was delivered stays as it is, unless the listing makes it
+    /// doubtful: then the operator's word settles it as a mark, which is never deleted. What has a copy in the quarantine keeps it.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn mark_listed(
+        &self,
+        account: &AccountName,
+        listing: &Listing,
+        trust: Trust,
+        now: Timestamp,
+    ) -> Result<Changed, OperatorError> {
+        let records = self.records(account).await?;
+        let mut changes = Vec::new();
+        let mut counts = Changed::default();
+        for group in listing.groups() {
+            let entries: Vec<Entry<'_>> = group
+                .iter()
+                .filter_map(|at| listing.get(*at as usize))
+                .collect();
+            let marked = mark_group(&records, &entries, trust, now);
+            if marked.is_empty() {
+                counts.left += 1;
+            } else {
+                counts.changed += 1;
+                changes.extend(marked);
+            }
+        }
+        self.change(account, changes).await?;
+        Ok(counts)
+    }
+}
+
+/// The changes that mark all messages listed under one unique-id; none when they need none.
+fn mark_group(
+    records: &Records,
+    entries: &[Entry<'_>],
+    trust: Trust,
+    now: Timestamp,
+) -> Vec<Change> {
+    let Some(first) = entries.first() else {
+        return Vec::new();
+    };
+    let known = records.of(first.unique_id);
+    let copies = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+    if needs_no_mark(known, entries, trust) {
+        return Vec::new();
+    }
+    let kept = |record: &Record| record.kept().is_some();
+    // What has a copy stays under its own key; one mark covers everything else.
+    let mut changes: Vec<Change> = known
+        .iter()
+        .map(|(key, record)| {
+            let as_listed = Record {
+                octets: first.octets.or(record.octets),
+                absent_since: None,
+                ..record.clone()
+            };
+            if kept(record) {
+                Change::Put(key.clone(), as_listed)
+            } else {
+                Change::Forget(key.clone())
+            }
+        })
+        .collect();
+    let with_copy: u32 = known
+        .iter()
+        .filter(|(_, record)| kept(record))
+        .map(|(_, record)| record.copies)
+        .sum();
+    if copies > with_copy {
+        let state = match trust {
+            Trust::Delivered => State::Delivered { at: now },
+            Trust::Seen => State::Marked {
+                at: now,
+                by: Marker::Operator,
+            },
+        };
+        let record = Record {
+            octets: first.octets,
+            copies: copies - with_copy,
+            absent_since: None,
+            head: None,
+            state,
+        };
+        changes.push(Change::Put(RecordKey::new(first.unique_id(), None), record));
+    }
+    changes
+}
+
+/// Whether every message listed under one unique-id is settled and beyond doubt already.
+fn needs_no_mark(known: &[(RecordKey, Record)], entries: &[Entry<'_>], trust: Trust) -> bool {
+    let settled = |record: &Record| match &record.state {
+        State::Delivered { .. } | State::Quarantined { .. } => true,
+        State::Marked { .. } => trust == Trust::Seen,
+        State::Deferred(_) => record.kept().is_some(),
+        State::Oversized { .. } => false,
+    };
+    let beyond_doubt = |record: &Record| {
+        let sized = |entry: &Entry<'_>| {
+            entry.octets.is_none() || record.octets.is_none() || entry.octets == record.octets
+        };
+        record.absent_since.is_none() && entries.iter().all(sized)
+    };
+    let covered: usize = known.iter().map(|(_, record)| record.copies as usize).sum();
+    covered >= entries.len()
+        && known
+            .iter()
+            .all(|(_, record)| settled(record) && beyond_doubt(record))
+}
+
+/// The changes that mark one message; none when it needs none.
+fn mark_one(records: &Records, id: &UniqueId, trust: Trust, now: Timestamp) -> Vec<Change> {
+    let known = records.of(id.as_bytes());
+    let settled = |record: &Record| match (&record.state, trust) {
+        (State::Delivered { .. }, _) => true,
+        (_, Trust::Delivered) => false,
+        (State::Marked { .. } | State::Quarantined { .. }, Trust::Seen) => true,
+        (State::Deferred(deferral), Trust::Seen) => deferral.parked.is_some(),
+        (State::Oversized { .. }, Trust::Seen) => false,
+    };
+    if !known.is_empty() && known.iter().all(|(_, record)| settled(record)) {
+        return Vec::new();
+    }
+    let state = match trust {
+        Trust::Delivered => State::Delivered { at: now },
+        Trust::Seen => State::Marked {
+            at: now,
+            by: Marker::Operator,
+        },
+    };
+    let fresh = |octets, copies| Record {
+        octets,
+        copies,
+        absent_since: None,
+        head: None,
+        state: state.clone(),
+    };
+    if known.is_empty() {
+        let key = RecordKey::new(id.clone(), None);
+        return vec![Change::Put(key, fresh(None, 1))];
+    }
+    let open = known.iter().filter(|(_, record)| !settled(record));
+    open.map(|(key, record)| Change::Put(key.clone(), fresh(record.octets, record.copies)))
+        .collect()
+}

@@ -1,0 +1,349 @@
+//! Finding messages again after their maildrop changed as a whole: by size and header, without retrieving them.
+//!
+//! What is found counts as marked: it is neither retrieved nor deleted, because a header proves no delivery.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::mail::{HeadDigest, Listing, PollLimits, Timestamp, limits};
+use crate::proto::pop3::{Command, Event, Kind};
+use crate::seen::{Batch, Change, Marker, Record, RecordKey, Records, State, Trust};
+use crate::session::maildrop::{Happened, Maildrop};
+use crate::session::plan::{Circumstances, Disposition, Why, plan};
+use crate::session::{Collaborators, SessionError, Visit, listing, login};
+use crate::spool::header::head_digest_of;
+
+/// What came of looking at a maildrop anew.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Adopted {
+    /// Messages listed.
+    pub listed: u64,
+    /// Messages that were known, and beyond doubt.
+    pub known: u64,
+    /// Messages found to be ones that were in hand before; they are left as they are from now on.
+    pub found: u64,
+    /// Messages that will be retrieved, as new or to be compared.
+    pub left: u64,
+}
+
+/// Logs in, lists, and looks at the header of every message that is unknown or doubtful. Messages that were in hand before are
+/// marked as seen, or stay delivered where `trust` is [`Trust::Delivered`]; the others go through at the next poll.
+///
+/// # Errors
+/// What ends a session, and the store. Nothing is changed then, or a part that the same command completes.
+pub async fn adopt(
+    visit: &Visit,
+    with: &Collaborators,
+    trust: Trust,
+) -> Result<Adopted, SessionError> {
+    let reached = login::reach(visit, with).await?;
+    let mut maildrop = login::log_in(reached, visit).await?;
+    let listed = listing::list(&mut maildrop).await?.with_unique_ids()?;
+    let now = with.clock.now();
+    let records = with.seen.records(&visit.account).await?;
+    let mut search = Search::new(&listed, &records, trust, now);
+    let open = open(visit, &listed, &records, now);
+    // QUIT would hide what was retrieved; TOP hides nothing.
+    let may_retrieve = !(visit.hides_retrieved || maildrop.hides_retrieved());
+    for window in open.chunks(HEADERS_AT_ONCE) {
+        let heads = maildrop.heads(&listed, window).await?;
+        for (at, head) in window.iter().zip(heads) {
+            if let Some(head) = head
+                && !search.settle_by_header(*at as usize, head)
+                && may_retrieve
+                && search.resembles(*at as usize, head)
+            {
+                let found =
+                    retrieved_digest(&mut maildrop, visit, with, &listed, *at as usize).await?;
+                search.settle_by_digest(*at as usize, found);
+            }
+        }
+    }
+    let found = search.found;
+    commit(visit, with, &records, search.into_changes()).await?;
+    maildrop.quit().await;
+    let count = |count: usize| count as u64;
+    Ok(Adopted {
+        listed: count(listed.len()),
+        known: count(listed.len() - open.len()),
+        found,
+        left: count(open.len()) - found,
+    })
+}
+
+/// Positions of the messages that a poll without limits would retrieve as new or doubtful.
+fn open(visit: &Visit, listing: &Listing, records: &Records, now: Timestamp) -> Vec<u32> {
+    let limits = PollLimits {
+        messages_max: None,
+        octets_max: None,
+        ..visit.limits
+    };
+    let circumstances = Circumstances {
+        retention: visit.retention,
+        limits,
+        now,
+        clock_trusted: true,
+    };
+    let plan = plan(listing, records, &circumstances);
+    let is_open = |(at, disposition): (u32, &Disposition)| match disposition {
+        Disposition::Retrieve(Why::New | Why::Doubt) => Some(at),
+        _ => None,
+    };
+    (0..).zip(&plan.dispositions).filter_map(is_open).collect()
+}
+
+/// The search for what was in hand before among what is listed now.
+struct Search<'a> {
+    listing: &'a Listing,
+    records: &'a Records,
+    trust: Trust,
+    /// Records of messages that were in hand and are listed no more, by header, with how many copies are still to be found.
+    candidates: HashMap<HeadDigest, Vec<(&'a RecordKey, &'a Record, u32)>>,
+    changes: BTreeMap<RecordKey, Change>,
+    /// How often each message was found.
+    taken: HashMap<RecordKey, u32>,
+    found: u64,
+}
+
+impl<'a> Search<'a> {
+    fn new(listing: &'a Listing, records: &'a Records, trust: Trust, now: Timestamp) -> Self {
+        let mut candidates: HashMap<_, Vec<_>> = HashMap::new();
+        let mut changes = BTreeMap::new();
+        for (key, record) in records.iter() {
+            if !listing.positions(key.unique_id.as_bytes()).is_empty() {
+                continue;
+            }
+            if let (Some(head), true) = (record.head, is_settled(record)) {
+                let copies = record.copies.max(1);
+                candidates
+                    .entry(head)
+                    .or_default()
+                    .push((key, record, copies));
+            }
+            // The operator has seen that it is gone.
+            if record.absent_since.is_none() && listing.complete {
+                let absent_since = Some(now);
+                let gone = Record {
+                    absent_since,
+                    ..record.clone()
+                };
+                changes.insert(key.clone(), Change::Put(key.clone(), gone));
+            }
+        }
+        Self {
+            listing,
+            records,
+            trust,
+            candidates,
+            changes,
+            taken: HashMap::new(),
+            found: 0,
+        }
+    }
+
+    /// Finds the message by header and size, or by header alone behind the unique-id that it had before.
+    fn settle_by_header(&mut self, at: usize, head: HeadDigest) -> bool {
+        let Some(entry) = self.listing.get(at) else {
+            return false;
+        };
+        let own = self.records.of(entry.unique_id);
+        if let Some((key, record)) = own
+            .iter()
+            .find(|(_, record)| record.head == Some(head) && is_settled(record))
+        {
+            self.take(at, key, record);
+            return true;
+        }
+        let alike = |record: &Record| entry.octets.is_some() && record.octets == entry.octets;
+        let found = self.candidates.get_mut(&head).and_then(|candidates| {
+            let found = candidates
+                .iter_mut()
+                .find(|(_, record, copies)| *copies > 0 && alike(record))?;
+            found.2 -= 1;
+            Some((found.0, found.1))
+        });
+        found.is_some_and(|(key, record)| {
+            self.take(at, key, record);
+            true
+        })
+    }
+
+    /// Whether a message with this header was in hand, of another size: servers count line ends differently.
+    fn resembles(&self, at: usize, head: HeadDigest) -> bool {
+        let candidates = self.candidates.get(&head);
+        self.listing.get(at).is_some()
+            && candidates.is_some_and(|all| all.iter().any(|(_, _, copies)| *copies > 0))
+    }
+
+    fn settle_by_digest(&mut self, at: usize, digest: Option<crate::mail::Digest>) {
+        let found = self
+            .candidates
+            .values_mut()
+            .flatten()
+            .find(|(key, _, copies)| *copies > 0 && digest.is_some() && key.digest == digest);
+        let Some((key, record, copies)) = found else {
+            return;
+        };
+        *copies -= 1;
+        let (key, record) = (*key, *record);
+        self.take(at, key, record);
+    }
+
+    /// The message at this position is the one of this record.
+    fn take(&mut self, at: usize, old: &RecordKey, record: &Record) {
+        let Some(entry) = self.listing.get(at) else {
+            return;
+        };
+        self.found += 1;
+        let key = RecordKey::new(entry.unique_id(), old.digest);
+        let taken = self.taken.entry(key.clone()).or_default();
+        *taken += 1;
+        let taken = *taken;
+        let state = match (&record.state, self.trust) {
+            (State::Delivered { at }, Trust::Seen) => State::Marked {
+                at: *at,
+                by: Marker::Adopt,
+            },
+            (state, _) => state.clone(),
+        };
+        // A copy in the quarantine has one record, under the name that the server uses now.
+        if record.kept().is_some() && *old != key {
+            let forget = Change::Forget(old.clone());
+            self.changes.insert(old.clone(), forget);
+        }
+        // A mark covers what is there now and nothing that comes; a record of what was in hand covers what it did before.
+        let copies = match &state {
+            State::Marked { .. } => taken,
+            _ if *old == key => record.copies.max(taken),
+            _ => taken,
+        };
+        let record = Record {
+            octets: entry.octets.or(record.octets),
+            copies,
+            absent_since: None,
+            state,
+            ..record.clone()
+        };
+        self.changes.insert(key.clone(), Change::Put(key, record));
+    }
+
+    fn into_changes(self) -> Vec<Change> {
+        self.changes.into_values().collect()
+    }
+}
+
+/// Whether the message was in hand whole, and needs no further offer of the server's copy.
+fn is_settled(record: &Record) -> bool {
+    match &record.state {
+        State::Delivered { .. } | State::Quarantined { .. } => true,
+        State::Deferred(deferral) => deferral.parked.is_some(),
+        State::Marked { .. } | State::Oversized { .. } => false,
+    }
+}
+
+/// Makes the changes durable, and lets through what was not found.
+async fn commit(
+    visit: &Visit,
+    with: &Collaborators,
+    records: &Records,
+    changes: Vec<Change>,
+) -> Result<(), SessionError> {
+    for changes in changes.chunks(CHANGES_AT_ONCE) {
+        let batch = Batch {
+            changes: changes.to_vec(),
+            ..Batch::new(records.account())
+        };
+        with.seen.import(batch).await?;
+    }
+    let mut state = with.seen.account_state(&visit.account).await?;
+    state.adopted = true;
+    state.hold = None;
+    let batch = Batch {
+        state: Some(state),
+        ..Batch::new(&visit.account)
+    };
+    Ok(with.seen.import(batch).await?)
+}
+
+impl Maildrop {
+    /// What the headers of some messages are like, by TOP; `None` where the server says no.
+    async fn heads(
+        &mut self,
+        listing: &Listing,
+        window: &[u32],
+    ) -> Result<Vec<Option<HeadDigest>>, SessionError> {
+        let at_once = if self.is_pipelining() {
+            window.len()
+        } else {
+            1
+        };
+        let mut heads = Vec::with_capacity(window.len());
+        for asked in window.chunks(at_once.max(1)) {
+            for at in asked {
+                let number = listing.get(*at as usize).map_or(0, |entry| entry.number);
+                self.client.send(&Command::Top { number, lines: 0 })?;
+            }
+            let (mut header, wanted) = (Vec::new(), heads.len() + asked.len());
+            self.hear("in TOP", |event| {
+                match event {
+                    Event::Body { octets, .. } => {
+                        let room = limits::HEADER_OCTETS_MAX.saturating_sub(header.len());
+                        header.extend_from_slice(&octets[..octets.len().min(room)]);
+                    }
+                    Event::BodyEnd { .. } => {
+                        heads.push(Some(head_digest_of(&header)));
+                        header.clear();
+                    }
+                    Event::Err {
+                        command: Kind::Top, ..
+                    } => heads.push(None),
+                    _ => {}
+                }
+                (heads.len() >= wanted).then_some(())
+            })
+            .await?;
+        }
+        Ok(heads)
+    }
+}
+
+/// Retrieves one message for nothing but its digest.
+async fn retrieved_digest(
+    maildrop: &mut Maildrop,
+    visit: &Visit,
+    with: &Collaborators,
+    listing: &Listing,
+    at: usize,
+) -> Result<Option<crate::mail::Digest>, SessionError> {
+    let Some(entry) = listing.get(at) else {
+        return Ok(None);
+    };
+    let draft = with.spool.begin(with.spool.room_for(entry.octets));
+    maildrop.retrieve(at, entry, draft, visit.limits.message_octets_max)?;
+    let mut happened = Vec::new();
+    loop {
+        maildrop.take(&mut happened).await?;
+        match happened.pop() {
+            Some(Happened::Retrieved { draft, .. }) => {
+                let origin = crate::mail::Origin {
+                    account: visit.account.clone(),
+                    unique_id: entry.unique_id(),
+                };
+                let message = draft.finish_as(|_| (origin, String::new())).await?;
+                return Ok(Some(message.digest()));
+            }
+            Some(Happened::RetrieveRefused { .. }) => return Ok(None),
+            Some(Happened::TooLarge { .. }) => {
+                return Err(SessionError::Lost {
+                    during: "because a message is larger than LIST said",
+                });
+            }
+            _ => maildrop.wait().await?,
+        }
+    }
+}
+
+/// Headers asked for in one flight.
+const HEADERS_AT_ONCE: usize = 64;
+
+/// Changes in one batch: a batch is in memory whole.
+const CHANGES_AT_ONCE: usize = 1_000;

@@ -1,0 +1,159 @@
+//! Whether a maildrop has changed as a whole: moved to another server, or its messages named anew.
+//!
+//! Then every message looks new, and fetching them would flood the user. The operator is asked instead.
+
+use crate::mail::{Listing, Retention, Timestamp};
+use crate::seen::{AccountState, Record, RecordKey, Records, State};
+use crate::session::notice::Listed;
+use crate::session::{SessionError, Visit};
+
+/// What explains that a unique-id is gone, besides a change of the whole maildrop.
+pub(super) struct Explained {
+    /// After how many seconds we delete what was delivered, by the configuration of now and of the last session.
+    deletes_after_seconds: [Option<u64>; 2],
+    /// Whether the server of this session or of the last hides what was retrieved.
+    hides: bool,
+    now: Timestamp,
+}
+
+/// How a maildrop changed as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whole {
+    /// Nearly all unique-ids are gone, and others are there.
+    UniqueIds {
+        /// Those that should still be there.
+        expected: usize,
+        /// Those of them that are not.
+        vanished: usize,
+        /// Messages listed now.
+        listed: usize,
+        /// Those of them of which nothing is recorded.
+        unknown: usize,
+    },
+    /// Most messages have another size than they had, or are back after they were gone.
+    Doubtful {
+        /// How many.
+        doubtful: usize,
+        /// Messages listed now.
+        listed: usize,
+    },
+}
+
+impl Explained {
+    pub(super) fn new(visit: &Visit, state: &AccountState, hides: bool, now: Timestamp) -> Self {
+        Self {
+            deletes_after_seconds: [
+                deletes_after_seconds(visit.retention),
+                state.deletes_after_seconds,
+            ],
+            hides: hides || state.hid_retrieved,
+            now,
+        }
+    }
+
+    /// Whether the last complete listing held the message, and neither we nor a server that hides can have taken it away.
+    fn expects(&self, key: &RecordKey, record: &Record) -> bool {
+        let deleted = |seconds: &Option<u64>| match (&record.state, seconds) {
+            (State::Delivered { at }, Some(seconds)) => self.now.since(*at) >= *seconds,
+            _ => false,
+        };
+        record.absent_since.is_none()
+            && !self.deletes_after_seconds.iter().any(deleted)
+            && !(self.hides && key.digest.is_some())
+    }
+}
+
+/// After how many seconds a retention deletes; `None` when it keeps.
+pub(super) const fn deletes_after_seconds(retention: Retention) -> Option<u64> {
+    match retention {
+        Retention::Keep => None,
+        Retention::Delete => Some(0),
+        Retention::DeleteAfter { seconds } => Some(seconds),
+    }
+}
+
+/// Looks whether the maildrop changed as a whole since its last complete listing. `doubtful` is how many of its messages the
+/// plan doubts.
+pub(super) fn changed(
+    listing: &Listing,
+    records: &Records,
+    doubtful: usize,
+    explained: &Explained,
+) -> Option<Whole> {
+    let listed = listing.len();
+    let (mut expected, mut vanished, mut known) = (0, 0, 0);
+    let mut beside = Listed::new(listing);
+    for records in records.by_unique_id() {
+        let Some((key, _)) = records.first() else {
+            continue;
+        };
+        let positions = beside.positions(key.unique_id.as_bytes());
+        known += positions.map_or(0, <[u32]>::len);
+        if records
+            .iter()
+            .any(|(key, record)| explained.expects(key, record))
+        {
+            expected += 1;
+            vanished += usize::from(positions.is_none());
+        }
+    }
+    let unknown = listed - known;
+    if expected >= EXPECTED_MIN
+        && vanished * 10 >= expected * 9
+        && listed * 2 >= expected
+        && unknown * 2 > listed
+    {
+        return Some(Whole::UniqueIds {
+            expected,
+            vanished,
+            listed,
+            unknown,
+        });
+    }
+    let most = listed >= EXPECTED_MIN && doubtful * 2 > listed;
+    most.then_some(Whole::Doubtful { doubtful, listed })
+}
+
+impl Whole {
+    /// What holds the account until the operator has looked.
+    pub(super) fn into_error(self, visit: &Visit) -> SessionError {
+        let account = &visit.account;
+        let (code, words) = match self {
+            Self::UniqueIds {
+                expected,
+                vanished,
+                listed,
+                unknown,
+            } => (
+                "unique_ids_changed",
+                format!(
+                    "{vanished} of the {expected} unique-ids that were listed before are gone, and {unknown} of the {listed} listed \
+                     now are unknown: the maildrop has moved, or its messages were named anew. Nothing was retrieved"
+                ),
+            ),
+            Self::Doubtful { doubtful, listed } => (
+                "listing_doubtful",
+                format!(
+                    "{doubtful} of the {listed} messages listed have another size than they had, or are back after they were gone: \
+                     perhaps they are others. Nothing was retrieved"
+                ),
+            ),
+        };
+        SessionError::Account {
+            code,
+            words,
+            hint: format!(
+                "Stop the agent and run `mailferry seen adopt {account}`, which finds those that were delivered before by size and \
+                 header and lets the new ones through; or `mailferry seen mark {account} --all-listed`, which leaves all that \
+                 is listed now as it is"
+            ),
+        }
+    }
+}
+
+/// Fewer messages than these are no flood, and change by chance.
+const EXPECTED_MIN: usize = 20;
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;
