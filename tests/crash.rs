@@ -96,3 +96,15 @@ async fn the_same_on_a_server_without_unique_ids() {
     };
     matrix(Retention::Delete, 4, habits).await;
 }
+
+#[tokio::test]
+async fn the_same_on_a_server_that_hides_what_was_retrieved() {
+    let habits = Habits {
+        hides: true,
+        lists_at_most: Some(7),
+        capabilities: vec!["EXPIRE 0".into()],
+        ..Habits::default()
+    };
+    matrix(Retention::Keep, 4, habits.clone()).await;
+    matrix(Retention::Delete, 1, habits).await;
+}

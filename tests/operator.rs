@@ -36,6 +36,7 @@ async fn planned(trust: Option<Trust>, retention: Retention) -> Plan {
         limits,
         now: NOW,
         clock_trusted: true,
+        pops: false,
     };
     let records = seen.records(&account).await.unwrap();
     plan(&listing, &records, &circumstances)

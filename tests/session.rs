@@ -743,3 +743,50 @@ async fn a_message_in_a_loop_goes_to_the_quarantine_and_not_round_again() {
     assert_eq!(world.kept.count(), 2);
     assert_eq!(world.poll().await.counts.retrieved, 0, "and are left alone");
 }
+
+#[tokio::test]
+async fn a_server_that_lists_250_at_a_time_and_hides_them_gives_out_everything_whatever_is_poisonous()
+ {
+    for retention in [Retention::Keep, Retention::Delete] {
+        let all = mails(700);
+        let world = World::new(all.clone(), retention);
+        world.server.with(|habits| {
+            habits.hides = true;
+            habits.lists_at_most = Some(250);
+            habits.capabilities = vec!["EXPIRE 0".into()];
+            habits.refuses_retr_of = Some(all[1].unique_id.clone());
+            habits.hangs_up_inside = Some(all[2].unique_id.clone());
+        });
+        for at in [3, 300, 301, 699] {
+            world.sink.refuse(&all[at].octets, Fault::MessageTransient);
+        }
+        for at in [4, 302] {
+            world.sink.refuse(&all[at].octets, Fault::MessagePermanent);
+        }
+        for _ in 0..12 {
+            world.poll().await;
+            world.pass(300);
+        }
+        let taken = world.sink.taken();
+        assert_eq!(
+            taken.len(),
+            700 - 8,
+            "the listing went on behind the poison"
+        );
+        assert!(taken.values().all(|times| *times == 1));
+        world.sink.accept_all();
+        world.server.with(|habits| {
+            habits.refuses_retr_of = None;
+            habits.hangs_up_inside = None;
+        });
+        world.pass(2 * DAY);
+        for _ in 0..3 {
+            world.poll().await;
+            world.pass(DAY);
+        }
+        let taken = world.sink.taken();
+        assert_eq!(taken.len(), 700 - 2, "two are in the quarantine for good");
+        assert!(taken.values().all(|times| *times == 1));
+        assert_eq!(world.kept.count(), 2);
+    }
+}

@@ -238,6 +238,7 @@ pub(super) fn write_state(state: &AccountState) -> String {
     let facts = [
         ("had_unique_ids", state.had_unique_ids),
         ("hid_retrieved", state.hid_retrieved),
+        ("retrieved_without_quit", state.retrieved_without_quit),
         ("adopted", state.adopted),
     ];
     for (key, _) in facts.into_iter().filter(|(_, fact)| *fact) {
@@ -270,6 +271,7 @@ pub(super) fn read_state(words: &str) -> Option<AccountState> {
             "deletes_after" => state.deletes_after_seconds = Some(value.parse().ok()?),
             "had_unique_ids" => state.had_unique_ids = value == "1",
             "hid_retrieved" => state.hid_retrieved = value == "1",
+            "retrieved_without_quit" => state.retrieved_without_quit = value == "1",
             "adopted" => state.adopted = value == "1",
             "hold" => state.hold = Some(read_hold(value)?),
             _ => return None,
@@ -432,6 +434,7 @@ pub(super) mod tests {
                 deletes_after_seconds: Some(0),
                 hid_retrieved: true,
                 adopted: true,
+                retrieved_without_quit: true,
                 ..AccountState::default()
             });
             let line = write_batch(&batch);

@@ -29,6 +29,9 @@ pub struct AccountState {
     pub deletes_after_seconds: Option<u64>,
     /// Whether the server of the last session hides what was retrieved.
     pub hid_retrieved: bool,
+    /// Whether a session with a server that hides what was retrieved ended without QUIT: then it lists what we have, and goes on
+    /// behind it only when that was retrieved once more.
+    pub retrieved_without_quit: bool,
     /// Whether the operator has looked at a maildrop that changed as a whole (`seen adopt`): its new messages are let through.
     pub adopted: bool,
     /// Since when the clock has agreed with itself after it was found wrong; nothing is due by age for a day.

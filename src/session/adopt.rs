@@ -82,6 +82,7 @@ fn open(visit: &Visit, listing: &Listing, records: &Records, now: Timestamp) -> 
         limits,
         now,
         clock_trusted: true,
+        pops: false,
     };
     let plan = plan(listing, records, &circumstances);
     let is_open = |(at, disposition): (u32, &Disposition)| match disposition {

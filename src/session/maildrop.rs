@@ -377,31 +377,29 @@ impl Maildrop {
         result
     }
 
-    /// QUIT commits the deletes. Whether it was answered needs no record: the next complete listing tells.
-    pub(super) async fn quit(mut self) {
+    /// QUIT commits the deletes; no record waits for its answer, because the next complete listing tells. Whether it was answered
+    /// with a yes.
+    pub(super) async fn quit(mut self) -> bool {
         let leave = async {
             self.client.send(&Command::Quit)?;
-            self.hear("after QUIT", |event| {
-                matches!(
-                    event,
-                    Event::Ok {
-                        command: Kind::Quit,
-                        ..
-                    } | Event::Err {
-                        command: Kind::Quit,
-                        ..
-                    }
-                )
-                .then_some(())
+            self.hear("after QUIT", |event| match event {
+                Event::Ok {
+                    command: Kind::Quit,
+                    ..
+                } => Some(true),
+                Event::Err {
+                    command: Kind::Quit,
+                    ..
+                } => Some(false),
+                _ => None,
             })
             .await
         };
-        if timeout(Duration::from_secs(limits::QUIT_SECONDS_MAX), leave)
-            .await
-            .is_ok()
-        {
+        let answer = timeout(Duration::from_secs(limits::QUIT_SECONDS_MAX), leave).await;
+        if answer.is_ok() {
             let _ = timeout(Duration::from_secs(1), self.wire.close()).await;
         }
+        matches!(answer, Ok(Ok(true)))
     }
 }
 

@@ -236,6 +236,10 @@ impl Session<'_> {
                 .await?,
             with.clock.now(),
         );
+        let retrieves = !plan.retrievals.is_empty();
+        if hides && retrieves {
+            self.note_retrieved_without_quit(state, true).await?;
+        }
         with.reporter.say(Event::Listed {
             account: &visit.account,
             listed: listing.listing.len() as u64,
@@ -257,7 +261,29 @@ impl Session<'_> {
         let done = Transfer::new(orders, maildrop).run().await;
         self.notice_identified(&listing, &records, &done, now)
             .await?;
-        Ok(self.leave(done, hides).await)
+        let everything =
+            done.error.is_none() && !done.stopped && !done.again && done.counts.left == 0;
+        let (ended, quit) = self.leave(done, hides).await;
+        if hides && quit && everything {
+            self.note_retrieved_without_quit(state, false).await?;
+        }
+        Ok(ended)
+    }
+
+    /// Where a session may end without QUIT, that must be known even after a crash: the server lists again what it would have
+    /// hidden.
+    async fn note_retrieved_without_quit(
+        &self,
+        state: &mut AccountState,
+        retrieved: bool,
+    ) -> Result<(), SessionError> {
+        if state.retrieved_without_quit != retrieved {
+            state.retrieved_without_quit = retrieved;
+            let mut batch = Batch::new(&self.visit.account);
+            batch.state = Some(state.clone());
+            self.with.seen.import(batch).await?;
+        }
+        Ok(())
     }
 
     /// Reaches the server, logs in and lists.
@@ -350,6 +376,7 @@ impl Session<'_> {
             limits: remaining(visit.limits, poll),
             now,
             clock_trusted: self.clock_trusted,
+            pops: hides && state.retrieved_without_quit,
         };
         if listed.without_unique_ids.is_some() {
             return Ok(plan::plan_without_unique_ids(
@@ -446,20 +473,20 @@ impl Session<'_> {
         self.notice(&done.identified, records, now).await
     }
 
-    /// QUIT, unless it could make the server hide a message that nobody has (design 1.4).
-    async fn leave(&self, done: Transferred, hides: bool) -> Ended {
-        if let Some(maildrop) = done.maildrop
-            && (done.all_settled || !hides)
-        {
-            maildrop.quit().await;
-        }
-        Ended {
+    /// QUIT, unless it could make the server hide a message that nobody has (design 1.4); and whether the server took it.
+    async fn leave(&self, done: Transferred, hides: bool) -> (Ended, bool) {
+        let quit = match done.maildrop {
+            Some(maildrop) if done.all_settled || !hides => maildrop.quit().await,
+            _ => false,
+        };
+        let ended = Ended {
             counts: done.counts,
             error: done.error,
             stopped: done.stopped,
             again: done.again,
             allowance: done.allowance,
-        }
+        };
+        (ended, quit)
     }
 }
 

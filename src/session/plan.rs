@@ -30,6 +30,8 @@ pub enum Why {
     Retry,
     /// Its unique-id is known, but perhaps it is another message: retrieved to compare digests.
     Doubt,
+    /// It is settled, and retrieved once more so that QUIT makes the server hide it and list what stands behind it.
+    Pop,
 }
 
 /// Why a message is left alone.
@@ -65,6 +67,8 @@ pub struct Circumstances {
     pub now: Timestamp,
     /// Whether that time is believed: if not, nothing is due by age.
     pub clock_trusted: bool,
+    /// Whether what is settled and listed is to be retrieved once more ([`Why::Pop`]).
+    pub pops: bool,
 }
 
 /// One disposition per entry of the listing, and the order of retrievals.
@@ -187,7 +191,10 @@ impl Group<'_> {
         } else if self.is_doubtful() {
             Disposition::Retrieve(Why::Doubt)
         } else {
-            self.settle(deletes)
+            match self.settle(deletes) {
+                Disposition::Skip(_) if self.circumstances.pops => Disposition::Retrieve(Why::Pop),
+                settled => settled,
+            }
         };
         decided.extend(self.entries.iter().map(|entry| match of_all {
             Disposition::Retrieve(_) if self.is_too_large(entry) => self.too_large(),
@@ -363,7 +370,7 @@ fn turn(why: Why, known: &[(RecordKey, Record)]) -> (u8, Timestamp) {
     match why {
         _ if strikes >= limits::STRIKES_MAX => (2, since),
         Why::Retry => (1, since),
-        Why::New | Why::Doubt => (0, Timestamp(0)),
+        Why::New | Why::Doubt | Why::Pop => (0, Timestamp(0)),
     }
 }
 

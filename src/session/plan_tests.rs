@@ -116,6 +116,7 @@ fn any_circumstances() -> impl Strategy<Value = Circumstances> {
             },
             now: NOW,
             clock_trusted,
+            pops: false,
         }
     })
 }
@@ -307,11 +308,63 @@ fn a_message_inside_which_sessions_ended_comes_last_and_a_retry_after_what_is_ne
         },
         now: NOW,
         clock_trusted: true,
+        pops: false,
     };
     assert_eq!(
         plan(&listing, &records, &circumstances).retrievals,
         [2, 1, 0]
     );
+}
+
+#[test]
+fn what_is_settled_is_retrieved_once_more_only_where_the_server_would_hide_it() {
+    let at = Timestamp(NOW.0 - DAY);
+    let record = |name: u8, state| {
+        let record = Record {
+            octets: Some(100),
+            copies: 1,
+            absent_since: None,
+            head: None,
+            state,
+        };
+        let digest = Some(Digest::new([1; 32]));
+        (
+            RecordKey::new(UniqueId::new(&[name]).unwrap(), digest),
+            record,
+        )
+    };
+    let parked = Deferral {
+        parked: Some("p".to_owned()),
+        next_try: Timestamp(NOW.0 + DAY),
+        ..Deferral::default()
+    };
+    let (file, code) = ("f".to_owned(), "c".to_owned());
+    let records = records(vec![
+        record(b'a', State::Delivered { at }),
+        record(b'b', State::Quarantined { at, file, code }),
+        record(b'c', State::Deferred(parked)),
+    ]);
+    let listing = listing(&[(0, Some(100)), (1, Some(100)), (2, Some(100))]);
+    let plan_when = |pops, retention| {
+        let circumstances = Circumstances {
+            retention,
+            limits: PollLimits {
+                message_octets_max: 1 << 20,
+                messages_max: None,
+                octets_max: None,
+            },
+            now: NOW,
+            clock_trusted: true,
+            pops,
+        };
+        plan(&listing, &records, &circumstances)
+    };
+    assert_eq!(plan_when(false, Retention::Keep).retrievals, [0_u32; 0]);
+    let pops = plan_when(true, Retention::Keep);
+    assert_eq!(pops.dispositions, [Disposition::Retrieve(Why::Pop); 3]);
+    assert_eq!(pops.doubtful, 0);
+    let deletes = plan_when(true, Retention::Delete);
+    assert_eq!((deletes.deletes.len(), deletes.retrievals), (1, vec![1, 2]));
 }
 
 #[test]

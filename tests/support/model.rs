@@ -24,6 +24,8 @@ pub struct Habits {
     pub unique_ids: bool,
     /// After QUIT, what was retrieved is not listed any more; the mail is still there, out of reach.
     pub hides: bool,
+    /// A session sees so many messages at most, the oldest.
+    pub lists_at_most: Option<usize>,
     /// Further lines of CAPA.
     pub capabilities: Vec<String>,
     /// Refuses PASS with this.
@@ -50,6 +52,7 @@ impl Default for Habits {
             pipelining: true,
             unique_ids: true,
             hides: false,
+            lists_at_most: None,
             capabilities: Vec::new(),
             refuses_login: None,
             hangs_up_inside: None,
@@ -147,7 +150,9 @@ async fn serve(server: Server, stream: DuplexStream) -> std::io::Result<()> {
     let mut lines = BufReader::new(read).lines();
     let (mails, habits) = {
         let state = server.state.lock().unwrap();
-        (state.mails.clone(), state.habits.clone())
+        let most = state.habits.lists_at_most.unwrap_or(usize::MAX);
+        let shown = state.mails.iter().take(most).cloned();
+        (shown.collect::<Vec<_>>(), state.habits.clone())
     };
     let mut marked = vec![false; mails.len()];
     let mut retrieved = vec![false; mails.len()];
