@@ -1,5 +1,6 @@
 //! The certificates of the system's trusted authorities, parsed once.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
@@ -98,6 +99,12 @@ impl Roots {
                 certificates
                     .extend(files.flat_map(|file| read_bundle(&file.path()).unwrap_or_default()));
             }
+            // A directory names each certificate twice, by its name and by its hash, and each one costs every connection.
+            let mut known = HashSet::new();
+            certificates.retain(|certificate| match certificate.to_der() {
+                Ok(der) => known.insert(der),
+                Err(_) => true,
+            });
             certificates
         })
     }

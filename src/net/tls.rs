@@ -2,11 +2,11 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_native_tls::TlsConnector;
-use native_tls::{Identity, Protocol};
+use native_tls::{Certificate, Identity, Protocol};
 use sha2::{Digest as _, Sha256};
 use tokio::time::timeout;
 
@@ -46,40 +46,42 @@ pub struct InvalidFingerprint;
 pub struct Connector(Arc<Inner>);
 
 struct Inner {
-    connector: TlsConnector,
+    /// Made at the first connection: an account without TLS needs no roots.
+    connector: OnceLock<TlsConnector>,
+    trust: Trust,
+    identity: Option<Identity>,
     server_name: Option<String>,
     fingerprints: Vec<Fingerprint>,
 }
 
+/// Whom a certificate must be signed by.
+enum Trust {
+    /// The authorities of one file.
+    Only(Vec<Certificate>),
+    /// Those of the system.
+    System(Roots),
+    /// Nobody: its fingerprint is known.
+    Fingerprint,
+}
+
 impl Connector {
-    /// Reads the files of a policy.
+    /// Reads the files of a policy; the system's roots are read when they are needed.
     ///
     /// # Errors
     /// [`NetError::File`] when one of them is of no use.
     pub fn new(policy: &TlsPolicy, roots: &Roots) -> Result<Self, NetError> {
-        let mut builder = native_tls::TlsConnector::builder();
-        builder
-            .min_protocol_version(Some(Protocol::Tlsv12))
-            .disable_built_in_roots(true);
-        if !policy.fingerprints.is_empty() {
-            builder
-                .danger_accept_invalid_certs(true)
-                .danger_accept_invalid_hostnames(true);
-        }
-        if let Some(path) = &policy.ca_file {
-            for certificate in read_bundle(path)? {
-                builder.add_root_certificate(certificate);
-            }
-        } else if policy.fingerprints.is_empty() {
-            for certificate in roots.certificates() {
-                builder.add_root_certificate(certificate.clone());
-            }
-        }
-        if let Some((certificate, key)) = &policy.identity {
-            builder.identity(read_identity(certificate, key)?);
-        }
+        let only = policy.ca_file.as_deref().map(read_bundle).transpose()?;
+        let trust = match only {
+            _ if !policy.fingerprints.is_empty() => Trust::Fingerprint,
+            Some(certificates) => Trust::Only(certificates),
+            None => Trust::System(roots.clone()),
+        };
+        let identity = policy.identity.as_ref();
+        let identity = identity.map(|(certificate, key)| read_identity(certificate, key));
         Ok(Self(Arc::new(Inner {
-            connector: TlsConnector::from(builder),
+            connector: OnceLock::new(),
+            trust,
+            identity: identity.transpose()?,
             server_name: policy.server_name.clone(),
             fingerprints: policy.fingerprints.clone(),
         })))
@@ -96,7 +98,7 @@ impl Connector {
     ) -> Result<Box<dyn IoStream>, NetError> {
         let seconds = limits::HANDSHAKE_SECONDS_MAX;
         let name = as_certified(self.0.server_name.as_deref().unwrap_or(host));
-        let handshake = self.0.connector.connect(name, stream);
+        let handshake = self.0.connector().connect(name, stream);
         let stream = timeout(Duration::from_secs(seconds), handshake)
             .await
             .map_err(|_| NetError::TimedOut {
@@ -119,6 +121,34 @@ impl Connector {
             }
         }
         Ok(Box::new(Secured::new(stream, host)))
+    }
+}
+
+impl Inner {
+    fn connector(&self) -> &TlsConnector {
+        self.connector.get_or_init(|| {
+            let mut builder = native_tls::TlsConnector::builder();
+            builder
+                .min_protocol_version(Some(Protocol::Tlsv12))
+                .disable_built_in_roots(true);
+            let certificates = match &self.trust {
+                Trust::Only(certificates) => certificates,
+                Trust::System(roots) => roots.certificates(),
+                Trust::Fingerprint => {
+                    builder
+                        .danger_accept_invalid_certs(true)
+                        .danger_accept_invalid_hostnames(true);
+                    &[][..]
+                }
+            };
+            for certificate in certificates {
+                builder.add_root_certificate(certificate.clone());
+            }
+            if let Some(identity) = &self.identity {
+                builder.identity(identity.clone());
+            }
+            TlsConnector::from(builder)
+        })
     }
 }
 
