@@ -100,7 +100,8 @@ fn contents(directory: &Path) -> Result<String, SeenError> {
     let mut words = String::new();
     run(async {
         for account in store.accounts().await? {
-            for (key, record) in store.scan(&account).await? {
+            for known in store.scan(&account).await?.iter() {
+                let (key, record) = known.into_pair();
                 words.push_str(&format!("{account} {key:?} {record:?}\n"));
             }
             words.push_str(&format!(

@@ -97,7 +97,7 @@ fn ids(directory: &Path) -> Result<Vec<String>, SeenError> {
         store.close().await?;
         Ok(records
             .iter()
-            .map(|(key, _)| key.unique_id.to_string())
+            .map(|known| known.key().unique_id.to_string())
             .collect())
     })
 }

@@ -181,13 +181,13 @@ async fn answer(seen: &Seen, command: &args::Seen, out: &mut dyn Write) -> Resul
 
 async fn list(seen: &Seen, account: &AccountName, out: &mut dyn Write) -> Result<(), Failure> {
     known(seen, account).await?;
-    for (key, record) in seen
+    for known in seen
         .records(account)
         .await
         .map_err(OperatorError::Seen)?
         .iter()
     {
-        writeln!(out, "{}", line(key, record))?;
+        writeln!(out, "{}", line(&known.key(), &known.record))?;
     }
     Ok(())
 }

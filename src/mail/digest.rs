@@ -60,6 +60,16 @@ impl HeadDigest {
         Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }
 
+    /// The bits as a number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The same back.
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// Reads 16 hexadecimal digits.
     pub fn from_hex(text: &str) -> Option<Self> {
         let hexadecimal = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());

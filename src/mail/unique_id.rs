@@ -36,15 +36,21 @@ impl UniqueId {
             Err(InvalidUniqueId::Empty)
         } else if bytes.len() > limits::UNIQUE_ID_OCTETS_MAX {
             Err(InvalidUniqueId::TooLong)
-        } else if bytes.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+        } else if memchr::memchr3(b'\r', b'\n', 0, bytes).is_some() {
             Err(InvalidUniqueId::Control)
         } else {
             Ok(Self(bytes.into()))
         }
     }
 
-    /// What a listing holds was a unique-id when it was put there.
-    pub(super) fn of_listed(bytes: &[u8]) -> Self {
+    /// Whether bytes are a unique-id.
+    pub fn is_one(bytes: &[u8]) -> bool {
+        (1..=limits::UNIQUE_ID_OCTETS_MAX).contains(&bytes.len())
+            && memchr::memchr3(b'\r', b'\n', 0, bytes).is_none()
+    }
+
+    /// What a listing or a record holds was a unique-id when it was put there.
+    pub(crate) fn of_listed(bytes: &[u8]) -> Self {
         Self(bytes.into())
     }
 

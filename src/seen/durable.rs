@@ -16,7 +16,7 @@ use crate::mail::{AccountName, Clock, Timestamp};
 use crate::seen::directory::{StateDirectory, set_aside};
 use crate::seen::journal::{Journal, Position, damaged, disk};
 use crate::seen::sled::{Index, Unsound};
-use crate::seen::{AccountState, Batch, Change, Record, RecordKey, SeenError, SeenStore};
+use crate::seen::{AccountState, Batch, Change, Records, SeenError, SeenStore};
 
 /// The seen store on disk.
 pub struct DurableStore {
@@ -88,10 +88,7 @@ impl DurableStore {
 }
 
 impl SeenStore for DurableStore {
-    fn scan<'a>(
-        &'a self,
-        account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Vec<(RecordKey, Record)>, SeenError>> {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
         let account = account.clone();
         Box::pin(self.look(move |index| index.scan(&account)))
     }
@@ -398,9 +395,9 @@ fn compact(
                 unsound = Some(reason);
                 SeenError::Closed
             })?;
-            for (key, record) in records {
+            for known in records.iter() {
                 let mut batch = Batch::new(account);
-                batch.changes.push(Change::Put(key, record));
+                batch.changes.push(Change::Put(known.key(), known.record));
                 writer.add(&batch, at)?;
             }
             if state.is_some() {

@@ -29,9 +29,9 @@ impl Seen {
             let mut state = Batch::new(&account);
             state.state = Some(self.account_state(&account).await?);
             lines.push(line::write_batch(&state));
-            for (key, record) in self.records(&account).await?.iter() {
+            for known in self.records(&account).await?.iter() {
                 let mut one = Batch::new(&account);
-                one.changes.push(Change::Put(key.clone(), record.clone()));
+                one.changes.push(Change::Put(known.key(), known.record));
                 lines.push(line::write_batch(&one));
             }
         }
@@ -166,7 +166,7 @@ mod tests {
             .await
             .unwrap()
             .iter()
-            .cloned()
+            .map(|known| known.into_pair())
             .collect()
     }
 

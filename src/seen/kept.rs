@@ -17,9 +17,10 @@ impl Seen {
             let records = self.records(&account).await?;
             let found = records
                 .iter()
-                .find(|(_, record)| record.kept() == Some(file));
-            if let Some((key, record)) = found {
-                return Ok(Some((account, key.clone(), record.clone())));
+                .find(|known| known.record.kept() == Some(file));
+            if let Some(found) = found {
+                let (key, record) = found.into_pair();
+                return Ok(Some((account, key, record)));
             }
         }
         Ok(None)
@@ -61,7 +62,7 @@ impl Seen {
         state: State,
     ) -> Result<(), SeenError> {
         let records = self.records(account).await?;
-        let known = records.get(key).cloned();
+        let known = records.get(key);
         let record = known.unwrap_or(Record {
             octets: None,
             copies: 1,

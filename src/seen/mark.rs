@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::mail::{AccountName, Entry, Listing, Timestamp, UniqueId};
 use crate::seen::{
-    Change, Changed, Marker, OperatorError, Record, RecordKey, Records, Seen, State, Trust,
+    Change, Changed, Known, Marker, OperatorError, Record, RecordKey, Records, Seen, State, Trust,
 };
 
 impl Seen {
@@ -79,9 +79,9 @@ fn mark_group(
     let Some(first) = entries.first() else {
         return Vec::new();
     };
-    let known = records.of(first.unique_id);
+    let known: Vec<_> = records.of(first.unique_id).map(Known::into_pair).collect();
     let copies = u32::try_from(entries.len()).unwrap_or(u32::MAX);
-    if needs_no_mark(known, entries, trust) {
+    if needs_no_mark(&known, entries, trust) {
         return Vec::new();
     }
     let kept = |record: &Record| record.kept().is_some();
@@ -149,7 +149,7 @@ fn needs_no_mark(known: &[(RecordKey, Record)], entries: &[Entry<'_>], trust: Tr
 
 /// The changes that mark one message; none when it needs none.
 fn mark_one(records: &Records, id: &UniqueId, trust: Trust, now: Timestamp) -> Vec<Change> {
-    let known = records.of(id.as_bytes());
+    let known: Vec<_> = records.of(id.as_bytes()).map(Known::into_pair).collect();
     let settled = |record: &Record| match (&record.state, trust) {
         (State::Delivered { .. }, _) => true,
         (_, Trust::Delivered) => false,

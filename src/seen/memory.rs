@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use futures_util::future::BoxFuture;
 
 use crate::mail::AccountName;
-use crate::seen::{AccountState, Batch, Change, Record, RecordKey, SeenError, SeenStore};
+use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Records, SeenError, SeenStore};
 
 /// Records and states in memory.
 #[derive(Debug, Default)]
@@ -36,18 +36,15 @@ impl MemoryStore {
 }
 
 impl SeenStore for MemoryStore {
-    fn scan<'a>(
-        &'a self,
-        account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Vec<(RecordKey, Record)>, SeenError>> {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
         Box::pin(async move {
             self.with(|accounts| {
-                let records = accounts.get(account).map(|a| &a.records);
+                let mut records = Records::begin(account);
+                let kept = accounts.get(account).map(|a| &a.records);
+                for (key, record) in kept.into_iter().flatten() {
+                    records.push(&key.unique_id, key.digest, record.clone());
+                }
                 records
-                    .into_iter()
-                    .flatten()
-                    .map(|(k, r)| (k.clone(), r.clone()))
-                    .collect()
             })
         })
     }

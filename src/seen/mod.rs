@@ -31,16 +31,13 @@ pub use error::SeenError;
 pub use memory::MemoryStore;
 pub use operator::{Changed, OperatorError, Trust};
 pub use record::{Deferral, Marker, Record, RecordKey, State};
-pub use records::Records;
+pub use records::{Known, Records};
 pub use state::{AccountState, Hold};
 
 /// Keeps records and account states. Small, and anyone may implement it.
 pub trait SeenStore: Send + Sync {
     /// Every record of an account, ordered by key. What it shows is durable.
-    fn scan<'a>(
-        &'a self,
-        account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Vec<(RecordKey, Record)>, SeenError>>;
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>>;
 
     /// Makes a batch durable, all of it or none of it. When this returns `Ok`, a power cut cannot take it back.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>>;
@@ -127,10 +124,7 @@ impl Seen {
     /// # Errors
     /// [`SeenError`] when the store cannot be read.
     pub async fn records(&self, account: &AccountName) -> Result<Records, SeenError> {
-        Ok(Records::new(
-            account.clone(),
-            self.store.scan(account).await?,
-        ))
+        self.store.scan(account).await
     }
 
     /// The state of an account; the default for one that was never polled.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::mail::{AccountName, UniqueId};
-use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Seen, SeenError};
+use crate::seen::{AccountState, Batch, Change, Known, RecordKey, Seen, SeenError};
 
 /// How many messages a command was about, and how many of them it changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,16 +76,16 @@ impl Seen {
     ) -> Result<Changed, OperatorError> {
         let records = self.records(account).await?;
         let keys: Vec<RecordKey> = match unique_ids {
-            None => records.iter().map(|(key, _)| key.clone()).collect(),
+            None => records.iter().map(|known| known.key()).collect(),
             Some(ids) => {
                 let mut keys = BTreeSet::new();
                 for id in ids {
-                    let found = records.of(id.as_bytes());
-                    if found.is_empty() {
+                    let mut found = records.of(id.as_bytes()).peekable();
+                    if found.peek().is_none() {
                         let (account, unique_id) = (account.clone(), id.clone());
                         return Err(OperatorError::NoRecord { account, unique_id });
                     }
-                    keys.extend(found.iter().map(|(key, _)| key.clone()));
+                    keys.extend(found.map(|known| known.key()));
                 }
                 keys.into_iter().collect()
             }
@@ -115,7 +115,7 @@ impl Seen {
         state.last_login = state.last_login.max(its_state.last_login);
         // A rename that was stopped halfway has copied the state first and takes it away last.
         let halfway = state != AccountState::default() && its_state == state;
-        let own = |(key, record): &(RecordKey, Record)| records.get(key) == Some(record);
+        let own = |known: Known<'_>| records.get(&known.key()) == Some(known.record);
         // A poll under the new name finds out that the account was renamed, and leaves a state, but no record.
         let same = its_state.host.eq_ignore_ascii_case(&state.host) && its_state.user == state.user;
         let free = (same || its_state == AccountState::default()) && taken.iter().all(own);
@@ -123,9 +123,9 @@ impl Seen {
             return Err(OperatorError::NameInUse(new.clone()));
         }
         self.set_state(new, state).await?;
-        let put = |(key, record): &(RecordKey, Record)| Change::Put(key.clone(), record.clone());
+        let put = |known: Known<'_>| Change::Put(known.key(), known.record);
         self.change(new, records.iter().map(put)).await?;
-        let forget = |(key, _): &(RecordKey, Record)| Change::Forget(key.clone());
+        let forget = |known: Known<'_>| Change::Forget(known.key());
         self.change(old, records.iter().map(forget)).await?;
         self.set_state(old, AccountState::default()).await?;
         Ok(Changed {
@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
     use crate::mail::{Digest, Timestamp};
-    use crate::seen::{Deferral, Marker, MemoryStore, State};
+    use crate::seen::{Deferral, Marker, MemoryStore, Record, State};
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -247,7 +247,7 @@ mod tests {
             .await
             .unwrap()
             .iter()
-            .cloned()
+            .map(Known::into_pair)
             .collect()
     }
 
@@ -325,7 +325,7 @@ mod tests {
         assert_eq!(now.get(&key("new", None)).unwrap().state, by);
         assert_eq!(now.get(&key("deferred", None)).unwrap().state, by);
         for (key, record) in &records[1..] {
-            assert_eq!(now.get(key), Some(record), "{key:?}");
+            assert_eq!(now.get(key).as_ref(), Some(record), "{key:?}");
         }
         assert!(
             now.proof(&id("new"), None).is_none(),

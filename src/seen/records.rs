@@ -1,22 +1,146 @@
 //! The records of one account, read back.
+//!
+//! A poll of a maildrop with a hundred thousand messages reads as many records, so they are kept small: what nearly all of them
+//! are, delivered or marked, takes eighty octets beside its unique-id.
 
-use crate::mail::{AccountName, Digest, UniqueId};
-use crate::seen::{Record, RecordKey, Recorded, State};
+use std::ops::Range;
+
+use crate::mail::{AccountName, Digest, HeadDigest, Timestamp, UniqueId};
+use crate::seen::{Marker, Record, RecordKey, Recorded, State};
 
 /// All records of one account as one session sees them: sorted by unique-id, then digest.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Records {
     account: AccountName,
-    sorted: Vec<(RecordKey, Record)>,
+    /// The unique-ids, one behind the other.
+    unique_ids: Vec<u8>,
+    slots: Vec<Slot>,
+    /// The states that are neither delivered nor marked.
+    others: Vec<State>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Slot {
+    digest: [u8; 32],
+    octets: u64,
+    absent_since: u64,
+    head: u64,
+    /// The time of the state; for others, where it is in `others`.
+    at: u64,
+    /// Where the unique-id ends; it begins where the one before ends.
+    end: u32,
+    copies: u32,
+    kind: Kind,
+    has: Has,
+}
+
+/// Which of the fields that may be absent are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Has(u8);
+
+impl Has {
+    const DIGEST: u8 = 1;
+    const OCTETS: u8 = 2;
+    const ABSENT_SINCE: u8 = 4;
+    const HEAD: u8 = 8;
+
+    fn take<T: Copy>(&mut self, field: u8, value: Option<T>, none: T) -> T {
+        if value.is_some() {
+            self.0 |= field;
+        }
+        value.unwrap_or(none)
+    }
+
+    fn give<T>(self, field: u8, value: T) -> Option<T> {
+        (self.0 & field != 0).then_some(value)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Delivered,
+    Marked(Marker),
+    Other,
+}
+
+/// One record, with the octets of its unique-id borrowed from [`Records`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known<'r> {
+    /// The octets of the server's name for the message.
+    pub unique_id: &'r [u8],
+    /// Its digest; see [`RecordKey::digest`].
+    pub digest: Option<Digest>,
+    /// What is remembered of it.
+    pub record: Record,
+}
+
+impl Known<'_> {
+    /// The key of the record, as a value of its own.
+    pub fn key(&self) -> RecordKey {
+        RecordKey::new(UniqueId::of_listed(self.unique_id), self.digest)
+    }
+
+    /// Key and record, as values of their own.
+    pub fn into_pair(self) -> (RecordKey, Record) {
+        (self.key(), self.record)
+    }
 }
 
 impl Records {
-    /// Takes what a store scanned.
-    pub(super) fn new(account: AccountName, mut sorted: Vec<(RecordKey, Record)>) -> Self {
-        if !sorted.is_sorted_by(|a, b| a.0 < b.0) {
-            sorted.sort_by(|a, b| a.0.cmp(&b.0));
+    /// No records yet: a store adds what it scans, in the order of the keys.
+    pub fn begin(account: &AccountName) -> Self {
+        Self {
+            account: account.clone(),
+            unique_ids: Vec::new(),
+            slots: Vec::new(),
+            others: Vec::new(),
         }
-        Self { account, sorted }
+    }
+
+    /// Adds the record with the next key. False, and nothing is added, when that is not greater than the last.
+    pub fn push(&mut self, unique_id: &UniqueId, digest: Option<Digest>, record: Record) -> bool {
+        self.push_octets(unique_id.as_bytes(), digest, record)
+    }
+
+    /// The same for octets that are known to be a unique-id.
+    pub(super) fn push_octets(
+        &mut self,
+        unique_id: &[u8],
+        digest: Option<Digest>,
+        record: Record,
+    ) -> bool {
+        if let Some(last) = self.slots.len().checked_sub(1)
+            && (self.unique_id_at(last), self.digest_at(last)) >= (unique_id, digest)
+        {
+            return false;
+        }
+        self.unique_ids.extend_from_slice(unique_id);
+        let mut has = Has::default();
+        let (kind, at) = match record.state {
+            State::Delivered { at } => (Kind::Delivered, at.0),
+            State::Marked { at, by } => (Kind::Marked(by), at.0),
+            other => {
+                self.others.push(other);
+                (Kind::Other, self.others.len() as u64 - 1)
+            }
+        };
+        self.slots.push(Slot {
+            digest: has.take(
+                Has::DIGEST,
+                digest.map(|digest| *digest.as_bytes()),
+                [0; 32],
+            ),
+            octets: has.take(Has::OCTETS, record.octets, 0),
+            absent_since: has.take(Has::ABSENT_SINCE, record.absent_since.map(|at| at.0), 0),
+            head: has.take(Has::HEAD, record.head.map(HeadDigest::number), 0),
+            at,
+            // Four gibibytes of unique-ids are forty times what any listing may hold.
+            end: u32::try_from(self.unique_ids.len()).unwrap_or(u32::MAX),
+            copies: record.copies,
+            kind,
+            has,
+        });
+        true
     }
 
     /// The account.
@@ -26,49 +150,75 @@ impl Records {
 
     /// Whether there is no record at all.
     pub fn is_empty(&self) -> bool {
-        self.sorted.is_empty()
+        self.slots.is_empty()
     }
 
     /// How many records there are.
     pub fn len(&self) -> usize {
-        self.sorted.len()
+        self.slots.len()
     }
 
     /// Every record, by key.
-    pub fn iter(&self) -> impl Iterator<Item = &(RecordKey, Record)> {
-        self.sorted.iter()
-    }
-
-    /// The records of each unique-id in turn.
-    pub fn by_unique_id(&self) -> impl Iterator<Item = &[(RecordKey, Record)]> {
-        self.sorted.chunk_by(|a, b| a.0.unique_id == b.0.unique_id)
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = Known<'_>> + Clone {
+        (0..self.len()).filter_map(|at| self.known(at))
     }
 
     /// The records of one unique-id: none, one, or several with different digests.
-    pub fn of(&self, unique_id: &[u8]) -> &[(RecordKey, Record)] {
-        let from = self
-            .sorted
-            .partition_point(|(key, _)| key.unique_id.as_bytes() < unique_id);
-        let rest = &self.sorted[from..];
-        let count = rest.partition_point(|(key, _)| key.unique_id.as_bytes() == unique_id);
-        &rest[..count]
+    pub fn of(&self, unique_id: &[u8]) -> impl DoubleEndedIterator<Item = Known<'_>> + Clone {
+        self.at(self.range(unique_id))
+    }
+
+    /// The records at some positions.
+    pub fn at(&self, range: Range<usize>) -> impl DoubleEndedIterator<Item = Known<'_>> + Clone {
+        range.filter_map(|at| self.known(at))
+    }
+
+    /// The positions of the records of one unique-id.
+    pub fn range(&self, unique_id: &[u8]) -> Range<usize> {
+        let (mut from, mut to) = (0, self.len());
+        while from < to {
+            let middle = from + (to - from) / 2;
+            if self.unique_id_at(middle) < unique_id {
+                from = middle + 1;
+            } else {
+                to = middle;
+            }
+        }
+        from..self.run_end(from, unique_id)
+    }
+
+    /// The same for one who asks in the order of the unique-ids: the search goes on at `from`, the end of the last answer.
+    pub fn range_behind(&self, from: usize, unique_id: &[u8]) -> Range<usize> {
+        let mut from = from;
+        while from < self.len() && self.unique_id_at(from) < unique_id {
+            from += 1;
+        }
+        from..self.run_end(from, unique_id)
+    }
+
+    fn run_end(&self, from: usize, unique_id: &[u8]) -> usize {
+        let mut end = from;
+        while end < self.len() && self.unique_id_at(end) == unique_id {
+            end += 1;
+        }
+        end
     }
 
     /// The record of one message.
-    pub fn get(&self, key: &RecordKey) -> Option<&Record> {
-        let found = self.sorted.binary_search_by(|(k, _)| k.cmp(key)).ok()?;
-        self.sorted.get(found).map(|(_, record)| record)
+    pub fn get(&self, key: &RecordKey) -> Option<Record> {
+        let at = self.position(key)?;
+        self.known(at).map(|known| known.record)
+    }
+
+    fn position(&self, key: &RecordKey) -> Option<usize> {
+        self.range(key.unique_id.as_bytes())
+            .find(|at| self.digest_at(*at) == key.digest)
     }
 
     /// Whether the record with this key says Delivered.
     pub fn is_delivered(&self, key: &RecordKey) -> bool {
-        matches!(
-            self.get(key),
-            Some(Record {
-                state: State::Delivered { .. },
-                ..
-            })
-        )
+        let slot = self.position(key).and_then(|at| self.slots.get(at));
+        slot.is_some_and(|slot| slot.kind == Kind::Delivered)
     }
 
     /// The proof that a message was delivered, from a record read back from the store. A record without digest is the
@@ -80,5 +230,106 @@ impl Records {
             unique_id: key.unique_id,
             digest,
         })
+    }
+
+    fn known(&self, at: usize) -> Option<Known<'_>> {
+        let slot = self.slots.get(at)?;
+        let state = match slot.kind {
+            Kind::Delivered => State::Delivered {
+                at: Timestamp(slot.at),
+            },
+            Kind::Marked(by) => State::Marked {
+                at: Timestamp(slot.at),
+                by,
+            },
+            Kind::Other => self.others.get(usize::try_from(slot.at).ok()?)?.clone(),
+        };
+        Some(Known {
+            unique_id: self.unique_id_at(at),
+            digest: self.digest_at(at),
+            record: Record {
+                octets: slot.has.give(Has::OCTETS, slot.octets),
+                copies: slot.copies,
+                absent_since: slot
+                    .has
+                    .give(Has::ABSENT_SINCE, Timestamp(slot.absent_since)),
+                head: slot.has.give(Has::HEAD, HeadDigest::from_number(slot.head)),
+                state,
+            },
+        })
+    }
+
+    fn unique_id_at(&self, at: usize) -> &[u8] {
+        let end = |at: usize| self.slots.get(at).map_or(0, |slot| slot.end as usize);
+        let from = at.checked_sub(1).map_or(0, end);
+        self.unique_ids.get(from..end(at)).unwrap_or_default()
+    }
+
+    fn digest_at(&self, at: usize) -> Option<Digest> {
+        let slot = self.slots.get(at)?;
+        slot.has.give(Has::DIGEST, Digest::new(slot.digest))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::seen::line::tests::{any_key, any_record};
+
+    proptest! {
+        #[test]
+        fn what_was_added_is_found_by_key_by_name_and_in_order(
+            all in proptest::collection::btree_map(any_key(), any_record(), 0..12),
+            other in any_key(),
+        ) {
+            let mut records = Records::begin(&AccountName::new("work").unwrap());
+            for (key, record) in &all {
+                prop_assert!(records.push(&key.unique_id, key.digest, record.clone()));
+            }
+            let listed: BTreeMap<_, _> = records.iter().map(|known| (known.key(), known.record)).collect();
+            prop_assert_eq!(&listed, &all);
+            let mut behind = 0;
+            for key in all.keys().chain([&other]) {
+                prop_assert_eq!(records.get(key), all.get(key).cloned());
+                let of: Vec<_> = records.of(key.unique_id.as_bytes()).map(|known| known.key()).collect();
+                let expected: Vec<_> = all.keys().filter(|known| known.unique_id == key.unique_id).cloned().collect();
+                prop_assert_eq!(of, expected);
+                let delivered = matches!(all.get(key), Some(Record { state: State::Delivered { .. }, .. }));
+                prop_assert_eq!(records.proof(&key.unique_id, key.digest).is_some(), delivered);
+            }
+            for key in all.keys() {
+                let range = records.range_behind(behind, key.unique_id.as_bytes());
+                prop_assert_eq!(&range, &records.range(key.unique_id.as_bytes()));
+                behind = range.start;
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_out_of_order_is_not_taken() {
+        let mut records = Records::begin(&AccountName::new("work").unwrap());
+        let record = Record {
+            octets: None,
+            copies: 1,
+            absent_since: None,
+            head: None,
+            state: State::Delivered { at: Timestamp(1) },
+        };
+        let id = |id: &str| UniqueId::new(id.as_bytes()).unwrap();
+        assert!(records.push(&id("b"), None, record.clone()));
+        assert!(!records.push(&id("b"), None, record.clone()));
+        assert!(!records.push(&id("a"), None, record.clone()));
+        assert!(records.push(&id("b"), Some(Digest::new([0; 32])), record));
+        assert_eq!(records.len(), 2);
+    }
+
+    #[test]
+    fn a_record_costs_at_most_eighty_octets_beside_its_unique_id() {
+        assert!(size_of::<Slot>() <= 80);
     }
 }

@@ -19,7 +19,7 @@ use ::sled::{self, Db, IVec};
 
 use crate::mail::{AccountName, Digest, UniqueId};
 use crate::seen::journal::Position;
-use crate::seen::{AccountState, Batch, Change, Record, RecordKey, line};
+use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Records, line};
 
 /// Why the index is of no use: it is set aside and made anew from the journal.
 #[derive(Clone, Debug)]
@@ -86,21 +86,21 @@ impl Index {
     }
 
     /// The records of an account by key. [`Unsound`] when they do not agree with count and sum.
-    pub(super) fn scan(&self, account: &AccountName) -> Result<Vec<(RecordKey, Record)>, Unsound> {
+    pub(super) fn scan(&self, account: &AccountName) -> Result<Records, Unsound> {
         let (records, known) = fenced(|| {
             let Some(known) = account_of(&self.db, account)? else {
-                return Ok((Vec::new(), Account::default()));
+                return Ok((Records::begin(account), Account::default()));
             };
-            let mut records =
-                Vec::with_capacity(usize::try_from(known.count).unwrap_or(0).min(1 << 20));
+            let mut records = Records::begin(account);
             let mut sum = 0_u64;
             for item in self.db.scan_prefix(record_prefix(known.number)) {
                 let (key, value) = item?;
                 sum = sum.wrapping_add(fingerprint(&key, &value));
-                records.push(
-                    read_record(&key, &value)
-                        .ok_or_else(|| unsound("a record cannot be understood"))?,
-                );
+                let (unique_id, digest, record) = read_record(&key, &value)
+                    .ok_or_else(|| unsound("a record cannot be understood"))?;
+                if !records.push_octets(unique_id, digest, record) {
+                    return Err(unsound("records are out of order"));
+                }
             }
             Ok((
                 records,
@@ -313,7 +313,7 @@ fn record_key(number: u32, key: &RecordKey) -> Vec<u8> {
     .concat()
 }
 
-fn read_record(key: &[u8], value: &[u8]) -> Option<(RecordKey, Record)> {
+fn read_record<'k>(key: &'k [u8], value: &[u8]) -> Option<(&'k [u8], Option<Digest>, Record)> {
     let name = key.get(5..)?;
     // A unique-id holds no NUL, so the first one ends it.
     let end = memchr::memchr(0, name)?;
@@ -321,11 +321,9 @@ fn read_record(key: &[u8], value: &[u8]) -> Option<(RecordKey, Record)> {
         [] => None,
         octets => Some(Digest::new(octets.try_into().ok()?)),
     };
-    let unique_id = UniqueId::new(name.get(..end)?).ok()?;
-    Some((
-        RecordKey::new(unique_id, digest),
-        line::read_record(std::str::from_utf8(value).ok()?)?,
-    ))
+    let unique_id = name.get(..end).filter(|id| UniqueId::is_one(id))?;
+    let record = line::read_record(std::str::from_utf8(value).ok()?)?;
+    Some((unique_id, digest, record))
 }
 
 /// A 64-bit FNV-1a of one record: sums of these tell whether any record is missing or another.

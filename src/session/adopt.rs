@@ -98,7 +98,7 @@ struct Search<'a> {
     records: &'a Records,
     trust: Trust,
     /// Records of messages that were in hand and are listed no more, by header, with how many copies are still to be found.
-    candidates: HashMap<HeadDigest, Vec<(&'a RecordKey, &'a Record, u32)>>,
+    candidates: HashMap<HeadDigest, Vec<(RecordKey, Record, u32)>>,
     changes: BTreeMap<RecordKey, Change>,
     /// How often each message was found.
     taken: HashMap<RecordKey, u32>,
@@ -109,25 +109,23 @@ impl<'a> Search<'a> {
     fn new(listing: &'a Listing, records: &'a Records, trust: Trust, now: Timestamp) -> Self {
         let mut candidates: HashMap<_, Vec<_>> = HashMap::new();
         let mut changes = BTreeMap::new();
-        for (key, record) in records.iter() {
-            if !listing.positions(key.unique_id.as_bytes()).is_empty() {
+        for known in records.iter() {
+            if !listing.positions(known.unique_id).is_empty() {
                 continue;
             }
-            if let (Some(head), true) = (record.head, is_settled(record)) {
-                let copies = record.copies.max(1);
-                candidates
-                    .entry(head)
-                    .or_default()
-                    .push((key, record, copies));
+            let (key, record) = known.into_pair();
+            if let (Some(head), true) = (record.head, is_settled(&record)) {
+                let candidate = (key.clone(), record.clone(), record.copies.max(1));
+                candidates.entry(head).or_default().push(candidate);
             }
             // The operator has seen that it is gone.
             if record.absent_since.is_none() && listing.complete {
                 let absent_since = Some(now);
                 let gone = Record {
                     absent_since,
-                    ..record.clone()
+                    ..record
                 };
-                changes.insert(key.clone(), Change::Put(key.clone(), gone));
+                changes.insert(key.clone(), Change::Put(key, gone));
             }
         }
         Self {
@@ -146,12 +144,11 @@ impl<'a> Search<'a> {
         let Some(entry) = self.listing.get(at) else {
             return false;
         };
-        let own = self.records.of(entry.unique_id);
-        if let Some((key, record)) = own
-            .iter()
-            .find(|(_, record)| record.head == Some(head) && is_settled(record))
-        {
-            self.take(at, key, record);
+        let mut own = self.records.of(entry.unique_id);
+        let found = own.find(|own| own.record.head == Some(head) && is_settled(&own.record));
+        if let Some(found) = found {
+            let (key, record) = found.into_pair();
+            self.take(at, &key, &record);
             return true;
         }
         let alike = |record: &Record| entry.octets.is_some() && record.octets == entry.octets;
@@ -160,10 +157,10 @@ impl<'a> Search<'a> {
                 .iter_mut()
                 .find(|(_, record, copies)| *copies > 0 && alike(record))?;
             found.2 -= 1;
-            Some((found.0, found.1))
+            Some((found.0.clone(), found.1.clone()))
         });
         found.is_some_and(|(key, record)| {
-            self.take(at, key, record);
+            self.take(at, &key, &record);
             true
         })
     }
@@ -185,8 +182,8 @@ impl<'a> Search<'a> {
             return;
         };
         *copies -= 1;
-        let (key, record) = (*key, *record);
-        self.take(at, key, record);
+        let (key, record) = (key.clone(), record.clone());
+        self.take(at, &key, &record);
     }
 
     /// The message at this position is the one of this record.

@@ -3,7 +3,7 @@
 //! Then every message looks new, and fetching them would flood the user. The operator is asked instead.
 
 use crate::mail::{Listing, Retention, Timestamp};
-use crate::seen::{AccountState, Record, RecordKey, Records, State};
+use crate::seen::{AccountState, Known, Records, State};
 use crate::session::notice::Listed;
 use crate::session::{SessionError, Visit};
 
@@ -52,14 +52,15 @@ impl Explained {
     }
 
     /// Whether the last complete listing held the message, and neither we nor a server that hides can have taken it away.
-    fn expects(&self, key: &RecordKey, record: &Record) -> bool {
+    fn expects(&self, known: &Known<'_>) -> bool {
+        let record = &known.record;
         let deleted = |seconds: &Option<u64>| match (&record.state, seconds) {
             (State::Delivered { at }, Some(seconds)) => self.now.since(*at) >= *seconds,
             _ => false,
         };
         record.absent_since.is_none()
             && !self.deletes_after_seconds.iter().any(deleted)
-            && !(self.hides && key.digest.is_some())
+            && !(self.hides && known.digest.is_some())
     }
 }
 
@@ -83,16 +84,15 @@ pub(super) fn changed(
     let listed = listing.len();
     let (mut expected, mut vanished, mut known) = (0, 0, 0);
     let mut beside = Listed::new(listing);
-    for records in records.by_unique_id() {
-        let Some((key, _)) = records.first() else {
-            continue;
-        };
-        let positions = beside.positions(key.unique_id.as_bytes());
-        known += positions.map_or(0, <[u32]>::len);
-        if records
-            .iter()
-            .any(|(key, record)| explained.expects(key, record))
-        {
+    // Several records of one unique-id count once.
+    let mut counted: Option<&[u8]> = None;
+    let mut listed_of: Option<&[u8]> = None;
+    for one in records.iter() {
+        let positions = beside.positions(one.unique_id);
+        if listed_of.replace(one.unique_id) != Some(one.unique_id) {
+            known += positions.map_or(0, <[u32]>::len);
+        }
+        if explained.expects(&one) && counted.replace(one.unique_id) != Some(one.unique_id) {
             expected += 1;
             vanished += usize::from(positions.is_none());
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::mail::{AccountName, Digest, ListingBuilder, UniqueId};
-use crate::seen::{Batch, Change, Marker, MemoryStore, Seen};
+use crate::seen::{Batch, Change, Marker, MemoryStore, Record, RecordKey, Seen};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const DAY: u64 = 86_400;

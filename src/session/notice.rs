@@ -18,11 +18,12 @@ pub(super) fn notice(
 ) -> Batch {
     let mut listed = Listed::new(listing);
     let mut batch = Batch::new(records.account());
-    for (key, record) in records.iter() {
-        let is_listed = listed.positions(key.unique_id.as_bytes()).is_some();
+    for known in records.iter() {
+        let record = &known.record;
+        let is_listed = listed.positions(known.unique_id).is_some();
         let change = |absent_since| {
             Change::Put(
-                key.clone(),
+                known.key(),
                 Record {
                     absent_since,
                     ..record.clone()
@@ -38,7 +39,7 @@ pub(super) fn notice(
                     && may_be_forgotten(record)
                     && now.since(since) >= forget_after_seconds =>
             {
-                batch.changes.push(Change::Forget(key.clone()));
+                batch.changes.push(Change::Forget(known.key()));
             }
             _ => {}
         }

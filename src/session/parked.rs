@@ -1,7 +1,7 @@
 //! Retries of parked messages: the server hides them, so the copy in the quarantine is what is offered.
 
 use crate::mail::Timestamp;
-use crate::seen::{Batch, Change, Deferral, Delivered, Record, RecordKey, Records, State};
+use crate::seen::{Batch, Change, Deferral, Delivered, Known, Record, RecordKey, Records, State};
 use crate::session::collaborators::{Refused, Undo, Verdict};
 use crate::session::{Admission, Collaborators, Counts, SessionError, Visit, settle};
 use crate::sink::{Fault, Partial, Refusal, Undelivered};
@@ -10,7 +10,9 @@ use crate::telemetry::{DeliveryStatus, Event};
 
 /// Whether any message is due.
 pub(super) fn is_any_due(records: &Records, now: Timestamp) -> bool {
-    records.iter().any(|(_, record)| due(record, now).is_some())
+    records
+        .iter()
+        .any(|known| due(&known.record, now).is_some())
 }
 
 /// The deferral and the file of a parked message whose time has come.
@@ -38,10 +40,14 @@ pub(super) async fn retry(
     let records = with.seen.records(&visit.account).await?;
     let mut all: Vec<_> = records
         .iter()
-        .filter_map(|(key, record)| due(record, now).map(|due| (key, record, due)))
+        .filter(|known| due(&known.record, now).is_some())
+        .map(Known::into_pair)
         .collect();
-    all.sort_by_key(|(_, _, (deferral, _))| deferral.next_try);
-    for (key, record, (deferral, file)) in all {
+    all.sort_by_key(|(_, record)| due(record, now).map(|(deferral, _)| deferral.next_try));
+    for (key, record) in &all {
+        let Some((deferral, file)) = due(record, now) else {
+            continue;
+        };
         let admitted = match allowance {
             Some(left) => left > 0,
             None => is_open(with, now),

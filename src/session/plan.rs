@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use crate::mail::{Entry, Listing, PollLimits, Retention, Timestamp, UniqueId, limits};
-use crate::seen::{Record, RecordKey, Recorded, Records, State};
+use crate::seen::{Known, Record, Recorded, Records, State};
 
 /// What is to become of one listed message in this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +93,9 @@ pub fn plan(listing: &Listing, records: &Records, circumstances: &Circumstances)
         dispositions: vec![Disposition::Skip(Skip::Seen); listing.len()],
         ..Plan::default()
     };
-    let (mut entries, mut decided) = (Vec::new(), Vec::new());
+    let (mut entries, mut known, mut decided) = (Vec::new(), Vec::new(), Vec::new());
+    // Listing and records are both in the order of the unique-ids, so one walk along both finds all.
+    let mut behind = 0;
     for group in listing.groups() {
         entries.clear();
         entries.extend(group.iter().filter_map(|at| listing.get(*at as usize)));
@@ -101,8 +103,15 @@ pub fn plan(listing: &Listing, records: &Records, circumstances: &Circumstances)
             plan.repeated.insert(first.unique_id(), entries.len());
         }
         decided.clear();
+        known.clear();
+        if let Some(first) = entries.first() {
+            let range = records.range_behind(behind, first.unique_id);
+            behind = range.end;
+            known.extend(records.at(range));
+        }
         decide(
             &entries,
+            &known,
             records,
             circumstances,
             &mut decided,
@@ -141,20 +150,17 @@ pub fn plan_without_unique_ids(listing: &Listing, circumstances: &Circumstances)
 /// Decides for all entries of one unique-id, and proves what is to be deleted.
 fn decide(
     entries: &[Entry<'_>],
+    known: &[Known<'_>],
     records: &Records,
     circumstances: &Circumstances,
     decided: &mut Vec<Disposition>,
     deletes: &mut Vec<Recorded>,
 ) {
-    let Some(first) = entries.first() else {
-        return;
-    };
-    let known = records.of(first.unique_id);
     // A mark covers the oldest entries: it was made for what was there, and what came since is not covered.
     let marked = known
         .iter()
-        .filter(|(_, r)| matches!(r.state, State::Marked { .. }))
-        .map(|(_, r)| r.copies);
+        .filter(|known| matches!(known.record.state, State::Marked { .. }))
+        .map(|known| known.record.copies);
     let marked = usize::try_from(marked.sum::<u32>())
         .unwrap_or(usize::MAX)
         .min(entries.len());
@@ -172,7 +178,7 @@ fn decide(
 /// The entries of one unique-id that no mark covers, with what is known of them.
 struct Group<'a> {
     entries: &'a [Entry<'a>],
-    known: &'a [(RecordKey, Record)],
+    known: &'a [Known<'a>],
     records: &'a Records,
     circumstances: &'a Circumstances,
 }
@@ -203,8 +209,8 @@ impl Group<'_> {
     }
 
     /// Records of messages that were in hand whole and are settled: only their digest tells them apart.
-    fn settled(&self) -> impl Iterator<Item = &(RecordKey, Record)> {
-        self.known.iter().filter(|(_, record)| match &record.state {
+    fn settled(&self) -> impl Iterator<Item = &Known<'_>> {
+        self.known.iter().filter(|known| match &known.record.state {
             State::Delivered { .. } | State::Quarantined { .. } => true,
             State::Deferred(deferral) => deferral.parked.is_some(),
             State::Marked { .. } | State::Oversized { .. } => false,
@@ -215,7 +221,7 @@ impl Group<'_> {
     fn open(&self) -> impl Iterator<Item = &Record> {
         self.known
             .iter()
-            .map(|(_, record)| record)
+            .map(|known| &known.record)
             .filter(|record| match &record.state {
                 State::Deferred(deferral) => deferral.parked.is_none(),
                 State::Oversized { .. } => true,
@@ -225,7 +231,10 @@ impl Group<'_> {
 
     /// Why the whole group waits, if every entry is covered by a record and one of them is not to be touched yet.
     fn waiting(&self) -> Option<Skip> {
-        let covered: usize = self.settled().map(|(_, r)| copies(r)).sum::<usize>()
+        let covered: usize = self
+            .settled()
+            .map(|known| copies(&known.record))
+            .sum::<usize>()
             + self.open().map(copies).sum::<usize>();
         if self.entries.len() > covered {
             return None;
@@ -245,10 +254,10 @@ impl Group<'_> {
 
     /// Design 1.5: octets changed, more entries than copies, or back after a complete listing lacked it.
     fn is_doubtful(&self) -> bool {
-        let covered: usize = self.settled().map(|(_, record)| copies(record)).sum();
+        let covered: usize = self.settled().map(|known| copies(&known.record)).sum();
         let sized_alike = |entry: &Entry<'_>| {
             self.settled()
-                .any(|(_, record)| match (entry.octets, record.octets) {
+                .any(|known| match (entry.octets, known.record.octets) {
                     (Some(listed), Some(known)) => listed == known,
                     _ => true,
                 })
@@ -258,17 +267,18 @@ impl Group<'_> {
             || (self.circumstances.retention.deletes()
                 && self
                     .settled()
-                    .any(|(_, record)| record.absent_since.is_some()))
+                    .any(|known| known.record.absent_since.is_some()))
     }
 
     /// Nothing is open and nothing in doubt: delete what is due, leave the rest.
     fn settle(&self, deletes: &mut Vec<Recorded>) -> Disposition {
         let mut proofs = Vec::new();
-        for (key, record) in self.settled() {
-            match &record.state {
+        for known in self.settled() {
+            match &known.record.state {
                 State::Delivered { at } if self.is_due(*at) => {
+                    let key = known.key();
                     let proof = self.records.proof(&key.unique_id, key.digest);
-                    proofs.extend(std::iter::repeat_n(proof, copies(record)).flatten());
+                    proofs.extend(std::iter::repeat_n(proof, copies(&known.record)).flatten());
                 }
                 State::Delivered { .. } => {}
                 State::Quarantined { .. } => return Disposition::Skip(Skip::Quarantined),
@@ -300,7 +310,7 @@ impl Group<'_> {
 
     fn too_large(&self) -> Disposition {
         let is_oversized =
-            |(_, record): &(RecordKey, Record)| matches!(record.state, State::Oversized { .. });
+            |known: &Known<'_>| matches!(known.record.state, State::Oversized { .. });
         let reported = self.known.iter().any(is_oversized);
         Disposition::Skip(Skip::TooLarge { reported })
     }
@@ -320,10 +330,10 @@ fn order_and_limit(
         else {
             continue;
         };
-        let known = records
-            .map(|records| records.of(entry.unique_id))
-            .unwrap_or_default();
-        match turn(*why, known) {
+        // Nothing that was tried before is new, and what is not new is rare.
+        let known = records.filter(|_| *why != Why::New);
+        let known = known.map(|records| records.of(entry.unique_id));
+        match turn(*why, known.into_iter().flatten()) {
             (0, _) => first.push(at),
             (turn, since) => later.push((turn, since, at)),
         }
@@ -359,8 +369,8 @@ fn order_and_limit(
 
 /// When it is the turn of a message: 0 first, and among those that were tried before the one that has waited longest, so that
 /// they all have their turn even if only one is offered a session.
-fn turn(why: Why, known: &[(RecordKey, Record)]) -> (u8, Timestamp) {
-    let deferred = known.iter().filter_map(|(_, record)| match &record.state {
+fn turn<'r>(why: Why, known: impl Iterator<Item = Known<'r>>) -> (u8, Timestamp) {
+    let deferred = known.filter_map(|known| match &known.record.state {
         State::Deferred(deferral) => Some((deferral.strikes, deferral.next_try)),
         _ => None,
     });

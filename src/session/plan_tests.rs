@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::mail::{AccountName, Digest, ListingBuilder};
-use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, Seen};
+use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, RecordKey, Seen};
 
 const DAY: u64 = 86_400;
 const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -165,10 +165,10 @@ proptest! {
                 continue;
             }
             let entry = listing.get(at).unwrap();
-            let due: Vec<&Record> = records.of(entry.unique_id).iter()
-                .map(|(_, record)| record).filter(|record| is_due(record)).collect();
+            let of: Vec<Record> = records.of(entry.unique_id).map(|known| known.record).collect();
+            let due: Vec<&Record> = of.iter().filter(|record| is_due(record)).collect();
             // Marked entries are left where they are; all others of the name must be covered.
-            let marked: u32 = records.of(entry.unique_id).iter().map(|(_, record)| record)
+            let marked: u32 = of.iter()
                 .filter(|record| matches!(record.state, State::Marked { .. })).map(|record| record.copies).sum();
             let listed = u32::try_from(listing.positions(entry.unique_id).len()).unwrap().saturating_sub(marked);
             prop_assert!(due.iter().map(|record| record.copies).sum::<u32>() >= listed, "more listed than delivered");
@@ -176,7 +176,7 @@ proptest! {
             let sized = |record: &&Record| record.octets.is_none() || entry.octets.is_none() || record.octets == entry.octets;
             let settled = |record: &&Record| matches!(record.state, State::Delivered { .. });
             prop_assert!(
-                records.of(entry.unique_id).iter().map(|(_, record)| record).filter(settled).any(|record| sized(&record)),
+                of.iter().filter(settled).any(|record| sized(&record)),
                 "its octets changed"
             );
         }
@@ -184,7 +184,7 @@ proptest! {
         prop_assert_eq!(plan.deletes.len(), deleted, "a proof for each");
         for proof in &plan.deletes {
             let key = RecordKey::new(proof.unique_id().clone(), proof.digest());
-            prop_assert!(is_due(records.get(&key).unwrap()));
+            prop_assert!(is_due(&records.get(&key).unwrap()));
             prop_assert!(!listing.positions(proof.unique_id().as_bytes()).is_empty());
         }
     }
@@ -200,17 +200,17 @@ proptest! {
         let plan = plan(&listing, &records, &circumstances);
         for (at, disposition) in plan.dispositions.iter().enumerate() {
             let entry = listing.get(at).unwrap();
-            let known = records.of(entry.unique_id);
-            let covered: u32 = known.iter().map(|(_, record)| record.copies).sum();
+            let known: Vec<Record> = records.of(entry.unique_id).map(|known| known.record).collect();
+            let covered: u32 = known.iter().map(|record| record.copies).sum();
             let listed = u32::try_from(listing.positions(entry.unique_id).len()).unwrap();
             let too_large = entry.octets.is_some_and(|octets| octets > circumstances.limits.message_octets_max);
             match disposition {
                 Disposition::Retrieve(Why::New) => prop_assert!(
-                    known.iter().all(|(_, record)| matches!(record.state, State::Marked { .. })),
+                    known.iter().all(|record| matches!(record.state, State::Marked { .. })),
                     "it is known"
                 ),
                 Disposition::Skip(Skip::Marked) => {
-                    let marks = known.iter().map(|(_, record)| record).filter(|record| matches!(record.state, State::Marked { .. }));
+                    let marks = known.iter().filter(|record| matches!(record.state, State::Marked { .. }));
                     let older = listing.positions(entry.unique_id).iter().filter(|other| (**other as usize) < at).count();
                     prop_assert!(older < marks.map(copies).sum(), "a mark covers the oldest, as many as it was made for");
                 }
@@ -221,7 +221,7 @@ proptest! {
                 _ => prop_assert!(covered >= listed, "a message that no record covers is left alone"),
             }
             // Delivered once, listed once, nothing changed: the case of every poll.
-            if let ([(_, record)], [_]) = (known, listing.positions(entry.unique_id))
+            if let ([record], [_]) = (&known[..], listing.positions(entry.unique_id))
                 && matches!(record.state, State::Delivered { .. })
                 && record.octets == entry.octets && record.absent_since.is_none()
             {

@@ -50,13 +50,13 @@ pub(super) fn on_arrival(
 }
 
 /// The deferral that is known of a message: under its digest, or from before it was ever in hand.
-pub(super) fn deferral_of<'a>(records: &'a Records, key: &RecordKey) -> Option<&'a Deferral> {
+pub(super) fn deferral_of(records: &Records, key: &RecordKey) -> Option<Deferral> {
     let whole = records.get(key);
     let unseen = records.get(&RecordKey::new(key.unique_id.clone(), None));
     [whole, unseen]
         .into_iter()
         .flatten()
-        .find_map(|record| match &record.state {
+        .find_map(|record| match record.state {
             State::Deferred(deferral) => Some(deferral),
             _ => None,
         })
@@ -164,7 +164,7 @@ pub(super) async fn undo(seen: &Seen, undo: Undo, until: Timestamp) -> Result<()
     let Some(current) = records.get(&undo.key) else {
         return Ok(());
     };
-    let record = taken_back(current, undo.before.as_ref(), until);
+    let record = taken_back(&current, undo.before.as_ref(), until);
     let mut batch = Batch::new(&undo.account);
     batch.changes.push(Change::Put(undo.key, record));
     seen.commit(batch, &records).await

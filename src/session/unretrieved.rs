@@ -42,7 +42,7 @@ impl Transfer<'_> {
         let now = self.now();
         let key = self.deferral_key(&entry.unique_id());
         let before = settle::deferral_of(self.orders.records, &key);
-        let strikes = settle::strike(before, now).strikes;
+        let strikes = settle::strike(before.as_ref(), now).strikes;
         let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id());
         self.orders.with.reporter.say(Event::Struck {
             account,
@@ -108,7 +108,9 @@ impl Transfer<'_> {
             return self.ledger.settled(at);
         }
         let key = self.deferral_key(&entry.unique_id());
-        let state = State::Deferred(deferral(settle::deferral_of(self.orders.records, &key)));
+        let state = State::Deferred(deferral(
+            settle::deferral_of(self.orders.records, &key).as_ref(),
+        ));
         let record = Record {
             octets: entry.octets,
             copies: 1,
@@ -123,13 +125,13 @@ impl Transfer<'_> {
 
     /// The key of the deferral that is known for a unique-id, else the one for a message that was never in hand.
     fn deferral_key(&self, unique_id: &UniqueId) -> RecordKey {
-        let known = self.orders.records.of(unique_id.as_bytes()).iter();
+        let known = self.orders.records.of(unique_id.as_bytes());
         let mut deferred = known.filter(
-            |(_, record)| matches!(&record.state, State::Deferred(d) if d.parked.is_none()),
+            |known| matches!(&known.record.state, State::Deferred(d) if d.parked.is_none()),
         );
         deferred.next().map_or_else(
             || RecordKey::new(unique_id.clone(), None),
-            |(key, _)| key.clone(),
+            |known| known.key(),
         )
     }
 }

@@ -106,7 +106,13 @@ impl<'a> Transfer<'a> {
     fn judge(&mut self, listed: Option<u64>, mut parcel: Parcel, looped: Option<Refusal>) {
         let known = self.orders.records.get(&parcel.key);
         let alike = self.ledger.seen_again(&parcel.key);
-        match settle::on_arrival(self.why(parcel.at), known, listed, alike, self.now()) {
+        match settle::on_arrival(
+            self.why(parcel.at),
+            known.as_ref(),
+            listed,
+            alike,
+            self.now(),
+        ) {
             Arrival::Offer(partial) => {
                 parcel.partial = partial;
                 if let Some(refusal) = looped {
@@ -243,7 +249,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn ask_breaker(&self, parcel: &Parcel, refusal: &Refusal) -> Verdict {
-        let before = self.orders.records.get(&parcel.key).cloned();
+        let before = self.orders.records.get(&parcel.key);
         let undo = Undo {
             account: self.orders.visit.account.clone(),
             key: parcel.key.clone(),
@@ -259,7 +265,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn count_refusal(&mut self, parcel: Parcel, refusal: Refusal) {
-        let before = settle::deferral_of(self.orders.records, &parcel.key).cloned();
+        let before = settle::deferral_of(self.orders.records, &parcel.key);
         let deferral = match refusal.fault {
             Fault::MessagePermanent => None,
             _ => settle::defer(
@@ -308,7 +314,7 @@ impl<'a> Transfer<'a> {
         let before = settle::deferral_of(self.orders.records, &parcel.key);
         let deferral = Deferral {
             partial: parcel.partial.clone(),
-            ..settle::stood_back(before, until)
+            ..settle::stood_back(before.as_ref(), until)
         };
         if self.orders.hides {
             let words = "it waits until its destination takes mail again";
@@ -382,7 +388,7 @@ impl<'a> Transfer<'a> {
     /// parked first.
     pub(super) fn withhold(&mut self, parcel: Parcel) {
         if self.orders.hides {
-            let before = settle::deferral_of(self.orders.records, &parcel.key).cloned();
+            let before = settle::deferral_of(self.orders.records, &parcel.key);
             let deferral = before.unwrap_or_else(|| Deferral {
                 next_try: self.now(),
                 ..Deferral::default()
@@ -446,7 +452,7 @@ impl<'a> Transfer<'a> {
             Some(Record {
                 state: State::Delivered { at },
                 ..
-            }) => self.is_due(*at),
+            }) => self.is_due(at),
             _ => false,
         }
     }

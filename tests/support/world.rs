@@ -10,7 +10,7 @@ use mailferry::mail::{
     TlsMode,
 };
 use mailferry::seen::{
-    AccountState, Batch, MemoryStore, Record, RecordKey, Seen, SeenError, SeenStore,
+    AccountState, Batch, Known, MemoryStore, Record, RecordKey, Records, Seen, SeenError, SeenStore,
 };
 use mailferry::session::{
     self, Collaborators, Gate, Login, LoginMethod, Quarantine, Stop, Summary, Visit,
@@ -159,7 +159,8 @@ impl World {
     }
 
     pub async fn records(&self) -> Vec<(RecordKey, Record)> {
-        self.store.scan(&self.visit.account).await.unwrap()
+        let records = self.store.scan(&self.visit.account).await.unwrap();
+        records.iter().map(Known::into_pair).collect()
     }
 
     pub fn collaborators(&self) -> Collaborators {
@@ -261,10 +262,7 @@ struct Counted {
 }
 
 impl SeenStore for Counted {
-    fn scan<'a>(
-        &'a self,
-        account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Vec<(RecordKey, Record)>, SeenError>> {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
         self.store.scan(account)
     }
 
