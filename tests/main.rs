@@ -8,6 +8,10 @@ mod daemon;
 mod damage;
 mod kept;
 mod kill;
+#[cfg(feature = "fault-injection")]
+mod kill_kept;
+#[cfg(feature = "fault-injection")]
+mod kill_points;
 mod maildir;
 mod mda;
 mod mda_hygiene;

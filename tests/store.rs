@@ -36,7 +36,7 @@ fn work() -> AccountName {
     AccountName::new("work").unwrap()
 }
 
-fn put(id: &str, at: u64) -> Change {
+pub fn put(id: &str, at: u64) -> Change {
     let key = RecordKey::new(
         UniqueId::new(id.as_bytes()).unwrap(),
         Some(Digest::new([at as u8; 32])),
@@ -53,7 +53,7 @@ fn put(id: &str, at: u64) -> Change {
     )
 }
 
-fn batch(changes: Vec<Change>) -> Batch {
+pub fn batch(changes: Vec<Change>) -> Batch {
     Batch {
         changes,
         ..Batch::new(&work())
@@ -300,7 +300,7 @@ fn an_index_older_than_a_compaction_does_not_bring_back_what_was_forgotten() {
     assert!(!now.contains(&"id-00003".to_owned()));
 }
 
-fn key_of(change: Change) -> RecordKey {
+pub fn key_of(change: Change) -> RecordKey {
     match change {
         Change::Put(key, _) | Change::Forget(key) => key,
     }

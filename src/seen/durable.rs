@@ -12,6 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
+use crate::fault;
 use crate::mail::{AccountName, Clock, Timestamp};
 use crate::seen::directory::{StateDirectory, set_aside};
 use crate::seen::journal::{Journal, Position, damaged, disk};
@@ -184,6 +185,7 @@ impl Shared {
         journal.append(batches, self.clock.now())?;
         self.newest
             .store(journal.newest.map_or(0, |at| at.0), Ordering::Relaxed);
+        fault::pass("journal.synced");
         let mut index = write(&self.index);
         // The batches are durable whatever becomes of the index: it is made anew when it is next asked.
         if index
@@ -192,6 +194,7 @@ impl Shared {
         {
             *index = None;
         }
+        fault::pass("index.applied");
         Ok(())
     }
 

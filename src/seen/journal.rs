@@ -10,6 +10,7 @@ use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use crate::fault;
 use crate::mail::Timestamp;
 use crate::seen::{Batch, SeenError, line};
 
@@ -80,7 +81,9 @@ impl Journal {
         } = writer;
         let mut file = out.into_inner().map_err(|error| disk(error.into_error()))?;
         file.sync_all().map_err(disk)?;
+        fault::fail("journal.new").map_err(disk)?;
         std::fs::rename(&temporary, directory.join(Self::NAME)).map_err(disk)?;
+        fault::fail("journal.renamed").map_err(disk)?;
         sync_directory(directory).map_err(disk)?;
         let durable = file.seek(SeekFrom::End(0)).map_err(disk)?;
         let directory = directory.to_owned();
@@ -179,7 +182,8 @@ impl Journal {
         // After an error the descriptor stays closed: a failed fdatasync may have dropped what it should have written.
         file.write_all(text.as_bytes())
             .map_err(|error| disk(&self.directory, &error))?;
-        file.sync_data()
+        fault::fail("journal.written")
+            .and_then(|()| file.sync_data())
             .map_err(|error| disk(&self.directory, &error))?;
         self.durable += text.len() as u64;
         self.last = last;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::fault;
 use crate::mail::text::Shown;
 use crate::mail::{AccountName, Listing, UniqueId, limits};
 use crate::net::{Read, Wire};
@@ -297,7 +298,13 @@ impl Maildrop {
             limits::REPLY_SECONDS_MAX
         };
         let until = self.heard + Duration::from_secs(seconds);
-        match timeout_at(until, self.wire.exchange(self.client.output())).await {
+        let deleting = if self.deleting.is_empty() {
+            ""
+        } else {
+            "dele.sent"
+        };
+        let exchange = fault::begun(deleting, self.wire.exchange(self.client.output()));
+        match timeout_at(until, exchange).await {
             Ok(read) => self.not_at_end(read?, during),
             Err(_) => Err(SessionError::TimedOut { seconds, during }),
         }
@@ -365,7 +372,7 @@ impl Maildrop {
     pub(super) async fn quit(mut self) {
         let leave = async {
             self.client.send(&Command::Quit)?;
-            self.hear("after QUIT", |event| {
+            let goodbye = self.hear("after QUIT", |event| {
                 matches!(
                     event,
                     Event::Ok {
@@ -377,8 +384,8 @@ impl Maildrop {
                     }
                 )
                 .then_some(())
-            })
-            .await
+            });
+            fault::begun("quit.sent", goodbye).await
         };
         if timeout(Duration::from_secs(limits::QUIT_SECONDS_MAX), leave)
             .await

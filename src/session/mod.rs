@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use crate::fault;
 use crate::mail::{Listing, PollLimits, Timestamp, TlsMode, limits};
 use crate::seen::{AccountState, Batch, Records};
 use crate::session::clock::Trust;
@@ -412,6 +413,7 @@ impl Session<'_> {
         if let Some(maildrop) = done.maildrop
             && (done.all_settled || !hides)
         {
+            fault::pass("deletes.answered");
             maildrop.quit().await;
         }
         Ended {

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::fault;
 use crate::mail::{Entry, Envelope, Origin, Timestamp, UniqueId};
 use crate::seen::{Batch, Change, Deferral, Delivered, Record, RecordKey, Recorded, State};
 use crate::session::collaborators::{Refused, Undo, Verdict};
@@ -78,6 +79,7 @@ impl<'a> Transfer<'a> {
             Ok(message) => message,
             Err(error) => return self.lose(error.into()),
         };
+        fault::pass("spool.whole");
         self.counts.retrieved += 1;
         self.counts.octets += message.octets();
         let key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
@@ -137,6 +139,7 @@ impl<'a> Transfer<'a> {
                     slot,
                 };
             }
+            fault::pass("slot.taken");
             let answer = delivery
                 .deliver(&parcel.envelope, &parcel.message, &parcel.partial)
                 .await;
@@ -163,6 +166,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn accepted(&mut self, parcel: Parcel, receipt: Receipt, slot: Option<OwnedSemaphorePermit>) {
+        fault::pass("sink.accepted");
         let account = &self.orders.visit.account;
         self.orders.with.gate.accepted(account, &parcel.key);
         self.allowance = None;
@@ -367,6 +371,10 @@ impl<'a> Transfer<'a> {
             let mut batch = batch;
             if let Some(Change::Put(_, record)) = batch.changes.last_mut() {
                 record.state = state(file);
+                match record.state {
+                    State::Quarantined { .. } => fault::pass("quarantine.kept"),
+                    _ => fault::pass("parked.kept"),
+                }
             }
             match with.seen.commit(batch, records).await {
                 Ok(()) => Committed::Settled { at: parcel.at },
@@ -423,6 +431,7 @@ impl<'a> Transfer<'a> {
     pub(super) fn committed(&mut self, committed: Committed) {
         match committed {
             Committed::Proven { at, proof } => {
+                fault::pass("record.durable");
                 self.ledger.settled(at);
                 if self.is_due(self.now()) || self.was_due(&proof) {
                     for proof in self.ledger.proven(proof) {

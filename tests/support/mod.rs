@@ -3,8 +3,10 @@
 pub mod between;
 pub mod certificates;
 pub mod crash;
+pub mod destination;
 pub mod dialogue;
 pub mod dovecot;
+pub mod faketime;
 pub mod folder;
 pub mod mail;
 pub mod mda;

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use mailferry::net::{NetError, Wire};
 use mailferry::proto::stuff;
 use mailferry::session::Connect;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 
 use super::crash::Crash;
 
@@ -114,6 +114,20 @@ impl Server {
         self.state.lock().unwrap().logins
     }
 
+    /// Speaks on a port of loopback, too, as long as the runtime lives.
+    pub async fn listen(&self) -> u16 {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = self.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                // A client that is gone is the end of a session, not of the server.
+                tokio::spawn(serve(server.clone(), stream));
+            }
+        });
+        port
+    }
+
     /// Every command that was said, passwords included.
     pub fn said(&self) -> Vec<String> {
         self.state.lock().unwrap().said.clone()
@@ -139,7 +153,7 @@ impl Connect for Server {
     }
 }
 
-async fn serve(server: Server, stream: DuplexStream) -> std::io::Result<()> {
+async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::Result<()> {
     let (read, mut write) = tokio::io::split(stream);
     let mut lines = BufReader::new(read).lines();
     let (mails, habits) = {

@@ -72,7 +72,7 @@ impl Place {
 
 /// A delivered message without what mailferry put on top: a Return-Path, the Received field, and the empty line for a message
 /// without header.
-fn without_our_fields(octets: &[u8]) -> Vec<u8> {
+pub fn without_our_fields(octets: &[u8]) -> Vec<u8> {
     let end = |octets: &[u8]| {
         let mut at = 0;
         loop {

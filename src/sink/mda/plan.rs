@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::fault;
 use crate::mail::Sender;
 use crate::mail::text::Shown;
 use crate::sink::mda::command::{CommandLine, Facts, is_program};
@@ -107,6 +108,7 @@ impl Plan {
         command.stdin(input);
         let (end, output) = process::run(command, settings.timeout, cancellation)
             .map_err(|error| not_started(&program, &error))?;
+        fault::pass("mda.exited");
         Ok(exit::outcome(end, &settings.exit_codes, &output))
     }
 
