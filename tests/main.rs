@@ -6,6 +6,7 @@ mod config;
 mod crash;
 mod daemon;
 mod damage;
+mod full_disk;
 mod kept;
 mod kill;
 #[cfg(feature = "fault-injection")]

@@ -1,10 +1,12 @@
 //! What many situations need.
 
+pub mod agent;
 pub mod between;
 pub mod certificates;
 pub mod crash;
 pub mod destination;
 pub mod dialogue;
+pub mod disk;
 pub mod dovecot;
 pub mod faketime;
 pub mod folder;

@@ -121,6 +121,7 @@ impl Server {
         let server = self.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
                 // A client that is gone is the end of a session, not of the server.
                 tokio::spawn(serve(server.clone(), stream));
             }
