@@ -242,6 +242,9 @@ impl Session<'_> {
             listed: listing.listing.entries.len() as u64,
             wanted: plan.retrievals.len() as u64,
         });
+        if !plan.retrievals.is_empty() {
+            with.seen.ready().await?;
+        }
         let orders = Orders {
             visit,
             with,

@@ -36,6 +36,7 @@ pub(super) async fn retry(
     counts: &mut Counts,
 ) -> Result<(), SessionError> {
     let now = with.clock.now();
+    with.seen.ready().await?;
     let records = with.seen.records(&visit.account).await?;
     let mut all: Vec<_> = records
         .iter()

@@ -1,16 +1,21 @@
 //! The agent as a process, with its log.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, Command, Stdio};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use super::place::Place;
 
 /// A running `mailferry run` whose log is read line by line.
 pub struct Agent {
     child: Child,
-    log: BufReader<ChildStderr>,
+    log: Receiver<String>,
     heard: Vec<String>,
 }
+
+/// What a line may take on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Agent {
     pub fn start(place: &Place) -> Self {
@@ -24,7 +29,14 @@ impl Agent {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (to_test, log) = channel();
+        // Ends with the agent, or with the test.
+        std::thread::spawn(move || {
+            lines
+                .map_while(Result::ok)
+                .try_for_each(|line| to_test.send(line))
+        });
         Self {
             child,
             log,
@@ -34,16 +46,21 @@ impl Agent {
 
     /// Reads the log until a line holds all of these words.
     pub fn until(&mut self, words: &[&str]) -> String {
+        self.until_one_of(&[words])
+    }
+
+    /// Reads the log until a line holds all words of one of these.
+    pub fn until_one_of(&mut self, wanted: &[&[&str]]) -> String {
         loop {
-            let mut line = String::new();
-            let octets = self.log.read_line(&mut line).unwrap();
-            assert!(
-                octets > 0,
-                "it ended before it said {words:?}: {:#?}",
-                self.heard
-            );
+            let Ok(line) = self.log.recv_timeout(PATIENCE) else {
+                panic!(
+                    "it ended or fell silent before it said {wanted:?}: {:#?}",
+                    self.heard
+                );
+            };
             self.heard.push(line.clone());
-            if words.iter().all(|word| line.contains(word)) {
+            let holds = |words: &&[&str]| words.iter().all(|word| line.contains(word));
+            if wanted.iter().any(|words| holds(words)) {
                 return line;
             }
         }
@@ -67,9 +84,7 @@ impl Agent {
     }
 
     fn end(&mut self) -> (Option<i32>, Vec<String>) {
-        for line in self.log.by_ref().lines() {
-            self.heard.push(line.unwrap());
-        }
+        self.heard.extend(self.log.iter());
         (
             self.child.wait().unwrap().code(),
             std::mem::take(&mut self.heard),

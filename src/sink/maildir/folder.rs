@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::OFlags;
 
 use crate::fault;
+use crate::mail::is_no_room;
 
 /// A Maildir's folder. Everything here may block.
 ///
@@ -58,10 +59,11 @@ pub enum MaildirError {
 
 impl MaildirError {
     /// The stable name of the error.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::NoParent { .. } => "maildir_missing",
             Self::NoMaildir { .. } => "maildir_foreign",
+            Self::Disk { source, .. } if is_no_room(source.kind()) => "maildir_full",
             Self::Disk { .. } => "maildir_disk",
         }
     }
