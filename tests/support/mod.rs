@@ -18,6 +18,7 @@ pub mod postfix;
 pub mod recorded;
 pub mod relay;
 pub mod script;
+pub mod seed;
 pub mod spoken;
 pub mod tls_server;
 pub mod varied;
