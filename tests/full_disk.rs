@@ -1,8 +1,9 @@
 //! The disk is full: what would be written there waits on the server, nothing is lost or counted, the others go on, and it all goes on
 //! by itself when there is room again.
 
+use crate::store::nearly_due_for_compaction;
 use crate::support::agent::Agent;
-use crate::support::destination::doubled;
+use crate::support::destination::{Destination, Kind, doubled};
 use crate::support::disk::Disk;
 use crate::support::dovecot::Dovecot;
 use crate::support::faketime;
@@ -115,8 +116,7 @@ fn an_agent_goes_on_by_itself_when_there_is_room_for_records_again() {
         let said = loop {
             number += 30;
             dovecot.refill(&messages(number).split_off(number - 30));
-            agent.signal("USR1");
-            let said = agent.until_one_of(&[
+            let said = agent.poll_until_one_of(&[
                 &["account=jane", "who=store"],
                 &["account=jane", "delivered=30"],
             ]);
@@ -127,8 +127,7 @@ fn an_agent_goes_on_by_itself_when_there_is_room_for_records_again() {
         assert!(said.contains("code=store_full"), "{said}");
         disk.empty();
         later(&place);
-        agent.signal("USR1");
-        agent.until(&["polled", "account=jane", "delivered=30"]);
+        agent.poll_until_one_of(&[&["polled", "account=jane", "delivered=30"]]);
         assert!(dovecot.left().is_empty());
     }
     let (code, heard) = agent.stop();
@@ -202,14 +201,131 @@ fn a_maildir_without_room_stops_its_account_and_no_other_and_goes_on_by_itself()
     agent.until(&["polled", "account=full"]);
     disk.empty();
     later(&place);
-    agent.signal("USR1");
-    agent.until(&["destination", "tight", "again"]);
+    agent.poll_until_one_of(&[&["destination", "tight", "again"]]);
     while !full.left().is_empty() {
-        agent.until(&["polled", "account=full"]);
-        agent.signal("USR1");
+        agent.poll_until_one_of(&[&["polled", "account=full"]]);
     }
     assert_eq!(agent.stop().0, Some(0));
     assert_eq!(doubled(&sent, &stored(), &"maildir"), 0);
     let tmp = std::fs::read_dir(disk.path().join("out/tmp")).unwrap();
     assert_eq!(tmp.count(), 0, "nothing half-written is left");
+}
+
+/// A place whose MDA is strict and whose quarantine is on this disk.
+fn with_quarantine_on(disk: &Disk, account: &str, mda: &Destination) -> Place {
+    let place = Place::with(&format!(
+        "state_dir = \"{{here}}/state\"\n{}{account}",
+        mda.table()
+    ));
+    std::fs::write(place.path("strict"), "").unwrap();
+    std::fs::create_dir(place.path("state")).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o700);
+    std::fs::set_permissions(place.path("state"), mode).unwrap();
+    std::os::unix::fs::symlink(disk.path().join("kept"), place.path("state/quarantine")).unwrap();
+    for folder in ["kept", "kept/tmp", "kept/new", "kept/cur"] {
+        std::fs::create_dir(disk.path().join(folder)).unwrap();
+    }
+    place
+}
+
+/// Three messages; the one in the middle is refused with this code.
+fn one_refused(code: u8) -> Vec<Vec<u8>> {
+    let message = |(number, refused): (usize, &str)| {
+        format!("Subject: {number}\r\n{refused}\r\ntext {number}\r\n").into_bytes()
+    };
+    let refused = format!("X-Refused: {code}\r\n");
+    ["", &refused, ""]
+        .into_iter()
+        .enumerate()
+        .map(message)
+        .collect()
+}
+
+#[test]
+fn without_room_for_a_quarantined_copy_the_message_stays_unrecorded_and_the_others_are_delivered() {
+    let disk = Disk::of_kib(256);
+    let dovecot = Dovecot::with(&one_refused(65));
+    let mda = Destination::new(Kind::Mda);
+    let place = with_quarantine_on(&disk, &account("jane", &dovecot, "box", ""), &mda);
+    disk.fill_but(0);
+    for _ in 0..2 {
+        let (code, said) = poll(&place);
+        assert_eq!(code, Some(75), "{said}");
+        assert!(said.contains("quarantine_full"), "{said}");
+        assert!(!said.contains("status=quarantined"), "{said}");
+    }
+    assert_eq!((dovecot.left().len(), place.delivered().len()), (1, 2));
+    let listed = place.succeed(&["seen", "list", "jane"]);
+    assert!(!listed.contains("quarantined"), "{listed}");
+    disk.empty();
+    let (code, said) = poll(&place);
+    assert_eq!(code, Some(69), "{said}");
+    assert!(said.contains("status=quarantined"), "{said}");
+    let listed = place.succeed(&["quarantine", "list"]);
+    assert_eq!(listed.lines().count(), 1, "{listed}");
+    assert_eq!(dovecot.left().len(), 1);
+}
+
+#[test]
+fn without_room_for_a_parked_copy_the_server_is_not_told_to_hide_anything() {
+    let disk = Disk::of_kib(256);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let sent = one_refused(75);
+    let (server, port) = crate::support::model::hiding_server(&runtime, &sent);
+    let mda = Destination::new(Kind::Mda);
+    let jane = format!(
+        "[account.jane]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
+         user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nfirst_run = \"all\"\nrecipient = \"jane\"\n\
+         retention = \"keep\"\n"
+    );
+    let place = with_quarantine_on(&disk, &jane, &mda);
+    disk.fill_but(0);
+    for _ in 0..2 {
+        let (code, said) = poll(&place);
+        assert_eq!(code, Some(75), "{said}");
+        assert!(said.contains("quarantine_full"), "{said}");
+        assert_eq!(server.listed().len(), 3, "QUIT was said: {said}");
+    }
+    disk.empty();
+    poll(&place);
+    std::fs::remove_file(place.path("strict")).unwrap();
+    let mut later = place.command(&["poll"]);
+    faketime::at(&mut later, "+20m");
+    assert!(later.status().unwrap().success());
+    assert_eq!(doubled(&sent, &place.delivered(), &"parked"), 0);
+}
+
+#[test]
+fn without_room_for_a_compaction_the_journal_stays_as_it_is() {
+    let disk = Disk::of_kib(8 * 1024);
+    let sent = messages(10);
+    let dovecot = Dovecot::with(&sent);
+    let place = with_state_on(&disk, &dovecot);
+    let state = disk.path().join("state");
+    nearly_due_for_compaction(&state, 2_000);
+    place.succeed(&["seen", "list", "work"]);
+    let known = place.succeed(&["seen", "list", "work"]);
+    disk.fill_but(500);
+    place.succeed(&["poll"]);
+    let lines = || {
+        std::fs::read_to_string(state.join("seen.journal"))
+            .unwrap()
+            .lines()
+            .count()
+    };
+    assert!(lines() > 4_096, "{} lines: it was compacted", lines());
+    assert!(
+        !state.join("seen.journal.new").exists(),
+        "half a journal takes the room that others need"
+    );
+    disk.empty();
+    let said = place.succeed(&["poll"]);
+    assert!(said.contains("nothing new"), "{said}");
+    assert!(lines() < 4_096, "{} lines: it was not compacted", lines());
+    assert_eq!(place.succeed(&["seen", "list", "work"]), known);
+    assert_eq!(doubled(&sent, &place.delivered(), &"compaction"), 0);
 }

@@ -4,7 +4,7 @@ use crate::kill_points::{KEPT, dies, until_quiet};
 use crate::support::destination::{Destination, Kind, doubled};
 use crate::support::dovecot::Dovecot;
 use crate::support::faketime;
-use crate::support::model::{Habits, Mail, Server};
+use crate::support::model::hiding_server;
 use crate::support::place::Place;
 
 /// Nine messages, every third of which a strict MDA refuses with this code.
@@ -101,25 +101,6 @@ fn a_kill_in_the_middle_of_an_operators_retry_doubles_at_most_one() {
             );
         }
     }
-}
-
-/// A server that hides what was retrieved, on a port, with these messages.
-fn hiding_server(runtime: &tokio::runtime::Runtime, sent: &[Vec<u8>]) -> (Server, u16) {
-    let mail = |(number, octets): (usize, &Vec<u8>)| Mail {
-        unique_id: format!("id-{number}"),
-        octets: octets.clone(),
-    };
-    let mails = sent.iter().enumerate().map(mail).collect();
-    let server = Server::new(mails, crate::support::crash::Crash::never());
-    server.with(|habits| {
-        *habits = Habits {
-            hides: true,
-            capabilities: vec!["EXPIRE 0".into()],
-            ..Habits::default()
-        }
-    });
-    let port = runtime.block_on(server.listen());
-    (server, port)
 }
 
 /// Polls two minutes later: the parked ones are due.

@@ -9,6 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Output;
 
+use crate::store::nearly_due_for_compaction;
 use crate::support::destination::{Destination, Kind, doubled};
 use crate::support::dovecot::Dovecot;
 use crate::support::place::Place;
@@ -198,34 +199,9 @@ fn a_kill_while_the_journal_is_compacted_loses_nothing() {
     let stage = Stage::new(Kind::Maildir);
     for point in ONCE {
         stage.kill(&format!("{point}:1"), 1, |state| {
-            nearly_due_for_compaction(state)
+            nearly_due_for_compaction(state, 0)
         });
     }
-}
-
-/// A journal of dead lines that the next few lines make long enough to be compacted.
-fn nearly_due_for_compaction(state: &Path) {
-    use crate::store::{batch, key_of, open, put, run};
-    use mailferry::seen::{Change, SeenStore};
-
-    std::fs::create_dir(state).unwrap();
-    std::fs::set_permissions(state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
-    let store = open(state).unwrap();
-    run(async {
-        let lines = (0..4_090_u64).map(|round| {
-            let change = put("dead", 1);
-            let change = if round % 2 == 1 {
-                Change::Forget(key_of(change))
-            } else {
-                change
-            };
-            store.commit(batch(vec![change]))
-        });
-        for done in futures_util::future::join_all(lines).await {
-            done.unwrap();
-        }
-        store.close().await.unwrap();
-    });
 }
 
 #[test]

@@ -6,6 +6,8 @@ mod config;
 mod crash;
 mod daemon;
 mod damage;
+#[cfg(feature = "fault-injection")]
+mod failing_disk;
 mod full_disk;
 mod kept;
 mod kill;

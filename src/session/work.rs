@@ -38,6 +38,8 @@ pub(super) struct Offered {
 pub(super) enum Committed {
     /// Delivered and recorded: the proof may delete.
     Proven { at: usize, proof: Recorded },
+    /// Copied into the quarantine, and that is recorded.
+    Quarantined { parcel: Parcel, refusal: Refusal },
     /// Recorded otherwise, or nothing to record; the message needs nothing more.
     Settled { at: usize },
     /// Nothing about a message of this session.
@@ -286,13 +288,6 @@ impl<'a> Transfer<'a> {
                 }
             }
             None => {
-                self.say(
-                    &parcel,
-                    DeliveryStatus::Quarantined,
-                    refusal.code,
-                    &refusal.words,
-                );
-                self.counts.quarantined += 1;
                 self.quarantine(parcel, refusal);
             }
         }
@@ -376,7 +371,12 @@ impl<'a> Transfer<'a> {
                     _ => fault::pass("parked.kept"),
                 }
             }
+            let quarantined = matches!(
+                batch.changes.last(),
+                Some(Change::Put(_, record)) if matches!(record.state, State::Quarantined { .. })
+            );
             match with.seen.commit(batch, records).await {
+                Ok(()) if quarantined => Committed::Quarantined { parcel, refusal },
                 Ok(()) => Committed::Settled { at: parcel.at },
                 Err(error) => Committed::Failed(error.into()),
             }
@@ -438,6 +438,12 @@ impl<'a> Transfer<'a> {
                         self.delete(&proof);
                     }
                 }
+            }
+            Committed::Quarantined { parcel, refusal } => {
+                let (code, words) = (refusal.code, refusal.words.as_str());
+                self.say(&parcel, DeliveryStatus::Quarantined, code, words);
+                self.counts.quarantined += 1;
+                self.ledger.settled(parcel.at);
             }
             Committed::Settled { at } => self.ledger.settled(at),
             Committed::Noted => {}

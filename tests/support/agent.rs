@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::place::Place;
 
@@ -63,6 +63,26 @@ impl Agent {
             if wanted.iter().any(|words| holds(words)) {
                 return line;
             }
+        }
+    }
+
+    /// Asks for polls, again and again, until a line holds one of these: a poll that is under way does not hear it.
+    pub fn poll_until_one_of(&mut self, wanted: &[&[&str]]) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            self.signal("USR1");
+            while let Ok(line) = self.log.recv_timeout(Duration::from_secs(1)) {
+                self.heard.push(line.clone());
+                let holds = |words: &&[&str]| words.iter().all(|word| line.contains(word));
+                if wanted.iter().any(|words| holds(words)) {
+                    return line;
+                }
+            }
+            assert!(
+                Instant::now() < until,
+                "it did not say {wanted:?}: {:#?}",
+                self.heard
+            );
         }
     }
 

@@ -65,6 +65,14 @@ impl Destination {
         format!("[delivery.box]\n{rest}\n")
     }
 
+    /// How many messages it has taken by now, those that came twice included.
+    pub fn count(&self, place: &Place) -> usize {
+        match &self.relay {
+            Some(relay) => relay.taken().len(),
+            None => std::fs::read_dir(place.path("out/new")).map_or(0, Iterator::count),
+        }
+    }
+
     /// What it has taken by now, for [`Destination::found`].
     pub fn mark(&self) -> usize {
         self.relay.as_ref().map_or(0, |relay| relay.taken().len())

@@ -280,3 +280,22 @@ fn update(server: &Server, mails: &[Mail], marked: &[bool], retrieved: &[bool], 
         }
     }
 }
+
+/// A server that hides what was retrieved, on a port, with these messages.
+pub fn hiding_server(runtime: &tokio::runtime::Runtime, sent: &[Vec<u8>]) -> (Server, u16) {
+    let mail = |(number, octets): (usize, &Vec<u8>)| Mail {
+        unique_id: format!("id-{number}"),
+        octets: octets.clone(),
+    };
+    let mails = sent.iter().enumerate().map(mail).collect();
+    let server = Server::new(mails, Crash::never());
+    server.with(|habits| {
+        *habits = Habits {
+            hides: true,
+            capabilities: vec!["EXPIRE 0".into()],
+            ..Habits::default()
+        }
+    });
+    let port = runtime.block_on(server.listen());
+    (server, port)
+}
