@@ -7,8 +7,15 @@ mod config;
 mod crash;
 mod daemon;
 mod damage;
+#[cfg(feature = "fault-injection")]
+mod failing_disk;
+mod full_disk;
 mod kept;
 mod kill;
+#[cfg(feature = "fault-injection")]
+mod kill_kept;
+#[cfg(feature = "fault-injection")]
+mod kill_points;
 mod maildir;
 mod mda;
 mod mda_hygiene;

@@ -326,7 +326,10 @@ impl Agent {
     /// SIGUSR1 passes over intervals, back-off and holds, but not over what the server demands.
     async fn may_poll_now(&self, name: &AccountName, assignment: &Assignment) -> bool {
         let state = self.seen.account_state(name).await;
-        state.is_ok_and(|state| floor(&state, assignment.with.clock.now()).login_delay_seconds == 0)
+        // Where the store cannot be read, the poll says so, and logs in nowhere.
+        state.map_or(true, |state| {
+            floor(&state, assignment.with.clock.now()).login_delay_seconds == 0
+        })
     }
 
     async fn reload(&mut self, orders: Orders) {

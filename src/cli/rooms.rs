@@ -88,7 +88,7 @@ pub(super) fn open_store(state_dir: PathBuf, clock: &Arc<dyn Clock>) -> Result<S
 
 /// How a command ends when the store does not do its part.
 pub(super) fn store_failure(error: &SeenError) -> Failure {
-    let exit = if matches!(error, SeenError::InUse { .. }) {
+    let exit = if matches!(error, SeenError::InUse { .. } | SeenError::Full { .. }) {
         Exit::TempFail
     } else {
         Exit::Config

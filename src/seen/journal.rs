@@ -6,11 +6,15 @@
 //! else that does not fit is damage, and nothing is guessed.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::mail::Timestamp;
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
+
+use crate::fault;
+use crate::mail::{Timestamp, is_no_room};
 use crate::seen::{Batch, SeenError, line};
 
 /// The open journal, ready to append.
@@ -39,22 +43,45 @@ impl Journal {
     /// The file's name in the state directory.
     pub(super) const NAME: &'static str = "seen.journal";
 
-    /// Begins a new journal at `base` with what `write` puts into it, and takes it into place at once and durably.
+    /// Begins a new journal at `base` with what `write` puts into it, and takes it into place.
+    ///
+    /// # Errors
+    /// What prevents it; then what was there before is still in place, and in use.
     pub(super) fn create(
         directory: &Path,
         base: u64,
         write: impl FnOnce(&mut Writer<'_>) -> Result<(), SeenError>,
     ) -> Result<Self, SeenError> {
+        let temporary = directory.join(TEMPORARY);
+        let written = Self::write_new(directory, &temporary, base, write);
+        let mut journal = written.inspect_err(|_| {
+            // Half a journal would only take room from whoever needs it.
+            let _ = std::fs::remove_file(&temporary);
+        })?;
+        let placed = fault::fail("journal.renamed").and_then(|()| sync_directory(directory));
+        if placed.is_err() {
+            // It is in place, and a power cut may undo that: nothing is proven before the name is durable.
+            journal.file = None;
+        }
+        Ok(journal)
+    }
+
+    /// Writes a whole journal beside the one in use, makes it durable and gives it the name.
+    fn write_new(
+        directory: &Path,
+        temporary: &Path,
+        base: u64,
+        write: impl FnOnce(&mut Writer<'_>) -> Result<(), SeenError>,
+    ) -> Result<Self, SeenError> {
         let disk = |error: io::Error| disk(directory, &error);
-        let temporary = directory.join("seen.journal.new");
-        let _ = std::fs::remove_file(&temporary);
+        let _ = std::fs::remove_file(temporary);
         let mut options = OpenOptions::new();
         let file = options
             .create_new(true)
             .read(true)
-            .write(true)
+            .append(true)
             .mode(0o600)
-            .open(&temporary)
+            .open(temporary)
             .map_err(disk)?;
         let header = format!("{HEADER} {base}");
         let crc = crc(0, header.as_bytes());
@@ -78,14 +105,13 @@ impl Journal {
             newest,
             ..
         } = writer;
-        let mut file = out.into_inner().map_err(|error| disk(error.into_error()))?;
+        let file = out.into_inner().map_err(|error| disk(error.into_error()))?;
         file.sync_all().map_err(disk)?;
-        std::fs::rename(&temporary, directory.join(Self::NAME)).map_err(disk)?;
-        sync_directory(directory).map_err(disk)?;
-        let durable = file.seek(SeekFrom::End(0)).map_err(disk)?;
-        let directory = directory.to_owned();
+        let durable = file.metadata().map_err(disk)?.len();
+        fault::fail("journal.new").map_err(disk)?;
+        std::fs::rename(temporary, directory.join(Self::NAME)).map_err(disk)?;
         Ok(Self {
-            directory,
+            directory: directory.to_owned(),
             file: Some(file),
             durable,
             last,
@@ -93,6 +119,26 @@ impl Journal {
             newest,
             line_started: String::new(),
         })
+    }
+
+    /// Makes sure that there is room for what may be in flight, before anything is offered whose record would need it.
+    pub(super) fn make_room(&mut self) -> Result<(), SeenError> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => self.reopen()?,
+        };
+        match fallocate(&file, FallocateFlags::KEEP_SIZE, self.durable, ROOM_OCTETS) {
+            // Where the file system cannot promise room, nobody can.
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                self.file = Some(file);
+                Ok(())
+            }
+            // What was written before is as durable as it was.
+            Err(errno) => {
+                self.file = Some(file);
+                Err(disk(&self.directory, &errno.into()))
+            }
+        }
     }
 
     /// Opens the journal and reads every line: `visit` gets the position before the first one, then each batch.
@@ -115,8 +161,9 @@ impl Journal {
         if length > scan.octets {
             file.set_len(scan.octets).map_err(disk)?;
         }
-        // What was read may never have been synced; from here on it counts as durable.
+        // What was read may never have been synced, nor the name it has; from here on both count as durable.
         file.sync_all().map_err(disk)?;
+        sync_directory(directory).map_err(disk)?;
         let Scan {
             octets,
             last,
@@ -179,7 +226,8 @@ impl Journal {
         // After an error the descriptor stays closed: a failed fdatasync may have dropped what it should have written.
         file.write_all(text.as_bytes())
             .map_err(|error| disk(&self.directory, &error))?;
-        file.sync_data()
+        fault::fail("journal.written")
+            .and_then(|()| file.sync_data())
             .map_err(|error| disk(&self.directory, &error))?;
         self.durable += text.len() as u64;
         self.last = last;
@@ -200,6 +248,7 @@ impl Journal {
             .and_then(|file| {
                 file.set_len(self.durable)?;
                 file.sync_all()?;
+                sync_directory(&self.directory)?;
                 Ok(file)
             });
         reopened.map_err(|error| disk(&self.directory, &error))
@@ -309,9 +358,11 @@ pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
 }
 
 pub(super) fn disk(directory: &Path, error: &io::Error) -> SeenError {
-    SeenError::Disk {
-        directory: directory.to_owned(),
-        what: error.to_string(),
+    let (directory, what) = (directory.to_owned(), error.to_string());
+    if is_no_room(error.kind()) {
+        SeenError::Full { directory, what }
+    } else {
+        SeenError::Disk { directory, what }
     }
 }
 
@@ -325,6 +376,12 @@ pub(super) fn damaged(directory: &Path, what: String) -> SeenError {
         hint,
     }
 }
+
+/// Where a journal is written before it is whole.
+const TEMPORARY: &str = "seen.journal.new";
+
+/// Room for the records of some thousand messages with ordinary unique-ids, or of several hundred with the longest.
+const ROOM_OCTETS: u64 = 256 * 1024;
 
 const HEADER: &str = "mailferry-seen 1";
 

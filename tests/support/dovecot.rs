@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::certificates::{Certificates, Pair};
@@ -15,6 +16,8 @@ pub struct Dovecot {
     master: Child,
     plain: u16,
     implicit: u16,
+    /// How many messages there have been.
+    arrived: AtomicUsize,
 }
 
 impl Dovecot {
@@ -86,6 +89,7 @@ impl Dovecot {
             master,
             plain,
             implicit,
+            arrived: AtomicUsize::new(messages.len()),
         };
         dovecot.wait(plain);
         dovecot.wait(implicit);
@@ -115,6 +119,20 @@ impl Dovecot {
         let path = self.directory.path().join("mail/cur").join(name);
         std::fs::write(&path, message).unwrap();
         Owner::of_the_server().give(&path);
+    }
+
+    /// Further messages arrive, behind those that came before.
+    pub fn refill(&self, messages: &[Vec<u8>]) {
+        let first = self.arrived.fetch_add(messages.len(), Ordering::SeqCst);
+        let owner = Owner::of_the_server();
+        for (number, message) in (first..).zip(messages) {
+            let name = format!("{}.M{number}.test:2,", 1_000_000_000 + number);
+            // Dovecot must see whole files only.
+            let hidden = self.directory.path().join("mail/tmp").join(&name);
+            std::fs::write(&hidden, message).unwrap();
+            owner.give(&hidden);
+            std::fs::rename(hidden, self.directory.path().join("mail/cur").join(name)).unwrap();
+        }
     }
 
     /// The files that are left in the maildrop.

@@ -1,10 +1,14 @@
 //! What many situations need.
 
+pub mod agent;
 pub mod between;
 pub mod certificates;
 pub mod crash;
+pub mod destination;
 pub mod dialogue;
+pub mod disk;
 pub mod dovecot;
+pub mod faketime;
 pub mod folder;
 pub mod mail;
 pub mod mda;
@@ -14,6 +18,7 @@ pub mod postfix;
 pub mod recorded;
 pub mod relay;
 pub mod script;
+pub mod seed;
 pub mod spoken;
 pub mod tls_server;
 pub mod varied;
