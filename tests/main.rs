@@ -19,6 +19,7 @@ mod protocol_garbled;
 mod protocol_session;
 mod protocol_tls;
 mod quarantine;
+mod real_courier;
 mod real_mda;
 mod real_pop3;
 mod real_smtp;

@@ -179,7 +179,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Whom the server's processes run as: its own users under root, else ourselves.
-struct Owner {
+pub struct Owner {
     login: String,
     internal: String,
     group: String,
@@ -188,7 +188,7 @@ struct Owner {
 }
 
 impl Owner {
-    fn of_the_server() -> Self {
+    pub fn of_the_server() -> Self {
         let (uid, gid) = (id(&["-u"]), id(&["-g"]));
         if uid == "0" {
             let nobody = (id(&["-u", "nobody"]), id(&["-g", "nobody"]));
@@ -210,8 +210,23 @@ impl Owner {
         }
     }
 
+    pub fn we_are_root() -> bool {
+        id(&["-u"]) == "0"
+    }
+
+    /// What Courier's password daemon says of an account whose mail is theirs. Under a user namespace of ours we are 0.
+    pub fn account(&self, home: &Path) -> String {
+        let (uid, gid) = if Self::we_are_root() {
+            (self.uid, self.gid)
+        } else {
+            (0, 0)
+        };
+        let home = home.display();
+        format!("UID={uid}\nGID={gid}\nHOME={home}\nADDRESS=jane\nNAME=jane\nMAILDIR=Maildir\n.\n")
+    }
+
     /// Makes a folder and all in it theirs.
-    fn give(&self, path: &Path) {
+    pub fn give(&self, path: &Path) {
         if path.is_dir() {
             for entry in std::fs::read_dir(path).unwrap() {
                 self.give(&entry.unwrap().path());

@@ -2,9 +2,11 @@
 
 pub mod between;
 pub mod certificates;
+pub mod courier;
 pub mod crash;
 pub mod dialogue;
 pub mod dovecot;
+pub mod expected;
 pub mod folder;
 pub mod mail;
 pub mod mda;
