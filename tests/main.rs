@@ -14,6 +14,7 @@ mod mda_hygiene;
 mod net;
 mod operator;
 mod packaging;
+mod packaging_container;
 mod protocol;
 mod protocol_garbled;
 mod protocol_session;
