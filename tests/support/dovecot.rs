@@ -214,15 +214,14 @@ impl Owner {
         id(&["-u"]) == "0"
     }
 
-    /// What Courier's password daemon says of an account whose mail is theirs. Under a user namespace of ours we are 0.
+    /// What Courier's password daemon says of an account whose mail is theirs.
     pub fn account(&self, home: &Path) -> String {
-        let (uid, gid) = if Self::we_are_root() {
-            (self.uid, self.gid)
-        } else {
-            (0, 0)
-        };
-        let home = home.display();
-        format!("UID={uid}\nGID={gid}\nHOME={home}\nADDRESS=jane\nNAME=jane\nMAILDIR=Maildir\n.\n")
+        format!(
+            "UID={}\nGID={}\nHOME={}\nADDRESS=jane\nNAME=jane\nMAILDIR=Maildir\n.\n",
+            self.uid,
+            self.gid,
+            home.display()
+        )
     }
 
     /// Makes a folder and all in it theirs.
