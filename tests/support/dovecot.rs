@@ -197,7 +197,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Whom the server's processes run as: its own users under root, else ourselves.
-struct Owner {
+pub struct Owner {
     login: String,
     internal: String,
     group: String,
@@ -206,7 +206,7 @@ struct Owner {
 }
 
 impl Owner {
-    fn of_the_server() -> Self {
+    pub fn of_the_server() -> Self {
         let (uid, gid) = (id(&["-u"]), id(&["-g"]));
         if uid == "0" {
             let nobody = (id(&["-u", "nobody"]), id(&["-g", "nobody"]));
@@ -228,8 +228,22 @@ impl Owner {
         }
     }
 
+    pub fn we_are_root() -> bool {
+        id(&["-u"]) == "0"
+    }
+
+    /// What Courier's password daemon says of an account whose mail is theirs.
+    pub fn account(&self, home: &Path) -> String {
+        format!(
+            "UID={}\nGID={}\nHOME={}\nADDRESS=jane\nNAME=jane\nMAILDIR=Maildir\n.\n",
+            self.uid,
+            self.gid,
+            home.display()
+        )
+    }
+
     /// Makes a folder and all in it theirs.
-    fn give(&self, path: &Path) {
+    pub fn give(&self, path: &Path) {
         if path.is_dir() {
             for entry in std::fs::read_dir(path).unwrap() {
                 self.give(&entry.unwrap().path());

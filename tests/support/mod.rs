@@ -3,11 +3,13 @@
 pub mod agent;
 pub mod between;
 pub mod certificates;
+pub mod courier;
 pub mod crash;
 pub mod destination;
 pub mod dialogue;
 pub mod disk;
 pub mod dovecot;
+pub mod expected;
 pub mod faketime;
 pub mod folder;
 pub mod mail;
