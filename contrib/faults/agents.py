@@ -102,18 +102,19 @@ def fdm(cell):
     action = {
         "mda": lambda: f'pipe "{cell.sink.program} {cell.sink.place}"',
         "maildir": lambda: f'maildir "{cell.sink.path}"',
-        "relay": lambda: f'smtp server "127.0.0.1" port {cell.sink.port} from "" to "jane@home.lan"',
+        "relay": lambda: f'smtp server "127.0.0.1" port {cell.sink.port} from "sender@example.org" to "jane@home.lan"',
     }[cell.kind]()
     tls = option("tls", "none")
     which = f'cache "{cell.home}/cache"'
-    words = "no-uidl" if option("no_uidl") else f"new-only {which}"
-    words += " no-apop" + (" starttls" if tls == "starttls" else "") + (" keep" if option("retention", "delete") == "keep" else "")
+    words = "no-apop no-uidl" if option("no_uidl") else f"new-only {which} no-apop"
+    words += (" starttls" if tls == "starttls" else "") + (" keep" if option("retention", "delete") == "keep" else "")
     rc = cell.write(
         "fdm.conf",
-        f'account "it" {"pop3s" if tls == "implicit" else "pop3"} server "127.0.0.1" port {cell.server.port} user "jane" '
+        # Its lock would lie in the home directory of the user database, which the user of these runs has not.
+        f'set lock-file "{cell.home}/fdm.lock"\naccount "it" {"pop3s" if tls == "implicit" else "pop3"} server "127.0.0.1" port {cell.server.port} user "jane" '
         f'pass "{PASSWORD}" {words}\naction "it" {action}\nmatch all action "it"\n',
     )
-    return ["fdm", "-vvvv" if option("level") else "-q", "-f", rc, "-l", "fetch"], {}
+    return ["fdm", "-vvvv" if option("level") else "-q", "-f", rc, "fetch"], {}
 
 
 AGENTS = {"mailferry": mailferry, "fetchmail": fetchmail, "getmail": getmail, "mpop": mpop, "fdm": fdm}
@@ -141,6 +142,8 @@ def user():
 
 
 def limits():
+    """Before the agent's program begins; Python ignores SIGXFSZ, and its children would."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_FILE_OCTETS, MOST_FILE_OCTETS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
@@ -191,4 +194,5 @@ class Process:
         self.kill()
         code = self.process.wait()
         self.log.close()
-        return why or code
+        # SIGXFSZ: it wrote a file larger than the limit.
+        return why or ("ran away" if code == -signal.SIGXFSZ else code)

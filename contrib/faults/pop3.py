@@ -48,6 +48,7 @@ class Server:
         self.passwords = []               # (password, whether TLS was on)
         self.notes = []
         self.deles = 0
+        self.before_cut = lambda: None
         self.lock = threading.Lock()
         self.maildrop = threading.Lock()
         self.links = set()
@@ -85,8 +86,16 @@ class Server:
     def on_server(self):
         return [one for one in self.messages if one.number not in self.gone | self.hidden]
 
-    def stop(self):
+    def close(self):
+        """Nobody listens any more: closing alone would not wake who waits in accept."""
+        try:
+            self.listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
         self.listener.close()
+
+    def stop(self):
+        self.close()
         for link in list(self.links):
             try:
                 link.shutdown(socket.SHUT_RDWR)
@@ -248,6 +257,8 @@ class Session:
             head = stuffed.index(b"\r\n\r\n")
             to = {"header": head // 2, "body": (head + len(stuffed)) // 2, "dot": len(stuffed), "after-dot": len(stuffed)}[cut]
             self.link.sendall(stuffed[:to] + (b"." if cut == "after-dot" else b""))
+            # Whatever the agent still does for the messages before is done when the link drops.
+            self.server.before_cut()
             raise Dropped
         if f"retr {one.number}" in self.faults.at:
             self.link.sendall(stuffed[: len(stuffed) // 2])

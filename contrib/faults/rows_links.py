@@ -43,9 +43,12 @@ def killed(cell, moment=None, mda=None, retention="delete"):
     if mda:
         cell.sink.exits(kill=mda)
     cell.poll()
+    logins = cell.server.logins
     died = not cell.server.faults.at and (not mda or (cell.sink.place / "killed").exists())
     cell.poll(3)
     words = cell.verdict(doubles=1)
+    if cell.server.logins == logins:
+        words.append("never started again")
     return words if died else [*words, "never came to that point"]
 
 

@@ -27,7 +27,7 @@ def login_exit(cell):
 @row("login-no-server", "nothing listens where the server should be; one poll", "the exit code is not 0")
 def no_server(cell):
     cell.serve(maildrop(1))
-    cell.server.listener.close()
+    cell.server.close()
     return exits(cell)
 
 

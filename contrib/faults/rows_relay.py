@@ -59,11 +59,17 @@ def too_large(cell):
 
 @row("relay-all-5xx", "the relay says 554 to all of 12 messages for three polls, then accepts; deleting",
      "nothing is lost, and all 12 are relayed once when it accepts", sink="relay")
-def ill(cell):
+def ill(cell, polls=lambda cell: cell.poll(3)):
     cell.serve(maildrop(12))
     cell.sink.all = "554 5.7.1 go away"
-    cell.poll(3)
+    polls(cell)
     words = cell.verdict(wanted=())
     cell.sink.all = None
     cell.later(cell.arrived)
     return words or cell.verdict()
+
+
+@row("relay-all-5xx-run", "as relay-all-5xx, but for 8 intervals of one second", "nothing is lost, and all 12 are relayed once when it accepts",
+     sink="relay", settings="daemons as in relay-down-logins, and single polls after that")
+def ill_daemon(cell):
+    return ill(cell, lambda cell: cell.intervals(8))
