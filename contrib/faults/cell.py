@@ -35,7 +35,7 @@ class Cell:
 
     def serve(self, messages, **faults):
         self.server = pop3.Server(messages, pop3.Faults(**faults))
-        self.server.before_cut = self.settle
+        self.server.before_fault = self.settle
         if self.kind == "relay" and not self.option("relay_down"):
             self.sink.up()
         return self.server

@@ -48,7 +48,7 @@ class Server:
         self.passwords = []               # (password, whether TLS was on)
         self.notes = []
         self.deles = 0
-        self.before_cut = lambda: None
+        self.before_fault = lambda: None
         self.lock = threading.Lock()
         self.maildrop = threading.Lock()
         self.links = set()
@@ -238,6 +238,8 @@ class Session:
             return self.many("+OK", [line(n, one) for n, one in self.each()])
         n, one = self.find(argument)
         if one:
+            if one.number in odd:
+                self.server.before_fault()
             self.say("+OK " + line(n, one))
 
     def do_retr(self, argument, hides=True):
@@ -245,6 +247,7 @@ class Session:
         if not one:
             return
         if one.number in self.faults.retr_err:
+            self.server.before_fault()
             return self.say("-ERR this message cannot be read")
         with self.server.lock:
             self.server.retrieved[one.number] += 1
@@ -257,8 +260,8 @@ class Session:
             head = stuffed.index(b"\r\n\r\n")
             to = {"header": head // 2, "body": (head + len(stuffed)) // 2, "dot": len(stuffed), "after-dot": len(stuffed)}[cut]
             self.link.sendall(stuffed[:to] + (b"." if cut == "after-dot" else b""))
-            # Whatever the agent still does for the messages before is done when the link drops.
-            self.server.before_cut()
+            # Whatever the agent still does for the messages before is done when the fault comes.
+            self.server.before_fault()
             raise Dropped
         if f"retr {one.number}" in self.faults.at:
             self.link.sendall(stuffed[: len(stuffed) // 2])

@@ -11,6 +11,7 @@ from corpus import MARK
 
 MOST_OCTETS = 2 * 1024 * 1024
 
+# A refusal takes its time, so that what an agent does meanwhile is the same in every run.
 # It reads to the end of its input, looks up by the message's mark how to exit, and keeps what it accepts, durably. The file
 # "kill" asks for the end of the agent while this message is accepted and the agent does not know it yet.
 MDA = """#!{python} -IS
@@ -30,6 +31,8 @@ if len(octets) > {most}:
     os._exit(75)
 words = dict(line.split() for line in open(place + "/control"))
 code = int(words.get(number, words.get("all", "0")))
+if code:
+    time.sleep(0.3)
 open(place + "/tries/" + name + "." + number, "w").close()
 if code == 0:
     file = os.open(place + "/tmp/" + name, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o666)
