@@ -118,6 +118,10 @@ class Cell:
         count = self.count()
         return all(count.copies(one.number) for one in self.server.messages if number in (None, one.number))
 
+    def emptied(self):
+        """Whether the server has no message any more."""
+        return not self.server.on_server()
+
     def verdict(self, wanted=None, doubles=0):
         """`wanted` are the numbers that must have arrived, all of them by default; so many copies too many are allowed."""
         messages, count, words = self.server.messages, self.count(), []

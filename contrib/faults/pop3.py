@@ -24,6 +24,7 @@ class Faults:
         self.hides = False       # what was retrieved is not listed after QUIT
         self.quit_reply = True   # False: QUIT commits, once, and its reply is lost
         self.at = {}             # moment ("login", "retr 8", "dele 5", "quit") -> function, once; then the link drops
+        self.grows = []          # messages that arrive, one at each login
         self.tls = None          # (certificate, key)
         self.implicit = False
         self.stls = True         # announced and done, when there is a certificate
@@ -203,6 +204,8 @@ class Session:
         if not self.server.maildrop.acquire(timeout=5):
             return self.say("-ERR [IN-USE] maildrop is locked")
         self.holds = True
+        if self.faults.grows:
+            self.server.messages.append(self.faults.grows.pop(0))
         self.listed = self.server.on_server()
         self.say("+OK")
 

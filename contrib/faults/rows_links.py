@@ -22,6 +22,12 @@ for place, words in PLACES.items():
         "no part of it is delivered, and all 5 arrive once")(lambda cell, place=place: cut(cell, place))
 
 
+@row("cut-keep", "as cut-body, keeping", "no part of it is delivered, and all 5 arrive once")
+def cut_keep(cell):
+    cell.set(retention="keep")
+    return cut(cell, "body")
+
+
 @row("maildir-cut", "as cut-body, into a Maildir", "no part of it is delivered, and all 5 arrive once", sink="maildir")
 def maildir_cut(cell):
     return cut(cell, "body")

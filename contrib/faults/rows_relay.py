@@ -59,8 +59,8 @@ def too_large(cell):
 
 @row("relay-all-5xx", "the relay says 554 to all of 12 messages for three polls, then accepts; deleting",
      "nothing is lost, and all 12 are relayed once when it accepts", sink="relay")
-def ill(cell, polls=lambda cell: cell.poll(3)):
-    cell.serve(maildrop(12))
+def ill(cell, polls=lambda cell: cell.poll(3), grows=()):
+    cell.serve(maildrop(12) if not grows else [], grows=list(grows))
     cell.sink.all = "554 5.7.1 go away"
     polls(cell)
     words = cell.verdict(wanted=())
@@ -73,3 +73,28 @@ def ill(cell, polls=lambda cell: cell.poll(3)):
      sink="relay", settings="daemons as in relay-down-logins, and single polls after that")
 def ill_daemon(cell):
     return ill(cell, lambda cell: cell.intervals(8))
+
+
+@row("relay-slow-5xx", "the relay says 554 to all for six polls, and one new message arrives before each; then it accepts; deleting",
+     "nothing is lost, and all 6 are relayed once when it accepts", sink="relay")
+def ill_slowly(cell):
+    return ill(cell, lambda cell: cell.poll(6), maildrop(6))
+
+
+@row("relay-slow-5xx-run", "as relay-slow-5xx, but for 10 intervals of one second",
+     "nothing is lost, and all that came are relayed once when it accepts", sink="relay",
+     settings="daemons as in relay-down-logins, and single polls after that")
+def ill_slowly_daemon(cell):
+    return ill(cell, lambda cell: cell.intervals(10), maildrop(6))
+
+
+@row("relay-kill", "kill -9 after the relay took message 8 of 10 and before its reply, then up to three polls, deleting",
+     "nothing is lost, at most the one message under way is doubled, and it starts again", sink="relay")
+def killed(cell):
+    cell.serve(maildrop(10))
+    cell.sink.at_dot[8] = cell.kill
+    cell.poll()
+    logins = cell.server.logins
+    cell.later(cell.emptied)
+    words = cell.verdict(doubles=1)
+    return words + (["never started again"] if cell.server.logins == logins else [])

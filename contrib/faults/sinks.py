@@ -99,6 +99,7 @@ class Relay:
 
     def __init__(self, place):
         self.place, self.replies, self.all = place, {}, None
+        self.at_dot = {}     # number -> function, once, after the message is taken; then the link drops without a reply
         self.kept, self.tried, self.lock = [], collections.Counter(), threading.Lock()
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
@@ -151,6 +152,10 @@ class Relay:
             reply = self.replies.get(number, self.all) or "250 accepted"
             if reply.startswith("250"):
                 self.kept.append(octets)
+            action = self.at_dot.pop(number, None)
+        if action:
+            action()
+            raise OSError("the link drops before the reply")
         return reply
 
     def taken(self):
