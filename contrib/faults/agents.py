@@ -120,6 +120,8 @@ def fdm(cell):
 AGENTS = {"mailferry": mailferry, "fetchmail": fetchmail, "getmail": getmail, "mpop": mpop, "fdm": fdm}
 # A message that was refused for now is not tried again before a minute has passed: only these need the wait.
 WAITS_S = {"mailferry": 66}
+# Set when the whole program is to end: then every cell ends its agent and starts no other.
+STOPPED = threading.Event()
 DAEMONS = {"mailferry", "fetchmail"}
 
 
@@ -153,7 +155,6 @@ class Process:
 
     def __init__(self, command, environment, place, log):
         who = user()
-        self.ended = threading.Event()
         drop = {"user": who.pw_uid, "group": who.pw_gid, "extra_groups": []} if who else {}
         self.log = open(log, "ab")
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
@@ -186,7 +187,7 @@ class Process:
             elif (sink.place / "kill").exists() and not (sink.place / "killed").exists():
                 (sink.place / "killed").touch()
                 why = "killed"
-            elif time.monotonic() > until:
+            elif time.monotonic() > until or STOPPED.is_set():
                 why = "hung"
             if why:
                 self.kill()

@@ -23,7 +23,6 @@ class Cell:
         self.sink = sinks.make(row.sink, place / "sink")
         self.server, self.process, self.daemon = None, None, False
         self.options, self.codes, self.details = {}, [], []
-        self.waited = False
 
     # --- setting up ---
 
@@ -35,7 +34,7 @@ class Cell:
 
     def serve(self, messages, **faults):
         self.server = pop3.Server(messages, pop3.Faults(**faults))
-        self.server.before_fault = self.settle
+        self.server.before_fault = self.sink.before_fault = self.settle
         if self.kind == "relay" and not self.option("relay_down"):
             self.sink.up()
         return self.server
@@ -60,6 +59,8 @@ class Cell:
     # --- running ---
 
     def start(self):
+        if agents.STOPPED.is_set():
+            raise Failed("was interrupted")
         command, environment = agents.AGENTS[self.agent](self)
         self.give_away()
         self.process = agents.Process(command, environment, self.home, self.place / "output")
@@ -91,8 +92,7 @@ class Cell:
         """Polls until `done()`, and lets the time pass that an agent wants between two tries of a message."""
         for n in range(polls):
             if n and self.agent in agents.WAITS_S:
-                self.waited = True
-                time.sleep(agents.WAITS_S[self.agent])
+                agents.STOPPED.wait(agents.WAITS_S[self.agent])
             self.poll()
             if done():
                 return
@@ -103,7 +103,7 @@ class Cell:
             return self.poll(count)
         self.daemon = True
         self.start()
-        time.sleep(count)
+        agents.STOPPED.wait(count)
         self.process.kill(15)
         self.end(self.process.wait(self.sink, 20))
         self.daemon = False

@@ -6,9 +6,11 @@ Run by contrib/faults/run, which builds mailferry. See contrib/faults/README.md.
 
 import argparse
 import concurrent.futures
+import contextlib
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -62,6 +64,16 @@ def judge(row, agent, work, programs, certificates):
     return "; ".join(words) or "pass", detail if words else ""
 
 
+@contextlib.contextmanager
+def stopping():
+    """Interrupted, the cells under way end what they started, and the others do nothing, before the pool is waited for."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        agents.STOPPED.set()
+        raise
+
+
 def table(asked, names, cells):
     print("| row | fault | pass means | " + " | ".join(names) + " |")
     print("|" + "---|" * (len(names) + 3))
@@ -105,13 +117,15 @@ def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="mailferry-faults-"))
     work.chmod(0o755)
     os.umask(0o022)
+    # To be ended is to be interrupted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         # A copy where the user that agents run as may reach it.
         shutil.copy(agents.BUILT, work / "mailferry")
         programs = {"mailferry": work / "mailferry"}
         certificates = {name: certificate(work, name) for name in ("stranger", "known")}
         began = time.monotonic()
-        with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool:
+        with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool, stopping():
             told = {}
             # Those that wait for the next try of a message begin first.
             for row in sorted(chosen, key=lambda one: one.id.split("-")[0] not in ("mda", "relay")):
@@ -124,6 +138,8 @@ def main():
                 cells[key] = future.result()
                 print(f"{time.monotonic() - began:6.1f} s {key[0]} {key[1]}: {cells[key][0]}", file=sys.stderr, flush=True)
         table(chosen, names, cells)
+    except KeyboardInterrupt:
+        raise SystemExit("faults: interrupted") from None
     finally:
         if asked.keep:
             print(f"kept: {work}", file=sys.stderr)

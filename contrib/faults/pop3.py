@@ -249,8 +249,9 @@ class Session:
         n, one = self.find(argument)
         if not one:
             return
-        if one.number in self.faults.retr_err:
+        if one.number in self.faults.retr_err or not one.octets:
             self.server.before_fault()
+        if one.number in self.faults.retr_err:
             return self.say("-ERR this message cannot be read")
         with self.server.lock:
             self.server.retrieved[one.number] += 1

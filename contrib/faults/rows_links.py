@@ -54,7 +54,8 @@ def killed(cell, moment=None, mda=None, retention="delete"):
     cell.poll(3)
     words = cell.verdict(doubles=1)
     if cell.server.logins == logins:
-        words.append("never started again")
+        # How much was still to come says nothing more.
+        words = [*(word for word in words if not word.startswith("blocked")), "never started again"]
     return words if died else [*words, "never came to that point"]
 
 

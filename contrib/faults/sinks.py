@@ -6,12 +6,13 @@ import pathlib
 import socket
 import sys
 import threading
+import time
 
 from corpus import MARK
 
 MOST_OCTETS = 2 * 1024 * 1024
 
-# A refusal takes its time, so that what an agent does meanwhile is the same in every run.
+# Where anything is refused, to accept takes longer than to refuse: an agent that works ahead then is as far in every run.
 # It reads to the end of its input, looks up by the message's mark how to exit, and keeps what it accepts, durably. The file
 # "kill" asks for the end of the agent while this message is accepted and the agent does not know it yet.
 MDA = """#!{python} -IS
@@ -31,7 +32,7 @@ if len(octets) > {most}:
     os._exit(75)
 words = dict(line.split() for line in open(place + "/control"))
 code = int(words.get(number, words.get("all", "0")))
-if code:
+if code == 0 and any(word != "0" for word in words.values()) and "kill" not in words:
     time.sleep(0.3)
 open(place + "/tries/" + name + "." + number, "w").close()
 if code == 0:
@@ -99,6 +100,7 @@ class Relay:
 
     def __init__(self, place):
         self.place, self.replies, self.all = place, {}, None
+        self.before_fault = lambda: None
         self.at_dot = {}     # number -> function, once, after the message is taken; then the link drops without a reply
         self.kept, self.tried, self.lock = [], collections.Counter(), threading.Lock()
         self.listener = socket.socket()
@@ -147,10 +149,13 @@ class Relay:
             raise OSError("the link ended inside a message")
         mark = MARK.search(octets)
         number = int(mark.group(1)) if mark else 0
+        if number in self.replies:
+            self.before_fault()
         with self.lock:
             self.tried[number] += 1
             reply = self.replies.get(number, self.all) or "250 accepted"
             if reply.startswith("250"):
+                time.sleep(0.3 if self.replies else 0)
                 self.kept.append(octets)
             action = self.at_dot.pop(number, None)
         if action:
