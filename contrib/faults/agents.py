@@ -13,7 +13,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILT = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/mailferry"
 PASSWORD = "canary-41c7e2"
-POLL_DEADLINE_S = 90
+POLL_DEADLINE_S = 240
 MOST_FILE_OCTETS = 16 * 1024 * 1024
 
 
