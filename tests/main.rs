@@ -10,6 +10,7 @@ mod damage;
 #[cfg(feature = "fault-injection")]
 mod failing_disk;
 mod full_disk;
+mod init;
 mod kept;
 mod kill;
 #[cfg(feature = "fault-injection")]

@@ -184,5 +184,5 @@ fn a_mailbox_that_moved_to_another_server_floods_nobody_and_its_new_mail_comes_t
     assert!(place.succeed(&["poll"]).contains("1 delivered"));
     let mut all = files;
     all.push(b"Subject: later\n\nlater\n".to_vec());
-    assert_same(&place.delivered(), &expected(&all));
+    assert_same(&place.delivered(), &expected(&all, on_the_wire));
 }

@@ -28,7 +28,7 @@ use crate::telemetry::{Event, Reporter};
 pub use breaker::Breaker;
 pub use kept::Kept;
 pub use poll::{Assignment, Floor, Polled, Prepare, floor, poll};
-pub use signals::{Signal, Signals};
+pub use signals::{Signal, Signals, become_init};
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]

@@ -103,6 +103,11 @@ impl Agent {
         self.end()
     }
 
+    /// Waits for its end and gives its exit code and all that it said.
+    pub fn wait(mut self) -> (Option<i32>, Vec<String>) {
+        self.end()
+    }
+
     fn end(&mut self) -> (Option<i32>, Vec<String>) {
         self.heard.extend(self.log.iter());
         (
