@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cli;
+mod clock;
 mod config;
 mod crash;
 mod daemon;
@@ -35,3 +36,4 @@ mod session;
 mod store;
 mod support;
 mod tidy;
+mod unreachable;
