@@ -7,6 +7,7 @@ mod config;
 mod crash;
 mod daemon;
 mod damage;
+mod damage_random;
 #[cfg(feature = "fault-injection")]
 mod failing_disk;
 mod full_disk;
