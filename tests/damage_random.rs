@@ -319,7 +319,7 @@ fn a_journal_that_may_not_be_read_stops_it_and_is_not_begun_anew() {
     for file in ["seen.journal", "."] {
         let path = state.join(file);
         let mode = fs::metadata(&path).unwrap().permissions();
-        fs::set_permissions(&path, PermissionsExt::from_mode(0)).unwrap();
+        fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).unwrap();
         let output = list();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(78), "{file}: {said}");
