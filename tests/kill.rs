@@ -49,6 +49,7 @@ impl Trial {
         let place = self.place(&dovecot, &destination);
         let mut sent = Vec::new();
         let mut kills = 0;
+        let mut window = None;
         while kills < times {
             // There is always something to deliver, so that a kill finds messages on their way.
             if sent.len() < destination.count(&place) + 20 {
@@ -58,7 +59,14 @@ impl Trial {
                 dovecot.refill(&more);
                 sent.extend(more);
             }
-            kills += usize::from(kill_one(&place, &mut random));
+            // How long a poll takes here and now is known from the first, which is left alone.
+            let Some(window) = window else {
+                let begun = Instant::now();
+                place.run(&["poll"]);
+                window = Some(begun.elapsed() * 5 / 4);
+                continue;
+            };
+            kills += usize::from(kill_one(&place, window, &mut random));
         }
         let until = Instant::now() + Duration::from_secs(240);
         loop {
@@ -108,14 +116,14 @@ impl Trial {
 }
 
 /// Starts a poll and kills it at a random moment; whether it was still there.
-fn kill_one(place: &Place, random: &mut fastrand::Rng) -> bool {
+fn kill_one(place: &Place, window: Duration, random: &mut fastrand::Rng) -> bool {
     let mut child = place
         .command(&["poll"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let until = Instant::now() + Duration::from_micros(random.u64(1_000..250_000));
+    let until = Instant::now() + window.mul_f64(random.f64());
     while Instant::now() < until {
         std::thread::yield_now();
     }

@@ -120,12 +120,12 @@ impl Stage {
         let what = format!("{fault} into {:?}", self.destination.kind);
         let sent = messages();
         self.dovecot.refill(&sent);
-        let mark = self.destination.mark();
         let place = self.place(unrecorded_max, "retention = \"delete\"\ncommit_every = 2\n");
+        let before = self.destination.count(&place);
         prepare(&place.path("state"));
         dies(&place, &["poll"], fault);
         until_quiet(&place, &what, || self.dovecot.left().is_empty());
-        let doubled = doubled(&sent, &self.destination.found(&place, mark), &what);
+        let doubled = doubled(&sent, &self.destination.found(&place, before), &what);
         assert!(
             doubled <= unrecorded_max,
             "{what}: {doubled} doubled, {unrecorded_max} allowed"
@@ -137,11 +137,11 @@ impl Stage {
         let what = format!("{fault} into {:?}, kept", self.destination.kind);
         let sent = messages();
         self.dovecot.refill(&sent);
-        let mark = self.destination.mark();
         let place = self.place(1, "");
+        let before = self.destination.count(&place);
         dies(&place, &["poll"], fault);
         until_quiet(&place, &what, || true);
-        let doubled = doubled(&sent, &self.destination.found(&place, mark), &what);
+        let doubled = doubled(&sent, &self.destination.found(&place, before), &what);
         assert!(doubled <= 1, "{what}: {doubled} doubled");
         let left = self.dovecot.left();
         assert_eq!(left.len(), sent.len(), "{what}");

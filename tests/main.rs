@@ -3,10 +3,12 @@
 
 mod adopt;
 mod cli;
+mod clock;
 mod config;
 mod crash;
 mod daemon;
 mod damage;
+mod damage_random;
 #[cfg(feature = "fault-injection")]
 mod failing_disk;
 mod full_disk;
@@ -39,3 +41,4 @@ mod session;
 mod store;
 mod support;
 mod tidy;
+mod unreachable;

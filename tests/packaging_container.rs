@@ -130,7 +130,6 @@ fn the_container_has_no_rights_it_does_not_need_and_time_enough_to_stop() {
         "    read_only: true",
         "    cap_drop: [ALL]",
         "    security_opt: [\"no-new-privileges:true\"]",
-        "    init: true",
     ] {
         assert!(mailferry.lines().any(|has| has == line), "{line}");
     }

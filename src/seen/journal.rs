@@ -28,6 +28,7 @@ pub(super) struct Journal {
     pub(super) last: Position,
     /// Lines since the base.
     pub(super) lines: u64,
+    /// The time of the last line. A line of a day when the clock was years ahead must not be the newest for years.
     pub(super) newest: Option<Timestamp>,
     line_started: String,
 }
@@ -232,7 +233,7 @@ impl Journal {
         self.durable += text.len() as u64;
         self.last = last;
         self.lines += batches.len() as u64;
-        self.newest = self.newest.max(Some(now));
+        self.newest = Some(now);
         self.line_started = text;
         self.file = Some(file);
         Ok(())
@@ -270,7 +271,7 @@ impl Writer<'_> {
         let mut text = String::new();
         self.last = push_line(&mut text, self.last, at, batch);
         self.lines += 1;
-        self.newest = self.newest.max(Some(at));
+        self.newest = Some(at);
         self.out
             .write_all(text.as_bytes())
             .map_err(|error| disk(self.directory, &error))
@@ -332,7 +333,7 @@ impl Scan {
             crc: found,
         };
         self.lines += 1;
-        self.newest = self.newest.max(Some(Timestamp(at)));
+        self.newest = Some(Timestamp(at));
         Ok(Some(batch))
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn is_any_due(records: &Records, now: Timestamp) -> bool {
 /// The deferral and the file of a parked message whose time has come.
 fn due(record: &Record, now: Timestamp) -> Option<(&Deferral, &str)> {
     match &record.state {
-        State::Deferred(deferral) if deferral.next_try <= now => {
+        State::Deferred(deferral) if deferral.is_due(now) => {
             deferral.parked.as_deref().map(|file| (deferral, file))
         }
         _ => None,

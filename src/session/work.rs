@@ -251,7 +251,12 @@ impl<'a> Transfer<'a> {
 
     fn say_not_counted(&self, parcel: &Parcel, refusal: &Refusal) {
         let (code, words) = (refusal.code, refusal.words.as_str());
-        self.say(parcel, DeliveryStatus::NotCounted, code, words);
+        // Perhaps it was taken, whoever is to blame.
+        let status = match refusal.fault {
+            Fault::MessageUnknown => DeliveryStatus::Unknown,
+            _ => DeliveryStatus::NotCounted,
+        };
+        self.say(parcel, status, code, words);
     }
 
     fn ask_breaker(&self, parcel: &Parcel, refusal: &Refusal) -> Verdict {

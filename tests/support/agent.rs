@@ -60,7 +60,7 @@ impl Agent {
             };
             self.heard.push(line.clone());
             let holds = |words: &&[&str]| words.iter().all(|word| line.contains(word));
-            if wanted.iter().any(|words| holds(words)) {
+            if wanted.iter().any(holds) {
                 return line;
             }
         }
@@ -74,7 +74,7 @@ impl Agent {
             while let Ok(line) = self.log.recv_timeout(Duration::from_secs(1)) {
                 self.heard.push(line.clone());
                 let holds = |words: &&[&str]| words.iter().all(|word| line.contains(word));
-                if wanted.iter().any(|words| holds(words)) {
+                if wanted.iter().any(holds) {
                     return line;
                 }
             }

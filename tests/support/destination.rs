@@ -73,19 +73,13 @@ impl Destination {
         }
     }
 
-    /// What it has taken by now, for [`Destination::found`].
-    #[cfg_attr(not(feature = "fault-injection"), expect(dead_code))]
-    pub fn mark(&self) -> usize {
-        self.relay.as_ref().map_or(0, |relay| relay.taken().len())
-    }
-
-    /// Every message that came since the mark, without our fields and with LF line ends, and how often.
-    pub fn found(&self, place: &Place, mark: usize) -> BTreeMap<Vec<u8>, usize> {
+    /// Every message that came since the relay had taken so many, without our fields and with LF line ends, and how often.
+    pub fn found(&self, place: &Place, before: usize) -> BTreeMap<Vec<u8>, usize> {
         let Some(relay) = &self.relay else {
             return place.delivered();
         };
         let mut counts = BTreeMap::new();
-        for taken in relay.taken().into_iter().skip(mark) {
+        for taken in relay.taken().into_iter().skip(before) {
             let message = lf(&taken.message());
             *counts.entry(without_our_fields(&message)).or_default() += 1;
         }
