@@ -58,6 +58,7 @@ impl Rooms {
             reporter: reporter.clone(),
             stop: stop.clone(),
             own_host: own_host(),
+            destinations: state_dir.join("destinations"),
         });
         Ok(Self {
             wiring,
