@@ -142,13 +142,15 @@ impl Journal {
         }
     }
 
-    /// Opens the journal and reads every line: `visit` gets the position before the first one, then each batch.
+    /// Opens the journal and checks every line: `visit` gets the header, then each line with its position. What lines up to the number
+    /// `known` say is not read: that is most of a start's work, and the index knows it.
     ///
     /// # Errors
     /// [`SeenError::Damaged`] when a line does not fit; [`SeenError::Disk`] when the file cannot be read.
     pub(super) fn open(
         directory: &Path,
-        mut visit: impl FnMut(Position, Option<Batch>) -> Result<(), SeenError>,
+        known: u64,
+        mut visit: impl FnMut(Position, Line) -> Result<(), SeenError>,
     ) -> Result<Self, SeenError> {
         let disk = |error: io::Error| disk(directory, &error);
         let path = directory.join(Self::NAME);
@@ -157,7 +159,7 @@ impl Journal {
             .append(true)
             .open(&path)
             .map_err(disk)?;
-        let scan = Self::read(directory, &mut visit)?;
+        let scan = Self::read(directory, known, &mut visit)?;
         let length = file.metadata().map_err(disk)?.len();
         if length > scan.octets {
             file.set_len(scan.octets).map_err(disk)?;
@@ -187,7 +189,8 @@ impl Journal {
     /// Reads every finished line and changes nothing.
     pub(super) fn read(
         directory: &Path,
-        visit: &mut dyn FnMut(Position, Option<Batch>) -> Result<(), SeenError>,
+        known: u64,
+        visit: &mut dyn FnMut(Position, Line) -> Result<(), SeenError>,
     ) -> Result<Scan, SeenError> {
         let disk = |error: io::Error| disk(directory, &error);
         let file = File::open(directory.join(Self::NAME)).map_err(disk)?;
@@ -201,9 +204,10 @@ impl Journal {
             if raw.last() != Some(&b'\n') {
                 break;
             }
-            let batch = scan.line(&raw).map_err(|what| damaged(directory, what))?;
+            let line = scan.line(&raw, known);
+            let line = line.map_err(|what| damaged(directory, what))?;
             scan.octets += octets as u64;
-            visit(scan.last, batch)?;
+            visit(scan.last, line)?;
         }
         if scan.octets == 0 {
             return Err(damaged(directory, "the journal has no header".to_owned()));
@@ -278,6 +282,16 @@ impl Writer<'_> {
     }
 }
 
+/// A line that was read and fits.
+pub(super) enum Line {
+    /// The first: where the journal begins.
+    Header,
+    /// One that whoever reads knows already: its CRC was checked, and nothing else.
+    Known,
+    /// What it says.
+    Batch(Batch),
+}
+
 /// The state of reading a journal line by line.
 #[derive(Default)]
 pub(super) struct Scan {
@@ -289,8 +303,8 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Checks a whole line; the header gives no batch. The error says what does not fit.
-    fn line(&mut self, raw: &[u8]) -> Result<Option<Batch>, String> {
+    /// Checks a whole line, and reads it when its number is above `known`. The error says what does not fit.
+    fn line(&mut self, raw: &[u8], known: u64) -> Result<Line, String> {
         let number = self.lines + 2;
         let wrong = |what: &str| format!("line {number} of {} {what}", Journal::NAME);
         let text = std::str::from_utf8(raw)
@@ -298,7 +312,11 @@ impl Scan {
             .trim_end_matches('\n');
         let (checked, rest) = text.split_once(' ').ok_or_else(|| wrong("has no CRC"))?;
         let found = crc(self.last.crc, rest.as_bytes());
-        if checked != format!("{found:08x}") {
+        let written = u32::from_str_radix(checked, 16).ok();
+        if checked.len() != 8
+            || written != Some(found)
+            || checked.contains(|c: char| c.is_ascii_uppercase() || c == '+')
+        {
             return Err(wrong("does not match its CRC"));
         }
         if !self.begun {
@@ -316,7 +334,7 @@ impl Scan {
                 crc: found,
             };
             self.begun = true;
-            return Ok(None);
+            return Ok(Line::Header);
         }
         let mut words = rest.splitn(3, ' ');
         let mut next = || words.next().ok_or_else(|| wrong("is too short"));
@@ -324,7 +342,13 @@ impl Scan {
             .parse()
             .map_err(|_| wrong("has no sequence number"))?;
         let at: u64 = next()?.parse().map_err(|_| wrong("has no time"))?;
-        let batch = line::read_batch(next()?).ok_or_else(|| wrong("cannot be understood"))?;
+        let words = next()?;
+        let line = if sequence > known {
+            let batch = line::read_batch(words);
+            Line::Batch(batch.ok_or_else(|| wrong("cannot be understood"))?)
+        } else {
+            Line::Known
+        };
         if sequence != self.last.sequence + 1 {
             return Err(wrong("is out of sequence"));
         }
@@ -334,7 +358,7 @@ impl Scan {
         };
         self.lines += 1;
         self.newest = Some(Timestamp(at));
-        Ok(Some(batch))
+        Ok(line)
     }
 }
 
@@ -421,8 +445,10 @@ mod tests {
 
     fn read(directory: &Path) -> Result<Vec<Batch>, SeenError> {
         let mut batches = Vec::new();
-        Journal::open(directory, |_, batch| {
-            batches.extend(batch);
+        Journal::open(directory, 0, |_, line| {
+            if let Line::Batch(batch) = line {
+                batches.push(batch);
+            }
             Ok(())
         })?;
         Ok(batches)
@@ -431,7 +457,7 @@ mod tests {
     #[test]
     fn what_was_appended_is_read_back_and_more_can_be_added() {
         let directory = journal_of(&["a", "b"]);
-        let mut journal = Journal::open(directory.path(), |_, _| Ok(())).unwrap();
+        let mut journal = Journal::open(directory.path(), 0, |_, _| Ok(())).unwrap();
         assert_eq!(
             (journal.last.sequence, journal.lines, journal.newest),
             (2, 2, Some(Timestamp(7)))
@@ -519,7 +545,7 @@ mod tests {
     #[test]
     fn a_full_disk_proves_nothing_and_the_next_append_goes_on_from_what_is_durable() {
         let directory = journal_of(&["a"]);
-        let mut journal = Journal::open(directory.path(), |_, _| Ok(())).unwrap();
+        let mut journal = Journal::open(directory.path(), 0, |_, _| Ok(())).unwrap();
         // A descriptor that can only be read stands for a disk that takes nothing.
         journal.file = Some(File::open(directory.path().join(Journal::NAME)).unwrap());
         assert_eq!(

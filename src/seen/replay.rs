@@ -4,15 +4,16 @@ use std::path::Path;
 
 use crate::mail::Timestamp;
 use crate::seen::directory::set_aside;
-use crate::seen::journal::{Journal, Position, damaged, disk};
+use crate::seen::journal::{Journal, Line, Position, damaged, disk};
 use crate::seen::sled::{Index, Unsound};
 use crate::seen::{Batch, SeenError};
 
 /// Opens journal and index, and brings the index up to the journal.
 pub(super) fn load(path: &Path) -> Result<(Journal, Index), SeenError> {
     let (mut catching_up, mark) = opened(path)?;
-    let journal = Journal::open(path, |position, batch| {
-        catching_up.take(position, batch);
+    let known = mark.map_or(0, |mark| mark.sequence);
+    let journal = Journal::open(path, known, |position, line| {
+        catching_up.take(position, line);
         Ok(())
     })?;
     if let Some(mark) = mark.filter(|mark| mark.sequence > journal.last.sequence) {
@@ -37,9 +38,10 @@ pub(super) fn load(path: &Path) -> Result<(Journal, Index), SeenError> {
 
 /// The index as it is on disk, brought up to the journal by what it has missed.
 pub(super) fn reopen(path: &Path) -> Result<Result<Index, Unsound>, SeenError> {
-    let (mut catching_up, _) = opened(path)?;
-    Journal::read(path, &mut |position, batch| {
-        catching_up.take(position, batch);
+    let (mut catching_up, mark) = opened(path)?;
+    let known = mark.map_or(0, |mark| mark.sequence);
+    Journal::read(path, known, &mut |position, line| {
+        catching_up.take(position, line);
         Ok(())
     })?;
     Ok(catching_up.finish())
@@ -91,22 +93,22 @@ struct CatchingUp {
 }
 
 impl CatchingUp {
-    fn take(&mut self, position: Position, batch: Option<Batch>) {
+    fn take(&mut self, position: Position, line: Line) {
         self.last = position;
-        match (batch, self.mark) {
+        match (line, self.mark) {
             // The header of a compacted journal: an index that is older than its base has missed what was forgotten.
-            (None, Some(mark)) if mark.sequence < position.sequence => {
+            (Line::Header, Some(mark)) if mark.sequence < position.sequence => {
                 self.index = Err(Unsound::Damaged("it is older than the journal".to_owned()));
             }
-            (None, _) => {}
-            (Some(_), Some(mark)) if position.sequence < mark.sequence => {}
+            (Line::Header, _) => {}
             // The index has seen another line with this number: it belongs to another journal.
-            (Some(_), Some(mark)) if position.sequence == mark.sequence => {
-                if position.crc != mark.crc {
+            (Line::Known, mark) => {
+                let mark = mark.filter(|mark| mark.sequence == position.sequence);
+                if mark.is_some_and(|mark| mark.crc != position.crc) {
                     self.index = Err(Unsound::Damaged("it is of another journal".to_owned()));
                 }
             }
-            (Some(batch), _) => {
+            (Line::Batch(batch), _) => {
                 self.waiting.push(batch);
                 if self.waiting.len() >= TOGETHER {
                     self.apply();
