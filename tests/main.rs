@@ -12,6 +12,7 @@ mod damage_random;
 #[cfg(feature = "fault-injection")]
 mod failing_disk;
 mod full_disk;
+mod fuzz_corpus;
 mod init;
 mod kept;
 mod kill;

@@ -12,6 +12,7 @@ pub mod dovecot;
 pub mod expected;
 pub mod faketime;
 pub mod folder;
+pub mod fuzzed;
 pub mod mail;
 pub mod mda;
 pub mod model;
