@@ -39,6 +39,7 @@ mod real_smtp;
 mod relay;
 mod secret;
 mod session;
+mod simulation;
 mod store;
 mod support;
 mod tidy;

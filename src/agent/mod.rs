@@ -11,7 +11,7 @@ mod schedule;
 mod signals;
 pub mod wiring;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -77,7 +77,8 @@ pub struct Orders {
 
 /// The agent: polls accounts for ever, or once.
 pub struct Agent {
-    assignments: HashMap<AccountName, Assignment>,
+    /// By name, so that one past has one future: a simulation runs twice the same.
+    assignments: BTreeMap<AccountName, Assignment>,
     schedule: Schedule,
     seen: Seen,
     reporter: Reporter,
@@ -202,6 +203,7 @@ impl Agent {
             let wake = next.map(|moment| self.begun + Duration::from_millis(moment));
             let deadline = self.deadline;
             tokio::select! {
+                biased;
                 Some(joined) = self.polls.join_next_with_id(), if !self.polls.is_empty() => self.ended(joined),
                 command = commands.recv(), if listening => match command {
                     Some(command) => self.obey(command).await,
@@ -336,7 +338,7 @@ impl Agent {
         self.schedule
             .limit(orders.sessions_max, orders.sessions_per_host_max);
         self.shutdown_timeout = orders.shutdown_timeout;
-        let wanted: HashMap<AccountName, Assignment> = orders
+        let wanted: BTreeMap<AccountName, Assignment> = orders
             .assignments
             .into_iter()
             .map(|one| (one.account.clone(), one))

@@ -289,7 +289,7 @@ pub(super) enum Line {
     /// One that whoever reads knows already: its CRC was checked, and nothing else.
     Known,
     /// What it says.
-    Batch(Batch),
+    Batch(Box<Batch>),
 }
 
 /// The state of reading a journal line by line.
@@ -345,7 +345,8 @@ impl Scan {
         let words = next()?;
         let line = if sequence > known {
             let batch = line::read_batch(words);
-            Line::Batch(batch.ok_or_else(|| wrong("cannot be understood"))?)
+            let batch = batch.ok_or_else(|| wrong("cannot be understood"))?;
+            Line::Batch(Box::new(batch))
         } else {
             Line::Known
         };
@@ -447,7 +448,7 @@ mod tests {
         let mut batches = Vec::new();
         Journal::open(directory, 0, |_, line| {
             if let Line::Batch(batch) = line {
-                batches.push(batch);
+                batches.push(*batch);
             }
             Ok(())
         })?;

@@ -109,7 +109,7 @@ impl CatchingUp {
                 }
             }
             (Line::Batch(batch), _) => {
-                self.waiting.push(batch);
+                self.waiting.push(*batch);
                 if self.waiting.len() >= TOGETHER {
                     self.apply();
                 }

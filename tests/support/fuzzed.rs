@@ -10,8 +10,11 @@ use mailferry::proto::{Piece, Unstuff, sasl, stuff};
 use mailferry::seen::{MemoryStore, Seen, Trust};
 use mailferry::spool::header::{Head, head_digest_of};
 
+/// What holds some bytes to what must be true of them.
+pub type Target = fn(&[u8]);
+
 /// The targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 6] = [
+pub const TARGETS: [(&str, Target); 6] = [
     ("pop3", pop3),
     ("unstuff", unstuff),
     ("sasl", sasl),
@@ -107,7 +110,7 @@ fn commands(kind: u8) -> Vec<Command> {
             digest: secret(),
         }),
         _ => {
-            let mut mechanism = sasl::Mechanism::Plain {
+            let mechanism = sasl::Mechanism::Plain {
                 user: "jane".into(),
                 secret: secret(),
             };

@@ -228,6 +228,14 @@ impl Notes {
 }
 
 impl Kept {
+    /// The messages.
+    pub fn octets(&self) -> Vec<Vec<u8>> {
+        let kept = self.0.lock().unwrap();
+        kept.values()
+            .map(|(message, _)| message.to_vec().unwrap())
+            .collect()
+    }
+
     pub fn count(&self) -> usize {
         self.0.lock().unwrap().len()
     }
@@ -311,7 +319,8 @@ impl Quarantine for CountedKept {
         Box::pin(async move {
             self.crash.step().await;
             let mut kept = self.kept.0.lock().unwrap();
-            let file = format!("kept-{}", kept.len());
+            let mut names = (kept.len()..).map(|number| format!("kept-{number}"));
+            let file = names.find(|name| !kept.contains_key(name)).unwrap();
             kept.insert(file.clone(), (message.clone(), envelope.clone()));
             Ok(file)
         })
