@@ -73,7 +73,7 @@ def fetchmail(job):
     # It has no Maildir of its own: it drives a program that writes one.
     delivery = f'smtphost "127.0.0.1/{job.relay_port}" smtpname "jane@home.lan"' if job.sink == "smtp" else \
         f'mda "{job.mda} {job.out}/new"'
-    tls = f'ssl sslcertck sslcertfile "{job.ca}"' if job.ca else 'sslproto ""'
+    tls = f'ssl sslcertck sslcertfile "{job.ca}" sslcommonname "localhost"' if job.ca else 'sslproto ""'
     keep = "nokeep" if job.delete else "keep"
     # A user of one server each: it polls one after the other either way.
     polls = "".join(
@@ -139,10 +139,11 @@ def fdm(job):
         f' new-only cache "{job.place}/cache-{user}" no-apop {keep}\n' for user in job.users
     )
     rc = written(job.place / "fdm.conf", f"""set maximum-size 200M
+set lock-file "{job.place}/lock"
 {verify}{accounts}action "it" {action}
 match all action "it"
 """)
-    return Told(["fdm", "-q", "-f", rc, "-l", "fetch"], {"HOME": job.place, **trusted(job)})
+    return Told(["fdm", "-q", "-f", rc, "fetch"], {"TMPDIR": job.place, **trusted(job)})
 
 
 def raw(job):
@@ -163,7 +164,7 @@ PEERS = ("fetchmail", "getmail", "mpop", "fdm")
 
 DIFFERS = {
     "mailferry": 'first_run = "all"',
-    "fetchmail": "uidl, keep, no rewrite; Maildir through the small MDA",
+    "fetchmail": "uidl, keep, no rewrite; sslcommonname with TLS, as it knows no addresses in certificates; Maildir through the small MDA",
     "getmail": "read_all = false, delete = false",
     "mpop": "auth user without TLS",
     "fdm": "new-only cache, maximum-size 200M, no-apop",

@@ -55,9 +55,8 @@ class Bench:
                 raise Unable("needs root: network namespaces and tun devices")
             self.line = servers.LongLine().__enter__()
             self.far = servers.Dovecot(self.place / "far", self.drops, self.certificates, self.line.FAR, self.line.at_far())
-            trip = self.line.round_trip_ms()
-            print("the long line: round trip " + ("not measured, there is no ping" if trip is None else
-                                                  "of {:.1f} ms, {:.1f} to {:.1f}".format(trip[1], trip[0], trip[2])))
+            least, mean, most = self.line.round_trip_ms(self.far.plain)
+            print(f"the long line: a round trip takes {mean:.1f} ms ({least:.1f} to {most:.1f})")
         return self.far
 
     def new_place(self, name):
