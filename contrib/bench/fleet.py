@@ -108,8 +108,7 @@ class Idle:
         agent = Agent(bench, place, job_of(bench, place, self.users), 86_400)
         try:
             # The first polls would be spread over a day: SIGUSR1 asks for all of them now.
-            servers.until(lambda: agent.memory_mib() > 1, "mailferry")
-            time.sleep(2)
+            servers.until(lambda: "mailferry is running" in agent.log.read_text(), "mailferry", 300)
             agent.process.send_signal(signal.SIGUSR1)
             servers.until(lambda: len(bench.near.logins()) - logins >= self.count, "the first polls", 600)
             still(agent)
