@@ -67,7 +67,7 @@ class Idle:
     accounts, records_each = 1000, 1000
 
     def __init__(self):
-        self.rows = [row("mailferry", 'poll_every = "24h"')]
+        self.rows = [row("mailferry", differs='poll_every = "24h"')]
         self.goals = [Goal("beyond", None, 48, unit="MiB", said="memory beyond the bare program"),
                       Goal("share", None, 0.5, unit="% of a core", said="CPU between polls")]
 
@@ -160,14 +160,14 @@ class Fleet:
     JITTER = 0.1  # as in src/agent/mod.rs
 
     def __init__(self):
-        self.rows = [row("mailferry", "poll_every as said")]
+        self.rows = [row("mailferry", differs='poll_every = "10m" (less in a smaller form)')]
         self.goals = [Goal("late", None, 5, unit="s", said="the latest poll"),
                       Goal("growth", None, 1.05, said="memory at the end over memory after two intervals")]
 
     def prepare(self, bench):
         self.count = bench.count(self.accounts, 40)
         if bench.divide > 1:
-            self.every, self.seconds = max(self.every // bench.divide, 10), max(self.every // bench.divide, 10) * 4
+            self.every, self.seconds = max(self.every // bench.divide, 10), max(self.every // bench.divide, 10) * 3
         self.users = empty_maildrops(bench, self.count)
 
     def run(self, bench, _row):

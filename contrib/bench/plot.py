@@ -28,12 +28,12 @@ def svg(results, form):
         y += 16
         for row, ratio in bars:
             name = row.name if row.agent != "raw" else "floor"
-            left, right = sorted((x(1), x(ratio)))
+            right = x(ratio)
             out.append(text(LABELS - 8, y + 10, name, "end"))
-            out.append(f'<rect x="{left:.1f}" y="{y}" width="{max(right - left, 2):.1f}" height="{HEIGHT - 2}" '
+            out.append(f'<rect x="{LABELS}" y="{y}" width="{max(right - LABELS, 2):.1f}" height="{HEIGHT - 2}" '
                        f'fill="{COLOURS.get(row.agent, "#888")}"/>')
             wall = row.figure("wall")
-            out.append(text(max(right, x(1)) + 5, y + 10, f"{wall:.2f} s" + ("" if ratio == 1 else f", x{ratio:.2g}"), "start"))
+            out.append(text(right + 5, y + 10, f"{wall:.2f} s" + ("" if ratio == 1 else f", x{ratio:.2g}"), "start"))
             y += HEIGHT
         y += GAP
     ticks = "".join(

@@ -71,10 +71,11 @@ class Figures:
 
     @property
     def verdict(self):
-        problems = sorted({run.problem for run in self.runs if run.problem})
-        quiet = sum(not run.noisy for run in self.runs if not run.problem)
-        said = "; ".join(problems) or f"ok x{len(self.runs)}"
-        return said if quiet == len(self.runs) or problems else f"{said}, {len(self.runs) - quiet} noisy"
+        good = [run for run in self.runs if not run.problem]
+        noisy = sum(run.noisy for run in good)
+        said = [f"ok x{len(good)}"] if good else []
+        said += [f"{noisy} noisy"] if noisy else []
+        return ", ".join([*said, *(f"WRONG: {run.problem}" for run in self.runs if run.problem)])
 
 
 def best(rows, metric):
