@@ -60,7 +60,7 @@ fn retrieve(mut wire: Wire, user: &str, settings: &Settings) -> Result<()> {
     wire.login(user)?;
     let count = wire.count()?;
     let window: usize = number(settings.get("window").unwrap_or("64"))?;
-    let deletes = settings.plain_has("delete");
+    let deletes = settings.is_deleting();
     let mut store = Store::of(settings)?;
     let mut expected = VecDeque::new();
     let (mut asked, mut outstanding, mut body) = (0, 0, Vec::new());

@@ -12,7 +12,7 @@ use crate::Input;
 pub struct Settings<'a> {
     pub plain: Vec<&'a str>,
     named: Vec<(&'a str, &'a str)>,
-    deletes: bool,
+    is_deleting: bool,
 }
 
 impl<'a> Settings<'a> {
@@ -28,7 +28,7 @@ impl<'a> Settings<'a> {
         Self {
             plain,
             named,
-            deletes: words.iter().any(|word| word == "delete"),
+            is_deleting: words.iter().any(|word| word == "delete"),
         }
     }
 
@@ -39,8 +39,8 @@ impl<'a> Settings<'a> {
             .map(|(_, value)| *value)
     }
 
-    pub fn plain_has(&self, _delete: &str) -> bool {
-        self.deletes
+    pub fn is_deleting(&self) -> bool {
+        self.is_deleting
     }
 
     /// The authority to trust.
