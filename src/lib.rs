@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod cli;
 pub mod config;
+mod fault;
 pub mod mail;
 pub mod net;
 pub mod proto;

@@ -11,6 +11,9 @@ fn main() -> ExitCode {
     if let Some(code) = mailferry::sink::mda::become_mda(std::env::args_os()) {
         return code;
     }
+    if let Some(code) = mailferry::agent::become_init(std::env::args_os()) {
+        return code;
+    }
     let process = Process {
         environment: Environment::current(),
         roots: SystemRoots::find(),

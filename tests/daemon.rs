@@ -1,82 +1,9 @@
 //! The agent as a process: signals, reload, troubled neighbours.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, ChildStderr, Command, Stdio};
-
+use crate::support::agent::Agent;
 use crate::support::dovecot::{Dovecot, free_port};
 use crate::support::place::Place;
 use crate::support::varied;
-
-/// A running `mailferry run` whose log is read line by line.
-struct Agent {
-    child: Child,
-    log: BufReader<ChildStderr>,
-    heard: Vec<String>,
-}
-
-impl Agent {
-    fn start(place: &Place) -> Self {
-        let mut child = place
-            .command(&["run"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap());
-        Self {
-            child,
-            log,
-            heard: Vec::new(),
-        }
-    }
-
-    /// Reads the log until a line holds all of these words.
-    fn until(&mut self, words: &[&str]) -> String {
-        loop {
-            let mut line = String::new();
-            let octets = self.log.read_line(&mut line).unwrap();
-            assert!(
-                octets > 0,
-                "it ended before it said {words:?}: {:#?}",
-                self.heard
-            );
-            self.heard.push(line.clone());
-            if words.iter().all(|word| line.contains(word)) {
-                return line;
-            }
-        }
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args([&format!("-{name}"), &self.child.id().to_string()])
-            .status();
-        assert!(status.unwrap().success());
-    }
-
-    /// Asks it to stop and gives its exit code and all that it said.
-    fn stop(mut self) -> (Option<i32>, Vec<String>) {
-        self.signal("TERM");
-        self.end()
-    }
-
-    fn end(&mut self) -> (Option<i32>, Vec<String>) {
-        for line in self.log.by_ref().lines() {
-            self.heard.push(line.unwrap());
-        }
-        (
-            self.child.wait().unwrap().code(),
-            std::mem::take(&mut self.heard),
-        )
-    }
-}
-
-impl Drop for Agent {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 fn account(name: &str, port: u16, delivery: &str) -> String {
     format!(
@@ -173,7 +100,7 @@ fn a_second_process_is_told_who_holds_the_store() {
     let output = place.run(&["poll"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(75), "{said}");
-    assert!(said.contains(&agent.child.id().to_string()), "{said}");
+    assert!(said.contains(&agent.id().to_string()), "{said}");
     assert_eq!(agent.stop().0, Some(0));
 }
 

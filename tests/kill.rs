@@ -1,85 +1,172 @@
-//! SIGKILL at random moments: the real program against a real server.
+//! SIGKILL at random moments: the real program against real peers. `contrib/soak kill 1000` does more of them.
 
+use std::fmt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::support::destination::{Destination, Kind, doubled};
 use crate::support::dovecot::Dovecot;
 use crate::support::place::Place;
-use crate::support::varied;
+use crate::support::seed::seed;
 
-/// Kills the program again and again while it empties a maildrop; then compares with the truth.
-fn killed(times: usize, unrecorded_max: usize) {
-    let seed = std::env::var("MAILFERRY_SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or_else(|| fastrand::u64(..));
-    println!("MAILFERRY_SEED={seed}");
-    let mut random = fastrand::Rng::with_seed(seed);
-    let files: Vec<Vec<u8>> = varied::messages(600).into_iter().skip(40).collect();
-    let dovecot = Dovecot::with(&files);
-    let place = Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\nmax_unrecorded = {unrecorded_max}\n[delivery.box]\ntype = \"maildir\"\n\
-         path = \"{{here}}/out\"\n[account.jane]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\n\
-         allow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nfirst_run = \"all\"\n\
-         retention = \"delete\"\nmax_messages = 40\n",
-        dovecot.plain_port()
-    ));
-    let mut kills = 0;
-    while kills < times && !dovecot.left().is_empty() {
-        let mut child = place
-            .command(&["poll"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let until = Instant::now() + Duration::from_micros(random.u64(1_000..250_000));
-        while Instant::now() < until {
-            std::thread::yield_now();
+/// What is killed.
+#[derive(Clone, Copy)]
+struct Trial {
+    kind: Kind,
+    retention: &'static str,
+    unrecorded_max: usize,
+    seed: u64,
+}
+
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "seed {}, {:?}, {}, max_unrecorded {}",
+            self.seed, self.kind, self.retention, self.unrecorded_max
+        )
+    }
+}
+
+/// A message like no other, of up to some kibibytes.
+fn message(number: usize, random: &mut fastrand::Rng) -> Vec<u8> {
+    let most = random.usize(2..160);
+    let lines = random.usize(1..most);
+    let line = format!(".{number} abcdefghijklmnopqrstuvwxyz 0123456789\r\n");
+    format!(
+        "Message-ID: <{number}@x>\r\nSubject: {number}\r\n\r\n{}",
+        line.repeat(lines)
+    )
+    .into_bytes()
+}
+
+impl Trial {
+    /// Kills the program again and again while mail keeps coming; then compares with the truth. Gives how many came twice.
+    fn killed(self, times: usize) -> usize {
+        let mut random = fastrand::Rng::with_seed(self.seed);
+        let dovecot = Dovecot::with(&[]);
+        let destination = Destination::new(self.kind);
+        let place = self.place(&dovecot, &destination);
+        let mut sent = Vec::new();
+        let mut kills = 0;
+        let mut window = None;
+        while kills < times {
+            // There is always something to deliver, so that a kill finds messages on their way.
+            if sent.len() < destination.count(&place) + 20 {
+                let more: Vec<_> = (sent.len()..sent.len() + 40)
+                    .map(|number| message(number, &mut random))
+                    .collect();
+                dovecot.refill(&more);
+                sent.extend(more);
+            }
+            // How long a poll takes here and now is known from the first, which is left alone.
+            let Some(window) = window else {
+                let begun = Instant::now();
+                place.run(&["poll"]);
+                window = Some(begun.elapsed() * 5 / 4);
+                continue;
+            };
+            kills += usize::from(kill_one(&place, window, &mut random));
         }
-        // It may have ended before its time; then there is nothing to kill.
-        if child.try_wait().unwrap().is_none() {
-            child.kill().unwrap();
-            kills += 1;
+        let until = Instant::now() + Duration::from_secs(240);
+        loop {
+            let output = place.run(&["poll"]);
+            let found = destination.found(&place, 0);
+            let is_quiet = output.status.success()
+                && (self.retention == "keep" || dovecot.left().is_empty())
+                && found.len() >= sent.len();
+            if is_quiet {
+                break;
+            }
+            assert!(
+                Instant::now() < until,
+                "{self}: {} of {} have come. {} {}",
+                found.len(),
+                sent.len(),
+                String::from_utf8_lossy(&output.stdout),
+                dovecot.log()
+            );
         }
-        child.wait().unwrap();
-    }
-    let until = Instant::now() + Duration::from_secs(120);
-    while !dovecot.left().is_empty() {
-        let output = place.run(&["poll"]);
+        let doubled = doubled(&sent, &destination.found(&place, 0), &self);
         assert!(
-            Instant::now() < until,
-            "seed {seed}: {} {}",
-            String::from_utf8_lossy(&output.stdout),
-            dovecot.log()
+            doubled <= kills * self.unrecorded_max,
+            "{self}: {doubled} doubled by {kills} kills"
         );
-    }
-    let found = place.delivered();
-    let mut doubled = 0;
-    for file in &files {
-        let stored: Vec<u8> = String::from_utf8_lossy(file)
-            .replace("\r\n", "\n")
-            .into_bytes();
-        let count = found.get(&stored).copied().unwrap_or(0);
-        assert!(
-            count > 0,
-            "seed {seed}: lost {:?}",
-            String::from_utf8_lossy(&file[..file.len().min(200)])
+        if self.retention == "keep" {
+            assert_eq!(dovecot.left().len(), sent.len(), "{self}: all is kept");
+        }
+        println!(
+            "{self}: {} messages, {kills} kills, {doubled} doubled",
+            sent.len()
         );
-        doubled += count - 1;
+        doubled
     }
-    assert_eq!(
-        found.len(),
-        files.len(),
-        "seed {seed}: every delivered message is whole"
-    );
-    assert!(
-        doubled <= kills * unrecorded_max,
-        "seed {seed}: {doubled} doubled by {kills} kills"
-    );
-    println!("{kills} kills, {doubled} doubled");
+
+    fn place(&self, dovecot: &Dovecot, destination: &Destination) -> Place {
+        Place::with(&format!(
+            "state_dir = \"{{here}}/state\"\nmax_unrecorded = {}\n{}[account.jane]\nhost = \"localhost\"\nport = {}\n\
+             tls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\n\
+             recipient = \"jane@home.lan\"\nfirst_run = \"all\"\nretention = \"{}\"\nmax_messages = 40\n",
+            self.unrecorded_max,
+            destination.table(),
+            dovecot.plain_port(),
+            self.retention
+        ))
+    }
+}
+
+/// Starts a poll and kills it at a random moment; whether it was still there.
+fn kill_one(place: &Place, window: Duration, random: &mut fastrand::Rng) -> bool {
+    let mut child = place
+        .command(&["poll"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + window.mul_f64(random.f64());
+    while Instant::now() < until {
+        std::thread::yield_now();
+    }
+    // It may have ended before its time; then there is nothing to kill.
+    let alive = child.try_wait().unwrap().is_none();
+    if alive {
+        child.kill().unwrap();
+    }
+    child.wait().unwrap();
+    alive
 }
 
 #[test]
 fn fifty_kills_lose_nothing_and_alter_nothing() {
-    killed(50, 8);
+    let trial = Trial {
+        kind: Kind::Maildir,
+        retention: "delete",
+        unrecorded_max: 8,
+        seed: seed(),
+    };
+    trial.killed(50);
+}
+
+#[test]
+fn kills_lose_nothing_whatever_the_destination_the_retention_and_the_slots() {
+    let kills: usize = std::env::var("MAILFERRY_KILLS").map_or(60, |kills| kills.parse().unwrap());
+    let seed = seed();
+    let mut trials = Vec::new();
+    for kind in [Kind::Maildir, Kind::Mda, Kind::Relay] {
+        for retention in ["delete", "keep"] {
+            for unrecorded_max in [1, 64] {
+                trials.push(Trial {
+                    kind,
+                    retention,
+                    unrecorded_max,
+                    seed,
+                });
+            }
+        }
+    }
+    let doubled: usize = trials
+        .iter()
+        .map(|trial| trial.killed(kills.div_ceil(trials.len())))
+        .sum();
+    println!("{kills} kills in all, {doubled} doubled, 0 lost, 0 altered");
 }

@@ -3,23 +3,36 @@
 
 mod adopt;
 mod cli;
+mod clock;
 mod config;
 mod crash;
 mod daemon;
 mod damage;
+mod damage_random;
+#[cfg(feature = "fault-injection")]
+mod failing_disk;
+mod full_disk;
+mod fuzz_corpus;
+mod init;
 mod kept;
 mod kill;
+#[cfg(feature = "fault-injection")]
+mod kill_kept;
+#[cfg(feature = "fault-injection")]
+mod kill_points;
 mod maildir;
 mod mda;
 mod mda_hygiene;
 mod net;
 mod operator;
 mod packaging;
+mod packaging_container;
 mod protocol;
 mod protocol_garbled;
 mod protocol_session;
 mod protocol_tls;
 mod quarantine;
+mod real_courier;
 mod real_mda;
 mod real_pop3;
 mod real_smtp;
@@ -29,3 +42,4 @@ mod session;
 mod store;
 mod support;
 mod tidy;
+mod unreachable;

@@ -130,6 +130,7 @@ fn wired(world: &World, account: &str) -> Result<Assignment, WiringError> {
         reporter: with.reporter,
         stop: with.stop,
         own_host: "home.lan".into(),
+        destinations: world.directory().join("destinations"),
     };
     let orders = Wiring::new(parts).orders(&config)?;
     Ok(orders.assignments.into_iter().next().unwrap())

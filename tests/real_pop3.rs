@@ -1,66 +1,10 @@
 //! The real program against real POP3 servers.
 
-use std::collections::BTreeMap;
-
-use mailferry::spool::header::Head;
-
 use crate::support::certificates::Certificates;
 use crate::support::dovecot::{Dovecot, on_the_wire};
+use crate::support::expected::{account, assert_same, expected};
 use crate::support::place::Place;
 use crate::support::varied;
-
-fn account(port: u16, tls: &str, further: &str) -> String {
-    format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
-         [account.jane]\nhost = \"localhost\"\nport = {port}\ntls = \"{tls}\"\nuser = \"jane\"\npassword = \"secret\"\n\
-         delivery = \"box\"\nfirst_run = \"all\"\n{further}\n"
-    )
-}
-
-/// What the Maildir should hold: the messages with LF line ends, an empty line on top of those without header.
-fn expected(files: &[Vec<u8>]) -> BTreeMap<Vec<u8>, usize> {
-    let mut counts = BTreeMap::new();
-    for file in files {
-        let mut wire = on_the_wire(file);
-        // A POP3 body ends with a line end.
-        if !wire.is_empty() && !wire.ends_with(b"\r\n") {
-            wire.extend_from_slice(b"\r\n");
-        }
-        let mut stored = if Head::parse(&wire).has_fields {
-            Vec::new()
-        } else {
-            b"\n".to_vec()
-        };
-        let mut octets = wire.iter().copied().peekable();
-        while let Some(octet) = octets.next() {
-            if !(octet == b'\r' && octets.peek() == Some(&b'\n')) {
-                stored.push(octet);
-            }
-        }
-        *counts.entry(stored).or_default() += 1;
-    }
-    counts
-}
-
-fn assert_same(found: &BTreeMap<Vec<u8>, usize>, expected: &BTreeMap<Vec<u8>, usize>) {
-    let show =
-        |octets: &Vec<u8>| String::from_utf8_lossy(&octets[..octets.len().min(300)]).into_owned();
-    for (message, count) in expected {
-        assert_eq!(
-            found.get(message),
-            Some(count),
-            "lost or doubled: {:?}",
-            show(message)
-        );
-    }
-    for message in found.keys() {
-        assert!(
-            expected.contains_key(message),
-            "altered: {:?}",
-            show(message)
-        );
-    }
-}
 
 #[test]
 fn a_thousand_odd_messages_arrive_byte_for_byte_once_over_tls_stls_and_plain() {
@@ -98,7 +42,7 @@ fn a_thousand_odd_messages_arrive_byte_for_byte_once_over_tls_stls_and_plain() {
             "{tls}: {said}\n{}",
             dovecot.log()
         );
-        assert_same(&place.delivered(), &expected(files));
+        assert_same(&place.delivered(), &expected(files, on_the_wire));
         let said = place.succeed(&["poll"]);
         assert!(said.contains("nothing new"), "{tls}: {said}");
         assert_eq!(dovecot.left().len(), files.len(), "{tls}: everything stays");
@@ -120,7 +64,7 @@ fn fifty_mebibytes_arrive_whole_and_are_deleted_behind_their_record() {
     let place = Place::with(&account(dovecot.implicit_port(), "implicit", &ca));
     let said = place.succeed(&["poll"]);
     assert!(said.contains("1 delivered, 1 deleted"), "{said}");
-    assert_same(&place.delivered(), &expected(&[large]));
+    assert_same(&place.delivered(), &expected(&[large], on_the_wire));
     assert!(dovecot.left().is_empty());
 }
 
@@ -162,6 +106,20 @@ fn a_wrong_password_and_a_wrong_certificate_are_the_operators_to_mend() {
         "{}",
         dovecot.log()
     );
+}
+
+#[test]
+fn apop_shows_the_server_no_password() {
+    let files = varied::messages(3);
+    let dovecot = Dovecot::start(&files, "auth_mechanisms = apop");
+    let further = "allow_cleartext_password = true\nauth = \"apop\"";
+    let place = Place::with(&account(dovecot.plain_port(), "none", further));
+    let said = place.succeed(&["poll"]);
+    assert!(said.contains("delivered"), "{said}\n{}", dovecot.log());
+    assert_same(&place.delivered(), &expected(&files, on_the_wire));
+    let wrong = account(dovecot.plain_port(), "none", further).replace("\"secret\"", "\"wrong\"");
+    let output = Place::with(&wrong).run(&["poll"]);
+    assert_eq!(output.status.code(), Some(69), "{}", dovecot.log());
 }
 
 #[test]
@@ -226,5 +184,5 @@ fn a_mailbox_that_moved_to_another_server_floods_nobody_and_its_new_mail_comes_t
     assert!(place.succeed(&["poll"]).contains("1 delivered"));
     let mut all = files;
     all.push(b"Subject: later\n\nlater\n".to_vec());
-    assert_same(&place.delivered(), &expected(&all));
+    assert_same(&place.delivered(), &expected(&all, on_the_wire));
 }

@@ -36,7 +36,7 @@ fn work() -> AccountName {
     AccountName::new("work").unwrap()
 }
 
-fn put(id: &str, at: u64) -> Change {
+pub fn put(id: &str, at: u64) -> Change {
     let key = RecordKey::new(
         UniqueId::new(id.as_bytes()).unwrap(),
         Some(Digest::new([at as u8; 32])),
@@ -54,7 +54,7 @@ fn put(id: &str, at: u64) -> Change {
     )
 }
 
-fn batch(changes: Vec<Change>) -> Batch {
+pub fn batch(changes: Vec<Change>) -> Batch {
     Batch {
         changes,
         ..Batch::new(&work())
@@ -301,7 +301,29 @@ fn an_index_older_than_a_compaction_does_not_bring_back_what_was_forgotten() {
     assert!(!now.contains(&"id-00003".to_owned()));
 }
 
-fn key_of(change: Change) -> RecordKey {
+/// A store whose next few lines make its journal long enough to be compacted, with this many records alive.
+pub fn nearly_due_for_compaction(state: &Path, alive: u64) {
+    std::fs::create_dir_all(state).unwrap();
+    std::fs::set_permissions(state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    let store = open(state).unwrap();
+    run(async {
+        all((0..alive).map(|at| store.commit(batch(vec![put(&format!("alive-{at:05}"), at)]))))
+            .await;
+        let dead = (alive..4_090).map(|round| {
+            let change = put("dead", 1);
+            let change = if round % 2 == 1 {
+                Change::Forget(key_of(change))
+            } else {
+                change
+            };
+            store.commit(batch(vec![change]))
+        });
+        all(dead).await;
+        store.close().await.unwrap();
+    });
+}
+
+pub fn key_of(change: Change) -> RecordKey {
     match change {
         Change::Put(key, _) | Change::Forget(key) => key,
     }

@@ -28,7 +28,7 @@ use crate::telemetry::{Event, Reporter};
 pub use breaker::Breaker;
 pub use kept::Kept;
 pub use poll::{Assignment, Floor, Polled, Prepare, floor, poll};
-pub use signals::{Signal, Signals};
+pub use signals::{Signal, Signals, become_init};
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]
@@ -326,7 +326,10 @@ impl Agent {
     /// SIGUSR1 passes over intervals, back-off and holds, but not over what the server demands.
     async fn may_poll_now(&self, name: &AccountName, assignment: &Assignment) -> bool {
         let state = self.seen.account_state(name).await;
-        state.is_ok_and(|state| floor(&state, assignment.with.clock.now()).login_delay_seconds == 0)
+        // Where the store cannot be read, the poll says so, and logs in nowhere.
+        state.map_or(true, |state| {
+            floor(&state, assignment.with.clock.now()).login_delay_seconds == 0
+        })
     }
 
     async fn reload(&mut self, orders: Orders) {

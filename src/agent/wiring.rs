@@ -49,6 +49,8 @@ pub struct Parts {
     pub stop: Stop,
     /// Our own host name.
     pub own_host: String,
+    /// Where it is kept what is known of destinations; made when there is anything to keep.
+    pub destinations: PathBuf,
 }
 
 /// Why a configuration that was read cannot be put to work.
@@ -75,6 +77,8 @@ pub enum WiringError {
 /// Puts configurations to work, one after the other: what did not change keeps its connections and its breaker.
 pub struct Wiring {
     parts: Parts,
+    /// Whether a destination that was down when the last program ended is probed at once.
+    probes_at_once: bool,
     deliveries: BTreeMap<String, Wired>,
 }
 
@@ -89,8 +93,14 @@ impl Wiring {
     pub fn new(parts: Parts) -> Self {
         Self {
             parts,
+            probes_at_once: false,
             deliveries: BTreeMap::new(),
         }
+    }
+
+    /// Somebody asks for polls now: destinations that were down are probed at once.
+    pub fn probe_at_once(&mut self) {
+        self.probes_at_once = true;
     }
 
     /// The orders of a configuration; disabled accounts are left out.
@@ -130,7 +140,10 @@ impl Wiring {
             DeliveryKind::Maildir(maildir) => Arc::new(Maildir::new(&maildir.path)),
         };
         let delivery = Delivery::to(&from.name, sink);
-        let breaker = Arc::new(Breaker::new(&from.name, self.parts.reporter.clone()));
+        let reporter = self.parts.reporter.clone();
+        let directory = &self.parts.destinations;
+        let now = self.probes_at_once.then(|| self.parts.clock.now());
+        let breaker = Arc::new(Breaker::recalled(&from.name, reporter, directory, now));
         Ok(Wired {
             from: from.clone(),
             delivery,

@@ -34,6 +34,8 @@ fn exit(polled: &Polled) -> Exit {
 /// How a command ends when somebody must act.
 pub(super) fn exit_for(who: WhoActs, code: &str) -> Exit {
     match who {
+        // Nobody is asked for more than room, and it goes on by itself when there is some.
+        _ if code.ends_with("_full") => Exit::TempFail,
         WhoActs::Account | WhoActs::Destination | WhoActs::Us => Exit::Unavailable,
         WhoActs::Store if code.starts_with("store_") => Exit::Config,
         WhoActs::Store | WhoActs::Server => Exit::TempFail,
@@ -108,6 +110,8 @@ mod tests {
         assert_eq!(failed(WhoActs::Server, "connect"), 75);
         assert_eq!(failed(WhoActs::Store, "store_damaged"), 78);
         assert_eq!(failed(WhoActs::Store, "spool_disk"), 75);
+        assert_eq!(failed(WhoActs::Store, "store_full"), 75);
+        assert_eq!(failed(WhoActs::Destination, "maildir_full"), 75);
         let counts = |counts| worst(&[polled(counts, None)]).code();
         assert_eq!(
             counts(Counts {

@@ -27,6 +27,7 @@ pub(super) fn poll(start: Start, names: &[AccountName]) -> Result<Exit, Failure>
         Reporter::log()
     };
     let mut rooms = Rooms::open(&start, reporter)?;
+    rooms.wiring.probe_at_once();
     let enabled = chosen
         .into_iter()
         .map(|(name, account)| {

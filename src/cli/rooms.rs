@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::agent::wiring::{Parts, Wiring};
 use crate::agent::{Kept, Orders, SystemClock};
 use crate::cli::{Exit, Failure, Process, Start};
 use crate::config::Config;
-use crate::mail::Clock;
+use crate::mail::{Clock, limits};
 use crate::net::Roots;
 use crate::seen::{DurableStore, Seen, SeenError, StateDirectory};
 use crate::session::Stop;
@@ -57,6 +58,7 @@ impl Rooms {
             reporter: reporter.clone(),
             stop: stop.clone(),
             own_host: own_host(),
+            destinations: state_dir.join("destinations"),
         });
         Ok(Self {
             wiring,
@@ -88,7 +90,7 @@ pub(super) fn open_store(state_dir: PathBuf, clock: &Arc<dyn Clock>) -> Result<S
 
 /// How a command ends when the store does not do its part.
 pub(super) fn store_failure(error: &SeenError) -> Failure {
-    let exit = if matches!(error, SeenError::InUse { .. }) {
+    let exit = if matches!(error, SeenError::InUse { .. } | SeenError::Full { .. }) {
         Exit::TempFail
     } else {
         Exit::Config
@@ -96,14 +98,29 @@ pub(super) fn store_failure(error: &SeenError) -> Failure {
     Failure::said(exit, error)
 }
 
+/// A runtime that ends with its command, whatever thread of it still hangs.
+pub(super) struct Runtime(tokio::runtime::Runtime);
+
+impl Runtime {
+    /// Runs to the end. Threads that are still at work are waited for as long as an MDA takes to be ended; one that asks a name
+    /// server which never answers would keep the process for minutes.
+    pub(super) fn block_on<T>(self, work: impl Future<Output = T>) -> T {
+        let done = self.0.block_on(work);
+        let patience = Duration::from_secs(2 * limits::MDA_GRACE_SECONDS + 1);
+        self.0.shutdown_timeout(patience);
+        done
+    }
+}
+
 /// A runtime for commands that wait for something.
 ///
 /// # Errors
 /// Exit 75 with what the system says.
-pub(super) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(super) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
+        .map(Runtime)
         .map_err(|error| Failure::said(Exit::TempFail, format!("cannot start: {error}")))
 }
 

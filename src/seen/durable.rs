@@ -12,9 +12,11 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
+use crate::fault;
 use crate::mail::{AccountName, Clock, Timestamp};
 use crate::seen::directory::{StateDirectory, set_aside};
-use crate::seen::journal::{Journal, Position, damaged, disk};
+use crate::seen::journal::{Journal, damaged, disk};
+use crate::seen::replay;
 use crate::seen::sled::{Index, Unsound};
 use crate::seen::{AccountState, Batch, Change, Records, SeenError, SeenStore};
 
@@ -23,6 +25,14 @@ pub struct DurableStore {
     shared: Arc<Shared>,
     commits: Mutex<Option<mpsc::Sender<Commit>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What to do about an index that is of no use.
+#[derive(Clone, Copy)]
+enum Repair {
+    /// A failed disk write stays failed until it is opened again.
+    Reopen,
+    Rebuild,
 }
 
 /// A batch and who waits for it.
@@ -52,7 +62,7 @@ impl DurableStore {
         if !path.join(Journal::NAME).exists() {
             begin(path)?;
         }
-        let (journal, index) = load(path)?;
+        let (journal, index) = replay::load(path)?;
         let newest = AtomicU64::new(journal.newest.map_or(0, |at| at.0));
         let index = RwLock::new(Some(index));
         let shared = Arc::new(Shared {
@@ -126,6 +136,14 @@ impl SeenStore for DurableStore {
         Box::pin(self.look(Index::accounts))
     }
 
+    fn ready(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let made = spawn_blocking(move || lock(&shared.journal).make_room());
+            made.await.unwrap_or(Err(SeenError::Closed))
+        })
+    }
+
     fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
         lock(&self.commits).take();
         let writer = lock(&self.writer).take();
@@ -181,6 +199,7 @@ impl Shared {
         journal.append(batches, self.clock.now())?;
         self.newest
             .store(journal.newest.map_or(0, |at| at.0), Ordering::Relaxed);
+        fault::pass("journal.synced");
         let mut index = write(&self.index);
         // The batches are durable whatever becomes of the index: it is made anew when it is next asked.
         if index
@@ -189,35 +208,45 @@ impl Shared {
         {
             *index = None;
         }
+        fault::pass("index.applied");
         Ok(())
     }
 
+    /// Looks; if the index is of no use, opens it again, and if that does not help, makes it anew.
     fn look<T>(&self, look: impl Fn(&Index) -> Result<T, Unsound>) -> Result<T, SeenError> {
-        if let Some(index) = &*read(&self.index)
-            && let Ok(found) = look(index)
-        {
-            return Ok(found);
+        let mut why = None;
+        for repair in [None, Some(Repair::Reopen), Some(Repair::Rebuild)] {
+            match (repair, &why) {
+                // What is wrong in the file is still wrong when it is opened again.
+                (Some(Repair::Reopen), Some(Unsound::Damaged(_))) => continue,
+                (Some(repair), _) => self.repair(repair)?,
+                (None, _) => {}
+            }
+            match read(&self.index).as_ref().map(&look) {
+                Some(Ok(found)) => return Ok(found),
+                Some(Err(unsound)) => why = Some(unsound),
+                None => {}
+            }
         }
-        self.repair()?;
-        let index = read(&self.index);
-        let found = index.as_ref().map(look);
-        found.and_then(Result::ok).ok_or_else(|| {
-            disk(
-                self.directory.path(),
-                &std::io::Error::other("the index cannot be used"),
-            )
-        })
+        let what = why.as_ref().map_or("", Unsound::words);
+        let what = format!("the index cannot be used: {what}");
+        Err(disk(self.directory.path(), &std::io::Error::other(what)))
     }
 
-    /// Makes the index anew from the journal; the old one is set aside first.
-    fn repair(&self) -> Result<(), SeenError> {
+    /// Opens the index again, or makes it anew from the journal; then the old one is set aside first.
+    fn repair(&self, repair: Repair) -> Result<(), SeenError> {
         let _journal = lock(&self.journal);
         let mut index = write(&self.index);
         // sled holds its lock until the last handle is gone.
         drop(index.take());
         let path = self.directory.path();
-        set_aside(path, Index::NAME, self.clock.now())?;
-        *index = Some(rebuild(path)?);
+        *index = match repair {
+            Repair::Reopen => replay::reopen(path)?.ok(),
+            Repair::Rebuild => {
+                set_aside(path, Index::NAME, self.clock.now())?;
+                Some(replay::rebuild(path)?)
+            }
+        };
         Ok(())
     }
 
@@ -249,6 +278,9 @@ impl Shared {
 fn begin(path: &Path) -> Result<(), SeenError> {
     if path.join(Index::NAME).exists() {
         let marked = Index::open(path).and_then(|index| index.mark());
+        if let Err(Unsound::Full(what)) = marked {
+            return Err(replay::no_room(path, what));
+        }
         if !matches!(marked, Ok(None)) {
             return Err(damaged(
                 path,
@@ -260,119 +292,6 @@ fn begin(path: &Path) -> Result<(), SeenError> {
         }
     }
     Journal::create(path, 0, |_| Ok(())).map(drop)
-}
-
-/// Opens journal and index, and brings the index up to the journal.
-fn load(path: &Path) -> Result<(Journal, Index), SeenError> {
-    let opened = Index::open(path).and_then(|index| index.mark().map(|mark| (index, mark)));
-    let (index, mark) = match opened {
-        Ok((index, mark)) => (Some(index), mark),
-        Err(_) => (None, None),
-    };
-    let mut catching_up = CatchingUp {
-        index,
-        mark,
-        waiting: Vec::new(),
-        last: Position::default(),
-    };
-    let journal = Journal::open(path, |position, batch| {
-        catching_up.take(position, batch);
-        Ok(())
-    })?;
-    if mark.is_some_and(|mark| mark.sequence > journal.last.sequence) {
-        let what = format!(
-            "{} ends at line {}, and the index has seen line {}",
-            Journal::NAME,
-            journal.last.sequence,
-            mark.map_or(0, |mark| mark.sequence)
-        );
-        return Err(damaged(path, what));
-    }
-    let index = match catching_up.finish() {
-        Some(index) => index,
-        None => {
-            set_aside(path, Index::NAME, Timestamp(now_for_names()))?;
-            rebuild(path)?
-        }
-    };
-    Ok((journal, index))
-}
-
-/// Makes an index from the journal alone.
-fn rebuild(path: &Path) -> Result<Index, SeenError> {
-    let unusable = |Unsound(what): Unsound| {
-        disk(
-            path,
-            &std::io::Error::other(format!("the index cannot be made: {what}")),
-        )
-    };
-    let index = Index::open(path).map_err(unusable)?;
-    let mut catching_up = CatchingUp {
-        index: Some(index),
-        mark: None,
-        waiting: Vec::new(),
-        last: Position::default(),
-    };
-    Journal::read(path, &mut |position, batch| {
-        catching_up.take(position, batch);
-        Ok(())
-    })?;
-    catching_up.finish().ok_or_else(|| {
-        unusable(Unsound(
-            "it does not take what the journal holds".to_owned(),
-        ))
-    })
-}
-
-/// An index on its way to the end of the journal.
-struct CatchingUp {
-    /// `None` as soon as it is found unsound.
-    index: Option<Index>,
-    mark: Option<Position>,
-    waiting: Vec<Batch>,
-    last: Position,
-}
-
-impl CatchingUp {
-    fn take(&mut self, position: Position, batch: Option<Batch>) {
-        self.last = position;
-        match (batch, self.mark) {
-            // The header of a compacted journal: an index that is older than its base has missed what was forgotten.
-            (None, Some(mark)) if mark.sequence < position.sequence => self.index = None,
-            (None, _) => {}
-            (Some(_), Some(mark)) if position.sequence < mark.sequence => {}
-            // The index has seen another line with this number: it belongs to another journal.
-            (Some(_), Some(mark)) if position.sequence == mark.sequence => {
-                if position.crc != mark.crc {
-                    self.index = None;
-                }
-            }
-            (Some(batch), _) => {
-                self.waiting.push(batch);
-                if self.waiting.len() >= GROUP_COMMITS_MAX {
-                    self.apply();
-                }
-            }
-        }
-    }
-
-    fn apply(&mut self) {
-        let applied = self
-            .index
-            .as_ref()
-            .map(|index| index.apply(&self.waiting, self.last));
-        if !matches!(applied, Some(Ok(()))) {
-            self.index = None;
-        }
-        self.waiting.clear();
-    }
-
-    fn finish(mut self) -> Option<Index> {
-        self.apply();
-        let index = self.index?;
-        index.flush().ok()?;
-        Some(index)
-    }
 }
 
 /// Writes what is alive into a new journal. `None` when the disk has no room for a second one.
@@ -416,13 +335,6 @@ fn compact(
         (_, Some(unsound)) => Err(unsound),
         (created, None) => Ok(created.ok()),
     }
-}
-
-/// A name for a folder set aside at start, when no clock was given yet.
-fn now_for_names() -> u64 {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs())
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

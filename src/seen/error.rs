@@ -31,6 +31,14 @@ pub enum SeenError {
         /// What the system said.
         what: String,
     },
+    /// There is no room. Nothing of the batch is proven, and nothing is wrong: it goes on when there is room again.
+    #[error("there is no room for the seen store in {directory}: {what}. Nothing is lost; make room, and it goes on by itself", directory = .directory.display())]
+    Full {
+        /// The state directory.
+        directory: PathBuf,
+        /// What the system said.
+        what: String,
+    },
     /// The store was closed or has stopped.
     #[error("the seen store is closed")]
     Closed,
@@ -48,6 +56,7 @@ impl SeenError {
             Self::InUse { .. } => "store_in_use",
             Self::Damaged { .. } => "store_damaged",
             Self::Disk { .. } => "store_disk",
+            Self::Full { .. } => "store_full",
             Self::Closed => "store_closed",
             Self::Invariant(_) => "store_invariant",
         }

@@ -6,11 +6,15 @@
 //! else that does not fit is damage, and nothing is guessed.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::mail::Timestamp;
+use rustix::fs::{FallocateFlags, fallocate};
+use rustix::io::Errno;
+
+use crate::fault;
+use crate::mail::{Timestamp, is_no_room};
 use crate::seen::{Batch, SeenError, line};
 
 /// The open journal, ready to append.
@@ -24,6 +28,7 @@ pub(super) struct Journal {
     pub(super) last: Position,
     /// Lines since the base.
     pub(super) lines: u64,
+    /// The time of the last line. A line of a day when the clock was years ahead must not be the newest for years.
     pub(super) newest: Option<Timestamp>,
     line_started: String,
 }
@@ -39,22 +44,45 @@ impl Journal {
     /// The file's name in the state directory.
     pub(super) const NAME: &'static str = "seen.journal";
 
-    /// Begins a new journal at `base` with what `write` puts into it, and takes it into place at once and durably.
+    /// Begins a new journal at `base` with what `write` puts into it, and takes it into place.
+    ///
+    /// # Errors
+    /// What prevents it; then what was there before is still in place, and in use.
     pub(super) fn create(
         directory: &Path,
         base: u64,
         write: impl FnOnce(&mut Writer<'_>) -> Result<(), SeenError>,
     ) -> Result<Self, SeenError> {
+        let temporary = directory.join(TEMPORARY);
+        let written = Self::write_new(directory, &temporary, base, write);
+        let mut journal = written.inspect_err(|_| {
+            // Half a journal would only take room from whoever needs it.
+            let _ = std::fs::remove_file(&temporary);
+        })?;
+        let placed = fault::fail("journal.renamed").and_then(|()| sync_directory(directory));
+        if placed.is_err() {
+            // It is in place, and a power cut may undo that: nothing is proven before the name is durable.
+            journal.file = None;
+        }
+        Ok(journal)
+    }
+
+    /// Writes a whole journal beside the one in use, makes it durable and gives it the name.
+    fn write_new(
+        directory: &Path,
+        temporary: &Path,
+        base: u64,
+        write: impl FnOnce(&mut Writer<'_>) -> Result<(), SeenError>,
+    ) -> Result<Self, SeenError> {
         let disk = |error: io::Error| disk(directory, &error);
-        let temporary = directory.join("seen.journal.new");
-        let _ = std::fs::remove_file(&temporary);
+        let _ = std::fs::remove_file(temporary);
         let mut options = OpenOptions::new();
         let file = options
             .create_new(true)
             .read(true)
-            .write(true)
+            .append(true)
             .mode(0o600)
-            .open(&temporary)
+            .open(temporary)
             .map_err(disk)?;
         let header = format!("{HEADER} {base}");
         let crc = crc(0, header.as_bytes());
@@ -78,14 +106,13 @@ impl Journal {
             newest,
             ..
         } = writer;
-        let mut file = out.into_inner().map_err(|error| disk(error.into_error()))?;
+        let file = out.into_inner().map_err(|error| disk(error.into_error()))?;
         file.sync_all().map_err(disk)?;
-        std::fs::rename(&temporary, directory.join(Self::NAME)).map_err(disk)?;
-        sync_directory(directory).map_err(disk)?;
-        let durable = file.seek(SeekFrom::End(0)).map_err(disk)?;
-        let directory = directory.to_owned();
+        let durable = file.metadata().map_err(disk)?.len();
+        fault::fail("journal.new").map_err(disk)?;
+        std::fs::rename(temporary, directory.join(Self::NAME)).map_err(disk)?;
         Ok(Self {
-            directory,
+            directory: directory.to_owned(),
             file: Some(file),
             durable,
             last,
@@ -95,13 +122,35 @@ impl Journal {
         })
     }
 
-    /// Opens the journal and reads every line: `visit` gets the position before the first one, then each batch.
+    /// Makes sure that there is room for what may be in flight, before anything is offered whose record would need it.
+    pub(super) fn make_room(&mut self) -> Result<(), SeenError> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None => self.reopen()?,
+        };
+        match fallocate(&file, FallocateFlags::KEEP_SIZE, self.durable, ROOM_OCTETS) {
+            // Where the file system cannot promise room, nobody can.
+            Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                self.file = Some(file);
+                Ok(())
+            }
+            // What was written before is as durable as it was.
+            Err(errno) => {
+                self.file = Some(file);
+                Err(disk(&self.directory, &errno.into()))
+            }
+        }
+    }
+
+    /// Opens the journal and checks every line: `visit` gets the header, then each line with its position. What lines up to the number
+    /// `known` say is not read: that is most of a start's work, and the index knows it.
     ///
     /// # Errors
     /// [`SeenError::Damaged`] when a line does not fit; [`SeenError::Disk`] when the file cannot be read.
     pub(super) fn open(
         directory: &Path,
-        mut visit: impl FnMut(Position, Option<Batch>) -> Result<(), SeenError>,
+        known: u64,
+        mut visit: impl FnMut(Position, Line) -> Result<(), SeenError>,
     ) -> Result<Self, SeenError> {
         let disk = |error: io::Error| disk(directory, &error);
         let path = directory.join(Self::NAME);
@@ -110,13 +159,14 @@ impl Journal {
             .append(true)
             .open(&path)
             .map_err(disk)?;
-        let scan = Self::read(directory, &mut visit)?;
+        let scan = Self::read(directory, known, &mut visit)?;
         let length = file.metadata().map_err(disk)?.len();
         if length > scan.octets {
             file.set_len(scan.octets).map_err(disk)?;
         }
-        // What was read may never have been synced; from here on it counts as durable.
+        // What was read may never have been synced, nor the name it has; from here on both count as durable.
         file.sync_all().map_err(disk)?;
+        sync_directory(directory).map_err(disk)?;
         let Scan {
             octets,
             last,
@@ -139,7 +189,8 @@ impl Journal {
     /// Reads every finished line and changes nothing.
     pub(super) fn read(
         directory: &Path,
-        visit: &mut dyn FnMut(Position, Option<Batch>) -> Result<(), SeenError>,
+        known: u64,
+        visit: &mut dyn FnMut(Position, Line) -> Result<(), SeenError>,
     ) -> Result<Scan, SeenError> {
         let disk = |error: io::Error| disk(directory, &error);
         let file = File::open(directory.join(Self::NAME)).map_err(disk)?;
@@ -153,9 +204,10 @@ impl Journal {
             if raw.last() != Some(&b'\n') {
                 break;
             }
-            let batch = scan.line(&raw).map_err(|what| damaged(directory, what))?;
+            let line = scan.line(&raw, known);
+            let line = line.map_err(|what| damaged(directory, what))?;
             scan.octets += octets as u64;
-            visit(scan.last, batch)?;
+            visit(scan.last, line)?;
         }
         if scan.octets == 0 {
             return Err(damaged(directory, "the journal has no header".to_owned()));
@@ -179,12 +231,13 @@ impl Journal {
         // After an error the descriptor stays closed: a failed fdatasync may have dropped what it should have written.
         file.write_all(text.as_bytes())
             .map_err(|error| disk(&self.directory, &error))?;
-        file.sync_data()
+        fault::fail("journal.written")
+            .and_then(|()| file.sync_data())
             .map_err(|error| disk(&self.directory, &error))?;
         self.durable += text.len() as u64;
         self.last = last;
         self.lines += batches.len() as u64;
-        self.newest = self.newest.max(Some(now));
+        self.newest = Some(now);
         self.line_started = text;
         self.file = Some(file);
         Ok(())
@@ -200,6 +253,7 @@ impl Journal {
             .and_then(|file| {
                 file.set_len(self.durable)?;
                 file.sync_all()?;
+                sync_directory(&self.directory)?;
                 Ok(file)
             });
         reopened.map_err(|error| disk(&self.directory, &error))
@@ -221,11 +275,21 @@ impl Writer<'_> {
         let mut text = String::new();
         self.last = push_line(&mut text, self.last, at, batch);
         self.lines += 1;
-        self.newest = self.newest.max(Some(at));
+        self.newest = Some(at);
         self.out
             .write_all(text.as_bytes())
             .map_err(|error| disk(self.directory, &error))
     }
+}
+
+/// A line that was read and fits.
+pub(super) enum Line {
+    /// The first: where the journal begins.
+    Header,
+    /// One that whoever reads knows already: its CRC was checked, and nothing else.
+    Known,
+    /// What it says.
+    Batch(Batch),
 }
 
 /// The state of reading a journal line by line.
@@ -239,8 +303,8 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Checks a whole line; the header gives no batch. The error says what does not fit.
-    fn line(&mut self, raw: &[u8]) -> Result<Option<Batch>, String> {
+    /// Checks a whole line, and reads it when its number is above `known`. The error says what does not fit.
+    fn line(&mut self, raw: &[u8], known: u64) -> Result<Line, String> {
         let number = self.lines + 2;
         let wrong = |what: &str| format!("line {number} of {} {what}", Journal::NAME);
         let text = std::str::from_utf8(raw)
@@ -248,7 +312,11 @@ impl Scan {
             .trim_end_matches('\n');
         let (checked, rest) = text.split_once(' ').ok_or_else(|| wrong("has no CRC"))?;
         let found = crc(self.last.crc, rest.as_bytes());
-        if checked != format!("{found:08x}") {
+        let written = u32::from_str_radix(checked, 16).ok();
+        if checked.len() != 8
+            || written != Some(found)
+            || checked.contains(|c: char| c.is_ascii_uppercase() || c == '+')
+        {
             return Err(wrong("does not match its CRC"));
         }
         if !self.begun {
@@ -266,7 +334,7 @@ impl Scan {
                 crc: found,
             };
             self.begun = true;
-            return Ok(None);
+            return Ok(Line::Header);
         }
         let mut words = rest.splitn(3, ' ');
         let mut next = || words.next().ok_or_else(|| wrong("is too short"));
@@ -274,7 +342,13 @@ impl Scan {
             .parse()
             .map_err(|_| wrong("has no sequence number"))?;
         let at: u64 = next()?.parse().map_err(|_| wrong("has no time"))?;
-        let batch = line::read_batch(next()?).ok_or_else(|| wrong("cannot be understood"))?;
+        let words = next()?;
+        let line = if sequence > known {
+            let batch = line::read_batch(words);
+            Line::Batch(batch.ok_or_else(|| wrong("cannot be understood"))?)
+        } else {
+            Line::Known
+        };
         if sequence != self.last.sequence + 1 {
             return Err(wrong("is out of sequence"));
         }
@@ -283,8 +357,8 @@ impl Scan {
             crc: found,
         };
         self.lines += 1;
-        self.newest = self.newest.max(Some(Timestamp(at)));
-        Ok(Some(batch))
+        self.newest = Some(Timestamp(at));
+        Ok(line)
     }
 }
 
@@ -309,9 +383,11 @@ pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
 }
 
 pub(super) fn disk(directory: &Path, error: &io::Error) -> SeenError {
-    SeenError::Disk {
-        directory: directory.to_owned(),
-        what: error.to_string(),
+    let (directory, what) = (directory.to_owned(), error.to_string());
+    if is_no_room(error.kind()) {
+        SeenError::Full { directory, what }
+    } else {
+        SeenError::Disk { directory, what }
     }
 }
 
@@ -325,6 +401,12 @@ pub(super) fn damaged(directory: &Path, what: String) -> SeenError {
         hint,
     }
 }
+
+/// Where a journal is written before it is whole.
+const TEMPORARY: &str = "seen.journal.new";
+
+/// Room for the records of some thousand messages with ordinary unique-ids, or of several hundred with the longest.
+const ROOM_OCTETS: u64 = 256 * 1024;
 
 const HEADER: &str = "mailferry-seen 1";
 
@@ -363,8 +445,10 @@ mod tests {
 
     fn read(directory: &Path) -> Result<Vec<Batch>, SeenError> {
         let mut batches = Vec::new();
-        Journal::open(directory, |_, batch| {
-            batches.extend(batch);
+        Journal::open(directory, 0, |_, line| {
+            if let Line::Batch(batch) = line {
+                batches.push(batch);
+            }
             Ok(())
         })?;
         Ok(batches)
@@ -373,7 +457,7 @@ mod tests {
     #[test]
     fn what_was_appended_is_read_back_and_more_can_be_added() {
         let directory = journal_of(&["a", "b"]);
-        let mut journal = Journal::open(directory.path(), |_, _| Ok(())).unwrap();
+        let mut journal = Journal::open(directory.path(), 0, |_, _| Ok(())).unwrap();
         assert_eq!(
             (journal.last.sequence, journal.lines, journal.newest),
             (2, 2, Some(Timestamp(7)))
@@ -461,7 +545,7 @@ mod tests {
     #[test]
     fn a_full_disk_proves_nothing_and_the_next_append_goes_on_from_what_is_durable() {
         let directory = journal_of(&["a"]);
-        let mut journal = Journal::open(directory.path(), |_, _| Ok(())).unwrap();
+        let mut journal = Journal::open(directory.path(), 0, |_, _| Ok(())).unwrap();
         // A descriptor that can only be read stands for a disk that takes nothing.
         journal.file = Some(File::open(directory.path().join(Journal::NAME)).unwrap());
         assert_eq!(

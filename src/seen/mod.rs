@@ -15,6 +15,7 @@ mod memory;
 mod operator;
 mod record;
 mod records;
+mod replay;
 mod sled;
 mod state;
 
@@ -51,6 +52,11 @@ pub trait SeenStore: Send + Sync {
     /// The time of the newest thing written, by the clock of that day; `None` when nothing was written yet.
     fn newest(&self) -> Option<Timestamp> {
         None
+    }
+
+    /// Whether a commit would find room now. Asked before messages are retrieved, so that nobody takes what cannot be recorded.
+    fn ready(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+        Box::pin(async { Ok(()) })
     }
 
     /// The accounts that have a record or a state, by name.
@@ -208,6 +214,14 @@ impl Seen {
     /// The time of the newest thing written: a clock before that is wrong.
     pub fn newest(&self) -> Option<Timestamp> {
         self.store.newest()
+    }
+
+    /// Whether a commit would find room now.
+    ///
+    /// # Errors
+    /// What the store says: then nothing should be offered.
+    pub async fn ready(&self) -> Result<(), SeenError> {
+        self.store.ready().await
     }
 
     /// The accounts in the store.

@@ -81,6 +81,16 @@ pub struct Deferral {
     pub parked: Option<String>,
 }
 
+impl Deferral {
+    /// Whether its time has come. No wait is longer than a day, so a time further ahead was set by a clock that was wrong.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        self.next_try.since(now) == 0 || self.next_try.since(now) > WAIT_SECONDS_MAX
+    }
+}
+
+/// A day, which is the longest wait between two tries, and room for what a breaker may add.
+const WAIT_SECONDS_MAX: u64 = 25 * 3600;
+
 /// Who said that a message counts as seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marker {

@@ -17,13 +17,39 @@ use std::path::Path;
 
 use ::sled::{self, Db, IVec};
 
-use crate::mail::{AccountName, Digest, UniqueId};
+use crate::mail::{AccountName, Digest, UniqueId, is_no_room};
 use crate::seen::journal::Position;
 use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Records, line};
 
-/// Why the index is of no use: it is set aside and made anew from the journal.
+/// Why the index is of no use.
 #[derive(Clone, Debug)]
-pub(super) struct Unsound(pub(super) String);
+pub(super) enum Unsound {
+    /// What it holds is not what was put in: it is set aside and made anew from the journal.
+    Damaged(String),
+    /// The disk failed it, and it fails for good until it is opened again; what is in the file may be sound.
+    Disk(String),
+    /// There is no room for it.
+    Full(String),
+}
+
+impl Unsound {
+    pub(super) fn words(&self) -> &str {
+        match self {
+            Self::Damaged(words) | Self::Disk(words) | Self::Full(words) => words,
+        }
+    }
+}
+
+impl From<sled::Error> for Unsound {
+    fn from(error: sled::Error) -> Self {
+        let words = error.to_string();
+        match error {
+            sled::Error::Io(error) if is_no_room(error.kind()) => Self::Full(words),
+            sled::Error::Io(_) => Self::Disk(words),
+            _ => Self::Damaged(words),
+        }
+    }
+}
 
 /// The open index.
 #[derive(Debug)]
@@ -56,8 +82,8 @@ impl Index {
         });
         match opened.join() {
             Ok(Ok(db)) => Ok(Self { db }),
-            Ok(Err(error)) => Err(Unsound(error.to_string())),
-            Err(_) => Err(Unsound("opening it panicked".to_owned())),
+            Ok(Err(error)) => Err(error.into()),
+            Err(_) => Err(Unsound::Damaged("opening it panicked".to_owned())),
         }
     }
 
@@ -111,7 +137,7 @@ impl Index {
             ))
         })?;
         if known.count != records.len() as u64 || known.sum != 0 {
-            return Err(Unsound(format!(
+            return Err(Unsound::Damaged(format!(
                 "account {account} should have {} records and has {}, or others",
                 known.count,
                 records.len()
@@ -263,8 +289,8 @@ impl<'d> Changes<'d> {
 fn fenced<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, Unsound> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Unsound(error.to_string())),
-        Err(_) => Err(Unsound("it panicked".to_owned())),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Unsound::Damaged("it panicked".to_owned())),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use tokio::time::Instant;
 
+use crate::fault;
 use crate::mail::Envelope;
 use crate::proto::pop3::{Event, Kind};
 use crate::seen::{Delivered, RecordKey};
@@ -69,6 +70,7 @@ pub async fn retry_kept(
     };
     match answer {
         Ok(receipt) => {
+            fault::pass("retry.accepted");
             say(DeliveryStatus::Delivered, "", receipt.words());
             let delivered = Delivered {
                 at: with.clock.now(),
@@ -77,6 +79,7 @@ pub async fn retry_kept(
                 head: record.head,
             };
             with.seen.commit_delivered(&receipt, delivered, &[]).await?;
+            fault::pass("retry.recorded");
             // The record is durable, so the copy has served. If it cannot be removed, it is only litter.
             if let Err(refusal) = with.quarantine.remove(file).await {
                 with.reporter.say(telemetry::Event::Warning {
@@ -84,6 +87,7 @@ pub async fn retry_kept(
                     detail: &refusal.words,
                 });
             }
+            fault::pass("retry.removed");
             Ok(Retried::Delivered)
         }
         Err(undelivered) => {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::fault;
 use crate::mail::text::Shown;
 use crate::mail::{AccountName, Entry, Listing, UniqueId, limits};
 use crate::net::{Read, Wire};
@@ -313,7 +314,13 @@ impl Maildrop {
             limits::REPLY_SECONDS_MAX
         };
         let until = self.heard + Duration::from_secs(seconds);
-        match timeout_at(until, self.wire.exchange(self.client.output())).await {
+        let deleting = if self.deleting.is_empty() {
+            ""
+        } else {
+            "dele.sent"
+        };
+        let exchange = fault::begun(deleting, self.wire.exchange(self.client.output()));
+        match timeout_at(until, exchange).await {
             Ok(read) => self.not_at_end(read?, during),
             Err(_) => Err(SessionError::TimedOut { seconds, during }),
         }
@@ -382,7 +389,7 @@ impl Maildrop {
     pub(super) async fn quit(mut self) -> bool {
         let leave = async {
             self.client.send(&Command::Quit)?;
-            self.hear("after QUIT", |event| match event {
+            let goodbye = self.hear("after QUIT", |event| match event {
                 Event::Ok {
                     command: Kind::Quit,
                     ..
@@ -392,8 +399,8 @@ impl Maildrop {
                     ..
                 } => Some(false),
                 _ => None,
-            })
-            .await
+            });
+            fault::begun("quit.sent", goodbye).await
         };
         let answer = timeout(Duration::from_secs(limits::QUIT_SECONDS_MAX), leave).await;
         if answer.is_ok() {

@@ -30,6 +30,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
 
+use crate::fault;
 use crate::mail::{FirstRun, Listing, PollLimits, Timestamp, TlsMode, limits};
 use crate::seen::{AccountState, Batch, Records};
 use crate::session::clock::Trust;
@@ -245,6 +246,9 @@ impl Session<'_> {
             listed: listing.listing.len() as u64,
             wanted: plan.retrievals.len() as u64,
         });
+        if !plan.retrievals.is_empty() {
+            with.seen.ready().await?;
+        }
         let orders = Orders {
             visit,
             with,
@@ -476,7 +480,10 @@ impl Session<'_> {
     /// QUIT, unless it could make the server hide a message that nobody has (design 1.4); and whether the server took it.
     async fn leave(&self, done: Transferred, hides: bool) -> (Ended, bool) {
         let quit = match done.maildrop {
-            Some(maildrop) if done.all_settled || !hides => maildrop.quit().await,
+            Some(maildrop) if done.all_settled || !hides => {
+                fault::pass("deletes.answered");
+                maildrop.quit().await
+            }
             _ => false,
         };
         let ended = Ended {

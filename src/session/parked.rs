@@ -1,5 +1,6 @@
 //! Retries of parked messages: the server hides them, so the copy in the quarantine is what is offered.
 
+use crate::fault;
 use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Deferral, Delivered, Known, Record, RecordKey, Records, State};
 use crate::session::collaborators::{Refused, Undo, Verdict};
@@ -18,7 +19,7 @@ pub(super) fn is_any_due(records: &Records, now: Timestamp) -> bool {
 /// The deferral and the file of a parked message whose time has come.
 fn due(record: &Record, now: Timestamp) -> Option<(&Deferral, &str)> {
     match &record.state {
-        State::Deferred(deferral) if deferral.next_try <= now => {
+        State::Deferred(deferral) if deferral.is_due(now) => {
             deferral.parked.as_deref().map(|file| (deferral, file))
         }
         _ => None,
@@ -37,6 +38,7 @@ pub(super) async fn retry(
     counts: &mut Counts,
 ) -> Result<(), SessionError> {
     let now = with.clock.now();
+    with.seen.ready().await?;
     let records = with.seen.records(&visit.account).await?;
     let mut all: Vec<_> = records
         .iter()
@@ -113,6 +115,7 @@ impl Parked<'_> {
         let now = self.with.clock.now();
         match answer {
             Ok(receipt) => {
+                fault::pass("parked.accepted");
                 self.with.gate.accepted(&self.visit.account, self.key);
                 self.say(
                     &message,
@@ -132,6 +135,7 @@ impl Parked<'_> {
                     .commit_delivered(&receipt, delivered, &[])
                     .await?;
                 counts.delivered += 1;
+                fault::pass("parked.recorded");
                 // The record is durable, so the copy has served. If it cannot be removed, it is only litter.
                 if let Err(refusal) = self.with.quarantine.remove(self.file).await {
                     self.with.reporter.say(Event::Warning {
@@ -139,6 +143,7 @@ impl Parked<'_> {
                         detail: &refusal.words,
                     });
                 }
+                fault::pass("parked.removed");
             }
             Err(undelivered) => {
                 self.refused(&message, undelivered, begun, now, counts)

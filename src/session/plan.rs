@@ -240,7 +240,7 @@ impl Group<'_> {
             return None;
         }
         self.open().find_map(|record| match &record.state {
-            State::Deferred(deferral) if deferral.next_try > self.circumstances.now => {
+            State::Deferred(deferral) if !deferral.is_due(self.circumstances.now) => {
                 Some(Skip::Deferred)
             }
             State::Oversized { octets, .. }

@@ -43,7 +43,7 @@ pub(super) fn on_arrival(
         _ if why == Why::New => Arrival::Offer(Partial::default()),
         State::Delivered { .. } | State::Quarantined { .. } | State::Marked { .. } => recognised(),
         State::Deferred(deferral) if deferral.parked.is_some() => recognised(),
-        State::Deferred(deferral) if deferral.next_try > now => Arrival::NotDue,
+        State::Deferred(deferral) if !deferral.is_due(now) => Arrival::NotDue,
         State::Deferred(deferral) => Arrival::Offer(deferral.partial.clone()),
         State::Oversized { .. } => Arrival::Offer(Partial::default()),
     }

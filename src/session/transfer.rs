@@ -21,7 +21,7 @@ use crate::session::ledger::Ledger;
 use crate::session::maildrop::{Happened, Maildrop};
 use crate::session::plan::{Disposition, Plan, Skip, Why};
 use crate::session::work::{Committed, Offered};
-use crate::session::{Collaborators, Counts, SessionError, Visit};
+use crate::session::{Collaborators, Counts, SessionError, Visit, WhoActs};
 use crate::telemetry::Event;
 
 /// What the plan and the poll hand to the transfer.
@@ -312,7 +312,9 @@ impl<'a> Transfer<'a> {
 
     /// The connection is gone, and with it the session.
     pub(super) fn lose(&mut self, error: SessionError) {
-        if let Some(at) = self.maildrop.as_ref().and_then(Maildrop::inside) {
+        let inside = self.maildrop.as_ref().and_then(Maildrop::inside);
+        // A disk of ours that is full says nothing about the message that was on its way.
+        if let Some(at) = inside.filter(|_| error.who_acts() == WhoActs::Server) {
             self.strike(at);
         }
         self.hang_up();

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::fault;
 use crate::mail::{Envelope, HeadDigest, Origin, Timestamp, UniqueId};
 use crate::seen::{Batch, Change, Deferral, Delivered, Record, RecordKey, Recorded, State};
 use crate::session::collaborators::{Refused, Undo, Verdict};
@@ -38,6 +39,8 @@ pub(super) struct Offered {
 pub(super) enum Committed {
     /// Delivered and recorded: the proof may delete.
     Proven { at: usize, proof: Recorded },
+    /// Copied into the quarantine, and that is recorded.
+    Quarantined { parcel: Parcel, refusal: Refusal },
     /// Recorded otherwise, or nothing to record; the message needs nothing more.
     Settled { at: usize },
     /// Nothing about a message of this session.
@@ -78,6 +81,7 @@ impl<'a> Transfer<'a> {
             Ok(message) => message,
             Err(error) => return self.lose(error.into()),
         };
+        fault::pass("spool.whole");
         self.counts.retrieved += 1;
         self.counts.octets += message.octets();
         let key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
@@ -117,7 +121,7 @@ impl<'a> Transfer<'a> {
                 parcel.partial = partial;
                 if let Some(refusal) = looped {
                     self.spare_allowance();
-                    self.give_up(parcel, refusal);
+                    self.quarantine(parcel, refusal);
                 } else if self.may_go_on() {
                     self.offer(parcel)
                 } else {
@@ -147,6 +151,7 @@ impl<'a> Transfer<'a> {
                     slot,
                 };
             }
+            fault::pass("slot.taken");
             let answer = delivery
                 .deliver(&parcel.envelope, &parcel.message, &parcel.partial)
                 .await;
@@ -173,6 +178,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn accepted(&mut self, parcel: Parcel, receipt: Receipt, slot: Option<OwnedSemaphorePermit>) {
+        fault::pass("sink.accepted");
         let account = &self.orders.visit.account;
         self.orders.with.gate.accepted(account, &parcel.key);
         self.allowance = None;
@@ -245,7 +251,12 @@ impl<'a> Transfer<'a> {
 
     fn say_not_counted(&self, parcel: &Parcel, refusal: &Refusal) {
         let (code, words) = (refusal.code, refusal.words.as_str());
-        self.say(parcel, DeliveryStatus::NotCounted, code, words);
+        // Perhaps it was taken, whoever is to blame.
+        let status = match refusal.fault {
+            Fault::MessageUnknown => DeliveryStatus::Unknown,
+            _ => DeliveryStatus::NotCounted,
+        };
+        self.say(parcel, status, code, words);
     }
 
     fn ask_breaker(&self, parcel: &Parcel, refusal: &Refusal) -> Verdict {
@@ -291,16 +302,8 @@ impl<'a> Transfer<'a> {
                     self.record_deferral(parcel, deferral)
                 }
             }
-            None => self.give_up(parcel, refusal),
+            None => self.quarantine(parcel, refusal),
         }
-    }
-
-    /// Nothing will take the message: it goes to the quarantine.
-    fn give_up(&mut self, parcel: Parcel, refusal: Refusal) {
-        let status = DeliveryStatus::Quarantined;
-        self.say(&parcel, status, refusal.code, &refusal.words);
-        self.counts.quarantined += 1;
-        self.quarantine(parcel, refusal);
     }
 
     fn record_deferral(&mut self, parcel: Parcel, deferral: Deferral) {
@@ -376,8 +379,17 @@ impl<'a> Transfer<'a> {
             let mut batch = batch;
             if let Some(Change::Put(_, record)) = batch.changes.last_mut() {
                 record.state = state(file);
+                match record.state {
+                    State::Quarantined { .. } => fault::pass("quarantine.kept"),
+                    _ => fault::pass("parked.kept"),
+                }
             }
+            let quarantined = matches!(
+                batch.changes.last(),
+                Some(Change::Put(_, record)) if matches!(record.state, State::Quarantined { .. })
+            );
             match with.seen.commit(batch, records).await {
+                Ok(()) if quarantined => Committed::Quarantined { parcel, refusal },
                 Ok(()) => Committed::Settled { at: parcel.at },
                 Err(error) => Committed::Failed(error.into()),
             }
@@ -432,12 +444,19 @@ impl<'a> Transfer<'a> {
     pub(super) fn committed(&mut self, committed: Committed) {
         match committed {
             Committed::Proven { at, proof } => {
+                fault::pass("record.durable");
                 self.ledger.settled(at);
                 if self.is_due(self.now()) || self.was_due(&proof) {
                     for proof in self.ledger.proven(proof) {
                         self.delete(&proof);
                     }
                 }
+            }
+            Committed::Quarantined { parcel, refusal } => {
+                let (code, words) = (refusal.code, refusal.words.as_str());
+                self.say(&parcel, DeliveryStatus::Quarantined, code, words);
+                self.counts.quarantined += 1;
+                self.ledger.settled(parcel.at);
             }
             Committed::Settled { at } => self.ledger.settled(at),
             Committed::Noted => {}

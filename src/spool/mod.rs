@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::mail::limits;
+use crate::mail::{is_no_room, limits};
 
 pub use draft::Draft;
 pub use message::{Body, Message, Reader};
@@ -46,8 +46,9 @@ pub enum SpoolError {
 
 impl SpoolError {
     /// The stable name of the error.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
+            Self::Disk { source, .. } if is_no_room(source.kind()) => "spool_full",
             Self::Disk { .. } => "spool_disk",
         }
     }

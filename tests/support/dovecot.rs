@@ -4,6 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::certificates::{Certificates, Pair};
@@ -15,6 +16,8 @@ pub struct Dovecot {
     master: Child,
     plain: u16,
     implicit: u16,
+    /// How many messages there have been.
+    arrived: AtomicUsize,
 }
 
 impl Dovecot {
@@ -86,6 +89,7 @@ impl Dovecot {
             master,
             plain,
             implicit,
+            arrived: AtomicUsize::new(messages.len()),
         };
         dovecot.wait(plain);
         dovecot.wait(implicit);
@@ -115,6 +119,20 @@ impl Dovecot {
         let path = self.directory.path().join("mail/cur").join(name);
         std::fs::write(&path, message).unwrap();
         Owner::of_the_server().give(&path);
+    }
+
+    /// Further messages arrive, behind those that came before.
+    pub fn refill(&self, messages: &[Vec<u8>]) {
+        let first = self.arrived.fetch_add(messages.len(), Ordering::SeqCst);
+        let owner = Owner::of_the_server();
+        for (number, message) in (first..).zip(messages) {
+            let name = format!("{}.M{number}.test:2,", 1_000_000_000 + number);
+            // Dovecot must see whole files only.
+            let hidden = self.directory.path().join("mail/tmp").join(&name);
+            std::fs::write(&hidden, message).unwrap();
+            owner.give(&hidden);
+            std::fs::rename(hidden, self.directory.path().join("mail/cur").join(name)).unwrap();
+        }
     }
 
     /// The files that are left in the maildrop.
@@ -179,7 +197,7 @@ pub fn free_port() -> u16 {
 }
 
 /// Whom the server's processes run as: its own users under root, else ourselves.
-struct Owner {
+pub struct Owner {
     login: String,
     internal: String,
     group: String,
@@ -188,7 +206,7 @@ struct Owner {
 }
 
 impl Owner {
-    fn of_the_server() -> Self {
+    pub fn of_the_server() -> Self {
         let (uid, gid) = (id(&["-u"]), id(&["-g"]));
         if uid == "0" {
             let nobody = (id(&["-u", "nobody"]), id(&["-g", "nobody"]));
@@ -210,8 +228,22 @@ impl Owner {
         }
     }
 
+    pub fn we_are_root() -> bool {
+        id(&["-u"]) == "0"
+    }
+
+    /// What Courier's password daemon says of an account whose mail is theirs.
+    pub fn account(&self, home: &Path) -> String {
+        format!(
+            "UID={}\nGID={}\nHOME={}\nADDRESS=jane\nNAME=jane\nMAILDIR=Maildir\n.\n",
+            self.uid,
+            self.gid,
+            home.display()
+        )
+    }
+
     /// Makes a folder and all in it theirs.
-    fn give(&self, path: &Path) {
+    pub fn give(&self, path: &Path) {
         if path.is_dir() {
             for entry in std::fs::read_dir(path).unwrap() {
                 self.give(&entry.unwrap().path());

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use mailferry::net::{NetError, Wire};
 use mailferry::proto::stuff;
 use mailferry::session::Connect;
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 
 use super::crash::Crash;
 
@@ -120,6 +120,21 @@ impl Server {
         self.state.lock().unwrap().logins
     }
 
+    /// Speaks on a port of loopback, too, as long as the runtime lives.
+    pub async fn listen(&self) -> u16 {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = self.clone();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                stream.set_nodelay(true).unwrap();
+                // A client that is gone is the end of a session, not of the server.
+                tokio::spawn(serve(server.clone(), stream));
+            }
+        });
+        port
+    }
+
     /// Every command that was said, passwords included.
     pub fn said(&self) -> Vec<String> {
         self.state.lock().unwrap().said.clone()
@@ -145,7 +160,7 @@ impl Connect for Server {
     }
 }
 
-async fn serve(server: Server, stream: DuplexStream) -> std::io::Result<()> {
+async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::Result<()> {
     let (read, mut write) = tokio::io::split(stream);
     let mut lines = BufReader::new(read).lines();
     let (mails, habits) = {
@@ -280,4 +295,23 @@ fn update(server: &Server, mails: &[Mail], marked: &[bool], retrieved: &[bool], 
             }
         }
     }
+}
+
+/// A server that hides what was retrieved, on a port, with these messages.
+pub fn hiding_server(runtime: &tokio::runtime::Runtime, sent: &[Vec<u8>]) -> (Server, u16) {
+    let mail = |(number, octets): (usize, &Vec<u8>)| Mail {
+        unique_id: format!("id-{number}"),
+        octets: octets.clone(),
+    };
+    let mails = sent.iter().enumerate().map(mail).collect();
+    let server = Server::new(mails, Crash::never());
+    server.with(|habits| {
+        *habits = Habits {
+            hides: true,
+            capabilities: vec!["EXPIRE 0".into()],
+            ..Habits::default()
+        }
+    });
+    let port = runtime.block_on(server.listen());
+    (server, port)
 }

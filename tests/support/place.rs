@@ -1,7 +1,7 @@
 //! A folder with a configuration, and the real program run there.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 pub struct Place(tempfile::TempDir);
@@ -58,21 +58,26 @@ impl Place {
 
     /// What the Maildir `out` holds without the `Received` field on top, and how often.
     pub fn delivered(&self) -> BTreeMap<Vec<u8>, usize> {
-        let mut counts = BTreeMap::new();
-        let Ok(files) = std::fs::read_dir(self.path("out/new")) else {
-            return counts;
-        };
-        for file in files {
-            let octets = std::fs::read(file.unwrap().path()).unwrap();
-            *counts.entry(without_our_fields(&octets)).or_default() += 1;
-        }
-        counts
+        delivered_in(&self.path("out"))
     }
+}
+
+/// The same of any Maildir.
+pub fn delivered_in(maildir: &Path) -> BTreeMap<Vec<u8>, usize> {
+    let mut counts = BTreeMap::new();
+    let Ok(files) = std::fs::read_dir(maildir.join("new")) else {
+        return counts;
+    };
+    for file in files {
+        let octets = std::fs::read(file.unwrap().path()).unwrap();
+        *counts.entry(without_our_fields(&octets)).or_default() += 1;
+    }
+    counts
 }
 
 /// A delivered message without what mailferry put on top: a Return-Path, the Received field, and the empty line for a message
 /// without header.
-fn without_our_fields(octets: &[u8]) -> Vec<u8> {
+pub fn without_our_fields(octets: &[u8]) -> Vec<u8> {
     let end = |octets: &[u8]| {
         let mut at = 0;
         loop {

@@ -150,6 +150,11 @@ impl World {
         *now = now.plus(seconds);
     }
 
+    /// A directory that goes with the world.
+    pub fn directory(&self) -> &std::path::Path {
+        self.spool.path()
+    }
+
     pub fn said(&self, words: &str) -> bool {
         self.events
             .lock()

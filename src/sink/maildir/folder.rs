@@ -10,6 +10,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 
+use crate::fault;
+use crate::mail::is_no_room;
+
 /// A Maildir's folder. Everything here may block.
 ///
 /// It is named by path each time, not held open: when an operator moves a mailbox away and puts another in its place,
@@ -56,10 +59,11 @@ pub enum MaildirError {
 
 impl MaildirError {
     /// The stable name of the error.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
             Self::NoParent { .. } => "maildir_missing",
             Self::NoMaildir { .. } => "maildir_foreign",
+            Self::Disk { source, .. } if is_no_room(source.kind()) => "maildir_full",
             Self::Disk { .. } => "maildir_disk",
         }
     }
@@ -150,6 +154,7 @@ impl Folder {
         batch: Vec<Written>,
     ) -> Vec<Result<String, MaildirError>> {
         let durable = sync_all(&batch);
+        fault::pass("maildir.synced");
         let mut published: Vec<Result<String, MaildirError>> = Vec::with_capacity(batch.len());
         let new = self.root.join("new");
         for (mut written, durable) in batch.into_iter().zip(durable) {
@@ -160,7 +165,8 @@ impl Folder {
             written.published = renamed.is_ok();
             published.push(renamed.map(|()| std::mem::take(&mut written.name)));
         }
-        if let Err(MaildirError::Disk { source, .. }) = sync_folder(&new) {
+        let renamed = fault::fail("maildir.renamed").map_err(disk("sync", &new));
+        if let Err(MaildirError::Disk { source, .. }) = renamed.and_then(|()| sync_folder(&new)) {
             // They are there to see and may be gone after a power cut: not delivered.
             let again = || io::Error::new(source.kind(), source.to_string());
             let lost = |_| Err(disk("sync", &new)(again()));
@@ -189,6 +195,10 @@ impl Drop for Written {
 /// One answer for each file. One call makes a whole batch durable, where the system's answer to it can be trusted;
 /// otherwise the files are synced one by one.
 fn sync_all(batch: &[Written]) -> Vec<io::Result<()>> {
+    if let Err(error) = fault::fail("maildir.written") {
+        let again = || io::Error::new(error.kind(), error.to_string());
+        return batch.iter().map(|_| Err(again())).collect();
+    }
     if let [first, _, ..] = batch
         && *SYNCFS_TELLS
         && rustix::fs::syncfs(&first.file).is_ok()

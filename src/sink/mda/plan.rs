@@ -5,8 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::mail::Sender;
+use crate::fault;
 use crate::mail::text::Shown;
+use crate::mail::{Sender, is_no_room};
 use crate::sink::mda::command::{CommandLine, Facts, is_program};
 use crate::sink::mda::process::{self, Cancellation};
 use crate::sink::mda::user::Identity;
@@ -101,12 +102,18 @@ impl Plan {
             .and_then(|rendering| input::file(rendering, message.octets(), &settings.spool, switch))
             .map_err(|error| {
                 let words = format!("cannot put the message into a file for the MDA: {error}");
-                Refusal::new(Fault::Destination, "mda_disk", words)
+                let code = if is_no_room(error.kind()) {
+                    "mda_full"
+                } else {
+                    "mda_disk"
+                };
+                Refusal::new(Fault::Destination, code, words)
             })?;
         let mut command = self.process(&program, facts);
         command.stdin(input);
         let (end, output) = process::run(command, settings.timeout, cancellation)
             .map_err(|error| not_started(&program, &error))?;
+        fault::pass("mda.exited");
         Ok(exit::outcome(end, &settings.exit_codes, &output))
     }
 

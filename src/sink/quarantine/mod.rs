@@ -56,10 +56,11 @@ pub enum QuarantineError {
 
 impl QuarantineError {
     /// The stable name of the error.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
+            Self::Disk(error) if error.code() == "maildir_full" => "quarantine_full",
             Self::Disk(_) => "quarantine_disk",
-            Self::Spool(_) => "spool_disk",
+            Self::Spool(error) => error.code(),
             Self::Missing { .. } => "quarantine_missing",
             Self::Damaged { .. } => "quarantine_damaged",
             Self::Stopped(_) => "quarantine_stopped",

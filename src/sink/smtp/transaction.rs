@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use crate::fault;
 use crate::mail::{Envelope, Recipient, Sender};
 use crate::sink::render::{Layout, LineEnds, Rendering};
 use crate::sink::smtp::SmtpSettings;
@@ -106,12 +107,16 @@ impl Transaction<'_> {
         }
         let dot = match timeout(self.settings.timeout, write(&mut relay, b".\r\n")).await {
             // From here on the relay may have the message.
-            Ok(Ok(())) => self.hear(&mut relay).await,
+            Ok(Ok(())) => {
+                fault::pass("smtp.dot_sent");
+                self.hear(&mut relay).await
+            }
             Ok(Err(error)) => Reply::Lost(error.to_string()),
             Err(_) => self.silence(),
         };
         match dot {
             Reply::Said(code @ 200..=299, words) => {
+                fault::pass("smtp.accepted");
                 let clean = outcomes.iter().all(Option::is_none) && relay.is_in_step();
                 let accepted = |refused: Option<Refusal>| {
                     refused.map_or_else(

@@ -1,10 +1,14 @@
 //! Signals as words.
 
+mod init;
+
 use std::io;
 
 use futures_util::StreamExt;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_tokio::{Handle, SignalsInfo};
+
+pub use init::become_init;
 
 /// What somebody outside wishes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,10 @@
 //! and when it is accepted, those refused before it are to blame: from then on their refusals count against them, whatever they
 //! look like, and say nothing about the destination.
 
+mod memory;
+
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use crate::agent::backoff;
@@ -24,11 +27,15 @@ use crate::session::{Admission, Gate, Probe, Refused, Undo, Verdict};
 use crate::sink::Fault;
 use crate::telemetry::{Event, Reporter};
 
+use memory::Memory;
+
 /// One destination's breaker, shared by the accounts that deliver there.
 pub struct Breaker {
     delivery: String,
     reporter: Reporter,
     state: Mutex<State>,
+    /// Where it is kept for the next start; `None` for one that forgets.
+    memory: Option<Memory>,
 }
 
 /// Which message.
@@ -60,6 +67,43 @@ impl Breaker {
             delivery: delivery.to_owned(),
             reporter,
             state: Mutex::new(State::default()),
+            memory: None,
+        }
+    }
+
+    /// The breaker of the delivery of this name as it was when the last program ended, kept in a directory. Where `now` is given, a
+    /// destination that was down is probed at once: somebody has asked for it.
+    pub fn recalled(
+        delivery: &str,
+        reporter: Reporter,
+        directory: &Path,
+        now: Option<Timestamp>,
+    ) -> Self {
+        let memory = Memory::of(directory, delivery);
+        let mut state = memory.recall();
+        if let (Some(open), Some(now)) = (&mut state.open, now) {
+            open.until = open.until.min(now);
+            // Whoever polls by hand or from cron has waited already; what is refused now waits as after a first refusal.
+            open.failures = 0;
+        }
+        Self {
+            state: Mutex::new(state),
+            memory: Some(memory),
+            ..Self::new(delivery, reporter)
+        }
+    }
+
+    /// Keeps what the next start must know.
+    fn keep(&self, state: &State) {
+        let kept = self.memory.as_ref().map(|memory| memory.keep(state));
+        if let Some(Err(error)) = kept {
+            self.reporter.say(Event::Warning {
+                code: "destination_not_kept",
+                detail: &format!(
+                    "what is known of the destination {} will be forgotten at the end: {error}",
+                    self.delivery
+                ),
+            });
         }
     }
 
@@ -85,6 +129,11 @@ impl State {
         self.probes += 1;
         open.probe = Some(Probe(self.probes));
         Admission::Probe(Probe(self.probes))
+    }
+
+    /// Whether an acceptance may change anything but to confirm that all is well.
+    fn knows_anything(&self) -> bool {
+        self.open.is_some() || !self.streak.is_empty() || !self.blamed.is_empty()
     }
 
     /// Whether the destination had been down.
@@ -175,7 +224,15 @@ impl Gate for Breaker {
 
     fn accepted(&self, account: &AccountName, key: &RecordKey) {
         let message = (account.clone(), key.clone());
-        if self.with(|state| state.accepted(&message)) {
+        let was_open = self.with(|state| {
+            let known = state.knows_anything();
+            let was_open = state.accepted(&message);
+            if known {
+                self.keep(state);
+            }
+            was_open
+        });
+        if was_open {
             self.reporter.say(Event::DestinationUp {
                 delivery: &self.delivery,
             });
@@ -191,7 +248,9 @@ impl Gate for Breaker {
         } = refused;
         let (was_open, verdict) = self.with(|state| {
             let was_open = state.open.is_some();
-            (was_open, state.refused(fault, undo, now, fastrand::f64()))
+            let verdict = state.refused(fault, undo, now, fastrand::f64());
+            self.keep(state);
+            (was_open, verdict)
         });
         if let Verdict::Opened { until, .. } = &verdict
             && !was_open

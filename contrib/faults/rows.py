@@ -1,0 +1,21 @@
+"""The rows of the table: each a fault, what counts as pass, and a function that makes the fault and says what it saw."""
+
+import collections
+
+Row = collections.namedtuple("Row", "id fault passes run sink settings")
+ROWS = []
+
+
+def row(name, fault, passes, sink="mda", settings=""):
+    """Adds the function below to the table. It gets a Cell and returns a list of words: none is a pass."""
+    def add(run):
+        ROWS.append(Row(name, fault, passes, run, sink, settings))
+        return run
+    return add
+
+
+def load():
+    """The rows in the order of the table."""
+    import rows_content, rows_links, rows_listing, rows_login, rows_refusals, rows_relay  # noqa: E401,F401
+    order = ("cut", "quit", "kill", "mda", "maildir", "relay", "list", "state", "content", "login", "tls")
+    return sorted(ROWS, key=lambda one: order.index(one.id.split("-")[0]))

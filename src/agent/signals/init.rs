@@ -1,0 +1,69 @@
+//! Process 1 of a container: it starts the agent as its child, hands signals on, and reaps whom nobody else waits for.
+//!
+//! An MDA may leave processes behind (a filter that went to the background). When their parent is gone they become children of
+//! process 1, and would stay zombies until the container's limit of processes is reached. An agent that waited for "any child"
+//! itself would take the exit codes of its MDAs away from those who wait for them.
+
+use std::ffi::OsString;
+use std::process::{Child, Command, ExitCode};
+
+use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::iterator::Signals;
+
+/// Becomes process 1 when this process is that: gives the exit code of the agent that it started and looked after. `None` in every
+/// other process.
+///
+/// To be called by a `main` before threads and open files.
+pub fn become_init(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
+    (getpid() == Pid::INIT).then(|| match look_after(arguments) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("mailferry: as process 1, the agent cannot be started: {error}");
+            ExitCode::from(71)
+        }
+    })
+}
+
+fn look_after(arguments: impl IntoIterator<Item = OsString>) -> std::io::Result<u8> {
+    // Before the child: none of its signals may come too early to be heard.
+    let heard = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2];
+    let mut signals = Signals::new(heard)?;
+    let agent = Command::new("/proc/self/exe")
+        .args(arguments.into_iter().skip(1))
+        .spawn()?;
+    for signal in &mut signals {
+        if signal == SIGCHLD {
+            if let Some(code) = reap(&agent) {
+                return Ok(code);
+            }
+        } else if let (Some(agent), Some(signal)) = (pid(&agent), Signal::from_named_raw(signal)) {
+            // An agent that is gone has nothing more to hear.
+            let _ = kill_process(agent, signal);
+        }
+    }
+    Ok(0)
+}
+
+/// Reaps everybody who has ended; the agent's exit code when it is among them, 128 and the signal's number when one ended it.
+fn reap(agent: &Child) -> Option<u8> {
+    let mut code = None;
+    while let Ok(Some((ended, status))) = wait(WaitOptions::NOHANG) {
+        if Some(ended) == pid(agent) {
+            code = Some(exit_code(status));
+        }
+    }
+    code
+}
+
+fn exit_code(status: WaitStatus) -> u8 {
+    let code = match status.terminating_signal() {
+        Some(signal) => 128 + signal,
+        None => status.exit_status().unwrap_or(1),
+    };
+    u8::try_from(code).unwrap_or(1)
+}
+
+fn pid(agent: &Child) -> Option<Pid> {
+    i32::try_from(agent.id()).ok().and_then(Pid::from_raw)
+}

@@ -1,0 +1,110 @@
+//! Where may a test stop us? Named points between the steps of the promise.
+//!
+//! Without the feature `fault-injection`, which only tests switch on, a point is nothing at all. With it, the variable
+//! `MAILFERRY_FAULT` names one point: `NAME:N` kills this process at the N-th passing, as a power cut would, and `NAME:N:error`
+//! makes that passing fail as a dying disk would. `N+` means that one and all after it. The points are counted from the start of the process.
+
+#[cfg(all(feature = "fault-injection", not(debug_assertions)))]
+compile_error!(
+    "a mailferry that can be told to kill itself is for tests: build releases without the feature fault-injection"
+);
+
+#[cfg(feature = "fault-injection")]
+pub(crate) use armed::{begun, fail, pass};
+#[cfg(not(feature = "fault-injection"))]
+pub(crate) use unarmed::{begun, fail, pass};
+
+#[cfg(not(feature = "fault-injection"))]
+mod unarmed {
+    use std::io;
+
+    /// A point that a process may die at.
+    #[inline(always)]
+    pub(crate) const fn pass(_: &str) {}
+
+    /// A point that a process may die at, or where the system may say no.
+    #[inline(always)]
+    pub(crate) const fn fail(_: &str) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// A point that is passed when `work` has done what it can at once and waits for the world.
+    #[inline(always)]
+    pub(crate) const fn begun<F: Future>(_: &str, work: F) -> F {
+        work
+    }
+}
+
+#[cfg(feature = "fault-injection")]
+mod armed {
+    use std::future::poll_fn;
+    use std::io;
+    use std::pin::pin;
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    /// What the environment asks for.
+    struct Fault {
+        name: String,
+        at: u64,
+        and_after: bool,
+        error: bool,
+        passed: AtomicU64,
+    }
+
+    static FAULT: LazyLock<Option<Fault>> = LazyLock::new(|| {
+        let wish = std::env::var("MAILFERRY_FAULT").ok()?;
+        let mut words = wish.split(':');
+        let (name, at) = (words.next()?.to_owned(), words.next()?);
+        Some(Fault {
+            name,
+            at: at.trim_end_matches('+').parse().ok()?,
+            and_after: at.ends_with('+'),
+            error: words.next() == Some("error"),
+            passed: AtomicU64::new(0),
+        })
+    });
+
+    /// The fault that strikes now.
+    fn strikes(name: &str) -> Option<&'static Fault> {
+        let fault = FAULT.as_ref().filter(|fault| fault.name == name)?;
+        let passed = fault.passed.fetch_add(1, Ordering::SeqCst) + 1;
+        (passed == fault.at || (fault.and_after && passed > fault.at)).then_some(fault)
+    }
+
+    fn die() -> ! {
+        let _ = kill_process(getpid(), Signal::KILL);
+        loop {
+            std::thread::park();
+        }
+    }
+
+    pub(crate) fn pass(name: &str) {
+        if strikes(name).is_some() {
+            die();
+        }
+    }
+
+    pub(crate) fn fail(name: &str) -> io::Result<()> {
+        match strikes(name) {
+            Some(fault) if fault.error => Err(io::Error::other("injected: the disk fails")),
+            Some(_) => die(),
+            None => Ok(()),
+        }
+    }
+
+    pub(crate) async fn begun<F: Future>(name: &str, work: F) -> F::Output {
+        let mut work = pin!(work);
+        let mut told = name.is_empty();
+        poll_fn(|context| {
+            let polled = work.as_mut().poll(context);
+            if polled.is_pending() && !std::mem::replace(&mut told, true) {
+                pass(name);
+            }
+            polled
+        })
+        .await
+    }
+}

@@ -1,0 +1,145 @@
+//! The index follows the journal: what it missed is applied again, and what it lost is made anew.
+
+use std::path::Path;
+
+use crate::mail::Timestamp;
+use crate::seen::directory::set_aside;
+use crate::seen::journal::{Journal, Line, Position, damaged, disk};
+use crate::seen::sled::{Index, Unsound};
+use crate::seen::{Batch, SeenError};
+
+/// Opens journal and index, and brings the index up to the journal.
+pub(super) fn load(path: &Path) -> Result<(Journal, Index), SeenError> {
+    let (mut catching_up, mark) = opened(path)?;
+    let known = mark.map_or(0, |mark| mark.sequence);
+    let journal = Journal::open(path, known, |position, line| {
+        catching_up.take(position, line);
+        Ok(())
+    })?;
+    if let Some(mark) = mark.filter(|mark| mark.sequence > journal.last.sequence) {
+        let what = format!(
+            "{} ends at line {}, and the index has seen line {}",
+            Journal::NAME,
+            journal.last.sequence,
+            mark.sequence
+        );
+        return Err(damaged(path, what));
+    }
+    let index = match catching_up.finish() {
+        Ok(index) => index,
+        Err(Unsound::Full(what)) => return Err(no_room(path, what)),
+        Err(_) => {
+            set_aside(path, Index::NAME, Timestamp(now_for_names()))?;
+            rebuild(path)?
+        }
+    };
+    Ok((journal, index))
+}
+
+/// The index as it is on disk, brought up to the journal by what it has missed.
+pub(super) fn reopen(path: &Path) -> Result<Result<Index, Unsound>, SeenError> {
+    let (mut catching_up, mark) = opened(path)?;
+    let known = mark.map_or(0, |mark| mark.sequence);
+    Journal::read(path, known, &mut |position, line| {
+        catching_up.take(position, line);
+        Ok(())
+    })?;
+    Ok(catching_up.finish())
+}
+
+/// Makes an index from the journal alone.
+pub(super) fn rebuild(path: &Path) -> Result<Index, SeenError> {
+    match reopen(path)? {
+        Ok(index) => Ok(index),
+        Err(Unsound::Full(what)) => Err(no_room(path, what)),
+        Err(unsound) => {
+            let what = format!("the index cannot be made: {}", unsound.words());
+            Err(disk(path, &std::io::Error::other(what)))
+        }
+    }
+}
+
+/// The index on disk, if it can be opened, and the last line it has seen.
+fn opened(path: &Path) -> Result<(CatchingUp, Option<Position>), SeenError> {
+    let opened = Index::open(path).and_then(|index| index.mark().map(|mark| (index, mark)));
+    let (index, mark) = match opened {
+        Ok((index, mark)) => (Ok(index), mark),
+        Err(Unsound::Full(what)) => return Err(no_room(path, what)),
+        Err(unsound) => (Err(unsound), None),
+    };
+    let catching_up = CatchingUp {
+        index,
+        mark,
+        waiting: Vec::new(),
+        last: Position::default(),
+    };
+    Ok((catching_up, mark))
+}
+
+pub(super) fn no_room(path: &Path, what: String) -> SeenError {
+    SeenError::Full {
+        directory: path.to_owned(),
+        what,
+    }
+}
+
+/// An index on its way to the end of the journal.
+struct CatchingUp {
+    /// As it is found unsound, why.
+    index: Result<Index, Unsound>,
+    mark: Option<Position>,
+    waiting: Vec<Batch>,
+    last: Position,
+}
+
+impl CatchingUp {
+    fn take(&mut self, position: Position, line: Line) {
+        self.last = position;
+        match (line, self.mark) {
+            // The header of a compacted journal: an index that is older than its base has missed what was forgotten.
+            (Line::Header, Some(mark)) if mark.sequence < position.sequence => {
+                self.index = Err(Unsound::Damaged("it is older than the journal".to_owned()));
+            }
+            (Line::Header, _) => {}
+            // The index has seen another line with this number: it belongs to another journal.
+            (Line::Known, mark) => {
+                let mark = mark.filter(|mark| mark.sequence == position.sequence);
+                if mark.is_some_and(|mark| mark.crc != position.crc) {
+                    self.index = Err(Unsound::Damaged("it is of another journal".to_owned()));
+                }
+            }
+            (Line::Batch(batch), _) => {
+                self.waiting.push(batch);
+                if self.waiting.len() >= TOGETHER {
+                    self.apply();
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self) {
+        if let Ok(index) = &self.index
+            && let Err(unsound) = index.apply(&self.waiting, self.last)
+        {
+            self.index = Err(unsound);
+        }
+        self.waiting.clear();
+    }
+
+    fn finish(mut self) -> Result<Index, Unsound> {
+        self.apply();
+        let index = self.index?;
+        index.flush()?;
+        Ok(index)
+    }
+}
+
+/// A name for a folder set aside at start, when no clock was given yet.
+fn now_for_names() -> u64 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+/// Batches that are applied together; bounds what is in memory.
+const TOGETHER: usize = 1024;

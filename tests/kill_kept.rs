@@ -1,0 +1,151 @@
+//! Kills around the quarantine: copies that are made, parked ones that are offered again, and the operator's retries.
+
+use crate::kill_points::{KEPT, dies, until_quiet};
+use crate::support::destination::{Destination, Kind, doubled};
+use crate::support::dovecot::Dovecot;
+use crate::support::faketime;
+use crate::support::model::hiding_server;
+use crate::support::place::Place;
+
+/// Nine messages, every third of which a strict MDA refuses with this code.
+fn messages(code: u8) -> Vec<Vec<u8>> {
+    (0..9)
+        .map(|number| {
+            let refused = if number % 3 == 1 {
+                format!("X-Refused: {code}\r\n")
+            } else {
+                String::new()
+            };
+            format!("Subject: {number}\r\n{refused}\r\ntext {number}\r\n").into_bytes()
+        })
+        .collect()
+}
+
+fn place(mda: &Destination, port: u16) -> Place {
+    let place = Place::with(&format!(
+        "state_dir = \"{{here}}/state\"\nmax_unrecorded = 1\n{}[account.jane]\nhost = \"localhost\"\nport = {port}\n\
+         tls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\n\
+         recipient = \"jane\"\nfirst_run = \"all\"\nretention = \"delete\"\n",
+        mda.table()
+    ));
+    std::fs::write(place.path("strict"), "").unwrap();
+    place
+}
+
+fn copies(place: &Place) -> usize {
+    std::fs::read_dir(place.path("state/quarantine/new"))
+        .unwrap()
+        .count()
+}
+
+/// Polls with a strict MDA until all but the refused ones are delivered and gone, and those have a copy.
+fn until_quarantined(place: &Place, dovecot: &Dovecot) {
+    for _ in 0..10 {
+        let code = place.run(&["poll"]).status.code();
+        // 69 is the poll that quarantines, 0 the one that finds nothing new.
+        if code == Some(0) && dovecot.left().len() == 3 {
+            return;
+        }
+    }
+    panic!("{} are left", dovecot.left().len());
+}
+
+/// The MDA takes everything now, and every copy is offered again. Orphans of a crash are named by no record and stay.
+fn retry_all(place: &Place) {
+    std::fs::remove_file(place.path("strict")).unwrap();
+    let output = place.run(&["quarantine", "retry", "--all"]);
+    let code = output.status.code();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        code == Some(0) || said.contains("no record names this copy"),
+        "{code:?}: {said}"
+    );
+}
+
+#[test]
+fn a_kill_between_a_quarantined_copy_and_its_record_costs_a_second_copy_and_no_message() {
+    let mda = Destination::new(Kind::Mda);
+    for passing in 1..=3 {
+        let what = format!("quarantine.kept:{passing}");
+        let sent = messages(65);
+        let dovecot = Dovecot::with(&sent);
+        let place = place(&mda, dovecot.plain_port());
+        dies(&place, &["poll"], &what);
+        until_quarantined(&place, &dovecot);
+        assert_eq!(copies(&place), 4, "{what}: one that no record names");
+        retry_all(&place);
+        assert!(doubled(&sent, &mda.found(&place, 0), &what) <= 1, "{what}");
+    }
+}
+
+#[test]
+fn a_kill_in_the_middle_of_an_operators_retry_doubles_at_most_one() {
+    let mda = Destination::new(Kind::Mda);
+    for point in KEPT.iter().filter(|point| point.starts_with("retry.")) {
+        for passing in 1..=3 {
+            let what = format!("{point}:{passing}");
+            let sent = messages(65);
+            let dovecot = Dovecot::with(&sent);
+            let place = place(&mda, dovecot.plain_port());
+            until_quarantined(&place, &dovecot);
+            std::fs::remove_file(place.path("strict")).unwrap();
+            dies(&place, &["quarantine", "retry", "--all"], &what);
+            std::fs::write(place.path("strict"), "").unwrap();
+            retry_all(&place);
+            until_quiet(&place, &what, || dovecot.left().is_empty());
+            let doubled = doubled(&sent, &mda.found(&place, 0), &what);
+            assert_eq!(
+                doubled,
+                usize::from(*point == "retry.accepted"),
+                "{what}: only what was not recorded comes again"
+            );
+        }
+    }
+}
+
+/// Polls two minutes later: the parked ones are due.
+fn later(place: &Place, fault: Option<&str>) -> std::process::Output {
+    let mut command = place.command(&["poll"]);
+    faketime::at(&mut command, "+2m");
+    command.env("MAILFERRY_FAULT", fault.unwrap_or_default());
+    command.output().unwrap()
+}
+
+#[test]
+fn a_kill_around_a_parked_copy_loses_nothing_of_what_the_server_hides() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let mda = Destination::new(Kind::Mda);
+    for point in KEPT.iter().filter(|point| point.starts_with("parked.")) {
+        for passing in 1..=3 {
+            let what = format!("{point}:{passing}");
+            let sent = messages(75);
+            let (server, port) = hiding_server(&runtime, &sent);
+            let place = place(&mda, port);
+            if *point == "parked.kept" {
+                dies(&place, &["poll"], &what);
+                assert_eq!(server.listed().len(), 9, "{what}: no QUIT was said");
+            }
+            for _ in 0..3 {
+                place.run(&["poll"]);
+            }
+            std::fs::remove_file(place.path("strict")).unwrap();
+            if *point != "parked.kept" {
+                let output = later(&place, Some(&what));
+                assert!(crate::kill_points::died(&output), "{what}: {output:?}");
+            }
+            for _ in 0..3 {
+                later(&place, None);
+            }
+            let doubled = doubled(&sent, &mda.found(&place, 0), &what);
+            assert!(doubled <= 1, "{what}: {doubled} doubled");
+            assert!(
+                server.listed().is_empty(),
+                "{what}: all is deleted or hidden"
+            );
+        }
+    }
+}

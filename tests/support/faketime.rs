@@ -1,0 +1,33 @@
+//! Another time of day for the real program: libfaketime, preloaded. Timers run on as they are.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Lets a command see the time of day in the words of libfaketime: `+2m`, `-1d`, `1970-01-01 00:01:00`, or `%` for a file that
+/// is read again and again.
+pub fn at(command: &mut Command, time: &str) {
+    command
+        .env("LD_PRELOAD", library())
+        .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        .env("FAKETIME_DONT_RESET", "1")
+        .env("TZ", "UTC")
+        .env("FAKETIME", time);
+}
+
+/// The same with a file that holds the words, which may change while the program runs.
+pub fn by_file(command: &mut Command, file: &std::path::Path) {
+    at(command, "");
+    command
+        .env_remove("FAKETIME")
+        .env("FAKETIME_TIMESTAMP_FILE", file)
+        .env("FAKETIME_NO_CACHE", "1");
+}
+
+fn library() -> PathBuf {
+    let folders = std::fs::read_dir("/usr/lib").unwrap();
+    folders
+        .flatten()
+        .map(|folder| folder.path().join("faketime/libfaketime.so.1"))
+        .find(|library| library.exists())
+        .expect("libfaketime is missing: run contrib/setup test")
+}

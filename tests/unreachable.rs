@@ -1,0 +1,127 @@
+//! Names that do not resolve, name servers and relays that never answer: bounded, said clearly, and nobody else's trouble.
+
+use std::collections::BTreeMap;
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use crate::support::dovecot::Dovecot;
+use crate::support::faketime;
+use crate::support::mda::is_root;
+use crate::support::place::Place;
+use crate::support::relay::{Act, Manner, Relay, Step};
+use crate::support::varied;
+
+fn account(name: &str, host: &str, port: u16) -> String {
+    format!(
+        "[account.{name}]\nhost = \"{host}\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
+         user = \"{name}\"\npassword = \"secret\"\ndelivery = \"box\"\nfirst_run = \"all\"\nrecipient = \"jane@home.lan\"\n\
+         retention = \"delete\"\n"
+    )
+}
+
+const BOX: &str = "[delivery.box]\ntype = \"maildir\"\npath = \"{here}/out\"\n";
+
+fn place(dovecot: &Dovecot) -> Place {
+    Place::with(&format!(
+        "state_dir = \"{{here}}/state\"\n{BOX}{}{}",
+        account("good", "localhost", dovecot.plain_port()),
+        account("lost", "no-such-host.invalid", 110)
+    ))
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_said_and_harms_nobody() {
+    let dovecot = Dovecot::with(&varied::messages(0)[..3]);
+    let place = place(&dovecot);
+    let output = place.run(&["poll"]);
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(75), "{said}");
+    assert!(said.contains("lost: failed (resolve)"), "{said}");
+    assert!(said.contains("no-such-host.invalid"), "{said}");
+    assert!(dovecot.left().is_empty(), "{said}");
+    let state = place.succeed(&["seen", "export"]);
+    assert!(state.contains("backoff_until="), "it backs off: {state}");
+}
+
+#[test]
+fn a_name_server_that_never_answers_holds_up_one_account_and_not_the_end() {
+    let dovecot = Dovecot::with(&varied::messages(0)[..3]);
+    let place = place(&dovecot);
+    // Port 53 cannot be chosen, so the address is: one of loopback's that nobody else has.
+    let deaf = (0..100).find_map(|_| {
+        let address = format!("127.{}.{}.53", fastrand::u8(1..), fastrand::u8(1..));
+        Some((UdpSocket::bind((address.as_str(), 53)).ok()?, address))
+    });
+    let (_deaf, address) = deaf.expect("port 53 cannot be bound: run the tests as root");
+    assert!(
+        is_root(),
+        "a name server cannot be set: run the tests as root"
+    );
+    let resolv = place.path("resolv.conf");
+    // Longer than we wait for a connection, and that three times.
+    std::fs::write(
+        &resolv,
+        format!("nameserver {address}\noptions timeout:60 attempts:3\n"),
+    )
+    .unwrap();
+    let config = place.path("mailferry.toml");
+    let script = format!(
+        "mount --bind {} /etc/resolv.conf && exec {} --config {} poll",
+        resolv.display(),
+        env!("CARGO_BIN_EXE_mailferry"),
+        config.display()
+    );
+    let begun = Instant::now();
+    let output = std::process::Command::new("unshare")
+        .args(["--mount", "sh", "-c", &script])
+        .output()
+        .unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(75), "{said}");
+    assert!(said.contains("lost: failed (net_timeout)"), "{said}");
+    assert!(dovecot.left().is_empty(), "{said}");
+    // The resolver would take three minutes.
+    assert!(begun.elapsed() < Duration::from_secs(120), "{said}");
+}
+
+#[test]
+fn a_relay_that_never_answers_the_dot_is_offered_the_message_again_and_its_breaker_opens() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let stalls = Manner::default().that(Step::Dot, Act::Stalls);
+    let relay = runtime.block_on(Relay::start(stalls));
+    let sent = varied::messages(9).split_off(20);
+    let dovecot = Dovecot::with(&sent);
+    let place = Place::with(&format!(
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"smtp\"\nhost = \"localhost\"\nport = {}\ntls = \"none\"\n\
+         timeout = \"1s\"\n{}",
+        relay.port,
+        account("jane", "localhost", dovecot.plain_port())
+    ));
+    let output = place.run(&["poll"]);
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert!(said.contains("destination down"), "{said}");
+    // Perhaps it was taken: that is said of each, also of those that are refused after the breaker has opened.
+    let unknown = said.matches("maybe_duplicate=true").count();
+    assert_eq!(unknown, sent.len(), "{said}");
+    assert!(!said.contains("status=quarantined"), "{said}");
+    assert_eq!(dovecot.left().len(), sent.len(), "{said}");
+    let listed = place.succeed(&["seen", "list", "jane"]);
+    assert!(!listed.contains("tries=1"), "it was taken back: {listed}");
+    relay.becomes(Manner::default());
+    for (minutes, _) in (1..=4).map(|round| (round * 20, ())) {
+        let mut later = place.command(&["poll"]);
+        faketime::at(&mut later, &format!("+{minutes}m"));
+        later.output().unwrap();
+    }
+    assert!(dovecot.left().is_empty());
+    let mut taken: BTreeMap<Vec<u8>, usize> = BTreeMap::new();
+    for one in relay.taken() {
+        *taken.entry(one.message()).or_default() += 1;
+    }
+    assert_eq!(taken.len(), sent.len());
+}
