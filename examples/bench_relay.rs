@@ -1,6 +1,6 @@
 //! A relay for the benchmark: takes every message, and at the end writes down what it took, one digest a line.
 //!
-//! A digest is SHA-256 over everything from the field `X-Bench-Id` on, without CR and without dot-stuffing.
+//! With the word `plain` it does not announce PIPELINING. A digest is SHA-256 over everything from the field `X-Bench-Id` on, without CR and without dot-stuffing.
 
 use std::io::{BufRead, BufReader, BufWriter, Error, Result, Write};
 use std::net::{TcpListener, TcpStream};
@@ -13,8 +13,9 @@ type Taken = Arc<Mutex<Vec<String>>>;
 fn main() -> Result<()> {
     let mut words = std::env::args().skip(1);
     let (Some(port), Some(path)) = (words.next(), words.next()) else {
-        return Err(Error::other("usage: bench_relay PORT FILE"));
+        return Err(Error::other("usage: bench_relay PORT FILE [plain]"));
     };
+    let pipelining = words.next().as_deref() != Some("plain");
     let listener = TcpListener::bind(format!("127.0.0.1:{port}"))?;
     let taken = Taken::default();
     let log = taken.clone();
@@ -31,12 +32,12 @@ fn main() -> Result<()> {
     for stream in listener.incoming() {
         let (stream, taken) = (stream?, taken.clone());
         // A client that hangs up ends its own connection only.
-        std::thread::spawn(move || serve(stream, &taken));
+        std::thread::spawn(move || serve(stream, &taken, pipelining));
     }
     Ok(())
 }
 
-fn serve(stream: TcpStream, taken: &Taken) -> Result<()> {
+fn serve(stream: TcpStream, taken: &Taken, pipelining: bool) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut input = BufReader::with_capacity(64 * 1024, stream.try_clone()?);
     let mut output = BufWriter::new(stream);
@@ -53,6 +54,7 @@ fn serve(stream: TcpStream, taken: &Taken) -> Result<()> {
         }
         let verb = line.get(..4).unwrap_or_default().to_ascii_uppercase();
         let reply: &[u8] = match verb.as_slice() {
+            b"EHLO" if !pipelining => b"250-bench\r\n250-8BITMIME\r\n250 SIZE 100000000\r\n",
             b"EHLO" => b"250-bench\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 100000000\r\n",
             b"DATA" => {
                 output.write_all(b"354 go on\r\n")?;
