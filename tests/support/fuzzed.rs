@@ -272,8 +272,8 @@ pub fn export(data: &[u8]) {
 /// A configuration is taken or refused in words, and no word shows the password that stands in it.
 pub fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    // Inside an open string the rest is part of that string, and no password.
-    if text.contains("\"\"\"") || text.contains("'''") {
+    // Inside an open string the rest is part of that string and no password; and a fuzzer learns the word it must not find.
+    if text.contains("\"\"\"") || text.contains("'''") || text.contains("canary") {
         return;
     }
     let Ok(directory) = tempfile::tempdir() else {
