@@ -9,6 +9,7 @@ mod crash;
 mod daemon;
 mod damage;
 mod damage_random;
+mod doubtful;
 #[cfg(feature = "fault-injection")]
 mod failing_disk;
 mod full_disk;

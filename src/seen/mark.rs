@@ -65,6 +65,11 @@ impl Seen {
             }
         }
         self.change(account, changes).await?;
+        // The operator has acted, so an account that was held need not wait.
+        let mut state = self.account_state(account).await?;
+        if state.hold.take().is_some() {
+            self.set_state(account, state).await?;
+        }
         Ok(counts)
     }
 }

@@ -40,8 +40,8 @@ pub async fn adopt(
     let listed = listing::list(&mut maildrop).await?.with_unique_ids()?;
     let now = with.clock.now();
     let records = with.seen.records(&visit.account).await?;
-    let mut search = Search::new(&listed, &records, trust, now);
     let open = open(visit, &listed, &records, now);
+    let mut search = Search::new(&listed, &records, &open, trust, now);
     // QUIT would hide what was retrieved; TOP hides nothing.
     let may_retrieve = !(visit.hides_retrieved || maildrop.hides_retrieved());
     for window in open.chunks(HEADERS_AT_ONCE) {
@@ -106,20 +106,30 @@ struct Search<'a> {
 }
 
 impl<'a> Search<'a> {
-    fn new(listing: &'a Listing, records: &'a Records, trust: Trust, now: Timestamp) -> Self {
+    fn new(
+        listing: &'a Listing,
+        records: &'a Records,
+        open: &[u32],
+        trust: Trust,
+        now: Timestamp,
+    ) -> Self {
         let mut candidates: HashMap<_, Vec<_>> = HashMap::new();
         let mut changes = BTreeMap::new();
         for known in records.iter() {
-            if !listing.positions(known.unique_id).is_empty() {
+            // What is listed and beyond doubt is where it was. What is doubtful may be elsewhere: a server that numbers its
+            // messages anew gives each the name of another.
+            let positions = listing.positions(known.unique_id);
+            if positions.iter().any(|at| open.binary_search(at).is_err()) {
                 continue;
             }
+            let is_listed = !positions.is_empty();
             let (key, record) = known.into_pair();
             if let (Some(head), true) = (record.head, is_settled(&record)) {
                 let candidate = (key.clone(), record.clone(), record.copies.max(1));
                 candidates.entry(head).or_default().push(candidate);
             }
             // The operator has seen that it is gone.
-            if record.absent_since.is_none() && listing.complete {
+            if record.absent_since.is_none() && listing.complete && !is_listed {
                 let absent_since = Some(now);
                 let gone = Record {
                     absent_since,
@@ -148,6 +158,10 @@ impl<'a> Search<'a> {
         let found = own.find(|own| own.record.head == Some(head) && is_settled(&own.record));
         if let Some(found) = found {
             let (key, record) = found.into_pair();
+            let candidates = self.candidates.get_mut(&head).into_iter().flatten();
+            for candidate in candidates.filter(|candidate| candidate.0 == key) {
+                candidate.2 = candidate.2.saturating_sub(1);
+            }
             self.take(at, &key, &record);
             return true;
         }
@@ -225,7 +239,12 @@ impl<'a> Search<'a> {
     }
 
     fn into_changes(self) -> Vec<Change> {
-        self.changes.into_values().collect()
+        // A copy must have a record at every instant: the new ones first, and only then the old ones go.
+        let (puts, forgets): (Vec<_>, Vec<_>) = self
+            .changes
+            .into_values()
+            .partition(|change| matches!(change, Change::Put(..)));
+        puts.into_iter().chain(forgets).collect()
     }
 }
 

@@ -101,6 +101,7 @@ async fn poll_with_state(
             delivery: name.to_string(),
             refusal,
         })?;
+    let mut fruitless = 0;
     loop {
         if with.stop.soon.is_cancelled() {
             return Ok(End::Stopped);
@@ -125,8 +126,13 @@ async fn poll_with_state(
         if ended.stopped {
             return Ok(End::Stopped);
         }
-        // Coming back at once is a login too: where the server wants a pause, the rest waits for the next poll.
-        if !ended.again || state.login_delay_seconds.is_some_and(|seconds| seconds > 0) {
+        // Sizes that lie could bring us back without end; what is left waits for the next poll.
+        fruitless += u32::from(ended.counts.deleted == 0);
+        // Coming back at once is a login too: where the server wants a pause, the rest waits, too.
+        if !ended.again
+            || fruitless >= limits::FRUITLESS_SESSIONS_MAX
+            || state.login_delay_seconds.is_some_and(|seconds| seconds > 0)
+        {
             state.last_success = Some(with.clock.now());
             return Ok(End::Complete);
         }
@@ -232,6 +238,7 @@ impl Session<'_> {
         let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
         let (maildrop, listing) = self.open(state, deadline).await?;
         let hides = visit.hides_retrieved || maildrop.hides_retrieved();
+        let pops = hides && state.retrieved_without_quit;
         let (plan, now) = (
             self.plan(&listing, &mut records, state, poll, hides)
                 .await?,
@@ -265,10 +272,10 @@ impl Session<'_> {
         let done = Transfer::new(orders, maildrop).run().await;
         self.notice_identified(&listing, &records, &done, now)
             .await?;
-        let everything =
-            done.error.is_none() && !done.stopped && !done.again && done.counts.left == 0;
+        let all_popped =
+            done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
         let (ended, quit) = self.leave(done, hides).await;
-        if hides && quit && everything {
+        if hides && quit && (all_popped || !pops) {
             self.note_retrieved_without_quit(state, false).await?;
         }
         Ok(ended)

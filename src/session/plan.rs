@@ -167,6 +167,8 @@ fn decide(
     let (covered, rest) = entries.split_at(marked);
     decided.extend(covered.iter().map(|_| Disposition::Skip(Skip::Marked)));
     let group = Group {
+        // Nobody can tell which number is the marked one, and that is never deleted.
+        may_delete: covered.is_empty(),
         entries: rest,
         known,
         records,
@@ -177,6 +179,7 @@ fn decide(
 
 /// The entries of one unique-id that no mark covers, with what is known of them.
 struct Group<'a> {
+    may_delete: bool,
     entries: &'a [Entry<'a>],
     known: &'a [Known<'a>],
     records: &'a Records,
@@ -275,12 +278,13 @@ impl Group<'_> {
         let mut proofs = Vec::new();
         for known in self.settled() {
             match &known.record.state {
-                State::Delivered { at } if self.is_due(*at) => {
+                State::Delivered { at } if self.may_delete && self.is_due(*at) => {
                     let key = known.key();
                     let proof = self.records.proof(&key.unique_id, key.digest);
                     proofs.extend(std::iter::repeat_n(proof, copies(&known.record)).flatten());
                 }
-                State::Delivered { .. } => {}
+                // One that is not due may be the one that is listed.
+                State::Delivered { .. } => return Disposition::Skip(Skip::Seen),
                 State::Quarantined { .. } => return Disposition::Skip(Skip::Quarantined),
                 _ => return Disposition::Skip(Skip::Parked),
             }
@@ -378,9 +382,11 @@ fn turn<'r>(why: Why, known: impl Iterator<Item = Known<'r>>) -> (u8, Timestamp)
         .reduce(|a, b| (a.0.max(b.0), a.1.min(b.1)))
         .unwrap_or((0, Timestamp(0)));
     match why {
-        _ if strikes >= limits::STRIKES_MAX => (2, since),
+        _ if strikes >= limits::STRIKES_MAX => (3, since),
         Why::Retry => (1, since),
-        Why::New | Why::Doubt | Why::Pop => (0, Timestamp(0)),
+        // What is only to be hidden must not take the place of mail that nobody has.
+        Why::Pop => (2, Timestamp(0)),
+        Why::New | Why::Doubt => (0, Timestamp(0)),
     }
 }
 

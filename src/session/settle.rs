@@ -15,6 +15,8 @@ pub(super) enum Arrival {
     Recognised(Record),
     /// Its time of next try has not come.
     NotDue,
+    /// The operator said that it was delivered, so no digest is known: it is not offered, and nothing new is known of it.
+    Trusted,
 }
 
 /// Decides by digest. A message retrieved as new is offered even when an equal one was delivered in this session: the
@@ -47,6 +49,15 @@ pub(super) fn on_arrival(
         State::Deferred(deferral) => Arrival::Offer(deferral.partial.clone()),
         State::Oversized { .. } => Arrival::Offer(Partial::default()),
     }
+}
+
+/// Whether the operator said that this message was delivered, before any digest of it was known. One of another size is another.
+pub(super) fn is_trusted(records: &Records, key: &RecordKey, listed: Option<u64>) -> bool {
+    let word = records.get(&RecordKey::new(key.unique_id.clone(), None));
+    word.is_some_and(|record| {
+        let alike = listed.is_none() || record.octets.is_none() || listed == record.octets;
+        alike && matches!(record.state, State::Delivered { .. })
+    })
 }
 
 /// The deferral that is known of a message: under its digest, or from before it was ever in hand.

@@ -55,6 +55,8 @@ pub(super) struct Transferred {
     pub(super) stopped: bool,
     /// Whether messages are left that a further session of this poll should fetch.
     pub(super) again: bool,
+    /// Whether a message that was to be retrieved was not even asked for.
+    pub(super) unasked: bool,
     /// Whether every message retrieved is delivered, quarantined or parked, and recorded.
     pub(super) all_settled: bool,
     /// What is left of the allowance.
@@ -400,6 +402,7 @@ impl<'a> Transfer<'a> {
             error: self.error,
             stopped: self.stopped,
             again,
+            unasked: self.waiting.len() > 0,
             all_settled: self.ledger.is_all_settled(),
             allowance: self.allowance,
             identified: self.ledger.into_identified(self.orders.listing.complete),

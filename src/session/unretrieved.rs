@@ -79,9 +79,11 @@ impl Transfer<'_> {
             at: self.now(),
             octets,
         };
+        // One record stands for all that are listed under the unique-id.
+        let listed = self.orders.listing.positions(entry.unique_id).len();
         let record = Record {
             octets: entry.octets,
-            copies: 1,
+            copies: u32::try_from(listed).unwrap_or(u32::MAX).max(1),
             absent_since: None,
             head: None,
             state,

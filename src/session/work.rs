@@ -10,6 +10,7 @@ use crate::fault;
 use crate::mail::{Envelope, HeadDigest, Origin, Timestamp, UniqueId};
 use crate::seen::{Batch, Change, Deferral, Delivered, Record, RecordKey, Recorded, State};
 use crate::session::collaborators::{Refused, Undo, Verdict};
+use crate::session::plan::Why;
 use crate::session::settle::{self, Arrival};
 use crate::session::transfer::Transfer;
 use crate::session::{SessionError, arrival};
@@ -110,13 +111,16 @@ impl<'a> Transfer<'a> {
     fn judge(&mut self, listed: Option<u64>, mut parcel: Parcel, looped: Option<Refusal>) {
         let known = self.orders.records.get(&parcel.key);
         let alike = self.ledger.seen_again(&parcel.key);
-        match settle::on_arrival(
-            self.why(parcel.at),
-            known.as_ref(),
-            listed,
-            alike,
-            self.now(),
-        ) {
+        let why = self.why(parcel.at);
+        let arrival = match &known {
+            None if matches!(why, Why::Pop | Why::Doubt)
+                && settle::is_trusted(self.orders.records, &parcel.key, listed) =>
+            {
+                Arrival::Trusted
+            }
+            known => settle::on_arrival(why, known.as_ref(), listed, alike, self.now()),
+        };
+        match arrival {
             Arrival::Offer(partial) => {
                 parcel.partial = partial;
                 if let Some(refusal) = looped {
@@ -131,6 +135,11 @@ impl<'a> Transfer<'a> {
             Arrival::Recognised(record) => {
                 self.spare_allowance();
                 self.recognise(&parcel, record);
+            }
+            Arrival::Trusted => {
+                self.spare_allowance();
+                self.counts.recognised += 1;
+                self.ledger.settled(parcel.at);
             }
             Arrival::NotDue => {
                 self.spare_allowance();

@@ -5,6 +5,7 @@
 //! itself would take the exit codes of its MDAs away from those who wait for them.
 
 use std::ffi::OsString;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitCode};
 
 use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process, wait};
@@ -31,6 +32,8 @@ fn look_after(arguments: impl IntoIterator<Item = OsString>) -> std::io::Result<
     let mut signals = Signals::new(heard)?;
     let agent = Command::new("/proc/self/exe")
         .args(arguments.into_iter().skip(1))
+        // In a group of its own: a terminal's Ctrl-C reaches process 1 alone, and is handed on once.
+        .process_group(0)
         .spawn()?;
     for signal in &mut signals {
         if signal == SIGCHLD {

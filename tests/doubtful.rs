@@ -1,0 +1,151 @@
+//! Unique-ids that lie: shared, reused or renumbered, with sizes that are not true. What was found by attacking the plan.
+
+use mailferry::mail::{FirstRun, Retention, UniqueId};
+use mailferry::seen::{Seen, Trust};
+use mailferry::session::adopt;
+
+use crate::support::model::Mail;
+use crate::support::world::{World, mail, mails};
+
+const DAY: u64 = 86_400;
+
+/// A message far larger than [`SMALL_LIMIT`], which LIST does not say.
+fn large(name: &str, number: usize) -> Mail {
+    let text = format!(
+        "Subject: {number}\r\n\r\n{}",
+        "0123456789\r\n".repeat(2_000)
+    );
+    mail(name, text.as_bytes())
+}
+
+const SMALL_LIMIT: u64 = 5_000;
+
+#[tokio::test]
+async fn a_marked_message_is_not_deleted_with_the_proof_of_another_under_its_unique_id() {
+    let marked = mail("x", b"Subject: marked\r\n\r\nnever delivered\r\n");
+    let mut world = World::new(vec![marked.clone()], Retention::Delete);
+    world.visit.first_run = FirstRun::Skip;
+    world.poll().await;
+    world
+        .server
+        .put(mail("x", b"Subject: delivered\r\n\r\nb\r\n"));
+    for _ in 0..3 {
+        world.poll().await;
+    }
+    assert_eq!(world.sink.count(), 1);
+    assert!(world.server.deleted().is_empty(), "which one is which?");
+}
+
+#[tokio::test]
+async fn what_is_only_to_be_hidden_takes_no_place_of_new_mail() {
+    for lost_before in [false, true] {
+        let mut world = World::new(mails(30), Retention::Keep);
+        world
+            .server
+            .with(|habits| habits.capabilities = vec!["EXPIRE 0".into()]);
+        let mut expected = 30;
+        if lost_before {
+            world.poll().await;
+            expected = 60;
+            for number in 0..30 {
+                let text = format!("Subject: new {number}\r\n\r\nx\r\n");
+                world
+                    .server
+                    .put(mail(&format!("new-{number}"), text.as_bytes()));
+            }
+        }
+        world.visit.limits.messages_max = Some(10);
+        for _ in 0..4 {
+            world.poll().await;
+            world.pass(300);
+        }
+        assert_eq!(world.sink.count(), expected);
+    }
+}
+
+#[tokio::test]
+async fn what_the_operator_called_delivered_is_not_offered_when_it_is_retrieved_to_be_hidden() {
+    let all = mails(5);
+    let world = World::new(all.clone(), Retention::Keep);
+    world.server.with(|habits| {
+        habits.hides = true;
+        habits.capabilities = vec!["EXPIRE 0".into()];
+        habits.hangs_up_inside = Some(all[4].unique_id.clone());
+    });
+    let seen = Seen::new(world.store.clone());
+    let id = |one: &Mail| UniqueId::new(one.unique_id.as_bytes()).unwrap();
+    let ids: Vec<UniqueId> = all[..3].iter().map(id).collect();
+    let now = *world.now.lock().unwrap();
+    seen.mark(&world.visit.account, &ids, Trust::Delivered, now)
+        .await
+        .unwrap();
+    world.poll().await;
+    world.pass(300);
+    world.server.with(|habits| habits.hangs_up_inside = None);
+    world.poll().await;
+    assert_eq!(world.sink.count(), 2);
+    assert!(world.server.listed().is_empty(), "all is hidden");
+}
+
+#[tokio::test]
+async fn a_maildrop_that_was_numbered_anew_is_found_again_by_header() {
+    let text = |number: usize| format!("Subject: {number}\r\n\r\n{}\r\n", "x".repeat(number));
+    let all: Vec<Mail> = (0..30)
+        .map(|number| mail(&number.to_string(), text(number).as_bytes()))
+        .collect();
+    let world = World::new(all.clone(), Retention::Keep);
+    world.poll().await;
+    let shifted = all[1..].iter().enumerate();
+    let shifted = shifted.map(|(number, one)| mail(&number.to_string(), &one.octets));
+    world.server.replace(shifted.collect());
+    world.poll().await;
+    let adopted = adopt(&world.visit, &world.collaborators(), Trust::Seen)
+        .await
+        .unwrap();
+    assert_eq!((adopted.found, adopted.left), (29, 0), "{adopted:?}");
+    world.poll().await;
+    assert_eq!(world.sink.count(), 30, "none came twice");
+}
+
+#[tokio::test]
+async fn sizes_that_lie_bring_us_back_a_few_times_and_not_for_ever() {
+    let twice = vec![
+        large("b", 1),
+        large("b", 2),
+        mail("s", b"Subject: small\r\n\r\nx\r\n"),
+    ];
+    for (unique_ids, retention) in [(true, Retention::Keep), (false, Retention::Delete)] {
+        let mut world = World::new(twice.clone(), retention);
+        world.visit.limits.message_octets_max = SMALL_LIMIT;
+        world.server.with(|habits| {
+            habits.unique_ids = unique_ids;
+            habits.claims_octets = Some(("b".into(), 100));
+        });
+        world.poll().await;
+        assert!(world.server.logins() <= 10, "{}", world.server.logins());
+        if unique_ids {
+            assert_eq!(world.sink.count(), 1, "what stands behind them came");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_reused_unique_id_is_not_due_before_the_last_of_its_messages() {
+    let retention = Retention::DeleteAfter { seconds: 14 * DAY };
+    let world = World::new(vec![mail("7", b"Subject: a\r\n\r\na\r\n")], retention);
+    world.poll().await;
+    for _ in 0..10 {
+        world.pass(DAY - 10);
+        world.poll().await;
+    }
+    let other = mail("7", b"Subject: other\r\n\r\nlonger than a\r\n");
+    world.server.replace(vec![other]);
+    world.poll().await;
+    let mut days = 0;
+    while !world.server.listed().is_empty() && days < 20 {
+        world.pass(DAY - 10);
+        world.poll().await;
+        days += 1;
+    }
+    assert!((14..20).contains(&days), "{days}");
+}
