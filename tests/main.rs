@@ -14,6 +14,7 @@ mod doubtful;
 mod failing_disk;
 mod full_disk;
 mod fuzz_corpus;
+mod hostile;
 mod init;
 mod kept;
 mod kill;

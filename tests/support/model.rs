@@ -40,6 +40,8 @@ pub struct Habits {
     pub lies_by_octets: u64,
     /// LIST tells these octets of this message, by unique-id.
     pub claims_octets: Option<(String, u64)>,
+    /// Says nothing any more when this is said, or at the greeting for `""`.
+    pub stalls_at: Option<String>,
     /// The dot of UIDL never comes.
     pub hangs_up_in_uidl: bool,
     /// QUIT deletes, and the answer never comes.
@@ -60,6 +62,7 @@ impl Default for Habits {
             refuses_retr_of: None,
             lies_by_octets: 0,
             claims_octets: None,
+            stalls_at: None,
             hangs_up_in_uidl: false,
             loses_quit_reply: false,
         }
@@ -171,11 +174,17 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
     };
     let mut marked = vec![false; mails.len()];
     let mut retrieved = vec![false; mails.len()];
+    if habits.stalls_at.as_deref() == Some("") {
+        return std::future::pending().await;
+    }
     write.write_all(b"+OK model ready\r\n").await?;
     while let Some(line) = lines.next_line().await? {
         server.state.lock().unwrap().said.push(line.clone());
         let mut words = line.splitn(2, ' ');
         let verb = words.next().unwrap_or_default().to_owned();
+        if habits.stalls_at.as_ref() == Some(&verb) {
+            return std::future::pending().await;
+        }
         let at = words
             .next()
             .and_then(|words| words.split(' ').next()?.parse::<usize>().ok())
