@@ -43,6 +43,7 @@ mod secret;
 mod session;
 mod simulation;
 mod store;
+mod storm_found;
 mod support;
 mod tidy;
 mod unreachable;

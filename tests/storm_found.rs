@@ -1,0 +1,112 @@
+//! What the simulated storm found, in as few steps as it takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use mailferry::agent::{self, Assignment};
+use mailferry::mail::{AccountName, Retention};
+use mailferry::seen::{AccountState, Batch, MemoryStore, Records, Seen, SeenError, SeenStore};
+use mailferry::session::WhoActs;
+
+use crate::support::world::{World, mails};
+
+/// A known message that is looked at again, and its server is out of order just then.
+async fn looked_at_again(out_of_order: impl FnOnce(&World)) -> World {
+    let world = World::new(mails(1), Retention::Keep);
+    world.poll().await;
+    world.server.with(|habits| habits.lies_by_octets = 3);
+    out_of_order(&world);
+    world.poll().await;
+    world.server.with(|habits| {
+        habits.refuses_retr_of = None;
+        habits.hangs_up_inside = None;
+    });
+    world.pass(86_400);
+    world.poll().await;
+    world
+}
+
+#[tokio::test]
+async fn a_known_message_that_was_refused_or_cut_off_when_it_was_compared_is_settled_by_the_next_look()
+ {
+    let id = || Some("id-0000".to_owned());
+    for way in 0..2 {
+        let world = looked_at_again(|world| {
+            world.server.with(|habits| match way {
+                0 => habits.refuses_retr_of = id(),
+                _ => habits.hangs_up_inside = id(),
+            });
+        })
+        .await;
+        assert_eq!(world.records().await.len(), 1, "one message, one record");
+        world.pass(86_400);
+        let summary = world.poll().await;
+        assert_eq!(summary.counts.retrieved, 0, "it is known, way {way}");
+        assert_eq!(world.sink.count(), 1);
+    }
+}
+
+/// A store that reads and does not write.
+struct ReadOnly(MemoryStore);
+
+impl SeenStore for ReadOnly {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+        self.0.scan(account)
+    }
+
+    fn commit(&self, _: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+        let directory = "/state".into();
+        let what = "no".to_owned();
+        Box::pin(async { Err(SeenError::Disk { directory, what }) })
+    }
+
+    fn account_state<'a>(
+        &'a self,
+        account: &'a AccountName,
+    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+        self.0.account_state(account)
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+        self.0.accounts()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+        self.0.close()
+    }
+}
+
+#[tokio::test]
+async fn what_a_server_demands_is_obeyed_even_when_it_cannot_be_written_down() {
+    let delayed = |world: &World| {
+        world
+            .server
+            .with(|habits| habits.capabilities = vec!["LOGIN-DELAY 1200".into()]);
+    };
+    let refused = |world: &World| {
+        world
+            .server
+            .with(|habits| habits.refuses_login = Some("[SYS/TEMP] later".into()));
+    };
+    let cases: [(&dyn Fn(&World), u64); 2] = [(&delayed, 1200), (&refused, 60)];
+    for (server, least_seconds) in cases {
+        let world = World::new(Vec::new(), Retention::Keep);
+        server(&world);
+        let mut with = world.collaborators();
+        with.seen = Seen::new(Arc::new(ReadOnly(MemoryStore::new())));
+        let assignment = Assignment {
+            account: world.visit.account.clone(),
+            host: world.visit.host.clone(),
+            poll_every: Duration::from_secs(60),
+            visit: Arc::new(world.visit.clone()),
+            with,
+        };
+        let polled = agent::poll(&assignment).await.unwrap();
+        assert!(polled.wait_seconds >= least_seconds, "{polled:?}");
+        assert!(world.said("store_disk"), "and that is said");
+        if least_seconds == 1200 {
+            assert_eq!(polled.failure.unwrap().0, WhoActs::Store);
+        }
+    }
+}
