@@ -441,6 +441,13 @@ impl<'a> Transfer<'a> {
             _ => false,
         };
         let mut batch = Batch::new(account);
+        // A refusal or a cut of an earlier look was noted without a digest, and it was this message; unless there are several.
+        if !self.orders.plan.repeated.contains_key(unique_id) {
+            let replaced = settle::replaced_by(self.orders.records, &parcel.key);
+            batch
+                .changes
+                .extend(replaced.into_iter().map(Change::Forget));
+        }
         batch.changes.push(Change::Put(parcel.key.clone(), record));
         let after = match proof {
             Some(proof) if due => Committed::Proven { at, proof },
