@@ -82,8 +82,10 @@ pub fn floor(state: &AccountState, now: Timestamp) -> Floor {
 
 /// Polls one account, tells what happened, and makes durable what the next poll must know.
 ///
+/// A state that cannot be written down is told as a failure of the poll: what it says of the next one holds while the agent runs.
+///
 /// # Errors
-/// What the store says when the account's state cannot be kept.
+/// What the store says when the account's state cannot be read: then nothing was done.
 pub async fn poll(assignment: &Assignment) -> Result<Polled, SeenError> {
     let Assignment {
         account,
@@ -105,16 +107,32 @@ pub async fn poll(assignment: &Assignment) -> Result<Polled, SeenError> {
         }
     };
     let now = with.clock.now();
-    let (state, polled) = conclude(account, summary, now, fastrand::f64());
+    let (state, mut polled) = conclude(account, summary, now, fastrand::f64());
     say(assignment, &polled);
     if is_worth_keeping(&before, &state) {
         let batch = Batch {
             state: Some(state),
             ..Batch::new(account)
         };
-        with.seen.import(batch).await?;
+        if let Err(error) = with.seen.import(batch).await {
+            not_kept(assignment, &mut polled, &error);
+        }
     }
     Ok(polled)
+}
+
+/// The state could not be written down. The poll had failed anyway, or it fails by that.
+fn not_kept(assignment: &Assignment, polled: &mut Polled, error: &SeenError) {
+    polled.wait_seconds = polled.wait_seconds.max(STORE_WAIT_SECONDS);
+    let (code, words) = (error.code(), error.to_string());
+    assignment.with.reporter.say(Event::PollFailed {
+        account: &assignment.account,
+        who: WhoActs::Store.as_str(),
+        code,
+        words: &words,
+        next_seconds: polled.wait_seconds.max(assignment.poll_every.as_secs()),
+    });
+    polled.failure.get_or_insert((WhoActs::Store, code, words));
 }
 
 /// What follows from how a poll ended. Pure.
