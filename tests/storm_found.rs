@@ -1,13 +1,13 @@
 //! What the simulated storm found, in as few steps as it takes.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use mailferry::agent::{self, Assignment};
-use mailferry::mail::{AccountName, Retention};
+use mailferry::mail::{AccountName, Retention, Timestamp};
 use mailferry::seen::{AccountState, Batch, MemoryStore, Records, Seen, SeenError, SeenStore};
-use mailferry::session::WhoActs;
+use mailferry::session::{self, WhoActs};
 
 use crate::support::world::{World, mails};
 
@@ -75,6 +75,52 @@ impl SeenStore for ReadOnly {
     fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
         self.0.close()
     }
+}
+
+/// A store whose every commit takes time, and so does what waits for it.
+struct Slow(Arc<MemoryStore>, Arc<Mutex<Timestamp>>);
+
+impl SeenStore for Slow {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+        self.0.scan(account)
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+        let mut now = self.1.lock().unwrap();
+        *now = now.plus(15);
+        self.0.commit(batch)
+    }
+
+    fn account_state<'a>(
+        &'a self,
+        account: &'a AccountName,
+    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+        self.0.account_state(account)
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+        self.0.accounts()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+        self.0.close()
+    }
+}
+
+#[tokio::test]
+async fn login_delay_counts_from_when_the_server_let_us_in_and_not_from_when_we_asked() {
+    let world = World::new(Vec::new(), Retention::Keep);
+    world
+        .server
+        .with(|habits| habits.capabilities = vec!["LOGIN-DELAY 1200".into()]);
+    world.poll().await;
+    world.pass(2000);
+    let asked = *world.now.lock().unwrap();
+    let mut with = world.collaborators();
+    let store = Slow(world.store.clone(), world.now.clone());
+    with.seen = Seen::new(Arc::new(store));
+    let summary = session::poll(&world.visit, &with).await;
+    assert_eq!(summary.state.last_login, Some(asked.plus(15)));
 }
 
 #[tokio::test]
