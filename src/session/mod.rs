@@ -308,6 +308,8 @@ impl Session<'_> {
             let reached = login::reach(visit, with).await?;
             self.note_login(state).await?;
             let mut maildrop = login::log_in(reached, visit).await?;
+            // The server counts from when it let us in, and may have taken its time.
+            state.last_login = Some(with.clock.now());
             state.login_delay_seconds = maildrop.login_delay_seconds();
             let listed = listing::list(&mut maildrop).await?;
             Ok::<_, SessionError>((maildrop, listed))
