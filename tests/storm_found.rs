@@ -108,19 +108,22 @@ impl SeenStore for Slow {
 }
 
 #[tokio::test]
-async fn login_delay_counts_from_when_the_server_let_us_in_and_not_from_when_we_asked() {
-    let world = World::new(Vec::new(), Retention::Keep);
-    world
-        .server
-        .with(|habits| habits.capabilities = vec!["LOGIN-DELAY 1200".into()]);
-    world.poll().await;
-    world.pass(2000);
-    let asked = *world.now.lock().unwrap();
-    let mut with = world.collaborators();
-    let store = Slow(world.store.clone(), world.now.clone());
-    with.seen = Seen::new(Arc::new(store));
-    let summary = session::poll(&world.visit, &with).await;
-    assert_eq!(summary.state.last_login, Some(asked.plus(15)));
+async fn login_delay_counts_from_when_the_server_answered_and_not_from_when_we_asked() {
+    for answer in [None, Some("[SYS/TEMP] later".to_owned())] {
+        let world = World::new(Vec::new(), Retention::Keep);
+        world
+            .server
+            .with(|habits| habits.capabilities = vec!["LOGIN-DELAY 1200".into()]);
+        world.poll().await;
+        world.pass(2000);
+        world.server.with(|habits| habits.refuses_login = answer);
+        let asked = *world.now.lock().unwrap();
+        let mut with = world.collaborators();
+        let store = Slow(world.store.clone(), world.now.clone());
+        with.seen = Seen::new(Arc::new(store));
+        let summary = session::poll(&world.visit, &with).await;
+        assert_eq!(summary.state.last_login, Some(asked.plus(15)));
+    }
 }
 
 #[tokio::test]

@@ -67,7 +67,7 @@ pub struct Floor {
 /// How long an account must wait because of what is remembered of it. A clock that was turned must neither hammer nor stall: no
 /// wait is longer than a day.
 pub fn floor(state: &AccountState, now: Timestamp) -> Floor {
-    let left = |until: Timestamp| until.since(now).min(DAY_SECONDS);
+    let left = |until| left(until, now);
     let login = state
         .last_login
         .zip(state.login_delay_seconds)
@@ -78,6 +78,11 @@ pub fn floor(state: &AccountState, now: Timestamp) -> Floor {
         login_delay_seconds: login,
         seconds: login.max(hold).max(backoff),
     }
+}
+
+/// Seconds until then, and at most a day.
+fn left(until: Timestamp, now: Timestamp) -> u64 {
+    until.since(now).min(DAY_SECONDS)
 }
 
 /// Polls one account, tells what happened, and makes durable what the next poll must know.
@@ -186,7 +191,11 @@ fn conclude(
             failure = Some((who, code, said));
         }
     }
-    wait_seconds = wait_seconds.max(floor(&state, now).login_delay_seconds);
+    // A hold outlasts a poll that was asked for and failed otherwise.
+    let held = state.hold.as_ref().map_or(0, |hold| left(hold.until, now));
+    wait_seconds = wait_seconds
+        .max(floor(&state, now).login_delay_seconds)
+        .max(held);
     (
         state,
         Polled {
@@ -341,6 +350,24 @@ mod tests {
         let (state, polled) = failed(state, login_error());
         assert_eq!(polled.wait_seconds, 290);
         assert_eq!(floor(&state, Timestamp(1100)).login_delay_seconds, 190);
+    }
+
+    #[test]
+    fn a_poll_that_was_asked_for_and_failed_otherwise_leaves_the_hold_as_it_was() {
+        let hold = Hold {
+            code: "auth_refused".into(),
+            words: "no".into(),
+            tries: 4,
+            until: Timestamp(5000),
+        };
+        let state = AccountState {
+            hold: Some(hold),
+            ..AccountState::default()
+        };
+        let error = SessionError::Lost { during: "in UIDL" };
+        let (state, polled) = failed(state, error);
+        assert_eq!(polled.wait_seconds, 4000);
+        assert_eq!(state.hold.unwrap().tries, 4);
     }
 
     #[test]

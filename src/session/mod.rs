@@ -307,9 +307,10 @@ impl Session<'_> {
         let opening = async {
             let reached = login::reach(visit, with).await?;
             self.note_login(state).await?;
-            let mut maildrop = login::log_in(reached, visit).await?;
-            // The server counts from when it let us in, and may have taken its time.
+            let logged_in = login::log_in(reached, visit).await;
+            // The server counts from when it let us in, and may have taken its time to say so, or not have been heard.
             state.last_login = Some(with.clock.now());
+            let mut maildrop = logged_in?;
             state.login_delay_seconds = maildrop.login_delay_seconds();
             let listed = listing::list(&mut maildrop).await?;
             Ok::<_, SessionError>((maildrop, listed))
