@@ -128,20 +128,12 @@ async fn login_delay_counts_from_when_the_server_answered_and_not_from_when_we_a
 
 #[tokio::test]
 async fn what_a_server_demands_is_obeyed_even_when_it_cannot_be_written_down() {
-    let delayed = |world: &World| {
-        world
-            .server
-            .with(|habits| habits.capabilities = vec!["LOGIN-DELAY 1200".into()]);
-    };
-    let refused = |world: &World| {
-        world
-            .server
-            .with(|habits| habits.refuses_login = Some("[SYS/TEMP] later".into()));
-    };
-    let cases: [(&dyn Fn(&World), u64); 2] = [(&delayed, 1200), (&refused, 60)];
-    for (server, least_seconds) in cases {
+    for (delayed, least_seconds) in [(true, 1200), (false, 60)] {
         let world = World::new(Vec::new(), Retention::Keep);
-        server(&world);
+        world.server.with(|habits| match delayed {
+            true => habits.capabilities = vec!["LOGIN-DELAY 1200".into()],
+            false => habits.refuses_login = Some("[SYS/TEMP] later".into()),
+        });
         let mut with = world.collaborators();
         with.seen = Seen::new(Arc::new(ReadOnly(MemoryStore::new())));
         let assignment = Assignment {
@@ -154,7 +146,7 @@ async fn what_a_server_demands_is_obeyed_even_when_it_cannot_be_written_down() {
         let polled = agent::poll(&assignment).await.unwrap();
         assert!(polled.wait_seconds >= least_seconds, "{polled:?}");
         assert!(world.said("store_disk"), "and that is said");
-        if least_seconds == 1200 {
+        if delayed {
             assert_eq!(polled.failure.unwrap().0, WhoActs::Store);
         }
     }
