@@ -368,6 +368,47 @@ fn what_is_settled_is_retrieved_once_more_only_where_the_server_would_hide_it() 
 }
 
 #[test]
+fn a_message_whose_size_was_never_known_is_compared_before_it_is_deleted() {
+    let planned = |retention, digest| {
+        let record = Record {
+            octets: None,
+            copies: 1,
+            absent_since: None,
+            head: None,
+            state: State::Delivered { at: NOW },
+        };
+        let key = RecordKey::new(UniqueId::new(b"a").unwrap(), digest);
+        let circumstances = Circumstances {
+            retention,
+            limits: PollLimits {
+                message_octets_max: 1 << 20,
+                messages_max: None,
+                octets_max: None,
+            },
+            now: NOW,
+            clock_trusted: true,
+            pops: false,
+        };
+        let listing = listing(&[(0, Some(100))]);
+        plan(&listing, &records(vec![(key, record)]), &circumstances).dispositions[0]
+    };
+    let digest = Some(Digest::new([1; 32]));
+    assert_eq!(
+        planned(Retention::Delete, digest),
+        Disposition::Retrieve(Why::Doubt)
+    );
+    assert_eq!(
+        planned(Retention::Keep, digest),
+        Disposition::Skip(Skip::Seen)
+    );
+    assert_eq!(
+        planned(Retention::Delete, None),
+        Disposition::Delete,
+        "the operator's word"
+    );
+}
+
+#[test]
 fn a_disposition_is_small_because_a_maildrop_may_hold_a_million_messages() {
     assert!(size_of::<Disposition>() <= 4);
 }
