@@ -248,6 +248,11 @@ impl Gate for Breaker {
         } = refused;
         let (was_open, verdict) = self.with(|state| {
             let was_open = state.open.is_some();
+            // A full disk is no message's fault, although a smaller one may still have found room.
+            if fault == Fault::Destination && refusal.code.ends_with("_full") {
+                let message = (undo.account.clone(), undo.key.clone());
+                state.blamed.retain(|known| *known != message);
+            }
             let verdict = state.refused(fault, undo, now, fastrand::f64());
             self.keep(state);
             (was_open, verdict)
