@@ -74,7 +74,7 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
         tap,
         extensions,
     };
-    if relay.is_in_step() {
+    if relay.is_in_step() && !relay.tap.was_ahead() {
         Ok(relay)
     } else {
         let words = "the relay answers what it was not asked";
