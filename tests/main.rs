@@ -42,6 +42,7 @@ mod relay;
 mod secret;
 mod session;
 mod simulation;
+mod starved;
 mod store;
 mod storm_found;
 mod support;
