@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use mailferry::cli::{self, Process};
 use mailferry::config::Environment;
 use mailferry::net::SystemRoots;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 
 fn main() -> ExitCode {
     // Before threads and open files: an MDA that runs as another user is this program first.
@@ -14,6 +15,8 @@ fn main() -> ExitCode {
     if let Some(code) = mailferry::agent::become_init(std::env::args_os()) {
         return code;
     }
+    // Passwords are in our memory, and a core file would keep them. Without this nothing but that protection is missing.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let process = Process {
         environment: Environment::current(),
         roots: SystemRoots::find(),
