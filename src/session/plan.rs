@@ -247,12 +247,20 @@ impl Group<'_> {
                 Some(Skip::Deferred)
             }
             State::Oversized { octets, .. }
-                if *octets > self.circumstances.limits.message_octets_max =>
+                if *octets > self.circumstances.limits.message_octets_max
+                    && self.is_listed_as_before(record) =>
             {
                 Some(Skip::TooLarge { reported: true })
             }
             _ => None,
         })
+    }
+
+    /// Whether the server still says of one of the entries what it said when the record was made. A size that was a lie, and is
+    /// taken back, must not keep a message on the server for ever.
+    fn is_listed_as_before(&self, record: &Record) -> bool {
+        let mut listed = self.entries.iter().map(|entry| entry.octets);
+        listed.any(|octets| octets.is_none() || octets == record.octets)
     }
 
     /// Design 1.5: octets changed, more entries than copies, or back after a complete listing lacked it.
