@@ -39,6 +39,8 @@ pub struct Crime {
     pub stls: bool,
     /// Whether the client must wait for minutes to find out.
     pub waits: bool,
+    /// Whether it sends as much as a client takes, in lines that are all to be read.
+    pub floods: bool,
 }
 
 impl Crime {
@@ -56,6 +58,7 @@ impl Crime {
             at: None,
             stls,
             waits,
+            floods: FLOODS.contains(&name),
         }
     }
 
@@ -77,6 +80,7 @@ impl Crime {
             at: Some((manner, step)),
             stls: matches!(step, "stls" | "starttls"),
             waits: manner == Manner::Stall,
+            floods: false,
         }
     }
 }
@@ -130,6 +134,9 @@ const WAIT: &[&str] = &[
     "smtp-strip-greeting",
     "smtp-take-and-stall",
 ];
+
+/// Those that make a client read tens of megabytes.
+const FLOODS: &[&str] = &["endless-listing", "endless-sizes", "million-entries"];
 
 const POP3: &[(&str, &str)] = &[
     ("strip-greeting", "answers commands and never greets"),

@@ -220,7 +220,7 @@ impl Pop3 {
             acts.push(Act::line(&format!("{number} {octets}")));
         }
         if self.commits("lie-about-counts") {
-            acts.remove(1);
+            acts.truncate(self.mails().len().max(1));
             acts.extend(["77 1000", "78 1000"].map(Act::line));
         }
         let piece: fn(u64) -> Vec<u8> = |at| format!("{} 1000\r\n", at + GHOSTS_FROM).into_bytes();

@@ -108,15 +108,12 @@ impl Smtp {
                 piece,
             }];
         }
-        let mut words = vec!["PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"];
+        let mut words = vec!["PIPELINING", "8BITMIME", "AUTH PLAIN LOGIN"];
         if self.commits("smtp-strip-extensions") {
             words.clear();
         }
         if self.has_tls && !self.is_secured && !self.commits("smtp-strip-starttls") {
             words.push("STARTTLS");
-        }
-        if self.is_at("auth").is_some() {
-            words.push("AUTH PLAIN LOGIN");
         }
         if self.commits("smtp-lie-about-size") {
             words.push("SIZE 10");

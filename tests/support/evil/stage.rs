@@ -2,7 +2,7 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use native_tls::TlsAcceptor;
@@ -24,10 +24,12 @@ pub struct Stage {
     protocol: Protocol,
     crime: Mutex<Option<Crime>>,
     acceptor: Option<TlsAcceptor>,
+    has_tls: bool,
     maildrop: Arc<Mutex<Maildrop>>,
     inbox: Inbox,
     /// Every octet that came, in the clear or out of TLS.
     heard: Mutex<Vec<u8>>,
+    connections: Mutex<Vec<Weak<TcpStream>>>,
 }
 
 impl Stage {
@@ -37,13 +39,30 @@ impl Stage {
         crime: Option<Crime>,
         acceptor: Option<TlsAcceptor>,
     ) -> Arc<Self> {
+        let has_tls = acceptor.is_some();
+        Self::made(protocol, crime, acceptor, has_tls)
+    }
+
+    /// The same for a driver that only pretends to do TLS.
+    pub fn pretending(protocol: Protocol, crime: Option<Crime>) -> Arc<Self> {
+        Self::made(protocol, crime, None, true)
+    }
+
+    fn made(
+        protocol: Protocol,
+        crime: Option<Crime>,
+        acceptor: Option<TlsAcceptor>,
+        has_tls: bool,
+    ) -> Arc<Self> {
         Arc::new(Self {
             protocol,
             crime: Mutex::new(crime),
             acceptor,
+            has_tls,
             maildrop: Arc::new(Mutex::new(Maildrop::new())),
             inbox: Inbox::default(),
             heard: Mutex::default(),
+            connections: Mutex::default(),
         })
     }
 
@@ -60,9 +79,13 @@ impl Stage {
         Ok(())
     }
 
-    /// From the next connection on it commits nothing any more.
+    /// Begins anew and commits nothing any more: connections end, what was taken stays.
     pub fn repent(&self) {
         *unpoisoned(&self.crime) = None;
+        for tcp in unpoisoned(&self.connections).drain(..) {
+            // One that has ended already has nothing to say about it.
+            let _ = tcp.upgrade().map(|tcp| tcp.shutdown(Shutdown::Both));
+        }
     }
 
     pub fn maildrop(&self) -> MutexGuard<'_, Maildrop> {
@@ -78,9 +101,14 @@ impl Stage {
         unpoisoned(&self.heard).clone()
     }
 
+    /// A driver has heard this.
+    pub fn hears(&self, octets: &[u8]) {
+        unpoisoned(&self.heard).extend_from_slice(octets);
+    }
+
     /// A session as the next client finds it.
     pub fn session(&self) -> Box<dyn Session> {
-        let (crime, has_tls) = (unpoisoned(&self.crime).clone(), self.acceptor.is_some());
+        let (crime, has_tls) = (unpoisoned(&self.crime).clone(), self.has_tls);
         match self.protocol {
             Protocol::Pop3 => Box::new(Pop3::new(Arc::clone(&self.maildrop), crime, has_tls)),
             protocol => {
@@ -90,8 +118,16 @@ impl Stage {
         }
     }
 
+    fn remember(&self, tcp: &Arc<TcpStream>) {
+        let mut connections = unpoisoned(&self.connections);
+        connections.retain(|known| known.strong_count() > 0);
+        connections.push(Arc::downgrade(tcp));
+    }
+
     fn connection(&self, tcp: TcpStream) -> io::Result<()> {
         tcp.set_nodelay(true)?;
+        let tcp = Arc::new(tcp);
+        self.remember(&tcp);
         let mut peer = Peer {
             stage: self,
             stream: Box::new(tcp.try_clone()?),
@@ -112,6 +148,7 @@ impl Stage {
     }
 }
 
+/// In the clear, or inside TLS.
 trait Stream: Read + Write {}
 
 impl<S: Read + Write> Stream for S {}
@@ -121,7 +158,7 @@ struct Peer<'s> {
     stage: &'s Stage,
     stream: Box<dyn Stream>,
     /// The same without TLS.
-    tcp: TcpStream,
+    tcp: Arc<TcpStream>,
     unread: Vec<u8>,
 }
 
@@ -196,7 +233,7 @@ impl Peer<'_> {
     fn hear(&mut self) -> io::Result<usize> {
         let mut some = [0; 8 * 1024];
         let octets = self.stream.read(&mut some)?;
-        unpoisoned(&self.stage.heard).extend_from_slice(&some[..octets]);
+        self.stage.hears(&some[..octets]);
         self.unread.extend_from_slice(&some[..octets]);
         Ok(octets)
     }
