@@ -496,6 +496,17 @@ impl Session<'_> {
             }
             _ => false,
         };
+        if done.counts.deleted > 0 && !quit {
+            let deletes = done.counts.deleted;
+            let detail = format!(
+                "the server did not say yes to QUIT; {deletes} deletes may not have counted, the next poll will tell"
+            );
+            self.with.reporter.say(Event::Quirk {
+                account: &self.visit.account,
+                what: "deletes_unconfirmed",
+                detail: &detail,
+            });
+        }
         let ended = Ended {
             counts: done.counts,
             error: done.error,
