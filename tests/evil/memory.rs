@@ -9,10 +9,20 @@ use mailferry::seen::{Batch, SeenStore};
 use mailferry::session::{self, End, Summary, Visit, WhoActs};
 
 use super::{Cost, cost, of};
+use crate::support::evil::maildrop::COUNT;
 use crate::support::evil::stage::{Protocol, Stage};
 use crate::support::evil::{Crime, PASSWORD, Side, USER};
 use crate::support::piped::Piped;
 use crate::support::world::{World, mails};
+
+/// What the operator of the evil account wants.
+#[derive(Debug)]
+struct Wish {
+    retention: Retention,
+    commit_every: Option<u32>,
+    /// Takes the server for one that hides what was retrieved, so that nothing may be in hand and nowhere else at QUIT.
+    hides: bool,
+}
 
 /// Two accounts of one agent: `work` at an honest server, and `evil`.
 struct Trial {
@@ -23,18 +33,20 @@ struct Trial {
 }
 
 impl Trial {
-    fn of(crime: &Crime, retention: Retention) -> Self {
-        let world = World::new(mails(3), retention);
+    fn of(crime: &Crime, wish: &Wish) -> Self {
+        let world = World::new(mails(3), wish.retention);
         let mut evil = world.visit.clone();
         evil.account = AccountName::new("evil").unwrap();
         evil.host = "evil.example".into();
+        evil.commit_every = wish.commit_every;
+        evil.hides_retrieved = wish.hides;
         evil.login.user = USER.into();
         evil.login.secret = Secret::new(PASSWORD.into());
         if crime.stls {
             evil.tls = TlsMode::StartTls;
         }
         Self {
-            what: format!("{} {retention:?}", crime.name),
+            what: format!("{} {wish:?}", crime.name),
             stage: Stage::pretending(Protocol::Pop3, Some(crime.clone())),
             world,
             evil,
@@ -75,6 +87,12 @@ impl Trial {
         ever.iter().map(count).collect()
     }
 
+    /// How many messages have left the evil server.
+    fn gone(&self) -> usize {
+        let maildrop = self.stage.maildrop();
+        maildrop.ever().len() - maildrop.mails().len()
+    }
+
     /// Nothing was delivered that is not a whole message of one of the two.
     fn nothing_is_cut(&self) {
         let ever = self.stage.maildrop().ever().to_vec();
@@ -105,13 +123,22 @@ impl Trial {
     }
 }
 
-async fn tried(crime: &Crime, retention: Retention) {
-    let mut trial = Trial::of(crime, retention);
+async fn tried(crime: &Crime, wish: &Wish) {
+    let mut trial = Trial::of(crime, wish);
     for _ in 0..2 {
         let there = trial.stage.maildrop().ever().len();
+        let gone = trial.gone();
         let summary = trial.poll().await;
         trial.nothing_is_cut();
         trial.is_told(&summary, there);
+        let gone = trial.gone() - gone;
+        let told = trial.world.said("deletes_unconfirmed") || crime.is("forget-deletes");
+        assert!(
+            told || summary.counts.deleted <= gone as u64,
+            "{}: {gone} {:?}",
+            trial.what,
+            summary.counts
+        );
         trial.world.pass(3600);
     }
     if crime.stls {
@@ -120,6 +147,13 @@ async fn tried(crime: &Crime, retention: Retention) {
     }
     trial.stage.repent();
     if cost(crime) == Cost::Limit {
+        trial.poll().await;
+        assert_eq!(
+            trial.delivered(),
+            [0; COUNT],
+            "{}: no such cost",
+            trial.what
+        );
         // Raised by the operator.
         trial.evil.limits.message_octets_max *= 2;
     }
@@ -135,6 +169,13 @@ async fn tried(crime: &Crime, retention: Retention) {
         "{}: lost: {delivered:?} {last:?}",
         trial.what
     );
+    if cost(crime) == Cost::Repeats && wish.retention == Retention::Keep {
+        assert!(
+            delivered.iter().any(|count| *count > 1),
+            "{}: no such cost",
+            trial.what
+        );
+    }
     if cost(crime) != Cost::Repeats {
         assert!(
             delivered.iter().all(|count| *count == 1),
@@ -142,7 +183,7 @@ async fn tried(crime: &Crime, retention: Retention) {
             trial.what
         );
     }
-    if retention == Retention::Delete {
+    if wish.retention == Retention::Delete {
         let left = trial.stage.maildrop().mails().len();
         assert_eq!(left, 0, "{}: left on the server", trial.what);
     }
@@ -157,28 +198,59 @@ async fn tried(crime: &Crime, retention: Retention) {
     );
 }
 
-async fn all_tried(retention: Retention, is_tried: impl Fn(&Crime) -> bool) {
+async fn all_tried(wish: &Wish, is_tried: impl Fn(&Crime) -> bool) {
     let mut failed = Vec::new();
     // What is injected around TLS needs real TLS.
     for crime in of(Side::Pop3).filter(|crime| !crime.stls || crime.waits) {
         if is_tried(&crime) {
             // One that goes wrong must not hide the next.
-            let trial = AssertUnwindSafe(tried(&crime, retention)).catch_unwind();
+            let trial = AssertUnwindSafe(tried(&crime, wish)).catch_unwind();
             if trial.await.is_err() {
                 failed.push(crime.name);
             }
         }
     }
-    assert!(failed.is_empty(), "{retention:?}: {failed:#?}");
+    assert!(failed.is_empty(), "{wish:?}: {failed:#?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_mail_is_deleted() {
-    all_tried(Retention::Delete, |_| true).await;
+    let wish = Wish {
+        retention: Retention::Delete,
+        commit_every: None,
+        hides: false,
+    };
+    all_tried(&wish, |_| true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_deletes_are_committed_often()
+ {
+    let wish = Wish {
+        retention: Retention::Delete,
+        commit_every: Some(2),
+        hides: false,
+    };
+    all_tried(&wish, |crime| !crime.floods).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_mail_is_kept() {
+    let wish = Wish {
+        retention: Retention::Keep,
+        commit_every: None,
+        hides: false,
+    };
     // A flood takes seconds, and ends before anything depends on the retention.
-    all_tried(Retention::Keep, |crime| !crime.floods).await;
+    all_tried(&wish, |crime| !crime.floods).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_mail_may_be_hidden() {
+    let wish = Wish {
+        retention: Retention::Delete,
+        commit_every: None,
+        hides: true,
+    };
+    all_tried(&wish, |crime| !crime.floods).await;
 }
