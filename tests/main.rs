@@ -11,6 +11,7 @@ mod daemon;
 mod damage;
 mod damage_random;
 mod doubtful;
+mod evil;
 #[cfg(feature = "fault-injection")]
 mod failing_disk;
 mod full_disk;

@@ -96,7 +96,8 @@ pub const TRIES_MAX: u32 = 20;
 /// Sessions that ended inside one message before it is deferred and retrieved last.
 pub const STRIKES_MAX: u32 = 2;
 
-/// Sessions of one poll without a single delete: it comes back behind an oversized message so often, and no more.
+/// Sessions of one poll without a single delete, or whose deletes do not count: it comes back behind an oversized message, or to
+/// commit deletes, so often, and no more.
 pub const FRUITLESS_SESSIONS_MAX: u32 = 10;
 
 /// `-ERR` to RETR in a row that end the session: the server is ill, not the messages.

@@ -19,6 +19,7 @@ mod maildrop;
 mod notice;
 mod parked;
 pub mod plan;
+mod progress;
 mod quota;
 mod settle;
 mod summary;
@@ -40,6 +41,7 @@ use crate::session::guard::Explained;
 use crate::session::listing::Listed;
 use crate::session::maildrop::Maildrop;
 use crate::session::plan::{Circumstances, Disposition, Plan, Skip};
+use crate::session::progress::Progress;
 use crate::session::quota::Quota;
 use crate::session::transfer::{Orders, Transfer, Transferred};
 use crate::telemetry::Event;
@@ -103,7 +105,7 @@ async fn poll_with_state(
             delivery: name.to_string(),
             refusal,
         })?;
-    let mut fruitless = 0;
+    let mut progress = Progress::default();
     let mut outgrown = Vec::new();
     loop {
         if with.stop.soon.is_cancelled() {
@@ -115,7 +117,7 @@ async fn poll_with_state(
             Admission::Closed { until } => return Err(closed(visit, with, until)),
         };
         let session = Session {
-            visit,
+            visit: &progress.next(visit),
             with,
             clock_trusted,
             allowance: probing.as_ref().map(|_| 1),
@@ -132,11 +134,10 @@ async fn poll_with_state(
         if ended.stopped {
             return Ok(End::Stopped);
         }
-        // Sizes that lie could bring us back without end; what is left waits for the next poll.
-        fruitless += u32::from(ended.counts.deleted == 0);
+        progress.note(&ended.counts);
         // Coming back at once is a login too: where the server wants a pause, the rest waits, too.
         if !ended.again
-            || fruitless >= limits::FRUITLESS_SESSIONS_MAX
+            || progress.has_ended()
             || state.login_delay_seconds.is_some_and(|seconds| seconds > 0)
         {
             state.last_success = Some(with.clock.now());
@@ -545,6 +546,17 @@ impl Session<'_> {
             }
             _ => false,
         };
+        if done.counts.deleted > 0 && !quit {
+            let deletes = done.counts.deleted;
+            let detail = format!(
+                "the server did not say yes to QUIT; {deletes} deletes may not have counted, the next poll will tell"
+            );
+            self.with.reporter.say(Event::Quirk {
+                account: &self.visit.account,
+                what: "deletes_unconfirmed",
+                detail: &detail,
+            });
+        }
         let ended = Ended {
             counts: done.counts,
             error: done.error,
