@@ -9,12 +9,15 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use mailferry::mail::text::is_hostile;
+use mailferry::mail::{Retention, Secret};
 use mailferry::proto::stuff;
+use mailferry::session::End;
 
 use crate::support::agent::Agent;
 use crate::support::dovecot::Dovecot;
 use crate::support::place::Place;
 use crate::support::relay::{Act, Manner, Relay, Step};
+use crate::support::world::{World, mails};
 
 const CANARY: &str = "canary-0123";
 
@@ -384,4 +387,26 @@ fn a_panic_stops_its_account_alone_and_shows_no_password() {
     // Paths name the file `secret.rs`; the password stands alone.
     let words = log.split(|c: char| !c.is_alphanumeric() && c != '.' && c != '_');
     assert!(words.into_iter().all(|word| word != "secret"), "{log}");
+}
+
+#[tokio::test]
+async fn a_password_may_be_any_word_of_the_protocol() {
+    for password in ["OK", "+OK", "-ERR", "+", "AUTH", "[AUTH]", "1", ".", "<"] {
+        let mut world = World::new(mails(3), Retention::Delete);
+        world.visit.login.secret = Secret::new(password.into());
+        let summary = world.poll().await;
+        assert!(
+            matches!(summary.end, End::Complete),
+            "{password}: {:?}",
+            summary.end
+        );
+        assert_eq!(world.sink.count(), 3, "{password}");
+        world
+            .server
+            .with(|habits| habits.refuses_login = Some("[AUTH] no".into()));
+        match world.poll().await.end {
+            End::Failed(error) => assert_eq!(error.code(), "auth_refused", "{password}"),
+            end => panic!("{password}: {end:?}"),
+        }
+    }
 }

@@ -268,20 +268,21 @@ impl Client {
             self.line_end = LineEnd::Lf;
         }
         self.expect = Expect::Status;
-        let line = hidden_in(line, &self.secrets);
         match reply::status(&line) {
             Some(Status::Ok { text }) => {
                 self.state = State::Authorization;
                 let timestamp = reply::timestamp(text).map(str::to_owned);
-                let text = Cow::Owned(text.to_vec());
+                let text = self.shown(text);
                 Ok(Some(Event::Greeting { text, timestamp }))
             }
             Some(Status::Err { code, text }) => {
                 self.state = State::Closed;
-                let text = Cow::Owned(text.to_vec());
+                let text = self.shown(text);
                 Ok(Some(Event::Rejected { code, text }))
             }
-            _ => Err(RemoteError::NotAStatus(Shown::new(&line).to_string())),
+            _ => Err(RemoteError::NotAStatus(
+                Shown::new(&self.shown(&line)).to_string(),
+            )),
         }
     }
 
@@ -307,16 +308,10 @@ impl Client {
             return Ok(None);
         };
         let Pending { kind, number } = pending;
-        // A challenge is to be answered, not shown.
-        let line = if line.starts_with(b"+ ") {
-            line
-        } else {
-            hidden_in(line, &self.secrets)
-        };
         let event = match reply::status(&line) {
             Some(Status::Ok { .. }) => self.accepted(kind, number),
             Some(Status::Err { code, text }) => {
-                let text = Cow::Owned(text.to_vec());
+                let text = self.shown(text);
                 self.go_on(kind, false);
                 Event::Err {
                     command: kind,
@@ -332,15 +327,26 @@ impl Client {
                 Event::Challenge(sasl::decode(challenge))
             }
             Some(Status::Continue { .. }) => {
-                let line = hidden_in(line, &self.secrets);
                 return Err(RemoteError::UnexpectedChallenge(
-                    Shown::new(&line).to_string(),
+                    Shown::new(&self.shown(&line)).to_string(),
                 ));
             }
-            None => return Err(RemoteError::NotAStatus(Shown::new(&line).to_string())),
+            None => {
+                return Err(RemoteError::NotAStatus(
+                    Shown::new(&self.shown(&line)).to_string(),
+                ));
+            }
         };
         self.pending.pop_front();
         Ok(Some(event))
+    }
+
+    /// A text of the server without the secrets. What it means was read before: a password may be any word of the protocol.
+    fn shown(&self, text: &[u8]) -> Cow<'static, [u8]> {
+        let text = Cow::Owned(text.to_vec());
+        self.secrets
+            .iter()
+            .fold(text, |text, secret| secret.hidden_in(text))
     }
 
     fn accepted(&mut self, kind: Kind, number: u32) -> Event<'static> {
@@ -427,12 +433,6 @@ impl Client {
             Event::ListingEnd { command: kind }
         }
     }
-}
-
-fn hidden_in<'l>(line: Cow<'l, [u8]>, secrets: &[Secret]) -> Cow<'l, [u8]> {
-    secrets
-        .iter()
-        .fold(line, |line, secret| secret.hidden_in(line))
 }
 
 /// A dot at the start of a line was stuffed (RFC 1939 section 3).
