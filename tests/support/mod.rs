@@ -13,6 +13,7 @@ pub mod expected;
 pub mod faketime;
 pub mod folder;
 pub mod fuzzed;
+pub mod held;
 pub mod mail;
 pub mod mda;
 pub mod model;
