@@ -11,6 +11,7 @@ use crate::support::place::Place;
 use crate::support::varied;
 use crate::support::world::{World, mails};
 
+/// Holds CVE-2011-1947.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_stalls_at_any_step_is_left_in_time_and_loses_nothing() {
     for step in ["", "USER", "PASS", "UIDL", "LIST", "RETR", "DELE", "QUIT"] {
@@ -125,6 +126,7 @@ const PEAK: &str = "import os, resource, subprocess, sys\n\
     open(sys.argv[1], 'w').write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))\n\
     sys.exit(code)";
 
+/// Holds CVE-2018-1060 and 4.4.memory.
 #[test]
 fn a_flood_costs_an_error_and_bounded_memory_and_the_honest_account_gets_its_mail() {
     let idle = {

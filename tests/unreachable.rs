@@ -43,6 +43,7 @@ fn a_name_that_does_not_resolve_is_said_and_harms_nobody() {
     assert!(state.contains("backoff_until="), "it backs off: {state}");
 }
 
+/// Holds CVE-2002-1174, CVE-2002-1175 and CVE-2002-1365.
 #[test]
 fn a_name_server_that_never_answers_holds_up_one_account_and_not_the_end() {
     let dovecot = Dovecot::with(&varied::messages(0)[..3]);

@@ -26,6 +26,15 @@ pub fn rows(table: &'static str) -> Vec<Row> {
     rows
 }
 
+/// Who must say which row it holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// Scripts, in a line of their own.
+    InScripts,
+    /// Tests too, in the comment above them.
+    InComments,
+}
+
 /// The tests that exist.
 pub struct Tree {
     root: &'static Path,
@@ -52,26 +61,26 @@ impl Tree {
     }
 
     /// What is wrong with a row of these names.
-    pub fn faults(&self, names: &[&str], holders: &[&str]) -> Vec<String> {
+    pub fn faults(&self, names: &[&str], holders: &[&str], naming: Naming) -> Vec<String> {
         let row = names.join(" ");
         if holders.is_empty() {
             return vec![format!("{row} is held by nothing")];
         }
         let fault = |holder: &&str| {
-            let what = self.fault(names, holder)?;
+            let what = self.fault(names, holder, naming)?;
             Some(format!("{row}: {holder} {what}"))
         };
         holders.iter().filter_map(fault).collect()
     }
 
-    fn fault(&self, names: &[&str], holder: &str) -> Option<String> {
+    fn fault(&self, names: &[&str], holder: &str, naming: Naming) -> Option<String> {
         if let Some(word) = holder.strip_prefix("not built: ") {
             let mut texts = self.sources.iter();
             let (path, _) = texts.find(|(_, text)| text.to_lowercase().contains(word))?;
             return Some(format!("stands in {}: it needs a test", path.display()));
         }
         if let Some((file, test)) = holder.split_once("::") {
-            return self.fault_of_test(file, test);
+            return self.fault_of_test(names, file, test, naming);
         }
         if holder.ends_with(".script") {
             let script = self.scripts.iter().find(|(name, _)| name == holder);
@@ -86,7 +95,13 @@ impl Tree {
         (!self.root.join(holder).is_file()).then(|| "does not exist".into())
     }
 
-    fn fault_of_test(&self, file: &str, test: &str) -> Option<String> {
+    fn fault_of_test(
+        &self,
+        names: &[&str],
+        file: &str,
+        test: &str,
+        naming: Naming,
+    ) -> Option<String> {
         let text = std::fs::read_to_string(self.root.join(file)).unwrap_or_default();
         let Some(at) = text.find(&format!("fn {test}(")) else {
             return Some("does not exist".into());
@@ -96,8 +111,23 @@ impl Tree {
         if !text[attribute_at..at].contains("test") {
             return Some("is no test".into());
         }
-        None
+        let comment = comment_above(&text[..at]);
+        let named = |name: &&str| {
+            let mut words = comment.split(|c: char| c.is_whitespace() || ",;:()".contains(c));
+            words.any(|word| word.trim_end_matches('.') == *name)
+        };
+        let says = naming == Naming::InScripts || names.iter().any(named);
+        (!says).then(|| "does not name it in its comment".into())
     }
+}
+
+/// The comment that stands directly above the attributes of what follows a text.
+fn comment_above(text: &str) -> String {
+    let lines = text.lines().rev().map(str::trim_start);
+    // The first of them is the function's own line as far as its name.
+    let above = lines.skip(1).skip_while(|line| line.starts_with("#["));
+    let comment = above.take_while(|line| line.starts_with("//"));
+    comment.collect::<Vec<_>>().join(" ")
 }
 
 /// Every source file below a directory, and its text.
