@@ -2,6 +2,8 @@
 //!
 //! The rows are those of section 4 of `research/peers.md`; whoever holds one names it in the comment above itself.
 
+mod listing;
+
 use std::collections::BTreeSet;
 
 use crate::support::held::{self, Naming, Row, Tree};
@@ -11,6 +13,8 @@ use crate::support::held::{self, Naming, Row, Tree};
 /// the test.
 const ROWS: &str = "
 CVE-2001-0819 CVE-2001-1009: a number that no message can have costs its line and a warning
+    tests/security/listing.rs::a_number_that_no_message_can_have_costs_its_line_and_a_warning
+    tests/security/listing.rs::a_huge_number_is_a_message_that_the_server_does_not_have
     tests/corpus/pop3/hostile/listing-malformed.script
 CVE-2002-1174 CVE-2002-1175 CVE-2002-1365: header fields of any size, and a name server that does not answer, take bounded room and time
     tests/unreachable.rs::a_name_server_that_never_answers_holds_up_one_account_and_not_the_end
@@ -19,6 +23,9 @@ CVE-2003-0790 CVE-2003-0792: no header and no line, however long or strange, is 
     tests/fuzz_corpus.rs::every_input_of_the_corpus_keeps_what_its_target_holds
     tests/corpus/pop3/hostile/body-of-one-long-line.script
 CVE-2005-2335 CVE-2018-14356 CVE-2004-0757: a unique-id of any length, of none, of blanks or with NUL
+    tests/security/listing.rs::a_unique_id_of_any_length_costs_at_most_its_own_message
+    tests/security/listing.rs::a_unique_id_of_a_mebibyte_ends_the_session_and_the_next_one_is_a_fresh_start
+    tests/security/listing.rs::a_number_that_no_message_can_have_costs_its_line_and_a_warning
     tests/corpus/pop3/hostile/unique-id-of-1-kib.script
     tests/corpus/pop3/hostile/listing-malformed.script
     tests/corpus/pop3/hostile/listing-line-too-long.script
@@ -61,6 +68,8 @@ CVE-2025-61962: SMTP AUTH survives every answer
 CVE-2014-7273 CVE-2014-7274 CVE-2014-7275 4.2.getmail6: a certificate that proves nothing ends the session before any command
     tests/net/certificate.rs::a_certificate_that_proves_nothing_ends_the_session_before_the_password
 getmail6#277: a line that makes no sense costs itself, and no other account anything
+    tests/security/listing.rs::a_malformed_line_in_any_reply_of_many_lines_costs_only_itself
+    tests/daemon.rs::troubled_accounts_leave_the_others_unharmed_and_each_says_what_is_wrong
     tests/corpus/pop3/hostile/listing-malformed.script
     tests/corpus/pop3/hostile/capa-nonsense.script
 4.2.eof: an end inside a message is an end, not more of the message

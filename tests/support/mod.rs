@@ -23,6 +23,7 @@ pub mod recorded;
 pub mod relay;
 pub mod script;
 pub mod seed;
+pub mod speaker;
 pub mod spoken;
 pub mod tls_server;
 pub mod varied;
