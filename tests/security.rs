@@ -3,6 +3,8 @@
 //! The rows are those of section 4 of `research/peers.md`; whoever holds one names it in the comment above itself.
 
 mod listing;
+mod login;
+mod silence;
 
 use std::collections::BTreeSet;
 
@@ -35,15 +37,22 @@ CVE-2006-0321 CVE-2006-5974 CVE-2007-4565: a destination that refuses at any ste
     tests/relay.rs::each_refusal_at_each_step_says_who_must_act_and_the_next_message_gets_its_own_answer
     tests/relay.rs::a_relay_that_is_not_there_is_the_destinations_trouble
 CVE-2006-5867 CVE-2021-22946: without the TLS that was asked for not an octet of the login is sent
+    tests/security/login.rs::nothing_a_server_says_before_tls_brings_out_an_octet_of_the_login
     tests/net/stls.rs::a_server_that_refuses_stls_never_gets_the_password
     tests/protocol_session.rs::without_the_stls_that_was_asked_for_nothing_of_the_login_is_said
 CVE-2007-1558: APOP only when it is asked for, only for a challenge that is a msg-id, and nothing in its place
+    tests/security/login.rs::apop_is_said_only_when_it_was_asked_for
+    tests/security/login.rs::a_doubtful_timestamp_or_a_refused_apop_is_never_followed_by_the_password
     tests/corpus/pop3/rfc/1939-apop-timestamp-doubtful.script
     tests/protocol_session.rs::the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another
 EN-2010-03: a challenge that makes no sense is cancelled, and the session stays in step
+    tests/security/login.rs::a_challenge_of_any_size_gets_no_second_answer
     tests/corpus/pop3/rfc/5034-not-base64.script
     tests/protocol_session.rs::a_challenge_that_cannot_be_answered_is_cancelled_without_a_word_of_the_secret
 CVE-2011-1947: a server that falls silent at any point is left in time
+    tests/security/silence.rs::a_server_that_falls_silent_in_the_middle_of_any_reply_is_left_in_time
+    tests/security/silence.rs::a_server_that_falls_silent_inside_capa_is_left_in_time_and_not_asked_again
+    tests/security/silence.rs::a_server_that_says_yes_to_stls_and_then_nothing_is_left_in_time
     tests/hostile.rs::a_server_that_stalls_at_any_step_is_left_in_time_and_loses_nothing
     tests/protocol_session.rs::a_server_that_hangs_at_capa_is_left_in_time_reached_again_and_not_asked
     tests/net/handshake.rs::a_server_that_never_answers_the_handshake_is_left_in_time
@@ -51,10 +60,14 @@ CVE-2011-3389: nothing older than TLS 1.2
     tests/net/handshake.rs::a_handshake_that_fails_says_what_to_try
     tests/protocol_tls.rs::the_handshake_names_the_host_and_offers_nothing_older_than_tls_1_2
 CVE-2012-3482: base64 that is broken, short or long is cancelled or ends the session
+    tests/security/login.rs::a_challenge_of_any_size_gets_no_second_answer
     not built: ntlm
     tests/corpus/pop3/hostile/challenge-without-end.script
     tests/corpus/pop3/rfc/5034-challenge-of-12-kib.script
     tests/corpus/pop3/rfc/5034-not-base64.script
+CVE-2021-39272: no greeting and no spelling of a capability leads round STLS
+    tests/security/login.rs::nothing_a_server_says_before_tls_brings_out_an_octet_of_the_login
+    tests/security/login.rs::stls_is_said_however_it_is_spelled_or_not_announced_at_all
 CVE-2025-61962: SMTP AUTH survives every answer
     tests/relay.rs::a_refused_login_is_the_destinations_trouble_and_shows_no_password
 4.1.design: no shell, TLS unless told otherwise, no MD5 for a fingerprint, TLS to relays
@@ -109,6 +122,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
     tests/secret.rs::no_typing_error_makes_a_complaint_show_a_password
     tests/relay.rs::a_refused_login_is_the_destinations_trouble_and_shows_no_password
 4.2.starttls: TLS from the first octet is the default, and STLS is a demand
+    tests/security/login.rs::nothing_a_server_says_before_tls_brings_out_an_octet_of_the_login
     tests/config.rs::what_is_not_given_has_the_documented_default
     tests/net/stls.rs::a_server_that_refuses_stls_never_gets_the_password
     tests/net/stls.rs::anything_behind_the_yes_to_stls_ends_the_session_before_tls_and_password
@@ -167,6 +181,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
 4.4.metrics: nothing remote is a label
     not built: prometheus
 4.4.memory: whatever a server floods us with, memory is bounded
+    tests/security/silence.rs::a_body_that_drips_an_octet_every_nine_seconds_ends_with_the_session_s_time
     tests/hostile.rs::a_flood_costs_an_error_and_bounded_memory_and_the_honest_account_gets_its_mail
     tests/corpus/pop3/hostile/capa-without-end.script
     tests/corpus/pop3/hostile/listing-without-end.script
