@@ -45,6 +45,10 @@ CVE-2007-1558: APOP only when it is asked for, only for a challenge that is a ms
     tests/security/login.rs::a_doubtful_timestamp_or_a_refused_apop_is_never_followed_by_the_password
     tests/corpus/pop3/rfc/1939-apop-timestamp-doubtful.script
     tests/protocol_session.rs::the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another
+CVE-2009-2666 CVE-2009-3942: a NUL inside a name of a certificate does not shorten it
+    tests/net/strange.rs::a_nul_inside_a_name_of_a_certificate_does_not_shorten_it
+CVE-2010-0562 CVE-2010-1167: what a certificate says of itself is shown escaped and bounded
+    tests/net/strange.rs::what_a_certificate_says_of_itself_is_shown_escaped_and_bounded
 EN-2010-03: a challenge that makes no sense is cancelled, and the session stays in step
     tests/security/login.rs::a_challenge_of_any_size_gets_no_second_answer
     tests/corpus/pop3/rfc/5034-not-base64.script
@@ -79,7 +83,10 @@ CVE-2025-61962: SMTP AUTH survives every answer
     tests/protocol.rs::a_server_that_is_gone_after_any_octet_makes_no_message_whole
     tests/session.rs::a_session_lost_inside_a_message_delivers_no_part_of_it_and_blocks_nobody
 CVE-2014-7273 CVE-2014-7274 CVE-2014-7275 4.2.getmail6: a certificate that proves nothing ends the session before any command
+    tests/net/default.rs::without_a_word_about_tls_a_certificate_that_proves_nothing_gets_no_command
     tests/net/certificate.rs::a_certificate_that_proves_nothing_ends_the_session_before_the_password
+CVE-2019-8337 CVE-2016-10937 CVE-2010-4532 CVE-2023-5422: certificates are checked without a word in the configuration
+    tests/net/default.rs::without_a_word_about_tls_a_certificate_that_proves_nothing_gets_no_command
 getmail6#277: a line that makes no sense costs itself, and no other account anything
     tests/security/listing.rs::a_malformed_line_in_any_reply_of_many_lines_costs_only_itself
     tests/daemon.rs::troubled_accounts_leave_the_others_unharmed_and_each_says_what_is_wrong
@@ -122,6 +129,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
     tests/secret.rs::no_typing_error_makes_a_complaint_show_a_password
     tests/relay.rs::a_refused_login_is_the_destinations_trouble_and_shows_no_password
 4.2.starttls: TLS from the first octet is the default, and STLS is a demand
+    tests/net/default.rs::without_a_word_about_tls_a_certificate_that_proves_nothing_gets_no_command
     tests/security/login.rs::nothing_a_server_says_before_tls_brings_out_an_octet_of_the_login
     tests/config.rs::what_is_not_given_has_the_documented_default
     tests/net/stls.rs::a_server_that_refuses_stls_never_gets_the_password
