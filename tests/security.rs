@@ -4,6 +4,7 @@
 
 mod listing;
 mod login;
+mod relay;
 mod silence;
 
 use std::collections::BTreeSet;
@@ -73,6 +74,7 @@ CVE-2021-39272: no greeting and no spelling of a capability leads round STLS
     tests/security/login.rs::nothing_a_server_says_before_tls_brings_out_an_octet_of_the_login
     tests/security/login.rs::stls_is_said_however_it_is_spelled_or_not_announced_at_all
 CVE-2025-61962: SMTP AUTH survives every answer
+    tests/security/relay.rs::smtp_auth_survives_every_challenge
     tests/relay.rs::a_refused_login_is_the_destinations_trouble_and_shows_no_password
 4.1.design: no shell, TLS unless told otherwise, no MD5 for a fingerprint, TLS to relays
     tests/mda_hygiene.rs::hostile_senders_and_unique_ids_are_only_words
@@ -97,6 +99,8 @@ getmail6#277: a line that makes no sense costs itself, and no other account anyt
 CVE-2018-14362: a unique-id never becomes a path
     tests/corpus/pop3/hostile/unique-ids-of-any-octets.script
 CVE-2020-14954 CVE-2020-15685 CVE-2021-29969 libetpan#386 CVE-2020-15953 CVE-2021-22947 CVE-2021-38371 nodemailer#1835 4.2.fdm: nothing that came in the clear outlives the upgrade to TLS
+    tests/security/relay.rs::anything_behind_a_relay_s_yes_to_starttls_ends_the_session_before_tls
+    tests/security/relay.rs::what_a_relay_says_in_the_clear_instead_of_tls_is_no_answer_to_anything
     tests/net/stls.rs::anything_behind_the_yes_to_stls_ends_the_session_before_tls_and_password
     tests/net/stls.rs::a_yes_to_stls_that_comes_before_the_question_ends_the_session
     tests/net/stls.rs::plain_text_in_the_middle_of_the_handshake_ends_the_session_before_the_password
@@ -120,6 +124,7 @@ CVE-2013-1752: a line without end is an error, a message without end a limit
 4.2.cram-md5: keys of any length, against known vectors
     not built: hmac
 log4cxx#672: no name, sender or recipient can hold a second command
+    tests/security/relay.rs::no_sender_is_a_second_command
     tests/relay.rs::the_null_sender_and_one_that_the_relay_cannot_take_are_said_as_null
     tests/config.rs::every_invalid_file_of_the_corpus_is_refused_in_the_words_beside_it
 4.2.secret: a secret is in no output, no file and no memory image
@@ -135,8 +140,11 @@ log4cxx#672: no name, sender or recipient can hold a second command
     tests/net/stls.rs::a_server_that_refuses_stls_never_gets_the_password
     tests/net/stls.rs::anything_behind_the_yes_to_stls_ends_the_session_before_tls_and_password
 4.3.1 CVE-2023-51764 CVE-2023-51765 CVE-2023-51766 go-smtp#243: no message ends itself, whatever a relay takes for a line end
+    tests/security/relay.rs::a_relay_that_takes_anything_for_a_line_end_sees_one_message
     tests/relay.rs::nothing_in_a_message_can_end_it_or_begin_another
 4.3.2: what a relay said before STARTTLS is not taken for an answer behind it
+    tests/security/relay.rs::anything_behind_a_relay_s_yes_to_starttls_ends_the_session_before_tls
+    tests/security/relay.rs::what_a_relay_says_in_the_clear_instead_of_tls_is_no_answer_to_anything
     tests/relay.rs::starttls_is_a_demand_and_nothing_that_matters_is_said_before_it
 4.3.3: one refused recipient does not cost the others the message
     tests/relay.rs::each_recipient_has_an_outcome_of_its_own
@@ -149,6 +157,8 @@ log4cxx#672: no name, sender or recipient can hold a second command
     src/sink/render.rs::large_messages_are_the_same_from_a_file_as_in_one_buffer
     tests/real_smtp.rs::fifty_mebibytes_pass_a_relay_whole
 4.3.7: a reply in any charset is a reply, and one without end is cut off
+    tests/security/relay.rs::a_latin_1_no_to_the_dot_is_a_refusal_and_not_a_broken_connection
+    tests/security/relay.rs::an_answer_without_line_end_is_given_up_at_each_step
     tests/relay.rs::replies_that_are_not_utf_8_or_have_controls_are_understood_and_made_harmless
     tests/relay.rs::a_reply_without_an_end_is_cut_off
 4.3.8: mechanisms and protocols beyond PLAIN and LOGIN over SMTP
