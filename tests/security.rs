@@ -101,6 +101,7 @@ CVE-2018-14362: a unique-id never becomes a path
 CVE-2020-14954 CVE-2020-15685 CVE-2021-29969 libetpan#386 CVE-2020-15953 CVE-2021-22947 CVE-2021-38371 nodemailer#1835 4.2.fdm: nothing that came in the clear outlives the upgrade to TLS
     tests/security/relay.rs::anything_behind_a_relay_s_yes_to_starttls_ends_the_session_before_tls
     tests/security/relay.rs::what_a_relay_says_in_the_clear_instead_of_tls_is_no_answer_to_anything
+    tests/security/relay.rs::a_yes_to_starttls_that_comes_before_the_question_ends_the_session
     tests/net/stls.rs::anything_behind_the_yes_to_stls_ends_the_session_before_tls_and_password
     tests/net/stls.rs::a_yes_to_stls_that_comes_before_the_question_ends_the_session
     tests/net/stls.rs::plain_text_in_the_middle_of_the_handshake_ends_the_session_before_the_password
@@ -145,6 +146,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
 4.3.2: what a relay said before STARTTLS is not taken for an answer behind it
     tests/security/relay.rs::anything_behind_a_relay_s_yes_to_starttls_ends_the_session_before_tls
     tests/security/relay.rs::what_a_relay_says_in_the_clear_instead_of_tls_is_no_answer_to_anything
+    tests/security/relay.rs::a_yes_to_starttls_that_comes_before_the_question_ends_the_session
     tests/relay.rs::starttls_is_a_demand_and_nothing_that_matters_is_said_before_it
 4.3.3: one refused recipient does not cost the others the message
     tests/relay.rs::each_recipient_has_an_outcome_of_its_own

@@ -189,6 +189,28 @@ async fn what_a_relay_says_in_the_clear_instead_of_tls_is_no_answer_to_anything(
     }
 }
 
+/// The relay's answer before the question: it has read what somebody in between said for us.
+/// Holds CVE-2020-14954 and 4.3.2.
+#[tokio::test]
+async fn a_yes_to_starttls_that_comes_before_the_question_ends_the_session() {
+    for early in [&b"250 STARTTLS\r\n220 go on\r\n"[..], b"250 STARTTLS\r\n2"] {
+        let server = Recorded::serve(move |peer| {
+            peer.say(b"220 relay ready\r\n")?;
+            peer.expect("EHLO client.test")?;
+            peer.say(early)
+        });
+        let smtp = SmtpSettings {
+            tls: TlsMode::StartTls,
+            timeout: Duration::from_secs(3),
+            ..settings(server.port())
+        };
+        let refusal = offer(smtp, SMALL).await.unwrap_err();
+        let heard = String::from_utf8_lossy(&server.heard()).into_owned();
+        assert_eq!(refusal.code, "tls_injected", "{refusal}");
+        assert_eq!(heard, "EHLO client.test\r\n");
+    }
+}
+
 /// Every line of a message, for a relay that takes anything for the end of one: CRLF, LF, CR, and any number of CR before LF.
 fn lax_lines(wire: &[u8]) -> Vec<Vec<u8>> {
     let text = wire.iter().map(|octet| match octet {
