@@ -17,6 +17,7 @@ pub mod held;
 pub mod mail;
 pub mod mda;
 pub mod model;
+pub mod peak;
 pub mod place;
 pub mod postfix;
 pub mod recorded;
