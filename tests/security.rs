@@ -4,7 +4,9 @@
 
 mod listing;
 mod login;
+mod message;
 mod relay;
+mod room;
 mod silence;
 
 use std::collections::BTreeSet;
@@ -20,8 +22,10 @@ CVE-2001-0819 CVE-2001-1009: a number that no message can have costs its line an
     tests/security/listing.rs::a_huge_number_is_a_message_that_the_server_does_not_have
     tests/corpus/pop3/hostile/listing-malformed.script
 CVE-2002-1174 CVE-2002-1175 CVE-2002-1365: header fields of any size, and a name server that does not answer, take bounded room and time
+    tests/security/room.rs::two_hundred_thousand_addresses_take_no_more_memory_than_one
     tests/unreachable.rs::a_name_server_that_never_answers_holds_up_one_account_and_not_the_end
 CVE-2003-0790 CVE-2003-0792: no header and no line, however long or strange, is too much
+    tests/security/room.rs::a_line_of_64_mebibytes_goes_through_in_bounded_memory
     src/spool/header.rs::any_octets_at_all_have_a_head
     tests/fuzz_corpus.rs::every_input_of_the_corpus_keeps_what_its_target_holds
     tests/corpus/pop3/hostile/body-of-one-long-line.script
@@ -34,6 +38,8 @@ CVE-2005-2335 CVE-2018-14356 CVE-2004-0757: a unique-id of any length, of none, 
     tests/corpus/pop3/hostile/listing-line-too-long.script
 CVE-2005-3088: a file that may hold a secret is private from its first instant, and no tool writes configurations
     not built: fetchmailrc
+CVE-2005-4348: a message without header, or without anything, is delivered and remembered
+    tests/security/message.rs::a_message_without_header_or_without_anything_is_delivered_once_and_remembered
 CVE-2006-0321 CVE-2006-5974 CVE-2007-4565: a destination that refuses at any step, in any way, costs an answer and nothing else
     tests/relay.rs::each_refusal_at_each_step_says_who_must_act_and_the_next_message_gets_its_own_answer
     tests/relay.rs::a_relay_that_is_not_there_is_the_destinations_trouble
@@ -81,6 +87,7 @@ CVE-2025-61962: SMTP AUTH survives every answer
     tests/config.rs::what_is_not_given_has_the_documented_default
     tests/relay.rs::starttls_is_a_demand_and_nothing_that_matters_is_said_before_it
 4.1.truncated: a message that was cut off is delivered to nobody
+    tests/security/message.rs::a_server_that_is_gone_at_any_octet_of_a_message_gives_the_destination_nothing
     tests/corpus/pop3/rfc/1939-lost-inside-a-message.script
     tests/protocol.rs::a_server_that_is_gone_after_any_octet_makes_no_message_whole
     tests/session.rs::a_session_lost_inside_a_message_delivers_no_part_of_it_and_blocks_nobody
@@ -95,6 +102,8 @@ getmail6#277: a line that makes no sense costs itself, and no other account anyt
     tests/corpus/pop3/hostile/listing-malformed.script
     tests/corpus/pop3/hostile/capa-nonsense.script
 4.2.eof: an end inside a message is an end, not more of the message
+    tests/security/message.rs::a_server_that_is_gone_at_any_octet_of_a_message_gives_the_destination_nothing
+    tests/security/message.rs::an_mda_is_not_started_for_a_message_that_has_no_end
     tests/protocol.rs::a_server_that_is_gone_after_any_octet_makes_no_message_whole
 CVE-2018-14362: a unique-id never becomes a path
     tests/corpus/pop3/hostile/unique-ids-of-any-octets.script
@@ -116,6 +125,8 @@ CVE-2018-1060: a greeting of many brackets takes linear time
     src/proto/pop3/reply.rs::cve_2018_1060_a_greeting_of_many_brackets_takes_linear_time
     tests/hostile.rs::a_flood_costs_an_error_and_bounded_memory_and_the_honest_account_gets_its_mail
 CVE-2013-1752: a line without end is an error, a message without end a limit
+    tests/security/room.rs::a_line_of_64_mebibytes_goes_through_in_bounded_memory
+    tests/security/room.rs::replies_of_very_many_lines_are_given_up_in_bounded_memory
     tests/corpus/pop3/hostile/greeting-without-end.script
     tests/corpus/pop3/hostile/status-longer-than-8-kib.script
     tests/corpus/pop3/hostile/listing-line-too-long.script
@@ -156,6 +167,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
     tests/relay.rs::addresses_beyond_ascii_go_only_where_they_are_announced
     tests/relay.rs::the_null_sender_and_one_that_the_relay_cannot_take_are_said_as_null
 4.3.6: a large message goes from a file in pieces
+    tests/security/room.rs::a_line_of_64_mebibytes_goes_through_in_bounded_memory
     src/sink/render.rs::large_messages_are_the_same_from_a_file_as_in_one_buffer
     tests/real_smtp.rs::fifty_mebibytes_pass_a_relay_whole
 4.3.7: a reply in any charset is a reply, and one without end is cut off
@@ -169,11 +181,13 @@ log4cxx#672: no name, sender or recipient can hold a second command
     not built: lhlo
     tests/relay.rs::a_login_is_by_plain_or_login_and_before_any_mail
 4.3.9: a Return-Path of any form does not make its message undeliverable
+    tests/security/message.rs::whatever_a_header_says_of_its_envelope_the_message_goes_to_the_configured_recipient
     src/spool/header.rs::a_return_path_is_read_as_servers_write_it
     tests/relay.rs::the_null_sender_and_one_that_the_relay_cannot_take_are_said_as_null
 4.3.10: a message gains no line at its end
     tests/relay.rs::eight_bit_and_large_messages_go_as_they_are
 4.4.shell: nothing of a message is obeyed by a shell or an option parser
+    tests/security/message.rs::a_return_path_is_never_obeyed_by_an_mda_s_shell
     tests/mda_hygiene.rs::hostile_senders_and_unique_ids_are_only_words
     src/sink/mda/command.rs::a_sender_that_a_command_line_could_obey_becomes_mailer_daemon
     src/mail/envelope.rs::an_unsafe_recipient_is_refused_never_altered
@@ -187,6 +201,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
     tests/mda.rs::an_mda_that_does_not_read_is_believed
     tests/init.rs::what_an_mda_leaves_behind_is_reaped_and_signals_and_exit_codes_pass
 4.4.envelope: only the topmost field of a header says where a message came from, and none says where it goes
+    tests/security/message.rs::whatever_a_header_says_of_its_envelope_the_message_goes_to_the_configured_recipient
     src/spool/header.rs::the_topmost_return_path_is_the_sender
     not built: x-original-to
     not built: delivered-to
@@ -201,6 +216,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
 4.4.metrics: nothing remote is a label
     not built: prometheus
 4.4.memory: whatever a server floods us with, memory is bounded
+    tests/security/room.rs::replies_of_very_many_lines_are_given_up_in_bounded_memory
     tests/security/silence.rs::a_body_that_drips_an_octet_every_nine_seconds_ends_with_the_session_s_time
     tests/hostile.rs::a_flood_costs_an_error_and_bounded_memory_and_the_honest_account_gets_its_mail
     tests/corpus/pop3/hostile/capa-without-end.script
@@ -223,6 +239,14 @@ log4cxx#672: no name, sender or recipient can hold a second command
 4.4.ssrf: a token endpoint is https, and its answer is bounded
     not built: token_endpoint
 ";
+
+/// An account of a server on this port of loopback, whose mail goes to `box`.
+fn account(name: &str, port: u16) -> String {
+    format!(
+        "[account.{name}]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
+         user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nrecipient = \"jane@home.lan\"\n"
+    )
+}
 
 /// The names of a row.
 fn ids(row: &Row) -> Vec<&'static str> {
