@@ -2,7 +2,9 @@
 //!
 //! The rows are those of section 4 of `research/peers.md`; whoever holds one names it in the comment above itself.
 
+mod files;
 mod listing;
+mod log;
 mod login;
 mod message;
 mod relay;
@@ -52,6 +54,9 @@ CVE-2007-1558: APOP only when it is asked for, only for a challenge that is a ms
     tests/security/login.rs::a_doubtful_timestamp_or_a_refused_apop_is_never_followed_by_the_password
     tests/corpus/pop3/rfc/1939-apop-timestamp-doubtful.script
     tests/protocol_session.rs::the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another
+CVE-2008-2711: the log that says most survives every session
+    tests/security/log.rs::the_most_talkative_log_survives_garbled_sessions
+    tests/security/log.rs::what_others_say_adds_no_line_and_moves_no_cursor_in_any_output
 CVE-2009-2666 CVE-2009-3942: a NUL inside a name of a certificate does not shorten it
     tests/net/strange.rs::a_nul_inside_a_name_of_a_certificate_does_not_shorten_it
 CVE-2010-0562 CVE-2010-1167: what a certificate says of itself is shown escaped and bounded
@@ -76,6 +81,9 @@ CVE-2012-3482: base64 that is broken, short or long is cancelled or ends the ses
     tests/corpus/pop3/hostile/challenge-without-end.script
     tests/corpus/pop3/rfc/5034-challenge-of-12-kib.script
     tests/corpus/pop3/rfc/5034-not-base64.script
+CVE-2021-36386: a text of any length is cut in the log, with its length beside it
+    tests/security/log.rs::a_text_of_a_mebibyte_is_cut_and_its_length_noted
+    src/mail/text.rs::cuts_a_mebibyte_and_says_how_long_it_was
 CVE-2021-39272: no greeting and no spelling of a capability leads round STLS
     tests/security/login.rs::nothing_a_server_says_before_tls_brings_out_an_octet_of_the_login
     tests/security/login.rs::stls_is_said_however_it_is_spelled_or_not_announced_at_all
@@ -106,6 +114,7 @@ getmail6#277: a line that makes no sense costs itself, and no other account anyt
     tests/security/message.rs::an_mda_is_not_started_for_a_message_that_has_no_end
     tests/protocol.rs::a_server_that_is_gone_after_any_octet_makes_no_message_whole
 CVE-2018-14362: a unique-id never becomes a path
+    tests/security/files.rs::a_unique_id_is_never_a_path
     tests/corpus/pop3/hostile/unique-ids-of-any-octets.script
 CVE-2020-14954 CVE-2020-15685 CVE-2021-29969 libetpan#386 CVE-2020-15953 CVE-2021-22947 CVE-2021-38371 nodemailer#1835 4.2.fdm: nothing that came in the clear outlives the upgrade to TLS
     tests/security/relay.rs::anything_behind_a_relay_s_yes_to_starttls_ends_the_session_before_tls
@@ -140,6 +149,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
     tests/relay.rs::the_null_sender_and_one_that_the_relay_cannot_take_are_said_as_null
     tests/config.rs::every_invalid_file_of_the_corpus_is_refused_in_the_words_beside_it
 4.2.secret: a secret is in no output, no file and no memory image
+    tests/security/log.rs::a_secret_is_in_no_output_and_no_file
     tests/session.rs::no_secret_is_in_any_event
     tests/cli.rs::a_good_configuration_is_explained_without_its_passwords
     tests/cli.rs::a_wrong_configuration_is_78_with_every_error_and_no_password
@@ -206,10 +216,12 @@ log4cxx#672: no name, sender or recipient can hold a second command
     not built: x-original-to
     not built: delivered-to
 4.4.header: nothing foreign breaks out of the field that we add
+    tests/security/files.rs::a_unique_id_is_never_a_path
     src/sink/trace.rs::nothing_foreign_breaks_out_of_its_place
 4.4.loops: a message that goes round is stopped
     tests/session.rs::a_message_in_a_loop_goes_to_the_quarantine_and_not_round_again
 4.4.log: what others say adds no line to a log and moves no cursor
+    tests/security/log.rs::what_others_say_adds_no_line_and_moves_no_cursor_in_any_output
     src/telemetry/log.rs::a_hostile_server_cannot_add_a_line_or_move_the_cursor
     src/telemetry/line.rs::no_control_character_leaves_in_any_rendering
     tests/kept.rs::a_copy_is_listed_shown_without_harm_and_exported_as_it_was_received
