@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use mailferry::cli::{self, Process};
 use mailferry::config::Environment;
 use mailferry::net::SystemRoots;
+use rustix::fs::Mode;
 
 fn main() -> ExitCode {
     // Before threads and open files: an MDA that runs as another user is this program first.
@@ -14,6 +15,8 @@ fn main() -> ExitCode {
     if let Some(code) = mailferry::agent::become_init(std::env::args_os()) {
         return code;
     }
+    // sled asks for files that everybody may write; whatever we make is ours alone, and so is what an MDA makes unless it says so.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let process = Process {
         environment: Environment::current(),
         roots: SystemRoots::find(),

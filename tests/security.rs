@@ -39,6 +39,7 @@ CVE-2005-2335 CVE-2018-14356 CVE-2004-0757: a unique-id of any length, of none, 
     tests/corpus/pop3/hostile/listing-malformed.script
     tests/corpus/pop3/hostile/listing-line-too-long.script
 CVE-2005-3088: a file that may hold a secret is private from its first instant, and no tool writes configurations
+    tests/security/files.rs::what_is_written_is_nobody_elses_even_under_a_umask_that_allows_everything
     not built: fetchmailrc
 CVE-2005-4348: a message without header, or without anything, is delivered and remembered
     tests/security/message.rs::a_message_without_header_or_without_anything_is_delivered_once_and_remembered
@@ -237,6 +238,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
     tests/mda.rs::a_message_arrives_whole_with_lf_from_memory_and_from_a_file
     tests/relay.rs::eight_bit_and_large_messages_go_as_they_are
 4.4.files: what we write is ours alone, and a full disk loses nothing
+    tests/security/files.rs::what_is_written_is_nobody_elses_even_under_a_umask_that_allows_everything
     tests/store.rs::a_directory_that_others_may_write_is_refused
     tests/secret.rs::a_password_in_a_file_that_others_can_read_is_refused_without_being_shown
     tests/maildir.rs::a_message_arrives_whole_private_and_under_a_name_that_tells_its_size

@@ -2,9 +2,11 @@
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::account;
-use super::message::runtime;
+use super::message::{runtime, serve};
 use crate::support::place::Place;
 use crate::support::speaker::{Speaker, maildrop};
 
@@ -31,6 +33,69 @@ fn modes(below: &Path) -> Vec<(PathBuf, u32)> {
 pub(super) fn contents(below: &Path) -> Vec<Vec<u8>> {
     let files = modes(below).into_iter().map(|(path, _)| path);
     files.filter_map(|path| std::fs::read(path).ok()).collect()
+}
+
+/// Holds CVE-2005-3088 and 4.4.files: who may read what we write is not left to the umask, and not mended a moment later.
+#[test]
+fn what_is_written_is_nobody_elses_even_under_a_umask_that_allows_everything() {
+    let mut messages: Vec<Vec<u8>> = (0..40)
+        .map(|n| format!("Subject: {n}\r\n\r\nbody\r\n").into_bytes())
+        .collect();
+    // One that does not fit memory, and one that nobody takes.
+    messages.push([b"Subject: large\r\n\r\n", &b"large\r\n".repeat(300_000)[..]].concat());
+    messages.push(b"Subject: poison\r\n\r\npoison\r\n".to_vec());
+    let runtime = runtime();
+    let (_speaker, port) = serve(&runtime, &messages);
+    let refusing = account("refused", port)
+        .replace("\"box\"", "\"mda\"")
+        .replace("\"jane\"", "\"joe\"");
+    let place = Place::with(&format!(
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
+         [delivery.mda]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", \"if grep -q poison; then exit 65; fi\"]\n{}{refusing}",
+        account("jane", port)
+    ));
+    let folders = [place.path("state"), place.path("out")];
+    let done = Arc::new(AtomicBool::new(false));
+    let (over, watched) = (done.clone(), folders.clone());
+    // Somebody who looks all the time sees also what is mended.
+    let watcher = std::thread::spawn(move || {
+        let mut open = Vec::new();
+        while !over.load(Ordering::SeqCst) {
+            let found = watched.iter().flat_map(|folder| modes(folder));
+            open.extend(found.filter(|(_, mode)| mode & 0o077 != 0));
+        }
+        open
+    });
+    let outputs: Vec<_> = [
+        &["poll"][..],
+        &["poll"],
+        &["seen", "list", "jane"],
+        &["seen", "export"],
+        &["quarantine", "list"],
+    ]
+    .iter()
+    .map(|words| {
+        let command = place.command(words);
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", "umask 000; exec \"$0\" \"$@\""]);
+        shell.arg(command.get_program()).args(command.get_args());
+        shell.output().unwrap()
+    })
+    .collect();
+    done.store(true, Ordering::SeqCst);
+    assert_eq!(watcher.join().unwrap(), []);
+    let said = String::from_utf8_lossy(&outputs[0].stdout);
+    assert!(said.contains("1 quarantined"), "{said}{:?}", outputs[0]);
+    for folder in folders {
+        let found = modes(&folder);
+        assert!(found.len() > 10, "{}: {found:?}", folder.display());
+        for (path, mode) in found
+            .into_iter()
+            .chain([(folder.clone(), folder.symlink_metadata().unwrap().mode())])
+        {
+            assert_eq!(mode & 0o077, 0, "{}: {mode:o}", path.display());
+        }
+    }
 }
 
 /// Holds CVE-2018-14362: the names of files are ours, whatever a server calls its messages.
