@@ -6,6 +6,7 @@ use mailferry::cli::{self, Process};
 use mailferry::config::Environment;
 use mailferry::net::SystemRoots;
 use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior, umask};
 
 fn main() -> ExitCode {
     // Before threads and open files: an MDA that runs as another user is this program first.
@@ -16,7 +17,10 @@ fn main() -> ExitCode {
         return code;
     }
     // sled asks for files that everybody may write; whatever we make is ours alone, and so is what an MDA makes unless it says so.
-    rustix::process::umask(Mode::RWXG | Mode::RWXO);
+    umask(Mode::RWXG | Mode::RWXO);
+    // No core file holds the passwords of every account, and no other process of our user reads them. Where this cannot be asked
+    // for, the rest is as good as without.
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let process = Process {
         environment: Environment::current(),
         roots: SystemRoots::find(),

@@ -1,5 +1,7 @@
 //! Logs: what others say adds no line and moves no cursor, and what is secret is not said.
 
+use std::os::unix::process::ExitStatusExt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -243,4 +245,48 @@ fn a_secret_is_in_no_output_and_no_file() {
             }
         }
     }
+}
+
+/// Holds 4.2.secret: nor in the image of our memory that a crash leaves behind.
+#[test]
+fn a_crash_leaves_no_image_of_our_memory() {
+    let runtime = runtime();
+    // It never answers the password, which is in memory meanwhile.
+    let ordinary = maildrop(&[]);
+    let speaker = Speaker::new(move |line| match line.split(' ').next() {
+        Some("PASS") => say(""),
+        _ => ordinary(line),
+    });
+    let port = runtime.block_on(speaker.listen());
+    let relay = runtime.block_on(Relay::start(Manner::default()));
+    let place = place("text", port, &relay);
+    let crashes = |program: &std::process::Command, until: &dyn Fn() -> bool| {
+        let mut shell = std::process::Command::new("/bin/sh");
+        shell.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\""]);
+        shell.arg(program.get_program()).args(program.get_args());
+        let mut child = shell
+            .current_dir(place.path(""))
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let begun = std::time::Instant::now();
+        while !until() {
+            assert!(begun.elapsed().as_secs() < 60, "it did not begin");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        let id = child.id().to_string();
+        let kill = std::process::Command::new("kill")
+            .args(["-ABRT", &id])
+            .status();
+        assert!(kill.unwrap().success());
+        child.wait().unwrap().core_dumped()
+    };
+    let waits_for_its_answer = || speaker.heard().iter().any(|line| line.starts_with("PASS"));
+    assert!(!crashes(&place.command(&["run"]), &waits_for_its_answer));
+    // What others leave behind here, so that the test says something.
+    let begun = std::time::Instant::now();
+    let has_begun = || begun.elapsed().as_secs() >= 1;
+    let mut other = std::process::Command::new("/bin/sleep");
+    other.arg("60");
+    println!("another program's image: {}", crashes(&other, &has_begun));
 }
