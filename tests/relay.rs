@@ -132,6 +132,7 @@ async fn each_refusal_at_each_step_says_who_must_act_and_the_next_message_gets_i
     }
 }
 
+/// Holds CVE-2011-1947.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_falls_silent_at_any_step_costs_its_time_and_no_more() {
     let trials = STEPS.map(|step| async move {

@@ -9,6 +9,7 @@ mod login;
 mod message;
 mod relay;
 mod room;
+mod settings;
 mod silence;
 
 use std::collections::BTreeSet;
@@ -67,6 +68,8 @@ EN-2010-03: a challenge that makes no sense is cancelled, and the session stays 
     tests/corpus/pop3/rfc/5034-not-base64.script
     tests/protocol_session.rs::a_challenge_that_cannot_be_answered_is_cancelled_without_a_word_of_the_secret
 CVE-2011-1947: a server that falls silent at any point is left in time
+    tests/security/silence.rs::a_host_that_never_answers_a_call_is_left_in_time
+    tests/relay.rs::a_relay_that_falls_silent_at_any_step_costs_its_time_and_no_more
     tests/security/silence.rs::a_server_that_falls_silent_in_the_middle_of_any_reply_is_left_in_time
     tests/security/silence.rs::a_server_that_falls_silent_inside_capa_is_left_in_time_and_not_asked_again
     tests/security/silence.rs::a_server_that_says_yes_to_stls_and_then_nothing_is_left_in_time
@@ -92,6 +95,7 @@ CVE-2025-61962: SMTP AUTH survives every answer
     tests/security/relay.rs::smtp_auth_survives_every_challenge
     tests/relay.rs::a_refused_login_is_the_destinations_trouble_and_shows_no_password
 4.1.design: no shell, TLS unless told otherwise, no MD5 for a fingerprint, TLS to relays
+    tests/security/settings.rs::a_fingerprint_is_sha_256_and_nothing_weaker
     tests/mda_hygiene.rs::hostile_senders_and_unique_ids_are_only_words
     tests/config.rs::what_is_not_given_has_the_documented_default
     tests/relay.rs::starttls_is_a_demand_and_nothing_that_matters_is_said_before_it
@@ -146,6 +150,7 @@ CVE-2013-1752: a line without end is an error, a message without end a limit
 4.2.cram-md5: keys of any length, against known vectors
     not built: hmac
 log4cxx#672: no name, sender or recipient can hold a second command
+    tests/security/settings.rs::no_setting_that_is_said_to_a_server_can_hold_a_second_command
     tests/security/relay.rs::no_sender_is_a_second_command
     tests/relay.rs::the_null_sender_and_one_that_the_relay_cannot_take_are_said_as_null
     tests/config.rs::every_invalid_file_of_the_corpus_is_refused_in_the_words_beside_it

@@ -691,6 +691,11 @@ async fn no_secret_is_in_any_event() {
             .any(|line| line.contains("canary-secret")),
         "it was sent"
     );
+    assert!(
+        !world.said("canary-secret"),
+        "{:?}",
+        world.events.lock().unwrap()
+    );
 }
 
 #[tokio::test]

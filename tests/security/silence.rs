@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use mailferry::mail::{Retention, TlsMode, limits};
-use mailferry::net::{Connector, Roots, SystemRoots, TlsPolicy};
+use mailferry::net::{Connector, Roots, SystemRoots, TlsPolicy, dial};
 use mailferry::session::{End, WhoActs};
 
 use crate::support::speaker::{Say, Speaker, maildrop, say};
@@ -124,4 +124,28 @@ async fn a_body_that_drips_an_octet_every_nine_seconds_ends_with_the_session_s_t
     );
     assert_eq!(error.who_acts(), WhoActs::Server, "{error}");
     assert_eq!(world.sink.count(), 0);
+}
+
+/// Holds CVE-2011-1947: whoever does not even answer a call is not called for ever.
+#[tokio::test]
+async fn a_host_that_never_answers_a_call_is_left_in_time() {
+    // A queue that is full: what knocks now is not heard.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let call = tokio::net::TcpStream::connect(address);
+        match tokio::time::timeout(Duration::from_millis(300), call).await {
+            Ok(stream) => waiting.push(stream.unwrap()),
+            Err(_) => break,
+        }
+        assert!(waiting.len() < 100, "the queue has no end");
+    }
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let error = dial("127.0.0.1", address.port()).await.unwrap_err();
+    assert_eq!(error.code(), "net_timeout", "{error}");
+    assert_eq!(begun.elapsed().as_secs(), limits::CONNECT_SECONDS_MAX);
 }
