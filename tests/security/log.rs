@@ -247,6 +247,40 @@ fn a_secret_is_in_no_output_and_no_file() {
     }
 }
 
+/// Holds 4.2.secret: nor where the server says it back, in the clear or as it was encoded.
+#[test]
+fn a_secret_that_a_server_repeats_is_not_shown() {
+    let secret = "canary-8675309";
+    let plain = STANDARD.encode(format!("\0jane\0{secret}"));
+    for (capability, words) in [
+        ("USER", format!("-ERR [AUTH] PASS {secret}: no\r\n")),
+        (
+            "USER",
+            format!("-ERR unknown command: {secret}{secret}\r\n"),
+        ),
+        (
+            "SASL PLAIN",
+            format!("-ERR [AUTH] AUTH PLAIN {plain}: no\r\n"),
+        ),
+    ] {
+        let runtime = runtime();
+        let ordinary = maildrop(&[]);
+        let speaker = Speaker::new(move |line| match line.split(' ').next() {
+            Some("CAPA") => say(format!("+OK\r\n{capability}\r\n.\r\n")),
+            Some("PASS" | "AUTH") => say(&words),
+            _ => ordinary(line),
+        });
+        let relay = runtime.block_on(Relay::start(Manner::default()));
+        let port = runtime.block_on(speaker.listen());
+        let place = place("text", port, &relay);
+        let text = std::fs::read_to_string(place.path("mailferry.toml")).unwrap();
+        place.configure(&text.replace("\"secret\"", &format!("\"{secret}\"")));
+        let said = looked_at(&place);
+        assert!(said.contains("auth_refused"), "{said}");
+        assert!(!said.contains(secret) && !said.contains(&plain), "{said}");
+    }
+}
+
 /// Holds 4.2.secret: nor in the image of our memory that a crash leaves behind.
 #[test]
 fn a_crash_leaves_no_image_of_our_memory() {
