@@ -2,7 +2,7 @@
 //!
 //! Without the feature `fault-injection`, which only tests switch on, a point is nothing at all. With it, the variable
 //! `MAILFERRY_FAULT` names one point: `NAME:N` kills this process at the N-th passing, as a power cut would, and `NAME:N:error`
-//! makes that passing fail as a dying disk would. `N+` means that one and all after it. The points are counted from the start of the process.
+//! makes that passing fail as a dying disk would; `NAME:N:panic` panics there, as only a bug would. `N+` means that one and all after it. The points are counted from the start of the process.
 
 #[cfg(all(feature = "fault-injection", not(debug_assertions)))]
 compile_error!(
@@ -51,6 +51,7 @@ mod armed {
         at: u64,
         and_after: bool,
         error: bool,
+        panics: bool,
         passed: AtomicU64,
     }
 
@@ -58,11 +59,13 @@ mod armed {
         let wish = std::env::var("MAILFERRY_FAULT").ok()?;
         let mut words = wish.split(':');
         let (name, at) = (words.next()?.to_owned(), words.next()?);
+        let how = words.next();
         Some(Fault {
             name,
             at: at.trim_end_matches('+').parse().ok()?,
             and_after: at.ends_with('+'),
-            error: words.next() == Some("error"),
+            error: how == Some("error"),
+            panics: how == Some("panic"),
             passed: AtomicU64::new(0),
         })
     });
@@ -82,8 +85,11 @@ mod armed {
     }
 
     pub(crate) fn pass(name: &str) {
-        if strikes(name).is_some() {
-            die();
+        match strikes(name) {
+            #[allow(clippy::panic)]
+            Some(fault) if fault.panics => panic!("injected: a bug"),
+            Some(_) => die(),
+            None => {}
         }
     }
 

@@ -18,8 +18,7 @@ fn main() -> ExitCode {
     }
     // sled asks for files that everybody may write; whatever we make is ours alone, and so is what an MDA makes unless it says so.
     umask(Mode::RWXG | Mode::RWXO);
-    // No core file holds the passwords of every account, and no other process of our user reads them. Where this cannot be asked
-    // for, the rest is as good as without.
+    // Passwords are in our memory, and a core file would keep them. Without this nothing but that protection is missing.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let process = Process {
         environment: Environment::current(),

@@ -139,20 +139,6 @@ async fn a_server_that_hides_what_was_retrieved_is_asked_for_headers_only() {
 }
 
 #[tokio::test]
-async fn a_server_without_top_finds_nothing_and_loses_nothing() {
-    let world = World::new(mails(30), Retention::Keep);
-    world.poll().await;
-    world.server.replace(moved(mails(30), 1));
-    world.server.with(|habits| habits.refuses_top = true);
-    assert_eq!(adopted(&world, Trust::Seen).await.left, 31);
-    assert_eq!(
-        world.poll().await.counts.delivered,
-        31,
-        "the operator has looked, so the guard lets them through"
-    );
-}
-
-#[tokio::test]
 async fn the_other_way_leaves_all_that_is_listed_and_begins_with_new_mail() {
     let world = World::new(mails(30), Retention::Keep);
     world.poll().await;

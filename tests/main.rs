@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod adopt;
+mod canary;
 mod cli;
 mod clock;
 mod config;
@@ -10,6 +11,7 @@ mod daemon;
 mod damage;
 mod damage_random;
 mod doubtful;
+mod evil;
 #[cfg(feature = "fault-injection")]
 mod failing_disk;
 mod full_disk;
@@ -43,6 +45,7 @@ mod secret;
 mod security;
 mod session;
 mod simulation;
+mod starved;
 mod store;
 mod storm_found;
 mod support;

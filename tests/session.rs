@@ -502,6 +502,18 @@ async fn a_message_above_the_limit_stays_is_reported_once_and_comes_when_the_lim
     assert_eq!(world.poll().await.counts.delivered, 1);
 }
 
+#[tokio::test]
+async fn a_message_that_was_listed_as_too_large_comes_when_the_server_takes_that_back() {
+    let world = World::new(mails(3), Retention::Delete);
+    let claim = Some(("id-0001".to_owned(), u64::MAX / 2));
+    world.server.with(|habits| habits.claims_octets = claim);
+    assert_eq!(world.poll().await.counts.delivered, 2);
+    assert_eq!(world.poll().await.counts.delivered, 0);
+    world.server.with(|habits| habits.claims_octets = None);
+    assert_eq!(world.poll().await.counts.delivered, 1);
+    assert!(world.server.listed().is_empty());
+}
+
 /// Holds CVE-2013-1752.
 #[tokio::test]
 async fn a_body_that_outgrows_the_limit_drops_the_link_and_the_next_session_resumes_behind_it() {

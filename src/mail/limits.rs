@@ -1,5 +1,10 @@
 //! Every bound in the house: unit last in the name, and why this number.
 
+use crate::mail::Timestamp;
+
+/// The beginning of 2026: no clock that is right has ever shown an earlier time to this program.
+pub const CLOCK_MIN: Timestamp = Timestamp(1_767_225_600);
+
 /// The name of an account: long enough for any address in use as a name, short enough for a log line.
 pub const ACCOUNT_NAME_OCTETS_MAX: usize = 64;
 
@@ -27,6 +32,10 @@ pub const LISTING_OCTETS_MAX: u64 = 32 * 1024 * 1024;
 
 /// Lines of one CAPA reply; servers announce about twenty.
 pub const CAPABILITY_LINES_MAX: usize = 256;
+
+/// Messages listed by a server that hides what was retrieved, above which the listing may be full: the servers known to do so list
+/// 250 at a time or more.
+pub const BLOCKED_LISTING_MESSAGES_MIN: usize = 200;
 
 /// A command line including CRLF (RFC 2449 section 4).
 pub const COMMAND_LINE_OCTETS_MAX: usize = 255;
@@ -87,7 +96,8 @@ pub const TRIES_MAX: u32 = 20;
 /// Sessions that ended inside one message before it is deferred and retrieved last.
 pub const STRIKES_MAX: u32 = 2;
 
-/// Sessions of one poll without a single delete: it comes back behind an oversized message so often, and no more.
+/// Sessions of one poll without a single delete, or whose deletes do not count: it comes back behind an oversized message, or to
+/// commit deletes, so often, and no more.
 pub const FRUITLESS_SESSIONS_MAX: u32 = 10;
 
 /// `-ERR` to RETR in a row that end the session: the server is ill, not the messages.

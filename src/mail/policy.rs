@@ -1,5 +1,7 @@
 //! The operator's wishes as plain values.
 
+use crate::mail::{Timestamp, limits};
+
 /// What happens on the server after delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retention {
@@ -18,6 +20,18 @@ impl Retention {
     /// Whether this retention ever deletes.
     pub const fn deletes(self) -> bool {
         !matches!(self, Self::Keep)
+    }
+
+    /// Whether a message delivered at this time is due for deletion now. Nothing is due by age while the clock is not believed, nor
+    /// ever by a time of before this program existed: that was a clock that nobody had set.
+    pub fn is_due(self, delivered: Timestamp, now: Timestamp, clock_trusted: bool) -> bool {
+        match self {
+            Self::Keep => false,
+            Self::Delete => true,
+            Self::DeleteAfter { seconds } => {
+                clock_trusted && delivered >= limits::CLOCK_MIN && now.since(delivered) >= seconds
+            }
+        }
     }
 }
 

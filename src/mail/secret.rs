@@ -1,5 +1,8 @@
 //! A password or token: bytes that never show themselves.
 
+use std::borrow::Cow;
+
+use memchr::memmem;
 use zeroize::Zeroizing;
 
 /// A secret, byte for byte as the operator gave it. It has no `Debug` and no `Display`, and is wiped when dropped.
@@ -10,6 +13,22 @@ impl Secret {
     /// Takes the bytes of a secret.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
+    }
+
+    /// A foreign text in which this secret is not to be read: there are servers that repeat the password they refuse.
+    pub fn hidden_in<'t>(&self, text: Cow<'t, [u8]>) -> Cow<'t, [u8]> {
+        if self.0.is_empty() || memmem::find(&text, &self.0).is_none() {
+            return text;
+        }
+        let mut hidden = Vec::with_capacity(text.len());
+        let mut rest = &*text;
+        while let Some(at) = memmem::find(rest, &self.0) {
+            hidden.extend_from_slice(rest.get(..at).unwrap_or_default());
+            hidden.extend_from_slice(HIDDEN);
+            rest = rest.get(at + self.0.len()..).unwrap_or_default();
+        }
+        hidden.extend_from_slice(rest);
+        Cow::Owned(hidden)
     }
 
     /// The bytes, for the one place that must send them.
@@ -26,3 +45,22 @@ impl PartialEq for Secret {
 }
 
 impl Eq for Secret {}
+
+/// What stands where a secret stood.
+const HIDDEN: &[u8] = b"***";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_hidden_wherever_it_stands() {
+        let hidden = |secret: &[u8], text: &'static [u8]| {
+            let secret = Secret::new(secret.to_vec());
+            secret.hidden_in(Cow::Borrowed(text)).into_owned()
+        };
+        assert_eq!(hidden(b"abc", b"abc, abcabc ab"), b"***, ****** ab");
+        assert_eq!(hidden(b"abc", b"nothing"), b"nothing");
+        assert_eq!(hidden(b"", b"nothing"), b"nothing");
+    }
+}

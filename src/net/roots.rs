@@ -87,26 +87,36 @@ impl Roots {
 
     /// The certificates; takes some 30 ms at the first call.
     pub(super) fn certificates(&self) -> &[Certificate] {
-        self.0.certificates.get_or_init(|| {
-            let source = &self.0.source;
-            let mut certificates: Vec<Certificate> = source
-                .file
-                .iter()
-                .flat_map(|path| read_bundle(path).unwrap_or_default())
-                .collect();
-            for directory in &source.directories {
-                let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
-                certificates
-                    .extend(files.flat_map(|file| read_bundle(&file.path()).unwrap_or_default()));
-            }
-            // A directory names each certificate twice, by its name and by its hash, and each one costs every connection.
-            let mut known = HashSet::new();
-            certificates.retain(|certificate| match certificate.to_der() {
-                Ok(der) => known.insert(der),
-                Err(_) => true,
-            });
+        if let Some(known) = self.0.certificates.get() {
+            return known;
+        }
+        let read = self.read();
+        if read.is_empty() {
+            // What could not be read now is looked for again by the next connection.
+            return &[];
+        }
+        self.0.certificates.get_or_init(|| read)
+    }
+
+    fn read(&self) -> Vec<Certificate> {
+        let source = &self.0.source;
+        let mut certificates: Vec<Certificate> = source
+            .file
+            .iter()
+            .flat_map(|path| read_bundle(path).unwrap_or_default())
+            .collect();
+        for directory in &source.directories {
+            let files = std::fs::read_dir(directory).into_iter().flatten().flatten();
             certificates
-        })
+                .extend(files.flat_map(|file| read_bundle(&file.path()).unwrap_or_default()));
+        }
+        // A directory names each certificate twice, by its name and by its hash, and each one costs every connection.
+        let mut known = HashSet::new();
+        certificates.retain(|certificate| match certificate.to_der() {
+            Ok(der) => known.insert(der),
+            Err(_) => true,
+        });
+        certificates
     }
 }
 

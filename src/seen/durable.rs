@@ -18,6 +18,7 @@ use crate::seen::directory::{StateDirectory, set_aside};
 use crate::seen::journal::{Journal, damaged, disk};
 use crate::seen::replay;
 use crate::seen::sled::{Index, Unsound};
+use crate::seen::witness::Witness;
 use crate::seen::{AccountState, Batch, Change, Records, SeenError, SeenStore};
 
 /// The seen store on disk.
@@ -45,6 +46,7 @@ struct Shared {
     directory: StateDirectory,
     clock: Arc<dyn Clock>,
     journal: Mutex<Journal>,
+    witness: Witness,
     /// `None` while it is to be made anew. Readers share it; only the writer, and a repair, change it.
     index: RwLock<Option<Index>>,
     /// Seconds of the newest line; 0 for none.
@@ -63,12 +65,15 @@ impl DurableStore {
             begin(path)?;
         }
         let (journal, index) = replay::load(path)?;
+        let witness = Witness::open(path);
+        witness.note(journal.last.sequence);
         let newest = AtomicU64::new(journal.newest.map_or(0, |at| at.0));
         let index = RwLock::new(Some(index));
         let shared = Arc::new(Shared {
             directory,
             clock,
             journal: Mutex::new(journal),
+            witness,
             index,
             newest,
         });
@@ -197,6 +202,7 @@ impl Shared {
     fn commit(&self, batches: &[Batch]) -> Result<(), SeenError> {
         let mut journal = lock(&self.journal);
         journal.append(batches, self.clock.now())?;
+        self.witness.note(journal.last.sequence);
         self.newest
             .store(journal.newest.map_or(0, |at| at.0), Ordering::Relaxed);
         fault::pass("journal.synced");
@@ -235,16 +241,16 @@ impl Shared {
 
     /// Opens the index again, or makes it anew from the journal; then the old one is set aside first.
     fn repair(&self, repair: Repair) -> Result<(), SeenError> {
-        let _journal = lock(&self.journal);
+        let journal = lock(&self.journal);
         let mut index = write(&self.index);
         // sled holds its lock until the last handle is gone.
         drop(index.take());
         let path = self.directory.path();
         *index = match repair {
-            Repair::Reopen => replay::reopen(path)?.ok(),
+            Repair::Reopen => replay::reopen(path, journal.durable)?.ok(),
             Repair::Rebuild => {
                 set_aside(path, Index::NAME, self.clock.now())?;
-                Some(replay::rebuild(path)?)
+                Some(replay::rebuild(path, journal.durable)?)
             }
         };
         Ok(())
@@ -253,6 +259,7 @@ impl Shared {
     /// Flushes the index, and compacts the journal when most of its lines are dead.
     fn tidy(&self) {
         let mut journal = lock(&self.journal);
+        self.witness.sync();
         let mut index = write(&self.index);
         let Some(sound) = index.as_ref() else { return };
         let compacted = sound.flush().and_then(|()| sound.count()).and_then(|live| {
@@ -274,7 +281,7 @@ impl Shared {
     }
 }
 
-/// Begins a journal where there is none. An index without a journal means that the journal is lost.
+/// Begins a journal where there is none. An index or a witness without a journal means that the journal is lost.
 fn begin(path: &Path) -> Result<(), SeenError> {
     if path.join(Index::NAME).exists() {
         let marked = Index::open(path).and_then(|index| index.mark());
@@ -290,6 +297,11 @@ fn begin(path: &Path) -> Result<(), SeenError> {
                 ),
             ));
         }
+    }
+    if let Some(last @ 1..) = Witness::read(path) {
+        let (journal, witness) = (Journal::NAME, Witness::NAME);
+        let what = format!("{journal} is missing, and {witness} says that it had {last} lines");
+        return Err(damaged(path, what));
     }
     Journal::create(path, 0, |_| Ok(())).map(drop)
 }

@@ -6,7 +6,7 @@
 //! else that does not fit is damage, and nothing is guessed.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub(super) struct Journal {
     /// `None` after an error: what the descriptor holds is not known any more.
     file: Option<File>,
     /// Octets that are known to be durable.
-    durable: u64,
+    pub(super) durable: u64,
     pub(super) last: Position,
     /// Lines since the base.
     pub(super) lines: u64,
@@ -159,7 +159,7 @@ impl Journal {
             .append(true)
             .open(&path)
             .map_err(disk)?;
-        let scan = Self::read(directory, known, &mut visit)?;
+        let scan = Self::read(directory, known, u64::MAX, &mut visit)?;
         let length = file.metadata().map_err(disk)?.len();
         if length > scan.octets {
             file.set_len(scan.octets).map_err(disk)?;
@@ -186,15 +186,16 @@ impl Journal {
         })
     }
 
-    /// Reads every finished line and changes nothing.
+    /// Reads every finished line within the first `until` octets and changes nothing.
     pub(super) fn read(
         directory: &Path,
         known: u64,
+        until: u64,
         visit: &mut dyn FnMut(Position, Line) -> Result<(), SeenError>,
     ) -> Result<Scan, SeenError> {
         let disk = |error: io::Error| disk(directory, &error);
         let file = File::open(directory.join(Self::NAME)).map_err(disk)?;
-        let mut reader = BufReader::with_capacity(1 << 18, &file);
+        let mut reader = BufReader::with_capacity(1 << 18, file.take(until));
         let mut scan = Scan::default();
         let mut raw = Vec::new();
         loop {
@@ -393,7 +394,7 @@ pub(super) fn disk(directory: &Path, error: &io::Error) -> SeenError {
 }
 
 pub(super) fn damaged(directory: &Path, what: String) -> SeenError {
-    let hint = "Nothing was changed. Restore the state directory from a backup; or move seen.journal and index aside and \
+    let hint = "Nothing was changed. Restore the state directory from a backup; or move seen.journal, seen.last and index aside and \
                 begin again with first_run = \"skip\", or with `mailferry seen import` of an export"
         .to_owned();
     SeenError::Damaged {

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::mail::{AccountName, Entry, Listing, Timestamp, UniqueId};
 use crate::seen::{
-    Change, Changed, Known, Marker, OperatorError, Record, RecordKey, Records, Seen, State, Trust,
+    Change, Changed, Known, Marker, OperatorError, Record, RecordKey, Records, Seen, SeenError,
+    State, Trust,
 };
 
 impl Seen {
@@ -33,6 +34,9 @@ impl Seen {
             }
         }
         self.change(account, changes).await?;
+        if trust == Trust::Delivered && counts.changed > 0 {
+            self.are_listed_still(account).await?;
+        }
         Ok(counts)
     }
 
@@ -70,7 +74,18 @@ impl Seen {
         if state.hold.take().is_some() {
             self.set_state(account, state).await?;
         }
+        if trust == Trust::Delivered && counts.changed > 0 {
+            self.are_listed_still(account).await?;
+        }
         Ok(counts)
+    }
+
+    /// What the operator calls delivered, no session of ours has retrieved: a server that hides what was retrieved lists on only
+    /// behind it.
+    pub(super) async fn are_listed_still(&self, account: &AccountName) -> Result<(), SeenError> {
+        let mut state = self.account_state(account).await?;
+        state.retrieved_without_quit = true;
+        self.set_state(account, state).await
     }
 }
 

@@ -18,6 +18,7 @@ mod records;
 mod replay;
 mod sled;
 mod state;
+mod witness;
 
 use std::sync::Arc;
 

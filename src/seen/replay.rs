@@ -6,6 +6,7 @@ use crate::mail::Timestamp;
 use crate::seen::directory::set_aside;
 use crate::seen::journal::{Journal, Line, Position, damaged, disk};
 use crate::seen::sled::{Index, Unsound};
+use crate::seen::witness::Witness;
 use crate::seen::{Batch, SeenError};
 
 /// Opens journal and index, and brings the index up to the journal.
@@ -25,31 +26,41 @@ pub(super) fn load(path: &Path) -> Result<(Journal, Index), SeenError> {
         );
         return Err(damaged(path, what));
     }
+    if let Some(last) = Witness::read(path).filter(|last| *last > journal.last.sequence) {
+        let what = format!(
+            "{} ends at line {}, and {} says that there was line {last}",
+            Journal::NAME,
+            journal.last.sequence,
+            Witness::NAME
+        );
+        return Err(damaged(path, what));
+    }
     let index = match catching_up.finish() {
         Ok(index) => index,
         Err(Unsound::Full(what)) => return Err(no_room(path, what)),
         Err(_) => {
             set_aside(path, Index::NAME, Timestamp(now_for_names()))?;
-            rebuild(path)?
+            rebuild(path, journal.durable)?
         }
     };
     Ok((journal, index))
 }
 
-/// The index as it is on disk, brought up to the journal by what it has missed.
-pub(super) fn reopen(path: &Path) -> Result<Result<Index, Unsound>, SeenError> {
+/// The index as it is on disk, brought up to the journal's first `durable` octets by what it has missed. Behind those may stand
+/// what an append that failed has left: it is proven to nobody, and goes when the journal is next written.
+pub(super) fn reopen(path: &Path, durable: u64) -> Result<Result<Index, Unsound>, SeenError> {
     let (mut catching_up, mark) = opened(path)?;
     let known = mark.map_or(0, |mark| mark.sequence);
-    Journal::read(path, known, &mut |position, line| {
+    Journal::read(path, known, durable, &mut |position, line| {
         catching_up.take(position, line);
         Ok(())
     })?;
     Ok(catching_up.finish())
 }
 
-/// Makes an index from the journal alone.
-pub(super) fn rebuild(path: &Path) -> Result<Index, SeenError> {
-    match reopen(path)? {
+/// Makes an index from the journal's first `durable` octets alone.
+pub(super) fn rebuild(path: &Path, durable: u64) -> Result<Index, SeenError> {
+    match reopen(path, durable)? {
         Ok(index) => Ok(index),
         Err(Unsound::Full(what)) => Err(no_room(path, what)),
         Err(unsound) => {
@@ -143,3 +154,37 @@ fn now_for_names() -> u64 {
 
 /// Batches that are applied together; bounds what is in memory.
 const TOGETHER: usize = 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::mail::{AccountName, UniqueId};
+    use crate::seen::{Change, Record, RecordKey, State};
+
+    #[test]
+    fn what_a_failed_append_left_behind_the_durable_lines_is_not_taken_for_known() {
+        let directory = tempfile::tempdir().unwrap();
+        let account = AccountName::new("work").unwrap();
+        let batch = |id: &[u8]| {
+            let mut batch = Batch::new(&account);
+            let record = Record {
+                octets: None,
+                copies: 1,
+                absent_since: None,
+                head: None,
+                state: State::Delivered { at: Timestamp(7) },
+            };
+            let key = RecordKey::new(UniqueId::new(id).unwrap(), None);
+            batch.changes.push(Change::Put(key, record));
+            batch
+        };
+        let mut journal = Journal::create(directory.path(), 0, |_| Ok(())).unwrap();
+        journal.append(&[batch(b"a")], Timestamp(7)).unwrap();
+        let durable = journal.durable;
+        journal.append(&[batch(b"b")], Timestamp(7)).unwrap();
+        let index = rebuild(directory.path(), durable).unwrap();
+        assert_eq!(index.scan(&account).unwrap().len(), 1);
+        assert_eq!(index.mark().unwrap().map(|mark| mark.sequence), Some(1));
+    }
+}

@@ -29,8 +29,8 @@ pub struct AccountState {
     pub deletes_after_seconds: Option<u64>,
     /// Whether the server of the last session hides what was retrieved.
     pub hid_retrieved: bool,
-    /// Whether a session with a server that hides what was retrieved ended without QUIT: then it lists what we have, and goes on
-    /// behind it only when that was retrieved once more.
+    /// Whether a server that hides what was retrieved may list what we have, because a session ended without QUIT or the operator
+    /// said that it was delivered: it goes on behind that only when it was retrieved once more.
     pub retrieved_without_quit: bool,
     /// Whether the operator has looked at a maildrop that changed as a whole (`seen adopt`): its new messages are let through.
     pub adopted: bool,

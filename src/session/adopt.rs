@@ -47,6 +47,7 @@ pub async fn adopt(
     for window in open.chunks(HEADERS_AT_ONCE) {
         let heads = maildrop.heads(&listed, window).await?;
         for (at, head) in window.iter().zip(heads) {
+            search.heard |= head.is_some();
             if let Some(head) = head
                 && !search.settle_by_header(*at as usize, head)
                 && may_retrieve
@@ -58,6 +59,10 @@ pub async fn adopt(
             }
         }
     }
+    if search.is_blind() {
+        maildrop.quit().await;
+        return Err(cannot_compare(visit, open.len()));
+    }
     let found = search.found;
     commit(visit, with, &records, search.into_changes()).await?;
     maildrop.quit().await;
@@ -68,6 +73,22 @@ pub async fn adopt(
         found,
         left: count(open.len()) - found,
     })
+}
+
+/// Letting everything through would deliver it all again, and that is for the operator to say.
+fn cannot_compare(visit: &Visit, open: usize) -> SessionError {
+    let account = &visit.account;
+    SessionError::Account {
+        code: "adopt_cannot_compare",
+        words: format!(
+            "no header of the {open} messages in question could be compared: the server does not give them (TOP), or none was kept of \
+             what is known. Nothing was changed"
+        ),
+        hint: format!(
+            "Run `mailferry seen mark {account} --all-listed`, which leaves all that is listed now as it is; or `mailferry seen \
+             forget {account} --all`, after which everything listed is new"
+        ),
+    }
 }
 
 /// Positions of the messages that a poll without limits would retrieve as new or doubtful.
@@ -97,11 +118,17 @@ struct Search<'a> {
     listing: &'a Listing,
     records: &'a Records,
     trust: Trust,
+    now: Timestamp,
     /// Records of messages that were in hand and are listed no more, by header, with how many copies are still to be found.
     candidates: HashMap<HeadDigest, Vec<(RecordKey, Record, u32)>>,
     changes: BTreeMap<RecordKey, Change>,
     /// How often each message was found.
     taken: HashMap<RecordKey, u32>,
+    /// Whether anything known has a header to compare.
+    knows_headers: bool,
+    /// Whether the server has shown any header.
+    heard: bool,
+    asked: bool,
     found: u64,
 }
 
@@ -142,11 +169,20 @@ impl<'a> Search<'a> {
             listing,
             records,
             trust,
+            now,
             candidates,
             changes,
             taken: HashMap::new(),
+            knows_headers: records.iter().any(|known| known.record.head.is_some()),
+            heard: false,
+            asked: !open.is_empty(),
             found: 0,
         }
+    }
+
+    /// Whether nothing could be compared: then what is new cannot be told from what was delivered.
+    fn is_blind(&self) -> bool {
+        self.asked && !self.records.is_empty() && !(self.knows_headers && self.heard)
     }
 
     /// Finds the message by header and size, or by header alone behind the unique-id that it had before.
@@ -211,6 +247,13 @@ impl<'a> Search<'a> {
         *taken += 1;
         let taken = *taken;
         let state = match (&record.state, self.trust) {
+            // The copy has one record already; this is an equal message, as settled as that.
+            _ if record.kept().is_some() && self.changes.get(old).is_some_and(is_forget) => {
+                State::Marked {
+                    at: self.now,
+                    by: Marker::Adopt,
+                }
+            }
             (State::Delivered { at }, Trust::Seen) => State::Marked {
                 at: *at,
                 by: Marker::Adopt,
@@ -248,6 +291,10 @@ impl<'a> Search<'a> {
     }
 }
 
+fn is_forget(change: &Change) -> bool {
+    matches!(change, Change::Forget(_))
+}
+
 /// Whether the message was in hand whole, and needs no further offer of the server's copy.
 fn is_settled(record: &Record) -> bool {
     match &record.state {
@@ -273,6 +320,8 @@ async fn commit(
     }
     let mut state = with.seen.account_state(&visit.account).await?;
     state.adopted = true;
+    // No session of ours has retrieved what was found where it is now.
+    state.retrieved_without_quit = true;
     state.hold = None;
     let batch = Batch {
         state: Some(state),

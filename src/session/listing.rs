@@ -53,7 +53,8 @@ pub(super) async fn list(maildrop: &mut Maildrop) -> Result<Listed, SessionError
             .hear("in LIST", |event| gathered.take(event).then_some(()))
             .await?;
     }
-    let listed = gathered.into_listed()?;
+    let announced = maildrop.client.capabilities().uidl;
+    let listed = gathered.into_listed(announced)?;
     if listed.without_unique_ids.is_none() {
         maildrop.number(Arc::clone(&listed.listing));
     }
@@ -171,12 +172,18 @@ impl Gathered {
         }
     }
 
-    fn into_listed(mut self) -> Result<Listed, SessionError> {
+    /// `announced` says whether CAPA named UIDL: then a refusal is a fault of this moment.
+    fn into_listed(mut self, announced: bool) -> Result<Listed, SessionError> {
         let listed = match self.list.take() {
             Some(Err(error)) => Err(error),
             _ => Ok(()),
         };
         match self.uidl.take() {
+            Some(Err(words)) if announced => Err(SessionError::Refused {
+                code: "uidl_refused",
+                command: "UIDL",
+                words: format!("UIDL was refused, although CAPA names it: {words}"),
+            }),
             Some(Err(words)) => {
                 // Without either there is nothing to go by.
                 listed?;

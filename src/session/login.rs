@@ -9,7 +9,7 @@ use crate::mail::text::Shown;
 use crate::mail::{Secret, TlsMode};
 use crate::net::NetError;
 use crate::proto::pop3::{Capabilities, Command, Event, ResponseCode};
-use crate::proto::sasl::Mechanism;
+use crate::proto::sasl::{self, Mechanism};
 use crate::session::maildrop::{Maildrop, Reply};
 use crate::session::{Collaborators, LoginMethod, SessionError, Visit};
 
@@ -42,8 +42,24 @@ async fn greeted(
 ) -> Result<(Maildrop, Option<String>), SessionError> {
     let wire = with.connect.connect().await?;
     let mut maildrop = Maildrop::new(&visit.account, wire, visit.pipelining);
+    hide_secrets(&mut maildrop, visit);
     let timestamp = greet(&mut maildrop).await?;
     Ok((maildrop, timestamp))
+}
+
+/// The password is not to be read in anything that the server says, nor is what is sent for it.
+fn hide_secrets(maildrop: &mut Maildrop, visit: &Visit) {
+    let (user, secret) = (visit.login.user.clone(), visit.login.secret.clone());
+    let mechanism = Mechanism::Plain {
+        user,
+        secret: secret.clone(),
+    };
+    // The longer ones first, which may hold the shorter.
+    if let Some(response) = mechanism.initial() {
+        maildrop.client.hide(sasl::encode(&response));
+    }
+    maildrop.client.hide(sasl::encode(&secret));
+    maildrop.client.hide(secret);
 }
 
 async fn protect(

@@ -19,6 +19,8 @@ mod maildrop;
 mod notice;
 mod parked;
 pub mod plan;
+mod progress;
+mod quota;
 mod settle;
 mod summary;
 mod transfer;
@@ -38,7 +40,9 @@ use crate::session::first_run::first_poll;
 use crate::session::guard::Explained;
 use crate::session::listing::Listed;
 use crate::session::maildrop::Maildrop;
-use crate::session::plan::{Circumstances, Plan};
+use crate::session::plan::{Circumstances, Disposition, Plan, Skip};
+use crate::session::progress::Progress;
+use crate::session::quota::Quota;
 use crate::session::transfer::{Orders, Transfer, Transferred};
 use crate::telemetry::Event;
 
@@ -101,7 +105,8 @@ async fn poll_with_state(
             delivery: name.to_string(),
             refusal,
         })?;
-    let mut fruitless = 0;
+    let mut progress = Progress::default();
+    let mut outgrown = Vec::new();
     loop {
         if with.stop.soon.is_cancelled() {
             return Ok(End::Stopped);
@@ -112,25 +117,27 @@ async fn poll_with_state(
             Admission::Closed { until } => return Err(closed(visit, with, until)),
         };
         let session = Session {
-            visit,
+            visit: &progress.next(visit),
             with,
             clock_trusted,
             allowance: probing.as_ref().map(|_| 1),
+            outgrown: &outgrown,
         };
         let ended = session.run(state, counts).await?;
         drop(probing);
         counts.add(&ended.counts);
+        // Without QUIT the server keeps all, and so all keep their numbers.
+        outgrown.extend(ended.outgrown);
         if let Some(error) = ended.error {
             return Err(error);
         }
         if ended.stopped {
             return Ok(End::Stopped);
         }
-        // Sizes that lie could bring us back without end; what is left waits for the next poll.
-        fruitless += u32::from(ended.counts.deleted == 0);
+        progress.note(&ended.counts);
         // Coming back at once is a login too: where the server wants a pause, the rest waits, too.
         if !ended.again
-            || fruitless >= limits::FRUITLESS_SESSIONS_MAX
+            || progress.has_ended()
             || state.login_delay_seconds.is_some_and(|seconds| seconds > 0)
         {
             state.last_success = Some(with.clock.now());
@@ -189,6 +196,8 @@ struct Session<'a> {
     with: &'a Collaborators,
     clock_trusted: bool,
     allowance: Option<u64>,
+    /// Numbers of messages whose body outgrew the limit in an earlier session of this poll.
+    outgrown: &'a [u32],
 }
 
 /// How one session ended.
@@ -199,6 +208,8 @@ struct Ended {
     again: bool,
     /// What is left of the allowance.
     allowance: Option<u64>,
+    /// Numbers of messages whose body outgrew the limit.
+    outgrown: Vec<u32>,
 }
 
 impl Session<'_> {
@@ -215,6 +226,7 @@ impl Session<'_> {
             stopped: with.stop.soon.is_cancelled(),
             again: false,
             allowance: self.allowance,
+            outgrown: Vec::new(),
         });
         let ours = |error: &SessionError| {
             matches!(error.who_acts(), WhoActs::Destination | WhoActs::Store)
@@ -245,6 +257,9 @@ impl Session<'_> {
             with.clock.now(),
         );
         let retrieves = !plan.retrievals.is_empty();
+        if hides {
+            self.say_if_blocked(&plan);
+        }
         if hides && retrieves {
             self.note_retrieved_without_quit(state, true).await?;
         }
@@ -267,6 +282,10 @@ impl Session<'_> {
             hides,
             delivery_name: with.delivery.name(),
             allowance: self.allowance,
+            quota: listing
+                .without_unique_ids
+                .as_ref()
+                .map(|_| Quota::new(remaining(visit.limits, poll))),
             deadline,
         };
         let done = Transfer::new(orders, maildrop).run().await;
@@ -279,6 +298,26 @@ impl Session<'_> {
             self.note_retrieved_without_quit(state, false).await?;
         }
         Ok(ended)
+    }
+
+    /// A server that hides what was retrieved lists no further than what is never retrieved.
+    fn say_if_blocked(&self, plan: &Plan) {
+        let is_left = |one: &&Disposition| {
+            matches!(one, Disposition::Skip(Skip::Marked | Skip::TooLarge { .. }))
+        };
+        let left = plan.dispositions.iter().filter(is_left).count();
+        if left >= limits::BLOCKED_LISTING_MESSAGES_MIN && left == plan.dispositions.len() {
+            let detail = format!(
+                "all {left} messages listed are marked as seen or too large, so they are not retrieved, and this server may list no \
+                 others before they are: let the provider offer only mail that arrives from now on, raise max_message_size, \
+                 or let them come with `mailferry seen forget`"
+            );
+            self.with.reporter.say(Event::Quirk {
+                account: &self.visit.account,
+                what: "listing_blocked",
+                detail: &detail,
+            });
+        }
     }
 
     /// Where a session may end without QUIT, that must be known even after a crash: the server lists again what it would have
@@ -396,6 +435,7 @@ impl Session<'_> {
             return Ok(plan::plan_without_unique_ids(
                 &listed.listing,
                 &circumstances,
+                self.outgrown,
             ));
         }
         self.refuse_a_new_name(&listed.listing, records, state)
@@ -430,8 +470,11 @@ impl Session<'_> {
             Some(_) => {}
             None => state.adopted = false,
         }
-        state.deletes_after_seconds = guard::deletes_after_seconds(self.visit.retention);
-        state.hid_retrieved = hides;
+        // What was listed before is compared with by what was done since the last complete listing.
+        if listing.complete {
+            state.deletes_after_seconds = guard::deletes_after_seconds(self.visit.retention);
+            state.hid_retrieved = hides;
+        }
         Ok(())
     }
 
@@ -469,7 +512,14 @@ impl Session<'_> {
         } else {
             u64::MAX
         };
-        let batch = notice::notice(listing, records, visit.retention, forget, now);
+        let batch = notice::notice(
+            listing,
+            records,
+            visit.retention,
+            forget,
+            now,
+            self.clock_trusted,
+        );
         Ok(with.seen.commit(batch, records).await?)
     }
 
@@ -496,12 +546,24 @@ impl Session<'_> {
             }
             _ => false,
         };
+        if done.counts.deleted > 0 && !quit {
+            let deletes = done.counts.deleted;
+            let detail = format!(
+                "the server did not say yes to QUIT; {deletes} deletes may not have counted, the next poll will tell"
+            );
+            self.with.reporter.say(Event::Quirk {
+                account: &self.visit.account,
+                what: "deletes_unconfirmed",
+                detail: &detail,
+            });
+        }
         let ended = Ended {
             counts: done.counts,
             error: done.error,
             stopped: done.stopped,
             again: done.again,
             allowance: done.allowance,
+            outgrown: done.outgrown,
         };
         (ended, quit)
     }
@@ -513,7 +575,7 @@ fn remaining(limits: PollLimits, poll: &Counts) -> PollLimits {
         message_octets_max: limits.message_octets_max,
         messages_max: limits
             .messages_max
-            .map(|max| max.saturating_sub(poll.retrieved)),
+            .map(|max| max.saturating_sub(poll.retrieved.saturating_sub(poll.recognised))),
         octets_max: limits.octets_max.map(|max| max.saturating_sub(poll.octets)),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::iter::Peekable;
 
-use crate::mail::{Listing, Retention, Timestamp};
+use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{Batch, Change, Record, Records, State};
 
 /// The changes that a listing makes to the records of messages it holds or lacks.
@@ -15,17 +15,24 @@ pub(super) fn notice(
     retention: Retention,
     forget_after_seconds: u64,
     now: Timestamp,
+    clock_trusted: bool,
 ) -> Batch {
     let mut listed = Listed::new(listing);
     let mut batch = Batch::new(records.account());
     for known in records.iter() {
         let record = &known.record;
         let is_listed = listed.positions(known.unique_id).is_some();
+        let misdated = clock_trusted && is_misdated(record, now);
         let change = |absent_since| {
+            let state = match &record.state {
+                State::Delivered { .. } if misdated => State::Delivered { at: now },
+                state => state.clone(),
+            };
             Change::Put(
                 known.key(),
                 Record {
                     absent_since,
+                    state,
                     ..record.clone()
                 },
             )
@@ -41,10 +48,16 @@ pub(super) fn notice(
             {
                 batch.changes.push(Change::Forget(known.key()));
             }
+            absent_since if misdated => batch.changes.push(change(absent_since)),
             _ => {}
         }
     }
     batch
+}
+
+/// Whether the time of a delivery was told by a clock that was wrong: its age runs from when the clock is right again.
+fn is_misdated(record: &Record, now: Timestamp) -> bool {
+    matches!(record.state, State::Delivered { at } if at < limits::CLOCK_MIN || at > now)
 }
 
 /// A parked message lives only here, however long the server has hidden it.

@@ -197,7 +197,11 @@ impl Parked<'_> {
         };
         let status = if next.is_some() {
             counts.deferred += 1;
-            DeliveryStatus::Deferred
+            if refusal.fault == Fault::MessageUnknown {
+                DeliveryStatus::Unknown
+            } else {
+                DeliveryStatus::Deferred
+            }
         } else {
             counts.quarantined += 1;
             DeliveryStatus::Quarantined

@@ -5,10 +5,11 @@
 //! Messages that share a unique-id are judged together: a delete may rest only on a group in which every listed
 //! message is covered by a Delivered record, because nobody can tell which number is which copy.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::mail::{Entry, Listing, PollLimits, Retention, Timestamp, UniqueId, limits};
 use crate::seen::{Known, Record, Recorded, Records, State};
+use crate::session::quota::Quota;
 
 /// What is to become of one listed message in this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,16 +126,23 @@ pub fn plan(listing: &Listing, records: &Records, circumstances: &Circumstances)
             }
         }
     }
-    order_and_limit(&mut plan, listing, Some(records), circumstances.limits);
+    order_and_limit(&mut plan, listing, records, circumstances.limits);
     plan
 }
 
-/// The plan for a server without unique-ids: everything is retrieved and told apart by its digest.
-pub fn plan_without_unique_ids(listing: &Listing, circumstances: &Circumstances) -> Plan {
+/// The plan for a server without unique-ids: everything is retrieved and told apart by its digest. How much that may be is found
+/// out on the way, because only what is in hand is known. `too_large` are the numbers of messages whose body outgrew the
+/// limit in an earlier session of this poll.
+pub fn plan_without_unique_ids(
+    listing: &Listing,
+    circumstances: &Circumstances,
+    too_large: &[u32],
+) -> Plan {
     let limit = circumstances.limits.message_octets_max;
     let decide = |entry: Entry<'_>| {
-        if entry.octets.is_some_and(|octets| octets > limit) {
-            Disposition::Skip(Skip::TooLarge { reported: false })
+        let reported = too_large.contains(&entry.number);
+        if reported || entry.octets.is_some_and(|octets| octets > limit) {
+            Disposition::Skip(Skip::TooLarge { reported })
         } else {
             Disposition::Retrieve(Why::Doubt)
         }
@@ -143,8 +151,15 @@ pub fn plan_without_unique_ids(listing: &Listing, circumstances: &Circumstances)
         dispositions: listing.iter().map(decide).collect(),
         ..Plan::default()
     };
-    order_and_limit(&mut plan, listing, None, circumstances.limits);
+    plan.retrievals = (0..)
+        .zip(&plan.dispositions)
+        .filter_map(retrieved)
+        .collect();
     plan
+}
+
+fn retrieved((at, disposition): (u32, &Disposition)) -> Option<u32> {
+    matches!(disposition, Disposition::Retrieve(_)).then_some(at)
 }
 
 /// Decides for all entries of one unique-id, and proves what is to be deleted.
@@ -234,25 +249,28 @@ impl Group<'_> {
 
     /// Why the whole group waits, if every entry is covered by a record and one of them is not to be touched yet.
     fn waiting(&self) -> Option<Skip> {
-        let covered: usize = self
-            .settled()
-            .map(|known| copies(&known.record))
-            .sum::<usize>()
-            + self.open().map(copies).sum::<usize>();
-        if self.entries.len() > covered {
+        if !self.is_covered() {
             return None;
         }
+        let is_left = |entry: &Entry<'_>| {
+            let alike = |known: &Known<'_>| known.record.octets == entry.octets;
+            self.is_too_large(entry) || self.settled().any(alike)
+        };
         self.open().find_map(|record| match &record.state {
             State::Deferred(deferral) if !deferral.is_due(self.circumstances.now) => {
                 Some(Skip::Deferred)
             }
-            State::Oversized { octets, .. }
-                if *octets > self.circumstances.limits.message_octets_max =>
-            {
+            State::Oversized { .. } if self.entries.iter().all(is_left) => {
                 Some(Skip::TooLarge { reported: true })
             }
             _ => None,
         })
+    }
+
+    /// Whether there are as many copies in the records as entries.
+    fn is_covered(&self) -> bool {
+        let settled = self.settled().map(|known| copies(&known.record));
+        self.entries.len() <= settled.sum::<usize>() + self.open().map(copies).sum::<usize>()
     }
 
     /// Design 1.5: octets changed, more entries than copies, or back after a complete listing lacked it.
@@ -301,19 +319,26 @@ impl Group<'_> {
     }
 
     fn is_due(&self, delivered: Timestamp) -> bool {
-        match self.circumstances.retention {
-            Retention::Keep => false,
-            Retention::Delete => true,
-            Retention::DeleteAfter { seconds } => {
-                self.circumstances.clock_trusted
-                    && self.circumstances.now.since(delivered) >= seconds
-            }
-        }
+        let Circumstances {
+            retention,
+            now,
+            clock_trusted,
+            ..
+        } = *self.circumstances;
+        retention.is_due(delivered, now, clock_trusted)
     }
 
+    /// Whether LIST says so, or an earlier retrieval has shown it of a message that LIST speaks of as it did then.
     fn is_too_large(&self, entry: &Entry<'_>) -> bool {
         let octets_max = self.circumstances.limits.message_octets_max;
-        entry.octets.is_some_and(|octets| octets > octets_max)
+        let was_found = |record: &Record| {
+            matches!(record.state, State::Oversized { octets, .. } if octets > octets_max)
+                && record.octets == entry.octets
+        };
+        match entry.octets {
+            Some(octets) if octets > octets_max => true,
+            _ => self.is_covered() && self.open().any(was_found),
+        }
     }
 
     fn too_large(&self) -> Disposition {
@@ -325,12 +350,7 @@ impl Group<'_> {
 }
 
 /// Puts the retrievals in order and turns those beyond the limits of one poll into skips.
-fn order_and_limit(
-    plan: &mut Plan,
-    listing: &Listing,
-    records: Option<&Records>,
-    limits: PollLimits,
-) {
+fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits: PollLimits) {
     // Those whose turn is first stand in the order of the listing already; the few others are put in order behind them.
     let (mut first, mut later) = (Vec::new(), Vec::new());
     for (at, disposition) in (0_u32..).zip(&plan.dispositions) {
@@ -339,8 +359,7 @@ fn order_and_limit(
             continue;
         };
         // Nothing that was tried before is new, and what is not new is rare.
-        let known = records.filter(|_| *why != Why::New);
-        let known = known.map(|records| records.of(entry.unique_id));
+        let known = (*why != Why::New).then(|| records.of(entry.unique_id));
         match turn(*why, known.into_iter().flatten()) {
             (0, _) => first.push(at),
             (turn, since) => later.push((turn, since, at)),
@@ -352,27 +371,56 @@ fn order_and_limit(
         .copied()
         .chain(later.into_iter().map(|(_, _, at)| at));
     let mut wanted = Vec::new();
-    let mut octets = 0_u64;
-    let mut full = false;
+    // What is retrieved to be compared takes no room from what nobody has, nor the other way round.
+    let (mut others, mut doubts) = (Turnstile::new(limits), Turnstile::new(limits));
+    let mut together: HashSet<&[u8]> = HashSet::new();
     for at in ordered {
-        let size = listing
-            .get(at as usize)
-            .and_then(|entry| entry.octets)
-            .unwrap_or(0);
-        let count = wanted.len() as u64;
-        // Once full, always full: a small message must not overtake the one that did not fit.
-        full = full
-            || limits.messages_max.is_some_and(|max| count >= max)
-            // The first message always goes: otherwise one larger than the limit would block the account.
-            || limits.octets_max.is_some_and(|max| count > 0 && octets.saturating_add(size) > max);
-        if !full {
-            octets = octets.saturating_add(size);
+        let (Some(slot), Some(entry)) = (
+            plan.dispositions.get_mut(at as usize),
+            listing.get(at as usize),
+        ) else {
+            continue;
+        };
+        let octets = entry.octets.unwrap_or(0);
+        let goes = if *slot == Disposition::Retrieve(Why::Doubt) {
+            // Of several with one unique-id, nothing is known before all were in hand.
+            together.contains(entry.unique_id) || {
+                let goes = doubts.lets_through(octets);
+                if goes {
+                    together.insert(entry.unique_id);
+                }
+                goes
+            }
+        } else {
+            others.lets_through(octets)
+        };
+        if goes {
             wanted.push(at);
-        } else if let Some(slot) = plan.dispositions.get_mut(at as usize) {
+        } else {
             *slot = Disposition::Skip(Skip::LimitReached);
         }
     }
     plan.retrievals = wanted;
+}
+
+/// A quota in which a small message does not overtake one that did not fit.
+struct Turnstile {
+    quota: Quota,
+    full: bool,
+}
+
+impl Turnstile {
+    fn new(limits: PollLimits) -> Self {
+        Self {
+            quota: Quota::new(limits),
+            full: false,
+        }
+    }
+
+    fn lets_through(&mut self, octets: u64) -> bool {
+        self.full = self.full || !self.quota.take(octets);
+        !self.full
+    }
 }
 
 /// When it is the turn of a message: 0 first, and among those that were tried before the one that has waited longest, so that

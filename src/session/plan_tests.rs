@@ -256,11 +256,29 @@ proptest! {
         let plan = plan(&listing, &records, &circumstances);
         let limits = circumstances.limits;
         let size = |at: &u32| listing.get(*at as usize).unwrap().octets.unwrap_or(0);
-        prop_assert_eq!(&free.retrievals[..plan.retrievals.len()], &plan.retrievals[..], "the first of them");
-        prop_assert!(limits.messages_max.is_none_or(|max| plan.retrievals.len() as u64 <= max));
-        let octets: u64 = plan.retrievals.iter().map(size).sum();
-        prop_assert!(limits.octets_max.is_none_or(|max| octets <= max || plan.retrievals.len() == 1));
         let wanted: BTreeSet<u32> = plan.retrievals.iter().copied().collect();
+        let kept: Vec<u32> = free.retrievals.iter().copied().filter(|at| wanted.contains(at)).collect();
+        prop_assert_eq!(&kept, &plan.retrievals, "in order");
+        // Those to be compared are counted apart, by unique-id: of several messages all come, or none.
+        let is_doubt = |at: &u32| free.dispositions[*at as usize] == Disposition::Retrieve(Why::Doubt);
+        let name = |at: &u32| listing.get(*at as usize).unwrap().unique_id;
+        let mut names = BTreeSet::new();
+        let first_of_name = |at: &u32| names.insert(name(at));
+        let (doubts, others): (Vec<u32>, Vec<u32>) = free.retrievals.iter().copied().partition(is_doubt);
+        let firsts: Vec<u32> = doubts.iter().copied().filter(first_of_name).collect();
+        for kind in [&others, &firsts] {
+            let count = kind.iter().take_while(|at| wanted.contains(at)).count();
+            prop_assert!(kind[count..].iter().all(|at| !wanted.contains(at)), "the first of them");
+            prop_assert!(limits.messages_max.is_none_or(|max| count as u64 <= max));
+            let octets: u64 = kind[..count].iter().map(size).sum();
+            prop_assert!(limits.octets_max.is_none_or(|max| octets <= max || count == 1));
+            // Whatever there is of one kind, the other has its turn.
+            prop_assert!(count > 0 || kind.is_empty() || limits.messages_max == Some(0));
+        }
+        for at in &doubts {
+            let first = firsts.iter().find(|first| name(first) == name(at)).unwrap();
+            prop_assert_eq!(wanted.contains(at), wanted.contains(first), "all or none");
+        }
         prop_assert_eq!(wanted.len(), plan.retrievals.len(), "each once");
         for (at, (disposition, unlimited)) in (0..).zip(plan.dispositions.iter().zip(&free.dispositions)) {
             let expected = match unlimited {

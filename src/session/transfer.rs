@@ -20,6 +20,7 @@ use crate::session::collaborators::Undo;
 use crate::session::ledger::Ledger;
 use crate::session::maildrop::{Happened, Maildrop};
 use crate::session::plan::{Disposition, Plan, Skip, Why};
+use crate::session::quota::Quota;
 use crate::session::work::{Committed, Offered};
 use crate::session::{Collaborators, Counts, SessionError, Visit, WhoActs};
 use crate::telemetry::Event;
@@ -40,6 +41,8 @@ pub(super) struct Orders<'a> {
     pub(super) delivery_name: String,
     /// At most this many retrievals until a message was accepted: 1 while the breaker probes.
     pub(super) allowance: Option<u64>,
+    /// What this poll may retrieve, where only what is in hand tells whether it counts.
+    pub(super) quota: Option<Quota>,
     /// When the whole session must be over.
     pub(super) deadline: Instant,
 }
@@ -55,6 +58,8 @@ pub(super) struct Transferred {
     pub(super) stopped: bool,
     /// Whether messages are left that a further session of this poll should fetch.
     pub(super) again: bool,
+    /// The numbers of messages whose body outgrew the limit.
+    pub(super) outgrown: Vec<u32>,
     /// Whether a message that was to be retrieved was not even asked for.
     pub(super) unasked: bool,
     /// Whether every message retrieved is delivered, quarantined or parked, and recorded.
@@ -90,6 +95,11 @@ pub(super) struct Transfer<'a> {
     /// Whether what was under way has been dropped.
     dropped: bool,
     pub(super) allowance: Option<u64>,
+    quota: Option<Quota>,
+    /// Whether the quota has kept something back.
+    quota_reached: bool,
+    /// The numbers of messages whose body outgrew the limit.
+    outgrown: Vec<u32>,
     quiet_since: Instant,
 }
 
@@ -124,6 +134,9 @@ impl<'a> Transfer<'a> {
             resume: false,
             dropped: false,
             allowance: orders.allowance,
+            quota: orders.quota,
+            quota_reached: false,
+            outgrown: Vec::new(),
             quiet_since: Instant::now(),
             orders,
         }
@@ -216,6 +229,11 @@ impl<'a> Transfer<'a> {
             {
                 break;
             }
+            let octets = entry.octets.unwrap_or(0);
+            if self.quota.as_mut().is_some_and(|quota| !quota.take(octets)) {
+                self.quota_reached = true;
+                break;
+            }
             let draft = orders
                 .with
                 .spool
@@ -284,11 +302,14 @@ impl<'a> Transfer<'a> {
                 self.arrived(at, draft).await;
             }
             Happened::RetrieveRefused { at, words } => {
-                self.spare_allowance();
+                let octets = self.orders.listing.get(at).and_then(|entry| entry.octets);
+                self.spare_allowance(octets.unwrap_or(0));
                 self.retrieve_refused(at, &words);
             }
             Happened::TooLarge { at, octets } => {
                 self.too_large(at, octets);
+                let entry = self.orders.listing.get(at);
+                self.outgrown.extend(entry.map(|entry| entry.number));
                 self.hang_up();
                 self.resume = true;
             }
@@ -359,9 +380,12 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// A message that was retrieved is not offered, so it was no probe: the next may be.
-    pub(super) fn spare_allowance(&mut self) {
+    /// A message that was retrieved is not offered, so it was no probe, and took nobody's turn: the next may be.
+    pub(super) fn spare_allowance(&mut self, listed_octets: u64) {
         self.allowance = self.allowance.map(|left| left + 1);
+        if let Some(quota) = &mut self.quota {
+            quota.put_back(listed_octets);
+        }
     }
 
     fn keep_alive(&mut self) {
@@ -396,6 +420,9 @@ impl<'a> Transfer<'a> {
         let mut counts = self.counts;
         counts.listed = self.orders.listing.len() as u64;
         counts.left = left as u64;
+        if self.quota_reached {
+            counts.left += self.waiting.len() as u64;
+        }
         Transferred {
             maildrop: self.maildrop,
             counts,
@@ -403,6 +430,7 @@ impl<'a> Transfer<'a> {
             stopped: self.stopped,
             again,
             unasked: self.waiting.len() > 0,
+            outgrown: self.outgrown,
             all_settled: self.ledger.is_all_settled(),
             allowance: self.allowance,
             identified: self.ledger.into_identified(self.orders.listing.complete),
@@ -421,13 +449,8 @@ impl Transfer<'_> {
 
     /// Whether a message delivered at this time is due for deletion.
     pub(super) fn is_due(&self, delivered: Timestamp) -> bool {
-        match self.orders.visit.retention {
-            Retention::Keep => false,
-            Retention::Delete => true,
-            Retention::DeleteAfter { seconds } => {
-                self.orders.clock_trusted && self.now().since(delivered) >= seconds
-            }
-        }
+        let retention = self.orders.visit.retention;
+        retention.is_due(delivered, self.now(), self.orders.clock_trusted)
     }
 
     /// Says once of each message that is too large that it stays, and counts what waits.

@@ -42,6 +42,8 @@ pub(super) enum Committed {
     Proven { at: usize, proof: Recorded },
     /// Copied into the quarantine, and that is recorded.
     Quarantined { parcel: Parcel, refusal: Refusal },
+    /// Copied into the quarantine to be tried again from there, and that is recorded.
+    Parked { parcel: Parcel },
     /// Recorded otherwise, or nothing to record; the message needs nothing more.
     Settled { at: usize },
     /// Nothing about a message of this session.
@@ -109,6 +111,7 @@ impl<'a> Transfer<'a> {
 
     /// Offers the message, or finds that it was settled before.
     fn judge(&mut self, listed: Option<u64>, mut parcel: Parcel, looped: Option<Refusal>) {
+        let octets = listed.unwrap_or(0);
         let known = self.orders.records.get(&parcel.key);
         let alike = self.ledger.seen_again(&parcel.key);
         let why = self.why(parcel.at);
@@ -124,7 +127,7 @@ impl<'a> Transfer<'a> {
             Arrival::Offer(partial) => {
                 parcel.partial = partial;
                 if let Some(refusal) = looped {
-                    self.spare_allowance();
+                    self.spare_allowance(octets);
                     self.quarantine(parcel, refusal);
                 } else if self.may_go_on() {
                     self.offer(parcel)
@@ -133,16 +136,16 @@ impl<'a> Transfer<'a> {
                 }
             }
             Arrival::Recognised(record) => {
-                self.spare_allowance();
+                self.spare_allowance(octets);
                 self.recognise(&parcel, record);
             }
             Arrival::Trusted => {
-                self.spare_allowance();
+                self.spare_allowance(octets);
                 self.counts.recognised += 1;
                 self.ledger.settled(parcel.at);
             }
             Arrival::NotDue => {
-                self.spare_allowance();
+                self.spare_allowance(octets);
                 self.withhold(parcel);
             }
         }
@@ -349,12 +352,6 @@ impl<'a> Transfer<'a> {
     }
 
     fn park(&mut self, parcel: Parcel, deferral: Deferral, refusal: Refusal) {
-        let visit = self.orders.visit;
-        self.orders.with.reporter.say(Event::Parked {
-            account: &visit.account,
-            unique_id: &parcel.key.unique_id,
-            octets: parcel.message.octets(),
-        });
         let state = move |file| {
             State::Deferred(Deferral {
                 parked: Some(file),
@@ -399,7 +396,7 @@ impl<'a> Transfer<'a> {
             );
             match with.seen.commit(batch, records).await {
                 Ok(()) if quarantined => Committed::Quarantined { parcel, refusal },
-                Ok(()) => Committed::Settled { at: parcel.at },
+                Ok(()) => Committed::Parked { parcel },
                 Err(error) => Committed::Failed(error.into()),
             }
         }));
@@ -472,6 +469,14 @@ impl<'a> Transfer<'a> {
                 let (code, words) = (refusal.code, refusal.words.as_str());
                 self.say(&parcel, DeliveryStatus::Quarantined, code, words);
                 self.counts.quarantined += 1;
+                self.ledger.settled(parcel.at);
+            }
+            Committed::Parked { parcel } => {
+                self.orders.with.reporter.say(Event::Parked {
+                    account: &self.orders.visit.account,
+                    unique_id: &parcel.key.unique_id,
+                    octets: parcel.message.octets(),
+                });
                 self.ledger.settled(parcel.at);
             }
             Committed::Settled { at } => self.ledger.settled(at),

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use crate::mail::limits;
 use crate::mail::text::Shown;
+use crate::mail::{Secret, limits};
 use crate::proto::dot::{Piece, Unstuff};
 use crate::proto::line::{LineEnd, Lines};
 use crate::proto::pop3::reply::{self, Status};
@@ -13,7 +13,6 @@ use crate::proto::pop3::{Capabilities, Command, Kind, LocalError, RemoteError, R
 use crate::proto::sasl;
 
 /// One client side of one session.
-#[derive(Debug)]
 pub struct Client {
     state: State,
     expect: Expect,
@@ -25,6 +24,8 @@ pub struct Client {
     gathering: Capabilities,
     count: usize,
     octets: u64,
+    /// What no text of the server may show.
+    secrets: Vec<Secret>,
 }
 
 /// A command that waits for its reply.
@@ -142,7 +143,13 @@ impl Client {
             gathering: Capabilities::default(),
             count: 0,
             octets: 0,
+            secrets: Vec::new(),
         }
+    }
+
+    /// From now on this is not to be read in any text of the server: there are some that repeat what they refuse.
+    pub fn hide(&mut self, secret: Secret) {
+        self.secrets.push(secret);
     }
 
     /// Where the session stands.
@@ -261,6 +268,7 @@ impl Client {
             self.line_end = LineEnd::Lf;
         }
         self.expect = Expect::Status;
+        let line = hidden_in(line, &self.secrets);
         match reply::status(&line) {
             Some(Status::Ok { text }) => {
                 self.state = State::Authorization;
@@ -299,6 +307,12 @@ impl Client {
             return Ok(None);
         };
         let Pending { kind, number } = pending;
+        // A challenge is to be answered, not shown.
+        let line = if line.starts_with(b"+ ") {
+            line
+        } else {
+            hidden_in(line, &self.secrets)
+        };
         let event = match reply::status(&line) {
             Some(Status::Ok { .. }) => self.accepted(kind, number),
             Some(Status::Err { code, text }) => {
@@ -318,6 +332,7 @@ impl Client {
                 Event::Challenge(sasl::decode(challenge))
             }
             Some(Status::Continue { .. }) => {
+                let line = hidden_in(line, &self.secrets);
                 return Err(RemoteError::UnexpectedChallenge(
                     Shown::new(&line).to_string(),
                 ));
@@ -412,6 +427,12 @@ impl Client {
             Event::ListingEnd { command: kind }
         }
     }
+}
+
+fn hidden_in<'l>(line: Cow<'l, [u8]>, secrets: &[Secret]) -> Cow<'l, [u8]> {
+    secrets
+        .iter()
+        .fold(line, |line, secret| secret.hidden_in(line))
 }
 
 /// A dot at the start of a line was stuffed (RFC 1939 section 3).

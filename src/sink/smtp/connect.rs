@@ -1,5 +1,6 @@
 //! From a relay's name to a connection that may be used: TCP, TLS, EHLO, AUTH.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -9,8 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use crate::mail::text::Shown;
-use crate::mail::{TlsMode, limits};
+use crate::mail::{Secret, TlsMode, limits};
 use crate::net::{IoStream, NetError, dial};
+use crate::proto::sasl;
 use crate::sink::smtp::SmtpSettings;
 use crate::sink::smtp::reply::{Reply, Step};
 use crate::sink::smtp::tap::{Mood, Tap};
@@ -74,7 +76,7 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
         tap,
         extensions,
     };
-    if relay.is_in_step() {
+    if relay.is_in_step() && !relay.tap.was_ahead() {
         Ok(relay)
     } else {
         let words = "the relay answers what it was not asked";
@@ -236,18 +238,30 @@ async fn log_in(
     let password = String::from_utf8(secret.expose().to_vec()).map_err(|_| {
         fault("the relay's password is not UTF-8, which AUTH PLAIN demands (RFC 4616)".to_owned())
     })?;
+    let plain = Secret::new([b"\0", user.as_bytes(), b"\0", secret.expose()].concat());
     let credentials = Credentials::new(user, password);
     let said = within(
         settings,
         connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials),
     )
     .await?;
+    // There are servers that repeat what they refuse.
+    let hidden = |words: String| {
+        let forms = [sasl::encode(&plain), sasl::encode(&secret), secret];
+        let words = forms
+            .iter()
+            .fold(Cow::Owned(words.into_bytes()), |words, form| {
+                form.hidden_in(words)
+            });
+        String::from_utf8_lossy(&words).into_owned()
+    };
     match Reply::of(said) {
         reply if reply.is_yes() => Ok(()),
         Reply::Said(code, words) => Err(fault(format!(
-            "the relay refused the login: {code} {words}"
+            "the relay refused the login: {code} {}",
+            hidden(words)
         ))),
-        Reply::Lost(words) => Err(fault(format!("the login failed: {words}"))),
+        Reply::Lost(words) => Err(fault(format!("the login failed: {}", hidden(words)))),
     }
 }
 

@@ -32,6 +32,8 @@ struct Inner {
     replies: u64,
     /// How often something was sent. While commands go one by one, that is how many there were.
     sent: u64,
+    /// Whether a single command was sent when more than the greeting and an answer to each command before it had come in.
+    ahead: bool,
 }
 
 /// What a relay does that nobody has asked anything.
@@ -56,6 +58,7 @@ impl Tap {
             line_is_last: true,
             replies: u64::from(!lead.is_empty()),
             sent: 0,
+            ahead: false,
         })))
     }
 
@@ -67,6 +70,12 @@ impl Tap {
     /// How often something was sent so far.
     pub(super) fn sent(&self) -> u64 {
         self.with(|inner| inner.sent)
+    }
+
+    /// Whether the relay has ever answered before it was asked, while commands went one by one: from then on each answer may be
+    /// that to another command, even if their number comes right again.
+    pub(super) fn was_ahead(&self) -> bool {
+        self.with(|inner| inner.ahead)
     }
 
     /// Looks whether anything has come in, without waiting. What has is kept for the next read.
@@ -164,7 +173,10 @@ impl AsyncWrite for Tap {
         context: &mut Context<'_>,
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.with(|inner| Pin::new(&mut inner.stream).poll_write(context, octets))
+        self.with(|inner| {
+            inner.ahead |= inner.replies > inner.sent + 1;
+            Pin::new(&mut inner.stream).poll_write(context, octets)
+        })
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,6 +1,6 @@
 #![no_main]
 #[allow(dead_code)]
-#[path = "../../support/fuzzed.rs"]
+#[path = "../../support/fuzzed/mod.rs"]
 mod fuzzed;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzzed::pop3(data));

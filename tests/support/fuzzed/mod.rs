@@ -1,6 +1,11 @@
 //! What must be true of every parser of bytes from outside, whatever the bytes: shared by the fuzz targets in `tests/fuzz` and by
 //! the test that replays their corpus.
 
+pub mod label;
+pub mod return_path;
+pub mod smtp;
+pub mod words;
+
 use std::sync::Arc;
 
 use mailferry::config::{self, Environment};
@@ -14,14 +19,26 @@ use mailferry::spool::header::{Head, head_digest_of};
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("pop3", pop3),
     ("unstuff", unstuff),
     ("sasl", sasl),
     ("head", head),
     ("export", export),
     ("config", config),
+    ("smtp", smtp::hold),
+    ("label", label::hold),
+    ("return_path", return_path::hold),
+    ("words", words::hold),
 ];
+
+/// Waits for work that needs a runtime.
+fn wait_for<T>(work: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.unwrap().block_on(work)
+}
 
 /// A whole session against a server that says these bytes: what is reported does not depend on how they were cut, and nothing is
 /// called whole without its final dot. The first octet says how the login goes, the second how large the pieces are.

@@ -1,0 +1,89 @@
+//! How far the journal has come, in a file of its own.
+//!
+//! A journal that lost its end is shorter than the index's mark says, unless the index is damaged at the same time. This file
+//! outlives that: it is written over in place behind each `fdatasync` of the journal, so it never says more than is durable, and a
+//! power cut can only make it say less. It is a help and no record: where it cannot be written or read, nothing stops.
+
+use std::fs::{File, OpenOptions};
+use std::io::Read;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::Path;
+
+/// The open file; without one, nobody takes note.
+#[derive(Debug)]
+pub(super) struct Witness(Option<File>);
+
+impl Witness {
+    /// The file's name in the state directory.
+    pub(super) const NAME: &'static str = "seen.last";
+
+    /// Opens or makes the file in a state directory.
+    pub(super) fn open(directory: &Path) -> Self {
+        let mut options = OpenOptions::new();
+        let options = options.write(true).create(true).truncate(false).mode(0o600);
+        Self(options.open(directory.join(Self::NAME)).ok())
+    }
+
+    /// What the file in a state directory says: the sequence number of the last line that was durable when it was written.
+    pub(super) fn read(directory: &Path) -> Option<u64> {
+        let mut text = String::new();
+        let file = File::open(directory.join(Self::NAME)).ok()?;
+        file.take(OCTETS_MAX).read_to_string(&mut text).ok()?;
+        let (checked, rest) = text.strip_suffix('\n')?.split_once(' ')?;
+        let sequence = rest.strip_prefix(HEADER)?.strip_prefix(' ')?.parse().ok()?;
+        (checked == crc(rest)).then_some(sequence)
+    }
+
+    /// Takes note of the last durable line. Its length never changes, so the file is written over and never torn in two.
+    pub(super) fn note(&self, sequence: u64) {
+        if let Some(file) = &self.0 {
+            let rest = format!("{HEADER} {sequence:020}");
+            // Without this note only damage to two other files at once would pass unseen.
+            let _ = file.write_all_at(format!("{} {rest}\n", crc(&rest)).as_bytes(), 0);
+        }
+    }
+
+    /// Makes the note durable.
+    pub(super) fn sync(&self) {
+        if let Some(file) = &self.0 {
+            // As above: what was noted before still holds.
+            let _ = file.sync_data();
+        }
+    }
+}
+
+fn crc(rest: &str) -> String {
+    format!("{:08x}", crc32fast::hash(rest.as_bytes()))
+}
+
+const HEADER: &str = "mailferry-last 1";
+
+/// A whole note is shorter.
+const OCTETS_MAX: u64 = 256;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_note_is_read_back_and_a_damaged_one_says_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        assert_eq!(Witness::read(directory.path()), None);
+        let witness = Witness::open(directory.path());
+        for sequence in [7, u64::MAX, 12] {
+            witness.note(sequence);
+            assert_eq!(Witness::read(directory.path()), Some(sequence));
+        }
+        let path = directory.path().join(Witness::NAME);
+        let whole = std::fs::read(&path).unwrap();
+        for at in 0..whole.len() {
+            let mut bad = whole.clone();
+            bad[at] ^= 1;
+            std::fs::write(&path, &bad).unwrap();
+            assert_eq!(Witness::read(directory.path()), None, "octet {at}");
+            std::fs::write(&path, &whole[..at]).unwrap();
+            assert_eq!(Witness::read(directory.path()), None, "cut at {at}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Every crime of the evil server, played to mailferry: no message is lost, nothing that was cut is delivered, the crime is told,
+//! and an honest account beside it gets its mail. Each test goes through the whole list, so a new crime is tried without being
+//! named here.
+
+mod machine;
+mod memory;
+mod program;
+mod relay;
+
+use crate::support::evil::crimes::find;
+use crate::support::evil::{Crime, Side, crimes};
+
+/// What a crime costs at the most, besides time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cost {
+    Nothing,
+    /// Messages may come again.
+    Repeats,
+    /// Messages stay on the server until the operator raises `max_message_size`.
+    Limit,
+}
+
+/// The crimes that cost something, with the reason why nobody could have known better.
+const COSTS: &[(&str, Cost, &str)] = &[
+    (
+        "change-unique-ids",
+        Cost::Repeats,
+        "a message under a new unique-id is a new message, even if an equal one is known: people send the same twice",
+    ),
+    (
+        "rotate-unique-ids",
+        Cost::Repeats,
+        "another message under a known unique-id is a new message",
+    ),
+    (
+        "fold-unique-ids",
+        Cost::Repeats,
+        "the true unique-ids are new to us when the server gives them at last",
+    ),
+    (
+        "repeat-unique-ids",
+        Cost::Repeats,
+        "the true unique-ids are new to us when the server gives them at last",
+    ),
+    (
+        "swap-messages",
+        Cost::Repeats,
+        "another message under a known unique-id is a new message",
+    ),
+    (
+        "endless-message",
+        Cost::Limit,
+        "a body that passed the limit is not fetched again under the same limit",
+    ),
+    (
+        "endless-message-line",
+        Cost::Limit,
+        "a body that passed the limit is not fetched again under the same limit",
+    ),
+];
+
+fn cost(crime: &Crime) -> Cost {
+    let known = COSTS.iter().find(|(name, ..)| crime.is(name));
+    known.map_or(Cost::Nothing, |(_, cost, _)| *cost)
+}
+
+fn of(side: Side) -> impl Iterator<Item = Crime> {
+    crimes().into_iter().filter(move |crime| crime.side == side)
+}
+
+#[test]
+fn each_cost_belongs_to_a_crime_and_has_a_reason() {
+    for (name, cost, reason) in COSTS {
+        assert!(find(name).is_some(), "{name}");
+        assert!(*cost != Cost::Nothing && !reason.is_empty(), "{name}");
+    }
+}

@@ -1,0 +1,256 @@
+//! POP3 crimes over pipes, where hours pass in no time. What is injected around TLS is for real TLS to play: see `program`.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+use mailferry::mail::{AccountName, Retention, Secret, TlsMode};
+use mailferry::seen::{Batch, SeenStore};
+use mailferry::session::{self, End, Summary, Visit, WhoActs};
+
+use super::{Cost, cost, of};
+use crate::support::evil::maildrop::COUNT;
+use crate::support::evil::stage::{Protocol, Stage};
+use crate::support::evil::{Crime, PASSWORD, Side, USER};
+use crate::support::piped::Piped;
+use crate::support::world::{World, mails};
+
+/// What the operator of the evil account wants.
+#[derive(Debug)]
+struct Wish {
+    retention: Retention,
+    commit_every: Option<u32>,
+    /// Takes the server for one that hides what was retrieved, so that nothing may be in hand and nowhere else at QUIT.
+    hides: bool,
+}
+
+/// Two accounts of one agent: `work` at an honest server, and `evil`.
+struct Trial {
+    what: String,
+    stage: Arc<Stage>,
+    world: World,
+    evil: Visit,
+}
+
+impl Trial {
+    fn of(crime: &Crime, wish: &Wish) -> Self {
+        let world = World::new(mails(3), wish.retention);
+        let mut evil = world.visit.clone();
+        evil.account = AccountName::new("evil").unwrap();
+        evil.host = "evil.example".into();
+        evil.commit_every = wish.commit_every;
+        evil.hides_retrieved = wish.hides;
+        evil.login.user = USER.into();
+        evil.login.secret = Secret::new(PASSWORD.into());
+        if crime.stls {
+            evil.tls = TlsMode::StartTls;
+        }
+        Self {
+            what: format!("{} {wish:?}", crime.name),
+            stage: Stage::pretending(Protocol::Pop3, Some(crime.clone())),
+            world,
+            evil,
+        }
+    }
+
+    /// A poll of both, at once; says how it went with the evil one.
+    async fn poll(&self) -> Summary {
+        let honest = self.world.collaborators();
+        let mut evil = honest.clone();
+        evil.connect = Arc::new(Piped(self.stage.clone()));
+        let (summary, beside) = tokio::join!(
+            session::poll(&self.evil, &evil),
+            session::poll(&self.world.visit, &honest),
+        );
+        assert!(
+            matches!(beside.end, End::Complete),
+            "{}: {:?}",
+            self.what,
+            beside.end
+        );
+        for (visit, summary) in [(&self.evil, &summary), (&self.world.visit, &beside)] {
+            let state = Some(summary.state.clone());
+            let batch = Batch {
+                state,
+                ..Batch::new(&visit.account)
+            };
+            self.world.store.commit(batch).await.unwrap();
+        }
+        summary
+    }
+
+    /// How often each message of the evil server was delivered, in its order.
+    fn delivered(&self) -> Vec<usize> {
+        let taken = self.world.sink.taken();
+        let ever = self.stage.maildrop().ever().to_vec();
+        let count = |octets: &Vec<u8>| taken.get(octets).copied().unwrap_or(0);
+        ever.iter().map(count).collect()
+    }
+
+    /// How many messages have left the evil server.
+    fn gone(&self) -> usize {
+        let maildrop = self.stage.maildrop();
+        maildrop.ever().len() - maildrop.mails().len()
+    }
+
+    /// Nothing was delivered that is not a whole message of one of the two.
+    fn nothing_is_cut(&self) {
+        let ever = self.stage.maildrop().ever().to_vec();
+        let honest = mails(3);
+        for octets in self.world.sink.taken().keys() {
+            let known = ever.contains(octets) || honest.iter().any(|mail| mail.octets == *octets);
+            let shown = String::from_utf8_lossy(octets);
+            assert!(known, "{}: delivered {shown:?}", self.what);
+        }
+    }
+
+    /// Whatever was not delivered of the first `count` is told.
+    fn is_told(&self, summary: &Summary, count: usize) {
+        if self.delivered().iter().take(count).all(|count| *count > 0) {
+            return;
+        }
+        let counts = &summary.counts;
+        let told = match &summary.end {
+            End::Failed(error) => {
+                assert_ne!(error.who_acts(), WhoActs::Us, "{}: {error}", self.what);
+                assert!(!error.code().is_empty() && !error.to_string().is_empty());
+                true
+            }
+            End::Complete => counts.deferred + counts.oversized > 0 || self.world.said("Quirk"),
+            End::Stopped => false,
+        };
+        assert!(told, "{}: silence: {:?} {counts:?}", self.what, summary.end);
+    }
+}
+
+async fn tried(crime: &Crime, wish: &Wish) {
+    let mut trial = Trial::of(crime, wish);
+    for _ in 0..2 {
+        let there = trial.stage.maildrop().ever().len();
+        let gone = trial.gone();
+        let summary = trial.poll().await;
+        trial.nothing_is_cut();
+        trial.is_told(&summary, there);
+        let gone = trial.gone() - gone;
+        let told = trial.world.said("deletes_unconfirmed") || crime.is("forget-deletes");
+        assert!(
+            told || summary.counts.deleted <= gone as u64,
+            "{}: {gone} {:?}",
+            trial.what,
+            summary.counts
+        );
+        trial.world.pass(3600);
+    }
+    if crime.stls {
+        let heard = String::from_utf8_lossy(&trial.stage.heard()).into_owned();
+        assert!(!heard.contains(PASSWORD), "{}: {heard}", trial.what);
+    }
+    trial.stage.repent();
+    if cost(crime) == Cost::Limit {
+        trial.poll().await;
+        assert_eq!(
+            trial.delivered(),
+            [0; COUNT],
+            "{}: no such cost",
+            trial.what
+        );
+        // Raised by the operator.
+        trial.evil.limits.message_octets_max *= 2;
+    }
+    let mut last = None;
+    for _ in 0..6 {
+        trial.world.pass(6 * 3600);
+        last = Some(trial.poll().await.end);
+    }
+    trial.nothing_is_cut();
+    let delivered = trial.delivered();
+    assert!(
+        delivered.iter().all(|count| *count > 0),
+        "{}: lost: {delivered:?} {last:?}",
+        trial.what
+    );
+    if cost(crime) == Cost::Repeats && wish.retention == Retention::Keep {
+        assert!(
+            delivered.iter().any(|count| *count > 1),
+            "{}: no such cost",
+            trial.what
+        );
+    }
+    if cost(crime) != Cost::Repeats {
+        assert!(
+            delivered.iter().all(|count| *count == 1),
+            "{}: {delivered:?}",
+            trial.what
+        );
+    }
+    if wish.retention == Retention::Delete {
+        let left = trial.stage.maildrop().mails().len();
+        assert_eq!(left, 0, "{}: left on the server", trial.what);
+    }
+    for mail in mails(3) {
+        let count = trial.world.sink.taken().get(&mail.octets).copied();
+        assert_eq!(count, Some(1), "{}: the honest account", trial.what);
+    }
+    assert!(
+        !trial.world.said(PASSWORD),
+        "{}: the password is told",
+        trial.what
+    );
+}
+
+async fn all_tried(wish: &Wish, is_tried: impl Fn(&Crime) -> bool) {
+    let mut failed = Vec::new();
+    // What is injected around TLS needs real TLS.
+    for crime in of(Side::Pop3).filter(|crime| !crime.stls || crime.waits) {
+        if is_tried(&crime) {
+            // One that goes wrong must not hide the next.
+            let trial = AssertUnwindSafe(tried(&crime, wish)).catch_unwind();
+            if trial.await.is_err() {
+                failed.push(crime.name);
+            }
+        }
+    }
+    assert!(failed.is_empty(), "{wish:?}: {failed:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_mail_is_deleted() {
+    let wish = Wish {
+        retention: Retention::Delete,
+        commit_every: None,
+        hides: false,
+    };
+    all_tried(&wish, |_| true).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_deletes_are_committed_often()
+ {
+    let wish = Wish {
+        retention: Retention::Delete,
+        commit_every: Some(2),
+        hides: false,
+    };
+    all_tried(&wish, |crime| !crime.floods).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_mail_is_kept() {
+    let wish = Wish {
+        retention: Retention::Keep,
+        commit_every: None,
+        hides: false,
+    };
+    // A flood takes seconds, and ends before anything depends on the retention.
+    all_tried(&wish, |crime| !crime.floods).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_mail_may_be_hidden() {
+    let wish = Wish {
+        retention: Retention::Delete,
+        commit_every: None,
+        hides: true,
+    };
+    all_tried(&wish, |crime| !crime.floods).await;
+}

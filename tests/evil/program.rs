@@ -1,0 +1,211 @@
+//! POP3 crimes against the program as people run it, over sockets and real TLS. Those that are found out by waiting are tried in
+//! `memory`.
+
+use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Output;
+use std::sync::{Arc, Mutex};
+
+use super::{Cost, cost, of};
+use crate::support::certificates::Certificates;
+use crate::support::evil::stage::{Protocol, Stage};
+use crate::support::evil::{Crime, PASSWORD, Side, USER};
+use crate::support::expected::{assert_same, expected};
+use crate::support::faketime;
+use crate::support::place::{Place, delivered_in};
+use crate::support::tls::acceptor;
+
+/// Two accounts, `evil` and `honest`, and their servers.
+struct Trial {
+    what: String,
+    evil: Arc<Stage>,
+    honest: Arc<Stage>,
+    place: Place,
+    /// How many times it was polled: some hours lie between one poll and the next.
+    polls: u32,
+}
+
+fn listening(stage: &Arc<Stage>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let stage = Arc::clone(stage);
+    // It ends with the test program.
+    std::thread::spawn(move || stage.play(&listener));
+    port
+}
+
+fn configuration(crime: &Crime, ports: [u16; 2], certificates: &Certificates) -> String {
+    let tls = if crime.stls {
+        let authority = certificates.authority();
+        format!(
+            "tls = \"starttls\"\ntls_ca_file = \"{}\"",
+            authority.display()
+        )
+    } else {
+        PLAIN.to_owned()
+    };
+    let account = |name: &str, host: &str, port: u16, tls: &str| {
+        format!(
+            "[delivery.{name}]\ntype = \"maildir\"\npath = \"{{here}}/{name}\"\n[account.{name}]\nhost = \"{host}\"\n\
+             port = {port}\nuser = \"{USER}\"\npassword = \"{PASSWORD}\"\ndelivery = \"{name}\"\n{tls}\n"
+        )
+    };
+    "state_dir = \"{here}/state\"\n[defaults]\nretention = \"delete\"\nmax_message_size = \"1MiB\"\nfirst_run = \"all\"\n".to_owned()
+        + &account("evil", "localhost", ports[0], &tls)
+        + &account("honest", "127.0.0.1", ports[1], PLAIN)
+}
+
+const PLAIN: &str = "tls = \"none\"\nallow_cleartext_password = true";
+
+impl Trial {
+    fn of(crime: &Crime, certificates: &Certificates) -> Self {
+        let tls = crime.stls.then(|| acceptor(certificates));
+        let evil = Stage::new(Protocol::Pop3, Some(crime.clone()), tls);
+        let honest = Stage::new(Protocol::Pop3, None, None);
+        let ports = [&evil, &honest].map(listening);
+        Self {
+            what: crime.name.clone(),
+            place: Place::with(&configuration(crime, ports, certificates)),
+            evil,
+            honest,
+            polls: 0,
+        }
+    }
+
+    /// A poll of both; gives what was said, on standard output and in the log.
+    fn poll(&mut self) -> (Option<i32>, String, String) {
+        let mut command = self.place.command(&["poll"]);
+        faketime::at(&mut command, &format!("+{}h", self.polls * 7));
+        self.polls += 1;
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = command.output().unwrap();
+        let [out, err] = [stdout, stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        let what = &self.what;
+        assert!(
+            !out.contains(PASSWORD) && !err.contains(PASSWORD),
+            "{what}: {out}\n{err}"
+        );
+        assert!(
+            out.contains("honest: 5 listed, 5 delivered") || self.polls > 1,
+            "{what}: {out}"
+        );
+        assert!(!out.contains("honest: failed"), "{what}: {out}");
+        (status.code(), out, err)
+    }
+
+    /// How often each message of the evil server was delivered, in its order. What it never had was not delivered.
+    fn delivered(&self) -> Vec<usize> {
+        let ever = self.evil.maildrop().ever().to_vec();
+        let found = delivered_in(&self.place.path("evil"));
+        let whole = expected(&ever, <[u8]>::to_vec);
+        for octets in found.keys() {
+            let shown = String::from_utf8_lossy(octets);
+            assert!(
+                whole.contains_key(octets),
+                "{}: delivered {shown:?}",
+                self.what
+            );
+        }
+        let one = |octets: &Vec<u8>| expected(std::slice::from_ref(octets), <[u8]>::to_vec);
+        let count = |octets| {
+            one(octets)
+                .keys()
+                .map(|known| found.get(known).copied().unwrap_or(0))
+                .sum()
+        };
+        ever.iter().map(count).collect()
+    }
+
+    /// A poll while the crime is committed: whatever was there and not delivered is told.
+    fn poll_and_be_told(&mut self) {
+        let there = self.evil.maildrop().ever().len();
+        let (code, out, err) = self.poll();
+        if self.delivered().iter().take(there).all(|count| *count > 0) {
+            return;
+        }
+        let line = out.lines().find(|line| line.starts_with("evil: ")).unwrap();
+        let failed = line.contains("failed (") && line.contains("who must act: ");
+        let told = failed
+            || line.contains(" deferred")
+            || line.contains(" too large")
+            || err.contains("quirk");
+        assert!(told, "{}: silence: {out}\n{err}", self.what);
+        assert!(
+            !failed || matches!(code, Some(69 | 75)),
+            "{}: {code:?} {out}",
+            self.what
+        );
+    }
+}
+
+fn tried(crime: &Crime, certificates: &Certificates) {
+    let mut trial = Trial::of(crime, certificates);
+    for _ in 0..if crime.floods { 1 } else { 2 } {
+        trial.poll_and_be_told();
+    }
+    if crime.stls {
+        let heard = String::from_utf8_lossy(&trial.evil.heard()).into_owned();
+        assert!(
+            !heard.contains(PASSWORD) && !heard.contains("USER"),
+            "{}: {heard}",
+            crime.name
+        );
+    }
+    trial.evil.repent();
+    if cost(crime) == Cost::Limit {
+        let path = trial.place.path("mailferry.toml");
+        let text = std::fs::read_to_string(path).unwrap();
+        trial.place.configure(&text.replace("1MiB", "2MiB"));
+    }
+    let mut last = String::new();
+    for _ in 0..6 {
+        last = trial.poll().1;
+        if trial.evil.maildrop().mails().is_empty() {
+            break;
+        }
+    }
+    let delivered = trial.delivered();
+    assert!(
+        delivered.iter().all(|count| *count > 0),
+        "{}: lost: {delivered:?} {last}",
+        crime.name
+    );
+    if cost(crime) != Cost::Repeats {
+        assert!(
+            delivered.iter().all(|count| *count == 1),
+            "{}: {delivered:?}",
+            crime.name
+        );
+    }
+    let left = trial.evil.maildrop().mails().len();
+    assert_eq!(left, 0, "{}: left on the server: {last}", crime.name);
+    let honest = expected(trial.honest.maildrop().ever(), <[u8]>::to_vec);
+    assert_same(&delivered_in(&trial.place.path("honest")), &honest);
+}
+
+#[test]
+fn every_pop3_crime_against_the_program_loses_nothing_is_told_and_harms_nobody_else() {
+    let certificates = Certificates::new();
+    certificates.signed("evil", "DNS:localhost,IP:127.0.0.1", 30);
+    let crimes = Mutex::new(of(Side::Pop3).filter(|crime| !crime.waits));
+    let failed = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                loop {
+                    let crime = crimes.lock().unwrap().next();
+                    let Some(crime) = crime else { break };
+                    // One that goes wrong must not hide the next.
+                    if catch_unwind(AssertUnwindSafe(|| tried(&crime, &certificates))).is_err() {
+                        failed.lock().unwrap().push(crime.name);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "{failed:#?}");
+}

@@ -1,0 +1,221 @@
+//! What is odd or poisonous must not take the place of mail that nobody has, poll after poll.
+
+use mailferry::mail::{Retention, UniqueId};
+use mailferry::seen::{Seen, State, Trust};
+use mailferry::session::{End, adopt};
+use mailferry::sink::Fault;
+
+use crate::support::world::{World, mail, mails};
+
+const DAY: u64 = 86_400;
+
+async fn polls(world: &World, times: usize) {
+    for _ in 0..times {
+        world.poll().await;
+        world.pass(300);
+    }
+}
+
+fn each_once(world: &World, count: usize) {
+    let taken = world.sink.taken();
+    assert_eq!(taken.len(), count, "{} were taken", taken.len());
+    assert!(taken.values().all(|times| *times == 1));
+}
+
+#[tokio::test]
+async fn one_unique_id_for_two_messages_keeps_no_other_back_where_a_poll_may_retrieve_but_one() {
+    for retention in [Retention::Keep, Retention::Delete] {
+        let mut there = vec![
+            mail("same", b"Subject: one\r\n\r\nfirst\r\n"),
+            mail("same", b"Subject: two\r\n\r\nthe second\r\n"),
+        ];
+        there.extend(mails(3));
+        let mut world = World::new(there, retention);
+        world.visit.limits.messages_max = Some(1);
+        polls(&world, 12).await;
+        each_once(&world, 5);
+        if retention.deletes() {
+            assert!(world.server.listed().is_empty(), "and all are deleted");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_uidl_what_is_in_the_quarantine_keeps_no_other_back_where_a_poll_may_retrieve_but_one()
+ {
+    let all = mails(4);
+    let mut world = World::new(all.clone(), Retention::Delete);
+    world.server.with(|habits| habits.unique_ids = false);
+    world.sink.refuse(&all[0].octets, Fault::MessagePermanent);
+    world.visit.limits.messages_max = Some(1);
+    polls(&world, 6).await;
+    each_once(&world, 3);
+    assert_eq!(world.server.listed(), all[..1], "it stays on the server");
+    world.visit.limits.messages_max = None;
+    world.visit.limits.octets_max = Some(1);
+    for number in 0..3 {
+        let text = format!("Subject: later {number}\r\n\r\nx\r\n");
+        world
+            .server
+            .put(mail(&format!("later-{number}"), text.as_bytes()));
+    }
+    polls(&world, 4).await;
+    each_once(&world, 6);
+}
+
+#[tokio::test]
+async fn without_uidl_a_body_that_outgrows_the_limit_keeps_nothing_back_that_stands_behind_it() {
+    let mut there = mails(2);
+    there.insert(1, mail("liar", &[b'x'; 200_000]));
+    there.extend([mail("last", b"Subject: last\r\n\r\nx\r\n")]);
+    let mut world = World::new(there, Retention::Delete);
+    world.visit.limits.message_octets_max = 100_000;
+    world.server.with(|habits| {
+        habits.unique_ids = false;
+        habits.claims_octets = Some(("liar".into(), 1000));
+    });
+    let summary = world.poll().await;
+    assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
+    each_once(&world, 3);
+    assert_eq!(world.server.listed().len(), 1, "it stays on the server");
+    assert_eq!(world.server.logins(), 2, "one for it, one for the rest");
+}
+
+#[tokio::test]
+async fn a_small_message_is_retrieved_although_its_unique_id_is_also_that_of_one_too_large() {
+    let there = vec![
+        mail("a", b"Subject: a\r\n\r\nx\r\n"),
+        mail("x", &[b'x'; 5000]),
+        mail("x", b"Subject: small\r\n\r\nx\r\n"),
+    ];
+    let mut world = World::new(there, Retention::Keep);
+    world.visit.limits.message_octets_max = 1000;
+    world.visit.limits.messages_max = Some(1);
+    polls(&world, 4).await;
+    each_once(&world, 2);
+}
+
+#[tokio::test]
+async fn a_message_that_list_once_called_too_large_comes_when_list_tells_the_truth() {
+    let world = World::new(mails(2), Retention::Keep);
+    let claim = Some((mails(2)[1].unique_id.clone(), 1 << 40));
+    world.server.with(|habits| habits.claims_octets = claim);
+    polls(&world, 2).await;
+    each_once(&world, 1);
+    world.server.with(|habits| habits.claims_octets = None);
+    polls(&world, 2).await;
+    each_once(&world, 2);
+}
+
+#[tokio::test]
+async fn a_server_that_hides_lists_on_behind_what_the_operator_called_delivered() {
+    let all = mails(5);
+    let world = World::new(all.clone(), Retention::Keep);
+    world.server.with(|habits| {
+        habits.hides = true;
+        habits.lists_at_most = Some(2);
+        habits.capabilities = vec!["EXPIRE 0".into()];
+    });
+    let id = |at: usize| UniqueId::new(all[at].unique_id.as_bytes()).unwrap();
+    let now = *world.now.lock().unwrap();
+    let marked = Seen::new(world.store.clone())
+        .mark(&world.visit.account, &[id(0), id(1)], Trust::Delivered, now)
+        .await;
+    assert_eq!(marked.unwrap().changed, 2);
+    polls(&world, 4).await;
+    each_once(&world, 3);
+}
+
+#[tokio::test]
+async fn a_server_that_hides_and_lists_nothing_but_what_is_left_alone_is_spoken_of() {
+    let world = World::new(mails(300), Retention::Keep);
+    world.server.with(|habits| {
+        habits.hides = true;
+        habits.lists_at_most = Some(250);
+        habits.capabilities = vec!["EXPIRE 0".into()];
+    });
+    let ids: Vec<UniqueId> = mails(250)
+        .iter()
+        .map(|mail| UniqueId::new(mail.unique_id.as_bytes()).unwrap())
+        .collect();
+    let now = *world.now.lock().unwrap();
+    let seen = Seen::new(world.store.clone());
+    let marked = seen
+        .mark(&world.visit.account, &ids, Trust::Seen, now)
+        .await;
+    assert_eq!(marked.unwrap().changed, 250);
+    world.poll().await;
+    assert!(world.said("listing_blocked"));
+    assert_eq!(world.server.listed().len(), 300, "nothing was retrieved");
+}
+
+#[tokio::test]
+async fn what_is_delivered_while_the_clock_is_at_1970_is_not_old_when_it_is_right_again() {
+    let world = World::new(mails(1), Retention::DeleteAfter { seconds: 14 * DAY });
+    world.poll().await;
+    let right = *world.now.lock().unwrap();
+    world.now.lock().unwrap().0 = 10;
+    world
+        .server
+        .put(mail("later", b"Subject: later\r\n\r\nx\r\n"));
+    world.poll().await;
+    each_once(&world, 2);
+    *world.now.lock().unwrap() = right;
+    for _ in 0..3 {
+        world.pass(DAY);
+        world.poll().await;
+    }
+    assert!(
+        world.server.deleted().is_empty(),
+        "three days are not fourteen"
+    );
+    world.pass(12 * DAY);
+    world.poll().await;
+    world.pass(DAY);
+    world.poll().await;
+    assert_eq!(world.server.deleted().len(), 2);
+    let delivered = |state: &State| matches!(state, State::Delivered { .. });
+    assert!(
+        world
+            .records()
+            .await
+            .iter()
+            .all(|(_, record)| delivered(&record.state))
+    );
+}
+
+#[tokio::test]
+async fn where_no_header_can_be_compared_adopting_lets_nothing_through() {
+    for without_top in [true, false] {
+        let world = World::new(mails(30), Retention::Keep);
+        if without_top {
+            world.poll().await;
+        } else {
+            // Marks have no header to compare.
+            let ids: Vec<UniqueId> = mails(30)
+                .iter()
+                .map(|mail| UniqueId::new(mail.unique_id.as_bytes()).unwrap())
+                .collect();
+            let now = *world.now.lock().unwrap();
+            let seen = Seen::new(world.store.clone());
+            seen.mark(&world.visit.account, &ids, Trust::Seen, now)
+                .await
+                .unwrap();
+        }
+        let before = world.sink.count();
+        let moved = mails(30).into_iter().enumerate();
+        let moved = moved.map(|(number, old)| mail(&format!("moved-{number}"), &old.octets));
+        world.server.replace(moved.collect());
+        world.server.with(|habits| habits.refuses_top = without_top);
+        let refused = adopt(&world.visit, &world.collaborators(), Trust::Seen)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.code(), "adopt_cannot_compare", "{refused}");
+        assert!(
+            refused.to_string().contains("mark work --all-listed"),
+            "{refused}"
+        );
+        world.poll().await;
+        assert_eq!(world.sink.count(), before, "the account is held as before");
+    }
+}

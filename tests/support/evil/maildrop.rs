@@ -1,0 +1,153 @@
+//! The mail of the evil server: a few messages of every shape, what each session sees of them, and what became of them.
+
+use super::Crime;
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mail {
+    pub unique_id: Vec<u8>,
+    pub octets: Vec<u8>,
+}
+
+/// What outlives a session.
+#[derive(Clone, Debug)]
+pub struct Maildrop {
+    /// What is there, as an honest server would list it.
+    mails: Vec<Mail>,
+    /// Whatever was there at any time.
+    ever: Vec<Vec<u8>>,
+    sessions: usize,
+}
+
+impl Maildrop {
+    pub fn new() -> Self {
+        let mail = |(number, octets): (usize, Vec<u8>)| Mail {
+            unique_id: format!("evil-{number:03}").into_bytes(),
+            octets,
+        };
+        let mails: Vec<Mail> = (1..).zip(messages()).map(mail).collect();
+        let ever = mails.iter().map(|mail| mail.octets.clone()).collect();
+        Self {
+            mails,
+            ever,
+            sessions: 0,
+        }
+    }
+
+    /// What is there.
+    pub fn mails(&self) -> &[Mail] {
+        &self.mails
+    }
+
+    /// The octets of every message that was there at any time.
+    pub fn ever(&self) -> &[Vec<u8>] {
+        &self.ever
+    }
+
+    /// How many logins there were.
+    pub fn sessions(&self) -> usize {
+        self.sessions
+    }
+
+    /// What a session sees from its login to its end.
+    pub fn seen_by_a_session(&mut self, crime: Option<&Crime>) -> Vec<Mail> {
+        self.sessions += 1;
+        let (session, count) = (self.sessions, self.mails.len());
+        let mut mails = self.mails.clone();
+        let name = crime.map_or("", |crime| crime.name.as_str());
+        match name {
+            // Turned round, and then by one more each time.
+            "renumber" if count > 0 => {
+                mails.reverse();
+                mails.rotate_left(session % count);
+            }
+            "change-unique-ids" => {
+                for mail in &mut mails {
+                    mail.unique_id
+                        .extend_from_slice(format!("-{session}").as_bytes());
+                }
+            }
+            "rotate-unique-ids" if count > 0 => {
+                let mut unique_ids: Vec<_> =
+                    mails.iter().map(|mail| mail.unique_id.clone()).collect();
+                unique_ids.rotate_left(session % count);
+                for (mail, unique_id) in mails.iter_mut().zip(unique_ids) {
+                    mail.unique_id = unique_id;
+                }
+            }
+            "repeat-unique-ids" => {
+                for at in (1..count).step_by(2) {
+                    mails[at].unique_id = mails[at - 1].unique_id.clone();
+                }
+            }
+            "fold-unique-ids" => mails
+                .iter_mut()
+                .for_each(|mail| mail.unique_id = b"the-same".to_vec()),
+            "strip-unique-ids" => mails.iter_mut().for_each(|mail| mail.unique_id.clear()),
+            "stretch-unique-ids" => mails
+                .iter_mut()
+                .for_each(|mail| mail.unique_id = [&mail.unique_id[..], &[b'x'; 1500]].concat()),
+            "swap-messages" if count > 0 => {
+                let mut octets: Vec<_> = mails.iter().map(|mail| mail.octets.clone()).collect();
+                octets.rotate_left(1);
+                for (mail, octets) in mails.iter_mut().zip(octets) {
+                    mail.octets = octets;
+                }
+            }
+            _ => {}
+        }
+        mails
+    }
+
+    /// The UPDATE state: what was marked is gone.
+    pub fn update(&mut self, marked: &[Mail], crime: Option<&Crime>) {
+        // By what is in it: no two are the same, and names may be lies.
+        self.mails
+            .retain(|mail| !marked.iter().any(|gone| gone.octets == mail.octets));
+        if crime.is_some_and(|crime| crime.name == "reuse-unique-ids") && self.ever.len() == COUNT {
+            self.mails.retain(|mail| mail.unique_id != b"evil-001");
+            let octets =
+                b"Subject: late\r\n\r\nThis one came late, under the name of another.\r\n".to_vec();
+            self.ever.push(octets.clone());
+            self.mails.insert(
+                0,
+                Mail {
+                    unique_id: b"evil-001".to_vec(),
+                    octets,
+                },
+            );
+        }
+    }
+}
+
+/// How many messages there are at first.
+pub const COUNT: usize = 5;
+
+/// Large enough that one octet every nine seconds takes longer than any session may.
+const LONG_LINES: usize = 60;
+
+/// Messages that differ in size and shape; none of them is the beginning of another.
+fn messages() -> [Vec<u8>; COUNT] {
+    let header = |number: usize| {
+        format!(
+            "Return-Path: <anna@example.org>\r\nReceived: from evil by evil; Mon, 23 Nov 2026 08:0{number}:00 +0000\r\n\
+             From: Anna <anna@example.org>\r\nTo: jane@example.net\r\nSubject: number {number}\r\n\
+             Message-ID: <{number}@evil.example>\r\n\r\n"
+        )
+    };
+    let bodies: [Vec<u8>; COUNT] = [
+        b"The first one is short.\r\n".to_vec(),
+        b".\r\n..\r\n.hidden\r\nA dot alone is not the end.\r\n.\r\n".to_vec(),
+        b"Eight bits: \xE4\xF6\xFC\xFF\r\nNUL: \0\r\nbare \r and bare \n and \n.\n are its own\r\n"
+            .to_vec(),
+        "Sixty times the same thing, so that it takes a while.\r\n"
+            .repeat(LONG_LINES)
+            .into_bytes(),
+        b"+OK this is not an answer\r\n-ERR nor is this\r\n1 evil-001\r\n".to_vec(),
+    ];
+    let mut number = 0;
+    bodies.map(|body| {
+        number += 1;
+        [header(number).into_bytes(), body].concat()
+    })
+}

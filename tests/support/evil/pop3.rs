@@ -1,0 +1,333 @@
+//! The POP3 side (RFC 1939, 2449, 2595, 5034): honest, but for one crime.
+
+mod listing;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::crimes::Manner;
+use super::maildrop::Mail;
+use super::{Act, Crime, Maildrop, PASSWORD, Session, USER};
+
+/// One connection.
+pub struct Pop3 {
+    maildrop: Arc<Mutex<Maildrop>>,
+    crime: Option<Crime>,
+    /// Whether there is a certificate for STLS.
+    has_tls: bool,
+    is_secured: bool,
+    user: Option<String>,
+    /// What the session sees; `None` before the login.
+    mails: Option<Vec<Mail>>,
+    marked: Vec<bool>,
+}
+
+impl Pop3 {
+    pub fn new(maildrop: Arc<Mutex<Maildrop>>, crime: Option<Crime>, has_tls: bool) -> Self {
+        Self {
+            maildrop,
+            crime,
+            has_tls,
+            is_secured: false,
+            user: None,
+            mails: None,
+            marked: Vec::new(),
+        }
+    }
+
+    fn commits(&self, name: &str) -> bool {
+        self.crime.as_ref().is_some_and(|crime| crime.is(name))
+    }
+
+    fn is_at(&self, step: &str) -> Option<Manner> {
+        let (manner, at) = self.crime.as_ref()?.at?;
+        (at == step).then_some(manner)
+    }
+
+    fn maildrop(&self) -> MutexGuard<'_, Maildrop> {
+        self.maildrop.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&mut self, verb: &str, argument: &str) -> Vec<Act> {
+        let count = self.mails.as_ref().map_or(0, Vec::len);
+        let number = argument.split(' ').next().unwrap_or_default().parse();
+        let at = number
+            .unwrap_or(0_usize)
+            .checked_sub(1)
+            .filter(|at| *at < count);
+        match (verb, self.mails.is_some()) {
+            ("capa", _) => self.capabilities(),
+            ("stls", false) => self.start_tls(),
+            ("user", false) => {
+                self.user = Some(argument.to_owned());
+                vec![Act::line("+OK")]
+            }
+            ("pass", false) => {
+                let known = self.user.as_deref() == Some(USER) && argument == PASSWORD;
+                self.let_in(known)
+            }
+            ("auth", false) => self.authenticate(argument),
+            ("stat", true) => {
+                let octets: usize = self.mails().iter().map(|mail| mail.octets.len()).sum();
+                vec![Act::line(&format!("+OK {count} {octets}"))]
+            }
+            ("uidl", true) => self.unique_ids(),
+            ("list", true) => self.sizes(),
+            ("dele", true) => match at {
+                Some(at) => {
+                    self.marked[at] = true;
+                    vec![Act::line("+OK marked")]
+                }
+                None => no_such_message(),
+            },
+            ("retr", true) => match at {
+                Some(at) => self.retrieve(at),
+                None => no_such_message(),
+            },
+            ("rset", true) => {
+                self.marked.fill(false);
+                vec![Act::line("+OK")]
+            }
+            ("noop", true) => vec![Act::line("+OK")],
+            ("quit", _) => self.quit(),
+            _ => vec![Act::line("-ERR what?")],
+        }
+    }
+
+    fn mails(&self) -> &[Mail] {
+        self.mails.as_deref().unwrap_or_default()
+    }
+
+    fn capabilities(&self) -> Vec<Act> {
+        if self.commits("endless-capa") {
+            let piece = |number| format!("X-CAPABILITY-{number}\r\n").into_bytes();
+            return vec![
+                Act::line("+OK"),
+                Act::Flow {
+                    count: u64::MAX,
+                    piece,
+                },
+            ];
+        }
+        let mut lines = vec!["USER", "UIDL", "PIPELINING"];
+        if self.commits("strip-capa") {
+            lines.clear();
+        }
+        if self.has_tls && !self.is_secured && !self.commits("strip-stls") {
+            lines.push("STLS");
+        }
+        if self.is_at("auth").is_some() || self.commits("endless-challenge") {
+            lines.push("SASL PLAIN");
+        }
+        let mut acts = vec![Act::line("+OK")];
+        acts.extend(lines.into_iter().map(Act::line));
+        acts.push(Act::line("."));
+        if self.commits("answer-stls-early") && !self.is_secured {
+            acts.push(Act::line("+OK begin"));
+        }
+        acts
+    }
+
+    fn start_tls(&self) -> Vec<Act> {
+        if !self.has_tls || self.is_secured || self.commits("strip-stls") {
+            return vec![Act::line("-ERR what?")];
+        }
+        let says: &[&[u8]] = match self.crime.as_ref().map(|crime| crime.name.as_str()) {
+            Some("inject-after-stls") => &[b"+OK begin\r\n+OK injected\r\n"],
+            Some("inject-after-stls-without-crlf") => &[b"+OK begin\r\n+OK inj"],
+            Some("inject-after-stls-split") => &[b"+OK begin\r", b"\n+OK injected\r\n"],
+            Some("inject-into-handshake") => &[b"+OK begin\r\n", b"+OK injected\r\n"],
+            // It was said already.
+            Some("answer-stls-early") => &[],
+            _ => &[b"+OK begin\r\n"],
+        };
+        let mut acts: Vec<Act> = says
+            .iter()
+            .map(|octets| Act::Say(octets.to_vec()))
+            .collect();
+        if self.commits("inject-into-handshake") {
+            acts.insert(1, Act::Hear);
+        }
+        acts.push(Act::StartTls);
+        acts
+    }
+
+    fn authenticate(&mut self, argument: &str) -> Vec<Act> {
+        // `\0jane\0sample` in base64: the one answer that is right.
+        self.let_in(argument.strip_prefix("PLAIN ") == Some("AGphbmUAc2FtcGxl"))
+    }
+
+    fn let_in(&mut self, known: bool) -> Vec<Act> {
+        if !known {
+            return vec![Act::line(
+                "-ERR [AUTH] the user is jane, the password is sample",
+            )];
+        }
+        let mails = self.maildrop().seen_by_a_session(self.crime.as_ref());
+        self.marked = vec![false; mails.len()];
+        self.mails = Some(mails);
+        if self.commits("endless-line") {
+            return vec![Act::Say(b"+OK ".to_vec()), endless_line()];
+        }
+        vec![Act::line("+OK welcome")]
+    }
+
+    fn retrieve(&self, at: usize) -> Vec<Act> {
+        let octets = &self.mails()[at].octets;
+        let announced = if self.commits("lie-about-counts") {
+            3
+        } else {
+            octets.len()
+        };
+        let status = Act::line(&format!("+OK {announced} octets"));
+        let body = stuffed(octets);
+        let end = body.len();
+        let header = position(&body, b"\r\n\r\n") + 4;
+        let cut = match self.crime.as_ref().map(|crime| crime.name.as_str()) {
+            Some("cut-in-header") => header / 2,
+            Some("cut-after-header") => header,
+            Some("cut-in-body") => header + (end - header) / 2,
+            Some("cut-before-dot") => end - 3,
+            Some("cut-inside-dot") => end - 2,
+            Some("cut-inside-dot-cr") => end - 1,
+            Some("one-byte-every-nine-seconds") => {
+                return [vec![status], Act::drip(&body)].concat();
+            }
+            Some("endless-message") => {
+                let piece = |number| format!("Subject-{number}: without an end\r\n").into_bytes();
+                return vec![
+                    status,
+                    Act::Flow {
+                        count: u64::MAX,
+                        piece,
+                    },
+                ];
+            }
+            Some("endless-message-line") => return vec![status, endless_line()],
+            _ => return vec![status, Act::Say(body)],
+        };
+        vec![status, Act::Say(body[..cut].to_vec()), Act::Close]
+    }
+
+    fn quit(&mut self) -> Vec<Act> {
+        let mails = self.mails.take().unwrap_or_default();
+        if !self.commits("forget-deletes") {
+            let marked = mails
+                .into_iter()
+                .zip(&self.marked)
+                .filter(|(_, marked)| **marked);
+            let marked: Vec<Mail> = marked.map(|(mail, _)| mail).collect();
+            self.maildrop().update(&marked, self.crime.as_ref());
+        }
+        if self.commits("delete-and-vanish") {
+            return vec![Act::Close];
+        }
+        vec![Act::line("+OK bye"), Act::Close]
+    }
+
+    /// What the crime makes of an answer as a whole.
+    fn twisted(&self, acts: Vec<Act>) -> Vec<Act> {
+        let Some(crime) = &self.crime else {
+            return acts;
+        };
+        match crime.name.as_str() {
+            "answer-twice" => acts.iter().chain(&acts).cloned().collect(),
+            "end-lines-with-lf" => acts.into_iter().map(with_lf).collect(),
+            "one-byte-every-nine-seconds-always" => acts.into_iter().flat_map(dripping).collect(),
+            _ => acts,
+        }
+    }
+}
+
+impl Session for Pop3 {
+    fn greet(&mut self) -> Vec<Act> {
+        let greeting = Act::line("+OK evil ready");
+        if let Some(manner) = self.is_at("greeting") {
+            return committed(manner);
+        }
+        match self.crime.as_ref().map(|crime| crime.name.as_str()) {
+            Some("strip-greeting") => Vec::new(),
+            Some("speak-early") => vec![greeting, Act::Say(b"+OK\r\n".repeat(4))],
+            Some("endless-greeting") => vec![Act::Say(b"+OK ".to_vec()), endless_line()],
+            Some("one-byte-every-nine-seconds-always") => dripping(greeting),
+            _ => vec![greeting],
+        }
+    }
+
+    fn hear(&mut self, line: &[u8]) -> Vec<Act> {
+        let line = String::from_utf8_lossy(line).into_owned();
+        let (verb, argument) = line.split_once(' ').unwrap_or((&line, ""));
+        let verb = verb.to_ascii_lowercase();
+        if self.commits("endless-challenge") && matches!(verb.as_str(), "auth" | "*") {
+            return vec![Act::line("+ ")];
+        }
+        if let Some(manner) = self.is_at(&verb) {
+            return committed(manner);
+        }
+        let acts = self.answer(&verb, argument);
+        self.twisted(acts)
+    }
+
+    fn secured(&mut self) {
+        self.is_secured = true;
+    }
+}
+
+/// What a manner is, at any step.
+fn committed(manner: Manner) -> Vec<Act> {
+    match manner {
+        Manner::Refuse | Manner::Reject => vec![Act::line("-ERR evil says no")],
+        Manner::Stall => vec![Act::Stall],
+        Manner::Vanish => vec![Act::Close],
+        Manner::Gibberish => vec![Act::Say(b"\x16\x03\x01 {\"what\": \xFF\xFE}\r\n".to_vec())],
+        Manner::BreakOff => vec![Act::Say(b"+O".to_vec()), Act::Close],
+    }
+}
+
+fn no_such_message() -> Vec<Act> {
+    vec![Act::line("-ERR no such message")]
+}
+
+fn endless_line() -> Act {
+    let piece = |_| vec![b'x'; 4096];
+    Act::Flow {
+        count: u64::MAX,
+        piece,
+    }
+}
+
+fn with_lf(act: Act) -> Act {
+    match act {
+        Act::Say(mut octets) => {
+            octets.retain(|octet| *octet != b'\r');
+            Act::Say(octets)
+        }
+        act => act,
+    }
+}
+
+fn dripping(act: Act) -> Vec<Act> {
+    match act {
+        Act::Say(octets) => Act::drip(&octets),
+        act => vec![act],
+    }
+}
+
+/// The message as it goes over the wire, with its final dot (RFC 1939 section 3). Ours all end in CRLF.
+fn stuffed(octets: &[u8]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(octets.len() + 16);
+    let mut at_line_start = true;
+    for (at, octet) in octets.iter().enumerate() {
+        if at_line_start && *octet == b'.' {
+            body.push(b'.');
+        }
+        body.push(*octet);
+        at_line_start = *octet == b'\n' && at > 0 && octets[at - 1] == b'\r';
+    }
+    body.extend_from_slice(b".\r\n");
+    body
+}
+
+fn position(octets: &[u8], words: &[u8]) -> usize {
+    let mut windows = octets.windows(words.len());
+    windows.position(|window| window == words).unwrap_or(0)
+}

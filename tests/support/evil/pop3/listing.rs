@@ -1,0 +1,85 @@
+//! UIDL and LIST: what a listing can be made of.
+
+use super::super::Act;
+use super::{Pop3, endless_line};
+
+impl Pop3 {
+    pub(super) fn unique_ids(&self) -> Vec<Act> {
+        let announced = if self.commits("lie-about-counts") {
+            3000
+        } else {
+            self.mails().len()
+        };
+        let mut acts = vec![Act::line(&format!("+OK {announced} messages"))];
+        let mut listed = Vec::new();
+        for (number, mail) in (1..).zip(self.mails()) {
+            listed.extend_from_slice(format!("{number} ").as_bytes());
+            listed.extend_from_slice(&mail.unique_id);
+            listed.extend_from_slice(b"\r\n");
+        }
+        acts.push(Act::Say(listed));
+        let piece: fn(u64) -> Vec<u8> =
+            |at| format!("{} ghost-{at}\r\n", at + GHOSTS_FROM).into_bytes();
+        acts.extend(self.ghosts(piece));
+        if self.commits("endless-listing") {
+            acts.push(Act::Flow {
+                count: u64::MAX,
+                piece,
+            });
+        }
+        if self.commits("endless-entry") {
+            acts.extend([Act::Say(b"6 ".to_vec()), endless_line()]);
+        }
+        acts.push(Act::line("."));
+        acts
+    }
+
+    pub(super) fn sizes(&self) -> Vec<Act> {
+        let announced = if self.commits("lie-about-counts") {
+            2
+        } else {
+            self.mails().len()
+        };
+        let mut acts = vec![Act::line(&format!("+OK {announced} messages"))];
+        let session = self.maildrop().sessions();
+        for (number, mail) in (1_usize..).zip(self.mails()) {
+            let octets = mail.octets.len();
+            let octets = match self.crime.as_ref().map(|crime| crime.name.as_str()) {
+                Some("lie-about-sizes") => "1".to_owned(),
+                Some("lie-about-sizes-upwards") => "9223372036854775000".to_owned(),
+                Some("change-sizes") => (octets + session).to_string(),
+                Some("garble-sizes") if number % 2 == 0 => "99999999999999999999999999".to_owned(),
+                Some("garble-sizes") => "many".to_owned(),
+                _ => octets.to_string(),
+            };
+            acts.push(Act::line(&format!("{number} {octets}")));
+        }
+        if self.commits("lie-about-counts") {
+            acts.truncate(self.mails().len().max(1));
+            acts.extend(["77 1000", "78 1000"].map(Act::line));
+        }
+        let piece: fn(u64) -> Vec<u8> = |at| format!("{} 1000\r\n", at + GHOSTS_FROM).into_bytes();
+        acts.extend(self.ghosts(piece));
+        if self.commits("endless-sizes") {
+            acts.push(Act::Flow {
+                count: u64::MAX,
+                piece,
+            });
+        }
+        acts.push(Act::line("."));
+        acts
+    }
+
+    /// Entries of messages that are not there.
+    fn ghosts(&self, piece: fn(u64) -> Vec<u8>) -> Option<Act> {
+        let count = match self.crime.as_ref()?.name.as_str() {
+            "list-ghosts" => 3,
+            "million-entries" => 1_000_000 - self.mails().len() as u64,
+            _ => return None,
+        };
+        Some(Act::Flow { count, piece })
+    }
+}
+
+/// Numbers of messages that are not there: above all that are.
+const GHOSTS_FROM: u64 = 100;
