@@ -130,14 +130,17 @@ impl Connect for Speaker {
     }
 }
 
+/// A message and its unique-id.
+type Named = (String, Vec<u8>);
+
 /// What an ordinary server with these messages says, each with its unique-id; it deletes nothing.
 pub fn maildrop(mails: &[(&str, &[u8])]) -> impl Fn(&str) -> Say + Send + Sync + Clone + 'static {
-    let mails: Vec<(String, Vec<u8>)> = mails
+    let mails: Vec<Named> = mails
         .iter()
         .map(|(unique_id, octets)| ((*unique_id).to_owned(), octets.to_vec()))
         .collect();
     move |line| {
-        let lines = |of: &dyn Fn(&(String, Vec<u8>)) -> String| {
+        let lines = |of: &dyn Fn(&Named) -> String| {
             let numbered = (1..).zip(&mails);
             let lines: String = numbered
                 .map(|(number, mail)| format!("{number} {}\r\n", of(mail)))
