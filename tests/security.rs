@@ -27,6 +27,7 @@ CVE-2001-0819 CVE-2001-1009: a number that no message can have costs its line an
 CVE-2002-1174 CVE-2002-1175 CVE-2002-1365: header fields of any size, and a name server that does not answer, take bounded room and time
     tests/security/room.rs::two_hundred_thousand_addresses_take_no_more_memory_than_one
     tests/unreachable.rs::a_name_server_that_never_answers_holds_up_one_account_and_not_the_end
+    tests/unreachable.rs::a_name_server_that_answers_nonsense_is_said_and_harms_nobody
 CVE-2003-0790 CVE-2003-0792: no header and no line, however long or strange, is too much
     tests/security/room.rs::a_line_of_64_mebibytes_goes_through_in_bounded_memory
     src/spool/header.rs::any_octets_at_all_have_a_head
