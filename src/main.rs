@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use mailferry::cli::{self, Process};
 use mailferry::config::Environment;
 use mailferry::net::SystemRoots;
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::fs::Mode;
+use rustix::process::{DumpableBehavior, set_dumpable_behavior, umask};
 
 fn main() -> ExitCode {
     // Before threads and open files: an MDA that runs as another user is this program first.
@@ -15,6 +16,8 @@ fn main() -> ExitCode {
     if let Some(code) = mailferry::agent::become_init(std::env::args_os()) {
         return code;
     }
+    // sled asks for files that everybody may write; whatever we make is ours alone, and so is what an MDA makes unless it says so.
+    umask(Mode::RWXG | Mode::RWXO);
     // Passwords are in our memory, and a core file would keep them. Without this nothing but that protection is missing.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let process = Process {

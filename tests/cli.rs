@@ -63,6 +63,7 @@ fn good() -> String {
     )
 }
 
+/// Holds 4.2.secret.
 #[test]
 fn a_good_configuration_is_explained_without_its_passwords() {
     let output = Place::with(&good()).run(&["check"]);
@@ -84,6 +85,7 @@ fn a_good_configuration_is_explained_without_its_passwords() {
     assert_eq!(text(&output.stderr), "", "stderr is for complaints");
 }
 
+/// Holds 4.2.secret.
 #[test]
 fn a_wrong_configuration_is_78_with_every_error_and_no_password() {
     let place = Place::with(&good().replace("user = \"jane\"", "usr = \"jane\""));

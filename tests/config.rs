@@ -33,6 +33,7 @@ fn updating() -> bool {
     std::env::var_os("MAILFERRY_UPDATE").is_some()
 }
 
+/// Holds 4.1.design and 4.2.starttls.
 #[test]
 fn what_is_not_given_has_the_documented_default() {
     let folder = Folder::with(format!(
@@ -234,6 +235,7 @@ fn every_valid_file_of_the_corpus_is_accepted() {
     }
 }
 
+/// Holds log4cxx#672.
 #[test]
 fn every_invalid_file_of_the_corpus_is_refused_in_the_words_beside_it() {
     for file in files_of("tests/corpus/config/invalid", "toml") {

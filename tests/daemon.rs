@@ -104,6 +104,7 @@ fn a_second_process_is_told_who_holds_the_store() {
     assert_eq!(agent.stop().0, Some(0));
 }
 
+/// Holds getmail6#277.
 #[test]
 fn troubled_accounts_leave_the_others_unharmed_and_each_says_what_is_wrong() {
     let files = varied::messages(10);

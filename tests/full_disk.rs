@@ -67,6 +67,7 @@ fn with_state_on(disk: &Disk, dovecot: &Dovecot) -> Place {
     ))
 }
 
+/// Holds 4.4.files.
 #[test]
 fn without_room_for_records_nothing_is_offered_and_poll_says_so() {
     let disk = Disk::of_kib(8 * 1024);
@@ -135,6 +136,7 @@ fn an_agent_goes_on_by_itself_when_there_is_room_for_records_again() {
     assert!(place.delivered().values().all(|count| *count == 1));
 }
 
+/// Holds 4.4.files.
 #[test]
 fn without_room_in_the_spool_a_large_message_waits_uncounted_and_another_account_goes_on() {
     let disk = Disk::of_kib(8 * 1024);
@@ -173,6 +175,7 @@ fn without_room_in_the_spool_a_large_message_waits_uncounted_and_another_account
     assert!(big.left().is_empty());
 }
 
+/// Holds 4.4.files.
 #[test]
 fn a_maildir_without_room_stops_its_account_and_no_other_and_goes_on_by_itself() {
     let disk = Disk::of_kib(1024);

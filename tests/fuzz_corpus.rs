@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::support::fuzzed::TARGETS;
 
+/// Holds CVE-2003-0790 and CVE-2003-0792.
 #[test]
 fn every_input_of_the_corpus_keeps_what_its_target_holds() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/fuzz");

@@ -7,10 +7,12 @@ use mailferry::mail::Retention;
 use mailferry::session::{End, WhoActs};
 
 use crate::support::dovecot::Dovecot;
+use crate::support::peak::poll_with_peak;
 use crate::support::place::Place;
 use crate::support::varied;
 use crate::support::world::{World, mails};
 
+/// Holds CVE-2011-1947.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_stalls_at_any_step_is_left_in_time_and_loses_nothing() {
     for step in ["", "USER", "PASS", "UIDL", "LIST", "RETR", "DELE", "QUIT"] {
@@ -105,26 +107,7 @@ fn endless_listing(verb: &str, out: &mut dyn Write) -> std::io::Result<()> {
     }
 }
 
-/// The most memory that the child of this test had at any time, in KiB, by GNU time's own means: `getrusage` of one child.
-fn poll_with_peak(place: &Place) -> (Option<i32>, String, u64) {
-    let program = place.command(&["poll"]);
-    let report = place.path("peak");
-    let output = std::process::Command::new("/usr/bin/python3")
-        .args(["-c", PEAK, report.to_str().unwrap()])
-        .arg(program.get_program())
-        .args(program.get_args())
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let peak = std::fs::read_to_string(report).unwrap();
-    (output.status.code(), said, peak.trim().parse().unwrap())
-}
-
-const PEAK: &str = "import os, resource, subprocess, sys\n\
-    code = subprocess.call(sys.argv[2:])\n\
-    open(sys.argv[1], 'w').write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss))\n\
-    sys.exit(code)";
-
+/// Holds CVE-2018-1060 and 4.4.memory.
 #[test]
 fn a_flood_costs_an_error_and_bounded_memory_and_the_honest_account_gets_its_mail() {
     let idle = {

@@ -41,6 +41,7 @@ fn children(of: u32) -> Vec<(u32, char)> {
         .collect()
 }
 
+/// Holds 4.4.child.
 #[test]
 fn what_an_mda_leaves_behind_is_reaped_and_signals_and_exit_codes_pass() {
     let dovecot = Dovecot::with(&varied::messages(1)[..3]);

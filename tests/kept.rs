@@ -48,6 +48,7 @@ fn said(place: &Place, words: &[&str], code: i32) -> String {
     said
 }
 
+/// Holds 4.4.log.
 #[test]
 fn a_copy_is_listed_shown_without_harm_and_exported_as_it_was_received() {
     let dovecot = maildrop();

@@ -26,6 +26,7 @@ async fn offer(maildir: &Maildir, octets: &[u8]) -> Result<String, Refusal> {
     }
 }
 
+/// Holds 4.4.files.
 #[tokio::test]
 async fn a_message_arrives_whole_private_and_under_a_name_that_tells_its_size() {
     let directory = tempfile::tempdir().unwrap();

@@ -42,6 +42,7 @@ mod real_pop3;
 mod real_smtp;
 mod relay;
 mod secret;
+mod security;
 mod session;
 mod simulation;
 mod starved;

@@ -26,6 +26,7 @@ fn is_running(pid: &str) -> bool {
     stat.is_ok_and(|stat| !stat.contains(") Z ") && !stat.contains(") X "))
 }
 
+/// Holds 4.4.bombs.
 #[tokio::test]
 async fn a_message_arrives_whole_with_lf_from_memory_and_from_a_file() {
     let large = [SMALL, &b"0123456789 abcdef\r\n".repeat(40_000)].concat();
@@ -126,6 +127,7 @@ async fn what_an_mda_says_is_shown_from_both_streams() {
     );
 }
 
+/// Holds 4.4.child.
 #[tokio::test]
 async fn an_mda_that_writes_a_gibibyte_is_read_to_the_end_and_not_kept() {
     let directory = tempfile::tempdir().unwrap();
@@ -147,6 +149,7 @@ async fn an_mda_that_writes_a_gibibyte_is_read_to_the_end_and_not_kept() {
     assert!(said.words.len() < 1000);
 }
 
+/// Holds 4.4.child.
 #[tokio::test]
 async fn an_mda_that_does_not_read_is_believed() {
     let directory = tempfile::tempdir().unwrap();
@@ -183,6 +186,7 @@ async fn a_child_left_behind_with_our_pipe_does_not_make_us_wait() {
         .unwrap();
 }
 
+/// Holds 4.4.child.
 #[tokio::test]
 async fn a_time_out_ends_the_whole_process_group() {
     // One that goes when asked, and one that has to be made to: so do their children.
@@ -205,6 +209,7 @@ async fn a_time_out_ends_the_whole_process_group() {
     }
 }
 
+/// Holds 4.4.child.
 #[tokio::test]
 async fn an_offer_that_is_dropped_takes_its_processes_with_it_and_gives_its_turn_back() {
     let directory = tempfile::tempdir().unwrap();

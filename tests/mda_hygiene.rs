@@ -6,6 +6,7 @@ use mailferry::sink::{Fault, Outcome, Sink};
 use crate::support::mail::{envelope, message_named};
 use crate::support::mda::{SMALL, accepted, is_root, refusal, script, settings, written};
 
+/// Holds 4.4.child.
 #[tokio::test]
 async fn an_mda_has_no_descriptors_but_three() {
     let directory = tempfile::tempdir().unwrap();
@@ -18,6 +19,7 @@ async fn an_mda_has_no_descriptors_but_three() {
     assert_eq!(written(directory.path(), "fds"), "0\n1\n2\n");
 }
 
+/// Holds 4.4.child.
 #[test]
 fn descriptors_that_the_agent_inherited_end_at_the_helper() {
     let start = "exec 8</dev/null 9</dev/null; exec \"$0\" mda-helper - /bin/sh mda -c 'ls /proc/$$/fd; echo $0'";
@@ -28,6 +30,7 @@ fn descriptors_that_the_agent_inherited_end_at_the_helper() {
     assert_eq!(String::from_utf8(child.stdout).unwrap(), "0\n1\n2\nmda\n");
 }
 
+/// Holds 4.4.child.
 #[tokio::test]
 async fn the_environment_is_ours_to_the_last_variable() {
     let directory = tempfile::tempdir().unwrap();
@@ -58,6 +61,7 @@ async fn the_environment_is_ours_to_the_last_variable() {
     }
 }
 
+/// Holds 4.1.design and 4.4.shell.
 #[tokio::test]
 async fn hostile_senders_and_unique_ids_are_only_words() {
     for sender in [

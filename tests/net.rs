@@ -2,8 +2,10 @@
 //! configuration to the last octet on the wire.
 
 mod certificate;
+mod default;
 mod handshake;
 mod stls;
+mod strange;
 
 use std::io;
 

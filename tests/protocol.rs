@@ -1,12 +1,12 @@
 //! The POP3 client in every dialogue of `tests/corpus/pop3`, cut in every way, and which check of the protocol is held where.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 use mailferry::mail::{Secret, limits};
 use mailferry::proto::pop3::{Client, Command};
 
 use crate::support::dialogue::{Progress, Run};
+use crate::support::held::{self, Naming, Row, Tree};
 use crate::support::script::Script;
 
 /// Plays a script whole, and says what went wrong with it and where.
@@ -68,6 +68,7 @@ fn a_dialogue_goes_the_same_octet_by_octet_and_at_every_split() {
     }
 }
 
+/// Holds 4.1.truncated and 4.2.eof.
 #[test]
 fn a_server_that_is_gone_after_any_octet_makes_no_message_whole() {
     for script in short() {
@@ -421,21 +422,15 @@ const CHECKS_OF: &[(&str, usize)] = &[
     ("5034", 7),
 ];
 
-/// The table: check to holders.
+/// A row is named by its first word.
 fn checks() -> BTreeMap<&'static str, Vec<&'static str>> {
     let mut checks = BTreeMap::new();
-    let mut last = "";
-    for line in CHECKS.lines().filter(|line| !line.is_empty()) {
-        match line.strip_prefix("    ") {
-            Some(holder) => checks.entry(last).or_insert_with(Vec::new).push(holder),
-            None => {
-                last = line.split(' ').next().unwrap();
-                assert!(
-                    checks.insert(last, Vec::new()).is_none(),
-                    "{last} stands twice"
-                );
-            }
-        }
+    for Row { what, holders } in held::rows(CHECKS) {
+        let check = what.split(' ').next().unwrap();
+        assert!(
+            checks.insert(check, holders).is_none(),
+            "{check} stands twice"
+        );
     }
     checks
 }
@@ -458,85 +453,21 @@ fn every_check_of_the_list_stands_in_the_table() {
 #[test]
 fn every_check_is_held_where_the_table_says() {
     let checks = checks();
-    let scripts = Script::all();
+    let tree = Tree::read();
     let mut faults = Vec::new();
     for (check, holders) in &checks {
-        if holders.is_empty() {
-            faults.push(format!("{check} is held by nothing"));
-        }
-        let held = holders
-            .iter()
-            .map(|holder| is_held(check, holder, &scripts));
-        faults.extend(held.filter_map(Result::err));
+        faults.extend(tree.faults(&[check], holders, Naming::InScripts));
     }
-    for script in &scripts {
-        for check in &script.holds {
-            let holder = format!("tests/{}", script.name);
-            if !checks
-                .get(check.as_str())
-                .is_some_and(|holders| holders.contains(&holder.as_str()))
-            {
-                faults.push(format!(
-                    "{holder} says that it holds {check}; the table does not"
-                ));
-            }
+    let ours = |check: &str| CHECKS_OF.iter().any(|(rfc, _)| check.starts_with(rfc));
+    for (script, check) in tree.said_by_scripts().filter(|(_, check)| ours(check)) {
+        if !checks
+            .get(check)
+            .is_some_and(|holders| holders.contains(&script))
+        {
+            faults.push(format!(
+                "{script} says that it holds {check}; the table does not"
+            ));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
-}
-
-fn is_held(check: &str, holder: &str, scripts: &[Script]) -> Result<(), String> {
-    let tree = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let fault = |what: &str| Err(format!("{check}: {holder} {what}"));
-    if let Some(word) = holder.strip_prefix("not built: ") {
-        let found = sources(&tree.join("src"))
-            .into_iter()
-            .find(|(_, text)| text.to_lowercase().contains(word));
-        return found.map_or(Ok(()), |(path, _)| {
-            fault(&format!("stands in {}: it needs a test", path.display()))
-        });
-    }
-    if let Some((file, test)) = holder.split_once("::") {
-        let text = std::fs::read_to_string(tree.join(file)).unwrap_or_default();
-        let Some(at) = text.find(&format!("fn {test}(")) else {
-            return fault("does not exist");
-        };
-        // What stands before it is its attribute.
-        let attribute = text[..at].rfind('#').map_or("", |from| &text[from..at]);
-        return if attribute.contains("test") {
-            Ok(())
-        } else {
-            fault("is no test")
-        };
-    }
-    if holder.ends_with(".script") {
-        let script = scripts
-            .iter()
-            .find(|script| format!("tests/{}", script.name) == holder);
-        return match script {
-            None => fault("does not exist"),
-            Some(script) if script.holds.iter().any(|held| held == check) => Ok(()),
-            Some(_) => fault("does not say that it holds it"),
-        };
-    }
-    if tree.join(holder).is_file() {
-        Ok(())
-    } else {
-        fault("does not exist")
-    }
-}
-
-/// Every source file below a directory, and its text.
-fn sources(directory: &Path) -> Vec<(PathBuf, String)> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(sources(&path));
-        } else if path.extension().is_some_and(|ending| ending == "rs") {
-            let text = std::fs::read_to_string(&path).unwrap();
-            found.push((path, text));
-        }
-    }
-    found
 }

@@ -156,6 +156,7 @@ async fn a_server_that_hangs_up_at_capa_is_reached_again_and_not_asked() {
     assert!(!verbs[1..].contains(&"CAPA".to_owned()), "{verbs:?}");
 }
 
+/// Holds CVE-2011-1947.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_hangs_at_capa_is_left_in_time_reached_again_and_not_asked() {
     let world = World::new(mails(3), Retention::Keep);
@@ -227,6 +228,7 @@ async fn capabilities_are_asked_for_again_after_stls_and_after_login() {
     assert_eq!(verbs.iter().filter(|verb| *verb == "STLS").count(), 1);
 }
 
+/// Holds CVE-2006-5867 and CVE-2021-22946.
 #[tokio::test]
 async fn without_the_stls_that_was_asked_for_nothing_of_the_login_is_said() {
     let mut world = World::new(mails(1), Retention::Keep);
@@ -274,6 +276,7 @@ async fn no_password_goes_over_an_unprotected_connection_without_the_word_for_it
     }
 }
 
+/// Holds CVE-2007-1558 and CVE-2013-0249.
 #[tokio::test]
 async fn the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another() {
     for (announced, method, expected) in [
@@ -309,6 +312,7 @@ async fn the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_anoth
     }
 }
 
+/// Holds EN-2010-03.
 #[tokio::test]
 async fn a_challenge_that_cannot_be_answered_is_cancelled_without_a_word_of_the_secret() {
     for challenge in ["+ ***\r\n", "+ eW91ciBzZWNyZXQ=\r\n", "+\r\n"] {

@@ -92,6 +92,7 @@ async fn a_certificate_counts_for_the_host_that_was_configured_and_for_no_other(
     }
 }
 
+/// Holds CVE-2011-3389.
 #[tokio::test]
 async fn the_handshake_names_the_host_and_offers_nothing_older_than_tls_1_2() {
     let connector = connector(&Certificates::new());

@@ -86,6 +86,7 @@ fn expected(step: Step, answer: &str) -> (Fault, &'static str) {
     }
 }
 
+/// Holds CVE-2006-0321, CVE-2006-5974 and CVE-2007-4565.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_refusal_at_each_step_says_who_must_act_and_the_next_message_gets_its_own_answer() {
     let answers = [
@@ -131,6 +132,7 @@ async fn each_refusal_at_each_step_says_who_must_act_and_the_next_message_gets_i
     }
 }
 
+/// Holds CVE-2011-1947.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_falls_silent_at_any_step_costs_its_time_and_no_more() {
     let trials = STEPS.map(|step| async move {
@@ -300,6 +302,7 @@ async fn several_connections_serve_at_the_same_time_when_told_so() {
     assert_eq!(relay.connections(), 3);
 }
 
+/// Holds 4.3.3.
 #[tokio::test]
 async fn each_recipient_has_an_outcome_of_its_own() {
     for extensions in [&[][..], &["PIPELINING"]] {
@@ -330,6 +333,7 @@ async fn each_recipient_has_an_outcome_of_its_own() {
     }
 }
 
+/// Holds 4.3.1.
 #[tokio::test]
 async fn nothing_in_a_message_can_end_it_or_begin_another() {
     let smuggled = "MAIL FROM:<evil@x>\r\nRCPT TO:<jane>\r\nDATA\r\nSubject: evil\r\n\r\nevil";
@@ -387,6 +391,7 @@ async fn nothing_in_a_message_can_end_it_or_begin_another() {
     }
 }
 
+/// Holds 4.3.4, 4.3.10 and 4.4.bombs.
 #[tokio::test]
 async fn eight_bit_and_large_messages_go_as_they_are() {
     let mut large = b"Subject: \xE4\xFF\r\n\r\n".to_vec();
@@ -428,6 +433,7 @@ async fn a_message_above_the_announced_size_is_not_offered_and_the_connection_st
     assert!(!relay.said().iter().any(|line| line.contains("SIZE=1001")));
 }
 
+/// Holds log4cxx#672, 4.3.5 and 4.3.9.
 #[tokio::test]
 async fn the_null_sender_and_one_that_the_relay_cannot_take_are_said_as_null() {
     let relay = Relay::start(Manner::with(&["PIPELINING"])).await;
@@ -445,6 +451,7 @@ async fn the_null_sender_and_one_that_the_relay_cannot_take_are_said_as_null() {
     }
 }
 
+/// Holds 4.3.5.
 #[tokio::test]
 async fn addresses_beyond_ascii_go_only_where_they_are_announced() {
     let to = envelope("\u{e4}@x", "j\u{e4}ne@home.lan");
@@ -466,6 +473,7 @@ async fn addresses_beyond_ascii_go_only_where_they_are_announced() {
     );
 }
 
+/// Holds 4.3.7.
 #[tokio::test]
 async fn replies_that_are_not_utf_8_or_have_controls_are_understood_and_made_harmless() {
     let words = b"250-2.0.0 pris \xE9\xE8 \x1b[31m\r\n250 2.0.0 \xFF taken as 7\r\n".to_vec();
@@ -482,6 +490,7 @@ async fn replies_that_are_not_utf_8_or_have_controls_are_understood_and_made_har
     assert!(refusal.words.is_ascii(), "{refusal}");
 }
 
+/// Holds 4.3.7.
 #[tokio::test]
 async fn a_reply_without_an_end_is_cut_off() {
     let line = b"x".repeat(1 << 20);
@@ -524,6 +533,7 @@ impl RelayLogin for Canary {
     }
 }
 
+/// Holds 4.3.8.
 #[tokio::test]
 async fn a_login_is_by_plain_or_login_and_before_any_mail() {
     for mechanisms in ["AUTH PLAIN LOGIN", "AUTH LOGIN", "AUTH CRAM-MD5 PLAIN"] {
@@ -539,6 +549,7 @@ async fn a_login_is_by_plain_or_login_and_before_any_mail() {
     }
 }
 
+/// Holds CVE-2025-61962 and 4.2.secret.
 #[tokio::test]
 async fn a_refused_login_is_the_destinations_trouble_and_shows_no_password() {
     let cases = [
@@ -585,6 +596,7 @@ async fn a_refused_login_is_the_destinations_trouble_and_shows_no_password() {
     }
 }
 
+/// Holds 4.1.design, CVE-2020-14954 and 4.3.2.
 #[tokio::test]
 async fn starttls_is_a_demand_and_nothing_that_matters_is_said_before_it() {
     let injected = b"220 go on\r\n250 injected\r\n".to_vec();
@@ -639,6 +651,7 @@ async fn starttls_is_a_demand_and_nothing_that_matters_is_said_before_it() {
     }
 }
 
+/// Holds CVE-2006-0321, CVE-2006-5974 and CVE-2007-4565.
 #[tokio::test]
 async fn a_relay_that_is_not_there_is_the_destinations_trouble() {
     let relay = Relay::start(Manner::default()).await;

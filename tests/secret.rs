@@ -10,6 +10,7 @@ use proptest::test_runner::FileFailurePersistence;
 
 use crate::support::folder::{Folder, MAILDIR, environment};
 
+/// Holds 4.4.files.
 #[test]
 fn a_password_in_a_file_that_others_can_read_is_refused_without_being_shown() {
     let folder = Folder::with(format!(
@@ -229,6 +230,7 @@ fn sings(text: &str) -> bool {
 proptest! {
     #![proptest_config(cases(2_000))]
 
+    /// Holds 4.2.secret.
     #[test]
     fn no_typing_error_makes_a_complaint_show_a_password(
         edits in prop::collection::vec((any::<prop::sample::Index>(), 0..4_u8, any::<prop::sample::Index>()), 1..4)

@@ -131,6 +131,7 @@ fn a_second_process_is_told_who_holds_the_store() {
     );
 }
 
+/// Holds 4.4.files.
 #[test]
 fn a_directory_that_others_may_write_is_refused() {
     let directory = state_dir();

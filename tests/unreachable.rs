@@ -43,25 +43,40 @@ fn a_name_that_does_not_resolve_is_said_and_harms_nobody() {
     assert!(state.contains("backoff_until="), "it backs off: {state}");
 }
 
+/// Holds CVE-2002-1174, CVE-2002-1175 and CVE-2002-1365.
 #[test]
 fn a_name_server_that_never_answers_holds_up_one_account_and_not_the_end() {
     let dovecot = Dovecot::with(&varied::messages(0)[..3]);
     let place = place(&dovecot);
-    // Port 53 cannot be chosen, so the address is: one of loopback's that nobody else has.
-    let deaf = (0..100).find_map(|_| {
+    let (_deaf, address) = name_server();
+    let begun = Instant::now();
+    // Longer than we wait for a connection, and that three times.
+    let said = poll_by(&place, &address, "timeout:60 attempts:3");
+    assert!(said.contains("lost: failed (net_timeout)"), "{said}");
+    assert!(dovecot.left().is_empty(), "{said}");
+    // The resolver would take three minutes.
+    assert!(begun.elapsed() < Duration::from_secs(120), "{said}");
+}
+
+/// A socket where a name server is looked for. Port 53 cannot be chosen, so the address is: one of loopback's that nobody else has.
+fn name_server() -> (UdpSocket, String) {
+    let bound = (0..100).find_map(|_| {
         let address = format!("127.{}.{}.53", fastrand::u8(1..), fastrand::u8(1..));
         Some((UdpSocket::bind((address.as_str(), 53)).ok()?, address))
     });
-    let (_deaf, address) = deaf.expect("port 53 cannot be bound: run the tests as root");
+    bound.expect("port 53 cannot be bound: run the tests as root")
+}
+
+/// What a poll says that asks this name server for names, and ends with 75.
+fn poll_by(place: &Place, address: &str, options: &str) -> String {
     assert!(
         is_root(),
         "a name server cannot be set: run the tests as root"
     );
     let resolv = place.path("resolv.conf");
-    // Longer than we wait for a connection, and that three times.
     std::fs::write(
         &resolv,
-        format!("nameserver {address}\noptions timeout:60 attempts:3\n"),
+        format!("nameserver {address}\noptions {options}\n"),
     )
     .unwrap();
     let config = place.path("mailferry.toml");
@@ -71,17 +86,58 @@ fn a_name_server_that_never_answers_holds_up_one_account_and_not_the_end() {
         env!("CARGO_BIN_EXE_mailferry"),
         config.display()
     );
-    let begun = Instant::now();
     let output = std::process::Command::new("unshare")
         .args(["--mount", "sh", "-c", &script])
         .output()
         .unwrap();
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert_eq!(output.status.code(), Some(75), "{said}");
-    assert!(said.contains("lost: failed (net_timeout)"), "{said}");
-    assert!(dovecot.left().is_empty(), "{said}");
-    // The resolver would take three minutes.
-    assert!(begun.elapsed() < Duration::from_secs(120), "{said}");
+    said
+}
+
+/// What a name server answers to a question so that its answer is none: cut off, with counts that lie, with names that go round.
+fn nonsense(question: &[u8], number: usize) -> Vec<u8> {
+    let mut answer = question.to_vec();
+    // RFC 1035 section 4.1.1: an answer, recursion available, one record.
+    answer[2..8].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1]);
+    let end = answer.len();
+    match number % 7 {
+        0 => answer.truncate(3),
+        1 => answer.truncate(12),
+        2 => answer[4..12].fill(0xFF),
+        3 => answer.extend([0xC0, end as u8, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 127, 0, 0, 1]),
+        4 => answer.extend([0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0xFF, 0xFF, 127]),
+        5 => answer.extend([0x3F, b'x', 0xC0, 0xFF]),
+        _ => answer.extend([0xFF; 400]),
+    }
+    answer
+}
+
+/// Holds CVE-2002-1174, CVE-2002-1175 and CVE-2002-1365.
+#[test]
+fn a_name_server_that_answers_nonsense_is_said_and_harms_nobody() {
+    let dovecot = Dovecot::with(&varied::messages(0)[..3]);
+    let place = place(&dovecot);
+    let (server, address) = name_server();
+    // Ends with the test.
+    std::thread::spawn(move || {
+        let mut octets = [0; 1024];
+        for number in 0.. {
+            let (length, from) = server.recv_from(&mut octets).unwrap();
+            let _ = server.send_to(&nonsense(&octets[..length], number), from);
+        }
+    });
+    for _ in 0..4 {
+        let said = poll_by(&place, &address, "timeout:1 attempts:2");
+        let lost = said.lines().find(|line| line.starts_with("lost: failed"));
+        let lost = lost.unwrap_or_else(|| panic!("{said}"));
+        assert!(
+            lost.contains("(resolve)") || lost.contains("(connect)"),
+            "{said}"
+        );
+        assert!(!said.contains("panicked"), "{said}");
+    }
+    assert!(dovecot.left().is_empty());
 }
 
 #[test]

@@ -111,6 +111,7 @@ impl fmt::Debug for Recipient {
 mod tests {
     use super::*;
 
+    /// Holds 4.4.shell.
     #[test]
     fn an_unsafe_recipient_is_refused_never_altered() {
         for good in ["jane@home.lan", "jane", "jane+list@xn--bcher-kva.example"] {

@@ -85,6 +85,7 @@ mod tests {
         assert_eq!(Shown::new("für").to_string(), "für");
     }
 
+    /// Holds CVE-2021-36386.
     #[test]
     fn cuts_a_mebibyte_and_says_how_long_it_was() {
         let shown = Shown::new(&vec![b'a'; 1 << 20]).to_string();

@@ -196,6 +196,7 @@ mod tests {
         from_line: None,
     };
 
+    /// Holds 4.3.6.
     #[test]
     fn large_messages_are_the_same_from_a_file_as_in_one_buffer() {
         let mut state = 7u64;

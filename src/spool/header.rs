@@ -231,6 +231,7 @@ mod tests {
         Head::parse(head.as_bytes()).sender.to_string()
     }
 
+    /// Holds 4.4.envelope.
     #[test]
     fn the_topmost_return_path_is_the_sender() {
         assert_eq!(
@@ -248,6 +249,7 @@ mod tests {
         );
     }
 
+    /// Holds 4.3.9.
     #[test]
     fn a_return_path_is_read_as_servers_write_it() {
         for (field, expected) in [
@@ -361,6 +363,7 @@ mod tests {
         assert!(head.received_fields > 4000);
     }
     proptest::proptest! {
+        /// Holds CVE-2003-0790 and CVE-2003-0792.
         #[test]
         fn any_octets_at_all_have_a_head(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..400), field in 0..4usize) {
             let mut message = [&b""[..], b"Return-Path: <", b"From ", b"Received: "][field].to_vec();

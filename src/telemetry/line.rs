@@ -291,6 +291,7 @@ mod tests {
         }
     }
 
+    /// Holds 4.4.log.
     #[test]
     fn no_control_character_leaves_in_any_rendering() {
         let all: String = ('\0'..'\u{3000}')

@@ -187,6 +187,7 @@ mod tests {
         );
     }
 
+    /// Holds 4.4.log.
     #[test]
     fn a_hostile_server_cannot_add_a_line_or_move_the_cursor() {
         let text = said(LogFormat::Text, LogLevel::Info, Path::new(""), || {

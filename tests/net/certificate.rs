@@ -48,6 +48,7 @@ async fn a_certificate_that_the_account_can_trust_is_enough_at_tls_1_2_and_1_3()
     .await;
 }
 
+/// Holds CVE-2014-7273.
 #[tokio::test]
 async fn a_certificate_that_proves_nothing_ends_the_session_before_the_password() {
     let certificates = Certificates::new();

@@ -9,6 +9,7 @@ use super::{Case, assert_refused, visit, without_tls};
 use crate::support::certificates::Certificates;
 use crate::support::recorded::Recorded;
 
+/// Holds CVE-2011-3389.
 #[tokio::test]
 async fn a_handshake_that_fails_says_what_to_try() {
     let certificates = Certificates::new();
@@ -45,6 +46,7 @@ async fn a_handshake_that_fails_says_what_to_try() {
     assert!(heard.starts_with('\u{16}'), "{heard}");
 }
 
+/// Holds CVE-2011-1947.
 #[tokio::test]
 async fn a_server_that_never_answers_the_handshake_is_left_in_time() {
     let server = Recorded::serve(|_| Ok(()));

@@ -21,6 +21,7 @@ const WITH_STLS: &str = "+OK\r\nUSER\r\nSTLS\r\n.\r\n";
 
 const WITHOUT_STLS: &str = "+OK\r\nUSER\r\n.\r\n";
 
+/// Holds CVE-2020-14954 and 4.2.starttls.
 #[tokio::test]
 async fn anything_behind_the_yes_to_stls_ends_the_session_before_tls_and_password() {
     let injections: [&[&[u8]]; 5] = [
@@ -48,6 +49,7 @@ async fn anything_behind_the_yes_to_stls_ends_the_session_before_tls_and_passwor
     }
 }
 
+/// Holds CVE-2020-14954.
 #[tokio::test]
 async fn plain_text_in_the_middle_of_the_handshake_ends_the_session_before_the_password() {
     for injected in [&b"+OK injected\r\n"[..], b"xxxxx", b"\r\n\r\n\r\n"] {
@@ -69,6 +71,7 @@ async fn plain_text_in_the_middle_of_the_handshake_ends_the_session_before_the_p
     }
 }
 
+/// Holds CVE-2020-14954.
 #[tokio::test]
 async fn a_yes_to_stls_that_comes_before_the_question_ends_the_session() {
     let certificates = Certificates::new();
@@ -94,6 +97,7 @@ async fn a_yes_to_stls_that_comes_before_the_question_ends_the_session() {
     );
 }
 
+/// Holds CVE-2006-5867, CVE-2021-22946 and 4.2.starttls.
 #[tokio::test]
 async fn a_server_that_refuses_stls_never_gets_the_password() {
     for capabilities in [WITH_STLS, WITHOUT_STLS, "-ERR what?\r\n"] {

@@ -76,14 +76,65 @@ impl Certificates {
 
     /// A certificate that nobody has signed but itself.
     pub fn self_signed(&self, name: &str, alternative_names: &str) -> Pair {
+        self.self_signed_as(name, &format!("/CN={name}"), alternative_names)
+    }
+
+    /// The same with this subject, such as `/O=Acme/CN=pop`.
+    pub fn self_signed_as(&self, name: &str, subject: &str, alternative_names: &str) -> Pair {
         openssl(
             self.directory.path(),
             &format!(
                 "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.pem -days 30 \
-                 -subj /CN={name} -addext subjectAltName={alternative_names}"
+                 -subj {subject} -addext subjectAltName={alternative_names}"
             ),
         );
         self.pair(name)
+    }
+
+    /// A certificate with these octets in place of as many others, wherever they stand, signed anew with a key: what `openssl`
+    /// would not write.
+    pub fn altered(&self, pair: &Pair, signer: &Path, from: &[u8], to: &[u8]) -> Pair {
+        assert_eq!(from.len(), to.len(), "lengths would change");
+        let path = self.directory.path();
+        let (old, new) = (pair.certificate.display(), "altered");
+        openssl(path, &format!("x509 -in {old} -outform DER -out {new}.der"));
+        let der = std::fs::read(path.join("altered.der")).unwrap();
+        // RFC 5280 section 4.1: what is signed, by which algorithm, and the signature.
+        let inside = &der[header(&der)..];
+        let (signed, rest) = inside.split_at(whole(inside));
+        let algorithm = &rest[..whole(rest)];
+        let mut signed = signed.to_vec();
+        let mut changed = false;
+        for at in 0..=signed.len() - from.len() {
+            if signed[at..].starts_with(from) {
+                signed[at..at + to.len()].copy_from_slice(to);
+                changed = true;
+            }
+        }
+        assert!(changed, "nothing to alter");
+        std::fs::write(path.join("altered.tbs"), &signed).unwrap();
+        let key = signer.display();
+        openssl(
+            path,
+            &format!("dgst -sha256 -sign {key} -out {new}.sig {new}.tbs"),
+        );
+        let signature = std::fs::read(path.join("altered.sig")).unwrap();
+        let signature = element(0x03, &[&[0], &signature[..]].concat());
+        let der = element(0x30, &[&signed, algorithm, &signature].concat());
+        std::fs::write(path.join("altered.der"), der).unwrap();
+        openssl(
+            path,
+            &format!("x509 -inform DER -in {new}.der -out {new}.pem"),
+        );
+        Pair {
+            certificate: path.join("altered.pem"),
+            key: pair.key.clone(),
+        }
+    }
+
+    /// The authority's key.
+    pub fn authority_key(&self) -> PathBuf {
+        self.directory.path().join("ca.key")
     }
 
     /// A key, a request to sign it, and the extensions to sign it with.
@@ -121,6 +172,41 @@ impl Certificates {
             key: path.join(format!("{name}.key")),
         }
     }
+}
+
+/// How many octets tag and length of an element of DER have.
+fn header(der: &[u8]) -> usize {
+    match der[1] {
+        long if long >= 0x80 => 2 + usize::from(long & 0x7F),
+        _ => 2,
+    }
+}
+
+/// How many octets an element has, its tag and length included.
+fn whole(der: &[u8]) -> usize {
+    let header = header(der);
+    let length = match header {
+        2 => usize::from(der[1]),
+        _ => der[2..header]
+            .iter()
+            .fold(0, |length, octet| length << 8 | usize::from(*octet)),
+    };
+    header + length
+}
+
+/// An element of DER.
+fn element(tag: u8, octets: &[u8]) -> Vec<u8> {
+    let length = octets.len().to_be_bytes();
+    let mut element = vec![tag];
+    if octets.len() < 0x80 {
+        element.push(octets.len() as u8);
+    } else {
+        let zeros = length.iter().take_while(|octet| **octet == 0).count();
+        element.push(0x80 | (length.len() - zeros) as u8);
+        element.extend_from_slice(&length[zeros..]);
+    }
+    element.extend_from_slice(octets);
+    element
 }
 
 fn openssl(directory: &Path, words: &str) {

@@ -265,6 +265,7 @@ mod tests {
         }
     }
 
+    /// Holds CVE-2018-1060.
     #[test]
     fn cve_2018_1060_a_greeting_of_many_brackets_takes_linear_time() {
         assert_eq!(timestamp(&vec![b'<'; 10 << 20]), None);

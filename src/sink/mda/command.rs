@@ -271,6 +271,7 @@ mod tests {
         );
     }
 
+    /// Holds 4.4.shell.
     #[test]
     fn a_sender_that_a_command_line_could_obey_becomes_mailer_daemon() {
         for (sender, argument, variable) in [

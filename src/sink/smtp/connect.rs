@@ -147,12 +147,19 @@ async fn start_tls(
         250,
     )
     .await?;
+    // An answer before the question is somebody else's.
+    nothing_injected(settings, &rest)?;
     expect(settings, &mut stream, &mut rest, "STARTTLS\r\n", 220).await?;
-    if !rest.is_empty() {
-        let host = settings.host.clone();
-        return Err(unreachable(&NetError::InjectedPlaintext { host }));
-    }
+    nothing_injected(settings, &rest)?;
     upgrade(settings, stream).await
+}
+
+fn nothing_injected(settings: &SmtpSettings, rest: &[u8]) -> Result<(), Refusal> {
+    if rest.is_empty() {
+        return Ok(());
+    }
+    let host = settings.host.clone();
+    Err(unreachable(&NetError::InjectedPlaintext { host }))
 }
 
 /// Says something in the clear and waits for the reply with this code.

@@ -1,0 +1,151 @@
+//! Servers that fall silent where nobody expects it.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use mailferry::mail::{Retention, TlsMode, limits};
+use mailferry::net::{Connector, Roots, SystemRoots, TlsPolicy, dial};
+use mailferry::session::{End, WhoActs};
+
+use crate::support::speaker::{Say, Speaker, maildrop, say};
+use crate::support::world::World;
+
+static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| {
+    Connector::new(&TlsPolicy::default(), &Roots::new(SystemRoots::find())).unwrap()
+});
+
+const MAIL: &[u8] = b"Subject: one\r\n\r\nfirst line\r\nsecond line\r\n";
+
+/// How long we wait for an answer of so many octets of this command, and for all that is tried again.
+async fn waits(world: &World, speaker: &Speaker, what: &str) {
+    let begun = tokio::time::Instant::now();
+    let End::Failed(error) = speaker.poll(world).await.end else {
+        panic!("{what}: it did not fail");
+    };
+    let waited = begun.elapsed().as_secs();
+    assert!(
+        waited <= 2 * limits::REPLY_SECONDS_MAX,
+        "{what}: {waited} seconds"
+    );
+    assert_eq!(error.who_acts(), WhoActs::Server, "{what}: {error}");
+    assert_eq!(world.sink.count(), 0, "{what}");
+}
+
+/// Holds CVE-2011-1947: each octet of each reply may be the last.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_falls_silent_in_the_middle_of_any_reply_is_left_in_time() {
+    for command in [
+        "",
+        "USER jane",
+        "PASS canary-secret",
+        "UIDL",
+        "LIST",
+        "RETR 1",
+    ] {
+        let whole = match maildrop(&[("one", MAIL)])(command) {
+            Say::Octets(octets) => octets,
+            Say::Last(_) | Say::Slowly(..) => panic!("{command}"),
+        };
+        for octets in 0..whole.len() {
+            let (ordinary, part) = (maildrop(&[("one", MAIL)]), whole[..octets].to_vec());
+            let speaker = Speaker::new(move |line| {
+                if line == command {
+                    say(&part)
+                } else {
+                    ordinary(line)
+                }
+            });
+            let world = World::new(Vec::new(), Retention::Delete);
+            waits(&world, &speaker, &format!("{command:?}, {octets} octets")).await;
+            assert!(!speaker.heard().iter().any(|line| line.starts_with("DELE")));
+        }
+    }
+}
+
+/// Holds CVE-2011-1947: the middle of the list of capabilities is no better a place.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_falls_silent_inside_capa_is_left_in_time_and_not_asked_again() {
+    for part in ["", "+OK", "+OK\r\n", "+OK\r\nUIDL\r\n", "+OK\r\nUIDL\r\n."] {
+        let ordinary = maildrop(&[("one", MAIL)]);
+        let speaker = Speaker::new(move |line| match line {
+            "CAPA" => say(part),
+            _ => ordinary(line),
+        });
+        let world = World::new(Vec::new(), Retention::Keep);
+        let begun = tokio::time::Instant::now();
+        assert!(matches!(speaker.poll(&world).await.end, End::Complete));
+        assert!(
+            begun.elapsed().as_secs() <= limits::REPLY_SECONDS_MAX + 5,
+            "{part:?}"
+        );
+        assert_eq!(world.sink.order(), [MAIL], "{part:?}");
+    }
+}
+
+/// Holds CVE-2011-1947: a yes to STLS is a promise, and the handshake has a time of its own.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_yes_to_stls_and_then_nothing_is_left_in_time() {
+    // Read the roots before the clock of the test counts.
+    let connector = CONNECTOR.clone();
+    for answer in ["", "+OK", "+OK begin\r\n"] {
+        let speaker = Speaker::new(move |line| match line {
+            "" => say("+OK\r\n"),
+            "CAPA" => say("+OK\r\nSTLS\r\n.\r\n"),
+            "STLS" => say(answer),
+            // What else comes is the handshake.
+            _ => say(""),
+        });
+        let mut world = World::new(Vec::new(), Retention::Keep);
+        world.visit.tls = TlsMode::StartTls;
+        waits(&world, &speaker.with_tls(connector.clone()), answer).await;
+    }
+}
+
+/// Holds 4.4.memory: whoever drips on does not hold a session for ever.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_drips_an_octet_every_nine_seconds_ends_with_the_session_s_time() {
+    let ordinary = maildrop(&[("one", MAIL)]);
+    let speaker = Speaker::new(move |line| match line {
+        "RETR 1" => Say::Slowly(
+            [b"+OK\r\nSubject: slow\r\n\r\n", &b"x".repeat(1 << 14)[..]].concat(),
+            Duration::from_secs(9),
+        ),
+        _ => ordinary(line),
+    });
+    let world = World::new(Vec::new(), Retention::Delete);
+    let begun = tokio::time::Instant::now();
+    let End::Failed(error) = speaker.poll(&world).await.end else {
+        panic!("it did not fail");
+    };
+    let waited = begun.elapsed().as_secs();
+    assert!(
+        waited.abs_diff(limits::SESSION_SECONDS_MAX) <= 60,
+        "{waited} seconds: {error}"
+    );
+    assert_eq!(error.who_acts(), WhoActs::Server, "{error}");
+    assert_eq!(world.sink.count(), 0);
+}
+
+/// Holds CVE-2011-1947: whoever does not even answer a call is not called for ever.
+#[tokio::test]
+async fn a_host_that_never_answers_a_call_is_left_in_time() {
+    // A queue that is full: what knocks now is not heard.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut waiting = Vec::new();
+    loop {
+        let call = tokio::net::TcpStream::connect(address);
+        match tokio::time::timeout(Duration::from_millis(300), call).await {
+            Ok(stream) => waiting.push(stream.unwrap()),
+            Err(_) => break,
+        }
+        assert!(waiting.len() < 100, "the queue has no end");
+    }
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    let error = dial("127.0.0.1", address.port()).await.unwrap_err();
+    assert_eq!(error.code(), "net_timeout", "{error}");
+    assert_eq!(begun.elapsed().as_secs(), limits::CONNECT_SECONDS_MAX);
+}
