@@ -1,11 +1,11 @@
 //! The records of one account, read back.
 //!
 //! A poll of a maildrop with a hundred thousand messages reads as many records, so they are kept small: what nearly all of them
-//! are, delivered or marked, takes eighty octets beside its unique-id.
+//! are, delivered or marked once and listed still, takes 56 octets beside its unique-id.
 
 use std::ops::Range;
 
-use crate::mail::{AccountName, Digest, HeadDigest, Timestamp, UniqueId};
+use crate::mail::{AccountName, Digest, HeadDigest, Timestamp, UniqueId, limits};
 use crate::seen::{Marker, Record, RecordKey, Recorded, State};
 
 /// All records of one account as one session sees them: sorted by unique-id, then digest.
@@ -15,21 +15,19 @@ pub struct Records {
     /// The unique-ids, one behind the other.
     unique_ids: Vec<u8>,
     slots: Vec<Slot>,
-    /// The states that are neither delivered nor marked.
-    others: Vec<State>,
+    /// The records that do not fit a slot.
+    others: Vec<Record>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Slot {
     digest: [u8; 32],
-    octets: u64,
-    absent_since: u64,
     head: u64,
-    /// The time of the state; for others, where it is in `others`.
-    at: u64,
+    octets: u32,
+    /// Seconds of the state's time; for others, where the record is in `others`.
+    at: u32,
     /// Where the unique-id ends; it begins where the one before ends.
     end: u32,
-    copies: u32,
     kind: Kind,
     has: Has,
 }
@@ -41,8 +39,7 @@ struct Has(u8);
 impl Has {
     const DIGEST: u8 = 1;
     const OCTETS: u8 = 2;
-    const ABSENT_SINCE: u8 = 4;
-    const HEAD: u8 = 8;
+    const HEAD: u8 = 4;
 
     fn take<T: Copy>(&mut self, field: u8, value: Option<T>, none: T) -> T {
         if value.is_some() {
@@ -116,31 +113,37 @@ impl Records {
         }
         self.unique_ids.extend_from_slice(unique_id);
         let mut has = Has::default();
-        let (kind, at) = match record.state {
-            State::Delivered { at } => (Kind::Delivered, at.0),
-            State::Marked { at, by } => (Kind::Marked(by), at.0),
-            other => {
-                self.others.push(other);
-                (Kind::Other, self.others.len() as u64 - 1)
+        let digest = digest.map(|digest| *digest.as_bytes());
+        let digest = has.take(Has::DIGEST, digest, [0; 32]);
+        // Four gibibytes of unique-ids are forty times what any listing may hold.
+        let end = u32::try_from(self.unique_ids.len()).unwrap_or(u32::MAX);
+        let (kind, at, head, octets) = match small(&record) {
+            Some((kind, at, octets)) => (kind, at, record.head.map(HeadDigest::number), octets),
+            None => {
+                self.others.push(record);
+                let at = u32::try_from(self.others.len() - 1).unwrap_or(u32::MAX);
+                (Kind::Other, at, None, None)
             }
         };
+        let head = has.take(Has::HEAD, head, 0);
+        let octets = has.take(Has::OCTETS, octets, 0);
         self.slots.push(Slot {
-            digest: has.take(
-                Has::DIGEST,
-                digest.map(|digest| *digest.as_bytes()),
-                [0; 32],
-            ),
-            octets: has.take(Has::OCTETS, record.octets, 0),
-            absent_since: has.take(Has::ABSENT_SINCE, record.absent_since.map(|at| at.0), 0),
-            head: has.take(Has::HEAD, record.head.map(HeadDigest::number), 0),
+            digest,
+            head,
+            octets,
             at,
-            // Four gibibytes of unique-ids are forty times what any listing may hold.
-            end: u32::try_from(self.unique_ids.len()).unwrap_or(u32::MAX),
-            copies: record.copies,
+            end,
             kind,
             has,
         });
         true
+    }
+
+    /// Makes room for so many records, or for what a listing may hold.
+    pub(super) fn reserve(&mut self, records: u64) {
+        let records = usize::try_from(records).unwrap_or(usize::MAX);
+        self.slots
+            .reserve_exact(records.min(limits::LISTING_ENTRIES_MAX));
     }
 
     /// The account.
@@ -218,7 +221,14 @@ impl Records {
     /// Whether the record with this key says Delivered.
     pub fn is_delivered(&self, key: &RecordKey) -> bool {
         let slot = self.position(key).and_then(|at| self.slots.get(at));
-        slot.is_some_and(|slot| slot.kind == Kind::Delivered)
+        slot.is_some_and(|slot| match slot.kind {
+            Kind::Delivered => true,
+            Kind::Marked(_) => false,
+            Kind::Other => {
+                let other = self.others.get(slot.at as usize);
+                other.is_some_and(|other| matches!(other.state, State::Delivered { .. }))
+            }
+        })
     }
 
     /// The proof that a message was delivered, from a record read back from the store. A record without digest is the
@@ -234,28 +244,23 @@ impl Records {
 
     fn known(&self, at: usize) -> Option<Known<'_>> {
         let slot = self.slots.get(at)?;
-        let state = match slot.kind {
-            Kind::Delivered => State::Delivered {
-                at: Timestamp(slot.at),
-            },
-            Kind::Marked(by) => State::Marked {
-                at: Timestamp(slot.at),
-                by,
-            },
-            Kind::Other => self.others.get(usize::try_from(slot.at).ok()?)?.clone(),
+        let time = Timestamp(u64::from(slot.at));
+        let small = |state| Record {
+            octets: slot.has.give(Has::OCTETS, u64::from(slot.octets)),
+            copies: 1,
+            absent_since: None,
+            head: slot.has.give(Has::HEAD, HeadDigest::from_number(slot.head)),
+            state,
+        };
+        let record = match slot.kind {
+            Kind::Delivered => small(State::Delivered { at: time }),
+            Kind::Marked(by) => small(State::Marked { at: time, by }),
+            Kind::Other => self.others.get(slot.at as usize)?.clone(),
         };
         Some(Known {
             unique_id: self.unique_id_at(at),
             digest: self.digest_at(at),
-            record: Record {
-                octets: slot.has.give(Has::OCTETS, slot.octets),
-                copies: slot.copies,
-                absent_since: slot
-                    .has
-                    .give(Has::ABSENT_SINCE, Timestamp(slot.absent_since)),
-                head: slot.has.give(Has::HEAD, HeadDigest::from_number(slot.head)),
-                state,
-            },
+            record,
         })
     }
 
@@ -269,6 +274,18 @@ impl Records {
         let slot = self.slots.get(at)?;
         slot.has.give(Has::DIGEST, Digest::new(slot.digest))
     }
+}
+
+/// Kind, time and octets of a record that fits a slot.
+fn small(record: &Record) -> Option<(Kind, u32, Option<u32>)> {
+    let (kind, at) = match &record.state {
+        State::Delivered { at } => (Kind::Delivered, at),
+        State::Marked { at, by } => (Kind::Marked(*by), at),
+        _ => return None,
+    };
+    let octets = record.octets.map(u32::try_from).transpose().ok()?;
+    let usual = record.copies == 1 && record.absent_since.is_none();
+    usual.then_some((kind, u32::try_from(at.0).ok()?, octets))
 }
 
 #[cfg(test)]
@@ -329,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_costs_at_most_eighty_octets_beside_its_unique_id() {
-        assert!(size_of::<Slot>() <= 80);
+    fn a_record_costs_at_most_56_octets_beside_its_unique_id() {
+        assert!(size_of::<Slot>() <= 56);
     }
 }

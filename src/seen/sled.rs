@@ -5,21 +5,22 @@
 //! says of an account is believed only when count and sum agree.
 //!
 //! ```text
-//! "m"                                   -> SEQUENCE CRC of the last journal line applied, big-endian
-//! "a" NAME                              -> NUMBER COUNT SUM of an account, big-endian
-//! "s" NUMBER                            -> the account's state, as in the journal
-//! "r" NUMBER UNIQUE-ID NUL [DIGEST]     -> the record, as in the journal
+//! "2"                  -> SEQUENCE CRC of the last journal line applied, big-endian; the key is the version of all this
+//! "a" NAME             -> NUMBER COUNT SUM of an account, big-endian
+//! "s" NUMBER           -> the account's state, as in the journal
+//! "r" NUMBER BOUND     -> a block of records (see the sibling module `block`) with keys from BOUND on, to that of the next block
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use ::sled::{self, Db, IVec};
 
-use crate::mail::{AccountName, Digest, UniqueId, is_no_room};
+use crate::mail::{AccountName, is_no_room};
+use crate::seen::block::{self, Block};
 use crate::seen::journal::Position;
-use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Records, line};
+use crate::seen::{AccountState, Batch, Change, Records, line};
 
 /// Why the index is of no use.
 #[derive(Clone, Debug)]
@@ -91,7 +92,11 @@ impl Index {
     pub(super) fn mark(&self) -> Result<Option<Position>, Unsound> {
         fenced(|| {
             let Some(value) = self.db.get(MARK)? else {
-                return Ok(None);
+                // An index of another version is as good as none: it is made anew.
+                return match self.db.first()? {
+                    Some(_) => Err(unsound("it is of another version")),
+                    None => Ok(None),
+                };
             };
             let (sequence, crc) = (u64_at(&value, 0), u32_at(&value, 8));
             Ok(sequence
@@ -118,14 +123,19 @@ impl Index {
                 return Ok((Records::begin(account), Account::default()));
             };
             let mut records = Records::begin(account);
+            records.reserve(known.count);
             let mut sum = 0_u64;
             for item in self.db.scan_prefix(record_prefix(known.number)) {
-                let (key, value) = item?;
-                sum = sum.wrapping_add(fingerprint(&key, &value));
-                let (unique_id, digest, record) = read_record(&key, &value)
-                    .ok_or_else(|| unsound("a record cannot be understood"))?;
-                if !records.push_octets(unique_id, digest, record) {
-                    return Err(unsound("records are out of order"));
+                let (_, octets) = item?;
+                let mut reader = block::Reader::new(&octets);
+                while let Some(read) = reader.next() {
+                    let (key, value) = read.ok_or_else(not_understood)?;
+                    sum = sum.wrapping_add(fingerprint(key, value));
+                    let (unique_id, digest) = block::read_key(key).ok_or_else(not_understood)?;
+                    let record = block::read_value(value).ok_or_else(not_understood)?;
+                    if !records.push_octets(unique_id, digest, record) {
+                        return Err(unsound("records are out of order"));
+                    }
                 }
             }
             Ok((
@@ -196,7 +206,9 @@ impl Index {
 struct Changes<'d> {
     db: &'d Db,
     accounts: HashMap<AccountName, Account>,
-    values: HashMap<Vec<u8>, Option<IVec>>,
+    states: HashMap<Vec<u8>, IVec>,
+    /// Blocks that were changed, by their key; an empty one is to go.
+    blocks: BTreeMap<Vec<u8>, Block>,
     next_number: Option<u32>,
 }
 
@@ -205,7 +217,8 @@ impl<'d> Changes<'d> {
         Self {
             db,
             accounts: HashMap::new(),
-            values: HashMap::new(),
+            states: HashMap::new(),
+            blocks: BTreeMap::new(),
             next_number: None,
         }
     }
@@ -214,32 +227,58 @@ impl<'d> Changes<'d> {
         let mut account = self.account(&batch.account)?;
         for change in &batch.changes {
             let (key, value) = match change {
-                Change::Put(key, record) => (
-                    record_key(account.number, key),
-                    Some(IVec::from(line::write_record(record).as_bytes())),
-                ),
-                Change::Forget(key) => (record_key(account.number, key), None),
+                Change::Put(key, record) => (key, Some(block::value_octets(record))),
+                Change::Forget(key) => (key, None),
             };
-            let before = match self.values.get(&key) {
-                Some(value) => value.clone(),
-                None => self.db.get(&key)?,
+            let key = block::key_octets(key);
+            let after = value.as_ref().map(|value| fingerprint(&key, value));
+            let name = self.block_of(account.number, &key)?;
+            let Some(block) = self.blocks.get_mut(&name) else {
+                continue;
             };
-            if let Some(before) = before {
+            if let Some(before) = block.set(key.clone(), value) {
                 account.count -= 1;
                 account.sum = account.sum.wrapping_sub(fingerprint(&key, &before));
             }
-            if let Some(value) = &value {
+            if let Some(after) = after {
                 account.count += 1;
-                account.sum = account.sum.wrapping_add(fingerprint(&key, value));
+                account.sum = account.sum.wrapping_add(after);
             }
-            self.values.insert(key, value);
+            if let Some((bound, right)) = block.split() {
+                self.blocks.insert(block_key(account.number, &bound), right);
+            }
         }
         if let Some(state) = &batch.state {
             let value = IVec::from(line::write_state(state).as_bytes());
-            self.values.insert(state_key(account.number), Some(value));
+            self.states.insert(state_key(account.number), value);
         }
         self.accounts.insert(batch.account.clone(), account);
         Ok(())
+    }
+
+    /// Takes the block that holds a key, or would, among those to be changed; its name there.
+    fn block_of(&mut self, number: u32, key: &[u8]) -> sled::Result<Vec<u8>> {
+        let first = block_key(number, &[]);
+        let range = first.clone()..=block_key(number, key);
+        let stored = self.db.range(range.clone()).next_back().transpose()?;
+        let changed = self.blocks.range(range).next_back();
+        let stored = match (stored, changed) {
+            // One that was split off, or taken before.
+            (Some((stored, _)), Some((changed, _))) if **changed >= *stored => {
+                return Ok(changed.clone());
+            }
+            (None, Some((changed, _))) => return Ok(changed.clone()),
+            (stored, _) => stored,
+        };
+        let (name, block) = match stored {
+            Some((name, octets)) => {
+                let block = Block::read(&octets).ok_or_else(not_understood)?;
+                (name.to_vec(), block)
+            }
+            None => (first, Block::default()),
+        };
+        self.blocks.insert(name.clone(), block);
+        Ok(name)
     }
 
     /// The account as it is, or a new one with the next number.
@@ -263,10 +302,14 @@ impl<'d> Changes<'d> {
 
     fn commit(self, mark: Position) -> sled::Result<()> {
         let mut batch = sled::Batch::default();
-        for (key, value) in self.values {
-            match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
+        for (key, state) in self.states {
+            batch.insert(key, state);
+        }
+        for (key, block) in self.blocks {
+            if block.is_empty() {
+                batch.remove(key);
+            } else {
+                batch.insert(key, block.write());
             }
         }
         for (name, account) in self.accounts {
@@ -326,38 +369,33 @@ fn record_prefix(number: u32) -> Vec<u8> {
     [&b"r"[..], &number.to_be_bytes()].concat()
 }
 
-fn record_key(number: u32, key: &RecordKey) -> Vec<u8> {
-    let digest = key.digest.as_ref().map(Digest::as_bytes);
-    let digest = digest.map(|octets| &octets[..]).unwrap_or_default();
-    [
-        &b"r"[..],
-        &number.to_be_bytes(),
-        key.unique_id.as_bytes(),
-        &[0],
-        digest,
-    ]
-    .concat()
+fn block_key(number: u32, bound: &[u8]) -> Vec<u8> {
+    [&record_prefix(number)[..], bound].concat()
 }
 
-fn read_record<'k>(key: &'k [u8], value: &[u8]) -> Option<(&'k [u8], Option<Digest>, Record)> {
-    let name = key.get(5..)?;
-    // A unique-id holds no NUL, so the first one ends it.
-    let end = memchr::memchr(0, name)?;
-    let digest = match name.get(end + 1..)? {
-        [] => None,
-        octets => Some(Digest::new(octets.try_into().ok()?)),
-    };
-    let unique_id = name.get(..end).filter(|id| UniqueId::is_one(id))?;
-    let record = line::read_record(std::str::from_utf8(value).ok()?)?;
-    Some((unique_id, digest, record))
+fn not_understood() -> sled::Error {
+    unsound("a record cannot be understood")
 }
 
-/// A 64-bit FNV-1a of one record: sums of these tell whether any record is missing or another.
+/// 64 bits of one record: sums of these tell whether any record is missing or another.
 fn fingerprint(key: &[u8], value: &[u8]) -> u64 {
-    let octets = key.iter().chain(&[0xFF]).chain(value);
-    octets.fold(0xcbf2_9ce4_8422_2325, |hash, octet| {
-        (hash ^ u64::from(*octet)).wrapping_mul(0x0100_0000_01b3)
-    })
+    let length = (key.len() as u64) << 32 | value.len() as u64;
+    [key, value]
+        .into_iter()
+        .fold(mixed(0, length), |hash, octets| {
+            let (words, rest) = octets.as_chunks::<8>();
+            let hash = words
+                .iter()
+                .fold(hash, |hash, word| mixed(hash, u64::from_le_bytes(*word)));
+            rest.iter()
+                .fold(hash, |hash, octet| mixed(hash, u64::from(*octet)))
+        })
+}
+
+/// Each step can be undone, so that no two words lead to the same hash from the same one.
+fn mixed(hash: u64, word: u64) -> u64 {
+    let mixed = (hash.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    mixed ^ (mixed >> 29)
 }
 
 fn u64_at(value: &[u8], at: usize) -> Option<u64> {
@@ -368,8 +406,8 @@ fn u32_at(value: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(value.get(at..at + 4)?.try_into().ok()?))
 }
 
-const MARK: &[u8] = b"m";
+const MARK: &[u8] = b"2";
 const ACCOUNT: &[u8] = b"a";
 
-/// sled takes more than it is told; this keeps a million records within some tens of megabytes.
-const CACHE_OCTETS: u64 = 8 * 1024 * 1024;
+/// sled takes more than it is told. A scan reads each page once, and the system keeps the file in its own cache.
+const CACHE_OCTETS: u64 = 2 * 1024 * 1024;

@@ -1,0 +1,339 @@
+//! Records as the index keeps them: neighbours together in one compact block.
+//!
+//! ```text
+//! BLOCK   ENTRY...                                    in the order of the keys, each key once
+//! ENTRY   SHARED REST-LENGTH REST VALUE-LENGTH VALUE  SHARED octets of the key before, then REST, are the key
+//! KEY     UNIQUE-ID NUL [DIGEST]
+//! VALUE   FLAGS [OCTETS] [COPIES] [ABSENT-SINCE] [HEAD] AT [MARKER]   delivered or marked
+//!         OTHER TEXT                                                  any other state, as in the journal
+//! ```
+//!
+//! Numbers are LEB128, HEAD has eight octets. A maildrop names its messages alike, and a poll reads all of them, so that this halves
+//! what is read and makes one look-up of thirty.
+
+use crate::mail::{Digest, HeadDigest, Timestamp, UniqueId};
+use crate::seen::{Marker, Record, RecordKey, State, line};
+
+/// A record as octets: key and value.
+pub(super) type Entry = (Vec<u8>, Vec<u8>);
+
+/// A block taken apart, to be changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Block(Vec<Entry>);
+
+impl Block {
+    /// Reads a block; `None` when the octets are none.
+    pub(super) fn read(octets: &[u8]) -> Option<Self> {
+        let mut entries = Vec::new();
+        let mut reader = Reader::new(octets);
+        while let Some(read) = reader.next() {
+            let (key, value) = read?;
+            entries.push((key.to_vec(), value.to_vec()));
+        }
+        Some(Self(entries))
+    }
+
+    pub(super) fn write(&self) -> Vec<u8> {
+        let mut octets = Vec::new();
+        let mut before: &[u8] = &[];
+        for (key, value) in &self.0 {
+            let shared = before.iter().zip(key).take_while(|(a, b)| a == b).count();
+            let rest = key.get(shared..).unwrap_or_default();
+            push_number(&mut octets, shared as u64);
+            push_number(&mut octets, rest.len() as u64);
+            octets.extend_from_slice(rest);
+            push_number(&mut octets, value.len() as u64);
+            octets.extend_from_slice(value);
+            before = key;
+        }
+        octets
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Puts a value in place of the one that was there, which it gives back; `None` takes it out.
+    pub(super) fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        let found = self.0.binary_search_by(|(known, _)| known.cmp(&key));
+        match (found, value) {
+            (Ok(at), Some(value)) => {
+                let entry = self.0.get_mut(at)?;
+                Some(std::mem::replace(&mut entry.1, value))
+            }
+            (Ok(at), None) => Some(self.0.remove(at).1),
+            (Err(at), Some(value)) => {
+                self.0.insert(at, (key, value));
+                None
+            }
+            (Err(_), None) => None,
+        }
+    }
+
+    /// Takes off what is too much for one block, with the key that it begins with. What grows at its end, as most maildrops do, is left
+    /// full.
+    pub(super) fn split(&mut self) -> Option<(Vec<u8>, Self)> {
+        if self.0.len() <= ENTRIES_MAX {
+            return None;
+        }
+        let right = self.0.split_off(self.0.len() - ENTRIES_MAX / 4);
+        let first = right.first()?.0.clone();
+        Some((first, Self(right)))
+    }
+}
+
+/// Reads the entries of a block one by one, into the same room.
+pub(super) struct Reader<'b> {
+    rest: &'b [u8],
+    key: Vec<u8>,
+}
+
+impl<'b> Reader<'b> {
+    pub(super) const fn new(octets: &'b [u8]) -> Self {
+        Self {
+            rest: octets,
+            key: Vec::new(),
+        }
+    }
+
+    /// Key and value of the next entry; `Some(None)` when the octets make no sense.
+    pub(super) fn next(&mut self) -> Option<Option<(&[u8], &'b [u8])>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        Some(self.entry())
+    }
+
+    fn entry(&mut self) -> Option<(&[u8], &'b [u8])> {
+        let shared = self.length()?;
+        if shared > self.key.len() {
+            return None;
+        }
+        let length = self.length()?;
+        let rest = self.take(length)?;
+        self.key.truncate(shared);
+        self.key.extend_from_slice(rest);
+        let length = self.length()?;
+        let value = self.take(length)?;
+        Some((&self.key, value))
+    }
+
+    fn length(&mut self) -> Option<usize> {
+        usize::try_from(take_number(&mut self.rest)?).ok()
+    }
+
+    fn take(&mut self, length: usize) -> Option<&'b [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(length)?;
+        self.rest = rest;
+        Some(taken)
+    }
+}
+
+/// The octets of a record's key, in the order of the keys.
+pub(super) fn key_octets(key: &RecordKey) -> Vec<u8> {
+    let digest = key.digest.as_ref().map(|digest| &digest.as_bytes()[..]);
+    [key.unique_id.as_bytes(), &[0], digest.unwrap_or_default()].concat()
+}
+
+/// Unique-id and digest of a key; `None` when the octets are none.
+pub(super) fn read_key(octets: &[u8]) -> Option<(&[u8], Option<Digest>)> {
+    // A unique-id holds no NUL, so the first one ends it.
+    let end = memchr::memchr(0, octets)?;
+    let digest = match octets.get(end + 1..)? {
+        [] => None,
+        octets => Some(Digest::new(octets.try_into().ok()?)),
+    };
+    let unique_id = octets.get(..end).filter(|id| UniqueId::is_one(id))?;
+    Some((unique_id, digest))
+}
+
+/// The octets of a record.
+pub(super) fn value_octets(record: &Record) -> Vec<u8> {
+    let (kind, at, marker) = match &record.state {
+        State::Delivered { at } => (DELIVERED, *at, None),
+        State::Marked { at, by } => (MARKED, *at, Some(*by)),
+        _ => return [&[OTHER], line::write_record(record).as_bytes()].concat(),
+    };
+    let mut octets = vec![kind];
+    let mut flags = kind;
+    if let Some(size) = record.octets {
+        flags |= HAS_OCTETS;
+        push_number(&mut octets, size);
+    }
+    if record.copies != 1 {
+        flags |= HAS_COPIES;
+        push_number(&mut octets, record.copies.into());
+    }
+    if let Some(since) = record.absent_since {
+        flags |= HAS_ABSENT_SINCE;
+        push_number(&mut octets, since.0);
+    }
+    if let Some(head) = record.head {
+        flags |= HAS_HEAD;
+        octets.extend_from_slice(&head.number().to_be_bytes());
+    }
+    push_number(&mut octets, at.0);
+    if let Some(marker) = marker {
+        let known = MARKERS.iter().position(|known| *known == marker);
+        push_number(&mut octets, known.unwrap_or(MARKERS.len()) as u64);
+    }
+    if let Some(first) = octets.first_mut() {
+        *first = flags;
+    }
+    octets
+}
+
+/// The record of some octets; `None` when they are none.
+pub(super) fn read_value(octets: &[u8]) -> Option<Record> {
+    let (flags, mut rest) = octets.split_first()?;
+    let kind = flags & KIND;
+    if kind == OTHER {
+        return line::read_record(std::str::from_utf8(rest).ok()?);
+    }
+    let has = |field: u8| flags & field != 0;
+    let size = has(HAS_OCTETS).then(|| take_number(&mut rest));
+    let copies = has(HAS_COPIES).then(|| take_number(&mut rest));
+    let absent_since = has(HAS_ABSENT_SINCE).then(|| take_number(&mut rest));
+    let head = has(HAS_HEAD).then(|| {
+        let (head, after) = rest.split_first_chunk()?;
+        rest = after;
+        Some(u64::from_be_bytes(*head))
+    });
+    let at = Timestamp(take_number(&mut rest)?);
+    let state = match kind {
+        DELIVERED => State::Delivered { at },
+        MARKED => {
+            let marker = usize::try_from(take_number(&mut rest)?).ok()?;
+            let by = *MARKERS.get(marker)?;
+            State::Marked { at, by }
+        }
+        _ => return None,
+    };
+    // A field that is said to be there must be.
+    let given = |field: Option<Option<u64>>| match field {
+        None => Some(None),
+        Some(None) => None,
+        Some(value) => Some(value),
+    };
+    rest.is_empty().then_some(Record {
+        octets: given(size)?,
+        copies: given(copies)?.map_or(Some(1), |copies| u32::try_from(copies).ok())?,
+        absent_since: given(absent_since)?.map(Timestamp),
+        head: given(head)?.map(HeadDigest::from_number),
+        state,
+    })
+}
+
+fn push_number(octets: &mut Vec<u8>, mut number: u64) {
+    while number > 0x7F {
+        octets.push(number.to_le_bytes()[0] | 0x80);
+        number >>= 7;
+    }
+    octets.push(number.to_le_bytes()[0]);
+}
+
+fn take_number(octets: &mut &[u8]) -> Option<u64> {
+    let mut number = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let (first, rest) = octets.split_first()?;
+        *octets = rest;
+        number |= u64::from(first & 0x7F) << shift;
+        if first & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// Records in one block: a change of one writes all of them again.
+const ENTRIES_MAX: usize = 32;
+
+const KIND: u8 = 0x0F;
+const DELIVERED: u8 = 0;
+const MARKED: u8 = 1;
+const OTHER: u8 = 2;
+const HAS_OCTETS: u8 = 0x10;
+const HAS_COPIES: u8 = 0x20;
+const HAS_ABSENT_SINCE: u8 = 0x40;
+const HAS_HEAD: u8 = 0x80;
+
+/// A marker is its place here; new ones are added behind.
+const MARKERS: [Marker; 4] = [
+    Marker::FirstRun,
+    Marker::Operator,
+    Marker::Import,
+    Marker::Adopt,
+];
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::seen::line::tests::{any_key, any_record};
+
+    proptest! {
+        #[test]
+        fn every_record_is_read_back(key in any_key(), record in any_record()) {
+            let octets = key_octets(&key);
+            prop_assert_eq!(read_key(&octets), Some((key.unique_id.as_bytes(), key.digest)));
+            prop_assert_eq!(read_value(&value_octets(&record)), Some(record));
+        }
+
+        #[test]
+        fn blocks_hold_what_a_map_would_however_they_are_split(
+            changes in proptest::collection::vec((any_key(), proptest::option::weighted(0.8, any_record())), 0..200),
+        ) {
+            let mut map: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
+            let mut blocks = BTreeMap::from([(Vec::new(), Block::default())]);
+            for (key, record) in &changes {
+                let (key, value) = (key_octets(key), record.as_ref().map(value_octets));
+                let (_, block) = blocks.range_mut(..=key.clone()).next_back().unwrap();
+                let before = match &value {
+                    Some(value) => map.insert(key.clone(), value.clone()),
+                    None => map.remove(&key),
+                };
+                prop_assert_eq!(block.set(key, value), before);
+                if let Some((first, right)) = block.split() {
+                    blocks.insert(first, right);
+                }
+            }
+            let read = blocks.values().flat_map(|block| Block::read(&block.write()).unwrap().0);
+            prop_assert_eq!(read.collect::<Vec<_>>(), map.into_iter().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn any_octets_are_a_block_or_none(octets in proptest::collection::vec(any::<u8>(), 0..60)) {
+            if let Some(block) = Block::read(&octets) {
+                for (key, value) in &block.0 {
+                    let _ = (read_key(key), read_value(value));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_usual_record_takes_little_more_than_its_digest() {
+        let mut block = Block::default();
+        for number in 0..32_u32 {
+            let unique_id = UniqueId::new(format!("{number:08x}6b0a8c5a").as_bytes()).unwrap();
+            let digest = Digest::new([u8::try_from(number).unwrap() ^ 0x55; 32]);
+            let record = Record {
+                octets: Some(4321),
+                copies: 1,
+                absent_since: None,
+                head: Some(HeadDigest::from_number(u64::MAX)),
+                state: State::Delivered {
+                    at: Timestamp(1_800_000_000),
+                },
+            };
+            let key = RecordKey::new(unique_id, Some(digest));
+            block.set(key_octets(&key), Some(value_octets(&record)));
+        }
+        let octets = block.write().len();
+        assert!(octets <= 32 * 64, "{octets}");
+    }
+}
