@@ -2,7 +2,7 @@
 
 use mailferry::mail::{AccountName, FirstRun, Retention};
 use mailferry::seen::{Batch, Seen, SeenStore, State, Trust};
-use mailferry::session::{Adopted, End, SessionError, WhoActs, adopt};
+use mailferry::session::{Adopted, End, Rest, SessionError, WhoActs, adopt};
 use mailferry::sink::Fault;
 
 use crate::support::model::Mail;
@@ -38,7 +38,7 @@ async fn held(world: &World) -> (&'static str, String) {
 }
 
 async fn adopted(world: &World, trust: Trust) -> Adopted {
-    adopt(&world.visit, &world.collaborators(), trust)
+    adopt(&world.visit, &world.collaborators(), trust, Rest::Ask)
         .await
         .unwrap()
 }
@@ -297,7 +297,7 @@ async fn a_command_that_fails_in_the_middle_changes_nothing() {
         .server
         .with(|habits| habits.refuses_login = Some("[AUTH] no".into()));
     let before = world.records().await;
-    let error = adopt(&world.visit, &world.collaborators(), Trust::Seen).await;
+    let error = adopt(&world.visit, &world.collaborators(), Trust::Seen, Rest::Ask).await;
     assert!(matches!(error, Err(SessionError::Login { .. })));
     assert_eq!(world.records().await, before);
     let state = Batch {

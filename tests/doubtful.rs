@@ -2,7 +2,7 @@
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
 use mailferry::seen::{Seen, Trust};
-use mailferry::session::adopt;
+use mailferry::session::{Rest, adopt};
 
 use crate::support::model::Mail;
 use crate::support::world::{World, mail, mails};
@@ -99,7 +99,7 @@ async fn a_maildrop_that_was_numbered_anew_is_found_again_by_header() {
     let shifted = shifted.map(|(number, one)| mail(&number.to_string(), &one.octets));
     world.server.replace(shifted.collect());
     world.poll().await;
-    let adopted = adopt(&world.visit, &world.collaborators(), Trust::Seen)
+    let adopted = adopt(&world.visit, &world.collaborators(), Trust::Seen, Rest::Ask)
         .await
         .unwrap();
     assert_eq!((adopted.found, adopted.left), (29, 0), "{adopted:?}");

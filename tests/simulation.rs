@@ -414,9 +414,14 @@ impl Simulation {
                 .unwrap();
             let code = state.hold.map(|hold| hold.code).unwrap_or_default();
             if ["unique_ids_changed", "listing_doubtful"].contains(&&*code) {
-                mailferry::session::adopt(&visit, &assignment.with, mailferry::seen::Trust::Seen)
-                    .await
-                    .unwrap();
+                mailferry::session::adopt(
+                    &visit,
+                    &assignment.with,
+                    mailferry::seen::Trust::Seen,
+                    mailferry::session::Rest::Ask,
+                )
+                .await
+                .unwrap();
             }
         }
     }

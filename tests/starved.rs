@@ -2,7 +2,7 @@
 
 use mailferry::mail::{Retention, UniqueId};
 use mailferry::seen::{Seen, State, Trust};
-use mailferry::session::{End, adopt};
+use mailferry::session::{End, Rest, adopt};
 use mailferry::sink::Fault;
 
 use crate::support::world::{World, mail, mails};
@@ -207,7 +207,7 @@ async fn where_no_header_can_be_compared_adopting_lets_nothing_through() {
         let moved = moved.map(|(number, old)| mail(&format!("moved-{number}"), &old.octets));
         world.server.replace(moved.collect());
         world.server.with(|habits| habits.refuses_top = without_top);
-        let refused = adopt(&world.visit, &world.collaborators(), Trust::Seen)
+        let refused = adopt(&world.visit, &world.collaborators(), Trust::Seen, Rest::Ask)
             .await
             .unwrap_err();
         assert_eq!(refused.code(), "adopt_cannot_compare", "{refused}");

@@ -107,6 +107,9 @@ pub(super) enum Seen {
         /// Let what was delivered stay delivered: a retention that deletes may then delete it from the server
         #[arg(long)]
         as_delivered: bool,
+        /// Take for new what cannot be compared with what is known
+        #[arg(long)]
+        rest_is_new: bool,
     },
     /// Write records to standard output, for `seen import`
     Export {

@@ -19,7 +19,7 @@ use crate::config::{Account, Config};
 use crate::mail::text::Shown;
 use crate::mail::{AccountName, Clock, Percent, Timestamp, UniqueId};
 use crate::seen::{Changed, OperatorError, Record, RecordKey, Seen, State, Trust};
-use crate::session::{self, Collaborators, SessionError, Visit};
+use crate::session::{self, Collaborators, Rest, SessionError, Visit};
 use crate::telemetry::Reporter;
 
 /// Does one of the `seen` commands, with what it has to say on `out`.
@@ -36,7 +36,11 @@ pub(super) fn seen(
         args::Seen::Adopt {
             account,
             as_delivered,
-        } => return adopt(start, account, trust(*as_delivered), out),
+            rest_is_new,
+        } => {
+            let rest = if *rest_is_new { Rest::New } else { Rest::Ask };
+            return adopt(start, account, trust(*as_delivered), rest, out);
+        }
         _ => {}
     }
     runtime()?.block_on(async {
@@ -65,10 +69,13 @@ fn adopt(
     start: &Start,
     account: &AccountName,
     trust: Trust,
+    rest: Rest,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let adopted = at_the_maildrop(start, account, async |visit, with| {
-        session::adopt(&visit, &with, trust).await.map_err(refused)
+        session::adopt(&visit, &with, trust, rest)
+            .await
+            .map_err(refused)
     })?;
     writeln!(
         out,

@@ -25,6 +25,15 @@ pub struct Adopted {
     pub left: u64,
 }
 
+/// What to do with messages that cannot be told from ones that were in hand before or were marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// Change nothing and say so.
+    Ask,
+    /// They are new, on the operator's word.
+    New,
+}
+
 /// Logs in, lists, and looks at the header of every message that is unknown or doubtful. Messages that were in hand before are
 /// marked as seen, or stay delivered where `trust` is [`Trust::Delivered`]; the others go through at the next poll.
 ///
@@ -34,6 +43,7 @@ pub async fn adopt(
     visit: &Visit,
     with: &Collaborators,
     trust: Trust,
+    rest: Rest,
 ) -> Result<Adopted, SessionError> {
     let reached = login::reach(visit, with).await?;
     let mut maildrop = login::log_in(reached, visit).await?;
@@ -59,7 +69,7 @@ pub async fn adopt(
             }
         }
     }
-    if search.is_blind() {
+    if rest == Rest::Ask && search.is_blind() {
         maildrop.quit().await;
         return Err(cannot_compare(visit, open.len()));
     }

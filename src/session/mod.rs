@@ -46,7 +46,7 @@ use crate::session::quota::Quota;
 use crate::session::transfer::{Orders, Transfer, Transferred};
 use crate::telemetry::Event;
 
-pub use adopt::{Adopted, adopt};
+pub use adopt::{Adopted, Rest, adopt};
 pub use collaborators::{
     Admission, Collaborators, Connect, Gate, Login, LoginMethod, Probe, Quarantine, Refused, Stop,
     Undo, Verdict, Visit,

@@ -46,6 +46,18 @@ pub struct Habits {
     pub hangs_up_in_uidl: bool,
     /// QUIT deletes, and the answer never comes.
     pub loses_quit_reply: bool,
+    /// DELE is answered with yes and does nothing.
+    pub forgets_deletes: bool,
+    /// Refuses RETR of the message at this place, from 0.
+    pub refuses_retr_at: Option<usize>,
+    /// Announces UIDL and refuses it.
+    pub refuses_uidl: bool,
+    /// Refuses UIDL where there is no message.
+    pub refuses_uidl_of_nothing: bool,
+    /// Hangs up in the middle of the message at this place, from 0.
+    pub hangs_up_at: Option<usize>,
+    /// Refuses TOP of the message at this place, from 0, and of those behind it.
+    pub refuses_top_from: Option<usize>,
 }
 
 impl Default for Habits {
@@ -65,6 +77,12 @@ impl Default for Habits {
             stalls_at: None,
             hangs_up_in_uidl: false,
             loses_quit_reply: false,
+            forgets_deletes: false,
+            refuses_retr_at: None,
+            refuses_uidl: false,
+            refuses_uidl_of_nothing: false,
+            hangs_up_at: None,
+            refuses_top_from: None,
         }
     }
 }
@@ -215,6 +233,11 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                     write.write_all(b"+OK\r\n").await?;
                 }
             },
+            ("UIDL", _)
+                if habits.refuses_uidl || (habits.refuses_uidl_of_nothing && mails.is_empty()) =>
+            {
+                write.write_all(b"-ERR no messages\r\n").await?
+            }
             ("UIDL", _) if !habits.unique_ids => {
                 write.write_all(b"-ERR no such command\r\n").await?
             }
@@ -243,6 +266,9 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 }
                 write.write_all(format!("{reply}.\r\n").as_bytes()).await?;
             }
+            ("RETR", Some(at)) if habits.refuses_retr_at == Some(at) => {
+                write.write_all(b"-ERR broken\r\n").await?
+            }
             ("RETR", Some(at)) if habits.refuses_retr_of.as_ref() == Some(&mails[at].unique_id) => {
                 write.write_all(b"-ERR broken message\r\n").await?;
             }
@@ -250,11 +276,16 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 server.crash.step().await;
                 let body = stuff(&mails[at].octets);
                 write.write_all(b"+OK\r\n").await?;
-                if habits.hangs_up_inside.as_ref() == Some(&mails[at].unique_id) {
+                if habits.hangs_up_at == Some(at)
+                    || habits.hangs_up_inside.as_ref() == Some(&mails[at].unique_id)
+                {
                     return write.write_all(&body[..body.len() / 2]).await;
                 }
                 retrieved[at] = true;
                 write.write_all(&body).await?;
+            }
+            ("TOP", Some(at)) if habits.refuses_top_from.is_some_and(|f| at >= f) => {
+                write.write_all(b"-ERR too many\r\n").await?
             }
             ("TOP", Some(_)) if habits.refuses_top => write.write_all(b"-ERR no TOP\r\n").await?,
             ("TOP", Some(at)) => {
@@ -266,7 +297,7 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             }
             ("DELE", Some(at)) => {
                 server.crash.step().await;
-                marked[at] = true;
+                marked[at] = !habits.forgets_deletes;
                 write.write_all(b"+OK\r\n").await?;
             }
             ("NOOP", _) => write.write_all(b"+OK\r\n").await?,
