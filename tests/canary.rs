@@ -137,13 +137,16 @@ fn a_server_that_says_the_password_back_gets_it_into_no_output() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_that_says_the_password_back_gets_it_into_no_output() {
     let plain = STANDARD.encode("\0jane\0canary");
-    for words in [
-        "535 5.7.8 canary is wrong".to_owned(),
-        format!("535 5.7.8 what is {plain}?"),
-    ] {
+    let trials = [
+        (Step::Auth, "535 5.7.8 canary is wrong".to_owned()),
+        (Step::Auth, format!("535 5.7.8 what is {plain}?")),
+        (Step::Mail, "451 4.7.1 canary? not now".to_owned()),
+        (Step::Dot, format!("451 4.7.1 {plain}? not now")),
+    ];
+    for (step, words) in trials {
         let manner = Manner::with(&["AUTH PLAIN"]);
         let act = Act::Says(format!("{words}\r\n").into_bytes());
-        let relay = Relay::start(manner.that(Step::Auth, act)).await;
+        let relay = Relay::start(manner.that(step, act)).await;
         let dovecot = Dovecot::with(&[b"Subject: x\r\n\r\nx\r\n".to_vec()]);
         let port = dovecot.plain_port();
         let place = Place::with(&format!(
@@ -156,10 +159,7 @@ async fn a_relay_that_says_the_password_back_gets_it_into_no_output() {
         let said = tokio::task::spawn_blocking(move || said(&place, &["poll"]))
             .await
             .unwrap();
-        assert!(
-            said.contains("refused the login") && said.contains("***"),
-            "{said}"
-        );
+        assert!(said.contains("***"), "{said}");
         assert!(!said.contains("canary") && !said.contains(&plain), "{said}");
     }
 }

@@ -349,6 +349,17 @@ impl Client {
             .fold(text, |text, secret| secret.hidden_in(text))
     }
 
+    /// A line that makes no sense is only ever shown.
+    fn readable<'i>(&self, event: Event<'i>) -> Event<'i> {
+        match event {
+            Event::Malformed { command, line } => Event::Malformed {
+                command,
+                line: self.shown(&line),
+            },
+            event => event,
+        }
+    }
+
     fn accepted(&mut self, kind: Kind, number: u32) -> Event<'static> {
         self.go_on(kind, true);
         if kind.is_multi_line() {
@@ -419,8 +430,8 @@ impl Client {
             let line = unstuffed(line);
             match kind {
                 Kind::Capa => self.gathering.add(&line),
-                Kind::Uidl => return Ok(Some(unique_id(line))),
-                _ => return Ok(Some(size(line))),
+                Kind::Uidl => return Ok(Some(self.readable(unique_id(line)))),
+                _ => return Ok(Some(self.readable(size(line)))),
             }
         }
     }

@@ -1,6 +1,5 @@
 //! From a relay's name to a connection that may be used: TCP, TLS, EHLO, AUTH.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use lettre::transport::smtp::authentication::{Credentials, Mechanism};
@@ -25,6 +24,8 @@ pub(super) struct Relay {
     /// Writes bodies and pipelined commands, past lettre.
     pub(super) tap: Tap,
     pub(super) extensions: Extensions,
+    /// What no reply may show: there are servers that repeat what they were told.
+    pub(super) secrets: Vec<Secret>,
     /// Replies that were asked for and heard. When more have come in, the relay is out of step, and no reply can be trusted.
     pub(super) heard: u64,
 }
@@ -59,7 +60,7 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
     let mut connection = within(settings, opened)
         .await?
         .map_err(|error| Reply::of(Err(error)).refusal(Step::Opening))?;
-    log_in(settings, &mut connection).await?;
+    let secrets = log_in(settings, &mut connection).await?;
     // lettre keeps only some of what EHLO announces, so it is asked once more.
     let said = within(
         settings,
@@ -68,10 +69,11 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
     .await?;
     let extensions = match &said {
         Ok(response) => Extensions::of(response.message()),
-        Err(_) => return Err(Reply::of(said).refusal(Step::Opening)),
+        Err(_) => return Err(Reply::of(said).without(&secrets).refusal(Step::Opening)),
     };
     let relay = Relay {
         connection,
+        secrets,
         heard: tap.sent() + 1,
         tap,
         extensions,
@@ -229,40 +231,45 @@ async fn read_reply(
 async fn log_in(
     settings: &SmtpSettings,
     connection: &mut AsyncSmtpConnection,
-) -> Result<(), Refusal> {
+) -> Result<Vec<Secret>, Refusal> {
     let Some(login) = &settings.login else {
-        return Ok(());
+        return Ok(Vec::new());
     };
     let fault = |words: String| Refusal::new(Fault::Destination, "smtp_auth", words);
     let (user, secret) = login.login().await.map_err(fault)?;
     let password = String::from_utf8(secret.expose().to_vec()).map_err(|_| {
         fault("the relay's password is not UTF-8, which AUTH PLAIN demands (RFC 4616)".to_owned())
     })?;
-    let plain = Secret::new([b"\0", user.as_bytes(), b"\0", secret.expose()].concat());
+    let secrets = forms_of(&user, &secret);
     let credentials = Credentials::new(user, password);
     let said = within(
         settings,
         connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials),
     )
     .await?;
-    // There are servers that repeat what they refuse.
-    let hidden = |words: String| {
-        let forms = [sasl::encode(&plain), sasl::encode(&secret), secret];
-        let words = forms
-            .iter()
-            .fold(Cow::Owned(words.into_bytes()), |words, form| {
-                form.hidden_in(words)
-            });
-        String::from_utf8_lossy(&words).into_owned()
-    };
-    match Reply::of(said) {
-        reply if reply.is_yes() => Ok(()),
+    match Reply::of(said).without(&secrets) {
+        reply if reply.is_yes() => Ok(secrets),
         Reply::Said(code, words) => Err(fault(format!(
-            "the relay refused the login: {code} {}",
-            hidden(words)
+            "the relay refused the login: {code} {words}"
         ))),
-        Reply::Lost(words) => Err(fault(format!("the login failed: {}", hidden(words)))),
+        Reply::Lost(words) => Err(fault(format!("the login failed: {words}"))),
     }
+}
+
+/// The forms in which a relay could repeat what was said in the login, as they come out of its replies. The longer ones first, which
+/// may hold the shorter.
+fn forms_of(user: &str, secret: &Secret) -> Vec<Secret> {
+    let plain = [b"\0", user.as_bytes(), b"\0", secret.expose()].concat();
+    // Replies are read as ASCII.
+    let ascii = |octet: &u8| if octet.is_ascii() { *octet } else { b'?' };
+    let readable: Vec<u8> = secret.expose().iter().map(ascii).collect();
+    let shown = Shown::new(&readable).to_string().into_bytes();
+    vec![
+        sasl::encode(&Secret::new(plain)),
+        sasl::encode(secret),
+        Secret::new(shown),
+        Secret::new(readable),
+    ]
 }
 
 /// Every step has its time.

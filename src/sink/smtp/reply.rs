@@ -1,8 +1,11 @@
 //! What a relay's reply means, and who must act (design section 2).
 
+use std::borrow::Cow;
+
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::response::Response;
 
+use crate::mail::Secret;
 use crate::mail::text::Shown;
 use crate::sink::{Fault, Refusal};
 
@@ -48,6 +51,21 @@ impl Reply {
                     None => Self::Lost(Shown::new(&error.to_string()).to_string()),
                 }
             }
+        }
+    }
+
+    /// The same without what must not be shown.
+    pub(super) fn without(self, secrets: &[Secret]) -> Self {
+        let hidden = |words: String| {
+            let words = Cow::Owned(words.into_bytes());
+            let words = secrets
+                .iter()
+                .fold(words, |words, one| one.hidden_in(words));
+            String::from_utf8_lossy(&words).into_owned()
+        };
+        match self {
+            Self::Said(code, words) => Self::Said(code, hidden(words)),
+            Self::Lost(words) => Self::Lost(hidden(words)),
         }
     }
 

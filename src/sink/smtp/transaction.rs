@@ -223,7 +223,7 @@ impl Transaction<'_> {
     async fn hear(&self, relay: &mut Relay) -> Reply {
         relay.heard += 1;
         match timeout(self.settings.timeout, relay.connection.read_response()).await {
-            Ok(answer) => Reply::of(answer),
+            Ok(answer) => Reply::of(answer).without(&relay.secrets),
             Err(_) => self.silence(),
         }
     }
