@@ -208,6 +208,8 @@ fn a_store_damaged_at_random_keeps_every_record_or_stops_with_a_hint() {
         let place = place();
         let how = damage_store(&store, &place.path("state"), target, &mut random);
         let what = format!("seed {seed}, round {round}: {how}");
+        let journal = place.path("state/seen.journal");
+        let before = fs::read(&journal).unwrap();
         let (code, listed, said) = list(&place);
         let came = match code {
             Some(0) if listed == store.known => {
@@ -222,8 +224,10 @@ fn a_store_damaged_at_random_keeps_every_record_or_stops_with_a_hint() {
             }
             Some(78) => {
                 assert!(said.contains("backup"), "{what}: no hint: {said}");
-                let journal = place.path("state/seen.journal");
-                assert!(journal.exists(), "{what}: the evidence is gone");
+                assert!(
+                    fs::read(&journal).is_ok_and(|now| now == before),
+                    "{what}: the evidence is not what it was"
+                );
                 "stopped"
             }
             _ => panic!("{what}: {code:?}: {} lines, {said}", listed.lines().count()),

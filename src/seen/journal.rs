@@ -143,7 +143,8 @@ impl Journal {
     }
 
     /// Opens the journal and checks every line: `visit` gets the header, then each line with its position. What lines up to the number
-    /// `known` say is not read: that is most of a start's work, and the index knows it.
+    /// `known` say is not read: that is most of a start's work, and the index knows it. `check` gets the number of the last line before
+    /// anything is changed.
     ///
     /// # Errors
     /// [`SeenError::Damaged`] when a line does not fit; [`SeenError::Disk`] when the file cannot be read.
@@ -151,6 +152,7 @@ impl Journal {
         directory: &Path,
         known: u64,
         mut visit: impl FnMut(Position, Line) -> Result<(), SeenError>,
+        check: impl FnOnce(u64) -> Result<(), SeenError>,
     ) -> Result<Self, SeenError> {
         let disk = |error: io::Error| disk(directory, &error);
         let path = directory.join(Self::NAME);
@@ -160,6 +162,7 @@ impl Journal {
             .open(&path)
             .map_err(disk)?;
         let scan = Self::read(directory, known, u64::MAX, &mut visit)?;
+        check(scan.last.sequence)?;
         let length = file.metadata().map_err(disk)?.len();
         if length > scan.octets {
             file.set_len(scan.octets).map_err(disk)?;
@@ -393,6 +396,24 @@ pub(super) fn disk(directory: &Path, error: &io::Error) -> SeenError {
     }
 }
 
+/// The journal is shorter than the witness says that it was.
+pub(super) fn cut_short(directory: &Path, last: u64, witnessed: u64, witness: &str) -> SeenError {
+    let hint = format!(
+        "Nothing was changed. Restore the state directory from a backup. Where {NAME} itself is from a backup, remove {witness}: what was \
+         recorded behind its line {last} may then be delivered again",
+        NAME = Journal::NAME
+    );
+    let what = format!(
+        "{} ends at line {last}, and {witness} says that there was line {witnessed}",
+        Journal::NAME
+    );
+    SeenError::Damaged {
+        directory: directory.to_owned(),
+        what,
+        hint,
+    }
+}
+
 pub(super) fn damaged(directory: &Path, what: String) -> SeenError {
     let hint = "Nothing was changed. Restore the state directory from a backup; or move seen.journal, seen.last and index aside and \
                 begin again with first_run = \"skip\", or with `mailferry seen import` of an export"
@@ -447,19 +468,24 @@ mod tests {
 
     fn read(directory: &Path) -> Result<Vec<Batch>, SeenError> {
         let mut batches = Vec::new();
-        Journal::open(directory, 0, |_, line| {
-            if let Line::Batch(batch) = line {
-                batches.push(*batch);
-            }
-            Ok(())
-        })?;
+        Journal::open(
+            directory,
+            0,
+            |_, line| {
+                if let Line::Batch(batch) = line {
+                    batches.push(*batch);
+                }
+                Ok(())
+            },
+            |_| Ok(()),
+        )?;
         Ok(batches)
     }
 
     #[test]
     fn what_was_appended_is_read_back_and_more_can_be_added() {
         let directory = journal_of(&["a", "b"]);
-        let mut journal = Journal::open(directory.path(), 0, |_, _| Ok(())).unwrap();
+        let mut journal = Journal::open(directory.path(), 0, |_, _| Ok(()), |_| Ok(())).unwrap();
         assert_eq!(
             (journal.last.sequence, journal.lines, journal.newest),
             (2, 2, Some(Timestamp(7)))
@@ -547,7 +573,7 @@ mod tests {
     #[test]
     fn a_full_disk_proves_nothing_and_the_next_append_goes_on_from_what_is_durable() {
         let directory = journal_of(&["a"]);
-        let mut journal = Journal::open(directory.path(), 0, |_, _| Ok(())).unwrap();
+        let mut journal = Journal::open(directory.path(), 0, |_, _| Ok(()), |_| Ok(())).unwrap();
         // A descriptor that can only be read stands for a disk that takes nothing.
         journal.file = Some(File::open(directory.path().join(Journal::NAME)).unwrap());
         assert_eq!(

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::mail::Timestamp;
 use crate::seen::directory::set_aside;
-use crate::seen::journal::{Journal, Line, Position, damaged, disk};
+use crate::seen::journal::{Journal, Line, Position, cut_short, damaged, disk};
 use crate::seen::sled::{Index, Unsound};
 use crate::seen::witness::Witness;
 use crate::seen::{Batch, SeenError};
@@ -13,28 +13,24 @@ use crate::seen::{Batch, SeenError};
 pub(super) fn load(path: &Path) -> Result<(Journal, Index), SeenError> {
     let (mut catching_up, mark) = opened(path)?;
     let known = mark.map_or(0, |mark| mark.sequence);
-    let journal = Journal::open(path, known, |position, line| {
+    let check = |last: u64| {
+        if let Some(mark) = mark.filter(|mark| mark.sequence > last) {
+            let (journal, seen) = (Journal::NAME, mark.sequence);
+            let what = format!("{journal} ends at line {last}, and the index has seen line {seen}");
+            return Err(damaged(path, what));
+        }
+        match Witness::read(path) {
+            Some(witnessed) if witnessed > last => {
+                Err(cut_short(path, last, witnessed, Witness::NAME))
+            }
+            _ => Ok(()),
+        }
+    };
+    let visit = |position, line| {
         catching_up.take(position, line);
         Ok(())
-    })?;
-    if let Some(mark) = mark.filter(|mark| mark.sequence > journal.last.sequence) {
-        let what = format!(
-            "{} ends at line {}, and the index has seen line {}",
-            Journal::NAME,
-            journal.last.sequence,
-            mark.sequence
-        );
-        return Err(damaged(path, what));
-    }
-    if let Some(last) = Witness::read(path).filter(|last| *last > journal.last.sequence) {
-        let what = format!(
-            "{} ends at line {}, and {} says that there was line {last}",
-            Journal::NAME,
-            journal.last.sequence,
-            Witness::NAME
-        );
-        return Err(damaged(path, what));
-    }
+    };
+    let journal = Journal::open(path, known, visit, check)?;
     let index = match catching_up.finish() {
         Ok(index) => index,
         Err(Unsound::Full(what)) => return Err(no_room(path, what)),
