@@ -100,6 +100,9 @@ pub const STRIKES_MAX: u32 = 2;
 /// commit deletes, so often, and no more.
 pub const FRUITLESS_SESSIONS_MAX: u32 = 10;
 
+/// Polls in a row that may fail before a server that announces UIDL and refuses it is taken for one without unique-ids.
+pub const UIDL_REFUSALS_MAX: u32 = 3;
+
 /// `-ERR` to RETR in a row that end the session: the server is ill, not the messages.
 pub const RETR_ERRORS_IN_A_ROW_MAX: u32 = 10;
 

@@ -57,7 +57,7 @@ pub async fn adopt(
     for window in open.chunks(HEADERS_AT_ONCE) {
         let heads = maildrop.heads(&listed, window).await?;
         for (at, head) in window.iter().zip(heads) {
-            search.heard |= head.is_some();
+            search.unheard += u64::from(head.is_none());
             if let Some(head) = head
                 && !search.settle_by_header(*at as usize, head)
                 && may_retrieve
@@ -69,9 +69,9 @@ pub async fn adopt(
             }
         }
     }
-    if rest == Rest::Ask && search.is_blind() {
+    if rest == Rest::Ask && search.is_blind(open.len()) {
         maildrop.quit().await;
-        return Err(cannot_compare(visit, open.len()));
+        return Err(search.cannot_compare(visit, open.len()));
     }
     let found = search.found;
     commit(visit, with, &records, search.into_changes()).await?;
@@ -83,22 +83,6 @@ pub async fn adopt(
         found,
         left: count(open.len()) - found,
     })
-}
-
-/// Letting everything through would deliver it all again, and that is for the operator to say.
-fn cannot_compare(visit: &Visit, open: usize) -> SessionError {
-    let account = &visit.account;
-    SessionError::Account {
-        code: "adopt_cannot_compare",
-        words: format!(
-            "no header of the {open} messages in question could be compared: the server does not give them (TOP), or none was kept of \
-             what is known. Nothing was changed"
-        ),
-        hint: format!(
-            "Run `mailferry seen mark {account} --all-listed`, which leaves all that is listed now as it is; or `mailferry seen \
-             forget {account} --all`, after which everything listed is new"
-        ),
-    }
 }
 
 /// Positions of the messages that a poll without limits would retrieve as new or doubtful.
@@ -134,11 +118,10 @@ struct Search<'a> {
     changes: BTreeMap<RecordKey, Change>,
     /// How often each message was found.
     taken: HashMap<RecordKey, u32>,
-    /// Whether anything known has a header to compare.
-    knows_headers: bool,
-    /// Whether the server has shown any header.
-    heard: bool,
-    asked: bool,
+    /// Messages that were known when they were last listed, and have no header to be found by.
+    headless: u64,
+    /// Messages whose header the server would not show.
+    unheard: u64,
     found: u64,
 }
 
@@ -152,6 +135,7 @@ impl<'a> Search<'a> {
     ) -> Self {
         let mut candidates: HashMap<_, Vec<_>> = HashMap::new();
         let mut changes = BTreeMap::new();
+        let mut headless = 0;
         for known in records.iter() {
             // What is listed and beyond doubt is where it was. What is doubtful may be elsewhere: a server that numbers its
             // messages anew gives each the name of another.
@@ -164,6 +148,13 @@ impl<'a> Search<'a> {
             if let (Some(head), true) = (record.head, is_settled(&record)) {
                 let candidate = (key.clone(), record.clone(), record.copies.max(1));
                 candidates.entry(head).or_default().push(candidate);
+            }
+            let is_marked = matches!(record.state, State::Marked { .. });
+            if record.head.is_none()
+                && record.absent_since.is_none()
+                && (is_marked || is_settled(&record))
+            {
+                headless += u64::from(record.copies.max(1));
             }
             // The operator has seen that it is gone.
             if record.absent_since.is_none() && listing.complete && !is_listed {
@@ -183,16 +174,37 @@ impl<'a> Search<'a> {
             candidates,
             changes,
             taken: HashMap::new(),
-            knows_headers: records.iter().any(|known| known.record.head.is_some()),
-            heard: false,
-            asked: !open.is_empty(),
+            headless,
+            unheard: 0,
             found: 0,
         }
     }
 
-    /// Whether nothing could be compared: then what is new cannot be told from what was delivered.
-    fn is_blind(&self) -> bool {
-        self.asked && !self.records.is_empty() && !(self.knows_headers && self.heard)
+    /// Whether what was not found may be among what could not be compared.
+    fn is_blind(&self, open: usize) -> bool {
+        self.found < open as u64 && !self.records.is_empty() && self.headless + self.unheard > 0
+    }
+
+    /// Letting the rest through could deliver it again, and that is for the operator to say.
+    fn cannot_compare(&self, visit: &Visit, open: usize) -> SessionError {
+        let account = &visit.account;
+        let Self {
+            found,
+            headless,
+            unheard,
+            ..
+        } = self;
+        SessionError::Account {
+            code: "adopt_cannot_compare",
+            words: format!(
+                "{found} of the {open} messages in question were found by their header; the others may be new, or be among the \
+                 {headless} that were known without a header, and the server showed no header of {unheard}. Nothing was changed"
+            ),
+            hint: format!(
+                "Run `mailferry seen adopt {account} --rest-is-new`, which takes those that were not found for new; or `mailferry seen \
+                 mark {account} --all-listed`, which leaves all that is listed now as it is"
+            ),
+        }
     }
 
     /// Finds the message by header and size, or by header alone behind the unique-id that it had before.
@@ -253,6 +265,14 @@ impl<'a> Search<'a> {
         };
         self.found += 1;
         let key = RecordKey::new(entry.unique_id(), old.digest);
+        // Equal messages that have one copy in the quarantine and are listed under one name have one record.
+        if let Some(Change::Put(_, known)) = self.changes.get_mut(&key)
+            && *old != key
+            && known.kept().is_some()
+        {
+            known.copies = known.copies.saturating_add(1);
+            return;
+        }
         let taken = self.taken.entry(key.clone()).or_default();
         *taken += 1;
         let taken = *taken;

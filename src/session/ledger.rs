@@ -19,6 +19,10 @@ pub(super) struct Ledger {
     proofs: HashMap<UniqueId, Vec<Recorded>>,
     /// How often each message was in hand in this session.
     alike: HashMap<RecordKey, u32>,
+    /// How many messages with each of those unique-ids were in hand in this session.
+    in_hand: HashMap<UniqueId, usize>,
+    /// How often the operator's word was taken for a message.
+    trusted: HashMap<UniqueId, u32>,
     /// How often each message was delivered in this session.
     copies: HashMap<RecordKey, u32>,
     /// How often each digest was in hand, on a server without unique-ids.
@@ -71,9 +75,24 @@ impl Ledger {
 
     /// How often this message has been in hand in this session, this time included.
     pub(super) fn seen_again(&mut self, key: &RecordKey) -> u32 {
+        if self.repeated.contains_key(&key.unique_id) {
+            *self.in_hand.entry(key.unique_id.clone()).or_default() += 1;
+        }
         let alike = self.alike.entry(key.clone()).or_default();
         *alike += 1;
         *alike
+    }
+
+    /// How many messages with a repeated unique-id have been in hand in this session.
+    pub(super) fn in_hand(&self, unique_id: &UniqueId) -> usize {
+        self.in_hand.get(unique_id).copied().unwrap_or(0)
+    }
+
+    /// Takes the operator's word for one more message, if it is good for so many.
+    pub(super) fn trusts(&mut self, unique_id: &UniqueId, copies: u32) -> bool {
+        let taken = self.trusted.entry(unique_id.clone()).or_default();
+        *taken = taken.saturating_add(1);
+        *taken <= copies
     }
 
     /// How many copies of this message have been delivered in this session, this one included.

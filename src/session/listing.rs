@@ -14,6 +14,8 @@ pub(super) struct Listed {
     pub(super) listing: Arc<Listing>,
     /// Why the server gives no unique-ids, in its words; then those of the listing only count its messages.
     pub(super) without_unique_ids: Option<String>,
+    /// Whether CAPA names UIDL all the same.
+    pub(super) announced: bool,
     /// Odd things, each once: what, and an example.
     pub(super) quirks: Vec<(&'static str, String)>,
 }
@@ -172,22 +174,17 @@ impl Gathered {
         }
     }
 
-    /// `announced` says whether CAPA named UIDL: then a refusal is a fault of this moment.
+    /// `announced` says whether CAPA named UIDL.
     fn into_listed(mut self, announced: bool) -> Result<Listed, SessionError> {
         let listed = match self.list.take() {
             Some(Err(error)) => Err(error),
             _ => Ok(()),
         };
         match self.uidl.take() {
-            Some(Err(words)) if announced => Err(SessionError::Refused {
-                code: "uidl_refused",
-                command: "UIDL",
-                words: format!("UIDL was refused, although CAPA names it: {words}"),
-            }),
             Some(Err(words)) => {
                 // Without either there is nothing to go by.
                 listed?;
-                Ok(self.by_number(words))
+                Ok(self.by_number(words, announced))
             }
             _ => {
                 if listed.is_err() {
@@ -207,18 +204,23 @@ impl Gathered {
         Listed {
             listing: Arc::new(self.named.build(!self.skipped)),
             without_unique_ids: None,
+            announced: true,
             quirks: self.quirks,
         }
     }
 
     /// No unique-ids: the messages are those that LIST counts, and their digests will tell them apart.
-    fn by_number(mut self, words: String) -> Listed {
+    fn by_number(mut self, words: String, announced: bool) -> Listed {
         let malformed = |(what, _): &(&str, String)| *what == "list_line_malformed";
         let complete = !self.skipped && !self.quirks.iter().any(malformed);
         self.unnamed.arrange();
+        let listing = self.unnamed.build(complete);
+        // Where there is nothing, nothing needs a name.
+        let is_empty = listing.is_empty() && complete;
         Listed {
-            listing: Arc::new(self.unnamed.build(complete)),
-            without_unique_ids: Some(words),
+            listing: Arc::new(listing),
+            without_unique_ids: (!is_empty).then_some(words),
+            announced,
             quirks: self.quirks,
         }
     }

@@ -126,6 +126,9 @@ async fn poll_with_state(
         let ended = session.run(state, counts).await?;
         drop(probing);
         counts.add(&ended.counts);
+        if ended.quit {
+            outgrown.clear();
+        }
         // Without QUIT the server keeps all, and so all keep their numbers.
         outgrown.extend(ended.outgrown);
         if let Some(error) = ended.error {
@@ -210,6 +213,8 @@ struct Ended {
     allowance: Option<u64>,
     /// Numbers of messages whose body outgrew the limit.
     outgrown: Vec<u32>,
+    /// Whether the server took QUIT.
+    quit: bool,
 }
 
 impl Session<'_> {
@@ -227,6 +232,7 @@ impl Session<'_> {
             again: false,
             allowance: self.allowance,
             outgrown: Vec::new(),
+            quit: false,
         });
         let ours = |error: &SessionError| {
             matches!(error.who_acts(), WhoActs::Destination | WhoActs::Store)
@@ -293,8 +299,8 @@ impl Session<'_> {
             .await?;
         let all_popped =
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
-        let (ended, quit) = self.leave(done, hides).await;
-        if hides && quit && (all_popped || !pops) {
+        let ended = self.leave(done, hides).await;
+        if hides && ended.quit && (all_popped || !pops) {
             self.note_retrieved_without_quit(state, false).await?;
         }
         Ok(ended)
@@ -371,7 +377,7 @@ impl Session<'_> {
             });
         }
         if let Some(words) = &listed.without_unique_ids {
-            self.accept_no_unique_ids(state, words)?;
+            self.accept_no_unique_ids(state, words, listed.announced)?;
         } else if !listed.listing.is_empty() {
             state.had_unique_ids = true;
         }
@@ -391,9 +397,21 @@ impl Session<'_> {
     }
 
     /// A server without UIDL will do only where everything is deleted, and only if it never had it.
-    fn accept_no_unique_ids(&self, state: &AccountState, words: &str) -> Result<(), SessionError> {
-        if state.had_unique_ids {
-            let words = format!("UIDL was refused, although it worked before: {words}");
+    fn accept_no_unique_ids(
+        &self,
+        state: &AccountState,
+        words: &str,
+        announced: bool,
+    ) -> Result<(), SessionError> {
+        // A server that names UIDL and refuses it may be ill for a moment; if it goes on, it means it.
+        let for_now = announced && state.failures < limits::UIDL_REFUSALS_MAX;
+        if state.had_unique_ids || for_now {
+            let why = if state.had_unique_ids {
+                "it worked before"
+            } else {
+                "CAPA names it"
+            };
+            let words = format!("UIDL was refused, although {why}: {words}");
             return Err(SessionError::Refused {
                 code: "uidl_refused",
                 command: "UIDL",
@@ -470,11 +488,15 @@ impl Session<'_> {
             Some(_) => {}
             None => state.adopted = false,
         }
-        // What was listed before is compared with by what was done since the last complete listing.
-        if listing.complete {
-            state.deletes_after_seconds = guard::deletes_after_seconds(self.visit.retention);
-            state.hid_retrieved = hides;
-        }
+        // All that was done since the last complete listing explains what is gone at the next.
+        let deletes_after = guard::deletes_after_seconds(self.visit.retention);
+        let before = state.deletes_after_seconds;
+        state.deletes_after_seconds = match (before, deletes_after) {
+            (Some(before), Some(now)) if !listing.complete => Some(before.min(now)),
+            (before, None) if !listing.complete => before,
+            (_, now) => now,
+        };
+        state.hid_retrieved = hides || (state.hid_retrieved && !listing.complete);
         Ok(())
     }
 
@@ -537,8 +559,10 @@ impl Session<'_> {
         self.notice(&done.identified, records, now).await
     }
 
-    /// QUIT, unless it could make the server hide a message that nobody has (design 1.4); and whether the server took it.
-    async fn leave(&self, done: Transferred, hides: bool) -> (Ended, bool) {
+    /// QUIT, unless it could make the server hide a message that nobody has (design 1.4).
+    async fn leave(&self, done: Transferred, hides: bool) -> Ended {
+        // A connection that is gone was lost, or left on purpose, and that was said.
+        let asked = done.maildrop.is_some();
         let quit = match done.maildrop {
             Some(maildrop) if done.all_settled || !hides => {
                 fault::pass("deletes.answered");
@@ -546,7 +570,7 @@ impl Session<'_> {
             }
             _ => false,
         };
-        if done.counts.deleted > 0 && !quit {
+        if done.counts.deleted > 0 && asked && !quit {
             let deletes = done.counts.deleted;
             let detail = format!(
                 "the server did not say yes to QUIT; {deletes} deletes may not have counted, the next poll will tell"
@@ -564,8 +588,9 @@ impl Session<'_> {
             again: done.again,
             allowance: done.allowance,
             outgrown: done.outgrown,
+            quit,
         };
-        (ended, quit)
+        ended
     }
 }
 
@@ -576,7 +601,9 @@ fn remaining(limits: PollLimits, poll: &Counts) -> PollLimits {
         messages_max: limits
             .messages_max
             .map(|max| max.saturating_sub(poll.retrieved.saturating_sub(poll.recognised))),
-        octets_max: limits.octets_max.map(|max| max.saturating_sub(poll.octets)),
+        octets_max: limits
+            .octets_max
+            .map(|max| max.saturating_sub(poll.octets.saturating_sub(poll.recognised_octets))),
     }
 }
 

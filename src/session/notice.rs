@@ -22,7 +22,8 @@ pub(super) fn notice(
     for known in records.iter() {
         let record = &known.record;
         let is_listed = listed.positions(known.unique_id).is_some();
-        let misdated = clock_trusted && is_misdated(record, now);
+        let clock_is_right = clock_trusted && now >= limits::CLOCK_MIN;
+        let misdated = clock_is_right && is_misdated(record, now);
         let change = |absent_since| {
             let state = match &record.state {
                 State::Delivered { .. } if misdated => State::Delivered { at: now },
@@ -40,6 +41,9 @@ pub(super) fn notice(
         match record.absent_since {
             None if !is_listed && listing.complete => batch.changes.push(change(Some(now))),
             Some(_) if is_listed && !retention.deletes() => batch.changes.push(change(None)),
+            Some(since) if !is_listed && clock_is_right && is_no_time(since, now) => {
+                batch.changes.push(change(Some(now)));
+            }
             Some(since)
                 if !is_listed
                     && listing.complete
@@ -57,7 +61,11 @@ pub(super) fn notice(
 
 /// Whether the time of a delivery was told by a clock that was wrong: its age runs from when the clock is right again.
 fn is_misdated(record: &Record, now: Timestamp) -> bool {
-    matches!(record.state, State::Delivered { at } if at < limits::CLOCK_MIN || at > now)
+    matches!(record.state, State::Delivered { at } if is_no_time(at, now))
+}
+
+fn is_no_time(at: Timestamp, now: Timestamp) -> bool {
+    at < limits::CLOCK_MIN || at > now
 }
 
 /// A parked message lives only here, however long the server has hidden it.

@@ -16,11 +16,13 @@ pub(super) struct Progress {
 impl Progress {
     /// Takes in what one more session did.
     pub(super) fn note(&mut self, session: &Counts) {
-        let settled = session.delivered + session.deferred + session.quarantined;
-        self.stuck |= settled == 0 && self.listed.is_some_and(|before| session.listed >= before);
+        // What the server would not hand out is no progress: without unique-ids it is asked for in every session.
+        let settled = session.delivered + session.quarantined;
+        let shrinks = self.listed.is_none_or(|before| session.listed < before);
+        self.stuck |= settled == 0 && !shrinks;
         self.listed = Some(session.listed);
         // Sizes that lie, or deletes that do not count, could bring us back without end.
-        self.fruitless += u32::from(session.deleted == 0 || self.stuck);
+        self.fruitless += u32::from(session.deleted == 0 || !shrinks);
     }
 
     /// Whether it was tried often enough: what is left waits for the next poll.

@@ -15,8 +15,9 @@ pub(super) enum Arrival {
     Recognised(Record),
     /// Its time of next try has not come.
     NotDue,
-    /// The operator said that it was delivered, so no digest is known: it is not offered, and nothing new is known of it.
-    Trusted,
+    /// The operator said that it was delivered, so no digest is known: it is not offered. This is its record, with what the listing
+    /// says now.
+    Trusted(Record),
 }
 
 /// Decides by digest. A message retrieved as new is offered even when an equal one was delivered in this session: the
@@ -51,13 +52,12 @@ pub(super) fn on_arrival(
     }
 }
 
-/// Whether the operator said that this message was delivered, before any digest of it was known. One of another size is another.
-pub(super) fn is_trusted(records: &Records, key: &RecordKey, listed: Option<u64>) -> bool {
-    let word = records.get(&RecordKey::new(key.unique_id.clone(), None));
-    word.is_some_and(|record| {
-        let alike = listed.is_none() || record.octets.is_none() || listed == record.octets;
-        alike && matches!(record.state, State::Delivered { .. })
-    })
+/// What the operator said of this message, if that was that it was delivered, before any digest of it was known. One of another size
+/// is another.
+pub(super) fn trusted(records: &Records, key: &RecordKey, listed: Option<u64>) -> Option<Record> {
+    let word = records.get(&RecordKey::new(key.unique_id.clone(), None))?;
+    let alike = listed.is_none() || word.octets.is_none() || listed == word.octets;
+    (alike && matches!(word.state, State::Delivered { .. })).then_some(word)
 }
 
 /// The deferral that is known of a message: under its digest, or from before it was ever in hand.

@@ -35,6 +35,8 @@ pub struct Counts {
     pub quarantined: u64,
     /// Messages retrieved to compare them, and found settled.
     pub recognised: u64,
+    /// Octets of those.
+    pub recognised_octets: u64,
     /// Deletes the server took; they count when QUIT is answered.
     pub deleted: u64,
     /// Messages that stay because they are too large.
@@ -64,6 +66,7 @@ impl Counts {
         self.deferred += other.deferred;
         self.quarantined += other.quarantined;
         self.recognised += other.recognised;
+        self.recognised_octets += other.recognised_octets;
         self.deleted += other.deleted;
         self.oversized = self.oversized.max(other.oversized);
         self.left = other.left;

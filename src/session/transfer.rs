@@ -414,7 +414,7 @@ impl<'a> Transfer<'a> {
         let left = left
             .filter(|d| matches!(d, Disposition::Skip(Skip::LimitReached)))
             .count();
-        let unfinished = self.waiting.len() > 0 || self.due.len() > 0;
+        let unfinished = (self.waiting.len() > 0 && !self.quota_reached) || self.due.len() > 0;
         let again = self.may_go_on()
             && (self.resume || (unfinished && self.orders.visit.commit_every.is_some()));
         let mut counts = self.counts;

@@ -125,8 +125,12 @@ impl Transfer<'_> {
         self.commit(batch, Committed::Settled { at });
     }
 
-    /// The key of the deferral that is known for a unique-id, else the one for a message that was never in hand.
+    /// The key of the deferral that is known for a unique-id, else the one for a message that was never in hand. Of several with one
+    /// unique-id nobody knows which it was, so that no record of one that was in hand may suffer.
     fn deferral_key(&self, unique_id: &UniqueId) -> RecordKey {
+        if self.orders.plan.repeated.contains_key(unique_id) {
+            return RecordKey::new(unique_id.clone(), None);
+        }
         let known = self.orders.records.of(unique_id.as_bytes());
         let mut deferred = known.filter(
             |known| matches!(&known.record.state, State::Deferred(d) if d.parked.is_none()),

@@ -115,13 +115,21 @@ impl<'a> Transfer<'a> {
         let known = self.orders.records.get(&parcel.key);
         let alike = self.ledger.seen_again(&parcel.key);
         let why = self.why(parcel.at);
-        let arrival = match &known {
-            None if matches!(why, Why::Pop | Why::Doubt)
-                && settle::is_trusted(self.orders.records, &parcel.key, listed) =>
-            {
-                Arrival::Trusted
+        let word = match known {
+            None if matches!(why, Why::Pop | Why::Doubt) => {
+                settle::trusted(self.orders.records, &parcel.key, listed)
             }
-            known => settle::on_arrival(why, known.as_ref(), listed, alike, self.now()),
+            _ => None,
+        };
+        let unique_id = &parcel.key.unique_id;
+        let word = word.filter(|word| self.ledger.trusts(unique_id, word.copies));
+        let arrival = match (&known, word) {
+            (_, Some(word)) => Arrival::Trusted(Record {
+                octets: listed.or(word.octets),
+                absent_since: None,
+                ..word
+            }),
+            (known, None) => settle::on_arrival(why, known.as_ref(), listed, alike, self.now()),
         };
         match arrival {
             Arrival::Offer(partial) => {
@@ -139,10 +147,14 @@ impl<'a> Transfer<'a> {
                 self.spare_allowance(octets);
                 self.recognise(&parcel, record);
             }
-            Arrival::Trusted => {
+            Arrival::Trusted(record) => {
                 self.spare_allowance(octets);
                 self.counts.recognised += 1;
-                self.ledger.settled(parcel.at);
+                self.counts.recognised_octets += parcel.message.octets();
+                let mut batch = Batch::new(&self.orders.visit.account);
+                let key = RecordKey::new(parcel.key.unique_id.clone(), None);
+                batch.changes.push(Change::Put(key, record));
+                self.commit(batch, Committed::Settled { at: parcel.at });
             }
             Arrival::NotDue => {
                 self.spare_allowance(octets);
@@ -208,7 +220,7 @@ impl<'a> Transfer<'a> {
             copies,
             head: parcel.head,
         };
-        let replaces = settle::replaced_by(self.orders.records, &parcel.key);
+        let replaces = self.replaced_by(&parcel.key);
         let seen = &self.orders.with.seen;
         self.commits.push(Box::pin(async move {
             let committed = seen.commit_delivered(&receipt, delivered, &replaces).await;
@@ -431,6 +443,7 @@ impl<'a> Transfer<'a> {
             octets,
         });
         self.counts.recognised += 1;
+        self.counts.recognised_octets += octets;
         let at = parcel.at;
         let proof = self.orders.records.proof(unique_id, parcel.key.digest);
         let due = match &record.state {
@@ -438,13 +451,10 @@ impl<'a> Transfer<'a> {
             _ => false,
         };
         let mut batch = Batch::new(account);
-        // A refusal or a cut of an earlier look was noted without a digest, and it was this message; unless there are several.
-        if !self.orders.plan.repeated.contains_key(unique_id) {
-            let replaced = settle::replaced_by(self.orders.records, &parcel.key);
-            batch
-                .changes
-                .extend(replaced.into_iter().map(Change::Forget));
-        }
+        let replaced = self.replaced_by(&parcel.key);
+        batch
+            .changes
+            .extend(replaced.into_iter().map(Change::Forget));
         batch.changes.push(Change::Put(parcel.key.clone(), record));
         let after = match proof {
             Some(proof) if due => Committed::Proven { at, proof },
@@ -528,7 +538,7 @@ impl<'a> Transfer<'a> {
             .and_then(|entry| entry.octets);
         let mut batch = Batch::new(&self.orders.visit.account);
         batch.changes.extend(
-            settle::replaced_by(self.orders.records, &parcel.key)
+            self.replaced_by(&parcel.key)
                 .into_iter()
                 .map(Change::Forget),
         );
@@ -543,6 +553,16 @@ impl<'a> Transfer<'a> {
             },
         ));
         batch
+    }
+
+    /// Records without a digest that one with this key takes the place of: a refusal or a cut of an earlier look was noted so, and it
+    /// was this message. Of several with one unique-id that is known when all were in hand.
+    fn replaced_by(&self, key: &RecordKey) -> Vec<RecordKey> {
+        let listed = self.orders.plan.repeated.get(&key.unique_id);
+        if listed.is_some_and(|listed| self.ledger.in_hand(&key.unique_id) < *listed) {
+            return Vec::new();
+        }
+        settle::replaced_by(self.orders.records, key)
     }
 
     fn say(&self, parcel: &Parcel, status: DeliveryStatus, code: &str, words: &str) {
