@@ -98,7 +98,16 @@ impl Connector {
     ) -> Result<Box<dyn IoStream>, NetError> {
         let seconds = limits::HANDSHAKE_SECONDS_MAX;
         let name = as_certified(self.0.server_name.as_deref().unwrap_or(host));
-        let handshake = self.0.connector().connect(name, stream);
+        let fresh;
+        let connector = match self.0.connector.get() {
+            Some(known) => known,
+            None if self.0.is_ready() => self.0.connector.get_or_init(|| self.0.made()),
+            None => {
+                fresh = self.0.made();
+                &fresh
+            }
+        };
+        let handshake = connector.connect(name, stream);
         let stream = timeout(Duration::from_secs(seconds), handshake)
             .await
             .map_err(|_| NetError::TimedOut {
@@ -125,30 +134,33 @@ impl Connector {
 }
 
 impl Inner {
-    fn connector(&self) -> &TlsConnector {
-        self.connector.get_or_init(|| {
-            let mut builder = native_tls::TlsConnector::builder();
-            builder
-                .min_protocol_version(Some(Protocol::Tlsv12))
-                .disable_built_in_roots(true);
-            let certificates = match &self.trust {
-                Trust::Only(certificates) => certificates,
-                Trust::System(roots) => roots.certificates(),
-                Trust::Fingerprint => {
-                    builder
-                        .danger_accept_invalid_certs(true)
-                        .danger_accept_invalid_hostnames(true);
-                    &[][..]
-                }
-            };
-            for certificate in certificates {
-                builder.add_root_certificate(certificate.clone());
+    /// Whether anybody can be trusted: roots that could not be read now may be there for the next connection.
+    fn is_ready(&self) -> bool {
+        !matches!(&self.trust, Trust::System(roots) if roots.certificates().is_empty())
+    }
+
+    fn made(&self) -> TlsConnector {
+        let mut builder = native_tls::TlsConnector::builder();
+        builder
+            .min_protocol_version(Some(Protocol::Tlsv12))
+            .disable_built_in_roots(true);
+        let certificates = match &self.trust {
+            Trust::Only(certificates) => certificates,
+            Trust::System(roots) => roots.certificates(),
+            Trust::Fingerprint => {
+                builder
+                    .danger_accept_invalid_certs(true)
+                    .danger_accept_invalid_hostnames(true);
+                &[][..]
             }
-            if let Some(identity) = &self.identity {
-                builder.identity(identity.clone());
-            }
-            TlsConnector::from(builder)
-        })
+        };
+        for certificate in certificates {
+            builder.add_root_certificate(certificate.clone());
+        }
+        if let Some(identity) = &self.identity {
+            builder.identity(identity.clone());
+        }
+        TlsConnector::from(builder)
     }
 }
 

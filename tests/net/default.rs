@@ -1,7 +1,9 @@
 //! What holds when the configuration says nothing about TLS at all.
 
 use super::CANARY;
+use crate::support::agent::Agent;
 use crate::support::certificates::{Certificates, Pair};
+use crate::support::dovecot::Dovecot;
 use crate::support::place::Place;
 use crate::support::tls_server::TlsServer;
 
@@ -82,4 +84,25 @@ fn without_a_word_about_tls_a_certificate_that_proves_nothing_gets_no_command() 
     }
     let (exit, said, login) = poll(&good, "localhost", "/dev/null");
     assert_eq!((exit, login), (Some(69), false), "no authorities: {said}");
+}
+
+#[test]
+fn authorities_that_could_not_be_read_at_first_are_read_when_they_are_there() {
+    let dovecot = Dovecot::with(&[b"Subject: x\r\n\r\nx\r\n".to_vec()]);
+    let place = Place::with(&format!(
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n[account.jane]\n\
+         host = \"localhost\"\nport = {}\nuser = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nrecipient = \"jane\"\n",
+        dovecot.implicit_port()
+    ));
+    let bundle = place.path("authorities.pem");
+    let mut command = place.command(&["run"]);
+    command
+        .env_remove("SSL_CERT_DIR")
+        .env("SSL_CERT_FILE", &bundle);
+    let mut agent = Agent::from(command);
+    agent.until(&["account=jane", "tls_certificate"]);
+    std::fs::copy(dovecot.certificates().authority(), &bundle).unwrap();
+    agent.signal("USR1");
+    agent.until(&["account=jane", "status=delivered"]);
+    assert_eq!(agent.stop().0, Some(0));
 }
