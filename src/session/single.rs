@@ -1,0 +1,438 @@
+//! One session: reach, log in, list, plan, transfer, leave.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::fault;
+use crate::mail::{FirstRun, Listing, PollLimits, Timestamp, limits};
+use crate::seen::{AccountState, Batch, Records};
+use crate::session::first_run::first_poll;
+use crate::session::guard::Explained;
+use crate::session::listing::Listed;
+use crate::session::maildrop::Maildrop;
+use crate::session::plan::{Circumstances, Disposition, Plan, Skip};
+use crate::session::quota::Quota;
+use crate::session::transfer::{Orders, Transfer, Transferred};
+use crate::session::{
+    Collaborators, Counts, SessionError, Visit, WhoActs, first_run, guard, listing, login, notice,
+    parked, plan,
+};
+use crate::telemetry::Event;
+
+/// One session, from greeting to close.
+pub(super) struct Session<'a> {
+    pub(super) visit: &'a Visit,
+    pub(super) with: &'a Collaborators,
+    pub(super) clock_trusted: bool,
+    pub(super) allowance: Option<u64>,
+    /// Numbers of messages whose body outgrew the limit in an earlier session of this poll.
+    pub(super) outgrown: &'a [u32],
+}
+
+/// How one session ended.
+pub(super) struct Ended {
+    pub(super) counts: Counts,
+    pub(super) error: Option<SessionError>,
+    pub(super) stopped: bool,
+    pub(super) again: bool,
+    /// What is left of the allowance.
+    pub(super) allowance: Option<u64>,
+    /// Numbers of messages whose body outgrew the limit.
+    pub(super) outgrown: Vec<u32>,
+    /// Whether the server took QUIT.
+    pub(super) quit: bool,
+}
+
+impl Session<'_> {
+    /// The maildrop first, then the parked messages: a session has one probe at most, and a message that was parked for a
+    /// reason must not use it up before new mail could. They are offered even when the server cannot be reached.
+    pub(super) async fn run(
+        &self,
+        state: &mut AccountState,
+        poll: &Counts,
+    ) -> Result<Ended, SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let records = with.seen.records(&visit.account).await?;
+        let waits = parked::is_any_due(&records, with.clock.now());
+        let visited = self.visit_maildrop(records, state, poll).await;
+        let mut ended = visited.unwrap_or_else(|error| Ended {
+            counts: Counts::default(),
+            error: Some(error),
+            stopped: with.stop.soon.is_cancelled(),
+            again: false,
+            allowance: self.allowance,
+            outgrown: Vec::new(),
+            quit: false,
+        });
+        let ours = |error: &SessionError| {
+            matches!(error.who_acts(), WhoActs::Destination | WhoActs::Store)
+        };
+        if waits && !ended.stopped && !ended.error.as_ref().is_some_and(ours) {
+            let retried = parked::retry(visit, with, ended.allowance, &mut ended.counts).await;
+            if let Err(error) = retried {
+                ended.error.get_or_insert(error);
+            }
+        }
+        Ok(ended)
+    }
+
+    async fn visit_maildrop(
+        &self,
+        mut records: Records,
+        state: &mut AccountState,
+        poll: &Counts,
+    ) -> Result<Ended, SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
+        let (maildrop, listing) = self.open(state, deadline).await?;
+        let hides = visit.hides_retrieved || maildrop.hides_retrieved();
+        let pops = hides && state.retrieved_without_quit;
+        let (plan, now) = (
+            self.plan(&listing, &mut records, state, poll, hides)
+                .await?,
+            with.clock.now(),
+        );
+        let retrieves = !plan.retrievals.is_empty();
+        if hides {
+            self.say_if_blocked(&plan);
+        }
+        if hides && retrieves {
+            self.note_retrieved_without_quit(state, true).await?;
+        }
+        with.reporter.say(Event::Listed {
+            account: &visit.account,
+            listed: listing.listing.len() as u64,
+            wanted: plan.retrievals.len() as u64,
+        });
+        if !plan.retrievals.is_empty() {
+            with.seen.ready().await?;
+        }
+        let orders = Orders {
+            visit,
+            with,
+            listing: &listing.listing,
+            records: &records,
+            plan: &plan,
+            clock_trusted: self.clock_trusted,
+            without_unique_ids: listing.without_unique_ids.is_some(),
+            hides,
+            delivery_name: with.delivery.name(),
+            allowance: self.allowance,
+            quota: listing
+                .without_unique_ids
+                .as_ref()
+                .map(|_| Quota::new(remaining(visit.limits, poll))),
+            deadline,
+        };
+        let done = Transfer::new(orders, maildrop).run().await;
+        self.notice_identified(&listing, &records, &done, now)
+            .await?;
+        let all_popped =
+            done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
+        let ended = self.leave(done, hides).await;
+        if hides && ended.quit && (all_popped || !pops) {
+            self.note_retrieved_without_quit(state, false).await?;
+        }
+        Ok(ended)
+    }
+
+    /// A server that hides what was retrieved lists no further than what is never retrieved.
+    fn say_if_blocked(&self, plan: &Plan) {
+        let is_left = |one: &&Disposition| {
+            matches!(one, Disposition::Skip(Skip::Marked | Skip::TooLarge { .. }))
+        };
+        let left = plan.dispositions.iter().filter(is_left).count();
+        if left >= limits::BLOCKED_LISTING_MESSAGES_MIN && left == plan.dispositions.len() {
+            let detail = format!(
+                "all {left} messages listed are marked as seen or too large, so they are not retrieved, and this server may list no \
+                 others before they are: let the provider offer only mail that arrives from now on, raise max_message_size, \
+                 or let them come with `mailferry seen forget`"
+            );
+            self.with.reporter.say(Event::Quirk {
+                account: &self.visit.account,
+                what: "listing_blocked",
+                detail: &detail,
+            });
+        }
+    }
+
+    /// Where a session may end without QUIT, that must be known even after a crash: the server lists again what it would have
+    /// hidden.
+    async fn note_retrieved_without_quit(
+        &self,
+        state: &mut AccountState,
+        retrieved: bool,
+    ) -> Result<(), SessionError> {
+        if state.retrieved_without_quit != retrieved {
+            state.retrieved_without_quit = retrieved;
+            let mut batch = Batch::new(&self.visit.account);
+            batch.state = Some(state.clone());
+            self.with.seen.import(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Reaches the server, logs in and lists.
+    async fn open(
+        &self,
+        state: &mut AccountState,
+        deadline: Instant,
+    ) -> Result<(Maildrop, Listed), SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let opening = async {
+            let reached = login::reach(visit, with).await?;
+            self.note_login(state).await?;
+            let logged_in = login::log_in(reached, visit).await;
+            // The server counts from when it let us in, and may have taken its time to say so, or not have been heard.
+            state.last_login = Some(with.clock.now());
+            let mut maildrop = logged_in?;
+            state.login_delay_seconds = maildrop.login_delay_seconds();
+            let listed = listing::list(&mut maildrop).await?;
+            Ok::<_, SessionError>((maildrop, listed))
+        };
+        let stopped = with.stop.soon.cancelled();
+        let (maildrop, listed) = tokio::select! {
+            opened = timeout_at(deadline, opening) => opened.unwrap_or(Err(SessionError::TimedOut {
+                seconds: limits::SESSION_SECONDS_MAX,
+                during: "in the whole session",
+            }))?,
+            // Nothing is in hand yet: the server undoes the session by itself.
+            () = stopped => return Err(SessionError::Lost { during: "because we were asked to stop" }),
+        };
+        for (what, detail) in &listed.quirks {
+            with.reporter.say(Event::Quirk {
+                account: &visit.account,
+                what,
+                detail,
+            });
+        }
+        if let Some(words) = &listed.without_unique_ids {
+            self.accept_no_unique_ids(state, words, listed.announced)?;
+        } else if !listed.listing.is_empty() {
+            state.had_unique_ids = true;
+        }
+        Ok((maildrop, listed))
+    }
+
+    /// A login is noted before it is tried where forgetting it could hurt: a crash must not make us come back too soon.
+    async fn note_login(&self, state: &mut AccountState) -> Result<(), SessionError> {
+        let now = self.with.clock.now();
+        state.last_login = Some(now);
+        if state.login_delay_seconds.is_some() || state.hold.is_some() {
+            let mut batch = Batch::new(&self.visit.account);
+            batch.state = Some(state.clone());
+            self.with.seen.import(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// A server without UIDL will do only where everything is deleted, and only if it never had it.
+    fn accept_no_unique_ids(
+        &self,
+        state: &AccountState,
+        words: &str,
+        announced: bool,
+    ) -> Result<(), SessionError> {
+        // A server that names UIDL and refuses it may be ill for a moment; if it goes on, it means it.
+        let for_now = announced && state.failures < limits::UIDL_REFUSALS_MAX;
+        if state.had_unique_ids || for_now {
+            let why = if state.had_unique_ids {
+                "it worked before"
+            } else {
+                "CAPA names it"
+            };
+            let words = format!("UIDL was refused, although {why}: {words}");
+            return Err(SessionError::Refused {
+                code: "uidl_refused",
+                command: "UIDL",
+                words,
+            });
+        }
+        if self.visit.retention == crate::mail::Retention::Delete {
+            return Ok(());
+        }
+        Err(SessionError::Account {
+            code: "no_unique_ids",
+            words: format!(
+                "the server gives no unique-ids (UIDL: {words}), so nothing could be told from what was seen"
+            ),
+            hint:
+                "Set retention = \"delete\" for this account, or ask the server's operator for UIDL"
+                    .to_owned(),
+        })
+    }
+
+    async fn plan(
+        &self,
+        listed: &Listed,
+        records: &mut Records,
+        state: &mut AccountState,
+        poll: &Counts,
+        hides: bool,
+    ) -> Result<Plan, SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let now = with.clock.now();
+        let circumstances = Circumstances {
+            retention: visit.retention,
+            limits: remaining(visit.limits, poll),
+            now,
+            clock_trusted: self.clock_trusted,
+            pops: hides && state.retrieved_without_quit,
+        };
+        if listed.without_unique_ids.is_some() {
+            return Ok(plan::plan_without_unique_ids(
+                &listed.listing,
+                &circumstances,
+                self.outgrown,
+            ));
+        }
+        self.refuse_a_new_name(&listed.listing, records, state)
+            .await?;
+        if let Some(batch) = first_poll(visit.first_run, &listed.listing, records, state, now)? {
+            let messages = listed.listing.len() as u64;
+            with.seen.commit(batch, records).await?;
+            with.reporter.say(Event::MarkedFirstRun {
+                account: &visit.account,
+                messages,
+            });
+            *records = with.seen.records(&visit.account).await?;
+        }
+        let plan = plan::plan(&listed.listing, records, &circumstances);
+        self.guard(&listed.listing, records, &plan, state, hides)?;
+        self.notice(&listed.listing, records, now).await?;
+        Ok(plan)
+    }
+
+    /// A maildrop that changed as a whole waits for its operator's word, unless that was given.
+    fn guard(
+        &self,
+        listing: &Listing,
+        records: &Records,
+        plan: &Plan,
+        state: &mut AccountState,
+        hides: bool,
+    ) -> Result<(), SessionError> {
+        let explained = Explained::new(self.visit, state, hides, self.with.clock.now());
+        match guard::changed(listing, records, plan.doubtful, &explained) {
+            Some(whole) if !state.adopted => return Err(whole.into_error(self.visit)),
+            Some(_) => {}
+            None => state.adopted = false,
+        }
+        // All that was done since the last complete listing explains what is gone at the next.
+        let deletes_after = guard::deletes_after_seconds(self.visit.retention);
+        let before = state.deletes_after_seconds;
+        state.deletes_after_seconds = match (before, deletes_after) {
+            (Some(before), Some(now)) if !listing.complete => Some(before.min(now)),
+            (before, None) if !listing.complete => before,
+            (_, now) => now,
+        };
+        state.hid_retrieved = hides || (state.hid_retrieved && !listing.complete);
+        Ok(())
+    }
+
+    /// Records of the same maildrop under another name mean that the account was renamed: it is not new.
+    async fn refuse_a_new_name(
+        &self,
+        listing: &Listing,
+        records: &Records,
+        state: &AccountState,
+    ) -> Result<(), SessionError> {
+        let (visit, seen) = (self.visit, &self.with.seen);
+        let first = records.is_empty() && state.last_success.is_none() && !listing.is_empty();
+        if !first || visit.first_run == FirstRun::Skip {
+            return Ok(());
+        }
+        match seen
+            .known_as(&visit.account, &visit.host, visit.port, &visit.login.user)
+            .await?
+        {
+            Some(other) => Err(first_run::renamed(visit, &other)),
+            None => Ok(()),
+        }
+    }
+
+    async fn notice(
+        &self,
+        listing: &Listing,
+        records: &Records,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        // A clock that is not believed must not make records old enough to be forgotten.
+        let forget = if self.clock_trusted {
+            visit.forget_after_seconds
+        } else {
+            u64::MAX
+        };
+        let batch = notice::notice(
+            listing,
+            records,
+            visit.retention,
+            forget,
+            now,
+            self.clock_trusted,
+        );
+        Ok(with.seen.commit(batch, records).await?)
+    }
+
+    /// On a server without unique-ids the listing is complete once every message has been in hand.
+    async fn notice_identified(
+        &self,
+        listed: &Listed,
+        records: &Records,
+        done: &Transferred,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        if listed.without_unique_ids.is_none() || done.identified.len() < listed.listing.len() {
+            return Ok(());
+        }
+        self.notice(&done.identified, records, now).await
+    }
+
+    /// QUIT, unless it could make the server hide a message that nobody has (design 1.4).
+    async fn leave(&self, done: Transferred, hides: bool) -> Ended {
+        // A connection that is gone was lost, or left on purpose, and that was said.
+        let asked = done.maildrop.is_some();
+        let quit = match done.maildrop {
+            Some(maildrop) if done.all_settled || !hides => {
+                fault::pass("deletes.answered");
+                maildrop.quit().await
+            }
+            _ => false,
+        };
+        if done.counts.deleted > 0 && asked && !quit {
+            let deletes = done.counts.deleted;
+            let detail = format!(
+                "the server did not say yes to QUIT; {deletes} deletes may not have counted, the next poll will tell"
+            );
+            self.with.reporter.say(Event::Quirk {
+                account: &self.visit.account,
+                what: "deletes_unconfirmed",
+                detail: &detail,
+            });
+        }
+        Ended {
+            counts: done.counts,
+            error: done.error,
+            stopped: done.stopped,
+            again: done.again,
+            allowance: done.allowance,
+            outgrown: done.outgrown,
+            quit,
+        }
+    }
+}
+
+/// What the limits of one poll leave for this session.
+fn remaining(limits: PollLimits, poll: &Counts) -> PollLimits {
+    PollLimits {
+        message_octets_max: limits.message_octets_max,
+        messages_max: limits
+            .messages_max
+            .map(|max| max.saturating_sub(poll.retrieved.saturating_sub(poll.recognised))),
+        octets_max: limits
+            .octets_max
+            .map(|max| max.saturating_sub(poll.octets.saturating_sub(poll.recognised_octets))),
+    }
+}
