@@ -51,4 +51,5 @@ mod store;
 mod storm_found;
 mod support;
 mod tidy;
+mod twins;
 mod unreachable;

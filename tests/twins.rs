@@ -1,0 +1,312 @@
+//! What a second hostile reviewer found: several messages under one unique-id, refusals in a row, and servers that take UIDL back.
+
+use mailferry::mail::{FirstRun, Retention, UniqueId};
+use mailferry::seen::{Batch, Seen, SeenStore, Trust};
+use mailferry::session::End;
+use mailferry::sink::Fault;
+
+use crate::support::model::Mail;
+use crate::support::world::{World, mail, mails};
+
+fn retrievals(world: &World) -> usize {
+    let said = world.server.said();
+    said.iter().filter(|said| said.starts_with("RETR")).count()
+}
+
+/// Polls and keeps the account's state as the agent would; the code of what failed.
+async fn poll(world: &World) -> Option<&'static str> {
+    let mut summary = world.poll().await;
+    let failed = match &summary.end {
+        End::Failed(error) => Some(error.code()),
+        _ => None,
+    };
+    summary.state.failures = failed.map_or(0, |_| summary.state.failures + 1);
+    let state = Some(summary.state);
+    let batch = Batch {
+        state,
+        ..Batch::new(&world.visit.account)
+    };
+    world.store.commit(batch).await.unwrap();
+    failed
+}
+
+async fn polls(world: &World, times: usize, seconds: u64) -> usize {
+    let mut failed = 0;
+    for _ in 0..times {
+        failed += usize::from(poll(world).await.is_some());
+        world.pass(seconds);
+    }
+    failed
+}
+
+/// So many messages with one unique-id.
+fn twins(count: usize) -> Vec<Mail> {
+    let one = |number| {
+        mail(
+            "same",
+            format!("Subject: {number}\r\n\r\n{}\r\n", "x".repeat(number)).as_bytes(),
+        )
+    };
+    (0..count).map(one).collect()
+}
+
+fn each_once(world: &World, count: usize) {
+    let taken = world.sink.taken();
+    assert_eq!(taken.len(), count, "{} were taken", taken.len());
+    assert!(taken.values().all(|times| *times == 1));
+}
+
+#[tokio::test]
+async fn a_poisonous_twin_does_not_stand_before_the_other_for_ever() {
+    for pipelining in [true, false] {
+        let world = World::new([twins(2), mails(2)].concat(), Retention::Keep);
+        world.server.with(|habits| {
+            habits.hangs_up_at = Some(0);
+            habits.pipelining = pipelining;
+        });
+        polls(&world, 30, 25 * 3600).await;
+        each_once(&world, 3);
+    }
+}
+
+#[tokio::test]
+async fn poisonous_twins_are_tried_as_seldom_as_one() {
+    for count in [1, 2, 3] {
+        let world = World::new([twins(count), mails(2)].concat(), Retention::Keep);
+        world.server.with(|habits| {
+            habits.hangs_up_at = Some(0);
+            habits.pipelining = false;
+        });
+        let failed = polls(&world, 288, 300).await;
+        assert!(failed <= 12, "{count}: {failed} of 288 polls failed");
+    }
+}
+
+#[tokio::test]
+async fn refused_twins_are_asked_for_as_seldom_as_one() {
+    for count in [1, 2, 12] {
+        let world = World::new([twins(count), mails(2)].concat(), Retention::Keep);
+        world
+            .server
+            .with(|habits| habits.refuses_retr_of = Some("same".into()));
+        let failed = polls(&world, 288, 300).await;
+        assert!(
+            retrievals(&world) <= 12 * count + 2,
+            "{count}: {}",
+            retrievals(&world)
+        );
+        assert!(failed <= 12, "{count}: {failed} of 288 polls failed");
+        each_once(&world, 2);
+    }
+}
+
+#[tokio::test]
+async fn equal_twins_that_the_sink_puts_off_wait() {
+    let twin = b"Subject: s\r\n\r\nfirst\r\n";
+    let world = World::new(
+        vec![mail("same", twin), mail("same", twin)],
+        Retention::Keep,
+    );
+    world.sink.refuse(twin, Fault::MessageTransient);
+    polls(&world, 288, 300).await;
+    assert!(retrievals(&world) <= 30, "{}", retrievals(&world));
+    world.sink.accept_all();
+    polls(&world, 5, 86_400).await;
+    assert_eq!(world.sink.count(), 2);
+}
+
+#[tokio::test]
+async fn whatever_befell_twins_they_all_come_when_it_is_over() {
+    for trouble in 0..4 {
+        for retention in [Retention::Keep, Retention::Delete] {
+            for limit in [None, Some(1), Some(2)] {
+                for pipelining in [true, false] {
+                    let there = [twins(4), mails(2)].concat();
+                    let mut world = World::new(there.clone(), retention);
+                    world.visit.limits.messages_max = limit;
+                    world.server.with(|habits| {
+                        habits.pipelining = pipelining;
+                        match trouble {
+                            0 => habits.refuses_retr_at = Some(2),
+                            1 => habits.hangs_up_at = Some(2),
+                            _ => {}
+                        }
+                    });
+                    let refused: &[usize] = match trouble {
+                        2 => &[1, 2],
+                        3 => &[0],
+                        _ => &[],
+                    };
+                    for at in refused {
+                        world
+                            .sink
+                            .refuse(&there[*at].octets, Fault::MessageTransient);
+                    }
+                    polls(&world, 6, 3600).await;
+                    world.server.with(|habits| {
+                        habits.refuses_retr_at = None;
+                        habits.hangs_up_at = None;
+                    });
+                    world.sink.accept_all();
+                    polls(&world, 60, 9 * 3600).await;
+                    println!("{trouble} {retention:?} {limit:?} {pipelining}");
+                    each_once(&world, 6);
+                    assert!(world.server.listed().is_empty() || !retention.deletes());
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn retries_go_on_behind_twins_where_a_poll_may_retrieve_but_one() {
+    let last = mail("zzz", b"Subject: z\r\n\r\nzzz\r\n");
+    let mut world = World::new([twins(2), vec![last.clone()]].concat(), Retention::Keep);
+    world.server.with(|habits| habits.refuses_retr_at = Some(1));
+    world.sink.refuse(&last.octets, Fault::MessageTransient);
+    poll(&world).await;
+    world.server.with(|habits| habits.refuses_retr_at = None);
+    world.sink.accept_all();
+    world.visit.limits.messages_max = Some(1);
+    polls(&world, 20, 300).await;
+    each_once(&world, 3);
+}
+
+#[tokio::test]
+async fn ten_refusals_in_a_row_keep_back_nothing_that_is_in_hand() {
+    for pipelining in [true, false] {
+        for refused in [9, 10, 12] {
+            let bad = (0..refused).map(|_| mail("bad", b"Subject: bad\r\n\r\nx\r\n"));
+            let there: Vec<Mail> = mails(3).into_iter().chain(bad).collect();
+            for unique_ids in [true, false] {
+                let world = World::new(there.clone(), Retention::Delete);
+                world.server.with(|habits| {
+                    habits.unique_ids = unique_ids;
+                    habits.pipelining = pipelining;
+                    habits.refuses_retr_of = Some("bad".into());
+                });
+                polls(&world, 3, 7200).await;
+                each_once(&world, 3);
+                let later = mail("later", b"Subject: later\r\n\r\nx\r\n");
+                world
+                    .server
+                    .replace([vec![later], world.server.listed()].concat());
+                polls(&world, 3, 7200).await;
+                each_once(&world, 4);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_fault_that_looks_like_an_empty_maildrop_makes_nothing_doubtful() {
+    for retention in [
+        Retention::Keep,
+        Retention::DeleteAfter {
+            seconds: 14 * 86_400,
+        },
+    ] {
+        let world = World::new(mails(40), retention);
+        poll(&world).await;
+        world
+            .server
+            .with(|habits| habits.refuses_uidl_of_nothing = true);
+        world.server.replace(Vec::new());
+        world.pass(300);
+        assert_eq!(poll(&world).await, None);
+        world.server.replace(mails(40));
+        world.pass(300);
+        assert_eq!(poll(&world).await, None);
+        assert_eq!(retrievals(&world), 40);
+    }
+}
+
+#[tokio::test]
+async fn without_uidl_the_first_run_waits_for_a_word_all_the_same() {
+    for first_run in [FirstRun::Skip, FirstRun::Ask] {
+        let mut world = World::new(mails(600), Retention::Delete);
+        world.visit.first_run = first_run;
+        world.server.with(|habits| habits.unique_ids = false);
+        assert!(poll(&world).await.is_some());
+        assert_eq!((world.sink.count(), world.server.listed().len()), (0, 600));
+    }
+}
+
+#[tokio::test]
+async fn one_refusal_of_uidl_after_an_outage_is_no_server_without_it() {
+    for first_run in [FirstRun::Skip, FirstRun::All] {
+        let mut world = World::new(mails(3), Retention::Delete);
+        world.visit.first_run = first_run;
+        world
+            .server
+            .with(|habits| habits.refuses_login = Some("[SYS/TEMP] later".into()));
+        polls(&world, 3, 3600).await;
+        world.server.with(|habits| {
+            habits.refuses_login = None;
+            habits.refuses_uidl = true;
+            habits.forgets_deletes = true;
+        });
+        assert_eq!(poll(&world).await, Some("uidl_refused"));
+        world.server.with(|habits| {
+            habits.refuses_uidl = false;
+            habits.forgets_deletes = false;
+        });
+        polls(&world, 2, 3600).await;
+        each_once(&world, if first_run == FirstRun::Skip { 0 } else { 3 });
+    }
+}
+
+#[tokio::test]
+async fn an_account_with_unique_ids_in_its_records_never_goes_without_them() {
+    for announced in [false, true] {
+        let world = World::new(mails(5), Retention::Delete);
+        let now = *world.now.lock().unwrap();
+        let ids: Vec<_> = mails(5)
+            .iter()
+            .map(|one| UniqueId::new(one.unique_id.as_bytes()).unwrap())
+            .collect();
+        let seen = Seen::new(world.store.clone());
+        seen.mark(&world.visit.account, &ids, Trust::Seen, now)
+            .await
+            .unwrap();
+        world.server.with(|habits| {
+            habits.unique_ids = announced;
+            habits.refuses_uidl = announced;
+        });
+        assert_eq!(polls(&world, 6, 7200).await, 6);
+        assert_eq!((world.sink.count(), world.server.listed().len()), (0, 5));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_always_refuses_the_uidl_it_names_is_done_without() {
+    let world = World::new(mails(3), Retention::Delete);
+    world.server.with(|habits| habits.refuses_uidl = true);
+    assert_eq!(polls(&world, 3, 7200).await, 3);
+    for number in 0..10 {
+        let text = format!("Subject: later {number}\r\n\r\nx\r\n");
+        world
+            .server
+            .put(mail(&format!("later-{number}"), text.as_bytes()));
+        assert_eq!(poll(&world).await, None);
+        world.pass(7200);
+    }
+    each_once(&world, 13);
+}
+
+#[tokio::test]
+async fn twins_of_two_sizes_that_the_operator_called_delivered_are_delivered() {
+    for retention in [Retention::Keep, Retention::Delete] {
+        let world = World::new(twins(2), retention);
+        let listing = mailferry::session::list(&world.visit, &world.collaborators())
+            .await
+            .unwrap();
+        let now = *world.now.lock().unwrap();
+        let seen = Seen::new(world.store.clone());
+        seen.mark_listed(&world.visit.account, &listing, Trust::Delivered, now)
+            .await
+            .unwrap();
+        polls(&world, 4, 300).await;
+        assert_eq!(world.sink.count(), 0);
+    }
+}
