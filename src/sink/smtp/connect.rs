@@ -247,12 +247,14 @@ async fn log_in(
         connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials),
     )
     .await?;
-    match Reply::of(said).without(&secrets) {
-        reply if reply.is_yes() => Ok(secrets),
-        Reply::Said(code, words) => Err(fault(format!(
-            "the relay refused the login: {code} {words}"
+    let reply = Reply::of(said).without(&secrets);
+    match reply {
+        _ if reply.is_yes() => Ok(secrets),
+        Reply::Said(code, _) => Err(fault(format!(
+            "the relay refused the login: {code} {}",
+            reply.shown()
         ))),
-        Reply::Lost(words) => Err(fault(format!("the login failed: {words}"))),
+        Reply::Lost(_) => Err(fault(format!("the login failed: {}", reply.shown()))),
     }
 }
 
@@ -263,11 +265,9 @@ fn forms_of(user: &str, secret: &Secret) -> Vec<Secret> {
     // Replies are read as ASCII.
     let ascii = |octet: &u8| if octet.is_ascii() { *octet } else { b'?' };
     let readable: Vec<u8> = secret.expose().iter().map(ascii).collect();
-    let shown = Shown::new(&readable).to_string().into_bytes();
     vec![
         sasl::encode(&Secret::new(plain)),
         sasl::encode(secret),
-        Secret::new(shown),
         Secret::new(readable),
     ]
 }

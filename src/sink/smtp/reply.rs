@@ -24,7 +24,7 @@ pub(super) enum Step {
 /// A reply, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// A code and its text.
+    /// A code and its text, as it came.
     Said(u16, String),
     /// No reply that could be understood: the link is lost, or the relay talks gibberish.
     Lost(String),
@@ -36,19 +36,15 @@ impl Reply {
         match answer {
             Ok(response) => {
                 let words: Vec<&str> = response.message().collect();
-                Self::Said(
-                    u16::from(response.code()),
-                    Shown::new(&words.join(" ")).to_string(),
-                )
+                Self::Said(u16::from(response.code()), words.join(" "))
             }
             Err(error) => {
                 let source = std::error::Error::source(&error)
                     .map(ToString::to_string)
                     .unwrap_or_default();
-                let words = Shown::new(&source).to_string();
                 match error.status() {
-                    Some(code) => Self::Said(u16::from(code), words),
-                    None => Self::Lost(Shown::new(&error.to_string()).to_string()),
+                    Some(code) => Self::Said(u16::from(code), source),
+                    None => Self::Lost(error.to_string()),
                 }
             }
         }
@@ -64,8 +60,25 @@ impl Reply {
             String::from_utf8_lossy(&words).into_owned()
         };
         match self {
-            Self::Said(code, words) => Self::Said(code, hidden(words)),
+            Self::Said(code, words) => {
+                // A password may be part of a status code (RFC 3463), which is to be understood and not hidden.
+                let is_status =
+                    |word: &str| word.bytes().all(|octet| b"0123456789.".contains(&octet));
+                match words.split_once(' ') {
+                    Some((status, rest)) if is_status(status) => {
+                        Self::Said(code, format!("{status} {}", hidden(rest.to_owned())))
+                    }
+                    _ => Self::Said(code, hidden(words)),
+                }
+            }
             Self::Lost(words) => Self::Lost(hidden(words)),
+        }
+    }
+
+    /// The words, safe to show.
+    pub(super) fn shown(&self) -> String {
+        match self {
+            Self::Said(_, words) | Self::Lost(words) => Shown::new(words).to_string(),
         }
     }
 
@@ -89,16 +102,16 @@ impl Reply {
         match self {
             Self::Said(code, words) => {
                 let (fault, name) = classify(step, *code, words);
-                Refusal::new(fault, name, format!("{code} {words}"))
+                Refusal::new(fault, name, format!("{code} {}", self.shown()))
             }
-            Self::Lost(words) => {
+            Self::Lost(_) => {
                 let (fault, name) = match step {
                     Step::Opening => (Fault::Destination, "smtp_lost"),
                     // The message may have been taken: offered again, and perhaps doubled, rather than lost.
                     Step::Dot => (Fault::MessageUnknown, "smtp_unknown"),
                     Step::Mail | Step::Rcpt | Step::Data => (Fault::MessageTransient, "smtp_lost"),
                 };
-                Refusal::new(fault, name, words.clone())
+                Refusal::new(fault, name, self.shown())
             }
         }
     }

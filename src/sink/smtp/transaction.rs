@@ -115,7 +115,8 @@ impl Transaction<'_> {
             Err(_) => self.silence(),
         };
         match dot {
-            Reply::Said(code @ 200..=299, words) => {
+            Reply::Said(code @ 200..=299, _) => {
+                let words = dot.shown();
                 fault::pass("smtp.accepted");
                 let clean = outcomes.iter().all(Option::is_none) && relay.is_in_step();
                 let accepted = |refused: Option<Refusal>| {
