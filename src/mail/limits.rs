@@ -100,7 +100,7 @@ pub const STRIKES_MAX: u32 = 2;
 /// commit deletes, so often, and no more.
 pub const FRUITLESS_SESSIONS_MAX: u32 = 10;
 
-/// Polls in a row that may fail before a server that announces UIDL and refuses it is taken for one without unique-ids.
+/// Sessions in a row in which a server refuses the UIDL that it announces, before it is taken for one without unique-ids.
 pub const UIDL_REFUSALS_MAX: u32 = 3;
 
 /// `-ERR` to RETR in a row that end the session: the server is ill, not the messages.

@@ -182,6 +182,11 @@ impl ListingBuilder {
         self.repeats
     }
 
+    /// Whether nothing was added.
+    pub fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
     /// The listing.
     pub fn build(mut self, complete: bool) -> Listing {
         self.unique_ids.shrink_to_fit();

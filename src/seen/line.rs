@@ -223,8 +223,13 @@ pub(super) fn write_state(state: &AccountState) -> String {
     if let Some(seconds) = state.login_delay_seconds {
         let _ = write!(words, " login_delay={seconds}");
     }
-    if state.failures > 0 {
-        let _ = write!(words, " failures={}", state.failures);
+    for (key, count) in [
+        ("failures", state.failures),
+        ("uidl_refusals", state.uidl_refusals),
+    ] {
+        if count > 0 {
+            let _ = write!(words, " {key}={count}");
+        }
     }
     let numbers = [
         ("port", state.port.map(u64::from)),
@@ -267,6 +272,7 @@ pub(super) fn read_state(words: &str) -> Option<AccountState> {
             "last_poll" => state.last_poll = Some(at()?),
             "login_delay" => state.login_delay_seconds = Some(value.parse().ok()?),
             "failures" => state.failures = value.parse().ok()?,
+            "uidl_refusals" => state.uidl_refusals = value.parse().ok()?,
             "port" => state.port = Some(value.parse().ok()?),
             "deletes_after" => state.deletes_after_seconds = Some(value.parse().ok()?),
             "had_unique_ids" => state.had_unique_ids = value == "1",

@@ -134,8 +134,10 @@ fn mark_group(
                 by: Marker::Operator,
             },
         };
+        // One size cannot be that of all where they differ.
+        let alike = entries.iter().all(|entry| entry.octets == first.octets);
         let record = Record {
-            octets: first.octets,
+            octets: first.octets.filter(|_| alike),
             copies: copies - with_copy,
             absent_since: None,
             head: None,

@@ -25,6 +25,8 @@ pub struct AccountState {
     pub hold: Option<Hold>,
     /// Whether the server ever gave unique-ids: then UIDL `-ERR` is a fault of the server.
     pub had_unique_ids: bool,
+    /// Sessions in a row in which UIDL was refused although there were messages.
+    pub uidl_refusals: u32,
     /// After how many seconds the last session deleted what was delivered; `None` when it kept everything.
     pub deletes_after_seconds: Option<u64>,
     /// Whether the server of the last session hides what was retrieved.

@@ -40,6 +40,30 @@ pub(super) fn first_poll(
     }
 }
 
+/// The same where the server gives no unique-ids: nothing can be marked, so that `skip` cannot be done.
+///
+/// # Errors
+/// [`SessionError::Account`] when it was asked for, or too many messages are listed.
+pub(super) fn without_unique_ids(
+    wish: FirstRun,
+    listing: &Listing,
+    records: &Records,
+    state: &AccountState,
+) -> Result<(), SessionError> {
+    let first = records.is_empty() && state.last_success.is_none() && !listing.is_empty();
+    if wish == FirstRun::Skip && first {
+        return Err(SessionError::Account {
+            code: "first_run",
+            words: format!(
+                "first_run = \"skip\" would leave the {} messages listed now, and the server gives no unique-ids to know them by",
+                listing.len()
+            ),
+            hint: "Empty the maildrop, or set first_run = \"all\" to retrieve them all".to_owned(),
+        });
+    }
+    first_poll(wish, listing, records, state, Timestamp(0)).map(|_| ())
+}
+
 /// What holds an account whose maildrop is known under another name.
 pub(super) fn renamed(visit: &Visit, other: &AccountName) -> SessionError {
     let account = &visit.account;

@@ -83,6 +83,11 @@ impl Ledger {
         *alike
     }
 
+    /// How often this message has been in hand in this session.
+    pub(super) fn alike(&self, key: &RecordKey) -> u32 {
+        self.alike.get(key).copied().unwrap_or(0)
+    }
+
     /// How many messages with a repeated unique-id have been in hand in this session.
     pub(super) fn in_hand(&self, unique_id: &UniqueId) -> usize {
         self.in_hand.get(unique_id).copied().unwrap_or(0)

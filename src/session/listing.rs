@@ -214,9 +214,9 @@ impl Gathered {
         let malformed = |(what, _): &(&str, String)| *what == "list_line_malformed";
         let complete = !self.skipped && !self.quirks.iter().any(malformed);
         self.unnamed.arrange();
-        let listing = self.unnamed.build(complete);
-        // Where there is nothing, nothing needs a name.
-        let is_empty = listing.is_empty() && complete;
+        // Where there is nothing, nothing needs a name; but a server that refuses is not believed that all is gone.
+        let is_empty = self.unnamed.is_empty() && complete;
+        let listing = self.unnamed.build(complete && !is_empty);
         Listed {
             listing: Arc::new(listing),
             without_unique_ids: (!is_empty).then_some(words),

@@ -176,7 +176,7 @@ fn decide(
         .iter()
         .filter(|known| matches!(known.record.state, State::Marked { .. }))
         .map(|known| known.record.copies);
-    let marked = usize::try_from(marked.sum::<u32>())
+    let marked = usize::try_from(marked.map(u64::from).sum::<u64>())
         .unwrap_or(usize::MAX)
         .min(entries.len());
     let (covered, rest) = entries.split_at(marked);
@@ -303,7 +303,8 @@ impl Group<'_> {
                 State::Delivered { at } if self.may_delete && self.is_due(*at) => {
                     let key = known.key();
                     let proof = self.records.proof(&key.unique_id, key.digest);
-                    proofs.extend(std::iter::repeat_n(proof, copies(&known.record)).flatten());
+                    let times = copies(&known.record).min(self.entries.len());
+                    proofs.extend(std::iter::repeat_n(proof, times).flatten());
                 }
                 // One that is not due may be the one that is listed.
                 State::Delivered { .. } => return Disposition::Skip(Skip::Seen),
@@ -361,15 +362,22 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits
         // Nothing that was tried before is new, and what is not new is rare.
         let known = (*why != Why::New).then(|| records.of(entry.unique_id));
         match turn(*why, known.into_iter().flatten()) {
-            (0, _) => first.push(at),
-            (turn, since) => later.push((turn, since, at)),
+            Turn { order: 0, .. } => first.push(at),
+            Turn {
+                order,
+                since,
+                strikes,
+            } => {
+                let place = place_in_turn(listing, entry.unique_id, at, strikes);
+                later.push((order, since, place, at));
+            }
         }
     }
     later.sort_unstable();
     let ordered = first
         .iter()
         .copied()
-        .chain(later.into_iter().map(|(_, _, at)| at));
+        .chain(later.into_iter().map(|(_, _, _, at)| at));
     let mut wanted = Vec::new();
     // What is retrieved to be compared takes no room from what nobody has, nor the other way round.
     let (mut others, mut doubts) = (Turnstile::new(limits), Turnstile::new(limits));
@@ -382,7 +390,9 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits
             continue;
         };
         let octets = entry.octets.unwrap_or(0);
-        let goes = if *slot == Disposition::Retrieve(Why::Doubt) {
+        let repeated = plan.repeated.contains_key(&entry.unique_id());
+        let retried = *slot == Disposition::Retrieve(Why::Retry);
+        let goes = if *slot == Disposition::Retrieve(Why::Doubt) || (retried && repeated) {
             // Of several with one unique-id, nothing is known before all were in hand.
             together.contains(entry.unique_id) || {
                 let goes = doubts.lets_through(octets);
@@ -423,9 +433,15 @@ impl Turnstile {
     }
 }
 
-/// When it is the turn of a message: 0 first, and among those that were tried before the one that has waited longest, so that
+/// When it is the turn of a message: order 0 first, and among those that were tried before the one that has waited longest, so that
 /// they all have their turn even if only one is offered a session.
-fn turn<'r>(why: Why, known: impl Iterator<Item = Known<'r>>) -> (u8, Timestamp) {
+struct Turn {
+    order: u8,
+    since: Timestamp,
+    strikes: u32,
+}
+
+fn turn<'r>(why: Why, known: impl Iterator<Item = Known<'r>>) -> Turn {
     let deferred = known.filter_map(|known| match &known.record.state {
         State::Deferred(deferral) => Some((deferral.strikes, deferral.next_try)),
         _ => None,
@@ -433,13 +449,27 @@ fn turn<'r>(why: Why, known: impl Iterator<Item = Known<'r>>) -> (u8, Timestamp)
     let (strikes, since) = deferred
         .reduce(|a, b| (a.0.max(b.0), a.1.min(b.1)))
         .unwrap_or((0, Timestamp(0)));
-    match why {
+    let (order, since) = match why {
         _ if strikes >= limits::STRIKES_MAX => (3, since),
         Why::Retry => (1, since),
         // What is only to be hidden must not take the place of mail that nobody has.
         Why::Pop => (2, Timestamp(0)),
         Why::New | Why::Doubt => (0, Timestamp(0)),
+    };
+    Turn {
+        order,
+        since,
+        strikes,
     }
+}
+
+/// Of several messages with one unique-id another is first after each session that ended inside one of them: nobody knows which it was,
+/// and none must stand before the others for ever.
+fn place_in_turn(listing: &Listing, unique_id: &[u8], at: u32, strikes: u32) -> usize {
+    let group = listing.positions(unique_id);
+    let place = group.iter().position(|one| *one == at).unwrap_or(0);
+    let count = group.len().max(1);
+    (place + count - strikes as usize % count) % count
 }
 
 fn copies(record: &Record) -> usize {

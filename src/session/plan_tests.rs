@@ -259,8 +259,12 @@ proptest! {
         let wanted: BTreeSet<u32> = plan.retrievals.iter().copied().collect();
         let kept: Vec<u32> = free.retrievals.iter().copied().filter(|at| wanted.contains(at)).collect();
         prop_assert_eq!(&kept, &plan.retrievals, "in order");
-        // Those to be compared are counted apart, by unique-id: of several messages all come, or none.
-        let is_doubt = |at: &u32| free.dispositions[*at as usize] == Disposition::Retrieve(Why::Doubt);
+        // Those to be compared are counted apart, by unique-id: of several messages all come, or none. So are retries of several.
+        let is_doubt = |at: &u32| match free.dispositions[*at as usize] {
+            Disposition::Retrieve(Why::Doubt) => true,
+            Disposition::Retrieve(Why::Retry) => listing.positions(listing.get(*at as usize).unwrap().unique_id).len() > 1,
+            _ => false,
+        };
         let name = |at: &u32| listing.get(*at as usize).unwrap().unique_id;
         let mut names = BTreeSet::new();
         let first_of_name = |at: &u32| names.insert(name(at));

@@ -190,6 +190,13 @@ pub(super) fn identity(digest: Digest, ordinal: u32) -> String {
     }
 }
 
+/// Whether any record is of a message that a server gave a name.
+pub(super) fn has_unique_ids(records: &Records) -> bool {
+    records
+        .iter()
+        .any(|known| !known.unique_id.starts_with(b"sha256:"))
+}
+
 /// Seconds until the next try of a message after this many: 1m 5m 30m 2h 6h, then daily.
 pub(super) fn retry_after_seconds(tries: u32) -> u64 {
     match tries {

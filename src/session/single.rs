@@ -16,7 +16,7 @@ use crate::session::quota::Quota;
 use crate::session::transfer::{Orders, Transfer, Transferred};
 use crate::session::{
     Collaborators, Counts, SessionError, Visit, WhoActs, first_run, guard, listing, login, notice,
-    parked, plan,
+    parked, plan, settle,
 };
 use crate::telemetry::Event;
 
@@ -207,10 +207,9 @@ impl Session<'_> {
                 detail,
             });
         }
-        if let Some(words) = &listed.without_unique_ids {
-            self.accept_no_unique_ids(state, words, listed.announced)?;
-        } else if !listed.listing.is_empty() {
+        if listed.without_unique_ids.is_none() && !listed.listing.is_empty() {
             state.had_unique_ids = true;
+            state.uidl_refusals = 0;
         }
         Ok((maildrop, listed))
     }
@@ -230,14 +229,17 @@ impl Session<'_> {
     /// A server without UIDL will do only where everything is deleted, and only if it never had it.
     fn accept_no_unique_ids(
         &self,
-        state: &AccountState,
+        state: &mut AccountState,
+        records: &Records,
         words: &str,
         announced: bool,
     ) -> Result<(), SessionError> {
+        let had_unique_ids = state.had_unique_ids || settle::has_unique_ids(records);
         // A server that names UIDL and refuses it may be ill for a moment; if it goes on, it means it.
-        let for_now = announced && state.failures < limits::UIDL_REFUSALS_MAX;
-        if state.had_unique_ids || for_now {
-            let why = if state.had_unique_ids {
+        let for_now = announced && state.uidl_refusals < limits::UIDL_REFUSALS_MAX;
+        state.uidl_refusals = state.uidl_refusals.saturating_add(1);
+        if had_unique_ids || for_now {
+            let why = if had_unique_ids {
                 "it worked before"
             } else {
                 "CAPA names it"
@@ -280,7 +282,9 @@ impl Session<'_> {
             clock_trusted: self.clock_trusted,
             pops: hides && state.retrieved_without_quit,
         };
-        if listed.without_unique_ids.is_some() {
+        if let Some(words) = &listed.without_unique_ids {
+            self.accept_no_unique_ids(state, records, words, listed.announced)?;
+            first_run::without_unique_ids(visit.first_run, &listed.listing, records, state)?;
             return Ok(plan::plan_without_unique_ids(
                 &listed.listing,
                 &circumstances,

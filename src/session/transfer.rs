@@ -84,6 +84,8 @@ pub(super) struct Transfer<'a> {
     /// Cancelled when nothing more may be offered.
     pub(super) halt: CancellationToken,
     pub(super) error: Option<SessionError>,
+    /// Why nothing more is asked for, although all else goes on.
+    late_error: Option<SessionError>,
     waiting: std::slice::Iter<'a, u32>,
     /// Deletes that the plan found due.
     due: std::slice::Iter<'a, Recorded>,
@@ -126,6 +128,7 @@ impl<'a> Transfer<'a> {
             slots: Arc::new(Semaphore::new(orders.visit.unrecorded_max.max(1))),
             halt: CancellationToken::new(),
             error: None,
+            late_error: None,
             waiting: orders.plan.retrievals.iter(),
             due: orders.plan.deletes.iter(),
             deletes_asked: 0,
@@ -351,6 +354,12 @@ impl<'a> Transfer<'a> {
         self.error.get_or_insert(error);
     }
 
+    /// Nothing more is retrieved; what is in hand goes its way, because it is not to blame.
+    pub(super) fn ask_no_more(&mut self, error: SessionError) {
+        self.waiting = [].iter();
+        self.late_error.get_or_insert(error);
+    }
+
     /// What waits to be asked for is not asked for any more.
     fn nothing_more(&mut self) {
         self.waiting = [].iter();
@@ -416,6 +425,7 @@ impl<'a> Transfer<'a> {
             .count();
         let unfinished = (self.waiting.len() > 0 && !self.quota_reached) || self.due.len() > 0;
         let again = self.may_go_on()
+            && self.late_error.is_none()
             && (self.resume || (unfinished && self.orders.visit.commit_every.is_some()));
         let mut counts = self.counts;
         counts.listed = self.orders.listing.len() as u64;
@@ -426,7 +436,7 @@ impl<'a> Transfer<'a> {
         Transferred {
             maildrop: self.maildrop,
             counts,
-            error: self.error,
+            error: self.error.or(self.late_error),
             stopped: self.stopped,
             again,
             unasked: self.waiting.len() > 0,

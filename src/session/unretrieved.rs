@@ -26,7 +26,7 @@ impl Transfer<'_> {
             settle::defer_unretrieved(before, "retr_refused", now)
         });
         if self.refusals_in_a_row >= limits::RETR_ERRORS_IN_A_ROW_MAX {
-            self.fail(SessionError::Refused {
+            self.ask_no_more(SessionError::Refused {
                 code: "retr_refused",
                 command: "RETR",
                 words: words.to_owned(),
@@ -113,9 +113,14 @@ impl Transfer<'_> {
         let state = State::Deferred(deferral(
             settle::deferral_of(self.orders.records, &key).as_ref(),
         ));
+        // Of several, each may be the one; what comes later is not meant.
+        let copies = match self.orders.plan.repeated.get(&entry.unique_id()) {
+            Some(listed) if key.digest.is_none() => u32::try_from(*listed).unwrap_or(u32::MAX),
+            _ => 1,
+        };
         let record = Record {
             octets: entry.octets,
-            copies: 1,
+            copies,
             absent_since: None,
             head: self.orders.records.get(&key).and_then(|known| known.head),
             state,

@@ -546,7 +546,7 @@ impl<'a> Transfer<'a> {
             parcel.key.clone(),
             Record {
                 octets,
-                copies: 1,
+                copies: self.ledger.alike(&parcel.key).max(1),
                 absent_since: None,
                 head: parcel.head,
                 state,
