@@ -310,3 +310,20 @@ async fn twins_of_two_sizes_that_the_operator_called_delivered_are_delivered() {
         assert_eq!(world.sink.count(), 0);
     }
 }
+
+#[tokio::test]
+async fn what_was_put_off_and_is_gone_does_not_make_its_successor_be_retrieved_for_ever() {
+    for retention in [Retention::Keep, Retention::Delete] {
+        let first = mail("same", b"Subject: a\r\n\r\na\r\n");
+        let world = World::new(vec![first.clone()], retention);
+        world.sink.refuse(&first.octets, Fault::MessageTransient);
+        poll(&world).await;
+        world
+            .server
+            .replace(vec![mail("same", b"Subject: b\r\n\r\nbbbb\r\n")]);
+        polls(&world, 10, 3600).await;
+        each_once(&world, 1);
+        assert!(retrievals(&world) <= 3, "{}", retrievals(&world));
+        assert!(world.server.listed().is_empty() || !retention.deletes());
+    }
+}

@@ -85,6 +85,20 @@ pub(super) fn replaced_by(records: &Records, key: &RecordKey) -> Vec<RecordKey> 
     }
 }
 
+/// Records of other messages under the same unique-id that were in hand, and wait to be retrieved again.
+pub(super) fn put_off<'r>(
+    records: &'r Records,
+    key: &'r RecordKey,
+) -> impl Iterator<Item = RecordKey> + 'r {
+    let others = records.of(key.unique_id.as_bytes());
+    let others = others.filter(|other| {
+        matches!(&other.record.state, State::Deferred(deferral) if deferral.parked.is_none())
+            && other.digest.is_some()
+            && other.digest != key.digest
+    });
+    others.map(|other| other.key())
+}
+
 /// The deferral after one more refusal; `None` when the message has been tried often enough.
 pub(super) fn defer(
     before: Option<&Deferral>,

@@ -555,14 +555,22 @@ impl<'a> Transfer<'a> {
         batch
     }
 
-    /// Records without a digest that one with this key takes the place of: a refusal or a cut of an earlier look was noted so, and it
-    /// was this message. Of several with one unique-id that is known when all were in hand.
+    /// Records that one with this key takes the place of: a refusal or a cut of an earlier look was noted without a digest, and it was
+    /// this message; and what was put off under this unique-id and is listed no more is not waited for. Of several with one
+    /// unique-id that is known when all were in hand.
     fn replaced_by(&self, key: &RecordKey) -> Vec<RecordKey> {
         let listed = self.orders.plan.repeated.get(&key.unique_id);
         if listed.is_some_and(|listed| self.ledger.in_hand(&key.unique_id) < *listed) {
             return Vec::new();
         }
-        settle::replaced_by(self.orders.records, key)
+        let records = self.orders.records;
+        // A line of UIDL that made no sense may have been the other's.
+        let gone = settle::put_off(records, key)
+            .filter(|other| self.orders.listing.complete && self.ledger.alike(other) == 0);
+        settle::replaced_by(records, key)
+            .into_iter()
+            .chain(gone)
+            .collect()
     }
 
     fn say(&self, parcel: &Parcel, status: DeliveryStatus, code: &str, words: &str) {
