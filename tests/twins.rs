@@ -327,3 +327,97 @@ async fn what_was_put_off_and_is_gone_does_not_make_its_successor_be_retrieved_f
         assert!(world.server.listed().is_empty() || !retention.deletes());
     }
 }
+
+#[tokio::test]
+async fn one_too_large_under_the_same_name_keeps_nothing_back_that_is_small() {
+    let small = |text: &str| mail("same", format!("Subject: {text}\r\n\r\nx\r\n").as_bytes());
+    let large = || mail("same", &[b'x'; 5000]);
+    // A new one of a size that is known.
+    let mut world = World::new(vec![small("a"), large()], Retention::Keep);
+    world.visit.limits.message_octets_max = 1000;
+    poll(&world).await;
+    world.server.put(small("c"));
+    polls(&world, 3, 300).await;
+    each_once(&world, 2);
+    let before = retrievals(&world);
+    polls(&world, 5, 300).await;
+    assert_eq!(retrievals(&world), before, "all is settled");
+    // One that was put off, of the size of one that was taken.
+    let mut world = World::new(vec![small("a"), small("b"), large()], Retention::Keep);
+    world.visit.limits.message_octets_max = 1000;
+    world
+        .sink
+        .refuse(&small("b").octets, Fault::MessageTransient);
+    poll(&world).await;
+    world.sink.accept_all();
+    polls(&world, 3, 3600).await;
+    each_once(&world, 2);
+    // The large one goes: the other is deleted when it is due.
+    let mut world = World::new(vec![small("a"), large()], Retention::Delete);
+    world.visit.limits.message_octets_max = 1000;
+    poll(&world).await;
+    let left = world.server.listed();
+    world.server.replace(
+        left.into_iter()
+            .filter(|one| one.octets.len() < 1000)
+            .collect(),
+    );
+    polls(&world, 2, 300).await;
+    assert!(world.server.listed().is_empty());
+    each_once(&world, 1);
+}
+
+#[tokio::test]
+async fn what_a_hiding_server_lists_behind_twins_is_no_twin_that_was_delivered() {
+    for retention in [Retention::Keep, Retention::Delete] {
+        let one = |text: &str| mail("same", format!("Subject: {text}\r\n\r\nx\r\n").as_bytes());
+        let mut world = World::new(vec![one("a"), one("b"), one("c")], retention);
+        world.visit.limits.messages_max = Some(2);
+        world.server.with(|habits| {
+            habits.hides = true;
+            habits.capabilities = vec!["EXPIRE 0".into()];
+        });
+        polls(&world, 4, 300).await;
+        each_once(&world, 3);
+    }
+}
+
+#[tokio::test]
+async fn a_mark_of_nothing_does_not_end_an_account_that_does_without_uidl() {
+    let world = World::new(mails(2), Retention::Delete);
+    world.server.with(|habits| habits.unique_ids = false);
+    poll(&world).await;
+    let now = *world.now.lock().unwrap();
+    let typo = [UniqueId::new(b"typo").unwrap()];
+    let seen = Seen::new(world.store.clone());
+    seen.mark(&world.visit.account, &typo, Trust::Seen, now)
+        .await
+        .unwrap();
+    world
+        .server
+        .put(mail("later", b"Subject: later\r\n\r\nx\r\n"));
+    assert_eq!(poll(&world).await, None);
+    each_once(&world, 3);
+}
+
+#[tokio::test]
+async fn trouble_with_a_twin_does_not_undo_the_operators_word() {
+    for trust in [Trust::Seen, Trust::Delivered] {
+        let world = World::new(vec![mails(1).remove(0)], Retention::Keep);
+        let now = *world.now.lock().unwrap();
+        let id = mails(1)[0].unique_id.clone();
+        let ids = [UniqueId::new(id.as_bytes()).unwrap()];
+        let seen = Seen::new(world.store.clone());
+        seen.mark(&world.visit.account, &ids, trust, now)
+            .await
+            .unwrap();
+        world
+            .server
+            .put(mail(&id, b"Subject: twin\r\n\r\nthe twin\r\n"));
+        world.server.with(|habits| habits.refuses_retr_at = Some(1));
+        poll(&world).await;
+        world.server.with(|habits| habits.refuses_retr_at = None);
+        polls(&world, 4, 3600).await;
+        assert_eq!(world.sink.count(), 1, "{trust:?}");
+    }
+}

@@ -5,7 +5,7 @@
 //! Messages that share a unique-id are judged together: a delete may rest only on a group in which every listed
 //! message is covered by a Delivered record, because nobody can tell which number is which copy.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::mail::{Entry, Listing, PollLimits, Retention, Timestamp, UniqueId, limits};
 use crate::seen::{Known, Record, Recorded, Records, State};
@@ -202,12 +202,40 @@ struct Group<'a> {
 }
 
 impl Group<'_> {
+    /// What is too large is left, and the rest is judged as if it were not there; but it forbids deletes, because numbers are found by
+    /// unique-id.
     fn decide(&self, decided: &mut Vec<Disposition>, deletes: &mut Vec<Recorded>) {
-        if self.entries.is_empty() {
-            return;
+        let large = self.too_large();
+        let rest = self
+            .entries
+            .iter()
+            .zip(&large)
+            .filter(|(_, large)| !**large);
+        let rest: Vec<Entry<'_>> = rest.map(|(entry, _)| *entry).collect();
+        let count = large.len() - rest.len();
+        let of_rest = Group {
+            may_delete: self.may_delete && count == 0,
+            entries: &rest,
+            ..*self
         }
-        let of_all = if let Some(wait) = self.waiting() {
-            Disposition::Skip(wait)
+        .of_all(deletes);
+        let reported = self.oversized().any(|record| copies(record) >= count);
+        let retrieves = matches!(of_rest, Disposition::Retrieve(_));
+        let decide = |(entry, large): (&Entry<'_>, bool)| {
+            if large || (retrieves && self.is_listed_too_large(entry)) {
+                Disposition::Skip(Skip::TooLarge { reported })
+            } else {
+                of_rest
+            }
+        };
+        decided.extend(self.entries.iter().zip(large).map(decide));
+    }
+
+    fn of_all(&self, deletes: &mut Vec<Recorded>) -> Disposition {
+        if self.entries.is_empty() {
+            Disposition::Skip(Skip::Seen)
+        } else if self.waits() {
+            Disposition::Skip(Skip::Deferred)
         } else if self.open().next().is_some() {
             Disposition::Retrieve(Why::Retry)
         } else if self.settled().next().is_none() {
@@ -219,11 +247,36 @@ impl Group<'_> {
                 Disposition::Skip(_) if self.circumstances.pops => Disposition::Retrieve(Why::Pop),
                 settled => settled,
             }
+        }
+    }
+
+    /// Which entries are too large: by LIST, or because a body outgrew the limit of which LIST said what it says now.
+    fn too_large(&self) -> Vec<bool> {
+        let octets_max = self.circumstances.limits.message_octets_max;
+        let outgrown = |record: &&Record| matches!(record.state, State::Oversized { octets, .. } if octets > octets_max);
+        let found = self.oversized().find(outgrown);
+        let mut left = found.map_or(0, copies);
+        let is_large = |entry: &Entry<'_>| {
+            // One that was delivered before the limit was lowered is none.
+            let alike = |known: &Known<'_>| known.record.octets == entry.octets;
+            if self.is_listed_too_large(entry) && !self.settled().any(alike) {
+                return true;
+            }
+            let is_found = left > 0 && found.is_some_and(|record| record.octets == entry.octets);
+            left -= usize::from(is_found);
+            is_found
         };
-        decided.extend(self.entries.iter().map(|entry| match of_all {
-            Disposition::Retrieve(_) if self.is_too_large(entry) => self.too_large(),
-            of_all => of_all,
-        }));
+        self.entries.iter().map(is_large).collect()
+    }
+
+    fn is_listed_too_large(&self, entry: &Entry<'_>) -> bool {
+        let octets_max = self.circumstances.limits.message_octets_max;
+        entry.octets.is_some_and(|octets| octets > octets_max)
+    }
+
+    fn oversized(&self) -> impl Iterator<Item = &Record> {
+        let records = self.known.iter().map(|known| &known.record);
+        records.filter(|record| matches!(record.state, State::Oversized { .. }))
     }
 
     /// Records of messages that were in hand whole and are settled: only their digest tells them apart.
@@ -237,40 +290,21 @@ impl Group<'_> {
 
     /// Records of messages that are still to be retrieved and offered.
     fn open(&self) -> impl Iterator<Item = &Record> {
-        self.known
-            .iter()
-            .map(|known| &known.record)
-            .filter(|record| match &record.state {
-                State::Deferred(deferral) => deferral.parked.is_none(),
-                State::Oversized { .. } => true,
-                State::Delivered { .. } | State::Quarantined { .. } | State::Marked { .. } => false,
-            })
-    }
-
-    /// Why the whole group waits, if every entry is covered by a record and one of them is not to be touched yet.
-    fn waiting(&self) -> Option<Skip> {
-        if !self.is_covered() {
-            return None;
-        }
-        let is_left = |entry: &Entry<'_>| {
-            let alike = |known: &Known<'_>| known.record.octets == entry.octets;
-            self.is_too_large(entry) || self.settled().any(alike)
-        };
-        self.open().find_map(|record| match &record.state {
-            State::Deferred(deferral) if !deferral.is_due(self.circumstances.now) => {
-                Some(Skip::Deferred)
-            }
-            State::Oversized { .. } if self.entries.iter().all(is_left) => {
-                Some(Skip::TooLarge { reported: true })
-            }
-            _ => None,
+        let records = self.known.iter().map(|known| &known.record);
+        records.filter(|record| {
+            matches!(&record.state, State::Deferred(deferral) if deferral.parked.is_none())
         })
     }
 
-    /// Whether there are as many copies in the records as entries.
-    fn is_covered(&self) -> bool {
+    /// Whether the whole group waits: every entry is covered by a record, and one of them is not to be touched yet.
+    fn waits(&self) -> bool {
         let settled = self.settled().map(|known| copies(&known.record));
-        self.entries.len() <= settled.sum::<usize>() + self.open().map(copies).sum::<usize>()
+        let covered = settled.sum::<usize>() + self.open().map(copies).sum::<usize>();
+        let is_early = |record: &Record| match &record.state {
+            State::Deferred(deferral) => !deferral.is_due(self.circumstances.now),
+            _ => false,
+        };
+        self.entries.len() <= covered && self.open().any(is_early)
     }
 
     /// Design 1.5: octets changed, more entries than copies, or back after a complete listing lacked it.
@@ -289,10 +323,45 @@ impl Group<'_> {
         };
         self.entries.len() > covered
             || !self.entries.iter().all(sized_alike)
+            || self.is_mixed_up()
             || (self.circumstances.retention.deletes()
                 && self
                     .settled()
                     .any(|known| known.record.absent_since.is_some()))
+    }
+
+    /// Whether several messages are known and what is listed is not all of them: then one of these may be another. Equal messages are
+    /// one, whether all of them are there or not.
+    fn is_mixed_up(&self) -> bool {
+        // Of each size: how many messages are known, how many copies of them, and how many are listed.
+        let mut sizes: BTreeMap<u64, [usize; 3]> = BTreeMap::new();
+        for settled in self.settled() {
+            // The operator's word for several has no size.
+            let Some(octets) = settled.record.octets else {
+                return false;
+            };
+            let [messages, all, _] = sizes.entry(octets).or_default();
+            // A copy that is kept here outlives its message, and forbids deletes whatever is listed.
+            *messages += usize::from(settled.record.kept().is_none());
+            *all += copies(&settled.record);
+        }
+        for entry in self.entries {
+            let Some(octets) = entry.octets else {
+                return false;
+            };
+            let [_, _, listed] = sizes.entry(octets).or_default();
+            *listed += 1;
+        }
+        self.settled().count() > 1
+            && !sizes
+                .values()
+                .all(|[messages, all, listed]| (messages..=all).contains(&listed))
+    }
+
+    /// Whether the records can tell several messages apart by their sizes. The operator's word for several cannot.
+    fn are_told_apart(&self) -> bool {
+        let count: usize = self.settled().map(|known| copies(&known.record)).sum();
+        count <= 1 || self.settled().all(|known| known.record.octets.is_some())
     }
 
     /// Nothing is open and nothing in doubt: delete what is due, leave the rest.
@@ -300,7 +369,9 @@ impl Group<'_> {
         let mut proofs = Vec::new();
         for known in self.settled() {
             match &known.record.state {
-                State::Delivered { at } if self.may_delete && self.is_due(*at) => {
+                State::Delivered { at }
+                    if self.may_delete && self.are_told_apart() && self.is_due(*at) =>
+                {
                     let key = known.key();
                     let proof = self.records.proof(&key.unique_id, key.digest);
                     let times = copies(&known.record).min(self.entries.len());
@@ -327,26 +398,6 @@ impl Group<'_> {
             ..
         } = *self.circumstances;
         retention.is_due(delivered, now, clock_trusted)
-    }
-
-    /// Whether LIST says so, or an earlier retrieval has shown it of a message that LIST speaks of as it did then.
-    fn is_too_large(&self, entry: &Entry<'_>) -> bool {
-        let octets_max = self.circumstances.limits.message_octets_max;
-        let was_found = |record: &Record| {
-            matches!(record.state, State::Oversized { octets, .. } if octets > octets_max)
-                && record.octets == entry.octets
-        };
-        match entry.octets {
-            Some(octets) if octets > octets_max => true,
-            _ => self.is_covered() && self.open().any(was_found),
-        }
-    }
-
-    fn too_large(&self) -> Disposition {
-        let is_oversized =
-            |known: &Known<'_>| matches!(known.record.state, State::Oversized { .. });
-        let reported = self.known.iter().any(is_oversized);
-        Disposition::Skip(Skip::TooLarge { reported })
     }
 }
 

@@ -85,16 +85,21 @@ pub(super) fn replaced_by(records: &Records, key: &RecordKey) -> Vec<RecordKey> 
     }
 }
 
-/// Records of other messages under the same unique-id that were in hand, and wait to be retrieved again.
-pub(super) fn put_off<'r>(
+/// Records of other messages under the same unique-id that were in hand, and of which nothing is kept here. Where the server hides what
+/// was retrieved, delivered ones are there still, and unseen.
+pub(super) fn others<'r>(
     records: &'r Records,
     key: &'r RecordKey,
+    hides: bool,
 ) -> impl Iterator<Item = RecordKey> + 'r {
     let others = records.of(key.unique_id.as_bytes());
-    let others = others.filter(|other| {
-        matches!(&other.record.state, State::Deferred(deferral) if deferral.parked.is_none())
-            && other.digest.is_some()
-            && other.digest != key.digest
+    let others = others.filter(move |other| {
+        let is_gone = match &other.record.state {
+            State::Deferred(deferral) => deferral.parked.is_none(),
+            State::Delivered { .. } => !hides,
+            State::Quarantined { .. } | State::Marked { .. } | State::Oversized { .. } => false,
+        };
+        is_gone && other.digest.is_some() && other.digest != key.digest
     });
     others.map(|other| other.key())
 }
@@ -204,11 +209,14 @@ pub(super) fn identity(digest: Digest, ordinal: u32) -> String {
     }
 }
 
-/// Whether any record is of a message that a server gave a name.
-pub(super) fn has_unique_ids(records: &Records) -> bool {
-    records
-        .iter()
-        .any(|known| !known.unique_id.starts_with(b"sha256:"))
+/// Whether any record is of a message that a server gave a name. A bare word of the operator tells so only of an account that never
+/// did without.
+pub(super) fn has_unique_ids(records: &Records, did_without: bool) -> bool {
+    records.iter().any(|known| {
+        let is_bare = known.digest.is_none() && known.record.octets.is_none();
+        let is_ours = known.unique_id.starts_with(b"sha256:");
+        !is_ours && (!did_without || !is_bare)
+    })
 }
 
 /// Seconds until the next try of a message after this many: 1m 5m 30m 2h 6h, then daily.

@@ -234,7 +234,8 @@ impl Session<'_> {
         words: &str,
         announced: bool,
     ) -> Result<(), SessionError> {
-        let had_unique_ids = state.had_unique_ids || settle::has_unique_ids(records);
+        let had_unique_ids =
+            state.had_unique_ids || settle::has_unique_ids(records, state.last_success.is_some());
         // A server that names UIDL and refuses it may be ill for a moment; if it goes on, it means it.
         let for_now = announced && state.uidl_refusals < limits::UIDL_REFUSALS_MAX;
         state.uidl_refusals = state.uidl_refusals.saturating_add(1);

@@ -79,19 +79,45 @@ impl Transfer<'_> {
             at: self.now(),
             octets,
         };
-        // One record stands for all that are listed under the unique-id.
-        let listed = self.orders.listing.positions(entry.unique_id).len();
+        let key = RecordKey::new(entry.unique_id(), None);
+        let known = self.orders.records.get(&key);
+        if known.as_ref().is_some_and(is_a_word) {
+            // Nothing is written over the operator's word.
+            if let Some(at) = at {
+                self.ledger.settled(at);
+            }
+            return;
+        }
+        let limit = self.orders.visit.limits.message_octets_max;
+        let too_large = |at: &&u32| {
+            let entry = self.orders.listing.get(**at as usize);
+            entry
+                .and_then(|entry| entry.octets)
+                .is_some_and(|octets| octets > limit)
+        };
+        // One record stands for all that are too large under the unique-id.
+        let copies = match (at, known) {
+            (None, _) => {
+                let listed = self.orders.listing.positions(entry.unique_id);
+                u32::try_from(listed.iter().filter(too_large).count()).unwrap_or(u32::MAX)
+            }
+            (Some(_), Some(known))
+                if known.octets == entry.octets
+                    && matches!(known.state, State::Oversized { .. }) =>
+            {
+                known.copies.saturating_add(1)
+            }
+            (Some(_), _) => 1,
+        };
         let record = Record {
             octets: entry.octets,
-            copies: u32::try_from(listed).unwrap_or(u32::MAX).max(1),
+            copies: copies.max(1),
             absent_since: None,
             head: None,
             state,
         };
         let mut batch = Batch::new(&self.orders.visit.account);
-        batch
-            .changes
-            .push(Change::Put(RecordKey::new(entry.unique_id(), None), record));
+        batch.changes.push(Change::Put(key, record));
         self.commit(
             batch,
             at.map_or(Committed::Noted, |at| Committed::Settled { at }),
@@ -110,6 +136,16 @@ impl Transfer<'_> {
             return self.ledger.settled(at);
         }
         let key = self.deferral_key(&entry.unique_id());
+        if self
+            .orders
+            .records
+            .get(&key)
+            .as_ref()
+            .is_some_and(is_a_word)
+        {
+            // Nothing is written over the operator's word.
+            return self.ledger.settled(at);
+        }
         let state = State::Deferred(deferral(
             settle::deferral_of(self.orders.records, &key).as_ref(),
         ));
@@ -145,4 +181,9 @@ impl Transfer<'_> {
             |known| known.key(),
         )
     }
+}
+
+/// Whether a record without digest is the operator's word.
+fn is_a_word(record: &Record) -> bool {
+    matches!(record.state, State::Marked { .. } | State::Delivered { .. })
 }

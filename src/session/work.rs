@@ -556,8 +556,8 @@ impl<'a> Transfer<'a> {
     }
 
     /// Records that one with this key takes the place of: a refusal or a cut of an earlier look was noted without a digest, and it was
-    /// this message; and what was put off under this unique-id and is listed no more is not waited for. Of several with one
-    /// unique-id that is known when all were in hand.
+    /// this message; and other messages that were known under this unique-id and are listed no more are neither waited for nor taken
+    /// for what is listed. Of several with one unique-id that is known when all were in hand.
     fn replaced_by(&self, key: &RecordKey) -> Vec<RecordKey> {
         let listed = self.orders.plan.repeated.get(&key.unique_id);
         if listed.is_some_and(|listed| self.ledger.in_hand(&key.unique_id) < *listed) {
@@ -565,7 +565,7 @@ impl<'a> Transfer<'a> {
         }
         let records = self.orders.records;
         // A line of UIDL that made no sense may have been the other's.
-        let gone = settle::put_off(records, key)
+        let gone = settle::others(records, key, self.orders.hides)
             .filter(|other| self.orders.listing.complete && self.ledger.alike(other) == 0);
         settle::replaced_by(records, key)
             .into_iter()

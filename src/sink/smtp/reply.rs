@@ -62,10 +62,8 @@ impl Reply {
         match self {
             Self::Said(code, words) => {
                 // A password may be part of a status code (RFC 3463), which is to be understood and not hidden.
-                let is_status =
-                    |word: &str| word.bytes().all(|octet| b"0123456789.".contains(&octet));
                 match words.split_once(' ') {
-                    Some((status, rest)) if is_status(status) => {
+                    Some((status, rest)) if is_status_code(status) => {
                         Self::Said(code, format!("{status} {}", hidden(rest.to_owned())))
                     }
                     _ => Self::Said(code, hidden(words)),
@@ -115,6 +113,23 @@ impl Reply {
             }
         }
     }
+}
+
+/// An enhanced status code: class, subject and detail (RFC 3463 section 2).
+fn is_status_code(word: &str) -> bool {
+    let mut parts = word.split('.');
+    let digits = |part: &str, most| {
+        (1..=most).contains(&part.len()) && part.bytes().all(|octet| octet.is_ascii_digit())
+    };
+    let class = parts
+        .next()
+        .is_some_and(|class| ["2", "4", "5"].contains(&class));
+    let rest = [parts.next(), parts.next()];
+    class
+        && rest
+            .iter()
+            .all(|part| part.is_some_and(|part| digits(part, 3)))
+        && parts.next().is_none()
 }
 
 fn classify(step: Step, code: u16, words: &str) -> (Fault, &'static str) {
