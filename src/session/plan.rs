@@ -205,6 +205,13 @@ impl Group<'_> {
     /// What is too large is left, and the rest is judged as if it were not there; but it forbids deletes, because numbers are found by
     /// unique-id.
     fn decide(&self, decided: &mut Vec<Disposition>, deletes: &mut Vec<Recorded>) {
+        let large = |entry: &Entry<'_>| self.is_listed_too_large(entry);
+        if self.oversized().next().is_none() && !self.entries.iter().any(large) {
+            // The usual case.
+            let of_all = self.of_all(deletes);
+            decided.extend(std::iter::repeat_n(of_all, self.entries.len()));
+            return;
+        }
         let large = self.too_large();
         let rest = self
             .entries
@@ -298,13 +305,15 @@ impl Group<'_> {
 
     /// Whether the whole group waits: every entry is covered by a record, and one of them is not to be touched yet.
     fn waits(&self) -> bool {
-        let settled = self.settled().map(|known| copies(&known.record));
-        let covered = settled.sum::<usize>() + self.open().map(copies).sum::<usize>();
         let is_early = |record: &Record| match &record.state {
             State::Deferred(deferral) => !deferral.is_due(self.circumstances.now),
             _ => false,
         };
-        self.entries.len() <= covered && self.open().any(is_early)
+        if !self.open().any(is_early) {
+            return false;
+        }
+        let settled = self.settled().map(|known| copies(&known.record));
+        self.entries.len() <= settled.sum::<usize>() + self.open().map(copies).sum::<usize>()
     }
 
     /// Design 1.5: octets changed, more entries than copies, or back after a complete listing lacked it.
@@ -333,6 +342,9 @@ impl Group<'_> {
     /// Whether several messages are known and what is listed is not all of them: then one of these may be another. Equal messages are
     /// one, whether all of them are there or not.
     fn is_mixed_up(&self) -> bool {
+        if self.settled().nth(1).is_none() {
+            return false;
+        }
         // Of each size: how many messages are known, how many copies of them, and how many are listed.
         let mut sizes: BTreeMap<u64, [usize; 3]> = BTreeMap::new();
         for settled in self.settled() {
@@ -352,10 +364,9 @@ impl Group<'_> {
             let [_, _, listed] = sizes.entry(octets).or_default();
             *listed += 1;
         }
-        self.settled().count() > 1
-            && !sizes
-                .values()
-                .all(|[messages, all, listed]| (messages..=all).contains(&listed))
+        let is_all_there =
+            |[messages, all, listed]: &[usize; 3]| (messages..=all).contains(&listed);
+        !sizes.values().all(is_all_there)
     }
 
     /// Whether the records can tell several messages apart by their sizes. The operator's word for several cannot.
