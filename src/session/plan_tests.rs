@@ -121,6 +121,19 @@ fn any_circumstances() -> impl Strategy<Value = Circumstances> {
     })
 }
 
+/// Everything may be retrieved, and the clock is right.
+const USUAL: Circumstances = Circumstances {
+    retention: Retention::Keep,
+    limits: PollLimits {
+        message_octets_max: 1 << 20,
+        messages_max: None,
+        octets_max: None,
+    },
+    now: NOW,
+    clock_trusted: true,
+    pops: false,
+};
+
 fn without_limits(circumstances: Circumstances) -> Circumstances {
     let limits = PollLimits {
         messages_max: None,
@@ -324,17 +337,7 @@ fn a_message_inside_which_sessions_ended_comes_last_and_a_retry_after_what_is_ne
         record(b'b', deferred(0)),
     ]);
     let listing = listing(&[(0, Some(100)), (1, Some(100)), (2, Some(100))]);
-    let circumstances = Circumstances {
-        retention: Retention::Keep,
-        limits: PollLimits {
-            message_octets_max: 1 << 20,
-            messages_max: None,
-            octets_max: None,
-        },
-        now: NOW,
-        clock_trusted: true,
-        pops: false,
-    };
+    let circumstances = USUAL;
     assert_eq!(
         plan(&listing, &records, &circumstances).retrievals,
         [2, 1, 0]
@@ -373,14 +376,8 @@ fn what_is_settled_is_retrieved_once_more_only_where_the_server_would_hide_it() 
     let plan_when = |pops, retention| {
         let circumstances = Circumstances {
             retention,
-            limits: PollLimits {
-                message_octets_max: 1 << 20,
-                messages_max: None,
-                octets_max: None,
-            },
-            now: NOW,
-            clock_trusted: true,
             pops,
+            ..USUAL
         };
         plan(&listing, &records, &circumstances)
     };
@@ -403,17 +400,7 @@ fn a_message_whose_size_was_never_known_is_compared_before_it_is_deleted() {
             state: State::Delivered { at: NOW },
         };
         let key = RecordKey::new(UniqueId::new(b"a").unwrap(), digest);
-        let circumstances = Circumstances {
-            retention,
-            limits: PollLimits {
-                message_octets_max: 1 << 20,
-                messages_max: None,
-                octets_max: None,
-            },
-            now: NOW,
-            clock_trusted: true,
-            pops: false,
-        };
+        let circumstances = Circumstances { retention, ..USUAL };
         let listing = listing(&[(0, Some(100))]);
         plan(&listing, &records(vec![(key, record)]), &circumstances).dispositions[0]
     };
