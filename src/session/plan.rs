@@ -452,9 +452,12 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits
             continue;
         };
         let octets = entry.octets.unwrap_or(0);
-        let repeated = plan.repeated.contains_key(&entry.unique_id());
-        let retried = *slot == Disposition::Retrieve(Why::Retry);
-        let goes = if *slot == Disposition::Retrieve(Why::Doubt) || (retried && repeated) {
+        let is_together = match slot {
+            Disposition::Retrieve(Why::Doubt) => true,
+            Disposition::Retrieve(Why::Retry) => plan.repeated.contains_key(&entry.unique_id()),
+            _ => false,
+        };
+        let goes = if is_together {
             // Of several with one unique-id, nothing is known before all were in hand.
             together.contains(entry.unique_id) || {
                 let goes = doubts.lets_through(octets);
