@@ -385,4 +385,23 @@ mod tests {
         );
         assert!(!full.join("new").exists());
     }
+
+    #[test]
+    fn a_folder_that_several_make_at_once_is_foreign_to_none_of_them() {
+        let directory = tempfile::tempdir().unwrap();
+        for round in 0..200 {
+            let folder = Folder::new(&directory.path().join(round.to_string()));
+            let together = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                let make = || {
+                    together.wait();
+                    folder.make()
+                };
+                let makers: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+                for maker in makers {
+                    maker.join().unwrap().unwrap();
+                }
+            });
+        }
+    }
 }
