@@ -78,32 +78,38 @@ impl Folder {
     }
 
     /// Makes the folder if its parent exists, and what is missing of the three inside.
+    ///
+    /// Several may do so at once, in this process and outside it. `tmp`, without which nothing is delivered, comes last:
+    /// where it is, the names of the others are durable.
     pub(in crate::sink) fn make(&self) -> Result<(), MaildirError> {
-        let missing: Vec<PathBuf> = ["tmp", "new", "cur"]
-            .map(|part| self.root.join(part))
-            .into_iter()
-            .filter(|part| !part.is_dir())
-            .collect();
-        if missing.is_empty() {
+        let [new, cur, tmp] = PARTS.map(|part| self.root.join(part));
+        if [&new, &cur, &tmp].into_iter().all(|part| part.is_dir()) {
             return Ok(());
         }
         let path = self.root.clone();
+        let parent = self.root.parent().filter(|parent| parent.is_dir());
         match fs::read_dir(&self.root) {
             Ok(listing) => {
-                if missing.len() == 3 && holds_anything(listing) {
+                if is_foreign(listing) {
                     return Err(MaildirError::NoMaildir { path });
                 }
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let parent = self.root.parent().filter(|parent| parent.is_dir());
-                let parent = parent.ok_or(MaildirError::NoParent { path })?;
+                if parent.is_none() {
+                    return Err(MaildirError::NoParent { path });
+                }
                 make_folder(&self.root)?;
-                sync_folder(parent)?;
             }
             Err(error) => return Err(disk("read", &self.root)(error)),
         }
-        missing.iter().try_for_each(|part| make_folder(part))?;
-        sync_folder(&self.root)
+        make_folder(&new)?;
+        make_folder(&cur)?;
+        // Whoever made the folder itself may not have come to this yet. If it was an operator, the folder around it may be closed to us.
+        if let Some(around) = parent.filter(|parent| File::open(parent).is_ok()) {
+            sync_folder(around)?;
+        }
+        sync_folder(&self.root)?;
+        make_folder(&tmp)
     }
 
     /// Takes away what crashed deliveries left in `tmp`. Maildir's own rule: nothing there is alive after 36 hours.
@@ -240,12 +246,21 @@ fn make_folder(path: &Path) -> Result<(), MaildirError> {
     }
 }
 
-/// Whether there is more in a folder than what a fresh file system or an operator's shell leaves.
-fn holds_anything(listing: fs::ReadDir) -> bool {
-    listing.flatten().any(|entry| {
+/// What a Maildir consists of, in the order in which it is made.
+const PARTS: [&str; 3] = ["new", "cur", "tmp"];
+
+/// Whether a folder holds no part of a Maildir, and more than what a fresh file system or an operator's shell leaves.
+/// One look decides: between two, another may have begun to make it.
+fn is_foreign(listing: fs::ReadDir) -> bool {
+    let mut occupied = false;
+    for entry in listing.flatten() {
         let name = entry.file_name();
-        name != "lost+found" && !name.as_encoded_bytes().starts_with(b".")
-    })
+        if PARTS.iter().any(|part| name == *part) {
+            return false;
+        }
+        occupied |= name != "lost+found" && !name.as_encoded_bytes().starts_with(b".");
+    }
+    occupied
 }
 
 pub(in crate::sink) fn disk(
