@@ -22,7 +22,7 @@ const ALWAYS: &[(&str, u64)] = &[
     ("sink.accepted", 6),
     ("journal.written", 9),
     ("journal.synced", 9),
-    ("index.applied", 9),
+    ("index.applied", 5),
     ("record.durable", 6),
     ("dele.sent", 4),
     ("deletes.answered", 4),

@@ -3,6 +3,7 @@
 //! One thread writes. While one `fdatasync` runs, commits gather for the next: group commit without a timer. A commit is answered
 //! when the journal is durable; the index follows, and what it loses or breaks is made again from the journal.
 
+use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, mpsc};
@@ -15,7 +16,7 @@ use tokio::task::spawn_blocking;
 use crate::fault;
 use crate::mail::{AccountName, Clock, Timestamp};
 use crate::seen::directory::{StateDirectory, set_aside};
-use crate::seen::journal::{Journal, damaged, disk};
+use crate::seen::journal::{Journal, Position, damaged, disk};
 use crate::seen::replay;
 use crate::seen::sled::{Index, Unsound};
 use crate::seen::witness::Witness;
@@ -36,6 +37,23 @@ enum Repair {
     Rebuild,
 }
 
+/// What the index has still to be told. One change to it costs nearly as much as a thousand, so it is told when somebody asks about one
+/// of these accounts, or when much has gathered.
+#[derive(Default)]
+struct Behind {
+    accounts: HashSet<AccountName>,
+    batches: Vec<Batch>,
+    changes: usize,
+    /// The journal line they end with.
+    last: Position,
+}
+
+/// What somebody asks about.
+enum About {
+    Account(AccountName),
+    All,
+}
+
 /// A batch and who waits for it.
 struct Commit {
     batch: Batch,
@@ -47,7 +65,9 @@ struct Shared {
     clock: Arc<dyn Clock>,
     journal: Mutex<Journal>,
     witness: Witness,
-    /// `None` while it is to be made anew. Readers share it; only the writer, and a repair, change it.
+    /// What is durable and not in the index yet. Taken after the journal and before the index.
+    behind: Mutex<Behind>,
+    /// `None` while it is to be made anew. Readers share it; only catching up, and a repair, change it.
     index: RwLock<Option<Index>>,
     /// Seconds of the newest line; 0 for none.
     newest: AtomicU64,
@@ -74,6 +94,7 @@ impl DurableStore {
             clock,
             journal: Mutex::new(journal),
             witness,
+            behind: Mutex::default(),
             index,
             newest,
         });
@@ -93,10 +114,11 @@ impl DurableStore {
     /// Runs a look-up on a thread that may block, with a repair between two tries.
     async fn look<T: Send + 'static>(
         &self,
+        about: About,
         look: impl Fn(&Index) -> Result<T, Unsound> + Send + 'static,
     ) -> Result<T, SeenError> {
         let shared = Arc::clone(&self.shared);
-        spawn_blocking(move || shared.look(look))
+        spawn_blocking(move || shared.look(&about, look))
             .await
             .unwrap_or(Err(SeenError::Closed))
     }
@@ -105,7 +127,8 @@ impl DurableStore {
 impl SeenStore for DurableStore {
     fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
         let account = account.clone();
-        Box::pin(self.look(move |index| index.scan(&account)))
+        let about = About::Account(account.clone());
+        Box::pin(self.look(about, move |index| index.scan(&account)))
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
@@ -127,7 +150,8 @@ impl SeenStore for DurableStore {
         account: &'a AccountName,
     ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
         let account = account.clone();
-        Box::pin(self.look(move |index| index.state(&account)))
+        let about = About::Account(account.clone());
+        Box::pin(self.look(about, move |index| index.state(&account)))
     }
 
     fn newest(&self) -> Option<Timestamp> {
@@ -138,7 +162,7 @@ impl SeenStore for DurableStore {
     }
 
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
-        Box::pin(self.look(Index::accounts))
+        Box::pin(self.look(About::All, Index::accounts))
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), SeenError>> {
@@ -185,12 +209,13 @@ impl Shared {
                 batches.push(commit.batch);
                 waiting.push(commit.done);
             }
-            let result = self.commit(&batches);
+            let count = batches.len();
+            let result = self.commit(batches);
             for done in waiting {
                 // Whoever has stopped waiting does not need the answer.
                 let _ = done.send(result.clone());
             }
-            since_flush += batches.len();
+            since_flush += count;
             if since_flush >= FLUSH_EVERY_COMMITS {
                 since_flush = 0;
                 self.tidy();
@@ -199,27 +224,49 @@ impl Shared {
         self.tidy();
     }
 
-    fn commit(&self, batches: &[Batch]) -> Result<(), SeenError> {
+    fn commit(&self, batches: Vec<Batch>) -> Result<(), SeenError> {
         let mut journal = lock(&self.journal);
-        journal.append(batches, self.clock.now())?;
+        journal.append(&batches, self.clock.now())?;
         self.witness.note(journal.last.sequence);
         self.newest
             .store(journal.newest.map_or(0, |at| at.0), Ordering::Relaxed);
         fault::pass("journal.synced");
+        let mut behind = lock(&self.behind);
+        behind.add(batches, journal.last);
+        if behind.changes >= BEHIND_CHANGES_MAX {
+            self.catch_up(&mut behind);
+        }
+        Ok(())
+    }
+
+    /// Brings the index up to the journal.
+    fn catch_up(&self, behind: &mut Behind) {
+        if behind.batches.is_empty() {
+            return;
+        }
+        let Behind { batches, last, .. } = std::mem::take(behind);
         let mut index = write(&self.index);
         // The batches are durable whatever becomes of the index: it is made anew when it is next asked.
         if index
             .as_ref()
-            .is_some_and(|index| index.apply(batches, journal.last).is_err())
+            .is_some_and(|index| index.apply(&batches, last).is_err())
         {
             *index = None;
         }
         fault::pass("index.applied");
-        Ok(())
     }
 
     /// Looks; if the index is of no use, opens it again, and if that does not help, makes it anew.
-    fn look<T>(&self, look: impl Fn(&Index) -> Result<T, Unsound>) -> Result<T, SeenError> {
+    fn look<T>(
+        &self,
+        about: &About,
+        look: impl Fn(&Index) -> Result<T, Unsound>,
+    ) -> Result<T, SeenError> {
+        let mut behind = lock(&self.behind);
+        if behind.concerns(about) {
+            self.catch_up(&mut behind);
+        }
+        drop(behind);
         let mut why = None;
         for repair in [None, Some(Repair::Reopen), Some(Repair::Rebuild)] {
             match (repair, &why) {
@@ -242,7 +289,10 @@ impl Shared {
     /// Opens the index again, or makes it anew from the journal; then the old one is set aside first.
     fn repair(&self, repair: Repair) -> Result<(), SeenError> {
         let journal = lock(&self.journal);
+        let mut behind = lock(&self.behind);
         let mut index = write(&self.index);
+        // The journal holds it, and so will the index.
+        *behind = Behind::default();
         // sled holds its lock until the last handle is gone.
         drop(index.take());
         let path = self.directory.path();
@@ -260,6 +310,7 @@ impl Shared {
     fn tidy(&self) {
         let mut journal = lock(&self.journal);
         self.witness.sync();
+        self.catch_up(&mut lock(&self.behind));
         let mut index = write(&self.index);
         let Some(sound) = index.as_ref() else { return };
         let compacted = sound.flush().and_then(|()| sound.count()).and_then(|live| {
@@ -278,6 +329,26 @@ impl Shared {
             Ok(None) => {}
             Err(_) => *index = None,
         }
+    }
+}
+
+impl Behind {
+    fn concerns(&self, about: &About) -> bool {
+        match about {
+            About::Account(account) => self.accounts.contains(account),
+            About::All => true,
+        }
+    }
+
+    fn add(&mut self, batches: Vec<Batch>, last: Position) {
+        self.changes += batches
+            .iter()
+            .map(|batch| batch.changes.len() + 1)
+            .sum::<usize>();
+        let accounts = batches.iter().map(|batch| batch.account.clone());
+        self.accounts.extend(accounts);
+        self.batches.extend(batches);
+        self.last = last;
     }
 }
 
@@ -363,6 +434,9 @@ fn write<T>(shared: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
 
 /// Commits that share one `fdatasync` at most; bounds what is in memory.
 const GROUP_COMMITS_MAX: usize = 1024;
+
+/// Changes that the index may be behind: bounds what is in memory, and how long whoever wants to know has to wait.
+const BEHIND_CHANGES_MAX: usize = 1024;
 
 /// Commits between two flushes of the index: bounds what is replayed at a start, costs nothing in durability.
 const FLUSH_EVERY_COMMITS: usize = 2048;

@@ -273,8 +273,9 @@ impl<'a> Transfer<'a> {
             biased;
             () = stop.now.cancelled(), if !self.dropped => Woken::StopNow,
             () = stop.soon.cancelled(), if !stopping => Woken::StopSoon,
-            Some(committed) = self.commits.next(), if !self.commits.is_empty() => Woken::Committed(committed),
+            // All answers that are there before the first commit is begun, so that they are recorded together.
             Some(offered) = self.offers.next(), if !self.offers.is_empty() => Woken::Offered(offered),
+            Some(committed) = self.commits.next(), if !self.commits.is_empty() => Woken::Committed(committed),
             server = server => Woken::Server(server),
             () = tokio::time::sleep_until(silence), if connected => Woken::Silence,
             () = tokio::time::sleep_until(self.orders.deadline), if connected => Woken::Deadline,
