@@ -11,6 +11,7 @@ mod outcome;
 pub mod quarantine;
 pub mod render;
 pub mod smtp;
+mod stage;
 pub mod trace;
 
 use futures_util::future::BoxFuture;

@@ -1,13 +1,14 @@
 //! Delivery into a Maildir.
 //!
-//! Every message is durable before it counts as accepted. What is offered while one batch is being made durable
-//! gathers for the next, so that many messages cost one sync; nothing waits for a clock.
+//! Every message is durable before it counts as accepted. One thread writes what is offered, another makes durable what has been
+//! written: what is written while one sync runs gathers for the next, so that many messages cost one sync, and nothing waits for
+//! a clock.
 
 mod folder;
 
-use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
@@ -15,6 +16,7 @@ use tokio::task::spawn_blocking;
 
 use crate::mail::{Envelope, Sender, limits};
 use crate::sink::render::{Layout, LineEnds, Rendering};
+use crate::sink::stage::{Stage, Turn};
 use crate::sink::{Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
@@ -25,16 +27,15 @@ use folder::{Written, unique_name};
 /// A sink that stores messages in one Maildir, in the order in which they were offered. All recipients of an offer
 /// share one file.
 pub struct Maildir {
-    folder: Folder,
-    queue: Arc<Mutex<Queue>>,
+    desk: Arc<Desk>,
 }
 
-#[derive(Default)]
-struct Queue {
-    jobs: VecDeque<Job>,
-    /// Whether a thread is working on the jobs, or about to.
-    busy: bool,
-    swept: bool,
+/// What the threads share.
+struct Desk {
+    folder: Folder,
+    offered: Arc<Stage<Job>>,
+    written: Arc<Stage<Draft>>,
+    swept: AtomicBool,
 }
 
 struct Job {
@@ -43,29 +44,22 @@ struct Job {
     answer: oneshot::Sender<Outcome>,
 }
 
+/// A message in `tmp`, and who waits for it to be durable.
+struct Draft {
+    file: Written,
+    answer: oneshot::Sender<Outcome>,
+}
+
 impl Maildir {
     /// A Maildir at a path. The folder is made by [`Sink::ready`] or the first message, when its parent exists.
     pub fn new(path: &Path) -> Self {
         Self {
-            folder: Folder::new(path),
-            queue: Arc::default(),
-        }
-    }
-
-    /// Puts a job in the queue, and a thread to work if none is.
-    fn enqueue(&self, job: Job) {
-        let was_busy = {
-            let mut queue = lock(&self.queue);
-            queue.jobs.push_back(job);
-            std::mem::replace(&mut queue.busy, true)
-        };
-        if !was_busy {
-            let worker = Worker {
-                folder: self.folder.clone(),
-                queue: self.queue.clone(),
-                finished: false,
-            };
-            spawn_blocking(move || worker.run());
+            desk: Arc::new(Desk {
+                folder: Folder::new(path),
+                offered: Stage::new(1),
+                written: Stage::new(1),
+                swept: AtomicBool::new(false),
+            }),
         }
     }
 }
@@ -78,18 +72,20 @@ impl Sink for Maildir {
     ) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
-            self.enqueue(Job {
+            let job = Job {
                 message: message.clone(),
                 sender: envelope.sender.clone(),
                 answer,
-            });
+            };
+            let desk = Arc::clone(&self.desk);
+            self.desk.offered.put(job, move |turn| desk.write(turn));
             let outcome = answered.await.unwrap_or_else(|_| stopped());
             vec![outcome; envelope.recipients.len()]
         })
     }
 
     fn ready(&self) -> BoxFuture<'_, Result<(), Refusal>> {
-        let folder = self.folder.clone();
+        let folder = self.desk.folder.clone();
         Box::pin(async move {
             let made = spawn_blocking(move || folder.make()).await;
             match made {
@@ -104,76 +100,66 @@ impl Sink for Maildir {
     }
 }
 
-/// The thread that works until the queue is empty.
-struct Worker {
-    folder: Folder,
-    queue: Arc<Mutex<Queue>>,
-    finished: bool,
-}
-
-impl Worker {
-    fn run(mut self) {
-        if !std::mem::replace(&mut lock(&self.queue).swept, true) {
+impl Desk {
+    /// Writes what is offered to `tmp`.
+    fn write(self: Arc<Self>, mut turn: Turn<Job>) {
+        if !self.swept.swap(true, Ordering::Relaxed) {
             self.folder.sweep();
         }
-        while let Some(batch) = self.next_batch() {
-            self.deliver(batch);
-        }
-        self.finished = true;
-    }
-
-    /// The jobs that have gathered; `None` when there are none and the thread ends.
-    fn next_batch(&self) -> Option<Vec<Job>> {
-        let mut queue = lock(&self.queue);
-        let count = queue.jobs.len().min(limits::MAILDIR_BATCH_MESSAGES_MAX);
-        let batch: Vec<Job> = queue.jobs.drain(..count).collect();
-        queue.busy = !batch.is_empty();
-        queue.busy.then_some(batch)
-    }
-
-    fn deliver(&self, batch: Vec<Job>) {
-        let mut written = Vec::with_capacity(batch.len());
-        let mut answers = Vec::with_capacity(batch.len());
-        for job in batch {
-            // Its offer was dropped: nobody would know that it was delivered.
-            if job.answer.is_closed() {
-                continue;
-            }
-            match self.write(&job) {
-                Ok(file) => {
-                    written.push(file);
-                    answers.push(job.answer);
+        while let Some(jobs) = turn.next(limits::MAILDIR_BATCH_MESSAGES_MAX) {
+            for job in jobs {
+                // Its offer was dropped: nobody would know that it was delivered.
+                if job.answer.is_closed() {
+                    continue;
                 }
-                Err(error) => {
-                    let _ = job.answer.send(Outcome::Refused(refusal(&error)));
+                match self.draft(&job) {
+                    Ok(file) => {
+                        let draft = Draft {
+                            file,
+                            answer: job.answer,
+                        };
+                        let desk = Arc::clone(&self);
+                        self.written.put(draft, move |turn| desk.publish(turn));
+                    }
+                    Err(error) => {
+                        let _ = job.answer.send(Outcome::Refused(refusal(&error)));
+                    }
                 }
             }
         }
-        for (answer, published) in answers.into_iter().zip(self.folder.publish(written)) {
-            let outcome = match published {
-                Ok(name) => Outcome::Accepted(format!("stored as new/{name}")),
-                Err(error) => Outcome::Refused(refusal(&error)),
-            };
-            // An offer that was dropped meanwhile is delivered again: the price of knowing nothing.
-            let _ = answer.send(outcome);
+    }
+
+    /// Makes what was written durable, shows it, and says so.
+    fn publish(self: Arc<Self>, mut turn: Turn<Draft>) {
+        while let Some(drafts) = turn.next(limits::MAILDIR_BATCH_MESSAGES_MAX) {
+            let drafts = drafts.into_iter().map(|draft| (draft.file, draft.answer));
+            let (files, answers): (Vec<_>, Vec<_>) = drafts.unzip();
+            for (answer, published) in answers.into_iter().zip(self.folder.publish(files)) {
+                let outcome = match published {
+                    Ok(name) => Outcome::Accepted(format!("stored as new/{name}")),
+                    Err(error) => Outcome::Refused(refusal(&error)),
+                };
+                // An offer that was dropped meanwhile is delivered again: the price of knowing nothing.
+                let _ = answer.send(outcome);
+            }
         }
     }
 
     /// Writes one message to tmp; makes the folder when it is not there.
-    fn write(&self, job: &Job) -> Result<Written, MaildirError> {
-        let written = self.write_once(job);
+    fn draft(&self, job: &Job) -> Result<Written, MaildirError> {
+        let written = self.draft_once(job);
         match written {
             Err(MaildirError::Disk { source, .. })
                 if source.kind() == std::io::ErrorKind::NotFound =>
             {
                 self.folder.make()?;
-                self.write_once(job)
+                self.draft_once(job)
             }
             written => written,
         }
     }
 
-    fn write_once(&self, job: &Job) -> Result<Written, MaildirError> {
+    fn draft_once(&self, job: &Job) -> Result<Written, MaildirError> {
         let layout = Layout {
             line_ends: LineEnds::Lf,
             return_path: true,
@@ -183,21 +169,6 @@ impl Worker {
             Rendering::new(&job.message, &job.sender, &layout)?.write_to(file)
         })
     }
-}
-
-impl Drop for Worker {
-    /// One that panicked, or that the runtime never let run, answers nobody: the next offer starts another.
-    fn drop(&mut self) {
-        if !self.finished {
-            let mut queue = lock(&self.queue);
-            queue.jobs.clear();
-            queue.busy = false;
-        }
-    }
-}
-
-fn lock(queue: &Mutex<Queue>) -> MutexGuard<'_, Queue> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whatever is wrong with a Maildir is wrong for every message.
@@ -229,31 +200,40 @@ mod tests {
             .unwrap()
     }
 
+    fn envelope() -> Envelope {
+        Envelope {
+            sender: Sender::Null,
+            recipients: vec![crate::mail::Recipient::new("jane").unwrap()],
+        }
+    }
+
     #[tokio::test]
-    async fn an_offer_that_was_dropped_before_its_batch_is_not_delivered() {
+    async fn an_offer_that_was_dropped_before_it_was_written_is_not_delivered() {
         let directory = tempfile::tempdir().unwrap();
-        let maildir = Maildir::new(&directory.path().join("Maildir"));
-        let worker = Worker {
-            folder: maildir.folder.clone(),
-            queue: maildir.queue.clone(),
-            finished: false,
-        };
+        let path = directory.path().join("Maildir");
+        let maildir = Maildir::new(&path);
         let message = message().await;
-        let job = |answer| Job {
+        // While this thread holds the turn, nothing is written.
+        let (took, taken) = std::sync::mpsc::channel();
+        let (dropped, _) = oneshot::channel();
+        let job = Job {
             message: message.clone(),
             sender: Sender::Null,
-            answer,
+            answer: dropped,
         };
-        let (dropped, _) = oneshot::channel();
-        let (kept, answered) = oneshot::channel();
-        worker.deliver(vec![job(dropped), job(kept)]);
-        assert!(matches!(answered.await.unwrap(), Outcome::Accepted(_)));
-        assert_eq!(
-            std::fs::read_dir(directory.path().join("Maildir/new"))
-                .unwrap()
-                .count(),
-            1
-        );
+        let offered = &maildir.desk.offered;
+        offered.put(job, move |turn| took.send(turn).unwrap());
+        let turn = tokio::task::spawn_blocking(move || taken.recv().unwrap());
+        let turn = turn.await.unwrap();
+        let envelope = envelope();
+        let mut offer = maildir.offer(&envelope, &message);
+        assert!(futures_util::poll!(&mut offer).is_pending());
+        let desk = Arc::clone(&maildir.desk);
+        let worked = tokio::task::spawn_blocking(move || desk.write(turn));
+        worked.await.unwrap();
+        assert!(matches!(offer.await[..], [Outcome::Accepted(_)]));
+        assert_eq!(std::fs::read_dir(path.join("new")).unwrap().count(), 1);
+        assert_eq!(std::fs::read_dir(path.join("tmp")).unwrap().count(), 0);
     }
 
     #[tokio::test]
@@ -266,20 +246,10 @@ mod tests {
             sender: Sender::Null,
             answer,
         };
-        lock(&maildir.queue).jobs.push_back(job);
-        lock(&maildir.queue).busy = true;
-        drop(Worker {
-            folder: maildir.folder.clone(),
-            queue: maildir.queue.clone(),
-            finished: false,
-        });
+        let offered = &maildir.desk.offered;
+        offered.put(job, |_turn| std::panic::resume_unwind(Box::new("")));
         assert!(answered.await.is_err(), "its offers are refused");
-        let recipients = vec![crate::mail::Recipient::new("jane").unwrap()];
-        let envelope = Envelope {
-            sender: Sender::Null,
-            recipients,
-        };
-        let outcomes = maildir.offer(&envelope, &message().await).await;
+        let outcomes = maildir.offer(&envelope(), &message().await).await;
         assert!(matches!(outcomes[..], [Outcome::Accepted(_)]));
     }
 }

@@ -15,10 +15,11 @@ mod user;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-use crate::mail::{Envelope, Recipient};
+use crate::mail::Envelope;
+use crate::sink::stage::{Stage, Turn};
 use crate::sink::{Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
@@ -28,13 +29,21 @@ pub use settings::{MdaError, MdaSettings};
 
 use command::Facts;
 use plan::Plan;
-use process::cancellation;
+use process::{Cancellation, cancellation};
 
 /// A sink that runs a program for each recipient of a message.
 pub struct Mda {
     plan: Arc<Plan>,
-    /// Fair: who asked first runs first.
-    turns: Arc<Semaphore>,
+    /// One thread for each program that may run at the same time.
+    offered: Arc<Stage<Job>>,
+}
+
+/// A message that waits for its turn.
+struct Job {
+    envelope: Envelope,
+    message: Message,
+    cancellation: Cancellation,
+    answer: oneshot::Sender<Vec<Outcome>>,
 }
 
 impl Mda {
@@ -43,10 +52,10 @@ impl Mda {
     /// # Errors
     /// [`MdaError`] says which setting is wrong. Whether the program exists is asked later, by [`Sink::ready`].
     pub fn new(settings: MdaSettings) -> Result<Self, MdaError> {
-        let parallel = settings.parallel.clamp(1, Semaphore::MAX_PERMITS);
+        let parallel = settings.parallel;
         Ok(Self {
             plan: Arc::new(Plan::new(settings)?),
-            turns: Arc::new(Semaphore::new(parallel)),
+            offered: Stage::new(parallel),
         })
     }
 
@@ -54,31 +63,22 @@ impl Mda {
     pub fn warnings(&self) -> Vec<String> {
         self.plan.warnings()
     }
+}
 
-    /// Runs the program for one recipient. The turn is given back when the process is gone, even if nobody waits for
-    /// it any more.
-    async fn deliver(
-        &self,
-        envelope: &Envelope,
-        recipient: &Recipient,
-        message: &Message,
-        turn: Arc<OwnedSemaphorePermit>,
-    ) -> Outcome {
-        let (_canceller, cancellation) = match cancellation() {
-            Ok(ends) => ends,
-            Err(error) => return Outcome::Refused(broken(&error)),
-        };
-        let (plan, message) = (self.plan.clone(), message.clone());
-        let facts = Facts::new(message.origin(), envelope, recipient);
-        let sender = envelope.sender.clone();
-        let delivered = spawn_blocking(move || {
-            let _turn = turn;
-            plan.deliver(&message, &sender, &facts, &cancellation)
-        });
-        match delivered.await {
-            Ok(Ok(outcome)) => outcome,
-            Ok(Err(refusal)) => Outcome::Refused(refusal),
-            Err(stopped) => Outcome::Refused(broken(&stopped)),
+/// Runs the program for each recipient of each message. The next message has to wait until the process is gone, even if nobody waits
+/// for it any more.
+fn work(plan: &Plan, mut turn: Turn<Job>) {
+    while let Some(jobs) = turn.next(1) {
+        for job in jobs {
+            let outcomes = job.envelope.recipients.iter().map(|recipient| {
+                let facts = Facts::new(job.message.origin(), &job.envelope, recipient);
+                let sender = &job.envelope.sender;
+                plan.deliver(&job.message, sender, &facts, &job.cancellation)
+                    .unwrap_or_else(Outcome::Refused)
+            });
+            let outcomes = outcomes.collect();
+            // An offer that was dropped has called its process off.
+            let _ = job.answer.send(outcomes);
         }
     }
 }
@@ -90,19 +90,21 @@ impl Sink for Mda {
         message: &'a Message,
     ) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
-            // Never closed; if it were, an empty answer takes nothing.
-            let Ok(turn) = self.turns.clone().acquire_owned().await else {
-                return Vec::new();
+            // Held until the answer is there: whoever drops this future calls the process off.
+            let (_canceller, cancellation) = cancellation();
+            let (answer, answered) = oneshot::channel();
+            let job = Job {
+                envelope: envelope.clone(),
+                message: message.clone(),
+                cancellation,
+                answer,
             };
-            let turn = Arc::new(turn);
-            let mut outcomes = Vec::with_capacity(envelope.recipients.len());
-            for recipient in &envelope.recipients {
-                let outcome = self
-                    .deliver(envelope, recipient, message, turn.clone())
-                    .await;
-                outcomes.push(outcome);
-            }
-            outcomes
+            let plan = Arc::clone(&self.plan);
+            self.offered.put(job, move |turn| work(&plan, turn));
+            answered.await.unwrap_or_else(|_| {
+                let refusal = broken(&"its thread stopped before it answered");
+                vec![Outcome::Refused(refusal); envelope.recipients.len()]
+            })
         })
     }
 

@@ -4,10 +4,11 @@
 //! it never blocks on us; and nobody it leaves behind can make us wait.
 
 use std::io::{self, PipeReader, Read};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
@@ -20,29 +21,49 @@ use crate::mail::limits;
 use crate::sink::mda::exit::End;
 
 /// Calls off a process when its offer is dropped.
-pub(super) struct Canceller(Arc<OwnedFd>);
+pub(super) struct Canceller(Arc<Call>);
 
 /// Tells a process's watcher that the offer was dropped.
-pub(super) struct Cancellation(Arc<OwnedFd>);
+pub(super) struct Cancellation(Arc<Call>);
+
+struct Call {
+    is_off: AtomicBool,
+    /// Wakes the watcher. Made when there is one: many offers may wait for their turn, and descriptors are few.
+    event: OnceLock<OwnedFd>,
+}
 
 /// Both ends of calling off.
-pub(super) fn cancellation() -> io::Result<(Canceller, Cancellation)> {
-    let event = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
-    Ok((Canceller(event.clone()), Cancellation(event)))
+pub(super) fn cancellation() -> (Canceller, Cancellation) {
+    let call = Arc::new(Call {
+        is_off: AtomicBool::new(false),
+        event: OnceLock::new(),
+    });
+    (Canceller(call.clone()), Cancellation(call))
 }
 
 impl Cancellation {
     /// Whether the offer has been dropped.
     fn is_requested(&self) -> bool {
-        let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
-        poll(&mut fds, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+        self.0.is_off.load(Ordering::SeqCst)
+    }
+
+    /// Something that can be read once the offer is dropped, from now on: whether that is so already must be asked after this.
+    fn event(&self) -> io::Result<BorrowedFd<'_>> {
+        if let Some(event) = self.0.event.get() {
+            return Ok(event.as_fd());
+        }
+        let made = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        Ok(self.0.event.get_or_init(|| made).as_fd())
     }
 }
 
 impl Drop for Canceller {
     fn drop(&mut self) {
-        // Nobody reads it any more when the process has ended; otherwise there is room for one.
-        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+        self.0.is_off.store(true, Ordering::SeqCst);
+        if let Some(event) = self.0.event.get() {
+            // Nobody reads it any more when the process has ended; otherwise there is room for one.
+            let _ = rustix::io::write(event, &1u64.to_ne_bytes());
+        }
     }
 }
 
@@ -56,10 +77,11 @@ pub(super) fn run(
     timeout: Duration,
     cancellation: &Cancellation,
 ) -> io::Result<(End, Vec<u8>)> {
+    let called_off = cancellation.event()?;
     if cancellation.is_requested() {
         return Ok((End::Cancelled, Vec::new()));
     }
-    Watch::start(command)?.until_end(timeout, cancellation)
+    Watch::start(command)?.until_end(timeout, called_off)
 }
 
 /// A running process, and what we hold of it.
@@ -106,11 +128,11 @@ impl Watch {
     fn until_end(
         mut self,
         timeout: Duration,
-        cancellation: &Cancellation,
+        called_off: BorrowedFd<'_>,
     ) -> io::Result<(End, Vec<u8>)> {
         let deadline = Instant::now() + timeout;
         loop {
-            match self.wait(deadline, Some(cancellation), true) {
+            match self.wait(deadline, Some(called_off), true) {
                 Ok(Woken::Silent) => {}
                 Ok(Woken::Ended) => {
                     // All it said is in the pipe by now. A child it left behind, holding the pipe, is not waited for.
@@ -134,7 +156,7 @@ impl Watch {
     fn wait(
         &mut self,
         deadline: Instant,
-        cancellation: Option<&Cancellation>,
+        called_off: Option<BorrowedFd<'_>>,
         for_end: bool,
     ) -> io::Result<Woken> {
         loop {
@@ -142,7 +164,7 @@ impl Watch {
             if left.is_zero() {
                 return Ok(Woken::Late);
             }
-            let [ended, said, cancelled] = self.poll(left, cancellation, for_end)?;
+            let [ended, said, cancelled] = self.poll(left, called_off, for_end)?;
             if cancelled {
                 return Ok(Woken::Cancelled);
             }
@@ -159,13 +181,13 @@ impl Watch {
     fn poll(
         &self,
         left: Duration,
-        cancellation: Option<&Cancellation>,
+        called_off: Option<BorrowedFd<'_>>,
         for_end: bool,
     ) -> io::Result<[bool; 3]> {
         let watched = [
             self.pidfd.as_ref().filter(|_| for_end).map(AsFd::as_fd),
             self.pipe.as_ref().map(AsFd::as_fd),
-            cancellation.map(|cancellation| cancellation.0.as_fd()),
+            called_off,
         ];
         let mut fds: Vec<PollFd<'_>> = watched
             .iter()
@@ -303,7 +325,7 @@ mod tests {
 
     #[test]
     fn a_kernel_that_cannot_tell_of_an_end_is_asked() {
-        let (_canceller, cancellation) = cancellation().unwrap();
+        let (_canceller, cancellation) = cancellation();
         for (script, timeout, end) in [
             ("echo said; exit 3", 60, End::Code(3)),
             ("exec >/dev/null 2>&1; sleep 0.1; exit 4", 60, End::Code(4)),
@@ -311,8 +333,9 @@ mod tests {
         ] {
             let mut watch = Watch::start(shell(script)).unwrap();
             watch.pidfd = None;
+            let called_off = cancellation.event().unwrap();
             let (ended, output) = watch
-                .until_end(Duration::from_secs(timeout), &cancellation)
+                .until_end(Duration::from_secs(timeout), called_off)
                 .unwrap();
             assert_eq!(ended, end);
             assert_eq!(output.is_empty(), !script.starts_with("echo"));
@@ -321,7 +344,7 @@ mod tests {
 
     #[test]
     fn an_offer_dropped_before_its_process_starts_none() {
-        let (canceller, cancellation) = cancellation().unwrap();
+        let (canceller, cancellation) = cancellation();
         drop(canceller);
         let started = run(shell("exit 3"), Duration::from_secs(60), &cancellation).unwrap();
         assert_eq!(started, (End::Cancelled, Vec::new()));
@@ -329,7 +352,7 @@ mod tests {
 
     #[test]
     fn the_last_four_kibibytes_are_kept() {
-        let (_canceller, cancellation) = cancellation().unwrap();
+        let (_canceller, cancellation) = cancellation();
         let command = shell("head -c 100000 /dev/zero; printf end");
         let (_, output) = run(command, Duration::from_secs(60), &cancellation).unwrap();
         assert_eq!(output.len(), limits::MDA_OUTPUT_OCTETS_MAX);
