@@ -97,7 +97,7 @@ async fn delivers_byte_for_byte(
     let mut expected = Vec::new();
     for octets in messages {
         let message = message(&std::env::temp_dir(), &octets).await;
-        let sender = Head::of(&message).unwrap().sender;
+        let sender = Head::of(&message).unwrap().sender.clone();
         let envelope = Envelope {
             sender,
             recipients: vec![Recipient::new("nobody").unwrap()],

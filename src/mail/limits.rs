@@ -49,8 +49,11 @@ pub const PIPELINE_COMMANDS_MAX: usize = 128;
 /// Octets of messages asked for and not yet arrived: fills a line of 1 Gbit/s with 50 ms both ways about once.
 pub const PIPELINE_OCTETS_MAX: u64 = 4 * 1024 * 1024;
 
-/// A message up to this size stays in memory; a larger one goes to an unlinked file.
-pub const SPOOL_MESSAGE_MEMORY_OCTETS_MAX: usize = 256 * 1024;
+/// A message up to this size stays in memory; a larger one goes to an unlinked file. Eight of them fit the memory of all.
+pub const SPOOL_MESSAGE_MEMORY_OCTETS_MAX: usize = 2 * 1024 * 1024;
+
+/// How much of a message that goes to a file is gathered for one write: each costs a change of threads.
+pub const SPOOL_WRITE_OCTETS: usize = 256 * 1024;
 
 /// Memory of all spooled messages of the agent together.
 pub const SPOOL_MEMORY_OCTETS_MAX: usize = 16 * 1024 * 1024;

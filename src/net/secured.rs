@@ -6,19 +6,19 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use async_native_tls::TlsStream;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 
 use crate::net::{IoStream, reason};
 
 /// A verified stream, and with whom.
 #[derive(Debug)]
 pub(super) struct Secured {
-    stream: TlsStream<Box<dyn IoStream>>,
+    stream: TlsStream<BufReader<Box<dyn IoStream>>>,
     host: Box<str>,
 }
 
 impl Secured {
-    pub(super) fn new(stream: TlsStream<Box<dyn IoStream>>, host: &str) -> Self {
+    pub(super) fn new(stream: TlsStream<BufReader<Box<dyn IoStream>>>, host: &str) -> Self {
         let host = host.into();
         Self { stream, host }
     }

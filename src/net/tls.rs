@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_native_tls::TlsConnector;
 use native_tls::{Certificate, Identity, Protocol};
 use sha2::{Digest as _, Sha256};
+use tokio::io::BufReader;
 use tokio::time::timeout;
 
 use crate::mail::limits;
@@ -107,6 +108,8 @@ impl Connector {
                 &fresh
             }
         };
+        // OpenSSL asks for the head of a record, then for the rest of it: two calls to the system for a few thousand octets.
+        let stream = BufReader::with_capacity(READ_AHEAD_OCTETS, stream);
         let handshake = connector.connect(name, stream);
         let stream = timeout(Duration::from_secs(seconds), handshake)
             .await
@@ -170,6 +173,9 @@ pub(super) fn as_certified(host: &str) -> &str {
         .trim_start_matches('[')
         .trim_end_matches(']')
 }
+
+/// A handful of records: there may be hundreds of connections.
+const READ_AHEAD_OCTETS: usize = 32 * 1024;
 
 fn read_identity(certificate: &Path, key: &Path) -> Result<Identity, NetError> {
     let read = |path: &Path| {

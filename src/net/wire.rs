@@ -24,6 +24,8 @@ pub struct Wire {
     to: usize,
     /// The last read left no room: there may be more where that came from.
     was_filled: bool,
+    /// How the connection ended behind what was read last, to be told at the next read.
+    end: Option<io::Result<Read>>,
 }
 
 /// What [`Wire::exchange`] brought.
@@ -44,6 +46,7 @@ impl Wire {
             from: 0,
             to: 0,
             was_filled: false,
+            end: None,
         }
     }
 
@@ -94,18 +97,34 @@ impl Wire {
         Ok(())
     }
 
+    /// Reads what is there, as far as there is room: under TLS each read brings one record at most.
     fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Read>> {
-        let mut room = ReadBuf::new(self.buffer.get_mut(self.to..).unwrap_or_default());
-        match Pin::new(&mut self.stream).poll_read(context, &mut room) {
-            Poll::Ready(Ok(())) => {
-                let octets = room.filled().len();
-                self.was_filled = room.remaining() == 0;
-                self.to += octets;
-                Poll::Ready(Ok(if octets == 0 { Read::End } else { Read::Some }))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => Poll::Pending,
+        if let Some(end) = self.end.take() {
+            return Poll::Ready(end);
         }
+        let before = self.to;
+        let end = loop {
+            let mut room = ReadBuf::new(self.buffer.get_mut(self.to..).unwrap_or_default());
+            match Pin::new(&mut self.stream).poll_read(context, &mut room) {
+                Poll::Ready(Ok(())) if room.filled().is_empty() => break Ok(Read::End),
+                Poll::Ready(Ok(())) => {
+                    self.was_filled = room.remaining() == 0;
+                    self.to += room.filled().len();
+                    if self.was_filled {
+                        return Poll::Ready(Ok(Read::Some));
+                    }
+                }
+                Poll::Ready(Err(error)) => break Err(error),
+                Poll::Pending if self.to > before => return Poll::Ready(Ok(Read::Some)),
+                Poll::Pending => return Poll::Pending,
+            }
+        };
+        if self.to == before {
+            return Poll::Ready(end);
+        }
+        // What was read in front of it comes first.
+        self.end = Some(end);
+        Poll::Ready(Ok(Read::Some))
     }
 
     /// The buffer is made at the first read, grows while reads fill it, and is moved together when its end is near.

@@ -25,7 +25,7 @@ pub(super) fn look(visit: &Visit, message: &Message) -> Looked {
     });
     // A head that cannot be read must not stop the delivery: then nobody is told of a failure, as with any null sender.
     let (sender, fields) = head.map_or((Sender::Null, 0), |head| {
-        (head.sender, head.received_fields)
+        (head.sender.clone(), head.received_fields)
     });
     let why = if returned {
         Some("it went out through this account before, and has come back".to_owned())

@@ -28,6 +28,7 @@ pub struct Rendering<'a> {
     /// What is left to hand on before the message itself.
     lead: Vec<u8>,
     reader: Reader<'a>,
+    /// For a message in a file.
     input: Vec<u8>,
     converter: Converter,
     /// Octets of the message that are still to be read.
@@ -46,7 +47,7 @@ impl<'a> Rendering<'a> {
         let mut own_from_line = vec![0; head.from_line_octets];
         reader.read_exact(&mut own_from_line)?;
         let mut converter = Converter::new(layout.line_ends);
-        let mut lead = Vec::new();
+        let mut lead = Vec::with_capacity(LEAD_OCTETS);
         if let Some(time) = layout.from_line
             && !own_from_line.starts_with(b"From ")
         {
@@ -69,11 +70,10 @@ impl<'a> Rendering<'a> {
         }
         converter.at_line_start = !lead.is_empty();
         let left = message.octets() - own_from_line.len() as u64;
-        let piece = usize::try_from(left).map_or(CHUNK_OCTETS, |left| left.min(CHUNK_OCTETS));
         Ok(Self {
             lead,
             reader,
-            input: vec![0; piece],
+            input: Vec::new(),
             converter,
             left,
             finished: false,
@@ -89,15 +89,21 @@ impl<'a> Rendering<'a> {
         if self.finished {
             return Ok(false);
         }
-        piece.append(&mut self.lead);
         loop {
-            let size = self
-                .input
-                .len()
-                .min(usize::try_from(self.left).unwrap_or(usize::MAX));
-            self.reader.read_exact(&mut self.input[..size])?;
-            self.left -= size as u64;
-            self.converter.push(&self.input[..size], piece);
+            let size =
+                usize::try_from(self.left).map_or(CHUNK_OCTETS, |left| left.min(CHUNK_OCTETS));
+            let octets = match self.reader.next_in_memory(size) {
+                Some(octets) if octets.len() == size => octets,
+                _ => {
+                    self.input.resize(size, 0);
+                    self.reader.read_exact(&mut self.input)?;
+                    &self.input
+                }
+            };
+            self.left -= octets.len() as u64;
+            piece.reserve(self.lead.len() + octets.len() + octets.len() / 32);
+            piece.append(&mut self.lead);
+            self.converter.push(octets, piece);
             if self.left == 0 {
                 self.converter.finish(piece);
                 self.finished = true;
@@ -126,6 +132,9 @@ impl<'a> Rendering<'a> {
 
 /// How much of a message is read at a time: large enough to make calls cheap, small against the spool's memory.
 pub const CHUNK_OCTETS: usize = 64 * 1024;
+
+/// Room for the lines on top, which are seldom longer.
+const LEAD_OCTETS: usize = 512;
 
 fn add_line(lead: &mut Vec<u8>, line: &str, line_ends: LineEnds) {
     lead.extend_from_slice(line.as_bytes());

@@ -49,6 +49,10 @@ impl Draft {
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
         self.hash.update(bytes);
         self.octets += bytes.len() as u64;
+        if self.buffer.capacity() == 0 {
+            let expected = self.reservation.expected_octets();
+            self.buffer.reserve_exact(expected.max(bytes.len()));
+        }
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() > self.reservation.octets() {
             self.spill().await
@@ -151,8 +155,10 @@ fn named_then_unlinked(directory: &Path) -> std::io::Result<File> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::mail::{AccountName, UniqueId};
+    use crate::mail::{AccountName, UniqueId, limits};
     use crate::spool::Spool;
+
+    const LARGEST: usize = limits::SPOOL_MESSAGE_MEMORY_OCTETS_MAX;
 
     fn origin() -> Origin {
         Origin {
@@ -183,8 +189,8 @@ mod tests {
         for (octets, listed, in_memory) in [
             (0, None, true),
             (60_000, None, true),
-            (250_000, Some(250_000), true),
-            (300_000, Some(300_000), false),
+            (LARGEST, Some(LARGEST as u64), true),
+            (LARGEST + 1, Some(LARGEST as u64 + 1), false),
         ] {
             let (sent, message, _) = spooled(octets, listed).await;
             assert_eq!(
@@ -209,7 +215,8 @@ mod tests {
     async fn a_spent_budget_sends_messages_to_disk_and_nobody_waits() {
         let directory = tempfile::tempdir().unwrap();
         let spool = Spool::with_budget(directory.path(), 0);
-        let all: Vec<_> = (0..4).map(|_| spool.room_for(None)).collect();
+        let count = LARGEST / limits::SPOOL_RESERVATION_OCTETS_MIN;
+        let all: Vec<_> = (0..count).map(|_| spool.room_for(None)).collect();
         let mut draft = spool.begin(spool.room_for(None));
         draft.write(b"small").await.unwrap();
         let message = draft.finish(origin(), String::new()).await.unwrap();

@@ -32,26 +32,29 @@ pub struct Head {
 }
 
 impl Head {
-    /// Reads the head of a message. May block when the message is in a file.
+    /// The head of a message, which is read once. May block when the message is in a file.
     ///
     /// # Errors
     /// What the system says when the spool file cannot be read.
-    pub fn of(message: &Message) -> io::Result<Self> {
-        Self::of_showing(message, |_| {})
+    pub fn of(message: &Message) -> io::Result<&Self> {
+        match message.known_head() {
+            Some(head) => Ok(head),
+            None => Self::of_showing(message, |_| {}),
+        }
     }
 
-    /// The same; `received` is shown the value of every `Received` field, from the top.
+    /// The same, read anew: `received` is shown the value of every `Received` field, from the top.
     ///
     /// # Errors
     /// What the system says when the spool file cannot be read.
-    pub fn of_showing(message: &Message, received: impl FnMut(&[u8])) -> io::Result<Self> {
-        match message.body() {
-            Body::Memory(octets) => Ok(Self::parse_showing(octets, received)),
+    pub fn of_showing(message: &Message, received: impl FnMut(&[u8])) -> io::Result<&Self> {
+        let head = match message.body() {
+            Body::Memory(octets) => Self::parse_showing(octets, received),
             Body::File(_) => {
-                let head = message.head(limits::HEADER_OCTETS_MAX)?;
-                Ok(Self::parse_showing(&head, received))
+                Self::parse_showing(&message.head(limits::HEADER_OCTETS_MAX)?, received)
             }
-        }
+        };
+        Ok(message.keep_head(head))
     }
 
     /// Reads the first octets of a message: at most [`limits::HEADER_OCTETS_MAX`] of them are looked at.
@@ -168,11 +171,8 @@ fn begins_with_field(message: &[u8]) -> bool {
 
 /// The sender in the value of a `Return-Path`: what stands between the first `<` and its `>`, else the bare address.
 fn sender_in(value: &[u8]) -> Sender {
-    let unfolded: Vec<u8> = value
-        .iter()
-        .copied()
-        .filter(|b| !b"\r\n".contains(b))
-        .collect();
+    let mut unfolded = value.to_vec();
+    unfolded.retain(|b| !b"\r\n".contains(b));
     let path = match memchr::memchr(b'<', &unfolded) {
         Some(open) => up_to_closing_bracket(&unfolded[open + 1..]),
         None => without_comment(&unfolded),

@@ -3,10 +3,11 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::mail::{Digest, Origin};
 use crate::spool::Reservation;
+use crate::spool::header::Head;
 
 /// A message to its final dot: the octets as received after dot-unstuffing, CRLF line ends and all. Cheap to clone.
 #[derive(Clone)]
@@ -18,6 +19,8 @@ struct Inner {
     octets: u64,
     digest: Digest,
     body: Body,
+    /// What its head tells, once somebody has looked.
+    head: OnceLock<Head>,
     /// Held for its drop: the memory goes back to the agent's budget.
     _reservation: Option<Reservation>,
 }
@@ -53,6 +56,7 @@ impl Message {
             octets,
             digest,
             body,
+            head: OnceLock::new(),
             _reservation: reservation,
         }))
     }
@@ -75,6 +79,16 @@ impl Message {
     /// SHA-256 of its octets as received.
     pub fn digest(&self) -> Digest {
         self.0.digest
+    }
+
+    /// What its head tells, if that is known already.
+    pub(super) fn known_head(&self) -> Option<&Head> {
+        self.0.head.get()
+    }
+
+    /// Keeps what its head tells for those who ask next.
+    pub(super) fn keep_head(&self, head: Head) -> &Head {
+        self.0.head.get_or_init(|| head)
     }
 
     /// Where its octets are.
@@ -108,6 +122,19 @@ impl Message {
         let mut all = Vec::new();
         self.reader().read_to_end(&mut all)?;
         Ok(all)
+    }
+}
+
+impl<'a> Reader<'a> {
+    /// The next octets, at most `limit` of them, where they are in memory and need not be copied.
+    pub fn next_in_memory(&mut self, limit: usize) -> Option<&'a [u8]> {
+        let Body::Memory(octets) = self.message.body() else {
+            return None;
+        };
+        let rest = octets.get(usize::try_from(self.position).ok()?..)?;
+        let next = &rest[..rest.len().min(limit)];
+        self.position += next.len() as u64;
+        Some(next)
     }
 }
 

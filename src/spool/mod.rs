@@ -29,6 +29,8 @@ pub struct Spool {
 pub struct Reservation {
     /// `None` for a message that goes to disk at once.
     permits: Option<OwnedSemaphorePermit>,
+    /// The size that LIST gives.
+    listed: Option<usize>,
 }
 
 /// Why a message could not be spooled.
@@ -75,6 +77,7 @@ impl Spool {
         let permits = self.budget.clone().try_acquire_many_owned(grains(listed));
         Reservation {
             permits: permits.ok(),
+            listed: listed.and_then(|listed| usize::try_from(listed).ok()),
         }
     }
 
@@ -100,6 +103,11 @@ impl Reservation {
             .map_or(0, |permits| permits.num_permits() * GRAIN_OCTETS)
     }
 
+    /// What the buffer is made for at its first octets: as much as is listed, if that is to be believed.
+    fn expected_octets(&self) -> usize {
+        self.listed.unwrap_or(0).min(self.octets())
+    }
+
     /// Gives back what a message of `octets` in memory does not need.
     fn shrink_to(&mut self, octets: usize) {
         if let Some(permits) = &mut self.permits {
@@ -114,7 +122,7 @@ impl Reservation {
 fn grains(listed: Option<u64>) -> u32 {
     let listed = usize::try_from(listed.unwrap_or(0)).unwrap_or(usize::MAX);
     let octets = if listed > limits::SPOOL_MESSAGE_MEMORY_OCTETS_MAX {
-        limits::SPOOL_RESERVATION_OCTETS_MIN
+        limits::SPOOL_WRITE_OCTETS
     } else {
         listed.max(limits::SPOOL_RESERVATION_OCTETS_MIN)
     };
