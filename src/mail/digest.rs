@@ -35,10 +35,12 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for octet in self.0 {
-            write!(f, "{octet:02x}")?;
+        let mut digits = [0; 64];
+        for (pair, octet) in digits.chunks_exact_mut(2).zip(self.0) {
+            pair[0] = HEX[usize::from(octet >> 4)];
+            pair[1] = HEX[usize::from(octet & 15)];
         }
-        Ok(())
+        f.write_str(str::from_utf8(&digits).unwrap_or_default())
     }
 }
 
@@ -47,6 +49,8 @@ impl fmt::Debug for Digest {
         write!(f, "Digest({self})")
     }
 }
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// Sixty-four bits of SHA-256 of a message's header, line ends aside: together with the size, enough to find a message again on
 /// another server without retrieving it. It proves no delivery.

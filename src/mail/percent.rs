@@ -34,9 +34,14 @@ impl fmt::Display for Percent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use fmt::Write;
 
+        let is_harmless = |b: u8| b.is_ascii_alphanumeric() || b"_@+=:,".contains(&b);
+        if let Ok(word) = str::from_utf8(self.0)
+            && word.bytes().all(is_harmless)
+        {
+            return f.write_str(word);
+        }
         for (at, &b) in self.0.iter().enumerate() {
-            let harmless = b.is_ascii_alphanumeric() || b"_@+=:,".contains(&b);
-            if harmless || (at > 0 && b".-".contains(&b)) {
+            if is_harmless(b) || (at > 0 && b".-".contains(&b)) {
                 f.write_char(char::from(b))?;
             } else {
                 write!(f, "%{b:02X}")?;

@@ -18,6 +18,9 @@ impl<'a> Shown<'a> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(plain) = as_plain(self.0) {
+            return f.write_str(plain);
+        }
         let mut room = limits::SHOWN_CHARACTERS_MAX;
         for chunk in self.0.utf8_chunks() {
             for c in chunk.valid().chars() {
@@ -38,6 +41,24 @@ impl fmt::Display for Shown<'_> {
         }
         Ok(())
     }
+}
+
+/// Writes a text, with every character escaped that could move a cursor, break a line or turn the reading direction.
+///
+/// # Errors
+/// What `to` says.
+pub fn write_all_escaped(to: &mut impl fmt::Write, value: &str) -> fmt::Result {
+    if value.bytes().all(|b| (b' '..0x7F).contains(&b)) {
+        return to.write_str(value);
+    }
+    value.chars().try_for_each(|c| write_escaped(to, c))
+}
+
+/// The octets as text where they are short, and nothing but printable ASCII, as nearly all are.
+fn as_plain(octets: &[u8]) -> Option<&str> {
+    let is_plain = octets.len() <= limits::SHOWN_CHARACTERS_MAX
+        && octets.iter().all(|b| (b' '..0x7F).contains(b));
+    is_plain.then(|| str::from_utf8(octets).ok()).flatten()
 }
 
 /// Writes one character, escaped when it could move a cursor, break a line or turn the reading direction.

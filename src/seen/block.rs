@@ -152,7 +152,11 @@ pub(super) fn value_octets(record: &Record) -> Vec<u8> {
     let (kind, at, marker) = match &record.state {
         State::Delivered { at } => (DELIVERED, *at, None),
         State::Marked { at, by } => (MARKED, *at, Some(*by)),
-        _ => return [&[OTHER], line::write_record(record).as_bytes()].concat(),
+        _ => {
+            let mut words = String::new();
+            line::push_record(&mut words, record);
+            return [&[OTHER], words.as_bytes()].concat();
+        }
     };
     let mut octets = vec![kind];
     let mut flags = kind;

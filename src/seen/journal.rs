@@ -5,6 +5,7 @@
 //! predecessor's, so that no line can be lost, swapped or doubled unseen. A last line that was not finished is cut; anything
 //! else that does not fit is damage, and nothing is guessed.
 
+use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -369,9 +370,13 @@ impl Scan {
 
 fn push_line(text: &mut String, last: Position, at: Timestamp, batch: &Batch) -> Position {
     let sequence = last.sequence + 1;
-    let rest = format!("{sequence} {} {}", at.0, line::write_batch(batch));
-    let crc = crc(last.crc, rest.as_bytes());
-    text.push_str(&format!("{crc:08x} {rest}\n"));
+    let start = text.len();
+    // The CRC's place, until it is known.
+    let _ = write!(text, "{:08x} {sequence} {} ", 0, at.0);
+    line::push_batch(text, batch);
+    let crc = crc(last.crc, &text.as_bytes()[start + 9..]);
+    text.replace_range(start..start + 8, &format!("{crc:08x}"));
+    text.push('\n');
     Position { sequence, crc }
 }
 

@@ -15,7 +15,7 @@
 //! Foreign bytes stand as `mail::Percent` words; `-` is "none" and `.` is the empty text, which no such word can be. CRC is
 //! CRC-32 in eight hexadecimal digits over the predecessor's CRC and the rest of the line.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use crate::mail::{AccountName, Digest, HeadDigest, Percent, Timestamp, UniqueId};
 use crate::seen::{AccountState, Batch, Change, Deferral, Hold, Marker, Record, RecordKey, State};
@@ -23,7 +23,14 @@ use crate::sink::{Accepted, Partial};
 
 /// Writes a batch: account and changes, without CRC, sequence, time and LF.
 pub(super) fn write_batch(batch: &Batch) -> String {
-    let mut line = batch.account.to_string();
+    let mut line = String::new();
+    push_batch(&mut line, batch);
+    line
+}
+
+/// The same, behind what is there.
+pub(super) fn push_batch(line: &mut String, batch: &Batch) {
+    line.push_str(batch.account.as_str());
     let mut mark = ' ';
     for change in &batch.changes {
         line.push(mark);
@@ -31,13 +38,13 @@ pub(super) fn write_batch(batch: &Batch) -> String {
         match change {
             Change::Put(key, record) => {
                 line.push_str("+ ");
-                write_key(&mut line, key);
+                write_key(line, key);
                 line.push(' ');
-                line.push_str(&write_record(record));
+                push_record(line, record);
             }
             Change::Forget(key) => {
                 line.push_str("- ");
-                write_key(&mut line, key);
+                write_key(line, key);
             }
         }
     }
@@ -46,7 +53,6 @@ pub(super) fn write_batch(batch: &Batch) -> String {
         line.push_str("= ");
         line.push_str(&write_state(state));
     }
-    line
 }
 
 /// Reads what [`write_batch`] wrote; `None` for anything else.
@@ -94,14 +100,10 @@ fn read_key(unique_id: &str, digest: &str) -> Option<RecordKey> {
     Some(RecordKey::new(unique_id, digest))
 }
 
-/// Writes a record without its key.
-pub(super) fn write_record(record: &Record) -> String {
-    let mut words = format!(
-        "{} {} {}",
-        number(record.octets),
-        record.copies,
-        time(record.absent_since)
-    );
+/// Writes a record without its key behind what is there.
+pub(super) fn push_record(words: &mut String, record: &Record) {
+    let (octets, absent_since) = (number(record.octets), time(record.absent_since));
+    let _ = write!(words, "{octets} {} {absent_since}", record.copies);
     if let Some(head) = record.head {
         let _ = write!(words, " #{head}");
     }
@@ -135,10 +137,9 @@ pub(super) fn write_record(record: &Record) -> String {
             );
         }
     }
-    words
 }
 
-/// Reads what [`write_record`] wrote.
+/// Reads what [`push_record`] wrote.
 pub(super) fn read_record(words: &str) -> Option<Record> {
     let mut words = words.split(' ');
     let octets = read_number(words.next()?)?;
@@ -299,12 +300,24 @@ fn read_hold(value: &str) -> Option<Hold> {
     })
 }
 
-fn number(number: Option<u64>) -> String {
-    number.map_or_else(|| "-".to_owned(), |number| number.to_string())
+/// A number, or that there is none.
+struct Number(Option<u64>);
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(number) => number.fmt(f),
+            None => f.write_str("-"),
+        }
+    }
 }
 
-fn time(at: Option<Timestamp>) -> String {
-    number(at.map(|at| at.0))
+fn number(number: Option<u64>) -> Number {
+    Number(number)
+}
+
+fn time(at: Option<Timestamp>) -> Number {
+    Number(at.map(|at| at.0))
 }
 
 /// `-` is a number that is not there; anything else must be one.

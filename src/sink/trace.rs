@@ -1,5 +1,7 @@
 //! The one `Received` field that mailferry adds (RFC 5321 section 4.4).
 
+use std::fmt::Write as _;
+
 use crate::mail::{AccountName, Date, Percent, Recipient, Timestamp, UniqueId};
 
 /// What the field says.
@@ -28,7 +30,11 @@ pub struct Trace<'a> {
 pub fn received_field(trace: &Trace<'_>) -> String {
     let (from, own) = (domain(trace.from_host), own(trace.by_host, trace.account));
     let (with, id) = (domain(trace.with), atom(trace.unique_id));
-    let mut field = format!("Received: from {from}\n\t{own}\n\twith {with} id {id}");
+    let mut field = String::with_capacity(FIELD_OCTETS);
+    let _ = write!(
+        field,
+        "Received: from {from}\n\t{own}\n\twith {with} id {id}"
+    );
     if let Some(recipient) = trace.recipient.filter(|r| r.as_str().is_ascii()) {
         field.push_str("\n\tfor <");
         field.push_str(recipient.as_str());
@@ -59,10 +65,10 @@ fn own(by_host: &str, account: &AccountName) -> String {
 /// A host name with everything that is in no host name or address replaced.
 fn domain(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
-    name.chars()
-        .take(HOST_CHARACTERS_MAX)
-        .map(|c| if allowed(c) { c } else { '?' })
-        .collect()
+    let mut domain = String::with_capacity(name.len().min(HOST_CHARACTERS_MAX));
+    let name = name.chars().take(HOST_CHARACTERS_MAX);
+    domain.extend(name.map(|c| if allowed(c) { c } else { '?' }));
+    domain
 }
 
 /// A unique-id as an atom: the specials that may stand in a [`Percent`] word are escaped too.
@@ -82,6 +88,9 @@ fn atom(unique_id: &UniqueId) -> String {
     }
     atom
 }
+
+/// Room for a field, which is seldom longer.
+const FIELD_OCTETS: usize = 320;
 
 /// A domain name has at most 255 octets (RFC 1035 section 3.1).
 const HOST_CHARACTERS_MAX: usize = 255;

@@ -21,57 +21,80 @@ pub(super) struct Line {
 #[derive(Clone, Debug, PartialEq)]
 enum Value {
     /// A number or a truth value, as JSON writes it too.
-    Bare(String),
+    Bare(Bare),
     Text(String),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Bare {
+    Signed(i64),
+    Unsigned(u64),
+    Truth(bool),
+}
+
+impl fmt::Display for Bare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Signed(number) => number.fmt(f),
+            Self::Unsigned(number) => number.fmt(f),
+            Self::Truth(truth) => truth.fmt(f),
+        }
+    }
 }
 
 impl Line {
     /// Gathers the fields of an event.
     pub(super) fn of(event: &tracing::Event<'_>) -> Self {
-        let mut line = Self::default();
+        let mut line = Self {
+            fields: Vec::with_capacity(FIELDS),
+            message: None,
+        };
         event.record(&mut line);
         line
     }
 
     /// `TIME LEVEL key=value ... msg="..."`, without line end.
     pub(super) fn as_text(&self, time: SystemTime, level: Level, colour: bool) -> String {
-        let mut out = humantime::format_rfc3339_millis(time).to_string();
+        let mut out = String::with_capacity(LINE_OCTETS);
+        let _ = write!(out, "{}", humantime::format_rfc3339_millis(time));
         let (on, off) = if colour {
             (colour_of(level), "\x1b[0m")
         } else {
             ("", "")
         };
         let _ = write!(out, " {on}{level}{off} ");
-        out.push_str(&self.as_pairs());
+        self.write_pairs(&mut out);
         out
     }
 
     /// `key=value ... msg="..."`: the part of the text that the journal keeps as its message.
     pub(super) fn as_pairs(&self) -> String {
-        let mut out = String::new();
+        let mut out = String::with_capacity(LINE_OCTETS);
+        self.write_pairs(&mut out);
+        out
+    }
+
+    fn write_pairs(&self, out: &mut String) {
         // An event that has only a message is a sentence, and is read as one.
         if let (true, Some(message)) = (self.fields.is_empty(), &self.message) {
-            escape(&mut out, message);
-            return out;
+            return escape(out, message);
         }
+        let mut gap = "";
         for (name, value) in &self.fields {
-            let _ = write!(out, "{name}=");
+            out.push_str(gap);
+            gap = " ";
+            out.push_str(name);
+            out.push('=');
             match value {
-                Value::Bare(value) => out.push_str(value),
-                Value::Text(value) => quote_where_needed(&mut out, value),
-            }
-            out.push(' ');
-        }
-        match &self.message {
-            Some(message) => {
-                out.push_str("msg=");
-                quote_where_needed(&mut out, message);
-            }
-            None => {
-                out.pop();
+                Value::Bare(value) => push(out, value),
+                Value::Text(value) => quote_where_needed(out, value),
             }
         }
-        out
+        if let Some(message) = &self.message {
+            out.push_str(gap);
+            out.push_str("msg=");
+            quote_where_needed(out, message);
+        }
     }
 
     /// One JSON object, without line end.
@@ -81,7 +104,7 @@ impl Line {
         for (name, value) in &self.fields {
             let _ = write!(out, ",\"{name}\":");
             match value {
-                Value::Bare(value) => out.push_str(value),
+                Value::Bare(value) => push(&mut out, value),
                 Value::Text(value) => json_string(&mut out, value),
             }
         }
@@ -108,7 +131,7 @@ impl Line {
         for (name, value) in &self.fields {
             let _ = write!(out, "MAILFERRY_{}=", name.to_ascii_uppercase());
             match value {
-                Value::Bare(value) => out.push_str(value),
+                Value::Bare(value) => push(&mut out, value),
                 Value::Text(value) => escape(&mut out, value),
             }
             out.push('\n');
@@ -118,7 +141,8 @@ impl Line {
 
     fn push(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
-            ("message", Value::Text(text) | Value::Bare(text)) => self.message = Some(text),
+            ("message", Value::Text(text)) => self.message = Some(text),
+            ("message", Value::Bare(bare)) => self.message = Some(bare.to_string()),
             // What the bridge from the `log` crate adds: where in a foreign source file a line came from.
             (name, _) if name.starts_with("log.") => {}
             (name, value) => self.fields.push((name, value)),
@@ -128,7 +152,9 @@ impl Line {
 
 impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.push(field, Value::Text(format!("{value:?}")));
+        let mut text = String::with_capacity(FIELD_OCTETS);
+        let _ = write!(text, "{value:?}");
+        self.push(field, Value::Text(text));
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
@@ -136,15 +162,15 @@ impl Visit for Line {
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.push(field, Value::Bare(value.to_string()));
+        self.push(field, Value::Bare(Bare::Signed(value)));
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.push(field, Value::Bare(value.to_string()));
+        self.push(field, Value::Bare(Bare::Unsigned(value)));
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.push(field, Value::Bare(value.to_string()));
+        self.push(field, Value::Bare(Bare::Truth(value)));
     }
 }
 
@@ -158,9 +184,11 @@ fn colour_of(level: Level) -> &'static str {
 }
 
 fn escape(out: &mut String, value: &str) {
-    for c in value.chars() {
-        let _ = text::write_escaped(out, c);
-    }
+    let _ = text::write_all_escaped(out, value);
+}
+
+fn push(out: &mut String, value: &Bare) {
+    let _ = write!(out, "{value}");
 }
 
 /// Writes a value bare when it is one word, else between quotes.
@@ -203,6 +231,11 @@ fn json_string(out: &mut String, value: &str) {
     }
     out.push('"');
 }
+
+/// As many as most events have, and as long as most lines and fields are: room made at once is not made again and again.
+const FIELDS: usize = 8;
+const LINE_OCTETS: usize = 256;
+const FIELD_OCTETS: usize = 32;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
@@ -319,7 +352,8 @@ mod tests {
     #[test]
     fn json_keeps_numbers_numbers_and_escapes_what_text_escapes() {
         let mut line = line(&[("said", "a\"\\\u{9b}\u{E0001}")], None);
-        line.fields.push(("octets", Value::Bare("4321".to_owned())));
+        line.fields
+            .push(("octets", Value::Bare(Bare::Unsigned(4321))));
         assert_eq!(
             line.as_json(SystemTime::UNIX_EPOCH, Level::INFO),
             r#"{"time":"1970-01-01T00:00:00.000Z","level":"INFO","said":"a\"\\\u009b\udb40\udc01","octets":4321}"#
