@@ -179,7 +179,7 @@ def copied(place):
     """The programs of ours where nobody may start them."""
     programs = place / "programs"
     programs.mkdir()
-    for source in (TARGET / "mailferry", EXAMPLES / "bench_mda", EXAMPLES / "bench_raw", EXAMPLES / "bench_sled"):
+    for source in (TARGET / "mailferry", TARGET.parent / "bench/bench_mda", EXAMPLES / "bench_raw", EXAMPLES / "bench_sled"):
         if source.exists():
             shutil.copy2(source, programs)
     return programs
