@@ -30,6 +30,14 @@ pub(super) struct Session<'a> {
     pub(super) outgrown: &'a [u32],
 }
 
+/// A maildrop that was reached and listed.
+struct Opened {
+    maildrop: Maildrop,
+    listing: Listed,
+    /// When the whole session must be over.
+    deadline: Instant,
+}
+
 /// How one session ended.
 pub(super) struct Ended {
     pub(super) counts: Counts,
@@ -53,9 +61,25 @@ impl Session<'_> {
         poll: &Counts,
     ) -> Result<Ended, SessionError> {
         let (visit, with) = (self.visit, self.with);
-        let records = with.seen.records(&visit.account).await?;
+        let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
+        // A server with a large maildrop needs longer to list it than we to know what we know of it.
+        let (records, opened) = tokio::join!(
+            with.seen.records(&visit.account),
+            self.open(state, deadline)
+        );
+        let records = records?;
         let waits = parked::is_any_due(&records, with.clock.now());
-        let visited = self.visit_maildrop(records, state, poll).await;
+        let visited = match opened {
+            Ok((maildrop, listing)) => {
+                let opened = Opened {
+                    maildrop,
+                    listing,
+                    deadline,
+                };
+                self.visit_maildrop(records, opened, state, poll).await
+            }
+            Err(error) => Err(error),
+        };
         let mut ended = visited.unwrap_or_else(|error| Ended {
             counts: Counts::default(),
             error: Some(error),
@@ -80,12 +104,16 @@ impl Session<'_> {
     async fn visit_maildrop(
         &self,
         mut records: Records,
+        opened: Opened,
         state: &mut AccountState,
         poll: &Counts,
     ) -> Result<Ended, SessionError> {
         let (visit, with) = (self.visit, self.with);
-        let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
-        let (maildrop, listing) = self.open(state, deadline).await?;
+        let Opened {
+            maildrop,
+            listing,
+            deadline,
+        } = opened;
         let hides = visit.hides_retrieved || maildrop.hides_retrieved();
         let pops = hides && state.retrieved_without_quit;
         let (plan, now) = (

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +23,7 @@ use crate::session::plan::{Disposition, Plan, Skip, Why};
 use crate::session::quota::Quota;
 use crate::session::work::{Committed, Offered};
 use crate::session::{Collaborators, Counts, SessionError, Visit, WhoActs};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, Together};
 
 /// What the plan and the poll hand to the transfer.
 pub(super) struct Orders<'a> {
@@ -161,8 +161,8 @@ impl<'a> Transfer<'a> {
             match self.wake().await {
                 Woken::Server(Ok(())) => self.listen().await,
                 Woken::Server(Err(error)) => self.lose(error),
-                Woken::Offered(offered) => self.answered(offered),
-                Woken::Committed(committed) => self.committed(committed),
+                Woken::Offered(offered) => self.answered_all(offered),
+                Woken::Committed(committed) => self.committed_all(committed),
                 Woken::Silence => self.keep_alive(),
                 Woken::Deadline => {
                     let seconds = limits::SESSION_SECONDS_MAX;
@@ -279,6 +279,24 @@ impl<'a> Transfer<'a> {
             server = server => Woken::Server(server),
             () = tokio::time::sleep_until(silence), if connected => Woken::Silence,
             () = tokio::time::sleep_until(self.orders.deadline), if connected => Woken::Deadline,
+        }
+    }
+
+    /// Takes in an answer, and all others that are there.
+    fn answered_all(&mut self, first: Offered) {
+        let _together = Together::begin();
+        self.answered(first);
+        while let Some(Some(next)) = self.offers.next().now_or_never() {
+            self.answered(next);
+        }
+    }
+
+    /// Takes in what a commit did, and all others that are done.
+    fn committed_all(&mut self, first: Committed) {
+        let _together = Together::begin();
+        self.committed(first);
+        while let Some(Some(next)) = self.commits.next().now_or_never() {
+            self.committed(next);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
 use tracing::{Event, Level, Subscriber};
@@ -14,6 +14,7 @@ use tracing_subscriber::{Registry, reload};
 use crate::mail::{LogFormat, LogLevel};
 use crate::telemetry::journal::{self, Journal};
 use crate::telemetry::line::Line;
+use crate::telemetry::together::{self, Writer};
 
 /// How to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +38,7 @@ pub struct Log {
 #[error("this process has a log already")]
 pub struct AlreadyLogging;
 
-/// Starts the log of this process. Lines go to `writer` (standard error, as a rule), one `write` a line; journal
+/// Starts the log of this process. Lines go to `writer` (standard error, as a rule), one `write` a line or a burst of lines; journal
 /// entries go to the journal, and to `writer` as text when the journal does not take them.
 ///
 /// # Errors
@@ -84,7 +85,7 @@ struct Scribe {
     format: LogFormat,
     colour: bool,
     journal: Option<Journal>,
-    writer: Mutex<Box<dyn Write + Send>>,
+    writer: Writer,
 }
 
 impl Scribe {
@@ -94,7 +95,7 @@ impl Scribe {
             format: settings.format,
             colour: settings.colour,
             journal: wanted.then(|| Journal::at(socket).ok()).flatten(),
-            writer: Mutex::new(writer),
+            writer: Arc::new(Mutex::new(writer)),
         }
     }
 
@@ -114,12 +115,7 @@ impl Scribe {
             LogFormat::Text | LogFormat::Journald => line.as_text(now, level, self.colour),
         };
         out.push('\n');
-        // A panic while writing a line is no reason to lose the next one.
-        let mut writer = self.writer.lock().unwrap_or_else(|held| held.into_inner());
-        // Nobody is left to tell when standard error is gone.
-        let _ = writer
-            .write_all(out.as_bytes())
-            .and_then(|()| writer.flush());
+        together::say(&self.writer, &out);
     }
 }
 
@@ -134,7 +130,6 @@ impl<S: Subscriber> Layer<S> for Scribe {
 mod tests {
     use std::io;
     use std::os::unix::net::UnixDatagram;
-    use std::sync::Arc;
 
     use super::*;
 

@@ -4,10 +4,12 @@ mod event;
 mod journal;
 mod line;
 pub mod log;
+mod together;
 
 use std::sync::Arc;
 
 pub use event::{DeliveryStatus, Event};
+pub use together::Together;
 
 /// Takes events: the log in the agent, a list in tests, whatever an embedder likes.
 pub trait Report: Send + Sync {

@@ -34,7 +34,7 @@ pub struct Maildir {
 struct Desk {
     folder: Folder,
     offered: Arc<Stage<Job>>,
-    written: Arc<Stage<Draft>>,
+    written: Arc<Stage<Vec<Draft>>>,
     swept: AtomicBool,
 }
 
@@ -107,32 +107,32 @@ impl Desk {
             self.folder.sweep();
         }
         while let Some(jobs) = turn.next(limits::MAILDIR_BATCH_MESSAGES_MAX) {
+            let mut drafts = Vec::with_capacity(jobs.len());
             for job in jobs {
                 // Its offer was dropped: nobody would know that it was delivered.
                 if job.answer.is_closed() {
                     continue;
                 }
                 match self.draft(&job) {
-                    Ok(file) => {
-                        let draft = Draft {
-                            file,
-                            answer: job.answer,
-                        };
-                        let desk = Arc::clone(&self);
-                        self.written.put(draft, move |turn| desk.publish(turn));
-                    }
+                    Ok(file) => drafts.push(Draft {
+                        file,
+                        answer: job.answer,
+                    }),
                     Err(error) => {
                         let _ = job.answer.send(Outcome::Refused(refusal(&error)));
                     }
                 }
             }
+            let desk = Arc::clone(&self);
+            self.written.put(drafts, move |turn| desk.publish(turn));
         }
     }
 
     /// Makes what was written durable, shows it, and says so.
-    fn publish(self: Arc<Self>, mut turn: Turn<Draft>) {
-        while let Some(drafts) = turn.next(limits::MAILDIR_BATCH_MESSAGES_MAX) {
-            let drafts = drafts.into_iter().map(|draft| (draft.file, draft.answer));
+    fn publish(self: Arc<Self>, mut turn: Turn<Vec<Draft>>) {
+        while let Some(batches) = turn.next(BATCHES_MAX) {
+            let drafts = batches.into_iter().flatten();
+            let drafts = drafts.map(|draft| (draft.file, draft.answer));
             let (files, answers): (Vec<_>, Vec<_>) = drafts.unzip();
             for (answer, published) in answers.into_iter().zip(self.folder.publish(files)) {
                 let outcome = match published {
@@ -170,6 +170,9 @@ impl Desk {
         })
     }
 }
+
+/// Batches that share one sync at most; bounds how long the first has to wait for the last.
+const BATCHES_MAX: usize = 4;
 
 /// Whatever is wrong with a Maildir is wrong for every message.
 fn refusal(error: &MaildirError) -> Refusal {
