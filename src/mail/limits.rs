@@ -68,11 +68,14 @@ pub const RECEIVED_FIELDS_MAX: u32 = 50;
 /// How much of a message is searched for its header.
 pub const HEADER_OCTETS_MAX: usize = 256 * 1024;
 
-/// Messages that one sync of a Maildir makes durable: each keeps a descriptor open until then.
-pub const MAILDIR_BATCH_MESSAGES_MAX: usize = 128;
+/// Messages in a Maildir that are not durable yet: each keeps a descriptor open until then.
+pub const MAILDIR_OPEN_MESSAGES_MAX: usize = 128;
 
 /// The label of a message in the quarantine: room for 1,900 recipients of the longest kind.
 pub const QUARANTINE_LABEL_OCTETS_MAX: u64 = 1024 * 1024;
+
+/// A message up to this size is a file in memory while an MDA reads it: there are as many at a time as MDAs.
+pub const MDA_MEMORY_OCTETS_MAX: u64 = 256 * 1024;
 
 /// Output of an MDA that is kept for the log; the rest is read and dropped.
 pub const MDA_OUTPUT_OCTETS_MAX: usize = 4 * 1024;

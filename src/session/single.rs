@@ -67,7 +67,19 @@ impl Session<'_> {
             with.seen.records(&visit.account),
             self.open(state, deadline)
         );
-        let records = records?;
+        let records = match (records, opened) {
+            (Ok(records), opened) => (records, opened),
+            // A password that was refused is counted whatever else is wrong.
+            (Err(_), Err(refused)) if refused.who_acts() == WhoActs::Account => {
+                return Err(refused);
+            }
+            (Err(error), Ok((maildrop, _))) => {
+                maildrop.quit().await;
+                return Err(error.into());
+            }
+            (Err(error), Err(_)) => return Err(error.into()),
+        };
+        let (records, opened) = records;
         let waits = parked::is_any_due(&records, with.clock.now());
         let visited = match opened {
             Ok((maildrop, listing)) => {

@@ -395,6 +395,10 @@ impl<'a> Transfer<'a> {
     /// is said if no message is on its way.
     fn drop_offers(&mut self) {
         self.stop();
+        // What is answered already is known, and need not be offered again.
+        while let Some(Some(answered)) = self.offers.next().now_or_never() {
+            self.answered(answered);
+        }
         self.dropped = true;
         self.offers = FuturesUnordered::new();
         if self.maildrop.as_ref().is_some_and(Maildrop::is_retrieving) {

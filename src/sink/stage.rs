@@ -37,14 +37,19 @@ impl<T: Send + 'static> Stage<T> {
 
     /// Puts something in the queue, and a thread to work if there may be one more. `work` must go on until there is nothing left.
     pub(super) fn put(self: &Arc<Self>, item: T, work: impl FnOnce(Turn<T>) + Send + 'static) {
-        let is_manned = {
+        self.lock().waiting.push_back(item);
+        self.resume(work);
+    }
+
+    /// A thread for what waits, if anything does and there may be one more.
+    pub(super) fn resume(self: &Arc<Self>, work: impl FnOnce(Turn<T>) + Send + 'static) {
+        let is_needed = {
             let mut queue = self.lock();
-            queue.waiting.push_back(item);
-            let is_manned = queue.threads == self.threads_max;
-            queue.threads += usize::from(!is_manned);
-            is_manned
+            let is_needed = !queue.waiting.is_empty() && queue.threads < self.threads_max;
+            queue.threads += usize::from(is_needed);
+            is_needed
         };
-        if !is_manned {
+        if is_needed {
             let turn = Turn {
                 stage: Arc::clone(self),
                 finished: false,
@@ -72,6 +77,12 @@ impl<T> Turn<T> {
             return None;
         }
         Some(batch)
+    }
+
+    /// Ends the turn although something waits: whoever knows when it can go on calls [`Stage::resume`].
+    pub(super) fn leave(mut self) {
+        self.finished = true;
+        self.stage.lock().threads -= 1;
     }
 }
 

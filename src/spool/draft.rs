@@ -215,7 +215,7 @@ mod tests {
     async fn a_spent_budget_sends_messages_to_disk_and_nobody_waits() {
         let directory = tempfile::tempdir().unwrap();
         let spool = Spool::with_budget(directory.path(), 0);
-        let count = LARGEST / limits::SPOOL_RESERVATION_OCTETS_MIN;
+        let count = 2 * LARGEST / limits::SPOOL_RESERVATION_OCTETS_MIN;
         let all: Vec<_> = (0..count).map(|_| spool.room_for(None)).collect();
         let mut draft = spool.begin(spool.room_for(None));
         draft.write(b"small").await.unwrap();
@@ -223,6 +223,20 @@ mod tests {
         assert!(matches!(message.body(), Body::File(_)));
         assert_eq!(message.to_vec().unwrap(), b"small");
         drop(all);
+    }
+
+    #[tokio::test]
+    async fn large_messages_leave_memory_to_small_ones() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(directory.path());
+        let large: Vec<_> = (0..12)
+            .map(|_| spool.room_for(Some(LARGEST as u64)))
+            .collect();
+        let granted = |least: usize| large.iter().filter(|one| one.octets() >= least).count();
+        assert_eq!(granted(LARGEST), 6, "three quarters of 16 MiB");
+        assert_eq!(granted(limits::SPOOL_WRITE_OCTETS), 12);
+        let small = spool.room_for(Some(4096));
+        assert_eq!(small.octets(), limits::SPOOL_RESERVATION_OCTETS_MIN);
     }
 
     #[tokio::test]

@@ -23,6 +23,8 @@ pub struct Spool {
     directory: Arc<Path>,
     /// One permit is [`GRAIN_OCTETS`] of memory.
     budget: Arc<Semaphore>,
+    /// What no message larger than [`limits::SPOOL_WRITE_OCTETS`] may touch.
+    grains_kept: usize,
 }
 
 /// Room for one message, taken before its RETR is sent and given back when the last clone of the message is gone.
@@ -62,19 +64,27 @@ impl Spool {
         Self::with_budget(directory, limits::SPOOL_MEMORY_OCTETS_MAX)
     }
 
-    /// A spool with a memory budget of `octets`; at least one message of the largest in-memory size fits.
+    /// A spool with a memory budget of `octets`; at least one message of the largest in-memory size fits beside small ones.
     pub fn with_budget(directory: &Path, octets: usize) -> Self {
-        let grains = octets.max(limits::SPOOL_MESSAGE_MEMORY_OCTETS_MAX) / GRAIN_OCTETS;
+        let grains = octets.max(2 * limits::SPOOL_MESSAGE_MEMORY_OCTETS_MAX) / GRAIN_OCTETS;
         Self {
             directory: directory.into(),
             budget: Arc::new(Semaphore::new(grains)),
+            grains_kept: grains / 4,
         }
     }
 
     /// Room for a message that LIST says has `listed` octets: in memory, or on disk when the budget is spent. It never
     /// waits: an account whose sink hangs must not keep the others from reading their replies.
     pub fn room_for(&self, listed: Option<u64>) -> Reservation {
-        let permits = self.budget.clone().try_acquire_many_owned(grains(listed));
+        let mut grains = grains(listed);
+        // A few large messages before a slow sink must leave memory to the small ones of all others.
+        if grains > GRAINS_WRITE
+            && self.budget.available_permits() < self.grains_kept + grains as usize
+        {
+            grains = GRAINS_WRITE;
+        }
+        let permits = self.budget.clone().try_acquire_many_owned(grains);
         Reservation {
             permits: permits.ok(),
             listed: listed.and_then(|listed| usize::try_from(listed).ok()),
@@ -131,3 +141,6 @@ fn grains(listed: Option<u64>) -> u32 {
 
 /// The unit of the memory budget.
 const GRAIN_OCTETS: usize = 1024;
+
+/// The reservation of a message that goes to a file.
+const GRAINS_WRITE: u32 = (limits::SPOOL_WRITE_OCTETS / GRAIN_OCTETS) as u32;

@@ -31,7 +31,7 @@ thread_local! {
 impl Together {
     /// Begins to gather.
     pub fn begin() -> Self {
-        HELD.with_borrow_mut(|held| held.depth += 1);
+        let _ = HELD.try_with(|held| held.borrow_mut().depth += 1);
         Self {
             _thread: PhantomData,
         }
@@ -40,14 +40,15 @@ impl Together {
 
 impl Drop for Together {
     fn drop(&mut self) {
-        let (lines, writer) = HELD.with_borrow_mut(|held| {
+        let taken = HELD.try_with(|held| {
+            let mut held = held.borrow_mut();
             held.depth -= 1;
             match held.depth {
                 0 => (std::mem::take(&mut held.lines), held.writer.take()),
                 _ => (Vec::new(), None),
             }
         });
-        if let Some(writer) = writer {
+        if let Ok((lines, Some(writer))) = taken {
             write(&writer, &lines);
         }
     }
@@ -55,7 +56,8 @@ impl Drop for Together {
 
 /// Writes a line, or holds it for a moment.
 pub(super) fn say(writer: &Writer, line: &str) {
-    let now = HELD.with_borrow_mut(|held| {
+    let now = HELD.try_with(|held| {
+        let mut held = held.borrow_mut();
         if held.depth == 0 {
             return Some(Cow::Borrowed(line.as_bytes()));
         }
@@ -65,7 +67,8 @@ pub(super) fn say(writer: &Writer, line: &str) {
         held.writer = Some(Arc::clone(writer));
         before.map(Cow::Owned)
     });
-    if let Some(lines) = now {
+    // A thread that ends has nowhere to hold it.
+    if let Some(lines) = now.unwrap_or(Some(Cow::Borrowed(line.as_bytes()))) {
         write(writer, &lines);
     }
 }

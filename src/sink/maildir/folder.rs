@@ -104,9 +104,14 @@ impl Folder {
         }
         make_folder(&new)?;
         make_folder(&cur)?;
-        // Whoever made the folder itself may not have come to this yet. If it was an operator, the folder around it may be closed to us.
+        // Whoever made the folder itself may not have come to this yet. If it was an operator, the folder around it may be closed to us,
+        // or of a kind that knows no sync.
         if let Some(around) = parent.filter(|parent| File::open(parent).is_ok()) {
-            sync_folder(around)?;
+            match sync_folder(around) {
+                Err(MaildirError::Disk { source, .. })
+                    if source.kind() == io::ErrorKind::InvalidInput => {}
+                synced => synced?,
+            }
         }
         sync_folder(&self.root)?;
         make_folder(&tmp)
@@ -159,10 +164,24 @@ impl Folder {
         &self,
         batch: Vec<Written>,
     ) -> Vec<Result<String, MaildirError>> {
+        if batch.is_empty() {
+            return Vec::new();
+        }
         let durable = sync_all(&batch);
         fault::pass("maildir.synced");
         let mut published: Vec<Result<String, MaildirError>> = Vec::with_capacity(batch.len());
         let new = self.root.join("new");
+        // Opened before anything is shown in it: what could not be made durable then would be offered again.
+        let folder = match File::open(&new) {
+            Ok(folder) => folder,
+            Err(error) => {
+                let again = || io::Error::new(error.kind(), error.to_string());
+                return batch
+                    .iter()
+                    .map(|_| Err(disk("open", &new)(again())))
+                    .collect();
+            }
+        };
         for (mut written, durable) in batch.into_iter().zip(durable) {
             let renamed = durable.map_err(disk("sync", &written.path)).and_then(|()| {
                 let to = new.join(&written.name);
@@ -171,8 +190,8 @@ impl Folder {
             written.published = renamed.is_ok();
             published.push(renamed.map(|()| std::mem::take(&mut written.name)));
         }
-        let renamed = fault::fail("maildir.renamed").map_err(disk("sync", &new));
-        if let Err(MaildirError::Disk { source, .. }) = renamed.and_then(|()| sync_folder(&new)) {
+        let synced = fault::fail("maildir.renamed").and_then(|()| folder.sync_all());
+        if let Err(source) = synced {
             // They are there to see and may be gone after a power cut: not delivered.
             let again = || io::Error::new(source.kind(), source.to_string());
             let lost = |_| Err(disk("sync", &new)(again()));

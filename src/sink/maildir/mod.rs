@@ -8,7 +8,7 @@ mod folder;
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
@@ -35,6 +35,8 @@ struct Desk {
     folder: Folder,
     offered: Arc<Stage<Job>>,
     written: Arc<Stage<Vec<Draft>>>,
+    /// How many messages are in `tmp` and open.
+    open: AtomicUsize,
     swept: AtomicBool,
 }
 
@@ -48,6 +50,25 @@ struct Job {
 struct Draft {
     file: Written,
     answer: oneshot::Sender<Outcome>,
+    place: Place,
+}
+
+/// One of the few messages that may be open.
+struct Place(Arc<Desk>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Lets writing go on when publishing ends, however it ends.
+struct GoOn(Arc<Desk>);
+
+impl Drop for GoOn {
+    fn drop(&mut self) {
+        self.0.go_on();
+    }
 }
 
 impl Maildir {
@@ -58,6 +79,7 @@ impl Maildir {
                 folder: Folder::new(path),
                 offered: Stage::new(1),
                 written: Stage::new(1),
+                open: AtomicUsize::new(0),
                 swept: AtomicBool::new(false),
             }),
         }
@@ -101,12 +123,21 @@ impl Sink for Maildir {
 }
 
 impl Desk {
-    /// Writes what is offered to `tmp`.
+    /// Writes what is offered to `tmp`, as far as files may be open.
     fn write(self: Arc<Self>, mut turn: Turn<Job>) {
         if !self.swept.swap(true, Ordering::Relaxed) {
             self.folder.sweep();
         }
-        while let Some(jobs) = turn.next(limits::MAILDIR_BATCH_MESSAGES_MAX) {
+        loop {
+            let room = self.room();
+            if room == 0 {
+                turn.leave();
+                // Perhaps what was open has been published since, and nobody else will look here again.
+                return self.go_on();
+            }
+            let Some(jobs) = turn.next(room) else {
+                return;
+            };
             let mut drafts = Vec::with_capacity(jobs.len());
             for job in jobs {
                 // Its offer was dropped: nobody would know that it was delivered.
@@ -114,10 +145,14 @@ impl Desk {
                     continue;
                 }
                 match self.draft(&job) {
-                    Ok(file) => drafts.push(Draft {
-                        file,
-                        answer: job.answer,
-                    }),
+                    Ok(file) => {
+                        self.open.fetch_add(1, Ordering::SeqCst);
+                        drafts.push(Draft {
+                            file,
+                            answer: job.answer,
+                            place: Place(Arc::clone(&self)),
+                        });
+                    }
                     Err(error) => {
                         let _ = job.answer.send(Outcome::Refused(refusal(&error)));
                     }
@@ -129,19 +164,43 @@ impl Desk {
     }
 
     /// Makes what was written durable, shows it, and says so.
-    fn publish(self: Arc<Self>, mut turn: Turn<Vec<Draft>>) {
-        while let Some(batches) = turn.next(BATCHES_MAX) {
+    fn publish(self: Arc<Self>, turn: Turn<Vec<Draft>>) {
+        let _after = GoOn(Arc::clone(&self));
+        self.publish_all(turn);
+    }
+
+    fn publish_all(self: &Arc<Self>, mut turn: Turn<Vec<Draft>>) {
+        while let Some(batches) = turn.next(limits::MAILDIR_OPEN_MESSAGES_MAX) {
+            // An offer that was dropped meanwhile would be delivered again.
             let drafts = batches.into_iter().flatten();
-            let drafts = drafts.map(|draft| (draft.file, draft.answer));
-            let (files, answers): (Vec<_>, Vec<_>) = drafts.unzip();
-            for (answer, published) in answers.into_iter().zip(self.folder.publish(files)) {
+            let drafts = drafts.filter(|draft| !draft.answer.is_closed());
+            let drafts = drafts.map(|draft| (draft.file, (draft.answer, draft.place)));
+            let (files, waiting): (Vec<_>, Vec<_>) = drafts.unzip();
+            let published = self.folder.publish(files);
+            let (answers, places): (Vec<_>, Vec<_>) = waiting.into_iter().unzip();
+            drop(places);
+            self.go_on();
+            for (answer, published) in answers.into_iter().zip(published) {
                 let outcome = match published {
                     Ok(name) => Outcome::Accepted(format!("stored as new/{name}")),
                     Err(error) => Outcome::Refused(refusal(&error)),
                 };
-                // An offer that was dropped meanwhile is delivered again: the price of knowing nothing.
+                // An offer that was dropped since is delivered again: the price of knowing nothing.
                 let _ = answer.send(outcome);
             }
+        }
+    }
+
+    /// How many more messages may be open: descriptors are few, and one that cannot be had is no reason to refuse mail.
+    fn room(&self) -> usize {
+        limits::MAILDIR_OPEN_MESSAGES_MAX.saturating_sub(self.open.load(Ordering::SeqCst))
+    }
+
+    /// Lets writing go on if it stopped for want of room, and there is some.
+    fn go_on(self: &Arc<Self>) {
+        if self.room() > 0 {
+            let desk = Arc::clone(self);
+            self.offered.resume(move |turn| desk.write(turn));
         }
     }
 
@@ -170,9 +229,6 @@ impl Desk {
         })
     }
 }
-
-/// Batches that share one sync at most; bounds how long the first has to wait for the last.
-const BATCHES_MAX: usize = 4;
 
 /// Whatever is wrong with a Maildir is wrong for every message.
 fn refusal(error: &MaildirError) -> Refusal {
@@ -216,18 +272,14 @@ mod tests {
         let path = directory.path().join("Maildir");
         let maildir = Maildir::new(&path);
         let message = message().await;
-        // While this thread holds the turn, nothing is written.
-        let (took, taken) = std::sync::mpsc::channel();
         let (dropped, _) = oneshot::channel();
         let job = Job {
             message: message.clone(),
             sender: Sender::Null,
             answer: dropped,
         };
-        let offered = &maildir.desk.offered;
-        offered.put(job, move |turn| took.send(turn).unwrap());
-        let turn = tokio::task::spawn_blocking(move || taken.recv().unwrap());
-        let turn = turn.await.unwrap();
+        // While the test holds the turn, nothing is written.
+        let turn = turn_of(&maildir.desk.offered, job).await;
         let envelope = envelope();
         let mut offer = maildir.offer(&envelope, &message);
         assert!(futures_util::poll!(&mut offer).is_pending());
@@ -237,6 +289,76 @@ mod tests {
         assert!(matches!(offer.await[..], [Outcome::Accepted(_)]));
         assert_eq!(std::fs::read_dir(path.join("new")).unwrap().count(), 1);
         assert_eq!(std::fs::read_dir(path.join("tmp")).unwrap().count(), 0);
+    }
+
+    /// The turn that a stage has to give, while the test holds it.
+    async fn turn_of<T: Send + 'static>(stage: &Arc<Stage<T>>, item: T) -> Turn<T> {
+        let (took, taken) = std::sync::mpsc::channel();
+        stage.put(item, move |turn| took.send(turn).unwrap());
+        let turn = tokio::task::spawn_blocking(move || taken.recv().unwrap());
+        turn.await.unwrap()
+    }
+
+    /// So many offers, written as far as they may be, and the turn to publish them.
+    async fn written<'a>(
+        maildir: &'a Maildir,
+        envelope: &'a Envelope,
+        message: &'a Message,
+        count: usize,
+    ) -> (Vec<BoxFuture<'a, Vec<Outcome>>>, Turn<Vec<Draft>>) {
+        let publishing = turn_of(&maildir.desk.written, Vec::new()).await;
+        let (answer, _) = oneshot::channel();
+        let dropped = Job {
+            message: message.clone(),
+            sender: Sender::Null,
+            answer,
+        };
+        let writing = turn_of(&maildir.desk.offered, dropped).await;
+        let mut offers: Vec<_> = (0..count)
+            .map(|_| maildir.offer(envelope, message))
+            .collect();
+        for offer in &mut offers {
+            assert!(futures_util::poll!(offer).is_pending());
+        }
+        let desk = Arc::clone(&maildir.desk);
+        let written = tokio::task::spawn_blocking(move || desk.write(writing));
+        written.await.unwrap();
+        (offers, publishing)
+    }
+
+    #[tokio::test]
+    async fn no_more_files_are_open_than_may_be_and_what_waits_for_that_is_delivered_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("Maildir");
+        let (maildir, envelope, message) = (Maildir::new(&path), envelope(), message().await);
+        let most = limits::MAILDIR_OPEN_MESSAGES_MAX;
+        let (offers, publishing) = written(&maildir, &envelope, &message, most + 70).await;
+        let count = |part: &str| std::fs::read_dir(path.join(part)).unwrap().count();
+        assert_eq!((count("tmp"), count("new")), (most, 0));
+        let desk = Arc::clone(&maildir.desk);
+        let published = tokio::task::spawn_blocking(move || desk.publish(publishing));
+        published.await.unwrap();
+        for outcomes in futures_util::future::join_all(offers).await {
+            assert!(matches!(outcomes[..], [Outcome::Accepted(_)]));
+        }
+        assert_eq!((count("tmp"), count("new")), (0, most + 70));
+        assert_eq!(maildir.desk.room(), most);
+    }
+
+    #[tokio::test]
+    async fn an_offer_that_was_dropped_before_it_was_published_is_not_delivered() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("Maildir");
+        let (maildir, envelope, message) = (Maildir::new(&path), envelope(), message().await);
+        let (mut offers, publishing) = written(&maildir, &envelope, &message, 3).await;
+        let kept = offers.pop().unwrap();
+        drop(offers);
+        let desk = Arc::clone(&maildir.desk);
+        let published = tokio::task::spawn_blocking(move || desk.publish(publishing));
+        published.await.unwrap();
+        assert!(matches!(kept.await[..], [Outcome::Accepted(_)]));
+        let count = |part: &str| std::fs::read_dir(path.join(part)).unwrap().count();
+        assert_eq!((count("tmp"), count("new")), (0, 1));
     }
 
     #[tokio::test]

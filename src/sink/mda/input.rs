@@ -21,7 +21,7 @@ pub(super) fn file(
     spool: &Spool,
     reader: Option<&Switch>,
 ) -> io::Result<File> {
-    let in_memory = octets <= limits::SPOOL_MESSAGE_MEMORY_OCTETS_MAX as u64;
+    let in_memory = octets <= limits::MDA_MEMORY_OCTETS_MAX;
     let file = match in_memory.then(memory_file).transpose()?.flatten() {
         Some(file) => file,
         None => spool.scratch()?,

@@ -12,6 +12,7 @@ mod process;
 mod settings;
 mod user;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -70,11 +71,19 @@ impl Mda {
 fn work(plan: &Plan, mut turn: Turn<Job>) {
     while let Some(jobs) = turn.next(1) {
         for job in jobs {
+            // Nobody would know that it was delivered.
+            if job.answer.is_closed() {
+                continue;
+            }
             let outcomes = job.envelope.recipients.iter().map(|recipient| {
                 let facts = Facts::new(job.message.origin(), &job.envelope, recipient);
                 let sender = &job.envelope.sender;
-                plan.deliver(&job.message, sender, &facts, &job.cancellation)
-                    .unwrap_or_else(Outcome::Refused)
+                let deliver = || plan.deliver(&job.message, sender, &facts, &job.cancellation);
+                // What one recipient's delivery breaks must not undo what another's has done.
+                match catch_unwind(AssertUnwindSafe(deliver)) {
+                    Ok(delivered) => delivered.unwrap_or_else(Outcome::Refused),
+                    Err(_) => Outcome::Refused(broken(&"its thread panicked")),
+                }
             });
             let outcomes = outcomes.collect();
             // An offer that was dropped has called its process off.

@@ -9,6 +9,7 @@ use crate::fault;
 use crate::mail::text::Shown;
 use crate::mail::{Sender, is_no_room};
 use crate::sink::mda::command::{CommandLine, Facts, is_program};
+use crate::sink::mda::exit::End;
 use crate::sink::mda::process::{self, Cancellation};
 use crate::sink::mda::user::Identity;
 use crate::sink::mda::{MdaError, MdaSettings, exit, helper, input};
@@ -91,6 +92,9 @@ impl Plan {
         cancellation: &Cancellation,
     ) -> Result<Outcome, Refusal> {
         let settings = &self.settings;
+        if cancellation.is_requested() {
+            return Ok(exit::outcome(End::Cancelled, &settings.exit_codes, &[]));
+        }
         let program = self.program()?;
         let layout = Layout {
             line_ends: settings.line_ends,

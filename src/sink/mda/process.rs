@@ -7,7 +7,7 @@ use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -43,7 +43,7 @@ pub(super) fn cancellation() -> (Canceller, Cancellation) {
 
 impl Cancellation {
     /// Whether the offer has been dropped.
-    fn is_requested(&self) -> bool {
+    pub(super) fn is_requested(&self) -> bool {
         self.0.is_off.load(Ordering::SeqCst)
     }
 
@@ -53,13 +53,18 @@ impl Cancellation {
             return Ok(event.as_fd());
         }
         let made = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(self.0.event.get_or_init(|| made).as_fd())
+        let event = self.0.event.get_or_init(|| made).as_fd();
+        // Whoever calls off writes its flag and then looks for the event; we make the event and then look at the flag. One of the two
+        // must see the other.
+        fence(Ordering::SeqCst);
+        Ok(event)
     }
 }
 
 impl Drop for Canceller {
     fn drop(&mut self) {
         self.0.is_off.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         if let Some(event) = self.0.event.get() {
             // Nobody reads it any more when the process has ended; otherwise there is room for one.
             let _ = rustix::io::write(event, &1u64.to_ne_bytes());
