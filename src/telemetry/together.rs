@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Where lines go.
 pub(super) type Writer = Arc<Mutex<Box<dyn Write + Send>>>;
 
-/// While this lives, the log lines of this thread gather, and are written when it goes or when there are [`WRITE_OCTETS_MAX`] of
+/// While this lives, the log lines of this thread gather, and are written when it goes or when there are 4 KiB of
 /// them. For a burst of events that nothing waits between.
 #[must_use]
 pub struct Together {
