@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use mailferry::agent::{self, Assignment};
 use mailferry::mail::{AccountName, Retention, Timestamp};
 use mailferry::seen::{AccountState, Batch, MemoryStore, Records, Seen, SeenError, SeenStore};
-use mailferry::session::{self, WhoActs};
+use mailferry::session::{self, End, WhoActs};
 
 use crate::support::world::{World, mails};
 
@@ -74,6 +74,65 @@ impl SeenStore for ReadOnly {
 
     fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
         self.0.close()
+    }
+}
+
+/// A store that knows the account and cannot read its records.
+struct Unreadable(MemoryStore);
+
+impl SeenStore for Unreadable {
+    fn scan<'a>(&'a self, _: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+        let directory = "/state".into();
+        let what = "no".to_owned();
+        Box::pin(async { Err(SeenError::Disk { directory, what }) })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+        self.0.commit(batch)
+    }
+
+    fn account_state<'a>(
+        &'a self,
+        account: &'a AccountName,
+    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+        self.0.account_state(account)
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+        self.0.accounts()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+        self.0.close()
+    }
+}
+
+#[tokio::test]
+async fn records_that_cannot_be_read_retrieve_nothing_and_hide_no_refused_password() {
+    for (answer, who) in [
+        (None, WhoActs::Store),
+        (Some("[SYS/TEMP] later".to_owned()), WhoActs::Store),
+        (Some("[AUTH] no".to_owned()), WhoActs::Account),
+    ] {
+        let let_in = answer.is_none();
+        let world = World::new(mails(2), Retention::Delete);
+        world.server.with(|habits| habits.refuses_login = answer);
+        let mut with = world.collaborators();
+        with.seen = Seen::new(Arc::new(Unreadable(MemoryStore::new())));
+        let summary = session::poll(&world.visit, &with).await;
+        let failed = match summary.end {
+            End::Failed(error) => error.who_acts(),
+            end => panic!("{end:?}"),
+        };
+        assert_eq!(failed, who);
+        let said = world.server.said();
+        let count = |word: &str| said.iter().filter(|line| line.starts_with(word)).count();
+        assert_eq!((count("RETR"), count("DELE")), (0, 0), "{said:?}");
+        assert!(
+            count("QUIT") == 1 || !let_in,
+            "it leaves in order: {said:?}"
+        );
+        assert_eq!(world.sink.count(), 0);
     }
 }
 

@@ -177,6 +177,49 @@ mod tests {
 
     use super::*;
 
+    /// A stream that says so much in each read, and breaks.
+    #[derive(Debug)]
+    struct Said(std::collections::VecDeque<Result<&'static [u8], io::ErrorKind>>);
+
+    impl Said {
+        fn new(reads: &[Result<&'static [u8], io::ErrorKind>]) -> Self {
+            Self(reads.iter().copied().collect())
+        }
+    }
+
+    impl AsyncRead for Said {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            match self.0.pop_front() {
+                Some(Ok(octets)) => buffer.put_slice(octets),
+                Some(Err(kind)) => return Poll::Ready(Err(kind.into())),
+                None => {}
+            }
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Said {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            octets: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(octets.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
     #[tokio::test]
     async fn two_peers_that_both_write_more_than_fits_do_not_wait_for_each_other() {
         let (near, mut far) = tokio::io::duplex(1024);
@@ -214,6 +257,28 @@ mod tests {
         wire.exchange(&mut Vec::new()).await.unwrap();
         assert_eq!(wire.input(), b"two three");
         drop(far);
+        assert_eq!(wire.exchange(&mut Vec::new()).await.unwrap(), Read::End);
+    }
+
+    #[tokio::test]
+    async fn what_was_said_before_the_end_comes_before_it() {
+        let io = Said::new(&[
+            Ok(b"+OK "),
+            Ok(b"bye\r\n"),
+            Err(io::ErrorKind::ConnectionReset),
+        ]);
+        let mut wire = Wire::new(Box::new(io));
+        assert_eq!(wire.exchange(&mut Vec::new()).await.unwrap(), Read::Some);
+        assert_eq!(wire.input(), b"+OK bye\r\n");
+        let broken = wire.exchange(&mut Vec::new()).await;
+        assert!(matches!(broken, Err(NetError::Io(_))), "{broken:?}");
+
+        let (near, mut far) = tokio::io::duplex(1024);
+        let mut wire = Wire::new(Box::new(near));
+        far.write_all(b"bye").await.unwrap();
+        drop(far);
+        assert_eq!(wire.exchange(&mut Vec::new()).await.unwrap(), Read::Some);
+        assert_eq!(wire.input(), b"bye");
         assert_eq!(wire.exchange(&mut Vec::new()).await.unwrap(), Read::End);
     }
 
