@@ -158,6 +158,9 @@ impl Desk {
                     }
                 }
             }
+            if drafts.is_empty() {
+                continue;
+            }
             let desk = Arc::clone(&self);
             self.written.put(drafts, move |turn| desk.publish(turn));
         }
