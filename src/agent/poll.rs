@@ -99,17 +99,21 @@ pub async fn poll(assignment: &Assignment) -> Result<Polled, SeenError> {
         ..
     } = assignment;
     let before = with.seen.account_state(account).await?;
-    let summary = match visit.prepare().await {
-        Ok(visit) => session::poll(&visit, with).await,
-        Err(error) => {
-            let (counts, duration) = (Counts::default(), Duration::ZERO);
-            Summary {
-                counts,
-                state: before.clone(),
-                end: End::Failed(error),
-                duration,
-            }
-        }
+    let nothing_done = |end| Summary {
+        counts: Counts::default(),
+        state: before.clone(),
+        end,
+        duration: Duration::ZERO,
+    };
+    let prepared = tokio::select! {
+        prepared = visit.prepare() => Some(prepared),
+        // A password command may take long, and nobody needs its answer any more.
+        () = with.stop.soon.cancelled() => None,
+    };
+    let summary = match prepared {
+        Some(Ok(visit)) => session::poll(&visit, with).await,
+        Some(Err(error)) => nothing_done(End::Failed(error)),
+        None => nothing_done(End::Stopped),
     };
     let now = with.clock.now();
     let (state, mut polled) = conclude(account, summary, now, fastrand::f64());

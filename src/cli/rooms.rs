@@ -119,6 +119,7 @@ impl Runtime {
 pub(super) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
+        .max_blocking_threads(limits::BLOCKING_THREADS_MAX)
         .build()
         .map(Runtime)
         .map_err(|error| Failure::said(Exit::TempFail, format!("cannot start: {error}")))

@@ -49,7 +49,8 @@ pub const PIPELINE_COMMANDS_MAX: usize = 128;
 /// Octets of messages asked for and not yet arrived: fills a line of 1 Gbit/s with 50 ms both ways about once.
 pub const PIPELINE_OCTETS_MAX: u64 = 4 * 1024 * 1024;
 
-/// A message up to this size stays in memory; a larger one goes to an unlinked file. Eight of them fit the memory of all.
+/// A message up to this size stays in memory; a larger one goes to an unlinked file. Six of them fit the memory of all, beside
+/// the quarter that small ones have to themselves.
 pub const SPOOL_MESSAGE_MEMORY_OCTETS_MAX: usize = 2 * 1024 * 1024;
 
 /// How much of a message that goes to a file is gathered for one write: each costs a change of threads.
@@ -57,6 +58,10 @@ pub const SPOOL_WRITE_OCTETS: usize = 256 * 1024;
 
 /// Memory of all spooled messages of the agent together.
 pub const SPOOL_MEMORY_OCTETS_MAX: usize = 16 * 1024 * 1024;
+
+/// Messages of one session in files above which it asks for no more: each keeps a descriptor, and the 20 sessions of the default must
+/// leave most of the usual 1,024 to others.
+pub const SPOOL_FILES_MAX: usize = 16;
 
 /// Room reserved for a message before its RETR is sent, at the least: sizes lie, and most messages are smaller.
 pub const SPOOL_RESERVATION_OCTETS_MIN: usize = 64 * 1024;
@@ -71,6 +76,9 @@ pub const HEADER_OCTETS_MAX: usize = 256 * 1024;
 /// Messages in a Maildir that are not durable yet: each keeps a descriptor open until then.
 pub const MAILDIR_OPEN_MESSAGES_MAX: usize = 128;
 
+/// Memory that is kept from one group of commits to the next: more than 64 messages of each of 20 accounts need.
+pub const JOURNAL_TEXT_KEPT_OCTETS: usize = 1024 * 1024;
+
 /// The label of a message in the quarantine: room for 1,900 recipients of the longest kind.
 pub const QUARANTINE_LABEL_OCTETS_MAX: u64 = 1024 * 1024;
 
@@ -82,6 +90,9 @@ pub const MDA_OUTPUT_OCTETS_MAX: usize = 4 * 1024;
 
 /// Seconds between TERM and KILL for an MDA that is ended: time to remove its temporary files, no more.
 pub const MDA_GRACE_SECONDS: u64 = 2;
+
+/// How much of a message is written to a relay at a time: each such piece may take as long as a step.
+pub const RELAY_WRITE_OCTETS: usize = 64 * 1024;
 
 /// A reply line of a relay. RFC 5321 section 4.5.3.1.5 says 512; above 8 KiB it is an attack.
 pub const SMTP_REPLY_LINE_OCTETS_MAX: usize = 8 * 1024;
@@ -126,6 +137,12 @@ pub const STALL_SECONDS_MAX: u64 = 120;
 
 /// Seconds between NOOPs while sinks work (RFC 1939 section 3: a server may hang up after ten idle minutes).
 pub const NOOP_SECONDS: u64 = 120;
+
+/// Seconds for a server's last answers when we are told to stop now, and for that to QUIT: enough for one that listens.
+pub const GOODBYE_SECONDS: u64 = 2;
+
+/// Threads that may block: the processes of all MDAs have one each while they run, and nothing else should wait for those.
+pub const BLOCKING_THREADS_MAX: usize = 8192;
 
 /// Seconds for the answer to QUIT; a server may be deleting thousands of files before it answers.
 pub const QUIT_SECONDS_MAX: u64 = 120;

@@ -15,7 +15,7 @@ use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
 use crate::fault;
-use crate::mail::{Timestamp, is_no_room};
+use crate::mail::{Timestamp, is_no_room, limits};
 use crate::seen::{Batch, SeenError, line};
 
 /// The open journal, ready to append.
@@ -223,13 +223,9 @@ impl Journal {
     /// Appends batches and makes them durable together. When this fails, none of them is proven, and the next call first
     /// goes back to what is known to be durable.
     pub(super) fn append(&mut self, batches: &[Batch], now: Timestamp) -> Result<(), SeenError> {
-        let mut file = match self.file.take() {
-            Some(file) => file,
-            None => self.reopen()?,
-        };
+        let mut file = self.file.take().map_or_else(|| self.reopen(), Ok)?;
         let mut last = self.last;
         let mut text = std::mem::take(&mut self.line_started);
-        text.clear();
         for batch in batches {
             last = push_line(&mut text, last, now, batch);
         }
@@ -243,6 +239,9 @@ impl Journal {
         self.last = last;
         self.lines += batches.len() as u64;
         self.newest = Some(now);
+        text.clear();
+        // What a batch for a whole maildrop took is not kept.
+        text.shrink_to(limits::JOURNAL_TEXT_KEPT_OCTETS);
         self.line_started = text;
         self.file = Some(file);
         Ok(())

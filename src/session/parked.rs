@@ -107,11 +107,13 @@ impl Parked<'_> {
             }
         };
         let begun = tokio::time::Instant::now();
-        let answer = self
-            .with
-            .delivery
-            .deliver(&envelope, &message, &self.deferral.partial)
-            .await;
+        let delivery = &self.with.delivery;
+        let answer = tokio::select! {
+            biased;
+            answer = delivery.deliver(&envelope, &message, &self.deferral.partial) => answer,
+            // Dropped, which counts as refused: copy and record stay as they are.
+            () = self.with.stop.now.cancelled() => return Ok(false),
+        };
         let now = self.with.clock.now();
         match answer {
             Ok(receipt) => {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use futures_util::FutureExt;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::fault;
 use crate::mail::{FirstRun, Listing, PollLimits, Timestamp, limits};
@@ -74,7 +75,7 @@ impl Session<'_> {
                 return Err(refused);
             }
             (Err(error), Ok((maildrop, _))) => {
-                maildrop.quit().await;
+                self.quit(maildrop).await;
                 return Err(error.into());
             }
             (Err(error), Err(_)) => return Err(error.into()),
@@ -94,7 +95,8 @@ impl Session<'_> {
         };
         let mut ended = visited.unwrap_or_else(|error| Ended {
             counts: Counts::default(),
-            error: Some(error),
+            // That we were asked to stop is no fault of the server, and delays nothing after a restart.
+            error: Some(error).filter(|error| !is_our_wish(error)),
             stopped: with.stop.soon.is_cancelled(),
             again: false,
             allowance: self.allowance,
@@ -238,7 +240,7 @@ impl Session<'_> {
                 during: "in the whole session",
             }))?,
             // Nothing is in hand yet: the server undoes the session by itself.
-            () = stopped => return Err(SessionError::Lost { during: "because we were asked to stop" }),
+            () = stopped => return Err(SessionError::Lost { during: ASKED_TO_STOP }),
         };
         for (what, detail) in &listed.quirks {
             with.reporter.say(Event::Quirk {
@@ -435,18 +437,28 @@ impl Session<'_> {
         self.notice(&done.identified, records, now).await
     }
 
+    /// QUIT, and whether the server said yes. When we are told to stop now, it has little time to.
+    async fn quit(&self, maildrop: Maildrop) -> bool {
+        let goodbye = Duration::from_secs(limits::GOODBYE_SECONDS);
+        let told = self.with.stop.now.cancelled();
+        tokio::select! {
+            quit = maildrop.quit() => quit,
+            () = told.then(|()| sleep(goodbye)) => false,
+        }
+    }
+
     /// QUIT, unless it could make the server hide a message that nobody has (design 1.4).
     async fn leave(&self, done: Transferred, hides: bool) -> Ended {
-        // A connection that is gone was lost, or left on purpose, and that was said.
+        // A connection that is gone was lost, or left on purpose, and that was said, unless we were told to stop.
         let asked = done.maildrop.is_some();
         let quit = match done.maildrop {
             Some(maildrop) if done.all_settled || !hides => {
                 fault::pass("deletes.answered");
-                maildrop.quit().await
+                self.quit(maildrop).await
             }
             _ => false,
         };
-        if done.counts.deleted > 0 && asked && !quit {
+        if done.counts.deleted > 0 && (asked || done.stopped) && !quit {
             let deletes = done.counts.deleted;
             let detail = format!(
                 "the server did not say yes to QUIT; {deletes} deletes may not have counted, the next poll will tell"
@@ -467,6 +479,13 @@ impl Session<'_> {
             quit,
         }
     }
+}
+
+/// How a session ends that was asked to stop before anything was in hand.
+const ASKED_TO_STOP: &str = "because we were asked to stop";
+
+fn is_our_wish(error: &SessionError) -> bool {
+    matches!(error, SessionError::Lost { during } if *during == ASKED_TO_STOP)
 }
 
 /// What the limits of one poll leave for this session.

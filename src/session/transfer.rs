@@ -81,6 +81,8 @@ pub(super) struct Transfer<'a> {
     /// What the breaker took back: undone when nothing else is under way, so that it comes last.
     pub(super) undos: Vec<(Undo, Timestamp)>,
     pub(super) slots: Arc<Semaphore>,
+    /// A permit for each message that is in a file: when there is none left, nothing more is asked for.
+    files: Arc<Semaphore>,
     /// Cancelled when nothing more may be offered.
     pub(super) halt: CancellationToken,
     pub(super) error: Option<SessionError>,
@@ -94,8 +96,8 @@ pub(super) struct Transfer<'a> {
     stopped: bool,
     /// Whether the connection was dropped behind an oversized message, and the rest is still to be fetched.
     resume: bool,
-    /// Whether what was under way has been dropped.
-    dropped: bool,
+    /// Set when what was under way has been dropped: until when the server's last answers are waited for.
+    goodbye: Option<Instant>,
     pub(super) allowance: Option<u64>,
     quota: Option<Quota>,
     /// Whether the quota has kept something back.
@@ -114,6 +116,8 @@ enum Woken {
     Deadline,
     StopSoon,
     StopNow,
+    /// The server has had its time to say goodbye.
+    GaveUp,
 }
 
 impl<'a> Transfer<'a> {
@@ -126,6 +130,7 @@ impl<'a> Transfer<'a> {
             commits: FuturesUnordered::new(),
             undos: Vec::new(),
             slots: Arc::new(Semaphore::new(orders.visit.unrecorded_max.max(1))),
+            files: Arc::new(Semaphore::new(limits::SPOOL_FILES_MAX)),
             halt: CancellationToken::new(),
             error: None,
             late_error: None,
@@ -135,7 +140,7 @@ impl<'a> Transfer<'a> {
             refusals_in_a_row: 0,
             stopped: false,
             resume: false,
-            dropped: false,
+            goodbye: None,
             allowance: orders.allowance,
             quota: orders.quota,
             quota_reached: false,
@@ -173,6 +178,7 @@ impl<'a> Transfer<'a> {
                 }
                 Woken::StopSoon => self.stop(),
                 Woken::StopNow => self.drop_offers(),
+                Woken::GaveUp => self.hang_up(),
             }
         }
         self.into_transferred()
@@ -188,7 +194,7 @@ impl<'a> Transfer<'a> {
         self.error.is_none() && !self.stopped
     }
 
-    /// Sends what may be sent: deletes that are due, then retrievals as far as window and room reach.
+    /// Sends what may be sent: deletes that are due and retrievals, as far as window and room reach.
     fn ask(&mut self) -> Result<(), SessionError> {
         let Some(maildrop) = &mut self.maildrop else {
             return Ok(());
@@ -232,15 +238,19 @@ impl<'a> Transfer<'a> {
             {
                 break;
             }
+            // Where nothing is under way that could wake us, one more does no harm.
+            let idle = self.offers.is_empty() && self.commits.is_empty() && !maildrop.is_busy();
+            if self.files.available_permits() == 0 && !idle {
+                break;
+            }
             let octets = entry.octets.unwrap_or(0);
             if self.quota.as_mut().is_some_and(|quota| !quota.take(octets)) {
                 self.quota_reached = true;
                 break;
             }
-            let draft = orders
-                .with
-                .spool
-                .begin(orders.with.spool.room_for(entry.octets));
+            let mut room = orders.with.spool.room_for(entry.octets);
+            room.count_file_in(&self.files);
+            let draft = orders.with.spool.begin(room);
             self.waiting.next();
             maildrop.retrieve(at, entry, draft, orders.visit.limits.message_octets_max)?;
             self.ledger.asked(at);
@@ -263,6 +273,10 @@ impl<'a> Transfer<'a> {
         let stopping = self.stopped;
         let connected = self.maildrop.is_some();
         let silence = self.quiet_since + Duration::from_secs(limits::NOOP_SECONDS);
+        let deadline = self.goodbye.unwrap_or(self.orders.deadline);
+        // QUIT is still to come, and has a time of its own.
+        let heeds = |maildrop: &Maildrop| self.goodbye.is_none() || maildrop.is_busy();
+        let heeds_deadline = self.maildrop.as_ref().is_some_and(heeds);
         let server = async {
             match &mut self.maildrop {
                 Some(maildrop) => maildrop.wait().await,
@@ -271,14 +285,16 @@ impl<'a> Transfer<'a> {
         };
         tokio::select! {
             biased;
-            () = stop.now.cancelled(), if !self.dropped => Woken::StopNow,
+            () = stop.now.cancelled(), if self.goodbye.is_none() => Woken::StopNow,
             () = stop.soon.cancelled(), if !stopping => Woken::StopSoon,
             // All answers that are there before the first commit is begun, so that they are recorded together.
             Some(offered) = self.offers.next(), if !self.offers.is_empty() => Woken::Offered(offered),
             Some(committed) = self.commits.next(), if !self.commits.is_empty() => Woken::Committed(committed),
             server = server => Woken::Server(server),
             () = tokio::time::sleep_until(silence), if connected => Woken::Silence,
-            () = tokio::time::sleep_until(self.orders.deadline), if connected => Woken::Deadline,
+            () = tokio::time::sleep_until(deadline), if heeds_deadline => {
+                if self.goodbye.is_some() { Woken::GaveUp } else { Woken::Deadline }
+            }
         }
     }
 
@@ -399,7 +415,7 @@ impl<'a> Transfer<'a> {
         while let Some(Some(answered)) = self.offers.next().now_or_never() {
             self.answered(answered);
         }
-        self.dropped = true;
+        self.goodbye = Some(Instant::now() + Duration::from_secs(limits::GOODBYE_SECONDS));
         self.offers = FuturesUnordered::new();
         if self.maildrop.as_ref().is_some_and(Maildrop::is_retrieving) {
             self.maildrop = None;

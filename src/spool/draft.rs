@@ -102,6 +102,7 @@ impl Draft {
     }
 
     async fn spill(&mut self) -> Result<(), SpoolError> {
+        self.reservation.take_file();
         let mut buffer = std::mem::take(&mut self.buffer);
         let file = self.file.take();
         let directory = self.directory.clone();
@@ -182,6 +183,26 @@ mod tests {
             "the file has no name"
         );
         (sent, message, spool)
+    }
+
+    #[tokio::test]
+    async fn a_file_is_counted_as_soon_as_it_is_known_and_until_its_message_is_gone() {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(directory.path());
+        let files = Arc::new(tokio::sync::Semaphore::new(2));
+        let mut large = spool.room_for(Some(LARGEST as u64 + 1));
+        large.count_file_in(&files);
+        assert_eq!(files.available_permits(), 1);
+        let mut small = spool.room_for(Some(100));
+        small.count_file_in(&files);
+        assert_eq!(files.available_permits(), 1);
+        let mut outgrown = spool.begin(small);
+        outgrown.write(&[0; 100_000]).await.unwrap();
+        assert_eq!(files.available_permits(), 0);
+        let message = outgrown.finish(origin(), String::new()).await.unwrap();
+        assert_eq!(files.available_permits(), 0);
+        drop((message, large));
+        assert_eq!(files.available_permits(), 2);
     }
 
     #[tokio::test]

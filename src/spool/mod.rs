@@ -33,6 +33,9 @@ pub struct Reservation {
     permits: Option<OwnedSemaphorePermit>,
     /// The size that LIST gives.
     listed: Option<usize>,
+    /// Where the files of a session are counted, and what was taken there.
+    files: Option<Arc<Semaphore>>,
+    file: Option<OwnedSemaphorePermit>,
 }
 
 /// Why a message could not be spooled.
@@ -88,6 +91,8 @@ impl Spool {
         Reservation {
             permits: permits.ok(),
             listed: listed.and_then(|listed| usize::try_from(listed).ok()),
+            files: None,
+            file: None,
         }
     }
 
@@ -106,6 +111,21 @@ impl Spool {
 }
 
 impl Reservation {
+    /// Takes a permit of `files` when the message goes to a file, if there is one: now, where its listed size tells. It is given
+    /// back with the room.
+    pub fn count_file_in(&mut self, files: &Arc<Semaphore>) {
+        self.files = Some(files.clone());
+        if self.permits.is_none() || self.listed.is_some_and(|listed| listed > self.octets()) {
+            self.take_file();
+        }
+    }
+
+    fn take_file(&mut self) {
+        if let (Some(files), None) = (&self.files, &self.file) {
+            self.file = files.clone().try_acquire_owned().ok();
+        }
+    }
+
     /// The memory this reservation stands for, in octets.
     fn octets(&self) -> usize {
         self.permits

@@ -1,6 +1,7 @@
 //! A whole poll in memory: a model server, a sink that notes what it took, a store that outlives crashes.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
@@ -42,6 +43,7 @@ pub struct World {
 pub struct Notes {
     taken: Arc<Mutex<Vec<Vec<u8>>>>,
     answers: Arc<Mutex<BTreeMap<Vec<u8>, Refusal>>>,
+    hangs: Arc<AtomicBool>,
 }
 
 /// What was parked or quarantined, by file name.
@@ -224,6 +226,12 @@ impl Notes {
 
     pub fn accept_all(&self) {
         self.answers.lock().unwrap().clear();
+        self.hangs.store(false, Ordering::Relaxed);
+    }
+
+    /// From now on nothing is answered.
+    pub fn hang(&self) {
+        self.hangs.store(true, Ordering::Relaxed);
     }
 }
 
@@ -254,6 +262,9 @@ impl Sink for CountedSink {
     ) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             self.crash.step().await;
+            if self.notes.hangs.load(Ordering::Relaxed) {
+                return std::future::pending().await;
+            }
             let octets = message.to_vec().unwrap();
             let refused = self.notes.answers.lock().unwrap().get(&octets).cloned();
             let outcome = match refused {

@@ -8,7 +8,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::fault;
-use crate::mail::{Envelope, Recipient, Sender};
+use crate::mail::{Envelope, Recipient, Sender, limits};
 use crate::sink::render::{Layout, LineEnds, Rendering};
 use crate::sink::smtp::SmtpSettings;
 use crate::sink::smtp::connect::{Extensions, Relay};
@@ -170,6 +170,11 @@ impl Transaction<'_> {
                 .map_err(|error| unreadable(&error))?
             {
                 stuffing.push(&piece, &mut stuffed);
+                // Most messages go in one write, and none in one that a slow line cannot do in the time of one step.
+                if stuffed.len() >= limits::RELAY_WRITE_OCTETS {
+                    self.write_piece(relay, &stuffed).await?;
+                    stuffed.clear();
+                }
             }
             return self.write_piece(relay, &stuffed).await;
         }
@@ -304,4 +309,88 @@ fn unreadable(error: &std::io::Error) -> Refusal {
         "spool_disk",
         format!("the spooled message cannot be read: {error}"),
     )
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use lettre::transport::smtp::client::AsyncSmtpConnection;
+    use lettre::transport::smtp::extension::ClientId;
+    use tokio::io::{AsyncReadExt, DuplexStream};
+
+    use super::*;
+    use crate::mail::{AccountName, Origin, TlsMode, UniqueId};
+    use crate::net::{Connector, Roots, SystemRoots, TlsPolicy};
+    use crate::sink::smtp::tap::Tap;
+    use crate::spool::Spool;
+
+    /// Takes 16 KiB a second, and says what came behind EHLO.
+    async fn slow_line(mut relay: DuplexStream) -> Vec<u8> {
+        relay.write_all(b"220 slow\r\n").await.unwrap();
+        let mut taken = vec![0; 64];
+        let _ehlo = relay.read(&mut taken).await.unwrap();
+        relay.write_all(b"250 slow\r\n").await.unwrap();
+        taken.clear();
+        let mut piece = vec![0; 16 * 1024];
+        loop {
+            match relay.read(&mut piece).await.unwrap() {
+                0 => return taken,
+                octets => taken.extend_from_slice(&piece[..octets]),
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_line_has_the_time_of_a_step_for_each_piece_and_not_for_a_whole_message() {
+        let settings = SmtpSettings {
+            host: "relay.test".to_owned(),
+            port: 25,
+            tls: TlsMode::None,
+            connector: Connector::new(&TlsPolicy::default(), &Roots::new(SystemRoots::find()))
+                .unwrap(),
+            login: None,
+            helo: "client.test".to_owned(),
+            timeout: Duration::from_secs(30),
+            parallel: 1,
+        };
+        let directory = tempfile::tempdir().unwrap();
+        let spool = Spool::new(directory.path());
+        let octets = b"Subject: large\r\n\r\n".repeat(100_000);
+        let mut draft = spool.begin(spool.room_for(Some(octets.len() as u64)));
+        draft.write(&octets).await.unwrap();
+        let origin = Origin {
+            account: AccountName::new("work").unwrap(),
+            unique_id: UniqueId::new(b"1").unwrap(),
+        };
+        let message = draft.finish(origin, String::new()).await.unwrap();
+        assert!(matches!(message.body(), Body::Memory(_)));
+        let envelope = Envelope {
+            sender: Sender::Null,
+            recipients: Vec::new(),
+        };
+        let (ours, theirs) = tokio::io::duplex(16 * 1024);
+        let line = tokio::spawn(slow_line(theirs));
+        let tap = Tap::new(Box::new(ours), b"");
+        let name = ClientId::Domain(settings.helo.clone());
+        let connection =
+            AsyncSmtpConnection::connect_with_transport(Box::new(tap.clone()), &name).await;
+        let mut relay = Relay {
+            connection: connection.unwrap(),
+            heard: tap.sent() + 1,
+            tap,
+            extensions: Extensions::default(),
+            secrets: Vec::new(),
+        };
+        let transaction = Transaction {
+            settings: &settings,
+            envelope: &envelope,
+            message: &message,
+        };
+        transaction.write_message(&mut relay).await.unwrap();
+        drop(relay);
+        assert_eq!(line.await.unwrap().len(), octets.len());
+    }
 }

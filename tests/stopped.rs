@@ -1,0 +1,117 @@
+//! Told to stop: what is under way gets its time, and nothing and nobody takes more.
+
+use std::time::Duration;
+
+use mailferry::mail::{Retention, limits};
+use mailferry::session::{self, End, Stop, Summary};
+use mailferry::sink::Fault;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::support::world::{World, mails};
+
+/// Polls, and after ten seconds is told to stop, as the agent is at SIGTERM: soon, and eight seconds later now. Answers with how
+/// long it went on after that.
+async fn stopped(world: &World) -> (Summary, Duration) {
+    let told = async {
+        sleep(Duration::from_secs(10)).await;
+        world.stop.soon.cancel();
+        sleep(Duration::from_secs(8)).await;
+        world.stop.now.cancel();
+        Instant::now()
+    };
+    let poll = async {
+        let ended = timeout(Duration::from_secs(3600), world.poll()).await;
+        (ended.expect("it ends"), Instant::now())
+    };
+    let ((summary, ended), told) = tokio::join!(poll, told);
+    (summary, ended.saturating_duration_since(told))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_nothing_more_is_left_and_not_blamed() {
+    for step in ["", "USER", "PASS", "UIDL", "LIST", "RETR", "DELE", "QUIT"] {
+        let mut world = World::new(mails(5), Retention::Delete);
+        world
+            .server
+            .with(|habits| habits.stalls_at = Some(step.to_owned()));
+        let (summary, late) = stopped(&world).await;
+        assert!(
+            late <= Duration::from_secs(limits::GOODBYE_SECONDS),
+            "{step}: {late:?}"
+        );
+        if let End::Failed(error) = summary.end {
+            panic!("{step}: {error}");
+        }
+        let doubted = summary.counts.deleted > 0;
+        assert_eq!(world.said("deletes_unconfirmed"), doubted, "{step}");
+        world.stop = Stop::default();
+        world.server.with(|habits| habits.stalls_at = None);
+        world.poll().await;
+        let taken = world.sink.taken();
+        assert_eq!(taken.len(), 5, "{step}");
+        assert!(taken.values().all(|times| *times == 1), "{step}");
+        assert!(world.server.listed().is_empty(), "{step}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_does_not_answer_for_a_parked_message_is_left_and_the_copy_stays() {
+    let mut world = World::new(mails(1), Retention::Keep);
+    world.server.with(|habits| {
+        habits.hides = true;
+        habits.capabilities = vec!["EXPIRE 0".into()];
+    });
+    world
+        .sink
+        .refuse(&mails(1)[0].octets, Fault::MessageTransient);
+    world.poll().await;
+    assert_eq!((world.sink.count(), world.kept.count()), (0, 1));
+    world.sink.hang();
+    world.pass(120);
+    let (_, late) = stopped(&world).await;
+    assert!(
+        late <= Duration::from_secs(limits::GOODBYE_SECONDS),
+        "{late:?}"
+    );
+    assert_eq!((world.sink.count(), world.kept.count()), (0, 1));
+    world.stop = Stop::default();
+    world.sink.accept_all();
+    world.poll().await;
+    assert_eq!((world.sink.count(), world.kept.count()), (1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_destination_that_does_not_answer_leaves_a_session_few_files_when_memory_is_spent() {
+    let mut world = World::new(mails(100), Retention::Keep);
+    let with = world.collaborators();
+    let spent: Vec<_> = std::iter::repeat_with(|| with.spool.room_for(None))
+        .take(limits::SPOOL_MEMORY_OCTETS_MAX / limits::SPOOL_RESERVATION_OCTETS_MIN)
+        .collect();
+    let files = || {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let targets = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        targets
+            .filter(|target| target.starts_with(world.directory()))
+            .count()
+    };
+    world.sink.hang();
+    let told = async {
+        sleep(Duration::from_secs(10)).await;
+        let open = files();
+        with.stop.soon.cancel();
+        with.stop.now.cancel();
+        open
+    };
+    let (_, open) = tokio::join!(session::poll(&world.visit, &with), told);
+    assert_eq!(open, limits::SPOOL_FILES_MAX);
+    world.stop = Stop::default();
+    world.sink.accept_all();
+    let with = session::Collaborators {
+        stop: world.stop.clone(),
+        ..with
+    };
+    session::poll(&world.visit, &with).await;
+    assert_eq!(world.sink.taken().len(), 100);
+    assert_eq!(world.sink.count(), 100);
+    drop(spent);
+}
