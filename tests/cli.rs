@@ -414,3 +414,58 @@ fn records_that_another_process_holds_are_75_and_it_is_named() {
     drop(held);
     assert_eq!(listed(&place, "work").len(), 1);
 }
+
+/// The configuration above with the records where they are by default.
+fn with_default_state() -> String {
+    good().replacen("state_dir = \"state\"\n", "", 1)
+}
+
+#[test]
+fn an_ordinary_user_on_a_fresh_machine_gets_the_default_state_directory() {
+    assert!(
+        rustix::process::geteuid().is_root(),
+        "another user is needed: run the tests as root"
+    );
+    let place = Place::with(&with_default_state());
+    let program = place.path("mailferry");
+    // Not by us: while another test starts a program, a file that we have open for writing cannot be run.
+    let copied = Command::new("cp")
+        .arg(env!("CARGO_BIN_EXE_mailferry"))
+        .arg(&program)
+        .status();
+    assert!(copied.unwrap().success());
+    let owned = Command::new("chown")
+        .args(["-R", "65534:65534"])
+        .arg(place.path(""))
+        .status();
+    assert!(owned.unwrap().success());
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&program)
+        .args(["seen", "mark", "work", "1"])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", place.path(""))
+        .env("MAILFERRY_CONFIG", place.path("mailferry.toml"));
+    let output = command.output().unwrap();
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    for folder in [".local", ".local/state", ".local/state/mailferry"] {
+        let mode = fs::metadata(place.path(folder)).unwrap().permissions();
+        assert_eq!(mode.mode() & 0o777, 0o700, "{folder}");
+    }
+}
+
+#[test]
+fn a_state_directory_on_a_volume_that_is_not_mounted_is_not_begun() {
+    let place = Place::with(&good().replacen("\"state\"", "\"volume/state\"", 1));
+    for words in [&["check"][..], &["poll"], &["seen", "mark", "work", "1"]] {
+        let output = place.run(words);
+        assert_eq!(code(&output), 78, "{words:?}");
+        let said = text(&output.stdout) + &text(&output.stderr);
+        let volume = place.path("volume");
+        let expected = format!("there is no {} in which to make", volume.display());
+        assert!(said.contains(&expected), "{words:?}: {said}");
+        assert!(!volume.exists(), "{words:?}");
+    }
+}

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
+use mailferry::config::Environment;
+
 /// The unit as installed, but for the path of the program, which is the one that was built.
 fn unit(directory: &Path) -> std::path::PathBuf {
     let source = concat!(
@@ -50,4 +52,17 @@ fn the_unit_leaves_little_to_whoever_takes_the_service_over() {
     let words = ["security", "--offline=true", "--no-pager", "--threshold=20"];
     let said = analyze(&words, &unit(directory.path()));
     assert!(said.contains("Overall exposure level"), "{said}");
+}
+
+#[test]
+fn the_service_keeps_its_records_where_systemd_made_room_for_them() {
+    let unit = include_str!("../contrib/systemd/mailferry.service");
+    let setting = |name: &str| unit.lines().find_map(|line| line.strip_prefix(name));
+    let given = setting("Environment=").unwrap().split(' ');
+    let sysusers = include_str!("../contrib/systemd/mailferry.sysusers");
+    let home = sysusers.split_whitespace().last().unwrap();
+    let variables = given.filter_map(|word| word.split_once('='));
+    let environment = Environment::new(variables.chain([("HOME", home)]), false);
+    let room = Path::new("/var/lib").join(setting("StateDirectory=").unwrap());
+    assert_eq!(environment.state_dir(), Some(room));
 }

@@ -14,6 +14,7 @@ use crate::config::{
 };
 use crate::mail::text::Shown;
 use crate::mail::{Retention, TlsMode};
+use crate::seen::SeenError;
 
 /// Checks the configuration at `path` and writes to `out` what follows from it.
 ///
@@ -70,6 +71,17 @@ pub(super) fn check(
     })
 }
 
+/// Why the state directory cannot be made: the folder that a named one stands in is never made for it.
+fn no_folder_above(config: &Config, environment: &Environment) -> Option<String> {
+    let directory = config.state_dir.clone();
+    let named = environment.state_dir().as_ref() != Some(&directory);
+    let here = Path::new("");
+    let there = directory
+        .parent()
+        .is_none_or(|above| above == here || above.exists());
+    (named && !there).then(|| SeenError::NoFolderAbove { directory }.to_string())
+}
+
 struct Checker<'a> {
     out: &'a mut dyn Write,
     environment: &'a Environment,
@@ -85,6 +97,8 @@ impl Checker<'_> {
             ", not there yet"
         };
         self.line("state", format!("{}{there}", config.state_dir.display()))?;
+        self.problems
+            .extend(no_folder_above(config, self.environment));
         let (total, host) = (config.max_sessions, config.max_sessions_per_host);
         self.line(
             "sessions",

@@ -1,7 +1,6 @@
 //! The rooms of one process, opened: store, spool, quarantine, and what is wired over them.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,7 +32,7 @@ impl Rooms {
     pub(super) fn open(start: &Start, reporter: Reporter) -> Result<Self, Failure> {
         let state_dir = &start.config.state_dir;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let seen = open_store(state_dir.clone(), &clock)?;
+        let seen = open_store(start, &clock)?;
         let spool = Spool::new(state_dir);
         let quarantine = Quarantine::open(&state_dir.join("quarantine"))
             .map_err(|error| Failure::said(Exit::Config, error))?;
@@ -79,9 +78,16 @@ impl Rooms {
     }
 }
 
-/// Opens the seen store of a state directory.
-pub(super) fn open_store(state_dir: PathBuf, clock: &Arc<dyn Clock>) -> Result<Seen, Failure> {
-    let opened = StateDirectory::lock(&state_dir)
+/// Opens the seen store of the state directory.
+pub(super) fn open_store(start: &Start, clock: &Arc<dyn Clock>) -> Result<Seen, Failure> {
+    let state_dir = &start.config.state_dir;
+    let above = if start.process.environment.state_dir().as_ref() == Some(state_dir) {
+        StateDirectory::make_above(state_dir)
+    } else {
+        Ok(())
+    };
+    let opened = above
+        .and_then(|()| StateDirectory::lock(state_dir))
         .and_then(|directory| DurableStore::open(directory, clock.clone()));
     opened
         .map(|store| Seen::new(Arc::new(store)))

@@ -44,7 +44,7 @@ pub(super) fn seen(
         _ => {}
     }
     runtime()?.block_on(async {
-        let store = open(&start.config.state_dir, command)?;
+        let store = open(start, command)?;
         let done = answer(&store, command, out).await;
         close(&store).await?;
         done.map(|()| Exit::Done)
@@ -130,7 +130,8 @@ fn refused(error: SessionError) -> Failure {
 }
 
 /// Opens the store. Only a command that adds records may begin one.
-fn open(state_dir: &Path, command: &args::Seen) -> Result<Seen, Failure> {
+fn open(start: &Start, command: &args::Seen) -> Result<Seen, Failure> {
+    let state_dir = &start.config.state_dir;
     let adds = matches!(command, args::Seen::Import { .. } | args::Seen::Mark(_));
     if !adds && !state_dir.exists() {
         let state_dir = state_dir.display();
@@ -139,7 +140,7 @@ fn open(state_dir: &Path, command: &args::Seen) -> Result<Seen, Failure> {
         return Err(Failure::said(Exit::Config, sentence));
     }
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    open_store(state_dir.to_owned(), &clock)
+    open_store(start, &clock)
 }
 
 async fn answer(seen: &Seen, command: &args::Seen, out: &mut dyn Write) -> Result<(), Failure> {

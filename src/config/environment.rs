@@ -79,7 +79,7 @@ impl Environment {
     }
 
     /// The default state directory: `/var/lib/mailferry` for root, else `$XDG_STATE_HOME/mailferry`.
-    pub(super) fn state_dir(&self) -> Option<PathBuf> {
+    pub fn state_dir(&self) -> Option<PathBuf> {
         if self.root {
             Some("/var/lib/mailferry".into())
         } else {

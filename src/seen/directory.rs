@@ -1,7 +1,7 @@
 //! The state directory: ours alone, and one process at a time.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -20,6 +20,25 @@ pub struct StateDirectory {
 }
 
 impl StateDirectory {
+    /// Makes the folders above a state directory that nobody named, with mode 0700, as the XDG base directory specification asks.
+    /// Not for one that was named: where a volume is not mounted, nothing may look like an empty one.
+    ///
+    /// # Errors
+    /// [`SeenError::Disk`] or [`SeenError::Full`] with what the system says.
+    pub fn make_above(path: &Path) -> Result<(), SeenError> {
+        let missing = path.ancestors().skip(1).take_while(|above| !above.exists());
+        let mut missing: Vec<&Path> = missing.collect();
+        while let Some(folder) = missing.pop() {
+            let made = match DirBuilder::new().mode(0o700).create(folder) {
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+                made => made,
+            };
+            made.and_then(|()| folder.parent().map_or(Ok(()), sync_directory))
+                .map_err(|error| disk(path, &error))?;
+        }
+        Ok(())
+    }
+
     /// Makes the directory if its parent exists, checks that nobody else can write it, and locks it.
     ///
     /// # Errors
@@ -34,7 +53,11 @@ impl StateDirectory {
                 .parent()
                 .map_or(Ok(()), sync_directory)
                 .map_err(|error| disk(path, &error))?,
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let directory = path.to_owned();
+                return Err(SeenError::NoFolderAbove { directory });
+            }
             Err(error) => return Err(fault(format!("cannot make the directory: {error}"))),
         }
         let metadata = std::fs::metadata(path).map_err(|error| disk(path, &error))?;

@@ -23,6 +23,16 @@ pub enum SeenError {
         /// What to do.
         hint: String,
     },
+    /// The state directory cannot be made, for want of the folder it stands in.
+    #[error(
+        "there is no {above} in which to make the state directory {directory}. Make it, mount what belongs there, or \
+         name another state_dir",
+        above = .directory.parent().unwrap_or(.directory).display(), directory = .directory.display()
+    )]
+    NoFolderAbove {
+        /// The state directory.
+        directory: PathBuf,
+    },
     /// The disk does not take it: full, read-only, or failing. Nothing of the batch is proven.
     #[error("cannot write the seen store in {directory}: {what}. Is the disk full or read-only?", directory = .directory.display())]
     Disk {
@@ -58,6 +68,7 @@ impl SeenError {
             Self::Disk { .. } => "store_disk",
             Self::Full { .. } => "store_full",
             Self::Closed => "store_closed",
+            Self::NoFolderAbove { .. } => "store_no_folder",
             Self::Invariant(_) => "store_invariant",
         }
     }

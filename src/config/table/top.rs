@@ -8,13 +8,14 @@ settings! {
     /// What stands above the first table of the main file.
     struct TopTable {
         /// Where mailferry keeps its records, the messages in its hands, and the quarantine. It is created with mode
-        /// 0700, everything in it is mailferry's alone, and losing it means that mail is delivered again: put it on a
-        /// disk that stays.
+        /// 0700 (in a folder that is there: one that is missing may be a volume that is not mounted), everything in it
+        /// is mailferry's alone, and losing it means that mail is delivered again: put it on a disk that stays.
         state_dir: FilePath = Without::Otherwise(
             "\"/var/lib/mailferry\" for root, else mailferry in $XDG_STATE_HOME (~/.local/state)",
             "\"/var/lib/mailferry\"",
         ),
-        /// How many maildrops are polled at the same time.
+        /// How many maildrops are polled at the same time. Each takes up to 20 descriptors: above 40, give the process more
+        /// than the usual 1,024 (ulimit -n, or LimitNOFILE= of systemd).
         max_sessions: Count<1, 10_000> = Without::Default("20"),
         /// How many maildrops of one host are polled at the same time. Providers refuse those who come in crowds.
         max_sessions_per_host: Count<1, 10_000> = Without::Default("4"),
