@@ -67,7 +67,7 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
-    /// Poll every account once, as its time and its holds allow, and end
+    /// Poll every account once, whatever `poll_every` says, but for those that are held or back off, and end
     #[arg(long)]
     pub(super) once: bool,
 }
@@ -283,7 +283,7 @@ server's own LOGIN-DELAY, up to a minute. An account that is named is polled eve
 Examples:
   mailferry poll
   mailferry poll work home
-  mailferry poll work 2>log   progress on the terminal, the log in a file";
+  mailferry poll work 2>log   the log in a file, what came of it on the terminal";
 
 const AFTER_CHECK: &str = "\
 It reads all files, tries every password's place, prints what follows from it, and warns of what is allowed and \

@@ -90,5 +90,6 @@ const MAILDIR: &str = "A delivery that writes messages into a Maildir.";
 
 const ACCOUNT: &str = "\
 The maildrops: [account.NAME], as many as you like. NAME is the key of the account's records: rename it with
-`mailferry seen rename`, or everything is delivered again. It is 1 to 64 of A-Z a-z 0-9 . _ @ + - (quote it in the
-header when it has a dot or an @: [account.\"jane@example.org\"]).";
+`mailferry seen rename`, or the account is held (and if its host, port or user changes too, everything is delivered
+again). It is 1 to 64 of A-Z a-z 0-9 . _ @ + - and begins with a letter, a digit or _ (quote it in the header when it
+has a dot, an @ or a +: [account.\"jane@example.org\"]). The NAME of a delivery is the same, without +.";

@@ -27,8 +27,9 @@ settings! {
             "\"/etc/mailferry/ca.pem\"",
         ),
         /// SHA-256 of the server's certificate in hexadecimal, with or without colons, or a list of them: the server
-        /// must show one of these, which then needs nobody's signature, and its name does not matter. `openssl s_client -connect HOST:995 </dev/null | openssl x509 -noout -fingerprint
-        /// -sha256` prints it.
+        /// must show one of these, which then needs nobody's signature, and its name does not matter. This prints it
+        /// (with port 110 and -starttls pop3 for "starttls"):
+        ///   openssl s_client -connect HOST:995 </dev/null | openssl x509 -noout -fingerprint -sha256
         tls_fingerprint: Fingerprints = Without::Otherwise(
             "any certificate that verifies",
             "\"5E:B6:3B:BB:E0:1E:EE:D0:93:CB:22:BB:8F:5A:CD:C3:A1:D2:4F:7D:18:97:5E:BA:0A:C7:E3:40:3C:F5:9E:A1\"",
@@ -37,7 +38,7 @@ settings! {
         tls_server_name: HostName = Without::Otherwise("host", "\"mail.example.org\""),
         /// A certificate to show to the server, in PEM, with those between it and its root.
         tls_client_cert: FilePath = Without::Otherwise("none", "\"/etc/mailferry/client.pem\""),
-        /// The private key of tls_client_cert, in PEM (PKCS #8).
+        /// The private key of tls_client_cert, in PEM (PKCS #8, not encrypted).
         tls_client_key: FilePath = Without::Otherwise("none", "\"/etc/mailferry/client.key\""),
         /// Must be true for tls = "none": password and mail can be read by everyone on the way.
         allow_cleartext_password: bool = Without::Default("false"),

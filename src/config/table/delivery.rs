@@ -13,7 +13,8 @@ settings! {
     struct MdaTable {
         /// The program (a path, or a name to be found in $PATH) and its arguments; no shell is run. {sender}, {recipient},
         /// {account} and {unique_id} are replaced; the same is in the environment as $SENDER, $RECIPIENT, $ACCOUNT and
-        /// $UNIQUE_ID. A null sender is MAILER-DAEMON as {sender}.
+        /// $UNIQUE_ID. A null sender is MAILER-DAEMON as {sender} and empty as $SENDER; one with a character that a
+        /// shell would read is MAILER-DAEMON as {sender} only.
         command: Command = Without::Required(
             "[\"/usr/lib/dovecot/dovecot-lda\", \"-e\", \"-f\", \"{sender}\", \"-d\", \"{recipient}\"]",
         ),
@@ -31,7 +32,10 @@ settings! {
         from_line: bool = Without::Default("false"),
         /// What exit codes mean, where the program differs from sysexits: "accepted", "transient" (try again later),
         /// "permanent" (quarantine), "recipient" (unknown) or "destination" (nothing can be delivered now).
-        exit_codes: ExitCodes = Without::Otherwise("as in sysexits.h", "{ \"77\" = \"transient\" }"),
+        exit_codes: ExitCodes = Without::Otherwise(
+            "0 and 99 accepted; 65 66 68 76 77 100 permanent; 67 recipient; 64 78 126 127 destination; else transient",
+            "{ \"77\" = \"transient\" }",
+        ),
     }
 }
 
