@@ -74,7 +74,7 @@ pub(super) fn check(
 /// Why the state directory cannot be made: the folder that a named one stands in is never made for it.
 fn no_folder_above(config: &Config, environment: &Environment) -> Option<String> {
     let directory = config.state_dir.clone();
-    let named = environment.state_dir().as_ref() != Some(&directory);
+    let named = !environment.is_default_state_dir(&directory);
     let here = Path::new("");
     let there = directory
         .parent()

@@ -81,7 +81,7 @@ impl Rooms {
 /// Opens the seen store of the state directory.
 pub(super) fn open_store(start: &Start, clock: &Arc<dyn Clock>) -> Result<Seen, Failure> {
     let state_dir = &start.config.state_dir;
-    let above = if start.process.environment.state_dir().as_ref() == Some(state_dir) {
+    let above = if start.process.environment.is_default_state_dir(state_dir) {
         StateDirectory::make_above(state_dir)
     } else {
         Ok(())

@@ -79,7 +79,7 @@ impl Environment {
     }
 
     /// The default state directory: `/var/lib/mailferry` for root, else `$XDG_STATE_HOME/mailferry`.
-    pub fn state_dir(&self) -> Option<PathBuf> {
+    pub(super) fn state_dir(&self) -> Option<PathBuf> {
         if self.root {
             Some("/var/lib/mailferry".into())
         } else {
@@ -88,6 +88,12 @@ impl Environment {
                     .join("mailferry"),
             )
         }
+    }
+
+    /// Whether a state directory is the default, which is made with all that is above it. Above one that was named nothing is made:
+    /// where a volume is not mounted, nothing may look like an empty one.
+    pub fn is_default_state_dir(&self, path: &Path) -> bool {
+        self.state_dir().as_deref() == Some(path)
     }
 
     /// A base directory of the XDG specification, which says that a relative one is to be ignored.

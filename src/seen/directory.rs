@@ -21,7 +21,6 @@ pub struct StateDirectory {
 
 impl StateDirectory {
     /// Makes the folders above a state directory that nobody named, with mode 0700, as the XDG base directory specification asks.
-    /// Not for one that was named: where a volume is not mounted, nothing may look like an empty one.
     ///
     /// # Errors
     /// [`SeenError::Disk`] or [`SeenError::Full`] with what the system says.

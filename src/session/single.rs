@@ -74,29 +74,30 @@ impl Session<'_> {
             (Err(_), Err(refused)) if refused.who_acts() == WhoActs::Account => {
                 return Err(refused);
             }
-            (Err(error), Ok((maildrop, _))) => {
+            (Err(error), Ok(Some((maildrop, _)))) => {
                 self.quit(maildrop).await;
                 return Err(error.into());
             }
-            (Err(error), Err(_)) => return Err(error.into()),
+            (Err(error), _) => return Err(error.into()),
         };
         let (records, opened) = records;
         let waits = parked::is_any_due(&records, with.clock.now());
         let visited = match opened {
-            Ok((maildrop, listing)) => {
+            Ok(Some((maildrop, listing))) => {
                 let opened = Opened {
                     maildrop,
                     listing,
                     deadline,
                 };
-                self.visit_maildrop(records, opened, state, poll).await
+                let visited = self.visit_maildrop(records, opened, state, poll).await;
+                visited.map_err(Some)
             }
-            Err(error) => Err(error),
+            Ok(None) => Err(None),
+            Err(error) => Err(Some(error)),
         };
         let mut ended = visited.unwrap_or_else(|error| Ended {
             counts: Counts::default(),
-            // That we were asked to stop is no fault of the server, and delays nothing after a restart.
-            error: Some(error).filter(|error| !is_our_wish(error)),
+            error,
             stopped: with.stop.soon.is_cancelled(),
             again: false,
             allowance: self.allowance,
@@ -215,12 +216,13 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Reaches the server, logs in and lists.
+    /// Reaches the server, logs in and lists. `None` when we were asked to stop meanwhile: that is no fault of the server, and delays
+    /// nothing after a restart.
     async fn open(
         &self,
         state: &mut AccountState,
         deadline: Instant,
-    ) -> Result<(Maildrop, Listed), SessionError> {
+    ) -> Result<Option<(Maildrop, Listed)>, SessionError> {
         let (visit, with) = (self.visit, self.with);
         let opening = async {
             let reached = login::reach(visit, with).await?;
@@ -240,7 +242,7 @@ impl Session<'_> {
                 during: "in the whole session",
             }))?,
             // Nothing is in hand yet: the server undoes the session by itself.
-            () = stopped => return Err(SessionError::Lost { during: ASKED_TO_STOP }),
+            () = stopped => return Ok(None),
         };
         for (what, detail) in &listed.quirks {
             with.reporter.say(Event::Quirk {
@@ -253,7 +255,7 @@ impl Session<'_> {
             state.had_unique_ids = true;
             state.uidl_refusals = 0;
         }
-        Ok((maildrop, listed))
+        Ok(Some((maildrop, listed)))
     }
 
     /// A login is noted before it is tried where forgetting it could hurt: a crash must not make us come back too soon.
@@ -479,13 +481,6 @@ impl Session<'_> {
             quit,
         }
     }
-}
-
-/// How a session ends that was asked to stop before anything was in hand.
-const ASKED_TO_STOP: &str = "because we were asked to stop";
-
-fn is_our_wish(error: &SessionError) -> bool {
-    matches!(error, SessionError::Lost { during } if *during == ASKED_TO_STOP)
 }
 
 /// What the limits of one poll leave for this session.

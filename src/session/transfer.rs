@@ -196,6 +196,8 @@ impl<'a> Transfer<'a> {
 
     /// Sends what may be sent: deletes that are due and retrievals, as far as window and room reach.
     fn ask(&mut self) -> Result<(), SessionError> {
+        // Where nothing is under way that could wake us, one more file does no harm.
+        let mut idle = self.is_finished();
         let Some(maildrop) = &mut self.maildrop else {
             return Ok(());
         };
@@ -238,8 +240,6 @@ impl<'a> Transfer<'a> {
             {
                 break;
             }
-            // Where nothing is under way that could wake us, one more does no harm.
-            let idle = self.offers.is_empty() && self.commits.is_empty() && !maildrop.is_busy();
             if self.files.available_permits() == 0 && !idle {
                 break;
             }
@@ -255,6 +255,7 @@ impl<'a> Transfer<'a> {
             maildrop.retrieve(at, entry, draft, orders.visit.limits.message_octets_max)?;
             self.ledger.asked(at);
             self.allowance = self.allowance.map(|left| left - 1);
+            idle = false;
         }
         maildrop.flush()
     }
