@@ -1,9 +1,12 @@
 //! Told to stop: what is under way gets its time, and nothing and nobody takes more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
+use mailferry::agent::{self, Assignment, Prepare};
 use mailferry::mail::{Retention, limits};
-use mailferry::session::{self, End, Stop, Summary};
+use mailferry::session::{self, End, SessionError, Stop, Summary, Visit};
 use mailferry::sink::Fault;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -114,4 +117,34 @@ async fn a_destination_that_does_not_answer_leaves_a_session_few_files_when_memo
     assert_eq!(world.sink.taken().len(), 100);
     assert_eq!(world.sink.count(), 100);
     drop(spent);
+}
+
+/// A password command that answers nobody.
+struct Asking;
+
+impl Prepare for Asking {
+    fn prepare(&self) -> BoxFuture<'_, Result<Visit, SessionError>> {
+        Box::pin(std::future::pending())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_password_command_that_does_not_answer_is_left_and_is_no_failure() {
+    let world = World::new(mails(1), Retention::Keep);
+    let assignment = Assignment {
+        account: world.visit.account.clone(),
+        host: world.visit.host.clone(),
+        poll_every: Duration::from_secs(300),
+        visit: Arc::new(Asking),
+        with: world.collaborators(),
+    };
+    let told = async {
+        sleep(Duration::from_secs(10)).await;
+        world.stop.soon.cancel();
+    };
+    let polled = timeout(Duration::from_secs(20), agent::poll(&assignment));
+    let (polled, ()) = tokio::join!(polled, told);
+    let polled = polled.expect("it ends").unwrap();
+    assert!(polled.stopped);
+    assert_eq!((polled.failure, polled.wait_seconds), (None, 0));
 }
