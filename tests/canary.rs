@@ -3,7 +3,6 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::process::Command;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -15,6 +14,7 @@ use mailferry::session::End;
 
 use crate::support::agent::Agent;
 use crate::support::dovecot::Dovecot;
+use crate::support::nobody::Nobody;
 use crate::support::place::Place;
 use crate::support::relay::{Act, Manner, Relay, Step};
 use crate::support::world::{World, mails};
@@ -257,30 +257,12 @@ fn octal(text: &str) -> String {
 
 #[test]
 fn what_the_kernel_tells_of_the_agent_is_not_for_its_user_to_read() {
-    assert!(
-        crate::support::mda::is_root(),
-        "another user is needed: run the tests as root"
-    );
     let dovecot = Dovecot::with(&[]);
     let configuration =
         configuration(dovecot.plain_port(), "text", "auto").replace(CANARY, "secret");
     let place = Place::with(&configuration);
-    let program = place.path("mailferry");
-    std::fs::copy(env!("CARGO_BIN_EXE_mailferry"), &program).unwrap();
-    std::fs::set_permissions(place.path(""), PermissionsExt::from_mode(0o755)).unwrap();
-    let owned = Command::new("chown")
-        .args(["-R", "65534:65534"])
-        .arg(place.path(""))
-        .status();
-    assert!(owned.unwrap().success());
-    let mut command = Command::new("setpriv");
-    command
-        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-        .arg(&program)
-        .arg("--config")
-        .arg(place.path("mailferry.toml"))
-        .arg("run");
-    let mut agent = Agent::from(command);
+    let nobody = Nobody::owning(&place.path(""));
+    let mut agent = Agent::from(nobody.command(&["run"]));
     agent.until(&["account=work"]);
     let owner = |file: &str| {
         std::fs::metadata(format!("/proc/{}/{file}", agent.id()))

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::store::{batch, key_of, open, put, run};
+use crate::support::nobody::Nobody;
 use crate::support::place::Place;
 use crate::support::seed::seed;
 use mailferry::seen::{Change, SeenStore};
@@ -296,33 +297,12 @@ fn assert_stops(place: &Place, word: &str) {
 
 #[test]
 fn a_journal_that_may_not_be_read_stops_it_and_is_not_begun_anew() {
-    assert!(
-        crate::support::mda::is_root(),
-        "another user is needed: run the tests as root"
-    );
     let store = Store::new();
-    // The program and its folder must be there for the other user.
     let place = place();
     let state = place.path("state");
     copy(store.now.path(), &state);
-    let program = place.path("mailferry");
-    fs::copy(env!("CARGO_BIN_EXE_mailferry"), &program).unwrap();
-    fs::set_permissions(state.parent().unwrap(), PermissionsExt::from_mode(0o755)).unwrap();
-    let status = std::process::Command::new("chown")
-        .args(["-R", "65534:65534"])
-        .arg(state.parent().unwrap())
-        .status();
-    assert!(status.unwrap().success());
-    let list = || {
-        std::process::Command::new("setpriv")
-            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
-            .arg(&program)
-            .arg("--config")
-            .arg(place.path("mailferry.toml"))
-            .args(["seen", "list", "work"])
-            .output()
-            .unwrap()
-    };
+    let nobody = Nobody::owning(state.parent().unwrap());
+    let list = || nobody.command(&["seen", "list", "work"]).output().unwrap();
     assert_eq!(String::from_utf8(list().stdout).unwrap(), store.known);
     for file in ["seen.journal", "."] {
         let path = state.join(file);

@@ -18,6 +18,7 @@ pub mod held;
 pub mod mail;
 pub mod mda;
 pub mod model;
+pub mod nobody;
 pub mod peak;
 pub mod piped;
 pub mod place;
