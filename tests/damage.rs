@@ -4,8 +4,8 @@ use std::path::Path;
 
 use mailferry::mail::{AccountName, Digest, Timestamp, UniqueId};
 use mailferry::seen::{
-    AccountState, Batch, Change, Deferral, Hold, Marker, Record, RecordKey, SeenError, SeenStore,
-    State,
+    AccountState, Batch, Change, Deferral, Hold, Marker, Notes, Record, RecordKey, SeenError,
+    SeenStore, State,
 };
 use mailferry::sink::{Accepted, Partial};
 
@@ -23,6 +23,7 @@ fn every_kind() -> Vec<Batch> {
         absent_since: None,
         head: None,
         state,
+        notes: Notes::default(),
     };
     let at = Timestamp(1_700_000_000);
     let deferral = Deferral {

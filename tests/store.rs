@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mailferry::mail::{AccountName, Clock, Digest, Timestamp, UniqueId};
 use mailferry::seen::{
-    AccountState, Batch, Change, DurableStore, MemoryStore, Record, RecordKey, SeenError,
+    AccountState, Batch, Change, DurableStore, MemoryStore, Notes, Record, RecordKey, SeenError,
     SeenStore, State, StateDirectory,
 };
 use proptest::prelude::*;
@@ -50,6 +50,7 @@ pub fn put(id: &str, at: u64) -> Change {
             absent_since: None,
             head: None,
             state,
+            notes: Notes::default(),
         },
     )
 }

@@ -52,39 +52,101 @@ impl fmt::Debug for Digest {
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Sixty-four bits of SHA-256 of a message's header, line ends aside: together with the size, enough to find a message again on
-/// another server without retrieving it. It proves no delivery.
+/// What a message's header is like, in sixty-four bits: enough to find a message again without retrieving it, together with
+/// its size. It proves no delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct HeadDigest(u64);
+pub enum HeadDigest {
+    /// Of every line, as version 0.1.0 recorded it.
+    Whole(u64),
+    /// In two halves: of what names the message, and of all lines but those that servers change.
+    Parted {
+        /// Of Message-ID, Date and From; [`HeadDigest::NO_ORIGIN`] where one of the first two is absent.
+        origin: u32,
+        /// Of the header without Status, X-Status, X-UID, X-UIDL, X-Keywords, Content-Length and boundaries.
+        lines: u32,
+    },
+}
 
 impl HeadDigest {
-    /// Takes the front of a SHA-256.
+    /// The origin of a message without Message-ID or Date: such a message is told from no other by its origin.
+    pub const NO_ORIGIN: u32 = 0;
+
+    /// Takes the front of a SHA-256 of every line.
     pub const fn of(digest: &Digest) -> Self {
         let [a, b, c, d, e, f, g, h, ..] = digest.0;
-        Self(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
+        Self::Whole(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }
 
     /// The bits as a number.
     pub const fn number(self) -> u64 {
-        self.0
+        match self {
+            Self::Whole(number) => number,
+            Self::Parted { origin, lines } => (origin as u64) << 32 | lines as u64,
+        }
+    }
+
+    /// Whether the bits are in two halves.
+    pub const fn is_parted(self) -> bool {
+        matches!(self, Self::Parted { .. })
     }
 
     /// The same back.
-    pub const fn from_number(number: u64) -> Self {
-        Self(number)
+    pub const fn from_number(number: u64, is_parted: bool) -> Self {
+        if is_parted {
+            let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
+            Self::Parted {
+                origin: u32::from_be_bytes([a, b, c, d]),
+                lines: u32::from_be_bytes([e, f, g, h]),
+            }
+        } else {
+            Self::Whole(number)
+        }
     }
 
-    /// Reads 16 hexadecimal digits.
+    /// Reads 16 hexadecimal digits, after a `p` where they are in two halves.
     pub fn from_hex(text: &str) -> Option<Self> {
-        let hexadecimal = text.len() == 16 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        let number = hexadecimal.then(|| u64::from_str_radix(text, 16).ok());
-        number.flatten().map(Self)
+        let digits = text.strip_prefix('p').unwrap_or(text);
+        let hexadecimal = digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit());
+        let number = hexadecimal.then(|| u64::from_str_radix(digits, 16).ok());
+        let is_parted = digits.len() < text.len();
+        number
+            .flatten()
+            .map(|number| Self::from_number(number, is_parted))
     }
 }
 
 impl fmt::Display for HeadDigest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
+        let part = if self.is_parted() { "p" } else { "" };
+        write!(f, "{part}{:016x}", self.number())
+    }
+}
+
+/// Both digests of one header, to be compared with a recorded one of either kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadDigests {
+    /// Of every line.
+    pub whole: HeadDigest,
+    /// In two halves; this one is recorded.
+    pub parted: HeadDigest,
+}
+
+impl HeadDigests {
+    /// Whether the recorded digest is of a header like this one.
+    pub fn are_like(&self, recorded: HeadDigest) -> bool {
+        recorded == self.whole || recorded == self.parted
+    }
+
+    /// Whether the recorded digest is of a message with this Message-ID, Date and From. `None` when that cannot be told.
+    pub const fn have_origin_of(&self, recorded: HeadDigest) -> Option<bool> {
+        match (self.parted, recorded) {
+            (HeadDigest::Parted { origin: a, .. }, HeadDigest::Parted { origin: b, .. })
+                if a != HeadDigest::NO_ORIGIN && b != HeadDigest::NO_ORIGIN =>
+            {
+                Some(a == b)
+            }
+            _ => None,
+        }
     }
 }
 
@@ -101,6 +163,9 @@ mod tests {
         assert_eq!(head.to_string(), digest.to_string()[..16]);
         assert_eq!(HeadDigest::from_hex(&head.to_string()), Some(head));
         assert_eq!(HeadDigest::from_hex("+123456789abcdef"), None);
+        assert_eq!(HeadDigest::from_hex("q0123456789abcdef"), None);
+        let parted = HeadDigest::from_number(head.number(), true);
+        assert_eq!(HeadDigest::from_hex(&parted.to_string()), Some(parted));
         assert_eq!(Digest::from_hex("00"), None);
         assert_eq!(Digest::from_hex(&"g0".repeat(32)), None);
     }

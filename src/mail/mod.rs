@@ -19,7 +19,7 @@ mod unique_id;
 
 pub use account::{AccountName, InvalidAccountName};
 pub use date::Date;
-pub use digest::{Digest, HeadDigest};
+pub use digest::{Digest, HeadDigest, HeadDigests};
 pub use envelope::{Envelope, InvalidAddress, Recipient, Sender};
 pub use listing::{Entry, Listing, ListingBuilder};
 pub use origin::Origin;

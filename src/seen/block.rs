@@ -5,14 +5,14 @@
 //! ENTRY   SHARED REST-LENGTH REST VALUE-LENGTH VALUE  SHARED octets of the key before, then REST, are the key
 //! KEY     UNIQUE-ID NUL [DIGEST]
 //! VALUE   FLAGS [OCTETS] [COPIES] [ABSENT-SINCE] [HEAD] AT [MARKER]   delivered or marked
-//!         OTHER TEXT                                                  any other state, as in the journal
+//!         OTHER TEXT                                                  any other state, or notes, as in the journal
 //! ```
 //!
 //! Numbers are LEB128, HEAD has eight octets. A maildrop names its messages alike, and a poll reads all of them, so that this halves
 //! what is read and makes one look-up of thirty.
 
 use crate::mail::{Digest, HeadDigest, Timestamp, UniqueId};
-use crate::seen::{Marker, Record, RecordKey, State, line};
+use crate::seen::{Marker, Notes, Record, RecordKey, State, line};
 
 /// A record as octets: key and value.
 pub(super) type Entry = (Vec<u8>, Vec<u8>);
@@ -150,8 +150,8 @@ pub(super) fn read_key(octets: &[u8]) -> Option<(&[u8], Option<Digest>)> {
 /// The octets of a record.
 pub(super) fn value_octets(record: &Record) -> Vec<u8> {
     let (kind, at, marker) = match &record.state {
-        State::Delivered { at } => (DELIVERED, *at, None),
-        State::Marked { at, by } => (MARKED, *at, Some(*by)),
+        State::Delivered { at } if record.notes.is_empty() => (DELIVERED, *at, None),
+        State::Marked { at, by } if record.notes.is_empty() => (MARKED, *at, Some(*by)),
         _ => {
             let mut words = String::new();
             line::push_record(&mut words, record);
@@ -174,6 +174,7 @@ pub(super) fn value_octets(record: &Record) -> Vec<u8> {
     }
     if let Some(head) = record.head {
         flags |= HAS_HEAD;
+        flags |= if head.is_parted() { HEAD_IS_PARTED } else { 0 };
         octets.extend_from_slice(&head.number().to_be_bytes());
     }
     push_number(&mut octets, at.0);
@@ -223,8 +224,9 @@ pub(super) fn read_value(octets: &[u8]) -> Option<Record> {
         octets: given(size)?,
         copies: given(copies)?.map_or(Some(1), |copies| u32::try_from(copies).ok())?,
         absent_since: given(absent_since)?.map(Timestamp),
-        head: given(head)?.map(HeadDigest::from_number),
+        head: given(head)?.map(|number| HeadDigest::from_number(number, has(HEAD_IS_PARTED))),
         state,
+        notes: Notes::default(),
     })
 }
 
@@ -252,10 +254,12 @@ fn take_number(octets: &mut &[u8]) -> Option<u64> {
 /// Records in one block: a change of one writes all of them again.
 const ENTRIES_MAX: usize = 32;
 
-const KIND: u8 = 0x0F;
+const KIND: u8 = 0x07;
 const DELIVERED: u8 = 0;
 const MARKED: u8 = 1;
 const OTHER: u8 = 2;
+/// The head is in two halves: version 0.1.0 knew no such heads.
+const HEAD_IS_PARTED: u8 = 0x08;
 const HAS_OCTETS: u8 = 0x10;
 const HAS_COPIES: u8 = 0x20;
 const HAS_ABSENT_SINCE: u8 = 0x40;
@@ -329,10 +333,11 @@ mod tests {
                 octets: Some(4321),
                 copies: 1,
                 absent_since: None,
-                head: Some(HeadDigest::from_number(u64::MAX)),
+                head: Some(HeadDigest::from_number(u64::MAX, true)),
                 state: State::Delivered {
                     at: Timestamp(1_800_000_000),
                 },
+                notes: Notes::default(),
             };
             let key = RecordKey::new(unique_id, Some(digest));
             block.set(key_octets(&key), Some(value_octets(&record)));

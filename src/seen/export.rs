@@ -118,7 +118,7 @@ mod tests {
 
     use super::*;
     use crate::mail::{Digest, Timestamp, UniqueId};
-    use crate::seen::{Deferral, MemoryStore, RecordKey};
+    use crate::seen::{Deferral, MemoryStore, Notes, RecordKey};
 
     fn name(name: &str) -> AccountName {
         AccountName::new(name).unwrap()
@@ -139,6 +139,7 @@ mod tests {
             absent_since: None,
             head: None,
             state,
+            notes: Notes::default(),
         }
     }
 

@@ -442,7 +442,7 @@ const HEADER: &str = "mailferry-seen 1";
 mod tests {
     use super::*;
     use crate::mail::{AccountName, UniqueId};
-    use crate::seen::{Change, Record, RecordKey, State};
+    use crate::seen::{Change, Notes, Record, RecordKey, State};
 
     fn batch(id: &str) -> Batch {
         let mut batch = Batch::new(&AccountName::new("work").unwrap());
@@ -456,6 +456,7 @@ mod tests {
                 absent_since: None,
                 head: None,
                 state,
+                notes: Notes::default(),
             },
         ));
         batch

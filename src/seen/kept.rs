@@ -1,7 +1,7 @@
 //! The operator's word on one message of which the quarantine has a copy.
 
 use crate::mail::{AccountName, Timestamp};
-use crate::seen::{Change, Marker, Record, RecordKey, Seen, SeenError, State};
+use crate::seen::{Change, Marker, Notes, Record, RecordKey, Seen, SeenError, State};
 
 impl Seen {
     /// The message that a copy in the quarantine stands for: its account, key and record. `None` when no record names the
@@ -69,6 +69,7 @@ impl Seen {
             absent_since: None,
             head: None,
             state: state.clone(),
+            notes: Notes::default(),
         });
         let put = Change::Put(key.clone(), Record { state, ..record });
         self.change(account, [put]).await

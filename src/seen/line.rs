@@ -5,9 +5,9 @@
 //! ```text
 //! CRC SEQUENCE TIME ACCOUNT CHANGE [TAB CHANGE ...] LF
 //!
-//! CHANGE  + UNIQUE-ID DIGEST OCTETS COPIES ABSENT-SINCE STATE...     the record is now this
-//!         - UNIQUE-ID DIGEST                                         there is no such record any more
-//!         = KEY=VALUE ...                                            the account's state is now this
+//! CHANGE  + UNIQUE-ID DIGEST OCTETS COPIES ABSENT-SINCE [#HEAD] [~NOTES] STATE...   the record is now this
+//!         - UNIQUE-ID DIGEST                                                        there is no such record any more
+//!         = KEY=VALUE ...                                                           the account's state is now this
 //! STATE   delivered TIME | marked TIME BY | oversized TIME OCTETS | quarantined TIME FILE CODE
 //!         deferred TRIES STRIKES NEXT-TRY CODE PARKED [DESTINATION>RECIPIENT ...]
 //! ```
@@ -18,7 +18,9 @@
 use std::fmt::{self, Write as _};
 
 use crate::mail::{AccountName, Digest, HeadDigest, Percent, Timestamp, UniqueId};
-use crate::seen::{AccountState, Batch, Change, Deferral, Hold, Marker, Record, RecordKey, State};
+use crate::seen::{
+    AccountState, Batch, Change, Deferral, Hold, Marker, Notes, Record, RecordKey, State,
+};
 use crate::sink::{Accepted, Partial};
 
 /// Writes a batch: account and changes, without CRC, sequence, time and LF.
@@ -107,6 +109,9 @@ pub(super) fn push_record(words: &mut String, record: &Record) {
     if let Some(head) = record.head {
         let _ = write!(words, " #{head}");
     }
+    if !record.notes.is_empty() {
+        let _ = write!(words, " ~{}", record.notes);
+    }
     let state = record.state.as_str();
     let _ = match &record.state {
         State::Delivered { at } => write!(words, " {state} {}", at.0),
@@ -151,6 +156,11 @@ pub(super) fn read_record(words: &str) -> Option<Record> {
         head = Some(HeadDigest::from_hex(digits)?);
         state = words.next()?;
     }
+    let mut notes = Notes::default();
+    if let Some(word) = state.strip_prefix('~') {
+        notes = Notes::from_word(word)?;
+        state = words.next()?;
+    }
     let mut at = || Some(Timestamp(words.next()?.parse().ok()?));
     let state = match state {
         "delivered" => State::Delivered { at: at()? },
@@ -176,6 +186,7 @@ pub(super) fn read_record(words: &str) -> Option<Record> {
         absent_since,
         head,
         state,
+        notes,
     })
 }
 
@@ -351,6 +362,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::seen::Compared;
 
     fn any_time() -> impl Strategy<Value = Timestamp> {
         (0..4_000_000_000_u64).prop_map(Timestamp)
@@ -404,21 +416,46 @@ pub(super) mod tests {
         ]
     }
 
+    fn any_notes() -> impl Strategy<Value = Notes> {
+        let compared = (any_time(), any::<u8>()).prop_map(|(at, times)| Compared { at, times });
+        let fields = (
+            proptest::option::of(any_time()),
+            proptest::option::of(compared),
+            any::<[bool; 4]>(),
+        );
+        let notes = fields.prop_map(|(asked, compared, flags)| {
+            let [displaced, by_head, rewritten, octets_differ] = flags;
+            Notes {
+                asked,
+                compared,
+                displaced,
+                by_head,
+                rewritten,
+                octets_differ,
+            }
+        });
+        prop_oneof![Just(Notes::default()), notes]
+    }
+
     pub fn any_record() -> impl Strategy<Value = Record> {
         let fields = (
             proptest::option::of(any::<u64>()),
             1..4_u32,
             proptest::option::of(any_time()),
-            proptest::option::of(any::<[u8; 32]>()),
+            proptest::option::of((any::<u64>(), any::<bool>())),
             any_state(),
+            any_notes(),
         );
-        fields.prop_map(|(octets, copies, absent_since, head, state)| Record {
-            octets,
-            copies,
-            absent_since,
-            head: head.map(|octets| HeadDigest::of(&Digest::new(octets))),
-            state,
-        })
+        fields.prop_map(
+            |(octets, copies, absent_since, head, state, notes)| Record {
+                octets,
+                copies,
+                absent_since,
+                head: head.map(|(number, is_parted)| HeadDigest::from_number(number, is_parted)),
+                state,
+                notes,
+            },
+        )
     }
 
     pub fn any_key() -> impl Strategy<Value = RecordKey> {

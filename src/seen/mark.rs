@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::mail::{AccountName, Entry, Listing, Timestamp, UniqueId};
 use crate::seen::{
-    Change, Changed, Known, Marker, OperatorError, Record, RecordKey, Records, Seen, SeenError,
-    State, Trust,
+    Change, Changed, Known, Marker, Notes, OperatorError, Record, RecordKey, Records, Seen,
+    SeenError, State, Trust,
 };
 
 impl Seen {
@@ -142,6 +142,7 @@ fn mark_group(
             absent_since: None,
             head: None,
             state,
+            notes: Notes::default(),
         };
         changes.push(Change::Put(RecordKey::new(first.unique_id(), None), record));
     }
@@ -195,6 +196,7 @@ fn mark_one(records: &Records, id: &UniqueId, trust: Trust, now: Timestamp) -> V
         absent_since: None,
         head: None,
         state: state.clone(),
+        notes: Notes::default(),
     };
     if known.is_empty() {
         let key = RecordKey::new(id.clone(), None);

@@ -13,6 +13,7 @@ mod kept;
 mod line;
 mod mark;
 mod memory;
+mod notes;
 mod operator;
 mod record;
 mod records;
@@ -32,6 +33,7 @@ pub use directory::StateDirectory;
 pub use durable::DurableStore;
 pub use error::SeenError;
 pub use memory::MemoryStore;
+pub use notes::{Compared, Notes};
 pub use operator::{Changed, OperatorError, Trust};
 pub use record::{Deferral, Marker, Record, RecordKey, State};
 pub use records::{Known, Records};
@@ -164,6 +166,7 @@ impl Seen {
             absent_since: None,
             head: delivered.head,
             state: State::Delivered { at: delivered.at },
+            notes: Notes::default(),
         };
         let mut batch = Batch::new(&origin.account);
         batch.changes.extend(

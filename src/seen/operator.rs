@@ -197,7 +197,7 @@ mod tests {
 
     use super::*;
     use crate::mail::{Digest, Timestamp};
-    use crate::seen::{Deferral, Marker, MemoryStore, Record, State};
+    use crate::seen::{Deferral, Marker, MemoryStore, Notes, Record, State};
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -220,6 +220,7 @@ mod tests {
             absent_since: None,
             head: None,
             state,
+            notes: Notes::default(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is remembered of one message.
 
 use crate::mail::{Digest, HeadDigest, Timestamp, UniqueId};
+use crate::seen::Notes;
 use crate::sink::Partial;
 
 /// Which message of an account: its unique-id, and its digest once it has been retrieved whole.
@@ -27,6 +28,8 @@ pub struct Record {
     pub head: Option<HeadDigest>,
     /// What became of it.
     pub state: State,
+    /// Doubts, and answers to them.
+    pub notes: Notes,
 }
 
 /// What became of a message.

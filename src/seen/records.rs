@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use crate::mail::{AccountName, Digest, HeadDigest, Timestamp, UniqueId, limits};
-use crate::seen::{Marker, Record, RecordKey, Recorded, State};
+use crate::seen::{Marker, Notes, Record, RecordKey, Recorded, State};
 
 /// All records of one account as one session sees them: sorted by unique-id, then digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,6 +40,8 @@ impl Has {
     const DIGEST: u8 = 1;
     const OCTETS: u8 = 2;
     const HEAD: u8 = 4;
+    /// The head is in two halves.
+    const PARTED: u8 = 8;
 
     fn take<T: Copy>(&mut self, field: u8, value: Option<T>, none: T) -> T {
         if value.is_some() {
@@ -118,7 +120,11 @@ impl Records {
         // Four gibibytes of unique-ids are forty times what any listing may hold.
         let end = u32::try_from(self.unique_ids.len()).unwrap_or(u32::MAX);
         let (kind, at, head, octets) = match small(&record) {
-            Some((kind, at, octets)) => (kind, at, record.head.map(HeadDigest::number), octets),
+            Some((kind, at, octets)) => {
+                let is_parted = record.head.filter(|head| head.is_parted());
+                has.take(Has::PARTED, is_parted.map(|_| ()), ());
+                (kind, at, record.head.map(HeadDigest::number), octets)
+            }
             None => {
                 self.others.push(record);
                 let at = u32::try_from(self.others.len() - 1).unwrap_or(u32::MAX);
@@ -245,12 +251,16 @@ impl Records {
     fn known(&self, at: usize) -> Option<Known<'_>> {
         let slot = self.slots.get(at)?;
         let time = Timestamp(u64::from(slot.at));
+        let is_parted = slot.has.give(Has::PARTED, ()).is_some();
         let small = |state| Record {
             octets: slot.has.give(Has::OCTETS, u64::from(slot.octets)),
             copies: 1,
             absent_since: None,
-            head: slot.has.give(Has::HEAD, HeadDigest::from_number(slot.head)),
+            head: slot
+                .has
+                .give(Has::HEAD, HeadDigest::from_number(slot.head, is_parted)),
             state,
+            notes: Notes::default(),
         };
         let record = match slot.kind {
             Kind::Delivered => small(State::Delivered { at: time }),
@@ -284,7 +294,7 @@ fn small(record: &Record) -> Option<(Kind, u32, Option<u32>)> {
         _ => return None,
     };
     let octets = record.octets.map(u32::try_from).transpose().ok()?;
-    let usual = record.copies == 1 && record.absent_since.is_none();
+    let usual = record.copies == 1 && record.absent_since.is_none() && record.notes.is_empty();
     usual.then_some((kind, u32::try_from(at.0).ok()?, octets))
 }
 
@@ -336,6 +346,7 @@ mod tests {
             absent_since: None,
             head: None,
             state: State::Delivered { at: Timestamp(1) },
+            notes: Notes::default(),
         };
         let id = |id: &str| UniqueId::new(id.as_bytes()).unwrap();
         assert!(records.push(&id("b"), None, record.clone()));

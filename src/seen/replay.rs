@@ -156,7 +156,7 @@ const TOGETHER: usize = 1024;
 mod tests {
     use super::*;
     use crate::mail::{AccountName, UniqueId};
-    use crate::seen::{Change, Record, RecordKey, State};
+    use crate::seen::{Change, Notes, Record, RecordKey, State};
 
     #[test]
     fn what_a_failed_append_left_behind_the_durable_lines_is_not_taken_for_known() {
@@ -170,6 +170,7 @@ mod tests {
                 absent_since: None,
                 head: None,
                 state: State::Delivered { at: Timestamp(7) },
+                notes: Notes::default(),
             };
             let key = RecordKey::new(UniqueId::new(id).unwrap(), None);
             batch.changes.push(Change::Put(key, record));

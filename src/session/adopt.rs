@@ -4,13 +4,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::mail::{HeadDigest, Listing, PollLimits, Timestamp, limits};
-use crate::proto::pop3::{Command, Event, Kind};
-use crate::seen::{Batch, Change, Marker, Record, RecordKey, Records, State, Trust};
+use crate::mail::{HeadDigest, HeadDigests, Listing, PollLimits, Timestamp};
+use crate::seen::{Batch, Change, Marker, Notes, Record, RecordKey, Records, State, Trust};
+use crate::session::heads::HEADERS_AT_ONCE;
 use crate::session::maildrop::{Happened, Maildrop};
 use crate::session::plan::{Circumstances, Disposition, Why, plan};
 use crate::session::{Collaborators, SessionError, Visit, listing, login};
-use crate::spool::header::head_digest_of;
 
 /// What came of looking at a maildrop anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -208,15 +207,18 @@ impl<'a> Search<'a> {
     }
 
     /// Finds the message by header and size, or by header alone behind the unique-id that it had before.
-    fn settle_by_header(&mut self, at: usize, head: HeadDigest) -> bool {
+    fn settle_by_header(&mut self, at: usize, head: HeadDigests) -> bool {
         let Some(entry) = self.listing.get(at) else {
             return false;
         };
         let mut own = self.records.of(entry.unique_id);
-        let found = own.find(|own| own.record.head == Some(head) && is_settled(&own.record));
+        let found = own.find(|own| {
+            own.record.head.is_some_and(|of| head.are_like(of)) && is_settled(&own.record)
+        });
         if let Some(found) = found {
             let (key, record) = found.into_pair();
-            let candidates = self.candidates.get_mut(&head).into_iter().flatten();
+            let of_it = record.head.and_then(|head| self.candidates.get_mut(&head));
+            let candidates = of_it.into_iter().flatten();
             for candidate in candidates.filter(|candidate| candidate.0 == key) {
                 candidate.2 = candidate.2.saturating_sub(1);
             }
@@ -224,8 +226,10 @@ impl<'a> Search<'a> {
             return true;
         }
         let alike = |record: &Record| entry.octets.is_some() && record.octets == entry.octets;
-        let found = self.candidates.get_mut(&head).and_then(|candidates| {
-            let found = candidates
+        let found = [head.parted, head.whole].into_iter().find_map(|head| {
+            let found = self
+                .candidates
+                .get_mut(&head)?
                 .iter_mut()
                 .find(|(_, record, copies)| *copies > 0 && alike(record))?;
             found.2 -= 1;
@@ -238,10 +242,12 @@ impl<'a> Search<'a> {
     }
 
     /// Whether a message with this header was in hand, of another size: servers count line ends differently.
-    fn resembles(&self, at: usize, head: HeadDigest) -> bool {
-        let candidates = self.candidates.get(&head);
-        self.listing.get(at).is_some()
-            && candidates.is_some_and(|all| all.iter().any(|(_, _, copies)| *copies > 0))
+    fn resembles(&self, at: usize, head: HeadDigests) -> bool {
+        let is_left = |head: &HeadDigest| {
+            let candidates = self.candidates.get(head);
+            candidates.is_some_and(|all| all.iter().any(|(_, _, copies)| *copies > 0))
+        };
+        self.listing.get(at).is_some() && [head.parted, head.whole].iter().any(is_left)
     }
 
     fn settle_by_digest(&mut self, at: usize, digest: Option<crate::mail::Digest>) {
@@ -306,6 +312,7 @@ impl<'a> Search<'a> {
             copies,
             absent_since: None,
             state,
+            notes: Notes::default(),
             ..record.clone()
         };
         self.changes.insert(key.clone(), Change::Put(key, record));
@@ -360,48 +367,6 @@ async fn commit(
     Ok(with.seen.import(batch).await?)
 }
 
-impl Maildrop {
-    /// What the headers of some messages are like, by TOP; `None` where the server says no.
-    async fn heads(
-        &mut self,
-        listing: &Listing,
-        window: &[u32],
-    ) -> Result<Vec<Option<HeadDigest>>, SessionError> {
-        let at_once = if self.is_pipelining() {
-            window.len()
-        } else {
-            1
-        };
-        let mut heads = Vec::with_capacity(window.len());
-        for asked in window.chunks(at_once.max(1)) {
-            for at in asked {
-                let number = listing.get(*at as usize).map_or(0, |entry| entry.number);
-                self.client.send(&Command::Top { number, lines: 0 })?;
-            }
-            let (mut header, wanted) = (Vec::new(), heads.len() + asked.len());
-            self.hear("in TOP", |event| {
-                match event {
-                    Event::Body { octets, .. } => {
-                        let room = limits::HEADER_OCTETS_MAX.saturating_sub(header.len());
-                        header.extend_from_slice(&octets[..octets.len().min(room)]);
-                    }
-                    Event::BodyEnd { .. } => {
-                        heads.push(Some(head_digest_of(&header)));
-                        header.clear();
-                    }
-                    Event::Err {
-                        command: Kind::Top, ..
-                    } => heads.push(None),
-                    _ => {}
-                }
-                (heads.len() >= wanted).then_some(())
-            })
-            .await?;
-        }
-        Ok(heads)
-    }
-}
-
 /// Retrieves one message for nothing but its digest.
 async fn retrieved_digest(
     maildrop: &mut Maildrop,
@@ -437,9 +402,6 @@ async fn retrieved_digest(
         }
     }
 }
-
-/// Headers asked for in one flight.
-const HEADERS_AT_ONCE: usize = 64;
 
 /// Changes in one batch: a batch is in memory whole.
 const CHANGES_AT_ONCE: usize = 1_000;

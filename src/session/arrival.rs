@@ -5,7 +5,8 @@ use crate::session::Visit;
 use crate::sink::trace::{Trace, is_own, received_field as build};
 use crate::sink::{Fault, Refusal};
 use crate::spool::Message;
-use crate::spool::header::{Head, head_digest};
+use crate::spool::head_digest::head_digest;
+use crate::spool::header::Head;
 
 /// What the head of a message says to a session.
 pub(super) struct Looked {

@@ -1,7 +1,7 @@
 //! The first poll of an account: a lost volume must not flood a mailbox.
 
 use crate::mail::{AccountName, FirstRun, Listing, Timestamp, limits};
-use crate::seen::{AccountState, Batch, Change, Marker, Record, RecordKey, Records, State};
+use crate::seen::{AccountState, Batch, Change, Marker, Notes, Record, RecordKey, Records, State};
 use crate::session::{SessionError, Visit};
 
 /// Decides about an account without any record: the batch that marks everything that is listed, if that is wished for.
@@ -95,6 +95,7 @@ pub(super) fn mark_all(listing: &Listing, records: &Records, now: Timestamp) -> 
                 at: now,
                 by: Marker::FirstRun,
             },
+            notes: Notes::default(),
         };
         batch
             .changes

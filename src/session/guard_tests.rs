@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::mail::{AccountName, Digest, ListingBuilder, UniqueId};
-use crate::seen::{Batch, Change, Marker, MemoryStore, Record, RecordKey, Seen};
+use crate::seen::{Batch, Change, Marker, MemoryStore, Notes, Record, RecordKey, Seen};
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const DAY: u64 = 86_400;
@@ -43,6 +43,7 @@ async fn records(count: usize, state: State, absent_since: Option<Timestamp>) ->
             absent_since,
             head: None,
             state: state.clone(),
+            notes: Notes::default(),
         };
         let key = RecordKey::new(name("old", number), digest);
         batch.changes.push(Change::Put(key, record));

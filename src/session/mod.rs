@@ -11,6 +11,7 @@ mod collaborators;
 mod error;
 mod first_run;
 mod guard;
+mod heads;
 mod kept;
 mod ledger;
 mod listing;

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::mail::{AccountName, Digest, ListingBuilder};
-use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, RecordKey, Seen};
+use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, Notes, RecordKey, Seen};
 
 const DAY: u64 = 86_400;
 const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -83,6 +83,7 @@ fn any_record() -> impl Strategy<Value = (RecordKey, Record)> {
             absent_since: (absent == 0).then_some(NOW),
             head: None,
             state,
+            notes: Notes::default(),
         };
         (key, record)
     })
@@ -326,6 +327,7 @@ fn a_message_inside_which_sessions_ended_comes_last_and_a_retry_after_what_is_ne
             absent_since: None,
             head: None,
             state,
+            notes: Notes::default(),
         };
         (
             RecordKey::new(UniqueId::new(&[name]).unwrap(), None),
@@ -354,6 +356,7 @@ fn what_is_settled_is_retrieved_once_more_only_where_the_server_would_hide_it() 
             absent_since: None,
             head: None,
             state,
+            notes: Notes::default(),
         };
         let digest = Some(Digest::new([1; 32]));
         (
@@ -398,6 +401,7 @@ fn a_message_whose_size_was_never_known_is_compared_before_it_is_deleted() {
             absent_since: None,
             head: None,
             state: State::Delivered { at: NOW },
+            notes: Notes::default(),
         };
         let key = RecordKey::new(UniqueId::new(b"a").unwrap(), digest);
         let circumstances = Circumstances { retention, ..USUAL };

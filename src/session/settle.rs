@@ -1,7 +1,9 @@
 //! What becomes of a message in hand: pure decisions about records.
 
 use crate::mail::{Digest, Timestamp, limits};
-use crate::seen::{Batch, Change, Deferral, Record, RecordKey, Records, Seen, SeenError, State};
+use crate::seen::{
+    Batch, Change, Deferral, Notes, Record, RecordKey, Records, Seen, SeenError, State,
+};
 use crate::session::collaborators::Undo;
 use crate::session::plan::Why;
 use crate::sink::{Partial, Refusal};
@@ -40,6 +42,7 @@ pub(super) fn on_arrival(
             absent_since: None,
             head: record.head,
             state: record.state.clone(),
+            notes: Notes::default(),
         })
     };
     match &record.state {
@@ -244,6 +247,7 @@ mod tests {
             absent_since: None,
             head: None,
             state,
+            notes: Notes::default(),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Messages that never came in hand whole: refused by the server, cut off, or too large. Each leaves a record without digest.
 
 use crate::mail::{Entry, UniqueId, limits};
-use crate::seen::{Batch, Change, Deferral, Record, RecordKey, State};
+use crate::seen::{Batch, Change, Deferral, Notes, Record, RecordKey, State};
 use crate::session::transfer::Transfer;
 use crate::session::work::Committed;
 use crate::session::{SessionError, settle};
@@ -115,6 +115,7 @@ impl Transfer<'_> {
             absent_since: None,
             head: None,
             state,
+            notes: Notes::default(),
         };
         let mut batch = Batch::new(&self.orders.visit.account);
         batch.changes.push(Change::Put(key, record));
@@ -160,6 +161,7 @@ impl Transfer<'_> {
             absent_since: None,
             head: self.orders.records.get(&key).and_then(|known| known.head),
             state,
+            notes: Notes::default(),
         };
         let mut batch = Batch::new(&self.orders.visit.account);
         batch.changes.push(Change::Put(key, record));

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::fault;
 use crate::mail::{Envelope, HeadDigest, Origin, Timestamp, UniqueId};
-use crate::seen::{Batch, Change, Deferral, Delivered, Record, RecordKey, Recorded, State};
+use crate::seen::{Batch, Change, Deferral, Delivered, Notes, Record, RecordKey, Recorded, State};
 use crate::session::collaborators::{Refused, Undo, Verdict};
 use crate::session::plan::Why;
 use crate::session::settle::{self, Arrival};
@@ -550,6 +550,7 @@ impl<'a> Transfer<'a> {
                 absent_since: None,
                 head: parcel.head,
                 state,
+                notes: Notes::default(),
             },
         ));
         batch

@@ -8,10 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
 use mail_parser::{HeaderName, MessageParser};
-use sha2::{Digest as _, Sha256};
 
 use crate::mail::text::Shown;
-use crate::mail::{Digest, HeadDigest, Sender, limits};
+use crate::mail::{Sender, limits};
 use crate::spool::{Body, Message};
 
 /// What the head of a message tells.
@@ -110,33 +109,6 @@ impl Head {
         }
         self.sender = sender.unwrap_or(Sender::Null);
     }
-}
-
-/// What the header of a message is like: everything above its first empty line, whatever its line ends, so that RETR and TOP of
-/// two servers tell the same.
-///
-/// # Errors
-/// What the system says when the spool file cannot be read.
-pub fn head_digest(message: &Message) -> io::Result<HeadDigest> {
-    match message.body() {
-        Body::Memory(octets) => Ok(head_digest_of(octets)),
-        Body::File(_) => Ok(head_digest_of(&message.head(limits::HEADER_OCTETS_MAX)?)),
-    }
-}
-
-/// The same of the first octets of a message: at most [`limits::HEADER_OCTETS_MAX`] of them count.
-pub fn head_digest_of(message: &[u8]) -> HeadDigest {
-    let message = &message[..message.len().min(limits::HEADER_OCTETS_MAX)];
-    let mut sha256 = Sha256::new();
-    for line in message.split(|octet| *octet == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.is_empty() {
-            break;
-        }
-        sha256.update(line);
-        sha256.update(b"\n");
-    }
-    HeadDigest::of(&Digest::new(sha256.finalize().into()))
 }
 
 /// Three fields are looked at by position; the values of all others are skipped unread.
@@ -322,26 +294,6 @@ mod tests {
         let head = Head::parse(b"Dear all,\r\nReturn-Path: <forged@a>\r\n\r\n");
         assert_eq!(head.sender, Sender::Null);
         assert!(!head.has_return_path);
-    }
-
-    #[test]
-    fn a_header_is_alike_whatever_its_line_ends_and_whatever_stands_below_it() {
-        let digest = |message: &str| head_digest_of(message.as_bytes());
-        let header = "Subject: x\r\nFrom: a@b\r\n";
-        let alike = [
-            header.to_owned() + "\r\nbody\r\n",
-            header.to_owned() + "\r\n",
-            header.to_owned(),
-            header.replace('\r', "") + "\nother body",
-        ];
-        for message in &alike {
-            assert_eq!(digest(message), digest(&alike[0]), "{message:?}");
-        }
-        assert_ne!(digest("Subject: y\r\nFrom: a@b\r\n\r\n"), digest(&alike[0]));
-        assert_ne!(
-            digest("Subject: xFrom: a@b\r\n\r\n"),
-            digest("Subject: x\r\nFrom: a@b\r\n\r\n")
-        );
     }
 
     #[test]

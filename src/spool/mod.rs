@@ -4,6 +4,7 @@
 //! message comes from or where it goes.
 
 mod draft;
+pub mod head_digest;
 pub mod header;
 mod message;
 

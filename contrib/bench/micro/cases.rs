@@ -8,7 +8,7 @@ use mailferry::mail::{
     UniqueId,
 };
 use mailferry::proto::pop3::{Client, Command, Event};
-use mailferry::seen::{Batch, Change, Record, RecordKey, Records, State};
+use mailferry::seen::{Batch, Change, Notes, Record, RecordKey, Records, State};
 use mailferry::session::plan::{Circumstances, plan};
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -91,6 +91,7 @@ fn record(number: u32) -> Record {
         absent_since: None,
         head: None,
         state: State::Delivered { at: NOW },
+        notes: Notes::default(),
     }
 }
 

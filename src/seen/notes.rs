@@ -1,0 +1,148 @@
+//! What a record says beside the fate of its message: which doubt there is, and which was answered.
+
+use std::fmt::{self, Write as _};
+
+use crate::mail::Timestamp;
+
+/// Facts that decide whether a listed message is the recorded one, and whether it may be deleted.
+/// Nearly all records have none of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// When it was written down that a DELE of this message goes out. A message that is listed after that is doubtful,
+    /// because a server may use a name again once its message is gone (RFC 1939 section 7).
+    pub asked: Option<Timestamp>,
+    /// The last time the message was retrieved only to be compared.
+    pub compared: Option<Compared>,
+    /// The server lists another message under this name. The record still tells what was delivered, by its digest.
+    pub displaced: bool,
+    /// The message was found under this name by its head alone: it is compared by digest before it is deleted.
+    pub by_head: bool,
+    /// The server hands out other octets than those that were delivered, with the same origin: not deleted until the
+    /// operator says so.
+    pub rewritten: bool,
+    /// The message came shorter than the server announced, twice alike: not deleted while the server announces more.
+    pub octets_differ: bool,
+}
+
+/// A comparison by RETR, and how many there were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// When.
+    pub at: Timestamp,
+    /// How often until then, this time included.
+    pub times: u8,
+}
+
+impl Compared {
+    /// Whether the message may be compared once more: 1, 2, 4 ... days after the last time, 30 at the most.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        let doublings = u32::from(self.times.saturating_sub(1)).min(5);
+        let days = (1_u64 << doublings).min(DAYS_MAX);
+        // A time ahead of us was told by a clock that was wrong.
+        self.at > now || now.since(self.at) >= days * DAY_SECONDS
+    }
+}
+
+impl Notes {
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The notes after the message was retrieved and compared: its bytes are those of the record.
+    #[must_use]
+    pub fn found_alike(self, now: Timestamp) -> Self {
+        let times = self.compared.map_or(0, |compared| compared.times);
+        Self {
+            asked: None,
+            compared: Some(Compared {
+                at: now,
+                times: times.saturating_add(1),
+            }),
+            displaced: false,
+            by_head: false,
+            ..self
+        }
+    }
+
+    /// Whether the notes alone forbid a delete.
+    pub const fn forbid_delete(&self) -> bool {
+        self.rewritten || self.octets_differ
+    }
+
+    /// Reads what [`Self`] writes after its `~`.
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        let mut notes = Self::default();
+        for part in word.split(',') {
+            let (kind, value) = part.split_at_checked(1)?;
+            match (kind, value) {
+                ("a", at) => notes.asked = Some(Timestamp(at.parse().ok()?)),
+                ("c", compared) => {
+                    let (at, times) = compared.split_once('x')?;
+                    notes.compared = Some(Compared {
+                        at: Timestamp(at.parse().ok()?),
+                        times: times.parse().ok()?,
+                    });
+                }
+                ("d", "") => notes.displaced = true,
+                ("h", "") => notes.by_head = true,
+                ("r", "") => notes.rewritten = true,
+                ("o", "") => notes.octets_differ = true,
+                _ => return None,
+            }
+        }
+        Some(notes)
+    }
+}
+
+impl fmt::Display for Notes {
+    /// The parts that are there, with commas between them: `a1800000000,c1800000000x1,r`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut first = true;
+        let mut part = |f: &mut fmt::Formatter<'_>, words: fmt::Arguments<'_>| {
+            if !std::mem::take(&mut first) {
+                f.write_char(',')?;
+            }
+            f.write_fmt(words)
+        };
+        if let Some(at) = self.asked {
+            part(f, format_args!("a{}", at.0))?;
+        }
+        if let Some(Compared { at, times }) = self.compared {
+            part(f, format_args!("c{}x{times}", at.0))?;
+        }
+        let flags = [
+            (self.displaced, 'd'),
+            (self.by_head, 'h'),
+            (self.rewritten, 'r'),
+            (self.octets_differ, 'o'),
+        ];
+        for (_, letter) in flags.into_iter().filter(|(is_set, _)| *is_set) {
+            part(f, format_args!("{letter}"))?;
+        }
+        Ok(())
+    }
+}
+
+const DAY_SECONDS: u64 = 24 * 3600;
+
+/// Days between two comparisons of one message, at the most.
+const DAYS_MAX: u64 = 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_compared_again_after_1_2_4_8_16_and_then_30_days() {
+        let due = |times, days: u64, seconds: u64| {
+            let at = Timestamp(1_800_000_000);
+            let compared = Compared { at, times };
+            compared.is_due(at.plus(days * DAY_SECONDS - seconds))
+        };
+        for (times, days) in [(1, 1), (2, 2), (3, 4), (4, 8), (5, 16), (6, 30), (200, 30)] {
+            assert!(!due(times, days, 1), "{times}");
+            assert!(due(times, days, 0), "{times}");
+        }
+    }
+}

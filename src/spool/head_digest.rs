@@ -1,0 +1,228 @@
+//! What is the header of a message like? Digests by which a message is found again without retrieving it.
+//!
+//! Line ends do not count, so that RETR and TOP of two servers tell the same, and the fields that servers change on a
+//! message that they hold are left out.
+
+use std::io;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::mail::{Digest, HeadDigest, HeadDigests, limits};
+use crate::spool::{Body, Message};
+
+/// What the header of a message is like, to be recorded.
+///
+/// # Errors
+/// What the system says when the spool file cannot be read.
+pub fn head_digest(message: &Message) -> io::Result<HeadDigest> {
+    match message.body() {
+        Body::Memory(octets) => Ok(parted(octets)),
+        Body::File(_) => Ok(parted(&message.head(limits::HEADER_OCTETS_MAX)?)),
+    }
+}
+
+/// Both digests of the first octets of a message: at most [`limits::HEADER_OCTETS_MAX`] of them count.
+pub fn head_digests_of(message: &[u8]) -> HeadDigests {
+    HeadDigests {
+        whole: whole(message),
+        parted: parted(message),
+    }
+}
+
+/// Of everything above the first empty line.
+fn whole(message: &[u8]) -> HeadDigest {
+    let mut sha256 = Sha256::new();
+    for line in header_lines(message) {
+        sha256.update(line);
+        sha256.update(b"\n");
+    }
+    HeadDigest::of(&Digest::new(sha256.finalize().into()))
+}
+
+fn parted(message: &[u8]) -> HeadDigest {
+    let mut lines = Sha256::new();
+    let mut names: [Option<Vec<u8>>; 3] = [None, None, None];
+    // What the lines that follow a field and begin with a blank belong to.
+    let mut field = Field::Other;
+    for line in header_lines(message) {
+        let folded = matches!(line.first(), Some(b' ' | b'\t'));
+        if !folded {
+            field = Field::of(line, &names);
+        }
+        if let Field::Names(place) = field
+            && let Some(slot) = names.get_mut(place)
+        {
+            let value = if folded { line } else { value(line) };
+            slot.get_or_insert_default().extend_from_slice(value);
+        }
+        let counted = match field {
+            Field::Changed => continue,
+            Field::ContentType => without_boundary(line),
+            Field::Names(_) | Field::Other => line,
+        };
+        lines.update(counted);
+        lines.update(b"\n");
+    }
+    HeadDigest::Parted {
+        origin: origin(&names),
+        lines: front(lines),
+    }
+}
+
+/// Message-ID, Date and From in one number.
+fn origin(names: &[Option<Vec<u8>>; 3]) -> u32 {
+    let [message_id, date, from] = names.each_ref().map(|name| name.as_deref());
+    let given = |name: Option<&[u8]>| name.is_some_and(|name| !name.trim_ascii().is_empty());
+    if !given(message_id) || !given(date) {
+        return HeadDigest::NO_ORIGIN;
+    }
+    let mut sha256 = Sha256::new();
+    for name in [message_id, date, from] {
+        sha256.update(name.unwrap_or_default().trim_ascii());
+        sha256.update(b"\n");
+    }
+    front(sha256).max(HeadDigest::NO_ORIGIN + 1)
+}
+
+fn front(sha256: Sha256) -> u32 {
+    let digest: [u8; 32] = sha256.finalize().into();
+    let [a, b, c, d, ..] = digest;
+    u32::from_be_bytes([a, b, c, d])
+}
+
+/// What kind of field a line begins.
+#[derive(Clone, Copy)]
+enum Field {
+    /// One that servers change.
+    Changed,
+    /// One that holds a boundary.
+    ContentType,
+    /// One that names the message, by its place among these.
+    Names(usize),
+    Other,
+}
+
+impl Field {
+    fn of(line: &[u8], names: &[Option<Vec<u8>>; 3]) -> Self {
+        let length = memchr::memchr(b':', line).unwrap_or(0);
+        let name = line.get(..length).unwrap_or_default().trim_ascii_end();
+        let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
+        if CHANGED.iter().any(|known| is(&known)) || line.starts_with(b"From ") {
+            return Self::Changed;
+        }
+        if name.eq_ignore_ascii_case(b"Content-Type") {
+            return Self::ContentType;
+        }
+        let place = NAMES.iter().position(|known| is(&known));
+        // Of several fields with one name the first counts.
+        place
+            .filter(|place| names.get(*place).is_some_and(Option::is_none))
+            .map_or(Self::Other, Self::Names)
+    }
+}
+
+fn value(line: &[u8]) -> &[u8] {
+    let colon = memchr::memchr(b':', line).unwrap_or(0);
+    line.get(colon + 1..).unwrap_or_default()
+}
+
+/// A line up to a boundary that it holds: servers that take messages apart make new ones.
+fn without_boundary(line: &[u8]) -> &[u8] {
+    let found = line
+        .windows(BOUNDARY.len())
+        .position(|window| window.eq_ignore_ascii_case(BOUNDARY));
+    line.get(..found.unwrap_or(line.len())).unwrap_or(line)
+}
+
+/// The lines above the first empty one, without their ends.
+fn header_lines(message: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let message = &message[..message.len().min(limits::HEADER_OCTETS_MAX)];
+    message
+        .split(|octet| *octet == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
+        .take_while(|line| !line.is_empty())
+}
+
+/// Fields that a server writes or changes on messages that it holds.
+const CHANGED: [&str; 6] = [
+    "Status",
+    "X-Status",
+    "X-UID",
+    "X-UIDL",
+    "X-Keywords",
+    "Content-Length",
+];
+
+/// Fields that name a message for good.
+const NAMES: [&str; 3] = ["Message-ID", "Date", "From"];
+
+const BOUNDARY: &[u8] = b"boundary=";
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_alike_whatever_its_line_ends_and_whatever_stands_below_it() {
+        let digest = |message: &str| head_digests_of(message.as_bytes());
+        let header = "Subject: x\r\nFrom: a@b\r\n";
+        let alike = [
+            header.to_owned() + "\r\nbody\r\n",
+            header.to_owned() + "\r\n",
+            header.to_owned(),
+            header.replace('\r', "") + "\nother body",
+        ];
+        for message in &alike {
+            assert_eq!(digest(message), digest(&alike[0]), "{message:?}");
+        }
+        assert_ne!(digest("Subject: y\r\nFrom: a@b\r\n\r\n"), digest(&alike[0]));
+        assert_ne!(
+            digest("Subject: xFrom: a@b\r\n\r\n"),
+            digest("Subject: x\r\nFrom: a@b\r\n\r\n")
+        );
+    }
+
+    const HEADER: &str = "Message-ID: <1@b>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@b\r\n";
+
+    #[test]
+    fn what_servers_change_makes_no_other_header() {
+        let parted = |message: &str| head_digests_of(message.as_bytes()).parted;
+        let before = parted(
+            &(HEADER.to_owned() + "Content-Type: multipart/mixed;\r\n boundary=\"abc\"\r\n\r\n"),
+        );
+        let after = parted(
+            &(HEADER.to_owned()
+                + "Content-Type: multipart/mixed;\r\n boundary=\"xyz\"\r\nStatus: RO\r\nx-uid: 7\r\n\
+               X-Keywords: a\r\n b\r\nContent-Length: 5\r\n\r\n"),
+        );
+        assert_eq!(before, after);
+        assert_ne!(
+            before,
+            parted(&(HEADER.to_owned() + "Content-Type: text/plain\r\n\r\n"))
+        );
+    }
+
+    #[test]
+    fn a_message_rewritten_keeps_its_origin_and_one_without_message_id_or_date_has_none() {
+        let digests = |message: &str| head_digests_of(message.as_bytes());
+        let recorded = digests(&(HEADER.to_owned() + "\r\n")).parted;
+        let rewritten = digests(&(HEADER.to_owned() + "Subject: [SPAM] x\r\n\r\n"));
+        assert!(!rewritten.are_like(recorded));
+        assert_eq!(rewritten.have_origin_of(recorded), Some(true));
+        let other = digests(&HEADER.replace("<1@b>", "<2@b>"));
+        assert_eq!(other.have_origin_of(recorded), Some(false));
+        for lacking in ["Message-ID", "Date"] {
+            let nameless = digests(&HEADER.replace(lacking, "X-Other"));
+            assert_eq!(nameless.have_origin_of(recorded), None, "{lacking}");
+            assert_eq!(nameless.have_origin_of(nameless.parted), None, "{lacking}");
+        }
+    }
+
+    #[test]
+    fn a_digest_that_version_0_1_0_recorded_is_still_compared() {
+        let digests = head_digests_of(HEADER.as_bytes());
+        assert!(digests.are_like(digests.whole) && digests.are_like(digests.parted));
+        assert_eq!(digests.have_origin_of(digests.whole), None);
+    }
+}
