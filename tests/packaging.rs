@@ -66,3 +66,49 @@ fn the_service_keeps_its_records_where_systemd_made_room_for_them() {
     let room = Path::new("/var/lib").join(setting("StateDirectory=").unwrap());
     assert!(environment.is_default_state_dir(&room));
 }
+
+/// `apt-get -s` only says what would be done; every other call that adds packages must remove none.
+#[test]
+fn setting_up_removes_no_package_of_the_machine() {
+    let setup = include_str!("../contrib/setup");
+    let adds: Vec<&str> = setup
+        .lines()
+        .filter(|line| line.contains("apt-get") && line.contains(" install "))
+        .filter(|line| !line.trim_start().starts_with('#') && !line.contains(" -s "))
+        .collect();
+    assert_eq!(adds.len(), 1, "one place that adds packages: {adds:#?}");
+    assert!(adds[0].contains(" --no-remove "), "{}", adds[0]);
+    for word in [
+        "apt-get remove",
+        "apt-get purge",
+        "autoremove",
+        "upgrade",
+        "systemctl",
+        "service ",
+        "debconf-set-selections",
+        "dpkg -i",
+        "--allow-remove-essential",
+        "--force",
+    ] {
+        assert!(!setup.contains(word), "contrib/setup says {word:?}");
+    }
+}
+
+/// A machine has one relay, and its own is not ours to replace: servers are unpacked, never installed.
+#[test]
+fn no_mail_server_is_among_the_packages_that_setting_up_installs() {
+    let setup = include_str!("../contrib/setup");
+    let lists: Vec<&str> = setup
+        .lines()
+        .filter(|line| {
+            line.contains("=(") && !line.contains("_servers=(") && !line.contains("unpacked+=(")
+        })
+        .collect();
+    assert!(lists.len() >= 6, "{lists:#?}");
+    for server in [
+        "postfix", "exim", "dovecot", "courier", "maildrop", "sendmail",
+    ] {
+        let named: Vec<_> = lists.iter().filter(|list| list.contains(server)).collect();
+        assert!(named.is_empty(), "{server}: {named:#?}");
+    }
+}

@@ -61,7 +61,10 @@ class Dovecot:
         place.chmod(0o755)
         if os.getuid() == 0:
             uid, gid = pwd.getpwnam("nobody").pw_uid, grp.getgrnam("nogroup").gr_gid
-            login, internal, internal_group = "dovenull", "dovecot", "dovecot"
+            # Where Dovecot was only unpacked there are no users of its own.
+            own = any(user.pw_name == "dovenull" for user in pwd.getpwall())
+            login, internal = ("dovenull", "dovecot") if own else ("daemon", "mail")
+            internal_group = internal
         else:
             uid, gid = os.getuid(), os.getgid()
             login = internal = pwd.getpwuid(uid).pw_name

@@ -34,7 +34,7 @@ impl Courier {
         let tcpd = format!("{ROOT}/usr/sbin/couriertcpd");
         assert!(
             Path::new(&tcpd).exists(),
-            "{tcpd} is missing: run contrib/setup test"
+            "{tcpd} is missing: run contrib/setup test, and the tests by contrib/with-servers"
         );
         // A namespace of the user's own would do for the mount, but there nobody may set the groups of a login.
         assert!(

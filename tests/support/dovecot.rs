@@ -31,7 +31,7 @@ impl Dovecot {
         let program = "/usr/sbin/dovecot";
         assert!(
             Path::new(program).exists(),
-            "{program} is missing: run contrib/setup test"
+            "{program} is missing: run contrib/setup test, and the tests by contrib/with-servers"
         );
         let directory = tempfile::tempdir().unwrap();
         std::fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o755)).unwrap();
@@ -210,10 +210,16 @@ impl Owner {
         let (uid, gid) = (id(&["-u"]), id(&["-g"]));
         if uid == "0" {
             let nobody = (id(&["-u", "nobody"]), id(&["-g", "nobody"]));
+            // Where Dovecot was only unpacked there are no users of its own, and Debian's base has others that do.
+            let (login, internal) = if has_user("dovenull") {
+                ("dovenull", "dovecot")
+            } else {
+                ("daemon", "mail")
+            };
             return Self {
-                login: "dovenull".into(),
-                internal: "dovecot".into(),
-                group: "dovecot".into(),
+                login: login.into(),
+                internal: internal.into(),
+                group: internal.into(),
                 uid: nobody.0.parse().unwrap(),
                 gid: nobody.1.parse().unwrap(),
             };
@@ -251,6 +257,11 @@ impl Owner {
         }
         chown(path, Some(self.uid), Some(self.gid)).unwrap();
     }
+}
+
+fn has_user(name: &str) -> bool {
+    let found = Command::new("id").args(["-u", name]).output().unwrap();
+    found.status.success()
 }
 
 fn id(words: &[&str]) -> String {

@@ -21,7 +21,7 @@ impl Postfix {
     pub fn start() -> Self {
         assert!(
             Path::new("/usr/sbin/postfix").exists(),
-            "postfix is missing: run contrib/setup test"
+            "postfix is missing: run contrib/setup test, and the tests by contrib/with-servers"
         );
         assert!(
             is_root(),

@@ -2,13 +2,20 @@
 #   sh postfix.sh DIRECTORY PORT PORT_OF_IMPLICIT_TLS CERTIFICATE KEY
 set -eu
 here=$1 plain=$2 implicit=$3 certificate=$4 key=$5
+# Where Postfix was only unpacked there are no users of its own, and Debian's base has others that do.
+owner=postfix group=postdrop files=/etc/postfix
+id -u "$owner" >/dev/null 2>&1 || owner=daemon group=mail
+[ -e "$files/postfix-files" ] || files=/usr/local/lib/mailferry-test/servers/etc/postfix
 install -d -m 755 "$here/etc" "$here/queue"
-install -d -m 700 -o postfix "$here/data"
+install -d -m 700 -o "$owner" "$here/data"
 install -d -m 755 -o nobody "$here/mail"
 cat > "$here/etc/main.cf" <<CF
 compatibility_level = 3.6
 queue_directory = $here/queue
 data_directory = $here/data
+mail_owner = $owner
+setgid_group = $group
+meta_directory = $files
 maillog_file = $here/log
 maillog_file_prefixes = $here
 inet_interfaces = 127.0.0.1
