@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod cli;
 pub mod config;
+mod disk;
 mod fault;
 pub mod mail;
 pub mod net;

@@ -265,12 +265,12 @@ fn files_of_another_kind_stop_it_with_a_sentence_and_stay_as_they_are() {
     let place = fresh();
     fs::remove_file(place.path("state/seen.journal")).unwrap();
     fs::create_dir(place.path("state/seen.journal")).unwrap();
-    assert_stops(&place, "directory");
+    assert_stops(&place, "seen.journal: it is a folder");
 
     let place = fresh();
     fs::remove_file(place.path("state/seen.journal")).unwrap();
     std::os::unix::fs::symlink("/nowhere", place.path("state/seen.journal")).unwrap();
-    assert_stops(&place, "backup");
+    assert_stops(&place, "seen.journal: it is a symbolic link");
 
     // What the index should be is a file: it is set aside, and everything is in the journal.
     let place = fresh();

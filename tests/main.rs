@@ -47,6 +47,7 @@ mod security;
 mod session;
 mod simulation;
 mod starved;
+mod state_dir;
 mod stopped;
 mod store;
 mod storm_found;

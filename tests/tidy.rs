@@ -10,6 +10,7 @@ const ROOMS: &[(&str, u8, &str)] = &[
     ("mail", 0, "what are the words?"),
     ("fault", 0, "where may a test stop us?"),
     ("proto", 1, "what may be said next, and what did they say?"),
+    ("disk", 1, "is it on disk, and ours alone?"),
     ("config", 1, "what did the operator ask for?"),
     ("telemetry", 1, "what happened?"),
     ("net", 2, "can I reach them, and is it really them?"),
@@ -27,6 +28,7 @@ const ROOMS: &[(&str, u8, &str)] = &[
 
 /// What may be imported on the same floor: from, into, and which names; none means all.
 const SAME_FLOOR: &[(&str, &str, &[&str])] = &[
+    ("config", "disk", &[]),
     ("sink", "net", &[]),
     ("sink", "spool", &[]),
     ("seen", "sink", &["Receipt", "Partial", "Accepted"]),

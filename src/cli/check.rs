@@ -1,7 +1,6 @@
 //! `mailferry check`: what the configuration means, and whether what it names is there.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::Duration;
@@ -12,8 +11,9 @@ use crate::cli::{Exit, Failure};
 use crate::config::{
     self, Account, Auth, Config, Delivery, DeliveryKind, Environment, SecretSource, System, Tls,
 };
+use crate::disk::read_regular;
 use crate::mail::text::Shown;
-use crate::mail::{Retention, TlsMode};
+use crate::mail::{Retention, TlsMode, limits};
 use crate::seen::SeenError;
 
 /// Checks the configuration at `path` and writes to `out` what follows from it.
@@ -209,7 +209,7 @@ impl Checker<'_> {
             .iter()
             .flat_map(|client| [&client.cert, &client.key]);
         for path in tls.ca_file.iter().chain(client) {
-            if let Err(error) = File::open(path) {
+            if let Err(error) = read_regular(path, limits::PEM_FILE_OCTETS_MAX) {
                 self.problems.push(format!(
                     "{title}: {} cannot be read: {error}",
                     path.display()

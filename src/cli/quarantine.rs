@@ -101,7 +101,8 @@ fn line(file: &str, label: &Label) -> String {
         origin, envelope, ..
     } = label;
     let mut line = format!(
-        "file={file} account={} unique_id={} octets={} at={} code={} sender=<{}>",
+        "file={} account={} unique_id={} octets={} at={} code={} sender=<{}>",
+        Shown::new(file),
         origin.account,
         Percent(origin.unique_id.as_bytes()),
         label.octets,
@@ -112,7 +113,9 @@ fn line(file: &str, label: &Label) -> String {
     for recipient in &envelope.recipients {
         let _ = write!(line, " recipient={}", Shown::new(recipient.as_str()));
     }
-    let _ = write!(line, " words=\"{}\"", label.words.replace('"', "'"));
+    // Escaped when it was written, but the file may have been written by another.
+    let words = Shown::new(&label.words).to_string();
+    let _ = write!(line, " words=\"{}\"", words.replace('"', "'"));
     line
 }
 
@@ -206,11 +209,12 @@ async fn retry_one(
     file: &str,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
+    let shown = Shown::new(file);
     let holder = rooms.seen.holder(file).await;
     let Some((account, key, _)) = holder.map_err(|error| store_failure(&error))? else {
         writeln!(
             out,
-            "{file}: no record names this copy, so its message was delivered since or is with the server still. \
+            "{shown}: no record names this copy, so its message was delivered since or is with the server still. \
              Look at it with `quarantine show`, and take it away with `quarantine drop`"
         )?;
         return Ok(Exit::Unavailable);
@@ -220,11 +224,11 @@ async fn retry_one(
     let retried = session::retry_kept(&visit, &assignment.with, &key, file).await;
     match retried.map_err(refused)? {
         Retried::Delivered => {
-            writeln!(out, "{file}: delivered")?;
+            writeln!(out, "{shown}: delivered")?;
             Ok(Exit::Done)
         }
         Retried::Refused(refusal) => {
-            writeln!(out, "{file}: refused again ({refusal}); it stays")?;
+            writeln!(out, "{shown}: refused again ({refusal}); it stays")?;
             Ok(match refusal.fault {
                 Fault::MessageTransient | Fault::MessageUnknown => Exit::TempFail,
                 _ => Exit::Unavailable,

@@ -2,14 +2,18 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::de::{self, Deserialize, Deserializer};
 use tokio::io::AsyncReadExt;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use crate::config::Environment;
 use crate::config::secret_command;
 use crate::config::value::{Command, FilePath, Line};
+use crate::disk::read_regular;
 use crate::mail::{Secret, limits};
 
 /// Where a secret is kept.
@@ -153,8 +157,18 @@ async fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         path: path.to_owned(),
         why: error.to_string(),
     };
-    let file = tokio::fs::File::open(path).await.map_err(failed)?;
-    read_bounded(file).await.map_err(failed)
+    let named = path.to_owned();
+    // On a file server that does not answer, the thread stays behind; the poll goes on with an error.
+    let reading = spawn_blocking(move || read_regular(&named, limits::SECRET_OCTETS_MAX as u64));
+    let patience = Duration::from_secs(limits::FILE_SECONDS_MAX);
+    match timeout(patience, reading).await {
+        Ok(Ok(read)) => read.map(|(octets, _)| octets).map_err(failed),
+        Ok(Err(stopped)) => Err(failed(std::io::Error::other(stopped))),
+        Err(_) => Err(failed(std::io::Error::other(format!(
+            "it was not read within {} seconds; does the file system that it is on answer?",
+            limits::FILE_SECONDS_MAX
+        )))),
+    }
 }
 
 /// Reads to the end, or to one octet more than a secret may have; the buffer never moves, so no copy stays behind.

@@ -1,13 +1,13 @@
 //! The files a configuration is read from, and the places in them.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use crate::config::error::{Complaint, ConfigError};
+use crate::disk::read_regular;
 use crate::mail::limits;
 
 /// One file, whole. The text is wiped when it is dropped, because it may hold passwords.
@@ -54,12 +54,9 @@ impl Source {
                 _ => Complaint::Unreadable(error.to_string()),
             })
         };
-        let file = File::open(path).map_err(unreadable)?;
-        let mode = file.metadata().map_err(unreadable)?.mode();
-        let mut bytes = Zeroizing::new(Vec::new());
-        file.take(limits::CONFIG_FILE_OCTETS_MAX + 1)
-            .read_to_end(&mut bytes)
-            .map_err(unreadable)?;
+        let (mut bytes, metadata) =
+            read_regular(path, limits::CONFIG_FILE_OCTETS_MAX).map_err(unreadable)?;
+        let mode = metadata.mode();
         if bytes.len() as u64 > limits::CONFIG_FILE_OCTETS_MAX {
             return Err(failed(Complaint::TooLarge(limits::CONFIG_FILE_OCTETS_MAX)));
         }

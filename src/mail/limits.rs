@@ -158,3 +158,9 @@ pub const SECRET_COMMAND_SECONDS_MAX: u64 = 30;
 
 /// Octets of one configuration file: a hundred thousand accounts fit.
 pub const CONFIG_FILE_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+
+/// Octets of a PEM file: a bundle of every authority in use has a quarter of a MiB.
+pub const PEM_FILE_OCTETS_MAX: u64 = 16 * 1024 * 1024;
+
+/// Seconds for reading a small file that an operator named: a file server that is asked for one and is well answers in one.
+pub const FILE_SECONDS_MAX: u64 = 30;

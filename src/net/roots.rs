@@ -7,6 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use native_tls::Certificate;
 
+use crate::disk::read_regular;
+use crate::mail::limits;
 use crate::mail::text::Shown;
 use crate::net::NetError;
 
@@ -129,7 +131,8 @@ pub(super) fn read_bundle(path: &std::path::Path) -> Result<Vec<Certificate>, Ne
         path: path.to_owned(),
         words,
     };
-    let pem = std::fs::read(path).map_err(|error| fault(error.to_string()))?;
+    let read = read_regular(path, limits::PEM_FILE_OCTETS_MAX);
+    let (pem, _) = read.map_err(|error| fault(error.to_string()))?;
     let certificates = Certificate::stack_from_pem(&pem).map_err(|error| {
         fault(format!(
             "it is not a PEM file of certificates: {}",

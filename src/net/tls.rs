@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::BufReader;
 use tokio::time::timeout;
 
+use crate::disk::read_regular;
 use crate::mail::limits;
 use crate::mail::text::Shown;
 use crate::net::roots::read_bundle;
@@ -179,12 +180,14 @@ const READ_AHEAD_OCTETS: usize = 32 * 1024;
 
 fn read_identity(certificate: &Path, key: &Path) -> Result<Identity, NetError> {
     let read = |path: &Path| {
-        std::fs::read(path).map_err(|error| NetError::File {
-            path: path.to_owned(),
-            words: error.to_string(),
-        })
+        let read = read_regular(path, limits::PEM_FILE_OCTETS_MAX);
+        read.map(|(octets, _)| octets)
+            .map_err(|error| NetError::File {
+                path: path.to_owned(),
+                words: error.to_string(),
+            })
     };
-    let (chain, secret) = (read(certificate)?, zeroize::Zeroizing::new(read(key)?));
+    let (chain, secret) = (read(certificate)?, read(key)?);
     let identity = Identity::from_pkcs8(&chain, &secret).map_err(|error| NetError::File {
         path: key.to_owned(),
         words: format!(

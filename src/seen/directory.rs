@@ -1,12 +1,15 @@
 //! The state directory: ours alone, and one process at a time.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
+use rustix::io::Errno;
+use rustix::process::geteuid;
 
+use crate::disk::{Acting, open_regular};
 use crate::mail::Timestamp;
 use crate::mail::text::Shown;
 use crate::seen::SeenError;
@@ -16,6 +19,9 @@ use crate::seen::journal::{disk, sync_directory};
 #[derive(Debug)]
 pub struct StateDirectory {
     path: PathBuf,
+    /// Locked, because a folder that is in use cannot be unlinked from under its lock as a file can.
+    _folder: File,
+    /// Locked, and says who we are.
     _lock: File,
 }
 
@@ -59,46 +65,86 @@ impl StateDirectory {
             }
             Err(error) => return Err(fault(format!("cannot make the directory: {error}"))),
         }
-        let metadata = std::fs::metadata(path).map_err(|error| disk(path, &error))?;
-        if metadata.mode() & 0o022 != 0 {
-            return Err(fault(
-                "others may write to it; chmod 700 it, because its contents decide what is deleted"
-                    .to_owned(),
-            ));
+        let folder = File::open(path).map_err(|error| disk(path, &error))?;
+        let metadata = folder.metadata().map_err(|error| disk(path, &error))?;
+        check_owner(&metadata).map_err(fault)?;
+        let _acting = Acting::as_owner_of(path).map_err(|error| disk(path, &error))?;
+        if let Err(Errno::WOULDBLOCK) = flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            return Err(in_use(path));
         }
-        let mut options = OpenOptions::new();
-        let options = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600);
-        let mut lock = options
-            .open(path.join("lock"))
-            .map_err(|error| disk(path, &error))?;
-        if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-            let mut holder = String::new();
-            let _ = lock.read_to_string(&mut holder);
-            let holder = Shown::new(holder.trim()).to_string();
-            return Err(SeenError::InUse {
-                directory: path.to_owned(),
-                holder,
-            });
-        }
-        let named = lock
-            .set_len(0)
-            .and_then(|()| lock.seek(SeekFrom::Start(0)))
-            .and_then(|_| lock.write_all(whoami().as_bytes()));
-        named.map_err(|error| disk(path, &error))?;
+        let lock = lock_file(path)?;
         Ok(Self {
             path: path.to_owned(),
+            _folder: folder,
             _lock: lock,
         })
+    }
+
+    /// Acts as the directory's owner, if we are root and he is another.
+    pub(super) fn act(&self) -> Result<Acting, SeenError> {
+        Acting::as_owner_of(&self.path).map_err(|error| disk(&self.path, &error))
     }
 
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+}
+
+/// Whether the directory is one whose contents only its owner decides, and whether we are its owner, or root who can act as him.
+fn check_owner(metadata: &Metadata) -> Result<(), String> {
+    let (owner, us) = (metadata.uid(), geteuid());
+    if metadata.mode() & 0o022 != 0 {
+        let what =
+            "others may write to it; chmod 700 it, because its contents decide what is deleted";
+        return Err(what.to_owned());
+    }
+    if owner != us.as_raw() && !us.is_root() {
+        let us = us.as_raw();
+        return Err(format!(
+            "it belongs to the user with uid {owner}, and this runs as uid {us}; run mailferry as its owner or as root"
+        ));
+    }
+    Ok(())
+}
+
+/// Locks the file `lock` and writes into it who we are.
+fn lock_file(path: &Path) -> Result<File, SeenError> {
+    let name = path.join(LOCK);
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600);
+    let mut lock = open_regular(&mut options, &name).map_err(|error| SeenError::Disk {
+        directory: path.to_owned(),
+        what: format!("the file {LOCK}: {error}"),
+    })?;
+    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Err(in_use(path));
+    }
+    let named = lock
+        .set_len(0)
+        .and_then(|()| lock.seek(SeekFrom::Start(0)))
+        .and_then(|_| lock.write_all(whoami().as_bytes()));
+    named.map_err(|error| disk(path, &error))?;
+    Ok(lock)
+}
+
+/// The directory is in use, by whoever the lock file names.
+fn in_use(path: &Path) -> SeenError {
+    let mut holder = String::new();
+    let file = open_regular(OpenOptions::new().read(true), &path.join(LOCK));
+    let read = file.and_then(|file| file.take(HOLDER_OCTETS_MAX).read_to_string(&mut holder));
+    let holder = match read {
+        Ok(_) if !holder.trim().is_empty() => Shown::new(holder.trim()).to_string(),
+        _ => "unknown (its lock file was removed)".to_owned(),
+    };
+    SeenError::InUse {
+        directory: path.to_owned(),
+        holder,
     }
 }
 
@@ -115,13 +161,13 @@ fn whoami() -> String {
 /// Renames a damaged folder, so that no repair can make it worse; keeps the newest few.
 pub(super) fn set_aside(directory: &Path, name: &str, now: Timestamp) -> Result<(), SeenError> {
     let folder = directory.join(name);
-    if !folder.exists() {
+    if folder.symlink_metadata().is_err() {
         return Ok(());
     }
     let prefix = format!("{name}.damaged-");
     let mut aside = directory.join(format!("{prefix}{:011}", now.0));
     let mut turn = 1;
-    while aside.exists() {
+    while aside.symlink_metadata().is_ok() {
         turn += 1;
         aside = directory.join(format!("{prefix}{:011}-{turn}", now.0));
     }
@@ -139,6 +185,12 @@ pub(super) fn set_aside(directory: &Path, name: &str, now: Timestamp) -> Result<
     }
     Ok(())
 }
+
+/// The file that says who works here.
+const LOCK: &str = "lock";
+
+/// What is read of it: a process's number and name.
+const HOLDER_OCTETS_MAX: u64 = 4096;
 
 /// Damaged folders kept for whoever wants to look.
 const KEPT_ASIDE: usize = 3;

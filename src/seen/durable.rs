@@ -81,7 +81,8 @@ impl DurableStore {
     /// [`SeenError::Disk`] when the directory cannot be used.
     pub fn open(directory: StateDirectory, clock: Arc<dyn Clock>) -> Result<Self, SeenError> {
         let path = directory.path();
-        if !path.join(Journal::NAME).exists() {
+        let _acting = directory.act()?;
+        if std::fs::symlink_metadata(path.join(Journal::NAME)).is_err() {
             begin(path)?;
         }
         let (journal, index) = replay::load(path)?;
@@ -100,6 +101,7 @@ impl DurableStore {
         });
         let (commits, queue) = mpsc::channel();
         let writing = Arc::clone(&shared);
+        // It acts as the directory's owner for as long as it lives, because this thread does while it starts it.
         let writer = std::thread::Builder::new()
             .name("seen".to_owned())
             .spawn(move || writing.write(&queue))
@@ -289,13 +291,16 @@ impl Shared {
     /// Opens the index again, or makes it anew from the journal; then the old one is set aside first.
     fn repair(&self, repair: Repair) -> Result<(), SeenError> {
         let journal = lock(&self.journal);
+        // What is in the directory now may be another's.
+        journal.check_place()?;
+        let path = self.directory.path();
+        let _acting = self.directory.act()?;
         let mut behind = lock(&self.behind);
         let mut index = write(&self.index);
         // The journal holds it, and so will the index.
         *behind = Behind::default();
         // sled holds its lock until the last handle is gone.
         drop(index.take());
-        let path = self.directory.path();
         *index = match repair {
             Repair::Reopen => replay::reopen(path, journal.durable)?.ok(),
             Repair::Rebuild => {
@@ -310,6 +315,10 @@ impl Shared {
     fn tidy(&self) {
         let mut journal = lock(&self.journal);
         self.witness.sync();
+        // Nothing of ours is written over what took the directory's place.
+        if journal.check_place().is_err() {
+            return;
+        }
         self.catch_up(&mut lock(&self.behind));
         let mut index = write(&self.index);
         let Some(sound) = index.as_ref() else { return };
@@ -356,8 +365,10 @@ impl Behind {
 fn begin(path: &Path) -> Result<(), SeenError> {
     if path.join(Index::NAME).exists() {
         let marked = Index::open(path).and_then(|index| index.mark());
-        if let Err(Unsound::Full(what)) = marked {
-            return Err(replay::no_room(path, what));
+        match marked {
+            Err(Unsound::Full(what)) => return Err(replay::no_room(path, what)),
+            Err(Unsound::InUse) => return Err(replay::in_use(path)),
+            _ => {}
         }
         if !matches!(marked, Ok(None)) {
             return Err(damaged(

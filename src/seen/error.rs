@@ -49,6 +49,16 @@ pub enum SeenError {
         /// What the system said.
         what: String,
     },
+    /// The state directory was removed or another was put in its place while we ran: what would be recorded would not be found.
+    #[error(
+        "the seen store in {directory} was removed or replaced while mailferry runs, so nothing can be recorded and nothing is \
+         delivered. Put the directory back, or restart mailferry to use what is there now",
+        directory = .directory.display()
+    )]
+    Replaced {
+        /// The state directory.
+        directory: PathBuf,
+    },
     /// The store was closed or has stopped.
     #[error("the seen store is closed")]
     Closed,
@@ -67,6 +77,7 @@ impl SeenError {
             Self::Damaged { .. } => "store_damaged",
             Self::Disk { .. } => "store_disk",
             Self::Full { .. } => "store_full",
+            Self::Replaced { .. } => "store_replaced",
             Self::Closed => "store_closed",
             Self::NoFolderAbove { .. } => "store_no_folder",
             Self::Invariant(_) => "store_invariant",

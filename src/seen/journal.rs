@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
+use crate::disk::{Identity, open_regular};
 use crate::fault;
 use crate::mail::{Timestamp, is_no_room, limits};
 use crate::seen::{Batch, SeenError, line};
@@ -24,6 +25,8 @@ pub(super) struct Journal {
     directory: PathBuf,
     /// `None` after an error: what the descriptor holds is not known any more.
     file: Option<File>,
+    /// Which file has the journal's name as long as nobody removed or replaced it.
+    identity: Identity,
     /// Octets that are known to be durable.
     pub(super) durable: u64,
     pub(super) last: Position,
@@ -78,13 +81,8 @@ impl Journal {
         let disk = |error: io::Error| disk(directory, &error);
         let _ = std::fs::remove_file(temporary);
         let mut options = OpenOptions::new();
-        let file = options
-            .create_new(true)
-            .read(true)
-            .append(true)
-            .mode(0o600)
-            .open(temporary)
-            .map_err(disk)?;
+        options.create_new(true).read(true).append(true).mode(0o600);
+        let file = open_regular(&mut options, temporary).map_err(disk)?;
         let header = format!("{HEADER} {base}");
         let crc = crc(0, header.as_bytes());
         let mut out = io::BufWriter::with_capacity(1 << 16, file);
@@ -109,12 +107,14 @@ impl Journal {
         } = writer;
         let file = out.into_inner().map_err(|error| disk(error.into_error()))?;
         file.sync_all().map_err(disk)?;
+        let identity = Identity::of(&file).map_err(disk)?;
         let durable = file.metadata().map_err(disk)?.len();
         fault::fail("journal.new").map_err(disk)?;
         std::fs::rename(temporary, directory.join(Self::NAME)).map_err(disk)?;
         Ok(Self {
             directory: directory.to_owned(),
             file: Some(file),
+            identity,
             durable,
             last,
             lines,
@@ -123,8 +123,21 @@ impl Journal {
         })
     }
 
+    /// Checks that the journal's name still stands for the open file: what is written to a file without a name is not recorded.
+    ///
+    /// # Errors
+    /// [`SeenError::Replaced`] when the file, or the directory around it, was removed or replaced.
+    pub(super) fn check_place(&self) -> Result<(), SeenError> {
+        if self.identity.is_at(&self.directory.join(Self::NAME)) {
+            return Ok(());
+        }
+        let directory = self.directory.clone();
+        Err(SeenError::Replaced { directory })
+    }
+
     /// Makes sure that there is room for what may be in flight, before anything is offered whose record would need it.
     pub(super) fn make_room(&mut self) -> Result<(), SeenError> {
+        self.check_place()?;
         let file = match self.file.take() {
             Some(file) => file,
             None => self.reopen()?,
@@ -156,12 +169,8 @@ impl Journal {
         check: impl FnOnce(u64) -> Result<(), SeenError>,
     ) -> Result<Self, SeenError> {
         let disk = |error: io::Error| disk(directory, &error);
-        let path = directory.join(Self::NAME);
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .open(&path)
-            .map_err(disk)?;
+        let file = open(directory, OpenOptions::new().read(true).append(true))?;
+        let identity = Identity::of(&file).map_err(disk)?;
         let scan = Self::read(directory, known, u64::MAX, &mut visit)?;
         check(scan.last.sequence)?;
         let length = file.metadata().map_err(disk)?.len();
@@ -182,6 +191,7 @@ impl Journal {
         Ok(Self {
             directory,
             file: Some(file),
+            identity,
             durable: octets,
             last,
             lines,
@@ -198,7 +208,7 @@ impl Journal {
         visit: &mut dyn FnMut(Position, Line) -> Result<(), SeenError>,
     ) -> Result<Scan, SeenError> {
         let disk = |error: io::Error| disk(directory, &error);
-        let file = File::open(directory.join(Self::NAME)).map_err(disk)?;
+        let file = open(directory, OpenOptions::new().read(true))?;
         let mut reader = BufReader::with_capacity(1 << 18, file.take(until));
         let mut scan = Scan::default();
         let mut raw = Vec::new();
@@ -235,6 +245,8 @@ impl Journal {
         fault::fail("journal.written")
             .and_then(|()| file.sync_data())
             .map_err(|error| disk(&self.directory, &error))?;
+        // After the sync, so that nothing is recorded that was written to a file which had lost its name by then.
+        self.check_place()?;
         self.durable += text.len() as u64;
         self.last = last;
         self.lines += batches.len() as u64;
@@ -249,18 +261,13 @@ impl Journal {
 
     /// A fresh descriptor on exactly what is known to be durable.
     fn reopen(&self) -> Result<File, SeenError> {
-        let path = self.directory.join(Self::NAME);
-        let reopened = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .open(&path)
-            .and_then(|file| {
-                file.set_len(self.durable)?;
-                file.sync_all()?;
-                sync_directory(&self.directory)?;
-                Ok(file)
-            });
-        reopened.map_err(|error| disk(&self.directory, &error))
+        // Another journal under this name must not be cut to the length of ours.
+        self.check_place()?;
+        let file = open(&self.directory, OpenOptions::new().read(true).append(true))?;
+        let cut = file.set_len(self.durable).and_then(|()| file.sync_all());
+        cut.and_then(|()| sync_directory(&self.directory))
+            .map_err(|error| disk(&self.directory, &error))?;
+        Ok(file)
     }
 }
 
@@ -386,6 +393,14 @@ fn crc(before: u32, line: &[u8]) -> u32 {
     hasher.finalize()
 }
 
+/// Opens the journal of a directory; an error names the file.
+fn open(directory: &Path, options: &mut OpenOptions) -> Result<File, SeenError> {
+    open_regular(options, &directory.join(Journal::NAME)).map_err(|error| {
+        let words = format!("{}: {error}", Journal::NAME);
+        disk(directory, &io::Error::new(error.kind(), words))
+    })
+}
+
 /// Makes names in a directory durable.
 pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
@@ -438,163 +453,4 @@ const ROOM_OCTETS: u64 = 256 * 1024;
 const HEADER: &str = "mailferry-seen 1";
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
-mod tests {
-    use super::*;
-    use crate::mail::{AccountName, UniqueId};
-    use crate::seen::{Change, Notes, Record, RecordKey, State};
-
-    fn batch(id: &str) -> Batch {
-        let mut batch = Batch::new(&AccountName::new("work").unwrap());
-        let key = RecordKey::new(UniqueId::new(id.as_bytes()).unwrap(), None);
-        let state = State::Delivered { at: Timestamp(7) };
-        batch.changes.push(Change::Put(
-            key,
-            Record {
-                octets: None,
-                copies: 1,
-                absent_since: None,
-                head: None,
-                state,
-                notes: Notes::default(),
-            },
-        ));
-        batch
-    }
-
-    fn journal_of(ids: &[&str]) -> tempfile::TempDir {
-        let directory = tempfile::tempdir().unwrap();
-        let mut journal = Journal::create(directory.path(), 0, |_| Ok(())).unwrap();
-        for id in ids {
-            journal.append(&[batch(id)], Timestamp(7)).unwrap();
-        }
-        directory
-    }
-
-    fn read(directory: &Path) -> Result<Vec<Batch>, SeenError> {
-        let mut batches = Vec::new();
-        Journal::open(
-            directory,
-            0,
-            |_, line| {
-                if let Line::Batch(batch) = line {
-                    batches.push(*batch);
-                }
-                Ok(())
-            },
-            |_| Ok(()),
-        )?;
-        Ok(batches)
-    }
-
-    #[test]
-    fn what_was_appended_is_read_back_and_more_can_be_added() {
-        let directory = journal_of(&["a", "b"]);
-        let mut journal = Journal::open(directory.path(), 0, |_, _| Ok(()), |_| Ok(())).unwrap();
-        assert_eq!(
-            (journal.last.sequence, journal.lines, journal.newest),
-            (2, 2, Some(Timestamp(7)))
-        );
-        journal
-            .append(&[batch("c"), batch("d")], Timestamp(8))
-            .unwrap();
-        assert_eq!(
-            read(directory.path()).unwrap(),
-            ["a", "b", "c", "d"].map(batch)
-        );
-    }
-
-    #[test]
-    fn a_torn_last_line_is_cut_wherever_it_tore() {
-        let whole = std::fs::read(journal_of(&["a", "b"]).path().join(Journal::NAME)).unwrap();
-        let last_line = whole[..whole.len() - 1]
-            .iter()
-            .rposition(|b| *b == b'\n')
-            .unwrap()
-            + 1;
-        for cut in last_line..whole.len() {
-            let directory = tempfile::tempdir().unwrap();
-            std::fs::write(directory.path().join(Journal::NAME), &whole[..cut]).unwrap();
-            assert_eq!(
-                read(directory.path()).unwrap(),
-                [batch("a")],
-                "cut at {cut}"
-            );
-            assert_eq!(
-                std::fs::metadata(directory.path().join(Journal::NAME))
-                    .unwrap()
-                    .len(),
-                last_line as u64
-            );
-        }
-    }
-
-    #[test]
-    fn every_flipped_bit_is_found() {
-        let whole = std::fs::read(journal_of(&["a", "b"]).path().join(Journal::NAME)).unwrap();
-        let directory = tempfile::tempdir().unwrap();
-        for bit in 0..whole.len() * 8 {
-            let mut bad = whole.clone();
-            bad[bit / 8] ^= 1 << (bit % 8);
-            std::fs::write(directory.path().join(Journal::NAME), &bad).unwrap();
-            match read(directory.path()) {
-                Err(SeenError::Damaged { hint, .. }) => assert!(hint.contains("backup")),
-                // Only the last LF can turn into something else: then the line is not finished.
-                Ok(batches) => {
-                    assert_eq!((bit / 8, batches.len()), (whole.len() - 1, 1), "bit {bit}")
-                }
-                Err(other) => panic!("bit {bit}: {other}"),
-            }
-        }
-    }
-
-    #[test]
-    fn a_lost_swapped_or_doubled_line_is_found() {
-        let whole = String::from_utf8(
-            std::fs::read(journal_of(&["a", "b", "c"]).path().join(Journal::NAME)).unwrap(),
-        );
-        let lines: Vec<String> = whole
-            .unwrap()
-            .lines()
-            .map(|line| format!("{line}\n"))
-            .collect();
-        let directory = tempfile::tempdir().unwrap();
-        for order in [
-            &[0, 2, 3][..],
-            &[0, 1, 3],
-            &[0, 2, 1, 3],
-            &[0, 1, 1, 2],
-            &[1, 2, 3],
-        ] {
-            let bad: String = order.iter().map(|at| lines[*at].as_str()).collect();
-            std::fs::write(directory.path().join(Journal::NAME), bad).unwrap();
-            assert!(
-                matches!(read(directory.path()), Err(SeenError::Damaged { .. })),
-                "{order:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_full_disk_proves_nothing_and_the_next_append_goes_on_from_what_is_durable() {
-        let directory = journal_of(&["a"]);
-        let mut journal = Journal::open(directory.path(), 0, |_, _| Ok(()), |_| Ok(())).unwrap();
-        // A descriptor that can only be read stands for a disk that takes nothing.
-        journal.file = Some(File::open(directory.path().join(Journal::NAME)).unwrap());
-        assert_eq!(
-            journal
-                .append(&[batch("b")], Timestamp(8))
-                .unwrap_err()
-                .code(),
-            "store_disk"
-        );
-        // Half a line of the failed attempt may have reached the file.
-        let mut file = OpenOptions::new()
-            .append(true)
-            .open(directory.path().join(Journal::NAME))
-            .unwrap();
-        file.write_all(b"12345678 2 8 wo").unwrap();
-        journal.append(&[batch("c")], Timestamp(8)).unwrap();
-        assert_eq!(read(directory.path()).unwrap(), ["a", "c"].map(batch));
-    }
-}
+mod tests;

@@ -34,6 +34,7 @@ pub(super) fn load(path: &Path) -> Result<(Journal, Index), SeenError> {
     let index = match catching_up.finish() {
         Ok(index) => index,
         Err(Unsound::Full(what)) => return Err(no_room(path, what)),
+        Err(Unsound::InUse) => return Err(in_use(path)),
         Err(_) => {
             set_aside(path, Index::NAME, Timestamp(now_for_names()))?;
             rebuild(path, journal.durable)?
@@ -72,6 +73,7 @@ fn opened(path: &Path) -> Result<(CatchingUp, Option<Position>), SeenError> {
     let (index, mark) = match opened {
         Ok((index, mark)) => (Ok(index), mark),
         Err(Unsound::Full(what)) => return Err(no_room(path, what)),
+        Err(Unsound::InUse) => return Err(in_use(path)),
         Err(unsound) => (Err(unsound), None),
     };
     let catching_up = CatchingUp {
@@ -87,6 +89,14 @@ pub(super) fn no_room(path: &Path, what: String) -> SeenError {
     SeenError::Full {
         directory: path.to_owned(),
         what,
+    }
+}
+
+/// sled's own lock is held: another program works here, although the lock file does not tell which.
+pub(super) fn in_use(path: &Path) -> SeenError {
+    SeenError::InUse {
+        directory: path.to_owned(),
+        holder: "unknown (its lock file was removed)".to_owned(),
     }
 }
 
@@ -183,5 +193,22 @@ mod tests {
         let index = rebuild(directory.path(), durable).unwrap();
         assert_eq!(index.scan(&account).unwrap().len(), 1);
         assert_eq!(index.mark().unwrap().map(|mark| mark.sequence), Some(1));
+    }
+
+    #[test]
+    fn an_index_that_another_has_open_is_in_use_and_not_damaged() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(Journal::create(directory.path(), 0, |_| Ok(())).unwrap());
+        let (_journal, _index) = load(directory.path()).unwrap();
+        let second = load(directory.path()).map(drop).unwrap_err();
+        assert_eq!(second.code(), "store_in_use");
+        let rebuilt = rebuild(directory.path(), 0).map(drop).unwrap_err();
+        assert_eq!(rebuilt.code(), "store_in_use");
+        let names = std::fs::read_dir(directory.path()).unwrap();
+        let aside = |name: &std::ffi::OsString| name.to_string_lossy().contains("damaged");
+        assert_eq!(
+            names.flatten().map(|entry| entry.file_name()).find(aside),
+            None
+        );
     }
 }

@@ -14,6 +14,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::time::Duration;
 
 use ::sled::{self, Db, IVec};
 
@@ -31,12 +32,15 @@ pub(super) enum Unsound {
     Disk(String),
     /// There is no room for it.
     Full(String),
+    /// Another process has it open.
+    InUse,
 }
 
 impl Unsound {
     pub(super) fn words(&self) -> &str {
         match self {
             Self::Damaged(words) | Self::Disk(words) | Self::Full(words) => words,
+            Self::InUse => "another process has it open",
         }
     }
 }
@@ -46,6 +50,10 @@ impl From<sled::Error> for Unsound {
         let words = error.to_string();
         match error {
             sled::Error::Io(error) if is_no_room(error.kind()) => Self::Full(words),
+            // sled hides the kind of this one in words of its own.
+            sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
+                Self::InUse
+            }
             sled::Error::Io(_) => Self::Disk(words),
             _ => Self::Damaged(words),
         }
@@ -71,8 +79,24 @@ impl Index {
     pub(super) const NAME: &'static str = "index";
 
     /// Opens or makes the index, on a thread of its own: a damaged log panics inside.
+    ///
+    /// sled gives its lock back a moment after its last handle is gone, so that a lock that is held is waited for a little.
     pub(super) fn open(directory: &Path) -> Result<Self, Unsound> {
+        for _ in 0..LOCK_TRIES {
+            match Self::try_open(directory) {
+                Err(Unsound::InUse) => std::thread::sleep(LOCK_PAUSE),
+                opened => return opened,
+            }
+        }
+        Self::try_open(directory)
+    }
+
+    fn try_open(directory: &Path) -> Result<Self, Unsound> {
         let path = directory.join(Self::NAME);
+        // sled follows links, and would call a folder that leads elsewhere an empty index.
+        if std::fs::symlink_metadata(&path).is_ok_and(|found| !found.is_dir()) {
+            return Err(Unsound::Damaged("it is not a folder".to_owned()));
+        }
         let opened = std::thread::spawn(move || {
             sled::Config::new()
                 .path(path)
@@ -405,6 +429,10 @@ fn u64_at(value: &[u8], at: usize) -> Option<u64> {
 fn u32_at(value: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(value.get(at..at + 4)?.try_into().ok()?))
 }
+
+/// How often, and how long each time, a lock of sled's that is held is waited for.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 const MARK: &[u8] = b"2";
 const ACCOUNT: &[u8] = b"a";

@@ -9,6 +9,8 @@ use std::io::Read;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use crate::disk::open_regular;
+
 /// The open file; without one, nobody takes note.
 #[derive(Debug)]
 pub(super) struct Witness(Option<File>);
@@ -20,14 +22,15 @@ impl Witness {
     /// Opens or makes the file in a state directory.
     pub(super) fn open(directory: &Path) -> Self {
         let mut options = OpenOptions::new();
-        let options = options.write(true).create(true).truncate(false).mode(0o600);
-        Self(options.open(directory.join(Self::NAME)).ok())
+        options.write(true).create(true).truncate(false).mode(0o600);
+        Self(open_regular(&mut options, &directory.join(Self::NAME)).ok())
     }
 
     /// What the file in a state directory says: the sequence number of the last line that was durable when it was written.
     pub(super) fn read(directory: &Path) -> Option<u64> {
         let mut text = String::new();
-        let file = File::open(directory.join(Self::NAME)).ok()?;
+        let path = directory.join(Self::NAME);
+        let file = open_regular(OpenOptions::new().read(true), &path).ok()?;
         file.take(OCTETS_MAX).read_to_string(&mut text).ok()?;
         let (checked, rest) = text.strip_suffix('\n')?.split_once(' ')?;
         let sequence = rest.strip_prefix(HEADER)?.strip_prefix(' ')?.parse().ok()?;

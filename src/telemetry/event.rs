@@ -288,7 +288,12 @@ impl Event<'_> {
                 words,
                 next_seconds,
             } => {
-                warn!(%account, who, code, said = words, next_seconds, "poll failed");
+                // Time mends the others; this one needs somebody now.
+                if *code == "store_replaced" {
+                    error!(%account, who, code, said = words, next_seconds, "poll failed");
+                } else {
+                    warn!(%account, who, code, said = words, next_seconds, "poll failed");
+                }
             }
             Self::Held {
                 account,

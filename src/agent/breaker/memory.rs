@@ -11,9 +11,12 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::io;
+use std::fs::OpenOptions;
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+use crate::disk::{Acting, open_regular};
 
 use super::{Named, Open, State, note};
 use crate::mail::{AccountName, Digest, Percent, Timestamp, UniqueId};
@@ -32,12 +35,26 @@ impl Memory {
 
     /// What was kept; the state of a breaker that knows nothing, when there is nothing to read.
     pub(super) fn recall(&self) -> State {
-        let text = std::fs::read_to_string(&self.0).unwrap_or_default();
-        read(&text).unwrap_or_default()
+        read(&self.text().unwrap_or_default()).unwrap_or_default()
+    }
+
+    fn text(&self) -> io::Result<String> {
+        let _acting = self.act()?;
+        let file = open_regular(OpenOptions::new().read(true), &self.0)?;
+        let mut text = String::new();
+        file.take(OCTETS_MAX).read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// Acts as the owner of the state directory, if we are root and he is another.
+    fn act(&self) -> io::Result<Acting> {
+        let state = self.0.parent().and_then(Path::parent);
+        Acting::as_owner_of(state.unwrap_or(Path::new(".")))
     }
 
     /// Keeps a state in place of the one before.
     pub(super) fn keep(&self, state: &State) -> io::Result<()> {
+        let _acting = self.act()?;
         if let Some(directory) = self.0.parent() {
             let mut builder = std::fs::DirBuilder::new();
             builder.recursive(true).mode(0o700).create(directory)?;
@@ -45,12 +62,15 @@ impl Memory {
         // No word of that form begins with a dot.
         let name = self.0.file_name().unwrap_or_default().to_string_lossy();
         let fresh = self.0.with_file_name(format!(".{name}"));
-        let mut options = std::fs::OpenOptions::new();
+        let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        io::Write::write_all(&mut options.open(&fresh)?, write(state).as_bytes())?;
+        open_regular(&mut options, &fresh)?.write_all(write(state).as_bytes())?;
         std::fs::rename(&fresh, &self.0)
     }
 }
+
+/// Some twenty lines stand in a file.
+const OCTETS_MAX: u64 = 1024 * 1024;
 
 const HEADER: &str = "mailferry destination 1";
 

@@ -5,7 +5,7 @@
 
 mod label;
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,6 +13,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::task::spawn_blocking;
 
+use crate::disk::{Acting, open_regular};
+use crate::mail::text::Shown;
 use crate::mail::{Envelope, Timestamp, limits};
 use crate::sink::maildir::{Folder, MaildirError, disk, sync_folder};
 use crate::spool::header::Head;
@@ -36,13 +38,13 @@ pub enum QuarantineError {
     #[error(transparent)]
     Spool(#[from] SpoolError),
     /// There is no such file.
-    #[error("there is no message {file} in the quarantine")]
+    #[error("there is no message {file} in the quarantine", file = Shown::new(.file))]
     Missing {
         /// The file that was asked for.
         file: String,
     },
     /// The file is not what was kept.
-    #[error("{file} in the quarantine is damaged: {what}")]
+    #[error("{file} in the quarantine is damaged: {what}", file = Shown::new(.file))]
     Damaged {
         /// The file.
         file: String,
@@ -75,6 +77,7 @@ impl Quarantine {
     /// [`QuarantineError::Disk`] when it cannot be made.
     pub fn open(path: &Path) -> Result<Self, QuarantineError> {
         let folder = Folder::new(path);
+        let _acting = act(&folder)?;
         folder.make()?;
         folder.sweep();
         Ok(Self { folder })
@@ -103,7 +106,7 @@ impl Quarantine {
             received: message.received().to_owned(),
         };
         let (folder, message) = (self.folder.clone(), message.clone());
-        blocking(move || keep(&folder, &message, &label)).await
+        blocking(&self.folder, move || keep(&folder, &message, &label)).await
     }
 
     /// Loads a kept message into the spool, as it was received, and the envelope it was offered with.
@@ -116,7 +119,7 @@ impl Quarantine {
         spool: &Spool,
     ) -> Result<(Message, Label), QuarantineError> {
         let (folder, name) = (self.folder.clone(), file.to_owned());
-        let (mut reader, label) = blocking(move || {
+        let (mut reader, label) = blocking(&self.folder, move || {
             let path = find(&folder, &name)?;
             open(&path, &name)
         })
@@ -124,7 +127,7 @@ impl Quarantine {
         let mut draft = spool.begin(spool.room_for(Some(label.octets)));
         loop {
             let path = self.folder.root().join(file);
-            let (piece, back) = blocking(move || {
+            let (piece, back) = blocking(&self.folder, move || {
                 let mut piece = Vec::new();
                 let mut part = reader.take(PIECE_OCTETS);
                 part.read_to_end(&mut piece).map_err(disk("read", &path))?;
@@ -154,7 +157,7 @@ impl Quarantine {
         &self,
     ) -> Result<Vec<(String, Result<Label, QuarantineError>)>, QuarantineError> {
         let folder = self.folder.clone();
-        blocking(move || {
+        blocking(&self.folder, move || {
             let mut listed = Vec::new();
             for part in ["new", "cur"] {
                 let part = folder.root().join(part);
@@ -183,7 +186,7 @@ impl Quarantine {
     /// [`QuarantineError::Disk`] when the folder cannot be read.
     pub async fn has(&self, file: &str) -> Result<bool, QuarantineError> {
         let (folder, name) = (self.folder.clone(), file.to_owned());
-        match blocking(move || find(&folder, &name)).await {
+        match blocking(&self.folder, move || find(&folder, &name)).await {
             Ok(_) => Ok(true),
             Err(QuarantineError::Missing { .. }) => Ok(false),
             Err(error) => Err(error),
@@ -196,7 +199,7 @@ impl Quarantine {
     /// [`QuarantineError::Missing`] when it is not there; [`QuarantineError::Disk`] when it cannot be removed.
     pub async fn remove(&self, file: &str) -> Result<(), QuarantineError> {
         let (folder, name) = (self.folder.clone(), file.to_owned());
-        blocking(move || {
+        blocking(&self.folder, move || {
             let path = find(&folder, &name)?;
             fs::remove_file(&path).map_err(disk("remove", &path))?;
             Ok(sync_folder(path.parent().unwrap_or(folder.root()))?)
@@ -242,7 +245,11 @@ fn keep(folder: &Folder, message: &Message, label: &Label) -> Result<String, Qua
 
 /// Opens a kept file behind its label.
 fn open(path: &Path, name: &str) -> Result<(File, Label), QuarantineError> {
-    let mut file = File::open(path).map_err(disk("open", path))?;
+    let opened = open_regular(OpenOptions::new().read(true), path);
+    let mut file = opened.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidInput => damaged(name, "it is not a regular file; remove it"),
+        _ => disk("open", path)(error).into(),
+    })?;
     let size = file.metadata().map_err(disk("read", path))?.len();
     let mut line = [0; 40];
     let got = file.read(&mut line).map_err(disk("read", path))?;
@@ -271,7 +278,10 @@ fn find(folder: &Folder, name: &str) -> Result<PathBuf, QuarantineError> {
     }
     let (new, cur) = (folder.root().join("new"), folder.root().join("cur"));
     let candidates = [new.join(name), cur.join(name)];
-    if let Some(path) = candidates.into_iter().find(|path| path.is_file()) {
+    if let Some(path) = candidates
+        .into_iter()
+        .find(|path| path.symlink_metadata().is_ok())
+    {
         return Ok(path);
     }
     let flagged = format!("{name}:");
@@ -309,10 +319,22 @@ fn damaged(file: &str, what: &'static str) -> QuarantineError {
 }
 
 async fn blocking<T: Send + 'static>(
+    folder: &Folder,
     work: impl FnOnce() -> Result<T, QuarantineError> + Send + 'static,
 ) -> Result<T, QuarantineError> {
+    let folder = folder.clone();
+    let work = move || {
+        let _acting = act(&folder)?;
+        work()
+    };
     let done = spawn_blocking(work).await;
     done.unwrap_or_else(|stopped| Err(QuarantineError::Stopped(stopped.to_string())))
+}
+
+/// Acts as the owner of the state directory, if we are root and he is another.
+fn act(folder: &Folder) -> Result<Acting, QuarantineError> {
+    let around = folder.root().parent().unwrap_or(folder.root());
+    Ok(Acting::as_owner_of(around).map_err(disk("act as the owner of", around))?)
 }
 
 const PIECE_OCTETS: u64 = 256 * 1024;

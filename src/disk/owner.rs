@@ -1,0 +1,113 @@
+//! Root works in a directory of another user as that user.
+//!
+//! Root's commands beside a service read and write the service's state directory. What they make there must belong to the service,
+//! and a link that its user has put there must not send root's writes elsewhere. So for that long the thread is that user: the
+//! system checks each path as it would for him, and each new file is his.
+
+use std::io;
+use std::marker::PhantomData;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::process::{Gid, Uid, getegid, geteuid, getgroups};
+use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
+
+/// While this lives, the calling thread acts as the owner of a directory, if we are root and the owner is another. Threads and
+/// programs that it starts meanwhile inherit that.
+#[must_use]
+#[derive(Debug)]
+pub struct Acting {
+    before: Option<Before>,
+    /// It belongs to its thread.
+    _thread: PhantomData<*const ()>,
+}
+
+#[derive(Debug)]
+struct Before {
+    groups: Vec<Gid>,
+    gid: Gid,
+}
+
+impl Acting {
+    /// Begins to act as the owner of `directory`. For anyone but root, and in a directory of root's, nothing changes.
+    ///
+    /// # Errors
+    /// What the system says when it does not let root act as the owner.
+    pub fn as_owner_of(directory: &Path) -> io::Result<Self> {
+        let nobody_else = Self {
+            before: None,
+            _thread: PhantomData,
+        };
+        if !geteuid().is_root() {
+            return Ok(nobody_else);
+        }
+        let owner = match std::fs::metadata(directory) {
+            Ok(metadata) if metadata.uid() != 0 => metadata,
+            // What is not there belongs to nobody yet.
+            _ => return Ok(nobody_else),
+        };
+        let before = Before {
+            groups: getgroups()?,
+            gid: getegid(),
+        };
+        // Dropped on every way out, so that a step that fails takes back those before it.
+        let acting = Self {
+            before: Some(before),
+            _thread: PhantomData,
+        };
+        let (uid, gid) = (Uid::from_raw(owner.uid()), Gid::from_raw(owner.gid()));
+        set_thread_groups(&[gid])?;
+        set_thread_res_gid(None, gid, None)?;
+        set_thread_res_uid(None, uid, None)?;
+        Ok(acting)
+    }
+}
+
+impl Drop for Acting {
+    fn drop(&mut self) {
+        if let Some(before) = &self.before {
+            // The real and the saved user are root still, so each of these is allowed; the user first, because only root may
+            // change the rest.
+            let _ = set_thread_res_uid(None, Uid::ROOT, None);
+            let _ = set_thread_res_gid(None, before.gid, None);
+            let _ = set_thread_groups(&before.groups);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    /// Where the tests do not run as root there is nobody to become.
+    #[test]
+    fn root_acts_as_the_owner_and_is_root_again_after_that() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        drop(Acting::as_owner_of(path).unwrap());
+        let nobody = (Some(65_534), Some(65_534));
+        std::os::unix::fs::chown(path, nobody.0, nobody.1).unwrap();
+        let groups = getgroups().unwrap();
+        {
+            let _acting = Acting::as_owner_of(path).unwrap();
+            std::fs::write(path.join("made"), "").unwrap();
+            let made = std::thread::spawn({
+                let path = path.join("by a thread of it");
+                move || std::fs::write(path, "")
+            });
+            made.join().unwrap().unwrap();
+            let denied = std::fs::write("/root-only-of-mailferry", "").unwrap_err();
+            assert_eq!(denied.kind(), io::ErrorKind::PermissionDenied);
+        }
+        assert!(geteuid().is_root());
+        assert_eq!(getgroups().unwrap(), groups);
+        for name in ["made", "by a thread of it"] {
+            let made = std::fs::metadata(path.join(name)).unwrap();
+            assert_eq!((Some(made.uid()), Some(made.gid())), nobody, "{name}");
+        }
+    }
+}
