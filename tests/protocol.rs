@@ -186,9 +186,14 @@ const CHECKS: &str = "
     tests/corpus/pop3/rfc/1939-greeting-refused.script
 1939.1c more blanks than one, and lower case, are tolerated
     tests/corpus/pop3/rfc/1939-greeting-lower-case.script
-1939.1d bare LF ends lines where the greeting ended in one, and nowhere else
+1939.1d a status line ends at its first LF, and each reply has line ends of its own
     tests/corpus/pop3/rfc/1939-line-ends-lf.script
     tests/corpus/pop3/hostile/status-behind-bare-lf.script
+    tests/corpus/pop3/hostile/lines-in-lf-after-a-greeting-in-crlf.script
+    tests/corpus/pop3/hostile/status-in-lf-before-a-body-in-crlf.script
+    tests/corpus/pop3/hostile/body-that-ends-at-two-places.script
+    src/proto/dot.rs::where_a_body_could_end_at_two_places_the_announced_octets_decide
+    src/proto/dot.rs::a_dot_that_only_one_reading_unstuffs_makes_the_message_unclear
 1939.2 PASS and USER take the rest of the line: blanks, quotes, UTF-8
     tests/corpus/pop3/rfc/1939-pass-with-blanks.script
     tests/corpus/pop3/real/domino-user-with-blanks.script
@@ -235,7 +240,8 @@ const CHECKS: &str = "
 1939.7d a dot and a bare LF end nothing where CRLF ends lines
     tests/corpus/pop3/hostile/body-dots-that-end-nothing.script
     tests/corpus/pop3/rfc/1939-line-ends-lf.script
-    src/proto/dot.rs::a_server_whose_lines_end_in_lf_ends_its_messages_so_too
+    src/proto/dot.rs::a_body_in_lf_ends_in_lf_whatever_its_status_line_ended_in
+    src/proto/dot.rs::a_body_in_crlf_after_a_status_in_lf_ends_in_crlf_only
 1939.8 the final dot is found wherever it is cut
     tests/corpus/pop3/rfc/1939-byte-stuffing.script
     tests/corpus/pop3/hostile/body-of-many-dots.script

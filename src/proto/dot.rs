@@ -1,16 +1,37 @@
 //! Byte-stuffing of multi-line replies (RFC 1939 section 3): where a message ends, and which dots are its own.
 
+use memchr::memchr;
 use memchr::memmem::Finder;
+
+use crate::mail::{Announced, Counted};
+
+/// How a line ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineEnd {
+    /// In CRLF.
+    CrLf,
+    /// In a bare LF.
+    Lf,
+}
 
 /// Takes a multi-line body apart: what is the message's own, and where it ends. It borrows from the input and copies nothing.
 ///
-/// A line ends at CRLF only, so a message ends at CRLF `.` CRLF, or at `.` CRLF right after the status line; a dot is
-/// unstuffed only at such a line start. LF `.` LF, LF `.` CRLF and `.` CR CR LF are content. Only in a session whose
-/// greeting ended in a bare LF is LF a line end.
+/// The line ends are those of the one reply. Where its first line ends in CRLF, lines end in CRLF only: the message ends at
+/// CRLF `.` CRLF, or at `.` CRLF right after the status line, and a dot is unstuffed only at such a line start; LF `.` LF,
+/// LF `.` CRLF and `.` CR CR LF are content. Where status line and all lines end in a bare LF, LF ends a line. Anything else
+/// could be either: then a dot alone after a bare LF is the end if the announced octets say so, content if they say that
+/// more is to come, and otherwise [`Piece::Unclear`].
 #[derive(Clone, Debug)]
 pub struct Unstuff {
     position: Position,
-    lf_ends_lines: bool,
+    framing: Framing,
+    /// `None` for a part of a message (TOP), of which no size is announced.
+    announced: Option<Announced>,
+    /// Lines are counted only where LF may end one.
+    counted: Counted,
+    /// Whether a dot was unstuffed after a bare LF: wrong if the lines end in CRLF.
+    unstuffed_after_lf: bool,
+    unclear: bool,
 }
 
 /// What [`Unstuff::next`] found.
@@ -20,17 +41,35 @@ pub enum Piece<'i> {
     Content(&'i [u8]),
     /// The final dot: the message is whole.
     End,
+    /// Nothing tells whether the message ends here, or whether a dot in it is its own. There is no more of this body.
+    Unclear,
 }
 
-/// Where in a line the next octet stands.
+/// Which line ends a reply has, as far as it has been read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Framing {
+    /// No line after the status line has ended. That one ended so.
+    First(LineEnd),
+    /// The first line ended in CRLF.
+    CrLf,
+    /// Status line and all lines ended in a bare LF.
+    Lf,
+    /// The first line ended in a bare LF, and the status line or another line in CRLF.
+    Mixed {
+        /// Whether a line after the status line ended in CRLF.
+        has_crlf: bool,
+    },
+}
+
+/// Where in a line the next octet stands. A line begins after CRLF, or after a bare LF where that may end one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
     /// At the beginning of a line.
-    LineStart,
+    LineStart(LineEnd),
     /// After a dot at the beginning of a line.
-    Dot,
+    Dot(LineEnd),
     /// After that dot and a CR.
-    DotCr,
+    DotCr(LineEnd),
     /// After a CR.
     Cr,
     /// Anywhere else.
@@ -38,29 +77,73 @@ enum Position {
 }
 
 impl Unstuff {
-    /// Begins a body, right after its status line.
-    pub const fn new(lf_ends_lines: bool) -> Self {
+    /// Begins the body of a whole message, right after its status line, which ended so.
+    pub const fn new(status: LineEnd, announced: Announced) -> Self {
+        Self::begin(status, Some(announced))
+    }
+
+    /// Begins a part of a message, of which no size is announced: the first dot alone on a line ends it.
+    pub const fn part(status: LineEnd) -> Self {
+        Self::begin(status, None)
+    }
+
+    const fn begin(status: LineEnd, announced: Option<Announced>) -> Self {
         Self {
-            position: Position::LineStart,
-            lf_ends_lines,
+            position: Position::LineStart(LineEnd::CrLf),
+            framing: Framing::First(status),
+            announced,
+            counted: Counted {
+                octets: 0,
+                crlf_lines: 0,
+                lf_lines: 0,
+                dots: 0,
+            },
+            unstuffed_after_lf: false,
+            unclear: false,
         }
+    }
+
+    /// Dots that were taken away.
+    pub const fn dots(&self) -> u64 {
+        self.counted.dots
+    }
+
+    /// What was announced of this message.
+    pub fn announced(&self) -> Announced {
+        self.announced.unwrap_or_default()
     }
 
     /// The next piece, taken off the front of `input`; `None` when the input is used up. Pieces are never empty.
     pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Piece<'i>> {
         loop {
+            if self.unclear {
+                return Some(Piece::Unclear);
+            }
             let first = *input.first()?;
             match (self.position, first) {
-                (Position::LineStart, b'.') => self.step(input, Position::Dot),
-                (Position::Dot, b'\r') => self.step(input, Position::DotCr),
-                (Position::DotCr, b'\n') => return self.end(input),
-                (Position::Dot, b'\n') if self.lf_ends_lines => return self.end(input),
-                (Position::DotCr, _) => {
-                    // The dot was stuffed, and the CR behind it is content after all.
-                    self.position = Position::Cr;
-                    return Some(Piece::Content(b"\r"));
+                (Position::LineStart(after), b'.') => self.step(input, Position::Dot(after)),
+                (Position::Dot(after), b'\r') => self.step(input, Position::DotCr(after)),
+                (Position::DotCr(LineEnd::CrLf), b'\n') => {
+                    self.step(input, Position::Middle);
+                    return Some(Piece::End);
                 }
-                (Position::LineStart | Position::Dot, _) => self.position = Position::Middle,
+                (Position::DotCr(LineEnd::Lf), b'\n') => {
+                    self.step(input, Position::Middle);
+                    return Some(self.dot_alone(b".\r\n", LineEnd::Lf));
+                }
+                (Position::Dot(after), b'\n') if self.framing != Framing::CrLf => {
+                    self.step(input, Position::Middle);
+                    return Some(self.dot_alone(b".\n", after));
+                }
+                (Position::DotCr(after), _) => {
+                    // The dot was stuffed, and the CR after it is content.
+                    self.unstuff(after);
+                    if !self.unclear {
+                        return Some(self.content(b"\r", Position::Cr));
+                    }
+                }
+                (Position::Dot(after), _) => self.unstuff(after),
+                (Position::LineStart(_), _) => self.position = Position::Middle,
                 (Position::Cr | Position::Middle, _) => return Some(self.run(input)),
             }
         }
@@ -71,34 +154,115 @@ impl Unstuff {
         self.position = position;
     }
 
-    fn end<'i>(&mut self, input: &mut &'i [u8]) -> Option<Piece<'i>> {
-        self.step(input, Position::LineStart);
-        Some(Piece::End)
+    fn content<'i>(&mut self, octets: &'i [u8], position: Position) -> Piece<'i> {
+        self.counted.octets += octets.len() as u64;
+        self.position = position;
+        Piece::Content(octets)
     }
 
-    /// Content up to and with the line end before the next line that begins with a dot, or all of the input.
+    /// Takes away a dot at the beginning of a line that ended so. After a bare LF that is right only if no line ends in CRLF.
+    fn unstuff(&mut self, after: LineEnd) {
+        self.position = Position::Middle;
+        self.counted.dots += 1;
+        if after == LineEnd::Lf {
+            self.unstuffed_after_lf = true;
+            self.unclear = self.framing == Framing::Mixed { has_crlf: true };
+        }
+    }
+
+    /// A dot alone on a line, which is the end only if LF ends lines.
+    fn dot_alone(&mut self, line: &'static [u8], after: LineEnd) -> Piece<'static> {
+        let ends = match (self.framing, &self.announced) {
+            (Framing::Lf | Framing::First(LineEnd::Lf), _) | (_, None) => Some(true),
+            (_, Some(announced)) if announced.agrees(&self.counted) => Some(true),
+            (_, Some(announced)) if announced.is_longer(&self.counted) => Some(false),
+            _ => None,
+        };
+        match ends {
+            Some(true) => Piece::End,
+            Some(false) if after == LineEnd::CrLf => {
+                self.counted.dots += 1;
+                self.line_of(line.get(1..).unwrap_or_default())
+            }
+            Some(false) => self.line_of(line),
+            None => {
+                self.unclear = true;
+                Piece::Unclear
+            }
+        }
+    }
+
+    /// Content where LF may end a line, and has not been ruled out.
+    fn line_of<'i>(&mut self, octets: &'i [u8]) -> Piece<'i> {
+        let with_cr = match octets {
+            [.., before, b'\n'] => *before == b'\r',
+            [b'\n'] => self.position == Position::Cr,
+            [.., last] => {
+                let position = if *last == b'\r' {
+                    Position::Cr
+                } else {
+                    Position::Middle
+                };
+                return self.content(octets, position);
+            }
+            [] => return Piece::Content(octets),
+        };
+        self.framing = match (self.framing, with_cr) {
+            (Framing::First(_), true) => Framing::CrLf,
+            (Framing::First(LineEnd::Lf) | Framing::Lf, false) => Framing::Lf,
+            (Framing::First(LineEnd::CrLf), false) => Framing::Mixed { has_crlf: false },
+            (Framing::Lf | Framing::Mixed { .. }, true) => Framing::Mixed { has_crlf: true },
+            (framing, _) => framing,
+        };
+        if with_cr {
+            self.counted.crlf_lines += 1;
+            self.unclear = self.unstuffed_after_lf;
+            self.content(octets, Position::LineStart(LineEnd::CrLf))
+        } else {
+            self.counted.lf_lines += 1;
+            self.content(octets, Position::LineStart(LineEnd::Lf))
+        }
+    }
+
+    /// Content up to and with the line end before the next line that may begin with a dot, or all of the input.
     fn run<'i>(&mut self, input: &mut &'i [u8]) -> Piece<'i> {
+        let whole: &'i [u8] = input;
+        if let Framing::First(_) = self.framing
+            && let Some(at) = memchr(b'\n', whole)
+            && is_preceded_by_cr(whole, at, self.position == Position::Cr)
+        {
+            self.framing = Framing::CrLf;
+        }
+        if self.framing == Framing::CrLf {
+            return self.run_crlf(input);
+        }
+        let to = memchr(b'\n', whole).map_or(whole.len(), |at| at + 1);
+        let (line, rest) = whole.split_at(to.min(whole.len()));
+        *input = rest;
+        self.line_of(line)
+    }
+
+    /// The same where lines end in CRLF only, as nearly all do.
+    fn run_crlf<'i>(&mut self, input: &mut &'i [u8]) -> Piece<'i> {
         let whole: &'i [u8] = input;
         let after_cr = self.position == Position::Cr;
         let finder = Finder::new(b"\n.");
         let found = finder
             .find_iter(whole)
-            .find(|at| self.lf_ends_lines || is_preceded_by_cr(whole, *at, after_cr));
+            .find(|at| is_preceded_by_cr(whole, *at, after_cr));
         if let Some(at) = found {
             let (content, rest) = whole.split_at((at + 1).min(whole.len()));
             *input = rest;
-            self.position = Position::LineStart;
-            return Piece::Content(content);
+            return self.content(content, Position::LineStart(LineEnd::CrLf));
         }
         *input = &[];
-        self.position = match whole {
-            [.., b'\r', b'\n'] => Position::LineStart,
-            [.., b'\n'] if self.lf_ends_lines => Position::LineStart,
-            [b'\n'] if after_cr => Position::LineStart,
+        let position = match whole {
+            [.., b'\r', b'\n'] => Position::LineStart(LineEnd::CrLf),
+            [b'\n'] if after_cr => Position::LineStart(LineEnd::CrLf),
             [.., b'\r'] => Position::Cr,
             _ => Position::Middle,
         };
-        Piece::Content(whole)
+        self.content(whole, position)
     }
 }
 
@@ -136,30 +300,71 @@ mod tests {
 
     use super::*;
 
-    /// Unstuffs `wire` cut into `parts`; `None` unless the end is found exactly at the end of the input.
-    fn unstuffed(parts: &[&[u8]], lf: bool) -> Option<Vec<u8>> {
-        let mut unstuff = Unstuff::new(lf);
+    /// What comes of a wire: the message, if its end is found exactly at the end of the wire; else its part so far, and whether
+    /// it is unclear where it ends.
+    #[derive(Debug, PartialEq, Eq)]
+    enum Came {
+        Whole(Vec<u8>),
+        Unclear(Vec<u8>),
+        GoesOn(Vec<u8>),
+        EndedEarly(Vec<u8>),
+    }
+
+    fn came(parts: &[&[u8]], mut unstuff: Unstuff) -> Came {
         let mut message = Vec::new();
-        let mut ended = false;
-        for part in parts {
+        let rest = |from: usize| parts[from..].iter().all(|part| part.is_empty());
+        for (at, part) in parts.iter().enumerate() {
             let mut input = *part;
             while let Some(piece) = unstuff.next(&mut input) {
-                if ended {
-                    return None;
-                }
                 match piece {
-                    Piece::Content(octets) => message.extend_from_slice(octets),
-                    Piece::End => {
-                        ended = true;
-                        break;
+                    Piece::Content(octets) => {
+                        assert!(!octets.is_empty());
+                        message.extend_from_slice(octets);
                     }
+                    Piece::End if input.is_empty() && rest(at + 1) => return Came::Whole(message),
+                    Piece::End => return Came::EndedEarly(message),
+                    Piece::Unclear => return Came::Unclear(message),
                 }
-            }
-            if ended && !input.is_empty() {
-                return None;
             }
         }
-        ended.then_some(message)
+        Came::GoesOn(message)
+    }
+
+    fn listed(octets: u64) -> Announced {
+        Announced {
+            listed: Some(octets),
+            said: None,
+        }
+    }
+
+    /// The same at every split in three and octet by octet.
+    fn came_however_split(wire: &[u8], unstuff: &Unstuff) -> Came {
+        let whole = came(&[wire], unstuff.clone());
+        for i in 0..=wire.len() {
+            for j in i..=wire.len() {
+                let parts = [&wire[..i], &wire[i..j], &wire[j..]];
+                assert_eq!(
+                    came(&parts, unstuff.clone()),
+                    whole,
+                    "{wire:?} at {i} and {j}"
+                );
+            }
+        }
+        let octets: Vec<&[u8]> = wire.chunks(1).collect();
+        assert_eq!(
+            came(&octets, unstuff.clone()),
+            whole,
+            "{wire:?} octet by octet"
+        );
+        whole
+    }
+
+    /// Unstuffs a message whose status line ended in CRLF and whose octets are announced.
+    fn unstuffed(parts: &[&[u8]], octets: usize) -> Option<Vec<u8>> {
+        match came(parts, Unstuff::new(LineEnd::CrLf, listed(octets as u64))) {
+            Came::Whole(message) => Some(message),
+            _ => None,
+        }
     }
 
     const WIRES: &[(&[u8], &[u8])] = &[
@@ -184,45 +389,122 @@ mod tests {
     #[test]
     fn rfc1939_section_3_unstuffs_the_same_at_every_split_in_three() {
         for (wire, message) in WIRES {
-            for i in 0..=wire.len() {
-                for j in i..=wire.len() {
-                    let parts = [&wire[..i], &wire[i..j], &wire[j..]];
-                    assert_eq!(
-                        unstuffed(&parts, false).as_deref(),
-                        Some(*message),
-                        "{wire:?} at {i} and {j}"
-                    );
+            for status in [LineEnd::CrLf, LineEnd::Lf] {
+                // After a status line in LF, LF in a first line would end it.
+                let first = message
+                    .iter()
+                    .position(|octet| *octet == b'\n')
+                    .unwrap_or(0);
+                let in_crlf = first == 0 || message[first - 1] == b'\r';
+                if status == LineEnd::Lf && !(in_crlf && message.first() != Some(&b'\n')) {
+                    continue;
+                }
+                let unstuff = Unstuff::new(status, listed(message.len() as u64));
+                let whole = Came::Whole(message.to_vec());
+                assert_eq!(came_however_split(wire, &unstuff), whole, "{wire:?}");
+            }
+        }
+    }
+
+    const BOTH: [LineEnd; 2] = [LineEnd::CrLf, LineEnd::Lf];
+
+    #[test]
+    fn a_body_in_lf_ends_in_lf_whatever_its_status_line_ended_in() {
+        for status in BOTH {
+            for (wire, message) in [
+                (&b"a\n..b\n.\n"[..], &b"a\n.b\n"[..]),
+                (b"a\n..b\n.\r\n", b"a\n.b\n"),
+                (b"a\n.\n", b"a\n"),
+                (b".\n", b""),
+                (b".\r\n", b""),
+            ] {
+                for counted in [message.len() as u64, message.len() as u64 + lines(message)] {
+                    let came = came_however_split(wire, &Unstuff::new(status, listed(counted)));
+                    assert_eq!(came, Came::Whole(message.to_vec()), "{wire:?} {counted}");
                 }
             }
-            let octets: Vec<&[u8]> = wire.chunks(1).collect();
-            assert_eq!(
-                unstuffed(&octets, false).as_deref(),
-                Some(*message),
-                "{wire:?} octet by octet"
-            );
+        }
+    }
+
+    fn lines(message: &[u8]) -> u64 {
+        message.iter().filter(|octet| **octet == b'\n').count() as u64
+    }
+
+    #[test]
+    fn a_body_in_crlf_after_a_status_in_lf_ends_in_crlf_only() {
+        for (wire, message) in [
+            (
+                &b"a\r\n.\nb\n.\r\nc\n.\n\r\n.\r\n"[..],
+                &b"a\r\n\nb\n.\r\nc\n.\n\r\n"[..],
+            ),
+            (b"a\r\nb\n.\r\nc\r\n.\r\n", b"a\r\nb\n.\r\nc\r\n"),
+        ] {
+            // No size that is announced makes a difference where all lines tell.
+            for octets in [0, message.len() as u64, 1000] {
+                let came = came_however_split(wire, &Unstuff::new(LineEnd::Lf, listed(octets)));
+                assert_eq!(came, Came::Whole(message.to_vec()), "{wire:?} {octets}");
+            }
         }
     }
 
     #[test]
-    fn a_server_whose_lines_end_in_lf_ends_its_messages_so_too() {
+    fn where_a_body_could_end_at_two_places_the_announced_octets_decide() {
+        let lf_end = b"one\n.\n";
+        let goes_on = b"one\n.\ntwo three\r\n.\r\n";
+        let to = |wire: &[u8], announced| {
+            came_however_split(wire, &Unstuff::new(LineEnd::CrLf, announced))
+        };
+        assert_eq!(to(lf_end, listed(4)), Came::Whole(b"one\n".to_vec()));
+        assert_eq!(to(lf_end, listed(5)), Came::Whole(b"one\n".to_vec()));
+        let content = b"one\n.\ntwo three\r\n";
+        assert_eq!(to(goes_on, listed(17)), Came::Whole(content.to_vec()));
+        let said = Announced {
+            listed: Some(99),
+            said: Some(4),
+        };
         assert_eq!(
-            unstuffed(&[b"a\n..b\n.\n"], true).as_deref(),
-            Some(&b"a\n.b\n"[..])
+            to(lf_end, said),
+            Came::Whole(b"one\n".to_vec()),
+            "one that agrees is enough"
         );
-        assert_eq!(unstuffed(&[b".\n"], true).as_deref(), Some(&b""[..]));
-        assert_eq!(
-            unstuffed(&[b"a\n.\n"], false),
-            None,
-            "elsewhere it is content"
+        for undecided in [Announced::default(), listed(0), listed(7)] {
+            assert_eq!(to(lf_end, undecided), Came::Unclear(b"one\n".to_vec()));
+            assert_eq!(to(goes_on, undecided), Came::Unclear(b"one\n".to_vec()));
+        }
+    }
+
+    #[test]
+    fn a_dot_that_only_one_reading_unstuffs_makes_the_message_unclear() {
+        for status in BOTH {
+            for wire in [&b"a\n..b\nc\r\n.\r\n"[..], b"a\nb\r\nc\n..d\r\n.\r\n"] {
+                let came = came_however_split(wire, &Unstuff::new(status, listed(8)));
+                assert!(matches!(came, Came::Unclear(_)), "{wire:?}: {came:?}");
+            }
+        }
+        let both = came_however_split(
+            b"a\nb\r\n..c\r\n.\r\n",
+            &Unstuff::new(LineEnd::CrLf, listed(9)),
         );
+        assert_eq!(both, Came::Whole(b"a\nb\r\n.c\r\n".to_vec()));
+    }
+
+    #[test]
+    fn part_of_a_message_ends_at_the_first_dot_that_could_end_it() {
+        for wire in [&b"a\n.\n"[..], b"a\n.\r\n", b"a\nb\r\n.\n", b".\n"] {
+            let came = came_however_split(wire, &Unstuff::part(LineEnd::CrLf));
+            assert!(matches!(came, Came::Whole(_)), "{wire:?}: {came:?}");
+        }
+        let strict =
+            came_however_split(b"a\r\n.\nb\n.\r\n\r\n.\r\n", &Unstuff::part(LineEnd::CrLf));
+        assert_eq!(strict, Came::Whole(b"a\r\n\nb\n.\r\n\r\n".to_vec()));
     }
 
     #[test]
     fn a_cut_message_is_never_whole() {
-        for (wire, _) in WIRES {
+        for (wire, message) in WIRES {
             for cut in 0..wire.len() {
                 assert_eq!(
-                    unstuffed(&[&wire[..cut]], false),
+                    unstuffed(&[&wire[..cut]], message.len()),
                     None,
                     "{wire:?} cut at {cut}"
                 );
@@ -232,25 +514,51 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_stuffed_is_unstuffed(
-            message in proptest::collection::vec(prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), any::<u8>()], 0..200),
+        fn what_is_stuffed_is_unstuffed_if_its_first_line_ends_in_crlf(
+            rest in proptest::collection::vec(prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), any::<u8>()], 0..200),
             cuts in proptest::collection::vec(0_usize..220, 0..4),
+            octets in 0_usize..300,
         ) {
+            let message = [&b"a\r\n"[..], &rest].concat();
             let wire = stuff(&message);
             let mut expected = message;
+            if !expected.ends_with(b"\r\n") {
+                expected.extend_from_slice(b"\r\n");
+            }
+            let parts = split(&wire, cuts);
+            prop_assert_eq!(unstuffed(&parts, octets), Some(expected));
+        }
+
+        #[test]
+        fn whatever_a_first_line_ends_in_a_message_is_whole_and_unaltered_or_not_whole(
+            message in proptest::collection::vec(prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), Just(b'x')], 0..60),
+            cuts in proptest::collection::vec(0_usize..80, 0..4),
+        ) {
+            let wire = stuff(&message);
+            let mut expected = message.clone();
             if !expected.is_empty() && !expected.ends_with(b"\r\n") {
                 expected.extend_from_slice(b"\r\n");
             }
-            let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(wire.len())).collect();
-            cuts.sort_unstable();
-            let mut parts = Vec::new();
-            let mut from = 0;
-            for cut in cuts {
-                parts.push(&wire[from..cut]);
-                from = cut;
+            let parts = split(&wire, cuts);
+            let unstuff = Unstuff::new(LineEnd::CrLf, listed(message.len() as u64));
+            let got = came(&parts, unstuff.clone());
+            prop_assert_eq!(&got, &came(&[&wire], unstuff));
+            if let Came::Whole(got) = got {
+                prop_assert_eq!(got, expected);
             }
-            parts.push(&wire[from..]);
-            prop_assert_eq!(unstuffed(&parts, false), Some(expected));
         }
+    }
+
+    fn split(wire: &[u8], cuts: Vec<usize>) -> Vec<&[u8]> {
+        let mut cuts: Vec<usize> = cuts.into_iter().map(|cut| cut.min(wire.len())).collect();
+        cuts.sort_unstable();
+        let mut parts = Vec::new();
+        let mut from = 0;
+        for cut in cuts {
+            parts.push(&wire[from..cut]);
+            from = cut;
+        }
+        parts.push(&wire[from..]);
+        parts
     }
 }

@@ -4,19 +4,12 @@ use std::borrow::Cow;
 
 use memchr::memchr_iter;
 
+use crate::proto::dot::LineEnd;
+
 /// Gathers lines. A line that lies whole in the input is borrowed from it; only one that spans reads is copied.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     carry: Vec<u8>,
-}
-
-/// How a line may end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LineEnd {
-    /// CRLF only: a bare LF is part of the line.
-    CrLf,
-    /// LF, with or without a CR before it.
-    Lf,
 }
 
 /// A line without its end, and whether a CR was part of the end.
@@ -27,7 +20,7 @@ pub(super) type Line<'i> = (Cow<'i, [u8]>, bool);
 pub(super) struct LineTooLong;
 
 impl Lines {
-    /// The next line, taken off the front of `input`.
+    /// The next line, taken off the front of `input`. It ends at CRLF only, or at LF with or without a CR before it.
     pub(super) fn next<'i>(
         &mut self,
         input: &mut &'i [u8],
@@ -70,6 +63,20 @@ impl Lines {
             }
         }
         Ok(Some((line, with_cr)))
+    }
+
+    /// The next line of a listing, whose first line tells how the others end; `end` keeps that.
+    pub(super) fn next_listed<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        end: &mut Option<LineEnd>,
+        octets_max: usize,
+    ) -> Result<Option<Cow<'i, [u8]>>, LineTooLong> {
+        let line = self.next(input, end.unwrap_or(LineEnd::Lf), octets_max)?;
+        Ok(line.map(|(line, with_cr)| {
+            end.get_or_insert(if with_cr { LineEnd::CrLf } else { LineEnd::Lf });
+            line
+        }))
     }
 
     /// Whether part of a line has been gathered.
@@ -115,6 +122,26 @@ mod tests {
                 [&b"a"[..], b"b", b"", b"c"],
                 "{split}"
             );
+        }
+    }
+
+    #[test]
+    fn the_first_line_of_a_listing_tells_how_the_others_end_wherever_it_is_split() {
+        for (wire, expected) in [
+            (&b"1 a\r\n2 b\nc\r\n.\r\n"[..], vec!["1 a", "2 b\nc", "."]),
+            (b"1 a\n2 b\r\n.\r\n", vec!["1 a", "2 b", "."]),
+            (b"1 a\n2 b\n.\n", vec!["1 a", "2 b", "."]),
+            (b".\n", vec!["."]),
+        ] {
+            for split in 0..=wire.len() {
+                let (mut lines, mut end, mut got) = (Lines::default(), None, Vec::new());
+                for mut part in [&wire[..split], &wire[split..]] {
+                    while let Some(line) = lines.next_listed(&mut part, &mut end, 100).unwrap() {
+                        got.push(String::from_utf8(line.into_owned()).unwrap());
+                    }
+                }
+                assert_eq!(got, expected, "{split}");
+            }
         }
     }
 

@@ -11,4 +11,4 @@ mod line;
 pub mod pop3;
 pub mod sasl;
 
-pub use dot::{Piece, Unstuff, stuff};
+pub use dot::{LineEnd, Piece, Unstuff, stuff};

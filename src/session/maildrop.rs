@@ -213,7 +213,7 @@ impl Maildrop {
         draft: Draft,
         octets_max: u64,
     ) -> Result<(), SessionError> {
-        self.client.send(&Command::Retr(entry.number))?;
+        self.client.retrieve(entry.number, entry.octets)?;
         let expected = expected_octets(entry.octets);
         self.coming_octets += expected;
         self.coming.push_back(Coming {

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use crate::mail::text::Shown;
-use crate::mail::{Secret, limits};
-use crate::proto::dot::{Piece, Unstuff};
-use crate::proto::line::{LineEnd, Lines};
+use crate::mail::{Announced, Secret, limits};
+use crate::proto::dot::{LineEnd, Piece, Unstuff};
+use crate::proto::line::Lines;
 use crate::proto::pop3::reply::{self, Status};
 use crate::proto::pop3::state::{self, State};
 use crate::proto::pop3::{Capabilities, Command, Kind, LocalError, RemoteError, ResponseCode};
@@ -17,7 +17,6 @@ pub struct Client {
     state: State,
     expect: Expect,
     lines: Lines,
-    line_end: LineEnd,
     output: Vec<u8>,
     pending: VecDeque<Pending>,
     capabilities: Capabilities,
@@ -33,6 +32,8 @@ pub struct Client {
 struct Pending {
     kind: Kind,
     number: u32,
+    /// What LIST said of the message that is retrieved.
+    listed: Option<u64>,
 }
 
 /// What the next octet belongs to.
@@ -40,7 +41,8 @@ struct Pending {
 enum Expect {
     Greeting,
     Status,
-    Lines(Kind),
+    /// Lines of a listing, and how they end, once the first has ended.
+    Lines(Kind, Option<LineEnd>),
     Body(u32, Unstuff),
 }
 
@@ -120,6 +122,10 @@ pub enum Event<'i> {
     BodyEnd {
         /// The message number.
         number: u32,
+        /// What the server announced of it.
+        announced: Announced,
+        /// Dots that were taken away from the beginning of a line.
+        dots: u64,
     },
 }
 
@@ -136,7 +142,6 @@ impl Client {
             state: State::Greeting,
             expect: Expect::Greeting,
             lines: Lines::default(),
-            line_end: LineEnd::CrLf,
             output: Vec::new(),
             pending: VecDeque::new(),
             capabilities: Capabilities::default(),
@@ -164,7 +169,8 @@ impl Client {
 
     /// Commands whose reply has not been read to its end.
     pub fn pending(&self) -> usize {
-        self.pending.len() + usize::from(matches!(self.expect, Expect::Lines(_) | Expect::Body(..)))
+        self.pending.len()
+            + usize::from(matches!(self.expect, Expect::Lines(..) | Expect::Body(..)))
     }
 
     /// Bytes to write. The driver takes away what it has written.
@@ -206,9 +212,22 @@ impl Client {
         self.pending.push_back(Pending {
             kind,
             number: command.number().unwrap_or(0),
+            listed: None,
         });
         if kind == Kind::Quit {
             self.state = State::Leaving;
+        }
+        Ok(())
+    }
+
+    /// Puts a RETR into the output. Where nothing else tells where the message ends, the octets that LIST gave decide.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub fn retrieve(&mut self, number: u32, listed: Option<u64>) -> Result<(), LocalError> {
+        self.send(&Command::Retr(number))?;
+        if let Some(pending) = self.pending.back_mut() {
+            pending.listed = listed;
         }
         Ok(())
     }
@@ -232,7 +251,7 @@ impl Client {
         match &mut self.expect {
             Expect::Greeting => self.greeting(input),
             Expect::Status => self.status(input),
-            Expect::Lines(kind) => {
+            Expect::Lines(kind, _) => {
                 let kind = *kind;
                 self.listing_line(kind, input)
             }
@@ -241,9 +260,15 @@ impl Client {
                 let event = match unstuff.next(input) {
                     None => return Ok(None),
                     Some(Piece::Content(octets)) => Event::Body { number, octets },
+                    Some(Piece::Unclear) => return Err(RemoteError::UnclearEnd { number }),
                     Some(Piece::End) => {
+                        let (announced, dots) = (unstuff.announced(), unstuff.dots());
                         self.expect = Expect::Status;
-                        Event::BodyEnd { number }
+                        Event::BodyEnd {
+                            number,
+                            announced,
+                            dots,
+                        }
                     }
                 };
                 Ok(Some(event))
@@ -261,12 +286,9 @@ impl Client {
         let line = self
             .lines
             .next(input, LineEnd::Lf, limits::STATUS_LINE_OCTETS_MAX);
-        let Some((line, with_cr)) = line.map_err(|_| RemoteError::status_line())? else {
+        let Some((line, _)) = line.map_err(|_| RemoteError::status_line())? else {
             return Ok(None);
         };
-        if !with_cr {
-            self.line_end = LineEnd::Lf;
-        }
         self.expect = Expect::Status;
         match reply::status(&line) {
             Some(Status::Ok { text }) => {
@@ -302,14 +324,18 @@ impl Client {
         } else {
             limits::STATUS_LINE_OCTETS_MAX
         };
-        let line = self.lines.next(input, self.line_end, octets_max);
+        let line = self.lines.next(input, LineEnd::Lf, octets_max);
         let line = line.map_err(|_| RemoteError::LineTooLong { octets_max })?;
-        let Some((line, _)) = line else {
+        let Some((line, with_cr)) = line else {
             return Ok(None);
         };
-        let Pending { kind, number } = pending;
+        let Pending { kind, number, .. } = pending;
         let event = match reply::status(&line) {
-            Some(Status::Ok { .. }) => self.accepted(kind, number),
+            Some(Status::Ok { text }) => {
+                let said = reply::announced(text);
+                let end = if with_cr { LineEnd::CrLf } else { LineEnd::Lf };
+                self.accepted(pending, end, said)
+            }
             Some(Status::Err { code, text }) => {
                 let text = self.shown(text);
                 self.go_on(kind, false);
@@ -360,7 +386,13 @@ impl Client {
         }
     }
 
-    fn accepted(&mut self, kind: Kind, number: u32) -> Event<'static> {
+    /// Takes in `+OK`, whose line ended so and announced so many octets.
+    fn accepted(&mut self, pending: Pending, status: LineEnd, said: Option<u64>) -> Event<'static> {
+        let Pending {
+            kind,
+            number,
+            listed,
+        } = pending;
         self.go_on(kind, true);
         if kind.is_multi_line() {
             self.count = 0;
@@ -369,10 +401,11 @@ impl Client {
                 announced: true,
                 ..Capabilities::default()
             };
-            let lf_ends_lines = self.line_end == LineEnd::Lf;
+            let announced = Announced { listed, said };
             self.expect = match kind {
-                Kind::Retr | Kind::Top => Expect::Body(number, Unstuff::new(lf_ends_lines)),
-                _ => Expect::Lines(kind),
+                Kind::Retr => Expect::Body(number, Unstuff::new(status, announced)),
+                Kind::Top => Expect::Body(number, Unstuff::part(status)),
+                _ => Expect::Lines(kind, None),
             };
         }
         Event::Ok {
@@ -408,9 +441,12 @@ impl Client {
     ) -> Result<Option<Event<'i>>, RemoteError> {
         loop {
             let octets_max = limits::LISTING_LINE_OCTETS_MAX;
-            let line = self.lines.next(input, self.line_end, octets_max);
+            let Expect::Lines(_, end) = &mut self.expect else {
+                return Ok(None);
+            };
+            let line = self.lines.next_listed(input, end, octets_max);
             let line = line.map_err(|_| RemoteError::LineTooLong { octets_max })?;
-            let Some((line, _)) = line else {
+            let Some(line) = line else {
                 return Ok(None);
             };
             if *line == *b"." {

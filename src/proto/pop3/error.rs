@@ -46,6 +46,14 @@ pub enum RemoteError {
         /// The command.
         command: Kind,
     },
+    /// A message of which nothing tells where it ends.
+    #[error(
+        "its lines end now in CRLF and now in LF, and no size that the server announces tells where message {number} ends"
+    )]
+    UnclearEnd {
+        /// The message number.
+        number: u32,
+    },
     /// The server spoke although nothing was asked.
     #[error("the server spoke although nothing was asked")]
     Unasked,
@@ -73,6 +81,7 @@ impl RemoteError {
             Self::NotAStatus(_) => "reply_not_a_status",
             Self::UnexpectedChallenge(_) => "reply_challenge",
             Self::EndlessReply { .. } => "reply_endless",
+            Self::UnclearEnd { .. } => "reply_end_unclear",
             Self::Unasked => "reply_unasked",
             Self::InjectedPlaintext => "stls_injected",
         }

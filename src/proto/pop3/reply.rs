@@ -52,6 +52,19 @@ pub(super) fn status(line: &[u8]) -> Option<Status<'_>> {
     }
 }
 
+/// The octets in a text that begins with `n octets`, as most servers answer RETR. A number alone may be anything.
+pub(super) fn announced(text: &[u8]) -> Option<u64> {
+    let end = text.iter().position(|octet| !octet.is_ascii_digit())?;
+    let (number, rest) = text.split_at(end);
+    let unit = rest.strip_prefix(b" ")?.trim_ascii_start();
+    let end = unit.iter().position(|octet| !octet.is_ascii_alphabetic());
+    let unit = unit.get(..end.unwrap_or(unit.len()))?;
+    let is_unit = [&b"octets"[..], b"octet", b"bytes", b"byte"]
+        .iter()
+        .any(|known| unit.eq_ignore_ascii_case(known));
+    is_unit.then(|| digits(number)).flatten()
+}
+
 /// What follows `word` and its blanks; `None` when the line does not begin with the word.
 fn strip_word<'l>(line: &'l [u8], word: &[u8]) -> Option<&'l [u8]> {
     let (head, rest) = line.split_at_checked(word.len())?;
@@ -170,6 +183,25 @@ mod tests {
         );
         for junk in [&b"+OKAY"[..], b"", b"OK", b"220 hello", b"-ERRx", b"*"] {
             assert_eq!(status(junk), None, "{junk:?}");
+        }
+    }
+
+    #[test]
+    fn rfc1939_octets_are_announced_right_after_ok_and_other_words_announce_nothing() {
+        for (text, octets) in [
+            (&b"120 octets"[..], Some(120)),
+            (b"0 OCTETS follow", Some(0)),
+            (b"120 bytes", Some(120)),
+            (b"1 octet.", Some(1)),
+            (b"120", None),
+            (b"1 120 octets", None),
+            (b"message 1 (120 octets)", None),
+            (b"120 messages", None),
+            (b"octets", None),
+            (b"", None),
+            (b"99999999999999999999 octets", None),
+        ] {
+            assert_eq!(announced(text), octets, "{text:?}");
         }
     }
 

@@ -9,9 +9,9 @@ pub mod words;
 use std::sync::Arc;
 
 use mailferry::config::{self, Environment};
-use mailferry::mail::{Percent, Secret, UniqueId};
+use mailferry::mail::{Announced, Percent, Secret, UniqueId};
 use mailferry::proto::pop3::{Client, Command, Event, State};
-use mailferry::proto::{Piece, Unstuff, sasl, stuff};
+use mailferry::proto::{LineEnd, Piece, Unstuff, sasl, stuff};
 use mailferry::seen::{MemoryStore, Seen, Trust};
 use mailferry::spool::head_digest::head_digests_of;
 use mailferry::spool::header::Head;
@@ -163,7 +163,11 @@ pub fn unstuff(data: &[u8]) {
     };
     let mut content = Vec::new();
     let mut ended = None;
-    let mut machine = Unstuff::new(false);
+    let announced = Announced {
+        listed: Some(said.len() as u64),
+        said: None,
+    };
+    let mut machine = Unstuff::new(LineEnd::CrLf, announced);
     let mut taken = 0;
     'input: for octets in said.chunks(usize::from(*piece).max(1)) {
         let mut input = octets;
@@ -174,9 +178,16 @@ pub fn unstuff(data: &[u8]) {
                     ended = Some(taken + octets.len() - input.len());
                     break 'input;
                 }
+                // Nothing more comes of it: the message is refused.
+                Piece::Unclear => return,
             }
         }
         taken += octets.len();
+    }
+    let first = said.iter().position(|octet| *octet == b'\n');
+    if first.is_some_and(|at| !said[..at].ends_with(b"\r")) {
+        // Its lines may end in LF.
+        return;
     }
     let begins_line = |at: usize| at == 0 || (at >= 2 && said[at - 2..at] == *b"\r\n");
     let end = (0..said.len()).find(|at| begins_line(*at) && said[*at..].starts_with(b".\r\n"));
@@ -195,7 +206,8 @@ pub fn unstuff(data: &[u8]) {
         ),
     }
     let stuffed = stuff(said);
-    let (mut back, mut machine, mut input) = (Vec::new(), Unstuff::new(false), &stuffed[..]);
+    let (mut back, mut input) = (Vec::new(), &stuffed[..]);
+    let mut machine = Unstuff::new(LineEnd::CrLf, announced);
     while let Some(Piece::Content(octets)) = machine.next(&mut input) {
         back.extend_from_slice(octets);
     }

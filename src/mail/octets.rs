@@ -1,0 +1,130 @@
+//! What a server announced of a message's size, and whether what arrived can be that.
+
+/// The sizes that a server announced for one message. Both are advice: many servers count in another way than they send.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// By LIST.
+    pub listed: Option<u64>,
+    /// By the reply to RETR, where it is `+OK n octets`.
+    pub said: Option<u64>,
+}
+
+/// A message, or its part so far, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// Octets as they arrived, after stuffed dots were taken away.
+    pub octets: u64,
+    /// Lines that ended in CRLF.
+    pub crlf_lines: u64,
+    /// Lines that ended in a bare LF.
+    pub lf_lines: u64,
+    /// Dots that were taken away from the beginning of a line.
+    pub dots: u64,
+}
+
+impl Announced {
+    /// Whether a size was announced, and the message counted in some way has just that size.
+    pub fn agrees(&self, counted: &Counted) -> bool {
+        self.each().any(|octets| counted.may_be(octets))
+    }
+
+    /// Whether a size was announced, and every one is that of a longer message.
+    pub fn is_longer(&self, counted: &Counted) -> bool {
+        let explained = counted.explained();
+        self.least().is_some_and(|octets| octets > explained)
+    }
+
+    /// The smaller of the sizes; `None` where none was announced.
+    pub fn least(&self) -> Option<u64> {
+        self.each().min()
+    }
+
+    fn each(&self) -> impl Iterator<Item = u64> {
+        [self.listed, self.said].into_iter().flatten()
+    }
+}
+
+impl Counted {
+    /// Whether a server that holds this message may announce these octets: counted with CRLF or LF, dots doubled or not, with
+    /// the end of the last line or without.
+    pub fn may_be(&self, announced: u64) -> bool {
+        let with_lf = self.octets.saturating_sub(self.crlf_lines);
+        let with_crlf = self.octets.saturating_add(self.lf_lines);
+        [self.octets, with_lf, with_crlf].into_iter().any(|octets| {
+            [0, self.dots].into_iter().any(|dots| {
+                let most = octets.saturating_add(dots);
+                (most.saturating_sub(LAST_LINE_END_OCTETS)..=most).contains(&announced)
+            })
+        })
+    }
+
+    /// The most that may be announced for this message: an octet more for each of its lines and dots, and two besides.
+    fn explained(&self) -> u64 {
+        [self.crlf_lines, self.lf_lines, self.dots, 2]
+            .into_iter()
+            .fold(self.octets, u64::saturating_add)
+    }
+}
+
+/// A server that adds the missing end of a last line sends so much more than it announces.
+const LAST_LINE_END_OCTETS: u64 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten lines of ten octets each, line ends included, two of which begin with a dot.
+    const CRLF: Counted = Counted {
+        octets: 100,
+        crlf_lines: 10,
+        lf_lines: 0,
+        dots: 2,
+    };
+    const LF: Counted = Counted {
+        crlf_lines: 0,
+        lf_lines: 10,
+        ..CRLF
+    };
+
+    fn announced(listed: Option<u64>, said: Option<u64>) -> Announced {
+        Announced { listed, said }
+    }
+
+    #[test]
+    fn a_size_agrees_in_every_way_that_servers_count_and_in_no_other() {
+        let ways = |counted: Counted| -> Vec<u64> {
+            (0..200).filter(|octets| counted.may_be(*octets)).collect()
+        };
+        assert_eq!(ways(CRLF), [88, 89, 90, 91, 92, 98, 99, 100, 101, 102]);
+        assert_eq!(ways(LF), [98, 99, 100, 101, 102, 108, 109, 110, 111, 112]);
+        assert_eq!(ways(Counted::default()), [0]);
+    }
+
+    #[test]
+    fn shorter_means_shorter_than_all_that_was_announced_by_more_than_lines_and_dots_explain() {
+        for (listed, said, longer) in [
+            (None, None, false),
+            (Some(114), None, false),
+            (Some(115), None, true),
+            (None, Some(115), true),
+            (Some(1000), Some(1000), true),
+            (Some(1000), Some(100), false),
+            (Some(0), Some(1000), false),
+            (Some(50), None, false),
+        ] {
+            assert_eq!(
+                announced(listed, said).is_longer(&CRLF),
+                longer,
+                "{listed:?} {said:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn one_size_that_agrees_is_enough_and_none_agrees_with_nothing() {
+        assert!(announced(Some(7), Some(100)).agrees(&CRLF));
+        assert!(announced(Some(90), None).agrees(&CRLF));
+        assert!(!announced(Some(7), Some(8)).agrees(&CRLF));
+        assert!(!Announced::default().agrees(&CRLF));
+    }
+}
