@@ -110,6 +110,12 @@ pub const REFUSED_IN_A_ROW_MAX: u32 = 5;
 /// Tries before a message that keeps being refused for now is quarantined.
 pub const TRIES_MAX: u32 = 20;
 
+/// Messages without unique-id at which sessions have ended that are remembered: each costs a session to be found.
+pub const STRUCK_NUMBERS_MAX: usize = 64;
+
+/// Seconds a maildrop is served without pipelining after a session out of step.
+pub const LOCK_STEP_SECONDS: u64 = 24 * 3600;
+
 /// Sessions that ended inside one message before it is deferred and retrieved last.
 pub const STRIKES_MAX: u32 = 2;
 
@@ -131,6 +137,12 @@ pub const HANDSHAKE_SECONDS_MAX: u64 = 30;
 
 /// Seconds for the reply to one command. UIDL of a huge maildrop takes Dovecot minutes when its index is cold.
 pub const REPLY_SECONDS_MAX: u64 = 180;
+
+/// Blank lines before one status: a stray line end or two, and a server that sends more of them never says anything else.
+pub const BLANK_LINES_MAX: u32 = 16;
+
+/// Seconds for the status after a blank line; none by then means that the blank line was the reply.
+pub const BLANK_LINE_SECONDS_MAX: u64 = 15;
 
 /// Seconds without a single octet inside a multi-line reply.
 pub const STALL_SECONDS_MAX: u64 = 120;

@@ -261,6 +261,9 @@ pub(super) fn write_state(state: &AccountState) -> String {
     for (key, _) in facts.into_iter().filter(|(_, fact)| *fact) {
         let _ = write!(words, " {key}=1");
     }
+    for (key, value) in state.odd.words() {
+        let _ = write!(words, " {key}={value}");
+    }
     if let Some(hold) = &state.hold {
         let (code, said) = (text(&hold.code), text(&hold.words));
         let _ = write!(words, " hold={}>{}>{code}>{said}", hold.tries, hold.until.0);
@@ -292,7 +295,7 @@ pub(super) fn read_state(words: &str) -> Option<AccountState> {
             "retrieved_without_quit" => state.retrieved_without_quit = value == "1",
             "adopted" => state.adopted = value == "1",
             "hold" => state.hold = Some(read_hold(value)?),
-            _ => return None,
+            _ => state.odd.read(key, value)?,
         }
     }
     Some(state)
@@ -363,6 +366,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::seen::Compared;
+    use crate::seen::odd::tests::any_oddities;
 
     fn any_time() -> impl Strategy<Value = Timestamp> {
         (0..4_000_000_000_u64).prop_map(Timestamp)
@@ -477,6 +481,7 @@ pub(super) mod tests {
             forget in any_key(),
             host in any_text(),
             words in any_text(),
+            odd in any_oddities(),
         ) {
             let mut batch = Batch::new(&AccountName::new("work").unwrap());
             batch.changes.extend(puts.into_iter().map(|(key, record)| Change::Put(key, record)));
@@ -491,6 +496,7 @@ pub(super) mod tests {
                 hid_retrieved: true,
                 adopted: true,
                 retrieved_without_quit: true,
+                odd,
                 ..AccountState::default()
             });
             let line = write_batch(&batch);

@@ -1,6 +1,7 @@
 //! What is remembered of one account besides its messages.
 
 use crate::mail::Timestamp;
+use crate::seen::Oddities;
 
 /// What must survive a restart so that a server is not hammered and an account not locked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub struct AccountState {
     pub clock_doubted_since: Option<Timestamp>,
     /// The newest time this account was polled at, by the clock of that day.
     pub last_poll: Option<Timestamp>,
+    /// What the odd answers of the server have taught.
+    pub odd: Oddities,
 }
 
 /// An account that waits for its operator.

@@ -97,6 +97,7 @@ fn open(visit: &Visit, listing: &Listing, records: &Records, now: Timestamp) -> 
         now,
         clock_trusted: true,
         pops: false,
+        leaves_out_struck: false,
     };
     let plan = plan(listing, records, &circumstances);
     let is_open = |(at, disposition): (u32, &Disposition)| match disposition {

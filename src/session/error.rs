@@ -1,7 +1,7 @@
 //! Why a session ended early, and who must act.
 
 use crate::net::NetError;
-use crate::proto::pop3::{LocalError, RemoteError};
+use crate::proto::pop3::{Ending, LocalError, RemoteError};
 use crate::seen::SeenError;
 use crate::sink::Refusal;
 use crate::spool::SpoolError;
@@ -119,6 +119,16 @@ impl SessionError {
             self,
             Self::Lost { .. } | Self::TimedOut { .. } | Self::Net(NetError::Io(_))
         )
+    }
+
+    /// How the connection ended, if that is what it is about.
+    pub(super) const fn ending(&self) -> Option<Ending> {
+        match self {
+            Self::Remote(_) => Some(Ending::Broken),
+            Self::Lost { .. } | Self::Net(NetError::Io(_)) => Some(Ending::Closed),
+            Self::TimedOut { .. } => Some(Ending::Silent),
+            _ => None,
+        }
     }
 
     /// Who must act.

@@ -13,7 +13,7 @@ use crate::fault;
 use crate::mail::text::Shown;
 use crate::mail::{AccountName, Entry, Listing, UniqueId, limits};
 use crate::net::{Read, Wire};
-use crate::proto::pop3::{Client, Command, Event, Kind, ResponseCode};
+use crate::proto::pop3::{Asked, Client, Command, Ending, Event, Kind, ResponseCode};
 use crate::seen::Recorded;
 use crate::session::{Connect, SessionError};
 use crate::spool::Draft;
@@ -28,6 +28,8 @@ pub(super) struct Maildrop {
     /// Retrievals asked for, in the order of their replies.
     coming: VecDeque<Coming>,
     coming_octets: u64,
+    /// The message that came or was refused last.
+    last: Option<Last>,
     /// Deletes that wait for their turn, because answers must be awaited first.
     backlog: VecDeque<(u32, UniqueId)>,
     /// Deletes sent, in the order of their replies.
@@ -39,12 +41,39 @@ pub(super) struct Maildrop {
     /// The numbers of messages without unique-id, by the identity they were given; a number is taken out when its delete is
     /// asked for.
     identified: HashMap<UniqueId, VecDeque<u32>>,
+    /// The numbers of those whose delete has been asked for.
+    gone: Vec<u32>,
     heard: Instant,
+}
+
+/// A message that is not on its way any more.
+#[derive(Clone, Copy)]
+struct Last {
+    at: usize,
+    number: u32,
+}
+
+/// What a session that was lost owes its end to.
+pub(super) enum Blamed {
+    /// A message that was on its way, or next.
+    Coming { at: usize },
+    /// A message that had come or was refused before; nothing more is to be noted of it where it has a name.
+    Settled { at: usize },
+}
+
+impl Blamed {
+    /// Where it stands in the listing.
+    pub(super) const fn at(&self) -> usize {
+        match self {
+            Self::Coming { at } | Self::Settled { at } => *at,
+        }
+    }
 }
 
 /// A retrieval under way.
 struct Coming {
     at: usize,
+    number: u32,
     expected: u64,
     draft: Draft,
     octets_max: u64,
@@ -87,11 +116,13 @@ impl Maildrop {
             wants_pipelining,
             coming: VecDeque::new(),
             coming_octets: 0,
+            last: None,
             backlog: VecDeque::new(),
             deleting: VecDeque::new(),
             listing: Arc::default(),
             asked: Vec::new(),
             identified: HashMap::new(),
+            gone: Vec::new(),
             heard: Instant::now(),
         }
     }
@@ -140,7 +171,14 @@ impl Maildrop {
             match heard? {
                 Some(Some(something)) => return Ok(something),
                 Some(None) => {}
-                None => self.read_until(until, during).await?,
+                None => {
+                    let until = if self.client.is_blank() {
+                        until.min(self.heard + Duration::from_secs(limits::BLANK_LINE_SECONDS_MAX))
+                    } else {
+                        until
+                    };
+                    self.read_until(until, during).await?;
+                }
             }
         }
     }
@@ -196,7 +234,7 @@ impl Maildrop {
 
     /// Whether the window has room for one more message.
     pub(super) fn has_room_for(&self, octets: Option<u64>) -> bool {
-        if !self.is_pipelining() {
+        if !self.is_pipelining() || self.client.is_blank() {
             return self.client.pending() == 0;
         }
         let expected = expected_octets(octets);
@@ -218,6 +256,7 @@ impl Maildrop {
         self.coming_octets += expected;
         self.coming.push_back(Coming {
             at,
+            number: entry.number,
             expected,
             draft,
             octets_max,
@@ -246,6 +285,7 @@ impl Maildrop {
             .get_mut(unique_id)
             .and_then(VecDeque::pop_front)
         {
+            self.gone.push(number);
             return Some(number);
         }
         let positions = self.listing.positions(unique_id.as_bytes());
@@ -267,7 +307,7 @@ impl Maildrop {
     }
 
     fn may_send(&self) -> bool {
-        if self.is_pipelining() {
+        if self.is_pipelining() && !self.client.is_blank() {
             self.client.pending() < limits::PIPELINE_COMMANDS_MAX
         } else {
             self.client.pending() == 0
@@ -297,6 +337,33 @@ impl Maildrop {
             .map(|coming| coming.at)
     }
 
+    /// The message that the session owes its end to when it is lost by this error (DOUBT.md section 3).
+    pub(super) fn to_blame(&self, error: &SessionError) -> Option<Blamed> {
+        let Asked { command, number } = self.client.to_blame(error.ending()?)?;
+        if command != Kind::Retr {
+            return None;
+        }
+        let coming = self.coming.front().filter(|one| one.number == number);
+        let last = self.last.filter(|one| one.number == number);
+        let coming = coming.map(|one| Blamed::Coming { at: one.at });
+        coming.or(last.map(|one| Blamed::Settled { at: one.at }))
+    }
+
+    /// Whether a session that is lost by this error was out of step: nothing that was asked for after another command is surely the
+    /// answer to what it seems to answer.
+    pub(super) fn is_out_of_step(&self, error: &SessionError) -> bool {
+        match error.ending() {
+            Some(Ending::Broken) => true,
+            Some(Ending::Closed | Ending::Silent) => self.inside().is_some(),
+            None => false,
+        }
+    }
+
+    /// The numbers of messages without unique-id whose delete has been asked for.
+    pub(super) fn gone(&self) -> &[u32] {
+        &self.gone
+    }
+
     /// Waits until the server says something. Dropping this future loses nothing.
     pub(super) async fn wait(&mut self) -> Result<(), SessionError> {
         let during = if self.inside().is_some() {
@@ -308,7 +375,9 @@ impl Maildrop {
             let read = self.wire.exchange(self.client.output()).await?;
             return self.not_at_end(read, during);
         }
-        let seconds = if self.inside().is_some() {
+        let seconds = if self.client.is_blank() {
+            limits::BLANK_LINE_SECONDS_MAX
+        } else if self.inside().is_some() {
             limits::STALL_SECONDS_MAX
         } else {
             limits::REPLY_SECONDS_MAX
@@ -351,6 +420,7 @@ impl Maildrop {
                 }
                 Ok(Some(Event::BodyEnd { .. })) => {
                     if let Some(coming) = self.coming.pop_front() {
+                        self.last = Some(coming.as_last());
                         self.coming_octets -= coming.expected;
                         happened.push(Happened::Retrieved {
                             at: coming.at,
@@ -370,6 +440,7 @@ impl Maildrop {
                     event,
                     &mut self.coming,
                     &mut self.coming_octets,
+                    &mut self.last,
                     &mut self.deleting,
                 )),
                 Ok(None) => break,
@@ -410,11 +481,21 @@ impl Maildrop {
     }
 }
 
+impl Coming {
+    const fn as_last(&self) -> Last {
+        Last {
+            at: self.at,
+            number: self.number,
+        }
+    }
+}
+
 /// What a status reply in the middle of a session means.
 fn answered(
     event: Event<'_>,
     coming: &mut VecDeque<Coming>,
     coming_octets: &mut u64,
+    last: &mut Option<Last>,
     deleting: &mut VecDeque<UniqueId>,
 ) -> Option<Happened> {
     match event {
@@ -424,6 +505,7 @@ fn answered(
             ..
         } => {
             let refused = coming.pop_front()?;
+            *last = Some(refused.as_last());
             *coming_octets -= refused.expected;
             Some(Happened::RetrieveRefused {
                 at: refused.at,

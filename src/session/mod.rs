@@ -24,6 +24,7 @@ mod progress;
 mod quota;
 mod settle;
 mod single;
+mod struck;
 mod summary;
 mod transfer;
 mod unretrieved;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::mail::{Listing, Timestamp, TlsMode};
-use crate::seen::AccountState;
+use crate::seen::{AccountState, Oddities};
 use crate::session::clock::Trust;
 use crate::session::progress::Progress;
 use crate::session::single::Session;
@@ -87,6 +88,9 @@ async fn poll_with_state(
     state: &mut AccountState,
     counts: &mut Counts,
 ) -> Result<End, SessionError> {
+    if (&state.host, &state.user) != (&visit.host, &visit.login.user) {
+        state.odd = Oddities::default();
+    }
     state.host.clone_from(&visit.host);
     state.user.clone_from(&visit.login.user);
     state.port = Some(visit.port);

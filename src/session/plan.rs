@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use crate::mail::{Entry, Listing, PollLimits, Retention, Timestamp, UniqueId, limits};
-use crate::seen::{Known, Record, Recorded, Records, State};
+use crate::seen::{Known, Record, Recorded, Records, State, StruckNumber};
 use crate::session::quota::Quota;
 
 /// What is to become of one listed message in this session.
@@ -70,6 +70,8 @@ pub struct Circumstances {
     pub clock_trusted: bool,
     /// Whether what is settled and listed is to be retrieved once more ([`Why::Pop`]).
     pub pops: bool,
+    /// Whether messages at which sessions have ended are left out of this one.
+    pub leaves_out_struck: bool,
 }
 
 /// One disposition per entry of the listing, and the order of retrievals.
@@ -132,14 +134,22 @@ pub fn plan(listing: &Listing, records: &Records, circumstances: &Circumstances)
 
 /// The plan for a server without unique-ids: everything is retrieved and told apart by its digest. How much that may be is found
 /// out on the way, because only what is in hand is known. `too_large` are the numbers of messages whose body outgrew the
-/// limit in an earlier session of this poll.
+/// limit in an earlier session of this poll, `struck` the messages at which sessions have ended.
 pub fn plan_without_unique_ids(
     listing: &Listing,
     circumstances: &Circumstances,
     too_large: &[u32],
+    struck: &[StruckNumber],
 ) -> Plan {
     let limit = circumstances.limits.message_octets_max;
+    let struck_at = |number| struck.iter().find(|struck| struck.number == number);
+    let waits = |struck: &StruckNumber| {
+        circumstances.leaves_out_struck || struck.next_try > circumstances.now
+    };
     let decide = |entry: Entry<'_>| {
+        if struck_at(entry.number).is_some_and(waits) {
+            return Disposition::Skip(Skip::Deferred);
+        }
         let reported = too_large.contains(&entry.number);
         if reported || entry.octets.is_some_and(|octets| octets > limit) {
             Disposition::Skip(Skip::TooLarge { reported })
@@ -155,6 +165,11 @@ pub fn plan_without_unique_ids(
         .zip(&plan.dispositions)
         .filter_map(retrieved)
         .collect();
+    // Stable: the others stay in the order of the listing, and a struck one that has waited longest goes first among those.
+    plan.retrievals.sort_by_key(|at| {
+        let entry = listing.get(*at as usize);
+        entry.and_then(|entry| struck_at(entry.number).map(|struck| struck.next_try))
+    });
     plan
 }
 
@@ -241,7 +256,7 @@ impl Group<'_> {
     fn of_all(&self, deletes: &mut Vec<Recorded>) -> Disposition {
         if self.entries.is_empty() {
             Disposition::Skip(Skip::Seen)
-        } else if self.waits() {
+        } else if self.waits() || (self.circumstances.leaves_out_struck && self.is_struck()) {
             Disposition::Skip(Skip::Deferred)
         } else if self.open().next().is_some() {
             Disposition::Retrieve(Why::Retry)
@@ -314,6 +329,16 @@ impl Group<'_> {
         }
         let settled = self.settled().map(|known| copies(&known.record));
         self.entries.len() <= settled.sum::<usize>() + self.open().map(copies).sum::<usize>()
+    }
+
+    /// Whether the last session may have ended at one of these: struck there, or refused before the server hung up.
+    fn is_struck(&self) -> bool {
+        self.known.iter().any(|known| match &known.record.state {
+            State::Deferred(deferral) => {
+                deferral.parked.is_none() && (deferral.strikes > 0 || known.digest.is_none())
+            }
+            _ => false,
+        })
     }
 
     /// Design 1.5: octets changed, more entries than copies, or back after a complete listing lacked it.

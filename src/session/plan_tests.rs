@@ -118,6 +118,7 @@ fn any_circumstances() -> impl Strategy<Value = Circumstances> {
             now: NOW,
             clock_trusted,
             pops: false,
+            leaves_out_struck: false,
         }
     })
 }
@@ -133,6 +134,7 @@ const USUAL: Circumstances = Circumstances {
     now: NOW,
     clock_trusted: true,
     pops: false,
+    leaves_out_struck: false,
 };
 
 fn without_limits(circumstances: Circumstances) -> Circumstances {

@@ -17,7 +17,7 @@ use crate::session::quota::Quota;
 use crate::session::transfer::{Orders, Transfer, Transferred};
 use crate::session::{
     Collaborators, Counts, SessionError, Visit, WhoActs, first_run, guard, listing, login, notice,
-    parked, plan, settle,
+    parked, plan, settle, struck,
 };
 use crate::telemetry::Event;
 
@@ -171,13 +171,46 @@ impl Session<'_> {
         let done = Transfer::new(orders, maildrop).run().await;
         self.notice_identified(&listing, &records, &done, now)
             .await?;
+        let gone = done.gone.clone();
+        self.learn(&listing, &done, state);
         let all_popped =
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
         let ended = self.leave(done, hides).await;
+        if ended.quit {
+            struck::move_up(&mut state.odd.struck, &gone);
+        }
         if hides && ended.quit && (all_popped || !pops) {
             self.note_retrieved_without_quit(state, false).await?;
         }
         Ok(ended)
+    }
+
+    /// What the end of a session says of the next: which message ended it, and whether replies can be told apart.
+    fn learn(&self, listed: &Listed, done: &Transferred, state: &mut AccountState) {
+        let odd = &mut state.odd;
+        let now = self.with.clock.now();
+        let without_unique_ids = listed.without_unique_ids.is_some();
+        let blamed = done.lost.and_then(|lost| listed.listing.get(lost.at?));
+        if without_unique_ids {
+            // What came whole is well, unless the server said more after it than it was asked.
+            let came = |number| done.identified.iter().any(|entry| entry.number == number);
+            odd.struck.retain(|one| {
+                blamed.is_some_and(|it| it.number == one.number) || !came(one.number)
+            });
+        }
+        let Some(lost) = done.lost else {
+            odd.leaves_out_struck = false;
+            return;
+        };
+        if let Some(entry) = blamed {
+            odd.leaves_out_struck = true;
+            if without_unique_ids {
+                struck::strike(&mut odd.struck, entry, now);
+            }
+        }
+        if lost.out_of_step {
+            odd.lock_step_until = Some(now.plus(limits::LOCK_STEP_SECONDS));
+        }
     }
 
     /// A server that hides what was retrieved lists no further than what is never retrieved.
@@ -223,7 +256,9 @@ impl Session<'_> {
         state: &mut AccountState,
         deadline: Instant,
     ) -> Result<Option<(Maildrop, Listed)>, SessionError> {
-        let (visit, with) = (self.visit, self.with);
+        let with = self.with;
+        let in_step = self.in_step(state);
+        let visit = &in_step;
         let opening = async {
             let reached = login::reach(visit, with).await?;
             self.note_login(state).await?;
@@ -256,6 +291,23 @@ impl Session<'_> {
             state.uidl_refusals = 0;
         }
         Ok(Some((maildrop, listed)))
+    }
+
+    /// The visit as it may be made now: after a session out of step, without pipelining for a day.
+    fn in_step(&self, state: &mut AccountState) -> Visit {
+        let left = |until: Timestamp| until.since(self.with.clock.now());
+        let is_over = |until: &Timestamp| {
+            // A wait that is longer was set by a clock that was wrong.
+            !(1..=limits::LOCK_STEP_SECONDS).contains(&left(*until))
+        };
+        if state.odd.lock_step_until.as_ref().is_some_and(is_over) {
+            state.odd.lock_step_until = None;
+        }
+        let pipelining = self.visit.pipelining && state.odd.lock_step_until.is_none();
+        Visit {
+            pipelining,
+            ..self.visit.clone()
+        }
     }
 
     /// A login is noted before it is tried where forgetting it could hurt: a crash must not make us come back too soon.
@@ -326,14 +378,17 @@ impl Session<'_> {
             now,
             clock_trusted: self.clock_trusted,
             pops: hides && state.retrieved_without_quit,
+            leaves_out_struck: state.odd.leaves_out_struck,
         };
         if let Some(words) = &listed.without_unique_ids {
             self.accept_no_unique_ids(state, records, words, listed.announced)?;
+            state.odd.struck = struck::located(&listed.listing, &state.odd.struck);
             first_run::without_unique_ids(visit.first_run, &listed.listing, records, state)?;
             return Ok(plan::plan_without_unique_ids(
                 &listed.listing,
                 &circumstances,
                 self.outgrown,
+                &state.odd.struck,
             ));
         }
         self.refuse_a_new_name(&listed.listing, records, state)

@@ -18,7 +18,7 @@ use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{Recorded, Records};
 use crate::session::collaborators::Undo;
 use crate::session::ledger::Ledger;
-use crate::session::maildrop::{Happened, Maildrop};
+use crate::session::maildrop::{Blamed, Happened, Maildrop};
 use crate::session::plan::{Disposition, Plan, Skip, Why};
 use crate::session::quota::Quota;
 use crate::session::work::{Committed, Offered};
@@ -60,6 +60,10 @@ pub(super) struct Transferred {
     pub(super) again: bool,
     /// The numbers of messages whose body outgrew the limit.
     pub(super) outgrown: Vec<u32>,
+    /// How the connection was lost, if the server is to blame for it.
+    pub(super) lost: Option<Lost>,
+    /// The numbers of messages without unique-id whose delete has been asked for.
+    pub(super) gone: Vec<u32>,
     /// Whether a message that was to be retrieved was not even asked for.
     pub(super) unasked: bool,
     /// Whether every message retrieved is delivered, quarantined or parked, and recorded.
@@ -68,6 +72,15 @@ pub(super) struct Transferred {
     pub(super) allowance: Option<u64>,
     /// The entries that were identified by their digest, on a server without unique-ids.
     pub(super) identified: Listing,
+}
+
+/// A connection that the server ended early.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Lost {
+    /// The message to which the session owes its end.
+    pub(super) at: Option<usize>,
+    /// Whether replies and commands may not belong together.
+    pub(super) out_of_step: bool,
 }
 
 /// The transfer of one session.
@@ -88,6 +101,7 @@ pub(super) struct Transfer<'a> {
     pub(super) error: Option<SessionError>,
     /// Why nothing more is asked for, although all else goes on.
     late_error: Option<SessionError>,
+    lost: Option<Lost>,
     waiting: std::slice::Iter<'a, u32>,
     /// Deletes that the plan found due.
     due: std::slice::Iter<'a, Recorded>,
@@ -134,6 +148,7 @@ impl<'a> Transfer<'a> {
             halt: CancellationToken::new(),
             error: None,
             late_error: None,
+            lost: None,
             waiting: orders.plan.retrievals.iter(),
             due: orders.plan.deletes.iter(),
             deletes_asked: 0,
@@ -372,15 +387,28 @@ impl<'a> Transfer<'a> {
         self.nothing_more();
     }
 
-    /// The connection is gone, and with it the session.
+    /// The connection is gone, and with it the session. Where the server ended it, what has come whole goes its way.
     pub(super) fn lose(&mut self, error: SessionError) {
-        let inside = self.maildrop.as_ref().and_then(Maildrop::inside);
+        let maildrop = self.maildrop.as_ref();
         // A disk of ours that is full says nothing about the message that was on its way.
-        if let Some(at) = inside.filter(|_| error.who_acts() == WhoActs::Server) {
+        let Some(maildrop) = maildrop.filter(|_| error.who_acts() == WhoActs::Server) else {
+            self.hang_up();
+            return self.fail(error);
+        };
+        // Numbers alone do not tell who answered what in a session out of step; without pipelining the next one shows it.
+        let is_blamed = !self.orders.without_unique_ids
+            || !maildrop.is_pipelining()
+            || !matches!(error, SessionError::Remote(_));
+        let blamed = maildrop.to_blame(&error).filter(|_| is_blamed);
+        self.lost = Some(Lost {
+            at: blamed.as_ref().map(Blamed::at),
+            out_of_step: maildrop.is_out_of_step(&error),
+        });
+        if let Some(Blamed::Coming { at }) = blamed {
             self.strike(at);
         }
         self.hang_up();
-        self.fail(error);
+        self.late_error.get_or_insert(error);
     }
 
     /// Nothing more is asked or offered; the connection stays for QUIT.
@@ -473,7 +501,13 @@ impl<'a> Transfer<'a> {
         if self.quota_reached {
             counts.left += self.waiting.len() as u64;
         }
+        let gone = self
+            .maildrop
+            .as_ref()
+            .map(|maildrop| maildrop.gone().to_vec());
         Transferred {
+            lost: self.lost,
+            gone: gone.unwrap_or_default(),
             maildrop: self.maildrop,
             counts,
             error: self.error.or(self.late_error),

@@ -235,7 +235,7 @@ impl Event<'_> {
                 strikes,
             } => {
                 warn!(%account, %unique_id, status = "deferred", code = "session_lost", strikes,
-                    "the session ended inside this message");
+                    "the session ended at this message");
             }
             Self::Parked {
                 account,

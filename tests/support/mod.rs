@@ -19,6 +19,7 @@ pub mod mail;
 pub mod mda;
 pub mod model;
 pub mod nobody;
+pub mod odd;
 pub mod peak;
 pub mod piped;
 pub mod place;

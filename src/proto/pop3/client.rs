@@ -7,6 +7,7 @@ use crate::mail::text::Shown;
 use crate::mail::{Announced, Secret, limits};
 use crate::proto::dot::{LineEnd, Piece, Unstuff};
 use crate::proto::line::Lines;
+use crate::proto::pop3::asked::{Asked, Dialogue, Ending};
 use crate::proto::pop3::reply::{self, Status};
 use crate::proto::pop3::state::{self, State};
 use crate::proto::pop3::{Capabilities, Command, Kind, LocalError, RemoteError, ResponseCode};
@@ -19,6 +20,8 @@ pub struct Client {
     lines: Lines,
     output: Vec<u8>,
     pending: VecDeque<Pending>,
+    /// Who is to blame when the session ends here.
+    dialogue: Dialogue,
     capabilities: Capabilities,
     gathering: Capabilities,
     count: usize,
@@ -34,6 +37,15 @@ struct Pending {
     number: u32,
     /// What LIST said of the message that is retrieved.
     listed: Option<u64>,
+}
+
+impl Pending {
+    const fn asked(&self) -> Asked {
+        Asked {
+            command: self.kind,
+            number: self.number,
+        }
+    }
 }
 
 /// What the next octet belongs to.
@@ -144,6 +156,7 @@ impl Client {
             lines: Lines::default(),
             output: Vec::new(),
             pending: VecDeque::new(),
+            dialogue: Dialogue::default(),
             capabilities: Capabilities::default(),
             gathering: Capabilities::default(),
             count: 0,
@@ -173,6 +186,24 @@ impl Client {
             + usize::from(matches!(self.expect, Expect::Lines(..) | Expect::Body(..)))
     }
 
+    /// The command that a session owes its end to when it ends here (DOUBT.md section 3): the one whose reply was being read or was due
+    /// next. A server that hangs up after `-ERR` meant that command, and one that says more than it was asked answered the last one.
+    pub fn to_blame(&self, ending: Ending) -> Option<Asked> {
+        let reading = match self.expect {
+            Expect::Lines(..) | Expect::Body(..) => self.dialogue.last(),
+            Expect::Greeting | Expect::Status => None,
+        };
+        reading.or_else(|| {
+            self.dialogue
+                .to_blame(ending, self.pending.front().map(Pending::asked))
+        })
+    }
+
+    /// Whether nothing but blank lines has come where a status is due: perhaps that was the reply.
+    pub fn is_blank(&self) -> bool {
+        !self.pending.is_empty() && self.dialogue.is_blank()
+    }
+
     /// Bytes to write. The driver takes away what it has written.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
@@ -190,11 +221,13 @@ impl Client {
             });
         }
         let idle = self.pending() == 0;
+        // After a blank line it is not known which command was answered, until the next status has come.
+        let in_step = !self.is_blank();
         // QUIT may stand last in a pipeline; nothing follows it (RFC 2449 section 6.6).
         let pipelined = self.capabilities.pipelining
             && (command.may_be_pipelined()
                 || (command == Kind::Quit && self.state == State::Transaction));
-        if idle || pipelined {
+        if idle || (pipelined && in_step) {
             Ok(())
         } else {
             Err(LocalError::NotPipelined { command })
@@ -209,6 +242,9 @@ impl Client {
         let kind = command.kind();
         self.allows(kind)?;
         command.write(&mut self.output)?;
+        if self.pending.is_empty() {
+            self.dialogue.begin();
+        }
         self.pending.push_back(Pending {
             kind,
             number: command.number().unwrap_or(0),
@@ -283,11 +319,15 @@ impl Client {
     }
 
     fn greeting<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, RemoteError> {
-        let line = self
-            .lines
-            .next(input, LineEnd::Lf, limits::STATUS_LINE_OCTETS_MAX);
-        let Some((line, _)) = line.map_err(|_| RemoteError::status_line())? else {
-            return Ok(None);
+        let line = loop {
+            let line = self
+                .lines
+                .next(input, LineEnd::Lf, limits::STATUS_LINE_OCTETS_MAX);
+            match line.map_err(|_| RemoteError::status_line())? {
+                None => return Ok(None),
+                Some((line, _)) if line.is_empty() => self.dialogue.blank(0)?,
+                Some((line, _)) => break line,
+            }
         };
         self.expect = Expect::Status;
         match reply::status(&line) {
@@ -309,27 +349,27 @@ impl Client {
     }
 
     fn status<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, RemoteError> {
+        let Some(pending) = self.pending.front().copied() else {
+            return self.unasked(input).map(|()| None);
+        };
         if input.is_empty() {
             return Ok(None);
         }
-        let Some(pending) = self.pending.front().copied() else {
-            return Err(RemoteError::Unasked);
-        };
-        let in_auth = matches!(
-            pending.kind,
-            Kind::Auth | Kind::AuthResponse | Kind::AuthAbort
-        );
+        let Pending { kind, number, .. } = pending;
+        let in_auth = matches!(kind, Kind::Auth | Kind::AuthResponse | Kind::AuthAbort);
         let octets_max = if in_auth {
             limits::CHALLENGE_OCTETS_MAX
         } else {
             limits::STATUS_LINE_OCTETS_MAX
         };
-        let line = self.lines.next(input, LineEnd::Lf, octets_max);
-        let line = line.map_err(|_| RemoteError::LineTooLong { octets_max })?;
-        let Some((line, with_cr)) = line else {
-            return Ok(None);
+        let (line, with_cr) = loop {
+            let line = self.lines.next(input, LineEnd::Lf, octets_max);
+            match line.map_err(|_| RemoteError::LineTooLong { octets_max })? {
+                None => return Ok(None),
+                Some((line, _)) if line.is_empty() => self.dialogue.blank(self.pending.len())?,
+                Some(line) => break line,
+            }
         };
-        let Pending { kind, number, .. } = pending;
         let event = match reply::status(&line) {
             Some(Status::Ok { text }) => {
                 let said = reply::announced(text);
@@ -364,7 +404,27 @@ impl Client {
             }
         };
         self.pending.pop_front();
+        let refused = matches!(event, Event::Err { .. });
+        self.dialogue.answered(pending.asked(), refused);
         Ok(Some(event))
+    }
+
+    /// Blank lines that nothing asked for are skipped. Anything else would be taken for the answer to the next command.
+    fn unasked(&mut self, input: &mut &[u8]) -> Result<(), RemoteError> {
+        while !input.is_empty() {
+            let is_blank = matches!(
+                (self.lines.is_inside(), *input),
+                (_, [b'\n', ..]) | (false, [b'\r'] | [b'\r', b'\n', ..])
+            );
+            if !is_blank {
+                return Err(RemoteError::Unasked);
+            }
+            // A CR alone waits for its LF.
+            if let Ok(Some(_)) = self.lines.next(input, LineEnd::Lf, 2) {
+                self.dialogue.blank(0)?;
+            }
+        }
+        Ok(())
     }
 
     /// A text of the server without the secrets. What it means was read before: a password may be any word of the protocol.

@@ -37,6 +37,9 @@ pub enum RemoteError {
     /// What should be a status line begins neither with `+OK` nor with `-ERR`.
     #[error("expected +OK or -ERR, got: {0}")]
     NotAStatus(String),
+    /// An empty line while several commands wait for their replies: it may be the reply to one of them, or belong to none.
+    #[error("expected +OK or -ERR, got an empty line")]
+    EmptyLine,
     /// A challenge where none is due, or one that is too long.
     #[error("a challenge that nothing asked for: {0}")]
     UnexpectedChallenge(String),
@@ -79,6 +82,7 @@ impl RemoteError {
         match self {
             Self::LineTooLong { .. } => "reply_too_long",
             Self::NotAStatus(_) => "reply_not_a_status",
+            Self::EmptyLine => "reply_empty",
             Self::UnexpectedChallenge(_) => "reply_challenge",
             Self::EndlessReply { .. } => "reply_endless",
             Self::UnclearEnd { .. } => "reply_end_unclear",

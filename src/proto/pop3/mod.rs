@@ -11,6 +11,7 @@
 //! The table of [`state`] is all there is to these states. Receiving is a second, independent machine named by what it
 //! expects; commands waiting for replies are a queue, so that PIPELINING needs no state of its own.
 
+mod asked;
 mod capabilities;
 mod client;
 mod command;
@@ -18,6 +19,7 @@ mod error;
 mod reply;
 pub mod state;
 
+pub use asked::{Asked, Ending};
 pub use capabilities::{Capabilities, Expire};
 pub use client::{Client, Event};
 pub use command::{Command, Kind};
