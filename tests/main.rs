@@ -29,6 +29,7 @@ mod maildir;
 mod mda;
 mod mda_hygiene;
 mod net;
+mod no_regular_file;
 mod odd_answers;
 mod operator;
 mod packaging;

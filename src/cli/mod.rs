@@ -5,6 +5,7 @@
 mod args;
 mod check;
 mod exit;
+mod listen;
 mod outcome;
 mod poll;
 mod progress;

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::agent::{Agent, Once, Signals};
+use crate::cli::listen::listen;
 use crate::cli::progress::Progress;
 use crate::cli::rooms::{Rooms, runtime};
-use crate::cli::run::{close, listen};
+use crate::cli::run::close;
 use crate::cli::{Exit, Failure, Start, outcome};
 use crate::config::{Account, Config};
 use crate::mail::AccountName;

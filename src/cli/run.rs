@@ -2,11 +2,11 @@
 
 use tokio::sync::mpsc;
 
-use crate::agent::wiring::Wiring;
-use crate::agent::{Agent, Command, Once, Signal, Signals};
+use crate::agent::{Agent, Once, Signals};
+use crate::cli::listen::listen;
 use crate::cli::rooms::{Rooms, runtime, store_failure};
 use crate::cli::{Exit, Failure, Start, outcome};
-use crate::config::{self, System};
+use crate::config::System;
 use crate::seen::Seen;
 use crate::telemetry::{Event, Reporter};
 
@@ -58,58 +58,6 @@ pub(super) fn run(start: Start, once: bool) -> Result<Exit, Failure> {
         });
         Ok(exit)
     })
-}
-
-/// Signals become commands to the agent.
-pub(super) async fn listen(
-    mut signals: Signals,
-    start: Start,
-    mut wiring: Wiring,
-    agent: mpsc::Sender<Command>,
-    reporter: Reporter,
-) {
-    while let Some(signal) = signals.next().await {
-        let command = match signal {
-            Signal::Stop => Command::Stop,
-            Signal::StopNow => Command::StopNow,
-            Signal::PollNow => Command::PollNow,
-            Signal::Reload => match reload(&start, &mut wiring) {
-                Ok(orders) => {
-                    reporter.say(Event::Agent {
-                        what: "configuration reloaded",
-                        detail: &start.path.display().to_string(),
-                    });
-                    Command::Reload(orders)
-                }
-                Err(failure) => {
-                    let detail = format!("the old configuration stays in force: {failure}");
-                    reporter.say(Event::Warning {
-                        code: "reload_failed",
-                        detail: &detail,
-                    });
-                    continue;
-                }
-            },
-        };
-        if agent.send(command).await.is_err() {
-            return;
-        }
-    }
-}
-
-fn reload(start: &Start, wiring: &mut Wiring) -> Result<crate::agent::Orders, Failure> {
-    let config = config::load(&start.path, &start.process.environment)?;
-    if config.state_dir != start.config.state_dir {
-        return Err(Failure::said(
-            Exit::Config,
-            "state_dir cannot change while mailferry runs: restart it for that",
-        ));
-    }
-    let orders = wiring
-        .orders(&config)
-        .map_err(|error| Failure::said(Exit::Config, error))?;
-    start.log.set_level(start.level(config.log.level));
-    Ok(orders)
 }
 
 fn warn(start: &Start, reporter: &Reporter) {

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use zeroize::Zeroizing;
 
@@ -15,6 +16,8 @@ pub(super) struct Source {
     path: PathBuf,
     text: Zeroizing<String>,
     mode: u32,
+    /// Made for the first place that is asked for: most files are right.
+    ruler: OnceLock<Ruler>,
 }
 
 /// Where something stands: which of the sources, and the offset in it.
@@ -65,12 +68,13 @@ impl Source {
                 path: path.to_owned(),
                 text: Zeroizing::new(text),
                 mode,
+                ruler: OnceLock::new(),
             }),
             Err(error) => {
                 let good = error.utf8_error().valid_up_to();
                 let bytes = Zeroizing::new(error.into_bytes());
                 let before = String::from_utf8_lossy(&bytes[..good]);
-                let position = position(&before, good);
+                let position = Ruler::new(&before).position(&before, good);
                 Err(ConfigError::at(path, position, Complaint::NotUtf8))
             }
         }
@@ -82,6 +86,7 @@ impl Source {
             path: "the built-in defaults".into(),
             text: Zeroizing::new(text),
             mode: 0o600,
+            ruler: OnceLock::new(),
         }
     }
 
@@ -113,7 +118,8 @@ impl Source {
 
     /// Line and column of an offset, both from 1.
     pub(super) fn position(&self, offset: usize) -> (usize, usize) {
-        position(&self.text, offset)
+        let ruler = self.ruler.get_or_init(|| Ruler::new(&self.text));
+        ruler.position(&self.text, offset)
     }
 
     /// `FILE:LINE:COLUMN` of an offset.
@@ -123,20 +129,64 @@ impl Source {
     }
 }
 
-fn position(text: &str, offset: usize) -> (usize, usize) {
-    let mut end = offset.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let before = &text[..end];
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    let line = before.matches('\n').count() + 1;
-    (line, before[line_start..].chars().count() + 1)
+/// Finds line and column of an offset without reading the text from its start: a file may be wrong in a hundred thousand places.
+struct Ruler {
+    /// Where each line begins.
+    lines: Vec<usize>,
+    /// How many characters stand before each multiple of [`MARK_OCTETS`].
+    marks: Vec<usize>,
 }
+
+impl Ruler {
+    fn new(text: &str) -> Self {
+        let newlines = memchr::memchr_iter(b'\n', text.as_bytes());
+        let lines = std::iter::once(0).chain(newlines.map(|at| at + 1));
+        let mut before = 0;
+        let marks = text.as_bytes().chunks(MARK_OCTETS).map(|chunk| {
+            let mark = before;
+            before += characters(chunk);
+            mark
+        });
+        Self {
+            lines: lines.collect(),
+            marks: marks.collect(),
+        }
+    }
+
+    /// Line and column, both from 1. An offset inside a character means that character, one beyond the end means the end.
+    fn position(&self, text: &str, offset: usize) -> (usize, usize) {
+        let mut end = offset.min(text.len());
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let line = self.lines.partition_point(|start| *start <= end).max(1);
+        let start = self.lines.get(line - 1).copied().unwrap_or_default();
+        let column = self.characters_before(text, end) - self.characters_before(text, start);
+        (line, column + 1)
+    }
+
+    fn characters_before(&self, text: &str, offset: usize) -> usize {
+        let mark = (offset / MARK_OCTETS).min(self.marks.len().saturating_sub(1));
+        let rest = text.as_bytes().get(mark * MARK_OCTETS..offset);
+        self.marks.get(mark).copied().unwrap_or_default() + characters(rest.unwrap_or_default())
+    }
+}
+
+/// How many characters begin in these octets of UTF-8.
+fn characters(octets: &[u8]) -> usize {
+    octets.iter().filter(|octet| **octet & 0xC0 != 0x80).count()
+}
+
+/// Octets between two marks of a [`Ruler`].
+const MARK_OCTETS: usize = 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn position(text: &str, offset: usize) -> (usize, usize) {
+        Ruler::new(text).position(text, offset)
+    }
 
     #[test]
     fn columns_count_characters_not_octets() {
@@ -146,5 +196,22 @@ mod tests {
         assert_eq!(position(text, text.len() - 1), (2, 3));
         assert_eq!(position(text, 3), (2, 1), "inside a character");
         assert_eq!(position(text, 999), (2, 4), "behind the end");
+        assert_eq!(position("", 0), (1, 1));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_place_is_found_as_if_the_text_were_read_from_its_start(
+            text in "[a\u{e4}\n]{0,3000}", offset in 0..7000_usize,
+        ) {
+            let mut end = offset.min(text.len());
+            while !text.is_char_boundary(end) {
+                end -= 1;
+            }
+            let line = text[..end].matches('\n').count() + 1;
+            let start = text[..end].rfind('\n').map_or(0, |at| at + 1);
+            let column = text[start..end].chars().count() + 1;
+            proptest::prop_assert_eq!(position(&text, offset), (line, column));
+        }
     }
 }
