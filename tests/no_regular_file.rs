@@ -87,13 +87,19 @@ fn after_a_reload_that_meets_a_fifo_the_agent_still_hears_its_signals() {
 /// Forty thousand places that are wrong are each found, in a time that grows with their number only.
 #[test]
 fn a_configuration_that_is_wrong_in_forty_thousand_places_is_told_at_once() {
-    for wrong in ["unknown = 1\n", "not a setting\n"] {
-        let lines: String = (0..40_000).map(|at| format!("x{at}{wrong}")).collect();
+    for (before, after) in [
+        ("x", " = 1\n"),
+        ("x", " is no setting\n"),
+        ("[account.b", "]\n"),
+    ] {
+        let lines: String = (0..40_000)
+            .map(|at| format!("{before}{at}{after}"))
+            .collect();
         let place = place(&lines);
         let begun = std::time::Instant::now();
         let output = run(&place, &["check"]);
         assert_eq!(output.status.code(), Some(78));
         assert!(said(&output).contains("mailferry.toml:40012:"));
-        assert!(begun.elapsed().as_secs() < 30, "{:?}", begun.elapsed());
+        assert!(begun.elapsed().as_secs() < 50, "{:?}", begun.elapsed());
     }
 }

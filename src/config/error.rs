@@ -19,7 +19,7 @@ pub struct ConfigError {
 }
 
 /// What is wrong. No text here ever comes from the value of a secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[allow(missing_docs)] // The fields are the words of the sentence above them.
 pub enum Complaint {
     /// There is no such file.

@@ -24,7 +24,7 @@ mod table;
 mod value;
 mod warning;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -104,6 +104,9 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErro
     let config = whole
         .then(|| Resolver::new(&sources, environment, &mut complaints).config(tables))
         .flatten();
+    // One line of [defaults] may be wrong for a hundred accounts; it is said once.
+    let mut said = HashSet::new();
+    complaints.retain(|found| said.insert(found.clone()));
     complaints.sort_by_key(|(place, _)| *place);
     errors.extend(complaints.into_iter().map(|(place, complaint)| {
         let source = &sources[place.source];

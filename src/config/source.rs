@@ -21,7 +21,7 @@ pub(super) struct Source {
 }
 
 /// Where something stands: which of the sources, and the offset in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) source: usize,
     pub(super) offset: usize,

@@ -123,11 +123,7 @@ impl<'a> Resolver<'a> {
     }
 
     fn complain(&mut self, place: Place, complaint: Complaint) {
-        let found = (place, complaint);
-        // One line of [defaults] may be wrong for a hundred accounts; it is said once.
-        if !self.complaints.contains(&found) {
-            self.complaints.push(found);
-        }
+        self.complaints.push((place, complaint));
     }
 
     /// A setting that must be there.
