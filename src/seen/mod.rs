@@ -11,6 +11,7 @@ mod export;
 mod journal;
 mod kept;
 mod line;
+mod maildrops;
 mod mark;
 mod memory;
 mod notes;
@@ -28,6 +29,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::mail::{AccountName, Digest, HeadDigest, Timestamp, UniqueId};
+use crate::seen::maildrops::Maildrops;
 use crate::sink::Receipt;
 
 pub use directory::StateDirectory;
@@ -111,7 +113,7 @@ impl Batch {
 /// The seen store with the promise on top: the one place that makes a [`Recorded`].
 #[derive(Clone)]
 pub struct Seen {
-    store: Arc<dyn SeenStore>,
+    store: Arc<Maildrops>,
 }
 
 /// Proof that a message was delivered and that the record of it is on disk: what a delete needs.
@@ -128,6 +130,7 @@ pub struct Recorded {
 impl Seen {
     /// Puts the promise on top of a store.
     pub fn new(store: Arc<dyn SeenStore>) -> Self {
+        let store = Arc::new(Maildrops::new(store));
         Self { store }
     }
 

@@ -145,7 +145,7 @@ impl Seen {
         port: u16,
         user: &str,
     ) -> Result<Option<AccountName>, SeenError> {
-        for other in self.accounts().await? {
+        for other in self.store.candidates(host, user).await? {
             if other == *account {
                 continue;
             }

@@ -1,0 +1,165 @@
+//! Which accounts have been pointed at a maildrop, without asking each of them.
+//!
+//! An account without records asks whether its maildrop is known under another name. Asked of every other account, the first poll
+//! of many accounts would cost the square of their number. So the question is answered from memory: read from the store at the first
+//! time it is asked, and kept up by the states that are committed after that. It only names candidates: what is true is in the store.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+use tokio::sync::OnceCell;
+
+use crate::mail::{AccountName, Timestamp};
+use crate::seen::{AccountState, Batch, Records, SeenError, SeenStore};
+
+/// A store that notes which maildrops its accounts have.
+pub(super) struct Maildrops {
+    store: Arc<dyn SeenStore>,
+    /// Accounts by the hash of their maildrop; `None` until somebody asks. An account stays under its earlier maildrops.
+    accounts: Arc<Mutex<Option<HashMap<u64, Vec<AccountName>>>>>,
+    read: OnceCell<()>,
+}
+
+impl Maildrops {
+    pub(super) fn new(store: Arc<dyn SeenStore>) -> Self {
+        Self {
+            store,
+            accounts: Arc::default(),
+            read: OnceCell::new(),
+        }
+    }
+
+    /// The accounts that may have been pointed at this user of this host.
+    pub(super) async fn candidates(
+        &self,
+        host: &str,
+        user: &str,
+    ) -> Result<Vec<AccountName>, SeenError> {
+        self.read.get_or_try_init(|| self.read_all()).await?;
+        let accounts = self.accounts.lock();
+        let accounts = accounts.unwrap_or_else(PoisonError::into_inner);
+        let found = accounts.as_ref().and_then(|all| all.get(&hash(host, user)));
+        Ok(found.cloned().unwrap_or_default())
+    }
+
+    async fn read_all(&self) -> Result<(), SeenError> {
+        // From here on every commit notes its own, so that none is missed between the reading of two accounts.
+        begin(&self.accounts);
+        for account in self.store.accounts().await? {
+            if let Some(state) = self.store.account_state(&account).await? {
+                note(&self.accounts, &account, &state);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn begin(accounts: &Mutex<Option<HashMap<u64, Vec<AccountName>>>>) {
+    let mut accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
+    accounts.get_or_insert_default();
+}
+
+fn note(
+    accounts: &Mutex<Option<HashMap<u64, Vec<AccountName>>>>,
+    account: &AccountName,
+    state: &AccountState,
+) {
+    let mut accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(accounts) = &mut *accounts {
+        let known = accounts.entry(hash(&state.host, &state.user)).or_default();
+        if !known.contains(account) {
+            known.push(account.clone());
+        }
+    }
+}
+
+fn hash(host: &str, user: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    host.to_ascii_lowercase().hash(&mut hasher);
+    user.hash(&mut hasher);
+    hasher.finish()
+}
+
+impl SeenStore for Maildrops {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+        self.store.scan(account)
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+        let noted = batch
+            .state
+            .as_ref()
+            .map(|state| (batch.account.clone(), state.clone()));
+        let committed = self.store.commit(batch);
+        let Some((account, state)) = noted else {
+            return committed;
+        };
+        let accounts = Arc::clone(&self.accounts);
+        Box::pin(async move {
+            committed.await?;
+            note(&accounts, &account, &state);
+            Ok(())
+        })
+    }
+
+    fn account_state<'a>(
+        &'a self,
+        account: &'a AccountName,
+    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+        self.store.account_state(account)
+    }
+
+    fn newest(&self) -> Option<Timestamp> {
+        self.store.newest()
+    }
+
+    fn ready(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+        self.store.ready()
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+        self.store.accounts()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+        self.store.close()
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::seen::MemoryStore;
+
+    fn name(name: &str) -> AccountName {
+        AccountName::new(name).unwrap()
+    }
+
+    fn at(account: &str, host: &str) -> Batch {
+        let mut batch = Batch::new(&name(account));
+        batch.state = Some(AccountState {
+            host: host.to_owned(),
+            user: "jane".to_owned(),
+            ..AccountState::default()
+        });
+        batch
+    }
+
+    #[tokio::test]
+    async fn what_was_there_before_and_what_is_committed_after_the_first_question_is_found() {
+        let store = Arc::new(MemoryStore::new());
+        store.commit(at("before", "Pop.example.org")).await.unwrap();
+        let drops = Maildrops::new(store);
+        drops.commit(at("early", "pop.example.org")).await.unwrap();
+        let found = drops.candidates("pop.example.org", "jane").await.unwrap();
+        assert_eq!(found, [name("before"), name("early")]);
+        drops.commit(at("late", "POP.example.org")).await.unwrap();
+        drops.commit(at("late", "POP.example.org")).await.unwrap();
+        let found = drops.candidates("pop.example.org", "jane").await.unwrap();
+        assert_eq!(found.len(), 3);
+        assert!(drops.candidates("other", "jane").await.unwrap().is_empty());
+    }
+}
