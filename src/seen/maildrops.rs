@@ -14,11 +14,14 @@ use tokio::sync::OnceCell;
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::{AccountState, Batch, Records, SeenError, SeenStore};
 
+/// Accounts by the hash of their maildrop.
+type Known = HashMap<u64, Vec<AccountName>>;
+
 /// A store that notes which maildrops its accounts have.
 pub(super) struct Maildrops {
     store: Arc<dyn SeenStore>,
-    /// Accounts by the hash of their maildrop; `None` until somebody asks. An account stays under its earlier maildrops.
-    accounts: Arc<Mutex<Option<HashMap<u64, Vec<AccountName>>>>>,
+    /// `None` until somebody asks. An account stays under its earlier maildrops.
+    accounts: Arc<Mutex<Option<Known>>>,
     read: OnceCell<()>,
 }
 
@@ -56,16 +59,12 @@ impl Maildrops {
     }
 }
 
-fn begin(accounts: &Mutex<Option<HashMap<u64, Vec<AccountName>>>>) {
+fn begin(accounts: &Mutex<Option<Known>>) {
     let mut accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
     accounts.get_or_insert_default();
 }
 
-fn note(
-    accounts: &Mutex<Option<HashMap<u64, Vec<AccountName>>>>,
-    account: &AccountName,
-    state: &AccountState,
-) {
+fn note(accounts: &Mutex<Option<Known>>, account: &AccountName, state: &AccountState) {
     let mut accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(accounts) = &mut *accounts {
         let known = accounts.entry(hash(&state.host, &state.user)).or_default();
