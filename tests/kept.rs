@@ -153,7 +153,8 @@ fn the_last_copy_is_not_dropped_without_a_word_more() {
     for path in dovecot.left() {
         std::fs::remove_file(path).unwrap();
     }
-    place.succeed(&["poll"]);
+    let words = said(&place, &["poll"], 69);
+    assert!(words.contains("1 in the quarantine"), "{words}");
     let words = said(&place, &["quarantine", "drop", &file], 69);
     assert!(words.contains("--yes"), "{words}");
     let words = said(&place, &["quarantine", "drop", "--delete", &file], 69);

@@ -57,3 +57,4 @@ mod support;
 mod tidy;
 mod twins;
 mod unreachable;
+mod waits;

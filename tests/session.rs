@@ -33,6 +33,7 @@ async fn every_message_is_delivered_once_and_a_second_poll_finds_nothing_new() {
             world.poll().await.counts,
             Counts {
                 listed: 20,
+                began_settled: true,
                 ..Counts::default()
             }
         );

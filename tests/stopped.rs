@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use mailferry::agent::{self, Assignment, Prepare};
+use mailferry::agent::{self, Assignment, Call, Prepare};
 use mailferry::mail::{Retention, limits};
 use mailferry::session::{self, End, SessionError, Stop, Summary, Visit};
 use mailferry::sink::Fault;
@@ -142,7 +142,7 @@ async fn a_password_command_that_does_not_answer_is_left_and_is_no_failure() {
         sleep(Duration::from_secs(10)).await;
         world.stop.soon.cancel();
     };
-    let polled = timeout(Duration::from_secs(20), agent::poll(&assignment));
+    let polled = timeout(Duration::from_secs(20), agent::poll(&assignment, Call::Due));
     let (polled, ()) = tokio::join!(polled, told);
     let polled = polled.expect("it ends").unwrap();
     assert!(polled.stopped);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use mailferry::agent::{self, Assignment};
+use mailferry::agent::{self, Assignment, Call};
 use mailferry::mail::{AccountName, Retention, Timestamp};
 use mailferry::seen::{AccountState, Batch, MemoryStore, Records, Seen, SeenError, SeenStore};
 use mailferry::session::{self, End, WhoActs};
@@ -202,7 +202,7 @@ async fn what_a_server_demands_is_obeyed_even_when_it_cannot_be_written_down() {
             visit: Arc::new(world.visit.clone()),
             with,
         };
-        let polled = agent::poll(&assignment).await.unwrap();
+        let polled = agent::poll(&assignment, Call::Due).await.unwrap();
         assert!(polled.wait_seconds >= least_seconds, "{polled:?}");
         assert!(world.said("store_disk"), "and that is said");
         if delayed {

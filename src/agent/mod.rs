@@ -5,13 +5,14 @@
 
 mod backoff;
 mod breaker;
+mod hold;
 mod kept;
 mod poll;
 mod schedule;
 mod signals;
 pub mod wiring;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -21,13 +22,14 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::agent::schedule::{Moment, Schedule};
 use crate::mail::{AccountName, Clock, Timestamp};
-use crate::seen::{Seen, SeenError};
+use crate::seen::{Seen, SeenError, Waiting};
 use crate::session::{Stop, WhoActs};
 use crate::telemetry::{Event, Reporter};
 
 pub use breaker::Breaker;
+pub use hold::{Floor, floor};
 pub use kept::Kept;
-pub use poll::{Assignment, Floor, Polled, Prepare, floor, poll};
+pub use poll::{Assignment, Call, Polled, Prepare, poll};
 pub use signals::{Signal, Signals, become_init};
 
 /// The system's clock.
@@ -90,7 +92,9 @@ pub struct Agent {
     /// When offers under way are dropped.
     deadline: Option<Instant>,
     /// Once: every account is polled one time, and then it is over.
-    once: bool,
+    once: Option<Once>,
+    /// Accounts that somebody wants to be polled now.
+    asked: HashSet<AccountName>,
     finished: Vec<Polled>,
 }
 
@@ -114,7 +118,8 @@ impl Agent {
             polls: JoinSet::new(),
             names: HashMap::new(),
             deadline: None,
-            once: false,
+            once: None,
+            asked: HashSet::new(),
             finished: Vec::new(),
         }
     }
@@ -135,7 +140,7 @@ impl Agent {
 
     /// Polls every account once and tells what came of each.
     pub async fn run_once(mut self, commands: mpsc::Receiver<Command>, how: Once) -> Vec<Polled> {
-        self.once = true;
+        self.once = Some(how);
         let names: Vec<AccountName> = self.assignments.keys().cloned().collect();
         for name in names {
             self.schedule_once(&name, how).await;
@@ -157,15 +162,19 @@ impl Agent {
         };
         let floor = floor(&state, clock.now());
         let wait = floor.login_delay_seconds;
-        if how == Once::AsAllowed && floor.seconds > 0 {
-            let words = format!("its next try is in {} seconds", floor.seconds);
-            self.fail(name, WhoActs::Server, "waiting", words);
+        let changed = hold::has_changed(assignment, &state).await;
+        let first = self.now().saturating_add(wait.saturating_mul(1000));
+        if how == Once::AsAllowed {
+            // An account that waits for its time is polled by a later call, and is no failure of this one.
+            if wait == 0 && (floor.seconds == 0 || changed) {
+                self.schedule.put(name, &host, Moment::MAX / 4, first);
+            }
         } else if wait > LOGIN_DELAY_WAITED_FOR_SECONDS_MAX {
             let words =
                 format!("the server wants {wait} more seconds before the next login (LOGIN-DELAY)");
             self.fail(name, WhoActs::Server, "login_delay", words);
         } else {
-            let first = self.now().saturating_add(wait.saturating_mul(1000));
+            self.asked.insert(name.clone());
             self.schedule.put(name, &host, Moment::MAX / 4, first);
         }
     }
@@ -183,10 +192,16 @@ impl Agent {
         } else {
             0
         };
-        let floor = floor(&state, assignment.with.clock.now())
-            .seconds
-            .saturating_mul(1000);
-        let first = self.now().saturating_add(spread.max(floor));
+        let now = assignment.with.clock.now();
+        let wait_seconds = if hold::has_changed(assignment, &state).await {
+            floor(&state, now).login_delay_seconds
+        } else {
+            let look = hold::look(&state, now, assignment.poll_every);
+            // A held account is looked at every interval.
+            look.max(hold::held(&state, now).min(assignment.poll_every.as_secs()))
+        };
+        let wait = wait_seconds.saturating_mul(1000);
+        let first = self.now().saturating_add(spread.max(wait));
         self.schedule.put(name, &assignment.host, every, first);
         Ok(())
     }
@@ -195,7 +210,7 @@ impl Agent {
         let mut listening = true;
         loop {
             self.start_due();
-            let over = self.once && self.schedule.next().is_none();
+            let over = self.once.is_some() && self.schedule.next().is_none();
             if self.polls.is_empty() && (self.is_stopping() || over) {
                 break;
             }
@@ -236,7 +251,16 @@ impl Agent {
                 self.schedule.remove(&name);
                 continue;
             };
-            let task = self.polls.spawn(async move { poll(&assignment).await });
+            let asked = self.asked.remove(&name);
+            let call = if asked { Call::Asked } else { Call::Due };
+            let tells = self.once == Some(Once::Now);
+            let task = self.polls.spawn(async move {
+                let mut polled = poll(&assignment, call).await?;
+                if tells {
+                    polled.waiting = waiting(&assignment, &polled).await?;
+                }
+                Ok(polled)
+            });
             self.names.insert(task.id(), name);
         }
     }
@@ -251,12 +275,12 @@ impl Agent {
         };
         let wait_seconds = match result {
             Some(Ok(polled)) => {
-                let wait_seconds = polled.wait_seconds;
-                if self.once {
+                let look_seconds = polled.look_seconds;
+                if self.once.is_some() {
                     self.schedule.remove(&name);
                     self.finished.push(polled);
                 }
-                wait_seconds
+                look_seconds
             }
             Some(Err(error)) => self.could_not_remember(&name, &error),
             None => self.panicked(&name),
@@ -293,7 +317,7 @@ impl Agent {
             words: &words,
             next_seconds: 60,
         });
-        if self.once {
+        if self.once.is_some() {
             self.schedule.remove(name);
             self.finished.push(Polled {
                 account: name.clone(),
@@ -301,6 +325,8 @@ impl Agent {
                 failure: Some((who, code, words)),
                 stopped: false,
                 wait_seconds: 0,
+                look_seconds: 0,
+                waiting: Waiting::default(),
                 duration: Duration::ZERO,
             });
         }
@@ -312,6 +338,7 @@ impl Agent {
                 let now = self.now();
                 for (name, assignment) in &self.assignments {
                     if self.may_poll_now(name, assignment).await {
+                        self.asked.insert(name.clone());
                         self.schedule.poll_now(name, now);
                     }
                 }
@@ -359,6 +386,23 @@ impl Agent {
             if let Err(error) = self.schedule_first(&name, count).await {
                 self.could_not_remember(&name, &error);
             }
+            self.hurry_if_mended(&name).await;
+        }
+    }
+
+    /// An account that waits because of its settings or its secret is polled at once when those are other ones now.
+    async fn hurry_if_mended(&mut self, name: &AccountName) {
+        let (Some(assignment), Ok(state)) = (
+            self.assignments.get(name),
+            self.seen.account_state(name).await,
+        ) else {
+            return;
+        };
+        if hold::has_changed(assignment, &state).await {
+            let login_delay = floor(&state, assignment.with.clock.now()).login_delay_seconds;
+            let wait = login_delay.saturating_mul(1000);
+            let moment = self.now().saturating_add(wait);
+            self.schedule.poll_now(name, moment);
         }
     }
 
@@ -371,6 +415,15 @@ impl Agent {
     fn now(&self) -> Moment {
         millis(self.begun.elapsed())
     }
+}
+
+/// What waits in an account after a poll. Reads the records only where some may wait.
+async fn waiting(assignment: &Assignment, polled: &Polled) -> Result<Waiting, SeenError> {
+    if polled.counts.is_all_settled() {
+        return Ok(Waiting::default());
+    }
+    let records = assignment.with.seen.records(&assignment.account).await?;
+    Ok(Waiting::of(&records))
 }
 
 fn millis(duration: Duration) -> Moment {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::agent::backoff;
+use crate::agent::hold::{self, DAY_SECONDS, floor};
 use crate::mail::{AccountName, Timestamp};
-use crate::seen::{AccountState, Batch, Hold, SeenError};
+use crate::seen::{AccountState, Batch, Hold, Seal, SeenError, Waiting};
 use crate::session::{self, Collaborators, Counts, End, SessionError, Summary, Visit, WhoActs};
 use crate::telemetry::Event;
 
@@ -26,16 +27,38 @@ pub struct Assignment {
     pub with: Collaborators,
 }
 
+impl Polled {
+    /// Whether it came to its end, and nothing failed.
+    fn is_well(&self) -> bool {
+        self.failure.is_none() && !self.stopped
+    }
+}
+
 /// Makes the visit of one poll: reads the password, for one, which may have changed since the last.
 pub trait Prepare: Send + Sync {
     /// The visit, or why there can be none now.
     fn prepare(&self) -> BoxFuture<'_, Result<Visit, SessionError>>;
+
+    /// What settings and secret are like now, so that an account is not held after they were mended. Runs no program.
+    /// `None` where that cannot be told.
+    fn seal(&self, _salt: u64) -> BoxFuture<'_, Option<Seal>> {
+        Box::pin(async { None })
+    }
 }
 
 impl Prepare for Visit {
     fn prepare(&self) -> BoxFuture<'_, Result<Visit, SessionError>> {
         Box::pin(async { Ok(self.clone()) })
     }
+}
+
+/// Why a poll begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Call {
+    /// Its time has come. An account that is held is not polled, unless its settings or its secret changed.
+    Due,
+    /// Somebody asked for it: holds and back-offs are passed over, and a failure lengthens none of them.
+    Asked,
 }
 
 /// What one poll did, and what follows from it.
@@ -51,38 +74,12 @@ pub struct Polled {
     pub stopped: bool,
     /// Seconds before which the next poll must not begin.
     pub wait_seconds: u64,
+    /// Seconds before which the agent need not look at the account again. A hold may end before its time.
+    pub look_seconds: u64,
+    /// What waits after the poll, where somebody asked for it.
+    pub waiting: Waiting,
     /// How long it took.
     pub duration: Duration,
-}
-
-/// What an account's past says about its next poll.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Floor {
-    /// Not before this many seconds have passed, because the server wants a pause between logins (LOGIN-DELAY).
-    pub login_delay_seconds: u64,
-    /// Not before this many seconds have passed, because of that or of earlier failures.
-    pub seconds: u64,
-}
-
-/// How long an account must wait because of what is remembered of it. A clock that was turned must neither hammer nor stall: no
-/// wait is longer than a day.
-pub fn floor(state: &AccountState, now: Timestamp) -> Floor {
-    let left = |until| left(until, now);
-    let login = state
-        .last_login
-        .zip(state.login_delay_seconds)
-        .map_or(0, |(last, delay)| left(last.plus(delay)));
-    let hold = state.hold.as_ref().map_or(0, |hold| left(hold.until));
-    let backoff = state.backoff_until.map_or(0, left);
-    Floor {
-        login_delay_seconds: login,
-        seconds: login.max(hold).max(backoff),
-    }
-}
-
-/// Seconds until then, and at most a day.
-fn left(until: Timestamp, now: Timestamp) -> u64 {
-    until.since(now).min(DAY_SECONDS)
 }
 
 /// Polls one account, tells what happened, and makes durable what the next poll must know.
@@ -91,34 +88,36 @@ fn left(until: Timestamp, now: Timestamp) -> u64 {
 ///
 /// # Errors
 /// What the store says when the account's state cannot be read: then nothing was done.
-pub async fn poll(assignment: &Assignment) -> Result<Polled, SeenError> {
-    let Assignment {
-        account,
-        visit,
-        with,
-        ..
-    } = assignment;
-    let before = with.seen.account_state(account).await?;
-    let nothing_done = |end| Summary {
-        counts: Counts::default(),
-        state: before.clone(),
-        end,
-        duration: Duration::ZERO,
-    };
-    let prepared = tokio::select! {
-        prepared = visit.prepare() => Some(prepared),
-        // A password command may take long, and nobody needs its answer any more.
-        () = with.stop.soon.cancelled() => None,
-    };
-    let summary = match prepared {
-        Some(Ok(visit)) => session::poll(&visit, with).await,
-        Some(Err(error)) => nothing_done(End::Failed(error)),
-        None => nothing_done(End::Stopped),
-    };
+pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, SeenError> {
+    let Assignment { account, with, .. } = assignment;
+    let stored = with.seen.account_state(account).await?;
+    let mut before = stored.clone();
+    let changed = hold::has_changed(assignment, &before).await;
+    if changed {
+        let why = hold::waited_for(&before).unwrap_or_default();
+        say_released(
+            assignment,
+            &format!("its settings or its password changed; {why}"),
+        );
+        hold::release(&mut before);
+    } else if call == Call::Due && hold::held(&before, with.clock.now()) > 0 {
+        return Ok(still_held(assignment, &before));
+    }
+    let mut summary = visit(assignment, &before).await;
+    if changed {
+        hold::release(&mut summary.state);
+    }
     let now = with.clock.now();
-    let (state, mut polled) = conclude(account, summary, now, fastrand::f64());
+    let (mut state, mut polled) = conclude(account, summary, &before, call, now, fastrand::f64());
+    polled.look_seconds = hold::look(&state, now, assignment.poll_every).max(polled.look_seconds);
+    if state.hold != before.hold || state.backoff_until != before.backoff_until {
+        state.seal = hold::seal(assignment, &state).await;
+    }
+    if let (true, Some(why)) = (polled.is_well(), hold::waited_for(&before)) {
+        say_released(assignment, &why);
+    }
     say(assignment, &polled);
-    if is_worth_keeping(&before, &state) {
+    if is_worth_keeping(&stored, &state) {
         let batch = Batch {
             state: Some(state),
             ..Batch::new(account)
@@ -130,9 +129,53 @@ pub async fn poll(assignment: &Assignment) -> Result<Polled, SeenError> {
     Ok(polled)
 }
 
+/// Reads the secret and visits the maildrop.
+async fn visit(assignment: &Assignment, before: &AccountState) -> Summary {
+    let with = &assignment.with;
+    let nothing_done = |end| Summary {
+        counts: Counts::default(),
+        state: before.clone(),
+        end,
+        duration: Duration::ZERO,
+    };
+    let prepared = tokio::select! {
+        prepared = assignment.visit.prepare() => Some(prepared),
+        // A password command may take long, and nobody needs its answer any more.
+        () = with.stop.soon.cancelled() => None,
+    };
+    match prepared {
+        Some(Ok(visit)) => session::poll(&visit, with).await,
+        Some(Err(error)) => nothing_done(End::Failed(error)),
+        None => nothing_done(End::Stopped),
+    }
+}
+
+fn say_released(assignment: &Assignment, detail: &str) {
+    assignment.with.reporter.say(Event::Released {
+        account: &assignment.account,
+        detail,
+    });
+}
+
+/// A held account whose time has not come: nothing is done, and nothing said.
+fn still_held(assignment: &Assignment, state: &AccountState) -> Polled {
+    let now = assignment.with.clock.now();
+    Polled {
+        account: assignment.account.clone(),
+        counts: Counts::default(),
+        failure: None,
+        stopped: false,
+        wait_seconds: floor(state, now).seconds,
+        look_seconds: hold::look(state, now, assignment.poll_every),
+        waiting: Waiting::default(),
+        duration: Duration::ZERO,
+    }
+}
+
 /// The state could not be written down. The poll had failed anyway, or it fails by that.
 fn not_kept(assignment: &Assignment, polled: &mut Polled, error: &SeenError) {
     polled.wait_seconds = polled.wait_seconds.max(STORE_WAIT_SECONDS);
+    polled.look_seconds = polled.look_seconds.max(polled.wait_seconds);
     let (code, words) = (error.code(), error.to_string());
     assignment.with.reporter.say(Event::PollFailed {
         account: &assignment.account,
@@ -148,6 +191,8 @@ fn not_kept(assignment: &Assignment, polled: &mut Polled, error: &SeenError) {
 fn conclude(
     account: &AccountName,
     summary: Summary,
+    before: &AccountState,
+    call: Call,
     now: Timestamp,
     chance: f64,
 ) -> (AccountState, Polled) {
@@ -157,60 +202,73 @@ fn conclude(
         end,
         duration,
     } = summary;
-    let (mut wait_seconds, mut failure, mut stopped) = (0, None, false);
+    let (mut look_seconds, mut failure, mut stopped) = (0, None, false);
     match end {
-        End::Complete => {
-            state.failures = 0;
-            state.backoff_until = None;
-            state.hold = None;
-        }
+        End::Complete => hold::release(&mut state),
         End::Stopped => stopped = true,
         End::Failed(error) => {
             let (who, code, said) = (error.who_acts(), error.code(), error.to_string());
-            match who {
-                WhoActs::Server => {
+            match (who, call) {
+                // Whoever asks for a poll must not make an account wait longer than it did.
+                (WhoActs::Server, Call::Asked) if before.backoff_until.is_some() => {
+                    state.failures = before.failures;
+                    state.backoff_until = before.backoff_until;
+                }
+                (WhoActs::Server, _) => {
                     state.failures = state.failures.saturating_add(1);
-                    wait_seconds = server_wait(&state, code, chance);
+                    let wait_seconds = server_wait(&state, code, chance);
                     state.backoff_until = Some(now.plus(wait_seconds));
                 }
-                WhoActs::Account => {
-                    let tries = state
-                        .hold
-                        .as_ref()
-                        .map_or(0, |hold| hold.tries)
-                        .saturating_add(1);
-                    wait_seconds = backoff::account_seconds(tries);
-                    let until = now.plus(wait_seconds);
-                    state.hold = Some(Hold {
-                        code: code.to_owned(),
-                        words: said.clone(),
-                        tries,
-                        until,
-                    });
+                (WhoActs::Account, _) => {
+                    let asked = before.hold.as_ref().filter(|_| call == Call::Asked);
+                    state.hold = Some(held_for(code, &said, asked, state.hold.as_ref(), now));
                 }
-                WhoActs::Destination => wait_seconds = DESTINATION_WAIT_SECONDS,
-                WhoActs::Store => wait_seconds = STORE_WAIT_SECONDS,
-                WhoActs::Us => wait_seconds = DAY_SECONDS,
+                (WhoActs::Destination, _) => look_seconds = DESTINATION_WAIT_SECONDS,
+                (WhoActs::Store, _) => look_seconds = STORE_WAIT_SECONDS,
+                (WhoActs::Us, _) => look_seconds = DAY_SECONDS,
+            }
+            if who == WhoActs::Server {
+                look_seconds = hold::backed_off(&state, now);
             }
             failure = Some((who, code, said));
         }
     }
     // A hold outlasts a poll that was asked for and failed otherwise.
-    let held = state.hold.as_ref().map_or(0, |hold| left(hold.until, now));
-    wait_seconds = wait_seconds
+    let wait_seconds = look_seconds
         .max(floor(&state, now).login_delay_seconds)
-        .max(held);
-    (
-        state,
-        Polled {
-            account: account.clone(),
-            counts,
-            failure,
-            stopped,
-            wait_seconds,
-            duration,
-        },
-    )
+        .max(hold::held(&state, now));
+    let polled = Polled {
+        account: account.clone(),
+        counts,
+        failure,
+        stopped,
+        wait_seconds,
+        look_seconds,
+        waiting: Waiting::default(),
+        duration,
+    };
+    (state, polled)
+}
+
+/// The hold after one more refusal; one that somebody asked for changes only what is said of it.
+fn held_for(
+    code: &str,
+    said: &str,
+    asked: Option<&Hold>,
+    before: Option<&Hold>,
+    now: Timestamp,
+) -> Hold {
+    let tries = before.map_or(0, |hold| hold.tries).saturating_add(1);
+    let (tries, until) = match asked {
+        Some(hold) => (hold.tries, hold.until),
+        None => (tries, now.plus(backoff::account_seconds(tries))),
+    };
+    Hold {
+        code: code.to_owned(),
+        words: said.to_owned(),
+        tries,
+        until,
+    }
 }
 
 fn server_wait(state: &AccountState, code: &str, chance: f64) -> u64 {
@@ -288,8 +346,6 @@ fn is_worth_keeping(before: &AccountState, after: &AccountState) -> bool {
         || old(before.last_poll, after.last_poll)
 }
 
-const DAY_SECONDS: u64 = 24 * 3600;
-
 /// The breaker of the destination says when; the account only looks again.
 const DESTINATION_WAIT_SECONDS: u64 = 30;
 
@@ -305,6 +361,16 @@ mod tests {
     use super::*;
 
     fn failed(state: AccountState, error: SessionError) -> (AccountState, Polled) {
+        failed_at(1000, Call::Due, state, error)
+    }
+
+    fn failed_at(
+        now: u64,
+        call: Call,
+        state: AccountState,
+        error: SessionError,
+    ) -> (AccountState, Polled) {
+        let before = state.clone();
         let summary = Summary {
             counts: Counts::default(),
             state,
@@ -314,7 +380,9 @@ mod tests {
         conclude(
             &AccountName::new("work").unwrap(),
             summary,
-            Timestamp(1000),
+            &before,
+            call,
+            Timestamp(now),
             0.0,
         )
     }
@@ -375,6 +443,34 @@ mod tests {
     }
 
     #[test]
+    fn a_poll_that_was_asked_for_lengthens_neither_a_back_off_nor_a_hold() {
+        let lost = || SessionError::Lost { during: "in UIDL" };
+        let (mut state, _) = failed(AccountState::default(), lost());
+        let first = state.clone();
+        for second in 1..=6 {
+            let (after, polled) = failed_at(1000 + second, Call::Asked, state, lost());
+            assert_eq!(
+                (after.backoff_until, after.failures),
+                (first.backoff_until, 1)
+            );
+            assert_eq!(polled.wait_seconds, 60 - second);
+            state = after;
+        }
+        let (mut state, _) = failed(
+            failed(AccountState::default(), login_error()).0,
+            login_error(),
+        );
+        let until = state.hold.clone().unwrap().until;
+        for second in 1..=6 {
+            let (after, polled) = failed_at(1000 + second, Call::Asked, state, login_error());
+            let hold = after.hold.clone().unwrap();
+            assert_eq!((hold.until, hold.tries), (until, 2));
+            assert_eq!(polled.wait_seconds, 900 - second);
+            state = after;
+        }
+    }
+
+    #[test]
     fn in_use_is_a_short_wait_and_nobodys_fault() {
         let error = SessionError::Refused {
             code: "in_use",
@@ -383,15 +479,6 @@ mod tests {
         };
         let (state, polled) = failed(AccountState::default(), error);
         assert_eq!((polled.wait_seconds, state.hold), (60, None));
-    }
-
-    #[test]
-    fn a_clock_that_was_years_ahead_does_not_stall_an_account_for_years() {
-        let state = AccountState {
-            backoff_until: Some(Timestamp(2_000_000_000)),
-            ..AccountState::default()
-        };
-        assert_eq!(floor(&state, Timestamp(1_000_000_000)).seconds, DAY_SECONDS);
     }
 
     #[test]

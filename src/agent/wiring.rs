@@ -12,7 +12,7 @@ use crate::agent::{Assignment, Orders, Prepare};
 use crate::config::{self, Config, DeliveryKind, Environment, ExitVerdict};
 use crate::mail::{Clock, Secret, TlsMode};
 use crate::net::{Connector, Fingerprint, NetError, Roots, TlsPolicy, Wire, dial};
-use crate::seen::Seen;
+use crate::seen::{Seal, Seen};
 use crate::session::{
     Collaborators, Connect, Login, LoginMethod, Quarantine, SessionError, Stop, Visit,
 };
@@ -79,6 +79,8 @@ pub struct Wiring {
     parts: Parts,
     /// Whether a destination that was down when the last program ended is probed at once.
     probes_at_once: bool,
+    /// Whether what works but is probably not meant is said.
+    warns: bool,
     deliveries: BTreeMap<String, Wired>,
 }
 
@@ -94,6 +96,7 @@ impl Wiring {
         Self {
             parts,
             probes_at_once: false,
+            warns: true,
             deliveries: BTreeMap::new(),
         }
     }
@@ -101,6 +104,11 @@ impl Wiring {
     /// Somebody asks for polls now: destinations that were down are probed at once.
     pub fn probe_at_once(&mut self) {
         self.probes_at_once = true;
+    }
+
+    /// Says nothing of what works but is probably not meant: from cron, each line is a mail.
+    pub fn warn_of_nothing(&mut self) {
+        self.warns = false;
     }
 
     /// The orders of a configuration; disabled accounts are left out.
@@ -178,7 +186,7 @@ impl Wiring {
             words,
         };
         let mda = Mda::new(settings).map_err(|error| fault(error.to_string()))?;
-        for warning in mda.warnings() {
+        for warning in mda.warnings().into_iter().filter(|_| self.warns) {
             self.parts.reporter.say(Event::Warning {
                 code: "mda",
                 detail: &warning,
@@ -253,8 +261,10 @@ impl Wiring {
             reporter: parts.reporter.clone(),
             stop: parts.stop.clone(),
         };
+        let delivery = config.deliveries.get(&account.delivery);
         let visit = Configured {
             account: account.clone(),
+            settings: format!("{account:?} {delivery:?}"),
             own_host: parts.own_host.clone(),
             unrecorded_max: config.max_unrecorded,
             forget_after_seconds: config.forget_after.as_secs(),
@@ -332,6 +342,8 @@ impl RelayLogin for ConfiguredLogin {
 /// An account as configured: its password is read for each poll.
 struct Configured {
     account: config::Account,
+    /// All settings as text, to notice that they changed. Places of secrets stand in it, never secrets.
+    settings: String,
     own_host: String,
     unrecorded_max: usize,
     forget_after_seconds: u64,
@@ -339,6 +351,13 @@ struct Configured {
 }
 
 impl Prepare for Configured {
+    fn seal(&self, salt: u64) -> BoxFuture<'_, Option<Seal>> {
+        Box::pin(async move {
+            let secret = self.account.password.facts(&self.environment).await;
+            Some(Seal::of(salt, &self.settings, &secret))
+        })
+    }
+
     fn prepare(&self) -> BoxFuture<'_, Result<Visit, SessionError>> {
         Box::pin(async {
             let account = &self.account;

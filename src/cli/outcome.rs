@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use crate::agent::Polled;
 use crate::cli::Exit;
+use crate::cli::seen::time;
+use crate::mail::text::Shown;
+use crate::seen::Waiting;
 use crate::session::WhoActs;
 
 /// The worst of several polls.
@@ -18,12 +21,12 @@ fn exit(polled: &Polled) -> Exit {
         None if polled.stopped => Exit::TempFail,
         None => Exit::Done,
     };
-    let quarantined = if polled.counts.quarantined > 0 {
+    let quarantined = if polled.counts.quarantined.max(polled.waiting.quarantined) > 0 {
         Exit::Unavailable
     } else {
         Exit::Done
     };
-    let deferred = if polled.counts.deferred > 0 {
+    let deferred = if polled.counts.deferred.max(polled.waiting.deferred) > 0 {
         Exit::TempFail
     } else {
         Exit::Done
@@ -68,9 +71,10 @@ pub(super) fn line(polled: &Polled) -> String {
             let _ = write!(line, ", {count} {what}");
         }
     }
-    if counts.retrieved == 0 && polled.failure.is_none() {
+    if counts.retrieved == 0 && polled.failure.is_none() && polled.waiting.is_empty() {
         line.push_str(", nothing new");
     }
+    push_waiting(&mut line, polled);
     let _ = write!(
         line,
         " ({} octets in {:.1} s)",
@@ -80,13 +84,45 @@ pub(super) fn line(polled: &Polled) -> String {
     line
 }
 
+/// What waits after the poll: how many messages, until when, why, and what to do about those in the quarantine.
+fn push_waiting(line: &mut String, polled: &Polled) {
+    let Waiting {
+        deferred,
+        next_try,
+        codes,
+        quarantined,
+    } = &polled.waiting;
+    if *deferred > 0 {
+        let wait = if *deferred == 1 { "waits" } else { "wait" };
+        let codes: Vec<String> = codes
+            .iter()
+            .take(CODES_SHOWN_MAX)
+            .map(|code| Shown::new(code).to_string())
+            .collect();
+        let _ = write!(line, ", {deferred} {wait} ({})", codes.join(", "));
+        if let Some(next_try) = next_try {
+            let _ = write!(line, ", next try not before {}", time(*next_try));
+        }
+    }
+    if *quarantined > 0 {
+        let _ = write!(
+            line,
+            ", {quarantined} in the quarantine: see `mailferry quarantine list {}`",
+            polled.account
+        );
+    }
+}
+
+/// Reasons in one line; people look at the first.
+const CODES_SHOWN_MAX: usize = 3;
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::mail::AccountName;
+    use crate::mail::{AccountName, Timestamp};
     use crate::session::Counts;
 
     fn polled(counts: Counts, failure: Option<(WhoActs, &'static str, String)>) -> Polled {
@@ -96,6 +132,8 @@ mod tests {
             failure,
             stopped: false,
             wait_seconds: 0,
+            look_seconds: 0,
+            waiting: Waiting::default(),
             duration: Duration::ZERO,
         }
     }
@@ -136,5 +174,29 @@ mod tests {
             }),
             0
         );
+    }
+
+    #[test]
+    fn a_poll_says_what_waits_and_what_is_in_the_quarantine() {
+        let waiting = Waiting {
+            deferred: 2,
+            next_try: Some(Timestamp(0)),
+            codes: ["mda_tempfail".to_owned()].into(),
+            quarantined: 1,
+        };
+        let mut polled = polled(Counts::default(), None);
+        assert!(line(&polled).contains("nothing new"));
+        polled.waiting = waiting;
+        let said = line(&polled);
+        assert!(
+            said.contains(
+                "0 listed, 2 wait (mda_tempfail), next try not before 1970-01-01T00:00:00Z, 1 in the quarantine: \
+                 see `mailferry quarantine list work` ("
+            ),
+            "{said}"
+        );
+        assert_eq!(worst(&[polled.clone()]).code(), 69);
+        polled.waiting.quarantined = 0;
+        assert_eq!(worst(&[polled]).code(), 75);
     }
 }

@@ -13,6 +13,9 @@ use crate::telemetry::{Event, Reporter};
 /// Runs the agent until it is told to stop, or once.
 pub(super) fn run(start: Start, once: bool) -> Result<Exit, Failure> {
     let mut rooms = Rooms::open(&start, Reporter::log())?;
+    if once {
+        rooms.wiring.warn_of_nothing();
+    }
     let orders = rooms.orders(&start.config)?;
     let Rooms {
         wiring,
@@ -20,7 +23,10 @@ pub(super) fn run(start: Start, once: bool) -> Result<Exit, Failure> {
         stop,
         reporter,
     } = rooms;
-    warn(&start, &reporter);
+    // From cron, a line that says that nothing happened is a mail that says it.
+    if !once {
+        warn(&start, &reporter);
+    }
     runtime()?.block_on(async {
         let signals = Signals::listen().map_err(|error| Failure::said(Exit::TempFail, error))?;
         let (orders_for_agent, commands) = mpsc::channel(4);
@@ -30,10 +36,12 @@ pub(super) fn run(start: Start, once: bool) -> Result<Exit, Failure> {
             start.config.accounts.len(),
             start.config.state_dir.display()
         );
-        reporter.say(Event::Agent {
-            what: "mailferry is running",
-            detail: &detail,
-        });
+        if !once {
+            reporter.say(Event::Agent {
+                what: "mailferry is running",
+                detail: &detail,
+            });
+        }
         let listening = tokio::spawn(listen(
             signals,
             start,
@@ -52,10 +60,12 @@ pub(super) fn run(start: Start, once: bool) -> Result<Exit, Failure> {
         };
         listening.abort();
         close(&seen).await?;
-        reporter.say(Event::Agent {
-            what: "mailferry has stopped",
-            detail: "everything delivered is recorded",
-        });
+        if !once {
+            reporter.say(Event::Agent {
+                what: "mailferry has stopped",
+                detail: "everything delivered is recorded",
+            });
+        }
         Ok(exit)
     })
 }

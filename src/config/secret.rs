@@ -120,6 +120,17 @@ impl SecretSource {
         checked(bytes, self)
     }
 
+    /// Octets that change when the secret does: the secret itself, or the words of a command, which is not run. A place that
+    /// cannot be read has other ones than any that can.
+    pub async fn facts(&self, environment: &Environment) -> Zeroizing<Vec<u8>> {
+        if let Self::Command(words) = self {
+            return Zeroizing::new(words.join("\0").into_bytes());
+        }
+        let secret = self.read(environment).await;
+        let octets = secret.map(|secret| secret.expose().to_vec());
+        Zeroizing::new(octets.unwrap_or_default())
+    }
+
     /// The same place, with a relative path seen from `folder`.
     pub(super) fn within(self, folder: &Path) -> Self {
         match self {

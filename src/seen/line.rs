@@ -19,7 +19,7 @@ use std::fmt::{self, Write as _};
 
 use crate::mail::{AccountName, Digest, HeadDigest, Percent, Timestamp, UniqueId};
 use crate::seen::{
-    AccountState, Batch, Change, Deferral, Hold, Marker, Notes, Record, RecordKey, State,
+    AccountState, Batch, Change, Deferral, Hold, Marker, Notes, Record, RecordKey, Seal, State,
 };
 use crate::sink::{Accepted, Partial};
 
@@ -268,6 +268,14 @@ pub(super) fn write_state(state: &AccountState) -> String {
         let (code, said) = (text(&hold.code), text(&hold.words));
         let _ = write!(words, " hold={}>{}>{code}>{said}", hold.tries, hold.until.0);
     }
+    if let Some(Seal {
+        salt,
+        settings,
+        secret,
+    }) = state.seal
+    {
+        let _ = write!(words, " seal={salt}>{settings}>{secret}");
+    }
     words
 }
 
@@ -295,6 +303,7 @@ pub(super) fn read_state(words: &str) -> Option<AccountState> {
             "retrieved_without_quit" => state.retrieved_without_quit = value == "1",
             "adopted" => state.adopted = value == "1",
             "hold" => state.hold = Some(read_hold(value)?),
+            "seal" => state.seal = Some(read_seal(value)?),
             _ => state.odd.read(key, value)?,
         }
     }
@@ -311,6 +320,15 @@ fn read_hold(value: &str) -> Option<Hold> {
         words,
         tries,
         until,
+    })
+}
+
+fn read_seal(value: &str) -> Option<Seal> {
+    let mut parts = value.splitn(3, '>');
+    Some(Seal {
+        salt: parts.next()?.parse().ok()?,
+        settings: parts.next()?.parse().ok()?,
+        secret: parts.next()?.parse().ok()?,
     })
 }
 
@@ -497,6 +515,7 @@ pub(super) mod tests {
                 adopted: true,
                 retrieved_without_quit: true,
                 odd,
+                seal: Some(Seal::of(u64::MAX, "settings", b"secret")),
                 ..AccountState::default()
             });
             let line = write_batch(&batch);

@@ -20,8 +20,10 @@ mod operator;
 mod record;
 mod records;
 mod replay;
+mod seal;
 mod sled;
 mod state;
+mod waiting;
 mod witness;
 
 use std::sync::Arc;
@@ -41,7 +43,9 @@ pub use odd::{Oddities, StruckNumber};
 pub use operator::{Changed, OperatorError, Trust};
 pub use record::{Deferral, Marker, Record, RecordKey, State};
 pub use records::{Known, Records};
+pub use seal::Seal;
 pub use state::{AccountState, Hold};
+pub use waiting::Waiting;
 
 /// Keeps records and account states. Small, and anyone may implement it.
 pub trait SeenStore: Send + Sync {

@@ -172,6 +172,11 @@ impl Records {
         (0..self.len()).filter_map(|at| self.known(at))
     }
 
+    /// The records of all messages that are neither delivered nor marked, and some of those. Takes time for these only.
+    pub fn unsettled(&self) -> impl Iterator<Item = &Record> {
+        self.others.iter()
+    }
+
     /// The records of one unique-id: none, one, or several with different digests.
     pub fn of(&self, unique_id: &[u8]) -> impl DoubleEndedIterator<Item = Known<'_>> + Clone {
         self.at(self.range(unique_id))

@@ -2,6 +2,7 @@
 
 use crate::mail::Timestamp;
 use crate::seen::Oddities;
+use crate::seen::Seal;
 
 /// What must survive a restart so that a server is not hammered and an account not locked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub struct AccountState {
     pub last_poll: Option<Timestamp>,
     /// What the odd answers of the server have taught.
     pub odd: Oddities,
+    /// What settings and secret were like when the hold or the back-off began: it ends when they change.
+    pub seal: Option<Seal>,
 }
 
 /// An account that waits for its operator.

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::fault;
 use crate::mail::{FirstRun, Listing, PollLimits, Timestamp, limits};
-use crate::seen::{AccountState, Batch, Records};
+use crate::seen::{AccountState, Batch, Record, Records, State};
 use crate::session::first_run::first_poll;
 use crate::session::guard::Explained;
 use crate::session::listing::Listed;
@@ -82,6 +82,7 @@ impl Session<'_> {
         };
         let (records, opened) = records;
         let waits = parked::is_any_due(&records, with.clock.now());
+        let began_settled = records.unsettled().all(is_settled);
         let visited = match opened {
             Ok(Some((maildrop, listing))) => {
                 let opened = Opened {
@@ -104,6 +105,7 @@ impl Session<'_> {
             outgrown: Vec::new(),
             quit: false,
         });
+        ended.counts.began_settled = began_settled;
         let ours = |error: &SessionError| {
             matches!(error.who_acts(), WhoActs::Destination | WhoActs::Store)
         };
@@ -539,6 +541,11 @@ impl Session<'_> {
 }
 
 /// What the limits of one poll leave for this session.
+/// Whether nobody needs to be told of a message any more.
+fn is_settled(record: &Record) -> bool {
+    !matches!(record.state, State::Deferred(_) | State::Quarantined { .. })
+}
+
 fn remaining(limits: PollLimits, poll: &Counts) -> PollLimits {
     PollLimits {
         message_octets_max: limits.message_octets_max,

@@ -43,6 +43,8 @@ pub struct Counts {
     pub oversized: u64,
     /// Messages the limits of one poll left for the next.
     pub left: u64,
+    /// Whether records were read, and none of them was of a message that waits or is in the quarantine.
+    pub began_settled: bool,
 }
 
 /// How a poll ended.
@@ -57,6 +59,11 @@ pub enum End {
 }
 
 impl Counts {
+    /// Whether no message waits, as far as this poll knows.
+    pub const fn is_all_settled(&self) -> bool {
+        self.began_settled && self.deferred == 0 && self.quarantined == 0
+    }
+
     /// Adds what a further session of the same poll did.
     pub fn add(&mut self, other: &Self) {
         self.listed = self.listed.max(other.listed);
@@ -70,5 +77,6 @@ impl Counts {
         self.deleted += other.deleted;
         self.oversized = self.oversized.max(other.oversized);
         self.left = other.left;
+        self.began_settled = other.began_settled;
     }
 }

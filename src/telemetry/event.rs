@@ -101,6 +101,11 @@ pub enum Event<'a> {
         words: &'a str,
         next_seconds: u64,
     },
+    /// The account waited because of failures, and does not any more.
+    Released {
+        account: &'a AccountName,
+        detail: &'a str,
+    },
     /// A destination takes nothing; its accounts stop retrieving.
     DestinationDown {
         delivery: &'a str,
@@ -167,6 +172,7 @@ impl Event<'_> {
             Self::Listed { .. }
             | Self::Polled { .. }
             | Self::PollFailed { .. }
+            | Self::Released { .. }
             | Self::Held { .. } => self.log_poll(),
             _ => self.log_agent(),
         }
@@ -295,6 +301,7 @@ impl Event<'_> {
                     warn!(%account, who, code, said = words, next_seconds, "poll failed");
                 }
             }
+            Self::Released { account, detail } => info!(%account, detail, "account waits no more"),
             Self::Held {
                 account,
                 code,

@@ -1,0 +1,144 @@
+//! Holds and back-offs: how long an account waits because of its past, and what ends that early.
+
+use std::time::Duration;
+
+use crate::agent::{Assignment, backoff};
+use crate::mail::Timestamp;
+use crate::seen::{AccountState, Seal};
+
+/// What an account's past says about its next poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Floor {
+    /// Not before this many seconds have passed, because the server wants a pause between logins (LOGIN-DELAY).
+    pub login_delay_seconds: u64,
+    /// Not before this many seconds have passed, because of that or of earlier failures.
+    pub seconds: u64,
+}
+
+/// How long an account must wait because of what is remembered of it. A clock that was turned must neither hammer nor stall: no
+/// wait is longer than a day.
+pub fn floor(state: &AccountState, now: Timestamp) -> Floor {
+    let login = login_delay(state, now);
+    Floor {
+        login_delay_seconds: login,
+        seconds: login.max(held(state, now)).max(backed_off(state, now)),
+    }
+}
+
+fn login_delay(state: &AccountState, now: Timestamp) -> u64 {
+    let login = state.last_login.zip(state.login_delay_seconds);
+    login.map_or(0, |(last, delay)| left(last.plus(delay), now))
+}
+
+/// Seconds until the hold of an account is over. A clock that was turned back must not make it longer than it was.
+pub(super) fn held(state: &AccountState, now: Timestamp) -> u64 {
+    state.hold.as_ref().map_or(0, |hold| {
+        left(hold.until, now).min(backoff::account_seconds(hold.tries))
+    })
+}
+
+/// Seconds until the back-off of an account is over.
+pub(super) fn backed_off(state: &AccountState, now: Timestamp) -> u64 {
+    state.backoff_until.map_or(0, |until| left(until, now))
+}
+
+/// Seconds until then, and at most a day.
+fn left(until: Timestamp, now: Timestamp) -> u64 {
+    until.since(now).min(DAY_SECONDS)
+}
+
+/// When the agent looks at an account again, in seconds: a held one at every interval, to see whether its password changed.
+pub(super) fn look(state: &AccountState, now: Timestamp, every: Duration) -> u64 {
+    let held = held(state, now);
+    // The interval is changed by chance; a hold that is over soon after it is waited for.
+    let soon = every.as_secs().saturating_add(every.as_secs() / 5);
+    let held = if held <= soon { held } else { 0 };
+    login_delay(state, now)
+        .max(backed_off(state, now))
+        .max(held)
+}
+
+/// Whether the account waits, and its settings or its secret are other ones than when that began.
+pub(super) async fn has_changed(assignment: &Assignment, state: &AccountState) -> bool {
+    let waits = state.hold.is_some() || state.backoff_until.is_some();
+    match state.seal.filter(|_| waits) {
+        Some(sealed) => {
+            let seal = assignment.visit.seal(sealed.salt).await;
+            seal.is_some_and(|seal| seal != sealed)
+        }
+        None => false,
+    }
+}
+
+/// The seal of an account that begins to wait.
+pub(super) async fn seal(assignment: &Assignment, state: &AccountState) -> Option<Seal> {
+    let salt = state
+        .seal
+        .map_or_else(|| fastrand::u64(..), |seal| seal.salt);
+    assignment.visit.seal(salt).await
+}
+
+/// Takes hold and back-off away, as if nothing had failed.
+pub(super) fn release(state: &mut AccountState) {
+    state.hold = None;
+    state.backoff_until = None;
+    state.failures = 0;
+}
+
+/// Why an account waited, for the line that says that it does not any more; `None` when it did not.
+pub(super) fn waited_for(state: &AccountState) -> Option<String> {
+    let tries = |count: u32| format!("{count} {}", if count == 1 { "try" } else { "tries" });
+    match (&state.hold, state.failures) {
+        (Some(hold), _) => Some(format!(
+            "it was held ({}) after {}",
+            hold.code,
+            tries(hold.tries)
+        )),
+        (None, 0) => None,
+        (None, failures) => Some(format!(
+            "it backed off after {} that failed",
+            tries(failures)
+        )),
+    }
+}
+
+pub(super) const DAY_SECONDS: u64 = 24 * 3600;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::seen::Hold;
+
+    fn hold(tries: u32, until: u64) -> AccountState {
+        AccountState {
+            hold: Some(Hold {
+                code: "auth_refused".into(),
+                words: "no".into(),
+                tries,
+                until: Timestamp(until),
+            }),
+            ..AccountState::default()
+        }
+    }
+
+    #[test]
+    fn a_clock_that_was_years_ahead_does_not_stall_an_account_for_years() {
+        let state = AccountState {
+            backoff_until: Some(Timestamp(2_000_000_000)),
+            ..AccountState::default()
+        };
+        assert_eq!(floor(&state, Timestamp(1_000_000_000)).seconds, DAY_SECONDS);
+        let state = hold(2, 2_000_000_000);
+        assert_eq!(floor(&state, Timestamp(1_000_000_000)).seconds, 900);
+    }
+
+    #[test]
+    fn a_held_account_is_looked_at_every_interval_and_when_its_hold_is_over() {
+        let every = Duration::from_secs(300);
+        let now = Timestamp(1000);
+        assert_eq!(look(&hold(3, 1000 + 3600), now, every), 0);
+        assert_eq!(look(&hold(3, 1000 + 310), now, every), 310);
+        assert_eq!(look(&hold(3, 1000), now, every), 0);
+    }
+}

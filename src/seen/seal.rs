@@ -1,0 +1,67 @@
+//! Notices that an account's settings or its secret changed, without keeping anything that tells the secret.
+
+use std::hash::{DefaultHasher, Hasher};
+
+/// What an account's settings and secret were like when it began to wait.
+///
+/// The state directory may be read by somebody who must not learn the password, and a usual digest of it, salted or slow,
+/// would confirm a guess. So only [`SECRET_BITS`] bits of one are kept: of a thousand million likely passwords a quarter of
+/// a million fit, and nobody can tell which of them is right. One change in 4,096 goes unnoticed, and then the account
+/// waits as long as it would have. The salt stays the same for an account, because every further salt would tell as many
+/// bits again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// Makes equal secrets of different accounts look different.
+    pub salt: u64,
+    /// A digest of the settings, in which no secret stands.
+    pub settings: u64,
+    /// [`SECRET_BITS`] bits of a digest of the secret.
+    pub secret: u16,
+}
+
+impl Seal {
+    /// The seal of these settings and this secret.
+    pub fn of(salt: u64, settings: &str, secret: &[u8]) -> Self {
+        let digest = |octets: &[u8]| {
+            // Stable for as long as the standard library's is; a new one costs an account one try more.
+            let mut hasher = DefaultHasher::new();
+            hasher.write_u64(salt);
+            hasher.write(octets);
+            hasher.finish()
+        };
+        let secret = digest(secret) & ((1 << SECRET_BITS) - 1);
+        Self {
+            salt,
+            settings: digest(settings.as_bytes()),
+            secret: u16::try_from(secret).unwrap_or_default(),
+        }
+    }
+}
+
+/// How much is kept of a secret's digest: too little to confirm a guess.
+const SECRET_BITS: u32 = 12;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_setting_or_secret_makes_another_seal() {
+        let seal = Seal::of(7, "host", b"secret");
+        assert_eq!(seal, Seal::of(7, "host", b"secret"));
+        assert_ne!(seal, Seal::of(7, "other", b"secret"));
+        assert_ne!(seal, Seal::of(7, "host", b"secre7"));
+        assert_ne!(seal.secret, Seal::of(8, "host", b"secret").secret);
+    }
+
+    #[test]
+    fn a_seal_confirms_no_guess() {
+        let seal = Seal::of(7, "host", b"secret");
+        let guesses = (0..200_000).map(|number| format!("guess{number}"));
+        let fitting = guesses.filter(|guess| Seal::of(7, "host", guess.as_bytes()) == seal);
+        assert!(
+            fitting.count() > 20,
+            "many wrong passwords fit as well as the right one"
+        );
+    }
+}

@@ -1,0 +1,175 @@
+//! What waits is told to whoever asks, and waits no longer than it must.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
+
+use crate::support::agent::Agent;
+use crate::support::dovecot::{Dovecot, free_port};
+use crate::support::place::Place;
+use crate::support::varied;
+
+fn account(port: u16, further: &str) -> String {
+    format!(
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
+         [account.jane]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
+         user = \"jane\"\ndelivery = \"box\"\nfirst_run = \"all\"\npoll_every = \"1s\"\n{further}\n"
+    )
+}
+
+/// An account whose MDA is a script that can be changed.
+fn with_mda(port: u16) -> String {
+    account(port, "password = \"secret\"").replace(
+        "type = \"maildir\"\npath = \"{here}/out\"",
+        "type = \"mda\"\ncommand = [\"{here}/mda\"]",
+    )
+}
+
+fn mda(place: &Place, exit: u32) {
+    let path = place.path("mda");
+    std::fs::write(&path, format!("#!/bin/sh\ncat >/dev/null\nexit {exit}\n")).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+}
+
+fn password(place: &Place, password: &str) {
+    let path = place.path("password");
+    std::fs::write(&path, password).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+}
+
+fn said(output: &Output) -> (Option<i32>, String) {
+    let said = [&output.stdout[..], &output.stderr[..]].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+/// Runs until the account is held for longer than its interval.
+fn run_until_held(place: &Place) -> Agent {
+    let mut agent = Agent::start(place);
+    agent.until(&["account held", "next_seconds=900"]);
+    agent
+}
+
+const FROM_FILE: &str = "password = { file = \"{here}/password\" }";
+
+#[test]
+fn a_hold_ends_when_the_password_in_its_file_changed() {
+    let dovecot = Dovecot::with(&varied::messages(0)[..1]);
+    let place = Place::with(&account(dovecot.plain_port(), FROM_FILE));
+    password(&place, "wrong");
+    let mut agent = run_until_held(&place);
+    password(&place, "secret");
+    agent.until(&["waits no more", "password changed", "auth_refused"]);
+    agent.until(&["status=delivered"]);
+    assert_eq!(agent.stop().0, Some(0));
+}
+
+#[test]
+fn a_hold_ends_when_the_configuration_was_mended_and_reloaded() {
+    let dovecot = Dovecot::with(&varied::messages(0)[..1]);
+    let wrong = account(dovecot.plain_port(), "password = \"wrong\"");
+    let place = Place::with(&wrong);
+    let mut agent = run_until_held(&place);
+    place.configure(&wrong.replace("wrong", "secret"));
+    agent.signal("HUP");
+    agent.until(&["waits no more", "password changed"]);
+    agent.until(&["status=delivered"]);
+    assert_eq!(agent.stop().0, Some(0));
+}
+
+#[test]
+fn a_hold_outlasts_a_restart_and_ends_with_one_when_the_password_changed() {
+    let dovecot = Dovecot::with(&varied::messages(0)[..1]);
+    let place = Place::with(&account(dovecot.plain_port(), FROM_FILE));
+    password(&place, "wrong");
+    let agent = run_until_held(&place);
+    assert_eq!(agent.stop().0, Some(0));
+    let logins = dovecot.log().matches("auth failed").count();
+    assert_eq!(
+        said(&place.run(&["run", "--once"])),
+        (Some(0), String::new())
+    );
+    assert_eq!(dovecot.log().matches("auth failed").count(), logins);
+    password(&place, "secret");
+    let (code, words) = said(&place.run(&["run", "--once"]));
+    assert_eq!(code, Some(0), "{words}");
+    assert_eq!(words.matches("waits no more").count(), 1, "{words}");
+    assert!(words.contains("status=delivered"), "{words}");
+}
+
+#[test]
+fn the_state_directory_tells_nobody_the_password_of_a_held_account() {
+    let dovecot = Dovecot::with(&varied::messages(0)[..1]);
+    let place = Place::with(&account(dovecot.plain_port(), FROM_FILE));
+    password(&place, "wr0ng-and-long");
+    let agent = run_until_held(&place);
+    assert_eq!(agent.stop().0, Some(0));
+    let journal = std::fs::read(place.path("state/seen.journal")).unwrap();
+    let journal = String::from_utf8_lossy(&journal);
+    let seal = journal.rsplit(" seal=").next().unwrap();
+    let kept = seal.split(['\n', ' ', '\t']).next().unwrap();
+    let secret: u16 = kept.rsplit('>').next().unwrap().parse().unwrap();
+    assert!(secret < 4096, "twelve bits confirm no guess: {kept}");
+    assert!(!journal.contains("wr0ng"), "{journal}");
+}
+
+#[test]
+fn the_end_of_a_back_off_is_one_line() {
+    let port = free_port();
+    let place = Place::with(&account(port, "password = \"secret\""));
+    for _ in 0..3 {
+        let (code, words) = said(&place.run(&["poll"]));
+        assert_eq!(code, Some(75), "{words}");
+        assert!(!words.contains("waits no more"), "{words}");
+    }
+    assert_eq!(
+        said(&place.run(&["run", "--once"])),
+        (Some(0), String::new())
+    );
+    let dovecot = Dovecot::with(&varied::messages(0)[..1]);
+    place.configure(&account(dovecot.plain_port(), "password = \"secret\""));
+    let (_, words) = said(&place.run(&["poll"]));
+    assert_eq!(words.matches("waits no more").count(), 1, "{words}");
+    assert!(
+        words.contains("it backed off after 1 try that failed"),
+        "{words}"
+    );
+    let (_, words) = said(&place.run(&["poll"]));
+    assert!(!words.contains("waits no more"), "{words}");
+}
+
+#[test]
+fn a_poll_tells_what_waits_and_a_run_from_cron_says_nothing_twice() {
+    for (exit, code, word) in [
+        (75, 75, "1 waits (mda_"),
+        (
+            65,
+            69,
+            "1 in the quarantine: see `mailferry quarantine list jane`",
+        ),
+    ] {
+        let dovecot = Dovecot::with(&varied::messages(0)[..1]);
+        let place = Place::with(&with_mda(dovecot.plain_port()));
+        mda(&place, exit);
+        for _ in 0..2 {
+            let (ended, words) = said(&place.run(&["poll"]));
+            assert_eq!(ended, Some(code), "{words}");
+            assert!(words.contains(word), "{words}");
+            assert!(!words.contains("nothing new"), "{words}");
+        }
+        assert_eq!(
+            said(&place.run(&["run", "--once"])),
+            (Some(0), String::new())
+        );
+    }
+}
+
+#[test]
+fn a_message_that_left_the_quarantine_is_not_told_of_any_more() {
+    let dovecot = Dovecot::with(&varied::messages(0)[..1]);
+    let place = Place::with(&with_mda(dovecot.plain_port()));
+    mda(&place, 65);
+    assert_eq!(place.run(&["poll"]).status.code(), Some(69));
+    mda(&place, 0);
+    place.succeed(&["quarantine", "retry", "--all"]);
+    let said = place.succeed(&["poll"]);
+    assert!(said.contains("nothing new"), "{said}");
+}
