@@ -4,6 +4,7 @@
 mod adopt;
 mod attacked;
 mod canary;
+mod check;
 mod cli;
 mod clock;
 mod config;

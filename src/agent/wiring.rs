@@ -145,7 +145,14 @@ impl Wiring {
         let sink: Arc<dyn Sink> = match &from.kind {
             DeliveryKind::Mda(mda) => Arc::new(self.mda(from, mda)?),
             DeliveryKind::Smtp(smtp) => Arc::new(self.smtp(from, smtp)?),
-            DeliveryKind::Maildir(maildir) => Arc::new(Maildir::new(&maildir.path)),
+            DeliveryKind::Maildir(maildir) => {
+                let (user, group) = (maildir.user.as_deref(), maildir.group.as_deref());
+                let made = Maildir::of_user(&maildir.path, user, group);
+                Arc::new(made.map_err(|error| WiringError::Delivery {
+                    name: from.name.clone(),
+                    words: error.to_string(),
+                })?)
+            }
         };
         let delivery = Delivery::to(&from.name, sink);
         let reporter = self.parts.reporter.clone();
@@ -400,7 +407,7 @@ impl Prepare for Configured {
 }
 
 /// The TLS policy of a configured connection.
-pub(super) fn tls_policy(tls: &config::Tls) -> TlsPolicy {
+pub(crate) fn tls_policy(tls: &config::Tls) -> TlsPolicy {
     TlsPolicy {
         server_name: Some(tls.server_name.clone()),
         ca_file: tls.ca_file.clone(),

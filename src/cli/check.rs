@@ -7,29 +7,27 @@ use std::time::Duration;
 
 use rustix::fs::{Access, access};
 
-use crate::cli::{Exit, Failure};
+use crate::cli::{Exit, Failure, Process, check_files};
 use crate::config::{
     self, Account, Auth, Config, Delivery, DeliveryKind, Environment, SecretSource, System, Tls,
 };
-use crate::disk::read_regular;
 use crate::mail::text::Shown;
-use crate::mail::{Retention, TlsMode, limits};
-use crate::seen::SeenError;
+use crate::mail::{Retention, TlsMode};
+use crate::net::Roots;
 
 /// Checks the configuration at `path` and writes to `out` what follows from it.
 ///
 /// # Errors
 /// What is wrong with the configuration, or that `out` takes no more.
-pub(super) fn check(
-    path: &Path,
-    environment: &Environment,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+pub(super) fn check(path: &Path, process: &Process, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let environment = &process.environment;
     let config = config::load(path, environment)?;
     let mut checker = Checker {
         out,
         environment,
+        roots: Roots::new(process.roots.clone()),
         problems: Vec::new(),
+        warnings: Vec::new(),
     };
     checker.head(path, &config)?;
     for account in config.accounts.values() {
@@ -40,6 +38,8 @@ pub(super) fn check(
     }
     writeln!(checker.out)?;
     let warnings = config.warnings(&System::look(environment));
+    let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+    warnings.append(&mut checker.warnings);
     for warning in &warnings {
         writeln!(checker.out, "warning: {warning}")?;
     }
@@ -71,21 +71,12 @@ pub(super) fn check(
     })
 }
 
-/// Why the state directory cannot be made: the folder that a named one stands in is never made for it.
-fn no_folder_above(config: &Config, environment: &Environment) -> Option<String> {
-    let directory = config.state_dir.clone();
-    let named = !environment.is_default_state_dir(&directory);
-    let here = Path::new("");
-    let there = directory
-        .parent()
-        .is_none_or(|above| above == here || above.exists());
-    (named && !there).then(|| SeenError::NoFolderAbove { directory }.to_string())
-}
-
 struct Checker<'a> {
     out: &'a mut dyn Write,
     environment: &'a Environment,
+    roots: Roots,
     problems: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl Checker<'_> {
@@ -97,8 +88,8 @@ impl Checker<'_> {
             ", not there yet"
         };
         self.line("state", format!("{}{there}", config.state_dir.display()))?;
-        self.problems
-            .extend(no_folder_above(config, self.environment));
+        let problems = check_files::problems_of_state(config, self.environment);
+        self.problems.extend(problems);
         let (total, host) = (config.max_sessions, config.max_sessions_per_host);
         self.line(
             "sessions",
@@ -113,7 +104,7 @@ impl Checker<'_> {
             " (not enabled)"
         };
         let title = format!("account {}", account.name);
-        let earlier = self.problems.len();
+        let earlier = (self.problems.len(), self.warnings.len());
         writeln!(self.out, "\n{title}{off}")?;
         self.line(
             "  server",
@@ -134,7 +125,8 @@ impl Checker<'_> {
         self.tls_files(&title, &account.tls);
         if !account.enabled {
             // What an account lacks that is not polled hurts nobody yet.
-            self.problems.truncate(earlier);
+            self.problems.truncate(earlier.0);
+            self.warnings.truncate(earlier.1);
         }
         Ok(())
     }
@@ -166,14 +158,15 @@ impl Checker<'_> {
             }
             DeliveryKind::Maildir(maildir) => {
                 self.line("  folder", maildir.path.display())?;
-                if !maildir.path.exists() && !maildir.path.parent().is_some_and(Path::exists) {
-                    let path = maildir.path.display();
-                    self.problems.push(format!(
-                        "{title}: neither {path} nor the folder above it exists"
-                    ));
+                if let Some(user) = &maildir.user {
+                    self.line("  as user", Shown::new(user))?;
                 }
             }
         }
+        let problems = check_files::problems_of_delivery(&title, delivery);
+        self.problems.extend(problems);
+        self.warnings
+            .extend(check_files::warning_of_delivery(&title, delivery));
         if matches!(delivery.kind, DeliveryKind::Maildir(_)) {
             return Ok(());
         }
@@ -200,22 +193,14 @@ impl Checker<'_> {
                 "cannot be read"
             }
         };
+        let warning = check_files::warning_of_secret(title, source, self.environment);
+        self.warnings.extend(warning);
         self.line("  password", format!("********, from {source}: {outcome}"))
     }
 
     fn tls_files(&mut self, title: &str, tls: &Tls) {
-        let client = tls
-            .client
-            .iter()
-            .flat_map(|client| [&client.cert, &client.key]);
-        for path in tls.ca_file.iter().chain(client) {
-            if let Err(error) = read_regular(path, limits::PEM_FILE_OCTETS_MAX) {
-                self.problems.push(format!(
-                    "{title}: {} cannot be read: {error}",
-                    path.display()
-                ));
-            }
-        }
+        let problem = check_files::problems_of_tls(title, tls, &self.roots);
+        self.problems.extend(problem);
     }
 
     fn program(&mut self, title: &str, program: &str) {

@@ -4,6 +4,7 @@
 
 mod args;
 mod check;
+mod check_files;
 mod exit;
 mod listen;
 mod outcome;
@@ -74,7 +75,7 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
         Command::Check => {
             let path = process.environment.config_file(global.config.as_deref())?;
             let mut out = io::BufWriter::new(io::stdout().lock());
-            let exit = check::check(&path, &process.environment, &mut out)?;
+            let exit = check::check(&path, &process, &mut out)?;
             out.flush()?;
             Ok(exit)
         }

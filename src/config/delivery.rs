@@ -79,6 +79,10 @@ pub struct SmtpLogin {
 pub struct Maildir {
     /// Its folder, which is made when the folder above it exists.
     pub path: PathBuf,
+    /// The user the messages belong to; the owner of the folder unless given.
+    pub user: Option<String>,
+    /// The group the messages belong to; that of the folder or of the user unless given.
+    pub group: Option<String>,
 }
 
 /// How lines end.

@@ -82,7 +82,8 @@ setting wins.";
 
 const MDA: &str = "\
 Where messages go: [delivery.NAME], as many as you like. This one gives each message to a program (dovecot-lda,
-maildrop, procmail, sieve filters ...) on its standard input. dovecot-lda needs -e: it refuses, and never bounces.";
+maildrop, procmail, sieve filters ...) on its standard input. dovecot-lda needs -e: it refuses, and never
+bounces; and -o quota_full_tempfail=yes: mail for a mailbox that is over its quota waits, instead of exit code 77.";
 
 const SMTP: &str = "A delivery that relays messages to a mail server.";
 

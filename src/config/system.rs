@@ -13,6 +13,8 @@ pub struct System {
     pub root: bool,
     /// Whether this is a container.
     pub container: bool,
+    /// What this machine calls itself.
+    pub host: String,
     /// What is mounted where, in the order of mounting.
     pub mounts: Vec<Mount>,
 }
@@ -40,6 +42,10 @@ impl System {
             .any(|word| cgroup.contains(word));
         Self {
             root: environment.is_root(),
+            host: rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned(),
             container: marked || named || environment.get("container").is_some(),
             mounts: read_mounts(&mounts),
         }

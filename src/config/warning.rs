@@ -1,6 +1,6 @@
 //! What is allowed and probably not meant.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::system::System;
 use crate::config::{Account, Config, DeliveryKind, LOGIN_PORTS, SUBMIT_PORTS, Tls};
@@ -46,9 +46,27 @@ pub enum Warning {
     MdaAsRoot { delivery: String },
     /// Another user is asked for than can be.
     #[error(
-        "[delivery.{delivery}] has `user` or `group`, but only root may run a program as somebody else"
+        "[delivery.{delivery}] has `user` or `group`, but only root may deliver as somebody else"
     )]
     UserWithoutRoot { delivery: String },
+    /// dovecot-lda that sends bounces to whoever is named as the sender.
+    #[error(
+        "[delivery.{delivery}] runs dovecot-lda without -e: it sends bounces to senders that are often forged, and says that the \
+         message was taken. Add \"-e\" to `command`"
+    )]
+    LdaBounces { delivery: String },
+    /// dovecot-lda that refuses for good what a full mailbox has no room for.
+    #[error(
+        "[delivery.{delivery}] runs dovecot-lda without `-o quota_full_tempfail=yes`: it ends with 77 when a mailbox is over its \
+         quota, and mail goes to the quarantine instead of waiting. Add \"-o\", \"quota_full_tempfail=yes\" to `command`"
+    )]
+    LdaQuota { delivery: String },
+    /// A name that relays refuse.
+    #[error(
+        "[delivery.{delivery}] says EHLO {helo}: no host name has an underscore, and relays refuse such a one (501 or 504). Set \
+         `helo` to a name without"
+    )]
+    HeloUnderscore { delivery: String, helo: String },
     /// Records that go with the container.
     #[error(
         "the state directory {state_dir} is inside the container, not on a volume: with the container all records go, \
@@ -83,6 +101,9 @@ impl Warning {
             Self::UselessTls { .. } => "useless_tls",
             Self::MdaAsRoot { .. } => "mda_as_root",
             Self::UserWithoutRoot { .. } => "user_without_root",
+            Self::LdaBounces { .. } => "lda_bounces",
+            Self::LdaQuota { .. } => "lda_quota",
+            Self::HeloUnderscore { .. } => "helo_underscore",
             Self::StateInContainer { .. } => "state_in_container",
             Self::StateInMemory { .. } => "state_in_memory",
             Self::UnusedDelivery { .. } => "unused_delivery",
@@ -141,8 +162,14 @@ impl Config {
                         delivery: delivery(),
                     });
                 }
+                of_dovecot_lda(name, &mda.command, warnings);
             }
             Some(DeliveryKind::Smtp(smtp)) => {
+                let helo = smtp.helo.as_ref().unwrap_or(&system.host);
+                if helo.contains('_') {
+                    let (delivery, helo) = (delivery(), helo.clone());
+                    warnings.push(Warning::HeloUnderscore { delivery, helo });
+                }
                 let usual = match (smtp.tls.mode, smtp.port) {
                     (TlsMode::StartTls | TlsMode::None, port) if port == SUBMIT_PORTS.0 => {
                         Some("implicit")
@@ -165,8 +192,38 @@ impl Config {
                     warnings.push(Warning::UselessTls { table });
                 }
             }
+            Some(DeliveryKind::Maildir(maildir))
+                if !system.root && (maildir.user.is_some() || maildir.group.is_some()) =>
+            {
+                let delivery = delivery();
+                warnings.push(Warning::UserWithoutRoot { delivery });
+            }
             Some(DeliveryKind::Maildir(_)) | None => {}
         }
+    }
+}
+
+fn of_dovecot_lda(name: &str, command: &[String], warnings: &mut Vec<Warning>) {
+    let Some((program, arguments)) = command.split_first() else {
+        return;
+    };
+    if Path::new(program)
+        .file_name()
+        .is_none_or(|file| file != "dovecot-lda")
+    {
+        return;
+    }
+    let delivery = || name.to_owned();
+    if !arguments.iter().any(|word| word == "-e") {
+        warnings.push(Warning::LdaBounces {
+            delivery: delivery(),
+        });
+    }
+    let waits = |word: &String| word.trim_start_matches("-o").trim() == "quota_full_tempfail=yes";
+    if !arguments.iter().any(waits) {
+        warnings.push(Warning::LdaQuota {
+            delivery: delivery(),
+        });
     }
 }
 

@@ -160,7 +160,10 @@ impl Resolver<'_> {
         let path = self
             .need_at(header, "path", table.path)
             .map(|path| self.path(path));
-        Some((1, DeliveryKind::Maildir(Maildir { path: path? })))
+        let text = |given: Given<Line>| given.some().map(|line| line.value.0);
+        let (user, group) = (text(table.user), text(table.group));
+        let path = path?;
+        Some((1, DeliveryKind::Maildir(Maildir { path, user, group })))
     }
 }
 

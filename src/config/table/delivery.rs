@@ -16,7 +16,7 @@ settings! {
         /// $UNIQUE_ID. A null sender is MAILER-DAEMON as {sender} and empty as $SENDER; one with a character that a
         /// shell would read is MAILER-DAEMON as {sender} only.
         command: Command = Without::Required(
-            "[\"/usr/lib/dovecot/dovecot-lda\", \"-e\", \"-f\", \"{sender}\", \"-d\", \"{recipient}\"]",
+            "[\"/usr/lib/dovecot/dovecot-lda\", \"-e\", \"-oquota_full_tempfail=yes\", \"-f\", \"{sender}\", \"-d\", \"{recipient}\"]",
         ),
         /// The user it runs as, when mailferry is root.
         user: Line = Without::Otherwise("the user mailferry runs as", "\"vmail\""),
@@ -85,5 +85,9 @@ settings! {
         /// The folder that holds new, cur and tmp. It is made when the folder above it exists. Messages arrive in their
         /// order.
         path: FilePath = Without::Required("\"/home/jane/Maildir\""),
+        /// The user the messages belong to, when mailferry is root.
+        user: Line = Without::Otherwise("the owner of the folder, or of the one above it", "\"jane\""),
+        /// The group the messages belong to.
+        group: Line = Without::Otherwise("the group of the folder, or of user", "\"jane\""),
     }
 }

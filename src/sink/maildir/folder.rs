@@ -12,6 +12,7 @@ use rustix::fs::OFlags;
 
 use crate::fault;
 use crate::mail::is_no_room;
+use crate::sink::mda::{AsFileUser, FileUser};
 
 /// A Maildir's folder. Everything here may block.
 ///
@@ -20,6 +21,18 @@ use crate::mail::is_no_room;
 #[derive(Clone, Debug)]
 pub(in crate::sink) struct Folder {
     root: PathBuf,
+    files_of: FilesOf,
+}
+
+/// Whose the files are that are made in a folder.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::sink) enum FilesOf {
+    /// Ours.
+    Us,
+    /// The folder's owner's, as far as we may work as another user.
+    Owner,
+    /// This user's.
+    User(FileUser),
 }
 
 /// A message in `tmp` that is not durable yet. Dropping it takes the file away.
@@ -70,10 +83,25 @@ impl MaildirError {
 }
 
 impl Folder {
-    /// The Maildir at a path.
+    /// The Maildir at a path, whose files are ours.
     pub(in crate::sink) fn new(root: &Path) -> Self {
+        Self::with_files_of(root, FilesOf::Us)
+    }
+
+    /// The Maildir at a path.
+    pub(in crate::sink) fn with_files_of(root: &Path, files_of: FilesOf) -> Self {
         Self {
             root: root.to_owned(),
+            files_of,
+        }
+    }
+
+    /// The user to work as; `None` for ourselves.
+    pub(in crate::sink) fn user(&self) -> Option<FileUser> {
+        match self.files_of {
+            FilesOf::Us => None,
+            FilesOf::Owner => FileUser::owner_of(&self.root),
+            FilesOf::User(user) => Some(user),
         }
     }
 
@@ -82,6 +110,7 @@ impl Folder {
     /// Several may do so at once, in this process and outside it. `tmp`, without which nothing is delivered, comes last:
     /// where it is, the names of the others are durable.
     pub(in crate::sink) fn make(&self) -> Result<(), MaildirError> {
+        let _as_user = enter(self.user()).map_err(disk(BECOME, &self.root))?;
         let [new, cur, tmp] = PARTS.map(|part| self.root.join(part));
         if [&new, &cur, &tmp].into_iter().all(|part| part.is_dir()) {
             return Ok(());
@@ -119,6 +148,9 @@ impl Folder {
 
     /// Takes away what crashed deliveries left in `tmp`. Maildir's own rule: nothing there is alive after 36 hours.
     pub(in crate::sink) fn sweep(&self) {
+        let Ok(_as_user) = enter(self.user()) else {
+            return;
+        };
         let Ok(listing) = fs::read_dir(self.root.join("tmp")) else {
             return;
         };
@@ -134,11 +166,13 @@ impl Folder {
     /// Writes a message to `tmp`; `fill` gives its size, which becomes part of the name if `sized`.
     pub(in crate::sink) fn write(
         &self,
+        user: Option<FileUser>,
         name: String,
         sized: bool,
         fill: impl FnOnce(&mut File) -> io::Result<u64>,
     ) -> Result<Written, MaildirError> {
         let path = self.root.join("tmp").join(&name);
+        let as_user = enter(user).map_err(disk(BECOME, &self.root))?;
         let file = fs::OpenOptions::new()
             .write(true)
             .create_new(true)
@@ -146,6 +180,8 @@ impl Folder {
             .custom_flags(NO_FOLLOW)
             .open(&path)
             .map_err(disk("create", &path))?;
+        // What is read meanwhile is ours.
+        drop(as_user);
         let mut written = Written {
             file,
             path,
@@ -171,16 +207,14 @@ impl Folder {
         fault::pass("maildir.synced");
         let mut published: Vec<Result<String, MaildirError>> = Vec::with_capacity(batch.len());
         let new = self.root.join("new");
+        let _as_user = match enter(self.user()) {
+            Ok(entered) => entered,
+            Err(error) => return all_refused(&batch, BECOME, &self.root, &error),
+        };
         // Opened before anything is shown in it: what could not be made durable then would be offered again.
         let folder = match File::open(&new) {
             Ok(folder) => folder,
-            Err(error) => {
-                let again = || io::Error::new(error.kind(), error.to_string());
-                return batch
-                    .iter()
-                    .map(|_| Err(disk("open", &new)(again())))
-                    .collect();
-            }
+            Err(error) => return all_refused(&batch, "open", &new, &error),
         };
         for (mut written, durable) in batch.into_iter().zip(durable) {
             let renamed = durable.map_err(disk("sync", &written.path)).and_then(|()| {
@@ -217,6 +251,20 @@ impl Drop for Written {
     }
 }
 
+/// The same error for each file.
+fn all_refused(
+    batch: &[Written],
+    what: &'static str,
+    path: &Path,
+    source: &io::Error,
+) -> Vec<Result<String, MaildirError>> {
+    let again = || io::Error::new(source.kind(), source.to_string());
+    batch
+        .iter()
+        .map(|_| Err(disk(what, path)(again())))
+        .collect()
+}
+
 /// One answer for each file. One call makes a whole batch durable, where the system's answer to it can be trusted;
 /// otherwise the files are synced one by one.
 fn sync_all(batch: &[Written]) -> Vec<io::Result<()>> {
@@ -251,6 +299,13 @@ fn at_least_5_8(release: &str) -> bool {
     let minor: u32 = numbers.next().unwrap_or(0);
     (major, minor) >= (5, 8)
 }
+
+/// Lets this thread work on files as a user, or as ourselves.
+fn enter(user: Option<FileUser>) -> io::Result<Option<AsFileUser>> {
+    user.map(FileUser::enter).transpose()
+}
+
+const BECOME: &str = "become the owner of";
 
 /// Makes the names in a folder durable.
 pub(in crate::sink) fn sync_folder(path: &Path) -> Result<(), MaildirError> {
@@ -369,11 +424,13 @@ mod tests {
         folder.make().unwrap();
         let tmp = folder.root().join("tmp");
         let count = || fs::read_dir(&tmp).unwrap().count();
-        let written = folder.write(unique_name(), true, |file| file.write_all(b"x").map(|()| 1));
+        let written = folder.write(None, unique_name(), true, |file| {
+            file.write_all(b"x").map(|()| 1)
+        });
         assert_eq!(count(), 1);
         drop(written);
         assert_eq!(count(), 0);
-        let failed = folder.write(unique_name(), true, |_| Err(io::Error::other("no")));
+        let failed = folder.write(None, unique_name(), true, |_| Err(io::Error::other("no")));
         assert!(failed.is_err_and(|error| error.code() == "maildir_disk"));
         assert_eq!(count(), 0);
 

@@ -15,14 +15,15 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use crate::mail::{Envelope, Sender, limits};
+use crate::sink::mda::{FileUser, MdaError};
 use crate::sink::render::{Layout, LineEnds, Rendering};
 use crate::sink::stage::{Stage, Turn};
 use crate::sink::{Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
 pub use folder::MaildirError;
+use folder::{FilesOf, Written, unique_name};
 pub(super) use folder::{Folder, disk, sync_folder};
-use folder::{Written, unique_name};
 
 /// A sink that stores messages in one Maildir, in the order in which they were offered. All recipients of an offer
 /// share one file.
@@ -73,10 +74,31 @@ impl Drop for GoOn {
 
 impl Maildir {
     /// A Maildir at a path. The folder is made by [`Sink::ready`] or the first message, when its parent exists.
+    ///
+    /// For root, files belong to the owner of the folder, or of the one above it where it is to be made.
     pub fn new(path: &Path) -> Self {
+        Self::with_files_of(path, FilesOf::Owner)
+    }
+
+    /// The same with files of a given user and group, which only root can make. Looks them up, which may block.
+    ///
+    /// # Errors
+    /// [`MdaError`] when there is no such user or group.
+    pub fn of_user(path: &Path, user: Option<&str>, group: Option<&str>) -> Result<Self, MdaError> {
+        if user.is_none() && group.is_none() {
+            return Ok(Self::new(path));
+        }
+        let named = FileUser::named(user, group)?;
+        Ok(Self::with_files_of(
+            path,
+            named.map_or(FilesOf::Us, FilesOf::User),
+        ))
+    }
+
+    fn with_files_of(path: &Path, files_of: FilesOf) -> Self {
         Self {
             desk: Arc::new(Desk {
-                folder: Folder::new(path),
+                folder: Folder::with_files_of(path, files_of),
                 offered: Stage::new(1),
                 written: Stage::new(1),
                 open: AtomicUsize::new(0),
@@ -138,13 +160,14 @@ impl Desk {
             let Some(jobs) = turn.next(room) else {
                 return;
             };
+            let user = self.folder.user();
             let mut drafts = Vec::with_capacity(jobs.len());
             for job in jobs {
                 // Its offer was dropped: nobody would know that it was delivered.
                 if job.answer.is_closed() {
                     continue;
                 }
-                match self.draft(&job) {
+                match self.draft(&job, user) {
                     Ok(file) => {
                         self.open.fetch_add(1, Ordering::SeqCst);
                         drafts.push(Draft {
@@ -208,26 +231,26 @@ impl Desk {
     }
 
     /// Writes one message to tmp; makes the folder when it is not there.
-    fn draft(&self, job: &Job) -> Result<Written, MaildirError> {
-        let written = self.draft_once(job);
+    fn draft(&self, job: &Job, user: Option<FileUser>) -> Result<Written, MaildirError> {
+        let written = self.draft_once(job, user);
         match written {
             Err(MaildirError::Disk { source, .. })
                 if source.kind() == std::io::ErrorKind::NotFound =>
             {
                 self.folder.make()?;
-                self.draft_once(job)
+                self.draft_once(job, self.folder.user())
             }
             written => written,
         }
     }
 
-    fn draft_once(&self, job: &Job) -> Result<Written, MaildirError> {
+    fn draft_once(&self, job: &Job, user: Option<FileUser>) -> Result<Written, MaildirError> {
         let layout = Layout {
             line_ends: LineEnds::Lf,
             return_path: true,
             from_line: None,
         };
-        self.folder.write(unique_name(), true, |file| {
+        self.folder.write(user, unique_name(), true, |file| {
             Rendering::new(&job.message, &job.sender, &layout)?.write_to(file)
         })
     }

@@ -5,6 +5,7 @@
 
 mod command;
 mod exit;
+mod file_user;
 mod helper;
 mod input;
 mod plan;
@@ -25,8 +26,10 @@ use crate::sink::{Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
 pub use exit::ExitClass;
+pub(in crate::sink) use file_user::{AsFileUser, FileUser};
 pub use helper::become_mda;
 pub use settings::{MdaError, MdaSettings};
+pub use user::find_user;
 
 use command::Facts;
 use plan::Plan;

@@ -29,7 +29,7 @@ impl Identity {
     /// Looks up the configured user and group; without either, ourselves.
     pub(super) fn find(user: Option<&str>, group: Option<&str>) -> Result<Self, MdaError> {
         let user_entry = match user {
-            Some(name) => Some(find_user(name)?),
+            Some(name) => Some(look_up_user(name)?),
             None => None,
         };
         let own = || User::from_uid(geteuid()).ok().flatten();
@@ -60,6 +60,14 @@ impl Identity {
             },
         })
     }
+}
+
+/// Looks up a user and a group as `user` and `group` of a delivery name them. May block.
+///
+/// # Errors
+/// [`MdaError`] when there is no such user or group.
+pub fn find_user(user: Option<&str>, group: Option<&str>) -> Result<(), MdaError> {
+    Identity::find(user, group).map(drop)
 }
 
 enum Account {
@@ -100,7 +108,7 @@ fn supplementary_groups(name: &str, gid: Gid) -> Result<Vec<u32>, MdaError> {
     Ok(groups.into_iter().map(Gid::as_raw).collect())
 }
 
-fn find_user(name: &str) -> Result<Account, MdaError> {
+fn look_up_user(name: &str) -> Result<Account, MdaError> {
     let failed = |errno: nix::Error| MdaError::LookUp(name.to_owned(), errno.into());
     if let Some(user) = User::from_name(name).map_err(failed)? {
         return Ok(Account::Named(user));

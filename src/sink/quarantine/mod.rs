@@ -224,11 +224,11 @@ fn keep(folder: &Folder, message: &Message, label: &Label) -> Result<String, Qua
             Err(io::ErrorKind::UnexpectedEof.into())
         }
     };
-    let written = match folder.write(name.clone(), false, fill) {
+    let written = match folder.write(None, name.clone(), false, fill) {
         // Somebody tidied up the state directory.
         Err(MaildirError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             folder.make()?;
-            folder.write(name, false, fill)?
+            folder.write(None, name, false, fill)?
         }
         written => written?,
     };

@@ -1,0 +1,132 @@
+//! The part of `check` that looks at what the configuration names: users, certificates, folders, password files.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
+use crate::agent::wiring::tls_policy;
+use crate::config::{Config, Delivery, DeliveryKind, Environment, SecretSource, Tls};
+use crate::net::{Connector, Roots};
+use crate::seen::SeenError;
+use crate::sink::mda::find_user;
+
+/// Why a poll would end before it begins. Each is found here exactly as it would be found there.
+pub(super) fn problems_of_tls(title: &str, tls: &Tls, roots: &Roots) -> Option<String> {
+    let connector = Connector::new(&tls_policy(tls), roots);
+    connector.err().map(|error| format!("{title}: {error}"))
+}
+
+/// Users and groups that are not there, and folders that are none.
+pub(super) fn problems_of_delivery(title: &str, delivery: &Delivery) -> Vec<String> {
+    let mut problems = Vec::new();
+    let (user, group) = match &delivery.kind {
+        DeliveryKind::Mda(mda) => (&mda.user, &mda.group),
+        DeliveryKind::Maildir(maildir) => (&maildir.user, &maildir.group),
+        DeliveryKind::Smtp(_) => (&None, &None),
+    };
+    if let Err(error) = find_user(user.as_deref(), group.as_deref()) {
+        problems.push(format!("{title}: {error}"));
+    }
+    let DeliveryKind::Maildir(maildir) = &delivery.kind else {
+        return problems;
+    };
+    let path = &maildir.path;
+    let above = path.parent();
+    if path.exists() {
+        problems.extend(no_folder(title, path));
+        for part in ["new", "cur", "tmp"].map(|part| path.join(part)) {
+            problems.extend(no_folder(title, &part));
+        }
+    } else if let Some(above) = above.filter(|above| above.exists()) {
+        problems.extend(no_folder(title, above));
+    } else {
+        let path = path.display();
+        problems.push(format!(
+            "{title}: neither {path} nor the folder above it exists"
+        ));
+    }
+    problems
+}
+
+/// Why the state directory cannot be used: what is there is no folder, or the folder that a named one stands in is not there,
+/// which is never made for it.
+pub(super) fn problems_of_state(config: &Config, environment: &Environment) -> Vec<String> {
+    let directory = config.state_dir.clone();
+    let mut problems = Vec::new();
+    problems.extend(no_folder("state_dir", &directory));
+    let above = directory.parent();
+    problems.extend(above.and_then(|above| no_folder("state_dir", above)));
+    problems.extend(no_folder("state_dir", &directory.join("quarantine")));
+    if directory.is_dir()
+        && access(
+            &directory,
+            Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK,
+        )
+        .is_err()
+    {
+        let directory = directory.display();
+        problems.push(format!(
+            "state_dir: this user may not read and write {directory}: run `check` as the user that mailferry runs as, or \
+             give the folder to that user"
+        ));
+    }
+    let named = !environment.is_default_state_dir(&directory);
+    let here = Path::new("");
+    let there = directory
+        .parent()
+        .is_none_or(|above| above == here || above.exists());
+    if named && !there {
+        problems.push(SeenError::NoFolderAbove { directory }.to_string());
+    }
+    problems
+}
+
+fn no_folder(title: &str, path: &Path) -> Option<String> {
+    let is_other = path.exists() && !path.is_dir();
+    is_other.then(|| format!("{title}: {} is a file and no folder", path.display()))
+}
+
+/// A password that others may read is none; one that they may write is theirs to choose.
+pub(super) fn warning_of_secret(
+    title: &str,
+    source: &SecretSource,
+    environment: &Environment,
+) -> Option<String> {
+    let path = match source {
+        SecretSource::File(path) => path.clone(),
+        SecretSource::Credential(name) => {
+            Path::new(environment.get("CREDENTIALS_DIRECTORY")?).join(name)
+        }
+        SecretSource::Env(_) | SecretSource::Command(_) | SecretSource::Inline(_) => return None,
+    };
+    let mode = path.metadata().ok().filter(|file| file.is_file())?.mode() & 0o7777;
+    (mode & OTHERS != 0).then(|| {
+        let path = path.display();
+        format!(
+            "{title}: everybody on this machine may read or write the password file {path} (mode {mode:04o}): run \
+             `chmod 600 {path}`, or 640 where a group must read it"
+        )
+    })
+}
+
+/// A Maildir of root in a folder of somebody else, who could not read what root stores there.
+pub(super) fn warning_of_delivery(title: &str, delivery: &Delivery) -> Option<String> {
+    let DeliveryKind::Maildir(maildir) = &delivery.kind else {
+        return None;
+    };
+    let path = &maildir.path;
+    let owner = |path: &Path| path.metadata().ok().map(|folder| folder.uid());
+    let (own, above) = (owner(path)?, owner(path.parent()?)?);
+    let foreign = own == 0 && above != 0 && maildir.user.is_none();
+    foreign.then(|| {
+        let path = path.display();
+        format!(
+            "{title}: the Maildir {path} belongs to root, but the folder above it to somebody else, who cannot read what \
+             is stored there: run `chown -R --reference={path}/.. {path}`"
+        )
+    })
+}
+
+/// Rights of everybody but owner and group to read or write.
+const OTHERS: u32 = 0o006;

@@ -1,0 +1,124 @@
+//! Files that belong to somebody else: one thread works on files as another user for a while.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use nix::unistd::{Gid, Uid, getegid, geteuid, setfsgid, setfsuid};
+
+use crate::sink::mda::MdaError;
+use crate::sink::mda::user::Identity;
+
+/// A user and a group that files are made as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sink) struct FileUser {
+    uid: u32,
+    gid: u32,
+}
+
+impl FileUser {
+    /// The user of these settings; `None` without any, and where it is ourselves.
+    ///
+    /// # Errors
+    /// [`MdaError`] when there is no such user or group.
+    pub(in crate::sink) fn named(
+        user: Option<&str>,
+        group: Option<&str>,
+    ) -> Result<Option<Self>, MdaError> {
+        let identity = Identity::find(user, group)?;
+        let own = (geteuid().as_raw(), getegid().as_raw());
+        let switch = identity.switch.map(|switch| Self {
+            uid: switch.uid,
+            gid: switch.gid,
+        });
+        Ok(switch.filter(|user| (user.uid, user.gid) != own))
+    }
+
+    /// The owner of a folder, or of the one above it where there is none yet. `None` where that is ourselves, and for everybody
+    /// but root, who cannot work as another user.
+    pub(in crate::sink) fn owner_of(folder: &Path) -> Option<Self> {
+        if !geteuid().is_root() {
+            return None;
+        }
+        let metadata = folder.metadata().ok();
+        let metadata = metadata.or_else(|| folder.parent()?.metadata().ok())?;
+        (metadata.uid() != 0).then(|| Self {
+            uid: metadata.uid(),
+            gid: metadata.gid(),
+        })
+    }
+
+    /// Lets this thread work on files as the user, with that user's rights and no others, until the guard is dropped.
+    ///
+    /// # Errors
+    /// When we may not: only root may.
+    pub(in crate::sink) fn enter(self) -> io::Result<AsFileUser> {
+        let guard = AsFileUser {
+            uid: geteuid(),
+            gid: getegid(),
+        };
+        setfsgid(Gid::from_raw(self.gid));
+        setfsuid(Uid::from_raw(self.uid));
+        // The calls tell no failure; asked for what cannot be, they tell what is.
+        let is = (
+            setfsuid(Uid::from_raw(u32::MAX)).as_raw(),
+            setfsgid(Gid::from_raw(u32::MAX)).as_raw(),
+        );
+        if is == (self.uid, self.gid) {
+            Ok(guard)
+        } else {
+            Err(io::Error::from(io::ErrorKind::PermissionDenied))
+        }
+    }
+}
+
+/// While this lives, its thread works on files as another user.
+#[derive(Debug)]
+pub(in crate::sink) struct AsFileUser {
+    uid: Uid,
+    gid: Gid,
+}
+
+impl Drop for AsFileUser {
+    fn drop(&mut self) {
+        setfsuid(self.uid);
+        setfsgid(self.gid);
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_anothers_while_the_guard_lives_and_ours_after_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+        std::fs::set_permissions(directory.path(), open).unwrap();
+        let owner = |name: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, "").unwrap();
+            path.metadata().unwrap().uid()
+        };
+        let nobody = FileUser::named(Some("nobody"), None);
+        if !geteuid().is_root() {
+            assert!(nobody.unwrap().unwrap().enter().is_err());
+            assert_eq!(owner("mine"), geteuid().as_raw());
+            return;
+        }
+        let nobody = nobody.unwrap().unwrap();
+        {
+            let _as_nobody = nobody.enter().unwrap();
+            assert_eq!(owner("theirs"), nobody.uid);
+            let elsewhere = std::thread::spawn(geteuid).join().unwrap();
+            assert!(elsewhere.is_root(), "other threads stay what they are");
+        }
+        assert_eq!(owner("ours"), 0);
+        assert_eq!(FileUser::owner_of(directory.path()), None);
+        std::os::unix::fs::chown(directory.path(), Some(nobody.uid), Some(nobody.gid)).unwrap();
+        assert_eq!(FileUser::owner_of(directory.path()), Some(nobody));
+        let to_be_made = directory.path().join("Maildir");
+        assert_eq!(FileUser::owner_of(&to_be_made), Some(nobody));
+    }
+}
