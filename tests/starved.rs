@@ -1,6 +1,6 @@
 //! What is odd or poisonous must not take the place of mail that nobody has, poll after poll.
 
-use mailferry::mail::{Retention, UniqueId};
+use mailferry::mail::{FirstRun, Retention, UniqueId};
 use mailferry::seen::{Seen, State, Trust};
 use mailferry::session::{End, Rest, adopt};
 use mailferry::sink::Fault;
@@ -218,4 +218,53 @@ async fn where_no_header_can_be_compared_adopting_lets_nothing_through() {
         world.poll().await;
         assert_eq!(world.sink.count(), before, "the account is held as before");
     }
+}
+
+#[tokio::test]
+async fn ten_thousand_messages_that_are_too_large_are_told_in_a_few_lines_and_recorded_in_a_few_polls()
+ {
+    let mut there = mails(3);
+    let large = |at: usize| mail(&format!("large-{at:05}"), &[b'x'; 300]);
+    there.extend((0..10_000).map(large));
+    let mut world = World::new(there, Retention::Keep);
+    world.visit.first_run = FirstRun::All;
+    world.visit.limits.message_octets_max = 200;
+    for (poll, recorded) in [4_000, 8_000, 10_000, 10_000].into_iter().enumerate() {
+        world.events.lock().unwrap().clear();
+        world.poll().await;
+        let events = world.events.lock().unwrap().clone();
+        let told = events.iter().filter(|event| event.contains("large"));
+        assert!(told.count() <= 25, "poll {poll}");
+        assert_eq!(world.said("many_oversized"), poll < 3, "poll {poll}");
+        let records = Seen::new(world.store.clone())
+            .records(&world.visit.account)
+            .await
+            .unwrap();
+        let oversized = records
+            .iter()
+            .filter(|known| matches!(known.record.state, State::Oversized { .. }));
+        assert_eq!(oversized.count(), recorded, "poll {poll}");
+    }
+    each_once(&world, 3);
+}
+
+/// Nothing here grows with the square of how often one unique-id is listed.
+#[tokio::test]
+async fn one_unique_id_for_a_hundred_thousand_messages_is_planned_and_told_at_once() {
+    let count = 100_000;
+    let there = (0..count).map(|_| mail("same", &[b'x'; 300])).collect();
+    let mut world = World::new(there, Retention::Delete);
+    world.visit.first_run = FirstRun::All;
+    world.visit.limits.message_octets_max = 200;
+    let begun = std::time::Instant::now();
+    let summary = world.poll().await;
+    assert_eq!(summary.counts.oversized, count);
+    let summary = world.poll().await;
+    assert_eq!(summary.counts.oversized, count);
+    assert!(begun.elapsed().as_secs() < 60, "{:?}", begun.elapsed());
+    let records = Seen::new(world.store.clone())
+        .records(&world.visit.account)
+        .await
+        .unwrap();
+    assert_eq!(records.len(), 1, "one record stands for all");
 }

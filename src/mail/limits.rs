@@ -176,3 +176,13 @@ pub const PEM_FILE_OCTETS_MAX: u64 = 16 * 1024 * 1024;
 
 /// Seconds for reading a small file that an operator named: a file server that is asked for one and is well answers in one.
 pub const FILE_SECONDS_MAX: u64 = 30;
+
+/// Changes in one batch: a batch is one line of the journal, and is in memory whole.
+pub const BATCH_CHANGES_MAX: usize = 1_000;
+
+/// Messages listed as too large that are recorded in one session; the rest is for later ones. A server that lists a million under
+/// new names at each poll must not fill the disk with them.
+pub const OVERSIZED_RECORDED_MAX: usize = 4_000;
+
+/// Messages listed as too large that get a line of the log each in one session.
+pub const OVERSIZED_TOLD_MAX: usize = 20;

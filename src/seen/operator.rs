@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::mail::{AccountName, UniqueId};
+use crate::mail::{AccountName, UniqueId, limits};
 use crate::seen::{AccountState, Batch, Change, Known, RecordKey, Seen, SeenError};
 
 /// How many messages a command was about, and how many of them it changed.
@@ -180,15 +180,12 @@ impl Seen {
             let mut batch = Batch::new(account);
             batch
                 .changes
-                .extend(changes.by_ref().take(BATCH_CHANGES_MAX));
+                .extend(changes.by_ref().take(limits::BATCH_CHANGES_MAX));
             self.import(batch).await?;
         }
         Ok(())
     }
 }
-
-/// Changes in one batch: a batch is one line of the journal, and is in memory whole.
-const BATCH_CHANGES_MAX: usize = 1_000;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

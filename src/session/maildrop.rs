@@ -289,8 +289,9 @@ impl Maildrop {
             return Some(number);
         }
         let positions = self.listing.positions(unique_id.as_bytes());
-        let at = positions.iter().map(|at| *at as usize);
-        let at = at.clone().find(|at| self.asked.get(*at) == Some(&false))?;
+        // They are asked for in their order, so those that were stand first.
+        let asked = |at: &u32| self.asked.get(*at as usize).copied().unwrap_or(true);
+        let at = *positions.get(positions.partition_point(asked))? as usize;
         *self.asked.get_mut(at)? = true;
         self.listing.get(at).map(|entry| entry.number)
     }

@@ -18,6 +18,7 @@ mod listing;
 mod login;
 mod maildrop;
 mod notice;
+mod oversized;
 mod parked;
 pub mod plan;
 mod progress;

@@ -167,7 +167,7 @@ impl<'a> Transfer<'a> {
 
     /// Runs until nothing is left to do, or nothing can be done any more.
     pub(super) async fn run(mut self) -> Transferred {
-        self.report_skips();
+        self.report_oversized();
         loop {
             if let Err(error) = self.ask() {
                 self.lose(error);
@@ -535,31 +535,5 @@ impl Transfer<'_> {
     pub(super) fn is_due(&self, delivered: Timestamp) -> bool {
         let retention = self.orders.visit.retention;
         retention.is_due(delivered, self.now(), self.orders.clock_trusted)
-    }
-
-    /// Says once of each message that is too large that it stays, and counts what waits.
-    fn report_skips(&mut self) {
-        let orders = &self.orders;
-        let mut news = Vec::new();
-        for (entry, disposition) in orders.listing.iter().zip(&orders.plan.dispositions) {
-            if let Disposition::Skip(Skip::TooLarge { reported }) = disposition {
-                self.counts.oversized += 1;
-                if !reported {
-                    news.push(entry);
-                }
-            }
-        }
-        for entry in news {
-            let octets = entry.octets.unwrap_or(0);
-            let limit_octets = self.orders.visit.limits.message_octets_max;
-            let account = &self.orders.visit.account;
-            self.orders.with.reporter.say(Event::TooLarge {
-                account,
-                unique_id: &entry.unique_id(),
-                octets,
-                limit_octets,
-            });
-            self.note_oversized(entry, octets, None);
-        }
     }
 }

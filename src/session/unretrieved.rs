@@ -67,11 +67,11 @@ impl Transfer<'_> {
             limit_octets,
         });
         self.counts.oversized += 1;
-        self.note_oversized(entry, octets, Some(at));
+        self.note_oversized(entry, octets, at);
     }
 
-    /// Records that a message is too large; reported once because there is a record from now on.
-    pub(super) fn note_oversized(&mut self, entry: Entry<'_>, octets: u64, at: Option<usize>) {
+    /// Records that a body outgrew the limit; reported once because there is a record from now on.
+    fn note_oversized(&mut self, entry: Entry<'_>, octets: u64, at: usize) {
         if self.orders.without_unique_ids {
             return;
         }
@@ -83,35 +83,20 @@ impl Transfer<'_> {
         let known = self.orders.records.get(&key);
         if known.as_ref().is_some_and(is_a_word) {
             // Nothing is written over the operator's word.
-            if let Some(at) = at {
-                self.ledger.settled(at);
-            }
-            return;
+            return self.ledger.settled(at);
         }
-        let limit = self.orders.visit.limits.message_octets_max;
-        let too_large = |at: &&u32| {
-            let entry = self.orders.listing.get(**at as usize);
-            entry
-                .and_then(|entry| entry.octets)
-                .is_some_and(|octets| octets > limit)
-        };
-        // One record stands for all that are too large under the unique-id.
-        let copies = match (at, known) {
-            (None, _) => {
-                let listed = self.orders.listing.positions(entry.unique_id);
-                u32::try_from(listed.iter().filter(too_large).count()).unwrap_or(u32::MAX)
-            }
-            (Some(_), Some(known))
+        let copies = match known {
+            Some(known)
                 if known.octets == entry.octets
                     && matches!(known.state, State::Oversized { .. }) =>
             {
                 known.copies.saturating_add(1)
             }
-            (Some(_), _) => 1,
+            _ => 1,
         };
         let record = Record {
             octets: entry.octets,
-            copies: copies.max(1),
+            copies,
             absent_since: None,
             head: None,
             state,
@@ -119,10 +104,7 @@ impl Transfer<'_> {
         };
         let mut batch = Batch::new(&self.orders.visit.account);
         batch.changes.push(Change::Put(key, record));
-        self.commit(
-            batch,
-            at.map_or(Committed::Noted, |at| Committed::Settled { at }),
-        );
+        self.commit(batch, Committed::Settled { at });
     }
 
     fn note_unretrieved(
@@ -186,6 +168,6 @@ impl Transfer<'_> {
 }
 
 /// Whether a record without digest is the operator's word.
-fn is_a_word(record: &Record) -> bool {
+pub(super) fn is_a_word(record: &Record) -> bool {
     matches!(record.state, State::Marked { .. } | State::Delivered { .. })
 }

@@ -107,13 +107,13 @@ impl Field {
         let length = memchr::memchr(b':', line).unwrap_or(0);
         let name = line.get(..length).unwrap_or_default().trim_ascii_end();
         let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
-        if CHANGED.iter().any(|known| is(known)) || line.starts_with(b"From ") {
+        if CHANGED.iter().any(&is) || line.starts_with(b"From ") {
             return Self::Changed;
         }
         if name.eq_ignore_ascii_case(b"Content-Type") {
             return Self::ContentType;
         }
-        let place = NAMES.iter().position(|known| is(known));
+        let place = NAMES.iter().position(is);
         // Of several fields with one name the first counts.
         place
             .filter(|place| names.get(*place).is_some_and(Option::is_none))
