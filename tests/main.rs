@@ -58,4 +58,5 @@ mod support;
 mod tidy;
 mod twins;
 mod unreachable;
+mod unread_log;
 mod waits;

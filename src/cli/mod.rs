@@ -20,11 +20,13 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 
 use crate::config::{self, Environment};
 use crate::net::SystemRoots;
+use crate::telemetry::Backlog;
 
 pub use exit::{Exit, Failure};
 pub use start::Start;
@@ -56,12 +58,18 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, process: Process) -> 
     let exit = answer(line, process).unwrap_or_else(|failure| {
         let exit = failure.exit();
         if exit != Exit::Done {
-            let _ = writeln!(io::stderr().lock(), "{failure}");
+            // Behind the lines of the log, and like those it waits for no reader.
+            let line = format!("{failure}\n");
+            let _ = Backlog::of_stderr().clone().write_all(line.as_bytes());
         }
         exit
     });
+    Backlog::of_stderr().finish(LAST_LINES_MAX);
     exit.into()
 }
+
+/// How long the last lines may take to be read.
+const LAST_LINES_MAX: Duration = Duration::from_secs(2);
 
 fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
     let CommandLine { global, command } = line;

@@ -8,6 +8,7 @@ use crate::cli::args::{self, Global};
 use crate::cli::exit::{Exit, Failure};
 use crate::config::{self, Config};
 use crate::mail::LogLevel;
+use crate::telemetry::Backlog;
 use crate::telemetry::log::{self, Log};
 
 /// A command that is ready to start.
@@ -37,7 +38,7 @@ impl Start {
             level: args::level(global.verbose, config.log.level),
             colour: io::stderr().is_terminal() && environment.get("NO_COLOR").is_none(),
         };
-        let log = log::start(&settings, Box::new(io::stderr()))
+        let log = log::start(&settings, Box::new(Backlog::of_stderr().clone()))
             .map_err(|error| Failure::said(Exit::Config, error))?;
         Ok(Self {
             config,

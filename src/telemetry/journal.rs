@@ -24,6 +24,8 @@ impl Journal {
     /// When nobody listens there.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
+        // A journal that has stopped reading must not stop us; what it does not take goes to standard error.
+        socket.set_nonblocking(true)?;
         // An empty datagram is discarded by journald, and tells us whether anyone is there.
         socket.send_to(&[], path)?;
         Ok(Self {

@@ -1,5 +1,6 @@
 //! What happened? One [`Event`] is the only way to speak, so that a log line and a metric cannot disagree.
 
+mod backlog;
 mod event;
 mod journal;
 mod line;
@@ -8,6 +9,7 @@ mod together;
 
 use std::sync::Arc;
 
+pub use backlog::Backlog;
 pub use event::{DeliveryStatus, Event};
 pub use together::Together;
 

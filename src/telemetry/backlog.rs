@@ -1,0 +1,261 @@
+//! A log that nobody reads keeps no mail waiting.
+//!
+//! Lines are written at once while whoever reads them keeps up. When a pipe is full they wait here, up to a bound, and a thread
+//! writes them; beyond the bound they are dropped and counted, and the count is told when the log flows again.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// A writer of log lines that never waits for its reader.
+#[derive(Clone)]
+pub struct Backlog(Arc<Shared>);
+
+struct Shared {
+    out: Mutex<Box<dyn Paper>>,
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+/// Where lines end up, and whose readiness can be asked.
+trait Paper: Write + AsFd + Send {}
+
+impl<T: Write + AsFd + Send> Paper for T {}
+
+#[derive(Default)]
+struct Waiting {
+    /// As they were written: each is whole lines.
+    pieces: VecDeque<Vec<u8>>,
+    octets: usize,
+    dropped: u64,
+    /// Whether there is a thread that writes, once one was needed.
+    has_thread: bool,
+    /// Whether it is at work on a piece that is in `pieces` no more.
+    busy: bool,
+}
+
+impl Backlog {
+    /// Writes to `out`.
+    pub fn new(out: impl Write + AsFd + Send + 'static) -> Self {
+        Self(Arc::new(Shared {
+            out: Mutex::new(Box::new(out)),
+            waiting: Mutex::default(),
+            changed: Condvar::new(),
+        }))
+    }
+
+    /// That of standard error, which the whole process shares.
+    pub fn of_stderr() -> &'static Self {
+        static STDERR: OnceLock<Backlog> = OnceLock::new();
+        STDERR.get_or_init(|| Self::new(io::stderr()))
+    }
+
+    /// Waits until everything is written, and no longer than `patience`.
+    pub fn finish(&self, patience: Duration) {
+        let until = Instant::now() + patience;
+        let mut waiting = self.0.waiting();
+        while waiting.busy || !waiting.pieces.is_empty() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            let woken = self.0.changed.wait_timeout(waiting, left);
+            (waiting, _) = woken.unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn put(&self, waiting: &mut Waiting, lines: &[u8]) {
+        if waiting.octets + lines.len() > OCTETS_MAX || !self.has_thread(waiting) {
+            waiting.dropped += memchr::memchr_iter(b'\n', lines).count() as u64;
+            return;
+        }
+        waiting.octets += lines.len();
+        waiting.pieces.push_back(lines.to_vec());
+        self.0.changed.notify_all();
+    }
+
+    fn has_thread(&self, waiting: &mut Waiting) -> bool {
+        if !waiting.has_thread {
+            let shared = Arc::clone(&self.0);
+            let begun = std::thread::Builder::new()
+                .name("log".to_owned())
+                .spawn(move || shared.write_all());
+            waiting.has_thread = begun.is_ok();
+        }
+        waiting.has_thread
+    }
+}
+
+impl Write for Backlog {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let mut waiting = self.0.waiting();
+        let mut rest = lines;
+        if waiting.pieces.is_empty() && !waiting.busy && lines.len() <= AT_ONCE_OCTETS_MAX {
+            let mut out = self.0.out();
+            if is_ready(out.as_fd(), Duration::ZERO) {
+                // Whoever reads may be gone for good: then there is nobody to tell.
+                let written = out.write(lines);
+                let is_full = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
+                rest = match &written {
+                    Ok(count) => lines.get(*count..).unwrap_or_default(),
+                    Err(error) if is_full(error) => lines,
+                    Err(_) => &[],
+                };
+            }
+        }
+        if !rest.is_empty() {
+            self.put(&mut waiting, rest);
+        }
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Shared {
+    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn out(&self) -> MutexGuard<'_, Box<dyn Paper>> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The thread's life, which ends with the process.
+    fn write_all(&self) {
+        loop {
+            let mut waiting = self.waiting();
+            let piece = loop {
+                if let Some(piece) = waiting.pieces.pop_front() {
+                    break piece;
+                }
+                waiting = self
+                    .changed
+                    .wait(waiting)
+                    .unwrap_or_else(PoisonError::into_inner);
+            };
+            waiting.octets -= piece.len();
+            waiting.busy = true;
+            drop(waiting);
+            self.write_piece(&piece);
+            let mut waiting = self.waiting();
+            waiting.busy = false;
+            let flows = waiting.pieces.is_empty();
+            let dropped = if flows {
+                std::mem::take(&mut waiting.dropped)
+            } else {
+                0
+            };
+            drop(waiting);
+            if dropped > 0 {
+                tracing::warn!(
+                    code = "log_dropped",
+                    lines = dropped,
+                    "lines of the log were dropped, because they were not read in time"
+                );
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    fn write_piece(&self, piece: &[u8]) {
+        let mut out = self.out();
+        let mut rest = piece;
+        while !rest.is_empty() {
+            match out.write(rest) {
+                Ok(0) => return,
+                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Standard error may have been made non-blocking by whoever else has it.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    is_ready(out.as_fd(), Duration::from_secs(1));
+                }
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Whether a short write would not have to wait, after waiting so long for that.
+fn is_ready(out: BorrowedFd<'_>, patience: Duration) -> bool {
+    let mut asked = [PollFd::from_borrowed_fd(out, PollFlags::OUT)];
+    let patience = Timespec::try_from(patience).ok();
+    let ready = poll(&mut asked, patience.as_ref());
+    // A reader that is gone makes it ready, too.
+    ready.is_ok_and(|count| count > 0)
+}
+
+/// A pipe that is ready takes this whole (`PIPE_BUF`).
+const AT_ONCE_OCTETS_MAX: usize = 4096;
+
+/// What waits for a reader: some thousand lines.
+const OCTETS_MAX: usize = 1024 * 1024;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::{Read, pipe};
+
+    use super::*;
+
+    #[test]
+    fn lines_that_are_read_come_in_their_order_and_no_thread_is_needed() {
+        let (mut read, write) = pipe().unwrap();
+        let mut backlog = Backlog::new(write);
+        for at in 0..10 {
+            backlog
+                .write_all(format!("line {at}\n").as_bytes())
+                .unwrap();
+        }
+        assert!(!backlog.0.waiting().has_thread);
+        let mut got = [0; 70];
+        read.read_exact(&mut got).unwrap();
+        assert!(got.ends_with(b"line 9\n"));
+    }
+
+    #[test]
+    fn a_pipe_that_is_not_read_keeps_nobody_waiting_and_flows_on_in_order_when_it_is() {
+        let (mut read, write) = pipe().unwrap();
+        let mut backlog = Backlog::new(write);
+        let line = |at: usize| format!("{at:>8} {}\n", "x".repeat(990));
+        // Twice what the pipe and the backlog take together.
+        for at in 0..3_000 {
+            backlog.write_all(line(at).as_bytes()).unwrap();
+        }
+        let begun = Instant::now();
+        backlog.finish(Duration::from_millis(50));
+        assert!(
+            begun.elapsed() < Duration::from_secs(5),
+            "the end is bounded"
+        );
+        let dropped = backlog.0.waiting().dropped;
+        assert!((1..3_000).contains(&dropped), "{dropped}");
+        let mut got = vec![0; (3_000 - usize::try_from(dropped).unwrap()) * line(0).len()];
+        read.read_exact(&mut got).unwrap();
+        for (at, read) in got.chunks(line(0).len()).enumerate() {
+            assert_eq!(read, line(at).as_bytes());
+        }
+        backlog.finish(Duration::from_secs(60));
+        assert_eq!(backlog.0.waiting().dropped, 0, "it was told");
+        backlog.write_all(b"after\n").unwrap();
+        let mut after = [0; 6];
+        read.read_exact(&mut after).unwrap();
+        assert_eq!(&after, b"after\n");
+    }
+
+    #[test]
+    fn a_reader_that_is_gone_is_nothing_to_wait_for() {
+        let (read, write) = pipe().unwrap();
+        drop(read);
+        let mut backlog = Backlog::new(write);
+        backlog.write_all(b"line\n").unwrap();
+        backlog.finish(Duration::from_secs(60));
+        assert!(backlog.0.waiting().pieces.is_empty());
+    }
+}

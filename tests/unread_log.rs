@@ -1,0 +1,64 @@
+//! A log that is not read keeps no mail and no end waiting.
+
+use std::io::Read;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use crate::support::place::Place;
+use crate::support::speaker::{Speaker, maildrop};
+
+#[test]
+fn a_log_pipe_that_is_not_read_keeps_no_mail_and_no_end_waiting() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let texts: Vec<(String, Vec<u8>)> = (0..3_000)
+        .map(|at| {
+            let name = format!("{at:04}{}", "x".repeat(60));
+            (name, format!("Subject: {at}\r\n\r\nx\r\n").into_bytes())
+        })
+        .collect();
+    let mails: Vec<(&str, &[u8])> = texts
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_slice()))
+        .collect();
+    let port = runtime.block_on(Speaker::new(maildrop(&mails)).listen());
+    let place = Place::with(&format!(
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
+         [account.jane]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
+         user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nrecipient = \"jane\"\nfirst_run = \"all\"\n"
+    ));
+    let mut agent = place
+        .command(&["run"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let until = Instant::now() + Duration::from_secs(120);
+    let count = || std::fs::read_dir(place.path("out/new")).map_or(0, Iterator::count);
+    while count() < texts.len() {
+        assert!(Instant::now() < until, "{} were delivered", count());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let told = std::process::Command::new("kill")
+        .arg(agent.id().to_string())
+        .status();
+    assert!(told.unwrap().success());
+    let begun = Instant::now();
+    let status = agent.wait().unwrap();
+    assert!(status.success());
+    assert!(
+        begun.elapsed() < Duration::from_secs(20),
+        "{:?}",
+        begun.elapsed()
+    );
+    let mut said = String::new();
+    agent
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut said)
+        .unwrap();
+    assert!(
+        said.starts_with("20"),
+        "what was written is whole lines: {said:.200}"
+    );
+}
