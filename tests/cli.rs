@@ -183,6 +183,46 @@ fn a_wrong_command_line_is_64_and_help_is_0() {
 }
 
 #[test]
+fn what_is_unknown_is_forgotten_and_marked_only_by_force() {
+    let place = Place::with(&good());
+    let force = |words: &[&str]| done(&place, &[&["seen"], words, &["--force"]].concat());
+    assert_eq!(force(&["mark", "gone", "1"]), "1 record marked\n");
+    assert_eq!(force(&["forget", "work", "1"]), "0 records forgotten\n");
+    assert_eq!(force(&["forget", "gone", "1", "2"]), "1 record forgotten\n");
+    assert_eq!(
+        force(&["forget", "never", "--all"]),
+        "0 records forgotten\n"
+    );
+}
+
+#[test]
+fn help_shows_the_arguments_in_the_order_in_which_they_are_given() {
+    let place = Place::with(&good());
+    for (command, all) in [("mark", "--all-listed"), ("forget", "--all")] {
+        let help = text(&place.run(&["seen", command, "--help"]).stdout);
+        for usage in [
+            "<ACCOUNT> <UNIQUE-ID>...".to_owned(),
+            format!("<ACCOUNT> {all}"),
+        ] {
+            let line = format!("mailferry seen {command} [OPTIONS] {usage}");
+            assert!(help.contains(&line), "{line}\n{help}");
+        }
+    }
+}
+
+#[test]
+fn whoever_has_no_configuration_is_told_how_to_make_one() {
+    let place = Place::with(&good());
+    std::fs::remove_file(place.path("mailferry.toml")).unwrap();
+    let output = place.run(&["poll"]);
+    assert_eq!(code(&output), 78);
+    let said = text(&output.stderr);
+    assert!(said.contains("mailferry generate-reference >"), "{said}");
+    let help = text(&place.run(&["--help"]).stdout);
+    assert!(help.contains("  generate-reference  "), "{help}");
+}
+
+#[test]
 fn help_shows_the_commands_with_examples_and_the_exit_codes() {
     let place = Place::with(&good());
     let help = text(&place.run(&["--help"]).stdout);
@@ -199,8 +239,7 @@ fn help_shows_the_commands_with_examples_and_the_exit_codes() {
     ] {
         assert!(help.contains(part), "{part}\nis not in\n{help}");
     }
-    assert!(!help.contains("generate-reference"), "{help}");
-    for command in ["run", "poll", "check"] {
+    for command in ["run", "poll", "check", "generate-reference"] {
         let help = text(&place.run(&[command, "--help"]).stdout);
         assert!(help.contains("Examples:\n  mailferry"), "{help}");
     }
@@ -294,7 +333,15 @@ fn listed(place: &Place, account: &str) -> Vec<String> {
 #[test]
 fn records_are_marked_listed_exported_imported_renamed_and_forgotten() {
     let place = Place::with(&good());
-    let ids = ["seen", "mark", "work", "000001a2", "with%20blank", "<a@b>"];
+    let ids = [
+        "seen",
+        "mark",
+        "--force",
+        "work",
+        "000001a2",
+        "with%20blank",
+        "<a@b>",
+    ];
     assert_eq!(done(&place, &ids), "3 records marked\n");
     assert_eq!(
         done(&place, &ids),
@@ -340,7 +387,7 @@ fn records_are_marked_listed_exported_imported_renamed_and_forgotten() {
 #[test]
 fn an_export_comes_in_by_standard_input_too() {
     let place = Place::with(&good());
-    done(&place, &["seen", "mark", "work", "1"]);
+    done(&place, &["seen", "mark", "--force", "work", "1"]);
     let mut export = place.command(&["seen", "export"]);
     let mut export = export.stdout(Stdio::piped()).spawn().unwrap();
     let other = Place::with(&good());
@@ -365,24 +412,56 @@ fn what_is_not_there_is_told_from_what_is_empty() {
     assert_eq!(code(&nothing), 78);
     assert!(text(&nothing.stderr).contains("nothing is recorded yet"));
     assert!(!place.path("state").exists(), "looking makes nothing");
-    done(&place, &["seen", "mark", "work", "1"]);
+    done(
+        &place,
+        &["seen", "mark", "--force", "work", "1", "1000001a2"],
+    );
+    std::fs::create_dir_all(place.path("state/quarantine")).unwrap();
     for (words, said) in [
         (
             &["seen", "list", "wrok"][..],
-            "there is no record of an account wrok",
+            "there is no account wrok. Did you mean work?",
         ),
         (
             &["seen", "export", "wrok"],
-            "there is no record of an account wrok",
+            "there is no account wrok. Did you mean work?",
         ),
         (
             &["seen", "forget", "work", "2"],
             "there is no record of 2 in account work",
         ),
+        (
+            &["seen", "forget", "work", "1000001a3"],
+            "there is no record of 1000001a3 in account work. Did you mean 1000001a2?",
+        ),
+        (
+            &["seen", "mark", "work", "1000001a2", "1000001a4"],
+            "no record of 1000001a4 in account work. Did you mean 1000001a2? If the message is on the server",
+        ),
+        (
+            &["seen", "mark", "wrok", "1"],
+            "there is no account wrok. Did you mean work?",
+        ),
+        (
+            &["seen", "mark", "wrok", "--all-listed"],
+            "there is no account wrok. Did you mean work?",
+        ),
+        (
+            &["seen", "adopt", "elsewhere"],
+            "there is no account elsewhere. There is: ",
+        ),
+        (
+            &["quarantine", "list", "wrok"],
+            "there is no account wrok. Did you mean work?",
+        ),
+        (
+            &["poll", "wrok"],
+            "there is no account wrok. Did you mean work?",
+        ),
         (&["seen", "forget", "work", "100%"], "a % itself is %25"),
         (
             &["seen", "rename", "wrok", "new"],
-            "there is no record of an account wrok",
+            "there is no account wrok. Did you mean work?",
         ),
         (
             &["seen", "import", "no-such-file"],
@@ -401,13 +480,13 @@ fn what_is_not_there_is_told_from_what_is_empty() {
             text(&output.stderr)
         );
     }
-    assert_eq!(listed(&place, "work").len(), 1);
+    assert_eq!(listed(&place, "work").len(), 2);
 }
 
 #[test]
 fn records_that_another_process_holds_are_75_and_it_is_named() {
     let place = Place::with(&good());
-    done(&place, &["seen", "mark", "work", "1"]);
+    done(&place, &["seen", "mark", "--force", "work", "1"]);
     let held = mailferry::seen::StateDirectory::lock(&place.path("state")).unwrap();
     let output = place.run(&["seen", "list", "work"]);
     assert_eq!(code(&output), 75);
@@ -425,7 +504,8 @@ fn with_default_state() -> String {
 #[test]
 fn an_ordinary_user_on_a_fresh_machine_gets_the_default_state_directory() {
     let place = Place::with(&with_default_state());
-    let mut command = Nobody::owning(&place.path("")).command(&["seen", "mark", "work", "1"]);
+    let mut command =
+        Nobody::owning(&place.path("")).command(&["seen", "mark", "--force", "work", "1"]);
     command
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
@@ -441,7 +521,11 @@ fn an_ordinary_user_on_a_fresh_machine_gets_the_default_state_directory() {
 #[test]
 fn a_state_directory_on_a_volume_that_is_not_mounted_is_not_begun() {
     let place = Place::with(&good().replacen("\"state\"", "\"volume/state\"", 1));
-    for words in [&["check"][..], &["poll"], &["seen", "mark", "work", "1"]] {
+    for words in [
+        &["check"][..],
+        &["poll"],
+        &["seen", "mark", "--force", "work", "1"],
+    ] {
         let output = place.run(words);
         assert_eq!(code(&output), 78, "{words:?}");
         let said = text(&output.stdout) + &text(&output.stderr);

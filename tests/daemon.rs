@@ -100,7 +100,13 @@ fn a_second_process_is_told_who_holds_the_store() {
     let output = place.run(&["poll"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(75), "{said}");
-    assert!(said.contains(&agent.id().to_string()), "{said}");
+    let id = agent.id().to_string();
+    assert!(said.contains(&format!("kill -USR1 {id}")), "{said}");
+    assert!(said.contains("systemctl stop"), "{said}");
+    assert!(
+        !said.contains("state_dir"),
+        "all mail would come twice: {said}"
+    );
     assert_eq!(agent.stop().0, Some(0));
 }
 

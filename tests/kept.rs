@@ -68,7 +68,8 @@ fn a_copy_is_listed_shown_without_harm_and_exported_as_it_was_received() {
     ] {
         assert!(listed.contains(word), "{word}: {listed}");
     }
-    assert_eq!(place.succeed(&["quarantine", "list", "joe"]), "");
+    let words = said(&place, &["quarantine", "list", "joe"], 64);
+    assert!(words.contains("there is no account joe"), "{words}");
     let shown = place.succeed(&["quarantine", "show", &file]);
     assert!(shown.contains("Subject: poison \\x1b[31m\n"), "{shown}");
     assert!(!shown.contains('\x1b'), "{shown}");

@@ -203,7 +203,9 @@ fn what_roots_commands_make_in_another_users_state_directory_is_his_and_no_link_
     scene.place.succeed(&["poll"]);
     scene.add("id-2");
     scene.place.succeed(&["poll"]);
-    scene.place.succeed(&["seen", "mark", "jane", "id-3"]);
+    scene
+        .place
+        .succeed(&["seen", "mark", "--force", "jane", "id-3"]);
     scene.place.succeed(&["quarantine", "list"]);
     for path in everything(&state) {
         let found = std::fs::symlink_metadata(&path).unwrap();

@@ -60,8 +60,8 @@ pub(super) enum Command {
     /// Look at, offer again or take away the messages that no destination took
     #[command(subcommand, after_help = AFTER_QUARANTINE)]
     Quarantine(Quarantine),
-    /// Print config/mailferry.toml
-    #[command(hide = true)]
+    /// Print a configuration with every setting and its default, to begin with
+    #[command(after_help = AFTER_REFERENCE)]
     GenerateReference,
 }
 
@@ -89,14 +89,23 @@ pub(super) enum Seen {
         account: AccountName,
     },
     /// Forget records: what is still on the server is new again, and is delivered again
+    #[command(override_usage = "\
+        mailferry seen forget [OPTIONS] <ACCOUNT> <UNIQUE-ID>...\n       \
+        mailferry seen forget [OPTIONS] <ACCOUNT> --all")]
     Forget {
         /// The account
         #[arg(value_name = "ACCOUNT", value_parser = account)]
         account: AccountName,
         #[command(flatten)]
         which: Which,
+        /// Pass over accounts and unique-ids of which nothing is recorded
+        #[arg(long)]
+        force: bool,
     },
     /// Count messages as seen: they are never retrieved
+    #[command(override_usage = "\
+        mailferry seen mark [OPTIONS] <ACCOUNT> <UNIQUE-ID>...\n       \
+        mailferry seen mark [OPTIONS] <ACCOUNT> --all-listed")]
     Mark(Mark),
     /// Look at a maildrop that changed as a whole, and find what was delivered before: logs in
     #[command(after_help = AFTER_ADOPT)]
@@ -215,6 +224,9 @@ pub(super) struct Mark {
     /// Count them as delivered: a retention that deletes may then delete them from the server
     #[arg(long)]
     pub(super) as_delivered: bool,
+    /// Mark even what nothing is recorded of: an unknown account, or a message that no poll has seen yet
+    #[arg(long)]
+    pub(super) force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -255,6 +267,7 @@ fn account(name: &str) -> Result<AccountName, String> {
 
 const AFTER: &str = "\
 Examples:
+  mailferry generate-reference >mailferry.toml     a configuration to begin with
   mailferry check             is the configuration right?
   mailferry poll work         poll the account `work` now, and show what happens
   mailferry run               poll everything for ever, as a service does
@@ -323,6 +336,11 @@ server.
 Examples:
   mailferry seen export >records
   mailferry --config ./new.toml seen import --as-delivered records";
+
+const AFTER_REFERENCE: &str = "\
+Examples:
+  mailferry generate-reference >mailferry.toml     then take out the # before what you need, and chmod 600 it
+  mailferry --config ./mailferry.toml check";
 
 const AFTER_LIST: &str = "\
 Examples:

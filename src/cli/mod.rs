@@ -7,6 +7,7 @@ mod check;
 mod check_files;
 mod exit;
 mod listen;
+mod names;
 mod outcome;
 mod poll;
 mod progress;

@@ -11,7 +11,7 @@ use crate::cli::listen::listen;
 use crate::cli::progress::Progress;
 use crate::cli::rooms::{Rooms, runtime};
 use crate::cli::run::close;
-use crate::cli::{Exit, Failure, Start, outcome};
+use crate::cli::{Exit, Failure, Start, names, outcome};
 use crate::config::{Account, Config};
 use crate::mail::AccountName;
 use crate::telemetry::Reporter;
@@ -84,14 +84,8 @@ pub(super) fn chosen<'c>(
             .collect());
     }
     let found = |name: &AccountName| {
-        config.accounts.get(name).ok_or_else(|| {
-            let known: Vec<_> = config.accounts.keys().map(AccountName::as_str).collect();
-            let known = known.join(", ");
-            Failure::said(
-                Exit::Usage,
-                format!("there is no account {name}. There is: {known}"),
-            )
-        })
+        let account = config.accounts.get(name);
+        account.ok_or_else(|| names::no_account(name, config.accounts.keys()))
     };
     names.iter().map(found).collect()
 }

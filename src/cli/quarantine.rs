@@ -1,5 +1,6 @@
 //! `mailferry quarantine`: the copies of messages that no sink took, or that no server shows twice.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -11,8 +12,8 @@ use crate::cli::args::{self, Copies};
 use crate::cli::rooms::{Rooms, runtime, store_failure};
 use crate::cli::run::close;
 use crate::cli::seen::time;
-use crate::cli::{Exit, Failure, Start, outcome};
-use crate::config::Config;
+use crate::cli::{Exit, Failure, Start, names, outcome};
+use crate::config::{Account, Config};
 use crate::mail::text::Shown;
 use crate::mail::{AccountName, Clock, Percent};
 use crate::seen::{Record, RecordKey, State};
@@ -37,7 +38,8 @@ pub(super) fn quarantine(
             let Some(quarantine) = existing(state_dir)? else {
                 return Ok(Exit::Done);
             };
-            runtime()?.block_on(list(&quarantine, account.as_ref(), out))
+            let accounts = &start.config.accounts;
+            runtime()?.block_on(list(&quarantine, accounts, account.as_ref(), out))
         }
         args::Quarantine::Show { file } => {
             let quarantine = existing(state_dir)?.ok_or_else(|| missing(file))?;
@@ -71,21 +73,31 @@ fn existing(state_dir: &Path) -> Result<Option<Quarantine>, Failure> {
 
 async fn list(
     quarantine: &Quarantine,
+    accounts: &BTreeMap<AccountName, Account>,
     account: Option<&AccountName>,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
-    for (file, label) in quarantine.list().await.map_err(failure)? {
+    let copies = quarantine.list().await.map_err(failure)?;
+    let holders = copies.iter().filter_map(|(_, label)| label.as_ref().ok());
+    let known: BTreeSet<&AccountName> = holders
+        .map(|label| &label.origin.account)
+        .chain(accounts.keys())
+        .collect();
+    if let Some(account) = account.filter(|account| !known.contains(account)) {
+        return Err(names::no_account(account, known));
+    }
+    for (file, label) in &copies {
         match label {
             Ok(label) if account.is_none_or(|account| *account == label.origin.account) => {
-                writeln!(out, "{}", line(&file, &label))?;
+                writeln!(out, "{}", line(file, label))?;
             }
             Ok(_) => {}
             Err(error) => {
                 writeln!(
                     out,
                     "file={} damaged={:?}",
-                    Shown::new(&file),
+                    Shown::new(file),
                     error.to_string()
                 )?;
                 exit = Exit::Unavailable;

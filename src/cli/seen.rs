@@ -14,7 +14,7 @@ use crate::cli::args::{self, Which};
 use crate::cli::poll::chosen;
 use crate::cli::rooms::{Rooms, open_store, runtime, store_failure};
 use crate::cli::run::close;
-use crate::cli::{Exit, Failure, Start, outcome};
+use crate::cli::{Exit, Failure, Start, names, outcome};
 use crate::config::{Account, Config};
 use crate::mail::text::Shown;
 use crate::mail::{AccountName, Clock, Percent, Timestamp, UniqueId};
@@ -45,7 +45,7 @@ pub(super) fn seen(
     }
     runtime()?.block_on(async {
         let store = open(start, command)?;
-        let done = answer(&store, command, out).await;
+        let done = answer(&store, &start.config, command, out).await;
         close(&store).await?;
         done.map(|()| Exit::Done)
     })
@@ -143,20 +143,41 @@ fn open(start: &Start, command: &args::Seen) -> Result<Seen, Failure> {
     open_store(start, &clock)
 }
 
-async fn answer(seen: &Seen, command: &args::Seen, out: &mut dyn Write) -> Result<(), Failure> {
+async fn answer(
+    seen: &Seen,
+    config: &Config,
+    command: &args::Seen,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     match command {
-        args::Seen::List { account } => list(seen, account, out).await,
-        args::Seen::Forget { account, which } => {
-            let ids = match which {
+        args::Seen::List { account } => list(seen, config, account, out).await,
+        args::Seen::Forget {
+            account,
+            which,
+            force,
+        } => {
+            let mut ids = match which {
                 Which { all: true, .. } => None,
                 Which { unique_ids, .. } => Some(read_ids(unique_ids)?),
             };
-            known(seen, account).await?;
+            let known = seen.records(account).await.map_err(OperatorError::Seen)?;
+            if *force {
+                let is_known = |id: &UniqueId| known.of(id.as_bytes()).next().is_some();
+                ids.iter_mut().for_each(|ids| ids.retain(is_known));
+            } else {
+                names::known(seen, config, account).await?;
+                names::recorded(&known, ids.as_deref().unwrap_or_default(), "")?;
+            }
             let forgotten = seen.forget(account, ids.as_deref()).await?;
             Ok(writeln!(out, "{} forgotten", records(forgotten.changed))?)
         }
         args::Seen::Mark(mark) => {
             let ids = read_ids(&mark.which.unique_ids)?;
+            if !mark.force {
+                names::known(seen, config, &mark.account).await?;
+                let known = seen.records(&mark.account).await;
+                names::recorded(&known.map_err(OperatorError::Seen)?, &ids, FORCE)?;
+            }
             let trust = trust(mark.as_delivered);
             let marked = seen
                 .mark(&mark.account, &ids, trust, SystemClock.now())
@@ -166,6 +187,9 @@ async fn answer(seen: &Seen, command: &args::Seen, out: &mut dyn Write) -> Resul
         // It needs the server, and was done before this.
         args::Seen::Adopt { .. } => Ok(()),
         args::Seen::Export { account } => {
+            if let Some(account) = account {
+                names::known(seen, config, account).await?;
+            }
             for line in seen.export_lines(account.as_ref()).await? {
                 writeln!(out, "{line}")?;
             }
@@ -177,6 +201,7 @@ async fn answer(seen: &Seen, command: &args::Seen, out: &mut dyn Write) -> Resul
             Ok(said(out, "imported", "there already", imported)?)
         }
         args::Seen::Rename { old, new } => {
+            names::has_records(seen, old).await?;
             let moved = seen.rename(old, new).await?;
             Ok(writeln!(
                 out,
@@ -187,8 +212,13 @@ async fn answer(seen: &Seen, command: &args::Seen, out: &mut dyn Write) -> Resul
     }
 }
 
-async fn list(seen: &Seen, account: &AccountName, out: &mut dyn Write) -> Result<(), Failure> {
-    known(seen, account).await?;
+async fn list(
+    seen: &Seen,
+    config: &Config,
+    account: &AccountName,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    names::known(seen, config, account).await?;
     for known in seen
         .records(account)
         .await
@@ -198,15 +228,6 @@ async fn list(seen: &Seen, account: &AccountName, out: &mut dyn Write) -> Result
         writeln!(out, "{}", line(&known.key(), &known.record))?;
     }
     Ok(())
-}
-
-/// A mistyped name must not look like an account without records.
-async fn known(seen: &Seen, account: &AccountName) -> Result<(), Failure> {
-    let accounts = seen.accounts().await.map_err(OperatorError::Seen)?;
-    if accounts.contains(account) {
-        return Ok(());
-    }
-    Err(OperatorError::NoAccount(account.clone()).into())
 }
 
 /// One record as `key=value` words, the unique-id as it may be given back to us.
@@ -333,6 +354,9 @@ impl From<OperatorError> for Failure {
         }
     }
 }
+
+/// What to say to somebody who means a message that no poll has seen.
+const FORCE: &str = "If the message is on the server and no poll has seen it yet, give --force";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

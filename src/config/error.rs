@@ -24,8 +24,8 @@ pub struct ConfigError {
 pub enum Complaint {
     /// There is no such file.
     #[error(
-        "there is no such file. Write one (config/mailferry.toml of the distribution shows every setting), or name \
-         another with --config FILE"
+        "there is no such file. `mailferry generate-reference >FILE` writes one to begin with, which shows every setting; \
+         or name another with --config FILE"
     )]
     NotFound,
     /// The file or folder cannot be read.

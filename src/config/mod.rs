@@ -34,6 +34,7 @@ pub use account::{Account, Auth, ClientCertificate, Tls};
 pub use delivery::{Delivery, DeliveryKind, ExitVerdict, LineEnds, Maildir, Mda, Smtp, SmtpLogin};
 pub use environment::Environment;
 pub use error::{Complaint, ConfigError, ConfigErrors};
+pub use nearest::nearest;
 pub use reference::reference;
 pub use secret::{SecretError, SecretSource};
 pub use system::{Mount, System};

@@ -1,10 +1,7 @@
 //! Did you mean? The known name nearest to one that was mistyped, or that a user of another program knows.
 
 /// The known name that is meant by `given`, if any is near.
-pub(super) fn nearest<'k>(
-    given: &str,
-    known: impl IntoIterator<Item = &'k str>,
-) -> Option<&'k str> {
+pub fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let given = given.to_ascii_lowercase().replace('-', "_");
     let known: Vec<&str> = known.into_iter().collect();
     if let Some((_, ours)) = ELSEWHERE.iter().find(|(theirs, _)| *theirs == given)

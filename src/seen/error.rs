@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SeenError {
     /// Another process holds the state directory.
-    #[error("{directory} is in use by process {holder}. Stop that one, or give this one a state_dir of its own", directory = .directory.display())]
+    #[error("{directory} is in use by process {holder}. If that is the agent, `kill -USR1 {holder}` makes it poll now, and this command works once it has stopped: `systemctl stop mailferry`, or `kill {holder}`", directory = .directory.display())]
     InUse {
         /// The state directory.
         directory: PathBuf,

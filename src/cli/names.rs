@@ -1,0 +1,76 @@
+//! Names that the operator gave: an account or a unique-id that is unknown is an error, with the one that may be meant.
+
+use crate::cli::{Exit, Failure};
+use crate::config::{self, Config};
+use crate::mail::{AccountName, Percent, UniqueId};
+use crate::seen::{OperatorError, Records, Seen};
+
+/// Nothing is known of an account: no configuration names it, and no record.
+pub(super) fn no_account<'a>(
+    name: &AccountName,
+    known: impl IntoIterator<Item = &'a AccountName>,
+) -> Failure {
+    let known: Vec<&str> = known.into_iter().map(AccountName::as_str).collect();
+    let near = config::nearest(name.as_str(), known.iter().copied());
+    let hint = match near {
+        Some(near) => format!(". Did you mean {near}?"),
+        None if known.is_empty() => ". There is none".to_owned(),
+        None => {
+            let more = if known.len() > SHOWN_MAX { ", ..." } else { "" };
+            let shown: Vec<&str> = known.into_iter().take(SHOWN_MAX).collect();
+            format!(". There is: {}{more}", shown.join(", "))
+        }
+    };
+    Failure::said(Exit::Usage, format!("there is no account {name}{hint}"))
+}
+
+/// An account that has records or stands in the configuration.
+///
+/// # Errors
+/// Exit 64 with the nearest name when it is neither.
+pub(super) async fn known(seen: &Seen, config: &Config, name: &AccountName) -> Result<(), Failure> {
+    let recorded = seen.accounts().await.map_err(OperatorError::Seen)?;
+    if recorded.contains(name) || config.accounts.contains_key(name) {
+        return Ok(());
+    }
+    Err(no_account(name, config.accounts.keys().chain(&recorded)))
+}
+
+/// An account that has records, or a state.
+///
+/// # Errors
+/// Exit 64 with the nearest name when it has neither.
+pub(super) async fn has_records(seen: &Seen, name: &AccountName) -> Result<(), Failure> {
+    let recorded = seen.accounts().await.map_err(OperatorError::Seen)?;
+    if recorded.contains(name) {
+        return Ok(());
+    }
+    Err(no_account(name, &recorded))
+}
+
+/// Unique-ids of which something is recorded.
+///
+/// # Errors
+/// Exit 64 with the nearest unique-id for the first that is unknown.
+pub(super) fn recorded(records: &Records, ids: &[UniqueId], force: &str) -> Result<(), Failure> {
+    let unknown = |id: &&UniqueId| records.of(id.as_bytes()).next().is_none();
+    let Some(id) = ids.iter().find(unknown) else {
+        return Ok(());
+    };
+    let known: Vec<String> = records
+        .iter()
+        .map(|known| Percent(known.unique_id).to_string())
+        .collect();
+    let given = Percent(id.as_bytes()).to_string();
+    let near = config::nearest(&given, known.iter().map(String::as_str));
+    let hint = near.map_or_else(
+        || ". `mailferry seen list` shows those that are recorded".to_owned(),
+        |near| format!(". Did you mean {near}?"),
+    );
+    let account = records.account();
+    let sentence = format!("there is no record of {given} in account {account}{hint} {force}");
+    Err(Failure::said(Exit::Usage, sentence))
+}
+
+/// More names than this are not read.
+const SHOWN_MAX: usize = 10;
