@@ -1,7 +1,9 @@
 //! An odd answer costs the command that it answers, and not the maildrop (DOUBT.md section 3).
 
 use mailferry::mail::Retention;
+use mailferry::session::End;
 
+use crate::support::between::{Answer, Between};
 use crate::support::model::Mail;
 use crate::support::odd::{Habits, Odd, OddServer};
 use crate::support::world::{World, mail};
@@ -19,16 +21,11 @@ fn mails() -> Vec<Mail> {
 }
 
 /// What is wrong after so many polls with everything but the one message.
-async fn wrong(
-    habits: Habits,
-    polls: usize,
-    prepare: impl FnOnce(&mut World),
-) -> Result<(), String> {
+async fn wrong(habits: Habits, polls: usize) -> Result<(), String> {
     let what = habits.odd;
     let all = mails();
     let one = what.and_then(|(_, id, _)| id);
-    let mut world = World::new(Vec::new(), Retention::Delete);
-    prepare(&mut world);
+    let world = World::new(Vec::new(), Retention::Delete);
     let server = OddServer::new(all.clone(), habits);
     for _ in 0..polls {
         server.poll(&world).await;
@@ -72,7 +69,7 @@ async fn table(verb: &'static str, id: Option<&'static str>) {
                 odd: Some((verb, id, *odd)),
                 capabilities: Vec::new(),
             };
-            if let Err(wrong) = self::wrong(habits, 4, |_| {}).await {
+            if let Err(wrong) = self::wrong(habits, 4).await {
                 complaints.push(format!(
                     "{verb}: {odd:?}, pipelining: {pipelining}, unique-ids: {unique_ids}: {wrong}"
                 ));
@@ -85,4 +82,94 @@ async fn table(verb: &'static str, id: Option<&'static str>) {
 #[tokio::test(start_paused = true)]
 async fn an_odd_answer_to_retr_costs_one_message_and_no_other() {
     table("RETR", Some("u3")).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odd_answer_to_capa_costs_a_day_without_capa_and_no_message() {
+    table("CAPA", None).await;
+}
+
+/// The commands of the last session.
+fn last_session(server: &OddServer) -> Vec<String> {
+    server.said().pop().unwrap_or_default()
+}
+
+fn habits(odd: Option<(&'static str, Option<&'static str>, Odd)>) -> Habits {
+    Habits {
+        pipelining: true,
+        unique_ids: true,
+        odd,
+        capabilities: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_struck_capa_is_left_out_for_a_day_and_asked_for_again_after_that() {
+    let world = World::new(Vec::new(), Retention::Keep);
+    let server = OddServer::new(mails(), habits(Some(("CAPA", None, Odd::Words))));
+    server.poll(&world).await;
+    assert_eq!(world.sink.count(), 8, "the same poll goes on without it");
+    let asks = |server: &OddServer| last_session(server).contains(&"CAPA".to_owned());
+    server.poll(&world).await;
+    assert!(!asks(&server));
+    server.habits.lock().unwrap().odd = None;
+    world.pass(24 * 3600);
+    server.poll(&world).await;
+    assert!(asks(&server));
+}
+
+#[tokio::test]
+async fn without_capa_what_was_announced_last_still_holds() {
+    let world = World::new(Vec::new(), Retention::Keep);
+    let mut usual = habits(None);
+    usual.capabilities = vec!["EXPIRE 0"];
+    let server = OddServer::new(mails(), usual);
+    server.poll(&world).await;
+    server.habits.lock().unwrap().odd = Some(("CAPA", None, Odd::HangUp));
+    world
+        .sink
+        .refuse(&mails()[7].octets, mailferry::sink::Fault::MessageTransient);
+    let new = mail("u9", b"Subject: 9\r\n\r\nnew\r\n");
+    server.put(new.clone());
+    world
+        .sink
+        .refuse(&new.octets, mailferry::sink::Fault::MessageTransient);
+    server.poll(&world).await;
+    assert!(!last_session(&server).contains(&"CAPA".to_owned()));
+    assert_eq!(
+        world.kept.count(),
+        1,
+        "QUIT may hide what was retrieved, so it was parked first"
+    );
+}
+
+#[tokio::test]
+async fn where_no_capa_was_ever_read_the_server_may_hide_what_was_retrieved() {
+    let world = World::new(Vec::new(), Retention::Keep);
+    let server = OddServer::new(mails(), habits(Some(("CAPA", None, Odd::HangUp))));
+    world
+        .sink
+        .refuse(&mails()[7].octets, mailferry::sink::Fault::MessageTransient);
+    server.poll(&world).await;
+    assert_eq!((world.sink.count(), world.kept.count()), (7, 1));
+}
+
+#[tokio::test]
+async fn mechanisms_that_we_lack_are_named_when_the_login_is_refused() {
+    let world = World::new(mails(), Retention::Keep);
+    let between = Between::new(&world, |line| match line {
+        "CAPA" => Answer::Say("+OK\r\nSASL CRAM-MD5 GSSAPI\r\n.\r\n"),
+        "USER jane" => Answer::Say("-ERR\r\n"),
+        _ => Answer::Pass,
+    });
+    let End::Failed(error) = between.poll(&world).await.end else {
+        panic!("the login was refused");
+    };
+    assert_eq!(error.code(), "no_mechanism");
+    let words = error.to_string();
+    assert!(words.contains("CRAM-MD5, GSSAPI"), "{words}");
+    assert!(
+        words.contains("gave no reason (-ERR and nothing more, to USER)"),
+        "{words}"
+    );
 }

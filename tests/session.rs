@@ -656,6 +656,22 @@ async fn a_refused_login_says_whose_fault_it_is() {
         ("no", "USER", ("auth_refused", WhoActs::Account)),
         ("no", "AUTH-RESP-CODE", ("server_refused", WhoActs::Server)),
         ("[IN-USE] locked", "RESP-CODES", ("in_use", WhoActs::Server)),
+        ("maildrop locked", "USER", ("in_use", WhoActs::Server)),
+        (
+            "maildrop locked",
+            "AUTH-RESP-CODE",
+            ("in_use", WhoActs::Server),
+        ),
+        (
+            "account locked, mailbox in use",
+            "USER",
+            ("auth_refused", WhoActs::Account),
+        ),
+        (
+            "[AUTH] maildrop locked",
+            "RESP-CODES",
+            ("auth_refused", WhoActs::Account),
+        ),
         (
             "[LOGIN-DELAY] wait",
             "RESP-CODES",

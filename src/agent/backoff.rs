@@ -24,9 +24,11 @@ pub(super) fn destination_seconds(failures: u32, chance: f64) -> u64 {
     spread(doubled.min(DESTINATION_SECONDS_MAX), chance)
 }
 
-/// Another session has the maildrop: one to five minutes, and it is nobody's fault.
-pub(super) fn in_use_seconds(chance: f64) -> u64 {
-    60 + scaled(240, chance)
+/// Another session has the maildrop, and has had it this many times in a row: one to five minutes at first, twice as long each further
+/// time, and an hour at most.
+pub(super) fn in_use_seconds(times: u32, chance: f64) -> u64 {
+    let first = 60 + scaled(240, chance);
+    (first << times.saturating_sub(1).min(6)).min(SERVER_SECONDS_MAX)
 }
 
 /// Up to a quarter more.
@@ -74,6 +76,11 @@ mod tests {
             [1, 2, 3, 4, 5, 6].map(account_seconds),
             [0, 900, 3600, 21600, 21600, 21600]
         );
-        assert_eq!((in_use_seconds(0.0), in_use_seconds(1.0)), (60, 300));
+        assert_eq!((in_use_seconds(1, 0.0), in_use_seconds(1, 1.0)), (60, 300));
+        assert_eq!(
+            (in_use_seconds(3, 0.0), in_use_seconds(99, 0.0)),
+            (240, 3600)
+        );
+        assert_eq!(in_use_seconds(u32::MAX, 1.0), 3600);
     }
 }

@@ -6,6 +6,7 @@
 mod backoff;
 mod breaker;
 mod hold;
+mod in_use;
 mod kept;
 mod poll;
 mod schedule;

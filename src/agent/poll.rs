@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::agent::backoff;
 use crate::agent::hold::{self, DAY_SECONDS, floor};
+use crate::agent::{backoff, in_use};
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::{AccountState, Batch, Hold, Seal, SeenError, Waiting};
 use crate::session::{self, Collaborators, Counts, End, SessionError, Summary, Visit, WhoActs};
@@ -216,6 +216,7 @@ fn conclude(
                 }
                 (WhoActs::Server, _) => {
                     state.failures = state.failures.saturating_add(1);
+                    in_use::note(&mut state, code, now);
                     let wait_seconds = server_wait(&state, code, chance);
                     state.backoff_until = Some(now.plus(wait_seconds));
                 }
@@ -230,7 +231,7 @@ fn conclude(
             if who == WhoActs::Server {
                 look_seconds = hold::backed_off(&state, now);
             }
-            failure = Some((who, code, said));
+            failure = Some(in_use::shown((who, code, said), &state, now));
         }
     }
     // A hold outlasts a poll that was asked for and failed otherwise.
@@ -273,7 +274,7 @@ fn held_for(
 
 fn server_wait(state: &AccountState, code: &str, chance: f64) -> u64 {
     match code {
-        "in_use" => backoff::in_use_seconds(chance),
+        "in_use" => in_use::wait_seconds(state, chance),
         "login_delay" => state
             .login_delay_seconds
             .unwrap_or(LOGIN_DELAY_SECONDS_UNKNOWN),

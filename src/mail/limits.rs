@@ -110,6 +110,15 @@ pub const REFUSED_IN_A_ROW_MAX: u32 = 5;
 /// Tries before a message that keeps being refused for now is quarantined.
 pub const TRIES_MAX: u32 = 20;
 
+/// Logins refused in a row because another session has the maildrop, from which somebody must look: no session lasts over so many.
+pub const IN_USE_TIMES_MAX: u32 = 10;
+
+/// Seconds of such refusals, from which somebody must look.
+pub const IN_USE_SECONDS_MAX: u64 = 6 * 3600;
+
+/// Seconds for which CAPA is left out after a server ended a session over it.
+pub const CAPA_LEFT_OUT_SECONDS: u64 = 24 * 3600;
+
 /// Messages without unique-id at which sessions have ended that are remembered: each costs a session to be found.
 pub const STRUCK_NUMBERS_MAX: usize = 64;
 

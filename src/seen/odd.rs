@@ -1,6 +1,6 @@
 //! What the odd answers of a server have cost: remembered so that each costs the command that it answered, and nothing else.
 
-use crate::mail::Timestamp;
+use crate::mail::{Timestamp, limits};
 
 /// What a maildrop's odd answers have taught (DOUBT.md section 3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -12,6 +12,67 @@ pub struct Oddities {
     pub struck: Vec<StruckNumber>,
     /// No command is sent before the last one is answered until this time, because a session was out of step.
     pub lock_step_until: Option<Timestamp>,
+    /// CAPA is not asked for before this time, because the server ended a session over it.
+    pub capa_left_out_until: Option<Timestamp>,
+    /// What the last CAPA announced, as far as it holds for a session in which CAPA is left out.
+    pub last_capa: Option<LastCapa>,
+    /// Logins refused in a row because another session had the maildrop.
+    pub in_use: Option<InUse>,
+}
+
+/// What a server announced.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LastCapa {
+    /// EXPIRE 0: after QUIT, what was retrieved may be gone.
+    pub hides_retrieved: bool,
+    /// LOGIN-DELAY.
+    pub login_delay_seconds: Option<u64>,
+    /// SASL mechanisms: words of letters, digits, `-` and `_`.
+    pub sasl: Vec<String>,
+    /// RESP-CODES.
+    pub resp_codes: bool,
+    /// AUTH-RESP-CODE.
+    pub auth_resp_code: bool,
+}
+
+impl LastCapa {
+    fn to_word(&self) -> String {
+        let flag = |set: bool, letter: &'static str| if set { letter } else { "" };
+        format!(
+            "{}{}{}:{}:{}",
+            flag(self.hides_retrieved, "e"),
+            flag(self.resp_codes, "r"),
+            flag(self.auth_resp_code, "a"),
+            self.login_delay_seconds
+                .map_or_else(String::new, |seconds| seconds.to_string()),
+            self.sasl.join(",")
+        )
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        let mut parts = word.splitn(3, ':');
+        let (flags, delay, sasl) = (parts.next()?, parts.next()?, parts.next()?);
+        let words = sasl.split(',').filter(|word| !word.is_empty());
+        Some(Self {
+            hides_retrieved: flags.contains('e'),
+            resp_codes: flags.contains('r'),
+            auth_resp_code: flags.contains('a'),
+            login_delay_seconds: match delay {
+                "" => None,
+                seconds => Some(seconds.parse().ok()?),
+            },
+            sasl: words.map(str::to_owned).collect(),
+        })
+    }
+}
+
+/// Logins refused because another session had the maildrop, since one was let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InUse {
+    /// How many.
+    pub times: u32,
+    /// When the first of them was.
+    pub since: Timestamp,
 }
 
 /// A message of a server without unique-ids at which a session has ended: number and octets have to tell it apart.
@@ -27,7 +88,27 @@ pub struct StruckNumber {
     pub next_try: Timestamp,
 }
 
+impl InUse {
+    /// Whether that has been so often or so long that it does not pass by itself.
+    pub fn needs_someone(&self, now: Timestamp) -> bool {
+        self.times >= limits::IN_USE_TIMES_MAX
+            || now.since(self.since) >= limits::IN_USE_SECONDS_MAX
+    }
+}
+
 impl Oddities {
+    /// A login was refused because another session has the maildrop.
+    pub fn refuse_in_use(&mut self, now: Timestamp) {
+        let before = self.in_use.unwrap_or(InUse {
+            times: 0,
+            since: now,
+        });
+        self.in_use = Some(InUse {
+            times: before.times.saturating_add(1),
+            ..before
+        });
+    }
+
     /// Its words in the account's state, as keys and values; only what is known.
     pub(super) fn words(&self) -> Vec<(&'static str, String)> {
         let mut words = Vec::new();
@@ -36,6 +117,15 @@ impl Oddities {
         }
         if let Some(until) = self.lock_step_until {
             words.push(("lock_step_until", until.0.to_string()));
+        }
+        if let Some(until) = self.capa_left_out_until {
+            words.push(("capa_left_out_until", until.0.to_string()));
+        }
+        if let Some(last) = &self.last_capa {
+            words.push(("last_capa", last.to_word()));
+        }
+        if let Some(InUse { times, since }) = self.in_use {
+            words.push(("in_use", format!("{times}:{}", since.0)));
         }
         for struck in &self.struck {
             words.push(("struck", struck.to_word()));
@@ -49,6 +139,15 @@ impl Oddities {
         match key {
             "leaves_out_struck" => self.leaves_out_struck = value == "1",
             "lock_step_until" => self.lock_step_until = Some(at()?),
+            "capa_left_out_until" => self.capa_left_out_until = Some(at()?),
+            "last_capa" => self.last_capa = Some(LastCapa::from_word(value)?),
+            "in_use" => {
+                let (times, since) = value.split_once(':')?;
+                self.in_use = Some(InUse {
+                    times: times.parse().ok()?,
+                    since: Timestamp(since.parse().ok()?),
+                });
+            }
             "struck" => self.struck.push(StruckNumber::from_word(value)?),
             _ => return None,
         }
@@ -90,6 +189,21 @@ pub(super) mod tests {
         any::<u32>().prop_map(|seconds| Timestamp(seconds.into()))
     }
 
+    fn any_last_capa() -> impl Strategy<Value = LastCapa> {
+        let fields = (
+            any::<(bool, bool, bool)>(),
+            proptest::option::of(any::<u64>()),
+            proptest::collection::vec("[A-Z0-9_-]{1,8}", 0..3),
+        );
+        fields.prop_map(|(flags, login_delay_seconds, sasl)| LastCapa {
+            hides_retrieved: flags.0,
+            resp_codes: flags.1,
+            auth_resp_code: flags.2,
+            login_delay_seconds,
+            sasl,
+        })
+    }
+
     pub fn any_oddities() -> impl Strategy<Value = Oddities> {
         let struck = (any::<u32>(), any::<u64>(), any::<u32>(), any_time());
         let struck = struck.prop_map(|(number, octets, strikes, next_try)| StruckNumber {
@@ -102,11 +216,17 @@ pub(super) mod tests {
             any::<bool>(),
             proptest::collection::vec(struck, 0..3),
             proptest::option::of(any_time()),
+            proptest::option::of((any::<u32>(), any_time())),
+            proptest::option::of(any_time()),
+            proptest::option::of(any_last_capa()),
         );
-        fields.prop_map(|(leaves_out_struck, struck, lock_step_until)| Oddities {
-            leaves_out_struck,
-            struck,
-            lock_step_until,
+        fields.prop_map(|fields| Oddities {
+            leaves_out_struck: fields.0,
+            struck: fields.1,
+            lock_step_until: fields.2,
+            in_use: fields.3.map(|(times, since)| InUse { times, since }),
+            capa_left_out_until: fields.4,
+            last_capa: fields.5,
         })
     }
 

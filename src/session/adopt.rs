@@ -44,8 +44,7 @@ pub async fn adopt(
     trust: Trust,
     rest: Rest,
 ) -> Result<Adopted, SessionError> {
-    let reached = login::reach(visit, with).await?;
-    let mut maildrop = login::log_in(reached, visit).await?;
+    let mut maildrop = login::enter(visit, with).await?;
     let listed = listing::list(&mut maildrop).await?.with_unique_ids()?;
     let now = with.clock.now();
     let records = with.seen.records(&visit.account).await?;

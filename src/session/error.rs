@@ -21,6 +21,9 @@ pub enum SessionError {
         /// What was going on.
         during: &'static str,
     },
+    /// The session ended over CAPA, which the next one leaves out.
+    #[error("{0}, over CAPA")]
+    AtCapa(Box<Self>),
     /// The server did not answer in time.
     #[error("the server sent nothing for {seconds} seconds {during}")]
     TimedOut {
@@ -113,20 +116,13 @@ impl WhoActs {
 }
 
 impl SessionError {
-    /// Whether the connection ended or fell silent, whatever was asked.
-    pub(super) fn is_lost(&self) -> bool {
-        matches!(
-            self,
-            Self::Lost { .. } | Self::TimedOut { .. } | Self::Net(NetError::Io(_))
-        )
-    }
-
     /// How the connection ended, if that is what it is about.
     pub(super) const fn ending(&self) -> Option<Ending> {
         match self {
             Self::Remote(_) => Some(Ending::Broken),
             Self::Lost { .. } | Self::Net(NetError::Io(_)) => Some(Ending::Closed),
             Self::TimedOut { .. } => Some(Ending::Silent),
+            Self::AtCapa(error) => error.ending(),
             _ => None,
         }
     }
@@ -134,6 +130,7 @@ impl SessionError {
     /// Who must act.
     pub fn who_acts(&self) -> WhoActs {
         match self {
+            Self::AtCapa(error) => error.who_acts(),
             Self::Net(error) if error.is_certificate() => WhoActs::Account,
             Self::Net(_)
             | Self::Remote(_)
@@ -150,6 +147,7 @@ impl SessionError {
     /// The stable name of the error.
     pub fn code(&self) -> &'static str {
         match self {
+            Self::AtCapa(error) => error.code(),
             Self::Net(error) => error.code(),
             Self::Remote(error) => error.code(),
             Self::Lost { .. } => "session_lost",

@@ -109,8 +109,7 @@ pub async fn erase(
     with: &Collaborators,
     key: &RecordKey,
 ) -> Result<Erased, SessionError> {
-    let reached = login::reach(visit, with).await?;
-    let mut maildrop = login::log_in(reached, visit).await?;
+    let mut maildrop = login::enter(visit, with).await?;
     let listed = listing::list(&mut maildrop).await?;
     let alike = listed.listing.positions(key.unique_id.as_bytes());
     let alike: Vec<_> = alike

@@ -8,6 +8,7 @@ use crate::proto::pop3::{Command, Event, Kind};
 use crate::session::SessionError;
 use crate::session::login::refused;
 use crate::session::maildrop::Maildrop;
+use crate::session::refusal::reason;
 
 /// What the server listed, and what was odd about it.
 pub(super) struct Listed {
@@ -35,6 +36,7 @@ struct Gathered {
 /// Lists the maildrop: UIDL even when CAPA lacks it, and both in one flight where the server announces PIPELINING.
 pub(super) async fn list(maildrop: &mut Maildrop) -> Result<Listed, SessionError> {
     let mut gathered = Gathered::default();
+    maildrop.check_in_step()?;
     maildrop.client.send(&Command::Uidl)?;
     if maildrop.is_pipelining() {
         maildrop.client.send(&Command::List)?;
@@ -126,7 +128,7 @@ impl Gathered {
                 text,
                 ..
             } => {
-                self.uidl = Some(Err(Shown::new(&text).to_string()));
+                self.uidl = Some(Err(reason(&text, Kind::Uidl)));
                 true
             }
             Event::Err {
@@ -138,7 +140,7 @@ impl Gathered {
                 self.list = Some(Err(refused(
                     "LIST",
                     code.as_ref(),
-                    Shown::new(&text).to_string(),
+                    reason(&text, Kind::List),
                 )));
                 true
             }

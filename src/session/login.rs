@@ -10,30 +10,44 @@ use crate::mail::{Secret, TlsMode};
 use crate::net::NetError;
 use crate::proto::pop3::{Capabilities, Command, Event, ResponseCode};
 use crate::proto::sasl::{self, Mechanism};
+use crate::session::announced::{Capa, worth_remembering};
 use crate::session::maildrop::{Maildrop, Reply};
+use crate::session::refusal::says_in_use;
 use crate::session::{Collaborators, LoginMethod, SessionError, Visit};
 
 /// A maildrop that is ready for the login, with the APOP timestamp of its greeting.
 pub(super) struct Reached {
     pub(super) maildrop: Maildrop,
     timestamp: Option<String>,
-    /// Whether the server can be asked for its capabilities.
-    knows_capa: bool,
 }
 
-/// Connects, reads the greeting, and makes the connection as safe as the account demands. A server that is lost at CAPA is
-/// older than CAPA: it is reached once more, and not asked.
-pub(super) async fn reach(visit: &Visit, with: &Collaborators) -> Result<Reached, SessionError> {
-    let (mut maildrop, timestamp) = greeted(visit, with).await?;
-    match announced(&mut maildrop).await {
-        Ok(()) => protect(maildrop, timestamp, true, visit, with).await,
-        Err(error) if error.is_lost() => {
-            drop(maildrop);
-            let (maildrop, timestamp) = greeted(visit, with).await?;
-            protect(maildrop, timestamp, false, visit, with).await
+/// Reaches the server and logs in, for an errand of the operator. A server that ends the session over CAPA is reached once more, and
+/// not asked.
+pub(super) async fn enter(visit: &Visit, with: &Collaborators) -> Result<Maildrop, SessionError> {
+    let mut capa = Capa::default();
+    loop {
+        let entered = async {
+            let reached = reach(visit, with, &capa).await?;
+            log_in(reached, visit, &capa).await
+        };
+        match entered.await {
+            Err(SessionError::AtCapa(_)) if !capa.is_left_out => capa.is_left_out = true,
+            entered => return entered,
         }
-        Err(error) => Err(error),
     }
+}
+
+/// Connects, reads the greeting, and makes the connection as safe as the account demands.
+pub(super) async fn reach(
+    visit: &Visit,
+    with: &Collaborators,
+    capa: &Capa,
+) -> Result<Reached, SessionError> {
+    let (mut maildrop, timestamp) = greeted(visit, with).await?;
+    if !capa.is_left_out {
+        announced(&mut maildrop).await?;
+    }
+    protect(maildrop, timestamp, capa, visit, with).await
 }
 
 async fn greeted(
@@ -65,7 +79,7 @@ fn hide_secrets(maildrop: &mut Maildrop, visit: &Visit) {
 async fn protect(
     mut maildrop: Maildrop,
     timestamp: Option<String>,
-    knows_capa: bool,
+    capa: &Capa,
     visit: &Visit,
     with: &Collaborators,
 ) -> Result<Reached, SessionError> {
@@ -73,7 +87,7 @@ async fn protect(
         TlsMode::Implicit => {}
         TlsMode::StartTls => {
             maildrop = start_tls(maildrop, visit, with).await?;
-            if knows_capa {
+            if !capa.is_left_out {
                 announced(&mut maildrop).await?;
             }
         }
@@ -89,7 +103,6 @@ async fn protect(
     Ok(Reached {
         maildrop,
         timestamp,
-        knows_capa,
     })
 }
 
@@ -97,7 +110,14 @@ async fn greet(maildrop: &mut Maildrop) -> Result<Option<String>, SessionError> 
     let greeted = maildrop
         .hear("before the greeting", |event| match event {
             Event::Greeting { timestamp, .. } => Some(Ok(timestamp)),
-            Event::Rejected { code, text } => Some(Err((code, Shown::new(&text).to_string()))),
+            Event::Rejected { code, text } => {
+                let words = if text.is_empty() {
+                    "it gave no reason (-ERR and nothing more, for a greeting)".to_owned()
+                } else {
+                    Shown::new(&text).to_string()
+                };
+                Some(Err((code, words)))
+            }
             _ => None,
         })
         .await?;
@@ -140,12 +160,18 @@ async fn start_tls(
 }
 
 /// Logs in, and asks for the capabilities again: some servers announce UIDL or PIPELINING only now (RFC 2449 section 5).
-pub(super) async fn log_in(reached: Reached, visit: &Visit) -> Result<Maildrop, SessionError> {
+pub(super) async fn log_in(
+    reached: Reached,
+    visit: &Visit,
+    capa: &Capa,
+) -> Result<Maildrop, SessionError> {
     let Reached {
         mut maildrop,
         timestamp,
-        knows_capa,
     } = reached;
+    if capa.is_left_out {
+        maildrop.client.assume(capa.assumed());
+    }
     let before = maildrop.client.capabilities().clone();
     let reply = match method(visit.login.method, &before) {
         LoginMethod::Apop => apop(&mut maildrop, visit, timestamp.as_deref()).await?,
@@ -155,8 +181,13 @@ pub(super) async fn log_in(reached: Reached, visit: &Visit) -> Result<Maildrop, 
     if let Reply::Refused { code, words } = reply {
         return Err(login_refused(visit, &before, code.as_ref(), words));
     }
-    if knows_capa {
+    if capa.is_left_out {
+        // A login makes the client forget what was announced.
+        maildrop.client.assume(capa.assumed());
+    } else {
         announced(&mut maildrop).await?;
+        let after = maildrop.client.capabilities();
+        maildrop.last_capa = worth_remembering(&before, after);
     }
     Ok(maildrop)
 }
@@ -246,6 +277,18 @@ fn login_refused(
     words: String,
 ) -> SessionError {
     let user = Shown::new(&visit.login.user).to_string();
+    if code.is_none() && says_in_use(&words) {
+        return refused("the login", Some(&ResponseCode::InUse), words);
+    }
+    if let (None, Some(only)) = (code, lacking(visit, announced)) {
+        return SessionError::Account {
+            code: "no_mechanism",
+            words: format!(
+                "the server announces only {only} for the login, which mailferry does not have, and refused USER and PASS: {words}"
+            ),
+            hint: "Ask its operator for USER, or for AUTH PLAIN, over TLS".to_owned(),
+        };
+    }
     match code {
         Some(ResponseCode::Auth) => SessionError::Login {
             code: "auth_refused",
@@ -268,6 +311,14 @@ fn login_refused(
             words,
         },
     }
+}
+
+/// The mechanisms that a server announces, when we have none of them and chose for ourselves.
+fn lacking(visit: &Visit, announced: &Capabilities) -> Option<String> {
+    let ours = announced.user || announced.sasl.iter().any(|mechanism| mechanism == "PLAIN");
+    let chosen = visit.login.method == LoginMethod::Auto;
+    (chosen && !ours && !announced.sasl.is_empty())
+        .then(|| Shown::new(&announced.sasl.join(", ")).to_string())
 }
 
 /// A refusal that is not about credentials.

@@ -3,6 +3,8 @@
 //! Message numbers live here and nowhere else. A delete needs a [`Recorded`], and finds its number in this session's
 //! listing.
 
+mod blame;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,19 +12,24 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::fault;
-use crate::mail::text::Shown;
 use crate::mail::{AccountName, Entry, Listing, UniqueId, limits};
 use crate::net::{Read, Wire};
-use crate::proto::pop3::{Asked, Client, Command, Ending, Event, Kind, ResponseCode};
-use crate::seen::Recorded;
+use crate::proto::pop3::{Client, Command, Event, Kind, ResponseCode};
+use crate::seen::{LastCapa, Recorded};
+use crate::session::refusal::reason;
 use crate::session::{Connect, SessionError};
 use crate::spool::Draft;
+
+pub(super) use blame::Blamed;
 
 /// An open session with one server.
 pub(super) struct Maildrop {
     account: AccountName,
     wire: Wire,
     pub(super) client: Client,
+    asked_capa: bool,
+    /// What the server announced, when that is worth remembering.
+    pub(super) last_capa: Option<LastCapa>,
     /// Whether PIPELINING is wished for.
     wants_pipelining: bool,
     /// Retrievals asked for, in the order of their replies.
@@ -51,23 +58,6 @@ pub(super) struct Maildrop {
 struct Last {
     at: usize,
     number: u32,
-}
-
-/// What a session that was lost owes its end to.
-pub(super) enum Blamed {
-    /// A message that was on its way, or next.
-    Coming { at: usize },
-    /// A message that had come or was refused before; nothing more is to be noted of it where it has a name.
-    Settled { at: usize },
-}
-
-impl Blamed {
-    /// Where it stands in the listing.
-    pub(super) const fn at(&self) -> usize {
-        match self {
-            Self::Coming { at } | Self::Settled { at } => *at,
-        }
-    }
 }
 
 /// A retrieval under way.
@@ -113,6 +103,8 @@ impl Maildrop {
             account: account.clone(),
             wire,
             client: Client::new(),
+            asked_capa: false,
+            last_capa: None,
             wants_pipelining,
             coming: VecDeque::new(),
             coming_octets: 0,
@@ -158,6 +150,15 @@ impl Maildrop {
     pub(super) async fn hear<T>(
         &mut self,
         during: &'static str,
+        interpret: impl FnMut(Event<'_>) -> Option<T>,
+    ) -> Result<T, SessionError> {
+        let heard = self.hear_next(during, interpret).await;
+        heard.map_err(|error| self.blaming_capa(error))
+    }
+
+    async fn hear_next<T>(
+        &mut self,
+        during: &'static str,
         mut interpret: impl FnMut(Event<'_>) -> Option<T>,
     ) -> Result<T, SessionError> {
         let until = Instant::now() + Duration::from_secs(limits::REPLY_SECONDS_MAX);
@@ -183,6 +184,19 @@ impl Maildrop {
         }
     }
 
+    /// What has been read and belongs to no command: nothing, or the server said more than it was asked.
+    pub(super) fn check_in_step(&mut self) -> Result<(), SessionError> {
+        if self.is_quiet() {
+            return Ok(());
+        }
+        let mut input = self.wire.input();
+        let before = input.len();
+        let checked = self.client.next(&mut input).map(|_| ());
+        let used = before - input.len();
+        self.wire.consume(used);
+        checked.map_err(|error| self.blaming_capa(error.into()))
+    }
+
     async fn read_until(
         &mut self,
         until: Instant,
@@ -205,12 +219,19 @@ impl Maildrop {
 
     /// Sends one command and waits for its status.
     pub(super) async fn ask(&mut self, command: &Command) -> Result<Reply, SessionError> {
+        self.asked_capa |= command.kind() == Kind::Capa;
+        self.check_in_step()?;
         self.client.send(command)?;
         self.hear(during(command.kind()), |event| match event {
             Event::Ok { .. } => Some(Reply::Ok),
-            Event::Err { code, text, .. } => Some(Reply::Refused {
+            Event::Err {
                 code,
-                words: Shown::new(&text).to_string(),
+                text,
+                command,
+                ..
+            } => Some(Reply::Refused {
+                code,
+                words: reason(&text, command),
             }),
             Event::Challenge(challenge) => Some(Reply::Challenge(challenge)),
             _ => None,
@@ -336,28 +357,6 @@ impl Maildrop {
             .front()
             .filter(|coming| coming.begun)
             .map(|coming| coming.at)
-    }
-
-    /// The message that the session owes its end to when it is lost by this error (DOUBT.md section 3).
-    pub(super) fn to_blame(&self, error: &SessionError) -> Option<Blamed> {
-        let Asked { command, number } = self.client.to_blame(error.ending()?)?;
-        if command != Kind::Retr {
-            return None;
-        }
-        let coming = self.coming.front().filter(|one| one.number == number);
-        let last = self.last.filter(|one| one.number == number);
-        let coming = coming.map(|one| Blamed::Coming { at: one.at });
-        coming.or(last.map(|one| Blamed::Settled { at: one.at }))
-    }
-
-    /// Whether a session that is lost by this error was out of step: nothing that was asked for after another command is surely the
-    /// answer to what it seems to answer.
-    pub(super) fn is_out_of_step(&self, error: &SessionError) -> bool {
-        match error.ending() {
-            Some(Ending::Broken) => true,
-            Some(Ending::Closed | Ending::Silent) => self.inside().is_some(),
-            None => false,
-        }
     }
 
     /// The numbers of messages without unique-id whose delete has been asked for.
@@ -510,7 +509,7 @@ fn answered(
             *coming_octets -= refused.expected;
             Some(Happened::RetrieveRefused {
                 at: refused.at,
-                words: Shown::new(&text).to_string(),
+                words: reason(&text, Kind::Retr),
             })
         }
         Event::Ok {
@@ -525,7 +524,7 @@ fn answered(
             let unique_id = deleting.pop_front()?;
             Some(Happened::DeleteRefused {
                 unique_id,
-                words: Shown::new(&text).to_string(),
+                words: reason(&text, Kind::Dele),
             })
         }
         Event::Ok {

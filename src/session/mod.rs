@@ -5,9 +5,11 @@
 //! stand behind its doors.
 
 mod adopt;
+mod announced;
 mod arrival;
 mod clock;
 mod collaborators;
+mod enter;
 mod error;
 mod first_run;
 mod guard;
@@ -23,6 +25,7 @@ mod parked;
 pub mod plan;
 mod progress;
 mod quota;
+mod refusal;
 mod settle;
 mod single;
 mod struck;
@@ -76,8 +79,7 @@ pub async fn poll(visit: &Visit, with: &Collaborators) -> Summary {
 /// # Errors
 /// What prevents it, and who must act.
 pub async fn list(visit: &Visit, with: &Collaborators) -> Result<Arc<Listing>, SessionError> {
-    let reached = login::reach(visit, with).await?;
-    let mut maildrop = login::log_in(reached, visit).await?;
+    let mut maildrop = login::enter(visit, with).await?;
     let listed = listing::list(&mut maildrop).await?;
     maildrop.quit().await;
     listed.with_unique_ids()

@@ -8,6 +8,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::fault;
 use crate::mail::{FirstRun, Listing, PollLimits, Timestamp, limits};
 use crate::seen::{AccountState, Batch, Record, Records, State};
+use crate::session::announced::Capa;
 use crate::session::first_run::first_poll;
 use crate::session::guard::Explained;
 use crate::session::listing::Listed;
@@ -16,8 +17,8 @@ use crate::session::plan::{Circumstances, Disposition, Plan, Skip};
 use crate::session::quota::Quota;
 use crate::session::transfer::{Orders, Transfer, Transferred};
 use crate::session::{
-    Collaborators, Counts, SessionError, Visit, WhoActs, first_run, guard, listing, login, notice,
-    parked, plan, settle, struck,
+    Collaborators, Counts, SessionError, Visit, WhoActs, first_run, guard, notice, parked, plan,
+    settle, struck,
 };
 use crate::telemetry::Event;
 
@@ -211,7 +212,7 @@ impl Session<'_> {
             }
         }
         if lost.out_of_step {
-            odd.lock_step_until = Some(now.plus(limits::LOCK_STEP_SECONDS));
+            self.serve_in_lock_step(state);
         }
     }
 
@@ -261,16 +262,20 @@ impl Session<'_> {
         let with = self.with;
         let in_step = self.in_step(state);
         let visit = &in_step;
+        let mut capa = Capa::remembered(&mut state.odd, with.clock.now());
         let opening = async {
-            let reached = login::reach(visit, with).await?;
-            self.note_login(state).await?;
-            let logged_in = login::log_in(reached, visit).await;
-            // The server counts from when it let us in, and may have taken its time to say so, or not have been heard.
-            state.last_login = Some(with.clock.now());
-            let mut maildrop = logged_in?;
-            state.login_delay_seconds = maildrop.login_delay_seconds();
-            let listed = listing::list(&mut maildrop).await?;
-            Ok::<_, SessionError>((maildrop, listed))
+            match self.enter(visit, &capa, state).await {
+                Err(SessionError::AtCapa(error)) if !capa.is_left_out => {
+                    self.strike_capa(state, &error);
+                    // Coming back at once is a login too, when it was the CAPA after the login.
+                    if state.login_delay_seconds.is_some_and(|seconds| seconds > 0) {
+                        return Err(SessionError::AtCapa(error));
+                    }
+                    capa.is_left_out = true;
+                    self.enter(visit, &capa, state).await
+                }
+                entered => entered,
+            }
         };
         let stopped = with.stop.soon.cancelled();
         let (maildrop, listed) = tokio::select! {
@@ -295,25 +300,8 @@ impl Session<'_> {
         Ok(Some((maildrop, listed)))
     }
 
-    /// The visit as it may be made now: after a session out of step, without pipelining for a day.
-    fn in_step(&self, state: &mut AccountState) -> Visit {
-        let left = |until: Timestamp| until.since(self.with.clock.now());
-        let is_over = |until: &Timestamp| {
-            // A wait that is longer was set by a clock that was wrong.
-            !(1..=limits::LOCK_STEP_SECONDS).contains(&left(*until))
-        };
-        if state.odd.lock_step_until.as_ref().is_some_and(is_over) {
-            state.odd.lock_step_until = None;
-        }
-        let pipelining = self.visit.pipelining && state.odd.lock_step_until.is_none();
-        Visit {
-            pipelining,
-            ..self.visit.clone()
-        }
-    }
-
     /// A login is noted before it is tried where forgetting it could hurt: a crash must not make us come back too soon.
-    async fn note_login(&self, state: &mut AccountState) -> Result<(), SessionError> {
+    pub(super) async fn note_login(&self, state: &mut AccountState) -> Result<(), SessionError> {
         let now = self.with.clock.now();
         state.last_login = Some(now);
         if state.login_delay_seconds.is_some() || state.hold.is_some() {

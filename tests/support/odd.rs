@@ -96,6 +96,10 @@ impl OddServer {
         mails.iter().map(|mail| mail.unique_id.clone()).collect()
     }
 
+    pub fn put(&self, mail: Mail) {
+        self.mails.lock().unwrap().push(mail);
+    }
+
     /// The commands of each session.
     pub fn said(&self) -> Vec<Vec<String>> {
         self.said.lock().unwrap().clone()

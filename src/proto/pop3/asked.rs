@@ -52,6 +52,10 @@ impl Dialogue {
         self.last
     }
 
+    fn last_is(&self, command: Kind) -> bool {
+        self.last.is_some_and(|last| last.command == command)
+    }
+
     /// A blank line has come while so many commands waited for their replies. With one or none it is skipped: the status comes after it,
     /// or never. With more nobody can tell whether the next status is the first's or the second's.
     pub(super) fn blank(&mut self, pending: usize) -> Result<(), RemoteError> {
@@ -71,6 +75,8 @@ impl Dialogue {
     pub(super) fn to_blame(&self, ending: Ending, next: Option<Asked>) -> Option<Asked> {
         match (ending, next) {
             (Ending::Closed, _) if self.refused => self.last,
+            // Whether the line is CAPA's last or the next command's first cannot be told, and a session can do without CAPA.
+            (Ending::Broken, Some(_)) if self.last_is(Kind::Capa) => self.last,
             (_, Some(next)) => Some(next),
             (Ending::Broken, None) => self.last,
             // A server may hang up when nothing is asked of it for long.
@@ -127,6 +133,22 @@ mod tests {
         assert_eq!(after(false).to_blame(Ending::Broken, None), Some(retr(1)));
         assert_eq!(after(false).to_blame(Ending::Closed, None), None);
         assert_eq!(Dialogue::default().to_blame(Ending::Broken, None), None);
+    }
+
+    #[test]
+    fn who_says_more_after_capa_answered_capa_even_when_the_next_command_is_under_way() {
+        let capa = Asked {
+            command: Kind::Capa,
+            number: 0,
+        };
+        let mut dialogue = Dialogue::default();
+        dialogue.answered(capa, false);
+        let user = Asked {
+            command: Kind::User,
+            number: 0,
+        };
+        assert_eq!(dialogue.to_blame(Ending::Broken, Some(user)), Some(capa));
+        assert_eq!(dialogue.to_blame(Ending::Closed, Some(user)), Some(user));
     }
 
     #[test]

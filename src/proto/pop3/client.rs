@@ -180,6 +180,11 @@ impl Client {
         &self.capabilities
     }
 
+    /// Takes this as announced, in a session that does not ask for CAPA.
+    pub fn assume(&mut self, capabilities: Capabilities) {
+        self.capabilities = capabilities;
+    }
+
     /// Commands whose reply has not been read to its end.
     pub fn pending(&self) -> usize {
         self.pending.len()

@@ -1,0 +1,70 @@
+//! Logins refused because another session has the maildrop: tried again up to hourly, and in the end its operator must look.
+
+use crate::agent::backoff;
+use crate::mail::Timestamp;
+use crate::seen::AccountState;
+use crate::session::WhoActs;
+
+/// Who must act, the stable code, and what was said.
+type Failure = (WhoActs, &'static str, String);
+
+/// Counts such a refusal.
+pub(super) fn note(state: &mut AccountState, code: &str, now: Timestamp) {
+    if code == "in_use" {
+        state.odd.refuse_in_use(now);
+    }
+}
+
+/// Seconds until the next try.
+pub(super) fn wait_seconds(state: &AccountState, chance: f64) -> u64 {
+    let times = state.odd.in_use.map_or(1, |in_use| in_use.times);
+    backoff::in_use_seconds(times, chance)
+}
+
+/// A failure as it is shown: a maildrop that is in use so often or so long needs its operator, and is tried as before.
+pub(super) fn shown(failure: Failure, state: &AccountState, now: Timestamp) -> Failure {
+    let (who, code, said) = failure;
+    let in_use = state.odd.in_use.filter(|_| code == "in_use");
+    match in_use.filter(|in_use| in_use.needs_someone(now)) {
+        None => (who, code, said),
+        Some(in_use) => {
+            let (times, minutes) = (in_use.times, now.since(in_use.since) / 60);
+            let said = format!(
+                "{said}. It has said so {times} times in {minutes} minutes: is another program reading this maildrop, or has a lock been left on the server?"
+            );
+            (WhoActs::Account, code, said)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_maildrop_in_use_ten_times_is_shown_as_the_accounts_and_waits_no_longer_than_an_hour() {
+        let mut state = AccountState::default();
+        let mut who = Vec::new();
+        for _ in 0..11 {
+            note(&mut state, "in_use", Timestamp(1000));
+            let failure = (WhoActs::Server, "in_use", "locked".to_owned());
+            who.push(shown(failure, &state, Timestamp(1000)).0);
+            assert!(wait_seconds(&state, 1.0) <= 3600);
+        }
+        assert!(who[..9].iter().all(|who| *who == WhoActs::Server));
+        assert!(who[9..].iter().all(|who| *who == WhoActs::Account));
+        assert_eq!(state.hold, None);
+    }
+
+    #[test]
+    fn a_maildrop_in_use_for_six_hours_is_shown_as_the_accounts() {
+        let mut state = AccountState::default();
+        note(&mut state, "in_use", Timestamp(0));
+        for (now, expected) in [(21_599, WhoActs::Server), (21_600, WhoActs::Account)] {
+            let failure = (WhoActs::Server, "in_use", String::new());
+            assert_eq!(shown(failure, &state, Timestamp(now)).0, expected);
+        }
+        let other = (WhoActs::Server, "sys_temp", String::new());
+        assert_eq!(shown(other, &state, Timestamp(99_999)).0, WhoActs::Server);
+    }
+}

@@ -1,0 +1,72 @@
+//! From a connection to a listing, as far as the server's odd answers let it.
+
+use crate::mail::{Timestamp, limits};
+use crate::seen::AccountState;
+use crate::session::announced::Capa;
+use crate::session::listing::Listed;
+use crate::session::maildrop::Maildrop;
+use crate::session::single::Session;
+use crate::session::{SessionError, Visit, listing, login};
+use crate::telemetry::Event;
+
+impl Session<'_> {
+    /// Reaches the server, logs in and lists, and takes in what it announces.
+    pub(super) async fn enter(
+        &self,
+        visit: &Visit,
+        capa: &Capa,
+        state: &mut AccountState,
+    ) -> Result<(Maildrop, Listed), SessionError> {
+        let reached = login::reach(visit, self.with, capa).await?;
+        self.note_login(state).await?;
+        let logged_in = login::log_in(reached, visit, capa).await;
+        // The server counts from when it let us in, and may have taken its time to say so, or not have been heard.
+        state.last_login = Some(self.with.clock.now());
+        let mut maildrop = logged_in?;
+        state.odd.in_use = None;
+        state.login_delay_seconds = maildrop.login_delay_seconds();
+        if let Some(last) = maildrop.last_capa.take() {
+            state.odd.last_capa = Some(last);
+        }
+        let listed = listing::list(&mut maildrop).await;
+        if let Err(SessionError::Remote(_)) = &listed {
+            self.serve_in_lock_step(state);
+        }
+        Ok((maildrop, listed?))
+    }
+
+    /// The server ended the session over CAPA: it is left out for a day.
+    pub(super) fn strike_capa(&self, state: &mut AccountState, error: &SessionError) {
+        let now = self.with.clock.now();
+        state.odd.capa_left_out_until = Some(now.plus(limits::CAPA_LEFT_OUT_SECONDS));
+        let detail = format!("{error}; CAPA is left out for a day");
+        self.with.reporter.say(Event::Quirk {
+            account: &self.visit.account,
+            what: "capa_struck",
+            detail: &detail,
+        });
+    }
+
+    /// Replies and commands may not belong together where commands are not awaited one by one.
+    pub(super) fn serve_in_lock_step(&self, state: &mut AccountState) {
+        let now = self.with.clock.now();
+        state.odd.lock_step_until = Some(now.plus(limits::LOCK_STEP_SECONDS));
+    }
+
+    /// The visit as it may be made now: after a session out of step, without pipelining for a day.
+    pub(super) fn in_step(&self, state: &mut AccountState) -> Visit {
+        let left = |until: Timestamp| until.since(self.with.clock.now());
+        let is_over = |until: &Timestamp| {
+            // A wait that is longer was set by a clock that was wrong.
+            !(1..=limits::LOCK_STEP_SECONDS).contains(&left(*until))
+        };
+        if state.odd.lock_step_until.as_ref().is_some_and(is_over) {
+            state.odd.lock_step_until = None;
+        }
+        let pipelining = self.visit.pipelining && state.odd.lock_step_until.is_none();
+        Visit {
+            pipelining,
+            ..self.visit.clone()
+        }
+    }
+}

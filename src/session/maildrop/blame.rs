@@ -1,0 +1,65 @@
+//! What a session that ended early owes its end to (DOUBT.md section 3).
+
+use crate::proto::pop3::{Asked, Ending, Kind, State};
+use crate::session::SessionError;
+use crate::session::maildrop::Maildrop;
+
+/// What a session that was lost owes its end to.
+pub(in crate::session) enum Blamed {
+    /// A message that was on its way, or next.
+    Coming { at: usize },
+    /// A message that had come or was refused before; nothing more is to be noted of it where it has a name.
+    Settled { at: usize },
+}
+
+impl Blamed {
+    /// Where it stands in the listing.
+    pub(in crate::session) const fn at(&self) -> usize {
+        match self {
+            Self::Coming { at } | Self::Settled { at } => *at,
+        }
+    }
+}
+
+impl Maildrop {
+    /// An error that ends the session over CAPA says so. Before the login, where every reply is awaited, one that makes no sense may be
+    /// what is left of CAPA's.
+    pub(super) fn blaming_capa(&self, error: SessionError) -> SessionError {
+        let Some(ending) = error.ending() else {
+            return error;
+        };
+        let asked = self.client.to_blame(ending);
+        let is_capa = asked.is_some_and(|asked| asked.command == Kind::Capa);
+        let in_login = matches!(
+            self.client.state(),
+            State::Authorization | State::UserGiven | State::Authenticating
+        );
+        if is_capa || (self.asked_capa && in_login && ending == Ending::Broken) {
+            SessionError::AtCapa(Box::new(error))
+        } else {
+            error
+        }
+    }
+
+    /// The message that the session owes its end to when it is lost by this error (DOUBT.md section 3).
+    pub(in crate::session) fn to_blame(&self, error: &SessionError) -> Option<Blamed> {
+        let Asked { command, number } = self.client.to_blame(error.ending()?)?;
+        if command != Kind::Retr {
+            return None;
+        }
+        let coming = self.coming.front().filter(|one| one.number == number);
+        let last = self.last.filter(|one| one.number == number);
+        let coming = coming.map(|one| Blamed::Coming { at: one.at });
+        coming.or(last.map(|one| Blamed::Settled { at: one.at }))
+    }
+
+    /// Whether a session that is lost by this error was out of step: nothing that was asked for after another command is surely the
+    /// answer to what it seems to answer.
+    pub(in crate::session) fn is_out_of_step(&self, error: &SessionError) -> bool {
+        match error.ending() {
+            Some(Ending::Broken) => true,
+            Some(Ending::Closed | Ending::Silent) => self.inside().is_some(),
+            None => false,
+        }
+    }
+}
