@@ -45,6 +45,7 @@ async fn listings_that_disagree_are_joined_by_number_and_sizes_may_be_missing() 
         "message 1 has no size, message 9 no unique-id"
     );
     assert!(world.said("message_without_unique_id") && world.said("message 9"));
+    assert_eq!(summary.counts.without_unique_id, 1);
     assert!(!between.said().contains(&"RETR 9".into()));
 }
 

@@ -292,6 +292,7 @@ fn say(assignment: &Assignment, polled: &Polled) {
         quarantined,
         deleted,
         octets,
+        without_unique_id,
         ..
     } = polled.counts;
     let duration = polled.duration;
@@ -305,6 +306,7 @@ fn say(assignment: &Assignment, polled: &Polled) {
         deleted,
         octets,
         duration,
+        without_unique_id,
     });
     if let Some((who, code, words)) = &polled.failure {
         let next_seconds = polled.wait_seconds.max(assignment.poll_every.as_secs());

@@ -31,7 +31,13 @@ fn exit(polled: &Polled) -> Exit {
     } else {
         Exit::Done
     };
-    failure.worst(quarantined).worst(deferred)
+    // They stay for ever, and only their server can name them.
+    let unnamed = if polled.counts.without_unique_id > 0 {
+        Exit::Unavailable
+    } else {
+        Exit::Done
+    };
+    failure.worst(quarantined).worst(unnamed).worst(deferred)
 }
 
 /// How a command ends when somebody must act.
@@ -65,13 +71,18 @@ pub(super) fn line(polled: &Polled) -> String {
         (counts.oversized, "too large"),
         (counts.deleted, "deleted"),
         (counts.left, "left for the next poll"),
+        (
+            counts.without_unique_id,
+            "without unique-id, left on the server",
+        ),
     ];
     for (count, what) in facts {
         if count > 0 {
             let _ = write!(line, ", {count} {what}");
         }
     }
-    if counts.retrieved == 0 && polled.failure.is_none() && polled.waiting.is_empty() {
+    let is_quiet = counts.retrieved == 0 && counts.without_unique_id == 0;
+    if is_quiet && polled.failure.is_none() && polled.waiting.is_empty() {
         line.push_str(", nothing new");
     }
     push_waiting(&mut line, polled);
@@ -162,6 +173,13 @@ mod tests {
             counts(Counts {
                 quarantined: 1,
                 deferred: 1,
+                ..Counts::default()
+            }),
+            69
+        );
+        assert_eq!(
+            counts(Counts {
+                without_unique_id: 1,
                 ..Counts::default()
             }),
             69

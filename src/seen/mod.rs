@@ -3,6 +3,7 @@
 //! A [`SeenStore`] keeps; only [`Seen`] can turn a [`Receipt`] into a [`Recorded`], and only after the store said that
 //! it is durable. This room knows nothing of servers, MDAs or relays.
 
+mod blanks;
 mod block;
 mod directory;
 mod durable;
@@ -143,7 +144,14 @@ impl Seen {
     /// # Errors
     /// [`SeenError`] when the store cannot be read.
     pub async fn records(&self, account: &AccountName) -> Result<Records, SeenError> {
-        self.store.scan(account).await
+        let records = self.store.scan(account).await?;
+        if records.has_blanks()
+            && let Some(batch) = blanks::without_blanks(&records)
+        {
+            self.store.commit(batch).await?;
+            return self.store.scan(account).await;
+        }
+        Ok(records)
     }
 
     /// The state of an account; the default for one that was never polled.

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use crate::mail::{AccountName, Digest, HeadDigest, Timestamp, UniqueId, limits};
+use crate::seen::blanks::ends_in_blank;
 use crate::seen::{Marker, Notes, Record, RecordKey, Recorded, State};
 
 /// All records of one account as one session sees them: sorted by unique-id, then digest.
@@ -17,6 +18,8 @@ pub struct Records {
     slots: Vec<Slot>,
     /// The records that do not fit a slot.
     others: Vec<Record>,
+    /// Whether a name ends in a blank.
+    has_blanks: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +96,13 @@ impl Records {
             unique_ids: Vec::new(),
             slots: Vec::new(),
             others: Vec::new(),
+            has_blanks: false,
         }
+    }
+
+    /// Whether a name ends in a blank, as version 0.1.0 kept them.
+    pub(super) const fn has_blanks(&self) -> bool {
+        self.has_blanks
     }
 
     /// Adds the record with the next key. False, and nothing is added, when that is not greater than the last.
@@ -114,6 +123,7 @@ impl Records {
             return false;
         }
         self.unique_ids.extend_from_slice(unique_id);
+        self.has_blanks |= ends_in_blank(unique_id);
         let mut has = Has::default();
         let digest = digest.map(|digest| *digest.as_bytes());
         let digest = has.take(Has::DIGEST, digest, [0; 32]);

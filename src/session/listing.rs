@@ -9,6 +9,7 @@ use crate::session::SessionError;
 use crate::session::login::refused;
 use crate::session::maildrop::Maildrop;
 use crate::session::refusal::reason;
+use crate::session::unnamed::Unnamed;
 
 /// What the server listed, and what was odd about it.
 pub(super) struct Listed {
@@ -19,6 +20,8 @@ pub(super) struct Listed {
     pub(super) announced: bool,
     /// Odd things, each once: what, and an example.
     pub(super) quirks: Vec<(&'static str, String)>,
+    /// Messages without unique-id in a listing that has them.
+    pub(super) unnamed: Unnamed,
 }
 
 /// What UIDL and LIST said, line by line.
@@ -30,6 +33,7 @@ struct Gathered {
     uidl: Option<Result<(), String>>,
     list: Option<Result<(), SessionError>>,
     quirks: Vec<(&'static str, String)>,
+    without_unique_id: Unnamed,
     skipped: bool,
 }
 
@@ -157,7 +161,7 @@ impl Gathered {
             }
         } else if !self.named.size(number, octets) {
             self.skipped = true;
-            self.odd("message_without_unique_id", || format!("message {number}"));
+            self.without_unique_id.add(number, octets);
         }
     }
 
@@ -203,11 +207,16 @@ impl Gathered {
             self.skipped = true;
             self.odd("message_number_repeated", String::new);
         }
+        let unnamed = std::mem::take(&mut self.without_unique_id);
+        if !unnamed.is_empty() {
+            self.odd("message_without_unique_id", || unnamed.to_string());
+        }
         Listed {
             listing: Arc::new(self.named.build(!self.skipped)),
             without_unique_ids: None,
             announced: true,
             quirks: self.quirks,
+            unnamed,
         }
     }
 
@@ -224,6 +233,7 @@ impl Gathered {
             without_unique_ids: (!is_empty).then_some(words),
             announced,
             quirks: self.quirks,
+            unnamed: Unnamed::default(),
         }
     }
 }

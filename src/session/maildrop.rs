@@ -27,7 +27,6 @@ pub(super) struct Maildrop {
     account: AccountName,
     wire: Wire,
     pub(super) client: Client,
-    asked_capa: bool,
     /// What the server announced, when that is worth remembering.
     pub(super) last_capa: Option<LastCapa>,
     /// Whether PIPELINING is wished for.
@@ -103,7 +102,6 @@ impl Maildrop {
             account: account.clone(),
             wire,
             client: Client::new(),
-            asked_capa: false,
             last_capa: None,
             wants_pipelining,
             coming: VecDeque::new(),
@@ -219,7 +217,6 @@ impl Maildrop {
 
     /// Sends one command and waits for its status.
     pub(super) async fn ask(&mut self, command: &Command) -> Result<Reply, SessionError> {
-        self.asked_capa |= command.kind() == Kind::Capa;
         self.check_in_step()?;
         self.client.send(command)?;
         self.hear(during(command.kind()), |event| match event {

@@ -31,6 +31,7 @@ mod single;
 mod struck;
 mod summary;
 mod transfer;
+mod unnamed;
 mod unretrieved;
 mod work;
 

@@ -178,7 +178,8 @@ impl Session<'_> {
         self.learn(&listing, &done, state);
         let all_popped =
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
-        let ended = self.leave(done, hides).await;
+        let mut ended = self.leave(done, hides).await;
+        ended.counts.without_unique_id = listing.unnamed.len();
         if ended.quit {
             struck::move_up(&mut state.odd.struck, &gone);
         }

@@ -45,6 +45,8 @@ pub struct Counts {
     pub left: u64,
     /// Whether records were read, and none of them was of a message that waits or is in the quarantine.
     pub began_settled: bool,
+    /// Messages listed without unique-id in a listing that has them, that stay on the server.
+    pub without_unique_id: u64,
 }
 
 /// How a poll ended.
@@ -78,5 +80,6 @@ impl Counts {
         self.oversized = self.oversized.max(other.oversized);
         self.left = other.left;
         self.began_settled = other.began_settled;
+        self.without_unique_id = other.without_unique_id;
     }
 }

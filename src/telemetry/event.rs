@@ -85,6 +85,8 @@ pub enum Event<'a> {
         deleted: u64,
         octets: u64,
         duration: Duration,
+        /// Messages without unique-id that stay on the server.
+        without_unique_id: u64,
     },
     /// A poll ended early, and who must act.
     PollFailed {
@@ -278,10 +280,14 @@ impl Event<'_> {
                 deleted,
                 octets,
                 duration,
+                without_unique_id,
             } => {
                 let duration_ms = duration.as_millis() as u64;
                 if retrieved + delivered + deferred + quarantined + deleted == 0 {
-                    debug!(%account, listed, duration_ms, "nothing new");
+                    debug!(%account, listed, without_unique_id, duration_ms, "nothing new");
+                } else if *without_unique_id > 0 {
+                    info!(%account, listed, retrieved, delivered, deferred, quarantined, deleted, octets, without_unique_id,
+                        duration_ms, "polled");
                 } else {
                     info!(%account, listed, retrieved, delivered, deferred, quarantined, deleted, octets, duration_ms,
                         "polled");

@@ -7,7 +7,10 @@ mod line;
 pub mod log;
 mod together;
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::mail::AccountName;
 
 pub use backlog::Backlog;
 pub use event::{DeliveryStatus, Event};
@@ -21,24 +24,45 @@ pub trait Report: Send + Sync {
 
 /// A cheap handle to where events go.
 #[derive(Clone)]
-pub struct Reporter(Arc<dyn Report>);
+pub struct Reporter {
+    report: Arc<dyn Report>,
+    /// Quirks that have been said: each is said once while the program runs.
+    said: Arc<Mutex<HashSet<(AccountName, String)>>>,
+}
 
 impl Reporter {
     /// Reports to `report`.
     pub fn new(report: Arc<dyn Report>) -> Self {
-        Self(report)
+        Self {
+            report,
+            said: Arc::default(),
+        }
     }
 
     /// Reports to the log.
     pub fn log() -> Self {
-        Self(Arc::new(Log))
+        Self::new(Arc::new(Log))
     }
 
     /// Says what happened.
     pub fn say(&self, event: Event<'_>) {
-        self.0.report(&event);
+        if !self.is_known(&event) {
+            self.report.report(&event);
+        }
+    }
+
+    /// Whether this is a quirk that has been said. An incident is said each time.
+    fn is_known(&self, event: &Event<'_>) -> bool {
+        let Event::Quirk { account, what, .. } = event else {
+            return false;
+        };
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        !INCIDENTS.contains(what) && !said.insert(((*account).clone(), (*what).to_owned()))
     }
 }
+
+/// What a server does once and not by habit.
+const INCIDENTS: &[&str] = &["capa_struck", "dele_struck", "deletes_unconfirmed"];
 
 /// Renders events as log lines.
 struct Log;
@@ -46,5 +70,40 @@ struct Log;
 impl Report for Log {
     fn report(&self, event: &Event<'_>) {
         event.log();
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[derive(Default)]
+    struct Counted(Mutex<Vec<String>>);
+
+    impl Report for Counted {
+        fn report(&self, event: &Event<'_>) {
+            self.0.lock().unwrap().push(format!("{event:?}"));
+        }
+    }
+
+    #[test]
+    fn a_quirk_is_said_once_for_each_account_and_an_incident_each_time() {
+        let counted = Arc::new(Counted::default());
+        let reporter = Reporter::new(counted.clone());
+        let [a, b] = ["a", "b"].map(|name| AccountName::new(name).unwrap());
+        for account in [&a, &a, &b] {
+            for what in ["unique_id_not_conforming", "capa_struck"] {
+                reporter.clone().say(Event::Quirk {
+                    account,
+                    what,
+                    detail: "",
+                });
+            }
+        }
+        let said = counted.0.lock().unwrap();
+        let count = |what: &str| said.iter().filter(|event| event.contains(what)).count();
+        assert_eq!(count("unique_id_not_conforming"), 2);
+        assert_eq!(count("capa_struck"), 3);
     }
 }

@@ -204,6 +204,13 @@ impl Client {
         })
     }
 
+    /// Whether the reply to this command is due next.
+    pub fn awaits(&self, command: Kind) -> bool {
+        self.pending
+            .front()
+            .is_some_and(|pending| pending.kind == command)
+    }
+
     /// Whether nothing but blank lines has come where a status is due: perhaps that was the reply.
     pub fn is_blank(&self) -> bool {
         !self.pending.is_empty() && self.dialogue.is_blank()

@@ -94,14 +94,15 @@ fn response_code(text: &[u8]) -> (Option<ResponseCode>, &[u8]) {
     (Some(code), rest.get(1..).unwrap_or_default().trim_ascii())
 }
 
-/// A line of UIDL: the number, and everything after the first run of blanks as it is.
+/// A line of UIDL: the number, and everything after the first run of blanks as it is, without blanks at the end.
 pub(super) fn uidl_line(line: &[u8]) -> Option<(u32, std::ops::Range<usize>)> {
     let (number, from) = number(line)?;
-    let octets = line.len().checked_sub(from)?;
     let id = line.get(from..)?;
-    let allowed = (1..=limits::UNIQUE_ID_OCTETS_MAX).contains(&octets)
-        && memchr::memchr2(0, b'\n', id).is_none();
-    allowed.then_some((number, from..line.len()))
+    let octets = 1 + id
+        .iter()
+        .rposition(|octet| !matches!(octet, b' ' | b'\t'))?;
+    let allowed = octets <= limits::UNIQUE_ID_OCTETS_MAX && memchr::memchr2(0, b'\n', id).is_none();
+    allowed.then_some((number, from..from + octets))
 }
 
 /// A line of LIST: number and octets; anything behind them is ignored (RFC 1939 section 5 allows it).
@@ -241,7 +242,8 @@ mod tests {
             id(b"1 whqtswO00WBw418f9t5JxYwZ"),
             Some((1, b"whqtswO00WBw418f9t5JxYwZ".to_vec()))
         );
-        assert_eq!(id(b"007  a b "), Some((7, b"a b ".to_vec())));
+        assert_eq!(id(b"007  a b "), Some((7, b"a b".to_vec())));
+        assert_eq!(id(b"8 c \t "), Some((8, b"c".to_vec())));
         assert_eq!(id(b"2 \xFF<x>@y"), Some((2, b"\xFF<x>@y".to_vec())));
         for bad in [
             &b"1"[..],

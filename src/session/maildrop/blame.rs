@@ -1,6 +1,6 @@
 //! What a session that ended early owes its end to (DOUBT.md section 3).
 
-use crate::proto::pop3::{Asked, Ending, Kind, State};
+use crate::proto::pop3::{Asked, Ending, Kind, RemoteError};
 use crate::session::SessionError;
 use crate::session::maildrop::Maildrop;
 
@@ -22,19 +22,17 @@ impl Blamed {
 }
 
 impl Maildrop {
-    /// An error that ends the session over CAPA says so. Before the login, where every reply is awaited, one that makes no sense may be
-    /// what is left of CAPA's.
+    /// An error that ends the session over CAPA says so. A challenge is no line of CAPA's.
     pub(super) fn blaming_capa(&self, error: SessionError) -> SessionError {
-        let Some(ending) = error.ending() else {
-            return error;
-        };
-        let asked = self.client.to_blame(ending);
+        let asked = error
+            .ending()
+            .and_then(|ending| self.client.to_blame(ending));
         let is_capa = asked.is_some_and(|asked| asked.command == Kind::Capa);
-        let in_login = matches!(
-            self.client.state(),
-            State::Authorization | State::UserGiven | State::Authenticating
+        let is_challenge = matches!(
+            error,
+            SessionError::Remote(RemoteError::UnexpectedChallenge(_))
         );
-        if is_capa || (self.asked_capa && in_login && ending == Ending::Broken) {
+        if is_capa && (!is_challenge || self.client.awaits(Kind::Capa)) {
             SessionError::AtCapa(Box::new(error))
         } else {
             error
