@@ -22,17 +22,19 @@ impl Blamed {
 }
 
 impl Maildrop {
-    /// An error that ends the session over CAPA says so. A challenge is no line of CAPA's.
+    /// An error that ends the session over CAPA says so. A challenge, or a line without an end, is none of CAPA's lines.
     pub(super) fn blaming_capa(&self, error: SessionError) -> SessionError {
         let asked = error
             .ending()
             .and_then(|ending| self.client.to_blame(ending));
         let is_capa = asked.is_some_and(|asked| asked.command == Kind::Capa);
-        let is_challenge = matches!(
+        let is_of_the_next = matches!(
             error,
-            SessionError::Remote(RemoteError::UnexpectedChallenge(_))
+            SessionError::Remote(
+                RemoteError::UnexpectedChallenge(_) | RemoteError::LineTooLong { .. }
+            )
         );
-        if is_capa && (!is_challenge || self.client.awaits(Kind::Capa)) {
+        if is_capa && (!is_of_the_next || self.client.awaits(Kind::Capa)) {
             SessionError::AtCapa(Box::new(error))
         } else {
             error
