@@ -141,14 +141,12 @@ async fn adopting_does_not_let_through_what_may_be_what_was_marked_without_a_hea
     }
     world.poll().await;
     renamed(&world);
-    world.poll().await;
     let refused = adopt(&world.visit, &world.collaborators(), Trust::Seen, Rest::Ask).await;
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), "adopt_cannot_compare");
     for words in ["10 of the 50", "40", "--rest-is-new", "--all-listed"] {
         assert!(refused.to_string().contains(words), "{refused}");
     }
-    world.poll().await;
     assert_eq!(world.sink.count(), 10, "nothing was let through");
     let adopted = adopt(&world.visit, &world.collaborators(), Trust::Seen, Rest::New).await;
     assert_eq!(adopted.unwrap().found, 10);

@@ -2,7 +2,6 @@
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
 use mailferry::seen::{Seen, Trust};
-use mailferry::session::{Rest, adopt};
 
 use crate::support::model::Mail;
 use crate::support::world::{World, mail, mails};
@@ -91,23 +90,30 @@ async fn what_the_operator_called_delivered_is_not_offered_when_it_is_retrieved_
 }
 
 #[tokio::test]
-async fn a_maildrop_that_was_numbered_anew_is_found_again_by_header() {
+async fn a_maildrop_that_was_numbered_anew_is_known_again_with_top_and_without() {
     let text = |number: usize| format!("Subject: {number}\r\n\r\n{}\r\n", "x".repeat(number));
     let all: Vec<Mail> = (0..30)
         .map(|number| mail(&number.to_string(), text(number).as_bytes()))
         .collect();
-    let world = World::new(all.clone(), Retention::Keep);
-    world.poll().await;
-    let shifted = all[1..].iter().enumerate();
-    let shifted = shifted.map(|(number, one)| mail(&number.to_string(), &one.octets));
-    world.server.replace(shifted.collect());
-    world.poll().await;
-    let adopted = adopt(&world.visit, &world.collaborators(), Trust::Seen, Rest::Ask)
-        .await
-        .unwrap();
-    assert_eq!((adopted.found, adopted.left), (29, 0), "{adopted:?}");
-    world.poll().await;
-    assert_eq!(world.sink.count(), 30, "none came twice");
+    for capability in ["TOP", "X-NONE"] {
+        let world = World::new(all.clone(), Retention::Keep);
+        let capabilities = vec![capability.to_owned()];
+        world
+            .server
+            .with(|habits| habits.capabilities = capabilities);
+        world.poll().await;
+        let shifted = all[1..].iter().enumerate();
+        let shifted = shifted.map(|(number, one)| mail(&number.to_string(), &one.octets));
+        world.server.replace(shifted.collect());
+        let counts = world.poll().await.counts;
+        assert_eq!(
+            (counts.recognised, counts.delivered),
+            (29, 0),
+            "{capability}"
+        );
+        assert_eq!(world.poll().await.counts.retrieved, 0, "{capability}");
+        assert_eq!(world.sink.count(), 30, "none came twice");
+    }
 }
 
 #[tokio::test]

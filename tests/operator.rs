@@ -37,6 +37,7 @@ async fn planned(trust: Option<Trust>, retention: Retention) -> Plan {
         now: NOW,
         clock_trusted: true,
         pops: false,
+        names: mailferry::session::plan::Names::default(),
         leaves_out_struck: false,
     };
     let records = seen.records(&account).await.unwrap();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::mail::limits;
+use crate::mail::{Maildrop, limits};
 
 /// The configured name of one account: `[account.NAME]`.
 ///
@@ -36,6 +36,43 @@ impl AccountName {
             return Err(InvalidAccountName);
         }
         Ok(Self(name.into()))
+    }
+
+    /// The name under which records of another maildrop of this account are kept. It is the name of no account.
+    pub fn elsewhere(&self, maildrop: &Maildrop) -> Self {
+        let mut hash = 0xCBF2_9CE4_8422_2325_u64;
+        for octet in maildrop.text().bytes() {
+            hash = (hash ^ u64::from(octet)).wrapping_mul(0x0100_0000_01B3);
+        }
+        Self(format!("{self}/{hash:016x}").into())
+    }
+
+    /// Whether records under this name are of another maildrop of that account.
+    pub fn is_elsewhere_of(&self, account: &Self) -> bool {
+        let rest = self.0.strip_prefix(account.as_str());
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    }
+
+    /// Whether this is the name of an account, and none under which records of another maildrop are kept.
+    pub fn is_account(&self) -> bool {
+        !self.0.contains('/')
+    }
+
+    /// Takes a name of records: that of an account, or of [`Self::elsewhere`].
+    ///
+    /// # Errors
+    /// [`InvalidAccountName`] when it is neither.
+    pub fn of_records(name: &str) -> Result<Self, InvalidAccountName> {
+        let Some((account, tag)) = name.split_once('/') else {
+            return Self::new(name);
+        };
+        Self::new(account)?;
+        let is_tag = tag.len() == 16 && tag.bytes().all(|b| b.is_ascii_hexdigit());
+        if is_tag {
+            Ok(Self(name.into()))
+        } else {
+            Err(InvalidAccountName)
+        }
     }
 
     /// The name as text.

@@ -90,6 +90,11 @@ impl HeadDigest {
         matches!(self, Self::Parted { .. })
     }
 
+    /// Whether it tells the Message-ID, Date and From of its message.
+    pub const fn has_origin(self) -> bool {
+        matches!(self, Self::Parted { origin, .. } if origin != Self::NO_ORIGIN)
+    }
+
     /// The same back.
     pub const fn from_number(number: u64, is_parted: bool) -> Self {
         if is_parted {

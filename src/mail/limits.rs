@@ -107,6 +107,31 @@ pub const FIRST_RUN_MESSAGES_MAX: usize = 500;
 /// Refused messages in a row, at one destination, that mean the destination is ill and not the messages.
 pub const REFUSED_IN_A_ROW_MAX: u32 = 5;
 
+/// Octets that one poll retrieves only to compare messages, where `max_octets` sets no limit.
+pub const COMPARED_OCTETS_MAX: u64 = 256 * 1024 * 1024;
+
+/// Messages that came out different when they were compared in one session, above which the account is held: the server hands
+/// out other octets than before.
+pub const COMPARED_DIFFERENT_MAX: u64 = 20;
+
+/// Deletes of a session after one whose deletes did not take; a quarter of them after each further one.
+pub const DELETES_AFTER_TROUBLE_MAX: usize = 500;
+
+/// Messages that were asked to be deleted and came again, above which the server is known to ignore deletes.
+pub const DELETES_FOUND_AGAIN_MAX: u32 = 5;
+
+/// Seconds for the answer to QUIT where an earlier one was not answered with a yes.
+pub const QUIT_AFTER_TROUBLE_SECONDS: u64 = 600;
+
+/// Heads that are compared to see whether two hosts hold one maildrop, beside the oldest and the newest.
+pub const HEADS_OF_MAILDROP_MAX: usize = 30;
+
+/// Messages of a maildrop with unstable unique-ids, above which it is not gone through.
+pub const UNSTABLE_MESSAGES_MAX: usize = 500;
+
+/// Octets of such a maildrop, above which it is not gone through.
+pub const UNSTABLE_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+
 /// Tries before a message that keeps being refused for now is quarantined.
 pub const TRIES_MAX: u32 = 20;
 

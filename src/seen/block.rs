@@ -266,11 +266,12 @@ const HAS_ABSENT_SINCE: u8 = 0x40;
 const HAS_HEAD: u8 = 0x80;
 
 /// A marker is its place here; new ones are added behind.
-const MARKERS: [Marker; 4] = [
+const MARKERS: [Marker; 5] = [
     Marker::FirstRun,
     Marker::Operator,
     Marker::Import,
     Marker::Adopt,
+    Marker::Rewritten,
 ];
 
 #[cfg(test)]

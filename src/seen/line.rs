@@ -60,7 +60,7 @@ pub(super) fn push_batch(line: &mut String, batch: &Batch) {
 /// Reads what [`write_batch`] wrote; `None` for anything else.
 pub(super) fn read_batch(line: &str) -> Option<Batch> {
     let (account, changes) = line.split_once(' ')?;
-    let mut batch = Batch::new(&AccountName::new(account).ok()?);
+    let mut batch = Batch::new(&AccountName::of_records(account).ok()?);
     for change in changes.split('\t') {
         let (kind, rest) = change.split_once(' ')?;
         match kind {
@@ -226,6 +226,11 @@ pub(super) fn write_state(state: &AccountState) -> String {
         ("backoff_until", state.backoff_until),
         ("clock_doubted_since", state.clock_doubted_since),
         ("last_poll", state.last_poll),
+        ("began_again", state.names.began_again),
+        ("sampled", state.names.sampled),
+        ("gone_through", state.names.gone_through),
+        ("heads_unreliable", state.names.heads_unreliable),
+        ("lone_delete", state.deletes.lone),
     ];
     for (key, at) in times {
         if let Some(at) = at {
@@ -238,6 +243,8 @@ pub(super) fn write_state(state: &AccountState) -> String {
     for (key, count) in [
         ("failures", state.failures),
         ("uidl_refusals", state.uidl_refusals),
+        ("deletes_unconfirmed", state.deletes.unconfirmed),
+        ("deletes_found_again", state.deletes.found_again),
     ] {
         if count > 0 {
             let _ = write!(words, " {key}={count}");
@@ -257,12 +264,19 @@ pub(super) fn write_state(state: &AccountState) -> String {
         ("hid_retrieved", state.hid_retrieved),
         ("retrieved_without_quit", state.retrieved_without_quit),
         ("adopted", state.adopted),
+        ("elsewhere", state.names.elsewhere),
+        ("moving", state.names.moving),
+        ("deletes_attempted", state.deletes.attempted),
+        ("quit_refused", state.deletes.quit_refused),
     ];
     for (key, _) in facts.into_iter().filter(|(_, fact)| *fact) {
         let _ = write!(words, " {key}=1");
     }
     for (key, value) in state.odd.words() {
         let _ = write!(words, " {key}={value}");
+    }
+    for at in &state.names.renamed {
+        let _ = write!(words, " renamed={}", at.0);
     }
     if let Some(hold) = &state.hold {
         let (code, said) = (text(&hold.code), text(&hold.words));
@@ -293,6 +307,18 @@ pub(super) fn read_state(words: &str) -> Option<AccountState> {
             "backoff_until" => state.backoff_until = Some(at()?),
             "clock_doubted_since" => state.clock_doubted_since = Some(at()?),
             "last_poll" => state.last_poll = Some(at()?),
+            "began_again" => state.names.began_again = Some(at()?),
+            "sampled" => state.names.sampled = Some(at()?),
+            "gone_through" => state.names.gone_through = Some(at()?),
+            "heads_unreliable" => state.names.heads_unreliable = Some(at()?),
+            "renamed" => state.names.renamed.push(at()?),
+            "elsewhere" => state.names.elsewhere = value == "1",
+            "moving" => state.names.moving = value == "1",
+            "deletes_attempted" => state.deletes.attempted = value == "1",
+            "quit_refused" => state.deletes.quit_refused = value == "1",
+            "lone_delete" => state.deletes.lone = Some(at()?),
+            "deletes_unconfirmed" => state.deletes.unconfirmed = value.parse().ok()?,
+            "deletes_found_again" => state.deletes.found_again = value.parse().ok()?,
             "login_delay" => state.login_delay_seconds = Some(value.parse().ok()?),
             "failures" => state.failures = value.parse().ok()?,
             "uidl_refusals" => state.uidl_refusals = value.parse().ok()?,
@@ -383,8 +409,8 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::seen::Compared;
     use crate::seen::odd::tests::any_oddities;
+    use crate::seen::{Compared, DeletesState, NamesState};
 
     fn any_time() -> impl Strategy<Value = Timestamp> {
         (0..4_000_000_000_u64).prop_map(Timestamp)
@@ -443,16 +469,16 @@ pub(super) mod tests {
         let fields = (
             proptest::option::of(any_time()),
             proptest::option::of(compared),
-            any::<[bool; 4]>(),
+            proptest::option::of(any_time()),
+            any::<[bool; 2]>(),
         );
-        let notes = fields.prop_map(|(asked, compared, flags)| {
-            let [displaced, by_head, rewritten, octets_differ] = flags;
+        let notes = fields.prop_map(|(asked, compared, by_head, flags)| {
+            let [displaced, octets_differ] = flags;
             Notes {
                 asked,
                 compared,
                 displaced,
                 by_head,
-                rewritten,
                 octets_differ,
             }
         });
@@ -516,6 +542,22 @@ pub(super) mod tests {
                 retrieved_without_quit: true,
                 odd,
                 seal: Some(Seal::of(u64::MAX, "settings", b"secret")),
+                names: NamesState {
+                    began_again: Some(Timestamp(1)),
+                    sampled: Some(Timestamp(2)),
+                    renamed: vec![Timestamp(3), Timestamp(4)],
+                    gone_through: Some(Timestamp(5)),
+                    heads_unreliable: Some(Timestamp(6)),
+                    elsewhere: true,
+                    moving: true,
+                },
+                deletes: DeletesState {
+                    unconfirmed: 1,
+                    found_again: 2,
+                    lone: Some(Timestamp(7)),
+                    attempted: true,
+                    quit_refused: true,
+                },
                 ..AccountState::default()
             });
             let line = write_batch(&batch);

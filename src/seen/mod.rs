@@ -7,6 +7,7 @@ mod blanks;
 mod block;
 mod directory;
 mod durable;
+mod elsewhere;
 mod error;
 mod export;
 mod journal;
@@ -45,7 +46,7 @@ pub use operator::{Changed, OperatorError, Trust};
 pub use record::{Deferral, Marker, Record, RecordKey, State};
 pub use records::{Known, Records};
 pub use seal::Seal;
-pub use state::{AccountState, Hold};
+pub use state::{AccountState, DeletesState, Hold, NamesState};
 pub use waiting::Waiting;
 
 /// Keeps records and account states. Small, and anyone may implement it.
@@ -164,35 +165,24 @@ impl Seen {
 
     /// Makes delivery durable and returns the proof of it.
     ///
-    /// `record` is what the plan wants the record to become; its state must be Delivered and its digest the receipt's.
-    /// `replaces` is an earlier record of the same message (a deferral without digest) that goes with it.
+    /// `replaces` are changes to records that this one takes the place of; they go with it, and prove nothing.
     ///
     /// # Errors
-    /// [`SeenError::Invariant`] when record and receipt disagree; otherwise what the store says: then nothing is proven.
+    /// [`SeenError::Invariant`] when those would make a record Delivered; otherwise what the store says: then nothing is
+    /// proven.
     pub async fn commit_delivered(
         &self,
         receipt: &Receipt,
         delivered: Delivered,
-        replaces: &[RecordKey],
+        replaces: Vec<Change>,
+        known: &Records,
     ) -> Result<Recorded, SeenError> {
+        prove_nothing(&replaces, known)?;
         let origin = receipt.origin();
         let key = RecordKey::new(origin.unique_id.clone(), Some(receipt.digest()));
-        let record = Record {
-            octets: delivered.listed_octets,
-            copies: delivered.copies,
-            absent_since: None,
-            head: delivered.head,
-            state: State::Delivered { at: delivered.at },
-            notes: Notes::default(),
-        };
+        let record = delivered.record();
         let mut batch = Batch::new(&origin.account);
-        batch.changes.extend(
-            replaces
-                .iter()
-                .filter(|old| **old != key)
-                .cloned()
-                .map(Change::Forget),
-        );
+        batch.changes = replaces;
         batch.changes.push(Change::Put(key, record));
         self.store.commit(batch).await?;
         Ok(Recorded {
@@ -210,19 +200,79 @@ impl Seen {
     /// # Errors
     /// [`SeenError::Invariant`] for such a batch; otherwise what the store says.
     pub async fn commit(&self, batch: Batch, known: &Records) -> Result<(), SeenError> {
-        for change in &batch.changes {
-            if let Change::Put(key, record) = change
-                && matches!(record.state, State::Delivered { .. })
-                && !known.is_delivered(key)
-            {
-                return Err(SeenError::Invariant("a Delivered record needs a receipt"));
-            }
-        }
+        prove_nothing(&batch.changes, known)?;
         if batch.is_empty() {
             Ok(())
         } else {
             self.store.commit(batch).await
         }
+    }
+
+    /// Makes the note durable that DELEs of these messages go out: from now on their names prove nothing where they are
+    /// listed again.
+    ///
+    /// # Errors
+    /// [`SeenError::Invariant`] when a record is not that of its proof; otherwise what the store says: then no DELE may be
+    /// sent.
+    pub async fn note_deletes(
+        &self,
+        account: &AccountName,
+        deletes: &[(Recorded, Record)],
+        asked: Option<Timestamp>,
+    ) -> Result<(), SeenError> {
+        let mut batch = Batch::new(account);
+        let mut last = None;
+        for (proof, record) in deletes {
+            let key = RecordKey::new(proof.unique_id.clone(), proof.digest);
+            if proof.account != *account || !matches!(record.state, State::Delivered { .. }) {
+                return Err(SeenError::Invariant("a note of a delete needs its proof"));
+            }
+            if last.as_ref() == Some(&key) {
+                continue;
+            }
+            last = Some(key.clone());
+            let mut record = record.clone();
+            record.notes.asked = asked;
+            batch.changes.push(Change::Put(key, record));
+        }
+        self.import(batch).await
+    }
+
+    /// Makes durable that a message, whose bytes are those of an earlier record, is listed under another name. `from` holds
+    /// that record; it is forgotten where it is one of this account. Returns the proof of delivery, if it was delivered.
+    ///
+    /// # Errors
+    /// [`SeenError::Invariant`] when the digests differ, or the record says Delivered and the earlier one does not;
+    /// otherwise what the store says.
+    pub async fn commit_renamed(
+        &self,
+        from: &Records,
+        old: &RecordKey,
+        batch: Batch,
+        key: &RecordKey,
+        record: Record,
+    ) -> Result<Option<Recorded>, SeenError> {
+        let is_delivered = matches!(record.state, State::Delivered { .. });
+        if key.digest.is_none()
+            || old.digest != key.digest
+            || (is_delivered && !from.is_delivered(old))
+        {
+            return Err(SeenError::Invariant(
+                "a record was renamed without its digest",
+            ));
+        }
+        let account = batch.account.clone();
+        let mut batch = batch;
+        if *from.account() == account && old != key {
+            batch.changes.push(Change::Forget(old.clone()));
+        }
+        batch.changes.push(Change::Put(key.clone(), record));
+        self.store.commit(batch).await?;
+        Ok(is_delivered.then(|| Recorded {
+            account,
+            unique_id: key.unique_id.clone(),
+            digest: key.digest,
+        }))
     }
 
     /// Makes changes durable as the operator orders them (`seen mark --as-delivered`, `seen import`).
@@ -251,6 +301,16 @@ impl Seen {
     /// # Errors
     /// [`SeenError`] when the store cannot be read.
     pub async fn accounts(&self) -> Result<Vec<AccountName>, SeenError> {
+        let mut accounts = self.all_accounts().await?;
+        accounts.retain(AccountName::is_account);
+        Ok(accounts)
+    }
+
+    /// The accounts in the store, and the names under which records of their other maildrops are kept.
+    ///
+    /// # Errors
+    /// [`SeenError`] when the store cannot be read.
+    pub async fn all_accounts(&self) -> Result<Vec<AccountName>, SeenError> {
         self.store.accounts().await
     }
 
@@ -261,6 +321,20 @@ impl Seen {
     pub async fn close(&self) -> Result<(), SeenError> {
         self.store.close().await
     }
+}
+
+/// Refuses changes that would make a record Delivered which was not.
+fn prove_nothing(changes: &[Change], known: &Records) -> Result<(), SeenError> {
+    let proves = |change: &Change| match change {
+        Change::Put(key, record) => {
+            matches!(record.state, State::Delivered { .. }) && !known.is_delivered(key)
+        }
+        Change::Forget(_) => false,
+    };
+    if changes.iter().any(proves) {
+        return Err(SeenError::Invariant("a Delivered record needs a receipt"));
+    }
+    Ok(())
 }
 
 /// What [`Seen::commit_delivered`] writes besides what the receipt proves.
@@ -274,6 +348,22 @@ pub struct Delivered {
     pub copies: u32,
     /// What its header is like.
     pub head: Option<HeadDigest>,
+    /// Doubts that are known already.
+    pub notes: Notes,
+}
+
+impl Delivered {
+    /// The record that says so.
+    pub fn record(self) -> Record {
+        Record {
+            octets: self.listed_octets,
+            copies: self.copies,
+            absent_since: None,
+            head: self.head,
+            state: State::Delivered { at: self.at },
+            notes: self.notes,
+        }
+    }
 }
 
 impl Recorded {

@@ -15,11 +15,8 @@ pub struct Notes {
     pub compared: Option<Compared>,
     /// The server lists another message under this name. The record still tells what was delivered, by its digest.
     pub displaced: bool,
-    /// The message was found under this name by its head alone: it is compared by digest before it is deleted.
-    pub by_head: bool,
-    /// The server hands out other octets than those that were delivered, with the same origin: not deleted until the
-    /// operator says so.
-    pub rewritten: bool,
+    /// When a doubt was answered by the head of the message alone: it is compared by digest before it is deleted.
+    pub by_head: Option<Timestamp>,
     /// The message came shorter than the server announced, twice alike: not deleted while the server announces more.
     pub octets_differ: bool,
 }
@@ -60,14 +57,25 @@ impl Notes {
                 times: times.saturating_add(1),
             }),
             displaced: false,
-            by_head: false,
+            by_head: None,
+            ..self
+        }
+    }
+
+    /// The notes after a doubt was answered by the head of the message.
+    #[must_use]
+    pub fn found_by_head(self, now: Timestamp) -> Self {
+        Self {
+            asked: None,
+            displaced: false,
+            by_head: Some(now),
             ..self
         }
     }
 
     /// Whether the notes alone forbid a delete.
     pub const fn forbid_delete(&self) -> bool {
-        self.rewritten || self.octets_differ
+        self.octets_differ
     }
 
     /// Reads what [`Self`] writes after its `~`.
@@ -85,8 +93,7 @@ impl Notes {
                     });
                 }
                 ("d", "") => notes.displaced = true,
-                ("h", "") => notes.by_head = true,
-                ("r", "") => notes.rewritten = true,
+                ("h", at) => notes.by_head = Some(Timestamp(at.parse().ok()?)),
                 ("o", "") => notes.octets_differ = true,
                 _ => return None,
             }
@@ -96,7 +103,7 @@ impl Notes {
 }
 
 impl fmt::Display for Notes {
-    /// The parts that are there, with commas between them: `a1800000000,c1800000000x1,r`.
+    /// The parts that are there, with commas between them: `a1800000000,c1800000000x1,d`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut first = true;
         let mut part = |f: &mut fmt::Formatter<'_>, words: fmt::Arguments<'_>| {
@@ -111,12 +118,10 @@ impl fmt::Display for Notes {
         if let Some(Compared { at, times }) = self.compared {
             part(f, format_args!("c{}x{times}", at.0))?;
         }
-        let flags = [
-            (self.displaced, 'd'),
-            (self.by_head, 'h'),
-            (self.rewritten, 'r'),
-            (self.octets_differ, 'o'),
-        ];
+        if let Some(at) = self.by_head {
+            part(f, format_args!("h{}", at.0))?;
+        }
+        let flags = [(self.displaced, 'd'), (self.octets_differ, 'o')];
         for (_, letter) in flags.into_iter().filter(|(is_set, _)| *is_set) {
             part(f, format_args!("{letter}"))?;
         }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::mail::{AccountName, UniqueId, limits};
+use crate::mail::{AccountName, Maildrop, UniqueId, limits};
 use crate::seen::{AccountState, Batch, Change, Known, RecordKey, Seen, SeenError};
 
 /// How many messages a command was about, and how many of them it changed.
@@ -150,9 +150,7 @@ impl Seen {
                 continue;
             }
             let state = self.account_state(&other).await?;
-            let same = state.host.eq_ignore_ascii_case(host)
-                && state.user == user
-                && state.port.is_none_or(|known| known == port);
+            let same = state.maildrop() == Maildrop::new(host, user, Some(port));
             if same && !self.records(&other).await?.is_empty() {
                 return Ok(Some(other));
             }

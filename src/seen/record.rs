@@ -105,6 +105,8 @@ pub enum Marker {
     Import,
     /// `seen adopt`.
     Adopt,
+    /// The server hands out a delivered message with other octets.
+    Rewritten,
 }
 
 impl RecordKey {
@@ -154,13 +156,20 @@ impl Marker {
             Self::Operator => "operator",
             Self::Import => "import",
             Self::Adopt => "adopt",
+            Self::Rewritten => "rewritten",
         }
     }
 
     /// Reads the word back.
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::FirstRun, Self::Operator, Self::Import, Self::Adopt]
-            .into_iter()
-            .find(|marker| marker.as_str() == word)
+        [
+            Self::FirstRun,
+            Self::Operator,
+            Self::Import,
+            Self::Adopt,
+            Self::Rewritten,
+        ]
+        .into_iter()
+        .find(|marker| marker.as_str() == word)
     }
 }

@@ -187,6 +187,11 @@ impl Records {
         self.others.iter()
     }
 
+    /// The unique-id of every record, in order.
+    pub fn unique_ids(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        (0..self.len()).map(|at| self.unique_id_at(at))
+    }
+
     /// The records of one unique-id: none, one, or several with different digests.
     pub fn of(&self, unique_id: &[u8]) -> impl DoubleEndedIterator<Item = Known<'_>> + Clone {
         self.at(self.range(unique_id))

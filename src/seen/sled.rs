@@ -203,7 +203,7 @@ impl Index {
             let names = self.db.scan_prefix(ACCOUNT).keys().map(|key| {
                 let key = key?;
                 let name = std::str::from_utf8(key.get(ACCOUNT.len()..).unwrap_or_default()).ok();
-                name.and_then(|name| AccountName::new(name).ok())
+                name.and_then(|name| AccountName::of_records(name).ok())
                     .ok_or_else(|| unsound("an account has no name"))
             });
             names.collect()

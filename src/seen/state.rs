@@ -1,6 +1,6 @@
 //! What is remembered of one account besides its messages.
 
-use crate::mail::Timestamp;
+use crate::mail::{Maildrop, Timestamp};
 use crate::seen::Oddities;
 use crate::seen::Seal;
 
@@ -46,7 +46,86 @@ pub struct AccountState {
     pub odd: Oddities,
     /// What settings and secret were like when the hold or the back-off began: it ends when they change.
     pub seal: Option<Seal>,
+    /// What the server does with unique-ids.
+    pub names: NamesState,
+    /// What the server does with deletes.
+    pub deletes: DeletesState,
 }
+
+impl AccountState {
+    /// The maildrop that the records are of. Its host is empty in a state of before a maildrop was noted.
+    pub fn maildrop(&self) -> Maildrop {
+        Maildrop::new(&self.host, &self.user, self.port)
+    }
+
+    /// Notes the maildrop that the records are of.
+    pub fn set_maildrop(&mut self, maildrop: &Maildrop) {
+        maildrop.host().clone_into(&mut self.host);
+        maildrop.user().clone_into(&mut self.user);
+        self.port = maildrop.port();
+    }
+}
+
+/// What is remembered of how a server names its messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamesState {
+    /// When its counters were found to have begun again: records of before are doubtful.
+    pub began_again: Option<Timestamp>,
+    /// When messages were last compared by digest to find that out, at a server without TOP.
+    pub sampled: Option<Timestamp>,
+    /// The last changes of names: sessions in which a known message was found under another name, newest last.
+    pub renamed: Vec<Timestamp>,
+    /// When a maildrop with unstable unique-ids was last gone through.
+    pub gone_through: Option<Timestamp>,
+    /// Since when TOP is not believed: it showed another head than RETR.
+    pub heads_unreliable: Option<Timestamp>,
+    /// Whether records of another maildrop of this account are kept.
+    pub elsewhere: bool,
+    /// Whether records are being moved from or to another maildrop: [`crate::seen::Seen::complete_move`] completes it.
+    pub moving: bool,
+}
+
+/// What is remembered of deletes that did not take.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeletesState {
+    /// Sessions in a row after which the names were listed again, or QUIT was not answered with a yes.
+    pub unconfirmed: u32,
+    /// Messages that were asked to be deleted and whose bytes were found again.
+    pub found_again: u32,
+    /// When a single delete was last tried at a server that ignores them.
+    pub lone: Option<Timestamp>,
+    /// Whether the last session asked for deletes.
+    pub attempted: bool,
+    /// Whether its QUIT was not answered with a yes.
+    pub quit_refused: bool,
+}
+
+impl NamesState {
+    /// Notes that a known message was found under another name.
+    pub fn note_renamed(&mut self, now: Timestamp) {
+        self.renamed.push(now);
+        let spare = self.renamed.len().saturating_sub(RENAMED_MIN);
+        self.renamed.drain(..spare);
+    }
+
+    /// Whether unique-ids prove nothing here: they changed three times within 30 days, the last time in the last 30.
+    pub fn are_unstable(&self, now: Timestamp) -> bool {
+        match (self.renamed.first(), self.renamed.last()) {
+            (Some(first), Some(last)) => {
+                self.renamed.len() >= RENAMED_MIN
+                    && last.since(*first) <= RENAMED_SECONDS
+                    && now.since(*last) <= RENAMED_SECONDS
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Changes of names that make unique-ids unstable.
+const RENAMED_MIN: usize = 3;
+
+/// The time in which they count.
+const RENAMED_SECONDS: u64 = 30 * 24 * 3600;
 
 /// An account that waits for its operator.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::mail::{HeadDigest, HeadDigests, Listing, PollLimits, Timestamp};
 use crate::seen::{Batch, Change, Marker, Notes, Record, RecordKey, Records, State, Trust};
 use crate::session::heads::HEADERS_AT_ONCE;
 use crate::session::maildrop::{Happened, Maildrop};
-use crate::session::plan::{Circumstances, Disposition, Why, plan};
+use crate::session::plan::{Circumstances, Disposition, Names, Why, plan};
 use crate::session::{Collaborators, SessionError, Visit, listing, login};
 
 /// What came of looking at a maildrop anew.
@@ -96,6 +96,7 @@ fn open(visit: &Visit, listing: &Listing, records: &Records, now: Timestamp) -> 
         now,
         clock_trusted: true,
         pops: false,
+        names: Names::default(),
         leaves_out_struck: false,
     };
     let plan = plan(listing, records, &circumstances);
@@ -318,7 +319,14 @@ impl<'a> Search<'a> {
         self.changes.insert(key.clone(), Change::Put(key, record));
     }
 
-    fn into_changes(self) -> Vec<Change> {
+    fn into_changes(mut self) -> Vec<Change> {
+        // What was found elsewhere has its record there, and is looked for no more.
+        for (old, _, left) in self.candidates.values().flatten() {
+            if *left == 0 && !self.taken.contains_key(old) {
+                self.changes
+                    .insert(old.clone(), Change::Forget(old.clone()));
+            }
+        }
         // A copy must have a record at every instant: the new ones first, and only then the old ones go.
         let (puts, forgets): (Vec<_>, Vec<_>) = self
             .changes
@@ -357,6 +365,8 @@ async fn commit(
     }
     let mut state = with.seen.account_state(&visit.account).await?;
     state.adopted = true;
+    // The operator has said what the messages of this maildrop are.
+    state.set_maildrop(&visit.maildrop());
     // No session of ours has retrieved what was found where it is now.
     state.retrieved_without_quit = true;
     state.hold = None;

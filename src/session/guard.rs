@@ -2,7 +2,7 @@
 //!
 //! Then every message looks new, and fetching them would flood the user. The operator is asked instead.
 
-use crate::mail::{Listing, Retention, Timestamp};
+use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Known, Records, State};
 use crate::session::notice::Listed;
 use crate::session::{SessionError, Visit};
@@ -30,13 +30,6 @@ pub(super) enum Whole {
         /// Those of them of which nothing is recorded.
         unknown: usize,
     },
-    /// Most messages have another size than they had, or are back after they were gone.
-    Doubtful {
-        /// How many.
-        doubtful: usize,
-        /// Messages listed now.
-        listed: usize,
-    },
 }
 
 impl Explained {
@@ -52,7 +45,7 @@ impl Explained {
     }
 
     /// Whether the last complete listing held the message, and neither we nor a server that hides can have taken it away.
-    fn expects(&self, known: &Known<'_>) -> bool {
+    pub(super) fn expects(&self, known: &Known<'_>) -> bool {
         let record = &known.record;
         let deleted = |seconds: &Option<u64>| match (&record.state, seconds) {
             (State::Delivered { at }, Some(seconds)) => self.now.since(*at) >= *seconds,
@@ -73,12 +66,11 @@ pub(super) const fn deletes_after_seconds(retention: Retention) -> Option<u64> {
     }
 }
 
-/// Looks whether the maildrop changed as a whole since its last complete listing. `doubtful` is how many of its messages the
-/// plan doubts.
+/// Looks whether the maildrop changed as a whole since its last complete listing. Up to
+/// [`limits::FIRST_RUN_MESSAGES_MAX`] unknown messages are retrieved and known again by their digest.
 pub(super) fn changed(
     listing: &Listing,
     records: &Records,
-    doubtful: usize,
     explained: &Explained,
 ) -> Option<Whole> {
     let listed = listing.len();
@@ -98,20 +90,16 @@ pub(super) fn changed(
         }
     }
     let unknown = listed - known;
-    if expected >= EXPECTED_MIN
+    let is_changed = unknown > limits::FIRST_RUN_MESSAGES_MAX
+        && expected >= EXPECTED_MIN
         && vanished * 10 >= expected * 9
-        && listed * 2 >= expected
-        && unknown * 2 > listed
-    {
-        return Some(Whole::UniqueIds {
-            expected,
-            vanished,
-            listed,
-            unknown,
-        });
-    }
-    let most = listed >= EXPECTED_MIN && doubtful * 2 > listed;
-    most.then_some(Whole::Doubtful { doubtful, listed })
+        && unknown * 2 > listed;
+    is_changed.then_some(Whole::UniqueIds {
+        expected,
+        vanished,
+        listed,
+        unknown,
+    })
 }
 
 impl Whole {
@@ -129,13 +117,6 @@ impl Whole {
                 format!(
                     "{vanished} of the {expected} unique-ids that were listed before are gone, and {unknown} of the {listed} listed \
                      now are unknown: the maildrop has moved, or its messages were named anew. Nothing was retrieved"
-                ),
-            ),
-            Self::Doubtful { doubtful, listed } => (
-                "listing_doubtful",
-                format!(
-                    "{doubtful} of the {listed} messages listed have another size than they had, or are back after they were gone: \
-                     perhaps they are others. Nothing was retrieved"
                 ),
             ),
         };

@@ -77,8 +77,11 @@ pub async fn retry_kept(
                 listed_octets: record.octets,
                 copies: record.copies,
                 head: record.head,
+                notes: record.notes,
             };
-            with.seen.commit_delivered(&receipt, delivered, &[]).await?;
+            with.seen
+                .commit_delivered(&receipt, delivered, Vec::new(), &records)
+                .await?;
             fault::pass("retry.recorded");
             // The record is durable, so the copy has served. If it cannot be removed, it is only litter.
             if let Err(refusal) = with.quarantine.remove(file).await {

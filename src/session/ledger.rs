@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap};
 
 use crate::mail::{Digest, Listing, ListingBuilder, UniqueId};
-use crate::seen::{RecordKey, Recorded};
+use crate::seen::{Record, RecordKey, Recorded};
+use crate::session::deletes::Proven;
 
 /// Counts what is asked, held and proven. Positions are those of the listing.
 #[derive(Default)]
@@ -16,7 +17,7 @@ pub(super) struct Ledger {
     /// Unique-ids that are listed more than once, with how often.
     repeated: HashMap<UniqueId, usize>,
     /// Proofs for those, until there is one for each entry.
-    proofs: HashMap<UniqueId, Vec<Recorded>>,
+    proofs: HashMap<UniqueId, Proven>,
     /// How often each message was in hand in this session.
     alike: HashMap<RecordKey, u32>,
     /// How many messages with each of those unique-ids were in hand in this session.
@@ -129,12 +130,12 @@ impl Ledger {
     }
 
     /// The deletes that one more proof allows: itself, or all of a repeated unique-id once every entry is proven.
-    pub(super) fn proven(&mut self, proof: Recorded) -> Vec<Recorded> {
+    pub(super) fn proven(&mut self, proof: Recorded, record: Record) -> Proven {
         let Some(listed) = self.repeated.get(proof.unique_id()) else {
-            return vec![proof];
+            return vec![(proof, record)];
         };
         let proofs = self.proofs.entry(proof.unique_id().clone()).or_default();
-        proofs.push(proof);
+        proofs.push((proof, record));
         if proofs.len() >= *listed {
             std::mem::take(proofs)
         } else {

@@ -40,6 +40,8 @@ pub(super) struct Maildrop {
     backlog: VecDeque<(u32, UniqueId)>,
     /// Deletes sent, in the order of their replies.
     deleting: VecDeque<UniqueId>,
+    /// Octets of the first deletes in the output, before any of them was written.
+    first_deletes: Option<usize>,
     /// Where the numbers of this session are found.
     listing: Arc<Listing>,
     /// Numbers of listed messages whose delete has been asked for, by position.
@@ -109,6 +111,7 @@ impl Maildrop {
             last: None,
             backlog: VecDeque::new(),
             deleting: VecDeque::new(),
+            first_deletes: None,
             listing: Arc::default(),
             asked: Vec::new(),
             identified: HashMap::new(),
@@ -150,16 +153,28 @@ impl Maildrop {
         during: &'static str,
         interpret: impl FnMut(Event<'_>) -> Option<T>,
     ) -> Result<T, SessionError> {
-        let heard = self.hear_next(during, interpret).await;
+        self.hear_within(limits::REPLY_SECONDS_MAX, during, interpret)
+            .await
+    }
+
+    /// The same, for as long as is said.
+    async fn hear_within<T>(
+        &mut self,
+        seconds: u64,
+        during: &'static str,
+        interpret: impl FnMut(Event<'_>) -> Option<T>,
+    ) -> Result<T, SessionError> {
+        let heard = self.hear_next(seconds, during, interpret).await;
         heard.map_err(|error| self.blaming_capa(error))
     }
 
     async fn hear_next<T>(
         &mut self,
+        seconds: u64,
         during: &'static str,
         mut interpret: impl FnMut(Event<'_>) -> Option<T>,
     ) -> Result<T, SessionError> {
-        let until = Instant::now() + Duration::from_secs(limits::REPLY_SECONDS_MAX);
+        let until = Instant::now() + Duration::from_secs(seconds);
         loop {
             let mut input = self.wire.input();
             let before = input.len();
@@ -322,7 +337,23 @@ impl Maildrop {
                 self.deleting.push_back(unique_id);
             }
         }
+        if !self.deleting.is_empty() && self.first_deletes.is_none() {
+            self.first_deletes = Some(self.client.output().len());
+        }
         Ok(())
+    }
+
+    /// Whether an octet of a DELE may have been written to the connection.
+    pub(super) fn has_written_deletes(&mut self) -> bool {
+        let unwritten = self.client.output().len();
+        self.first_deletes.is_some_and(|first| unwritten < first)
+    }
+
+    /// Whether QUIT may follow what was sent, without waiting for more answers.
+    pub(super) fn may_quit(&self) -> bool {
+        self.backlog.is_empty()
+            && self.coming.is_empty()
+            && (self.client.pending() == 0 || self.is_pipelining())
     }
 
     fn may_send(&self) -> bool {
@@ -452,12 +483,21 @@ impl Maildrop {
         result
     }
 
-    /// QUIT commits the deletes; no record waits for its answer, because the next complete listing tells. Whether it was answered
-    /// with a yes.
-    pub(super) async fn quit(mut self) -> bool {
+    /// QUIT of a session without deletes.
+    pub(super) async fn quit(self) -> bool {
+        let mut happened = Vec::new();
+        self.quit_within(limits::QUIT_SECONDS_MAX, &mut happened)
+            .await
+    }
+
+    /// QUIT commits the deletes; no record waits for its answer, because the next complete listing tells. What is said to deletes
+    /// before that goes to `happened`. Returns whether QUIT was answered with a yes within so many seconds.
+    pub(super) async fn quit_within(mut self, seconds: u64, happened: &mut Vec<Happened>) -> bool {
         let leave = async {
             self.client.send(&Command::Quit)?;
-            let goodbye = self.hear("after QUIT", |event| match event {
+            let mut deleting = std::mem::take(&mut self.deleting);
+            let in_one_flight = !deleting.is_empty();
+            let goodbye = self.hear_within(seconds, "after QUIT", |event| match event {
                 Event::Ok {
                     command: Kind::Quit,
                     ..
@@ -466,11 +506,15 @@ impl Maildrop {
                     command: Kind::Quit,
                     ..
                 } => Some(false),
-                _ => None,
+                event => {
+                    happened.extend(delete_answered(event, &mut deleting));
+                    None
+                }
             });
-            fault::begun("quit.sent", goodbye).await
+            let point = if in_one_flight { "dele.sent" } else { "" };
+            fault::begun(point, fault::begun("quit.sent", goodbye)).await
         };
-        let answer = timeout(Duration::from_secs(limits::QUIT_SECONDS_MAX), leave).await;
+        let answer = timeout(Duration::from_secs(seconds), leave).await;
         if answer.is_ok() {
             let _ = timeout(Duration::from_secs(1), self.wire.close()).await;
         }
@@ -510,6 +554,21 @@ fn answered(
             })
         }
         Event::Ok {
+            command: Kind::Noop,
+            ..
+        }
+        | Event::Err {
+            command: Kind::Noop,
+            ..
+        } => Some(Happened::Alive),
+        event => delete_answered(event, deleting),
+    }
+}
+
+/// What a status reply to DELE means.
+fn delete_answered(event: Event<'_>, deleting: &mut VecDeque<UniqueId>) -> Option<Happened> {
+    match event {
+        Event::Ok {
             command: Kind::Dele,
             ..
         } => deleting.pop_front().map(|_| Happened::Deleted),
@@ -524,14 +583,6 @@ fn answered(
                 words: reason(&text, Kind::Dele),
             })
         }
-        Event::Ok {
-            command: Kind::Noop,
-            ..
-        }
-        | Event::Err {
-            command: Kind::Noop,
-            ..
-        } => Some(Happened::Alive),
         _ => None,
     }
 }

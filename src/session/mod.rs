@@ -9,16 +9,24 @@ mod announced;
 mod arrival;
 mod clock;
 mod collaborators;
+mod counters;
+mod deletes;
 mod enter;
 mod error;
 mod first_run;
+mod group;
 mod guard;
 mod heads;
+mod heads_said;
+mod identity;
+mod inspect;
 mod kept;
 mod ledger;
 mod listing;
 mod login;
 mod maildrop;
+mod moved;
+mod names;
 mod notice;
 mod oversized;
 mod parked;
@@ -30,6 +38,7 @@ mod settle;
 mod single;
 mod struck;
 mod summary;
+mod taken;
 mod transfer;
 mod unnamed;
 mod unretrieved;
@@ -95,9 +104,6 @@ async fn poll_with_state(
     if (&state.host, &state.user) != (&visit.host, &visit.login.user) {
         state.odd = Oddities::default();
     }
-    state.host.clone_from(&visit.host);
-    state.user.clone_from(&visit.login.user);
-    state.port = Some(visit.port);
     let clock_trusted = trust_clock(visit, with, state);
     with.delivery
         .ready()
@@ -195,6 +201,11 @@ impl Drop for Probing<'_> {
 }
 
 impl Visit {
+    /// The maildrop that is visited.
+    pub(crate) fn maildrop(&self) -> crate::mail::Maildrop {
+        crate::mail::Maildrop::new(&self.host, &self.login.user, Some(self.port))
+    }
+
     /// The protocol by the name that a `Received` field gives it.
     fn protocol(&self) -> &'static str {
         match self.tls {

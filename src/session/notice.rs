@@ -21,7 +21,8 @@ pub(super) fn notice(
     let mut batch = Batch::new(records.account());
     for known in records.iter() {
         let record = &known.record;
-        let is_listed = listed.positions(known.unique_id).is_some();
+        // Under the name of a displaced record another message is listed.
+        let is_listed = listed.positions(known.unique_id).is_some() && !record.notes.displaced;
         let clock_is_right = clock_trusted && now >= limits::CLOCK_MIN;
         let misdated = clock_is_right && is_misdated(record, now);
         let change = |absent_since| {

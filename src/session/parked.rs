@@ -131,10 +131,11 @@ impl Parked<'_> {
                     listed_octets: self.record.octets,
                     copies: self.record.copies,
                     head: self.record.head,
+                    notes: self.record.notes,
                 };
                 self.with
                     .seen
-                    .commit_delivered(&receipt, delivered, &[])
+                    .commit_delivered(&receipt, delivered, Vec::new(), self.records)
                     .await?;
                 counts.delivered += 1;
                 fault::pass("parked.recorded");

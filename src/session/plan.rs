@@ -5,10 +5,12 @@
 //! Messages that share a unique-id are judged together: a delete may rest only on a group in which every listed
 //! message is covered by a Delivered record, because nobody can tell which number is which copy.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 use crate::mail::{Entry, Listing, PollLimits, Retention, Timestamp, UniqueId, limits};
-use crate::seen::{Known, Record, Recorded, Records, State, StruckNumber};
+use crate::seen::{Known, RecordKey, Recorded, Records, State, StruckNumber};
+use crate::session::group::Deciding;
+use crate::session::heads_said::Heads;
 use crate::session::quota::Quota;
 
 /// What is to become of one listed message in this session.
@@ -29,6 +31,8 @@ pub enum Why {
     New,
     /// It was deferred, and its time has come.
     Retry,
+    /// Its unique-id is known, and the server shows the head of another message under it.
+    Changed,
     /// Its unique-id is known, but perhaps it is another message: retrieved to compare digests.
     Doubt,
     /// It is settled, and retrieved once more so that QUIT makes the server hide it and list what stands behind it.
@@ -53,6 +57,10 @@ pub enum Skip {
         /// Whether a record says so already.
         reported: bool,
     },
+    /// Perhaps it is another message than the recorded one, and it was compared not long ago.
+    Doubtful,
+    /// The server gives new unique-ids all the time, and the maildrop was gone through not long ago.
+    Unstable,
     /// This poll has retrieved as much as it may.
     LimitReached,
 }
@@ -72,6 +80,25 @@ pub struct Circumstances {
     pub pops: bool,
     /// Whether messages at which sessions have ended are left out of this one.
     pub leaves_out_struck: bool,
+    /// What the unique-ids of this maildrop are worth.
+    pub names: Names,
+}
+
+/// What unique-ids are worth (DOUBT.md section 1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Whether the server counts its unique-ids.
+    pub are_counted: bool,
+    /// When its counters began again: a record of before is doubtful.
+    pub began_again: Option<Timestamp>,
+    /// Whether TOP shows what RETR would.
+    pub heads_work: bool,
+    /// Whether unknown names are to be left, because all names change all the time.
+    pub unknown_wait: bool,
+    /// Whether the server ignores deletes; then one message that was asked to go is compared, if `one_delete` says so.
+    pub deletes_ignored: bool,
+    /// Whether a single delete is to be tried at such a server.
+    pub one_delete: bool,
 }
 
 /// One disposition per entry of the listing, and the order of retrievals.
@@ -79,21 +106,45 @@ pub struct Circumstances {
 pub struct Plan {
     /// For each entry of the listing, by its position there.
     pub dispositions: Vec<Disposition>,
-    /// Positions of the entries to retrieve: new and doubtful ones oldest first, then retries, then those inside which
+    /// Positions of the entries to retrieve: new ones oldest first, then retries, then doubtful ones, then those inside which
     /// sessions have ended, so that no poison stands before good mail.
     pub retrievals: Vec<u32>,
     /// A proof for each entry that is to be deleted; which number goes with it is found when it is asked for.
     pub deletes: Vec<Recorded>,
-    /// Messages that are to be retrieved only to be compared, whether or not the limits of this poll allow it.
-    pub doubtful: usize,
     /// Unique-ids that the server lists more than once, with how often.
     pub repeated: HashMap<UniqueId, usize>,
+    /// Positions of messages whose head decides what becomes of them, and was not asked for yet.
+    pub wants_heads: Vec<u32>,
+    /// Records that a head showed to be of the listed message, with the octets that are listed now.
+    pub answered: Vec<(RecordKey, Option<u64>)>,
+    /// Records under whose name a head showed another message.
+    pub displaced: Vec<RecordKey>,
+    /// Marks that prove nothing any more: what is listed under their name is another message.
+    pub void_marks: Vec<RecordKey>,
+    /// Messages listed after it was noted that they are asked to go.
+    pub listed_again: usize,
+    /// Whether the server counts its unique-ids.
+    pub names_are_counted: bool,
+    /// Whether the one message was chosen that is compared at a server which ignores deletes.
+    pub one_delete_taken: bool,
 }
 
 /// Makes the plan of one session.
 pub fn plan(listing: &Listing, records: &Records, circumstances: &Circumstances) -> Plan {
+    plan_with_heads(listing, records, circumstances, &Heads::default())
+}
+
+/// The same, with what TOP said of some messages. Where [`Plan::wants_heads`] names more of them, the plan is made again when
+/// they were asked for.
+pub(super) fn plan_with_heads(
+    listing: &Listing,
+    records: &Records,
+    circumstances: &Circumstances,
+    heads: &Heads,
+) -> Plan {
     let mut plan = Plan {
         dispositions: vec![Disposition::Skip(Skip::Seen); listing.len()],
+        names_are_counted: circumstances.names.are_counted,
         ..Plan::default()
     };
     let (mut entries, mut known, mut decided) = (Vec::new(), Vec::new(), Vec::new());
@@ -112,16 +163,15 @@ pub fn plan(listing: &Listing, records: &Records, circumstances: &Circumstances)
             behind = range.end;
             known.extend(records.at(range));
         }
-        decide(
-            &entries,
-            &known,
+        Deciding {
+            positions: group,
+            entries: &entries,
+            known: &known,
             records,
             circumstances,
-            &mut decided,
-            &mut plan.deletes,
-        );
-        let doubtful = |decided: &&Disposition| **decided == Disposition::Retrieve(Why::Doubt);
-        plan.doubtful += decided.iter().filter(doubtful).count();
+            heads,
+        }
+        .decide(&mut decided, &mut plan);
         for (at, disposition) in group.iter().zip(&decided) {
             if let Some(slot) = plan.dispositions.get_mut(*at as usize) {
                 *slot = *disposition;
@@ -177,266 +227,6 @@ fn retrieved((at, disposition): (u32, &Disposition)) -> Option<u32> {
     matches!(disposition, Disposition::Retrieve(_)).then_some(at)
 }
 
-/// Decides for all entries of one unique-id, and proves what is to be deleted.
-fn decide(
-    entries: &[Entry<'_>],
-    known: &[Known<'_>],
-    records: &Records,
-    circumstances: &Circumstances,
-    decided: &mut Vec<Disposition>,
-    deletes: &mut Vec<Recorded>,
-) {
-    // A mark covers the oldest entries: it was made for what was there, and what came since is not covered.
-    let marked = known
-        .iter()
-        .filter(|known| matches!(known.record.state, State::Marked { .. }))
-        .map(|known| known.record.copies);
-    let marked = usize::try_from(marked.map(u64::from).sum::<u64>())
-        .unwrap_or(usize::MAX)
-        .min(entries.len());
-    let (covered, rest) = entries.split_at(marked);
-    decided.extend(covered.iter().map(|_| Disposition::Skip(Skip::Marked)));
-    let group = Group {
-        // Nobody can tell which number is the marked one, and that is never deleted.
-        may_delete: covered.is_empty(),
-        entries: rest,
-        known,
-        records,
-        circumstances,
-    };
-    group.decide(decided, deletes);
-}
-
-/// The entries of one unique-id that no mark covers, with what is known of them.
-struct Group<'a> {
-    may_delete: bool,
-    entries: &'a [Entry<'a>],
-    known: &'a [Known<'a>],
-    records: &'a Records,
-    circumstances: &'a Circumstances,
-}
-
-impl Group<'_> {
-    /// What is too large is left, and the rest is judged as if it were not there; but it forbids deletes, because numbers are found by
-    /// unique-id.
-    fn decide(&self, decided: &mut Vec<Disposition>, deletes: &mut Vec<Recorded>) {
-        let large = |entry: &Entry<'_>| self.is_listed_too_large(entry);
-        if self.oversized().next().is_none() && !self.entries.iter().any(large) {
-            // The usual case.
-            let of_all = self.of_all(deletes);
-            decided.extend(std::iter::repeat_n(of_all, self.entries.len()));
-            return;
-        }
-        let large = self.too_large();
-        let rest = self
-            .entries
-            .iter()
-            .zip(&large)
-            .filter(|(_, large)| !**large);
-        let rest: Vec<Entry<'_>> = rest.map(|(entry, _)| *entry).collect();
-        let count = large.len() - rest.len();
-        let of_rest = Group {
-            may_delete: self.may_delete && count == 0,
-            entries: &rest,
-            ..*self
-        }
-        .of_all(deletes);
-        let reported = self.oversized().any(|record| copies(record) >= count);
-        let retrieves = matches!(of_rest, Disposition::Retrieve(_));
-        let decide = |(entry, large): (&Entry<'_>, bool)| {
-            if large || (retrieves && self.is_listed_too_large(entry)) {
-                Disposition::Skip(Skip::TooLarge { reported })
-            } else {
-                of_rest
-            }
-        };
-        decided.extend(self.entries.iter().zip(large).map(decide));
-    }
-
-    fn of_all(&self, deletes: &mut Vec<Recorded>) -> Disposition {
-        if self.entries.is_empty() {
-            Disposition::Skip(Skip::Seen)
-        } else if self.waits() || (self.circumstances.leaves_out_struck && self.is_struck()) {
-            Disposition::Skip(Skip::Deferred)
-        } else if self.open().next().is_some() {
-            Disposition::Retrieve(Why::Retry)
-        } else if self.settled().next().is_none() {
-            Disposition::Retrieve(Why::New)
-        } else if self.is_doubtful() {
-            Disposition::Retrieve(Why::Doubt)
-        } else {
-            match self.settle(deletes) {
-                Disposition::Skip(_) if self.circumstances.pops => Disposition::Retrieve(Why::Pop),
-                settled => settled,
-            }
-        }
-    }
-
-    /// Which entries are too large: by LIST, or because a body outgrew the limit of which LIST said what it says now.
-    fn too_large(&self) -> Vec<bool> {
-        let octets_max = self.circumstances.limits.message_octets_max;
-        let outgrown = |record: &&Record| matches!(record.state, State::Oversized { octets, .. } if octets > octets_max);
-        let found = self.oversized().find(outgrown);
-        let mut left = found.map_or(0, copies);
-        let is_large = |entry: &Entry<'_>| {
-            // One that was delivered before the limit was lowered is none.
-            let alike = |known: &Known<'_>| known.record.octets == entry.octets;
-            if self.is_listed_too_large(entry) && !self.settled().any(alike) {
-                return true;
-            }
-            let is_found = left > 0 && found.is_some_and(|record| record.octets == entry.octets);
-            left -= usize::from(is_found);
-            is_found
-        };
-        self.entries.iter().map(is_large).collect()
-    }
-
-    fn is_listed_too_large(&self, entry: &Entry<'_>) -> bool {
-        let octets_max = self.circumstances.limits.message_octets_max;
-        entry.octets.is_some_and(|octets| octets > octets_max)
-    }
-
-    fn oversized(&self) -> impl Iterator<Item = &Record> {
-        let records = self.known.iter().map(|known| &known.record);
-        records.filter(|record| matches!(record.state, State::Oversized { .. }))
-    }
-
-    /// Records of messages that were in hand whole and are settled: only their digest tells them apart.
-    fn settled(&self) -> impl Iterator<Item = &Known<'_>> {
-        self.known.iter().filter(|known| match &known.record.state {
-            State::Delivered { .. } | State::Quarantined { .. } => true,
-            State::Deferred(deferral) => deferral.parked.is_some(),
-            State::Marked { .. } | State::Oversized { .. } => false,
-        })
-    }
-
-    /// Records of messages that are still to be retrieved and offered.
-    fn open(&self) -> impl Iterator<Item = &Record> {
-        let records = self.known.iter().map(|known| &known.record);
-        records.filter(|record| {
-            matches!(&record.state, State::Deferred(deferral) if deferral.parked.is_none())
-        })
-    }
-
-    /// Whether the whole group waits: every entry is covered by a record, and one of them is not to be touched yet.
-    fn waits(&self) -> bool {
-        let is_early = |record: &Record| match &record.state {
-            State::Deferred(deferral) => !deferral.is_due(self.circumstances.now),
-            _ => false,
-        };
-        if !self.open().any(is_early) {
-            return false;
-        }
-        let settled = self.settled().map(|known| copies(&known.record));
-        self.entries.len() <= settled.sum::<usize>() + self.open().map(copies).sum::<usize>()
-    }
-
-    /// Whether the last session may have ended at one of these: struck there, or refused before the server hung up.
-    fn is_struck(&self) -> bool {
-        self.known.iter().any(|known| match &known.record.state {
-            State::Deferred(deferral) => {
-                deferral.parked.is_none() && (deferral.strikes > 0 || known.digest.is_none())
-            }
-            _ => false,
-        })
-    }
-
-    /// Design 1.5: octets changed, more entries than copies, or back after a complete listing lacked it.
-    fn is_doubtful(&self) -> bool {
-        let covered: usize = self.settled().map(|known| copies(&known.record)).sum();
-        let sized_alike = |entry: &Entry<'_>| {
-            self.settled()
-                .any(|known| match (entry.octets, known.record.octets) {
-                    (Some(listed), Some(known)) => listed == known,
-                    // Nothing says that it is the one that was delivered, and it is to be deleted. The operator's word is enough.
-                    (Some(_), None) if self.circumstances.retention.deletes() => {
-                        known.digest.is_none()
-                    }
-                    _ => true,
-                })
-        };
-        self.entries.len() > covered
-            || !self.entries.iter().all(sized_alike)
-            || self.is_mixed_up()
-            || (self.circumstances.retention.deletes()
-                && self
-                    .settled()
-                    .any(|known| known.record.absent_since.is_some()))
-    }
-
-    /// Whether several messages are known and what is listed is not all of them: then one of these may be another. Equal messages are
-    /// one, whether all of them are there or not.
-    fn is_mixed_up(&self) -> bool {
-        if self.settled().nth(1).is_none() {
-            return false;
-        }
-        // Of each size: how many messages are known, how many copies of them, and how many are listed.
-        let mut sizes: BTreeMap<u64, [usize; 3]> = BTreeMap::new();
-        for settled in self.settled() {
-            // The operator's word for several has no size.
-            let Some(octets) = settled.record.octets else {
-                return false;
-            };
-            let [messages, all, _] = sizes.entry(octets).or_default();
-            // A copy that is kept here outlives its message, and forbids deletes whatever is listed.
-            *messages += usize::from(settled.record.kept().is_none());
-            *all += copies(&settled.record);
-        }
-        for entry in self.entries {
-            let Some(octets) = entry.octets else {
-                return false;
-            };
-            let [_, _, listed] = sizes.entry(octets).or_default();
-            *listed += 1;
-        }
-        let is_all_there =
-            |[messages, all, listed]: &[usize; 3]| (messages..=all).contains(&listed);
-        !sizes.values().all(is_all_there)
-    }
-
-    /// Whether the records can tell several messages apart by their sizes. The operator's word for several cannot.
-    fn are_told_apart(&self) -> bool {
-        let count: usize = self.settled().map(|known| copies(&known.record)).sum();
-        count <= 1 || self.settled().all(|known| known.record.octets.is_some())
-    }
-
-    /// Nothing is open and nothing in doubt: delete what is due, leave the rest.
-    fn settle(&self, deletes: &mut Vec<Recorded>) -> Disposition {
-        let mut proofs = Vec::new();
-        for known in self.settled() {
-            match &known.record.state {
-                State::Delivered { at }
-                    if self.may_delete && self.are_told_apart() && self.is_due(*at) =>
-                {
-                    let key = known.key();
-                    let proof = self.records.proof(&key.unique_id, key.digest);
-                    let times = copies(&known.record).min(self.entries.len());
-                    proofs.extend(std::iter::repeat_n(proof, times).flatten());
-                }
-                // One that is not due may be the one that is listed.
-                State::Delivered { .. } => return Disposition::Skip(Skip::Seen),
-                State::Quarantined { .. } => return Disposition::Skip(Skip::Quarantined),
-                _ => return Disposition::Skip(Skip::Parked),
-            }
-        }
-        if proofs.len() < self.entries.len() {
-            return Disposition::Skip(Skip::Seen);
-        }
-        deletes.extend(proofs.into_iter().take(self.entries.len()));
-        Disposition::Delete
-    }
-
-    fn is_due(&self, delivered: Timestamp) -> bool {
-        let Circumstances {
-            retention,
-            now,
-            clock_trusted,
-            ..
-        } = *self.circumstances;
-        retention.is_due(delivered, now, clock_trusted)
-    }
-}
-
 /// Puts the retrievals in order and turns those beyond the limits of one poll into skips.
 fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits: PollLimits) {
     // Those whose turn is first stand in the order of the listing already; the few others are put in order behind them.
@@ -466,8 +256,8 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits
         .copied()
         .chain(later.into_iter().map(|(_, _, _, at)| at));
     let mut wanted = Vec::new();
-    // What is retrieved to be compared takes no room from what nobody has, nor the other way round.
-    let (mut others, mut doubts) = (Turnstile::new(limits), Turnstile::new(limits));
+    // What is retrieved to be compared counts like the rest, comes after it, and takes half of the limits at the most.
+    let (mut all, mut doubts) = (Turnstile::new(limits), Turnstile::new(compared(limits)));
     let mut together: HashSet<&[u8]> = HashSet::new();
     for at in ordered {
         let (Some(slot), Some(entry)) = (
@@ -485,14 +275,14 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits
         let goes = if is_together {
             // Of several with one unique-id, nothing is known before all were in hand.
             together.contains(entry.unique_id) || {
-                let goes = doubts.lets_through(octets);
+                let goes = doubts.lets_through(octets) && all.lets_through(octets);
                 if goes {
                     together.insert(entry.unique_id);
                 }
                 goes
             }
         } else {
-            others.lets_through(octets)
+            all.lets_through(octets)
         };
         if goes {
             wanted.push(at);
@@ -501,6 +291,16 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits
         }
     }
     plan.retrievals = wanted;
+}
+
+/// How much one poll may retrieve only to compare it.
+fn compared(poll: PollLimits) -> PollLimits {
+    let octets_max = poll.octets_max.map(|max| max / 2);
+    PollLimits {
+        messages_max: poll.messages_max.map(|max| max.div_ceil(2)),
+        octets_max: Some(octets_max.unwrap_or(limits::COMPARED_OCTETS_MAX)),
+        ..poll
+    }
 }
 
 /// A quota in which a small message does not overtake one that did not fit.
@@ -540,11 +340,12 @@ fn turn<'r>(why: Why, known: impl Iterator<Item = Known<'r>>) -> Turn {
         .reduce(|a, b| (a.0.max(b.0), a.1.min(b.1)))
         .unwrap_or((0, Timestamp(0)));
     let (order, since) = match why {
-        _ if strikes >= limits::STRIKES_MAX => (3, since),
+        _ if strikes >= limits::STRIKES_MAX => (4, since),
         Why::Retry => (1, since),
-        // What is only to be hidden must not take the place of mail that nobody has.
-        Why::Pop => (2, Timestamp(0)),
-        Why::New | Why::Doubt => (0, Timestamp(0)),
+        Why::Doubt => (2, Timestamp(0)),
+        // What is only to be hidden must not take the place of mail that was never delivered.
+        Why::Pop => (3, Timestamp(0)),
+        Why::New | Why::Changed => (0, Timestamp(0)),
     };
     Turn {
         order,
@@ -560,10 +361,6 @@ fn place_in_turn(listing: &Listing, unique_id: &[u8], at: u32, strikes: u32) -> 
     let place = group.iter().position(|one| *one == at).unwrap_or(0);
     let count = group.len().max(1);
     (place + count - strikes as usize % count) % count
-}
-
-fn copies(record: &Record) -> usize {
-    usize::try_from(record.copies).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::mail::{Digest, Timestamp, limits};
 use crate::seen::{
-    Batch, Change, Deferral, Notes, Record, RecordKey, Records, Seen, SeenError, State,
+    Batch, Change, Deferral, Known, Notes, Record, RecordKey, Records, Seen, SeenError, State,
 };
 use crate::session::collaborators::Undo;
 use crate::session::plan::Why;
@@ -42,7 +42,7 @@ pub(super) fn on_arrival(
             absent_since: None,
             head: record.head,
             state: record.state.clone(),
-            notes: Notes::default(),
+            notes: record.notes,
         })
     };
     match &record.state {
@@ -88,13 +88,13 @@ pub(super) fn replaced_by(records: &Records, key: &RecordKey) -> Vec<RecordKey> 
     }
 }
 
-/// Records of other messages under the same unique-id that were in hand, and of which nothing is kept here. Where the server hides what
-/// was retrieved, delivered ones are there still, and unseen.
+/// Records of other messages under the same unique-id that were retrieved, and of which no copy is kept here. Where the server
+/// hides what was retrieved, delivered ones are there still, and unlisted.
 pub(super) fn others<'r>(
     records: &'r Records,
     key: &'r RecordKey,
     hides: bool,
-) -> impl Iterator<Item = RecordKey> + 'r {
+) -> impl Iterator<Item = (RecordKey, Record)> + 'r {
     let others = records.of(key.unique_id.as_bytes());
     let others = others.filter(move |other| {
         let is_gone = match &other.record.state {
@@ -104,7 +104,28 @@ pub(super) fn others<'r>(
         };
         is_gone && other.digest.is_some() && other.digest != key.digest
     });
-    others.map(|other| other.key())
+    others.map(Known::into_pair)
+}
+
+/// What becomes of a record when another message is listed under its name: one that was delivered may come again under
+/// another name, and is known by its digest then.
+pub(super) fn displace(key: RecordKey, record: Record, now: Timestamp) -> Change {
+    if !matches!(record.state, State::Delivered { .. }) {
+        return Change::Forget(key);
+    }
+    let notes = Notes {
+        displaced: true,
+        ..record.notes
+    };
+    let absent_since = record.absent_since.or(Some(now));
+    Change::Put(
+        key,
+        Record {
+            notes,
+            absent_since,
+            ..record
+        },
+    )
 }
 
 /// The deferral after one more refusal; `None` when the message has been tried often enough.

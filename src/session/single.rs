@@ -11,14 +11,15 @@ use crate::seen::{AccountState, Batch, Record, Records, State};
 use crate::session::announced::Capa;
 use crate::session::first_run::first_poll;
 use crate::session::guard::Explained;
+use crate::session::inspect::Inspection;
 use crate::session::listing::Listed;
-use crate::session::maildrop::Maildrop;
-use crate::session::plan::{Circumstances, Disposition, Plan, Skip};
+use crate::session::maildrop::{Happened, Maildrop};
+use crate::session::plan::{Circumstances, Disposition, Names, Plan, Skip};
 use crate::session::quota::Quota;
 use crate::session::transfer::{Orders, Transfer, Transferred};
 use crate::session::{
     Collaborators, Counts, SessionError, Visit, WhoActs, first_run, guard, notice, parked, plan,
-    settle, struck,
+    settle, struck, taken,
 };
 use crate::telemetry::Event;
 
@@ -76,7 +77,8 @@ impl Session<'_> {
                 return Err(refused);
             }
             (Err(error), Ok(Some((maildrop, _)))) => {
-                self.quit(maildrop).await;
+                self.quit(maildrop, limits::QUIT_SECONDS_MAX, &mut Vec::new())
+                    .await;
                 return Err(error.into());
             }
             (Err(error), _) => return Err(error.into()),
@@ -128,14 +130,16 @@ impl Session<'_> {
     ) -> Result<Ended, SessionError> {
         let (visit, with) = (self.visit, self.with);
         let Opened {
-            maildrop,
+            mut maildrop,
             listing,
             deadline,
         } = opened;
+        self.settle_maildrop(&mut maildrop, &listing, &mut records, state)
+            .await?;
         let hides = visit.hides_retrieved || maildrop.hides_retrieved();
         let pops = hides && state.retrieved_without_quit;
         let (plan, now) = (
-            self.plan(&listing, &mut records, state, poll, hides)
+            self.plan(&mut maildrop, &listing, &mut records, state, poll, hides)
                 .await?,
             with.clock.now(),
         );
@@ -154,6 +158,9 @@ impl Session<'_> {
         if !plan.retrievals.is_empty() {
             with.seen.ready().await?;
         }
+        let again = plan.listed_again;
+        let deletes = taken::begin(&mut state.deletes, &listing.listing, &records, again, now);
+        let elsewhere = self.elsewhere(state, &plan).await?;
         let orders = Orders {
             visit,
             with,
@@ -169,6 +176,9 @@ impl Session<'_> {
                 .without_unique_ids
                 .as_ref()
                 .map(|_| Quota::new(remaining(visit.limits, poll))),
+            elsewhere: &elsewhere,
+            names_are_counted: plan.names_are_counted,
+            deletes,
             deadline,
         };
         let done = Transfer::new(orders, maildrop).run().await;
@@ -176,9 +186,12 @@ impl Session<'_> {
             .await?;
         let gone = done.gone.clone();
         self.learn(&listing, &done, state);
+        self.learn_names(&done.findings, &plan, state);
+        let (sent, found_again) = (done.deletes_sent, done.findings.found_again);
         let all_popped =
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
-        let mut ended = self.leave(done, hides).await;
+        let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
+        self.learn_deletes(state, sent, ended.quit, found_again);
         ended.counts.without_unique_id = listing.unnamed.len();
         if ended.quit {
             struck::move_up(&mut state.odd.struck, &gone);
@@ -355,6 +368,7 @@ impl Session<'_> {
 
     async fn plan(
         &self,
+        maildrop: &mut Maildrop,
         listed: &Listed,
         records: &mut Records,
         state: &mut AccountState,
@@ -370,6 +384,7 @@ impl Session<'_> {
             clock_trusted: self.clock_trusted,
             pops: hides && state.retrieved_without_quit,
             leaves_out_struck: state.odd.leaves_out_struck,
+            names: Names::default(),
         };
         if let Some(words) = &listed.without_unique_ids {
             self.accept_no_unique_ids(state, records, words, listed.announced)?;
@@ -393,8 +408,16 @@ impl Session<'_> {
             });
             *records = with.seen.records(&visit.account).await?;
         }
-        let plan = plan::plan(&listed.listing, records, &circumstances);
-        self.guard(&listed.listing, records, &plan, state, hides)?;
+        self.accept_unstable_names(&listed.listing, state, now)?;
+        let inspection = Inspection {
+            visit,
+            with,
+            listing: &listed.listing,
+            records,
+        };
+        let plan = inspection.plan(maildrop, state, circumstances).await?;
+        self.accept_void_marks(&plan)?;
+        self.guard(&listed.listing, records, state, hides)?;
         self.notice(&listed.listing, records, now).await?;
         Ok(plan)
     }
@@ -404,12 +427,11 @@ impl Session<'_> {
         &self,
         listing: &Listing,
         records: &Records,
-        plan: &Plan,
         state: &mut AccountState,
         hides: bool,
     ) -> Result<(), SessionError> {
         let explained = Explained::new(self.visit, state, hides, self.with.clock.now());
-        match guard::changed(listing, records, plan.doubtful, &explained) {
+        match guard::changed(listing, records, &explained) {
             Some(whole) if !state.adopted => return Err(whole.into_error(self.visit)),
             Some(_) => {}
             None => state.adopted = false,
@@ -485,29 +507,44 @@ impl Session<'_> {
         self.notice(&done.identified, records, now).await
     }
 
-    /// QUIT, and whether the server said yes. When we are told to stop now, it has little time to.
-    async fn quit(&self, maildrop: Maildrop) -> bool {
+    /// QUIT, and whether the server said yes. When we are told to stop now, it has little time to. What is said to deletes before
+    /// that goes to `happened`.
+    async fn quit(&self, maildrop: Maildrop, seconds: u64, happened: &mut Vec<Happened>) -> bool {
         let goodbye = Duration::from_secs(limits::GOODBYE_SECONDS);
         let told = self.with.stop.now.cancelled();
         tokio::select! {
-            quit = maildrop.quit() => quit,
+            quit = maildrop.quit_within(seconds, happened) => quit,
             () = told.then(|()| sleep(goodbye)) => false,
         }
     }
 
     /// QUIT, unless it could make the server hide a message that nobody has (design 1.4).
-    async fn leave(&self, done: Transferred, hides: bool) -> Ended {
+    async fn leave(&self, mut done: Transferred, hides: bool, quit_seconds: u64) -> Ended {
         // A connection that is gone was lost, or left on purpose, and that was said, unless we were told to stop.
         let asked = done.maildrop.is_some();
+        let mut happened = Vec::new();
         let quit = match done.maildrop {
             Some(maildrop) if done.all_settled || !hides => {
                 fault::pass("deletes.answered");
-                self.quit(maildrop).await
+                self.quit(maildrop, quit_seconds, &mut happened).await
             }
             _ => false,
         };
-        if done.counts.deleted > 0 && (asked || done.stopped) && !quit {
-            let deletes = done.counts.deleted;
+        for one in happened {
+            match one {
+                Happened::Deleted => done.counts.deleted += 1,
+                Happened::DeleteRefused { unique_id, words } => {
+                    self.with.reporter.say(Event::DeleteRefused {
+                        account: &self.visit.account,
+                        unique_id: &unique_id,
+                        words: &words,
+                    });
+                }
+                _ => {}
+            }
+        }
+        if done.deletes_sent > 0 && (asked || done.stopped) && !quit {
+            let deletes = done.deletes_sent;
             let detail = format!(
                 "the server did not say yes to QUIT; {deletes} deletes may not have counted, the next poll will tell"
             );
@@ -540,9 +577,7 @@ fn remaining(limits: PollLimits, poll: &Counts) -> PollLimits {
         message_octets_max: limits.message_octets_max,
         messages_max: limits
             .messages_max
-            .map(|max| max.saturating_sub(poll.retrieved.saturating_sub(poll.recognised))),
-        octets_max: limits
-            .octets_max
-            .map(|max| max.saturating_sub(poll.octets.saturating_sub(poll.recognised_octets))),
+            .map(|max| max.saturating_sub(poll.retrieved)),
+        octets_max: limits.octets_max.map(|max| max.saturating_sub(poll.octets)),
     }
 }

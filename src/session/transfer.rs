@@ -17,10 +17,13 @@ use tokio_util::sync::CancellationToken;
 use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{Recorded, Records};
 use crate::session::collaborators::Undo;
+use crate::session::deletes::Deletes;
+use crate::session::identity::{Absent, Findings};
 use crate::session::ledger::Ledger;
 use crate::session::maildrop::{Blamed, Happened, Maildrop};
 use crate::session::plan::{Disposition, Plan, Skip, Why};
 use crate::session::quota::Quota;
+use crate::session::taken::Allowance;
 use crate::session::work::{Committed, Offered};
 use crate::session::{Collaborators, Counts, SessionError, Visit, WhoActs};
 use crate::telemetry::{Event, Together};
@@ -43,6 +46,12 @@ pub(super) struct Orders<'a> {
     pub(super) allowance: Option<u64>,
     /// What this poll may retrieve, where only what is in hand tells whether it counts.
     pub(super) quota: Option<Quota>,
+    /// The records of the account's other maildrops.
+    pub(super) elsewhere: &'a [Records],
+    /// Whether the server counts its unique-ids.
+    pub(super) names_are_counted: bool,
+    /// How many deletes may be asked for, and how.
+    pub(super) deletes: Allowance,
     /// When the whole session must be over.
     pub(super) deadline: Instant,
 }
@@ -52,6 +61,9 @@ pub(super) struct Transferred {
     /// The connection, unless it was lost.
     pub(super) maildrop: Option<Maildrop>,
     pub(super) counts: Counts,
+    pub(super) findings: Findings,
+    /// Deletes that were given to the connection.
+    pub(super) deletes_sent: usize,
     /// Why it ended early.
     pub(super) error: Option<SessionError>,
     /// Whether we were asked to stop.
@@ -88,6 +100,9 @@ pub(super) struct Transfer<'a> {
     pub(super) orders: Orders<'a>,
     pub(super) maildrop: Option<Maildrop>,
     pub(super) ledger: Ledger,
+    /// Records to find renamed messages in, once one was looked for.
+    pub(super) absent: Option<Absent<'a>>,
+    pub(super) findings: Findings,
     pub(super) counts: Counts,
     pub(super) offers: FuturesUnordered<BoxFuture<'a, Offered>>,
     pub(super) commits: FuturesUnordered<BoxFuture<'a, Committed>>,
@@ -104,8 +119,9 @@ pub(super) struct Transfer<'a> {
     lost: Option<Lost>,
     waiting: std::slice::Iter<'a, u32>,
     /// Deletes that the plan found due.
-    due: std::slice::Iter<'a, Recorded>,
-    deletes_asked: u32,
+    pub(super) due: std::slice::Iter<'a, Recorded>,
+    /// Deletes that are asked for when all else is done, with the records that allow them.
+    pub(super) deletes: Deletes,
     pub(super) refusals_in_a_row: u32,
     stopped: bool,
     /// Whether the connection was dropped behind an oversized message, and the rest is still to be fetched.
@@ -139,6 +155,8 @@ impl<'a> Transfer<'a> {
         Self {
             ledger: Ledger::new(&orders.plan.repeated),
             maildrop: Some(maildrop),
+            absent: None,
+            findings: Findings::default(),
             counts: Counts::default(),
             offers: FuturesUnordered::new(),
             commits: FuturesUnordered::new(),
@@ -151,7 +169,7 @@ impl<'a> Transfer<'a> {
             lost: None,
             waiting: orders.plan.retrievals.iter(),
             due: orders.plan.deletes.iter(),
-            deletes_asked: 0,
+            deletes: Deletes::default(),
             refusals_in_a_row: 0,
             stopped: false,
             resume: false,
@@ -168,15 +186,17 @@ impl<'a> Transfer<'a> {
     /// Runs until nothing is left to do, or nothing can be done any more.
     pub(super) async fn run(mut self) -> Transferred {
         self.report_oversized();
+        self.gather_due();
         loop {
             if let Err(error) = self.ask() {
                 self.lose(error);
             }
             if self.is_finished() {
-                if self.undos.is_empty() {
+                if !self.undos.is_empty() {
+                    self.undo();
+                } else if !self.note_deletes() {
                     break;
                 }
-                self.undo();
             }
             match self.wake().await {
                 Woken::Server(Ok(())) => self.listen().await,
@@ -231,16 +251,9 @@ impl<'a> Transfer<'a> {
                 0
             }
         };
-        while self.error.is_none() && !full(self.deletes_asked) {
-            let Some(proof) = self.due.next() else {
-                break;
-            };
-            maildrop.delete(proof)?;
-            self.deletes_asked += 1;
-        }
         while self.error.is_none()
             && !self.stopped
-            && !full(self.deletes_asked + coming(&self.ledger))
+            && !full(self.deletes.gathered() + coming(&self.ledger))
         {
             let next = self.waiting.as_slice().first();
             let Some((at, entry)) = next.and_then(|at| {
@@ -276,10 +289,10 @@ impl<'a> Transfer<'a> {
     }
 
     fn is_finished(&self) -> bool {
-        let server_idle = self
-            .maildrop
-            .as_ref()
-            .is_none_or(|maildrop| !maildrop.is_busy());
+        let server_idle = self.maildrop.as_ref().is_none_or(|maildrop| {
+            // QUIT goes out in one flight with the deletes, and their answers come before its own.
+            !maildrop.is_busy() || (self.deletes.are_sent() && maildrop.may_quit())
+        });
         // What waits now could only be asked for if something else moved first; with nothing under way, nothing will.
         self.offers.is_empty() && self.commits.is_empty() && server_idle
     }
@@ -407,6 +420,7 @@ impl<'a> Transfer<'a> {
         if let Some(Blamed::Coming { at }) = blamed {
             self.strike(at);
         }
+        self.withdraw_note();
         self.hang_up();
         self.late_error.get_or_insert(error);
     }
@@ -425,7 +439,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// What waits to be asked for is not asked for any more.
-    fn nothing_more(&mut self) {
+    pub(super) fn nothing_more(&mut self) {
         self.waiting = [].iter();
         self.due = [].iter();
     }
@@ -476,16 +490,6 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// A delete that a fresh record allows. Asked for even when the session is ending: it was proven.
-    pub(super) fn delete(&mut self, proof: &Recorded) {
-        if let Some(maildrop) = &mut self.maildrop {
-            self.deletes_asked += 1;
-            if let Err(error) = maildrop.delete(proof) {
-                self.lose(error);
-            }
-        }
-    }
-
     fn into_transferred(self) -> Transferred {
         let left = self.orders.plan.dispositions.iter();
         let left = left
@@ -510,6 +514,8 @@ impl<'a> Transfer<'a> {
             gone: gone.unwrap_or_default(),
             maildrop: self.maildrop,
             counts,
+            findings: self.findings,
+            deletes_sent: self.deletes.sent(),
             error: self.error.or(self.late_error),
             stopped: self.stopped,
             again,

@@ -10,8 +10,8 @@ use crate::fault;
 use crate::mail::{Envelope, HeadDigest, Origin, Timestamp, UniqueId};
 use crate::seen::{Batch, Change, Deferral, Delivered, Notes, Record, RecordKey, Recorded, State};
 use crate::session::collaborators::{Refused, Undo, Verdict};
-use crate::session::plan::Why;
-use crate::session::settle::{self, Arrival};
+use crate::session::deletes::Proven;
+use crate::session::settle;
 use crate::session::transfer::Transfer;
 use crate::session::{SessionError, arrival};
 use crate::sink::{Fault, Partial, Receipt, Refusal, Undelivered};
@@ -26,6 +26,8 @@ pub(super) struct Parcel {
     pub(super) envelope: Envelope,
     pub(super) head: Option<HeadDigest>,
     pub(super) partial: Partial,
+    /// The key of its record, where that was made under another name.
+    pub(super) renamed_from: Option<RecordKey>,
     pub(super) arrived: Instant,
 }
 
@@ -39,7 +41,13 @@ pub(super) struct Offered {
 /// What a commit did.
 pub(super) enum Committed {
     /// Delivered and recorded: the proof may delete.
-    Proven { at: usize, proof: Recorded },
+    Proven {
+        at: usize,
+        proof: Recorded,
+        record: Record,
+    },
+    /// It is written down which messages are asked to be deleted.
+    DeletesNoted(Proven),
     /// Copied into the quarantine, and that is recorded.
     Quarantined { parcel: Parcel, refusal: Refusal },
     /// Copied into the quarantine to be tried again from there, and that is recorded.
@@ -104,66 +112,13 @@ impl<'a> Transfer<'a> {
             envelope: looked.envelope,
             head: looked.digest,
             partial: Partial::default(),
+            renamed_from: None,
             arrived,
         };
         self.judge(entry.octets, parcel, looked.looped);
     }
 
-    /// Offers the message, or finds that it was settled before.
-    fn judge(&mut self, listed: Option<u64>, mut parcel: Parcel, looped: Option<Refusal>) {
-        let octets = listed.unwrap_or(0);
-        let known = self.orders.records.get(&parcel.key);
-        let alike = self.ledger.seen_again(&parcel.key);
-        let why = self.why(parcel.at);
-        let word = match known {
-            None if matches!(why, Why::Pop | Why::Doubt) => {
-                settle::trusted(self.orders.records, &parcel.key, listed)
-            }
-            _ => None,
-        };
-        let unique_id = &parcel.key.unique_id;
-        let word = word.filter(|word| self.ledger.trusts(unique_id, word.copies));
-        let arrival = match (&known, word) {
-            (_, Some(word)) => Arrival::Trusted(Record {
-                octets: listed.or(word.octets),
-                absent_since: None,
-                ..word
-            }),
-            (known, None) => settle::on_arrival(why, known.as_ref(), listed, alike, self.now()),
-        };
-        match arrival {
-            Arrival::Offer(partial) => {
-                parcel.partial = partial;
-                if let Some(refusal) = looped {
-                    self.spare_allowance(octets);
-                    self.quarantine(parcel, refusal);
-                } else if self.may_go_on() {
-                    self.offer(parcel)
-                } else {
-                    self.withhold(parcel)
-                }
-            }
-            Arrival::Recognised(record) => {
-                self.spare_allowance(octets);
-                self.recognise(&parcel, record);
-            }
-            Arrival::Trusted(record) => {
-                self.spare_allowance(octets);
-                self.counts.recognised += 1;
-                self.counts.recognised_octets += parcel.message.octets();
-                let mut batch = Batch::new(&self.orders.visit.account);
-                let key = RecordKey::new(parcel.key.unique_id.clone(), None);
-                batch.changes.push(Change::Put(key, record));
-                self.commit(batch, Committed::Settled { at: parcel.at });
-            }
-            Arrival::NotDue => {
-                self.spare_allowance(octets);
-                self.withhold(parcel);
-            }
-        }
-    }
-
-    fn offer(&mut self, parcel: Parcel) {
+    pub(super) fn offer(&mut self, parcel: Parcel) {
         let (slots, halt) = (self.slots.clone(), self.halt.clone());
         let delivery = &self.orders.with.delivery;
         self.offers.push(Box::pin(async move {
@@ -219,16 +174,21 @@ impl<'a> Transfer<'a> {
             listed_octets: entry_octets,
             copies,
             head: parcel.head,
+            notes: Notes::default(),
         };
-        let replaces = self.replaced_by(&parcel.key);
-        let seen = &self.orders.with.seen;
+        let mut replaces = self.replaced_by(&parcel.key);
+        replaces.extend(parcel.renamed_from.clone().map(Change::Forget));
+        let (seen, known) = (&self.orders.with.seen, self.orders.records);
         self.commits.push(Box::pin(async move {
-            let committed = seen.commit_delivered(&receipt, delivered, &replaces).await;
+            let committed = seen
+                .commit_delivered(&receipt, delivered, replaces, known)
+                .await;
             drop(slot);
             match committed {
                 Ok(proof) => Committed::Proven {
                     at: parcel.at,
                     proof,
+                    record: delivered.record(),
                 },
                 Err(error) => Committed::Failed(error.into()),
             }
@@ -273,6 +233,12 @@ impl<'a> Transfer<'a> {
         }
     }
 
+    /// What is known of earlier tries, under whatever name they were.
+    fn deferral_before(&self, parcel: &Parcel) -> Option<Deferral> {
+        let key = parcel.renamed_from.as_ref().unwrap_or(&parcel.key);
+        settle::deferral_of(self.orders.records, key)
+    }
+
     fn say_not_counted(&self, parcel: &Parcel, refusal: &Refusal) {
         let (code, words) = (refusal.code, refusal.words.as_str());
         // Perhaps it was taken, whoever is to blame.
@@ -300,7 +266,7 @@ impl<'a> Transfer<'a> {
     }
 
     fn count_refusal(&mut self, parcel: Parcel, refusal: Refusal) {
-        let before = settle::deferral_of(self.orders.records, &parcel.key);
+        let before = self.deferral_before(&parcel);
         let deferral = match refusal.fault {
             Fault::MessagePermanent => None,
             _ => settle::defer(
@@ -338,7 +304,7 @@ impl<'a> Transfer<'a> {
 
     /// Nothing counts against the message, but it waits until then; and if some took it, that must not be forgotten.
     fn stand_back(&mut self, parcel: Parcel, until: Timestamp) {
-        let before = settle::deferral_of(self.orders.records, &parcel.key);
+        let before = self.deferral_before(&parcel);
         let deferral = Deferral {
             partial: parcel.partial.clone(),
             ..settle::stood_back(before.as_ref(), until)
@@ -352,7 +318,7 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    fn quarantine(&mut self, parcel: Parcel, refusal: Refusal) {
+    pub(super) fn quarantine(&mut self, parcel: Parcel, refusal: Refusal) {
         let at_time = self.now();
         let code = refusal.code.to_owned();
         let state = move |file| State::Quarantined {
@@ -418,7 +384,7 @@ impl<'a> Transfer<'a> {
     /// parked first.
     pub(super) fn withhold(&mut self, parcel: Parcel) {
         if self.orders.hides {
-            let before = settle::deferral_of(self.orders.records, &parcel.key);
+            let before = self.deferral_before(&parcel);
             let deferral = before.unwrap_or_else(|| Deferral {
                 next_try: self.now(),
                 ..Deferral::default()
@@ -434,31 +400,18 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    fn recognise(&mut self, parcel: &Parcel, record: Record) {
-        let account = &self.orders.visit.account;
-        let (unique_id, octets) = (&parcel.key.unique_id, parcel.message.octets());
-        self.orders.with.reporter.say(Event::Recognised {
-            account,
-            unique_id,
-            octets,
-        });
-        self.counts.recognised += 1;
-        self.counts.recognised_octets += octets;
-        let at = parcel.at;
+    pub(super) fn recognise(&mut self, parcel: &Parcel, record: Record) {
+        self.say_recognised(parcel);
+        let (at, unique_id) = (parcel.at, &parcel.key.unique_id);
         let proof = self.orders.records.proof(unique_id, parcel.key.digest);
-        let due = match &record.state {
-            State::Delivered { at } => self.is_due(*at),
-            _ => false,
-        };
-        let mut batch = Batch::new(account);
-        let replaced = self.replaced_by(&parcel.key);
+        let mut batch = Batch::new(&self.orders.visit.account);
+        batch.changes.extend(self.replaced_by(&parcel.key));
         batch
             .changes
-            .extend(replaced.into_iter().map(Change::Forget));
-        batch.changes.push(Change::Put(parcel.key.clone(), record));
+            .push(Change::Put(parcel.key.clone(), record.clone()));
         let after = match proof {
-            Some(proof) if due => Committed::Proven { at, proof },
-            _ => Committed::Settled { at },
+            Some(proof) => Committed::Proven { at, proof, record },
+            None => Committed::Settled { at },
         };
         self.commit(batch, after);
     }
@@ -466,15 +419,19 @@ impl<'a> Transfer<'a> {
     /// A record is durable.
     pub(super) fn committed(&mut self, committed: Committed) {
         match committed {
-            Committed::Proven { at, proof } => {
+            Committed::Proven { at, proof, record } => {
                 fault::pass("record.durable");
                 self.ledger.settled(at);
-                if self.is_due(self.now()) || self.was_due(&proof) {
-                    for proof in self.ledger.proven(proof) {
-                        self.delete(&proof);
+                let State::Delivered { at: delivered } = record.state else {
+                    return;
+                };
+                if self.is_due(delivered) {
+                    for (proof, record) in self.ledger.proven(proof, record) {
+                        self.delete(proof, record);
                     }
                 }
             }
+            Committed::DeletesNoted(deletes) => self.send_deletes(deletes),
             Committed::Quarantined { parcel, refusal } => {
                 let (code, words) = (refusal.code, refusal.words.as_str());
                 self.say(&parcel, DeliveryStatus::Quarantined, code, words);
@@ -492,18 +449,6 @@ impl<'a> Transfer<'a> {
             Committed::Settled { at } => self.ledger.settled(at),
             Committed::Noted => {}
             Committed::Failed(error) => self.fail(error),
-        }
-    }
-
-    /// Whether an older delivery, recognised in this session, is due.
-    fn was_due(&self, proof: &Recorded) -> bool {
-        let key = RecordKey::new(proof.unique_id().clone(), proof.digest());
-        match self.orders.records.get(&key) {
-            Some(Record {
-                state: State::Delivered { at },
-                ..
-            }) => self.is_due(at),
-            _ => false,
         }
     }
 
@@ -537,11 +482,9 @@ impl<'a> Transfer<'a> {
             .get(parcel.at)
             .and_then(|entry| entry.octets);
         let mut batch = Batch::new(&self.orders.visit.account);
-        batch.changes.extend(
-            self.replaced_by(&parcel.key)
-                .into_iter()
-                .map(Change::Forget),
-        );
+        batch.changes.extend(self.replaced_by(&parcel.key));
+        let renamed_from = parcel.renamed_from.clone();
+        batch.changes.extend(renamed_from.map(Change::Forget));
         batch.changes.push(Change::Put(
             parcel.key.clone(),
             Record {
@@ -556,22 +499,33 @@ impl<'a> Transfer<'a> {
         batch
     }
 
-    /// Records that one with this key takes the place of: a refusal or a cut of an earlier look was noted without a digest, and it was
-    /// this message; and other messages that were known under this unique-id and are listed no more are neither waited for nor taken
-    /// for what is listed. Of several with one unique-id that is known when all were in hand.
-    fn replaced_by(&self, key: &RecordKey) -> Vec<RecordKey> {
-        let listed = self.orders.plan.repeated.get(&key.unique_id);
+    /// Changes to records that one with this key takes the place of: notes without a digest from attempts that never received
+    /// the whole message, void marks, and other messages that were known under this unique-id and are listed no more. Of
+    /// several with one unique-id that is known when all were retrieved.
+    pub(super) fn replaced_by(&self, key: &RecordKey) -> Vec<Change> {
+        let plan = self.orders.plan;
+        let listed = plan.repeated.get(&key.unique_id);
         if listed.is_some_and(|listed| self.ledger.in_hand(&key.unique_id) < *listed) {
             return Vec::new();
         }
         let records = self.orders.records;
+        let unseen = settle::replaced_by(records, key);
+        let void = plan.void_marks.iter();
+        let void = void.filter(|mark| mark.unique_id == key.unique_id && *mark != key);
+        let mut changes: Vec<Change> = unseen
+            .into_iter()
+            .chain(void.cloned())
+            .map(Change::Forget)
+            .collect();
         // A line of UIDL that made no sense may have been the other's.
         let gone = settle::others(records, key, self.orders.hides)
-            .filter(|other| self.orders.listing.complete && self.ledger.alike(other) == 0);
-        settle::replaced_by(records, key)
-            .into_iter()
-            .chain(gone)
-            .collect()
+            .filter(|(other, _)| self.orders.listing.complete && self.ledger.alike(other) == 0)
+            .filter(|(other, _)| {
+                let moved = self.absent.as_ref();
+                !moved.is_some_and(|absent| absent.has_moved(other))
+            });
+        changes.extend(gone.map(|(other, record)| settle::displace(other, record, self.now())));
+        changes
     }
 
     fn say(&self, parcel: &Parcel, status: DeliveryStatus, code: &str, words: &str) {

@@ -120,6 +120,7 @@ pub fn planned(listing: &Listing, records: &Records) -> usize {
         now: NOW,
         clock_trusted: true,
         pops: false,
+        names: mailferry::session::plan::Names::default(),
         leaves_out_struck: false,
     };
     plan(listing, records, &circumstances).retrievals.len()

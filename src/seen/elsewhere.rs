@@ -1,0 +1,214 @@
+//! Records of maildrops that an account was pointed at before (DOUBT.md 1.2).
+//!
+//! A listing of one maildrop says nothing about the messages of another. So when host or user of an account change, its
+//! records and its state are put aside under a name of their own, and come back when the account returns.
+
+use crate::mail::{AccountName, Maildrop};
+use crate::seen::{AccountState, Batch, Change, Known, Records, Seen, SeenError};
+
+impl Seen {
+    /// Puts aside what is recorded of the maildrop that the account was pointed at, and takes out what is known of the one
+    /// that it is pointed at now. Records that have a copy in the quarantine stay, because that is offered again whatever
+    /// the maildrop is. Returns the account's state from now on, which is durable.
+    ///
+    /// # Errors
+    /// What the store says. The same call, made again, completes what was begun.
+    pub async fn change_maildrop(
+        &self,
+        account: &AccountName,
+        to: &Maildrop,
+    ) -> Result<AccountState, SeenError> {
+        let mut before = self.account_state(account).await?;
+        before.names.moving = true;
+        self.set_state(account, before.clone()).await?;
+        let aside = account.elsewhere(&before.maildrop());
+        before.names.moving = false;
+        self.set_state(&aside, before.clone()).await?;
+        let records = self.records(account).await?;
+        let moves = |known: &Known<'_>| known.record.kept().is_none();
+        let put = |known: Known<'_>| Change::Put(known.key(), known.record);
+        self.change(&aside, records.iter().filter(moves).map(put))
+            .await?;
+        let leave = |known: Known<'_>| {
+            let (key, mut record) = known.into_pair();
+            if record.kept().is_none() {
+                return Change::Forget(key);
+            }
+            record.notes.displaced = true;
+            Change::Put(key, record)
+        };
+        self.change(account, records.iter().map(leave)).await?;
+        let mut state = self.account_state(&account.elsewhere(to)).await?;
+        state.set_maildrop(to);
+        state.last_poll = before.last_poll;
+        state.clock_doubted_since = before.clock_doubted_since;
+        state.names.elsewhere = true;
+        state.names.moving = true;
+        self.set_state(account, state.clone()).await?;
+        self.complete_move(account, state).await
+    }
+
+    /// Brings back what was put aside of the maildrop that the account is pointed at. Returns the account's state from now on.
+    ///
+    /// # Errors
+    /// What the store says. The same call, made again, completes what was begun.
+    pub async fn complete_move(
+        &self,
+        account: &AccountName,
+        state: AccountState,
+    ) -> Result<AccountState, SeenError> {
+        let aside = account.elsewhere(&state.maildrop());
+        let records = self.records(&aside).await?;
+        let put = |known: Known<'_>| Change::Put(known.key(), known.record);
+        self.change(account, records.iter().map(put)).await?;
+        let forget = |known: Known<'_>| Change::Forget(known.key());
+        self.change(&aside, records.iter().map(forget)).await?;
+        self.set_state(&aside, AccountState::default()).await?;
+        let mut state = state;
+        state.names.moving = false;
+        let mut batch = Batch::new(account);
+        batch.state = Some(state.clone());
+        self.import(batch).await?;
+        Ok(state)
+    }
+
+    /// The records of the account's other maildrops.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn elsewhere(&self, account: &AccountName) -> Result<Vec<Records>, SeenError> {
+        let mut all = Vec::new();
+        for other in self.all_accounts().await? {
+            if other.is_elsewhere_of(account) {
+                let records = self.records(&other).await?;
+                all.extend((!records.is_empty()).then_some(records));
+            }
+        }
+        Ok(all)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::mail::{Digest, Timestamp, UniqueId};
+    use crate::seen::{MemoryStore, Notes, Record, RecordKey, State};
+
+    fn key(id: &str) -> RecordKey {
+        let unique_id = UniqueId::new(id.as_bytes()).unwrap();
+        RecordKey::new(unique_id, Some(Digest::new([7; 32])))
+    }
+
+    fn record(state: State) -> Record {
+        Record {
+            octets: Some(7),
+            copies: 1,
+            absent_since: None,
+            head: None,
+            state,
+            notes: Notes::default(),
+        }
+    }
+
+    fn delivered() -> Record {
+        record(State::Delivered { at: Timestamp(5) })
+    }
+
+    fn drop_of(host: &str) -> Maildrop {
+        Maildrop::new(host, "jane", Some(995))
+    }
+
+    async fn at_home() -> (Seen, AccountName) {
+        let seen = Seen::new(Arc::new(MemoryStore::new()));
+        let work = AccountName::new("work").unwrap();
+        let mut state = AccountState {
+            had_unique_ids: true,
+            ..AccountState::default()
+        };
+        state.set_maildrop(&drop_of("home"));
+        let mut batch = Batch::new(&work);
+        batch.changes.push(Change::Put(key("1"), delivered()));
+        batch.state = Some(state);
+        seen.import(batch).await.unwrap();
+        (seen, work)
+    }
+
+    async fn ids(seen: &Seen, account: &AccountName) -> Vec<String> {
+        let records = seen.records(account).await.unwrap();
+        records
+            .iter()
+            .map(|known| known.key().unique_id.to_string())
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn an_account_that_returns_to_a_maildrop_has_its_records_again() {
+        let (seen, work) = at_home().await;
+        let away = seen.change_maildrop(&work, &drop_of("away")).await.unwrap();
+        assert!(!away.had_unique_ids && away.names.elsewhere);
+        assert!(ids(&seen, &work).await.is_empty());
+        assert_eq!(seen.elsewhere(&work).await.unwrap().len(), 1);
+        assert_eq!(seen.accounts().await.unwrap(), [work.clone()]);
+        seen.import(Batch {
+            changes: vec![Change::Put(key("2"), delivered())],
+            ..Batch::new(&work)
+        })
+        .await
+        .unwrap();
+        let home = seen.change_maildrop(&work, &drop_of("home")).await.unwrap();
+        assert!(home.had_unique_ids);
+        assert_eq!(ids(&seen, &work).await, ["1"]);
+        seen.change_maildrop(&work, &drop_of("away")).await.unwrap();
+        assert_eq!(ids(&seen, &work).await, ["2"]);
+    }
+
+    #[tokio::test]
+    async fn a_copy_in_the_quarantine_stays_with_the_account_and_covers_no_name_of_another_maildrop()
+     {
+        let (seen, work) = at_home().await;
+        let quarantined = State::Quarantined {
+            at: Timestamp(5),
+            file: "f".into(),
+            code: "c".into(),
+        };
+        let batch = Batch {
+            changes: vec![Change::Put(key("9"), record(quarantined))],
+            ..Batch::new(&work)
+        };
+        seen.import(batch).await.unwrap();
+        seen.change_maildrop(&work, &drop_of("away")).await.unwrap();
+        let records = seen.records(&work).await.unwrap();
+        let kept = records.get(&key("9")).unwrap();
+        assert!(kept.notes.displaced);
+        assert_eq!(records.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_change_of_maildrop_that_was_cut_short_loses_no_record_whichever_way_it_goes_on() {
+        for back in [false, true] {
+            let (seen, work) = at_home().await;
+            // What stands after the first steps: copied, forgotten, and the state still says home.
+            let mut state = seen.account_state(&work).await.unwrap();
+            let aside = work.elsewhere(&state.maildrop());
+            let batch = Batch {
+                changes: vec![Change::Put(key("1"), delivered())],
+                ..Batch::new(&aside)
+            };
+            seen.import(batch).await.unwrap();
+            seen.forget(&work, None).await.unwrap();
+            state.names.moving = true;
+            seen.set_state(&work, state.clone()).await.unwrap();
+            if back {
+                let state = seen.complete_move(&work, state).await.unwrap();
+                assert!(!state.names.moving);
+            } else {
+                seen.change_maildrop(&work, &drop_of("away")).await.unwrap();
+                seen.change_maildrop(&work, &drop_of("home")).await.unwrap();
+            }
+            assert_eq!(ids(&seen, &work).await, ["1"], "{back}");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! Looks at heads before the plan is made: what unique-ids are worth here, and which listed message is not the recorded one.
+
+use crate::mail::{Listing, Timestamp, limits};
+use crate::seen::{AccountState, Batch, Change, Known, Record, Records, State};
+use crate::session::heads_said::{Head, Heads};
+use crate::session::maildrop::Maildrop;
+use crate::session::notice::Listed;
+use crate::session::plan::{Circumstances, Disposition, Names, Plan, Skip, Why, plan_with_heads};
+use crate::session::{Collaborators, SessionError, Visit, counters};
+use crate::telemetry::Event;
+
+/// What is looked at, and by whom.
+pub(super) struct Inspection<'a> {
+    pub(super) visit: &'a Visit,
+    pub(super) with: &'a Collaborators,
+    pub(super) listing: &'a Listing,
+    pub(super) records: &'a Records,
+}
+
+impl Inspection<'_> {
+    /// Makes the plan of one session. Heads are asked for where they decide, and what they say is made durable.
+    ///
+    /// # Errors
+    /// What ends a session, and the store.
+    pub(super) async fn plan(
+        &self,
+        maildrop: &mut Maildrop,
+        state: &mut AccountState,
+        circumstances: Circumstances,
+    ) -> Result<Plan, SessionError> {
+        let mut circumstances = circumstances;
+        circumstances.names = self.names(maildrop, state, circumstances.now);
+        let mut heads = Heads::default();
+        if circumstances.names.are_counted {
+            self.look_for_a_new_count(maildrop, state, &mut circumstances, &mut heads)
+                .await?;
+        }
+        let mut plan = plan_with_heads(self.listing, self.records, &circumstances, &heads);
+        // A head that was asked for is asked for no more, so this ends.
+        while !plan.wants_heads.is_empty() {
+            let wanted = std::mem::take(&mut plan.wants_heads);
+            self.ask(maildrop, &wanted, &mut heads).await?;
+            plan = plan_with_heads(self.listing, self.records, &circumstances, &heads);
+        }
+        self.sample_by_digest(state, &circumstances, &mut plan);
+        self.make_durable(&plan, circumstances.now).await?;
+        Ok(plan)
+    }
+
+    fn names(&self, maildrop: &Maildrop, state: &AccountState, now: Timestamp) -> Names {
+        let day_ago = |at: Option<Timestamp>| at.is_none_or(|at| now.since(at) >= DAY_SECONDS);
+        let unreliable = state.names.heads_unreliable;
+        let deletes_ignored = state.deletes.found_again >= limits::DELETES_FOUND_AGAIN_MAX;
+        Names {
+            are_counted: !self.records.is_empty() && self.are_counted(),
+            began_again: state.names.began_again,
+            heads_work: maildrop.may_show_heads()
+                && unreliable.is_none_or(|at| now.since(at) >= HEADS_UNRELIABLE_SECONDS),
+            unknown_wait: state.names.are_unstable(now)
+                && self.visit.retention != crate::mail::Retention::Delete
+                && !day_ago(state.names.gone_through),
+            deletes_ignored,
+            one_delete: deletes_ignored && day_ago(state.deletes.lone),
+        }
+    }
+
+    fn are_counted(&self) -> bool {
+        let count = self.listing.len();
+        let listed = (0..count).filter_map(|at| Some(self.listing.get(at)?.unique_id));
+        counters::are_counted(listed.chain(self.records.unique_ids()))
+    }
+
+    async fn ask(
+        &self,
+        maildrop: &mut Maildrop,
+        positions: &[u32],
+        heads: &mut Heads,
+    ) -> Result<(), SessionError> {
+        let shown = maildrop.heads(self.listing, positions).await?;
+        for (at, head) in positions.iter().zip(shown) {
+            heads.insert(*at, head);
+        }
+        Ok(())
+    }
+
+    /// Whether the server began to count again: the head of the oldest or newest known message is another one's, or an unknown
+    /// name is smaller than one that was given before.
+    async fn look_for_a_new_count(
+        &self,
+        maildrop: &mut Maildrop,
+        state: &mut AccountState,
+        circumstances: &mut Circumstances,
+        heads: &mut Heads,
+    ) -> Result<(), SessionError> {
+        let mut began_again = self.has_smaller_unknown(state.names.began_again);
+        if circumstances.names.heads_work {
+            let samples = self.samples();
+            let positions: Vec<u32> = samples.iter().map(|(at, _)| *at).collect();
+            self.ask(maildrop, &positions, heads).await?;
+            began_again |= samples.iter().any(|(at, known)| {
+                let Head::Shown(digests) = heads.get(*at) else {
+                    return false;
+                };
+                known
+                    .record
+                    .head
+                    .is_some_and(|head| !digests.are_like(head))
+            });
+        }
+        if began_again {
+            circumstances.names.began_again = Some(circumstances.now);
+            self.note_began_again(state, circumstances.now).await?;
+        }
+        Ok(())
+    }
+
+    /// Doubt raised by a new count must outlive this session: it is answered message by message.
+    async fn note_began_again(
+        &self,
+        state: &mut AccountState,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        state.names.began_again = Some(now);
+        let mut batch = Batch::new(&self.visit.account);
+        batch.state = Some(state.clone());
+        Ok(self.with.seen.import(batch).await?)
+    }
+
+    /// The oldest and the newest listed message whose head is known, by position.
+    fn samples(&self) -> Vec<(u32, Known<'_>)> {
+        let known = |at: u32| {
+            let entry = self.listing.get(at as usize)?;
+            let mut known = self.records.of(entry.unique_id);
+            let known = known.find(|known| {
+                known.record.head.is_some()
+                    && !known.record.notes.displaced
+                    && is_settled(&known.record)
+            })?;
+            (self.listing.positions(entry.unique_id).len() == 1).then_some((at, known))
+        };
+        let count = u32::try_from(self.listing.len()).unwrap_or(u32::MAX);
+        let oldest = (0..count).find_map(known);
+        let newest = (0..count).rev().find_map(known);
+        let one = oldest.as_ref().map(|(at, _)| *at) == newest.as_ref().map(|(at, _)| *at);
+        oldest.into_iter().chain(newest.filter(|_| !one)).collect()
+    }
+
+    /// Whether an unknown name is smaller than the greatest recorded since the count last began again.
+    fn has_smaller_unknown(&self, since: Option<Timestamp>) -> bool {
+        let counts = |known: &Known<'_>| match &known.record.state {
+            State::Delivered { at } | State::Marked { at, .. } | State::Quarantined { at, .. } => {
+                since.is_none_or(|since| *at >= since)
+            }
+            State::Deferred(_) | State::Oversized { .. } => since.is_none(),
+        };
+        let recorded = self.records.iter().filter(counts);
+        let Some(greatest) = recorded
+            .map(|known| known.unique_id)
+            .max_by(|a, b| counters::compare(a, b))
+        else {
+            return false;
+        };
+        let mut listed = Listed::new(self.listing);
+        let known_groups: Vec<&[u32]> = {
+            let names = self.records.unique_ids();
+            names.filter_map(|name| listed.positions(name)).collect()
+        };
+        let mut is_known = vec![false; self.listing.len()];
+        for at in known_groups.into_iter().flatten() {
+            if let Some(slot) = is_known.get_mut(*at as usize) {
+                *slot = true;
+            }
+        }
+        self.listing.iter().zip(is_known).any(|(entry, is_known)| {
+            !is_known && counters::compare(entry.unique_id, greatest).is_lt()
+        })
+    }
+
+    /// At a server without TOP that counts its unique-ids, the two smallest known messages are compared by digest, once a day, in
+    /// a session that is about to delete.
+    fn sample_by_digest(
+        &self,
+        state: &mut AccountState,
+        circumstances: &Circumstances,
+        plan: &mut Plan,
+    ) {
+        let now = circumstances.now;
+        let is_early = state
+            .names
+            .sampled
+            .is_some_and(|at| now.since(at) < DAY_SECONDS);
+        let retrieves = |one: &Disposition| matches!(one, Disposition::Retrieve(_));
+        let deletes = !plan.deletes.is_empty()
+            || (circumstances.retention.deletes() && plan.dispositions.iter().any(retrieves));
+        if !circumstances.names.are_counted
+            || circumstances.names.heads_work
+            || is_early
+            || !deletes
+        {
+            return;
+        }
+        let is_kept = |(at, one): (u32, &Disposition)| {
+            let entry = self.listing.get(at as usize)?;
+            let is_sure = matches!(one, Disposition::Skip(Skip::Seen | Skip::Quarantined));
+            let mut known = self.records.of(entry.unique_id);
+            let has_digest = known.any(|known| known.digest.is_some() && is_settled(&known.record));
+            (is_sure && has_digest).then_some((entry.octets.unwrap_or(u64::MAX), at))
+        };
+        let mut smallest: Vec<(u64, u32)> =
+            (0..).zip(&plan.dispositions).filter_map(is_kept).collect();
+        smallest.sort_unstable();
+        smallest.truncate(2);
+        if !smallest.is_empty() {
+            state.names.sampled = Some(now);
+        }
+        for (_, at) in smallest {
+            if let Some(slot) = plan.dispositions.get_mut(at as usize) {
+                *slot = Disposition::Retrieve(Why::Doubt);
+                plan.retrievals.push(at);
+            }
+        }
+    }
+
+    /// What heads said is recorded, so that it is asked once.
+    async fn make_durable(&self, plan: &Plan, now: Timestamp) -> Result<(), SessionError> {
+        let answered = plan.answered.iter().filter_map(|(key, octets)| {
+            let record = self.records.get(key)?;
+            let record = Record {
+                octets: octets.or(record.octets),
+                absent_since: None,
+                notes: record.notes.found_by_head(now),
+                ..record
+            };
+            Some(Change::Put(key.clone(), record))
+        });
+        let displaced = plan.displaced.iter().filter_map(|key| {
+            let mut record = self.records.get(key)?;
+            record.notes.displaced = true;
+            record.absent_since = record.absent_since.or(Some(now));
+            Some(Change::Put(key.clone(), record))
+        });
+        let changes: Vec<Change> = answered.chain(displaced).collect();
+        if !plan.displaced.is_empty() {
+            let detail = format!(
+                "the server lists other messages under {} known unique-ids; they are retrieved as new mail",
+                plan.displaced.len()
+            );
+            self.with.reporter.say(Event::Quirk {
+                account: &self.visit.account,
+                what: "unique_ids_used_again",
+                detail: &detail,
+            });
+        }
+        for changes in changes.chunks(CHANGES_AT_ONCE) {
+            let mut batch = Batch::new(&self.visit.account);
+            batch.changes = changes.to_vec();
+            self.with.seen.commit(batch, self.records).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the message was retrieved whole, or is marked.
+fn is_settled(record: &Record) -> bool {
+    match &record.state {
+        State::Delivered { .. } | State::Quarantined { .. } | State::Marked { .. } => true,
+        State::Deferred(deferral) => deferral.parked.is_some(),
+        State::Oversized { .. } => false,
+    }
+}
+
+impl Maildrop {
+    /// Whether TOP may be asked for: the server announces it, or announces nothing at all.
+    fn may_show_heads(&self) -> bool {
+        let capabilities = self.client.capabilities();
+        capabilities.top || !capabilities.announced
+    }
+}
+
+const DAY_SECONDS: u64 = 24 * 3600;
+
+/// How long TOP is not believed after it showed another head than RETR.
+const HEADS_UNRELIABLE_SECONDS: u64 = 30 * DAY_SECONDS;
+
+/// Changes in one batch: a batch is in memory whole.
+const CHANGES_AT_ONCE: usize = 1_000;

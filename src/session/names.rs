@@ -1,0 +1,144 @@
+//! What a session learns of how a server names its messages, and what follows from it.
+
+use crate::mail::{Listing, Retention, Timestamp, limits};
+use crate::seen::{AccountState, Records};
+use crate::session::SessionError;
+use crate::session::identity::Findings;
+use crate::session::plan::{Disposition, Plan, Why};
+use crate::session::single::Session;
+use crate::session::taken;
+use crate::telemetry::Event;
+
+impl Session<'_> {
+    /// A maildrop whose unique-ids change all the time is served by digest. Where everything is deleted that costs nothing;
+    /// elsewhere it is done only while the maildrop is small.
+    pub(super) fn accept_unstable_names(
+        &self,
+        listing: &Listing,
+        state: &AccountState,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        let octets: u64 = listing.iter().filter_map(|entry| entry.octets).sum();
+        let is_small =
+            listing.len() <= limits::UNSTABLE_MESSAGES_MAX && octets <= limits::UNSTABLE_OCTETS_MAX;
+        if !state.names.are_unstable(now) || self.visit.retention == Retention::Delete || is_small {
+            return Ok(());
+        }
+        Err(SessionError::Account {
+            code: "unique_ids_unstable",
+            words: format!(
+                "the server changes its unique-ids again and again, and its {} messages of {octets} octets are too many to be \
+                 retrieved and compared each day",
+                listing.len()
+            ),
+            hint: format!(
+                "Set retention = \"delete\" for account {}, or ask the server's operator for stable unique-ids",
+                self.visit.account
+            ),
+        })
+    }
+
+    /// Marks that prove nothing any more would let a whole maildrop in.
+    pub(super) fn accept_void_marks(&self, plan: &Plan) -> Result<(), SessionError> {
+        let void = plan.void_marks.len();
+        if void <= limits::FIRST_RUN_MESSAGES_MAX {
+            return Ok(());
+        }
+        let account = &self.visit.account;
+        Err(SessionError::Account {
+            code: "marks_void",
+            words: format!(
+                "{void} messages have the unique-ids of ones that were marked as seen, and other octets or another head: they are \
+                 other messages. Nothing was retrieved"
+            ),
+            hint: format!(
+                "Run `mailferry seen mark {account} --all-listed` to leave all that is listed now, or `mailferry seen forget \
+                 {account} --all` and set first_run = \"all\" to retrieve everything"
+            ),
+        })
+    }
+
+    /// The records of the account's other maildrops, where they may name what is retrieved.
+    pub(super) async fn elsewhere(
+        &self,
+        state: &AccountState,
+        plan: &Plan,
+    ) -> Result<Vec<Records>, SessionError> {
+        let may_be_known = |one: &Disposition| {
+            matches!(
+                one,
+                Disposition::Retrieve(Why::New | Why::Changed | Why::Doubt)
+            )
+        };
+        if !state.names.elsewhere || !plan.dispositions.iter().any(may_be_known) {
+            return Ok(Vec::new());
+        }
+        Ok(self.with.seen.elsewhere(&self.visit.account).await?)
+    }
+
+    /// What the comparisons of a session say of the next one.
+    pub(super) fn learn_names(&self, found: &Findings, plan: &Plan, state: &mut AccountState) {
+        let now = self.with.clock.now();
+        let names = &mut state.names;
+        let was_unstable = names.are_unstable(now);
+        if found.renamed > 0 {
+            names.note_renamed(now);
+        }
+        if names.are_unstable(now) {
+            let retrieves = !plan.retrievals.is_empty();
+            names.gone_through = if retrieves {
+                Some(now)
+            } else {
+                names.gone_through
+            };
+            if !was_unstable {
+                self.say(
+                    "unique_ids_unstable",
+                    "the server changed its unique-ids three times within 30 days; messages are told apart by their octets, and \
+                     unless retention is \"delete\" that is done once a day",
+                );
+            }
+        }
+        if found.heads_differ {
+            names.heads_unreliable = Some(now);
+        }
+        if found.began_again {
+            names.began_again = Some(now);
+        }
+        if found.rewritten > 0 {
+            let detail = format!(
+                "the server hands out {} delivered messages with other octets than before; they are not offered again, and not \
+                 deleted until `mailferry seen mark --as-delivered` says so",
+                found.rewritten
+            );
+            self.say("rewritten", &detail);
+        }
+    }
+
+    /// What became of the deletes of a session.
+    pub(super) fn learn_deletes(
+        &self,
+        state: &mut AccountState,
+        sent: usize,
+        quit: bool,
+        found_again: u32,
+    ) {
+        let were_ignored = taken::are_ignored(&state.deletes);
+        let now = self.with.clock.now();
+        taken::end(&mut state.deletes, sent, quit, found_again, now);
+        if taken::are_ignored(&state.deletes) && !were_ignored {
+            self.say(
+                "deletes_ignored",
+                "the server listed messages again after it was asked to delete them; one delete a day is tried until one is gone",
+            );
+        }
+    }
+
+    fn say(&self, what: &'static str, detail: &str) {
+        self.with.reporter.say(Event::Quirk {
+            account: &self.visit.account,
+            what,
+            detail,
+        });
+    }
+}
