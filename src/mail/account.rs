@@ -53,6 +53,12 @@ impl AccountName {
         rest.is_some_and(|rest| rest.starts_with('/'))
     }
 
+    /// The same name for an account that is called `new` from now on; `None` where this is none of `old`'s.
+    pub fn renamed_elsewhere(&self, old: &Self, new: &Self) -> Option<Self> {
+        let tag = self.0.strip_prefix(old.as_str())?.strip_prefix('/')?;
+        Some(Self(format!("{new}/{tag}").into()))
+    }
+
     /// Whether this is the name of an account, and none under which records of another maildrop are kept.
     pub fn is_account(&self) -> bool {
         !self.0.contains('/')

@@ -18,12 +18,13 @@ impl Seen {
         &self,
         account: Option<&AccountName>,
     ) -> Result<Vec<String>, OperatorError> {
-        let known = self.accounts().await?;
-        let wanted = match account {
-            None => known,
-            Some(account) if known.contains(account) => vec![account.clone()],
-            Some(account) => return Err(OperatorError::NoAccount(account.clone())),
-        };
+        let mut wanted = self.all_accounts().await?;
+        if let Some(account) = account {
+            wanted.retain(|known| known == account || known.is_elsewhere_of(account));
+            if wanted.is_empty() {
+                return Err(OperatorError::NoAccount(account.clone()));
+            }
+        }
         let mut lines = vec![EXPORT_HEADER.to_owned()];
         for account in wanted {
             let mut state = Batch::new(&account);

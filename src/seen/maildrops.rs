@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use tokio::sync::OnceCell;
 
-use crate::mail::{AccountName, Timestamp};
+use crate::mail::{AccountName, Maildrop, Timestamp};
 use crate::seen::{AccountState, Batch, Records, SeenError, SeenStore};
 
 /// Accounts by the hash of their maildrop.
@@ -76,8 +76,7 @@ fn note(accounts: &Mutex<Option<Known>>, account: &AccountName, state: &AccountS
 
 fn hash(host: &str, user: &str) -> u64 {
     let mut hasher = DefaultHasher::new();
-    host.to_ascii_lowercase().hash(&mut hasher);
-    user.hash(&mut hasher);
+    Maildrop::new(host, user, None).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -128,6 +128,16 @@ impl Seen {
         let forget = |known: Known<'_>| Change::Forget(known.key());
         self.change(old, records.iter().map(forget)).await?;
         self.set_state(old, AccountState::default()).await?;
+        for aside in self.all_accounts().await? {
+            if let Some(renamed) = aside.renamed_elsewhere(old, new) {
+                let state = self.account_state(&aside).await?;
+                self.set_state(&renamed, state).await?;
+                let records = self.records(&aside).await?;
+                self.change(&renamed, records.iter().map(put)).await?;
+                self.change(&aside, records.iter().map(forget)).await?;
+                self.set_state(&aside, AccountState::default()).await?;
+            }
+        }
         Ok(Changed {
             changed: records.len() as u64,
             left: 0,
@@ -146,7 +156,7 @@ impl Seen {
         user: &str,
     ) -> Result<Option<AccountName>, SeenError> {
         for other in self.store.candidates(host, user).await? {
-            if other == *account {
+            if other == *account || other.is_elsewhere_of(account) {
                 continue;
             }
             let state = self.account_state(&other).await?;
