@@ -19,6 +19,7 @@ mod failing_disk;
 mod full_disk;
 mod fuzz_corpus;
 mod hostile;
+mod identity;
 mod init;
 mod kept;
 mod kill;

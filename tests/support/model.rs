@@ -102,6 +102,8 @@ struct State {
     habits: Habits,
     logins: usize,
     said: Vec<String>,
+    /// What was handed out by RETR, in order.
+    handed_out: Vec<Vec<u8>>,
 }
 
 impl Server {
@@ -135,6 +137,11 @@ impl Server {
 
     pub fn replace(&self, mails: Vec<Mail>) {
         self.state.lock().unwrap().mails = mails;
+    }
+
+    /// The messages that were handed out by RETR since this was last asked.
+    pub fn handed_out(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.state.lock().unwrap().handed_out)
     }
 
     pub fn logins(&self) -> usize {
@@ -282,6 +289,8 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                     return write.write_all(&body[..body.len() / 2]).await;
                 }
                 retrieved[at] = true;
+                let octets = mails[at].octets.clone();
+                server.state.lock().unwrap().handed_out.push(octets);
                 write.write_all(&body).await?;
             }
             ("TOP", Some(at)) if habits.refuses_top_from.is_some_and(|f| at >= f) => {
