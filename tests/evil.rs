@@ -14,39 +14,12 @@ use crate::support::evil::{Crime, Side, crimes};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cost {
     Nothing,
-    /// Messages may come again.
-    Repeats,
     /// Messages stay on the server until the operator raises `max_message_size`.
     Limit,
 }
 
 /// The crimes that cost something, with the reason why nobody could have known better.
 const COSTS: &[(&str, Cost, &str)] = &[
-    (
-        "change-unique-ids",
-        Cost::Repeats,
-        "a message under a new unique-id is a new message, even if an equal one is known: people send the same twice",
-    ),
-    (
-        "rotate-unique-ids",
-        Cost::Repeats,
-        "another message under a known unique-id is a new message",
-    ),
-    (
-        "fold-unique-ids",
-        Cost::Repeats,
-        "the true unique-ids are new to us when the server gives them at last",
-    ),
-    (
-        "repeat-unique-ids",
-        Cost::Repeats,
-        "the true unique-ids are new to us when the server gives them at last",
-    ),
-    (
-        "swap-messages",
-        Cost::Repeats,
-        "another message under a known unique-id is a new message",
-    ),
     (
         "endless-message",
         Cost::Limit,

@@ -104,7 +104,9 @@ impl History {
         let world = World::new(Vec::new(), retention);
         let capability = if top { "TOP" } else { "X-NONE" };
         let capabilities = vec![capability.to_owned()];
-        world.server.with(|habits| habits.capabilities = capabilities);
+        world
+            .server
+            .with(|habits| habits.capabilities = capabilities);
         Self {
             world,
             scheme,
@@ -187,7 +189,9 @@ impl History {
             }
             Step::Sizes(more) => {
                 self.has_changed = true;
-                self.world.server.with(|habits| habits.lies_by_octets = *more);
+                self.world
+                    .server
+                    .with(|habits| habits.lies_by_octets = *more);
             }
             Step::Move => {
                 std::mem::swap(&mut self.here, &mut self.elsewhere);
