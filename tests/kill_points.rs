@@ -24,6 +24,7 @@ const ALWAYS: &[(&str, u64)] = &[
     ("journal.synced", 9),
     ("index.applied", 5),
     ("record.durable", 6),
+    ("note.durable", 4),
     ("dele.sent", 4),
     ("deletes.answered", 4),
     ("quit.sent", 4),

@@ -136,14 +136,30 @@ pub(super) enum Seen {
         #[arg(long)]
         as_delivered: bool,
     },
-    /// Give the records of one account to another name, as when [account.OLD] became [account.NEW]
+    /// Give the records of one account to another name, as when [account.OLD] became [account.NEW]; or, with
+    /// --same-maildrop, to the maildrop that the account is pointed at now
     Rename {
         /// The name the records are under
-        #[arg(value_name = "OLD", value_parser = account)]
-        old: AccountName,
+        #[arg(value_name = "OLD", value_parser = account, required_unless_present = "host")]
+        old: Option<AccountName>,
         /// The name they shall be under; it must have no records yet
-        #[arg(value_name = "NEW", value_parser = account)]
-        new: AccountName,
+        #[arg(
+            value_name = "NEW",
+            value_parser = account,
+            required_unless_present = "same_maildrop"
+        )]
+        new: Option<AccountName>,
+        /// Host or user of the account changed, and its messages are the same: what was delivered stays delivered
+        #[arg(long, conflicts_with = "new")]
+        same_maildrop: bool,
+        /// With --same-maildrop: all accounts that were pointed at this host
+        #[arg(
+            long,
+            value_name = "HOST",
+            requires = "same_maildrop",
+            conflicts_with = "old"
+        )]
+        host: Option<String>,
     },
 }
 

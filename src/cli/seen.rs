@@ -200,7 +200,34 @@ async fn answer(
             let imported = seen.import_lines(&text, trust(*as_delivered)).await?;
             Ok(said(out, "imported", "there already", imported)?)
         }
-        args::Seen::Rename { old, new } => {
+        args::Seen::Rename {
+            host: Some(host), ..
+        } => {
+            let noted = seen.note_same_maildrops_of(host).await?;
+            for account in &noted {
+                writeln!(out, "{account}: its next poll takes its records over")?;
+            }
+            if noted.is_empty() {
+                writeln!(out, "no account was pointed at {host}")?;
+            }
+            Ok(())
+        }
+        args::Seen::Rename {
+            old: Some(account),
+            same_maildrop: true,
+            ..
+        } => {
+            names::has_records(seen, account).await?;
+            seen.note_same_maildrop(account).await?;
+            Ok(writeln!(
+                out,
+                "{account}: its next poll takes its records over"
+            )?)
+        }
+        args::Seen::Rename { old, new, .. } => {
+            let (Some(old), Some(new)) = (old, new) else {
+                return Ok(());
+            };
             names::has_records(seen, old).await?;
             let moved = seen.rename(old, new).await?;
             Ok(writeln!(

@@ -4,7 +4,7 @@
 //! records and its state are put aside under a name of their own, and come back when the account returns.
 
 use crate::mail::{AccountName, Maildrop};
-use crate::seen::{AccountState, Batch, Change, Known, Records, Seen, SeenError};
+use crate::seen::{AccountState, Batch, Change, Known, OperatorError, Records, Seen, SeenError};
 
 impl Seen {
     /// Puts aside what is recorded of the maildrop that the account was pointed at, and takes out what is known of the one
@@ -70,6 +70,70 @@ impl Seen {
         batch.state = Some(state.clone());
         self.import(batch).await?;
         Ok(state)
+    }
+
+    /// Notes the operator's word that the maildrop which an account is pointed at is the one that its records are of, whatever
+    /// host and user say: the next login takes the records over, and what was delivered stays delivered. Returns whether
+    /// there is anything to take over.
+    ///
+    /// # Errors
+    /// [`OperatorError::NoAccount`] when nothing is known of the account; otherwise what the store says.
+    pub async fn note_same_maildrop(&self, account: &AccountName) -> Result<(), OperatorError> {
+        if !self.accounts().await?.contains(account) {
+            return Err(OperatorError::NoAccount(account.clone()));
+        }
+        let mut state = self.account_state(account).await?;
+        state.names.same_maildrop = true;
+        // The operator has acted, so an account that was held need not wait.
+        state.hold = None;
+        Ok(self.set_state(account, state).await?)
+    }
+
+    /// The same for every account that was pointed at this host. Returns them.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn note_same_maildrops_of(
+        &self,
+        host: &str,
+    ) -> Result<Vec<AccountName>, OperatorError> {
+        let host = Maildrop::new(host, "", None);
+        let mut noted = Vec::new();
+        let accounts = self.accounts().await?;
+        for known in self.all_accounts().await? {
+            if self.account_state(&known).await?.maildrop().host() != host.host() {
+                continue;
+            }
+            let mut owners = accounts.iter();
+            let owner = owners.find(|one| **one == known || known.is_elsewhere_of(one));
+            if let Some(owner) = owner.filter(|owner| !noted.contains(*owner)) {
+                self.note_same_maildrop(owner).await?;
+                noted.push(owner.clone());
+            }
+        }
+        Ok(noted)
+    }
+
+    /// Takes over the records of the account's other maildrops, because the operator said that they are of this one. A message
+    /// that is recorded here keeps its record.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn take_over(&self, account: &AccountName) -> Result<(), SeenError> {
+        let here = self.records(account).await?;
+        for other in self.all_accounts().await? {
+            if !other.is_elsewhere_of(account) {
+                continue;
+            }
+            let records = self.records(&other).await?;
+            let is_news = |known: &Known<'_>| here.get(&known.key()).is_none();
+            let put = |known: Known<'_>| Change::Put(known.key(), known.record);
+            self.change(account, records.iter().filter(is_news).map(put))
+                .await?;
+            let forget = |known: Known<'_>| Change::Forget(known.key());
+            self.change(&other, records.iter().map(forget)).await?;
+        }
+        Ok(())
     }
 
     /// The records of the account's other maildrops.
@@ -151,7 +215,7 @@ mod tests {
         assert!(!away.had_unique_ids && away.names.elsewhere);
         assert!(ids(&seen, &work).await.is_empty());
         assert_eq!(seen.elsewhere(&work).await.unwrap().len(), 1);
-        assert_eq!(seen.accounts().await.unwrap(), [work.clone()]);
+        assert_eq!(seen.accounts().await.unwrap(), std::slice::from_ref(&work));
         seen.import(Batch {
             changes: vec![Change::Put(key("2"), delivered())],
             ..Batch::new(&work)
@@ -184,6 +248,24 @@ mod tests {
         let kept = records.get(&key("9")).unwrap();
         assert!(kept.notes.displaced);
         assert_eq!(records.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_operators_word_takes_the_records_of_another_maildrop_over() {
+        let (seen, work) = at_home().await;
+        seen.change_maildrop(&work, &drop_of("away")).await.unwrap();
+        let nobody = seen.note_same_maildrops_of("nowhere").await.unwrap();
+        assert!(nobody.is_empty());
+        let noted = seen.note_same_maildrops_of("HOME.").await.unwrap();
+        assert_eq!(noted, std::slice::from_ref(&work));
+        assert!(seen.account_state(&work).await.unwrap().names.same_maildrop);
+        seen.take_over(&work).await.unwrap();
+        let records = seen.records(&work).await.unwrap();
+        assert!(
+            records.is_delivered(&key("1")),
+            "what was delivered stays so"
+        );
+        assert!(seen.elsewhere(&work).await.unwrap().is_empty());
     }
 
     #[tokio::test]

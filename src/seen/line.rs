@@ -266,6 +266,7 @@ pub(super) fn write_state(state: &AccountState) -> String {
         ("adopted", state.adopted),
         ("elsewhere", state.names.elsewhere),
         ("moving", state.names.moving),
+        ("same_maildrop", state.names.same_maildrop),
         ("deletes_attempted", state.deletes.attempted),
         ("quit_refused", state.deletes.quit_refused),
     ];
@@ -313,6 +314,7 @@ pub(super) fn read_state(words: &str) -> Option<AccountState> {
             "heads_unreliable" => state.names.heads_unreliable = Some(at()?),
             "renamed" => state.names.renamed.push(at()?),
             "elsewhere" => state.names.elsewhere = value == "1",
+            "same_maildrop" => state.names.same_maildrop = value == "1",
             "moving" => state.names.moving = value == "1",
             "deletes_attempted" => state.deletes.attempted = value == "1",
             "quit_refused" => state.deletes.quit_refused = value == "1",
@@ -550,6 +552,7 @@ pub(super) mod tests {
                     heads_unreliable: Some(Timestamp(6)),
                     elsewhere: true,
                     moving: true,
+                    same_maildrop: true,
                 },
                 deletes: DeletesState {
                     unconfirmed: 1,

@@ -83,6 +83,8 @@ pub struct NamesState {
     pub elsewhere: bool,
     /// Whether records are being moved from or to another maildrop: [`crate::seen::Seen::complete_move`] completes it.
     pub moving: bool,
+    /// Whether the operator said that the maildrop is the one that the records are of, whatever its host and user.
+    pub same_maildrop: bool,
 }
 
 /// What is remembered of deletes that did not take.

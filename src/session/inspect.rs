@@ -107,11 +107,43 @@ impl Inspection<'_> {
                     .is_some_and(|head| !digests.are_like(head))
             });
         }
+        if circumstances.names.heads_work {
+            self.note_heads_of_marks(maildrop).await?;
+        }
         if began_again {
             circumstances.names.began_again = Some(circumstances.now);
             self.note_began_again(state, circumstances.now).await?;
         }
         Ok(())
+    }
+
+    /// Marks know no head. The oldest and the newest take the one that is listed now, so that a new count is noticed later.
+    async fn note_heads_of_marks(&self, maildrop: &mut Maildrop) -> Result<(), SessionError> {
+        let known = |at: u32| {
+            let entry = self.listing.get(at as usize)?;
+            let mut known = self.records.of(entry.unique_id);
+            let known = known.find(|known| {
+                matches!(known.record.state, State::Marked { .. }) && !known.record.notes.displaced
+            })?;
+            let is_alone = self.listing.positions(entry.unique_id).len() == 1;
+            (is_alone && known.record.octets == entry.octets).then_some((at, known))
+        };
+        let count = u32::try_from(self.listing.len()).unwrap_or(u32::MAX);
+        let ends = [(0..count).find_map(known), (0..count).rev().find_map(known)];
+        let headless = ends.into_iter().flatten();
+        let headless: Vec<_> = headless
+            .filter(|(_, known)| known.record.head.is_none())
+            .collect();
+        let positions: Vec<u32> = headless.iter().map(|(at, _)| *at).collect();
+        let heads = maildrop.heads(self.listing, &positions).await?;
+        let mut batch = Batch::new(&self.visit.account);
+        for ((_, known), head) in headless.into_iter().zip(heads) {
+            let (key, record) = known.into_pair();
+            let head = head.map(|head| head.parted);
+            let put = Change::Put(key, Record { head, ..record });
+            batch.changes.extend(head.is_some().then_some(put));
+        }
+        Ok(self.with.seen.commit(batch, self.records).await?)
     }
 
     /// Doubt raised by a new count must outlive this session: it is answered message by message.

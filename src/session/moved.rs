@@ -31,6 +31,13 @@ impl Session<'_> {
             state.set_maildrop(&here);
             return self.note_maildrop(state).await;
         }
+        if state.names.same_maildrop {
+            seen.take_over(&visit.account).await?;
+            *records = seen.records(&visit.account).await?;
+            state.names.same_maildrop = false;
+            state.set_maildrop(&here);
+            return self.note_maildrop(state).await;
+        }
         if state.maildrop() == here {
             if state.names.moving {
                 *state = seen.complete_move(&visit.account, state.clone()).await?;

@@ -54,10 +54,35 @@ pub(super) fn notice(
                 batch.changes.push(Change::Forget(known.key()));
             }
             absent_since if misdated => batch.changes.push(change(absent_since)),
+            absent_since if is_listed && is_mark_without_octets(record) => {
+                let octets = only_octets(listing, known.unique_id);
+                if octets.is_some() {
+                    let marked = Record {
+                        octets,
+                        absent_since,
+                        ..record.clone()
+                    };
+                    batch.changes.push(Change::Put(known.key(), marked));
+                }
+            }
             _ => {}
         }
     }
     batch
+}
+
+/// Whether a mark was made without a listing: it takes the octets of the first one, so that another message under its name is
+/// noticed.
+fn is_mark_without_octets(record: &Record) -> bool {
+    matches!(record.state, State::Marked { .. }) && record.octets.is_none() && record.copies == 1
+}
+
+/// The octets of the only message that is listed under this name.
+fn only_octets(listing: &Listing, unique_id: &[u8]) -> Option<u64> {
+    match listing.positions(unique_id) {
+        [at] => listing.get(*at as usize)?.octets,
+        _ => None,
+    }
 }
 
 /// Whether the time of a delivery was told by a clock that was wrong: its age runs from when the clock is right again.
