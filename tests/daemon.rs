@@ -77,7 +77,8 @@ fn a_bad_file_keeps_the_old_configuration_and_a_good_one_adds_an_account() {
     place.configure(&old.replace("first_run", "frist_run"));
     agent.signal("HUP");
     let line = agent.until(&["reload_failed"]);
-    assert!(line.contains("old configuration stays"), "{line}");
+    assert!(line.contains("did you mean `first_run`?"), "{line}");
+    agent.until(&["reload_failed", "old configuration stays"]);
     place.configure(&format!(
         "{old}{}",
         account("joe", second.plain_port(), "box")

@@ -57,6 +57,7 @@ mod store;
 mod storm_found;
 mod support;
 mod tidy;
+mod told;
 mod twins;
 mod unreachable;
 mod unread_log;

@@ -5,6 +5,7 @@
 
 mod backoff;
 mod breaker;
+mod explain;
 mod hold;
 mod in_use;
 mod kept;

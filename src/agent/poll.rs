@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use crate::agent::explain::explain;
 use crate::agent::hold::{self, DAY_SECONDS, floor};
 use crate::agent::{backoff, in_use};
 use crate::mail::{AccountName, Timestamp};
@@ -38,6 +39,11 @@ impl Polled {
 pub trait Prepare: Send + Sync {
     /// The visit, or why there can be none now.
     fn prepare(&self) -> BoxFuture<'_, Result<Visit, SessionError>>;
+
+    /// Where the password comes from, for whoever reads that it was refused.
+    fn password_source(&self) -> Option<String> {
+        None
+    }
 
     /// What settings and secret are like now, so that an account is not held after they were mended. Runs no program.
     /// `None` where that cannot be told.
@@ -144,7 +150,15 @@ async fn visit(assignment: &Assignment, before: &AccountState) -> Summary {
         () = with.stop.soon.cancelled() => None,
     };
     match prepared {
-        Some(Ok(visit)) => session::poll(&visit, with).await,
+        Some(Ok(visit)) => {
+            let summary = session::poll(&visit, with).await;
+            let password = assignment.visit.password_source();
+            let end = match summary.end {
+                End::Failed(error) => End::Failed(explain(error, &visit, password.as_deref())),
+                end => end,
+            };
+            Summary { end, ..summary }
+        }
         Some(Err(error)) => nothing_done(End::Failed(error)),
         None => nothing_done(End::Stopped),
     }

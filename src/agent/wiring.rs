@@ -358,6 +358,10 @@ struct Configured {
 }
 
 impl Prepare for Configured {
+    fn password_source(&self) -> Option<String> {
+        Some(self.account.password.to_string())
+    }
+
     fn seal(&self, salt: u64) -> BoxFuture<'_, Option<Seal>> {
         Box::pin(async move {
             let secret = self.account.password.facts(&self.environment).await;

@@ -14,6 +14,7 @@ use crate::config::{
 use crate::mail::text::Shown;
 use crate::mail::{Retention, TlsMode};
 use crate::net::Roots;
+use crate::sink::mda::script_with_crlf;
 
 /// Checks the configuration at `path` and writes to `out` what follows from it.
 ///
@@ -187,7 +188,15 @@ impl Checker<'_> {
             .enable_all()
             .build()?;
         let outcome = match runtime.block_on(source.read(self.environment)) {
-            Ok(_) => "can be read",
+            Ok(secret) => {
+                if secret.has_byte_order_mark() {
+                    self.warnings.push(format!(
+                        "{title}: the password from {source} begins with a byte order mark (EF BB BF), which some editors put \
+                         before a text: save it without"
+                    ));
+                }
+                "can be read"
+            }
             Err(error) => {
                 self.problems.push(format!("{title}: {error}"));
                 "cannot be read"
@@ -206,16 +215,24 @@ impl Checker<'_> {
     fn program(&mut self, title: &str, program: &str) {
         let executable = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
         let found = if program.contains('/') {
-            executable(Path::new(program))
+            Some(Path::new(program).to_owned()).filter(|path| executable(path))
         } else {
             let folders = self.environment.get("PATH").unwrap_or_default();
-            std::env::split_paths(folders).any(|folder| executable(&folder.join(program)))
+            let mut paths = std::env::split_paths(folders).map(|folder| folder.join(program));
+            paths.find(|path| executable(path))
         };
-        if !found {
-            let program = Shown::new(program);
-            self.problems.push(format!(
-                "{title}: there is no program {program} that can be executed"
-            ));
+        match found {
+            Some(path) => {
+                let words = script_with_crlf(&path);
+                let problem = words.map(|words| format!("{title}: {words}"));
+                self.problems.extend(problem);
+            }
+            None => {
+                let program = Shown::new(program);
+                self.problems.push(format!(
+                    "{title}: there is no program {program} that can be executed"
+                ));
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::agent::wiring::Wiring;
 use crate::agent::{Command, Orders, Signal, Signals};
+use crate::cli::changes::changes;
 use crate::cli::{Exit, Failure, Start};
 use crate::config::{self, Config};
 use crate::mail::limits;
@@ -24,6 +25,7 @@ pub(super) async fn listen(
     reporter: Reporter,
 ) {
     let mut files = Files::default();
+    let mut current = start.config.clone();
     loop {
         let command = tokio::select! {
             signal = signals.next() => match signal {
@@ -37,20 +39,22 @@ pub(super) async fn listen(
                 None => return,
             },
             read = files.next(&start) => {
-                match read.and_then(|config| reload(&start, &config, &mut wiring)) {
-                    Ok(orders) => {
+                let reloaded = read.and_then(|config| {
+                    let orders = reload(&start, &config, &mut wiring)?;
+                    Ok((orders, config))
+                });
+                match reloaded {
+                    Ok((orders, config)) => {
+                        let detail = changes(&current, &config);
                         reporter.say(Event::Agent {
                             what: "configuration reloaded",
-                            detail: &start.path.display().to_string(),
+                            detail: &detail,
                         });
+                        current = config;
                         Command::Reload(orders)
                     }
                     Err(failure) => {
-                        let detail = format!("the old configuration stays in force: {failure}");
-                        reporter.say(Event::Warning {
-                            code: "reload_failed",
-                            detail: &detail,
-                        });
+                        say_failed(&reporter, &failure);
                         continue;
                     }
                 }
@@ -61,6 +65,30 @@ pub(super) async fn listen(
         }
     }
 }
+
+/// Says what is wrong with the new configuration, one line an error as `check` does.
+fn say_failed(reporter: &Reporter, failure: &Failure) {
+    let warn = |detail: &str| {
+        reporter.say(Event::Warning {
+            code: "reload_failed",
+            detail,
+        });
+    };
+    let Failure::Config(errors) = failure else {
+        return warn(&format!("the old configuration stays in force: {failure}"));
+    };
+    for error in errors.iter().take(ERRORS_SAID_MAX) {
+        warn(&error.to_string());
+    }
+    let count = errors.iter().len();
+    let s = if count == 1 { "" } else { "s" };
+    warn(&format!(
+        "the old configuration stays in force: {count} error{s}; `mailferry check` shows all"
+    ));
+}
+
+/// More errors are for `check`.
+const ERRORS_SAID_MAX: usize = 20;
 
 /// The configuration on its way from its files, on a thread that may block.
 #[derive(Default)]

@@ -3,6 +3,7 @@
 //! Standard output is data, standard error is logs and complaints, and the exit code is from sysexits.h.
 
 mod args;
+mod changes;
 mod check;
 mod check_files;
 mod exit;

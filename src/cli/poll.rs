@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 
 use crate::agent::{Agent, Once, Signals};
 use crate::cli::listen::listen;
-use crate::cli::progress::Progress;
+use crate::cli::progress::{self, Progress};
 use crate::cli::rooms::{Rooms, runtime};
 use crate::cli::run::close;
 use crate::cli::{Exit, Failure, Start, names, outcome};
@@ -60,9 +60,7 @@ pub(super) fn poll(start: Start, names: &[AccountName]) -> Result<Exit, Failure>
         listening.abort();
         close(&seen).await?;
         polls.sort_by(|a, b| a.account.cmp(&b.account));
-        if std::io::stderr().is_terminal() {
-            write!(std::io::stderr().lock(), "\r\x1b[K")?;
-        }
+        progress::show("");
         let mut out = std::io::stdout().lock();
         for polled in &polls {
             writeln!(out, "{}", outcome::line(polled))?;

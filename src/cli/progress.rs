@@ -1,10 +1,13 @@
 //! Progress of `poll` on a terminal: messages and octets, per account, in one line that is written over.
+//!
+//! The line stands below the log. Whoever writes a log line takes it away first and puts it back after, so that the two never
+//! stand in one line.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::sync::{Mutex, PoisonError};
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::telemetry::{DeliveryStatus, Event, Report, Reporter};
+use crate::telemetry::{Backlog, DeliveryStatus, Event, Report, Reporter};
 
 /// Shows progress on standard error, and passes what matters on to the log.
 pub(super) struct Progress {
@@ -41,8 +44,48 @@ impl Progress {
                 )
             })
             .collect();
+        show(&parts.join("  "));
+    }
+}
+
+/// The line that is shown below the log.
+static SHOWN: Mutex<String> = Mutex::new(String::new());
+
+fn shown() -> MutexGuard<'static, String> {
+    SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Shows a line of progress instead of the last; an empty one takes it away.
+pub(super) fn show(line: &str) {
+    let mut shown = shown();
+    let line: String = line.chars().take(COLUMNS_MAX).collect();
+    if *shown != line {
         // CSI K clears the rest of the line.
-        let _ = write!(std::io::stderr().lock(), "\r{}\x1b[K", parts.join("  "));
+        let _ = Backlog::of_stderr()
+            .clone()
+            .write_all(format!("\r{line}\x1b[K").as_bytes());
+        *shown = line;
+    }
+}
+
+/// Standard error for log lines, above the line of progress.
+pub(super) struct AboveProgress;
+
+impl Write for AboveProgress {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        let shown = shown();
+        let mut stderr = Backlog::of_stderr().clone();
+        if shown.is_empty() {
+            stderr.write_all(lines)?;
+        } else {
+            let around = [b"\r\x1b[K", lines, shown.as_bytes()].concat();
+            stderr.write_all(&around)?;
+        }
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -72,12 +115,12 @@ impl Report for Progress {
             }
             _ => {}
         }
-        if !matches!(event, Event::Listed { .. } | Event::Polled { .. }) {
-            let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
-        }
         self.log.say(event.clone());
     }
 }
 
 /// More would not fit a line.
 const ACCOUNTS_SHOWN_MAX: usize = 3;
+
+/// A line that is wider than the terminal cannot be taken away.
+const COLUMNS_MAX: usize = 79;

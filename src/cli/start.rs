@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use crate::cli::Process;
 use crate::cli::args::{self, Global};
 use crate::cli::exit::{Exit, Failure};
+use crate::cli::progress::AboveProgress;
 use crate::config::{self, Config};
 use crate::mail::LogLevel;
-use crate::telemetry::Backlog;
 use crate::telemetry::log::{self, Log};
 
 /// A command that is ready to start.
@@ -38,7 +38,7 @@ impl Start {
             level: args::level(global.verbose, config.log.level),
             colour: io::stderr().is_terminal() && environment.get("NO_COLOR").is_none(),
         };
-        let log = log::start(&settings, Box::new(Backlog::of_stderr().clone()))
+        let log = log::start(&settings, Box::new(AboveProgress))
             .map_err(|error| Failure::said(Exit::Config, error))?;
         Ok(Self {
             config,

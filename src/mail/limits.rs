@@ -172,6 +172,10 @@ pub const HANDSHAKE_SECONDS_MAX: u64 = 30;
 /// Seconds for the reply to one command. UIDL of a huge maildrop takes Dovecot minutes when its index is cold.
 pub const REPLY_SECONDS_MAX: u64 = 180;
 
+/// Seconds of silence on a connection in clear after which it is said what that may mean. Servers that look up names before they
+/// greet take a few.
+pub const SILENT_GREETING_SECONDS: u64 = 25;
+
 /// Blank lines before one status: a stray line end or two, and a server that sends more of them never says anything else.
 pub const BLANK_LINES_MAX: u32 = 16;
 

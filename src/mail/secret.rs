@@ -31,6 +31,12 @@ impl Secret {
         Cow::Owned(hidden)
     }
 
+    /// Whether it begins with U+FEFF in UTF-8, which some editors put before a text. It is sent all the same: only a server can
+    /// tell that it is not part of the password.
+    pub fn has_byte_order_mark(&self) -> bool {
+        self.0.starts_with(b"\xEF\xBB\xBF")
+    }
+
     /// The bytes, for the one place that must send them.
     pub fn expose(&self) -> &[u8] {
         &self.0

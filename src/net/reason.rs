@@ -32,6 +32,14 @@ pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
             "Check the clock of this machine; otherwise the server needs a new certificate",
         );
     }
+    if has(&["dh key too small", "bad dh p length", "dh p too small"]) {
+        return NetError::Handshake {
+            host: host.to_owned(),
+            words: Shown::new(words).to_string(),
+            hint: "The server offers a Diffie-Hellman group that is too weak; that is its operator's to change: 2048 bits, or \
+                   ECDHE",
+        };
+    }
     if has(&["certificate verify failed", "key too weak", "too small"]) {
         return certificate(
             "tls_certificate",
@@ -112,6 +120,11 @@ mod tests {
                 "tls_certificate",
             ),
             ("lib:f:tlsv1 alert internal error:f.c:1", "tls_handshake"),
+            (
+                "lib:tls_process_ske_dhe:dh key too small:f.c:1",
+                "tls_handshake",
+            ),
+            ("lib:f:ee key too small:f.c:1", "tls_certificate"),
         ] {
             assert_eq!(of_handshake("h", "h", words).code(), code, "{words}");
         }

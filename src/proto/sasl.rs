@@ -49,13 +49,13 @@ impl Mechanism {
     ///
     /// # Errors
     /// [`UnexpectedChallenge`] when the mechanism has nothing to say to it.
-    pub fn respond(&mut self, challenge: &[u8]) -> Result<Secret, UnexpectedChallenge> {
+    pub fn respond(&mut self, _challenge: &[u8]) -> Result<Secret, UnexpectedChallenge> {
         match self {
-            // RFC 4616 section 2: the one challenge, before the message, is empty. Some servers put a prompt into it.
-            Self::Plain { .. } if challenge.len() <= PROMPT_OCTETS_MAX => self
+            // RFC 4616 section 2: the one challenge, before the message, is empty. Servers put prompts of all kinds into it, and
+            // the message is the same whatever they say.
+            Self::Plain { .. } => self
                 .initial()
                 .ok_or(UnexpectedChallenge { mechanism: "PLAIN" }),
-            Self::Plain { .. } => Err(UnexpectedChallenge { mechanism: "PLAIN" }),
         }
     }
 }
@@ -72,9 +72,6 @@ pub fn encode(message: &Secret) -> Secret {
 pub fn decode(challenge: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(challenge).ok()
 }
-
-/// A prompt, not a challenge.
-const PROMPT_OCTETS_MAX: usize = 64;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -82,6 +82,14 @@ pub enum SessionError {
     /// The seen store failed: nothing more can be proven.
     #[error(transparent)]
     Seen(#[from] SeenError),
+    /// Another error, with what the settings of the account may have to do with it.
+    #[error("{error}. {hint}")]
+    Hinted {
+        /// What happened.
+        error: Box<SessionError>,
+        /// What to try.
+        hint: String,
+    },
     /// We broke a rule of our own.
     #[error("broken invariant: {0}. This is a fault of mailferry; please report it")]
     Invariant(&'static str),
@@ -140,6 +148,7 @@ impl SessionError {
             Self::Login { .. } | Self::Account { .. } | Self::Recipient { .. } => WhoActs::Account,
             Self::Destination { .. } => WhoActs::Destination,
             Self::Spool(_) | Self::Seen(_) => WhoActs::Store,
+            Self::Hinted { error, .. } => error.who_acts(),
             Self::Invariant(_) => WhoActs::Us,
         }
     }
@@ -158,6 +167,7 @@ impl SessionError {
             Self::Destination { refusal, .. } | Self::Recipient { refusal } => refusal.code,
             Self::Spool(error) => error.code(),
             Self::Seen(error) => error.code(),
+            Self::Hinted { error, .. } => error.code(),
             Self::Invariant(_) => "broken_invariant",
         }
     }

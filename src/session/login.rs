@@ -3,17 +3,21 @@
 //! Never a secret over an unprotected connection unless the operator wrote the word for it, and never a second mechanism
 //! after a refusal.
 
+use std::time::Duration;
+
 use md5::{Digest as _, Md5};
+use tokio::time::sleep;
 
 use crate::mail::text::Shown;
-use crate::mail::{Secret, TlsMode};
+use crate::mail::{Secret, TlsMode, limits};
 use crate::net::NetError;
-use crate::proto::pop3::{Capabilities, Command, Event, ResponseCode};
+use crate::proto::pop3::{self, Capabilities, Command, ResponseCode};
 use crate::proto::sasl::{self, Mechanism};
 use crate::session::announced::{Capa, worth_remembering};
 use crate::session::maildrop::{Maildrop, Reply};
 use crate::session::refusal::says_in_use;
 use crate::session::{Collaborators, LoginMethod, SessionError, Visit};
+use crate::telemetry::Event;
 
 /// A maildrop that is ready for the login, with the APOP timestamp of its greeting.
 pub(super) struct Reached {
@@ -57,8 +61,33 @@ async fn greeted(
     let wire = with.connect.connect().await?;
     let mut maildrop = Maildrop::new(&visit.account, wire, visit.pipelining);
     hide_secrets(&mut maildrop, visit);
-    let timestamp = greet(&mut maildrop).await?;
+    let timestamp = {
+        let mut greeting = std::pin::pin!(greet(&mut maildrop));
+        let silent = sleep(Duration::from_secs(limits::SILENT_GREETING_SECONDS));
+        tokio::select! {
+            greeted = &mut greeting => greeted?,
+            () = silent, if visit.tls != TlsMode::Implicit => {
+                say_silent(visit, with);
+                greeting.await?
+            }
+        }
+    };
     Ok((maildrop, timestamp))
+}
+
+/// A port that speaks TLS at once waits for us as we wait for it, and nothing but silence tells.
+fn say_silent(visit: &Visit, with: &Collaborators) {
+    let detail = format!(
+        "the server has said nothing for {} seconds; one that speaks TLS at once waits for us to begin: is `tls` = \"implicit\" \
+         (port 995) meant? `port` is {}",
+        limits::SILENT_GREETING_SECONDS,
+        visit.port
+    );
+    with.reporter.say(Event::Quirk {
+        account: &visit.account,
+        what: "no_greeting",
+        detail: &detail,
+    });
 }
 
 /// The password is not to be read in anything that the server says, nor is what is sent for it.
@@ -109,8 +138,8 @@ async fn protect(
 async fn greet(maildrop: &mut Maildrop) -> Result<Option<String>, SessionError> {
     let greeted = maildrop
         .hear("before the greeting", |event| match event {
-            Event::Greeting { timestamp, .. } => Some(Ok(timestamp)),
-            Event::Rejected { code, text } => {
+            pop3::Event::Greeting { timestamp, .. } => Some(Ok(timestamp)),
+            pop3::Event::Rejected { code, text } => {
                 let words = if text.is_empty() {
                     "it gave no reason (-ERR and nothing more, for a greeting)".to_owned()
                 } else {
@@ -129,7 +158,7 @@ async fn announced(maildrop: &mut Maildrop) -> Result<(), SessionError> {
     if let Reply::Ok = maildrop.ask(&Command::Capa).await? {
         maildrop
             .hear("in CAPA", |event| {
-                matches!(event, Event::Capabilities).then_some(())
+                matches!(event, pop3::Event::Capabilities).then_some(())
             })
             .await?;
     }
@@ -223,21 +252,32 @@ async fn plain(maildrop: &mut Maildrop, visit: &Visit) -> Result<Reply, SessionE
         mechanism: mechanism.name(),
         initial: mechanism.initial(),
     };
-    let said_already = command.carries_initial();
     let mut reply = maildrop.ask(&command).await?;
-    let mut may_answer = !said_already;
-    while let Reply::Challenge(challenge) = reply {
-        let response = challenge
-            .filter(|_| may_answer)
-            .and_then(|challenge| mechanism.respond(&challenge).ok());
-        may_answer = false;
-        reply = match response {
-            Some(response) => maildrop.ask(&Command::AuthResponse(response)).await?,
-            // RFC 5034 section 4: a challenge that cannot be answered is cancelled, and the session stays in step.
-            None => maildrop.ask(&Command::AuthAbort).await?,
+    // One `+` asks for the message, whatever it says and whether or not the command carried the message already: there are
+    // servers that do not read it there.
+    if let Reply::Challenge(challenge) = reply {
+        let message = mechanism.respond(&challenge.unwrap_or_default());
+        reply = match message {
+            Ok(message) => maildrop.ask(&Command::AuthResponse(message)).await?,
+            Err(_) => return give_up(maildrop).await,
         };
     }
-    Ok(reply)
+    match reply {
+        // To a second one there is no answer.
+        Reply::Challenge(_) => give_up(maildrop).await,
+        reply => Ok(reply),
+    }
+}
+
+/// Cancels a login that the server does not come to an end with (RFC 5034 section 4), and says that it was us.
+async fn give_up(maildrop: &mut Maildrop) -> Result<Reply, SessionError> {
+    maildrop.ask(&Command::AuthAbort).await?;
+    Err(SessionError::Account {
+        code: "auth_challenge",
+        words: "mailferry gave up the login: the server asked for more than the one message that AUTH PLAIN has"
+            .to_owned(),
+        hint: "Set auth = \"user-pass\" for this account".to_owned(),
+    })
 }
 
 async fn apop(

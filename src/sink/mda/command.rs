@@ -1,6 +1,7 @@
 //! What is run: the configured argv with one delivery's facts put in.
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -101,6 +102,28 @@ pub(super) fn is_program(path: &Path) -> std::io::Result<()> {
         Err(std::io::ErrorKind::PermissionDenied.into())
     }
 }
+
+/// Why the system will not start a script: its first line ends in CRLF, and there is no interpreter whose name ends in CR.
+/// `None` for any other file, and for one that we may not read.
+pub fn script_with_crlf(path: &Path) -> Option<String> {
+    let mut first = Vec::new();
+    let file = std::fs::File::open(path).ok()?;
+    std::io::Read::take(file, FIRST_LINE_OCTETS_MAX)
+        .read_to_end(&mut first)
+        .ok()?;
+    let line = first.split(|octet| *octet == b'\n').next()?;
+    let is_crlf = line.len() < first.len() && line.starts_with(b"#!") && line.ends_with(b"\r");
+    is_crlf.then(|| {
+        let path = path.display();
+        format!(
+            "the first line of {path} ends in CRLF, so the system looks for an interpreter whose name ends in CR: run \
+             `sed -i 's/\\r$//' {path}`"
+        )
+    })
+}
+
+/// What Linux reads of a script's first line (BINPRM_BUF_SIZE).
+const FIRST_LINE_OCTETS_MAX: u64 = 256;
 
 /// Splits an argument at its placeholders. `{word}` is one or an error; other braces are text.
 fn parts(argument: &str) -> Result<Vec<Part>, MdaError> {

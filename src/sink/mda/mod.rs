@@ -25,6 +25,7 @@ use crate::sink::stage::{Stage, Turn};
 use crate::sink::{Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
+pub use command::script_with_crlf;
 pub use exit::ExitClass;
 pub(in crate::sink) use file_user::{AsFileUser, FileUser};
 pub use helper::become_mda;
@@ -123,7 +124,7 @@ impl Sink for Mda {
     fn ready(&self) -> BoxFuture<'_, Result<(), Refusal>> {
         let plan = self.plan.clone();
         Box::pin(async move {
-            let found = spawn_blocking(move || plan.program().map(drop)).await;
+            let found = spawn_blocking(move || plan.ready()).await;
             found.unwrap_or_else(|stopped| Err(broken(&stopped)))
         })
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::fault;
 use crate::mail::text::Shown;
 use crate::mail::{Sender, is_no_room};
-use crate::sink::mda::command::{CommandLine, Facts, is_program};
+use crate::sink::mda::command::{CommandLine, Facts, is_program, script_with_crlf};
 use crate::sink::mda::exit::End;
 use crate::sink::mda::process::{self, Cancellation};
 use crate::sink::mda::user::Identity;
@@ -65,6 +65,8 @@ impl Plan {
     }
 
     /// The program, if it is there and may be executed. May block.
+    ///
+    /// A script that cannot be started is found by [`Self::ready`], once a poll.
     pub(super) fn program(&self) -> Result<PathBuf, Refusal> {
         let missing = |path: &Path, error: &io::Error| {
             let words = format!(
@@ -80,6 +82,15 @@ impl Plan {
         match is_program(&program) {
             Ok(()) => Ok(program),
             Err(error) => Err(missing(&program, &error)),
+        }
+    }
+
+    /// Whether programs can be started. May block.
+    pub(super) fn ready(&self) -> Result<(), Refusal> {
+        let program = self.program()?;
+        match script_with_crlf(&program) {
+            Some(words) => Err(Refusal::new(Fault::Destination, "mda_start", words)),
+            None => Ok(()),
         }
     }
 

@@ -1,0 +1,80 @@
+//! What a session does not know of its own failure: where the password came from, and which settings may be wrong.
+
+use crate::mail::TlsMode;
+use crate::proto::pop3::RemoteError;
+use crate::session::{SessionError, Visit};
+
+/// The error with a hint about the settings of its account, where there is one.
+pub(super) fn explain(error: SessionError, visit: &Visit, password: Option<&str>) -> SessionError {
+    let hint = match &error {
+        SessionError::Login { .. } => password.map(|source| {
+            let mark = if visit.login.secret.has_byte_order_mark() {
+                ", and begins with a byte order mark, which some editors put before a text: save it without"
+            } else {
+                ""
+            };
+            format!("The password came from {source}{mark}")
+        }),
+        SessionError::Recipient { .. } => Some(format!(
+            "The recipient is {}: check `recipient` of the account",
+            visit.recipient
+        )),
+        SessionError::Remote(RemoteError::NotAStatus(said)) => service(said).map(|service| {
+            format!(
+                "That is {service} and not POP3: check `host`, `port` (now {}) and `tls`",
+                visit.port
+            )
+        }),
+        SessionError::TimedOut { during, .. } if during.contains("greeting") => {
+            (visit.tls != TlsMode::Implicit).then(|| SILENT_IN_CLEAR.to_owned())
+        }
+        _ => None,
+    };
+    match hint {
+        Some(hint) => SessionError::Hinted {
+            error: Box::new(error),
+            hint,
+        },
+        None => error,
+    }
+}
+
+/// Another protocol, by the first words of its server.
+fn service(said: &str) -> Option<&'static str> {
+    SERVICES
+        .iter()
+        .find(|(start, _)| said.starts_with(start))
+        .map(|(_, service)| *service)
+}
+
+const SERVICES: &[(&str, &str)] = &[
+    ("220", "an SMTP or FTP server"),
+    ("554", "an SMTP server"),
+    ("421", "an SMTP or FTP server"),
+    ("* OK", "an IMAP server"),
+    ("* PREAUTH", "an IMAP server"),
+    ("* BYE", "an IMAP server"),
+    ("SSH-", "an SSH server"),
+    ("HTTP/", "a web server"),
+    ("<!DOCTYPE", "a web server"),
+    ("OK ", "a ManageSieve server or a proxy"),
+    ("\"IMPLEMENTATION\"", "a ManageSieve server"),
+];
+
+const SILENT_IN_CLEAR: &str = "A server that speaks TLS at once waits for us to begin: is `tls` = \"implicit\" (port 995) \
+     meant?";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_services_are_known_by_their_first_words() {
+        assert_eq!(service("* OK IMAP4rev1 ready"), Some("an IMAP server"));
+        assert_eq!(
+            service("220 mx.example.org ESMTP"),
+            Some("an SMTP or FTP server")
+        );
+        assert_eq!(service("hello"), None);
+    }
+}
