@@ -93,6 +93,7 @@ async fn delivers_byte_for_byte(
         line_ends: LineEnds::Lf,
         return_path: true,
         from_line: None,
+        without_from_lines: false,
     };
     let mut expected = Vec::new();
     for octets in messages {

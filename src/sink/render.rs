@@ -21,6 +21,8 @@ pub struct Layout {
     pub return_path: bool,
     /// An mbox `From ` line of this time goes above everything, unless the message begins with one.
     pub from_line: Option<Timestamp>,
+    /// The mbox lines that the message begins with are left out: to a relay they are no fields, and end the header.
+    pub without_from_lines: bool,
 }
 
 /// A message on its way out, piece by piece.
@@ -46,6 +48,10 @@ impl<'a> Rendering<'a> {
         let mut reader = message.reader();
         let mut own_from_line = vec![0; head.from_line_octets];
         reader.read_exact(&mut own_from_line)?;
+        let left = message.octets() - own_from_line.len() as u64;
+        if layout.without_from_lines {
+            own_from_line.clear();
+        }
         let mut converter = Converter::new(layout.line_ends);
         let mut lead = Vec::with_capacity(LEAD_OCTETS);
         if let Some(time) = layout.from_line
@@ -69,7 +75,6 @@ impl<'a> Rendering<'a> {
             add_line(&mut lead, "", layout.line_ends);
         }
         converter.at_line_start = !lead.is_empty();
-        let left = message.octets() - own_from_line.len() as u64;
         Ok(Self {
             lead,
             reader,
@@ -198,11 +203,13 @@ mod tests {
         line_ends: LineEnds::Lf,
         return_path: true,
         from_line: None,
+        without_from_lines: false,
     };
     const NETWORK: Layout = Layout {
         line_ends: LineEnds::Network,
         return_path: false,
         from_line: None,
+        without_from_lines: true,
     };
 
     /// Holds 4.3.6.
@@ -292,6 +299,37 @@ mod tests {
                 "From z@x Thu Jan  1 00:00:00 1970\nReceived: from a\n\tby b\nSubject: x\n\n"
             );
         }
+    }
+
+    #[test]
+    fn mbox_lines_stay_on_top_for_local_delivery_and_are_left_out_for_a_relay() {
+        let from = "From z@x Thu Jan  1 00:00:00 1970";
+        for lines in [
+            format!(">{from}\r\n"),
+            format!("{from}\r\n>{from}\r\n"),
+            format!(">{from}\r\n>{from}\r\n"),
+        ] {
+            let message = format!("{lines}Subject: x\r\n\r\nbody\r\n");
+            let on_top = lines.replace('\r', "");
+            assert_eq!(
+                shown(message.as_bytes(), LOCAL),
+                format!(
+                    "{on_top}Return-Path: <s@x>\nReceived: from a\n\tby b\nSubject: x\n\nbody\n"
+                )
+            );
+            assert_eq!(
+                shown(message.as_bytes(), NETWORK),
+                "Received: from a\r\n\tby b\r\nSubject: x\r\n\r\nbody\r\n"
+            );
+        }
+        assert_eq!(
+            shown(b" folded\r\nSubject: x\r\n\r\n", NETWORK),
+            "Received: from a\r\n\tby b\r\n folded\r\nSubject: x\r\n\r\n"
+        );
+        assert_eq!(
+            shown(b"From now on\r\nall is well\r\n", NETWORK),
+            "Received: from a\r\n\tby b\r\n\r\nFrom now on\r\nall is well\r\n"
+        );
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub struct Head {
     pub message_id: Option<String>,
     /// Whether there is a header block at all. Without one, a field put on top needs an empty line after it.
     pub has_fields: bool,
-    /// Octets of the mbox `From ` line that some servers leave on top, line end included; 0 for none.
+    /// Octets of the mbox `From ` and `>From ` lines that some servers leave on top, line ends included; 0 for none.
     pub from_line_octets: usize,
 }
 
@@ -63,20 +63,21 @@ impl Head {
 
     fn parse_showing(message: &[u8], mut received: impl FnMut(&[u8])) -> Self {
         let message = &message[..message.len().min(limits::HEADER_OCTETS_MAX)];
-        let from_line_octets = from_line(message);
+        let from_line_octets = from_lines(message);
         let rest = &message[from_line_octets..];
+        let fields = &rest[continued_lines(rest)..];
         let mut head = Self {
             sender: Sender::Null,
             has_return_path: false,
             received_fields: 0,
             message_id: None,
-            has_fields: begins_with_field(rest) || begins_with_empty_line(rest),
+            has_fields: begins_with_field(fields) || begins_with_empty_line(rest),
             from_line_octets,
         };
-        if begins_with_field(rest) {
+        if begins_with_field(fields) {
             // Two million mutated messages made the parser panic never; one day one will, and it must be delivered.
             let _ = catch_unwind(AssertUnwindSafe(|| {
-                head.read_fields(rest, &mut received);
+                head.read_fields(fields, &mut received);
             }));
         }
         head
@@ -118,12 +119,45 @@ static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
         .default_header_ignore()
 });
 
-/// The octets of a first line that begins with `From ` (or `>From `, as an mbox quotes it).
-fn from_line(message: &[u8]) -> usize {
-    if !message.starts_with(b"From ") && !message.starts_with(b">From ") {
-        return 0;
+/// The octets of the lines on top that begin with `From `, or with `>From ` as an mbox quotes it and as relays of old (RFC 976) put
+/// several on each other. A header follows them, or they tell a time; any other such line is text.
+fn from_lines(message: &[u8]) -> usize {
+    let (mut octets, mut tell_times) = (0, true);
+    loop {
+        let rest = &message[octets..];
+        if !rest.starts_with(b"From ") && !rest.starts_with(b">From ") {
+            break;
+        }
+        let Some(end) = memchr::memchr(b'\n', rest) else {
+            break;
+        };
+        tell_times &= tells_time(&rest[..end]);
+        octets += end + 1;
     }
-    memchr::memchr(b'\n', message).map_or(0, |end| end + 1)
+    let rest = &message[octets..];
+    let has_fields = begins_with_field(&rest[continued_lines(rest)..]);
+    if has_fields || tell_times { octets } else { 0 }
+}
+
+/// Whether a word of the line is a time of day.
+fn tells_time(line: &[u8]) -> bool {
+    let digits = |part: &[u8]| (1..=2).contains(&part.len()) && part.iter().all(u8::is_ascii_digit);
+    line.split(u8::is_ascii_whitespace).any(|word| {
+        let parts: Vec<&[u8]> = word.split(|&b| b == b':').collect();
+        (2..=3).contains(&parts.len()) && parts.into_iter().all(digits)
+    })
+}
+
+/// The octets of the lines on top that begin with a blank, as if they continued a field.
+fn continued_lines(message: &[u8]) -> usize {
+    let mut octets = 0;
+    while message[octets..].starts_with(b" ") || message[octets..].starts_with(b"\t") {
+        match memchr::memchr(b'\n', &message[octets..]) {
+            Some(end) => octets += end + 1,
+            None => break,
+        }
+    }
+    octets
 }
 
 fn begins_with_empty_line(message: &[u8]) -> bool {
@@ -268,6 +302,8 @@ mod tests {
             ("", false),
             ("hello world: not a field\r\n", false),
             (" continued: x\r\n", false),
+            (" continued\r\n\tand more\r\nSubject: x\r\n\r\n", true),
+            (" text\r\nmore text\r\n", false),
             (": x\r\n", false),
             ("just text", false),
         ] {
@@ -287,6 +323,40 @@ mod tests {
         assert!(head.has_fields && head.has_return_path);
         assert!(!Head::parse(format!("{line}text").as_bytes()).has_fields);
         assert_eq!(Head::parse(b"From here on no line end").from_line_octets, 0);
+    }
+
+    #[test]
+    fn several_from_lines_are_all_of_the_mbox_and_a_text_that_begins_like_one_is_text() {
+        let from = "From jane@example.org Mon Nov 23 12:00:00 2026\r\n";
+        for lines in [
+            format!(">{from}"),
+            format!("{from}>{from}"),
+            format!(">{from}>{from}"),
+            format!("{from}{from}>{from}"),
+            "From jane\r\n>From joe remote from x\n".to_owned(),
+        ] {
+            let head = Head::parse(format!("{lines}Return-Path: <a@b>\r\n\r\n").as_bytes());
+            assert_eq!(head.from_line_octets, lines.len(), "{lines}");
+            assert_eq!(head.sender.as_str(), "a@b", "{lines}");
+            assert!(head.has_fields);
+        }
+        let with_folded = format!("{from} folded\r\nReturn-Path: <a@b>\r\n\r\n");
+        let head = Head::parse(with_folded.as_bytes());
+        assert_eq!(
+            (head.from_line_octets, head.sender.as_str()),
+            (from.len(), "a@b")
+        );
+        for text in [
+            "From now on\r\n\r\nall is well\r\n",
+            "From here\r\nto there\r\n",
+        ] {
+            let head = Head::parse(text.as_bytes());
+            assert_eq!(
+                (head.from_line_octets, head.has_fields),
+                (0, false),
+                "{text}"
+            );
+        }
     }
 
     #[test]

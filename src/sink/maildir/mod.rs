@@ -249,6 +249,7 @@ impl Desk {
             line_ends: LineEnds::Lf,
             return_path: true,
             from_line: None,
+            without_from_lines: false,
         };
         self.folder.write(user, unique_name(), true, |file| {
             Rendering::new(&job.message, &job.sender, &layout)?.write_to(file)

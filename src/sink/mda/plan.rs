@@ -111,6 +111,7 @@ impl Plan {
             line_ends: settings.line_ends,
             return_path: true,
             from_line: settings.from_line.then(|| settings.clock.now()),
+            without_from_lines: false,
         };
         let switch = self.identity.switch.as_ref();
         let input = Rendering::new(message, sender, &layout)

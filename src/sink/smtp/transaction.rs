@@ -158,6 +158,7 @@ impl Transaction<'_> {
             line_ends: LineEnds::Network,
             return_path: false,
             from_line: None,
+            without_from_lines: true,
         };
         let mut stuffing = Stuffing::new();
         let mut stuffed = Vec::new();
