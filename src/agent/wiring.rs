@@ -187,6 +187,7 @@ impl Wiring {
             helper: self.parts.helper.clone(),
             spool: self.parts.spool.clone(),
             clock: self.parts.clock.clone(),
+            reporter: self.parts.reporter.clone(),
         };
         let fault = |words: String| WiringError::Delivery {
             name: from.name.clone(),

@@ -10,6 +10,7 @@ use mailferry::sink::mda::{Mda, MdaSettings};
 use mailferry::sink::render::LineEnds;
 use mailferry::sink::{Outcome, Refusal, Sink};
 use mailferry::spool::Spool;
+use mailferry::telemetry::Reporter;
 
 use crate::support::mail::{envelope, message};
 
@@ -46,6 +47,7 @@ pub fn settings(directory: &Path, command: &[&str]) -> MdaSettings {
         helper: Some(PathBuf::from(env!("CARGO_BIN_EXE_mailferry"))),
         spool: Spool::new(directory),
         clock: Arc::new(Noon),
+        reporter: Reporter::log(),
     }
 }
 

@@ -27,8 +27,8 @@ pub(super) enum End {
     Code(i32),
     /// By this signal, which we did not send.
     Signal(i32),
-    /// By us, after this many seconds.
-    TimedOut(u64),
+    /// By us, after this many seconds; with this code, if it still ended by itself when it was asked to.
+    TimedOut { seconds: u64, code: Option<i32> },
     /// By us, because the offer was withdrawn.
     Cancelled,
 }
@@ -73,7 +73,11 @@ pub(super) fn outcome(end: End, overrides: &BTreeMap<i32, ExitClass>, output: &[
             let what = format!("the MDA was ended by signal {signal}");
             return refused(Fault::MessageTransient, "mda_signal", what);
         }
-        End::TimedOut(seconds) => {
+        // It was done, only late.
+        End::TimedOut {
+            code: Some(code), ..
+        } if class_of(code, overrides) == ExitClass::Accepted => code,
+        End::TimedOut { seconds, .. } => {
             let what = format!("the MDA had not ended after {seconds} s and was killed");
             return refused(Fault::MessageTransient, "mda_timeout", what);
         }
@@ -83,13 +87,17 @@ pub(super) fn outcome(end: End, overrides: &BTreeMap<i32, ExitClass>, output: &[
         }
     };
     let what = format!("exit {code}{}", meaning(code));
-    match overrides.get(&code).copied().unwrap_or(ExitClass::of(code)) {
+    match class_of(code, overrides) {
         ExitClass::Accepted => Outcome::Accepted(with_output(&what, output)),
         ExitClass::Transient => refused(Fault::MessageTransient, "mda_temporary", what),
         ExitClass::Permanent => refused(Fault::MessagePermanent, "mda_refused", what),
         ExitClass::Recipient => refused(Fault::Recipient, "mda_no_user", what),
         ExitClass::Destination => refused(Fault::Destination, "mda_configuration", what),
     }
+}
+
+fn class_of(code: i32, overrides: &BTreeMap<i32, ExitClass>) -> ExitClass {
+    overrides.get(&code).copied().unwrap_or(ExitClass::of(code))
 }
 
 /// What happened and what the MDA said about it, lines joined, safe to show. The end of a long output is shown: that
@@ -168,7 +176,12 @@ mod tests {
             }
         }
         assert_eq!(answer(End::Signal(9), b"").code, "mda_signal");
-        assert_eq!(answer(End::TimedOut(5), b"").code, "mda_timeout");
+        let late = |code| End::TimedOut { seconds: 5, code };
+        for code in [None, Some(1), Some(65), Some(75)] {
+            assert_eq!(answer(late(code), b"").code, "mda_timeout");
+        }
+        let accepted = outcome(late(Some(0)), &BTreeMap::new(), b"");
+        assert!(matches!(accepted, Outcome::Accepted(_)));
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! From settings and a message to one process and its answer.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::fs::File;
+use std::io::{self, Seek};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::fault;
 use crate::mail::text::Shown;
@@ -16,6 +18,7 @@ use crate::sink::mda::{MdaError, MdaSettings, exit, helper, input};
 use crate::sink::render::{Layout, Rendering};
 use crate::sink::{Fault, Outcome, Refusal};
 use crate::spool::Message;
+use crate::telemetry::Event;
 
 /// Everything that is the same for each process of one MDA.
 pub(super) struct Plan {
@@ -26,6 +29,8 @@ pub(super) struct Plan {
     environment: Vec<(OsString, OsString)>,
     /// Whether a child would inherit descriptors that are not ours.
     leaky: bool,
+    /// Whether it was said that the program does not read its input.
+    unread_said: AtomicBool,
 }
 
 impl Plan {
@@ -40,6 +45,7 @@ impl Plan {
         Ok(Self {
             environment: environment(&identity, &path, &settings.environment),
             leaky: helper::has_inheritable_descriptors(),
+            unread_said: AtomicBool::new(false),
             command,
             identity,
             settings,
@@ -126,11 +132,35 @@ impl Plan {
                 Refusal::new(Fault::Destination, code, words)
             })?;
         let mut command = self.process(&program, facts);
+        // The offset is shared with the program's descriptor.
+        let offset = input.try_clone().ok();
         command.stdin(input);
         let (end, output) = process::run(command, settings.timeout, cancellation)
             .map_err(|error| not_started(&program, &error))?;
         fault::pass("mda.exited");
-        Ok(exit::outcome(end, &settings.exit_codes, &output))
+        let outcome = exit::outcome(end, &settings.exit_codes, &output);
+        if matches!(outcome, Outcome::Accepted(_)) {
+            self.warn_if_unread(offset);
+        }
+        Ok(outcome)
+    }
+
+    /// Says once that the program accepted a message of which it read nothing. A program that opens `/dev/stdin` itself leaves the
+    /// offset as it was.
+    fn warn_if_unread(&self, offset: Option<File>) {
+        let unread = offset.is_some_and(|mut file| file.stream_position().is_ok_and(|at| at == 0));
+        if !unread || self.unread_said.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let detail = format!(
+            "{} accepted a message and read nothing of its standard input: is it the right program, with the right \
+             arguments? This is said once",
+            self.command.program()
+        );
+        self.settings.reporter.say(Event::Warning {
+            code: "mda_unread",
+            detail: &detail,
+        });
     }
 
     /// The process for one delivery, directly or, where something must be changed before the program is executed,

@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process_group, pidfd_open, waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open,
+    waitid,
 };
 
 use crate::mail::limits;
@@ -145,9 +146,11 @@ impl Watch {
                     let status = self.child.wait()?;
                     return Ok((end_of(status), self.output.kept()));
                 }
-                Ok(Woken::Cancelled) => return Ok((End::Cancelled, self.end_group())),
+                Ok(Woken::Cancelled) => return Ok((End::Cancelled, self.end_group().1)),
                 Ok(Woken::Late) => {
-                    return Ok((End::TimedOut(timeout.as_secs()), self.end_group()));
+                    let (code, output) = self.end_group();
+                    let seconds = timeout.as_secs();
+                    return Ok((End::TimedOut { seconds, code }, output));
                 }
                 Err(error) => {
                     self.end_group();
@@ -157,7 +160,8 @@ impl Watch {
         }
     }
 
-    /// Waits for news, taking what is said meanwhile.
+    /// Waits for news, taking what is said meanwhile. What is there already counts, however late we look: we may have been
+    /// stopped, or without a CPU.
     fn wait(
         &mut self,
         deadline: Instant,
@@ -166,18 +170,18 @@ impl Watch {
     ) -> io::Result<Woken> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Ok(Woken::Late);
-            }
             let [ended, said, cancelled] = self.poll(left, called_off, for_end)?;
+            if ended {
+                return Ok(Woken::Ended);
+            }
             if cancelled {
                 return Ok(Woken::Cancelled);
             }
             if said && self.drain() {
                 return Ok(Woken::Silent);
             }
-            if ended {
-                return Ok(Woken::Ended);
+            if left.is_zero() {
+                return Ok(Woken::Late);
             }
         }
     }
@@ -244,24 +248,32 @@ impl Watch {
         false
     }
 
-    /// Ends the whole process group: asks first, then makes it.
-    fn end_group(mut self) -> Vec<u8> {
-        // The process is not reaped before the last signal, so that its number cannot be somebody else's by then.
-        let group = Pid::from_child(&self.child);
+    /// Ends the process and its whole group: asks first, then makes it. Gives the exit code, if the process
+    /// still ended by itself.
+    fn end_group(mut self) -> (Option<i32>, Vec<u8>) {
         let grace = Duration::from_secs(limits::MDA_GRACE_SECONDS);
-        let _ = kill_process_group(group, Signal::TERM);
+        self.signal(Signal::TERM);
         let mut ended = self.wait_for_end_and_silence(grace);
-        let _ = kill_process_group(group, Signal::KILL);
+        self.signal(Signal::KILL);
         ended |= self.wait_for_end_and_silence(grace);
         let mut child = self.child;
+        let mut code = None;
         if ended {
-            let _ = child.wait();
+            code = child.wait().ok().and_then(|status| status.code());
         } else {
             // In a system call that even KILL does not end (a file server that is gone). Whoever waits for this
             // message need not wait for that.
             std::thread::spawn(move || child.wait());
         }
-        self.output.kept()
+        (code, self.output.kept())
+    }
+
+    /// Signals the group, and the process itself, which may have left it. It is not reaped before the last signal, so that its
+    /// number cannot be another's by then.
+    fn signal(&self, signal: Signal) {
+        let process = Pid::from_child(&self.child);
+        let _ = kill_process_group(process, signal);
+        let _ = kill_process(process, signal);
     }
 
     /// Whether the process has ended; its helpers hold the pipe, so silence means that they have ended too.
@@ -334,7 +346,14 @@ mod tests {
         for (script, timeout, end) in [
             ("echo said; exit 3", 60, End::Code(3)),
             ("exec >/dev/null 2>&1; sleep 0.1; exit 4", 60, End::Code(4)),
-            ("echo said; sleep 300", 1, End::TimedOut(1)),
+            (
+                "echo said; sleep 300",
+                1,
+                End::TimedOut {
+                    seconds: 1,
+                    code: None,
+                },
+            ),
         ] {
             let mut watch = Watch::start(shell(script)).unwrap();
             watch.pidfd = None;
@@ -345,6 +364,48 @@ mod tests {
             assert_eq!(ended, end);
             assert_eq!(output.is_empty(), !script.starts_with("echo"));
         }
+    }
+
+    #[test]
+    fn an_exit_code_that_is_there_counts_however_late_we_look() {
+        let (_canceller, cancellation) = cancellation();
+        let called_off = cancellation.event().unwrap();
+        for pidfd in [true, false] {
+            let mut watch = Watch::start(shell("echo said; exit 0")).unwrap();
+            if !pidfd {
+                watch.pidfd = None;
+            }
+            while !watch.has_ended().unwrap() {
+                std::thread::yield_now();
+            }
+            let ended = watch.until_end(Duration::ZERO, called_off).unwrap();
+            assert_eq!(ended, (End::Code(0), b"said\n".to_vec()));
+        }
+    }
+
+    #[test]
+    fn an_exit_code_within_the_grace_is_told() {
+        let (_canceller, cancellation) = cancellation();
+        let script = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done";
+        let (end, _) = run(shell(script), Duration::from_secs(1), &cancellation).unwrap();
+        let expected = End::TimedOut {
+            seconds: 1,
+            code: Some(0),
+        };
+        assert_eq!(end, expected);
+    }
+
+    #[test]
+    fn a_process_that_left_its_group_is_ended_too() {
+        let (_canceller, cancellation) = cancellation();
+        // A leader of a group cannot begin a session, but it may join the group of its parent.
+        let mut leaves = Command::new("/usr/bin/python3");
+        let program = "import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(300)";
+        leaves.args(["-c", program]);
+        let begun = Instant::now();
+        let (end, _) = run(leaves, Duration::from_secs(1), &cancellation).unwrap();
+        assert!(matches!(end, End::TimedOut { code: None, .. }), "{end:?}");
+        assert!(begun.elapsed() < Duration::from_secs(60));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::mail::Clock;
 use crate::sink::mda::ExitClass;
 use crate::sink::render::LineEnds;
 use crate::spool::Spool;
+use crate::telemetry::Reporter;
 
 /// How an MDA is run.
 #[derive(Clone)]
@@ -42,6 +43,8 @@ pub struct MdaSettings {
     pub spool: Spool,
     /// Tells the date of `From ` lines.
     pub clock: Arc<dyn Clock>,
+    /// Hears of a program that does not read its input.
+    pub reporter: Reporter,
 }
 
 /// Why an MDA cannot be set up.
