@@ -76,8 +76,9 @@ async fn every_exit_code_is_answered_as_designed() {
         let expected = match code {
             0 | 99 => None,
             65 | 66 | 68 | 76 | 77 | 100 => Some(Fault::MessagePermanent),
-            67 => Some(Fault::Recipient),
-            64 | 78 | 126 | 127 => Some(Fault::Destination),
+            67 => Some(Fault::RecipientOrMessage),
+            64 | 78 => Some(Fault::DestinationOrMessage),
+            126 | 127 => Some(Fault::Destination),
             _ => Some(Fault::MessageTransient),
         };
         let fault = match outcome {
@@ -291,7 +292,7 @@ async fn each_recipient_has_a_process_of_its_own_and_an_answer_of_its_own() {
     };
     let outcomes = mda.offer(&envelope, &message).await;
     assert!(
-        matches!(&outcomes[..], [Outcome::Accepted(_), Outcome::Refused(r), Outcome::Accepted(_)] if r.fault == Fault::Recipient),
+        matches!(&outcomes[..], [Outcome::Accepted(_), Outcome::Refused(r), Outcome::Accepted(_)] if r.fault == Fault::RecipientOrMessage),
         "{outcomes:?}"
     );
     let both = ["jane", "nobody"].map(|name| std::fs::read(directory.path().join(name)).unwrap());

@@ -66,18 +66,23 @@ const STEPS: [Step; 6] = [
     Step::Dot,
 ];
 
-/// What each answer at each step must be taken for.
+/// What each answer at each step must be taken for. After RCPT the test with the null sender gets
+/// the same answer.
 fn expected(step: Step, answer: &str) -> (Fault, &'static str) {
-    use Fault::{Destination, MessagePermanent, MessageTransient, MessageUnknown, Recipient};
+    use Fault::{
+        Destination, DestinationOrMessage, MessagePermanent, MessageTransient, MessageUnknown,
+        RecipientOrMessage,
+    };
     let opening = matches!(step, Step::Greeting | Step::Ehlo);
     match answer {
-        "421" => (Destination, "smtp_closing"),
+        "421" if opening => (Destination, "smtp_closing"),
+        "421" => (DestinationOrMessage, "smtp_closing"),
         "530" | "535" => (Destination, "smtp_auth"),
         "451" | "554" if opening => (Destination, "smtp_refused_us"),
         "451" => (MessageTransient, "smtp_temporary"),
         "552 5.2.2 full" if !opening => (MessageTransient, "smtp_mailbox_full"),
         "552 5.2.2 full" => (Destination, "smtp_refused_us"),
-        "554" if step == Step::Rcpt => (Recipient, "smtp_no_recipient"),
+        "554" if step == Step::Rcpt => (RecipientOrMessage, "smtp_no_recipient"),
         "554" => (MessagePermanent, "smtp_refused"),
         // Nothing that can be understood, or nothing at all.
         _ if opening || step == Step::Mail => (Destination, "smtp_lost"),
@@ -123,8 +128,8 @@ async fn each_refusal_at_each_step_says_who_must_act_and_the_next_message_gets_i
                 let taken = relay.taken();
                 assert_eq!(taken.len(), 1, "{what}");
                 assert_eq!(body(&taken[0]), b"Subject: next\r\n\r\n", "{what}");
-                assert_eq!(
-                    taken[0].connection, 2,
+                assert!(
+                    taken[0].connection > 1,
                     "{what}: an unclean connection was used again"
                 );
             }

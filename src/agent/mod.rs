@@ -287,6 +287,7 @@ impl Agent {
             Some(Err(error)) => self.could_not_remember(&name, &error),
             None => self.panicked(&name),
         };
+        self.release(&name);
         let now = self.now();
         let jitter = (fastrand::f64() - 0.5) * 2.0 * JITTER;
         self.schedule.finished(
@@ -295,6 +296,21 @@ impl Agent {
             now.saturating_add(wait_seconds.saturating_mul(1000)),
             jitter,
         );
+    }
+
+    /// Polls accounts again that were held for their recipient, when the destination was found to be at fault and not they.
+    fn release(&mut self, polled: &AccountName) {
+        let Some(assignment) = self.assignments.get(polled) else {
+            return;
+        };
+        let (released, now) = (assignment.with.gate.released(), self.now());
+        for name in released
+            .iter()
+            .filter(|name| self.once.is_none() && *name != polled)
+        {
+            self.asked.insert(name.clone());
+            self.schedule.poll_now(name, now);
+        }
     }
 
     fn could_not_remember(&mut self, name: &AccountName, error: &SeenError) -> u64 {
@@ -339,6 +355,8 @@ impl Agent {
             Command::PollNow => {
                 let now = self.now();
                 for (name, assignment) in &self.assignments {
+                    let gate = &assignment.with.gate;
+                    gate.probe_now(assignment.with.clock.now());
                     if self.may_poll_now(name, assignment).await {
                         self.asked.insert(name.clone());
                         self.schedule.poll_now(name, now);

@@ -104,7 +104,7 @@ pub const SMTP_REPLY_OCTETS_MAX: usize = 16 * 1024;
 /// Listed messages above which an account without any record is held until the operator says what to do.
 pub const FIRST_RUN_MESSAGES_MAX: usize = 500;
 
-/// Refused messages in a row, at one destination, that mean the destination is ill and not the messages.
+/// Refused messages in a row, at one destination, that mean that the destination is suspect and not only the messages.
 pub const REFUSED_IN_A_ROW_MAX: u32 = 5;
 
 /// Octets that one poll retrieves only to compare messages, where `max_octets` sets no limit.
@@ -131,6 +131,16 @@ pub const UNSTABLE_MESSAGES_MAX: usize = 500;
 
 /// Octets of such a maildrop, above which it is not gone through.
 pub const UNSTABLE_OCTETS_MAX: u64 = 64 * 1024 * 1024;
+
+/// Messages that one poll of an account offers to a destination that is suspect: enough to find honest mail among refused, few
+/// enough to bother no relay.
+pub const SUSPECT_OFFERS_MAX: u64 = 50;
+
+/// Seconds after an acceptance in which a refused recipient is believed to be there.
+pub const RECIPIENT_KNOWN_SECONDS: u64 = 24 * 3600;
+
+/// Seconds for which a poll waits while another session probes the destination.
+pub const PROBE_WAIT_SECONDS: u64 = 60;
 
 /// Tries before a message that keeps being refused for now is quarantined.
 pub const TRIES_MAX: u32 = 20;

@@ -18,6 +18,9 @@ pub(super) struct Looked {
     pub(super) looped: Option<Refusal>,
 }
 
+/// The code of a refusal that no sink has a part in.
+pub(super) const LOOP_CODE: &str = "mail_loop";
+
 /// Looks at the head of a message.
 pub(super) fn look(visit: &Visit, message: &Message) -> Looked {
     let mut returned = false;
@@ -42,7 +45,7 @@ pub(super) fn look(visit: &Visit, message: &Message) -> Looked {
             recipients: vec![visit.recipient.clone()],
         },
         digest: head_digest(message).ok(),
-        looped: why.map(|words| Refusal::new(Fault::MessagePermanent, "mail_loop", words)),
+        looped: why.map(|words| Refusal::new(Fault::MessagePermanent, LOOP_CODE, words)),
     }
 }
 

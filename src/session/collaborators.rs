@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::mail::{
     AccountName, Clock, Envelope, FirstRun, Origin, PollLimits, Recipient, Retention, Secret,
-    Timestamp, TlsMode,
+    Sender, Timestamp, TlsMode,
 };
 use crate::net::{NetError, Wire};
 use crate::seen::{Record, RecordKey, Seen};
@@ -134,8 +134,12 @@ pub trait Quarantine: Send + Sync {
 
 /// The breaker of one delivery, shared by the accounts that use it.
 pub trait Gate: Send + Sync {
-    /// Whether messages may be offered.
-    fn admits(&self, now: Timestamp) -> Admission;
+    /// Whether messages of this account may be offered.
+    fn admits(&self, account: &AccountName, now: Timestamp) -> Admission;
+
+    /// Whether the destination is suspect: a poll offers no more than a few dozen messages then, and
+    /// nothing is quarantined for a refusal.
+    fn is_suspect(&self) -> bool;
 
     /// This message was accepted.
     fn accepted(&self, account: &AccountName, key: &RecordKey);
@@ -143,8 +147,22 @@ pub trait Gate: Send + Sync {
     /// A message was refused, and this is how to take back what was counted against it.
     fn refused(&self, refused: Refused, now: Timestamp) -> Verdict;
 
-    /// The session that was admitted for this probe is over, whatever came of it.
-    fn probe_ended(&self, probe: Probe);
+    /// The session that was admitted for this probe is over, whatever came of it; whether it left
+    /// messages that are due and that it might have offered.
+    fn probe_ended(&self, probe: Probe, left: bool);
+
+    /// A session that was admitted without a probe is over; whether it left messages that are due.
+    fn session_ended(&self, account: &AccountName, left: bool);
+
+    /// Waits until the probe that is under way now has ended.
+    fn probe_over(&self) -> BoxFuture<'_, ()>;
+
+    /// Somebody asks for a poll now: a destination that is down is probed at once.
+    fn probe_now(&self, now: Timestamp);
+
+    /// Accounts whose recipients were found not to be at fault since this was last asked: those that
+    /// are held for it are polled again.
+    fn released(&self) -> Vec<AccountName>;
 }
 
 /// A refusal on its way to the breaker.
@@ -152,6 +170,8 @@ pub trait Gate: Send + Sync {
 pub struct Refused {
     /// Which message.
     pub origin: Origin,
+    /// The envelope sender it was offered with.
+    pub sender: Sender,
     /// Whose fault the sink says it is.
     pub fault: Fault,
     /// What the sink said, for the log.
@@ -172,17 +192,29 @@ pub struct Undo {
 }
 
 /// Whether a session may offer messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// As many as it likes.
     Open,
-    /// One, to see whether the destination takes mail again. [`Gate::probe_ended`] must follow.
-    Probe(Probe),
+    /// One, to see whether the destination takes mail again, and none of those that are spared.
+    /// [`Gate::probe_ended`] must follow.
+    Probe(Probe, Spared),
+    /// None now: another session probes. [`Gate::probe_over`] tells when to ask again.
+    Busy,
     /// None before this time.
     Closed {
         /// When a probe is due.
         until: Timestamp,
     },
+}
+
+/// Messages that may be what breaks the destination: a probe is another, where any other is due.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spared {
+    /// Not offered as a probe.
+    pub never: Vec<RecordKey>,
+    /// Offered as a probe when nothing else of this account is due.
+    pub last: Vec<RecordKey>,
 }
 
 /// Tells one probe from the next.
@@ -194,13 +226,20 @@ pub struct Probe(pub u64);
 pub enum Verdict {
     /// It counts against the message.
     Count,
-    /// The destination is ill: nothing more is offered, and what was counted is taken back.
+    /// It is the recipient's: the account is held.
+    Hold,
+    /// The destination is suspect: the message is deferred, whatever the refusal said.
+    Defer {
+        /// Refusals that led to this, of any account that uses the destination: what was
+        /// quarantined for them is deferred.
+        take_back: Vec<Undo>,
+        /// Accounts that need not be held for their recipient.
+        released: Vec<AccountName>,
+    },
+    /// The destination is down: nothing more is offered, and what was counted is taken back.
     Opened {
         /// When a probe is due.
         until: Timestamp,
-        /// Until then this message stands back, and so do those below: the next probe is another one, so that no message
-        /// can keep the destination closed for all.
-        stand_back: Timestamp,
         /// The refusals that no longer count, of any account that uses the destination.
         take_back: Vec<Undo>,
     },

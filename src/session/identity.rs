@@ -195,6 +195,9 @@ impl<'a> Transfer<'a> {
         if let Some(refusal) = looped {
             self.spare_allowance(octets);
             self.quarantine(parcel, refusal);
+        } else if self.is_spared(&parcel.key) {
+            self.spare_allowance(octets);
+            self.postponed.push(parcel);
         } else if self.may_go_on() {
             self.offer(parcel);
         } else {

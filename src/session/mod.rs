@@ -7,6 +7,7 @@
 mod adopt;
 mod announced;
 mod arrival;
+mod budget;
 mod clock;
 mod collaborators;
 mod counters;
@@ -34,8 +35,10 @@ pub mod plan;
 mod progress;
 mod quota;
 mod refusal;
+mod refused;
 mod settle;
 mod single;
+mod spared;
 mod struck;
 mod summary;
 mod taken;
@@ -45,10 +48,13 @@ mod unretrieved;
 mod work;
 
 use std::sync::Arc;
-use tokio::time::Instant;
+use std::time::Duration;
 
-use crate::mail::{Listing, Timestamp, TlsMode};
+use tokio::time::{Instant, sleep};
+
+use crate::mail::{AccountName, Listing, Timestamp, TlsMode, limits};
 use crate::seen::{AccountState, Oddities};
+use crate::session::budget::Budget;
 use crate::session::clock::Trust;
 use crate::session::progress::Progress;
 use crate::session::single::Session;
@@ -56,11 +62,12 @@ use crate::telemetry::Event;
 
 pub use adopt::{Adopted, Rest, adopt};
 pub use collaborators::{
-    Admission, Collaborators, Connect, Gate, Login, LoginMethod, Probe, Quarantine, Refused, Stop,
-    Undo, Verdict, Visit,
+    Admission, Collaborators, Connect, Gate, Login, LoginMethod, Probe, Quarantine, Refused,
+    Spared, Stop, Undo, Verdict, Visit,
 };
 pub use error::{SessionError, WhoActs};
 pub use kept::{Erased, Retried, erase, retry_kept};
+pub(crate) use settle::retry_after_seconds;
 pub use summary::{Counts, End, Summary};
 
 /// One poll of one account: one session, or several when `commit_every` or an oversized message asks for it.
@@ -113,25 +120,27 @@ async fn poll_with_state(
             refusal,
         })?;
     let mut progress = Progress::default();
+    let budget = Budget::new(with.gate.as_ref());
     let mut outgrown = Vec::new();
     loop {
         if with.stop.soon.is_cancelled() {
             return Ok(End::Stopped);
         }
-        let probing = match with.gate.admits(with.clock.now()) {
-            Admission::Open => None,
-            Admission::Probe(probe) => Some(Probing(with.gate.as_ref(), probe)),
-            Admission::Closed { until } => return Err(closed(visit, with, until)),
+        let Some(mut turn) = admitted(visit, with).await? else {
+            return Ok(End::Stopped);
         };
         let session = Session {
             visit: &progress.next(visit),
             with,
             clock_trusted,
-            allowance: probing.as_ref().map(|_| 1),
+            allowance: turn.probe.map(|_| 1),
+            spared: &turn.spared,
+            budget: &budget,
             outgrown: &outgrown,
         };
         let ended = session.run(state, counts).await?;
-        drop(probing);
+        turn.left = ended.left;
+        drop(turn);
         counts.add(&ended.counts);
         if ended.quit {
             outgrown.clear();
@@ -152,6 +161,38 @@ async fn poll_with_state(
         {
             state.last_success = Some(with.clock.now());
             return Ok(End::Complete);
+        }
+    }
+}
+
+/// The session's turn to offer messages; `None` when we are asked to stop meanwhile. A probe under
+/// way is waited for, though not for ever, so that one poll delivers everything when the destination
+/// is up.
+async fn admitted<'a>(
+    visit: &'a Visit,
+    with: &'a Collaborators,
+) -> Result<Option<Turn<'a>>, SessionError> {
+    let turn = |probe, spared| Turn {
+        gate: with.gate.as_ref(),
+        account: &visit.account,
+        probe,
+        spared,
+        left: false,
+    };
+    loop {
+        let over = with.gate.probe_over();
+        match with.gate.admits(&visit.account, with.clock.now()) {
+            Admission::Open => return Ok(Some(turn(None, Spared::default()))),
+            Admission::Probe(probe, spared) => return Ok(Some(turn(Some(probe), spared))),
+            Admission::Closed { until } => return Err(closed(visit, with, until)),
+            Admission::Busy => {}
+        }
+        tokio::select! {
+            () = with.stop.soon.cancelled() => return Ok(None),
+            () = over => {}
+            () = sleep(Duration::from_secs(limits::PROBE_WAIT_SECONDS)) => {
+                return Err(closed(visit, with, with.clock.now()));
+            }
         }
     }
 }
@@ -190,13 +231,24 @@ fn closed(visit: &Visit, with: &Collaborators, until: Timestamp) -> SessionError
     }
 }
 
-/// A probe under way. It ends with the session, even if that panics: a probe that never ended would keep the destination
-/// closed for ever.
-struct Probing<'a>(&'a dyn Gate, Probe);
+/// A session that may offer messages. Its end is told to the breaker even if the session panics: a
+/// probe that never ended would keep the destination closed for ever.
+struct Turn<'a> {
+    gate: &'a dyn Gate,
+    account: &'a AccountName,
+    /// Set when one message may be offered, to see whether the destination is up.
+    probe: Option<Probe>,
+    spared: Spared,
+    /// Whether the session left messages that it might have offered.
+    left: bool,
+}
 
-impl Drop for Probing<'_> {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.probe_ended(self.1);
+        match self.probe {
+            Some(probe) => self.gate.probe_ended(probe, self.left),
+            None => self.gate.session_ended(self.account, self.left),
+        }
     }
 }
 

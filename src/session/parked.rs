@@ -1,10 +1,12 @@
 //! Retries of parked messages: the server hides them, so the copy in the quarantine is what is offered.
 
 use crate::fault;
-use crate::mail::Timestamp;
+use crate::mail::{Envelope, Timestamp};
 use crate::seen::{Batch, Change, Deferral, Delivered, Known, Record, RecordKey, Records, State};
+use crate::session::budget::Budget;
 use crate::session::collaborators::{Refused, Undo, Verdict};
-use crate::session::{Admission, Collaborators, Counts, SessionError, Visit, settle};
+use crate::session::settle::{self, Cause};
+use crate::session::{Admission, Collaborators, Counts, SessionError, Spared, Visit};
 use crate::sink::{Fault, Partial, Refusal, Undelivered};
 use crate::spool::Message;
 use crate::telemetry::{DeliveryStatus, Event};
@@ -26,6 +28,16 @@ fn due(record: &Record, now: Timestamp) -> Option<(&Deferral, &str)> {
     }
 }
 
+/// What bounds the retries of one session.
+pub(super) struct Bounds<'a> {
+    /// At most this many until a message was accepted: 1 while the breaker probes.
+    pub(super) allowance: Option<u64>,
+    /// What must not be offered while the breaker probes.
+    pub(super) spared: &'a Spared,
+    /// What this poll may offer to a destination that is suspect.
+    pub(super) budget: &'a Budget<'a>,
+}
+
 /// Offers the parked messages whose time has come, one after the other, the longest due first. What was done is added to
 /// `counts`.
 ///
@@ -34,9 +46,10 @@ fn due(record: &Record, now: Timestamp) -> Option<(&Deferral, &str)> {
 pub(super) async fn retry(
     visit: &Visit,
     with: &Collaborators,
-    mut allowance: Option<u64>,
+    bounds: Bounds<'_>,
     counts: &mut Counts,
 ) -> Result<(), SessionError> {
+    let mut allowance = bounds.allowance;
     let now = with.clock.now();
     with.seen.ready().await?;
     let records = with.seen.records(&visit.account).await?;
@@ -45,16 +58,25 @@ pub(super) async fn retry(
         .filter(|known| due(&known.record, now).is_some())
         .map(Known::into_pair)
         .collect();
-    all.sort_by_key(|(_, record)| due(record, now).map(|(deferral, _)| deferral.next_try));
+    all.sort_by_key(|(key, record)| {
+        let is_last = bounds.spared.last.contains(key);
+        (
+            is_last,
+            due(record, now).map(|(deferral, _)| deferral.next_try),
+        )
+    });
     for (key, record) in &all {
         let Some((deferral, file)) = due(record, now) else {
             continue;
         };
+        if allowance.is_some() && bounds.spared.never.contains(key) {
+            continue;
+        }
         let admitted = match allowance {
             Some(left) => left > 0,
-            None => is_open(with, now),
+            None => is_open(visit, with, now),
         };
-        if !admitted || with.stop.soon.is_cancelled() {
+        if !admitted || with.stop.soon.is_cancelled() || !bounds.budget.take() {
             break;
         }
         let parked = Parked {
@@ -74,12 +96,12 @@ pub(super) async fn retry(
 }
 
 /// Whether the destination takes messages. A probe is not for this session, which has had its own.
-fn is_open(with: &Collaborators, now: Timestamp) -> bool {
-    match with.gate.admits(now) {
+fn is_open(visit: &Visit, with: &Collaborators, now: Timestamp) -> bool {
+    match with.gate.admits(&visit.account, now) {
         Admission::Open => true,
-        Admission::Closed { .. } => false,
-        Admission::Probe(probe) => {
-            with.gate.probe_ended(probe);
+        Admission::Busy | Admission::Closed { .. } => false,
+        Admission::Probe(probe, _) => {
+            with.gate.probe_ended(probe, true);
             false
         }
     }
@@ -149,7 +171,7 @@ impl Parked<'_> {
                 fault::pass("parked.removed");
             }
             Err(undelivered) => {
-                self.refused(&message, undelivered, begun, now, counts)
+                self.refused((&message, &envelope), undelivered, begun, now, counts)
                     .await?;
             }
         }
@@ -158,44 +180,45 @@ impl Parked<'_> {
 
     async fn refused(
         &self,
-        message: &Message,
+        (message, envelope): (&Message, &Envelope),
         undelivered: Undelivered,
         begun: tokio::time::Instant,
         now: Timestamp,
         counts: &mut Counts,
     ) -> Result<(), SessionError> {
-        let Some((destination, refusal)) = undelivered.worst().cloned() else {
+        let Some((destination, mut refusal)) = undelivered.worst().cloned() else {
             return Ok(());
         };
         let partial = undelivered.partial;
-        if refusal.fault == Fault::Recipient {
-            self.stand_back(partial, now).await?;
-            return Err(SessionError::Recipient { refusal });
-        }
-        if let Verdict::Opened {
-            stand_back,
-            take_back,
-            ..
-        } = self.ask_breaker(message, &refusal, now)
+        if refusal.fault == Fault::RecipientOrMessage
+            && settle::is_any_delivered_lately(self.records, now)
         {
-            self.say(
-                message,
-                begun,
-                DeliveryStatus::NotCounted,
-                refusal.code,
-                &refusal.words,
-            );
-            self.stand_back(partial, stand_back).await?;
-            for undo in take_back {
-                settle::undo(&self.with.seen, undo, stand_back).await?;
+            refusal.fault = Fault::MessagePermanent;
+        }
+        let mut deferred = false;
+        match self.ask_breaker((message, envelope), &refusal, now) {
+            Verdict::Count => {}
+            Verdict::Defer { take_back, .. } => {
+                deferred = true;
+                self.take_back(take_back, Cause::Suspect, now).await?;
             }
-            return Err(SessionError::Destination {
-                delivery: destination.to_string(),
-                refusal,
-            });
+            Verdict::Hold => {
+                self.say_not_counted(message, begun, &refusal);
+                self.stand_aside(partial, now).await?;
+                return Err(SessionError::Recipient { refusal });
+            }
+            Verdict::Opened { take_back, .. } => {
+                self.say_not_counted(message, begun, &refusal);
+                self.stand_aside(partial, now).await?;
+                self.take_back(take_back, Cause::Down, now).await?;
+                return Err(SessionError::Destination {
+                    delivery: destination.to_string(),
+                    refusal,
+                });
+            }
         }
         let next = match refusal.fault {
-            Fault::MessagePermanent => None,
+            Fault::MessagePermanent if !deferred => None,
             _ => settle::defer(Some(self.deferral), &refusal, partial, now),
         };
         let status = if next.is_some() {
@@ -220,7 +243,12 @@ impl Parked<'_> {
         self.put(state).await
     }
 
-    fn ask_breaker(&self, message: &Message, refusal: &Refusal, now: Timestamp) -> Verdict {
+    fn ask_breaker(
+        &self,
+        (message, envelope): (&Message, &Envelope),
+        refusal: &Refusal,
+        now: Timestamp,
+    ) -> Verdict {
         let undo = Undo {
             account: self.visit.account.clone(),
             key: self.key.clone(),
@@ -228,6 +256,7 @@ impl Parked<'_> {
         };
         let refused = Refused {
             origin: message.origin().clone(),
+            sender: envelope.sender.clone(),
             fault: refusal.fault,
             refusal: refusal.clone(),
             undo,
@@ -235,11 +264,31 @@ impl Parked<'_> {
         self.with.gate.refused(refused, now)
     }
 
-    /// Nothing counts against the message, but it waits until then, and who has taken it is not forgotten.
-    async fn stand_back(&self, partial: Partial, until: Timestamp) -> Result<(), SessionError> {
+    fn say_not_counted(&self, message: &Message, begun: tokio::time::Instant, refusal: &Refusal) {
+        let (status, words) = (DeliveryStatus::NotCounted, refusal.words.as_str());
+        self.say(message, begun, status, refusal.code, words);
+    }
+
+    async fn take_back(
+        &self,
+        undos: Vec<Undo>,
+        cause: Cause,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        for undo in undos {
+            settle::undo(&self.with.seen, undo, cause, now).await?;
+        }
+        Ok(())
+    }
+
+    /// Nothing counts against the message, and who has taken it is not forgotten.
+    async fn stand_aside(&self, partial: Partial, now: Timestamp) -> Result<(), SessionError> {
+        if partial == self.deferral.partial {
+            return Ok(());
+        }
         let deferral = Deferral {
             partial,
-            ..settle::stood_back(Some(self.deferral), until)
+            ..settle::stood_back(Some(self.deferral), now)
         };
         self.put(State::Deferred(deferral)).await
     }

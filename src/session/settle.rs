@@ -135,12 +135,21 @@ pub(super) fn defer(
     partial: Partial,
     now: Timestamp,
 ) -> Option<Deferral> {
+    defer_as(before, refusal.code, partial, now)
+}
+
+fn defer_as(
+    before: Option<&Deferral>,
+    code: &str,
+    partial: Partial,
+    now: Timestamp,
+) -> Option<Deferral> {
     let before = before.cloned().unwrap_or_default();
     let tries = before.tries.saturating_add(1);
     (tries < limits::TRIES_MAX).then(|| Deferral {
         tries,
         next_try: now.plus(retry_after_seconds(tries)),
-        code: refusal.code.to_owned(),
+        code: code.to_owned(),
         partial,
         ..before
     })
@@ -185,43 +194,78 @@ pub(super) fn stood_back(before: Option<&Deferral>, until: Timestamp) -> Deferra
     }
 }
 
-/// What to put in place of a counted refusal that was the destination's fault after all: the message stands back until then,
-/// with the counts it had before. Who has taken it since has taken it. A copy that was made meanwhile is kept as a parked one:
-/// the server may hide the message by now.
-pub(super) fn taken_back(current: &Record, before: Option<&Record>, until: Timestamp) -> Record {
+/// Why counted refusals are taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The destination is down: nothing counts, and each message is due at once, so that all is
+    /// delivered when it is up.
+    Down,
+    /// The destination is suspect: what was quarantined is deferred, as after a transient refusal.
+    Suspect,
+}
+
+/// What to put in place of a counted refusal that was perhaps the destination's fault; `None` when
+/// it stays. Who has taken the message since has taken it. A copy that was made meanwhile is kept as
+/// a parked one: the server may hide the message by now.
+pub(super) fn taken_back(
+    current: &Record,
+    before: Option<&Record>,
+    cause: Cause,
+    now: Timestamp,
+) -> Option<Record> {
     let earlier = match before.map(|record| &record.state) {
         Some(State::Deferred(deferral)) => Some(deferral),
         _ => None,
     };
-    let stood_back = stood_back(earlier, until);
-    let deferral = match &current.state {
-        State::Quarantined { file, .. } => Deferral {
+    let deferral = match (cause, &current.state) {
+        (Cause::Down, State::Quarantined { file, .. }) => Deferral {
             parked: Some(file.clone()),
-            ..stood_back
+            ..stood_back(earlier, now)
         },
-        State::Deferred(deferral) => Deferral {
+        (Cause::Down, State::Deferred(deferral)) => Deferral {
             parked: deferral.parked.clone(),
             partial: deferral.partial.clone(),
-            ..stood_back
+            ..stood_back(earlier, now)
         },
-        _ => return current.clone(),
+        (Cause::Suspect, State::Quarantined { file, code, .. }) => {
+            let partial = earlier.map(|earlier| earlier.partial.clone());
+            Deferral {
+                parked: Some(file.clone()),
+                ..defer_as(earlier, code, partial.unwrap_or_default(), now)?
+            }
+        }
+        _ => return None,
     };
-    Record {
+    Some(Record {
         state: State::Deferred(deferral),
         ..current.clone()
-    }
+    })
 }
 
 /// Takes back a refusal that was counted.
-pub(super) async fn undo(seen: &Seen, undo: Undo, until: Timestamp) -> Result<(), SeenError> {
+pub(super) async fn undo(
+    seen: &Seen,
+    undo: Undo,
+    cause: Cause,
+    now: Timestamp,
+) -> Result<(), SeenError> {
     let records = seen.records(&undo.account).await?;
-    let Some(current) = records.get(&undo.key) else {
+    let current = records.get(&undo.key);
+    let record = current.and_then(|current| taken_back(&current, undo.before.as_ref(), cause, now));
+    let Some(record) = record else {
         return Ok(());
     };
-    let record = taken_back(&current, undo.before.as_ref(), until);
     let mut batch = Batch::new(&undo.account);
     batch.changes.push(Change::Put(undo.key, record));
     seen.commit(batch, &records).await
+}
+
+/// Whether any message was delivered so lately that the account's recipient is believed to be there.
+pub(super) fn is_any_delivered_lately(records: &Records, now: Timestamp) -> bool {
+    records.iter().any(|known| match &known.record.state {
+        State::Delivered { at } => now.since(*at) < limits::RECIPIENT_KNOWN_SECONDS,
+        _ => false,
+    })
 }
 
 /// The unique-id of a message on a server that gives none: its digest, with an ordinal among equals.
@@ -244,7 +288,7 @@ pub(super) fn has_unique_ids(records: &Records, did_without: bool) -> bool {
 }
 
 /// Seconds until the next try of a message after this many: 1m 5m 30m 2h 6h, then daily.
-pub(super) fn retry_after_seconds(tries: u32) -> u64 {
+pub(crate) fn retry_after_seconds(tries: u32) -> u64 {
     match tries {
         0 | 1 => 60,
         2 => 5 * 60,
@@ -338,17 +382,41 @@ mod tests {
             file: "f".into(),
             code: "smtp_refused".into(),
         };
-        let back = taken_back(&record(state), None, NOW);
+        let quarantined = record(state);
+        let back = |before, cause| taken_back(&quarantined, before, cause, NOW);
         let expected = Deferral {
             parked: Some("f".into()),
             next_try: NOW,
             ..Deferral::default()
         };
-        assert_eq!(back.state, State::Deferred(expected));
+        let down = back(None, Cause::Down).unwrap();
+        assert_eq!(down.state, State::Deferred(expected.clone()));
+        let suspect = back(None, Cause::Suspect).unwrap();
+        let expected = Deferral {
+            tries: 1,
+            next_try: NOW.plus(60),
+            code: "smtp_refused".into(),
+            ..expected
+        };
+        assert_eq!(
+            suspect.state,
+            State::Deferred(expected),
+            "the refusal counts"
+        );
+        let tried = record(State::Deferred(Deferral {
+            tries: limits::TRIES_MAX - 1,
+            ..Deferral::default()
+        }));
+        assert_eq!(
+            back(Some(&tried), Cause::Suspect),
+            None,
+            "it was the last try"
+        );
+        assert_eq!(taken_back(&tried, None, Cause::Suspect, NOW), None);
     }
 
     #[test]
-    fn taking_back_gives_the_counts_of_before_and_a_wait() {
+    fn taking_back_gives_the_counts_of_before() {
         let counted = |tries, next_try| {
             record(State::Deferred(Deferral {
                 tries,
@@ -368,7 +436,7 @@ mod tests {
             deferral.partial = partial.clone();
         }
         assert!(
-            matches!(taken_back(&partly, None, later).state, State::Deferred(d) if d.partial == partial),
+            matches!(taken_back(&partly, None, Cause::Down, later), Some(Record { state: State::Deferred(d), .. }) if d.partial == partial),
             "who has taken it is not forgotten"
         );
         for (before, expected) in [
@@ -376,8 +444,8 @@ mod tests {
             (Some(&before), counted(3, later)),
         ] {
             assert_eq!(
-                taken_back(&counted(4, NOW.plus(60)), before, later),
-                expected
+                taken_back(&counted(4, NOW.plus(60)), before, Cause::Down, later),
+                Some(expected)
             );
         }
     }

@@ -9,6 +9,7 @@ use crate::fault;
 use crate::mail::{FirstRun, Listing, PollLimits, Timestamp, limits};
 use crate::seen::{AccountState, Batch, Record, Records, State};
 use crate::session::announced::Capa;
+use crate::session::budget::Budget;
 use crate::session::first_run::first_poll;
 use crate::session::guard::Explained;
 use crate::session::inspect::Inspection;
@@ -18,8 +19,8 @@ use crate::session::plan::{Circumstances, Disposition, Names, Plan, Skip};
 use crate::session::quota::Quota;
 use crate::session::transfer::{Orders, Transfer, Transferred};
 use crate::session::{
-    Collaborators, Counts, SessionError, Visit, WhoActs, first_run, guard, notice, parked, plan,
-    settle, struck, taken,
+    Collaborators, Counts, SessionError, Spared, Visit, WhoActs, first_run, guard, notice, parked,
+    plan, settle, spared, struck, taken,
 };
 use crate::telemetry::Event;
 
@@ -29,6 +30,10 @@ pub(super) struct Session<'a> {
     pub(super) with: &'a Collaborators,
     pub(super) clock_trusted: bool,
     pub(super) allowance: Option<u64>,
+    /// What must not be offered while the breaker probes.
+    pub(super) spared: &'a Spared,
+    /// What this poll may offer to a destination that is suspect.
+    pub(super) budget: &'a Budget<'a>,
     /// Numbers of messages whose body outgrew the limit in an earlier session of this poll.
     pub(super) outgrown: &'a [u32],
 }
@@ -49,6 +54,8 @@ pub(super) struct Ended {
     pub(super) again: bool,
     /// What is left of the allowance.
     pub(super) allowance: Option<u64>,
+    /// Whether messages that are due were not offered, which might have been.
+    pub(super) left: bool,
     /// Numbers of messages whose body outgrew the limit.
     pub(super) outgrown: Vec<u32>,
     /// Whether the server took QUIT.
@@ -105,6 +112,7 @@ impl Session<'_> {
             stopped: with.stop.soon.is_cancelled(),
             again: false,
             allowance: self.allowance,
+            left: false,
             outgrown: Vec::new(),
             quit: false,
         });
@@ -113,7 +121,12 @@ impl Session<'_> {
             matches!(error.who_acts(), WhoActs::Destination | WhoActs::Store)
         };
         if waits && !ended.stopped && !ended.error.as_ref().is_some_and(ours) {
-            let retried = parked::retry(visit, with, ended.allowance, &mut ended.counts).await;
+            let bounds = parked::Bounds {
+                allowance: ended.allowance,
+                spared: self.spared,
+                budget: self.budget,
+            };
+            let retried = parked::retry(visit, with, bounds, &mut ended.counts).await;
             if let Err(error) = retried {
                 ended.error.get_or_insert(error);
             }
@@ -138,11 +151,12 @@ impl Session<'_> {
             .await?;
         let hides = visit.hides_retrieved || maildrop.hides_retrieved();
         let pops = hides && state.retrieved_without_quit;
-        let (plan, now) = (
+        let (mut plan, now) = (
             self.plan(&mut maildrop, &listing, &mut records, state, poll, hides)
                 .await?,
             with.clock.now(),
         );
+        let spared_count = spared::put_last(&mut plan.retrievals, &listing.listing, self.spared);
         let retrieves = !plan.retrievals.is_empty();
         if hides {
             self.say_if_blocked(&plan);
@@ -172,10 +186,10 @@ impl Session<'_> {
             hides,
             delivery_name: with.delivery.name(),
             allowance: self.allowance,
-            quota: listing
-                .without_unique_ids
-                .as_ref()
-                .map(|_| Quota::new(remaining(visit.limits, poll))),
+            spared: self.spared,
+            spared_count,
+            budget: self.budget,
+            quota: quota(&listing, visit, poll),
             elsewhere: &elsewhere,
             names_are_counted: plan.names_are_counted,
             deletes,
@@ -560,10 +574,17 @@ impl Session<'_> {
             stopped: done.stopped,
             again: done.again,
             allowance: done.allowance,
+            left: done.left,
             outgrown: done.outgrown,
             quit,
         }
     }
+}
+
+/// What this poll may retrieve, where only what is in hand tells whether it counts.
+fn quota(listed: &Listed, visit: &Visit, poll: &Counts) -> Option<Quota> {
+    let without_unique_ids = listed.without_unique_ids.as_ref();
+    without_unique_ids.map(|_| Quota::new(remaining(visit.limits, poll)))
 }
 
 /// What the limits of one poll leave for this session.

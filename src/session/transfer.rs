@@ -16,15 +16,18 @@ use tokio_util::sync::CancellationToken;
 
 use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{Recorded, Records};
-use crate::session::collaborators::Undo;
+use crate::session::budget::Budget;
+use crate::session::collaborators::{Spared, Undo};
 use crate::session::deletes::Deletes;
 use crate::session::identity::{Absent, Findings};
 use crate::session::ledger::Ledger;
 use crate::session::maildrop::{Blamed, Happened, Maildrop};
 use crate::session::plan::{Disposition, Plan, Skip, Why};
 use crate::session::quota::Quota;
+use crate::session::refused::Doubted;
+use crate::session::settle::Cause;
 use crate::session::taken::Allowance;
-use crate::session::work::{Committed, Offered};
+use crate::session::work::{Committed, Offered, Parcel};
 use crate::session::{Collaborators, Counts, SessionError, Visit, WhoActs};
 use crate::telemetry::{Event, Together};
 
@@ -44,6 +47,12 @@ pub(super) struct Orders<'a> {
     pub(super) delivery_name: String,
     /// At most this many retrievals until a message was accepted: 1 while the breaker probes.
     pub(super) allowance: Option<u64>,
+    /// What must not be offered while the breaker probes.
+    pub(super) spared: &'a Spared,
+    /// How many of those stand at the end of the retrievals.
+    pub(super) spared_count: usize,
+    /// What this poll may offer to a destination that is suspect.
+    pub(super) budget: &'a Budget<'a>,
     /// What this poll may retrieve, where only what is in hand tells whether it counts.
     pub(super) quota: Option<Quota>,
     /// The records of the account's other maildrops.
@@ -82,6 +91,8 @@ pub(super) struct Transferred {
     pub(super) all_settled: bool,
     /// What is left of the allowance.
     pub(super) allowance: Option<u64>,
+    /// Whether messages that are due were not offered, which might have been.
+    pub(super) left: bool,
     /// The entries that were identified by their digest, on a server without unique-ids.
     pub(super) identified: Listing,
 }
@@ -107,7 +118,10 @@ pub(super) struct Transfer<'a> {
     pub(super) offers: FuturesUnordered<BoxFuture<'a, Offered>>,
     pub(super) commits: FuturesUnordered<BoxFuture<'a, Committed>>,
     /// What the breaker took back: undone when nothing else is under way, so that it comes last.
-    pub(super) undos: Vec<(Undo, Timestamp)>,
+    pub(super) undos: Vec<(Undo, Cause)>,
+    pub(super) doubted: Doubted,
+    /// Messages that are no probe while another is due, known only now that they are in hand.
+    pub(super) postponed: Vec<Parcel>,
     pub(super) slots: Arc<Semaphore>,
     /// A permit for each message that is in a file: when there is none left, nothing more is asked for.
     files: Arc<Semaphore>,
@@ -129,6 +143,8 @@ pub(super) struct Transfer<'a> {
     /// Set when what was under way has been dropped: until when the server's last answers are waited for.
     goodbye: Option<Instant>,
     pub(super) allowance: Option<u64>,
+    /// Whether a message was in hand, due, and not offered.
+    pub(super) left: bool,
     quota: Option<Quota>,
     /// Whether the quota has kept something back.
     quota_reached: bool,
@@ -161,6 +177,9 @@ impl<'a> Transfer<'a> {
             offers: FuturesUnordered::new(),
             commits: FuturesUnordered::new(),
             undos: Vec::new(),
+            doubted: Doubted::default(),
+            postponed: Vec::new(),
+            left: false,
             slots: Arc::new(Semaphore::new(orders.visit.unrecorded_max.max(1))),
             files: Arc::new(Semaphore::new(limits::SPOOL_FILES_MAX)),
             halt: CancellationToken::new(),
@@ -192,6 +211,9 @@ impl<'a> Transfer<'a> {
                 self.lose(error);
             }
             if self.is_finished() {
+                if self.offer_postponed() || self.hold_for_recipient() {
+                    continue;
+                }
                 if !self.undos.is_empty() {
                     self.undo();
                 } else if !self.note_deletes() {
@@ -263,6 +285,8 @@ impl<'a> Transfer<'a> {
                 break;
             };
             if self.allowance == Some(0)
+                || (self.allowance.is_some() && self.waiting.len() <= orders.spared_count)
+                || orders.budget.is_spent()
                 || !self.ledger.has_room()
                 || !maildrop.has_room_for(entry.octets)
             {
@@ -282,6 +306,7 @@ impl<'a> Transfer<'a> {
             self.waiting.next();
             maildrop.retrieve(at, entry, draft, orders.visit.limits.message_octets_max)?;
             self.ledger.asked(at);
+            orders.budget.ask();
             self.allowance = self.allowance.map(|left| left - 1);
             idle = false;
         }
@@ -440,6 +465,7 @@ impl<'a> Transfer<'a> {
 
     /// What waits to be asked for is not asked for any more.
     pub(super) fn nothing_more(&mut self) {
+        self.left |= self.waiting.len() > self.orders.spared_count;
         self.waiting = [].iter();
         self.due = [].iter();
     }
@@ -465,15 +491,10 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    fn undo(&mut self) {
-        for (undo, stand_back) in std::mem::take(&mut self.undos) {
-            self.take_back(undo, stand_back);
-        }
-    }
-
     /// A message that was retrieved is not offered, so it was no probe, and took nobody's turn: the next may be.
     pub(super) fn spare_allowance(&mut self, listed_octets: u64) {
         self.allowance = self.allowance.map(|left| left + 1);
+        self.orders.budget.spare();
         if let Some(quota) = &mut self.quota {
             quota.put_back(listed_octets);
         }
@@ -495,14 +516,18 @@ impl<'a> Transfer<'a> {
         let left = left
             .filter(|d| matches!(d, Disposition::Skip(Skip::LimitReached)))
             .count();
-        let unfinished = (self.waiting.len() > 0 && !self.quota_reached) || self.due.len() > 0;
+        let unasked = self.waiting.len();
+        let unfinished =
+            (self.waiting.len() > 0 && !self.quota_reached && !self.orders.budget.is_spent())
+                || self.due.len() > 0;
         let again = self.may_go_on()
             && self.late_error.is_none()
             && (self.resume || (unfinished && self.orders.visit.commit_every.is_some()));
         let mut counts = self.counts;
         counts.listed = self.orders.listing.len() as u64;
         counts.left = left as u64;
-        if self.quota_reached {
+        let over_budget = self.error.is_none() && !self.stopped && self.orders.budget.is_spent();
+        if self.quota_reached || over_budget {
             counts.left += self.waiting.len() as u64;
         }
         let gone = self
@@ -523,6 +548,7 @@ impl<'a> Transfer<'a> {
             outgrown: self.outgrown,
             all_settled: self.ledger.is_all_settled(),
             allowance: self.allowance,
+            left: self.left || unasked > self.orders.spared_count,
             identified: self.ledger.into_identified(self.orders.listing.complete),
         }
     }

@@ -7,9 +7,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::fault;
-use crate::mail::{Envelope, HeadDigest, Origin, Timestamp, UniqueId};
+use crate::mail::{Envelope, HeadDigest, Origin, UniqueId};
 use crate::seen::{Batch, Change, Deferral, Delivered, Notes, Record, RecordKey, Recorded, State};
-use crate::session::collaborators::{Refused, Undo, Verdict};
 use crate::session::deletes::Proven;
 use crate::session::settle;
 use crate::session::transfer::Transfer;
@@ -120,10 +119,10 @@ impl<'a> Transfer<'a> {
 
     pub(super) fn offer(&mut self, parcel: Parcel) {
         let (slots, halt) = (self.slots.clone(), self.halt.clone());
-        let delivery = &self.orders.with.delivery;
+        let (delivery, budget) = (&self.orders.with.delivery, self.orders.budget);
         self.offers.push(Box::pin(async move {
             let slot = slots.acquire_owned().await.ok();
-            if slot.is_none() || halt.is_cancelled() {
+            if slot.is_none() || halt.is_cancelled() || !budget.take() {
                 return Offered {
                     parcel,
                     answer: None,
@@ -150,7 +149,10 @@ impl<'a> Transfer<'a> {
             slot,
         } = offered;
         match answer {
-            None => self.withhold(parcel),
+            None => {
+                self.left = true;
+                self.withhold(parcel);
+            }
             Some(Ok(receipt)) => self.accepted(parcel, receipt, slot),
             Some(Err(undelivered)) => self.refused(parcel, undelivered, slot),
         }
@@ -163,6 +165,7 @@ impl<'a> Transfer<'a> {
         self.allowance = None;
         self.say(&parcel, DeliveryStatus::Delivered, "", receipt.words());
         self.counts.delivered += 1;
+        self.recipient_is_there();
         let entry_octets = self
             .orders
             .listing
@@ -195,127 +198,16 @@ impl<'a> Transfer<'a> {
         }));
     }
 
-    fn refused(
-        &mut self,
-        mut parcel: Parcel,
-        undelivered: Undelivered,
-        slot: Option<OwnedSemaphorePermit>,
-    ) {
-        drop(slot);
-        let Some((destination, refusal)) = undelivered.worst().cloned() else {
-            return self.withhold(parcel);
-        };
-        let partial_is_news = parcel.partial != undelivered.partial;
-        parcel.partial = undelivered.partial;
-        if refusal.fault == Fault::Recipient {
-            self.say_not_counted(&parcel, &refusal);
-            self.fail(SessionError::Recipient { refusal });
-            return if partial_is_news {
-                self.stand_back(parcel, self.now())
-            } else {
-                self.withhold(parcel)
-            };
-        }
-        match self.ask_breaker(&parcel, &refusal) {
-            Verdict::Count => self.count_refusal(parcel, refusal),
-            Verdict::Opened {
-                stand_back,
-                take_back,
-                ..
-            } => {
-                let undos = take_back.into_iter().map(|undo| (undo, stand_back));
-                self.undos.extend(undos);
-                self.say_not_counted(&parcel, &refusal);
-                let delivery = destination.to_string();
-                self.fail(SessionError::Destination { delivery, refusal });
-                self.stand_back(parcel, stand_back);
-            }
-        }
-    }
-
     /// What is known of earlier tries, under whatever name they were.
-    fn deferral_before(&self, parcel: &Parcel) -> Option<Deferral> {
+    pub(super) fn deferral_before(&self, parcel: &Parcel) -> Option<Deferral> {
         let key = parcel.renamed_from.as_ref().unwrap_or(&parcel.key);
         settle::deferral_of(self.orders.records, key)
     }
 
-    fn say_not_counted(&self, parcel: &Parcel, refusal: &Refusal) {
-        let (code, words) = (refusal.code, refusal.words.as_str());
-        // Perhaps it was taken, whoever is to blame.
-        let status = match refusal.fault {
-            Fault::MessageUnknown => DeliveryStatus::Unknown,
-            _ => DeliveryStatus::NotCounted,
-        };
-        self.say(parcel, status, code, words);
-    }
-
-    fn ask_breaker(&self, parcel: &Parcel, refusal: &Refusal) -> Verdict {
-        let before = self.orders.records.get(&parcel.key);
-        let undo = Undo {
-            account: self.orders.visit.account.clone(),
-            key: parcel.key.clone(),
-            before,
-        };
-        let refused = Refused {
-            origin: parcel.message.origin().clone(),
-            fault: refusal.fault,
-            refusal: refusal.clone(),
-            undo,
-        };
-        self.orders.with.gate.refused(refused, self.now())
-    }
-
-    fn count_refusal(&mut self, parcel: Parcel, refusal: Refusal) {
-        let before = self.deferral_before(&parcel);
-        let deferral = match refusal.fault {
-            Fault::MessagePermanent => None,
-            _ => settle::defer(
-                before.as_ref(),
-                &refusal,
-                parcel.partial.clone(),
-                self.now(),
-            ),
-        };
-        let unknown = refusal.fault == Fault::MessageUnknown;
-        match deferral {
-            Some(deferral) => {
-                let status = if unknown {
-                    DeliveryStatus::Unknown
-                } else {
-                    DeliveryStatus::Deferred
-                };
-                self.say(&parcel, status, refusal.code, &refusal.words);
-                self.counts.deferred += 1;
-                if self.orders.hides {
-                    self.park(parcel, deferral, refusal)
-                } else {
-                    self.record_deferral(parcel, deferral)
-                }
-            }
-            None => self.quarantine(parcel, refusal),
-        }
-    }
-
-    fn record_deferral(&mut self, parcel: Parcel, deferral: Deferral) {
+    pub(super) fn record_deferral(&mut self, parcel: Parcel, deferral: Deferral) {
         let at = parcel.at;
         let batch = self.batch(&parcel, State::Deferred(deferral));
         self.commit(batch, Committed::Settled { at });
-    }
-
-    /// Nothing counts against the message, but it waits until then; and if some took it, that must not be forgotten.
-    fn stand_back(&mut self, parcel: Parcel, until: Timestamp) {
-        let before = self.deferral_before(&parcel);
-        let deferral = Deferral {
-            partial: parcel.partial.clone(),
-            ..settle::stood_back(before.as_ref(), until)
-        };
-        if self.orders.hides {
-            let words = "it waits until its destination takes mail again";
-            let refusal = Refusal::new(Fault::MessageTransient, "withheld", words);
-            self.park(parcel, deferral, refusal);
-        } else {
-            self.record_deferral(parcel, deferral);
-        }
     }
 
     pub(super) fn quarantine(&mut self, parcel: Parcel, refusal: Refusal) {
@@ -329,7 +221,7 @@ impl<'a> Transfer<'a> {
         self.keep_then_record(parcel, refusal, state);
     }
 
-    fn park(&mut self, parcel: Parcel, deferral: Deferral, refusal: Refusal) {
+    pub(super) fn park(&mut self, parcel: Parcel, deferral: Deferral, refusal: Refusal) {
         let state = move |file| {
             State::Deferred(Deferral {
                 parked: Some(file),
@@ -433,6 +325,7 @@ impl<'a> Transfer<'a> {
             }
             Committed::DeletesNoted(deletes) => self.send_deletes(deletes),
             Committed::Quarantined { parcel, refusal } => {
+                self.reconsider(&parcel, &refusal);
                 let (code, words) = (refusal.code, refusal.words.as_str());
                 self.say(&parcel, DeliveryStatus::Quarantined, code, words);
                 self.counts.quarantined += 1;
@@ -450,16 +343,6 @@ impl<'a> Transfer<'a> {
             Committed::Noted => {}
             Committed::Failed(error) => self.fail(error),
         }
-    }
-
-    pub(super) fn take_back(&mut self, undo: Undo, stand_back: Timestamp) {
-        let seen = &self.orders.with.seen;
-        self.commits.push(Box::pin(async move {
-            match settle::undo(seen, undo, stand_back).await {
-                Ok(()) => Committed::Noted,
-                Err(error) => Committed::Failed(error.into()),
-            }
-        }));
     }
 
     /// Makes a batch durable, then goes on with `after`.
@@ -528,7 +411,7 @@ impl<'a> Transfer<'a> {
         changes
     }
 
-    fn say(&self, parcel: &Parcel, status: DeliveryStatus, code: &str, words: &str) {
+    pub(super) fn say(&self, parcel: &Parcel, status: DeliveryStatus, code: &str, words: &str) {
         let delay: Duration = parcel.arrived.elapsed();
         self.orders.with.reporter.say(Event::Delivery {
             account: &self.orders.visit.account,

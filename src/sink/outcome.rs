@@ -31,8 +31,14 @@ pub enum Fault {
     MessageUnknown,
     /// This message, for good: quarantine it.
     MessagePermanent,
+    /// The recipient does not exist there, unless the destination took other messages for it
+    /// lately: then it is this message, for good.
+    RecipientOrMessage,
     /// The recipient does not exist there.
     Recipient,
+    /// The destination takes nothing now, unless it is this message that breaks it: a second
+    /// message with a like answer tells. Until then: this message, for now.
+    DestinationOrMessage,
     /// The destination takes nothing from anyone now.
     Destination,
 }
@@ -44,8 +50,8 @@ impl Fault {
             Self::MessageTransient => "deferred",
             Self::MessageUnknown => "unknown",
             Self::MessagePermanent => "refused",
-            Self::Recipient => "recipient",
-            Self::Destination => "destination",
+            Self::RecipientOrMessage | Self::Recipient => "recipient",
+            Self::DestinationOrMessage | Self::Destination => "destination",
         }
     }
 }

@@ -115,6 +115,14 @@ pub enum Event<'a> {
         words: &'a str,
         next_seconds: u64,
     },
+    /// A destination refuses so many messages that it is perhaps to blame: they are deferred instead of quarantined.
+    DestinationSuspect {
+        delivery: &'a str,
+        code: &'a str,
+        words: &'a str,
+    },
+    /// A destination that was suspect accepts messages again.
+    DestinationTrusted { delivery: &'a str },
     /// A destination takes mail again.
     DestinationUp { delivery: &'a str },
     /// The clock is not believed; nothing is due by age for a day.
@@ -340,6 +348,21 @@ impl Event<'_> {
                     next_seconds,
                     "destination down, its accounts wait"
                 );
+            }
+            Self::DestinationSuspect {
+                delivery,
+                code,
+                words,
+            } => {
+                error!(
+                    delivery,
+                    code,
+                    said = words,
+                    "destination suspect: it refuses nearly everything, so what it refuses is deferred and not quarantined"
+                );
+            }
+            Self::DestinationTrusted { delivery } => {
+                info!(delivery, "destination no longer suspect");
             }
             Self::DestinationUp { delivery } => info!(delivery, "destination up again"),
             Self::ClockDoubted { account, detail } => {

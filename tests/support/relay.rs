@@ -46,6 +46,10 @@ pub struct Manner {
     pub acts: BTreeMap<Step, Act>,
     /// Recipients it does not know.
     pub unknown: Vec<String>,
+    /// Where the line of MAIL holds this, it gives this answer at this step.
+    pub senders: Vec<(&'static str, Step, &'static str)>,
+    /// A connection that took so many messages is closed with 421 at this step.
+    pub closes_after: Option<(usize, Step)>,
 }
 
 impl Manner {
@@ -58,6 +62,11 @@ impl Manner {
 
     pub fn that(mut self, step: Step, act: Act) -> Self {
         self.acts.insert(step, act);
+        self
+    }
+
+    pub fn refuses(mut self, sender: &'static str, step: Step, line: &'static str) -> Self {
+        self.senders.push((sender, step, line));
         self
     }
 
@@ -185,6 +194,10 @@ struct Peer<'a> {
     server: &'a Shared,
     stream: BufReader<TcpStream>,
     number: usize,
+    /// The line of MAIL, while there is a transaction.
+    mail: String,
+    /// Messages that this connection took.
+    taken: usize,
 }
 
 async fn serve(server: &Shared, stream: TcpStream) -> std::io::Result<()> {
@@ -198,11 +211,13 @@ async fn serve(server: &Shared, stream: TcpStream) -> std::io::Result<()> {
         server,
         stream: BufReader::new(stream),
         number,
+        mail: String::new(),
+        taken: 0,
     };
     if !peer.answer(Step::Greeting, "220 relay.test ready").await? {
         return Ok(());
     }
-    let (mut mail, mut rcpts) = (String::new(), Vec::new());
+    let mut rcpts = Vec::new();
     while let Some(line) = peer.line().await? {
         let verb = line.split([' ', ':']).next().unwrap().to_ascii_uppercase();
         let goes_on = match verb.as_str() {
@@ -216,7 +231,7 @@ async fn serve(server: &Shared, stream: TcpStream) -> std::io::Result<()> {
             "STARTTLS" => peer.answer(Step::StartTls, "220 go on").await?,
             "AUTH" => peer.authenticate(&line).await?,
             "MAIL" => {
-                (mail, rcpts) = (line.clone(), Vec::new());
+                (peer.mail, rcpts) = (line.clone(), Vec::new());
                 peer.answer(Step::Mail, "250 sender ok").await?
             }
             "RCPT" => {
@@ -225,9 +240,20 @@ async fn serve(server: &Shared, stream: TcpStream) -> std::io::Result<()> {
                     peer.say("550 5.1.1 no such user").await?;
                     true
                 } else {
-                    rcpts.push(line.clone());
-                    peer.answer(Step::Rcpt, "250 recipient ok").await?
+                    match peer.way(Step::Rcpt, "250 recipient ok").await? {
+                        Way::Agrees => {
+                            rcpts.push(line.clone());
+                            true
+                        }
+                        Way::HasSpoken => true,
+                        Way::AgreesThenCloses | Way::Over => false,
+                    }
                 }
+            }
+            "RSET" => {
+                (peer.mail, rcpts) = (String::new(), Vec::new());
+                peer.say("250 2.0.0 ok").await?;
+                true
             }
             "DATA" if rcpts.is_empty() => {
                 peer.say("503 5.5.1 no valid recipients").await?;
@@ -238,7 +264,7 @@ async fn serve(server: &Shared, stream: TcpStream) -> std::io::Result<()> {
                     let Some(wire) = peer.message().await? else {
                         return Ok(());
                     };
-                    peer.take(&mail, &rcpts, wire).await?
+                    peer.take(&rcpts, wire).await?
                 }
                 Way::HasSpoken => true,
                 Way::AgreesThenCloses | Way::Over => false,
@@ -298,7 +324,7 @@ impl Peer<'_> {
         agree: impl FnOnce(),
     ) -> std::io::Result<Way> {
         self.server.reached.send_modify(|steps| steps.push(step));
-        let act = self.server.manner.lock().unwrap().acts.get(&step).cloned();
+        let act = self.act_at(step);
         match act {
             None => {
                 agree();
@@ -329,6 +355,23 @@ impl Peer<'_> {
         }
     }
 
+    fn act_at(&self, step: Step) -> Option<Act> {
+        let manner = self.server.manner.lock().unwrap();
+        let closes = manner
+            .closes_after
+            .is_some_and(|(count, at)| at == step && self.taken >= count);
+        if closes {
+            return Some(Act::SaysAndCloses(b"421 4.7.0 enough\r\n".to_vec()));
+        }
+        let refused = manner.senders.iter();
+        let mut refused =
+            refused.filter(|(sender, at, _)| *at == step && self.mail.contains(sender));
+        match refused.next() {
+            Some((_, _, line)) => Some(Act::Says(format!("{line}\r\n").into_bytes())),
+            None => manner.acts.get(&step).cloned(),
+        }
+    }
+
     /// Reads to the dot; `None` when the client is gone before it.
     async fn message(&mut self) -> std::io::Result<Option<Vec<u8>>> {
         let mut wire = Vec::new();
@@ -343,16 +386,17 @@ impl Peer<'_> {
         }
     }
 
-    async fn take(&mut self, mail: &str, rcpts: &[String], wire: Vec<u8>) -> std::io::Result<bool> {
+    async fn take(&mut self, rcpts: &[String], wire: Vec<u8>) -> std::io::Result<bool> {
         let (server, connection) = (self.server, self.number);
         let taken = Taken {
             connection,
-            mail: mail.to_owned(),
+            mail: self.mail.clone(),
             rcpts: rcpts.to_owned(),
             wire,
         };
         let take = || server.taken.lock().unwrap().push(taken);
         let way = self.way_with(Step::Dot, "250 2.0.0 taken", take).await?;
+        self.taken += usize::from(matches!(way, Way::Agrees));
         Ok(matches!(way, Way::Agrees | Way::HasSpoken))
     }
 

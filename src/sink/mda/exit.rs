@@ -91,8 +91,12 @@ pub(super) fn outcome(end: End, overrides: &BTreeMap<i32, ExitClass>, output: &[
         ExitClass::Accepted => Outcome::Accepted(with_output(&what, output)),
         ExitClass::Transient => refused(Fault::MessageTransient, "mda_temporary", what),
         ExitClass::Permanent => refused(Fault::MessagePermanent, "mda_refused", what),
-        ExitClass::Recipient => refused(Fault::Recipient, "mda_no_user", what),
-        ExitClass::Destination => refused(Fault::Destination, "mda_configuration", what),
+        ExitClass::Recipient => refused(Fault::RecipientOrMessage, "mda_no_user", what),
+        // The program could not even be executed, whatever the message is.
+        ExitClass::Destination if matches!(code, 126 | 127) => {
+            refused(Fault::Destination, "mda_configuration", what)
+        }
+        ExitClass::Destination => refused(Fault::DestinationOrMessage, "mda_configuration", what),
     }
 }
 
@@ -166,8 +170,9 @@ mod tests {
             let expected = match code {
                 0 | 99 => None,
                 65 | 66 | 68 | 76 | 77 | 100 => Some((Fault::MessagePermanent, "mda_refused")),
-                67 => Some((Fault::Recipient, "mda_no_user")),
-                64 | 78 | 126 | 127 => Some((Fault::Destination, "mda_configuration")),
+                67 => Some((Fault::RecipientOrMessage, "mda_no_user")),
+                64 | 78 => Some((Fault::DestinationOrMessage, "mda_configuration")),
+                126 | 127 => Some((Fault::Destination, "mda_configuration")),
                 _ => Some((Fault::MessageTransient, "mda_temporary")),
             };
             match outcome(End::Code(code), &BTreeMap::new(), b"") {

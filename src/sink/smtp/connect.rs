@@ -59,7 +59,7 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
     let opened = AsyncSmtpConnection::connect_with_transport(Box::new(tap.clone()), &name);
     let mut connection = within(settings, opened)
         .await?
-        .map_err(|error| Reply::of(Err(error)).refusal(Step::Opening))?;
+        .map_err(|error| Reply::of(Err(error)).refusal(Step::Opening, &settings.helo))?;
     let secrets = log_in(settings, &mut connection).await?;
     // lettre keeps only some of what EHLO announces, so it is asked once more.
     let said = within(
@@ -69,7 +69,11 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
     .await?;
     let extensions = match &said {
         Ok(response) => Extensions::of(response.message()),
-        Err(_) => return Err(Reply::of(said).without(&secrets).refusal(Step::Opening)),
+        Err(_) => {
+            return Err(Reply::of(said)
+                .without(&secrets)
+                .refusal(Step::Opening, &settings.helo));
+        }
     };
     let relay = Relay {
         connection,
@@ -184,7 +188,7 @@ async fn expect(
     );
     match reply {
         Reply::Said(said, _) if said == code => Ok(()),
-        other => Err(other.refusal(Step::Opening)),
+        other => Err(other.refusal(Step::Opening, &settings.helo)),
     }
 }
 

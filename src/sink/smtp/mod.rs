@@ -6,7 +6,9 @@
 
 mod connect;
 mod idle;
+mod recipient;
 mod reply;
+mod sender;
 mod stuffing;
 mod tap;
 mod transaction;
@@ -72,21 +74,34 @@ impl Smtp {
     }
 
     async fn transact(&self, envelope: &Envelope, message: &Message) -> Vec<Outcome> {
-        let transaction = Transaction {
+        let mut transaction = Transaction {
             settings: &self.settings,
             envelope,
             message,
+            null_sender: false,
         };
         if let Some(relay) = self.idle.take() {
             match transaction.run(relay).await {
-                // The relay had hung up before it heard of this message: that is no answer to it.
-                Ended::BeforeMail(_) => {}
+                // The relay ends a session in which it took something: that is no answer to this
+                // message, which gets a new session.
+                Ended::Closing(_) => {}
+                Ended::SenderRefused(_) => transaction.null_sender = true,
                 ended => return self.conclude(ended),
             }
         }
-        match connect::connect(&self.settings).await {
-            Ok(relay) => self.conclude(transaction.run(relay).await),
-            Err(refusal) => vec![Outcome::Refused(refusal); envelope.recipients.len()],
+        loop {
+            let relay = match connect::connect(&self.settings).await {
+                Ok(relay) => relay,
+                Err(refusal) => {
+                    return vec![Outcome::Refused(refusal); envelope.recipients.len()];
+                }
+            };
+            match transaction.run(relay).await {
+                Ended::SenderRefused(_) if !transaction.null_sender => {
+                    transaction.null_sender = true;
+                }
+                ended => return self.conclude(ended),
+            }
         }
     }
 
@@ -96,7 +111,9 @@ impl Smtp {
                 self.idle.put(relay);
                 outcomes
             }
-            Ended::Badly(outcomes) | Ended::BeforeMail(outcomes) => outcomes,
+            Ended::Badly(outcomes) | Ended::Closing(outcomes) | Ended::SenderRefused(outcomes) => {
+                outcomes
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a relay's reply means, and who must act (design section 2).
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use lettre::transport::smtp::Error;
 use lettre::transport::smtp::response::Response;
@@ -90,17 +91,41 @@ impl Reply {
         matches!(self, Self::Said(354, _))
     }
 
-    /// Whether the relay is gone or going: nothing was said about this message.
-    pub(super) const fn is_goodbye(&self) -> bool {
-        matches!(self, Self::Lost(_) | Self::Said(421, _))
+    /// Whether the relay closes the session (RFC 5321 section 3.8).
+    pub(super) const fn is_closing(&self) -> bool {
+        matches!(self, Self::Said(421, _))
     }
 
-    /// The refusal that this reply is at this step.
-    pub(super) fn refusal(&self, step: Step) -> Refusal {
+    /// Whether no reply came.
+    pub(super) const fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost(_))
+    }
+
+    /// Whether this reply to MAIL refuses the form of the sender's address, and not the message.
+    pub(super) fn refuses_sender_syntax(&self) -> bool {
+        match self {
+            Self::Said(501, words) => !words.starts_with("5.5.2"),
+            Self::Said(553, words) => words.starts_with("5.1.7"),
+            _ => false,
+        }
+    }
+
+    /// The refusal that this reply is at this step, to a client that calls itself `helo`.
+    pub(super) fn refusal(&self, step: Step, helo: &str) -> Refusal {
         match self {
             Self::Said(code, words) => {
                 let (fault, name) = classify(step, *code, words);
-                Refusal::new(fault, name, format!("{code} {}", self.shown()))
+                let shown = self.shown();
+                let mut words = format!("{code} {shown}").trim_end().to_owned();
+                if matches!(code, 501 | 504) && helo.contains('_') {
+                    let _ = write!(
+                        words,
+                        ". We call ourselves {}, which has an underscore and so is no host name: \
+                         set `helo` of this delivery",
+                        Shown::new(helo)
+                    );
+                }
+                Refusal::new(fault, name, words)
             }
             Self::Lost(_) => {
                 let (fault, name) = match step {
@@ -132,16 +157,32 @@ fn is_status_code(word: &str) -> bool {
         && parts.next().is_none()
 }
 
+/// Who must act on a reply with this code at this step (design section 2).
 fn classify(step: Step, code: u16, words: &str) -> (Fault, &'static str) {
+    let status = words.split(' ').next().unwrap_or_default();
+    let ours = matches!(code, 501 | 504) && status == "5.5.2";
+    let (_, detail) = status.split_once('.').unwrap_or_default();
     match (step, code) {
-        (_, 421) => (Fault::Destination, "smtp_closing"),
         (_, 530 | 535) => (Fault::Destination, "smtp_auth"),
+        (Step::Opening, 421) => (Fault::Destination, "smtp_closing"),
         (Step::Opening, _) => (Fault::Destination, "smtp_refused_us"),
-        (_, 500..=599) if words.starts_with("5.2.2") => {
+        (_, 421) => (Fault::DestinationOrMessage, "smtp_closing"),
+        (Step::Mail | Step::Rcpt, _) if ours => (Fault::Destination, "smtp_refused_us"),
+        (_, 400..=599) if detail == "2.2" => (Fault::MessageTransient, "smtp_mailbox_full"),
+        (_, 400..=499) if status.starts_with("4.3.") => {
+            (Fault::DestinationOrMessage, "smtp_system")
+        }
+        (_, 500..=599) if status == "5.3.5" => (Fault::DestinationOrMessage, "smtp_system"),
+        (Step::Rcpt, 552) if !is_status_code(status) => {
             (Fault::MessageTransient, "smtp_mailbox_full")
         }
-        (Step::Rcpt, 552) => (Fault::MessageTransient, "smtp_mailbox_full"),
-        (Step::Rcpt, 500..=599) => (Fault::Recipient, "smtp_no_recipient"),
+        (Step::Rcpt, 500..=599) if matches!(detail, "3.4" | "2.3") => {
+            (Fault::MessagePermanent, "smtp_refused")
+        }
+        (Step::Rcpt, 500..=599) if RECIPIENT_DETAILS.contains(&detail) => {
+            (Fault::Recipient, "smtp_no_recipient")
+        }
+        (Step::Rcpt, 500..=599) => (Fault::RecipientOrMessage, "smtp_no_recipient"),
         (_, 500..=599) => (Fault::MessagePermanent, "smtp_refused"),
         (_, 400..=499) => (Fault::MessageTransient, "smtp_temporary"),
         // 354 where a final answer is due, or a number of no meaning: nobody can know.
@@ -150,65 +191,94 @@ fn classify(step: Step, code: u16, words: &str) -> (Fault, &'static str) {
     }
 }
 
+/// Subject and detail of the status codes that speak of the recipient's address (RFC 3463 section
+/// 3.2, RFC 7505), and of a mailbox that is disabled.
+const RECIPIENT_DETAILS: [&str; 6] = ["1.1", "1.2", "1.3", "1.6", "1.10", "2.1"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn fault(step: Step, code: u16, words: &str) -> Fault {
-        Reply::Said(code, words.to_owned()).refusal(step).fault
+        let reply = Reply::Said(code, words.to_owned());
+        reply.refusal(step, "client.test").fault
     }
 
     #[test]
     fn each_step_and_code_says_who_must_act() {
+        use Fault::{
+            Destination, DestinationOrMessage, MessagePermanent, MessageTransient, Recipient,
+            RecipientOrMessage,
+        };
         for step in [Step::Mail, Step::Data, Step::Dot] {
-            assert_eq!(
-                fault(step, 451, "4.3.0 later"),
-                Fault::MessageTransient,
-                "{step:?}"
-            );
-            assert_eq!(
-                fault(step, 550, "5.7.1 no"),
-                Fault::MessagePermanent,
-                "{step:?}"
-            );
-            assert_eq!(
-                fault(step, 552, "5.3.4 too big"),
-                Fault::MessagePermanent,
-                "{step:?}"
-            );
-            assert_eq!(
-                fault(step, 552, "5.2.2 full"),
-                Fault::MessageTransient,
-                "{step:?}"
-            );
-            assert_eq!(
-                fault(step, 530, "login first"),
-                Fault::Destination,
-                "{step:?}"
-            );
-            assert_eq!(fault(step, 421, "closing"), Fault::Destination, "{step:?}");
+            for (code, words, expected) in [
+                (451, "4.7.1 later", MessageTransient),
+                (451, "later", MessageTransient),
+                (451, "4.3.0 queue", DestinationOrMessage),
+                (452, "4.3.1 no room", DestinationOrMessage),
+                (421, "closing", DestinationOrMessage),
+                (554, "5.3.5 misconfigured", DestinationOrMessage),
+                (550, "5.7.1 no", MessagePermanent),
+                (552, "5.3.4 too big", MessagePermanent),
+                (552, "5.2.2 full", MessageTransient),
+                (452, "4.2.2 full", MessageTransient),
+                (530, "login first", Destination),
+                (535, "login first", Destination),
+            ] {
+                assert_eq!(
+                    fault(step, code, words),
+                    expected,
+                    "{step:?} {code} {words}"
+                );
+            }
         }
-        assert_eq!(fault(Step::Rcpt, 550, "5.1.1 unknown"), Fault::Recipient);
-        assert_eq!(
-            fault(Step::Rcpt, 452, "4.5.3 too many"),
-            Fault::MessageTransient
-        );
-        for code in [421, 450, 500, 535, 554] {
-            assert_eq!(fault(Step::Opening, code, ""), Fault::Destination, "{code}");
+        for (code, words, expected) in [
+            (550, "5.1.1 unknown", Recipient),
+            (556, "5.1.10 no mail", Recipient),
+            (550, "5.2.1 disabled", Recipient),
+            (550, "5.1.8 Sender address rejected", RecipientOrMessage),
+            (553, "5.7.1 Sender address rejected", RecipientOrMessage),
+            (550, "no such user", RecipientOrMessage),
+            (552, "full", MessageTransient),
+            (552, "5.3.4 too big", MessagePermanent),
+            (452, "4.5.3 too many", MessageTransient),
+            (504, "5.5.2 <x>: Helo command rejected", Destination),
+            (501, "5.5.2 <x>: Helo command rejected", Destination),
+        ] {
+            assert_eq!(fault(Step::Rcpt, code, words), expected, "{code} {words}");
         }
+        for code in [421, 450, 500, 504, 535, 554] {
+            assert_eq!(fault(Step::Opening, code, ""), Destination, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_an_underscore_is_told_where_the_relay_dislikes_names() {
+        let words = |code, helo: &str| {
+            let reply = Reply::Said(code, "5.5.2 bad name".to_owned());
+            reply.refusal(Step::Opening, helo).words
+        };
+        for code in [501, 504] {
+            let words = words(code, "my_host");
+            assert!(
+                words.contains("my_host") && words.contains("`helo`"),
+                "{words}"
+            );
+        }
+        assert!(!words(550, "my_host").contains("helo"));
+        assert!(!words(501, "host.test").contains("helo"));
     }
 
     #[test]
     fn after_the_final_dot_silence_and_a_late_354_are_unknown_not_accepted() {
         assert_eq!(fault(Step::Dot, 354, "go on"), Fault::MessageUnknown);
-        assert_eq!(
-            Reply::Lost("gone".into()).refusal(Step::Dot).fault,
-            Fault::MessageUnknown
-        );
-        assert_eq!(
-            Reply::Lost("gone".into()).refusal(Step::Data).fault,
-            Fault::MessageTransient
-        );
+        let lost = |step| {
+            Reply::Lost("gone".into())
+                .refusal(step, "client.test")
+                .fault
+        };
+        assert_eq!(lost(Step::Dot), Fault::MessageUnknown);
+        assert_eq!(lost(Step::Data), Fault::MessageTransient);
         assert!(!Reply::Said(354, String::new()).is_yes());
     }
 }

@@ -1,7 +1,8 @@
 //! The stream under lettre: ours, shared, and with replies made harmless before lettre reads them.
 //!
 //! lettre reads replies as UTF-8 lines without an end to their length. So here octets above 0x7F become `?`, and a reply without
-//! an end is an error. Bodies and pipelined commands are written past lettre, through a second handle on the same stream.
+//! an end is an error. It takes three digits and nothing more for no reply, although RFC 5321 section 4.2 allows it, so such a
+//! line gets a blank at its end. Bodies and pipelined commands are written past lettre, through a second handle on the same stream.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +23,8 @@ pub(super) struct Tap(Arc<Mutex<Inner>>);
 #[derive(Debug)]
 struct Inner {
     stream: Box<dyn IoStream>,
-    /// What is read before anything of the stream: the greeting, where it was read before TLS.
+    /// What is read before anything of the stream: replies that came in and were made harmless, and the greeting, where it was read
+    /// before TLS.
     lead: Vec<u8>,
     line_octets: usize,
     reply_octets: usize,
@@ -84,20 +86,9 @@ impl Tap {
             if !inner.lead.is_empty() {
                 return Mood::Talks;
             }
-            let mut octets = [0; 512];
-            let mut buffer = ReadBuf::new(&mut octets);
-            let mut context = Context::from_waker(Waker::noop());
-            match Pin::new(&mut inner.stream).poll_read(&mut context, &mut buffer) {
+            match inner.read(&mut Context::from_waker(Waker::noop())) {
                 Poll::Pending => Mood::Quiet,
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    match inner.clean(buffer.filled_mut()) {
-                        Ok(()) => {
-                            inner.lead = buffer.filled().to_vec();
-                            Mood::Talks
-                        }
-                        Err(_) => Mood::Gone,
-                    }
-                }
+                Poll::Ready(Ok(())) if !inner.lead.is_empty() => Mood::Talks,
                 Poll::Ready(_) => Mood::Gone,
             }
         })
@@ -109,11 +100,27 @@ impl Tap {
 }
 
 impl Inner {
+    /// Reads what has come in to the end of `lead`; nothing at the end of the stream.
+    fn read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut octets = [0; 2048];
+        let mut buffer = ReadBuf::new(&mut octets);
+        match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+            Poll::Ready(Ok(())) => Poll::Ready(self.clean(buffer.filled())),
+            other => other,
+        }
+    }
+
     /// Makes what was read harmless.
-    fn clean(&mut self, octets: &mut [u8]) -> io::Result<()> {
+    fn clean(&mut self, octets: &[u8]) -> io::Result<()> {
         for octet in octets {
             self.reply_octets += 1;
+            let ends = matches!(octet, b'\r' | b'\n');
+            if ends && self.line_octets == 3 {
+                self.line_octets += 1;
+                self.lead.push(b' ');
+            }
             if *octet == b'\n' {
+                self.lead.push(b'\n');
                 self.line_ends();
                 continue;
             }
@@ -126,9 +133,8 @@ impl Inner {
             {
                 return Err(io::Error::other("the relay sends a reply without an end"));
             }
-            if !octet.is_ascii() || *octet == 0 {
-                *octet = b'?';
-            }
+            let is_harmless = octet.is_ascii() && *octet != 0;
+            self.lead.push(if is_harmless { *octet } else { b'?' });
         }
         Ok(())
     }
@@ -149,20 +155,16 @@ impl AsyncRead for Tap {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.with(|inner| {
-            if !inner.lead.is_empty() {
-                let count = inner.lead.len().min(buffer.remaining());
-                let lead: Vec<u8> = inner.lead.drain(..count).collect();
-                buffer.put_slice(&lead);
-                return Poll::Ready(Ok(()));
-            }
-            let before = buffer.filled().len();
-            match Pin::new(&mut inner.stream).poll_read(context, buffer) {
-                Poll::Ready(Ok(())) => {
-                    let fresh = buffer.filled_mut().get_mut(before..).unwrap_or_default();
-                    Poll::Ready(inner.clean(fresh))
+            if inner.lead.is_empty() {
+                match inner.read(context) {
+                    Poll::Ready(Ok(())) => {}
+                    other => return other,
                 }
-                other => other,
             }
+            let count = inner.lead.len().min(buffer.remaining());
+            buffer.put_slice(inner.lead.get(..count).unwrap_or_default());
+            inner.lead.drain(..count);
+            Poll::Ready(Ok(()))
         })
     }
 }

@@ -8,11 +8,12 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::fault;
-use crate::mail::{Envelope, Recipient, Sender, limits};
+use crate::mail::{Envelope, Recipient, limits};
 use crate::sink::render::{Layout, LineEnds, Rendering};
 use crate::sink::smtp::SmtpSettings;
 use crate::sink::smtp::connect::{Extensions, Relay};
 use crate::sink::smtp::reply::{Reply, Step};
+use crate::sink::smtp::sender::reverse_path;
 use crate::sink::smtp::stuffing::Stuffing;
 use crate::sink::{Fault, Outcome, Refusal};
 use crate::spool::{Body, Message};
@@ -22,6 +23,8 @@ pub(super) struct Transaction<'a> {
     pub(super) settings: &'a SmtpSettings,
     pub(super) envelope: &'a Envelope,
     pub(super) message: &'a Message,
+    /// Whether the relay refused the form of the sender's address before.
+    pub(super) null_sender: bool,
 }
 
 /// How a transaction ended.
@@ -30,8 +33,22 @@ pub(super) enum Ended {
     Cleanly(Relay, Vec<Outcome>),
     /// Otherwise: the connection is gone.
     Badly(Vec<Outcome>),
-    /// The relay had hung up, or said 421, before it heard of this message. For a relay that was just reached, this is why.
-    BeforeMail(Vec<Outcome>),
+    /// The relay said 421, or had hung up before it heard of this message. In a session that took
+    /// something before, that is no answer to this message.
+    Closing(Vec<Outcome>),
+    /// The relay refused the form of the sender's address: the null sender is worth a try.
+    SenderRefused(Vec<Outcome>),
+}
+
+/// What an attempt left of the connection.
+enum End {
+    Clean,
+    /// Not every reply was a yes. The session goes on where the relay is in step.
+    Unclean,
+    /// Nothing more may be said: an answer is out, or the relay waits for a message.
+    Over,
+    Closing,
+    SenderRefused,
 }
 
 impl Transaction<'_> {
@@ -43,109 +60,148 @@ impl Transaction<'_> {
                 return Ended::Cleanly(relay, self.all(&refusal));
             }
         };
+        let (end, outcomes) = self.attempt(&mut relay, &lines).await;
+        match end {
+            End::Clean => Ended::Cleanly(relay, outcomes),
+            End::Closing => Ended::Closing(outcomes),
+            End::SenderRefused => Ended::SenderRefused(outcomes),
+            End::Unclean | End::Over if lines.has_null_sender => Ended::Badly(outcomes),
+            End::Unclean => Ended::Badly(self.test_recipients(Some(relay), &lines, outcomes).await),
+            End::Over => Ended::Badly(self.test_recipients(None, &lines, outcomes).await),
+        }
+    }
+
+    async fn attempt(&self, relay: &mut Relay, lines: &Lines) -> (End, Vec<Outcome>) {
         let mail = if relay.extensions.pipelining {
             self.say(
-                &mut relay,
+                relay,
                 &format!("{}{}DATA\r\n", lines.mail, lines.rcpts.concat()),
             )
             .await
         } else {
-            self.say(&mut relay, &lines.mail).await
+            self.say(relay, &lines.mail).await
         };
-        if mail.is_goodbye() {
-            return Ended::BeforeMail(self.all(&mail.refusal(Step::Opening)));
+        if mail.is_lost() {
+            return (End::Closing, self.all(&self.refusal(&mail, Step::Opening)));
         }
         if !mail.is_yes() {
-            return self.badly(&mail.refusal(Step::Mail));
+            let end = match &mail {
+                closing if closing.is_closing() => End::Closing,
+                no if no.refuses_sender_syntax() && !lines.has_null_sender => End::SenderRefused,
+                _ => End::Over,
+            };
+            return (end, self.all(&self.refusal(&mail, Step::Mail)));
         }
         let mut outcomes = Vec::with_capacity(self.envelope.recipients.len());
         for line in &lines.rcpts {
             let rcpt = if relay.extensions.pipelining {
-                self.hear(&mut relay).await
+                self.hear(relay).await
             } else {
-                self.say(&mut relay, line).await
+                self.say(relay, line).await
             };
             match rcpt {
                 yes if yes.is_yes() => outcomes.push(None),
-                lost @ Reply::Lost(_) => return self.badly(&lost.refusal(Step::Rcpt)),
-                no => outcomes.push(Some(no.refusal(Step::Rcpt))),
+                Reply::Lost(_) => {
+                    return (End::Over, self.all(&self.refusal(&rcpt, Step::Rcpt)));
+                }
+                Reply::Said(421, _) => {
+                    return (End::Closing, self.all(&self.refusal(&rcpt, Step::Rcpt)));
+                }
+                no => outcomes.push(Some(self.refusal(&no, Step::Rcpt))),
             }
         }
-        let wanted = outcomes.iter().any(Option::is_none);
-        if !wanted {
-            // Nobody is left. After a pipelined DATA the relay may be waiting for a message: no octet of it leaves us, and an
-            // empty one would be worse than hanging up (RFC 2920 section 3.1).
-            return Ended::Badly(
-                outcomes
-                    .into_iter()
-                    .flatten()
-                    .map(Outcome::Refused)
-                    .collect(),
-            );
+        if outcomes.iter().all(Option::is_some) {
+            let refused = outcomes.into_iter().flatten().map(Outcome::Refused);
+            return (self.end_without_message(relay).await, refused.collect());
         }
         let data = if relay.extensions.pipelining {
-            self.hear(&mut relay).await
+            self.hear(relay).await
         } else {
-            self.say(&mut relay, "DATA\r\n").await
+            self.say(relay, "DATA\r\n").await
         };
         if !data.asks_for_message() {
-            return fill(outcomes, &data.refusal(Step::Data));
+            return self.no_to_all(outcomes, &data, Step::Data);
         }
         self.send_message(relay, outcomes).await
     }
 
-    async fn send_message(&self, mut relay: Relay, outcomes: Vec<Option<Refusal>>) -> Ended {
-        if let Err(refusal) = self.write_message(&mut relay).await {
-            let said = self.said_early(&mut relay).await;
-            return fill(outcomes, &said.unwrap_or(refusal));
+    /// No recipient is left. After a pipelined DATA the relay may be waiting for a message: no octet
+    /// of it is sent, and an empty one would be worse than hanging up (RFC 2920 section 3.1).
+    async fn end_without_message(&self, relay: &mut Relay) -> End {
+        if !relay.extensions.pipelining {
+            return End::Unclean;
+        }
+        match self.hear(relay).await {
+            Reply::Said(400..=599, _) => End::Unclean,
+            _ => End::Over,
+        }
+    }
+
+    async fn send_message(
+        &self,
+        relay: &mut Relay,
+        outcomes: Vec<Option<Refusal>>,
+    ) -> (End, Vec<Outcome>) {
+        if let Err(refusal) = self.write_message(relay).await {
+            return match self.said_early(relay).await {
+                Some(said) => self.no_to_all(outcomes, &said, Step::Data),
+                None => (End::Over, fill(outcomes, &refusal)),
+            };
         }
         // An answer that is there before the dot is no answer to the dot.
-        if !relay.is_in_step()
-            && let Some(refusal) = self.said_early(&mut relay).await
-        {
-            return fill(outcomes, &refusal);
+        if let Some(said) = self.said_early(relay).await {
+            return self.no_to_all(outcomes, &said, Step::Data);
         }
-        let dot = match timeout(self.settings.timeout, write(&mut relay, b".\r\n")).await {
+        let dot = match timeout(self.settings.timeout, write(relay, b".\r\n")).await {
             // From here on the relay may have the message.
             Ok(Ok(())) => {
                 fault::pass("smtp.dot_sent");
-                self.hear(&mut relay).await
+                self.hear(relay).await
             }
             Ok(Err(error)) => Reply::Lost(error.to_string()),
             Err(_) => self.silence(),
         };
-        match dot {
-            Reply::Said(code @ 200..=299, _) => {
-                let words = dot.shown();
-                fault::pass("smtp.accepted");
-                let clean = outcomes.iter().all(Option::is_none) && relay.is_in_step();
-                let accepted = |refused: Option<Refusal>| {
-                    refused.map_or_else(
-                        || Outcome::Accepted(format!("{code} {words}")),
-                        Outcome::Refused,
-                    )
-                };
-                let outcomes = outcomes.into_iter().map(accepted).collect();
-                if clean {
-                    Ended::Cleanly(relay, outcomes)
-                } else {
-                    Ended::Badly(outcomes)
-                }
-            }
-            no => fill(outcomes, &no.refusal(Step::Dot)),
-        }
+        let Reply::Said(code @ 200..=299, _) = dot else {
+            return self.no_to_all(outcomes, &dot, Step::Dot);
+        };
+        let words = format!("{code} {}", dot.shown()).trim_end().to_owned();
+        fault::pass("smtp.accepted");
+        let end = if outcomes.iter().all(Option::is_none) && relay.is_in_step() {
+            End::Clean
+        } else {
+            End::Unclean
+        };
+        let accepted = |refused: Option<Refusal>| {
+            refused.map_or_else(|| Outcome::Accepted(words.clone()), Outcome::Refused)
+        };
+        (end, outcomes.into_iter().map(accepted).collect())
+    }
+
+    /// Every recipient that was not refused before gets this refusal.
+    fn no_to_all(
+        &self,
+        outcomes: Vec<Option<Refusal>>,
+        no: &Reply,
+        step: Step,
+    ) -> (End, Vec<Outcome>) {
+        let end = if no.is_closing() {
+            End::Closing
+        } else {
+            End::Over
+        };
+        (end, fill(outcomes, &self.refusal(no, step)))
+    }
+
+    pub(super) fn refusal(&self, reply: &Reply, step: Step) -> Refusal {
+        reply.refusal(step, &self.settings.helo)
     }
 
     /// What the relay says while the message is still on its way: that it does not want it, mostly.
-    async fn said_early(&self, relay: &mut Relay) -> Option<Refusal> {
+    async fn said_early(&self, relay: &mut Relay) -> Option<Reply> {
         if relay.is_in_step() {
             return None;
         }
-        Some(self.hear(relay).await.refusal(Step::Data))
-    }
-
-    fn badly(&self, refusal: &Refusal) -> Ended {
-        Ended::Badly(self.all(refusal))
+        Some(self.hear(relay).await)
     }
 
     fn all(&self, refusal: &Refusal) -> Vec<Outcome> {
@@ -213,13 +269,13 @@ impl Transaction<'_> {
         match timeout(self.settings.timeout, write(relay, octets)).await {
             Ok(Ok(())) => Ok(()),
             // Before the dot nothing is accepted, whatever was written.
-            Ok(Err(error)) => Err(Reply::Lost(error.to_string()).refusal(Step::Data)),
-            Err(_) => Err(self.silence().refusal(Step::Data)),
+            Ok(Err(error)) => Err(self.refusal(&Reply::Lost(error.to_string()), Step::Data)),
+            Err(_) => Err(self.refusal(&self.silence(), Step::Data)),
         }
     }
 
     /// Writes a line or several and waits for the first reply.
-    async fn say(&self, relay: &mut Relay, lines: &str) -> Reply {
+    pub(super) async fn say(&self, relay: &mut Relay, lines: &str) -> Reply {
         match timeout(self.settings.timeout, write(relay, lines.as_bytes())).await {
             Ok(Ok(())) => self.hear(relay).await,
             Ok(Err(error)) => Reply::Lost(error.to_string()),
@@ -259,10 +315,10 @@ impl Transaction<'_> {
             let words = "the recipient is not ASCII, and the relay does not announce SMTPUTF8";
             return Err(Refusal::new(Fault::Recipient, "smtp_no_utf8", words));
         }
-        // A sender that the relay could not take must not keep the message from its recipient.
-        let sender = match &self.envelope.sender {
-            Sender::Address(address) if address.is_ascii() || extensions.utf8 => address,
-            _ => "",
+        let sender = if self.null_sender {
+            ""
+        } else {
+            reverse_path(&self.envelope.sender, extensions.utf8)
         };
         let mut mail = format!("MAIL FROM:<{sender}>");
         if extensions.size.is_some() {
@@ -284,19 +340,25 @@ impl Transaction<'_> {
             .iter()
             .map(|recipient| format!("RCPT TO:<{recipient}>\r\n"))
             .collect();
-        Ok(Lines { mail, rcpts })
+        Ok(Lines {
+            has_null_sender: sender.is_empty(),
+            mail,
+            rcpts,
+        })
     }
 }
 
-/// Everybody who was not refused before gets this refusal.
-fn fill(outcomes: Vec<Option<Refusal>>, refusal: &Refusal) -> Ended {
+/// Every recipient that was not refused before gets this refusal.
+fn fill(outcomes: Vec<Option<Refusal>>, refusal: &Refusal) -> Vec<Outcome> {
     let refused = |one: Option<Refusal>| Outcome::Refused(one.unwrap_or_else(|| refusal.clone()));
-    Ended::Badly(outcomes.into_iter().map(refused).collect())
+    outcomes.into_iter().map(refused).collect()
 }
 
-struct Lines {
+/// The envelope as command lines.
+pub(super) struct Lines {
+    has_null_sender: bool,
     mail: String,
-    rcpts: Vec<String>,
+    pub(super) rcpts: Vec<String>,
 }
 
 async fn write(relay: &mut Relay, octets: &[u8]) -> std::io::Result<()> {
@@ -322,7 +384,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, DuplexStream};
 
     use super::*;
-    use crate::mail::{AccountName, Origin, TlsMode, UniqueId};
+    use crate::mail::{AccountName, Origin, Sender, TlsMode, UniqueId};
     use crate::net::{Connector, Roots, SystemRoots, TlsPolicy};
     use crate::sink::smtp::tap::Tap;
     use crate::spool::Spool;
@@ -389,6 +451,7 @@ mod tests {
             settings: &settings,
             envelope: &envelope,
             message: &message,
+            null_sender: false,
         };
         transaction.write_message(&mut relay).await.unwrap();
         drop(relay);

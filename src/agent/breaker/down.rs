@@ -1,0 +1,165 @@
+//! When may a destination that takes nothing be probed, by whom, and with which message? Pure.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::agent::backoff;
+use crate::mail::{AccountName, Timestamp};
+use crate::seen::RecordKey;
+use crate::session::{Admission, Probe, Spared, retry_after_seconds};
+
+/// Which message.
+pub(super) type Named = (AccountName, RecordKey);
+
+/// A destination that is down.
+#[derive(Debug, Default)]
+pub(super) struct Down {
+    /// No probe before this, unless nothing but culprits is due.
+    pub(super) until: Timestamp,
+    pub(super) failures: u32,
+    /// The probe under way, and whose it is.
+    pub(super) probe: Option<(Probe, AccountName)>,
+    /// Accounts that may have something due other than culprits: turned away, or with messages
+    /// left over.
+    pub(super) line: BTreeSet<AccountName>,
+    /// The account that probed last.
+    pub(super) last: Option<AccountName>,
+}
+
+/// A message whose answer opened the breaker or kept it open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Culprit {
+    pub(super) named: Named,
+    /// How often it was, by its answer.
+    pub(super) tries: u32,
+    /// When it may be tried although it is perhaps what breaks the destination; `None` when the
+    /// destination did not answer the message at all, so that any message tells as much.
+    pub(super) next_try: Option<Timestamp>,
+}
+
+/// Messages whose answers speak of the destination, oldest first, each once.
+#[derive(Debug, Default)]
+pub(super) struct Culprits(pub(super) VecDeque<Culprit>);
+
+impl Culprits {
+    /// Notes that a message got such an answer, in answer to itself or not. Forgets the oldest when
+    /// there are too many.
+    pub(super) fn note(&mut self, named: Named, answered: bool, now: Timestamp) {
+        let known = self.0.iter().position(|known| known.named == named);
+        let before = known.and_then(|at| self.0.remove(at));
+        if self.0.len() >= CULPRITS_MAX {
+            self.0.pop_front();
+        }
+        let tries = before.map_or(0, |before| before.tries) + u32::from(answered);
+        let next_try = answered.then(|| now.plus(retry_after_seconds(tries)));
+        self.0.push_back(Culprit {
+            named,
+            tries,
+            next_try,
+        });
+    }
+
+    fn of<'c>(&'c self, account: &'c AccountName) -> impl Iterator<Item = &'c Culprit> {
+        let of_account = move |one: &&Culprit| one.named.0 == *account;
+        self.0.iter().filter(of_account)
+    }
+
+    /// Whether each of them may be what breaks the destination, so that other mail may pass.
+    fn all_answered(&self) -> bool {
+        !self.0.is_empty() && self.0.iter().all(|one| one.next_try.is_some())
+    }
+}
+
+impl Down {
+    /// Somebody asks for a poll now: the destination is probed at once, with any message, and what
+    /// is refused then waits as after a first refusal.
+    pub(super) fn probe_now(&mut self, culprits: &mut Culprits, now: Timestamp) {
+        self.until = self.until.min(now);
+        self.failures = 0;
+        self.line.clear();
+        self.last = None;
+        for culprit in &mut culprits.0 {
+            culprit.next_try = culprit.next_try.map(|next| next.min(now));
+        }
+    }
+
+    /// Whether an account may probe. `fresh` names the probe.
+    pub(super) fn admits(
+        &mut self,
+        account: &AccountName,
+        culprits: &Culprits,
+        now: Timestamp,
+        fresh: Probe,
+    ) -> Admission {
+        if self.probe.is_some() {
+            self.line.insert(account.clone());
+            return Admission::Busy;
+        }
+        // A clock that was years ahead when it opened must not keep it open for years.
+        let most = now.plus(backoff::DESTINATION_SECONDS_MOST);
+        self.until = self.until.min(most);
+        let alone = self.line.is_empty() && culprits.all_answered();
+        if now < self.until && !alone {
+            self.line.insert(account.clone());
+            return Admission::Closed { until: self.until };
+        }
+        // Whoever does not come for its turn is not waited for for ever.
+        let waits = now < self.until.plus(GIVES_WAY_SECONDS);
+        let others = waits && self.line.iter().any(|other| other != account);
+        if others && self.last.as_ref() == Some(account) {
+            let until = now.plus(PROBE_SECONDS);
+            return Admission::Closed { until };
+        }
+        let (mut never, mut last) = (Vec::new(), Vec::new());
+        for culprit in culprits.of(account) {
+            // A clock that was years ahead must not make it wait for years.
+            let waits = |next: Timestamp| next > now && next <= now.plus(DAY_SECONDS);
+            let early = culprit.next_try.is_some_and(waits);
+            let list = if others || early {
+                &mut never
+            } else {
+                &mut last
+            };
+            list.push(culprit.named.1.clone());
+        }
+        self.probe = Some((fresh, account.clone()));
+        Admission::Probe(fresh, Spared { never, last })
+    }
+
+    /// The session that was admitted for a probe is over, and may have left messages that are due.
+    pub(super) fn probe_ended(&mut self, probe: Probe, left: bool) {
+        match self.probe.take() {
+            Some((under_way, account)) if under_way == probe => {
+                self.session_ended(&account, left);
+                self.last = Some(account);
+            }
+            other => self.probe = other,
+        }
+    }
+
+    /// What a session of an account left: messages that are due and no culprits, or none.
+    pub(super) fn session_ended(&mut self, account: &AccountName, left: bool) {
+        if left {
+            self.line.insert(account.clone());
+        } else {
+            self.line.remove(account);
+        }
+    }
+
+    /// Whether the account's session is the probe.
+    pub(super) fn is_probed_by(&self, account: &AccountName) -> bool {
+        let probe = self.probe.as_ref();
+        probe.is_some_and(|(_, prober)| prober == account)
+    }
+}
+
+/// The longest wait of a message.
+const DAY_SECONDS: u64 = 24 * 3600;
+
+/// While another account has its turn, this one comes back after so long.
+const PROBE_SECONDS: u64 = 15;
+
+/// How long the turn of an account is kept for it: as long as the default from poll to poll.
+const GIVES_WAY_SECONDS: u64 = 300;
+
+/// How many messages are remembered. Forgetting one costs no more than opening for it again.
+pub(super) const CULPRITS_MAX: usize = 1000;

@@ -1,0 +1,219 @@
+//! What a breaker knows, and what follows from each answer. Pure: time and chance come in.
+
+use std::collections::VecDeque;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use super::down::{CULPRITS_MAX, Culprits, Down, Named};
+use super::suspicion::{Suspicion, is_same};
+use crate::agent::backoff;
+use crate::mail::{AccountName, Sender, Timestamp};
+use crate::session::{Admission, Probe, Undo, Verdict};
+use crate::sink::Fault;
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) suspicion: Suspicion,
+    /// Messages whose answers opened the breaker, and kept it open since.
+    pub(super) culprits: Culprits,
+    /// Messages that were refused while others were accepted, oldest first.
+    pub(super) blamed: VecDeque<Named>,
+    /// Answers since the last acceptance that speak of the destination or of their message.
+    pub(super) likes: Vec<Like>,
+    pub(super) open: Option<Down>,
+    pub(super) probes: u64,
+}
+
+/// An answer that speaks of the destination, unless the message is what breaks it.
+#[derive(Clone, Debug)]
+pub(super) struct Like {
+    pub(super) undo: Undo,
+    pub(super) sender: u64,
+}
+
+/// What an acceptance changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Relief {
+    pub(super) was_down: bool,
+    pub(super) was_suspect: bool,
+}
+
+impl State {
+    pub(super) fn admits(&mut self, account: &AccountName, now: Timestamp) -> Admission {
+        let Some(down) = &mut self.open else {
+            return Admission::Open;
+        };
+        let admission = down.admits(account, &self.culprits, now, Probe(self.probes + 1));
+        self.probes += u64::from(matches!(admission, Admission::Probe(..)));
+        admission
+    }
+
+    /// Somebody asks for a poll now.
+    pub(super) fn probe_now(&mut self, now: Timestamp) {
+        if let Some(down) = &mut self.open {
+            down.probe_now(&mut self.culprits, now);
+        }
+    }
+
+    /// Whether an acceptance may change anything but to confirm that all is well.
+    pub(super) fn knows_anything(&self) -> bool {
+        self.open.is_some()
+            || !self.blamed.is_empty()
+            || !self.likes.is_empty()
+            || self.suspicion.knows_anything()
+    }
+
+    pub(super) fn accepted(&mut self, message: &Named) -> Relief {
+        self.likes.clear();
+        self.blamed.retain(|known| known != message);
+        let was_suspect = self.suspicion.accepted();
+        let was_down = self.close(Some(message));
+        Relief {
+            was_down,
+            was_suspect,
+        }
+    }
+
+    /// The destination answers: whatever opened the breaker is to blame, except this message.
+    fn close(&mut self, except: Option<&Named>) -> bool {
+        let culprits = std::mem::take(&mut self.culprits.0);
+        let was_open = self.open.take().is_some();
+        if was_open {
+            for culprit in culprits {
+                if Some(&culprit.named) != except {
+                    self.blame(culprit.named);
+                }
+            }
+        }
+        was_open
+    }
+
+    /// Notes once that a message is to blame, and forgets the oldest when there are too many.
+    pub(super) fn blame(&mut self, message: Named) {
+        if self.blamed.contains(&message) {
+            return;
+        }
+        if self.blamed.len() >= CULPRITS_MAX {
+            self.blamed.pop_front();
+        }
+        self.blamed.push_back(message);
+    }
+
+    pub(super) fn refused(
+        &mut self,
+        fault: Fault,
+        undo: Undo,
+        sender: &Sender,
+        now: Timestamp,
+        chance: f64,
+    ) -> Verdict {
+        let message = (undo.account.clone(), undo.key.clone());
+        let answered = fault != Fault::Destination;
+        if let Some(down) = &self.open {
+            let probes = down.is_probed_by(&undo.account);
+            if !(probes && speaks_of_message(fault)) {
+                // Not only the probe may be refused now, but also what was offered before.
+                let failures = down.failures + u32::from(probes);
+                self.culprits.note(message, answered, now);
+                return self.open(failures, Vec::new(), now, chance);
+            }
+            self.close(Some(&message));
+        }
+        if self.blamed.contains(&message) {
+            return Verdict::Count;
+        }
+        if fault == Fault::Destination {
+            self.culprits.note(message, false, now);
+            let likes = std::mem::take(&mut self.likes);
+            let earlier = likes.into_iter().map(|like| like.undo).collect();
+            return self.open(1, earlier, now, chance);
+        }
+        let sender = hash_of(sender);
+        if fault == Fault::DestinationOrMessage {
+            let like = Like {
+                undo: undo.clone(),
+                sender,
+            };
+            if let Some(earlier) = self.second_like(like) {
+                self.culprits.note(message, true, now);
+                return self.open(1, earlier, now, chance);
+            }
+        }
+        let recipient = matches!(fault, Fault::Recipient | Fault::RecipientOrMessage);
+        let aroused = self.suspicion.refused(&undo, sender, recipient);
+        if self.suspicion.is_suspect() {
+            let aroused = aroused.unwrap_or_default();
+            return Verdict::Defer {
+                take_back: aroused.take_back,
+                released: aroused.released,
+            };
+        }
+        if recipient {
+            Verdict::Hold
+        } else {
+            Verdict::Count
+        }
+    }
+
+    /// Whether the destination is down: this answer, and a like one to another message. The other
+    /// must have another sender, or both have had their answer and one of them a further one.
+    /// Answers with the refusals that were counted until then.
+    fn second_like(&mut self, like: Like) -> Option<Vec<Undo>> {
+        let other = |known: &&Like| !is_same(&known.undo, &like.undo);
+        let of_another_sender = |known: &Like| known.sender != like.sender;
+        let others: Vec<&Like> = self.likes.iter().filter(other).collect();
+        let is_second = others.iter().any(|known| of_another_sender(known))
+            || (!others.is_empty() && self.likes.len() >= LIKES_OF_ONE_SENDER);
+        if is_second {
+            let likes = std::mem::take(&mut self.likes).into_iter();
+            let mut earlier: Vec<Undo> = Vec::new();
+            for Like { undo, .. } in likes.filter(|known| other(&known)) {
+                if !earlier.iter().any(|known| is_same(known, &undo)) {
+                    earlier.push(undo);
+                }
+            }
+            return Some(earlier);
+        }
+        if self.likes.len() >= LIKES_OF_ONE_SENDER {
+            self.likes.remove(0);
+        }
+        self.likes.push(like);
+        None
+    }
+
+    /// Opens the breaker, or keeps it open. Earlier refusals no longer count.
+    fn open(&mut self, failures: u32, earlier: Vec<Undo>, now: Timestamp, chance: f64) -> Verdict {
+        let until = now.plus(backoff::destination_seconds(failures, chance));
+        for undo in &earlier {
+            let named = (undo.account.clone(), undo.key.clone());
+            self.culprits.note(named, true, now);
+        }
+        let down = self.open.get_or_insert_default();
+        (down.until, down.failures) = (until, failures);
+        Verdict::Opened {
+            until,
+            take_back: earlier,
+        }
+    }
+}
+
+/// Whether a refusal shows that the destination is up: it has looked at the message, and said no.
+const fn speaks_of_message(fault: Fault) -> bool {
+    matches!(
+        fault,
+        Fault::MessagePermanent | Fault::Recipient | Fault::RecipientOrMessage
+    )
+}
+
+fn hash_of(sender: &Sender) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    sender.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Two messages of one sender, and a second answer to one of them.
+const LIKES_OF_ONE_SENDER: usize = 2;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+#[path = "state_tests.rs"]
+mod tests;

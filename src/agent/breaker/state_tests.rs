@@ -1,0 +1,482 @@
+//! What a breaker makes of answers, and what that means for mail.
+
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::agent::breaker::memory;
+use crate::mail::{UniqueId, limits};
+use crate::seen::RecordKey;
+use crate::session::{Spared, retry_after_seconds};
+
+const NOW: Timestamp = Timestamp(1000);
+
+fn account(name: &str) -> AccountName {
+    AccountName::new(name).unwrap()
+}
+
+fn named_in(name: &str, id: &str) -> Named {
+    let key = RecordKey::new(UniqueId::new(id.as_bytes()).unwrap(), None);
+    (account(name), key)
+}
+
+fn named(id: &str) -> Named {
+    named_in("work", id)
+}
+
+fn undo((account, key): Named) -> Undo {
+    Undo {
+        account,
+        key,
+        before: None,
+    }
+}
+
+/// How many refusals are taken back, if it opened or stays open.
+fn opened(verdict: &Verdict) -> Option<usize> {
+    match verdict {
+        Verdict::Opened { take_back, .. } => Some(take_back.len()),
+        _ => None,
+    }
+}
+
+/// Each message has a sender of its own.
+fn refuse(state: &mut State, fault: Fault, message: Named, now: Timestamp) -> Option<usize> {
+    let sender = Sender::Address(message.1.unique_id.to_string().into());
+    opened(&state.refused(fault, undo(message), &sender, now, 0.0))
+}
+
+fn closed(admission: &Admission) -> bool {
+    matches!(admission, Admission::Closed { .. })
+}
+
+/// The spared messages of a probe.
+fn probe(admission: Admission) -> Spared {
+    match admission {
+        Admission::Probe(_, spared) => spared,
+        other => panic!("no probe: {other:?}"),
+    }
+}
+
+#[test]
+fn refusals_of_messages_close_the_destination_to_no_message() {
+    let mut state = State::default();
+    for fault in [
+        Fault::MessageTransient,
+        Fault::MessagePermanent,
+        Fault::MessageUnknown,
+        Fault::RecipientOrMessage,
+        Fault::Recipient,
+    ] {
+        for number in 0..100 {
+            let message = named(&format!("{fault:?} {number}"));
+            assert_eq!(refuse(&mut state, fault, message, NOW), None);
+            assert_eq!(state.admits(&account("home"), NOW), Admission::Open);
+        }
+    }
+    assert!(state.suspicion.is_suspect());
+}
+
+#[test]
+fn an_answer_that_speaks_of_the_destination_opens_it_when_a_second_message_gets_a_like_one() {
+    let mut state = State::default();
+    let fault = Fault::DestinationOrMessage;
+    for _ in 0..30 {
+        let verdict = refuse(&mut state, fault, named("poison"), NOW);
+        assert_eq!(verdict, None, "one message stops no other");
+    }
+    assert_eq!(refuse(&mut state, fault, named("second"), NOW), Some(1));
+    let open = state.open.as_mut().unwrap();
+    open.session_ended(&account("work"), true);
+    assert!(closed(&state.admits(&account("home"), NOW)));
+}
+
+#[test]
+fn an_acceptance_between_two_such_answers_lays_them_at_their_messages_doors() {
+    let mut state = State::default();
+    for number in 0..10 {
+        let message = named(&number.to_string());
+        let verdict = refuse(&mut state, Fault::DestinationOrMessage, message, NOW);
+        assert_eq!(verdict, None, "{number}");
+        state.accepted(&named("good"));
+    }
+}
+
+#[test]
+fn two_messages_of_one_sender_open_it_only_when_one_of_them_is_refused_once_more() {
+    let mut state = State::default();
+    let sender = Sender::Null;
+    let mut refuse = |id| {
+        let fault = Fault::DestinationOrMessage;
+        opened(&state.refused(fault, undo(named(id)), &sender, NOW, 0.0))
+    };
+    assert_eq!(refuse("a"), None);
+    assert_eq!(refuse("b"), None);
+    assert_eq!(refuse("a"), Some(1));
+}
+
+#[test]
+fn one_message_probes_it_and_the_others_wait() {
+    let (mut state, work, home) = (State::default(), account("work"), account("home"));
+    let down = Fault::Destination;
+    assert_eq!(refuse(&mut state, down, named("a"), NOW), Some(0));
+    let until = NOW.plus(30);
+    let early = state.admits(&work, NOW.plus(29));
+    assert_eq!(early, Admission::Closed { until });
+    probe(state.admits(&work, until));
+    assert_eq!(state.admits(&home, until), Admission::Busy);
+    refuse(&mut state, down, named("b"), NOW.plus(31));
+    state.open.as_mut().unwrap().probe_ended(Probe(1), true);
+    let early = state.admits(&home, NOW.plus(31 + 59));
+    assert!(closed(&early), "the wait has doubled");
+    probe(state.admits(&home, NOW.plus(31 + 60)));
+    assert!(state.accepted(&named_in("home", "b")).was_down);
+    assert_eq!(state.admits(&work, NOW.plus(92)), Admission::Open);
+}
+
+#[test]
+fn a_session_that_had_nothing_to_probe_with_leaves_the_probe_to_the_next() {
+    let (mut state, work) = (State::default(), account("work"));
+    refuse(&mut state, Fault::Destination, named("a"), NOW);
+    let later = NOW.plus(30);
+    probe(state.admits(&work, later));
+    state.open.as_mut().unwrap().probe_ended(Probe(1), false);
+    probe(state.admits(&work, later));
+    state.open.as_mut().unwrap().probe_ended(Probe(1), false);
+    assert_eq!(
+        state.admits(&work, later),
+        Admission::Busy,
+        "the end of an old probe is not the end of this one"
+    );
+}
+
+#[test]
+fn a_probe_is_no_culprit_while_another_account_may_have_something_due() {
+    let (mut state, work, home) = (State::default(), account("work"), account("home"));
+    for id in ["a", "b"] {
+        refuse(&mut state, Fault::DestinationOrMessage, named(id), NOW);
+    }
+    let culprits = |admission| {
+        let Spared { never, last } = probe(admission);
+        (never.len(), last.len())
+    };
+    state.open.as_mut().unwrap().session_ended(&home, true);
+    assert!(closed(&state.admits(&work, NOW)));
+    let later = NOW.plus(61);
+    assert_eq!(culprits(state.admits(&work, later)), (2, 0));
+    state.open.as_mut().unwrap().probe_ended(Probe(1), false);
+    assert!(
+        closed(&state.admits(&work, later)),
+        "it is the other's turn now"
+    );
+    assert_eq!(culprits(state.admits(&home, later)), (0, 0));
+    state.open.as_mut().unwrap().probe_ended(Probe(2), false);
+    // Nobody else has anything due: the culprits are tried by the back-off of messages.
+    assert_eq!(culprits(state.admits(&work, later)), (0, 2));
+}
+
+#[test]
+fn culprits_that_are_alone_keep_no_other_mail_waiting_and_are_tried_by_their_own_back_off() {
+    let (mut state, work) = (State::default(), account("work"));
+    let fault = Fault::DestinationOrMessage;
+    for id in ["a", "b"] {
+        refuse(&mut state, fault, named(id), NOW);
+    }
+    let mut now = NOW;
+    for (round, wait) in (1..).zip([60, 300, 1800, 7200, 21_600, 86_400]) {
+        // Retrieval goes on beside them.
+        let Spared { never, last } = probe(state.admits(&work, now));
+        assert_eq!((never.len(), last.len()), (2, 0), "{round}");
+        let id = Probe(state.probes);
+        state.open.as_mut().unwrap().probe_ended(id, false);
+        now = now.plus(wait);
+        let Spared { never, last } = probe(state.admits(&work, now));
+        assert_eq!((never.len(), last.len()), (0, 2), "{round}");
+        for message in ["a", "b"] {
+            refuse(&mut state, fault, named(message), now);
+        }
+        let id = Probe(state.probes);
+        state.open.as_mut().unwrap().probe_ended(id, false);
+    }
+}
+
+#[test]
+fn whoever_does_not_come_for_its_turn_is_not_waited_for_for_ever() {
+    let (mut state, work) = (State::default(), account("work"));
+    refuse(&mut state, Fault::Destination, named("a"), NOW);
+    let open = state.open.as_mut().unwrap();
+    open.session_ended(&account("gone"), true);
+    open.last = Some(work.clone());
+    let until = open.until;
+    assert!(closed(&state.admits(&work, until)));
+    let Spared { never, last } = probe(state.admits(&work, until.plus(300)));
+    assert_eq!((never.len(), last.len()), (0, 1));
+}
+
+#[test]
+fn a_poll_that_is_asked_for_probes_at_once_and_with_any_message() {
+    let (mut state, work) = (State::default(), account("work"));
+    for id in ["a", "b"] {
+        refuse(&mut state, Fault::DestinationOrMessage, named(id), NOW);
+    }
+    state
+        .open
+        .as_mut()
+        .unwrap()
+        .session_ended(&account("home"), true);
+    state.probe_now(NOW);
+    let Spared { never, last } = probe(state.admits(&work, NOW));
+    assert_eq!((never.len(), last.len()), (0, 2));
+}
+
+#[test]
+fn a_probe_that_is_refused_for_its_own_sake_shows_that_the_destination_is_up() {
+    let (mut state, work) = (State::default(), account("work"));
+    refuse(&mut state, Fault::Destination, named("a"), NOW);
+    let before = refuse(&mut state, Fault::MessagePermanent, named("b"), NOW);
+    assert_eq!(before, Some(0), "it was offered before");
+    probe(state.admits(&work, NOW.plus(61)));
+    let spam = refuse(&mut state, Fault::MessagePermanent, named("spam"), NOW);
+    assert_eq!(spam, None);
+    assert_eq!(state.admits(&work, NOW), Admission::Open);
+}
+
+#[test]
+fn a_message_refused_before_others_were_accepted_is_to_blame_and_opens_it_no_more() {
+    for fault in [Fault::Destination, Fault::MessagePermanent] {
+        let mut state = State::default();
+        refuse(&mut state, Fault::Destination, named("poison"), NOW);
+        assert!(state.accepted(&named("good")).was_down);
+        let verdict = refuse(&mut state, fault, named("poison"), NOW);
+        assert_eq!(verdict, None, "{fault:?}");
+        assert_eq!(state.admits(&account("work"), NOW), Admission::Open);
+        state.accepted(&named("poison"));
+        let verdict = refuse(&mut state, Fault::Destination, named("poison"), NOW);
+        assert_eq!(verdict, Some(0), "accepted once, it is like any other");
+    }
+}
+
+#[test]
+fn a_clock_that_was_years_ahead_does_not_keep_it_open_for_years() {
+    let (mut state, work) = (State::default(), account("work"));
+    let ahead = Timestamp(2_000_000_000);
+    for id in ["a", "b"] {
+        refuse(&mut state, Fault::DestinationOrMessage, named(id), ahead);
+    }
+    state.open.as_mut().unwrap().session_ended(&work, true);
+    let Admission::Closed { until } = state.admits(&work, NOW) else {
+        panic!("it is open");
+    };
+    assert!(until.since(NOW) <= 750);
+    let Spared { never, .. } = probe(state.admits(&work, until));
+    assert!(never.is_empty());
+}
+
+#[test]
+fn what_is_remembered_is_bounded() {
+    let mut state = State::default();
+    for number in 0..3000 {
+        let message = named(&number.to_string());
+        refuse(&mut state, Fault::Destination, message, NOW);
+    }
+    state.accepted(&named("good"));
+    let remembered = (state.culprits.0.len(), state.blamed.len());
+    assert_eq!(remembered, (0, CULPRITS_MAX));
+}
+
+/// A message of the model.
+#[derive(Clone, Debug)]
+struct Mail {
+    /// Why it is refused, if it is.
+    fault: Option<Fault>,
+    tries: u32,
+    next_try: Timestamp,
+    is_new: bool,
+    is_quarantined: bool,
+}
+
+/// Accounts that deliver to one relay, without servers, sinks or stores: what sessions do with the
+/// verdicts of the breaker.
+#[derive(Default)]
+struct Model {
+    state: State,
+    now: Timestamp,
+    accounts: BTreeMap<String, BTreeMap<String, Mail>>,
+    count: usize,
+}
+
+impl Model {
+    fn put(&mut self, account: &str, fault: Option<Fault>) -> String {
+        self.count += 1;
+        let id = format!("{:06}", self.count);
+        let mail = Mail {
+            fault,
+            tries: 0,
+            next_try: Timestamp(0),
+            is_new: true,
+            is_quarantined: false,
+        };
+        let mails = self.accounts.entry(account.to_owned()).or_default();
+        mails.insert(id.clone(), mail);
+        id
+    }
+
+    fn has(&self, account: &str, id: &str) -> bool {
+        self.accounts[account].contains_key(id)
+    }
+
+    /// One poll of an account: new mail first, then retries, those that wait longest first.
+    fn poll(&mut self, name: &str) {
+        let admission = self.state.admits(&account(name), self.now);
+        assert_eq!(admission, Admission::Open, "refusals stop nothing");
+        let now = self.now;
+        let due = self.accounts.entry(name.to_owned()).or_default().iter();
+        let due = due.filter(|(_, mail)| !mail.is_quarantined && mail.next_try <= now);
+        let mut due: Vec<_> = due
+            .map(|(id, mail)| (!mail.is_new, mail.next_try, id.clone()))
+            .collect();
+        due.sort();
+        for (offered, (_, _, id)) in (0..).zip(due) {
+            if self.state.suspicion.is_suspect() && offered >= limits::SUSPECT_OFFERS_MAX {
+                break;
+            }
+            if !self.offer(name, &id) {
+                break;
+            }
+        }
+    }
+
+    /// Whether the session goes on.
+    fn offer(&mut self, name: &str, id: &str) -> bool {
+        let message = named_in(name, id);
+        let mails = self.accounts.get_mut(name).unwrap();
+        let Some(fault) = mails[id].fault else {
+            mails.remove(id);
+            self.state.accepted(&message);
+            return true;
+        };
+        let sender = Sender::Address(format!("{id}@x").into());
+        let verdict = self
+            .state
+            .refused(fault, undo(message), &sender, self.now, 0.0);
+        match verdict {
+            Verdict::Count => self.count(name, id, fault == Fault::MessagePermanent),
+            Verdict::Defer { take_back, .. } => {
+                self.count(name, id, false);
+                for Undo { account, key, .. } in take_back {
+                    let mails = self.accounts.get_mut(account.as_str()).unwrap();
+                    let mail = mails.get_mut(&key.unique_id.to_string()).unwrap();
+                    mail.is_quarantined = mail.tries >= limits::TRIES_MAX;
+                }
+            }
+            Verdict::Hold => return false,
+            Verdict::Opened { .. } => panic!("a refusal of a message opened it"),
+        }
+        true
+    }
+
+    fn count(&mut self, name: &str, id: &str, permanent: bool) {
+        let mail = self.accounts.get_mut(name).unwrap().get_mut(id).unwrap();
+        mail.tries += 1;
+        mail.is_new = false;
+        mail.next_try = self.now.plus(retry_after_seconds(mail.tries));
+        mail.is_quarantined = permanent || mail.tries >= limits::TRIES_MAX;
+    }
+
+    fn pass(&mut self, seconds: u64) {
+        self.now = self.now.plus(seconds);
+    }
+
+    fn restart(&mut self) {
+        self.state = memory::read(&memory::write(&self.state)).unwrap();
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Mail> {
+        self.accounts.values().flat_map(BTreeMap::values)
+    }
+}
+
+fn refusal() -> impl proptest::strategy::Strategy<Value = Fault> {
+    proptest::sample::select(vec![
+        Fault::MessagePermanent,
+        Fault::MessageTransient,
+        Fault::MessageUnknown,
+        Fault::Recipient,
+        Fault::RecipientOrMessage,
+    ])
+}
+
+proptest::proptest! {
+    #[test]
+    fn honest_mail_of_an_account_that_is_not_refused_comes_at_its_next_poll(
+        steps in proptest::collection::vec((0..5_u8, refusal(), 1..30_usize, proptest::bool::ANY), 1..60)
+    ) {
+        let mut model = Model::default();
+        for (who, fault, count, restarts) in steps {
+            let name = format!("refused-{who}");
+            for number in 0..count {
+                // Now and then something of theirs is taken.
+                model.put(&name, (number % 7 < 6).then_some(fault));
+            }
+            model.poll(&name);
+            if restarts {
+                model.restart();
+            }
+            let honest: Vec<_> = (0..count).map(|_| model.put("honest", None)).collect();
+            model.poll("honest");
+            for id in honest {
+                proptest::prop_assert!(!model.has("honest", &id));
+            }
+            model.pass(300);
+        }
+    }
+
+    #[test]
+    fn honest_mail_behind_n_refused_messages_comes_within_n_fiftieths_and_one_polls(
+        count in 0..300_usize,
+        fault in proptest::sample::select(vec![Fault::MessagePermanent, Fault::MessageTransient, Fault::MessageUnknown]),
+        others in 0..3_usize,
+        suspect in proptest::bool::ANY,
+    ) {
+        let mut model = Model::default();
+        if suspect {
+            (0..30).for_each(|_| { model.put("before", Some(fault)); });
+            model.poll("before");
+        }
+        (0..count).for_each(|_| { model.put("work", Some(fault)); });
+        let honest = model.put("work", None);
+        for _ in 0..=count / 50 {
+            model.poll("work");
+            for other in 0..others {
+                let name = format!("other-{other}");
+                model.put(&name, (other == 0).then_some(fault));
+                model.poll(&name);
+            }
+            model.pass(300);
+        }
+        proptest::prop_assert!(!model.has("work", &honest));
+    }
+
+    #[test]
+    fn a_relay_that_refuses_everything_leaves_nothing_in_the_quarantine_before_its_twentieth_try(
+        counts in proptest::collection::vec(1..80_usize, 1..5),
+        polls in 1..40_u64,
+        restarts in proptest::bool::ANY,
+    ) {
+        let mut model = Model::default();
+        for (at, count) in counts.iter().enumerate() {
+            (0..*count).for_each(|_| { model.put(&format!("a{at}"), Some(Fault::MessagePermanent)); });
+        }
+        let total: usize = counts.iter().sum();
+        for _ in 0..polls {
+            (0..counts.len()).for_each(|at| model.poll(&format!("a{at}")));
+            if restarts {
+                model.restart();
+            }
+            model.pass(3600);
+        }
+        if total >= limits::REFUSED_IN_A_ROW_MAX as usize {
+            let early = model.all().filter(|mail| mail.is_quarantined && mail.tries < limits::TRIES_MAX);
+            proptest::prop_assert_eq!(early.count(), 0);
+        }
+    }
+}

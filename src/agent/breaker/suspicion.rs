@@ -1,0 +1,283 @@
+//! Is it the destination that refuses, or are the messages to blame? Pure.
+//!
+//! Two signs speak of the destination: five different messages refused in a row, and eighteen of the
+//! last twenty offers refused, of several accounts or senders. The recipients of three accounts
+//! refused in a row count like the first. A destination under suspicion goes on getting mail, but
+//! what it refuses is deferred and not quarantined.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use crate::mail::{AccountName, limits};
+use crate::session::Undo;
+
+/// What is known of a destination's last answers.
+#[derive(Debug, Default)]
+pub(super) struct Suspicion {
+    /// Messages refused since the last acceptance, each once, as many as matter.
+    pub(super) streak: Vec<Undo>,
+    /// Accounts whose recipient was refused since the last acceptance, each once.
+    pub(super) recipients: Vec<AccountName>,
+    /// The last answers, oldest first.
+    pub(super) answers: VecDeque<Answer>,
+    /// Refused in a row; ends at the first acceptance.
+    pub(super) in_a_row: bool,
+    /// Nearly all of the last offers refused; ends when half of the last ten were accepted.
+    pub(super) nearly_all: bool,
+}
+
+/// What came of one offer.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Accepted,
+    Refused {
+        undo: Box<Undo>,
+        /// Tells one envelope sender from another.
+        sender: u64,
+    },
+}
+
+/// What follows when a destination has just come under suspicion.
+#[derive(Debug, Default)]
+pub(super) struct Aroused {
+    /// The refusals that led to it: they are taken back out of the quarantine.
+    pub(super) take_back: Vec<Undo>,
+    /// Accounts that need not be held: their recipients are not to blame.
+    pub(super) released: Vec<AccountName>,
+}
+
+impl Suspicion {
+    pub(super) const fn is_suspect(&self) -> bool {
+        self.in_a_row || self.nearly_all
+    }
+
+    /// Whether an acceptance may change anything but to confirm that all is well.
+    pub(super) fn knows_anything(&self) -> bool {
+        self.is_suspect()
+            || !self.recipients.is_empty()
+            || self
+                .answers
+                .iter()
+                .any(|answer| matches!(answer, Answer::Refused { .. }))
+    }
+
+    /// A message was accepted; whether that ended the suspicion.
+    pub(super) fn accepted(&mut self) -> bool {
+        let was_suspect = self.is_suspect();
+        self.streak.clear();
+        self.recipients.clear();
+        self.in_a_row = false;
+        self.note(Answer::Accepted);
+        let recent = self.answers.iter().rev().take(RECENT);
+        let accepted = recent.filter(|answer| matches!(answer, Answer::Accepted));
+        if accepted.count() >= RECENT_ACCEPTED_MIN {
+            self.nearly_all = false;
+        }
+        was_suspect && !self.is_suspect()
+    }
+
+    /// A message was refused, as its recipient's fault or otherwise; what follows when that aroused
+    /// the suspicion.
+    pub(super) fn refused(&mut self, undo: &Undo, sender: u64, recipient: bool) -> Option<Aroused> {
+        let before = (self.in_a_row, self.nearly_all);
+        if recipient {
+            // Many messages of one account say no more about its recipient than one.
+            if !self.recipients.contains(&undo.account) && !self.in_a_row {
+                self.recipients.push(undo.account.clone());
+            }
+        } else {
+            self.note_message(undo, sender);
+        }
+        self.in_a_row |= self.streak.len() >= limits::REFUSED_IN_A_ROW_MAX as usize
+            || self.recipients.len() >= RECIPIENTS_IN_A_ROW_MAX;
+        self.nearly_all |= self.are_nearly_all_refused();
+        if before == (self.in_a_row, self.nearly_all) {
+            return None;
+        }
+        let answers = self.answers.iter().filter_map(|answer| match answer {
+            Answer::Refused { undo, .. } => Some(&**undo),
+            Answer::Accepted => None,
+        });
+        let led: Vec<&Undo> = if before.1 == self.nearly_all {
+            self.streak.iter().collect()
+        } else {
+            answers.collect()
+        };
+        let earlier = led.into_iter().filter(|known| !is_same(known, undo));
+        Some(Aroused {
+            take_back: earlier.cloned().collect(),
+            released: std::mem::take(&mut self.recipients),
+        })
+    }
+
+    fn note_message(&mut self, undo: &Undo, sender: u64) {
+        let is_known = self.streak.iter().any(|known| is_same(known, undo));
+        if !is_known && self.streak.len() < limits::REFUSED_IN_A_ROW_MAX as usize {
+            self.streak.push(undo.clone());
+        }
+        let undo = Box::new(undo.clone());
+        self.note(Answer::Refused { undo, sender });
+    }
+
+    fn are_nearly_all_refused(&self) -> bool {
+        let (mut accounts, mut senders) = (BTreeSet::new(), BTreeSet::new());
+        let mut count = 0;
+        for answer in &self.answers {
+            if let Answer::Refused { undo, sender } = answer {
+                count += 1;
+                accounts.insert(&undo.account);
+                senders.insert(*sender);
+            }
+        }
+        count >= LAST_REFUSED_MIN && (accounts.len() > 1 || senders.len() > 1)
+    }
+
+    fn note(&mut self, answer: Answer) {
+        if self.answers.len() >= LAST {
+            self.answers.pop_front();
+        }
+        self.answers.push_back(answer);
+    }
+}
+
+/// Whether two refusals are of one message.
+pub(super) fn is_same(one: &Undo, other: &Undo) -> bool {
+    one.account == other.account && one.key == other.key
+}
+
+/// Accounts whose recipients are refused in a row, above which no recipient is believed to be
+/// missing.
+const RECIPIENTS_IN_A_ROW_MAX: usize = 3;
+
+/// How many of the last offers are looked at, and how many of them refused mean suspicion.
+pub(super) const LAST: usize = 20;
+const LAST_REFUSED_MIN: usize = 18;
+
+/// How many of the last offers are looked at, and how many of them accepted end it.
+const RECENT: usize = 10;
+const RECENT_ACCEPTED_MIN: usize = 5;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::mail::UniqueId;
+    use crate::seen::RecordKey;
+
+    fn undo(account: &str, id: &str) -> Undo {
+        Undo {
+            account: AccountName::new(account).unwrap(),
+            key: RecordKey::new(UniqueId::new(id.as_bytes()).unwrap(), None),
+            before: None,
+        }
+    }
+
+    /// How many refusals are taken back, if that arouses the suspicion.
+    fn refuse(suspicion: &mut Suspicion, account: &str, id: &str) -> Option<usize> {
+        let aroused = suspicion.refused(&undo(account, id), 1, false);
+        aroused.map(|aroused| aroused.take_back.len())
+    }
+
+    #[test]
+    fn five_different_messages_refused_in_a_row_arouse_it_and_one_acceptance_ends_it() {
+        let mut suspicion = Suspicion::default();
+        for id in ["a", "b", "b", "c", "d"] {
+            assert_eq!(refuse(&mut suspicion, "work", id), None, "{id}");
+        }
+        assert_eq!(refuse(&mut suspicion, "work", "e"), Some(4), "not itself");
+        assert_eq!(refuse(&mut suspicion, "work", "f"), None, "once");
+        assert!(suspicion.is_suspect());
+        assert!(suspicion.accepted());
+        assert!(!suspicion.is_suspect());
+        assert!(!suspicion.accepted(), "it had ended");
+    }
+
+    #[test]
+    fn one_acceptance_between_means_that_the_messages_were_to_blame() {
+        let mut suspicion = Suspicion::default();
+        for round in 0..10 {
+            for id in ["a", "b", "c", "d"] {
+                assert_eq!(refuse(&mut suspicion, "work", id), None, "{round} {id}");
+            }
+            assert!(!suspicion.accepted());
+        }
+    }
+
+    /// What is known after twenty offers of which every tenth was accepted.
+    fn nearly_all(accounts: &[&str], senders: u64) -> Suspicion {
+        let mut suspicion = Suspicion::default();
+        for number in 0..LAST {
+            if number % 10 == 9 {
+                suspicion.accepted();
+                continue;
+            }
+            let (account, id) = (accounts[number % accounts.len()], number.to_string());
+            suspicion.refused(&undo(account, &id), number as u64 % senders, false);
+        }
+        suspicion
+    }
+
+    #[test]
+    fn eighteen_of_twenty_refused_arouse_it_when_accounts_or_senders_are_several() {
+        assert!(!nearly_all(&["work"], 1).nearly_all);
+        for suspicion in [nearly_all(&["work"], 2), nearly_all(&["work", "home"], 1)] {
+            assert!(!suspicion.in_a_row, "the twentieth was accepted");
+            assert!(suspicion.nearly_all);
+        }
+    }
+
+    #[test]
+    fn all_that_led_to_it_are_taken_back() {
+        let mut suspicion = Suspicion::default();
+        for number in 0..18 {
+            if number % 4 == 3 && number < 9 {
+                suspicion.accepted();
+            }
+            let undo = undo("work", &number.to_string());
+            let aroused = suspicion.refused(&undo, number, false);
+            let count = aroused.map(|aroused| aroused.take_back.len());
+            let expected = match number {
+                11 => Some(4),
+                17 => Some(17),
+                _ => None,
+            };
+            assert_eq!(count, expected, "{number}");
+        }
+    }
+
+    #[test]
+    fn it_ends_when_five_of_the_last_ten_were_accepted_and_no_sooner() {
+        let mut suspicion = nearly_all(&["work", "home"], 2);
+        // The twentieth is the first of the five.
+        for number in 0..3 {
+            assert!(!suspicion.accepted(), "{number}");
+            assert!(suspicion.is_suspect(), "{number}");
+        }
+        assert!(suspicion.accepted());
+        assert!(!suspicion.is_suspect());
+    }
+
+    #[test]
+    fn recipients_of_three_accounts_refused_in_a_row_arouse_it_and_release_them() {
+        let mut suspicion = Suspicion::default();
+        let mut refuse = |account: &str| suspicion.refused(&undo(account, "id"), 1, true);
+        assert!(refuse("a").is_none() && refuse("b").is_none() && refuse("b").is_none());
+        let released = refuse("c").unwrap().released;
+        let names: Vec<_> = released.iter().map(ToString::to_string).collect();
+        assert_eq!(names, ["a", "b", "c"]);
+        assert!(suspicion.is_suspect());
+        assert!(suspicion.accepted());
+        assert!(suspicion.refused(&undo("d", "id"), 1, true).is_none());
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let mut suspicion = Suspicion::default();
+        for number in 0..3000 {
+            let undo = undo(&format!("a{number}"), &number.to_string());
+            suspicion.refused(&undo, 1, number % 2 == 0);
+        }
+        let lengths = (suspicion.streak.len(), suspicion.answers.len());
+        assert_eq!(lengths, (5, LAST));
+        assert!(suspicion.recipients.len() < 3);
+    }
+}
