@@ -164,6 +164,34 @@ fn a_recipient_that_postfix_refuses_holds_the_account_and_nothing_is_lost_or_sen
     assert_same(postfix.delivered(), &files);
 }
 
+/// Postfix refuses the sender when it answers RCPT (`smtpd_delay_reject`).
+#[test]
+fn a_sender_that_postfix_refuses_at_rcpt_is_quarantined_and_the_account_goes_on() {
+    let from = |number: u32, host: &str| {
+        let path = format!("Return-Path: <s{number}@{host}>\n");
+        format!("{path}Subject: {number}\n\nbody {number}\n").into_bytes()
+    };
+    let files = [
+        from(1, "example.org"),
+        from(2, "spam.invalid"),
+        from(3, "example.org"),
+    ];
+    let (dovecot, postfix) = (Dovecot::with(&files), Postfix::start());
+    let relay = format!("port = {}\ntls = \"none\"", postfix.port());
+    let place = Place::with(&configuration(&dovecot, &relay, "jane@home.lan"));
+    let output = place.run(&["poll"]);
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    let log = postfix.log();
+    assert_eq!(output.status.code(), Some(69), "{said}\n{log}");
+    assert!(said.contains("2 delivered, 1 quarantined"), "{said}\n{log}");
+    assert!(!said.contains("account held"), "{said}");
+    assert!(said.contains("5.7.1"), "{said}");
+    assert_eq!(postfix.delivered().len(), 2);
+    assert_eq!(dovecot.left().len(), 1);
+    let listed = place.succeed(&["quarantine", "list"]);
+    assert!(listed.contains("smtp_refused"), "{listed}");
+}
+
 #[test]
 fn a_relay_whose_certificate_is_not_trusted_gets_no_mail() {
     let files = varied::messages(1);

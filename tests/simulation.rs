@@ -49,6 +49,8 @@ struct Mood {
     refuses_one_in: u64,
     /// One in so many is taken, and said to be unknown.
     unknown_one_in: u64,
+    /// What it says to mail of some senders: refused by sender, as relays do.
+    spam: Option<Fault>,
     /// Everything takes up to so many seconds.
     slow_seconds: u64,
 }
@@ -92,6 +94,8 @@ impl Sink for Door {
                 Box_::refusal(Fault::Destination)
             } else if poison {
                 Box_::refusal(Fault::MessagePermanent)
+            } else if let Some(fault) = mood.spam.filter(|_| is_spam(envelope)) {
+                Box_::refusal(fault)
             } else if self.0.chance(mood.refuses_one_in) {
                 Box_::refusal(Fault::MessageTransient)
             } else {
@@ -108,6 +112,10 @@ impl Sink for Door {
             vec![outcome; envelope.recipients.len()]
         })
     }
+}
+
+fn is_spam(envelope: &Envelope) -> bool {
+    envelope.sender.as_str().ends_with("@spam.invalid")
 }
 
 /// A store whose disk fails now and then: nothing of the batch is written, or all of it and the answer is lost.
@@ -258,9 +266,16 @@ impl Simulation {
         let number = self.came[at].len();
         let kind = match self.random.u64(..12) {
             0 => "poison",
+            1..=3 => "spam",
             _ => "mail",
         };
-        let text = format!("Subject: {kind} {number} for {at}\r\n\r\n.{kind}\r\n");
+        let host = if kind == "spam" {
+            "spam.invalid"
+        } else {
+            "x.test"
+        };
+        let path = format!("Return-Path: <s{number}@{host}>");
+        let text = format!("{path}\r\nSubject: {kind} {number} for {at}\r\n\r\n.{kind}\r\n");
         let one = mail(&format!("id-{at}-{number:05}"), text.as_bytes());
         self.worlds[at].server.put(one.clone());
         self.came[at].push(one);
@@ -369,6 +384,7 @@ impl Simulation {
                     down: self.random.u64(..4) == 0,
                     refuses_one_in: [0, 10, 3][self.random.usize(..3)],
                     unknown_one_in: [0, 0, 10][self.random.usize(..3)],
+                    spam: SPAM[self.random.usize(..SPAM.len())],
                     slow_seconds: [0, 5, 300][self.random.usize(..3)],
                 };
                 let which = self.random.usize(..self.boxes.len());
@@ -512,6 +528,18 @@ impl Simulation {
         hasher.finish()
     }
 }
+
+/// How a relay refuses by sender: not at all, in most of its moods.
+const SPAM: [Option<Fault>; 8] = [
+    None,
+    None,
+    None,
+    Some(Fault::MessagePermanent),
+    Some(Fault::MessageTransient),
+    Some(Fault::RecipientOrMessage),
+    Some(Fault::Recipient),
+    Some(Fault::DestinationOrMessage),
+];
 
 struct Silent;
 

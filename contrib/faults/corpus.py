@@ -30,18 +30,18 @@ def from_mark(octets):
     return octets[found.start():] if found else octets
 
 
-def message(number, body=None, to="jane@home.lan", lines=40):
-    """A plain message. The null sender makes sure that no agent has anybody to bounce to."""
+def message(number, body=None, to="jane@home.lan", lines=40, sender="", top=b""):
+    """A plain message. The null sender makes sure that no agent has anybody to bounce to. `top` goes above its header."""
     rng = random.Random(number)
     if body is None:
         body = b"".join(
             "".join(rng.choices("abcdefghijklmnopqrstuvwxyz     ", k=60)).strip().encode() + b"x\r\n" for _ in range(lines)
         )
     head = (
-        f"Return-Path: <>\r\nX-Faults-Id: {number}\r\nFrom: sender@example.org\r\nTo: {to}\r\n"
+        f"Return-Path: <{sender}>\r\nX-Faults-Id: {number}\r\nFrom: sender@example.org\r\nTo: {to}\r\n"
         f"Date: Mon, 23 Nov 2026 12:00:00 +0000\r\nSubject: message {number}\r\nMessage-ID: <{number}.faults@example.org>\r\n\r\n"
     )
-    return Message(number, head.encode() + body)
+    return Message(number, top + head.encode() + body)
 
 
 def maildrop(count=5, **changed):

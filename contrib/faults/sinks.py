@@ -100,6 +100,8 @@ class Relay:
 
     def __init__(self, place):
         self.place, self.replies, self.all = place, {}, None
+        self.at_rcpt = lambda sender: None    # what RCPT is answered after this line of MAIL
+        self.bare = False                     # replies of three digits and nothing more
         self.before_fault = lambda: None
         self.at_dot = {}     # number -> function, once, after the message is taken; then the link drops without a reply
         self.kept, self.tried, self.lock = [], collections.Counter(), threading.Lock()
@@ -122,13 +124,20 @@ class Relay:
 
     def serve(self, link):
         with link, link.makefile("rb") as lines:
+            sender = b""
             try:
                 link.sendall(b"220 faults ESMTP\r\n")
                 for line in lines:
                     verb = line.strip().upper()[:4]
-                    if verb == b"DATA":
+                    if verb == b"MAIL":
+                        sender = line
+                    refused = self.at_rcpt(sender) if verb == b"RCPT" else None
+                    if refused:
+                        link.sendall(refused.encode() + b"\r\n")
+                    elif verb == b"DATA":
                         link.sendall(b"354 go on\r\n")
-                        link.sendall(self.take(lines).encode() + b"\r\n")
+                        reply = self.take(lines)
+                        link.sendall((reply[:3] if self.bare else reply).encode() + b"\r\n")
                     elif verb == b"QUIT":
                         link.sendall(b"221 bye\r\n")
                         return

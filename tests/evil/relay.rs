@@ -101,7 +101,7 @@ impl Trial {
         // It ends with the test program.
         std::thread::spawn(move || playing.play(&listener));
         let reached = Reached::new(crime, port, certificates);
-        let world = World::new(mails(5), Retention::Delete);
+        let world = World::new(sent(), Retention::Delete);
         let mut with = world.collaborators();
         // The time that a wait may cost, and only where there is one.
         with.delivery = reached.within(if crime.waits { 2 } else { 60 });
@@ -186,6 +186,19 @@ impl Trial {
     }
 }
 
+/// Messages of different senders.
+fn sent() -> Vec<Mail> {
+    let from = |mail: Mail| Mail {
+        octets: [
+            format!("Return-Path: <{}@sender.test>\r\n", mail.unique_id).as_bytes(),
+            &mail.octets,
+        ]
+        .concat(),
+        ..mail
+    };
+    mails(5).into_iter().map(from).collect()
+}
+
 fn mails_beside() -> Vec<Mail> {
     let octets = |number| format!("Subject: beside {number}\r\n\r\n{number}\r\n");
     let one = |number| mail(&format!("beside-{number}"), octets(number).as_bytes());
@@ -240,7 +253,7 @@ async fn tried(crime: &Crime, certificates: &Certificates) {
     }
     let taken = trial.taken();
     let kept = trial.world.kept.octets();
-    for mail in mails(5) {
+    for mail in sent() {
         let count = taken.with_a_yes.get(&mail.octets).copied().unwrap_or(0);
         let kept = kept.iter().filter(|octets| **octets == mail.octets).count();
         assert_eq!(

@@ -34,6 +34,7 @@ virtual_mailbox_limit = 0
 message_size_limit = 100000000
 virtual_uid_maps = static:$(id -u nobody)
 virtual_gid_maps = static:$(id -g nobody)
+smtpd_sender_restrictions = check_sender_access inline:{ { spam.invalid = 550 5.7.1 no mail from there } }
 smtpd_tls_cert_file = $certificate
 smtpd_tls_key_file = $key
 smtpd_tls_security_level = may

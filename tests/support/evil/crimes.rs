@@ -296,6 +296,23 @@ const SMTP: &[(&str, &str)] = &[
         "refuses in the middle of the message",
     ),
     ("smtp-close-with-421", "says 421 to each MAIL and hangs up"),
+    ("smtp-close-at-the-dot", "says 421 to each dot and hangs up"),
+    (
+        "smtp-one-message-a-session",
+        "says 421 to the second MAIL of a session and hangs up",
+    ),
+    (
+        "smtp-refuse-the-sender-at-rcpt",
+        "refuses each recipient unless the null sender names it",
+    ),
+    (
+        "smtp-call-senders-malformed",
+        "says 501 to each sender but the null one",
+    ),
+    (
+        "smtp-answer-in-digits",
+        "answers in three digits and nothing more",
+    ),
     (
         "smtp-lie-about-size",
         "announces that it takes messages of ten octets",

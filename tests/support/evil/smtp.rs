@@ -30,6 +30,8 @@ pub struct Smtp {
     sender: Option<String>,
     recipients: Vec<String>,
     message: Vec<u8>,
+    /// Transactions that were begun on this connection.
+    begun: usize,
 }
 
 /// What the next line is.
@@ -57,6 +59,7 @@ impl Smtp {
             sender: None,
             recipients: Vec::new(),
             message: Vec::new(),
+            begun: 0,
         }
     }
 
@@ -82,6 +85,9 @@ impl Smtp {
             "starttls" => self.start_tls(),
             "auth" => self.authenticate(line),
             "mail" => self.mail(line),
+            "rcpt" if self.refuses_sender_at_rcpt() => {
+                vec![Act::line("553 5.7.1 evil dislikes the sender")]
+            }
             "rcpt" if self.sender.is_some() => {
                 self.recipients.push(line.to_owned());
                 vec![Act::line("250 2.1.5 recipient ok")]
@@ -169,8 +175,21 @@ impl Smtp {
         if self.commits("smtp-close-with-421") {
             return vec![Act::line("421 4.3.2 evil is closing"), Act::Close];
         }
+        self.begun += 1;
+        if self.commits("smtp-one-message-a-session") && self.begun > 1 {
+            return vec![Act::line("421 4.7.0 one is enough"), Act::Close];
+        }
+        if self.commits("smtp-call-senders-malformed") && !has_null_sender(line) {
+            return vec![Act::line("501 5.1.7 evil calls that malformed")];
+        }
         self.sender = Some(line.to_owned());
         vec![Act::line("250 2.1.0 sender ok")]
+    }
+
+    fn refuses_sender_at_rcpt(&self) -> bool {
+        let sender = self.sender.as_deref();
+        self.commits("smtp-refuse-the-sender-at-rcpt")
+            && sender.is_some_and(|line| !has_null_sender(line))
     }
 
     fn data(&mut self) -> Vec<Act> {
@@ -205,6 +224,10 @@ impl Smtp {
         match name {
             "smtp-take-and-refuse" => {
                 says = vec!["451 4.3.0 not for now, I have said"; per_recipient]
+            }
+            "smtp-close-at-the-dot" => {
+                (says, takes) = (vec!["421 4.3.2 evil is closing"], false);
+                ends = Some(Act::Close);
             }
             "smtp-take-and-vanish" => (says, ends) = (Vec::new(), Some(Act::Close)),
             "smtp-take-and-stall" => (says, ends) = (Vec::new(), Some(Act::Stall)),
@@ -264,6 +287,9 @@ impl Smtp {
     fn twisted(&self, acts: Vec<Act>) -> Vec<Act> {
         if self.commits("smtp-answer-twice") {
             return acts.iter().chain(&acts).cloned().collect();
+        }
+        if self.commits("smtp-answer-in-digits") {
+            return acts.into_iter().map(in_digits).collect();
         }
         if self.commits("smtp-one-byte-every-nine-seconds") {
             return acts.into_iter().flat_map(dripping).collect();
@@ -343,6 +369,20 @@ fn committed(manner: Manner, step: &str) -> Vec<Act> {
         Manner::Vanish => vec![Act::Close],
         Manner::Gibberish => vec![Act::Say(b"\x16\x03\x01 {\"what\": \xFF\xFE}\r\n".to_vec())],
         Manner::BreakOff => vec![Act::Say(b"25".to_vec()), Act::Close],
+    }
+}
+
+fn has_null_sender(mail: &str) -> bool {
+    mail.to_ascii_uppercase().starts_with("MAIL FROM:<>")
+}
+
+/// The last line of a reply without its text; extensions go on being announced.
+fn in_digits(act: Act) -> Act {
+    match act {
+        Act::Say(octets) if octets.get(3) == Some(&b' ') => {
+            Act::Say([&octets[..3], b"\r\n"].concat())
+        }
+        act => act,
     }
 }
 
