@@ -1,6 +1,7 @@
 //! How much one poll may still retrieve. Pure.
 
 use crate::mail::PollLimits;
+use crate::session::Counts;
 
 /// What is left of the limits of one poll.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,17 @@ impl Quota {
         self.taken = self.taken.saturating_sub(1);
         self.messages = self.messages.map(|left| left + 1);
         self.octets = self.octets.map(|left| left + i128::from(octets));
+    }
+}
+
+/// What the limits of one poll leave for this session.
+pub(super) fn remaining(limits: PollLimits, poll: &Counts) -> PollLimits {
+    PollLimits {
+        message_octets_max: limits.message_octets_max,
+        messages_max: limits
+            .messages_max
+            .map(|max| max.saturating_sub(poll.retrieved)),
+        octets_max: limits.octets_max.map(|max| max.saturating_sub(poll.octets)),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::session::inspect::Inspection;
 use crate::session::listing::Listed;
 use crate::session::maildrop::{Happened, Maildrop};
 use crate::session::plan::{Circumstances, Disposition, Names, Plan, Skip};
-use crate::session::quota::Quota;
+use crate::session::quota::{Quota, remaining};
 use crate::session::transfer::{Orders, Transfer, Transferred};
 use crate::session::{
     Collaborators, Counts, SessionError, Spared, Visit, WhoActs, first_run, guard, notice, parked,
@@ -189,7 +189,10 @@ impl Session<'_> {
             spared: self.spared,
             spared_count,
             budget: self.budget,
-            quota: quota(&listing, visit, poll),
+            quota: listing
+                .without_unique_ids
+                .as_ref()
+                .map(|_| Quota::new(remaining(visit.limits, poll))),
             elsewhere: &elsewhere,
             names_are_counted: plan.names_are_counted,
             deletes,
@@ -581,24 +584,7 @@ impl Session<'_> {
     }
 }
 
-/// What this poll may retrieve, where only what is in hand tells whether it counts.
-fn quota(listed: &Listed, visit: &Visit, poll: &Counts) -> Option<Quota> {
-    let without_unique_ids = listed.without_unique_ids.as_ref();
-    without_unique_ids.map(|_| Quota::new(remaining(visit.limits, poll)))
-}
-
-/// What the limits of one poll leave for this session.
 /// Whether nobody needs to be told of a message any more.
 fn is_settled(record: &Record) -> bool {
     !matches!(record.state, State::Deferred(_) | State::Quarantined { .. })
-}
-
-fn remaining(limits: PollLimits, poll: &Counts) -> PollLimits {
-    PollLimits {
-        message_octets_max: limits.message_octets_max,
-        messages_max: limits
-            .messages_max
-            .map(|max| max.saturating_sub(poll.retrieved)),
-        octets_max: limits.octets_max.map(|max| max.saturating_sub(poll.octets)),
-    }
 }
