@@ -6,7 +6,7 @@ use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::fault;
-use crate::mail::{FirstRun, Listing, PollLimits, Timestamp, limits};
+use crate::mail::{FirstRun, Listing, Timestamp, limits};
 use crate::seen::{AccountState, Batch, Record, Records, State};
 use crate::session::announced::Capa;
 use crate::session::budget::Budget;
