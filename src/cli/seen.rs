@@ -155,35 +155,8 @@ async fn answer(
             account,
             which,
             force,
-        } => {
-            let mut ids = match which {
-                Which { all: true, .. } => None,
-                Which { unique_ids, .. } => Some(read_ids(unique_ids)?),
-            };
-            let known = seen.records(account).await.map_err(OperatorError::Seen)?;
-            if *force {
-                let is_known = |id: &UniqueId| known.of(id.as_bytes()).next().is_some();
-                ids.iter_mut().for_each(|ids| ids.retain(is_known));
-            } else {
-                names::known(seen, config, account).await?;
-                names::recorded(&known, ids.as_deref().unwrap_or_default(), "")?;
-            }
-            let forgotten = seen.forget(account, ids.as_deref()).await?;
-            Ok(writeln!(out, "{} forgotten", records(forgotten.changed))?)
-        }
-        args::Seen::Mark(mark) => {
-            let ids = read_ids(&mark.which.unique_ids)?;
-            if !mark.force {
-                names::known(seen, config, &mark.account).await?;
-                let known = seen.records(&mark.account).await;
-                names::recorded(&known.map_err(OperatorError::Seen)?, &ids, FORCE)?;
-            }
-            let trust = trust(mark.as_delivered);
-            let marked = seen
-                .mark(&mark.account, &ids, trust, SystemClock.now())
-                .await?;
-            Ok(said(out, "marked", "to be left as they are", marked)?)
-        }
+        } => forget(seen, config, (account, which, *force), out).await,
+        args::Seen::Mark(mark) => mark_named(seen, config, mark, out).await,
         // It needs the server, and was done before this.
         args::Seen::Adopt { .. } => Ok(()),
         args::Seen::Export { account } => {
@@ -237,6 +210,45 @@ async fn answer(
             )?)
         }
     }
+}
+
+async fn forget(
+    seen: &Seen,
+    config: &Config,
+    (account, which, force): (&AccountName, &Which, bool),
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let mut ids = match which {
+        Which { all: true, .. } => None,
+        Which { unique_ids, .. } => Some(read_ids(unique_ids)?),
+    };
+    let known = seen.records(account).await.map_err(OperatorError::Seen)?;
+    if force {
+        let is_known = |id: &UniqueId| known.of(id.as_bytes()).next().is_some();
+        ids.iter_mut().for_each(|ids| ids.retain(is_known));
+    } else {
+        names::known(seen, config, account).await?;
+        names::recorded(&known, ids.as_deref().unwrap_or_default(), "")?;
+    }
+    let forgotten = seen.forget(account, ids.as_deref()).await?;
+    Ok(writeln!(out, "{} forgotten", records(forgotten.changed))?)
+}
+
+async fn mark_named(
+    seen: &Seen,
+    config: &Config,
+    mark: &args::Mark,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let ids = read_ids(&mark.which.unique_ids)?;
+    if !mark.force {
+        names::known(seen, config, &mark.account).await?;
+        let known = seen.records(&mark.account).await;
+        names::recorded(&known.map_err(OperatorError::Seen)?, &ids, FORCE)?;
+    }
+    let (trust, now) = (trust(mark.as_delivered), SystemClock.now());
+    let marked = seen.mark(&mark.account, &ids, trust, now).await?;
+    Ok(said(out, "marked", "to be left as they are", marked)?)
 }
 
 async fn list(

@@ -279,6 +279,12 @@ pub(super) fn write_state(state: &AccountState) -> String {
     for at in &state.names.renamed {
         let _ = write!(words, " renamed={}", at.0);
     }
+    push_wait(&mut words, state);
+    words
+}
+
+/// Why an account waits, and for which settings.
+fn push_wait(words: &mut String, state: &AccountState) {
     if let Some(hold) = &state.hold {
         let (code, said) = (text(&hold.code), text(&hold.words));
         let _ = write!(words, " hold={}>{}>{code}>{said}", hold.tries, hold.until.0);
@@ -291,7 +297,6 @@ pub(super) fn write_state(state: &AccountState) -> String {
     {
         let _ = write!(words, " seal={salt}>{settings}>{secret}");
     }
-    words
 }
 
 /// Reads what [`write_state`] wrote.
