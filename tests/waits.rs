@@ -173,3 +173,31 @@ fn a_message_that_left_the_quarantine_is_not_told_of_any_more() {
     let said = place.succeed(&["poll"]);
     assert!(said.contains("nothing new"), "{said}");
 }
+
+#[test]
+fn an_account_that_waits_for_a_destination_says_why_in_its_first_words() {
+    let files = varied::messages(0)[..1].to_vec();
+    let (jane, joe) = (Dovecot::with(&files), Dovecot::with(&files));
+    let relay = "type = \"smtp\"\nhost = \"127.0.0.1\"\ntls = \"none\"";
+    let config = account(
+        jane.plain_port(),
+        "password = \"secret\"\nrecipient = \"jane@home.lan\"",
+    );
+    let config = config.replace(
+        "type = \"maildir\"\npath = \"{here}/out\"",
+        &format!("{relay}\nport = {}", free_port()),
+    );
+    let second = config[config.find("[account").unwrap()..].replace("account.jane", "account.joe");
+    let second = second.replace(
+        &jane.plain_port().to_string(),
+        &joe.plain_port().to_string(),
+    );
+    let place = Place::with(&format!("{config}{second}"));
+    let (code, words) = said(&place.run(&["poll"]));
+    assert_eq!(code, Some(69), "{words}");
+    let (_, words) = said(&place.run(&["run", "--once"]));
+    let waiting = words.lines().find(|line| line.contains("destination_down"));
+    let waiting = waiting.unwrap_or_else(|| panic!("no account waits: {words}"));
+    assert!(waiting.contains("refused"), "{waiting}");
+    assert!(waiting.contains("127.0.0.1"), "the first words: {waiting}");
+}

@@ -137,6 +137,11 @@ pub trait Gate: Send + Sync {
     /// Whether messages of this account may be offered.
     fn admits(&self, account: &AccountName, now: Timestamp) -> Admission;
 
+    /// Why no messages may be offered: the words of the refusal with which that began.
+    fn why(&self) -> Option<String> {
+        None
+    }
+
     /// Whether the destination is suspect: a poll offers no more than a few dozen messages then, and
     /// nothing is quarantined for a refusal.
     fn is_suspect(&self) -> bool;

@@ -219,8 +219,10 @@ fn trust_clock(visit: &Visit, with: &Collaborators, state: &mut AccountState) ->
 
 fn closed(visit: &Visit, with: &Collaborators, until: Timestamp) -> SessionError {
     let wait = until.since(with.clock.now());
+    let why = with.gate.why();
     let words = format!(
-        "it refused before; {} waits, the next try is in {wait} seconds",
+        "{}; {} waits, the next try is in {wait} seconds",
+        why.as_deref().unwrap_or("it refused before"),
         visit.account
     );
     let refusal =

@@ -86,6 +86,9 @@ pub(super) fn write(state: &State) -> String {
     if let Some(open) = &state.open {
         let _ = writeln!(text, "open {} {}", open.until.0, open.failures);
     }
+    if let Some(said) = state.why() {
+        let _ = writeln!(text, "said {}", Percent(said.as_bytes()));
+    }
     for undo in &state.suspicion.streak {
         write_named(&mut text, "streak", &undo.account, &undo.key, "");
     }
@@ -170,6 +173,7 @@ fn read_line(state: &mut State, word: &str, rest: &str) -> Option<()> {
                 ..Down::default()
             });
         }
+        "said" => state.said = Some(String::from_utf8(Percent::decode(rest)?).ok()?),
         "streak" => suspicion.streak.push(undo(read_named(rest)?)),
         "suspect" => state.culprits.0.push_back(Culprit {
             named: read_named(rest)?,

@@ -147,6 +147,10 @@ impl Gate for Breaker {
         self.with(|state| state.admits(account, now))
     }
 
+    fn why(&self) -> Option<String> {
+        self.with(|state| state.why())
+    }
+
     fn is_suspect(&self) -> bool {
         self.is_suspect.load(Ordering::Relaxed)
     }
@@ -156,6 +160,7 @@ impl Gate for Breaker {
         let relief = self.with(|state| {
             let known = state.knows_anything();
             let relief = state.accepted(&message);
+            state.keep_words("", "");
             if known {
                 self.keep(state);
             }
@@ -186,6 +191,7 @@ impl Gate for Breaker {
                 state.blamed.retain(|known| *known != message);
             }
             let verdict = state.refused(fault, undo, &sender, now, fastrand::f64());
+            state.keep_words(refusal.code, &refusal.words);
             self.keep(state);
             (before, verdict)
         });

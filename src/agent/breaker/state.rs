@@ -12,6 +12,8 @@ use crate::sink::Fault;
 
 #[derive(Debug, Default)]
 pub(super) struct State {
+    /// What the refusal said that closed the destination to messages, while it is down.
+    pub(super) said: Option<String>,
     pub(super) suspicion: Suspicion,
     /// Messages whose answers opened the breaker, and kept it open since.
     pub(super) culprits: Culprits,
@@ -52,6 +54,20 @@ impl State {
         if let Some(down) = &mut self.open {
             down.probe_now(&mut self.culprits, now);
         }
+    }
+
+    /// Keeps the first words while the destination is down, and forgets them when it is not.
+    pub(super) fn keep_words(&mut self, code: &str, words: &str) {
+        if self.open.is_none() {
+            self.said = None;
+        } else if self.said.is_none() {
+            self.said = Some(format!("{words} ({code})"));
+        }
+    }
+
+    /// Why the destination is down, in its first words.
+    pub(super) fn why(&self) -> Option<String> {
+        self.said.clone().filter(|_| self.open.is_some())
     }
 
     /// Whether an acceptance may change anything but to confirm that all is well.
