@@ -63,6 +63,7 @@ const PURE: &[&str] = &[
     "session/clock.rs",
     "session/notice.rs",
     "agent/schedule.rs",
+    "agent/schedule/",
     "agent/backoff.rs",
 ];
 

@@ -22,10 +22,10 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::agent::schedule::{Moment, Schedule};
+use crate::agent::schedule::{Moment, Schedule, Told};
 use crate::mail::{AccountName, Clock, Timestamp};
 use crate::seen::{Seen, SeenError, Waiting};
-use crate::session::{Stop, WhoActs};
+use crate::session::{Place, Stop, WhoActs};
 use crate::telemetry::{Event, Reporter};
 
 pub use breaker::Breaker;
@@ -91,6 +91,10 @@ pub struct Agent {
     begun: Instant,
     polls: JoinSet<Result<Polled, SeenError>>,
     names: HashMap<Id, AccountName>,
+    /// The places of the sessions under way.
+    places: HashMap<AccountName, Place>,
+    /// Not before this moment is it looked again who must give way.
+    press_at: Moment,
     /// When offers under way are dropped.
     deadline: Option<Instant>,
     /// Once: every account is polled one time, and then it is over.
@@ -119,6 +123,8 @@ impl Agent {
             begun: Instant::now(),
             polls: JoinSet::new(),
             names: HashMap::new(),
+            places: HashMap::new(),
+            press_at: 0,
             deadline: None,
             once: None,
             asked: HashSet::new(),
@@ -211,12 +217,16 @@ impl Agent {
     async fn work(mut self, mut commands: mpsc::Receiver<Command>) -> Vec<Polled> {
         let mut listening = true;
         loop {
+            self.press();
             self.start_due();
             let over = self.once.is_some() && self.schedule.next().is_none();
             if self.polls.is_empty() && (self.is_stopping() || over) {
                 break;
             }
-            let next = self.schedule.next().filter(|_| !self.is_stopping());
+            let press = self.schedule.next_press();
+            let press = press.map(|moment| moment.max(self.press_at));
+            let next = self.schedule.next().or(press);
+            let next = next.filter(|_| !self.is_stopping());
             let wake = next.map(|moment| self.begun + Duration::from_millis(moment));
             let deadline = self.deadline;
             tokio::select! {
@@ -244,6 +254,34 @@ impl Agent {
         self.stop.soon.is_cancelled()
     }
 
+    /// Where accounts wait and every place is taken, whoever held one longest gives way.
+    fn press(&mut self) {
+        let now = self.now();
+        if self.is_stopping() || now < self.press_at {
+            return;
+        }
+        let places = &self.places;
+        let told = self.schedule.press(now, |name| {
+            places.get(name).map_or(0, |place| place.octets())
+        });
+        // It looks at every account, so it is not asked at each end of a poll.
+        self.press_at = now.saturating_add(PRESS_EVERY);
+        for told in told {
+            match told {
+                Told::GiveWay(name) => {
+                    if let Some(place) = self.places.get(&name) {
+                        place.give_way.cancel();
+                    }
+                }
+                Told::Drop(name) => {
+                    if let Some(place) = self.places.get(&name) {
+                        place.leave.cancel();
+                    }
+                }
+            }
+        }
+    }
+
     fn start_due(&mut self) {
         if self.is_stopping() {
             return;
@@ -253,6 +291,11 @@ impl Agent {
                 self.schedule.remove(&name);
                 continue;
             };
+            let mut assignment = assignment;
+            let place = Place::default();
+            assignment.with.connect = place.counting(assignment.with.connect);
+            assignment.with.stop.place = place.clone();
+            self.places.insert(name.clone(), place);
             let asked = self.asked.remove(&name);
             let call = if asked { Call::Asked } else { Call::Due };
             let tells = self.once == Some(Once::Now);
@@ -275,6 +318,7 @@ impl Agent {
         let Some(name) = self.names.remove(&id) else {
             return;
         };
+        self.places.remove(&name);
         let wait_seconds = match result {
             Some(Ok(polled)) => {
                 let look_seconds = polled.look_seconds;
@@ -465,6 +509,9 @@ const LOGIN_DELAY_WAITED_FOR_SECONDS_MAX: u64 = 60;
 
 /// How long relays may take to answer QUIT at the end.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
+
+/// How often it is looked who must give way, while somebody waits.
+const PRESS_EVERY: Moment = 3_000;
 
 /// How much of its interval a poll may come sooner or later.
 const JITTER: f64 = 0.1;

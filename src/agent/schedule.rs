@@ -15,9 +15,14 @@
 //! The account that has been due longest goes first. One that waits for its host's turn stands aside and blocks nobody. Every
 //! step costs the logarithm of the number of accounts.
 
+mod places;
+
 use std::collections::{BTreeSet, HashMap};
 
 use crate::mail::AccountName;
+
+pub(super) use places::Told;
+use places::{Past, Stand};
 
 /// Milliseconds since the agent began.
 pub(super) type Moment = u64;
@@ -45,6 +50,7 @@ struct Slot {
     not_before: Moment,
     due: Moment,
     turn: Turn,
+    past: Past,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +60,11 @@ enum Turn {
     /// Due, and in its host's queue.
     Aside,
     /// A session is under way. It counts for the host it began with, which a reload may change meanwhile.
-    Running { host: String, then: Then },
+    Running {
+        host: String,
+        then: Then,
+        stand: Stand,
+    },
 }
 
 /// What follows when the session under way has ended.
@@ -107,6 +117,7 @@ impl Schedule {
                 not_before: 0,
                 due: first,
                 turn: Turn::Waiting,
+                past: Past::default(),
             };
             self.accounts.insert(name.clone(), slot);
             self.due.insert((first, name.clone()));
@@ -183,9 +194,11 @@ impl Schedule {
             host.running += 1;
             self.running += 1;
             slot.began = Some(now);
+            slot.past.begins(now);
             slot.turn = Turn::Running {
                 host: host_name.clone(),
                 then: Then::Wait,
+                stand: Stand::default(),
             };
             started.push(name);
             self.call(&host_name);
@@ -205,7 +218,7 @@ impl Schedule {
         let Some(slot) = self.accounts.get_mut(name) else {
             return false;
         };
-        let Turn::Running { host, then } = slot.turn.clone() else {
+        let Turn::Running { host, then, stand } = slot.turn.clone() else {
             return true;
         };
         let began = slot.began.unwrap_or(now);
@@ -213,9 +226,8 @@ impl Schedule {
             Then::Wait => began.saturating_add(jittered(slot.every, jitter)),
             Then::Again | Then::Leave => now,
         };
-        self.running = self.running.saturating_sub(1);
-        if let Some(host) = self.hosts.get_mut(&host) {
-            host.running = host.running.saturating_sub(1);
+        if stand.holds() {
+            self.leave_place(name, now);
         }
         if then == Then::Leave {
             self.accounts.remove(name);
@@ -225,6 +237,23 @@ impl Schedule {
         }
         self.call(&host);
         then != Then::Leave
+    }
+
+    /// The place of a session is free, whether the session has ended or not.
+    fn leave_place(&mut self, name: &AccountName, now: Moment) {
+        let Some(slot) = self.accounts.get_mut(name) else {
+            return;
+        };
+        let Turn::Running { host, .. } = &slot.turn else {
+            return;
+        };
+        let host = host.clone();
+        slot.past.note(slot.began.unwrap_or(now), now);
+        self.running = self.running.saturating_sub(1);
+        if let Some(host) = self.hosts.get_mut(&host) {
+            host.running = host.running.saturating_sub(1);
+        }
+        self.call(&host);
     }
 
     /// When to look again: when the next account is due, unless all places are taken.

@@ -234,3 +234,7 @@ pub const OVERSIZED_RECORDED_MAX: usize = 4_000;
 
 /// Messages listed as too large that get a line of the log each in one session.
 pub const OVERSIZED_TOLD_MAX: usize = 20;
+
+/// Seconds before a message whose link was dropped because others waited is tried again: once in an hour it may find a place that
+/// none of them needs.
+pub const SLOW_MESSAGE_SECONDS: u64 = 3600;

@@ -4,6 +4,8 @@ use std::fmt::Debug;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -26,6 +28,8 @@ pub struct Wire {
     was_filled: bool,
     /// How the connection ended behind what was read last, to be told at the next read.
     end: Option<io::Result<Read>>,
+    /// Where what is read is counted.
+    counted: Option<Arc<AtomicU64>>,
 }
 
 /// What [`Wire::exchange`] brought.
@@ -47,7 +51,15 @@ impl Wire {
             to: 0,
             was_filled: false,
             end: None,
+            counted: None,
         }
+    }
+
+    /// Counts from now on what is read.
+    #[must_use]
+    pub fn counted_in(mut self, octets: &Arc<AtomicU64>) -> Self {
+        self.counted = Some(Arc::clone(octets));
+        self
     }
 
     /// What has been read and not used.
@@ -71,12 +83,16 @@ impl Wire {
     /// [`NetError::Io`] when the connection breaks; [`NetError::ClientCertificate`] when the server breaks it for that.
     pub async fn exchange(&mut self, output: &mut Vec<u8>) -> Result<Read, NetError> {
         self.make_room();
-        poll_fn(|context| {
+        let before = self.to;
+        let read = poll_fn(|context| {
             self.poll_output(context, output)?;
             self.poll_input(context)
         })
-        .await
-        .map_err(NetError::from)
+        .await;
+        if let Some(counted) = &self.counted {
+            counted.fetch_add((self.to - before) as u64, Ordering::Relaxed);
+        }
+        read.map_err(NetError::from)
     }
 
     /// Writes as much as goes without waiting; the rest goes out while the next read is awaited.

@@ -9,6 +9,7 @@ use crate::mail::{
 };
 use crate::net::{NetError, Wire};
 use crate::seen::{Record, RecordKey, Seen};
+use crate::session::place::Place;
 use crate::sink::{Delivery, Fault, Refusal};
 use crate::spool::{Message, Spool};
 use crate::telemetry::Reporter;
@@ -97,13 +98,15 @@ pub struct Collaborators {
     pub stop: Stop,
 }
 
-/// Two wishes to stop.
+/// Two wishes to stop everything, and those of one session's place.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
     /// No new offers; finish what is under way.
     pub soon: CancellationToken,
     /// Drop what is under way; only commits are waited for.
     pub now: CancellationToken,
+    /// The session's own place, which others may wait for.
+    pub place: Place,
 }
 
 /// Reaches the server of one account.

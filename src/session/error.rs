@@ -32,6 +32,9 @@ pub enum SessionError {
         /// What was going on.
         during: &'static str,
     },
+    /// The link was dropped so that others could have its place.
+    #[error("the server was so slow that its link was dropped: other accounts waited")]
+    Slow,
     /// The server said no, and it is not the account's fault.
     #[error("the server refused {command}: {words}")]
     Refused {
@@ -144,6 +147,7 @@ impl SessionError {
             | Self::Remote(_)
             | Self::Lost { .. }
             | Self::TimedOut { .. }
+            | Self::Slow
             | Self::Refused { .. } => WhoActs::Server,
             Self::Login { .. } | Self::Account { .. } | Self::Recipient { .. } => WhoActs::Account,
             Self::Destination { .. } => WhoActs::Destination,
@@ -161,6 +165,7 @@ impl SessionError {
             Self::Remote(error) => error.code(),
             Self::Lost { .. } => "session_lost",
             Self::TimedOut { .. } => "session_timeout",
+            Self::Slow => "session_slow",
             Self::Refused { code, .. } | Self::Login { code, .. } | Self::Account { code, .. } => {
                 code
             }

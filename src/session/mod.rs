@@ -31,6 +31,7 @@ mod names;
 mod notice;
 mod oversized;
 mod parked;
+mod place;
 pub mod plan;
 mod progress;
 mod quota;
@@ -67,6 +68,7 @@ pub use collaborators::{
 };
 pub use error::{SessionError, WhoActs};
 pub use kept::{Erased, Retried, erase, retry_kept};
+pub use place::Place;
 pub(crate) use settle::retry_after_seconds;
 pub use summary::{Counts, End, Summary};
 

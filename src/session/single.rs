@@ -314,6 +314,7 @@ impl Session<'_> {
                 seconds: limits::SESSION_SECONDS_MAX,
                 during: "in the whole session",
             }))?,
+            () = with.stop.place.leave.cancelled() => return Err(SessionError::Slow),
             // Nothing is in hand yet: the server undoes the session by itself.
             () = stopped => return Ok(None),
         };

@@ -162,6 +162,8 @@ enum Woken {
     Deadline,
     StopSoon,
     StopNow,
+    /// Others wait for this session's place.
+    Leave,
     /// The server has had its time to say goodbye.
     GaveUp,
 }
@@ -235,6 +237,7 @@ impl<'a> Transfer<'a> {
                 }
                 Woken::StopSoon => self.stop(),
                 Woken::StopNow => self.drop_offers(),
+                Woken::Leave => self.leave_place(),
                 Woken::GaveUp => self.hang_up(),
             }
         }
@@ -275,6 +278,7 @@ impl<'a> Transfer<'a> {
         };
         while self.error.is_none()
             && !self.stopped
+            && !orders.with.stop.place.give_way.is_cancelled()
             && !full(self.deletes.gathered() + coming(&self.ledger))
         {
             let next = self.waiting.as_slice().first();
@@ -341,6 +345,7 @@ impl<'a> Transfer<'a> {
             biased;
             () = stop.now.cancelled(), if self.goodbye.is_none() => Woken::StopNow,
             () = stop.soon.cancelled(), if !stopping => Woken::StopSoon,
+            () = stop.place.leave.cancelled(), if connected => Woken::Leave,
             // All answers that are there before the first commit is begun, so that they are recorded together.
             Some(offered) = self.offers.next(), if !self.offers.is_empty() => Woken::Offered(offered),
             Some(committed) = self.commits.next(), if !self.commits.is_empty() => Woken::Committed(committed),
@@ -420,7 +425,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// Leaves without QUIT: what was asked for does not come any more, what is in hand is brought to its end.
-    fn hang_up(&mut self) {
+    pub(super) fn hang_up(&mut self) {
         self.maildrop = None;
         self.nothing_more();
     }

@@ -2,6 +2,7 @@
 
 use crate::mail::{Entry, UniqueId, limits};
 use crate::seen::{Batch, Change, Deferral, Notes, Record, RecordKey, State};
+use crate::session::maildrop::Maildrop;
 use crate::session::transfer::Transfer;
 use crate::session::work::Committed;
 use crate::session::{SessionError, settle};
@@ -50,6 +51,24 @@ impl Transfer<'_> {
             strikes,
         });
         self.note_unretrieved(at, |before| settle::strike(before, now));
+    }
+
+    /// Others wait, and there are more slow links than places: this one goes. No message is to blame; the one that was coming is tried
+    /// again in an hour, so that it takes no place from mail that comes well.
+    pub(super) fn leave_place(&mut self) {
+        let inside = self.maildrop.as_ref().and_then(Maildrop::inside);
+        self.hang_up();
+        let account = &self.orders.visit.account;
+        let detail = "the link was dropped, because the server was slow and other accounts waited";
+        self.orders.with.reporter.say(Event::Quirk {
+            account,
+            what: "session_slow",
+            detail,
+        });
+        if let Some(at) = inside {
+            let until = self.now().plus(limits::SLOW_MESSAGE_SECONDS);
+            self.note_unretrieved(at, |before| settle::stood_back(before, until));
+        }
     }
 
     /// The body passed the limit although LIST had said otherwise.

@@ -1,0 +1,353 @@
+//! Who gives way when accounts wait and every place is taken (DOUBT.md 4). Pure, as the schedule is.
+//!
+//! ```text
+//!           others wait, held longest      two minutes, or it drips       too many such links
+//!  Holding ───────────────────────▶ Asked ─────────────────▶ Aside ─────────────────▶ Dropped
+//!                                     │ a message ends: its poll ends, and its place is free
+//! ```
+//!
+//! A session that was asked ends its poll at the end of a message. One that does not reach that keeps its link, but its place goes to
+//! whoever waits; at most as many such links are kept as there are places, and beyond that the slowest is dropped.
+
+use std::collections::VecDeque;
+
+use crate::agent::schedule::{Moment, Schedule, Turn};
+use crate::mail::AccountName;
+
+/// What an account that has a link is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::agent) enum Told {
+    /// End the poll when the message that is coming has come.
+    GiveWay(AccountName),
+    /// Drop the link.
+    Drop(AccountName),
+}
+
+/// How far the session of an account has come in giving way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// It holds a place.
+    #[default]
+    Holding,
+    /// It was asked at this moment, after so many octets, and holds its place still.
+    Asked { at: Moment, octets: u64 },
+    /// It has a link and no place, since this moment and after so many octets.
+    Aside { since: Moment, octets: u64 },
+    /// It was told to drop its link.
+    Dropped,
+}
+
+impl Stand {
+    /// Whether the session counts among those that hold a place.
+    pub(super) const fn holds(self) -> bool {
+        matches!(self, Self::Holding | Self::Asked { .. })
+    }
+}
+
+/// What an account did with places in the last hour, and whether it was slow before.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// From when to when it held a place.
+    held: VecDeque<(Moment, Moment)>,
+    /// When a session of it was last dropped, or given an hour.
+    dropped: Option<Moment>,
+    /// Until then its link is not dropped.
+    patience_until: Moment,
+}
+
+impl Past {
+    /// It held a place.
+    pub(super) fn note(&mut self, from: Moment, to: Moment) {
+        self.held.push_back((from, to));
+        while self.held.front().is_some_and(|(_, end)| *end + HOUR < to) {
+            self.held.pop_front();
+        }
+        // Short polls in quick succession are summed up: what is asked is who held most.
+        if self.held.len() > STRETCHES_MAX
+            && let (Some(first), Some(second)) = (self.held.pop_front(), self.held.pop_front())
+        {
+            let held = (first.1 - first.0) + (second.1 - second.0);
+            self.held
+                .push_front((second.1.saturating_sub(held), second.1));
+        }
+    }
+
+    /// A session begins. Once a day one that was dropped before gets an hour.
+    pub(super) fn begins(&mut self, now: Moment) {
+        if self.dropped.is_some_and(|at| at + DAY <= now) {
+            self.dropped = Some(now);
+            self.patience_until = now + HOUR;
+        }
+    }
+
+    /// How long it held places in the hour before now, the session under way included.
+    fn held(&self, began: Moment, now: Moment) -> Moment {
+        let hour_ago = now.saturating_sub(HOUR);
+        let within = |(from, to): &(Moment, Moment)| to.saturating_sub((*from).max(hour_ago));
+        self.held.iter().map(within).sum::<Moment>() + now.saturating_sub(began.max(hour_ago))
+    }
+}
+
+impl Schedule {
+    /// What must be told so that whoever waits gets a place. `octets` gives how much the session of an account has read so far.
+    pub(in crate::agent) fn press(
+        &mut self,
+        now: Moment,
+        octets: impl Fn(&AccountName) -> u64,
+    ) -> Vec<Told> {
+        let mut told = Vec::new();
+        if !self.is_crowded(now) {
+            return told;
+        }
+        self.put_aside(now, &octets);
+        self.drop_slowest(now, &octets, &mut told);
+        let asked = self.count(|stand| matches!(stand, Stand::Asked { .. }));
+        let free = self.sessions_max.saturating_sub(self.running);
+        let wanted = self.waiting(now).saturating_sub(free + asked);
+        let mut holding: Vec<(Moment, AccountName)> = Vec::new();
+        for (name, slot) in &self.accounts {
+            if let Turn::Running {
+                stand: Stand::Holding,
+                ..
+            } = slot.turn
+            {
+                let began = slot.began.unwrap_or(now);
+                if now.saturating_sub(began) >= HELD_MIN {
+                    holding.push((slot.past.held(began, now), name.clone()));
+                }
+            }
+        }
+        holding.sort_by(|a, b| b.cmp(a));
+        for (_, name) in holding.into_iter().take(wanted) {
+            let octets = octets(&name);
+            self.stand(&name, Stand::Asked { at: now, octets });
+            told.push(Told::GiveWay(name));
+        }
+        told
+    }
+
+    /// From when on somebody waits for a place; `None` while one is free.
+    pub(in crate::agent) fn next_press(&self) -> Option<Moment> {
+        let crowded = self.running >= self.sessions_max;
+        crowded.then(|| self.due.first().map(|(moment, _)| *moment))?
+    }
+
+    /// Whether every place is taken and somebody is due.
+    fn is_crowded(&self, now: Moment) -> bool {
+        self.running >= self.sessions_max
+            && self.due.first().is_some_and(|(moment, _)| *moment <= now)
+    }
+
+    /// How many are due, counted as far as it matters.
+    fn waiting(&self, now: Moment) -> usize {
+        let due = self.due.iter().take(self.sessions_max);
+        due.take_while(|(moment, _)| *moment <= now).count()
+    }
+
+    /// Those that were asked long enough ago, or that drip, hold no place any more.
+    fn put_aside(&mut self, now: Moment, octets: &impl Fn(&AccountName) -> u64) {
+        let mut aside = Vec::new();
+        for (name, slot) in &self.accounts {
+            if let Turn::Running {
+                stand: Stand::Asked { at, octets: before },
+                ..
+            } = slot.turn
+            {
+                let (asked, octets) = (now.saturating_sub(at), octets(name));
+                let drips = octets.saturating_sub(before) < DRIP_OCTETS;
+                if asked >= ASKED_MAX || (asked >= DRIP_AFTER && drips) {
+                    aside.push((name.clone(), octets));
+                }
+            }
+        }
+        for (name, octets) in aside {
+            self.stand(&name, Stand::Aside { since: now, octets });
+            self.leave_place(&name, now);
+        }
+    }
+
+    /// More links without a place than there are places: the slowest go.
+    fn drop_slowest(
+        &mut self,
+        now: Moment,
+        octets: &impl Fn(&AccountName) -> u64,
+        told: &mut Vec<Told>,
+    ) {
+        let mut aside: Vec<(u64, AccountName)> = Vec::new();
+        let mut links = 0;
+        for (name, slot) in &self.accounts {
+            let Turn::Running {
+                stand:
+                    Stand::Aside {
+                        since,
+                        octets: before,
+                    },
+                ..
+            } = slot.turn
+            else {
+                continue;
+            };
+            links += 1;
+            if slot.past.patience_until <= now {
+                let seconds = now.saturating_sub(since) / 1000 + 1;
+                aside.push((octets(name).saturating_sub(before) / seconds, name.clone()));
+            }
+        }
+        aside.sort();
+        let beyond = usize::saturating_sub(links, self.sessions_max);
+        for (_, name) in aside.into_iter().take(beyond) {
+            self.stand(&name, Stand::Dropped);
+            if let Some(slot) = self.accounts.get_mut(&name) {
+                slot.past.dropped = Some(now);
+            }
+            told.push(Told::Drop(name));
+        }
+    }
+
+    fn count(&self, which: impl Fn(Stand) -> bool) -> usize {
+        let stands = self.accounts.values().filter_map(|slot| match slot.turn {
+            Turn::Running { stand, .. } => Some(stand),
+            _ => None,
+        });
+        stands.filter(|stand| which(*stand)).count()
+    }
+
+    fn stand(&mut self, name: &AccountName, to: Stand) {
+        if let Some(Turn::Running { stand, .. }) =
+            self.accounts.get_mut(name).map(|slot| &mut slot.turn)
+        {
+            *stand = to;
+        }
+    }
+}
+
+const HOUR: Moment = 3_600_000;
+const DAY: Moment = 24 * HOUR;
+
+/// A poll that is younger is not asked: most end by themselves, and a login for each message would help nobody.
+const HELD_MIN: Moment = 15_000;
+
+/// How long a session that was asked holds its place at most.
+const ASKED_MAX: Moment = 120_000;
+
+/// One that was asked and read less than [`DRIP_OCTETS`] since does not come to an end of a message: it is put aside already after this.
+const DRIP_AFTER: Moment = 15_000;
+const DRIP_OCTETS: u64 = 16 * 1024;
+
+/// Stretches of time that are remembered of one account.
+const STRETCHES_MAX: usize = 64;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn name(name: &str) -> AccountName {
+        AccountName::new(name).unwrap()
+    }
+
+    /// Accounts at hosts of their own, all due at the beginning.
+    fn schedule(places: usize, accounts: usize) -> Schedule {
+        let mut schedule = Schedule::new(places, 9);
+        for at in 0..accounts {
+            let name = name(&format!("a{at:02}"));
+            schedule.put(&name, &format!("h{at}"), 300_000, 0);
+        }
+        schedule
+    }
+
+    /// Lets time pass in steps of a second until a moment, and gives what was told and who was started, with when.
+    fn pass(
+        schedule: &mut Schedule,
+        from: Moment,
+        to: Moment,
+        octets: impl Fn(&AccountName, Moment) -> u64,
+    ) -> (Vec<(Moment, Told)>, Vec<(Moment, AccountName)>) {
+        let (mut told, mut started) = (Vec::new(), Vec::new());
+        for now in (from..=to).step_by(1000) {
+            let press = schedule.press(now, |name| octets(name, now));
+            told.extend(press.into_iter().map(|one| (now, one)));
+            started.extend(schedule.start(now).into_iter().map(|name| (now, name)));
+        }
+        (told, started)
+    }
+
+    #[test]
+    fn while_nobody_waits_nobody_is_told_anything() {
+        let mut schedule = schedule(3, 3);
+        let (told, started) = pass(&mut schedule, 0, 299_000, |_, _| 0);
+        assert_eq!((told.len(), started.len()), (0, 3));
+        assert_eq!(schedule.next_press(), None);
+    }
+
+    #[test]
+    fn an_account_gets_a_place_within_a_minute_although_all_servers_drip() {
+        let mut schedule = schedule(20, 21);
+        let (told, started) = pass(&mut schedule, 0, 60_000, |_, now| now / 1000);
+        assert_eq!(started.len(), 21);
+        assert!(started.iter().all(|(at, _)| *at <= 35_000), "{started:?}");
+        assert_eq!(told.len(), 1, "as many as wait: {told:?}");
+        assert!(
+            matches!(told[0].1, Told::GiveWay(_)),
+            "and no link is dropped"
+        );
+    }
+
+    #[test]
+    fn one_that_reads_well_has_two_minutes_and_keeps_its_link_after_that() {
+        let mut schedule = schedule(1, 2);
+        let (told, started) = pass(&mut schedule, 0, 140_000, |_, now| now * 1000);
+        assert_eq!(told, [(15_000, Told::GiveWay(name("a00")))]);
+        let second = (135_000, name("a01"));
+        assert_eq!(started, [(0, name("a00")), second]);
+        assert!(schedule.finished(&name("a00"), 141_000, 0, 0.0));
+        assert_eq!(schedule.running(), 1, "its place was free already");
+        assert!(schedule.finished(&name("a01"), 142_000, 0, 0.0));
+        assert_eq!(schedule.running(), 0);
+    }
+
+    #[test]
+    fn who_held_longest_in_the_last_hour_is_asked_first() {
+        let mut schedule = schedule(2, 2);
+        schedule.start(0);
+        schedule.finished(&name("a00"), 200_000, 0, 0.0);
+        schedule.finished(&name("a01"), 1_000, 0, 0.0);
+        schedule.start(300_000);
+        schedule.put(&name("late"), "late", 300_000, 300_000);
+        let (told, _) = pass(&mut schedule, 301_000, 316_000, |_, _| 0);
+        assert_eq!(told, [(315_000, Told::GiveWay(name("a00")))]);
+        // What was held more than an hour ago does not count.
+        let mut past = Past::default();
+        past.note(0, HOUR);
+        assert_eq!(past.held(2 * HOUR, 2 * HOUR), 0);
+        assert_eq!(past.held(HOUR, HOUR + HOUR / 2), HOUR);
+    }
+
+    #[test]
+    fn of_more_links_than_places_the_slowest_is_dropped_and_once_a_day_it_has_an_hour() {
+        let mut schedule = schedule(2, 6);
+        let rates: HashMap<AccountName, u64> =
+            (0..6).map(|at| (name(&format!("a{at:02}")), at)).collect();
+        let rate = |name: &AccountName, now: Moment| now * rates[name] / 1000;
+        let (told, started) = pass(&mut schedule, 0, 200_000, rate);
+        assert_eq!(started.len(), 6, "each had its place: {started:?}");
+        let dropped = |told: &[(Moment, Told)]| -> Vec<AccountName> {
+            let names = told.iter().filter_map(|(_, told)| match told {
+                Told::Drop(name) => Some(name.clone()),
+                Told::GiveWay(_) => None,
+            });
+            names.collect()
+        };
+        assert_eq!(dropped(&told), [name("a00"), name("a01")]);
+        for at in 0..6 {
+            schedule.finished(&name(&format!("a{at:02}")), 201_000, 0, 0.0);
+        }
+        assert_eq!(schedule.running(), 0);
+        // A day later its link outlasts all that wait, for an hour.
+        let begun = DAY + 200_000;
+        let (told, _) = pass(&mut schedule, begun, begun + 200_000, rate);
+        assert!(!dropped(&told).contains(&name("a00")), "{told:?}");
+    }
+}
