@@ -36,6 +36,7 @@ mod odd_answers;
 mod operator;
 mod packaging;
 mod packaging_container;
+mod places;
 mod protocol;
 mod protocol_garbled;
 mod protocol_session;

@@ -346,7 +346,7 @@ impl Simulation {
 
     fn something_happens(&mut self) {
         let at = self.random.usize(..self.worlds.len());
-        match self.random.u64(..14) {
+        match self.random.u64(..15) {
             0..=3 => self.put(at),
             4 => self.heal_server(at),
             5 => {
@@ -377,6 +377,12 @@ impl Simulation {
                     habits.hangs_up_in_uidl = uidl;
                 });
             }
+            14 => {
+                let seconds = [1, 2, 5][self.random.usize(..3)];
+                self.worlds[at]
+                    .server
+                    .with(|habits| habits.drips = Some((String::new(), seconds)));
+            }
             9 => *self.store.fails_one_in.lock().unwrap() = [0, 0, 20, 5][self.random.usize(..4)],
             10 => *self.clock.ahead.lock().unwrap() += [0, HOUR, 3 * DAY][self.random.usize(..3)],
             _ => {
@@ -403,6 +409,7 @@ impl Simulation {
             habits.refuses_login = None;
             habits.hangs_up_inside = None;
             habits.refuses_retr_of = None;
+            habits.drips = None;
             habits.lies_by_octets = 0;
             habits.loses_quit_reply = false;
             habits.hangs_up_in_uidl = false;

@@ -63,7 +63,7 @@ const PURE: &[&str] = &[
     "session/clock.rs",
     "session/notice.rs",
     "agent/schedule.rs",
-    "agent/schedule/",
+    "agent/schedule/places.rs",
     "agent/backoff.rs",
 ];
 

@@ -58,6 +58,8 @@ pub struct Habits {
     pub hangs_up_at: Option<usize>,
     /// Refuses TOP of the message at this place, from 0, and of those behind it.
     pub refuses_top_from: Option<usize>,
+    /// Sends the bodies of these messages, by the beginning of their unique-id, octet by octet, with so many seconds between two.
+    pub drips: Option<(String, u64)>,
 }
 
 impl Default for Habits {
@@ -83,6 +85,7 @@ impl Default for Habits {
             refuses_uidl_of_nothing: false,
             hangs_up_at: None,
             refuses_top_from: None,
+            drips: None,
         }
     }
 }
@@ -291,7 +294,16 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 retrieved[at] = true;
                 let octets = mails[at].octets.clone();
                 server.state.lock().unwrap().handed_out.push(octets);
-                write.write_all(&body).await?;
+                let drips = habits.drips.as_ref();
+                match drips.filter(|(of, _)| mails[at].unique_id.starts_with(of)) {
+                    Some((_, seconds)) => {
+                        for octet in body {
+                            tokio::time::sleep(std::time::Duration::from_secs(*seconds)).await;
+                            write.write_all(&[octet]).await?;
+                        }
+                    }
+                    None => write.write_all(&body).await?,
+                }
             }
             ("TOP", Some(at)) if habits.refuses_top_from.is_some_and(|f| at >= f) => {
                 write.write_all(b"-ERR too many\r\n").await?

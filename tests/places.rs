@@ -1,0 +1,143 @@
+//! Slow servers keep no place that others wait for, and lose nothing by that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mailferry::agent::{Agent, Assignment, Command, Orders};
+use mailferry::mail::{AccountName, Retention};
+use mailferry::seen::{Seen, State};
+use mailferry::session::{End, Stop};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep};
+
+use crate::support::world::{World, mail, mails};
+
+/// A world with an account of its own, at a host of its own.
+fn world(name: &str, count: usize) -> World {
+    let mut world = World::new(mails(count), Retention::Keep);
+    world.visit.account = AccountName::new(name).unwrap();
+    world.visit.login.user = name.to_owned();
+    world.visit.host = format!("{name}.example.org");
+    world
+}
+
+/// Accounts with four places for all of them.
+fn orders(worlds: &[World], stop: &Stop) -> Orders {
+    let assign = |world: &World| {
+        let mut with = world.collaborators();
+        with.stop = stop.clone();
+        Assignment {
+            account: world.visit.account.clone(),
+            host: world.visit.host.clone(),
+            poll_every: Duration::from_secs(300),
+            visit: Arc::new(world.visit.clone()),
+            with,
+        }
+    };
+    Orders {
+        assignments: worlds.iter().map(assign).collect(),
+        sessions_max: 4,
+        sessions_per_host_max: 4,
+        shutdown_timeout: Duration::from_secs(8),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn honest_mail_comes_in_time_for_a_day_although_three_times_as_many_servers_drip_as_there_are_places()
+ {
+    let mut worlds: Vec<World> = (0..12)
+        .map(|at| world(&format!("drips-{at:02}"), 3))
+        .collect();
+    for world in &worlds {
+        world
+            .server
+            .with(|habits| habits.drips = Some((String::new(), 60)));
+    }
+    worlds.push(world("honest", 0));
+    let honest = worlds.last().unwrap();
+    let stop = Stop::default();
+    let seen = Seen::new(honest.store.clone());
+    let (commands, listening) = mpsc::channel(4);
+    let reporter = honest.collaborators().reporter;
+    let agent = Agent::new(orders(&worlds, &stop), seen, reporter, stop);
+    let agent = tokio::spawn(agent.run(listening));
+    let mut latest = Duration::ZERO;
+    for number in 0..100 {
+        sleep(Duration::from_secs(800)).await;
+        let text = format!("Subject: {number}\r\n\r\nx\r\n");
+        let came = Instant::now();
+        honest
+            .server
+            .put(mail(&format!("honest-{number}"), text.as_bytes()));
+        while honest.sink.taken().len() <= number {
+            assert!(
+                came.elapsed() < Duration::from_secs(3600),
+                "message {number} never comes"
+            );
+            sleep(Duration::from_secs(1)).await;
+        }
+        latest = latest.max(came.elapsed());
+    }
+    // Its interval, a tenth of that, and what it takes until a place is free.
+    assert!(latest < Duration::from_secs(330 + 60), "{latest:?}");
+    let asked = Instant::now();
+    commands.send(Command::Stop).await.unwrap();
+    agent.await.unwrap().unwrap();
+    assert!(
+        asked.elapsed() < Duration::from_secs(12),
+        "{:?}",
+        asked.elapsed()
+    );
+    for world in &worlds {
+        assert!(world.sink.taken().values().all(|times| *times == 1));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_gives_way_ends_its_poll_in_order_and_the_next_goes_on() {
+    let mut world = world("work", 5);
+    world.stop.place.give_way.cancel();
+    let summary = world.poll().await;
+    assert!(matches!(summary.end, End::Complete));
+    assert_eq!(summary.counts.retrieved, 0, "nothing more is asked for");
+    world.stop = Stop::default();
+    world.poll().await;
+    assert_eq!(world.sink.taken().len(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_link_that_is_dropped_inside_a_message_costs_it_no_strike_and_an_hour() {
+    let mut world = world("work", 3);
+    world.server.with(|habits| {
+        habits.pipelining = false;
+        habits.drips = Some(("id-0001".to_owned(), 60));
+    });
+    let leave = world.stop.place.leave.clone();
+    let dropped = async {
+        sleep(Duration::from_secs(600)).await;
+        leave.cancel();
+    };
+    let (summary, ()) = tokio::join!(world.poll(), dropped);
+    assert!(matches!(summary.end, End::Complete), "nobody is to blame");
+    assert!(world.said("session_slow"));
+    world.stop = Stop::default();
+    world.poll().await;
+    assert_eq!(
+        world.sink.taken().len(),
+        2,
+        "the others come at the next poll"
+    );
+    let records = Seen::new(world.store.clone())
+        .records(&world.visit.account)
+        .await
+        .unwrap();
+    let waits = records.iter().find_map(|known| match known.record.state {
+        State::Deferred(deferral) => Some((deferral.strikes, deferral.tries)),
+        _ => None,
+    });
+    assert_eq!(waits, Some((0, 0)));
+    world.pass(3_700);
+    world.server.with(|habits| habits.drips = None);
+    world.poll().await;
+    assert_eq!(world.sink.taken().len(), 3);
+}
