@@ -244,6 +244,9 @@ mod tests {
 
     use super::*;
 
+    /// Something and when it was.
+    type At<T> = (Moment, T);
+
     fn name(name: &str) -> AccountName {
         AccountName::new(name).unwrap()
     }
@@ -264,7 +267,7 @@ mod tests {
         from: Moment,
         to: Moment,
         octets: impl Fn(&AccountName, Moment) -> u64,
-    ) -> (Vec<(Moment, Told)>, Vec<(Moment, AccountName)>) {
+    ) -> (Vec<At<Told>>, Vec<At<AccountName>>) {
         let (mut told, mut started) = (Vec::new(), Vec::new());
         for now in (from..=to).step_by(1000) {
             let press = schedule.press(now, |name| octets(name, now));
