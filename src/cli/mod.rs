@@ -60,9 +60,14 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, process: Process) -> 
     let exit = answer(line, process).unwrap_or_else(|failure| {
         let exit = failure.exit();
         if exit != Exit::Done {
-            // Behind the lines of the log, and like those it waits for no reader.
+            // Behind the lines of the log. Where those are not read, it waits for no reader either.
+            let mut backlog = Backlog::of_stderr().clone();
             let line = format!("{failure}\n");
-            let _ = Backlog::of_stderr().clone().write_all(line.as_bytes());
+            if backlog.finish(LAST_LINES_MAX) {
+                let _ = io::stderr().lock().write_all(line.as_bytes());
+            } else {
+                let _ = backlog.write_all(line.as_bytes());
+            }
         }
         exit
     });

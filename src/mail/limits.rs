@@ -238,3 +238,15 @@ pub const OVERSIZED_TOLD_MAX: usize = 20;
 /// Seconds before a message whose link was dropped because others waited is tried again: once in an hour it may find a place that
 /// none of them needs.
 pub const SLOW_MESSAGE_SECONDS: u64 = 3600;
+
+/// Memory of all listings of the process together, as they are counted: one of a million messages is counted as some ninety MiB.
+pub const LISTINGS_OCTETS_MAX: u64 = 160 * 1024 * 1024;
+
+/// What a listing may take without asking: some four thousand messages.
+pub const LISTING_FREE_OCTETS: u64 = 256 * 1024;
+
+/// What a listing that grows takes at a time.
+pub const LISTING_STEP_OCTETS: u64 = 1024 * 1024;
+
+/// What a listed message is counted as beside its unique-id: its place, its order, what is planned for it.
+pub const LISTING_ENTRY_OCTETS: u64 = 64;

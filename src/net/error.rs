@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use rustix::io::Errno;
+
 use crate::net::Fingerprint;
 
 /// What went wrong between us and a server.
@@ -106,8 +108,9 @@ pub enum NetError {
 
 impl NetError {
     /// The stable name of the error.
-    pub const fn code(&self) -> &'static str {
+    pub fn code(&self) -> &'static str {
         match self {
+            _ if self.is_ours() => "too_many_files",
             Self::Resolve { .. } => "resolve",
             Self::Connect { .. } => "connect",
             Self::TimedOut { .. } => "net_timeout",
@@ -119,6 +122,16 @@ impl NetError {
             Self::File { .. } => "tls_file",
             Self::InjectedPlaintext { .. } => "tls_injected",
         }
+    }
+
+    /// Whether this process or this machine has no descriptor left: the other side has nothing to do with it.
+    pub fn is_ours(&self) -> bool {
+        let (Self::Resolve { source, .. } | Self::Connect { source, .. } | Self::Io(source)) = self
+        else {
+            return false;
+        };
+        let errno = Errno::from_io_error(source);
+        matches!(errno, Some(Errno::MFILE | Errno::NFILE))
     }
 
     /// Whether the operator must look at a certificate: waiting does not help.
@@ -137,5 +150,27 @@ impl NetError {
 impl From<std::io::Error> for NetError {
     fn from(error: std::io::Error) -> Self {
         error.downcast::<Self>().unwrap_or_else(Self::Io)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_descriptors_is_ours_and_no_other_error_is() {
+        for (errno, ours) in [
+            (Errno::MFILE, true),
+            (Errno::NFILE, true),
+            (Errno::CONNREFUSED, false),
+        ] {
+            let error = NetError::Connect {
+                host: "h".into(),
+                port: 1,
+                source: errno.into(),
+            };
+            assert_eq!(error.is_ours(), ours);
+            assert_eq!(error.code() == "too_many_files", ours);
+        }
     }
 }

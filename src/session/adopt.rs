@@ -45,7 +45,9 @@ pub async fn adopt(
     rest: Rest,
 ) -> Result<Adopted, SessionError> {
     let mut maildrop = login::enter(visit, with).await?;
-    let listed = listing::list(&mut maildrop).await?.with_unique_ids()?;
+    let listed = listing::list(&mut maildrop, &with.stop.place)
+        .await?
+        .with_unique_ids()?;
     let now = with.clock.now();
     let records = with.seen.records(&visit.account).await?;
     let open = open(visit, &listed, &records, now);

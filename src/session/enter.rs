@@ -28,7 +28,7 @@ impl Session<'_> {
         if let Some(last) = maildrop.last_capa.take() {
             state.odd.last_capa = Some(last);
         }
-        let listed = listing::list(&mut maildrop).await;
+        let listed = listing::list(&mut maildrop, &self.with.stop.place).await;
         if let Err(SessionError::Remote(_)) = &listed {
             self.serve_in_lock_step(state);
         }

@@ -32,6 +32,11 @@ pub enum SessionError {
         /// What was going on.
         during: &'static str,
     },
+    /// Other sessions hold the memory that is for listings.
+    #[error(
+        "the listings of other accounts hold the memory that is for all of them; this one is tried again soon"
+    )]
+    ListingRoom,
     /// The link was dropped so that others could have its place.
     #[error("the server was so slow that its link was dropped: other accounts waited")]
     Slow,
@@ -143,6 +148,7 @@ impl SessionError {
         match self {
             Self::AtCapa(error) => error.who_acts(),
             Self::Net(error) if error.is_certificate() => WhoActs::Account,
+            Self::Net(error) if error.is_ours() => WhoActs::Store,
             Self::Net(_)
             | Self::Remote(_)
             | Self::Lost { .. }
@@ -151,7 +157,7 @@ impl SessionError {
             | Self::Refused { .. } => WhoActs::Server,
             Self::Login { .. } | Self::Account { .. } | Self::Recipient { .. } => WhoActs::Account,
             Self::Destination { .. } => WhoActs::Destination,
-            Self::Spool(_) | Self::Seen(_) => WhoActs::Store,
+            Self::ListingRoom | Self::Spool(_) | Self::Seen(_) => WhoActs::Store,
             Self::Hinted { error, .. } => error.who_acts(),
             Self::Invariant(_) => WhoActs::Us,
         }
@@ -166,6 +172,7 @@ impl SessionError {
             Self::Lost { .. } => "session_lost",
             Self::TimedOut { .. } => "session_timeout",
             Self::Slow => "session_slow",
+            Self::ListingRoom => "listing_memory",
             Self::Refused { code, .. } | Self::Login { code, .. } | Self::Account { code, .. } => {
                 code
             }

@@ -113,7 +113,7 @@ pub async fn erase(
     key: &RecordKey,
 ) -> Result<Erased, SessionError> {
     let mut maildrop = login::enter(visit, with).await?;
-    let listed = listing::list(&mut maildrop).await?;
+    let listed = listing::list(&mut maildrop, &with.stop.place).await?;
     let alike = listed.listing.positions(key.unique_id.as_bytes());
     let alike: Vec<_> = alike
         .iter()

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::mail::text::Shown;
-use crate::mail::{Listing, ListingBuilder, UniqueId};
+use crate::mail::{Listing, ListingBuilder, UniqueId, limits};
 use crate::proto::pop3::{Command, Event, Kind};
-use crate::session::SessionError;
+use crate::session::listing_room::Held;
 use crate::session::login::refused;
 use crate::session::maildrop::Maildrop;
 use crate::session::refusal::reason;
 use crate::session::unnamed::Unnamed;
+use crate::session::{Place, SessionError};
 
 /// What the server listed, and what was odd about it.
 pub(super) struct Listed {
@@ -22,6 +23,8 @@ pub(super) struct Listed {
     pub(super) quirks: Vec<(&'static str, String)>,
     /// Messages without unique-id in a listing that has them.
     pub(super) unnamed: Unnamed,
+    /// Its part of the memory for listings.
+    room: Option<Held>,
 }
 
 /// What UIDL and LIST said, line by line.
@@ -35,38 +38,59 @@ struct Gathered {
     quirks: Vec<(&'static str, String)>,
     without_unique_id: Unnamed,
     skipped: bool,
+    /// How much memory it is counted as.
+    octets: u64,
 }
 
 /// Lists the maildrop: UIDL even when CAPA lacks it, and both in one flight where the server announces PIPELINING.
-pub(super) async fn list(maildrop: &mut Maildrop) -> Result<Listed, SessionError> {
+pub(super) async fn list(maildrop: &mut Maildrop, place: &Place) -> Result<Listed, SessionError> {
     let mut gathered = Gathered::default();
+    let mut room = Held::begin(place);
     maildrop.check_in_step()?;
     maildrop.client.send(&Command::Uidl)?;
     if maildrop.is_pipelining() {
         maildrop.client.send(&Command::List)?;
-        maildrop
-            .hear("in UIDL and LIST", |event| {
-                gathered
-                    .take(event)
-                    .then_some(())
-                    .filter(|()| gathered.both())
-            })
-            .await?;
+        let during = "in UIDL and LIST";
+        gather(maildrop, &mut gathered, &mut room, during, Gathered::both).await?;
     } else {
-        maildrop
-            .hear("in UIDL", |event| gathered.take(event).then_some(()))
-            .await?;
+        let during = "in UIDL";
+        gather(maildrop, &mut gathered, &mut room, during, |_| true).await?;
         maildrop.client.send(&Command::List)?;
-        maildrop
-            .hear("in LIST", |event| gathered.take(event).then_some(()))
-            .await?;
+        let during = "in LIST";
+        gather(maildrop, &mut gathered, &mut room, during, |_| true).await?;
     }
     let announced = maildrop.client.capabilities().uidl;
-    let listed = gathered.into_listed(announced)?;
+    let mut listed = gathered.into_listed(announced)?;
+    listed.room = Some(room);
     if listed.without_unique_ids.is_none() {
         maildrop.number(Arc::clone(&listed.listing));
     }
     Ok(listed)
+}
+
+/// Takes in lines until a listing has ended and `is_all` says that it was the last. Where the listings of others hold the memory
+/// for it, the server is kept waiting meanwhile.
+async fn gather(
+    maildrop: &mut Maildrop,
+    gathered: &mut Gathered,
+    room: &mut Held,
+    during: &'static str,
+    is_all: impl Fn(&Gathered) -> bool,
+) -> Result<(), SessionError> {
+    loop {
+        let is_over = maildrop
+            .hear(during, |event| {
+                let is_over = gathered.take(event) && is_all(gathered);
+                (is_over || room.is_short_of(gathered.octets)).then_some(is_over)
+            })
+            .await?;
+        while room.is_short_of(gathered.octets) {
+            room.grow().await?;
+        }
+        if is_over {
+            return Ok(());
+        }
+    }
 }
 
 impl Listed {
@@ -95,6 +119,8 @@ impl Gathered {
                             self.odd("unique_id_not_conforming", || unique_id.to_string());
                         }
                         self.named.add(number, &unique_id);
+                        self.octets +=
+                            limits::LISTING_ENTRY_OCTETS + unique_id.as_bytes().len() as u64;
                     }
                     Err(_) => self.skip("uidl_line_malformed", &unique_id),
                 }
@@ -158,6 +184,7 @@ impl Gathered {
             let name = UniqueId::new(format!("number:{number}").as_bytes());
             if let Ok(name) = name {
                 self.unnamed.add_sized(number, &name, octets);
+                self.octets += limits::LISTING_ENTRY_OCTETS;
             }
         } else if !self.named.size(number, octets) {
             self.skipped = true;
@@ -217,6 +244,7 @@ impl Gathered {
             announced: true,
             quirks: self.quirks,
             unnamed,
+            room: None,
         }
     }
 
@@ -234,6 +262,7 @@ impl Gathered {
             announced,
             quirks: self.quirks,
             unnamed: Unnamed::default(),
+            room: None,
         }
     }
 }

@@ -24,6 +24,7 @@ mod inspect;
 mod kept;
 mod ledger;
 mod listing;
+mod listing_room;
 mod login;
 mod maildrop;
 mod moved;
@@ -99,7 +100,7 @@ pub async fn poll(visit: &Visit, with: &Collaborators) -> Summary {
 /// What prevents it, and who must act.
 pub async fn list(visit: &Visit, with: &Collaborators) -> Result<Arc<Listing>, SessionError> {
     let mut maildrop = login::enter(visit, with).await?;
-    let listed = listing::list(&mut maildrop).await?;
+    let listed = listing::list(&mut maildrop, &with.stop.place).await?;
     maildrop.quit().await;
     listed.with_unique_ids()
 }

@@ -54,18 +54,19 @@ impl Backlog {
         STDERR.get_or_init(|| Self::new(io::stderr()))
     }
 
-    /// Waits until everything is written, and no longer than `patience`.
-    pub fn finish(&self, patience: Duration) {
+    /// Waits until everything is written, and no longer than `patience`. Whether a short line would be written at once now.
+    pub fn finish(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         let mut waiting = self.0.waiting();
         while waiting.busy || !waiting.pieces.is_empty() {
             let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return;
+                return false;
             }
             let woken = self.0.changed.wait_timeout(waiting, left);
             (waiting, _) = woken.unwrap_or_else(PoisonError::into_inner);
         }
+        is_ready(self.0.out().as_fd(), Duration::ZERO)
     }
 
     fn put(&self, waiting: &mut Waiting, lines: &[u8]) {
