@@ -344,3 +344,33 @@ async fn two_at_a_time_run_side_by_side() {
         "{both:?}"
     );
 }
+
+/// Keeps the codes of warnings.
+#[derive(Default)]
+struct Warnings(std::sync::Mutex<Vec<String>>);
+
+impl mailferry::telemetry::Report for Warnings {
+    fn report(&self, event: &mailferry::telemetry::Event<'_>) {
+        if let mailferry::telemetry::Event::Warning { code, .. } = event {
+            self.0.lock().unwrap().push((*code).to_owned());
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_mda_that_accepts_and_reads_nothing_is_warned_of_once() {
+    let directory = tempfile::tempdir().unwrap();
+    for (program, expected) in [("exit 0", 1), ("cat >/dev/null", 0), ("exit 75", 0)] {
+        let warnings = std::sync::Arc::new(Warnings::default());
+        let mut settings = script(directory.path(), program, &[]);
+        settings.reporter = mailferry::telemetry::Reporter::new(warnings.clone());
+        let mda = mailferry::sink::mda::Mda::new(settings).unwrap();
+        for _ in 0..3 {
+            let message = crate::support::mail::message(directory.path(), SMALL).await;
+            let envelope = crate::support::mail::envelope("s@x", "jane@home.lan");
+            mailferry::sink::Sink::offer(&mda, &envelope, &message).await;
+        }
+        let said = warnings.0.lock().unwrap().clone();
+        assert_eq!(said, vec!["mda_unread"; expected], "{program}");
+    }
+}

@@ -400,12 +400,15 @@ mod tests {
         let (_canceller, cancellation) = cancellation();
         // A leader of a group cannot begin a session, but it may join the group of its parent.
         let mut leaves = Command::new("/usr/bin/python3");
-        let program = "import os, time; os.setpgid(0, os.getpgid(os.getppid())); time.sleep(300)";
+        let program = "import os, time; os.setpgid(0, os.getpgid(os.getppid()))\n\
+                       print(os.getpid(), flush=True); time.sleep(300)";
         leaves.args(["-c", program]);
-        let begun = Instant::now();
-        let (end, _) = run(leaves, Duration::from_secs(1), &cancellation).unwrap();
+        let (end, said) = run(leaves, Duration::from_secs(3), &cancellation).unwrap();
         assert!(matches!(end, End::TimedOut { code: None, .. }), "{end:?}");
-        assert!(begun.elapsed() < Duration::from_secs(60));
+        let said = String::from_utf8(said).unwrap();
+        let process = Pid::from_raw(said.trim().parse().unwrap()).unwrap();
+        let there = rustix::process::test_kill_process(process);
+        assert_eq!(there, Err(Errno::SRCH), "it is ended, and reaped");
     }
 
     #[test]
