@@ -32,6 +32,7 @@ mod mda;
 mod mda_hygiene;
 mod net;
 mod no_regular_file;
+mod octets;
 mod odd_answers;
 mod operator;
 mod packaging;

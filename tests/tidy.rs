@@ -62,6 +62,7 @@ const PURE: &[&str] = &[
     "session/plan.rs",
     "session/clock.rs",
     "session/notice.rs",
+    "session/octets.rs",
     "agent/schedule.rs",
     "agent/schedule/places.rs",
     "agent/backoff.rs",

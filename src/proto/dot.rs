@@ -108,11 +108,6 @@ impl Unstuff {
         self.counted.dots
     }
 
-    /// What was announced of this message.
-    pub fn announced(&self) -> Announced {
-        self.announced.unwrap_or_default()
-    }
-
     /// The next piece, taken off the front of `input`; `None` when the input is used up. Pieces are never empty.
     pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Piece<'i>> {
         loop {

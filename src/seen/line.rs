@@ -19,7 +19,8 @@ use std::fmt::{self, Write as _};
 
 use crate::mail::{AccountName, Digest, HeadDigest, Percent, Timestamp, UniqueId};
 use crate::seen::{
-    AccountState, Batch, Change, Deferral, Hold, Marker, Notes, Record, RecordKey, Seal, State,
+    AccountState, Batch, Change, Deferral, Hold, Marker, Notes, Record, RecordKey, Seal, Sizes,
+    State,
 };
 use crate::sink::{Accepted, Partial};
 
@@ -283,8 +284,11 @@ pub(super) fn write_state(state: &AccountState) -> String {
     words
 }
 
-/// Why an account waits, and for which settings.
+/// What is known of the sizes, why an account waits, and for which settings.
 fn push_wait(words: &mut String, state: &AccountState) {
+    if let Some(sizes) = state.sizes.word() {
+        let _ = write!(words, " sizes={sizes}");
+    }
     if let Some(hold) = &state.hold {
         let (code, said) = (text(&hold.code), text(&hold.words));
         let _ = write!(words, " hold={}>{}>{code}>{said}", hold.tries, hold.until.0);
@@ -335,6 +339,7 @@ pub(super) fn read_state(words: &str) -> Option<AccountState> {
             "hid_retrieved" => state.hid_retrieved = value == "1",
             "retrieved_without_quit" => state.retrieved_without_quit = value == "1",
             "adopted" => state.adopted = value == "1",
+            "sizes" => state.sizes = Sizes::from_word(value)?,
             "hold" => state.hold = Some(read_hold(value)?),
             "seal" => state.seal = Some(read_seal(value)?),
             _ => state.odd.read(key, value)?,
@@ -417,6 +422,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::seen::odd::tests::any_oddities;
+    use crate::seen::sizes::tests::any_sizes;
     use crate::seen::{Compared, DeletesState, NamesState};
 
     fn any_time() -> impl Strategy<Value = Timestamp> {
@@ -533,6 +539,7 @@ pub(super) mod tests {
             host in any_text(),
             words in any_text(),
             odd in any_oddities(),
+            sizes in any_sizes(),
         ) {
             let mut batch = Batch::new(&AccountName::new("work").unwrap());
             batch.changes.extend(puts.into_iter().map(|(key, record)| Change::Put(key, record)));
@@ -566,6 +573,7 @@ pub(super) mod tests {
                     attempted: true,
                     quit_refused: true,
                 },
+                sizes,
                 ..AccountState::default()
             });
             let line = write_batch(&batch);

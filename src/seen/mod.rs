@@ -23,6 +23,7 @@ mod record;
 mod records;
 mod replay;
 mod seal;
+mod sizes;
 mod sled;
 mod state;
 mod waiting;
@@ -46,6 +47,7 @@ pub use operator::{Changed, OperatorError, Trust};
 pub use record::{Deferral, Marker, Record, RecordKey, State};
 pub use records::{Known, Records};
 pub use seal::Seal;
+pub use sizes::Sizes;
 pub use state::{AccountState, DeletesState, Hold, NamesState};
 pub use waiting::Waiting;
 

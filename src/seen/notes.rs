@@ -15,7 +15,8 @@ pub struct Notes {
     pub compared: Option<Compared>,
     /// The server lists another message under this name. The record still tells what was delivered, by its digest.
     pub displaced: bool,
-    /// When a doubt was answered by the head of the message alone: it is compared by digest before it is deleted.
+    /// When a doubt was answered by the head of the message alone, or the message came in a session out of step: it is
+    /// compared by digest before it is deleted.
     pub by_head: Option<Timestamp>,
     /// The message came shorter than the server announced, twice alike: not deleted while the server announces more.
     pub octets_differ: bool,

@@ -1,8 +1,7 @@
 //! What is remembered of one account besides its messages.
 
 use crate::mail::{Maildrop, Timestamp};
-use crate::seen::Oddities;
-use crate::seen::Seal;
+use crate::seen::{Oddities, Seal, Sizes};
 
 /// What must survive a restart so that a server is not hammered and an account not locked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +49,8 @@ pub struct AccountState {
     pub names: NamesState,
     /// What the server does with deletes.
     pub deletes: DeletesState,
+    /// Whether the sizes that the maildrop announces are true.
+    pub sizes: Sizes,
 }
 
 impl AccountState {

@@ -396,7 +396,8 @@ async fn retrieved_digest(
     loop {
         maildrop.take(&mut happened).await?;
         match happened.pop() {
-            Some(Happened::Retrieved { draft, .. }) => {
+            Some(Happened::Retrieved(came)) => {
+                let draft = came.draft;
                 let origin = crate::mail::Origin {
                     account: visit.account.clone(),
                     unique_id: entry.unique_id(),

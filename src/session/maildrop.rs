@@ -12,10 +12,11 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::fault;
-use crate::mail::{AccountName, Entry, Listing, UniqueId, limits};
+use crate::mail::{AccountName, Announced, Entry, Listing, UniqueId, limits};
 use crate::net::{Read, Wire};
 use crate::proto::pop3::{Client, Command, Event, Kind, ResponseCode};
 use crate::seen::{LastCapa, Recorded};
+use crate::session::alone::Came;
 use crate::session::refusal::reason;
 use crate::session::{Connect, SessionError};
 use crate::spool::Draft;
@@ -42,6 +43,8 @@ pub(super) struct Maildrop {
     deleting: VecDeque<UniqueId>,
     /// Octets of the first deletes in the output, before any of them was written.
     first_deletes: Option<usize>,
+    /// Whether sizes tell nothing of where a message ends.
+    pub(super) sizes_are_estimates: bool,
     /// Where the numbers of this session are found.
     listing: Arc<Listing>,
     /// Numbers of listed messages whose delete has been asked for, by position.
@@ -65,6 +68,7 @@ struct Last {
 struct Coming {
     at: usize,
     number: u32,
+    listed: Option<u64>,
     expected: u64,
     draft: Draft,
     octets_max: u64,
@@ -74,7 +78,7 @@ struct Coming {
 /// What the server did.
 pub(super) enum Happened {
     /// A message arrived to its final dot.
-    Retrieved { at: usize, draft: Draft },
+    Retrieved(Box<Came>),
     /// It would not hand out this one.
     RetrieveRefused { at: usize, words: String },
     /// The body passed the limit; the connection is of no use any more.
@@ -112,6 +116,7 @@ impl Maildrop {
             backlog: VecDeque::new(),
             deleting: VecDeque::new(),
             first_deletes: None,
+            sizes_are_estimates: false,
             listing: Arc::default(),
             asked: Vec::new(),
             identified: HashMap::new(),
@@ -284,12 +289,14 @@ impl Maildrop {
         draft: Draft,
         octets_max: u64,
     ) -> Result<(), SessionError> {
-        self.client.retrieve(entry.number, entry.octets)?;
+        self.client
+            .retrieve(entry.number, entry.octets, self.sizes_are_estimates)?;
         let expected = expected_octets(entry.octets);
         self.coming_octets += expected;
         self.coming.push_back(Coming {
             at,
             number: entry.number,
+            listed: entry.octets,
             expected,
             draft,
             octets_max,
@@ -446,14 +453,19 @@ impl Maildrop {
                         }
                     }
                 }
-                Ok(Some(Event::BodyEnd { .. })) => {
+                Ok(Some(Event::BodyEnd { said, dots, .. })) => {
                     if let Some(coming) = self.coming.pop_front() {
                         self.last = Some(coming.as_last());
                         self.coming_octets -= coming.expected;
-                        happened.push(Happened::Retrieved {
+                        happened.push(Happened::Retrieved(Box::new(Came {
                             at: coming.at,
                             draft: coming.draft,
-                        });
+                            announced: Announced {
+                                listed: coming.listed,
+                                said,
+                            },
+                            dots,
+                        })));
                     }
                 }
                 Ok(Some(Event::Ok {

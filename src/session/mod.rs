@@ -5,6 +5,7 @@
 //! stand behind its doors.
 
 mod adopt;
+mod alone;
 mod announced;
 mod arrival;
 mod budget;
@@ -30,6 +31,7 @@ mod maildrop;
 mod moved;
 mod names;
 mod notice;
+mod octets;
 mod oversized;
 mod parked;
 mod place;
@@ -55,7 +57,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::mail::{AccountName, Listing, Timestamp, TlsMode, limits};
-use crate::seen::{AccountState, Oddities};
+use crate::seen::{AccountState, Oddities, Sizes};
 use crate::session::budget::Budget;
 use crate::session::clock::Trust;
 use crate::session::progress::Progress;
@@ -113,6 +115,8 @@ async fn poll_with_state(
 ) -> Result<End, SessionError> {
     if (&state.host, &state.user) != (&visit.host, &visit.login.user) {
         state.odd = Oddities::default();
+        // Another server counts in another way.
+        state.sizes = Sizes::default();
     }
     let clock_trusted = trust_clock(visit, with, state);
     with.delivery

@@ -19,8 +19,8 @@ use crate::session::plan::{Circumstances, Disposition, Names, Plan, Skip};
 use crate::session::quota::{Quota, remaining};
 use crate::session::transfer::{Orders, Transfer, Transferred};
 use crate::session::{
-    Collaborators, Counts, SessionError, Spared, Visit, WhoActs, first_run, guard, notice, parked,
-    plan, settle, spared, struck, taken,
+    Collaborators, Counts, SessionError, Spared, Visit, WhoActs, alone, first_run, guard, notice,
+    parked, plan, settle, spared, struck, taken,
 };
 use crate::telemetry::Event;
 
@@ -196,9 +196,11 @@ impl Session<'_> {
             elsewhere: &elsewhere,
             names_are_counted: plan.names_are_counted,
             deletes,
+            sizes: state.sizes.after(records.len()),
             deadline,
         };
         let done = Transfer::new(orders, maildrop).run().await;
+        alone::doubt(&with.seen, &visit.account, &done, now).await?;
         self.notice_identified(&listing, &records, &done, now)
             .await?;
         let gone = done.gone.clone();
@@ -221,6 +223,7 @@ impl Session<'_> {
 
     /// What the end of a session says of the next: which message ended it, and whether replies can be told apart.
     fn learn(&self, listed: &Listed, done: &Transferred, state: &mut AccountState) {
+        state.sizes.clone_from(&done.sizes);
         let odd = &mut state.odd;
         let now = self.with.clock.now();
         let without_unique_ids = listed.without_unique_ids.is_some();

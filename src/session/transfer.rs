@@ -15,7 +15,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::mail::{Listing, Retention, Timestamp, limits};
-use crate::seen::{Recorded, Records};
+use crate::proto::pop3::RemoteError;
+use crate::seen::{RecordKey, Recorded, Records, Sizes};
+use crate::session::alone::Doubts;
 use crate::session::budget::Budget;
 use crate::session::collaborators::{Spared, Undo};
 use crate::session::deletes::Deletes;
@@ -61,6 +63,8 @@ pub(super) struct Orders<'a> {
     pub(super) names_are_counted: bool,
     /// How many deletes may be asked for, and how.
     pub(super) deletes: Allowance,
+    /// What is known of the sizes that this maildrop announces.
+    pub(super) sizes: Sizes,
     /// When the whole session must be over.
     pub(super) deadline: Instant,
 }
@@ -73,6 +77,10 @@ pub(super) struct Transferred {
     pub(super) findings: Findings,
     /// Deletes that were given to the connection.
     pub(super) deletes_sent: usize,
+    /// What is known now of the sizes that this maildrop announces.
+    pub(super) sizes: Sizes,
+    /// What nothing proves to be what was asked for, if the session was out of step.
+    pub(super) unproven: Vec<RecordKey>,
     /// Why it ended early.
     pub(super) error: Option<SessionError>,
     /// Whether we were asked to stop.
@@ -115,6 +123,11 @@ pub(super) struct Transfer<'a> {
     pub(super) absent: Option<Absent<'a>>,
     pub(super) findings: Findings,
     pub(super) counts: Counts,
+    /// Messages that came otherwise than announced, and those that came after them.
+    pub(super) doubts: Doubts,
+    pub(super) sizes: Sizes,
+    /// What came while commands were pipelined; without pipelining, the message that came last.
+    pub(super) unproven: Vec<RecordKey>,
     pub(super) offers: FuturesUnordered<BoxFuture<'a, Offered>>,
     pub(super) commits: FuturesUnordered<BoxFuture<'a, Committed>>,
     /// What the breaker took back: undone when nothing else is under way, so that it comes last.
@@ -169,13 +182,17 @@ enum Woken {
 }
 
 impl<'a> Transfer<'a> {
-    pub(super) fn new(orders: Orders<'a>, maildrop: Maildrop) -> Self {
+    pub(super) fn new(orders: Orders<'a>, mut maildrop: Maildrop) -> Self {
+        maildrop.sizes_are_estimates = orders.sizes.are_estimates();
         Self {
             ledger: Ledger::new(&orders.plan.repeated),
             maildrop: Some(maildrop),
             absent: None,
             findings: Findings::default(),
             counts: Counts::default(),
+            doubts: Doubts::default(),
+            sizes: orders.sizes.clone(),
+            unproven: Vec::new(),
             offers: FuturesUnordered::new(),
             commits: FuturesUnordered::new(),
             undos: Vec::new(),
@@ -218,7 +235,7 @@ impl<'a> Transfer<'a> {
                 }
                 if !self.undos.is_empty() {
                     self.undo();
-                } else if !self.note_deletes() {
+                } else if !self.prove_in_step() && !self.note_deletes() {
                     break;
                 }
             }
@@ -256,6 +273,9 @@ impl<'a> Transfer<'a> {
 
     /// Sends what may be sent: deletes that are due and retrievals, as far as window and room reach.
     fn ask(&mut self) -> Result<(), SessionError> {
+        if !self.doubts.is_empty() {
+            return self.ask_alone();
+        }
         // Where nothing is under way that could wake us, one more file does no harm.
         let mut idle = self.is_finished();
         let Some(maildrop) = &mut self.maildrop else {
@@ -384,8 +404,16 @@ impl<'a> Transfer<'a> {
         let mut happened = Vec::new();
         let heard = maildrop.take(&mut happened).await;
         self.maildrop = Some(maildrop);
+        // Where more follows than was asked for, what came last did not end where it seemed to.
+        let last = is_unasked(&heard).then(|| happened.pop()).flatten();
         for one in happened {
             self.hear(one).await;
+        }
+        match last {
+            Some(Happened::Retrieved(came)) if self.came_by_itself(came.at) => self.strike(came.at),
+            Some(Happened::Retrieved(_)) => {}
+            Some(Happened::Alive) | None => {}
+            Some(one) => self.hear(one).await,
         }
         if let Err(error) = heard {
             self.lose(error);
@@ -394,9 +422,12 @@ impl<'a> Transfer<'a> {
 
     async fn hear(&mut self, happened: Happened) {
         match happened {
-            Happened::Retrieved { at, draft } => {
+            Happened::Retrieved(came) => {
                 self.refusals_in_a_row = 0;
-                self.arrived(at, draft).await;
+                self.came(*came).await;
+            }
+            Happened::RetrieveRefused { at, words } if self.doubts.alone() == Some(at) => {
+                self.refused_alone(at, &words);
             }
             Happened::RetrieveRefused { at, words } => {
                 let octets = self.orders.listing.get(at).and_then(|entry| entry.octets);
@@ -420,7 +451,7 @@ impl<'a> Transfer<'a> {
                     words,
                 });
             }
-            Happened::Alive => {}
+            Happened::Alive => self.proven_in_step().await,
         }
     }
 
@@ -438,14 +469,26 @@ impl<'a> Transfer<'a> {
             self.hang_up();
             return self.fail(error);
         };
-        // Numbers alone do not tell who answered what in a session out of step; without pipelining the next one shows it.
-        let is_blamed = !self.orders.without_unique_ids
-            || !maildrop.is_pipelining()
-            || !matches!(error, SessionError::Remote(_));
-        let blamed = maildrop.to_blame(&error).filter(|_| is_blamed);
+        let is_broken = matches!(error, SessionError::Remote(_));
+        // A message in doubt may have taken the replies that are missing now.
+        let is_in_doubt = !self.doubts.is_empty();
+        let blamed = match self.doubts.to_blame() {
+            // If that message ended too early, the rest of it was read as what cannot be read.
+            Some(at) if is_broken || self.doubts.alone().is_some() => Some(Blamed::Coming { at }),
+            // Whose answer it was is shown by the next session, which does not pipeline.
+            _ if maildrop.is_pipelining() && (is_broken || is_in_doubt) => None,
+            _ => maildrop.to_blame(&error),
+        };
+        // Where sizes tell nothing, a reply that never comes may have been read as part of another.
+        let is_missing = self.sizes.are_estimates() && maildrop.is_busy();
+        let out_of_step =
+            maildrop.is_out_of_step(&error) || (is_in_doubt && maildrop.is_pipelining());
+        if !(is_broken || maildrop.is_pipelining() && (out_of_step || is_missing)) {
+            self.unproven.clear();
+        }
         self.lost = Some(Lost {
             at: blamed.as_ref().map(Blamed::at),
-            out_of_step: maildrop.is_out_of_step(&error),
+            out_of_step,
         });
         if let Some(Blamed::Coming { at }) = blamed {
             self.strike(at);
@@ -471,6 +514,7 @@ impl<'a> Transfer<'a> {
     /// What waits to be asked for is not asked for any more.
     pub(super) fn nothing_more(&mut self) {
         self.left |= self.waiting.len() > self.orders.spared_count;
+        self.doubts = Doubts::default();
         self.waiting = [].iter();
         self.due = [].iter();
     }
@@ -546,6 +590,8 @@ impl<'a> Transfer<'a> {
             counts,
             findings: self.findings,
             deletes_sent: self.deletes.sent(),
+            sizes: self.sizes,
+            unproven: self.unproven,
             error: self.error.or(self.late_error),
             stopped: self.stopped,
             again,
@@ -557,6 +603,11 @@ impl<'a> Transfer<'a> {
             identified: self.ledger.into_identified(self.orders.listing.complete),
         }
     }
+}
+
+/// Whether the server spoke although nothing was asked.
+fn is_unasked(heard: &Result<(), SessionError>) -> bool {
+    matches!(heard, Err(SessionError::Remote(RemoteError::Unasked)))
 }
 
 impl Transfer<'_> {

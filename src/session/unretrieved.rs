@@ -126,7 +126,7 @@ impl Transfer<'_> {
         self.commit(batch, Committed::Settled { at });
     }
 
-    fn note_unretrieved(
+    pub(super) fn note_unretrieved(
         &mut self,
         at: usize,
         deferral: impl FnOnce(Option<&Deferral>) -> Deferral,

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use crate::fault;
 use crate::mail::{Envelope, HeadDigest, Origin, UniqueId};
-use crate::seen::{Batch, Change, Deferral, Delivered, Notes, Record, RecordKey, Recorded, State};
+use crate::seen::{Batch, Change, Deferral, Delivered, Record, RecordKey, Recorded, State};
 use crate::session::deletes::Proven;
+use crate::session::octets::Weighed;
 use crate::session::settle;
 use crate::session::transfer::Transfer;
 use crate::session::{SessionError, arrival};
@@ -27,6 +28,8 @@ pub(super) struct Parcel {
     pub(super) partial: Partial,
     /// The key of its record, where that was made under another name.
     pub(super) renamed_from: Option<RecordKey>,
+    /// Whether it may have lost a part on the server, which must not delete it then.
+    pub(super) octets_differ: bool,
     pub(super) arrived: Instant,
 }
 
@@ -60,8 +63,8 @@ pub(super) enum Committed {
 }
 
 impl<'a> Transfer<'a> {
-    /// A message has arrived to its final dot.
-    pub(super) async fn arrived(&mut self, at: usize, draft: Draft) {
+    /// A message is whole, and it is settled what came.
+    pub(super) async fn arrived(&mut self, at: usize, draft: Draft, weighed: Weighed) {
         let arrived = Instant::now();
         let orders = &self.orders;
         let Some(entry) = orders.listing.get(at) else {
@@ -73,7 +76,8 @@ impl<'a> Transfer<'a> {
         let finished = draft
             .finish_as(|digest| {
                 let unique_id = if without_unique_ids {
-                    identity(ledger.ordinal(digest), digest).unwrap_or_else(|| entry.unique_id())
+                    let name = settle::identity(digest, ledger.ordinal(digest));
+                    UniqueId::new(name.as_bytes()).unwrap_or_else(|_| entry.unique_id())
                 } else {
                     entry.unique_id()
                 };
@@ -102,8 +106,10 @@ impl<'a> Transfer<'a> {
                 maildrop.identify(entry.number, &key.unique_id);
             }
         }
+        self.note_unproven(&key, weighed);
         self.ledger.holds(at, message.octets());
         let looked = arrival::look(visit, &message);
+        let octets_differ = self.is_cut(&key, &message, weighed, entry.octets);
         let parcel = Parcel {
             at,
             key,
@@ -112,6 +118,7 @@ impl<'a> Transfer<'a> {
             head: looked.digest,
             partial: Partial::default(),
             renamed_from: None,
+            octets_differ,
             arrived,
         };
         self.judge(entry.octets, parcel, looked.looped);
@@ -177,7 +184,7 @@ impl<'a> Transfer<'a> {
             listed_octets: entry_octets,
             copies,
             head: parcel.head,
-            notes: Notes::default(),
+            notes: parcel.notes(),
         };
         let mut replaces = self.replaced_by(&parcel.key);
         replaces.extend(parcel.renamed_from.clone().map(Change::Forget));
@@ -188,6 +195,7 @@ impl<'a> Transfer<'a> {
                 .await;
             drop(slot);
             match committed {
+                Ok(_) if delivered.notes.forbid_delete() => Committed::Settled { at: parcel.at },
                 Ok(proof) => Committed::Proven {
                     at: parcel.at,
                     proof,
@@ -292,7 +300,8 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    pub(super) fn recognise(&mut self, parcel: &Parcel, record: Record) {
+    pub(super) fn recognise(&mut self, parcel: &Parcel, mut record: Record) {
+        record.notes.octets_differ = parcel.octets_differ;
         self.say_recognised(parcel);
         let (at, unique_id) = (parcel.at, &parcel.key.unique_id);
         let proof = self.orders.records.proof(unique_id, parcel.key.digest);
@@ -376,7 +385,7 @@ impl<'a> Transfer<'a> {
                 absent_since: None,
                 head: parcel.head,
                 state,
-                notes: Notes::default(),
+                notes: parcel.notes(),
             },
         ));
         batch
@@ -424,8 +433,4 @@ impl<'a> Transfer<'a> {
             words,
         });
     }
-}
-
-fn identity(ordinal: u32, digest: crate::mail::Digest) -> Option<UniqueId> {
-    UniqueId::new(settle::identity(digest, ordinal).as_bytes()).ok()
 }

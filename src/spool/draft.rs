@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +10,8 @@ use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 
-use crate::mail::{Digest, Origin};
+use crate::mail::{Digest, Origin, limits};
+use crate::spool::lines::Lines;
 use crate::spool::{Body, Message, Reservation, SpoolError};
 
 /// A message that is not whole yet. Dropping it forgets it: a link that dies inside a message leaves nothing.
@@ -39,6 +41,52 @@ impl Draft {
     /// Octets written so far.
     pub fn octets(&self) -> u64 {
         self.octets
+    }
+
+    /// SHA-256 of what was written so far.
+    pub fn digest(&self) -> Digest {
+        Digest::new(self.hash.clone().finalize().into())
+    }
+
+    /// The first octets, where they are in memory.
+    pub fn front(&self) -> Option<&[u8]> {
+        self.file.is_none().then_some(&*self.buffer)
+    }
+
+    /// Counts the lines of what was written so far. What is in a file is read on a thread that may block.
+    ///
+    /// # Errors
+    /// [`SpoolError::Disk`] when the file cannot be read.
+    pub async fn lines(&mut self) -> Result<Lines, SpoolError> {
+        let mut lines = Lines::default();
+        if let Some(file) = self.file.take() {
+            let counted = spawn_blocking(move || {
+                let (mut lines, mut at) = (Lines::default(), 0);
+                let mut piece = vec![0; limits::SPOOL_WRITE_OCTETS];
+                loop {
+                    let count = file.read_at(&mut piece, at)?;
+                    if count == 0 {
+                        return Ok((file, lines));
+                    }
+                    lines.add(&piece[..count]);
+                    at += count as u64;
+                }
+            })
+            .await
+            .unwrap_or_else(|stopped| Err(std::io::Error::other(stopped)));
+            let (file, in_file) = counted.map_err(|source| self.disk_error(source))?;
+            self.file = Some(file);
+            lines = in_file;
+        }
+        lines.add(&self.buffer);
+        Ok(lines)
+    }
+
+    fn disk_error(&self, source: std::io::Error) -> SpoolError {
+        SpoolError::Disk {
+            directory: self.directory.to_path_buf(),
+            source,
+        }
     }
 
     /// Adds bytes of the message as received. Fast while they fit the reservation; beyond it they go to the file, on
@@ -117,10 +165,7 @@ impl Draft {
         })
         .await
         .unwrap_or_else(|stopped| Err(std::io::Error::other(stopped)));
-        let (file, buffer) = written.map_err(|source| SpoolError::Disk {
-            directory: self.directory.to_path_buf(),
-            source,
-        })?;
+        let (file, buffer) = written.map_err(|source| self.disk_error(source))?;
         self.file = Some(file);
         self.buffer = buffer;
         Ok(())
@@ -156,7 +201,7 @@ fn named_then_unlinked(directory: &Path) -> std::io::Result<File> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::mail::{AccountName, UniqueId, limits};
+    use crate::mail::{AccountName, UniqueId};
     use crate::spool::Spool;
 
     const LARGEST: usize = limits::SPOOL_MESSAGE_MEMORY_OCTETS_MAX;
@@ -230,6 +275,27 @@ mod tests {
         let (sent, message, _) = spooled(1_000_000, Some(10)).await;
         assert!(matches!(message.body(), Body::File(_)));
         assert_eq!(message.to_vec().unwrap(), sent);
+    }
+
+    #[tokio::test]
+    async fn lines_are_counted_in_memory_and_in_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        for spool in [
+            Spool::new(directory.path()),
+            Spool::with_budget(directory.path(), 0),
+        ] {
+            for count in [0, 1, 100_000] {
+                let mut draft = spool.begin(spool.room_for(None));
+                for _ in 0..count {
+                    draft.write(b"a\r\nb\n").await.unwrap();
+                }
+                let lines = draft.lines().await.unwrap();
+                assert_eq!((lines.crlf, lines.lf), (count, count));
+                let digest = draft.digest();
+                let message = draft.finish(origin(), String::new()).await.unwrap();
+                assert_eq!((message.octets(), message.digest()), (count * 5, digest));
+            }
+        }
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@
 mod draft;
 pub mod head_digest;
 pub mod header;
+mod lines;
 mod message;
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::mail::{is_no_room, limits};
 
 pub use draft::Draft;
+pub use lines::Lines;
 pub use message::{Body, Message, Reader};
 
 /// The spool of the agent: the directory for large messages and the memory budget for all of them.

@@ -12,6 +12,26 @@ pub struct Asked {
     pub number: u32,
 }
 
+/// A command that waits for its reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pending {
+    pub(super) kind: Kind,
+    pub(super) number: u32,
+    /// What LIST said of the message that is retrieved.
+    pub(super) listed: Option<u64>,
+    /// Whether sizes tell nothing of where it ends.
+    pub(super) are_estimates: bool,
+}
+
+impl Pending {
+    pub(super) const fn asked(&self) -> Asked {
+        Asked {
+            command: self.kind,
+            number: self.number,
+        }
+    }
+}
+
 /// How a session ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {

@@ -7,7 +7,7 @@ use crate::mail::text::Shown;
 use crate::mail::{Announced, Secret, limits};
 use crate::proto::dot::{LineEnd, Piece, Unstuff};
 use crate::proto::line::Lines;
-use crate::proto::pop3::asked::{Asked, Dialogue, Ending};
+use crate::proto::pop3::asked::{Asked, Dialogue, Ending, Pending};
 use crate::proto::pop3::reply::{self, Status};
 use crate::proto::pop3::state::{self, State};
 use crate::proto::pop3::{Capabilities, Command, Kind, LocalError, RemoteError, ResponseCode};
@@ -30,24 +30,6 @@ pub struct Client {
     secrets: Vec<Secret>,
 }
 
-/// A command that waits for its reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Pending {
-    kind: Kind,
-    number: u32,
-    /// What LIST said of the message that is retrieved.
-    listed: Option<u64>,
-}
-
-impl Pending {
-    const fn asked(&self) -> Asked {
-        Asked {
-            command: self.kind,
-            number: self.number,
-        }
-    }
-}
-
 /// What the next octet belongs to.
 #[derive(Debug)]
 enum Expect {
@@ -55,7 +37,8 @@ enum Expect {
     Status,
     /// Lines of a listing, and how they end, once the first has ended.
     Lines(Kind, Option<LineEnd>),
-    Body(u32, Unstuff),
+    /// A message, and the octets that its status line announced.
+    Body(u32, Unstuff, Option<u64>),
 }
 
 /// What the server said.
@@ -134,8 +117,8 @@ pub enum Event<'i> {
     BodyEnd {
         /// The message number.
         number: u32,
-        /// What the server announced of it.
-        announced: Announced,
+        /// The octets that its `+OK` announced.
+        said: Option<u64>,
         /// Dots that were taken away from the beginning of a line.
         dots: u64,
     },
@@ -261,6 +244,7 @@ impl Client {
             kind,
             number: command.number().unwrap_or(0),
             listed: None,
+            are_estimates: false,
         });
         if kind == Kind::Quit {
             self.state = State::Leaving;
@@ -268,14 +252,21 @@ impl Client {
         Ok(())
     }
 
-    /// Puts a RETR into the output. Where nothing else tells where the message ends, the octets that LIST gave decide.
+    /// Puts a RETR into the output. Where nothing else tells where the message ends, the octets that LIST gave and those of `+OK`
+    /// decide, unless the sizes of this server are estimates.
     ///
     /// # Errors
     /// As [`Client::send`].
-    pub fn retrieve(&mut self, number: u32, listed: Option<u64>) -> Result<(), LocalError> {
+    pub fn retrieve(
+        &mut self,
+        number: u32,
+        listed: Option<u64>,
+        are_estimates: bool,
+    ) -> Result<(), LocalError> {
         self.send(&Command::Retr(number))?;
         if let Some(pending) = self.pending.back_mut() {
             pending.listed = listed;
+            pending.are_estimates = are_estimates;
         }
         Ok(())
     }
@@ -303,20 +294,16 @@ impl Client {
                 let kind = *kind;
                 self.listing_line(kind, input)
             }
-            Expect::Body(number, unstuff) => {
+            Expect::Body(number, unstuff, said) => {
                 let number = *number;
                 let event = match unstuff.next(input) {
                     None => return Ok(None),
                     Some(Piece::Content(octets)) => Event::Body { number, octets },
                     Some(Piece::Unclear) => return Err(RemoteError::UnclearEnd { number }),
                     Some(Piece::End) => {
-                        let (announced, dots) = (unstuff.announced(), unstuff.dots());
+                        let (said, dots) = (*said, unstuff.dots());
                         self.expect = Expect::Status;
-                        Event::BodyEnd {
-                            number,
-                            announced,
-                            dots,
-                        }
+                        Event::BodyEnd { number, said, dots }
                     }
                 };
                 Ok(Some(event))
@@ -464,6 +451,7 @@ impl Client {
             kind,
             number,
             listed,
+            are_estimates,
         } = pending;
         self.go_on(kind, true);
         if kind.is_multi_line() {
@@ -473,10 +461,14 @@ impl Client {
                 announced: true,
                 ..Capabilities::default()
             };
-            let announced = Announced { listed, said };
+            let announced = if are_estimates {
+                Announced::default()
+            } else {
+                Announced { listed, said }
+            };
             self.expect = match kind {
-                Kind::Retr => Expect::Body(number, Unstuff::new(status, announced)),
-                Kind::Top => Expect::Body(number, Unstuff::part(status)),
+                Kind::Retr => Expect::Body(number, Unstuff::new(status, announced), said),
+                Kind::Top => Expect::Body(number, Unstuff::part(status), None),
                 _ => Expect::Lines(kind, None),
             };
         }

@@ -1,0 +1,153 @@
+//! Whether the sizes that a maildrop announces are true, as its last messages showed.
+
+use std::collections::BTreeSet;
+
+/// What the last messages of a maildrop told of its sizes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Whether the sizes are estimates.
+    estimated: bool,
+    /// A letter for each of the last messages, the newest last: of its sender where it came twice with the same bytes and with other
+    /// octets than announced, else [`AGREED`].
+    recent: Vec<u8>,
+}
+
+impl Sizes {
+    /// Whether the sizes are estimates: then nothing is retrieved twice because of them.
+    pub const fn are_estimates(&self) -> bool {
+        self.estimated
+    }
+
+    /// The same at the beginning of a session. So many messages came before anything was noted, as announced for all that is known.
+    #[must_use]
+    pub fn after(&self, messages: usize) -> Self {
+        let mut sizes = self.clone();
+        if self.recent.is_empty() && !self.estimated {
+            sizes.recent = vec![AGREED; messages.min(RECENT_MAX)];
+        }
+        sizes
+    }
+
+    /// A message came as announced.
+    pub fn agreed(&mut self) {
+        self.add(AGREED);
+    }
+
+    /// A message of the sender with this letter came twice with the same bytes and with other octets than announced. True when this is
+    /// what makes the sizes estimates: at least five and a quarter of the last messages, of different senders.
+    pub fn differed(&mut self, sender: u8) -> bool {
+        self.add(sender);
+        let differing = self.recent.iter().filter(|letter| **letter != AGREED);
+        let senders: BTreeSet<u8> = differing.clone().copied().collect();
+        let count = differing.count();
+        let found = senders.len() >= DIFFERING_MIN && count * 4 >= self.recent.len();
+        let is_news = found && !self.estimated;
+        self.estimated |= found;
+        is_news
+    }
+
+    fn add(&mut self, letter: u8) {
+        if self.estimated {
+            return;
+        }
+        if self.recent.len() >= RECENT_MAX {
+            self.recent.remove(0);
+        }
+        self.recent.push(letter);
+    }
+
+    /// The word in an account's state; `None` when there is nothing to remember.
+    pub(super) fn word(&self) -> Option<String> {
+        if self.estimated {
+            return Some(ESTIMATED.to_owned());
+        }
+        let differing = self.recent.iter().any(|letter| *letter != AGREED);
+        differing.then(|| String::from_utf8_lossy(&self.recent).into_owned())
+    }
+
+    /// Reads the word back.
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        if word == ESTIMATED {
+            return Some(Self {
+                estimated: true,
+                recent: Vec::new(),
+            });
+        }
+        let is_letter =
+            |letter: u8| letter == AGREED || letter.is_ascii_lowercase() || letter.is_ascii_digit();
+        let sound = word.len() <= RECENT_MAX && word.bytes().all(is_letter);
+        sound.then(|| Self {
+            estimated: false,
+            recent: word.as_bytes().to_vec(),
+        })
+    }
+}
+
+const AGREED: u8 = b'.';
+const ESTIMATED: &str = "*";
+
+/// Messages that are remembered.
+const RECENT_MAX: usize = 50;
+
+/// Messages of different senders that make sizes estimates.
+const DIFFERING_MIN: usize = 5;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    pub fn any_sizes() -> impl Strategy<Value = Sizes> {
+        let told = proptest::collection::vec(proptest::option::of(b'a'..=b'z'), 0..60);
+        told.prop_map(|told| {
+            let mut sizes = Sizes::default();
+            for letter in told {
+                match letter {
+                    Some(letter) => drop(sizes.differed(letter)),
+                    None => sizes.agreed(),
+                }
+            }
+            // What is not worth a word is not remembered.
+            match sizes.word() {
+                Some(word) => Sizes::from_word(&word).unwrap(),
+                None => Sizes::default(),
+            }
+        })
+    }
+
+    #[test]
+    fn five_of_different_senders_and_a_quarter_of_the_last_fifty_make_sizes_estimates_once() {
+        let mut sizes = Sizes::default();
+        let news: Vec<bool> = (b'a'..=b'f').map(|letter| sizes.differed(letter)).collect();
+        assert_eq!(news, [false, false, false, false, true, false]);
+        assert!(sizes.are_estimates());
+    }
+
+    #[test]
+    fn one_sender_makes_no_estimates_nor_do_five_among_fifty() {
+        let mut sizes = Sizes::default();
+        assert!(!(0..50).any(|_| sizes.differed(b'a')), "one sender");
+        let mut sizes = Sizes::default().after(1000);
+        let needed = (b'a'..=b'z').take_while(|letter| !sizes.differed(*letter));
+        assert_eq!(needed.count() + 1, 13, "a quarter of fifty");
+        let mut sizes = Sizes::default();
+        for letter in b'a'..=b'z' {
+            for _ in 0..9 {
+                sizes.agreed();
+            }
+            assert!(!sizes.differed(letter));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_worth_a_word_is_read_back(sizes in any_sizes()) {
+            if let Some(word) = sizes.word() {
+                prop_assert!(!word.contains([' ', '\t', '=']) && !word.is_empty());
+                prop_assert_eq!(Sizes::from_word(&word), Some(sizes));
+            }
+        }
+    }
+}
