@@ -157,6 +157,9 @@ pub const CAPA_LEFT_OUT_SECONDS: u64 = 24 * 3600;
 /// Messages without unique-id at which sessions have ended that are remembered: each costs a session to be found.
 pub const STRUCK_NUMBERS_MAX: usize = 64;
 
+/// Deletes at which sessions ended, one after the other and none taken between, from which the server is taken to ignore deletes.
+pub const STRUCK_DELETES_IN_A_ROW_MAX: u32 = 3;
+
 /// Seconds a maildrop is served without pipelining after a session out of step.
 pub const LOCK_STEP_SECONDS: u64 = 24 * 3600;
 

@@ -42,7 +42,7 @@ pub use durable::DurableStore;
 pub use error::SeenError;
 pub use memory::MemoryStore;
 pub use notes::{Compared, Notes};
-pub use odd::{InUse, LastCapa, Oddities, StruckNumber};
+pub use odd::{InUse, LastCapa, Oddities, StruckDelete, StruckNumber};
 pub use operator::{Changed, OperatorError, Trust};
 pub use record::{Deferral, Marker, Record, RecordKey, State};
 pub use records::{Known, Records};

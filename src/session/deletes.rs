@@ -79,7 +79,8 @@ impl Transfer<'_> {
 
     /// A delete that a record allows. It is asked for even when the session ends early, because it is proven.
     pub(super) fn delete(&mut self, proof: Recorded, record: Record) {
-        if record.notes.forbid_delete() {
+        let is_left_out = !self.orders.deletable.allows(proof.unique_id());
+        if is_left_out || record.notes.forbid_delete() {
             return;
         }
         self.deletes.count += 1;
@@ -102,6 +103,10 @@ impl Transfer<'_> {
         }
         self.deletes.phase = Phase::Noting;
         let mut deletes = std::mem::take(&mut self.deletes.gathered);
+        let names = deletes.iter().map(|(proof, _)| proof.unique_id());
+        if let Some(alone) = self.orders.deletable.alone(names) {
+            deletes.retain(|(proof, _)| proof.unique_id() == alone);
+        }
         let allowance = self.orders.deletes;
         if allowance.compared_only {
             deletes.retain(|(proof, _)| self.deletes.compared.contains(proof.unique_id()));

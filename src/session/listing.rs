@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::mail::text::Shown;
-use crate::mail::{Listing, ListingBuilder, UniqueId, limits};
+use crate::mail::{Entry, Listing, ListingBuilder, UniqueId, limits};
 use crate::proto::pop3::{Command, Event, Kind};
 use crate::session::listing_room::Held;
 use crate::session::login::refused;
@@ -94,6 +94,11 @@ async fn gather(
 }
 
 impl Listed {
+    /// The message with this number.
+    pub(super) fn entry(&self, number: u32) -> Option<Entry<'_>> {
+        self.listing.iter().find(|entry| entry.number == number)
+    }
+
     /// The listing of a server that names its messages.
     pub(super) fn with_unique_ids(self) -> Result<Arc<Listing>, SessionError> {
         match self.without_unique_ids {

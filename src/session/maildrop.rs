@@ -4,12 +4,13 @@
 //! listing.
 
 mod blame;
+mod goodbye;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use crate::fault;
 use crate::mail::{AccountName, Announced, Entry, Listing, UniqueId, limits};
@@ -21,7 +22,8 @@ use crate::session::refusal::reason;
 use crate::session::{Connect, SessionError};
 use crate::spool::Draft;
 
-pub(super) use blame::Blamed;
+pub(super) use blame::{Blamed, Deleting};
+pub(super) use goodbye::Goodbye;
 
 /// An open session with one server.
 pub(super) struct Maildrop {
@@ -493,44 +495,6 @@ impl Maildrop {
         let used = whole.len() - input.len();
         self.wire.consume(used);
         result
-    }
-
-    /// QUIT of a session without deletes.
-    pub(super) async fn quit(self) -> bool {
-        let mut happened = Vec::new();
-        self.quit_within(limits::QUIT_SECONDS_MAX, &mut happened)
-            .await
-    }
-
-    /// QUIT commits the deletes; no record waits for its answer, because the next complete listing tells. What is said to deletes
-    /// before that goes to `happened`. Returns whether QUIT was answered with a yes within so many seconds.
-    pub(super) async fn quit_within(mut self, seconds: u64, happened: &mut Vec<Happened>) -> bool {
-        let leave = async {
-            self.client.send(&Command::Quit)?;
-            let mut deleting = std::mem::take(&mut self.deleting);
-            let in_one_flight = !deleting.is_empty();
-            let goodbye = self.hear_within(seconds, "after QUIT", |event| match event {
-                Event::Ok {
-                    command: Kind::Quit,
-                    ..
-                } => Some(true),
-                Event::Err {
-                    command: Kind::Quit,
-                    ..
-                } => Some(false),
-                event => {
-                    happened.extend(delete_answered(event, &mut deleting));
-                    None
-                }
-            });
-            let point = if in_one_flight { "dele.sent" } else { "" };
-            fault::begun(point, fault::begun("quit.sent", goodbye)).await
-        };
-        let answer = timeout(Duration::from_secs(seconds), leave).await;
-        if answer.is_ok() {
-            let _ = timeout(Duration::from_secs(1), self.wire.close()).await;
-        }
-        matches!(answer, Ok(Ok(true)))
     }
 }
 

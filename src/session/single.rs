@@ -14,13 +14,13 @@ use crate::session::first_run::first_poll;
 use crate::session::guard::Explained;
 use crate::session::inspect::Inspection;
 use crate::session::listing::Listed;
-use crate::session::maildrop::{Happened, Maildrop};
+use crate::session::maildrop::{Goodbye, Happened, Maildrop};
 use crate::session::plan::{Circumstances, Disposition, Names, Plan, Skip};
 use crate::session::quota::{Quota, remaining};
 use crate::session::transfer::{Orders, Transfer, Transferred};
 use crate::session::{
     Collaborators, Counts, SessionError, Spared, Visit, WhoActs, alone, first_run, guard, notice,
-    parked, plan, settle, spared, struck, taken,
+    parked, plan, settle, spared, struck, struck_deletes, taken,
 };
 use crate::telemetry::Event;
 
@@ -60,6 +60,8 @@ pub(super) struct Ended {
     pub(super) outgrown: Vec<u32>,
     /// Whether the server took QUIT.
     pub(super) quit: bool,
+    /// What came of QUIT.
+    pub(super) goodbye: Goodbye,
 }
 
 impl Session<'_> {
@@ -115,6 +117,7 @@ impl Session<'_> {
             left: false,
             outgrown: Vec::new(),
             quit: false,
+            goodbye: Goodbye::default(),
         });
         ended.counts.began_settled = began_settled;
         let ours = |error: &SessionError| {
@@ -157,25 +160,14 @@ impl Session<'_> {
             with.clock.now(),
         );
         let spared_count = spared::put_last(&mut plan.retrievals, &listing.listing, self.spared);
-        let retrieves = !plan.retrievals.is_empty();
-        if hides {
-            self.say_if_blocked(&plan);
-        }
-        if hides && retrieves {
-            self.note_retrieved_without_quit(state, true).await?;
-        }
-        with.reporter.say(Event::Listed {
-            account: &visit.account,
-            listed: listing.listing.len() as u64,
-            wanted: plan.retrievals.len() as u64,
-        });
-        if !plan.retrievals.is_empty() {
-            with.seen.ready().await?;
-        }
+        self.before_retrieving(&plan, &listing, state, hides)
+            .await?;
         let again = plan.listed_again;
         let deletes = taken::begin(&mut state.deletes, &listing.listing, &records, again, now);
         let elsewhere = self.elsewhere(state, &plan).await?;
+        let deletable = struck_deletes::deletable(state, &listing.listing, now);
         let orders = Orders {
+            deletable: &deletable,
             visit,
             with,
             listing: &listing.listing,
@@ -212,42 +204,37 @@ impl Session<'_> {
         let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
         self.learn_deletes(state, sent, ended.quit, found_again);
         ended.counts.without_unique_id = listing.unnamed.len();
-        if ended.quit {
-            struck::move_up(&mut state.odd.struck, &gone);
-        }
+        self.learn_from_goodbye(&listing, &ended, &gone, state);
         if hides && ended.quit && (all_popped || !pops) {
             self.note_retrieved_without_quit(state, false).await?;
         }
         Ok(ended)
     }
 
-    /// What the end of a session says of the next: which message ended it, and whether replies can be told apart.
-    fn learn(&self, listed: &Listed, done: &Transferred, state: &mut AccountState) {
-        state.sizes.clone_from(&done.sizes);
-        let odd = &mut state.odd;
-        let now = self.with.clock.now();
-        let without_unique_ids = listed.without_unique_ids.is_some();
-        let blamed = done.lost.and_then(|lost| listed.listing.get(lost.at?));
-        if without_unique_ids {
-            // What came whole is well, unless the server said more after it than it was asked.
-            let came = |number| done.identified.iter().any(|entry| entry.number == number);
-            odd.struck.retain(|one| {
-                blamed.is_some_and(|it| it.number == one.number) || !came(one.number)
-            });
+    /// What must be said and known before anything is retrieved.
+    async fn before_retrieving(
+        &self,
+        plan: &Plan,
+        listing: &Listed,
+        state: &mut AccountState,
+        hides: bool,
+    ) -> Result<(), SessionError> {
+        let retrieves = !plan.retrievals.is_empty();
+        if hides {
+            self.say_if_blocked(plan);
         }
-        let Some(lost) = done.lost else {
-            odd.leaves_out_struck = false;
-            return;
-        };
-        if let Some(entry) = blamed {
-            odd.leaves_out_struck = true;
-            if without_unique_ids {
-                struck::strike(&mut odd.struck, entry, now);
-            }
+        if hides && retrieves {
+            self.note_retrieved_without_quit(state, true).await?;
         }
-        if lost.out_of_step {
-            self.serve_in_lock_step(state);
+        self.with.reporter.say(Event::Listed {
+            account: &self.visit.account,
+            listed: listing.listing.len() as u64,
+            wanted: plan.retrievals.len() as u64,
+        });
+        if retrieves {
+            self.with.seen.ready().await?;
         }
+        Ok(())
     }
 
     /// A server that hides what was retrieved lists no further than what is never retrieved.
@@ -530,12 +517,17 @@ impl Session<'_> {
 
     /// QUIT, and whether the server said yes. When we are told to stop now, it has little time to. What is said to deletes before
     /// that goes to `happened`.
-    async fn quit(&self, maildrop: Maildrop, seconds: u64, happened: &mut Vec<Happened>) -> bool {
+    async fn quit(
+        &self,
+        maildrop: Maildrop,
+        seconds: u64,
+        happened: &mut Vec<Happened>,
+    ) -> Goodbye {
         let goodbye = Duration::from_secs(limits::GOODBYE_SECONDS);
         let told = self.with.stop.now.cancelled();
         tokio::select! {
             quit = maildrop.quit_within(seconds, happened) => quit,
-            () = told.then(|()| sleep(goodbye)) => false,
+            () = told.then(|()| sleep(goodbye)) => Goodbye::default(),
         }
     }
 
@@ -544,13 +536,14 @@ impl Session<'_> {
         // A connection that is gone was lost, or left on purpose, and that was said, unless we were told to stop.
         let asked = done.maildrop.is_some();
         let mut happened = Vec::new();
-        let quit = match done.maildrop {
+        let goodbye = match done.maildrop {
             Some(maildrop) if done.all_settled || !hides => {
                 fault::pass("deletes.answered");
                 self.quit(maildrop, quit_seconds, &mut happened).await
             }
-            _ => false,
+            _ => Goodbye::default(),
         };
+        let quit = goodbye.is_yes;
         for one in happened {
             match one {
                 Happened::Deleted => done.counts.deleted += 1,
@@ -584,6 +577,7 @@ impl Session<'_> {
             left: done.left,
             outgrown: done.outgrown,
             quit,
+            goodbye,
         }
     }
 }

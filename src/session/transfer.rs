@@ -23,11 +23,12 @@ use crate::session::collaborators::{Spared, Undo};
 use crate::session::deletes::Deletes;
 use crate::session::identity::{Absent, Findings};
 use crate::session::ledger::Ledger;
-use crate::session::maildrop::{Blamed, Happened, Maildrop};
+use crate::session::maildrop::{Blamed, Deleting, Happened, Maildrop};
 use crate::session::plan::{Disposition, Plan, Skip, Why};
 use crate::session::quota::Quota;
 use crate::session::refused::Doubted;
 use crate::session::settle::Cause;
+use crate::session::struck_deletes::Deletable;
 use crate::session::taken::Allowance;
 use crate::session::work::{Committed, Offered, Parcel};
 use crate::session::{Collaborators, Counts, SessionError, Visit, WhoActs};
@@ -65,6 +66,8 @@ pub(super) struct Orders<'a> {
     pub(super) deletes: Allowance,
     /// What is known of the sizes that this maildrop announces.
     pub(super) sizes: Sizes,
+    /// Which deletes may be asked for.
+    pub(super) deletable: &'a Deletable,
     /// When the whole session must be over.
     pub(super) deadline: Instant,
 }
@@ -110,6 +113,8 @@ pub(super) struct Transferred {
 pub(super) struct Lost {
     /// The message to which the session owes its end.
     pub(super) at: Option<usize>,
+    /// The DELE to which the session owes its end.
+    pub(super) delete: Option<Deleting>,
     /// Whether replies and commands may not belong together.
     pub(super) out_of_step: bool,
 }
@@ -486,8 +491,14 @@ impl<'a> Transfer<'a> {
         if !(is_broken || maildrop.is_pipelining() && (out_of_step || is_missing)) {
             self.unproven.clear();
         }
+        let (at, delete) = match blamed {
+            Some(Blamed::Coming { at } | Blamed::Settled { at }) => (Some(at), None),
+            Some(Blamed::Delete(delete)) => (None, Some(delete)),
+            None => (None, None),
+        };
         self.lost = Some(Lost {
-            at: blamed.as_ref().map(Blamed::at),
+            at,
+            delete,
             out_of_step,
         });
         if let Some(Blamed::Coming { at }) = blamed {

@@ -187,6 +187,11 @@ impl Client {
         })
     }
 
+    /// The command whose status came last.
+    pub fn last_answered(&self) -> Option<Asked> {
+        self.dialogue.last()
+    }
+
     /// Whether the reply to this command is due next.
     pub fn awaits(&self, command: Kind) -> bool {
         self.pending
@@ -411,12 +416,9 @@ impl Client {
     /// Blank lines that nothing asked for are skipped. Anything else would be taken for the answer to the next command.
     fn unasked(&mut self, input: &mut &[u8]) -> Result<(), RemoteError> {
         while !input.is_empty() {
-            let is_blank = matches!(
-                (self.lines.is_inside(), *input),
-                (_, [b'\n', ..]) | (false, [b'\r'] | [b'\r', b'\n', ..])
-            );
-            if !is_blank {
-                return Err(RemoteError::Unasked);
+            match (self.lines.is_inside(), *input) {
+                (_, [b'\n', ..]) | (false, [b'\r'] | [b'\r', b'\n', ..]) => {}
+                _ => return Err(RemoteError::Unasked),
             }
             // A CR alone waits for its LF.
             if let Ok(Some(_)) = self.lines.next(input, LineEnd::Lf, 2) {

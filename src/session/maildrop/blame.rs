@@ -10,15 +10,17 @@ pub(in crate::session) enum Blamed {
     Coming { at: usize },
     /// A message that had come or was refused before; nothing more is to be noted of it where it has a name.
     Settled { at: usize },
+    /// A delete.
+    Delete(Deleting),
 }
 
-impl Blamed {
-    /// Where it stands in the listing.
-    pub(in crate::session) const fn at(&self) -> usize {
-        match self {
-            Self::Coming { at } | Self::Settled { at } => *at,
-        }
-    }
+/// A DELE that a session owes its end to.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::session) struct Deleting {
+    /// The number of its message.
+    pub(in crate::session) number: u32,
+    /// The DELE before it, when the line that ended the session may have been its second one.
+    pub(in crate::session) before: Option<u32>,
 }
 
 impl Maildrop {
@@ -44,13 +46,31 @@ impl Maildrop {
     /// The message that the session owes its end to when it is lost by this error (DOUBT.md section 3).
     pub(in crate::session) fn to_blame(&self, error: &SessionError) -> Option<Blamed> {
         let Asked { command, number } = self.client.to_blame(error.ending()?)?;
-        if command != Kind::Retr {
-            return None;
+        match command {
+            Kind::Retr => {}
+            Kind::Dele => return self.deletes_to_blame(error).map(Blamed::Delete),
+            _ => return None,
         }
         let coming = self.coming.front().filter(|one| one.number == number);
         let last = self.last.filter(|one| one.number == number);
         let coming = coming.map(|one| Blamed::Coming { at: one.at });
         coming.or(last.map(|one| Blamed::Settled { at: one.at }))
+    }
+
+    /// The same, for deletes.
+    pub(super) fn deletes_to_blame(&self, error: &SessionError) -> Option<Deleting> {
+        let asked = self.client.to_blame(error.ending()?)?;
+        let is_line = self.is_pipelining()
+            && matches!(
+                error,
+                SessionError::Remote(RemoteError::NotAStatus(_) | RemoteError::EmptyLine)
+            );
+        let before = self.client.last_answered().filter(|_| is_line);
+        let before = before.filter(|last| last.command == Kind::Dele && *last != asked);
+        (asked.command == Kind::Dele).then_some(Deleting {
+            number: asked.number,
+            before: before.map(|last| last.number),
+        })
     }
 
     /// Whether a session that is lost by this error was out of step: nothing that was asked for after another command is surely the
