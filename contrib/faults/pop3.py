@@ -18,6 +18,8 @@ class Faults:
         self.list_line = {}      # number -> function(message number of the session) -> the line instead
         self.uidl_line = {}
         self.uidl_err = False
+        self.replies = {}        # number -> function(body, dots stuffed) -> the whole reply to RETR
+        self.lists_in_lf = False # lines of UIDL, LIST and CAPA end in a bare LF
         self.sizes = None        # function(octets) -> the size that LIST and STAT say
         self.capa = ["UIDL", "TOP", "USER"]
         self.no_login = False    # -ERR to every password
@@ -118,7 +120,8 @@ class Session:
         self.link.sendall(text.encode("latin-1") + b"\r\n")
 
     def many(self, first, lines):
-        self.link.sendall("".join(f"{line}\r\n" for line in [first, *lines, "."]).encode("latin-1"))
+        end = "\n" if self.faults.lists_in_lf else "\r\n"
+        self.link.sendall("".join(f"{line}{end}" for line in [first, *lines, "."]).encode("latin-1"))
 
     def hear(self):
         while b"\n" not in self.buffer:
@@ -259,6 +262,10 @@ class Session:
         stuffed = (b"\r\n" + one.octets).replace(b"\r\n.", b"\r\n..")[2:]
         if stuffed and not stuffed.endswith(b"\r\n"):
             stuffed += b"\r\n"
+        if one.number in self.faults.replies:
+            if hides:
+                self.retrieved.add(one.number)
+            return self.link.sendall(self.faults.replies[one.number](stuffed))
         self.link.sendall(b"+OK\r\n")
         if cut:
             head = stuffed.index(b"\r\n\r\n")
