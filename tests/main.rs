@@ -12,6 +12,7 @@ mod crash;
 mod daemon;
 mod damage;
 mod damage_random;
+mod doubt;
 mod doubtful;
 mod evil;
 #[cfg(feature = "fault-injection")]

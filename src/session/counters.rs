@@ -13,13 +13,24 @@ pub(super) fn are_counted<'n>(names: impl Iterator<Item = &'n [u8]> + Clone) -> 
     };
     let (mut front, mut back) = (first, first);
     let mut longest = first.len();
+    let mut is_alone = true;
     for name in all {
+        is_alone &= name == first;
         let alike = front.iter().zip(name).take_while(|(a, b)| a == b).count();
         front = &front[..alike];
         let ends = back.iter().rev().zip(name.iter().rev());
         let alike = ends.take_while(|(a, b)| a == b).count();
         back = &back[back.len() - alike..];
         longest = longest.max(name.len());
+    }
+    // One name alone does not tell which part of it will stay.
+    if is_alone {
+        let digits = first
+            .iter()
+            .rev()
+            .take_while(|octet| octet.is_ascii_hexdigit());
+        front = &first[..first.len() - digits.count()];
+        back = &[];
     }
     // Zeros before a counter are the counter's.
     let zeros = front
@@ -30,7 +41,7 @@ pub(super) fn are_counted<'n>(names: impl Iterator<Item = &'n [u8]> + Clone) -> 
     if front.len() - zeros >= COMMON_OCTETS_MIN || back.len() >= COMMON_OCTETS_MIN {
         return false;
     }
-    longest <= COUNTED_OCTETS_MAX || {
+    longest <= COUNTED_OCTETS_MAX || is_alone || {
         let mut names = names;
         names.all(|name| is_few_digits(name, front.len(), back.len()))
     }
@@ -81,6 +92,9 @@ mod tests {
             &["0000000000000001", "0000000000000002"],
             &["UID1-2048", "UID1-2049", "UID2-7"],
             &["mail-1f@a.host", "mail-20@a.host"],
+            // It may be a counter with zeros, and it may be Dovecot's.
+            &["0000000000000001"],
+            &["000000015f2b3c4d", "000000015f2b3c4d"],
         ] {
             assert!(counted(names), "{names:?}");
         }
@@ -91,7 +105,7 @@ mod tests {
         for names in [
             // Dovecot: number, then UIDVALIDITY.
             &["000000015f2b3c4d", "000000025f2b3c4d"][..],
-            &["000000015f2b3c4d"],
+            &["1795982400.M1P1.host"],
             &["1795982400.M1P1.host", "1795982401.M2P7.host"],
             &["GmailId18c5a", "GmailId18c5azz"],
             &["whqtswO00WBw418f9t5JxYwZ", "QhdPYR:00WBw1Ph7x7"],

@@ -18,10 +18,12 @@ impl Session<'_> {
         state: &AccountState,
         now: Timestamp,
     ) -> Result<(), SessionError> {
-        let octets: u64 = listing.iter().filter_map(|entry| entry.octets).sum();
-        let is_small =
-            listing.len() <= limits::UNSTABLE_MESSAGES_MAX && octets <= limits::UNSTABLE_OCTETS_MAX;
-        if !state.names.are_unstable(now) || self.visit.retention == Retention::Delete || is_small {
+        if !state.names.are_unstable(now) || self.visit.retention == Retention::Delete {
+            return Ok(());
+        }
+        let sizes = listing.iter().filter_map(|entry| entry.octets);
+        let octets = sizes.fold(0, u64::saturating_add);
+        if listing.len() <= limits::UNSTABLE_MESSAGES_MAX && octets <= limits::UNSTABLE_OCTETS_MAX {
             return Ok(());
         }
         Err(SessionError::Account {

@@ -1,0 +1,503 @@
+//! The rules of identity, one by one (DOUBT.md section 1). The sibling `identity` has their sum.
+
+use mailferry::mail::{FirstRun, Retention, UniqueId};
+use mailferry::seen::Trust;
+use mailferry::seen::{AccountState, Batch, Change, Notes, Record, Seen, SeenStore};
+use mailferry::session::{End, Summary};
+
+use crate::support::model::Mail;
+use crate::support::world::{World, mail, mails};
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+/// A world whose server shows heads.
+fn world(mails: Vec<Mail>, retention: Retention) -> World {
+    let world = World::new(mails, retention);
+    world
+        .server
+        .with(|habits| habits.capabilities = vec!["TOP".into()]);
+    world
+}
+
+/// A message that says who wrote it when; all are equally long.
+fn letter(unique_id: &str, number: usize) -> Mail {
+    let text = format!(
+        "Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\
+         Subject: {number:04}\r\n\r\nbody {number:04}\r\n"
+    );
+    mail(unique_id, text.as_bytes())
+}
+
+fn letters(count: usize) -> Vec<Mail> {
+    let one = |number: usize| letter(&format!("{number:04x}5f2b3c4d5e6f7a8b"), number);
+    (0..count).map(one).collect()
+}
+
+fn held(summary: &Summary) -> Option<&'static str> {
+    match &summary.end {
+        End::Failed(error) => Some(error.code()),
+        End::Complete | End::Stopped => None,
+    }
+}
+
+async fn notes(world: &World) -> Vec<Notes> {
+    let records = world.records().await;
+    records
+        .into_iter()
+        .map(|(_, record)| record.notes)
+        .collect()
+}
+
+fn said(world: &World, verb: &str) -> usize {
+    let said = world.server.said();
+    said.iter().filter(|line| line.starts_with(verb)).count()
+}
+
+#[tokio::test]
+async fn deletes_are_noted_and_go_out_behind_everything_else() {
+    let world = world(letters(5), Retention::Delete);
+    assert_eq!(world.poll().await.counts.deleted, 5);
+    let verbs: Vec<String> = world
+        .server
+        .said()
+        .iter()
+        .map(|line| line.split(' ').next().unwrap().to_owned())
+        .collect();
+    let tail = &verbs[verbs.len() - 6..];
+    assert_eq!(tail, ["DELE", "DELE", "DELE", "DELE", "DELE", "QUIT"]);
+    assert!(
+        notes(&world)
+            .await
+            .iter()
+            .all(|notes| notes.asked.is_some())
+    );
+}
+
+#[tokio::test]
+async fn a_name_that_is_listed_after_its_note_is_compared_whatever_quit_answered() {
+    let world = world(letters(3), Retention::Delete);
+    world.server.with(|habits| habits.forgets_deletes = true);
+    world.poll().await;
+    // The server gives one name to another message, as long as the old one.
+    let mut there = world.server.listed();
+    there[1] = letter(&there[1].unique_id, 9);
+    world.server.with(|habits| habits.forgets_deletes = false);
+    world.server.replace(there);
+    world.pass(HOUR);
+    let counts = world.poll().await.counts;
+    assert_eq!((counts.recognised, counts.delivered), (2, 1));
+    assert!(world.server.listed().is_empty());
+    assert_eq!(world.sink.count(), 4);
+}
+
+#[tokio::test]
+async fn a_delete_by_age_asks_for_the_head_first_and_takes_no_other_message() {
+    let world = world(letters(3), Retention::DeleteAfter { seconds: 2 * DAY });
+    world.poll().await;
+    let mut there = world.server.listed();
+    there[1] = letter(&there[1].unique_id, 9);
+    world.server.replace(there);
+    for _ in 0..3 {
+        world.pass(DAY - 1);
+        world.poll().await;
+    }
+    assert_eq!(said(&world, "TOP"), 3);
+    let left = world.server.listed();
+    assert_eq!(left.len(), 1);
+    let taken = world.sink.taken();
+    assert!(taken.contains_key(&left[0].octets), "it came as new mail");
+}
+
+#[tokio::test]
+async fn the_same_user_at_another_host_has_the_same_maildrop_where_names_octets_and_heads_agree() {
+    let mut world = world(letters(40), Retention::Keep);
+    world.poll().await;
+    world.visit.host = "mx.example.net".into();
+    let counts = world.poll().await.counts;
+    assert_eq!((counts.retrieved, counts.delivered), (0, 0));
+    assert!(world.said("maildrop_changed"));
+    let seen = Seen::new(world.store.clone());
+    let state = seen.account_state(&world.visit.account).await.unwrap();
+    assert_eq!(state.host, "mx.example.net");
+}
+
+#[tokio::test]
+async fn a_host_in_other_letters_or_another_usual_port_is_no_change() {
+    let mut world = world(letters(3), Retention::Keep);
+    world.poll().await;
+    world.visit.host = "POP.example.ORG.".into();
+    world.visit.port = 995;
+    assert_eq!(world.poll().await.counts.retrieved, 0);
+    assert!(!world.said("maildrop_changed"));
+}
+
+#[tokio::test]
+async fn another_maildrop_with_like_names_is_new_mail_and_the_first_has_its_records_again() {
+    for retention in [Retention::Keep, Retention::DeleteAfter { seconds: DAY }] {
+        let counted = |from: usize| -> Vec<Mail> {
+            (1..4)
+                .map(|at| letter(&at.to_string(), from + at))
+                .collect()
+        };
+        let mut world = world(counted(0), retention);
+        world.poll().await;
+        world.visit.login.user = "john".into();
+        world.server.replace(counted(100));
+        assert_eq!(world.poll().await.counts.delivered, 3);
+        world.visit.login.user = "jane".into();
+        world.server.replace(counted(0));
+        assert_eq!(world.poll().await.counts.retrieved, 0, "{retention:?}");
+        assert_eq!(world.sink.count(), 6);
+    }
+}
+
+#[tokio::test]
+async fn mail_that_was_moved_to_another_maildrop_under_other_names_is_known_by_its_digest() {
+    let mut world = world(letters(10), Retention::Keep);
+    world.poll().await;
+    world.visit.host = "mx.example.net".into();
+    let there = (0..12).map(|number| letter(&number.to_string(), number));
+    world.server.replace(there.collect());
+    let counts = world.poll().await.counts;
+    assert_eq!((counts.recognised, counts.delivered), (10, 2));
+}
+
+#[tokio::test]
+async fn records_of_version_0_1_0_without_a_maildrop_take_that_of_the_first_login() {
+    let world = world(letters(3), Retention::Keep);
+    world.poll().await;
+    let batch = Batch {
+        state: Some(AccountState::default()),
+        ..Batch::new(&world.visit.account)
+    };
+    world.store.commit(batch).await.unwrap();
+    assert_eq!(world.poll().await.counts.retrieved, 0);
+    let seen = Seen::new(world.store.clone());
+    let state = seen.account_state(&world.visit.account).await.unwrap();
+    assert_eq!(state.host, "pop.example.org");
+}
+
+#[tokio::test]
+async fn the_maildrop_is_written_down_before_anything_is_retrieved() {
+    let mut world = world(letters(3), Retention::Keep);
+    // Nothing is delivered in the first session, and no poll comes to its end.
+    world.server.with(|habits| habits.hangs_up_at = Some(0));
+    world.poll_or_crash().await;
+    let seen = Seen::new(world.store.clone());
+    let state = seen.account_state(&world.visit.account).await.unwrap();
+    assert_eq!(
+        (state.host.as_str(), state.user.as_str()),
+        ("pop.example.org", "jane")
+    );
+    world.visit.first_run = FirstRun::Ask;
+}
+
+#[tokio::test]
+async fn four_fifths_of_the_names_may_change_and_nothing_comes_twice() {
+    let world = world(letters(100), Retention::Keep);
+    world.poll().await;
+    let mut there = world.server.listed();
+    for (at, mail) in there.iter_mut().enumerate().skip(20) {
+        mail.unique_id = format!("renamed-{at}-0123456789abcdef");
+    }
+    world.server.replace(there);
+    let counts = world.poll().await.counts;
+    assert_eq!((counts.recognised, counts.delivered), (80, 0));
+    assert_eq!(
+        world.poll().await.counts.retrieved,
+        0,
+        "they are recorded under their new names"
+    );
+}
+
+#[tokio::test]
+async fn names_that_change_three_times_are_unstable_and_the_maildrop_is_gone_through_once_a_day() {
+    let world = world(letters(5), Retention::Keep);
+    let mut retrieved = Vec::new();
+    for round in 0..10 {
+        let mut there = world.server.listed();
+        for mail in &mut there {
+            mail.unique_id = format!(
+                "round-{round}-{}",
+                &mail.unique_id[..4.min(mail.unique_id.len())]
+            );
+        }
+        for (at, mail) in there.iter_mut().enumerate() {
+            mail.unique_id = format!("session{round}-{at}");
+        }
+        world.server.replace(there);
+        let summary = world.poll().await;
+        assert_eq!(held(&summary), None);
+        retrieved.push(summary.counts.retrieved);
+        world.pass(HOUR);
+    }
+    assert_eq!(world.sink.count(), 5);
+    assert!(world.said("unique_ids_unstable"));
+    assert_eq!(retrieved[..4], [5, 5, 5, 5]);
+    assert_eq!(retrieved[4..], [0; 6], "once a day is enough");
+    world.pass(DAY);
+    world.server.put(letter("new-one", 77));
+    world.poll().await;
+    assert_eq!(world.sink.count(), 6, "new mail comes within a day");
+}
+
+#[tokio::test]
+async fn a_large_maildrop_with_unstable_names_is_held_unless_everything_is_deleted() {
+    for (retention, expected) in [
+        (Retention::Keep, Some("unique_ids_unstable")),
+        (Retention::Delete, None),
+    ] {
+        let world = world(letters(2), retention);
+        world.poll().await;
+        let seen = Seen::new(world.store.clone());
+        let mut state = seen.account_state(&world.visit.account).await.unwrap();
+        let now = *world.now.lock().unwrap();
+        (0..3).for_each(|_| state.names.note_renamed(now));
+        let batch = Batch {
+            state: Some(state),
+            ..Batch::new(&world.visit.account)
+        };
+        world.store.commit(batch).await.unwrap();
+        world.server.replace(letters(501));
+        assert_eq!(held(&world.poll().await), expected);
+    }
+}
+
+#[tokio::test]
+async fn rewritten_mail_is_neither_offered_nor_deleted_until_the_operator_says_so() {
+    let world = world(letters(3), Retention::DeleteAfter { seconds: DAY });
+    world.poll().await;
+    let mut there = world.server.listed();
+    for mail in &mut there {
+        mail.octets.splice(0..0, *b"X-Scanned: yes\r\n");
+    }
+    world.server.replace(there.clone());
+    for _ in 0..5 {
+        world.pass(DAY - 1);
+        world.poll().await;
+    }
+    assert!(world.said("rewritten"));
+    assert_eq!((world.sink.count(), world.server.listed().len()), (3, 3));
+    let ids: Vec<UniqueId> = there
+        .iter()
+        .map(|mail| UniqueId::new(mail.unique_id.as_bytes()).unwrap())
+        .collect();
+    let seen = Seen::new(world.store.clone());
+    let now = *world.now.lock().unwrap();
+    seen.mark(&world.visit.account, &ids, Trust::Delivered, now)
+        .await
+        .unwrap();
+    for _ in 0..4 {
+        world.pass(DAY - 1);
+        world.poll().await;
+    }
+    assert!(world.server.listed().is_empty());
+    assert_eq!(world.sink.count(), 3);
+}
+
+#[tokio::test]
+async fn heads_that_servers_change_by_the_way_are_alike() {
+    let world = world(letters(3), Retention::DeleteAfter { seconds: DAY });
+    world.poll().await;
+    let mut there = world.server.listed();
+    for mail in &mut there {
+        let at = mail
+            .octets
+            .windows(4)
+            .position(|four| four == b"\r\n\r\n")
+            .unwrap();
+        mail.octets.splice(at..at, *b"\r\nStatus: RO\r\nX-UID: 7");
+    }
+    world.server.replace(there);
+    world.poll().await;
+    assert_eq!(world.sink.count(), 3);
+    assert!(!world.said("rewritten"), "heads were enough to know them");
+}
+
+#[tokio::test]
+async fn where_most_messages_came_out_different_the_account_is_held_with_both_ways_on() {
+    // Messages without an origin, so that no head tells whether they were rewritten.
+    let world = World::new(mails(60), Retention::Keep);
+    world.poll().await;
+    let mut there = world.server.listed();
+    for mail in &mut there {
+        mail.octets.extend_from_slice(b"changed\r\n");
+    }
+    world.server.replace(there);
+    let summary = world.poll().await;
+    assert_eq!(held(&summary), Some("messages_changed"));
+    let End::Failed(error) = summary.end else {
+        unreachable!()
+    };
+    for words in ["seen mark work --all-listed", "seen forget work --all"] {
+        assert!(error.to_string().contains(words), "{error}");
+    }
+    assert!(world.sink.count() < 60 + 60, "{}", world.sink.count());
+}
+
+#[tokio::test]
+async fn a_doubt_is_answered_once_and_then_after_1_2_and_4_days() {
+    // Without TOP only the octets of the message itself tell.
+    let world = World::new(vec![letter("1", 1)], Retention::Delete);
+    world.server.with(|habits| habits.forgets_deletes = true);
+    let mut compared = Vec::new();
+    for hour in 0..24 * 9 {
+        if world.poll().await.counts.recognised > 0 {
+            compared.push(hour / 24);
+        }
+        world.pass(HOUR);
+    }
+    assert_eq!(compared, [0, 1, 3, 7]);
+    assert_eq!(world.sink.count(), 1);
+}
+
+#[tokio::test]
+async fn another_head_is_new_mail_at_once_although_the_name_was_compared_today() {
+    let world = world(letters(1), Retention::Delete);
+    world.server.with(|habits| habits.forgets_deletes = true);
+    world.poll().await;
+    world.pass(HOUR);
+    assert_eq!(world.poll().await.counts.recognised, 1);
+    let name = world.server.listed()[0].unique_id.clone();
+    world.server.replace(vec![letter(&name, 8)]);
+    world.pass(HOUR);
+    assert_eq!(world.poll().await.counts.delivered, 1);
+}
+
+#[tokio::test]
+async fn a_mark_covers_no_message_of_other_octets_and_takes_those_of_the_first_listing() {
+    let world = world(letters(2), Retention::Keep);
+    let ids: Vec<UniqueId> = letters(2)
+        .iter()
+        .map(|mail| UniqueId::new(mail.unique_id.as_bytes()).unwrap())
+        .collect();
+    let seen = Seen::new(world.store.clone());
+    let now = *world.now.lock().unwrap();
+    seen.mark(&world.visit.account, &ids, Trust::Seen, now)
+        .await
+        .unwrap();
+    assert_eq!(world.poll().await.counts.retrieved, 0);
+    let mut there = world.server.listed();
+    there[0].octets.extend_from_slice(b"longer\r\n");
+    world.server.replace(there);
+    assert_eq!(world.poll().await.counts.delivered, 1);
+    assert_eq!(world.poll().await.counts.retrieved, 0);
+}
+
+#[tokio::test]
+async fn counters_that_begin_again_make_marks_void_and_many_at_once_hold_the_account() {
+    for (count, expected) in [(3, None), (501, Some("marks_void"))] {
+        let counted = |from: usize| -> Vec<Mail> {
+            (1..=count)
+                .map(|at| letter(&at.to_string(), from + at))
+                .collect()
+        };
+        let mut world = world(counted(0), Retention::Keep);
+        world.visit.first_run = FirstRun::Skip;
+        assert_eq!(world.poll().await.counts.retrieved, 0);
+        world.server.replace(counted(5_000));
+        world.pass(HOUR);
+        let summary = world.poll().await;
+        assert_eq!(held(&summary), expected);
+        let delivered = if expected.is_none() { count } else { 0 };
+        assert_eq!(world.sink.count(), delivered);
+    }
+}
+
+#[tokio::test]
+async fn deletes_that_do_not_take_are_tried_less_and_then_one_a_day_until_one_is_gone() {
+    let world = world(letters(8), Retention::Delete);
+    world.server.with(|habits| habits.forgets_deletes = true);
+    world.poll().await;
+    world.pass(HOUR);
+    world.poll().await;
+    assert!(world.said("deletes_ignored"));
+    let before = said(&world, "DELE");
+    for _ in 0..23 {
+        world.pass(HOUR);
+        world.poll().await;
+    }
+    assert!(
+        said(&world, "DELE") - before <= 1,
+        "{}",
+        said(&world, "DELE") - before
+    );
+    world.server.with(|habits| habits.forgets_deletes = false);
+    for _ in 0..24 * 8 {
+        world.pass(HOUR);
+        world.poll().await;
+    }
+    assert!(
+        world.server.listed().is_empty(),
+        "{}",
+        world.server.listed().len()
+    );
+    assert_eq!(world.sink.count(), 8);
+}
+
+#[tokio::test]
+async fn comparisons_come_after_new_mail_and_take_half_of_a_poll() {
+    let mut world = World::new(mails(10), Retention::Keep);
+    world.poll().await;
+    world.visit.limits.messages_max = Some(4);
+    world.server.with(|habits| habits.lies_by_octets = 3);
+    for number in 0..3 {
+        world.server.put(letter(&format!("new-{number}"), number));
+    }
+    let counts = world.poll().await.counts;
+    assert_eq!((counts.delivered, counts.recognised), (3, 1));
+    let counts = world.poll().await.counts;
+    assert_eq!((counts.delivered, counts.recognised), (0, 2), "half");
+}
+
+#[tokio::test]
+async fn a_top_that_shows_another_head_than_retr_is_believed_no_more() {
+    let world = world(letters(3), Retention::Keep);
+    world.poll().await;
+    // A record of a head that TOP never shows.
+    let records = world.records().await;
+    let mut batch = Batch::new(&world.visit.account);
+    for (key, record) in records {
+        let head = record
+            .head
+            .map(|head| mailferry::mail::HeadDigest::from_number(head.number() ^ 1 << 40, true));
+        let octets = Some(1);
+        batch.changes.push(Change::Put(
+            key,
+            Record {
+                head,
+                octets,
+                ..record
+            },
+        ));
+    }
+    world.store.commit(batch).await.unwrap();
+    assert_eq!(world.poll().await.counts.recognised, 3);
+    let seen = Seen::new(world.store.clone());
+    let state = seen.account_state(&world.visit.account).await.unwrap();
+    assert!(state.names.heads_unreliable.is_some());
+    assert_eq!(world.poll().await.counts.retrieved, 0);
+    assert_eq!(world.sink.count(), 3);
+}
+
+#[tokio::test]
+async fn at_a_server_without_top_that_counts_again_the_smallest_known_messages_tell() {
+    let counted = |from: usize, count: usize| -> Vec<Mail> {
+        (1..=count)
+            .map(|at| letter(&at.to_string(), from + at))
+            .collect()
+    };
+    let world = World::new(counted(0, 4), Retention::DeleteAfter { seconds: 30 * DAY });
+    world.poll().await;
+    // Emptied by another program, filled again with messages as long, and one more.
+    world.server.replace(counted(100, 5));
+    for _ in 0..4 {
+        world.pass(DAY - 1);
+        world.poll().await;
+    }
+    let taken = world.sink.taken();
+    for mail in counted(100, 5) {
+        assert!(taken.contains_key(&mail.octets), "{}", mail.unique_id);
+    }
+}
