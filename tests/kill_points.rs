@@ -168,7 +168,7 @@ fn every_point(kind: Kind) {
         stage.kill(&format!("{point}:1"), 64, |_| {});
         kills += 4;
         // Where everything is kept there is one session, and no DELE.
-        if point != "dele.sent" {
+        if point != "dele.sent" && point != "note.durable" {
             stage.kill_and_keep(&format!("{point}:1"));
             kills += 1;
         }

@@ -135,13 +135,9 @@ impl<'a> Transfer<'a> {
         }
         let alike = self.ledger.seen_again(&parcel.key);
         let word = match known {
-            None if matches!(why, Why::Pop | Why::Doubt) => {
-                settle::trusted(self.orders.records, &parcel.key, listed)
-            }
+            None if matches!(why, Why::Pop | Why::Doubt) => self.word_for(&parcel.key, listed),
             _ => None,
         };
-        let unique_id = &parcel.key.unique_id;
-        let word = word.filter(|word| self.ledger.trusts(unique_id, word.copies));
         if compares && known.is_none() && word.is_none() {
             if self.is_rewritten(&parcel) {
                 return self.rewritten(listed, &parcel);
@@ -177,18 +173,30 @@ impl<'a> Transfer<'a> {
             }
             Arrival::Trusted(record) => {
                 self.spare_allowance(octets);
-                self.counts.recognised += 1;
-                self.counts.recognised_octets += parcel.message.octets();
-                let mut batch = Batch::new(&self.orders.visit.account);
-                let key = RecordKey::new(parcel.key.unique_id.clone(), None);
-                batch.changes.push(Change::Put(key, record));
-                self.commit(batch, Committed::Settled { at: parcel.at });
+                self.trust(&parcel, record);
             }
             Arrival::NotDue => {
                 self.spare_allowance(octets);
                 self.withhold(parcel);
             }
         }
+    }
+
+    /// What the operator said of this message before any digest of it was known.
+    fn word_for(&mut self, key: &RecordKey, listed: Option<u64>) -> Option<Record> {
+        let word = settle::trusted(self.orders.records, key, listed)?;
+        let trusts = self.ledger.trusts(&key.unique_id, word.copies);
+        trusts.then_some(word)
+    }
+
+    /// The operator said that the message was delivered: it is not offered.
+    fn trust(&mut self, parcel: &Parcel, record: Record) {
+        self.counts.recognised += 1;
+        self.counts.recognised_octets += parcel.message.octets();
+        let mut batch = Batch::new(&self.orders.visit.account);
+        let key = RecordKey::new(parcel.key.unique_id.clone(), None);
+        batch.changes.push(Change::Put(key, record));
+        self.commit(batch, Committed::Settled { at: parcel.at });
     }
 
     fn offer_or_keep(&mut self, parcel: Parcel, looped: Option<Refusal>, octets: u64) {

@@ -4,8 +4,8 @@ use crate::mail::{Entry, UniqueId};
 use crate::seen::{AccountState, Oddities};
 use crate::session::listing::Listed;
 use crate::session::maildrop::Deleting;
+use crate::session::orders::Transferred;
 use crate::session::single::{Ended, Session};
-use crate::session::transfer::Transferred;
 use crate::session::{struck, struck_deletes};
 use crate::telemetry::Event;
 

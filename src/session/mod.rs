@@ -33,6 +33,7 @@ mod moved;
 mod names;
 mod notice;
 mod octets;
+mod orders;
 mod oversized;
 mod parked;
 mod place;

@@ -2,14 +2,54 @@
 
 use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Records};
-use crate::session::SessionError;
 use crate::session::identity::Findings;
 use crate::session::plan::{Disposition, Plan, Why};
 use crate::session::single::Session;
 use crate::session::taken;
+use crate::session::{SessionError, settle};
 use crate::telemetry::Event;
 
 impl Session<'_> {
+    /// A server without UIDL will do only where everything is deleted, and only if it never had it.
+    pub(super) fn accept_no_unique_ids(
+        &self,
+        state: &mut AccountState,
+        records: &Records,
+        words: &str,
+        announced: bool,
+    ) -> Result<(), SessionError> {
+        let had_unique_ids =
+            state.had_unique_ids || settle::has_unique_ids(records, state.last_success.is_some());
+        // A server that names UIDL and refuses it may be ill for a moment; if it goes on, it means it.
+        let for_now = announced && state.uidl_refusals < limits::UIDL_REFUSALS_MAX;
+        state.uidl_refusals = state.uidl_refusals.saturating_add(1);
+        if had_unique_ids || for_now {
+            let why = if had_unique_ids {
+                "it worked before"
+            } else {
+                "CAPA names it"
+            };
+            let words = format!("UIDL was refused, although {why}: {words}");
+            return Err(SessionError::Refused {
+                code: "uidl_refused",
+                command: "UIDL",
+                words,
+            });
+        }
+        if self.visit.retention == Retention::Delete {
+            return Ok(());
+        }
+        Err(SessionError::Account {
+            code: "no_unique_ids",
+            words: format!(
+                "the server gives no unique-ids (UIDL: {words}), so nothing could be told from what was seen"
+            ),
+            hint:
+                "Set retention = \"delete\" for this account, or ask the server's operator for UIDL"
+                    .to_owned(),
+        })
+    }
+
     /// A maildrop whose unique-ids change all the time is served by digest. Where everything is deleted that costs nothing;
     /// elsewhere it is done only while the maildrop is small.
     pub(super) fn accept_unstable_names(

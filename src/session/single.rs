@@ -15,12 +15,13 @@ use crate::session::guard::Explained;
 use crate::session::inspect::Inspection;
 use crate::session::listing::Listed;
 use crate::session::maildrop::{Goodbye, Happened, Maildrop};
+use crate::session::orders::{Orders, Transferred};
 use crate::session::plan::{Circumstances, Disposition, Names, Plan, Skip};
 use crate::session::quota::{Quota, remaining};
-use crate::session::transfer::{Orders, Transfer, Transferred};
+use crate::session::transfer::Transfer;
 use crate::session::{
     Collaborators, Counts, SessionError, Spared, Visit, WhoActs, alone, first_run, guard, notice,
-    parked, plan, settle, spared, struck, struck_deletes, taken,
+    parked, plan, spared, struck, struck_deletes, taken,
 };
 use crate::telemetry::Event;
 
@@ -332,46 +333,6 @@ impl Session<'_> {
             self.with.seen.import(batch).await?;
         }
         Ok(())
-    }
-
-    /// A server without UIDL will do only where everything is deleted, and only if it never had it.
-    fn accept_no_unique_ids(
-        &self,
-        state: &mut AccountState,
-        records: &Records,
-        words: &str,
-        announced: bool,
-    ) -> Result<(), SessionError> {
-        let had_unique_ids =
-            state.had_unique_ids || settle::has_unique_ids(records, state.last_success.is_some());
-        // A server that names UIDL and refuses it may be ill for a moment; if it goes on, it means it.
-        let for_now = announced && state.uidl_refusals < limits::UIDL_REFUSALS_MAX;
-        state.uidl_refusals = state.uidl_refusals.saturating_add(1);
-        if had_unique_ids || for_now {
-            let why = if had_unique_ids {
-                "it worked before"
-            } else {
-                "CAPA names it"
-            };
-            let words = format!("UIDL was refused, although {why}: {words}");
-            return Err(SessionError::Refused {
-                code: "uidl_refused",
-                command: "UIDL",
-                words,
-            });
-        }
-        if self.visit.retention == crate::mail::Retention::Delete {
-            return Ok(());
-        }
-        Err(SessionError::Account {
-            code: "no_unique_ids",
-            words: format!(
-                "the server gives no unique-ids (UIDL: {words}), so nothing could be told from what was seen"
-            ),
-            hint:
-                "Set retention = \"delete\" for this account, or ask the server's operator for UIDL"
-                    .to_owned(),
-        })
     }
 
     async fn plan(
