@@ -182,10 +182,7 @@ impl Session<'_> {
             spared: self.spared,
             spared_count,
             budget: self.budget,
-            quota: listing
-                .without_unique_ids
-                .as_ref()
-                .map(|_| Quota::new(remaining(visit.limits, poll))),
+            quota: self.quota(&listing, poll),
             elsewhere: &elsewhere,
             names_are_counted: plan.names_are_counted,
             deletes,
@@ -210,6 +207,13 @@ impl Session<'_> {
             self.note_retrieved_without_quit(state, false).await?;
         }
         Ok(ended)
+    }
+
+    /// What this poll may retrieve, where only a digest tells whether it counts.
+    fn quota(&self, listing: &Listed, poll: &Counts) -> Option<Quota> {
+        let limits = remaining(self.visit.limits, poll);
+        let counts_late = listing.without_unique_ids.is_some();
+        counts_late.then(|| Quota::new(limits))
     }
 
     /// What must be said and known before anything is retrieved.
