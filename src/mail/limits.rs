@@ -213,6 +213,9 @@ pub const QUIT_SECONDS_MAX: u64 = 120;
 /// Seconds a whole session may take: a server that sends one octet every nine seconds ends here.
 pub const SESSION_SECONDS_MAX: u64 = 4 * 3600;
 
+/// Seconds before the end of a session from which nothing more is retrieved, so that there is time for deletes and QUIT.
+pub const SESSION_END_SECONDS: u64 = 20 * 60;
+
 /// Octets of a password or token: bearer tokens pass 4 KiB, and a whole private key is no password.
 pub const SECRET_OCTETS_MAX: usize = 64 * 1024;
 

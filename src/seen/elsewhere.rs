@@ -44,6 +44,7 @@ impl Seen {
         state.clock_doubted_since = before.clock_doubted_since;
         state.names.elsewhere = true;
         state.names.moving = true;
+        state.names.came_from = Some(aside.to_string());
         self.set_state(account, state.clone()).await?;
         self.complete_move(account, state).await
     }
@@ -108,21 +109,31 @@ impl Seen {
             let owner = owners.find(|one| **one == known || known.is_elsewhere_of(one));
             if let Some(owner) = owner.filter(|owner| !noted.contains(*owner)) {
                 self.note_same_maildrop(owner).await?;
+                if known != *owner {
+                    let mut state = self.account_state(owner).await?;
+                    state.names.came_from = Some(known.to_string());
+                    self.set_state(owner, state).await?;
+                }
                 noted.push(owner.clone());
             }
         }
         Ok(noted)
     }
 
-    /// Takes over the records of the account's other maildrops, because the operator said that they are of this one. A message
-    /// that is recorded here keeps its record.
+    /// Takes over the records of the maildrop that the account was pointed at before, because the operator said that they are of
+    /// this one. A message that is recorded here keeps its record.
     ///
     /// # Errors
     /// What the store says.
-    pub async fn take_over(&self, account: &AccountName) -> Result<(), SeenError> {
+    pub async fn take_over(
+        &self,
+        account: &AccountName,
+        state: &AccountState,
+    ) -> Result<(), SeenError> {
         let here = self.records(account).await?;
         for other in self.all_accounts().await? {
-            if !other.is_elsewhere_of(account) {
+            let is_meant = state.names.came_from.as_deref() == Some(other.as_str());
+            if !other.is_elsewhere_of(account) || !is_meant {
                 continue;
             }
             let records = self.records(&other).await?;
@@ -259,7 +270,8 @@ mod tests {
         let noted = seen.note_same_maildrops_of("HOME.").await.unwrap();
         assert_eq!(noted, std::slice::from_ref(&work));
         assert!(seen.account_state(&work).await.unwrap().names.same_maildrop);
-        seen.take_over(&work).await.unwrap();
+        let state = seen.account_state(&work).await.unwrap();
+        seen.take_over(&work, &state).await.unwrap();
         let records = seen.records(&work).await.unwrap();
         assert!(
             records.is_delivered(&key("1")),

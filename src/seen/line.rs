@@ -277,6 +277,9 @@ pub(super) fn write_state(state: &AccountState) -> String {
     for (key, value) in state.odd.words() {
         let _ = write!(words, " {key}={value}");
     }
+    if let Some(from) = &state.names.came_from {
+        let _ = write!(words, " came_from={}", text(from));
+    }
     for at in &state.names.renamed {
         let _ = write!(words, " renamed={}", at.0);
     }
@@ -323,6 +326,7 @@ pub(super) fn read_state(words: &str) -> Option<AccountState> {
             "heads_unreliable" => state.names.heads_unreliable = Some(at()?),
             "renamed" => state.names.renamed.push(at()?),
             "elsewhere" => state.names.elsewhere = value == "1",
+            "came_from" => state.names.came_from = Some(read_text(value)?),
             "same_maildrop" => state.names.same_maildrop = value == "1",
             "moving" => state.names.moving = value == "1",
             "deletes_attempted" => state.deletes.attempted = value == "1",
@@ -565,6 +569,7 @@ pub(super) mod tests {
                     elsewhere: true,
                     moving: true,
                     same_maildrop: true,
+                    came_from: Some("work/0123456789abcdef".to_owned()),
                 },
                 deletes: DeletesState {
                     unconfirmed: 1,

@@ -242,7 +242,7 @@ impl Seen {
     }
 
     /// Makes durable that a message, whose bytes are those of an earlier record, is listed under another name. `from` holds
-    /// that record; it is forgotten where it is one of this account. Returns the proof of delivery, if it was delivered.
+    /// that record; where it is one of this account, it is forgotten once no copy has the old name any more. Returns the proof of delivery, if it was delivered.
     ///
     /// # Errors
     /// [`SeenError::Invariant`] when the digests differ, or the record says Delivered and the earlier one does not;
@@ -250,7 +250,7 @@ impl Seen {
     pub async fn commit_renamed(
         &self,
         from: &Records,
-        old: &RecordKey,
+        (old, copies_left): (&RecordKey, u32),
         batch: Batch,
         key: &RecordKey,
         record: Record,
@@ -267,7 +267,17 @@ impl Seen {
         let account = batch.account.clone();
         let mut batch = batch;
         if *from.account() == account && old != key {
-            batch.changes.push(Change::Forget(old.clone()));
+            let rest = from.get(old).filter(|_| copies_left > 0);
+            batch.changes.push(match rest {
+                Some(record) => Change::Put(
+                    old.clone(),
+                    Record {
+                        copies: copies_left,
+                        ..record
+                    },
+                ),
+                None => Change::Forget(old.clone()),
+            });
         }
         batch.changes.push(Change::Put(key.clone(), record));
         self.store.commit(batch).await?;

@@ -172,6 +172,12 @@ impl Records {
         self.slots.is_empty()
     }
 
+    /// Whether no record says anything of what is listed: there is none, or all are of messages that are listed elsewhere.
+    pub fn tell_nothing(&self) -> bool {
+        let displaced = self.others.iter().filter(|record| record.notes.displaced);
+        displaced.count() == self.slots.len()
+    }
+
     /// How many records there are.
     pub fn len(&self) -> usize {
         self.slots.len()

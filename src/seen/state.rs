@@ -86,6 +86,8 @@ pub struct NamesState {
     pub moving: bool,
     /// Whether the operator said that the maildrop is the one that the records are of, whatever its host and user.
     pub same_maildrop: bool,
+    /// The name under which the records of the maildrop before are kept.
+    pub came_from: Option<String>,
 }
 
 /// What is remembered of deletes that did not take.

@@ -64,6 +64,17 @@ pub(super) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     })
 }
 
+/// Whether a counted name is smaller than another of the same form.
+pub(super) fn is_smaller(a: &[u8], b: &[u8]) -> bool {
+    stem(a) == stem(b) && compare(a, b).is_lt()
+}
+
+/// What stands before the digits at the end of a name.
+fn stem(name: &[u8]) -> &[u8] {
+    let digits = name.iter().rev().take_while(|octet| octet.is_ascii_digit());
+    &name[..name.len() - digits.count()]
+}
+
 fn significant(name: &[u8]) -> &[u8] {
     let zeros = name.iter().take_while(|octet| **octet == b'0').count();
     &name[zeros..]
@@ -125,5 +136,7 @@ mod tests {
             );
         }
         assert_eq!(compare(b"007", b"7"), Ordering::Equal);
+        assert!(is_smaller(b"msg9", b"msg10"));
+        assert!(!is_smaller(b"later9", b"msg10"), "names of another form");
     }
 }

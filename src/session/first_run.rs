@@ -17,7 +17,7 @@ pub(super) fn first_poll(
 ) -> Result<Option<Batch>, SessionError> {
     let count = listing.len();
     match wish {
-        _ if !records.is_empty() => Ok(None),
+        _ if !records.tell_nothing() => Ok(None),
         FirstRun::All => Ok(None),
         // An account that was polled before and had nothing to mark is not at its first run any more.
         FirstRun::Skip if state.last_success.is_none() && count > 0 => {
@@ -50,7 +50,7 @@ pub(super) fn without_unique_ids(
     records: &Records,
     state: &AccountState,
 ) -> Result<(), SessionError> {
-    let first = records.is_empty() && state.last_success.is_none() && !listing.is_empty();
+    let first = records.tell_nothing() && state.last_success.is_none() && !listing.is_empty();
     if wish == FirstRun::Skip && first {
         return Err(SessionError::Account {
             code: "first_run",

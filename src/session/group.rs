@@ -93,11 +93,12 @@ fn is_before(record: &Record, began_again: Option<Timestamp>) -> bool {
     };
     let notes = &record.notes;
     let compared = notes.compared.map(|compared| compared.at);
+    // A record of the same second may have been made before it.
     began_again.is_some_and(|again| {
         [Some(made), compared, notes.by_head]
             .into_iter()
             .flatten()
-            .all(|at| at < again)
+            .all(|at| at <= again)
     })
 }
 

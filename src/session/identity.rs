@@ -46,6 +46,8 @@ pub(super) struct Renamed<'a> {
     from: &'a Records,
     old: RecordKey,
     record: Record,
+    /// Copies of it that have their old name still.
+    left: u32,
 }
 
 impl<'a> Absent<'a> {
@@ -101,13 +103,19 @@ impl<'a> Absent<'a> {
         let found = self.by_digest.get_mut(&digest)?;
         let (source, old, copies) = found.iter_mut().find(|(_, _, copies)| *copies > 0)?;
         *copies -= 1;
+        let left = *copies;
         let from = *self.sources.get(*source)?;
         let record = from.get(old)?;
         let old = old.clone();
         if *source == 0 {
             self.moved.insert(old.clone());
         }
-        Some(Renamed { from, old, record })
+        Some(Renamed {
+            from,
+            old,
+            record,
+            left,
+        })
     }
 }
 
@@ -216,7 +224,13 @@ impl<'a> Transfer<'a> {
     /// The record of a message that was compared and found alike.
     fn compared_alike(&mut self, parcel: &Parcel, compares: bool, record: Record) -> Record {
         if !compares {
-            return record;
+            // Under its name again, though a head showed another message there.
+            self.findings.heads_differ |= record.notes.displaced;
+            let notes = Notes {
+                displaced: false,
+                ..record.notes
+            };
+            return Record { notes, ..record };
         }
         if record.notes.asked.is_some() {
             self.findings.found_again += 1;
@@ -259,7 +273,12 @@ impl<'a> Transfer<'a> {
     ) {
         self.findings.renamed += 1;
         self.ledger.seen_again(&parcel.key);
-        let Renamed { from, old, record } = renamed;
+        let Renamed {
+            from,
+            old,
+            record,
+            left,
+        } = renamed;
         let octets = listed.unwrap_or(0);
         let now = self.now();
         let arrival = settle::on_arrival(Why::Doubt, Some(&record), listed, 1, now);
@@ -286,7 +305,7 @@ impl<'a> Transfer<'a> {
         batch.changes.extend(self.replaced_by(&parcel.key));
         let (seen, at, key) = (&self.orders.with.seen, parcel.at, parcel.key);
         self.commits.push(Box::pin(async move {
-            let moved = seen.commit_renamed(from, &old, batch, &key, record.clone());
+            let moved = seen.commit_renamed(from, (&old, left), batch, &key, record.clone());
             match moved.await {
                 Ok(Some(proof)) => Committed::Proven { at, proof, record },
                 Ok(None) => Committed::Settled { at },
@@ -352,14 +371,25 @@ impl<'a> Transfer<'a> {
         {
             return;
         }
-        let has_origin = |head: HeadDigest| head.has_origin();
-        let mut known = self.orders.records.of(parcel.key.unique_id.as_bytes());
-        let is_told = known.any(|known| known.record.head.is_some_and(has_origin));
-        // A head that differs in its origin shows a new message; without one it shows nothing.
-        if why == Why::Doubt || !is_told {
-            self.findings.different += 1;
+        let known = self.orders.records.of(parcel.key.unique_id.as_bytes());
+        let was_asked = known
+            .clone()
+            .any(|known| known.record.notes.asked.is_some());
+        let other_origin = |known: HeadDigest| match (known, parcel.head) {
+            (
+                HeadDigest::Parted { origin: a, .. },
+                Some(head @ HeadDigest::Parted { origin: b, .. }),
+            ) => known.has_origin() && head.has_origin() && a != b,
+            _ => false,
+        };
+        let mut heads = known.filter_map(|known| known.record.head);
+        self.findings.began_again |=
+            why == Why::Doubt && !was_asked && self.orders.names_are_counted;
+        // Such a message is another for sure, and says nothing of how the server hands out the others.
+        if was_asked || heads.any(other_origin) {
+            return;
         }
-        self.findings.began_again |= why == Why::Doubt && self.orders.names_are_counted;
+        self.findings.different += 1;
         let Findings {
             compared,
             different,

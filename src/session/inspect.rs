@@ -6,7 +6,7 @@ use crate::session::heads_said::{Head, Heads};
 use crate::session::maildrop::Maildrop;
 use crate::session::notice::Listed;
 use crate::session::plan::{Circumstances, Disposition, Names, Plan, Skip, Why, plan_with_heads};
-use crate::session::{Collaborators, SessionError, Visit, counters};
+use crate::session::{Collaborators, SessionError, Visit, WhoActs, counters};
 use crate::telemetry::Event;
 
 /// What is looked at, and by whom.
@@ -39,7 +39,7 @@ impl Inspection<'_> {
         // A head that was asked for is asked for no more, so this ends.
         while !plan.wants_heads.is_empty() {
             let wanted = std::mem::take(&mut plan.wants_heads);
-            self.ask(maildrop, &wanted, &mut heads).await?;
+            self.ask(maildrop, state, &wanted, &mut heads).await?;
             plan = plan_with_heads(self.listing, self.records, &circumstances, &heads);
         }
         self.sample_by_digest(state, &circumstances, &mut plan);
@@ -73,10 +73,19 @@ impl Inspection<'_> {
     async fn ask(
         &self,
         maildrop: &mut Maildrop,
+        state: &mut AccountState,
         positions: &[u32],
         heads: &mut Heads,
     ) -> Result<(), SessionError> {
-        let shown = maildrop.heads(self.listing, positions).await?;
+        let shown = maildrop.heads(self.listing, positions).await;
+        let shown = shown.inspect_err(|error| {
+            // A server that ends sessions at TOP must not end each of them: it goes without for a day.
+            if error.who_acts() == WhoActs::Server {
+                let day_left = HEADS_UNRELIABLE_SECONDS - DAY_SECONDS;
+                let now = self.with.clock.now();
+                state.names.heads_unreliable = Some(Timestamp(now.0.saturating_sub(day_left)));
+            }
+        })?;
         for (at, head) in positions.iter().zip(shown) {
             heads.insert(*at, head);
         }
@@ -96,19 +105,19 @@ impl Inspection<'_> {
         if circumstances.names.heads_work {
             let samples = self.samples();
             let positions: Vec<u32> = samples.iter().map(|(at, _)| *at).collect();
-            self.ask(maildrop, &positions, heads).await?;
+            self.ask(maildrop, state, &positions, heads).await?;
             began_again |= samples.iter().any(|(at, known)| {
                 let Head::Shown(digests) = heads.get(*at) else {
                     return false;
                 };
-                known
-                    .record
-                    .head
-                    .is_some_and(|head| !digests.are_like(head))
+                // One message may have two records: as it was, and as the server hands it out since.
+                let records = self.records.of(known.unique_id);
+                let mut known = records.filter_map(|known| known.record.head);
+                !known.any(|head| digests.are_like(head))
             });
         }
         if circumstances.names.heads_work {
-            self.note_heads_of_marks(maildrop).await?;
+            self.note_heads_of_marks(maildrop, state).await?;
         }
         if began_again {
             circumstances.names.began_again = Some(circumstances.now);
@@ -118,7 +127,11 @@ impl Inspection<'_> {
     }
 
     /// Marks know no head. The oldest and the newest take the one that is listed now, so that a new count is noticed later.
-    async fn note_heads_of_marks(&self, maildrop: &mut Maildrop) -> Result<(), SessionError> {
+    async fn note_heads_of_marks(
+        &self,
+        maildrop: &mut Maildrop,
+        state: &mut AccountState,
+    ) -> Result<(), SessionError> {
         let known = |at: u32| {
             let entry = self.listing.get(at as usize)?;
             let mut known = self.records.of(entry.unique_id);
@@ -135,11 +148,15 @@ impl Inspection<'_> {
             .filter(|(_, known)| known.record.head.is_none())
             .collect();
         let positions: Vec<u32> = headless.iter().map(|(at, _)| *at).collect();
-        let heads = maildrop.heads(self.listing, &positions).await?;
+        let mut heads = Heads::default();
+        self.ask(maildrop, state, &positions, &mut heads).await?;
         let mut batch = Batch::new(&self.visit.account);
-        for ((_, known), head) in headless.into_iter().zip(heads) {
+        for (at, known) in headless {
             let (key, record) = known.into_pair();
-            let head = head.map(|head| head.parted);
+            let head = match heads.get(at) {
+                Head::Shown(digests) => Some(digests.parted),
+                Head::NotAsked | Head::Refused => None,
+            };
             let put = Change::Put(key, Record { head, ..record });
             batch.changes.extend(head.is_some().then_some(put));
         }
@@ -203,9 +220,21 @@ impl Inspection<'_> {
                 *slot = true;
             }
         }
-        self.listing.iter().zip(is_known).any(|(entry, is_known)| {
-            !is_known && counters::compare(entry.unique_id, greatest).is_lt()
-        })
+        // Names that do not grow along the listing are no counters, and a known one after it shows that the count went on.
+        let (mut last, mut smaller) = (None, false);
+        for (entry, is_known) in self.listing.iter().zip(is_known) {
+            if is_known {
+                let name = entry.unique_id;
+                if last.is_some_and(|last| counters::compare(last, name).is_gt()) {
+                    return false;
+                }
+                last = Some(name);
+                smaller &= counters::is_smaller(name, greatest);
+            } else {
+                smaller |= counters::is_smaller(entry.unique_id, greatest);
+            }
+        }
+        smaller
     }
 
     /// At a server without TOP that counts its unique-ids, the two smallest known messages are compared by digest, once a day, in

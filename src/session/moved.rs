@@ -32,9 +32,10 @@ impl Session<'_> {
             return self.note_maildrop(state).await;
         }
         if state.names.same_maildrop {
-            seen.take_over(&visit.account).await?;
+            seen.take_over(&visit.account, state).await?;
             *records = seen.records(&visit.account).await?;
             state.names.same_maildrop = false;
+            state.names.came_from = None;
             state.set_maildrop(&here);
             return self.note_maildrop(state).await;
         }
@@ -49,6 +50,7 @@ impl Session<'_> {
         let is_same = before.user() == here.user()
             && before.host() != here.host()
             && listed.without_unique_ids.is_none()
+            && !state.names.moving
             && self
                 .is_same(maildrop, &listed.listing, records, state)
                 .await?;

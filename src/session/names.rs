@@ -3,7 +3,7 @@
 use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Records};
 use crate::session::identity::Findings;
-use crate::session::plan::{Disposition, Plan, Why};
+use crate::session::plan::{Disposition, Plan, Skip, Why};
 use crate::session::single::Session;
 use crate::session::taken;
 use crate::session::{SessionError, settle};
@@ -119,16 +119,26 @@ impl Session<'_> {
     }
 
     /// What the comparisons of a session say of the next one.
-    pub(super) fn learn_names(&self, found: &Findings, plan: &Plan, state: &mut AccountState) {
+    pub(super) fn learn_names(
+        &self,
+        found: &Findings,
+        plan: &Plan,
+        state: &mut AccountState,
+        begun: Timestamp,
+    ) {
         let now = self.with.clock.now();
         let names = &mut state.names;
         let was_unstable = names.are_unstable(now);
-        if found.renamed > 0 {
+        // One message that comes back is no change of the names, nor is the rest of a change that goes on.
+        let listed = plan.dispositions.len() as u64;
+        if found.renamed > 0 && found.renamed * 2 >= listed {
             names.note_renamed(now);
         }
         if names.are_unstable(now) {
-            let retrieves = !plan.retrievals.is_empty();
-            names.gone_through = if retrieves {
+            let are = |wanted: Disposition| plan.dispositions.contains(&wanted);
+            let is_whole =
+                are(Disposition::Retrieve(Why::New)) && !are(Disposition::Skip(Skip::LimitReached));
+            names.gone_through = if is_whole {
                 Some(now)
             } else {
                 names.gone_through
@@ -145,7 +155,8 @@ impl Session<'_> {
             names.heads_unreliable = Some(now);
         }
         if found.began_again {
-            names.began_again = Some(now);
+            // What this session recorded came after that.
+            names.began_again = Some(Timestamp(begun.0.saturating_sub(1)));
         }
         if found.rewritten > 0 {
             let detail = format!(

@@ -2,7 +2,7 @@
 
 use std::iter::Peekable;
 
-use crate::mail::{Listing, Retention, Timestamp, limits};
+use crate::mail::{Digest, Listing, Retention, Timestamp, limits};
 use crate::seen::{Batch, Change, Record, Records, State};
 
 /// The changes that a listing makes to the records of messages it holds or lacks.
@@ -54,7 +54,7 @@ pub(super) fn notice(
                 batch.changes.push(Change::Forget(known.key()));
             }
             absent_since if misdated => batch.changes.push(change(absent_since)),
-            absent_since if is_listed && is_mark_without_octets(record) => {
+            absent_since if is_listed && is_word_without_octets(known.digest, record) => {
                 let octets = only_octets(listing, known.unique_id);
                 if octets.is_some() {
                     let marked = Record {
@@ -71,10 +71,15 @@ pub(super) fn notice(
     batch
 }
 
-/// Whether a mark was made without a listing: it takes the octets of the first one, so that another message under its name is
-/// noticed.
-fn is_mark_without_octets(record: &Record) -> bool {
-    matches!(record.state, State::Marked { .. }) && record.octets.is_none() && record.copies == 1
+/// Whether the operator's word about a message was said without a listing: it takes the octets of the first one, so that
+/// another message under its name is noticed.
+fn is_word_without_octets(digest: Option<Digest>, record: &Record) -> bool {
+    let is_word = match record.state {
+        State::Marked { .. } => true,
+        State::Delivered { .. } => digest.is_none(),
+        _ => false,
+    };
+    is_word && record.octets.is_none() && record.copies == 1
 }
 
 /// The octets of the only message that is listed under this name.

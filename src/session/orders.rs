@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::mail::Listing;
+use crate::mail::{Listing, Timestamp};
 use crate::seen::{RecordKey, Records, Sizes};
 use crate::session::budget::Budget;
 use crate::session::collaborators::Spared;
@@ -42,6 +42,8 @@ pub(super) struct Orders<'a> {
     pub(super) elsewhere: &'a [Records],
     /// Whether the server counts its unique-ids.
     pub(super) names_are_counted: bool,
+    /// When the server began to count again.
+    pub(super) began_again: Option<Timestamp>,
     /// How many deletes may be asked for, and how.
     pub(super) deletes: Allowance,
     /// What is known of the sizes that this maildrop announces.

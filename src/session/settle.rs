@@ -60,7 +60,9 @@ pub(super) fn on_arrival(
 pub(super) fn trusted(records: &Records, key: &RecordKey, listed: Option<u64>) -> Option<Record> {
     let word = records.get(&RecordKey::new(key.unique_id.clone(), None))?;
     let alike = listed.is_none() || word.octets.is_none() || listed == word.octets;
-    (alike && matches!(word.state, State::Delivered { .. })).then_some(word)
+    // Once its delete was asked, or it was gone, another message may have the name.
+    let may_be_gone = word.notes.asked.is_some() || word.absent_since.is_some();
+    (alike && !may_be_gone && matches!(word.state, State::Delivered { .. })).then_some(word)
 }
 
 /// The deferral that is known of a message: under its digest, or from before it was ever in hand.

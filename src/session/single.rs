@@ -185,6 +185,7 @@ impl Session<'_> {
             quota: self.quota(&listing, poll),
             elsewhere: &elsewhere,
             names_are_counted: plan.names_are_counted,
+            began_again: state.names.began_again,
             deletes,
             sizes: state.sizes.after(records.len()),
             deadline,
@@ -195,7 +196,7 @@ impl Session<'_> {
             .await?;
         let gone = done.gone.clone();
         self.learn(&listing, &done, state);
-        self.learn_names(&done.findings, &plan, state);
+        self.learn_names(&done.findings, &plan, state, now);
         let (sent, found_again) = (done.deletes_sent, done.findings.found_again);
         let all_popped =
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
@@ -429,7 +430,7 @@ impl Session<'_> {
         state: &AccountState,
     ) -> Result<(), SessionError> {
         let (visit, seen) = (self.visit, &self.with.seen);
-        let first = records.is_empty() && state.last_success.is_none() && !listing.is_empty();
+        let first = records.tell_nothing() && state.last_success.is_none() && !listing.is_empty();
         if !first || visit.first_run == FirstRun::Skip {
             return Ok(());
         }

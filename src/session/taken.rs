@@ -25,7 +25,8 @@ pub(super) fn begin(
     now: Timestamp,
 ) -> Allowance {
     if state.attempted {
-        if again == 0 && listing.complete {
+        // One message that stays is not trouble with the others.
+        if (again == 0 && listing.complete) || is_one_gone(listing, records) {
             state.unconfirmed = 0;
         } else if again > 0 && !state.quit_refused {
             state.unconfirmed = state.unconfirmed.saturating_add(1);

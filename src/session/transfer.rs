@@ -214,8 +214,12 @@ impl<'a> Transfer<'a> {
                 0
             }
         };
+        // Deletes and QUIT need time too, or they would never come where sessions are cut by the clock.
+        let is_late = Instant::now() + Duration::from_secs(limits::SESSION_END_SECONDS)
+            >= self.orders.deadline;
         while self.error.is_none()
             && !self.stopped
+            && !is_late
             && !orders.with.stop.place.give_way.is_cancelled()
             && !full(self.deletes.gathered() + coming(&self.ledger))
         {

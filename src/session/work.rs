@@ -7,7 +7,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::fault;
-use crate::mail::{Envelope, HeadDigest, Origin, UniqueId};
+use crate::mail::{Envelope, HeadDigest, Origin, Timestamp, UniqueId};
 use crate::seen::{Batch, Change, Deferral, Delivered, Record, RecordKey, Recorded, State};
 use crate::session::deletes::Proven;
 use crate::session::octets::Weighed;
@@ -179,8 +179,13 @@ impl<'a> Transfer<'a> {
             .get(parcel.at)
             .and_then(|entry| entry.octets);
         let copies = self.ledger.delivered(&parcel.key);
+        // A record of the second in which the server began to count again is taken for an older one.
+        let after = self
+            .orders
+            .began_again
+            .map_or(Timestamp(0), |at| at.plus(1));
         let delivered = Delivered {
-            at: self.now(),
+            at: self.now().max(after),
             listed_octets: entry_octets,
             copies,
             head: parcel.head,

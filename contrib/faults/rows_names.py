@@ -1,0 +1,50 @@
+"""Unique-ids that a server uses again, or makes up: a name is unique only while its message exists (RFC 1939 section 7)."""
+
+from corpus import Message, message
+from rows import row
+
+
+def counted(first, last):
+    """Messages of one size, whose unique-ids are counted from 1."""
+    return [Message(number, message(number, body=b"one size\r\n").octets, unique_id=str(number - first + 1)) for number in range(first, last + 1)]
+
+
+@row("names-counted-again", "a poll of messages 1 to 3, deleting; then 4 to 6 come under their unique-ids, of their sizes; two polls", "all 6 are delivered once")
+def counted_again(cell):
+    cell.serve(counted(1, 3))
+    cell.poll()
+    cell.server.messages += counted(4, 6)
+    cell.poll(2)
+    return cell.verdict()
+
+
+@row("names-emptied", "a poll of messages 1 to 3, keeping; the user empties the maildrop, and 4 to 6 come under their unique-ids; two polls",
+     "all 6 are delivered once")
+def emptied(cell):
+    cell.set(retention="keep")
+    cell.serve(counted(1, 3))
+    cell.poll()
+    cell.server.gone |= {1, 2, 3}
+    cell.server.messages += counted(4, 6)
+    cell.poll(2)
+    return cell.verdict()
+
+
+@row("names-new-each-time", "5 messages with other unique-ids at each of four polls, keeping", "all 5 are delivered once")
+def new_each_time(cell):
+    cell.set(retention="keep")
+    cell.serve([message(number) for number in range(1, 6)])
+    for poll in range(4):
+        for one in cell.server.messages:
+            one.unique_id = f"poll{poll}-{one.number}"
+        cell.poll()
+    return cell.verdict()
+
+
+@row("names-deletes-ignored", "+OK to DELE and QUIT of 3 messages, and nothing is deleted; four polls, deleting", "all 3 are delivered once")
+def ignored(cell):
+    cell.serve(counted(1, 3))
+    for _ in range(4):
+        cell.poll()
+        cell.server.gone.clear()
+    return cell.verdict()
