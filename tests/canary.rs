@@ -76,12 +76,15 @@ fn sings(text: &str) -> bool {
 fn a_server_that_says_the_password_back_gets_it_into_no_output() {
     let plain = STANDARD.encode(format!("\0jane\0{CANARY}"));
     let login = |reply: String| {
+        let answer = plain.clone();
         move |line: &str| match line.split(' ').next().unwrap_or_default() {
             "" => b"+OK ready\r\n".to_vec(),
             "CAPA" => b"+OK\r\nSASL PLAIN\r\nUIDL\r\n.\r\n".to_vec(),
             // To a challenge that cannot be answered the client says `*`.
             "*" => format!("-ERR cancelled, {CANARY}\r\n").into_bytes(),
             "PASS" | "AUTH" => format!("{reply}\r\n").into_bytes(),
+            // Any challenge is answered once.
+            _ if line == answer => format!("-ERR cancelled, {CANARY}\r\n").into_bytes(),
             _ => b"+OK\r\n".to_vec(),
         }
     };

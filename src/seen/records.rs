@@ -172,6 +172,20 @@ impl Records {
         self.slots.is_empty()
     }
 
+    /// The latest time that any of them tells.
+    pub fn newest(&self) -> Option<Timestamp> {
+        let slots = self.slots.iter();
+        let small = slots.filter(|slot| slot.kind != Kind::Other);
+        let small = small.map(|slot| Timestamp(u64::from(slot.at)));
+        let others = self.others.iter().filter_map(|record| match &record.state {
+            State::Delivered { at } | State::Marked { at, .. } | State::Quarantined { at, .. } => {
+                Some(*at)
+            }
+            State::Deferred(_) | State::Oversized { .. } => None,
+        });
+        small.chain(others).max()
+    }
+
     /// Whether no record says anything of what is listed: there is none, or all are of messages that are listed elsewhere.
     pub fn tell_nothing(&self) -> bool {
         let displaced = self.others.iter().filter(|record| record.notes.displaced);

@@ -11,6 +11,7 @@ use crate::seen::{Batch, Change, Notes, RecordKey, Seen, SeenError, State};
 use crate::session::maildrop::Maildrop;
 use crate::session::octets::{self, Second, Weighed};
 use crate::session::orders::Transferred;
+use crate::session::plan::Why;
 use crate::session::transfer::Transfer;
 use crate::session::work::Parcel;
 use crate::session::{SessionError, settle};
@@ -140,7 +141,10 @@ impl Transfer<'_> {
         let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
         let entry = self.orders.listing.get(at).filter(|_| is_pipelining);
         let known = entry.map(|entry| self.orders.records.of(entry.unique_id));
-        known.is_some_and(|mut known| known.any(|known| known.record.notes.by_head.is_some()))
+        // What is another message by its head was never out of step.
+        self.why(at) != Why::Changed
+            && known
+                .is_some_and(|mut known| known.any(|known| known.record.notes.by_head.is_some()))
     }
 
     /// Notes a message whose place among the replies proves what it is only while the session is in step.

@@ -60,10 +60,11 @@ impl Session<'_> {
             // A wait that is longer was set by a clock that was wrong.
             !(1..=limits::LOCK_STEP_SECONDS).contains(&left(*until))
         };
+        // At least one session is served so, however rare polls are: it shows which message is to blame.
+        let pipelining = self.visit.pipelining && state.odd.lock_step_until.is_none();
         if state.odd.lock_step_until.as_ref().is_some_and(is_over) {
             state.odd.lock_step_until = None;
         }
-        let pipelining = self.visit.pipelining && state.odd.lock_step_until.is_none();
         Visit {
             pipelining,
             ..self.visit.clone()

@@ -120,8 +120,11 @@ impl Inspection<'_> {
             self.note_heads_of_marks(maildrop, state).await?;
         }
         if began_again {
-            circumstances.names.began_again = Some(circumstances.now);
-            self.note_began_again(state, circumstances.now).await?;
+            // Records of a clock that was ahead were made before this, too.
+            let newest = self.records.newest().unwrap_or(circumstances.now);
+            let at = newest.max(circumstances.now);
+            circumstances.names.began_again = Some(at);
+            self.note_began_again(state, at).await?;
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ const POP3: [&str; 15] = [
     "QUIT",
 ];
 
-const SMTP: [&str; 14] = [
+const SMTP: [&str; 15] = [
     "LHLO us",
     "EHLO us",
     "STARTTLS",
@@ -52,6 +52,8 @@ const SMTP: [&str; 14] = [
     "",
     "..text",
     ".",
+    // Some take no second message.
+    "MAIL FROM:<d@x>",
 ];
 
 /// Two sessions, because some crimes are against what was said in the last.

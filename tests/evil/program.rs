@@ -75,7 +75,7 @@ impl Trial {
     /// A poll of both; gives what was said, on standard output and in the log.
     fn poll(&mut self) -> (Option<i32>, String, String) {
         let mut command = self.place.command(&["poll"]);
-        faketime::at(&mut command, &format!("+{}h", self.polls * 7));
+        faketime::at(&mut command, &format!("+{}h", self.polls * 13));
         self.polls += 1;
         let Output {
             status,
@@ -161,7 +161,8 @@ fn tried(crime: &Crime, certificates: &Certificates) {
         trial.place.configure(&text.replace("1MiB", "2MiB"));
     }
     let mut last = String::new();
-    for _ in 0..6 {
+    // Where deletes did not take, messages are compared after a day and after two.
+    for _ in 0..12 {
         last = trial.poll().1;
         if trial.evil.maildrop().mails().is_empty() {
             break;
