@@ -14,12 +14,19 @@ use crate::support::evil::{Crime, Side, crimes};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cost {
     Nothing,
+    /// Messages may come again.
+    Repeats,
     /// Messages stay on the server until the operator raises `max_message_size`.
     Limit,
 }
 
 /// The crimes that cost something, with the reason why nobody could have known better.
 const COSTS: &[(&str, Cost, &str)] = &[
+    (
+        "end-lines-with-lf",
+        Cost::Repeats,
+        "a message whose line ends change has other octets, and without Date nothing names it",
+    ),
     (
         "endless-message",
         Cost::Limit,

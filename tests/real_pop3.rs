@@ -168,18 +168,8 @@ fn a_mailbox_that_moved_to_another_server_floods_nobody_and_its_new_mail_comes_t
     let there: Vec<Vec<u8>> = files.iter().rev().cloned().collect();
     let new = Dovecot::start(&there, "pop3_uidl_format = moved-%08Xu%08Xv\n");
     place.configure(&account(new.plain_port(), "none", further));
-    let output = place.run(&["poll"]);
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(69), "{said}");
-    assert!(
-        said.contains("unique_ids_changed") && said.contains("50 of the 50"),
-        "{said}"
-    );
-    let said = place.succeed(&["seen", "adopt", "jane"]);
-    assert!(
-        said.contains("50 messages listed: 0 known, 50 found"),
-        "{said}"
-    );
+    let said = place.succeed(&["poll"]);
+    assert!(said.contains("50 known already"), "{said}");
     new.put(b"Subject: later\n\nlater\n");
     assert!(place.succeed(&["poll"]).contains("1 delivered"));
     let mut all = files;

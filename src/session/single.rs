@@ -155,11 +155,8 @@ impl Session<'_> {
             .await?;
         let hides = visit.hides_retrieved || maildrop.hides_retrieved();
         let pops = hides && state.retrieved_without_quit;
-        let (mut plan, now) = (
-            self.plan(&mut maildrop, &listing, &mut records, state, poll, hides)
-                .await?,
-            with.clock.now(),
-        );
+        let plan = self.plan(&mut maildrop, &listing, &mut records, state, poll, hides);
+        let (mut plan, now) = (plan.await?, with.clock.now());
         let spared_count = spared::put_last(&mut plan.retrievals, &listing.listing, self.spared);
         self.before_retrieving(&plan, &listing, state, hides)
             .await?;

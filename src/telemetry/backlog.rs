@@ -239,8 +239,13 @@ mod tests {
         assert!((1..3_000).contains(&dropped), "{dropped}");
         let mut got = vec![0; (3_000 - usize::try_from(dropped).unwrap()) * line(0).len()];
         read.read_exact(&mut got).unwrap();
-        for (at, read) in got.chunks(line(0).len()).enumerate() {
-            assert_eq!(read, line(at).as_bytes());
+        let number = |read: &[u8]| String::from_utf8_lossy(&read[..8]).trim().parse::<usize>();
+        let mut next = 0;
+        for read in got.chunks(line(0).len()) {
+            let at = number(read).unwrap();
+            assert!(at >= next, "{at} after {next}");
+            assert_eq!(read, line(at).as_bytes(), "whole");
+            next = at + 1;
         }
         backlog.finish(Duration::from_secs(60));
         assert_eq!(backlog.0.waiting().dropped, 0, "it was told");

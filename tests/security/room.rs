@@ -107,8 +107,13 @@ fn replies_of_very_many_lines_are_given_up_in_bounded_memory() {
             account("jane", port)
         ));
         let (code, said, peak) = poll_with_peak(&place);
-        assert_eq!(code, Some(75), "{command}: {said}");
-        assert!(said.contains("reply_endless"), "{command}: {said}");
+        // A server is served without CAPA that answers it so.
+        let (expected, told) = match command {
+            "CAPA" => (0, "1 delivered"),
+            _ => (75, "reply_endless"),
+        };
+        assert_eq!(code, Some(expected), "{command}: {said}");
+        assert!(said.contains(told), "{command}: {said}");
         let above = peak.saturating_sub(idle);
         println!("{command}: {above} KiB above {idle} KiB");
         assert!(above < 64 * 1024, "{command}: {above} KiB above {idle} KiB");
