@@ -14,7 +14,7 @@ mod schedule;
 mod signals;
 pub mod wiring;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -92,7 +92,7 @@ pub struct Agent {
     polls: JoinSet<Result<Polled, SeenError>>,
     names: HashMap<Id, AccountName>,
     /// The places of the sessions under way.
-    places: HashMap<AccountName, Place>,
+    places: BTreeMap<AccountName, Place>,
     /// Not before this moment is it looked again who must give way.
     press_at: Moment,
     /// When offers under way are dropped.
@@ -100,7 +100,7 @@ pub struct Agent {
     /// Once: every account is polled one time, and then it is over.
     once: Option<Once>,
     /// Accounts that somebody wants to be polled now.
-    asked: HashSet<AccountName>,
+    asked: BTreeSet<AccountName>,
     finished: Vec<Polled>,
 }
 
@@ -123,11 +123,11 @@ impl Agent {
             begun: Instant::now(),
             polls: JoinSet::new(),
             names: HashMap::new(),
-            places: HashMap::new(),
+            places: BTreeMap::new(),
             press_at: 0,
             deadline: None,
             once: None,
-            asked: HashSet::new(),
+            asked: BTreeSet::new(),
             finished: Vec::new(),
         }
     }

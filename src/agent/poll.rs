@@ -145,6 +145,7 @@ async fn visit(assignment: &Assignment, before: &AccountState) -> Summary {
         duration: Duration::ZERO,
     };
     let prepared = tokio::select! {
+        biased;
         prepared = assignment.visit.prepare() => Some(prepared),
         // A password command may take long, and nobody needs its answer any more.
         () = with.stop.soon.cancelled() => None,

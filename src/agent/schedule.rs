@@ -17,7 +17,7 @@
 
 mod places;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mail::AccountName;
 
@@ -30,11 +30,11 @@ pub(super) type Moment = u64;
 /// The accounts and when each is due.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    accounts: HashMap<AccountName, Slot>,
+    accounts: BTreeMap<AccountName, Slot>,
     /// Waiting accounts, soonest first.
     due: BTreeSet<(Moment, AccountName)>,
     /// Hosts with a session under way or an account that stands aside.
-    hosts: HashMap<String, Host>,
+    hosts: BTreeMap<String, Host>,
     running: usize,
     sessions_max: usize,
     sessions_per_host_max: usize,
@@ -87,9 +87,9 @@ struct Host {
 impl Schedule {
     pub(super) fn new(sessions_max: usize, sessions_per_host_max: usize) -> Self {
         Self {
-            accounts: HashMap::new(),
+            accounts: BTreeMap::new(),
             due: BTreeSet::new(),
-            hosts: HashMap::new(),
+            hosts: BTreeMap::new(),
             running: 0,
             sessions_max: sessions_max.max(1),
             sessions_per_host_max: sessions_per_host_max.max(1),

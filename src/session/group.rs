@@ -181,37 +181,31 @@ impl Group<'_> {
     /// Everything that is known of the group was retrieved whole, and needs no further offer: the question is whether it is
     /// what is listed.
     fn of_settled(&self, plan: &mut Plan) -> Disposition {
-        let said = self.said();
-        if said == Said::Another {
+        // Hardly any poll asks for heads.
+        if !self.heads.is_empty() && self.said() == Said::Another {
             let displaced = self.settled().filter(|_| self.entries.len() == 1);
             plan.displaced.extend(displaced.map(Known::key));
             return Disposition::Retrieve(Why::Changed);
         }
-        let was_asked = self
-            .settled()
-            .any(|known| known.record.notes.asked.is_some());
-        plan.listed_again += if was_asked { self.entries.len() } else { 0 };
         let mut deletes = Vec::new();
-        let settled = self.settle(&mut deletes);
-        let deletes_now = settled == Disposition::Delete;
         if !self.is_doubtful() {
-            if !deletes_now {
-                return match settled {
-                    Disposition::Skip(_) if self.circumstances.pops => {
-                        Disposition::Retrieve(Why::Pop)
-                    }
-                    settled => settled,
-                };
-            }
-            return self.delete(said, deletes, plan);
+            return match self.settle(&mut deletes) {
+                Disposition::Delete => self.delete(deletes, plan),
+                Disposition::Skip(_) if self.circumstances.pops => Disposition::Retrieve(Why::Pop),
+                settled => settled,
+            };
         }
-        match said {
+        if self.was_asked() {
+            plan.listed_again += self.entries.len();
+        }
+        let settled = self.settle(&mut deletes);
+        match self.said() {
             Said::NotAsked => {
                 plan.wants_heads.extend(self.positions);
                 self.compare(plan)
             }
             // A delete waits for a comparison by digest.
-            Said::Alike if !deletes_now && self.head_is_proof() => {
+            Said::Alike if settled != Disposition::Delete && self.head_is_proof() => {
                 let octets = self.entries.first().and_then(|entry| entry.octets);
                 plan.answered
                     .extend(self.settled().map(|known| (known.key(), octets)));
@@ -221,13 +215,18 @@ impl Group<'_> {
         }
     }
 
+    fn was_asked(&self) -> bool {
+        self.settled()
+            .any(|known| known.record.notes.asked.is_some())
+    }
+
     /// A delete of what an earlier session retrieved: its head must be alike. Where heads tell nothing, octets do, but not at a
     /// server that counts its unique-ids.
-    fn delete(&self, said: Said, deletes: Vec<Recorded>, plan: &mut Plan) -> Disposition {
+    fn delete(&self, deletes: Vec<Recorded>, plan: &mut Plan) -> Disposition {
         let by_head = self
             .settled()
             .any(|known| known.record.notes.by_head.is_some());
-        let may_delete = match said {
+        let may_delete = match self.said() {
             _ if by_head => false,
             Said::Alike => true,
             Said::NotAsked => {
@@ -255,11 +254,8 @@ impl Group<'_> {
             compared.is_none_or(|compared| compared.is_due(now))
         };
         let names = &self.circumstances.names;
-        let was_asked = self
-            .settled()
-            .any(|known| known.record.notes.asked.is_some());
         let is_left = names.deletes_ignored
-            && was_asked
+            && self.was_asked()
             && (!names.one_delete || std::mem::replace(&mut plan.one_delete_taken, true));
         if is_left || !self.settled().all(is_due) {
             return Disposition::Skip(Skip::Doubtful);

@@ -20,6 +20,11 @@ pub(super) enum Head {
 }
 
 impl Heads {
+    /// Whether none was asked for.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn insert(&mut self, at: u32, head: Option<HeadDigests>) {
         self.0.insert(at, head);
     }

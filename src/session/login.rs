@@ -65,6 +65,7 @@ async fn greeted(
         let mut greeting = std::pin::pin!(greet(&mut maildrop));
         let silent = sleep(Duration::from_secs(limits::SILENT_GREETING_SECONDS));
         tokio::select! {
+            biased;
             greeted = &mut greeting => greeted?,
             () = silent, if visit.tls != TlsMode::Implicit => {
                 say_silent(visit, with);

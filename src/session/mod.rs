@@ -198,6 +198,7 @@ async fn admitted<'a>(
             Admission::Busy => {}
         }
         tokio::select! {
+            biased;
             () = with.stop.soon.cancelled() => return Ok(None),
             () = over => {}
             () = sleep(Duration::from_secs(limits::PROBE_WAIT_SECONDS)) => {

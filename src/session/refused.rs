@@ -71,18 +71,22 @@ impl Transfer<'_> {
         self.allowance.is_some() && (never.contains(key) || last.contains(key))
     }
 
-    /// Nothing else is left to offer: what was postponed may be, as far as the probe allows. Whether
-    /// there was any.
+    /// Nothing else is left to offer: what was postponed may be, as far as the probe allows. The others wait for what comes of
+    /// the probe. Returns whether there was any.
     pub(super) fn offer_postponed(&mut self) -> bool {
         let postponed = std::mem::take(&mut self.postponed);
         let any = !postponed.is_empty();
+        let mut is_probing = false;
         for parcel in postponed {
             let never = self.orders.spared.never.contains(&parcel.key);
             let is_probe = self.allowance.is_some_and(|left| left > 0) && !never;
             if self.may_go_on() && (self.allowance.is_none() || is_probe) {
+                is_probing = self.allowance.is_some();
                 self.allowance = self.allowance.map(|left| left - 1);
                 self.orders.budget.ask();
                 self.offer(parcel);
+            } else if self.may_go_on() && is_probing {
+                self.postponed.push(parcel);
             } else {
                 self.withhold(parcel);
             }

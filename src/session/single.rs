@@ -303,6 +303,7 @@ impl Session<'_> {
         };
         let stopped = with.stop.soon.cancelled();
         let (maildrop, listed) = tokio::select! {
+            biased;
             opened = timeout_at(deadline, opening) => opened.unwrap_or(Err(SessionError::TimedOut {
                 seconds: limits::SESSION_SECONDS_MAX,
                 during: "in the whole session",
@@ -489,6 +490,7 @@ impl Session<'_> {
         let goodbye = Duration::from_secs(limits::GOODBYE_SECONDS);
         let told = self.with.stop.now.cancelled();
         tokio::select! {
+            biased;
             quit = maildrop.quit_within(seconds, happened) => quit,
             () = told.then(|()| sleep(goodbye)) => Goodbye::default(),
         }
