@@ -213,6 +213,10 @@ pub const QUIT_SECONDS_MAX: u64 = 120;
 /// Seconds a whole session may take: a server that sends one octet every nine seconds ends here.
 pub const SESSION_SECONDS_MAX: u64 = 4 * 3600;
 
+/// Milliseconds that a server has before STLS to say what it was not asked: what was injected after the answer to CAPA follows it
+/// at once.
+pub const UNASKED_MILLISECONDS: u64 = 20;
+
 /// Seconds before the end of a session from which nothing more is retrieved, so that there is time for deletes and QUIT.
 pub const SESSION_END_SECONDS: u64 = 20 * 60;
 

@@ -175,6 +175,7 @@ async fn start_tls(
 ) -> Result<Maildrop, SessionError> {
     // An answer before the question is somebody else's: inside TLS the server would answer our STLS a second time, and every
     // answer after that would be taken for the next one's.
+    maildrop.listen_for_a_moment().await;
     if !maildrop.is_quiet() {
         let host = visit.host.clone();
         return Err(NetError::InjectedPlaintext { host }.into());

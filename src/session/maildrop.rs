@@ -134,6 +134,18 @@ impl Maildrop {
         Ok(self)
     }
 
+    /// Gives the server a moment to say what it was not asked.
+    pub(super) async fn listen_for_a_moment(&mut self) {
+        if self.is_quiet() {
+            let moment = Duration::from_millis(limits::UNASKED_MILLISECONDS);
+            let _ = timeout_at(
+                Instant::now() + moment,
+                self.wire.exchange(self.client.output()),
+            )
+            .await;
+        }
+    }
+
     /// Whether all that was read has been used: the server has said nothing of its own accord.
     pub(super) fn is_quiet(&self) -> bool {
         self.wire.input().is_empty()
