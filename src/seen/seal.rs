@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 /// What an account's settings and secret were like when it began to wait.
 ///
 /// The state directory may be read by somebody who must not learn the password, and a usual digest of it, salted or slow,
-/// would confirm a guess. So only [`SECRET_BITS`] bits of one are kept: of a thousand million likely passwords a quarter of
+/// would confirm a guess. So only A few bits of one are kept: of a thousand million likely passwords a quarter of
 /// a million fit, and nobody can tell which of them is right. One change in 4,096 goes unnoticed, and then the account
 /// waits as long as it would have. The salt stays the same for an account, because every further salt would tell as many
 /// bits again.
@@ -15,7 +15,7 @@ pub struct Seal {
     pub salt: u64,
     /// A digest of the settings, in which no secret stands.
     pub settings: u64,
-    /// [`SECRET_BITS`] bits of a digest of the secret.
+    /// A few bits of a digest of the secret.
     pub secret: u16,
 }
 
