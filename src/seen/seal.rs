@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hasher};
 /// What an account's settings and secret were like when it began to wait.
 ///
 /// The state directory may be read by somebody who must not learn the password, and a usual digest of it, salted or slow,
-/// would confirm a guess. So only A few bits of one are kept: of a thousand million likely passwords a quarter of
+/// would confirm a guess. So only a few bits of one are kept: of a thousand million likely passwords a quarter of
 /// a million fit, and nobody can tell which of them is right. One change in 4,096 goes unnoticed, and then the account
 /// waits as long as it would have. The salt stays the same for an account, because every further salt would tell as many
 /// bits again.
