@@ -14,7 +14,7 @@ use std::time::Duration;
 use mailferry::net::{Connector, Roots, SystemRoots, TlsPolicy, Wire, dial};
 
 #[allow(clippy::unwrap_used, clippy::panic, dead_code)]
-#[path = "../tests/support/certificates.rs"]
+#[path = "../../tests/support/certificates.rs"]
 mod certificates;
 
 use certificates::{Certificates, Pair};

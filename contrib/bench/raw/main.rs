@@ -13,11 +13,8 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-#[path = "bench_raw/login.rs"]
 mod login;
-#[path = "bench_raw/smtp.rs"]
 mod smtp;
-#[path = "bench_raw/wire.rs"]
 mod wire;
 
 use wire::{Settings, Wire, broken};
@@ -42,7 +39,7 @@ fn main() -> Result<()> {
             login::all(host, number(port)?, prefix, count, at_once, settings.ca()?)
         }
         ["smtp", port, count, octets] => smtp::fill(number(port)?, number(count)?, number(octets)?),
-        _ => Err(broken("usage: see the top of examples/bench_raw.rs")),
+        _ => Err(broken("usage: see the top of contrib/bench/raw/main.rs")),
     }
 }
 
