@@ -7,6 +7,7 @@ use mailferry::session::{End, Summary};
 use proptest::prelude::*;
 
 use crate::support::model::Mail;
+use crate::support::seed::saved_in;
 use crate::support::world::World;
 
 const HOUR: u64 = 3600;
@@ -272,7 +273,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: saved_in("tests/corpus/proptest/identity.txt"), ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_a_server_does_with_names_nothing_is_deleted_that_was_not_delivered_and_new_mail_comes(

@@ -9,6 +9,7 @@ use mailferry::session::{self, Counts, Summary};
 use proptest::prelude::*;
 
 use crate::support::liar::{Handed, Liar, Manner, replaced};
+use crate::support::seed::saved_in;
 use crate::support::world::World;
 
 const DAY: u64 = 86_400;
@@ -422,6 +423,7 @@ fn any_manner() -> impl Strategy<Value = Manner> {
 proptest! {
     #![proptest_config(ProptestConfig {
         cases: std::env::var("MAILFERRY_CASES").map_or(200, |cases| cases.parse().unwrap()),
+        failure_persistence: saved_in("tests/corpus/proptest/octets.txt"),
         ..ProptestConfig::default()
     })]
 

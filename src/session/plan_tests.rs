@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 
 use super::*;
 use crate::mail::{AccountName, Digest, ListingBuilder};
@@ -169,8 +170,14 @@ fn tally(listing: &Listing, plan: &Plan) -> BTreeMap<(Vec<u8>, String), usize> {
     tally
 }
 
+/// The file of seeds that failed once; every run tries them first.
+fn saved_seeds() -> Option<Box<dyn FailurePersistence>> {
+    let file = "tests/corpus/proptest/plan.txt";
+    Some(Box::new(FileFailurePersistence::Direct(file)))
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: saved_seeds(), ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_is_deleted_that_is_not_delivered_due_and_beyond_doubt(
