@@ -663,6 +663,21 @@ async fn a_refused_login_says_whose_fault_it_is() {
             ("in_use", WhoActs::Server),
         ),
         (
+            "login allowed only every 15 minutes",
+            "USER",
+            ("login_delay", WhoActs::Server),
+        ),
+        (
+            "Server Unavailable. 21",
+            "USER",
+            ("sys_temp", WhoActs::Server),
+        ),
+        (
+            "[ALERT] Too many simultaneous connections.",
+            "USER",
+            ("in_use", WhoActs::Server),
+        ),
+        (
             "account locked, mailbox in use",
             "USER",
             ("auth_refused", WhoActs::Account),

@@ -223,6 +223,7 @@ fn conclude(
         End::Stopped => stopped = true,
         End::Failed(error) => {
             let (who, code, said) = (error.who_acts(), error.code(), error.to_string());
+            let asked_wait = error.asked_wait_seconds();
             match (who, call) {
                 // Whoever asks for a poll must not make an account wait longer than it did.
                 (WhoActs::Server, Call::Asked) if before.backoff_until.is_some() => {
@@ -232,7 +233,7 @@ fn conclude(
                 (WhoActs::Server, _) => {
                     state.failures = state.failures.saturating_add(1);
                     in_use::note(&mut state, code, now);
-                    let wait_seconds = server_wait(&state, code, chance);
+                    let wait_seconds = server_wait(&state, code, asked_wait, chance);
                     state.backoff_until = Some(now.plus(wait_seconds));
                 }
                 (WhoActs::Account, _) => {
@@ -287,11 +288,11 @@ fn held_for(
     }
 }
 
-fn server_wait(state: &AccountState, code: &str, chance: f64) -> u64 {
+fn server_wait(state: &AccountState, code: &str, asked: Option<u64>, chance: f64) -> u64 {
     match code {
         "in_use" => in_use::wait_seconds(state, chance),
-        "login_delay" => state
-            .login_delay_seconds
+        "login_delay" => asked
+            .or(state.login_delay_seconds)
             .unwrap_or(LOGIN_DELAY_SECONDS_UNKNOWN),
         _ => backoff::server_seconds(state.failures, chance),
     }
@@ -494,9 +495,24 @@ mod tests {
             code: "in_use",
             command: "the login",
             words: "locked".into(),
+            wait_seconds: None,
         };
         let (state, polled) = failed(AccountState::default(), error);
         assert_eq!((polled.wait_seconds, state.hold), (60, None));
+    }
+
+    #[test]
+    fn a_server_that_says_how_long_to_wait_is_left_alone_that_long_and_not_held() {
+        for (wait_seconds, expected) in [(Some(900), 900), (None, LOGIN_DELAY_SECONDS_UNKNOWN)] {
+            let error = SessionError::Refused {
+                code: "login_delay",
+                command: "the login",
+                words: "login allowed only every 15 minutes".into(),
+                wait_seconds,
+            };
+            let (state, polled) = failed(AccountState::default(), error);
+            assert_eq!((polled.wait_seconds, state.hold), (expected, None));
+        }
     }
 
     #[test]

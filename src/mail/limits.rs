@@ -151,6 +151,10 @@ pub const IN_USE_TIMES_MAX: u32 = 10;
 /// Seconds of such refusals, from which somebody must look.
 pub const IN_USE_SECONDS_MAX: u64 = 6 * 3600;
 
+/// The longest wait that the words of a refused login are believed to ask for: an hour, because words are no promise, and mail must not
+/// wait longer for a server's than for one that was down.
+pub const TOLD_WAIT_SECONDS_MAX: u64 = 3600;
+
 /// Seconds for which CAPA is left out after a server ended a session over it.
 pub const CAPA_LEFT_OUT_SECONDS: u64 = 24 * 3600;
 

@@ -49,6 +49,8 @@ pub enum SessionError {
         command: &'static str,
         /// Its words, escaped.
         words: String,
+        /// How long its words ask us to wait before the next login.
+        wait_seconds: Option<u64>,
     },
     /// The server does not take this user and secret.
     #[error("the server refused the login of {user}: {words}")]
@@ -160,6 +162,14 @@ impl SessionError {
             Self::ListingRoom | Self::Spool(_) | Self::Seen(_) => WhoActs::Store,
             Self::Hinted { error, .. } => error.who_acts(),
             Self::Invariant(_) => WhoActs::Us,
+        }
+    }
+
+    /// How long the server asked us to wait before the next login, in words.
+    pub const fn asked_wait_seconds(&self) -> Option<u64> {
+        match self {
+            Self::Refused { wait_seconds, .. } => *wait_seconds,
+            _ => None,
         }
     }
 

@@ -15,7 +15,7 @@ use crate::proto::pop3::{self, Capabilities, Command, ResponseCode};
 use crate::proto::sasl::{self, Mechanism};
 use crate::session::announced::{Capa, worth_remembering};
 use crate::session::maildrop::{Maildrop, Reply};
-use crate::session::refusal::says_in_use;
+use crate::session::refusal::{Told, told, told_wait_seconds};
 use crate::session::{Collaborators, LoginMethod, SessionError, Visit};
 use crate::telemetry::Event;
 
@@ -319,8 +319,13 @@ fn login_refused(
     words: String,
 ) -> SessionError {
     let user = Shown::new(&visit.login.user).to_string();
-    if code.is_none() && says_in_use(&words) {
-        return refused("the login", Some(&ResponseCode::InUse), words);
+    if let (None | Some(ResponseCode::Other(_)), Some(told)) = (code, told(&words)) {
+        let meant = match told {
+            Told::InUse => ResponseCode::InUse,
+            Told::TooOften => ResponseCode::LoginDelay,
+            Told::ServerFault => ResponseCode::SysTemp,
+        };
+        return refused("the login", Some(&meant), words);
     }
     if let (None, Some(only)) = (code, lacking(visit, announced)) {
         return SessionError::Account {
@@ -379,6 +384,9 @@ pub(super) fn refused(
     SessionError::Refused {
         code,
         command,
+        wait_seconds: (code == "login_delay")
+            .then(|| told_wait_seconds(&words))
+            .flatten(),
         words,
     }
 }

@@ -34,6 +34,7 @@ impl Session<'_> {
                 code: "uidl_refused",
                 command: "UIDL",
                 words,
+                wait_seconds: None,
             });
         }
         if self.visit.retention == Retention::Delete {

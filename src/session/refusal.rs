@@ -1,7 +1,11 @@
 //! What a refusal means when no response code says it: its words (DOUBT.md section 3).
 
+use crate::mail::limits;
 use crate::mail::text::Shown;
 use crate::proto::pop3::Kind;
+use words::Words;
+
+mod words;
 
 /// What a server said in a refusal, safe to show; a refusal without a reason says so, and to what.
 pub(super) fn reason(text: &[u8], command: Kind) -> String {
@@ -15,181 +19,60 @@ pub(super) fn reason(text: &[u8], command: Kind) -> String {
     }
 }
 
-/// Whether the words of a refused login say that the maildrop is taken, so that it is worth trying again soon. Words that speak of the
-/// account or its credentials win, because a wrong password that is tried often locks an account.
-pub(super) fn says_in_use(words: &str) -> bool {
-    let words: Vec<String> = words
-        .split(|character: char| !character.is_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_lowercase)
-        .collect();
-    let any = |known: &[&str]| {
-        let begins = |word: &String| known.iter().any(|stem| word.starts_with(stem));
-        words.iter().any(begins)
-    };
-    let in_a_row = |known: &[&[&str]]| {
-        let stands = |phrase: &&[&str]| words.windows(phrase.len()).any(|window| window == *phrase);
-        known.iter().any(stands)
-    };
-    !any(OF_THE_CREDENTIAL) && any(OF_THE_MAILDROP) && (any(TAKEN) || in_a_row(TAKEN_PHRASES))
+/// What the words of a refused login say, when they do not speak of the credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// Another session has the maildrop, or all sessions that it may have.
+    InUse,
+    /// The last login is too recent.
+    TooOften,
+    /// A fault of the server that passes by itself.
+    ServerFault,
 }
 
-/// Beginnings of words that speak of the account, its user and password, and of who has locked it.
-const OF_THE_CREDENTIAL: &[&str] = &[
-    "account",
-    "user",
-    "logon",
-    "password",
-    "passwd",
-    "passphrase",
-    "credential",
-    "auth",
-    "fail",
-    "invalid",
-    "incorrect",
-    "wrong",
-    "denied",
-    "attempt",
-    "admin",
-    "suspend",
-    "disable",
-    "expire",
-    "blocked",
-    "konto",
-    "benutzer",
-    "passwort",
-    "kennwort",
-    "compte",
-    "utilisateur",
-    "cuenta",
-    "usuario",
-    "contrase",
-    "senha",
-    "utente",
-];
+/// Reads the words of a refused login. `None`: they speak of the account or its credentials, or say nothing that we know.
+///
+/// Words about the credential win over all others, because a wrong password that is tried often locks an account. A server that
+/// speaks of `temporary` or `unavailable` has not looked at the password: `Temporary authentication failure` is no wrong one.
+pub(super) fn told(text: &str) -> Option<Told> {
+    let words = Words::of(text);
+    // Neither is said of a wrong password, so the user or account that they name does not matter.
+    let named = if words.hold(words::TOO_MANY_CONNECTIONS) || words.begin(words::MAINTENANCE) {
+        words.begin(words::OF_BLAME)
+    } else {
+        words.begin(words::OF_BLAME) || words.begin(words::OF_THE_ACCOUNT)
+    };
+    let failed = words.begin(words::OF_A_STEP);
+    let locked = words.begin(words::TAKEN) || words.hold(words::TAKEN_PHRASES);
+    if named || (failed && words.begin(words::MANY)) {
+        None
+    } else if failed {
+        words.tell_of_a_fault().then_some(Told::ServerFault)
+    } else if words.hold(words::TOO_MANY_CONNECTIONS)
+        || (locked && words.begin(words::OF_THE_MAILDROP))
+    {
+        Some(Told::InUse)
+    } else if words.hold(words::TOO_OFTEN) || words.wait_seconds().is_some() {
+        Some(Told::TooOften)
+    } else if words.tell_of_a_fault() {
+        Some(Told::ServerFault)
+    } else if words.hold(words::LATER) {
+        let of_the_maildrop = words.begin(words::OF_THE_MAILDROP);
+        Some(if of_the_maildrop {
+            Told::InUse
+        } else {
+            Told::ServerFault
+        })
+    } else {
+        None
+    }
+}
 
-/// Beginnings of words for a maildrop, and for a session with one.
-const OF_THE_MAILDROP: &[&str] = &[
-    "maildrop",
-    "mailbox",
-    "mailfile",
-    "mail",
-    "mbox",
-    "inbox",
-    "spool",
-    "pop",
-    "session",
-    "postfach",
-    "mailbestand",
-    "boite",
-    "boîte",
-    "buzón",
-    "buzon",
-    "casella",
-    "caixa",
-];
-
-/// Beginnings of words for what is taken.
-const TAKEN: &[&str] = &["lock", "busy", "verrouill", "occupat", "ocupad", "occupé"];
-
-/// The same in several words.
-const TAKEN_PHRASES: &[&[&str]] = &[
-    &["in", "use"],
-    &["being", "used"],
-    &["already", "open"],
-    &["already", "opened"],
-    &["another", "session"],
-    &["other", "session"],
-    &["another", "connection"],
-    &["another", "client"],
-    &["another", "process"],
-    &["try", "later"],
-    &["try", "again", "later"],
-    &["in", "benutzung"],
-    &["bereits", "verwendet"],
-    &["bereits", "geöffnet"],
-    &["en", "uso"],
-    &["in", "uso"],
-    &["em", "uso"],
-];
+/// How long the words of a refused login ask to wait, as in `login allowed only every 15 minutes`.
+pub(super) fn told_wait_seconds(text: &str) -> Option<u64> {
+    let seconds = Words::of(text).wait_seconds();
+    seconds.map(|seconds| seconds.min(limits::TOLD_WAIT_SECONDS_MAX))
+}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn words_that_say_that_the_maildrop_is_taken() {
-        for words in [
-            // RFC 1939 section 7.
-            "maildrop already locked",
-            "unable to lock maildrop",
-            // Suites and sources of servers.
-            "The maildrop is locked, please try later",
-            "Your mailbox is already locked",
-            "Mailbox is locked by POP server",
-            "Unable to lock maildrop: Mailbox is locked by POP server",
-            "Maildrop is locked by someone else!",
-            "Mailbox locked, try next time",
-            "mailbox in use, try again later",
-            "/var/mail/.jane.pop lock busy!  Is another session active? (11)",
-            "Mail file in use.",
-            "being read already: another POP3 session is active, mailbox busy",
-            "Mailbox already open in another session",
-            "Can't open mailbox: in use by another process",
-            "Das Postfach ist bereits geöffnet",
-            "Postfach in Benutzung",
-            "El buzón está en uso",
-        ] {
-            assert!(says_in_use(words), "{words}");
-        }
-    }
-
-    #[test]
-    fn words_that_speak_of_the_credential_whatever_else_they_say() {
-        for words in [
-            // RFC 1939 section 7.
-            "invalid password",
-            "never heard of mailbox name",
-            "sorry, no mailbox for frated here",
-            "permission denied",
-            "",
-            "no",
-            "account locked",
-            "Your account is locked, try again later",
-            "mailbox locked: too many failures",
-            "mailbox locked after too many failed logins, try later",
-            "user mailbox suspended",
-            "mailbox locked by the administrator",
-            "maildrop disabled",
-            "Mailbox blocked",
-            "Authentication failed, mailbox may be in use",
-            "[AUTH] mailbox in use",
-            "Password expired for this mailbox; try again later",
-            "Ihr Konto ist gesperrt, Postfach geschlossen",
-            "Postfach gesperrt",
-            "casella bloccata",
-            // Nothing that says which of the two it is.
-            "try again later",
-            "locked",
-            "unable to open mailbox",
-        ] {
-            assert!(!says_in_use(words), "{words}");
-        }
-    }
-
-    #[test]
-    fn a_word_is_a_word_and_no_part_of_another() {
-        assert!(!says_in_use("the clock of this mailbox is wrong"));
-        assert!(!says_in_use("unlocked mailbox"));
-        assert!(!says_in_use("mailbox in useless state"));
-    }
-
-    #[test]
-    fn a_refusal_without_a_reason_is_told_as_such_with_the_step() {
-        assert_eq!(
-            reason(b" ", Kind::Pass),
-            "it gave no reason (-ERR and nothing more, to PASS)"
-        );
-        assert_eq!(reason(b"no\x1b", Kind::Pass), "no\\x1b");
-    }
-}
+mod tests;

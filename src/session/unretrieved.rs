@@ -31,6 +31,7 @@ impl Transfer<'_> {
                 code: "retr_refused",
                 command: "RETR",
                 words: words.to_owned(),
+                wait_seconds: None,
             });
         }
     }
