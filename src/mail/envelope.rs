@@ -41,8 +41,9 @@ pub struct Envelope {
 }
 
 impl Sender {
-    /// Takes what stood between `<` and `>`; empty means null, and what no transport could carry (a control
-    /// character, a blank, an angle bracket, over-long) becomes null too: the message must still arrive.
+    /// Takes what stood between `<` and `>`. Empty means null. What is no address that a relay could take (no domain or one that DNS
+    /// cannot hold, a control character, a blank, over-long) becomes null too, for relays and programs alike: the message must still
+    /// arrive, and nobody could answer such a sender.
     pub fn from_path(path: &[u8]) -> Self {
         let printable = |b: &u8| *b > b' ' && *b != 0x7F && !b"<>".contains(b);
         match std::str::from_utf8(path) {
@@ -50,7 +51,8 @@ impl Sender {
                 if !text.is_empty()
                     && text.len() <= limits::ADDRESS_OCTETS_MAX
                     && !text.chars().any(char::is_control)
-                    && path.iter().all(printable) =>
+                    && path.iter().all(printable)
+                    && is_mailbox(text) =>
             {
                 Self::Address(text.into())
             }
@@ -107,6 +109,43 @@ impl fmt::Debug for Recipient {
     }
 }
 
+/// Whether an address has the form of a Mailbox (RFC 5321 section 4.1.2), with a domain that DNS can hold. Underscores, and dots in a
+/// row, are left to the relay: there are relays that take them.
+fn is_mailbox(address: &str) -> bool {
+    address
+        .rsplit_once('@')
+        .is_some_and(|(local, domain)| is_local_part(local) && is_domain(domain))
+}
+
+fn is_local_part(local: &str) -> bool {
+    if let Some(rest) = local.strip_prefix('"') {
+        return rest.len() > 1 && rest.ends_with('"');
+    }
+    let special = |c: char| c.is_whitespace() || c.is_control() || "()<>[]:;@\\,\"".contains(c);
+    !local.is_empty() && !local.contains(special)
+}
+
+fn is_domain(domain: &str) -> bool {
+    if domain.starts_with('[') {
+        return domain.len() > 2 && domain.ends_with(']');
+    }
+    domain.len() <= DOMAIN_OCTETS_MAX && domain.split('.').all(is_label)
+}
+
+fn is_label(label: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || !c.is_ascii();
+    (1..=LABEL_OCTETS_MAX).contains(&label.len())
+        && label.chars().all(allowed)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+/// RFC 1035 section 2.3.4, as text without the final dot.
+const DOMAIN_OCTETS_MAX: usize = 253;
+
+/// RFC 1035 section 2.3.4.
+const LABEL_OCTETS_MAX: usize = 63;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,5 +171,48 @@ mod tests {
         assert_eq!(Sender::from_path(b"\xFF@b"), Sender::Null);
         assert_eq!(Sender::from_path(&[b'x'; 5000]), Sender::Null);
         assert_eq!(Sender::from_path(b"a@b").to_string(), "<a@b>");
+    }
+
+    #[test]
+    fn a_sender_that_no_relay_takes_becomes_the_null_sender() {
+        let long_label = format!("user@{}.example.org", "y".repeat(64));
+        let long_domain = format!("user@{}example.org", "y.".repeat(130));
+        for bad in [
+            "@",
+            "unknown",
+            "root",
+            "user@",
+            "@host",
+            "user@host.",
+            "user@.host",
+            "user@a..b",
+            "\"@\"",
+            "\"@x",
+            "a b@x",
+            "a@b@",
+            "a,b@x",
+            "user@-a.org",
+            "user@a-.org",
+            "user@[",
+            "user@[]",
+            "user@a b",
+            "user@x;y",
+            &long_label,
+            &long_domain,
+        ] {
+            assert_eq!(Sender::from_path(bad.as_bytes()), Sender::Null, "{bad}");
+        }
+        for good in [
+            "user@host",
+            "a.b+c=d@x.example.org",
+            "\"a..b\"@x",
+            "us\u{e9}r@b\u{fc}cher.example",
+            "user@[192.0.2.1]",
+            "user@under_score.example.org",
+            "a..b@x.org",
+            "x@xn--bcher-kva.example",
+        ] {
+            assert_eq!(Sender::from_path(good.as_bytes()).as_str(), good);
+        }
     }
 }

@@ -13,8 +13,8 @@ settings! {
     struct MdaTable {
         /// The program (a path, or a name to be found in $PATH) and its arguments; no shell is run. {sender}, {recipient},
         /// {account} and {unique_id} are replaced; the same is in the environment as $SENDER, $RECIPIENT, $ACCOUNT and
-        /// $UNIQUE_ID. A null sender is MAILER-DAEMON as {sender} and empty as $SENDER; one with a character that a
-        /// shell would read is MAILER-DAEMON as {sender} only.
+        /// $UNIQUE_ID. A null sender, or one that is no address, is MAILER-DAEMON as {sender} (as Postfix gives it to
+        /// programs) and empty as $SENDER; one with a character that a shell would read is MAILER-DAEMON as {sender} only.
         command: Command = Without::Required(
             "[\"/usr/lib/dovecot/dovecot-lda\", \"-e\", \"-oquota_full_tempfail=yes\", \"-f\", \"{sender}\", \"-d\", \"{recipient}\"]",
         ),
