@@ -4,10 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mailferry::config::{
-    self, Auth, Config, DeliveryKind, LineEnds, Mount, SecretSource, System, Warning,
+use mailferry::config::{self, Config, DeliveryKind, Mount, SecretSource, System, Warning};
+use mailferry::mail::{
+    AccountName, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, Retention, TlsMode,
 };
-use mailferry::mail::{AccountName, FirstRun, LogFormat, LogLevel, Retention, TlsMode};
 
 use crate::support::folder::{Folder, MAILDIR};
 
@@ -56,7 +56,7 @@ fn what_is_not_given_has_the_documented_default() {
     assert_eq!((work.port, work.tls.mode), (995, TlsMode::Implicit));
     assert_eq!(work.tls.server_name, "pop.example.org");
     assert_eq!(work.password, SecretSource::File(folder.path("secret")));
-    assert_eq!(work.auth, Auth::Auto);
+    assert_eq!(work.auth, LoginMethod::Auto);
     assert_eq!(work.delivery, "local");
     assert_eq!(
         work.recipient.as_str(),

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use mailferry::mail::ExitClass;
+use mailferry::mail::LineEnds;
 use mailferry::mail::{Envelope, Recipient};
-use mailferry::sink::mda::{ExitClass, Mda};
-use mailferry::sink::render::LineEnds;
+use mailferry::sink::mda::Mda;
 use mailferry::sink::{Fault, Outcome, Sink};
 
 use crate::support::mail::{RECEIVED, envelope, message, message_named};

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use mailferry::mail::LineEnds;
 use mailferry::mail::{Envelope, Recipient};
 use mailferry::sink::mda::{Mda, MdaSettings};
-use mailferry::sink::render::{Layout, LineEnds, Rendering};
+use mailferry::sink::render::{Layout, Rendering};
 use mailferry::sink::{Outcome, Sink};
 use mailferry::spool::header::Head;
 

@@ -9,16 +9,13 @@ use futures_util::future::BoxFuture;
 
 use crate::agent::breaker::Breaker;
 use crate::agent::{Assignment, Orders, Prepare};
-use crate::config::{self, Config, DeliveryKind, Environment, ExitVerdict};
+use crate::config::{self, Config, DeliveryKind, Environment};
 use crate::mail::{Clock, Secret, TlsMode};
 use crate::net::{Connector, Fingerprint, NetError, Roots, TlsPolicy, Wire, dial};
 use crate::seen::{Seal, Seen};
-use crate::session::{
-    Collaborators, Connect, Login, LoginMethod, Quarantine, SessionError, Stop, Visit,
-};
+use crate::session::{Collaborators, Connect, Login, Quarantine, SessionError, Stop, Visit};
 use crate::sink::maildir::Maildir;
-use crate::sink::mda::{ExitClass, Mda, MdaSettings};
-use crate::sink::render::LineEnds;
+use crate::sink::mda::{Mda, MdaSettings};
 use crate::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
 use crate::sink::{Delivery, Sink};
 use crate::spool::Spool;
@@ -173,16 +170,9 @@ impl Wiring {
             group: mda.group.clone(),
             timeout: mda.timeout,
             parallel: from.parallel,
-            line_ends: match mda.line_ends {
-                config::LineEnds::Lf => LineEnds::Lf,
-                config::LineEnds::Crlf => LineEnds::Crlf,
-            },
+            line_ends: mda.line_ends,
             from_line: mda.from_line,
-            exit_codes: mda
-                .exit_codes
-                .iter()
-                .map(|(code, verdict)| (*code, exit_class(*verdict)))
-                .collect(),
+            exit_codes: mda.exit_codes.clone(),
             environment: self.parts.children.clone(),
             helper: self.parts.helper.clone(),
             spool: self.parts.spool.clone(),
@@ -393,7 +383,7 @@ impl Prepare for Configured {
                 login: Login {
                     user: account.user.clone(),
                     secret,
-                    method: login_method(account.auth),
+                    method: account.auth,
                 },
                 recipient: account.recipient.clone(),
                 retention: account.retention,
@@ -426,25 +416,6 @@ pub(crate) fn tls_policy(tls: &config::Tls) -> TlsPolicy {
             .client
             .as_ref()
             .map(|client| (client.cert.clone(), client.key.clone())),
-    }
-}
-
-const fn login_method(auth: config::Auth) -> LoginMethod {
-    match auth {
-        config::Auth::Auto => LoginMethod::Auto,
-        config::Auth::UserPass => LoginMethod::UserPass,
-        config::Auth::Plain => LoginMethod::Plain,
-        config::Auth::Apop => LoginMethod::Apop,
-    }
-}
-
-const fn exit_class(verdict: ExitVerdict) -> ExitClass {
-    match verdict {
-        ExitVerdict::Accepted => ExitClass::Accepted,
-        ExitVerdict::Transient => ExitClass::Transient,
-        ExitVerdict::Permanent => ExitClass::Permanent,
-        ExitVerdict::Recipient => ExitClass::Recipient,
-        ExitVerdict::Destination => ExitClass::Destination,
     }
 }
 

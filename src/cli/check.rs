@@ -9,10 +9,10 @@ use rustix::fs::{Access, access};
 
 use crate::cli::{Exit, Failure, Process, check_files};
 use crate::config::{
-    self, Account, Auth, Config, Delivery, DeliveryKind, Environment, SecretSource, System, Tls,
+    self, Account, Config, Delivery, DeliveryKind, Environment, SecretSource, System, Tls,
 };
 use crate::mail::text::Shown;
-use crate::mail::{Retention, TlsMode};
+use crate::mail::{LoginMethod, Retention, TlsMode};
 use crate::net::Roots;
 use crate::sink::mda::script_with_crlf;
 
@@ -257,12 +257,12 @@ fn server(host: &str, port: u16, tls: &Tls) -> String {
     text
 }
 
-fn login(auth: Auth) -> &'static str {
+fn login(auth: LoginMethod) -> &'static str {
     match auth {
-        Auth::Auto => "logged in by SASL PLAIN or USER and PASS",
-        Auth::UserPass => "logged in by USER and PASS",
-        Auth::Plain => "logged in by SASL PLAIN",
-        Auth::Apop => "logged in by APOP",
+        LoginMethod::Auto => "logged in by SASL PLAIN or USER and PASS",
+        LoginMethod::UserPass => "logged in by USER and PASS",
+        LoginMethod::Plain => "logged in by SASL PLAIN",
+        LoginMethod::Apop => "logged in by APOP",
     }
 }
 

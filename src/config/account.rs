@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::SecretSource;
-use crate::mail::{AccountName, Digest, FirstRun, PollLimits, Recipient, Retention, TlsMode};
+use crate::mail::{
+    AccountName, Digest, FirstRun, LoginMethod, PollLimits, Recipient, Retention, TlsMode,
+};
 
 /// One maildrop, and what is to be done with its mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ pub struct Account {
     /// Where the password is kept.
     pub password: SecretSource,
     /// How to log in.
-    pub auth: Auth,
+    pub auth: LoginMethod,
     /// Who gets the mail.
     pub recipient: Recipient,
     /// The name of the delivery it goes to, a key of [`crate::config::Config::deliveries`].
@@ -65,17 +67,4 @@ pub struct ClientCertificate {
     pub cert: PathBuf,
     /// Its private key, in PEM.
     pub key: PathBuf,
-}
-
-/// How to log in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Auth {
-    /// SASL PLAIN where it is announced, else USER and PASS. Never APOP.
-    Auto,
-    /// USER and PASS (RFC 1939 section 7).
-    UserPass,
-    /// SASL PLAIN (RFC 4616, RFC 5034).
-    Plain,
-    /// APOP (RFC 1939 section 7), whose MD5 is weak and which some servers announce without having it.
-    Apop,
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::{SecretSource, Tls};
+use crate::mail::{ExitClass, LineEnds};
 
 /// A place messages go to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,7 +46,7 @@ pub struct Mda {
     /// Whether an mbox `From ` line goes before the message.
     pub from_line: bool,
     /// Exit codes that mean something else than usual.
-    pub exit_codes: BTreeMap<i32, ExitVerdict>,
+    pub exit_codes: BTreeMap<i32, ExitClass>,
 }
 
 /// A relay.
@@ -83,28 +84,4 @@ pub struct Maildir {
     pub user: Option<String>,
     /// The group the messages belong to; that of the folder or of the user unless given.
     pub group: Option<String>,
-}
-
-/// How lines end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineEnds {
-    /// LF, as local programs expect.
-    Lf,
-    /// CR LF, as on the wire.
-    Crlf,
-}
-
-/// What an MDA's exit code means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExitVerdict {
-    /// The message was taken.
-    Accepted,
-    /// Not now: try this message again later.
-    Transient,
-    /// Never: put this message into the quarantine.
-    Permanent,
-    /// There is no such recipient.
-    Recipient,
-    /// The destination takes nothing from anyone now.
-    Destination,
 }

@@ -30,8 +30,8 @@ use std::time::Duration;
 
 use crate::mail::{AccountName, LogFormat, LogLevel};
 
-pub use account::{Account, Auth, ClientCertificate, Tls};
-pub use delivery::{Delivery, DeliveryKind, ExitVerdict, LineEnds, Maildir, Mda, Smtp, SmtpLogin};
+pub use account::{Account, ClientCertificate, Tls};
+pub use delivery::{Delivery, DeliveryKind, Maildir, Mda, Smtp, SmtpLogin};
 pub use environment::Environment;
 pub use error::{Complaint, ConfigError, ConfigErrors};
 pub use nearest::nearest;

@@ -28,7 +28,9 @@ pub use maildrop::Maildrop;
 pub use octets::{Announced, Counted};
 pub use origin::Origin;
 pub use percent::Percent;
-pub use policy::{FirstRun, LogFormat, LogLevel, PollLimits, Retention, TlsMode};
+pub use policy::{
+    ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, PollLimits, Retention, TlsMode,
+};
 pub use room::is_no_room;
 pub use secret::Secret;
 pub use time::{Clock, Timestamp};

@@ -57,6 +57,62 @@ pub enum TlsMode {
     None,
 }
 
+/// How user and password are presented to the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginMethod {
+    /// SASL PLAIN where the server announces it, else USER and PASS. Never APOP.
+    Auto,
+    /// USER and PASS (RFC 1939 section 7).
+    UserPass,
+    /// SASL PLAIN (RFC 4616, RFC 5034).
+    Plain,
+    /// APOP (RFC 1939 section 7), whose MD5 is weak and which some servers announce without having it.
+    Apop,
+}
+
+/// How lines end in what a destination gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LineEnds {
+    /// LF for local delivery: CRLF becomes LF; a bare CR or a bare LF is content and stays.
+    #[default]
+    Lf,
+    /// CRLF as received: our own lines end in CRLF and the message is not touched.
+    Crlf,
+    /// CRLF for SMTP and LMTP: a bare CR and a bare LF become CRLF too, because a receiver that takes
+    /// either for a line end could be talked into seeing an end of data (SMTP smuggling); the last
+    /// line always ends.
+    Network,
+}
+
+/// What an MDA's exit code stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExitClass {
+    /// The MDA took the message.
+    Accepted,
+    /// Not now: try this message again later.
+    Transient,
+    /// Never: put this message into the quarantine.
+    Permanent,
+    /// There is no such recipient.
+    Recipient,
+    /// The MDA is set up wrongly: it takes nothing from anyone.
+    Destination,
+}
+
+impl ExitClass {
+    /// The class of an exit code: sysexits(3), the shell's 126 and 127, and qmail's 99, 100 and 111.
+    /// A code that none of them names is transient, because a message that waits can still be saved.
+    pub const fn of(code: i32) -> Self {
+        match code {
+            0 | 99 => Self::Accepted,
+            65 | 66 | 68 | 76 | 77 | 100 => Self::Permanent,
+            67 => Self::Recipient,
+            64 | 78 | 126 | 127 => Self::Destination,
+            _ => Self::Transient,
+        }
+    }
+}
+
 /// How much one poll may retrieve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PollLimits {

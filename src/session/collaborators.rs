@@ -4,8 +4,8 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::mail::{
-    AccountName, Clock, Envelope, FirstRun, Origin, PollLimits, Recipient, Retention, Secret,
-    Sender, Timestamp, TlsMode,
+    AccountName, Clock, Envelope, FirstRun, LoginMethod, Origin, PollLimits, Recipient, Retention,
+    Secret, Sender, Timestamp, TlsMode,
 };
 use crate::net::{NetError, Wire};
 use crate::seen::{Record, RecordKey, Seen};
@@ -60,19 +60,6 @@ pub struct Login {
     pub secret: Secret,
     /// The mechanism.
     pub method: LoginMethod,
-}
-
-/// How user and secret are presented.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginMethod {
-    /// AUTH PLAIN where announced, else USER and PASS.
-    Auto,
-    /// USER and PASS (RFC 1939 section 7).
-    UserPass,
-    /// AUTH PLAIN (RFC 5034, RFC 4616).
-    Plain,
-    /// APOP (RFC 1939 section 7): MD5, so only on request.
-    Apop,
 }
 
 /// The doors a session goes through.

@@ -9,14 +9,14 @@ use md5::{Digest as _, Md5};
 use tokio::time::sleep;
 
 use crate::mail::text::Shown;
-use crate::mail::{Secret, TlsMode, limits};
+use crate::mail::{LoginMethod, Secret, TlsMode, limits};
 use crate::net::NetError;
 use crate::proto::pop3::{self, Capabilities, Command, ResponseCode};
 use crate::proto::sasl::{self, Mechanism};
 use crate::session::announced::{Capa, worth_remembering};
 use crate::session::maildrop::{Maildrop, Reply};
 use crate::session::refusal::{Told, told, told_wait_seconds};
-use crate::session::{Collaborators, LoginMethod, SessionError, Visit};
+use crate::session::{Collaborators, SessionError, Visit};
 use crate::telemetry::Event;
 
 /// A maildrop that is ready for the login, with the APOP timestamp of its greeting.

@@ -69,8 +69,8 @@ use crate::telemetry::Event;
 
 pub use adopt::{Adopted, Rest, adopt};
 pub use collaborators::{
-    Admission, Collaborators, Connect, Gate, Login, LoginMethod, Probe, Quarantine, Refused,
-    Spared, Stop, Undo, Verdict, Visit,
+    Admission, Collaborators, Connect, Gate, Login, Probe, Quarantine, Refused, Spared, Stop, Undo,
+    Verdict, Visit,
 };
 pub use error::{SessionError, WhoActs};
 pub use kept::{Erased, Retried, erase, retry_kept};

@@ -1,17 +1,6 @@
 //! Line ends, as each receiver wants them.
 
-/// How lines end in what is handed on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LineEnds {
-    /// LF for local delivery: CRLF becomes LF; a bare CR or a bare LF is content and stays.
-    #[default]
-    Lf,
-    /// CRLF as received: our own lines end in CRLF and the message is not touched.
-    Crlf,
-    /// CRLF for SMTP and LMTP: a bare CR and a bare LF become CRLF too, because a receiver that takes either for a
-    /// line end could be talked into seeing an end of data (SMTP smuggling); the last line always ends.
-    Network,
-}
+use crate::mail::LineEnds;
 
 /// Changes line ends in octets that come in pieces.
 pub(super) struct Converter {

@@ -10,7 +10,7 @@ use crate::sink::line_ends::Converter;
 use crate::spool::header::Head;
 use crate::spool::{Message, Reader};
 
-pub use crate::sink::line_ends::LineEnds;
+use crate::mail::LineEnds;
 
 /// What is put around a message.
 #[derive(Clone, Copy, Debug, Default)]

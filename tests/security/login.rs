@@ -1,7 +1,7 @@
 //! Who is told the password, and who is not.
 
-use mailferry::mail::{Retention, TlsMode};
-use mailferry::session::{End, LoginMethod};
+use mailferry::mail::{LoginMethod, Retention, TlsMode};
+use mailferry::session::End;
 
 use crate::support::speaker::{Say, Speaker, maildrop, say};
 use crate::support::world::World;

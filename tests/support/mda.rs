@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use mailferry::mail::LineEnds;
 use mailferry::mail::{Clock, Timestamp};
 use mailferry::sink::mda::{Mda, MdaSettings};
-use mailferry::sink::render::LineEnds;
 use mailferry::sink::{Outcome, Refusal, Sink};
 use mailferry::spool::Spool;
 use mailferry::telemetry::Reporter;

@@ -7,15 +7,13 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::BoxFuture;
 use mailferry::agent::Breaker;
 use mailferry::mail::{
-    AccountName, Clock, Envelope, FirstRun, PollLimits, Recipient, Retention, Secret, Timestamp,
-    TlsMode,
+    AccountName, Clock, Envelope, FirstRun, LoginMethod, PollLimits, Recipient, Retention, Secret,
+    Timestamp, TlsMode,
 };
 use mailferry::seen::{
     AccountState, Batch, Known, MemoryStore, Record, RecordKey, Records, Seen, SeenError, SeenStore,
 };
-use mailferry::session::{
-    self, Collaborators, Gate, Login, LoginMethod, Quarantine, Stop, Summary, Visit,
-};
+use mailferry::session::{self, Collaborators, Gate, Login, Quarantine, Stop, Summary, Visit};
 use mailferry::sink::{Delivery, Fault, Outcome, Refusal, Sink};
 use mailferry::spool::{Message, Spool};
 use mailferry::telemetry::{Event, Report, Reporter};

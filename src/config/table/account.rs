@@ -1,13 +1,12 @@
 //! The settings of an account.
 
-use crate::config::Auth;
 use crate::config::SecretSource;
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
 use crate::config::value::{
     Address, CountOr, FilePath, Fingerprints, HostName, Interval, Keeping, Line, Octets, OctetsOr,
     Port, Word,
 };
-use crate::mail::{FirstRun, TlsMode};
+use crate::mail::{FirstRun, LoginMethod, TlsMode};
 
 settings! {
     /// `[account.NAME]`, and `[defaults]`, which may have all of it but `user` and `password`.
@@ -51,7 +50,7 @@ settings! {
         password: SecretSource = Without::Required("{ file = \"/run/secrets/work\" }"),
         /// "auto": SASL PLAIN where announced, else USER and PASS. "user-pass" or "plain": only that. "apop": APOP,
         /// never tried unless it is asked for.
-        auth: Word<Auth> = Without::Default("\"auto\""),
+        auth: Word<LoginMethod> = Without::Default("\"auto\""),
         /// Who gets the mail: the envelope recipient for a relay, {recipient} and $RECIPIENT for an MDA.
         recipient: Address = Without::Otherwise(
             "the account's name. Required for smtp, and for an mda whose command has {recipient}",

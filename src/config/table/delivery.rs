@@ -1,12 +1,11 @@
 //! The settings of a delivery, by its `type`.
 
-use crate::config::LineEnds;
 use crate::config::SecretSource;
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
 use crate::config::value::{
     Command, Count, ExitCodes, FilePath, Fingerprints, HostName, Line, Period, Port, Word,
 };
-use crate::mail::TlsMode;
+use crate::mail::{LineEnds, TlsMode};
 
 settings! {
     /// `type = "mda"`

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::config::ExitVerdict;
 use crate::config::value::text::OneOrMany;
 use crate::config::value::word::Word;
 use crate::mail::Digest;
+use crate::mail::ExitClass;
 use crate::mail::text::Shown;
 
 /// One SHA-256 in hexadecimal, or a list of them.
@@ -17,8 +17,8 @@ pub(in crate::config) struct Fingerprints(pub(in crate::config) Vec<Digest>);
 
 /// What exit codes mean, by code: `{ "77" = "transient" }`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "BTreeMap<String, Word<ExitVerdict>>")]
-pub(in crate::config) struct ExitCodes(pub(in crate::config) BTreeMap<i32, ExitVerdict>);
+#[serde(try_from = "BTreeMap<String, Word<ExitClass>>")]
+pub(in crate::config) struct ExitCodes(pub(in crate::config) BTreeMap<i32, ExitClass>);
 
 impl TryFrom<OneOrMany> for Fingerprints {
     type Error = String;
@@ -50,10 +50,10 @@ fn fingerprint(text: &str) -> Option<Digest> {
     Digest::from_hex(&digits.trim().replace(':', ""))
 }
 
-impl TryFrom<BTreeMap<String, Word<ExitVerdict>>> for ExitCodes {
+impl TryFrom<BTreeMap<String, Word<ExitClass>>> for ExitCodes {
     type Error = String;
 
-    fn try_from(given: BTreeMap<String, Word<ExitVerdict>>) -> Result<Self, String> {
+    fn try_from(given: BTreeMap<String, Word<ExitClass>>) -> Result<Self, String> {
         let mut codes = BTreeMap::new();
         for (text, Word(verdict)) in given {
             let code = text.parse::<u8>();
@@ -99,8 +99,8 @@ mod tests {
     #[test]
     fn exit_codes_are_numbers_that_mean_a_word() {
         let codes = read::<ExitCodes>(r#"{ "77" = "transient", 99 = "accepted" }"#).unwrap();
-        assert_eq!(codes.0[&77], ExitVerdict::Transient);
-        assert_eq!(codes.0[&99], ExitVerdict::Accepted);
+        assert_eq!(codes.0[&77], ExitClass::Transient);
+        assert_eq!(codes.0[&99], ExitClass::Accepted);
         assert!(complaint::<ExitCodes>(r#"{ "300" = "transient" }"#).contains("300"));
         assert!(complaint::<ExitCodes>(r#"{ "0" = "transient" }"#).contains("always"));
         assert!(complaint::<ExitCodes>(r#"{ "77" = "later" }"#).contains("\"transient\""));

@@ -6,9 +6,8 @@ use std::marker::PhantomData;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use crate::config::nearest::nearest;
-use crate::config::{Auth, ExitVerdict, LineEnds};
 use crate::mail::text::Shown;
-use crate::mail::{FirstRun, LogFormat, LogLevel, TlsMode};
+use crate::mail::{ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, TlsMode};
 
 /// A closed choice.
 pub(in crate::config) trait Words: Copy + PartialEq + 'static {
@@ -71,7 +70,7 @@ impl Words for FirstRun {
         &[("ask", Self::Ask), ("all", Self::All), ("skip", Self::Skip)];
 }
 
-impl Words for Auth {
+impl Words for LoginMethod {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("auto", Self::Auto),
         ("user-pass", Self::UserPass),
@@ -98,11 +97,12 @@ impl Words for LogLevel {
     ];
 }
 
+/// [`LineEnds::Network`] is no choice: only SMTP and LMTP need it, and they need nothing else.
 impl Words for LineEnds {
     const WORDS: &'static [(&'static str, Self)] = &[("lf", Self::Lf), ("crlf", Self::Crlf)];
 }
 
-impl Words for ExitVerdict {
+impl Words for ExitClass {
     const WORDS: &'static [(&'static str, Self)] = &[
         ("accepted", Self::Accepted),
         ("transient", Self::Transient),

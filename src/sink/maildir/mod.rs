@@ -14,9 +14,10 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
+use crate::mail::LineEnds;
 use crate::mail::{Envelope, Sender, limits};
 use crate::sink::mda::{FileUser, MdaError};
-use crate::sink::render::{Layout, LineEnds, Rendering};
+use crate::sink::render::{Layout, Rendering};
 use crate::sink::stage::{Stage, Turn};
 use crate::sink::{Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;

@@ -2,23 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::mail::ExitClass;
 use crate::mail::text::Shown;
 use crate::sink::{Fault, Outcome, Refusal};
-
-/// What an exit code stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ExitClass {
-    /// The message is the MDA's now.
-    Accepted,
-    /// Not now: try the message again.
-    Transient,
-    /// Never: quarantine the message.
-    Permanent,
-    /// There is no such recipient.
-    Recipient,
-    /// The MDA is set up wrongly: it takes nothing from anyone.
-    Destination,
-}
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,35 +17,6 @@ pub(super) enum End {
     TimedOut { seconds: u64, code: Option<i32> },
     /// By us, because the offer was withdrawn.
     Cancelled,
-}
-
-impl ExitClass {
-    /// Every class with its word in the configuration.
-    pub const WORDS: [(&'static str, Self); 5] = [
-        ("accepted", Self::Accepted),
-        ("transient", Self::Transient),
-        ("permanent", Self::Permanent),
-        ("recipient", Self::Recipient),
-        ("destination", Self::Destination),
-    ];
-
-    /// The class of a word in the configuration.
-    pub fn named(word: &str) -> Option<Self> {
-        let found = Self::WORDS.iter().find(|(known, _)| *known == word);
-        found.map(|(_, class)| *class)
-    }
-
-    /// The class of an exit code: sysexits(3), the shell's 126 and 127, and qmail's 99, 100 and 111. A code that
-    /// none of them names is transient, because a message that waits can still be saved.
-    pub const fn of(code: i32) -> Self {
-        match code {
-            0 | 99 => Self::Accepted,
-            65 | 66 | 68 | 76 | 77 | 100 => Self::Permanent,
-            67 => Self::Recipient,
-            64 | 78 | 126 | 127 => Self::Destination,
-            _ => Self::Transient,
-        }
-    }
 }
 
 /// The answer to an offer after the process ended with this output.
@@ -203,8 +160,6 @@ mod tests {
         assert_eq!(fault(77), Some(Fault::MessageTransient));
         assert_eq!(fault(0), Some(Fault::MessagePermanent));
         assert_eq!(fault(75), None);
-        assert_eq!(ExitClass::named("recipient"), Some(ExitClass::Recipient));
-        assert_eq!(ExitClass::named("defer"), None);
     }
 
     #[test]

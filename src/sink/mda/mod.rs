@@ -26,7 +26,6 @@ use crate::sink::{Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
 pub use command::script_with_crlf;
-pub use exit::ExitClass;
 pub(in crate::sink) use file_user::{AsFileUser, FileUser};
 pub use helper::become_mda;
 pub use settings::{MdaError, MdaSettings};

@@ -8,8 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::mail::Clock;
-use crate::sink::mda::ExitClass;
-use crate::sink::render::LineEnds;
+use crate::mail::{ExitClass, LineEnds};
 use crate::spool::Spool;
 use crate::telemetry::Reporter;
 

@@ -8,8 +8,9 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::fault;
+use crate::mail::LineEnds;
 use crate::mail::{Envelope, Recipient, limits};
-use crate::sink::render::{Layout, LineEnds, Rendering};
+use crate::sink::render::{Layout, Rendering};
 use crate::sink::smtp::SmtpSettings;
 use crate::sink::smtp::connect::{Extensions, Relay};
 use crate::sink::smtp::reply::{Reply, Step};
