@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::sync::Notify;
 
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::RecordKey;
@@ -43,8 +43,9 @@ pub struct Breaker {
     state: Mutex<State>,
     /// What the state says, to be asked for each message.
     is_suspect: AtomicBool,
-    /// Counts probes that are over; sessions wait for it.
-    probes_over: watch::Sender<u64>,
+    /// Told when a probe is over. Sessions wait for it, and go on in the order in which they came (a `watch` would wake them in an
+    /// order that is drawn by lot).
+    probes_over: Notify,
     /// Accounts whose holds are to end, until the agent asks.
     released: Mutex<Vec<AccountName>>,
     /// Where it is kept for the next start; `None` for one that forgets.
@@ -59,7 +60,7 @@ impl Breaker {
             reporter,
             state: Mutex::new(State::default()),
             is_suspect: AtomicBool::new(false),
-            probes_over: watch::Sender::new(0),
+            probes_over: Notify::new(),
             released: Mutex::default(),
             memory: None,
         }
@@ -213,7 +214,7 @@ impl Gate for Breaker {
                 down.probe_ended(probe, left);
             }
         });
-        self.probes_over.send_modify(|count| *count += 1);
+        self.probes_over.notify_waiters();
     }
 
     fn session_ended(&self, account: &AccountName, left: bool) {
@@ -226,14 +227,13 @@ impl Gate for Breaker {
 
     fn probe_over(&self) -> BoxFuture<'_, ()> {
         // Listens before it looks: an end between the two is heard.
-        let mut over = self.probes_over.subscribe();
+        let over = self.probes_over.notified();
         let probes =
             |state: &mut State| state.open.as_ref().is_some_and(|down| down.probe.is_some());
         let is_probed = self.with(probes);
         Box::pin(async move {
             if is_probed {
-                // The sender is ours, so it is there.
-                let _ = over.changed().await;
+                over.await;
             }
         })
     }
@@ -244,5 +244,67 @@ impl Gate for Breaker {
 
     fn released(&self) -> Vec<AccountName> {
         std::mem::take(&mut *self.released.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+mod tests {
+    use super::*;
+    use crate::sink::Refusal;
+    use crate::telemetry::Report;
+
+    struct Silent;
+
+    impl Report for Silent {
+        fn report(&self, _: &Event<'_>) {}
+    }
+
+    /// A breaker whose destination is down, while one message probes it.
+    fn probing() -> (Breaker, Probe) {
+        let breaker = Breaker::new("box", Reporter::new(std::sync::Arc::new(Silent)));
+        let work = AccountName::new("work").unwrap();
+        let unique_id = crate::mail::UniqueId::new(b"a").unwrap();
+        let refused = Refused {
+            origin: crate::mail::Origin {
+                account: work.clone(),
+                unique_id: unique_id.clone(),
+            },
+            fault: Fault::Destination,
+            refusal: Refusal::new(Fault::Destination, "down", "no"),
+            sender: crate::mail::Sender::Null,
+            undo: crate::session::Undo {
+                account: work.clone(),
+                key: RecordKey::new(unique_id, None),
+                before: None,
+            },
+        };
+        let Verdict::Opened { until, .. } = breaker.refused(refused, Timestamp(1000)) else {
+            panic!("it is closed");
+        };
+        let Admission::Probe(probe, _) = breaker.admits(&work, until) else {
+            panic!("it is not probed");
+        };
+        (breaker, probe)
+    }
+
+    #[tokio::test]
+    async fn sessions_that_wait_for_a_probe_go_on_in_the_order_in_which_they_came() {
+        let (breaker, probe) = probing();
+        let came = Mutex::new(Vec::new());
+        let wait = |number: usize| {
+            let (breaker, came) = (&breaker, &came);
+            async move {
+                breaker.probe_over().await;
+                came.lock().unwrap().push(number);
+            }
+        };
+        let waiting: futures_util::stream::FuturesUnordered<_> = (0..30).map(wait).collect();
+        let end = async {
+            tokio::task::yield_now().await;
+            breaker.probe_ended(probe, false);
+        };
+        tokio::join!(futures_util::StreamExt::collect::<Vec<()>>(waiting), end);
+        assert_eq!(came.into_inner().unwrap(), (0..30).collect::<Vec<_>>());
     }
 }
