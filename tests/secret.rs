@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 
 use mailferry::config::{self, Environment, SecretSource};
 use mailferry::mail::AccountName;
+use mailferry::secrets;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 
@@ -61,7 +62,7 @@ async fn a_secret_is_taken_from_wherever_it_is_kept() {
         ),
         (SecretSource::Command(command), "from command"),
     ] {
-        let read = source.read(&environment).await;
+        let read = secrets::read(&source, &environment).await;
         let secret = read.map_err(|error| error.to_string());
         assert_eq!(
             secret.map(|s| s.expose().to_vec()),
@@ -89,7 +90,7 @@ async fn one_line_end_is_cut_and_what_cannot_be_sent_is_refused() {
         (&"x".repeat(65 * 1024), Err("secret_too_long")),
     ] {
         folder.write("secret", kept);
-        let found = source.read(&environment()).await;
+        let found = secrets::read(&source, &environment()).await;
         let found = found
             .as_ref()
             .map(|s| s.expose())
@@ -116,7 +117,11 @@ async fn a_secret_that_is_not_there_says_where_it_was_looked_for() {
             "/nonexistent/pass",
         ),
     ] {
-        let error = source.read(&nothing).await.err().unwrap().to_string();
+        let error = secrets::read(&source, &nothing)
+            .await
+            .err()
+            .unwrap()
+            .to_string();
         assert!(error.contains(said), "{error}");
     }
 }
@@ -162,7 +167,10 @@ fn every_way(password: &str) -> Vec<Vec<u8>> {
         let config = config::load(&folder.path("mailferry.toml"), &environment)
             .map_err(|errors| errors.to_string())
             .unwrap();
-        let secret = runtime.block_on(config.accounts[&name].password.read(&environment));
+        let secret = runtime.block_on(secrets::read(
+            &config.accounts[&name].password,
+            &environment,
+        ));
         secret
             .map_err(|error| error.to_string())
             .unwrap()

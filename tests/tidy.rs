@@ -14,6 +14,7 @@ const ROOMS: &[(&str, u8, &str)] = &[
     ("config", 1, "what did the operator ask for?"),
     ("telemetry", 1, "what happened?"),
     ("net", 2, "can I reach them, and is it really them?"),
+    ("secrets", 2, "what is the secret now?"),
     ("spool", 2, "is the message whole?"),
     ("sink", 2, "who took it?"),
     ("seen", 2, "did we already?"),

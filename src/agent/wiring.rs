@@ -12,6 +12,7 @@ use crate::agent::{Assignment, Orders, Prepare};
 use crate::config::{self, Config, DeliveryKind, Environment};
 use crate::mail::{Clock, Secret, TlsMode};
 use crate::net::{Connector, Fingerprint, NetError, Roots, TlsPolicy, Wire, dial};
+use crate::secrets;
 use crate::seen::{Seal, Seen};
 use crate::session::{Collaborators, Connect, Login, Quarantine, SessionError, Stop, Visit};
 use crate::sink::maildir::Maildir;
@@ -326,10 +327,7 @@ struct ConfiguredLogin {
 impl RelayLogin for ConfiguredLogin {
     fn login(&self) -> BoxFuture<'_, Result<(String, Secret), String>> {
         Box::pin(async {
-            let secret = self
-                .login
-                .password
-                .read(&self.environment)
+            let secret = secrets::read(&self.login.password, &self.environment)
                 .await
                 .map_err(|error| error.to_string())?;
             Ok((self.login.user.clone(), secret))
@@ -355,7 +353,7 @@ impl Prepare for Configured {
 
     fn seal(&self, salt: u64) -> BoxFuture<'_, Option<Seal>> {
         Box::pin(async move {
-            let secret = self.account.password.facts(&self.environment).await;
+            let secret = secrets::facts(&self.account.password, &self.environment).await;
             Some(Seal::of(salt, &self.settings, &secret))
         })
     }
@@ -363,9 +361,7 @@ impl Prepare for Configured {
     fn prepare(&self) -> BoxFuture<'_, Result<Visit, SessionError>> {
         Box::pin(async {
             let account = &self.account;
-            let secret = account
-                .password
-                .read(&self.environment)
+            let secret = secrets::read(&account.password, &self.environment)
                 .await
                 .map_err(|error| SessionError::Account {
                     code: error.code(),

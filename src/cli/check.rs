@@ -14,6 +14,7 @@ use crate::config::{
 use crate::mail::text::Shown;
 use crate::mail::{LoginMethod, Retention, TlsMode};
 use crate::net::Roots;
+use crate::secrets;
 use crate::sink::mda::script_with_crlf;
 
 /// Checks the configuration at `path` and writes to `out` what follows from it.
@@ -187,7 +188,7 @@ impl Checker<'_> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let outcome = match runtime.block_on(source.read(self.environment)) {
+        let outcome = match runtime.block_on(secrets::read(source, self.environment)) {
             Ok(secret) => {
                 if secret.has_byte_order_mark() {
                     self.warnings.push(format!(

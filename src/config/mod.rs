@@ -16,7 +16,6 @@ mod nearest;
 mod reference;
 mod resolve;
 mod secret;
-mod secret_command;
 mod setting;
 mod source;
 mod system;
@@ -36,7 +35,7 @@ pub use environment::Environment;
 pub use error::{Complaint, ConfigError, ConfigErrors};
 pub use nearest::nearest;
 pub use reference::reference;
-pub use secret::{SecretError, SecretSource};
+pub use secret::SecretSource;
 pub use system::{Mount, System};
 pub use warning::Warning;
 

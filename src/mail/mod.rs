@@ -32,6 +32,6 @@ pub use policy::{
     ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, PollLimits, Retention, TlsMode,
 };
 pub use room::is_no_room;
-pub use secret::Secret;
+pub use secret::{InvalidSecret, Secret};
 pub use time::{Clock, Timestamp};
 pub use unique_id::{InvalidUniqueId, UniqueId};

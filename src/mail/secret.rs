@@ -5,11 +5,38 @@ use std::borrow::Cow;
 use memchr::memmem;
 use zeroize::Zeroizing;
 
+use crate::mail::limits;
+
 /// A secret, byte for byte as the operator gave it. It has no `Debug` and no `Display`, and is wiped when dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
+    /// The secret that a text holds: one line end at its end is cut (LF or CR LF), because editors and
+    /// `echo` add one, and everything else is taken as it is.
+    ///
+    /// # Errors
+    /// What can be no password says why.
+    pub fn from_text(mut text: Zeroizing<Vec<u8>>) -> Result<Self, InvalidSecret> {
+        if text.len() > limits::SECRET_OCTETS_MAX {
+            return Err(InvalidSecret::TooLong);
+        }
+        let line_end = if text.ends_with(b"\r\n") {
+            2
+        } else {
+            usize::from(text.ends_with(b"\n"))
+        };
+        let length = text.len() - line_end;
+        text.truncate(length);
+        if text.is_empty() {
+            Err(InvalidSecret::Empty)
+        } else if text.iter().any(|b| matches!(b, b'\r' | b'\n' | 0)) {
+            Err(InvalidSecret::ControlByte)
+        } else {
+            Ok(Self(text))
+        }
+    }
+
     /// Takes the bytes of a secret.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self(Zeroizing::new(bytes))
@@ -41,6 +68,23 @@ impl Secret {
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Why a text can be no secret; the words follow the name of its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidSecret {
+    /// Nothing is there.
+    #[error("is empty")]
+    Empty,
+    /// More than a password can be.
+    #[error("is longer than {max} octets", max = limits::SECRET_OCTETS_MAX)]
+    TooLong,
+    /// An octet that cannot be sent.
+    #[error(
+        "holds CR, LF or NUL, which would end the command it is sent in. One line end at its end is cut; is there a \
+         second line?"
+    )]
+    ControlByte,
 }
 
 impl PartialEq for Secret {

@@ -9,9 +9,9 @@ use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
 use crate::config::Environment;
-use crate::config::secret::{SecretError, read_bounded};
 use crate::mail::limits;
 use crate::mail::text::Shown;
+use crate::secrets::{SecretError, read_bounded};
 
 /// What the program prints on standard output.
 ///

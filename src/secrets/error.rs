@@ -1,0 +1,60 @@
+//! Why a secret cannot be read.
+
+use std::path::PathBuf;
+
+use crate::mail::InvalidSecret;
+
+/// Why a secret cannot be had. The secret itself is never part of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[allow(missing_docs)] // The fields are the words of the sentence above them.
+pub enum SecretError {
+    /// The file cannot be read.
+    #[error("the password file {path} cannot be read: {why}", path = .path.display())]
+    File { path: PathBuf, why: String },
+    /// The variable is not set.
+    #[error("the environment variable {0} is not set")]
+    Env(String),
+    /// Nobody has set `$CREDENTIALS_DIRECTORY`.
+    #[error(
+        "there is no credential {0}, because $CREDENTIALS_DIRECTORY is not set: systemd sets it for a unit that has \
+         LoadCredential={0}:FILE"
+    )]
+    NoCredentials(String),
+    /// The program cannot be started.
+    #[error("the password command {program} cannot be started: {why}")]
+    CommandStart { program: String, why: String },
+    /// The program failed.
+    #[error("the password command {program} ended with {status}{said}")]
+    CommandFailed {
+        program: String,
+        status: String,
+        said: String,
+    },
+    /// The program took too long.
+    #[error(
+        "the password command {program} took longer than {seconds} seconds; does it ask somebody for something?"
+    )]
+    CommandSlow { program: String, seconds: u64 },
+    /// What was read is no password.
+    #[error("the password from {origin} {why}")]
+    Invalid { origin: String, why: InvalidSecret },
+}
+
+impl SecretError {
+    /// The stable name of the error.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::File { .. } => "secret_file",
+            Self::Env(_) => "secret_env",
+            Self::NoCredentials(_) => "secret_credential",
+            Self::CommandStart { .. } => "secret_command_start",
+            Self::CommandFailed { .. } => "secret_command_failed",
+            Self::CommandSlow { .. } => "secret_command_slow",
+            Self::Invalid { why, .. } => match why {
+                InvalidSecret::Empty => "secret_empty",
+                InvalidSecret::TooLong => "secret_too_long",
+                InvalidSecret::ControlByte => "secret_control_byte",
+            },
+        }
+    }
+}

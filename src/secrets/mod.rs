@@ -1,0 +1,87 @@
+//! What is the secret now? Reads it from where the configuration says it is kept.
+//!
+//! A secret is read again for every poll, so that a changed password needs no restart. This room knows
+//! nothing of POP3 or SMTP, and no error of it holds a secret.
+
+mod command;
+mod error;
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+use zeroize::Zeroizing;
+
+use crate::config::{Environment, SecretSource};
+use crate::disk::read_regular;
+use crate::mail::{Secret, limits};
+
+pub use error::SecretError;
+
+/// Reads the secret. It may have changed since the last time.
+///
+/// # Errors
+/// [`SecretError`] says which of its places failed and why.
+pub async fn read(source: &SecretSource, environment: &Environment) -> Result<Secret, SecretError> {
+    let octets = match source {
+        SecretSource::File(path) => read_file(path).await?,
+        SecretSource::Env(name) => {
+            let value = environment.get(name);
+            let value = value.ok_or_else(|| SecretError::Env(name.clone()))?;
+            Zeroizing::new(value.as_encoded_bytes().to_vec())
+        }
+        SecretSource::Command(words) => command::run(words, environment).await?,
+        SecretSource::Credential(name) => {
+            let folder = environment.get("CREDENTIALS_DIRECTORY");
+            let folder = folder.ok_or_else(|| SecretError::NoCredentials(name.clone()))?;
+            read_file(&Path::new(folder).join(name)).await?
+        }
+        SecretSource::Inline(secret) => return Ok(secret.clone()),
+    };
+    Secret::from_text(octets).map_err(|why| SecretError::Invalid {
+        origin: source.to_string(),
+        why,
+    })
+}
+
+/// Returns octets that change when the secret does: the secret itself, or the words of a command, which
+/// is not run. For a place that cannot be read they are empty.
+pub async fn facts(source: &SecretSource, environment: &Environment) -> Zeroizing<Vec<u8>> {
+    if let SecretSource::Command(words) = source {
+        return Zeroizing::new(words.join("\0").into_bytes());
+    }
+    let secret = read(source, environment).await;
+    let octets = secret.map(|secret| secret.expose().to_vec());
+    Zeroizing::new(octets.unwrap_or_default())
+}
+
+async fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    let failed = |error: std::io::Error| SecretError::File {
+        path: path.to_owned(),
+        why: error.to_string(),
+    };
+    let named = path.to_owned();
+    // On a file server that does not answer, the thread stays behind; the poll goes on with an error.
+    let reading = spawn_blocking(move || read_regular(&named, limits::SECRET_OCTETS_MAX as u64));
+    let patience = Duration::from_secs(limits::FILE_SECONDS_MAX);
+    match timeout(patience, reading).await {
+        Ok(Ok(read)) => read.map(|(octets, _)| octets).map_err(failed),
+        Ok(Err(stopped)) => Err(failed(std::io::Error::other(stopped))),
+        Err(_) => Err(failed(std::io::Error::other(format!(
+            "it was not read within {} seconds; does the file system that it is on answer?",
+            limits::FILE_SECONDS_MAX
+        )))),
+    }
+}
+
+/// Reads to the end, or to one octet more than a secret may have; the buffer never moves, so no copy stays behind.
+async fn read_bounded(
+    from: impl tokio::io::AsyncRead + Unpin,
+) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let bound = limits::SECRET_OCTETS_MAX + 1;
+    let mut bytes = Zeroizing::new(Vec::with_capacity(bound + 1));
+    from.take(bound as u64).read_to_end(&mut bytes).await?;
+    Ok(bytes)
+}
