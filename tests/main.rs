@@ -64,6 +64,7 @@ mod support;
 mod tidy;
 mod told;
 mod twins;
+mod unnamed;
 mod unreachable;
 mod unread_log;
 mod waits;

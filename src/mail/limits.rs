@@ -126,6 +126,10 @@ pub const QUIT_AFTER_TROUBLE_SECONDS: u64 = 600;
 /// Heads that are compared to see whether two hosts hold one maildrop, beside the oldest and the newest.
 pub const HEADS_OF_MAILDROP_MAX: usize = 30;
 
+/// Messages without unique-id among others with one, above which none of them is retrieved: a server that names so few is ill, and
+/// an account with unique-ids does not go without.
+pub const UNNAMED_MESSAGES_MAX: usize = 500;
+
 /// Messages of a maildrop with unstable unique-ids, above which it is not gone through.
 pub const UNSTABLE_MESSAGES_MAX: usize = 500;
 

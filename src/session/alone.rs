@@ -139,7 +139,7 @@ impl Transfer<'_> {
     /// Whether a message came in a session out of step before: then only a copy that came alone proves it.
     fn is_to_be_proven(&self, at: usize) -> bool {
         let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
-        let entry = self.orders.listing.get(at).filter(|_| is_pipelining);
+        let entry = self.orders.entry(at).filter(|_| is_pipelining);
         let known = entry.map(|entry| self.orders.records.of(entry.unique_id));
         // What is another message by its head was never out of step.
         self.why(at) != Why::Changed
@@ -174,7 +174,7 @@ impl Transfer<'_> {
             return maildrop.keep_alive();
         };
         let (at, octets_max) = (held.at, orders.visit.limits.message_octets_max);
-        let Some(entry) = orders.listing.get(at) else {
+        let Some(entry) = orders.entry(at) else {
             return Err(SessionError::Invariant("a message that is not listed came"));
         };
         let draft = orders
@@ -275,7 +275,7 @@ impl Transfer<'_> {
 
     /// Leaves a message for another day. A server that hides what was retrieved must not get QUIT then, because nobody has it.
     fn put_off(&mut self, at: usize, words: &str) {
-        let Some(entry) = self.orders.listing.get(at) else {
+        let Some(entry) = self.orders.entry(at) else {
             return;
         };
         let detail = format!("message {}: {words}; it is left for now", entry.unique_id());

@@ -4,18 +4,20 @@ use crate::mail::{AccountName, FirstRun, Listing, Timestamp, limits};
 use crate::seen::{AccountState, Batch, Change, Marker, Notes, Record, RecordKey, Records, State};
 use crate::session::{SessionError, Visit};
 
-/// Decides about an account without any record: the batch that marks everything that is listed, if that is wished for.
+/// Decides about an account without any record: the batch that marks everything that is listed, if that is wished for. `beside`
+/// messages without unique-id are retrieved beside those of the listing.
 ///
 /// # Errors
 /// [`SessionError::Account`] when there are too many messages to retrieve them all without the operator's word.
 pub(super) fn first_poll(
     wish: FirstRun,
     listing: &Listing,
+    beside: u64,
     records: &Records,
     state: &AccountState,
     now: Timestamp,
 ) -> Result<Option<Batch>, SessionError> {
-    let count = listing.len();
+    let count = listing.len() + usize::try_from(beside).unwrap_or(usize::MAX - listing.len());
     match wish {
         _ if !records.tell_nothing() => Ok(None),
         FirstRun::All => Ok(None),
@@ -61,7 +63,7 @@ pub(super) fn without_unique_ids(
             hint: "Empty the maildrop, or set first_run = \"all\" to retrieve them all".to_owned(),
         });
     }
-    first_poll(wish, listing, records, state, Timestamp(0)).map(|_| ())
+    first_poll(wish, listing, 0, records, state, Timestamp(0)).map(|_| ())
 }
 
 /// What holds an account whose maildrop is known under another name.

@@ -5,7 +5,7 @@
 use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Known, Records, State};
 use crate::session::notice::Listed;
-use crate::session::{SessionError, Visit};
+use crate::session::{SessionError, Visit, settle};
 
 /// What explains that a unique-id is gone, besides a change of the whole maildrop.
 pub(super) struct Explained {
@@ -51,7 +51,9 @@ impl Explained {
             (State::Delivered { at }, Some(seconds)) => self.now.since(*at) >= *seconds,
             _ => false,
         };
+        let is_named = !settle::is_made_here(known.unique_id);
         record.absent_since.is_none()
+            && is_named
             && !self.deletes_after_seconds.iter().any(deleted)
             && !(self.hides && known.digest.is_some())
     }

@@ -77,7 +77,11 @@ impl<'a> Absent<'a> {
                 let notes = &known.record.notes;
                 let is_displaced = || !displaced.is_empty() && displaced.contains(&known.key());
                 let is_there = is_listed && !notes.displaced && !is_displaced();
-                if is_there || notes.asked.is_some() {
+                // One that is known by its digest only may be among those that are listed without a name.
+                let may_be_there = source == 0
+                    && settle::is_made_here(known.unique_id)
+                    && !orders.listing.complete;
+                if is_there || may_be_there || notes.asked.is_some() {
                     continue;
                 }
                 let copies = known.record.copies.max(1);
@@ -129,16 +133,18 @@ impl<'a> Transfer<'a> {
     ) {
         let known = self.orders.records.get(&parcel.key);
         let why = self.why(parcel.at);
-        let named = !self.orders.without_unique_ids;
+        let is_named = !self.orders.is_nameless(parcel.at);
+        // Elsewhere all records have names that are digests.
+        let may_have_had_a_name = !self.orders.without_unique_ids;
         if known.is_none()
-            && named
+            && may_have_had_a_name
             && matches!(why, Why::New | Why::Changed | Why::Doubt)
             && let Some(renamed) = self.find_renamed(&parcel)
         {
             return self.renamed(listed, parcel, renamed, looped);
         }
-        let compares = named && matches!(why, Why::Changed | Why::Doubt);
-        if compares {
+        let compares = may_have_had_a_name && matches!(why, Why::Changed | Why::Doubt);
+        if compares && is_named {
             self.findings.compared += 1;
         }
         let alike = self.ledger.seen_again(&parcel.key);
@@ -146,7 +152,7 @@ impl<'a> Transfer<'a> {
             None if matches!(why, Why::Pop | Why::Doubt) => self.word_for(&parcel.key, listed),
             _ => None,
         };
-        if compares && known.is_none() && word.is_none() {
+        if compares && is_named && known.is_none() && word.is_none() {
             if self.is_rewritten(&parcel) {
                 return self.rewritten(listed, &parcel);
             }
@@ -271,7 +277,8 @@ impl<'a> Transfer<'a> {
         renamed: Renamed<'a>,
         looped: Option<Refusal>,
     ) {
-        self.findings.renamed += 1;
+        // A message without a name tells nothing of how names change.
+        self.findings.renamed += u64::from(!self.orders.is_nameless(parcel.at));
         self.ledger.seen_again(&parcel.key);
         let Renamed {
             from,

@@ -6,7 +6,7 @@ use crate::session::heads_said::{Head, Heads};
 use crate::session::maildrop::Maildrop;
 use crate::session::notice::Listed;
 use crate::session::plan::{Circumstances, Disposition, Names, Plan, Skip, Why, plan_with_heads};
-use crate::session::{Collaborators, SessionError, Visit, WhoActs, counters};
+use crate::session::{Collaborators, SessionError, Visit, WhoActs, counters, settle};
 use crate::telemetry::Event;
 
 /// What is looked at, and by whom.
@@ -67,7 +67,10 @@ impl Inspection<'_> {
     fn are_counted(&self) -> bool {
         let count = self.listing.len();
         let listed = (0..count).filter_map(|at| Some(self.listing.get(at)?.unique_id));
-        counters::are_counted(listed.chain(self.records.unique_ids()))
+        // A name that was made here says nothing of how the server makes them.
+        let recorded = self.records.unique_ids();
+        let recorded = recorded.filter(|name| !settle::is_made_here(name));
+        counters::are_counted(listed.chain(recorded))
     }
 
     async fn ask(
@@ -208,6 +211,7 @@ impl Inspection<'_> {
         let recorded = self.records.iter().filter(counts);
         let Some(greatest) = recorded
             .map(|known| known.unique_id)
+            .filter(|name| !settle::is_made_here(name))
             .max_by(|a, b| counters::compare(a, b))
         else {
             return false;

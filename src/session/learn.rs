@@ -6,6 +6,7 @@ use crate::session::listing::Listed;
 use crate::session::maildrop::Deleting;
 use crate::session::orders::Transferred;
 use crate::session::single::{Ended, Session};
+use crate::session::unnamed::DAY_SECONDS;
 use crate::session::{struck, struck_deletes};
 use crate::telemetry::Event;
 
@@ -14,26 +15,31 @@ impl Session<'_> {
     pub(super) fn learn(&self, listed: &Listed, done: &Transferred, state: &mut AccountState) {
         state.sizes.clone_from(&done.sizes);
         let odd = &mut state.odd;
-        let without_unique_ids = listed.without_unique_ids.is_some();
         let blamed = done.lost.and_then(|lost| match lost.delete {
             Some(delete) => listed.entry(delete.number),
-            None => listed.listing.get(lost.at?),
+            None => listed.at(lost.at?),
         });
-        if without_unique_ids {
+        if listed.without_unique_ids.is_some() || !listed.served.is_empty() {
             // What came whole is well, unless the server said more after it than it was asked.
             let came = |number| done.identified.iter().any(|entry| entry.number == number);
             odd.struck.retain(|one| {
                 blamed.is_some_and(|it| it.number == one.number) || !came(one.number)
             });
         }
-        let Some(lost) = done.lost else {
-            odd.leaves_out_struck = false;
-            return;
-        };
-        if let Some(entry) = blamed {
+        let is_lost = done.lost.is_some();
+        odd.leaves_out_struck &= is_lost;
+        if let (Some(lost), Some(entry)) = (done.lost, blamed) {
             self.strike_at(listed, entry, lost.delete, odd);
         }
-        if lost.out_of_step {
+        let until = self.with.clock.now().plus(DAY_SECONDS);
+        for entry in done
+            .put_off
+            .iter()
+            .filter_map(|number| listed.entry(*number))
+        {
+            struck::put_off(&mut odd.struck, entry, until);
+        }
+        if done.lost.is_some_and(|lost| lost.out_of_step) {
             self.serve_in_lock_step(state);
         }
     }
@@ -48,7 +54,7 @@ impl Session<'_> {
     ) {
         let now = self.with.clock.now();
         odd.leaves_out_struck = true;
-        if listed.without_unique_ids.is_some() {
+        if listed.is_nameless(entry.number) {
             struck::strike(&mut odd.struck, entry, now);
         } else if let Some(delete) = delete {
             let before = delete.before.and_then(|number| listed.entry(number));

@@ -49,6 +49,11 @@ impl Ledger {
         u32::try_from(self.unsettled.len()).unwrap_or(u32::MAX)
     }
 
+    /// Whether a message at this position or after it is on its way to being settled.
+    pub(super) fn is_any_under_way_from(&self, at: usize) -> bool {
+        self.unsettled.range(at..).next().is_some()
+    }
+
     pub(super) fn asked(&mut self, at: usize) {
         self.unsettled.insert(at);
     }

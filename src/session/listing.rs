@@ -23,6 +23,8 @@ pub(super) struct Listed {
     pub(super) quirks: Vec<(&'static str, String)>,
     /// Messages without unique-id in a listing that has them.
     pub(super) unnamed: Unnamed,
+    /// Those of them that are served in this session.
+    pub(super) served: Listing,
     /// Its part of the memory for listings.
     room: Option<Held>,
 }
@@ -96,7 +98,22 @@ async fn gather(
 impl Listed {
     /// The message with this number.
     pub(super) fn entry(&self, number: u32) -> Option<Entry<'_>> {
-        self.listing.iter().find(|entry| entry.number == number)
+        let mut all = self.listing.iter().chain(self.served.iter());
+        all.find(|entry| entry.number == number)
+    }
+
+    /// The message at a position; those without unique-id follow on the others.
+    pub(super) fn at(&self, at: usize) -> Option<Entry<'_>> {
+        match at.checked_sub(self.listing.len()) {
+            Some(beside) => self.served.get(beside),
+            None => self.listing.get(at),
+        }
+    }
+
+    /// Whether the message with this number is known by its digest only.
+    pub(super) fn is_nameless(&self, number: u32) -> bool {
+        let mut served = self.served.iter();
+        self.without_unique_ids.is_some() || served.any(|entry| entry.number == number)
     }
 
     /// The listing of a server that names its messages.
@@ -249,6 +266,7 @@ impl Gathered {
             announced: true,
             quirks: self.quirks,
             unnamed,
+            served: Listing::default(),
             room: None,
         }
     }
@@ -267,6 +285,7 @@ impl Gathered {
             announced,
             quirks: self.quirks,
             unnamed: Unnamed::default(),
+            served: Listing::default(),
             room: None,
         }
     }

@@ -9,7 +9,7 @@ use crate::session::listing::Listed as ListedNow;
 use crate::session::maildrop::Maildrop;
 use crate::session::notice::Listed;
 use crate::session::single::Session;
-use crate::session::{SessionError, counters};
+use crate::session::{SessionError, counters, settle};
 use crate::telemetry::Event;
 
 impl Session<'_> {
@@ -124,7 +124,9 @@ fn to_compare(
 ) -> Vec<(u32, HeadDigest)> {
     let count = listing.len();
     let names = (0..count).filter_map(|at| Some(listing.get(at)?.unique_id));
-    if counters::are_counted(names.chain(records.unique_ids())) {
+    let recorded = records.unique_ids();
+    let recorded = recorded.filter(|name| !settle::is_made_here(name));
+    if counters::are_counted(names.chain(recorded)) {
         return Vec::new();
     }
     let mut listed = Listed::new(listing);

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::mail::{Listing, Timestamp};
+use crate::mail::{Entry, Listing, Timestamp};
 use crate::seen::{RecordKey, Records, Sizes};
 use crate::session::budget::Budget;
 use crate::session::collaborators::Spared;
@@ -19,6 +19,8 @@ pub(super) struct Orders<'a> {
     pub(super) visit: &'a Visit,
     pub(super) with: &'a Collaborators,
     pub(super) listing: &'a Listing,
+    /// Messages without unique-id that are served beside it: their positions follow on those of the listing.
+    pub(super) unnamed: &'a Listing,
     pub(super) records: &'a Records,
     pub(super) plan: &'a Plan,
     pub(super) clock_trusted: bool,
@@ -54,6 +56,26 @@ pub(super) struct Orders<'a> {
     pub(super) deadline: Instant,
 }
 
+impl<'a> Orders<'a> {
+    /// The message at a position.
+    pub(super) fn entry(&self, at: usize) -> Option<Entry<'a>> {
+        match at.checked_sub(self.listing.len()) {
+            Some(beside) => self.unnamed.get(beside),
+            None => self.listing.get(at),
+        }
+    }
+
+    /// Whether the message at a position has no unique-id where the others have one: it is retrieved by itself.
+    pub(super) fn is_unnamed(&self, at: usize) -> bool {
+        at >= self.listing.len()
+    }
+
+    /// Whether the message at a position is known by its digest only.
+    pub(super) fn is_nameless(&self, at: usize) -> bool {
+        self.without_unique_ids || self.is_unnamed(at)
+    }
+}
+
 /// How the transfer ended.
 pub(super) struct Transferred {
     /// The connection, unless it was lost.
@@ -76,6 +98,8 @@ pub(super) struct Transferred {
     pub(super) outgrown: Vec<u32>,
     /// How the connection was lost, if the server is to blame for it.
     pub(super) lost: Option<Lost>,
+    /// The numbers of messages without unique-id that made trouble, where the others have one.
+    pub(super) put_off: Vec<u32>,
     /// The numbers of messages without unique-id whose delete has been asked for.
     pub(super) gone: Vec<u32>,
     /// Whether a message that was to be retrieved was not even asked for.

@@ -304,20 +304,20 @@ fn compared(poll: PollLimits) -> PollLimits {
 }
 
 /// A quota in which a small message does not overtake one that did not fit.
-struct Turnstile {
+pub(super) struct Turnstile {
     quota: Quota,
     full: bool,
 }
 
 impl Turnstile {
-    fn new(limits: PollLimits) -> Self {
+    pub(super) fn new(limits: PollLimits) -> Self {
         Self {
             quota: Quota::new(limits),
             full: false,
         }
     }
 
-    fn lets_through(&mut self, octets: u64) -> bool {
+    pub(super) fn lets_through(&mut self, octets: u64) -> bool {
         self.full = self.full || !self.quota.take(octets);
         !self.full
     }

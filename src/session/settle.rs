@@ -279,13 +279,17 @@ pub(super) fn identity(digest: Digest, ordinal: u32) -> String {
     }
 }
 
+/// Whether a name in the records is one that [`identity`] made, and no server's.
+pub(super) fn is_made_here(unique_id: &[u8]) -> bool {
+    unique_id.starts_with(b"sha256:")
+}
+
 /// Whether any record is of a message that a server gave a name. A bare word of the operator tells so only of an account that never
 /// did without.
 pub(super) fn has_unique_ids(records: &Records, did_without: bool) -> bool {
     records.iter().any(|known| {
         let is_bare = known.digest.is_none() && known.record.octets.is_none();
-        let is_ours = known.unique_id.starts_with(b"sha256:");
-        !is_ours && (!did_without || !is_bare)
+        !is_made_here(known.unique_id) && (!did_without || !is_bare)
     })
 }
 

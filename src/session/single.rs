@@ -21,7 +21,7 @@ use crate::session::quota::{Quota, remaining};
 use crate::session::transfer::Transfer;
 use crate::session::{
     Collaborators, Counts, SessionError, Spared, Visit, WhoActs, alone, first_run, guard, notice,
-    parked, plan, spared, struck, struck_deletes, taken,
+    parked, plan, struck, struck_deletes, taken,
 };
 use crate::telemetry::Event;
 
@@ -148,7 +148,7 @@ impl Session<'_> {
         let (visit, with) = (self.visit, self.with);
         let Opened {
             mut maildrop,
-            listing,
+            mut listing,
             deadline,
         } = opened;
         self.settle_maildrop(&mut maildrop, &listing, &mut records, state)
@@ -157,7 +157,7 @@ impl Session<'_> {
         let pops = hides && state.retrieved_without_quit;
         let plan = self.plan(&mut maildrop, &listing, &mut records, state, poll, hides);
         let (mut plan, now) = (plan.await?, with.clock.now());
-        let spared_count = spared::put_last(&mut plan.retrievals, &listing.listing, self.spared);
+        let spared_count = self.complete_plan(&mut plan, &mut listing, &records, state, poll);
         self.before_retrieving(&plan, &listing, state, hides)
             .await?;
         let again = plan.listed_again;
@@ -169,6 +169,7 @@ impl Session<'_> {
             visit,
             with,
             listing: &listing.listing,
+            unnamed: &listing.served,
             records: &records,
             plan: &plan,
             clock_trusted: self.clock_trusted,
@@ -199,7 +200,7 @@ impl Session<'_> {
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
         let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
         self.learn_deletes(state, sent, ended.quit, found_again);
-        ended.counts.without_unique_id = listing.unnamed.len();
+        ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
         self.learn_from_goodbye(&listing, &ended, &gone, state);
         if hides && ended.quit && (all_popped || !pops) {
             self.note_retrieved_without_quit(state, false).await?;
@@ -371,7 +372,20 @@ impl Session<'_> {
         }
         self.refuse_a_new_name(&listed.listing, records, state)
             .await?;
-        if let Some(batch) = first_poll(visit.first_run, &listed.listing, records, state, now)? {
+        let beside = if visit.serves_unnamed() {
+            listed.unnamed.len()
+        } else {
+            0
+        };
+        let first = first_poll(
+            visit.first_run,
+            &listed.listing,
+            beside,
+            records,
+            state,
+            now,
+        );
+        if let Some(batch) = first? {
             let messages = listed.listing.len() as u64;
             with.seen.commit(batch, records).await?;
             with.reporter.say(Event::MarkedFirstRun {

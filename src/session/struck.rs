@@ -32,14 +32,27 @@ pub(super) fn strike(struck: &mut Vec<StruckNumber>, entry: Entry<'_>, now: Time
         ..Deferral::default()
     });
     let after = settle::strike(before.as_ref(), now);
+    push(struck, entry, after.strikes, after.next_try);
+}
+
+/// The message made trouble that ended no session: it waits until then.
+pub(super) fn put_off(struck: &mut Vec<StruckNumber>, entry: Entry<'_>, until: Timestamp) {
+    let known = struck.iter_mut().find(|one| one.number == entry.number);
+    match known {
+        Some(one) => one.next_try = one.next_try.max(until),
+        None => push(struck, entry, 0, until),
+    }
+}
+
+fn push(struck: &mut Vec<StruckNumber>, entry: Entry<'_>, strikes: u32, next_try: Timestamp) {
     if struck.len() >= limits::STRUCK_NUMBERS_MAX {
         struck.remove(0);
     }
     struck.push(StruckNumber {
         number: entry.number,
         octets: entry.octets.unwrap_or(0),
-        strikes: after.strikes,
-        next_try: after.next_try,
+        strikes,
+        next_try,
     });
 }
 

@@ -81,6 +81,8 @@ pub(super) struct Transfer<'a> {
     quota_reached: bool,
     /// The numbers of messages whose body outgrew the limit.
     outgrown: Vec<u32>,
+    /// The numbers of messages without unique-id that made trouble, where the others have one.
+    pub(super) put_off: Vec<u32>,
     quiet_since: Instant,
 }
 
@@ -134,6 +136,7 @@ impl<'a> Transfer<'a> {
             quota: orders.quota,
             quota_reached: false,
             outgrown: Vec::new(),
+            put_off: Vec::new(),
             quiet_since: Instant::now(),
             orders,
         }
@@ -226,7 +229,7 @@ impl<'a> Transfer<'a> {
             let next = self.waiting.as_slice().first();
             let Some((at, entry)) = next.and_then(|at| {
                 let at = *at as usize;
-                orders.listing.get(at).map(|entry| (at, entry))
+                orders.entry(at).map(|entry| (at, entry))
             }) else {
                 break;
             };
@@ -234,7 +237,7 @@ impl<'a> Transfer<'a> {
                 || (self.allowance.is_some() && self.waiting.len() <= orders.spared_count)
                 || orders.budget.is_spent()
                 || !self.ledger.has_room()
-                || !maildrop.has_room_for(entry.octets)
+                || !may_follow(maildrop, &self.ledger, orders, at)
             {
                 break;
             }
@@ -352,13 +355,13 @@ impl<'a> Transfer<'a> {
                 self.refused_alone(at, &words);
             }
             Happened::RetrieveRefused { at, words } => {
-                let octets = self.orders.listing.get(at).and_then(|entry| entry.octets);
+                let octets = self.orders.entry(at).and_then(|entry| entry.octets);
                 self.spare_allowance(octets.unwrap_or(0));
                 self.retrieve_refused(at, &words);
             }
             Happened::TooLarge { at, octets } => {
                 self.too_large(at, octets);
-                let entry = self.orders.listing.get(at);
+                let entry = self.orders.entry(at);
                 self.outgrown.extend(entry.map(|entry| entry.number));
                 self.hang_up();
                 self.resume = true;
@@ -435,8 +438,12 @@ impl<'a> Transfer<'a> {
 
     /// Nothing more is retrieved; what is in hand goes its way, because it is not to blame.
     pub(super) fn ask_no_more(&mut self, error: SessionError) {
-        self.waiting = [].iter();
+        self.ask_for_none_of_the_rest();
         self.late_error.get_or_insert(error);
+    }
+
+    pub(super) fn ask_for_none_of_the_rest(&mut self) {
+        self.waiting = [].iter();
     }
 
     /// What waits to be asked for is not asked for any more.
@@ -525,12 +532,21 @@ impl<'a> Transfer<'a> {
             again,
             unasked: self.waiting.len() > 0,
             outgrown: self.outgrown,
+            put_off: self.put_off,
             all_settled: self.ledger.is_all_settled(),
             allowance: self.allowance,
             left: self.left || unasked > self.orders.spared_count,
             identified: self.ledger.into_identified(self.orders.listing.complete),
         }
     }
+}
+
+/// Whether one more message may be asked for before the last has come. One without unique-id comes alone, so that nothing but its own
+/// reply can be taken for it.
+fn may_follow(maildrop: &Maildrop, ledger: &Ledger, orders: &Orders<'_>, at: usize) -> bool {
+    let octets = orders.entry(at).and_then(|entry| entry.octets);
+    let is_alone = orders.is_unnamed(at) || ledger.is_any_under_way_from(orders.listing.len());
+    (!is_alone || !maildrop.is_busy()) && maildrop.has_room_for(octets)
 }
 
 /// Whether the server spoke although nothing was asked.

@@ -11,7 +11,7 @@ use crate::telemetry::Event;
 impl Transfer<'_> {
     /// The server would not hand out a message.
     pub(super) fn retrieve_refused(&mut self, at: usize, words: &str) {
-        let Some(entry) = self.orders.listing.get(at) else {
+        let Some(entry) = self.orders.entry(at) else {
             return;
         };
         let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id());
@@ -26,7 +26,13 @@ impl Transfer<'_> {
         self.note_unretrieved(at, |before| {
             settle::defer_unretrieved(before, "retr_refused", now)
         });
-        if self.refusals_in_a_row >= limits::RETR_ERRORS_IN_A_ROW_MAX {
+        if self.refusals_in_a_row < limits::RETR_ERRORS_IN_A_ROW_MAX {
+            return;
+        }
+        if self.orders.is_unnamed(at) {
+            // LIST counts what is not there: the messages with a unique-id are served well.
+            self.ask_for_none_of_the_rest();
+        } else {
             self.ask_no_more(SessionError::Refused {
                 code: "retr_refused",
                 command: "RETR",
@@ -38,7 +44,7 @@ impl Transfer<'_> {
 
     /// The session ended inside a message.
     pub(super) fn strike(&mut self, at: usize) {
-        let Some(entry) = self.orders.listing.get(at) else {
+        let Some(entry) = self.orders.entry(at) else {
             return;
         };
         let now = self.now();
@@ -75,7 +81,7 @@ impl Transfer<'_> {
     /// The body passed the limit although LIST had said otherwise.
     pub(super) fn too_large(&mut self, at: usize, octets: u64) {
         let orders = &self.orders;
-        let Some(entry) = orders.listing.get(at) else {
+        let Some(entry) = orders.entry(at) else {
             return;
         };
         let limit_octets = orders.visit.limits.message_octets_max;
@@ -92,8 +98,8 @@ impl Transfer<'_> {
 
     /// Records that a body outgrew the limit; reported once because there is a record from now on.
     fn note_oversized(&mut self, entry: Entry<'_>, octets: u64, at: usize) {
-        if self.orders.without_unique_ids {
-            return;
+        if self.orders.is_nameless(at) {
+            return self.put_off_unnamed(at);
         }
         let state = State::Oversized {
             at: self.now(),
@@ -132,10 +138,11 @@ impl Transfer<'_> {
         at: usize,
         deferral: impl FnOnce(Option<&Deferral>) -> Deferral,
     ) {
-        let Some(entry) = self.orders.listing.get(at) else {
+        let Some(entry) = self.orders.entry(at) else {
             return;
         };
-        if self.orders.without_unique_ids {
+        if self.orders.is_nameless(at) {
+            self.put_off_unnamed(at);
             return self.ledger.settled(at);
         }
         let key = self.deferral_key(&entry.unique_id());
@@ -168,6 +175,12 @@ impl Transfer<'_> {
         let mut batch = Batch::new(&self.orders.visit.account);
         batch.changes.push(Change::Put(key, record));
         self.commit(batch, Committed::Settled { at });
+    }
+
+    /// A message without unique-id has no record before it is in hand: where the others have one, it waits for a day.
+    fn put_off_unnamed(&mut self, at: usize) {
+        let entry = self.orders.entry(at).filter(|_| self.orders.is_unnamed(at));
+        self.put_off.extend(entry.map(|entry| entry.number));
     }
 
     /// The key of the deferral that is known for a unique-id, else the one for a message that was never in hand. Of several with one

@@ -67,15 +67,15 @@ impl<'a> Transfer<'a> {
     pub(super) async fn arrived(&mut self, at: usize, draft: Draft, weighed: Weighed) {
         let arrived = Instant::now();
         let orders = &self.orders;
-        let Some(entry) = orders.listing.get(at) else {
+        let Some(entry) = orders.entry(at) else {
             return;
         };
         let now = orders.with.clock.now();
         let (visit, ledger) = (orders.visit, &mut self.ledger);
-        let without_unique_ids = orders.without_unique_ids;
+        let is_nameless = orders.is_nameless(at);
         let finished = draft
             .finish_as(|digest| {
-                let unique_id = if without_unique_ids {
+                let unique_id = if is_nameless {
                     let name = settle::identity(digest, ledger.ordinal(digest));
                     UniqueId::new(name.as_bytes()).unwrap_or_else(|_| entry.unique_id())
                 } else {
@@ -99,7 +99,7 @@ impl<'a> Transfer<'a> {
         self.counts.retrieved += 1;
         self.counts.octets += message.octets();
         let key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
-        if without_unique_ids {
+        if is_nameless {
             self.ledger
                 .identify(entry.number, &key.unique_id, entry.octets);
             if let Some(maildrop) = &mut self.maildrop {
@@ -173,11 +173,7 @@ impl<'a> Transfer<'a> {
         self.say(&parcel, DeliveryStatus::Delivered, "", receipt.words());
         self.counts.delivered += 1;
         self.recipient_is_there();
-        let entry_octets = self
-            .orders
-            .listing
-            .get(parcel.at)
-            .and_then(|entry| entry.octets);
+        let entry_octets = self.orders.entry(parcel.at).and_then(|entry| entry.octets);
         let copies = self.ledger.delivered(&parcel.key);
         // A record of the second in which the server began to count again is taken for an older one.
         let after = self
@@ -373,11 +369,7 @@ impl<'a> Transfer<'a> {
 
     /// A batch that gives the parcel's message this state, in place of what was known before it was in hand.
     fn batch(&self, parcel: &Parcel, state: State) -> Batch {
-        let octets = self
-            .orders
-            .listing
-            .get(parcel.at)
-            .and_then(|entry| entry.octets);
+        let octets = self.orders.entry(parcel.at).and_then(|entry| entry.octets);
         let mut batch = Batch::new(&self.orders.visit.account);
         batch.changes.extend(self.replaced_by(&parcel.key));
         let renamed_from = parcel.renamed_from.clone();
