@@ -1,5 +1,7 @@
 //! Byte-stuffing of multi-line replies (RFC 1939 section 3): where a message ends, and which dots are its own.
 
+use std::sync::LazyLock;
+
 use memchr::memchr;
 use memchr::memmem::Finder;
 
@@ -13,6 +15,10 @@ pub enum LineEnd {
     /// In a bare LF.
     Lf,
 }
+
+/// Finds what may be the end of a line before a dot. Made once: a message has hundreds of pieces, and making it costs more
+/// than finding a dot.
+static DOT_ON_NEW_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n."));
 
 /// Takes a multi-line body apart: what is the message's own, and where it ends. It borrows from the input and copies nothing.
 ///
@@ -241,8 +247,7 @@ impl Unstuff {
     fn run_crlf<'i>(&mut self, input: &mut &'i [u8]) -> Piece<'i> {
         let whole: &'i [u8] = input;
         let after_cr = self.position == Position::Cr;
-        let finder = Finder::new(b"\n.");
-        let found = finder
+        let found = DOT_ON_NEW_LINE
             .find_iter(whole)
             .find(|at| is_preceded_by_cr(whole, *at, after_cr));
         if let Some(at) = found {
