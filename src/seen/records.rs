@@ -253,6 +253,15 @@ impl Records {
         end
     }
 
+    /// When the message of the one record at these positions was delivered, and its octets then. `None` when there are
+    /// several, or one that says more than that.
+    pub(crate) fn plainly_delivered(&self, range: &Range<usize>) -> Option<(Timestamp, u64)> {
+        let slot = self.slots.get(range.start)?;
+        let is_plain = range.len() == 1 && slot.kind == Kind::Delivered;
+        let octets = slot.has.give(Has::OCTETS, u64::from(slot.octets))?;
+        is_plain.then_some((Timestamp(u64::from(slot.at)), octets))
+    }
+
     /// The record of one message.
     pub fn get(&self, key: &RecordKey) -> Option<Record> {
         let at = self.position(key)?;

@@ -452,7 +452,7 @@ impl Group<'_> {
                     return Disposition::Skip(Skip::Seen);
                 }
                 State::Delivered { at }
-                    if self.may_delete && self.are_told_apart() && self.is_due(*at) =>
+                    if self.may_delete && self.is_due(*at) && self.are_told_apart() =>
                 {
                     let key = known.key();
                     let proof = self.records.proof(&key.unique_id, key.digest);

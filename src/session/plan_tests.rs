@@ -17,9 +17,9 @@ const DAY: u64 = 86_400;
 const NOW: Timestamp = Timestamp(1_800_000_000);
 
 /// A message as UIDL and LIST show it: few names, so that they repeat and meet records.
-type Shown = (u8, Option<u64>);
+pub(super) type Shown = (u8, Option<u64>);
 
-fn listing(shown: &[Shown]) -> Listing {
+pub(super) fn listing(shown: &[Shown]) -> Listing {
     let mut builder = ListingBuilder::default();
     for (number, (name, octets)) in (1..).zip(shown) {
         let name = UniqueId::new(&[b'a' + name]).unwrap();
@@ -32,7 +32,7 @@ fn listing(shown: &[Shown]) -> Listing {
     builder.build(true)
 }
 
-fn records(known: Vec<(RecordKey, Record)>) -> Records {
+pub(super) fn records(known: Vec<(RecordKey, Record)>) -> Records {
     let seen = Seen::new(Arc::new(MemoryStore::new()));
     let mut batch = Batch::new(&AccountName::new("work").unwrap());
     let account = batch.account.clone();
@@ -66,7 +66,7 @@ fn any_state() -> impl Strategy<Value = State> {
     ]
 }
 
-fn any_record() -> impl Strategy<Value = (RecordKey, Record)> {
+pub(super) fn any_record() -> impl Strategy<Value = (RecordKey, Record)> {
     let octets = proptest::option::weighted(0.9, 100..104_u64);
     let fields = (0..8_u8, 0..3_u8, octets, 1..3_u32, any_state(), 0..6_u8);
     fields.prop_map(|(name, digest, octets, copies, state, absent)| {
@@ -91,14 +91,14 @@ fn any_record() -> impl Strategy<Value = (RecordKey, Record)> {
     })
 }
 
-fn any_listing() -> impl Strategy<Value = Vec<Shown>> {
+pub(super) fn any_listing() -> impl Strategy<Value = Vec<Shown>> {
     vec(
         (0..8_u8, proptest::option::weighted(0.9, 100..104_u64)),
         0..16,
     )
 }
 
-fn any_circumstances() -> impl Strategy<Value = Circumstances> {
+pub(super) fn any_circumstances() -> impl Strategy<Value = Circumstances> {
     let retention = prop_oneof![
         Just(Retention::Keep),
         Just(Retention::Delete),

@@ -1,0 +1,30 @@
+//! What is taken for usual must be what the rules say of it.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::tests::{any_circumstances, any_listing, any_record, listing, records};
+use super::*;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_usual_message_is_decided_as_if_it_were_looked_at_closely(
+        shown in any_listing(),
+        known in vec(any_record(), 0..8),
+        circumstances in any_circumstances(),
+        pops in any::<bool>(),
+        days in proptest::option::of(0..40_u64),
+    ) {
+        let began_again = days.map(|days| Timestamp(circumstances.now.0 - days * 86_400));
+        let names = Names { began_again, ..circumstances.names };
+        let circumstances = Circumstances { pops, names, ..circumstances };
+        let (listing, records) = (listing(&shown), records(known));
+        // The head of a message that is not listed decides nothing, and where heads are known nothing is taken for usual.
+        let mut heads = Heads::default();
+        heads.insert(u32::MAX, None);
+        let closely = plan_with_heads(&listing, &records, &circumstances, &heads);
+        prop_assert_eq!(plan(&listing, &records, &circumstances), closely);
+    }
+}
