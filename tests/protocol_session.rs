@@ -192,12 +192,29 @@ async fn a_server_without_capa_is_polled_all_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_bounded_number_of_deletes_waits_for_answers() {
+    let count = limits::PIPELINE_DELETES_MAX + 5;
+    let world = World::new(mails(count), Retention::Delete);
+    let between = Between::patient(&world);
+    let summary = between.poll(&world).await;
+    assert_eq!((failure(&summary), summary.counts.deleted), (None, 2_005));
+    let flights = between.flights();
+    assert_eq!(
+        flights[flights.len() - 2..],
+        [limits::PIPELINE_DELETES_MAX, 6]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bounded_number_of_commands_waits_for_answers() {
     let world = World::new(mails(400), Retention::Delete);
     let between = Between::patient(&world);
     let summary = between.poll(&world).await;
     assert_eq!((failure(&summary), summary.counts.deleted), (None, 400));
-    let most = between.flights().into_iter().max().unwrap();
+    let flights = between.flights();
+    let (deletes_and_quit, others) = flights.split_last().unwrap();
+    assert_eq!(*deletes_and_quit, 401);
+    let most = *others.iter().max().unwrap();
     assert!(
         most > 1 && most <= limits::PIPELINE_COMMANDS_MAX,
         "{most} at once"

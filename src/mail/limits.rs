@@ -43,8 +43,12 @@ pub const COMMAND_LINE_OCTETS_MAX: usize = 255;
 /// A SASL challenge: error reports of bearer mechanisms reach several KiB.
 pub const CHALLENGE_OCTETS_MAX: usize = 64 * 1024;
 
-/// Commands waiting for their replies in one session, DELEs included.
+/// Commands waiting for their replies in one session, but for DELEs.
 pub const PIPELINE_COMMANDS_MAX: usize = 128;
+
+/// DELEs waiting for their replies. They go out together at the end of a session, where each flight is one more round trip;
+/// so many, and their replies, fit the buffers of a connection.
+pub const PIPELINE_DELETES_MAX: usize = 2_000;
 
 /// Octets of messages asked for and not yet arrived: fills a line of 1 Gbit/s with 50 ms both ways about once.
 pub const PIPELINE_OCTETS_MAX: u64 = 4 * 1024 * 1024;

@@ -352,7 +352,7 @@ impl Maildrop {
 
     /// Sends the deletes whose turn it is.
     pub(super) fn flush(&mut self) -> Result<(), SessionError> {
-        while !self.backlog.is_empty() && self.may_send() {
+        while !self.backlog.is_empty() && self.may_send_delete() {
             if let Some((number, unique_id)) = self.backlog.pop_front() {
                 self.client.send(&Command::Dele(number))?;
                 self.deleting.push_back(unique_id);
@@ -377,9 +377,9 @@ impl Maildrop {
             && (self.client.pending() == 0 || self.is_pipelining())
     }
 
-    fn may_send(&self) -> bool {
+    fn may_send_delete(&self) -> bool {
         if self.is_pipelining() && !self.client.is_blank() {
-            self.client.pending() < limits::PIPELINE_COMMANDS_MAX
+            self.client.pending() < limits::PIPELINE_DELETES_MAX
         } else {
             self.client.pending() == 0
         }
