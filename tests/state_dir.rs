@@ -77,6 +77,16 @@ fn a_state_directory_that_is_removed_while_the_agent_runs_stops_the_work_loudly(
 }
 
 #[test]
+fn a_poll_that_finds_nothing_new_writes_nothing_down() {
+    let scene = Scene::new();
+    scene.place.succeed(&["poll"]);
+    let journal = scene.place.path("state/seen.journal");
+    let before = std::fs::read_to_string(&journal).unwrap();
+    scene.place.succeed(&["poll"]);
+    assert_eq!(std::fs::read_to_string(&journal).unwrap(), before);
+}
+
+#[test]
 fn a_state_directory_that_is_moved_away_and_back_goes_on_where_it_was() {
     let scene = Scene::new();
     let mut agent = Agent::start(&scene.place);

@@ -56,6 +56,14 @@ impl Sizes {
         self.recent.push(letter);
     }
 
+    /// What is remembered of it: nothing where all agreed, so that a poll that taught nothing leaves the account's state as it is.
+    #[must_use]
+    pub fn remembered(&self) -> Self {
+        self.word()
+            .and_then(|word| Self::from_word(&word))
+            .unwrap_or_default()
+    }
+
     /// The word in an account's state; `None` when there is nothing to remember.
     pub(super) fn word(&self) -> Option<String> {
         if self.estimated {

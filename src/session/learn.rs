@@ -13,7 +13,7 @@ use crate::telemetry::Event;
 impl Session<'_> {
     /// What the end of a session says of the next: which message ended it, and whether replies can be told apart.
     pub(super) fn learn(&self, listed: &Listed, done: &Transferred, state: &mut AccountState) {
-        state.sizes.clone_from(&done.sizes);
+        state.sizes = done.sizes.remembered();
         let odd = &mut state.odd;
         let blamed = done.lost.and_then(|lost| match lost.delete {
             Some(delete) => listed.entry(delete.number),
