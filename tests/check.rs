@@ -113,6 +113,62 @@ fn what_ends_a_poll_with_78_is_found_by_check() {
 }
 
 #[test]
+fn a_state_directory_that_no_poll_can_use_is_found_by_check() {
+    type Spoil = fn(&Place);
+    let spoiled: [(Spoil, &str); 5] = [
+        (
+            |place| std::fs::remove_file(place.path("state/seen.journal")).unwrap(),
+            "seen.journal is missing",
+        ),
+        (
+            |place| {
+                let path = place.path("state/seen.journal");
+                let lines = std::fs::read_to_string(&path).unwrap();
+                let header = lines.split_inclusive('\n').next().unwrap();
+                std::fs::write(path, header).unwrap();
+            },
+            "seen.journal ends at line 0",
+        ),
+        (
+            |place| {
+                let path = place.path("state/seen.journal");
+                let lines = std::fs::read_to_string(&path).unwrap();
+                std::fs::write(path, lines + "no line of ours\n").unwrap();
+            },
+            "does not match its CRC",
+        ),
+        (
+            |place| {
+                std::fs::remove_file(place.path("state/lock")).unwrap();
+                std::os::unix::fs::symlink("/etc/hosts", place.path("state/lock")).unwrap();
+            },
+            "lock",
+        ),
+        (
+            |place| {
+                let all = PermissionsExt::from_mode(0o777);
+                std::fs::set_permissions(place.path("state"), all).unwrap();
+            },
+            "others may write to it",
+        ),
+    ];
+    for (spoil, word) in spoiled {
+        let account = account(free_port(), "password = \"secret\"");
+        let place = Place::with(&format!("{STATE}{BOX}{account}"));
+        assert_eq!(said(&place.run(&["poll"])).0, Some(75));
+        let (code, words) = said(&place.run(&["check"]));
+        assert_eq!(code, Some(0), "{words}");
+        spoil(&place);
+        for command in ["check", "poll"] {
+            let (code, words) = said(&place.run(&[command]));
+            assert_eq!(code, Some(78), "{word}: {command}: {words}");
+            assert!(words.contains(word), "{word}: {command}: {words}");
+            assert!(!words.contains("Is the disk full"), "{words}");
+        }
+    }
+}
+
+#[test]
 fn a_maildir_that_is_a_file_is_found_by_check() {
     for path in ["text", "text/Maildir", "folder"] {
         let delivery = BOX.replace("{here}/out", &format!("{{here}}/{path}"));

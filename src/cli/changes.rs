@@ -5,8 +5,8 @@ use std::fmt::{Display, Write as _};
 
 use crate::config::Config;
 
-/// What is different in `new`, and what of it has no effect before a restart.
-pub(super) fn changes(old: &Config, new: &Config) -> String {
+/// What is different in `new` from `old`, and what has no effect before a restart, because it is not what the process `started` with.
+pub(super) fn changes(started: &Config, old: &Config, new: &Config) -> String {
     let mut parts = Vec::new();
     of_tables("account", &old.accounts, &new.accounts, &mut parts);
     of_tables("delivery", &old.deliveries, &new.deliveries, &mut parts);
@@ -28,7 +28,7 @@ pub(super) fn changes(old: &Config, new: &Config) -> String {
             parts.push(format!("changed {name}"));
         }
     }
-    if old.log.format != new.log.format {
+    if started.log.format != new.log.format {
         parts.push("log.format changes only with a restart".to_owned());
     }
     if parts.is_empty() {

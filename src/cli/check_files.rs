@@ -8,7 +8,7 @@ use rustix::fs::{Access, access};
 use crate::agent::wiring::tls_policy;
 use crate::config::{Config, Delivery, DeliveryKind, Environment, SecretSource, Tls};
 use crate::net::{Connector, Roots};
-use crate::seen::SeenError;
+use crate::seen::{SeenError, examine};
 use crate::sink::mda::find_user;
 
 /// Why a poll would end before it begins. Each is found here exactly as it would be found there.
@@ -78,6 +78,11 @@ pub(super) fn problems_of_state(config: &Config, environment: &Environment) -> V
         .is_none_or(|above| above == here || above.exists());
     if named && !there {
         problems.push(SeenError::NoFolderAbove { directory }.to_string());
+    }
+    if problems.is_empty()
+        && let Err(error) = examine(&config.state_dir)
+    {
+        problems.push(error.to_string());
     }
     problems
 }

@@ -45,7 +45,7 @@ pub(super) async fn listen(
                 });
                 match reloaded {
                     Ok((orders, config)) => {
-                        let detail = changes(&current, &config);
+                        let detail = changes(&start.config, &current, &config);
                         reporter.say(Event::Agent {
                             what: "configuration reloaded",
                             detail: &detail,

@@ -1,5 +1,7 @@
 //! Names that the operator gave: an account or a unique-id that is unknown is an error, with the one that may be meant.
 
+use std::collections::BTreeSet;
+
 use crate::cli::{Exit, Failure};
 use crate::config::{self, Config};
 use crate::mail::{AccountName, Percent, UniqueId};
@@ -33,7 +35,8 @@ pub(super) async fn known(seen: &Seen, config: &Config, name: &AccountName) -> R
     if recorded.contains(name) || config.accounts.contains_key(name) {
         return Ok(());
     }
-    Err(no_account(name, config.accounts.keys().chain(&recorded)))
+    let known: BTreeSet<&AccountName> = config.accounts.keys().chain(&recorded).collect();
+    Err(no_account(name, known))
 }
 
 /// An account that has records, or a state.
@@ -64,12 +67,12 @@ pub(super) fn recorded(records: &Records, ids: &[UniqueId], force: &str) -> Resu
     let given = Percent(id.as_bytes()).to_string();
     let near = config::nearest(&given, known.iter().map(String::as_str));
     let hint = near.map_or_else(
-        || ". `mailferry seen list` shows those that are recorded".to_owned(),
+        || ". `mailferry seen list` shows those that are recorded.".to_owned(),
         |near| format!(". Did you mean {near}?"),
     );
     let account = records.account();
     let sentence = format!("there is no record of {given} in account {account}{hint} {force}");
-    Err(Failure::said(Exit::Usage, sentence))
+    Err(Failure::said(Exit::Usage, sentence.trim_end()))
 }
 
 /// More names than this are not read.

@@ -31,9 +31,10 @@ pub(super) fn run(start: Start, once: bool) -> Result<Exit, Failure> {
         let signals = Signals::listen().map_err(|error| Failure::said(Exit::TempFail, error))?;
         let (orders_for_agent, commands) = mpsc::channel(4);
         let agent = Agent::new(orders, seen.clone(), reporter.clone(), stop);
+        let accounts = start.config.accounts.len();
         let detail = format!(
-            "{} accounts, state in {}",
-            start.config.accounts.len(),
+            "{accounts} {}, state in {}",
+            if accounts == 1 { "account" } else { "accounts" },
             start.config.state_dir.display()
         );
         if !once {

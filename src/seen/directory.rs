@@ -1,7 +1,7 @@
 //! The state directory: ours alone, and one process at a time.
 
 use std::fs::{DirBuilder, File, Metadata, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -47,9 +47,9 @@ impl StateDirectory {
     /// Makes the directory if its parent exists, checks that nobody else can write it, and locks it.
     ///
     /// # Errors
-    /// [`SeenError::InUse`] names the process that has it; [`SeenError::Disk`] says why it cannot be used.
+    /// [`SeenError::InUse`] names the process that has it; [`SeenError::Unusable`] says why it cannot be used.
     pub fn lock(path: &Path) -> Result<Self, SeenError> {
-        let fault = |what: String| SeenError::Disk {
+        let fault = |what: String| SeenError::Unusable {
             directory: path.to_owned(),
             what,
         };
@@ -63,12 +63,12 @@ impl StateDirectory {
                 let directory = path.to_owned();
                 return Err(SeenError::NoFolderAbove { directory });
             }
-            Err(error) => return Err(fault(format!("cannot make the directory: {error}"))),
+            Err(error) => return Err(fault(format!("it cannot be made: {error}"))),
         }
-        let folder = File::open(path).map_err(|error| disk(path, &error))?;
-        let metadata = folder.metadata().map_err(|error| disk(path, &error))?;
+        let folder = File::open(path).map_err(|error| unusable(path, &error))?;
+        let metadata = folder.metadata().map_err(|error| unusable(path, &error))?;
         check_owner(&metadata).map_err(fault)?;
-        let _acting = Acting::as_owner_of(path).map_err(|error| disk(path, &error))?;
+        let _acting = Acting::as_owner_of(path).map_err(|error| unusable(path, &error))?;
         if let Err(Errno::WOULDBLOCK) = flock(&folder, FlockOperation::NonBlockingLockExclusive) {
             return Err(in_use(path));
         }
@@ -92,7 +92,7 @@ impl StateDirectory {
 }
 
 /// Whether the directory is one whose contents only its owner decides, and whether we are its owner, or root who can act as him.
-fn check_owner(metadata: &Metadata) -> Result<(), String> {
+pub(super) fn check_owner(metadata: &Metadata) -> Result<(), String> {
     let (owner, us) = (metadata.uid(), geteuid());
     if metadata.mode() & 0o022 != 0 {
         let what =
@@ -118,9 +118,9 @@ fn lock_file(path: &Path) -> Result<File, SeenError> {
         .create(true)
         .truncate(false)
         .mode(0o600);
-    let mut lock = open_regular(&mut options, &name).map_err(|error| SeenError::Disk {
-        directory: path.to_owned(),
-        what: format!("the file {LOCK}: {error}"),
+    let mut lock = open_regular(&mut options, &name).map_err(|error| {
+        let words = format!("the file {LOCK}: {error}");
+        unusable(path, &io::Error::new(error.kind(), words))
     })?;
     if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
         return Err(in_use(path));
@@ -131,6 +131,20 @@ fn lock_file(path: &Path) -> Result<File, SeenError> {
         .and_then(|_| lock.write_all(whoami().as_bytes()));
     named.map_err(|error| disk(path, &error))?;
     Ok(lock)
+}
+
+/// Why the directory cannot be used; want of room is told as such.
+pub(super) fn unusable(path: &Path, error: &io::Error) -> SeenError {
+    let directory = path.to_owned();
+    match disk(path, error) {
+        SeenError::Disk { .. } if error.kind() == ErrorKind::PermissionDenied => {
+            let what =
+                format!("{error}. May its owner enter the folders above it, and write to it?");
+            SeenError::Unusable { directory, what }
+        }
+        SeenError::Disk { what, .. } => SeenError::Unusable { directory, what },
+        other => other,
+    }
 }
 
 /// The directory is in use, by whoever the lock file names.
@@ -187,7 +201,7 @@ pub(super) fn set_aside(directory: &Path, name: &str, now: Timestamp) -> Result<
 }
 
 /// The file that says who works here.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 
 /// What is read of it: a process's number and name.
 const HOLDER_OCTETS_MAX: u64 = 4096;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SeenError {
     /// Another process holds the state directory.
-    #[error("{directory} is in use by process {holder}. If that is the agent, `kill -USR1 {holder}` makes it poll now, and this command works once it has stopped: `systemctl stop mailferry`, or `kill {holder}`", directory = .directory.display())]
+    #[error("{directory} is in use by process {holder}. If that is the agent, `kill -USR1 {process}` makes it poll now, and this command works once it has stopped: `systemctl stop mailferry`, or `kill {process}`", directory = .directory.display(), process = process_of(.holder))]
     InUse {
         /// The state directory.
         directory: PathBuf,
@@ -41,6 +41,14 @@ pub enum SeenError {
         /// What the system said.
         what: String,
     },
+    /// The state directory is there and cannot be used: its owner, its mode, or what stands in the place of a file.
+    #[error("cannot use the state directory {directory}: {what}", directory = .directory.display())]
+    Unusable {
+        /// The state directory.
+        directory: PathBuf,
+        /// What is wrong, and what to try.
+        what: String,
+    },
     /// There is no room. Nothing of the batch is proven, and nothing is wrong: it goes on when there is room again.
     #[error("there is no room for the seen store in {directory}: {what}. Nothing is lost; make room, and it goes on by itself", directory = .directory.display())]
     Full {
@@ -69,6 +77,16 @@ pub enum SeenError {
     Invariant(&'static str),
 }
 
+/// The number in `PID (NAME)`, for a command to copy.
+fn process_of(holder: &str) -> &str {
+    let number = holder.split(' ').next().unwrap_or_default();
+    if number.parse::<u32>().is_ok() {
+        number
+    } else {
+        "PID"
+    }
+}
+
 impl SeenError {
     /// The stable name of the error.
     pub const fn code(&self) -> &'static str {
@@ -76,11 +94,33 @@ impl SeenError {
             Self::InUse { .. } => "store_in_use",
             Self::Damaged { .. } => "store_damaged",
             Self::Disk { .. } => "store_disk",
+            Self::Unusable { .. } => "store_unusable",
             Self::Full { .. } => "store_full",
             Self::Replaced { .. } => "store_replaced",
             Self::Closed => "store_closed",
             Self::NoFolderAbove { .. } => "store_no_folder",
             Self::Invariant(_) => "store_invariant",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_commands_that_an_error_names_can_be_copied() {
+        let said = |holder: &str| {
+            let (directory, holder) = (PathBuf::from("/state"), holder.to_owned());
+            SeenError::InUse { directory, holder }.to_string()
+        };
+        let words = said("4711 (mailferry)");
+        assert!(
+            words.contains("in use by process 4711 (mailferry)."),
+            "{words}"
+        );
+        assert!(words.contains("`kill -USR1 4711`"), "{words}");
+        assert!(words.ends_with("or `kill 4711`"), "{words}");
+        assert!(said("unknown (its lock file was removed)").ends_with("or `kill PID`"));
     }
 }

@@ -1,0 +1,53 @@
+//! A look at a state directory that changes nothing, for `mailferry check`.
+
+use std::fs::File;
+use std::path::Path;
+
+use crate::disk::Acting;
+use crate::seen::SeenError;
+use crate::seen::directory::{LOCK, check_owner, unusable};
+use crate::seen::journal::{Journal, cut_short, damaged};
+use crate::seen::witness::Witness;
+
+/// Says why a poll could not use the state directory at `path`, as far as reading tells. One that is not there yet can be used. The
+/// index is not looked at, because opening it writes to it.
+///
+/// # Errors
+/// What a poll would say when it opened the store.
+pub fn examine(path: &Path) -> Result<(), SeenError> {
+    if !path.exists() {
+        return Ok(());
+    }
+    let failed = |error: std::io::Error| unusable(path, &error);
+    let folder = File::open(path).map_err(failed)?;
+    let metadata = folder.metadata().map_err(failed)?;
+    check_owner(&metadata).map_err(|what| SeenError::Unusable {
+        directory: path.to_owned(),
+        what,
+    })?;
+    let _acting = Acting::as_owner_of(path).map_err(failed)?;
+    // Where the path leads through folders that the owner may not enter, nothing in the directory is there for him.
+    path.metadata().map_err(failed)?;
+    if path.join(LOCK).is_symlink() {
+        let what = format!("the file {LOCK} is a symbolic link; put a regular file there");
+        let directory = path.to_owned();
+        return Err(SeenError::Unusable { directory, what });
+    }
+    // Before the journal, to which a running agent may append meanwhile.
+    let witnessed = Witness::read(path).unwrap_or(0);
+    if path.join(Journal::NAME).symlink_metadata().is_err() {
+        let (journal, witness) = (Journal::NAME, Witness::NAME);
+        let what =
+            format!("{journal} is missing, and {witness} says that it had {witnessed} lines");
+        return if witnessed == 0 {
+            Ok(())
+        } else {
+            Err(damaged(path, what))
+        };
+    }
+    let last = Journal::last_line(path)?;
+    if witnessed > last {
+        return Err(cut_short(path, last, witnessed, Witness::NAME));
+    }
+    Ok(())
+}
