@@ -1,6 +1,6 @@
 //! Is it really them? Names of certificates, and the first words of a handshake.
 
-use mailferry::net::{Connector, NetError, Roots, SystemRoots, TlsPolicy};
+use mailferry::net::{Connector, IoStream, NetError, Roots, SystemRoots, TlsPolicy};
 use tokio::io::{AsyncReadExt, DuplexStream};
 
 use crate::support::certificates::{Certificates, Pair};
@@ -90,6 +90,59 @@ async fn a_certificate_counts_for_the_host_that_was_configured_and_for_no_other(
             assert_eq!(code, Some("tls_name_mismatch"), "{names} for {host}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_host_is_told_with_the_names_that_it_has() {
+    let certificates = Certificates::new();
+    let connector = connector(&certificates);
+    let many: Vec<String> = (0..200)
+        .map(|at| format!("DNS:h{at}.example.org"))
+        .collect();
+    for (at, (names, said)) in [
+        (
+            "DNS:pop.example.org,IP:192.0.2.7",
+            "; it is for pop.example.org, 192.0.2.7.",
+        ),
+        (
+            "DNS:*.example.org,IP:2001:db8::7",
+            "; it is for *.example.org, 2001:db8::7.",
+        ),
+        (&many.join(","), "h7.example.org and more."),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let pair = certificates.signed(&format!("named{at}"), names, 30);
+        let error = reach(&connector, &pair, "other.example").await.unwrap_err();
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let server = tokio::spawn(accept(pair.clone(), far));
+        let again = async { Some(Box::new(near) as Box<dyn IoStream>) };
+        let error = connector.name_them("other.example", error, again).await;
+        server.await.unwrap();
+        assert_eq!(error.code(), "tls_name_mismatch");
+        assert!(error.to_string().contains(said), "{error}");
+        assert!(error.to_string().len() < 1500, "{error}");
+    }
+}
+
+/// Where no second connection comes about, the first error is told as it is; and no other error asks for one.
+#[tokio::test]
+async fn an_error_that_no_second_look_can_name_stays_as_it_is() {
+    let certificates = Certificates::new();
+    let connector = connector(&certificates);
+    let pair = certificates.signed("server", "DNS:pop.example.org", 30);
+    let error = reach(&connector, &pair, "other.example").await.unwrap_err();
+    let before = error.to_string();
+    let error = connector.name_them("h", error, async { None }).await;
+    assert_eq!(error.to_string(), before);
+    let alone = certificates.self_signed("alone", "DNS:pop.example.org");
+    let error = reach(&connector, &alone, "pop.example.org")
+        .await
+        .unwrap_err();
+    let again = async { panic!("a certificate that nobody vouches for is not looked at again") };
+    let error = connector.name_them("h", error, again).await;
+    assert_eq!(error.code(), "tls_certificate");
 }
 
 /// Holds CVE-2011-3389.

@@ -88,18 +88,23 @@ fn a_wrong_password_and_a_wrong_certificate_are_the_operators_to_mend() {
         ("", "tls_certificate"),
         (
             &*format!("{trusted}\ntls_server_name = \"other.example\""),
-            "tls_name_mismatch",
+            "(hostname mismatch); it is for localhost, 127.0.0.1.",
         ),
         (
             &*format!("tls_fingerprint = \"{}\"", "ab".repeat(32)),
             "tls_fingerprint",
         ),
     ] {
-        let place = Place::with(&account(dovecot.implicit_port(), "implicit", further));
-        let output = place.run(&["poll"]);
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert_eq!(output.status.code(), Some(69), "{said}");
-        assert!(said.contains(code), "{code}: {said}");
+        for (port, tls) in [
+            (dovecot.implicit_port(), "implicit"),
+            (dovecot.plain_port(), "starttls"),
+        ] {
+            let place = Place::with(&account(port, tls, further));
+            let output = place.run(&["poll"]);
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert_eq!(output.status.code(), Some(69), "{said}");
+            assert!(said.contains(code), "{code}: {tls}: {said}");
+        }
     }
     assert!(
         !dovecot.log().contains("Logged in") && !dovecot.log().contains("Login: user"),

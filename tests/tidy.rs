@@ -43,6 +43,7 @@ const DOORS: &[(&str, &str)] = &[
     ("nix", "sink/mda/"),
     ("async_native_tls", "net/"),
     ("native_tls", "net/"),
+    ("openssl", "net/"),
     ("openssl_probe", "net/"),
     ("mail_parser", "spool/header.rs"),
     ("clap", "cli/"),

@@ -11,7 +11,7 @@ use crate::agent::breaker::Breaker;
 use crate::agent::{Assignment, Orders, Prepare};
 use crate::config::{self, Config, DeliveryKind, Environment};
 use crate::mail::{Clock, Secret, TlsMode};
-use crate::net::{Connector, Fingerprint, NetError, Roots, TlsPolicy, Wire, dial};
+use crate::net::{Connector, Fingerprint, IoStream, NetError, Roots, TlsPolicy, Wire, dial};
 use crate::secrets;
 use crate::seen::{Seal, Seen};
 use crate::session::{Collaborators, Connect, Login, Quarantine, SessionError, Stop, Visit};
@@ -300,12 +300,16 @@ struct Server {
 impl Connect for Server {
     fn connect(&self) -> BoxFuture<'_, Result<Wire, NetError>> {
         Box::pin(async {
-            let stream = Box::new(dial(&self.host, self.port).await?);
-            match self.mode {
-                TlsMode::Implicit => {
-                    Ok(Wire::new(self.connector.connect(&self.host, stream).await?))
+            let stream = self.dial().await?;
+            if self.mode != TlsMode::Implicit {
+                return Ok(Wire::new(stream));
+            }
+            match self.connector.connect(&self.host, stream).await {
+                Ok(stream) => Ok(Wire::new(stream)),
+                Err(error) => {
+                    let again = async { self.dial().await.ok() };
+                    Err(self.connector.name_them(&self.host, error, again).await)
                 }
-                TlsMode::StartTls | TlsMode::None => Ok(Wire::new(stream)),
             }
         })
     }
@@ -315,6 +319,23 @@ impl Connect for Server {
             let stream = wire.into_stream(&self.host)?;
             Ok(Wire::new(self.connector.connect(&self.host, stream).await?))
         })
+    }
+
+    fn name_them<'a>(
+        &'a self,
+        error: NetError,
+        again: BoxFuture<'a, Option<Wire>>,
+    ) -> BoxFuture<'a, NetError> {
+        Box::pin(async move {
+            let again = async { again.await?.into_stream(&self.host).ok() };
+            self.connector.name_them(&self.host, error, again).await
+        })
+    }
+}
+
+impl Server {
+    async fn dial(&self) -> Result<Box<dyn IoStream>, NetError> {
+        Ok(Box::new(dial(&self.host, self.port).await?))
     }
 }
 

@@ -194,6 +194,9 @@ pub const CONNECT_SECONDS_MAX: u64 = 30;
 /// Seconds for a TLS handshake.
 pub const HANDSHAKE_SECONDS_MAX: u64 = 30;
 
+/// For the second connection that reads the names in a certificate: it only makes an error say more.
+pub const CERTIFICATE_LOOK_SECONDS_MAX: u64 = 5;
+
 /// Seconds for the reply to one command. UIDL of a huge maildrop takes Dovecot minutes when its index is cold.
 pub const REPLY_SECONDS_MAX: u64 = 180;
 

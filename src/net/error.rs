@@ -124,6 +124,30 @@ impl NetError {
         }
     }
 
+    /// Whether the certificate is for other names than the one that it must have.
+    pub const fn is_name_mismatch(&self) -> bool {
+        matches!(self, Self::Certificate { code, .. } if matches!(code.as_bytes(), b"tls_name_mismatch"))
+    }
+
+    /// The same error, with the names that the certificate is for.
+    #[must_use]
+    pub fn with_names(self, names: &str) -> Self {
+        match self {
+            Self::Certificate {
+                host,
+                code,
+                words,
+                hint,
+            } => Self::Certificate {
+                host,
+                code,
+                words: format!("{words}; it is for {names}"),
+                hint,
+            },
+            other => other,
+        }
+    }
+
     /// Whether this process or this machine has no descriptor left: the other side has nothing to do with it.
     pub fn is_ours(&self) -> bool {
         let (Self::Resolve { source, .. } | Self::Connect { source, .. } | Self::Io(source)) = self

@@ -7,6 +7,7 @@
 
 mod dial;
 mod error;
+mod names;
 mod reason;
 mod roots;
 mod secured;

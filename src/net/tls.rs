@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use crate::disk::read_regular;
 use crate::mail::limits;
 use crate::mail::text::Shown;
+use crate::net::names::names_of;
 use crate::net::roots::read_bundle;
 use crate::net::secured::Secured;
 use crate::net::{IoStream, NetError, Roots, reason};
@@ -103,9 +104,12 @@ impl Connector {
         let fresh;
         let connector = match self.0.connector.get() {
             Some(known) => known,
-            None if self.0.is_ready() => self.0.connector.get_or_init(|| self.0.made()),
+            None if self.0.is_ready() => {
+                let made = || TlsConnector::from(self.0.builder());
+                self.0.connector.get_or_init(made)
+            }
             None => {
-                fresh = self.0.made();
+                fresh = TlsConnector::from(self.0.builder());
                 &fresh
             }
         };
@@ -135,6 +139,36 @@ impl Connector {
         }
         Ok(Box::new(Secured::new(stream, host)))
     }
+
+    /// Where a certificate is for other names, says which. The library forgets the certificate that it refused, so this takes a second
+    /// connection, ready for TLS, from `again`: its certificate is read after a handshake that does not look at names, and the
+    /// connection is dropped without an octet of ours sent over it.
+    pub async fn name_them(
+        &self,
+        host: &str,
+        error: NetError,
+        again: impl Future<Output = Option<Box<dyn IoStream>>>,
+    ) -> NetError {
+        if !error.is_name_mismatch() {
+            return error;
+        }
+        let look = async { self.names(host, again.await?).await };
+        let limit = Duration::from_secs(limits::CERTIFICATE_LOOK_SECONDS_MAX);
+        match timeout(limit, look).await {
+            Ok(Some(names)) => error.with_names(&names),
+            _ => error,
+        }
+    }
+
+    async fn names(&self, host: &str, stream: Box<dyn IoStream>) -> Option<String> {
+        let mut builder = self.0.builder();
+        builder.danger_accept_invalid_hostnames(true);
+        let name = as_certified(self.0.server_name.as_deref().unwrap_or(host));
+        let stream = BufReader::with_capacity(READ_AHEAD_OCTETS, stream);
+        let stream = TlsConnector::from(builder).connect(name, stream).await;
+        let certificate = stream.ok()?.peer_certificate().ok().flatten()?;
+        names_of(&certificate)
+    }
 }
 
 impl Inner {
@@ -143,7 +177,7 @@ impl Inner {
         !matches!(&self.trust, Trust::System(roots) if roots.certificates().is_empty())
     }
 
-    fn made(&self) -> TlsConnector {
+    fn builder(&self) -> native_tls::TlsConnectorBuilder {
         let mut builder = native_tls::TlsConnector::builder();
         builder
             .min_protocol_version(Some(Protocol::Tlsv12))
@@ -164,7 +198,7 @@ impl Inner {
         if let Some(identity) = &self.identity {
             builder.identity(identity.clone());
         }
-        TlsConnector::from(builder)
+        builder
     }
 }
 

@@ -103,6 +103,15 @@ pub trait Connect: Send + Sync {
 
     /// Takes a wire to TLS after STLS. Any byte that is buffered is an error.
     fn upgrade(&self, wire: Wire) -> BoxFuture<'_, Result<Wire, NetError>>;
+
+    /// Where a certificate after STLS is for other names, says which. `again` gives another wire, on which the server has said yes to STLS.
+    fn name_them<'a>(
+        &'a self,
+        error: NetError,
+        _again: BoxFuture<'a, Option<Wire>>,
+    ) -> BoxFuture<'a, NetError> {
+        Box::pin(async { error })
+    }
 }
 
 /// A durable place for messages that no sink took.

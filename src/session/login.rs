@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::mail::text::Shown;
 use crate::mail::{LoginMethod, Secret, TlsMode, limits};
-use crate::net::NetError;
+use crate::net::{NetError, Wire};
 use crate::proto::pop3::{self, Capabilities, Command, ResponseCode};
 use crate::proto::sasl::{self, Mechanism};
 use crate::session::announced::{Capa, worth_remembering};
@@ -187,7 +187,22 @@ async fn start_tls(
             hint: "Try tls = \"implicit\" (port 995)".to_owned(),
         });
     }
-    maildrop.upgrade(with.connect.as_ref()).await
+    match maildrop.upgrade(with.connect.as_ref()).await {
+        Err(SessionError::Net(error)) if error.is_name_mismatch() => {
+            let again = Box::pin(ready_for_tls(visit, with));
+            Err(with.connect.name_them(error, again).await.into())
+        }
+        upgraded => upgraded,
+    }
+}
+
+/// Another connection, on which the server has said yes to STLS.
+async fn ready_for_tls(visit: &Visit, with: &Collaborators) -> Option<Wire> {
+    let (mut maildrop, _) = greeted(visit, with).await.ok()?;
+    match maildrop.ask(&Command::Stls).await.ok()? {
+        Reply::Ok => Some(maildrop.into_wire()),
+        _ => None,
+    }
 }
 
 /// Logs in, and asks for the capabilities again: some servers announce UIDL or PIPELINING only now (RFC 2449 section 5).

@@ -5,6 +5,7 @@
 
 mod blame;
 mod goodbye;
+mod tls;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -17,9 +18,9 @@ use crate::mail::{AccountName, Announced, Entry, Listing, UniqueId, limits};
 use crate::net::{Read, Wire};
 use crate::proto::pop3::{Client, Command, Event, Kind, ResponseCode};
 use crate::seen::{LastCapa, Recorded};
+use crate::session::SessionError;
 use crate::session::alone::Came;
 use crate::session::refusal::reason;
-use crate::session::{Connect, SessionError};
 use crate::spool::Draft;
 
 pub(super) use blame::{Blamed, Deleting};
@@ -125,13 +126,6 @@ impl Maildrop {
             gone: Vec::new(),
             heard: Instant::now(),
         }
-    }
-
-    /// Takes the connection to TLS: the server has said yes to STLS. What it announced before is forgotten.
-    pub(super) async fn upgrade(mut self, connect: &dyn Connect) -> Result<Self, SessionError> {
-        self.wire = connect.upgrade(self.wire).await?;
-        self.client.upgraded();
-        Ok(self)
     }
 
     /// Gives the server a moment to say what it was not asked.

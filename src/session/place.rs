@@ -54,4 +54,12 @@ impl Connect for Counting {
             Ok(wire.counted_in(&self.octets))
         })
     }
+
+    fn name_them<'a>(
+        &'a self,
+        error: NetError,
+        again: BoxFuture<'a, Option<Wire>>,
+    ) -> BoxFuture<'a, NetError> {
+        self.connect.name_them(error, again)
+    }
 }

@@ -53,7 +53,10 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
         TlsMode::None => Tap::new(stream, b""),
         TlsMode::Implicit => Tap::new(upgrade(settings, stream).await?, b""),
         // lettre waits for a greeting; this one was heard before TLS and read by us.
-        TlsMode::StartTls => Tap::new(start_tls(settings, stream).await?, b"220 continued\r\n"),
+        TlsMode::StartTls => {
+            let stream = ready_for_tls(settings, stream).await?;
+            Tap::new(upgrade(settings, stream).await?, b"220 continued\r\n")
+        }
     };
     let name = ClientId::Domain(settings.helo.clone());
     let opened = AsyncSmtpConnection::connect_with_transport(Box::new(tap.clone()), &name);
@@ -131,15 +134,27 @@ async fn upgrade(
     settings: &SmtpSettings,
     stream: Box<dyn IoStream>,
 ) -> Result<Box<dyn IoStream>, Refusal> {
-    settings
-        .connector
-        .connect(&settings.host, stream)
-        .await
-        .map_err(|error| unreachable(&error))
+    let (connector, host) = (&settings.connector, &settings.host);
+    match connector.connect(host, stream).await {
+        Ok(stream) => Ok(stream),
+        Err(error) => {
+            let again = again_ready_for_tls(settings);
+            Err(unreachable(&connector.name_them(host, error, again).await))
+        }
+    }
 }
 
-/// STARTTLS (RFC 3207), required. Anything that follows its 220 before the handshake was injected (CVE-2011-0411).
-async fn start_tls(
+/// Another connection to the relay, where TLS may begin.
+async fn again_ready_for_tls(settings: &SmtpSettings) -> Option<Box<dyn IoStream>> {
+    let stream: Box<dyn IoStream> = Box::new(dial(&settings.host, settings.port).await.ok()?);
+    match settings.tls {
+        TlsMode::StartTls => ready_for_tls(settings, stream).await.ok(),
+        TlsMode::Implicit | TlsMode::None => Some(stream),
+    }
+}
+
+/// A connection on which the relay has said yes to STARTTLS (RFC 3207), which is required. Anything that follows its 220 before the handshake was injected (CVE-2011-0411).
+async fn ready_for_tls(
     settings: &SmtpSettings,
     mut stream: Box<dyn IoStream>,
 ) -> Result<Box<dyn IoStream>, Refusal> {
@@ -157,7 +172,7 @@ async fn start_tls(
     nothing_injected(settings, &rest)?;
     expect(settings, &mut stream, &mut rest, "STARTTLS\r\n", 220).await?;
     nothing_injected(settings, &rest)?;
-    upgrade(settings, stream).await
+    Ok(stream)
 }
 
 fn nothing_injected(settings: &SmtpSettings, rest: &[u8]) -> Result<(), Refusal> {

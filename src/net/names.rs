@@ -1,0 +1,38 @@
+//! The names in a certificate, for an error that says which it has instead of the right one.
+
+use std::net::IpAddr;
+
+use native_tls::Certificate;
+use openssl::x509::X509;
+
+use crate::mail::text::Shown;
+
+/// The host names and addresses that a certificate is for, safe to show, with a bound on their number.
+pub(super) fn names_of(certificate: &Certificate) -> Option<String> {
+    let der = certificate.to_der().ok()?;
+    let names = X509::from_der(&der).ok()?.subject_alt_names()?;
+    let shown: Vec<String> = names
+        .iter()
+        .filter_map(|name| {
+            let address = name.ipaddress().and_then(address);
+            address.or_else(|| name.dnsname().map(str::to_owned))
+        })
+        .take(NAMES_MAX + 1)
+        .collect();
+    let (named, more) = match shown.get(..NAMES_MAX) {
+        Some(first) if shown.len() > NAMES_MAX => (first, " and more"),
+        _ => (&*shown, ""),
+    };
+    // An escaped text is cut as a whole.
+    let named = Shown::new(named.join(", ").as_bytes()).to_string();
+    (!named.is_empty()).then(|| named + more)
+}
+
+fn address(octets: &[u8]) -> Option<String> {
+    let four = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+    let address = four.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from));
+    address.ok().map(|address| address.to_string())
+}
+
+/// A certificate may be for hundreds of hosts; the first few tell whose it is.
+const NAMES_MAX: usize = 8;
