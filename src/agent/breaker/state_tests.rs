@@ -405,15 +405,28 @@ fn refusal() -> impl proptest::strategy::Strategy<Value = Fault> {
     ])
 }
 
+/// Refusals that leave the account its turn.
+fn of_message() -> impl proptest::strategy::Strategy<Value = Fault> {
+    proptest::sample::select(vec![
+        Fault::MessagePermanent,
+        Fault::MessageTransient,
+        Fault::MessageUnknown,
+    ])
+}
+
 proptest::proptest! {
     #[test]
     fn honest_mail_of_an_account_that_is_not_refused_comes_at_its_next_poll(
-        steps in proptest::collection::vec((0..5_u8, refusal(), 1..30_usize, proptest::bool::ANY), 1..60)
+        steps in proptest::collection::vec(
+            (0..5_u8, proptest::collection::vec(refusal(), 1..30), proptest::bool::ANY),
+            1..60,
+        )
     ) {
         let mut model = Model::default();
-        for (who, fault, count, restarts) in steps {
+        for (who, faults, restarts) in steps {
             let name = format!("refused-{who}");
-            for number in 0..count {
+            let count = faults.len();
+            for (number, fault) in faults.into_iter().enumerate() {
                 // Now and then something of theirs is taken.
                 model.put(&name, (number % 7 < 6).then_some(fault));
             }
@@ -432,23 +445,25 @@ proptest::proptest! {
 
     #[test]
     fn honest_mail_behind_n_refused_messages_comes_within_n_fiftieths_and_one_polls(
-        count in 0..300_usize,
-        fault in proptest::sample::select(vec![Fault::MessagePermanent, Fault::MessageTransient, Fault::MessageUnknown]),
+        faults in proptest::collection::vec(of_message(), 0..300),
         others in 0..3_usize,
         suspect in proptest::bool::ANY,
     ) {
         let mut model = Model::default();
         if suspect {
-            (0..30).for_each(|_| { model.put("before", Some(fault)); });
+            (0..30).for_each(|_| { model.put("before", Some(Fault::MessagePermanent)); });
             model.poll("before");
         }
-        (0..count).for_each(|_| { model.put("work", Some(fault)); });
+        let count = faults.len();
+        for fault in &faults {
+            model.put("work", Some(*fault));
+        }
         let honest = model.put("work", None);
         for _ in 0..=count / 50 {
             model.poll("work");
             for other in 0..others {
                 let name = format!("other-{other}");
-                model.put(&name, (other == 0).then_some(fault));
+                model.put(&name, faults.first().copied().filter(|_| other == 0));
                 model.poll(&name);
             }
             model.pass(300);
