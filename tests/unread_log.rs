@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::process::Stdio;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use crate::support::place::Place;
@@ -20,7 +21,16 @@ fn a_log_pipe_that_is_not_read_keeps_no_mail_and_no_end_waiting() {
         .iter()
         .map(|(name, text)| (name.as_str(), text.as_slice()))
         .collect();
-    let port = runtime.block_on(Speaker::new(maildrop(&mails)).listen());
+    let (quit, quits) = mpsc::channel();
+    let answer = maildrop(&mails);
+    let speaker = Speaker::new(move |line| {
+        if line == "QUIT" {
+            // Later sessions end when nobody listens any more.
+            let _ = quit.send(());
+        }
+        answer(line)
+    });
+    let port = runtime.block_on(speaker.listen());
     let place = Place::with(&format!(
         "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
          [account.jane]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
@@ -32,12 +42,11 @@ fn a_log_pipe_that_is_not_read_keeps_no_mail_and_no_end_waiting() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let until = Instant::now() + Duration::from_secs(120);
-    let count = || std::fs::read_dir(place.path("out/new")).map_or(0, Iterator::count);
-    while count() < texts.len() {
-        assert!(Instant::now() < until, "{} were delivered", count());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    // QUIT comes when everything is delivered.
+    let ended = quits.recv_timeout(Duration::from_secs(120));
+    let count = std::fs::read_dir(place.path("out/new")).map_or(0, Iterator::count);
+    assert!(ended.is_ok(), "{count} were delivered");
+    assert_eq!(count, texts.len());
     let told = std::process::Command::new("kill")
         .arg(agent.id().to_string())
         .status();

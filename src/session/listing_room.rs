@@ -176,7 +176,7 @@ mod tests {
         for _ in 0..3 {
             second.grow().await.unwrap();
         }
-        tokio::time::sleep(HELD_MIN).await;
+        tokio::time::advance(HELD_MIN).await;
         let mut third = room.enter(&Place::default());
         let leaves = async {
             large.leave.cancelled().await;

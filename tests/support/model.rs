@@ -7,6 +7,7 @@ use mailferry::net::{NetError, Wire};
 use mailferry::proto::stuff;
 use mailferry::session::Connect;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::sync::watch;
 
 use super::crash::Crash;
 
@@ -94,6 +95,8 @@ impl Default for Habits {
 #[derive(Clone)]
 pub struct Server {
     state: Arc<Mutex<State>>,
+    /// Octets sent one by one.
+    dripped: watch::Sender<u64>,
     crash: Crash,
 }
 
@@ -117,6 +120,7 @@ impl Server {
         };
         Self {
             state: Arc::new(Mutex::new(state)),
+            dripped: watch::Sender::default(),
             crash,
         }
     }
@@ -164,6 +168,12 @@ impl Server {
             }
         });
         port
+    }
+
+    /// Waits until so many octets were sent one by one.
+    pub async fn until_it_drips(&self, octets: u64) {
+        let mut dripped = self.dripped.subscribe();
+        dripped.wait_for(|sent| *sent >= octets).await.unwrap();
     }
 
     /// Every command that was said, passwords included.
@@ -300,6 +310,7 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                         for octet in body {
                             tokio::time::sleep(std::time::Duration::from_secs(*seconds)).await;
                             write.write_all(&[octet]).await?;
+                            server.dripped.send_modify(|octets| *octets += 1);
                         }
                     }
                     None => write.write_all(&body).await?,

@@ -40,6 +40,8 @@ pub struct World {
 #[derive(Clone, Default)]
 pub struct Notes {
     taken: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// Told at each one.
+    more: Arc<tokio::sync::Notify>,
     answers: Arc<Mutex<BTreeMap<Vec<u8>, Refusal>>>,
     hangs: Arc<AtomicBool>,
 }
@@ -209,6 +211,20 @@ impl Notes {
         self.taken.lock().unwrap().len()
     }
 
+    /// Waits until so many were taken.
+    pub async fn until(&self, count: usize) {
+        loop {
+            let told = self.more.notified();
+            tokio::pin!(told);
+            // From here on nothing that is told is missed.
+            told.as_mut().enable();
+            if self.count() >= count {
+                return;
+            }
+            told.await;
+        }
+    }
+
     /// In which order.
     pub fn order(&self) -> Vec<Vec<u8>> {
         self.taken.lock().unwrap().clone()
@@ -269,6 +285,7 @@ impl Sink for CountedSink {
                 Some(refusal) => Outcome::Refused(refusal),
                 None => {
                     self.notes.taken.lock().unwrap().push(octets);
+                    self.notes.more.notify_waiters();
                     Outcome::Accepted("ok".into())
                 }
             };
