@@ -35,6 +35,7 @@ mod net;
 mod no_regular_file;
 mod octets;
 mod odd_answers;
+mod odd_sessions;
 mod operator;
 mod packaging;
 mod packaging_container;

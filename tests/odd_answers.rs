@@ -81,6 +81,12 @@ async fn an_odd_answer_to_retr_costs_one_message_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_odd_answer_to_the_first_or_the_last_retr_costs_one_message_and_no_other() {
+    table("RETR", Some("u1")).await;
+    table("RETR", Some("u8")).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_odd_answer_to_dele_costs_one_delete_and_no_other() {
     table("DELE", Some("u3")).await;
 }

@@ -163,8 +163,8 @@ pub const IN_USE_SECONDS_MAX: u64 = 6 * 3600;
 /// wait longer for a server's than for one that was down.
 pub const TOLD_WAIT_SECONDS_MAX: u64 = 3600;
 
-/// Seconds for which CAPA is left out after a server ended a session over it.
-pub const CAPA_LEFT_OUT_SECONDS: u64 = 24 * 3600;
+/// Seconds for which CAPA, LIST or NOOP is left out after a server ended a session over it.
+pub const COMMAND_LEFT_OUT_SECONDS: u64 = 24 * 3600;
 
 /// Messages without unique-id at which sessions have ended that are remembered: each costs a session to be found.
 pub const STRUCK_NUMBERS_MAX: usize = 64;

@@ -18,6 +18,10 @@ pub struct Oddities {
     pub lock_step_until: Option<Timestamp>,
     /// CAPA is not asked for before this time, because the server ended a session over it.
     pub capa_left_out_until: Option<Timestamp>,
+    /// LIST is not asked for before this time where unique-ids name the messages, because the server ended a session over it.
+    pub list_left_out_until: Option<Timestamp>,
+    /// STAT takes the place of NOOP before this time, because the server ended a session over NOOP.
+    pub noop_left_out_until: Option<Timestamp>,
     /// What the last CAPA announced, as far as it holds for a session in which CAPA is left out.
     pub last_capa: Option<LastCapa>,
     /// Logins refused in a row because another session had the maildrop.
@@ -125,6 +129,12 @@ impl Oddities {
         if let Some(until) = self.capa_left_out_until {
             words.push(("capa_left_out_until", until.0.to_string()));
         }
+        if let Some(until) = self.list_left_out_until {
+            words.push(("list_left_out_until", until.0.to_string()));
+        }
+        if let Some(until) = self.noop_left_out_until {
+            words.push(("noop_left_out_until", until.0.to_string()));
+        }
         if let Some(last) = &self.last_capa {
             words.push(("last_capa", last.to_word()));
         }
@@ -151,6 +161,8 @@ impl Oddities {
             "leaves_out_struck" => self.leaves_out_struck = value == "1",
             "lock_step_until" => self.lock_step_until = Some(at()?),
             "capa_left_out_until" => self.capa_left_out_until = Some(at()?),
+            "list_left_out_until" => self.list_left_out_until = Some(at()?),
+            "noop_left_out_until" => self.noop_left_out_until = Some(at()?),
             "last_capa" => self.last_capa = Some(LastCapa::from_word(value)?),
             "in_use" => {
                 let (times, since) = value.split_once(':')?;
@@ -267,7 +279,11 @@ pub(super) mod tests {
             proptest::collection::vec(struck, 0..3),
             proptest::option::of(any_time()),
             proptest::option::of((any::<u32>(), any_time())),
-            proptest::option::of(any_time()),
+            [
+                proptest::option::of(any_time()),
+                proptest::option::of(any_time()),
+                proptest::option::of(any_time()),
+            ],
             proptest::option::of(any_last_capa()),
             proptest::collection::vec(struck_delete, 0..3),
             any::<u32>(),
@@ -277,7 +293,9 @@ pub(super) mod tests {
             struck: fields.1,
             lock_step_until: fields.2,
             in_use: fields.3.map(|(times, since)| InUse { times, since }),
-            capa_left_out_until: fields.4,
+            capa_left_out_until: fields.4[0],
+            list_left_out_until: fields.4[1],
+            noop_left_out_until: fields.4[2],
             last_capa: fields.5,
             struck_deletes: fields.6,
             deletes_struck_in_a_row: fields.7,

@@ -1,8 +1,9 @@
 //! What a server announced, remembered for sessions in which CAPA is left out (DOUBT.md section 3).
 
-use crate::mail::{Timestamp, limits};
+use crate::mail::Timestamp;
 use crate::proto::pop3::{Capabilities, Expire};
 use crate::seen::{LastCapa, Oddities};
+use crate::session::left_out::is_still;
 
 /// Whether a session asks for CAPA, and what holds when it does not.
 #[derive(Clone, Debug, Default)]
@@ -15,14 +16,8 @@ pub(super) struct Capa {
 impl Capa {
     /// What is remembered of this maildrop's server.
     pub(super) fn remembered(odd: &mut Oddities, now: Timestamp) -> Self {
-        if let Some(until) = odd.capa_left_out_until {
-            // A wait that is longer was set by a clock that was wrong.
-            if !(1..=limits::CAPA_LEFT_OUT_SECONDS).contains(&until.since(now)) {
-                odd.capa_left_out_until = None;
-            }
-        }
         Self {
-            is_left_out: odd.capa_left_out_until.is_some(),
+            is_left_out: is_still(&mut odd.capa_left_out_until, now),
             last: odd.last_capa.clone(),
         }
     }

@@ -1,8 +1,10 @@
 //! From a connection to a listing, as far as the server's odd answers let it.
 
 use crate::mail::{Timestamp, limits};
-use crate::seen::AccountState;
+use crate::proto::pop3::Kind;
+use crate::seen::{AccountState, Oddities};
 use crate::session::announced::Capa;
+use crate::session::left_out::{self, LeftOut};
 use crate::session::listing::Listed;
 use crate::session::maildrop::Maildrop;
 use crate::session::single::Session;
@@ -14,35 +16,40 @@ impl Session<'_> {
     pub(super) async fn enter(
         &self,
         visit: &Visit,
-        capa: &Capa,
         state: &mut AccountState,
     ) -> Result<(Maildrop, Listed), SessionError> {
-        let reached = login::reach(visit, self.with, capa).await?;
+        let now = self.with.clock.now();
+        let capa = Capa::remembered(&mut state.odd, now);
+        let left_out = LeftOut::remembered(&mut state.odd, now);
+        let reached = login::reach(visit, self.with, &capa).await?;
         self.note_login(state).await?;
-        let logged_in = login::log_in(reached, visit, capa).await;
+        let logged_in = login::log_in(reached, visit, &capa).await;
         // The server counts from when it let us in, and may have taken its time to say so, or not have been heard.
         state.last_login = Some(self.with.clock.now());
         let mut maildrop = logged_in?;
+        maildrop.left_out = left_out;
         state.odd.in_use = None;
         state.login_delay_seconds = maildrop.login_delay_seconds();
         if let Some(last) = maildrop.last_capa.take() {
             state.odd.last_capa = Some(last);
         }
         let listed = listing::list(&mut maildrop, &self.with.stop.place).await;
-        if let Err(SessionError::Remote(_)) = &listed {
+        if listed.as_ref().is_err_and(SessionError::is_broken) {
             self.serve_in_lock_step(state);
         }
         Ok((maildrop, listed?))
     }
 
-    /// The server ended the session over CAPA: it is left out for a day.
-    pub(super) fn strike_capa(&self, state: &mut AccountState, error: &SessionError) {
-        let now = self.with.clock.now();
-        state.odd.capa_left_out_until = Some(now.plus(limits::CAPA_LEFT_OUT_SECONDS));
-        let detail = format!("{error}; CAPA is left out for a day");
+    /// The server ended the session over this command: it is left out for a day.
+    pub(super) fn strike(&self, odd: &mut Oddities, command: Kind, why: &str) {
+        let Some(what) = left_out::strike(odd, command, self.with.clock.now()) else {
+            return;
+        };
+        let name = command.as_str();
+        let detail = format!("{why}; {name} is left out for a day");
         self.with.reporter.say(Event::Quirk {
             account: &self.visit.account,
-            what: "capa_struck",
+            what,
             detail: &detail,
         });
     }

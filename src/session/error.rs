@@ -1,7 +1,7 @@
 //! Why a session ended early, and who must act.
 
 use crate::net::NetError;
-use crate::proto::pop3::{Ending, LocalError, RemoteError};
+use crate::proto::pop3::{Ending, Kind, LocalError, RemoteError};
 use crate::seen::SeenError;
 use crate::sink::Refusal;
 use crate::spool::SpoolError;
@@ -21,9 +21,9 @@ pub enum SessionError {
         /// What was going on.
         during: &'static str,
     },
-    /// The session ended over CAPA, which the next one leaves out.
-    #[error("{0}, over CAPA")]
-    AtCapa(Box<Self>),
+    /// The session ended over a command that the next one leaves out.
+    #[error("{1}, over {command}", command = .0.as_str())]
+    Over(Kind, Box<Self>),
     /// The server did not answer in time.
     #[error("the server sent nothing for {seconds} seconds {during}")]
     TimedOut {
@@ -140,15 +140,20 @@ impl SessionError {
             Self::Remote(_) => Some(Ending::Broken),
             Self::Lost { .. } | Self::Net(NetError::Io(_)) => Some(Ending::Closed),
             Self::TimedOut { .. } => Some(Ending::Silent),
-            Self::AtCapa(error) => error.ending(),
+            Self::Over(_, error) => error.ending(),
             _ => None,
         }
+    }
+
+    /// Whether the server said what makes no sense.
+    pub(super) fn is_broken(&self) -> bool {
+        self.ending() == Some(Ending::Broken)
     }
 
     /// Who must act.
     pub fn who_acts(&self) -> WhoActs {
         match self {
-            Self::AtCapa(error) => error.who_acts(),
+            Self::Over(_, error) => error.who_acts(),
             Self::Net(error) if error.is_certificate() => WhoActs::Account,
             Self::Net(error) if error.is_ours() => WhoActs::Store,
             Self::Net(_)
@@ -176,7 +181,7 @@ impl SessionError {
     /// The stable name of the error.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::AtCapa(error) => error.code(),
+            Self::Over(_, error) => error.code(),
             Self::Net(error) => error.code(),
             Self::Remote(error) => error.code(),
             Self::Lost { .. } => "session_lost",

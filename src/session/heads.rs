@@ -47,6 +47,8 @@ impl Maildrop {
                 (heads.len() >= wanted).then_some(())
             })
             .await?;
+            // What was said twice would be taken for the next message's.
+            self.check_in_step()?;
         }
         Ok(heads)
     }

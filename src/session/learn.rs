@@ -39,6 +39,10 @@ impl Session<'_> {
         {
             struck::put_off(&mut odd.struck, entry, until);
         }
+        let command = done.lost.and_then(|lost| lost.command);
+        if let (Some(command), Some(error)) = (command, &done.error) {
+            self.strike(odd, command, &error.to_string());
+        }
         if done.lost.is_some_and(|lost| lost.out_of_step) {
             self.serve_in_lock_step(state);
         }
@@ -104,6 +108,10 @@ impl Session<'_> {
             && let Some(entry) = listed.entry(delete.number)
         {
             self.strike_at(listed, entry, Some(delete), &mut state.odd);
+        }
+        if let Some(command) = ended.goodbye.ended_over {
+            let why = "the server ended the session after its answer";
+            self.strike(&mut state.odd, command, why);
         }
         if ended.goodbye.out_of_step {
             self.serve_in_lock_step(state);

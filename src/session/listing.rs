@@ -48,26 +48,42 @@ struct Gathered {
 pub(super) async fn list(maildrop: &mut Maildrop, place: &Place) -> Result<Listed, SessionError> {
     let mut gathered = Gathered::default();
     let mut room = Held::begin(place);
-    maildrop.check_in_step()?;
-    maildrop.client.send(&Command::Uidl)?;
-    if maildrop.is_pipelining() {
-        maildrop.client.send(&Command::List)?;
-        let during = "in UIDL and LIST";
-        gather(maildrop, &mut gathered, &mut room, during, Gathered::both).await?;
-    } else {
-        let during = "in UIDL";
-        gather(maildrop, &mut gathered, &mut room, during, |_| true).await?;
-        maildrop.client.send(&Command::List)?;
-        let during = "in LIST";
-        gather(maildrop, &mut gathered, &mut room, during, |_| true).await?;
-    }
+    let asked = ask(maildrop, &mut gathered, &mut room).await;
+    asked.map_err(|error| maildrop.blaming_list(error, gathered.names_messages()))?;
     let announced = maildrop.client.capabilities().uidl;
     let mut listed = gathered.into_listed(announced)?;
     listed.room = Some(room);
+    // What was said twice may stand in the place of what is still to come, and only sizes would show that.
+    if maildrop.left_out.is_wary || listed.lacks_sizes() {
+        maildrop.prove_in_step().await?;
+    }
     if listed.without_unique_ids.is_none() {
         maildrop.number(Arc::clone(&listed.listing));
     }
     Ok(listed)
+}
+
+/// UIDL, and LIST unless it is left out and unique-ids name the messages.
+async fn ask(
+    maildrop: &mut Maildrop,
+    gathered: &mut Gathered,
+    room: &mut Held,
+) -> Result<(), SessionError> {
+    maildrop.check_in_step()?;
+    maildrop.client.send(&Command::Uidl)?;
+    if maildrop.is_pipelining() && !maildrop.left_out.list {
+        maildrop.client.send(&Command::List)?;
+        let during = "in UIDL and LIST";
+        gather(maildrop, gathered, room, during, Gathered::both).await?;
+    } else {
+        gather(maildrop, gathered, room, "in UIDL", |_| true).await?;
+        if !(maildrop.left_out.list && gathered.names_messages()) {
+            maildrop.check_in_step()?;
+            maildrop.client.send(&Command::List)?;
+            gather(maildrop, gathered, room, "in LIST", |_| true).await?;
+        }
+    }
+    maildrop.check_in_step()
 }
 
 /// Takes in lines until a listing has ended and `is_all` says that it was the last. Where the listings of others hold the memory
@@ -96,6 +112,11 @@ async fn gather(
 }
 
 impl Listed {
+    /// Whether the size of a message is not known.
+    fn lacks_sizes(&self) -> bool {
+        self.listing.iter().any(|entry| entry.octets.is_none())
+    }
+
     /// The message with this number.
     pub(super) fn entry(&self, number: u32) -> Option<Entry<'_>> {
         let mut all = self.listing.iter().chain(self.served.iter());
@@ -212,6 +233,11 @@ impl Gathered {
             self.skipped = true;
             self.without_unique_id.add(number, octets);
         }
+    }
+
+    /// Whether the server has listed unique-ids to the end.
+    fn names_messages(&self) -> bool {
+        self.uidl.as_ref().is_some_and(Result::is_ok)
     }
 
     fn both(&self) -> bool {

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::mail::text::Shown;
 use crate::mail::{LoginMethod, Secret, TlsMode, limits};
 use crate::net::{NetError, Wire};
-use crate::proto::pop3::{self, Capabilities, Command, ResponseCode};
+use crate::proto::pop3::{self, Capabilities, Command, Kind, ResponseCode};
 use crate::proto::sasl::{self, Mechanism};
 use crate::session::announced::{Capa, worth_remembering};
 use crate::session::maildrop::{Maildrop, Reply};
@@ -35,7 +35,7 @@ pub(super) async fn enter(visit: &Visit, with: &Collaborators) -> Result<Maildro
             log_in(reached, visit, &capa).await
         };
         match entered.await {
-            Err(SessionError::AtCapa(_)) if !capa.is_left_out => capa.is_left_out = true,
+            Err(SessionError::Over(Kind::Capa, _)) if !capa.is_left_out => capa.is_left_out = true,
             entered => return entered,
         }
     }

@@ -20,6 +20,7 @@ use crate::proto::pop3::{Client, Command, Event, Kind, ResponseCode};
 use crate::seen::{LastCapa, Recorded};
 use crate::session::SessionError;
 use crate::session::alone::Came;
+use crate::session::left_out::LeftOut;
 use crate::session::refusal::reason;
 use crate::spool::Draft;
 
@@ -33,6 +34,7 @@ pub(super) struct Maildrop {
     pub(super) client: Client,
     /// What the server announced, when that is worth remembering.
     pub(super) last_capa: Option<LastCapa>,
+    pub(super) left_out: LeftOut,
     /// Whether PIPELINING is wished for.
     wants_pipelining: bool,
     /// Retrievals asked for, in the order of their replies.
@@ -90,7 +92,7 @@ pub(super) enum Happened {
     Deleted,
     /// It would not.
     DeleteRefused { unique_id: UniqueId, words: String },
-    /// It answered NOOP.
+    /// It answered NOOP, or what takes its place.
     Alive,
 }
 
@@ -112,6 +114,7 @@ impl Maildrop {
             wire,
             client: Client::new(),
             last_capa: None,
+            left_out: LeftOut::default(),
             wants_pipelining,
             coming: VecDeque::new(),
             coming_octets: 0,
@@ -381,7 +384,7 @@ impl Maildrop {
 
     /// NOOP, so that the server does not hang up while sinks work (RFC 1939 section 3).
     pub(super) fn keep_alive(&mut self) -> Result<(), SessionError> {
-        Ok(self.client.send(&Command::Noop)?)
+        Ok(self.client.send(&self.left_out.harmless())?)
     }
 
     /// Whether anything is under way with the server.
@@ -535,14 +538,11 @@ fn answered(
                 words: reason(&text, Kind::Retr),
             })
         }
-        Event::Ok {
-            command: Kind::Noop,
-            ..
+        Event::Ok { command, .. } | Event::Err { command, .. }
+            if matches!(command, Kind::Noop | Kind::Stat) =>
+        {
+            Some(Happened::Alive)
         }
-        | Event::Err {
-            command: Kind::Noop,
-            ..
-        } => Some(Happened::Alive),
         event => delete_answered(event, deleting),
     }
 }

@@ -25,6 +25,7 @@ mod inspect;
 mod kept;
 mod learn;
 mod ledger;
+mod left_out;
 mod listing;
 mod listing_room;
 mod login;

@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use crate::mail::{Entry, Listing, Timestamp};
+use crate::proto::pop3::Kind;
 use crate::seen::{RecordKey, Records, Sizes};
 use crate::session::budget::Budget;
 use crate::session::collaborators::Spared;
@@ -115,12 +116,14 @@ pub(super) struct Transferred {
 }
 
 /// A connection that the server ended early.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lost {
     /// The message to which the session owes its end.
     pub(super) at: Option<usize>,
     /// The DELE to which the session owes its end.
     pub(super) delete: Option<Deleting>,
+    /// The command to which the session owes its end, where it is one that a session can do without.
+    pub(super) command: Option<Kind>,
     /// Whether replies and commands may not belong together.
     pub(super) out_of_step: bool,
 }

@@ -8,7 +8,6 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::fault;
 use crate::mail::{FirstRun, Listing, Timestamp, limits};
 use crate::seen::{AccountState, Batch, Record, Records, State};
-use crate::session::announced::Capa;
 use crate::session::budget::Budget;
 use crate::session::first_run::first_poll;
 use crate::session::guard::Explained;
@@ -20,8 +19,8 @@ use crate::session::plan::{Circumstances, Disposition, Names, Plan, Skip};
 use crate::session::quota::{Quota, remaining};
 use crate::session::transfer::Transfer;
 use crate::session::{
-    Collaborators, Counts, SessionError, Spared, Visit, WhoActs, alone, first_run, guard, notice,
-    parked, plan, struck, struck_deletes, taken,
+    Collaborators, Counts, SessionError, Spared, Visit, WhoActs, alone, first_run, guard, left_out,
+    notice, parked, plan, struck, struck_deletes, taken,
 };
 use crate::telemetry::Event;
 
@@ -287,19 +286,19 @@ impl Session<'_> {
         let with = self.with;
         let in_step = self.in_step(state);
         let visit = &in_step;
-        let mut capa = Capa::remembered(&mut state.odd, with.clock.now());
         let opening = async {
-            match self.enter(visit, &capa, state).await {
-                Err(SessionError::AtCapa(error)) if !capa.is_left_out => {
-                    self.strike_capa(state, &error);
-                    // Coming back at once is a login too, when it was the CAPA after the login.
-                    if state.login_delay_seconds.is_some_and(|seconds| seconds > 0) {
-                        return Err(SessionError::AtCapa(error));
-                    }
-                    capa.is_left_out = true;
-                    self.enter(visit, &capa, state).await
+            let mut tries = 1 + left_out::COMMANDS;
+            loop {
+                tries -= 1;
+                let entered = self.enter(visit, state).await;
+                let Err(SessionError::Over(command, error)) = entered else {
+                    return entered;
+                };
+                self.strike(&mut state.odd, command, &error.to_string());
+                // Coming back at once is a login too.
+                if tries == 0 || state.login_delay_seconds.is_some_and(|seconds| seconds > 0) {
+                    return Err(SessionError::Over(command, error));
                 }
-                entered => entered,
             }
         };
         let stopped = with.stop.soon.cancelled();

@@ -411,16 +411,17 @@ impl<'a> Transfer<'a> {
         if !(is_broken || maildrop.is_pipelining() && (out_of_step || is_missing)) {
             self.unproven.clear();
         }
-        let (at, delete) = match blamed {
-            Some(Blamed::Coming { at } | Blamed::Settled { at }) => (Some(at), None),
-            Some(Blamed::Delete(delete)) => (None, Some(delete)),
-            None => (None, None),
-        };
-        self.lost = Some(Lost {
-            at,
-            delete,
+        let mut lost = Lost {
             out_of_step,
-        });
+            ..Lost::default()
+        };
+        match blamed {
+            Some(Blamed::Coming { at } | Blamed::Settled { at }) => lost.at = Some(at),
+            Some(Blamed::Delete(delete)) => lost.delete = Some(delete),
+            Some(Blamed::Command(command)) => lost.command = Some(command),
+            None => {}
+        }
+        self.lost = Some(lost);
         if let Some(Blamed::Coming { at }) = blamed {
             self.strike(at);
         }

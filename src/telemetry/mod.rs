@@ -62,7 +62,13 @@ impl Reporter {
 }
 
 /// What a server does once and not by habit.
-const INCIDENTS: &[&str] = &["capa_struck", "dele_struck", "deletes_unconfirmed"];
+const INCIDENTS: &[&str] = &[
+    "capa_struck",
+    "list_struck",
+    "noop_struck",
+    "dele_struck",
+    "deletes_unconfirmed",
+];
 
 /// Renders events as log lines.
 struct Log;

@@ -12,6 +12,8 @@ pub(in crate::session) enum Blamed {
     Settled { at: usize },
     /// A delete.
     Delete(Deleting),
+    /// A command that no message is named in, and that a session can do without.
+    Command(Kind),
 }
 
 /// A DELE that a session owes its end to.
@@ -37,18 +39,60 @@ impl Maildrop {
             )
         );
         if is_capa && (!is_of_the_next || self.client.awaits(Kind::Capa)) {
-            SessionError::AtCapa(Box::new(error))
+            SessionError::Over(Kind::Capa, Box::new(error))
         } else {
             error
         }
     }
 
+    /// Whether the messages of this session have unique-ids.
+    fn names_messages(&self) -> bool {
+        !self.listing.is_empty()
+    }
+
+    /// An error in the middle of the listing that the session owes to LIST says so, where unique-ids name the messages.
+    pub(in crate::session) fn blaming_list(
+        &self,
+        error: SessionError,
+        names_messages: bool,
+    ) -> SessionError {
+        let asked = error
+            .ending()
+            .and_then(|ending| self.client.to_blame(ending));
+        match asked.map(|asked| asked.command) {
+            Some(Kind::List) if names_messages && !self.left_out.list => {
+                SessionError::Over(Kind::List, Box::new(error))
+            }
+            _ => error,
+        }
+    }
+
+    /// Asks for an answer that shows that the server has said no more than it was asked.
+    pub(in crate::session) async fn prove_in_step(&mut self) -> Result<(), SessionError> {
+        let answer = self.ask(&self.left_out.harmless()).await;
+        let checked = answer.and_then(|_| self.check_in_step());
+        checked.map_err(|error| match self.left_out.suspect() {
+            Some(command) if error.ending().is_some() => {
+                SessionError::Over(command, Box::new(error))
+            }
+            _ => error,
+        })
+    }
+
     /// The message that the session owes its end to when it is lost by this error (DOUBT.md section 3).
     pub(in crate::session) fn to_blame(&self, error: &SessionError) -> Option<Blamed> {
         let Asked { command, number } = self.client.to_blame(error.ending()?)?;
+        let last = self.client.last_answered();
+        let is_after_list = last.is_some_and(|last| last.command == Kind::List);
         match command {
+            // Whether the line is LIST's last or this command's first cannot be told, and a session can do without LIST.
+            _ if error.is_broken() && is_after_list && self.names_messages() => {
+                return Some(Blamed::Command(Kind::List));
+            }
             Kind::Retr => {}
             Kind::Dele => return self.deletes_to_blame(error).map(Blamed::Delete),
+            Kind::List if self.names_messages() => return Some(Blamed::Command(Kind::List)),
+            Kind::Noop => return Some(Blamed::Command(Kind::Noop)),
             _ => return None,
         }
         let coming = self.coming.front().filter(|one| one.number == number);

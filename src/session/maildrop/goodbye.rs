@@ -8,7 +8,7 @@ use crate::fault;
 use crate::mail::limits;
 use crate::proto::pop3::{Command, Event, Kind};
 use crate::session::SessionError;
-use crate::session::maildrop::{Deleting, Happened, Maildrop, delete_answered};
+use crate::session::maildrop::{Blamed, Deleting, Happened, Maildrop, delete_answered};
 
 /// What came of QUIT.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +17,8 @@ pub(in crate::session) struct Goodbye {
     pub(in crate::session) is_yes: bool,
     /// The DELE that the server ended the session over.
     pub(in crate::session) ended_by: Option<Deleting>,
+    /// The command without a message that the server ended the session over.
+    pub(in crate::session) ended_over: Option<Kind>,
     /// Whether replies and commands may not belong together.
     pub(in crate::session) out_of_step: bool,
 }
@@ -58,15 +60,20 @@ impl Maildrop {
             fault::begun(point, fault::begun("quit.sent", goodbye)).await
         };
         let answer = timeout(Duration::from_secs(seconds), leave).await;
+        let lost = match &answer {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error),
+            Err(_) => Some(&SessionError::TimedOut {
+                seconds,
+                during: "after QUIT",
+            }),
+        };
         let goodbye = Goodbye {
             is_yes: matches!(answer, Ok(Ok(true))),
-            ended_by: match &answer {
-                Ok(Ok(_)) => None,
-                Ok(Err(error)) => self.deletes_to_blame(error),
-                Err(_) => self.deletes_to_blame(&SessionError::TimedOut {
-                    seconds,
-                    during: "after QUIT",
-                }),
+            ended_by: lost.and_then(|error| self.deletes_to_blame(error)),
+            ended_over: match lost.and_then(|error| self.to_blame(error)) {
+                Some(Blamed::Command(command)) => Some(command),
+                _ => None,
             },
             out_of_step: matches!(answer, Ok(Err(SessionError::Remote(_)))),
         };

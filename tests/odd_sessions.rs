@@ -1,0 +1,257 @@
+//! Odd answers to the commands that no message is named in: what a session can do without costs nothing but itself, and what it cannot
+//! do without costs time and no mail (DOUBT.md section 3).
+
+use mailferry::mail::{Retention, TlsMode};
+use mailferry::session::{End, WhoActs};
+
+use crate::support::model::Mail;
+use crate::support::odd::{Habits, Odd, OddServer};
+use crate::support::world::{World, mail};
+
+/// What four polls must have done while the answer is odd at each of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Due {
+    /// Everything is delivered once, and deleted.
+    All,
+    /// Everything is delivered once, and the server takes no delete.
+    Delivered,
+    /// There is no session, and the server is to blame.
+    Nothing,
+}
+
+/// Messages that differ in their octets, too.
+fn mails() -> Vec<Mail> {
+    let one = |number: usize| {
+        let text = format!(
+            "From: a{number}@example.org\r\nDate: Mon, 23 Nov 2026 08:00:0{number} +0000\r\n\
+             Message-ID: <{number}@example.org>\r\n\r\n{}\r\n",
+            "x".repeat(number * 7)
+        );
+        mail(&format!("u{number}"), text.as_bytes())
+    };
+    (1..=8).map(one).collect()
+}
+
+struct Trial {
+    world: World,
+    server: OddServer,
+    all: Vec<Mail>,
+    ends: Vec<String>,
+}
+
+impl Trial {
+    fn new(habits: Habits) -> Self {
+        let all = mails();
+        Self {
+            world: World::new(Vec::new(), Retention::Delete),
+            server: OddServer::new(all.clone(), habits),
+            all,
+            ends: Vec::new(),
+        }
+    }
+
+    async fn poll(&mut self) {
+        let summary = self.server.poll(&self.world).await;
+        self.ends.push(match &summary.end {
+            End::Failed(error) => {
+                assert_ne!(error.who_acts(), WhoActs::Us, "{error}");
+                format!("{} ({})", error.code(), error.who_acts().as_str())
+            }
+            end => format!("{end:?}"),
+        });
+    }
+
+    /// What is wrong with what was delivered and deleted.
+    fn wrong(&self, due: Due) -> Vec<String> {
+        let (taken, listed) = (self.world.sink.taken(), self.server.listed());
+        let mut wrong = Vec::new();
+        for mail in &self.all {
+            let times = taken.get(&mail.octets).copied().unwrap_or(0);
+            if times != usize::from(due != Due::Nothing) {
+                wrong.push(format!("{} came {times} times", mail.unique_id));
+            }
+            if listed.contains(&mail.unique_id) != (due != Due::All) {
+                wrong.push(format!("{} is there or gone, wrongly", mail.unique_id));
+            }
+        }
+        let others = taken.keys();
+        let others = others.filter(|octets| !self.all.iter().any(|mail| mail.octets == **octets));
+        wrong.extend(
+            others.map(|octets| format!("delivered {:?}", String::from_utf8_lossy(octets))),
+        );
+        wrong
+    }
+}
+
+impl Trial {
+    /// Everything was delivered in an earlier session, and is to be deleted from now on: its heads are asked for first.
+    async fn delivered_before(&mut self) {
+        let odd = self.server.habits.lock().unwrap().odd.take();
+        self.world.visit.retention = Retention::Keep;
+        self.poll().await;
+        self.world.visit.retention = Retention::Delete;
+        self.server.habits.lock().unwrap().odd = odd;
+    }
+}
+
+/// What is wrong in four polls, and after the server has become honest.
+async fn tried(mut trial: Trial, due: Due) -> Result<(), String> {
+    for _ in 0..4 {
+        trial.poll().await;
+        trial.world.pass(70);
+    }
+    let mut wrong = trial.wrong(due);
+    let are_told = trial.ends.iter().all(|end| end.contains('('));
+    if due == Due::Nothing && !are_told {
+        wrong.push("silence".to_owned());
+    }
+    let said = trial.server.said();
+    trial.server.habits.lock().unwrap().odd = None;
+    for _ in 0..14 {
+        trial.world.pass(12 * 3600);
+        trial.poll().await;
+    }
+    wrong.extend(
+        trial
+            .wrong(Due::All)
+            .iter()
+            .map(|wrong| format!("then: {wrong}")),
+    );
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    let said: Vec<_> = said.iter().map(|said| said.join(", ")).collect();
+    Err(format!(
+        "{}\n  {:?}\n  {}",
+        wrong.join("; "),
+        trial.ends,
+        said.join("\n  ")
+    ))
+}
+
+/// Every kind of answer to one command, lock-step and pipelined, with unique-ids and without.
+async fn table(
+    verb: &'static str,
+    prepare: impl Fn(&mut Trial),
+    due: impl Fn(Odd, &Habits) -> Due,
+) {
+    let mut complaints = Vec::new();
+    for odd in Odd::ALL {
+        for (pipelining, unique_ids) in [(false, true), (true, true), (false, false), (true, false)]
+        {
+            for capabilities in [vec![], vec!["EXPIRE 0"]] {
+                let habits = Habits {
+                    pipelining,
+                    unique_ids,
+                    odd: Some((verb, None, *odd)),
+                    capabilities,
+                };
+                let what = format!(
+                    "{verb}: {odd:?}, pipelining: {pipelining}, unique-ids: {unique_ids}, {:?}",
+                    habits.capabilities
+                );
+                let due = due(*odd, &habits);
+                let mut trial = Trial::new(habits);
+                prepare(&mut trial);
+                if verb == "TOP" {
+                    trial.delivered_before().await;
+                }
+                if let Err(wrong) = tried(trial, due).await {
+                    complaints.push(format!("{what}, {due:?}: {wrong}"));
+                }
+            }
+        }
+    }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
+}
+
+/// One who gets no answer has no session.
+const fn needed(odd: Odd, _: &Habits) -> Due {
+    if matches!(odd, Odd::BlankLineFirst | Odd::BlankLineAfter) {
+        Due::All
+    } else {
+        Due::Nothing
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odd_answer_to_user_costs_time_and_no_mail() {
+    table("USER", |_| (), needed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odd_answer_to_pass_costs_time_and_no_mail() {
+    table("PASS", |_| (), needed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odd_answer_to_auth_costs_time_and_no_mail() {
+    let plain = |trial: &mut Trial| {
+        trial
+            .server
+            .habits
+            .lock()
+            .unwrap()
+            .capabilities
+            .push("SASL PLAIN");
+    };
+    table("AUTH", plain, |odd, habits| match odd {
+        // The words may be CAPA's last line: without CAPA, there is USER.
+        Odd::Words => Due::All,
+        odd => needed(odd, habits),
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odd_answer_to_stls_costs_time_and_no_mail() {
+    let tls = |trial: &mut Trial| trial.world.visit.tls = TlsMode::StartTls;
+    table("STLS", tls, needed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odd_answer_to_uidl_costs_time_and_no_mail() {
+    table("UIDL", |_| (), needed).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odd_answer_to_list_costs_sizes_and_no_mail() {
+    table(
+        "LIST",
+        |_| (),
+        |odd, habits| {
+            if habits.unique_ids {
+                Due::All
+            } else {
+                needed(odd, habits)
+            }
+        },
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odd_answer_to_top_costs_heads_and_no_mail() {
+    table("TOP", |_| (), |_, _| Due::All).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odd_answer_to_noop_costs_nothing() {
+    table("NOOP", |_| (), |_, _| Due::All).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odd_answer_to_quit_costs_the_deletes_and_no_mail() {
+    table(
+        "QUIT",
+        |_| (),
+        |odd, _| {
+            if odd.is_done() {
+                Due::All
+            } else {
+                Due::Delivered
+            }
+        },
+    )
+    .await;
+}
