@@ -159,7 +159,9 @@ class Process:
         self.log = open(log, "ab")
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         self.process = subprocess.Popen(
-            [str(word) for word in command], cwd=place, env={**kept, "HOME": str(place), **{k: str(v) for k, v in environment.items()}},
+            [str(word) for word in command], cwd=place,
+            # Not every machine lets this user make files in /tmp, and fdm must.
+            env={**kept, "HOME": str(place), "TMPDIR": str(place), **{k: str(v) for k, v in environment.items()}},
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=limits, **drop,
         )
 

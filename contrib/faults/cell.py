@@ -110,6 +110,16 @@ class Cell:
 
     # --- judging ---
 
+    def left(self, gone):
+        """Words for messages of these that are on the server still, although they were delivered and to be deleted."""
+        left = sorted(set(gone) & {one.number for one in self.server.on_server()})
+        if left:
+            self.details.append(f"still on the server: {left}; exit codes {self.codes}; logins {self.server.logins}")
+        return [f"left {len(left)}"] if left else []
+
+    def output(self):
+        return (self.place / "output").read_bytes()
+
     def count(self):
         return corpus.Count(self.server.messages, self.sink.taken())
 

@@ -24,7 +24,8 @@ from cell import Cell, Failed
 LEGEND = """
 `pass` is what the row asks. Otherwise: `lost n` messages are gone from the server and were not delivered; `doubled n` copies were
 delivered too many; `altered n` messages arrived changed; `cut-off delivered`: a part of a message was delivered as if it were whole;
-`blocked n` messages that could be delivered were not; `tried n times`: a message that was refused for good was offered in each poll;
+`blocked n` messages that could be delivered were not; `left n` messages
+were delivered, and not deleted on the server where the row asks for that; `tried n times`: a message that was refused for good was offered in each poll;
 `never started again`: after the kill it has not logged in; `exit 0`: it said that all is well; the others are words. `failed`: it did not end, or wrote without end, and was stopped;
 `cannot`: it has no such feature; `not installed`; `error`: the fault program itself went wrong.
 """

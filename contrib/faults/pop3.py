@@ -14,19 +14,24 @@ class Faults:
 
     def __init__(self, **asked):
         self.cut = {}            # number -> place ("header", "body", "dot", "after-dot"): the link drops there, once
+        self.cut_always = False  # not once, but each time
+        self.odd = {}            # (verb, number or None) -> one of ODD: how that command is answered, each time
         self.retr_err = set()    # -ERR to RETR of these
         self.list_line = {}      # number -> function(message number of the session) -> the line instead
-        self.uidl_line = {}
+        self.uidl_line = {}      # the same; the function may return None: then there is no line
         self.uidl_err = False
         self.replies = {}        # number -> function(body, dots stuffed) -> the whole reply to RETR
         self.lists_in_lf = False # lines of UIDL, LIST and CAPA end in a bare LF
+        self.greeting = b"+OK faults ready\r\n"
         self.sizes = None        # function(octets) -> the size that LIST and STAT say
         self.capa = ["UIDL", "TOP", "USER"]
         self.no_login = False    # -ERR to every password
+        self.login_refusal = "-ERR wrong password"
         self.hides = False       # what was retrieved is not listed after QUIT
         self.quit_reply = True   # False: QUIT commits, once, and its reply is lost
         self.at = {}             # moment ("login", "retr 8", "dele 5", "quit") -> function, once; then the link drops
         self.grows = []          # messages that arrive, one at each login
+        self.patience_s = LONGEST_WAIT_S  # who says nothing for so long is hung up on
         self.tls = None          # (certificate, key)
         self.implicit = False
         self.stls = True         # announced and done, when there is a certificate
@@ -35,6 +40,23 @@ class Faults:
             if not hasattr(self, name):
                 raise TypeError(name)
             setattr(self, name, value)
+
+
+# How a command may be answered oddly: what is said in place of the honest reply, and whether the link drops then. A command is done
+# where its honest reply is a part of it.
+ODD = {
+    "empty-line": (lambda honest: b"\r\n", False),
+    "words": (lambda honest: b"internal server error\r\n", False),
+    "blank-first": (lambda honest: b"\r\n" + honest, False),
+    "hang-up": (lambda honest: b"", True),
+    "err-hang-up": (lambda honest: b"-ERR Connection is closed. 14\r\n", True),
+    "plus": (lambda honest: b"+ \r\n", False),
+    "two-replies": (lambda honest: honest + honest, False),
+    "line-too-many": (lambda honest: honest + b"and one more\r\n", False),
+}
+ODD_AND_DONE = ("blank-first", "two-replies", "line-too-many")
+# A client that still waits for the rest of an odd answer is hung up on: no row needs to know how long it would wait.
+ODD_PATIENCE_S = 20
 
 
 class Dropped(Exception):
@@ -65,7 +87,7 @@ class Server:
                 link, _ = self.listener.accept()
             except OSError:
                 return
-            link.settimeout(LONGEST_WAIT_S)
+            link.settimeout(self.faults.patience_s)
             self.links.add(link)
             threading.Thread(target=self.serve, args=(link,), daemon=True).start()
 
@@ -113,15 +135,23 @@ class Session:
         self.tls = False
         self.holds = False
         self.listed, self.deleted, self.retrieved = [], set(), set()
+        # The honest reply that an odd one is made of.
+        self.held = None
 
     # --- octets ---
 
+    def send(self, octets):
+        if self.held is None:
+            self.link.sendall(octets)
+        else:
+            self.held += octets
+
     def say(self, text):
-        self.link.sendall(text.encode("latin-1") + b"\r\n")
+        self.send(text.encode("latin-1") + b"\r\n")
 
     def many(self, first, lines):
         end = "\n" if self.faults.lists_in_lf else "\r\n"
-        self.link.sendall("".join(f"{line}{end}" for line in [first, *lines, "."]).encode("latin-1"))
+        self.send("".join(f"{line}{end}" for line in [first, *lines, "."]).encode("latin-1"))
 
     def hear(self):
         while b"\n" not in self.buffer:
@@ -150,7 +180,7 @@ class Session:
     def run(self):
         if self.faults.implicit:
             self.wrap()
-        self.say("+OK faults ready")
+        self.send(self.faults.greeting)
         while True:
             line = self.hear()
             verb, _, argument = line.partition(" ")
@@ -158,11 +188,29 @@ class Session:
             if answer is None:
                 self.say("-ERR no such command")
             elif verb.lower() in ("capa", "user", "pass", "auth", "stls", "quit") or self.holds:
-                answer(argument)
+                self.answer(verb.upper(), argument, answer)
             else:
                 self.say("-ERR log in first")
             if verb.lower() == "quit":
                 return
+
+    def answer(self, verb, argument, honestly):
+        word = argument.split(" ")[0]
+        at = int(word) if word.isdigit() and self.holds else 0
+        number = self.listed[at - 1].number if 1 <= at <= len(self.listed) else None
+        odd = self.faults.odd.get((verb, number))
+        if odd is None:
+            return honestly(argument)
+        self.server.before_fault()
+        self.held = b""
+        if odd in ODD_AND_DONE:
+            honestly(argument)
+        reply, drops = ODD[odd]
+        honest, self.held = self.held, None
+        self.send(reply(honest))
+        if drops:
+            raise Dropped
+        self.link.settimeout(ODD_PATIENCE_S)
 
     def do_capa(self, _):
         stls = ["STLS"] if self.faults.tls and self.faults.stls and not self.tls else []
@@ -202,7 +250,7 @@ class Session:
             self.server.logins += 1
             self.server.passwords.append((argument, self.tls))
         if self.faults.no_login:
-            return self.say("-ERR wrong password")
+            return self.say(self.faults.login_refusal)
         self.moment("login")
         if not self.server.maildrop.acquire(timeout=5):
             return self.say("-ERR [IN-USE] maildrop is locked")
@@ -241,12 +289,14 @@ class Session:
         def line(n, one):
             return odd[one.number](n) if one.number in odd else f"{n} {value(one)}"
         if not argument:
-            return self.many("+OK", [line(n, one) for n, one in self.each()])
+            said = [line(n, one) for n, one in self.each()]
+            return self.many("+OK", [one for one in said if one is not None])
         n, one = self.find(argument)
         if one:
             if one.number in odd:
                 self.server.before_fault()
-            self.say("+OK " + line(n, one))
+            said = line(n, one)
+            self.say("-ERR nothing is known of it" if said is None else "+OK " + said)
 
     def do_retr(self, argument, hides=True):
         n, one = self.find(argument)
@@ -258,26 +308,26 @@ class Session:
             return self.say("-ERR this message cannot be read")
         with self.server.lock:
             self.server.retrieved[one.number] += 1
-            cut = self.faults.cut.pop(one.number, None)
+            cut = self.faults.cut.get(one.number) if self.faults.cut_always else self.faults.cut.pop(one.number, None)
         stuffed = (b"\r\n" + one.octets).replace(b"\r\n.", b"\r\n..")[2:]
         if stuffed and not stuffed.endswith(b"\r\n"):
             stuffed += b"\r\n"
         if one.number in self.faults.replies:
             if hides:
                 self.retrieved.add(one.number)
-            return self.link.sendall(self.faults.replies[one.number](stuffed))
-        self.link.sendall(b"+OK\r\n")
+            return self.send(self.faults.replies[one.number](stuffed))
+        self.send(b"+OK\r\n")
         if cut:
             head = stuffed.index(b"\r\n\r\n")
             to = {"header": head // 2, "body": (head + len(stuffed)) // 2, "dot": len(stuffed), "after-dot": len(stuffed)}[cut]
-            self.link.sendall(stuffed[:to] + (b"." if cut == "after-dot" else b""))
+            self.send(stuffed[:to] + (b"." if cut == "after-dot" else b""))
             # Whatever the agent still does for the messages before is done when the fault comes.
             self.server.before_fault()
             raise Dropped
         if f"retr {one.number}" in self.faults.at:
-            self.link.sendall(stuffed[: len(stuffed) // 2])
+            self.send(stuffed[: len(stuffed) // 2])
             self.moment(f"retr {one.number}")
-        self.link.sendall(stuffed + b".\r\n")
+        self.send(stuffed + b".\r\n")
         if hides:
             self.retrieved.add(one.number)
 
@@ -291,7 +341,7 @@ class Session:
         head, _, body = one.octets.partition(b"\r\n\r\n")
         some = body.split(b"\r\n")[: int(lines or 0)]
         text = head + b"\r\n\r\n" + b"".join(line + b"\r\n" for line in some)
-        self.link.sendall(b"+OK\r\n" + (b"\r\n" + text).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n")
+        self.send(b"+OK\r\n" + (b"\r\n" + text).replace(b"\r\n.", b"\r\n..")[2:] + b".\r\n")
 
     def do_dele(self, argument):
         n, _one = self.find(argument)

@@ -16,6 +16,6 @@ def row(name, fault, passes, sink="mda", settings=""):
 
 def load():
     """The rows in the order of the table."""
-    import rows_blame, rows_content, rows_links, rows_listing, rows_login, rows_names, rows_octets, rows_refusals, rows_relay  # noqa: E401,F401
-    order = ("cut", "quit", "kill", "mda", "maildir", "relay", "list", "names", "octets", "lines", "state", "content", "login", "tls")
+    import rows_blame, rows_content, rows_links, rows_listing, rows_login, rows_names, rows_octets, rows_odd, rows_refusals, rows_relay  # noqa: E401,F401
+    order = ("cut", "quit", "kill", "mda", "maildir", "relay", "list", "names", "octets", "lines", "odd", "state", "content", "login", "tls")
     return sorted(ROWS, key=lambda one: order.index(one.id.split("-")[0]))

@@ -43,6 +43,15 @@ def bare(cell):
     return cell.verdict()
 
 
+@row("relay-421-session", "the relay says 421 to the third MAIL of each session, and hangs up; one poll, deleting", "all 5 are relayed once, in that poll",
+     sink="relay")
+def two_a_session(cell):
+    cell.serve(maildrop(5))
+    cell.sink.at_mail = lambda count: "421 4.7.0 two messages are enough" if count > 2 else None
+    cell.poll()
+    return cell.verdict()
+
+
 @row("relay-repaired", "nothing answers on the relay's port for three polls, then it does; one poll, deleting",
      "all 5 are relayed once, in that poll", sink="relay")
 def repaired(cell):

@@ -46,7 +46,7 @@ def printed(cell):
     cell.poll()
     cell.server.faults.no_login = False
     cell.poll()
-    words = ["password printed"] if PASSWORD.encode() in (cell.place / "output").read_bytes() else []
+    words = ["password printed"] if PASSWORD.encode() in cell.output() else []
     return words + (["never logged in"] if cell.server.logins < 2 else [])
 
 

@@ -48,3 +48,45 @@ def ignored(cell):
         cell.poll()
         cell.server.gone.clear()
     return cell.verdict()
+
+
+@row("names-used-again", "the MDA refuses message 3 of 5 for now, so 1, 2, 4 and 5 are deleted; then 6 comes under the unique-id of 5, of its size; "
+     "two polls more, deleting", "all but message 3 are delivered once, and nothing is lost")
+def used_again(cell):
+    cell.serve(counted(1, 5))
+    cell.sink.exits(m3=75)
+    cell.poll()
+    cell.server.messages.append(Message(6, counted(6, 6)[0].octets, unique_id="5"))
+    cell.poll(2)
+    return cell.verdict(wanted={1, 2, 4, 5, 6})
+
+
+@row("names-rewritten", "a poll of 5 messages, keeping; then the server puts `Status: RO` above each of them; two polls", "none is delivered again")
+def rewritten(cell):
+    cell.set(retention="keep")
+    cell.serve([message(number) for number in range(1, 6)])
+    cell.poll()
+    cell.server.messages = [Message(one.number, b"Status: RO\r\n" + one.octets, unique_id=one.unique_id) for one in cell.server.messages]
+    cell.poll(2)
+    return cell.verdict()
+
+
+@row("names-sizes-change", "5 messages of which LIST says other octets at each of four polls, keeping", "all 5 are delivered once")
+def sizes_change(cell):
+    cell.set(retention="keep")
+    cell.serve([message(number) for number in range(1, 6)], sizes=lambda octets: octets + cell.server.logins)
+    cell.poll(4)
+    return cell.verdict()
+
+
+@row("names-other-server", "a poll of messages 1 to 3, keeping; then the account is at another server (another port), where 4 to 6 have their "
+     "unique-ids and sizes; two polls", "all 6 are delivered once")
+def other_server(cell):
+    cell.set(retention="keep")
+    first = cell.serve(counted(1, 3))
+    cell.poll()
+    first.stop()
+    cell.serve(counted(4, 6))
+    cell.poll(2)
+    cell.server.messages = first.messages + cell.server.messages
+    return cell.verdict()

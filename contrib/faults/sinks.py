@@ -101,6 +101,7 @@ class Relay:
     def __init__(self, place):
         self.place, self.replies, self.all = place, {}, None
         self.at_rcpt = lambda sender: None    # what RCPT is answered after this line of MAIL
+        self.at_mail = lambda count: None     # what the nth MAIL of a session is answered; after 421 the link drops
         self.bare = False                     # replies of three digits and nothing more
         self.before_fault = lambda: None
         self.at_dot = {}     # number -> function, once, after the message is taken; then the link drops without a reply
@@ -124,16 +125,19 @@ class Relay:
 
     def serve(self, link):
         with link, link.makefile("rb") as lines:
-            sender = b""
+            sender, mails = b"", 0
             try:
                 link.sendall(b"220 faults ESMTP\r\n")
                 for line in lines:
                     verb = line.strip().upper()[:4]
-                    if verb == b"MAIL":
-                        sender = line
                     refused = self.at_rcpt(sender) if verb == b"RCPT" else None
+                    if verb == b"MAIL":
+                        sender, mails = line, mails + 1
+                        refused = self.at_mail(mails)
                     if refused:
                         link.sendall(refused.encode() + b"\r\n")
+                        if refused.startswith("421"):
+                            return
                     elif verb == b"DATA":
                         link.sendall(b"354 go on\r\n")
                         reply = self.take(lines)
