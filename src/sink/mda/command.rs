@@ -315,7 +315,7 @@ mod tests {
             ("$(touch/tmp/x)@a", "MAILER-DAEMON", ""),
             ("\"$(id)\"@a", "MAILER-DAEMON", "\"$(id)\"@a"),
             ("`id`@x", "MAILER-DAEMON", "`id`@x"),
-            ("';rm@x", "MAILER-DAEMON", "';rm@x"),
+            ("';rm@x", "MAILER-DAEMON", ""),
             ("@", "MAILER-DAEMON", ""),
             ("unknown", "MAILER-DAEMON", ""),
             ("user@host.", "MAILER-DAEMON", ""),
