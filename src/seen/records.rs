@@ -3,6 +3,7 @@
 //! A poll of a maildrop with a hundred thousand messages reads as many records, so they are kept small: what nearly all of them
 //! are, delivered or marked once and listed still, takes 56 octets beside its unique-id.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::mail::{AccountName, Digest, HeadDigest, Timestamp, UniqueId, limits};
@@ -269,8 +270,22 @@ impl Records {
     }
 
     fn position(&self, key: &RecordKey) -> Option<usize> {
-        self.range(key.unique_id.as_bytes())
-            .find(|at| self.digest_at(*at) == key.digest)
+        // Under one unique-id there may be any number of records.
+        let unique_id = key.unique_id.as_bytes();
+        let compare = |at: usize| {
+            let by_name = self.unique_id_at(at).cmp(unique_id);
+            by_name.then_with(|| self.digest_at(at).cmp(&key.digest))
+        };
+        let (mut from, mut to) = (0, self.len());
+        while from < to {
+            let middle = from + (to - from) / 2;
+            match compare(middle) {
+                Ordering::Less => from = middle + 1,
+                Ordering::Equal => return Some(middle),
+                Ordering::Greater => to = middle,
+            }
+        }
+        None
     }
 
     /// Whether the record with this key says Delivered.

@@ -137,14 +137,12 @@ impl Transfer<'_> {
     }
 
     /// Whether a message came in a session out of step before: then only a copy that came alone proves it.
-    fn is_to_be_proven(&self, at: usize) -> bool {
+    fn is_to_be_proven(&mut self, at: usize) -> bool {
         let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
-        let entry = self.orders.entry(at).filter(|_| is_pipelining);
-        let known = entry.map(|entry| self.orders.records.of(entry.unique_id));
         // What is another message by its head was never out of step.
-        self.why(at) != Why::Changed
-            && known
-                .is_some_and(|mut known| known.any(|known| known.record.notes.by_head.is_some()))
+        let is_asked = is_pipelining && self.why(at) != Why::Changed;
+        let entry = self.orders.entry(at).filter(|_| is_asked);
+        entry.is_some_and(|entry| self.look_at_twin(entry.unique_id, |twin| twin.is_any_by_head))
     }
 
     /// Notes a message whose place among the replies proves what it is only while the session is in step.

@@ -3,10 +3,12 @@
 //! Most unique-ids stand for one message and one record. Where there are several, they are judged together: no listing tells
 //! which number is which copy.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::mail::{Entry, Timestamp};
 use crate::seen::{Known, Record, Recorded, Records, State};
+use crate::session::alike::{KnownHeads, Octets};
 use crate::session::heads_said::{Head, Heads};
 use crate::session::plan::{Circumstances, Disposition, Plan, Skip, Why};
 
@@ -269,11 +271,11 @@ impl Group<'_> {
             return Said::Nothing;
         }
         let mut said = Said::Alike;
+        let known = KnownHeads::of(self.settled());
         for at in self.positions {
             match self.heads.get(*at) {
                 Head::Shown(digests) => {
-                    let mut heads = self.settled().filter_map(|known| known.record.head);
-                    if !heads.any(|head| digests.are_like(head)) {
+                    if !known.are_like(&digests) {
                         return Said::Another;
                     }
                 }
@@ -297,10 +299,8 @@ impl Group<'_> {
     }
 
     fn octets_are_alike(&self) -> bool {
-        self.entries.iter().all(|entry| {
-            let mut settled = self.settled();
-            settled.any(|known| known.record.octets == entry.octets)
-        })
+        let known = Octets::of(self.settled());
+        self.entries.iter().all(|entry| known.has(entry.octets))
     }
 
     /// Which entries are too large: by LIST, or because a body outgrew the limit of which LIST said what it says now.
@@ -309,10 +309,10 @@ impl Group<'_> {
         let outgrown = |record: &&Record| matches!(record.state, State::Oversized { octets, .. } if octets > octets_max);
         let found = self.oversized().find(outgrown);
         let mut left = found.map_or(0, copies);
+        let settled = Octets::of(self.settled());
         let is_large = |entry: &Entry<'_>| {
             // One that was delivered before the limit was lowered is none.
-            let alike = |known: &Known<'_>| known.record.octets == entry.octets;
-            if self.is_listed_too_large(entry) && !self.settled().any(alike) {
+            if self.is_listed_too_large(entry) && !settled.has(entry.octets) {
                 return true;
             }
             let is_found = left > 0 && found.is_some_and(|record| record.octets == entry.octets);
@@ -334,7 +334,7 @@ impl Group<'_> {
 
     /// Records of messages that were in hand whole and are settled: only their digest tells them apart.
     fn settled(&self) -> impl Iterator<Item = &Known<'_>> {
-        let named = self.known.iter();
+        let named = self.known.iter().inspect(|_| steps::count());
         // Another message is listed under the name of a displaced one.
         let named = named.filter(|known| !known.record.notes.displaced);
         named.filter(|known| match &known.record.state {
@@ -378,21 +378,17 @@ impl Group<'_> {
     /// Whether name and size no longer prove that the listed messages are the recorded ones (DOUBT.md 1.6).
     fn is_doubtful(&self) -> bool {
         let covered: usize = self.settled().map(|known| copies(&known.record)).sum();
-        let sized_alike = |entry: &Entry<'_>| {
-            self.settled()
-                .any(|known| match (entry.octets, known.record.octets) {
-                    (Some(listed), Some(known)) => listed == known,
-                    // Nothing says that it is the one that was delivered, and it is to be deleted. The operator's word is enough.
-                    (Some(_), None) if self.circumstances.retention.deletes() => {
-                        known.digest.is_none()
-                    }
-                    // It was told before, and now it is not.
-                    (None, Some(_)) => {
-                        !self.circumstances.retention.deletes()
-                            && !self.circumstances.names.are_counted
-                    }
-                    _ => true,
-                })
+        let deletes = self.circumstances.retention.deletes();
+        let known = Octets::of(self.settled());
+        let sized_alike = |entry: &Entry<'_>| match entry.octets {
+            // Nothing says that it is the one that was delivered, and it is to be deleted. The operator's word is enough.
+            Some(_) if deletes => known.has(entry.octets) || known.is_any_word,
+            Some(_) => known.has(entry.octets) || known.is_any_without,
+            // It was told before, and now it is not.
+            None => {
+                let is_enough = !deletes && !self.circumstances.names.are_counted;
+                known.is_any_without || (is_enough && known.is_any_with())
+            }
         };
         self.entries.len() > covered
             || !self.entries.iter().all(sized_alike)
@@ -446,17 +442,21 @@ impl Group<'_> {
     /// Nothing is open and nothing in doubt: delete what is due, leave the rest.
     fn settle(&self, deletes: &mut Vec<Recorded>) -> Disposition {
         let mut proofs = Vec::new();
+        let are_told_apart = OnceCell::new();
         for known in self.settled() {
             match &known.record.state {
                 State::Delivered { .. } if known.record.notes.forbid_delete() => {
                     return Disposition::Skip(Skip::Seen);
                 }
                 State::Delivered { at }
-                    if self.may_delete && self.is_due(*at) && self.are_told_apart() =>
+                    if self.may_delete
+                        && self.is_due(*at)
+                        && *are_told_apart.get_or_init(|| self.are_told_apart()) =>
                 {
                     let key = known.key();
                     let proof = self.records.proof(&key.unique_id, key.digest);
-                    let times = copies(&known.record).min(self.entries.len());
+                    let left = self.entries.len().saturating_sub(proofs.len());
+                    let times = copies(&known.record).min(left);
                     proofs.extend(std::iter::repeat_n(proof, times).flatten());
                 }
                 // One that is not due may be the one that is listed.
@@ -468,7 +468,7 @@ impl Group<'_> {
         if proofs.len() < self.entries.len() {
             return Disposition::Skip(Skip::Seen);
         }
-        deletes.extend(proofs.into_iter().take(self.entries.len()));
+        deletes.extend(proofs);
         Disposition::Delete
     }
 
@@ -486,3 +486,25 @@ impl Group<'_> {
 pub(super) fn copies(record: &Record) -> usize {
     usize::try_from(record.copies).unwrap_or(usize::MAX)
 }
+
+/// How many records were gone through, for tests.
+mod steps {
+    #[cfg(test)]
+    thread_local! {
+        static STEPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
+
+    pub(super) fn count() {
+        #[cfg(test)]
+        STEPS.set(STEPS.get() + 1);
+    }
+
+    #[cfg(test)]
+    pub(super) fn take() -> u64 {
+        STEPS.take()
+    }
+}
+
+#[cfg(test)]
+#[path = "group_tests.rs"]
+mod tests;

@@ -9,6 +9,7 @@ use crate::session::notice::Listed;
 use crate::session::plan::{Disposition, Why};
 use crate::session::settle::{self, Arrival};
 use crate::session::transfer::Transfer;
+use crate::session::twins::Twin;
 use crate::session::work::{Committed, Parcel};
 use crate::sink::Refusal;
 use crate::telemetry::Event;
@@ -322,21 +323,9 @@ impl<'a> Transfer<'a> {
     }
 
     /// Whether other octets came that have Message-ID, Date and From of the record under this name.
-    fn is_rewritten(&self, parcel: &Parcel) -> bool {
-        let same = |known: HeadDigest| match (known, parcel.head) {
-            (HeadDigest::Parted { origin: a, .. }, Some(HeadDigest::Parted { origin: b, .. })) => {
-                known.has_origin() && a == b
-            }
-            _ => false,
-        };
-        let mut known = self.orders.records.of(parcel.key.unique_id.as_bytes());
-        known.any(|known| {
-            let is_whole = matches!(
-                known.record.state,
-                State::Delivered { .. } | State::Quarantined { .. }
-            );
-            is_whole && !known.record.notes.displaced && known.record.head.is_some_and(same)
-        })
+    fn is_rewritten(&mut self, parcel: &Parcel) -> bool {
+        let unique_id = parcel.key.unique_id.as_bytes();
+        self.look_at_twin(unique_id, |twin| twin.has_origin_of(parcel.head))
     }
 
     /// The server hands out a known message with other octets: it is neither offered nor deleted.
@@ -356,12 +345,9 @@ impl<'a> Transfer<'a> {
             notes: Notes::default().found_alike(self.now()),
         };
         let mut batch = Batch::new(&self.orders.visit.account);
-        let earlier = self.orders.records.of(parcel.key.unique_id.as_bytes());
-        let earlier = earlier.filter(|known| {
-            let by = Marker::Rewritten;
-            matches!(known.record.state, State::Marked { by: of, .. } if of == by)
-        });
-        let earlier = earlier.map(|known| Change::Forget(known.key()));
+        let unique_id = parcel.key.unique_id.as_bytes();
+        let earlier = self.look_at_twin(unique_id, Twin::take_rewritten);
+        let earlier = earlier.into_iter().map(Change::Forget);
         batch.changes.extend(earlier);
         batch.changes.push(Change::Put(parcel.key.clone(), mark));
         self.commit(batch, Committed::Settled { at: parcel.at });

@@ -140,12 +140,12 @@ impl Inspection<'_> {
     ) -> Result<(), SessionError> {
         let known = |at: u32| {
             let entry = self.listing.get(at as usize)?;
-            let mut known = self.records.of(entry.unique_id);
+            let is_alone = self.listing.positions(entry.unique_id).len() == 1;
+            let mut known = self.records.of(entry.unique_id).filter(|_| is_alone);
             let known = known.find(|known| {
                 matches!(known.record.state, State::Marked { .. }) && !known.record.notes.displaced
             })?;
-            let is_alone = self.listing.positions(entry.unique_id).len() == 1;
-            (is_alone && known.record.octets == entry.octets).then_some((at, known))
+            (known.record.octets == entry.octets).then_some((at, known))
         };
         let count = u32::try_from(self.listing.len()).unwrap_or(u32::MAX);
         let ends = [(0..count).find_map(known), (0..count).rev().find_map(known)];

@@ -5,6 +5,7 @@
 //! stand behind its doors.
 
 mod adopt;
+mod alike;
 mod alone;
 mod announced;
 mod arrival;
@@ -51,6 +52,7 @@ mod struck_deletes;
 mod summary;
 mod taken;
 mod transfer;
+mod twins;
 mod unnamed;
 mod unretrieved;
 mod work;

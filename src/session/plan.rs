@@ -265,14 +265,20 @@ fn retrieved((at, disposition): (u32, &Disposition)) -> Option<u32> {
 fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits: PollLimits) {
     // Those whose turn is first stand in the order of the listing already; the few others are put in order behind them.
     let (mut first, mut later) = (Vec::new(), Vec::new());
+    // Of a unique-id with many messages the records are gone through once.
+    let mut turns: HashMap<&[u8], (u32, Timestamp)> = HashMap::new();
     for (at, disposition) in (0_u32..).zip(&plan.dispositions) {
         let (Disposition::Retrieve(why), Some(entry)) = (disposition, listing.get(at as usize))
         else {
             continue;
         };
         // Nothing that was tried before is new, and what is not new is rare.
-        let known = (*why != Why::New).then(|| records.of(entry.unique_id));
-        match turn(*why, known.into_iter().flatten()) {
+        let waited = (*why != Why::New).then(|| {
+            *turns
+                .entry(entry.unique_id)
+                .or_insert_with(|| waited(records.of(entry.unique_id)))
+        });
+        match turn(*why, waited.unwrap_or_default()) {
             Turn { order: 0, .. } => first.push(at),
             Turn {
                 order,
@@ -365,14 +371,18 @@ struct Turn {
     strikes: u32,
 }
 
-fn turn<'r>(why: Why, known: impl Iterator<Item = Known<'r>>) -> Turn {
+/// Strikes of the deferred messages of one unique-id, and since when one of them waits.
+fn waited<'r>(known: impl Iterator<Item = Known<'r>>) -> (u32, Timestamp) {
     let deferred = known.filter_map(|known| match &known.record.state {
         State::Deferred(deferral) => Some((deferral.strikes, deferral.next_try)),
         _ => None,
     });
-    let (strikes, since) = deferred
+    deferred
         .reduce(|a, b| (a.0.max(b.0), a.1.min(b.1)))
-        .unwrap_or((0, Timestamp(0)));
+        .unwrap_or_default()
+}
+
+fn turn(why: Why, (strikes, since): (u32, Timestamp)) -> Turn {
     let (order, since) = match why {
         _ if strikes >= limits::STRIKES_MAX => (4, since),
         Why::Retry => (1, since),
@@ -392,7 +402,7 @@ fn turn<'r>(why: Why, known: impl Iterator<Item = Known<'r>>) -> Turn {
 /// and none must stand before the others for ever.
 fn place_in_turn(listing: &Listing, unique_id: &[u8], at: u32, strikes: u32) -> usize {
     let group = listing.positions(unique_id);
-    let place = group.iter().position(|one| *one == at).unwrap_or(0);
+    let place = group.binary_search(&at).unwrap_or(0);
     let count = group.len().max(1);
     (place + count - strikes as usize % count) % count
 }

@@ -28,6 +28,7 @@ use crate::session::plan::{Disposition, Skip, Why};
 use crate::session::quota::Quota;
 use crate::session::refused::Doubted;
 use crate::session::settle::Cause;
+use crate::session::twins::Twins;
 use crate::session::work::{Committed, Offered, Parcel};
 use crate::session::{Counts, SessionError, WhoActs};
 use crate::telemetry::{Event, Together};
@@ -40,6 +41,7 @@ pub(super) struct Transfer<'a> {
     /// Records to find renamed messages in, once one was looked for.
     pub(super) absent: Option<Absent<'a>>,
     pub(super) findings: Findings,
+    pub(super) twins: Twins,
     pub(super) counts: Counts,
     /// Messages that came otherwise than announced, and those that came after them.
     pub(super) doubts: Doubts,
@@ -109,6 +111,7 @@ impl<'a> Transfer<'a> {
             maildrop: Some(maildrop),
             absent: None,
             findings: Findings::default(),
+            twins: Twins::default(),
             counts: Counts::default(),
             doubts: Doubts::default(),
             sizes: orders.sizes.clone(),
