@@ -128,6 +128,57 @@ async fn a_message_that_came_short_is_deleted_once_the_listing_agrees() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_came_short_is_delivered_whole_when_the_server_has_the_rest() {
+    for pipelining in [false, true] {
+        for told_later in [false, true] {
+            let manner = Manner {
+                pipelining,
+                ..Manner::default()
+            };
+            let mut sent = mails(3);
+            // Its head is the same before and after, with all that names a message.
+            let names = b"Message-ID: <1@example.org>\r\nDate: Sun, 29 Nov 2026\r\n";
+            sent[1].octets.splice(0..0, *names);
+            let whole = sent[1].octets.clone();
+            let head = whole.len() - text(1).len() + 48;
+            sent[1].cuts = vec![Some(head), Some(head), None];
+            // The listing says less at first, or the whole size all the time.
+            sent[1].listed = told_later.then_some(whole.len() as u64 - 40);
+            let bench = Bench::new(sent, manner);
+            bench.polls(3).await;
+            assert_eq!(bench.liar.retrievals("id-001"), 2, "not at each poll");
+            bench.liar.change("id-001", |one| one.listed = None);
+            bench.world.pass(DAY);
+            bench.polls(2).await;
+            assert!(bench.taken().contains(&whole), "{manner:?} {told_later}");
+            assert_eq!(bench.taken().len(), 4, "{manner:?} {told_later}");
+            bench.world.pass(DAY);
+            bench.polls(2).await;
+            assert!(bench.liar.listed().is_empty(), "{manner:?} {told_later}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_stays_short_is_compared_after_1_2_and_4_days() {
+    let mut sent = mails(2);
+    sent[1].cuts = vec![Some(100)];
+    let bench = Bench::new(sent, Manner::default());
+    let (mut compared, mut before) = (Vec::new(), 0);
+    for hour in 0..24 * 9 {
+        bench.poll().await;
+        let retrievals = bench.liar.retrievals("id-001");
+        if retrievals > before {
+            compared.push(hour / 24);
+        }
+        before = retrievals;
+        bench.world.pass(3600);
+    }
+    assert_eq!(compared, [0, 1, 3, 7]);
+    assert_eq!(bench.taken().len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_copy_is_thrown_away_when_the_second_is_what_was_announced() {
     for manner in manners() {
         let mut sent = mails(4);

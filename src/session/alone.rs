@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::mail::{AccountName, Announced, Counted, Timestamp, limits};
-use crate::seen::{Batch, Change, Notes, RecordKey, Seen, SeenError, State};
+use crate::seen::{Batch, Change, Compared, Notes, RecordKey, Seen, SeenError, State};
 use crate::session::maildrop::Maildrop;
 use crate::session::octets::{self, Second, Weighed};
 use crate::session::orders::Transferred;
@@ -93,10 +93,12 @@ impl Doubts {
 }
 
 impl Parcel {
-    /// What its record says beside its fate.
-    pub(super) fn notes(&self) -> Notes {
+    /// What its record says beside its fate. A message that came short was retrieved twice, and is retrieved again to be compared
+    /// as often as any other: the server may have the rest of it later.
+    pub(super) fn notes(&self, now: Timestamp) -> Notes {
         Notes {
             octets_differ: self.octets_differ,
+            compared: self.octets_differ.then_some(Compared { at: now, times: 1 }),
             ..Notes::default()
         }
     }

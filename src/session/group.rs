@@ -191,6 +191,9 @@ impl Group<'_> {
         }
         let mut deletes = Vec::new();
         if !self.is_doubtful() {
+            if self.may_be_whole_now() {
+                return Disposition::Retrieve(Why::Doubt);
+            }
             return match self.settle(&mut deletes) {
                 Disposition::Delete => self.delete(deletes, plan),
                 Disposition::Skip(_) if self.circumstances.pops => Disposition::Retrieve(Why::Pop),
@@ -215,6 +218,20 @@ impl Group<'_> {
             }
             _ => self.compare(plan),
         }
+    }
+
+    /// Whether a message came shorter than the server announces, and was not compared for long enough: the rest of it may have come.
+    fn may_be_whole_now(&self) -> bool {
+        let now = self.circumstances.now;
+        let is_due = |known: &Known<'_>| {
+            let compared = known.record.notes.compared;
+            compared.is_none_or(|compared| compared.is_due(now))
+        };
+        let is_short = |known: &Known<'_>| {
+            let is_delivered = matches!(known.record.state, State::Delivered { .. });
+            is_delivered && known.record.notes.octets_differ
+        };
+        self.settled().any(is_short) && self.settled().all(is_due)
     }
 
     fn was_asked(&self) -> bool {

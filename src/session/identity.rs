@@ -368,6 +368,10 @@ impl<'a> Transfer<'a> {
         let was_asked = known
             .clone()
             .any(|known| known.record.notes.asked.is_some());
+        // One that came short before is another when it is whole, and the names are what they were.
+        if known.clone().any(|known| known.record.notes.octets_differ) {
+            return;
+        }
         let other_origin = |known: HeadDigest| match (known, parcel.head) {
             (
                 HeadDigest::Parted { origin: a, .. },

@@ -185,7 +185,7 @@ impl<'a> Transfer<'a> {
             listed_octets: entry_octets,
             copies,
             head: parcel.head,
-            notes: parcel.notes(),
+            notes: parcel.notes(self.now()),
         };
         let mut replaces = self.replaced_by(&parcel.key);
         replaces.extend(parcel.renamed_from.clone().map(Change::Forget));
@@ -382,7 +382,7 @@ impl<'a> Transfer<'a> {
                 absent_since: None,
                 head: parcel.head,
                 state,
-                notes: parcel.notes(),
+                notes: parcel.notes(self.now()),
             },
         ));
         batch
