@@ -130,6 +130,10 @@ pub const QUIT_AFTER_TROUBLE_SECONDS: u64 = 600;
 /// Heads that are compared to see whether two hosts hold one maildrop, beside the oldest and the newest.
 pub const HEADS_OF_MAILDROP_MAX: usize = 30;
 
+/// How long what is retrieved is looked up among the records of an account's other maildrops, after it was pointed at this one: long
+/// enough for a move to be completed.
+pub const ELSEWHERE_SECONDS: u64 = 30 * 24 * 3600;
+
 /// Messages without unique-id among others with one, above which none of them is retrieved: a server that names so few is ill, and
 /// an account with unique-ids does not go without.
 pub const UNNAMED_MESSAGES_MAX: usize = 500;

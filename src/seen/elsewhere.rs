@@ -3,7 +3,7 @@
 //! A listing of one maildrop says nothing about the messages of another. So when host or user of an account change, its
 //! records and its state are put aside under a name of their own, and come back when the account returns.
 
-use crate::mail::{AccountName, Maildrop};
+use crate::mail::{AccountName, Maildrop, Timestamp};
 use crate::seen::{AccountState, Batch, Change, Known, OperatorError, Records, Seen, SeenError};
 
 impl Seen {
@@ -17,6 +17,7 @@ impl Seen {
         &self,
         account: &AccountName,
         to: &Maildrop,
+        now: Timestamp,
     ) -> Result<AccountState, SeenError> {
         let mut before = self.account_state(account).await?;
         before.names.moving = true;
@@ -42,7 +43,7 @@ impl Seen {
         state.set_maildrop(to);
         state.last_poll = before.last_poll;
         state.clock_doubted_since = before.clock_doubted_since;
-        state.names.elsewhere = true;
+        state.names.elsewhere = Some(now);
         state.names.moving = true;
         state.names.came_from = Some(aside.to_string());
         self.set_state(account, state.clone()).await?;
@@ -169,8 +170,10 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::mail::{Digest, Timestamp, UniqueId};
+    use crate::mail::{Digest, UniqueId};
     use crate::seen::{MemoryStore, Notes, Record, RecordKey, State};
+
+    const NOW: Timestamp = Timestamp(1_800_000_000);
 
     fn key(id: &str) -> RecordKey {
         let unique_id = UniqueId::new(id.as_bytes()).unwrap();
@@ -222,8 +225,11 @@ mod tests {
     #[tokio::test]
     async fn an_account_that_returns_to_a_maildrop_has_its_records_again() {
         let (seen, work) = at_home().await;
-        let away = seen.change_maildrop(&work, &drop_of("away")).await.unwrap();
-        assert!(!away.had_unique_ids && away.names.elsewhere);
+        let away = seen
+            .change_maildrop(&work, &drop_of("away"), NOW)
+            .await
+            .unwrap();
+        assert!(!away.had_unique_ids && away.names.elsewhere == Some(NOW));
         assert!(ids(&seen, &work).await.is_empty());
         assert_eq!(seen.elsewhere(&work).await.unwrap().len(), 1);
         assert_eq!(seen.accounts().await.unwrap(), std::slice::from_ref(&work));
@@ -233,10 +239,15 @@ mod tests {
         })
         .await
         .unwrap();
-        let home = seen.change_maildrop(&work, &drop_of("home")).await.unwrap();
+        let home = seen
+            .change_maildrop(&work, &drop_of("home"), NOW)
+            .await
+            .unwrap();
         assert!(home.had_unique_ids);
         assert_eq!(ids(&seen, &work).await, ["1"]);
-        seen.change_maildrop(&work, &drop_of("away")).await.unwrap();
+        seen.change_maildrop(&work, &drop_of("away"), NOW)
+            .await
+            .unwrap();
         assert_eq!(ids(&seen, &work).await, ["2"]);
     }
 
@@ -254,7 +265,9 @@ mod tests {
             ..Batch::new(&work)
         };
         seen.import(batch).await.unwrap();
-        seen.change_maildrop(&work, &drop_of("away")).await.unwrap();
+        seen.change_maildrop(&work, &drop_of("away"), NOW)
+            .await
+            .unwrap();
         let records = seen.records(&work).await.unwrap();
         let kept = records.get(&key("9")).unwrap();
         assert!(kept.notes.displaced);
@@ -264,7 +277,9 @@ mod tests {
     #[tokio::test]
     async fn the_operators_word_takes_the_records_of_another_maildrop_over() {
         let (seen, work) = at_home().await;
-        seen.change_maildrop(&work, &drop_of("away")).await.unwrap();
+        seen.change_maildrop(&work, &drop_of("away"), NOW)
+            .await
+            .unwrap();
         let nobody = seen.note_same_maildrops_of("nowhere").await.unwrap();
         assert!(nobody.is_empty());
         let noted = seen.note_same_maildrops_of("HOME.").await.unwrap();
@@ -299,8 +314,12 @@ mod tests {
                 let state = seen.complete_move(&work, state).await.unwrap();
                 assert!(!state.names.moving);
             } else {
-                seen.change_maildrop(&work, &drop_of("away")).await.unwrap();
-                seen.change_maildrop(&work, &drop_of("home")).await.unwrap();
+                seen.change_maildrop(&work, &drop_of("away"), NOW)
+                    .await
+                    .unwrap();
+                seen.change_maildrop(&work, &drop_of("home"), NOW)
+                    .await
+                    .unwrap();
             }
             assert_eq!(ids(&seen, &work).await, ["1"], "{back}");
         }

@@ -232,6 +232,7 @@ pub(super) fn write_state(state: &AccountState) -> String {
         ("gone_through", state.names.gone_through),
         ("heads_unreliable", state.names.heads_unreliable),
         ("lone_delete", state.deletes.lone),
+        ("elsewhere", state.names.elsewhere),
     ];
     for (key, at) in times {
         if let Some(at) = at {
@@ -265,7 +266,6 @@ pub(super) fn write_state(state: &AccountState) -> String {
         ("hid_retrieved", state.hid_retrieved),
         ("retrieved_without_quit", state.retrieved_without_quit),
         ("adopted", state.adopted),
-        ("elsewhere", state.names.elsewhere),
         ("moving", state.names.moving),
         ("same_maildrop", state.names.same_maildrop),
         ("deletes_attempted", state.deletes.attempted),
@@ -325,7 +325,7 @@ pub(super) fn read_state(words: &str) -> Option<AccountState> {
             "gone_through" => state.names.gone_through = Some(at()?),
             "heads_unreliable" => state.names.heads_unreliable = Some(at()?),
             "renamed" => state.names.renamed.push(at()?),
-            "elsewhere" => state.names.elsewhere = value == "1",
+            "elsewhere" => state.names.elsewhere = Some(at()?),
             "came_from" => state.names.came_from = Some(read_text(value)?),
             "same_maildrop" => state.names.same_maildrop = value == "1",
             "moving" => state.names.moving = value == "1",
@@ -566,7 +566,7 @@ pub(super) mod tests {
                     renamed: vec![Timestamp(3), Timestamp(4)],
                     gone_through: Some(Timestamp(5)),
                     heads_unreliable: Some(Timestamp(6)),
-                    elsewhere: true,
+                    elsewhere: Some(Timestamp(6)),
                     moving: true,
                     same_maildrop: true,
                     came_from: Some("work/0123456789abcdef".to_owned()),

@@ -80,8 +80,8 @@ pub struct NamesState {
     pub gone_through: Option<Timestamp>,
     /// Since when TOP is not believed: it showed another head than RETR.
     pub heads_unreliable: Option<Timestamp>,
-    /// Whether records of another maildrop of this account are kept.
-    pub elsewhere: bool,
+    /// Since when records of another maildrop of this account are kept, while what is retrieved is looked up among them.
+    pub elsewhere: Option<Timestamp>,
     /// Whether records are being moved from or to another maildrop: [`crate::seen::Seen::complete_move`] completes it.
     pub moving: bool,
     /// Whether the operator said that the maildrop is the one that the records are of, whatever its host and user.

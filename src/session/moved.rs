@@ -61,7 +61,8 @@ impl Session<'_> {
             return Ok(());
         }
         let (last_login, delay) = (state.last_login, maildrop.login_delay_seconds());
-        *state = seen.change_maildrop(&visit.account, &here).await?;
+        let now = self.with.clock.now();
+        *state = seen.change_maildrop(&visit.account, &here, now).await?;
         state.last_login = last_login;
         state.login_delay_seconds = delay;
         *records = seen.records(&visit.account).await?;

@@ -101,10 +101,11 @@ impl Session<'_> {
         })
     }
 
-    /// The records of the account's other maildrops, where they may name what is retrieved.
+    /// The records of the account's other maildrops, where they may name what is retrieved. What moved from there has come after a
+    /// while, and nothing is looked up among them any more; they are kept for the account's return.
     pub(super) async fn elsewhere(
         &self,
-        state: &AccountState,
+        state: &mut AccountState,
         plan: &Plan,
     ) -> Result<Vec<Records>, SessionError> {
         let may_be_known = |one: &Disposition| {
@@ -113,10 +114,25 @@ impl Session<'_> {
                 Disposition::Retrieve(Why::New | Why::Changed | Why::Doubt)
             )
         };
-        if !state.names.elsewhere || !plan.dispositions.iter().any(may_be_known) {
+        let Some(since) = state.names.elsewhere else {
+            return Ok(Vec::new());
+        };
+        let now = self.with.clock.now();
+        if since > now {
+            // A clock that was wrong told it.
+            state.names.elsewhere = Some(now);
+        } else if now.since(since) >= limits::ELSEWHERE_SECONDS {
+            state.names.elsewhere = None;
             return Ok(Vec::new());
         }
-        Ok(self.with.seen.elsewhere(&self.visit.account).await?)
+        if !plan.dispositions.iter().any(may_be_known) {
+            return Ok(Vec::new());
+        }
+        let records = self.with.seen.elsewhere(&self.visit.account).await?;
+        if records.is_empty() {
+            state.names.elsewhere = None;
+        }
+        Ok(records)
     }
 
     /// What the comparisons of a session say of the next one.
