@@ -19,6 +19,7 @@ mod evil;
 mod failing_disk;
 mod full_disk;
 mod fuzz_corpus;
+mod hiding;
 mod hostile;
 mod identity;
 mod init;

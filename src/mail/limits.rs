@@ -130,6 +130,9 @@ pub const QUIT_AFTER_TROUBLE_SECONDS: u64 = 600;
 /// Heads that are compared to see whether two hosts hold one maildrop, beside the oldest and the newest.
 pub const HEADS_OF_MAILDROP_MAX: usize = 30;
 
+/// Different messages that were deleted before and came again under unknown names, after which a maildrop counts as restored.
+pub const RESTORED_MESSAGES_MAX: usize = 5;
+
 /// How long what is retrieved is looked up among the records of an account's other maildrops, after it was pointed at this one: long
 /// enough for a move to be completed.
 pub const ELSEWHERE_SECONDS: u64 = 30 * 24 * 3600;

@@ -32,6 +32,8 @@ pub struct AccountState {
     pub deletes_after_seconds: Option<u64>,
     /// Whether the server of the last session hides what was retrieved.
     pub hid_retrieved: bool,
+    /// Whether the server was seen to hide what was retrieved, although it does not say so.
+    pub hides_retrieved: bool,
     /// Whether a server that hides what was retrieved may list what we have, because a session ended without QUIT or the operator
     /// said that it was delivered: it goes on behind that only when it was retrieved once more.
     pub retrieved_without_quit: bool,

@@ -53,7 +53,12 @@ pub async fn adopt(
     let open = open(visit, &listed, &records, now);
     let mut search = Search::new(&listed, &records, &open, trust, now);
     // QUIT would hide what was retrieved; TOP hides nothing.
-    let may_retrieve = !(visit.hides_retrieved || maildrop.hides_retrieved());
+    let was_seen_to = with
+        .seen
+        .account_state(&visit.account)
+        .await?
+        .hides_retrieved;
+    let may_retrieve = !(visit.hides_retrieved || maildrop.hides_retrieved() || was_seen_to);
     for window in open.chunks(HEADERS_AT_ONCE) {
         let heads = maildrop.heads(&listed, window).await?;
         for (at, head) in window.iter().zip(heads) {

@@ -21,6 +21,7 @@ mod group;
 mod guard;
 mod heads;
 mod heads_said;
+mod hiding;
 mod identity;
 mod inspect;
 mod kept;

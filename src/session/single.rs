@@ -152,7 +152,7 @@ impl Session<'_> {
         } = opened;
         self.settle_maildrop(&mut maildrop, &listing, &mut records, state)
             .await?;
-        let hides = visit.hides_retrieved || maildrop.hides_retrieved();
+        let hides = self.hides(&maildrop, &listing, &records, state).await?;
         let pops = hides && state.retrieved_without_quit;
         let plan = self.plan(&mut maildrop, &listing, &mut records, state, poll, hides);
         let (mut plan, now) = (plan.await?, with.clock.now());
