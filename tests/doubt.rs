@@ -212,6 +212,38 @@ async fn four_fifths_of_the_names_may_change_and_nothing_comes_twice() {
 }
 
 #[tokio::test]
+async fn a_maildrop_that_was_restored_under_other_names_is_held_and_a_big_day_is_not() {
+    let unit = |number: usize| letter(&format!("later-{number:04}-0123456789abcdef"), number);
+    for (from, expected) in [(0, Some("unique_ids_changed")), (1_000, None)] {
+        let world = world(letters(600), Retention::Delete);
+        world.poll().await;
+        assert!(world.server.listed().is_empty());
+        world.server.replace((from..from + 600).map(unit).collect());
+        world.pass(HOUR);
+        let summary = world.poll().await;
+        assert_eq!(held(&summary), expected);
+        match expected {
+            // Five, and what was under way when the fifth came.
+            Some(_) => assert!(world.sink.count() <= 600 + 20, "{}", world.sink.count()),
+            None => assert_eq!(world.sink.count(), 1_200),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_same_message_sent_600_times_again_is_delivered() {
+    let alike = |name: &str| -> Vec<Mail> {
+        let one = |number: usize| letter(&format!("{name}-{number:04}-0123456789abcdef"), 7);
+        (0..600).map(one).collect()
+    };
+    let world = world(alike("first"), Retention::Delete);
+    world.poll().await;
+    world.server.replace(alike("second"));
+    assert_eq!(held(&world.poll().await), None);
+    assert_eq!(world.sink.count(), 1_200);
+}
+
+#[tokio::test]
 async fn names_that_change_three_times_are_unstable_and_the_maildrop_is_gone_through_once_a_day() {
     let world = world(letters(5), Retention::Keep);
     let mut retrieved = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! Then every message looks new, and fetching them would flood the user. The operator is asked instead.
 
-use crate::mail::{Listing, Retention, Timestamp, limits};
+use crate::mail::{AccountName, Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Known, Records, State};
 use crate::session::notice::Listed;
 use crate::session::{SessionError, Visit, settle};
@@ -16,21 +16,22 @@ pub(super) struct Explained {
     now: Timestamp,
 }
 
-/// How a maildrop changed as a whole.
+/// A listing beside what is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Whole {
-    /// Nearly all unique-ids are gone, and others are there.
-    UniqueIds {
-        /// Those that should still be there.
-        expected: usize,
-        /// Those of them that are not.
-        vanished: usize,
-        /// Messages listed now.
-        listed: usize,
-        /// Those of them of which nothing is recorded.
-        unknown: usize,
-    },
+pub(super) struct Compared {
+    /// Messages that should still be there.
+    expected: usize,
+    /// Those of them that are not.
+    vanished: usize,
+    /// Messages listed now.
+    listed: usize,
+    /// Those of them of which nothing is recorded.
+    unknown: usize,
 }
+
+/// How a maildrop changed as a whole: nearly all unique-ids are gone, and others are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Whole(Compared);
 
 impl Explained {
     pub(super) fn new(visit: &Visit, state: &AccountState, hides: bool, now: Timestamp) -> Self {
@@ -68,13 +69,8 @@ pub(super) const fn deletes_after_seconds(retention: Retention) -> Option<u64> {
     }
 }
 
-/// Looks whether the maildrop changed as a whole since its last complete listing. Up to
-/// [`limits::FIRST_RUN_MESSAGES_MAX`] unknown messages are retrieved and known again by their digest.
-pub(super) fn changed(
-    listing: &Listing,
-    records: &Records,
-    explained: &Explained,
-) -> Option<Whole> {
+/// Compares a listing with what is recorded.
+pub(super) fn compare(listing: &Listing, records: &Records, explained: &Explained) -> Compared {
     let listed = listing.len();
     let (mut expected, mut vanished, mut known) = (0, 0, 0);
     let mut beside = Listed::new(listing);
@@ -91,46 +87,71 @@ pub(super) fn changed(
             vanished += usize::from(positions.is_none());
         }
     }
-    let unknown = listed - known;
-    let is_changed = unknown > limits::FIRST_RUN_MESSAGES_MAX
-        && expected >= EXPECTED_MIN
-        && vanished * 10 >= expected * 9
-        && unknown * 2 > listed;
-    is_changed.then_some(Whole::UniqueIds {
+    Compared {
         expected,
         vanished,
         listed,
-        unknown,
-    })
+        unknown: listed - known,
+    }
+}
+
+impl Compared {
+    /// Whether so many unknown names are listed that their messages may be old ones. Fewer are retrieved and known again by their
+    /// digest.
+    pub(super) const fn is_flood(&self) -> bool {
+        self.unknown > limits::FIRST_RUN_MESSAGES_MAX
+    }
+
+    /// Whether the maildrop changed as a whole since its last complete listing.
+    pub(super) fn changed(self) -> Option<Whole> {
+        let is_changed = self.is_flood()
+            && self.expected >= EXPECTED_MIN
+            && self.vanished * 10 >= self.expected * 9
+            && self.unknown * 2 > self.listed;
+        is_changed.then_some(Whole(self))
+    }
 }
 
 impl Whole {
     /// What holds the account until the operator has looked.
     pub(super) fn into_error(self, visit: &Visit) -> SessionError {
-        let account = &visit.account;
-        let (code, words) = match self {
-            Self::UniqueIds {
-                expected,
-                vanished,
-                listed,
-                unknown,
-            } => (
-                "unique_ids_changed",
-                format!(
-                    "{vanished} of the {expected} unique-ids that were listed before are gone, and {unknown} of the {listed} listed \
-                     now are unknown: the maildrop has moved, or its messages were named anew. Nothing was retrieved"
-                ),
+        let Compared {
+            expected,
+            vanished,
+            listed,
+            unknown,
+        } = self.0;
+        held(
+            &visit.account,
+            format!(
+                "{vanished} of the {expected} unique-ids that were listed before are gone, and {unknown} of the {listed} listed \
+                 now are unknown: the maildrop has moved, or its messages were named anew. Nothing was retrieved"
             ),
-        };
-        SessionError::Account {
-            code,
-            words,
-            hint: format!(
-                "Stop the agent and run `mailferry seen adopt {account}`, which finds those that were delivered before by size and \
-                 header and lets the new ones through; or `mailferry seen mark {account} --all-listed`, which leaves all that \
-                 is listed now as it is"
-            ),
-        }
+        )
+    }
+}
+
+/// What holds the account when messages that were deleted are listed under unknown names.
+pub(super) fn restored(account: &AccountName, found: usize) -> SessionError {
+    held(
+        account,
+        format!(
+            "more than {} unknown unique-ids are listed, and {found} of their messages are ones that were delivered and deleted: the \
+             maildrop was restored from a copy, or its messages were named anew. Nothing more was offered",
+            limits::FIRST_RUN_MESSAGES_MAX
+        ),
+    )
+}
+
+fn held(account: &AccountName, words: String) -> SessionError {
+    SessionError::Account {
+        code: "unique_ids_changed",
+        words,
+        hint: format!(
+            "Stop the agent and run `mailferry seen adopt {account}`, which finds those that were delivered before by size and \
+             header and lets the new ones through; or `mailferry seen mark {account} --all-listed`, which leaves all that \
+             is listed now as it is"
+        ),
     }
 }
 

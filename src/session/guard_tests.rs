@@ -4,8 +4,12 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::mail::{AccountName, Digest, ListingBuilder, UniqueId};
+use crate::mail::{Digest, ListingBuilder, UniqueId};
 use crate::seen::{Batch, Change, Marker, MemoryStore, Notes, Record, RecordKey, Seen};
+
+fn changed(listing: &Listing, records: &Records, explained: &Explained) -> Option<Whole> {
+    compare(listing, records, explained).changed()
+}
 
 const NOW: Timestamp = Timestamp(1_000_000);
 const DAY: u64 = 86_400;
@@ -67,12 +71,12 @@ async fn nine_tenths_gone_and_more_than_500_others_there_is_a_change_of_the_whol
     let whole = |known, unknown| changed(&listing(known, unknown), &records, &keeps);
     assert_eq!(
         whole(100, 900),
-        Some(Whole::UniqueIds {
+        Some(Whole(Compared {
             expected: 1_000,
             vanished: 900,
             listed: 1_000,
             unknown: 900
-        })
+        }))
     );
     assert_eq!(whole(101, 900), None, "more than a tenth is still there");
     assert!(whole(0, 501).is_some());

@@ -4,13 +4,13 @@ use std::collections::{HashMap, HashSet};
 
 use crate::mail::{Digest, HeadDigest, limits};
 use crate::seen::{Batch, Change, Marker, Notes, Record, RecordKey, Records, State};
-use crate::session::SessionError;
 use crate::session::notice::Listed;
 use crate::session::plan::{Disposition, Why};
 use crate::session::settle::{self, Arrival};
 use crate::session::transfer::Transfer;
 use crate::session::twins::Twin;
 use crate::session::work::{Committed, Parcel};
+use crate::session::{SessionError, guard};
 use crate::sink::Refusal;
 use crate::telemetry::Event;
 
@@ -40,6 +40,12 @@ pub(super) struct Absent<'a> {
     by_digest: HashMap<Digest, Vec<(usize, RecordKey, u32)>>,
     /// Records that have another name by now.
     moved: HashSet<RecordKey>,
+    /// Of messages that were asked to go, where so many unknown names are listed that these may be among them.
+    asked: HashSet<Digest>,
+    /// Messages that came under unknown names.
+    unknown: usize,
+    /// Those of them that were asked to go before.
+    restored: usize,
 }
 
 /// A record of the bytes that arrived, made when they had another name.
@@ -69,6 +75,7 @@ impl<'a> Absent<'a> {
         };
         let are_doubted = |positions: &[u32]| positions.iter().all(is_doubted);
         let mut by_digest: HashMap<_, Vec<_>> = HashMap::new();
+        let mut asked = HashSet::new();
         for (source, records) in sources.iter().enumerate() {
             let mut listed = Listed::new(orders.listing);
             for known in records.iter() {
@@ -82,6 +89,9 @@ impl<'a> Absent<'a> {
                 let may_be_there = source == 0
                     && settle::is_made_here(known.unique_id)
                     && !orders.listing.complete;
+                if orders.plan.is_flood && !is_there && notes.asked.is_some() {
+                    asked.insert(digest);
+                }
                 if is_there || may_be_there || notes.asked.is_some() {
                     continue;
                 }
@@ -96,12 +106,25 @@ impl<'a> Absent<'a> {
             sources,
             by_digest,
             moved: HashSet::new(),
+            asked,
+            unknown: 0,
+            restored: 0,
         }
     }
 
     /// Whether a record of this maildrop has another name by now.
     pub(super) fn has_moved(&self, key: &RecordKey) -> bool {
         self.moved.contains(key)
+    }
+
+    /// A message came under an unknown name that no record explains. Answers how many of those were deleted before, once they are
+    /// so many that the maildrop must have been restored. Equal messages count once.
+    fn note_unknown(&mut self, digest: Digest) -> Option<usize> {
+        self.unknown += 1;
+        self.restored += usize::from(self.asked.remove(&digest));
+        let is_restored =
+            self.restored >= limits::RESTORED_MESSAGES_MAX && self.restored * 2 > self.unknown;
+        is_restored.then_some(self.restored)
     }
 
     fn take(&mut self, digest: Digest) -> Option<Renamed<'a>> {
@@ -262,12 +285,27 @@ impl<'a> Transfer<'a> {
         notes.found_alike(self.now())
     }
 
+    /// The record that a message under an unknown name was made under, if there is one.
     fn find_renamed(&mut self, parcel: &Parcel) -> Option<Renamed<'a>> {
         let digest = parcel.key.digest?;
         if self.absent.is_none() {
             self.absent = Some(Absent::new(self));
         }
-        self.absent.as_mut()?.take(digest)
+        let found = self.absent.as_mut()?.take(digest);
+        if found.is_none() && self.why(parcel.at) == Why::New {
+            self.hold_if_restored(parcel);
+        }
+        found
+    }
+
+    /// Messages that were deleted are listed again, under other names, and so many that they would flood a mailbox.
+    fn hold_if_restored(&mut self, parcel: &Parcel) {
+        let absent = self.absent.as_mut().filter(|_| self.orders.plan.is_flood);
+        let found = absent.and_then(|absent| absent.note_unknown(parcel.key.digest?));
+        if let Some(found) = found {
+            let account = &self.orders.visit.account;
+            self.fail(guard::restored(account, found));
+        }
     }
 
     /// The message is known, and has another name now: its record goes with it.

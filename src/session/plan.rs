@@ -126,6 +126,8 @@ pub struct Plan {
     pub listed_again: usize,
     /// Whether the server counts its unique-ids.
     pub names_are_counted: bool,
+    /// Whether so many unknown names are listed that their messages may be ones that were deleted before.
+    pub is_flood: bool,
     /// Whether the one message was chosen that is compared at a server which ignores deletes.
     pub one_delete_taken: bool,
 }

@@ -400,23 +400,26 @@ impl Session<'_> {
             listing: &listed.listing,
             records,
         };
-        let plan = inspection.plan(maildrop, state, circumstances).await?;
+        let mut plan = inspection.plan(maildrop, state, circumstances).await?;
         self.accept_void_marks(&plan)?;
-        self.guard(&listed.listing, records, state, hides)?;
+        plan.is_flood = self.guard(&listed.listing, records, state, hides)?;
         self.notice(&listed.listing, records, now).await?;
         Ok(plan)
     }
 
-    /// A maildrop that changed as a whole waits for its operator's word, unless that was given.
+    /// A maildrop that changed as a whole waits for its operator's word, unless that was given. Answers whether so many unknown
+    /// names are listed that their messages may be old ones.
     fn guard(
         &self,
         listing: &Listing,
         records: &Records,
         state: &mut AccountState,
         hides: bool,
-    ) -> Result<(), SessionError> {
+    ) -> Result<bool, SessionError> {
         let explained = Explained::new(self.visit, state, hides, self.with.clock.now());
-        match guard::changed(listing, records, &explained) {
+        let compared = guard::compare(listing, records, &explained);
+        let is_flood = compared.is_flood() && !state.adopted;
+        match compared.changed() {
             Some(whole) if !state.adopted => return Err(whole.into_error(self.visit)),
             Some(_) => {}
             None => state.adopted = false,
@@ -430,7 +433,7 @@ impl Session<'_> {
             (_, now) => now,
         };
         state.hid_retrieved = hides || (state.hid_retrieved && !listing.complete);
-        Ok(())
+        Ok(is_flood)
     }
 
     /// Records of the same maildrop under another name mean that the account was renamed: it is not new.
