@@ -268,6 +268,7 @@ async fn names_that_change_three_times_are_unstable_and_the_maildrop_is_gone_thr
     assert!(world.said("unique_ids_unstable"));
     assert_eq!(retrieved[..4], [5, 5, 5, 5]);
     assert_eq!(retrieved[4..], [0; 6], "once a day is enough");
+    assert_eq!(world.poll().await.counts.names_wait, 5, "they are told");
     world.pass(DAY);
     world.server.put(letter("new-one", 77));
     world.poll().await;

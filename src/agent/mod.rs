@@ -483,11 +483,16 @@ impl Agent {
 
 /// What waits in an account after a poll. Reads the records only where some may wait.
 async fn waiting(assignment: &Assignment, polled: &Polled) -> Result<Waiting, SeenError> {
-    if polled.counts.is_all_settled() {
-        return Ok(Waiting::default());
+    let (seen, account) = (&assignment.with.seen, &assignment.account);
+    let mut waiting = Waiting::default();
+    if !polled.counts.is_all_settled() {
+        waiting = Waiting::of(&seen.records(account).await?);
     }
-    let records = assignment.with.seen.records(&assignment.account).await?;
-    Ok(Waiting::of(&records))
+    if polled.counts.names_wait > 0 {
+        let until = seen.account_state(account).await?.names.waits_until();
+        waiting.add_unstable(polled.counts.names_wait, until);
+    }
+    Ok(waiting)
 }
 
 fn millis(duration: Duration) -> Moment {

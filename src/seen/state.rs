@@ -115,6 +115,11 @@ impl NamesState {
         self.renamed.drain(..spare);
     }
 
+    /// Until when unknown names wait after the maildrop was gone through.
+    pub fn waits_until(&self) -> Option<Timestamp> {
+        self.gone_through.map(|at| at.plus(GONE_THROUGH_SECONDS))
+    }
+
     /// Whether unique-ids prove nothing here: they changed three times within 30 days, the last time in the last 30.
     pub fn are_unstable(&self, now: Timestamp) -> bool {
         match (self.renamed.first(), self.renamed.last()) {
@@ -130,6 +135,9 @@ impl NamesState {
 
 /// Changes of names that make unique-ids unstable.
 const RENAMED_MIN: usize = 3;
+
+/// How often a maildrop with unstable unique-ids is gone through.
+const GONE_THROUGH_SECONDS: u64 = 24 * 3600;
 
 /// The time in which they count.
 const RENAMED_SECONDS: u64 = 30 * 24 * 3600;

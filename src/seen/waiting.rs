@@ -41,6 +41,19 @@ impl Waiting {
         waiting
     }
 
+    /// Adds messages that wait because their maildrop changes its unique-ids all the time.
+    pub fn add_unstable(&mut self, count: u64, until: Option<Timestamp>) {
+        if count == 0 {
+            return;
+        }
+        self.deferred += count;
+        self.next_try = match (self.next_try, until) {
+            (Some(known), Some(until)) => Some(known.min(until)),
+            (known, until) => known.or(until),
+        };
+        self.codes.insert("unique_ids_unstable".to_owned());
+    }
+
     /// Whether no message waits.
     pub fn is_empty(&self) -> bool {
         self.deferred == 0 && self.quarantined == 0
@@ -101,6 +114,15 @@ mod tests {
         assert_eq!(waiting.next_try, Some(Timestamp(200)));
         let codes: Vec<&str> = waiting.codes.iter().map(String::as_str).collect();
         assert_eq!(codes, ["mda_tempfail", "smtp_later"]);
+        let mut unstable = waiting.clone();
+        unstable.add_unstable(5, Some(Timestamp(150)));
+        assert_eq!(
+            (unstable.deferred, unstable.next_try),
+            (8, Some(Timestamp(150)))
+        );
+        assert!(unstable.codes.contains("unique_ids_unstable"));
+        unstable.add_unstable(0, None);
+        assert_eq!(unstable.deferred, 8);
         let delivered = records(&[(State::Delivered { at: Timestamp(1) }, gone)]);
         assert!(Waiting::of(&delivered).is_empty());
     }

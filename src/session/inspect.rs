@@ -58,7 +58,7 @@ impl Inspection<'_> {
                 && unreliable.is_none_or(|at| now.since(at) >= HEADS_UNRELIABLE_SECONDS),
             unknown_wait: state.names.are_unstable(now)
                 && self.visit.retention != crate::mail::Retention::Delete
-                && !day_ago(state.names.gone_through),
+                && state.names.waits_until().is_some_and(|until| now < until),
             deletes_ignored,
             one_delete: deletes_ignored && day_ago(state.deletes.lone),
         }

@@ -45,6 +45,8 @@ pub struct Counts {
     pub left: u64,
     /// Whether records were read, and none of them was of a message that waits or is in the quarantine.
     pub began_settled: bool,
+    /// Messages under unknown names that wait, because the server changes its unique-ids all the time.
+    pub names_wait: u64,
     /// Messages listed without unique-id in a listing that has them, that stay on the server.
     pub without_unique_id: u64,
 }
@@ -80,6 +82,7 @@ impl Counts {
         self.oversized = self.oversized.max(other.oversized);
         self.left = other.left;
         self.began_settled = other.began_settled;
+        self.names_wait = other.names_wait;
         self.without_unique_id = other.without_unique_id;
     }
 }

@@ -500,10 +500,11 @@ impl<'a> Transfer<'a> {
     }
 
     fn into_transferred(self) -> Transferred {
-        let left = self.orders.plan.dispositions.iter();
-        let left = left
-            .filter(|d| matches!(d, Disposition::Skip(Skip::LimitReached)))
-            .count();
+        let skipped = |why: Skip| {
+            let all = self.orders.plan.dispositions.iter();
+            all.filter(|one| **one == Disposition::Skip(why)).count() as u64
+        };
+        let (left, names_wait) = (skipped(Skip::LimitReached), skipped(Skip::Unstable));
         let unasked = self.waiting.len();
         let unfinished =
             (self.waiting.len() > 0 && !self.quota_reached && !self.orders.budget.is_spent())
@@ -513,7 +514,8 @@ impl<'a> Transfer<'a> {
             && (self.resume || (unfinished && self.orders.visit.commit_every.is_some()));
         let mut counts = self.counts;
         counts.listed = self.orders.listing.len() as u64;
-        counts.left = left as u64;
+        counts.left = left;
+        counts.names_wait = names_wait;
         let over_budget = self.error.is_none() && !self.stopped && self.orders.budget.is_spent();
         if self.quota_reached || over_budget {
             counts.left += self.waiting.len() as u64;
