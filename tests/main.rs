@@ -33,6 +33,7 @@ mod maildir;
 mod mda;
 mod mda_hygiene;
 mod net;
+mod no_descriptors;
 mod no_regular_file;
 mod octets;
 mod odd_answers;

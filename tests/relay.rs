@@ -533,7 +533,7 @@ async fn a_relay_that_refuses_in_the_middle_of_a_large_message_is_heard() {
 struct Canary(&'static str);
 
 impl RelayLogin for Canary {
-    fn login(&self) -> BoxFuture<'_, Result<(String, Secret), String>> {
+    fn login(&self) -> BoxFuture<'_, Result<(String, Secret), mailferry::sink::Refusal>> {
         Box::pin(async { Ok(("jane".to_owned(), Secret::new(self.0.into()))) })
     }
 }

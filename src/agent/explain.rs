@@ -1,8 +1,10 @@
 //! What a session does not know of its own failure: where the password came from, and which settings may be wrong.
 
-use crate::mail::TlsMode;
+use crate::mail::{OUT_OF_FILES_CODE, OUT_OF_FILES_HINT, TlsMode};
 use crate::proto::pop3::RemoteError;
+use crate::secrets::SecretError;
 use crate::session::{SessionError, Visit};
+use crate::sink::Refusal;
 
 /// The error with a hint about the settings of its account, where there is one.
 pub(super) fn explain(error: SessionError, visit: &Visit, password: Option<&str>) -> SessionError {
@@ -28,6 +30,9 @@ pub(super) fn explain(error: SessionError, visit: &Visit, password: Option<&str>
         SessionError::TimedOut { during, .. } if during.contains("greeting") => {
             (visit.tls != TlsMode::Implicit).then(|| SILENT_IN_CLEAR.to_owned())
         }
+        SessionError::Net(_) | SessionError::Spool(_) if error.code() == OUT_OF_FILES_CODE => {
+            Some(OUT_OF_FILES_HINT.to_owned())
+        }
         _ => None,
     };
     match hint {
@@ -37,6 +42,24 @@ pub(super) fn explain(error: SessionError, visit: &Visit, password: Option<&str>
         },
         None => error,
     }
+}
+
+/// Without its password an account waits for its operator, unless it could not be read for want of descriptors.
+pub(super) fn no_secret(error: SecretError) -> SessionError {
+    if error.is_ours() {
+        let refusal = Refusal::of_system(true, error.code(), error.to_string());
+        return SessionError::of_refusal("password", refusal);
+    }
+    SessionError::Account {
+        code: error.code(),
+        words: error.to_string(),
+        hint: "`mailferry check` tries every password source".to_owned(),
+    }
+}
+
+/// A relay that we cannot log in to takes nothing.
+pub(super) fn no_relay_secret(error: &SecretError) -> Refusal {
+    Refusal::of_system(error.is_ours(), "smtp_auth", error.to_string())
 }
 
 /// Another protocol, by the first words of its server.

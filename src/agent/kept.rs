@@ -5,8 +5,8 @@ use futures_util::future::BoxFuture;
 use crate::mail::Envelope;
 use crate::mail::text::Shown;
 use crate::session::Quarantine;
+use crate::sink::Refusal;
 use crate::sink::quarantine::{self, QuarantineError};
-use crate::sink::{Fault, Refusal};
 use crate::spool::{Message, Spool};
 
 /// A quarantine with the spool that its messages are loaded into.
@@ -58,9 +58,6 @@ impl Quarantine for Kept {
 
 /// Our own disk is a destination like any other: when it is full, nothing more is retrieved.
 fn refused(error: &QuarantineError) -> Refusal {
-    Refusal::new(
-        Fault::Destination,
-        error.code(),
-        Shown::new(&error.to_string()).to_string(),
-    )
+    let words = Shown::new(&error.to_string()).to_string();
+    Refusal::of_system(error.is_ours(), error.code(), words)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::agent::breaker::Breaker;
-use crate::agent::{Assignment, Orders, Prepare};
+use crate::agent::{Assignment, Orders, Prepare, explain};
 use crate::config::{self, Config, DeliveryKind, Environment};
 use crate::mail::{Clock, Secret, TlsMode};
 use crate::net::{Connector, Fingerprint, IoStream, NetError, Roots, TlsPolicy, Wire, dial};
@@ -18,7 +18,7 @@ use crate::session::{Collaborators, Connect, Login, Quarantine, SessionError, St
 use crate::sink::maildir::Maildir;
 use crate::sink::mda::{Mda, MdaSettings};
 use crate::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
-use crate::sink::{Delivery, Sink};
+use crate::sink::{Delivery, Refusal, Sink};
 use crate::spool::Spool;
 use crate::telemetry::{Event, Reporter};
 
@@ -346,11 +346,11 @@ struct ConfiguredLogin {
 }
 
 impl RelayLogin for ConfiguredLogin {
-    fn login(&self) -> BoxFuture<'_, Result<(String, Secret), String>> {
+    fn login(&self) -> BoxFuture<'_, Result<(String, Secret), Refusal>> {
         Box::pin(async {
             let secret = secrets::read(&self.login.password, &self.environment)
                 .await
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| explain::no_relay_secret(&error))?;
             Ok((self.login.user.clone(), secret))
         })
     }
@@ -374,7 +374,7 @@ impl Prepare for Configured {
 
     fn seal(&self, salt: u64) -> BoxFuture<'_, Option<Seal>> {
         Box::pin(async move {
-            let secret = secrets::facts(&self.account.password, &self.environment).await;
+            let secret = secrets::facts(&self.account.password, &self.environment).await?;
             Some(Seal::of(salt, &self.settings, &secret))
         })
     }
@@ -384,11 +384,7 @@ impl Prepare for Configured {
             let account = &self.account;
             let secret = secrets::read(&account.password, &self.environment)
                 .await
-                .map_err(|error| SessionError::Account {
-                    code: error.code(),
-                    words: error.to_string(),
-                    hint: "`mailferry check` tries every password source".to_owned(),
-                })?;
+                .map_err(explain::no_secret)?;
             Ok(Visit {
                 account: account.name.clone(),
                 host: account.host.clone(),

@@ -242,7 +242,7 @@ async fn retry_one(
         Retried::Refused(refusal) => {
             writeln!(out, "{shown}: refused again ({refusal}); it stays")?;
             Ok(match refusal.fault {
-                Fault::MessageTransient | Fault::MessageUnknown => Exit::TempFail,
+                Fault::Ours | Fault::MessageTransient | Fault::MessageUnknown => Exit::TempFail,
                 _ => Exit::Unavailable,
             })
         }

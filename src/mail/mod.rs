@@ -31,7 +31,7 @@ pub use percent::Percent;
 pub use policy::{
     ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, PollLimits, Retention, TlsMode,
 };
-pub use room::is_no_room;
+pub use room::{OUT_OF_FILES_CODE, OUT_OF_FILES_HINT, is_no_room, is_out_of_files};
 pub use secret::{InvalidSecret, Secret};
 pub use time::{Clock, Timestamp};
 pub use unique_id::{InvalidUniqueId, UniqueId};

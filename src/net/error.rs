@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use rustix::io::Errno;
-
+use crate::mail::{OUT_OF_FILES_CODE, is_out_of_files};
 use crate::net::Fingerprint;
 
 /// What went wrong between us and a server.
@@ -110,7 +109,7 @@ impl NetError {
     /// The stable name of the error.
     pub fn code(&self) -> &'static str {
         match self {
-            _ if self.is_ours() => "too_many_files",
+            _ if self.is_ours() => OUT_OF_FILES_CODE,
             Self::Resolve { .. } => "resolve",
             Self::Connect { .. } => "connect",
             Self::TimedOut { .. } => "net_timeout",
@@ -154,8 +153,7 @@ impl NetError {
         else {
             return false;
         };
-        let errno = Errno::from_io_error(source);
-        matches!(errno, Some(Errno::MFILE | Errno::NFILE))
+        is_out_of_files(source)
     }
 
     /// Whether the operator must look at a certificate: waiting does not help.
@@ -180,6 +178,7 @@ impl From<std::io::Error> for NetError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::io::Errno;
 
     #[test]
     fn want_of_descriptors_is_ours_and_no_other_error_is() {

@@ -9,8 +9,8 @@ use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
 use crate::config::Environment;
-use crate::mail::limits;
 use crate::mail::text::Shown;
+use crate::mail::{is_out_of_files, limits};
 use crate::secrets::{SecretError, read_bounded};
 
 /// What the program prints on standard output.
@@ -43,9 +43,15 @@ async fn run_within(
         .process_group(0)
         .kill_on_drop(true)
         .spawn()
-        .map_err(|error| SecretError::CommandStart {
-            program: program(),
-            why: error.to_string(),
+        .map_err(|error| match is_out_of_files(&error) {
+            true => SecretError::OutOfFiles {
+                origin: format!("the command {}", program()),
+                why: error.to_string(),
+            },
+            false => SecretError::CommandStart {
+                program: program(),
+                why: error.to_string(),
+            },
         })?;
     let group = Group::of(&child);
     let talk = tokio::time::timeout(Duration::from_secs(seconds), listen(child, group)).await;

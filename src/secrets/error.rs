@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::mail::InvalidSecret;
+use crate::mail::{InvalidSecret, OUT_OF_FILES_CODE};
 
 /// Why a secret cannot be had. The secret itself is never part of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,6 +11,9 @@ pub enum SecretError {
     /// The file cannot be read.
     #[error("the password file {path} cannot be read: {why}", path = .path.display())]
     File { path: PathBuf, why: String },
+    /// This process has no descriptor left to read the file, or to start the program.
+    #[error("the password from {origin} cannot be read: {why}")]
+    OutOfFiles { origin: String, why: String },
     /// The variable is not set.
     #[error("the environment variable {0} is not set")]
     Env(String),
@@ -41,10 +44,16 @@ pub enum SecretError {
 }
 
 impl SecretError {
+    /// Whether nothing is known of the secret, because this process had no descriptor left.
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Self::OutOfFiles { .. })
+    }
+
     /// The stable name of the error.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::File { .. } => "secret_file",
+            Self::OutOfFiles { .. } => OUT_OF_FILES_CODE,
             Self::Env(_) => "secret_env",
             Self::NoCredentials(_) => "secret_credential",
             Self::CommandStart { .. } => "secret_command_start",

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::config::{Environment, SecretSource};
 use crate::disk::read_regular;
-use crate::mail::{Secret, limits};
+use crate::mail::{Secret, is_out_of_files, limits};
 
 pub use error::SecretError;
 
@@ -47,20 +47,29 @@ pub async fn read(source: &SecretSource, environment: &Environment) -> Result<Se
 }
 
 /// Returns octets that change when the secret does: the secret itself, or the words of a command, which
-/// is not run. For a place that cannot be read they are empty.
-pub async fn facts(source: &SecretSource, environment: &Environment) -> Zeroizing<Vec<u8>> {
+/// is not run. For a place that cannot be read they are empty; `None` when this process had no descriptor left to look.
+pub async fn facts(source: &SecretSource, environment: &Environment) -> Option<Zeroizing<Vec<u8>>> {
     if let SecretSource::Command(words) = source {
-        return Zeroizing::new(words.join("\0").into_bytes());
+        return Some(Zeroizing::new(words.join("\0").into_bytes()));
     }
     let secret = read(source, environment).await;
+    if secret.as_ref().is_err_and(SecretError::is_ours) {
+        return None;
+    }
     let octets = secret.map(|secret| secret.expose().to_vec());
-    Zeroizing::new(octets.unwrap_or_default())
+    Some(Zeroizing::new(octets.unwrap_or_default()))
 }
 
 async fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    let failed = |error: std::io::Error| SecretError::File {
-        path: path.to_owned(),
-        why: error.to_string(),
+    let failed = |error: std::io::Error| match is_out_of_files(&error) {
+        true => SecretError::OutOfFiles {
+            origin: format!("the file {}", path.display()),
+            why: error.to_string(),
+        },
+        false => SecretError::File {
+            path: path.to_owned(),
+            why: error.to_string(),
+        },
     };
     let named = path.to_owned();
     // On a file server that does not answer, the thread stays behind; the poll goes on with an error.

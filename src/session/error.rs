@@ -1,9 +1,10 @@
 //! Why a session ended early, and who must act.
 
+use crate::mail::OUT_OF_FILES_HINT;
 use crate::net::NetError;
 use crate::proto::pop3::{Ending, Kind, LocalError, RemoteError};
 use crate::seen::SeenError;
-use crate::sink::Refusal;
+use crate::sink::{Fault, Refusal};
 use crate::spool::SpoolError;
 
 /// Why a session did not run to its end.
@@ -80,6 +81,14 @@ pub enum SessionError {
         /// What it said.
         refusal: Refusal,
     },
+    /// This process has no descriptor left for what was to be done.
+    #[error("{place}: {refusal}. {hint}", hint = OUT_OF_FILES_HINT)]
+    Ours {
+        /// The configured name of the delivery, `quarantine`, or `password`.
+        place: String,
+        /// What could not be done.
+        refusal: Refusal,
+    },
     /// The fixed recipient of the account does not exist at the destination.
     #[error("the destination refused the recipient: {refusal}")]
     Recipient {
@@ -134,6 +143,17 @@ impl WhoActs {
 }
 
 impl SessionError {
+    /// A refusal that ends the session and counts against no message: ours, or the destination's.
+    pub fn of_refusal(place: impl Into<String>, refusal: Refusal) -> Self {
+        let place = place.into();
+        if refusal.fault == Fault::Ours {
+            Self::Ours { place, refusal }
+        } else {
+            let delivery = place;
+            Self::Destination { delivery, refusal }
+        }
+    }
+
     /// How the connection ended, if that is what it is about.
     pub(super) const fn ending(&self) -> Option<Ending> {
         match self {
@@ -164,7 +184,9 @@ impl SessionError {
             | Self::Refused { .. } => WhoActs::Server,
             Self::Login { .. } | Self::Account { .. } | Self::Recipient { .. } => WhoActs::Account,
             Self::Destination { .. } => WhoActs::Destination,
-            Self::ListingRoom | Self::Spool(_) | Self::Seen(_) => WhoActs::Store,
+            Self::Ours { .. } | Self::ListingRoom | Self::Spool(_) | Self::Seen(_) => {
+                WhoActs::Store
+            }
             Self::Hinted { error, .. } => error.who_acts(),
             Self::Invariant(_) => WhoActs::Us,
         }
@@ -191,7 +213,9 @@ impl SessionError {
             Self::Refused { code, .. } | Self::Login { code, .. } | Self::Account { code, .. } => {
                 code
             }
-            Self::Destination { refusal, .. } | Self::Recipient { refusal } => refusal.code,
+            Self::Ours { refusal, .. }
+            | Self::Destination { refusal, .. }
+            | Self::Recipient { refusal } => refusal.code,
             Self::Spool(error) => error.code(),
             Self::Seen(error) => error.code(),
             Self::Hinted { error, .. } => error.code(),

@@ -129,10 +129,7 @@ async fn poll_with_state(
     with.delivery
         .ready()
         .await
-        .map_err(|(name, refusal)| SessionError::Destination {
-            delivery: name.to_string(),
-            refusal,
-        })?;
+        .map_err(|(name, refusal)| SessionError::of_refusal(&*name, refusal))?;
     let mut progress = Progress::default();
     let budget = Budget::new(with.gate.as_ref());
     let mut outgrown = Vec::new();

@@ -123,6 +123,9 @@ impl Parked<'_> {
     async fn retry(&self, counts: &mut Counts) -> Result<bool, SessionError> {
         let (message, envelope) = match self.with.quarantine.load(self.file).await {
             Ok(loaded) => loaded,
+            Err(refusal) if refusal.fault == Fault::Ours => {
+                return Err(SessionError::of_refusal("quarantine", refusal));
+            }
             Err(refusal) => {
                 self.postpone(&refusal).await?;
                 return Ok(false);
@@ -190,6 +193,11 @@ impl Parked<'_> {
             return Ok(());
         };
         let partial = undelivered.partial;
+        if refusal.fault == Fault::Ours {
+            self.say_not_counted(message, begun, &refusal);
+            self.stand_aside(partial, now).await?;
+            return Err(SessionError::of_refusal(&*destination, refusal));
+        }
         if refusal.fault == Fault::RecipientOrMessage
             && settle::is_any_delivered_lately(self.records, now)
         {

@@ -33,6 +33,12 @@ impl Transfer<'_> {
         };
         let partial_is_news = parcel.partial != undelivered.partial;
         parcel.partial = undelivered.partial;
+        if refusal.fault == Fault::Ours {
+            // The breaker hears nothing of it: a probe that could not be made says nothing about the destination.
+            self.say_not_counted(&parcel, &refusal);
+            self.fail(SessionError::of_refusal(&*destination, refusal));
+            return self.stand_aside(parcel, partial_is_news);
+        }
         if refusal.fault == Fault::RecipientOrMessage && self.was_taken_lately() {
             refusal.fault = Fault::MessagePermanent;
         }

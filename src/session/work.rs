@@ -257,8 +257,8 @@ impl<'a> Transfer<'a> {
             let file = match kept {
                 Ok(file) => file,
                 Err(refusal) => {
-                    let delivery = "quarantine".to_owned();
-                    return Committed::Failed(SessionError::Destination { delivery, refusal });
+                    let error = SessionError::of_refusal("quarantine", refusal);
+                    return Committed::Failed(error);
                 }
             };
             let mut batch = batch;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::mail::OUT_OF_FILES_CODE;
+
 /// What one recipient's destination said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -25,6 +27,8 @@ pub struct Refusal {
 /// Whose fault a refusal is. Later variants are worse for the destination; see design section 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
+    /// This process has no file descriptor left: nothing is counted against message or destination, and the poll ends.
+    Ours,
     /// This message, for now: try it again later.
     MessageTransient,
     /// The link was lost after the final dot: perhaps it was taken. Offered again, logged `maybe_duplicate`.
@@ -44,9 +48,10 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// The word in logs: `deferred`, `unknown`, `refused`, `recipient` or `destination`.
+    /// The word in logs: `ours`, `deferred`, `unknown`, `refused`, `recipient` or `destination`.
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Ours => "ours",
             Self::MessageTransient => "deferred",
             Self::MessageUnknown => "unknown",
             Self::MessagePermanent => "refused",
@@ -64,6 +69,20 @@ impl Refusal {
             code,
             words: words.into(),
         }
+    }
+}
+
+impl Refusal {
+    /// A refusal because something of this machine failed: the destination takes nothing then. `is_ours` says that descriptors
+    /// were wanting, which is nobody's fault but ours, whatever was to be opened.
+    pub fn of_system(is_ours: bool, code: &'static str, words: impl Into<String>) -> Self {
+        let fault = if is_ours {
+            Fault::Ours
+        } else {
+            Fault::Destination
+        };
+        let code = if is_ours { OUT_OF_FILES_CODE } else { code };
+        Self::new(fault, code, words)
     }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::mail::{is_no_room, limits};
+use crate::mail::{OUT_OF_FILES_CODE, is_no_room, is_out_of_files, limits};
 
 pub use draft::Draft;
 pub use lines::Lines;
@@ -59,8 +59,15 @@ impl SpoolError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Disk { source, .. } if is_no_room(source.kind()) => "spool_full",
+            Self::Disk { .. } if self.is_ours() => OUT_OF_FILES_CODE,
             Self::Disk { .. } => "spool_disk",
         }
+    }
+
+    /// Whether there was no descriptor left for the message's file.
+    pub fn is_ours(&self) -> bool {
+        let Self::Disk { source, .. } = self;
+        is_out_of_files(source)
     }
 }
 

@@ -48,7 +48,7 @@ struct Reached(SmtpSettings);
 struct Canary;
 
 impl RelayLogin for Canary {
-    fn login(&self) -> BoxFuture<'_, Result<(String, Secret), String>> {
+    fn login(&self) -> BoxFuture<'_, Result<(String, Secret), mailferry::sink::Refusal>> {
         Box::pin(async { Ok((USER.to_owned(), Secret::new(PASSWORD.into()))) })
     }
 }

@@ -57,7 +57,7 @@ async fn offer_from(
 struct Canary;
 
 impl RelayLogin for Canary {
-    fn login(&self) -> BoxFuture<'_, Result<(String, Secret), String>> {
+    fn login(&self) -> BoxFuture<'_, Result<(String, Secret), mailferry::sink::Refusal>> {
         Box::pin(async { Ok(("jane".to_owned(), Secret::new("canary".into()))) })
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::fs::OFlags;
 
 use crate::fault;
-use crate::mail::is_no_room;
+use crate::mail::{OUT_OF_FILES_CODE, is_no_room, is_out_of_files};
 use crate::sink::mda::{AsFileUser, FileUser};
 
 /// A Maildir's folder. Everything here may block.
@@ -77,8 +77,14 @@ impl MaildirError {
             Self::NoParent { .. } => "maildir_missing",
             Self::NoMaildir { .. } => "maildir_foreign",
             Self::Disk { source, .. } if is_no_room(source.kind()) => "maildir_full",
+            Self::Disk { .. } if self.is_ours() => OUT_OF_FILES_CODE,
             Self::Disk { .. } => "maildir_disk",
         }
+    }
+
+    /// Whether there was no descriptor left: the folder has nothing to do with that.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Disk { source, .. } if is_out_of_files(source))
     }
 }
 
@@ -135,12 +141,9 @@ impl Folder {
         make_folder(&cur)?;
         // Whoever made the folder itself may not have come to this yet. If it was an operator, the folder around it may be closed to us,
         // or of a kind that knows no sync.
-        if let Some(around) = parent.filter(|parent| File::open(parent).is_ok()) {
-            match sync_folder(around) {
-                Err(MaildirError::Disk { source, .. })
-                    if source.kind() == io::ErrorKind::InvalidInput => {}
-                synced => synced?,
-            }
+        match parent.map(sync_folder) {
+            Some(Err(error)) if !is_closed_or_deaf(&error) => return Err(error),
+            _ => {}
         }
         sync_folder(&self.root)?;
         make_folder(&tmp)
@@ -227,8 +230,7 @@ impl Folder {
         let synced = fault::fail("maildir.renamed").and_then(|()| folder.sync_all());
         if let Err(source) = synced {
             // They are there to see and may be gone after a power cut: not delivered.
-            let again = || io::Error::new(source.kind(), source.to_string());
-            let lost = |_| Err(disk("sync", &new)(again()));
+            let lost = |_| Err(disk("sync", &new)(again(&source)));
             return published
                 .into_iter()
                 .map(|done| done.and_then(lost))
@@ -251,6 +253,14 @@ impl Drop for Written {
     }
 }
 
+/// The same error once more, with the system's number where it has one.
+fn again(error: &io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(number) => io::Error::from_raw_os_error(number),
+        None => io::Error::new(error.kind(), error.to_string()),
+    }
+}
+
 /// The same error for each file.
 fn all_refused(
     batch: &[Written],
@@ -258,10 +268,9 @@ fn all_refused(
     path: &Path,
     source: &io::Error,
 ) -> Vec<Result<String, MaildirError>> {
-    let again = || io::Error::new(source.kind(), source.to_string());
     batch
         .iter()
-        .map(|_| Err(disk(what, path)(again())))
+        .map(|_| Err(disk(what, path)(again(source))))
         .collect()
 }
 
@@ -269,8 +278,7 @@ fn all_refused(
 /// otherwise the files are synced one by one.
 fn sync_all(batch: &[Written]) -> Vec<io::Result<()>> {
     if let Err(error) = fault::fail("maildir.written") {
-        let again = || io::Error::new(error.kind(), error.to_string());
-        return batch.iter().map(|_| Err(again())).collect();
+        return batch.iter().map(|_| Err(again(&error))).collect();
     }
     if let [first, _, ..] = batch
         && *SYNCFS_TELLS
@@ -298,6 +306,15 @@ fn at_least_5_8(release: &str) -> bool {
     let major: u32 = numbers.next().unwrap_or(0);
     let minor: u32 = numbers.next().unwrap_or(0);
     (major, minor) >= (5, 8)
+}
+
+/// Whether a folder cannot be made durable because it is closed to us, or of a kind that knows no sync: it is not ours to mend.
+fn is_closed_or_deaf(error: &MaildirError) -> bool {
+    use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied};
+    let MaildirError::Disk { source, .. } = error else {
+        return false;
+    };
+    matches!(source.kind(), InvalidInput | NotFound | PermissionDenied)
 }
 
 /// Lets this thread work on files as a user, or as ourselves.

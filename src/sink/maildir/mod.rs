@@ -260,7 +260,7 @@ impl Desk {
 
 /// Whatever is wrong with a Maildir is wrong for every message.
 fn refusal(error: &MaildirError) -> Refusal {
-    Refusal::new(Fault::Destination, error.code(), error.to_string())
+    Refusal::of_system(error.is_ours(), error.code(), error.to_string())
 }
 
 fn stopped() -> Outcome {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::fault;
 use crate::mail::text::Shown;
-use crate::mail::{Sender, is_no_room};
+use crate::mail::{Sender, is_no_room, is_out_of_files};
 use crate::sink::mda::command::{CommandLine, Facts, is_program, script_with_crlf};
 use crate::sink::mda::exit::End;
 use crate::sink::mda::process::{self, Cancellation};
@@ -129,7 +129,7 @@ impl Plan {
                 } else {
                     "mda_disk"
                 };
-                Refusal::new(Fault::Destination, code, words)
+                Refusal::of_system(is_out_of_files(&error), code, words)
             })?;
         let mut command = self.process(&program, facts);
         // The offset is shared with the program's descriptor.
@@ -228,7 +228,8 @@ fn not_started(program: &Path, error: &io::Error) -> Refusal {
     );
     let code = if missing { "mda_missing" } else { "mda_start" };
     let words = format!("cannot start {}: {error}", program.display());
-    Refusal::new(Fault::Destination, code, Shown::new(&words).to_string())
+    let words = Shown::new(&words).to_string();
+    Refusal::of_system(is_out_of_files(error), code, words)
 }
 
 /// Where programs are when our own environment does not say.

@@ -68,6 +68,15 @@ impl QuarantineError {
             Self::Stopped(_) => "quarantine_stopped",
         }
     }
+
+    /// Whether there was no descriptor left.
+    pub fn is_ours(&self) -> bool {
+        match self {
+            Self::Disk(error) => error.is_ours(),
+            Self::Spool(error) => error.is_ours(),
+            Self::Missing { .. } | Self::Damaged { .. } | Self::Stopped(_) => false,
+        }
+    }
 }
 
 impl Quarantine {

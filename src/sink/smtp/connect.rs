@@ -255,7 +255,7 @@ async fn log_in(
         return Ok(Vec::new());
     };
     let fault = |words: String| Refusal::new(Fault::Destination, "smtp_auth", words);
-    let (user, secret) = login.login().await.map_err(fault)?;
+    let (user, secret) = login.login().await?;
     let password = String::from_utf8(secret.expose().to_vec()).map_err(|_| {
         fault("the relay's password is not UTF-8, which AUTH PLAIN demands (RFC 4616)".to_owned())
     })?;
@@ -310,7 +310,7 @@ fn silent(after: Duration) -> Refusal {
 }
 
 fn unreachable(error: &NetError) -> Refusal {
-    Refusal::new(Fault::Destination, error.code(), error.to_string())
+    Refusal::of_system(error.is_ours(), error.code(), error.to_string())
 }
 
 /// How long QUIT's answer is waited for.

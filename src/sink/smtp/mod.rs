@@ -21,7 +21,7 @@ use tokio::sync::Semaphore;
 
 use crate::mail::{Envelope, Secret, TlsMode};
 use crate::net::Connector;
-use crate::sink::{Outcome, Sink};
+use crate::sink::{Outcome, Refusal, Sink};
 use crate::spool::Message;
 
 use idle::Idle;
@@ -51,7 +51,7 @@ pub struct SmtpSettings {
 /// Who we are to a relay, asked for each connection: a password file may have changed.
 pub trait RelayLogin: Send + Sync {
     /// User and password, or why there are none; the words are safe to show.
-    fn login(&self) -> BoxFuture<'_, Result<(String, Secret), String>>;
+    fn login(&self) -> BoxFuture<'_, Result<(String, Secret), Refusal>>;
 }
 
 /// A sink that hands messages to a relay.

@@ -1,0 +1,74 @@
+//! The process has no file descriptor left: that is ours. No message, no destination, no password and no server is to blame, and all of
+//! it goes on when there are some again.
+
+use std::process::{Command, Stdio};
+
+use crate::support::dovecot::Dovecot;
+use crate::support::place::Place;
+use crate::support::varied;
+
+/// Polls with so many descriptors. Gives the exit code and what was said.
+fn poll_with(place: &Place, descriptors: u32) -> (Option<i32>, String) {
+    let program = place.command(&["poll"]);
+    let mut shell = Command::new("/bin/sh");
+    let limited = format!("ulimit -n {descriptors}; exec \"$0\" \"$@\"");
+    shell.args(["-c", &limited]);
+    shell.arg(program.get_program()).args(program.get_args());
+    let output = shell.stdin(Stdio::null()).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+fn place(dovecot: &Dovecot, delivery: &str, account: &str) -> Place {
+    Place::with(&format!(
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\n{delivery}\n[account.jane]\nhost = \"localhost\"\nport = {}\n\
+         tls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\nrecipient = \"jane\"\n\
+         retention = \"keep\"\ndelivery = \"box\"\n{account}",
+        dovecot.plain_port()
+    ))
+}
+
+/// Polls again and again with so few descriptors that the named place runs out of them, more often than a message is tried, and then
+/// with enough.
+fn is_ours(place: &Place, descriptors: u32, sent: &[Vec<u8>]) {
+    let mut wanted = 0;
+    for _ in 0..22 {
+        let (code, said) = poll_with(place, descriptors);
+        if code == Some(0) {
+            // Each poll delivers some of them.
+            break;
+        }
+        assert_eq!(code, Some(75), "{said}");
+        assert!(said.contains("too_many_files"), "{said}");
+        assert!(
+            said.contains("LimitNOFILE") && said.contains("ulimit -n"),
+            "{said}"
+        );
+        assert!(
+            !said.contains("destination down") && !said.contains("held"),
+            "{said}"
+        );
+        wanted += 1;
+    }
+    assert!(wanted > 0, "{descriptors} descriptors were enough");
+    place.succeed(&["poll"]);
+    let came = place.delivered();
+    assert_eq!(came.len(), sent.len());
+    assert!(came.values().all(|times| *times == 1));
+    let listed = place.succeed(&["seen", "list", "jane"]);
+    assert!(
+        !listed.contains("deferred"),
+        "nothing was counted: {listed}"
+    );
+    assert!(!listed.contains("quarantined"), "{listed}");
+}
+
+const MAILDIR: &str = "type = \"maildir\"\npath = \"{here}/out\"";
+
+#[test]
+fn a_maildir_that_cannot_open_its_files_is_not_down() {
+    let sent = varied::messages(80).split_off(20);
+    let dovecot = Dovecot::with(&sent);
+    let place = place(&dovecot, MAILDIR, "");
+    is_ours(&place, 40, &sent);
+}
