@@ -29,6 +29,7 @@ mod kill;
 mod kill_kept;
 #[cfg(feature = "fault-injection")]
 mod kill_points;
+mod long_work;
 mod maildir;
 mod mda;
 mod mda_hygiene;
@@ -38,6 +39,7 @@ mod no_regular_file;
 mod octets;
 mod odd_answers;
 mod odd_sessions;
+mod one_name;
 mod operator;
 mod packaging;
 mod packaging_container;

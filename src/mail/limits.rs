@@ -271,8 +271,9 @@ pub const OVERSIZED_TOLD_MAX: usize = 20;
 /// none of them needs.
 pub const SLOW_MESSAGE_SECONDS: u64 = 3600;
 
-/// Memory of all listings of the process together, as they are counted: one of a million messages is counted as some ninety MiB.
-pub const LISTINGS_OCTETS_MAX: u64 = 160 * 1024 * 1024;
+/// Memory of all listings of the process together, and of the records that they are compared with, as they are counted: a listing of
+/// a million messages is counted as some ninety MiB, and their records as much again.
+pub const LISTINGS_OCTETS_MAX: u64 = 192 * 1024 * 1024;
 
 /// What a listing may take without asking: some four thousand messages.
 pub const LISTING_FREE_OCTETS: u64 = 256 * 1024;
@@ -282,3 +283,15 @@ pub const LISTING_STEP_OCTETS: u64 = 1024 * 1024;
 
 /// What a listed message is counted as beside its unique-id: its place, its order, what is planned for it.
 pub const LISTING_ENTRY_OCTETS: u64 = 64;
+
+/// Entries of a listing from which going through them is given to a thread of its own: below, it takes a few milliseconds.
+pub const LONG_WORK_ENTRIES_MIN: usize = 20_000;
+
+/// Octets of a server that are taken in before the other tasks of the thread have their turn: some two milliseconds of a listing.
+pub const READ_IN_A_ROW_OCTETS: usize = 256 * 1024;
+
+/// What a record is counted as while a session has it in memory, its unique-id included.
+pub const RECORD_OCTETS: u64 = 96;
+
+/// What all records of one account are counted as at the most: beside them there must be room for a listing of a million messages.
+pub const RECORDS_OCTETS_MAX: u64 = 96 * 1024 * 1024;

@@ -182,6 +182,11 @@ impl ListingBuilder {
         self.repeats
     }
 
+    /// How many messages were added so far.
+    pub fn len(&self) -> usize {
+        self.slots.len()
+    }
+
     /// Whether nothing was added.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()

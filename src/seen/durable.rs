@@ -133,6 +133,12 @@ impl SeenStore for DurableStore {
         Box::pin(self.look(about, move |index| index.scan(&account)))
     }
 
+    fn count<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<u64, SeenError>> {
+        let account = account.clone();
+        let about = About::Account(account.clone());
+        Box::pin(self.look(about, move |index| index.count_of(&account)))
+    }
+
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
         let (done, committed) = oneshot::channel();
         let queued = match &*lock(&self.commits) {

@@ -85,6 +85,10 @@ impl SeenStore for Maildrops {
         self.store.scan(account)
     }
 
+    fn count<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<u64, SeenError>> {
+        self.store.count(account)
+    }
+
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
         let noted = batch
             .state

@@ -58,6 +58,11 @@ pub trait SeenStore: Send + Sync {
     /// Every record of an account, ordered by key. What it shows is durable.
     fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>>;
 
+    /// About how many records an account has, so that there is memory for them before they are read; 0 where they are few.
+    fn count<'a>(&'a self, _account: &'a AccountName) -> BoxFuture<'a, Result<u64, SeenError>> {
+        Box::pin(async { Ok(0) })
+    }
+
     /// Makes a batch durable, all of it or none of it. When this returns `Ok`, a power cut cannot take it back.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>>;
 
@@ -158,6 +163,14 @@ impl Seen {
             return self.store.scan(account).await;
         }
         Ok(records)
+    }
+
+    /// About how many records an account has.
+    ///
+    /// # Errors
+    /// [`SeenError`] when the store cannot be read.
+    pub async fn count(&self, account: &AccountName) -> Result<u64, SeenError> {
+        self.store.count(account).await
     }
 
     /// The state of an account; the default for one that was never polled.

@@ -246,12 +246,28 @@ impl Records {
         from..self.run_end(from, unique_id)
     }
 
+    /// Where the records of this unique-id end, which begin at `from`. Nearly always that is the next one; a server may have given
+    /// one name to very many messages, so the search goes in growing steps.
     fn run_end(&self, from: usize, unique_id: &[u8]) -> usize {
-        let mut end = from;
-        while end < self.len() && self.unique_id_at(end) == unique_id {
-            end += 1;
+        let is_of_it = |at: usize| at < self.len() && self.unique_id_at(at) == unique_id;
+        if !is_of_it(from) {
+            return from;
         }
-        end
+        let mut step = 1;
+        while is_of_it(from + step) {
+            step *= 2;
+        }
+        // The last one that is of it, and the first that is not.
+        let (mut last, mut end) = (from + step / 2, (from + step).min(self.len()));
+        while last + 1 < end {
+            let middle = last + (end - last) / 2;
+            if is_of_it(middle) {
+                last = middle;
+            } else {
+                end = middle;
+            }
+        }
+        last + 1
     }
 
     /// When the message of the one record at these positions was delivered, and its octets then. `None` when there are

@@ -180,6 +180,11 @@ impl Index {
         Ok(records)
     }
 
+    /// How many records an account has.
+    pub(super) fn count_of(&self, account: &AccountName) -> Result<u64, Unsound> {
+        fenced(|| Ok(account_of(&self.db, account)?.map_or(0, |known| known.count)))
+    }
+
     /// The state of an account.
     pub(super) fn state(&self, account: &AccountName) -> Result<Option<AccountState>, Unsound> {
         fenced(|| {

@@ -84,6 +84,8 @@ pub struct NamesState {
     pub heads_unreliable: Option<Timestamp>,
     /// Since when records of another maildrop of this account are kept, while what is retrieved is looked up among them.
     pub elsewhere: Option<Timestamp>,
+    /// Whether all that was listed is being marked as seen (`first_run = "skip"`), in several commits: the next poll goes on with it.
+    pub marking: bool,
     /// Whether records are being moved from or to another maildrop: [`crate::seen::Seen::complete_move`] completes it.
     pub moving: bool,
     /// Whether the operator said that the maildrop is the one that the records are of, whatever its host and user.

@@ -1,11 +1,13 @@
 //! The first poll of an account: a lost volume must not flood a mailbox.
 
-use crate::mail::{AccountName, FirstRun, Listing, Timestamp, limits};
+use crate::mail::{AccountName, Entry, FirstRun, Listing, Timestamp, limits};
 use crate::seen::{AccountState, Batch, Change, Marker, Notes, Record, RecordKey, Records, State};
+use crate::session::single::Session;
 use crate::session::{SessionError, Visit};
+use crate::telemetry::Event;
 
-/// Decides about an account without any record: the batch that marks everything that is listed, if that is wished for. `beside`
-/// messages without unique-id are retrieved beside those of the listing.
+/// Decides about an account without any record: whether everything that is listed is to be marked as seen. `beside` messages without
+/// unique-id are retrieved beside those of the listing.
 ///
 /// # Errors
 /// [`SessionError::Account`] when there are too many messages to retrieve them all without the operator's word.
@@ -15,17 +17,15 @@ pub(super) fn first_poll(
     beside: u64,
     records: &Records,
     state: &AccountState,
-    now: Timestamp,
-) -> Result<Option<Batch>, SessionError> {
+) -> Result<bool, SessionError> {
     let count = listing.len() + usize::try_from(beside).unwrap_or(usize::MAX - listing.len());
     match wish {
-        _ if !records.tell_nothing() => Ok(None),
-        FirstRun::All => Ok(None),
+        // It was begun and did not come to its end.
+        _ if state.names.marking => Ok(true),
+        _ if !records.tell_nothing() => Ok(false),
+        FirstRun::All => Ok(false),
         // An account that was polled before and had nothing to mark is not at its first run any more.
-        FirstRun::Skip if state.last_success.is_none() && count > 0 => {
-            Ok(Some(mark_all(listing, records, now)))
-        }
-        FirstRun::Skip => Ok(None),
+        FirstRun::Skip => Ok(state.last_success.is_none() && count > 0),
         FirstRun::Ask if count > limits::FIRST_RUN_MESSAGES_MAX => Err(SessionError::Account {
             code: "first_run",
             words: format!(
@@ -38,7 +38,7 @@ pub(super) fn first_poll(
                 limits::FIRST_RUN_MESSAGES_MAX
             ),
         }),
-        FirstRun::Ask => Ok(None),
+        FirstRun::Ask => Ok(false),
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) fn without_unique_ids(
             hint: "Empty the maildrop, or set first_run = \"all\" to retrieve them all".to_owned(),
         });
     }
-    first_poll(wish, listing, 0, records, state, Timestamp(0)).map(|_| ())
+    first_poll(wish, listing, 0, records, state).map(|_| ())
 }
 
 /// What holds an account whose maildrop is known under another name.
@@ -81,13 +81,16 @@ pub(super) fn renamed(visit: &Visit, other: &AccountName) -> SessionError {
     }
 }
 
-/// A batch that marks every listed message as seen.
-pub(super) fn mark_all(listing: &Listing, records: &Records, now: Timestamp) -> Batch {
-    let mut batch = Batch::new(records.account());
-    for group in listing.groups() {
-        let Some(first) = group.first().and_then(|at| listing.get(*at as usize)) else {
-            continue;
-        };
+/// Marks every listed message of which nothing is known as seen.
+fn marks<'a>(
+    listing: &'a Listing,
+    records: &'a Records,
+    now: Timestamp,
+) -> impl Iterator<Item = Change> + 'a {
+    let is_unknown = |first: &Entry<'_>| records.range(first.unique_id).is_empty();
+    listing.groups().filter_map(move |group| {
+        let first = group.first().and_then(|at| listing.get(*at as usize));
+        let first = first.filter(is_unknown)?;
         let record = Record {
             octets: first.octets,
             copies: u32::try_from(group.len()).unwrap_or(u32::MAX),
@@ -99,9 +102,41 @@ pub(super) fn mark_all(listing: &Listing, records: &Records, now: Timestamp) -> 
             },
             notes: Notes::default(),
         };
-        batch
-            .changes
-            .push(Change::Put(RecordKey::new(first.unique_id(), None), record));
+        let key = RecordKey::new(first.unique_id(), None);
+        Some(Change::Put(key, record))
+    })
+}
+
+impl Session<'_> {
+    /// Marks all that is listed as seen. Where that takes several commits, the state says so until the last of them: marks of one
+    /// half would let the other half in.
+    pub(super) async fn mark_all(
+        &self,
+        listing: &Listing,
+        records: &Records,
+        state: &mut AccountState,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let mut marks = marks(listing, records, now).peekable();
+        loop {
+            let mut batch = Batch::new(&visit.account);
+            let some = marks.by_ref().take(limits::BATCH_CHANGES_MAX);
+            batch.changes.extend(some);
+            let is_last = marks.peek().is_none();
+            if state.names.marking == is_last {
+                state.names.marking = !is_last;
+                batch.state = Some(state.clone());
+            }
+            with.seen.commit(batch, records).await?;
+            if is_last {
+                break;
+            }
+        }
+        with.reporter.say(Event::MarkedFirstRun {
+            account: &visit.account,
+            messages: listing.len() as u64,
+        });
+        Ok(())
     }
-    batch
 }

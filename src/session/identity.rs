@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::mail::{Digest, HeadDigest, limits};
 use crate::seen::{Batch, Change, Marker, Notes, Record, RecordKey, Records, State};
+use crate::session::long::long;
 use crate::session::notice::Listed;
 use crate::session::plan::{Disposition, Why};
 use crate::session::settle::{self, Arrival};
@@ -78,9 +79,13 @@ impl<'a> Absent<'a> {
         let mut asked = HashSet::new();
         for (source, records) in sources.iter().enumerate() {
             let mut listed = Listed::new(orders.listing);
+            // All records of a name have the same answer, and there may be as many of them as messages.
+            let (mut last, mut is_listed) = (None, false);
             for known in records.iter() {
-                let positions = listed.positions(known.unique_id).filter(|_| source == 0);
-                let is_listed = positions.is_some_and(|positions| !are_doubted(positions));
+                if source == 0 && last.replace(known.unique_id) != Some(known.unique_id) {
+                    let positions = listed.positions(known.unique_id);
+                    is_listed = positions.is_some_and(|positions| !are_doubted(positions));
+                }
                 let Some(digest) = known.digest else { continue };
                 let notes = &known.record.notes;
                 let is_displaced = || !displaced.is_empty() && displaced.contains(&known.key());
@@ -289,7 +294,8 @@ impl<'a> Transfer<'a> {
     fn find_renamed(&mut self, parcel: &Parcel) -> Option<Renamed<'a>> {
         let digest = parcel.key.digest?;
         if self.absent.is_none() {
-            self.absent = Some(Absent::new(self));
+            let entries = self.orders.listing.len() + self.orders.records.len();
+            self.absent = Some(long(entries, || Absent::new(self)));
         }
         let found = self.absent.as_mut()?.take(digest);
         if found.is_none() && self.why(parcel.at) == Why::New {

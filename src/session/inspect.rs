@@ -1,8 +1,9 @@
 //! Looks at heads before the plan is made: what unique-ids are worth here, and which listed message is not the recorded one.
 
-use crate::mail::{Listing, Timestamp, limits};
+use crate::mail::{Entry, Listing, Timestamp, limits};
 use crate::seen::{AccountState, Batch, Change, Known, Record, Records, State};
 use crate::session::heads_said::{Head, Heads};
+use crate::session::long::long;
 use crate::session::maildrop::Maildrop;
 use crate::session::notice::Listed;
 use crate::session::plan::{Circumstances, Disposition, Names, Plan, Skip, Why, plan_with_heads};
@@ -29,22 +30,30 @@ impl Inspection<'_> {
         circumstances: Circumstances,
     ) -> Result<Plan, SessionError> {
         let mut circumstances = circumstances;
-        circumstances.names = self.names(maildrop, state, circumstances.now);
+        circumstances.names = self.long(|| self.names(maildrop, state, circumstances.now));
         let mut heads = Heads::default();
         if circumstances.names.are_counted {
             self.look_for_a_new_count(maildrop, state, &mut circumstances, &mut heads)
                 .await?;
         }
-        let mut plan = plan_with_heads(self.listing, self.records, &circumstances, &heads);
+        let mut plan = self.sketch(&circumstances, &heads);
         // A head that was asked for is asked for no more, so this ends.
         while !plan.wants_heads.is_empty() {
             let wanted = std::mem::take(&mut plan.wants_heads);
             self.ask(maildrop, state, &wanted, &mut heads).await?;
-            plan = plan_with_heads(self.listing, self.records, &circumstances, &heads);
+            plan = self.sketch(&circumstances, &heads);
         }
-        self.sample_by_digest(state, &circumstances, &mut plan);
+        self.long(|| self.sample_by_digest(state, &circumstances, &mut plan));
         self.make_durable(&plan, circumstances.now).await?;
         Ok(plan)
+    }
+
+    fn sketch(&self, circumstances: &Circumstances, heads: &Heads) -> Plan {
+        self.long(|| plan_with_heads(self.listing, self.records, circumstances, heads))
+    }
+
+    fn long<T>(&self, work: impl FnOnce() -> T) -> T {
+        long(self.listing.len() + self.records.len(), work)
     }
 
     fn names(&self, maildrop: &Maildrop, state: &AccountState, now: Timestamp) -> Names {
@@ -104,9 +113,9 @@ impl Inspection<'_> {
         circumstances: &mut Circumstances,
         heads: &mut Heads,
     ) -> Result<(), SessionError> {
-        let mut began_again = self.has_smaller_unknown(state.names.began_again);
+        let mut began_again = self.long(|| self.has_smaller_unknown(state.names.began_again));
         if circumstances.names.heads_work {
-            let samples = self.samples();
+            let samples = self.long(|| self.samples());
             let positions: Vec<u32> = samples.iter().map(|(at, _)| *at).collect();
             self.ask(maildrop, state, &positions, heads).await?;
             began_again |= samples.iter().any(|(at, known)| {
@@ -138,18 +147,12 @@ impl Inspection<'_> {
         maildrop: &mut Maildrop,
         state: &mut AccountState,
     ) -> Result<(), SessionError> {
-        let known = |at: u32| {
-            let entry = self.listing.get(at as usize)?;
-            let is_alone = self.listing.positions(entry.unique_id).len() == 1;
-            let mut known = self.records.of(entry.unique_id).filter(|_| is_alone);
-            let known = known.find(|known| {
-                matches!(known.record.state, State::Marked { .. }) && !known.record.notes.displaced
-            })?;
-            (known.record.octets == entry.octets).then_some((at, known))
+        let is_mark = |entry: &Entry<'_>, known: &Known<'_>| {
+            matches!(known.record.state, State::Marked { .. })
+                && !known.record.notes.displaced
+                && known.record.octets == entry.octets
         };
-        let count = u32::try_from(self.listing.len()).unwrap_or(u32::MAX);
-        let ends = [(0..count).find_map(known), (0..count).rev().find_map(known)];
-        let headless = ends.into_iter().flatten();
+        let headless = self.long(|| self.ends(is_mark)).into_iter().flatten();
         let headless: Vec<_> = headless
             .filter(|(_, known)| known.record.head.is_none())
             .collect();
@@ -181,21 +184,33 @@ impl Inspection<'_> {
         Ok(self.with.seen.import(batch).await?)
     }
 
-    /// The oldest and the newest listed message whose head is known, by position.
-    fn samples(&self) -> Vec<(u32, Known<'_>)> {
-        let known = |at: u32| {
+    /// The oldest and the newest message that is listed alone under its unique-id and has such a record. A server may list very
+    /// many messages under one name, so the records of a name are looked at only where it is listed once.
+    fn ends(
+        &self,
+        which: impl Fn(&Entry<'_>, &Known<'_>) -> bool,
+    ) -> [Option<(u32, Known<'_>)>; 2] {
+        let found = |at: u32| {
             let entry = self.listing.get(at as usize)?;
+            if self.listing.positions(entry.unique_id).len() != 1 {
+                return None;
+            }
             let mut known = self.records.of(entry.unique_id);
-            let known = known.find(|known| {
-                known.record.head.is_some()
-                    && !known.record.notes.displaced
-                    && is_settled(&known.record)
-            })?;
-            (self.listing.positions(entry.unique_id).len() == 1).then_some((at, known))
+            known
+                .find(|known| which(&entry, known))
+                .map(|known| (at, known))
         };
         let count = u32::try_from(self.listing.len()).unwrap_or(u32::MAX);
-        let oldest = (0..count).find_map(known);
-        let newest = (0..count).rev().find_map(known);
+        [(0..count).find_map(found), (0..count).rev().find_map(found)]
+    }
+
+    /// The oldest and the newest listed message whose head is known, by position.
+    fn samples(&self) -> Vec<(u32, Known<'_>)> {
+        let [oldest, newest] = self.ends(|_, known| {
+            known.record.head.is_some()
+                && !known.record.notes.displaced
+                && is_settled(&known.record)
+        });
         let one = oldest.as_ref().map(|(at, _)| *at) == newest.as_ref().map(|(at, _)| *at);
         oldest.into_iter().chain(newest.filter(|_| !one)).collect()
     }
@@ -218,7 +233,10 @@ impl Inspection<'_> {
         };
         let mut listed = Listed::new(self.listing);
         let known_groups: Vec<&[u32]> = {
+            // Of a name that has many records the messages are looked up once.
+            let mut last = None;
             let names = self.records.unique_ids();
+            let names = names.filter(|name| last.replace(*name) != Some(*name));
             names.filter_map(|name| listed.positions(name)).collect()
         };
         let mut is_known = vec![false; self.listing.len()];
@@ -267,15 +285,23 @@ impl Inspection<'_> {
         {
             return;
         }
-        let is_kept = |(at, one): (u32, &Disposition)| {
-            let entry = self.listing.get(at as usize)?;
-            let is_sure = matches!(one, Disposition::Skip(Skip::Seen | Skip::Quarantined));
-            let mut known = self.records.of(entry.unique_id);
-            let has_digest = known.any(|known| known.digest.is_some() && is_settled(&known.record));
-            (is_sure && has_digest).then_some((entry.octets.unwrap_or(u64::MAX), at))
+        let is_sure = |at: &u32| {
+            let one = plan.dispositions.get(*at as usize);
+            matches!(one, Some(Disposition::Skip(Skip::Seen | Skip::Quarantined)))
         };
-        let mut smallest: Vec<(u64, u32)> =
-            (0..).zip(&plan.dispositions).filter_map(is_kept).collect();
+        let mut smallest: Vec<(u64, u32)> = Vec::new();
+        for group in self.listing.groups() {
+            let entry = |at: u32| self.listing.get(at as usize);
+            let first = group.first().and_then(|at| entry(*at));
+            let mut known = first.map(|first| self.records.of(first.unique_id));
+            let has_digest = |known: Known<'_>| known.digest.is_some() && is_settled(&known.record);
+            if known.as_mut().is_some_and(|known| known.any(has_digest)) {
+                let sure = group.iter().copied().filter(is_sure);
+                smallest.extend(
+                    sure.filter_map(|at| Some((entry(at)?.octets.unwrap_or(u64::MAX), at))),
+                );
+            }
+        }
         smallest.sort_unstable();
         smallest.truncate(2);
         if !smallest.is_empty() {

@@ -7,6 +7,7 @@ use crate::mail::{Entry, Listing, ListingBuilder, UniqueId, limits};
 use crate::proto::pop3::{Command, Event, Kind};
 use crate::session::listing_room::Held;
 use crate::session::login::refused;
+use crate::session::long::long;
 use crate::session::maildrop::Maildrop;
 use crate::session::refusal::reason;
 use crate::session::unnamed::Unnamed;
@@ -51,7 +52,8 @@ pub(super) async fn list(maildrop: &mut Maildrop, place: &Place) -> Result<Liste
     let asked = ask(maildrop, &mut gathered, &mut room).await;
     asked.map_err(|error| maildrop.blaming_list(error, gathered.names_messages()))?;
     let announced = maildrop.client.capabilities().uidl;
-    let mut listed = gathered.into_listed(announced)?;
+    let entries = gathered.named.len().max(gathered.unnamed.len());
+    let mut listed = long(entries, || gathered.into_listed(announced))?;
     listed.room = Some(room);
     // What was said twice may stand in the place of what is still to come, and only sizes would show that.
     if maildrop.left_out.is_wary || listed.lacks_sizes() {
@@ -188,7 +190,7 @@ impl Gathered {
             Event::ListingEnd {
                 command: Kind::Uidl,
             } => {
-                self.named.arrange();
+                long(self.named.len(), || self.named.arrange());
                 self.uidl = Some(Ok(()));
                 true
             }

@@ -1,6 +1,6 @@
-//! Memory for listings, which all sessions of the process share.
+//! Memory for listings and records, which all sessions of the process share.
 //!
-//! A listing of a million messages takes some ninety MiB, and twenty servers may send one at once. So what grows beyond a little is
+//! A listing of a million messages takes some ninety MiB, as many records take as much, and twenty servers may send one at once. So what grows beyond a little is
 //! taken from one budget. Where that is spent a session waits for a while, then whoever holds most of it and has done so for a minute
 //! gives way, and a session that gets none leaves and comes back later.
 
@@ -111,6 +111,20 @@ impl Held {
     /// Whether a listing of so many octets needs more than it has.
     pub(super) const fn is_short_of(&self, octets: u64) -> bool {
         octets > self.octets
+    }
+
+    /// Takes what records need, before they are read.
+    ///
+    /// # Errors
+    /// [`SessionError::ListingRoom`] when there was none for two minutes.
+    pub(super) async fn grow_for_records(&mut self, records: u64) -> Result<(), SessionError> {
+        let octets = records.saturating_mul(limits::RECORD_OCTETS);
+        // More than all there is will never be free, and records are ours: no server makes more of them than it lists.
+        let octets = octets.min(limits::RECORDS_OCTETS_MAX);
+        while self.is_short_of(octets) {
+            self.grow().await?;
+        }
+        Ok(())
     }
 
     /// Takes more.

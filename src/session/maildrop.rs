@@ -191,13 +191,19 @@ impl Maildrop {
         mut interpret: impl FnMut(Event<'_>) -> Option<T>,
     ) -> Result<T, SessionError> {
         let until = Instant::now() + Duration::from_secs(seconds);
+        let mut in_a_row = 0;
         loop {
+            if in_a_row > limits::READ_IN_A_ROW_OCTETS {
+                in_a_row = 0;
+                tokio::task::yield_now().await;
+            }
             let mut input = self.wire.input();
             let before = input.len();
             let event = self.client.next(&mut input);
             let used = before - input.len();
             let heard = event.map(|event| event.map(&mut interpret));
             self.wire.consume(used);
+            in_a_row += used;
             match heard? {
                 Some(Some(something)) => return Ok(something),
                 Some(None) => {}

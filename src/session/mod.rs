@@ -31,6 +31,7 @@ mod left_out;
 mod listing;
 mod listing_room;
 mod login;
+mod long;
 mod maildrop;
 mod moved;
 mod names;

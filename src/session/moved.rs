@@ -1,11 +1,12 @@
 //! Whether an account is pointed at another maildrop than the one that its records are of (DOUBT.md 1.2).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mail::{HeadDigest, HeadDigests, Listing, Maildrop as Place, limits};
 use crate::seen::{AccountState, Batch, Records};
 use crate::session::guard::Explained;
 use crate::session::listing::Listed as ListedNow;
+use crate::session::long::long;
 use crate::session::maildrop::Maildrop;
 use crate::session::notice::Listed;
 use crate::session::single::Session;
@@ -106,7 +107,8 @@ impl Session<'_> {
         state: &AccountState,
     ) -> Result<bool, SessionError> {
         let explained = Explained::new(self.visit, state, false, self.with.clock.now());
-        let chosen = to_compare(listing, records, &explained);
+        let entries = listing.len() + records.len();
+        let chosen = long(entries, || to_compare(listing, records, &explained));
         let positions: Vec<u32> = chosen.iter().map(|(at, _)| *at).collect();
         let heads = maildrop.heads(listing, &positions).await?;
         let is_alike = |((_, known), head): (&(u32, HeadDigest), Option<HeadDigests>)| {
@@ -132,14 +134,17 @@ fn to_compare(
     }
     let mut listed = Listed::new(listing);
     let (mut expected, mut found, mut heads) = (0_usize, 0_usize, Vec::new());
+    // The first message of each size under the name that was asked for last: there may be many messages, and many records.
+    let (mut last, mut by_octets) = (None, BTreeMap::new());
     for known in records.iter().filter(|known| explained.expects(known)) {
         expected += 1;
-        let positions = listed.positions(known.unique_id).unwrap_or_default();
-        let alike = |at: &&u32| {
-            let entry = listing.get(**at as usize);
-            entry.is_some_and(|entry| entry.octets == known.record.octets)
-        };
-        if let Some(at) = positions.iter().find(alike) {
+        if last.replace(known.unique_id) != Some(known.unique_id) {
+            let positions = listed.positions(known.unique_id).unwrap_or_default();
+            let entries = positions.iter().rev();
+            let entries = entries.filter_map(|at| Some((listing.get(*at as usize)?.octets, *at)));
+            by_octets = entries.collect();
+        }
+        if let Some(at) = by_octets.get(&known.record.octets) {
             found += 1;
             heads.extend(known.record.head.map(|head| (*at, head)));
         }

@@ -3,23 +3,23 @@
 use std::iter::Peekable;
 
 use crate::mail::{Digest, Listing, Retention, Timestamp, limits};
-use crate::seen::{Batch, Change, Record, Records, State};
+use crate::seen::{Change, Record, Records, State};
 
 /// The changes that a listing makes to the records of messages it holds or lacks.
 ///
 /// Only a complete listing can say that a message is gone. Under a retention that deletes, a message that is back stays
-/// marked as absent: it is doubtful until it was compared.
-pub(super) fn notice(
-    listing: &Listing,
-    records: &Records,
+/// marked as absent: it is doubtful until it was compared. There may be as many changes as records, so they are made as they are asked
+/// for.
+pub(super) fn notice<'a>(
+    listing: &'a Listing,
+    records: &'a Records,
     retention: Retention,
     forget_after_seconds: u64,
     now: Timestamp,
     clock_trusted: bool,
-) -> Batch {
+) -> impl Iterator<Item = Change> + Send + 'a {
     let mut listed = Listed::new(listing);
-    let mut batch = Batch::new(records.account());
-    for known in records.iter() {
+    records.iter().filter_map(move |known| {
         let record = &known.record;
         // Under the name of a displaced record another message is listed.
         let is_listed = listed.positions(known.unique_id).is_some() && !record.notes.displaced;
@@ -40,10 +40,10 @@ pub(super) fn notice(
             )
         };
         match record.absent_since {
-            None if !is_listed && listing.complete => batch.changes.push(change(Some(now))),
-            Some(_) if is_listed && !retention.deletes() => batch.changes.push(change(None)),
+            None if !is_listed && listing.complete => Some(change(Some(now))),
+            Some(_) if is_listed && !retention.deletes() => Some(change(None)),
             Some(since) if !is_listed && clock_is_right && is_no_time(since, now) => {
-                batch.changes.push(change(Some(now)));
+                Some(change(Some(now)))
             }
             Some(since)
                 if !is_listed
@@ -51,24 +51,21 @@ pub(super) fn notice(
                     && may_be_forgotten(record)
                     && now.since(since) >= forget_after_seconds =>
             {
-                batch.changes.push(Change::Forget(known.key()));
+                Some(Change::Forget(known.key()))
             }
-            absent_since if misdated => batch.changes.push(change(absent_since)),
+            absent_since if misdated => Some(change(absent_since)),
             absent_since if is_listed && is_word_without_octets(known.digest, record) => {
-                let octets = only_octets(listing, known.unique_id);
-                if octets.is_some() {
-                    let marked = Record {
-                        octets,
-                        absent_since,
-                        ..record.clone()
-                    };
-                    batch.changes.push(Change::Put(known.key(), marked));
-                }
+                let octets = Some(only_octets(listing, known.unique_id)?);
+                let marked = Record {
+                    octets,
+                    absent_since,
+                    ..record.clone()
+                };
+                Some(Change::Put(known.key(), marked))
             }
-            _ => {}
+            _ => None,
         }
-    }
-    batch
+    })
 }
 
 /// Whether the operator's word about a message was said without a listing: it takes the octets of the first one, so that
@@ -107,12 +104,12 @@ fn may_be_forgotten(record: &Record) -> bool {
 /// Goes through a listing beside records: unique-ids are asked for in their order, and each step goes on from the last.
 pub(super) struct Listed<'l> {
     listing: &'l Listing,
-    groups: Peekable<Box<dyn Iterator<Item = &'l [u32]> + 'l>>,
+    groups: Peekable<Box<dyn Iterator<Item = &'l [u32]> + Send + 'l>>,
 }
 
 impl<'l> Listed<'l> {
     pub(super) fn new(listing: &'l Listing) -> Self {
-        let groups: Box<dyn Iterator<Item = &'l [u32]>> = Box::new(listing.groups());
+        let groups: Box<dyn Iterator<Item = &'l [u32]> + Send> = Box::new(listing.groups());
         Self {
             listing,
             groups: groups.peekable(),

@@ -13,6 +13,8 @@ use crate::session::first_run::first_poll;
 use crate::session::guard::Explained;
 use crate::session::inspect::Inspection;
 use crate::session::listing::Listed;
+use crate::session::listing_room::Held;
+use crate::session::long::long;
 use crate::session::maildrop::{Goodbye, Happened, Maildrop};
 use crate::session::orders::{Orders, Transferred};
 use crate::session::plan::{Circumstances, Disposition, Names, Plan, Skip};
@@ -74,11 +76,9 @@ impl Session<'_> {
     ) -> Result<Ended, SessionError> {
         let (visit, with) = (self.visit, self.with);
         let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
+        let mut room = Held::begin(&with.stop.place);
         // A server with a large maildrop needs longer to list it than we to know what we know of it.
-        let (records, opened) = tokio::join!(
-            with.seen.records(&visit.account),
-            self.open(state, deadline)
-        );
+        let (records, opened) = tokio::join!(self.records(&mut room), self.open(state, deadline));
         let records = match (records, opened) {
             (Ok(records), opened) => (records, opened),
             // A password that was refused is counted whatever else is wrong.
@@ -88,9 +88,9 @@ impl Session<'_> {
             (Err(error), Ok(Some((maildrop, _)))) => {
                 self.quit(maildrop, limits::QUIT_SECONDS_MAX, &mut Vec::new())
                     .await;
-                return Err(error.into());
+                return Err(error);
             }
-            (Err(error), _) => return Err(error.into()),
+            (Err(error), _) => return Err(error),
         };
         let (records, opened) = records;
         let waits = parked::is_any_due(&records, with.clock.now());
@@ -135,6 +135,13 @@ impl Session<'_> {
             }
         }
         Ok(ended)
+    }
+
+    /// What is known of the account, once there is memory for it.
+    async fn records(&self, room: &mut Held) -> Result<Records, SessionError> {
+        let (account, seen) = (&self.visit.account, &self.with.seen);
+        room.grow_for_records(seen.count(account).await?).await?;
+        Ok(seen.records(account).await?)
     }
 
     async fn visit_maildrop(
@@ -362,12 +369,16 @@ impl Session<'_> {
             self.accept_no_unique_ids(state, records, words, listed.announced)?;
             state.odd.struck = struck::located(&listed.listing, &state.odd.struck);
             first_run::without_unique_ids(visit.first_run, &listed.listing, records, state)?;
-            return Ok(plan::plan_without_unique_ids(
-                &listed.listing,
-                &circumstances,
-                self.outgrown,
-                &state.odd.struck,
-            ));
+            let plan = || {
+                let struck = &state.odd.struck;
+                plan::plan_without_unique_ids(
+                    &listed.listing,
+                    &circumstances,
+                    self.outgrown,
+                    struck,
+                )
+            };
+            return Ok(long(listed.listing.len(), plan));
         }
         self.refuse_a_new_name(&listed.listing, records, state)
             .await?;
@@ -376,21 +387,8 @@ impl Session<'_> {
         } else {
             0
         };
-        let first = first_poll(
-            visit.first_run,
-            &listed.listing,
-            beside,
-            records,
-            state,
-            now,
-        );
-        if let Some(batch) = first? {
-            let messages = listed.listing.len() as u64;
-            with.seen.commit(batch, records).await?;
-            with.reporter.say(Event::MarkedFirstRun {
-                account: &visit.account,
-                messages,
-            });
+        if first_poll(visit.first_run, &listed.listing, beside, records, state)? {
+            self.mark_all(&listed.listing, records, state, now).await?;
             *records = with.seen.records(&visit.account).await?;
         }
         self.accept_unstable_names(&listed.listing, state, now)?;
@@ -402,7 +400,10 @@ impl Session<'_> {
         };
         let mut plan = inspection.plan(maildrop, state, circumstances).await?;
         self.accept_void_marks(&plan)?;
-        plan.is_flood = self.guard(&listed.listing, records, state, hides)?;
+        let entries = listed.listing.len() + records.len();
+        plan.is_flood = long(entries, || {
+            self.guard(&listed.listing, records, state, hides)
+        })?;
         self.notice(&listed.listing, records, now).await?;
         Ok(plan)
     }
@@ -470,7 +471,7 @@ impl Session<'_> {
         } else {
             u64::MAX
         };
-        let batch = notice::notice(
+        let mut changes = notice::notice(
             listing,
             records,
             visit.retention,
@@ -478,7 +479,15 @@ impl Session<'_> {
             now,
             self.clock_trusted,
         );
-        Ok(with.seen.commit(batch, records).await?)
+        loop {
+            let mut batch = Batch::new(&visit.account);
+            let some = changes.by_ref().take(limits::BATCH_CHANGES_MAX);
+            long(listing.len() + records.len(), || batch.changes.extend(some));
+            if batch.is_empty() {
+                return Ok(());
+            }
+            with.seen.commit(batch, records).await?;
+        }
     }
 
     /// On a server without unique-ids the listing is complete once every message has been in hand.

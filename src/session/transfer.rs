@@ -22,6 +22,7 @@ use crate::session::collaborators::Undo;
 use crate::session::deletes::Deletes;
 use crate::session::identity::{Absent, Findings};
 use crate::session::ledger::Ledger;
+use crate::session::long::long;
 use crate::session::maildrop::{Blamed, Happened, Maildrop};
 use crate::session::orders::{Lost, Orders, Transferred};
 use crate::session::plan::{Disposition, Skip, Why};
@@ -147,7 +148,7 @@ impl<'a> Transfer<'a> {
 
     /// Runs until nothing is left to do, or nothing can be done any more.
     pub(super) async fn run(mut self) -> Transferred {
-        self.report_oversized();
+        long(self.orders.listing.len(), || self.report_oversized());
         self.gather_due();
         loop {
             if let Err(error) = self.ask() {

@@ -1,0 +1,108 @@
+//! A server that gives one unique-id to very many messages: nothing that is done for each of them may go through all the others, or
+//! through all their records.
+
+use std::sync::mpsc;
+use std::time::Duration;
+
+use mailferry::mail::{AccountName, Digest, FirstRun, Retention, Timestamp, UniqueId};
+use mailferry::seen::{Batch, Change, Notes, Record, RecordKey, Records, SeenStore, State};
+
+use crate::support::world::{World, mail};
+
+/// What takes longer than this works on everything for each of them: the rest takes a few seconds.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Does something on a thread of its own, and fails when it does not come to its end.
+fn ends(what: &str, work: impl FnOnce() + Send + 'static) {
+    let (done, over) = mpsc::channel();
+    std::thread::spawn(move || {
+        work();
+        let _ = done.send(());
+    });
+    assert!(over.recv_timeout(PATIENCE).is_ok(), "{what} never ends");
+}
+
+fn key(number: u32) -> RecordKey {
+    let mut digest = [0; 32];
+    digest[..4].copy_from_slice(&number.to_be_bytes());
+    RecordKey::new(UniqueId::new(b"same").unwrap(), Some(Digest::new(digest)))
+}
+
+fn delivered(octets: u64) -> Record {
+    Record {
+        octets: Some(octets),
+        copies: 1,
+        absent_since: None,
+        head: None,
+        state: State::Delivered {
+            at: Timestamp(1_799_000_000),
+        },
+        notes: Notes::default(),
+    }
+}
+
+/// Polls a maildrop of so many messages with one unique-id, of which some are recorded, up to where they would be retrieved.
+fn polls(messages: usize, records: u32, retention: Retention) {
+    ends("the poll", move || {
+        let all = (0..messages).map(|_| mail("same", b"Subject: x\r\n\r\nx\r\n"));
+        let mut world = World::new(all.collect(), retention);
+        world.visit.first_run = FirstRun::All;
+        world
+            .server
+            .with(|habits| habits.capabilities = vec!["TOP".into()]);
+        world.stop.place.give_way.cancel();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let mut batch = Batch::new(&world.visit.account);
+            let put = |number| Change::Put(key(number), delivered(17));
+            batch.changes.extend((0..records).map(put));
+            world.store.commit(batch).await.unwrap();
+            let summary = world.poll().await;
+            assert_eq!(summary.counts.listed, messages as u64);
+        });
+    });
+}
+
+#[test]
+fn a_poll_of_very_many_messages_with_one_unique_id_comes_to_its_end() {
+    polls(250_000, 2_000, Retention::Keep);
+}
+
+#[test]
+fn so_does_one_of_messages_that_are_all_recorded() {
+    polls(30_000, 30_000, Retention::Keep);
+    polls(30_000, 30_000, Retention::Delete);
+}
+
+#[test]
+fn a_record_among_very_many_of_one_unique_id_is_found_without_going_through_them() {
+    ends("the search", || {
+        const COUNT: u32 = 200_000;
+        let mut records = Records::begin(&AccountName::new("work").unwrap());
+        for name in ["before", "same", "then"] {
+            let unique_id = UniqueId::new(name.as_bytes()).unwrap();
+            for number in (0..COUNT).filter(|number| name == "same" || *number < 1) {
+                let octets = u64::from(number);
+                assert!(records.push(&unique_id, key(number).digest, delivered(octets)));
+            }
+        }
+        for number in 0..COUNT {
+            let found = records.get(&key(number)).unwrap();
+            assert_eq!(found.octets, Some(u64::from(number)));
+        }
+        assert_eq!(records.get(&key(COUNT)), None);
+        assert_eq!(records.range(b"same"), 1..COUNT as usize + 1);
+        assert_eq!(records.range_behind(0, b"same"), 1..COUNT as usize + 1);
+        assert_eq!(
+            records.range(b"then"),
+            COUNT as usize + 1..COUNT as usize + 2
+        );
+        assert_eq!(
+            records.range(b"zzz"),
+            COUNT as usize + 2..COUNT as usize + 2
+        );
+    });
+}
