@@ -41,6 +41,7 @@ const DOORS: &[(&str, &str)] = &[
     ("crc32fast", "seen/journal.rs"),
     ("lettre", "sink/smtp/"),
     ("nix", "sink/mda/"),
+    ("libc", "main.rs"),
     ("async_native_tls", "net/"),
     ("native_tls", "net/"),
     ("openssl", "net/"),

@@ -295,3 +295,7 @@ pub const RECORD_OCTETS: u64 = 96;
 
 /// What all records of one account are counted as at the most: beside them there must be room for a listing of a million messages.
 pub const RECORDS_OCTETS_MAX: u64 = 96 * 1024 * 1024;
+
+/// A block of memory that goes back to the system when it is freed: larger than any message in memory, smaller than what a large
+/// listing consists of.
+pub const LARGE_BLOCK_OCTETS: i32 = 4 * 1024 * 1024;
