@@ -42,15 +42,16 @@ fn main() -> ExitCode {
 /// each thread: after a few large listings, most of the process's memory would be blocks that nobody uses.
 fn give_back_large_blocks() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    for (setting, octets) in [
+    for (setting, value) in [
         (libc::M_MMAP_THRESHOLD, limits::LARGE_BLOCK_OCTETS),
         (libc::M_TRIM_THRESHOLD, 2 * limits::LARGE_BLOCK_OCTETS),
+        (libc::M_ARENA_MAX, limits::ARENAS_MAX),
     ] {
         // SAFETY: no other thread has been started yet, and this changes nothing but how the allocator goes on. Where it does not
         // take the setting, more memory is kept.
         #[allow(unsafe_code)]
         unsafe {
-            libc::mallopt(setting, octets);
+            libc::mallopt(setting, value);
         }
     }
 }

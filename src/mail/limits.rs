@@ -299,3 +299,7 @@ pub const RECORDS_OCTETS_MAX: u64 = 96 * 1024 * 1024;
 /// A block of memory that goes back to the system when it is freed: larger than any message in memory, smaller than what a large
 /// listing consists of.
 pub const LARGE_BLOCK_OCTETS: i32 = 4 * 1024 * 1024;
+
+/// Arenas of the allocator: each keeps what was freed in it for itself, and threads that wait for MDAs would have one each up to eight
+/// a processor.
+pub const ARENAS_MAX: i32 = 4;
