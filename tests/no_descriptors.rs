@@ -72,3 +72,49 @@ fn a_maildir_that_cannot_open_its_files_is_not_down() {
     let place = place(&dovecot, MAILDIR, "");
     is_ours(&place, 40, &sent);
 }
+
+/// A program that takes its time, so that many run at once, and delivers into `out`.
+fn mda(place: &Place, parallel: u32) -> String {
+    for part in ["new", "cur", "tmp"] {
+        std::fs::create_dir_all(place.path("out").join(part)).unwrap();
+    }
+    let out = place.path("out");
+    let script = format!(
+        "file=$(mktemp {out}/tmp/XXXXXXXX) && cat >$file && sleep 0.1 && mv $file {out}/new/",
+        out = out.display()
+    );
+    format!("type = \"mda\"\nparallel = {parallel}\ncommand = [\"/bin/sh\", \"-c\", \"{script}\"]")
+}
+
+#[test]
+fn an_mda_that_cannot_be_started_for_want_of_them_is_not_down() {
+    let sent = varied::messages(80).split_off(20);
+    let dovecot = Dovecot::with(&sent);
+    let place = place(&dovecot, MAILDIR, "");
+    let text = std::fs::read_to_string(place.path("mailferry.toml")).unwrap();
+    let maildir = MAILDIR.replace(
+        "{here}",
+        place.path("").to_str().unwrap().trim_end_matches('/'),
+    );
+    place.configure(&text.replace(&maildir, &mda(&place, 32)));
+    is_ours(&place, 40, &sent);
+}
+
+#[test]
+fn messages_that_cannot_go_to_files_stay_on_the_server_and_count_for_nothing() {
+    let line = "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklm\r\n";
+    let large = |number: usize| {
+        let head = format!("Subject: large {number}\r\n\r\n");
+        (head + &line.repeat(3 * 1024 * 1024 / line.len())).into_bytes()
+    };
+    let sent: Vec<Vec<u8>> = (0..24).map(large).collect();
+    let dovecot = Dovecot::with(&sent);
+    let place = place(&dovecot, MAILDIR, "");
+    let text = std::fs::read_to_string(place.path("mailferry.toml")).unwrap();
+    let maildir = MAILDIR.replace(
+        "{here}",
+        place.path("").to_str().unwrap().trim_end_matches('/'),
+    );
+    place.configure(&text.replace(&maildir, &mda(&place, 1)));
+    is_ours(&place, 27, &sent);
+}
