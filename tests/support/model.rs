@@ -10,6 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader
 use tokio::sync::watch;
 
 use super::crash::Crash;
+use super::odd::Odd;
 
 /// One message on the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +62,40 @@ pub struct Habits {
     pub refuses_top_from: Option<usize>,
     /// Sends the bodies of these messages, by the beginning of their unique-id, octet by octet, with so many seconds between two.
     pub drips: Option<(String, u64)>,
+    /// Answers this command oddly, of which message (by unique-id; none for commands without), and how.
+    pub odd: Option<(&'static str, Option<String>, Odd)>,
+    /// Hands out less than half of this message, by unique-id, and ends it well.
+    pub cuts: Option<String>,
+    /// LIST tells so many hundredths of the octets.
+    pub lists_hundredths: u64,
+}
+
+impl Habits {
+    /// What is odd about the answer to a command.
+    fn odd_answer(&self, verb: &str, mail: Option<&Mail>) -> Option<Odd> {
+        let (which, id, odd) = self.odd.as_ref()?;
+        let meant = id.is_none() || mail.map(|mail| &mail.unique_id) == id.as_ref();
+        (*which == verb && meant).then_some(*odd)
+    }
+
+    /// The octets that are handed out of a message.
+    fn handed_out(&self, mail: &Mail) -> Vec<u8> {
+        let is_cut = self.cuts.as_ref() == Some(&mail.unique_id);
+        if is_cut {
+            mail.stump()
+        } else {
+            mail.octets.clone()
+        }
+    }
+}
+
+impl Mail {
+    /// Less than half of it, as a server hands it out that lost the rest.
+    pub fn stump(&self) -> Vec<u8> {
+        let mut stump = self.octets[..self.octets.len() / 2 - 3].to_vec();
+        stump.extend_from_slice(b"\r\n");
+        stump
+    }
 }
 
 impl Default for Habits {
@@ -87,6 +122,9 @@ impl Default for Habits {
             hangs_up_at: None,
             refuses_top_from: None,
             drips: None,
+            odd: None,
+            cuts: None,
+            lists_hundredths: 100,
         }
     }
 }
@@ -202,7 +240,7 @@ impl Connect for Server {
 }
 
 async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::Result<()> {
-    let (read, mut write) = tokio::io::split(stream);
+    let (read, mut wire) = tokio::io::split(stream);
     let mut lines = BufReader::new(read).lines();
     let (mails, habits) = {
         let state = server.state.lock().unwrap();
@@ -215,7 +253,7 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
     if habits.stalls_at.as_deref() == Some("") {
         return std::future::pending().await;
     }
-    write.write_all(b"+OK model ready\r\n").await?;
+    wire.write_all(b"+OK model ready\r\n").await?;
     while let Some(line) = lines.next_line().await? {
         server.state.lock().unwrap().said.push(line.clone());
         let mut words = line.splitn(2, ' ');
@@ -227,6 +265,9 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             .next()
             .and_then(|words| words.split(' ').next()?.parse::<usize>().ok())
             .map(|number| number - 1);
+        let odd = habits.odd_answer(&verb, at.and_then(|at| mails.get(at)));
+        let done = odd.is_none_or(Odd::is_done);
+        let (mut write, mut closes, mut drips) = (Vec::new(), false, None);
         match (verb.as_str(), at) {
             ("CAPA", _) => {
                 let mut reply = "+OK\r\nUSER\r\n".to_owned();
@@ -266,10 +307,9 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 for (number, mail) in (1..).zip(&mails) {
                     reply.push_str(&format!("{number} {}\r\n", mail.unique_id));
                 }
-                if habits.hangs_up_in_uidl {
-                    return write.write_all(reply.as_bytes()).await;
-                }
-                write.write_all(format!("{reply}.\r\n").as_bytes()).await?;
+                closes = habits.hangs_up_in_uidl;
+                let end = if closes { "" } else { ".\r\n" };
+                write.write_all(format!("{reply}{end}").as_bytes()).await?;
             }
             ("LIST", _) => {
                 let mut reply = "+OK\r\n".to_owned();
@@ -279,7 +319,8 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                         .as_ref()
                         .filter(|(id, _)| *id == mail.unique_id);
                     let octets = claim.map_or(
-                        mail.octets.len() as u64 + habits.lies_by_octets,
+                        mail.octets.len() as u64 * habits.lists_hundredths / 100
+                            + habits.lies_by_octets,
                         |(_, claim)| *claim,
                     );
                     reply.push_str(&format!("{number} {octets}\r\n"));
@@ -294,26 +335,22 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             }
             ("RETR", Some(at)) => {
                 server.crash.step().await;
-                let body = stuff(&mails[at].octets);
+                let octets = habits.handed_out(&mails[at]);
+                let body = stuff(&octets);
                 write.write_all(b"+OK\r\n").await?;
-                if habits.hangs_up_at == Some(at)
-                    || habits.hangs_up_inside.as_ref() == Some(&mails[at].unique_id)
-                {
-                    return write.write_all(&body[..body.len() / 2]).await;
-                }
-                retrieved[at] = true;
-                let octets = mails[at].octets.clone();
-                server.state.lock().unwrap().handed_out.push(octets);
-                let drips = habits.drips.as_ref();
-                match drips.filter(|(of, _)| mails[at].unique_id.starts_with(of)) {
-                    Some((_, seconds)) => {
-                        for octet in body {
-                            tokio::time::sleep(std::time::Duration::from_secs(*seconds)).await;
-                            write.write_all(&[octet]).await?;
-                            server.dripped.send_modify(|octets| *octets += 1);
-                        }
+                closes = habits.hangs_up_at == Some(at)
+                    || habits.hangs_up_inside.as_ref() == Some(&mails[at].unique_id);
+                if closes {
+                    write.write_all(&body[..body.len() / 2]).await?;
+                } else {
+                    write.write_all(&body).await?;
+                    if done {
+                        retrieved[at] = true;
+                        server.state.lock().unwrap().handed_out.push(octets);
                     }
-                    None => write.write_all(&body).await?,
+                    let of = |of: &str| mails[at].unique_id.starts_with(of);
+                    let drip = habits.drips.as_ref().filter(|(id, _)| of(id));
+                    drips = drip.map(|(_, seconds)| *seconds);
                 }
             }
             ("TOP", Some(at)) if habits.refuses_top_from.is_some_and(|f| at >= f) => {
@@ -329,21 +366,53 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             }
             ("DELE", Some(at)) => {
                 server.crash.step().await;
-                marked[at] = !habits.forgets_deletes;
+                marked[at] = done && !habits.forgets_deletes;
                 write.write_all(b"+OK\r\n").await?;
             }
             ("NOOP", _) => write.write_all(b"+OK\r\n").await?,
             ("QUIT", _) => {
                 server.crash.step().await;
-                update(&server, &mails, &marked, &retrieved, habits.hides);
+                if done {
+                    update(&server, &mails, &marked, &retrieved, habits.hides);
+                }
                 server.crash.step().await;
                 if !habits.loses_quit_reply {
                     write.write_all(b"+OK\r\n").await?;
                 }
-                return Ok(());
+                closes = true;
             }
             _ => write.write_all(b"-ERR what?\r\n").await?,
         }
+        if let Some(odd) = odd {
+            let (said, hangs_up) = odd.answer(write);
+            write = said;
+            closes |= hangs_up;
+        }
+        match drips {
+            Some(seconds) => drip(&server, &mut wire, &write, seconds).await?,
+            None => wire.write_all(&write).await?,
+        }
+        if closes {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// A reply with its status line at once, and the rest octet by octet.
+async fn drip(
+    server: &Server,
+    wire: &mut (impl AsyncWrite + Unpin),
+    reply: &[u8],
+    seconds: u64,
+) -> std::io::Result<()> {
+    let status = reply.iter().position(|octet| *octet == b'\n');
+    let (status, rest) = reply.split_at(status.map_or(0, |at| at + 1));
+    wire.write_all(status).await?;
+    for octet in rest {
+        tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+        wire.write_all(&[*octet]).await?;
+        server.dripped.send_modify(|octets| *octets += 1);
     }
     Ok(())
 }

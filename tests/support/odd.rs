@@ -40,7 +40,7 @@ impl Odd {
     ];
 
     /// What is said in place of `honest`, and whether the connection is closed after it.
-    fn answer(self, honest: Vec<u8>) -> (Vec<u8>, bool) {
+    pub(super) fn answer(self, honest: Vec<u8>) -> (Vec<u8>, bool) {
         match self {
             Self::EmptyLine => (b"\r\n".to_vec(), false),
             Self::Words => (b"internal server error\r\n".to_vec(), false),

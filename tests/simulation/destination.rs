@@ -1,0 +1,132 @@
+//! Destinations that misbehave.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use mailferry::mail::Envelope;
+use mailferry::sink::{Fault, Outcome, Refusal, Sink};
+use mailferry::spool::Message;
+use tokio::time::sleep;
+
+/// What a destination does to messages.
+#[derive(Clone, Debug, Default)]
+pub struct Mood {
+    /// Everything is refused as the destination's fault.
+    pub down: bool,
+    /// One in so many is refused for now; 0 for none.
+    pub refuses_one_in: u64,
+    /// One in so many is taken, and said to be unknown.
+    pub unknown_one_in: u64,
+    /// What it says to mail of some senders: refused by sender, as relays do.
+    pub spam: Option<Fault>,
+    /// Everything takes up to so many seconds.
+    pub slow_seconds: u64,
+}
+
+/// A destination that notes what it took.
+#[derive(Default)]
+pub struct Box_ {
+    pub mood: Mutex<Mood>,
+    pub taken: Mutex<BTreeMap<Vec<u8>, usize>>,
+    /// Offers after which a second one is nobody's fault: taken, and then said to be unknown or cut off.
+    pub excused: Mutex<usize>,
+    pub random: Mutex<fastrand::Rng>,
+}
+
+impl Mood {
+    /// Whether it does no more than refuse some senders, so that mail of others must come in time.
+    pub fn is_fair(&self) -> bool {
+        let Self {
+            down,
+            refuses_one_in,
+            unknown_one_in,
+            spam: _,
+            slow_seconds,
+        } = self;
+        !down && refuses_one_in + unknown_one_in + slow_seconds == 0
+    }
+
+    pub fn of_a_day(random: &mut fastrand::Rng) -> Self {
+        let spam = SPAM[random.usize(..SPAM.len())];
+        if random.bool() {
+            return Self {
+                spam,
+                ..Self::default()
+            };
+        }
+        Self {
+            down: random.u64(..4) == 0,
+            refuses_one_in: [0, 10, 3][random.usize(..3)],
+            unknown_one_in: [0, 0, 10][random.usize(..3)],
+            spam,
+            slow_seconds: [0, 5, 300][random.usize(..3)],
+        }
+    }
+}
+
+impl Box_ {
+    fn chance(&self, one_in: u64) -> bool {
+        one_in > 0 && self.random.lock().unwrap().u64(..one_in) == 0
+    }
+
+    fn refusal(fault: Fault) -> Outcome {
+        Outcome::Refused(Refusal::new(fault, "simulated", "no"))
+    }
+}
+
+pub struct Door(pub Arc<Box_>);
+
+impl Sink for Door {
+    fn offer<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        message: &'a Message,
+    ) -> BoxFuture<'a, Vec<Outcome>> {
+        Box::pin(async move {
+            let mood = self.0.mood.lock().unwrap().clone();
+            let seconds = self.0.random.lock().unwrap().u64(..=mood.slow_seconds);
+            sleep(Duration::from_secs(seconds)).await;
+            let octets = message.to_vec().unwrap();
+            // What is poison stays poison, whenever it is offered.
+            let poison = octets.windows(6).any(|six| six == b"poison");
+            let outcome = if mood.down {
+                Box_::refusal(Fault::Destination)
+            } else if poison {
+                Box_::refusal(Fault::MessagePermanent)
+            } else if let Some(fault) = mood.spam.filter(|_| is_spam(envelope)) {
+                Box_::refusal(fault)
+            } else if self.0.chance(mood.refuses_one_in) {
+                Box_::refusal(Fault::MessageTransient)
+            } else {
+                *self.0.taken.lock().unwrap().entry(octets).or_default() += 1;
+                if self.0.chance(mood.unknown_one_in) {
+                    *self.0.excused.lock().unwrap() += 1;
+                    Box_::refusal(Fault::MessageUnknown)
+                } else {
+                    Outcome::Accepted("ok".into())
+                }
+            };
+            // A crash may come between the taking and the answer.
+            tokio::task::yield_now().await;
+            vec![outcome; envelope.recipients.len()]
+        })
+    }
+}
+
+fn is_spam(envelope: &Envelope) -> bool {
+    envelope.sender.as_str().ends_with("@spam.invalid")
+}
+
+/// How a relay refuses by sender: not at all, in most of its moods.
+pub const SPAM: [Option<Fault>; 8] = [
+    None,
+    None,
+    None,
+    Some(Fault::MessagePermanent),
+    Some(Fault::MessageTransient),
+    Some(Fault::RecipientOrMessage),
+    Some(Fault::Recipient),
+    Some(Fault::DestinationOrMessage),
+];

@@ -1,0 +1,166 @@
+//! What must be true after every history, and while it runs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mailferry::seen::SeenStore;
+use tokio::time::Instant;
+
+use super::Simulation;
+use super::servers::{Bytes, Character};
+use crate::support::model::Mail;
+
+/// Honest mail of the first account, which must come in time whatever others do.
+pub struct Watch {
+    /// Since when each message waits.
+    waiting: BTreeMap<Vec<u8>, Instant>,
+    /// Not before this moment is it watched again: a breaker that was opened for good reasons is open for some time.
+    fair_from: Instant,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            waiting: BTreeMap::new(),
+            fair_from: Instant::now(),
+        }
+    }
+}
+
+impl Watch {
+    pub fn came(&mut self, at: usize, mail: &Mail, is_fair: bool) {
+        self.look(is_fair);
+        if at == Character::HONEST && Instant::now() >= self.fair_from {
+            self.waiting.insert(mail.octets.clone(), Instant::now());
+        }
+    }
+
+    /// What was hindered for another reason is watched no more.
+    pub fn look(&mut self, is_fair: bool) {
+        if !is_fair {
+            self.waiting.clear();
+            self.fair_from = Instant::now() + RECOVERY;
+        }
+    }
+
+    /// The time before the program started does not count.
+    pub fn restarted(&mut self) {
+        for since in self.waiting.values_mut() {
+            *since = Instant::now();
+        }
+    }
+}
+
+/// How long it takes until nothing is left of a destination or a disk that failed.
+const RECOVERY: Duration = Duration::from_secs(1800);
+
+impl Simulation {
+    /// Honest mail that nothing hinders but other accounts, refused senders and slow servers comes at the next poll, or the one after.
+    pub fn is_in_time(&mut self, storm: bool) {
+        let taken = self.boxes[Character::HONEST].taken.lock().unwrap();
+        self.watch
+            .waiting
+            .retain(|octets, _| !taken.contains_key(octets));
+        let seconds = if storm { 1200 } else { 2 * super::HOUR };
+        for (octets, since) in &self.watch.waiting {
+            assert!(
+                since.elapsed() <= Duration::from_secs(seconds),
+                "seed {}: honest mail waits for {:?}: {}\n{}",
+                self.seed,
+                since.elapsed(),
+                String::from_utf8_lossy(octets),
+                self.events_of(Character::HONEST)
+            );
+        }
+    }
+
+    fn events_of(&self, at: usize) -> String {
+        let events = self.worlds[at].events.lock().unwrap();
+        let told = events.iter().filter(|event| !event.contains("Quirk"));
+        told.cloned().collect::<Vec<_>>().join("\n")
+    }
+
+    /// Whether a message that nobody took may still be on the server: it is refused for good, or it was handed out cut.
+    fn may_stay(&self, at: usize, one: &Mail) -> bool {
+        let poison = one.octets.windows(6).any(|six| six == b"poison");
+        let is_cut = self.characters[at].bytes == Bytes::HandedOut && {
+            let stump = one.stump();
+            let taken = self.boxes[at % self.boxes.len()].taken.lock().unwrap();
+            let kept = self.worlds[at].kept.octets();
+            taken.contains_key(&stump) || kept.contains(&stump)
+        };
+        (poison || is_cut) && self.worlds[at].server.listed().contains(one)
+    }
+    /// Nothing is lost, nothing is deleted that nobody took, and what is doubled is explained.
+    pub fn judge(&self) {
+        let seed = self.seed;
+        let slots: usize = self
+            .worlds
+            .iter()
+            .map(|world| world.visit.unrecorded_max)
+            .sum();
+        let excused: usize = self
+            .boxes
+            .iter()
+            .map(|one| *one.excused.lock().unwrap())
+            .sum();
+        let allowed = self.crashes * slots + excused + *self.store.excused.lock().unwrap();
+        let mut doubled = 0;
+        for (at, came) in self.came.iter().enumerate() {
+            let world = &self.worlds[at];
+            let taken = self.boxes[at % self.boxes.len()]
+                .taken
+                .lock()
+                .unwrap()
+                .clone();
+            let kept = world.kept.octets();
+            for one in came {
+                let times = taken.get(&one.octets).copied().unwrap_or(0);
+                let poison = one.octets.windows(6).any(|six| six == b"poison");
+                assert!(
+                    times > 0
+                        || kept.contains(&one.octets)
+                        || self.taken_away.contains(&one.octets)
+                        || self.may_stay(at, one),
+                    "seed {seed}: {} of account {at} is lost: {}; {} listed, {:?}, {:?}\n{}\n{}",
+                    one.unique_id,
+                    String::from_utf8_lossy(&one.octets),
+                    world.server.listed().len(),
+                    world.visit.retention,
+                    self.characters[at],
+                    self.store_says(at),
+                    self.events_of(at)
+                );
+                assert!(!poison || times == 0);
+                doubled += times.saturating_sub(1);
+            }
+            for gone in world.server.deleted() {
+                assert!(
+                    taken.contains_key(&gone.octets),
+                    "seed {seed}: {} was deleted and not delivered",
+                    gone.unique_id
+                );
+            }
+        }
+        assert!(
+            doubled <= allowed,
+            "seed {seed}: {doubled} doubled, {allowed} explained by {} crashes and {excused} unknown answers",
+            self.crashes
+        );
+    }
+
+    fn store_says(&self, at: usize) -> String {
+        let account = &self.worlds[at].visit.account;
+        let scanned = futures_util::future::FutureExt::now_or_never(self.store.store.scan(account));
+        let records = scanned.and_then(Result::ok);
+        let state =
+            futures_util::future::FutureExt::now_or_never(self.store.store.account_state(account));
+        let lines = records.into_iter().flat_map(|records| {
+            records
+                .iter()
+                .map(|known| format!("{:?}\n", known.into_pair()))
+                .collect::<Vec<_>>()
+        });
+        lines.collect::<String>() + &format!("{state:?}")
+    }
+}
