@@ -255,3 +255,45 @@ async fn an_odd_answer_to_quit_costs_the_deletes_and_no_mail() {
     )
     .await;
 }
+
+/// A line that drops while LIST is answered must not cost a look at everything that is known.
+#[tokio::test(start_paused = true)]
+async fn sizes_that_were_not_asked_for_make_nothing_doubtful() {
+    for retention in [
+        Retention::Keep,
+        Retention::DeleteAfter {
+            seconds: 14 * 86_400,
+        },
+    ] {
+        let world = World::new(mails(), retention);
+        world.poll().await;
+        world.pass(3600);
+        world
+            .server
+            .with(|habits| habits.stalls_at = Some("LIST".to_owned()));
+        world.poll().await;
+        world.server.with(|habits| habits.stalls_at = None);
+        let before = world.server.said().len();
+        for _ in 0..5 {
+            world.pass(3600);
+            world.poll().await;
+        }
+        let said = world.server.said().split_off(before);
+        let looks = |line: &&String| line.starts_with("RETR") || line.starts_with("TOP");
+        assert_eq!(said.iter().filter(looks).count(), 0, "{said:?}");
+        assert!(
+            !said.iter().any(|line| line.starts_with("LIST")),
+            "{said:?}"
+        );
+        for _ in 0..16 {
+            world.pass(86_400);
+            world.poll().await;
+        }
+        let is_empty = world.server.listed().is_empty();
+        assert_eq!(
+            is_empty,
+            retention.deletes(),
+            "LIST is asked again, and deletes go on"
+        );
+    }
+}

@@ -401,9 +401,10 @@ impl Group<'_> {
             // Nothing says that it is the one that was delivered, and it is to be deleted. The operator's word is enough.
             Some(_) if deletes => known.has(entry.octets) || known.is_any_word,
             Some(_) => known.has(entry.octets) || known.is_any_without,
-            // It was told before, and now it is not.
+            // It was told before, and now it is not. That is a doubt only where it was asked for.
             None => {
-                let is_enough = !deletes && !self.circumstances.names.are_counted;
+                let names = &self.circumstances.names;
+                let is_enough = names.sizes_left_out || (!deletes && !names.are_counted);
                 known.is_any_without || (is_enough && known.is_any_with())
             }
         };

@@ -70,6 +70,7 @@ impl Inspection<'_> {
                 && state.names.waits_until().is_some_and(|until| now < until),
             deletes_ignored,
             one_delete: deletes_ignored && day_ago(state.deletes.lone),
+            sizes_left_out: maildrop.left_out.list,
         }
     }
 

@@ -100,6 +100,8 @@ pub struct Names {
     pub deletes_ignored: bool,
     /// Whether a single delete is to be tried at such a server.
     pub one_delete: bool,
+    /// Whether LIST was left out: then missing sizes say nothing of the messages.
+    pub sizes_left_out: bool,
 }
 
 /// One disposition per entry of the listing, and the order of retrievals.

@@ -144,6 +144,7 @@ const USUAL: Circumstances = Circumstances {
         unknown_wait: false,
         deletes_ignored: false,
         one_delete: false,
+        sizes_left_out: false,
     },
     leaves_out_struck: false,
 };
