@@ -225,7 +225,8 @@ impl Agent {
             }
             let press = self.schedule.next_press();
             let press = press.map(|moment| moment.max(self.press_at));
-            let next = self.schedule.next().or(press);
+            // Somebody may wait for a place at a host while others are free.
+            let next = self.schedule.next().into_iter().chain(press).min();
             let next = next.filter(|_| !self.is_stopping());
             let wake = next.map(|moment| self.begun + Duration::from_millis(moment));
             let deadline = self.deadline;

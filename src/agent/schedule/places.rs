@@ -6,12 +6,14 @@
 //!                                     │ a message ends: its poll ends, and its place is free
 //! ```
 //!
+//! Nobody waits for those of another host: where only one host has as many sessions as it may, one of those gives way.
+//!
 //! A session that was asked ends its poll at the end of a message. One that does not reach that keeps its link, but its place goes to
 //! whoever waits; at most as many such links are kept as there are places, and beyond that the slowest is dropped.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use crate::agent::schedule::{Moment, Schedule, Turn};
+use crate::agent::schedule::{Host, Moment, Schedule, Slot, Turn};
 use crate::mail::AccountName;
 
 /// What an account that has a link is told.
@@ -96,20 +98,46 @@ impl Schedule {
         octets: impl Fn(&AccountName) -> u64,
     ) -> Vec<Told> {
         let mut told = Vec::new();
-        if !self.is_crowded(now) {
+        let (is_crowded, hosts) = (self.is_crowded(now), self.crowded_hosts());
+        if !is_crowded && hosts.is_empty() {
             return told;
         }
-        self.put_aside(now, &octets);
+        self.put_aside(now, &octets, |host| is_crowded || hosts.contains(host));
         self.drop_slowest(now, &octets, &mut told);
-        let asked = self.count(|stand| matches!(stand, Stand::Asked { .. }));
-        let free = self.sessions_max.saturating_sub(self.running);
-        let wanted = self.waiting(now).saturating_sub(free + asked);
+        if is_crowded {
+            let asked = self.count(|_, stand| matches!(stand, Stand::Asked { .. }));
+            let free = self.sessions_max.saturating_sub(self.running);
+            let wanted = self.waiting(now).saturating_sub(free + asked);
+            self.ask(now, wanted, |_| true, &octets, &mut told);
+        }
+        for host in &hosts {
+            let asked = self.count(|at, stand| at == host && matches!(stand, Stand::Asked { .. }));
+            let free = |known: &Host| self.sessions_per_host_max.saturating_sub(known.running);
+            let known = self.hosts.get(host);
+            let wanted = known.map_or(0, |known| known.aside.len().saturating_sub(free(known)));
+            let wanted = wanted.saturating_sub(asked);
+            self.ask(now, wanted, |at| at == host, &octets, &mut told);
+        }
+        told
+    }
+
+    /// Asks as many of those who hold places, at the hosts that count, to give way: who held longest goes first.
+    fn ask(
+        &mut self,
+        now: Moment,
+        wanted: usize,
+        counts: impl Fn(&str) -> bool,
+        octets: &impl Fn(&AccountName) -> u64,
+        told: &mut Vec<Told>,
+    ) {
         let mut holding: Vec<(Moment, AccountName)> = Vec::new();
         for (name, slot) in &self.accounts {
             if let Turn::Running {
+                host,
                 stand: Stand::Holding,
                 ..
-            } = slot.turn
+            } = &slot.turn
+                && counts(host)
             {
                 let began = slot.began.unwrap_or(now);
                 if now.saturating_sub(began) >= HELD_MIN {
@@ -123,13 +151,20 @@ impl Schedule {
             self.stand(&name, Stand::Asked { at: now, octets });
             told.push(Told::GiveWay(name));
         }
-        told
     }
 
-    /// From when on somebody waits for a place; `None` while one is free.
+    /// From when on somebody waits for a place, in all or at one host; `None` while nobody does.
     pub(in crate::agent) fn next_press(&self) -> Option<Moment> {
+        let aside = self.hosts.values().filter_map(|host| host.aside.first());
         let crowded = self.running >= self.sessions_max;
-        crowded.then(|| self.due.first().map(|(moment, _)| *moment))?
+        let due = crowded.then(|| self.due.first()).flatten();
+        aside.chain(due).map(|(moment, _)| *moment).min()
+    }
+
+    /// The hosts at which somebody who is due waits for a place.
+    fn crowded_hosts(&self) -> BTreeSet<String> {
+        let hosts = self.hosts.iter().filter(|(_, host)| !host.aside.is_empty());
+        hosts.map(|(name, _)| name.clone()).collect()
     }
 
     /// Whether every place is taken and somebody is due.
@@ -145,16 +180,23 @@ impl Schedule {
     }
 
     /// Those that were asked long enough ago, or that drip, hold no place any more.
-    fn put_aside(&mut self, now: Moment, octets: &impl Fn(&AccountName) -> u64) {
+    fn put_aside(
+        &mut self,
+        now: Moment,
+        octets: &impl Fn(&AccountName) -> u64,
+        counts: impl Fn(&str) -> bool,
+    ) {
         let mut aside = Vec::new();
         for (name, slot) in &self.accounts {
             if let Turn::Running {
+                host,
                 stand: Stand::Asked { at, octets: before },
                 ..
-            } = slot.turn
+            } = &slot.turn
+                && counts(host)
             {
-                let (asked, octets) = (now.saturating_sub(at), octets(name));
-                let drips = octets.saturating_sub(before) < DRIP_OCTETS;
+                let (asked, octets) = (now.saturating_sub(*at), octets(name));
+                let drips = octets.saturating_sub(*before) < DRIP_OCTETS;
                 if asked >= ASKED_MAX || (asked >= DRIP_AFTER && drips) {
                     aside.push((name.clone(), octets));
                 }
@@ -204,12 +246,12 @@ impl Schedule {
         }
     }
 
-    fn count(&self, which: impl Fn(Stand) -> bool) -> usize {
-        let stands = self.accounts.values().filter_map(|slot| match slot.turn {
-            Turn::Running { stand, .. } => Some(stand),
-            _ => None,
-        });
-        stands.filter(|stand| which(*stand)).count()
+    fn count(&self, which: impl Fn(&str, Stand) -> bool) -> usize {
+        let is_counted = |slot: &&Slot| match &slot.turn {
+            Turn::Running { host, stand, .. } => which(host, *stand),
+            _ => false,
+        };
+        self.accounts.values().filter(is_counted).count()
     }
 
     fn stand(&mut self, name: &AccountName, to: Stand) {
@@ -296,6 +338,23 @@ mod tests {
             matches!(told[0].1, Told::GiveWay(_)),
             "and no link is dropped"
         );
+    }
+
+    #[test]
+    fn an_account_gets_a_place_at_its_host_although_others_there_drip_and_places_elsewhere_are_free()
+     {
+        let mut schedule = Schedule::new(20, 4);
+        for at in 0..5 {
+            schedule.put(&name(&format!("a{at:02}")), "crowded", 300_000, 0);
+        }
+        schedule.put(&name("b00"), "other", 300_000, 0);
+        let (told, started) = pass(&mut schedule, 0, 60_000, |_, now| now / 1000);
+        let last = started.last().unwrap();
+        assert_eq!(last.1, name("a04"));
+        assert!(last.0 <= 35_000, "{started:?}");
+        let asked = told.iter().map(|(_, told)| told.clone());
+        let asked: Vec<Told> = asked.collect();
+        assert_eq!(asked, [Told::GiveWay(name("a03"))], "one, and at that host");
     }
 
     #[test]
