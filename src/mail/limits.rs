@@ -272,17 +272,18 @@ pub const OVERSIZED_TOLD_MAX: usize = 20;
 pub const SLOW_MESSAGE_SECONDS: u64 = 3600;
 
 /// Memory of all listings of the process together, and of the records that they are compared with, as they are counted: a listing of
-/// a million messages is counted as some ninety MiB, and their records as much again.
-pub const LISTINGS_OCTETS_MAX: u64 = 192 * 1024 * 1024;
+/// a million messages is counted as some 150 MiB, and their records as two thirds of that.
+pub const LISTINGS_OCTETS_MAX: u64 = 256 * 1024 * 1024;
 
 /// What a listing may take without asking: some four thousand messages.
-pub const LISTING_FREE_OCTETS: u64 = 256 * 1024;
+pub const LISTING_FREE_OCTETS: u64 = 512 * 1024;
 
 /// What a listing that grows takes at a time.
 pub const LISTING_STEP_OCTETS: u64 = 1024 * 1024;
 
-/// What a listed message is counted as beside its unique-id: its place, its order, what is planned for it.
-pub const LISTING_ENTRY_OCTETS: u64 = 64;
+/// What a listed message is counted as beside its unique-id: its place, its order, what is planned for it, and what is free at the end of
+/// arrays that grow. Measured with a million messages of one unique-id, which need most.
+pub const LISTING_ENTRY_OCTETS: u64 = 128;
 
 /// Entries of a listing from which going through them is given to a thread of its own: below, it takes a few milliseconds.
 pub const LONG_WORK_ENTRIES_MIN: usize = 20_000;

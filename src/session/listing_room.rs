@@ -1,6 +1,6 @@
 //! Memory for listings and records, which all sessions of the process share.
 //!
-//! A listing of a million messages takes some ninety MiB, as many records take as much, and twenty servers may send one at once. So what grows beyond a little is
+//! A listing of a million messages takes up to 150 MiB, as many records take a hundred, and twenty servers may send one at once. So what grows beyond a little is
 //! taken from one budget. Where that is spent a session waits for a while, then whoever holds most of it and has done so for a minute
 //! gives way, and a session that gets none leaves and comes back later.
 
