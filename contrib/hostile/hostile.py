@@ -238,6 +238,7 @@ class Soak:
         for task in others:
             task.cancel()
         self.agent.deaf = False
+        (self.folder / "accounts.d/trap.toml").unlink(missing_ok=True)
         # Everything is under way when it is told to stop.
         self.agent.tell(signal.SIGUSR1)
         await asyncio.sleep(5)
