@@ -99,22 +99,3 @@ fn an_mda_that_cannot_be_started_for_want_of_them_is_not_down() {
     place.configure(&text.replace(&maildir, &mda(&place, 32)));
     is_ours(&place, 40, &sent);
 }
-
-#[test]
-fn messages_that_cannot_go_to_files_stay_on_the_server_and_count_for_nothing() {
-    let line = "0123456789abcdefghijklmnopqrstuvwxyz0123456789abcdefghijklm\r\n";
-    let large = |number: usize| {
-        let head = format!("Subject: large {number}\r\n\r\n");
-        (head + &line.repeat(3 * 1024 * 1024 / line.len())).into_bytes()
-    };
-    let sent: Vec<Vec<u8>> = (0..24).map(large).collect();
-    let dovecot = Dovecot::with(&sent);
-    let place = place(&dovecot, MAILDIR, "");
-    let text = std::fs::read_to_string(place.path("mailferry.toml")).unwrap();
-    let maildir = MAILDIR.replace(
-        "{here}",
-        place.path("").to_str().unwrap().trim_end_matches('/'),
-    );
-    place.configure(&text.replace(&maildir, &mda(&place, 1)));
-    is_ours(&place, 27, &sent);
-}
