@@ -18,10 +18,33 @@ enum Cost {
     Repeats,
     /// Messages stay on the server until the operator raises `max_message_size`.
     Limit,
+    /// What the server hands out for a message is delivered, which is not all of it, and the
+    /// message stays on the server.
+    Stump,
 }
 
 /// The crimes that cost something, with the reason why nobody could have known better.
 const COSTS: &[(&str, Cost, &str)] = &[
+    (
+        "cut-and-close-properly",
+        Cost::Stump,
+        "what comes twice alike is what the server has; that it announced more forbids the delete",
+    ),
+    (
+        "empty-and-close-properly",
+        Cost::Stump,
+        "what comes twice alike is what the server has; that it announced more forbids the delete",
+    ),
+    (
+        "twice-retr",
+        Cost::Repeats,
+        "the second copy stands where the answer to the next RETR is due, and has octets of its own",
+    ),
+    (
+        "end-bodies-with-lf",
+        Cost::Repeats,
+        "a message whose line ends change has other octets, and without Date nothing names it",
+    ),
     (
         "end-lines-with-lf",
         Cost::Repeats,
@@ -42,6 +65,12 @@ const COSTS: &[(&str, Cost, &str)] = &[
 fn cost(crime: &Crime) -> Cost {
     let known = COSTS.iter().find(|(name, ..)| crime.is(name));
     known.map_or(Cost::Nothing, |(_, cost, _)| *cost)
+}
+
+/// Whether the client must not log in. An empty line before a yes to STLS is skipped: TLS begins,
+/// and nothing was injected.
+fn is_before_tls(crime: &Crime) -> bool {
+    !crime.is("blank-first-stls")
 }
 
 fn of(side: Side) -> impl Iterator<Item = Crime> {

@@ -19,21 +19,34 @@ fn played(session: &mut dyn Session, lines: &[&str]) -> String {
     format!("{acts:?}")
 }
 
-const POP3: [&str; 15] = [
+const POP3: [&str; 17] = [
     "CAPA",
     "STLS",
     "CAPA",
     "AUTH PLAIN AGphbmUAc2FtcGxl",
+    "*",
     "USER jane",
     "PASS sample",
     "UIDL",
     "LIST",
+    "TOP 1 0",
     "RETR 1",
     "RETR 2",
     "RETR 5",
     "DELE 1",
     "NOOP",
     "STAT",
+    "QUIT",
+];
+
+const EMPTYING: [&str; 8] = [
+    "USER jane",
+    "PASS sample",
+    "DELE 1",
+    "DELE 2",
+    "DELE 3",
+    "DELE 4",
+    "DELE 5",
     "QUIT",
 ];
 
@@ -75,6 +88,11 @@ fn committed(crime: Option<&Crime>, side: Side) -> String {
                 &lines(&SMTP),
             ),
         };
+    }
+    // Some come when everything is gone.
+    if side == Side::Pop3 {
+        let mut session = Pop3::new(maildrop.clone(), crime.cloned(), true);
+        whole += &played(&mut session, &EMPTYING);
     }
     whole + &format!("{:?} {inbox:?}", maildrop.lock().unwrap().mails())
 }

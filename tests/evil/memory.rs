@@ -1,5 +1,6 @@
 //! POP3 crimes over pipes, where hours pass in no time. What is injected around TLS is for real TLS to play: see `program`.
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -8,10 +9,11 @@ use mailferry::mail::{AccountName, Retention, Secret, TlsMode};
 use mailferry::seen::{Batch, SeenStore};
 use mailferry::session::{self, End, Summary, Visit, WhoActs};
 
-use super::{Cost, cost, of};
+use super::{Cost, cost, is_before_tls, of};
+use crate::support::evil::crimes::Manner;
 use crate::support::evil::maildrop::COUNT;
 use crate::support::evil::stage::{Protocol, Stage};
-use crate::support::evil::{Crime, PASSWORD, Side, USER};
+use crate::support::evil::{Crime, Maildrop, PASSWORD, Side, USER};
 use crate::support::piped::Piped;
 use crate::support::world::{World, mails};
 
@@ -27,6 +29,7 @@ struct Wish {
 /// Two accounts of one agent: `work` at an honest server, and `evil`.
 struct Trial {
     what: String,
+    crime: Crime,
     stage: Arc<Stage>,
     world: World,
     evil: Visit,
@@ -47,6 +50,7 @@ impl Trial {
         }
         Self {
             what: format!("{} {wish:?}", crime.name),
+            crime: crime.clone(),
             stage: Stage::pretending(Protocol::Pop3, Some(crime.clone())),
             world,
             evil,
@@ -81,15 +85,27 @@ impl Trial {
 
     /// How often each message of the evil server was delivered, in its order.
     fn delivered(&self) -> Vec<usize> {
-        let taken = self.world.sink.taken();
         let ever = self.stage.maildrop().ever().to_vec();
-        let count = |octets: &Vec<u8>| -> usize {
-            let alike = taken
-                .iter()
-                .filter(|(took, _)| with_lf(took) == with_lf(octets));
-            alike.map(|(_, count)| count).sum()
-        };
-        ever.iter().map(count).collect()
+        ever.iter().map(|octets| self.taken(octets)).collect()
+    }
+
+    /// How often this was delivered, with whatever line ends.
+    fn taken(&self, octets: &[u8]) -> usize {
+        let taken = self.world.sink.taken();
+        let alike = taken
+            .iter()
+            .filter(|(took, _)| with_lf(took) == with_lf(octets));
+        alike.map(|(_, count)| count).sum()
+    }
+
+    /// What the server hands out for its messages where that is less, each but once.
+    fn stumps(&self) -> BTreeSet<Vec<u8>> {
+        if cost(&self.crime) != Cost::Stump {
+            return BTreeSet::new();
+        }
+        let ever = self.stage.maildrop().ever().to_vec();
+        let stump = |octets: &Vec<u8>| Maildrop::stump(octets, &self.crime.name);
+        ever.iter().map(stump).collect()
     }
 
     /// How many messages have left the evil server.
@@ -98,14 +114,15 @@ impl Trial {
         maildrop.ever().len() - maildrop.mails().len()
     }
 
-    /// Nothing was delivered that is not a whole message of one of the two.
+    /// Nothing was delivered that is not a whole message of one of the two, or all that the server
+    /// has of it.
     fn nothing_is_cut(&self) {
         let ever = self.stage.maildrop().ever().to_vec();
-        let honest = mails(3);
+        let (honest, stumps) = (mails(3), self.stumps());
         for octets in self.world.sink.taken().keys() {
             let is_whole = |whole: &Vec<u8>| with_lf(whole) == with_lf(octets);
-            let known =
-                ever.iter().any(is_whole) || honest.iter().any(|mail| is_whole(&mail.octets));
+            let known = ever.iter().chain(&stumps).any(is_whole)
+                || honest.iter().any(|mail| is_whole(&mail.octets));
             let shown = String::from_utf8_lossy(octets);
             assert!(known, "{}: delivered {shown:?}", self.what);
         }
@@ -135,11 +152,53 @@ impl Trial {
     }
 }
 
+impl Trial {
+    fn all_is_delivered(&self, wish: &Wish, last: Option<End>) {
+        let (what, delivered) = (&self.what, self.delivered());
+        assert!(
+            delivered.iter().all(|count| *count > 0),
+            "{what}: lost: {delivered:?} {last:?}"
+        );
+        if cost(&self.crime) != Cost::Repeats {
+            let is_once = delivered.iter().all(|count| *count == 1);
+            assert!(is_once, "{what}: {delivered:?}");
+        }
+        if wish.retention == Retention::Delete {
+            let left = self.stage.maildrop().mails().len();
+            assert_eq!(left, 0, "{what}: left on the server {last:?}");
+        }
+    }
+
+    /// Each stump was delivered, that it is one was told, and its message is there as long as it was
+    /// not delivered whole.
+    fn stumps_are_told_and_left(&self) {
+        let (what, stumps) = (&self.what, self.stumps());
+        let taken: usize = stumps.iter().map(|stump| self.taken(stump)).sum();
+        assert_eq!(taken, COUNT, "{what}: {stumps:?}");
+        assert!(self.world.said("octets_differ"), "{what}: silence");
+        let left = self.stage.maildrop().mails().to_vec();
+        let ever = self.stage.maildrop().ever().to_vec();
+        for (octets, count) in ever.iter().zip(self.delivered()) {
+            let is_there = left.iter().any(|mail| mail.octets == *octets);
+            assert!(count == 1 || count == 0 && is_there, "{what}: lost");
+        }
+    }
+}
+
 /// A message as it is whatever line ends its server has.
 fn with_lf(octets: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(octets)
         .replace("\r\n", "\n")
         .into_bytes()
+}
+
+/// Whether mail comes although the crime is committed: an empty line is skipped, and commands that
+/// a session can do without, or that come when everything was delivered, keep no mail away.
+fn is_borne(crime: &Crime) -> bool {
+    crime.at.is_some_and(|(manner, step)| {
+        let can_be_spared = matches!(step, "capa" | "list" | "noop" | "dele" | "quit");
+        manner == Manner::BlankFirst || manner.is_odd() && can_be_spared
+    })
 }
 
 async fn tried(crime: &Crime, wish: &Wish) {
@@ -160,9 +219,21 @@ async fn tried(crime: &Crime, wish: &Wish) {
         );
         trial.world.pass(3600);
     }
-    if crime.stls {
+    if crime.stls && is_before_tls(crime) {
         let heard = String::from_utf8_lossy(&trial.stage.heard()).into_owned();
         assert!(!heard.contains(PASSWORD), "{}: {heard}", trial.what);
+    }
+    if cost(crime) == Cost::Stump {
+        trial.stumps_are_told_and_left();
+    }
+    if is_borne(crime) {
+        for _ in 0..2 {
+            trial.poll().await;
+            trial.world.pass(3600);
+        }
+        let delivered = trial.delivered();
+        let is_all = delivered.iter().all(|count| *count == 1);
+        assert!(is_all, "{}: kept away: {delivered:?}", trial.what);
     }
     trial.stage.repent();
     if cost(crime) == Cost::Limit {
@@ -183,22 +254,10 @@ async fn tried(crime: &Crime, wish: &Wish) {
         last = Some(trial.poll().await.end);
     }
     trial.nothing_is_cut();
-    let delivered = trial.delivered();
-    assert!(
-        delivered.iter().all(|count| *count > 0),
-        "{}: lost: {delivered:?} {last:?}",
-        trial.what
-    );
-    if cost(crime) != Cost::Repeats {
-        assert!(
-            delivered.iter().all(|count| *count == 1),
-            "{}: {delivered:?}",
-            trial.what
-        );
-    }
-    if wish.retention == Retention::Delete {
-        let left = trial.stage.maildrop().mails().len();
-        assert_eq!(left, 0, "{}: left on the server", trial.what);
+    if cost(crime) == Cost::Stump {
+        trial.stumps_are_told_and_left();
+    } else {
+        trial.all_is_delivered(wish, last);
     }
     for mail in mails(3) {
         let count = trial.world.sink.taken().get(&mail.octets).copied();

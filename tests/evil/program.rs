@@ -6,10 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::Output;
 use std::sync::{Arc, Mutex};
 
-use super::{Cost, cost, of};
+use super::{Cost, cost, is_before_tls, of};
 use crate::support::certificates::Certificates;
+use crate::support::evil::maildrop::COUNT;
 use crate::support::evil::stage::{Protocol, Stage};
-use crate::support::evil::{Crime, PASSWORD, Side, USER};
+use crate::support::evil::{Crime, Maildrop, PASSWORD, Side, USER};
 use crate::support::expected::{assert_same, expected};
 use crate::support::faketime;
 use crate::support::place::{Place, delivered_in};
@@ -18,11 +19,21 @@ use crate::support::tls::acceptor;
 /// Two accounts, `evil` and `honest`, and their servers.
 struct Trial {
     what: String,
+    /// What the server hands out for its messages where that is less.
+    stumps: Vec<Vec<u8>>,
     evil: Arc<Stage>,
     honest: Arc<Stage>,
     place: Place,
     /// How many times it was polled: some hours lie between one poll and the next.
     polls: u32,
+}
+
+fn stumps(crime: &Crime, ever: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    if cost(crime) != Cost::Stump {
+        return Vec::new();
+    }
+    let stump = |octets: &Vec<u8>| Maildrop::stump(octets, &crime.name);
+    ever.iter().map(stump).collect()
 }
 
 fn listening(stage: &Arc<Stage>) -> u16 {
@@ -62,9 +73,11 @@ impl Trial {
         let tls = crime.stls.then(|| acceptor(certificates));
         let evil = Stage::new(Protocol::Pop3, Some(crime.clone()), tls);
         let honest = Stage::new(Protocol::Pop3, None, None);
+        let stumps = stumps(crime, evil.maildrop().ever());
         let ports = [&evil, &honest].map(listening);
         Self {
             what: crime.name.clone(),
+            stumps,
             place: Place::with(&configuration(crime, ports, certificates)),
             evil,
             honest,
@@ -100,7 +113,7 @@ impl Trial {
     fn delivered(&self) -> Vec<usize> {
         let ever = self.evil.maildrop().ever().to_vec();
         let found = delivered_in(&self.place.path("evil"));
-        let whole = expected(&ever, <[u8]>::to_vec);
+        let whole = expected(&[&ever[..], &self.stumps].concat(), <[u8]>::to_vec);
         for octets in found.keys() {
             let shown = String::from_utf8_lossy(octets);
             assert!(
@@ -141,12 +154,51 @@ impl Trial {
     }
 }
 
+impl Trial {
+    /// Nothing is deleted of which only a part came.
+    fn stumps_are_left(&mut self) {
+        self.poll();
+        let found = delivered_in(&self.place.path("evil"));
+        assert_same(&found, &expected(&self.stumps, <[u8]>::to_vec));
+        let left = self.evil.maildrop().mails().len();
+        assert_eq!(left, COUNT, "{}: lost", self.what);
+    }
+
+    fn all_is_delivered(&mut self, crime: &Crime) {
+        let mut last = String::new();
+        // Where deletes did not take, messages are compared after a day and after two.
+        for _ in 0..12 {
+            last = self.poll().1;
+            if self.evil.maildrop().mails().is_empty() {
+                break;
+            }
+        }
+        let delivered = self.delivered();
+        assert!(
+            delivered.iter().all(|count| *count > 0),
+            "{}: lost: {delivered:?} {last}",
+            crime.name
+        );
+        if cost(crime) != Cost::Repeats {
+            assert!(
+                delivered.iter().all(|count| *count == 1),
+                "{}: {delivered:?}",
+                crime.name
+            );
+        }
+        let left = self.evil.maildrop().mails().len();
+        assert_eq!(left, 0, "{}: left on the server: {last}", crime.name);
+    }
+}
+
 fn tried(crime: &Crime, certificates: &Certificates) {
     let mut trial = Trial::of(crime, certificates);
-    for _ in 0..if crime.floods { 1 } else { 2 } {
+    // A stump is told once.
+    let is_once = crime.floods || cost(crime) == Cost::Stump;
+    for _ in 0..if is_once { 1 } else { 2 } {
         trial.poll_and_be_told();
     }
-    if crime.stls {
+    if crime.stls && is_before_tls(crime) {
         let heard = String::from_utf8_lossy(&trial.evil.heard()).into_owned();
         assert!(
             !heard.contains(PASSWORD) && !heard.contains("USER"),
@@ -154,35 +206,18 @@ fn tried(crime: &Crime, certificates: &Certificates) {
             crime.name
         );
     }
+    if cost(crime) == Cost::Stump {
+        trial.stumps_are_left();
+    }
     trial.evil.repent();
     if cost(crime) == Cost::Limit {
         let path = trial.place.path("mailferry.toml");
         let text = std::fs::read_to_string(path).unwrap();
         trial.place.configure(&text.replace("1MiB", "2MiB"));
     }
-    let mut last = String::new();
-    // Where deletes did not take, messages are compared after a day and after two.
-    for _ in 0..12 {
-        last = trial.poll().1;
-        if trial.evil.maildrop().mails().is_empty() {
-            break;
-        }
+    if cost(crime) != Cost::Stump {
+        trial.all_is_delivered(crime);
     }
-    let delivered = trial.delivered();
-    assert!(
-        delivered.iter().all(|count| *count > 0),
-        "{}: lost: {delivered:?} {last}",
-        crime.name
-    );
-    if cost(crime) != Cost::Repeats {
-        assert!(
-            delivered.iter().all(|count| *count == 1),
-            "{}: {delivered:?}",
-            crime.name
-        );
-    }
-    let left = trial.evil.maildrop().mails().len();
-    assert_eq!(left, 0, "{}: left on the server: {last}", crime.name);
     let honest = expected(trial.honest.maildrop().ever(), <[u8]>::to_vec);
     assert_same(&delivered_in(&trial.place.path("honest")), &honest);
 }

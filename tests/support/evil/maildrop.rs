@@ -17,20 +17,22 @@ pub struct Maildrop {
     /// Whatever was there at any time.
     ever: Vec<Vec<u8>>,
     sessions: usize,
+    /// The mail of somebody else.
+    other: Vec<Mail>,
+    /// The messages that were asked for.
+    asked: Vec<Vec<u8>>,
 }
 
 impl Maildrop {
     pub fn new() -> Self {
-        let mail = |(number, octets): (usize, Vec<u8>)| Mail {
-            unique_id: format!("evil-{number:03}").into_bytes(),
-            octets,
-        };
-        let mails: Vec<Mail> = (1..).zip(messages()).map(mail).collect();
+        let mails = counted(messages("evil"));
         let ever = mails.iter().map(|mail| mail.octets.clone()).collect();
         Self {
             mails,
             ever,
             sessions: 0,
+            other: counted(messages("else")),
+            asked: Vec::new(),
         }
     }
 
@@ -44,6 +46,27 @@ impl Maildrop {
         &self.ever
     }
 
+    /// Whether a message is asked for that was not before; from now on it was.
+    pub fn is_asked_first(&mut self, octets: &[u8]) -> bool {
+        let is_first = !self.asked.iter().any(|asked| asked == octets);
+        if is_first {
+            self.asked.push(octets.to_vec());
+        }
+        let is_known = self.ever.iter().any(|known| known == octets);
+        if !is_known && self.other.iter().any(|mail| mail.octets == octets) {
+            self.ever.push(octets.to_vec());
+        }
+        is_first
+    }
+
+    /// What a server with this crime hands out for a message, before a final dot that is right.
+    pub fn stump(octets: &[u8], crime: &str) -> Vec<u8> {
+        match crime {
+            "cut-and-close-properly" => octets[..header_end(octets)].to_vec(),
+            _ => Vec::new(),
+        }
+    }
+
     /// How many logins there were.
     pub fn sessions(&self) -> usize {
         self.sessions
@@ -52,10 +75,16 @@ impl Maildrop {
     /// What a session sees from its login to its end.
     pub fn seen_by_a_session(&mut self, crime: Option<&Crime>) -> Vec<Mail> {
         self.sessions += 1;
+        if self.sessions == 1 && crime.is_some_and(|crime| crime.is("rewrite-headers")) {
+            self.date();
+        }
         let (session, count) = (self.sessions, self.mails.len());
         let mut mails = self.mails.clone();
         let name = crime.map_or("", |crime| crime.name.as_str());
         match name {
+            "show-another-maildrop" if session % 2 == 0 => {
+                mails.clone_from(&self.other);
+            }
             // Turned round, and then by one more each time.
             "renumber" if count > 0 => {
                 mails.reverse();
@@ -83,6 +112,16 @@ impl Maildrop {
             "fold-unique-ids" => mails
                 .iter_mut()
                 .for_each(|mail| mail.unique_id = b"the-same".to_vec()),
+            "omit-one-unique-id" => {
+                for mail in mails.iter_mut().skip(2).take(1) {
+                    mail.unique_id.clear();
+                }
+            }
+            "number-unique-ids" => {
+                for (number, mail) in (1..).zip(&mut mails) {
+                    mail.unique_id = format!("{number}").into_bytes();
+                }
+            }
             "strip-unique-ids" => mails.iter_mut().for_each(|mail| mail.unique_id.clear()),
             "stretch-unique-ids" => mails
                 .iter_mut()
@@ -99,25 +138,68 @@ impl Maildrop {
         mails
     }
 
+    /// Gives each message a Date: without one, nothing names a message whose header was rewritten.
+    fn date(&mut self) {
+        let date = b"Date: Mon, 23 Nov 2026 08:00:00 +0000\r\n";
+        for mail in &mut self.mails {
+            mail.octets = [date, &mail.octets[..]].concat();
+        }
+        self.ever = self.mails.iter().map(|mail| mail.octets.clone()).collect();
+    }
+
     /// The UPDATE state: what was marked is gone.
     pub fn update(&mut self, marked: &[Mail], crime: Option<&Crime>) {
         // By what is in it: no two are the same, and names may be lies.
-        self.mails
-            .retain(|mail| !marked.iter().any(|gone| gone.octets == mail.octets));
-        if crime.is_some_and(|crime| crime.name == "reuse-unique-ids") && self.ever.len() == COUNT {
-            self.mails.retain(|mail| mail.unique_id != b"evil-001");
-            let octets =
-                b"Subject: late\r\n\r\nThis one came late, under the name of another.\r\n".to_vec();
-            self.ever.push(octets.clone());
-            self.mails.insert(
-                0,
-                Mail {
-                    unique_id: b"evil-001".to_vec(),
-                    octets,
-                },
-            );
+        for mails in [&mut self.mails, &mut self.other] {
+            mails.retain(|mail| !marked.iter().any(|gone| gone.octets == mail.octets));
+        }
+        match crime.map_or("", |crime| crime.name.as_str()) {
+            "reuse-unique-ids" if self.ever.len() == COUNT => self.reuse_a_unique_id(),
+            "recount-unique-ids" if self.ever.len() == COUNT => {
+                // Where mail is kept, its owner deletes it when all of it was retrieved.
+                let are_asked = self.asked.len() == COUNT && marked.is_empty();
+                if self.mails.is_empty() || are_asked {
+                    self.mails = counted(messages("anew"));
+                    let octets = self.mails.iter().map(|mail| mail.octets.clone());
+                    self.ever.extend(octets);
+                }
+            }
+            "rewrite-headers" => {
+                for mail in &mut self.mails {
+                    if self.asked.contains(&mail.octets) && !mail.octets.starts_with(b"Status:") {
+                        mail.octets = [b"Status: RO\r\n", &mail.octets[..]].concat();
+                    }
+                }
+            }
+            _ => {}
         }
     }
+
+    fn reuse_a_unique_id(&mut self) {
+        self.mails.retain(|mail| mail.unique_id != b"evil-001");
+        let octets =
+            b"Subject: late\r\n\r\nThis one came late, under the name of another.\r\n".to_vec();
+        self.ever.push(octets.clone());
+        let unique_id = b"evil-001".to_vec();
+        self.mails.insert(0, Mail { unique_id, octets });
+    }
+}
+
+/// Messages under unique-ids that count them.
+fn counted(messages: [Vec<u8>; COUNT]) -> Vec<Mail> {
+    let mail = |(number, octets): (usize, Vec<u8>)| Mail {
+        unique_id: format!("evil-{number:03}").into_bytes(),
+        octets,
+    };
+    (1..).zip(messages).map(mail).collect()
+}
+
+/// Where the header and the empty line behind it end.
+pub fn header_end(octets: &[u8]) -> usize {
+    let mut windows = octets.windows(4);
+    windows
+        .position(|window| window == b"\r\n\r\n")
+        .map_or(0, |at| at + 4)
 }
 
 /// How many messages there are at first.
@@ -126,18 +208,19 @@ pub const COUNT: usize = 5;
 /// Large enough that one octet every nine seconds takes longer than any session may.
 const LONG_LINES: usize = 60;
 
-/// Messages that differ in size and shape; none of them is the beginning of another.
-fn messages() -> [Vec<u8>; COUNT] {
+/// Messages that differ in size and shape; none of them is the beginning of another. Those of
+/// another maker have the same sizes.
+fn messages(maker: &str) -> [Vec<u8>; COUNT] {
     let header = |number: usize| {
         format!(
             "Return-Path: <anna@example.org>\r\nReceived: from evil by evil; Mon, 23 Nov 2026 08:0{number}:00 +0000\r\n\
              From: Anna <anna@example.org>\r\nTo: jane@example.net\r\nSubject: number {number}\r\n\
-             Message-ID: <{number}@evil.example>\r\n\r\n"
+             Message-ID: <{number}@{maker}.example>\r\n\r\n"
         )
     };
     let bodies: [Vec<u8>; COUNT] = [
         b"The first one is short.\r\n".to_vec(),
-        b".\r\n..\r\n.hidden\r\nA dot alone is not the end.\r\n.\r\n".to_vec(),
+        b".\r\n+OK 98 octets\r\nSubject: forged\r\n\r\n..\r\n.hidden\r\nA dot alone is not the end.\r\n.\r\n".to_vec(),
         b"Eight bits: \xE4\xF6\xFC\xFF\r\nNUL: \0\r\nbare \r and bare \n and \n.\n are its own\r\n"
             .to_vec(),
         "Sixty times the same thing, so that it takes a while.\r\n"

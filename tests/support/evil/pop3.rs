@@ -1,6 +1,7 @@
 //! The POP3 side (RFC 1939, 2449, 2595, 5034): honest, but for one crime.
 
 mod listing;
+mod retrieval;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -83,6 +84,10 @@ impl Pop3 {
                 Some(at) => self.retrieve(at),
                 None => no_such_message(),
             },
+            ("top", true) => match at {
+                Some(at) => self.top(at, argument),
+                None => no_such_message(),
+            },
             ("rset", true) => {
                 self.marked.fill(false);
                 vec![Act::line("+OK")]
@@ -108,7 +113,7 @@ impl Pop3 {
                 },
             ];
         }
-        let mut lines = vec!["USER", "UIDL", "PIPELINING"];
+        let mut lines = vec!["USER", "UIDL", "TOP", "PIPELINING"];
         if self.commits("strip-capa") {
             lines.clear();
         }
@@ -171,43 +176,6 @@ impl Pop3 {
         vec![Act::line("+OK welcome")]
     }
 
-    fn retrieve(&self, at: usize) -> Vec<Act> {
-        let octets = &self.mails()[at].octets;
-        let announced = if self.commits("lie-about-counts") {
-            3
-        } else {
-            octets.len()
-        };
-        let status = Act::line(&format!("+OK {announced} octets"));
-        let body = stuffed(octets);
-        let end = body.len();
-        let header = position(&body, b"\r\n\r\n") + 4;
-        let cut = match self.crime.as_ref().map(|crime| crime.name.as_str()) {
-            Some("cut-in-header") => header / 2,
-            Some("cut-after-header") => header,
-            Some("cut-in-body") => header + (end - header) / 2,
-            Some("cut-before-dot") => end - 3,
-            Some("cut-inside-dot") => end - 2,
-            Some("cut-inside-dot-cr") => end - 1,
-            Some("one-byte-every-nine-seconds") => {
-                return [vec![status], Act::drip(&body)].concat();
-            }
-            Some("endless-message") => {
-                let piece = |number| format!("Subject-{number}: without an end\r\n").into_bytes();
-                return vec![
-                    status,
-                    Act::Flow {
-                        count: u64::MAX,
-                        piece,
-                    },
-                ];
-            }
-            Some("endless-message-line") => return vec![status, endless_line()],
-            _ => return vec![status, Act::Say(body)],
-        };
-        vec![status, Act::Say(body[..cut].to_vec()), Act::Close]
-    }
-
     fn quit(&mut self) -> Vec<Act> {
         let mails = self.mails.take().unwrap_or_default();
         if !self.commits("forget-deletes") {
@@ -242,7 +210,7 @@ impl Session for Pop3 {
     fn greet(&mut self) -> Vec<Act> {
         let greeting = Act::line("+OK evil ready");
         if let Some(manner) = self.is_at("greeting") {
-            return committed(manner);
+            return committed(manner, || vec![greeting]);
         }
         match self.crime.as_ref().map(|crime| crime.name.as_str()) {
             Some("strip-greeting") => Vec::new(),
@@ -261,7 +229,7 @@ impl Session for Pop3 {
             return vec![Act::line("+ ")];
         }
         if let Some(manner) = self.is_at(&verb) {
-            return committed(manner);
+            return committed(manner, || self.answer(&verb, argument));
         }
         let acts = self.answer(&verb, argument);
         self.twisted(acts)
@@ -272,15 +240,31 @@ impl Session for Pop3 {
     }
 }
 
-/// What a manner is, at any step.
-fn committed(manner: Manner) -> Vec<Act> {
+/// What a manner is, at any step, where this would be due.
+fn committed(manner: Manner, due: impl FnOnce() -> Vec<Act>) -> Vec<Act> {
     match manner {
         Manner::Refuse | Manner::Reject => vec![Act::line("-ERR evil says no")],
         Manner::Stall => vec![Act::Stall],
         Manner::Vanish => vec![Act::Close],
         Manner::Gibberish => vec![Act::Say(b"\x16\x03\x01 {\"what\": \xFF\xFE}\r\n".to_vec())],
         Manner::BreakOff => vec![Act::Say(b"+O".to_vec()), Act::Close],
+        Manner::Blank => vec![Act::line("")],
+        Manner::BlankFirst => [vec![Act::line("")], due()].concat(),
+        Manner::RefuseAndVanish => vec![Act::line("-ERR Connection is closed. 14"), Act::Close],
+        Manner::Plus => vec![Act::line("+ ")],
+        Manner::Twice => {
+            let due = due();
+            before_the_end([due.clone(), due].concat())
+        }
+        Manner::Trail => before_the_end([due(), vec![Act::line("and one more")]].concat()),
     }
+}
+
+/// What is said is said before the connection is closed or TLS begins.
+fn before_the_end(acts: Vec<Act>) -> Vec<Act> {
+    let is_end = |act: &Act| matches!(act, Act::Close | Act::StartTls);
+    let (ends, says): (Vec<Act>, Vec<Act>) = acts.into_iter().partition(is_end);
+    says.into_iter().chain(ends.into_iter().take(1)).collect()
 }
 
 fn no_such_message() -> Vec<Act> {
@@ -310,24 +294,4 @@ fn dripping(act: Act) -> Vec<Act> {
         Act::Say(octets) => Act::drip(&octets),
         act => vec![act],
     }
-}
-
-/// The message as it goes over the wire, with its final dot (RFC 1939 section 3). Ours all end in CRLF.
-fn stuffed(octets: &[u8]) -> Vec<u8> {
-    let mut body = Vec::with_capacity(octets.len() + 16);
-    let mut at_line_start = true;
-    for (at, octet) in octets.iter().enumerate() {
-        if at_line_start && *octet == b'.' {
-            body.push(b'.');
-        }
-        body.push(*octet);
-        at_line_start = *octet == b'\n' && at > 0 && octets[at - 1] == b'\r';
-    }
-    body.extend_from_slice(b".\r\n");
-    body
-}
-
-fn position(octets: &[u8], words: &[u8]) -> usize {
-    let mut windows = octets.windows(words.len());
-    windows.position(|window| window == words).unwrap_or(0)
 }

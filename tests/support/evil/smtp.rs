@@ -369,6 +369,13 @@ fn committed(manner: Manner, step: &str) -> Vec<Act> {
         Manner::Vanish => vec![Act::Close],
         Manner::Gibberish => vec![Act::Say(b"\x16\x03\x01 {\"what\": \xFF\xFE}\r\n".to_vec())],
         Manner::BreakOff => vec![Act::Say(b"25".to_vec()), Act::Close],
+        // These are of POP3 alone.
+        Manner::Blank
+        | Manner::BlankFirst
+        | Manner::RefuseAndVanish
+        | Manner::Plus
+        | Manner::Twice
+        | Manner::Trail => Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! UIDL and LIST: what a listing can be made of.
 
 use super::super::Act;
-use super::{Pop3, endless_line};
+use super::{Pop3, dripping, endless_line};
 
 impl Pop3 {
     pub(super) fn unique_ids(&self) -> Vec<Act> {
@@ -21,6 +21,13 @@ impl Pop3 {
         let piece: fn(u64) -> Vec<u8> =
             |at| format!("{} ghost-{at}\r\n", at + GHOSTS_FROM).into_bytes();
         acts.extend(self.ghosts(piece));
+        if self.commits("million-twins") {
+            let piece = |at| format!("{} twin\r\n", at + GHOSTS_FROM).into_bytes();
+            acts.push(Act::Flow {
+                count: 990_000,
+                piece,
+            });
+        }
         if self.commits("endless-listing") {
             acts.push(Act::Flow {
                 count: u64::MAX,
@@ -31,7 +38,7 @@ impl Pop3 {
             acts.extend([Act::Say(b"6 ".to_vec()), endless_line()]);
         }
         acts.push(Act::line("."));
-        acts
+        self.at_its_pace(acts)
     }
 
     pub(super) fn sizes(&self) -> Vec<Act> {
@@ -59,7 +66,12 @@ impl Pop3 {
             acts.extend(["77 1000", "78 1000"].map(Act::line));
         }
         let piece: fn(u64) -> Vec<u8> = |at| format!("{} 1000\r\n", at + GHOSTS_FROM).into_bytes();
-        acts.extend(self.ghosts(piece));
+        if self.commits("list-giants") {
+            let piece = |at| format!("{} 9000000000\r\n", at + GHOSTS_FROM).into_bytes();
+            acts.extend(self.ghosts(piece));
+        } else {
+            acts.extend(self.ghosts(piece));
+        }
         if self.commits("endless-sizes") {
             acts.push(Act::Flow {
                 count: u64::MAX,
@@ -67,6 +79,13 @@ impl Pop3 {
             });
         }
         acts.push(Act::line("."));
+        self.at_its_pace(acts)
+    }
+
+    fn at_its_pace(&self, acts: Vec<Act>) -> Vec<Act> {
+        if self.commits("one-byte-every-nine-seconds-in-listings") {
+            return acts.into_iter().flat_map(dripping).collect();
+        }
         acts
     }
 
@@ -74,6 +93,7 @@ impl Pop3 {
     fn ghosts(&self, piece: fn(u64) -> Vec<u8>) -> Option<Act> {
         let count = match self.crime.as_ref()?.name.as_str() {
             "list-ghosts" => 3,
+            "list-giants" => 5000,
             "million-entries" => 1_000_000 - self.mails().len() as u64,
             _ => return None,
         };
