@@ -2,7 +2,8 @@
 
 use mailferry::mail::{AccountName, FirstRun, Retention};
 use mailferry::seen::{Batch, Seen, SeenStore, State, Trust};
-use mailferry::session::{Adopted, End, Rest, SessionError, WhoActs, adopt};
+use mailferry::session::adopt;
+use mailferry::session::{Adopted, End, Rest, SessionError, WhoActs};
 use mailferry::sink::Fault;
 
 use crate::support::model::Mail;

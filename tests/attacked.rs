@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use mailferry::mail::{Retention, UniqueId};
 use mailferry::seen::{Seen, State, Trust};
-use mailferry::session::{End, Rest, SessionError, adopt};
+use mailferry::session::adopt;
+use mailferry::session::{End, Rest, SessionError};
 use mailferry::sink::Fault;
 
 use crate::support::world::{World, mail, mails};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use mailferry::mail::{AccountName, ListingBuilder, PollLimits, Retention, Timestamp, UniqueId};
 use mailferry::seen::{MemoryStore, Seen, Trust};
-use mailferry::session::plan::{Circumstances, Disposition, Plan, Skip, Why, plan};
+use mailferry::session::judge::plan::{Circumstances, Disposition, Plan, Skip, Why, plan};
 
 const NOW: Timestamp = Timestamp(1_700_000_000);
 
@@ -37,7 +37,7 @@ async fn planned(trust: Option<Trust>, retention: Retention) -> Plan {
         now: NOW,
         clock_trusted: true,
         pops: false,
-        names: mailferry::session::plan::Names::default(),
+        names: mailferry::session::judge::plan::Names::default(),
         leaves_out_struck: false,
     };
     let records = seen.records(&account).await.unwrap();

@@ -2,7 +2,8 @@
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
 use mailferry::seen::{Seen, State, Trust};
-use mailferry::session::{End, Rest, adopt};
+use mailferry::session::adopt;
+use mailferry::session::{End, Rest};
 use mailferry::sink::Fault;
 
 use crate::support::world::{World, mail, mails};

@@ -4,60 +4,15 @@
 //! record and delete all at once, and QUIT. This room knows nothing of schedules, of TOML, or of which store and which sinks
 //! stand behind its doors.
 
-mod adopt;
-mod alike;
-mod alone;
-mod announced;
-mod arrival;
-mod budget;
-mod clock;
-mod collaborators;
-mod counters;
-mod deletes;
-mod enter;
+mod doors;
+mod errand;
 mod error;
-mod first_run;
-mod group;
-mod guard;
-mod heads;
-mod heads_said;
-mod hiding;
-mod identity;
-mod inspect;
-mod kept;
-mod learn;
-mod ledger;
-mod left_out;
-mod listing;
-mod listing_room;
-mod login;
+pub mod judge;
 mod long;
-mod maildrop;
-mod moved;
-mod names;
-mod notice;
-mod octets;
-mod orders;
-mod oversized;
-mod parked;
-mod place;
-pub mod plan;
-mod progress;
-mod quota;
-mod refusal;
-mod refused;
-mod settle;
-mod single;
-mod spared;
-mod struck;
-mod struck_deletes;
+mod run;
+mod server;
 mod summary;
-mod taken;
 mod transfer;
-mod twins;
-mod unnamed;
-mod unretrieved;
-mod work;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,21 +21,21 @@ use tokio::time::{Instant, sleep};
 
 use crate::mail::{AccountName, Listing, Timestamp, TlsMode, limits};
 use crate::seen::{AccountState, Oddities, Sizes};
-use crate::session::budget::Budget;
-use crate::session::clock::Trust;
-use crate::session::progress::Progress;
-use crate::session::single::Session;
+use crate::session::judge::budget::Budget;
+use crate::session::judge::clock::Trust;
+use crate::session::judge::fruitless::Progress;
+use crate::session::run::Session;
 use crate::telemetry::Event;
 
-pub use adopt::{Adopted, Rest, adopt};
-pub use collaborators::{
+pub use doors::{
     Admission, Collaborators, Connect, Gate, Login, Probe, Quarantine, Refused, Spared, Stop, Undo,
     Verdict, Visit,
 };
+pub use errand::adopt::{Adopted, Rest, adopt};
+pub use errand::copies::{Erased, Retried, erase, retry_kept};
 pub use error::{SessionError, WhoActs};
-pub use kept::{Erased, Retried, erase, retry_kept};
-pub use place::Place;
-pub(crate) use settle::retry_after_seconds;
+pub(crate) use judge::settle::retry_after_seconds;
+pub use server::place::Place;
 pub use summary::{Counts, End, Summary};
 
 /// One poll of one account: one session, or several when `commit_every` or an oversized message asks for it.
@@ -109,8 +64,8 @@ pub async fn poll(visit: &Visit, with: &Collaborators) -> Summary {
 /// # Errors
 /// What prevents it, and who must act.
 pub async fn list(visit: &Visit, with: &Collaborators) -> Result<Arc<Listing>, SessionError> {
-    let mut maildrop = login::enter(visit, with).await?;
-    let listed = listing::list(&mut maildrop, &with.stop.place).await?;
+    let mut maildrop = server::login::enter(visit, with).await?;
+    let listed = server::listing::list(&mut maildrop, &with.stop.place).await?;
     maildrop.quit().await;
     listed.with_unique_ids()
 }
@@ -212,7 +167,7 @@ async fn admitted<'a>(
 
 fn trust_clock(visit: &Visit, with: &Collaborators, state: &mut AccountState) -> bool {
     let now = with.clock.now();
-    match clock::trust(state, with.seen.newest(), now) {
+    match judge::clock::trust(state, with.seen.newest(), now) {
         Trust::Believed => true,
         Trust::Doubted { news } => {
             if news {

@@ -9,7 +9,7 @@ use mailferry::mail::{
 };
 use mailferry::proto::pop3::{Client, Command, Event};
 use mailferry::seen::{Batch, Change, Notes, Record, RecordKey, Records, State};
-use mailferry::session::plan::{Circumstances, plan};
+use mailferry::session::judge::plan::{Circumstances, plan};
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -120,7 +120,7 @@ pub fn planned(listing: &Listing, records: &Records) -> usize {
         now: NOW,
         clock_trusted: true,
         pops: false,
-        names: mailferry::session::plan::Names::default(),
+        names: mailferry::session::judge::plan::Names::default(),
         leaves_out_struck: false,
     };
     plan(listing, records, &circumstances).retrievals.len()

@@ -1,0 +1,250 @@
+//! What a session works with: values for one visit, and doors that tests and embedders may put their own behind.
+
+use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
+
+use crate::mail::{
+    AccountName, Clock, Envelope, FirstRun, LoginMethod, Origin, PollLimits, Recipient, Retention,
+    Secret, Sender, Timestamp, TlsMode,
+};
+use crate::net::{NetError, Wire};
+use crate::seen::{Record, RecordKey, Seen};
+use crate::session::server::place::Place;
+use crate::sink::{Delivery, Fault, Refusal};
+use crate::spool::{Message, Spool};
+use crate::telemetry::Reporter;
+
+/// Everything one poll of one account needs to know, as plain values.
+#[derive(Clone)]
+pub struct Visit {
+    /// The account.
+    pub account: AccountName,
+    /// The server's host name, for the `Received` field and the account's state.
+    pub host: String,
+    /// The server's port: with host and user it tells one maildrop from another.
+    pub port: u16,
+    /// Our own host name, for the `Received` field.
+    pub own_host: String,
+    /// How the connection is protected.
+    pub tls: TlsMode,
+    /// Whether a password may cross an unprotected connection.
+    pub allow_cleartext_password: bool,
+    /// Who we say we are.
+    pub login: Login,
+    /// Who gets the mail.
+    pub recipient: Recipient,
+    /// What happens on the server after delivery.
+    pub retention: Retention,
+    /// What to do with a full maildrop on the first poll.
+    pub first_run: FirstRun,
+    /// How much one poll may retrieve.
+    pub limits: PollLimits,
+    /// QUIT and come back after this many deletes.
+    pub commit_every: Option<u32>,
+    /// Whether to use PIPELINING where the server announces it.
+    pub pipelining: bool,
+    /// Whether the server is known to hide what was retrieved, although it does not announce `EXPIRE 0`.
+    pub hides_retrieved: bool,
+    /// How many messages may be offered and not yet recorded: what a crash can repeat. At least 1.
+    pub unrecorded_max: usize,
+    /// Seconds a record outlives the last complete listing that held its message.
+    pub forget_after_seconds: u64,
+}
+
+/// User, secret, and how to present them.
+#[derive(Clone)]
+pub struct Login {
+    /// The user name, verbatim.
+    pub user: String,
+    /// The password, verbatim.
+    pub secret: Secret,
+    /// The mechanism.
+    pub method: LoginMethod,
+}
+
+/// The doors a session goes through.
+#[derive(Clone)]
+pub struct Collaborators {
+    /// Reaches the server.
+    pub connect: std::sync::Arc<dyn Connect>,
+    /// The seen store.
+    pub seen: Seen,
+    /// Where messages go.
+    pub delivery: Delivery,
+    /// The destination's breaker.
+    pub gate: std::sync::Arc<dyn Gate>,
+    /// Where refused and parked messages are kept.
+    pub quarantine: std::sync::Arc<dyn Quarantine>,
+    /// Where messages become whole.
+    pub spool: Spool,
+    /// The time of day.
+    pub clock: std::sync::Arc<dyn Clock>,
+    /// Where events go.
+    pub reporter: Reporter,
+    /// When to stop.
+    pub stop: Stop,
+}
+
+/// Two wishes to stop everything, and those of one session's place.
+#[derive(Clone, Debug, Default)]
+pub struct Stop {
+    /// No new offers; finish what is under way.
+    pub soon: CancellationToken,
+    /// Drop what is under way; only commits are waited for.
+    pub now: CancellationToken,
+    /// The session's own place, which others may wait for.
+    pub place: Place,
+}
+
+/// Reaches the server of one account.
+pub trait Connect: Send + Sync {
+    /// Connects, with TLS from the first octet when the account says so.
+    fn connect(&self) -> BoxFuture<'_, Result<Wire, NetError>>;
+
+    /// Takes a wire to TLS after STLS. Any byte that is buffered is an error.
+    fn upgrade(&self, wire: Wire) -> BoxFuture<'_, Result<Wire, NetError>>;
+
+    /// Where a certificate after STLS is for other names, says which. `again` gives another wire, on which the server has said yes to STLS.
+    fn name_them<'a>(
+        &'a self,
+        error: NetError,
+        _again: BoxFuture<'a, Option<Wire>>,
+    ) -> BoxFuture<'a, NetError> {
+        Box::pin(async { error })
+    }
+}
+
+/// A durable place for messages that no sink took.
+pub trait Quarantine: Send + Sync {
+    /// Copies a message; when this returns, the copy survives a power cut. Answers with the file's name.
+    fn keep<'a>(
+        &'a self,
+        message: &'a Message,
+        envelope: &'a Envelope,
+        why: &'a Refusal,
+    ) -> BoxFuture<'a, Result<String, Refusal>>;
+
+    /// Reads a copy back: the same origin, octets and digest.
+    fn load<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(Message, Envelope), Refusal>>;
+
+    /// Takes a copy away.
+    fn remove<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(), Refusal>>;
+}
+
+/// The breaker of one delivery, shared by the accounts that use it.
+pub trait Gate: Send + Sync {
+    /// Whether messages of this account may be offered.
+    fn admits(&self, account: &AccountName, now: Timestamp) -> Admission;
+
+    /// Why no messages may be offered: the words of the refusal with which that began.
+    fn why(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether the destination is suspect: a poll offers no more than a few dozen messages then, and
+    /// nothing is quarantined for a refusal.
+    fn is_suspect(&self) -> bool;
+
+    /// This message was accepted.
+    fn accepted(&self, account: &AccountName, key: &RecordKey);
+
+    /// A message was refused, and this is how to take back what was counted against it.
+    fn refused(&self, refused: Refused, now: Timestamp) -> Verdict;
+
+    /// The session that was admitted for this probe is over, whatever came of it; whether it left
+    /// messages that are due and that it might have offered.
+    fn probe_ended(&self, probe: Probe, left: bool);
+
+    /// A session that was admitted without a probe is over; whether it left messages that are due.
+    fn session_ended(&self, account: &AccountName, left: bool);
+
+    /// Waits until the probe that is under way now has ended.
+    fn probe_over(&self) -> BoxFuture<'_, ()>;
+
+    /// Somebody asks for a poll now: a destination that is down is probed at once.
+    fn probe_now(&self, now: Timestamp);
+
+    /// Accounts whose recipients were found not to be at fault since this was last asked: those that
+    /// are held for it are polled again.
+    fn released(&self) -> Vec<AccountName>;
+}
+
+/// A refusal on its way to the breaker.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Which message.
+    pub origin: Origin,
+    /// The envelope sender it was offered with.
+    pub sender: Sender,
+    /// Whose fault the sink says it is.
+    pub fault: Fault,
+    /// What the sink said, for the log.
+    pub refusal: Refusal,
+    /// How to take back what is counted against the message.
+    pub undo: Undo,
+}
+
+/// How a record was before a refusal was counted against its message.
+#[derive(Clone, Debug)]
+pub struct Undo {
+    /// The account.
+    pub account: AccountName,
+    /// Which record.
+    pub key: RecordKey,
+    /// What it was; `None` when there was none.
+    pub before: Option<Record>,
+}
+
+/// Whether a session may offer messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// As many as it likes.
+    Open,
+    /// One, to see whether the destination takes mail again, and none of those that are spared.
+    /// [`Gate::probe_ended`] must follow.
+    Probe(Probe, Spared),
+    /// None now: another session probes. [`Gate::probe_over`] tells when to ask again.
+    Busy,
+    /// None before this time.
+    Closed {
+        /// When a probe is due.
+        until: Timestamp,
+    },
+}
+
+/// Messages that may be what breaks the destination: a probe is another, where any other is due.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Spared {
+    /// Not offered as a probe.
+    pub never: Vec<RecordKey>,
+    /// Offered as a probe when nothing else of this account is due.
+    pub last: Vec<RecordKey>,
+}
+
+/// Tells one probe from the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe(pub u64);
+
+/// What the breaker makes of a refusal.
+#[derive(Clone, Debug)]
+pub enum Verdict {
+    /// It counts against the message.
+    Count,
+    /// It is the recipient's: the account is held.
+    Hold,
+    /// The destination is suspect: the message is deferred, whatever the refusal said.
+    Defer {
+        /// Refusals that led to this, of any account that uses the destination: what was
+        /// quarantined for them is deferred.
+        take_back: Vec<Undo>,
+        /// Accounts that need not be held for their recipient.
+        released: Vec<AccountName>,
+    },
+    /// The destination is down: nothing more is offered, and what was counted is taken back.
+    Opened {
+        /// When a probe is due.
+        until: Timestamp,
+        /// The refusals that no longer count, of any account that uses the destination.
+        take_back: Vec<Undo>,
+    },
+}

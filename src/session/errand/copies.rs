@@ -1,0 +1,170 @@
+//! What the operator does with one copy in the quarantine: offer it again, or delete what it is a copy of.
+
+use tokio::time::Instant;
+
+use crate::fault;
+use crate::mail::Envelope;
+use crate::proto::pop3::{Event, Kind};
+use crate::seen::{Delivered, RecordKey};
+use crate::session::server::{listing, login};
+use crate::session::{Collaborators, SessionError, Visit};
+use crate::sink::Refusal;
+use crate::telemetry::{self, DeliveryStatus};
+
+/// What came of offering a copy again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Retried {
+    /// It was taken, and that is recorded; the copy is gone.
+    Delivered,
+    /// It was not, and everything is as before.
+    Refused(Refusal),
+}
+
+/// What came of deleting a message on the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Erased {
+    /// The server has said yes.
+    Deleted,
+    /// The server does not list it.
+    NotListed,
+    /// It was not tried, or the server said no; and why.
+    Refused(String),
+}
+
+/// Offers a copy now, whatever the breaker says, to the recipient that the account has today. When it is taken, the message
+/// counts as delivered, and what the server still holds of it is due by retention.
+///
+/// # Errors
+/// The store fails: then the message may be offered again.
+pub async fn retry_kept(
+    visit: &Visit,
+    with: &Collaborators,
+    key: &RecordKey,
+    file: &str,
+) -> Result<Retried, SessionError> {
+    let (message, envelope) = match with.quarantine.load(file).await {
+        Ok(loaded) => loaded,
+        Err(refusal) => return Ok(Retried::Refused(refusal)),
+    };
+    let envelope = Envelope {
+        recipients: vec![visit.recipient.clone()],
+        ..envelope
+    };
+    let records = with.seen.records(&visit.account).await?;
+    let Some(record) = records.get(key) else {
+        return Err(SessionError::Invariant("a copy was offered for no record"));
+    };
+    let begun = Instant::now();
+    let partial = record.partial();
+    let answer = with.delivery.deliver(&envelope, &message, &partial).await;
+    let say = |status, code, words: &str| {
+        with.reporter.say(telemetry::Event::Delivery {
+            account: &visit.account,
+            unique_id: &key.unique_id,
+            octets: message.octets(),
+            delivery: &with.delivery.name(),
+            status,
+            delay: begun.elapsed(),
+            code,
+            words,
+        });
+    };
+    match answer {
+        Ok(receipt) => {
+            fault::pass("retry.accepted");
+            say(DeliveryStatus::Delivered, "", receipt.words());
+            let delivered = Delivered {
+                at: with.clock.now(),
+                listed_octets: record.octets,
+                copies: record.copies,
+                head: record.head,
+                notes: record.notes,
+            };
+            with.seen
+                .commit_delivered(&receipt, delivered, Vec::new(), &records)
+                .await?;
+            fault::pass("retry.recorded");
+            // The record is durable, so the copy has served. If it cannot be removed, it is only litter.
+            if let Err(refusal) = with.quarantine.remove(file).await {
+                with.reporter.say(telemetry::Event::Warning {
+                    code: refusal.code,
+                    detail: &refusal.words,
+                });
+            }
+            fault::pass("retry.removed");
+            Ok(Retried::Delivered)
+        }
+        Err(undelivered) => {
+            let worst = undelivered.worst().map(|(_, refusal)| refusal.clone());
+            let refusal = worst.ok_or(SessionError::Invariant("a refusal without a reason"))?;
+            say(DeliveryStatus::NotCounted, refusal.code, &refusal.words);
+            Ok(Retried::Refused(refusal))
+        }
+    }
+}
+
+/// Deletes a message on the server without having delivered it: the operator's word counts as its delivery. Logs in, looks that
+/// it is what was recorded, records the word, deletes, and quits.
+///
+/// # Errors
+/// What ends a session, and the store.
+pub async fn erase(
+    visit: &Visit,
+    with: &Collaborators,
+    key: &RecordKey,
+) -> Result<Erased, SessionError> {
+    let mut maildrop = login::enter(visit, with).await?;
+    let listed = listing::list(&mut maildrop, &with.stop.place).await?;
+    let alike = listed.listing.positions(key.unique_id.as_bytes());
+    let alike: Vec<_> = alike
+        .iter()
+        .filter_map(|at| listed.listing.get(*at as usize))
+        .collect();
+    let records = with.seen.records(&visit.account).await?;
+    let known = records.get(key).and_then(|record| record.octets);
+    let why_not = match alike[..] {
+        _ if listed.without_unique_ids.is_some() => {
+            Some("the server gives no unique-ids, so nothing says which message it is")
+        }
+        [] => {
+            maildrop.quit().await;
+            return Ok(Erased::NotListed);
+        }
+        [entry] if known.is_some() && entry.octets.is_some() && entry.octets != known => {
+            Some("the server lists another size than was recorded: it may be another message")
+        }
+        [_] => None,
+        _ => Some("the server lists several messages with its unique-id"),
+    };
+    if let Some(words) = why_not {
+        maildrop.quit().await;
+        return Ok(Erased::Refused(words.to_owned()));
+    }
+    with.seen
+        .count_as_delivered(&visit.account, key, with.clock.now())
+        .await?;
+    let records = with.seen.records(&visit.account).await?;
+    let proof = records.proof(&key.unique_id, key.digest);
+    maildrop.delete(&proof.ok_or(SessionError::Invariant(
+        "the operator's word was not recorded",
+    ))?)?;
+    maildrop.flush()?;
+    let answer = maildrop
+        .hear("after DELE", |event| match event {
+            Event::Ok {
+                command: Kind::Dele,
+                ..
+            } => Some(Erased::Deleted),
+            Event::Err {
+                command: Kind::Dele,
+                text,
+                ..
+            } => Some(Erased::Refused(
+                crate::mail::text::Shown::new(&text).to_string(),
+            )),
+            _ => None,
+        })
+        .await?;
+    maildrop.quit().await;
+    Ok(answer)
+}

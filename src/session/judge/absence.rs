@@ -1,0 +1,136 @@
+//! What a listing says about records: gone, back, or gone long enough to be forgotten (design 1.7).
+
+use std::iter::Peekable;
+
+use crate::mail::{Digest, Listing, Retention, Timestamp, limits};
+use crate::seen::{Change, Record, Records, State};
+
+/// The changes that a listing makes to the records of messages it holds or lacks.
+///
+/// Only a complete listing can say that a message is gone. Under a retention that deletes, a message that is back stays
+/// marked as absent: it is doubtful until it was compared. There may be as many changes as records, so they are made as they are asked
+/// for.
+pub(in crate::session) fn notice<'a>(
+    listing: &'a Listing,
+    records: &'a Records,
+    retention: Retention,
+    forget_after_seconds: u64,
+    now: Timestamp,
+    clock_trusted: bool,
+) -> impl Iterator<Item = Change> + Send + 'a {
+    let mut listed = Listed::new(listing);
+    records.iter().filter_map(move |known| {
+        let record = &known.record;
+        // Under the name of a displaced record another message is listed.
+        let is_listed = listed.positions(known.unique_id).is_some() && !record.notes.displaced;
+        let clock_is_right = clock_trusted && now >= limits::CLOCK_MIN;
+        let misdated = clock_is_right && is_misdated(record, now);
+        let change = |absent_since| {
+            let state = match &record.state {
+                State::Delivered { .. } if misdated => State::Delivered { at: now },
+                state => state.clone(),
+            };
+            Change::Put(
+                known.key(),
+                Record {
+                    absent_since,
+                    state,
+                    ..record.clone()
+                },
+            )
+        };
+        match record.absent_since {
+            None if !is_listed && listing.complete => Some(change(Some(now))),
+            Some(_) if is_listed && !retention.deletes() => Some(change(None)),
+            Some(since) if !is_listed && clock_is_right && is_no_time(since, now) => {
+                Some(change(Some(now)))
+            }
+            Some(since)
+                if !is_listed
+                    && listing.complete
+                    && may_be_forgotten(record)
+                    && now.since(since) >= forget_after_seconds =>
+            {
+                Some(Change::Forget(known.key()))
+            }
+            absent_since if misdated => Some(change(absent_since)),
+            absent_since if is_listed && is_word_without_octets(known.digest, record) => {
+                let octets = Some(only_octets(listing, known.unique_id)?);
+                let marked = Record {
+                    octets,
+                    absent_since,
+                    ..record.clone()
+                };
+                Some(Change::Put(known.key(), marked))
+            }
+            _ => None,
+        }
+    })
+}
+
+/// Whether the operator's word about a message was said without a listing: it takes the octets of the first one, so that
+/// another message under its name is noticed.
+fn is_word_without_octets(digest: Option<Digest>, record: &Record) -> bool {
+    let is_word = match record.state {
+        State::Marked { .. } => true,
+        State::Delivered { .. } => digest.is_none(),
+        _ => false,
+    };
+    is_word && record.octets.is_none() && record.copies == 1
+}
+
+/// The octets of the only message that is listed under this name.
+fn only_octets(listing: &Listing, unique_id: &[u8]) -> Option<u64> {
+    match listing.positions(unique_id) {
+        [at] => listing.get(*at as usize)?.octets,
+        _ => None,
+    }
+}
+
+/// Whether the time of a delivery was told by a clock that was wrong: its age runs from when the clock is right again.
+fn is_misdated(record: &Record, now: Timestamp) -> bool {
+    matches!(record.state, State::Delivered { at } if is_no_time(at, now))
+}
+
+fn is_no_time(at: Timestamp, now: Timestamp) -> bool {
+    at < limits::CLOCK_MIN || at > now
+}
+
+/// A parked message lives only here, however long the server has hidden it.
+fn may_be_forgotten(record: &Record) -> bool {
+    !matches!(&record.state, State::Deferred(deferral) if deferral.parked.is_some())
+}
+
+/// Goes through a listing beside records: unique-ids are asked for in their order, and each step goes on from the last.
+pub(in crate::session) struct Listed<'l> {
+    listing: &'l Listing,
+    groups: Peekable<Box<dyn Iterator<Item = &'l [u32]> + Send + 'l>>,
+}
+
+impl<'l> Listed<'l> {
+    pub(in crate::session) fn new(listing: &'l Listing) -> Self {
+        let groups: Box<dyn Iterator<Item = &'l [u32]> + Send> = Box::new(listing.groups());
+        Self {
+            listing,
+            groups: groups.peekable(),
+        }
+    }
+
+    /// Where the listing has this unique-id; `None` when it lacks it. Never less than the one asked for before.
+    pub(in crate::session) fn positions(&mut self, unique_id: &[u8]) -> Option<&'l [u32]> {
+        let listing = self.listing;
+        let named = |group: &[u32]| {
+            let first = group.first().and_then(|at| listing.get(*at as usize));
+            first.map_or(&[][..], |entry| entry.unique_id)
+        };
+        while self
+            .groups
+            .next_if(|group| named(group) < unique_id)
+            .is_some()
+        {}
+        self.groups
+            .peek()
+            .copied()
+            .filter(|group| named(group) == unique_id)
+    }
+}

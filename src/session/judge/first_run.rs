@@ -1,0 +1,142 @@
+//! The first poll of an account: a lost volume must not flood a mailbox.
+
+use crate::mail::{AccountName, Entry, FirstRun, Listing, Timestamp, limits};
+use crate::seen::{AccountState, Batch, Change, Marker, Notes, Record, RecordKey, Records, State};
+use crate::session::run::Session;
+use crate::session::{SessionError, Visit};
+use crate::telemetry::Event;
+
+/// Decides about an account without any record: whether everything that is listed is to be marked as seen. `beside` messages without
+/// unique-id are retrieved beside those of the listing.
+///
+/// # Errors
+/// [`SessionError::Account`] when there are too many messages to retrieve them all without the operator's word.
+pub(in crate::session) fn first_poll(
+    wish: FirstRun,
+    listing: &Listing,
+    beside: u64,
+    records: &Records,
+    state: &AccountState,
+) -> Result<bool, SessionError> {
+    let count = listing.len() + usize::try_from(beside).unwrap_or(usize::MAX - listing.len());
+    match wish {
+        // It was begun and did not come to its end.
+        _ if state.names.marking => Ok(true),
+        _ if !records.tell_nothing() => Ok(false),
+        FirstRun::All => Ok(false),
+        // An account that was polled before and had nothing to mark is not at its first run any more.
+        FirstRun::Skip => Ok(state.last_success.is_none() && count > 0),
+        FirstRun::Ask if count > limits::FIRST_RUN_MESSAGES_MAX => Err(SessionError::Account {
+            code: "first_run",
+            words: format!(
+                "nothing is recorded for this account, and the maildrop lists {count} messages"
+            ),
+            hint: format!(
+                "Set first_run = \"all\" to retrieve them all, or first_run = \"skip\" to begin with new mail. \
+                 If they were retrieved before, the state directory is lost or empty: restore it first \
+                 (limit without a word of yours: {})",
+                limits::FIRST_RUN_MESSAGES_MAX
+            ),
+        }),
+        FirstRun::Ask => Ok(false),
+    }
+}
+
+/// The same where the server gives no unique-ids: nothing can be marked, so that `skip` cannot be done.
+///
+/// # Errors
+/// [`SessionError::Account`] when it was asked for, or too many messages are listed.
+pub(in crate::session) fn without_unique_ids(
+    wish: FirstRun,
+    listing: &Listing,
+    records: &Records,
+    state: &AccountState,
+) -> Result<(), SessionError> {
+    let first = records.tell_nothing() && state.last_success.is_none() && !listing.is_empty();
+    if wish == FirstRun::Skip && first {
+        return Err(SessionError::Account {
+            code: "first_run",
+            words: format!(
+                "first_run = \"skip\" would leave the {} messages listed now, and the server gives no unique-ids to know them by",
+                listing.len()
+            ),
+            hint: "Empty the maildrop, or set first_run = \"all\" to retrieve them all".to_owned(),
+        });
+    }
+    first_poll(wish, listing, 0, records, state).map(|_| ())
+}
+
+/// What holds an account whose maildrop is known under another name.
+pub(in crate::session) fn renamed(visit: &Visit, other: &AccountName) -> SessionError {
+    let account = &visit.account;
+    SessionError::Account {
+        code: "known_by_another_name",
+        words: format!(
+            "nothing is recorded for this account, and there are records of account {other} for the same user at the same server"
+        ),
+        hint: format!(
+            "If the account was renamed, stop the agent and run `mailferry seen rename {other} {account}`. To begin with new mail \
+             instead, set first_run = \"skip\"; to retrieve everything again, run `mailferry seen forget {other} --all`"
+        ),
+    }
+}
+
+/// Marks every listed message of which nothing is known as seen.
+fn marks<'a>(
+    listing: &'a Listing,
+    records: &'a Records,
+    now: Timestamp,
+) -> impl Iterator<Item = Change> + 'a {
+    let is_unknown = |first: &Entry<'_>| records.range(first.unique_id).is_empty();
+    listing.groups().filter_map(move |group| {
+        let first = group.first().and_then(|at| listing.get(*at as usize));
+        let first = first.filter(is_unknown)?;
+        let record = Record {
+            octets: first.octets,
+            copies: u32::try_from(group.len()).unwrap_or(u32::MAX),
+            absent_since: None,
+            head: None,
+            state: State::Marked {
+                at: now,
+                by: Marker::FirstRun,
+            },
+            notes: Notes::default(),
+        };
+        let key = RecordKey::new(first.unique_id(), None);
+        Some(Change::Put(key, record))
+    })
+}
+
+impl Session<'_> {
+    /// Marks all that is listed as seen. Where that takes several commits, the state says so until the last of them: marks of one
+    /// half would let the other half in.
+    pub(in crate::session) async fn mark_all(
+        &self,
+        listing: &Listing,
+        records: &Records,
+        state: &mut AccountState,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let mut marks = marks(listing, records, now).peekable();
+        loop {
+            let mut batch = Batch::new(&visit.account);
+            let some = marks.by_ref().take(limits::BATCH_CHANGES_MAX);
+            batch.changes.extend(some);
+            let is_last = marks.peek().is_none();
+            if state.names.marking == is_last {
+                state.names.marking = !is_last;
+                batch.state = Some(state.clone());
+            }
+            with.seen.commit(batch, records).await?;
+            if is_last {
+                break;
+            }
+        }
+        with.reporter.say(Event::MarkedFirstRun {
+            account: &visit.account,
+            messages: listing.len() as u64,
+        });
+        Ok(())
+    }
+}

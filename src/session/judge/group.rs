@@ -1,0 +1,528 @@
+//! What becomes of the listed messages of one unique-id. Pure.
+//!
+//! Most unique-ids stand for one message and one record. Where there are several, they are judged together: no listing tells
+//! which number is which copy.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+
+use crate::mail::{Entry, Timestamp};
+use crate::seen::{Known, Record, Recorded, Records, State};
+use crate::session::judge::alike::{KnownHeads, Octets};
+use crate::session::judge::heads_said::{Head, Heads};
+use crate::session::judge::plan::{Circumstances, Disposition, Plan, Skip, Why};
+
+/// The entries of one unique-id, and what is known of them.
+pub(in crate::session) struct Deciding<'a> {
+    /// Where the entries stand in the listing.
+    pub(in crate::session) positions: &'a [u32],
+    pub(in crate::session) entries: &'a [Entry<'a>],
+    pub(in crate::session) known: &'a [Known<'a>],
+    pub(in crate::session) records: &'a Records,
+    pub(in crate::session) circumstances: &'a Circumstances,
+    pub(in crate::session) heads: &'a Heads,
+}
+
+impl<'a> Deciding<'a> {
+    /// Decides for all entries of one unique-id, and proves what is to be deleted.
+    pub(in crate::session) fn decide(&self, decided: &mut Vec<Disposition>, plan: &mut Plan) {
+        // A mark covers the oldest entries: it was made for what was there, and what came since is not covered.
+        let marks = || {
+            let is_mark = |known: &&Known<'_>| matches!(known.record.state, State::Marked { .. });
+            self.known.iter().filter(is_mark)
+        };
+        let marked = marks()
+            .map(|known| u64::from(known.record.copies))
+            .sum::<u64>();
+        let mut marked = usize::try_from(marked)
+            .unwrap_or(usize::MAX)
+            .min(self.entries.len());
+        if marked == 1
+            && let ([entry], [at]) = (self.entries, self.positions)
+            && let Some(mark) = marks().next()
+            && self.is_void(mark, entry, *at, plan)
+        {
+            plan.void_marks.push(mark.key());
+            marked = 0;
+        }
+        let (covered, rest) = self.entries.split_at(marked);
+        decided.extend(covered.iter().map(|_| Disposition::Skip(Skip::Marked)));
+        let group = Group {
+            // Nothing tells which number is the marked one, and that is never deleted.
+            may_delete: covered.is_empty(),
+            positions: self.positions.get(marked..).unwrap_or_default(),
+            entries: rest,
+            known: self.known,
+            records: self.records,
+            circumstances: self.circumstances,
+            heads: self.heads,
+        };
+        group.decide(decided, plan);
+    }
+
+    /// Whether a mark proves nothing, because its octets or its head differ from the listed message's, or the counters began
+    /// again since.
+    fn is_void(&self, mark: &Known<'_>, entry: &Entry<'_>, at: u32, plan: &mut Plan) -> bool {
+        let record = &mark.record;
+        if let (Some(listed), Some(known)) = (entry.octets, record.octets)
+            && listed != known
+        {
+            return true;
+        }
+        let is_before = is_before(record, self.circumstances.names.began_again);
+        match (record.head, self.heads.get(at)) {
+            (Some(head), Head::Shown(digests)) if digests.are_like(head) => {
+                if is_before {
+                    plan.answered.push((mark.key(), entry.octets));
+                }
+                false
+            }
+            (Some(_), Head::Shown(_)) => true,
+            (Some(_), Head::NotAsked) if is_before && self.circumstances.names.heads_work => {
+                plan.wants_heads.push(at);
+                false
+            }
+            _ => is_before,
+        }
+    }
+}
+
+/// Whether a record is older than the last time that the counters began again, and was not compared since.
+fn is_before(record: &Record, began_again: Option<Timestamp>) -> bool {
+    let made = match &record.state {
+        State::Delivered { at } | State::Marked { at, .. } | State::Quarantined { at, .. } => *at,
+        State::Oversized { .. } | State::Deferred(_) => return false,
+    };
+    let notes = &record.notes;
+    let compared = notes.compared.map(|compared| compared.at);
+    // A record of the same second may have been made before it.
+    began_again.is_some_and(|again| {
+        [Some(made), compared, notes.by_head]
+            .into_iter()
+            .flatten()
+            .all(|at| at <= again)
+    })
+}
+
+/// The entries of one unique-id that no mark covers, with what is known of them.
+struct Group<'a> {
+    may_delete: bool,
+    positions: &'a [u32],
+    entries: &'a [Entry<'a>],
+    known: &'a [Known<'a>],
+    records: &'a Records,
+    circumstances: &'a Circumstances,
+    heads: &'a Heads,
+}
+
+/// What the heads of all entries of a group say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Said {
+    /// Each is like one of a record.
+    Alike,
+    /// One is like none of the records.
+    Another,
+    /// They say nothing: one was not shown, or a record has none.
+    Nothing,
+    /// They were not asked for, and would tell.
+    NotAsked,
+}
+
+impl Group<'_> {
+    /// Leaves oversized entries, and decides the others as if those did not exist, but deletes nothing then: a DELE is
+    /// addressed by unique-id and could hit the oversized one.
+    fn decide(&self, decided: &mut Vec<Disposition>, plan: &mut Plan) {
+        let large = |entry: &Entry<'_>| self.is_listed_too_large(entry);
+        if self.oversized().next().is_none() && !self.entries.iter().any(large) {
+            // The usual case.
+            let of_all = self.of_all(plan);
+            decided.extend(std::iter::repeat_n(of_all, self.entries.len()));
+            return;
+        }
+        let large = self.too_large();
+        let rest = self.entries.iter().zip(self.positions).zip(&large);
+        let rest = rest.filter(|(_, large)| !**large);
+        let (rest, positions): (Vec<Entry<'_>>, Vec<u32>) =
+            rest.map(|((entry, at), _)| (*entry, *at)).unzip();
+        let count = large.len() - rest.len();
+        let of_rest = Group {
+            may_delete: self.may_delete && count == 0,
+            positions: &positions,
+            entries: &rest,
+            ..*self
+        }
+        .of_all(plan);
+        let reported = self.oversized().any(|record| copies(record) >= count);
+        let retrieves = matches!(of_rest, Disposition::Retrieve(_));
+        let decide = |(entry, large): (&Entry<'_>, bool)| {
+            if large || (retrieves && self.is_listed_too_large(entry)) {
+                Disposition::Skip(Skip::TooLarge { reported })
+            } else {
+                of_rest
+            }
+        };
+        decided.extend(self.entries.iter().zip(large).map(decide));
+    }
+
+    fn of_all(&self, plan: &mut Plan) -> Disposition {
+        if self.entries.is_empty() {
+            Disposition::Skip(Skip::Seen)
+        } else if self.waits() || (self.circumstances.leaves_out_struck && self.is_struck()) {
+            Disposition::Skip(Skip::Deferred)
+        } else if self.open().next().is_some() {
+            Disposition::Retrieve(Why::Retry)
+        } else if self.settled().next().is_some() {
+            self.of_settled(plan)
+        } else if self.circumstances.names.unknown_wait {
+            Disposition::Skip(Skip::Unstable)
+        } else {
+            Disposition::Retrieve(Why::New)
+        }
+    }
+
+    /// Everything that is known of the group was retrieved whole, and needs no further offer: the question is whether it is
+    /// what is listed.
+    fn of_settled(&self, plan: &mut Plan) -> Disposition {
+        // Hardly any poll asks for heads.
+        if !self.heads.is_empty() && self.said() == Said::Another {
+            let displaced = self.settled().filter(|_| self.entries.len() == 1);
+            plan.displaced.extend(displaced.map(Known::key));
+            return Disposition::Retrieve(Why::Changed);
+        }
+        let mut deletes = Vec::new();
+        if !self.is_doubtful() {
+            if self.may_be_whole_now() {
+                return Disposition::Retrieve(Why::Doubt);
+            }
+            return match self.settle(&mut deletes) {
+                Disposition::Delete => self.delete(deletes, plan),
+                Disposition::Skip(_) if self.circumstances.pops => Disposition::Retrieve(Why::Pop),
+                settled => settled,
+            };
+        }
+        if self.was_asked() {
+            plan.listed_again += self.entries.len();
+        }
+        let settled = self.settle(&mut deletes);
+        match self.said() {
+            Said::NotAsked => {
+                plan.wants_heads.extend(self.positions);
+                self.compare(plan)
+            }
+            // A delete waits for a comparison by digest.
+            Said::Alike if settled != Disposition::Delete && self.head_is_proof() => {
+                let octets = self.entries.first().and_then(|entry| entry.octets);
+                plan.answered
+                    .extend(self.settled().map(|known| (known.key(), octets)));
+                settled
+            }
+            _ => self.compare(plan),
+        }
+    }
+
+    /// Whether a message came shorter than the server announces, and was not compared for long enough: the rest of it may have come.
+    fn may_be_whole_now(&self) -> bool {
+        let now = self.circumstances.now;
+        let is_due = |known: &Known<'_>| {
+            let compared = known.record.notes.compared;
+            compared.is_none_or(|compared| compared.is_due(now))
+        };
+        let is_short = |known: &Known<'_>| {
+            let is_delivered = matches!(known.record.state, State::Delivered { .. });
+            is_delivered && known.record.notes.octets_differ
+        };
+        self.settled().any(is_short) && self.settled().all(is_due)
+    }
+
+    fn was_asked(&self) -> bool {
+        self.settled()
+            .any(|known| known.record.notes.asked.is_some())
+    }
+
+    /// A delete of what an earlier session retrieved: its head must be alike. Where heads tell nothing, octets do, but not at a
+    /// server that counts its unique-ids.
+    fn delete(&self, deletes: Vec<Recorded>, plan: &mut Plan) -> Disposition {
+        let by_head = self
+            .settled()
+            .any(|known| known.record.notes.by_head.is_some());
+        let may_delete = match self.said() {
+            _ if by_head => false,
+            Said::Alike => true,
+            Said::NotAsked => {
+                // Until the heads are there, the plan is only a sketch.
+                plan.wants_heads.extend(self.positions);
+                true
+            }
+            // Nothing can be compared where the operator said that it was delivered.
+            _ if self.settled().all(|known| known.digest.is_none()) => true,
+            _ => !self.circumstances.names.are_counted && self.octets_are_alike(),
+        };
+        if may_delete {
+            plan.deletes.extend(deletes);
+            Disposition::Delete
+        } else {
+            self.compare(plan)
+        }
+    }
+
+    /// Retrieves the message to compare it, if that was not done not long ago.
+    fn compare(&self, plan: &mut Plan) -> Disposition {
+        let now = self.circumstances.now;
+        let is_due = |known: &Known<'_>| {
+            let compared = known.record.notes.compared;
+            compared.is_none_or(|compared| compared.is_due(now))
+        };
+        let names = &self.circumstances.names;
+        let is_left = names.deletes_ignored
+            && self.was_asked()
+            && (!names.one_delete || std::mem::replace(&mut plan.one_delete_taken, true));
+        if is_left || !self.settled().all(is_due) {
+            return Disposition::Skip(Skip::Doubtful);
+        }
+        Disposition::Retrieve(Why::Doubt)
+    }
+
+    fn said(&self) -> Said {
+        let has_head = |known: &Known<'_>| known.record.head.is_some();
+        if !self.settled().all(has_head) {
+            return Said::Nothing;
+        }
+        let mut said = Said::Alike;
+        let known = KnownHeads::of(self.settled());
+        for at in self.positions {
+            match self.heads.get(*at) {
+                Head::Shown(digests) => {
+                    if !known.are_like(&digests) {
+                        return Said::Another;
+                    }
+                }
+                Head::NotAsked if self.circumstances.names.heads_work => said = Said::NotAsked,
+                Head::NotAsked | Head::Refused => said = Said::Nothing,
+            }
+        }
+        said
+    }
+
+    /// Whether an equal head means an equal message: the head names it, or its octets are the same.
+    fn head_is_proof(&self) -> bool {
+        let [entry] = self.entries else {
+            return false;
+        };
+        self.settled().all(|known| {
+            known.record.head.is_some_and(|head| head.has_origin())
+                || entry.octets.is_none()
+                || known.record.octets == entry.octets
+        })
+    }
+
+    fn octets_are_alike(&self) -> bool {
+        let known = Octets::of(self.settled());
+        self.entries.iter().all(|entry| known.has(entry.octets))
+    }
+
+    /// Which entries are too large: by LIST, or because a body outgrew the limit of which LIST said what it says now.
+    fn too_large(&self) -> Vec<bool> {
+        let octets_max = self.circumstances.limits.message_octets_max;
+        let outgrown = |record: &&Record| matches!(record.state, State::Oversized { octets, .. } if octets > octets_max);
+        let found = self.oversized().find(outgrown);
+        let mut left = found.map_or(0, copies);
+        let settled = Octets::of(self.settled());
+        let is_large = |entry: &Entry<'_>| {
+            // One that was delivered before the limit was lowered is none.
+            if self.is_listed_too_large(entry) && !settled.has(entry.octets) {
+                return true;
+            }
+            let is_found = left > 0 && found.is_some_and(|record| record.octets == entry.octets);
+            left -= usize::from(is_found);
+            is_found
+        };
+        self.entries.iter().map(is_large).collect()
+    }
+
+    fn is_listed_too_large(&self, entry: &Entry<'_>) -> bool {
+        let octets_max = self.circumstances.limits.message_octets_max;
+        entry.octets.is_some_and(|octets| octets > octets_max)
+    }
+
+    fn oversized(&self) -> impl Iterator<Item = &Record> {
+        let records = self.known.iter().map(|known| &known.record);
+        records.filter(|record| matches!(record.state, State::Oversized { .. }))
+    }
+
+    /// Records of messages that were in hand whole and are settled: only their digest tells them apart.
+    fn settled(&self) -> impl Iterator<Item = &Known<'_>> {
+        let named = self.known.iter().inspect(|_| steps::count());
+        // Another message is listed under the name of a displaced one.
+        let named = named.filter(|known| !known.record.notes.displaced);
+        named.filter(|known| match &known.record.state {
+            State::Delivered { .. } | State::Quarantined { .. } => true,
+            State::Deferred(deferral) => deferral.parked.is_some(),
+            State::Marked { .. } | State::Oversized { .. } => false,
+        })
+    }
+
+    /// Records of messages that are still to be retrieved and offered.
+    fn open(&self) -> impl Iterator<Item = &Record> {
+        let records = self.known.iter().map(|known| &known.record);
+        records.filter(|record| {
+            matches!(&record.state, State::Deferred(deferral) if deferral.parked.is_none())
+        })
+    }
+
+    /// Whether the whole group waits: every entry is covered by a record, and one of them is not to be touched yet.
+    fn waits(&self) -> bool {
+        let is_early = |record: &Record| match &record.state {
+            State::Deferred(deferral) => !deferral.is_due(self.circumstances.now),
+            _ => false,
+        };
+        if !self.open().any(is_early) {
+            return false;
+        }
+        let settled = self.settled().map(|known| copies(&known.record));
+        self.entries.len() <= settled.sum::<usize>() + self.open().map(copies).sum::<usize>()
+    }
+
+    /// Whether the last session may have ended at one of these: struck there, or refused before the server hung up.
+    fn is_struck(&self) -> bool {
+        self.known.iter().any(|known| match &known.record.state {
+            State::Deferred(deferral) => {
+                deferral.parked.is_none() && (deferral.strikes > 0 || known.digest.is_none())
+            }
+            _ => false,
+        })
+    }
+
+    /// Whether name and size no longer prove that the listed messages are the recorded ones (DOUBT.md 1.6).
+    fn is_doubtful(&self) -> bool {
+        let covered: usize = self.settled().map(|known| copies(&known.record)).sum();
+        let deletes = self.circumstances.retention.deletes();
+        let known = Octets::of(self.settled());
+        let sized_alike = |entry: &Entry<'_>| match entry.octets {
+            // Nothing says that it is the one that was delivered, and it is to be deleted. The operator's word is enough.
+            Some(_) if deletes => known.has(entry.octets) || known.is_any_word,
+            Some(_) => known.has(entry.octets) || known.is_any_without,
+            // It was told before, and now it is not. That is a doubt only where it was asked for.
+            None => {
+                let names = &self.circumstances.names;
+                let is_enough = names.sizes_left_out || (!deletes && !names.are_counted);
+                known.is_any_without || (is_enough && known.is_any_with())
+            }
+        };
+        self.entries.len() > covered
+            || !self.entries.iter().all(sized_alike)
+            || self.is_mixed_up()
+            || self.settled().any(|known| {
+                known.record.notes.asked.is_some()
+                    || is_before(&known.record, self.circumstances.names.began_again)
+            })
+            || (self.circumstances.retention.deletes()
+                && self
+                    .settled()
+                    .any(|known| known.record.absent_since.is_some()))
+    }
+
+    /// Whether several messages are known and what is listed is not all of them: then one of these may be another. Equal messages are
+    /// one, whether all of them are there or not.
+    fn is_mixed_up(&self) -> bool {
+        if self.settled().nth(1).is_none() {
+            return false;
+        }
+        // Of each size: how many messages are known, how many copies of them, and how many are listed.
+        let mut sizes: BTreeMap<u64, [usize; 3]> = BTreeMap::new();
+        for settled in self.settled() {
+            // The operator's word for several has no size.
+            let Some(octets) = settled.record.octets else {
+                return false;
+            };
+            let [messages, all, _] = sizes.entry(octets).or_default();
+            // A copy that is kept here outlives its message, and forbids deletes whatever is listed.
+            *messages += usize::from(settled.record.kept().is_none());
+            *all += copies(&settled.record);
+        }
+        for entry in self.entries {
+            let Some(octets) = entry.octets else {
+                return false;
+            };
+            let [_, _, listed] = sizes.entry(octets).or_default();
+            *listed += 1;
+        }
+        let is_all_there =
+            |[messages, all, listed]: &[usize; 3]| (messages..=all).contains(&listed);
+        !sizes.values().all(is_all_there)
+    }
+
+    /// Whether the records can tell several messages apart by their sizes. The operator's word for several cannot.
+    fn are_told_apart(&self) -> bool {
+        let count: usize = self.settled().map(|known| copies(&known.record)).sum();
+        count <= 1 || self.settled().all(|known| known.record.octets.is_some())
+    }
+
+    /// Nothing is open and nothing in doubt: delete what is due, leave the rest.
+    fn settle(&self, deletes: &mut Vec<Recorded>) -> Disposition {
+        let mut proofs = Vec::new();
+        let are_told_apart = OnceCell::new();
+        for known in self.settled() {
+            match &known.record.state {
+                State::Delivered { .. } if known.record.notes.forbid_delete() => {
+                    return Disposition::Skip(Skip::Seen);
+                }
+                State::Delivered { at }
+                    if self.may_delete
+                        && self.is_due(*at)
+                        && *are_told_apart.get_or_init(|| self.are_told_apart()) =>
+                {
+                    let key = known.key();
+                    let proof = self.records.proof(&key.unique_id, key.digest);
+                    let left = self.entries.len().saturating_sub(proofs.len());
+                    let times = copies(&known.record).min(left);
+                    proofs.extend(std::iter::repeat_n(proof, times).flatten());
+                }
+                // One that is not due may be the one that is listed.
+                State::Delivered { .. } => return Disposition::Skip(Skip::Seen),
+                State::Quarantined { .. } => return Disposition::Skip(Skip::Quarantined),
+                _ => return Disposition::Skip(Skip::Parked),
+            }
+        }
+        if proofs.len() < self.entries.len() {
+            return Disposition::Skip(Skip::Seen);
+        }
+        deletes.extend(proofs);
+        Disposition::Delete
+    }
+
+    fn is_due(&self, delivered: Timestamp) -> bool {
+        let Circumstances {
+            retention,
+            now,
+            clock_trusted,
+            ..
+        } = *self.circumstances;
+        retention.is_due(delivered, now, clock_trusted)
+    }
+}
+
+pub(in crate::session) fn copies(record: &Record) -> usize {
+    usize::try_from(record.copies).unwrap_or(usize::MAX)
+}
+
+/// How many records were gone through, for tests.
+mod steps {
+    #[cfg(test)]
+    thread_local! {
+        static STEPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
+
+    pub(in crate::session) fn count() {
+        #[cfg(test)]
+        STEPS.set(STEPS.get() + 1);
+    }
+
+    #[cfg(test)]
+    pub(in crate::session) fn take() -> u64 {
+        STEPS.take()
+    }
+}
+
+#[cfg(test)]
+#[path = "group_tests.rs"]
+mod tests;

@@ -1,0 +1,173 @@
+//! Whether a maildrop has changed as a whole: moved to another server, or its messages named anew.
+//!
+//! Then every message looks new, and fetching them would flood the user. The operator is asked instead.
+
+use crate::mail::{AccountName, Listing, Retention, Timestamp, limits};
+use crate::seen::{AccountState, Known, Records, State};
+use crate::session::judge::absence::Listed;
+use crate::session::judge::settle;
+use crate::session::{SessionError, Visit};
+
+/// What explains that a unique-id is gone, besides a change of the whole maildrop.
+pub(in crate::session) struct Explained {
+    /// After how many seconds we delete what was delivered, by the configuration of now and of the last session.
+    deletes_after_seconds: [Option<u64>; 2],
+    /// Whether the server of this session or of the last hides what was retrieved.
+    hides: bool,
+    now: Timestamp,
+}
+
+/// A listing beside what is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) struct Compared {
+    /// Messages that should still be there.
+    expected: usize,
+    /// Those of them that are not.
+    vanished: usize,
+    /// Messages listed now.
+    listed: usize,
+    /// Those of them of which nothing is recorded.
+    unknown: usize,
+}
+
+/// How a maildrop changed as a whole: nearly all unique-ids are gone, and others are there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) struct Whole(Compared);
+
+impl Explained {
+    pub(in crate::session) fn new(
+        visit: &Visit,
+        state: &AccountState,
+        hides: bool,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            deletes_after_seconds: [
+                deletes_after_seconds(visit.retention),
+                state.deletes_after_seconds,
+            ],
+            hides: hides || state.hid_retrieved,
+            now,
+        }
+    }
+
+    /// Whether the last complete listing held the message, and neither we nor a server that hides can have taken it away.
+    pub(in crate::session) fn expects(&self, known: &Known<'_>) -> bool {
+        let record = &known.record;
+        let deleted = |seconds: &Option<u64>| match (&record.state, seconds) {
+            (State::Delivered { at }, Some(seconds)) => self.now.since(*at) >= *seconds,
+            _ => false,
+        };
+        let is_named = !settle::is_made_here(known.unique_id);
+        record.absent_since.is_none()
+            && is_named
+            && !self.deletes_after_seconds.iter().any(deleted)
+            && !(self.hides && known.digest.is_some())
+    }
+}
+
+/// After how many seconds a retention deletes; `None` when it keeps.
+pub(in crate::session) const fn deletes_after_seconds(retention: Retention) -> Option<u64> {
+    match retention {
+        Retention::Keep => None,
+        Retention::Delete => Some(0),
+        Retention::DeleteAfter { seconds } => Some(seconds),
+    }
+}
+
+/// Compares a listing with what is recorded.
+pub(in crate::session) fn compare(
+    listing: &Listing,
+    records: &Records,
+    explained: &Explained,
+) -> Compared {
+    let listed = listing.len();
+    let (mut expected, mut vanished, mut known) = (0, 0, 0);
+    let mut beside = Listed::new(listing);
+    // Several records of one unique-id count once.
+    let mut counted: Option<&[u8]> = None;
+    let mut listed_of: Option<&[u8]> = None;
+    for one in records.iter() {
+        let positions = beside.positions(one.unique_id);
+        if listed_of.replace(one.unique_id) != Some(one.unique_id) {
+            known += positions.map_or(0, <[u32]>::len);
+        }
+        if explained.expects(&one) && counted.replace(one.unique_id) != Some(one.unique_id) {
+            expected += 1;
+            vanished += usize::from(positions.is_none());
+        }
+    }
+    Compared {
+        expected,
+        vanished,
+        listed,
+        unknown: listed - known,
+    }
+}
+
+impl Compared {
+    /// Whether so many unknown names are listed that their messages may be old ones. Fewer are retrieved and known again by their
+    /// digest.
+    pub(in crate::session) const fn is_flood(&self) -> bool {
+        self.unknown > limits::FIRST_RUN_MESSAGES_MAX
+    }
+
+    /// Whether the maildrop changed as a whole since its last complete listing.
+    pub(in crate::session) fn changed(self) -> Option<Whole> {
+        let is_changed = self.is_flood()
+            && self.expected >= EXPECTED_MIN
+            && self.vanished * 10 >= self.expected * 9
+            && self.unknown * 2 > self.listed;
+        is_changed.then_some(Whole(self))
+    }
+}
+
+impl Whole {
+    /// What holds the account until the operator has looked.
+    pub(in crate::session) fn into_error(self, visit: &Visit) -> SessionError {
+        let Compared {
+            expected,
+            vanished,
+            listed,
+            unknown,
+        } = self.0;
+        held(
+            &visit.account,
+            format!(
+                "{vanished} of the {expected} unique-ids that were listed before are gone, and {unknown} of the {listed} listed \
+                 now are unknown: the maildrop has moved, or its messages were named anew. Nothing was retrieved"
+            ),
+        )
+    }
+}
+
+/// What holds the account when messages that were deleted are listed under unknown names.
+pub(in crate::session) fn restored(account: &AccountName, found: usize) -> SessionError {
+    held(
+        account,
+        format!(
+            "more than {} unknown unique-ids are listed, and {found} of their messages are ones that were delivered and deleted: the \
+             maildrop was restored from a copy, or its messages were named anew. Nothing more was offered",
+            limits::FIRST_RUN_MESSAGES_MAX
+        ),
+    )
+}
+
+fn held(account: &AccountName, words: String) -> SessionError {
+    SessionError::Account {
+        code: "unique_ids_changed",
+        words,
+        hint: format!(
+            "Stop the agent and run `mailferry seen adopt {account}`, which finds those that were delivered before by size and \
+             header and lets the new ones through; or `mailferry seen mark {account} --all-listed`, which leaves all that \
+             is listed now as it is"
+        ),
+    }
+}
+
+/// Fewer messages than these are no flood, and change by chance.
+const EXPECTED_MIN: usize = 20;
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;

@@ -1,0 +1,453 @@
+//! The plan under any listing and any records: what it may never do, and what it must not depend on.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
+
+use super::*;
+use crate::mail::{AccountName, Digest, ListingBuilder};
+use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, Notes, Record, Seen};
+use crate::session::judge::group::copies;
+
+const DAY: u64 = 86_400;
+const NOW: Timestamp = Timestamp(1_800_000_000);
+
+/// A message as UIDL and LIST show it: few names, so that they repeat and meet records.
+pub(super) type Shown = (u8, Option<u64>);
+
+pub(super) fn listing(shown: &[Shown]) -> Listing {
+    let mut builder = ListingBuilder::default();
+    for (number, (name, octets)) in (1..).zip(shown) {
+        let name = UniqueId::new(&[b'a' + name]).unwrap();
+        match octets {
+            Some(octets) => builder.add_sized(number, &name, *octets),
+            None => builder.add(number, &name),
+        }
+    }
+    builder.arrange();
+    builder.build(true)
+}
+
+pub(super) fn records(known: Vec<(RecordKey, Record)>) -> Records {
+    let seen = Seen::new(Arc::new(MemoryStore::new()));
+    let mut batch = Batch::new(&AccountName::new("work").unwrap());
+    let account = batch.account.clone();
+    batch.changes = known
+        .into_iter()
+        .map(|(key, record)| Change::Put(key, record))
+        .collect();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        seen.import(batch).await.unwrap();
+        seen.records(&account).await.unwrap()
+    })
+}
+
+fn any_state() -> impl Strategy<Value = State> {
+    let at = (0..40 * DAY).prop_map(|ago| Timestamp(NOW.0 - ago));
+    let deferred = (0..4_u32, -2..3_i64, any::<bool>());
+    prop_oneof![
+        4 => at.clone().prop_map(|at| State::Delivered { at }),
+        1 => at.clone().prop_map(|at| State::Marked { at, by: Marker::Operator }),
+        1 => at.clone().prop_map(|at| State::Quarantined { at, file: "f".into(), code: "c".into() }),
+        1 => (at, 0..400_u64).prop_map(|(at, octets)| State::Oversized { at, octets }),
+        2 => deferred.prop_map(|(strikes, hours, parked)| State::Deferred(Deferral {
+            strikes,
+            next_try: Timestamp(NOW.0.saturating_add_signed(hours * 3600)),
+            parked: parked.then(|| "p".to_owned()),
+            ..Deferral::default()
+        })),
+    ]
+}
+
+pub(super) fn any_record() -> impl Strategy<Value = (RecordKey, Record)> {
+    let octets = proptest::option::weighted(0.9, 100..104_u64);
+    let fields = (0..8_u8, 0..3_u8, octets, 1..3_u32, any_state(), 0..6_u8);
+    fields.prop_map(|(name, digest, octets, copies, state, absent)| {
+        let in_hand = match &state {
+            State::Oversized { .. } | State::Marked { .. } => false,
+            State::Deferred(deferral) => deferral.parked.is_some() || digest > 0,
+            State::Delivered { .. } | State::Quarantined { .. } => true,
+        };
+        let key = RecordKey::new(
+            UniqueId::new(&[b'a' + name]).unwrap(),
+            in_hand.then(|| Digest::new([digest; 32])),
+        );
+        let record = Record {
+            octets,
+            copies,
+            absent_since: (absent == 0).then_some(NOW),
+            head: None,
+            state,
+            notes: Notes::default(),
+        };
+        (key, record)
+    })
+}
+
+pub(super) fn any_listing() -> impl Strategy<Value = Vec<Shown>> {
+    vec(
+        (0..8_u8, proptest::option::weighted(0.9, 100..104_u64)),
+        0..16,
+    )
+}
+
+pub(super) fn any_circumstances() -> impl Strategy<Value = Circumstances> {
+    let retention = prop_oneof![
+        Just(Retention::Keep),
+        Just(Retention::Delete),
+        (1..40 * DAY).prop_map(|seconds| Retention::DeleteAfter { seconds }),
+    ];
+    let limits = (
+        prop_oneof![Just(1_u64 << 20), 101..104_u64],
+        proptest::option::of(0..6_u64),
+        proptest::option::of(0..600_u64),
+    );
+    (retention, limits, any::<bool>()).prop_map(|(retention, limits, clock_trusted)| {
+        Circumstances {
+            retention,
+            limits: PollLimits {
+                message_octets_max: limits.0,
+                messages_max: limits.1,
+                octets_max: limits.2,
+            },
+            now: NOW,
+            clock_trusted,
+            pops: false,
+            names: Names::default(),
+            leaves_out_struck: false,
+        }
+    })
+}
+
+/// Everything may be retrieved, and the clock is right.
+const USUAL: Circumstances = Circumstances {
+    retention: Retention::Keep,
+    limits: PollLimits {
+        message_octets_max: 1 << 20,
+        messages_max: None,
+        octets_max: None,
+    },
+    now: NOW,
+    clock_trusted: true,
+    pops: false,
+    names: Names {
+        are_counted: false,
+        began_again: None,
+        heads_work: false,
+        unknown_wait: false,
+        deletes_ignored: false,
+        one_delete: false,
+        sizes_left_out: false,
+    },
+    leaves_out_struck: false,
+};
+
+fn without_limits(circumstances: Circumstances) -> Circumstances {
+    let limits = PollLimits {
+        messages_max: None,
+        octets_max: None,
+        ..circumstances.limits
+    };
+    Circumstances {
+        limits,
+        ..circumstances
+    }
+}
+
+/// How often each unique-id gets each disposition.
+fn tally(listing: &Listing, plan: &Plan) -> BTreeMap<(Vec<u8>, String), usize> {
+    let mut tally = BTreeMap::new();
+    for (entry, disposition) in listing.iter().zip(&plan.dispositions) {
+        let what = (entry.unique_id.to_vec(), format!("{disposition:?}"));
+        *tally.entry(what).or_default() += 1;
+    }
+    tally
+}
+
+/// The file of seeds that failed once; every run tries them first.
+fn saved_seeds() -> Option<Box<dyn FailurePersistence>> {
+    let file = "tests/corpus/proptest/plan.txt";
+    Some(Box::new(FileFailurePersistence::Direct(file)))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: saved_seeds(), ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_is_deleted_that_is_not_delivered_due_and_beyond_doubt(
+        shown in any_listing(),
+        known in vec(any_record(), 0..12),
+        circumstances in any_circumstances(),
+    ) {
+        let (listing, records) = (listing(&shown), records(known));
+        let plan = plan(&listing, &records, &circumstances);
+        let is_due = |record: &Record| match (&record.state, circumstances.retention) {
+            (State::Delivered { .. }, Retention::Delete) => true,
+            (State::Delivered { at }, Retention::DeleteAfter { seconds }) =>
+                circumstances.clock_trusted && NOW.0 - at.0 >= seconds,
+            _ => false,
+        };
+        for (at, disposition) in plan.dispositions.iter().enumerate() {
+            if *disposition != Disposition::Delete {
+                continue;
+            }
+            let entry = listing.get(at).unwrap();
+            let of: Vec<Record> = records.of(entry.unique_id).map(|known| known.record).collect();
+            let due: Vec<&Record> = of.iter().filter(|record| is_due(record)).collect();
+            // Marked entries are left where they are; all others of the name must be covered.
+            let marked: u32 = of.iter()
+                .filter(|record| matches!(record.state, State::Marked { .. })).map(|record| record.copies).sum();
+            let listed = u32::try_from(listing.positions(entry.unique_id).len()).unwrap().saturating_sub(marked);
+            prop_assert!(due.iter().map(|record| record.copies).sum::<u32>() >= listed, "more listed than delivered");
+            prop_assert!(due.iter().all(|record| record.absent_since.is_none()), "it was away, and is back");
+            let sized = |record: &&Record| record.octets.is_none() || entry.octets.is_none() || record.octets == entry.octets;
+            let settled = |record: &&Record| matches!(record.state, State::Delivered { .. });
+            prop_assert!(
+                of.iter().filter(settled).any(|record| sized(&record)),
+                "its octets changed"
+            );
+        }
+        let deleted = plan.dispositions.iter().filter(|d| **d == Disposition::Delete).count();
+        prop_assert_eq!(plan.deletes.len(), deleted, "a proof for each");
+        for proof in &plan.deletes {
+            let key = RecordKey::new(proof.unique_id().clone(), proof.digest());
+            prop_assert!(is_due(&records.get(&key).unwrap()));
+            prop_assert!(!listing.positions(proof.unique_id().as_bytes()).is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_recorded_alike_is_not_retrieved_and_what_is_not_covered_is(
+        shown in any_listing(),
+        known in vec(any_record(), 0..12),
+        circumstances in any_circumstances(),
+    ) {
+        let circumstances = without_limits(circumstances);
+        let (listing, records) = (listing(&shown), records(known));
+        let plan = plan(&listing, &records, &circumstances);
+        for (at, disposition) in plan.dispositions.iter().enumerate() {
+            let entry = listing.get(at).unwrap();
+            let known: Vec<Record> = records.of(entry.unique_id).map(|known| known.record).collect();
+            let is_oversized = |record: &&Record| matches!(record.state, State::Oversized { .. });
+            let covered: u32 = known.iter().filter(|record| !is_oversized(record)).map(|record| record.copies).sum();
+            let is_judged = |at: &&u32| !matches!(plan.dispositions[**at as usize], Disposition::Skip(Skip::TooLarge { .. }));
+            let listed = u32::try_from(listing.positions(entry.unique_id).iter().filter(is_judged).count()).unwrap();
+            let too_large = entry.octets.is_some_and(|octets| octets > circumstances.limits.message_octets_max);
+            match disposition {
+                Disposition::Retrieve(Why::New) => prop_assert!(
+                    known.iter().all(|record| matches!(record.state, State::Marked { .. } | State::Oversized { .. })),
+                    "it is known"
+                ),
+                Disposition::Skip(Skip::Marked) => {
+                    let marks = known.iter().filter(|record| matches!(record.state, State::Marked { .. }));
+                    let older = listing.positions(entry.unique_id).iter().filter(|other| (**other as usize) < at).count();
+                    prop_assert!(older < marks.map(copies).sum(), "a mark covers the oldest, as many as it was made for");
+                }
+                Disposition::Skip(Skip::TooLarge { .. }) => {
+                    let found = known.iter().filter(is_oversized).any(|record| record.octets == entry.octets);
+                    prop_assert!(too_large || found);
+                }
+                Disposition::Retrieve(_) => prop_assert!(!too_large),
+                _ => prop_assert!(covered >= listed, "a message that no record covers is left alone"),
+            }
+            // Delivered once, listed once, nothing changed: the case of every poll.
+            if let ([record], [_]) = (&known[..], listing.positions(entry.unique_id))
+                && matches!(record.state, State::Delivered { .. })
+                && record.octets == entry.octets && record.absent_since.is_none()
+            {
+                prop_assert!(matches!(disposition, Disposition::Delete | Disposition::Skip(Skip::Seen)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_order_of_the_listing_changes_nothing_but_the_order_of_retrievals(
+        (shown, shuffled) in any_listing().prop_flat_map(|shown| (Just(shown.clone()), Just(shown).prop_shuffle())),
+        known in vec(any_record(), 0..12),
+        circumstances in any_circumstances(),
+    ) {
+        let circumstances = without_limits(circumstances);
+        // A mark covers the oldest copies, so there the order of equal names matters by design.
+        let known: Vec<_> = known.into_iter().filter(|(_, record)| !matches!(record.state, State::Marked { .. })).collect();
+        let (one, other, records) = (listing(&shown), listing(&shuffled), records(known));
+        let (plan_of_one, plan_of_other) = (plan(&one, &records, &circumstances), plan(&other, &records, &circumstances));
+        prop_assert_eq!(tally(&one, &plan_of_one), tally(&other, &plan_of_other));
+        prop_assert_eq!(plan_of_one.deletes, plan_of_other.deletes);
+    }
+
+    #[test]
+    fn limits_count_retrievals_and_the_rest_waits_in_order(
+        shown in any_listing(),
+        known in vec(any_record(), 0..12),
+        circumstances in any_circumstances(),
+    ) {
+        let (listing, records) = (listing(&shown), records(known));
+        let free = plan(&listing, &records, &without_limits(circumstances));
+        let plan = plan(&listing, &records, &circumstances);
+        let limits = circumstances.limits;
+        let size = |at: &u32| listing.get(*at as usize).unwrap().octets.unwrap_or(0);
+        let wanted: BTreeSet<u32> = plan.retrievals.iter().copied().collect();
+        let kept: Vec<u32> = free.retrievals.iter().copied().filter(|at| wanted.contains(at)).collect();
+        prop_assert_eq!(&kept, &plan.retrievals, "in order");
+        // Those to be compared may take half, by unique-id: of several messages all come, or none. So do retries of several.
+        let is_doubt = |at: &u32| match free.dispositions[*at as usize] {
+            Disposition::Retrieve(Why::Doubt) => true,
+            Disposition::Retrieve(Why::Retry) => listing.positions(listing.get(*at as usize).unwrap().unique_id).len() > 1,
+            _ => false,
+        };
+        let name = |at: &u32| listing.get(*at as usize).unwrap().unique_id;
+        let mut names = BTreeSet::new();
+        let first_of_name = |at: &u32| names.insert(name(at));
+        let (doubts, others): (Vec<u32>, Vec<u32>) = free.retrievals.iter().copied().partition(is_doubt);
+        let firsts: Vec<u32> = doubts.iter().copied().filter(first_of_name).collect();
+        let half = PollLimits {
+            messages_max: limits.messages_max.map(|max| max.div_ceil(2)),
+            octets_max: limits.octets_max.map(|max| max / 2),
+            ..limits
+        };
+        for (kind, limits) in [(&others, limits), (&firsts, half)] {
+            let count = kind.iter().take_while(|at| wanted.contains(at)).count();
+            prop_assert!(kind[count..].iter().all(|at| !wanted.contains(at)), "the first of them");
+            prop_assert!(limits.messages_max.is_none_or(|max| count as u64 <= max));
+            let octets: u64 = kind[..count].iter().map(size).sum();
+            prop_assert!(limits.octets_max.is_none_or(|max| octets <= max || count == 1));
+        }
+        prop_assert!(!wanted.is_empty() || free.retrievals.is_empty() || limits.messages_max == Some(0), "something comes");
+        for at in &doubts {
+            let first = firsts.iter().find(|first| name(first) == name(at)).unwrap();
+            prop_assert_eq!(wanted.contains(at), wanted.contains(first), "all or none");
+        }
+        prop_assert_eq!(wanted.len(), plan.retrievals.len(), "each once");
+        for (at, (disposition, unlimited)) in (0..).zip(plan.dispositions.iter().zip(&free.dispositions)) {
+            let expected = match unlimited {
+                Disposition::Retrieve(_) if !wanted.contains(&at) => &Disposition::Skip(Skip::LimitReached),
+                unlimited => unlimited,
+            };
+            prop_assert_eq!(disposition, expected);
+        }
+    }
+}
+
+#[test]
+fn a_message_inside_which_sessions_ended_comes_last_and_a_retry_after_what_is_new() {
+    let deferred = |strikes| {
+        State::Deferred(Deferral {
+            strikes,
+            next_try: Timestamp(1),
+            ..Deferral::default()
+        })
+    };
+    let record = |name: u8, state| {
+        let record = Record {
+            octets: Some(100),
+            copies: 1,
+            absent_since: None,
+            head: None,
+            state,
+            notes: Notes::default(),
+        };
+        (
+            RecordKey::new(UniqueId::new(&[name]).unwrap(), None),
+            record,
+        )
+    };
+    let records = records(vec![
+        record(b'a', deferred(limits::STRIKES_MAX)),
+        record(b'b', deferred(0)),
+    ]);
+    let listing = listing(&[(0, Some(100)), (1, Some(100)), (2, Some(100))]);
+    let circumstances = USUAL;
+    assert_eq!(
+        plan(&listing, &records, &circumstances).retrievals,
+        [2, 1, 0]
+    );
+}
+
+#[test]
+fn what_is_settled_is_retrieved_once_more_only_where_the_server_would_hide_it() {
+    let at = Timestamp(NOW.0 - DAY);
+    let record = |name: u8, state| {
+        let record = Record {
+            octets: Some(100),
+            copies: 1,
+            absent_since: None,
+            head: None,
+            state,
+            notes: Notes::default(),
+        };
+        let digest = Some(Digest::new([1; 32]));
+        (
+            RecordKey::new(UniqueId::new(&[name]).unwrap(), digest),
+            record,
+        )
+    };
+    let parked = Deferral {
+        parked: Some("p".to_owned()),
+        next_try: Timestamp(NOW.0 + DAY),
+        ..Deferral::default()
+    };
+    let (file, code) = ("f".to_owned(), "c".to_owned());
+    let records = records(vec![
+        record(b'a', State::Delivered { at }),
+        record(b'b', State::Quarantined { at, file, code }),
+        record(b'c', State::Deferred(parked)),
+    ]);
+    let listing = listing(&[(0, Some(100)), (1, Some(100)), (2, Some(100))]);
+    let plan_when = |pops, retention| {
+        let circumstances = Circumstances {
+            retention,
+            pops,
+            ..USUAL
+        };
+        plan(&listing, &records, &circumstances)
+    };
+    assert_eq!(plan_when(false, Retention::Keep).retrievals, [0_u32; 0]);
+    let pops = plan_when(true, Retention::Keep);
+    assert_eq!(pops.dispositions, [Disposition::Retrieve(Why::Pop); 3]);
+    let deletes = plan_when(true, Retention::Delete);
+    assert_eq!((deletes.deletes.len(), deletes.retrievals), (1, vec![1, 2]));
+}
+
+#[test]
+fn a_message_whose_size_was_never_known_is_compared_before_it_is_deleted() {
+    let planned = |retention, digest| {
+        let record = Record {
+            octets: None,
+            copies: 1,
+            absent_since: None,
+            head: None,
+            state: State::Delivered { at: NOW },
+            notes: Notes::default(),
+        };
+        let key = RecordKey::new(UniqueId::new(b"a").unwrap(), digest);
+        let circumstances = Circumstances { retention, ..USUAL };
+        let listing = listing(&[(0, Some(100))]);
+        plan(&listing, &records(vec![(key, record)]), &circumstances).dispositions[0]
+    };
+    let digest = Some(Digest::new([1; 32]));
+    assert_eq!(
+        planned(Retention::Delete, digest),
+        Disposition::Retrieve(Why::Doubt)
+    );
+    assert_eq!(
+        planned(Retention::Keep, digest),
+        Disposition::Skip(Skip::Seen)
+    );
+    assert_eq!(
+        planned(Retention::Delete, None),
+        Disposition::Delete,
+        "the operator's word"
+    );
+}
+
+#[test]
+fn a_disposition_is_small_because_a_maildrop_may_hold_a_million_messages() {
+    assert!(size_of::<Disposition>() <= 4);
+}

@@ -1,0 +1,86 @@
+//! How much one poll may still retrieve. Pure.
+
+use crate::mail::PollLimits;
+use crate::session::Counts;
+
+/// What is left of the limits of one poll.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::session) struct Quota {
+    messages: Option<u64>,
+    /// Below zero where the first message was larger than all.
+    octets: Option<i128>,
+    taken: u64,
+}
+
+impl Quota {
+    pub(in crate::session) fn new(limits: PollLimits) -> Self {
+        Self {
+            messages: limits.messages_max,
+            octets: limits.octets_max.map(i128::from),
+            taken: 0,
+        }
+    }
+
+    /// Takes one message of this size out, if there is so much left. The first is never too large: otherwise one above the limit
+    /// would block the account.
+    pub(in crate::session) fn take(&mut self, octets: u64) -> bool {
+        let fits = self.octets.is_none_or(|left| i128::from(octets) <= left) || self.taken == 0;
+        if self.messages == Some(0) || !fits {
+            return false;
+        }
+        self.taken += 1;
+        self.messages = self.messages.map(|left| left - 1);
+        self.octets = self.octets.map(|left| left - i128::from(octets));
+        true
+    }
+
+    /// Puts one back that turned out to be known: it has had its turn, and takes nobody else's.
+    pub(in crate::session) fn put_back(&mut self, octets: u64) {
+        self.taken = self.taken.saturating_sub(1);
+        self.messages = self.messages.map(|left| left + 1);
+        self.octets = self.octets.map(|left| left + i128::from(octets));
+    }
+}
+
+/// What the limits of one poll leave for this session.
+pub(in crate::session) fn remaining(limits: PollLimits, poll: &Counts) -> PollLimits {
+    PollLimits {
+        message_octets_max: limits.message_octets_max,
+        messages_max: limits
+            .messages_max
+            .map(|max| max.saturating_sub(poll.retrieved)),
+        octets_max: limits.octets_max.map(|max| max.saturating_sub(poll.octets)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn quota(messages_max: Option<u64>, octets_max: Option<u64>) -> Quota {
+        Quota::new(PollLimits {
+            message_octets_max: u64::MAX,
+            messages_max,
+            octets_max,
+        })
+    }
+
+    #[test]
+    fn messages_and_octets_are_bounded_and_the_first_message_always_goes() {
+        let mut quota = quota(Some(3), Some(10));
+        assert_eq!([20, 1].map(|octets| quota.take(octets)), [true, false]);
+        quota.put_back(20);
+        assert_eq!(
+            [5, 4, 2, 1, 0].map(|octets| quota.take(octets)),
+            [true, true, false, true, false]
+        );
+    }
+
+    #[test]
+    fn nothing_goes_where_nothing_may() {
+        assert!(!quota(Some(0), None).take(1));
+        assert!(quota(None, Some(0)).take(1));
+        let mut unlimited = quota(None, None);
+        assert!((0..1_000_000).all(|_| unlimited.take(u64::MAX)));
+    }
+}

@@ -1,0 +1,161 @@
+//! Do deletes take? What to ask of a server whose deletes did not (DOUBT.md 1.8). Pure.
+
+use crate::mail::{Listing, Timestamp, limits};
+use crate::seen::{DeletesState, Records};
+use crate::session::judge::absence::Listed;
+
+/// How many deletes a session may ask for, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) struct Allowance {
+    /// At most this many.
+    pub(in crate::session) most: Option<usize>,
+    /// Whether only messages that were compared in this session may be asked to go.
+    pub(in crate::session) compared_only: bool,
+    /// How long QUIT is waited for.
+    pub(in crate::session) quit_seconds: u64,
+}
+
+/// What a new listing says of the deletes of the last session, and what this one may ask for. `again` is how many messages are
+/// listed after it was noted that they are asked to go.
+pub(in crate::session) fn begin(
+    state: &mut DeletesState,
+    listing: &Listing,
+    records: &Records,
+    again: usize,
+    now: Timestamp,
+) -> Allowance {
+    if state.attempted {
+        // One message that stays is not trouble with the others.
+        if (again == 0 && listing.complete) || is_one_gone(listing, records) {
+            state.unconfirmed = 0;
+        } else if again > 0 && !state.quit_refused {
+            state.unconfirmed = state.unconfirmed.saturating_add(1);
+        }
+        state.attempted = false;
+        state.quit_refused = false;
+    }
+    if are_ignored(state) && is_one_gone(listing, records) {
+        state.found_again = 0;
+    }
+    if are_ignored(state) {
+        let may_try = state.lone.is_none_or(|at| now.since(at) >= DAY_SECONDS);
+        return Allowance {
+            most: Some(usize::from(may_try)),
+            compared_only: true,
+            quit_seconds: limits::QUIT_AFTER_TROUBLE_SECONDS,
+        };
+    }
+    let shrink = |times: u32| {
+        let quarters = 2 * (times - 1).min(16);
+        (limits::DELETES_AFTER_TROUBLE_MAX >> quarters).max(1)
+    };
+    let is_well = state.unconfirmed == 0;
+    Allowance {
+        most: (!is_well).then(|| shrink(state.unconfirmed)),
+        compared_only: false,
+        quit_seconds: if is_well {
+            limits::QUIT_SECONDS_MAX
+        } else {
+            limits::QUIT_AFTER_TROUBLE_SECONDS
+        },
+    }
+}
+
+/// What the end of a session says of its deletes.
+pub(in crate::session) fn end(
+    state: &mut DeletesState,
+    sent: usize,
+    quit: bool,
+    found_again: u32,
+    now: Timestamp,
+) {
+    state.found_again = state.found_again.saturating_add(found_again);
+    if sent == 0 {
+        return;
+    }
+    if are_ignored(state) {
+        state.lone = Some(now);
+    }
+    state.attempted = true;
+    state.quit_refused = !quit;
+    if !quit {
+        state.unconfirmed = state.unconfirmed.saturating_add(1);
+    }
+}
+
+/// Whether the server ignores deletes.
+pub(in crate::session) const fn are_ignored(state: &DeletesState) -> bool {
+    state.found_again >= limits::DELETES_FOUND_AGAIN_MAX
+}
+
+/// Whether a message that was asked to go, and was listed at the last listing, is gone now.
+fn is_one_gone(listing: &Listing, records: &Records) -> bool {
+    let mut listed = Listed::new(listing);
+    let is_gone = |known: crate::seen::Known<'_>| {
+        let is_listed = listed.positions(known.unique_id).is_some();
+        known.record.notes.asked.is_some() && known.record.absent_since.is_none() && !is_listed
+    };
+    listing.complete && records.iter().any(is_gone)
+}
+
+const DAY_SECONDS: u64 = 24 * 3600;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::mail::AccountName;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000);
+
+    fn next(state: &mut DeletesState, again: usize) -> Allowance {
+        let records = Records::begin(&AccountName::new("work").unwrap());
+        let listing = crate::mail::ListingBuilder::default().build(true);
+        begin(state, &listing, &records, again, NOW)
+    }
+
+    #[test]
+    fn deletes_that_do_not_take_are_fewer_each_time_and_all_again_when_one_session_took() {
+        let mut state = DeletesState::default();
+        assert_eq!(next(&mut state, 0).most, None);
+        for (quit, most) in [
+            (true, 500),
+            (false, 125),
+            (true, 31),
+            (true, 7),
+            (true, 1),
+            (true, 1),
+        ] {
+            end(&mut state, 10, quit, 0, NOW);
+            let allowance = next(&mut state, 10);
+            assert_eq!((allowance.most, allowance.quit_seconds), (Some(most), 600));
+            // A session that asks for none says nothing.
+            assert_eq!(next(&mut state, 10), allowance);
+        }
+        end(&mut state, 1, true, 0, NOW);
+        assert_eq!((next(&mut state, 0).most, state.unconfirmed), (None, 0));
+    }
+
+    #[test]
+    fn a_quit_without_yes_is_trouble_even_before_the_next_listing() {
+        let mut state = DeletesState::default();
+        end(&mut state, 10, false, 0, NOW);
+        assert_eq!(state.unconfirmed, 1);
+        assert_eq!(
+            next(&mut state, 0).most,
+            None,
+            "the listing says that they took"
+        );
+    }
+
+    #[test]
+    fn where_five_came_again_one_delete_a_day_is_tried() {
+        let mut state = DeletesState::default();
+        end(&mut state, 10, true, 5, NOW);
+        assert!(are_ignored(&state));
+        let lone = next(&mut state, 10);
+        assert_eq!((lone.most, lone.compared_only), (Some(0), true));
+        state.lone = Some(Timestamp(NOW.0 - DAY_SECONDS));
+        assert_eq!(next(&mut state, 10).most, Some(1));
+    }
+}

@@ -1,0 +1,384 @@
+//! Looks at heads before the plan is made: what unique-ids are worth here, and which listed message is not the recorded one.
+
+use crate::mail::{Entry, Listing, Timestamp, limits};
+use crate::seen::{AccountState, Batch, Change, Known, Record, Records, State};
+use crate::session::judge::absence::Listed;
+use crate::session::judge::heads_said::{Head, Heads};
+use crate::session::judge::plan::{
+    Circumstances, Disposition, Names, Plan, Skip, Why, plan_with_heads,
+};
+use crate::session::judge::{counters, settle};
+use crate::session::long::long;
+use crate::session::server::maildrop::Maildrop;
+use crate::session::{Collaborators, SessionError, Visit, WhoActs};
+use crate::telemetry::Event;
+
+/// What is looked at, and by whom.
+pub(in crate::session) struct Inspection<'a> {
+    pub(in crate::session) visit: &'a Visit,
+    pub(in crate::session) with: &'a Collaborators,
+    pub(in crate::session) listing: &'a Listing,
+    pub(in crate::session) records: &'a Records,
+}
+
+impl Inspection<'_> {
+    /// Makes the plan of one session. Heads are asked for where they decide, and what they say is made durable.
+    ///
+    /// # Errors
+    /// What ends a session, and the store.
+    pub(in crate::session) async fn plan(
+        &self,
+        maildrop: &mut Maildrop,
+        state: &mut AccountState,
+        circumstances: Circumstances,
+    ) -> Result<Plan, SessionError> {
+        let mut circumstances = circumstances;
+        circumstances.names = self.long(|| self.names(maildrop, state, circumstances.now));
+        let mut heads = Heads::default();
+        if circumstances.names.are_counted {
+            self.look_for_a_new_count(maildrop, state, &mut circumstances, &mut heads)
+                .await?;
+        }
+        let mut plan = self.sketch(&circumstances, &heads);
+        // A head that was asked for is asked for no more, so this ends.
+        while !plan.wants_heads.is_empty() {
+            let wanted = std::mem::take(&mut plan.wants_heads);
+            self.ask(maildrop, state, &wanted, &mut heads).await?;
+            plan = self.sketch(&circumstances, &heads);
+        }
+        self.long(|| self.sample_by_digest(state, &circumstances, &mut plan));
+        self.make_durable(&plan, circumstances.now).await?;
+        Ok(plan)
+    }
+
+    fn sketch(&self, circumstances: &Circumstances, heads: &Heads) -> Plan {
+        self.long(|| plan_with_heads(self.listing, self.records, circumstances, heads))
+    }
+
+    fn long<T>(&self, work: impl FnOnce() -> T) -> T {
+        long(self.listing.len() + self.records.len(), work)
+    }
+
+    fn names(&self, maildrop: &Maildrop, state: &AccountState, now: Timestamp) -> Names {
+        let day_ago = |at: Option<Timestamp>| at.is_none_or(|at| now.since(at) >= DAY_SECONDS);
+        let unreliable = state.names.heads_unreliable;
+        let deletes_ignored = state.deletes.found_again >= limits::DELETES_FOUND_AGAIN_MAX;
+        Names {
+            are_counted: !self.records.is_empty() && self.are_counted(),
+            began_again: state.names.began_again,
+            heads_work: maildrop.may_show_heads()
+                && unreliable.is_none_or(|at| now.since(at) >= HEADS_UNRELIABLE_SECONDS),
+            unknown_wait: state.names.are_unstable(now)
+                && self.visit.retention != crate::mail::Retention::Delete
+                && state.names.waits_until().is_some_and(|until| now < until),
+            deletes_ignored,
+            one_delete: deletes_ignored && day_ago(state.deletes.lone),
+            sizes_left_out: maildrop.left_out.list,
+        }
+    }
+
+    fn are_counted(&self) -> bool {
+        let count = self.listing.len();
+        let listed = (0..count).filter_map(|at| Some(self.listing.get(at)?.unique_id));
+        // A name that was made here says nothing of how the server makes them.
+        let recorded = self.records.unique_ids();
+        let recorded = recorded.filter(|name| !settle::is_made_here(name));
+        counters::are_counted(listed.chain(recorded))
+    }
+
+    async fn ask(
+        &self,
+        maildrop: &mut Maildrop,
+        state: &mut AccountState,
+        positions: &[u32],
+        heads: &mut Heads,
+    ) -> Result<(), SessionError> {
+        let shown = maildrop.heads(self.listing, positions).await;
+        let shown = shown.inspect_err(|error| {
+            // A server that ends sessions at TOP must not end each of them: it goes without for a day.
+            if error.who_acts() == WhoActs::Server {
+                let day_left = HEADS_UNRELIABLE_SECONDS - DAY_SECONDS;
+                let now = self.with.clock.now();
+                state.names.heads_unreliable = Some(Timestamp(now.0.saturating_sub(day_left)));
+            }
+        })?;
+        for (at, head) in positions.iter().zip(shown) {
+            heads.insert(*at, head);
+        }
+        Ok(())
+    }
+
+    /// Whether the server began to count again: the head of the oldest or newest known message is another one's, or an unknown
+    /// name is smaller than one that was given before.
+    async fn look_for_a_new_count(
+        &self,
+        maildrop: &mut Maildrop,
+        state: &mut AccountState,
+        circumstances: &mut Circumstances,
+        heads: &mut Heads,
+    ) -> Result<(), SessionError> {
+        let mut began_again = self.long(|| self.has_smaller_unknown(state.names.began_again));
+        if circumstances.names.heads_work {
+            let samples = self.long(|| self.samples());
+            let positions: Vec<u32> = samples.iter().map(|(at, _)| *at).collect();
+            self.ask(maildrop, state, &positions, heads).await?;
+            began_again |= samples.iter().any(|(at, known)| {
+                let Head::Shown(digests) = heads.get(*at) else {
+                    return false;
+                };
+                // One message may have two records: as it was, and as the server hands it out since.
+                let records = self.records.of(known.unique_id);
+                let mut known = records.filter_map(|known| known.record.head);
+                !known.any(|head| digests.are_like(head))
+            });
+        }
+        if circumstances.names.heads_work {
+            self.note_heads_of_marks(maildrop, state).await?;
+        }
+        if began_again {
+            // Records of a clock that was ahead were made before this, too.
+            let newest = self.records.newest().unwrap_or(circumstances.now);
+            let at = newest.max(circumstances.now);
+            circumstances.names.began_again = Some(at);
+            self.note_began_again(state, at).await?;
+        }
+        Ok(())
+    }
+
+    /// Marks know no head. The oldest and the newest take the one that is listed now, so that a new count is noticed later.
+    async fn note_heads_of_marks(
+        &self,
+        maildrop: &mut Maildrop,
+        state: &mut AccountState,
+    ) -> Result<(), SessionError> {
+        let is_mark = |entry: &Entry<'_>, known: &Known<'_>| {
+            matches!(known.record.state, State::Marked { .. })
+                && !known.record.notes.displaced
+                && known.record.octets == entry.octets
+        };
+        let headless = self.long(|| self.ends(is_mark)).into_iter().flatten();
+        let headless: Vec<_> = headless
+            .filter(|(_, known)| known.record.head.is_none())
+            .collect();
+        let positions: Vec<u32> = headless.iter().map(|(at, _)| *at).collect();
+        let mut heads = Heads::default();
+        self.ask(maildrop, state, &positions, &mut heads).await?;
+        let mut batch = Batch::new(&self.visit.account);
+        for (at, known) in headless {
+            let (key, record) = known.into_pair();
+            let head = match heads.get(at) {
+                Head::Shown(digests) => Some(digests.parted),
+                Head::NotAsked | Head::Refused => None,
+            };
+            let put = Change::Put(key, Record { head, ..record });
+            batch.changes.extend(head.is_some().then_some(put));
+        }
+        Ok(self.with.seen.commit(batch, self.records).await?)
+    }
+
+    /// Doubt raised by a new count must outlive this session: it is answered message by message.
+    async fn note_began_again(
+        &self,
+        state: &mut AccountState,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        state.names.began_again = Some(now);
+        let mut batch = Batch::new(&self.visit.account);
+        batch.state = Some(state.clone());
+        Ok(self.with.seen.import(batch).await?)
+    }
+
+    /// The oldest and the newest message that is listed alone under its unique-id and has such a record. A server may list very
+    /// many messages under one name, so the records of a name are looked at only where it is listed once.
+    fn ends(
+        &self,
+        which: impl Fn(&Entry<'_>, &Known<'_>) -> bool,
+    ) -> [Option<(u32, Known<'_>)>; 2] {
+        let found = |at: u32| {
+            let entry = self.listing.get(at as usize)?;
+            if self.listing.positions(entry.unique_id).len() != 1 {
+                return None;
+            }
+            let mut known = self.records.of(entry.unique_id);
+            known
+                .find(|known| which(&entry, known))
+                .map(|known| (at, known))
+        };
+        let count = u32::try_from(self.listing.len()).unwrap_or(u32::MAX);
+        [(0..count).find_map(found), (0..count).rev().find_map(found)]
+    }
+
+    /// The oldest and the newest listed message whose head is known, by position.
+    fn samples(&self) -> Vec<(u32, Known<'_>)> {
+        let [oldest, newest] = self.ends(|_, known| {
+            known.record.head.is_some()
+                && !known.record.notes.displaced
+                && is_settled(&known.record)
+        });
+        let one = oldest.as_ref().map(|(at, _)| *at) == newest.as_ref().map(|(at, _)| *at);
+        oldest.into_iter().chain(newest.filter(|_| !one)).collect()
+    }
+
+    /// Whether an unknown name is smaller than the greatest recorded since the count last began again.
+    fn has_smaller_unknown(&self, since: Option<Timestamp>) -> bool {
+        let counts = |known: &Known<'_>| match &known.record.state {
+            State::Delivered { at } | State::Marked { at, .. } | State::Quarantined { at, .. } => {
+                since.is_none_or(|since| *at >= since)
+            }
+            State::Deferred(_) | State::Oversized { .. } => since.is_none(),
+        };
+        let recorded = self.records.iter().filter(counts);
+        let Some(greatest) = recorded
+            .map(|known| known.unique_id)
+            .filter(|name| !settle::is_made_here(name))
+            .max_by(|a, b| counters::compare(a, b))
+        else {
+            return false;
+        };
+        let mut listed = Listed::new(self.listing);
+        let known_groups: Vec<&[u32]> = {
+            // Of a name that has many records the messages are looked up once.
+            let mut last = None;
+            let names = self.records.unique_ids();
+            let names = names.filter(|name| last.replace(*name) != Some(*name));
+            names.filter_map(|name| listed.positions(name)).collect()
+        };
+        let mut is_known = vec![false; self.listing.len()];
+        for at in known_groups.into_iter().flatten() {
+            if let Some(slot) = is_known.get_mut(*at as usize) {
+                *slot = true;
+            }
+        }
+        // Names that do not grow along the listing are no counters, and a known one after it shows that the count went on.
+        let (mut last, mut smaller) = (None, false);
+        for (entry, is_known) in self.listing.iter().zip(is_known) {
+            if is_known {
+                let name = entry.unique_id;
+                if last.is_some_and(|last| counters::compare(last, name).is_gt()) {
+                    return false;
+                }
+                last = Some(name);
+                smaller &= counters::is_smaller(name, greatest);
+            } else {
+                smaller |= counters::is_smaller(entry.unique_id, greatest);
+            }
+        }
+        smaller
+    }
+
+    /// At a server without TOP that counts its unique-ids, the two smallest known messages are compared by digest, once a day, in
+    /// a session that is about to delete.
+    fn sample_by_digest(
+        &self,
+        state: &mut AccountState,
+        circumstances: &Circumstances,
+        plan: &mut Plan,
+    ) {
+        let now = circumstances.now;
+        let is_early = state
+            .names
+            .sampled
+            .is_some_and(|at| now.since(at) < DAY_SECONDS);
+        let retrieves = |one: &Disposition| matches!(one, Disposition::Retrieve(_));
+        let deletes = !plan.deletes.is_empty()
+            || (circumstances.retention.deletes() && plan.dispositions.iter().any(retrieves));
+        if !circumstances.names.are_counted
+            || circumstances.names.heads_work
+            || is_early
+            || !deletes
+        {
+            return;
+        }
+        let is_sure = |at: &u32| {
+            let one = plan.dispositions.get(*at as usize);
+            matches!(one, Some(Disposition::Skip(Skip::Seen | Skip::Quarantined)))
+        };
+        let mut smallest: Vec<(u64, u32)> = Vec::new();
+        for group in self.listing.groups() {
+            let entry = |at: u32| self.listing.get(at as usize);
+            let first = group.first().and_then(|at| entry(*at));
+            let mut known = first.map(|first| self.records.of(first.unique_id));
+            let has_digest = |known: Known<'_>| known.digest.is_some() && is_settled(&known.record);
+            if known.as_mut().is_some_and(|known| known.any(has_digest)) {
+                let sure = group.iter().copied().filter(is_sure);
+                smallest.extend(
+                    sure.filter_map(|at| Some((entry(at)?.octets.unwrap_or(u64::MAX), at))),
+                );
+            }
+        }
+        smallest.sort_unstable();
+        smallest.truncate(2);
+        if !smallest.is_empty() {
+            state.names.sampled = Some(now);
+        }
+        for (_, at) in smallest {
+            if let Some(slot) = plan.dispositions.get_mut(at as usize) {
+                *slot = Disposition::Retrieve(Why::Doubt);
+                plan.retrievals.push(at);
+            }
+        }
+    }
+
+    /// What heads said is recorded, so that it is asked once.
+    async fn make_durable(&self, plan: &Plan, now: Timestamp) -> Result<(), SessionError> {
+        let answered = plan.answered.iter().filter_map(|(key, octets)| {
+            let record = self.records.get(key)?;
+            let record = Record {
+                octets: octets.or(record.octets),
+                absent_since: None,
+                notes: record.notes.found_by_head(now),
+                ..record
+            };
+            Some(Change::Put(key.clone(), record))
+        });
+        let displaced = plan.displaced.iter().filter_map(|key| {
+            let mut record = self.records.get(key)?;
+            record.notes.displaced = true;
+            record.absent_since = record.absent_since.or(Some(now));
+            Some(Change::Put(key.clone(), record))
+        });
+        let changes: Vec<Change> = answered.chain(displaced).collect();
+        if !plan.displaced.is_empty() {
+            let detail = format!(
+                "the server lists other messages under {} known unique-ids; they are retrieved as new mail",
+                plan.displaced.len()
+            );
+            self.with.reporter.say(Event::Quirk {
+                account: &self.visit.account,
+                what: "unique_ids_used_again",
+                detail: &detail,
+            });
+        }
+        for changes in changes.chunks(CHANGES_AT_ONCE) {
+            let mut batch = Batch::new(&self.visit.account);
+            batch.changes = changes.to_vec();
+            self.with.seen.commit(batch, self.records).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether the message was retrieved whole, or is marked.
+fn is_settled(record: &Record) -> bool {
+    match &record.state {
+        State::Delivered { .. } | State::Quarantined { .. } | State::Marked { .. } => true,
+        State::Deferred(deferral) => deferral.parked.is_some(),
+        State::Oversized { .. } => false,
+    }
+}
+
+impl Maildrop {
+    /// Whether TOP may be asked for: the server announces it, or announces nothing at all.
+    fn may_show_heads(&self) -> bool {
+        let capabilities = self.client.capabilities();
+        capabilities.top || !capabilities.announced
+    }
+}
+
+const DAY_SECONDS: u64 = 24 * 3600;
+
+/// How long TOP is not believed after it showed another head than RETR.
+const HEADS_UNRELIABLE_SECONDS: u64 = 30 * DAY_SECONDS;
+
+/// Changes in one batch: a batch is in memory whole.
+const CHANGES_AT_ONCE: usize = 1_000;

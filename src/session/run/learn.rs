@@ -1,0 +1,125 @@
+//! What the end of a session says of the next one (DOUBT.md section 3).
+
+use crate::mail::{Entry, UniqueId};
+use crate::seen::{AccountState, Oddities};
+use crate::session::judge::{struck, struck_deletes};
+use crate::session::run::{Ended, Session};
+use crate::session::server::listing::Listed;
+use crate::session::server::maildrop::Deleting;
+use crate::session::server::unnamed::DAY_SECONDS;
+use crate::session::transfer::orders::Transferred;
+use crate::telemetry::Event;
+
+impl Session<'_> {
+    /// What the end of a session says of the next: which message ended it, and whether replies can be told apart.
+    pub(in crate::session) fn learn(
+        &self,
+        listed: &Listed,
+        done: &Transferred,
+        state: &mut AccountState,
+    ) {
+        state.sizes = done.sizes.remembered();
+        let odd = &mut state.odd;
+        let blamed = done.lost.and_then(|lost| match lost.delete {
+            Some(delete) => listed.entry(delete.number),
+            None => listed.at(lost.at?),
+        });
+        if listed.without_unique_ids.is_some() || !listed.served.is_empty() {
+            // What came whole is well, unless the server said more after it than it was asked.
+            let came = |number| done.identified.iter().any(|entry| entry.number == number);
+            odd.struck.retain(|one| {
+                blamed.is_some_and(|it| it.number == one.number) || !came(one.number)
+            });
+        }
+        let is_lost = done.lost.is_some();
+        odd.leaves_out_struck &= is_lost;
+        if let (Some(lost), Some(entry)) = (done.lost, blamed) {
+            self.strike_at(listed, entry, lost.delete, odd);
+        }
+        let until = self.with.clock.now().plus(DAY_SECONDS);
+        for entry in done
+            .put_off
+            .iter()
+            .filter_map(|number| listed.entry(*number))
+        {
+            struck::put_off(&mut odd.struck, entry, until);
+        }
+        let command = done.lost.and_then(|lost| lost.command);
+        if let (Some(command), Some(error)) = (command, &done.error) {
+            self.strike(odd, command, &error.to_string());
+        }
+        if done.lost.is_some_and(|lost| lost.out_of_step) {
+            self.serve_in_lock_step(state);
+        }
+    }
+
+    /// The server ended the session at this message, or at its DELE.
+    fn strike_at(
+        &self,
+        listed: &Listed,
+        entry: Entry<'_>,
+        delete: Option<Deleting>,
+        odd: &mut Oddities,
+    ) {
+        let now = self.with.clock.now();
+        odd.leaves_out_struck = true;
+        if listed.is_nameless(entry.number) {
+            struck::strike(&mut odd.struck, entry, now);
+        } else if let Some(delete) = delete {
+            let before = delete.before.and_then(|number| listed.entry(number));
+            let before = before.map(|entry| entry.unique_id());
+            let strikes = struck_deletes::strike(odd, &entry.unique_id(), before.as_ref(), now);
+            self.say_struck(&entry.unique_id(), strikes);
+            if struck_deletes::are_ignored(odd) {
+                self.say_quirk(
+                    "deletes_ignored",
+                    "the DELEs of different messages ended their sessions, and none was taken between: one a day is tried",
+                );
+            }
+        }
+    }
+
+    fn say_struck(&self, unique_id: &UniqueId, strikes: u32) {
+        let s = if strikes == 1 { "" } else { "s" };
+        let detail = format!(
+            "{strikes} session{s} ended at the DELE of {unique_id}: the next one leaves it out"
+        );
+        self.say_quirk("dele_struck", &detail);
+    }
+
+    fn say_quirk(&self, what: &'static str, detail: &str) {
+        self.with.reporter.say(Event::Quirk {
+            account: &self.visit.account,
+            what,
+            detail,
+        });
+    }
+
+    /// What the answer to QUIT says: which deletes were taken, under which numbers messages are listed next, or which DELE the server ended
+    /// the session over.
+    pub(in crate::session) fn learn_from_goodbye(
+        &self,
+        listed: &Listed,
+        ended: &Ended,
+        gone: &[u32],
+        state: &mut AccountState,
+    ) {
+        if ended.quit {
+            if ended.counts.deleted > 0 {
+                struck_deletes::taken(&mut state.odd);
+            }
+            struck::move_up(&mut state.odd.struck, gone);
+        } else if let Some(delete) = ended.goodbye.ended_by
+            && let Some(entry) = listed.entry(delete.number)
+        {
+            self.strike_at(listed, entry, Some(delete), &mut state.odd);
+        }
+        if let Some(command) = ended.goodbye.ended_over {
+            let why = "the server ended the session after its answer";
+            self.strike(&mut state.odd, command, why);
+        }
+        if ended.goodbye.out_of_step {
+            self.serve_in_lock_step(state);
+        }
+    }
+}

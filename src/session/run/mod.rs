@@ -1,0 +1,583 @@
+//! One session: reach, log in, list, plan, transfer, leave.
+
+pub(in crate::session) mod hiding;
+pub(in crate::session) mod inspect;
+pub(in crate::session) mod learn;
+pub(in crate::session) mod moved;
+pub(in crate::session) mod names;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::fault;
+use crate::mail::{FirstRun, Listing, Timestamp, limits};
+use crate::seen::{AccountState, Batch, Record, Records, State};
+use crate::session::judge::budget::Budget;
+use crate::session::judge::first_run::first_poll;
+use crate::session::judge::guard::Explained;
+use crate::session::judge::plan::{Circumstances, Disposition, Names, Plan, Skip};
+use crate::session::judge::quota::{Quota, remaining};
+use crate::session::judge::{absence, first_run, guard, plan, struck, struck_deletes, taken};
+use crate::session::long::long;
+use crate::session::run::inspect::Inspection;
+use crate::session::server::left_out;
+use crate::session::server::listing::Listed;
+use crate::session::server::listing_room::Held;
+use crate::session::server::maildrop::{Goodbye, Happened, Maildrop};
+use crate::session::transfer::Transfer;
+use crate::session::transfer::orders::{Orders, Transferred};
+use crate::session::transfer::{alone, parked};
+use crate::session::{Collaborators, Counts, SessionError, Spared, Visit, WhoActs};
+use crate::telemetry::Event;
+
+/// One session, from greeting to close.
+pub(super) struct Session<'a> {
+    pub(super) visit: &'a Visit,
+    pub(super) with: &'a Collaborators,
+    pub(super) clock_trusted: bool,
+    pub(super) allowance: Option<u64>,
+    /// What must not be offered while the breaker probes.
+    pub(super) spared: &'a Spared,
+    /// What this poll may offer to a destination that is suspect.
+    pub(super) budget: &'a Budget<'a>,
+    /// Numbers of messages whose body outgrew the limit in an earlier session of this poll.
+    pub(super) outgrown: &'a [u32],
+}
+
+/// A maildrop that was reached and listed.
+struct Opened {
+    maildrop: Maildrop,
+    listing: Listed,
+    /// When the whole session must be over.
+    deadline: Instant,
+}
+
+/// How one session ended.
+pub(super) struct Ended {
+    pub(super) counts: Counts,
+    pub(super) error: Option<SessionError>,
+    pub(super) stopped: bool,
+    pub(super) again: bool,
+    /// What is left of the allowance.
+    pub(super) allowance: Option<u64>,
+    /// Whether messages that are due were not offered, which might have been.
+    pub(super) left: bool,
+    /// Numbers of messages whose body outgrew the limit.
+    pub(super) outgrown: Vec<u32>,
+    /// Whether the server took QUIT.
+    pub(super) quit: bool,
+    /// What came of QUIT.
+    pub(super) goodbye: Goodbye,
+}
+
+impl Session<'_> {
+    /// The maildrop first, then the parked messages: a session has one probe at most, and a message that was parked for a
+    /// reason must not use it up before new mail could. They are offered even when the server cannot be reached.
+    pub(super) async fn run(
+        &self,
+        state: &mut AccountState,
+        poll: &Counts,
+    ) -> Result<Ended, SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
+        let mut room = Held::begin(&with.stop.place);
+        // A server with a large maildrop needs longer to list it than we to know what we know of it.
+        let (records, opened) = tokio::join!(self.records(&mut room), self.open(state, deadline));
+        let records = match (records, opened) {
+            (Ok(records), opened) => (records, opened),
+            // A password that was refused is counted whatever else is wrong.
+            (Err(_), Err(refused)) if refused.who_acts() == WhoActs::Account => {
+                return Err(refused);
+            }
+            (Err(error), Ok(Some((maildrop, _)))) => {
+                self.quit(maildrop, limits::QUIT_SECONDS_MAX, &mut Vec::new())
+                    .await;
+                return Err(error);
+            }
+            (Err(error), _) => return Err(error),
+        };
+        let (records, opened) = records;
+        let waits = parked::is_any_due(&records, with.clock.now());
+        let began_settled = records.unsettled().all(is_settled);
+        let visited = match opened {
+            Ok(Some((maildrop, listing))) => {
+                let opened = Opened {
+                    maildrop,
+                    listing,
+                    deadline,
+                };
+                let visited = self.visit_maildrop(records, opened, state, poll).await;
+                visited.map_err(Some)
+            }
+            Ok(None) => Err(None),
+            Err(error) => Err(Some(error)),
+        };
+        let mut ended = visited.unwrap_or_else(|error| Ended {
+            counts: Counts::default(),
+            error,
+            stopped: with.stop.soon.is_cancelled(),
+            again: false,
+            allowance: self.allowance,
+            left: false,
+            outgrown: Vec::new(),
+            quit: false,
+            goodbye: Goodbye::default(),
+        });
+        ended.counts.began_settled = began_settled;
+        let ours = |error: &SessionError| {
+            matches!(error.who_acts(), WhoActs::Destination | WhoActs::Store)
+        };
+        if waits && !ended.stopped && !ended.error.as_ref().is_some_and(ours) {
+            let bounds = parked::Bounds {
+                allowance: ended.allowance,
+                spared: self.spared,
+                budget: self.budget,
+            };
+            let retried = parked::retry(visit, with, bounds, &mut ended.counts).await;
+            if let Err(error) = retried {
+                ended.error.get_or_insert(error);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// What is known of the account, once there is memory for it.
+    async fn records(&self, room: &mut Held) -> Result<Records, SessionError> {
+        let (account, seen) = (&self.visit.account, &self.with.seen);
+        room.grow_for_records(seen.count(account).await?).await?;
+        Ok(seen.records(account).await?)
+    }
+
+    async fn visit_maildrop(
+        &self,
+        mut records: Records,
+        opened: Opened,
+        state: &mut AccountState,
+        poll: &Counts,
+    ) -> Result<Ended, SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let Opened {
+            mut maildrop,
+            mut listing,
+            deadline,
+        } = opened;
+        self.settle_maildrop(&mut maildrop, &listing, &mut records, state)
+            .await?;
+        let hides = self.hides(&maildrop, &listing, &records, state).await?;
+        let pops = hides && state.retrieved_without_quit;
+        let plan = self.plan(&mut maildrop, &listing, &mut records, state, poll, hides);
+        let (mut plan, now) = (plan.await?, with.clock.now());
+        let spared_count = self.complete_plan(&mut plan, &mut listing, &records, state, poll);
+        self.before_retrieving(&plan, &listing, state, hides)
+            .await?;
+        let again = plan.listed_again;
+        let deletes = taken::begin(&mut state.deletes, &listing.listing, &records, again, now);
+        let elsewhere = self.elsewhere(state, &plan).await?;
+        let deletable = struck_deletes::deletable(state, &listing.listing, now);
+        let orders = Orders {
+            deletable: &deletable,
+            visit,
+            with,
+            listing: &listing.listing,
+            unnamed: &listing.served,
+            records: &records,
+            plan: &plan,
+            clock_trusted: self.clock_trusted,
+            without_unique_ids: listing.without_unique_ids.is_some(),
+            hides,
+            delivery_name: with.delivery.name(),
+            allowance: self.allowance,
+            spared: self.spared,
+            spared_count,
+            budget: self.budget,
+            quota: self.quota(&listing, poll),
+            elsewhere: &elsewhere,
+            names_are_counted: plan.names_are_counted,
+            began_again: state.names.began_again,
+            deletes,
+            sizes: state.sizes.after(records.len()),
+            deadline,
+        };
+        let done = Transfer::new(orders, maildrop).run().await;
+        alone::doubt(&with.seen, &visit.account, &done, now).await?;
+        self.notice_identified(&listing, &records, &done, now)
+            .await?;
+        let gone = done.gone.clone();
+        self.learn(&listing, &done, state);
+        self.learn_names(&done.findings, &plan, state, now);
+        let (sent, found_again) = (done.deletes_sent, done.findings.found_again);
+        let all_popped =
+            done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
+        let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
+        self.learn_deletes(state, sent, ended.quit, found_again);
+        ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
+        self.learn_from_goodbye(&listing, &ended, &gone, state);
+        if hides && ended.quit && (all_popped || !pops) {
+            self.note_retrieved_without_quit(state, false).await?;
+        }
+        Ok(ended)
+    }
+
+    /// What this poll may retrieve, where only a digest tells whether it counts.
+    fn quota(&self, listing: &Listed, poll: &Counts) -> Option<Quota> {
+        let limits = remaining(self.visit.limits, poll);
+        let counts_late = listing.without_unique_ids.is_some();
+        counts_late.then(|| Quota::new(limits))
+    }
+
+    /// What must be said and known before anything is retrieved.
+    async fn before_retrieving(
+        &self,
+        plan: &Plan,
+        listing: &Listed,
+        state: &mut AccountState,
+        hides: bool,
+    ) -> Result<(), SessionError> {
+        let retrieves = !plan.retrievals.is_empty();
+        if hides {
+            self.say_if_blocked(plan);
+        }
+        if hides && retrieves {
+            self.note_retrieved_without_quit(state, true).await?;
+        }
+        self.with.reporter.say(Event::Listed {
+            account: &self.visit.account,
+            listed: listing.listing.len() as u64,
+            wanted: plan.retrievals.len() as u64,
+        });
+        if retrieves {
+            self.with.seen.ready().await?;
+        }
+        Ok(())
+    }
+
+    /// A server that hides what was retrieved lists no further than what is never retrieved.
+    fn say_if_blocked(&self, plan: &Plan) {
+        let is_left = |one: &&Disposition| {
+            matches!(one, Disposition::Skip(Skip::Marked | Skip::TooLarge { .. }))
+        };
+        let left = plan.dispositions.iter().filter(is_left).count();
+        if left >= limits::BLOCKED_LISTING_MESSAGES_MIN && left == plan.dispositions.len() {
+            let detail = format!(
+                "all {left} messages listed are marked as seen or too large, so they are not retrieved, and this server may list no \
+                 others before they are: let the provider offer only mail that arrives from now on, raise max_message_size, \
+                 or let them come with `mailferry seen forget`"
+            );
+            self.with.reporter.say(Event::Quirk {
+                account: &self.visit.account,
+                what: "listing_blocked",
+                detail: &detail,
+            });
+        }
+    }
+
+    /// Where a session may end without QUIT, that must be known even after a crash: the server lists again what it would have
+    /// hidden.
+    async fn note_retrieved_without_quit(
+        &self,
+        state: &mut AccountState,
+        retrieved: bool,
+    ) -> Result<(), SessionError> {
+        if state.retrieved_without_quit != retrieved {
+            state.retrieved_without_quit = retrieved;
+            let mut batch = Batch::new(&self.visit.account);
+            batch.state = Some(state.clone());
+            self.with.seen.import(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Reaches the server, logs in and lists. `None` when we were asked to stop meanwhile: that is no fault of the server, and delays
+    /// nothing after a restart.
+    async fn open(
+        &self,
+        state: &mut AccountState,
+        deadline: Instant,
+    ) -> Result<Option<(Maildrop, Listed)>, SessionError> {
+        let with = self.with;
+        let in_step = self.in_step(state);
+        let visit = &in_step;
+        let opening = async {
+            let mut tries = 1 + left_out::COMMANDS;
+            loop {
+                tries -= 1;
+                let entered = self.enter(visit, state).await;
+                let Err(SessionError::Over(command, error)) = entered else {
+                    return entered;
+                };
+                self.strike(&mut state.odd, command, &error.to_string());
+                // Coming back at once is a login too.
+                if tries == 0 || state.login_delay_seconds.is_some_and(|seconds| seconds > 0) {
+                    return Err(SessionError::Over(command, error));
+                }
+            }
+        };
+        let stopped = with.stop.soon.cancelled();
+        let (maildrop, listed) = tokio::select! {
+            biased;
+            opened = timeout_at(deadline, opening) => opened.unwrap_or(Err(SessionError::TimedOut {
+                seconds: limits::SESSION_SECONDS_MAX,
+                during: "in the whole session",
+            }))?,
+            () = with.stop.place.leave.cancelled() => return Err(SessionError::Slow),
+            // Nothing is in hand yet: the server undoes the session by itself.
+            () = stopped => return Ok(None),
+        };
+        for (what, detail) in &listed.quirks {
+            with.reporter.say(Event::Quirk {
+                account: &visit.account,
+                what,
+                detail,
+            });
+        }
+        if listed.without_unique_ids.is_none() && !listed.listing.is_empty() {
+            state.had_unique_ids = true;
+            state.uidl_refusals = 0;
+        }
+        Ok(Some((maildrop, listed)))
+    }
+
+    /// A login is noted before it is tried where forgetting it could hurt: a crash must not make us come back too soon.
+    pub(super) async fn note_login(&self, state: &mut AccountState) -> Result<(), SessionError> {
+        let now = self.with.clock.now();
+        state.last_login = Some(now);
+        if state.login_delay_seconds.is_some() || state.hold.is_some() {
+            let mut batch = Batch::new(&self.visit.account);
+            batch.state = Some(state.clone());
+            self.with.seen.import(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn plan(
+        &self,
+        maildrop: &mut Maildrop,
+        listed: &Listed,
+        records: &mut Records,
+        state: &mut AccountState,
+        poll: &Counts,
+        hides: bool,
+    ) -> Result<Plan, SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let now = with.clock.now();
+        let circumstances = Circumstances {
+            retention: visit.retention,
+            limits: remaining(visit.limits, poll),
+            now,
+            clock_trusted: self.clock_trusted,
+            pops: hides && state.retrieved_without_quit,
+            leaves_out_struck: state.odd.leaves_out_struck,
+            names: Names::default(),
+        };
+        if let Some(words) = &listed.without_unique_ids {
+            self.accept_no_unique_ids(state, records, words, listed.announced)?;
+            state.odd.struck = struck::located(&listed.listing, &state.odd.struck);
+            first_run::without_unique_ids(visit.first_run, &listed.listing, records, state)?;
+            let plan = || {
+                let struck = &state.odd.struck;
+                plan::plan_without_unique_ids(
+                    &listed.listing,
+                    &circumstances,
+                    self.outgrown,
+                    struck,
+                )
+            };
+            return Ok(long(listed.listing.len(), plan));
+        }
+        self.refuse_a_new_name(&listed.listing, records, state)
+            .await?;
+        let beside = if visit.serves_unnamed() {
+            listed.unnamed.len()
+        } else {
+            0
+        };
+        if first_poll(visit.first_run, &listed.listing, beside, records, state)? {
+            self.mark_all(&listed.listing, records, state, now).await?;
+            *records = with.seen.records(&visit.account).await?;
+        }
+        self.accept_unstable_names(&listed.listing, state, now)?;
+        let inspection = Inspection {
+            visit,
+            with,
+            listing: &listed.listing,
+            records,
+        };
+        let mut plan = inspection.plan(maildrop, state, circumstances).await?;
+        self.accept_void_marks(&plan)?;
+        let entries = listed.listing.len() + records.len();
+        plan.is_flood = long(entries, || {
+            self.guard(&listed.listing, records, state, hides)
+        })?;
+        self.notice(&listed.listing, records, now).await?;
+        Ok(plan)
+    }
+
+    /// A maildrop that changed as a whole waits for its operator's word, unless that was given. Answers whether so many unknown
+    /// names are listed that their messages may be old ones.
+    fn guard(
+        &self,
+        listing: &Listing,
+        records: &Records,
+        state: &mut AccountState,
+        hides: bool,
+    ) -> Result<bool, SessionError> {
+        let explained = Explained::new(self.visit, state, hides, self.with.clock.now());
+        let compared = guard::compare(listing, records, &explained);
+        let is_flood = compared.is_flood() && !state.adopted;
+        match compared.changed() {
+            Some(whole) if !state.adopted => return Err(whole.into_error(self.visit)),
+            Some(_) => {}
+            None => state.adopted = false,
+        }
+        // All that was done since the last complete listing explains what is gone at the next.
+        let deletes_after = guard::deletes_after_seconds(self.visit.retention);
+        let before = state.deletes_after_seconds;
+        state.deletes_after_seconds = match (before, deletes_after) {
+            (Some(before), Some(now)) if !listing.complete => Some(before.min(now)),
+            (before, None) if !listing.complete => before,
+            (_, now) => now,
+        };
+        state.hid_retrieved = hides || (state.hid_retrieved && !listing.complete);
+        Ok(is_flood)
+    }
+
+    /// Records of the same maildrop under another name mean that the account was renamed: it is not new.
+    async fn refuse_a_new_name(
+        &self,
+        listing: &Listing,
+        records: &Records,
+        state: &AccountState,
+    ) -> Result<(), SessionError> {
+        let (visit, seen) = (self.visit, &self.with.seen);
+        let first = records.tell_nothing() && state.last_success.is_none() && !listing.is_empty();
+        if !first || visit.first_run == FirstRun::Skip {
+            return Ok(());
+        }
+        match seen
+            .known_as(&visit.account, &visit.host, visit.port, &visit.login.user)
+            .await?
+        {
+            Some(other) => Err(first_run::renamed(visit, &other)),
+            None => Ok(()),
+        }
+    }
+
+    async fn notice(
+        &self,
+        listing: &Listing,
+        records: &Records,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        // A clock that is not believed must not make records old enough to be forgotten.
+        let forget = if self.clock_trusted {
+            visit.forget_after_seconds
+        } else {
+            u64::MAX
+        };
+        let mut changes = absence::notice(
+            listing,
+            records,
+            visit.retention,
+            forget,
+            now,
+            self.clock_trusted,
+        );
+        loop {
+            let mut batch = Batch::new(&visit.account);
+            let some = changes.by_ref().take(limits::BATCH_CHANGES_MAX);
+            long(listing.len() + records.len(), || batch.changes.extend(some));
+            if batch.is_empty() {
+                return Ok(());
+            }
+            with.seen.commit(batch, records).await?;
+        }
+    }
+
+    /// On a server without unique-ids the listing is complete once every message has been in hand.
+    async fn notice_identified(
+        &self,
+        listed: &Listed,
+        records: &Records,
+        done: &Transferred,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        if listed.without_unique_ids.is_none() || done.identified.len() < listed.listing.len() {
+            return Ok(());
+        }
+        self.notice(&done.identified, records, now).await
+    }
+
+    /// QUIT, and whether the server said yes. When we are told to stop now, it has little time to. What is said to deletes before
+    /// that goes to `happened`.
+    async fn quit(
+        &self,
+        maildrop: Maildrop,
+        seconds: u64,
+        happened: &mut Vec<Happened>,
+    ) -> Goodbye {
+        let goodbye = Duration::from_secs(limits::GOODBYE_SECONDS);
+        let told = self.with.stop.now.cancelled();
+        tokio::select! {
+            biased;
+            quit = maildrop.quit_within(seconds, happened) => quit,
+            () = told.then(|()| sleep(goodbye)) => Goodbye::default(),
+        }
+    }
+
+    /// QUIT, unless it could make the server hide a message that nobody has (design 1.4).
+    async fn leave(&self, mut done: Transferred, hides: bool, quit_seconds: u64) -> Ended {
+        // A connection that is gone was lost, or left on purpose, and that was said, unless we were told to stop.
+        let asked = done.maildrop.is_some();
+        let mut happened = Vec::new();
+        let goodbye = match done.maildrop {
+            Some(maildrop) if done.all_settled || !hides => {
+                fault::pass("deletes.answered");
+                self.quit(maildrop, quit_seconds, &mut happened).await
+            }
+            _ => Goodbye::default(),
+        };
+        let quit = goodbye.is_yes;
+        for one in happened {
+            match one {
+                Happened::Deleted => done.counts.deleted += 1,
+                Happened::DeleteRefused { unique_id, words } => {
+                    self.with.reporter.say(Event::DeleteRefused {
+                        account: &self.visit.account,
+                        unique_id: &unique_id,
+                        words: &words,
+                    });
+                }
+                _ => {}
+            }
+        }
+        if done.deletes_sent > 0 && (asked || done.stopped) && !quit {
+            let deletes = done.deletes_sent;
+            let detail = format!(
+                "the server did not say yes to QUIT; {deletes} deletes may not have counted, the next poll will tell"
+            );
+            self.with.reporter.say(Event::Quirk {
+                account: &self.visit.account,
+                what: "deletes_unconfirmed",
+                detail: &detail,
+            });
+        }
+        Ended {
+            counts: done.counts,
+            error: done.error,
+            stopped: done.stopped,
+            again: done.again,
+            allowance: done.allowance,
+            left: done.left,
+            outgrown: done.outgrown,
+            quit,
+            goodbye,
+        }
+    }
+}
+
+/// Whether nobody needs to be told of a message any more.
+fn is_settled(record: &Record) -> bool {
+    !matches!(record.state, State::Deferred(_) | State::Quarantined { .. })
+}

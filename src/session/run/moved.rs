@@ -1,0 +1,164 @@
+//! Whether an account is pointed at another maildrop than the one that its records are of (DOUBT.md 1.2).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::mail::{HeadDigest, HeadDigests, Listing, Maildrop as Place, limits};
+use crate::seen::{AccountState, Batch, Records};
+use crate::session::SessionError;
+use crate::session::judge::absence::Listed;
+use crate::session::judge::guard::Explained;
+use crate::session::judge::{counters, settle};
+use crate::session::long::long;
+use crate::session::run::Session;
+use crate::session::server::listing::Listed as ListedNow;
+use crate::session::server::maildrop::Maildrop;
+use crate::telemetry::Event;
+
+impl Session<'_> {
+    /// Sees to it that the records at hand are those of the maildrop that was just listed, and that this is written down.
+    ///
+    /// # Errors
+    /// What ends a session, and the store.
+    pub(in crate::session) async fn settle_maildrop(
+        &self,
+        maildrop: &mut Maildrop,
+        listed: &ListedNow,
+        records: &mut Records,
+        state: &mut AccountState,
+    ) -> Result<(), SessionError> {
+        let (visit, seen) = (self.visit, &self.with.seen);
+        let here = visit.maildrop();
+        if state.host.is_empty() {
+            // Records of before a maildrop was noted take that of the first login.
+            state.set_maildrop(&here);
+            return self.note_maildrop(state).await;
+        }
+        if state.names.same_maildrop {
+            seen.take_over(&visit.account, state).await?;
+            *records = seen.records(&visit.account).await?;
+            state.names.same_maildrop = false;
+            state.names.came_from = None;
+            state.set_maildrop(&here);
+            return self.note_maildrop(state).await;
+        }
+        if state.maildrop() == here {
+            if state.names.moving {
+                *state = seen.complete_move(&visit.account, state.clone()).await?;
+                *records = seen.records(&visit.account).await?;
+            }
+            return Ok(());
+        }
+        let before = state.maildrop();
+        let is_same = before.user() == here.user()
+            && before.host() != here.host()
+            && listed.without_unique_ids.is_none()
+            && !state.names.moving
+            && self
+                .is_same(maildrop, &listed.listing, records, state)
+                .await?;
+        if is_same {
+            state.set_maildrop(&here);
+            self.note_maildrop(state).await?;
+            self.say_moved(&before, "its messages are those of before, and known");
+            return Ok(());
+        }
+        let (last_login, delay) = (state.last_login, maildrop.login_delay_seconds());
+        let now = self.with.clock.now();
+        *state = seen.change_maildrop(&visit.account, &here, now).await?;
+        state.last_login = last_login;
+        state.login_delay_seconds = delay;
+        *records = seen.records(&visit.account).await?;
+        self.say_moved(
+            &before,
+            "its messages are new, but for those whose octets were delivered before",
+        );
+        Ok(())
+    }
+
+    fn say_moved(&self, before: &Place, what_follows: &str) {
+        let account = &self.visit.account;
+        let detail = format!(
+            "the account was pointed at {} at {} before: {what_follows}. If that is wrong, \
+             `mailferry seen rename --same-maildrop {account}` gives this maildrop the records of the other",
+            before.user(),
+            before.host()
+        );
+        self.with.reporter.say(Event::Quirk {
+            account,
+            what: "maildrop_changed",
+            detail: &detail,
+        });
+    }
+
+    /// The maildrop is written down before anything is retrieved, so that an account that is renamed in its first session is
+    /// known again.
+    async fn note_maildrop(&self, state: &AccountState) -> Result<(), SessionError> {
+        let mut batch = Batch::new(&self.visit.account);
+        batch.state = Some(state.clone());
+        Ok(self.with.seen.import(batch).await?)
+    }
+
+    /// Whether another host lists the maildrop that is recorded: nearly all names with their octets, and the heads of the
+    /// oldest, the newest and some others.
+    async fn is_same(
+        &self,
+        maildrop: &mut Maildrop,
+        listing: &Listing,
+        records: &Records,
+        state: &AccountState,
+    ) -> Result<bool, SessionError> {
+        let explained = Explained::new(self.visit, state, false, self.with.clock.now());
+        let entries = listing.len() + records.len();
+        let chosen = long(entries, || to_compare(listing, records, &explained));
+        let positions: Vec<u32> = chosen.iter().map(|(at, _)| *at).collect();
+        let heads = maildrop.heads(listing, &positions).await?;
+        let is_alike = |((_, known), head): (&(u32, HeadDigest), Option<HeadDigests>)| {
+            head.is_some_and(|head| head.are_like(*known))
+        };
+        Ok(!chosen.is_empty() && chosen.iter().zip(heads).all(is_alike))
+    }
+}
+
+/// Positions of listed messages whose heads tell whether the maildrop is the recorded one, with the heads that they should
+/// have. None where names and octets say already that it is not, or prove nothing.
+fn to_compare(
+    listing: &Listing,
+    records: &Records,
+    explained: &Explained,
+) -> Vec<(u32, HeadDigest)> {
+    let count = listing.len();
+    let names = (0..count).filter_map(|at| Some(listing.get(at)?.unique_id));
+    let recorded = records.unique_ids();
+    let recorded = recorded.filter(|name| !settle::is_made_here(name));
+    if counters::are_counted(names.chain(recorded)) {
+        return Vec::new();
+    }
+    let mut listed = Listed::new(listing);
+    let (mut expected, mut found, mut heads) = (0_usize, 0_usize, Vec::new());
+    // The first message of each size under the name that was asked for last: there may be many messages, and many records.
+    let (mut last, mut by_octets) = (None, BTreeMap::new());
+    for known in records.iter().filter(|known| explained.expects(known)) {
+        expected += 1;
+        if last.replace(known.unique_id) != Some(known.unique_id) {
+            let positions = listed.positions(known.unique_id).unwrap_or_default();
+            let entries = positions.iter().rev();
+            let entries = entries.filter_map(|at| Some((listing.get(*at as usize)?.octets, *at)));
+            by_octets = entries.collect();
+        }
+        if let Some(at) = by_octets.get(&known.record.octets) {
+            found += 1;
+            heads.extend(known.record.head.map(|head| (*at, head)));
+        }
+    }
+    if expected == 0 || found * 10 < expected * 9 {
+        return Vec::new();
+    }
+    heads.sort_unstable();
+    let mut chosen: BTreeSet<usize> = [0, heads.len().saturating_sub(1)].into();
+    let wanted = heads.len().min(limits::HEADS_OF_MAILDROP_MAX + 2);
+    while chosen.len() < wanted {
+        chosen.insert(fastrand::usize(..heads.len()));
+    }
+    let chosen = chosen.iter().filter_map(|at| heads.get(*at));
+    chosen.copied().collect()
+}

@@ -1,0 +1,215 @@
+//! What a session learns of how a server names its messages, and what follows from it.
+
+use crate::mail::{Listing, Retention, Timestamp, limits};
+use crate::seen::{AccountState, Records};
+use crate::session::SessionError;
+use crate::session::judge::plan::{Disposition, Plan, Skip, Why};
+use crate::session::judge::settle;
+use crate::session::judge::taken;
+use crate::session::run::Session;
+use crate::session::transfer::identity::Findings;
+use crate::telemetry::Event;
+
+impl Session<'_> {
+    /// A server without UIDL will do only where everything is deleted, and only if it never had it.
+    pub(in crate::session) fn accept_no_unique_ids(
+        &self,
+        state: &mut AccountState,
+        records: &Records,
+        words: &str,
+        announced: bool,
+    ) -> Result<(), SessionError> {
+        let had_unique_ids =
+            state.had_unique_ids || settle::has_unique_ids(records, state.last_success.is_some());
+        // A server that names UIDL and refuses it may be ill for a moment; if it goes on, it means it.
+        let for_now = announced && state.uidl_refusals < limits::UIDL_REFUSALS_MAX;
+        state.uidl_refusals = state.uidl_refusals.saturating_add(1);
+        if had_unique_ids || for_now {
+            let why = if had_unique_ids {
+                "it worked before"
+            } else {
+                "CAPA names it"
+            };
+            let words = format!("UIDL was refused, although {why}: {words}");
+            return Err(SessionError::Refused {
+                code: "uidl_refused",
+                command: "UIDL",
+                words,
+                wait_seconds: None,
+            });
+        }
+        if self.visit.retention == Retention::Delete {
+            return Ok(());
+        }
+        Err(SessionError::Account {
+            code: "no_unique_ids",
+            words: format!(
+                "the server gives no unique-ids (UIDL: {words}), so nothing could be told from what was seen"
+            ),
+            hint:
+                "Set retention = \"delete\" for this account, or ask the server's operator for UIDL"
+                    .to_owned(),
+        })
+    }
+
+    /// A maildrop whose unique-ids change all the time is served by digest. Where everything is deleted that costs nothing;
+    /// elsewhere it is done only while the maildrop is small.
+    pub(in crate::session) fn accept_unstable_names(
+        &self,
+        listing: &Listing,
+        state: &AccountState,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        if !state.names.are_unstable(now) || self.visit.retention == Retention::Delete {
+            return Ok(());
+        }
+        let sizes = listing.iter().filter_map(|entry| entry.octets);
+        let octets = sizes.fold(0, u64::saturating_add);
+        if listing.len() <= limits::UNSTABLE_MESSAGES_MAX && octets <= limits::UNSTABLE_OCTETS_MAX {
+            return Ok(());
+        }
+        Err(SessionError::Account {
+            code: "unique_ids_unstable",
+            words: format!(
+                "the server changes its unique-ids again and again, and its {} messages of {octets} octets are too many to be \
+                 retrieved and compared each day",
+                listing.len()
+            ),
+            hint: format!(
+                "Set retention = \"delete\" for account {}, or ask the server's operator for stable unique-ids",
+                self.visit.account
+            ),
+        })
+    }
+
+    /// Marks that prove nothing any more would let a whole maildrop in.
+    pub(in crate::session) fn accept_void_marks(&self, plan: &Plan) -> Result<(), SessionError> {
+        let void = plan.void_marks.len();
+        if void <= limits::FIRST_RUN_MESSAGES_MAX {
+            return Ok(());
+        }
+        let account = &self.visit.account;
+        Err(SessionError::Account {
+            code: "marks_void",
+            words: format!(
+                "{void} messages have the unique-ids of ones that were marked as seen, and other octets or another head: they are \
+                 other messages. Nothing was retrieved"
+            ),
+            hint: format!(
+                "Run `mailferry seen mark {account} --all-listed` to leave all that is listed now, or `mailferry seen forget \
+                 {account} --all` and set first_run = \"all\" to retrieve everything"
+            ),
+        })
+    }
+
+    /// The records of the account's other maildrops, where they may name what is retrieved. What moved from there has come after a
+    /// while, and nothing is looked up among them any more; they are kept for the account's return.
+    pub(in crate::session) async fn elsewhere(
+        &self,
+        state: &mut AccountState,
+        plan: &Plan,
+    ) -> Result<Vec<Records>, SessionError> {
+        let may_be_known = |one: &Disposition| {
+            matches!(
+                one,
+                Disposition::Retrieve(Why::New | Why::Changed | Why::Doubt)
+            )
+        };
+        let Some(since) = state.names.elsewhere else {
+            return Ok(Vec::new());
+        };
+        let now = self.with.clock.now();
+        if since > now {
+            // A clock that was wrong told it.
+            state.names.elsewhere = Some(now);
+        } else if now.since(since) >= limits::ELSEWHERE_SECONDS {
+            state.names.elsewhere = None;
+            return Ok(Vec::new());
+        }
+        if !plan.dispositions.iter().any(may_be_known) {
+            return Ok(Vec::new());
+        }
+        let records = self.with.seen.elsewhere(&self.visit.account).await?;
+        if records.is_empty() {
+            state.names.elsewhere = None;
+        }
+        Ok(records)
+    }
+
+    /// What the comparisons of a session say of the next one.
+    pub(in crate::session) fn learn_names(
+        &self,
+        found: &Findings,
+        plan: &Plan,
+        state: &mut AccountState,
+        begun: Timestamp,
+    ) {
+        let now = self.with.clock.now();
+        let names = &mut state.names;
+        let was_unstable = names.are_unstable(now);
+        // One message that comes back is no change of the names, nor is the rest of a change that goes on.
+        let listed = plan.dispositions.len() as u64;
+        if found.renamed > 0 && found.renamed * 2 >= listed {
+            names.note_renamed(now);
+        }
+        if names.are_unstable(now) {
+            let are = |wanted: Disposition| plan.dispositions.contains(&wanted);
+            let is_whole =
+                are(Disposition::Retrieve(Why::New)) && !are(Disposition::Skip(Skip::LimitReached));
+            names.gone_through = if is_whole {
+                Some(now)
+            } else {
+                names.gone_through
+            };
+            if !was_unstable {
+                self.say(
+                    "unique_ids_unstable",
+                    "the server changed its unique-ids three times within 30 days; messages are told apart by their octets, and \
+                     unless retention is \"delete\" that is done once a day",
+                );
+            }
+        }
+        if found.heads_differ {
+            names.heads_unreliable = Some(now);
+        }
+        if found.began_again {
+            // What this session recorded came after that.
+            names.began_again = Some(Timestamp(begun.0.saturating_sub(1)));
+        }
+        if found.rewritten > 0 {
+            let detail = format!(
+                "the server hands out {} delivered messages with other octets than before; they are not offered again, and not \
+                 deleted until `mailferry seen mark --as-delivered` says so",
+                found.rewritten
+            );
+            self.say("rewritten", &detail);
+        }
+    }
+
+    /// What became of the deletes of a session.
+    pub(in crate::session) fn learn_deletes(
+        &self,
+        state: &mut AccountState,
+        sent: usize,
+        quit: bool,
+        found_again: u32,
+    ) {
+        let were_ignored = taken::are_ignored(&state.deletes);
+        let now = self.with.clock.now();
+        taken::end(&mut state.deletes, sent, quit, found_again, now);
+        if taken::are_ignored(&state.deletes) && !were_ignored {
+            self.say(
+                "deletes_ignored",
+                "the server listed messages again after it was asked to delete them; one delete a day is tried until one is gone",
+            );
+        }
+    }
+
+    fn say(&self, what: &'static str, detail: &str) {
+        self.with.reporter.say(Event::Quirk {
+            account: &self.visit.account,
+            what,
+            detail,
+        });
+    }
+}

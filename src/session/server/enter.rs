@@ -1,0 +1,82 @@
+//! From a connection to a listing, as far as the server's odd answers let it.
+
+use crate::mail::{Timestamp, limits};
+use crate::proto::pop3::Kind;
+use crate::seen::{AccountState, Oddities};
+use crate::session::run::Session;
+use crate::session::server::announced::Capa;
+use crate::session::server::left_out;
+use crate::session::server::left_out::LeftOut;
+use crate::session::server::listing::Listed;
+use crate::session::server::maildrop::Maildrop;
+use crate::session::server::{listing, login};
+use crate::session::{SessionError, Visit};
+use crate::telemetry::Event;
+
+impl Session<'_> {
+    /// Reaches the server, logs in and lists, and takes in what it announces.
+    pub(in crate::session) async fn enter(
+        &self,
+        visit: &Visit,
+        state: &mut AccountState,
+    ) -> Result<(Maildrop, Listed), SessionError> {
+        let now = self.with.clock.now();
+        let capa = Capa::remembered(&mut state.odd, now);
+        let left_out = LeftOut::remembered(&mut state.odd, now);
+        let reached = login::reach(visit, self.with, &capa).await?;
+        self.note_login(state).await?;
+        let logged_in = login::log_in(reached, visit, &capa).await;
+        // The server counts from when it let us in, and may have taken its time to say so, or not have been heard.
+        state.last_login = Some(self.with.clock.now());
+        let mut maildrop = logged_in?;
+        maildrop.left_out = left_out;
+        state.odd.in_use = None;
+        state.login_delay_seconds = maildrop.login_delay_seconds();
+        if let Some(last) = maildrop.last_capa.take() {
+            state.odd.last_capa = Some(last);
+        }
+        let listed = listing::list(&mut maildrop, &self.with.stop.place).await;
+        if listed.as_ref().is_err_and(SessionError::is_broken) {
+            self.serve_in_lock_step(state);
+        }
+        Ok((maildrop, listed?))
+    }
+
+    /// The server ended the session over this command: it is left out for a day.
+    pub(in crate::session) fn strike(&self, odd: &mut Oddities, command: Kind, why: &str) {
+        let Some(what) = left_out::strike(odd, command, self.with.clock.now()) else {
+            return;
+        };
+        let name = command.as_str();
+        let detail = format!("{why}; {name} is left out for a day");
+        self.with.reporter.say(Event::Quirk {
+            account: &self.visit.account,
+            what,
+            detail: &detail,
+        });
+    }
+
+    /// Replies and commands may not belong together where commands are not awaited one by one.
+    pub(in crate::session) fn serve_in_lock_step(&self, state: &mut AccountState) {
+        let now = self.with.clock.now();
+        state.odd.lock_step_until = Some(now.plus(limits::LOCK_STEP_SECONDS));
+    }
+
+    /// The visit as it may be made now: after a session out of step, without pipelining for a day.
+    pub(in crate::session) fn in_step(&self, state: &mut AccountState) -> Visit {
+        let left = |until: Timestamp| until.since(self.with.clock.now());
+        let is_over = |until: &Timestamp| {
+            // A wait that is longer was set by a clock that was wrong.
+            !(1..=limits::LOCK_STEP_SECONDS).contains(&left(*until))
+        };
+        // At least one session is served so, however rare polls are: it shows which message is to blame.
+        let pipelining = self.visit.pipelining && state.odd.lock_step_until.is_none();
+        if state.odd.lock_step_until.as_ref().is_some_and(is_over) {
+            state.odd.lock_step_until = None;
+        }
+        Visit {
+            pipelining,
+            ..self.visit.clone()
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! The headers of some messages, by TOP: what they are like, without retrieving the messages.
+
+use crate::mail::{HeadDigests, Listing, limits};
+use crate::proto::pop3::{Command, Event, Kind};
+use crate::session::SessionError;
+use crate::session::server::maildrop::Maildrop;
+use crate::spool::head_digest::head_digests_of;
+
+impl Maildrop {
+    /// What the headers at some positions of the listing are like, by TOP, in that order; `None` where the server says no.
+    /// Sent in one flight of at most [`HEADERS_AT_ONCE`] where the server announces PIPELINING.
+    ///
+    /// # Errors
+    /// What ends a session.
+    pub(in crate::session) async fn heads(
+        &mut self,
+        listing: &Listing,
+        positions: &[u32],
+    ) -> Result<Vec<Option<HeadDigests>>, SessionError> {
+        let at_once = if self.is_pipelining() {
+            HEADERS_AT_ONCE
+        } else {
+            1
+        };
+        let mut heads = Vec::with_capacity(positions.len());
+        for asked in positions.chunks(at_once) {
+            for at in asked {
+                let number = listing.get(*at as usize).map_or(0, |entry| entry.number);
+                self.client.send(&Command::Top { number, lines: 0 })?;
+            }
+            let (mut header, wanted) = (Vec::new(), heads.len() + asked.len());
+            self.hear("in TOP", |event| {
+                match event {
+                    Event::Body { octets, .. } => {
+                        let room = limits::HEADER_OCTETS_MAX.saturating_sub(header.len());
+                        header.extend_from_slice(&octets[..octets.len().min(room)]);
+                    }
+                    Event::BodyEnd { .. } => {
+                        heads.push(Some(head_digests_of(&header)));
+                        header.clear();
+                    }
+                    Event::Err {
+                        command: Kind::Top, ..
+                    } => heads.push(None),
+                    _ => {}
+                }
+                (heads.len() >= wanted).then_some(())
+            })
+            .await?;
+            // What was said twice would be taken for the next message's.
+            self.check_in_step()?;
+        }
+        Ok(heads)
+    }
+}
+
+/// Headers asked for in one flight.
+pub(in crate::session) const HEADERS_AT_ONCE: usize = 64;

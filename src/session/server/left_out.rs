@@ -1,0 +1,111 @@
+//! Commands that a server ended sessions over and that a session can do without: each is left out for a day (DOUBT.md section 3).
+
+use crate::mail::{Timestamp, limits};
+use crate::proto::pop3::{Command, Kind};
+use crate::seen::Oddities;
+
+/// Which commands a session leaves out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::session) struct LeftOut {
+    /// LIST, where unique-ids name the messages.
+    pub(in crate::session) list: bool,
+    /// NOOP, in whose place STAT is asked.
+    pub(in crate::session) noop: bool,
+    /// Whether the session before this one was odd, so that this one proves that it is in step after its listing.
+    pub(in crate::session) is_wary: bool,
+}
+
+impl LeftOut {
+    /// What is remembered of this maildrop's server.
+    pub(in crate::session) fn remembered(odd: &mut Oddities, now: Timestamp) -> Self {
+        Self {
+            list: is_still(&mut odd.list_left_out_until, now),
+            noop: is_still(&mut odd.noop_left_out_until, now),
+            is_wary: odd.lock_step_until.is_some() || odd.leaves_out_struck,
+        }
+    }
+
+    /// A command that changes nothing, whose answer shows that the server is there.
+    pub(in crate::session) const fn harmless(self) -> Command {
+        if self.noop {
+            Command::Stat
+        } else {
+            Command::Noop
+        }
+    }
+
+    /// Of the commands whose answer may have been odd when a session is not in step after its listing, the one to leave out first: NOOP
+    /// costs nothing, LIST the sizes.
+    pub(in crate::session) const fn suspect(self) -> Option<Kind> {
+        match self {
+            Self { noop: false, .. } => Some(Kind::Noop),
+            Self { list: false, .. } => Some(Kind::List),
+            _ => None,
+        }
+    }
+}
+
+/// Leaves this command out for a day. Returns the name of the quirk; `None` when no session can do without the command.
+pub(in crate::session) fn strike(
+    odd: &mut Oddities,
+    command: Kind,
+    now: Timestamp,
+) -> Option<&'static str> {
+    let (until, what) = match command {
+        Kind::Capa => (&mut odd.capa_left_out_until, "capa_struck"),
+        Kind::List => (&mut odd.list_left_out_until, "list_struck"),
+        Kind::Noop => (&mut odd.noop_left_out_until, "noop_struck"),
+        _ => return None,
+    };
+    *until = Some(now.plus(limits::COMMAND_LEFT_OUT_SECONDS));
+    Some(what)
+}
+
+/// Whether a command is left out until a later time. A wait that is longer than any was set by a clock that was wrong.
+pub(in crate::session) fn is_still(until: &mut Option<Timestamp>, now: Timestamp) -> bool {
+    let waits =
+        |until: Timestamp| (1..=limits::COMMAND_LEFT_OUT_SECONDS).contains(&until.since(now));
+    *until = until.filter(|until| waits(*until));
+    until.is_some()
+}
+
+/// How many commands may be left out: each costs a poll one session more at most.
+pub(in crate::session) const COMMANDS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    #[test]
+    fn a_struck_command_is_left_out_for_a_day_and_no_longer() {
+        let mut odd = Oddities::default();
+        assert_eq!(strike(&mut odd, Kind::List, NOW), Some("list_struck"));
+        let day = limits::COMMAND_LEFT_OUT_SECONDS;
+        let later = LeftOut::remembered(&mut odd, NOW.plus(day - 1));
+        assert!(later.list && !later.noop);
+        assert!(!LeftOut::remembered(&mut odd.clone(), NOW.plus(day)).list);
+        let turned_back = Timestamp(NOW.0 - 1);
+        assert!(!LeftOut::remembered(&mut odd, turned_back).list);
+    }
+
+    #[test]
+    fn what_no_session_can_do_without_is_never_left_out() {
+        let mut odd = Oddities::default();
+        for command in [Kind::Uidl, Kind::Retr, Kind::Pass, Kind::Quit] {
+            assert_eq!(strike(&mut odd, command, NOW), None);
+        }
+        assert_eq!(odd, Oddities::default());
+    }
+
+    #[test]
+    fn noop_is_suspected_before_list() {
+        let mut left_out = LeftOut::default();
+        assert_eq!(left_out.suspect(), Some(Kind::Noop));
+        left_out.noop = true;
+        assert_eq!(left_out.suspect(), Some(Kind::List));
+        left_out.list = true;
+        assert_eq!(left_out.suspect(), None);
+    }
+}

@@ -1,0 +1,323 @@
+//! UIDL and LIST, made into one listing.
+
+use std::sync::Arc;
+
+use crate::mail::text::Shown;
+use crate::mail::{Entry, Listing, ListingBuilder, UniqueId, limits};
+use crate::proto::pop3::{Command, Event, Kind};
+use crate::session::long::long;
+use crate::session::server::listing_room::Held;
+use crate::session::server::login::refused;
+use crate::session::server::maildrop::Maildrop;
+use crate::session::server::refusal::reason;
+use crate::session::server::unnamed::Unnamed;
+use crate::session::{Place, SessionError};
+
+/// What the server listed, and what was odd about it.
+pub(in crate::session) struct Listed {
+    pub(in crate::session) listing: Arc<Listing>,
+    /// Why the server gives no unique-ids, in its words; then those of the listing only count its messages.
+    pub(in crate::session) without_unique_ids: Option<String>,
+    /// Whether CAPA names UIDL all the same.
+    pub(in crate::session) announced: bool,
+    /// Odd things, each once: what, and an example.
+    pub(in crate::session) quirks: Vec<(&'static str, String)>,
+    /// Messages without unique-id in a listing that has them.
+    pub(in crate::session) unnamed: Unnamed,
+    /// Those of them that are served in this session.
+    pub(in crate::session) served: Listing,
+    /// Its part of the memory for listings.
+    room: Option<Held>,
+}
+
+/// What UIDL and LIST said, line by line.
+#[derive(Default)]
+struct Gathered {
+    named: ListingBuilder,
+    /// The numbers that LIST gives when UIDL was refused: then it is all there is.
+    unnamed: ListingBuilder,
+    uidl: Option<Result<(), String>>,
+    list: Option<Result<(), SessionError>>,
+    quirks: Vec<(&'static str, String)>,
+    without_unique_id: Unnamed,
+    skipped: bool,
+    /// How much memory it is counted as.
+    octets: u64,
+}
+
+/// Lists the maildrop: UIDL even when CAPA lacks it, and both in one flight where the server announces PIPELINING.
+pub(in crate::session) async fn list(
+    maildrop: &mut Maildrop,
+    place: &Place,
+) -> Result<Listed, SessionError> {
+    let mut gathered = Gathered::default();
+    let mut room = Held::begin(place);
+    let asked = ask(maildrop, &mut gathered, &mut room).await;
+    asked.map_err(|error| maildrop.blaming_list(error, gathered.names_messages()))?;
+    let announced = maildrop.client.capabilities().uidl;
+    let entries = gathered.named.len().max(gathered.unnamed.len());
+    let mut listed = long(entries, || gathered.into_listed(announced))?;
+    listed.room = Some(room);
+    // What was said twice may stand in the place of what is still to come, and only sizes would show that.
+    if maildrop.left_out.is_wary || listed.lacks_sizes() {
+        maildrop.prove_in_step().await?;
+    }
+    if listed.without_unique_ids.is_none() {
+        maildrop.number(Arc::clone(&listed.listing));
+    }
+    Ok(listed)
+}
+
+/// UIDL, and LIST unless it is left out and unique-ids name the messages.
+async fn ask(
+    maildrop: &mut Maildrop,
+    gathered: &mut Gathered,
+    room: &mut Held,
+) -> Result<(), SessionError> {
+    maildrop.check_in_step()?;
+    maildrop.client.send(&Command::Uidl)?;
+    if maildrop.is_pipelining() && !maildrop.left_out.list {
+        maildrop.client.send(&Command::List)?;
+        let during = "in UIDL and LIST";
+        gather(maildrop, gathered, room, during, Gathered::both).await?;
+    } else {
+        gather(maildrop, gathered, room, "in UIDL", |_| true).await?;
+        if !(maildrop.left_out.list && gathered.names_messages()) {
+            maildrop.check_in_step()?;
+            maildrop.client.send(&Command::List)?;
+            gather(maildrop, gathered, room, "in LIST", |_| true).await?;
+        }
+    }
+    maildrop.check_in_step()
+}
+
+/// Takes in lines until a listing has ended and `is_all` says that it was the last. Where the listings of others hold the memory
+/// for it, the server is kept waiting meanwhile.
+async fn gather(
+    maildrop: &mut Maildrop,
+    gathered: &mut Gathered,
+    room: &mut Held,
+    during: &'static str,
+    is_all: impl Fn(&Gathered) -> bool,
+) -> Result<(), SessionError> {
+    loop {
+        let is_over = maildrop
+            .hear(during, |event| {
+                let is_over = gathered.take(event) && is_all(gathered);
+                (is_over || room.is_short_of(gathered.octets)).then_some(is_over)
+            })
+            .await?;
+        while room.is_short_of(gathered.octets) {
+            room.grow().await?;
+        }
+        if is_over {
+            return Ok(());
+        }
+    }
+}
+
+impl Listed {
+    /// Whether the size of a message is not known.
+    fn lacks_sizes(&self) -> bool {
+        self.listing.iter().any(|entry| entry.octets.is_none())
+    }
+
+    /// The message with this number.
+    pub(in crate::session) fn entry(&self, number: u32) -> Option<Entry<'_>> {
+        let mut all = self.listing.iter().chain(self.served.iter());
+        all.find(|entry| entry.number == number)
+    }
+
+    /// The message at a position; those without unique-id follow on the others.
+    pub(in crate::session) fn at(&self, at: usize) -> Option<Entry<'_>> {
+        match at.checked_sub(self.listing.len()) {
+            Some(beside) => self.served.get(beside),
+            None => self.listing.get(at),
+        }
+    }
+
+    /// Whether the message with this number is known by its digest only.
+    pub(in crate::session) fn is_nameless(&self, number: u32) -> bool {
+        let mut served = self.served.iter();
+        self.without_unique_ids.is_some() || served.any(|entry| entry.number == number)
+    }
+
+    /// The listing of a server that names its messages.
+    pub(in crate::session) fn with_unique_ids(self) -> Result<Arc<Listing>, SessionError> {
+        match self.without_unique_ids {
+            None => Ok(self.listing),
+            Some(words) => Err(SessionError::Account {
+                code: "no_unique_ids",
+                words: format!("the server gives no unique-ids (UIDL: {words})"),
+                hint: "There is nothing to name its messages by before they are retrieved"
+                    .to_owned(),
+            }),
+        }
+    }
+}
+
+impl Gathered {
+    /// Takes in one event; true when a listing is complete or refused.
+    fn take(&mut self, event: Event<'_>) -> bool {
+        match event {
+            Event::UniqueId { number, unique_id } => {
+                match UniqueId::new(&unique_id) {
+                    Ok(unique_id) => {
+                        if !unique_id.is_conforming() {
+                            self.odd("unique_id_not_conforming", || unique_id.to_string());
+                        }
+                        self.named.add(number, &unique_id);
+                        self.octets +=
+                            limits::LISTING_ENTRY_OCTETS + unique_id.as_bytes().len() as u64;
+                    }
+                    Err(_) => self.skip("uidl_line_malformed", &unique_id),
+                }
+                false
+            }
+            Event::Size { number, octets } => {
+                self.size(number, octets);
+                false
+            }
+            Event::Malformed {
+                command: Kind::Uidl,
+                line,
+            } => {
+                self.skip("uidl_line_malformed", &line);
+                false
+            }
+            // Sizes are advice: this costs the message its size and nothing else.
+            Event::Malformed { line, .. } => {
+                self.odd("list_line_malformed", || Shown::new(&line).to_string());
+                false
+            }
+            Event::ListingEnd {
+                command: Kind::Uidl,
+            } => {
+                long(self.named.len(), || self.named.arrange());
+                self.uidl = Some(Ok(()));
+                true
+            }
+            Event::ListingEnd { .. } => {
+                self.list = Some(Ok(()));
+                true
+            }
+            Event::Err {
+                command: Kind::Uidl,
+                text,
+                ..
+            } => {
+                self.uidl = Some(Err(reason(&text, Kind::Uidl)));
+                true
+            }
+            Event::Err {
+                command: Kind::List,
+                code,
+                text,
+                ..
+            } => {
+                self.list = Some(Err(refused(
+                    "LIST",
+                    code.as_ref(),
+                    reason(&text, Kind::List),
+                )));
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// LIST comes behind UIDL, so what it says finds its place at once.
+    fn size(&mut self, number: u32, octets: u64) {
+        if self.uidl.as_ref().is_some_and(Result::is_err) {
+            let name = UniqueId::new(format!("number:{number}").as_bytes());
+            if let Ok(name) = name {
+                self.unnamed.add_sized(number, &name, octets);
+                self.octets += limits::LISTING_ENTRY_OCTETS;
+            }
+        } else if !self.named.size(number, octets) {
+            self.skipped = true;
+            self.without_unique_id.add(number, octets);
+        }
+    }
+
+    /// Whether the server has listed unique-ids to the end.
+    fn names_messages(&self) -> bool {
+        self.uidl.as_ref().is_some_and(Result::is_ok)
+    }
+
+    fn both(&self) -> bool {
+        self.uidl.is_some() && self.list.is_some()
+    }
+
+    fn skip(&mut self, what: &'static str, line: &[u8]) {
+        self.skipped = true;
+        self.odd(what, || Shown::new(line).to_string());
+    }
+
+    fn odd(&mut self, what: &'static str, example: impl FnOnce() -> String) {
+        if !self.quirks.iter().any(|(known, _)| *known == what) {
+            self.quirks.push((what, example()));
+        }
+    }
+
+    /// `announced` says whether CAPA named UIDL.
+    fn into_listed(mut self, announced: bool) -> Result<Listed, SessionError> {
+        let listed = match self.list.take() {
+            Some(Err(error)) => Err(error),
+            _ => Ok(()),
+        };
+        match self.uidl.take() {
+            Some(Err(words)) => {
+                // Without either there is nothing to go by.
+                listed?;
+                Ok(self.by_number(words, announced))
+            }
+            _ => {
+                if listed.is_err() {
+                    self.odd("list_refused", String::new);
+                }
+                Ok(self.by_unique_id())
+            }
+        }
+    }
+
+    /// The usual case: a message is what UIDL says, LIST adds sizes.
+    fn by_unique_id(mut self) -> Listed {
+        if self.named.repeats() {
+            self.skipped = true;
+            self.odd("message_number_repeated", String::new);
+        }
+        let unnamed = std::mem::take(&mut self.without_unique_id);
+        if !unnamed.is_empty() {
+            self.odd("message_without_unique_id", || unnamed.to_string());
+        }
+        Listed {
+            listing: Arc::new(self.named.build(!self.skipped)),
+            without_unique_ids: None,
+            announced: true,
+            quirks: self.quirks,
+            unnamed,
+            served: Listing::default(),
+            room: None,
+        }
+    }
+
+    /// No unique-ids: the messages are those that LIST counts, and their digests will tell them apart.
+    fn by_number(mut self, words: String, announced: bool) -> Listed {
+        let malformed = |(what, _): &(&str, String)| *what == "list_line_malformed";
+        let complete = !self.skipped && !self.quirks.iter().any(malformed);
+        self.unnamed.arrange();
+        // Where there is nothing, nothing needs a name; but a server that refuses is not believed that all is gone.
+        let is_empty = self.unnamed.is_empty() && complete;
+        let listing = self.unnamed.build(complete && !is_empty);
+        Listed {
+            listing: Arc::new(listing),
+            without_unique_ids: (!is_empty).then_some(words),
+            announced,
+            quirks: self.quirks,
+            unnamed: Unnamed::default(),
+            served: Listing::default(),
+            room: None,
+        }
+    }
+}

@@ -1,0 +1,410 @@
+//! From a connection to the transaction state: greeting, STLS if asked, CAPA, login, CAPA again.
+//!
+//! Never a secret over an unprotected connection unless the operator wrote the word for it, and never a second mechanism
+//! after a refusal.
+
+use std::time::Duration;
+
+use md5::{Digest as _, Md5};
+use tokio::time::sleep;
+
+use crate::mail::text::Shown;
+use crate::mail::{LoginMethod, Secret, TlsMode, limits};
+use crate::net::{NetError, Wire};
+use crate::proto::pop3::{self, Capabilities, Command, Kind, ResponseCode};
+use crate::proto::sasl::{self, Mechanism};
+use crate::session::server::announced::{Capa, worth_remembering};
+use crate::session::server::maildrop::{Maildrop, Reply};
+use crate::session::server::refusal::{Told, told, told_wait_seconds};
+use crate::session::{Collaborators, SessionError, Visit};
+use crate::telemetry::Event;
+
+/// A maildrop that is ready for the login, with the APOP timestamp of its greeting.
+pub(in crate::session) struct Reached {
+    pub(in crate::session) maildrop: Maildrop,
+    timestamp: Option<String>,
+}
+
+/// Reaches the server and logs in, for an errand of the operator. A server that ends the session over CAPA is reached once more, and
+/// not asked.
+pub(in crate::session) async fn enter(
+    visit: &Visit,
+    with: &Collaborators,
+) -> Result<Maildrop, SessionError> {
+    let mut capa = Capa::default();
+    loop {
+        let entered = async {
+            let reached = reach(visit, with, &capa).await?;
+            log_in(reached, visit, &capa).await
+        };
+        match entered.await {
+            Err(SessionError::Over(Kind::Capa, _)) if !capa.is_left_out => capa.is_left_out = true,
+            entered => return entered,
+        }
+    }
+}
+
+/// Connects, reads the greeting, and makes the connection as safe as the account demands.
+pub(in crate::session) async fn reach(
+    visit: &Visit,
+    with: &Collaborators,
+    capa: &Capa,
+) -> Result<Reached, SessionError> {
+    let (mut maildrop, timestamp) = greeted(visit, with).await?;
+    if !capa.is_left_out {
+        announced(&mut maildrop).await?;
+    }
+    protect(maildrop, timestamp, capa, visit, with).await
+}
+
+async fn greeted(
+    visit: &Visit,
+    with: &Collaborators,
+) -> Result<(Maildrop, Option<String>), SessionError> {
+    let wire = with.connect.connect().await?;
+    let mut maildrop = Maildrop::new(&visit.account, wire, visit.pipelining);
+    hide_secrets(&mut maildrop, visit);
+    let timestamp = {
+        let mut greeting = std::pin::pin!(greet(&mut maildrop));
+        let silent = sleep(Duration::from_secs(limits::SILENT_GREETING_SECONDS));
+        tokio::select! {
+            biased;
+            greeted = &mut greeting => greeted?,
+            () = silent, if visit.tls != TlsMode::Implicit => {
+                say_silent(visit, with);
+                greeting.await?
+            }
+        }
+    };
+    Ok((maildrop, timestamp))
+}
+
+/// A port that speaks TLS at once waits for us as we wait for it, and nothing but silence tells.
+fn say_silent(visit: &Visit, with: &Collaborators) {
+    let detail = format!(
+        "the server has said nothing for {} seconds; one that speaks TLS at once waits for us to begin: is `tls` = \"implicit\" \
+         (port 995) meant? `port` is {}",
+        limits::SILENT_GREETING_SECONDS,
+        visit.port
+    );
+    with.reporter.say(Event::Quirk {
+        account: &visit.account,
+        what: "no_greeting",
+        detail: &detail,
+    });
+}
+
+/// The password is not to be read in anything that the server says, nor is what is sent for it.
+fn hide_secrets(maildrop: &mut Maildrop, visit: &Visit) {
+    let (user, secret) = (visit.login.user.clone(), visit.login.secret.clone());
+    let mechanism = Mechanism::Plain {
+        user,
+        secret: secret.clone(),
+    };
+    // The longer ones first, which may hold the shorter.
+    if let Some(response) = mechanism.initial() {
+        maildrop.client.hide(sasl::encode(&response));
+    }
+    maildrop.client.hide(sasl::encode(&secret));
+    maildrop.client.hide(secret);
+}
+
+async fn protect(
+    mut maildrop: Maildrop,
+    timestamp: Option<String>,
+    capa: &Capa,
+    visit: &Visit,
+    with: &Collaborators,
+) -> Result<Reached, SessionError> {
+    match visit.tls {
+        TlsMode::Implicit => {}
+        TlsMode::StartTls => {
+            maildrop = start_tls(maildrop, visit, with).await?;
+            if !capa.is_left_out {
+                announced(&mut maildrop).await?;
+            }
+        }
+        TlsMode::None if visit.allow_cleartext_password => {}
+        TlsMode::None => {
+            return Err(SessionError::Account {
+                code: "cleartext_password",
+                words: "tls = \"none\" would send the password unprotected".to_owned(),
+                hint: "Use tls = \"implicit\" or \"starttls\", or write allow_cleartext_password = true".to_owned(),
+            });
+        }
+    }
+    Ok(Reached {
+        maildrop,
+        timestamp,
+    })
+}
+
+async fn greet(maildrop: &mut Maildrop) -> Result<Option<String>, SessionError> {
+    let greeted = maildrop
+        .hear("before the greeting", |event| match event {
+            pop3::Event::Greeting { timestamp, .. } => Some(Ok(timestamp)),
+            pop3::Event::Rejected { code, text } => {
+                let words = if text.is_empty() {
+                    "it gave no reason (-ERR and nothing more, for a greeting)".to_owned()
+                } else {
+                    Shown::new(&text).to_string()
+                };
+                Some(Err((code, words)))
+            }
+            _ => None,
+        })
+        .await?;
+    greeted.map_err(|(code, words)| refused("greeting", code.as_ref(), words))
+}
+
+/// CAPA. A server that refuses it announces nothing, which is no fault.
+async fn announced(maildrop: &mut Maildrop) -> Result<(), SessionError> {
+    if let Reply::Ok = maildrop.ask(&Command::Capa).await? {
+        maildrop
+            .hear("in CAPA", |event| {
+                matches!(event, pop3::Event::Capabilities).then_some(())
+            })
+            .await?;
+    }
+    Ok(())
+}
+
+/// STLS, required: without it, not an octet of the login is sent. It is asked for even when CAPA lacks it, because a CAPA that
+/// came in the clear proves nothing.
+async fn start_tls(
+    mut maildrop: Maildrop,
+    visit: &Visit,
+    with: &Collaborators,
+) -> Result<Maildrop, SessionError> {
+    // An answer before the question is somebody else's: inside TLS the server would answer our STLS a second time, and every
+    // answer after that would be taken for the next one's.
+    maildrop.listen_for_a_moment().await;
+    if !maildrop.is_quiet() {
+        let host = visit.host.clone();
+        return Err(NetError::InjectedPlaintext { host }.into());
+    }
+    if let Reply::Refused { words, .. } = maildrop.ask(&Command::Stls).await? {
+        return Err(SessionError::Account {
+            code: "stls_refused",
+            words: format!("the server refused STLS ({words}), so the login was not sent"),
+            hint: "Try tls = \"implicit\" (port 995)".to_owned(),
+        });
+    }
+    match maildrop.upgrade(with.connect.as_ref()).await {
+        Err(SessionError::Net(error)) if error.is_name_mismatch() => {
+            let again = Box::pin(ready_for_tls(visit, with));
+            Err(with.connect.name_them(error, again).await.into())
+        }
+        upgraded => upgraded,
+    }
+}
+
+/// Another connection, on which the server has said yes to STLS.
+async fn ready_for_tls(visit: &Visit, with: &Collaborators) -> Option<Wire> {
+    let (mut maildrop, _) = greeted(visit, with).await.ok()?;
+    match maildrop.ask(&Command::Stls).await.ok()? {
+        Reply::Ok => Some(maildrop.into_wire()),
+        _ => None,
+    }
+}
+
+/// Logs in, and asks for the capabilities again: some servers announce UIDL or PIPELINING only now (RFC 2449 section 5).
+pub(in crate::session) async fn log_in(
+    reached: Reached,
+    visit: &Visit,
+    capa: &Capa,
+) -> Result<Maildrop, SessionError> {
+    let Reached {
+        mut maildrop,
+        timestamp,
+    } = reached;
+    if capa.is_left_out {
+        maildrop.client.assume(capa.assumed());
+    }
+    let before = maildrop.client.capabilities().clone();
+    let reply = match method(visit.login.method, &before) {
+        LoginMethod::Apop => apop(&mut maildrop, visit, timestamp.as_deref()).await?,
+        LoginMethod::Plain => plain(&mut maildrop, visit).await?,
+        LoginMethod::UserPass | LoginMethod::Auto => user_pass(&mut maildrop, visit).await?,
+    };
+    if let Reply::Refused { code, words } = reply {
+        return Err(login_refused(visit, &before, code.as_ref(), words));
+    }
+    if capa.is_left_out {
+        // A login makes the client forget what was announced.
+        maildrop.client.assume(capa.assumed());
+    } else {
+        announced(&mut maildrop).await?;
+        let after = maildrop.client.capabilities();
+        maildrop.last_capa = worth_remembering(&before, after);
+    }
+    Ok(maildrop)
+}
+
+fn method(wish: LoginMethod, announced: &Capabilities) -> LoginMethod {
+    match wish {
+        LoginMethod::Auto if announced.sasl.iter().any(|mechanism| mechanism == "PLAIN") => {
+            LoginMethod::Plain
+        }
+        LoginMethod::Auto => LoginMethod::UserPass,
+        wish => wish,
+    }
+}
+
+async fn user_pass(maildrop: &mut Maildrop, visit: &Visit) -> Result<Reply, SessionError> {
+    match maildrop
+        .ask(&Command::User(visit.login.user.clone()))
+        .await?
+    {
+        Reply::Ok => {
+            maildrop
+                .ask(&Command::Pass(visit.login.secret.clone()))
+                .await
+        }
+        refused => Ok(refused),
+    }
+}
+
+async fn plain(maildrop: &mut Maildrop, visit: &Visit) -> Result<Reply, SessionError> {
+    let (user, secret) = (visit.login.user.clone(), visit.login.secret.clone());
+    let mut mechanism = Mechanism::Plain { user, secret };
+    let command = Command::Auth {
+        mechanism: mechanism.name(),
+        initial: mechanism.initial(),
+    };
+    let mut reply = maildrop.ask(&command).await?;
+    // One `+` asks for the message, whatever it says and whether or not the command carried the message already: there are
+    // servers that do not read it there.
+    if let Reply::Challenge(challenge) = reply {
+        let message = mechanism.respond(&challenge.unwrap_or_default());
+        reply = match message {
+            Ok(message) => maildrop.ask(&Command::AuthResponse(message)).await?,
+            Err(_) => return give_up(maildrop).await,
+        };
+    }
+    match reply {
+        // To a second one there is no answer.
+        Reply::Challenge(_) => give_up(maildrop).await,
+        reply => Ok(reply),
+    }
+}
+
+/// Cancels a login that the server does not come to an end with (RFC 5034 section 4), and says that it was us.
+async fn give_up(maildrop: &mut Maildrop) -> Result<Reply, SessionError> {
+    maildrop.ask(&Command::AuthAbort).await?;
+    Err(SessionError::Account {
+        code: "auth_challenge",
+        words: "mailferry gave up the login: the server asked for more than the one message that AUTH PLAIN has"
+            .to_owned(),
+        hint: "Set auth = \"user-pass\" for this account".to_owned(),
+    })
+}
+
+async fn apop(
+    maildrop: &mut Maildrop,
+    visit: &Visit,
+    timestamp: Option<&str>,
+) -> Result<Reply, SessionError> {
+    let Some(timestamp) = timestamp else {
+        return Err(SessionError::Account {
+            code: "no_apop_timestamp",
+            words: "the greeting holds no timestamp for APOP".to_owned(),
+            hint: "Set auth = \"auto\"; with TLS that is the safer way".to_owned(),
+        });
+    };
+    let mut md5 = Md5::new();
+    md5.update(timestamp.as_bytes());
+    md5.update(visit.login.secret.expose());
+    let digest: String = md5
+        .finalize()
+        .iter()
+        .map(|octet| format!("{octet:02x}"))
+        .collect();
+    let digest = Secret::new(digest.into_bytes());
+    maildrop
+        .ask(&Command::Apop {
+            user: visit.login.user.clone(),
+            digest,
+        })
+        .await
+}
+
+/// Whose fault a refused login is (design section 2; RFC 3206 section 4).
+fn login_refused(
+    visit: &Visit,
+    announced: &Capabilities,
+    code: Option<&ResponseCode>,
+    words: String,
+) -> SessionError {
+    let user = Shown::new(&visit.login.user).to_string();
+    if let (None | Some(ResponseCode::Other(_)), Some(told)) = (code, told(&words)) {
+        let meant = match told {
+            Told::InUse => ResponseCode::InUse,
+            Told::TooOften => ResponseCode::LoginDelay,
+            Told::ServerFault => ResponseCode::SysTemp,
+        };
+        return refused("the login", Some(&meant), words);
+    }
+    if let (None, Some(only)) = (code, lacking(visit, announced)) {
+        return SessionError::Account {
+            code: "no_mechanism",
+            words: format!(
+                "the server announces only {only} for the login, which mailferry does not have, and refused USER and PASS: {words}"
+            ),
+            hint: "Ask its operator for USER, or for AUTH PLAIN, over TLS".to_owned(),
+        };
+    }
+    match code {
+        Some(ResponseCode::Auth) => SessionError::Login {
+            code: "auth_refused",
+            user,
+            words,
+        },
+        Some(ResponseCode::SysPerm) => SessionError::Login {
+            code: "sys_perm",
+            user,
+            words,
+        },
+        Some(ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp) => {
+            refused("the login", code, words)
+        }
+        // A server that announces AUTH-RESP-CODE says [AUTH] when it means it.
+        _ if announced.auth_resp_code => refused("the login", code, words),
+        _ => SessionError::Login {
+            code: "auth_refused",
+            user,
+            words,
+        },
+    }
+}
+
+/// The mechanisms that a server announces, when we have none of them and chose for ourselves.
+fn lacking(visit: &Visit, announced: &Capabilities) -> Option<String> {
+    let ours = announced.user || announced.sasl.iter().any(|mechanism| mechanism == "PLAIN");
+    let chosen = visit.login.method == LoginMethod::Auto;
+    (chosen && !ours && !announced.sasl.is_empty())
+        .then(|| Shown::new(&announced.sasl.join(", ")).to_string())
+}
+
+/// A refusal that is not about credentials.
+pub(in crate::session) fn refused(
+    command: &'static str,
+    code: Option<&ResponseCode>,
+    words: String,
+) -> SessionError {
+    let code = match code {
+        Some(ResponseCode::InUse) => "in_use",
+        Some(ResponseCode::LoginDelay) => "login_delay",
+        Some(ResponseCode::SysTemp) => "sys_temp",
+        Some(ResponseCode::SysPerm) => "sys_perm",
+        _ => "server_refused",
+    };
+    SessionError::Refused {
+        code,
+        command,
+        wait_seconds: (code == "login_delay")
+            .then(|| told_wait_seconds(&words))
+            .flatten(),
+        words,
+    }
+}

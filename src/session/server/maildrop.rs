@@ -1,0 +1,523 @@
+//! One maildrop in one session: verbs over the protocol machine and the wire.
+//!
+//! Message numbers live here and nowhere else. A delete needs a [`Recorded`], and finds its number in this session's
+//! listing.
+
+mod blame;
+mod deleting;
+mod goodbye;
+mod tls;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+use crate::fault;
+use crate::mail::{AccountName, Announced, Entry, Listing, UniqueId, limits};
+use crate::net::{Read, Wire};
+use crate::proto::pop3::{Client, Command, Event, Kind, ResponseCode};
+use crate::seen::LastCapa;
+use crate::session::SessionError;
+use crate::session::server::left_out::LeftOut;
+use crate::session::server::maildrop::deleting::delete_answered;
+use crate::session::server::refusal::reason;
+use crate::session::transfer::alone::Came;
+use crate::spool::Draft;
+
+pub(in crate::session) use blame::{Blamed, Deleting};
+pub(in crate::session) use goodbye::Goodbye;
+
+/// An open session with one server.
+pub(in crate::session) struct Maildrop {
+    account: AccountName,
+    wire: Wire,
+    pub(in crate::session) client: Client,
+    /// What the server announced, when that is worth remembering.
+    pub(in crate::session) last_capa: Option<LastCapa>,
+    pub(in crate::session) left_out: LeftOut,
+    /// Whether PIPELINING is wished for.
+    wants_pipelining: bool,
+    /// Retrievals asked for, in the order of their replies.
+    coming: VecDeque<Coming>,
+    coming_octets: u64,
+    /// The message that came or was refused last.
+    last: Option<Last>,
+    /// Deletes that wait for their turn, because answers must be awaited first.
+    backlog: VecDeque<(u32, UniqueId)>,
+    /// Deletes sent, in the order of their replies.
+    deleting: VecDeque<UniqueId>,
+    /// Octets of the first deletes in the output, before any of them was written.
+    first_deletes: Option<usize>,
+    /// Whether sizes tell nothing of where a message ends.
+    pub(in crate::session) sizes_are_estimates: bool,
+    /// Where the numbers of this session are found.
+    listing: Arc<Listing>,
+    /// Numbers of listed messages whose delete has been asked for, by position.
+    asked: Vec<bool>,
+    /// The numbers of messages without unique-id, by the identity they were given; a number is taken out when its delete is
+    /// asked for.
+    identified: HashMap<UniqueId, VecDeque<u32>>,
+    /// The numbers of those whose delete has been asked for.
+    gone: Vec<u32>,
+    heard: Instant,
+}
+
+/// A message that is not on its way any more.
+#[derive(Clone, Copy)]
+struct Last {
+    at: usize,
+    number: u32,
+}
+
+/// A retrieval under way.
+struct Coming {
+    at: usize,
+    number: u32,
+    listed: Option<u64>,
+    expected: u64,
+    draft: Draft,
+    octets_max: u64,
+    begun: bool,
+}
+
+/// What the server did.
+pub(in crate::session) enum Happened {
+    /// A message arrived to its final dot.
+    Retrieved(Box<Came>),
+    /// It would not hand out this one.
+    RetrieveRefused { at: usize, words: String },
+    /// The body passed the limit; the connection is of no use any more.
+    TooLarge { at: usize, octets: u64 },
+    /// A message is marked as deleted.
+    Deleted,
+    /// It would not.
+    DeleteRefused { unique_id: UniqueId, words: String },
+    /// It answered NOOP, or what takes its place.
+    Alive,
+}
+
+/// The answer to one command while nothing else is under way.
+pub(in crate::session) enum Reply {
+    Ok,
+    Refused {
+        code: Option<ResponseCode>,
+        words: String,
+    },
+    Challenge(Option<Vec<u8>>),
+}
+
+impl Maildrop {
+    /// Takes a fresh connection.
+    pub(in crate::session) fn new(
+        account: &AccountName,
+        wire: Wire,
+        wants_pipelining: bool,
+    ) -> Self {
+        Self {
+            account: account.clone(),
+            wire,
+            client: Client::new(),
+            last_capa: None,
+            left_out: LeftOut::default(),
+            wants_pipelining,
+            coming: VecDeque::new(),
+            coming_octets: 0,
+            last: None,
+            backlog: VecDeque::new(),
+            deleting: VecDeque::new(),
+            first_deletes: None,
+            sizes_are_estimates: false,
+            listing: Arc::default(),
+            asked: Vec::new(),
+            identified: HashMap::new(),
+            gone: Vec::new(),
+            heard: Instant::now(),
+        }
+    }
+
+    /// Gives the server a moment to say what it was not asked.
+    pub(in crate::session) async fn listen_for_a_moment(&mut self) {
+        if self.is_quiet() {
+            let moment = Duration::from_millis(limits::UNASKED_MILLISECONDS);
+            let _ = timeout_at(
+                Instant::now() + moment,
+                self.wire.exchange(self.client.output()),
+            )
+            .await;
+        }
+    }
+
+    /// Whether all that was read has been used: the server has said nothing of its own accord.
+    pub(in crate::session) fn is_quiet(&self) -> bool {
+        self.wire.input().is_empty()
+    }
+
+    /// Seconds between logins, as the server announces them.
+    pub(in crate::session) fn login_delay_seconds(&self) -> Option<u64> {
+        self.client.capabilities().login_delay_seconds
+    }
+
+    /// Whether the server may hide, after QUIT, what was retrieved.
+    pub(in crate::session) fn hides_retrieved(&self) -> bool {
+        self.client.capabilities().hides_retrieved()
+    }
+
+    /// Whether commands may be sent before the last one is answered.
+    pub(in crate::session) fn is_pipelining(&self) -> bool {
+        self.wants_pipelining && self.client.capabilities().pipelining
+    }
+
+    /// Waits for the next event that `interpret` makes something of.
+    pub(in crate::session) async fn hear<T>(
+        &mut self,
+        during: &'static str,
+        interpret: impl FnMut(Event<'_>) -> Option<T>,
+    ) -> Result<T, SessionError> {
+        self.hear_within(limits::REPLY_SECONDS_MAX, during, interpret)
+            .await
+    }
+
+    /// The same, for as long as is said.
+    async fn hear_within<T>(
+        &mut self,
+        seconds: u64,
+        during: &'static str,
+        interpret: impl FnMut(Event<'_>) -> Option<T>,
+    ) -> Result<T, SessionError> {
+        let heard = self.hear_next(seconds, during, interpret).await;
+        heard.map_err(|error| self.blaming_capa(error))
+    }
+
+    async fn hear_next<T>(
+        &mut self,
+        seconds: u64,
+        during: &'static str,
+        mut interpret: impl FnMut(Event<'_>) -> Option<T>,
+    ) -> Result<T, SessionError> {
+        let until = Instant::now() + Duration::from_secs(seconds);
+        let mut in_a_row = 0;
+        loop {
+            if in_a_row > limits::READ_IN_A_ROW_OCTETS {
+                in_a_row = 0;
+                tokio::task::yield_now().await;
+            }
+            let mut input = self.wire.input();
+            let before = input.len();
+            let event = self.client.next(&mut input);
+            let used = before - input.len();
+            let heard = event.map(|event| event.map(&mut interpret));
+            self.wire.consume(used);
+            in_a_row += used;
+            match heard? {
+                Some(Some(something)) => return Ok(something),
+                Some(None) => {}
+                None => {
+                    let until = if self.client.is_blank() {
+                        until.min(self.heard + Duration::from_secs(limits::BLANK_LINE_SECONDS_MAX))
+                    } else {
+                        until
+                    };
+                    self.read_until(until, during).await?;
+                }
+            }
+        }
+    }
+
+    /// What has been read and belongs to no command: nothing, or the server said more than it was asked.
+    pub(in crate::session) fn check_in_step(&mut self) -> Result<(), SessionError> {
+        if self.is_quiet() {
+            return Ok(());
+        }
+        let mut input = self.wire.input();
+        let before = input.len();
+        let checked = self.client.next(&mut input).map(|_| ());
+        let used = before - input.len();
+        self.wire.consume(used);
+        checked.map_err(|error| self.blaming_capa(error.into()))
+    }
+
+    async fn read_until(
+        &mut self,
+        until: Instant,
+        during: &'static str,
+    ) -> Result<(), SessionError> {
+        let seconds = limits::REPLY_SECONDS_MAX;
+        match timeout_at(until, self.wire.exchange(self.client.output())).await {
+            Ok(read) => self.not_at_end(read?, during),
+            Err(_) => Err(SessionError::TimedOut { seconds, during }),
+        }
+    }
+
+    fn not_at_end(&mut self, read: Read, during: &'static str) -> Result<(), SessionError> {
+        self.heard = Instant::now();
+        match read {
+            Read::Some => Ok(()),
+            Read::End => Err(SessionError::Lost { during }),
+        }
+    }
+
+    /// Sends one command and waits for its status.
+    pub(in crate::session) async fn ask(
+        &mut self,
+        command: &Command,
+    ) -> Result<Reply, SessionError> {
+        self.check_in_step()?;
+        self.client.send(command)?;
+        self.hear(during(command.kind()), |event| match event {
+            Event::Ok { .. } => Some(Reply::Ok),
+            Event::Err {
+                code,
+                text,
+                command,
+                ..
+            } => Some(Reply::Refused {
+                code,
+                words: reason(&text, command),
+            }),
+            Event::Challenge(challenge) => Some(Reply::Challenge(challenge)),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Notes which numbers belong to which unique-id in this session.
+    pub(in crate::session) fn number(&mut self, listing: Arc<Listing>) {
+        self.asked = vec![false; listing.len()];
+        self.listing = listing;
+    }
+
+    /// Notes the identity of a message on a server without unique-ids.
+    pub(in crate::session) fn identify(&mut self, number: u32, unique_id: &UniqueId) {
+        self.identified
+            .entry(unique_id.clone())
+            .or_default()
+            .push_back(number);
+    }
+
+    /// Whether the window has room for one more message.
+    pub(in crate::session) fn has_room_for(&self, octets: Option<u64>) -> bool {
+        if !self.is_pipelining() || self.client.is_blank() {
+            return self.client.pending() == 0;
+        }
+        let expected = expected_octets(octets);
+        self.coming.is_empty()
+            || (self.client.pending() < limits::PIPELINE_COMMANDS_MAX
+                && self.coming_octets.saturating_add(expected) <= limits::PIPELINE_OCTETS_MAX)
+    }
+
+    /// Asks for a message, to be written to `draft`; more than `octets_max` of it is too much.
+    pub(in crate::session) fn retrieve(
+        &mut self,
+        at: usize,
+        entry: Entry<'_>,
+        draft: Draft,
+        octets_max: u64,
+    ) -> Result<(), SessionError> {
+        self.client
+            .retrieve(entry.number, entry.octets, self.sizes_are_estimates)?;
+        let expected = expected_octets(entry.octets);
+        self.coming_octets += expected;
+        self.coming.push_back(Coming {
+            at,
+            number: entry.number,
+            listed: entry.octets,
+            expected,
+            draft,
+            octets_max,
+            begun: false,
+        });
+        Ok(())
+    }
+
+    /// NOOP, so that the server does not hang up while sinks work (RFC 1939 section 3).
+    pub(in crate::session) fn keep_alive(&mut self) -> Result<(), SessionError> {
+        Ok(self.client.send(&self.left_out.harmless())?)
+    }
+
+    /// Whether anything is under way with the server.
+    pub(in crate::session) fn is_busy(&self) -> bool {
+        self.client.pending() > 0 || !self.backlog.is_empty()
+    }
+
+    /// Whether a message is on its way.
+    pub(in crate::session) fn is_retrieving(&self) -> bool {
+        !self.coming.is_empty()
+    }
+
+    /// The message inside which the session is: its body has begun and not ended.
+    pub(in crate::session) fn inside(&self) -> Option<usize> {
+        self.coming
+            .front()
+            .filter(|coming| coming.begun)
+            .map(|coming| coming.at)
+    }
+
+    /// The numbers of messages without unique-id whose delete has been asked for.
+    pub(in crate::session) fn gone(&self) -> &[u32] {
+        &self.gone
+    }
+
+    /// Waits until the server says something. Dropping this future loses nothing.
+    pub(in crate::session) async fn wait(&mut self) -> Result<(), SessionError> {
+        let during = if self.inside().is_some() {
+            "inside a message"
+        } else {
+            "between messages"
+        };
+        if !self.is_busy() {
+            let read = self.wire.exchange(self.client.output()).await?;
+            return self.not_at_end(read, during);
+        }
+        let seconds = if self.client.is_blank() {
+            limits::BLANK_LINE_SECONDS_MAX
+        } else if self.inside().is_some() {
+            limits::STALL_SECONDS_MAX
+        } else {
+            limits::REPLY_SECONDS_MAX
+        };
+        let until = self.heard + Duration::from_secs(seconds);
+        let deleting = if self.deleting.is_empty() {
+            ""
+        } else {
+            "dele.sent"
+        };
+        let exchange = fault::begun(deleting, self.wire.exchange(self.client.output()));
+        match timeout_at(until, exchange).await {
+            Ok(read) => self.not_at_end(read?, during),
+            Err(_) => Err(SessionError::TimedOut { seconds, during }),
+        }
+    }
+
+    /// Takes in what has been read.
+    pub(in crate::session) async fn take(
+        &mut self,
+        happened: &mut Vec<Happened>,
+    ) -> Result<(), SessionError> {
+        let whole = self.wire.input();
+        let mut input = whole;
+        let mut result = Ok(());
+        loop {
+            match self.client.next(&mut input) {
+                Ok(Some(Event::Body { octets, .. })) => {
+                    if let Some(coming) = self.coming.front_mut() {
+                        coming.begun = true;
+                        if let Err(error) = coming.draft.write(octets).await {
+                            result = Err(error.into());
+                            break;
+                        }
+                        if coming.draft.octets() > coming.octets_max {
+                            happened.push(Happened::TooLarge {
+                                at: coming.at,
+                                octets: coming.draft.octets(),
+                            });
+                            break;
+                        }
+                    }
+                }
+                Ok(Some(Event::BodyEnd { said, dots, .. })) => {
+                    if let Some(coming) = self.coming.pop_front() {
+                        self.last = Some(coming.as_last());
+                        self.coming_octets -= coming.expected;
+                        happened.push(Happened::Retrieved(Box::new(Came {
+                            at: coming.at,
+                            draft: coming.draft,
+                            announced: Announced {
+                                listed: coming.listed,
+                                said,
+                            },
+                            dots,
+                        })));
+                    }
+                }
+                Ok(Some(Event::Ok {
+                    command: Kind::Retr,
+                    ..
+                })) => {
+                    if let Some(coming) = self.coming.front_mut() {
+                        coming.begun = true;
+                    }
+                }
+                Ok(Some(event)) => happened.extend(answered(
+                    event,
+                    &mut self.coming,
+                    &mut self.coming_octets,
+                    &mut self.last,
+                    &mut self.deleting,
+                )),
+                Ok(None) => break,
+                Err(error) => {
+                    result = Err(error.into());
+                    break;
+                }
+            }
+        }
+        let used = whole.len() - input.len();
+        self.wire.consume(used);
+        result
+    }
+}
+
+impl Coming {
+    const fn as_last(&self) -> Last {
+        Last {
+            at: self.at,
+            number: self.number,
+        }
+    }
+}
+
+/// What a status reply in the middle of a session means.
+fn answered(
+    event: Event<'_>,
+    coming: &mut VecDeque<Coming>,
+    coming_octets: &mut u64,
+    last: &mut Option<Last>,
+    deleting: &mut VecDeque<UniqueId>,
+) -> Option<Happened> {
+    match event {
+        Event::Err {
+            command: Kind::Retr,
+            text,
+            ..
+        } => {
+            let refused = coming.pop_front()?;
+            *last = Some(refused.as_last());
+            *coming_octets -= refused.expected;
+            Some(Happened::RetrieveRefused {
+                at: refused.at,
+                words: reason(&text, Kind::Retr),
+            })
+        }
+        Event::Ok { command, .. } | Event::Err { command, .. }
+            if matches!(command, Kind::Noop | Kind::Stat) =>
+        {
+            Some(Happened::Alive)
+        }
+        event => delete_answered(event, deleting),
+    }
+}
+
+/// Sizes lie; a message counts for at least this much of the window.
+fn expected_octets(listed: Option<u64>) -> u64 {
+    listed.unwrap_or(0).max(EXPECTED_OCTETS_MIN)
+}
+
+/// What is going on while a command waits for its reply.
+const fn during(command: Kind) -> &'static str {
+    match command {
+        Kind::Capa => "after CAPA",
+        Kind::Stls => "after STLS",
+        Kind::User => "after USER",
+        Kind::Pass => "after PASS",
+        Kind::Apop => "after APOP",
+        Kind::Auth | Kind::AuthResponse | Kind::AuthAbort => "in AUTH",
+        Kind::Uidl => "in UIDL",
+        Kind::List => "in LIST",
+        _ => "between messages",
+    }
+}
+
+/// A message without a size, or with a small one, still costs a round of the window.
+const EXPECTED_OCTETS_MIN: u64 = 4 * 1024;

@@ -1,0 +1,86 @@
+//! QUIT, and what comes of it.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::fault;
+use crate::mail::limits;
+use crate::proto::pop3::{Command, Event, Kind};
+use crate::session::SessionError;
+use crate::session::server::maildrop::deleting::delete_answered;
+use crate::session::server::maildrop::{Blamed, Deleting, Happened, Maildrop};
+
+/// What came of QUIT.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::session) struct Goodbye {
+    /// Whether it was answered with a yes.
+    pub(in crate::session) is_yes: bool,
+    /// The DELE that the server ended the session over.
+    pub(in crate::session) ended_by: Option<Deleting>,
+    /// The command without a message that the server ended the session over.
+    pub(in crate::session) ended_over: Option<Kind>,
+    /// Whether replies and commands may not belong together.
+    pub(in crate::session) out_of_step: bool,
+}
+
+impl Maildrop {
+    /// QUIT of a session without deletes.
+    pub(in crate::session) async fn quit(self) -> Goodbye {
+        let mut happened = Vec::new();
+        self.quit_within(limits::QUIT_SECONDS_MAX, &mut happened)
+            .await
+    }
+
+    /// QUIT commits the deletes; no record waits for its answer, because the next complete listing tells. What is said to deletes
+    /// before that goes to `happened`. QUIT is waited for so many seconds.
+    pub(in crate::session) async fn quit_within(
+        mut self,
+        seconds: u64,
+        happened: &mut Vec<Happened>,
+    ) -> Goodbye {
+        let leave = async {
+            self.client.send(&Command::Quit)?;
+            let mut deleting = std::mem::take(&mut self.deleting);
+            let in_one_flight = !deleting.is_empty();
+            let goodbye = self.hear_within(seconds, "after QUIT", |event| match event {
+                Event::Ok {
+                    command: Kind::Quit,
+                    ..
+                } => Some(true),
+                Event::Err {
+                    command: Kind::Quit,
+                    ..
+                } => Some(false),
+                event => {
+                    happened.extend(delete_answered(event, &mut deleting));
+                    None
+                }
+            });
+            let point = if in_one_flight { "dele.sent" } else { "" };
+            fault::begun(point, fault::begun("quit.sent", goodbye)).await
+        };
+        let answer = timeout(Duration::from_secs(seconds), leave).await;
+        let lost = match &answer {
+            Ok(Ok(_)) => None,
+            Ok(Err(error)) => Some(error),
+            Err(_) => Some(&SessionError::TimedOut {
+                seconds,
+                during: "after QUIT",
+            }),
+        };
+        let goodbye = Goodbye {
+            is_yes: matches!(answer, Ok(Ok(true))),
+            ended_by: lost.and_then(|error| self.deletes_to_blame(error)),
+            ended_over: match lost.and_then(|error| self.to_blame(error)) {
+                Some(Blamed::Command(command)) => Some(command),
+                _ => None,
+            },
+            out_of_step: matches!(answer, Ok(Err(SessionError::Remote(_)))),
+        };
+        if answer.is_ok() {
+            let _ = timeout(Duration::from_secs(1), self.wire.close()).await;
+        }
+        goodbye
+    }
+}

@@ -1,0 +1,78 @@
+//! What a refusal means when no response code says it: its words (DOUBT.md section 3).
+
+use crate::mail::limits;
+use crate::mail::text::Shown;
+use crate::proto::pop3::Kind;
+use words::Words;
+
+mod words;
+
+/// What a server said in a refusal, safe to show; a refusal without a reason says so, and to what.
+pub(in crate::session) fn reason(text: &[u8], command: Kind) -> String {
+    if text.trim_ascii().is_empty() {
+        format!(
+            "it gave no reason (-ERR and nothing more, to {})",
+            command.as_str()
+        )
+    } else {
+        Shown::new(text).to_string()
+    }
+}
+
+/// What the words of a refused login say, when they do not speak of the credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) enum Told {
+    /// Another session has the maildrop, or all sessions that it may have.
+    InUse,
+    /// The last login is too recent.
+    TooOften,
+    /// A fault of the server that passes by itself.
+    ServerFault,
+}
+
+/// Reads the words of a refused login. `None`: they speak of the account or its credentials, or say nothing that we know.
+///
+/// Words about the credential win over all others, because a wrong password that is tried often locks an account. A server that
+/// speaks of `temporary` or `unavailable` has not looked at the password: `Temporary authentication failure` is no wrong one.
+pub(in crate::session) fn told(text: &str) -> Option<Told> {
+    let words = Words::of(text);
+    // Neither is said of a wrong password, so the user or account that they name does not matter.
+    let named = if words.hold(words::TOO_MANY_CONNECTIONS) || words.begin(words::MAINTENANCE) {
+        words.begin(words::OF_BLAME)
+    } else {
+        words.begin(words::OF_BLAME) || words.begin(words::OF_THE_ACCOUNT)
+    };
+    let failed = words.begin(words::OF_A_STEP);
+    let locked = words.begin(words::TAKEN) || words.hold(words::TAKEN_PHRASES);
+    if named || (failed && words.begin(words::MANY)) {
+        None
+    } else if failed {
+        words.tell_of_a_fault().then_some(Told::ServerFault)
+    } else if words.hold(words::TOO_MANY_CONNECTIONS)
+        || (locked && words.begin(words::OF_THE_MAILDROP))
+    {
+        Some(Told::InUse)
+    } else if words.hold(words::TOO_OFTEN) || words.wait_seconds().is_some() {
+        Some(Told::TooOften)
+    } else if words.tell_of_a_fault() {
+        Some(Told::ServerFault)
+    } else if words.hold(words::LATER) {
+        let of_the_maildrop = words.begin(words::OF_THE_MAILDROP);
+        Some(if of_the_maildrop {
+            Told::InUse
+        } else {
+            Told::ServerFault
+        })
+    } else {
+        None
+    }
+}
+
+/// How long the words of a refused login ask to wait, as in `login allowed only every 15 minutes`.
+pub(in crate::session) fn told_wait_seconds(text: &str) -> Option<u64> {
+    let seconds = Words::of(text).wait_seconds();
+    seconds.map(|seconds| seconds.min(limits::TOLD_WAIT_SECONDS_MAX))
+}
+
+#[cfg(test)]
+mod tests;

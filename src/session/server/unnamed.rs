@@ -1,0 +1,248 @@
+//! Messages that are listed without unique-id in a listing that has them (DOUBT.md 1.9).
+//!
+//! Where everything is deleted they are retrieved one by one, known by their digest, and deleted in the same session. Elsewhere, and
+//! where there are many of them, they stay on the server, and that is said.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::mail::{FirstRun, Listing, ListingBuilder, Retention, Timestamp, UniqueId, limits};
+use crate::seen::{AccountState, Record, Records, State, StruckNumber};
+use crate::session::judge::plan::{Disposition, Plan, Skip, Turnstile, Why};
+use crate::session::judge::quota::remaining;
+use crate::session::judge::{settle, spared, struck};
+use crate::session::run::Session;
+use crate::session::server::listing::Listed;
+use crate::session::{Counts, Visit};
+
+/// Their numbers and octets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::session) struct Unnamed {
+    /// The first of them.
+    entries: Vec<(u32, u64)>,
+    count: u64,
+}
+
+impl Unnamed {
+    pub(in crate::session) fn add(&mut self, number: u32, octets: u64) {
+        self.count += 1;
+        if self.entries.len() < limits::UNNAMED_MESSAGES_MAX {
+            self.entries.push((number, octets));
+        }
+    }
+
+    /// How many there are.
+    pub(in crate::session) const fn len(&self) -> u64 {
+        self.count
+    }
+
+    pub(in crate::session) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// How many stay on the server after these numbers were asked to go, if QUIT was answered with a yes.
+    pub(in crate::session) fn left(&self, gone: &[u32], quit: bool) -> u64 {
+        let gone = if quit { gone.len() as u64 } else { 0 };
+        self.count.saturating_sub(gone)
+    }
+
+    /// The messages as a listing of their own, in which names only count them; none where they are too many to be retrieved.
+    fn listing(&self) -> Listing {
+        let mut builder = ListingBuilder::default();
+        if self.count <= self.entries.len() as u64 {
+            for (number, octets) in &self.entries {
+                if let Ok(name) = UniqueId::new(format!("number:{number}").as_bytes()) {
+                    builder.add_sized(*number, &name, *octets);
+                }
+            }
+        }
+        builder.arrange();
+        builder.build(false)
+    }
+}
+
+impl fmt::Display for Unnamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.entries.iter().take(SHOWN_MAX);
+        let numbers: Vec<String> = shown.map(|(number, _)| number.to_string()).collect();
+        let s = if self.count == 1 { "" } else { "s" };
+        write!(f, "message{s} {}", numbers.join(", "))?;
+        match self.count - numbers.len() as u64 {
+            0 => Ok(()),
+            more => write!(f, " and {more} more"),
+        }
+    }
+}
+
+impl Visit {
+    /// Whether messages without unique-id are retrieved where the others have one. With `first_run = "skip"` nothing would tell those
+    /// that the operator wants to leave from new ones.
+    pub(in crate::session) fn serves_unnamed(&self) -> bool {
+        self.retention == Retention::Delete && self.first_run != FirstRun::Skip
+    }
+}
+
+impl Session<'_> {
+    /// Completes the plan: what must not be offered now comes last, and messages without unique-id come before that and after all
+    /// others. Answers how many stand at the end that must not be offered.
+    pub(in crate::session) fn complete_plan(
+        &self,
+        plan: &mut Plan,
+        listed: &mut Listed,
+        records: &Records,
+        state: &mut AccountState,
+        poll: &Counts,
+    ) -> usize {
+        let spared = spared::put_last(&mut plan.retrievals, &listed.listing, self.spared);
+        if listed.without_unique_ids.is_none() && self.visit.serves_unnamed() {
+            let place = plan.retrievals.len().saturating_sub(spared);
+            self.plan_unnamed(plan, place, listed, records, state, poll);
+        }
+        spared
+    }
+
+    /// Adds the messages without unique-id to the plan: their positions follow on those of the listing, their retrievals stand at
+    /// this place, and they take what the others leave of the limits.
+    fn plan_unnamed(
+        &self,
+        plan: &mut Plan,
+        place: usize,
+        listed: &mut Listed,
+        records: &Records,
+        state: &mut AccountState,
+        poll: &Counts,
+    ) {
+        listed.served = listed.unnamed.listing();
+        state.odd.struck = struck::located(&listed.served, &state.odd.struck);
+        let mut room = Turnstile::new(remaining(self.visit.limits, poll));
+        let planned = plan.retrievals.iter();
+        let planned = planned.filter_map(|at| listed.listing.get(*at as usize));
+        for entry in planned {
+            room.lets_through(entry.octets.unwrap_or(0));
+        }
+        let unnamed = Deciding {
+            unnamed: &listed.served,
+            records,
+            octets_max: self.visit.limits.message_octets_max,
+            struck: &state.odd.struck,
+            leaves_out_struck: state.odd.leaves_out_struck,
+            now: self.with.clock.now(),
+        };
+        let decided = unnamed.decide(&mut room);
+        let first = u32::try_from(plan.dispositions.len()).unwrap_or(u32::MAX);
+        let is_retrieved = |(_, one): &(u32, &Disposition)| matches!(one, Disposition::Retrieve(_));
+        let wanted = (first..).zip(&decided).filter(is_retrieved);
+        plan.retrievals
+            .splice(place..place, wanted.map(|(at, _)| at));
+        plan.dispositions.extend(decided);
+    }
+}
+
+/// What decides of messages without unique-id.
+struct Deciding<'a> {
+    unnamed: &'a Listing,
+    records: &'a Records,
+    octets_max: u64,
+    struck: &'a [StruckNumber],
+    leaves_out_struck: bool,
+    now: Timestamp,
+}
+
+impl Deciding<'_> {
+    /// One disposition for each. A message whose octets are those of one that was taken may be that one, and is retrieved once a
+    /// day; all others are new mail.
+    fn decide(&self, room: &mut Turnstile) -> Vec<Disposition> {
+        let waiting = self.waiting_octets();
+        let mut listed: BTreeMap<u64, u64> = BTreeMap::new();
+        for octets in self.unnamed.iter().filter_map(|entry| entry.octets) {
+            *listed.entry(octets).or_default() += 1;
+        }
+        let decide = |entry: crate::mail::Entry<'_>| {
+            let octets = entry.octets.unwrap_or(0);
+            let count = |counted: &BTreeMap<u64, u64>| counted.get(&octets).copied().unwrap_or(0);
+            if self.is_put_off(entry.number) {
+                Disposition::Skip(Skip::Deferred)
+            } else if octets > self.octets_max {
+                Disposition::Skip(Skip::TooLarge { reported: true })
+            } else if count(&listed) <= count(&waiting) {
+                Disposition::Skip(Skip::Doubtful)
+            } else if !room.lets_through(octets) {
+                Disposition::Skip(Skip::LimitReached)
+            } else {
+                Disposition::Retrieve(Why::Doubt)
+            }
+        };
+        self.unnamed.iter().map(decide).collect()
+    }
+
+    /// How many recorded messages of each size are not to be retrieved now.
+    fn waiting_octets(&self) -> BTreeMap<u64, u64> {
+        let mut waiting: BTreeMap<u64, u64> = BTreeMap::new();
+        if self.unnamed.is_empty() {
+            return waiting;
+        }
+        for known in self.records.iter() {
+            let is_listed = known.record.absent_since.is_none();
+            if is_listed
+                && settle::is_made_here(known.unique_id)
+                && self.waits(&known.record)
+                && let Some(octets) = known.record.octets
+            {
+                *waiting.entry(octets).or_default() += u64::from(known.record.copies);
+            }
+        }
+        waiting
+    }
+
+    fn waits(&self, record: &Record) -> bool {
+        let notes = &record.notes;
+        let made = match &record.state {
+            State::Deferred(deferral) if deferral.parked.is_none() => {
+                return !deferral.is_due(self.now);
+            }
+            State::Delivered { at } | State::Quarantined { at, .. } | State::Marked { at, .. } => {
+                Some(*at)
+            }
+            State::Deferred(_) | State::Oversized { .. } => None,
+        };
+        let compared = notes.compared.map(|compared| compared.at);
+        let last = [made, notes.asked, compared].into_iter().flatten().max();
+        // A time ahead of us was told by a clock that was wrong.
+        last.is_some_and(|last| last <= self.now && self.now.since(last) < DAY_SECONDS)
+    }
+
+    fn is_put_off(&self, number: u32) -> bool {
+        let struck = self.struck.iter().find(|struck| struck.number == number);
+        struck.is_some_and(|struck| {
+            let wait = struck.next_try.since(self.now);
+            self.leaves_out_struck || (1..=DAY_SECONDS).contains(&wait)
+        })
+    }
+}
+
+/// How many are told by number.
+const SHOWN_MAX: usize = 20;
+
+/// How often a message is retrieved that was perhaps taken, and one that made trouble.
+pub(in crate::session) const DAY_SECONDS: u64 = 24 * 3600;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_told_by_number_and_counted_where_there_are_many() {
+        let mut unnamed = Unnamed::default();
+        unnamed.add(3, 10);
+        assert_eq!(unnamed.to_string(), "message 3");
+        unnamed.add(7, 10);
+        assert_eq!(unnamed.to_string(), "messages 3, 7");
+        assert_eq!(unnamed.listing().len(), 2);
+        for number in 10..5010 {
+            unnamed.add(number, 10);
+        }
+        assert!(unnamed.to_string().ends_with("and 4982 more"), "{unnamed}");
+        assert_eq!(unnamed.len(), 5002);
+        assert!(unnamed.listing().is_empty(), "so many are not retrieved");
+    }
+}

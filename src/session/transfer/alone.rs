@@ -1,0 +1,391 @@
+//! Messages that came otherwise than announced: each is retrieved once more, alone, before anything is made of it (DOUBT.md
+//! section 2).
+//!
+//! What came after such a message in the same pipeline waits, too: where a message ended too early, the rest of it was read as the
+//! replies to the commands that followed. Before the messages are let go, NOOP shows that the server has said no more than it was asked.
+
+use std::collections::VecDeque;
+
+use crate::mail::{AccountName, Announced, Counted, Timestamp, limits};
+use crate::seen::{Batch, Change, Compared, Notes, RecordKey, Seen, SeenError, State};
+use crate::session::SessionError;
+use crate::session::judge::octets;
+use crate::session::judge::octets::{Second, Weighed};
+use crate::session::judge::plan::Why;
+use crate::session::judge::settle;
+use crate::session::server::maildrop::Maildrop;
+use crate::session::transfer::Transfer;
+use crate::session::transfer::orders::Transferred;
+use crate::session::transfer::work::Parcel;
+use crate::spool::{Draft, Message, SpoolError};
+use crate::telemetry::Event;
+
+/// A message as the connection gave it, with what tells its size.
+pub(in crate::session) struct Came {
+    /// Its position in the listing.
+    pub(in crate::session) at: usize,
+    pub(in crate::session) draft: Draft,
+    pub(in crate::session) announced: Announced,
+    /// Dots that were taken away from the beginning of a line.
+    pub(in crate::session) dots: u64,
+}
+
+/// Messages that wait until it is settled what came.
+#[derive(Default)]
+pub(in crate::session) struct Doubts {
+    /// In the order in which they came.
+    held: VecDeque<Held>,
+    phase: Phase,
+    /// Whether a message has come since the server last proved to be in step.
+    is_unproven: bool,
+    /// The position of the message that was retrieved alone last.
+    last_alone: Option<usize>,
+}
+
+/// What the server was asked last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// Nothing: replies that were asked for before are still to come.
+    #[default]
+    Draining,
+    /// One message, alone.
+    Alone,
+    /// NOOP.
+    Proving,
+}
+
+struct Held {
+    at: usize,
+    draft: Draft,
+    weighed: Weighed,
+    /// How often it was retrieved alone; `None` when that is not needed, or no more.
+    times: Option<u32>,
+}
+
+impl Doubts {
+    /// Whether nothing waits.
+    pub(in crate::session) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// The position of the message that is retrieved alone now.
+    pub(in crate::session) fn alone(&self) -> Option<usize> {
+        match self.phase {
+            Phase::Alone => self.unsettled().map(|held| held.at),
+            Phase::Draining | Phase::Proving => None,
+        }
+    }
+
+    /// The position of the message that came last while nothing else was asked for, if nothing has been proven since.
+    pub(in crate::session) fn to_blame(&self) -> Option<usize> {
+        match self.phase {
+            Phase::Alone => self.alone(),
+            Phase::Proving => self.last_alone,
+            Phase::Draining => None,
+        }
+    }
+
+    fn unsettled(&self) -> Option<&Held> {
+        self.held.iter().find(|held| held.times.is_some())
+    }
+
+    fn place(&self) -> Option<usize> {
+        self.held.iter().position(|held| held.times.is_some())
+    }
+}
+
+impl Parcel {
+    /// What its record says beside its fate. A message that came short was retrieved twice, and is retrieved again to be compared
+    /// as often as any other: the server may have the rest of it later.
+    pub(in crate::session) fn notes(&self, now: Timestamp) -> Notes {
+        Notes {
+            octets_differ: self.octets_differ,
+            compared: self.octets_differ.then_some(Compared { at: now, times: 1 }),
+            ..Notes::default()
+        }
+    }
+}
+
+impl Transfer<'_> {
+    /// A message has arrived to its final dot. It goes its way if it is what was announced, and nothing before it is in doubt.
+    pub(in crate::session) async fn came(&mut self, mut came: Came) {
+        let weighed = match weigh(&mut came).await {
+            Ok(weighed) => weighed,
+            Err(error) => return self.lose(error.into()),
+        };
+        if self.doubts.alone() == Some(came.at) {
+            return self.came_alone(came.draft, weighed).await;
+        }
+        let is_odd = match weighed {
+            Weighed::AsAnnounced => self.is_to_be_proven(came.at),
+            Weighed::Otherwise { .. } => !self.sizes.are_estimates(),
+        };
+        if weighed == Weighed::AsAnnounced {
+            self.sizes.agreed();
+        }
+        if self.doubts.is_empty() && !is_odd {
+            return self.arrived(came.at, came.draft, weighed).await;
+        }
+        self.doubts.held.push_back(Held {
+            at: came.at,
+            draft: came.draft,
+            weighed,
+            times: is_odd.then_some(0),
+        });
+    }
+
+    /// Whether nothing else was asked for when this message came.
+    pub(in crate::session) fn came_by_itself(&self, at: usize) -> bool {
+        let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
+        !is_pipelining || self.doubts.alone() == Some(at)
+    }
+
+    /// Whether a message came in a session out of step before: then only a copy that came alone proves it.
+    fn is_to_be_proven(&mut self, at: usize) -> bool {
+        let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
+        // What is another message by its head was never out of step.
+        let is_asked = is_pipelining && self.why(at) != Why::Changed;
+        let entry = self.orders.entry(at).filter(|_| is_asked);
+        entry.is_some_and(|entry| self.look_at_twin(entry.unique_id, |twin| twin.is_any_by_head))
+    }
+
+    /// Notes a message whose place among the replies proves what it is only while the session is in step.
+    pub(in crate::session) fn note_unproven(&mut self, key: &RecordKey, weighed: Weighed) {
+        let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
+        if !is_pipelining {
+            self.unproven.clear();
+        }
+        if is_pipelining || weighed != Weighed::AsAnnounced {
+            self.unproven.push(key.clone());
+        }
+        self.doubts.is_unproven = true;
+    }
+
+    /// Asks for the next message that is in doubt as soon as no other command is outstanding; after the last, for the proof that
+    /// the session is in step.
+    pub(in crate::session) fn ask_alone(&mut self) -> Result<(), SessionError> {
+        let orders = &self.orders;
+        let Some(maildrop) = self.maildrop.as_mut() else {
+            return Ok(());
+        };
+        if maildrop.is_busy() {
+            return maildrop.flush();
+        }
+        let Some(held) = self.doubts.unsettled() else {
+            self.doubts.phase = Phase::Proving;
+            return maildrop.keep_alive();
+        };
+        let (at, octets_max) = (held.at, orders.visit.limits.message_octets_max);
+        let Some(entry) = orders.entry(at) else {
+            return Err(SessionError::Invariant("a message that is not listed came"));
+        };
+        let draft = orders
+            .with
+            .spool
+            .begin(orders.with.spool.room_for(entry.octets));
+        maildrop.retrieve(at, entry, draft, octets_max)?;
+        self.doubts.phase = Phase::Alone;
+        Ok(())
+    }
+
+    /// The message in doubt has come once more, alone.
+    async fn came_alone(&mut self, draft: Draft, weighed: Weighed) {
+        self.doubts.last_alone = self.doubts.alone();
+        self.doubts.phase = Phase::Draining;
+        let Some(place) = self.doubts.place() else {
+            return;
+        };
+        let Some(held) = self.doubts.held.get_mut(place) else {
+            return;
+        };
+        let times = held.times.unwrap_or(0) + 1;
+        match octets::judge(&held.draft.digest(), &draft.digest(), weighed, times) {
+            Second::Same => {
+                held.times = None;
+                held.weighed = weighed;
+                let sender = octets::sender_letter(held.draft.front().unwrap_or_default());
+                if weighed != Weighed::AsAnnounced && self.sizes.differed(sender) {
+                    self.say_estimated();
+                }
+                // What came together with it is still compared: it came while the sizes were believed.
+                if let Some(maildrop) = &mut self.maildrop {
+                    maildrop.sizes_are_estimates = self.sizes.are_estimates();
+                }
+            }
+            Second::Other => {
+                held.times = None;
+                held.weighed = weighed;
+                held.draft = draft;
+            }
+            Second::Again => {
+                held.times = Some(times);
+                held.weighed = weighed;
+                held.draft = draft;
+            }
+            Second::NeverAlike => {
+                let at = held.at;
+                drop(self.doubts.held.remove(place));
+                self.put_off(
+                    at,
+                    "it came with other octets each time, none of the announced size",
+                );
+            }
+        }
+    }
+
+    /// The server would not hand out the message in doubt once more.
+    pub(in crate::session) fn refused_alone(&mut self, at: usize, words: &str) {
+        self.doubts.phase = Phase::Draining;
+        let place = self.doubts.place();
+        drop(place.and_then(|place| self.doubts.held.remove(place)));
+        self.put_off(
+            at,
+            &format!("it came with other octets than announced, and not again: {words}"),
+        );
+    }
+
+    /// Before anything is asked that makes messages go: NOOP, whose answer comes last if the server has said no more than it was
+    /// asked. False when that is known, or nothing will go.
+    pub(in crate::session) fn prove_in_step(&mut self) -> bool {
+        let deletes = self.deletes.gathered() > 0;
+        let Some(maildrop) = self.maildrop.as_mut() else {
+            return false;
+        };
+        // Without pipelining each DELE is answered before the next command, and what is left over would be its answer.
+        let may_go = self.orders.hides || (deletes && maildrop.is_pipelining());
+        if !self.doubts.is_unproven || !may_go {
+            return false;
+        }
+        if let Err(error) = maildrop.keep_alive() {
+            self.lose(error);
+        }
+        true
+    }
+
+    /// The server has answered NOOP and said no more: what waited goes its way, if NOOP was for that.
+    pub(in crate::session) async fn proven_in_step(&mut self) {
+        self.doubts.is_unproven = false;
+        if self.doubts.phase != Phase::Proving {
+            return;
+        }
+        self.doubts.phase = Phase::Draining;
+        for held in std::mem::take(&mut self.doubts.held) {
+            self.arrived(held.at, held.draft, held.weighed).await;
+        }
+        self.doubts.is_unproven = false;
+    }
+
+    /// Leaves a message for another day. A server that hides what was retrieved must not get QUIT then, because nobody has it.
+    fn put_off(&mut self, at: usize, words: &str) {
+        let Some(entry) = self.orders.entry(at) else {
+            return;
+        };
+        let detail = format!("message {}: {words}; it is left for now", entry.unique_id());
+        self.orders.with.reporter.say(Event::Quirk {
+            account: &self.orders.visit.account,
+            what: "octets_differ",
+            detail: &detail,
+        });
+        self.counts.deferred += 1;
+        self.spare_allowance(entry.octets.unwrap_or(0));
+        if !self.orders.hides {
+            let now = self.now();
+            self.note_unretrieved(at, |before| {
+                settle::defer_unretrieved(before, "octets_differ", now)
+            });
+        }
+    }
+
+    /// Whether a message may have lost a part on the server, which is said.
+    pub(in crate::session) fn is_cut(
+        &self,
+        key: &RecordKey,
+        message: &Message,
+        weighed: Weighed,
+        listed: Option<u64>,
+    ) -> bool {
+        let are_estimates = self.sizes.are_estimates();
+        let is_empty = || {
+            let head = message.head(limits::HEADER_OCTETS_MAX).unwrap_or_default();
+            octets::has_empty_body(&head, message.octets())
+        };
+        let is_cut = weighed.forbids_delete(are_estimates, false)
+            || (weighed.forbids_delete(are_estimates, true) && is_empty());
+        if is_cut {
+            self.say_cut(key, message.octets(), listed);
+        }
+        is_cut
+    }
+
+    /// Says of a message, once, that the server keeps it because it has announced more of it.
+    fn say_cut(&self, key: &RecordKey, octets: u64, listed: Option<u64>) {
+        let known = self.orders.records.get(key);
+        if known.is_some_and(|known| known.notes.octets_differ) {
+            return;
+        }
+        let announced = listed.map_or_else(|| "more".to_owned(), |octets| octets.to_string());
+        let detail = format!(
+            "message {}: the server announces {announced} octets and hands out {octets}; they are delivered, and the message is not \
+             deleted on the server. Look there for the rest, then delete it with another program",
+            key.unique_id
+        );
+        self.orders.with.reporter.say(Event::Quirk {
+            account: &self.orders.visit.account,
+            what: "octets_differ",
+            detail: &detail,
+        });
+    }
+
+    fn say_estimated(&self) {
+        self.orders.with.reporter.say(Event::Quirk {
+            account: &self.orders.visit.account,
+            what: "octets_estimated",
+            detail: "the sizes that this server announces are not those of its messages: messages are no longer retrieved twice \
+                     because of them, and deleted unless less than half of one came",
+        });
+    }
+}
+
+/// Notes of what was delivered in a session out of step that it is compared, alone, before it is deleted.
+///
+/// # Errors
+/// The store fails.
+pub(in crate::session) async fn doubt(
+    seen: &Seen,
+    account: &AccountName,
+    done: &Transferred,
+    now: Timestamp,
+) -> Result<(), SeenError> {
+    if done.lost.is_none() || done.unproven.is_empty() {
+        return Ok(());
+    }
+    let records = seen.records(account).await?;
+    let mut batch = Batch::new(account);
+    for key in &done.unproven {
+        if let Some(mut record) = records.get(key)
+            && matches!(record.state, State::Delivered { .. })
+        {
+            record.notes.by_head = Some(now);
+            batch.changes.push(Change::Put(key.clone(), record));
+        }
+    }
+    if batch.changes.is_empty() {
+        return Ok(());
+    }
+    seen.commit(batch, &records).await
+}
+
+/// Weighs a message. Lines are counted only where the size alone does not tell: most messages have just the announced octets.
+async fn weigh(came: &mut Came) -> Result<Weighed, SpoolError> {
+    let mut counted = Counted {
+        octets: came.draft.octets(),
+        dots: came.dots,
+        ..Counted::default()
+    };
+    if octets::weigh(&came.announced, &counted) == Weighed::AsAnnounced {
+        return Ok(Weighed::AsAnnounced);
+    }
+    let lines = came.draft.lines().await?;
+    (counted.crlf_lines, counted.lf_lines) = (lines.crlf, lines.lf);
+    Ok(octets::weigh(&came.announced, &counted))
+}

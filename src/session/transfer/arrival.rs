@@ -1,0 +1,67 @@
+//! What a message is given on its arrival: an envelope, a trace field, and a look at where it has been.
+
+use crate::mail::{Envelope, HeadDigest, Sender, Timestamp, UniqueId, limits};
+use crate::session::Visit;
+use crate::sink::trace::{Trace, is_own, received_field as build};
+use crate::sink::{Fault, Refusal};
+use crate::spool::Message;
+use crate::spool::head_digest::head_digest;
+use crate::spool::header::Head;
+
+/// What the head of a message says to a session.
+pub(in crate::session) struct Looked {
+    /// Sender from the topmost Return-Path, recipient as configured.
+    pub(in crate::session) envelope: Envelope,
+    /// What its header is like, to find the message again behind another unique-id.
+    pub(in crate::session) digest: Option<HeadDigest>,
+    /// Why it is in a loop, if it is: it must not be sent on its way again.
+    pub(in crate::session) looped: Option<Refusal>,
+}
+
+/// The code of a refusal that no sink has a part in.
+pub(in crate::session) const LOOP_CODE: &str = "mail_loop";
+
+/// Looks at the head of a message.
+pub(in crate::session) fn look(visit: &Visit, message: &Message) -> Looked {
+    let mut returned = false;
+    let head = Head::of_showing(message, |value| {
+        returned |= is_own(value, &visit.own_host, &visit.account);
+    });
+    // A head that cannot be read must not stop the delivery: then nobody is told of a failure, as with any null sender.
+    let (sender, fields) = head.map_or((Sender::Null, 0), |head| {
+        (head.sender.clone(), head.received_fields)
+    });
+    let why = if returned {
+        Some("it went out through this account before, and has come back".to_owned())
+    } else if fields > limits::RECEIVED_FIELDS_MAX {
+        let most = limits::RECEIVED_FIELDS_MAX;
+        Some(format!("it has {fields} Received fields, more than {most}"))
+    } else {
+        None
+    };
+    Looked {
+        envelope: Envelope {
+            sender,
+            recipients: vec![visit.recipient.clone()],
+        },
+        digest: head_digest(message).ok(),
+        looped: why.map(|words| Refusal::new(Fault::MessagePermanent, LOOP_CODE, words)),
+    }
+}
+
+/// The `Received` field that the sinks put on top.
+pub(in crate::session) fn received_field(
+    visit: &Visit,
+    unique_id: &UniqueId,
+    at: Timestamp,
+) -> String {
+    build(&Trace {
+        from_host: &visit.host,
+        by_host: &visit.own_host,
+        with: visit.protocol(),
+        account: &visit.account,
+        unique_id,
+        recipient: Some(&visit.recipient),
+        at,
+    })
+}

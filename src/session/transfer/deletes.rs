@@ -1,0 +1,166 @@
+//! The deletes of one session: gathered, noted, then asked for in one flight with QUIT.
+//!
+//! A server may use a unique-id again once its message is gone (RFC 1939 section 7). So it is written down first which
+//! names are asked to go: a name that is listed after that proves nothing by itself (DOUBT.md 1.1).
+
+use std::collections::HashSet;
+
+use crate::fault;
+use crate::mail::UniqueId;
+use crate::seen::{Record, RecordKey, Recorded};
+use crate::session::transfer::Transfer;
+use crate::session::transfer::work::Committed;
+use crate::session::{SessionError, WhoActs};
+
+/// Proofs, each with the record that it stands for.
+pub(in crate::session) type Proven = Vec<(Recorded, Record)>;
+
+/// The deletes of one session, and how far they are.
+#[derive(Default)]
+pub(in crate::session) struct Deletes {
+    gathered: Proven,
+    /// How many were gathered in all.
+    count: u32,
+    /// Names of messages that were compared by digest in this session.
+    compared: HashSet<UniqueId>,
+    phase: Phase,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Gathering,
+    /// The note is on its way to the disk.
+    Noting,
+    /// The DELEs are on their way to the server.
+    Sent,
+}
+
+impl Deletes {
+    /// How many deletes this session will ask for, as far as is known.
+    pub(in crate::session) const fn gathered(&self) -> u32 {
+        self.count
+    }
+
+    /// The message with this name was compared by digest, and is the recorded one.
+    pub(in crate::session) fn note_compared(&mut self, unique_id: &UniqueId) {
+        self.compared.insert(unique_id.clone());
+    }
+
+    /// How many deletes were given to the connection.
+    pub(in crate::session) fn sent(&self) -> usize {
+        if self.are_sent() {
+            self.gathered.len()
+        } else {
+            0
+        }
+    }
+
+    /// Whether the DELEs were given to the connection.
+    pub(in crate::session) fn are_sent(&self) -> bool {
+        self.phase == Phase::Sent
+    }
+}
+
+impl Transfer<'_> {
+    /// Gathers what the plan found due, as much as one session may delete.
+    pub(in crate::session) fn gather_due(&mut self) {
+        let every = self.orders.visit.commit_every.unwrap_or(u32::MAX);
+        while self.deletes.count < every {
+            let Some(proof) = self.due.next() else {
+                break;
+            };
+            let key = RecordKey::new(proof.unique_id().clone(), proof.digest());
+            if let Some(record) = self.orders.records.get(&key) {
+                self.delete(proof.clone(), record);
+            }
+        }
+    }
+
+    /// A delete that a record allows. It is asked for even when the session ends early, because it is proven.
+    pub(in crate::session) fn delete(&mut self, proof: Recorded, record: Record) {
+        let is_left_out = !self.orders.deletable.allows(proof.unique_id());
+        if is_left_out || record.notes.forbid_delete() {
+            return;
+        }
+        self.deletes.count += 1;
+        self.deletes.gathered.push((proof, record));
+    }
+
+    /// Begins to write down what is asked to be deleted. False when there is nothing to delete, or it may not be.
+    pub(in crate::session) fn note_deletes(&mut self) -> bool {
+        let may_quit = !self.orders.hides || self.ledger.is_all_settled();
+        let is_ours =
+            |error: &SessionError| matches!(error.who_acts(), WhoActs::Store | WhoActs::Us);
+        let is_broken = self.error.as_ref().is_some_and(is_ours);
+        if self.deletes.phase != Phase::Gathering
+            || self.maildrop.is_none()
+            || self.deletes.gathered.is_empty()
+            || is_broken
+            || !may_quit
+        {
+            return false;
+        }
+        self.deletes.phase = Phase::Noting;
+        let mut deletes = std::mem::take(&mut self.deletes.gathered);
+        let names = deletes.iter().map(|(proof, _)| proof.unique_id());
+        if let Some(alone) = self.orders.deletable.alone(names) {
+            deletes.retain(|(proof, _)| proof.unique_id() == alone);
+        }
+        let allowance = self.orders.deletes;
+        if allowance.compared_only {
+            deletes.retain(|(proof, _)| self.deletes.compared.contains(proof.unique_id()));
+        }
+        deletes.truncate(allowance.most.unwrap_or(usize::MAX));
+        if deletes.is_empty() {
+            return false;
+        }
+        let (seen, account) = (&self.orders.with.seen, &self.orders.visit.account);
+        let now = self.now();
+        self.commits.push(Box::pin(async move {
+            match seen.note_deletes(account, &deletes, Some(now)).await {
+                Ok(()) => Committed::DeletesNoted(deletes),
+                Err(error) => Committed::Failed(error.into()),
+            }
+        }));
+        true
+    }
+
+    /// The note is durable: the DELEs may go out.
+    pub(in crate::session) fn send_deletes(&mut self, deletes: Proven) {
+        fault::pass("note.durable");
+        self.deletes.phase = Phase::Sent;
+        let Some(maildrop) = &mut self.maildrop else {
+            return self.withdraw(deletes);
+        };
+        for (proof, _) in &deletes {
+            if let Err(error) = maildrop.delete(proof) {
+                return self.lose(error);
+            }
+        }
+        self.deletes.gathered = deletes;
+    }
+
+    /// The connection is lost. Where no octet of the deletes was written, the server cannot have taken any.
+    pub(in crate::session) fn withdraw_note(&mut self) {
+        let maildrop = self.maildrop.as_mut();
+        let untouched = maildrop.is_some_and(|maildrop| !maildrop.has_written_deletes());
+        if self.deletes.phase == Phase::Sent && untouched {
+            let deletes = std::mem::take(&mut self.deletes.gathered);
+            self.withdraw(deletes);
+        }
+    }
+
+    fn withdraw(&mut self, deletes: Proven) {
+        if deletes.is_empty() {
+            return;
+        }
+        let (seen, account) = (&self.orders.with.seen, &self.orders.visit.account);
+        self.commits.push(Box::pin(async move {
+            match seen.note_deletes(account, &deletes, None).await {
+                Ok(()) => Committed::Noted,
+                Err(error) => Committed::Failed(error.into()),
+            }
+        }));
+    }
+}

@@ -1,0 +1,468 @@
+//! Which message is it that arrived? Found out by its digest, before it is offered (DOUBT.md 1.4 to 1.6).
+
+use std::collections::{HashMap, HashSet};
+
+use crate::mail::{Digest, HeadDigest, limits};
+use crate::seen::{Batch, Change, Marker, Notes, Record, RecordKey, Records, State};
+use crate::session::SessionError;
+use crate::session::judge::absence::Listed;
+use crate::session::judge::guard;
+use crate::session::judge::plan::{Disposition, Why};
+use crate::session::judge::settle;
+use crate::session::judge::settle::Arrival;
+use crate::session::long::long;
+use crate::session::transfer::Transfer;
+use crate::session::transfer::twins::Twin;
+use crate::session::transfer::work::{Committed, Parcel};
+use crate::sink::Refusal;
+use crate::telemetry::Event;
+
+/// What the comparisons of one session found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::session) struct Findings {
+    /// Messages that were retrieved to be compared.
+    compared: u64,
+    /// Those of them that came out as other messages.
+    different: u64,
+    /// Known messages that were found under another name.
+    pub(in crate::session) renamed: u64,
+    /// Delivered messages that the server hands out with other octets.
+    pub(in crate::session) rewritten: u64,
+    /// Messages that were asked to be deleted, and are there still.
+    pub(in crate::session) found_again: u32,
+    /// Whether TOP showed another head than RETR.
+    pub(in crate::session) heads_differ: bool,
+    /// Whether a counted name turned out to be another message's.
+    pub(in crate::session) began_again: bool,
+}
+
+/// Records by digest of messages that are not listed under their name any more.
+pub(in crate::session) struct Absent<'a> {
+    sources: Vec<&'a Records>,
+    /// For each digest: which source, the key, and how many copies were not found yet.
+    by_digest: HashMap<Digest, Vec<(usize, RecordKey, u32)>>,
+    /// Records that have another name by now.
+    moved: HashSet<RecordKey>,
+    /// Of messages that were asked to go, where so many unknown names are listed that these may be among them.
+    asked: HashSet<Digest>,
+    /// Messages that came under unknown names.
+    unknown: usize,
+    /// Those of them that were asked to go before.
+    restored: usize,
+}
+
+/// A record of the bytes that arrived, made when they had another name.
+pub(in crate::session) struct Renamed<'a> {
+    from: &'a Records,
+    old: RecordKey,
+    record: Record,
+    /// Copies of it that have their old name still.
+    left: u32,
+}
+
+impl<'a> Absent<'a> {
+    /// The records of this maildrop whose names are absent and whose delete was not asked, and those of the account's
+    /// other maildrops.
+    fn new(transfer: &Transfer<'a>) -> Self {
+        let orders = &transfer.orders;
+        let mut sources = vec![orders.records];
+        sources.extend(orders.elsewhere);
+        let displaced: HashSet<&RecordKey> = orders.plan.displaced.iter().collect();
+        // Under a name that is in doubt another message may be listed, and this one under that one's.
+        let is_doubted = |at: &u32| {
+            let disposition = orders.plan.dispositions.get(*at as usize);
+            matches!(
+                disposition,
+                Some(Disposition::Retrieve(Why::Doubt | Why::Changed))
+            )
+        };
+        let are_doubted = |positions: &[u32]| positions.iter().all(is_doubted);
+        let mut by_digest: HashMap<_, Vec<_>> = HashMap::new();
+        let mut asked = HashSet::new();
+        for (source, records) in sources.iter().enumerate() {
+            let mut listed = Listed::new(orders.listing);
+            // All records of a name have the same answer, and there may be as many of them as messages.
+            let (mut last, mut is_listed) = (None, false);
+            for known in records.iter() {
+                if source == 0 && last.replace(known.unique_id) != Some(known.unique_id) {
+                    let positions = listed.positions(known.unique_id);
+                    is_listed = positions.is_some_and(|positions| !are_doubted(positions));
+                }
+                let Some(digest) = known.digest else { continue };
+                let notes = &known.record.notes;
+                let is_displaced = || !displaced.is_empty() && displaced.contains(&known.key());
+                let is_there = is_listed && !notes.displaced && !is_displaced();
+                // One that is known by its digest only may be among those that are listed without a name.
+                let may_be_there = source == 0
+                    && settle::is_made_here(known.unique_id)
+                    && !orders.listing.complete;
+                if orders.plan.is_flood && !is_there && notes.asked.is_some() {
+                    asked.insert(digest);
+                }
+                if is_there || may_be_there || notes.asked.is_some() {
+                    continue;
+                }
+                let copies = known.record.copies.max(1);
+                by_digest
+                    .entry(digest)
+                    .or_default()
+                    .push((source, known.key(), copies));
+            }
+        }
+        Self {
+            sources,
+            by_digest,
+            moved: HashSet::new(),
+            asked,
+            unknown: 0,
+            restored: 0,
+        }
+    }
+
+    /// Whether a record of this maildrop has another name by now.
+    pub(in crate::session) fn has_moved(&self, key: &RecordKey) -> bool {
+        self.moved.contains(key)
+    }
+
+    /// A message came under an unknown name that no record explains. Answers how many of those were deleted before, once they are
+    /// so many that the maildrop must have been restored. Equal messages count once.
+    fn note_unknown(&mut self, digest: Digest) -> Option<usize> {
+        self.unknown += 1;
+        self.restored += usize::from(self.asked.remove(&digest));
+        let is_restored =
+            self.restored >= limits::RESTORED_MESSAGES_MAX && self.restored * 2 > self.unknown;
+        is_restored.then_some(self.restored)
+    }
+
+    fn take(&mut self, digest: Digest) -> Option<Renamed<'a>> {
+        let found = self.by_digest.get_mut(&digest)?;
+        let (source, old, copies) = found.iter_mut().find(|(_, _, copies)| *copies > 0)?;
+        *copies -= 1;
+        let left = *copies;
+        let from = *self.sources.get(*source)?;
+        let record = from.get(old)?;
+        let old = old.clone();
+        if *source == 0 {
+            self.moved.insert(old.clone());
+        }
+        Some(Renamed {
+            from,
+            old,
+            record,
+            left,
+        })
+    }
+}
+
+impl<'a> Transfer<'a> {
+    /// Offers the message, or finds that it was settled before.
+    pub(in crate::session) fn judge(
+        &mut self,
+        listed: Option<u64>,
+        mut parcel: Parcel,
+        looped: Option<Refusal>,
+    ) {
+        let known = self.orders.records.get(&parcel.key);
+        let why = self.why(parcel.at);
+        let is_named = !self.orders.is_nameless(parcel.at);
+        // Elsewhere all records have names that are digests.
+        let may_have_had_a_name = !self.orders.without_unique_ids;
+        if known.is_none()
+            && may_have_had_a_name
+            && matches!(why, Why::New | Why::Changed | Why::Doubt)
+            && let Some(renamed) = self.find_renamed(&parcel)
+        {
+            return self.renamed(listed, parcel, renamed, looped);
+        }
+        let compares = may_have_had_a_name && matches!(why, Why::Changed | Why::Doubt);
+        if compares && is_named {
+            self.findings.compared += 1;
+        }
+        let alike = self.ledger.seen_again(&parcel.key);
+        let word = match known {
+            None if matches!(why, Why::Pop | Why::Doubt) => self.word_for(&parcel.key, listed),
+            _ => None,
+        };
+        if compares && is_named && known.is_none() && word.is_none() {
+            if self.is_rewritten(&parcel) {
+                return self.rewritten(listed, &parcel);
+            }
+            self.note_different(why, &parcel);
+        }
+        let is_displaced = |record: &Record| record.notes.displaced;
+        let why = match why {
+            Why::Changed => Why::Doubt,
+            Why::New if known.as_ref().is_some_and(is_displaced) => Why::Doubt,
+            why => why,
+        };
+        let now = self.now();
+        let arrival = match (&known, word) {
+            (_, Some(word)) => Arrival::Trusted(Record {
+                octets: listed.or(word.octets),
+                absent_since: None,
+                notes: self.notes_alike(&parcel.key, word.notes),
+                ..word
+            }),
+            (known, None) => settle::on_arrival(why, known.as_ref(), listed, alike, now),
+        };
+        let octets = listed.unwrap_or(0);
+        match arrival {
+            Arrival::Offer(partial) => {
+                parcel.partial = partial;
+                self.offer_or_keep(parcel, looped, octets);
+            }
+            Arrival::Recognised(record) => {
+                self.spare_allowance(octets);
+                let record = self.compared_alike(&parcel, compares, record);
+                self.recognise(&parcel, record);
+            }
+            Arrival::Trusted(record) => {
+                self.spare_allowance(octets);
+                self.trust(&parcel, record);
+            }
+            Arrival::NotDue => {
+                self.spare_allowance(octets);
+                self.withhold(parcel);
+            }
+        }
+    }
+
+    /// What the operator said of this message before any digest of it was known.
+    fn word_for(&mut self, key: &RecordKey, listed: Option<u64>) -> Option<Record> {
+        let word = settle::trusted(self.orders.records, key, listed)?;
+        let trusts = self.ledger.trusts(&key.unique_id, word.copies);
+        trusts.then_some(word)
+    }
+
+    /// The operator said that the message was delivered: it is not offered.
+    fn trust(&mut self, parcel: &Parcel, record: Record) {
+        self.counts.recognised += 1;
+        self.counts.recognised_octets += parcel.message.octets();
+        let mut batch = Batch::new(&self.orders.visit.account);
+        let key = RecordKey::new(parcel.key.unique_id.clone(), None);
+        batch.changes.push(Change::Put(key, record));
+        self.commit(batch, Committed::Settled { at: parcel.at });
+    }
+
+    fn offer_or_keep(&mut self, parcel: Parcel, looped: Option<Refusal>, octets: u64) {
+        if let Some(refusal) = looped {
+            self.spare_allowance(octets);
+            self.quarantine(parcel, refusal);
+        } else if self.is_spared(&parcel.key) {
+            self.spare_allowance(octets);
+            self.postponed.push(parcel);
+        } else if self.may_go_on() {
+            self.offer(parcel);
+        } else {
+            self.withhold(parcel);
+        }
+    }
+
+    /// The record of a message that was compared and found alike.
+    fn compared_alike(&mut self, parcel: &Parcel, compares: bool, record: Record) -> Record {
+        if !compares {
+            // Under its name again, though a head showed another message there.
+            self.findings.heads_differ |= record.notes.displaced;
+            let notes = Notes {
+                displaced: false,
+                ..record.notes
+            };
+            return Record { notes, ..record };
+        }
+        if record.notes.asked.is_some() {
+            self.findings.found_again += 1;
+            self.deletes.note_compared(&parcel.key.unique_id);
+        }
+        // The head that TOP showed was no other message's.
+        let is_changed = self.why(parcel.at) == Why::Changed;
+        self.findings.heads_differ |= is_changed && !record.notes.displaced;
+        Record {
+            notes: self.notes_alike(&parcel.key, record.notes),
+            head: parcel.head.or(record.head),
+            ..record
+        }
+    }
+
+    /// The notes of a message that was compared. Of several with one unique-id, the comparison is done when all were retrieved.
+    fn notes_alike(&self, key: &RecordKey, notes: Notes) -> Notes {
+        let listed = self.orders.plan.repeated.get(&key.unique_id);
+        if listed.is_some_and(|listed| self.ledger.in_hand(&key.unique_id) < *listed) {
+            return notes;
+        }
+        notes.found_alike(self.now())
+    }
+
+    /// The record that a message under an unknown name was made under, if there is one.
+    fn find_renamed(&mut self, parcel: &Parcel) -> Option<Renamed<'a>> {
+        let digest = parcel.key.digest?;
+        if self.absent.is_none() {
+            let entries = self.orders.listing.len() + self.orders.records.len();
+            self.absent = Some(long(entries, || Absent::new(self)));
+        }
+        let found = self.absent.as_mut()?.take(digest);
+        if found.is_none() && self.why(parcel.at) == Why::New {
+            self.hold_if_restored(parcel);
+        }
+        found
+    }
+
+    /// Messages that were deleted are listed again, under other names, and so many that they would flood a mailbox.
+    fn hold_if_restored(&mut self, parcel: &Parcel) {
+        let absent = self.absent.as_mut().filter(|_| self.orders.plan.is_flood);
+        let found = absent.and_then(|absent| absent.note_unknown(parcel.key.digest?));
+        if let Some(found) = found {
+            let account = &self.orders.visit.account;
+            self.fail(guard::restored(account, found));
+        }
+    }
+
+    /// The message is known, and has another name now: its record goes with it.
+    fn renamed(
+        &mut self,
+        listed: Option<u64>,
+        mut parcel: Parcel,
+        renamed: Renamed<'a>,
+        looped: Option<Refusal>,
+    ) {
+        // A message without a name tells nothing of how names change.
+        self.findings.renamed += u64::from(!self.orders.is_nameless(parcel.at));
+        self.ledger.seen_again(&parcel.key);
+        let Renamed {
+            from,
+            old,
+            record,
+            left,
+        } = renamed;
+        let octets = listed.unwrap_or(0);
+        let now = self.now();
+        let arrival = settle::on_arrival(Why::Doubt, Some(&record), listed, 1, now);
+        let record = match arrival {
+            Arrival::Offer(partial) => {
+                parcel.partial = partial;
+                parcel.renamed_from = Some(old);
+                return self.offer_or_keep(parcel, looped, octets);
+            }
+            Arrival::Recognised(record) => record,
+            Arrival::NotDue | Arrival::Trusted(_) => record,
+        };
+        self.spare_allowance(octets);
+        self.say_recognised(&parcel);
+        let record = Record {
+            octets: listed.or(record.octets),
+            copies: 1,
+            absent_since: None,
+            head: parcel.head.or(record.head),
+            notes: record.notes.found_alike(now),
+            ..record
+        };
+        let mut batch = Batch::new(&self.orders.visit.account);
+        batch.changes.extend(self.replaced_by(&parcel.key));
+        let (seen, at, key) = (&self.orders.with.seen, parcel.at, parcel.key);
+        self.commits.push(Box::pin(async move {
+            let moved = seen.commit_renamed(from, (&old, left), batch, &key, record.clone());
+            match moved.await {
+                Ok(Some(proof)) => Committed::Proven { at, proof, record },
+                Ok(None) => Committed::Settled { at },
+                Err(error) => Committed::Failed(error.into()),
+            }
+        }));
+    }
+
+    /// Whether other octets came that have Message-ID, Date and From of the record under this name.
+    fn is_rewritten(&mut self, parcel: &Parcel) -> bool {
+        let unique_id = parcel.key.unique_id.as_bytes();
+        self.look_at_twin(unique_id, |twin| twin.has_origin_of(parcel.head))
+    }
+
+    /// The server hands out a known message with other octets: it is neither offered nor deleted.
+    fn rewritten(&mut self, listed: Option<u64>, parcel: &Parcel) {
+        self.findings.rewritten += 1;
+        self.spare_allowance(listed.unwrap_or(0));
+        self.say_recognised(parcel);
+        let mark = Record {
+            octets: listed,
+            copies: 1,
+            absent_since: None,
+            head: parcel.head,
+            state: State::Marked {
+                at: self.now(),
+                by: Marker::Rewritten,
+            },
+            notes: Notes::default().found_alike(self.now()),
+        };
+        let mut batch = Batch::new(&self.orders.visit.account);
+        let unique_id = parcel.key.unique_id.as_bytes();
+        let earlier = self.look_at_twin(unique_id, Twin::take_rewritten);
+        let earlier = earlier.into_iter().map(Change::Forget);
+        batch.changes.extend(earlier);
+        batch.changes.push(Change::Put(parcel.key.clone(), mark));
+        self.commit(batch, Committed::Settled { at: parcel.at });
+    }
+
+    /// A message that was compared is another one. Where that is so of most, the server hands out other octets than before,
+    /// and offering goes no further.
+    fn note_different(&mut self, why: Why, parcel: &Parcel) {
+        if self
+            .orders
+            .plan
+            .repeated
+            .contains_key(&parcel.key.unique_id)
+        {
+            return;
+        }
+        let known = self.orders.records.of(parcel.key.unique_id.as_bytes());
+        let was_asked = known
+            .clone()
+            .any(|known| known.record.notes.asked.is_some());
+        // One that came short before is another when it is whole, and the names are what they were.
+        if known.clone().any(|known| known.record.notes.octets_differ) {
+            return;
+        }
+        let other_origin = |known: HeadDigest| match (known, parcel.head) {
+            (
+                HeadDigest::Parted { origin: a, .. },
+                Some(head @ HeadDigest::Parted { origin: b, .. }),
+            ) => known.has_origin() && head.has_origin() && a != b,
+            _ => false,
+        };
+        let mut heads = known.filter_map(|known| known.record.head);
+        self.findings.began_again |=
+            why == Why::Doubt && !was_asked && self.orders.names_are_counted;
+        // Such a message is another for sure, and says nothing of how the server hands out the others.
+        if was_asked || heads.any(other_origin) {
+            return;
+        }
+        self.findings.different += 1;
+        let Findings {
+            compared,
+            different,
+            ..
+        } = self.findings;
+        if different >= limits::COMPARED_DIFFERENT_MAX && different * 2 > compared {
+            let account = &self.orders.visit.account;
+            self.fail(SessionError::Account {
+                code: "messages_changed",
+                words: format!(
+                    "{different} of {compared} messages that were compared with what was delivered under their unique-ids have \
+                     other octets: the server hands out changed copies, or these are other messages. Nothing more was offered"
+                ),
+                hint: format!(
+                    "If they are the messages that were delivered, run `mailferry seen mark {account} --all-listed`, which leaves \
+                     all that is listed now as it is; if they are new, run `mailferry seen forget {account} --all` and set \
+                     first_run = \"all\""
+                ),
+            });
+        }
+    }
+
+    pub(in crate::session) fn say_recognised(&mut self, parcel: &Parcel) {
+        let octets = parcel.message.octets();
+        self.orders.with.reporter.say(Event::Recognised {
+            account: &self.orders.visit.account,
+            unique_id: &parcel.key.unique_id,
+            octets,
+        });
+        self.counts.recognised += 1;
+        self.counts.recognised_octets += octets;
+    }
+}

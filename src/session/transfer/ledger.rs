@@ -1,0 +1,161 @@
+//! The books of one session: what was asked for, what is in hand, and which copies are proven.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::mail::{Digest, Listing, ListingBuilder, UniqueId};
+use crate::seen::{Record, RecordKey, Recorded};
+use crate::session::transfer::deletes::Proven;
+
+/// Counts what is asked, held and proven. Positions are those of the listing.
+#[derive(Default)]
+pub(in crate::session) struct Ledger {
+    /// Asked for and not settled: not yet arrived, offered, or not yet recorded.
+    unsettled: BTreeSet<usize>,
+    /// In hand and not settled, with its octets.
+    held: HashMap<usize, u64>,
+    held_octets: u64,
+    /// Unique-ids that are listed more than once, with how often.
+    repeated: HashMap<UniqueId, usize>,
+    /// Proofs for those, until there is one for each entry.
+    proofs: HashMap<UniqueId, Proven>,
+    /// How often each message was in hand in this session.
+    alike: HashMap<RecordKey, u32>,
+    /// How many messages with each of those unique-ids were in hand in this session.
+    in_hand: HashMap<UniqueId, usize>,
+    /// How often the operator's word was taken for a message.
+    trusted: HashMap<UniqueId, u32>,
+    /// How often each message was delivered in this session.
+    copies: HashMap<RecordKey, u32>,
+    /// How often each digest was in hand, on a server without unique-ids.
+    ordinals: HashMap<Digest, u32>,
+    identified: ListingBuilder,
+}
+
+impl Ledger {
+    pub(in crate::session) fn new(repeated: &HashMap<UniqueId, usize>) -> Self {
+        Self {
+            repeated: repeated.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether another message may be asked for: what is in hand is bounded however slow the sinks are.
+    pub(in crate::session) fn has_room(&self) -> bool {
+        self.unsettled.len() < HELD_MESSAGES_MAX && self.held_octets < HELD_OCTETS_MAX
+    }
+
+    /// How many messages are on their way to being settled.
+    pub(in crate::session) fn under_way(&self) -> u32 {
+        u32::try_from(self.unsettled.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Whether a message at this position or after it is on its way to being settled.
+    pub(in crate::session) fn is_any_under_way_from(&self, at: usize) -> bool {
+        self.unsettled.range(at..).next().is_some()
+    }
+
+    pub(in crate::session) fn asked(&mut self, at: usize) {
+        self.unsettled.insert(at);
+    }
+
+    pub(in crate::session) fn holds(&mut self, at: usize, octets: u64) {
+        self.held.insert(at, octets);
+        self.held_octets += octets;
+    }
+
+    /// The message is delivered, quarantined, parked or known, and that is recorded; or the server never handed it out.
+    pub(in crate::session) fn settled(&mut self, at: usize) {
+        self.unsettled.remove(&at);
+        self.let_go(at);
+    }
+
+    /// The message is not in hand any more, and nothing about it is recorded.
+    pub(in crate::session) fn let_go(&mut self, at: usize) {
+        self.held_octets -= self.held.remove(&at).unwrap_or(0);
+    }
+
+    /// Whether QUIT may make the server hide everything that was retrieved.
+    pub(in crate::session) fn is_all_settled(&self) -> bool {
+        self.unsettled.is_empty()
+    }
+
+    /// How often this message has been in hand in this session, this time included.
+    pub(in crate::session) fn seen_again(&mut self, key: &RecordKey) -> u32 {
+        if self.repeated.contains_key(&key.unique_id) {
+            *self.in_hand.entry(key.unique_id.clone()).or_default() += 1;
+        }
+        let alike = self.alike.entry(key.clone()).or_default();
+        *alike += 1;
+        *alike
+    }
+
+    /// How often this message has been in hand in this session.
+    pub(in crate::session) fn alike(&self, key: &RecordKey) -> u32 {
+        self.alike.get(key).copied().unwrap_or(0)
+    }
+
+    /// How many messages with a repeated unique-id have been in hand in this session.
+    pub(in crate::session) fn in_hand(&self, unique_id: &UniqueId) -> usize {
+        self.in_hand.get(unique_id).copied().unwrap_or(0)
+    }
+
+    /// Takes the operator's word for one more message, if it is good for so many.
+    pub(in crate::session) fn trusts(&mut self, unique_id: &UniqueId, copies: u32) -> bool {
+        let taken = self.trusted.entry(unique_id.clone()).or_default();
+        *taken = taken.saturating_add(1);
+        *taken <= copies
+    }
+
+    /// How many copies of this message have been delivered in this session, this one included.
+    pub(in crate::session) fn delivered(&mut self, key: &RecordKey) -> u32 {
+        let copies = self.copies.entry(key.clone()).or_default();
+        *copies += 1;
+        *copies
+    }
+
+    /// Which of several equal messages this is, on a server without unique-ids: 1 for the first.
+    pub(in crate::session) fn ordinal(&mut self, digest: Digest) -> u32 {
+        let ordinal = self.ordinals.entry(digest).or_default();
+        *ordinal += 1;
+        *ordinal
+    }
+
+    /// Notes the identity found for an entry without unique-id.
+    pub(in crate::session) fn identify(
+        &mut self,
+        number: u32,
+        unique_id: &UniqueId,
+        octets: Option<u64>,
+    ) {
+        match octets {
+            Some(octets) => self.identified.add_sized(number, unique_id, octets),
+            None => self.identified.add(number, unique_id),
+        }
+    }
+
+    /// The entries identified by their digest: a complete listing when they are all that the server listed.
+    pub(in crate::session) fn into_identified(mut self, complete: bool) -> Listing {
+        self.identified.arrange();
+        self.identified.build(complete)
+    }
+
+    /// The deletes that one more proof allows: itself, or all of a repeated unique-id once every entry is proven.
+    pub(in crate::session) fn proven(&mut self, proof: Recorded, record: Record) -> Proven {
+        let Some(listed) = self.repeated.get(proof.unique_id()) else {
+            return vec![(proof, record)];
+        };
+        let proofs = self.proofs.entry(proof.unique_id().clone()).or_default();
+        proofs.push((proof, record));
+        if proofs.len() >= *listed {
+            std::mem::take(proofs)
+        } else {
+            Vec::new()
+        }
+    }
+}
+
+/// Messages in hand or on their way in one session.
+const HELD_MESSAGES_MAX: usize = 128;
+
+/// Octets in hand in one session, above which nothing more is asked for. Large ones are in files; this bounds those too.
+const HELD_OCTETS_MAX: u64 = 64 * 1024 * 1024;

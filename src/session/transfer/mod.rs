@@ -1,0 +1,590 @@
+//! The middle of a session: retrieve, offer, record, delete, all at once and each in its order.
+//!
+//! One loop owns the connection. Offers and commits are futures beside it, so that reading, offering and recording
+//! overlap. A slot is taken before a message is offered and given back when its record is durable: that bounds what a crash
+//! can repeat, whatever the sinks do.
+
+pub(in crate::session) mod alone;
+pub(in crate::session) mod arrival;
+pub(in crate::session) mod deletes;
+pub(in crate::session) mod identity;
+pub(in crate::session) mod ledger;
+pub(in crate::session) mod orders;
+pub(in crate::session) mod oversized;
+pub(in crate::session) mod parked;
+pub(in crate::session) mod refused;
+pub(in crate::session) mod twins;
+pub(in crate::session) mod unretrieved;
+pub(in crate::session) mod work;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::mail::{Retention, Timestamp, limits};
+use crate::proto::pop3::RemoteError;
+use crate::seen::{RecordKey, Recorded, Sizes};
+use crate::session::doors::Undo;
+use crate::session::judge::plan::{Disposition, Skip, Why};
+use crate::session::judge::quota::Quota;
+use crate::session::judge::settle::Cause;
+use crate::session::long::long;
+use crate::session::server::maildrop::{Blamed, Happened, Maildrop};
+use crate::session::transfer::alone::Doubts;
+use crate::session::transfer::deletes::Deletes;
+use crate::session::transfer::identity::{Absent, Findings};
+use crate::session::transfer::ledger::Ledger;
+use crate::session::transfer::orders::{Lost, Orders, Transferred};
+use crate::session::transfer::refused::Doubted;
+use crate::session::transfer::twins::Twins;
+use crate::session::transfer::work::{Committed, Offered, Parcel};
+use crate::session::{Counts, SessionError, WhoActs};
+use crate::telemetry::{Event, Together};
+
+/// The transfer of one session.
+pub(super) struct Transfer<'a> {
+    pub(super) orders: Orders<'a>,
+    pub(super) maildrop: Option<Maildrop>,
+    pub(super) ledger: Ledger,
+    /// Records to find renamed messages in, once one was looked for.
+    pub(super) absent: Option<Absent<'a>>,
+    pub(super) findings: Findings,
+    pub(super) twins: Twins,
+    pub(super) counts: Counts,
+    /// Messages that came otherwise than announced, and those that came after them.
+    pub(super) doubts: Doubts,
+    pub(super) sizes: Sizes,
+    /// What came while commands were pipelined; without pipelining, the message that came last.
+    pub(super) unproven: Vec<RecordKey>,
+    pub(super) offers: FuturesUnordered<BoxFuture<'a, Offered>>,
+    pub(super) commits: FuturesUnordered<BoxFuture<'a, Committed>>,
+    /// What the breaker took back: undone when nothing else is under way, so that it comes last.
+    pub(super) undos: Vec<(Undo, Cause)>,
+    pub(super) doubted: Doubted,
+    /// Messages that are no probe while another is due, known only now that they are in hand.
+    pub(super) postponed: Vec<Parcel>,
+    pub(super) slots: Arc<Semaphore>,
+    /// A permit for each message that is in a file: when there is none left, nothing more is asked for.
+    files: Arc<Semaphore>,
+    /// Cancelled when nothing more may be offered.
+    pub(super) halt: CancellationToken,
+    pub(super) error: Option<SessionError>,
+    /// Why nothing more is asked for, although all else goes on.
+    late_error: Option<SessionError>,
+    lost: Option<Lost>,
+    waiting: std::slice::Iter<'a, u32>,
+    /// Deletes that the plan found due.
+    pub(super) due: std::slice::Iter<'a, Recorded>,
+    /// Deletes that are asked for when all else is done, with the records that allow them.
+    pub(super) deletes: Deletes,
+    pub(super) refusals_in_a_row: u32,
+    stopped: bool,
+    /// Whether the connection was dropped behind an oversized message, and the rest is still to be fetched.
+    resume: bool,
+    /// Set when what was under way has been dropped: until when the server's last answers are waited for.
+    goodbye: Option<Instant>,
+    pub(super) allowance: Option<u64>,
+    /// Whether a message was in hand, due, and not offered.
+    pub(super) left: bool,
+    quota: Option<Quota>,
+    /// Whether the quota has kept something back.
+    quota_reached: bool,
+    /// The numbers of messages whose body outgrew the limit.
+    outgrown: Vec<u32>,
+    /// The numbers of messages without unique-id that made trouble, where the others have one.
+    pub(super) put_off: Vec<u32>,
+    quiet_since: Instant,
+}
+
+/// What the loop woke up for.
+enum Woken {
+    Server(Result<(), SessionError>),
+    Offered(Offered),
+    Committed(Committed),
+    Silence,
+    Deadline,
+    StopSoon,
+    StopNow,
+    /// Others wait for this session's place.
+    Leave,
+    /// The server has had its time to say goodbye.
+    GaveUp,
+}
+
+impl<'a> Transfer<'a> {
+    pub(super) fn new(orders: Orders<'a>, mut maildrop: Maildrop) -> Self {
+        maildrop.sizes_are_estimates = orders.sizes.are_estimates();
+        Self {
+            ledger: Ledger::new(&orders.plan.repeated),
+            maildrop: Some(maildrop),
+            absent: None,
+            findings: Findings::default(),
+            twins: Twins::default(),
+            counts: Counts::default(),
+            doubts: Doubts::default(),
+            sizes: orders.sizes.clone(),
+            unproven: Vec::new(),
+            offers: FuturesUnordered::new(),
+            commits: FuturesUnordered::new(),
+            undos: Vec::new(),
+            doubted: Doubted::default(),
+            postponed: Vec::new(),
+            left: false,
+            slots: Arc::new(Semaphore::new(orders.visit.unrecorded_max.max(1))),
+            files: Arc::new(Semaphore::new(limits::SPOOL_FILES_MAX)),
+            halt: CancellationToken::new(),
+            error: None,
+            late_error: None,
+            lost: None,
+            waiting: orders.plan.retrievals.iter(),
+            due: orders.plan.deletes.iter(),
+            deletes: Deletes::default(),
+            refusals_in_a_row: 0,
+            stopped: false,
+            resume: false,
+            goodbye: None,
+            allowance: orders.allowance,
+            quota: orders.quota,
+            quota_reached: false,
+            outgrown: Vec::new(),
+            put_off: Vec::new(),
+            quiet_since: Instant::now(),
+            orders,
+        }
+    }
+
+    /// Runs until nothing is left to do, or nothing can be done any more.
+    pub(super) async fn run(mut self) -> Transferred {
+        long(self.orders.listing.len(), || self.report_oversized());
+        self.gather_due();
+        loop {
+            if let Err(error) = self.ask() {
+                self.lose(error);
+            }
+            if self.is_finished() {
+                if self.offer_postponed() || self.hold_for_recipient() {
+                    continue;
+                }
+                if !self.undos.is_empty() {
+                    self.undo();
+                } else if !self.prove_in_step() && !self.note_deletes() {
+                    break;
+                }
+            }
+            match self.wake().await {
+                Woken::Server(Ok(())) => self.listen().await,
+                Woken::Server(Err(error)) => self.lose(error),
+                Woken::Offered(offered) => self.answered_all(offered),
+                Woken::Committed(committed) => self.committed_all(committed),
+                Woken::Silence => self.keep_alive(),
+                Woken::Deadline => {
+                    let seconds = limits::SESSION_SECONDS_MAX;
+                    self.lose(SessionError::TimedOut {
+                        seconds,
+                        during: "in the whole session",
+                    });
+                }
+                Woken::StopSoon => self.stop(),
+                Woken::StopNow => self.drop_offers(),
+                Woken::Leave => self.leave_place(),
+                Woken::GaveUp => self.hang_up(),
+            }
+        }
+        self.into_transferred()
+    }
+
+    /// Time of day, for records.
+    pub(super) fn now(&self) -> Timestamp {
+        self.orders.with.clock.now()
+    }
+
+    /// Whether anything may still be asked of the server or offered to a sink.
+    pub(super) fn may_go_on(&self) -> bool {
+        self.error.is_none() && !self.stopped
+    }
+
+    /// Sends what may be sent: deletes that are due and retrievals, as far as window and room reach.
+    fn ask(&mut self) -> Result<(), SessionError> {
+        if !self.doubts.is_empty() {
+            return self.ask_alone();
+        }
+        // Where nothing is under way that could wake us, one more file does no harm.
+        let mut idle = self.is_finished();
+        let Some(maildrop) = &mut self.maildrop else {
+            return Ok(());
+        };
+        let orders = &self.orders;
+        let full = |asked: u32| {
+            orders
+                .visit
+                .commit_every
+                .is_some_and(|every| asked >= every)
+        };
+        let deletes_at_once = orders.visit.retention == Retention::Delete;
+        let coming = |ledger: &Ledger| {
+            if deletes_at_once {
+                ledger.under_way()
+            } else {
+                0
+            }
+        };
+        // Deletes and QUIT need time too, or they would never come where sessions are cut by the clock.
+        let is_late = Instant::now() + Duration::from_secs(limits::SESSION_END_SECONDS)
+            >= self.orders.deadline;
+        while self.error.is_none()
+            && !self.stopped
+            && !is_late
+            && !orders.with.stop.place.give_way.is_cancelled()
+            && !full(self.deletes.gathered() + coming(&self.ledger))
+        {
+            let next = self.waiting.as_slice().first();
+            let Some((at, entry)) = next.and_then(|at| {
+                let at = *at as usize;
+                orders.entry(at).map(|entry| (at, entry))
+            }) else {
+                break;
+            };
+            if self.allowance == Some(0)
+                || (self.allowance.is_some() && self.waiting.len() <= orders.spared_count)
+                || orders.budget.is_spent()
+                || !self.ledger.has_room()
+                || !may_follow(maildrop, &self.ledger, orders, at)
+            {
+                break;
+            }
+            if self.files.available_permits() == 0 && !idle {
+                break;
+            }
+            let octets = entry.octets.unwrap_or(0);
+            if self.quota.as_mut().is_some_and(|quota| !quota.take(octets)) {
+                self.quota_reached = true;
+                break;
+            }
+            let mut room = orders.with.spool.room_for(entry.octets);
+            room.count_file_in(&self.files);
+            let draft = orders.with.spool.begin(room);
+            self.waiting.next();
+            maildrop.retrieve(at, entry, draft, orders.visit.limits.message_octets_max)?;
+            self.ledger.asked(at);
+            orders.budget.ask();
+            self.allowance = self.allowance.map(|left| left - 1);
+            idle = false;
+        }
+        maildrop.flush()
+    }
+
+    fn is_finished(&self) -> bool {
+        let server_idle = self.maildrop.as_ref().is_none_or(|maildrop| {
+            // QUIT goes out in one flight with the deletes, and their answers come before its own.
+            !maildrop.is_busy() || (self.deletes.are_sent() && maildrop.may_quit())
+        });
+        // What waits now could only be asked for if something else moved first; with nothing under way, nothing will.
+        self.offers.is_empty() && self.commits.is_empty() && server_idle
+    }
+
+    async fn wake(&mut self) -> Woken {
+        let stop = &self.orders.with.stop;
+        let stopping = self.stopped;
+        let connected = self.maildrop.is_some();
+        let silence = self.quiet_since + Duration::from_secs(limits::NOOP_SECONDS);
+        let deadline = self.goodbye.unwrap_or(self.orders.deadline);
+        // QUIT is still to come, and has a time of its own.
+        let heeds = |maildrop: &Maildrop| self.goodbye.is_none() || maildrop.is_busy();
+        let heeds_deadline = self.maildrop.as_ref().is_some_and(heeds);
+        let server = async {
+            match &mut self.maildrop {
+                Some(maildrop) => maildrop.wait().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stop.now.cancelled(), if self.goodbye.is_none() => Woken::StopNow,
+            () = stop.soon.cancelled(), if !stopping => Woken::StopSoon,
+            () = stop.place.leave.cancelled(), if connected => Woken::Leave,
+            // All answers that are there before the first commit is begun, so that they are recorded together.
+            Some(offered) = self.offers.next(), if !self.offers.is_empty() => Woken::Offered(offered),
+            Some(committed) = self.commits.next(), if !self.commits.is_empty() => Woken::Committed(committed),
+            server = server => Woken::Server(server),
+            () = tokio::time::sleep_until(silence), if connected => Woken::Silence,
+            () = tokio::time::sleep_until(deadline), if heeds_deadline => {
+                if self.goodbye.is_some() { Woken::GaveUp } else { Woken::Deadline }
+            }
+        }
+    }
+
+    /// Takes in an answer, and all others that are there.
+    fn answered_all(&mut self, first: Offered) {
+        let _together = Together::begin();
+        self.answered(first);
+        while let Some(Some(next)) = self.offers.next().now_or_never() {
+            self.answered(next);
+        }
+    }
+
+    /// Takes in what a commit did, and all others that are done.
+    fn committed_all(&mut self, first: Committed) {
+        let _together = Together::begin();
+        self.committed(first);
+        while let Some(Some(next)) = self.commits.next().now_or_never() {
+            self.committed(next);
+        }
+    }
+
+    /// Takes in what the server said.
+    async fn listen(&mut self) {
+        self.quiet_since = Instant::now();
+        let Some(mut maildrop) = self.maildrop.take() else {
+            return;
+        };
+        let mut happened = Vec::new();
+        let heard = maildrop.take(&mut happened).await;
+        self.maildrop = Some(maildrop);
+        // Where more follows than was asked for, what came last did not end where it seemed to.
+        let last = is_unasked(&heard).then(|| happened.pop()).flatten();
+        for one in happened {
+            self.hear(one).await;
+        }
+        match last {
+            Some(Happened::Retrieved(came)) if self.came_by_itself(came.at) => self.strike(came.at),
+            Some(Happened::Retrieved(_)) => {}
+            Some(Happened::Alive) | None => {}
+            Some(one) => self.hear(one).await,
+        }
+        if let Err(error) = heard {
+            self.lose(error);
+        }
+    }
+
+    async fn hear(&mut self, happened: Happened) {
+        match happened {
+            Happened::Retrieved(came) => {
+                self.refusals_in_a_row = 0;
+                self.came(*came).await;
+            }
+            Happened::RetrieveRefused { at, words } if self.doubts.alone() == Some(at) => {
+                self.refused_alone(at, &words);
+            }
+            Happened::RetrieveRefused { at, words } => {
+                let octets = self.orders.entry(at).and_then(|entry| entry.octets);
+                self.spare_allowance(octets.unwrap_or(0));
+                self.retrieve_refused(at, &words);
+            }
+            Happened::TooLarge { at, octets } => {
+                self.too_large(at, octets);
+                let entry = self.orders.entry(at);
+                self.outgrown.extend(entry.map(|entry| entry.number));
+                self.hang_up();
+                self.resume = true;
+            }
+            Happened::Deleted => self.counts.deleted += 1,
+            Happened::DeleteRefused { unique_id, words } => {
+                let account = &self.orders.visit.account;
+                let (unique_id, words) = (&unique_id, words.as_str());
+                self.orders.with.reporter.say(Event::DeleteRefused {
+                    account,
+                    unique_id,
+                    words,
+                });
+            }
+            Happened::Alive => self.proven_in_step().await,
+        }
+    }
+
+    /// Leaves without QUIT: what was asked for does not come any more, what is in hand is brought to its end.
+    pub(super) fn hang_up(&mut self) {
+        self.maildrop = None;
+        self.nothing_more();
+    }
+
+    /// The connection is gone, and with it the session. Where the server ended it, what has come whole goes its way.
+    pub(super) fn lose(&mut self, error: SessionError) {
+        let maildrop = self.maildrop.as_ref();
+        // A disk of ours that is full says nothing about the message that was on its way.
+        let Some(maildrop) = maildrop.filter(|_| error.who_acts() == WhoActs::Server) else {
+            self.hang_up();
+            return self.fail(error);
+        };
+        let is_broken = matches!(error, SessionError::Remote(_));
+        // A message in doubt may have taken the replies that are missing now.
+        let is_in_doubt = !self.doubts.is_empty();
+        let blamed = match self.doubts.to_blame() {
+            // If that message ended too early, the rest of it was read as what cannot be read.
+            Some(at) if is_broken || self.doubts.alone().is_some() => Some(Blamed::Coming { at }),
+            // Whose answer it was is shown by the next session, which does not pipeline.
+            _ if maildrop.is_pipelining() && (is_broken || is_in_doubt) => None,
+            _ => maildrop.to_blame(&error),
+        };
+        // Where sizes tell nothing, a reply that never comes may have been read as part of another.
+        let is_missing = self.sizes.are_estimates() && maildrop.is_busy();
+        let out_of_step =
+            maildrop.is_out_of_step(&error) || (is_in_doubt && maildrop.is_pipelining());
+        if !(is_broken || maildrop.is_pipelining() && (out_of_step || is_missing)) {
+            self.unproven.clear();
+        }
+        let mut lost = Lost {
+            out_of_step,
+            ..Lost::default()
+        };
+        match blamed {
+            Some(Blamed::Coming { at } | Blamed::Settled { at }) => lost.at = Some(at),
+            Some(Blamed::Delete(delete)) => lost.delete = Some(delete),
+            Some(Blamed::Command(command)) => lost.command = Some(command),
+            None => {}
+        }
+        self.lost = Some(lost);
+        if let Some(Blamed::Coming { at }) = blamed {
+            self.strike(at);
+        }
+        self.withdraw_note();
+        self.hang_up();
+        self.late_error.get_or_insert(error);
+    }
+
+    /// Nothing more is asked or offered; the connection stays for QUIT.
+    pub(super) fn fail(&mut self, error: SessionError) {
+        self.halt.cancel();
+        self.nothing_more();
+        self.error.get_or_insert(error);
+    }
+
+    /// Nothing more is retrieved; what is in hand goes its way, because it is not to blame.
+    pub(super) fn ask_no_more(&mut self, error: SessionError) {
+        self.ask_for_none_of_the_rest();
+        self.late_error.get_or_insert(error);
+    }
+
+    pub(super) fn ask_for_none_of_the_rest(&mut self) {
+        self.waiting = [].iter();
+    }
+
+    /// What waits to be asked for is not asked for any more.
+    pub(super) fn nothing_more(&mut self) {
+        self.left |= self.waiting.len() > self.orders.spared_count;
+        self.doubts = Doubts::default();
+        self.waiting = [].iter();
+        self.due = [].iter();
+    }
+
+    fn stop(&mut self) {
+        self.stopped = true;
+        self.halt.cancel();
+        self.nothing_more();
+    }
+
+    /// Offers that are still under way are dropped, which counts as refused; what was accepted is still recorded, and QUIT
+    /// is said if no message is on its way.
+    fn drop_offers(&mut self) {
+        self.stop();
+        // What is answered already is known, and need not be offered again.
+        while let Some(Some(answered)) = self.offers.next().now_or_never() {
+            self.answered(answered);
+        }
+        self.goodbye = Some(Instant::now() + Duration::from_secs(limits::GOODBYE_SECONDS));
+        self.offers = FuturesUnordered::new();
+        if self.maildrop.as_ref().is_some_and(Maildrop::is_retrieving) {
+            self.maildrop = None;
+        }
+    }
+
+    /// A message that was retrieved is not offered, so it was no probe, and took nobody's turn: the next may be.
+    pub(super) fn spare_allowance(&mut self, listed_octets: u64) {
+        self.allowance = self.allowance.map(|left| left + 1);
+        self.orders.budget.spare();
+        if let Some(quota) = &mut self.quota {
+            quota.put_back(listed_octets);
+        }
+    }
+
+    fn keep_alive(&mut self) {
+        self.quiet_since = Instant::now();
+        let idle = self
+            .maildrop
+            .as_mut()
+            .filter(|maildrop| !maildrop.is_busy());
+        if let Some(Err(error)) = idle.map(Maildrop::keep_alive) {
+            self.lose(error);
+        }
+    }
+
+    fn into_transferred(self) -> Transferred {
+        let skipped = |why: Skip| {
+            let all = self.orders.plan.dispositions.iter();
+            all.filter(|one| **one == Disposition::Skip(why)).count() as u64
+        };
+        let (left, names_wait) = (skipped(Skip::LimitReached), skipped(Skip::Unstable));
+        let unasked = self.waiting.len();
+        let unfinished =
+            (self.waiting.len() > 0 && !self.quota_reached && !self.orders.budget.is_spent())
+                || self.due.len() > 0;
+        let again = self.may_go_on()
+            && self.late_error.is_none()
+            && (self.resume || (unfinished && self.orders.visit.commit_every.is_some()));
+        let mut counts = self.counts;
+        counts.listed = self.orders.listing.len() as u64;
+        counts.left = left;
+        counts.names_wait = names_wait;
+        let over_budget = self.error.is_none() && !self.stopped && self.orders.budget.is_spent();
+        if self.quota_reached || over_budget {
+            counts.left += self.waiting.len() as u64;
+        }
+        let gone = self
+            .maildrop
+            .as_ref()
+            .map(|maildrop| maildrop.gone().to_vec());
+        Transferred {
+            lost: self.lost,
+            gone: gone.unwrap_or_default(),
+            maildrop: self.maildrop,
+            counts,
+            findings: self.findings,
+            deletes_sent: self.deletes.sent(),
+            sizes: self.sizes,
+            unproven: self.unproven,
+            error: self.error.or(self.late_error),
+            stopped: self.stopped,
+            again,
+            unasked: self.waiting.len() > 0,
+            outgrown: self.outgrown,
+            put_off: self.put_off,
+            all_settled: self.ledger.is_all_settled(),
+            allowance: self.allowance,
+            left: self.left || unasked > self.orders.spared_count,
+            identified: self.ledger.into_identified(self.orders.listing.complete),
+        }
+    }
+}
+
+/// Whether one more message may be asked for before the last has come. One without unique-id comes alone, so that nothing but its own
+/// reply can be taken for it.
+fn may_follow(maildrop: &Maildrop, ledger: &Ledger, orders: &Orders<'_>, at: usize) -> bool {
+    let octets = orders.entry(at).and_then(|entry| entry.octets);
+    let is_alone = orders.is_unnamed(at) || ledger.is_any_under_way_from(orders.listing.len());
+    (!is_alone || !maildrop.is_busy()) && maildrop.has_room_for(octets)
+}
+
+/// Whether the server spoke although nothing was asked.
+fn is_unasked(heard: &Result<(), SessionError>) -> bool {
+    matches!(heard, Err(SessionError::Remote(RemoteError::Unasked)))
+}
+
+impl Transfer<'_> {
+    /// Why a message is retrieved.
+    pub(super) fn why(&self, at: usize) -> Why {
+        match self.orders.plan.dispositions.get(at) {
+            Some(Disposition::Retrieve(why)) => *why,
+            _ => Why::Doubt,
+        }
+    }
+
+    /// Whether a message delivered at this time is due for deletion.
+    pub(super) fn is_due(&self, delivered: Timestamp) -> bool {
+        let retention = self.orders.visit.retention;
+        retention.is_due(delivered, self.now(), self.orders.clock_trusted)
+    }
+}

@@ -1,0 +1,123 @@
+//! Messages that are listed as too large, before anything is retrieved.
+//!
+//! A server may list a million of them. So only some are told one by one, only some are recorded in one session, and their records
+//! are made durable in few commits, one after another.
+
+use std::collections::HashMap;
+
+use crate::mail::{Entry, limits};
+use crate::seen::{Batch, Change, Notes, Record, RecordKey, State};
+use crate::session::judge::plan::{Disposition, Skip};
+use crate::session::transfer::Transfer;
+use crate::session::transfer::unretrieved::is_a_word;
+use crate::session::transfer::work::Committed;
+use crate::telemetry::Event;
+
+/// What is news of one unique-id: where it stands first in the listing, and how many messages under it are too large.
+struct News<'a> {
+    entry: Entry<'a>,
+    copies: u32,
+}
+
+impl Transfer<'_> {
+    /// Counts what is too large, and says and records of each message once that it stays.
+    pub(in crate::session) fn report_oversized(&mut self) {
+        let listing = self.orders.listing;
+        let limit = self.orders.visit.limits.message_octets_max;
+        let mut news: Vec<News<'_>> = Vec::new();
+        let mut at_of = HashMap::new();
+        let mut more = 0_u64;
+        for (at, disposition) in self.orders.plan.dispositions.iter().enumerate() {
+            let Disposition::Skip(Skip::TooLarge { reported }) = disposition else {
+                continue;
+            };
+            self.counts.oversized += 1;
+            let entry = listing
+                .get(at)
+                .filter(|entry| !reported && entry.octets.is_some_and(|octets| octets > limit));
+            let Some(entry) = entry else { continue };
+            // One record stands for all that are too large under the unique-id.
+            if let Some(at) = at_of.get(entry.unique_id) {
+                if let Some(known) = news.get_mut(*at) {
+                    let one: &mut News<'_> = known;
+                    one.copies = one.copies.saturating_add(1);
+                }
+            } else if news.len() < limits::OVERSIZED_RECORDED_MAX {
+                at_of.insert(entry.unique_id, news.len());
+                news.push(News { entry, copies: 1 });
+            } else {
+                more += 1;
+            }
+        }
+        if !news.is_empty() {
+            self.say_oversized(&news, more);
+            self.record_oversized(news);
+        }
+    }
+
+    fn say_oversized(&self, news: &[News<'_>], more: u64) {
+        let account = &self.orders.visit.account;
+        let limit_octets = self.orders.visit.limits.message_octets_max;
+        let (told, rest) = news.split_at(news.len().min(limits::OVERSIZED_TOLD_MAX));
+        for one in told {
+            self.orders.with.reporter.say(Event::TooLarge {
+                account,
+                unique_id: &one.entry.unique_id(),
+                octets: one.entry.octets.unwrap_or(0),
+                limit_octets,
+            });
+        }
+        let rest = rest.len() as u64 + more;
+        if rest > 0 {
+            let detail = format!(
+                "{rest} messages more are larger than max_message_size ({limit_octets} octets) and stay on the server"
+            );
+            self.orders.with.reporter.say(Event::Quirk {
+                account,
+                what: "many_oversized",
+                detail: &detail,
+            });
+        }
+    }
+
+    /// Records what stays, so that it is told once. Told to stop, it leaves the rest to the next poll.
+    fn record_oversized(&mut self, news: Vec<News<'_>>) {
+        if self.orders.without_unique_ids {
+            return;
+        }
+        let (at, records) = (self.now(), self.orders.records);
+        let changes = news.iter().filter_map(|one| {
+            let octets = one.entry.octets?;
+            let key = RecordKey::new(one.entry.unique_id(), None);
+            // Nothing is written over what the operator has said.
+            if records.get(&key).as_ref().is_some_and(is_a_word) {
+                return None;
+            }
+            let record = Record {
+                octets: Some(octets),
+                copies: one.copies,
+                absent_since: None,
+                head: None,
+                state: State::Oversized { at, octets },
+                notes: Notes::default(),
+            };
+            Some(Change::Put(key, record))
+        });
+        let changes: Vec<Change> = changes.collect();
+        let (seen, stop) = (&self.orders.with.seen, &self.orders.with.stop);
+        let account = &self.orders.visit.account;
+        self.commits.push(Box::pin(async move {
+            for changes in changes.chunks(limits::BATCH_CHANGES_MAX) {
+                if stop.soon.is_cancelled() {
+                    break;
+                }
+                let mut batch = Batch::new(account);
+                batch.changes.extend_from_slice(changes);
+                if let Err(error) = seen.commit(batch, records).await {
+                    return Committed::Failed(error.into());
+                }
+            }
+            Committed::Noted
+        }));
+    }
+}

@@ -1,0 +1,85 @@
+//! What the records of one unique-id say together.
+//!
+//! Under one unique-id a server may list hundreds of thousands of messages. Then its records are gone through once in a session,
+//! and not for each message that comes.
+
+use std::collections::{BTreeSet, HashMap};
+
+use crate::mail::{HeadDigest, UniqueId};
+use crate::seen::{Known, Marker, RecordKey, State};
+use crate::session::transfer::Transfer;
+
+/// The unique-ids with several listed messages that were looked at.
+pub(in crate::session) type Twins = HashMap<UniqueId, Twin>;
+
+/// The records of one unique-id.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::session) struct Twin {
+    /// Of each message that was retrieved whole: what its Message-ID, Date and From come to.
+    origins: BTreeSet<u32>,
+    /// Whether one of them came in a session out of step, or was known by its head alone.
+    pub(in crate::session) is_any_by_head: bool,
+    /// Marks of messages that the server handed out with other octets.
+    rewritten: Vec<RecordKey>,
+}
+
+impl Twin {
+    fn of<'r>(records: impl Iterator<Item = Known<'r>>) -> Self {
+        let mut twin = Self::default();
+        for known in records {
+            let record = &known.record;
+            twin.is_any_by_head |= record.notes.by_head.is_some();
+            match &record.state {
+                // What came short before may be whole now: then it is more than was delivered.
+                State::Delivered { .. } | State::Quarantined { .. }
+                    if !record.notes.displaced && !record.notes.octets_differ =>
+                {
+                    twin.origins.extend(record.head.and_then(origin));
+                }
+                State::Marked {
+                    by: Marker::Rewritten,
+                    ..
+                } => twin.rewritten.push(known.key()),
+                _ => {}
+            }
+        }
+        twin
+    }
+
+    /// Whether one of the messages has the Message-ID, Date and From of this header.
+    pub(in crate::session) fn has_origin_of(&self, head: Option<HeadDigest>) -> bool {
+        let origin = head.and_then(origin);
+        origin.is_some_and(|origin| self.origins.contains(&origin))
+    }
+
+    /// The marks of messages that the server handed out with other octets, the first time that they are asked for.
+    pub(in crate::session) fn take_rewritten(&mut self) -> Vec<RecordKey> {
+        std::mem::take(&mut self.rewritten)
+    }
+}
+
+impl Transfer<'_> {
+    /// Looks at what the records of one unique-id say together.
+    pub(in crate::session) fn look_at_twin<T>(
+        &mut self,
+        unique_id: &[u8],
+        look: impl FnOnce(&mut Twin) -> T,
+    ) -> T {
+        let (records, repeated) = (self.orders.records, &self.orders.plan.repeated);
+        let name = (!repeated.is_empty()).then(|| UniqueId::of_listed(unique_id));
+        match name.filter(|name| repeated.contains_key(name)) {
+            None => look(&mut Twin::of(records.of(unique_id))),
+            Some(name) => {
+                let of = || Twin::of(records.of(unique_id));
+                look(self.twins.entry(name).or_insert_with(of))
+            }
+        }
+    }
+}
+
+fn origin(head: HeadDigest) -> Option<u32> {
+    match head {
+        HeadDigest::Parted { origin, .. } => head.has_origin().then_some(origin),
+        HeadDigest::Whole(_) => None,
+    }
+}

@@ -1,0 +1,207 @@
+//! Messages that never came in hand whole: refused by the server, cut off, or too large. Each leaves a record without digest.
+
+use crate::mail::{Entry, UniqueId, limits};
+use crate::seen::{Batch, Change, Deferral, Notes, Record, RecordKey, State};
+use crate::session::SessionError;
+use crate::session::judge::settle;
+use crate::session::server::maildrop::Maildrop;
+use crate::session::transfer::Transfer;
+use crate::session::transfer::work::Committed;
+use crate::telemetry::Event;
+
+impl Transfer<'_> {
+    /// The server would not hand out a message.
+    pub(in crate::session) fn retrieve_refused(&mut self, at: usize, words: &str) {
+        let Some(entry) = self.orders.entry(at) else {
+            return;
+        };
+        let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id());
+        self.orders.with.reporter.say(Event::RetrieveRefused {
+            account,
+            unique_id,
+            words,
+        });
+        self.counts.deferred += 1;
+        self.refusals_in_a_row += 1;
+        let now = self.now();
+        self.note_unretrieved(at, |before| {
+            settle::defer_unretrieved(before, "retr_refused", now)
+        });
+        if self.refusals_in_a_row < limits::RETR_ERRORS_IN_A_ROW_MAX {
+            return;
+        }
+        if self.orders.is_unnamed(at) {
+            // LIST counts what is not there: the messages with a unique-id are served well.
+            self.ask_for_none_of_the_rest();
+        } else {
+            self.ask_no_more(SessionError::Refused {
+                code: "retr_refused",
+                command: "RETR",
+                words: words.to_owned(),
+                wait_seconds: None,
+            });
+        }
+    }
+
+    /// The session ended inside a message.
+    pub(in crate::session) fn strike(&mut self, at: usize) {
+        let Some(entry) = self.orders.entry(at) else {
+            return;
+        };
+        let now = self.now();
+        let key = self.deferral_key(&entry.unique_id());
+        let before = settle::deferral_of(self.orders.records, &key);
+        let strikes = settle::strike(before.as_ref(), now).strikes;
+        let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id());
+        self.orders.with.reporter.say(Event::Struck {
+            account,
+            unique_id,
+            strikes,
+        });
+        self.note_unretrieved(at, |before| settle::strike(before, now));
+    }
+
+    /// Others wait, and there are more slow links than places: this one goes. No message is to blame; the one that was coming is tried
+    /// again in an hour, so that it takes no place from mail that comes well.
+    pub(in crate::session) fn leave_place(&mut self) {
+        let inside = self.maildrop.as_ref().and_then(Maildrop::inside);
+        self.hang_up();
+        let account = &self.orders.visit.account;
+        let detail = "the link was dropped, because the server was slow and other accounts waited";
+        self.orders.with.reporter.say(Event::Quirk {
+            account,
+            what: "session_slow",
+            detail,
+        });
+        if let Some(at) = inside {
+            let until = self.now().plus(limits::SLOW_MESSAGE_SECONDS);
+            self.note_unretrieved(at, |before| settle::stood_back(before, until));
+        }
+    }
+
+    /// The body passed the limit although LIST had said otherwise.
+    pub(in crate::session) fn too_large(&mut self, at: usize, octets: u64) {
+        let orders = &self.orders;
+        let Some(entry) = orders.entry(at) else {
+            return;
+        };
+        let limit_octets = orders.visit.limits.message_octets_max;
+        let (account, unique_id) = (&orders.visit.account, &entry.unique_id());
+        orders.with.reporter.say(Event::TooLarge {
+            account,
+            unique_id,
+            octets,
+            limit_octets,
+        });
+        self.counts.oversized += 1;
+        self.note_oversized(entry, octets, at);
+    }
+
+    /// Records that a body outgrew the limit; reported once because there is a record from now on.
+    fn note_oversized(&mut self, entry: Entry<'_>, octets: u64, at: usize) {
+        if self.orders.is_nameless(at) {
+            return self.put_off_unnamed(at);
+        }
+        let state = State::Oversized {
+            at: self.now(),
+            octets,
+        };
+        let key = RecordKey::new(entry.unique_id(), None);
+        let known = self.orders.records.get(&key);
+        if known.as_ref().is_some_and(is_a_word) {
+            // Nothing is written over the operator's word.
+            return self.ledger.settled(at);
+        }
+        let copies = match known {
+            Some(known)
+                if known.octets == entry.octets
+                    && matches!(known.state, State::Oversized { .. }) =>
+            {
+                known.copies.saturating_add(1)
+            }
+            _ => 1,
+        };
+        let record = Record {
+            octets: entry.octets,
+            copies,
+            absent_since: None,
+            head: None,
+            state,
+            notes: Notes::default(),
+        };
+        let mut batch = Batch::new(&self.orders.visit.account);
+        batch.changes.push(Change::Put(key, record));
+        self.commit(batch, Committed::Settled { at });
+    }
+
+    pub(in crate::session) fn note_unretrieved(
+        &mut self,
+        at: usize,
+        deferral: impl FnOnce(Option<&Deferral>) -> Deferral,
+    ) {
+        let Some(entry) = self.orders.entry(at) else {
+            return;
+        };
+        if self.orders.is_nameless(at) {
+            self.put_off_unnamed(at);
+            return self.ledger.settled(at);
+        }
+        let key = self.deferral_key(&entry.unique_id());
+        if self
+            .orders
+            .records
+            .get(&key)
+            .as_ref()
+            .is_some_and(is_a_word)
+        {
+            // Nothing is written over the operator's word.
+            return self.ledger.settled(at);
+        }
+        let state = State::Deferred(deferral(
+            settle::deferral_of(self.orders.records, &key).as_ref(),
+        ));
+        // Of several, each may be the one; what comes later is not meant.
+        let copies = match self.orders.plan.repeated.get(&entry.unique_id()) {
+            Some(listed) if key.digest.is_none() => u32::try_from(*listed).unwrap_or(u32::MAX),
+            _ => 1,
+        };
+        let record = Record {
+            octets: entry.octets,
+            copies,
+            absent_since: None,
+            head: self.orders.records.get(&key).and_then(|known| known.head),
+            state,
+            notes: Notes::default(),
+        };
+        let mut batch = Batch::new(&self.orders.visit.account);
+        batch.changes.push(Change::Put(key, record));
+        self.commit(batch, Committed::Settled { at });
+    }
+
+    /// A message without unique-id has no record before it is in hand: where the others have one, it waits for a day.
+    fn put_off_unnamed(&mut self, at: usize) {
+        let entry = self.orders.entry(at).filter(|_| self.orders.is_unnamed(at));
+        self.put_off.extend(entry.map(|entry| entry.number));
+    }
+
+    /// The key of the deferral that is known for a unique-id, else the one for a message that was never in hand. Of several with one
+    /// unique-id nobody knows which it was, so that no record of one that was in hand may suffer.
+    fn deferral_key(&self, unique_id: &UniqueId) -> RecordKey {
+        if self.orders.plan.repeated.contains_key(unique_id) {
+            return RecordKey::new(unique_id.clone(), None);
+        }
+        let known = self.orders.records.of(unique_id.as_bytes());
+        let mut deferred = known.filter(
+            |known| matches!(&known.record.state, State::Deferred(d) if d.parked.is_none()),
+        );
+        deferred.next().map_or_else(
+            || RecordKey::new(unique_id.clone(), None),
+            |known| known.key(),
+        )
+    }
+}
+
+/// Whether a record without digest is the operator's word.
+pub(in crate::session) fn is_a_word(record: &Record) -> bool {
+    matches!(record.state, State::Marked { .. } | State::Delivered { .. })
+}
