@@ -8,6 +8,7 @@ mod fault;
 pub mod mail;
 pub mod net;
 pub mod proto;
+pub mod quarantine;
 pub mod secrets;
 pub mod seen;
 pub mod session;

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use mailferry::sink::quarantine::Quarantine;
+use mailferry::quarantine::Quarantine;
 use mailferry::spool::Spool;
 
 use crate::support::mail::{RECEIVED, envelope, message, message_named};

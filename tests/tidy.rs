@@ -17,6 +17,7 @@ const ROOMS: &[(&str, u8, &str)] = &[
     ("secrets", 2, "what is the secret now?"),
     ("spool", 2, "is the message whole?"),
     ("sink", 2, "who took it?"),
+    ("quarantine", 2, "where is what nobody took?"),
     ("seen", 2, "did we already?"),
     ("session", 3, "what does one visit to one maildrop do?"),
     ("agent", 4, "who is next, and when do we stop?"),
@@ -32,13 +33,15 @@ const SAME_FLOOR: &[(&str, &str, &[&str])] = &[
     ("config", "disk", &[]),
     ("sink", "net", &[]),
     ("sink", "spool", &[]),
+    ("quarantine", "sink", &[]),
+    ("quarantine", "spool", &[]),
     ("seen", "sink", &["Receipt", "Partial", "Accepted"]),
 ];
 
 /// Outside crates with one door each.
 const DOORS: &[(&str, &str)] = &[
-    ("sled", "seen/sled.rs"),
-    ("crc32fast", "seen/journal.rs"),
+    ("sled", "seen/disk/index.rs"),
+    ("crc32fast", "seen/disk/journal.rs"),
     ("lettre", "sink/smtp/"),
     ("nix", "sink/mda/"),
     ("libc", "main.rs"),

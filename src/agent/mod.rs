@@ -8,8 +8,8 @@ mod breaker;
 mod explain;
 mod hold;
 mod in_use;
-mod kept;
 mod poll;
+mod quarantine_door;
 mod schedule;
 mod signals;
 pub mod wiring;
@@ -30,8 +30,8 @@ use crate::telemetry::{Event, Reporter};
 
 pub use breaker::Breaker;
 pub use hold::{Floor, floor};
-pub use kept::Kept;
 pub use poll::{Assignment, Call, Polled, Prepare, poll};
+pub use quarantine_door::Kept;
 pub use signals::{Signal, Signals, become_init};
 
 /// The system's clock.

@@ -8,7 +8,8 @@ use rustix::fs::{Access, access};
 use crate::agent::wiring::tls_policy;
 use crate::config::{Config, Delivery, DeliveryKind, Environment, SecretSource, Tls};
 use crate::net::{Connector, Roots};
-use crate::seen::{SeenError, examine};
+use crate::seen::SeenError;
+use crate::seen::examine;
 use crate::sink::mda::find_user;
 
 /// Why a poll would end before it begins. Each is found here exactly as it would be found there.

@@ -8,8 +8,8 @@ use tokio::sync::mpsc;
 
 use crate::agent::{Agent, Once, Signals};
 use crate::cli::listen::listen;
+use crate::cli::opened::{Rooms, runtime};
 use crate::cli::progress::{self, Progress};
-use crate::cli::rooms::{Rooms, runtime};
 use crate::cli::run::close;
 use crate::cli::{Exit, Failure, Start, names, outcome};
 use crate::config::{Account, Config};

@@ -9,17 +9,17 @@ use std::path::Path;
 
 use crate::agent::{Assignment, SystemClock};
 use crate::cli::args::{self, Copies};
-use crate::cli::rooms::{Rooms, runtime, store_failure};
+use crate::cli::opened::{Rooms, runtime, store_failure};
 use crate::cli::run::close;
 use crate::cli::seen::time;
 use crate::cli::{Exit, Failure, Start, names, outcome};
 use crate::config::{Account, Config};
 use crate::mail::text::Shown;
 use crate::mail::{AccountName, Clock, Percent};
+use crate::quarantine::{Label, Quarantine, QuarantineError};
 use crate::seen::{Record, RecordKey, State};
 use crate::session::{self, Erased, Retried, SessionError};
 use crate::sink::Fault;
-use crate::sink::quarantine::{Label, Quarantine, QuarantineError};
 use crate::spool::Spool;
 use crate::telemetry::Reporter;
 

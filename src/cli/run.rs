@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use crate::agent::{Agent, Once, Signals};
 use crate::cli::listen::listen;
-use crate::cli::rooms::{Rooms, runtime, store_failure};
+use crate::cli::opened::{Rooms, runtime, store_failure};
 use crate::cli::{Exit, Failure, Start, outcome};
 use crate::config::System;
 use crate::seen::Seen;

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::agent::SystemClock;
 use crate::cli::args::{self, Which};
+use crate::cli::opened::{Rooms, open_store, runtime, store_failure};
 use crate::cli::poll::chosen;
-use crate::cli::rooms::{Rooms, open_store, runtime, store_failure};
 use crate::cli::run::close;
 use crate::cli::{Exit, Failure, Start, names, outcome};
 use crate::config::{Account, Config};

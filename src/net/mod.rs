@@ -8,10 +8,10 @@
 mod dial;
 mod error;
 mod names;
-mod reason;
+mod openssl_words;
 mod roots;
-mod secured;
 mod tls;
+mod tls_stream;
 mod wire;
 
 pub use dial::dial;

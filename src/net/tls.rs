@@ -16,8 +16,8 @@ use crate::mail::limits;
 use crate::mail::text::Shown;
 use crate::net::names::names_of;
 use crate::net::roots::read_bundle;
-use crate::net::secured::Secured;
-use crate::net::{IoStream, NetError, Roots, reason};
+use crate::net::tls_stream::Secured;
+use crate::net::{IoStream, NetError, Roots, openssl_words};
 
 /// What makes a server trustworthy to one account or relay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -121,9 +121,9 @@ impl Connector {
             .map_err(|_| NetError::TimedOut {
                 what: format!("the TLS handshake with {host}"),
                 seconds,
-                hint: reason::PORT_HINT,
+                hint: openssl_words::PORT_HINT,
             })?
-            .map_err(|error| reason::of_handshake(host, name, &error.to_string()))?;
+            .map_err(|error| openssl_words::of_handshake(host, name, &error.to_string()))?;
         if !self.0.fingerprints.is_empty() {
             let certificate = stream.peer_certificate().ok().flatten();
             let der = certificate

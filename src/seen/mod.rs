@@ -4,31 +4,20 @@
 //! it is durable. This room knows nothing of servers, MDAs or relays.
 
 mod blanks;
-mod block;
-mod directory;
-mod durable;
+mod disk;
 mod elsewhere;
 mod error;
-mod examine;
-mod export;
-mod journal;
-mod kept;
-mod line;
 mod maildrops;
-mod mark;
 mod memory;
 mod notes;
 mod odd;
 mod operator;
 mod record;
 mod records;
-mod replay;
 mod seal;
 mod sizes;
-mod sled;
 mod state;
 mod waiting;
-mod witness;
 
 use std::sync::Arc;
 
@@ -38,10 +27,10 @@ use crate::mail::{AccountName, Digest, HeadDigest, Timestamp, UniqueId};
 use crate::seen::maildrops::Maildrops;
 use crate::sink::Receipt;
 
-pub use directory::StateDirectory;
-pub use durable::DurableStore;
+pub use disk::durable::DurableStore;
+pub use disk::examine::examine;
+pub use disk::state_dir::StateDirectory;
 pub use error::SeenError;
-pub use examine::examine;
 pub use memory::MemoryStore;
 pub use notes::{Compared, Notes};
 pub use odd::{InUse, LastCapa, Oddities, StruckDelete, StruckNumber};

@@ -386,7 +386,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::seen::line::tests::{any_key, any_record};
+    use crate::seen::disk::line::tests::{any_key, any_record};
 
     proptest! {
         #[test]

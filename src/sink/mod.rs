@@ -8,11 +8,9 @@ mod line_ends;
 pub mod maildir;
 pub mod mda;
 mod outcome;
-pub mod quarantine;
 pub mod render;
 pub mod smtp;
-mod stage;
-pub mod trace;
+mod worker;
 
 use futures_util::future::BoxFuture;
 

@@ -12,9 +12,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Registry, reload};
 
 use crate::mail::{LogFormat, LogLevel};
+use crate::telemetry::burst as together;
+use crate::telemetry::burst::Writer;
 use crate::telemetry::journal::{self, Journal};
 use crate::telemetry::line::Line;
-use crate::telemetry::together::{self, Writer};
 
 /// How to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,11 +1,11 @@
 //! What happened? One [`Event`] is the only way to speak, so that a log line and a metric cannot disagree.
 
 mod backlog;
+mod burst;
 mod event;
 mod journal;
 mod line;
 pub mod log;
-mod together;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,8 +13,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::mail::AccountName;
 
 pub use backlog::Backlog;
+pub use burst::Together;
 pub use event::{DeliveryStatus, Event};
-pub use together::Together;
 
 /// Takes events: the log in the agent, a list in tests, whatever an embedder likes.
 pub trait Report: Send + Sync {

@@ -2,7 +2,7 @@
 
 use crate::mail::{Envelope, HeadDigest, Sender, Timestamp, UniqueId, limits};
 use crate::session::Visit;
-use crate::sink::trace::{Trace, is_own, received_field as build};
+use crate::session::transfer::trace::{Trace, is_own, received_field as build};
 use crate::sink::{Fault, Refusal};
 use crate::spool::Message;
 use crate::spool::head_digest::head_digest;

@@ -13,6 +13,7 @@ pub(in crate::session) mod orders;
 pub(in crate::session) mod oversized;
 pub(in crate::session) mod parked;
 pub(in crate::session) mod refused;
+pub mod trace;
 pub(in crate::session) mod twins;
 pub(in crate::session) mod unretrieved;
 pub(in crate::session) mod work;

@@ -19,14 +19,14 @@ use crate::sink::mda::{AsFileUser, FileUser};
 /// It is named by path each time, not held open: when an operator moves a mailbox away and puts another in its place,
 /// the next message goes to the one that bears the name.
 #[derive(Clone, Debug)]
-pub(in crate::sink) struct Folder {
+pub(crate) struct Folder {
     root: PathBuf,
     files_of: FilesOf,
 }
 
 /// Whose the files are that are made in a folder.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::sink) enum FilesOf {
+pub(crate) enum FilesOf {
     /// Ours.
     Us,
     /// The folder's owner's, as far as we may work as another user.
@@ -36,7 +36,7 @@ pub(in crate::sink) enum FilesOf {
 }
 
 /// A message in `tmp` that is not durable yet. Dropping it takes the file away.
-pub(in crate::sink) struct Written {
+pub(crate) struct Written {
     file: File,
     path: PathBuf,
     name: String,
@@ -90,12 +90,12 @@ impl MaildirError {
 
 impl Folder {
     /// The Maildir at a path, whose files are ours.
-    pub(in crate::sink) fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self::with_files_of(root, FilesOf::Us)
     }
 
     /// The Maildir at a path.
-    pub(in crate::sink) fn with_files_of(root: &Path, files_of: FilesOf) -> Self {
+    pub(crate) fn with_files_of(root: &Path, files_of: FilesOf) -> Self {
         Self {
             root: root.to_owned(),
             files_of,
@@ -103,7 +103,7 @@ impl Folder {
     }
 
     /// The user to work as; `None` for ourselves.
-    pub(in crate::sink) fn user(&self) -> Option<FileUser> {
+    pub(crate) fn user(&self) -> Option<FileUser> {
         match self.files_of {
             FilesOf::Us => None,
             FilesOf::Owner => FileUser::owner_of(&self.root),
@@ -115,7 +115,7 @@ impl Folder {
     ///
     /// Several may do so at once, in this process and outside it. `tmp`, without which nothing is delivered, comes last:
     /// where it is, the names of the others are durable.
-    pub(in crate::sink) fn make(&self) -> Result<(), MaildirError> {
+    pub(crate) fn make(&self) -> Result<(), MaildirError> {
         let _as_user = enter(self.user()).map_err(disk(BECOME, &self.root))?;
         let [new, cur, tmp] = PARTS.map(|part| self.root.join(part));
         if [&new, &cur, &tmp].into_iter().all(|part| part.is_dir()) {
@@ -150,7 +150,7 @@ impl Folder {
     }
 
     /// Takes away what crashed deliveries left in `tmp`. Maildir's own rule: nothing there is alive after 36 hours.
-    pub(in crate::sink) fn sweep(&self) {
+    pub(crate) fn sweep(&self) {
         let Ok(_as_user) = enter(self.user()) else {
             return;
         };
@@ -167,7 +167,7 @@ impl Folder {
     }
 
     /// Writes a message to `tmp`; `fill` gives its size, which becomes part of the name if `sized`.
-    pub(in crate::sink) fn write(
+    pub(crate) fn write(
         &self,
         user: Option<FileUser>,
         name: String,
@@ -199,10 +199,7 @@ impl Folder {
     }
 
     /// Makes messages durable and visible, in their order; when this returns, a power cut cannot take them back.
-    pub(in crate::sink) fn publish(
-        &self,
-        batch: Vec<Written>,
-    ) -> Vec<Result<String, MaildirError>> {
+    pub(crate) fn publish(&self, batch: Vec<Written>) -> Vec<Result<String, MaildirError>> {
         if batch.is_empty() {
             return Vec::new();
         }
@@ -240,7 +237,7 @@ impl Folder {
     }
 
     /// Where the messages that nobody has looked at yet are.
-    pub(in crate::sink) fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 }
@@ -325,7 +322,7 @@ fn enter(user: Option<FileUser>) -> io::Result<Option<AsFileUser>> {
 const BECOME: &str = "become the owner of";
 
 /// Makes the names in a folder durable.
-pub(in crate::sink) fn sync_folder(path: &Path) -> Result<(), MaildirError> {
+pub(crate) fn sync_folder(path: &Path) -> Result<(), MaildirError> {
     let synced = File::open(path).and_then(|folder| folder.sync_all());
     synced.map_err(disk("sync", path))
 }
@@ -354,16 +351,13 @@ fn is_foreign(listing: fs::ReadDir) -> bool {
     occupied
 }
 
-pub(in crate::sink) fn disk(
-    what: &'static str,
-    path: &Path,
-) -> impl FnOnce(io::Error) -> MaildirError {
+pub(crate) fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> MaildirError {
     let path = path.to_owned();
     move |source| MaildirError::Disk { what, path, source }
 }
 
 /// A name that no other file of any Maildir has: time, process, count, chance and host, as the convention asks.
-pub(in crate::sink) fn unique_name() -> String {
+pub(crate) fn unique_name() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)

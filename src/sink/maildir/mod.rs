@@ -18,13 +18,13 @@ use crate::mail::LineEnds;
 use crate::mail::{Envelope, Sender, limits};
 use crate::sink::mda::{FileUser, MdaError};
 use crate::sink::render::{Layout, Rendering};
-use crate::sink::stage::{Stage, Turn};
+use crate::sink::worker::{Stage, Turn};
 use crate::sink::{Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
 pub use folder::MaildirError;
 use folder::{FilesOf, Written, unique_name};
-pub(super) use folder::{Folder, disk, sync_folder};
+pub(crate) use folder::{Folder, disk, sync_folder};
 
 /// A sink that stores messages in one Maildir, in the order in which they were offered. All recipients of an offer
 /// share one file.

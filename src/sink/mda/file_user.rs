@@ -11,7 +11,7 @@ use crate::sink::mda::user::Identity;
 
 /// A user and a group that files are made as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::sink) struct FileUser {
+pub(crate) struct FileUser {
     uid: u32,
     gid: u32,
 }
@@ -21,10 +21,7 @@ impl FileUser {
     ///
     /// # Errors
     /// [`MdaError`] when there is no such user or group.
-    pub(in crate::sink) fn named(
-        user: Option<&str>,
-        group: Option<&str>,
-    ) -> Result<Option<Self>, MdaError> {
+    pub(crate) fn named(user: Option<&str>, group: Option<&str>) -> Result<Option<Self>, MdaError> {
         let identity = Identity::find(user, group)?;
         let own = (geteuid().as_raw(), getegid().as_raw());
         let switch = identity.switch.map(|switch| Self {
@@ -36,7 +33,7 @@ impl FileUser {
 
     /// The owner of a folder, or of the one above it where there is none yet. `None` where that is ourselves, and for everybody
     /// but root, who cannot work as another user.
-    pub(in crate::sink) fn owner_of(folder: &Path) -> Option<Self> {
+    pub(crate) fn owner_of(folder: &Path) -> Option<Self> {
         if !geteuid().is_root() {
             return None;
         }
@@ -52,7 +49,7 @@ impl FileUser {
     ///
     /// # Errors
     /// When we may not: only root may.
-    pub(in crate::sink) fn enter(self) -> io::Result<AsFileUser> {
+    pub(crate) fn enter(self) -> io::Result<AsFileUser> {
         let guard = AsFileUser {
             uid: geteuid(),
             gid: getegid(),
@@ -74,7 +71,7 @@ impl FileUser {
 
 /// While this lives, its thread works on files as another user.
 #[derive(Debug)]
-pub(in crate::sink) struct AsFileUser {
+pub(crate) struct AsFileUser {
     uid: Uid,
     gid: Gid,
 }

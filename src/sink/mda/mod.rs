@@ -21,7 +21,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use crate::mail::Envelope;
-use crate::sink::stage::{Stage, Turn};
+use crate::sink::worker::{Stage, Turn};
 use crate::sink::{Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;
 

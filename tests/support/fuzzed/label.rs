@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use mailferry::sink::quarantine::Quarantine;
+use mailferry::quarantine::Quarantine;
 use mailferry::spool::Spool;
 use sha2::{Digest as _, Sha256};
 

@@ -25,14 +25,14 @@ use crate::seen::{
 use crate::sink::{Accepted, Partial};
 
 /// Writes a batch: account and changes, without CRC, sequence, time and LF.
-pub(super) fn write_batch(batch: &Batch) -> String {
+pub(in crate::seen) fn write_batch(batch: &Batch) -> String {
     let mut line = String::new();
     push_batch(&mut line, batch);
     line
 }
 
 /// The same, behind what is there.
-pub(super) fn push_batch(line: &mut String, batch: &Batch) {
+pub(in crate::seen) fn push_batch(line: &mut String, batch: &Batch) {
     line.push_str(batch.account.as_str());
     let mut mark = ' ';
     for change in &batch.changes {
@@ -59,7 +59,7 @@ pub(super) fn push_batch(line: &mut String, batch: &Batch) {
 }
 
 /// Reads what [`write_batch`] wrote; `None` for anything else.
-pub(super) fn read_batch(line: &str) -> Option<Batch> {
+pub(in crate::seen) fn read_batch(line: &str) -> Option<Batch> {
     let (account, changes) = line.split_once(' ')?;
     let mut batch = Batch::new(&AccountName::of_records(account).ok()?);
     for change in changes.split('\t') {
@@ -104,7 +104,7 @@ fn read_key(unique_id: &str, digest: &str) -> Option<RecordKey> {
 }
 
 /// Writes a record without its key behind what is there.
-pub(super) fn push_record(words: &mut String, record: &Record) {
+pub(in crate::seen) fn push_record(words: &mut String, record: &Record) {
     let (octets, absent_since) = (number(record.octets), time(record.absent_since));
     let _ = write!(words, "{octets} {} {absent_since}", record.copies);
     if let Some(head) = record.head {
@@ -146,7 +146,7 @@ pub(super) fn push_record(words: &mut String, record: &Record) {
 }
 
 /// Reads what [`push_record`] wrote.
-pub(super) fn read_record(words: &str) -> Option<Record> {
+pub(in crate::seen) fn read_record(words: &str) -> Option<Record> {
     let mut words = words.split(' ');
     let octets = read_number(words.next()?)?;
     let copies = words.next()?.parse().ok()?;
@@ -219,7 +219,7 @@ fn read_deferral<'w>(words: &mut impl Iterator<Item = &'w str>) -> Option<Deferr
 }
 
 /// Writes an account's state: only what is known.
-pub(super) fn write_state(state: &AccountState) -> String {
+pub(in crate::seen) fn write_state(state: &AccountState) -> String {
     let mut words = format!("host={} user={}", text(&state.host), text(&state.user));
     let times = [
         ("last_login", state.last_login),
@@ -309,7 +309,7 @@ fn push_wait(words: &mut String, state: &AccountState) {
 }
 
 /// Reads what [`write_state`] wrote.
-pub(super) fn read_state(words: &str) -> Option<AccountState> {
+pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
     let mut state = AccountState::default();
     for word in words.split(' ') {
         let (key, value) = word.split_once('=')?;
@@ -425,7 +425,7 @@ fn read_text(word: &str) -> Option<String> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-pub(super) mod tests {
+pub(in crate::seen) mod tests {
     use proptest::prelude::*;
 
     use super::*;

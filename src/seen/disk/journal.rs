@@ -17,42 +17,43 @@ use rustix::io::Errno;
 use crate::disk::{Identity, open_regular};
 use crate::fault;
 use crate::mail::{Timestamp, is_no_room, limits};
-use crate::seen::{Batch, SeenError, line};
+use crate::seen::disk::line;
+use crate::seen::{Batch, SeenError};
 
 /// The open journal, ready to append.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(in crate::seen) struct Journal {
     directory: PathBuf,
     /// `None` after an error: what the descriptor holds is not known any more.
     file: Option<File>,
     /// Which file has the journal's name as long as nobody removed or replaced it.
     identity: Identity,
     /// Octets that are known to be durable.
-    pub(super) durable: u64,
-    pub(super) last: Position,
+    pub(in crate::seen) durable: u64,
+    pub(in crate::seen) last: Position,
     /// Lines since the base.
-    pub(super) lines: u64,
+    pub(in crate::seen) lines: u64,
     /// The time of the last line. A line of a day when the clock was years ahead must not be the newest for years.
-    pub(super) newest: Option<Timestamp>,
+    pub(in crate::seen) newest: Option<Timestamp>,
     line_started: String,
 }
 
 /// A place in the journal: the sequence number of a line and its CRC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Position {
-    pub(super) sequence: u64,
-    pub(super) crc: u32,
+pub(in crate::seen) struct Position {
+    pub(in crate::seen) sequence: u64,
+    pub(in crate::seen) crc: u32,
 }
 
 impl Journal {
     /// The file's name in the state directory.
-    pub(super) const NAME: &'static str = "seen.journal";
+    pub(in crate::seen) const NAME: &'static str = "seen.journal";
 
     /// Begins a new journal at `base` with what `write` puts into it, and takes it into place.
     ///
     /// # Errors
     /// What prevents it; then what was there before is still in place, and in use.
-    pub(super) fn create(
+    pub(in crate::seen) fn create(
         directory: &Path,
         base: u64,
         write: impl FnOnce(&mut Writer<'_>) -> Result<(), SeenError>,
@@ -127,7 +128,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`SeenError::Replaced`] when the file, or the directory around it, was removed or replaced.
-    pub(super) fn check_place(&self) -> Result<(), SeenError> {
+    pub(in crate::seen) fn check_place(&self) -> Result<(), SeenError> {
         if self.identity.is_at(&self.directory.join(Self::NAME)) {
             return Ok(());
         }
@@ -136,7 +137,7 @@ impl Journal {
     }
 
     /// Makes sure that there is room for what may be in flight, before anything is offered whose record would need it.
-    pub(super) fn make_room(&mut self) -> Result<(), SeenError> {
+    pub(in crate::seen) fn make_room(&mut self) -> Result<(), SeenError> {
         self.check_place()?;
         let file = match self.file.take() {
             Some(file) => file,
@@ -162,7 +163,7 @@ impl Journal {
     ///
     /// # Errors
     /// [`SeenError::Damaged`] when a line does not fit; [`SeenError::Disk`] when the file cannot be read.
-    pub(super) fn open(
+    pub(in crate::seen) fn open(
         directory: &Path,
         known: u64,
         mut visit: impl FnMut(Position, Line) -> Result<(), SeenError>,
@@ -201,7 +202,7 @@ impl Journal {
     }
 
     /// Reads every finished line within the first `until` octets and changes nothing.
-    pub(super) fn read(
+    pub(in crate::seen) fn read(
         directory: &Path,
         known: u64,
         until: u64,
@@ -234,14 +235,18 @@ impl Journal {
     ///
     /// # Errors
     /// As [`Self::open`].
-    pub(super) fn last_line(directory: &Path) -> Result<u64, SeenError> {
+    pub(in crate::seen) fn last_line(directory: &Path) -> Result<u64, SeenError> {
         let scan = Self::read(directory, u64::MAX, u64::MAX, &mut |_, _| Ok(()))?;
         Ok(scan.last.sequence)
     }
 
     /// Appends batches and makes them durable together. When this fails, none of them is proven, and the next call first
     /// goes back to what is known to be durable.
-    pub(super) fn append(&mut self, batches: &[Batch], now: Timestamp) -> Result<(), SeenError> {
+    pub(in crate::seen) fn append(
+        &mut self,
+        batches: &[Batch],
+        now: Timestamp,
+    ) -> Result<(), SeenError> {
         let mut file = self.file.take().map_or_else(|| self.reopen(), Ok)?;
         let mut last = self.last;
         let mut text = std::mem::take(&mut self.line_started);
@@ -281,7 +286,7 @@ impl Journal {
 }
 
 /// Writes the lines of a new journal.
-pub(super) struct Writer<'d> {
+pub(in crate::seen) struct Writer<'d> {
     directory: &'d Path,
     out: io::BufWriter<File>,
     last: Position,
@@ -291,7 +296,7 @@ pub(super) struct Writer<'d> {
 
 impl Writer<'_> {
     /// Adds one batch, with the time it is to be known under.
-    pub(super) fn add(&mut self, batch: &Batch, at: Timestamp) -> Result<(), SeenError> {
+    pub(in crate::seen) fn add(&mut self, batch: &Batch, at: Timestamp) -> Result<(), SeenError> {
         let mut text = String::new();
         self.last = push_line(&mut text, self.last, at, batch);
         self.lines += 1;
@@ -303,7 +308,7 @@ impl Writer<'_> {
 }
 
 /// A line that was read and fits.
-pub(super) enum Line {
+pub(in crate::seen) enum Line {
     /// The first: where the journal begins.
     Header,
     /// One that whoever reads knows already: its CRC was checked, and nothing else.
@@ -314,7 +319,7 @@ pub(super) enum Line {
 
 /// The state of reading a journal line by line.
 #[derive(Default)]
-pub(super) struct Scan {
+pub(in crate::seen) struct Scan {
     octets: u64,
     last: Position,
     lines: u64,
@@ -411,11 +416,11 @@ fn open(directory: &Path, options: &mut OpenOptions) -> Result<File, SeenError> 
 }
 
 /// Makes names in a directory durable.
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+pub(in crate::seen) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-pub(super) fn disk(directory: &Path, error: &io::Error) -> SeenError {
+pub(in crate::seen) fn disk(directory: &Path, error: &io::Error) -> SeenError {
     let (directory, what) = (directory.to_owned(), error.to_string());
     if is_no_room(error.kind()) {
         SeenError::Full { directory, what }
@@ -425,7 +430,12 @@ pub(super) fn disk(directory: &Path, error: &io::Error) -> SeenError {
 }
 
 /// The journal is shorter than the witness says that it was.
-pub(super) fn cut_short(directory: &Path, last: u64, witnessed: u64, witness: &str) -> SeenError {
+pub(in crate::seen) fn cut_short(
+    directory: &Path,
+    last: u64,
+    witnessed: u64,
+    witness: &str,
+) -> SeenError {
     let hint = format!(
         "Nothing was changed. Restore the state directory from a backup. Where {NAME} itself is from a backup, remove {witness}: what was \
          recorded behind its line {last} may then be delivered again",
@@ -442,7 +452,7 @@ pub(super) fn cut_short(directory: &Path, last: u64, witnessed: u64, witness: &s
     }
 }
 
-pub(super) fn damaged(directory: &Path, what: String) -> SeenError {
+pub(in crate::seen) fn damaged(directory: &Path, what: String) -> SeenError {
     let hint = "Nothing was changed. Restore the state directory from a backup; or move seen.journal, seen.last and index aside and \
                 begin again with first_run = \"skip\", or with `mailferry seen import` of an export"
         .to_owned();

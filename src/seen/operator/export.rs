@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 
 use crate::mail::AccountName;
+use crate::seen::disk::line;
 use crate::seen::{
-    AccountState, Batch, Change, Changed, Marker, OperatorError, Record, Seen, State, Trust, line,
+    AccountState, Batch, Change, Changed, Marker, OperatorError, Record, Seen, State, Trust,
 };
 
 impl Seen {

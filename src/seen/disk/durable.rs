@@ -15,11 +15,11 @@ use tokio::task::spawn_blocking;
 
 use crate::fault;
 use crate::mail::{AccountName, Clock, Timestamp};
-use crate::seen::directory::{StateDirectory, set_aside};
-use crate::seen::journal::{Journal, Position, damaged, disk};
-use crate::seen::replay;
-use crate::seen::sled::{Index, Unsound};
-use crate::seen::witness::Witness;
+use crate::seen::disk::index::{Index, Unsound};
+use crate::seen::disk::journal::{Journal, Position, damaged, disk};
+use crate::seen::disk::replay;
+use crate::seen::disk::state_dir::{StateDirectory, set_aside};
+use crate::seen::disk::witness::Witness;
 use crate::seen::{AccountState, Batch, Change, Records, SeenError, SeenStore};
 
 /// The seen store on disk.

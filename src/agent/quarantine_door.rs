@@ -4,9 +4,10 @@ use futures_util::future::BoxFuture;
 
 use crate::mail::Envelope;
 use crate::mail::text::Shown;
+use crate::quarantine;
+use crate::quarantine::QuarantineError;
 use crate::session::Quarantine;
 use crate::sink::Refusal;
-use crate::sink::quarantine::{self, QuarantineError};
 use crate::spool::{Message, Spool};
 
 /// A quarantine with the spool that its messages are loaded into.

@@ -82,7 +82,10 @@ impl Seen {
 
     /// What the operator calls delivered, no session of ours has retrieved: a server that hides what was retrieved lists on only
     /// behind it.
-    pub(super) async fn are_listed_still(&self, account: &AccountName) -> Result<(), SeenError> {
+    pub(in crate::seen) async fn are_listed_still(
+        &self,
+        account: &AccountName,
+    ) -> Result<(), SeenError> {
         let mut state = self.account_state(account).await?;
         state.retrieved_without_quit = true;
         self.set_state(account, state).await

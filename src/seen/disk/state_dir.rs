@@ -13,7 +13,7 @@ use crate::disk::{Acting, open_regular};
 use crate::mail::Timestamp;
 use crate::mail::text::Shown;
 use crate::seen::SeenError;
-use crate::seen::journal::{disk, sync_directory};
+use crate::seen::disk::journal::{disk, sync_directory};
 
 /// A locked state directory. The lock ends with the process, however that ends.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl StateDirectory {
     }
 
     /// Acts as the directory's owner, if we are root and he is another.
-    pub(super) fn act(&self) -> Result<Acting, SeenError> {
+    pub(in crate::seen) fn act(&self) -> Result<Acting, SeenError> {
         Acting::as_owner_of(&self.path).map_err(|error| disk(&self.path, &error))
     }
 
@@ -92,7 +92,7 @@ impl StateDirectory {
 }
 
 /// Whether the directory is one whose contents only its owner decides, and whether we are its owner, or root who can act as him.
-pub(super) fn check_owner(metadata: &Metadata) -> Result<(), String> {
+pub(in crate::seen) fn check_owner(metadata: &Metadata) -> Result<(), String> {
     let (owner, us) = (metadata.uid(), geteuid());
     if metadata.mode() & 0o022 != 0 {
         let what =
@@ -134,7 +134,7 @@ fn lock_file(path: &Path) -> Result<File, SeenError> {
 }
 
 /// Why the directory cannot be used; want of room is told as such.
-pub(super) fn unusable(path: &Path, error: &io::Error) -> SeenError {
+pub(in crate::seen) fn unusable(path: &Path, error: &io::Error) -> SeenError {
     let directory = path.to_owned();
     match disk(path, error) {
         SeenError::Disk { .. } if error.kind() == ErrorKind::PermissionDenied => {
@@ -173,7 +173,11 @@ fn whoami() -> String {
 }
 
 /// Renames a damaged folder, so that no repair can make it worse; keeps the newest few.
-pub(super) fn set_aside(directory: &Path, name: &str, now: Timestamp) -> Result<(), SeenError> {
+pub(in crate::seen) fn set_aside(
+    directory: &Path,
+    name: &str,
+    now: Timestamp,
+) -> Result<(), SeenError> {
     let folder = directory.join(name);
     if folder.symlink_metadata().is_err() {
         return Ok(());
@@ -201,7 +205,7 @@ pub(super) fn set_aside(directory: &Path, name: &str, now: Timestamp) -> Result<
 }
 
 /// The file that says who works here.
-pub(super) const LOCK: &str = "lock";
+pub(in crate::seen) const LOCK: &str = "lock";
 
 /// What is read of it: a process's number and name.
 const HOLDER_OCTETS_MAX: u64 = 4096;

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use crate::disk::Acting;
 use crate::seen::SeenError;
-use crate::seen::directory::{LOCK, check_owner, unusable};
-use crate::seen::journal::{Journal, cut_short, damaged};
-use crate::seen::witness::Witness;
+use crate::seen::disk::journal::{Journal, cut_short, damaged};
+use crate::seen::disk::state_dir::{LOCK, check_owner, unusable};
+use crate::seen::disk::witness::Witness;
 
 /// Says why a poll could not use the state directory at `path`, as far as reading tells. One that is not there yet can be used. The
 /// index is not looked at, because opening it writes to it.

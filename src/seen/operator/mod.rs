@@ -3,6 +3,9 @@
 //! All of it goes in batches of bounded size, ordered so that a stop between two of them leaves something that the same
 //! command, given again, completes.
 
+pub(in crate::seen) mod copy;
+pub(in crate::seen) mod export;
+pub(in crate::seen) mod mark;
 use std::collections::BTreeSet;
 
 use crate::mail::{AccountName, Maildrop, UniqueId, limits};

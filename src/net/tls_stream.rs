@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use async_native_tls::TlsStream;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 
-use crate::net::{IoStream, reason};
+use crate::net::{IoStream, openssl_words};
 
 /// A verified stream, and with whom.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Secured {
 
     /// The error as it is, unless it is a late word about our certificate.
     fn explain(&self, error: io::Error) -> io::Error {
-        match reason::of_our_certificate(&self.host, &error.to_string()) {
+        match openssl_words::of_our_certificate(&self.host, &error.to_string()) {
             Some(refused) => io::Error::other(refused),
             None => error,
         }

@@ -12,18 +12,19 @@
 //! what is read and makes one look-up of thirty.
 
 use crate::mail::{Digest, HeadDigest, Timestamp, UniqueId};
-use crate::seen::{Marker, Notes, Record, RecordKey, State, line};
+use crate::seen::disk::line;
+use crate::seen::{Marker, Notes, Record, RecordKey, State};
 
 /// A record as octets: key and value.
-pub(super) type Entry = (Vec<u8>, Vec<u8>);
+pub(in crate::seen) type Entry = (Vec<u8>, Vec<u8>);
 
 /// A block taken apart, to be changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Block(Vec<Entry>);
+pub(in crate::seen) struct Block(Vec<Entry>);
 
 impl Block {
     /// Reads a block; `None` when the octets are none.
-    pub(super) fn read(octets: &[u8]) -> Option<Self> {
+    pub(in crate::seen) fn read(octets: &[u8]) -> Option<Self> {
         let mut entries = Vec::new();
         let mut reader = Reader::new(octets);
         while let Some(read) = reader.next() {
@@ -33,7 +34,7 @@ impl Block {
         Some(Self(entries))
     }
 
-    pub(super) fn write(&self) -> Vec<u8> {
+    pub(in crate::seen) fn write(&self) -> Vec<u8> {
         let mut octets = Vec::new();
         let mut before: &[u8] = &[];
         for (key, value) in &self.0 {
@@ -49,12 +50,12 @@ impl Block {
         octets
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::seen) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Puts a value in place of the one that was there, which it gives back; `None` takes it out.
-    pub(super) fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    pub(in crate::seen) fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
         let found = self.0.binary_search_by(|(known, _)| known.cmp(&key));
         match (found, value) {
             (Ok(at), Some(value)) => {
@@ -72,7 +73,7 @@ impl Block {
 
     /// Takes off what is too much for one block, with the key that it begins with. What grows at its end, as most maildrops do, is left
     /// full.
-    pub(super) fn split(&mut self) -> Option<(Vec<u8>, Self)> {
+    pub(in crate::seen) fn split(&mut self) -> Option<(Vec<u8>, Self)> {
         if self.0.len() <= ENTRIES_MAX {
             return None;
         }
@@ -83,13 +84,13 @@ impl Block {
 }
 
 /// Reads the entries of a block one by one, into the same room.
-pub(super) struct Reader<'b> {
+pub(in crate::seen) struct Reader<'b> {
     rest: &'b [u8],
     key: Vec<u8>,
 }
 
 impl<'b> Reader<'b> {
-    pub(super) const fn new(octets: &'b [u8]) -> Self {
+    pub(in crate::seen) const fn new(octets: &'b [u8]) -> Self {
         Self {
             rest: octets,
             key: Vec::new(),
@@ -97,7 +98,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Key and value of the next entry; `Some(None)` when the octets make no sense.
-    pub(super) fn next(&mut self) -> Option<Option<(&[u8], &'b [u8])>> {
+    pub(in crate::seen) fn next(&mut self) -> Option<Option<(&[u8], &'b [u8])>> {
         if self.rest.is_empty() {
             return None;
         }
@@ -130,13 +131,13 @@ impl<'b> Reader<'b> {
 }
 
 /// The octets of a record's key, in the order of the keys.
-pub(super) fn key_octets(key: &RecordKey) -> Vec<u8> {
+pub(in crate::seen) fn key_octets(key: &RecordKey) -> Vec<u8> {
     let digest = key.digest.as_ref().map(|digest| &digest.as_bytes()[..]);
     [key.unique_id.as_bytes(), &[0], digest.unwrap_or_default()].concat()
 }
 
 /// Unique-id and digest of a key; `None` when the octets are none.
-pub(super) fn read_key(octets: &[u8]) -> Option<(&[u8], Option<Digest>)> {
+pub(in crate::seen) fn read_key(octets: &[u8]) -> Option<(&[u8], Option<Digest>)> {
     // A unique-id holds no NUL, so the first one ends it.
     let end = memchr::memchr(0, octets)?;
     let digest = match octets.get(end + 1..)? {
@@ -148,7 +149,7 @@ pub(super) fn read_key(octets: &[u8]) -> Option<(&[u8], Option<Digest>)> {
 }
 
 /// The octets of a record.
-pub(super) fn value_octets(record: &Record) -> Vec<u8> {
+pub(in crate::seen) fn value_octets(record: &Record) -> Vec<u8> {
     let (kind, at, marker) = match &record.state {
         State::Delivered { at } if record.notes.is_empty() => (DELIVERED, *at, None),
         State::Marked { at, by } if record.notes.is_empty() => (MARKED, *at, Some(*by)),
@@ -189,7 +190,7 @@ pub(super) fn value_octets(record: &Record) -> Vec<u8> {
 }
 
 /// The record of some octets; `None` when they are none.
-pub(super) fn read_value(octets: &[u8]) -> Option<Record> {
+pub(in crate::seen) fn read_value(octets: &[u8]) -> Option<Record> {
     let (flags, mut rest) = octets.split_first()?;
     let kind = flags & KIND;
     if kind == OTHER {
@@ -282,7 +283,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::seen::line::tests::{any_key, any_record};
+    use crate::seen::disk::line::tests::{any_key, any_record};
 
     proptest! {
         #[test]

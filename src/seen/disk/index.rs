@@ -19,13 +19,15 @@ use std::time::Duration;
 use ::sled::{self, Db, IVec};
 
 use crate::mail::{AccountName, is_no_room};
-use crate::seen::block::{self, Block};
-use crate::seen::journal::Position;
-use crate::seen::{AccountState, Batch, Change, Records, line};
+use crate::seen::disk::block;
+use crate::seen::disk::block::Block;
+use crate::seen::disk::journal::Position;
+use crate::seen::disk::line;
+use crate::seen::{AccountState, Batch, Change, Records};
 
 /// Why the index is of no use.
 #[derive(Clone, Debug)]
-pub(super) enum Unsound {
+pub(in crate::seen) enum Unsound {
     /// What it holds is not what was put in: it is set aside and made anew from the journal.
     Damaged(String),
     /// The disk failed it, and it fails for good until it is opened again; what is in the file may be sound.
@@ -37,7 +39,7 @@ pub(super) enum Unsound {
 }
 
 impl Unsound {
-    pub(super) fn words(&self) -> &str {
+    pub(in crate::seen) fn words(&self) -> &str {
         match self {
             Self::Damaged(words) | Self::Disk(words) | Self::Full(words) => words,
             Self::InUse => "another process has it open",
@@ -62,7 +64,7 @@ impl From<sled::Error> for Unsound {
 
 /// The open index.
 #[derive(Debug)]
-pub(super) struct Index {
+pub(in crate::seen) struct Index {
     db: Db,
 }
 
@@ -76,12 +78,12 @@ struct Account {
 
 impl Index {
     /// The folder's name in the state directory.
-    pub(super) const NAME: &'static str = "index";
+    pub(in crate::seen) const NAME: &'static str = "index";
 
     /// Opens or makes the index, on a thread of its own: a damaged log panics inside.
     ///
     /// sled gives its lock back a moment after its last handle is gone, so that a lock that is held is waited for a little.
-    pub(super) fn open(directory: &Path) -> Result<Self, Unsound> {
+    pub(in crate::seen) fn open(directory: &Path) -> Result<Self, Unsound> {
         for _ in 0..LOCK_TRIES {
             match Self::try_open(directory) {
                 Err(Unsound::InUse) => std::thread::sleep(LOCK_PAUSE),
@@ -113,7 +115,7 @@ impl Index {
     }
 
     /// The last journal line that was applied; `None` for a fresh index.
-    pub(super) fn mark(&self) -> Result<Option<Position>, Unsound> {
+    pub(in crate::seen) fn mark(&self) -> Result<Option<Position>, Unsound> {
         fenced(|| {
             let Some(value) = self.db.get(MARK)? else {
                 // An index of another version is as good as none: it is made anew.
@@ -130,7 +132,7 @@ impl Index {
     }
 
     /// Applies batches, all of them or none, and moves the mark.
-    pub(super) fn apply(&self, batches: &[Batch], mark: Position) -> Result<(), Unsound> {
+    pub(in crate::seen) fn apply(&self, batches: &[Batch], mark: Position) -> Result<(), Unsound> {
         fenced(|| {
             let mut changes = Changes::new(&self.db);
             for batch in batches {
@@ -141,7 +143,7 @@ impl Index {
     }
 
     /// The records of an account by key. [`Unsound`] when they do not agree with count and sum.
-    pub(super) fn scan(&self, account: &AccountName) -> Result<Records, Unsound> {
+    pub(in crate::seen) fn scan(&self, account: &AccountName) -> Result<Records, Unsound> {
         let (records, known) = fenced(|| {
             let Some(known) = account_of(&self.db, account)? else {
                 return Ok((Records::begin(account), Account::default()));
@@ -181,12 +183,15 @@ impl Index {
     }
 
     /// How many records an account has.
-    pub(super) fn count_of(&self, account: &AccountName) -> Result<u64, Unsound> {
+    pub(in crate::seen) fn count_of(&self, account: &AccountName) -> Result<u64, Unsound> {
         fenced(|| Ok(account_of(&self.db, account)?.map_or(0, |known| known.count)))
     }
 
     /// The state of an account.
-    pub(super) fn state(&self, account: &AccountName) -> Result<Option<AccountState>, Unsound> {
+    pub(in crate::seen) fn state(
+        &self,
+        account: &AccountName,
+    ) -> Result<Option<AccountState>, Unsound> {
         fenced(|| {
             let Some(known) = account_of(&self.db, account)? else {
                 return Ok(None);
@@ -203,7 +208,7 @@ impl Index {
     }
 
     /// The accounts, by name.
-    pub(super) fn accounts(&self) -> Result<Vec<AccountName>, Unsound> {
+    pub(in crate::seen) fn accounts(&self) -> Result<Vec<AccountName>, Unsound> {
         fenced(|| {
             let names = self.db.scan_prefix(ACCOUNT).keys().map(|key| {
                 let key = key?;
@@ -216,7 +221,7 @@ impl Index {
     }
 
     /// How many records there are by the counts of all accounts.
-    pub(super) fn count(&self) -> Result<u64, Unsound> {
+    pub(in crate::seen) fn count(&self) -> Result<u64, Unsound> {
         let names = self.accounts()?;
         fenced(|| {
             names.iter().try_fold(0, |sum, name| {
@@ -226,7 +231,7 @@ impl Index {
     }
 
     /// Writes what is in memory to the file.
-    pub(super) fn flush(&self) -> Result<(), Unsound> {
+    pub(in crate::seen) fn flush(&self) -> Result<(), Unsound> {
         fenced(|| self.db.flush().map(|_| ()))
     }
 }

@@ -13,21 +13,21 @@ use crate::disk::open_regular;
 
 /// The open file; without one, nobody takes note.
 #[derive(Debug)]
-pub(super) struct Witness(Option<File>);
+pub(in crate::seen) struct Witness(Option<File>);
 
 impl Witness {
     /// The file's name in the state directory.
-    pub(super) const NAME: &'static str = "seen.last";
+    pub(in crate::seen) const NAME: &'static str = "seen.last";
 
     /// Opens or makes the file in a state directory.
-    pub(super) fn open(directory: &Path) -> Self {
+    pub(in crate::seen) fn open(directory: &Path) -> Self {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         Self(open_regular(&mut options, &directory.join(Self::NAME)).ok())
     }
 
     /// What the file in a state directory says: the sequence number of the last line that was durable when it was written.
-    pub(super) fn read(directory: &Path) -> Option<u64> {
+    pub(in crate::seen) fn read(directory: &Path) -> Option<u64> {
         let mut text = String::new();
         let path = directory.join(Self::NAME);
         let file = open_regular(OpenOptions::new().read(true), &path).ok()?;
@@ -38,7 +38,7 @@ impl Witness {
     }
 
     /// Takes note of the last durable line. Its length never changes, so the file is written over and never torn in two.
-    pub(super) fn note(&self, sequence: u64) {
+    pub(in crate::seen) fn note(&self, sequence: u64) {
         if let Some(file) = &self.0 {
             let rest = format!("{HEADER} {sequence:020}");
             // Without this note only damage to two other files at once would pass unseen.
@@ -47,7 +47,7 @@ impl Witness {
     }
 
     /// Makes the note durable.
-    pub(super) fn sync(&self) {
+    pub(in crate::seen) fn sync(&self) {
         if let Some(file) = &self.0 {
             // As above: what was noted before still holds.
             let _ = file.sync_data();

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use crate::mail::Timestamp;
-use crate::seen::directory::set_aside;
-use crate::seen::journal::{Journal, Line, Position, cut_short, damaged, disk};
-use crate::seen::sled::{Index, Unsound};
-use crate::seen::witness::Witness;
+use crate::seen::disk::index::{Index, Unsound};
+use crate::seen::disk::journal::{Journal, Line, Position, cut_short, damaged, disk};
+use crate::seen::disk::state_dir::set_aside;
+use crate::seen::disk::witness::Witness;
 use crate::seen::{Batch, SeenError};
 
 /// Opens journal and index, and brings the index up to the journal.
-pub(super) fn load(path: &Path) -> Result<(Journal, Index), SeenError> {
+pub(in crate::seen) fn load(path: &Path) -> Result<(Journal, Index), SeenError> {
     let (mut catching_up, mark) = opened(path)?;
     let known = mark.map_or(0, |mark| mark.sequence);
     let check = |last: u64| {
@@ -45,7 +45,10 @@ pub(super) fn load(path: &Path) -> Result<(Journal, Index), SeenError> {
 
 /// The index as it is on disk, brought up to the journal's first `durable` octets by what it has missed. Behind those may stand
 /// what an append that failed has left: it is proven to nobody, and goes when the journal is next written.
-pub(super) fn reopen(path: &Path, durable: u64) -> Result<Result<Index, Unsound>, SeenError> {
+pub(in crate::seen) fn reopen(
+    path: &Path,
+    durable: u64,
+) -> Result<Result<Index, Unsound>, SeenError> {
     let (mut catching_up, mark) = opened(path)?;
     let known = mark.map_or(0, |mark| mark.sequence);
     Journal::read(path, known, durable, &mut |position, line| {
@@ -56,7 +59,7 @@ pub(super) fn reopen(path: &Path, durable: u64) -> Result<Result<Index, Unsound>
 }
 
 /// Makes an index from the journal's first `durable` octets alone.
-pub(super) fn rebuild(path: &Path, durable: u64) -> Result<Index, SeenError> {
+pub(in crate::seen) fn rebuild(path: &Path, durable: u64) -> Result<Index, SeenError> {
     match reopen(path, durable)? {
         Ok(index) => Ok(index),
         Err(Unsound::Full(what)) => Err(no_room(path, what)),
@@ -85,7 +88,7 @@ fn opened(path: &Path) -> Result<(CatchingUp, Option<Position>), SeenError> {
     Ok((catching_up, mark))
 }
 
-pub(super) fn no_room(path: &Path, what: String) -> SeenError {
+pub(in crate::seen) fn no_room(path: &Path, what: String) -> SeenError {
     SeenError::Full {
         directory: path.to_owned(),
         what,
@@ -93,7 +96,7 @@ pub(super) fn no_room(path: &Path, what: String) -> SeenError {
 }
 
 /// sled's own lock is held: another program works here, although the lock file does not tell which.
-pub(super) fn in_use(path: &Path) -> SeenError {
+pub(in crate::seen) fn in_use(path: &Path) -> SeenError {
     SeenError::InUse {
         directory: path.to_owned(),
         holder: "unknown (its lock file was removed)".to_owned(),

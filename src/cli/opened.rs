@@ -10,9 +10,9 @@ use crate::cli::{Exit, Failure, Process, Start};
 use crate::config::Config;
 use crate::mail::{Clock, limits};
 use crate::net::Roots;
+use crate::quarantine::Quarantine;
 use crate::seen::{DurableStore, Seen, SeenError, StateDirectory};
 use crate::session::Stop;
-use crate::sink::quarantine::Quarantine;
 use crate::spool::Spool;
 use crate::telemetry::Reporter;
 
