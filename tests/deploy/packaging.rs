@@ -56,10 +56,10 @@ fn the_unit_leaves_little_to_whoever_takes_the_service_over() {
 
 #[test]
 fn the_service_keeps_its_records_where_systemd_made_room_for_them() {
-    let unit = include_str!("../contrib/systemd/mailferry.service");
+    let unit = include_str!("../../contrib/systemd/mailferry.service");
     let setting = |name: &str| unit.lines().find_map(|line| line.strip_prefix(name));
     let given = setting("Environment=").unwrap().split(' ');
-    let sysusers = include_str!("../contrib/systemd/mailferry.sysusers");
+    let sysusers = include_str!("../../contrib/systemd/mailferry.sysusers");
     let home = sysusers.split_whitespace().last().unwrap();
     let variables = given.filter_map(|word| word.split_once('='));
     let environment = Environment::new(variables.chain([("HOME", home)]), false);
@@ -70,7 +70,7 @@ fn the_service_keeps_its_records_where_systemd_made_room_for_them() {
 /// `apt-get -s` only says what would be done; every other call that adds packages must remove none.
 #[test]
 fn setting_up_removes_no_package_of_the_machine() {
-    let setup = include_str!("../contrib/setup");
+    let setup = include_str!("../../contrib/setup");
     let adds: Vec<&str> = setup
         .lines()
         .filter(|line| line.contains("apt-get") && line.contains(" install "))
@@ -97,7 +97,7 @@ fn setting_up_removes_no_package_of_the_machine() {
 /// A machine has one relay, and its own is not ours to replace: servers are unpacked, never installed.
 #[test]
 fn no_mail_server_is_among_the_packages_that_setting_up_installs() {
-    let setup = include_str!("../contrib/setup");
+    let setup = include_str!("../../contrib/setup");
     let lists: Vec<&str> = setup
         .lines()
         .filter(|line| {

@@ -23,7 +23,7 @@ fn every_input_of_the_corpus_keeps_what_its_target_holds() {
 
 #[test]
 fn every_target_has_a_fuzzer() {
-    let manifest = include_str!("fuzz/Cargo.toml");
+    let manifest = include_str!("../fuzz/Cargo.toml");
     for (name, _) in TARGETS {
         assert!(manifest.contains(&format!("name = \"{name}\"")), "{name}");
     }

@@ -1,6 +1,6 @@
 //! The disk fails once: nothing is proven on the descriptor that failed, and the next poll goes on from what is durable.
 
-use crate::store::nearly_due_for_compaction;
+use crate::store::disk::nearly_due_for_compaction;
 use crate::support::agent::Agent;
 use crate::support::destination::doubled;
 use crate::support::dovecot::Dovecot;

@@ -6,7 +6,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::store::{batch, key_of, open, put, run};
+use crate::store::disk::{batch, key_of, open, put, run};
 use crate::support::nobody::Nobody;
 use crate::support::place::Place;
 use crate::support::seed::seed;

@@ -9,7 +9,7 @@ use mailferry::seen::{
 };
 use mailferry::sink::{Accepted, Partial};
 
-use crate::store::{open, run, state_dir};
+use crate::store::disk::{open, run, state_dir};
 
 /// A batch of each kind and each state that there is.
 fn every_kind() -> Vec<Batch> {

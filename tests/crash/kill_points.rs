@@ -9,7 +9,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Output;
 
-use crate::store::nearly_due_for_compaction;
+use crate::store::disk::nearly_due_for_compaction;
 use crate::support::destination::{Destination, Kind, doubled};
 use crate::support::dovecot::Dovecot;
 use crate::support::place::Place;

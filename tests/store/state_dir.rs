@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use mailferry::seen::SeenStore;
 use tokio::runtime::Runtime;
 
-use crate::store::{batch, open, put, run, state_dir};
+use crate::store::disk::{batch, open, put, run, state_dir};
 use crate::support::agent::Agent;
 use crate::support::nobody::Nobody;
 use crate::support::place::Place;

@@ -1,6 +1,6 @@
 //! Kills around the quarantine: copies that are made, parked ones that are offered again, and the operator's retries.
 
-use crate::kill_points::{KEPT, dies, until_quiet};
+use crate::crash::kill_points::{KEPT, dies, until_quiet};
 use crate::support::destination::{Destination, Kind, doubled};
 use crate::support::dovecot::Dovecot;
 use crate::support::faketime;
@@ -138,7 +138,10 @@ fn a_kill_around_a_parked_copy_loses_nothing_of_what_the_server_hides() {
             std::fs::remove_file(place.path("strict")).unwrap();
             if *point != "parked.kept" {
                 let output = later(&place, Some(&what));
-                assert!(crate::kill_points::died(&output), "{what}: {output:?}");
+                assert!(
+                    crate::crash::kill_points::died(&output),
+                    "{what}: {output:?}"
+                );
             }
             for _ in 0..3 {
                 later(&place, None);

@@ -198,7 +198,7 @@ const CHECKS: &str = "
     tests/corpus/pop3/rfc/1939-pass-with-blanks.script
     tests/corpus/pop3/real/domino-user-with-blanks.script
     src/proto/pop3/command.rs::rfc1939_pass_takes_blanks_quotes_and_8_bit_characters_as_they_are
-    tests/secret.rs::every_printable_byte_of_a_password_survives_every_way_in
+    tests/security/secret.rs::every_printable_byte_of_a_password_survives_every_way_in
 1939.3a a status of 512 octets is taken
     tests/corpus/pop3/rfc/1939-status-of-512-octets.script
 1939.3b a status of 8 KiB is tolerated
@@ -215,7 +215,7 @@ const CHECKS: &str = "
 1939.4c a maildrop of no messages
     tests/corpus/pop3/rfc/1939-empty-maildrop.script
 1939.5 UIDL and LIST that disagree are joined by number, sizes optional
-    tests/protocol_session.rs::listings_that_disagree_are_joined_by_number_and_sizes_may_be_missing
+    tests/protocol/whole_session.rs::listings_that_disagree_are_joined_by_number_and_sizes_may_be_missing
 1939.6a unique-ids of 1 to 70 octets from 0x21 to 0x7E are taken
     tests/corpus/pop3/rfc/1939-unique-ids.script
     src/proto/pop3/reply.rs::rfc1939_unique_ids_are_everything_after_the_blanks
@@ -226,10 +226,10 @@ const CHECKS: &str = "
     tests/corpus/pop3/hostile/unique-ids-of-any-octets.script
     tests/corpus/pop3/hostile/listing-malformed.script
     src/mail/unique_id.rs::rfc1939_allows_70_printable_characters_and_more_is_only_flagged
-    tests/protocol_session.rs::a_unique_id_outside_the_standard_is_flagged_and_its_message_delivered
+    tests/protocol/whole_session.rs::a_unique_id_outside_the_standard_is_flagged_and_its_message_delivered
 1939.6c one unique-id for two messages
     tests/corpus/pop3/rfc/1939-unique-ids.script
-    tests/session.rs::two_messages_with_one_unique_id_are_both_delivered_and_then_both_deleted
+    tests/session/poll.rs::two_messages_with_one_unique_id_are_both_delivered_and_then_both_deleted
 1939.7a a stuffed dot is taken away
     tests/corpus/pop3/rfc/1939-byte-stuffing.script
     src/proto/dot.rs::rfc1939_section_3_unstuffs_the_same_at_every_split_in_three
@@ -245,94 +245,94 @@ const CHECKS: &str = "
 1939.8 the final dot is found wherever it is cut
     tests/corpus/pop3/rfc/1939-byte-stuffing.script
     tests/corpus/pop3/hostile/body-of-many-dots.script
-    tests/protocol.rs::a_dialogue_goes_the_same_octet_by_octet_and_at_every_split
+    tests/protocol/dialogues.rs::a_dialogue_goes_the_same_octet_by_octet_and_at_every_split
 1939.9 without the final dot nothing is delivered and nothing recorded
     tests/corpus/pop3/rfc/1939-lost-inside-a-message.script
     tests/corpus/pop3/hostile/listing-without-dot.script
     tests/corpus/pop3/hostile/pipeline-lost.script
-    tests/protocol.rs::a_server_that_is_gone_after_any_octet_makes_no_message_whole
-    tests/session.rs::a_session_lost_inside_a_message_delivers_no_part_of_it_and_blocks_nobody
+    tests/protocol/dialogues.rs::a_server_that_is_gone_after_any_octet_makes_no_message_whole
+    tests/session/poll.rs::a_session_lost_inside_a_message_delivers_no_part_of_it_and_blocks_nobody
 1939.10 the octets that the server tells are no framing
     tests/corpus/pop3/rfc/1939-octets-wrong.script
     tests/corpus/pop3/real/exchange-sizes-are-guesses.script
     tests/corpus/pop3/real/qmail-sizes-count-lf.script
-    tests/session.rs::sizes_that_change_cost_a_comparison_and_no_duplicate
+    tests/session/poll.rs::sizes_that_change_cost_a_comparison_and_no_duplicate
 1939.11a -ERR to QUIT: what is left is told by the next listing
     tests/corpus/pop3/rfc/1939-quit-refused.script
-    tests/protocol_session.rs::err_to_quit_leaves_the_deletes_to_the_next_listing
+    tests/protocol/whole_session.rs::err_to_quit_leaves_the_deletes_to_the_next_listing
 1939.11b no answer to QUIT: the same
     tests/corpus/pop3/rfc/1939-quit-unanswered.script
     tests/corpus/pop3/hostile/quit-answered-with-garbage.script
-    tests/session.rs::a_lost_reply_to_quit_delivers_nothing_twice
+    tests/session/poll.rs::a_lost_reply_to_quit_delivers_nothing_twice
 1939.12 without QUIT the server keeps all; what is delivered is deleted later
     tests/corpus/pop3/rfc/1939-lost-without-quit.script
     tests/corpus/pop3/real/dovecot-idle.script
-    tests/protocol_session.rs::a_session_lost_without_quit_leaves_all_mail_and_what_is_recorded_is_deleted_later
-    tests/crash.rs::a_crash_at_any_instant_loses_nothing_and_doubles_at_most_the_slots
+    tests/protocol/whole_session.rs::a_session_lost_without_quit_leaves_all_mail_and_what_is_recorded_is_deleted_later
+    tests/crash/matrix.rs::a_crash_at_any_instant_loses_nothing_and_doubles_at_most_the_slots
 1939.13 no command about a deleted message, and no RSET
-    tests/protocol_session.rs::nothing_is_said_of_a_deleted_message_and_neither_rset_nor_top_is_ever_said
+    tests/protocol/whole_session.rs::nothing_is_said_of_a_deleted_message_and_neither_rset_nor_top_is_ever_said
 1939.14 a slow delivery does not let the session time out
-    tests/protocol_session.rs::a_sink_that_takes_an_hour_costs_no_session_because_noop_is_said
+    tests/protocol/whole_session.rs::a_sink_that_takes_an_hour_costs_no_session_because_noop_is_said
 1939.15 TOP is never needed
     tests/corpus/pop3/rfc/1939-top-refused.script
     tests/corpus/pop3/real/comcast-top-is-cut.script
-    tests/protocol_session.rs::nothing_is_said_of_a_deleted_message_and_neither_rset_nor_top_is_ever_said
+    tests/protocol/whole_session.rs::nothing_is_said_of_a_deleted_message_and_neither_rset_nor_top_is_ever_said
 1939.16 two accounts with one maildrop are refused
     tests/corpus/config/invalid/same_maildrop_twice.toml
 2449.1a CAPA refused
     tests/corpus/pop3/rfc/2449-capa-refused.script
-    tests/protocol_session.rs::a_server_without_capa_is_polled_all_the_same
+    tests/protocol/whole_session.rs::a_server_without_capa_is_polled_all_the_same
 2449.1b the connection closed at CAPA
     tests/corpus/pop3/rfc/2449-capa-lost.script
-    tests/protocol_session.rs::a_server_that_hangs_up_at_capa_is_reached_again_and_not_asked
+    tests/protocol/whole_session.rs::a_server_that_hangs_up_at_capa_is_reached_again_and_not_asked
 2449.1c a server that hangs at CAPA
-    tests/protocol_session.rs::a_server_that_hangs_at_capa_is_left_in_time_reached_again_and_not_asked
+    tests/protocol/whole_session.rs::a_server_that_hangs_at_capa_is_left_in_time_reached_again_and_not_asked
 2449.2a CAPA again after STLS, the old list forgotten
     tests/corpus/pop3/rfc/2595-stls.script
-    tests/protocol_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login
+    tests/protocol/whole_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login
 2449.2b CAPA again after the login, the old list forgotten
     tests/corpus/pop3/rfc/2449-capa-after-login.script
-    tests/protocol_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login
+    tests/protocol/whole_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login
 2449.3 keywords in any letter case, unknown ones ignored, SASL lines merged, AUTH= understood
     tests/corpus/pop3/rfc/2449-capa.script
     src/proto/pop3/capabilities.rs::rfc2449_keywords_have_no_letter_case_and_unknown_ones_are_ignored
     src/proto/pop3/capabilities.rs::rfc2449_sasl_lines_are_merged_and_old_styles_understood
 2449.4 commands of at most 255 octets
-    tests/protocol.rs::the_longest_commands_have_at_most_255_octets
+    tests/protocol/dialogues.rs::the_longest_commands_have_at_most_255_octets
     src/proto/pop3/command.rs::rfc5034_the_initial_response_goes_along_only_if_the_line_has_at_most_255_octets
 2449.5a LOGIN-DELAY, with USER or without
     tests/corpus/pop3/rfc/2449-login-delay-and-expire.script
     src/proto/pop3/capabilities.rs::rfc2449_login_delay_and_expire
 2449.5b no login earlier than that, nor after a restart
     src/agent/poll.rs::login_delay_is_obeyed_whatever_came_of_the_poll
-    src/seen/line.rs::every_batch_is_one_line_and_is_read_back
-    tests/session.rs::commit_every_does_not_come_back_sooner_than_login_delay_allows
+    src/seen/disk/line.rs::every_batch_is_one_line_and_is_read_back
+    tests/session/poll.rs::commit_every_does_not_come_back_sooner_than_login_delay_allows
 2449.5c [LOGIN-DELAY] is a wait and no fault of the account
     tests/corpus/pop3/rfc/2449-login-delay-refused.script
     tests/corpus/pop3/real/cyrus-popminpoll.script
-    tests/session.rs::a_refused_login_says_whose_fault_it_is
+    tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
 2449.6a [IN-USE] is no wrong password
     tests/corpus/pop3/rfc/2449-response-code-in-greeting.script
     tests/corpus/pop3/real/dovecot-in-use.script
-    tests/session.rs::a_refused_login_says_whose_fault_it_is
+    tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
 2449.6b it is tried again soon
     src/agent/poll.rs::in_use_is_a_short_wait_and_nobodys_fault
     src/agent/schedule.rs::jitter_moves_a_poll_by_a_tenth_and_never_under_a_minute
 2449.7a EXPIRE 0: QUIT only when all that was retrieved is safe
     tests/corpus/pop3/rfc/2449-login-delay-and-expire.script
     tests/corpus/pop3/real/gmail-expire-0.script
-    tests/session.rs::a_server_that_hides_retrieved_mail_gets_quit_only_when_all_of_it_is_safe
+    tests/session/poll.rs::a_server_that_hides_retrieved_mail_gets_quit_only_when_all_of_it_is_safe
 2449.7b EXPIRE shorter than the retention is warned of by a doctor
     not built: doctor
 2449.8a PIPELINING only where it is announced
     tests/corpus/pop3/rfc/2449-pipelining-not-announced.script
-    tests/crash.rs::the_same_without_pipelining
+    tests/crash/matrix.rs::the_same_without_pipelining
 2449.8b replies in order, -ERR about its own command alone
     tests/corpus/pop3/rfc/2449-pipelining.script
     tests/corpus/pop3/rfc/2449-pipelining-quit-last.script
-    tests/session.rs::err_to_retr_concerns_that_message_alone
+    tests/session/poll.rs::err_to_retr_concerns_that_message_alone
 2449.8c a bounded window, and neither side waits for the other to read
-    tests/protocol_session.rs::a_bounded_number_of_commands_waits_for_answers
+    tests/protocol/whole_session.rs::a_bounded_number_of_commands_waits_for_answers
     src/net/wire.rs::two_peers_that_both_write_more_than_fits_do_not_wait_for_each_other
 2449.8d never across STLS or a login
     tests/corpus/pop3/rfc/2449-pipelining-not-across-login.script
@@ -344,53 +344,53 @@ const CHECKS: &str = "
     src/proto/pop3/state.rs::rfc2595_stls_may_only_be_sent_before_login_and_rfc5034_auth_too
 2595.1b STLS once, and nothing in clear behind it
     tests/corpus/pop3/rfc/2595-stls.script
-    tests/protocol_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login
+    tests/protocol/whole_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login
 2595.1c nothing may be in the buffer when TLS begins
-    tests/net/stls.rs::anything_behind_the_yes_to_stls_ends_the_session_before_tls_and_password
+    tests/security/net/stls.rs::anything_behind_the_yes_to_stls_ends_the_session_before_tls_and_password
     tests/corpus/pop3/hostile/stls-injected.script
     tests/corpus/pop3/hostile/stls-injected-octet.script
     src/net/wire.rs::a_stream_with_anything_in_its_buffer_is_not_given_to_tls
-    tests/protocol_session.rs::text_injected_behind_stls_ends_the_session_before_the_login
+    tests/protocol/whole_session.rs::text_injected_behind_stls_ends_the_session_before_the_login
 2595.1d STLS that was asked for is required
-    tests/net/stls.rs::a_server_that_refuses_stls_never_gets_the_password
-    tests/protocol_session.rs::without_the_stls_that_was_asked_for_nothing_of_the_login_is_said
+    tests/security/net/stls.rs::a_server_that_refuses_stls_never_gets_the_password
+    tests/protocol/whole_session.rs::without_the_stls_that_was_asked_for_nothing_of_the_login_is_said
 2595.2a no login in clear without the word for it
     tests/corpus/config/invalid/cleartext_without_the_word.toml
-    tests/protocol_session.rs::no_password_goes_over_an_unprotected_connection_without_the_word_for_it
+    tests/protocol/whole_session.rs::no_password_goes_over_an_unprotected_connection_without_the_word_for_it
 2595.2b with it, a warning
-    tests/config.rs::what_is_allowed_and_probably_not_meant_is_warned_of
+    tests/cli/config.rs::what_is_allowed_and_probably_not_meant_is_warned_of
 2595.3 names: the configured host, addresses, A-labels, wildcards left-most only
-    tests/net/certificate.rs::a_certificate_that_proves_nothing_ends_the_session_before_the_password
-    tests/protocol_tls.rs::a_certificate_counts_for_the_host_that_was_configured_and_for_no_other
-    tests/real_pop3.rs::a_wrong_password_and_a_wrong_certificate_are_the_operators_to_mend
+    tests/security/net/certificate.rs::a_certificate_that_proves_nothing_ends_the_session_before_the_password
+    tests/protocol/tls.rs::a_certificate_counts_for_the_host_that_was_configured_and_for_no_other
+    tests/real/pop3.rs::a_wrong_password_and_a_wrong_certificate_are_the_operators_to_mend
     src/config/value/host.rs::one_host_has_one_spelling
 2595.4a TLS 1.2 or newer, and the name of the server is sent
-    tests/net/handshake.rs::a_handshake_that_fails_says_what_to_try
-    tests/protocol_tls.rs::the_handshake_names_the_host_and_offers_nothing_older_than_tls_1_2
+    tests/security/net/handshake.rs::a_handshake_that_fails_says_what_to_try
+    tests/protocol/tls.rs::the_handshake_names_the_host_and_offers_nothing_older_than_tls_1_2
 2595.4b TLS from the first octet is the default
-    tests/config.rs::what_is_not_given_has_the_documented_default
+    tests/cli/config.rs::what_is_not_given_has_the_documented_default
 2595.4c an end that TLS does not announce makes nothing whole: only the dot does
-    tests/protocol.rs::a_server_that_is_gone_after_any_octet_makes_no_message_whole
+    tests/protocol/dialogues.rs::a_server_that_is_gone_after_any_octet_makes_no_message_whole
 2595.5 SRV records
     not built: _pop3s
 3206.1a [AUTH] is a fault of the credentials
     tests/corpus/pop3/rfc/3206-auth-resp-code.script
     tests/corpus/pop3/real/gmail-refuses-password.script
     src/proto/pop3/reply.rs::rfc3206_auth_and_sys_codes
-    tests/session.rs::a_refused_login_says_whose_fault_it_is
+    tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
 3206.1b it is tried twice, then seldom
     src/agent/poll.rs::a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer
 3206.2 AUTH-RESP-CODE is announced and [AUTH] not said: no fault of the credentials
-    tests/session.rs::a_refused_login_says_whose_fault_it_is
+    tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
 3206.3a [SYS/TEMP] and [SYS/PERM] are understood
     tests/corpus/pop3/rfc/3206-auth-resp-code.script
     tests/corpus/pop3/real/yahoo-busy.script
     tests/corpus/pop3/real/sys-perm.script
 3206.3b the first is waited for, the second is somebody's to mend
-    tests/session.rs::a_refused_login_says_whose_fault_it_is
+    tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
     src/agent/backoff.rs::waits_grow_and_are_bounded
 3206.4 no code at all: the credentials, and gently
-    tests/session.rs::a_refused_login_says_whose_fault_it_is
+    tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
     src/agent/poll.rs::a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer
 5034.1a AUTH only before the login
     tests/corpus/pop3/rfc/5034-plain-initial.script
@@ -406,15 +406,15 @@ const CHECKS: &str = "
     tests/corpus/pop3/rfc/5034-plain-two-step.script
 5034.3b a challenge that is not base64 is cancelled, and the session goes on
     tests/corpus/pop3/rfc/5034-not-base64.script
-    tests/protocol_session.rs::a_challenge_of_any_words_is_answered_once_and_then_we_say_that_we_gave_up
+    tests/protocol/whole_session.rs::a_challenge_of_any_words_is_answered_once_and_then_we_say_that_we_gave_up
 5034.4a responses of any length
     tests/corpus/pop3/rfc/5034-challenge-of-12-kib.script
 5034.4b challenges of 12 KiB
     tests/corpus/pop3/rfc/5034-challenge-of-12-kib.script
 5034.5 mechanisms are learnt from CAPA alone; AUTH without a mechanism is not said
-    tests/protocol_session.rs::the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another
+    tests/protocol/whole_session.rs::the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another
 5034.6 the mechanism is the one asked for, or PLAIN, or USER and PASS
-    tests/protocol_session.rs::the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another
+    tests/protocol/whole_session.rs::the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another
 5034.7 SCRAM
     not built: scram
 ";

@@ -1,0 +1,13 @@
+//! Many accounts for a long time: schedule, places, clocks, waits, and neighbours in trouble.
+
+mod clock;
+mod daemon;
+mod no_descriptors;
+mod places;
+mod simulation;
+mod stalls_and_floods;
+mod starved;
+mod storm_found;
+mod unreachable;
+mod unread_log;
+mod waits;

@@ -1,0 +1,8 @@
+//! What a kill or a power cut leaves behind.
+
+mod kill;
+#[cfg(feature = "fault-injection")]
+mod kill_kept;
+#[cfg(feature = "fault-injection")]
+pub mod kill_points;
+mod matrix;

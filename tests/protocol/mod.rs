@@ -1,0 +1,11 @@
+//! What may be said, and what was said: the client, its dialogues, and servers that break the rules.
+
+mod dialogues;
+mod evil;
+mod fuzz_corpus;
+mod garbled;
+mod octets;
+mod odd_answers;
+mod odd_sessions;
+mod tls;
+mod whole_session;

@@ -1,0 +1,6 @@
+//! The program against servers and MDAs that people run.
+
+mod courier;
+mod mda;
+mod pop3;
+mod smtp;

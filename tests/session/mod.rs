@@ -1,0 +1,15 @@
+//! One poll of one account, over a maildrop in memory.
+
+mod adopt;
+mod attacked;
+mod hiding;
+mod identity;
+mod identity_property;
+mod long_work;
+mod marks;
+mod one_name;
+mod poll;
+mod shared_unique_ids;
+mod stop;
+mod twins;
+mod unnamed;

@@ -1,0 +1,9 @@
+//! What becomes of a message at an MDA, a relay, a Maildir and in the quarantine.
+
+mod maildir;
+mod mda;
+mod mda_hygiene;
+mod quarantine;
+mod refusals;
+mod relay;
+mod relay_refusals;

@@ -1,0 +1,9 @@
+//! What is on disk: records, their journal and index, the state directory, and disks that fail.
+
+mod damage;
+mod damage_random;
+pub mod disk;
+#[cfg(feature = "fault-injection")]
+mod failing_disk;
+mod full_disk;
+mod state_dir;
