@@ -62,6 +62,15 @@ impl Courier {
         let answer = owner.account(&at.join("home"));
         std::thread::spawn(move || answer_questions(&socket, &answer));
 
+        // Before TLS it becomes the user of its package, who is not there where its files are only unpacked.
+        for (file, line) in [
+            ("passwd", "courier:x:65534:65534::/:/bin/false\n"),
+            ("group", "courier:x:65534:\n"),
+        ] {
+            let known = std::fs::read_to_string(Path::new("/etc").join(file)).unwrap();
+            std::fs::write(at.join(file), line.to_owned() + &known).unwrap();
+        }
+
         let certificates = Certificates::new();
         let pair = certificates.signed("server", "DNS:localhost,IP:127.0.0.1", 30);
         let both = [pair.key, pair.certificate].map(|path| std::fs::read(path).unwrap());
@@ -93,9 +102,12 @@ impl Courier {
             .open(at.join("log"));
         let child = Command::new("unshare")
             .args(["--mount", "sh", "-c"])
-            .arg("mount --bind \"$1\" /run && shift && exec \"$@\"")
+            .arg(
+                "for file in passwd group; do mount --bind \"$1/$file\" /etc/$file || exit; done; \
+                 mount --bind \"$1/run\" /run && shift && exec \"$@\"",
+            )
             .arg("sh")
-            .arg(at.join("run"))
+            .arg(at)
             .arg(tcpd)
             .args(["-address=127.0.0.1", "-nodnslookup", "-noidentlookup"])
             .args(["-maxprocs=40", "-maxperip=40", &port.to_string()])
@@ -169,6 +181,9 @@ impl Courier {
 
 impl Drop for Courier {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("Courier's log: {}", self.log());
+        }
         for server in &mut self.servers {
             let _ = Command::new("kill").arg(server.id().to_string()).status();
             let _ = server.wait();
