@@ -304,3 +304,7 @@ pub const LARGE_BLOCK_OCTETS: i32 = 4 * 1024 * 1024;
 /// Arenas of the allocator: each keeps what was freed in it for itself, and threads that wait for MDAs would have one each up to eight
 /// a processor.
 pub const ARENAS_MAX: i32 = 4;
+
+/// Messages retrieved in one session, after which it ends and the poll goes on in another: what a session knows of each takes up to 700
+/// octets.
+pub const SESSION_MESSAGES_MAX: u64 = 20_000;

@@ -275,3 +275,16 @@ async fn one_unique_id_for_a_hundred_thousand_messages_is_planned_and_told_at_on
         .unwrap();
     assert_eq!(records.len(), 1, "one record stands for all");
 }
+
+#[tokio::test]
+async fn a_session_ends_after_twenty_thousand_messages_and_the_poll_goes_on_in_another() {
+    let world = World::new(mails(20_200), Retention::Keep);
+    let summary = world.poll().await;
+    assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
+    each_once(&world, 20_200);
+    assert_eq!(
+        world.server.logins(),
+        2,
+        "what is known of each message goes with its session"
+    );
+}

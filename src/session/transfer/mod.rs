@@ -241,6 +241,7 @@ impl<'a> Transfer<'a> {
             && !self.stopped
             && !is_late
             && !orders.with.stop.place.give_way.is_cancelled()
+            && self.counts.retrieved < limits::SESSION_MESSAGES_MAX
             && !full(self.deletes.gathered() + coming(&self.ledger))
         {
             let next = self.waiting.as_slice().first();
@@ -523,9 +524,12 @@ impl<'a> Transfer<'a> {
         let unfinished =
             (self.waiting.len() > 0 && !self.quota_reached && !self.orders.budget.is_spent())
                 || self.due.len() > 0;
+        let is_long = self.counts.retrieved >= limits::SESSION_MESSAGES_MAX
+            && !self.orders.with.stop.place.give_way.is_cancelled();
         let again = self.may_go_on()
             && self.late_error.is_none()
-            && (self.resume || (unfinished && self.orders.visit.commit_every.is_some()));
+            && (self.resume
+                || (unfinished && (self.orders.visit.commit_every.is_some() || is_long)));
         let mut counts = self.counts;
         counts.listed = self.orders.listing.len() as u64;
         counts.left = left;
