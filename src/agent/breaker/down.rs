@@ -16,8 +16,8 @@ pub(super) struct Down {
     /// No probe before this, unless nothing but culprits is due.
     pub(super) until: Timestamp,
     pub(super) failures: u32,
-    /// The probe under way, and whose it is.
-    pub(super) probe: Option<(Probe, AccountName)>,
+    /// The probe under way, whose it is, and since when.
+    pub(super) probe: Option<(Probe, AccountName, Timestamp)>,
     /// Accounts that may have something due other than culprits: turned away, or with messages
     /// left over.
     pub(super) line: BTreeSet<AccountName>,
@@ -90,9 +90,15 @@ impl Down {
         now: Timestamp,
         fresh: Probe,
     ) -> Admission {
-        if self.probe.is_some() {
-            self.line.insert(account.clone());
-            return Admission::Busy;
+        if let Some((_, prober, since)) = &self.probe {
+            if now >= *since && now.since(*since) < PROBE_HELD_SECONDS {
+                self.line.insert(account.clone());
+                return Admission::Busy;
+            }
+            // A slow server may keep its session from offering anything for hours.
+            self.line.insert(prober.clone());
+            self.last = Some(prober.clone());
+            self.probe = None;
         }
         // A clock that was years ahead when it opened must not keep it open for years.
         let most = now.plus(backoff::DESTINATION_SECONDS_MOST);
@@ -121,14 +127,14 @@ impl Down {
             };
             list.push(culprit.named.1.clone());
         }
-        self.probe = Some((fresh, account.clone()));
+        self.probe = Some((fresh, account.clone(), now));
         Admission::Probe(fresh, Spared { never, last })
     }
 
     /// The session that was admitted for a probe is over, and may have left messages that are due.
     pub(super) fn probe_ended(&mut self, probe: Probe, left: bool) {
         match self.probe.take() {
-            Some((under_way, account)) if under_way == probe => {
+            Some((under_way, account, _)) if under_way == probe => {
                 self.session_ended(&account, left);
                 self.last = Some(account);
             }
@@ -148,7 +154,7 @@ impl Down {
     /// Whether the account's session is the probe.
     pub(super) fn is_probed_by(&self, account: &AccountName) -> bool {
         let probe = self.probe.as_ref();
-        probe.is_some_and(|(_, prober)| prober == account)
+        probe.is_some_and(|(_, prober, _)| prober == account)
     }
 }
 
@@ -157,6 +163,9 @@ const DAY_SECONDS: u64 = 24 * 3600;
 
 /// While another account has its turn, this one comes back after so long.
 const PROBE_SECONDS: u64 = 15;
+
+/// How long a session may keep the probe to itself: longer than an MDA or a step of a relay takes by default.
+const PROBE_HELD_SECONDS: u64 = 360;
 
 /// How long the turn of an account is kept for it: as long as the default from poll to poll.
 const GIVES_WAY_SECONDS: u64 = 300;

@@ -134,6 +134,24 @@ fn one_message_probes_it_and_the_others_wait() {
 }
 
 #[test]
+fn a_session_that_keeps_its_probe_from_being_offered_keeps_nobody_away_for_long() {
+    let (mut state, work, home) = (State::default(), account("work"), account("home"));
+    refuse(&mut state, Fault::Destination, named("a"), NOW);
+    let begun = NOW.plus(30);
+    probe(state.admits(&work, begun));
+    assert_eq!(state.admits(&home, begun.plus(359)), Admission::Busy);
+    probe(state.admits(&home, begun.plus(360)));
+    state.open.as_mut().unwrap().probe_ended(Probe(1), true);
+    let busy = state.admits(&account("third"), begun.plus(361));
+    assert_eq!(
+        busy,
+        Admission::Busy,
+        "the late end of the first probe ends no other"
+    );
+    assert!(state.accepted(&named_in("home", "b")).was_down);
+}
+
+#[test]
 fn a_session_that_had_nothing_to_probe_with_leaves_the_probe_to_the_next() {
     let (mut state, work) = (State::default(), account("work"));
     refuse(&mut state, Fault::Destination, named("a"), NOW);
