@@ -1,6 +1,6 @@
 //! What does one visit to one maildrop do?
 //!
-//! The story: greeting, STLS if asked, CAPA, login, CAPA again, UIDL and LIST, records, [`plan`], then retrieve, offer,
+//! The story: greeting, STLS if asked, CAPA, login, CAPA again, UIDL and LIST, records, [`judge::plan`], then retrieve, offer,
 //! record and delete all at once, and QUIT. This room knows nothing of schedules, of TOML, or of which store and which sinks
 //! stand behind its doors.
 
