@@ -20,9 +20,17 @@ use crate::seen::disk::journal::{disk, sync_directory};
 pub struct StateDirectory {
     path: PathBuf,
     /// Locked, because a folder that is in use cannot be unlinked from under its lock as a file can.
-    _folder: File,
+    folder: File,
     /// Locked, and says who we are.
-    _lock: File,
+    lock: File,
+}
+
+/// Gives the locks back even where a child that is between fork and exec still has the descriptors.
+impl Drop for StateDirectory {
+    fn drop(&mut self) {
+        let _ = flock(&self.lock, FlockOperation::Unlock);
+        let _ = flock(&self.folder, FlockOperation::Unlock);
+    }
 }
 
 impl StateDirectory {
@@ -75,8 +83,8 @@ impl StateDirectory {
         let lock = lock_file(path)?;
         Ok(Self {
             path: path.to_owned(),
-            _folder: folder,
-            _lock: lock,
+            folder,
+            lock,
         })
     }
 
@@ -212,3 +220,20 @@ const HOLDER_OCTETS_MAX: u64 = 4096;
 
 /// Damaged folders kept for whoever wants to look.
 const KEPT_ASIDE: usize = 3;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_was_given_back_can_be_locked_while_a_child_still_has_the_descriptors() {
+        let directory = tempfile::tempdir().unwrap();
+        let locked = StateDirectory::lock(directory.path()).unwrap();
+        // A child that was forked and has not called exec yet shares the open files, as these do.
+        let inherited = (locked.lock.try_clone(), locked.folder.try_clone());
+        drop(locked);
+        assert!(StateDirectory::lock(directory.path()).is_ok());
+        drop(inherited);
+    }
+}
