@@ -69,6 +69,11 @@ def mailferry(job):
     return Told([job.programs / "mailferry", "--config", mailferry_config(job), "poll"])
 
 
+def before(job):
+    """Another build of mailferry, for the question what a change costs: `contrib/bench/run --against`."""
+    return Told([job.programs / BEFORE, "--config", mailferry_config(job), "poll"])
+
+
 def fetchmail(job):
     # It has no Maildir of its own: it drives a program that writes one.
     delivery = f'smtphost "127.0.0.1/{job.relay_port}" smtpname "jane@home.lan"' if job.sink == "smtp" else \
@@ -159,11 +164,13 @@ def trusted(job):
     return {"SSL_CERT_FILE": job.ca, "SSL_CERT_DIR": job.place / "none"} if job.ca else {}
 
 
-AGENTS = {"mailferry": mailferry, "fetchmail": fetchmail, "getmail": getmail, "mpop": mpop, "fdm": fdm, "raw": raw}
+BEFORE = "before"
+AGENTS = {"mailferry": mailferry, BEFORE: before, "fetchmail": fetchmail, "getmail": getmail, "mpop": mpop, "fdm": fdm, "raw": raw}
 PEERS = ("fetchmail", "getmail", "mpop", "fdm")
 
 DIFFERS = {
     "mailferry": 'first_run = "all"',
+    BEFORE: "the build that --against names",
     "fetchmail": "uidl, keep, no rewrite; sslcommonname with TLS, as it knows no addresses in certificates; Maildir through the small MDA",
     "getmail": "read_all = false, delete = false",
     "mpop": "auth user without TLS",
@@ -172,14 +179,16 @@ DIFFERS = {
 
 
 def installed(name):
-    return name in ("mailferry", "raw") or shutil.which(name) is not None
+    return name in ("mailferry", BEFORE, "raw") or shutil.which(name) is not None
 
 
-def copied(place):
-    """The programs of ours where nobody may start them."""
+def copied(place, against=None):
+    """The programs of ours where nobody may start them; `against` is the build to compare with."""
     programs = place / "programs"
     programs.mkdir()
     for source in (TARGET / "mailferry", TARGET.parent / "bench/bench_mda", EXAMPLES / "bench_raw", EXAMPLES / "bench_sled"):
         if source.exists():
             shutil.copy2(source, programs)
+    if against:
+        shutil.copy2(against, programs / BEFORE)
     return programs

@@ -5,6 +5,7 @@ Run by contrib/bench/run, which installs and builds what this needs. See contrib
 """
 
 import argparse
+import dataclasses
 import pathlib
 import shutil
 import signal
@@ -25,6 +26,8 @@ SHORT = 10
 
 def measured(bench, one_work, wanted, rounds, retries):
     """The rows of a work, every agent in turn, a round at a time."""
+    if bench.against:
+        one_work.rows = [turn for one in one_work.rows for turn in with_before(one)]
     one_work.prepare(bench)
     rows = {one.name: report.Figures(one) for one in one_work.rows if one.agent in wanted and agents.installed(one.agent)}
     turns = [one for one in one_work.rows if one.name in rows]
@@ -33,6 +36,14 @@ def measured(bench, one_work, wanted, rounds, retries):
             taken(bench, one_work, one, rows, f"round {number + 1}", retries)
         turns = [one for one in turns if one.name in rows]
     return rows
+
+
+def with_before(one):
+    """A row of mailferry's is followed by the same one of the build that it is compared with."""
+    if one.agent != "mailferry":
+        return [one]
+    name = one.name.replace("mailferry", agents.BEFORE, 1)
+    return [one, dataclasses.replace(one, agent=agents.BEFORE, name=name)]
 
 
 def taken(bench, one_work, one, rows, said, retries):
@@ -66,6 +77,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--work", default="", help="such as W1,W3; all without it")
     parser.add_argument("--agents", default=",".join(agents.AGENTS), help="all by default; raw is the floor")
+    parser.add_argument("--against", type=pathlib.Path, help="another build of mailferry, run in turn with this one")
     parser.add_argument("--rounds", type=int, default=0, help="3, or 1 with --short")
     parser.add_argument("--retries", type=int, default=2, help="how often a noisy run is repeated at most")
     parser.add_argument("--short", action="store_true", help="a tenth of everything, one round: a quarter of an hour")
@@ -88,8 +100,10 @@ def main():
     form = f"{servers.machine()}; {'full size' if divide == 1 else f'1/{divide} of full size'}, {rounds} round(s)"
     print(form, flush=True)
     results, bench, wanted = [], None, asked.agents.split(",")
+    if asked.against:
+        wanted.append(agents.BEFORE)
     try:
-        bench = work.Bench(place, divide, wanted)
+        bench = work.Bench(place, divide, wanted, asked.against)
         for one_work in works:
             try:
                 rows = measured(bench, one_work, wanted, rounds, asked.retries)

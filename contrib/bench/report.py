@@ -4,6 +4,8 @@ import dataclasses
 import json
 import statistics
 
+import agents
+
 UNITS = {"wall": "s", "cpu": "s", "peak": "MiB", "rate": "/s"}
 
 
@@ -80,7 +82,7 @@ class Figures:
 
 def best(rows, metric):
     """The peer with the smallest figure."""
-    peers = [row for row in rows.values() if row.agent not in ("mailferry", "raw") and row.figure(metric)]
+    peers = [row for row in rows.values() if row.agent not in ("mailferry", agents.BEFORE, "raw") and row.figure(metric)]
     return min(peers, key=lambda row: row.figure(metric), default=None)
 
 

@@ -41,12 +41,7 @@ def seeded(bench, drop, count):
     ids = unique_ids(server, user)
     if len(ids) != count:
         raise SystemExit(f"bench: {len(ids)} of {count} messages are listed")
-    job = agents.Job(place, place / "out", server.address, server.plain, [user], programs=bench.programs)
-    told = agents.mailferry(job)
-    bench.give(place)
-    ran = measure.run(told.command, told.environment, place / "log")
-    if ran.problem:
-        raise SystemExit(f"bench: the first poll of {count} messages went wrong: {ran.problem}")
+    ran = earned(bench, agents.mailferry, place, user, count)
     print(f"W8: mailferry's records are those of its own first poll of {count} messages ({ran.wall:.1f} s); the peers' are written for them")
     now = int(time.time())
     files = {
@@ -62,4 +57,19 @@ def seeded(bench, drop, count):
         path.write_text(text)
         path.chmod(0o600)
     shutil.copytree(place / "state", states.place / "mailferry/state")
+    if bench.against:
+        place = bench.new_place("seed-before")
+        earned(bench, agents.before, place, user, count)
+        shutil.copytree(place / "state", states.place / agents.BEFORE / "state")
     return states
+
+
+def earned(bench, agent, place, user, count):
+    """A first poll of everything, which leaves the agent's records in `place`."""
+    job = agents.Job(place, place / "out", bench.near.address, bench.near.plain, [user], programs=bench.programs)
+    told = agent(job)
+    bench.give(place)
+    ran = measure.run(told.command, told.environment, place / "log")
+    if ran.problem:
+        raise SystemExit(f"bench: the first poll of {count} messages went wrong: {ran.problem}")
+    return ran

@@ -36,11 +36,11 @@ def row(agent, variant="", differs="", **options):
 class Bench:
     """What all works share: a place on disk, the servers, and how much smaller than the full form everything is."""
 
-    def __init__(self, place, divide, names):
-        self.place, self.divide, self.wanted = place, divide, names
+    def __init__(self, place, divide, names, against=None):
+        self.place, self.divide, self.wanted, self.against = place, divide, names, against
         self.drops = place / "drops"
         self.drops.mkdir()
-        self.programs = agents.copied(place)
+        self.programs = agents.copied(place, against)
         self.certificates = servers.Certificates(place, ["127.0.0.1", servers.LongLine.FAR])
         self.near = servers.Dovecot(place / "dovecot", self.drops, self.certificates)
         self.line = self.far = None
