@@ -5,7 +5,7 @@
 use crate::mail::{AccountName, Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Known, Records, State};
 use crate::session::judge::absence::Listed;
-use crate::session::judge::settle;
+use crate::session::judge::made_names;
 use crate::session::{SessionError, Visit};
 
 /// What explains that a unique-id is gone, besides a change of the whole maildrop.
@@ -58,7 +58,7 @@ impl Explained {
             (State::Delivered { at }, Some(seconds)) => self.now.since(*at) >= *seconds,
             _ => false,
         };
-        let is_named = !settle::is_made_here(known.unique_id);
+        let is_named = !made_names::is_made_here(known.unique_id);
         record.absent_since.is_none()
             && is_named
             && !self.deletes_after_seconds.iter().any(deleted)

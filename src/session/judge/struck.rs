@@ -2,7 +2,7 @@
 
 use crate::mail::{Entry, Listing, Timestamp, limits};
 use crate::seen::{Deferral, StruckNumber};
-use crate::session::judge::settle;
+use crate::session::judge::deferral;
 
 /// Those that are listed, each under its number of this session: the one it had when nothing has changed, else the nearest one below with
 /// the same octets, because messages only move up when others go.
@@ -31,7 +31,7 @@ pub(in crate::session) fn strike(struck: &mut Vec<StruckNumber>, entry: Entry<'_
         next_try: one.next_try,
         ..Deferral::default()
     });
-    let after = settle::strike(before.as_ref(), now);
+    let after = deferral::strike(before.as_ref(), now);
     push(struck, entry, after.strikes, after.next_try);
 }
 

@@ -2,7 +2,7 @@
 
 use crate::mail::{Listing, Timestamp, UniqueId, limits};
 use crate::seen::{AccountState, Oddities, StruckDelete};
-use crate::session::judge::{settle, taken};
+use crate::session::judge::{deferral, taken};
 
 /// Which deletes a session may ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,7 +113,7 @@ fn strike_one(odd: &mut Oddities, unique_id: &UniqueId, now: Timestamp) -> u32 {
         // A server that ignores deletes is tried with one a day.
         _ if are_ignored(odd) || strikes >= limits::STRUCK_DELETES_IN_A_ROW_MAX => DAY_SECONDS,
         1 => 0,
-        more => settle::retry_after_seconds(more - 1),
+        more => deferral::retry_after_seconds(more - 1),
     };
     if odd.struck_deletes.len() >= limits::STRUCK_NUMBERS_MAX {
         odd.struck_deletes.remove(0);

@@ -4,7 +4,7 @@ use crate::mail::Listing;
 use crate::seen::{AccountState, Batch, Records, State};
 use crate::session::SessionError;
 use crate::session::judge::absence::Listed;
-use crate::session::judge::settle;
+use crate::session::judge::made_names;
 use crate::session::run::Session;
 use crate::session::server::listing::Listed as ListedNow;
 use crate::session::server::maildrop::Maildrop;
@@ -67,7 +67,7 @@ fn hidden(listing: &Listing, records: &Records) -> usize {
             && record.absent_since.is_none()
             && notes.asked.is_none()
             && !notes.displaced
-            && !settle::is_made_here(known.unique_id);
+            && !made_names::is_made_here(known.unique_id);
         if was_listed {
             retrieved += 1;
             gone += usize::from(!is_there);

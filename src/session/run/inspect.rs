@@ -7,7 +7,7 @@ use crate::session::judge::heads_said::{Head, Heads};
 use crate::session::judge::plan::{
     Circumstances, Disposition, Names, Plan, Skip, Why, plan_with_heads,
 };
-use crate::session::judge::{counters, settle};
+use crate::session::judge::{counters, made_names};
 use crate::session::long::long;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::{Collaborators, SessionError, Visit, WhoActs};
@@ -82,7 +82,7 @@ impl Inspection<'_> {
         let listed = (0..count).filter_map(|at| Some(self.listing.get(at)?.unique_id));
         // A name that was made here says nothing of how the server makes them.
         let recorded = self.records.unique_ids();
-        let recorded = recorded.filter(|name| !settle::is_made_here(name));
+        let recorded = recorded.filter(|name| !made_names::is_made_here(name));
         counters::are_counted(listed.chain(recorded))
     }
 
@@ -230,7 +230,7 @@ impl Inspection<'_> {
         let recorded = self.records.iter().filter(counts);
         let Some(greatest) = recorded
             .map(|known| known.unique_id)
-            .filter(|name| !settle::is_made_here(name))
+            .filter(|name| !made_names::is_made_here(name))
             .max_by(|a, b| counters::compare(a, b))
         else {
             return false;

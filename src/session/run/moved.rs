@@ -7,7 +7,7 @@ use crate::seen::{AccountState, Batch, Records};
 use crate::session::SessionError;
 use crate::session::judge::absence::Listed;
 use crate::session::judge::guard::Explained;
-use crate::session::judge::{counters, settle};
+use crate::session::judge::{counters, made_names};
 use crate::session::long::long;
 use crate::session::run::Session;
 use crate::session::server::listing::Listed as ListedNow;
@@ -129,7 +129,7 @@ fn to_compare(
     let count = listing.len();
     let names = (0..count).filter_map(|at| Some(listing.get(at)?.unique_id));
     let recorded = records.unique_ids();
-    let recorded = recorded.filter(|name| !settle::is_made_here(name));
+    let recorded = recorded.filter(|name| !made_names::is_made_here(name));
     if counters::are_counted(names.chain(recorded)) {
         return Vec::new();
     }

@@ -3,8 +3,8 @@
 use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Records};
 use crate::session::SessionError;
+use crate::session::judge::made_names;
 use crate::session::judge::plan::{Disposition, Plan, Skip, Why};
-use crate::session::judge::settle;
 use crate::session::judge::taken;
 use crate::session::run::Session;
 use crate::session::transfer::identity::Findings;
@@ -19,8 +19,8 @@ impl Session<'_> {
         words: &str,
         announced: bool,
     ) -> Result<(), SessionError> {
-        let had_unique_ids =
-            state.had_unique_ids || settle::has_unique_ids(records, state.last_success.is_some());
+        let had_unique_ids = state.had_unique_ids
+            || made_names::has_unique_ids(records, state.last_success.is_some());
         // A server that names UIDL and refuses it may be ill for a moment; if it goes on, it means it.
         let for_now = announced && state.uidl_refusals < limits::UIDL_REFUSALS_MAX;
         state.uidl_refusals = state.uidl_refusals.saturating_add(1);

@@ -10,7 +10,7 @@ use crate::mail::{FirstRun, Listing, ListingBuilder, Retention, Timestamp, Uniqu
 use crate::seen::{AccountState, Record, Records, State, StruckNumber};
 use crate::session::judge::plan::{Disposition, Plan, Skip, Turnstile, Why};
 use crate::session::judge::quota::remaining;
-use crate::session::judge::{settle, spared, struck};
+use crate::session::judge::{made_names, spared, struck};
 use crate::session::run::Session;
 use crate::session::server::listing::Listed;
 use crate::session::{Counts, Visit};
@@ -184,7 +184,7 @@ impl Deciding<'_> {
         for known in self.records.iter() {
             let is_listed = known.record.absent_since.is_none();
             if is_listed
-                && settle::is_made_here(known.unique_id)
+                && made_names::is_made_here(known.unique_id)
                 && self.waits(&known.record)
                 && let Some(octets) = known.record.octets
             {

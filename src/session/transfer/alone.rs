@@ -9,14 +9,14 @@ use std::collections::VecDeque;
 use crate::mail::{AccountName, Announced, Counted, Timestamp, limits};
 use crate::seen::{Batch, Change, Compared, Notes, RecordKey, Seen, SeenError, State};
 use crate::session::SessionError;
+use crate::session::judge::deferral;
 use crate::session::judge::octets;
 use crate::session::judge::octets::{Second, Weighed};
 use crate::session::judge::plan::Why;
-use crate::session::judge::settle;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::transfer::Transfer;
+use crate::session::transfer::offers::Parcel;
 use crate::session::transfer::orders::Transferred;
-use crate::session::transfer::work::Parcel;
 use crate::spool::{Draft, Message, SpoolError};
 use crate::telemetry::Event;
 
@@ -291,7 +291,7 @@ impl Transfer<'_> {
         if !self.orders.hides {
             let now = self.now();
             self.note_unretrieved(at, |before| {
-                settle::defer_unretrieved(before, "octets_differ", now)
+                deferral::defer_unretrieved(before, "octets_differ", now)
             });
         }
     }

@@ -1,12 +1,20 @@
 //! What a message is given on its arrival: an envelope, a trace field, and a look at where it has been.
 
-use crate::mail::{Envelope, HeadDigest, Sender, Timestamp, UniqueId, limits};
+use tokio::time::Instant;
+
+use crate::fault;
+use crate::mail::{Envelope, HeadDigest, Origin, Sender, Timestamp, UniqueId, limits};
+use crate::seen::RecordKey;
 use crate::session::Visit;
+use crate::session::judge::made_names;
+use crate::session::judge::octets::Weighed;
+use crate::session::transfer::Transfer;
+use crate::session::transfer::offers::Parcel;
 use crate::session::transfer::trace::{Trace, is_own, received_field as build};
-use crate::sink::{Fault, Refusal};
-use crate::spool::Message;
+use crate::sink::{Fault, Partial, Refusal};
 use crate::spool::head_digest::head_digest;
 use crate::spool::header::Head;
+use crate::spool::{Draft, Message};
 
 /// What the head of a message says to a session.
 pub(in crate::session) struct Looked {
@@ -64,4 +72,67 @@ pub(in crate::session) fn received_field(
         recipient: Some(&visit.recipient),
         at,
     })
+}
+
+impl Transfer<'_> {
+    /// A message is whole, and it is settled what came.
+    pub(in crate::session) async fn arrived(&mut self, at: usize, draft: Draft, weighed: Weighed) {
+        let arrived = Instant::now();
+        let orders = &self.orders;
+        let Some(entry) = orders.entry(at) else {
+            return;
+        };
+        let now = orders.with.clock.now();
+        let (visit, ledger) = (orders.visit, &mut self.ledger);
+        let is_nameless = orders.is_nameless(at);
+        let finished = draft
+            .finish_as(|digest| {
+                let unique_id = if is_nameless {
+                    let name = made_names::identity(digest, ledger.ordinal(digest));
+                    UniqueId::new(name.as_bytes()).unwrap_or_else(|_| entry.unique_id())
+                } else {
+                    entry.unique_id()
+                };
+                let received = received_field(visit, &unique_id, now);
+                (
+                    Origin {
+                        account: visit.account.clone(),
+                        unique_id,
+                    },
+                    received,
+                )
+            })
+            .await;
+        let message = match finished {
+            Ok(message) => message,
+            Err(error) => return self.lose(error.into()),
+        };
+        fault::pass("spool.whole");
+        self.counts.retrieved += 1;
+        self.counts.octets += message.octets();
+        let key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
+        if is_nameless {
+            self.ledger
+                .identify(entry.number, &key.unique_id, entry.octets);
+            if let Some(maildrop) = &mut self.maildrop {
+                maildrop.identify(entry.number, &key.unique_id);
+            }
+        }
+        self.note_unproven(&key, weighed);
+        self.ledger.holds(at, message.octets());
+        let looked = look(visit, &message);
+        let octets_differ = self.is_cut(&key, &message, weighed, entry.octets);
+        let parcel = Parcel {
+            at,
+            key,
+            message,
+            envelope: looked.envelope,
+            head: looked.digest,
+            partial: Partial::default(),
+            renamed_from: None,
+            octets_differ,
+            arrived,
+        };
+        self.judge(entry.octets, parcel, looked.looped);
+    }
 }

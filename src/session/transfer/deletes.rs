@@ -9,7 +9,7 @@ use crate::fault;
 use crate::mail::UniqueId;
 use crate::seen::{Record, RecordKey, Recorded};
 use crate::session::transfer::Transfer;
-use crate::session::transfer::work::Committed;
+use crate::session::transfer::commits::Committed;
 use crate::session::{SessionError, WhoActs};
 
 /// Proofs, each with the record that it stands for.

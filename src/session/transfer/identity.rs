@@ -6,14 +6,16 @@ use crate::mail::{Digest, HeadDigest, limits};
 use crate::seen::{Batch, Change, Marker, Notes, Record, RecordKey, Records, State};
 use crate::session::SessionError;
 use crate::session::judge::absence::Listed;
+use crate::session::judge::arrival;
+use crate::session::judge::arrival::Arrival;
 use crate::session::judge::guard;
+use crate::session::judge::made_names;
 use crate::session::judge::plan::{Disposition, Why};
-use crate::session::judge::settle;
-use crate::session::judge::settle::Arrival;
 use crate::session::long::long;
 use crate::session::transfer::Transfer;
+use crate::session::transfer::commits::Committed;
+use crate::session::transfer::offers::Parcel;
 use crate::session::transfer::twins::Twin;
-use crate::session::transfer::work::{Committed, Parcel};
 use crate::sink::Refusal;
 use crate::telemetry::Event;
 
@@ -94,7 +96,7 @@ impl<'a> Absent<'a> {
                 let is_there = is_listed && !notes.displaced && !is_displaced();
                 // One that is known by its digest only may be among those that are listed without a name.
                 let may_be_there = source == 0
-                    && settle::is_made_here(known.unique_id)
+                    && made_names::is_made_here(known.unique_id)
                     && !orders.listing.complete;
                 if orders.plan.is_flood && !is_there && notes.asked.is_some() {
                     asked.insert(digest);
@@ -203,7 +205,7 @@ impl<'a> Transfer<'a> {
                 notes: self.notes_alike(&parcel.key, word.notes),
                 ..word
             }),
-            (known, None) => settle::on_arrival(why, known.as_ref(), listed, alike, now),
+            (known, None) => arrival::on_arrival(why, known.as_ref(), listed, alike, now),
         };
         let octets = listed.unwrap_or(0);
         match arrival {
@@ -229,7 +231,7 @@ impl<'a> Transfer<'a> {
 
     /// What the operator said of this message before any digest of it was known.
     fn word_for(&mut self, key: &RecordKey, listed: Option<u64>) -> Option<Record> {
-        let word = settle::trusted(self.orders.records, key, listed)?;
+        let word = arrival::trusted(self.orders.records, key, listed)?;
         let trusts = self.ledger.trusts(&key.unique_id, word.copies);
         trusts.then_some(word)
     }
@@ -335,7 +337,7 @@ impl<'a> Transfer<'a> {
         } = renamed;
         let octets = listed.unwrap_or(0);
         let now = self.now();
-        let arrival = settle::on_arrival(Why::Doubt, Some(&record), listed, 1, now);
+        let arrival = arrival::on_arrival(Why::Doubt, Some(&record), listed, 1, now);
         let record = match arrival {
             Arrival::Offer(partial) => {
                 parcel.partial = partial;

@@ -5,18 +5,21 @@
 //! can repeat, whatever the sinks do.
 
 pub(in crate::session) mod alone;
+pub(in crate::session) mod answer;
 pub(in crate::session) mod arrival;
+pub(in crate::session) mod commits;
 pub(in crate::session) mod deletes;
 pub(in crate::session) mod identity;
 pub(in crate::session) mod ledger;
+pub(in crate::session) mod offers;
 pub(in crate::session) mod orders;
 pub(in crate::session) mod oversized;
 pub(in crate::session) mod parked;
 pub(in crate::session) mod refused;
 pub mod trace;
 pub(in crate::session) mod twins;
+pub(in crate::session) mod undo;
 pub(in crate::session) mod unretrieved;
-pub(in crate::session) mod work;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,17 +36,18 @@ use crate::seen::{RecordKey, Recorded, Sizes};
 use crate::session::doors::Undo;
 use crate::session::judge::plan::{Disposition, Skip, Why};
 use crate::session::judge::quota::Quota;
-use crate::session::judge::settle::Cause;
+use crate::session::judge::taken_back::Cause;
 use crate::session::long::long;
 use crate::session::server::maildrop::{Blamed, Happened, Maildrop};
 use crate::session::transfer::alone::Doubts;
+use crate::session::transfer::commits::Committed;
 use crate::session::transfer::deletes::Deletes;
 use crate::session::transfer::identity::{Absent, Findings};
 use crate::session::transfer::ledger::Ledger;
+use crate::session::transfer::offers::{Offered, Parcel};
 use crate::session::transfer::orders::{Lost, Orders, Transferred};
 use crate::session::transfer::refused::Doubted;
 use crate::session::transfer::twins::Twins;
-use crate::session::transfer::work::{Committed, Offered, Parcel};
 use crate::session::{Counts, SessionError, WhoActs};
 use crate::telemetry::{Event, Together};
 

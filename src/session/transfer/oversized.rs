@@ -9,8 +9,8 @@ use crate::mail::{Entry, limits};
 use crate::seen::{Batch, Change, Notes, Record, RecordKey, State};
 use crate::session::judge::plan::{Disposition, Skip};
 use crate::session::transfer::Transfer;
+use crate::session::transfer::commits::Committed;
 use crate::session::transfer::unretrieved::is_a_word;
-use crate::session::transfer::work::Committed;
 use crate::telemetry::Event;
 
 /// What is news of one unique-id: where it stands first in the listing, and how many messages under it are too large.

@@ -5,8 +5,10 @@ use crate::mail::{Envelope, Timestamp};
 use crate::seen::{Batch, Change, Deferral, Delivered, Known, Record, RecordKey, Records, State};
 use crate::session::doors::{Refused, Undo, Verdict};
 use crate::session::judge::budget::Budget;
-use crate::session::judge::settle;
-use crate::session::judge::settle::Cause;
+use crate::session::judge::deferral;
+use crate::session::judge::recipient;
+use crate::session::judge::taken_back::Cause;
+use crate::session::transfer::undo;
 use crate::session::{Admission, Collaborators, Counts, SessionError, Spared, Visit};
 use crate::sink::{Fault, Partial, Refusal, Undelivered};
 use crate::spool::Message;
@@ -200,7 +202,7 @@ impl Parked<'_> {
             return Err(SessionError::of_refusal(&*destination, refusal));
         }
         if refusal.fault == Fault::RecipientOrMessage
-            && settle::is_any_delivered_lately(self.records, now)
+            && recipient::is_any_delivered_lately(self.records, now)
         {
             refusal.fault = Fault::MessagePermanent;
         }
@@ -228,7 +230,7 @@ impl Parked<'_> {
         }
         let next = match refusal.fault {
             Fault::MessagePermanent if !deferred => None,
-            _ => settle::defer(Some(self.deferral), &refusal, partial, now),
+            _ => deferral::defer(Some(self.deferral), &refusal, partial, now),
         };
         let status = if next.is_some() {
             counts.deferred += 1;
@@ -285,7 +287,7 @@ impl Parked<'_> {
         now: Timestamp,
     ) -> Result<(), SessionError> {
         for undo in undos {
-            settle::undo(&self.with.seen, undo, cause, now).await?;
+            undo::undo(&self.with.seen, undo, cause, now).await?;
         }
         Ok(())
     }
@@ -297,7 +299,7 @@ impl Parked<'_> {
         }
         let deferral = Deferral {
             partial,
-            ..settle::stood_back(Some(self.deferral), now)
+            ..deferral::stood_back(Some(self.deferral), now)
         };
         self.put(State::Deferred(deferral)).await
     }
@@ -309,7 +311,7 @@ impl Parked<'_> {
             detail: &refusal.words,
         });
         let deferral =
-            settle::defer_unretrieved(Some(self.deferral), refusal.code, self.with.clock.now());
+            deferral::defer_unretrieved(Some(self.deferral), refusal.code, self.with.clock.now());
         self.put(State::Deferred(deferral)).await
     }
 

@@ -5,11 +5,14 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::seen::{Deferral, RecordKey};
 use crate::session::SessionError;
 use crate::session::doors::{Refused, Spared, Undo, Verdict};
-use crate::session::judge::settle;
-use crate::session::judge::settle::Cause;
+use crate::session::judge::deferral;
+use crate::session::judge::recipient;
+use crate::session::judge::taken_back::Cause;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::arrival;
-use crate::session::transfer::work::{Committed, Parcel};
+use crate::session::transfer::commits::Committed;
+use crate::session::transfer::offers::Parcel;
+use crate::session::transfer::undo;
 use crate::sink::{Fault, Refusal, Undelivered};
 use crate::telemetry::DeliveryStatus;
 
@@ -112,7 +115,7 @@ impl Transfer<'_> {
         *self
             .doubted
             .taken_lately
-            .get_or_insert_with(|| settle::is_any_delivered_lately(records, now))
+            .get_or_insert_with(|| recipient::is_any_delivered_lately(records, now))
     }
 
     /// A message was accepted: those that were refused as their recipient's fault are to blame
@@ -179,7 +182,7 @@ impl Transfer<'_> {
     fn defer(&mut self, parcel: Parcel, refusal: Refusal) {
         let before = self.deferral_before(&parcel);
         let partial = parcel.partial.clone();
-        let Some(deferral) = settle::defer(before.as_ref(), &refusal, partial, self.now()) else {
+        let Some(deferral) = deferral::defer(before.as_ref(), &refusal, partial, self.now()) else {
             return self.quarantine(parcel, refusal);
         };
         let status = if refusal.fault == Fault::MessageUnknown {
@@ -204,7 +207,7 @@ impl Transfer<'_> {
         let before = self.deferral_before(&parcel);
         let deferral = Deferral {
             partial: parcel.partial.clone(),
-            ..settle::stood_back(before.as_ref(), self.now())
+            ..deferral::stood_back(before.as_ref(), self.now())
         };
         if self.orders.hides {
             let words = "it waits until its destination takes mail again";
@@ -229,7 +232,7 @@ impl Transfer<'_> {
         let (seen, now) = (&self.orders.with.seen, self.now());
         for (undo, cause) in std::mem::take(&mut self.undos) {
             self.commits.push(Box::pin(async move {
-                match settle::undo(seen, undo, cause, now).await {
+                match undo::undo(seen, undo, cause, now).await {
                     Ok(()) => Committed::Noted,
                     Err(error) => Committed::Failed(error.into()),
                 }

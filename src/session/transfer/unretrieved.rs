@@ -3,10 +3,10 @@
 use crate::mail::{Entry, UniqueId, limits};
 use crate::seen::{Batch, Change, Deferral, Notes, Record, RecordKey, State};
 use crate::session::SessionError;
-use crate::session::judge::settle;
+use crate::session::judge::deferral;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::transfer::Transfer;
-use crate::session::transfer::work::Committed;
+use crate::session::transfer::commits::Committed;
 use crate::telemetry::Event;
 
 impl Transfer<'_> {
@@ -25,7 +25,7 @@ impl Transfer<'_> {
         self.refusals_in_a_row += 1;
         let now = self.now();
         self.note_unretrieved(at, |before| {
-            settle::defer_unretrieved(before, "retr_refused", now)
+            deferral::defer_unretrieved(before, "retr_refused", now)
         });
         if self.refusals_in_a_row < limits::RETR_ERRORS_IN_A_ROW_MAX {
             return;
@@ -50,15 +50,15 @@ impl Transfer<'_> {
         };
         let now = self.now();
         let key = self.deferral_key(&entry.unique_id());
-        let before = settle::deferral_of(self.orders.records, &key);
-        let strikes = settle::strike(before.as_ref(), now).strikes;
+        let before = deferral::deferral_of(self.orders.records, &key);
+        let strikes = deferral::strike(before.as_ref(), now).strikes;
         let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id());
         self.orders.with.reporter.say(Event::Struck {
             account,
             unique_id,
             strikes,
         });
-        self.note_unretrieved(at, |before| settle::strike(before, now));
+        self.note_unretrieved(at, |before| deferral::strike(before, now));
     }
 
     /// Others wait, and there are more slow links than places: this one goes. No message is to blame; the one that was coming is tried
@@ -75,7 +75,7 @@ impl Transfer<'_> {
         });
         if let Some(at) = inside {
             let until = self.now().plus(limits::SLOW_MESSAGE_SECONDS);
-            self.note_unretrieved(at, |before| settle::stood_back(before, until));
+            self.note_unretrieved(at, |before| deferral::stood_back(before, until));
         }
     }
 
@@ -158,7 +158,7 @@ impl Transfer<'_> {
             return self.ledger.settled(at);
         }
         let state = State::Deferred(deferral(
-            settle::deferral_of(self.orders.records, &key).as_ref(),
+            deferral::deferral_of(self.orders.records, &key).as_ref(),
         ));
         // Of several, each may be the one; what comes later is not meant.
         let copies = match self.orders.plan.repeated.get(&entry.unique_id()) {

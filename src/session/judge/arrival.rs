@@ -1,0 +1,119 @@
+//! What a message is that has arrived whole, by its record: new, known, or not due.
+
+use crate::mail::Timestamp;
+use crate::seen::{Record, RecordKey, Records, State};
+use crate::session::judge::plan::Why;
+use crate::sink::Partial;
+
+/// What to do with a message that has arrived whole, now that its digest is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::session) enum Arrival {
+    /// Offer it to those who have not taken it yet.
+    Offer(Partial),
+    /// It was settled before: this is its record, with what the listing says now.
+    Recognised(Record),
+    /// Its time of next try has not come.
+    NotDue,
+    /// The operator said that it was delivered, so no digest is known: it is not offered. This is its record, with what the listing
+    /// says now.
+    Trusted(Record),
+}
+
+/// Decides by digest. A message retrieved as new is offered even when an equal one was delivered in this session: the
+/// server lists it twice, so it is there twice.
+pub(in crate::session) fn on_arrival(
+    why: Why,
+    known: Option<&Record>,
+    listed: Option<u64>,
+    alike: u32,
+    now: Timestamp,
+) -> Arrival {
+    let Some(record) = known else {
+        return Arrival::Offer(Partial::default());
+    };
+    let recognised = || {
+        let (octets, copies) = (listed.or(record.octets), record.copies.max(alike));
+        Arrival::Recognised(Record {
+            octets,
+            copies,
+            absent_since: None,
+            head: record.head,
+            state: record.state.clone(),
+            notes: record.notes,
+        })
+    };
+    match &record.state {
+        _ if why == Why::New => Arrival::Offer(Partial::default()),
+        State::Delivered { .. } | State::Quarantined { .. } | State::Marked { .. } => recognised(),
+        State::Deferred(deferral) if deferral.parked.is_some() => recognised(),
+        State::Deferred(deferral) if !deferral.is_due(now) => Arrival::NotDue,
+        State::Deferred(deferral) => Arrival::Offer(deferral.partial.clone()),
+        State::Oversized { .. } => Arrival::Offer(Partial::default()),
+    }
+}
+
+/// What the operator said of this message, if that was that it was delivered, before any digest of it was known. One of another size
+/// is another.
+pub(in crate::session) fn trusted(
+    records: &Records,
+    key: &RecordKey,
+    listed: Option<u64>,
+) -> Option<Record> {
+    let word = records.get(&RecordKey::new(key.unique_id.clone(), None))?;
+    let alike = listed.is_none() || word.octets.is_none() || listed == word.octets;
+    // Once its delete was asked, or it was gone, another message may have the name.
+    let may_be_gone = word.notes.asked.is_some() || word.absent_since.is_some();
+    (alike && !may_be_gone && matches!(word.state, State::Delivered { .. })).then_some(word)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::seen::{Deferral, Notes};
+
+    fn record(state: State) -> Record {
+        Record {
+            octets: Some(10),
+            copies: 1,
+            absent_since: None,
+            head: None,
+            state,
+            notes: Notes::default(),
+        }
+    }
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    #[test]
+    fn a_doubtful_message_with_the_same_digest_is_recognised_and_its_new_size_kept() {
+        let delivered = record(State::Delivered { at: Timestamp(1) });
+        let arrival = on_arrival(Why::Doubt, Some(&delivered), Some(12), 2, NOW);
+        let expected = Record {
+            octets: Some(12),
+            copies: 2,
+            ..delivered
+        };
+        assert_eq!(arrival, Arrival::Recognised(expected));
+    }
+
+    #[test]
+    fn a_doubtful_message_with_another_digest_is_a_new_one() {
+        assert_eq!(
+            on_arrival(Why::Doubt, None, Some(12), 1, NOW),
+            Arrival::Offer(Partial::default())
+        );
+    }
+
+    #[test]
+    fn a_message_deferred_for_later_is_not_offered_when_doubt_brings_it_in_hand() {
+        let waits = record(State::Deferred(Deferral {
+            next_try: NOW.plus(1),
+            ..Deferral::default()
+        }));
+        assert_eq!(
+            on_arrival(Why::Doubt, Some(&waits), None, 1, NOW),
+            Arrival::NotDue
+        );
+    }
+}

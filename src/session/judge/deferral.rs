@@ -1,0 +1,134 @@
+//! When a message is tried again: after a refusal, a lost session, or a fault that is not its own.
+
+use crate::mail::{Timestamp, limits};
+use crate::seen::{Deferral, RecordKey, Records, State};
+use crate::sink::{Partial, Refusal};
+
+/// The deferral that is known of a message: under its digest, or from before it was ever in hand.
+pub(in crate::session) fn deferral_of(records: &Records, key: &RecordKey) -> Option<Deferral> {
+    let whole = records.get(key);
+    let unseen = records.get(&RecordKey::new(key.unique_id.clone(), None));
+    [whole, unseen]
+        .into_iter()
+        .flatten()
+        .find_map(|record| match record.state {
+            State::Deferred(deferral) => Some(deferral),
+            _ => None,
+        })
+}
+
+/// The deferral after one more refusal; `None` when the message has been tried often enough.
+pub(in crate::session) fn defer(
+    before: Option<&Deferral>,
+    refusal: &Refusal,
+    partial: Partial,
+    now: Timestamp,
+) -> Option<Deferral> {
+    defer_as(before, refusal.code, partial, now)
+}
+
+pub(in crate::session) fn defer_as(
+    before: Option<&Deferral>,
+    code: &str,
+    partial: Partial,
+    now: Timestamp,
+) -> Option<Deferral> {
+    let before = before.cloned().unwrap_or_default();
+    let tries = before.tries.saturating_add(1);
+    (tries < limits::TRIES_MAX).then(|| Deferral {
+        tries,
+        next_try: now.plus(retry_after_seconds(tries)),
+        code: code.to_owned(),
+        partial,
+        ..before
+    })
+}
+
+/// The deferral of a message that the server would not hand out: nothing can be quarantined, so it waits for ever, daily
+/// in the end.
+pub(in crate::session) fn defer_unretrieved(
+    before: Option<&Deferral>,
+    code: &str,
+    now: Timestamp,
+) -> Deferral {
+    let before = before.cloned().unwrap_or_default();
+    let tries = before.tries.saturating_add(1);
+    Deferral {
+        tries,
+        next_try: now.plus(retry_after_seconds(tries)),
+        code: code.to_owned(),
+        ..before
+    }
+}
+
+/// The deferral of a message inside which a session ended: at once again the first time, later after that.
+pub(in crate::session) fn strike(before: Option<&Deferral>, now: Timestamp) -> Deferral {
+    let before = before.cloned().unwrap_or_default();
+    let strikes = before.strikes.saturating_add(1);
+    let wait = if strikes < limits::STRIKES_MAX {
+        0
+    } else {
+        retry_after_seconds(strikes - limits::STRIKES_MAX + 1)
+    };
+    Deferral {
+        strikes,
+        next_try: now.plus(wait),
+        code: "session_lost".to_owned(),
+        ..before
+    }
+}
+
+/// The deferral of a message that is not to blame: its counts stay, and it waits until then.
+pub(in crate::session) fn stood_back(before: Option<&Deferral>, until: Timestamp) -> Deferral {
+    let before = before.cloned().unwrap_or_default();
+    Deferral {
+        next_try: before.next_try.max(until),
+        ..before
+    }
+}
+
+/// Seconds until the next try of a message after this many: 1m 5m 30m 2h 6h, then daily.
+pub(crate) fn retry_after_seconds(tries: u32) -> u64 {
+    match tries {
+        0 | 1 => 60,
+        2 => 5 * 60,
+        3 => 30 * 60,
+        4 => 2 * 3600,
+        5 => 6 * 3600,
+        _ => 24 * 3600,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::sink::Fault;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    #[test]
+    fn the_waits_grow_from_a_minute_to_a_day_and_the_twentieth_refusal_is_the_last() {
+        let refusal = Refusal::new(Fault::MessageTransient, "mda_temporary", "75");
+        let mut deferral = None;
+        let mut waits = Vec::new();
+        for _ in 1..limits::TRIES_MAX {
+            let next = defer(deferral.as_ref(), &refusal, Partial::default(), NOW).unwrap();
+            waits.push(next.next_try.since(NOW));
+            deferral = Some(next);
+        }
+        assert_eq!(waits[..7], [60, 300, 1800, 7200, 21600, 86400, 86400]);
+        assert_eq!(
+            defer(deferral.as_ref(), &refusal, Partial::default(), NOW),
+            None
+        );
+    }
+
+    #[test]
+    fn the_first_lost_session_costs_no_time_and_the_second_does() {
+        let first = strike(None, NOW);
+        assert_eq!((first.strikes, first.next_try), (1, NOW));
+        let second = strike(Some(&first), NOW);
+        assert_eq!((second.strikes, second.next_try), (2, NOW.plus(60)));
+    }
+}

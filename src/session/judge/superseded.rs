@@ -1,0 +1,56 @@
+//! Records that the record of another message takes the place of.
+
+use crate::mail::Timestamp;
+use crate::seen::{Change, Known, Notes, Record, RecordKey, Records, State};
+
+/// Records without a digest that a record with one takes the place of.
+pub(in crate::session) fn replaced_by(records: &Records, key: &RecordKey) -> Vec<RecordKey> {
+    let unseen = RecordKey::new(key.unique_id.clone(), None);
+    match records.get(&unseen) {
+        Some(Record {
+            state: State::Deferred(_) | State::Oversized { .. },
+            ..
+        }) => vec![unseen],
+        _ => Vec::new(),
+    }
+}
+
+/// Records of other messages under the same unique-id that were retrieved, and of which no copy is kept here. Where the server
+/// hides what was retrieved, delivered ones are there still, and unlisted.
+pub(in crate::session) fn others<'r>(
+    records: &'r Records,
+    key: &'r RecordKey,
+    hides: bool,
+) -> impl Iterator<Item = (RecordKey, Record)> + 'r {
+    let others = records.of(key.unique_id.as_bytes());
+    let others = others.filter(move |other| {
+        let is_gone = match &other.record.state {
+            State::Deferred(deferral) => deferral.parked.is_none(),
+            State::Delivered { .. } => !hides,
+            State::Quarantined { .. } | State::Marked { .. } | State::Oversized { .. } => false,
+        };
+        is_gone && other.digest.is_some() && other.digest != key.digest
+    });
+    others.map(Known::into_pair)
+}
+
+/// What becomes of a record when another message is listed under its name: one that was delivered may come again under
+/// another name, and is known by its digest then.
+pub(in crate::session) fn displace(key: RecordKey, record: Record, now: Timestamp) -> Change {
+    if !matches!(record.state, State::Delivered { .. }) {
+        return Change::Forget(key);
+    }
+    let notes = Notes {
+        displaced: true,
+        ..record.notes
+    };
+    let absent_since = record.absent_since.or(Some(now));
+    Change::Put(
+        key,
+        Record {
+            notes,
+            absent_since,
+            ..record
+        },
+    )
+}

@@ -1,0 +1,150 @@
+//! Refusals that were counted against messages, and turn out to be their destination's fault.
+
+use crate::mail::Timestamp;
+use crate::seen::{Deferral, Record, State};
+use crate::session::judge::deferral::{defer_as, stood_back};
+
+/// Why counted refusals are taken back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) enum Cause {
+    /// The destination is down: nothing counts, and each message is due at once, so that all is
+    /// delivered when it is up.
+    Down,
+    /// The destination is suspect: what was quarantined is deferred, as after a transient refusal.
+    Suspect,
+}
+
+/// What to put in place of a counted refusal that was perhaps the destination's fault; `None` when
+/// it stays. Who has taken the message since has taken it. A copy that was made meanwhile is kept as
+/// a parked one: the server may hide the message by now.
+pub(in crate::session) fn taken_back(
+    current: &Record,
+    before: Option<&Record>,
+    cause: Cause,
+    now: Timestamp,
+) -> Option<Record> {
+    let earlier = match before.map(|record| &record.state) {
+        Some(State::Deferred(deferral)) => Some(deferral),
+        _ => None,
+    };
+    let deferral = match (cause, &current.state) {
+        (Cause::Down, State::Quarantined { file, .. }) => Deferral {
+            parked: Some(file.clone()),
+            ..stood_back(earlier, now)
+        },
+        (Cause::Down, State::Deferred(deferral)) => Deferral {
+            parked: deferral.parked.clone(),
+            partial: deferral.partial.clone(),
+            ..stood_back(earlier, now)
+        },
+        (Cause::Suspect, State::Quarantined { file, code, .. }) => {
+            let partial = earlier.map(|earlier| earlier.partial.clone());
+            Deferral {
+                parked: Some(file.clone()),
+                ..defer_as(earlier, code, partial.unwrap_or_default(), now)?
+            }
+        }
+        _ => return None,
+    };
+    Some(Record {
+        state: State::Deferred(deferral),
+        ..current.clone()
+    })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use crate::mail::limits;
+    use crate::seen::Notes;
+    use crate::sink::{Accepted, Partial};
+
+    fn record(state: State) -> Record {
+        Record {
+            octets: Some(10),
+            copies: 1,
+            absent_since: None,
+            head: None,
+            state,
+            notes: Notes::default(),
+        }
+    }
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    #[test]
+    fn taking_back_a_quarantine_keeps_the_copy_as_a_parked_one() {
+        let state = State::Quarantined {
+            at: NOW,
+            file: "f".into(),
+            code: "smtp_refused".into(),
+        };
+        let quarantined = record(state);
+        let back = |before, cause| taken_back(&quarantined, before, cause, NOW);
+        let expected = Deferral {
+            parked: Some("f".into()),
+            next_try: NOW,
+            ..Deferral::default()
+        };
+        let down = back(None, Cause::Down).unwrap();
+        assert_eq!(down.state, State::Deferred(expected.clone()));
+        let suspect = back(None, Cause::Suspect).unwrap();
+        let expected = Deferral {
+            tries: 1,
+            next_try: NOW.plus(60),
+            code: "smtp_refused".into(),
+            ..expected
+        };
+        assert_eq!(
+            suspect.state,
+            State::Deferred(expected),
+            "the refusal counts"
+        );
+        let tried = record(State::Deferred(Deferral {
+            tries: limits::TRIES_MAX - 1,
+            ..Deferral::default()
+        }));
+        assert_eq!(
+            back(Some(&tried), Cause::Suspect),
+            None,
+            "it was the last try"
+        );
+        assert_eq!(taken_back(&tried, None, Cause::Suspect, NOW), None);
+    }
+
+    #[test]
+    fn taking_back_gives_the_counts_of_before() {
+        let counted = |tries, next_try| {
+            record(State::Deferred(Deferral {
+                tries,
+                next_try,
+                ..Deferral::default()
+            }))
+        };
+        let later = NOW.plus(90);
+        let before = counted(3, NOW.plus(10));
+        let taken_by = |who: &str| Accepted {
+            destination: who.into(),
+            recipient: "jane".into(),
+        };
+        let partial = Partial(vec![taken_by("box")]);
+        let mut partly = counted(4, NOW);
+        if let State::Deferred(deferral) = &mut partly.state {
+            deferral.partial = partial.clone();
+        }
+        assert!(
+            matches!(taken_back(&partly, None, Cause::Down, later), Some(Record { state: State::Deferred(d), .. }) if d.partial == partial),
+            "who has taken it is not forgotten"
+        );
+        for (before, expected) in [
+            (None, counted(0, later)),
+            (Some(&before), counted(3, later)),
+        ] {
+            assert_eq!(
+                taken_back(&counted(4, NOW.plus(60)), before, Cause::Down, later),
+                Some(expected)
+            );
+        }
+    }
+}
