@@ -7,6 +7,7 @@ mod disk;
 mod fault;
 pub mod mail;
 pub mod net;
+mod process;
 pub mod proto;
 pub mod quarantine;
 pub mod secrets;

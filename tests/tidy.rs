@@ -11,6 +11,7 @@ const ROOMS: &[(&str, u8, &str)] = &[
     ("fault", 0, "where may a test stop us?"),
     ("proto", 1, "what may be said next, and what did they say?"),
     ("disk", 1, "is it on disk, and ours alone?"),
+    ("process", 1, "how does a program run, and end?"),
     ("config", 1, "what did the operator ask for?"),
     ("telemetry", 1, "what happened?"),
     ("net", 2, "can I reach them, and is it really them?"),

@@ -4,20 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::mail::ExitClass;
 use crate::mail::text::Shown;
+use crate::process::End;
 use crate::sink::{Fault, Outcome, Refusal};
-
-/// How a process ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// By itself, with this code.
-    Code(i32),
-    /// By this signal, which we did not send.
-    Signal(i32),
-    /// By us, after this many seconds; with this code, if it still ended by itself when it was asked to.
-    TimedOut { seconds: u64, code: Option<i32> },
-    /// By us, because the offer was withdrawn.
-    Cancelled,
-}
 
 /// The answer to an offer after the process ended with this output.
 pub(super) fn outcome(end: End, overrides: &BTreeMap<i32, ExitClass>, output: &[u8]) -> Outcome {

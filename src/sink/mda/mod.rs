@@ -9,7 +9,6 @@ mod file_user;
 mod helper;
 mod input;
 mod plan;
-mod process;
 mod settings;
 mod user;
 
@@ -21,6 +20,7 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use crate::mail::Envelope;
+use crate::process::{Cancellation, cancellation};
 use crate::sink::worker::{Stage, Turn};
 use crate::sink::{Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;
@@ -33,7 +33,6 @@ pub use user::find_user;
 
 use command::Facts;
 use plan::Plan;
-use process::{Cancellation, cancellation};
 
 /// A sink that runs a program for each recipient of a message.
 pub struct Mda {

@@ -19,13 +19,25 @@ use rustix::process::{
 };
 
 use crate::mail::limits;
-use crate::sink::mda::exit::End;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal, which we did not send.
+    Signal(i32),
+    /// By us, after this many seconds; with this code, if it still ended by itself when it was asked to.
+    TimedOut { seconds: u64, code: Option<i32> },
+    /// By us, because the offer was withdrawn.
+    Cancelled,
+}
 
 /// Calls off a process when its offer is dropped.
-pub(super) struct Canceller(Arc<Call>);
+pub(crate) struct Canceller(Arc<Call>);
 
 /// Tells a process's watcher that the offer was dropped.
-pub(super) struct Cancellation(Arc<Call>);
+pub(crate) struct Cancellation(Arc<Call>);
 
 struct Call {
     is_off: AtomicBool,
@@ -34,7 +46,7 @@ struct Call {
 }
 
 /// Both ends of calling off.
-pub(super) fn cancellation() -> (Canceller, Cancellation) {
+pub(crate) fn cancellation() -> (Canceller, Cancellation) {
     let call = Arc::new(Call {
         is_off: AtomicBool::new(false),
         event: OnceLock::new(),
@@ -44,7 +56,7 @@ pub(super) fn cancellation() -> (Canceller, Cancellation) {
 
 impl Cancellation {
     /// Whether the offer has been dropped.
-    pub(super) fn is_requested(&self) -> bool {
+    pub(crate) fn is_requested(&self) -> bool {
         self.0.is_off.load(Ordering::SeqCst)
     }
 
@@ -78,7 +90,7 @@ impl Drop for Canceller {
 ///
 /// # Errors
 /// What the system says when the process cannot be started; then there is none.
-pub(super) fn run(
+pub(crate) fn run(
     command: Command,
     timeout: Duration,
     cancellation: &Cancellation,
