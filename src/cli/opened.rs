@@ -112,7 +112,7 @@ impl Runtime {
     /// server which never answers would keep the process for minutes.
     pub(super) fn block_on<T>(self, work: impl Future<Output = T>) -> T {
         let done = self.0.block_on(work);
-        let patience = Duration::from_secs(2 * limits::MDA_GRACE_SECONDS + 1);
+        let patience = Duration::from_secs(2 * limits::PROCESS_GRACE_SECONDS + 1);
         self.0.shutdown_timeout(patience);
         done
     }

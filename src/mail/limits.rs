@@ -92,8 +92,8 @@ pub const MDA_MEMORY_OCTETS_MAX: u64 = 256 * 1024;
 /// Output of an MDA that is kept for the log; the rest is read and dropped.
 pub const MDA_OUTPUT_OCTETS_MAX: usize = 4 * 1024;
 
-/// Seconds between TERM and KILL for an MDA that is ended: time to remove its temporary files, no more.
-pub const MDA_GRACE_SECONDS: u64 = 2;
+/// Seconds between TERM and KILL for a program that is ended: time to remove its temporary files, no more.
+pub const PROCESS_GRACE_SECONDS: u64 = 2;
 
 /// How much of a message is written to a relay at a time: each such piece may take as long as a step.
 pub const RELAY_WRITE_OCTETS: usize = 64 * 1024;

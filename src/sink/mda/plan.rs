@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::fault;
 use crate::mail::text::Shown;
-use crate::mail::{Sender, is_no_room, is_out_of_files};
-use crate::process::{self, Cancellation, End};
+use crate::mail::{Sender, is_no_room, is_out_of_files, limits};
+use crate::process::{self, Cancellation, End, Listen};
 use crate::sink::mda::command::{CommandLine, Facts, is_program, script_with_crlf};
 use crate::sink::mda::user::Identity;
 use crate::sink::mda::{MdaError, MdaSettings, exit, helper, input};
@@ -134,10 +134,10 @@ impl Plan {
         // The offset is shared with the program's descriptor.
         let offset = input.try_clone().ok();
         command.stdin(input);
-        let (end, output) = process::run(command, settings.timeout, cancellation)
+        let ended = process::run(command, LISTEN, settings.timeout, cancellation)
             .map_err(|error| not_started(&program, &error))?;
         fault::pass("mda.exited");
-        let outcome = exit::outcome(end, &settings.exit_codes, &output);
+        let outcome = exit::outcome(ended.end, &settings.exit_codes, &ended.output);
         if matches!(outcome, Outcome::Accepted(_)) {
             self.warn_if_unread(offset);
         }
@@ -230,6 +230,11 @@ fn not_started(program: &Path, error: &io::Error) -> Refusal {
     let words = Shown::new(&words).to_string();
     Refusal::of_system(is_out_of_files(error), code, words)
 }
+
+/// An MDA's exit code is its answer, and the end of its words the reason.
+const LISTEN: Listen = Listen::Together {
+    last: limits::MDA_OUTPUT_OCTETS_MAX,
+};
 
 /// Where programs are when our own environment does not say.
 const STANDARD_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -1,0 +1,245 @@
+//! A running process and the thread that watches it.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, pidfd_open,
+    waitid,
+};
+
+use crate::mail::limits;
+use crate::process::output::{Keep, Output};
+use crate::process::{End, Ended, Listen};
+
+/// A running process, and what we hold of it.
+pub(super) struct Watch {
+    child: Child,
+    /// Readable once the process has ended; `None` on kernels before 5.3, where we look every few milliseconds.
+    pub(super) pidfd: Option<OwnedFd>,
+    outputs: Vec<Output>,
+    /// Whether the outputs are read to their ends, also after the process has ended.
+    to_their_ends: bool,
+}
+
+/// Why a wait came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Woken {
+    /// The process has ended, and is not reaped yet.
+    Ended,
+    /// Nothing more can be heard: nobody holds the writing end of a pipe any more.
+    Silent,
+    Cancelled,
+    Late,
+}
+
+/// What a look at the process and its descriptors found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct News {
+    ended: bool,
+    said: bool,
+    cancelled: bool,
+}
+
+impl Watch {
+    pub(super) fn start(mut command: Command, listen: Listen) -> io::Result<Self> {
+        let (reader, writer) = io::pipe()?;
+        let (outputs, errors) = match listen {
+            Listen::Together { last } => (
+                vec![Output::of(reader, Keep::Last(last))?],
+                writer.try_clone()?,
+            ),
+            Listen::Apart { output, errors } => {
+                let (second, errors_writer) = io::pipe()?;
+                let output = Output::of(reader, Keep::FirstOnly(output))?;
+                (
+                    vec![output, Output::of(second, Keep::First(errors))?],
+                    errors_writer,
+                )
+            }
+        };
+        command.stdout(writer).stderr(errors).process_group(0);
+        let child = command.spawn()?;
+        // Our copies of the writing ends go with the command: the pipe's end is the end of those who can write.
+        drop(command);
+        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
+        Ok(Self {
+            child,
+            pidfd,
+            outputs,
+            to_their_ends: matches!(listen, Listen::Apart { .. }),
+        })
+    }
+
+    pub(super) fn until_end(
+        mut self,
+        timeout: Duration,
+        called_off: BorrowedFd<'_>,
+    ) -> io::Result<Ended> {
+        let deadline = Instant::now() + timeout;
+        let mut ended = false;
+        loop {
+            match self.wait(deadline, Some(called_off), !ended) {
+                Ok(Woken::Silent) => {}
+                Ok(Woken::Ended) => {
+                    ended = true;
+                    // All it said is in the pipes by now.
+                    self.drain();
+                }
+                Ok(Woken::Cancelled) => {
+                    let (_, outputs) = self.end_group();
+                    return Ok(Ended::new(End::Cancelled, outputs));
+                }
+                Ok(Woken::Late) => {
+                    let (code, outputs) = self.end_group();
+                    let seconds = timeout.as_secs();
+                    return Ok(Ended::new(End::TimedOut { seconds, code }, outputs));
+                }
+                Err(error) => {
+                    self.end_group();
+                    return Err(error);
+                }
+            }
+            if ended && (self.is_silent() || !self.to_their_ends) {
+                let status = self.child.wait()?;
+                return Ok(Ended::new(end_of(status), self.outputs));
+            }
+        }
+    }
+
+    /// Waits for news, taking what is said meanwhile. What is there already counts, however late we look: we
+    /// may have been stopped, or without a CPU.
+    fn wait(
+        &mut self,
+        deadline: Instant,
+        called_off: Option<BorrowedFd<'_>>,
+        for_end: bool,
+    ) -> io::Result<Woken> {
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let news = self.poll(left, called_off, for_end)?;
+            if news.ended {
+                return Ok(Woken::Ended);
+            }
+            if news.cancelled {
+                return Ok(Woken::Cancelled);
+            }
+            if news.said {
+                self.drain();
+                if self.is_silent() {
+                    return Ok(Woken::Silent);
+                }
+            }
+            if left.is_zero() {
+                return Ok(Woken::Late);
+            }
+        }
+    }
+
+    /// Looks at the process, its outputs and the cancellation; comes back after `left` at the latest.
+    fn poll(
+        &self,
+        left: Duration,
+        called_off: Option<BorrowedFd<'_>>,
+        for_end: bool,
+    ) -> io::Result<News> {
+        let end = self.pidfd.as_ref().filter(|_| for_end).map(AsFd::as_fd);
+        let pipes = self.outputs.iter().filter_map(Output::pipe);
+        let mut fds: Vec<PollFd<'_>> = [end, called_off]
+            .into_iter()
+            .flatten()
+            .chain(pipes)
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN))
+            .collect();
+        let blind = for_end && self.pidfd.is_none();
+        let left = if blind { left.min(BLIND_WAIT) } else { left };
+        let timeout = Timespec {
+            tv_sec: left.as_secs().try_into().unwrap_or(i64::MAX),
+            tv_nsec: left.subsec_nanos().into(),
+        };
+        match poll(&mut fds, Some(&timeout)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        let mut next = |watched: bool| watched && ready.next().unwrap_or(false);
+        let (ended, cancelled) = (next(end.is_some()), next(called_off.is_some()));
+        Ok(News {
+            ended: if blind { self.has_ended()? } else { ended },
+            cancelled,
+            said: ready.any(|is| is),
+        })
+    }
+
+    pub(super) fn has_ended(&self) -> io::Result<bool> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let status = waitid(WaitId::Pid(Pid::from_child(&self.child)), options)?;
+        Ok(status.is_some())
+    }
+
+    fn drain(&mut self) {
+        self.outputs.iter_mut().for_each(Output::drain);
+    }
+
+    /// Whether nothing more can be heard.
+    fn is_silent(&self) -> bool {
+        self.outputs.iter().all(|output| output.pipe().is_none())
+    }
+
+    /// Ends the process and its whole group: asks first, then makes it. Gives the exit code, if the process
+    /// still ended by itself.
+    fn end_group(mut self) -> (Option<i32>, Vec<Output>) {
+        let grace = Duration::from_secs(limits::PROCESS_GRACE_SECONDS);
+        self.signal(Signal::TERM);
+        let mut ended = self.wait_for_end_and_silence(grace);
+        self.signal(Signal::KILL);
+        ended |= self.wait_for_end_and_silence(grace);
+        let mut child = self.child;
+        let mut code = None;
+        if ended {
+            code = child.wait().ok().and_then(|status| status.code());
+        } else {
+            // In a system call that even KILL does not end (a file server that is gone). The caller need not
+            // wait for that.
+            std::thread::spawn(move || child.wait());
+        }
+        (code, self.outputs)
+    }
+
+    /// Signals the group, and the process itself, which may have left it. It is not reaped before the last
+    /// signal, so that its number cannot be another's by then.
+    fn signal(&self, signal: Signal) {
+        let process = Pid::from_child(&self.child);
+        let _ = kill_process_group(process, signal);
+        let _ = kill_process(process, signal);
+    }
+
+    /// Whether the process has ended; its helpers hold the pipes, so silence means that they have ended too.
+    fn wait_for_end_and_silence(&mut self, grace: Duration) -> bool {
+        let deadline = Instant::now() + grace;
+        let mut ended = self.has_ended().unwrap_or(true);
+        while !ended || !self.is_silent() {
+            match self.wait(deadline, None, !ended) {
+                Ok(Woken::Ended) => ended = true,
+                Ok(Woken::Silent) => {}
+                Ok(Woken::Cancelled | Woken::Late) | Err(_) => break,
+            }
+        }
+        ended
+    }
+}
+
+fn end_of(status: ExitStatus) -> End {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => End::Code(code),
+        (None, signal) => End::Signal(signal.unwrap_or(0)),
+    }
+}
+
+/// How often a process is looked at where the kernel cannot tell us.
+const BLIND_WAIT: Duration = Duration::from_millis(10);
