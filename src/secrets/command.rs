@@ -1,17 +1,16 @@
 //! Runs the program that prints a password.
 
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, Command};
+use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use crate::config::Environment;
 use crate::mail::text::Shown;
 use crate::mail::{is_out_of_files, limits};
-use crate::secrets::{SecretError, read_bounded};
+use crate::process::{self, End, Listen, cancellation};
+use crate::secrets::SecretError;
 
 /// What the program prints on standard output.
 ///
@@ -32,102 +31,49 @@ async fn run_within(
         .split_first()
         .map_or(("", words), |(p, a)| (p.as_str(), a));
     let program = || Shown::new(name).to_string();
-    let child = Command::new(name)
+    let mut command = Command::new(name);
+    command
         .args(arguments)
         .env_clear()
         .envs(environment.variables())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        // A group of its own: when time is up, what the program has started goes with it.
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| match is_out_of_files(&error) {
-            true => SecretError::OutOfFiles {
-                origin: format!("the command {}", program()),
-                why: error.to_string(),
-            },
-            false => SecretError::CommandStart {
-                program: program(),
-                why: error.to_string(),
-            },
-        })?;
-    let group = Group::of(&child);
-    let talk = tokio::time::timeout(Duration::from_secs(seconds), listen(child, group)).await;
-    let Ok(talk) = talk else {
-        return Err(SecretError::CommandSlow {
+        .stdin(Stdio::null());
+    let listen = Listen::Apart {
+        // One octet more than a secret may have tells that it is too long.
+        output: limits::SECRET_OCTETS_MAX + 1,
+        errors: limits::SHOWN_CHARACTERS_MAX,
+    };
+    // Whoever drops this future ends the program.
+    let (_canceller, cancellation) = cancellation();
+    let timeout = Duration::from_secs(seconds);
+    let run = move || process::run(command, listen, timeout, &cancellation);
+    let ended = match spawn_blocking(run).await {
+        Ok(ended) => ended,
+        Err(stopped) => Err(std::io::Error::other(stopped)),
+    };
+    let ended = ended.map_err(|error| match is_out_of_files(&error) {
+        true => SecretError::OutOfFiles {
+            origin: format!("the command {}", program()),
+            why: error.to_string(),
+        },
+        false => SecretError::CommandStart {
+            program: program(),
+            why: error.to_string(),
+        },
+    })?;
+    match ended.end {
+        End::Code(0) => Ok(ended.output),
+        End::TimedOut { seconds, .. } => Err(SecretError::CommandSlow {
             program: program(),
             seconds,
-        });
-    };
-    let failed = |status: String, said: &[u8]| SecretError::CommandFailed {
-        program: program(),
-        status,
-        said: match said.trim_ascii() {
-            b"" => String::new(),
-            said => format!(", saying: {}", Shown::new(said)),
-        },
-    };
-    let (printed, said, status) = talk.map_err(|error| failed(error.to_string(), b""))?;
-    match status.success() {
-        true => Ok(printed),
-        false => Err(failed(status.to_string(), &said)),
-    }
-}
-
-type Talk = (Zeroizing<Vec<u8>>, Vec<u8>, std::process::ExitStatus);
-
-/// Reads both outputs to their ends while the program runs. Dropped halfway, it ends the group before the child is
-/// reaped, so that the group's number cannot be somebody else's by then.
-async fn listen(mut child: Child, group: Group) -> std::io::Result<Talk> {
-    let (stdout, stderr) = (child.stdout.take(), child.stderr.take());
-    let printed = async {
-        match stdout {
-            Some(stdout) => read_bounded(stdout).await,
-            None => Ok(Zeroizing::default()),
-        }
-    };
-    let said = async {
-        match stderr {
-            Some(stderr) => read_first(stderr).await,
-            None => Ok(Vec::new()),
-        }
-    };
-    let (printed, said, status) = tokio::join!(printed, said, child.wait());
-    group.forget();
-    Ok((printed?, said?, status?))
-}
-
-/// Keeps the first octets and lets the rest go by, so that a talkative program does not block.
-async fn read_first(mut from: impl AsyncRead + Unpin) -> std::io::Result<Vec<u8>> {
-    let mut first = Vec::new();
-    let bound = limits::SHOWN_CHARACTERS_MAX as u64;
-    (&mut from).take(bound).read_to_end(&mut first).await?;
-    tokio::io::copy(&mut from, &mut tokio::io::sink()).await?;
-    Ok(first)
-}
-
-/// Ends the program's process group when it is dropped, unless the program has ended by itself.
-struct Group(Option<Pid>);
-
-impl Group {
-    fn of(child: &Child) -> Self {
-        let id = child.id().and_then(|id| i32::try_from(id).ok());
-        Self(id.and_then(Pid::from_raw))
-    }
-
-    fn forget(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(pid) = self.0 {
-            // The group may be gone already.
-            let _ = kill_process_group(pid, Signal::KILL);
-        }
+        }),
+        end => Err(SecretError::CommandFailed {
+            program: program(),
+            status: end.to_string(),
+            said: match ended.errors.trim_ascii() {
+                b"" => String::new(),
+                said => format!(", saying: {}", Shown::new(said)),
+            },
+        }),
     }
 }
 

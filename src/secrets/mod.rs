@@ -9,7 +9,6 @@ mod error;
 use std::path::Path;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -83,14 +82,4 @@ async fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
             limits::FILE_SECONDS_MAX
         )))),
     }
-}
-
-/// Reads to the end, or to one octet more than a secret may have; the buffer never moves, so no copy stays behind.
-async fn read_bounded(
-    from: impl tokio::io::AsyncRead + Unpin,
-) -> std::io::Result<Zeroizing<Vec<u8>>> {
-    let bound = limits::SECRET_OCTETS_MAX + 1;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(bound + 1));
-    from.take(bound as u64).read_to_end(&mut bytes).await?;
-    Ok(bytes)
 }
