@@ -4,6 +4,7 @@
 
 mod account;
 mod date;
+mod descriptors;
 mod digest;
 mod envelope;
 pub mod limits;
@@ -13,7 +14,6 @@ mod octets;
 mod origin;
 mod percent;
 mod policy;
-mod room;
 mod secret;
 pub mod text;
 mod time;
@@ -21,6 +21,7 @@ mod unique_id;
 
 pub use account::{AccountName, InvalidAccountName};
 pub use date::Date;
+pub use descriptors::{OUT_OF_FILES_CODE, OUT_OF_FILES_HINT, is_out_of_files};
 pub use digest::{Digest, HeadDigest, HeadDigests};
 pub use envelope::{Envelope, InvalidAddress, Recipient, Sender};
 pub use listing::{Entry, Listing, ListingBuilder};
@@ -31,7 +32,6 @@ pub use percent::Percent;
 pub use policy::{
     ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, PollLimits, Retention, TlsMode,
 };
-pub use room::{OUT_OF_FILES_CODE, OUT_OF_FILES_HINT, is_no_room, is_out_of_files};
 pub use secret::{InvalidSecret, Secret};
 pub use time::{Clock, Timestamp};
 pub use unique_id::{InvalidUniqueId, UniqueId};

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::mail::{OUT_OF_FILES_CODE, is_no_room, is_out_of_files, limits};
+use crate::disk::is_full;
+use crate::mail::{OUT_OF_FILES_CODE, is_out_of_files, limits};
 
 pub use draft::Draft;
 pub use lines::Lines;
@@ -58,7 +59,7 @@ impl SpoolError {
     /// The stable name of the error.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Disk { source, .. } if is_no_room(source.kind()) => "spool_full",
+            Self::Disk { source, .. } if is_full(source.kind()) => "spool_full",
             Self::Disk { .. } if self.is_ours() => OUT_OF_FILES_CODE,
             Self::Disk { .. } => "spool_disk",
         }

@@ -18,7 +18,8 @@ use std::time::Duration;
 
 use ::sled::{self, Db, IVec};
 
-use crate::mail::{AccountName, is_no_room};
+use crate::disk::is_full;
+use crate::mail::AccountName;
 use crate::seen::disk::block;
 use crate::seen::disk::block::Block;
 use crate::seen::disk::journal::Position;
@@ -51,7 +52,7 @@ impl From<sled::Error> for Unsound {
     fn from(error: sled::Error) -> Self {
         let words = error.to_string();
         match error {
-            sled::Error::Io(error) if is_no_room(error.kind()) => Self::Full(words),
+            sled::Error::Io(error) if is_full(error.kind()) => Self::Full(words),
             // sled hides the kind of this one in words of its own.
             sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
                 Self::InUse

@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-use crate::disk::{Identity, open_regular};
+use crate::disk::{Identity, is_full, open_regular};
 use crate::fault;
-use crate::mail::{Timestamp, is_no_room, limits};
+use crate::mail::{Timestamp, limits};
 use crate::seen::disk::line;
 use crate::seen::{Batch, SeenError};
 
@@ -422,7 +422,7 @@ pub(in crate::seen) fn sync_directory(directory: &Path) -> io::Result<()> {
 
 pub(in crate::seen) fn disk(directory: &Path, error: &io::Error) -> SeenError {
     let (directory, what) = (directory.to_owned(), error.to_string());
-    if is_no_room(error.kind()) {
+    if is_full(error.kind()) {
         SeenError::Full { directory, what }
     } else {
         SeenError::Disk { directory, what }

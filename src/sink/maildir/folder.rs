@@ -10,8 +10,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 
+use crate::disk::is_full;
 use crate::fault;
-use crate::mail::{OUT_OF_FILES_CODE, is_no_room, is_out_of_files};
+use crate::mail::{OUT_OF_FILES_CODE, is_out_of_files};
 use crate::sink::mda::{AsFileUser, FileUser};
 
 /// A Maildir's folder. Everything here may block.
@@ -76,7 +77,7 @@ impl MaildirError {
         match self {
             Self::NoParent { .. } => "maildir_missing",
             Self::NoMaildir { .. } => "maildir_foreign",
-            Self::Disk { source, .. } if is_no_room(source.kind()) => "maildir_full",
+            Self::Disk { source, .. } if is_full(source.kind()) => "maildir_full",
             Self::Disk { .. } if self.is_ours() => OUT_OF_FILES_CODE,
             Self::Disk { .. } => "maildir_disk",
         }

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::disk::is_full;
 use crate::fault;
 use crate::mail::text::Shown;
-use crate::mail::{Sender, is_no_room, is_out_of_files, limits};
+use crate::mail::{Sender, is_out_of_files, limits};
 use crate::process::{self, Cancellation, End, Listen};
 use crate::sink::mda::command::{CommandLine, Facts, is_program, script_with_crlf};
 use crate::sink::mda::user::Identity;
@@ -123,7 +124,7 @@ impl Plan {
             .and_then(|rendering| input::file(rendering, message.octets(), &settings.spool, switch))
             .map_err(|error| {
                 let words = format!("cannot put the message into a file for the MDA: {error}");
-                let code = if is_no_room(error.kind()) {
+                let code = if is_full(error.kind()) {
                     "mda_full"
                 } else {
                     "mda_disk"

@@ -1,12 +1,7 @@
-//! What the system lacks for a while: room on a disk, or file descriptors. Nothing is broken then, and it goes on when there is
-//! some again.
+//! File descriptors, which a process or a machine may lack for a while. Nothing is broken then, and work goes on
+//! when there are some again.
 
-use std::io::{Error, ErrorKind};
-
-/// Whether an error means that there is no room now: on the disk, or in a quota.
-pub const fn is_no_room(kind: ErrorKind) -> bool {
-    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
-}
+use std::io::Error;
 
 /// Whether an error means that this process or this machine has no file descriptor left. That is ours: neither a server, nor a
 /// destination, nor a message, nor a password is to blame for it.

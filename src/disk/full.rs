@@ -1,0 +1,9 @@
+//! Whether a disk is full.
+
+use std::io::ErrorKind;
+
+/// Whether an error means that there is no room now: on the disk, or in a quota. Nothing is broken then, and work
+/// goes on when there is room again.
+pub const fn is_full(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::StorageFull | ErrorKind::QuotaExceeded)
+}
