@@ -1,9 +1,11 @@
 //! Is it on disk, and ours alone? Opens files so that nothing in a directory can stop us or mislead us.
 
+mod directory;
 mod full;
 mod owner;
 mod regular;
 
+pub use directory::{check_owner, make_private, sync_directory};
 pub use full::is_full;
 pub use owner::Acting;
 pub use regular::{Identity, open_regular, read_regular};

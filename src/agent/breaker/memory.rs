@@ -19,13 +19,13 @@
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::down::{Culprit, Down, Named};
 use super::state::{Like, State};
 use super::suspicion::Answer;
-use crate::disk::{Acting, open_regular};
+use crate::disk::{Acting, make_private, open_regular};
 use crate::mail::{AccountName, Digest, Percent, Timestamp, UniqueId};
 use crate::seen::RecordKey;
 use crate::session::Undo;
@@ -63,8 +63,7 @@ impl Memory {
     pub(super) fn keep(&self, state: &State) -> io::Result<()> {
         let _acting = self.act()?;
         if let Some(directory) = self.0.parent() {
-            let mut builder = std::fs::DirBuilder::new();
-            builder.recursive(true).mode(0o700).create(directory)?;
+            make_private(directory)?;
         }
         // No word of that form begins with a dot.
         let name = self.0.file_name().unwrap_or_default().to_string_lossy();

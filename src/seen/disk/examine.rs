@@ -3,10 +3,10 @@
 use std::fs::File;
 use std::path::Path;
 
-use crate::disk::Acting;
+use crate::disk::{Acting, check_owner};
 use crate::seen::SeenError;
 use crate::seen::disk::journal::{Journal, cut_short, damaged};
-use crate::seen::disk::state_dir::{LOCK, check_owner, unusable};
+use crate::seen::disk::state_dir::{LOCK, unusable};
 use crate::seen::disk::witness::Witness;
 
 /// Says why a poll could not use the state directory at `path`, as far as reading tells. One that is not there yet can be used. The

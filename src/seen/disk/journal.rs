@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-use crate::disk::{Identity, is_full, open_regular};
+use crate::disk::{Identity, is_full, open_regular, sync_directory};
 use crate::fault;
 use crate::mail::{Timestamp, limits};
 use crate::seen::disk::line;
@@ -413,11 +413,6 @@ fn open(directory: &Path, options: &mut OpenOptions) -> Result<File, SeenError> 
         let words = format!("{}: {error}", Journal::NAME);
         disk(directory, &io::Error::new(error.kind(), words))
     })
-}
-
-/// Makes names in a directory durable.
-pub(in crate::seen) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
 }
 
 pub(in crate::seen) fn disk(directory: &Path, error: &io::Error) -> SeenError {

@@ -1,19 +1,18 @@
 //! The state directory: ours alone, and one process at a time.
 
-use std::fs::{DirBuilder, File, Metadata, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
-use rustix::process::geteuid;
 
-use crate::disk::{Acting, open_regular};
+use crate::disk::{Acting, check_owner, make_private, open_regular, sync_directory};
 use crate::mail::Timestamp;
 use crate::mail::text::Shown;
 use crate::seen::SeenError;
-use crate::seen::disk::journal::{disk, sync_directory};
+use crate::seen::disk::journal::disk;
 
 /// A locked state directory. The lock ends with the process, however that ends.
 #[derive(Debug)]
@@ -42,11 +41,8 @@ impl StateDirectory {
         let missing = path.ancestors().skip(1).take_while(|above| !above.exists());
         let mut missing: Vec<&Path> = missing.collect();
         while let Some(folder) = missing.pop() {
-            let made = match DirBuilder::new().mode(0o700).create(folder) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-                made => made,
-            };
-            made.and_then(|()| folder.parent().map_or(Ok(()), sync_directory))
+            make_private(folder)
+                .and_then(|_| folder.parent().map_or(Ok(()), sync_directory))
                 .map_err(|error| disk(path, &error))?;
         }
         Ok(())
@@ -61,12 +57,12 @@ impl StateDirectory {
             directory: path.to_owned(),
             what,
         };
-        match DirBuilder::new().mode(0o700).create(path) {
-            Ok(()) => path
+        match make_private(path) {
+            Ok(true) => path
                 .parent()
                 .map_or(Ok(()), sync_directory)
                 .map_err(|error| disk(path, &error))?,
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Ok(false) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 let directory = path.to_owned();
                 return Err(SeenError::NoFolderAbove { directory });
@@ -97,23 +93,6 @@ impl StateDirectory {
     pub fn path(&self) -> &Path {
         &self.path
     }
-}
-
-/// Whether the directory is one whose contents only its owner decides, and whether we are its owner, or root who can act as him.
-pub(in crate::seen) fn check_owner(metadata: &Metadata) -> Result<(), String> {
-    let (owner, us) = (metadata.uid(), geteuid());
-    if metadata.mode() & 0o022 != 0 {
-        let what =
-            "others may write to it; chmod 700 it, because its contents decide what is deleted";
-        return Err(what.to_owned());
-    }
-    if owner != us.as_raw() && !us.is_root() {
-        let us = us.as_raw();
-        return Err(format!(
-            "it belongs to the user with uid {owner}, and this runs as uid {us}; run mailferry as its owner or as root"
-        ));
-    }
-    Ok(())
 }
 
 /// Locks the file `lock` and writes into it who we are.

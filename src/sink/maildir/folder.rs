@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 
-use crate::disk::is_full;
+use crate::disk::{is_full, make_private, sync_directory};
 use crate::fault;
 use crate::mail::{OUT_OF_FILES_CODE, is_out_of_files};
 use crate::sink::mda::{AsFileUser, FileUser};
@@ -324,15 +324,11 @@ const BECOME: &str = "become the owner of";
 
 /// Makes the names in a folder durable.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), MaildirError> {
-    let synced = File::open(path).and_then(|folder| folder.sync_all());
-    synced.map_err(disk("sync", path))
+    sync_directory(path).map_err(disk("sync", path))
 }
 
 fn make_folder(path: &Path) -> Result<(), MaildirError> {
-    match fs::DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        made => made.map_err(disk("make", path)),
-    }
+    make_private(path).map(drop).map_err(disk("make", path))
 }
 
 /// What a Maildir consists of, in the order in which it is made.

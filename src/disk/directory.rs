@@ -1,0 +1,87 @@
+//! Directories that only their owner may enter, and whose names are durable.
+
+use std::fs::{DirBuilder, File, Metadata};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::Path;
+
+use rustix::process::geteuid;
+
+/// Makes a directory that only its owner may enter (mode 0700) where there is none. True when it was made. Whoever
+/// needs its name to survive a power cut calls [`sync_directory`] on the directory around it.
+///
+/// # Errors
+/// What the system says; [`ErrorKind::AlreadyExists`] when something else has the name.
+pub fn make_private(path: &Path) -> io::Result<bool> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes the names in a directory durable.
+///
+/// # Errors
+/// What the system says.
+pub fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// Checks that only its owner decides what is in a directory, and that we are the owner, or root who can act as
+/// the owner.
+///
+/// # Errors
+/// What is wrong with it and what to do, as the end of a sentence.
+pub fn check_owner(metadata: &Metadata) -> Result<(), String> {
+    let (owner, us) = (metadata.uid(), geteuid());
+    if metadata.mode() & 0o022 != 0 {
+        let what =
+            "others may write to it; chmod 700 it, because its contents decide what is deleted";
+        return Err(what.to_owned());
+    }
+    if owner != us.as_raw() && !us.is_root() {
+        let us = us.as_raw();
+        return Err(format!(
+            "it belongs to the user with uid {owner}, and this runs as uid {us}; run mailferry as its owner or as root"
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_private_directory_is_made_once_and_never_where_something_else_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("private");
+        assert!(make_private(&path).unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        assert!(!make_private(&path).unwrap());
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        let taken = make_private(&file).unwrap_err();
+        assert_eq!(taken.kind(), ErrorKind::AlreadyExists);
+        let orphan = make_private(&path.join("missing/child")).unwrap_err();
+        assert_eq!(orphan.kind(), ErrorKind::NotFound);
+        sync_directory(&path).unwrap();
+    }
+
+    #[test]
+    fn a_directory_that_others_may_write_to_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let directory = tempfile::tempdir().unwrap();
+        for (mode, is_ours) in [(0o700, true), (0o755, true), (0o770, false), (0o702, false)] {
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(directory.path(), mode.clone()).unwrap();
+            let metadata = fs::metadata(directory.path()).unwrap();
+            assert_eq!(check_owner(&metadata).is_ok(), is_ours, "{mode:?}");
+        }
+    }
+}
