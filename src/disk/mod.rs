@@ -2,10 +2,12 @@
 
 mod directory;
 mod full;
+mod new_file;
 mod owner;
 mod regular;
 
 pub use directory::{check_owner, make_private, sync_directory};
 pub use full::is_full;
+pub use new_file::NewFile;
 pub use owner::Acting;
 pub use regular::{Identity, open_regular, read_regular};

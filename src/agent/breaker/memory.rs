@@ -19,13 +19,12 @@
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::down::{Culprit, Down, Named};
 use super::state::{Like, State};
 use super::suspicion::Answer;
-use crate::disk::{Acting, make_private, open_regular};
+use crate::disk::{Acting, NewFile, make_private, open_regular};
 use crate::mail::{AccountName, Digest, Percent, Timestamp, UniqueId};
 use crate::seen::RecordKey;
 use crate::session::Undo;
@@ -68,10 +67,10 @@ impl Memory {
         // No word of that form begins with a dot.
         let name = self.0.file_name().unwrap_or_default().to_string_lossy();
         let fresh = self.0.with_file_name(format!(".{name}"));
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        open_regular(&mut options, &fresh)?.write_all(write(state).as_bytes())?;
-        std::fs::rename(&fresh, &self.0)
+        let mut new = NewFile::create_over(OpenOptions::new().write(true), fresh)?;
+        new.write_all(write(state).as_bytes())?;
+        // Not made durable: a memory that is lost costs a count, and this is written in the middle of sessions.
+        new.rename(&self.0).map(drop)
     }
 }
 

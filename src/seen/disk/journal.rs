@@ -8,13 +8,12 @@
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
 use rustix::io::Errno;
 
-use crate::disk::{Identity, is_full, open_regular, sync_directory};
+use crate::disk::{Identity, NewFile, is_full, open_regular, sync_directory};
 use crate::fault;
 use crate::mail::{Timestamp, limits};
 use crate::seen::disk::line;
@@ -58,12 +57,7 @@ impl Journal {
         base: u64,
         write: impl FnOnce(&mut Writer<'_>) -> Result<(), SeenError>,
     ) -> Result<Self, SeenError> {
-        let temporary = directory.join(TEMPORARY);
-        let written = Self::write_new(directory, &temporary, base, write);
-        let mut journal = written.inspect_err(|_| {
-            // Half a journal would only take room from whoever needs it.
-            let _ = std::fs::remove_file(&temporary);
-        })?;
+        let mut journal = Self::write_new(directory, base, write)?;
         let placed = fault::fail("journal.renamed").and_then(|()| sync_directory(directory));
         if placed.is_err() {
             // It is in place, and a power cut may undo that: nothing is proven before the name is durable.
@@ -75,18 +69,16 @@ impl Journal {
     /// Writes a whole journal beside the one in use, makes it durable and gives it the name.
     fn write_new(
         directory: &Path,
-        temporary: &Path,
         base: u64,
         write: impl FnOnce(&mut Writer<'_>) -> Result<(), SeenError>,
     ) -> Result<Self, SeenError> {
         let disk = |error: io::Error| disk(directory, &error);
-        let _ = std::fs::remove_file(temporary);
         let mut options = OpenOptions::new();
-        options.create_new(true).read(true).append(true).mode(0o600);
-        let file = open_regular(&mut options, temporary).map_err(disk)?;
+        options.read(true).append(true);
+        let new = NewFile::create_over(&mut options, directory.join(TEMPORARY)).map_err(disk)?;
         let header = format!("{HEADER} {base}");
         let crc = crc(0, header.as_bytes());
-        let mut out = io::BufWriter::with_capacity(1 << 16, file);
+        let mut out = io::BufWriter::with_capacity(1 << 16, new);
         writeln!(out, "{crc:08x} {header}").map_err(disk)?;
         let mut writer = Writer {
             directory,
@@ -106,12 +98,12 @@ impl Journal {
             newest,
             ..
         } = writer;
-        let file = out.into_inner().map_err(|error| disk(error.into_error()))?;
-        file.sync_all().map_err(disk)?;
-        let identity = Identity::of(&file).map_err(disk)?;
-        let durable = file.metadata().map_err(disk)?.len();
+        let new = out.into_inner().map_err(|error| disk(error.into_error()))?;
+        new.sync().map_err(disk)?;
+        let identity = Identity::of(new.file()).map_err(disk)?;
+        let durable = new.file().metadata().map_err(disk)?.len();
         fault::fail("journal.new").map_err(disk)?;
-        std::fs::rename(temporary, directory.join(Self::NAME)).map_err(disk)?;
+        let file = new.rename(&directory.join(Self::NAME)).map_err(disk)?;
         Ok(Self {
             directory: directory.to_owned(),
             file: Some(file),
@@ -288,7 +280,7 @@ impl Journal {
 /// Writes the lines of a new journal.
 pub(in crate::seen) struct Writer<'d> {
     directory: &'d Path,
-    out: io::BufWriter<File>,
+    out: io::BufWriter<NewFile>,
     last: Position,
     lines: u64,
     newest: Option<Timestamp>,

@@ -2,15 +2,12 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rustix::fs::OFlags;
-
-use crate::disk::{is_full, make_private, sync_directory};
+use crate::disk::{NewFile, is_full, make_private, sync_directory};
 use crate::fault;
 use crate::mail::{OUT_OF_FILES_CODE, is_out_of_files};
 use crate::sink::mda::{AsFileUser, FileUser};
@@ -38,10 +35,8 @@ pub(crate) enum FilesOf {
 
 /// A message in `tmp` that is not durable yet. Dropping it takes the file away.
 pub(crate) struct Written {
-    file: File,
-    path: PathBuf,
+    file: NewFile,
     name: String,
-    published: bool,
 }
 
 /// Why a Maildir cannot take a message.
@@ -177,22 +172,12 @@ impl Folder {
     ) -> Result<Written, MaildirError> {
         let path = self.root.join("tmp").join(&name);
         let as_user = enter(user).map_err(disk(BECOME, &self.root))?;
-        let file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .custom_flags(NO_FOLLOW)
-            .open(&path)
+        let file = NewFile::create(fs::OpenOptions::new().write(true), path.clone())
             .map_err(disk("create", &path))?;
         // What is read meanwhile is ours.
         drop(as_user);
-        let mut written = Written {
-            file,
-            path,
-            name,
-            published: false,
-        };
-        let octets = fill(&mut written.file).map_err(disk("write", &written.path))?;
+        let mut written = Written { file, name };
+        let octets = fill(written.file.file_mut()).map_err(disk("write", &path))?;
         if sized {
             written.name.push_str(&format!(",S={octets}"));
         }
@@ -217,13 +202,12 @@ impl Folder {
             Ok(folder) => folder,
             Err(error) => return all_refused(&batch, "open", &new, &error),
         };
-        for (mut written, durable) in batch.into_iter().zip(durable) {
-            let renamed = durable.map_err(disk("sync", &written.path)).and_then(|()| {
-                let to = new.join(&written.name);
-                fs::rename(&written.path, &to).map_err(disk("rename into", &to))
+        for (Written { file, name }, durable) in batch.into_iter().zip(durable) {
+            let renamed = durable.map_err(disk("sync", file.path())).and_then(|()| {
+                let to = new.join(&name);
+                file.rename(&to).map_err(disk("rename into", &to))
             });
-            written.published = renamed.is_ok();
-            published.push(renamed.map(|()| std::mem::take(&mut written.name)));
+            published.push(renamed.map(|_| name));
         }
         let synced = fault::fail("maildir.renamed").and_then(|()| folder.sync_all());
         if let Err(source) = synced {
@@ -240,14 +224,6 @@ impl Folder {
     /// Where the messages that nobody has looked at yet are.
     pub(crate) fn root(&self) -> &Path {
         &self.root
-    }
-}
-
-impl Drop for Written {
-    fn drop(&mut self) {
-        if !self.published {
-            let _ = fs::remove_file(&self.path);
-        }
     }
 }
 
@@ -280,14 +256,11 @@ fn sync_all(batch: &[Written]) -> Vec<io::Result<()>> {
     }
     if let [first, _, ..] = batch
         && *SYNCFS_TELLS
-        && rustix::fs::syncfs(&first.file).is_ok()
+        && rustix::fs::syncfs(first.file.file()).is_ok()
     {
         return batch.iter().map(|_| Ok(())).collect();
     }
-    batch
-        .iter()
-        .map(|written| written.file.sync_all())
-        .collect()
+    batch.iter().map(|written| written.file.sync()).collect()
 }
 
 /// Whether `syncfs` reports what could not be written: since Linux 5.8; before, it always said yes.
@@ -388,8 +361,6 @@ fn host_part(name: &str) -> String {
 }
 
 const TMP_LIFETIME: Duration = Duration::from_secs(36 * 3600);
-
-const NO_FOLLOW: i32 = OFlags::NOFOLLOW.bits() as i32;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
