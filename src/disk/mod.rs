@@ -2,12 +2,14 @@
 
 mod directory;
 mod full;
+mod lock;
 mod new_file;
 mod owner;
 mod regular;
 
 pub use directory::{check_owner, make_private, sync_directory};
 pub use full::is_full;
+pub use lock::Lock;
 pub use new_file::NewFile;
 pub use owner::Acting;
 pub use regular::{Identity, open_regular, read_regular};

@@ -5,10 +5,7 @@ use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
-use rustix::io::Errno;
-
-use crate::disk::{Acting, check_owner, make_private, open_regular, sync_directory};
+use crate::disk::{Acting, Lock, check_owner, make_private, open_regular, sync_directory};
 use crate::mail::Timestamp;
 use crate::mail::text::Shown;
 use crate::seen::SeenError;
@@ -18,18 +15,11 @@ use crate::seen::disk::journal::disk;
 #[derive(Debug)]
 pub struct StateDirectory {
     path: PathBuf,
-    /// Locked, because a folder that is in use cannot be unlinked from under its lock as a file can.
-    folder: File,
-    /// Locked, and says who we are.
-    lock: File,
-}
-
-/// Gives the locks back even where a child that is between fork and exec still has the descriptors.
-impl Drop for StateDirectory {
-    fn drop(&mut self) {
-        let _ = flock(&self.lock, FlockOperation::Unlock);
-        let _ = flock(&self.folder, FlockOperation::Unlock);
-    }
+    /// A file that says who we are. It is given back first.
+    _lock: Lock,
+    /// The directory itself, because one that is in use cannot be unlinked from under its lock as a file can. `None`
+    /// where the file system locks no directories.
+    _folder: Option<Lock>,
 }
 
 impl StateDirectory {
@@ -73,14 +63,15 @@ impl StateDirectory {
         let metadata = folder.metadata().map_err(|error| unusable(path, &error))?;
         check_owner(&metadata).map_err(fault)?;
         let _acting = Acting::as_owner_of(path).map_err(|error| unusable(path, &error))?;
-        if let Err(Errno::WOULDBLOCK) = flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-            return Err(in_use(path));
-        }
+        let folder = match Lock::take(folder) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Err(in_use(path)),
+            taken => taken.ok(),
+        };
         let lock = lock_file(path)?;
         Ok(Self {
             path: path.to_owned(),
-            folder,
-            lock,
+            _lock: lock,
+            _folder: folder,
         })
     }
 
@@ -96,7 +87,7 @@ impl StateDirectory {
 }
 
 /// Locks the file `lock` and writes into it who we are.
-fn lock_file(path: &Path) -> Result<File, SeenError> {
+fn lock_file(path: &Path) -> Result<Lock, SeenError> {
     let name = path.join(LOCK);
     let mut options = OpenOptions::new();
     options
@@ -105,17 +96,16 @@ fn lock_file(path: &Path) -> Result<File, SeenError> {
         .create(true)
         .truncate(false)
         .mode(0o600);
-    let mut lock = open_regular(&mut options, &name).map_err(|error| {
+    let file = open_regular(&mut options, &name).map_err(|error| {
         let words = format!("the file {LOCK}: {error}");
         unusable(path, &io::Error::new(error.kind(), words))
     })?;
-    if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(in_use(path));
-    }
-    let named = lock
+    let lock = Lock::take(file).map_err(|_| in_use(path))?;
+    let mut file = lock.file();
+    let named = file
         .set_len(0)
-        .and_then(|()| lock.seek(SeekFrom::Start(0)))
-        .and_then(|_| lock.write_all(whoami().as_bytes()));
+        .and_then(|()| file.seek(SeekFrom::Start(0)))
+        .and_then(|_| file.write_all(whoami().as_bytes()));
     named.map_err(|error| disk(path, &error))?;
     Ok(lock)
 }
@@ -210,7 +200,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let locked = StateDirectory::lock(directory.path()).unwrap();
         // A child that was forked and has not called exec yet shares the open files, as these do.
-        let inherited = (locked.lock.try_clone(), locked.folder.try_clone());
+        let folder = locked._folder.as_ref().unwrap();
+        let inherited = (locked._lock.file().try_clone(), folder.file().try_clone());
         drop(locked);
         assert!(StateDirectory::lock(directory.path()).is_ok());
         drop(inherited);
