@@ -11,7 +11,8 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use mailferry::net::{Connector, Roots, SystemRoots, TlsPolicy, Wire, dial};
+use mailferry::mail::TlsPolicy;
+use mailferry::net::{Connector, Roots, SystemRoots, Wire, dial};
 
 #[allow(clippy::unwrap_used, clippy::panic, dead_code)]
 #[path = "../../tests/support/certificates.rs"]

@@ -11,7 +11,7 @@ use crate::agent::breaker::Breaker;
 use crate::agent::{Assignment, Orders, Prepare, explain};
 use crate::config::{self, Config, DeliveryKind, Environment};
 use crate::mail::{Clock, Secret, TlsMode};
-use crate::net::{Connector, Fingerprint, IoStream, NetError, Roots, TlsPolicy, Wire, dial};
+use crate::net::{Connector, IoStream, NetError, Roots, Wire, dial};
 use crate::secrets;
 use crate::seen::{Seal, Seen};
 use crate::session::{Collaborators, Connect, Login, Quarantine, SessionError, Stop, Visit};
@@ -196,11 +196,9 @@ impl Wiring {
 
     fn smtp(&self, from: &config::Delivery, smtp: &config::Smtp) -> Result<Smtp, WiringError> {
         let connector =
-            Connector::new(&tls_policy(&smtp.tls), &self.parts.roots).map_err(|source| {
-                WiringError::Tls {
-                    what: format!("delivery.{}", from.name),
-                    source,
-                }
+            Connector::new(&smtp.tls, &self.parts.roots).map_err(|source| WiringError::Tls {
+                what: format!("delivery.{}", from.name),
+                source,
             })?;
         let login = smtp.login.clone().map(|login| {
             let environment = self.parts.environment.clone();
@@ -237,9 +235,8 @@ impl Wiring {
                     account.name
                 ),
             })?;
-        let policy = tls_policy(&account.tls);
         let connector =
-            Connector::new(&policy, &parts.roots).map_err(|source| WiringError::Tls {
+            Connector::new(&account.tls, &parts.roots).map_err(|source| WiringError::Tls {
                 what: format!("account.{}", account.name),
                 source,
             })?;
@@ -411,24 +408,6 @@ impl Prepare for Configured {
                 forget_after_seconds: self.forget_after_seconds,
             })
         })
-    }
-}
-
-/// The TLS policy of a configured connection.
-pub(crate) fn tls_policy(tls: &config::Tls) -> TlsPolicy {
-    TlsPolicy {
-        server_name: Some(tls.server_name.clone()),
-        ca_file: tls.ca_file.clone(),
-        fingerprints: tls
-            .fingerprints
-            .iter()
-            .copied()
-            .map(Fingerprint::from)
-            .collect(),
-        identity: tls
-            .client
-            .as_ref()
-            .map(|client| (client.cert.clone(), client.key.clone())),
     }
 }
 

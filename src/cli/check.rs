@@ -9,10 +9,10 @@ use rustix::fs::{Access, access};
 
 use crate::cli::{Exit, Failure, Process, check_files};
 use crate::config::{
-    self, Account, Config, Delivery, DeliveryKind, Environment, SecretSource, System, Tls,
+    self, Account, Config, Delivery, DeliveryKind, Environment, SecretSource, System,
 };
 use crate::mail::text::Shown;
-use crate::mail::{LoginMethod, Retention, TlsMode};
+use crate::mail::{LoginMethod, Retention, TlsMode, TlsPolicy};
 use crate::net::Roots;
 use crate::secrets;
 use crate::sink::mda::script_with_crlf;
@@ -208,7 +208,7 @@ impl Checker<'_> {
         self.line("  password", format!("********, from {source}: {outcome}"))
     }
 
-    fn tls_files(&mut self, title: &str, tls: &Tls) {
+    fn tls_files(&mut self, title: &str, tls: &TlsPolicy) {
         let problem = check_files::problems_of_tls(title, tls, &self.roots);
         self.problems.extend(problem);
     }
@@ -242,7 +242,7 @@ impl Checker<'_> {
     }
 }
 
-fn server(host: &str, port: u16, tls: &Tls) -> String {
+fn server(host: &str, port: u16, tls: &TlsPolicy) -> String {
     let how = match tls.mode {
         TlsMode::Implicit => "TLS from the first octet",
         TlsMode::StartTls => "TLS after STARTTLS, required",
@@ -252,8 +252,8 @@ fn server(host: &str, port: u16, tls: &Tls) -> String {
     if !tls.fingerprints.is_empty() {
         text.push_str(", pinned certificate");
     }
-    if tls.server_name != host {
-        text.push_str(&format!(", certificate for {}", tls.server_name));
+    if let Some(name) = tls.server_name.as_ref().filter(|name| *name != host) {
+        text.push_str(&format!(", certificate for {name}"));
     }
     text
 }

@@ -5,16 +5,16 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use crate::agent::wiring::tls_policy;
-use crate::config::{Config, Delivery, DeliveryKind, Environment, SecretSource, Tls};
+use crate::config::{Config, Delivery, DeliveryKind, Environment, SecretSource};
+use crate::mail::TlsPolicy;
 use crate::net::{Connector, Roots};
 use crate::seen::SeenError;
 use crate::seen::examine;
 use crate::sink::mda::find_user;
 
 /// Why a poll would end before it begins. Each is found here exactly as it would be found there.
-pub(super) fn problems_of_tls(title: &str, tls: &Tls, roots: &Roots) -> Option<String> {
-    let connector = Connector::new(&tls_policy(tls), roots);
+pub(super) fn problems_of_tls(title: &str, tls: &TlsPolicy, roots: &Roots) -> Option<String> {
+    let connector = Connector::new(tls, roots);
     connector.err().map(|error| format!("{title}: {error}"))
 }
 

@@ -1,11 +1,10 @@
 //! One account, resolved: every value is there.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::SecretSource;
 use crate::mail::{
-    AccountName, Digest, FirstRun, LoginMethod, PollLimits, Recipient, Retention, TlsMode,
+    AccountName, FirstRun, LoginMethod, PollLimits, Recipient, Retention, TlsPolicy,
 };
 
 /// One maildrop, and what is to be done with its mail.
@@ -20,7 +19,7 @@ pub struct Account {
     /// The server's port.
     pub port: u16,
     /// How the connection is protected.
-    pub tls: Tls,
+    pub tls: TlsPolicy,
     /// The user name.
     pub user: String,
     /// Where the password is kept.
@@ -43,28 +42,4 @@ pub struct Account {
     pub pipelining: bool,
     /// What to do with a full maildrop that was never polled before.
     pub first_run: FirstRun,
-}
-
-/// How a connection is protected, to a POP3 server or to a relay.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tls {
-    /// TLS at once, after STLS or STARTTLS, or not at all.
-    pub mode: TlsMode,
-    /// Certificates to trust instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// SHA-256 of the certificates that are accepted; empty when any that verifies is.
-    pub fingerprints: Vec<Digest>,
-    /// The name the certificate must be for, and that is sent as SNI; the host unless given.
-    pub server_name: String,
-    /// A certificate of our own, with its key.
-    pub client: Option<ClientCertificate>,
-}
-
-/// A certificate to show to the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// The certificate and those between it and its root, in PEM.
-    pub cert: PathBuf,
-    /// Its private key, in PEM.
-    pub key: PathBuf,
 }

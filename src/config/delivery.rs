@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::{SecretSource, Tls};
-use crate::mail::{ExitClass, LineEnds};
+use crate::config::SecretSource;
+use crate::mail::{ExitClass, LineEnds, TlsPolicy};
 
 /// A place messages go to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub struct Smtp {
     /// Its port.
     pub port: u16,
     /// How the connection is protected.
-    pub tls: Tls,
+    pub tls: TlsPolicy,
     /// User name and password, if the relay wants them.
     pub login: Option<SmtpLogin>,
     /// The name in EHLO; this machine's own unless given.

@@ -29,7 +29,7 @@ use std::time::Duration;
 
 use crate::mail::{AccountName, LogFormat, LogLevel};
 
-pub use account::{Account, ClientCertificate, Tls};
+pub use account::Account;
 pub use delivery::{Delivery, DeliveryKind, Maildir, Mda, Smtp, SmtpLogin};
 pub use environment::Environment;
 pub use error::{Complaint, ConfigError, ConfigErrors};

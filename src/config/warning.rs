@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::config::system::System;
-use crate::config::{Account, Config, DeliveryKind, LOGIN_PORTS, SUBMIT_PORTS, Tls};
-use crate::mail::{AccountName, TlsMode};
+use crate::config::{Account, Config, DeliveryKind, LOGIN_PORTS, SUBMIT_PORTS};
+use crate::mail::{AccountName, TlsMode, TlsPolicy};
 
 /// Something the operator should look at; it stops nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -247,7 +247,7 @@ fn of_account(account: &Account, warnings: &mut Vec<Warning>) {
     }
 }
 
-fn protects_nothing(tls: &Tls) -> bool {
+fn protects_nothing(tls: &TlsPolicy) -> bool {
     let any = tls.ca_file.is_some() || tls.client.is_some() || !tls.fingerprints.is_empty();
     tls.mode == TlsMode::None && any
 }

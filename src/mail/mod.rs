@@ -17,6 +17,7 @@ mod policy;
 mod secret;
 pub mod text;
 mod time;
+mod tls;
 mod unique_id;
 
 pub use account::{AccountName, InvalidAccountName};
@@ -30,8 +31,9 @@ pub use octets::{Announced, Counted};
 pub use origin::Origin;
 pub use percent::Percent;
 pub use policy::{
-    ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, PollLimits, Retention, TlsMode,
+    ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, PollLimits, Retention,
 };
 pub use secret::{InvalidSecret, Secret};
 pub use time::{Clock, Timestamp};
+pub use tls::{ClientCertificate, Fingerprint, TlsMode, TlsPolicy};
 pub use unique_id::{InvalidUniqueId, UniqueId};

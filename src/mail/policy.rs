@@ -46,17 +46,6 @@ pub enum FirstRun {
     Skip,
 }
 
-/// How the connection is protected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TlsMode {
-    /// TLS from the first octet (RFC 8314 section 3).
-    Implicit,
-    /// STLS (RFC 2595) or STARTTLS (RFC 3207), required: without it nothing is sent.
-    StartTls,
-    /// No TLS.
-    None,
-}
-
 /// How user and password are presented to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginMethod {

@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::mail::{OUT_OF_FILES_CODE, is_out_of_files};
-use crate::net::Fingerprint;
+use crate::mail::{Fingerprint, OUT_OF_FILES_CODE, is_out_of_files};
 
 /// What went wrong between us and a server.
 #[derive(Debug, thiserror::Error)]

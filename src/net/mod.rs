@@ -17,5 +17,5 @@ mod wire;
 pub use dial::dial;
 pub use error::NetError;
 pub use roots::{Roots, SystemRoots};
-pub use tls::{Connector, Fingerprint, InvalidFingerprint, TlsPolicy};
+pub use tls::Connector;
 pub use wire::{IoStream, Read, Wire};

@@ -1,7 +1,6 @@
 //! TLS over a stream: verified by default, TLS 1.2 or newer, and no knob below.
 
-use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -12,37 +11,12 @@ use tokio::io::BufReader;
 use tokio::time::timeout;
 
 use crate::disk::read_regular;
-use crate::mail::limits;
 use crate::mail::text::Shown;
+use crate::mail::{ClientCertificate, Fingerprint, TlsPolicy, limits};
 use crate::net::names::names_of;
 use crate::net::roots::read_bundle;
 use crate::net::tls_stream::Secured;
 use crate::net::{IoStream, NetError, Roots, openssl_words};
-
-/// What makes a server trustworthy to one account or relay.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TlsPolicy {
-    /// The name the certificate must have, if it is not the host's.
-    pub server_name: Option<String>,
-    /// A PEM file of the only authorities to trust.
-    pub ca_file: Option<PathBuf>,
-    /// SHA-256 fingerprints of which the server's certificate must have one. With any, the certificate need not be signed
-    /// by anyone and its name does not matter: the fingerprint says more than both.
-    pub fingerprints: Vec<Fingerprint>,
-    /// PEM files of a certificate with its chain and of its key (PKCS#8, not encrypted) that we show to the server.
-    pub identity: Option<(PathBuf, PathBuf)>,
-}
-
-/// SHA-256 of a certificate in DER.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Fingerprint([u8; 32]);
-
-/// Why a text is not a fingerprint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a fingerprint is SHA-256: 64 hexadecimal digits, with colons between the octets or without"
-)]
-pub struct InvalidFingerprint;
 
 /// A policy made ready: files read, roots at hand. Cheap to clone, and used for all connections of an account or relay.
 #[derive(Clone)]
@@ -79,8 +53,7 @@ impl Connector {
             Some(certificates) => Trust::Only(certificates),
             None => Trust::System(roots.clone()),
         };
-        let identity = policy.identity.as_ref();
-        let identity = identity.map(|(certificate, key)| read_identity(certificate, key));
+        let identity = policy.client.as_ref().map(read_identity);
         Ok(Self(Arc::new(Inner {
             connector: OnceLock::new(),
             trust,
@@ -129,7 +102,7 @@ impl Connector {
             let der = certificate
                 .and_then(|certificate| certificate.to_der().ok())
                 .unwrap_or_default();
-            let seen = Fingerprint(Sha256::digest(&der).into());
+            let seen = Fingerprint::new(Sha256::digest(&der).into());
             if !self.0.fingerprints.contains(&seen) {
                 return Err(NetError::Fingerprint {
                     host: host.to_owned(),
@@ -212,7 +185,7 @@ pub(super) fn as_certified(host: &str) -> &str {
 /// A handful of records: there may be hundreds of connections.
 const READ_AHEAD_OCTETS: usize = 32 * 1024;
 
-fn read_identity(certificate: &Path, key: &Path) -> Result<Identity, NetError> {
+fn read_identity(client: &ClientCertificate) -> Result<Identity, NetError> {
     let read = |path: &Path| {
         let read = read_regular(path, limits::PEM_FILE_OCTETS_MAX);
         read.map(|(octets, _)| octets)
@@ -221,9 +194,9 @@ fn read_identity(certificate: &Path, key: &Path) -> Result<Identity, NetError> {
                 words: error.to_string(),
             })
     };
-    let (chain, secret) = (read(certificate)?, read(key)?);
+    let (chain, secret) = (read(&client.cert)?, read(&client.key)?);
     let identity = Identity::from_pkcs8(&chain, &secret).map_err(|error| NetError::File {
-        path: key.to_owned(),
+        path: client.key.clone(),
         words: format!(
             "{}; certificate and key must be PEM, and the key PKCS#8 without a password: \
              openssl pkcs8 -topk8 -nocrypt -in KEY -out NEWKEY",
@@ -236,61 +209,12 @@ fn read_identity(certificate: &Path, key: &Path) -> Result<Identity, NetError> {
         .disable_built_in_roots(true)
         .identity(identity.clone());
     probe.build().map_err(|error| NetError::File {
-        path: key.to_owned(),
+        path: client.key.clone(),
         words: format!(
             "{}; it must be the key of {}",
             Shown::new(&error.to_string()),
-            certificate.display()
+            client.cert.display()
         ),
     })?;
     Ok(identity)
-}
-
-impl std::str::FromStr for Fingerprint {
-    type Err = InvalidFingerprint;
-
-    fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
-        let digits: String = text.trim().chars().filter(|c| *c != ':').collect();
-        let digest = crate::mail::Digest::from_hex(&digits).ok_or(InvalidFingerprint)?;
-        Ok(Self(*digest.as_bytes()))
-    }
-}
-
-impl From<crate::mail::Digest> for Fingerprint {
-    fn from(digest: crate::mail::Digest) -> Self {
-        Self(*digest.as_bytes())
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, octet) in self.0.iter().enumerate() {
-            write!(f, "{}{octet:02X}", if at == 0 { "" } else { ":" })?;
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Fingerprint({self})")
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fingerprint_is_read_with_colons_or_without_and_nothing_shorter() {
-        let shown = Fingerprint([0xAB; 32]).to_string();
-        assert_eq!(shown.parse(), Ok(Fingerprint([0xAB; 32])));
-        assert_eq!("ab".repeat(32).parse(), Ok(Fingerprint([0xAB; 32])));
-        assert_eq!(
-            "ab".repeat(16).parse::<Fingerprint>(),
-            Err(InvalidFingerprint),
-            "MD5 is refused"
-        );
-    }
 }

@@ -54,7 +54,7 @@ fn what_is_not_given_has_the_documented_default() {
     );
     let work = account(&config, "work");
     assert_eq!((work.port, work.tls.mode), (995, TlsMode::Implicit));
-    assert_eq!(work.tls.server_name, "pop.example.org");
+    assert_eq!(work.tls.server_name.as_deref(), Some("pop.example.org"));
     assert_eq!(work.password, SecretSource::File(folder.path("secret")));
     assert_eq!(work.auth, LoginMethod::Auto);
     assert_eq!(work.delivery, "local");

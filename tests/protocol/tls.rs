@@ -1,6 +1,7 @@
 //! Is it really them? Names of certificates, and the first words of a handshake.
 
-use mailferry::net::{Connector, IoStream, NetError, Roots, SystemRoots, TlsPolicy};
+use mailferry::mail::TlsPolicy;
+use mailferry::net::{Connector, IoStream, NetError, Roots, SystemRoots};
 use tokio::io::{AsyncReadExt, DuplexStream};
 
 use crate::support::certificates::{Certificates, Pair};

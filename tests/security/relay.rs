@@ -6,8 +6,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::future::BoxFuture;
-use mailferry::mail::{Envelope, Secret, TlsMode};
-use mailferry::net::{Connector, Roots, SystemRoots, TlsPolicy};
+use mailferry::mail::{Envelope, Secret, TlsMode, TlsPolicy};
+use mailferry::net::{Connector, Roots, SystemRoots};
 use mailferry::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
 use mailferry::sink::{Fault, Outcome, Refusal, Sink};
 

@@ -3,8 +3,8 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use mailferry::mail::{Retention, TlsMode, limits};
-use mailferry::net::{Connector, Roots, SystemRoots, TlsPolicy, dial};
+use mailferry::mail::{Retention, TlsMode, TlsPolicy, limits};
+use mailferry::net::{Connector, Roots, SystemRoots, dial};
 use mailferry::session::{End, WhoActs};
 
 use crate::support::speaker::{Say, Speaker, maildrop, say};

@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
-use mailferry::mail::{Envelope, Recipient, Secret, TlsMode};
-use mailferry::net::{Connector, Roots, SystemRoots, TlsPolicy};
+use mailferry::mail::{Envelope, Recipient, Secret, TlsMode, TlsPolicy};
+use mailferry::net::{Connector, Roots, SystemRoots};
 use mailferry::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
 use mailferry::sink::{Fault, Outcome, Refusal, Sink};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mailferry::mail::{Envelope, Recipient, TlsMode};
-use mailferry::net::{Connector, Roots, SystemRoots, TlsPolicy};
+use mailferry::mail::{Envelope, Recipient, TlsMode, TlsPolicy};
+use mailferry::net::{Connector, Roots, SystemRoots};
 use mailferry::sink::smtp::{Smtp, SmtpSettings};
 use mailferry::sink::{Fault, Outcome, Refusal, Sink};
 

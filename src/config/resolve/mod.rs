@@ -12,8 +12,8 @@ use crate::config::setting::{Complaints, Given, Table, TableReader};
 use crate::config::source::{At, Place, Source};
 use crate::config::table::AccountTable;
 use crate::config::value::{FilePath, Fingerprints, HostName, Word};
-use crate::config::{ClientCertificate, Config, Environment, Log, SecretSource, Tls};
-use crate::mail::TlsMode;
+use crate::config::{Config, Environment, Log, SecretSource};
+use crate::mail::{ClientCertificate, TlsMode, TlsPolicy};
 
 use toml::de::DeTable;
 
@@ -165,7 +165,7 @@ impl<'a> Resolver<'a> {
         secret.value.within(&source.folder())
     }
 
-    fn tls(&mut self, settings: TlsSettings, host: &str) -> Tls {
+    fn tls(&mut self, settings: TlsSettings, host: &str) -> TlsPolicy {
         let client = match (settings.client_cert.some(), settings.client_key.some()) {
             (Some(cert), Some(key)) => Some(ClientCertificate {
                 cert: self.path(cert),
@@ -180,15 +180,16 @@ impl<'a> Resolver<'a> {
             }
         };
         let server_name = settings.server_name.some();
-        Tls {
+        TlsPolicy {
             mode: settings.mode,
             ca_file: settings.ca_file.some().map(|path| self.path(path)),
             fingerprints: settings
                 .fingerprint
                 .some()
                 .map_or_else(Vec::new, |f| f.value.0),
-            server_name: server_name
-                .map_or_else(|| host.to_owned(), |name| name.value.into_string()),
+            server_name: Some(
+                server_name.map_or_else(|| host.to_owned(), |name| name.value.into_string()),
+            ),
             client,
         }
     }

@@ -6,14 +6,13 @@ use serde::Deserialize;
 
 use crate::config::value::text::OneOrMany;
 use crate::config::value::word::Word;
-use crate::mail::Digest;
-use crate::mail::ExitClass;
 use crate::mail::text::Shown;
+use crate::mail::{ExitClass, Fingerprint};
 
 /// One SHA-256 in hexadecimal, or a list of them.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "OneOrMany")]
-pub(in crate::config) struct Fingerprints(pub(in crate::config) Vec<Digest>);
+pub(in crate::config) struct Fingerprints(pub(in crate::config) Vec<Fingerprint>);
 
 /// What exit codes mean, by code: `{ "77" = "transient" }`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -31,8 +30,8 @@ impl TryFrom<OneOrMany> for Fingerprints {
         if texts.is_empty() {
             return Err("the list is empty: leave the setting out".to_owned());
         }
-        let digests = texts.iter().map(|text| {
-            fingerprint(text).ok_or_else(|| {
+        let read = texts.iter().map(|text| {
+            Fingerprint::from_text(text).ok_or_else(|| {
                 format!(
                     "\"{}\" is not the SHA-256 of a certificate: 64 hexadecimal digits, with or without colons. \
                      `openssl x509 -in CERT -noout -fingerprint -sha256` prints it",
@@ -40,14 +39,8 @@ impl TryFrom<OneOrMany> for Fingerprints {
                 )
             })
         });
-        Ok(Self(digests.collect::<Result<_, _>>()?))
+        Ok(Self(read.collect::<Result<_, _>>()?))
     }
-}
-
-fn fingerprint(text: &str) -> Option<Digest> {
-    // openssl prints "sha256 Fingerprint=AA:BB:..."; people paste the whole line.
-    let digits = text.rsplit('=').next().unwrap_or(text);
-    Digest::from_hex(&digits.trim().replace(':', ""))
 }
 
 impl TryFrom<BTreeMap<String, Word<ExitClass>>> for ExitCodes {
@@ -81,11 +74,11 @@ mod tests {
         let pairs: Vec<&str> = (0..32).map(|i| &upper[2 * i..2 * i + 2]).collect();
         let colons = pairs.join(":");
         let given = format!("[\"{plain}\", \"{colons}\", \"sha256 Fingerprint={colons}\"]");
-        let digest = Digest::from_hex(&plain).unwrap();
-        assert_eq!(read::<Fingerprints>(&given).unwrap().0, [digest; 3]);
+        let read_as = Fingerprint::from_text(&plain).unwrap();
+        assert_eq!(read::<Fingerprints>(&given).unwrap().0, [read_as; 3]);
         assert_eq!(
             read::<Fingerprints>(&format!("\"{plain}\"")).unwrap().0,
-            [digest]
+            [read_as]
         );
     }
 

@@ -385,8 +385,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, DuplexStream};
 
     use super::*;
-    use crate::mail::{AccountName, Origin, Sender, TlsMode, UniqueId};
-    use crate::net::{Connector, Roots, SystemRoots, TlsPolicy};
+    use crate::mail::{AccountName, Origin, Sender, TlsMode, TlsPolicy, UniqueId};
+    use crate::net::{Connector, Roots, SystemRoots};
     use crate::sink::smtp::tap::Tap;
     use crate::spool::Spool;
 

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 use mailferry::agent::Breaker;
-use mailferry::mail::{AccountName, Retention, Secret, TlsMode};
-use mailferry::net::{Connector, Roots, SystemRoots, TlsPolicy};
+use mailferry::mail::{AccountName, Retention, Secret, TlsMode, TlsPolicy};
+use mailferry::net::{Connector, Roots, SystemRoots};
 use mailferry::seen::{Batch, SeenStore};
 use mailferry::session::{self, Collaborators, End, Summary, Visit, WhoActs};
 use mailferry::sink::Delivery;

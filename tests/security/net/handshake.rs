@@ -1,7 +1,7 @@
 //! Servers that are not there, do not speak TLS, or stop in the middle of it.
 
-use mailferry::mail::limits;
-use mailferry::net::{Connector, Roots, SystemRoots, TlsPolicy, dial};
+use mailferry::mail::{TlsPolicy, limits};
+use mailferry::net::{Connector, Roots, SystemRoots, dial};
 use mailferry::session::{SessionError, WhoActs};
 use tokio::net::TcpSocket;
 

@@ -7,8 +7,10 @@ use std::path::Path;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use mailferry::mail::{AccountName, Envelope, Origin, Recipient, Sender, TlsMode, UniqueId};
-use mailferry::net::{Connector, Roots, SystemRoots, TlsPolicy};
+use mailferry::mail::{
+    AccountName, Envelope, Origin, Recipient, Sender, TlsMode, TlsPolicy, UniqueId,
+};
+use mailferry::net::{Connector, Roots, SystemRoots};
 use mailferry::sink::smtp::{Smtp, SmtpSettings};
 use mailferry::sink::{Outcome, Sink as _};
 use mailferry::spool::{Message, Spool};
