@@ -39,7 +39,7 @@ pub(super) fn check(path: &Path, process: &Process, out: &mut dyn Write) -> Resu
         checker.delivery(delivery)?;
     }
     writeln!(checker.out)?;
-    let warnings = config.warnings(&System::look(environment));
+    let warnings = config.warnings(&System::look(environment, &config.state_dir));
     let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
     warnings.append(&mut checker.warnings);
     for warning in &warnings {

@@ -72,10 +72,10 @@ pub(super) fn run(start: Start, once: bool) -> Result<Exit, Failure> {
 }
 
 fn warn(start: &Start, reporter: &Reporter) {
-    for warning in start
-        .config
-        .warnings(&System::look(&start.process.environment))
-    {
+    for warning in start.config.warnings(&System::look(
+        &start.process.environment,
+        &start.config.state_dir,
+    )) {
         reporter.say(Event::Warning {
             code: "configuration",
             detail: &warning.to_string(),

@@ -1,8 +1,8 @@
 //! What kind of machine this is, as far as a configuration can be wrong about it.
 
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use rustix::fs::{AtFlags, CWD, Statx, StatxFlags, statfs, statx};
 
 use crate::config::Environment;
 
@@ -15,23 +15,25 @@ pub struct System {
     pub container: bool,
     /// What this machine calls itself.
     pub host: String,
-    /// What is mounted where, in the order of mounting.
-    pub mounts: Vec<Mount>,
+    /// What holds the state directory, or will hold it once it is made.
+    pub state: Holder,
 }
 
-/// One mounted file system.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mount {
-    /// Where it is mounted.
-    pub point: PathBuf,
-    /// Its type: `ext4`, `overlay`, `tmpfs`.
-    pub kind: String,
+/// The file system that holds a directory.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Holder {
+    /// One that is mounted for it, or for a directory above it.
+    #[default]
+    Mount,
+    /// The one at `/`: in a container it goes with the container.
+    Root,
+    /// One in memory, of this type.
+    Memory(&'static str),
 }
 
 impl System {
-    /// Looks at this machine.
-    pub fn look(environment: &Environment) -> Self {
-        let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    /// Looks at this machine and at what holds `state_dir`.
+    pub fn look(environment: &Environment, state_dir: &Path) -> Self {
         // Docker and podman leave a file, systemd-nspawn and podman a variable, and runtimes of Kubernetes a cgroup.
         let cgroup = std::fs::read_to_string("/proc/1/cgroup").unwrap_or_default();
         let marked = ["/.dockerenv", "/run/.containerenv"]
@@ -47,115 +49,68 @@ impl System {
                 .to_string_lossy()
                 .into_owned(),
             container: marked || named || environment.get("container").is_some(),
-            mounts: read_mounts(&mounts),
+            state: Holder::of(state_dir),
         }
-    }
-
-    /// The file system that holds `path`, or will hold it once it is made.
-    pub fn mount_of(&self, path: &Path) -> Option<Mount> {
-        let path = existing(path);
-        // Of two mounts at one point the later one hides the earlier.
-        let holding = self
-            .mounts
-            .iter()
-            .filter(|mount| path.starts_with(&mount.point));
-        holding
-            .max_by_key(|mount| mount.point.components().count())
-            .cloned()
     }
 }
 
-/// The path with links followed as far as it exists.
-fn existing(path: &Path) -> PathBuf {
-    for ancestor in path.ancestors() {
-        if let (Ok(real), Ok(rest)) = (ancestor.canonicalize(), path.strip_prefix(ancestor)) {
-            return real.join(rest);
+impl Holder {
+    /// The file system that holds `path`, links followed, or the nearest directory above it that exists.
+    pub fn of(path: &Path) -> Self {
+        let there = path.ancestors().find(|above| above.exists());
+        let there = there.unwrap_or(Path::new("/"));
+        let kind = statfs(there).ok().and_then(|found| {
+            // The numbers have 32 bits, in a type of another size on each processor.
+            let magic = found.f_type as u32;
+            IN_MEMORY.iter().find(|(number, _)| *number == magic)
+        });
+        match kind {
+            Some((_, name)) => Self::Memory(name),
+            None if is_on_root(there) => Self::Root,
+            None => Self::Mount,
         }
     }
-    path.to_owned()
 }
 
-/// Reads `/proc/self/mountinfo` (proc(5)): the fifth field is the mount point, the type follows a lone `-`.
-fn read_mounts(text: &str) -> Vec<Mount> {
-    let read = |line: &str| {
-        let (fields, rest) = line.split_once(" - ")?;
-        Some(Mount {
-            point: unescape(fields.split(' ').nth(4)?),
-            kind: rest.split(' ').next()?.to_owned(),
-        })
+/// Whether a path is on the file system that is mounted at `/`. A directory of the same disk that is mounted for
+/// itself is not. Kernels before 5.8 do not tell mounts apart, and then the disk decides.
+fn is_on_root(path: &Path) -> bool {
+    let look = |path: &Path| statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).ok();
+    let (Some(one), Some(root)) = (look(path), look(Path::new("/"))) else {
+        return false;
     };
-    text.lines().filter_map(read).collect()
+    let tells = |found: &Statx| found.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+    if tells(&one) && tells(&root) {
+        one.stx_mnt_id == root.stx_mnt_id
+    } else {
+        (one.stx_dev_major, one.stx_dev_minor) == (root.stx_dev_major, root.stx_dev_minor)
+    }
 }
 
-/// Blanks and backslashes in a path are three octal digits behind a backslash.
-fn unescape(field: &str) -> PathBuf {
-    let mut bytes = Vec::new();
-    let mut rest = field.as_bytes();
-    while let Some((first, behind)) = rest.split_first() {
-        let digits = behind
-            .get(..3)
-            .and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) if *first == b'\\' => {
-                bytes.push(byte);
-                rest = &behind[3..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = behind;
-            }
-        }
-    }
-    OsString::from_vec(bytes).into()
-}
+/// File systems in memory, by the numbers of statfs(2).
+const IN_MEMORY: [(u32, &str); 2] = [(0x0102_1994, "tmpfs"), (0x8584_58F6, "ramfs")];
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
-    const MOUNTINFO: &str = "\
-22 1 0:20 / / rw,relatime - overlay overlay rw,lowerdir=/l
-23 22 0:21 / /proc rw,nosuid - proc proc rw
-30 22 8:1 /vol /nonexistent/mailferry\\040data rw,relatime shared:1 master:2 - ext4 /dev/sda1 rw
-31 22 0:22 / /nonexistent/run rw - tmpfs tmpfs rw
-a line that is none
-";
-
-    fn kind_of(path: &str) -> String {
-        let system = System {
-            mounts: read_mounts(MOUNTINFO),
-            ..System::default()
-        };
-        system.mount_of(Path::new(path)).unwrap().kind
-    }
-
+    /// Where `/dev/shm` and `/proc` are no mounts of their own, there is nothing to tell apart.
     #[test]
-    fn a_path_is_on_the_innermost_mount_above_it() {
-        assert_eq!(kind_of("/nonexistent/mailferry data/state"), "ext4");
-        assert_eq!(kind_of("/nonexistent/run"), "tmpfs");
-        assert_eq!(
-            kind_of("/nonexistent/running"),
-            "overlay",
-            "a longer name is another folder"
-        );
-        assert_eq!(kind_of("/nonexistent"), "overlay");
-    }
-
-    #[test]
-    fn a_link_counts_as_where_it_leads() {
-        let dir = tempfile::tempdir().unwrap();
-        let real = dir.path().join("real");
-        std::fs::create_dir(&real).unwrap();
-        std::os::unix::fs::symlink(&real, dir.path().join("link")).unwrap();
-        let mount = Mount {
-            point: real.canonicalize().unwrap(),
-            kind: "ext4".to_owned(),
-        };
-        let system = System {
-            mounts: vec![mount.clone()],
-            ..System::default()
-        };
-        assert_eq!(system.mount_of(&dir.path().join("link/state")), Some(mount));
+    fn a_path_is_held_by_the_innermost_mount_above_it_and_a_link_by_where_it_leads() {
+        let shm = Path::new("/dev/shm");
+        if Holder::of(shm) != Holder::Memory("tmpfs") {
+            return;
+        }
+        let missing = shm.join("mailferry-missing/state");
+        assert_eq!(Holder::of(&missing), Holder::Memory("tmpfs"));
+        let directory = tempfile::tempdir().unwrap();
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(shm, &link).unwrap();
+        assert_eq!(Holder::of(&link.join("missing")), Holder::Memory("tmpfs"));
+        assert_eq!(Holder::of(Path::new("/proc/self")), Holder::Mount);
+        let root = Holder::of(Path::new("/"));
+        assert_eq!(Holder::of(Path::new("/nonexistent/state")), root);
+        assert_ne!(root, Holder::Mount);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::system::System;
+use crate::config::system::{Holder, System};
 use crate::config::{Account, Config, DeliveryKind, LOGIN_PORTS, SUBMIT_PORTS};
 use crate::mail::{AccountName, TlsMode, TlsPolicy};
 
@@ -80,7 +80,10 @@ pub enum Warning {
          again",
         state_dir = .state_dir.display()
     )]
-    StateInMemory { state_dir: PathBuf, kind: String },
+    StateInMemory {
+        state_dir: PathBuf,
+        kind: &'static str,
+    },
     /// Nobody uses it.
     #[error("[delivery.{delivery}] is used by no account")]
     UnusedDelivery { delivery: String },
@@ -133,17 +136,13 @@ impl Config {
             }
             self.of_delivery(name, system, &mut warnings);
         }
-        let mount = system.mount_of(&self.state_dir);
         let state_dir = self.state_dir.clone();
-        match mount {
-            Some(mount) if ["tmpfs", "ramfs"].contains(&mount.kind.as_str()) => {
-                let kind = mount.kind;
-                warnings.push(Warning::StateInMemory { state_dir, kind });
-            }
-            Some(mount) if system.container && mount.point.parent().is_none() => {
+        match system.state {
+            Holder::Memory(kind) => warnings.push(Warning::StateInMemory { state_dir, kind }),
+            Holder::Root if system.container => {
                 warnings.push(Warning::StateInContainer { state_dir });
             }
-            _ => {}
+            Holder::Root | Holder::Mount => {}
         }
         warnings
     }

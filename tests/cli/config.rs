@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mailferry::config::{self, Config, DeliveryKind, Mount, SecretSource, System, Warning};
+use mailferry::config::{self, Config, DeliveryKind, Holder, SecretSource, System, Warning};
 use mailferry::mail::{
     AccountName, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, Retention, TlsMode,
 };
@@ -373,28 +373,20 @@ fn state_that_goes_with_its_container_or_with_the_power_is_warned_of() {
     let text = format!(
         "state_dir = \"/nonexistent/state\"\n{MAILDIR}[account.a]\nhost = \"h\"\nuser = \"u\"\npassword = {{ env = \"P\" }}\n"
     );
-    let mount = |point: &str, kind: &str| Mount {
-        point: point.into(),
-        kind: kind.to_owned(),
-    };
-    let in_container = |mounts: Vec<Mount>| System {
+    let in_container = |state| System {
         container: true,
-        mounts,
+        state,
         ..System::default()
     };
-    let root = || mount("/", "overlay");
     assert_eq!(
-        codes(&text, &in_container(vec![root()])),
+        codes(&text, &in_container(Holder::Root)),
         ["state_in_container"]
     );
-    let volume = vec![root(), mount("/nonexistent/state", "ext4")];
-    assert_eq!(codes(&text, &in_container(volume)), [""; 0]);
-    let volume_above = vec![root(), mount("/nonexistent", "ext4")];
-    assert_eq!(codes(&text, &in_container(volume_above)), [""; 0]);
-    let memory = vec![root(), mount("/nonexistent/state", "tmpfs")];
+    assert_eq!(codes(&text, &in_container(Holder::Mount)), [""; 0]);
+    let memory = Holder::Memory("tmpfs");
     assert_eq!(codes(&text, &in_container(memory)), ["state_in_memory"]);
     let machine = System {
-        mounts: vec![root()],
+        state: Holder::Root,
         ..System::default()
     };
     assert_eq!(codes(&text, &machine), [""; 0]);
