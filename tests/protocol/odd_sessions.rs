@@ -8,6 +8,8 @@ use crate::support::model::Mail;
 use crate::support::odd::{Habits, Odd, OddServer};
 use crate::support::world::{World, mail};
 
+const DAY: u64 = 86_400;
+
 /// What four polls must have done while the answer is odd at each of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
@@ -295,5 +297,32 @@ async fn sizes_that_were_not_asked_for_make_nothing_doubtful() {
             retention.deletes(),
             "LIST is asked again, and deletes go on"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_stump_stays_on_the_server_when_it_is_compared_in_a_session_that_tells_no_sizes() {
+    let long = format!("Subject: cut\r\n\r\n{}", "0123456789\r\n".repeat(50));
+    let cut = mail("cut", long.as_bytes());
+    for retention in [
+        Retention::Delete,
+        Retention::DeleteAfter { seconds: 2 * DAY },
+    ] {
+        let world = World::new(vec![cut.clone()], retention);
+        world.server.with(|habits| habits.cuts = Some("cut".into()));
+        world.poll().await;
+        assert_eq!(world.sink.count(), 1, "{retention:?}");
+        assert!(world.said("octets_differ"), "{retention:?}");
+        // LIST is left out for a day after each of these.
+        world
+            .server
+            .with(|habits| habits.odd = Some(("LIST", None, Odd::HangUp)));
+        for _ in 0..40 {
+            world.pass(DAY / 2);
+            world.poll().await;
+        }
+        let left = world.server.listed();
+        assert_eq!(left, [cut.clone()], "{retention:?}: it was never whole");
+        assert_eq!(world.sink.count(), 1, "{retention:?}");
     }
 }

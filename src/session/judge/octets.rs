@@ -5,7 +5,9 @@ use crate::mail::{Announced, Counted, Digest};
 /// What came, beside what was announced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) enum Weighed {
-    /// It has the size that was announced, counted in some way; or none was announced.
+    /// No size was announced.
+    Unannounced,
+    /// It has the size that was announced, counted in some way.
     AsAnnounced,
     /// It has another.
     Otherwise {
@@ -19,7 +21,7 @@ pub(in crate::session) enum Weighed {
 /// Weighs a message against the sizes that were announced.
 pub(in crate::session) fn weigh(announced: &Announced, counted: &Counted) -> Weighed {
     let Some(least) = announced.least() else {
-        return Weighed::AsAnnounced;
+        return Weighed::Unannounced;
     };
     if announced.agrees(counted) {
         return Weighed::AsAnnounced;
@@ -31,6 +33,11 @@ pub(in crate::session) fn weigh(announced: &Announced, counted: &Counted) -> Wei
 }
 
 impl Weighed {
+    /// Whether the message has another size than was announced.
+    pub(in crate::session) const fn is_otherwise(self) -> bool {
+        matches!(self, Self::Otherwise { .. })
+    }
+
     /// Whether the message may have lost a part on the server, so that what the server has must not be deleted. Where sizes are
     /// estimates, only half a message or an empty body says so.
     pub(in crate::session) const fn forbids_delete(
@@ -70,7 +77,7 @@ pub(in crate::session) fn judge(
 ) -> Second {
     if before == now {
         Second::Same
-    } else if weighed == Weighed::AsAnnounced {
+    } else if !weighed.is_otherwise() {
         Second::Other
     } else if times < ALONE_TIMES_MAX {
         Second::Again
@@ -141,7 +148,7 @@ mod tests {
     #[test]
     fn every_way_to_count_is_as_announced_and_anything_else_is_not() {
         for (listed, said, octets, weighed) in [
-            (None, None, 0, Weighed::AsAnnounced),
+            (None, None, 0, Weighed::Unannounced),
             (Some(1000), None, 1000, Weighed::AsAnnounced),
             (Some(1001), None, 1000, Weighed::AsAnnounced),
             (Some(990), None, 1000, Weighed::AsAnnounced),

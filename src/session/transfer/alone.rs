@@ -95,12 +95,22 @@ impl Doubts {
 }
 
 impl Parcel {
+    /// Whether the server announced more of the message than it handed out.
+    fn is_cut(&self) -> bool {
+        self.octets_differ == Some(true)
+    }
+
+    /// What its record says of that. Where no size was announced, what was known stays true.
+    pub(in crate::session) fn differs(&self, known: &Notes) -> bool {
+        self.octets_differ.unwrap_or(known.octets_differ)
+    }
+
     /// What its record says beside its fate. A message that came short was retrieved twice, and is retrieved again to be compared
     /// as often as any other: the server may have the rest of it later.
     pub(in crate::session) fn notes(&self, now: Timestamp) -> Notes {
         Notes {
-            octets_differ: self.octets_differ,
-            compared: self.octets_differ.then_some(Compared { at: now, times: 1 }),
+            octets_differ: self.is_cut(),
+            compared: self.is_cut().then_some(Compared { at: now, times: 1 }),
             ..Notes::default()
         }
     }
@@ -117,7 +127,7 @@ impl Transfer<'_> {
             return self.came_alone(came.draft, weighed).await;
         }
         let is_odd = match weighed {
-            Weighed::AsAnnounced => self.is_to_be_proven(came.at),
+            Weighed::Unannounced | Weighed::AsAnnounced => self.is_to_be_proven(came.at),
             Weighed::Otherwise { .. } => !self.sizes.are_estimates(),
         };
         if weighed == Weighed::AsAnnounced {
@@ -155,7 +165,7 @@ impl Transfer<'_> {
         if !is_pipelining {
             self.unproven.clear();
         }
-        if is_pipelining || weighed != Weighed::AsAnnounced {
+        if is_pipelining || weighed.is_otherwise() {
             self.unproven.push(key.clone());
         }
         self.doubts.is_unproven = true;
@@ -204,7 +214,7 @@ impl Transfer<'_> {
                 held.times = None;
                 held.weighed = weighed;
                 let sender = octets::sender_letter(held.draft.front().unwrap_or_default());
-                if weighed != Weighed::AsAnnounced && self.sizes.differed(sender) {
+                if weighed.is_otherwise() && self.sizes.differed(sender) {
                     self.say_estimated();
                 }
                 // What came together with it is still compared: it came while the sizes were believed.
@@ -296,14 +306,17 @@ impl Transfer<'_> {
         }
     }
 
-    /// Whether a message may have lost a part on the server, which is said.
+    /// Whether a message may have lost a part on the server, which is said. `None` where no size was announced.
     pub(in crate::session) fn is_cut(
         &self,
         key: &RecordKey,
         message: &Message,
         weighed: Weighed,
         listed: Option<u64>,
-    ) -> bool {
+    ) -> Option<bool> {
+        if weighed == Weighed::Unannounced {
+            return None;
+        }
         let are_estimates = self.sizes.are_estimates();
         let is_empty = || {
             let head = message.head(limits::HEADER_OCTETS_MAX).unwrap_or_default();
@@ -314,7 +327,7 @@ impl Transfer<'_> {
         if is_cut {
             self.say_cut(key, message.octets(), listed);
         }
-        is_cut
+        Some(is_cut)
     }
 
     /// Says of a message, once, that the server keeps it because it has announced more of it.
@@ -382,8 +395,9 @@ async fn weigh(came: &mut Came) -> Result<Weighed, SpoolError> {
         dots: came.dots,
         ..Counted::default()
     };
-    if octets::weigh(&came.announced, &counted) == Weighed::AsAnnounced {
-        return Ok(Weighed::AsAnnounced);
+    let weighed = octets::weigh(&came.announced, &counted);
+    if !weighed.is_otherwise() {
+        return Ok(weighed);
     }
     let lines = came.draft.lines().await?;
     (counted.crlf_lines, counted.lf_lines) = (lines.crlf, lines.lf);

@@ -133,7 +133,7 @@ impl Transfer<'_> {
     }
 
     pub(in crate::session) fn recognise(&mut self, parcel: &Parcel, mut record: Record) {
-        record.notes.octets_differ = parcel.octets_differ;
+        record.notes.octets_differ = parcel.differs(&record.notes);
         self.say_recognised(parcel);
         let (at, unique_id) = (parcel.at, &parcel.key.unique_id);
         let proof = self.orders.records.proof(unique_id, parcel.key.digest);

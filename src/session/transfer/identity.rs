@@ -349,12 +349,16 @@ impl<'a> Transfer<'a> {
         };
         self.spare_allowance(octets);
         self.say_recognised(&parcel);
+        let notes = Notes {
+            octets_differ: parcel.differs(&record.notes),
+            ..record.notes.found_alike(now)
+        };
         let record = Record {
             octets: listed.or(record.octets),
             copies: 1,
             absent_since: None,
             head: parcel.head.or(record.head),
-            notes: record.notes.found_alike(now),
+            notes,
             ..record
         };
         let mut batch = Batch::new(&self.orders.visit.account);

@@ -21,7 +21,7 @@ pub(in crate::session) struct Parcel {
     /// The key of its record, where that was made under another name.
     pub(in crate::session) renamed_from: Option<RecordKey>,
     /// Whether it may have lost a part on the server, which must not delete it then.
-    pub(in crate::session) octets_differ: bool,
+    pub(in crate::session) octets_differ: Option<bool>,
     pub(in crate::session) arrived: Instant,
 }
 
