@@ -158,3 +158,43 @@ async fn a_reused_unique_id_is_not_due_before_the_last_of_its_messages() {
     }
     assert!((14..20).contains(&days), "{days}");
 }
+
+/// Five messages of one sender, each with all that names it in its header.
+fn five() -> Vec<Mail> {
+    let one = |number: usize| {
+        let text = format!(
+            "From: a@example.org\r\nDate: Mon, 30 Nov 2026 10:0{number}:00 +0000\r\n\
+             Subject: {number}\r\nMessage-ID: <{number}@example.org>\r\n\r\nbody {number}\r\n"
+        );
+        mail(&format!("id-{number}"), text.as_bytes())
+    };
+    (0..5).map(one).collect()
+}
+
+#[tokio::test]
+async fn messages_that_shared_a_unique_id_are_known_when_each_has_its_own() {
+    let all = five();
+    let shared: Vec<Mail> = (0..5)
+        .map(|at| mail(&all[at / 2 * 2].unique_id, &all[at].octets))
+        .collect();
+    for capability in ["TOP", "X-NONE"] {
+        for retention in [Retention::Keep, Retention::DeleteAfter { seconds: DAY }] {
+            let world = World::new(shared.clone(), retention);
+            let capabilities = vec![capability.to_owned()];
+            world
+                .server
+                .with(|habits| habits.capabilities = capabilities);
+            world.poll().await;
+            world.server.replace(all.clone());
+            for _ in 0..12 {
+                world.poll().await;
+                world.pass(DAY / 2);
+            }
+            let taken = world.sink.count();
+            assert_eq!(taken, 5, "{capability} {retention:?}: none came twice");
+            let is_kept = retention == Retention::Keep;
+            let left = world.server.listed().len();
+            assert_eq!(left, if is_kept { 5 } else { 0 }, "{capability}");
+        }
+    }
+}

@@ -41,8 +41,9 @@ pub(in crate::session) struct Findings {
 /// Records by digest of messages that are not listed under their name any more.
 pub(in crate::session) struct Absent<'a> {
     sources: Vec<&'a Records>,
-    /// For each digest: which source, the key, and how many copies were not found yet.
-    by_digest: HashMap<Digest, Vec<(usize, RecordKey, u32)>>,
+    by_digest: HashMap<Digest, Vec<Candidate>>,
+    /// For each name that is listed less often than it has records: how many messages it lost.
+    lost: Vec<usize>,
     /// Records that have another name by now.
     moved: HashSet<RecordKey>,
     /// Of messages that were asked to go, where so many unknown names are listed that these may be among them.
@@ -51,6 +52,17 @@ pub(in crate::session) struct Absent<'a> {
     unknown: usize,
     /// Those of them that were asked to go before.
     restored: usize,
+}
+
+/// A record whose message may be listed under another name.
+struct Candidate {
+    /// Where it is in [`Absent::sources`].
+    source: usize,
+    key: RecordKey,
+    /// How many copies were not found yet.
+    copies: u32,
+    /// Where its name is in [`Absent::lost`], when the name is listed, too.
+    name: Option<usize>,
 }
 
 /// A record of the bytes that arrived, made when they had another name.
@@ -81,14 +93,19 @@ impl<'a> Absent<'a> {
         let are_doubted = |positions: &[u32]| positions.iter().all(is_doubted);
         let mut by_digest: HashMap<_, Vec<_>> = HashMap::new();
         let mut asked = HashSet::new();
+        let mut lost = Vec::new();
         for (source, records) in sources.iter().enumerate() {
             let mut listed = Listed::new(orders.listing);
             // All records of a name have the same answer, and there may be as many of them as messages.
-            let (mut last, mut is_listed) = (None, false);
+            let (mut last, mut is_listed, mut name) = (None, false, None);
             for known in records.iter() {
                 if source == 0 && last.replace(known.unique_id) != Some(known.unique_id) {
                     let positions = listed.positions(known.unique_id);
+                    let count = positions.map_or(0, <[u32]>::len);
                     is_listed = positions.is_some_and(|positions| !are_doubted(positions));
+                    let missing = messages_of(records, known.unique_id).saturating_sub(count);
+                    name = (is_listed && missing > 0).then_some(lost.len());
+                    lost.extend(name.map(|_| missing));
                 }
                 let Some(digest) = known.digest else { continue };
                 let notes = &known.record.notes;
@@ -101,19 +118,22 @@ impl<'a> Absent<'a> {
                 if orders.plan.is_flood && !is_there && notes.asked.is_some() {
                     asked.insert(digest);
                 }
+                let is_there = is_there && name.is_none();
                 if is_there || may_be_there || notes.asked.is_some() {
                     continue;
                 }
-                let copies = known.record.copies.max(1);
-                by_digest
-                    .entry(digest)
-                    .or_default()
-                    .push((source, known.key(), copies));
+                by_digest.entry(digest).or_default().push(Candidate {
+                    source,
+                    key: known.key(),
+                    copies: known.record.copies.max(1),
+                    name: name.filter(|_| source == 0 && !notes.displaced && !is_displaced()),
+                });
             }
         }
         Self {
             sources,
             by_digest,
+            lost,
             moved: HashSet::new(),
             asked,
             unknown: 0,
@@ -137,14 +157,23 @@ impl<'a> Absent<'a> {
     }
 
     fn take(&mut self, digest: Digest) -> Option<Renamed<'a>> {
-        let found = self.by_digest.get_mut(&digest)?;
-        let (source, old, copies) = found.iter_mut().find(|(_, _, copies)| *copies > 0)?;
-        *copies -= 1;
-        let left = *copies;
-        let from = *self.sources.get(*source)?;
-        let record = from.get(old)?;
-        let old = old.clone();
-        if *source == 0 {
+        let lost = &mut self.lost;
+        let is_left = |candidate: &Candidate, lost: &[usize]| {
+            let missing = candidate
+                .name
+                .map_or(Some(1), |name| lost.get(name).copied());
+            candidate.copies > 0 && missing.is_some_and(|missing| missing > 0)
+        };
+        let mut found = self.by_digest.get_mut(&digest)?.iter_mut();
+        let found = found.find(|candidate| is_left(candidate, lost))?;
+        if let Some(missing) = found.name.and_then(|name| lost.get_mut(name)) {
+            *missing -= 1;
+        }
+        found.copies -= 1;
+        let (left, old) = (found.copies, found.key.clone());
+        let from = *self.sources.get(found.source)?;
+        let record = from.get(&old)?;
+        if found.source == 0 {
             self.moved.insert(old.clone());
         }
         Some(Renamed {
@@ -154,6 +183,16 @@ impl<'a> Absent<'a> {
             left,
         })
     }
+}
+
+/// How many messages the records of this name stand for that may be listed.
+fn messages_of(records: &Records, unique_id: &[u8]) -> usize {
+    let known = records.of(unique_id).filter(|known| {
+        let notes = &known.record.notes;
+        known.digest.is_some() && notes.asked.is_none() && !notes.displaced
+    });
+    let copies = known.map(|known| known.record.copies.max(1) as usize);
+    copies.fold(0, usize::saturating_add)
 }
 
 impl<'a> Transfer<'a> {
