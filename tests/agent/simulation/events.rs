@@ -69,6 +69,11 @@ impl Simulation {
     fn answers_oddly(&mut self, at: usize) {
         let verb = VERBS[self.random.usize(..VERBS.len())];
         let odd = Odd::ALL[self.random.usize(..Odd::ALL.len())];
+        // Whoever hands out a part of a message and tells no size gives nobody a sign of it.
+        let is_stump_hidden = verb == "LIST" && self.characters[at].bytes == Bytes::HandedOut;
+        if is_stump_hidden {
+            return;
+        }
         let victim = self.a_new_message(at);
         let victim = victim.filter(|_| ["RETR", "DELE", "TOP"].contains(&verb));
         self.worlds[at]
