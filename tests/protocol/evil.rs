@@ -16,6 +16,9 @@ enum Cost {
     Nothing,
     /// Messages may come again.
     Repeats,
+    /// Known messages are handed out with other octets: told, and left until the operator says that
+    /// they are the same.
+    Rewritten,
     /// Messages stay on the server until the operator raises `max_message_size`.
     Limit,
     /// What the server hands out for a message is delivered, which is not all of it, and the
@@ -42,13 +45,13 @@ const COSTS: &[(&str, Cost, &str)] = &[
     ),
     (
         "end-bodies-with-lf",
-        Cost::Repeats,
-        "a message whose line ends change has other octets, and without Date nothing names it",
+        Cost::Rewritten,
+        "a message whose line ends change has other octets, under the same Message-ID, Date and From",
     ),
     (
         "end-lines-with-lf",
-        Cost::Repeats,
-        "a message whose line ends change has other octets, and without Date nothing names it",
+        Cost::Rewritten,
+        "a message whose line ends change has other octets, under the same Message-ID, Date and From",
     ),
     (
         "endless-message",

@@ -165,7 +165,11 @@ impl Trial {
         }
         if wish.retention == Retention::Delete {
             let left = self.stage.maildrop().mails().len();
-            assert_eq!(left, 0, "{what}: left on the server {last:?}");
+            let is_told = cost(&self.crime) == Cost::Rewritten && self.world.said("rewritten");
+            assert!(
+                left == 0 || is_told,
+                "{what}: {left} left on the server {last:?}"
+            );
         }
     }
 

@@ -75,9 +75,6 @@ impl Maildrop {
     /// What a session sees from its login to its end.
     pub fn seen_by_a_session(&mut self, crime: Option<&Crime>) -> Vec<Mail> {
         self.sessions += 1;
-        if self.sessions == 1 && crime.is_some_and(|crime| crime.is("rewrite-headers")) {
-            self.date();
-        }
         let (session, count) = (self.sessions, self.mails.len());
         let mut mails = self.mails.clone();
         let name = crime.map_or("", |crime| crime.name.as_str());
@@ -136,15 +133,6 @@ impl Maildrop {
             _ => {}
         }
         mails
-    }
-
-    /// Gives each message a Date: without one, nothing names a message whose header was rewritten.
-    fn date(&mut self) {
-        let date = b"Date: Mon, 23 Nov 2026 08:00:00 +0000\r\n";
-        for mail in &mut self.mails {
-            mail.octets = [date, &mail.octets[..]].concat();
-        }
-        self.ever = self.mails.iter().map(|mail| mail.octets.clone()).collect();
     }
 
     /// The UPDATE state: what was marked is gone.
@@ -215,6 +203,7 @@ fn messages(maker: &str) -> [Vec<u8>; COUNT] {
         format!(
             "Return-Path: <anna@example.org>\r\nReceived: from evil by evil; Mon, 23 Nov 2026 08:0{number}:00 +0000\r\n\
              From: Anna <anna@example.org>\r\nTo: jane@example.net\r\nSubject: number {number}\r\n\
+             Date: Mon, 23 Nov 2026 08:0{number}:00 +0000\r\n\
              Message-ID: <{number}@{maker}.example>\r\n\r\n"
         )
     };
