@@ -322,7 +322,11 @@ async fn a_stump_stays_on_the_server_when_it_is_compared_in_a_session_that_tells
             world.poll().await;
         }
         let left = world.server.listed();
-        assert_eq!(left, [cut.clone()], "{retention:?}: it was never whole");
+        assert_eq!(
+            left,
+            std::slice::from_ref(&cut),
+            "{retention:?}: it was never whole"
+        );
         assert_eq!(world.sink.count(), 1, "{retention:?}");
     }
 }
