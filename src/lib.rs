@@ -7,6 +7,7 @@ mod disk;
 mod fault;
 pub mod mail;
 pub mod net;
+pub mod operator;
 mod process;
 pub mod proto;
 pub mod quarantine;

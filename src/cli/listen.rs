@@ -14,6 +14,7 @@ use crate::cli::changes::changes;
 use crate::cli::{Exit, Failure, Start};
 use crate::config::{self, Config};
 use crate::mail::limits;
+use crate::operator;
 use crate::telemetry::{Event, Reporter};
 
 /// Passes signals on to the agent, until it is gone.
@@ -74,13 +75,13 @@ fn say_failed(reporter: &Reporter, failure: &Failure) {
             detail,
         });
     };
-    let Failure::Config(errors) = failure else {
+    let Failure::Operator(operator::Failure::Configuration(errors)) = failure else {
         return warn(&format!("the old configuration stays in force: {failure}"));
     };
     for error in errors.iter().take(ERRORS_SAID_MAX) {
-        warn(&error.to_string());
+        warn(error);
     }
-    let count = errors.iter().len();
+    let count = errors.len();
     let s = if count == 1 { "" } else { "s" };
     warn(&format!(
         "the old configuration stays in force: {count} error{s}; `mailferry check` shows all"

@@ -1,14 +1,14 @@
-//! What does the operator say, and what do we answer?
+//! What does the person say, and how does the answer look?
 //!
 //! Standard output is data, standard error is logs and complaints, and the exit code is from sysexits.h.
 
 mod args;
+mod ask;
 mod changes;
 mod check;
 mod check_files;
 mod exit;
 mod listen;
-mod names;
 mod opened;
 mod outcome;
 mod poll;
@@ -20,31 +20,21 @@ mod start;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser;
 
-use crate::config::{self, Environment};
-use crate::net::SystemRoots;
-use crate::telemetry::Backlog;
+use crate::config;
+use crate::operator::{Request, Response};
+use crate::telemetry::{Backlog, Reporter};
 
-pub use exit::{Exit, Failure};
-pub use start::Start;
+use exit::Failure;
+use start::Start;
+
+pub use crate::operator::{Exit, Process};
 
 use args::{Command, CommandLine};
-
-/// What the process was when it began: capture it before changing the process's own environment.
-#[derive(Clone)]
-pub struct Process {
-    /// What passwords and children are to see.
-    pub environment: Environment,
-    /// Where the system's trusted certificates are.
-    pub roots: SystemRoots,
-    /// The program that becomes an MDA of another user; see [`crate::sink::mda::become_mda`].
-    pub helper: Option<PathBuf>,
-}
 
 /// Does what the command line asks for. `arguments` begin with the name of the program.
 pub fn main(arguments: impl IntoIterator<Item = OsString>, process: Process) -> ExitCode {
@@ -97,9 +87,12 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
         Command::Run(run) => run::run(Start::new(&global, process)?, run.once),
         Command::Poll(poll) => poll::poll(Start::new(&global, process)?, &poll.accounts),
         Command::Seen(command) => {
-            let start = Start::new(&global, process)?;
+            let operator = start::operator(&global, process, Reporter::log())?;
+            let request = Request::Seen(seen::request(command)?);
             let mut out = io::BufWriter::new(io::stdout().lock());
-            let exit = seen::seen(&start, &command, &mut out)?;
+            let exit = ask::with(operator, async |operator| {
+                ask::ask(operator, request, |response| render(&response, &mut out)).await
+            })?;
             out.flush()?;
             Ok(exit)
         }
@@ -110,5 +103,12 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
             out.flush()?;
             Ok(exit)
         }
+    }
+}
+
+/// Writes one response for people and scripts.
+fn render(response: &Response, out: &mut dyn Write) -> Result<(), Failure> {
+    match response {
+        Response::Seen(response) => Ok(seen::render(response, out)?),
     }
 }

@@ -10,6 +10,7 @@ use crate::cli::{Exit, Failure, Process, Start};
 use crate::config::Config;
 use crate::mail::{Clock, limits};
 use crate::net::Roots;
+use crate::operator;
 use crate::quarantine::Quarantine;
 use crate::seen::{DurableStore, Seen, SeenError, StateDirectory};
 use crate::session::Stop;
@@ -96,12 +97,7 @@ pub(super) fn open_store(start: &Start, clock: &Arc<dyn Clock>) -> Result<Seen, 
 
 /// How a command ends when the store does not do its part.
 pub(super) fn store_failure(error: &SeenError) -> Failure {
-    let exit = if matches!(error, SeenError::InUse { .. } | SeenError::Full { .. }) {
-        Exit::TempFail
-    } else {
-        Exit::Config
-    };
-    Failure::said(exit, error)
+    operator::Failure::from(error.clone()).into()
 }
 
 /// A runtime that ends with its command, whatever thread of it still hangs.

@@ -11,9 +11,10 @@ use crate::cli::listen::listen;
 use crate::cli::opened::{Rooms, runtime};
 use crate::cli::progress::{self, Progress};
 use crate::cli::run::close;
-use crate::cli::{Exit, Failure, Start, names, outcome};
+use crate::cli::{Exit, Failure, Start, outcome};
 use crate::config::{Account, Config};
 use crate::mail::AccountName;
+use crate::operator::names;
 use crate::telemetry::Reporter;
 
 /// Polls the named accounts, or all that are enabled.
@@ -83,7 +84,7 @@ pub(super) fn chosen<'c>(
     }
     let found = |name: &AccountName| {
         let account = config.accounts.get(name);
-        account.ok_or_else(|| names::no_account(name, config.accounts.keys()))
+        account.ok_or_else(|| names::no_account(name, config.accounts.keys()).into())
     };
     names.iter().map(found).collect()
 }

@@ -12,10 +12,11 @@ use crate::cli::args::{self, Copies};
 use crate::cli::opened::{Rooms, runtime, store_failure};
 use crate::cli::run::close;
 use crate::cli::seen::time;
-use crate::cli::{Exit, Failure, Start, names, outcome};
+use crate::cli::{Exit, Failure, Start, outcome};
 use crate::config::{Account, Config};
 use crate::mail::text::Shown;
 use crate::mail::{AccountName, Clock, Percent};
+use crate::operator::names;
 use crate::quarantine::{Label, Quarantine, QuarantineError};
 use crate::seen::{Record, RecordKey, State};
 use crate::session::{self, Erased, Retried, SessionError};
@@ -85,7 +86,7 @@ async fn list(
         .chain(accounts.keys())
         .collect();
     if let Some(account) = account.filter(|account| !known.contains(account)) {
-        return Err(names::no_account(account, known));
+        return Err(names::no_account(account, known).into());
     }
     for (file, label) in &copies {
         match label {

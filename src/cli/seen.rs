@@ -6,283 +6,129 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::agent::SystemClock;
-use crate::cli::args::{self, Which};
-use crate::cli::opened::{Rooms, open_store, runtime, store_failure};
-use crate::cli::poll::chosen;
-use crate::cli::run::close;
-use crate::cli::{Exit, Failure, Start, names, outcome};
-use crate::config::{Account, Config};
+use crate::cli::args;
+use crate::cli::exit::Failure;
 use crate::mail::text::Shown;
-use crate::mail::{AccountName, Clock, Percent, Timestamp, UniqueId};
-use crate::seen::{Changed, OperatorError, Record, RecordKey, Seen, State, Trust};
-use crate::session::{self, Collaborators, Rest, SessionError, Visit};
-use crate::telemetry::Reporter;
+use crate::mail::{Percent, Timestamp, UniqueId};
+use crate::operator::{Changes, Exit, RecordState, SeenRecord, SeenRequest, SeenResponse, Which};
 
-/// Does one of the `seen` commands, with what it has to say on `out`.
+/// What the command asks.
 ///
 /// # Errors
-/// What cannot be done, and how the command ends then.
-pub(super) fn seen(
-    start: &Start,
-    command: &args::Seen,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
-    match command {
-        args::Seen::Mark(mark) if mark.which.all_listed => return mark_listed(start, mark, out),
-        args::Seen::Adopt {
-            account,
-            as_delivered,
-            rest_is_new,
-        } => {
-            let rest = if *rest_is_new { Rest::New } else { Rest::Ask };
-            return adopt(start, account, trust(*as_delivered), rest, out);
-        }
-        _ => {}
-    }
-    runtime()?.block_on(async {
-        let store = open(start, command)?;
-        let done = answer(&store, &start.config, command, out).await;
-        close(&store).await?;
-        done.map(|()| Exit::Done)
-    })
-}
-
-/// Marks what a maildrop lists now: logs in, lists, and retrieves nothing.
-fn mark_listed(start: &Start, mark: &args::Mark, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let trust = trust(mark.as_delivered);
-    let marked = at_the_maildrop(start, &mark.account, async |visit, with| {
-        let listing = session::list(&visit, &with).await.map_err(refused)?;
-        let now = SystemClock.now();
-        let marked = with.seen.mark_listed(&visit.account, &listing, trust, now);
-        Ok(marked.await?)
-    })?;
-    said(out, "marked", "to be left as they are", marked)?;
-    Ok(Exit::Done)
-}
-
-/// Finds what was delivered before in a maildrop that changed as a whole.
-fn adopt(
-    start: &Start,
-    account: &AccountName,
-    trust: Trust,
-    rest: Rest,
-    out: &mut dyn Write,
-) -> Result<Exit, Failure> {
-    let adopted = at_the_maildrop(start, account, async |visit, with| {
-        session::adopt(&visit, &with, trust, rest)
-            .await
-            .map_err(refused)
-    })?;
-    writeln!(
-        out,
-        "{} listed: {} known, {} found to be delivered before, {} new or to be compared at the next poll",
-        messages(adopted.listed),
-        adopted.known,
-        adopted.found,
-        adopted.left
-    )?;
-    Ok(Exit::Done)
-}
-
-/// Does something with an account's maildrop, enabled or not, while the store is ours.
-fn at_the_maildrop<T>(
-    start: &Start,
-    account: &AccountName,
-    work: impl AsyncFnOnce(Visit, Collaborators) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let mut rooms = Rooms::open(start, Reporter::log())?;
-    let chosen = chosen(&start.config, std::slice::from_ref(account))?;
-    let accounts = chosen.into_iter().map(|account| {
-        (
-            account.name.clone(),
-            Account {
-                enabled: true,
-                ..account.clone()
-            },
-        )
-    });
-    let orders = rooms.orders(&Config {
-        accounts: accounts.collect(),
-        ..start.config.clone()
-    })?;
-    let assignment = orders
-        .assignments
-        .into_iter()
-        .next()
-        .ok_or_else(|| Failure::said(Exit::Usage, format!("there is no account {account}")))?;
-    runtime()?.block_on(async {
-        let done = async {
-            let visit = assignment.visit.prepare().await.map_err(refused)?;
-            work(visit, assignment.with).await
-        };
-        let done = done.await;
-        close(&rooms.seen).await?;
-        done
-    })
-}
-
-fn refused(error: SessionError) -> Failure {
-    Failure::said(outcome::exit_for(error.who_acts(), error.code()), error)
-}
-
-/// Opens the store. Only a command that adds records may begin one.
-fn open(start: &Start, command: &args::Seen) -> Result<Seen, Failure> {
-    let state_dir = &start.config.state_dir;
-    let adds = matches!(command, args::Seen::Import { .. } | args::Seen::Mark(_));
-    if !adds && !state_dir.exists() {
-        let state_dir = state_dir.display();
-        let sentence =
-            format!("there is no state directory {state_dir}, so nothing is recorded yet");
-        return Err(Failure::said(Exit::Config, sentence));
-    }
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    open_store(start, &clock)
-}
-
-async fn answer(
-    seen: &Seen,
-    config: &Config,
-    command: &args::Seen,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    match command {
-        args::Seen::List { account } => list(seen, config, account, out).await,
+/// Exit 64 for a unique-id that is none, and for a file that cannot be read.
+pub(super) fn request(command: args::Seen) -> Result<SeenRequest, Failure> {
+    Ok(match command {
+        args::Seen::List { account } => SeenRequest::List { account },
         args::Seen::Forget {
             account,
             which,
             force,
-        } => forget(seen, config, (account, which, *force), out).await,
-        args::Seen::Mark(mark) => mark_named(seen, config, mark, out).await,
-        // It needs the server, and was done before this.
-        args::Seen::Adopt { .. } => Ok(()),
-        args::Seen::Export { account } => {
-            if let Some(account) = account {
-                names::known(seen, config, account).await?;
-            }
-            for line in seen.export_lines(account.as_ref()).await? {
-                writeln!(out, "{line}")?;
-            }
-            Ok(())
-        }
-        args::Seen::Import { file, as_delivered } => {
-            let text = read_export(file)?;
-            let imported = seen.import_lines(&text, trust(*as_delivered)).await?;
-            Ok(said(out, "imported", "there already", imported)?)
-        }
+        } => SeenRequest::Forget {
+            account,
+            which: match which {
+                args::Which { all: true, .. } => Which::All,
+                args::Which { unique_ids, .. } => Which::These(read_ids(&unique_ids)?),
+            },
+            force,
+        },
+        args::Seen::Mark(mark) if mark.which.all_listed => SeenRequest::MarkListed {
+            account: mark.account,
+            as_delivered: mark.as_delivered,
+        },
+        args::Seen::Mark(mark) => SeenRequest::Mark {
+            account: mark.account,
+            unique_ids: read_ids(&mark.which.unique_ids)?,
+            as_delivered: mark.as_delivered,
+            force: mark.force,
+        },
+        args::Seen::Adopt {
+            account,
+            as_delivered,
+            rest_is_new,
+        } => SeenRequest::Adopt {
+            account,
+            as_delivered,
+            rest_is_new,
+        },
+        args::Seen::Export { account } => SeenRequest::Export { account },
+        args::Seen::Import { file, as_delivered } => SeenRequest::Import {
+            text: read_export(&file)?,
+            as_delivered,
+        },
         args::Seen::Rename {
             host: Some(host), ..
-        } => {
-            let noted = seen.note_same_maildrops_of(host).await?;
-            for account in &noted {
-                writeln!(out, "{account}: its next poll takes its records over")?;
-            }
-            if noted.is_empty() {
-                writeln!(out, "no account was pointed at {host}")?;
-            }
-            Ok(())
-        }
+        } => SeenRequest::SameMaildropsOf { host },
         args::Seen::Rename {
             old: Some(account),
             same_maildrop: true,
             ..
-        } => {
-            names::has_records(seen, account).await?;
-            seen.note_same_maildrop(account).await?;
-            Ok(writeln!(
-                out,
-                "{account}: its next poll takes its records over"
-            )?)
+        } => SeenRequest::SameMaildrop { account },
+        args::Seen::Rename {
+            old: Some(old),
+            new: Some(new),
+            ..
+        } => SeenRequest::Rename { old, new },
+        args::Seen::Rename { .. } => {
+            return Err(Failure::said(
+                Exit::Usage,
+                "give the old name and the new one",
+            ));
         }
-        args::Seen::Rename { old, new, .. } => {
-            let (Some(old), Some(new)) = (old, new) else {
-                return Ok(());
-            };
-            names::has_records(seen, old).await?;
-            let moved = seen.rename(old, new).await?;
-            Ok(writeln!(
-                out,
-                "{} moved from {old} to {new}",
-                records(moved.changed)
-            )?)
+    })
+}
+
+/// Writes one response as lines.
+///
+/// # Errors
+/// What `out` says when it takes no more.
+pub(super) fn render(response: &SeenResponse, out: &mut dyn Write) -> io::Result<()> {
+    match response {
+        SeenResponse::Record(record) => writeln!(out, "{}", line(record)),
+        SeenResponse::Forgotten { records: count } => {
+            writeln!(out, "{} forgotten", records(*count))
         }
+        SeenResponse::Marked(counts) => said(out, "marked", "to be left as they are", *counts),
+        SeenResponse::Adopted {
+            listed,
+            known,
+            found,
+            left,
+        } => writeln!(
+            out,
+            "{} listed: {known} known, {found} found to be delivered before, {left} new or to be \
+             compared at the next poll",
+            messages(*listed)
+        ),
+        SeenResponse::Exported(line) => writeln!(out, "{line}"),
+        SeenResponse::Imported(counts) => said(out, "imported", "there already", *counts),
+        SeenResponse::Renamed {
+            records: count,
+            old,
+            new,
+        } => writeln!(out, "{} moved from {old} to {new}", records(*count)),
+        SeenResponse::TakesOver { account } => {
+            writeln!(out, "{account}: its next poll takes its records over")
+        }
+        SeenResponse::NoneOfHost { host } => writeln!(out, "no account was pointed at {host}"),
     }
-}
-
-async fn forget(
-    seen: &Seen,
-    config: &Config,
-    (account, which, force): (&AccountName, &Which, bool),
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let mut ids = match which {
-        Which { all: true, .. } => None,
-        Which { unique_ids, .. } => Some(read_ids(unique_ids)?),
-    };
-    let known = seen.records(account).await.map_err(OperatorError::Seen)?;
-    if force {
-        let is_known = |id: &UniqueId| known.of(id.as_bytes()).next().is_some();
-        ids.iter_mut().for_each(|ids| ids.retain(is_known));
-    } else {
-        names::known(seen, config, account).await?;
-        names::recorded(&known, ids.as_deref().unwrap_or_default(), "")?;
-    }
-    let forgotten = seen.forget(account, ids.as_deref()).await?;
-    Ok(writeln!(out, "{} forgotten", records(forgotten.changed))?)
-}
-
-async fn mark_named(
-    seen: &Seen,
-    config: &Config,
-    mark: &args::Mark,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    let ids = read_ids(&mark.which.unique_ids)?;
-    if !mark.force {
-        names::known(seen, config, &mark.account).await?;
-        let known = seen.records(&mark.account).await;
-        names::recorded(&known.map_err(OperatorError::Seen)?, &ids, FORCE)?;
-    }
-    let (trust, now) = (trust(mark.as_delivered), SystemClock.now());
-    let marked = seen.mark(&mark.account, &ids, trust, now).await?;
-    Ok(said(out, "marked", "to be left as they are", marked)?)
-}
-
-async fn list(
-    seen: &Seen,
-    config: &Config,
-    account: &AccountName,
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    names::known(seen, config, account).await?;
-    for known in seen
-        .records(account)
-        .await
-        .map_err(OperatorError::Seen)?
-        .iter()
-    {
-        writeln!(out, "{}", line(&known.key(), &known.record))?;
-    }
-    Ok(())
 }
 
 /// One record as `key=value` words, the unique-id as it may be given back to us.
-fn line(key: &RecordKey, record: &Record) -> String {
+fn line(record: &SeenRecord) -> String {
     let state = record.state.as_str();
     let mut line = format!(
         "unique_id={} state={state}",
-        Percent(key.unique_id.as_bytes())
+        Percent(record.unique_id.as_bytes())
     );
     let _ = match &record.state {
-        State::Delivered { at } => write!(line, " at={}", time(*at)),
-        State::Marked { at, by } => write!(line, " at={} by={}", time(*at), by.as_str()),
-        State::Oversized { at, octets } => {
+        RecordState::Delivered { at } => write!(line, " at={}", time(*at)),
+        RecordState::Marked { at, by } => write!(line, " at={} by={by}", time(*at)),
+        RecordState::Oversized { at, octets } => {
             write!(line, " at={} octets_at_least={octets}", time(*at))
         }
-        State::Quarantined { at, file, code } => {
+        RecordState::Quarantined { at, file, code } => {
             write!(
                 line,
                 " at={} code={} file={}",
@@ -291,13 +137,17 @@ fn line(key: &RecordKey, record: &Record) -> String {
                 Shown::new(file)
             )
         }
-        State::Deferred(deferral) => {
-            let (tries, strikes) = (deferral.tries, deferral.strikes);
-            let next = time(deferral.next_try);
+        RecordState::Deferred {
+            code,
+            tries,
+            strikes,
+            next_try,
+        } => {
+            let next = time(*next_try);
             write!(
                 line,
                 " code={} tries={tries} strikes={strikes} next_try={next}",
-                Shown::new(&deferral.code)
+                Shown::new(code)
             )
         }
     };
@@ -310,7 +160,7 @@ fn line(key: &RecordKey, record: &Record) -> String {
     if let Some(since) = record.absent_since {
         let _ = write!(line, " absent_since={}", time(since));
     }
-    if let Some(digest) = key.digest {
+    if let Some(digest) = record.digest {
         let _ = write!(line, " digest={digest}");
     }
     line
@@ -362,15 +212,7 @@ fn read_export(file: &Path) -> Result<String, Failure> {
     })
 }
 
-fn trust(as_delivered: bool) -> Trust {
-    if as_delivered {
-        Trust::Delivered
-    } else {
-        Trust::Seen
-    }
-}
-
-fn said(out: &mut dyn Write, done: &str, left: &str, counts: Changed) -> io::Result<()> {
+fn said(out: &mut dyn Write, done: &str, left: &str, counts: Changes) -> io::Result<()> {
     match counts.left {
         0 => writeln!(out, "{} {done}", records(counts.changed)),
         n => writeln!(out, "{} {done}, {n} {left}", records(counts.changed)),
@@ -384,18 +226,6 @@ fn messages(count: u64) -> String {
 fn records(count: u64) -> String {
     format!("{count} record{}", if count == 1 { "" } else { "s" })
 }
-
-impl From<OperatorError> for Failure {
-    fn from(error: OperatorError) -> Self {
-        match error {
-            OperatorError::Seen(error) => store_failure(&error),
-            other => Self::said(Exit::Usage, other),
-        }
-    }
-}
-
-/// What to say to somebody who means a message that no poll has seen.
-const FORCE: &str = "If the message is on the server and no poll has seen it yet, give --force";
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -1,14 +1,15 @@
-//! Names that the operator gave: an account or a unique-id that is unknown is an error, with the one that may be meant.
+//! Names that were given in a request: an account or a unique-id that is unknown is an error, with
+//! the one that may be meant.
 
 use std::collections::BTreeSet;
 
-use crate::cli::{Exit, Failure};
 use crate::config::{self, Config};
 use crate::mail::{AccountName, Percent, UniqueId};
-use crate::seen::{OperatorError, Records, Seen};
+use crate::operator::{Exit, Failure};
+use crate::seen::{Records, Seen};
 
 /// Nothing is known of an account: no configuration names it, and no record.
-pub(super) fn no_account<'a>(
+pub(crate) fn no_account<'a>(
     name: &AccountName,
     known: impl IntoIterator<Item = &'a AccountName>,
 ) -> Failure {
@@ -23,15 +24,16 @@ pub(super) fn no_account<'a>(
             format!(". There is: {}{more}", shown.join(", "))
         }
     };
-    Failure::said(Exit::Usage, format!("there is no account {name}{hint}"))
+    let sentence = format!("there is no account {name}{hint}");
+    Failure::said(Exit::Usage, "no_account", sentence)
 }
 
-/// An account that has records or stands in the configuration.
+/// Checks that an account has records or stands in the configuration.
 ///
 /// # Errors
 /// Exit 64 with the nearest name when it is neither.
 pub(super) async fn known(seen: &Seen, config: &Config, name: &AccountName) -> Result<(), Failure> {
-    let recorded = seen.accounts().await.map_err(OperatorError::Seen)?;
+    let recorded = seen.accounts().await?;
     if recorded.contains(name) || config.accounts.contains_key(name) {
         return Ok(());
     }
@@ -39,19 +41,20 @@ pub(super) async fn known(seen: &Seen, config: &Config, name: &AccountName) -> R
     Err(no_account(name, known))
 }
 
-/// An account that has records, or a state.
+/// Checks that an account has records, or a state.
 ///
 /// # Errors
 /// Exit 64 with the nearest name when it has neither.
 pub(super) async fn has_records(seen: &Seen, name: &AccountName) -> Result<(), Failure> {
-    let recorded = seen.accounts().await.map_err(OperatorError::Seen)?;
+    let recorded = seen.accounts().await?;
     if recorded.contains(name) {
         return Ok(());
     }
     Err(no_account(name, &recorded))
 }
 
-/// Unique-ids of which something is recorded.
+/// Checks that something is recorded of each of these unique-ids. `force` is what the sentence
+/// says of going on all the same.
 ///
 /// # Errors
 /// Exit 64 with the nearest unique-id for the first that is unknown.
@@ -72,7 +75,7 @@ pub(super) fn recorded(records: &Records, ids: &[UniqueId], force: &str) -> Resu
     );
     let account = records.account();
     let sentence = format!("there is no record of {given} in account {account}{hint} {force}");
-    Err(Failure::said(Exit::Usage, sentence.trim_end()))
+    Err(Failure::said(Exit::Usage, "no_record", sentence.trim_end()))
 }
 
 /// More names than this are not read.

@@ -1,0 +1,62 @@
+//! Asks the operator, and renders each response as it comes.
+
+use std::time::Duration;
+
+use crate::cli::exit::Failure;
+use crate::mail::limits;
+use crate::operator::{Answer, Exit, Operator, Request, Response};
+
+/// Asks one thing. Gives how the command ends: the worst of all responses.
+///
+/// # Errors
+/// Why the request was not answered to its end, or why `render` could not go on.
+pub(super) async fn ask(
+    operator: &Operator,
+    request: Request,
+    mut render: impl FnMut(Response) -> Result<(), Failure>,
+) -> Result<Exit, Failure> {
+    let (answer, mut responses) = Answer::new();
+    let asked = async {
+        // The answer ends when its sender goes.
+        let answer = answer;
+        operator.answer(request, &answer).await
+    };
+    let rendered = async move {
+        let mut worst = Exit::Done;
+        while let Some(response) = responses.recv().await {
+            worst = worst.worst(response.exit());
+            render(response)?;
+        }
+        Ok(worst)
+    };
+    match tokio::join!(asked, rendered) {
+        (_, Err(failure)) => Err(failure),
+        (Err(failure), Ok(_)) => Err(failure.into()),
+        (Ok(()), Ok(worst)) => Ok(worst),
+    }
+}
+
+/// Does `work` with an operator, and closes what the operator opened.
+///
+/// # Errors
+/// Exit 75 when the system starts no threads; what the store says when it cannot be closed;
+/// otherwise what `work` says.
+pub(super) fn with<T>(
+    operator: Operator,
+    work: impl AsyncFnOnce(&Operator) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(limits::BLOCKING_THREADS_MAX)
+        .build()
+        .map_err(|error| Failure::said(Exit::TempFail, format!("cannot start: {error}")))?;
+    let done = runtime.block_on(async {
+        let done = work(&operator).await;
+        operator.close().await?;
+        done
+    });
+    // Threads that are still at work are waited for as long as an MDA takes to be ended; one that
+    // asks a name server which never answers would keep the process for minutes.
+    runtime.shutdown_timeout(Duration::from_secs(2 * limits::PROCESS_GRACE_SECONDS + 1));
+    done
+}

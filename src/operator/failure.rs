@@ -1,0 +1,115 @@
+//! Why a request was not answered to its end.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::ConfigErrors;
+use crate::operator::Exit;
+use crate::quarantine::QuarantineError;
+use crate::seen::{OperatorError, SeenError};
+use crate::session::{SessionError, WhoActs};
+
+/// Why a request was not answered to its end. Responses that came before it hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Failure {
+    /// The configuration is wrong: one sentence an error, each with its file, line and column.
+    Configuration(Vec<String>),
+    /// Anything else.
+    Said {
+        /// How the command ends.
+        exit: Exit,
+        /// The stable name of the error.
+        code: String,
+        /// What happened, and what to try.
+        sentence: String,
+    },
+    /// Whoever asked listens no more, so the rest was not done.
+    Unheard,
+}
+
+impl Failure {
+    /// A failure with a stable name and a sentence.
+    pub fn said(exit: Exit, code: &str, sentence: impl fmt::Display) -> Self {
+        Self::Said {
+            exit,
+            code: code.to_owned(),
+            sentence: sentence.to_string(),
+        }
+    }
+
+    /// How a command ends that failed like this.
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Configuration(_) => Exit::Config,
+            Self::Said { exit, .. } => *exit,
+            Self::Unheard => Exit::TempFail,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(errors) => f.write_str(&errors.join("\n")),
+            Self::Said { sentence, .. } => f.write_str(sentence),
+            Self::Unheard => f.write_str("whoever asked listens no more"),
+        }
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<ConfigErrors> for Failure {
+    fn from(errors: ConfigErrors) -> Self {
+        Self::Configuration(errors.iter().map(ToString::to_string).collect())
+    }
+}
+
+impl From<SeenError> for Failure {
+    fn from(error: SeenError) -> Self {
+        let exit = match error {
+            SeenError::InUse { .. } | SeenError::Full { .. } => Exit::TempFail,
+            _ => Exit::Config,
+        };
+        Self::said(exit, error.code(), error)
+    }
+}
+
+impl From<OperatorError> for Failure {
+    fn from(error: OperatorError) -> Self {
+        match error {
+            OperatorError::Seen(error) => error.into(),
+            other => Self::said(Exit::Usage, other.code(), other),
+        }
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        Self::said(exit_of(error.who_acts(), error.code()), error.code(), error)
+    }
+}
+
+impl From<QuarantineError> for Failure {
+    fn from(error: QuarantineError) -> Self {
+        let exit = match error {
+            QuarantineError::Missing { .. } => Exit::Usage,
+            QuarantineError::Damaged { .. } => Exit::Unavailable,
+            _ => Exit::TempFail,
+        };
+        Self::said(exit, error.code(), error)
+    }
+}
+
+/// How a command ends after a failure with this code, when this one must act.
+pub(super) fn exit_of(who: WhoActs, code: &str) -> Exit {
+    match who {
+        // A full disk asks for nothing but room, and work goes on by itself when there is some.
+        _ if code.ends_with("_full") => Exit::TempFail,
+        WhoActs::Account | WhoActs::Destination | WhoActs::Us => Exit::Unavailable,
+        WhoActs::Store if code.starts_with("store_") => Exit::Config,
+        WhoActs::Store | WhoActs::Server => Exit::TempFail,
+    }
+}

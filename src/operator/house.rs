@@ -1,0 +1,136 @@
+//! The state directory of one process: opened once, when the first request needs it.
+
+use std::ffi::OsString;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::agent::wiring::{Parts, Wiring};
+use crate::agent::{Kept, Orders, SystemClock};
+use crate::config::Config;
+use crate::mail::Clock;
+use crate::net::Roots;
+use crate::operator::{Exit, Failure, Process, Setup};
+use crate::quarantine::Quarantine;
+use crate::seen::{DurableStore, Seen, StateDirectory};
+use crate::session::Stop;
+use crate::spool::Spool;
+use crate::telemetry::Reporter;
+
+/// What is open of the state directory.
+#[derive(Default)]
+pub(super) struct House {
+    seen: Option<Seen>,
+    rooms: Option<Rooms>,
+}
+
+/// Everything that polls and deliveries need.
+#[derive(Clone)]
+pub(super) struct Rooms {
+    wiring: Arc<Mutex<Wiring>>,
+}
+
+impl House {
+    /// The seen store, opened and locked if it was not yet.
+    ///
+    /// # Errors
+    /// Exit 75 when another process has the state directory, 78 when it cannot be used.
+    pub(super) fn seen(&mut self, setup: &Setup) -> Result<Seen, Failure> {
+        if let Some(seen) = &self.seen {
+            return Ok(seen.clone());
+        }
+        let state_dir = &setup.config.state_dir;
+        if setup.process.environment.is_default_state_dir(state_dir) {
+            StateDirectory::make_above(state_dir)?;
+        }
+        let directory = StateDirectory::lock(state_dir)?;
+        let store = DurableStore::open(directory, Arc::new(SystemClock))?;
+        let seen = Seen::new(Arc::new(store));
+        self.seen = Some(seen.clone());
+        Ok(seen)
+    }
+
+    /// Everything in the state directory, opened if it was not yet.
+    ///
+    /// # Errors
+    /// As for [`House::seen`].
+    pub(super) fn rooms(&mut self, setup: &Setup, reporter: &Reporter) -> Result<Rooms, Failure> {
+        if let Some(rooms) = &self.rooms {
+            return Ok(rooms.clone());
+        }
+        let seen = self.seen(setup)?;
+        let state_dir = &setup.config.state_dir;
+        let spool = Spool::new(state_dir);
+        let quarantine = Quarantine::open(&state_dir.join(QUARANTINE))
+            .map_err(|error| Failure::said(Exit::Config, error.code(), error))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let Process {
+            environment,
+            roots,
+            helper,
+        } = &setup.process;
+        let children = roots
+            .environment()
+            .map(|(name, value)| (OsString::from(name), value.clone()));
+        let wiring = Wiring::new(Parts {
+            environment: environment.clone(),
+            roots: Roots::new(roots.clone()),
+            children: children.collect(),
+            helper: helper.clone(),
+            seen,
+            quarantine: Arc::new(Kept::new(quarantine, spool.clone())),
+            spool,
+            clock,
+            reporter: reporter.clone(),
+            stop: Stop::default(),
+            own_host: own_host(),
+            destinations: state_dir.join("destinations"),
+        });
+        let rooms = Rooms {
+            wiring: Arc::new(Mutex::new(wiring)),
+        };
+        self.rooms = Some(rooms.clone());
+        Ok(rooms)
+    }
+
+    /// Ends all work on what is open: what was committed is on disk when this returns.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(super) async fn close(self) -> Result<(), Failure> {
+        match self.seen {
+            Some(seen) => Ok(seen.close().await?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Rooms {
+    /// The wiring, for as long as the guard lives.
+    pub(super) fn wiring(&self) -> MutexGuard<'_, Wiring> {
+        self.wiring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The orders of a configuration. May block: it reads PEM files and looks up users.
+    ///
+    /// # Errors
+    /// Exit 78 with what cannot be used.
+    pub(super) fn orders(&self, config: &Config) -> Result<Orders, Failure> {
+        let orders = self.wiring().orders(config);
+        orders.map_err(|error| Failure::said(Exit::Config, "config_unusable", error))
+    }
+}
+
+/// The folder of the quarantine in the state directory.
+const QUARANTINE: &str = "quarantine";
+
+/// What this machine calls itself.
+fn own_host() -> String {
+    let name = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
+}

@@ -1,0 +1,82 @@
+//! What may be asked, and what is the answer?
+//!
+//! Everything that a person can ask is a [`Request`], and every answer a row of [`Response`]s: plain
+//! values that the command line renders as text, and that a socket can carry as they are. An
+//! [`Operator`] turns one into the other. It opens the state directory once, when the first request
+//! needs it.
+//!
+//! A person may do what no session may: make records that no delivery earned (import, mark), and
+//! forget records. Those doors of the seen store are opened here only.
+
+mod answer;
+mod exit;
+mod failure;
+mod house;
+pub(crate) mod names;
+mod request;
+mod response;
+mod seen;
+mod setup;
+mod words;
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::operator::house::{House, Rooms};
+use crate::seen::Seen;
+use crate::telemetry::Reporter;
+
+pub use answer::Answer;
+pub use exit::Exit;
+pub use failure::Failure;
+pub use request::{Request, SeenRequest, Which};
+pub use response::{Changes, RecordState, Response, SeenRecord, SeenResponse};
+pub use setup::{Process, Setup};
+
+/// Answers requests about one configuration and its state directory.
+pub struct Operator {
+    setup: Setup,
+    reporter: Reporter,
+    house: Mutex<House>,
+}
+
+impl Operator {
+    /// An operator that has opened nothing yet. Events of what it does go to `reporter`.
+    pub fn new(setup: Setup, reporter: Reporter) -> Self {
+        Self {
+            setup,
+            reporter,
+            house: Mutex::default(),
+        }
+    }
+
+    /// Answers one request: `answer` hears each response as soon as there is one.
+    ///
+    /// # Errors
+    /// Why the request was not answered to its end. What was answered before that was done.
+    pub async fn answer(&self, request: Request, answer: &Answer) -> Result<(), Failure> {
+        match request {
+            Request::Seen(request) => self.answer_seen(request, answer).await,
+        }
+    }
+
+    /// Ends all work on the state directory: what was committed is on disk when this returns.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn close(self) -> Result<(), Failure> {
+        let house = self.house.into_inner();
+        house.unwrap_or_else(PoisonError::into_inner).close().await
+    }
+
+    /// The seen store, opened if it was not yet. May block.
+    fn seen(&self) -> Result<Seen, Failure> {
+        let mut house = self.house.lock().unwrap_or_else(PoisonError::into_inner);
+        house.seen(&self.setup)
+    }
+
+    /// Everything in the state directory, opened if it was not yet. May block.
+    fn rooms(&self) -> Result<Rooms, Failure> {
+        let mut house = self.house.lock().unwrap_or_else(PoisonError::into_inner);
+        house.rooms(&self.setup, &self.reporter)
+    }
+}

@@ -1,0 +1,103 @@
+//! What may be asked.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mail::{AccountName, UniqueId};
+
+/// What a person asks. The command line, and later a control socket and a page, make one of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// About the records of messages seen.
+    Seen(SeenRequest),
+}
+
+/// What may be asked about the records of messages seen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SeenRequest {
+    /// Show the records of an account. Answered by a [`SeenResponse::Record`] for each.
+    ///
+    /// [`SeenResponse::Record`]: crate::operator::SeenResponse::Record
+    List {
+        /// The account.
+        account: AccountName,
+    },
+    /// Forget records: messages that are still on the server are new again.
+    Forget {
+        /// The account.
+        account: AccountName,
+        /// Which of its records.
+        which: Which,
+        /// Pass over an account and unique-ids of which nothing is recorded.
+        force: bool,
+    },
+    /// Count messages as seen: they are never retrieved.
+    Mark {
+        /// The account.
+        account: AccountName,
+        /// The messages.
+        unique_ids: Vec<UniqueId>,
+        /// Count them as delivered: a retention that deletes may delete them.
+        as_delivered: bool,
+        /// Mark even an account or a message of which nothing is recorded.
+        force: bool,
+    },
+    /// Count every message as seen that the server lists now: logs in and retrieves nothing.
+    MarkListed {
+        /// The account.
+        account: AccountName,
+        /// Count them as delivered: a retention that deletes may delete them.
+        as_delivered: bool,
+    },
+    /// Find what was delivered before in a maildrop that changed as a whole: logs in.
+    Adopt {
+        /// The account.
+        account: AccountName,
+        /// Let delivered messages stay delivered: a retention that deletes may delete them.
+        as_delivered: bool,
+        /// Take messages for new that cannot be compared with what is recorded.
+        rest_is_new: bool,
+    },
+    /// Write records as lines. Answered by a [`SeenResponse::Exported`] for each line.
+    ///
+    /// [`SeenResponse::Exported`]: crate::operator::SeenResponse::Exported
+    Export {
+        /// The account; all of them when none is named.
+        account: Option<AccountName>,
+    },
+    /// Add the records of lines that an export wrote. Records that exist already stay as they are.
+    Import {
+        /// The lines.
+        text: String,
+        /// Count as delivered here what was delivered there.
+        as_delivered: bool,
+    },
+    /// Give the records of one account to another name.
+    Rename {
+        /// The name that the records are under.
+        old: AccountName,
+        /// The name that they shall be under; it must have no records yet.
+        new: AccountName,
+    },
+    /// Let the next poll give the records of an account to the maildrop it is pointed at now.
+    SameMaildrop {
+        /// The account.
+        account: AccountName,
+    },
+    /// As [`SeenRequest::SameMaildrop`], for all accounts that were pointed at one host.
+    SameMaildropsOf {
+        /// The host.
+        host: String,
+    },
+}
+
+/// Some records of an account, or all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Which {
+    /// All of them.
+    All,
+    /// Those with these unique-ids.
+    These(Vec<UniqueId>),
+}

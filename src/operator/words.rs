@@ -1,0 +1,60 @@
+//! How the words of `mail/` are written where requests and responses travel as text.
+
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::mail::{AccountName, Digest, Percent, Timestamp, UniqueId};
+
+impl Serialize for AccountName {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for AccountName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(&String::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for UniqueId {
+    /// With `%XX` for every octet that is not safe in text.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Percent(self.as_bytes()))
+    }
+}
+
+impl<'de> Deserialize<'de> for UniqueId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let octets = Percent::decode(&String::deserialize(deserializer)?);
+        let octets = octets.ok_or_else(|| D::Error::custom("two digits follow a %"))?;
+        Self::new(&octets).map_err(D::Error::custom)
+    }
+}
+
+impl Serialize for Digest {
+    /// In 64 hexadecimal digits.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let digest = Self::from_hex(&String::deserialize(deserializer)?);
+        digest.ok_or_else(|| D::Error::custom("a digest has 64 hexadecimal digits"))
+    }
+}
+
+impl Serialize for Timestamp {
+    /// In seconds since 1970.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        u64::deserialize(deserializer).map(Self)
+    }
+}
