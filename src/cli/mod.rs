@@ -97,9 +97,11 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
             Ok(exit)
         }
         Command::Quarantine(command) => {
-            let start = Start::new(&global, process)?;
+            let operator = start::operator(&global, process, Reporter::log())?;
             let mut out = io::BufWriter::new(io::stdout().lock());
-            let exit = quarantine::quarantine(&start, &command, &mut out)?;
+            let exit = ask::with(operator, async |operator| {
+                quarantine::quarantine(operator, command, &mut out).await
+            })?;
             out.flush()?;
             Ok(exit)
         }
@@ -110,5 +112,6 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
 fn render(response: &Response, out: &mut dyn Write) -> Result<(), Failure> {
     match response {
         Response::Seen(response) => Ok(seen::render(response, out)?),
+        Response::Quarantine(response) => Ok(quarantine::render(response, out)?),
     }
 }

@@ -25,6 +25,8 @@ pub(super) struct House {
 /// Everything that polls and deliveries need.
 #[derive(Clone)]
 pub(super) struct Rooms {
+    pub(super) seen: Seen,
+    pub(super) quarantine: Quarantine,
     wiring: Arc<Mutex<Wiring>>,
 }
 
@@ -75,8 +77,8 @@ impl House {
             roots: Roots::new(roots.clone()),
             children: children.collect(),
             helper: helper.clone(),
-            seen,
-            quarantine: Arc::new(Kept::new(quarantine, spool.clone())),
+            seen: seen.clone(),
+            quarantine: Arc::new(Kept::new(quarantine.clone(), spool.clone())),
             spool,
             clock,
             reporter: reporter.clone(),
@@ -85,6 +87,8 @@ impl House {
             destinations: state_dir.join("destinations"),
         });
         let rooms = Rooms {
+            seen,
+            quarantine,
             wiring: Arc::new(Mutex::new(wiring)),
         };
         self.rooms = Some(rooms.clone());
@@ -120,7 +124,7 @@ impl Rooms {
 }
 
 /// The folder of the quarantine in the state directory.
-const QUARANTINE: &str = "quarantine";
+pub(super) const QUARANTINE: &str = "quarantine";
 
 /// What this machine calls itself.
 fn own_host() -> String {

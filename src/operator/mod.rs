@@ -9,10 +9,12 @@
 //! forget records. Those doors of the seen store are opened here only.
 
 mod answer;
+mod copies;
 mod exit;
 mod failure;
 mod house;
 pub(crate) mod names;
+mod quarantine;
 mod request;
 mod response;
 mod seen;
@@ -26,9 +28,10 @@ use crate::seen::Seen;
 use crate::telemetry::Reporter;
 
 pub use answer::Answer;
+pub use copies::{QuarantineCopy, QuarantineResponse, RetryOutcome};
 pub use exit::Exit;
 pub use failure::Failure;
-pub use request::{Request, SeenRequest, Which};
+pub use request::{Copies, QuarantineRequest, Request, SeenRequest, Which};
 pub use response::{Changes, RecordState, Response, SeenRecord, SeenResponse};
 pub use setup::{Process, Setup};
 
@@ -56,6 +59,7 @@ impl Operator {
     pub async fn answer(&self, request: Request, answer: &Answer) -> Result<(), Failure> {
         match request {
             Request::Seen(request) => self.answer_seen(request, answer).await,
+            Request::Quarantine(request) => self.answer_quarantine(request, answer).await,
         }
     }
 

@@ -10,6 +10,8 @@ use crate::mail::{AccountName, UniqueId};
 pub enum Request {
     /// About the records of messages seen.
     Seen(SeenRequest),
+    /// About the copies of messages that no destination took.
+    Quarantine(QuarantineRequest),
 }
 
 /// What may be asked about the records of messages seen.
@@ -100,4 +102,49 @@ pub enum Which {
     All,
     /// Those with these unique-ids.
     These(Vec<UniqueId>),
+}
+
+/// What may be asked about the copies in the quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum QuarantineRequest {
+    /// Show the copies, oldest first. Works beside a running agent.
+    List {
+        /// The account; all of them when none is named.
+        account: Option<AccountName>,
+    },
+    /// Show what is known of a copy, and the beginning of its message. Works beside a running
+    /// agent.
+    Show {
+        /// The file of the copy.
+        file: String,
+    },
+    /// Hand out the message of a copy exactly as it was received. Works beside a running agent.
+    Export {
+        /// The file of the copy.
+        file: String,
+    },
+    /// Offer copies to their destination again. A message that is accepted counts as delivered.
+    Retry(Copies),
+    /// Take a copy away.
+    Drop {
+        /// The file of the copy.
+        file: String,
+        /// Delete the message on the server, too: logs in.
+        delete: bool,
+        /// Take it away even where it may be all that is left of the message.
+        even_last: bool,
+    },
+}
+
+/// Some copies in the quarantine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Copies {
+    /// All of them.
+    All,
+    /// Those of one account.
+    OfAccount(AccountName),
+    /// Those with these file names.
+    Files(Vec<String>),
 }

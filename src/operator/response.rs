@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::mail::{AccountName, Digest, Timestamp, UniqueId};
-use crate::operator::Exit;
+use crate::operator::{Exit, QuarantineResponse};
 use crate::seen::{Changed, Known, State};
 use crate::session::Adopted;
 
@@ -13,6 +13,8 @@ use crate::session::Adopted;
 pub enum Response {
     /// About the records of messages seen.
     Seen(SeenResponse),
+    /// About the copies in the quarantine.
+    Quarantine(QuarantineResponse),
 }
 
 impl Response {
@@ -20,6 +22,7 @@ impl Response {
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Seen(_) => Exit::Done,
+            Self::Quarantine(response) => response.exit(),
         }
     }
 }
@@ -147,6 +150,12 @@ pub enum RecordState {
 impl From<SeenResponse> for Response {
     fn from(response: SeenResponse) -> Self {
         Self::Seen(response)
+    }
+}
+
+impl From<QuarantineResponse> for Response {
+    fn from(response: QuarantineResponse) -> Self {
+        Self::Quarantine(response)
     }
 }
 

@@ -1,0 +1,262 @@
+//! Answers about the copies in the quarantine.
+
+use std::collections::BTreeSet;
+use std::io::{self, Read};
+
+use crate::agent::{Assignment, SystemClock};
+use crate::config::Config;
+use crate::mail::{AccountName, Clock};
+use crate::operator::house::{QUARANTINE, Rooms};
+use crate::operator::{
+    Answer, Copies, Exit, Failure, Operator, QuarantineCopy, QuarantineRequest, QuarantineResponse,
+    RetryOutcome, names,
+};
+use crate::quarantine::{Quarantine, QuarantineError};
+use crate::seen::{Record, RecordKey, State};
+use crate::session::{self, Erased};
+use crate::spool::{Message, Spool};
+
+impl Operator {
+    pub(super) async fn answer_quarantine(
+        &self,
+        request: QuarantineRequest,
+        answer: &Answer,
+    ) -> Result<(), Failure> {
+        match request {
+            QuarantineRequest::List { account } => self.copies(account.as_ref(), answer).await,
+            QuarantineRequest::Show { file } => {
+                let message = self.load(&file, answer).await?;
+                hand_out(&message, PIECE_OCTETS, answer).await
+            }
+            QuarantineRequest::Export { file } => {
+                let message = self.load(&file, answer).await?;
+                hand_out(&message, message.octets(), answer).await
+            }
+            QuarantineRequest::Retry(copies) => self.retry(copies, answer).await,
+            QuarantineRequest::Drop {
+                file,
+                delete,
+                even_last,
+            } => self.drop_copy(file, (delete, even_last), answer).await,
+        }
+    }
+
+    /// The quarantine, if there ever was one, for requests that only look: they make none, and take
+    /// no lock.
+    fn existing(&self) -> Result<Option<Quarantine>, Failure> {
+        let path = self.setup.config.state_dir.join(QUARANTINE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        Quarantine::open(&path)
+            .map(Some)
+            .map_err(|error| Failure::said(Exit::Config, error.code(), error))
+    }
+
+    async fn copies(&self, account: Option<&AccountName>, answer: &Answer) -> Result<(), Failure> {
+        let Some(quarantine) = self.existing()? else {
+            return Ok(());
+        };
+        let copies = quarantine.list().await?;
+        let holders = copies.iter().filter_map(|(_, label)| label.as_ref().ok());
+        let known: BTreeSet<&AccountName> = holders
+            .map(|label| &label.origin.account)
+            .chain(self.setup.config.accounts.keys())
+            .collect();
+        if let Some(account) = account.filter(|account| !known.contains(account)) {
+            return Err(names::no_account(account, known));
+        }
+        for (file, label) in copies {
+            let response = match label {
+                Ok(label) if account.is_some_and(|wanted| *wanted != label.origin.account) => {
+                    continue;
+                }
+                Ok(label) => QuarantineResponse::Copy(QuarantineCopy::of(file, label)),
+                Err(error) => {
+                    let words = error.to_string();
+                    QuarantineResponse::Damaged { file, words }
+                }
+            };
+            answer.say(response).await?;
+        }
+        Ok(())
+    }
+
+    /// Tells what is known of a copy, and gives its message.
+    async fn load(&self, file: &str, answer: &Answer) -> Result<Message, Failure> {
+        let quarantine = self.existing()?.ok_or_else(|| missing(file))?;
+        let spool = Spool::new(&self.setup.config.state_dir);
+        let (message, label) = quarantine.load(file, &spool).await?;
+        let copy = QuarantineCopy::of(file.to_owned(), label);
+        answer.say(QuarantineResponse::Copy(copy)).await?;
+        Ok(message)
+    }
+
+    /// Offers copies again.
+    async fn retry(&self, copies: Copies, answer: &Answer) -> Result<(), Failure> {
+        let rooms = self.rooms()?;
+        let assignments = rooms.orders(&everything(&self.setup.config))?.assignments;
+        let work = async {
+            for file in named(&rooms.quarantine, copies).await? {
+                let outcome = retry_one(&rooms, &assignments, &file).await?;
+                let response = QuarantineResponse::Retried { file, outcome };
+                answer.say(response).await?;
+            }
+            Ok(())
+        };
+        let done = work.await;
+        for assignment in &assignments {
+            assignment.with.delivery.close().await;
+        }
+        done
+    }
+
+    /// Takes a copy away, and with `delete` the message that it is a copy of.
+    async fn drop_copy(
+        &self,
+        file: String,
+        (delete, even_last): (bool, bool),
+        answer: &Answer,
+    ) -> Result<(), Failure> {
+        let Rooms {
+            seen, quarantine, ..
+        } = &self.rooms()?;
+        if !quarantine.has(&file).await? {
+            return Err(missing(&file));
+        }
+        let holder = seen.holder(&file).await?;
+        let mut erased = false;
+        if delete {
+            match self.erase(&file, holder.as_ref()).await? {
+                Erased::Deleted => {
+                    let file = file.clone();
+                    answer.say(QuarantineResponse::Deleted { file }).await?;
+                    erased = true;
+                }
+                Erased::NotListed => {
+                    let file = file.clone();
+                    answer.say(QuarantineResponse::NotListed { file }).await?;
+                }
+                Erased::Refused(words) => {
+                    let response = QuarantineResponse::NotDeleted { file, words };
+                    return answer.say(response).await;
+                }
+            }
+        }
+        if !erased && !even_last && is_last(holder.as_ref()) {
+            return answer.say(QuarantineResponse::MayBeLast { file }).await;
+        }
+        if let Some((account, key, _)) = holder.as_ref().filter(|_| !erased) {
+            seen.leave(account, key, SystemClock.now()).await?;
+        }
+        quarantine.remove(&file).await?;
+        answer.say(QuarantineResponse::Dropped { file }).await
+    }
+
+    /// Deletes on the server the message that a copy stands for.
+    async fn erase(
+        &self,
+        file: &str,
+        holder: Option<&(AccountName, RecordKey, Record)>,
+    ) -> Result<Erased, Failure> {
+        let Some((account, key, _)) = holder else {
+            let sentence = format!(
+                "{file}: no record names this copy, so nothing says which message to delete"
+            );
+            return Err(Failure::said(Exit::Unavailable, "no_record", sentence));
+        };
+        let orders = self.rooms()?.orders(&everything(&self.setup.config))?;
+        let assignment = find(&orders.assignments, account)?;
+        let visit = assignment.visit.prepare().await?;
+        Ok(session::erase(&visit, &assignment.with, key).await?)
+    }
+}
+
+async fn retry_one(
+    rooms: &Rooms,
+    assignments: &[Assignment],
+    file: &str,
+) -> Result<RetryOutcome, Failure> {
+    let Some((account, key, _)) = rooms.seen.holder(file).await? else {
+        return Ok(RetryOutcome::NoRecord);
+    };
+    let assignment = find(assignments, &account)?;
+    let visit = assignment.visit.prepare().await?;
+    let retried = session::retry_kept(&visit, &assignment.with, &key, file).await?;
+    Ok(retried.into())
+}
+
+/// Sends the octets of a message, no more than `most` of them, in pieces.
+async fn hand_out(message: &Message, most: u64, answer: &Answer) -> Result<(), Failure> {
+    let mut reader = message.reader().take(most);
+    loop {
+        let mut piece = Vec::new();
+        let read = (&mut reader).take(PIECE_OCTETS).read_to_end(&mut piece);
+        read.map_err(|error: io::Error| Failure::said(Exit::TempFail, "spool_disk", error))?;
+        if piece.is_empty() {
+            return Ok(());
+        }
+        answer.say(QuarantineResponse::Octets(piece)).await?;
+    }
+}
+
+/// Whether a copy may be all that is left of its message.
+fn is_last(holder: Option<&(AccountName, RecordKey, Record)>) -> bool {
+    holder.is_none_or(|(_, _, record)| {
+        let parked =
+            matches!(&record.state, State::Deferred(deferral) if deferral.parked.is_some());
+        parked || record.absent_since.is_some()
+    })
+}
+
+/// The files that are meant: those that were named, or all of an account, or all.
+async fn named(quarantine: &Quarantine, copies: Copies) -> Result<Vec<String>, Failure> {
+    let account = match copies {
+        Copies::Files(files) => return Ok(files),
+        Copies::OfAccount(account) => Some(account),
+        Copies::All => None,
+    };
+    let mut files = Vec::new();
+    for (file, label) in quarantine.list().await? {
+        let is_meant = label.is_ok_and(|label| {
+            let account = account.as_ref();
+            account.is_none_or(|account| *account == label.origin.account)
+        });
+        if is_meant {
+            files.push(file);
+        }
+    }
+    Ok(files)
+}
+
+/// The configuration with every account enabled: one that is switched off may still have copies.
+fn everything(config: &Config) -> Config {
+    let mut config = config.clone();
+    for account in config.accounts.values_mut() {
+        account.enabled = true;
+    }
+    config
+}
+
+fn find<'a>(
+    assignments: &'a [Assignment],
+    account: &AccountName,
+) -> Result<&'a Assignment, Failure> {
+    let found = assignments.iter().find(|one| one.account == *account);
+    found.ok_or_else(|| {
+        let sentence = format!(
+            "the account {account} is not in the configuration any more: put it back, or see \
+             `mailferry seen rename`"
+        );
+        Failure::said(Exit::Config, "no_account", sentence)
+    })
+}
+
+fn missing(file: &str) -> Failure {
+    let file = file.to_owned();
+    QuarantineError::Missing { file }.into()
+}
+
+/// A piece of a message in one response. [`QuarantineRequest::Show`] shows one piece: enough to know
+/// a message by.
+const PIECE_OCTETS: u64 = 64 * 1024;
