@@ -45,16 +45,24 @@ pub(super) fn with<T>(
     operator: Operator,
     work: impl AsyncFnOnce(&Operator) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    block_on(async {
+        let done = work(&operator).await;
+        operator.close().await?;
+        done
+    })
+}
+
+/// Runs `work` on a runtime of its own.
+///
+/// # Errors
+/// Exit 75 when the system starts no threads; otherwise what `work` says.
+pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(limits::BLOCKING_THREADS_MAX)
         .build()
         .map_err(|error| Failure::said(Exit::TempFail, format!("cannot start: {error}")))?;
-    let done = runtime.block_on(async {
-        let done = work(&operator).await;
-        operator.close().await?;
-        done
-    });
+    let done = runtime.block_on(work);
     // Threads that are still at work are waited for as long as an MDA takes to be ended; one that
     // asks a name server which never answers would keep the process for minutes.
     runtime.shutdown_timeout(Duration::from_secs(2 * limits::PROCESS_GRACE_SECONDS + 1));

@@ -4,17 +4,12 @@
 
 mod args;
 mod ask;
-mod changes;
 mod check;
 mod check_files;
 mod exit;
-mod listen;
-mod opened;
-mod outcome;
 mod poll;
 mod progress;
 mod quarantine;
-mod run;
 mod seen;
 mod start;
 
@@ -26,13 +21,11 @@ use std::time::Duration;
 use clap::Parser;
 
 use crate::config;
-use crate::operator::{Request, Response};
+use crate::operator::{Operator, PollRequest, Request, Response};
 use crate::telemetry::{Backlog, Reporter};
 
-use exit::Failure;
-use start::Start;
-
 pub use crate::operator::{Exit, Process};
+use exit::Failure;
 
 use args::{Command, CommandLine};
 
@@ -84,17 +77,25 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
             out.flush()?;
             Ok(exit)
         }
-        Command::Run(run) => run::run(Start::new(&global, process)?, run.once),
-        Command::Poll(poll) => poll::poll(Start::new(&global, process)?, &poll.accounts),
+        Command::Run(run) => {
+            let operator = start::operator(&global, process, Reporter::log())?;
+            if !run.once {
+                return ask::block_on(async { Ok(operator.run().await?) }).map(|()| Exit::Done);
+            }
+            let request = Request::Poll(PollRequest::Due);
+            ask::with(operator, async |operator| {
+                // From cron, a line that says that nothing happened is a mail that says it.
+                ask::ask(operator, request, |_| Ok(())).await
+            })
+        }
+        Command::Poll(poll) => {
+            let operator = start::operator(&global, process, progress::reporter())?;
+            let accounts = poll.accounts;
+            print(operator, Request::Poll(PollRequest::Now { accounts }))
+        }
         Command::Seen(command) => {
             let operator = start::operator(&global, process, Reporter::log())?;
-            let request = Request::Seen(seen::request(command)?);
-            let mut out = io::BufWriter::new(io::stdout().lock());
-            let exit = ask::with(operator, async |operator| {
-                ask::ask(operator, request, |response| render(&response, &mut out)).await
-            })?;
-            out.flush()?;
-            Ok(exit)
+            print(operator, Request::Seen(seen::request(command)?))
         }
         Command::Quarantine(command) => {
             let operator = start::operator(&global, process, Reporter::log())?;
@@ -108,10 +109,24 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
     }
 }
 
+/// Asks one thing, and writes each response to standard output.
+fn print(operator: Operator, request: Request) -> Result<Exit, Failure> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let exit = ask::with(operator, async |operator| {
+        ask::ask(operator, request, |response| {
+            Ok(render(&response, &mut out)?)
+        })
+        .await
+    })?;
+    out.flush()?;
+    Ok(exit)
+}
+
 /// Writes one response for people and scripts.
-fn render(response: &Response, out: &mut dyn Write) -> Result<(), Failure> {
+fn render(response: &Response, out: &mut dyn Write) -> io::Result<()> {
     match response {
-        Response::Seen(response) => Ok(seen::render(response, out)?),
-        Response::Quarantine(response) => Ok(quarantine::render(response, out)?),
+        Response::Polled(report) => poll::render(report, out),
+        Response::Seen(response) => seen::render(response, out),
+        Response::Quarantine(response) => quarantine::render(response, out),
     }
 }

@@ -1,90 +1,132 @@
-//! `mailferry poll`: some accounts, once, now.
+//! `mailferry poll`: what polls came to, one line each.
 
-use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
-use std::sync::Arc;
+use std::fmt::Write as _;
+use std::io::{self, Write};
 
-use tokio::sync::mpsc;
+use crate::cli::progress;
+use crate::cli::seen::time;
+use crate::mail::text::Shown;
+use crate::operator::{PollReport, PollWaiting};
 
-use crate::agent::{Agent, Once, Signals};
-use crate::cli::listen::listen;
-use crate::cli::opened::{Rooms, runtime};
-use crate::cli::progress::{self, Progress};
-use crate::cli::run::close;
-use crate::cli::{Exit, Failure, Start, outcome};
-use crate::config::{Account, Config};
-use crate::mail::AccountName;
-use crate::operator::names;
-use crate::telemetry::Reporter;
-
-/// Polls the named accounts, or all that are enabled.
-pub(super) fn poll(start: Start, names: &[AccountName]) -> Result<Exit, Failure> {
-    let chosen: BTreeMap<AccountName, Account> = chosen(&start.config, names)?
-        .into_iter()
-        .map(|account| (account.name.clone(), account.clone()))
-        .collect();
-    let reporter = if std::io::stderr().is_terminal() {
-        Reporter::new(Arc::new(Progress::new(Reporter::log())))
-    } else {
-        Reporter::log()
-    };
-    let mut rooms = Rooms::open(&start, reporter)?;
-    rooms.wiring.probe_at_once();
-    let enabled = chosen
-        .into_iter()
-        .map(|(name, account)| {
-            (
-                name,
-                Account {
-                    enabled: true,
-                    ..account
-                },
-            )
-        })
-        .collect();
-    let orders = rooms.orders(&Config {
-        accounts: enabled,
-        ..start.config.clone()
-    })?;
-    let Rooms {
-        wiring,
-        seen,
-        stop,
-        reporter,
-    } = rooms;
-    runtime()?.block_on(async {
-        let signals = Signals::listen().map_err(|error| Failure::said(Exit::TempFail, error))?;
-        let (to_agent, commands) = mpsc::channel(4);
-        let agent = Agent::new(orders, seen.clone(), reporter.clone(), stop);
-        let listening = tokio::spawn(listen(signals, start, wiring, to_agent, reporter));
-        let mut polls = agent.run_once(commands, Once::Now).await;
-        listening.abort();
-        close(&seen).await?;
-        polls.sort_by(|a, b| a.account.cmp(&b.account));
-        progress::show("");
-        let mut out = std::io::stdout().lock();
-        for polled in &polls {
-            writeln!(out, "{}", outcome::line(polled))?;
-        }
-        Ok(outcome::worst(&polls))
-    })
+/// Writes what one poll came to, and takes the line of progress away.
+///
+/// # Errors
+/// What `out` says when it takes no more.
+pub(super) fn render(report: &PollReport, out: &mut dyn Write) -> io::Result<()> {
+    progress::show("");
+    writeln!(out, "{}", line(report))
 }
 
-/// The accounts that are meant. One that is named is meant even if it is not enabled.
-pub(super) fn chosen<'c>(
-    config: &'c Config,
-    names: &[AccountName],
-) -> Result<Vec<&'c Account>, Failure> {
-    if names.is_empty() {
-        return Ok(config
-            .accounts
-            .values()
-            .filter(|account| account.enabled)
-            .collect());
+/// One poll in one line for people.
+fn line(polled: &PollReport) -> String {
+    let counts = &polled.counts;
+    let mut line = format!("{}: ", polled.account);
+    if let Some(failure) = &polled.failure {
+        let _ = write!(
+            line,
+            "failed ({}): {} [who must act: {}]; ",
+            failure.code, failure.words, failure.who
+        );
     }
-    let found = |name: &AccountName| {
-        let account = config.accounts.get(name);
-        account.ok_or_else(|| names::no_account(name, config.accounts.keys()).into())
-    };
-    names.iter().map(found).collect()
+    let _ = write!(line, "{} listed", counts.listed);
+    let facts = [
+        (counts.delivered, "delivered"),
+        (counts.recognised, "known already"),
+        (counts.deferred, "deferred"),
+        (counts.quarantined, "quarantined"),
+        (counts.oversized, "too large"),
+        (counts.deleted, "deleted"),
+        (counts.left, "left for the next poll"),
+        (
+            counts.without_unique_id,
+            "without unique-id, left on the server",
+        ),
+    ];
+    for (count, what) in facts {
+        if count > 0 {
+            let _ = write!(line, ", {count} {what}");
+        }
+    }
+    let is_quiet = counts.retrieved == 0 && counts.without_unique_id == 0;
+    if is_quiet && polled.failure.is_none() && polled.waiting.is_empty() {
+        line.push_str(", nothing new");
+    }
+    push_waiting(&mut line, polled);
+    let _ = write!(
+        line,
+        " ({} octets in {:.1} s)",
+        counts.octets,
+        polled.duration.as_secs_f64()
+    );
+    line
+}
+
+/// What waits after the poll: how many messages, until when, why, and what to do about those in the quarantine.
+fn push_waiting(line: &mut String, polled: &PollReport) {
+    let PollWaiting {
+        deferred,
+        next_try,
+        codes,
+        quarantined,
+    } = &polled.waiting;
+    if *deferred > 0 {
+        let wait = if *deferred == 1 { "waits" } else { "wait" };
+        let codes: Vec<String> = codes
+            .iter()
+            .take(CODES_SHOWN_MAX)
+            .map(|code| Shown::new(code).to_string())
+            .collect();
+        let _ = write!(line, ", {deferred} {wait} ({})", codes.join(", "));
+        if let Some(next_try) = next_try {
+            let _ = write!(line, ", next try not before {}", time(*next_try));
+        }
+    }
+    if *quarantined > 0 {
+        let _ = write!(
+            line,
+            ", {quarantined} in the quarantine: see `mailferry quarantine list {}`",
+            polled.account
+        );
+    }
+}
+
+/// Reasons in one line; people look at the first.
+const CODES_SHOWN_MAX: usize = 3;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::mail::{AccountName, Timestamp};
+    use crate::operator::PollCounts;
+
+    #[test]
+    fn a_poll_says_what_waits_and_what_is_in_the_quarantine() {
+        let waiting = PollWaiting {
+            deferred: 2,
+            next_try: Some(Timestamp(0)),
+            codes: ["mda_tempfail".to_owned()].into(),
+            quarantined: 1,
+        };
+        let mut polled = PollReport {
+            account: AccountName::new("work").unwrap(),
+            counts: PollCounts::default(),
+            failure: None,
+            stopped: false,
+            waiting: PollWaiting::default(),
+            duration: Duration::ZERO,
+        };
+        assert!(line(&polled).contains("nothing new"));
+        polled.waiting = waiting;
+        let said = line(&polled);
+        assert!(
+            said.contains(
+                "0 listed, 2 wait (mda_tempfail), next try not before 1970-01-01T00:00:00Z, 1 in the quarantine: \
+                 see `mailferry quarantine list work` ("
+            ),
+            "{said}"
+        );
+    }
 }

@@ -4,13 +4,13 @@
 //! stand in one line.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::telemetry::{Backlog, DeliveryStatus, Event, Report, Reporter};
 
 /// Shows progress on standard error, and passes what matters on to the log.
-pub(super) struct Progress {
+struct Progress {
     log: Reporter,
     accounts: Mutex<BTreeMap<String, Account>>,
 }
@@ -22,8 +22,17 @@ struct Account {
     octets: u64,
 }
 
+/// Where events of a poll go: to the log, and on a terminal to a line of progress, too.
+pub(super) fn reporter() -> Reporter {
+    if io::stderr().is_terminal() {
+        Reporter::new(Arc::new(Progress::new(Reporter::log())))
+    } else {
+        Reporter::log()
+    }
+}
+
 impl Progress {
-    pub(super) fn new(log: Reporter) -> Self {
+    fn new(log: Reporter) -> Self {
         Self {
             log,
             accounts: Mutex::new(BTreeMap::new()),

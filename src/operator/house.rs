@@ -27,6 +27,7 @@ pub(super) struct House {
 pub(super) struct Rooms {
     pub(super) seen: Seen,
     pub(super) quarantine: Quarantine,
+    pub(super) stop: Stop,
     wiring: Arc<Mutex<Wiring>>,
 }
 
@@ -63,6 +64,7 @@ impl House {
         let spool = Spool::new(state_dir);
         let quarantine = Quarantine::open(&state_dir.join(QUARANTINE))
             .map_err(|error| Failure::said(Exit::Config, error.code(), error))?;
+        let stop = Stop::default();
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let Process {
             environment,
@@ -82,13 +84,14 @@ impl House {
             spool,
             clock,
             reporter: reporter.clone(),
-            stop: Stop::default(),
+            stop: stop.clone(),
             own_host: own_host(),
             destinations: state_dir.join("destinations"),
         });
         let rooms = Rooms {
             seen,
             quarantine,
+            stop,
             wiring: Arc::new(Mutex::new(wiring)),
         };
         self.rooms = Some(rooms.clone());

@@ -9,20 +9,26 @@
 //! forget records. Those doors of the seen store are opened here only.
 
 mod answer;
+mod changes;
 mod copies;
 mod exit;
 mod failure;
 mod house;
-pub(crate) mod names;
+mod names;
+mod poll;
+mod polled;
 mod quarantine;
+mod reload;
 mod request;
 mod response;
+mod run;
 mod seen;
 mod setup;
 mod words;
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::mail::LogLevel;
 use crate::operator::house::{House, Rooms};
 use crate::seen::Seen;
 use crate::telemetry::Reporter;
@@ -31,23 +37,34 @@ pub use answer::Answer;
 pub use copies::{QuarantineCopy, QuarantineResponse, RetryOutcome};
 pub use exit::Exit;
 pub use failure::Failure;
-pub use request::{Copies, QuarantineRequest, Request, SeenRequest, Which};
+pub use polled::{PollCounts, PollFailure, PollReport, PollWaiting};
+pub use request::{Copies, PollRequest, QuarantineRequest, Request, SeenRequest, Which};
 pub use response::{Changes, RecordState, Response, SeenRecord, SeenResponse};
 pub use setup::{Process, Setup};
 
+/// Sets the level of the log.
+type Levels = Arc<dyn Fn(LogLevel) + Send + Sync>;
+
 /// Answers requests about one configuration and its state directory.
 pub struct Operator {
-    setup: Setup,
+    setup: Arc<Setup>,
     reporter: Reporter,
+    levels: Levels,
     house: Mutex<House>,
 }
 
 impl Operator {
-    /// An operator that has opened nothing yet. Events of what it does go to `reporter`.
-    pub fn new(setup: Setup, reporter: Reporter) -> Self {
+    /// An operator that has opened nothing yet. Events of what it does go to `reporter`, and
+    /// `set_level` hears what level of the log a configuration asks for that was read again.
+    pub fn new(
+        setup: Setup,
+        reporter: Reporter,
+        set_level: impl Fn(LogLevel) + Send + Sync + 'static,
+    ) -> Self {
         Self {
-            setup,
+            setup: Arc::new(setup),
             reporter,
+            levels: Arc::new(set_level),
             house: Mutex::default(),
         }
     }
@@ -58,6 +75,7 @@ impl Operator {
     /// Why the request was not answered to its end. What was answered before that was done.
     pub async fn answer(&self, request: Request, answer: &Answer) -> Result<(), Failure> {
         match request {
+            Request::Poll(request) => self.answer_poll(request, answer).await,
             Request::Seen(request) => self.answer_seen(request, answer).await,
             Request::Quarantine(request) => self.answer_quarantine(request, answer).await,
         }

@@ -8,10 +8,28 @@ use crate::mail::{AccountName, UniqueId};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
+    /// To poll accounts once. Answered by a [`PollReport`] for each that was polled.
+    ///
+    /// [`PollReport`]: crate::operator::PollReport
+    Poll(PollRequest),
     /// About the records of messages seen.
     Seen(SeenRequest),
     /// About the copies of messages that no destination took.
     Quarantine(QuarantineRequest),
+}
+
+/// Which accounts are polled once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PollRequest {
+    /// These, enabled or not, whatever holds them back; LOGIN-DELAY is waited for up to a minute.
+    /// All that are enabled when none is named.
+    Now {
+        /// The accounts.
+        accounts: Vec<AccountName>,
+    },
+    /// All that are enabled, but for those that are held or back off.
+    Due,
 }
 
 /// What may be asked about the records of messages seen.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::mail::{AccountName, Digest, Timestamp, UniqueId};
-use crate::operator::{Exit, QuarantineResponse};
+use crate::operator::{Exit, PollReport, QuarantineResponse};
 use crate::seen::{Changed, Known, State};
 use crate::session::Adopted;
 
@@ -11,6 +11,8 @@ use crate::session::Adopted;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
+    /// What one poll came to.
+    Polled(PollReport),
     /// About the records of messages seen.
     Seen(SeenResponse),
     /// About the copies in the quarantine.
@@ -19,8 +21,9 @@ pub enum Response {
 
 impl Response {
     /// How a command ends that was answered so: the worst of all its responses wins.
-    pub const fn exit(&self) -> Exit {
+    pub fn exit(&self) -> Exit {
         match self {
+            Self::Polled(report) => report.exit(),
             Self::Seen(_) => Exit::Done,
             Self::Quarantine(response) => response.exit(),
         }
@@ -145,6 +148,12 @@ pub enum RecordState {
         /// Not before this time.
         next_try: Timestamp,
     },
+}
+
+impl From<PollReport> for Response {
+    fn from(report: PollReport) -> Self {
+        Self::Polled(report)
+    }
 }
 
 impl From<SeenResponse> for Response {

@@ -22,6 +22,8 @@ pub struct Process {
 #[derive(Clone)]
 pub struct Setup {
     pub(super) config: Config,
+    /// The file it was read from, for reading it again.
+    pub(super) path: PathBuf,
     pub(super) process: Process,
 }
 
@@ -33,7 +35,11 @@ impl Setup {
     pub fn read(file: Option<&Path>, process: Process) -> Result<Self, Failure> {
         let path = process.environment.config_file(file)?;
         let config = config::load(&path, &process.environment)?;
-        Ok(Self { config, process })
+        Ok(Self {
+            config,
+            path,
+            process,
+        })
     }
 
     /// The least important thing that the configuration wants to be logged.

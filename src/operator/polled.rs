@@ -1,0 +1,242 @@
+//! What a poll came to.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::agent::Polled;
+use crate::mail::{AccountName, Timestamp};
+use crate::operator::Exit;
+use crate::operator::failure::exit_of;
+use crate::seen::Waiting;
+use crate::session::{Counts, WhoActs};
+
+/// What one poll of one account came to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollReport {
+    /// The account.
+    pub account: AccountName,
+    /// Counted facts.
+    pub counts: PollCounts,
+    /// Why it failed, if it did.
+    pub failure: Option<PollFailure>,
+    /// Whether it was cut short because we were asked to stop.
+    pub stopped: bool,
+    /// What waits after it.
+    pub waiting: PollWaiting,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// Counted facts of a poll.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollCounts {
+    /// Messages in the listing.
+    pub listed: u64,
+    /// Messages retrieved whole.
+    pub retrieved: u64,
+    /// Octets of those.
+    pub octets: u64,
+    /// Messages accepted by everyone and recorded.
+    pub delivered: u64,
+    /// Messages to be tried again.
+    pub deferred: u64,
+    /// Messages moved to the quarantine.
+    pub quarantined: u64,
+    /// Messages retrieved to compare them, and found to be known.
+    pub recognised: u64,
+    /// Messages deleted on the server.
+    pub deleted: u64,
+    /// Messages that stay because they are too large.
+    pub oversized: u64,
+    /// Messages that the limits of one poll left for the next.
+    pub left: u64,
+    /// Messages listed without unique-id, which stay on the server.
+    pub without_unique_id: u64,
+}
+
+/// Why a poll failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollFailure {
+    /// Who must act, in a word.
+    pub who: String,
+    /// The stable code.
+    pub code: String,
+    /// What was said.
+    pub words: String,
+    /// How a command ends that failed so.
+    pub exit: Exit,
+}
+
+/// Messages of an account that wait after a poll.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PollWaiting {
+    /// Messages to be tried again.
+    pub deferred: u64,
+    /// When the first of them is due.
+    pub next_try: Option<Timestamp>,
+    /// The stable codes of their refusals.
+    pub codes: BTreeSet<String>,
+    /// Messages in the quarantine.
+    pub quarantined: u64,
+}
+
+impl PollReport {
+    /// How a command ends after this poll.
+    pub(super) fn exit(&self) -> Exit {
+        let failure = match &self.failure {
+            Some(failure) => failure.exit,
+            None if self.stopped => Exit::TempFail,
+            None => Exit::Done,
+        };
+        let some = |count, exit| if count > 0 { exit } else { Exit::Done };
+        let (counts, waiting) = (&self.counts, &self.waiting);
+        let quarantined = counts.quarantined.max(waiting.quarantined);
+        let deferred = counts.deferred.max(waiting.deferred);
+        failure
+            .worst(some(quarantined, Exit::Unavailable))
+            // They stay for ever, and only their server can name them.
+            .worst(some(counts.without_unique_id, Exit::Unavailable))
+            .worst(some(deferred, Exit::TempFail))
+    }
+}
+
+impl PollWaiting {
+    /// Whether no message waits.
+    pub const fn is_empty(&self) -> bool {
+        self.deferred == 0 && self.quarantined == 0
+    }
+}
+
+impl From<Polled> for PollReport {
+    fn from(polled: Polled) -> Self {
+        Self {
+            account: polled.account,
+            counts: polled.counts.into(),
+            failure: polled.failure.map(PollFailure::from),
+            stopped: polled.stopped,
+            waiting: polled.waiting.into(),
+            duration: polled.duration,
+        }
+    }
+}
+
+impl From<(WhoActs, &'static str, String)> for PollFailure {
+    fn from((who, code, words): (WhoActs, &'static str, String)) -> Self {
+        Self {
+            who: who.as_str().to_owned(),
+            code: code.to_owned(),
+            words,
+            exit: exit_of(who, code),
+        }
+    }
+}
+
+impl From<Counts> for PollCounts {
+    fn from(counts: Counts) -> Self {
+        Self {
+            listed: counts.listed,
+            retrieved: counts.retrieved,
+            octets: counts.octets,
+            delivered: counts.delivered,
+            deferred: counts.deferred,
+            quarantined: counts.quarantined,
+            recognised: counts.recognised,
+            deleted: counts.deleted,
+            oversized: counts.oversized,
+            left: counts.left,
+            without_unique_id: counts.without_unique_id,
+        }
+    }
+}
+
+impl From<Waiting> for PollWaiting {
+    fn from(waiting: Waiting) -> Self {
+        Self {
+            deferred: waiting.deferred,
+            next_try: waiting.next_try,
+            codes: waiting.codes,
+            quarantined: waiting.quarantined,
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn report(counts: Counts, failure: Option<(WhoActs, &'static str, String)>) -> PollReport {
+        PollReport::from(Polled {
+            account: AccountName::new("work").unwrap(),
+            counts,
+            failure,
+            stopped: false,
+            wait_seconds: 0,
+            look_seconds: 0,
+            waiting: Waiting::default(),
+            duration: Duration::ZERO,
+        })
+    }
+
+    #[test]
+    fn exit_codes_say_who_must_act() {
+        let failed = |who, code| {
+            report(Counts::default(), Some((who, code, String::new())))
+                .exit()
+                .code()
+        };
+        assert_eq!(failed(WhoActs::Account, "auth_refused"), 69);
+        assert_eq!(failed(WhoActs::Destination, "connect"), 69);
+        assert_eq!(failed(WhoActs::Server, "connect"), 75);
+        assert_eq!(failed(WhoActs::Store, "store_damaged"), 78);
+        assert_eq!(failed(WhoActs::Store, "spool_disk"), 75);
+        assert_eq!(failed(WhoActs::Store, "store_full"), 75);
+        assert_eq!(failed(WhoActs::Destination, "maildir_full"), 75);
+        let counts = |counts| report(counts, None).exit().code();
+        assert_eq!(
+            counts(Counts {
+                deferred: 1,
+                ..Counts::default()
+            }),
+            75
+        );
+        assert_eq!(
+            counts(Counts {
+                quarantined: 1,
+                deferred: 1,
+                ..Counts::default()
+            }),
+            69
+        );
+        assert_eq!(
+            counts(Counts {
+                without_unique_id: 1,
+                ..Counts::default()
+            }),
+            69
+        );
+        assert_eq!(
+            counts(Counts {
+                oversized: 1,
+                delivered: 3,
+                ..Counts::default()
+            }),
+            0
+        );
+    }
+
+    #[test]
+    fn what_waits_after_a_poll_decides_how_the_command_ends() {
+        let mut waits = report(Counts::default(), None);
+        waits.waiting = PollWaiting {
+            deferred: 2,
+            quarantined: 1,
+            ..PollWaiting::default()
+        };
+        assert_eq!(waits.exit().code(), 69);
+        waits.waiting.quarantined = 0;
+        assert_eq!(waits.exit().code(), 75);
+    }
+}

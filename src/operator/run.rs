@@ -1,0 +1,55 @@
+//! Runs the agent until it is told to stop.
+
+use crate::agent::Agent;
+use crate::config::System;
+use crate::operator::{Failure, Operator};
+use crate::telemetry::Event;
+
+impl Operator {
+    /// Runs the agent until a signal tells it to stop. Everything is closed when this returns.
+    ///
+    /// # Errors
+    /// What cannot be used of the configuration or the state directory, and what the store says.
+    pub async fn run(self) -> Result<(), Failure> {
+        let rooms = self.rooms()?;
+        let orders = rooms.orders(&self.setup.config)?;
+        self.warn();
+        let agent = async |agent: Agent, commands| {
+            self.say_running();
+            agent.run(commands).await
+        };
+        self.with_agent(&rooms, orders, agent).await??;
+        let reporter = self.reporter.clone();
+        self.close().await?;
+        reporter.say(Event::Agent {
+            what: "mailferry has stopped",
+            detail: "everything delivered is recorded",
+        });
+        Ok(())
+    }
+
+    fn say_running(&self) {
+        let config = &self.setup.config;
+        let accounts = config.accounts.len();
+        let detail = format!(
+            "{accounts} {}, state in {}",
+            if accounts == 1 { "account" } else { "accounts" },
+            config.state_dir.display()
+        );
+        self.reporter.say(Event::Agent {
+            what: "mailferry is running",
+            detail: &detail,
+        });
+    }
+
+    fn warn(&self) {
+        let (config, process) = (&self.setup.config, &self.setup.process);
+        let system = System::look(&process.environment, &config.state_dir);
+        for warning in config.warnings(&system) {
+            self.reporter.say(Event::Warning {
+                code: "configuration",
+                detail: &warning.to_string(),
+            });
+        }
+    }
+}
