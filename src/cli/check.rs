@@ -2,258 +2,159 @@
 
 use std::fmt;
 use std::io::{self, Write};
-use std::path::Path;
 use std::time::Duration;
 
-use rustix::fs::{Access, access};
-
-use crate::cli::{Exit, Failure, Process, check_files};
-use crate::config::{
-    self, Account, Config, Delivery, DeliveryKind, Environment, SecretSource, System,
+use crate::mail::text::{Shown, show_period};
+use crate::mail::{LoginMethod, Retention, TlsMode};
+use crate::operator::{
+    Checked, CheckedAccount, CheckedDelivery, CheckedKind, CheckedPassword, CheckedServer,
 };
-use crate::mail::text::Shown;
-use crate::mail::{LoginMethod, Retention, TlsMode, TlsPolicy};
-use crate::net::Roots;
-use crate::secrets;
-use crate::sink::mda::script_with_crlf;
 
-/// Checks the configuration at `path` and writes to `out` what follows from it.
+/// Writes one part of what a configuration means as lines.
 ///
 /// # Errors
-/// What is wrong with the configuration, or that `out` takes no more.
-pub(super) fn check(path: &Path, process: &Process, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let environment = &process.environment;
-    let config = config::load(path, environment)?;
-    let mut checker = Checker {
-        out,
-        environment,
-        roots: Roots::new(process.roots.clone()),
-        problems: Vec::new(),
-        warnings: Vec::new(),
-    };
-    checker.head(path, &config)?;
-    for account in config.accounts.values() {
-        checker.account(account)?;
+/// What `out` says when it takes no more.
+pub(super) fn render(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
+    match checked {
+        Checked::Whole {
+            file,
+            state_dir,
+            state_dir_exists,
+            sessions_max,
+            sessions_per_host_max,
+        } => {
+            line(out, "configuration", file)?;
+            let there = if *state_dir_exists {
+                ""
+            } else {
+                ", not there yet"
+            };
+            line(out, "state", format!("{state_dir}{there}"))?;
+            let sessions =
+                format!("at most {sessions_max} at a time, {sessions_per_host_max} to one host");
+            line(out, "sessions", sessions)
+        }
+        Checked::Account(account) => render_account(account, out),
+        Checked::Delivery(delivery) => render_delivery(delivery, out),
+        Checked::Findings {
+            accounts,
+            disabled,
+            deliveries,
+            warnings,
+            problems,
+        } => {
+            writeln!(out)?;
+            for warning in warnings {
+                writeln!(out, "warning: {warning}")?;
+            }
+            for problem in problems {
+                writeln!(out, "error: {problem}")?;
+            }
+            let disabled = match disabled {
+                0 => String::new(),
+                disabled => format!(" ({disabled} disabled)"),
+            };
+            writeln!(
+                out,
+                "{}{disabled}, {}: {}, {}",
+                Count(*accounts, "account"),
+                Count(*deliveries, "delivery"),
+                Count(problems.len(), "error"),
+                Count(warnings.len(), "warning"),
+            )
+        }
     }
-    for delivery in config.deliveries.values() {
-        checker.delivery(delivery)?;
-    }
-    writeln!(checker.out)?;
-    let warnings = config.warnings(&System::look(environment, &config.state_dir));
-    let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-    warnings.append(&mut checker.warnings);
-    for warning in &warnings {
-        writeln!(checker.out, "warning: {warning}")?;
-    }
-    for problem in &checker.problems {
-        writeln!(checker.out, "error: {problem}")?;
-    }
-    let disabled = config
-        .accounts
-        .values()
-        .filter(|account| !account.enabled)
-        .count();
-    writeln!(
-        checker.out,
-        "{}{}, {}: {}, {}",
-        Count(config.accounts.len(), "account"),
-        if disabled == 0 {
-            String::new()
-        } else {
-            format!(" ({disabled} disabled)")
-        },
-        Count(config.deliveries.len(), "delivery"),
-        Count(checker.problems.len(), "error"),
-        Count(warnings.len(), "warning"),
-    )?;
-    Ok(if checker.problems.is_empty() {
-        Exit::Done
+}
+
+fn render_account(account: &CheckedAccount, out: &mut dyn Write) -> io::Result<()> {
+    let off = if account.enabled {
+        ""
     } else {
-        Exit::Config
-    })
+        " (not enabled)"
+    };
+    writeln!(out, "\naccount {}{off}", account.name)?;
+    line(out, "  server", server(&account.server))?;
+    let user = Shown::new(&account.user);
+    line(out, "  user", format!("{user}, {}", login(account.login)))?;
+    line(out, "  password", password(&account.password))?;
+    let (delivery, recipient) = (&account.delivery, &account.recipient);
+    line(out, "  delivery", format!("{delivery}, for {recipient}"))?;
+    line(out, "  retention", retention(account.retention))?;
+    line(
+        out,
+        "  polled",
+        format!("every {}", Span(account.poll_every)),
+    )?;
+    line(out, "  limits", limits(account))
 }
 
-struct Checker<'a> {
-    out: &'a mut dyn Write,
-    environment: &'a Environment,
-    roots: Roots,
-    problems: Vec<String>,
-    warnings: Vec<String>,
-}
-
-impl Checker<'_> {
-    fn head(&mut self, path: &Path, config: &Config) -> io::Result<()> {
-        self.line("configuration", path.display())?;
-        let there = if config.state_dir.exists() {
-            ""
-        } else {
-            ", not there yet"
-        };
-        self.line("state", format!("{}{there}", config.state_dir.display()))?;
-        let problems = check_files::problems_of_state(config, self.environment);
-        self.problems.extend(problems);
-        let (total, host) = (config.max_sessions, config.max_sessions_per_host);
-        self.line(
-            "sessions",
-            format!("at most {total} at a time, {host} to one host"),
-        )
-    }
-
-    fn account(&mut self, account: &Account) -> io::Result<()> {
-        let off = if account.enabled {
-            ""
-        } else {
-            " (not enabled)"
-        };
-        let title = format!("account {}", account.name);
-        let earlier = (self.problems.len(), self.warnings.len());
-        writeln!(self.out, "\n{title}{off}")?;
-        self.line(
-            "  server",
-            server(&account.host, account.port, &account.tls),
-        )?;
-        self.line(
-            "  user",
-            format!("{}, {}", Shown::new(&account.user), login(account.auth)),
-        )?;
-        self.secret(&title, &account.password)?;
-        self.line(
-            "  delivery",
-            format!("{}, for {}", account.delivery, account.recipient),
-        )?;
-        self.line("  retention", retention(account.retention))?;
-        self.line("  polled", format!("every {}", Span(account.poll_every)))?;
-        self.line("  limits", limits(account))?;
-        self.tls_files(&title, &account.tls);
-        if !account.enabled {
-            // What an account lacks that is not polled hurts nobody yet.
-            self.problems.truncate(earlier.0);
-            self.warnings.truncate(earlier.1);
+fn render_delivery(delivery: &CheckedDelivery, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\ndelivery {}", delivery.name)?;
+    match &delivery.kind {
+        CheckedKind::Mda {
+            command,
+            user,
+            timeout,
+        } => {
+            let words = command.iter().map(|word| Shown::new(word).to_string());
+            line(out, "  command", words.collect::<Vec<_>>().join(" "))?;
+            if let Some(user) = user {
+                line(out, "  as user", Shown::new(user))?;
+            }
+            line(out, "  time-out", Span(*timeout))?;
         }
-        Ok(())
-    }
-
-    fn delivery(&mut self, delivery: &Delivery) -> io::Result<()> {
-        let title = format!("delivery {}", delivery.name);
-        writeln!(self.out, "\n{title}")?;
-        match &delivery.kind {
-            DeliveryKind::Mda(mda) => {
-                let words: Vec<_> = mda
-                    .command
-                    .iter()
-                    .map(|word| Shown::new(word).to_string())
-                    .collect();
-                self.line("  command", words.join(" "))?;
-                if let Some(user) = &mda.user {
-                    self.line("  as user", Shown::new(user))?;
-                }
-                self.line("  time-out", Span(mda.timeout))?;
-                self.program(&title, mda.command.first().map_or("", String::as_str));
-            }
-            DeliveryKind::Smtp(smtp) => {
-                self.line("  server", server(&smtp.host, smtp.port, &smtp.tls))?;
-                if let Some(login) = &smtp.login {
-                    self.line("  user", Shown::new(&login.user))?;
-                    self.secret(&title, &login.password)?;
-                }
-                self.tls_files(&title, &smtp.tls);
-            }
-            DeliveryKind::Maildir(maildir) => {
-                self.line("  folder", maildir.path.display())?;
-                if let Some(user) = &maildir.user {
-                    self.line("  as user", Shown::new(user))?;
-                }
+        CheckedKind::Smtp {
+            server: relay,
+            login,
+        } => {
+            line(out, "  server", server(relay))?;
+            if let Some((user, secret)) = login {
+                line(out, "  user", Shown::new(user))?;
+                line(out, "  password", password(secret))?;
             }
         }
-        let problems = check_files::problems_of_delivery(&title, delivery);
-        self.problems.extend(problems);
-        self.warnings
-            .extend(check_files::warning_of_delivery(&title, delivery));
-        if matches!(delivery.kind, DeliveryKind::Maildir(_)) {
+        CheckedKind::Maildir { path, user } => {
+            line(out, "  folder", path)?;
+            if let Some(user) = user {
+                line(out, "  as user", Shown::new(user))?;
+            }
             return Ok(());
         }
-        let order = if delivery.parallel == 1 {
-            ", in order"
-        } else {
-            ""
-        };
-        self.line(
-            "  at a time",
-            format!("{}{order}", Count(delivery.parallel, "message")),
-        )
     }
-
-    /// Where a password is kept, and whether it can be had; never the password.
-    fn secret(&mut self, title: &str, source: &SecretSource) -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
-        let outcome = match runtime.block_on(secrets::read(source, self.environment)) {
-            Ok(secret) => {
-                if secret.has_byte_order_mark() {
-                    self.warnings.push(format!(
-                        "{title}: the password from {source} begins with a byte order mark (EF BB BF), which some editors put \
-                         before a text: save it without"
-                    ));
-                }
-                "can be read"
-            }
-            Err(error) => {
-                self.problems.push(format!("{title}: {error}"));
-                "cannot be read"
-            }
-        };
-        let warning = check_files::warning_of_secret(title, source, self.environment);
-        self.warnings.extend(warning);
-        self.line("  password", format!("********, from {source}: {outcome}"))
-    }
-
-    fn tls_files(&mut self, title: &str, tls: &TlsPolicy) {
-        let problem = check_files::problems_of_tls(title, tls, &self.roots);
-        self.problems.extend(problem);
-    }
-
-    fn program(&mut self, title: &str, program: &str) {
-        let executable = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
-        let found = if program.contains('/') {
-            Some(Path::new(program).to_owned()).filter(|path| executable(path))
-        } else {
-            let folders = self.environment.get("PATH").unwrap_or_default();
-            let mut paths = std::env::split_paths(folders).map(|folder| folder.join(program));
-            paths.find(|path| executable(path))
-        };
-        match found {
-            Some(path) => {
-                let words = script_with_crlf(&path);
-                let problem = words.map(|words| format!("{title}: {words}"));
-                self.problems.extend(problem);
-            }
-            None => {
-                let program = Shown::new(program);
-                self.problems.push(format!(
-                    "{title}: there is no program {program} that can be executed"
-                ));
-            }
-        }
-    }
-
-    fn line(&mut self, name: &str, value: impl fmt::Display) -> io::Result<()> {
-        writeln!(self.out, "{name:<13} {value}")
-    }
+    let order = if delivery.parallel == 1 {
+        ", in order"
+    } else {
+        ""
+    };
+    let count = Count(delivery.parallel, "message");
+    line(out, "  at a time", format!("{count}{order}"))
 }
 
-fn server(host: &str, port: u16, tls: &TlsPolicy) -> String {
-    let how = match tls.mode {
+fn line(out: &mut dyn Write, name: &str, value: impl fmt::Display) -> io::Result<()> {
+    writeln!(out, "{name:<13} {value}")
+}
+
+fn password(password: &CheckedPassword) -> String {
+    let outcome = if password.can_be_read {
+        "can be read"
+    } else {
+        "cannot be read"
+    };
+    format!("********, from {}: {outcome}", password.source)
+}
+
+fn server(server: &CheckedServer) -> String {
+    let how = match server.tls {
         TlsMode::Implicit => "TLS from the first octet",
         TlsMode::StartTls => "TLS after STARTTLS, required",
         TlsMode::None => "no TLS",
     };
-    let mut text = format!("{host}, port {port}, {how}");
-    if !tls.fingerprints.is_empty() {
+    let mut text = format!("{}, port {}, {how}", server.host, server.port);
+    if server.is_pinned {
         text.push_str(", pinned certificate");
     }
-    if let Some(name) = tls.server_name.as_ref().filter(|name| *name != host) {
-        text.push_str(&format!(", certificate for {name}"));
+    if server.certificate_name != server.host {
+        text.push_str(&format!(", certificate for {}", server.certificate_name));
     }
     text
 }
@@ -280,13 +181,12 @@ fn retention(retention: Retention) -> String {
     }
 }
 
-fn limits(account: &Account) -> String {
-    let limits = account.limits;
-    let mut text = format!("messages up to {}", Size(limits.message_octets_max));
-    if let Some(most) = limits.messages_max {
+fn limits(account: &CheckedAccount) -> String {
+    let mut text = format!("messages up to {}", Size(account.message_octets_max));
+    if let Some(most) = account.messages_max {
         text.push_str(&format!(", {most} messages a poll"));
     }
-    if let Some(most) = limits.octets_max {
+    if let Some(most) = account.octets_max {
         text.push_str(&format!(", {} a poll", Size(most)));
     }
     if let Some(most) = account.commit_every {
@@ -327,6 +227,6 @@ struct Span(Duration);
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", config::show_period(self.0))
+        write!(f, "{}", show_period(self.0))
     }
 }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::process::ExitCode;
 
-use crate::config::ConfigErrors;
 use crate::operator::{self, Exit};
 
 /// Why a command did not do what it was asked to.
@@ -71,11 +70,5 @@ impl From<io::Error> for Failure {
 impl From<operator::Failure> for Failure {
     fn from(failure: operator::Failure) -> Self {
         Self::Operator(failure)
-    }
-}
-
-impl From<ConfigErrors> for Failure {
-    fn from(errors: ConfigErrors) -> Self {
-        Self::Operator(errors.into())
     }
 }

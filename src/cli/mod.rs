@@ -5,7 +5,6 @@
 mod args;
 mod ask;
 mod check;
-mod check_files;
 mod exit;
 mod poll;
 mod progress;
@@ -20,8 +19,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::config;
-use crate::operator::{Operator, PollRequest, Request, Response};
+use crate::operator::{Operator, PollRequest, Request, Response, Setup};
 use crate::telemetry::{Backlog, Reporter};
 
 pub use crate::operator::{Exit, Process};
@@ -66,16 +64,15 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
     match command {
         Command::GenerateReference => {
             let mut out = io::stdout().lock();
-            out.write_all(config::reference().as_bytes())?;
+            out.write_all(Operator::reference().as_bytes())?;
             out.flush()?;
             Ok(Exit::Done)
         }
         Command::Check => {
-            let path = process.environment.config_file(global.config.as_deref())?;
-            let mut out = io::BufWriter::new(io::stdout().lock());
-            let exit = check::check(&path, &process, &mut out)?;
-            out.flush()?;
-            Ok(exit)
+            // Its answer is all that it says, so it has no log.
+            let setup = Setup::read(global.config.as_deref(), process)?;
+            let operator = Operator::new(setup, Reporter::log(), |_| ());
+            print(operator, Request::Check)
         }
         Command::Run(run) => {
             let operator = start::operator(&global, process, Reporter::log())?;
@@ -125,6 +122,7 @@ fn print(operator: Operator, request: Request) -> Result<Exit, Failure> {
 /// Writes one response for people and scripts.
 fn render(response: &Response, out: &mut dyn Write) -> io::Result<()> {
     match response {
+        Response::Checked(checked) => check::render(checked, out),
         Response::Polled(report) => poll::render(report, out),
         Response::Seen(response) => seen::render(response, out),
         Response::Quarantine(response) => quarantine::render(response, out),

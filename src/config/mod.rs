@@ -115,11 +115,6 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErro
     config.ok_or_else(|| ConfigErrors::of(errors, path))
 }
 
-/// A length of time in whole seconds as it is written in a configuration: `90s`, `5m`, `14d`.
-pub fn show_period(period: Duration) -> String {
-    value::show_seconds(period.as_secs())
-}
-
 /// The files of `accounts.d` beside the main file, by name. What begins with a dot or does not end in `.toml` is none of
 /// ours: editors leave such files.
 fn drop_ins(main: &Path) -> Vec<Result<PathBuf, ConfigError>> {

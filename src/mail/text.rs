@@ -1,6 +1,7 @@
 //! Text from outside, made safe to show: escaped and cut.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::mail::limits;
 
@@ -40,6 +41,17 @@ impl fmt::Display for Shown<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// A length of time in whole seconds as it is written in a configuration: `90s`, `5m`, `2h`, `14d`.
+pub fn show_period(period: Duration) -> String {
+    let seconds = period.as_secs();
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
+    let fits = |(unit, _): &&(u64, &str)| seconds > 0 && seconds.is_multiple_of(*unit);
+    match units.iter().find(fits) {
+        Some((unit, letter)) => format!("{}{letter}", seconds / unit),
+        None => format!("{seconds}s"),
     }
 }
 

@@ -10,6 +10,9 @@
 
 mod answer;
 mod changes;
+mod check;
+mod check_files;
+mod checked;
 mod copies;
 mod exit;
 mod failure;
@@ -28,12 +31,16 @@ mod words;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::config;
 use crate::mail::LogLevel;
 use crate::operator::house::{House, Rooms};
 use crate::seen::Seen;
 use crate::telemetry::Reporter;
 
 pub use answer::Answer;
+pub use checked::{
+    Checked, CheckedAccount, CheckedDelivery, CheckedKind, CheckedPassword, CheckedServer,
+};
 pub use copies::{QuarantineCopy, QuarantineResponse, RetryOutcome};
 pub use exit::Exit;
 pub use failure::Failure;
@@ -75,10 +82,16 @@ impl Operator {
     /// Why the request was not answered to its end. What was answered before that was done.
     pub async fn answer(&self, request: Request, answer: &Answer) -> Result<(), Failure> {
         match request {
+            Request::Check => self.answer_check(answer).await,
             Request::Poll(request) => self.answer_poll(request, answer).await,
             Request::Seen(request) => self.answer_seen(request, answer).await,
             Request::Quarantine(request) => self.answer_quarantine(request, answer).await,
         }
+    }
+
+    /// A configuration with every setting and its default, to begin with.
+    pub fn reference() -> String {
+        config::reference()
     }
 
     /// Ends all work on the state directory: what was committed is on disk when this returns.

@@ -8,6 +8,11 @@ use crate::mail::{AccountName, UniqueId};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
+    /// To look at the configuration: what it means, and whether what it names is there. Connects to
+    /// nobody, and changes nothing. Answered by [`Checked`] parts.
+    ///
+    /// [`Checked`]: crate::operator::Checked
+    Check,
     /// To poll accounts once. Answered by a [`PollReport`] for each that was polled.
     ///
     /// [`PollReport`]: crate::operator::PollReport

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::mail::{AccountName, Digest, Timestamp, UniqueId};
-use crate::operator::{Exit, PollReport, QuarantineResponse};
+use crate::operator::{Checked, Exit, PollReport, QuarantineResponse};
 use crate::seen::{Changed, Known, State};
 use crate::session::Adopted;
 
@@ -11,6 +11,8 @@ use crate::session::Adopted;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
+    /// A part of what the configuration means.
+    Checked(Checked),
     /// What one poll came to.
     Polled(PollReport),
     /// About the records of messages seen.
@@ -23,6 +25,7 @@ impl Response {
     /// How a command ends that was answered so: the worst of all its responses wins.
     pub fn exit(&self) -> Exit {
         match self {
+            Self::Checked(checked) => checked.exit(),
             Self::Polled(report) => report.exit(),
             Self::Seen(_) => Exit::Done,
             Self::Quarantine(response) => response.exit(),
@@ -148,6 +151,12 @@ pub enum RecordState {
         /// Not before this time.
         next_try: Timestamp,
     },
+}
+
+impl From<Checked> for Response {
+    fn from(checked: Checked) -> Self {
+        Self::Checked(checked)
+    }
 }
 
 impl From<PollReport> for Response {

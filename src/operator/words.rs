@@ -3,7 +3,9 @@
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::mail::{AccountName, Digest, Percent, Timestamp, UniqueId};
+use crate::mail::{
+    AccountName, Digest, LoginMethod, Percent, Retention, Timestamp, TlsMode, UniqueId,
+};
 
 impl Serialize for AccountName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -57,4 +59,32 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         u64::deserialize(deserializer).map(Self)
     }
+}
+
+/// [`TlsMode`] as a word.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "TlsMode", rename_all = "snake_case")]
+pub(super) enum TlsModeWord {
+    Implicit,
+    StartTls,
+    None,
+}
+
+/// [`LoginMethod`] as a word.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "LoginMethod", rename_all = "snake_case")]
+pub(super) enum LoginMethodWord {
+    Auto,
+    UserPass,
+    Plain,
+    Apop,
+}
+
+/// [`Retention`] as a word, with its seconds where it has any.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Retention", rename_all = "snake_case")]
+pub(super) enum RetentionWord {
+    Keep,
+    Delete,
+    DeleteAfter { seconds: u64 },
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::mail::Retention;
-use crate::mail::text::Shown;
+use crate::mail::text::{Shown, show_period};
 
 /// A length of time of `MIN` to `MAX` whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -34,7 +34,8 @@ impl<const MIN: u64, const MAX: u64> TryFrom<String> for Period<MIN, MAX> {
         if (MIN..=MAX).contains(&seconds) {
             return Ok(Self(seconds));
         }
-        let (min, max) = (show_seconds(MIN), show_seconds(MAX));
+        let shown = |seconds| show_period(Duration::from_secs(seconds));
+        let (min, max) = (shown(MIN), shown(MAX));
         Err(format!(
             "{} is not between {min} and {max}",
             Shown::new(&given)
@@ -85,16 +86,6 @@ fn seconds(given: &str) -> Result<u64, String> {
     }
 }
 
-/// Seconds as an operator would write them: `90s`, `5m`, `2h`, `14d`.
-pub(in crate::config) fn show_seconds(seconds: u64) -> String {
-    let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
-    let fits = |(unit, _): &&(u64, &str)| seconds > 0 && seconds.is_multiple_of(*unit);
-    match units.iter().find(fits) {
-        Some((unit, letter)) => format!("{}{letter}", seconds / unit),
-        None => format!("{seconds}s"),
-    }
-}
-
 /// Ten years: more is a typing error.
 const YEARS: u64 = 3_650 * 86_400;
 
@@ -117,9 +108,12 @@ mod tests {
     #[test]
     fn what_is_shown_is_read_back() {
         for seconds in [1, 59, 60, 90, 3_600, 5_400, 86_400, 14 * 86_400, 1_234_567] {
-            assert_eq!(super::seconds(&show_seconds(seconds)), Ok(seconds));
+            assert_eq!(
+                super::seconds(&show_period(Duration::from_secs(seconds))),
+                Ok(seconds)
+            );
         }
-        assert_eq!(show_seconds(14 * 86_400), "14d");
+        assert_eq!(show_period(Duration::from_secs(14 * 86_400)), "14d");
     }
 
     #[test]

@@ -1,0 +1,200 @@
+//! Looks at a configuration: what it means, and whether what it names is there.
+
+use std::path::Path;
+
+use rustix::fs::{Access, access};
+
+use crate::config::{Account, Config, Delivery, DeliveryKind, Environment, SecretSource, System};
+use crate::mail::TlsPolicy;
+use crate::mail::text::Shown;
+use crate::net::Roots;
+use crate::operator::{
+    Answer, Checked, CheckedAccount, CheckedDelivery, CheckedKind, CheckedPassword, CheckedServer,
+    Failure, Operator, check_files,
+};
+use crate::secrets;
+use crate::sink::mda::script_with_crlf;
+
+impl Operator {
+    pub(super) async fn answer_check(&self, answer: &Answer) -> Result<(), Failure> {
+        let (config, process) = (&self.setup.config, &self.setup.process);
+        let environment = &process.environment;
+        let mut checker = Checker {
+            environment,
+            roots: Roots::new(process.roots.clone()),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+        };
+        let file = self.setup.path.display().to_string();
+        answer.say(checker.whole(file, config)).await?;
+        for account in config.accounts.values() {
+            answer.say(checker.account(account).await).await?;
+        }
+        for delivery in config.deliveries.values() {
+            answer.say(checker.delivery(delivery).await).await?;
+        }
+        let warnings = config.warnings(&System::look(environment, &config.state_dir));
+        let mut warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        warnings.append(&mut checker.warnings);
+        let disabled = config.accounts.values().filter(|account| !account.enabled);
+        let findings = Checked::Findings {
+            accounts: config.accounts.len(),
+            disabled: disabled.count(),
+            deliveries: config.deliveries.len(),
+            warnings,
+            problems: checker.problems,
+        };
+        answer.say(findings).await
+    }
+}
+
+/// Gathers what somebody should look at, on the way through the configuration.
+struct Checker<'a> {
+    environment: &'a Environment,
+    roots: Roots,
+    problems: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl Checker<'_> {
+    fn whole(&mut self, file: String, config: &Config) -> Checked {
+        let problems = check_files::problems_of_state(config, self.environment);
+        self.problems.extend(problems);
+        Checked::Whole {
+            file,
+            state_dir: config.state_dir.display().to_string(),
+            state_dir_exists: config.state_dir.exists(),
+            sessions_max: config.max_sessions,
+            sessions_per_host_max: config.max_sessions_per_host,
+        }
+    }
+
+    async fn account(&mut self, account: &Account) -> Checked {
+        let title = format!("account {}", account.name);
+        let earlier = (self.problems.len(), self.warnings.len());
+        let password = self.password(&title, &account.password).await;
+        self.tls_files(&title, &account.tls);
+        if !account.enabled {
+            // What an account lacks that is not polled hurts nobody yet.
+            self.problems.truncate(earlier.0);
+            self.warnings.truncate(earlier.1);
+        }
+        let limits = account.limits;
+        Checked::Account(Box::new(CheckedAccount {
+            name: account.name.clone(),
+            enabled: account.enabled,
+            server: server(&account.host, account.port, &account.tls),
+            user: account.user.clone(),
+            login: account.auth,
+            password,
+            delivery: account.delivery.clone(),
+            recipient: account.recipient.to_string(),
+            retention: account.retention,
+            poll_every: account.poll_every,
+            message_octets_max: limits.message_octets_max,
+            messages_max: limits.messages_max,
+            octets_max: limits.octets_max,
+            commit_every: account.commit_every,
+        }))
+    }
+
+    async fn delivery(&mut self, delivery: &Delivery) -> Checked {
+        let title = format!("delivery {}", delivery.name);
+        let kind = match &delivery.kind {
+            DeliveryKind::Mda(mda) => {
+                self.program(&title, mda.command.first().map_or("", String::as_str));
+                CheckedKind::Mda {
+                    command: mda.command.clone(),
+                    user: mda.user.clone(),
+                    timeout: mda.timeout,
+                }
+            }
+            DeliveryKind::Smtp(smtp) => {
+                let login = match &smtp.login {
+                    Some(login) => {
+                        let password = self.password(&title, &login.password).await;
+                        Some((login.user.clone(), password))
+                    }
+                    None => None,
+                };
+                self.tls_files(&title, &smtp.tls);
+                CheckedKind::Smtp {
+                    server: server(&smtp.host, smtp.port, &smtp.tls),
+                    login,
+                }
+            }
+            DeliveryKind::Maildir(maildir) => CheckedKind::Maildir {
+                path: maildir.path.display().to_string(),
+                user: maildir.user.clone(),
+            },
+        };
+        let problems = check_files::problems_of_delivery(&title, delivery);
+        self.problems.extend(problems);
+        let warning = check_files::warning_of_delivery(&title, delivery);
+        self.warnings.extend(warning);
+        Checked::Delivery(CheckedDelivery {
+            name: delivery.name.clone(),
+            kind,
+            parallel: delivery.parallel,
+        })
+    }
+
+    /// Where a password is kept, and whether it can be had; never the password.
+    async fn password(&mut self, title: &str, source: &SecretSource) -> CheckedPassword {
+        let read = secrets::read(source, self.environment).await;
+        let can_be_read = read.is_ok();
+        match read {
+            Ok(secret) if secret.has_byte_order_mark() => self.warnings.push(format!(
+                "{title}: the password from {source} begins with a byte order mark (EF BB BF), \
+                 which some editors put before a text: save it without"
+            )),
+            Ok(_) => {}
+            Err(error) => self.problems.push(format!("{title}: {error}")),
+        }
+        let warning = check_files::warning_of_secret(title, source, self.environment);
+        self.warnings.extend(warning);
+        CheckedPassword {
+            source: source.to_string(),
+            can_be_read,
+        }
+    }
+
+    fn tls_files(&mut self, title: &str, tls: &TlsPolicy) {
+        let problem = check_files::problems_of_tls(title, tls, &self.roots);
+        self.problems.extend(problem);
+    }
+
+    fn program(&mut self, title: &str, program: &str) {
+        let executable = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
+        let found = if program.contains('/') {
+            Some(Path::new(program).to_owned()).filter(|path| executable(path))
+        } else {
+            let folders = self.environment.get("PATH").unwrap_or_default();
+            let mut paths = std::env::split_paths(folders).map(|folder| folder.join(program));
+            paths.find(|path| executable(path))
+        };
+        match found {
+            Some(path) => {
+                let words = script_with_crlf(&path);
+                let problem = words.map(|words| format!("{title}: {words}"));
+                self.problems.extend(problem);
+            }
+            None => {
+                let program = Shown::new(program);
+                self.problems.push(format!(
+                    "{title}: there is no program {program} that can be executed"
+                ));
+            }
+        }
+    }
+}
+
+fn server(host: &str, port: u16, tls: &TlsPolicy) -> CheckedServer {
+    CheckedServer {
+        host: host.to_owned(),
+        port,
+        tls: tls.mode,
+        is_pinned: !tls.fingerprints.is_empty(),
+        certificate_name: tls.server_name.clone().unwrap_or_else(|| host.to_owned()),
+    }
+}
