@@ -5,4 +5,5 @@ mod commands;
 mod config;
 mod errors;
 mod no_regular_file;
+mod operator;
 mod quarantine;
