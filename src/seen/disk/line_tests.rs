@@ -1,0 +1,173 @@
+//! Every batch is one line, and is read back.
+#![allow(clippy::unwrap_used)]
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::seen::odd::tests::any_oddities;
+use crate::seen::sizes::tests::any_sizes;
+use crate::seen::{Compared, DeletesState, NamesState};
+
+fn any_time() -> impl Strategy<Value = Timestamp> {
+    (0..4_000_000_000_u64).prop_map(Timestamp)
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        Just("-".to_owned()),
+        Just(".".to_owned()),
+        "[ -~]{0,12}",
+        "\\PC{0,6}"
+    ]
+}
+
+fn any_state() -> impl Strategy<Value = State> {
+    let deferral = (
+        any::<u32>(),
+        0..9_u32,
+        any_time(),
+        any_text(),
+        proptest::option::of(any_text()),
+        any_text(),
+    );
+    prop_oneof![
+        any_time().prop_map(|at| State::Delivered { at }),
+        any_time().prop_map(|at| State::Marked {
+            at,
+            by: Marker::Import
+        }),
+        (any_time(), any::<u64>()).prop_map(|(at, octets)| State::Oversized { at, octets }),
+        (any_time(), any_text(), any_text()).prop_map(|(at, file, code)| State::Quarantined {
+            at,
+            file,
+            code
+        }),
+        deferral.prop_map(|(tries, strikes, next_try, code, parked, to)| {
+            let accepted = Accepted {
+                destination: to.clone(),
+                recipient: to,
+            };
+            State::Deferred(Deferral {
+                tries,
+                strikes,
+                next_try,
+                code,
+                partial: Partial(vec![accepted]),
+                parked,
+            })
+        }),
+    ]
+}
+
+fn any_notes() -> impl Strategy<Value = Notes> {
+    let compared = (any_time(), any::<u8>()).prop_map(|(at, times)| Compared { at, times });
+    let fields = (
+        proptest::option::of(any_time()),
+        proptest::option::of(compared),
+        proptest::option::of(any_time()),
+        any::<[bool; 2]>(),
+    );
+    let notes = fields.prop_map(|(asked, compared, by_head, flags)| {
+        let [displaced, octets_differ] = flags;
+        Notes {
+            asked,
+            compared,
+            displaced,
+            by_head,
+            octets_differ,
+        }
+    });
+    prop_oneof![Just(Notes::default()), notes]
+}
+
+pub fn any_record() -> impl Strategy<Value = Record> {
+    let fields = (
+        proptest::option::of(any::<u64>()),
+        1..4_u32,
+        proptest::option::of(any_time()),
+        proptest::option::of((any::<u64>(), any::<bool>())),
+        any_state(),
+        any_notes(),
+    );
+    fields.prop_map(
+        |(octets, copies, absent_since, head, state, notes)| Record {
+            octets,
+            copies,
+            absent_since,
+            head: head.map(|(number, is_parted)| HeadDigest::from_number(number, is_parted)),
+            state,
+            notes,
+        },
+    )
+}
+
+pub fn any_key() -> impl Strategy<Value = RecordKey> {
+    let unique_id = proptest::collection::vec(
+        any::<u8>().prop_filter("CR, LF and NUL are in no unique-id", |b| {
+            !matches!(b, 0 | b'\r' | b'\n')
+        }),
+        1..6,
+    );
+    (unique_id, proptest::option::of(any::<[u8; 32]>())).prop_map(|(id, digest)| {
+        RecordKey::new(UniqueId::new(&id).unwrap(), digest.map(Digest::new))
+    })
+}
+
+proptest! {
+    #[test]
+    fn every_batch_is_one_line_and_is_read_back(
+        puts in proptest::collection::vec((any_key(), any_record()), 0..4),
+        forget in any_key(),
+        host in any_text(),
+        words in any_text(),
+        odd in any_oddities(),
+        sizes in any_sizes(),
+    ) {
+        let mut batch = Batch::new(&AccountName::new("work").unwrap());
+        batch.changes.extend(puts.into_iter().map(|(key, record)| Change::Put(key, record)));
+        batch.changes.push(Change::Forget(forget));
+        let hold = Hold { code: "auth_refused".into(), words, tries: 2, until: Timestamp(9) };
+        batch.state = Some(AccountState {
+            host,
+            hold: Some(hold),
+            failures: 3,
+            port: Some(995),
+            deletes_after_seconds: Some(0),
+            hid_retrieved: true,
+            adopted: true,
+            retrieved_without_quit: true,
+            odd,
+            seal: Some(Seal::of(u64::MAX, "settings", b"secret")),
+            names: NamesState {
+                began_again: Some(Timestamp(1)),
+                sampled: Some(Timestamp(2)),
+                renamed: vec![Timestamp(3), Timestamp(4)],
+                gone_through: Some(Timestamp(5)),
+                heads_unreliable: Some(Timestamp(6)),
+                elsewhere: Some(Timestamp(6)),
+                moving: true,
+                marking: true,
+                same_maildrop: true,
+                came_from: Some("work/0123456789abcdef".to_owned()),
+            },
+            deletes: DeletesState {
+                unconfirmed: 1,
+                found_again: 2,
+                lone: Some(Timestamp(7)),
+                attempted: true,
+                quit_refused: true,
+            },
+            sizes,
+            ..AccountState::default()
+        });
+        let line = write_batch(&batch);
+        prop_assert!(!line.contains('\n'));
+        prop_assert_eq!(read_batch(&line), Some(batch));
+    }
+
+    #[test]
+    fn no_line_makes_the_reader_panic(line in "\\PC{0,200}") {
+        let _ = read_batch(&line);
+    }
+}
