@@ -217,7 +217,7 @@ impl From<State> for RecordState {
                 by: by.as_str().to_owned(),
             },
             State::Oversized { at, octets } => Self::Oversized { at, octets },
-            State::Quarantined { at, file, code } => Self::Quarantined { at, code, file },
+            State::Quarantined { at, file, code, .. } => Self::Quarantined { at, code, file },
             State::Deferred(deferral) => Self::Deferred {
                 code: deferral.code,
                 tries: deferral.tries,

@@ -259,6 +259,7 @@ mod tests {
             at: Timestamp(5),
             file: "f".into(),
             code: "c".into(),
+            partial: crate::sink::Partial::default(),
         };
         let batch = Batch {
             changes: vec![Change::Put(key("9"), record(quarantined))],

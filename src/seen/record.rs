@@ -57,6 +57,8 @@ pub enum State {
         file: String,
         /// The stable code of the reason.
         code: String,
+        /// Who has taken it all the same.
+        partial: Partial,
     },
     /// Larger than `max_message_size` when it was retrieved; stays on the server.
     Oversized {
@@ -129,8 +131,12 @@ impl Record {
     /// Who has taken the message already.
     pub fn partial(&self) -> Partial {
         match &self.state {
-            State::Deferred(deferral) => deferral.partial.clone(),
-            _ => Partial::default(),
+            State::Deferred(Deferral { partial, .. }) | State::Quarantined { partial, .. } => {
+                partial.clone()
+            }
+            State::Delivered { .. } | State::Marked { .. } | State::Oversized { .. } => {
+                Partial::default()
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod long_work;
 mod marks;
 mod one_name;
 mod poll;
+mod retries;
 mod shared_unique_ids;
 mod stop;
 mod twins;

@@ -51,6 +51,7 @@ fn every_kind() -> Vec<Batch> {
             at,
             file: "1700000000.1.kept".into(),
             code: "smtp_refused".into(),
+            partial: Partial::default(),
         },
         State::Deferred(deferral),
     ];

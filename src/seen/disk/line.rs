@@ -8,7 +8,8 @@
 //! CHANGE  + UNIQUE-ID DIGEST OCTETS COPIES ABSENT-SINCE [#HEAD] [~NOTES] STATE...   the record is now this
 //!         - UNIQUE-ID DIGEST                                                        there is no such record any more
 //!         = KEY=VALUE ...                                                           the account's state is now this
-//! STATE   delivered TIME | marked TIME BY | oversized TIME OCTETS | quarantined TIME FILE CODE
+//! STATE   delivered TIME | marked TIME BY | oversized TIME OCTETS
+//!         quarantined TIME FILE CODE [DESTINATION>RECIPIENT ...]
 //!         deferred TRIES STRIKES NEXT-TRY CODE PARKED [DESTINATION>RECIPIENT ...]
 //! ```
 //!
@@ -118,7 +119,7 @@ pub(in crate::seen) fn push_record(words: &mut String, record: &Record) {
         State::Delivered { at } => write!(words, " {state} {}", at.0),
         State::Marked { at, by } => write!(words, " {state} {} {}", at.0, by.as_str()),
         State::Oversized { at, octets } => write!(words, " {state} {} {octets}", at.0),
-        State::Quarantined { at, file, code } => {
+        State::Quarantined { at, file, code, .. } => {
             write!(words, " {state} {} {} {}", at.0, text(file), text(code))
         }
         State::Deferred(d) => {
@@ -133,8 +134,10 @@ pub(in crate::seen) fn push_record(words: &mut String, record: &Record) {
             )
         }
     };
-    if let State::Deferred(deferral) = &record.state {
-        for taken in &deferral.partial.0 {
+    if let State::Deferred(Deferral { partial, .. }) | State::Quarantined { partial, .. } =
+        &record.state
+    {
+        for taken in &partial.0 {
             let _ = write!(
                 words,
                 " {}>{}",
@@ -177,6 +180,7 @@ pub(in crate::seen) fn read_record(words: &str) -> Option<Record> {
             at: at()?,
             file: read_text(words.next()?)?,
             code: read_text(words.next()?)?,
+            partial: read_partial(&mut words)?,
         },
         "deferred" => State::Deferred(read_deferral(&mut words)?),
         _ => return None,
@@ -200,6 +204,17 @@ fn read_deferral<'w>(words: &mut impl Iterator<Item = &'w str>) -> Option<Deferr
         "-" => None,
         file => Some(read_text(file)?),
     };
+    Some(Deferral {
+        tries,
+        strikes,
+        next_try,
+        code,
+        partial: read_partial(words)?,
+        parked,
+    })
+}
+
+fn read_partial<'w>(words: &mut impl Iterator<Item = &'w str>) -> Option<Partial> {
     let accepted = words.map(|pair| {
         let (destination, recipient) = pair.split_once('>')?;
         Some(Accepted {
@@ -207,15 +222,7 @@ fn read_deferral<'w>(words: &mut impl Iterator<Item = &'w str>) -> Option<Deferr
             recipient: read_text(recipient)?,
         })
     });
-    let partial = Partial(accepted.collect::<Option<_>>()?);
-    Some(Deferral {
-        tries,
-        strikes,
-        next_try,
-        code,
-        partial,
-        parked,
-    })
+    Some(Partial(accepted.collect::<Option<_>>()?))
 }
 
 /// Writes an account's state: only what is known.

@@ -22,6 +22,13 @@ fn any_text() -> impl Strategy<Value = String> {
     ]
 }
 
+fn taken_by(who: String) -> Partial {
+    Partial(vec![Accepted {
+        destination: who.clone(),
+        recipient: who,
+    }])
+}
+
 fn any_state() -> impl Strategy<Value = State> {
     let deferral = (
         any::<u32>(),
@@ -38,22 +45,21 @@ fn any_state() -> impl Strategy<Value = State> {
             by: Marker::Import
         }),
         (any_time(), any::<u64>()).prop_map(|(at, octets)| State::Oversized { at, octets }),
-        (any_time(), any_text(), any_text()).prop_map(|(at, file, code)| State::Quarantined {
-            at,
-            file,
-            code
+        (any_time(), any_text(), any_text(), any_text()).prop_map(|(at, file, code, to)| {
+            State::Quarantined {
+                at,
+                file,
+                code,
+                partial: taken_by(to),
+            }
         }),
         deferral.prop_map(|(tries, strikes, next_try, code, parked, to)| {
-            let accepted = Accepted {
-                destination: to.clone(),
-                recipient: to,
-            };
             State::Deferred(Deferral {
                 tries,
                 strikes,
                 next_try,
                 code,
-                partial: Partial(vec![accepted]),
+                partial: taken_by(to),
                 parked,
             })
         }),

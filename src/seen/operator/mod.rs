@@ -295,6 +295,7 @@ mod tests {
             at: NOW,
             file: "f".to_owned(),
             code: "c".to_owned(),
+            partial: crate::sink::Partial::default(),
         };
         let records = vec![
             (

@@ -12,6 +12,7 @@ use super::*;
 use crate::mail::{AccountName, Digest, ListingBuilder};
 use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, Notes, Record, Seen};
 use crate::session::judge::group::copies;
+use crate::sink::Partial;
 
 const DAY: u64 = 86_400;
 const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -55,7 +56,7 @@ fn any_state() -> impl Strategy<Value = State> {
     prop_oneof![
         4 => at.clone().prop_map(|at| State::Delivered { at }),
         1 => at.clone().prop_map(|at| State::Marked { at, by: Marker::Operator }),
-        1 => at.clone().prop_map(|at| State::Quarantined { at, file: "f".into(), code: "c".into() }),
+        1 => at.clone().prop_map(|at| State::Quarantined { at, file: "f".into(), code: "c".into(), partial: Partial::default() }),
         1 => (at, 0..400_u64).prop_map(|(at, octets)| State::Oversized { at, octets }),
         2 => deferred.prop_map(|(strikes, hours, parked)| State::Deferred(Deferral {
             strikes,
@@ -394,9 +395,15 @@ fn what_is_settled_is_retrieved_once_more_only_where_the_server_would_hide_it() 
         ..Deferral::default()
     };
     let (file, code) = ("f".to_owned(), "c".to_owned());
+    let quarantined = State::Quarantined {
+        at,
+        file,
+        code,
+        partial: Partial::default(),
+    };
     let records = records(vec![
         record(b'a', State::Delivered { at }),
-        record(b'b', State::Quarantined { at, file, code }),
+        record(b'b', quarantined),
         record(b'c', State::Deferred(parked)),
     ]);
     let listing = listing(&[(0, Some(100)), (1, Some(100)), (2, Some(100))]);

@@ -28,8 +28,9 @@ pub(in crate::session) fn taken_back(
         _ => None,
     };
     let deferral = match (cause, &current.state) {
-        (Cause::Down, State::Quarantined { file, .. }) => Deferral {
+        (Cause::Down, State::Quarantined { file, partial, .. }) => Deferral {
             parked: Some(file.clone()),
+            partial: partial.clone(),
             ..stood_back(earlier, now)
         },
         (Cause::Down, State::Deferred(deferral)) => Deferral {
@@ -37,13 +38,18 @@ pub(in crate::session) fn taken_back(
             partial: deferral.partial.clone(),
             ..stood_back(earlier, now)
         },
-        (Cause::Suspect, State::Quarantined { file, code, .. }) => {
-            let partial = earlier.map(|earlier| earlier.partial.clone());
-            Deferral {
-                parked: Some(file.clone()),
-                ..defer_as(earlier, code, partial.unwrap_or_default(), now)?
-            }
-        }
+        (
+            Cause::Suspect,
+            State::Quarantined {
+                file,
+                code,
+                partial,
+                ..
+            },
+        ) => Deferral {
+            parked: Some(file.clone()),
+            ..defer_as(earlier, code, partial.clone(), now)?
+        },
         _ => return None,
     };
     Some(Record {
@@ -79,6 +85,7 @@ mod tests {
             at: NOW,
             file: "f".into(),
             code: "smtp_refused".into(),
+            partial: Partial::default(),
         };
         let quarantined = record(state);
         let back = |before, cause| taken_back(&quarantined, before, cause, NOW);

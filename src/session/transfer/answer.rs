@@ -89,10 +89,12 @@ impl Transfer<'_> {
     pub(in crate::session) fn quarantine(&mut self, parcel: Parcel, refusal: Refusal) {
         let at_time = self.now();
         let code = refusal.code.to_owned();
+        let partial = parcel.partial.clone();
         let state = move |file| State::Quarantined {
             at: at_time,
             file,
             code,
+            partial,
         };
         self.keep_then_record(parcel, refusal, state);
     }

@@ -230,7 +230,7 @@ impl Parked<'_> {
         }
         let next = match refusal.fault {
             Fault::MessagePermanent if !deferred => None,
-            _ => deferral::defer(Some(self.deferral), &refusal, partial, now),
+            _ => deferral::defer(Some(self.deferral), &refusal, partial.clone(), now),
         };
         let status = if next.is_some() {
             counts.deferred += 1;
@@ -249,6 +249,7 @@ impl Parked<'_> {
             at: now,
             file: self.file.to_owned(),
             code: refusal.code.to_owned(),
+            partial,
         };
         let state = next.map_or_else(quarantined, State::Deferred);
         self.put(state).await
