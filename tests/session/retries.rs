@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
 use mailferry::mail::{Envelope, Retention};
-use mailferry::seen::RecordKey;
+use mailferry::seen::{RecordKey, State};
 use mailferry::session::{self, Collaborators, Retried};
 use mailferry::sink::{Fault, Outcome, Refusal, Sink};
 use mailferry::spool::Message;
@@ -59,6 +59,45 @@ async fn retry(world: &World, with: &Collaborators) -> Retried {
     session::retry_kept(&world.visit, with, key, file)
         .await
         .unwrap()
+}
+
+#[tokio::test]
+async fn a_copy_that_is_accepted_at_an_operators_retry_ends_the_suspicion_of_its_destination() {
+    let sent = mails(6);
+    let world = World::new(sent.clone(), Retention::Keep);
+    for one in &sent {
+        world.sink.refuse(&one.octets, Fault::MessagePermanent);
+    }
+    world.poll().await;
+    assert!(world.gate.is_suspect());
+    world.sink.accept_all();
+    assert_eq!(
+        retry(&world, &world.collaborators()).await,
+        Retried::Delivered
+    );
+    assert!(!world.gate.is_suspect());
+    assert!(world.said("DestinationTrusted"));
+}
+
+#[tokio::test]
+async fn a_copy_that_an_operator_retries_is_not_offered_to_whom_took_it_at_an_earlier_retry() {
+    let sent = mails(1);
+    let world = World::new(sent.clone(), Retention::Keep);
+    world.sink.refuse(&sent[0].octets, Fault::MessagePermanent);
+    let mut with = world.collaborators();
+    with.delivery = with.delivery.and("late", Late::after(2));
+    session::poll(&world.visit, &with).await;
+    world.sink.accept_all();
+    assert!(matches!(retry(&world, &with).await, Retried::Refused(_)));
+    assert_eq!(world.sink.count(), 1);
+    let records = world.records().await;
+    assert!(
+        matches!(records[0].1.state, State::Quarantined { .. }),
+        "it stays"
+    );
+    assert_eq!(retry(&world, &with).await, Retried::Delivered);
+    assert_eq!(world.sink.count(), 1, "it was taken at the first retry");
+    assert_eq!(world.kept.count(), 0);
 }
 
 #[tokio::test]

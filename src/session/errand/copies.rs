@@ -1,22 +1,21 @@
 //! What the operator does with one copy in the quarantine: offer it again, or delete what it is a copy of.
 
-use tokio::time::Instant;
-
-use crate::fault;
 use crate::mail::Envelope;
 use crate::proto::pop3::{Event, Kind};
-use crate::seen::{Delivered, RecordKey};
+use crate::seen::RecordKey;
 use crate::session::server::{listing, login};
-use crate::session::{Collaborators, SessionError, Visit};
+use crate::session::transfer::answer::Answered;
+use crate::session::transfer::copies::Copies;
+use crate::session::transfer::offers::{Offered, Parcel, Source};
+use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::Refusal;
-use crate::telemetry::{self, DeliveryStatus};
 
 /// What came of offering a copy again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Retried {
     /// It was taken, and that is recorded; the copy is gone.
     Delivered,
-    /// It was not, and everything is as before.
+    /// Somebody refused it. Nothing counts against the message, and who has taken it is recorded.
     Refused(Refusal),
 }
 
@@ -54,53 +53,27 @@ pub async fn retry_kept(
     let Some(record) = records.get(key) else {
         return Err(SessionError::Invariant("a copy was offered for no record"));
     };
-    let begun = Instant::now();
-    let partial = record.partial();
-    let answer = with.delivery.deliver(&envelope, &message, &partial).await;
-    let say = |status, code, words: &str| {
-        with.reporter.say(telemetry::Event::Delivery {
-            account: &visit.account,
-            unique_id: &key.unique_id,
-            octets: message.octets(),
-            delivery: &with.delivery.name(),
-            status,
-            delay: begun.elapsed(),
-            code,
-            words,
-        });
-    };
-    match answer {
-        Ok(receipt) => {
-            fault::pass("retry.accepted");
-            say(DeliveryStatus::Delivered, "", receipt.words());
-            let delivered = Delivered {
-                at: with.clock.now(),
-                listed_octets: record.octets,
-                copies: record.copies,
-                head: record.head,
-                notes: record.notes,
-            };
-            with.seen
-                .commit_delivered(&receipt, delivered, Vec::new(), &records)
-                .await?;
-            fault::pass("retry.recorded");
-            // The record is durable, so the copy has served. If it cannot be removed, it is only litter.
-            if let Err(refusal) = with.quarantine.remove(file).await {
-                with.reporter.say(telemetry::Event::Warning {
-                    code: refusal.code,
-                    detail: &refusal.words,
-                });
-            }
-            fault::pass("retry.removed");
-            Ok(Retried::Delivered)
-        }
+    let source = Source::Retried(file.to_owned());
+    let parcel = Parcel::of_copy(source, key.clone(), &record, (message, envelope));
+    let delivery = &with.delivery;
+    let answer = delivery
+        .deliver(&parcel.envelope, &parcel.message, &parcel.partial)
+        .await;
+    let retried = match &answer {
+        Ok(_) => Retried::Delivered,
         Err(undelivered) => {
             let worst = undelivered.worst().map(|(_, refusal)| refusal.clone());
-            let refusal = worst.ok_or(SessionError::Invariant("a refusal without a reason"))?;
-            say(DeliveryStatus::NotCounted, refusal.code, &refusal.words);
-            Ok(Retried::Refused(refusal))
+            Retried::Refused(worst.ok_or(SessionError::Invariant("a refusal without a reason"))?)
         }
-    }
+    };
+    let mut copies = Copies::new(visit, with, &records, Counts::default());
+    copies.answered(Offered {
+        parcel,
+        answer: Some(answer),
+        slot: None,
+    });
+    copies.finish().await.1?;
+    Ok(retried)
 }
 
 /// Deletes a message on the server without having delivered it: the operator's word counts as its delivery. Logs in, looks that

@@ -5,6 +5,7 @@ pub(in crate::session) mod alike;
 pub(in crate::session) mod arrival;
 pub(in crate::session) mod budget;
 pub(in crate::session) mod clock;
+pub(in crate::session) mod consequence;
 pub(in crate::session) mod counters;
 pub(in crate::session) mod deferral;
 pub(in crate::session) mod first_run;

@@ -186,7 +186,6 @@ impl Session<'_> {
             clock_trusted: self.clock_trusted,
             without_unique_ids: listing.without_unique_ids.is_some(),
             hides,
-            delivery_name: with.delivery.name(),
             allowance: self.allowance,
             spared: self.spared,
             spared_count,

@@ -15,6 +15,7 @@ use crate::session::judge::octets::{Second, Weighed};
 use crate::session::judge::plan::Why;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::transfer::Transfer;
+use crate::session::transfer::answer::Answered;
 use crate::session::transfer::offers::Parcel;
 use crate::session::transfer::orders::Transferred;
 use crate::spool::{Draft, Message, SpoolError};
@@ -296,7 +297,7 @@ impl Transfer<'_> {
             what: "octets_differ",
             detail: &detail,
         });
-        self.counts.deferred += 1;
+        self.counts().deferred += 1;
         self.spare_allowance(entry.octets.unwrap_or(0));
         if !self.orders.hides {
             let now = self.now();

@@ -1,173 +1,377 @@
-//! What a sink's answer means for a message.
+//! Does what follows from a sink's answer: one executor for messages from the server, parked copies, and copies that the
+//! operator retries.
 
-use std::time::Duration;
+use std::mem;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::fault;
-use crate::mail::Timestamp;
-use crate::seen::{Batch, Change, Deferral, Delivered, Record, State};
-use crate::session::judge::deferral;
-use crate::session::transfer::Transfer;
-use crate::session::transfer::commits::Committed;
-use crate::session::transfer::offers::{Offered, Parcel};
-use crate::sink::{Fault, Receipt, Refusal};
+use crate::seen::{Batch, Change, Delivered, RecordKey, Records, State};
+use crate::session::doors::{self, Undo};
+use crate::session::judge::consequence::{
+    Answer, Blame, Consequence, Effect, Fate, Known, Refused, consequence, counted, held,
+};
+use crate::session::judge::recipient;
+use crate::session::judge::taken_back::Cause;
+use crate::session::transfer::arrival::LOOP_CODE;
+use crate::session::transfer::commits::{Commits, Committed};
+use crate::session::transfer::offers::{Offered, Parcel, Source};
+use crate::session::{Collaborators, Counts, SessionError, Visit};
+use crate::sink::{Fault, Refusal};
 use crate::telemetry::{DeliveryStatus, Event};
 
-impl Transfer<'_> {
+/// Refusals that are not settled.
+#[derive(Default)]
+struct Refusals {
+    /// Counted ones that the breaker took back: undone when nothing else is under way, so that it comes last.
+    undos: Vec<(Undo, Cause)>,
+    /// Messages refused in a way that speaks of the recipient, until it is known whether another is taken for it.
+    in_doubt: Vec<(Parcel, Refusal)>,
+    /// Whether the records tell that a message was delivered lately, once somebody has looked.
+    taken_lately: Option<bool>,
+}
+
+/// What the answers so far led to, in one visit.
+pub(in crate::session) struct Answers<'a> {
+    visit: &'a Visit,
+    with: &'a Collaborators,
+    /// The name of the delivery, for the log.
+    delivery_name: String,
+    /// Whether the server hides after QUIT what was retrieved.
+    hides: bool,
+    counts: Counts,
+    commits: Commits<'a>,
+    refusals: Refusals,
+}
+
+/// Somebody who has messages offered. What follows from the answers is the same for a session's transfer and for the retry of
+/// copies, but for what the first methods say.
+pub(in crate::session) trait Answered<'a> {
+    /// What the answers so far led to.
+    fn answers(&self) -> &Answers<'a>;
+
+    /// The same, to be changed.
+    fn answers_mut(&mut self) -> &mut Answers<'a>;
+
+    /// What the record of an accepted message says, and what it takes the place of.
+    fn delivered(&mut self, parcel: &Parcel) -> (Delivered, Vec<Change>);
+
+    /// A batch that gives the parcel's message this state.
+    fn batch(&self, parcel: &Parcel, state: State) -> Batch;
+
+    /// The message needs nothing more.
+    fn settled(&mut self, parcel: &Parcel);
+
+    /// Nothing more is offered, for this reason.
+    fn end(&mut self, error: SessionError);
+
+    /// Whether nothing more may be offered.
+    fn has_ended(&self) -> bool;
+
+    /// The values of this visit.
+    fn visit(&self) -> &'a Visit {
+        self.answers().visit
+    }
+
+    /// The doors of this visit.
+    fn with(&self) -> &'a Collaborators {
+        self.answers().with
+    }
+
+    /// The commits under way.
+    fn commits(&mut self) -> &mut Commits<'a> {
+        &mut self.answers_mut().commits
+    }
+
+    /// What was done so far.
+    fn counts<'s>(&'s mut self) -> &'s mut Counts
+    where
+        'a: 's,
+    {
+        &mut self.answers_mut().counts
+    }
+
     /// A sink has answered.
-    pub(in crate::session) fn answered(&mut self, offered: Offered) {
+    fn answered(&mut self, offered: Offered) {
         let Offered {
-            parcel,
+            mut parcel,
             answer,
             slot,
         } = offered;
-        match answer {
-            None => {
-                self.left = true;
-                self.withhold(parcel);
+        let known = self.known(&parcel);
+        let mut refusal = None;
+        let answer = match answer {
+            None => Answer::Unasked,
+            Some(Ok(receipt)) => {
+                parcel.source.pass_accepted();
+                let account = &self.visit().account;
+                self.with().gate.accepted(account, &parcel.key);
+                Answer::Accepted(receipt)
             }
-            Some(Ok(receipt)) => self.accepted(parcel, receipt, slot),
-            Some(Err(undelivered)) => self.refused(parcel, undelivered, slot),
-        }
-    }
-
-    fn accepted(&mut self, parcel: Parcel, receipt: Receipt, slot: Option<OwnedSemaphorePermit>) {
-        fault::pass("sink.accepted");
-        let account = &self.orders.visit.account;
-        self.orders.with.gate.accepted(account, &parcel.key);
-        self.allowance = None;
-        self.say(&parcel, DeliveryStatus::Delivered, "", receipt.words());
-        self.counts.delivered += 1;
-        self.recipient_is_there();
-        let entry_octets = self.orders.entry(parcel.at).and_then(|entry| entry.octets);
-        let copies = self.ledger.delivered(&parcel.key);
-        // A record of the second in which the server began to count again is taken for an older one.
-        let after = self
-            .orders
-            .began_again
-            .map_or(Timestamp(0), |at| at.plus(1));
-        let delivered = Delivered {
-            at: self.now().max(after),
-            listed_octets: entry_octets,
-            copies,
-            head: parcel.head,
-            notes: parcel.notes(self.now()),
-        };
-        let mut replaces = self.replaced_by(&parcel.key);
-        replaces.extend(parcel.renamed_from.clone().map(Change::Forget));
-        let (seen, known) = (&self.orders.with.seen, self.orders.records);
-        self.commits.push(Box::pin(async move {
-            let committed = seen
-                .commit_delivered(&receipt, delivered, replaces, known)
-                .await;
-            drop(slot);
-            match committed {
-                Ok(_) if delivered.notes.forbid_delete() => Committed::Settled { at: parcel.at },
-                Ok(proof) => Committed::Proven {
-                    at: parcel.at,
-                    proof,
-                    record: delivered.record(),
-                },
-                Err(error) => Committed::Failed(error.into()),
+            Some(Err(undelivered)) => {
+                let worst = undelivered.worst().cloned();
+                parcel.partial = undelivered.partial;
+                match worst {
+                    None => Answer::Unasked,
+                    Some((destination, mut worst)) => {
+                        let blame = self.blame(&parcel, &mut worst);
+                        refusal = Some(worst.clone());
+                        Answer::Refused(Refused {
+                            destination: destination.to_string(),
+                            refusal: worst,
+                            partial: parcel.partial.clone(),
+                            blame,
+                        })
+                    }
+                }
             }
-        }));
-    }
-
-    /// What is known of earlier tries, under whatever name they were.
-    pub(in crate::session) fn deferral_before(&self, parcel: &Parcel) -> Option<Deferral> {
-        let key = parcel.renamed_from.as_ref().unwrap_or(&parcel.key);
-        deferral::deferral_of(self.orders.records, key)
-    }
-
-    pub(in crate::session) fn record_deferral(&mut self, parcel: Parcel, deferral: Deferral) {
-        let at = parcel.at;
-        let batch = self.batch(&parcel, State::Deferred(deferral));
-        self.commit(batch, Committed::Settled { at });
-    }
-
-    pub(in crate::session) fn quarantine(&mut self, parcel: Parcel, refusal: Refusal) {
-        let at_time = self.now();
-        let code = refusal.code.to_owned();
-        let partial = parcel.partial.clone();
-        let state = move |file| State::Quarantined {
-            at: at_time,
-            file,
-            code,
-            partial,
         };
-        self.keep_then_record(parcel, refusal, state);
+        self.follow(parcel, refusal, slot, consequence(answer, &known));
     }
 
-    pub(in crate::session) fn park(
+    /// Does what follows. The slot is given back when it is recorded that the message is delivered, else at once.
+    fn follow(
         &mut self,
         parcel: Parcel,
-        deferral: Deferral,
-        refusal: Refusal,
+        refusal: Option<Refusal>,
+        slot: Option<OwnedSemaphorePermit>,
+        consequence: Consequence,
     ) {
-        let state = move |file| {
-            State::Deferred(Deferral {
-                parked: Some(file),
-                ..deferral
-            })
-        };
-        self.keep_then_record(parcel, refusal, state);
+        let Consequence { effects, fate } = consequence;
+        let slot = slot.filter(|_| matches!(fate, Fate::Delivered(_)));
+        for effect in effects {
+            match effect {
+                Effect::Say(status) => {
+                    let (code, words) = match (&refusal, &fate) {
+                        (Some(refusal), _) => (refusal.code, refusal.words.as_str()),
+                        (None, Fate::Delivered(receipt)) => ("", receipt.words()),
+                        (None, _) => ("", ""),
+                    };
+                    self.say(&parcel, status, code, words);
+                }
+                Effect::CountDelivered => self.counts().delivered += 1,
+                Effect::CountDeferred => self.counts().deferred += 1,
+                Effect::ClearRecipient => self.clear_recipient(),
+                Effect::TakeBack(undos, cause) => {
+                    self.answers_mut().refusals.take_back(undos, cause)
+                }
+                Effect::EndSession(error) => self.end(error),
+            }
+        }
+        match fate {
+            Fate::Delivered(receipt) => {
+                let (delivered, replaces) = self.delivered(&parcel);
+                let commits = self.commits();
+                commits.deliver(parcel, (receipt, delivered), replaces, slot);
+            }
+            Fate::Recorded(state) => {
+                let batch = self.batch(&parcel, state);
+                self.commits().commit(batch, parcel.source.settled());
+            }
+            Fate::Parked(deferral, refusal) => {
+                let batch = self.batch(&parcel, State::Deferred(deferral));
+                self.commits().park(parcel, refusal, batch);
+            }
+            Fate::Quarantined(partial) => {
+                let Some(refusal) = refusal else { return };
+                let state = State::Quarantined {
+                    at: self.with().clock.now(),
+                    file: String::new(),
+                    code: refusal.code.to_owned(),
+                    partial,
+                };
+                let batch = self.batch(&parcel, state);
+                self.commits().quarantine(parcel, refusal, batch);
+            }
+            Fate::Left => self.settled(&parcel),
+            Fate::InDoubt => {
+                let refusals = &mut self.answers_mut().refusals;
+                refusals.in_doubt.extend(refusal.map(|why| (parcel, why)));
+                if refusals.in_doubt.len() >= IN_DOUBT_MAX {
+                    self.hold_for_recipient();
+                }
+            }
+        }
     }
 
     /// A message that is in hand and not to be offered now. It stays on the server; where the server would hide it, a copy is
     /// parked first.
-    pub(in crate::session) fn withhold(&mut self, parcel: Parcel) {
-        if self.orders.hides {
-            let before = self.deferral_before(&parcel);
-            let deferral = before.unwrap_or_else(|| Deferral {
-                next_try: self.now(),
-                ..Deferral::default()
-            });
-            let refusal = Refusal::new(
-                Fault::MessageTransient,
-                "withheld",
-                "not offered in this session",
-            );
-            self.park(parcel, deferral, refusal);
-        } else {
-            self.ledger.settled(parcel.at);
+    fn withhold(&mut self, parcel: Parcel) {
+        let known = self.known(&parcel);
+        self.follow(parcel, None, None, consequence(Answer::Unasked, &known));
+    }
+
+    /// A message that must not be offered, for good.
+    fn quarantine(&mut self, parcel: Parcel, refusal: Refusal) {
+        let known = self.known(&parcel);
+        let counted = counted(&refusal, parcel.partial.clone(), &known);
+        self.follow(parcel, Some(refusal), None, counted);
+    }
+
+    /// What was known of a message before this offer.
+    fn known(&self, parcel: &Parcel) -> Known {
+        let (hides, now) = (self.answers().hides, self.with().clock.now());
+        let records = self.answers().records();
+        let (copy, earlier) = parcel.before(records);
+        Known {
+            copy,
+            earlier,
+            partial: parcel.partial.clone(),
+            hides,
+            now,
         }
     }
 
-    pub(in crate::session) fn recognise(&mut self, parcel: &Parcel, mut record: Record) {
-        record.notes.octets_differ = parcel.differs(&record.notes);
-        self.say_recognised(parcel);
-        let (at, unique_id) = (parcel.at, &parcel.key.unique_id);
-        let proof = self.orders.records.proof(unique_id, parcel.key.digest);
-        let mut batch = Batch::new(&self.orders.visit.account);
-        batch.changes.extend(self.replaced_by(&parcel.key));
-        batch
-            .changes
-            .push(Change::Put(parcel.key.clone(), record.clone()));
-        let after = match proof {
-            Some(proof) => Committed::Proven { at, proof, record },
-            None => Committed::Settled { at },
+    /// Who is to blame for a refusal. One that speaks of the recipient or the message speaks of the message where the destination
+    /// took another for this account in the last day: then its recipient is there.
+    fn blame(&mut self, parcel: &Parcel, refusal: &mut Refusal) -> Blame {
+        if matches!(parcel.source, Source::Retried(_)) {
+            return Blame::Unasked;
+        }
+        if refusal.fault == Fault::Ours {
+            return Blame::Ours;
+        }
+        if refusal.fault == Fault::RecipientOrMessage && self.was_taken_lately() {
+            refusal.fault = Fault::MessagePermanent;
+        }
+        let undo = self.undo_of(&parcel.key);
+        let with = self.with();
+        let refused = doors::Refused {
+            origin: parcel.message.origin().clone(),
+            sender: parcel.envelope.sender.clone(),
+            fault: refusal.fault,
+            refusal: refusal.clone(),
+            undo,
         };
-        self.commit(batch, after);
+        Blame::Breaker(with.gate.refused(refused, with.clock.now()))
     }
 
-    pub(in crate::session) fn say(
-        &self,
-        parcel: &Parcel,
-        status: DeliveryStatus,
-        code: &str,
-        words: &str,
-    ) {
-        let delay: Duration = parcel.arrived.elapsed();
-        self.orders.with.reporter.say(Event::Delivery {
-            account: &self.orders.visit.account,
+    fn was_taken_lately(&mut self) -> bool {
+        if self.answers().counts.delivered > 0 {
+            return true;
+        }
+        let (records, now) = (self.answers().records(), self.with().clock.now());
+        let taken_lately = &mut self.answers_mut().refusals.taken_lately;
+        *taken_lately.get_or_insert_with(|| recipient::is_any_delivered_lately(records, now))
+    }
+
+    fn undo_of(&self, key: &RecordKey) -> Undo {
+        Undo {
+            account: self.visit().account.clone(),
+            key: key.clone(),
+            before: self.answers().records().get(key),
+        }
+    }
+
+    /// A message was accepted: those that were refused as their recipient's fault are to blame themselves.
+    fn clear_recipient(&mut self) {
+        for (parcel, mut refusal) in mem::take(&mut self.answers_mut().refusals.in_doubt) {
+            refusal.fault = Fault::MessagePermanent;
+            self.quarantine(parcel, refusal);
+        }
+    }
+
+    /// No other message was taken: the recipient is at fault, and nothing counts against the messages. Whether there was anything
+    /// to conclude.
+    fn hold_for_recipient(&mut self) -> bool {
+        let in_doubt = mem::take(&mut self.answers_mut().refusals.in_doubt);
+        let any = !in_doubt.is_empty();
+        for (parcel, refusal) in in_doubt {
+            let known = self.known(&parcel);
+            let held = held(refusal.clone(), !self.has_ended(), &known);
+            self.follow(parcel, Some(refusal), None, held);
+        }
+        any
+    }
+
+    /// A message is in the quarantine by now. When its destination came under suspicion while it was put there, that is taken
+    /// back.
+    fn quarantined(&mut self, parcel: &Parcel, refusal: &Refusal) {
+        let is_sinks = refusal.code != LOOP_CODE;
+        if is_sinks && self.with().gate.is_suspect() {
+            let undo = self.undo_of(&parcel.key);
+            self.answers_mut()
+                .refusals
+                .take_back(vec![undo], Cause::Suspect);
+        }
+        let (code, words) = (refusal.code, refusal.words.as_str());
+        self.say(parcel, DeliveryStatus::Quarantined, code, words);
+        self.counts().quarantined += 1;
+        self.settled(parcel);
+    }
+
+    /// Takes back what was counted, when nothing else is under way. Whether there was anything.
+    fn undo(&mut self) -> bool {
+        let undos = mem::take(&mut self.answers_mut().refusals.undos);
+        let now = self.with().clock.now();
+        let any = !undos.is_empty();
+        for (undo, cause) in undos {
+            self.commits().undo(undo, cause, now);
+        }
+        any
+    }
+
+    /// Tells what came of an offer.
+    fn say(&self, parcel: &Parcel, status: DeliveryStatus, code: &str, words: &str) {
+        self.with().reporter.say(Event::Delivery {
+            account: &self.visit().account,
             unique_id: &parcel.key.unique_id,
             octets: parcel.message.octets(),
-            delivery: &self.orders.delivery_name,
+            delivery: &self.answers().delivery_name,
             status,
-            delay,
+            delay: parcel.arrived.elapsed(),
             code,
             words,
         });
     }
 }
+
+impl<'a> Answers<'a> {
+    /// No answers yet. `hides` says whether the server hides after QUIT what was retrieved; what is done is added to `counts`.
+    pub(in crate::session) fn new(
+        visit: &'a Visit,
+        with: &'a Collaborators,
+        records: &'a Records,
+        hides: bool,
+        counts: Counts,
+    ) -> Self {
+        Self {
+            visit,
+            with,
+            delivery_name: with.delivery.name(),
+            hides,
+            counts,
+            commits: Commits::new(with, records),
+            refusals: Refusals::default(),
+        }
+    }
+
+    /// What was done so far.
+    pub(in crate::session) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// The account's records as they were when the session began.
+    pub(in crate::session) fn records(&self) -> &'a Records {
+        self.commits.records()
+    }
+
+    /// Whether no commit is under way.
+    pub(in crate::session) fn are_recorded(&self) -> bool {
+        self.commits.is_empty()
+    }
+
+    /// Waits for the next commit that is done; `None` when none is under way.
+    pub(in crate::session) async fn committed(&mut self) -> Option<Committed> {
+        self.commits.next().await
+    }
+}
+
+impl Refusals {
+    fn take_back(&mut self, undos: Vec<Undo>, cause: Cause) {
+        let undos = undos.into_iter().map(|undo| (undo, cause));
+        self.undos.extend(undos);
+    }
+}
+
+/// Messages of one session whose refusals may be the recipient's fault, before the account is held.
+const IN_DOUBT_MAX: usize = 3;

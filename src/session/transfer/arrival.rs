@@ -9,7 +9,8 @@ use crate::session::Visit;
 use crate::session::judge::made_names;
 use crate::session::judge::octets::Weighed;
 use crate::session::transfer::Transfer;
-use crate::session::transfer::offers::Parcel;
+use crate::session::transfer::answer::Answered;
+use crate::session::transfer::offers::{Parcel, Source};
 use crate::session::transfer::trace::{Trace, is_own, received_field as build};
 use crate::sink::{Fault, Partial, Refusal};
 use crate::spool::head_digest::head_digest;
@@ -108,8 +109,8 @@ impl Transfer<'_> {
             Err(error) => return self.lose(error.into()),
         };
         fault::pass("spool.whole");
-        self.counts.retrieved += 1;
-        self.counts.octets += message.octets();
+        self.counts().retrieved += 1;
+        self.counts().octets += message.octets();
         let key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
         if is_nameless {
             self.ledger
@@ -123,7 +124,7 @@ impl Transfer<'_> {
         let looked = look(visit, &message);
         let octets_differ = self.is_cut(&key, &message, weighed, entry.octets);
         let parcel = Parcel {
-            at,
+            source: Source::Listed(at),
             key,
             message,
             envelope: looked.envelope,
@@ -133,6 +134,6 @@ impl Transfer<'_> {
             octets_differ,
             arrived,
         };
-        self.judge(entry.octets, parcel, looked.looped);
+        self.judge(at, entry.octets, parcel, looked.looped);
     }
 }

@@ -1,16 +1,27 @@
-//! Commits that run beside the connection, and what follows when they are durable.
+//! Commits that run beside the connection.
 
 use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::fault;
-use crate::seen::{Batch, Change, Deferral, Record, RecordKey, Recorded, State};
-use crate::session::SessionError;
-use crate::session::judge::superseded;
-use crate::session::transfer::Transfer;
+use crate::mail::Timestamp;
+use crate::seen::{Batch, Change, Delivered, Record, Recorded, Records, State};
+use crate::session::doors::Undo;
+use crate::session::judge::taken_back::{Cause, taken_back};
 use crate::session::transfer::deletes::Proven;
-use crate::session::transfer::offers::Parcel;
-use crate::sink::Refusal;
-use crate::telemetry::{DeliveryStatus, Event};
+use crate::session::transfer::offers::{Parcel, Source};
+use crate::session::{Collaborators, SessionError};
+use crate::sink::{Receipt, Refusal};
+use crate::telemetry::Event;
+
+/// Commits under way, of one account.
+pub(in crate::session) struct Commits<'a> {
+    with: &'a Collaborators,
+    records: &'a Records,
+    running: FuturesUnordered<BoxFuture<'a, Committed>>,
+}
 
 /// What a commit did.
 pub(in crate::session) enum Committed {
@@ -22,7 +33,7 @@ pub(in crate::session) enum Committed {
     },
     /// It is written down which messages are asked to be deleted.
     DeletesNoted(Proven),
-    /// Copied into the quarantine, and that is recorded.
+    /// In the quarantine for good, and that is recorded.
     Quarantined { parcel: Parcel, refusal: Refusal },
     /// Copied into the quarantine to be tried again from there, and that is recorded.
     Parked { parcel: Parcel },
@@ -34,144 +45,177 @@ pub(in crate::session) enum Committed {
     Failed(SessionError),
 }
 
-impl<'a> Transfer<'a> {
+impl<'a> Commits<'a> {
+    /// No commits, over the records as they were when the session began.
+    pub(in crate::session) fn new(with: &'a Collaborators, records: &'a Records) -> Self {
+        Self {
+            with,
+            records,
+            running: FuturesUnordered::new(),
+        }
+    }
+
+    /// The account's records as they were when the session began.
+    pub(in crate::session) fn records(&self) -> &'a Records {
+        self.records
+    }
+
+    /// Whether nothing is under way.
+    pub(in crate::session) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Waits for the next commit that is done; `None` when nothing is under way.
+    pub(in crate::session) async fn next(&mut self) -> Option<Committed> {
+        self.running.next().await
+    }
+
+    /// A commit that is done by now.
+    pub(in crate::session) fn next_now(&mut self) -> Option<Committed> {
+        self.running.next().now_or_never().flatten()
+    }
+
+    /// Begins some work on the store.
+    pub(in crate::session) fn push(&mut self, work: impl Future<Output = Committed> + Send + 'a) {
+        self.running.push(Box::pin(work));
+    }
+
     /// Makes a batch durable, then goes on with `after`.
     pub(in crate::session) fn commit(&mut self, batch: Batch, after: Committed) {
-        let (seen, records) = (&self.orders.with.seen, self.orders.records);
-        let commit: BoxFuture<'a, Committed> = Box::pin(async move {
+        let (seen, records) = (&self.with.seen, self.records);
+        self.push(async move {
             match seen.commit(batch, records).await {
                 Ok(()) => after,
                 Err(error) => Committed::Failed(error.into()),
             }
         });
-        self.commits.push(commit);
     }
 
-    /// The durable copy first, then the record that says where it is.
-    pub(in crate::session) fn keep_then_record(
+    /// Records that a message is delivered. A copy of it that was offered has served then.
+    pub(in crate::session) fn deliver(
         &mut self,
         parcel: Parcel,
-        refusal: Refusal,
-        state: impl FnOnce(String) -> State + Send + 'static,
+        (receipt, delivered): (Receipt, Delivered),
+        replaces: Vec<Change>,
+        slot: Option<OwnedSemaphorePermit>,
     ) {
-        let batch = self.batch(&parcel, State::Deferred(Deferral::default()));
-        let (with, records) = (self.orders.with, self.orders.records);
-        self.commits.push(Box::pin(async move {
-            let kept = with
-                .quarantine
-                .keep(&parcel.message, &parcel.envelope, &refusal)
+        let (with, records) = (self.with, self.records);
+        self.push(async move {
+            let committed = with
+                .seen
+                .commit_delivered(&receipt, delivered, replaces, records)
                 .await;
-            let file = match kept {
-                Ok(file) => file,
-                Err(refusal) => {
-                    let error = SessionError::of_refusal("quarantine", refusal);
-                    return Committed::Failed(error);
+            drop(slot);
+            match (committed, &parcel.source) {
+                (Err(error), _) => Committed::Failed(error.into()),
+                (Ok(_), Source::Parked(file) | Source::Retried(file)) => {
+                    parcel.source.pass_recorded();
+                    // If it cannot be removed, it is only litter.
+                    if let Err(refusal) = with.quarantine.remove(file).await {
+                        with.reporter.say(Event::Warning {
+                            code: refusal.code,
+                            detail: &refusal.words,
+                        });
+                    }
+                    parcel.source.pass_removed();
+                    Committed::Noted
                 }
-            };
-            let mut batch = batch;
-            if let Some(Change::Put(_, record)) = batch.changes.last_mut() {
-                record.state = state(file);
-                match record.state {
-                    State::Quarantined { .. } => fault::pass("quarantine.kept"),
-                    _ => fault::pass("parked.kept"),
+                (Ok(_), Source::Listed(at)) if delivered.notes.forbid_delete() => {
+                    Committed::Settled { at: *at }
                 }
+                (Ok(proof), Source::Listed(at)) => Committed::Proven {
+                    at: *at,
+                    proof,
+                    record: delivered.record(),
+                },
             }
-            let quarantined = matches!(
-                batch.changes.last(),
-                Some(Change::Put(_, record)) if matches!(record.state, State::Quarantined { .. })
-            );
+        });
+    }
+
+    /// Copies a message into the quarantine to be tried again from there. The durable copy comes first, then the record that says
+    /// where it is.
+    pub(in crate::session) fn park(&mut self, parcel: Parcel, why: Refusal, batch: Batch) {
+        let (with, records) = (self.with, self.records);
+        self.push(async move {
+            let batch = match kept(with, &parcel, &why, batch).await {
+                Ok(batch) => batch,
+                Err(error) => return Committed::Failed(error),
+            };
+            fault::pass("parked.kept");
             match with.seen.commit(batch, records).await {
-                Ok(()) if quarantined => Committed::Quarantined { parcel, refusal },
                 Ok(()) => Committed::Parked { parcel },
                 Err(error) => Committed::Failed(error.into()),
             }
-        }));
+        });
     }
 
-    /// A record is durable.
-    pub(in crate::session) fn committed(&mut self, committed: Committed) {
-        match committed {
-            Committed::Proven { at, proof, record } => {
-                fault::pass("record.durable");
-                self.ledger.settled(at);
-                let State::Delivered { at: delivered } = record.state else {
-                    return;
-                };
-                if self.is_due(delivered) {
-                    for (proof, record) in self.ledger.proven(proof, record) {
-                        self.delete(proof, record);
-                    }
-                }
+    /// Copies a message into the quarantine for good, unless it is a copy. The durable copy comes first, then the record that says
+    /// where it is.
+    pub(in crate::session) fn quarantine(&mut self, parcel: Parcel, why: Refusal, batch: Batch) {
+        let (with, records) = (self.with, self.records);
+        self.push(async move {
+            let batch = match kept(with, &parcel, &why, batch).await {
+                Ok(batch) => batch,
+                Err(error) => return Committed::Failed(error),
+            };
+            fault::pass("quarantine.kept");
+            match with.seen.commit(batch, records).await {
+                Ok(()) => Committed::Quarantined {
+                    parcel,
+                    refusal: why,
+                },
+                Err(error) => Committed::Failed(error.into()),
             }
-            Committed::DeletesNoted(deletes) => self.send_deletes(deletes),
-            Committed::Quarantined { parcel, refusal } => {
-                self.reconsider(&parcel, &refusal);
-                let (code, words) = (refusal.code, refusal.words.as_str());
-                self.say(&parcel, DeliveryStatus::Quarantined, code, words);
-                self.counts.quarantined += 1;
-                self.ledger.settled(parcel.at);
+        });
+    }
+
+    /// Takes back a refusal that was counted.
+    pub(in crate::session) fn undo(&mut self, undo: Undo, cause: Cause, now: Timestamp) {
+        let seen = &self.with.seen;
+        let work = async move {
+            let records = seen.records(&undo.account).await?;
+            let current = records.get(&undo.key);
+            let record =
+                current.and_then(|current| taken_back(&current, undo.before.as_ref(), cause, now));
+            let Some(record) = record else {
+                return Ok(());
+            };
+            let mut batch = Batch::new(&undo.account);
+            batch.changes.push(Change::Put(undo.key, record));
+            seen.commit(batch, &records).await
+        };
+        self.push(async move {
+            match work.await {
+                Ok(()) => Committed::Noted,
+                Err(error) => Committed::Failed(error.into()),
             }
-            Committed::Parked { parcel } => {
-                self.orders.with.reporter.say(Event::Parked {
-                    account: &self.orders.visit.account,
-                    unique_id: &parcel.key.unique_id,
-                    octets: parcel.message.octets(),
-                });
-                self.ledger.settled(parcel.at);
-            }
-            Committed::Settled { at } => self.ledger.settled(at),
-            Committed::Noted => {}
-            Committed::Failed(error) => self.fail(error),
+        });
+    }
+}
+
+/// The batch with the file of the message's copy, which is made durable unless the message is that copy.
+async fn kept(
+    with: &Collaborators,
+    parcel: &Parcel,
+    why: &Refusal,
+    mut batch: Batch,
+) -> Result<Batch, SessionError> {
+    let copy = match parcel.source.file() {
+        Some(file) => file.to_owned(),
+        None => {
+            let kept = with
+                .quarantine
+                .keep(&parcel.message, &parcel.envelope, why)
+                .await;
+            kept.map_err(|refusal| SessionError::of_refusal("quarantine", refusal))?
+        }
+    };
+    if let Some(Change::Put(_, record)) = batch.changes.last_mut() {
+        match &mut record.state {
+            State::Quarantined { file, .. } => *file = copy,
+            State::Deferred(deferral) => deferral.parked = Some(copy),
+            State::Delivered { .. } | State::Marked { .. } | State::Oversized { .. } => {}
         }
     }
-
-    /// A batch that gives the parcel's message this state, in place of what was known before it was in hand.
-    pub(in crate::session) fn batch(&self, parcel: &Parcel, state: State) -> Batch {
-        let octets = self.orders.entry(parcel.at).and_then(|entry| entry.octets);
-        let mut batch = Batch::new(&self.orders.visit.account);
-        batch.changes.extend(self.replaced_by(&parcel.key));
-        let renamed_from = parcel.renamed_from.clone();
-        batch.changes.extend(renamed_from.map(Change::Forget));
-        batch.changes.push(Change::Put(
-            parcel.key.clone(),
-            Record {
-                octets,
-                copies: self.ledger.alike(&parcel.key).max(1),
-                absent_since: None,
-                head: parcel.head,
-                state,
-                notes: parcel.notes(self.now()),
-            },
-        ));
-        batch
-    }
-
-    /// Changes to records that one with this key takes the place of: notes without a digest from attempts that never received
-    /// the whole message, void marks, and other messages that were known under this unique-id and are listed no more. Of
-    /// several with one unique-id that is known when all were retrieved.
-    pub(in crate::session) fn replaced_by(&self, key: &RecordKey) -> Vec<Change> {
-        let plan = self.orders.plan;
-        let listed = plan.repeated.get(&key.unique_id);
-        if listed.is_some_and(|listed| self.ledger.in_hand(&key.unique_id) < *listed) {
-            return Vec::new();
-        }
-        let records = self.orders.records;
-        let unseen = superseded::replaced_by(records, key);
-        let void = plan.void_marks.iter();
-        let void = void.filter(|mark| mark.unique_id == key.unique_id && *mark != key);
-        let mut changes: Vec<Change> = unseen
-            .into_iter()
-            .chain(void.cloned())
-            .map(Change::Forget)
-            .collect();
-        // A line of UIDL that made no sense may have been the other's.
-        let gone = superseded::others(records, key, self.orders.hides)
-            .filter(|(other, _)| self.orders.listing.complete && self.ledger.alike(other) == 0)
-            .filter(|(other, _)| {
-                let moved = self.absent.as_ref();
-                !moved.is_some_and(|absent| absent.has_moved(other))
-            });
-        changes.extend(gone.map(|(other, record)| superseded::displace(other, record, self.now())));
-        changes
-    }
+    Ok(batch)
 }

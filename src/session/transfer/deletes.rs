@@ -9,6 +9,7 @@ use crate::fault;
 use crate::mail::UniqueId;
 use crate::seen::{Record, RecordKey, Recorded};
 use crate::session::transfer::Transfer;
+use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
 use crate::session::{SessionError, WhoActs};
 
@@ -117,12 +118,12 @@ impl Transfer<'_> {
         }
         let (seen, account) = (&self.orders.with.seen, &self.orders.visit.account);
         let now = self.now();
-        self.commits.push(Box::pin(async move {
+        self.commits().push(async move {
             match seen.note_deletes(account, &deletes, Some(now)).await {
                 Ok(()) => Committed::DeletesNoted(deletes),
                 Err(error) => Committed::Failed(error.into()),
             }
-        }));
+        });
         true
     }
 
@@ -156,11 +157,11 @@ impl Transfer<'_> {
             return;
         }
         let (seen, account) = (&self.orders.with.seen, &self.orders.visit.account);
-        self.commits.push(Box::pin(async move {
+        self.commits().push(async move {
             match seen.note_deletes(account, &deletes, None).await {
                 Ok(()) => Committed::Noted,
                 Err(error) => Committed::Failed(error.into()),
             }
-        }));
+        });
     }
 }

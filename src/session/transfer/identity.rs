@@ -13,6 +13,7 @@ use crate::session::judge::made_names;
 use crate::session::judge::plan::{Disposition, Why};
 use crate::session::long::long;
 use crate::session::transfer::Transfer;
+use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
 use crate::session::transfer::offers::Parcel;
 use crate::session::transfer::twins::Twin;
@@ -199,21 +200,22 @@ impl<'a> Transfer<'a> {
     /// Offers the message, or finds that it was settled before.
     pub(in crate::session) fn judge(
         &mut self,
+        at: usize,
         listed: Option<u64>,
         mut parcel: Parcel,
         looped: Option<Refusal>,
     ) {
         let known = self.orders.records.get(&parcel.key);
-        let why = self.why(parcel.at);
-        let is_named = !self.orders.is_nameless(parcel.at);
+        let why = self.why(at);
+        let is_named = !self.orders.is_nameless(at);
         // Elsewhere all records have names that are digests.
         let may_have_had_a_name = !self.orders.without_unique_ids;
         if known.is_none()
             && may_have_had_a_name
             && matches!(why, Why::New | Why::Changed | Why::Doubt)
-            && let Some(renamed) = self.find_renamed(&parcel)
+            && let Some(renamed) = self.find_renamed(at, &parcel)
         {
-            return self.renamed(listed, parcel, renamed, looped);
+            return self.renamed(at, listed, parcel, (renamed, looped));
         }
         let compares = may_have_had_a_name && matches!(why, Why::Changed | Why::Doubt);
         if compares && is_named {
@@ -226,7 +228,7 @@ impl<'a> Transfer<'a> {
         };
         if compares && is_named && known.is_none() && word.is_none() {
             if self.is_rewritten(&parcel) {
-                return self.rewritten(listed, &parcel);
+                return self.rewritten(at, listed, &parcel);
             }
             self.note_different(why, &parcel);
         }
@@ -236,7 +238,6 @@ impl<'a> Transfer<'a> {
             Why::New if known.as_ref().is_some_and(is_displaced) => Why::Doubt,
             why => why,
         };
-        let now = self.now();
         let arrival = match (&known, word) {
             (_, Some(word)) => Arrival::Trusted(Record {
                 octets: listed.or(word.octets),
@@ -244,7 +245,7 @@ impl<'a> Transfer<'a> {
                 notes: self.notes_alike(&parcel.key, word.notes),
                 ..word
             }),
-            (known, None) => arrival::on_arrival(why, known.as_ref(), listed, alike, now),
+            (known, None) => arrival::on_arrival(why, known.as_ref(), listed, alike, self.now()),
         };
         let octets = listed.unwrap_or(0);
         match arrival {
@@ -254,12 +255,12 @@ impl<'a> Transfer<'a> {
             }
             Arrival::Recognised(record) => {
                 self.spare_allowance(octets);
-                let record = self.compared_alike(&parcel, compares, record);
-                self.recognise(&parcel, record);
+                let record = self.compared_alike(at, &parcel, compares, record);
+                self.recognise(at, &parcel, record);
             }
             Arrival::Trusted(record) => {
                 self.spare_allowance(octets);
-                self.trust(&parcel, record);
+                self.trust(at, &parcel, record);
             }
             Arrival::NotDue => {
                 self.spare_allowance(octets);
@@ -276,13 +277,13 @@ impl<'a> Transfer<'a> {
     }
 
     /// The operator said that the message was delivered: it is not offered.
-    fn trust(&mut self, parcel: &Parcel, record: Record) {
-        self.counts.recognised += 1;
-        self.counts.recognised_octets += parcel.message.octets();
+    fn trust(&mut self, at: usize, parcel: &Parcel, record: Record) {
+        self.counts().recognised += 1;
+        self.counts().recognised_octets += parcel.message.octets();
         let mut batch = Batch::new(&self.orders.visit.account);
         let key = RecordKey::new(parcel.key.unique_id.clone(), None);
         batch.changes.push(Change::Put(key, record));
-        self.commit(batch, Committed::Settled { at: parcel.at });
+        self.commits().commit(batch, Committed::Settled { at });
     }
 
     fn offer_or_keep(&mut self, parcel: Parcel, looped: Option<Refusal>, octets: u64) {
@@ -300,7 +301,13 @@ impl<'a> Transfer<'a> {
     }
 
     /// The record of a message that was compared and found alike.
-    fn compared_alike(&mut self, parcel: &Parcel, compares: bool, record: Record) -> Record {
+    fn compared_alike(
+        &mut self,
+        at: usize,
+        parcel: &Parcel,
+        compares: bool,
+        record: Record,
+    ) -> Record {
         if !compares {
             // Under its name again, though a head showed another message there.
             self.findings.heads_differ |= record.notes.displaced;
@@ -315,7 +322,7 @@ impl<'a> Transfer<'a> {
             self.deletes.note_compared(&parcel.key.unique_id);
         }
         // The head that TOP showed was no other message's.
-        let is_changed = self.why(parcel.at) == Why::Changed;
+        let is_changed = self.why(at) == Why::Changed;
         self.findings.heads_differ |= is_changed && !record.notes.displaced;
         Record {
             notes: self.notes_alike(&parcel.key, record.notes),
@@ -334,14 +341,14 @@ impl<'a> Transfer<'a> {
     }
 
     /// The record that a message under an unknown name was made under, if there is one.
-    fn find_renamed(&mut self, parcel: &Parcel) -> Option<Renamed<'a>> {
+    fn find_renamed(&mut self, at: usize, parcel: &Parcel) -> Option<Renamed<'a>> {
         let digest = parcel.key.digest?;
         if self.absent.is_none() {
             let entries = self.orders.listing.len() + self.orders.records.len();
             self.absent = Some(long(entries, || Absent::new(self)));
         }
         let found = self.absent.as_mut()?.take(digest);
-        if found.is_none() && self.why(parcel.at) == Why::New {
+        if found.is_none() && self.why(at) == Why::New {
             self.hold_if_restored(parcel);
         }
         found
@@ -360,13 +367,13 @@ impl<'a> Transfer<'a> {
     /// The message is known, and has another name now: its record goes with it.
     fn renamed(
         &mut self,
+        at: usize,
         listed: Option<u64>,
         mut parcel: Parcel,
-        renamed: Renamed<'a>,
-        looped: Option<Refusal>,
+        (renamed, looped): (Renamed<'a>, Option<Refusal>),
     ) {
         // A message without a name tells nothing of how names change.
-        self.findings.renamed += u64::from(!self.orders.is_nameless(parcel.at));
+        self.findings.renamed += u64::from(!self.orders.is_nameless(at));
         self.ledger.seen_again(&parcel.key);
         let Renamed {
             from,
@@ -402,15 +409,15 @@ impl<'a> Transfer<'a> {
         };
         let mut batch = Batch::new(&self.orders.visit.account);
         batch.changes.extend(self.replaced_by(&parcel.key));
-        let (seen, at, key) = (&self.orders.with.seen, parcel.at, parcel.key);
-        self.commits.push(Box::pin(async move {
+        let (seen, key) = (&self.orders.with.seen, parcel.key);
+        self.commits().push(async move {
             let moved = seen.commit_renamed(from, (&old, left), batch, &key, record.clone());
             match moved.await {
                 Ok(Some(proof)) => Committed::Proven { at, proof, record },
                 Ok(None) => Committed::Settled { at },
                 Err(error) => Committed::Failed(error.into()),
             }
-        }));
+        });
     }
 
     /// Whether other octets came that have Message-ID, Date and From of the record under this name.
@@ -420,7 +427,7 @@ impl<'a> Transfer<'a> {
     }
 
     /// The server hands out a known message with other octets: it is neither offered nor deleted.
-    fn rewritten(&mut self, listed: Option<u64>, parcel: &Parcel) {
+    fn rewritten(&mut self, at: usize, listed: Option<u64>, parcel: &Parcel) {
         self.findings.rewritten += 1;
         self.spare_allowance(listed.unwrap_or(0));
         self.say_recognised(parcel);
@@ -441,7 +448,7 @@ impl<'a> Transfer<'a> {
         let earlier = earlier.into_iter().map(Change::Forget);
         batch.changes.extend(earlier);
         batch.changes.push(Change::Put(parcel.key.clone(), mark));
-        self.commit(batch, Committed::Settled { at: parcel.at });
+        self.commits().commit(batch, Committed::Settled { at });
     }
 
     /// A message that was compared is another one. Where that is so of most, the server hands out other octets than before,
@@ -507,7 +514,7 @@ impl<'a> Transfer<'a> {
             unique_id: &parcel.key.unique_id,
             octets,
         });
-        self.counts.recognised += 1;
-        self.counts.recognised_octets += octets;
+        self.counts().recognised += 1;
+        self.counts().recognised_octets += octets;
     }
 }

@@ -8,17 +8,17 @@ pub(in crate::session) mod alone;
 pub(in crate::session) mod answer;
 pub(in crate::session) mod arrival;
 pub(in crate::session) mod commits;
+pub(in crate::session) mod copies;
 pub(in crate::session) mod deletes;
 pub(in crate::session) mod identity;
 pub(in crate::session) mod ledger;
+pub(in crate::session) mod listed;
 pub(in crate::session) mod offers;
 pub(in crate::session) mod orders;
 pub(in crate::session) mod oversized;
 pub(in crate::session) mod parked;
-pub(in crate::session) mod refused;
 pub mod trace;
 pub(in crate::session) mod twins;
-pub(in crate::session) mod undo;
 pub(in crate::session) mod unretrieved;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,20 +33,18 @@ use tokio_util::sync::CancellationToken;
 use crate::mail::{Retention, Timestamp, limits};
 use crate::proto::pop3::RemoteError;
 use crate::seen::{RecordKey, Recorded, Sizes};
-use crate::session::doors::Undo;
 use crate::session::judge::plan::{Disposition, Skip, Why};
 use crate::session::judge::quota::Quota;
-use crate::session::judge::taken_back::Cause;
 use crate::session::long::long;
 use crate::session::server::maildrop::{Blamed, Happened, Maildrop};
 use crate::session::transfer::alone::Doubts;
+use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
 use crate::session::transfer::deletes::Deletes;
 use crate::session::transfer::identity::{Absent, Findings};
 use crate::session::transfer::ledger::Ledger;
 use crate::session::transfer::offers::{Offered, Parcel};
 use crate::session::transfer::orders::{Lost, Orders, Transferred};
-use crate::session::transfer::refused::Doubted;
 use crate::session::transfer::twins::Twins;
 use crate::session::{Counts, SessionError, WhoActs};
 use crate::telemetry::{Event, Together};
@@ -60,17 +58,13 @@ pub(super) struct Transfer<'a> {
     pub(super) absent: Option<Absent<'a>>,
     pub(super) findings: Findings,
     pub(super) twins: Twins,
-    pub(super) counts: Counts,
     /// Messages that came otherwise than announced, and those that came after them.
     pub(super) doubts: Doubts,
     pub(super) sizes: Sizes,
     /// What came while commands were pipelined; without pipelining, the message that came last.
     pub(super) unproven: Vec<RecordKey>,
     pub(super) offers: FuturesUnordered<BoxFuture<'a, Offered>>,
-    pub(super) commits: FuturesUnordered<BoxFuture<'a, Committed>>,
-    /// What the breaker took back: undone when nothing else is under way, so that it comes last.
-    pub(super) undos: Vec<(Undo, Cause)>,
-    pub(super) doubted: Doubted,
+    pub(super) answers: Answers<'a>,
     /// Messages that are no probe while another is due, known only now that they are in hand.
     pub(super) postponed: Vec<Parcel>,
     pub(super) slots: Arc<Semaphore>,
@@ -130,14 +124,17 @@ impl<'a> Transfer<'a> {
             absent: None,
             findings: Findings::default(),
             twins: Twins::default(),
-            counts: Counts::default(),
             doubts: Doubts::default(),
             sizes: orders.sizes.clone(),
             unproven: Vec::new(),
             offers: FuturesUnordered::new(),
-            commits: FuturesUnordered::new(),
-            undos: Vec::new(),
-            doubted: Doubted::default(),
+            answers: Answers::new(
+                orders.visit,
+                orders.with,
+                orders.records,
+                orders.hides,
+                Counts::default(),
+            ),
             postponed: Vec::new(),
             left: false,
             slots: Arc::new(Semaphore::new(orders.visit.unrecorded_max.max(1))),
@@ -175,9 +172,7 @@ impl<'a> Transfer<'a> {
                 if self.offer_postponed() || self.hold_for_recipient() {
                     continue;
                 }
-                if !self.undos.is_empty() {
-                    self.undo();
-                } else if !self.prove_in_step() && !self.note_deletes() {
+                if !self.undo() && !self.prove_in_step() && !self.note_deletes() {
                     break;
                 }
             }
@@ -245,7 +240,7 @@ impl<'a> Transfer<'a> {
             && !self.stopped
             && !is_late
             && !orders.with.stop.place.give_way.is_cancelled()
-            && self.counts.retrieved < limits::SESSION_MESSAGES_MAX
+            && self.answers.counts().retrieved < limits::SESSION_MESSAGES_MAX
             && !full(self.deletes.gathered() + coming(&self.ledger))
         {
             let next = self.waiting.as_slice().first();
@@ -290,7 +285,7 @@ impl<'a> Transfer<'a> {
             !maildrop.is_busy() || (self.deletes.are_sent() && maildrop.may_quit())
         });
         // What waits now could only be asked for if something else moved first; with nothing under way, nothing will.
-        self.offers.is_empty() && self.commits.is_empty() && server_idle
+        self.offers.is_empty() && self.answers.are_recorded() && server_idle
     }
 
     async fn wake(&mut self) -> Woken {
@@ -315,7 +310,7 @@ impl<'a> Transfer<'a> {
             () = stop.place.leave.cancelled(), if connected => Woken::Leave,
             // All answers that are there before the first commit is begun, so that they are recorded together.
             Some(offered) = self.offers.next(), if !self.offers.is_empty() => Woken::Offered(offered),
-            Some(committed) = self.commits.next(), if !self.commits.is_empty() => Woken::Committed(committed),
+            Some(committed) = self.answers.committed(), if !self.answers.are_recorded() => Woken::Committed(committed),
             server = server => Woken::Server(server),
             () = tokio::time::sleep_until(silence), if connected => Woken::Silence,
             () = tokio::time::sleep_until(deadline), if heeds_deadline => {
@@ -327,9 +322,9 @@ impl<'a> Transfer<'a> {
     /// Takes in an answer, and all others that are there.
     fn answered_all(&mut self, first: Offered) {
         let _together = Together::begin();
-        self.answered(first);
+        self.take_answer(first);
         while let Some(Some(next)) = self.offers.next().now_or_never() {
-            self.answered(next);
+            self.take_answer(next);
         }
     }
 
@@ -337,7 +332,7 @@ impl<'a> Transfer<'a> {
     fn committed_all(&mut self, first: Committed) {
         let _together = Together::begin();
         self.committed(first);
-        while let Some(Some(next)) = self.commits.next().now_or_never() {
+        while let Some(next) = self.commits().next_now() {
             self.committed(next);
         }
     }
@@ -388,7 +383,7 @@ impl<'a> Transfer<'a> {
                 self.hang_up();
                 self.resume = true;
             }
-            Happened::Deleted => self.counts.deleted += 1,
+            Happened::Deleted => self.counts().deleted += 1,
             Happened::DeleteRefused { unique_id, words } => {
                 let account = &self.orders.visit.account;
                 let (unique_id, words) = (&unique_id, words.as_str());
@@ -489,7 +484,7 @@ impl<'a> Transfer<'a> {
         self.stop();
         // What is answered already is known, and need not be offered again.
         while let Some(Some(answered)) = self.offers.next().now_or_never() {
-            self.answered(answered);
+            self.take_answer(answered);
         }
         self.goodbye = Some(Instant::now() + Duration::from_secs(limits::GOODBYE_SECONDS));
         self.offers = FuturesUnordered::new();
@@ -528,13 +523,13 @@ impl<'a> Transfer<'a> {
         let unfinished =
             (self.waiting.len() > 0 && !self.quota_reached && !self.orders.budget.is_spent())
                 || self.due.len() > 0;
-        let is_long = self.counts.retrieved >= limits::SESSION_MESSAGES_MAX
+        let is_long = self.answers.counts().retrieved >= limits::SESSION_MESSAGES_MAX
             && !self.orders.with.stop.place.give_way.is_cancelled();
         let again = self.may_go_on()
             && self.late_error.is_none()
             && (self.resume
                 || (unfinished && (self.orders.visit.commit_every.is_some() || is_long)));
-        let mut counts = self.counts;
+        let mut counts = self.answers.counts();
         counts.listed = self.orders.listing.len() as u64;
         counts.left = left;
         counts.names_wait = names_wait;

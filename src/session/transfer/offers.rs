@@ -5,14 +5,18 @@ use tokio::time::Instant;
 
 use crate::fault;
 use crate::mail::{Envelope, HeadDigest};
-use crate::seen::RecordKey;
+use crate::seen::{Deferral, Record, RecordKey, Records, State};
+use crate::session::doors::Spared;
+use crate::session::judge::deferral::deferral_of;
 use crate::session::transfer::Transfer;
+use crate::session::transfer::answer::Answered;
+use crate::session::transfer::commits::Committed;
 use crate::sink::{Partial, Receipt, Undelivered};
 use crate::spool::Message;
 
 /// A message in hand, on its way through a sink.
 pub(in crate::session) struct Parcel {
-    pub(in crate::session) at: usize,
+    pub(in crate::session) source: Source,
     pub(in crate::session) key: RecordKey,
     pub(in crate::session) message: Message,
     pub(in crate::session) envelope: Envelope,
@@ -25,11 +29,87 @@ pub(in crate::session) struct Parcel {
     pub(in crate::session) arrived: Instant,
 }
 
+/// Where a message in hand comes from, and where it stays when no sink takes it.
+#[derive(Clone, Debug)]
+pub(in crate::session) enum Source {
+    /// The server, which lists it at this position.
+    Listed(usize),
+    /// A parked copy whose time has come: this file of the quarantine.
+    Parked(String),
+    /// A copy that the operator retries: this file of the quarantine.
+    Retried(String),
+}
+
 /// A sink's answer; `None` when the message was never offered.
 pub(in crate::session) struct Offered {
     pub(in crate::session) parcel: Parcel,
     pub(in crate::session) answer: Option<Result<Receipt, Undelivered>>,
     pub(in crate::session) slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Source {
+    /// The file of the copy in the quarantine, if it is one.
+    pub(in crate::session) fn file(&self) -> Option<&str> {
+        match self {
+            Self::Listed(_) => None,
+            Self::Parked(file) | Self::Retried(file) => Some(file),
+        }
+    }
+
+    /// What a commit answers after which the message needs nothing more.
+    pub(in crate::session) fn settled(&self) -> Committed {
+        match self {
+            Self::Listed(at) => Committed::Settled { at: *at },
+            Self::Parked(_) | Self::Retried(_) => Committed::Noted,
+        }
+    }
+
+    /// A sink has accepted it.
+    pub(in crate::session) fn pass_accepted(&self) {
+        match self {
+            Self::Listed(_) => fault::pass("sink.accepted"),
+            Self::Parked(_) => fault::pass("parked.accepted"),
+            Self::Retried(_) => fault::pass("retry.accepted"),
+        }
+    }
+
+    /// It is recorded that it is delivered. Of what the server lists, the end of the commit tells.
+    pub(in crate::session) fn pass_recorded(&self) {
+        match self {
+            Self::Listed(_) => {}
+            Self::Parked(_) => fault::pass("parked.recorded"),
+            Self::Retried(_) => fault::pass("retry.recorded"),
+        }
+    }
+
+    /// Its copy is removed.
+    pub(in crate::session) fn pass_removed(&self) {
+        match self {
+            Self::Listed(_) => {}
+            Self::Parked(_) => fault::pass("parked.removed"),
+            Self::Retried(_) => fault::pass("retry.removed"),
+        }
+    }
+}
+
+impl Parcel {
+    /// The record that names the copy, if it is one, and what counts against the message from earlier tries, under whatever name
+    /// they were.
+    pub(in crate::session) fn before(
+        &self,
+        records: &Records,
+    ) -> (Option<Record>, Option<Deferral>) {
+        let key = self.renamed_from.as_ref().unwrap_or(&self.key);
+        if matches!(self.source, Source::Listed(_)) {
+            return (None, deferral_of(records, key));
+        }
+        let copy = records.get(key);
+        let deferral = copy.as_ref().and_then(|copy| match &copy.state {
+            State::Deferred(deferral) => Some(deferral.clone()),
+            _ => None,
+        });
+        (copy, deferral)
+    }
 }
 
 impl Transfer<'_> {
@@ -55,5 +135,34 @@ impl Transfer<'_> {
                 slot,
             }
         }));
+    }
+
+    /// Whether a message in hand is no probe, or none while another is due.
+    pub(in crate::session) fn is_spared(&self, key: &RecordKey) -> bool {
+        let Spared { never, last } = self.orders.spared;
+        self.allowance.is_some() && (never.contains(key) || last.contains(key))
+    }
+
+    /// Nothing else is left to offer: what was postponed may be, as far as the probe allows. The others wait for what comes of
+    /// the probe. Returns whether there was any.
+    pub(in crate::session) fn offer_postponed(&mut self) -> bool {
+        let postponed = std::mem::take(&mut self.postponed);
+        let any = !postponed.is_empty();
+        let mut is_probing = false;
+        for parcel in postponed {
+            let never = self.orders.spared.never.contains(&parcel.key);
+            let is_probe = self.allowance.is_some_and(|left| left > 0) && !never;
+            if self.may_go_on() && (self.allowance.is_none() || is_probe) {
+                is_probing = self.allowance.is_some();
+                self.allowance = self.allowance.map(|left| left - 1);
+                self.orders.budget.ask();
+                self.offer(parcel);
+            } else if self.may_go_on() && is_probing {
+                self.postponed.push(parcel);
+            } else {
+                self.withhold(parcel);
+            }
+        }
+        any
     }
 }

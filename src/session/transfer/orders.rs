@@ -29,8 +29,6 @@ pub(in crate::session) struct Orders<'a> {
     pub(in crate::session) without_unique_ids: bool,
     /// Whether the server hides after QUIT what was retrieved.
     pub(in crate::session) hides: bool,
-    /// The name of the delivery, for the log.
-    pub(in crate::session) delivery_name: String,
     /// At most this many retrievals until a message was accepted: 1 while the breaker probes.
     pub(in crate::session) allowance: Option<u64>,
     /// What must not be offered while the breaker probes.

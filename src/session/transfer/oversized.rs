@@ -9,6 +9,7 @@ use crate::mail::{Entry, limits};
 use crate::seen::{Batch, Change, Notes, Record, RecordKey, State};
 use crate::session::judge::plan::{Disposition, Skip};
 use crate::session::transfer::Transfer;
+use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
 use crate::session::transfer::unretrieved::is_a_word;
 use crate::telemetry::Event;
@@ -31,7 +32,7 @@ impl Transfer<'_> {
             let Disposition::Skip(Skip::TooLarge { reported }) = disposition else {
                 continue;
             };
-            self.counts.oversized += 1;
+            self.counts().oversized += 1;
             let entry = listing
                 .get(at)
                 .filter(|entry| !reported && entry.octets.is_some_and(|octets| octets > limit));
@@ -106,7 +107,7 @@ impl Transfer<'_> {
         let changes: Vec<Change> = changes.collect();
         let (seen, stop) = (&self.orders.with.seen, &self.orders.with.stop);
         let account = &self.orders.visit.account;
-        self.commits.push(Box::pin(async move {
+        self.commits().push(async move {
             for changes in changes.chunks(limits::BATCH_CHANGES_MAX) {
                 if stop.soon.is_cancelled() {
                     break;
@@ -118,6 +119,6 @@ impl Transfer<'_> {
                 }
             }
             Committed::Noted
-        }));
+        });
     }
 }

@@ -6,6 +6,7 @@ use crate::session::SessionError;
 use crate::session::judge::deferral;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::transfer::Transfer;
+use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
 use crate::telemetry::Event;
 
@@ -21,7 +22,7 @@ impl Transfer<'_> {
             unique_id,
             words,
         });
-        self.counts.deferred += 1;
+        self.counts().deferred += 1;
         self.refusals_in_a_row += 1;
         let now = self.now();
         self.note_unretrieved(at, |before| {
@@ -93,7 +94,7 @@ impl Transfer<'_> {
             octets,
             limit_octets,
         });
-        self.counts.oversized += 1;
+        self.counts().oversized += 1;
         self.note_oversized(entry, octets, at);
     }
 
@@ -131,7 +132,7 @@ impl Transfer<'_> {
         };
         let mut batch = Batch::new(&self.orders.visit.account);
         batch.changes.push(Change::Put(key, record));
-        self.commit(batch, Committed::Settled { at });
+        self.commits().commit(batch, Committed::Settled { at });
     }
 
     pub(in crate::session) fn note_unretrieved(
@@ -175,7 +176,7 @@ impl Transfer<'_> {
         };
         let mut batch = Batch::new(&self.orders.visit.account);
         batch.changes.push(Change::Put(key, record));
-        self.commit(batch, Committed::Settled { at });
+        self.commits().commit(batch, Committed::Settled { at });
     }
 
     /// A message without unique-id has no record before it is in hand: where the others have one, it waits for a day.

@@ -1,0 +1,269 @@
+//! What follows from a sink's answer, whether the message came from the server, is a parked copy, or is a copy that the operator
+//! retries.
+
+use crate::mail::Timestamp;
+use crate::seen::{Deferral, Record, State};
+use crate::session::SessionError;
+use crate::session::doors::{Undo, Verdict};
+use crate::session::judge::deferral;
+use crate::session::judge::taken_back::Cause;
+use crate::sink::{Fault, Partial, Receipt, Refusal};
+use crate::telemetry::DeliveryStatus;
+
+/// What came of handing a message to its destinations.
+pub(in crate::session) enum Answer {
+    /// It was not offered.
+    Unasked,
+    /// Every recipient at every destination accepted it.
+    Accepted(Receipt),
+    /// Somebody refused it.
+    Refused(Refused),
+}
+
+/// A refusal, and what else is known after it.
+pub(in crate::session) struct Refused {
+    /// The destination that refused it.
+    pub(in crate::session) destination: String,
+    /// The worst refusal.
+    pub(in crate::session) refusal: Refusal,
+    /// Who has taken the message by now.
+    pub(in crate::session) partial: Partial,
+    /// Who is to blame for the refusal.
+    pub(in crate::session) blame: Blame,
+}
+
+/// Who is to blame for a refusal.
+pub(in crate::session) enum Blame {
+    /// This process. The breaker hears nothing of it: an offer that could not be made says nothing about the destination.
+    Ours,
+    /// It is not asked: the operator retries a copy whatever the breaker says, and nothing counts.
+    Unasked,
+    /// What the breaker says.
+    Breaker(Verdict),
+}
+
+/// A message that was to be offered, and what was known of it before.
+pub(in crate::session) struct Known {
+    /// The record that names the copy, where a quarantine copy is offered.
+    pub(in crate::session) copy: Option<Record>,
+    /// What counts against it from earlier tries.
+    pub(in crate::session) earlier: Option<Deferral>,
+    /// Who had taken it before.
+    pub(in crate::session) partial: Partial,
+    /// Whether the server hides after QUIT what was retrieved.
+    pub(in crate::session) hides: bool,
+    /// The time of day.
+    pub(in crate::session) now: Timestamp,
+}
+
+/// What follows from an answer.
+#[derive(Debug)]
+pub(in crate::session) struct Consequence {
+    /// What to do besides, in this order.
+    pub(in crate::session) effects: Vec<Effect>,
+    /// What becomes of the message.
+    pub(in crate::session) fate: Fate,
+}
+
+/// Something to do because of an answer.
+#[derive(Debug)]
+pub(in crate::session) enum Effect {
+    /// Tell what came of the offer.
+    Say(DeliveryStatus),
+    /// Count a delivered message.
+    CountDelivered,
+    /// Count a deferred message.
+    CountDeferred,
+    /// The recipient is there: refusals that waited to know that are the fault of their messages.
+    ClearRecipient,
+    /// Take back these refusals, which were counted.
+    TakeBack(Vec<Undo>, Cause),
+    /// Offer nothing more.
+    EndSession(SessionError),
+}
+
+/// What becomes of a message. Exactly one of these follows from each answer.
+#[derive(Debug)]
+pub(in crate::session) enum Fate {
+    /// Record that it is delivered.
+    Delivered(Receipt),
+    /// Record this state.
+    Recorded(State),
+    /// Copy it to the quarantine, and record that it is tried again from there.
+    Parked(Deferral, Refusal),
+    /// Copy it to the quarantine unless its copy is what was offered, and record that it was refused for good.
+    Quarantined(Partial),
+    /// Leave it where it is, and record nothing.
+    Left,
+    /// Wait for the answers to other messages: they tell whether the recipient is there.
+    InDoubt,
+}
+
+/// What follows from an answer.
+pub(in crate::session) fn consequence(answer: Answer, known: &Known) -> Consequence {
+    let refused = match answer {
+        Answer::Unasked => return only(left(known)),
+        Answer::Accepted(receipt) => {
+            return Consequence {
+                effects: vec![
+                    Effect::Say(DeliveryStatus::Delivered),
+                    Effect::CountDelivered,
+                    Effect::ClearRecipient,
+                ],
+                fate: Fate::Delivered(receipt),
+            };
+        }
+        Answer::Refused(refused) => refused,
+    };
+    let Refused {
+        destination,
+        refusal,
+        partial,
+        blame,
+    } = refused;
+    let ends = |error, refusal: &Refusal| vec![say_not_counted(refusal), Effect::EndSession(error)];
+    let effects = match blame {
+        Blame::Breaker(Verdict::Count) => return counted(&refusal, partial, known),
+        Blame::Breaker(Verdict::Defer { take_back, .. }) => {
+            let mut deferred = deferred(&refusal, partial, known);
+            let undo = Effect::TakeBack(take_back, Cause::Suspect);
+            deferred.effects.insert(0, undo);
+            return deferred;
+        }
+        Blame::Breaker(Verdict::Hold)
+            if refusal.fault == Fault::RecipientOrMessage && partial == known.partial =>
+        {
+            return only(Fate::InDoubt);
+        }
+        Blame::Breaker(Verdict::Hold) => {
+            let error = SessionError::Recipient {
+                refusal: refusal.clone(),
+            };
+            ends(error, &refusal)
+        }
+        Blame::Breaker(Verdict::Opened { take_back, .. }) => {
+            let error = SessionError::Destination {
+                delivery: destination,
+                refusal: refusal.clone(),
+            };
+            let mut effects = ends(error, &refusal);
+            effects.insert(0, Effect::TakeBack(take_back, Cause::Down));
+            effects
+        }
+        Blame::Ours => {
+            let error = SessionError::of_refusal(destination, refusal.clone());
+            ends(error, &refusal)
+        }
+        Blame::Unasked => vec![say_not_counted(&refusal)],
+    };
+    Consequence {
+        effects,
+        fate: stands_aside(partial, known),
+    }
+}
+
+/// A refusal that counts against its message.
+pub(in crate::session) fn counted(
+    refusal: &Refusal,
+    partial: Partial,
+    known: &Known,
+) -> Consequence {
+    match refusal.fault {
+        Fault::MessagePermanent => only(Fate::Quarantined(partial)),
+        _ => deferred(refusal, partial, known),
+    }
+}
+
+/// No message was taken for the recipient, who is at fault: nothing counts against this one. The session ends, unless it has ended.
+pub(in crate::session) fn held(refusal: Refusal, ends: bool, known: &Known) -> Consequence {
+    let mut effects = vec![say_not_counted(&refusal)];
+    if ends {
+        effects.push(Effect::EndSession(SessionError::Recipient { refusal }));
+    }
+    Consequence {
+        effects,
+        fate: left(known),
+    }
+}
+
+/// Defers a message, or quarantines it when it was tried often enough.
+fn deferred(refusal: &Refusal, partial: Partial, known: &Known) -> Consequence {
+    let earlier = known.earlier.as_ref();
+    let Some(deferral) = deferral::defer(earlier, refusal, partial.clone(), known.now) else {
+        return only(Fate::Quarantined(partial));
+    };
+    let status = if refusal.fault == Fault::MessageUnknown {
+        DeliveryStatus::Unknown
+    } else {
+        DeliveryStatus::Deferred
+    };
+    Consequence {
+        effects: vec![Effect::Say(status), Effect::CountDeferred],
+        fate: waits(deferral, refusal.clone(), known),
+    }
+}
+
+/// Nothing counts against the message; but who has taken it must not be forgotten.
+fn stands_aside(partial: Partial, known: &Known) -> Fate {
+    if partial == known.partial {
+        return left(known);
+    }
+    let copy = known.copy.as_ref().map(|record| record.state.clone());
+    if let Some(State::Quarantined { at, file, code, .. }) = copy {
+        return Fate::Recorded(State::Quarantined {
+            at,
+            file,
+            code,
+            partial,
+        });
+    }
+    let deferral = Deferral {
+        partial,
+        ..deferral::stood_back(known.earlier.as_ref(), known.now)
+    };
+    let words = "it waits until its destination takes mail again";
+    let refusal = Refusal::new(Fault::MessageTransient, "withheld", words);
+    waits(deferral, refusal, known)
+}
+
+/// The message waits, as a copy where the server would hide it.
+fn waits(deferral: Deferral, refusal: Refusal, known: &Known) -> Fate {
+    if known.hides && known.copy.is_none() {
+        Fate::Parked(deferral, refusal)
+    } else {
+        Fate::Recorded(State::Deferred(deferral))
+    }
+}
+
+/// Nothing is to be recorded of the message. It stays where it is; where the server would hide it, a copy is parked first.
+fn left(known: &Known) -> Fate {
+    if !known.hides || known.copy.is_some() {
+        return Fate::Left;
+    }
+    let deferral = known.earlier.clone().unwrap_or_else(|| Deferral {
+        next_try: known.now,
+        ..Deferral::default()
+    });
+    let words = "not offered in this session";
+    let refusal = Refusal::new(Fault::MessageTransient, "withheld", words);
+    Fate::Parked(deferral, refusal)
+}
+
+fn only(fate: Fate) -> Consequence {
+    Consequence {
+        effects: Vec::new(),
+        fate,
+    }
+}
+
+fn say_not_counted(refusal: &Refusal) -> Effect {
+    // Perhaps it was taken, whoever is to blame.
+    Effect::Say(match refusal.fault {
+        Fault::MessageUnknown => DeliveryStatus::Unknown,
+        _ => DeliveryStatus::NotCounted,
+    })
+}
+
+#[cfg(test)]
+#[path = "consequence_tests.rs"]
+mod tests;

@@ -1,0 +1,186 @@
+//! What follows from every refusal, whoever is to blame and wherever the message is.
+#![allow(clippy::panic)]
+
+use super::*;
+use crate::seen::Notes;
+use crate::sink::Accepted;
+
+const NOW: Timestamp = Timestamp(1_000_000);
+
+const FAULTS: [Fault; 6] = [
+    Fault::Ours,
+    Fault::MessageTransient,
+    Fault::MessageUnknown,
+    Fault::MessagePermanent,
+    Fault::RecipientOrMessage,
+    Fault::Destination,
+];
+
+const BLAMES: [fn() -> Blame; 6] = [
+    || Blame::Ours,
+    || Blame::Unasked,
+    || Blame::Breaker(Verdict::Count),
+    || Blame::Breaker(Verdict::Hold),
+    || {
+        Blame::Breaker(Verdict::Defer {
+            take_back: Vec::new(),
+            released: Vec::new(),
+        })
+    },
+    || {
+        Blame::Breaker(Verdict::Opened {
+            until: NOW,
+            take_back: Vec::new(),
+        })
+    },
+];
+
+fn taken_by(destinations: &[&str]) -> Partial {
+    let accepted = |destination: &&str| Accepted {
+        destination: (*destination).to_owned(),
+        recipient: "jane".to_owned(),
+    };
+    Partial(destinations.iter().map(accepted).collect())
+}
+
+fn known(copy: Option<State>, hides: bool) -> Known {
+    let earlier = match &copy {
+        Some(State::Deferred(deferral)) => Some(deferral.clone()),
+        _ => None,
+    };
+    let record = |state| Record {
+        octets: None,
+        copies: 1,
+        absent_since: None,
+        head: None,
+        state,
+        notes: Notes::default(),
+    };
+    Known {
+        copy: copy.map(record),
+        earlier,
+        partial: taken_by(&["first"]),
+        hides,
+        now: NOW,
+    }
+}
+
+fn parked() -> State {
+    State::Deferred(Deferral {
+        tries: 3,
+        parked: Some("file".to_owned()),
+        partial: taken_by(&["first"]),
+        ..Deferral::default()
+    })
+}
+
+fn quarantined(partial: Partial) -> State {
+    State::Quarantined {
+        at: Timestamp(1),
+        file: "file".to_owned(),
+        code: "code".to_owned(),
+        partial,
+    }
+}
+
+/// What follows from a refusal for each fault, each who is to blame and each place of the message, when these have taken it.
+fn every(taken: &[&str], mut look: impl FnMut(&Known, Fault, &Blame, Consequence)) {
+    let copies = [
+        None,
+        Some(parked()),
+        Some(quarantined(taken_by(&["first"]))),
+    ];
+    for (copy, hides) in copies.iter().flat_map(|copy| [(copy, false), (copy, true)]) {
+        for (fault, blame) in FAULTS
+            .iter()
+            .flat_map(|fault| BLAMES.map(|one| (*fault, one)))
+        {
+            let known = known(copy.clone(), hides);
+            let refused = Refused {
+                destination: "second".to_owned(),
+                refusal: Refusal::new(fault, "code", "no"),
+                partial: taken_by(taken),
+                blame: blame(),
+            };
+            let follows = consequence(Answer::Refused(refused), &known);
+            look(&known, fault, &blame(), follows);
+        }
+    }
+}
+
+#[test]
+fn who_has_taken_a_message_is_never_forgotten() {
+    let all = taken_by(&["first", "third"]);
+    every(&["first", "third"], |_, _, _, follows| {
+        let noted = match &follows.fate {
+            Fate::Parked(deferral, _) | Fate::Recorded(State::Deferred(deferral)) => {
+                &deferral.partial
+            }
+            Fate::Quarantined(partial) | Fate::Recorded(State::Quarantined { partial, .. }) => {
+                partial
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(*noted, all);
+    });
+}
+
+#[test]
+fn a_copy_is_not_copied_again_and_what_the_server_would_hide_is() {
+    for taken in [&["first"][..], &["first", "third"]] {
+        every(taken, |known, _, _, follows| match follows.fate {
+            Fate::Parked(..) => assert!(known.hides && known.copy.is_none()),
+            Fate::Left | Fate::Recorded(_) => assert!(!known.hides || known.copy.is_some()),
+            Fate::Quarantined(_) | Fate::InDoubt => {}
+            Fate::Delivered(_) => panic!("it was refused"),
+        });
+    }
+}
+
+#[test]
+fn a_refusal_counts_only_when_the_breaker_says_that_the_message_is_to_blame() {
+    every(&["first", "third"], |known, fault, blame, follows| {
+        let counts = matches!(
+            blame,
+            Blame::Breaker(Verdict::Count | Verdict::Defer { .. })
+        );
+        let tries = known.earlier.as_ref().map_or(0, |earlier| earlier.tries);
+        let after = match &follows.fate {
+            Fate::Quarantined(_) => tries + 1,
+            Fate::Parked(deferral, _) | Fate::Recorded(State::Deferred(deferral)) => deferral.tries,
+            _ => tries,
+        };
+        assert_eq!(after, tries + u32::from(counts), "{fault:?}");
+        let deferred = |effect: &Effect| matches!(effect, Effect::CountDeferred);
+        assert!(counts || !follows.effects.iter().any(deferred), "{fault:?}");
+    });
+}
+
+#[test]
+fn the_session_ends_when_we_the_recipient_or_the_destination_are_to_blame() {
+    every(&["first"], |_, fault, blame, follows| {
+        let ends = |effect: &Effect| matches!(effect, Effect::EndSession(_));
+        let is_in_doubt = matches!(follows.fate, Fate::InDoubt);
+        let held = matches!(blame, Blame::Breaker(Verdict::Hold));
+        assert_eq!(is_in_doubt, held && fault == Fault::RecipientOrMessage);
+        let expected = matches!(
+            blame,
+            Blame::Ours | Blame::Breaker(Verdict::Hold | Verdict::Opened { .. })
+        );
+        let ends = follows.effects.iter().any(ends);
+        assert_eq!(ends, expected && !is_in_doubt, "{fault:?}");
+    });
+}
+
+#[test]
+fn an_operators_retry_that_is_refused_changes_only_who_has_taken_the_message() {
+    every(&["first", "third"], |known, _, blame, follows| {
+        let copy = known.copy.as_ref().map(|record| &record.state);
+        if let (Blame::Unasked, Some(State::Quarantined { .. })) = (blame, copy) {
+            let Fate::Recorded(state) = follows.fate else {
+                panic!("{:?}", follows.fate)
+            };
+            assert_eq!(state, quarantined(taken_by(&["first", "third"])));
+        }
+    });
+}

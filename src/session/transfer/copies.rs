@@ -1,0 +1,142 @@
+//! Copies in the quarantine that are offered again: parked ones whose time has come, and those that the operator retries.
+
+use tokio::time::Instant;
+
+use crate::mail::Envelope;
+use crate::seen::{Batch, Change, Delivered, Record, RecordKey, Records, State};
+use crate::session::transfer::answer::{Answered, Answers};
+use crate::session::transfer::commits::Committed;
+use crate::session::transfer::offers::{Parcel, Source};
+use crate::session::{Collaborators, Counts, SessionError, Visit};
+use crate::spool::Message;
+
+/// Offers copies of one account, and does what follows.
+pub(in crate::session) struct Copies<'a> {
+    answers: Answers<'a>,
+    /// Why nothing more is offered.
+    error: Option<SessionError>,
+}
+
+impl<'a> Copies<'a> {
+    /// Nothing offered yet. What is done is added to `counts`.
+    pub(in crate::session) fn new(
+        visit: &'a Visit,
+        with: &'a Collaborators,
+        records: &'a Records,
+        counts: Counts,
+    ) -> Self {
+        // The copies are here, whatever the server hides.
+        let hides = false;
+        Self {
+            answers: Answers::new(visit, with, records, hides, counts),
+            error: None,
+        }
+    }
+
+    /// Gives the message of a copy that was not offered another state.
+    pub(in crate::session) fn put(&mut self, key: RecordKey, record: &Record, state: State) {
+        let mut batch = Batch::new(&self.visit().account);
+        let record = Record {
+            state,
+            ..record.clone()
+        };
+        batch.changes.push(Change::Put(key, record));
+        self.commits().commit(batch, Committed::Noted);
+    }
+
+    /// Waits until everything is recorded that follows from the answers so far. False when nothing more may be offered.
+    pub(in crate::session) async fn settle(&mut self) -> bool {
+        loop {
+            while let Some(committed) = self.answers.committed().await {
+                match committed {
+                    Committed::Quarantined { parcel, refusal } => {
+                        self.quarantined(&parcel, &refusal);
+                    }
+                    Committed::Failed(error) => self.end(error),
+                    Committed::Proven { .. }
+                    | Committed::DeletesNoted(_)
+                    | Committed::Parked { .. }
+                    | Committed::Settled { .. }
+                    | Committed::Noted => {}
+                }
+            }
+            if !self.undo() {
+                return self.error.is_none();
+            }
+        }
+    }
+
+    /// Concludes what the answers say of the recipient, and ends: with what was done, and why no more copies were offered, if that
+    /// was so.
+    pub(in crate::session) async fn finish(mut self) -> (Counts, Result<(), SessionError>) {
+        self.hold_for_recipient();
+        self.settle().await;
+        (self.answers.counts(), self.error.map_or(Ok(()), Err))
+    }
+
+    fn record(&self, parcel: &Parcel) -> Option<Record> {
+        self.answers.records().get(&parcel.key)
+    }
+}
+
+impl Parcel {
+    /// A copy that is offered now, with what its record says.
+    pub(in crate::session) fn of_copy(
+        source: Source,
+        key: RecordKey,
+        record: &Record,
+        (message, envelope): (Message, Envelope),
+    ) -> Self {
+        Self {
+            source,
+            key,
+            message,
+            envelope,
+            head: record.head,
+            partial: record.partial(),
+            renamed_from: None,
+            octets_differ: None,
+            arrived: Instant::now(),
+        }
+    }
+}
+
+impl<'a> Answered<'a> for Copies<'a> {
+    fn answers(&self) -> &Answers<'a> {
+        &self.answers
+    }
+
+    fn answers_mut(&mut self) -> &mut Answers<'a> {
+        &mut self.answers
+    }
+
+    fn delivered(&mut self, parcel: &Parcel) -> (Delivered, Vec<Change>) {
+        let record = self.record(parcel);
+        let delivered = Delivered {
+            at: self.with().clock.now(),
+            listed_octets: record.as_ref().and_then(|record| record.octets),
+            copies: record.as_ref().map_or(1, |record| record.copies),
+            head: parcel.head,
+            notes: record.map(|record| record.notes).unwrap_or_default(),
+        };
+        (delivered, Vec::new())
+    }
+
+    fn batch(&self, parcel: &Parcel, state: State) -> Batch {
+        let mut batch = Batch::new(&self.visit().account);
+        let record = self.record(parcel);
+        let put = record.map(|record| Change::Put(parcel.key.clone(), Record { state, ..record }));
+        batch.changes.extend(put);
+        batch
+    }
+
+    fn settled(&mut self, _: &Parcel) {}
+
+    fn end(&mut self, error: SessionError) {
+        self.error.get_or_insert(error);
+    }
+
+    fn has_ended(&self) -> bool {
+        self.error.is_some()
+    }
+}

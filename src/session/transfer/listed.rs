@@ -1,0 +1,172 @@
+//! Messages that the server lists: what their records say, and what follows when those are durable.
+
+use crate::fault;
+use crate::mail::Timestamp;
+use crate::seen::{Batch, Change, Delivered, Record, RecordKey, State};
+use crate::session::SessionError;
+use crate::session::judge::superseded;
+use crate::session::transfer::Transfer;
+use crate::session::transfer::answer::{Answered, Answers};
+use crate::session::transfer::commits::Committed;
+use crate::session::transfer::offers::{Offered, Parcel, Source};
+use crate::telemetry::Event;
+
+impl<'a> Answered<'a> for Transfer<'a> {
+    fn answers(&self) -> &Answers<'a> {
+        &self.answers
+    }
+
+    fn answers_mut(&mut self) -> &mut Answers<'a> {
+        &mut self.answers
+    }
+
+    fn delivered(&mut self, parcel: &Parcel) -> (Delivered, Vec<Change>) {
+        let copies = self.ledger.delivered(&parcel.key);
+        // A record of the second in which the server began to count again is taken for an older one.
+        let after = self
+            .orders
+            .began_again
+            .map_or(Timestamp(0), |at| at.plus(1));
+        let delivered = Delivered {
+            at: self.now().max(after),
+            listed_octets: self.listed_octets(parcel),
+            copies,
+            head: parcel.head,
+            notes: parcel.notes(self.now()),
+        };
+        let mut replaces = self.replaced_by(&parcel.key);
+        replaces.extend(parcel.renamed_from.clone().map(Change::Forget));
+        (delivered, replaces)
+    }
+
+    /// The state takes the place of what was known before the message was in hand.
+    fn batch(&self, parcel: &Parcel, state: State) -> Batch {
+        let mut batch = Batch::new(&self.orders.visit.account);
+        batch.changes.extend(self.replaced_by(&parcel.key));
+        let renamed_from = parcel.renamed_from.clone();
+        batch.changes.extend(renamed_from.map(Change::Forget));
+        batch.changes.push(Change::Put(
+            parcel.key.clone(),
+            Record {
+                octets: self.listed_octets(parcel),
+                copies: self.ledger.alike(&parcel.key).max(1),
+                absent_since: None,
+                head: parcel.head,
+                state,
+                notes: parcel.notes(self.now()),
+            },
+        ));
+        batch
+    }
+
+    fn settled(&mut self, parcel: &Parcel) {
+        if let Source::Listed(at) = parcel.source {
+            self.ledger.settled(at);
+        }
+    }
+
+    fn end(&mut self, error: SessionError) {
+        self.fail(error);
+    }
+
+    fn has_ended(&self) -> bool {
+        !self.may_go_on()
+    }
+}
+
+impl Transfer<'_> {
+    /// A sink has answered, or the message was not offered.
+    pub(in crate::session) fn take_answer(&mut self, offered: Offered) {
+        match &offered.answer {
+            None => self.left = true,
+            Some(Ok(_)) => self.allowance = None,
+            Some(Err(_)) => {}
+        }
+        self.answered(offered);
+    }
+
+    pub(in crate::session) fn recognise(&mut self, at: usize, parcel: &Parcel, mut record: Record) {
+        record.notes.octets_differ = parcel.differs(&record.notes);
+        self.say_recognised(parcel);
+        let unique_id = &parcel.key.unique_id;
+        let proof = self.orders.records.proof(unique_id, parcel.key.digest);
+        let mut batch = Batch::new(&self.orders.visit.account);
+        batch.changes.extend(self.replaced_by(&parcel.key));
+        batch
+            .changes
+            .push(Change::Put(parcel.key.clone(), record.clone()));
+        let after = match proof {
+            Some(proof) => Committed::Proven { at, proof, record },
+            None => Committed::Settled { at },
+        };
+        self.commits().commit(batch, after);
+    }
+
+    /// A record is durable.
+    pub(in crate::session) fn committed(&mut self, committed: Committed) {
+        match committed {
+            Committed::Proven { at, proof, record } => {
+                fault::pass("record.durable");
+                self.ledger.settled(at);
+                let State::Delivered { at: delivered } = record.state else {
+                    return;
+                };
+                if self.is_due(delivered) {
+                    for (proof, record) in self.ledger.proven(proof, record) {
+                        self.delete(proof, record);
+                    }
+                }
+            }
+            Committed::DeletesNoted(deletes) => self.send_deletes(deletes),
+            Committed::Quarantined { parcel, refusal } => self.quarantined(&parcel, &refusal),
+            Committed::Parked { parcel } => {
+                self.orders.with.reporter.say(Event::Parked {
+                    account: &self.orders.visit.account,
+                    unique_id: &parcel.key.unique_id,
+                    octets: parcel.message.octets(),
+                });
+                self.settled(&parcel);
+            }
+            Committed::Settled { at } => self.ledger.settled(at),
+            Committed::Noted => {}
+            Committed::Failed(error) => self.fail(error),
+        }
+    }
+
+    /// Changes to records that one with this key takes the place of: notes without a digest from attempts that never received
+    /// the whole message, void marks, and other messages that were known under this unique-id and are listed no more. Of
+    /// several with one unique-id that is known when all were retrieved.
+    pub(in crate::session) fn replaced_by(&self, key: &RecordKey) -> Vec<Change> {
+        let plan = self.orders.plan;
+        let listed = plan.repeated.get(&key.unique_id);
+        if listed.is_some_and(|listed| self.ledger.in_hand(&key.unique_id) < *listed) {
+            return Vec::new();
+        }
+        let records = self.orders.records;
+        let unseen = superseded::replaced_by(records, key);
+        let void = plan.void_marks.iter();
+        let void = void.filter(|mark| mark.unique_id == key.unique_id && *mark != key);
+        let mut changes: Vec<Change> = unseen
+            .into_iter()
+            .chain(void.cloned())
+            .map(Change::Forget)
+            .collect();
+        // A line of UIDL that made no sense may have been the other's.
+        let gone = superseded::others(records, key, self.orders.hides)
+            .filter(|(other, _)| self.orders.listing.complete && self.ledger.alike(other) == 0)
+            .filter(|(other, _)| {
+                let moved = self.absent.as_ref();
+                !moved.is_some_and(|absent| absent.has_moved(other))
+            });
+        changes.extend(gone.map(|(other, record)| superseded::displace(other, record, self.now())));
+        changes
+    }
+
+    /// The octets of a message by LIST.
+    fn listed_octets(&self, parcel: &Parcel) -> Option<u64> {
+        match parcel.source {
+            Source::Listed(at) => self.orders.entry(at).and_then(|entry| entry.octets),
+            Source::Parked(_) | Source::Retried(_) => None,
+        }
+    }
+}
