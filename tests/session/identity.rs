@@ -534,3 +534,52 @@ async fn at_a_server_without_top_that_counts_again_the_smallest_known_messages_t
         assert!(taken.contains_key(&mail.octets), "{}", mail.unique_id);
     }
 }
+
+/// Cron mail under names that count from 1; all are equally long.
+fn cron(from: usize, count: usize) -> Vec<Mail> {
+    (0..count)
+        .map(|at| letter(&(at + 1).to_string(), from + at))
+        .collect()
+}
+
+#[tokio::test]
+async fn the_operators_word_about_counted_names_says_nothing_of_a_new_count() {
+    for retention in [
+        Retention::Delete,
+        Retention::DeleteAfter { seconds: 2 * DAY },
+    ] {
+        for delivered_before in [0, 1] {
+            let old = cron(0, 3 + delivered_before);
+            let mut world = world(old.clone(), Retention::DeleteAfter { seconds: 9 * DAY });
+            let id = |mail: &Mail| UniqueId::new(mail.unique_id.as_bytes()).unwrap();
+            let words: Vec<UniqueId> = old[..3].iter().map(id).collect();
+            let now = *world.now.lock().unwrap();
+            Seen::new(world.store.clone())
+                .mark(&world.visit.account, &words, Trust::Delivered, now)
+                .await
+                .unwrap();
+            for _ in 0..2 {
+                world.poll().await;
+                world.pass(600);
+            }
+            assert_eq!(world.sink.count(), delivered_before);
+            // The owner empties the maildrop, and its server counts from 1 again.
+            let new = cron(100, 3);
+            world.server.replace(new.clone());
+            world.visit.retention = retention;
+            for _ in 0..6 {
+                world.poll().await;
+                world.pass(DAY - 1);
+            }
+            let taken = world.sink.taken();
+            for mail in &new {
+                let times = taken.get(&mail.octets).copied().unwrap_or(0);
+                assert_eq!(
+                    times, 1,
+                    "{retention:?} {delivered_before}: {}",
+                    mail.unique_id
+                );
+            }
+        }
+    }
+}

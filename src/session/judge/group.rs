@@ -45,6 +45,7 @@ impl<'a> Deciding<'a> {
             plan.void_marks.push(mark.key());
             marked = 0;
         }
+        let known = self.without_void_word(plan);
         let (covered, rest) = self.entries.split_at(marked);
         decided.extend(covered.iter().map(|_| Disposition::Skip(Skip::Marked)));
         let group = Group {
@@ -52,7 +53,7 @@ impl<'a> Deciding<'a> {
             may_delete: covered.is_empty(),
             positions: self.positions.get(marked..).unwrap_or_default(),
             entries: rest,
-            known: self.known,
+            known,
             records: self.records,
             circumstances: self.circumstances,
             heads: self.heads,
@@ -60,8 +61,23 @@ impl<'a> Deciding<'a> {
         group.decide(decided, plan);
     }
 
-    /// Whether a mark proves nothing, because its octets or its head differ from the listed message's, or the counters began
-    /// again since.
+    /// The records of the group, without the operator's word that proves nothing any more. No digest tells whether the message of
+    /// a word is the listed one, so a word is judged as a mark is.
+    fn without_void_word(&self, plan: &mut Plan) -> &'a [Known<'a>] {
+        let ([entry], [at], [word]) = (self.entries, self.positions, self.known) else {
+            return self.known;
+        };
+        let is_word = word.digest.is_none() && matches!(word.record.state, State::Delivered { .. });
+        // A server that hides what was retrieved shows its messages once more.
+        if !is_word || self.circumstances.pops || !self.is_void(word, entry, *at, plan) {
+            return self.known;
+        }
+        plan.void_marks.push(word.key());
+        &[]
+    }
+
+    /// Whether a mark or a word proves nothing, because its octets or its head differ from the listed message's, or the counters
+    /// began again since.
     fn is_void(&self, mark: &Known<'_>, entry: &Entry<'_>, at: u32, plan: &mut Plan) -> bool {
         let record = &mark.record;
         if let (Some(listed), Some(known)) = (entry.octets, record.octets)

@@ -145,16 +145,20 @@ impl Inspection<'_> {
         Ok(())
     }
 
-    /// Marks know no head. The oldest and the newest take the one that is listed now, so that a new count is noticed later.
+    /// The operator's marks and words know no head. The oldest and the newest take the one that is listed now, so that a new count
+    /// is noticed later.
     async fn note_heads_of_marks(
         &self,
         maildrop: &mut Maildrop,
         state: &mut AccountState,
     ) -> Result<(), SessionError> {
         let is_mark = |entry: &Entry<'_>, known: &Known<'_>| {
-            matches!(known.record.state, State::Marked { .. })
-                && !known.record.notes.displaced
-                && known.record.octets == entry.octets
+            let is_one = match known.record.state {
+                State::Marked { .. } => true,
+                State::Delivered { .. } => known.digest.is_none(),
+                _ => false,
+            };
+            is_one && !known.record.notes.displaced && known.record.octets == entry.octets
         };
         let headless = self.long(|| self.ends(is_mark)).into_iter().flatten();
         let headless: Vec<_> = headless

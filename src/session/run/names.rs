@@ -92,7 +92,7 @@ impl Session<'_> {
         Err(SessionError::Account {
             code: "marks_void",
             words: format!(
-                "{void} messages have the unique-ids of ones that were marked as seen, and other octets or another head: they are \
+                "{void} messages have the unique-ids of ones that were marked as seen or delivered, and other octets or another head: they are \
                  other messages. Nothing was retrieved"
             ),
             hint: format!(
