@@ -77,7 +77,6 @@ const PURE: &[&str] = &[
     "session/judge/",
     "agent/schedule.rs",
     "agent/schedule/places.rs",
-    "agent/backoff.rs",
 ];
 
 /// What the world is called.

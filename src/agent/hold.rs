@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::agent::{Assignment, backoff};
-use crate::mail::Timestamp;
+use crate::agent::Assignment;
+use crate::mail::{Timestamp, backoff};
 use crate::seen::{AccountState, Seal};
 
 /// What an account's past says about its next poll.

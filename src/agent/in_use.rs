@@ -1,7 +1,6 @@
 //! Logins refused because another session has the maildrop: tried again up to hourly, and in the end its operator must look.
 
-use crate::agent::backoff;
-use crate::mail::Timestamp;
+use crate::mail::{Timestamp, backoff};
 use crate::seen::AccountState;
 use crate::session::WhoActs;
 

@@ -3,7 +3,6 @@
 //! One account's trouble never touches another's: each poll is a task, its failure is a value, and even a panic in it stops only
 //! that account. This room knows no protocol.
 
-mod backoff;
 mod breaker;
 mod explain;
 mod hold;

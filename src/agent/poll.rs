@@ -7,8 +7,8 @@ use futures_util::future::BoxFuture;
 
 use crate::agent::explain::explain;
 use crate::agent::hold::{self, DAY_SECONDS, floor};
-use crate::agent::{backoff, in_use};
-use crate::mail::{AccountName, Timestamp};
+use crate::agent::in_use;
+use crate::mail::{AccountName, Timestamp, backoff};
 use crate::seen::{AccountState, Batch, Hold, Seal, SeenError, Waiting};
 use crate::session::{self, Collaborators, Counts, End, SessionError, Summary, Visit, WhoActs};
 use crate::telemetry::Event;

@@ -3,6 +3,7 @@
 //! This room knows nobody: no clock, no socket, no file, no log. Each word is the RFC's, or there is none.
 
 mod account;
+pub mod backoff;
 mod date;
 mod descriptors;
 mod digest;

@@ -34,7 +34,6 @@ pub use doors::{
 pub use errand::adopt::{Adopted, Rest, adopt};
 pub use errand::copies::{Erased, Retried, erase, retry_kept};
 pub use error::{SessionError, WhoActs};
-pub(crate) use judge::deferral::retry_after_seconds;
 pub use server::place::Place;
 pub use summary::{Counts, End, Summary};
 

@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::agent::backoff;
-use crate::mail::{AccountName, Timestamp};
+use crate::mail::{AccountName, Timestamp, backoff};
 use crate::seen::RecordKey;
-use crate::session::{Admission, Probe, Spared, retry_after_seconds};
+use crate::session::{Admission, Probe, Spared};
 
 /// Which message.
 pub(super) type Named = (AccountName, RecordKey);
@@ -50,7 +49,7 @@ impl Culprits {
             self.0.pop_front();
         }
         let tries = before.map_or(0, |before| before.tries) + u32::from(answered);
-        let next_try = answered.then(|| now.plus(retry_after_seconds(tries)));
+        let next_try = answered.then(|| now.plus(backoff::message_seconds(tries)));
         self.0.push_back(Culprit {
             named,
             tries,

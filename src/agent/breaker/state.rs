@@ -5,8 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::down::{CULPRITS_MAX, Culprits, Down, Named};
 use super::suspicion::{Suspicion, is_same};
-use crate::agent::backoff;
-use crate::mail::{AccountName, Sender, Timestamp};
+use crate::mail::{AccountName, Sender, Timestamp, backoff};
 use crate::session::{Admission, Probe, Undo, Verdict};
 use crate::sink::Fault;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::agent::breaker::memory;
-use crate::mail::{UniqueId, limits};
+use crate::mail::{UniqueId, backoff, limits};
 use crate::seen::RecordKey;
-use crate::session::{Spared, retry_after_seconds};
+use crate::session::Spared;
 
 const NOW: Timestamp = Timestamp(1000);
 
@@ -396,7 +396,7 @@ impl Model {
         let mail = self.accounts.get_mut(name).unwrap().get_mut(id).unwrap();
         mail.tries += 1;
         mail.is_new = false;
-        mail.next_try = self.now.plus(retry_after_seconds(mail.tries));
+        mail.next_try = self.now.plus(backoff::message_seconds(mail.tries));
         mail.is_quarantined = permanent || mail.tries >= limits::TRIES_MAX;
     }
 

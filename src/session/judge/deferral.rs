@@ -1,6 +1,6 @@
 //! When a message is tried again: after a refusal, a lost session, or a fault that is not its own.
 
-use crate::mail::{Timestamp, limits};
+use crate::mail::{Timestamp, backoff, limits};
 use crate::seen::{Deferral, RecordKey, Records, State};
 use crate::sink::{Partial, Refusal};
 
@@ -37,7 +37,7 @@ pub(in crate::session) fn defer_as(
     let tries = before.tries.saturating_add(1);
     (tries < limits::TRIES_MAX).then(|| Deferral {
         tries,
-        next_try: now.plus(retry_after_seconds(tries)),
+        next_try: now.plus(backoff::message_seconds(tries)),
         code: code.to_owned(),
         partial,
         ..before
@@ -55,7 +55,7 @@ pub(in crate::session) fn defer_unretrieved(
     let tries = before.tries.saturating_add(1);
     Deferral {
         tries,
-        next_try: now.plus(retry_after_seconds(tries)),
+        next_try: now.plus(backoff::message_seconds(tries)),
         code: code.to_owned(),
         ..before
     }
@@ -68,7 +68,7 @@ pub(in crate::session) fn strike(before: Option<&Deferral>, now: Timestamp) -> D
     let wait = if strikes < limits::STRIKES_MAX {
         0
     } else {
-        retry_after_seconds(strikes - limits::STRIKES_MAX + 1)
+        backoff::message_seconds(strikes - limits::STRIKES_MAX + 1)
     };
     Deferral {
         strikes,
@@ -84,18 +84,6 @@ pub(in crate::session) fn stood_back(before: Option<&Deferral>, until: Timestamp
     Deferral {
         next_try: before.next_try.max(until),
         ..before
-    }
-}
-
-/// Seconds until the next try of a message after this many: 1m 5m 30m 2h 6h, then daily.
-pub(crate) fn retry_after_seconds(tries: u32) -> u64 {
-    match tries {
-        0 | 1 => 60,
-        2 => 5 * 60,
-        3 => 30 * 60,
-        4 => 2 * 3600,
-        5 => 6 * 3600,
-        _ => 24 * 3600,
     }
 }
 

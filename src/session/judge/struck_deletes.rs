@@ -1,8 +1,8 @@
 //! Which deletes may be asked for after sessions have ended at a DELE (DOUBT.md section 3). Pure.
 
-use crate::mail::{Listing, Timestamp, UniqueId, limits};
+use crate::mail::{Listing, Timestamp, UniqueId, backoff, limits};
 use crate::seen::{AccountState, Oddities, StruckDelete};
-use crate::session::judge::{deferral, taken};
+use crate::session::judge::taken;
 
 /// Which deletes a session may ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -113,7 +113,7 @@ fn strike_one(odd: &mut Oddities, unique_id: &UniqueId, now: Timestamp) -> u32 {
         // A server that ignores deletes is tried with one a day.
         _ if are_ignored(odd) || strikes >= limits::STRUCK_DELETES_IN_A_ROW_MAX => DAY_SECONDS,
         1 => 0,
-        more => deferral::retry_after_seconds(more - 1),
+        more => backoff::message_seconds(more - 1),
     };
     if odd.struck_deletes.len() >= limits::STRUCK_NUMBERS_MAX {
         odd.struck_deletes.remove(0);

@@ -1,8 +1,8 @@
-//! How long to wait, by who must act. Pure: time and chance come in as arguments.
+//! How long to wait before the next try, by who must act. Pure: time and chance come in as arguments.
 
 /// Seconds until an account whose login or certificate was refused this many times is tried again: the second try is the next
 /// poll, then 15 minutes, an hour, and six hours from then on. More would lock accounts out.
-pub(super) const fn account_seconds(tries: u32) -> u64 {
+pub const fn account_seconds(tries: u32) -> u64 {
     match tries {
         0 | 1 => 0,
         2 => 15 * 60,
@@ -13,20 +13,32 @@ pub(super) const fn account_seconds(tries: u32) -> u64 {
 
 /// Seconds until a server that did not answer, or said to come later, is tried again. `chance` is between 0 and 1 and spreads
 /// a fleet.
-pub(super) fn server_seconds(failures: u32, chance: f64) -> u64 {
+pub fn server_seconds(failures: u32, chance: f64) -> u64 {
     let doubled = 60_u64 << failures.saturating_sub(1).min(6);
     spread(doubled.min(SERVER_SECONDS_MAX), chance)
 }
 
+/// Seconds until the next try of a message that was tried so often: 1m 5m 30m 2h 6h, then daily.
+pub const fn message_seconds(tries: u32) -> u64 {
+    match tries {
+        0 | 1 => 60,
+        2 => 5 * 60,
+        3 => 30 * 60,
+        4 => 2 * 3600,
+        5 => 6 * 3600,
+        _ => 24 * 3600,
+    }
+}
+
 /// Seconds until a destination is probed again.
-pub(super) fn destination_seconds(failures: u32, chance: f64) -> u64 {
+pub fn destination_seconds(failures: u32, chance: f64) -> u64 {
     let doubled = 30_u64 << failures.saturating_sub(1).min(5);
     spread(doubled.min(DESTINATION_SECONDS_MAX), chance)
 }
 
 /// Another session has the maildrop, and has had it this many times in a row: one to five minutes at first, twice as long each further
 /// time, and an hour at most.
-pub(super) fn in_use_seconds(times: u32, chance: f64) -> u64 {
+pub fn in_use_seconds(times: u32, chance: f64) -> u64 {
     let first = 60 + scaled(240, chance);
     (first << times.saturating_sub(1).min(6)).min(SERVER_SECONDS_MAX)
 }
@@ -52,8 +64,7 @@ const SERVER_SECONDS_MAX: u64 = 3600;
 const DESTINATION_SECONDS_MAX: u64 = 600;
 
 /// With all that [`spread`] may add.
-pub(super) const DESTINATION_SECONDS_MOST: u64 =
-    DESTINATION_SECONDS_MAX + DESTINATION_SECONDS_MAX / 4;
+pub const DESTINATION_SECONDS_MOST: u64 = DESTINATION_SECONDS_MAX + DESTINATION_SECONDS_MAX / 4;
 
 #[cfg(test)]
 mod tests {
