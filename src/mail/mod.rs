@@ -15,6 +15,7 @@ mod octets;
 mod origin;
 mod percent;
 mod policy;
+mod record_key;
 mod secret;
 pub mod text;
 mod time;
@@ -34,6 +35,7 @@ pub use percent::Percent;
 pub use policy::{
     ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, PollLimits, Retention,
 };
+pub use record_key::RecordKey;
 pub use secret::{InvalidSecret, Secret};
 pub use time::{Clock, Timestamp};
 pub use tls::{ClientCertificate, Fingerprint, TlsMode, TlsPolicy};

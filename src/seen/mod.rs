@@ -27,6 +27,7 @@ use crate::mail::{AccountName, Digest, HeadDigest, Timestamp, UniqueId};
 use crate::seen::maildrops::Maildrops;
 use crate::sink::Receipt;
 
+pub use crate::mail::RecordKey;
 pub use disk::durable::DurableStore;
 pub use disk::examine::examine;
 pub use disk::state_dir::StateDirectory;
@@ -35,7 +36,7 @@ pub use memory::MemoryStore;
 pub use notes::{Compared, Notes};
 pub use odd::{InUse, LastCapa, Oddities, StruckDelete, StruckNumber};
 pub use operator::{Changed, OperatorError, Trust};
-pub use record::{Deferral, Marker, Record, RecordKey, State};
+pub use record::{Deferral, Marker, Record, State};
 pub use records::{Known, Records};
 pub use seal::Seal;
 pub use sizes::Sizes;

@@ -1,19 +1,8 @@
 //! What is remembered of one message.
 
-use crate::mail::{Digest, HeadDigest, Timestamp, UniqueId};
+use crate::mail::{HeadDigest, Timestamp};
 use crate::seen::Notes;
 use crate::sink::Partial;
-
-/// Which message of an account: its unique-id, and its digest once it has been retrieved whole.
-///
-/// A server may use one unique-id for several messages, at once or one after the other; the digest keeps them apart.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RecordKey {
-    /// The server's name for the message.
-    pub unique_id: UniqueId,
-    /// SHA-256 of the message as received; `None` for one that was never in hand whole (marked, oversized, struck).
-    pub digest: Option<Digest>,
-}
 
 /// What is remembered of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,13 +98,6 @@ pub enum Marker {
     Adopt,
     /// The server hands out a delivered message with other octets.
     Rewritten,
-}
-
-impl RecordKey {
-    /// The key of a message.
-    pub fn new(unique_id: UniqueId, digest: Option<Digest>) -> Self {
-        Self { unique_id, digest }
-    }
 }
 
 impl Record {

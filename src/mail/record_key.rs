@@ -1,0 +1,23 @@
+//! Which message of an account is meant.
+
+use crate::mail::{Digest, UniqueId};
+
+/// Which message of an account: its unique-id, and its digest once it has been retrieved whole.
+///
+/// A server may use one unique-id for several messages, at once or one after the other; the digest
+/// keeps them apart.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RecordKey {
+    /// The server's name for the message.
+    pub unique_id: UniqueId,
+    /// SHA-256 of the message as received; `None` for one that was never received whole (marked,
+    /// oversized, struck).
+    pub digest: Option<Digest>,
+}
+
+impl RecordKey {
+    /// The key of a message.
+    pub fn new(unique_id: UniqueId, digest: Option<Digest>) -> Self {
+        Self { unique_id, digest }
+    }
+}
