@@ -110,6 +110,14 @@ impl Record {
         }
     }
 
+    /// The tries that count towards quarantine; 0 for a message that does not wait for another.
+    pub fn tries(&self) -> u32 {
+        match &self.state {
+            State::Deferred(deferral) => deferral.tries,
+            _ => 0,
+        }
+    }
+
     /// Who has taken the message already.
     pub fn partial(&self) -> Partial {
         match &self.state {

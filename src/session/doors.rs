@@ -8,7 +8,7 @@ use crate::mail::{
     Secret, Sender, Timestamp, TlsMode,
 };
 use crate::net::{NetError, Wire};
-use crate::seen::{Record, RecordKey, Seen};
+use crate::seen::{RecordKey, Seen};
 use crate::session::server::place::Place;
 use crate::sink::{Delivery, Fault, Refusal};
 use crate::spool::{Message, Spool};
@@ -184,15 +184,15 @@ pub struct Refused {
     pub undo: Undo,
 }
 
-/// How a record was before a refusal was counted against its message.
-#[derive(Clone, Debug)]
+/// A refusal that may be counted against its message, and how many were counted before it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undo {
     /// The account.
     pub account: AccountName,
     /// Which record.
     pub key: RecordKey,
-    /// What it was; `None` when there was none.
-    pub before: Option<Record>,
+    /// The tries that its record counted before this refusal.
+    pub tries: u32,
 }
 
 /// Whether a session may offer messages.

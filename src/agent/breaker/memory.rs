@@ -216,12 +216,12 @@ fn read_sent(words: &str) -> Option<(Undo, u64)> {
     Some((undo(read_named(named)?), sender.parse().ok()?))
 }
 
-/// How the record was before is not kept: what is taken back then counts as a first refusal.
+/// The tries from before are not kept: a refusal that is taken back counts as the first then.
 fn undo((account, key): Named) -> Undo {
     Undo {
         account,
         key,
-        before: None,
+        tries: 0,
     }
 }
 

@@ -276,7 +276,7 @@ mod tests {
             undo: crate::session::Undo {
                 account: work.clone(),
                 key: RecordKey::new(unique_id, None),
-                before: None,
+                tries: 0,
             },
         };
         let Verdict::Opened { until, .. } = breaker.refused(refused, Timestamp(1000)) else {

@@ -27,7 +27,7 @@ fn undo((account, key): Named) -> Undo {
     Undo {
         account,
         key,
-        before: None,
+        tries: 0,
     }
 }
 

@@ -167,7 +167,7 @@ mod tests {
         Undo {
             account: AccountName::new(account).unwrap(),
             key: RecordKey::new(UniqueId::new(id.as_bytes()).unwrap(), None),
-            before: None,
+            tries: 0,
         }
     }
 

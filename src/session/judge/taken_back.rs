@@ -2,7 +2,7 @@
 
 use crate::mail::Timestamp;
 use crate::seen::{Deferral, Record, State};
-use crate::session::judge::deferral::{defer_as, stood_back};
+use crate::session::judge::deferral::defer_as;
 
 /// Why counted refusals are taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,24 +19,22 @@ pub(in crate::session) enum Cause {
 /// a parked one: the server may hide the message by now.
 pub(in crate::session) fn taken_back(
     current: &Record,
-    before: Option<&Record>,
+    tries: u32,
     cause: Cause,
     now: Timestamp,
 ) -> Option<Record> {
-    let earlier = match before.map(|record| &record.state) {
-        Some(State::Deferred(deferral)) => Some(deferral),
-        _ => None,
-    };
     let deferral = match (cause, &current.state) {
         (Cause::Down, State::Quarantined { file, partial, .. }) => Deferral {
-            parked: Some(file.clone()),
+            tries,
+            next_try: now,
             partial: partial.clone(),
-            ..stood_back(earlier, now)
+            parked: Some(file.clone()),
+            ..Deferral::default()
         },
         (Cause::Down, State::Deferred(deferral)) => Deferral {
-            parked: deferral.parked.clone(),
-            partial: deferral.partial.clone(),
-            ..stood_back(earlier, now)
+            tries,
+            next_try: now,
+            ..deferral.clone()
         },
         (
             Cause::Suspect,
@@ -46,10 +44,14 @@ pub(in crate::session) fn taken_back(
                 partial,
                 ..
             },
-        ) => Deferral {
-            parked: Some(file.clone()),
-            ..defer_as(earlier, code, partial.clone(), now)?
-        },
+        ) => {
+            let before = Deferral {
+                tries,
+                parked: Some(file.clone()),
+                ..Deferral::default()
+            };
+            defer_as(Some(&before), code, partial.clone(), now)?
+        }
         _ => return None,
     };
     Some(Record {
@@ -88,15 +90,15 @@ mod tests {
             partial: Partial::default(),
         };
         let quarantined = record(state);
-        let back = |before, cause| taken_back(&quarantined, before, cause, NOW);
+        let back = |tries, cause| taken_back(&quarantined, tries, cause, NOW);
         let expected = Deferral {
             parked: Some("f".into()),
             next_try: NOW,
             ..Deferral::default()
         };
-        let down = back(None, Cause::Down).unwrap();
+        let down = back(0, Cause::Down).unwrap();
         assert_eq!(down.state, State::Deferred(expected.clone()));
-        let suspect = back(None, Cause::Suspect).unwrap();
+        let suspect = back(0, Cause::Suspect).unwrap();
         let expected = Deferral {
             tries: 1,
             next_try: NOW.plus(60),
@@ -113,11 +115,11 @@ mod tests {
             ..Deferral::default()
         }));
         assert_eq!(
-            back(Some(&tried), Cause::Suspect),
+            back(limits::TRIES_MAX - 1, Cause::Suspect),
             None,
             "it was the last try"
         );
-        assert_eq!(taken_back(&tried, None, Cause::Suspect, NOW), None);
+        assert_eq!(taken_back(&tried, 0, Cause::Suspect, NOW), None);
     }
 
     #[test]
@@ -130,7 +132,6 @@ mod tests {
             }))
         };
         let later = NOW.plus(90);
-        let before = counted(3, NOW.plus(10));
         let taken_by = |who: &str| Accepted {
             destination: who.into(),
             recipient: "jane".into(),
@@ -141,15 +142,12 @@ mod tests {
             deferral.partial = partial.clone();
         }
         assert!(
-            matches!(taken_back(&partly, None, Cause::Down, later), Some(Record { state: State::Deferred(d), .. }) if d.partial == partial),
+            matches!(taken_back(&partly, 0, Cause::Down, later), Some(Record { state: State::Deferred(d), .. }) if d.partial == partial),
             "who has taken it is not forgotten"
         );
-        for (before, expected) in [
-            (None, counted(0, later)),
-            (Some(&before), counted(3, later)),
-        ] {
+        for (tries, expected) in [(0, counted(0, later)), (3, counted(3, later))] {
             assert_eq!(
-                taken_back(&counted(4, NOW.plus(60)), before, Cause::Down, later),
+                taken_back(&counted(4, NOW.plus(60)), tries, Cause::Down, later),
                 Some(expected)
             );
         }

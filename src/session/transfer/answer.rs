@@ -255,10 +255,11 @@ pub(in crate::session) trait Answered<'a> {
     }
 
     fn undo_of(&self, key: &RecordKey) -> Undo {
+        let record = self.answers().records().get(key);
         Undo {
             account: self.visit().account.clone(),
             key: key.clone(),
-            before: self.answers().records().get(key),
+            tries: record.map_or(0, |record| record.tries()),
         }
     }
 

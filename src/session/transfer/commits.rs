@@ -175,8 +175,7 @@ impl<'a> Commits<'a> {
         let work = async move {
             let records = seen.records(&undo.account).await?;
             let current = records.get(&undo.key);
-            let record =
-                current.and_then(|current| taken_back(&current, undo.before.as_ref(), cause, now));
+            let record = current.and_then(|current| taken_back(&current, undo.tries, cause, now));
             let Some(record) = record else {
                 return Ok(());
             };
