@@ -25,12 +25,10 @@ use crate::session::judge::budget::Budget;
 use crate::session::judge::clock::Trust;
 use crate::session::judge::fruitless::Progress;
 use crate::session::run::Session;
+use crate::sink::{Admission, Gate, Probe, Spared};
 use crate::telemetry::Event;
 
-pub use doors::{
-    Admission, Collaborators, Connect, Gate, Login, Probe, Quarantine, Refused, Spared, Stop, Undo,
-    Verdict, Visit,
-};
+pub use doors::{Collaborators, Connect, Login, Quarantine, Stop, Visit};
 pub use errand::adopt::{Adopted, Rest, adopt};
 pub use errand::copies::{Erased, Retried, erase, retry_kept};
 pub use error::{SessionError, WhoActs};

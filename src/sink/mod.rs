@@ -4,6 +4,7 @@
 //! destination said yes. This room knows nothing of POP3 or retention, and an [`Origin`](crate::mail::Origin) is only ink to it.
 
 mod delivery;
+mod gate;
 mod line_ends;
 pub mod maildir;
 pub mod mda;
@@ -18,6 +19,7 @@ use crate::mail::Envelope;
 use crate::spool::Message;
 
 pub use delivery::{Accepted, Delivery, Partial, Receipt, Undelivered};
+pub use gate::{Admission, Gate, Probe, Refused, Spared, Undo, Verdict};
 pub use outcome::{Fault, Outcome, Refusal};
 
 /// A destination for whole messages. Anyone may implement it.

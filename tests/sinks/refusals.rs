@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use mailferry::mail::{AccountName, Retention};
 use mailferry::seen::State;
-use mailferry::session::{End, Gate, SessionError};
-use mailferry::sink::Fault;
+use mailferry::session::{End, SessionError};
+use mailferry::sink::{Fault, Gate};
 
 use crate::support::model::Mail;
 use crate::support::world::{World, mail, mails};

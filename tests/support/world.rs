@@ -13,8 +13,8 @@ use mailferry::mail::{
 use mailferry::seen::{
     AccountState, Batch, Known, MemoryStore, Record, RecordKey, Records, Seen, SeenError, SeenStore,
 };
-use mailferry::session::{self, Collaborators, Gate, Login, Quarantine, Stop, Summary, Visit};
-use mailferry::sink::{Delivery, Fault, Outcome, Refusal, Sink};
+use mailferry::session::{self, Collaborators, Login, Quarantine, Stop, Summary, Visit};
+use mailferry::sink::{Delivery, Fault, Gate, Outcome, Refusal, Sink};
 use mailferry::spool::{Message, Spool};
 use mailferry::telemetry::{Event, Report, Reporter};
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use crate::mail::{AccountName, Timestamp, backoff};
 use crate::seen::RecordKey;
-use crate::session::{Admission, Probe, Spared};
+use crate::sink::{Admission, Probe, Spared};
 
 /// Which message.
 pub(super) type Named = (AccountName, RecordKey);

@@ -27,7 +27,7 @@ use super::suspicion::Answer;
 use crate::disk::{Acting, NewFile, make_private, open_regular};
 use crate::mail::{AccountName, Digest, Percent, Timestamp, UniqueId};
 use crate::seen::RecordKey;
-use crate::session::Undo;
+use crate::sink::Undo;
 
 /// The file of one breaker.
 #[derive(Clone, Debug)]

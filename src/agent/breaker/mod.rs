@@ -29,8 +29,7 @@ use tokio::sync::Notify;
 
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::RecordKey;
-use crate::session::{Admission, Gate, Probe, Refused, Verdict};
-use crate::sink::Fault;
+use crate::sink::{Admission, Fault, Gate, Probe, Refused, Verdict};
 use crate::telemetry::{Event, Reporter};
 
 use memory::Memory;
@@ -273,7 +272,7 @@ mod tests {
             fault: Fault::Destination,
             refusal: Refusal::new(Fault::Destination, "down", "no"),
             sender: crate::mail::Sender::Null,
-            undo: crate::session::Undo {
+            undo: crate::sink::Undo {
                 account: work.clone(),
                 key: RecordKey::new(unique_id, None),
                 tries: 0,

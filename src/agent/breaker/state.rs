@@ -6,8 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::down::{CULPRITS_MAX, Culprits, Down, Named};
 use super::suspicion::{Suspicion, is_same};
 use crate::mail::{AccountName, Sender, Timestamp, backoff};
-use crate::session::{Admission, Probe, Undo, Verdict};
-use crate::sink::Fault;
+use crate::sink::{Admission, Fault, Probe, Undo, Verdict};
 
 #[derive(Debug, Default)]
 pub(super) struct State {

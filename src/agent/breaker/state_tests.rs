@@ -6,7 +6,7 @@ use super::*;
 use crate::agent::breaker::memory;
 use crate::mail::{UniqueId, backoff, limits};
 use crate::seen::RecordKey;
-use crate::session::Spared;
+use crate::sink::Spared;
 
 const NOW: Timestamp = Timestamp(1000);
 

@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::mail::{AccountName, limits};
-use crate::session::Undo;
+use crate::sink::Undo;
 
 /// What is known of a destination's last answers.
 #[derive(Debug, Default)]

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::mail::limits;
-use crate::session::Gate;
+use crate::sink::Gate;
 
 /// Counts what one poll asks for and offers. Binds nothing while the destination is well.
 ///

@@ -4,10 +4,9 @@
 use crate::mail::Timestamp;
 use crate::seen::{Deferral, Record, State};
 use crate::session::SessionError;
-use crate::session::doors::{Undo, Verdict};
 use crate::session::judge::deferral;
 use crate::session::judge::taken_back::Cause;
-use crate::sink::{Fault, Partial, Receipt, Refusal};
+use crate::sink::{Fault, Partial, Receipt, Refusal, Undo, Verdict};
 use crate::telemetry::DeliveryStatus;
 
 /// What came of handing a message to its destinations.

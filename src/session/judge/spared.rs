@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::mail::Listing;
-use crate::session::Spared;
+use crate::sink::Spared;
 
 /// Puts spared messages last, and those that must not be offered last of all. Answers how many those
 /// are.

@@ -28,7 +28,8 @@ use crate::session::server::maildrop::{Goodbye, Happened, Maildrop};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::orders::{Orders, Transferred};
 use crate::session::transfer::{alone, parked};
-use crate::session::{Collaborators, Counts, SessionError, Spared, Visit, WhoActs};
+use crate::session::{Collaborators, Counts, SessionError, Visit, WhoActs};
+use crate::sink::Spared;
 use crate::telemetry::Event;
 
 /// One session, from greeting to close.

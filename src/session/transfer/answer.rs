@@ -6,7 +6,6 @@ use std::mem;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::seen::{Batch, Change, Delivered, RecordKey, Records, State};
-use crate::session::doors::{self, Undo};
 use crate::session::judge::consequence::{
     Answer, Blame, Consequence, Effect, Fate, Known, Refused, consequence, counted, held,
 };
@@ -16,7 +15,7 @@ use crate::session::transfer::arrival::LOOP_CODE;
 use crate::session::transfer::commits::{Commits, Committed};
 use crate::session::transfer::offers::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
-use crate::sink::{Fault, Refusal};
+use crate::sink::{self, Fault, Refusal, Undo};
 use crate::telemetry::{DeliveryStatus, Event};
 
 /// Refusals that are not settled.
@@ -235,7 +234,7 @@ pub(in crate::session) trait Answered<'a> {
         }
         let undo = self.undo_of(&parcel.key);
         let with = self.with();
-        let refused = doors::Refused {
+        let refused = sink::Refused {
             origin: parcel.message.origin().clone(),
             sender: parcel.envelope.sender.clone(),
             fault: refusal.fault,

@@ -8,12 +8,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::fault;
 use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Delivered, Record, Recorded, Records, State};
-use crate::session::doors::Undo;
 use crate::session::judge::taken_back::{Cause, taken_back};
 use crate::session::transfer::deletes::Proven;
 use crate::session::transfer::offers::{Parcel, Source};
 use crate::session::{Collaborators, SessionError};
-use crate::sink::{Receipt, Refusal};
+use crate::sink::{Receipt, Refusal, Undo};
 use crate::telemetry::Event;
 
 /// Commits under way, of one account.

@@ -6,12 +6,11 @@ use tokio::time::Instant;
 use crate::fault;
 use crate::mail::{Envelope, HeadDigest};
 use crate::seen::{Deferral, Record, RecordKey, Records, State};
-use crate::session::doors::Spared;
 use crate::session::judge::deferral::deferral_of;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
-use crate::sink::{Partial, Receipt, Undelivered};
+use crate::sink::{Partial, Receipt, Spared, Undelivered};
 use crate::spool::Message;
 
 /// A message in hand, on its way through a sink.

@@ -5,7 +5,6 @@ use tokio::time::Instant;
 use crate::mail::{Entry, Listing, Timestamp};
 use crate::proto::pop3::Kind;
 use crate::seen::{RecordKey, Records, Sizes};
-use crate::session::doors::Spared;
 use crate::session::judge::budget::Budget;
 use crate::session::judge::plan::Plan;
 use crate::session::judge::quota::Quota;
@@ -14,6 +13,7 @@ use crate::session::judge::taken::Allowance;
 use crate::session::server::maildrop::{Deleting, Maildrop};
 use crate::session::transfer::identity::Findings;
 use crate::session::{Collaborators, Counts, SessionError, Visit};
+use crate::sink::Spared;
 
 /// What the plan and the poll hand to the transfer.
 pub(in crate::session) struct Orders<'a> {

@@ -7,8 +7,8 @@ use crate::session::judge::deferral;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::copies::Copies;
 use crate::session::transfer::offers::{Offered, Parcel, Source};
-use crate::session::{Admission, Collaborators, Counts, SessionError, Spared, Visit};
-use crate::sink::Fault;
+use crate::session::{Collaborators, Counts, SessionError, Visit};
+use crate::sink::{Admission, Fault, Spared};
 use crate::telemetry::Event;
 
 /// Whether any message is due.
