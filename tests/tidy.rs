@@ -75,6 +75,8 @@ const PURE: &[&str] = &[
     "mail/",
     "proto/",
     "session/judge/",
+    "sink/gate.rs",
+    "sink/breaker/",
     "agent/schedule.rs",
     "agent/schedule/places.rs",
 ];

@@ -3,6 +3,7 @@
 //! A [`Sink`] answers; only [`Delivery`] can turn a yes into a [`Receipt`], and only when every recipient at every
 //! destination said yes. This room knows nothing of POP3 or retention, and an [`Origin`](crate::mail::Origin) is only ink to it.
 
+pub mod breaker;
 mod delivery;
 mod gate;
 mod line_ends;

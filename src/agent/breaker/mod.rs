@@ -1,24 +1,7 @@
-//! The breaker of a destination: when it takes nothing, its accounts stop logging in, and one message probes it later.
-//!
-//! ```text
-//!            refused as a destination, or two messages with answers that speak of one
-//!   Closed ────────────────────────────────────────────────────────▶ Open until a time
-//!     ▲                                                                │        ▲
-//!     │ a message is accepted                               time is up │        │ refused, or no message
-//!     └──────────────────────────────────────────────── Probing ◀──────┘        │ (then at once again)
-//!                                                          └────────────────────┘
-//! ```
-//!
-//! Whose fault a refusal is cannot always be told: a relay that says 421 to one poisonous message looks like one that is down.
-//! So the probe is another message as long as any other is due, and when one is accepted, those refused before it are to blame:
-//! from then on their refusals count against them, whatever they look like, and say nothing about the destination.
-//!
-//! Refusals of messages never open it. When they are many in a row the destination is *suspect*: see [`suspicion`].
+//! The breaker of one destination, shared by the accounts that deliver there: it decides, and this tells what changed and keeps
+//! it for the next start.
 
-mod down;
 mod memory;
-mod state;
-mod suspicion;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,13 +10,12 @@ use std::sync::{Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
-use crate::mail::{AccountName, Timestamp};
-use crate::seen::RecordKey;
+use crate::mail::{AccountName, RecordKey, Timestamp};
+use crate::sink::breaker::State;
 use crate::sink::{Admission, Fault, Gate, Probe, Refused, Verdict};
 use crate::telemetry::{Event, Reporter};
 
 use memory::Memory;
-use state::State;
 
 /// One destination's breaker, shared by the accounts that deliver there.
 pub struct Breaker {
@@ -79,7 +61,7 @@ impl Breaker {
             state.probe_now(now);
         }
         Self {
-            is_suspect: AtomicBool::new(state.suspicion.is_suspect()),
+            is_suspect: AtomicBool::new(state.is_suspect()),
             state: Mutex::new(state),
             memory: Some(memory),
             ..Self::new(delivery, reporter)
@@ -103,7 +85,7 @@ impl Breaker {
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let done = work(&mut state);
-        let is_suspect = state.suspicion.is_suspect();
+        let is_suspect = state.is_suspect();
         self.is_suspect.store(is_suspect, Ordering::Relaxed);
         done
     }
@@ -184,11 +166,10 @@ impl Gate for Breaker {
             ..
         } = refused;
         let (before, verdict) = self.with(|state| {
-            let before = (state.open.is_some(), state.suspicion.is_suspect());
+            let before = (state.is_open(), state.is_suspect());
             // A full disk is no message's fault, although a smaller one may still have found room.
             if fault == Fault::Destination && refusal.code.ends_with("_full") {
-                let message = (undo.account.clone(), undo.key.clone());
-                state.blamed.retain(|known| *known != message);
+                state.forgive(&undo);
             }
             let verdict = state.refused(fault, undo, &sender, now, fastrand::f64());
             state.keep_words(refusal.code, &refusal.words);
@@ -208,28 +189,18 @@ impl Gate for Breaker {
     }
 
     fn probe_ended(&self, probe: Probe, left: bool) {
-        self.with(|state| {
-            if let Some(down) = &mut state.open {
-                down.probe_ended(probe, left);
-            }
-        });
+        self.with(|state| state.probe_ended(probe, left));
         self.probes_over.notify_waiters();
     }
 
     fn session_ended(&self, account: &AccountName, left: bool) {
-        self.with(|state| {
-            if let Some(down) = &mut state.open {
-                down.session_ended(account, left);
-            }
-        });
+        self.with(|state| state.session_ended(account, left));
     }
 
     fn probe_over(&self) -> BoxFuture<'_, ()> {
         // Listens before it looks: an end between the two is heard.
         let over = self.probes_over.notified();
-        let probes =
-            |state: &mut State| state.open.as_ref().is_some_and(|down| down.probe.is_some());
-        let is_probed = self.with(probes);
+        let is_probed = self.with(|state| state.is_probed());
         Box::pin(async move {
             if is_probed {
                 over.await;

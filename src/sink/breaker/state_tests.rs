@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::agent::breaker::memory;
-use crate::mail::{UniqueId, backoff, limits};
-use crate::seen::RecordKey;
+use crate::mail::{RecordKey, UniqueId, backoff, limits};
 use crate::sink::Spared;
+use crate::sink::breaker::text;
 
 const NOW: Timestamp = Timestamp(1000);
 
@@ -405,7 +404,7 @@ impl Model {
     }
 
     fn restart(&mut self) {
-        self.state = memory::read(&memory::write(&self.state)).unwrap();
+        self.state = text::read(&text::write(&self.state)).unwrap();
     }
 
     fn all(&self) -> impl Iterator<Item = &Mail> {

@@ -1,9 +1,8 @@
-//! When may a destination that takes nothing be probed, by whom, and with which message? Pure.
+//! When may a destination that takes nothing be probed, by whom, and with which message?
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::mail::{AccountName, Timestamp, backoff};
-use crate::seen::RecordKey;
+use crate::mail::{AccountName, RecordKey, Timestamp, backoff};
 use crate::sink::{Admission, Probe, Spared};
 
 /// Which message.

@@ -1,4 +1,4 @@
-//! Is it the destination that refuses, or are the messages to blame? Pure.
+//! Is it the destination that refuses, or are the messages to blame?
 //!
 //! Two signs speak of the destination: five different messages refused in a row, and eighteen of the
 //! last twenty offers refused, of several accounts or senders. The recipients of three accounts
@@ -160,8 +160,7 @@ const RECENT_ACCEPTED_MIN: usize = 5;
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::mail::UniqueId;
-    use crate::seen::RecordKey;
+    use crate::mail::{RecordKey, UniqueId};
 
     fn undo(account: &str, id: &str) -> Undo {
         Undo {

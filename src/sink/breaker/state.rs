@@ -1,4 +1,4 @@
-//! What a breaker knows, and what follows from each answer. Pure: time and chance come in.
+//! What a breaker knows, and what follows from each answer.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,8 +8,9 @@ use super::suspicion::{Suspicion, is_same};
 use crate::mail::{AccountName, Sender, Timestamp, backoff};
 use crate::sink::{Admission, Fault, Probe, Undo, Verdict};
 
+/// What a breaker knows of its destination; the default for one that takes mail.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub struct State {
     /// What the refusal said that closed the destination to messages, while it is down.
     pub(super) said: Option<String>,
     pub(super) suspicion: Suspicion,
@@ -32,13 +33,16 @@ pub(super) struct Like {
 
 /// What an acceptance changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Relief {
-    pub(super) was_down: bool,
-    pub(super) was_suspect: bool,
+pub struct Relief {
+    /// The destination was down until then.
+    pub was_down: bool,
+    /// It was suspect until then.
+    pub was_suspect: bool,
 }
 
 impl State {
-    pub(super) fn admits(&mut self, account: &AccountName, now: Timestamp) -> Admission {
+    /// Whether messages of an account may be offered.
+    pub fn admits(&mut self, account: &AccountName, now: Timestamp) -> Admission {
         let Some(down) = &mut self.open else {
             return Admission::Open;
         };
@@ -48,14 +52,14 @@ impl State {
     }
 
     /// Somebody asks for a poll now.
-    pub(super) fn probe_now(&mut self, now: Timestamp) {
+    pub fn probe_now(&mut self, now: Timestamp) {
         if let Some(down) = &mut self.open {
             down.probe_now(&mut self.culprits, now);
         }
     }
 
     /// Keeps the first words while the destination is down, and forgets them when it is not.
-    pub(super) fn keep_words(&mut self, code: &str, words: &str) {
+    pub fn keep_words(&mut self, code: &str, words: &str) {
         if self.open.is_none() {
             self.said = None;
         } else if self.said.is_none() {
@@ -64,19 +68,55 @@ impl State {
     }
 
     /// Why the destination is down, in its first words.
-    pub(super) fn why(&self) -> Option<String> {
+    pub fn why(&self) -> Option<String> {
         self.said.clone().filter(|_| self.open.is_some())
     }
 
     /// Whether an acceptance may change anything but to confirm that all is well.
-    pub(super) fn knows_anything(&self) -> bool {
+    pub fn knows_anything(&self) -> bool {
         self.open.is_some()
             || !self.blamed.is_empty()
             || !self.likes.is_empty()
             || self.suspicion.knows_anything()
     }
 
-    pub(super) fn accepted(&mut self, message: &Named) -> Relief {
+    /// Whether the destination is down.
+    pub const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether the destination is suspect.
+    pub const fn is_suspect(&self) -> bool {
+        self.suspicion.is_suspect()
+    }
+
+    /// Whether a probe is under way.
+    pub fn is_probed(&self) -> bool {
+        self.open.as_ref().is_some_and(|down| down.probe.is_some())
+    }
+
+    /// The session that was admitted for a probe is over; whether it left messages that are due.
+    pub fn probe_ended(&mut self, probe: Probe, left: bool) {
+        if let Some(down) = &mut self.open {
+            down.probe_ended(probe, left);
+        }
+    }
+
+    /// A session that was admitted without a probe is over; whether it left messages that are due.
+    pub fn session_ended(&mut self, account: &AccountName, left: bool) {
+        if let Some(down) = &mut self.open {
+            down.session_ended(account, left);
+        }
+    }
+
+    /// What was refused is not the fault of that message.
+    pub fn forgive(&mut self, undo: &Undo) {
+        self.blamed
+            .retain(|(account, key)| (account, key) != (&undo.account, &undo.key));
+    }
+
+    /// A message was accepted; what that changed.
+    pub fn accepted(&mut self, message: &Named) -> Relief {
         self.likes.clear();
         self.blamed.retain(|known| known != message);
         let was_suspect = self.suspicion.accepted();
@@ -112,7 +152,9 @@ impl State {
         self.blamed.push_back(message);
     }
 
-    pub(super) fn refused(
+    /// A message was refused: whose fault that is, and what follows. `chance` is between 0 and 1 and
+    /// spreads the probes.
+    pub fn refused(
         &mut self,
         fault: Fault,
         undo: Undo,
