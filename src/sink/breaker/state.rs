@@ -273,3 +273,8 @@ const LIKES_OF_ONE_SENDER: usize = 2;
 #[allow(clippy::unwrap_used, clippy::panic)]
 #[path = "state_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::panic)]
+#[path = "model_tests.rs"]
+mod model_tests;
