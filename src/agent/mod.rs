@@ -241,10 +241,10 @@ impl Agent {
             }
         }
         if !self.stop.now.is_cancelled() {
-            let deliveries = self
-                .assignments
-                .values()
-                .map(|one| one.with.delivery.close());
+            let deliveries = self.assignments.values().map(|one| async {
+                one.with.delivery.close().await;
+                one.with.gate.close().await;
+            });
             let _ = timeout(GOODBYE_MAX, join_all(deliveries)).await;
         }
         self.finished

@@ -44,6 +44,11 @@ pub trait Gate: Send + Sync {
     /// Accounts whose recipients were found not to be at fault since this was last asked: those that
     /// are held for it are polled again.
     fn released(&self) -> Vec<AccountName>;
+
+    /// The agent is done: what must be known at the next start is written down when this returns.
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
 }
 
 /// A refusal on its way to the breaker.

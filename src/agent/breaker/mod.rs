@@ -1,11 +1,12 @@
 //! The breaker of one destination, shared by the accounts that deliver there: it decides, and this tells what changed and keeps
 //! it for the next start.
 
+mod keeper;
 mod memory;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
@@ -15,13 +16,14 @@ use crate::sink::breaker::State;
 use crate::sink::{Admission, Fault, Gate, Probe, Refused, Verdict};
 use crate::telemetry::{Event, Reporter};
 
+use keeper::Keeper;
 use memory::Memory;
 
 /// One destination's breaker, shared by the accounts that deliver there.
 pub struct Breaker {
     delivery: String,
     reporter: Reporter,
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     /// What the state says, to be asked for each message.
     is_suspect: AtomicBool,
     /// Told when a probe is over. Sessions wait for it, and go on in the order in which they came (a `watch` would wake them in an
@@ -29,8 +31,8 @@ pub struct Breaker {
     probes_over: Notify,
     /// Accounts whose holds are to end, until the agent asks.
     released: Mutex<Vec<AccountName>>,
-    /// Where it is kept for the next start; `None` for one that forgets.
-    memory: Option<Memory>,
+    /// Keeps what the next start must know; `None` for a breaker that forgets.
+    keeper: Option<Arc<Keeper>>,
 }
 
 impl Breaker {
@@ -39,11 +41,11 @@ impl Breaker {
         Self {
             delivery: delivery.to_owned(),
             reporter,
-            state: Mutex::new(State::default()),
+            state: Arc::default(),
             is_suspect: AtomicBool::new(false),
             probes_over: Notify::new(),
             released: Mutex::default(),
-            memory: None,
+            keeper: None,
         }
     }
 
@@ -60,25 +62,21 @@ impl Breaker {
         if let Some(now) = now {
             state.probe_now(now);
         }
+        let is_suspect = AtomicBool::new(state.is_suspect());
+        let state = Arc::new(Mutex::new(state));
+        let keeper = Keeper::new(delivery, reporter.clone(), state.clone(), memory);
         Self {
-            is_suspect: AtomicBool::new(state.is_suspect()),
-            state: Mutex::new(state),
-            memory: Some(memory),
+            is_suspect,
+            state,
+            keeper: Some(Arc::new(keeper)),
             ..Self::new(delivery, reporter)
         }
     }
 
-    /// Keeps what the next start must know.
-    fn keep(&self, state: &State) {
-        let kept = self.memory.as_ref().map(|memory| memory.keep(state));
-        if let Some(Err(error)) = kept {
-            self.reporter.say(Event::Warning {
-                code: "destination_not_kept",
-                detail: &format!(
-                    "what is known of the destination {} will be forgotten at the end: {error}",
-                    self.delivery
-                ),
-            });
+    /// What the next start must know has changed.
+    fn changed(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.note();
         }
     }
 
@@ -138,16 +136,14 @@ impl Gate for Breaker {
     }
 
     fn accepted(&self, account: &AccountName, key: &RecordKey) {
-        let message = (account.clone(), key.clone());
         let relief = self.with(|state| {
-            let known = state.knows_anything();
-            let relief = state.accepted(&message);
+            let relief = state.accepted(account, key);
             state.keep_words("", "");
-            if known {
-                self.keep(state);
-            }
             relief
         });
+        if relief.changed {
+            self.changed();
+        }
         let delivery = &self.delivery;
         if relief.was_down {
             self.reporter.say(Event::DestinationUp { delivery });
@@ -173,9 +169,9 @@ impl Gate for Breaker {
             }
             let verdict = state.refused(fault, undo, &sender, now, fastrand::f64());
             state.keep_words(refusal.code, &refusal.words);
-            self.keep(state);
             (before, verdict)
         });
+        self.changed();
         if let Verdict::Defer { released, .. } = &verdict {
             let mut waiting = self.released.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.extend(released.iter().cloned());
@@ -212,6 +208,14 @@ impl Gate for Breaker {
         self.with(|state| state.probe_now(now));
     }
 
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {
+            if let Some(keeper) = &self.keeper {
+                keeper.close().await;
+            }
+        })
+    }
+
     fn released(&self) -> Vec<AccountName> {
         std::mem::take(&mut *self.released.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -219,62 +223,4 @@ impl Gate for Breaker {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]
-mod tests {
-    use super::*;
-    use crate::sink::Refusal;
-    use crate::telemetry::Report;
-
-    struct Silent;
-
-    impl Report for Silent {
-        fn report(&self, _: &Event<'_>) {}
-    }
-
-    /// A breaker whose destination is down, while one message probes it.
-    fn probing() -> (Breaker, Probe) {
-        let breaker = Breaker::new("box", Reporter::new(std::sync::Arc::new(Silent)));
-        let work = AccountName::new("work").unwrap();
-        let unique_id = crate::mail::UniqueId::new(b"a").unwrap();
-        let refused = Refused {
-            origin: crate::mail::Origin {
-                account: work.clone(),
-                unique_id: unique_id.clone(),
-            },
-            fault: Fault::Destination,
-            refusal: Refusal::new(Fault::Destination, "down", "no"),
-            sender: crate::mail::Sender::Null,
-            undo: crate::sink::Undo {
-                account: work.clone(),
-                key: RecordKey::new(unique_id, None),
-                tries: 0,
-            },
-        };
-        let Verdict::Opened { until, .. } = breaker.refused(refused, Timestamp(1000)) else {
-            panic!("it is closed");
-        };
-        let Admission::Probe(probe, _) = breaker.admits(&work, until) else {
-            panic!("it is not probed");
-        };
-        (breaker, probe)
-    }
-
-    #[tokio::test]
-    async fn sessions_that_wait_for_a_probe_go_on_in_the_order_in_which_they_came() {
-        let (breaker, probe) = probing();
-        let came = Mutex::new(Vec::new());
-        let wait = |number: usize| {
-            let (breaker, came) = (&breaker, &came);
-            async move {
-                breaker.probe_over().await;
-                came.lock().unwrap().push(number);
-            }
-        };
-        let waiting: futures_util::stream::FuturesUnordered<_> = (0..30).map(wait).collect();
-        let end = async {
-            tokio::task::yield_now().await;
-            breaker.probe_ended(probe, false);
-        };
-        tokio::join!(futures_util::StreamExt::collect::<Vec<()>>(waiting), end);
-        assert_eq!(came.into_inner().unwrap(), (0..30).collect::<Vec<_>>());
-    }
-}
+mod tests;

@@ -75,7 +75,7 @@ impl Model {
         let mails = self.accounts.get_mut(name).unwrap();
         let Some(fault) = mails[id].fault else {
             mails.remove(id);
-            self.state.accepted(&message);
+            self.state.accepted(&message.0, &message.1);
             return true;
         };
         let sender = Sender::Address(format!("{id}@x").into());

@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::down::{CULPRITS_MAX, Culprits, Down, Named};
 use super::suspicion::{Suspicion, is_same};
-use crate::mail::{AccountName, Sender, Timestamp, backoff};
+use crate::mail::{AccountName, RecordKey, Sender, Timestamp, backoff};
 use crate::sink::{Admission, Fault, Probe, Undo, Verdict};
 
 /// What a breaker knows of its destination; the default for one that takes mail.
@@ -38,6 +38,8 @@ pub struct Relief {
     pub was_down: bool,
     /// It was suspect until then.
     pub was_suspect: bool,
+    /// The breaker knows something else now: more than that a destination that is well took one more message.
+    pub changed: bool,
 }
 
 impl State {
@@ -72,14 +74,6 @@ impl State {
         self.said.clone().filter(|_| self.open.is_some())
     }
 
-    /// Whether an acceptance may change anything but to confirm that all is well.
-    pub fn knows_anything(&self) -> bool {
-        self.open.is_some()
-            || !self.blamed.is_empty()
-            || !self.likes.is_empty()
-            || self.suspicion.knows_anything()
-    }
-
     /// Whether the destination is down.
     pub const fn is_open(&self) -> bool {
         self.open.is_some()
@@ -112,28 +106,31 @@ impl State {
     /// What was refused is not the fault of that message.
     pub fn forgive(&mut self, undo: &Undo) {
         self.blamed
-            .retain(|(account, key)| (account, key) != (&undo.account, &undo.key));
+            .retain(|known| !is_named(known, &undo.account, &undo.key));
     }
 
     /// A message was accepted; what that changed.
-    pub fn accepted(&mut self, message: &Named) -> Relief {
+    pub fn accepted(&mut self, account: &AccountName, key: &RecordKey) -> Relief {
+        let knew = !self.likes.is_empty() || self.suspicion.knows_anything();
         self.likes.clear();
-        self.blamed.retain(|known| known != message);
+        let blamed = self.blamed.len();
+        self.blamed.retain(|known| !is_named(known, account, key));
         let was_suspect = self.suspicion.accepted();
-        let was_down = self.close(Some(message));
+        let was_down = self.close(account, key);
         Relief {
             was_down,
             was_suspect,
+            changed: knew || was_down || blamed != self.blamed.len(),
         }
     }
 
     /// The destination answers: whatever opened the breaker is to blame, except this message.
-    fn close(&mut self, except: Option<&Named>) -> bool {
+    fn close(&mut self, account: &AccountName, key: &RecordKey) -> bool {
         let culprits = std::mem::take(&mut self.culprits.0);
         let was_open = self.open.take().is_some();
         if was_open {
             for culprit in culprits {
-                if Some(&culprit.named) != except {
+                if !is_named(&culprit.named, account, key) {
                     self.blame(culprit.named);
                 }
             }
@@ -172,7 +169,7 @@ impl State {
                 self.culprits.note(message, answered, now);
                 return self.open(failures, Vec::new(), now, chance);
             }
-            self.close(Some(&message));
+            self.close(&undo.account, &undo.key);
         }
         if self.blamed.contains(&message) {
             return Verdict::Count;
@@ -250,6 +247,10 @@ impl State {
             take_back: earlier,
         }
     }
+}
+
+fn is_named(named: &Named, account: &AccountName, key: &RecordKey) -> bool {
+    named.0 == *account && named.1 == *key
 }
 
 /// Whether a refusal shows that the destination is up: it has looked at the message, and said no.

@@ -1,7 +1,7 @@
 //! What a breaker makes of answers.
 
 use super::*;
-use crate::mail::{RecordKey, UniqueId};
+use crate::mail::UniqueId;
 use crate::sink::Spared;
 
 const NOW: Timestamp = Timestamp(1000);
@@ -39,6 +39,10 @@ fn opened(verdict: &Verdict) -> Option<usize> {
 fn refuse(state: &mut State, fault: Fault, message: Named, now: Timestamp) -> Option<usize> {
     let sender = Sender::Address(message.1.unique_id.to_string().into());
     opened(&state.refused(fault, undo(message), &sender, now, 0.0))
+}
+
+fn accept(state: &mut State, (account, key): Named) -> Relief {
+    state.accepted(&account, &key)
 }
 
 fn closed(admission: &Admission) -> bool {
@@ -93,7 +97,7 @@ fn an_acceptance_between_two_such_answers_lays_them_at_their_messages_doors() {
         let message = named(&number.to_string());
         let verdict = refuse(&mut state, Fault::DestinationOrMessage, message, NOW);
         assert_eq!(verdict, None, "{number}");
-        state.accepted(&named("good"));
+        accept(&mut state, named("good"));
     }
 }
 
@@ -125,7 +129,7 @@ fn one_message_probes_it_and_the_others_wait() {
     let early = state.admits(&home, NOW.plus(31 + 59));
     assert!(closed(&early), "the wait has doubled");
     probe(state.admits(&home, NOW.plus(31 + 60)));
-    assert!(state.accepted(&named_in("home", "b")).was_down);
+    assert!(accept(&mut state, named_in("home", "b")).was_down);
     assert_eq!(state.admits(&work, NOW.plus(92)), Admission::Open);
 }
 
@@ -144,7 +148,7 @@ fn a_session_that_keeps_its_probe_from_being_offered_keeps_nobody_away_for_long(
         Admission::Busy,
         "the late end of the first probe ends no other"
     );
-    assert!(state.accepted(&named_in("home", "b")).was_down);
+    assert!(accept(&mut state, named_in("home", "b")).was_down);
 }
 
 #[test]
@@ -259,11 +263,11 @@ fn a_message_refused_before_others_were_accepted_is_to_blame_and_opens_it_no_mor
     for fault in [Fault::Destination, Fault::MessagePermanent] {
         let mut state = State::default();
         refuse(&mut state, Fault::Destination, named("poison"), NOW);
-        assert!(state.accepted(&named("good")).was_down);
+        assert!(accept(&mut state, named("good")).was_down);
         let verdict = refuse(&mut state, fault, named("poison"), NOW);
         assert_eq!(verdict, None, "{fault:?}");
         assert_eq!(state.admits(&account("work"), NOW), Admission::Open);
-        state.accepted(&named("poison"));
+        accept(&mut state, named("poison"));
         let verdict = refuse(&mut state, Fault::Destination, named("poison"), NOW);
         assert_eq!(verdict, Some(0), "accepted once, it is like any other");
     }
@@ -292,7 +296,7 @@ fn what_is_remembered_is_bounded() {
         let message = named(&number.to_string());
         refuse(&mut state, Fault::Destination, message, NOW);
     }
-    state.accepted(&named("good"));
+    accept(&mut state, named("good"));
     let remembered = (state.culprits.0.len(), state.blamed.len());
     assert_eq!(remembered, (0, CULPRITS_MAX));
 }
