@@ -179,6 +179,41 @@ async fn a_message_that_stays_short_is_compared_after_1_2_and_4_days() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stump_that_changes_each_day_is_delivered_less_and_less_often() {
+    let mut sent = mails(2);
+    // Twice alike in each session, and otherwise in the next.
+    sent[1].cuts = (0..60).flat_map(|day| [Some(60 + day); 2]).collect();
+    let bench = Bench::new(sent, Manner::default());
+    for _ in 0..2 * 20 {
+        bench.poll().await;
+        bench.world.pass(DAY / 2);
+    }
+    // At once, and after 1, 2, 4 and 8 days.
+    assert_eq!(bench.taken().len(), 1 + 5);
+    assert_eq!(bench.liar.listed(), ["id-001"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stump_is_not_deleted_with_the_proof_of_another_message_of_its_name() {
+    for at in [0, 1] {
+        let mut sent = mails(2);
+        sent[0].unique_id = "x".into();
+        sent[1].unique_id = "x".into();
+        sent[at].cuts = vec![Some(100)];
+        let bench = Bench::new(sent, Manner::default());
+        for _ in 0..2 * 5 {
+            bench.poll().await;
+            bench.world.pass(DAY / 2);
+        }
+        let taken = bench.taken();
+        for gone in bench.liar.deleted() {
+            assert!(taken.contains(&gone.octets), "{at}: nobody has all of it");
+        }
+        assert_eq!(taken.len(), 2, "{at}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_first_copy_is_thrown_away_when_the_second_is_what_was_announced() {
     for manner in manners() {
         let mut sent = mails(4);

@@ -111,7 +111,10 @@ impl Parcel {
     pub(in crate::session) fn notes(&self, now: Timestamp) -> Notes {
         Notes {
             octets_differ: self.is_cut(),
-            compared: self.is_cut().then_some(Compared { at: now, times: 1 }),
+            compared: self.is_cut().then_some(Compared {
+                at: now,
+                times: self.stumps.saturating_add(1),
+            }),
             ..Notes::default()
         }
     }
@@ -377,7 +380,7 @@ pub(in crate::session) async fn doubt(
     let mut batch = Batch::new(account);
     for key in &done.unproven {
         if let Some(mut record) = records.get(key)
-            && matches!(record.state, State::Delivered { .. })
+            && (matches!(record.state, State::Delivered { .. }) || record.kept().is_some())
         {
             record.notes.by_head = Some(now);
             batch.changes.push(Change::Put(key.clone(), record));

@@ -123,6 +123,9 @@ impl Transfer<'_> {
         self.ledger.holds(at, message.octets());
         let looked = look(visit, &message);
         let octets_differ = self.is_cut(&key, &message, weighed, entry.octets);
+        let stumps = octets_differ
+            .filter(|is_cut| *is_cut)
+            .and_then(|_| self.stumps(&key));
         let parcel = Parcel {
             source: Source::Listed(at),
             key,
@@ -132,8 +135,17 @@ impl Transfer<'_> {
             partial: Partial::default(),
             renamed_from: None,
             octets_differ,
+            stumps: stumps.unwrap_or(0),
             arrived,
         };
         self.judge(at, entry.octets, parcel, looked.looped);
+    }
+
+    /// How often a message that came short under this name was compared.
+    fn stumps(&self, key: &RecordKey) -> Option<u8> {
+        let known = self.orders.records.of(key.unique_id.as_bytes());
+        let stumps = known.filter(|known| known.record.notes.octets_differ);
+        let compared = stumps.filter_map(|known| known.record.notes.compared);
+        compared.map(|compared| compared.times).max()
     }
 }

@@ -96,6 +96,7 @@ impl Parcel {
             partial: record.partial(),
             renamed_from: None,
             octets_differ: None,
+            stumps: 0,
             arrived: Instant::now(),
         }
     }

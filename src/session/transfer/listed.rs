@@ -111,7 +111,9 @@ impl Transfer<'_> {
                 let State::Delivered { at: delivered } = record.state else {
                     return;
                 };
-                if self.is_due(delivered) {
+                // A proof that may not be used must not complete those of others under its name: which of them a DELE hits is
+                // told by the name alone.
+                if self.is_due(delivered) && !record.notes.forbid_delete() {
                     for (proof, record) in self.ledger.proven(proof, record) {
                         self.delete(proof, record);
                     }

@@ -25,6 +25,8 @@ pub(in crate::session) struct Parcel {
     pub(in crate::session) renamed_from: Option<RecordKey>,
     /// Whether it may have lost a part on the server, which must not delete it then.
     pub(in crate::session) octets_differ: Option<bool>,
+    /// How often a message that came short under this name was compared before.
+    pub(in crate::session) stumps: u8,
     pub(in crate::session) arrived: Instant,
 }
 
