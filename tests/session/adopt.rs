@@ -304,3 +304,26 @@ async fn a_command_that_fails_in_the_middle_changes_nothing() {
     };
     assert!(!state.state.unwrap().adopted);
 }
+
+#[tokio::test]
+async fn a_stump_that_is_found_by_its_header_is_not_deleted() {
+    let long = format!("Subject: cut\r\n\r\n{}", "0123456789\r\n".repeat(50));
+    let cut = mail("old", long.as_bytes());
+    let world = World::new(vec![cut.clone()], Retention::Delete);
+    world.server.with(|habits| {
+        habits.capabilities = vec!["TOP".into()];
+        habits.cuts = Some("old".into());
+    });
+    world.poll().await;
+    assert_eq!(world.sink.count(), 1, "the stump");
+    let renamed = mail("new", &cut.octets);
+    world.server.replace(vec![renamed.clone()]);
+    world.server.with(|habits| habits.cuts = Some("new".into()));
+    assert_eq!(adopted(&world, Trust::Delivered).await.found, 1);
+    for _ in 0..6 {
+        world.poll().await;
+        world.pass(DAY);
+    }
+    let left = world.server.listed();
+    assert_eq!(left, [renamed], "nobody has all of it");
+}

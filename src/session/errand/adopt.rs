@@ -321,7 +321,12 @@ impl<'a> Search<'a> {
             copies,
             absent_since: None,
             state,
-            notes: Notes::default(),
+            // A header tells nothing of the rest: what forbids or delays a delete stays.
+            notes: Notes {
+                octets_differ: record.notes.octets_differ,
+                by_head: record.notes.by_head,
+                ..Notes::default()
+            },
             ..record.clone()
         };
         self.changes.insert(key.clone(), Change::Put(key, record));
