@@ -330,3 +330,27 @@ async fn a_stump_stays_on_the_server_when_it_is_compared_in_a_session_that_tells
         assert_eq!(world.sink.count(), 1, "{retention:?}");
     }
 }
+
+#[tokio::test]
+async fn what_is_too_large_is_not_asked_for_while_no_size_is_told() {
+    let text = |number: usize| format!("Subject: {number}\r\n\r\n{}", "x\r\n".repeat(1_000));
+    let large = (0..5).map(|number| mail(&format!("l{number}"), text(number).as_bytes()));
+    let mut world = World::new(large.collect(), Retention::Keep);
+    world.visit.limits.message_octets_max = 1_000;
+    world.poll().await;
+    world
+        .server
+        .with(|habits| habits.odd = Some(("LIST", None, Odd::HangUp)));
+    for _ in 0..3 {
+        world.poll().await;
+        world.pass(600);
+    }
+    world
+        .server
+        .put(mail("new", b"Subject: new\r\n\r\nsmall\r\n"));
+    world.poll().await;
+    let said = world.server.said();
+    let asked = said.iter().filter(|said| said.starts_with("RETR"));
+    assert_eq!(asked.count(), 1, "{said:?}");
+    assert_eq!(world.sink.count(), 1);
+}

@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 
-use mailferry::mail::{AccountName, ListingBuilder, PollLimits, Retention, Timestamp, UniqueId};
+use mailferry::mail::{
+    AccountName, FirstRun, ListingBuilder, PollLimits, Retention, Timestamp, UniqueId,
+};
 use mailferry::seen::{MemoryStore, Seen, Trust};
 use mailferry::session::judge::plan::{Circumstances, Disposition, Plan, Skip, Why, plan};
+
+use crate::support::world::{World, mail};
 
 const NOW: Timestamp = Timestamp(1_700_000_000);
 
@@ -75,4 +79,23 @@ async fn what_is_marked_as_delivered_is_deleted_when_retention_says_so() {
     let plan = planned(Some(Trust::Delivered), Retention::Delete).await;
     assert_eq!(plan.dispositions, [Disposition::Delete]);
     assert_eq!(plan.deletes[0].unique_id(), &id());
+}
+
+#[tokio::test]
+async fn marks_of_a_shared_unique_id_do_not_cover_a_message_of_another_size() {
+    let old = |number: usize| mail("x", format!("Subject: {number}\r\n\r\nold\r\n").as_bytes());
+    let new = mail("x", b"Subject: new\r\n\r\nlonger than the others\r\n");
+    for place in 0..3 {
+        let mut world = World::new((0..3).map(old).collect(), Retention::Keep);
+        world.visit.first_run = FirstRun::Skip;
+        world.poll().await;
+        let mut there = vec![old(0), old(1)];
+        there.insert(place, new.clone());
+        world.server.replace(there);
+        for _ in 0..3 {
+            world.poll().await;
+        }
+        let taken = world.sink.taken();
+        assert_eq!(taken.keys().collect::<Vec<_>>(), [&new.octets], "{place}");
+    }
 }

@@ -91,8 +91,11 @@ fn marks<'a>(
     listing.groups().filter_map(move |group| {
         let first = group.first().and_then(|at| listing.get(*at as usize));
         let first = first.filter(is_unknown)?;
+        // One size cannot be that of all where they differ.
+        let octets = |at: &u32| listing.get(*at as usize).and_then(|entry| entry.octets);
+        let are_alike = group.iter().all(|at| octets(at) == first.octets);
         let record = Record {
-            octets: first.octets,
+            octets: first.octets.filter(|_| are_alike),
             copies: u32::try_from(group.len()).unwrap_or(u32::MAX),
             absent_since: None,
             head: None,

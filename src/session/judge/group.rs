@@ -46,19 +46,65 @@ impl<'a> Deciding<'a> {
             marked = 0;
         }
         let known = self.without_void_word(plan);
-        let (covered, rest) = self.entries.split_at(marked);
-        decided.extend(covered.iter().map(|_| Disposition::Skip(Skip::Marked)));
-        let group = Group {
-            // Nothing tells which number is the marked one, and that is never deleted.
-            may_delete: covered.is_empty(),
-            positions: self.positions.get(marked..).unwrap_or_default(),
-            entries: rest,
-            known,
-            records: self.records,
-            circumstances: self.circumstances,
-            heads: self.heads,
+        let group = |positions: &[u32], entries: &[Entry<'_>], decided: &mut _, plan: &mut _| {
+            let group = Group {
+                // Nothing tells which number is the marked one, and that is never deleted.
+                may_delete: marked == 0,
+                positions,
+                entries,
+                known,
+                records: self.records,
+                circumstances: self.circumstances,
+                heads: self.heads,
+            };
+            group.decide(decided, plan);
         };
-        group.decide(decided, plan);
+        if marked == 0 {
+            return group(self.positions, self.entries, decided, plan);
+        }
+        let covered = self.covered(marks());
+        let listed = self.positions.iter().zip(self.entries).zip(&covered);
+        let rest = listed.filter(|(_, is_covered)| !**is_covered);
+        let (positions, entries): (Vec<u32>, Vec<Entry<'_>>) =
+            rest.map(|((at, entry), _)| (*at, *entry)).unzip();
+        let mut of_rest = Vec::with_capacity(entries.len());
+        if !entries.is_empty() {
+            group(&positions, &entries, &mut of_rest, plan);
+        }
+        let mut of_rest = of_rest.into_iter();
+        decided.extend(covered.into_iter().map(|is_covered| {
+            let of_rest = if is_covered { None } else { of_rest.next() };
+            of_rest.unwrap_or(Disposition::Skip(Skip::Marked))
+        }));
+    }
+
+    /// Which entries the marks cover: those that have the octets of a mark, and after them the oldest, as long as marks without
+    /// octets are left. An entry that is listed without octets may be any of them.
+    fn covered<'m>(&self, marks: impl Iterator<Item = &'m Known<'m>>) -> Vec<bool> {
+        let mut left: BTreeMap<Option<u64>, usize> = BTreeMap::new();
+        for mark in marks {
+            *left.entry(mark.record.octets).or_default() += copies(&mark.record);
+        }
+        let take = |left: &mut BTreeMap<Option<u64>, usize>, octets: Option<u64>| {
+            let count = left.get_mut(&octets).filter(|count| **count > 0);
+            count.map(|count| *count -= 1).is_some()
+        };
+        let sized = self.entries.iter().map(|entry| entry.octets);
+        let mut covered: Vec<bool> = sized
+            .clone()
+            .map(|octets| octets.is_some() && take(&mut left, octets))
+            .collect();
+        for (octets, is_covered) in sized.zip(&mut covered) {
+            if *is_covered {
+                continue;
+            }
+            *is_covered = take(&mut left, None);
+            if !*is_covered && octets.is_none() {
+                let any = left.values_mut().find(|count| **count > 0);
+                *is_covered = any.map(|count| *count -= 1).is_some();
+            }
+        }
+        covered
     }
 
     /// The records of the group, without the operator's word that proves nothing any more. No digest tells whether the message of
@@ -348,7 +394,10 @@ impl Group<'_> {
             if self.is_listed_too_large(entry) && !settled.has(entry.octets) {
                 return true;
             }
-            let is_found = left > 0 && found.is_some_and(|record| record.octets == entry.octets);
+            // Without sizes, nothing says that it is another than the one that is too large.
+            let is_found = left > 0
+                && found
+                    .is_some_and(|record| entry.octets.is_none() || record.octets == entry.octets);
             left -= usize::from(is_found);
             is_found
         };
