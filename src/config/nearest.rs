@@ -13,30 +13,11 @@ pub fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
     let far = |name: &str| (name.chars().count().max(given.chars().count()) / 3).max(1);
     known
         .into_iter()
-        .map(|name| (distance(&given, name), name))
+        // A swap of neighbours counts as one edit.
+        .map(|name| (strsim::osa_distance(&given, name), name))
         .filter(|(edits, name)| *edits <= far(name))
         .min_by_key(|(edits, _)| *edits)
         .map(|(_, name)| name)
-}
-
-/// How many letters must be changed, added, removed or swapped with their neighbour (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for i in 1..=a.len() {
-        let mut next = vec![i];
-        for j in 1..=b.len() {
-            let changed = row[j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut best = changed.min(row[j] + 1).min(next[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(before[j - 2] + 1);
-            }
-            next.push(best);
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row[b.len()]
 }
 
 /// What fetchmail, getmail, mpop and fdm call it, and what we call it.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+
 /// SHA-256 of a message exactly as received: after dot-unstuffing, line ends as the server sent them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
@@ -19,16 +21,9 @@ impl Digest {
 
     /// Reads 64 hexadecimal digits.
     pub fn from_hex(text: &str) -> Option<Self> {
-        let digits = text.as_bytes();
-        if digits.len() != 64 {
-            return None;
-        }
+        let digits: &[u8; 64] = text.as_bytes().try_into().ok()?;
         let mut octets = [0; 32];
-        for (octet, pair) in octets.iter_mut().zip(digits.chunks_exact(2)) {
-            let high = char::from(pair[0]).to_digit(16)?;
-            let low = char::from(pair[1]).to_digit(16)?;
-            *octet = u8::try_from(high * 16 + low).ok()?;
-        }
+        HEXLOWER_PERMISSIVE.decode_mut(digits, &mut octets).ok()?;
         Some(Self(octets))
     }
 }
@@ -36,10 +31,7 @@ impl Digest {
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut digits = [0; 64];
-        for (pair, octet) in digits.chunks_exact_mut(2).zip(self.0) {
-            pair[0] = HEX[usize::from(octet >> 4)];
-            pair[1] = HEX[usize::from(octet & 15)];
-        }
+        HEXLOWER.encode_mut(&self.0, &mut digits);
         f.write_str(str::from_utf8(&digits).unwrap_or_default())
     }
 }
@@ -49,8 +41,6 @@ impl fmt::Debug for Digest {
         write!(f, "Digest({self})")
     }
 }
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// What a message's header is like, in sixty-four bits: enough to find a message again without retrieving it, together with
 /// its size. It proves no delivery.

@@ -1,6 +1,11 @@
 //! Foreign bytes as one harmless word, and back.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use percent_encoding::{
+    AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode, percent_encode_byte,
+};
 
 /// Shows bytes as one word that no shell, header, file system or option parser can misread: letters, digits and
 /// `_ @ + = : ,` stand for themselves, `.` and `-` too but not at the front, and every other octet is `%XX`.
@@ -15,41 +20,35 @@ pub struct Percent<'a>(pub &'a [u8]);
 impl Percent<'_> {
     /// Reads the word back. `None` when it is not one.
     pub fn decode(word: &str) -> Option<Vec<u8>> {
-        let mut octets = Vec::with_capacity(word.len());
-        let mut bytes = word.bytes();
-        while let Some(b) = bytes.next() {
-            if b == b'%' {
-                let high = char::from(bytes.next()?).to_digit(16)?;
-                let low = char::from(bytes.next()?).to_digit(16)?;
-                octets.push(u8::try_from(high * 16 + low).ok()?);
-            } else {
-                octets.push(b);
-            }
-        }
-        Some(octets)
+        let is_pair = |after: &str| {
+            let digits = after.as_bytes().get(..2);
+            digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+        };
+        let is_word = word.split('%').skip(1).all(is_pair);
+        is_word.then(|| Cow::from(percent_decode_str(word)).into_owned())
     }
 }
 
 impl fmt::Display for Percent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write;
-
-        let is_harmless = |b: u8| b.is_ascii_alphanumeric() || b"_@+=:,".contains(&b);
-        if let Ok(word) = str::from_utf8(self.0)
-            && word.bytes().all(is_harmless)
-        {
-            return f.write_str(word);
-        }
-        for (at, &b) in self.0.iter().enumerate() {
-            if is_harmless(b) || (at > 0 && b".-".contains(&b)) {
-                f.write_char(char::from(b))?;
-            } else {
-                write!(f, "%{b:02X}")?;
-            }
-        }
-        Ok(())
+        let (front, rest) = match self.0 {
+            [first @ (b'.' | b'-'), rest @ ..] => (percent_encode_byte(*first), rest),
+            all => ("", all),
+        };
+        write!(f, "{front}{}", percent_encode(rest, ESCAPED))
     }
 }
+
+/// What does not stand for itself inside a word.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'_')
+    .remove(b'@')
+    .remove(b'+')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b',')
+    .remove(b'.')
+    .remove(b'-');
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use md5::{Digest as _, Md5};
 use tokio::time::sleep;
 
@@ -315,12 +316,7 @@ async fn apop(
     let mut md5 = Md5::new();
     md5.update(timestamp.as_bytes());
     md5.update(visit.login.secret.expose());
-    let digest: String = md5
-        .finalize()
-        .iter()
-        .map(|octet| format!("{octet:02x}"))
-        .collect();
-    let digest = Secret::new(digest.into_bytes());
+    let digest = Secret::new(HEXLOWER.encode(&md5.finalize()).into_bytes());
     maildrop
         .ask(&Command::Apop {
             user: visit.login.user.clone(),
