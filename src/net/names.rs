@@ -1,4 +1,4 @@
-//! The names in a certificate, for an error that says which it has instead of the right one.
+//! The names in a certificate: how it names a host, and which it has instead of the right one.
 
 use std::net::IpAddr;
 
@@ -32,6 +32,13 @@ fn address(octets: &[u8]) -> Option<String> {
     let four = <[u8; 4]>::try_from(octets).map(IpAddr::from);
     let address = four.or_else(|_| <[u8; 16]>::try_from(octets).map(IpAddr::from));
     address.ok().map(|address| address.to_string())
+}
+
+/// A host as a certificate names it: without the dot of the root at its end, and an address without its brackets.
+pub(super) fn as_certified(host: &str) -> &str {
+    host.trim_end_matches('.')
+        .trim_start_matches('[')
+        .trim_end_matches(']')
 }
 
 /// A certificate may be for hundreds of hosts; the first few tell whose it is.

@@ -2,7 +2,7 @@
 
 use crate::mail::text::Shown;
 use crate::net::NetError;
-use crate::net::tls::as_certified;
+use crate::net::names::as_certified;
 
 /// Why a handshake with `host` failed, in which the certificate had to carry `name`.
 pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {

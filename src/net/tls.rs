@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use crate::disk::read_regular;
 use crate::mail::text::Shown;
 use crate::mail::{ClientCertificate, Fingerprint, TlsPolicy, limits};
-use crate::net::names::names_of;
+use crate::net::names::{as_certified, names_of};
 use crate::net::roots::read_bundle;
 use crate::net::tls_stream::Secured;
 use crate::net::{IoStream, NetError, Roots, openssl_words};
@@ -173,13 +173,6 @@ impl Inner {
         }
         builder
     }
-}
-
-/// A host as a certificate names it: without the dot of the root at its end, and an address without its brackets.
-pub(super) fn as_certified(host: &str) -> &str {
-    host.trim_end_matches('.')
-        .trim_start_matches('[')
-        .trim_end_matches(']')
 }
 
 /// A handful of records: there may be hundreds of connections.
