@@ -17,7 +17,6 @@ use crate::disk::{Acting, open_regular};
 use crate::mail::text::Shown;
 use crate::mail::{Envelope, Timestamp, limits};
 use crate::sink::maildir::{Folder, MaildirError, disk, sync_folder};
-use crate::spool::header::Head;
 use crate::spool::{Message, Spool, SpoolError};
 
 pub use label::Label;
@@ -220,7 +219,7 @@ impl Quarantine {
 fn keep(folder: &Folder, message: &Message, label: &Label) -> Result<String, QuarantineError> {
     let name = secret_name(label.at).map_err(disk("name a file in", folder.root()))?;
     let fill = |file: &mut File| {
-        let has_fields = Head::of(message)?.has_fields;
+        let has_fields = message.head_fields()?.has_fields;
         let text = label.write(has_fields);
         if text.len() as u64 > limits::QUARANTINE_LABEL_OCTETS_MAX {
             return Err(io::ErrorKind::InvalidInput.into());

@@ -7,7 +7,6 @@ use std::io::{self, Read, Write};
 
 use crate::mail::{Date, Sender, Timestamp};
 use crate::sink::line_ends::Converter;
-use crate::spool::header::Head;
 use crate::spool::{Message, Reader};
 
 use crate::mail::LineEnds;
@@ -44,7 +43,7 @@ impl<'a> Rendering<'a> {
     /// # Errors
     /// What the system says when the spool file cannot be read.
     pub fn new(message: &'a Message, sender: &Sender, layout: &Layout) -> io::Result<Self> {
-        let head = Head::of(message)?;
+        let head = message.head_fields()?;
         let mut reader = message.reader();
         let mut own_from_line = vec![0; head.from_line_octets];
         reader.read_exact(&mut own_from_line)?;

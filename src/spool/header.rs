@@ -3,7 +3,6 @@
 //! Nothing here can stop a delivery: what cannot be read counts as absent. Look-ups go by raw offsets in the order of
 //! the fields, because mail-parser's own accessors return the *last* of several fields and take `<>` for absent.
 
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
@@ -11,7 +10,6 @@ use mail_parser::{HeaderName, MessageParser};
 
 use crate::mail::text::Shown;
 use crate::mail::{Sender, limits};
-use crate::spool::{Body, Message};
 
 /// What the head of a message tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,37 +29,13 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of a message, which is read once. May block when the message is in a file.
-    ///
-    /// # Errors
-    /// What the system says when the spool file cannot be read.
-    pub fn of(message: &Message) -> io::Result<&Self> {
-        match message.known_head() {
-            Some(head) => Ok(head),
-            None => Self::of_showing(message, |_| {}),
-        }
-    }
-
-    /// The same, read anew: `received` is shown the value of every `Received` field, from the top.
-    ///
-    /// # Errors
-    /// What the system says when the spool file cannot be read.
-    pub fn of_showing(message: &Message, received: impl FnMut(&[u8])) -> io::Result<&Self> {
-        let head = match message.body() {
-            Body::Memory(octets) => Self::parse_showing(octets, received),
-            Body::File(_) => {
-                Self::parse_showing(&message.head(limits::HEADER_OCTETS_MAX)?, received)
-            }
-        };
-        Ok(message.keep_head(head))
-    }
-
     /// Reads the first octets of a message: at most [`limits::HEADER_OCTETS_MAX`] of them are looked at.
     pub fn parse(message: &[u8]) -> Self {
         Self::parse_showing(message, |_| {})
     }
 
-    fn parse_showing(message: &[u8], mut received: impl FnMut(&[u8])) -> Self {
+    /// The same; `received` is shown the value of every `Received` field, from the top.
+    pub(super) fn parse_showing(message: &[u8], mut received: impl FnMut(&[u8])) -> Self {
         let message = &message[..message.len().min(limits::HEADER_OCTETS_MAX)];
         let from_line_octets = from_lines(message);
         let rest = &message[from_line_octets..];

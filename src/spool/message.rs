@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
-use crate::mail::{Digest, Origin};
+use crate::mail::{Digest, Origin, limits};
 use crate::spool::Reservation;
 use crate::spool::header::Head;
 
@@ -81,14 +81,27 @@ impl Message {
         self.0.digest
     }
 
-    /// What its head tells, if that is known already.
-    pub(super) fn known_head(&self) -> Option<&Head> {
-        self.0.head.get()
+    /// What its head tells, which is read once. May block when the message is in a file.
+    ///
+    /// # Errors
+    /// What the system says when the spool file cannot be read.
+    pub fn head_fields(&self) -> io::Result<&Head> {
+        match self.0.head.get() {
+            Some(head) => Ok(head),
+            None => self.head_fields_showing(|_| {}),
+        }
     }
 
-    /// Keeps what its head tells for those who ask next.
-    pub(super) fn keep_head(&self, head: Head) -> &Head {
-        self.0.head.get_or_init(|| head)
+    /// The same, read anew: `received` is shown the value of every `Received` field, from the top.
+    ///
+    /// # Errors
+    /// What the system says when the spool file cannot be read.
+    pub fn head_fields_showing(&self, received: impl FnMut(&[u8])) -> io::Result<&Head> {
+        let head = match self.body() {
+            Body::Memory(octets) => Head::parse_showing(octets, received),
+            Body::File(_) => Head::parse_showing(&self.head(limits::HEADER_OCTETS_MAX)?, received),
+        };
+        Ok(self.0.head.get_or_init(|| head))
     }
 
     /// Where its octets are.

@@ -10,7 +10,6 @@ use mailferry::mail::{Envelope, Recipient};
 use mailferry::sink::mda::{Mda, MdaSettings};
 use mailferry::sink::render::{Layout, Rendering};
 use mailferry::sink::{Outcome, Sink};
-use mailferry::spool::header::Head;
 
 use crate::support::mail::message;
 use crate::support::mda::{is_root, settings};
@@ -99,7 +98,7 @@ async fn delivers_byte_for_byte(
     let mut expected = Vec::new();
     for octets in messages {
         let message = message(&std::env::temp_dir(), &octets).await;
-        let sender = Head::of(&message).unwrap().sender.clone();
+        let sender = message.head_fields().unwrap().sender.clone();
         let envelope = Envelope {
             sender,
             recipients: vec![Recipient::new("nobody").unwrap()],

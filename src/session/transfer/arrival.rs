@@ -14,7 +14,6 @@ use crate::session::transfer::offers::{Parcel, Source};
 use crate::session::transfer::trace::{Trace, is_own, received_field as build};
 use crate::sink::{Fault, Partial, Refusal};
 use crate::spool::head_digest::head_digest;
-use crate::spool::header::Head;
 use crate::spool::{Draft, Message};
 
 /// What the head of a message says to a session.
@@ -33,7 +32,7 @@ pub(in crate::session) const LOOP_CODE: &str = "mail_loop";
 /// Looks at the head of a message.
 pub(in crate::session) fn look(visit: &Visit, message: &Message) -> Looked {
     let mut returned = false;
-    let head = Head::of_showing(message, |value| {
+    let head = message.head_fields_showing(|value| {
         returned |= is_own(value, &visit.own_host, &visit.account);
     });
     // A head that cannot be read must not stop the delivery: then nobody is told of a failure, as with any null sender.
