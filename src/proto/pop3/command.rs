@@ -1,7 +1,7 @@
 //! Commands, and the bytes they become.
 
 use crate::mail::{Secret, limits};
-use crate::proto::pop3::LocalError;
+use crate::proto::pop3::{Kind, LocalError};
 use crate::proto::sasl;
 
 /// A command with its arguments. CR, LF and NUL cannot be expressed: writing refuses them.
@@ -55,97 +55,6 @@ pub enum Command {
     Rset,
     /// RFC 1939 sections 4 and 6.
     Quit,
-}
-
-/// A command's verb.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)] // The names are those of [`Command`].
-pub enum Kind {
-    Capa,
-    Stls,
-    User,
-    Pass,
-    Apop,
-    Auth,
-    AuthResponse,
-    AuthAbort,
-    Stat,
-    Uidl,
-    List,
-    Retr,
-    Top,
-    Dele,
-    Noop,
-    Rset,
-    Quit,
-}
-
-impl Kind {
-    /// Every verb.
-    pub const ALL: &'static [Self] = &[
-        Self::Capa,
-        Self::Stls,
-        Self::User,
-        Self::Pass,
-        Self::Apop,
-        Self::Auth,
-        Self::AuthResponse,
-        Self::AuthAbort,
-        Self::Stat,
-        Self::Uidl,
-        Self::List,
-        Self::Retr,
-        Self::Top,
-        Self::Dele,
-        Self::Noop,
-        Self::Rset,
-        Self::Quit,
-    ];
-
-    /// The verb as it is said.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Capa => "CAPA",
-            Self::Stls => "STLS",
-            Self::User => "USER",
-            Self::Pass => "PASS",
-            Self::Apop => "APOP",
-            Self::Auth | Self::AuthResponse | Self::AuthAbort => "AUTH",
-            Self::Stat => "STAT",
-            Self::Uidl => "UIDL",
-            Self::List => "LIST",
-            Self::Retr => "RETR",
-            Self::Top => "TOP",
-            Self::Dele => "DELE",
-            Self::Noop => "NOOP",
-            Self::Rset => "RSET",
-            Self::Quit => "QUIT",
-        }
-    }
-
-    /// Whether another command may be sent before this one is answered, where the server announces PIPELINING. Never
-    /// across STLS or a login (RFC 2449 section 6.6), nor after CAPA, whose answer may change what is allowed.
-    pub const fn may_be_pipelined(self) -> bool {
-        matches!(
-            self,
-            Self::Stat
-                | Self::Uidl
-                | Self::List
-                | Self::Retr
-                | Self::Top
-                | Self::Dele
-                | Self::Noop
-                | Self::Rset
-        )
-    }
-
-    /// Whether `+OK` is followed by lines up to a dot.
-    pub(super) const fn is_multi_line(self) -> bool {
-        matches!(
-            self,
-            Self::Capa | Self::Uidl | Self::List | Self::Retr | Self::Top
-        )
-    }
 }
 
 impl Command {

@@ -16,13 +16,15 @@ mod capabilities;
 mod client;
 mod command;
 mod error;
+mod kind;
 mod reply;
 pub mod state;
 
 pub use asked::{Asked, Ending};
 pub use capabilities::{Capabilities, Expire};
 pub use client::{Client, Event};
-pub use command::{Command, Kind};
+pub use command::Command;
 pub use error::{LocalError, RemoteError};
+pub use kind::Kind;
 pub use reply::ResponseCode;
 pub use state::State;
