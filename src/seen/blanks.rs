@@ -1,12 +1,8 @@
 //! Names of version 0.1.0 that end in a blank: the blank belonged to the line of UIDL, and is no part of the unique-id.
 
 use crate::mail::UniqueId;
+use crate::seen::records::ends_in_blank;
 use crate::seen::{Batch, Change, RecordKey, Records, State};
-
-/// Whether a name ends in a blank.
-pub(super) fn ends_in_blank(unique_id: &[u8]) -> bool {
-    matches!(unique_id.last(), Some(b' ' | b'\t'))
-}
 
 /// Changes that give such records the names without; what was delivered wins where both are known.
 pub(super) fn without_blanks(records: &Records) -> Option<Batch> {

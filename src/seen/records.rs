@@ -7,7 +7,6 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::mail::{AccountName, Digest, HeadDigest, Timestamp, UniqueId, limits};
-use crate::seen::blanks::ends_in_blank;
 use crate::seen::{Marker, Notes, Record, RecordKey, Recorded, State};
 
 /// All records of one account as one session sees them: sorted by unique-id, then digest.
@@ -376,6 +375,11 @@ fn small(record: &Record) -> Option<(Kind, u32, Option<u32>)> {
     let octets = record.octets.map(u32::try_from).transpose().ok()?;
     let usual = record.copies == 1 && record.absent_since.is_none() && record.notes.is_empty();
     usual.then_some((kind, u32::try_from(at.0).ok()?, octets))
+}
+
+/// Whether a name ends in a blank.
+pub(super) fn ends_in_blank(unique_id: &[u8]) -> bool {
+    matches!(unique_id.last(), Some(b' ' | b'\t'))
 }
 
 #[cfg(test)]
