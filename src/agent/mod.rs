@@ -3,6 +3,7 @@
 //! One account's trouble never touches another's: each poll is a task, its failure is a value, and even a panic in it stops only
 //! that account. This room knows no protocol.
 
+mod assignment;
 mod breaker;
 mod explain;
 mod hold;
@@ -27,9 +28,10 @@ use crate::seen::{Seen, SeenError, Waiting};
 use crate::session::{Place, Stop, WhoActs};
 use crate::telemetry::{Event, Reporter};
 
+pub use assignment::{Assignment, Prepare};
 pub use breaker::Breaker;
 pub use hold::{Floor, floor};
-pub use poll::{Assignment, Call, Polled, Prepare, poll};
+pub use poll::{Call, Polled, poll};
 pub use quarantine_door::Kept;
 pub use signals::{Signal, Signals, become_init};
 

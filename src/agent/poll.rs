@@ -1,60 +1,19 @@
 //! One poll of one account, with what must be remembered of it.
 
-use std::sync::Arc;
 use std::time::Duration;
-
-use futures_util::future::BoxFuture;
 
 use crate::agent::explain::explain;
 use crate::agent::hold::{self, DAY_SECONDS, floor};
-use crate::agent::in_use;
+use crate::agent::{Assignment, in_use};
 use crate::mail::{AccountName, Timestamp, backoff};
-use crate::seen::{AccountState, Batch, Hold, Seal, SeenError, Waiting};
-use crate::session::{self, Collaborators, Counts, End, SessionError, Summary, Visit, WhoActs};
+use crate::seen::{AccountState, Batch, Hold, SeenError, Waiting};
+use crate::session::{self, Counts, End, Summary, WhoActs};
 use crate::telemetry::Event;
-
-/// One account as the agent knows it.
-#[derive(Clone)]
-pub struct Assignment {
-    /// The account.
-    pub account: AccountName,
-    /// The server, for the limit of sessions per host.
-    pub host: String,
-    /// From the start of one poll to the start of the next.
-    pub poll_every: Duration,
-    /// Makes the visit of each poll.
-    pub visit: Arc<dyn Prepare>,
-    /// The doors its sessions go through.
-    pub with: Collaborators,
-}
 
 impl Polled {
     /// Whether it came to its end, and nothing failed.
     fn is_well(&self) -> bool {
         self.failure.is_none() && !self.stopped
-    }
-}
-
-/// Makes the visit of one poll: reads the password, for one, which may have changed since the last.
-pub trait Prepare: Send + Sync {
-    /// The visit, or why there can be none now.
-    fn prepare(&self) -> BoxFuture<'_, Result<Visit, SessionError>>;
-
-    /// Where the password comes from, for whoever reads that it was refused.
-    fn password_source(&self) -> Option<String> {
-        None
-    }
-
-    /// What settings and secret are like now, so that an account is not held after they were mended. Runs no program.
-    /// `None` where that cannot be told.
-    fn seal(&self, _salt: u64) -> BoxFuture<'_, Option<Seal>> {
-        Box::pin(async { None })
-    }
-}
-
-impl Prepare for Visit {
-    fn prepare(&self) -> BoxFuture<'_, Result<Visit, SessionError>> {
-        Box::pin(async { Ok(self.clone()) })
     }
 }
 
@@ -378,6 +337,7 @@ const LOGIN_DELAY_SECONDS_UNKNOWN: u64 = 300;
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::session::SessionError;
 
     fn failed(state: AccountState, error: SessionError) -> (AccountState, Polled) {
         failed_at(1000, Call::Due, state, error)
