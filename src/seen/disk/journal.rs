@@ -1,8 +1,9 @@
 //! The journal: an append-only file of text lines whose `fdatasync` makes a record durable.
 //!
-//! The first line is a header, `CRC mailferry-seen 1 BASE`, where BASE is the sequence number before the first line. Each
-//! further line is a batch (see the sibling module `line`) with a sequence number one above its predecessor's and a CRC that covers its
-//! predecessor's, so that no line can be lost, swapped or doubled unseen. A last line that was not finished is cut; anything
+//! The first line is a header, `CRC mailferry-seen 1 BASE`, where BASE is the sequence number
+//! before the first line. Each further line is a batch (see the sibling module `line`) with a
+//! sequence number one above its predecessor's and a CRC that covers its predecessor's, so that no
+//! line can be lost, swapped or doubled unseen. A last line that was not finished is cut; anything
 //! else that does not fit is damage, and nothing is guessed.
 
 use std::fmt::Write as _;
@@ -16,6 +17,7 @@ use rustix::io::Errno;
 use crate::disk::{Identity, NewFile, is_full, open_regular, sync_directory};
 use crate::fault;
 use crate::mail::{Timestamp, limits};
+use crate::seen::disk::checksum::chained;
 use crate::seen::disk::line;
 use crate::seen::{Batch, SeenError};
 
@@ -32,7 +34,8 @@ pub(in crate::seen) struct Journal {
     pub(in crate::seen) last: Position,
     /// Lines since the base.
     pub(in crate::seen) lines: u64,
-    /// The time of the last line. A line of a day when the clock was years ahead must not be the newest for years.
+    /// The time of the last line. A line of a day when the clock was years ahead must not be the
+    /// newest for years.
     pub(in crate::seen) newest: Option<Timestamp>,
     line_started: String,
 }
@@ -60,7 +63,8 @@ impl Journal {
         let mut journal = Self::write_new(directory, base, write)?;
         let placed = fault::fail("journal.renamed").and_then(|()| sync_directory(directory));
         if placed.is_err() {
-            // It is in place, and a power cut may undo that: nothing is proven before the name is durable.
+            // It is in place, and a power cut may undo that: nothing is proven before the name is
+            // durable.
             journal.file = None;
         }
         Ok(journal)
@@ -77,7 +81,7 @@ impl Journal {
         options.read(true).append(true);
         let new = NewFile::create_over(&mut options, directory.join(TEMPORARY)).map_err(disk)?;
         let header = format!("{HEADER} {base}");
-        let crc = crc(0, header.as_bytes());
+        let crc = chained(0, header.as_bytes());
         let mut out = io::BufWriter::with_capacity(1 << 16, new);
         writeln!(out, "{crc:08x} {header}").map_err(disk)?;
         let mut writer = Writer {
@@ -116,7 +120,8 @@ impl Journal {
         })
     }
 
-    /// Checks that the journal's name still stands for the open file: what is written to a file without a name is not recorded.
+    /// Checks that the journal's name still stands for the open file: what is written to a file
+    /// without a name is not recorded.
     ///
     /// # Errors
     /// [`SeenError::Replaced`] when the file, or the directory around it, was removed or replaced.
@@ -128,7 +133,8 @@ impl Journal {
         Err(SeenError::Replaced { directory })
     }
 
-    /// Makes sure that there is room for what may be in flight, before anything is offered whose record would need it.
+    /// Makes sure that there is room for what may be in flight, before anything is offered whose
+    /// record would need it.
     pub(in crate::seen) fn make_room(&mut self) -> Result<(), SeenError> {
         self.check_place()?;
         let file = match self.file.take() {
@@ -149,12 +155,14 @@ impl Journal {
         }
     }
 
-    /// Opens the journal and checks every line: `visit` gets the header, then each line with its position. What lines up to the number
-    /// `known` say is not read: that is most of a start's work, and the index knows it. `check` gets the number of the last line before
-    /// anything is changed.
+    /// Opens the journal and checks every line: `visit` gets the header, then each line with its
+    /// position. What lines up to the number `known` say is not read: that is most of a start's
+    /// work, and the index knows it. `check` gets the number of the last line before anything is
+    /// changed.
     ///
     /// # Errors
-    /// [`SeenError::Damaged`] when a line does not fit; [`SeenError::Disk`] when the file cannot be read.
+    /// [`SeenError::Damaged`] when a line does not fit; [`SeenError::Disk`] when the file cannot be
+    /// read.
     pub(in crate::seen) fn open(
         directory: &Path,
         known: u64,
@@ -170,7 +178,8 @@ impl Journal {
         if length > scan.octets {
             file.set_len(scan.octets).map_err(disk)?;
         }
-        // What was read may never have been synced, nor the name it has; from here on both count as durable.
+        // What was read may never have been synced, nor the name it has; from here on both count as
+        // durable.
         file.sync_all().map_err(disk)?;
         sync_directory(directory).map_err(disk)?;
         let Scan {
@@ -232,8 +241,8 @@ impl Journal {
         Ok(scan.last.sequence)
     }
 
-    /// Appends batches and makes them durable together. When this fails, none of them is proven, and the next call first
-    /// goes back to what is known to be durable.
+    /// Appends batches and makes them durable together. When this fails, none of them is proven,
+    /// and the next call first goes back to what is known to be durable.
     pub(in crate::seen) fn append(
         &mut self,
         batches: &[Batch],
@@ -245,13 +254,15 @@ impl Journal {
         for batch in batches {
             last = push_line(&mut text, last, now, batch);
         }
-        // After an error the descriptor stays closed: a failed fdatasync may have dropped what it should have written.
+        // After an error the descriptor stays closed: a failed fdatasync may have dropped what it
+        // should have written.
         file.write_all(text.as_bytes())
             .map_err(|error| disk(&self.directory, &error))?;
         fault::fail("journal.written")
             .and_then(|()| file.sync_data())
             .map_err(|error| disk(&self.directory, &error))?;
-        // After the sync, so that nothing is recorded that was written to a file which had lost its name by then.
+        // After the sync, so that nothing is recorded that was written to a file which had lost its
+        // name by then.
         self.check_place()?;
         self.durable += text.len() as u64;
         self.last = last;
@@ -320,7 +331,8 @@ pub(in crate::seen) struct Scan {
 }
 
 impl Scan {
-    /// Checks a whole line, and reads it when its number is above `known`. The error says what does not fit.
+    /// Checks a whole line, and reads it when its number is above `known`. The error says what does
+    /// not fit.
     fn line(&mut self, raw: &[u8], known: u64) -> Result<Line, String> {
         let number = self.lines + 2;
         let wrong = |what: &str| format!("line {number} of {} {what}", Journal::NAME);
@@ -328,7 +340,7 @@ impl Scan {
             .map_err(|_| wrong("is not text"))?
             .trim_end_matches('\n');
         let (checked, rest) = text.split_once(' ').ok_or_else(|| wrong("has no CRC"))?;
-        let found = crc(self.last.crc, rest.as_bytes());
+        let found = chained(self.last.crc, rest.as_bytes());
         let written = u32::from_str_radix(checked, 16).ok();
         if checked.len() != 8
             || written != Some(found)
@@ -386,17 +398,10 @@ fn push_line(text: &mut String, last: Position, at: Timestamp, batch: &Batch) ->
     // The CRC's place, until it is known.
     let _ = write!(text, "{:08x} {sequence} {} ", 0, at.0);
     line::push_batch(text, batch);
-    let crc = crc(last.crc, &text.as_bytes()[start + 9..]);
+    let crc = chained(last.crc, &text.as_bytes()[start + 9..]);
     text.replace_range(start..start + 8, &format!("{crc:08x}"));
     text.push('\n');
     Position { sequence, crc }
-}
-
-fn crc(before: u32, line: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&before.to_be_bytes());
-    hasher.update(line);
-    hasher.finalize()
 }
 
 /// Opens the journal of a directory; an error names the file.
@@ -453,7 +458,8 @@ pub(in crate::seen) fn damaged(directory: &Path, what: String) -> SeenError {
 /// Where a journal is written before it is whole.
 const TEMPORARY: &str = "seen.journal.new";
 
-/// Room for the records of some thousand messages with ordinary unique-ids, or of several hundred with the longest.
+/// Room for the records of some thousand messages with ordinary unique-ids, or of several hundred
+/// with the longest.
 const ROOM_OCTETS: u64 = 256 * 1024;
 
 const HEADER: &str = "mailferry-seen 1";

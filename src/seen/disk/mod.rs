@@ -1,6 +1,8 @@
-//! The store on disk: the journal is the truth, sled the index, and a third file says how far both came.
+//! The store on disk: the journal is the truth, sled the index, and a third file says how far both
+//! came.
 
 pub(in crate::seen) mod block;
+pub(in crate::seen) mod checksum;
 pub(in crate::seen) mod durable;
 pub(in crate::seen) mod examine;
 pub(in crate::seen) mod index;

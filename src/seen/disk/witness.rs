@@ -1,8 +1,9 @@
 //! How far the journal has come, in a file of its own.
 //!
-//! A journal that lost its end is shorter than the index's mark says, unless the index is damaged at the same time. This file
-//! outlives that: it is written over in place behind each `fdatasync` of the journal, so it never says more than is durable, and a
-//! power cut can only make it say less. It is a help and no record: where it cannot be written or read, nothing stops.
+//! A journal that lost its end is shorter than the index's mark says, unless the index is damaged
+//! at the same time. This file outlives that: it is written over in place behind each `fdatasync`
+//! of the journal, so it never says more than is durable, and a power cut can only make it say
+//! less. It is a help and no record: where it cannot be written or read, nothing stops.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -10,6 +11,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
 use crate::disk::open_regular;
+use crate::seen::disk::checksum::crc;
 
 /// The open file; without one, nobody takes note.
 #[derive(Debug)]
@@ -26,7 +28,8 @@ impl Witness {
         Self(open_regular(&mut options, &directory.join(Self::NAME)).ok())
     }
 
-    /// What the file in a state directory says: the sequence number of the last line that was durable when it was written.
+    /// What the file in a state directory says: the sequence number of the last line that was
+    /// durable when it was written.
     pub(in crate::seen) fn read(directory: &Path) -> Option<u64> {
         let mut text = String::new();
         let path = directory.join(Self::NAME);
@@ -34,15 +37,16 @@ impl Witness {
         file.take(OCTETS_MAX).read_to_string(&mut text).ok()?;
         let (checked, rest) = text.strip_suffix('\n')?.split_once(' ')?;
         let sequence = rest.strip_prefix(HEADER)?.strip_prefix(' ')?.parse().ok()?;
-        (checked == crc(rest)).then_some(sequence)
+        (checked == digits(rest)).then_some(sequence)
     }
 
-    /// Takes note of the last durable line. Its length never changes, so the file is written over and never torn in two.
+    /// Takes note of the last durable line. Its length never changes, so the file is written over
+    /// and never torn in two.
     pub(in crate::seen) fn note(&self, sequence: u64) {
         if let Some(file) = &self.0 {
             let rest = format!("{HEADER} {sequence:020}");
             // Without this note only damage to two other files at once would pass unseen.
-            let _ = file.write_all_at(format!("{} {rest}\n", crc(&rest)).as_bytes(), 0);
+            let _ = file.write_all_at(format!("{} {rest}\n", digits(&rest)).as_bytes(), 0);
         }
     }
 
@@ -55,8 +59,8 @@ impl Witness {
     }
 }
 
-fn crc(rest: &str) -> String {
-    format!("{:08x}", crc32fast::hash(rest.as_bytes()))
+fn digits(rest: &str) -> String {
+    format!("{:08x}", crc(rest.as_bytes()))
 }
 
 const HEADER: &str = "mailferry-last 1";
