@@ -1,7 +1,7 @@
-//! What a session does not know of its own failure: where the password came from, and which settings may be wrong.
+//! What a session does not know of its own failure: where the password came from, and which
+//! settings may be wrong.
 
 use crate::mail::{OUT_OF_FILES_CODE, OUT_OF_FILES_HINT, TlsMode};
-use crate::proto::pop3::RemoteError;
 use crate::secrets::SecretError;
 use crate::session::{SessionError, Visit};
 use crate::sink::Refusal;
@@ -21,19 +21,18 @@ pub(super) fn explain(error: SessionError, visit: &Visit, password: Option<&str>
             "The recipient is {}: check `recipient` of the account",
             visit.recipient
         )),
-        SessionError::Remote(RemoteError::NotAStatus(said)) => service(said).map(|service| {
-            format!(
-                "That is {service} and not POP3: check `host`, `port` (now {}) and `tls`",
-                visit.port
-            )
-        }),
         SessionError::TimedOut { during, .. } if during.contains("greeting") => {
             (visit.tls != TlsMode::Implicit).then(|| SILENT_IN_CLEAR.to_owned())
         }
         SessionError::Net(_) | SessionError::Spool(_) if error.code() == OUT_OF_FILES_CODE => {
             Some(OUT_OF_FILES_HINT.to_owned())
         }
-        _ => None,
+        _ => error.no_status().and_then(service).map(|service| {
+            format!(
+                "That is {service} and not POP3: check `host`, `port` (now {}) and `tls`",
+                visit.port
+            )
+        }),
     };
     match hint {
         Some(hint) => SessionError::Hinted {
@@ -44,7 +43,8 @@ pub(super) fn explain(error: SessionError, visit: &Visit, password: Option<&str>
     }
 }
 
-/// Without its password an account waits for its operator, unless it could not be read for want of descriptors.
+/// Without its password an account waits for its operator, unless it could not be read for want of
+/// descriptors.
 pub(super) fn no_secret(error: SecretError) -> SessionError {
     if error.is_ours() {
         let refusal = Refusal::of_system(true, error.code(), error.to_string());

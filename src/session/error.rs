@@ -143,6 +143,14 @@ impl WhoActs {
 }
 
 impl SessionError {
+    /// What the server said where POP3 wants a status: perhaps it speaks another protocol.
+    pub fn no_status(&self) -> Option<&str> {
+        match self {
+            Self::Remote(RemoteError::NotAStatus(said)) => Some(said),
+            _ => None,
+        }
+    }
+
     /// A refusal that ends the session and counts against no message: ours, or the destination's.
     pub fn of_refusal(place: impl Into<String>, refusal: Refusal) -> Self {
         let place = place.into();
