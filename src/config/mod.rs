@@ -36,7 +36,7 @@ pub use error::{Complaint, ConfigError, ConfigErrors};
 pub use nearest::nearest;
 pub use reference::reference;
 pub use secret::SecretSource;
-pub use system::{Holder, System};
+pub use system::{Storage, System};
 pub use warning::Warning;
 
 use file::Tables;

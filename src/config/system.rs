@@ -16,12 +16,12 @@ pub struct System {
     /// What this machine calls itself.
     pub host: String,
     /// What holds the state directory, or will hold it once it is made.
-    pub state: Holder,
+    pub state: Storage,
 }
 
 /// The file system that holds a directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Holder {
+pub enum Storage {
     /// One that is mounted for it, or for a directory above it.
     #[default]
     Mount,
@@ -34,7 +34,8 @@ pub enum Holder {
 impl System {
     /// Looks at this machine and at what holds `state_dir`.
     pub fn look(environment: &Environment, state_dir: &Path) -> Self {
-        // Docker and podman leave a file, systemd-nspawn and podman a variable, and runtimes of Kubernetes a cgroup.
+        // Docker and podman leave a file, systemd-nspawn and podman a variable, and runtimes of
+        // Kubernetes a cgroup.
         let cgroup = std::fs::read_to_string("/proc/1/cgroup").unwrap_or_default();
         let marked = ["/.dockerenv", "/run/.containerenv"]
             .iter()
@@ -49,13 +50,14 @@ impl System {
                 .to_string_lossy()
                 .into_owned(),
             container: marked || named || environment.get("container").is_some(),
-            state: Holder::of(state_dir),
+            state: Storage::of(state_dir),
         }
     }
 }
 
-impl Holder {
-    /// The file system that holds `path`, links followed, or the nearest directory above it that exists.
+impl Storage {
+    /// The file system that holds `path`, links followed, or the nearest directory above it that
+    /// exists.
     pub fn of(path: &Path) -> Self {
         let there = path.ancestors().find(|above| above.exists());
         let there = there.unwrap_or(Path::new("/"));
@@ -72,8 +74,9 @@ impl Holder {
     }
 }
 
-/// Whether a path is on the file system that is mounted at `/`. A directory of the same disk that is mounted for
-/// itself is not. Kernels before 5.8 do not tell mounts apart, and then the disk decides.
+/// Whether a path is on the file system that is mounted at `/`. A directory of the same disk that
+/// is mounted for itself is not. Kernels before 5.8 do not tell mounts apart, and then the disk
+/// decides.
 fn is_on_root(path: &Path) -> bool {
     let look = |path: &Path| statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).ok();
     let (Some(one), Some(root)) = (look(path), look(Path::new("/"))) else {
@@ -99,18 +102,18 @@ mod tests {
     #[test]
     fn a_path_is_held_by_the_innermost_mount_above_it_and_a_link_by_where_it_leads() {
         let shm = Path::new("/dev/shm");
-        if Holder::of(shm) != Holder::Memory("tmpfs") {
+        if Storage::of(shm) != Storage::Memory("tmpfs") {
             return;
         }
         let missing = shm.join("mailferry-missing/state");
-        assert_eq!(Holder::of(&missing), Holder::Memory("tmpfs"));
+        assert_eq!(Storage::of(&missing), Storage::Memory("tmpfs"));
         let directory = tempfile::tempdir().unwrap();
         let link = directory.path().join("link");
         std::os::unix::fs::symlink(shm, &link).unwrap();
-        assert_eq!(Holder::of(&link.join("missing")), Holder::Memory("tmpfs"));
-        assert_eq!(Holder::of(Path::new("/proc/self")), Holder::Mount);
-        let root = Holder::of(Path::new("/"));
-        assert_eq!(Holder::of(Path::new("/nonexistent/state")), root);
-        assert_ne!(root, Holder::Mount);
+        assert_eq!(Storage::of(&link.join("missing")), Storage::Memory("tmpfs"));
+        assert_eq!(Storage::of(Path::new("/proc/self")), Storage::Mount);
+        let root = Storage::of(Path::new("/"));
+        assert_eq!(Storage::of(Path::new("/nonexistent/state")), root);
+        assert_ne!(root, Storage::Mount);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::config::system::{Holder, System};
+use crate::config::system::{Storage, System};
 use crate::config::{Account, Config, DeliveryKind, LOGIN_PORTS, SUBMIT_PORTS};
 use crate::mail::{AccountName, TlsMode, TlsPolicy};
 
@@ -138,11 +138,11 @@ impl Config {
         }
         let state_dir = self.state_dir.clone();
         match system.state {
-            Holder::Memory(kind) => warnings.push(Warning::StateInMemory { state_dir, kind }),
-            Holder::Root if system.container => {
+            Storage::Memory(kind) => warnings.push(Warning::StateInMemory { state_dir, kind }),
+            Storage::Root if system.container => {
                 warnings.push(Warning::StateInContainer { state_dir });
             }
-            Holder::Root | Holder::Mount => {}
+            Storage::Root | Storage::Mount => {}
         }
         warnings
     }

@@ -8,20 +8,21 @@ use std::sync::{Arc, OnceLock};
 use rustix::event::{EventfdFlags, eventfd};
 
 /// Ends a process when it is dropped.
-pub(crate) struct Canceller(Arc<Call>);
+pub(crate) struct Canceller(Arc<CallOff>);
 
 /// Tells a process's watcher that its [`Canceller`] was dropped.
-pub(crate) struct Cancellation(Arc<Call>);
+pub(crate) struct Cancellation(Arc<CallOff>);
 
-struct Call {
+struct CallOff {
     is_off: AtomicBool,
-    /// Wakes the watcher. Made when there is one: many callers may wait for their turn, and descriptors are few.
+    /// Wakes the watcher. Made when there is one: many callers may wait for their turn, and
+    /// descriptors are few.
     event: OnceLock<OwnedFd>,
 }
 
 /// Both ends of calling off.
 pub(crate) fn cancellation() -> (Canceller, Cancellation) {
-    let call = Arc::new(Call {
+    let call = Arc::new(CallOff {
         is_off: AtomicBool::new(false),
         event: OnceLock::new(),
     });
@@ -34,16 +35,16 @@ impl Cancellation {
         self.0.is_off.load(Ordering::SeqCst)
     }
 
-    /// A descriptor that can be read as soon as the process is called off. Ask [`Self::is_requested`] after
-    /// this, because it may have happened before.
+    /// A descriptor that can be read as soon as the process is called off. Ask
+    /// [`Self::is_requested`] after this, because it may have happened before.
     pub(super) fn event(&self) -> io::Result<BorrowedFd<'_>> {
         if let Some(event) = self.0.event.get() {
             return Ok(event.as_fd());
         }
         let made = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let event = self.0.event.get_or_init(|| made).as_fd();
-        // The canceller sets the flag and then looks for the event; we make the event and then look at the
-        // flag. One of the two must see the other.
+        // The canceller sets the flag and then looks for the event; we make the event and then look
+        // at the flag. One of the two must see the other.
         fence(Ordering::SeqCst);
         Ok(event)
     }

@@ -1,8 +1,10 @@
-//! How does a program run, and end? One process from start to end, watched by one thread that may block.
+//! How does a program run, and end? One process from start to end, watched by one thread that may
+//! block.
 //!
-//! The process ends in time or is ended, with everything in its process group. What it says is read to the last
-//! byte, so that it never blocks on us, and kept within a bound. Nobody it leaves behind can make us wait. This
-//! room knows neither what a program is for nor what its words and exit codes mean.
+//! The process ends in time or is ended, with everything in its process group. What it says is read
+//! to the last byte, so that it never blocks on us, and kept within a bound. Nobody it leaves
+//! behind can make us wait. This room knows neither what a program is for nor what its words and
+//! exit codes mean.
 
 mod cancellation;
 mod output;
@@ -31,7 +33,8 @@ pub(crate) enum End {
     Code(i32),
     /// By this signal, which we did not send.
     Signal(i32),
-    /// By us, after this many seconds; with this code, if it still ended by itself when it was asked to.
+    /// By us, after this many seconds; with this code, if it still ended by itself when it was
+    /// asked to.
     TimedOut { seconds: u64, code: Option<i32> },
     /// By us, because the caller called it off.
     Cancelled,
@@ -50,7 +53,7 @@ impl fmt::Display for End {
 
 /// A process that is gone: how it ended and what is kept of its words.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub(crate) struct Finished {
     pub(crate) end: End,
     /// Of standard output, or of both.
     pub(crate) output: Zeroizing<Vec<u8>>,
@@ -58,7 +61,7 @@ pub(crate) struct Ended {
     pub(crate) errors: Zeroizing<Vec<u8>>,
 }
 
-impl Ended {
+impl Finished {
     fn new(end: End, outputs: Vec<Output>) -> Self {
         let mut kept = outputs.into_iter().map(Output::kept);
         Self {
@@ -69,8 +72,8 @@ impl Ended {
     }
 }
 
-/// Starts a command in a process group of its own and waits for its end, its time-out or its cancellation. May
-/// block until the time-out and a few seconds more.
+/// Starts a command in a process group of its own and waits for its end, its time-out or its
+/// cancellation. May block until the time-out and a few seconds more.
 ///
 /// # Errors
 /// What the system says when the process cannot be started or watched; then there is none.
@@ -79,10 +82,10 @@ pub(crate) fn run(
     listen: Listen,
     timeout: Duration,
     cancellation: &Cancellation,
-) -> io::Result<Ended> {
+) -> io::Result<Finished> {
     let called_off = cancellation.event()?;
     if cancellation.is_requested() {
-        return Ok(Ended::new(End::Cancelled, Vec::new()));
+        return Ok(Finished::new(End::Cancelled, Vec::new()));
     }
     Watch::start(command, listen)?.until_end(timeout, called_off)
 }

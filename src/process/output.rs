@@ -8,15 +8,18 @@ use zeroize::Zeroizing;
 /// How a program is listened to, and how much of it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listen {
-    /// Standard output and standard error are one text. Its last octets are kept, because programs say at the end
-    /// what went wrong. The program's end is the end of it: nobody waits for a child that holds the pipe.
+    /// Standard output and standard error are one text. Its last octets are kept, because programs
+    /// say at the end what went wrong. The program's end is the end of it: nobody waits for a child
+    /// that holds the pipe.
     Together { last: usize },
-    /// Each is a text of its own, and both are read to their ends. Of standard output the first octets are kept,
-    /// and a program that says more finds the pipe closed; of standard error too, and the rest is dropped.
+    /// Each is a text of its own, and both are read to their ends. Of standard output the first
+    /// octets are kept, and a program that says more finds the pipe closed; of standard error too,
+    /// and the rest is dropped.
     Apart { output: usize, errors: usize },
 }
 
-/// What is kept of one pipe. A buffer is wiped when it is dropped, because a program may print a secret.
+/// What is kept of one pipe. A buffer is wiped when it is dropped, because a program may print a
+/// secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
     Last(usize),
@@ -104,5 +107,6 @@ impl Output {
     }
 }
 
-/// Reads in a row, after which the clock is looked at: a pipe holds 64 KiB, and a program may keep filling it.
+/// Reads in a row, after which the clock is looked at: a pipe holds 64 KiB, and a program may keep
+/// filling it.
 const DRAIN_READS_MAX: usize = 64;

@@ -15,7 +15,7 @@ const APART: Listen = Listen::Apart {
     errors: 10,
 };
 
-fn run_for(script: &str, listen: Listen, seconds: u64) -> Ended {
+fn run_for(script: &str, listen: Listen, seconds: u64) -> Finished {
     let (_canceller, cancellation) = cancellation();
     let timeout = Duration::from_secs(seconds);
     run(shell(script), listen, timeout, &cancellation).unwrap()

@@ -15,12 +15,13 @@ use rustix::process::{
 
 use crate::mail::limits;
 use crate::process::output::{Keep, Output};
-use crate::process::{End, Ended, Listen};
+use crate::process::{End, Finished, Listen};
 
 /// A running process, and what we hold of it.
 pub(super) struct Watch {
     child: Child,
-    /// Readable once the process has ended; `None` on kernels before 5.3, where we look every few milliseconds.
+    /// Readable once the process has ended; `None` on kernels before 5.3, where we look every few
+    /// milliseconds.
     pub(super) pidfd: Option<OwnedFd>,
     outputs: Vec<Output>,
     /// Whether the outputs are read to their ends, also after the process has ended.
@@ -40,7 +41,7 @@ enum Woken {
 
 /// What a look at the process and its descriptors found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct News {
+struct Signs {
     ended: bool,
     said: bool,
     cancelled: bool,
@@ -65,7 +66,8 @@ impl Watch {
         };
         command.stdout(writer).stderr(errors).process_group(0);
         let child = command.spawn()?;
-        // Our copies of the writing ends go with the command: the pipe's end is the end of those who can write.
+        // Our copies of the writing ends go with the command: the pipe's end is the end of those
+        // who can write.
         drop(command);
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
         Ok(Self {
@@ -80,7 +82,7 @@ impl Watch {
         mut self,
         timeout: Duration,
         called_off: BorrowedFd<'_>,
-    ) -> io::Result<Ended> {
+    ) -> io::Result<Finished> {
         let deadline = Instant::now() + timeout;
         let mut ended = false;
         loop {
@@ -93,12 +95,12 @@ impl Watch {
                 }
                 Ok(Woken::Cancelled) => {
                     let (_, outputs) = self.end_group();
-                    return Ok(Ended::new(End::Cancelled, outputs));
+                    return Ok(Finished::new(End::Cancelled, outputs));
                 }
                 Ok(Woken::Late) => {
                     let (code, outputs) = self.end_group();
                     let seconds = timeout.as_secs();
-                    return Ok(Ended::new(End::TimedOut { seconds, code }, outputs));
+                    return Ok(Finished::new(End::TimedOut { seconds, code }, outputs));
                 }
                 Err(error) => {
                     self.end_group();
@@ -107,13 +109,13 @@ impl Watch {
             }
             if ended && (self.is_silent() || !self.to_their_ends) {
                 let status = self.child.wait()?;
-                return Ok(Ended::new(end_of(status), self.outputs));
+                return Ok(Finished::new(end_of(status), self.outputs));
             }
         }
     }
 
-    /// Waits for news, taking what is said meanwhile. What is there already counts, however late we look: we
-    /// may have been stopped, or without a CPU.
+    /// Waits for news, taking what is said meanwhile. What is there already counts, however late we
+    /// look: we may have been stopped, or without a CPU.
     fn wait(
         &mut self,
         deadline: Instant,
@@ -141,13 +143,14 @@ impl Watch {
         }
     }
 
-    /// Looks at the process, its outputs and the cancellation; comes back after `left` at the latest.
+    /// Looks at the process, its outputs and the cancellation; comes back after `left` at the
+    /// latest.
     fn poll(
         &self,
         left: Duration,
         called_off: Option<BorrowedFd<'_>>,
         for_end: bool,
-    ) -> io::Result<News> {
+    ) -> io::Result<Signs> {
         let end = self.pidfd.as_ref().filter(|_| for_end).map(AsFd::as_fd);
         let pipes = self.outputs.iter().filter_map(Output::pipe);
         let mut fds: Vec<PollFd<'_>> = [end, called_off]
@@ -169,7 +172,7 @@ impl Watch {
         let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
         let mut next = |watched: bool| watched && ready.next().unwrap_or(false);
         let (ended, cancelled) = (next(end.is_some()), next(called_off.is_some()));
-        Ok(News {
+        Ok(Signs {
             ended: if blind { self.has_ended()? } else { ended },
             cancelled,
             said: ready.any(|is| is),
@@ -191,8 +194,8 @@ impl Watch {
         self.outputs.iter().all(|output| output.pipe().is_none())
     }
 
-    /// Ends the process and its whole group: asks first, then makes it. Gives the exit code, if the process
-    /// still ended by itself.
+    /// Ends the process and its whole group: asks first, then makes it. Gives the exit code, if the
+    /// process still ended by itself.
     fn end_group(mut self) -> (Option<i32>, Vec<Output>) {
         let grace = Duration::from_secs(limits::PROCESS_GRACE_SECONDS);
         self.signal(Signal::TERM);
@@ -204,22 +207,23 @@ impl Watch {
         if ended {
             code = child.wait().ok().and_then(|status| status.code());
         } else {
-            // In a system call that even KILL does not end (a file server that is gone). The caller need not
-            // wait for that.
+            // In a system call that even KILL does not end (a file server that is gone). The caller
+            // need not wait for that.
             std::thread::spawn(move || child.wait());
         }
         (code, self.outputs)
     }
 
-    /// Signals the group, and the process itself, which may have left it. It is not reaped before the last
-    /// signal, so that its number cannot be another's by then.
+    /// Signals the group, and the process itself, which may have left it. It is not reaped before
+    /// the last signal, so that its number cannot be another's by then.
     fn signal(&self, signal: Signal) {
         let process = Pid::from_child(&self.child);
         let _ = kill_process_group(process, signal);
         let _ = kill_process(process, signal);
     }
 
-    /// Whether the process has ended; its helpers hold the pipes, so silence means that they have ended too.
+    /// Whether the process has ended; its helpers hold the pipes, so silence means that they have
+    /// ended too.
     fn wait_for_end_and_silence(&mut self, grace: Duration) -> bool {
         let deadline = Instant::now() + grace;
         let mut ended = self.has_ended().unwrap_or(true);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use mailferry::config::{self, Config, DeliveryKind, Holder, SecretSource, System, Warning};
+use mailferry::config::{self, Config, DeliveryKind, SecretSource, Storage, System, Warning};
 use mailferry::mail::{
     AccountName, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, Retention, TlsMode,
 };
@@ -379,14 +379,14 @@ fn state_that_goes_with_its_container_or_with_the_power_is_warned_of() {
         ..System::default()
     };
     assert_eq!(
-        codes(&text, &in_container(Holder::Root)),
+        codes(&text, &in_container(Storage::Root)),
         ["state_in_container"]
     );
-    assert_eq!(codes(&text, &in_container(Holder::Mount)), [""; 0]);
-    let memory = Holder::Memory("tmpfs");
+    assert_eq!(codes(&text, &in_container(Storage::Mount)), [""; 0]);
+    let memory = Storage::Memory("tmpfs");
     assert_eq!(codes(&text, &in_container(memory)), ["state_in_memory"]);
     let machine = System {
-        state: Holder::Root,
+        state: Storage::Root,
         ..System::default()
     };
     assert_eq!(codes(&text, &machine), [""; 0]);
