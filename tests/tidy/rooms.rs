@@ -1,0 +1,225 @@
+//! Who may import whom, what a room must not know, and where each outside crate comes in.
+
+use std::collections::BTreeSet;
+
+use super::scan::Scan;
+
+/// The rooms, each with its floor and its question. Imports point down only.
+const ROOMS: &[(&str, u8, &str)] = &[
+    ("mail", 0, "what are the words?"),
+    ("fault", 0, "where may a test stop us?"),
+    ("proto", 1, "what may be said next, and what did they say?"),
+    ("disk", 1, "is it on disk, and ours alone?"),
+    ("process", 1, "how does a program run, and end?"),
+    ("config", 1, "what did the operator ask for?"),
+    ("telemetry", 1, "what happened?"),
+    ("net", 2, "can I reach them, and is it really them?"),
+    ("secrets", 2, "what is the secret now?"),
+    ("spool", 2, "is the message whole?"),
+    ("sink", 2, "who took it?"),
+    ("quarantine", 2, "where is what nobody took?"),
+    ("seen", 2, "did we already?"),
+    ("session", 3, "what does one visit to one maildrop do?"),
+    ("agent", 4, "who is next, and when do we stop?"),
+    ("operator", 5, "what may be asked, and what is the answer?"),
+    (
+        "cli",
+        6,
+        "what does the person say, and how does the answer look?",
+    ),
+];
+
+/// What may be imported on the same floor: from, into, and which names; none means all.
+const SAME_FLOOR: &[(&str, &str, &[&str])] = &[
+    ("config", "disk", &[]),
+    ("sink", "net", &[]),
+    ("sink", "spool", &[]),
+    ("quarantine", "sink", &[]),
+    ("quarantine", "spool", &[]),
+    ("seen", "sink", &["Receipt", "Partial", "Accepted"]),
+];
+
+/// Rooms that may know only these, on whatever floor the others are.
+const MAY_ONLY_KNOW: &[(&str, &[&str])] = &[
+    ("proto", &["mail"]),
+    ("disk", &["mail"]),
+    ("process", &["mail"]),
+    ("config", &["mail", "disk"]),
+    ("telemetry", &["mail"]),
+    // What is below operator is none of its business, but for the words and its own log.
+    ("cli", &["mail", "telemetry", "operator"]),
+];
+
+/// What a room must not know although it lies below: the room, the paths, and the words for them.
+const MUST_NOT: &[(&str, &[&str], &str)] = &[
+    ("net", &["proto", "config"], "POP3 and SMTP"),
+    ("secrets", &["proto", "net"], "POP3 and SMTP"),
+    (
+        "spool",
+        &["proto", "config", "net"],
+        "where a message comes from or goes",
+    ),
+    (
+        "sink",
+        &["proto::pop3", "config", "mail::Retention"],
+        "POP3 and retention",
+    ),
+    ("quarantine", &["proto", "config"], "POP3 and schedules"),
+    (
+        "seen",
+        &[
+            "proto",
+            "config",
+            "net",
+            "sink::mda",
+            "sink::smtp",
+            "sink::maildir",
+        ],
+        "servers, MDAs and relays",
+    ),
+    (
+        "session",
+        &[
+            "config",
+            "seen::DurableStore",
+            "seen::MemoryStore",
+            "seen::disk",
+            "sink::mda",
+            "sink::smtp",
+            "sink::maildir",
+        ],
+        "TOML, and concrete stores and sinks",
+    ),
+    ("agent", &["proto"], "protocols"),
+];
+
+/// Outside crates, each with the doors that it comes in by.
+const DOORS: &[(&str, &str)] = &[
+    ("sled", "seen/disk/index.rs"),
+    ("crc32fast", "seen/disk/checksum.rs"),
+    ("lettre", "sink/smtp/"),
+    ("nix", "sink/mda/"),
+    ("libc", "main.rs"),
+    ("async_native_tls", "net/"),
+    ("native_tls", "net/"),
+    ("openssl", "net/"),
+    ("openssl_probe", "net/"),
+    ("mail_parser", "spool/header.rs"),
+    ("clap", "cli/"),
+    ("toml", "config/"),
+    ("serde", "config/"),
+    ("serde", "operator/"),
+    ("strsim", "config/nearest.rs"),
+    ("percent_encoding", "mail/percent.rs"),
+    ("signal_hook", "agent/signals/"),
+    ("signal_hook_tokio", "agent/signals/"),
+    ("tracing", "telemetry/"),
+    ("tracing_subscriber", "telemetry/"),
+    ("base64", "proto/sasl.rs"),
+    ("md5", "session/server/login.rs"),
+];
+
+/// Rooms and files that never touch the world.
+pub const PURE: &[&str] = &[
+    "mail/",
+    "proto/",
+    "session/judge/",
+    "agent/schedule.rs",
+    "agent/schedule/",
+    "sink/gate.rs",
+    "sink/breaker/",
+];
+
+/// What the world is called.
+const WORLD: &[&[&str]] = &[
+    &["tokio"],
+    &["std", "net"],
+    &["std", "fs"],
+    &["std", "process"],
+    &["std", "env"],
+    &["std", "thread"],
+    &["std", "time", "Instant"],
+    &["std", "time", "SystemTime"],
+    &["fastrand"],
+    &["tracing"],
+    &["rustix"],
+];
+
+/// Which imports of one file break a wall, one sentence each. `path` is below `src/`.
+pub fn complaints(path: &str, scan: &Scan) -> BTreeSet<String> {
+    let room = path.split('/').next().unwrap_or_default();
+    let room = room.trim_end_matches(".rs");
+    let mut complaints = BTreeSet::new();
+    for found in &scan.paths {
+        let words: Vec<&str> = found.words.iter().map(String::as_str).collect();
+        let broken = [
+            wall_between(room, &words),
+            unknown_to(room, &words),
+            wrong_door(path, &words),
+            the_world(path, &words),
+        ];
+        for what in broken.into_iter().flatten() {
+            complaints.insert(format!("src/{path}:{}: {what}", found.line));
+        }
+    }
+    complaints
+}
+
+fn wall_between(room: &str, words: &[&str]) -> Option<String> {
+    let ["crate", into, rest @ ..] = words else {
+        return None;
+    };
+    let known = MAY_ONLY_KNOW.iter().find(|(from, _)| *from == room);
+    if let Some((_, known)) = known.filter(|(_, known)| room != *into && !known.contains(into)) {
+        let known = known.join("/, ");
+        return Some(format!(
+            "{room}/ may know {known}/ only, and {into}/ is not among them"
+        ));
+    }
+    let (from_floor, (into_floor, question)) = (floor(room)?.0, floor(into)?);
+    let name = rest.first().copied().unwrap_or_default();
+    let same = SAME_FLOOR.iter().any(|(from, to, names)| {
+        *from == room && to == into && (names.is_empty() || names.contains(&name))
+    });
+    (room != *into && into_floor >= from_floor && !same).then(|| {
+        format!(
+            "{room}/ may not know {into}/, which answers \"{question}\" on the same floor or above"
+        )
+    })
+}
+
+fn floor(room: &str) -> Option<(u8, &'static str)> {
+    let found = ROOMS.iter().find(|(name, ..)| *name == room);
+    found.map(|(_, floor, question)| (*floor, *question))
+}
+
+fn unknown_to(room: &str, words: &[&str]) -> Option<String> {
+    let ["crate", below @ ..] = words else {
+        return None;
+    };
+    let (_, paths, what) = MUST_NOT.iter().find(|(name, ..)| *name == room)?;
+    let is = |path: &&&str| path.split("::").zip(below).all(|(a, b)| a == *b);
+    let is_long_enough = |path: &&&str| path.split("::").count() <= below.len();
+    let path = paths.iter().filter(is_long_enough).find(is)?;
+    Some(format!("{room}/ must not know {what}, and this is {path}"))
+}
+
+fn wrong_door(path: &str, words: &[&str]) -> Option<String> {
+    let [name, _, ..] = words else { return None };
+    let doors = DOORS.iter().filter(|(known, _)| known == name);
+    let doors: Vec<&str> = doors.map(|(_, door)| *door).collect();
+    let is_wrong = !doors.is_empty() && !doors.iter().any(|door| path.starts_with(door));
+    let doors = doors.join(" and src/");
+    is_wrong.then(|| format!("{name} comes in through src/{doors} and nowhere else"))
+}
+
+fn the_world(path: &str, words: &[&str]) -> Option<String> {
+    if !PURE.iter().any(|pure| path.starts_with(pure)) {
+        return None;
+    }
+    let world = WORLD.iter().find(|world| words.starts_with(world))?;
+    let world = world.join("::");
+    Some(format!(
+        "{world} is the world, which this file never touches"
+    ))
+}

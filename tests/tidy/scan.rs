@@ -1,0 +1,234 @@
+//! What a file of the house names and holds, read by syn; tests inside it are left out.
+
+use proc_macro2::{Ident, TokenStream, TokenTree};
+use syn::visit::Visit;
+
+/// A path in the code, word by word, and the line where it stands.
+pub struct Found {
+    pub words: Vec<String>,
+    pub line: usize,
+    /// The name that a `use` gives it in the file; `None` for a path inside the code.
+    pub alias: Option<String>,
+}
+
+/// A function or a type: its name, its line and how many lines it has.
+pub struct Item {
+    pub name: String,
+    pub line: usize,
+    pub lines: usize,
+}
+
+/// The paths, functions and types of one file.
+#[derive(Default)]
+pub struct Scan {
+    pub paths: Vec<Found>,
+    pub functions: Vec<Item>,
+    pub types: Vec<Item>,
+    /// The files of tests that it declares.
+    pub tests: Vec<TestFile>,
+}
+
+/// A file that holds tests and nothing else.
+pub enum TestFile {
+    /// Where a child of this name is.
+    Child(String),
+    /// Beside the file that declares it.
+    Beside(String),
+}
+
+impl Scan {
+    pub fn of(text: &str) -> Self {
+        let file = syn::parse_file(text).expect("it compiles, so it can be parsed");
+        let mut scan = Self::default();
+        scan.visit_file(&file);
+        scan
+    }
+
+    fn tree(&mut self, prefix: &[String], tree: &syn::UseTree) {
+        let with = |ident: &Ident| [prefix, &[ident.to_string()]].concat();
+        match tree {
+            syn::UseTree::Path(path) => self.tree(&with(&path.ident), &path.tree),
+            syn::UseTree::Name(name) if name.ident == "self" => {
+                let alias = prefix.last().cloned();
+                self.import(prefix.to_vec(), alias, &name.ident);
+            }
+            syn::UseTree::Name(name) => {
+                self.import(with(&name.ident), Some(name.ident.to_string()), &name.ident);
+            }
+            syn::UseTree::Rename(name) => {
+                self.import(
+                    with(&name.ident),
+                    Some(name.rename.to_string()),
+                    &name.ident,
+                );
+            }
+            syn::UseTree::Glob(glob) => self.paths.push(Found {
+                words: prefix.to_vec(),
+                line: glob.star_token.spans[0].start().line,
+                alias: Some("*".to_owned()),
+            }),
+            syn::UseTree::Group(group) => {
+                group.items.iter().for_each(|tree| self.tree(prefix, tree));
+            }
+        }
+    }
+
+    fn import(&mut self, words: Vec<String>, alias: Option<String>, at: &Ident) {
+        let line = at.span().start().line;
+        self.paths.push(Found { words, line, alias });
+    }
+
+    /// Paths among the tokens of a macro, which syn does not parse: words joined by `::`.
+    fn tokens(&mut self, stream: TokenStream) {
+        let mut path: Vec<Ident> = Vec::new();
+        let mut colons = 0;
+        for token in stream {
+            match token {
+                TokenTree::Ident(word) => {
+                    if colons != 2 {
+                        self.end_path(&mut path);
+                    }
+                    path.push(word);
+                    colons = 0;
+                }
+                TokenTree::Punct(mark) if mark.as_char() == ':' => colons += 1,
+                TokenTree::Group(group) => {
+                    self.end_path(&mut path);
+                    colons = 0;
+                    self.tokens(group.stream());
+                }
+                _ => {
+                    self.end_path(&mut path);
+                    colons = 0;
+                }
+            }
+        }
+        self.end_path(&mut path);
+    }
+
+    fn end_path(&mut self, path: &mut Vec<Ident>) {
+        if let [first, _, ..] = &path[..] {
+            self.paths.push(Found {
+                line: first.span().start().line,
+                words: path.iter().map(Ident::to_string).collect(),
+                alias: None,
+            });
+        }
+        path.clear();
+    }
+
+    fn function(&mut self, name: &Ident, block: &syn::Block) {
+        let line = name.span().start().line;
+        let end = block.brace_token.span.close().start().line;
+        self.functions.push(Item {
+            name: name.to_string(),
+            line,
+            lines: end - line + 1,
+        });
+    }
+
+    fn named(&mut self, name: &Ident) {
+        self.types.push(Item {
+            name: name.to_string(),
+            line: name.span().start().line,
+            lines: 1,
+        });
+    }
+}
+
+fn is_test(attributes: &[syn::Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        let path = attribute.path();
+        let is_cfg = || {
+            attribute
+                .parse_args::<Ident>()
+                .is_ok_and(|ident| ident == "test")
+        };
+        path.is_ident("test") || (path.is_ident("cfg") && is_cfg())
+    })
+}
+
+/// What `#[path = "..."]` says.
+fn path_of(attribute: &syn::Attribute) -> Option<String> {
+    let named = attribute.meta.require_name_value().ok()?;
+    match &named.value {
+        syn::Expr::Lit(literal) if named.path.is_ident("path") => match &literal.lit {
+            syn::Lit::Str(path) => Some(path.value()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+impl<'a> Visit<'a> for Scan {
+    fn visit_item_mod(&mut self, item: &'a syn::ItemMod) {
+        if !is_test(&item.attrs) {
+            syn::visit::visit_item_mod(self, item);
+        } else if item.content.is_none() {
+            let path = item.attrs.iter().find_map(path_of);
+            let child = || TestFile::Child(format!("{}.rs", item.ident));
+            self.tests.push(path.map_or_else(child, TestFile::Beside));
+        }
+    }
+
+    fn visit_item_use(&mut self, item: &'a syn::ItemUse) {
+        if !is_test(&item.attrs) {
+            self.tree(&[], &item.tree);
+        }
+    }
+
+    fn visit_item_fn(&mut self, item: &'a syn::ItemFn) {
+        if !is_test(&item.attrs) {
+            self.function(&item.sig.ident, &item.block);
+            syn::visit::visit_item_fn(self, item);
+        }
+    }
+
+    fn visit_impl_item_fn(&mut self, item: &'a syn::ImplItemFn) {
+        if !is_test(&item.attrs) {
+            self.function(&item.sig.ident, &item.block);
+            syn::visit::visit_impl_item_fn(self, item);
+        }
+    }
+
+    fn visit_item_struct(&mut self, item: &'a syn::ItemStruct) {
+        self.named(&item.ident);
+        syn::visit::visit_item_struct(self, item);
+    }
+
+    fn visit_item_enum(&mut self, item: &'a syn::ItemEnum) {
+        self.named(&item.ident);
+        syn::visit::visit_item_enum(self, item);
+    }
+
+    fn visit_item_trait(&mut self, item: &'a syn::ItemTrait) {
+        self.named(&item.ident);
+        syn::visit::visit_item_trait(self, item);
+    }
+
+    fn visit_item_type(&mut self, item: &'a syn::ItemType) {
+        self.named(&item.ident);
+        syn::visit::visit_item_type(self, item);
+    }
+
+    fn visit_path(&mut self, path: &'a syn::Path) {
+        let segments = path.segments.iter();
+        let words: Vec<String> = segments.map(|segment| segment.ident.to_string()).collect();
+        if let Some(first) = path.segments.first().filter(|_| words.len() > 1) {
+            let line = first.ident.span().start().line;
+            let alias = None;
+            self.paths.push(Found { words, line, alias });
+        }
+        syn::visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, called: &'a syn::Macro) {
+        self.tokens(called.tokens.clone());
+        syn::visit::visit_macro(self, called);
+    }
+
+    fn visit_meta_list(&mut self, list: &'a syn::MetaList) {
+        self.tokens(list.tokens.clone());
+        syn::visit::visit_meta_list(self, list);
+    }
+}

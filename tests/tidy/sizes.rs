@@ -1,0 +1,97 @@
+//! How long a file, a function and a line may be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::scan::Scan;
+
+/// What is too long in one file of `src/`, one sentence each.
+pub fn complaints(path: &str, text: &str, scan: &Scan) -> BTreeSet<String> {
+    let mut complaints = BTreeSet::new();
+    for function in &scan.functions {
+        let (name, line, lines) = (&function.name, function.line, function.lines);
+        if lines > FUNCTION_LINES_MAX {
+            complaints.insert(format!(
+                "src/{path}:{line}: {name} has {lines} lines; a function fits a screen ({FUNCTION_LINES_MAX})"
+            ));
+        }
+    }
+    let lines = text.lines().count();
+    let known = LONG_FILES.iter().find(|(name, _)| *name == path);
+    let most = known.map_or(FILE_LINES_MAX, |(_, lines)| *lines);
+    if lines > most {
+        complaints.insert(format!(
+            "src/{path}: {lines} lines are two nouns; {most} is the most"
+        ));
+    }
+    complaints
+}
+
+/// Rows of [`LONG_FILES`] that have served, one sentence each.
+pub fn of_list(texts: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let lines = |path: &str| texts.get(path).map_or(0, |text| text.lines().count());
+    let served = LONG_FILES
+        .iter()
+        .filter(|(path, _)| lines(path) <= FILE_LINES_MAX);
+    let say = |(path, _): &(&str, usize)| {
+        let lines = lines(path);
+        format!("tests/tidy/sizes.rs: src/{path} has {lines} lines now; take it off the list")
+    };
+    served.map(say).collect()
+}
+
+/// How many lines of a text are longer than [`COLUMNS_MAX`].
+pub fn wide_lines(text: &str) -> usize {
+    let is_wide = |line: &&str| line.chars().count() > COLUMNS_MAX;
+    text.lines().filter(is_wide).count()
+}
+
+/// What is wrong with the number of wide lines in `src/` and `tests/`.
+pub fn of_wide_lines(count: usize) -> Option<String> {
+    if count > WIDE_LINES_MAX {
+        return Some(format!(
+            "{count} lines of src and tests are longer than {COLUMNS_MAX} columns, and {WIDE_LINES_MAX} were: \
+             break the new ones"
+        ));
+    }
+    (count + WIDE_LINES_SLACK < WIDE_LINES_MAX).then(|| {
+        format!("tests/tidy/sizes.rs: only {count} lines are too long now; lower WIDE_LINES_MAX")
+    })
+}
+
+/// 300 lines feel right, 450 with their tests are a lot; above this a file is two nouns.
+const FILE_LINES_MAX: usize = 450;
+
+/// What fits a screen.
+pub const FUNCTION_LINES_MAX: usize = 70;
+
+/// Comments, strings and code end here.
+const COLUMNS_MAX: usize = 100;
+
+/// Lines that are longer still. The number may only fall.
+const WIDE_LINES_MAX: usize = 880;
+
+/// How far the number may fall before it must be lowered, so that two changes at once do not meet
+/// there.
+const WIDE_LINES_SLACK: usize = 100;
+
+/// Files that are longer still, and how long they may be. A number may only fall, and a row only
+/// go.
+const LONG_FILES: &[(&str, usize)] = &[
+    ("agent/mod.rs", 524),
+    ("agent/poll.rs", 498),
+    ("agent/schedule.rs", 498),
+    ("proto/dot.rs", 574),
+    ("proto/pop3/client.rs", 599),
+    ("seen/disk/durable.rs", 472),
+    ("seen/disk/index.rs", 456),
+    ("seen/disk/journal.rs", 468),
+    ("seen/records.rs", 453),
+    ("session/judge/group.rs", 600),
+    ("session/judge/plan_tests.rs", 600),
+    ("session/run/mod.rs", 600),
+    ("session/server/maildrop.rs", 600),
+    ("session/transfer/identity.rs", 600),
+    ("session/transfer/mod.rs", 600),
+    ("sink/maildir/folder.rs", 482),
+    ("sink/smtp/transaction.rs", 464),
+];
