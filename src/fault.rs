@@ -1,8 +1,10 @@
 //! Where may a test stop us? Named points between the steps of the promise.
 //!
-//! Without the feature `fault-injection`, which only tests switch on, a point is nothing at all. With it, the variable
-//! `MAILFERRY_FAULT` names one point: `NAME:N` kills this process at the N-th passing, as a power cut would, and `NAME:N:error`
-//! makes that passing fail as a dying disk would; `NAME:N:panic` panics there, as only a bug would. `N+` means that one and all after it. The points are counted from the start of the process.
+//! Without the feature `fault-injection`, which only tests switch on, a point is nothing at all.
+//! With it, the variable `MAILFERRY_FAULT` names one point: `NAME:N` kills this process at the N-th
+//! passing, as a power cut would, and `NAME:N:error` makes that passing fail as a dying disk would;
+//! `NAME:N:panic` panics there, as only a bug would. `N+` means that one and all after it. The
+//! points are counted from the start of the process.
 
 #[cfg(all(feature = "fault-injection", not(debug_assertions)))]
 compile_error!(

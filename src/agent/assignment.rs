@@ -34,8 +34,8 @@ pub trait Prepare: Send + Sync {
         None
     }
 
-    /// What settings and secret are like now, so that an account is not held after they were mended. Runs no program.
-    /// `None` where that cannot be told.
+    /// What settings and secret are like now, so that an account is not held after they were
+    /// mended. Runs no program. `None` where that cannot be told.
     fn seal(&self, _salt: u64) -> BoxFuture<'_, Option<Seal>> {
         Box::pin(async { None })
     }

@@ -9,11 +9,12 @@
 //!   Aside: due, but its host has as many sessions as it may
 //! ```
 //!
-//! A [`Moment`] comes from a clock that never jumps, so turning the time of day can neither hammer a server nor stall an account.
-//! What survives restarts (LOGIN-DELAY, holds, back-offs) is wall time: the caller turns it into `first` and `not_before`.
+//! A [`Moment`] comes from a clock that never jumps, so turning the time of day can neither hammer
+//! a server nor stall an account. What survives restarts (LOGIN-DELAY, holds, back-offs) is wall
+//! time: the caller turns it into `first` and `not_before`.
 //!
-//! The account that has been due longest goes first. One that waits for its host's turn stands aside and blocks nobody. Every
-//! step costs the logarithm of the number of accounts.
+//! The account that has been due longest goes first. One that waits for its host's turn stands
+//! aside and blocks nobody. Every step costs the logarithm of the number of accounts.
 
 mod places;
 
@@ -59,7 +60,8 @@ enum Turn {
     Waiting,
     /// Due, and in its host's queue.
     Aside,
-    /// A session is under way. It counts for the host it began with, which a reload may change meanwhile.
+    /// A session is under way. It counts for the host it began with, which a reload may change
+    /// meanwhile.
     Running {
         host: String,
         then: Then,
@@ -106,8 +108,9 @@ impl Schedule {
         }
     }
 
-    /// Adds an account that is due at `first`. Of one that is known, the host and the interval change: the next poll is then
-    /// measured from the last start with the new interval, and what it must wait for stays.
+    /// Adds an account that is due at `first`. Of one that is known, the host and the interval
+    /// change: the next poll is then measured from the last start with the new interval, and what
+    /// it must wait for stays.
     pub(super) fn put(&mut self, name: &AccountName, host: &str, every: Moment, first: Moment) {
         let Some(slot) = self.accounts.get_mut(name) else {
             let slot = Slot {
@@ -156,8 +159,8 @@ impl Schedule {
         }
     }
 
-    /// Makes an account due at `moment`, if it is not due sooner: holds and back-offs are passed over. One that is being polled
-    /// is polled once more after that.
+    /// Makes an account due at `moment`, if it is not due sooner: holds and back-offs are passed
+    /// over. One that is being polled is polled once more after that.
     pub(super) fn poll_now(&mut self, name: &AccountName, moment: Moment) {
         match self.accounts.get_mut(name) {
             Some(Slot {
@@ -206,8 +209,9 @@ impl Schedule {
         started
     }
 
-    /// A poll has ended: the next is an interval after its start, changed by `jitter` (a part of the interval, such as -0.1
-    /// to 0.1), and not before `not_before`. False when the account is no longer in the schedule.
+    /// A poll has ended: the next is an interval after its start, changed by `jitter` (a part of
+    /// the interval, such as -0.1 to 0.1), and not before `not_before`. False when the account is
+    /// no longer in the schedule.
     pub(super) fn finished(
         &mut self,
         name: &AccountName,
@@ -280,7 +284,8 @@ impl Schedule {
         }
     }
 
-    /// Takes an account that is not being polled out of its queue. It may have been called to a free place, so the next is.
+    /// Takes an account that is not being polled out of its queue. It may have been called to a
+    /// free place, so the next is.
     fn withdraw(&mut self, name: &AccountName) {
         let Some(slot) = self.accounts.get(name) else {
             return;
@@ -293,8 +298,9 @@ impl Schedule {
         self.call(&host);
     }
 
-    /// If a host has a free place, calls the first of those who stand aside; it keeps its place in time. Whenever a place may
-    /// have become free this must be asked, or the queue of the host stands still.
+    /// If a host has a free place, calls the first of those who stand aside; it keeps its place in
+    /// time. Whenever a place may have become free this must be asked, or the queue of the host
+    /// stands still.
     fn call(&mut self, host_name: &str) {
         let Some(host) = self.hosts.get_mut(host_name) else {
             return;
@@ -312,8 +318,8 @@ impl Schedule {
     }
 }
 
-/// An interval changed by a part of itself, but not to less than a minute if it was as long: some servers cut a second login
-/// within 60 seconds (observed of OVH).
+/// An interval changed by a part of itself, but not to less than a minute if it was as long: some
+/// servers cut a second login within 60 seconds (observed of OVH).
 #[allow(
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,

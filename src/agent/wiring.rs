@@ -72,7 +72,8 @@ pub enum WiringError {
     },
 }
 
-/// Puts configurations to work, one after the other: what did not change keeps its connections and its breaker.
+/// Puts configurations to work, one after the other: what did not change keeps its connections and
+/// its breaker.
 pub struct Wiring {
     parts: Parts,
     /// Whether a destination that was down when the last program ended is probed at once.
@@ -356,7 +357,8 @@ impl RelayLogin for ConfiguredLogin {
 /// An account as configured: its password is read for each poll.
 struct Configured {
     account: config::Account,
-    /// All settings as text, to notice that they changed. Places of secrets stand in it, never secrets.
+    /// All settings as text, to notice that they changed. Places of secrets stand in it, never
+    /// secrets.
     settings: String,
     own_host: String,
     unrecorded_max: usize,

@@ -12,7 +12,8 @@ use crate::mail::{ExitClass, LineEnds, TlsPolicy};
 pub struct Delivery {
     /// Its name, as accounts say it and logs print it.
     pub name: String,
-    /// How many messages are with it at the same time; 1 keeps their order. A Maildir keeps it anyway, and has 1.
+    /// How many messages are with it at the same time; 1 keeps their order. A Maildir keeps it
+    /// anyway, and has 1.
     pub parallel: usize,
     /// What kind of place it is.
     pub kind: DeliveryKind,
@@ -32,8 +33,8 @@ pub enum DeliveryKind {
 /// A mail delivery agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mda {
-    /// The program, an absolute path or a name to be found in `PATH`, and its arguments with `{sender}`, `{recipient}`,
-    /// `{account}` and `{unique_id}`.
+    /// The program, an absolute path or a name to be found in `PATH`, and its arguments with
+    /// `{sender}`, `{recipient}`, `{account}` and `{unique_id}`.
     pub command: Vec<String>,
     /// The user it runs as; mailferry's own unless given.
     pub user: Option<String>,

@@ -8,8 +8,9 @@ use crate::config::error::{Complaint, ConfigError, ConfigErrors};
 
 /// The variables of the process and whether it is root, as a value.
 ///
-/// It is captured once, before anything may change the process's own: a password command gets exactly these
-/// variables, and a test gives others without touching the process. It has no `Debug`, because it may hold passwords.
+/// It is captured once, before anything may change the process's own: a password command gets
+/// exactly these variables, and a test gives others without touching the process. It has no
+/// `Debug`, because it may hold passwords.
 #[derive(Clone)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
@@ -34,7 +35,8 @@ impl Environment {
         }
     }
 
-    /// The value of a variable. One that is set to nothing counts as not set (XDG Base Directory Specification).
+    /// The value of a variable. One that is set to nothing counts as not set (XDG Base Directory
+    /// Specification).
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         let value = self.variables.get(OsStr::new(name))?;
         (!value.is_empty()).then_some(value)
@@ -53,7 +55,8 @@ impl Environment {
     }
 
     /// The configuration file: the one named by `option`, else `$MAILFERRY_CONFIG`, else
-    /// `/etc/mailferry/mailferry.toml` for root and `$XDG_CONFIG_HOME/mailferry/mailferry.toml` for anyone else.
+    /// `/etc/mailferry/mailferry.toml` for root and `$XDG_CONFIG_HOME/mailferry/mailferry.toml` for
+    /// anyone else.
     ///
     /// # Errors
     /// When there is no option and neither variable nor `$HOME` says where to look.
@@ -78,7 +81,8 @@ impl Environment {
         Ok(folder.join("mailferry/mailferry.toml"))
     }
 
-    /// The default state directory: `/var/lib/mailferry` for root, else `$XDG_STATE_HOME/mailferry`.
+    /// The default state directory: `/var/lib/mailferry` for root, else
+    /// `$XDG_STATE_HOME/mailferry`.
     pub(super) fn state_dir(&self) -> Option<PathBuf> {
         if self.root {
             Some("/var/lib/mailferry".into())
@@ -90,8 +94,9 @@ impl Environment {
         }
     }
 
-    /// Whether a state directory is the default, which is made with all that is above it. Above one that was named nothing is made:
-    /// where a volume is not mounted, nothing may look like an empty one.
+    /// Whether a state directory is the default, which is made with all that is above it. Above one
+    /// that was named nothing is made: where a volume is not mounted, nothing may look like an
+    /// empty one.
     pub fn is_default_state_dir(&self, path: &Path) -> bool {
         self.state_dir().as_deref() == Some(path)
     }

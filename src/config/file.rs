@@ -31,15 +31,16 @@ pub(super) enum DeliveryTable {
 }
 
 impl Tables {
-    /// Adds what the last of `sources` holds. The first one is the main file; the others have only accounts and
-    /// deliveries.
+    /// Adds what the last of `sources` holds. The first one is the main file; the others have only
+    /// accounts and deliveries.
     pub(super) fn add(&mut self, sources: &[Source], complaints: &mut Complaints) {
         let Some((index, source)) = sources.iter().enumerate().next_back() else {
             return;
         };
         let (table, errors) = DeTable::parse_recoverable(source.text());
         if !errors.is_empty() {
-            // What could be recovered is not looked at: half of a password may look like an unknown setting.
+            // What could be recovered is not looked at: half of a password may look like an unknown
+            // setting.
             complaints.extend(errors.iter().map(|error| {
                 let offset = error.span().map_or(0, |span| span.start);
                 let place = Place {

@@ -1,11 +1,11 @@
-//! What did the operator ask for? Two steps: parse the files into tables of settings, then resolve those into values
-//! without gaps.
+//! What did the operator ask for? Two steps: parse the files into tables of settings, then resolve
+//! those into values without gaps.
 //!
-//! A [`Config`] is complete, checked, immutable, and cheap to compare: a reload is a difference of two. Nothing is done
-//! here: no secret is read, no host looked up, no folder made.
+//! A [`Config`] is complete, checked, immutable, and cheap to compare: a reload is a difference of
+//! two. Nothing is done here: no secret is read, no host looked up, no folder made.
 //!
-//! Every setting is declared once, in `table/`, with its type, its default and its description; [`reference()`] and the
-//! reading are both made from that.
+//! Every setting is declared once, in `table/`, with its type, its default and its description;
+//! [`reference()`] and the reading are both made from that.
 
 mod account;
 mod delivery;
@@ -79,8 +79,8 @@ pub struct Log {
 /// Reads the configuration file at `path` and `accounts.d/*.toml` beside it.
 ///
 /// # Errors
-/// Everything that is wrong with all of the files, each with its file, line and column; never text of a secret, and
-/// never a line of a file, because the line may hold one.
+/// Everything that is wrong with all of the files, each with its file, line and column; never text
+/// of a secret, and never a line of a file, because the line may hold one.
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErrors> {
     let mut errors = Vec::new();
     let mut sources = Vec::new();
@@ -115,8 +115,8 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErro
     config.ok_or_else(|| ConfigErrors::of(errors, path))
 }
 
-/// The files of `accounts.d` beside the main file, by name. What begins with a dot or does not end in `.toml` is none of
-/// ours: editors leave such files.
+/// The files of `accounts.d` beside the main file, by name. What begins with a dot or does not end
+/// in `.toml` is none of ours: editors leave such files.
 fn drop_ins(main: &Path) -> Vec<Result<PathBuf, ConfigError>> {
     let folder = main.with_file_name("accounts.d");
     let entries = match folder.read_dir() {
@@ -147,11 +147,13 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
     ConfigError::without_place(path, Complaint::Unreadable(error.to_string()))
 }
 
-/// The least time between polls of a host that is not this machine: OVH cuts a second login within a minute.
+/// The least time between polls of a host that is not this machine: OVH cuts a second login within
+/// a minute.
 const POLL_FLOOR: Duration = Duration::from_secs(60);
 
 /// The ports of POP3 over TLS (RFC 8314 section 3.2) and of POP3 (RFC 1939 section 3).
 const LOGIN_PORTS: (u16, u16) = (995, 110);
 
-/// The ports of submission over TLS (RFC 8314 section 3.3), of submission (RFC 6409) and of relaying (RFC 5321).
+/// The ports of submission over TLS (RFC 8314 section 3.3), of submission (RFC 6409) and of
+/// relaying (RFC 5321).
 const SUBMIT_PORTS: (u16, u16, u16) = (465, 587, 25);

@@ -1,4 +1,5 @@
-//! Did you mean? The known name nearest to one that was mistyped, or that a user of another program knows.
+//! Did you mean? The known name nearest to one that was mistyped, or that a user of another program
+//! knows.
 
 /// The known name that is meant by `given`, if any is near.
 pub fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {

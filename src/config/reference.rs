@@ -5,8 +5,8 @@ use crate::config::table::{AccountTable, LogTable, MaildirTable, MdaTable, SmtpT
 
 /// The text of `config/mailferry.toml`.
 ///
-/// Explanations begin with `# `; settings begin with `#` and no blank, so that they can be told apart, and the file is
-/// a configuration once the latter are uncommented.
+/// Explanations begin with `# `; settings begin with `#` and no blank, so that they can be told
+/// apart, and the file is a configuration once the latter are uncommented.
 pub fn reference() -> String {
     let mut out = String::from(PREFACE);
     settings::<TopTable>(&mut out);

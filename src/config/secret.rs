@@ -1,4 +1,5 @@
-//! Where a password is kept. Only the place is noted here; [`crate::secrets`] reads it when it is needed.
+//! Where a password is kept. Only the place is noted here; [`crate::secrets`] reads it when it is
+//! needed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,15 +12,16 @@ use crate::mail::Secret;
 
 /// Where a secret is kept.
 ///
-/// Wherever it comes from it is taken byte for byte, and exactly one line end at its end is cut (LF or CR LF), because
-/// editors and `echo` add one.
+/// Wherever it comes from it is taken byte for byte, and exactly one line end at its end is cut (LF
+/// or CR LF), because editors and `echo` add one.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SecretSource {
     /// A file.
     File(PathBuf),
     /// A variable of the environment mailferry was started with.
     Env(String),
-    /// What a program prints. It is run without a shell, in the environment mailferry was started with.
+    /// What a program prints. It is run without a shell, in the environment mailferry was started
+    /// with.
     Command(Vec<String>),
     /// A systemd credential: a file of this name in `$CREDENTIALS_DIRECTORY`.
     Credential(String),
@@ -39,7 +41,8 @@ impl SecretSource {
 }
 
 impl fmt::Display for SecretSource {
-    /// The place, never the secret: of a command only the program, because people write secrets into arguments.
+    /// The place, never the secret: of a command only the program, because people write secrets
+    /// into arguments.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "the file {}", path.display()),
@@ -69,7 +72,8 @@ const EXPECTED: &str = "a password is { file = \"/path\" }, { env = \"NAME\" }, 
 
 impl<'de> Deserialize<'de> for SecretSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Every TOML value becomes a `toml::Value`, so that no error of another type can quote the secret.
+        // Every TOML value becomes a `toml::Value`, so that no error of another type can quote the
+        // secret.
         let given =
             toml::Value::deserialize(deserializer).map_err(|_| de::Error::custom(EXPECTED))?;
         match given {

@@ -1,4 +1,5 @@
-//! One definition per setting: its name, type, default and description. The reference is made from them.
+//! One definition per setting: its name, type, default and description. The reference is made from
+//! them.
 
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -208,8 +209,8 @@ impl<'r, 'i> TableReader<'r, 'i> {
         self.complaints.push((self.place(offset), complaint));
     }
 
-    /// Complains about what nobody took. `known` are the names that could stand here, and `elsewhere` says where a
-    /// name belongs that is known, but not here.
+    /// Complains about what nobody took. `known` are the names that could stand here, and
+    /// `elsewhere` says where a name belongs that is known, but not here.
     pub(super) fn finish(self, known: &[&'static str], elsewhere: impl Fn(&str) -> Option<String>) {
         for (key, _) in self.table {
             let (offset, name) = (key.span().start, key.into_inner());

@@ -95,7 +95,8 @@ impl Source {
         &self.path
     }
 
-    /// The folder relative paths in the file are relative to; absolute, because an MDA runs in another one.
+    /// The folder relative paths in the file are relative to; absolute, because an MDA runs in
+    /// another one.
     pub(super) fn folder(&self) -> PathBuf {
         let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         path.parent().unwrap_or(Path::new("/")).to_owned()
@@ -129,7 +130,8 @@ impl Source {
     }
 }
 
-/// Finds line and column of an offset without reading the text from its start: a file may be wrong in a hundred thousand places.
+/// Finds line and column of an offset without reading the text from its start: a file may be wrong
+/// in a hundred thousand places.
 struct Ruler {
     /// Where each line begins.
     lines: Vec<usize>,
@@ -153,7 +155,8 @@ impl Ruler {
         }
     }
 
-    /// Line and column, both from 1. An offset inside a character means that character, one beyond the end means the end.
+    /// Line and column, both from 1. An offset inside a character means that character, one beyond
+    /// the end means the end.
     fn position(&self, text: &str, offset: usize) -> (usize, usize) {
         let mut end = offset.min(text.len());
         while !text.is_char_boundary(end) {

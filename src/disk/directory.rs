@@ -7,8 +7,9 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-/// Makes a directory that only its owner may enter (mode 0700) where there is none. True when it was made. Whoever
-/// needs its name to survive a power cut calls [`sync_directory`] on the directory around it.
+/// Makes a directory that only its owner may enter (mode 0700) where there is none. True when it
+/// was made. Whoever needs its name to survive a power cut calls [`sync_directory`] on the
+/// directory around it.
 ///
 /// # Errors
 /// What the system says; [`ErrorKind::AlreadyExists`] when something else has the name.
@@ -28,8 +29,8 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Checks that only its owner decides what is in a directory, and that we are the owner, or root who can act as
-/// the owner.
+/// Checks that only its owner decides what is in a directory, and that we are the owner, or root
+/// who can act as the owner.
 ///
 /// # Errors
 /// What is wrong with it and what to do, as the end of a sentence.

@@ -5,8 +5,8 @@ use std::io;
 
 use rustix::fs::{FlockOperation, flock};
 
-/// An open file or directory that is locked for us. The lock ends when this is dropped, or with the process,
-/// however that ends.
+/// An open file or directory that is locked for us. The lock ends when this is dropped, or with the
+/// process, however that ends.
 #[derive(Debug)]
 pub struct Lock(File);
 
@@ -14,8 +14,8 @@ impl Lock {
     /// Locks an open file or directory, and does not wait for another who has it.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when another has it; otherwise what the system says, as on a file system that
-    /// knows no locks.
+    /// [`io::ErrorKind::WouldBlock`] when another has it; otherwise what the system says, as on a
+    /// file system that knows no locks.
     pub fn take(file: File) -> io::Result<Self> {
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Self(file))

@@ -1,4 +1,5 @@
-//! Is it on disk, and ours alone? Opens files so that nothing in a directory can stop us or mislead us.
+//! Is it on disk, and ours alone? Opens files so that nothing in a directory can stop us or mislead
+//! us.
 
 mod directory;
 mod full;

@@ -10,8 +10,9 @@ use crate::disk::open_regular;
 /// A file of ours (mode 0600) under a temporary name. Dropping it takes the file away.
 ///
 /// For a file that must survive a power cut: [`Self::sync`], then [`Self::rename`], then
-/// [`sync_directory`](crate::disk::sync_directory). Each is a call of its own, because what a failure means differs:
-/// before the rename what was there is still in use, and after it the new file is, though not for certain.
+/// [`sync_directory`](crate::disk::sync_directory). Each is a call of its own, because what a
+/// failure means differs: before the rename what was there is still in use, and after it the new
+/// file is, though not for certain.
 #[derive(Debug)]
 pub struct NewFile {
     file: File,
@@ -31,7 +32,8 @@ impl NewFile {
         })
     }
 
-    /// Creates a file under a temporary name that is always the same: what a crash left under it is removed first.
+    /// Creates a file under a temporary name that is always the same: what a crash left under it is
+    /// removed first.
     ///
     /// # Errors
     /// What the system says; what else has the name, when it cannot be removed.
@@ -67,7 +69,8 @@ impl NewFile {
         self.file.sync_all()
     }
 
-    /// Gives the file its name, in place of another one that has it. On an error the file is taken away.
+    /// Gives the file its name, in place of another one that has it. On an error the file is taken
+    /// away.
     ///
     /// # Errors
     /// What the system says.

@@ -1,8 +1,9 @@
 //! Root works in a directory of another user as that user.
 //!
-//! Root's commands beside a service read and write the service's state directory. What they make there must belong to the service,
-//! and a link that its user has put there must not send root's writes elsewhere. So for that long the thread is that user: the
-//! system checks each path as it would for him, and each new file is his.
+//! Root's commands beside a service read and write the service's state directory. What they make
+//! there must belong to the service, and a link that its user has put there must not send root's
+//! writes elsewhere. So for that long the thread is that user: the system checks each path as it
+//! would for him, and each new file is his.
 
 use std::io;
 use std::marker::PhantomData;
@@ -12,8 +13,8 @@ use std::path::Path;
 use rustix::process::{Gid, Uid, getegid, geteuid, getgroups};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-/// While this lives, the calling thread acts as the owner of a directory, if we are root and the owner is another. Threads and
-/// programs that it starts meanwhile inherit that.
+/// While this lives, the calling thread acts as the owner of a directory, if we are root and the
+/// owner is another. Threads and programs that it starts meanwhile inherit that.
 #[must_use]
 #[derive(Debug)]
 pub struct Acting {
@@ -29,7 +30,8 @@ struct Before {
 }
 
 impl Acting {
-    /// Begins to act as the owner of `directory`. For anyone but root, and in a directory of root's, nothing changes.
+    /// Begins to act as the owner of `directory`. For anyone but root, and in a directory of
+    /// root's, nothing changes.
     ///
     /// # Errors
     /// What the system says when it does not let root act as the owner.
@@ -66,8 +68,8 @@ impl Acting {
 impl Drop for Acting {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
-            // The real and the saved user are root still, so each of these is allowed; the user first, because only root may
-            // change the rest.
+            // The real and the saved user are root still, so each of these is allowed; the user
+            // first, because only root may change the rest.
             let _ = set_thread_res_uid(None, Uid::ROOT, None);
             let _ = set_thread_res_gid(None, before.gid, None);
             let _ = set_thread_groups(&before.groups);

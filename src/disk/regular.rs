@@ -1,7 +1,7 @@
 //! Regular files, opened without waiting and read within a bound.
 //!
-//! Opening a FIFO waits until somebody writes to it, and reading a device may never end. Where a file is expected, anything else
-//! is refused with a sentence that says what it is.
+//! Opening a FIFO waits until somebody writes to it, and reading a device may never end. Where a
+//! file is expected, anything else is refused with a sentence that says what it is.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -27,7 +27,8 @@ impl Identity {
         file.metadata().map(|metadata| Self::from(&metadata))
     }
 
-    /// Whether the name at `path` stands for this file. A name that is gone, or cannot be looked at, does not.
+    /// Whether the name at `path` stands for this file. A name that is gone, or cannot be looked
+    /// at, does not.
     pub fn is_at(self, path: &Path) -> bool {
         std::fs::symlink_metadata(path).is_ok_and(|metadata| Self::from(&metadata) == self)
     }
@@ -42,10 +43,12 @@ impl From<&Metadata> for Identity {
     }
 }
 
-/// Opens a regular file of a directory of ours: the last part of the path is not followed when it is a symbolic link.
+/// Opens a regular file of a directory of ours: the last part of the path is not followed when it
+/// is a symbolic link.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::InvalidInput`] when it is a link, a FIFO, a device, a socket or a folder.
+/// What the system says; [`io::ErrorKind::InvalidInput`] when it is a link, a FIFO, a device, a
+/// socket or a folder.
 pub fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     open(options, OFlags::NOFOLLOW, path).map_err(|error| {
         // The system's words for this are "too many levels of symbolic links".
@@ -58,11 +61,13 @@ pub fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> 
     })
 }
 
-/// Reads a regular file that an operator named, links followed: at most `octets_max` octets and one more, which tells that there
-/// are too many. The buffer is wiped when it is dropped and never moves, so that no copy of a secret stays behind.
+/// Reads a regular file that an operator named, links followed: at most `octets_max` octets and one
+/// more, which tells that there are too many. The buffer is wiped when it is dropped and never
+/// moves, so that no copy of a secret stays behind.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::InvalidInput`] when it is a FIFO, a device, a socket or a folder.
+/// What the system says; [`io::ErrorKind::InvalidInput`] when it is a FIFO, a device, a socket or a
+/// folder.
 pub fn read_regular(path: &Path, octets_max: u64) -> io::Result<(Zeroizing<Vec<u8>>, Metadata)> {
     let file = open(OpenOptions::new().read(true), OFlags::empty(), path)?;
     let metadata = file.metadata()?;

@@ -1,10 +1,10 @@
-//! File descriptors, which a process or a machine may lack for a while. Nothing is broken then, and work goes on
-//! when there are some again.
+//! File descriptors, which a process or a machine may lack for a while. Nothing is broken then, and
+//! work goes on when there are some again.
 
 use std::io::Error;
 
-/// Whether an error means that this process or this machine has no file descriptor left. That is ours: neither a server, nor a
-/// destination, nor a message, nor a password is to blame for it.
+/// Whether an error means that this process or this machine has no file descriptor left. That is
+/// ours: neither a server, nor a destination, nor a message, nor a password is to blame for it.
 pub fn is_out_of_files(error: &Error) -> bool {
     matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
 }

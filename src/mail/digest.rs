@@ -4,7 +4,8 @@ use std::fmt;
 
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 
-/// SHA-256 of a message exactly as received: after dot-unstuffing, line ends as the server sent them.
+/// SHA-256 of a message exactly as received: after dot-unstuffing, line ends as the server sent
+/// them.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digest([u8; 32]);
 
@@ -42,23 +43,26 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// What a message's header is like, in sixty-four bits: enough to find a message again without retrieving it, together with
-/// its size. It proves no delivery.
+/// What a message's header is like, in sixty-four bits: enough to find a message again without
+/// retrieving it, together with its size. It proves no delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HeadDigest {
     /// Of every line, as version 0.1.0 recorded it.
     Whole(u64),
     /// In two halves: of what names the message, and of all lines but those that servers change.
     Parted {
-        /// Of Message-ID, Date and From; [`HeadDigest::NO_ORIGIN`] where one of the first two is absent.
+        /// Of Message-ID, Date and From; [`HeadDigest::NO_ORIGIN`] where one of the first two is
+        /// absent.
         origin: u32,
-        /// Of the header without Status, X-Status, X-UID, X-UIDL, X-Keywords, Content-Length and boundaries.
+        /// Of the header without Status, X-Status, X-UID, X-UIDL, X-Keywords, Content-Length and
+        /// boundaries.
         lines: u32,
     },
 }
 
 impl HeadDigest {
-    /// The origin of a message without Message-ID or Date: such a message is told from no other by its origin.
+    /// The origin of a message without Message-ID or Date: such a message is told from no other by
+    /// its origin.
     pub const NO_ORIGIN: u32 = 0;
 
     /// Takes the front of a SHA-256 of every line.
@@ -132,7 +136,8 @@ impl HeadDigests {
         recorded == self.whole || recorded == self.parted
     }
 
-    /// Whether the recorded digest is of a message with this Message-ID, Date and From. `None` when that cannot be told.
+    /// Whether the recorded digest is of a message with this Message-ID, Date and From. `None` when
+    /// that cannot be told.
     pub const fn have_origin_of(&self, recorded: HeadDigest) -> Option<bool> {
         match (self.parted, recorded) {
             (HeadDigest::Parted { origin: a, .. }, HeadDigest::Parted { origin: b, .. })

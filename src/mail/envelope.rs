@@ -9,8 +9,8 @@ use crate::mail::limits;
 pub enum Sender {
     /// `<>`: nobody is to be told when delivery fails.
     Null,
-    /// An address as it stood between the angle brackets. It is whatever the message said, so each sink
-    /// decides what it can print without harm.
+    /// An address as it stood between the angle brackets. It is whatever the message said, so each
+    /// sink decides what it can print without harm.
     Address(Box<str>),
 }
 
@@ -41,9 +41,10 @@ pub struct Envelope {
 }
 
 impl Sender {
-    /// Takes what stood between `<` and `>`. Empty means null. What is no address that a relay could take (no domain or one that DNS
-    /// cannot hold, a control character, a blank, over-long) becomes null too, for relays and programs alike: the message must still
-    /// arrive, and nobody could answer such a sender.
+    /// Takes what stood between `<` and `>`. Empty means null. What is no address that a relay
+    /// could take (no domain or one that DNS cannot hold, a control character, a blank, over-long)
+    /// becomes null too, for relays and programs alike: the message must still arrive, and nobody
+    /// could answer such a sender.
     pub fn from_path(path: &[u8]) -> Self {
         let printable = |b: &u8| *b > b' ' && *b != 0x7F && !b"<>".contains(b);
         match std::str::from_utf8(path) {
@@ -76,10 +77,12 @@ impl fmt::Display for Sender {
 }
 
 impl Recipient {
-    /// Checks and takes a recipient: it reaches command lines and SMTP, so it is refused, never altered.
+    /// Checks and takes a recipient: it reaches command lines and SMTP, so it is refused, never
+    /// altered.
     ///
     /// # Errors
-    /// [`InvalidAddress`] when it is empty, too long, or holds what a shell, SMTP or an option parser would obey.
+    /// [`InvalidAddress`] when it is empty, too long, or holds what a shell, SMTP or an option
+    /// parser would obey.
     pub fn new(address: &str) -> Result<Self, InvalidAddress> {
         if address.is_empty() || address.len() > limits::ADDRESS_OCTETS_MAX {
             return Err(InvalidAddress::Length);
@@ -109,8 +112,9 @@ impl fmt::Debug for Recipient {
     }
 }
 
-/// Whether an address has the form of a Mailbox (RFC 5321 section 4.1.2), with a domain that DNS can hold. Underscores, and dots in a
-/// row, are left to the relay: there are relays that take them.
+/// Whether an address has the form of a Mailbox (RFC 5321 section 4.1.2), with a domain that DNS
+/// can hold. Underscores, and dots in a row, are left to the relay: there are relays that take
+/// them.
 fn is_mailbox(address: &str) -> bool {
     address
         .rsplit_once('@')

@@ -1,7 +1,7 @@
 //! What a maildrop holds, as UIDL and LIST tell it.
 //!
-//! A listing of a hundred thousand messages is made at every poll, so it is kept small: all unique-ids in one run of
-//! octets, sixteen octets for each message beside it.
+//! A listing of a hundred thousand messages is made at every poll, so it is kept small: all
+//! unique-ids in one run of octets, sixteen octets for each message beside it.
 
 use crate::mail::UniqueId;
 
@@ -16,7 +16,8 @@ pub struct Entry<'l> {
     pub octets: Option<u64>,
 }
 
-/// The result of UIDL and LIST: the messages that have a unique-id, in the order of their numbers, oldest first.
+/// The result of UIDL and LIST: the messages that have a unique-id, in the order of their numbers,
+/// oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// The unique-ids, one behind the other.
@@ -131,7 +132,8 @@ impl ListingBuilder {
         });
     }
 
-    /// Puts the messages in the order of their numbers, once UIDL is complete. Of a number that came twice, the first counts.
+    /// Puts the messages in the order of their numbers, once UIDL is complete. Of a number that
+    /// came twice, the first counts.
     pub fn arrange(&mut self) {
         if self
             .slots
@@ -157,7 +159,8 @@ impl ListingBuilder {
         }
     }
 
-    /// Adds what LIST says of one message, after [`Self::arrange`]; the first word counts. False when UIDL did not name the number.
+    /// Adds what LIST says of one message, after [`Self::arrange`]; the first word counts. False
+    /// when UIDL did not name the number.
     pub fn size(&mut self, number: u32, octets: u64) -> bool {
         let expected = self.slots.get(self.next_size);
         let at = if expected.is_some_and(|slot| slot.number == number) {

@@ -1,7 +1,7 @@
 //! Which maildrop is it? Host and user, and the port where that is none of the usual two.
 
-/// One maildrop: what an account is pointed at. Two hosts that differ in letter case or in a final dot are one, and so are
-/// ports 110 and 995 of one host.
+/// One maildrop: what an account is pointed at. Two hosts that differ in letter case or in a final
+/// dot are one, and so are ports 110 and 995 of one host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Maildrop {
     host: String,

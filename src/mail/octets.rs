@@ -1,6 +1,7 @@
 //! What a server announced of a message's size, and whether what arrived can be that.
 
-/// The sizes that a server announced for one message. Both are advice: many servers count in another way than they send.
+/// The sizes that a server announced for one message. Both are advice: many servers count in
+/// another way than they send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Announced {
     /// By LIST.
@@ -45,8 +46,8 @@ impl Announced {
 }
 
 impl Counted {
-    /// Whether a server that holds this message may announce these octets: counted with CRLF or LF, dots doubled or not, with
-    /// the end of the last line or without.
+    /// Whether a server that holds this message may announce these octets: counted with CRLF or LF,
+    /// dots doubled or not, with the end of the last line or without.
     pub fn may_be(&self, announced: u64) -> bool {
         let with_lf = self.octets.saturating_sub(self.crlf_lines);
         let with_crlf = self.octets.saturating_add(self.lf_lines);
@@ -58,7 +59,8 @@ impl Counted {
         })
     }
 
-    /// The most that may be announced for this message: an octet more for each of its lines and dots, and two besides.
+    /// The most that may be announced for this message: an octet more for each of its lines and
+    /// dots, and two besides.
     fn explained(&self) -> u64 {
         [self.crlf_lines, self.lf_lines, self.dots, 2]
             .into_iter()

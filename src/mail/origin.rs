@@ -2,7 +2,8 @@
 
 use crate::mail::{AccountName, UniqueId};
 
-/// The account and unique-id a message was retrieved under. Sinks may print it; they never interpret it.
+/// The account and unique-id a message was retrieved under. Sinks may print it; they never
+/// interpret it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     /// The account.

@@ -7,8 +7,9 @@ use percent_encoding::{
     AsciiSet, NON_ALPHANUMERIC, percent_decode_str, percent_encode, percent_encode_byte,
 };
 
-/// Shows bytes as one word that no shell, header, file system or option parser can misread: letters, digits and
-/// `_ @ + = : ,` stand for themselves, `.` and `-` too but not at the front, and every other octet is `%XX`.
+/// Shows bytes as one word that no shell, header, file system or option parser can misread:
+/// letters, digits and `_ @ + = : ,` stand for themselves, `.` and `-` too but not at the front,
+/// and every other octet is `%XX`.
 ///
 /// ```
 /// use mailferry::mail::Percent;

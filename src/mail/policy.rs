@@ -22,8 +22,9 @@ impl Retention {
         !matches!(self, Self::Keep)
     }
 
-    /// Whether a message delivered at this time is due for deletion now. Nothing is due by age while the clock is not believed, nor
-    /// ever by a time of before this program existed: that was a clock that nobody had set.
+    /// Whether a message delivered at this time is due for deletion now. Nothing is due by age
+    /// while the clock is not believed, nor ever by a time of before this program existed: that was
+    /// a clock that nobody had set.
     pub fn is_due(self, delivered: Timestamp, now: Timestamp, clock_trusted: bool) -> bool {
         match self {
             Self::Keep => false,
@@ -38,7 +39,8 @@ impl Retention {
 /// What to do with an account that has no record yet and lists many messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstRun {
-    /// Hold the account above [`crate::mail::limits::FIRST_RUN_MESSAGES_MAX`]: a lost volume must not flood a mailbox.
+    /// Hold the account above [`crate::mail::limits::FIRST_RUN_MESSAGES_MAX`]: a lost volume must
+    /// not flood a mailbox.
     Ask,
     /// Retrieve everything.
     All,
@@ -55,7 +57,8 @@ pub enum LoginMethod {
     UserPass,
     /// SASL PLAIN (RFC 4616, RFC 5034).
     Plain,
-    /// APOP (RFC 1939 section 7), whose MD5 is weak and which some servers announce without having it.
+    /// APOP (RFC 1939 section 7), whose MD5 is weak and which some servers announce without having
+    /// it.
     Apop,
 }
 
@@ -67,9 +70,9 @@ pub enum LineEnds {
     Lf,
     /// CRLF as received: our own lines end in CRLF and the message is not touched.
     Crlf,
-    /// CRLF for SMTP and LMTP: a bare CR and a bare LF become CRLF too, because a receiver that takes
-    /// either for a line end could be talked into seeing an end of data (SMTP smuggling); the last
-    /// line always ends.
+    /// CRLF for SMTP and LMTP: a bare CR and a bare LF become CRLF too, because a receiver that
+    /// takes either for a line end could be talked into seeing an end of data (SMTP smuggling); the
+    /// last line always ends.
     Network,
 }
 

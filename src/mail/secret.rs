@@ -7,13 +7,14 @@ use zeroize::Zeroizing;
 
 use crate::mail::limits;
 
-/// A secret, byte for byte as the operator gave it. It has no `Debug` and no `Display`, and is wiped when dropped.
+/// A secret, byte for byte as the operator gave it. It has no `Debug` and no `Display`, and is
+/// wiped when dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// The secret that a text holds: one line end at its end is cut (LF or CR LF), because editors and
-    /// `echo` add one, and everything else is taken as it is.
+    /// The secret that a text holds: one line end at its end is cut (LF or CR LF), because editors
+    /// and `echo` add one, and everything else is taken as it is.
     ///
     /// # Errors
     /// What can be no password says why.
@@ -42,7 +43,8 @@ impl Secret {
         Self(Zeroizing::new(bytes))
     }
 
-    /// A foreign text in which this secret is not to be read: there are servers that repeat the password they refuse.
+    /// A foreign text in which this secret is not to be read: there are servers that repeat the
+    /// password they refuse.
     pub fn hidden_in<'t>(&self, text: Cow<'t, [u8]>) -> Cow<'t, [u8]> {
         if self.0.is_empty() || memmem::find(&text, &self.0).is_none() {
             return text;
@@ -58,8 +60,8 @@ impl Secret {
         Cow::Owned(hidden)
     }
 
-    /// Whether it begins with U+FEFF in UTF-8, which some editors put before a text. It is sent all the same: only a server can
-    /// tell that it is not part of the password.
+    /// Whether it begins with U+FEFF in UTF-8, which some editors put before a text. It is sent all
+    /// the same: only a server can tell that it is not part of the password.
     pub fn has_byte_order_mark(&self) -> bool {
         self.0.starts_with(b"\xEF\xBB\xBF")
     }

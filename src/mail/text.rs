@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::mail::limits;
 
-/// Shows bytes that a server, a message or an MDA said: control characters (C0, DEL, C1), direction marks,
-/// line and paragraph separators and what is not UTF-8 are escaped, and the whole is cut at
+/// Shows bytes that a server, a message or an MDA said: control characters (C0, DEL, C1), direction
+/// marks, line and paragraph separators and what is not UTF-8 are escaped, and the whole is cut at
 /// [`limits::SHOWN_CHARACTERS_MAX`] characters with the length noted.
 pub struct Shown<'a>(&'a [u8]);
 
@@ -55,7 +55,8 @@ pub fn show_period(period: Duration) -> String {
     }
 }
 
-/// Writes a text, with every character escaped that could move a cursor, break a line or turn the reading direction.
+/// Writes a text, with every character escaped that could move a cursor, break a line or turn the
+/// reading direction.
 ///
 /// # Errors
 /// What `to` says.
@@ -73,7 +74,8 @@ fn as_plain(octets: &[u8]) -> Option<&str> {
     is_plain.then(|| str::from_utf8(octets).ok()).flatten()
 }
 
-/// Writes one character, escaped when it could move a cursor, break a line or turn the reading direction.
+/// Writes one character, escaped when it could move a cursor, break a line or turn the reading
+/// direction.
 ///
 /// # Errors
 /// What `to` says.

@@ -16,7 +16,8 @@ impl Timestamp {
     }
 }
 
-/// Where a room that needs the time of day gets it: the system's clock in the agent, a turned one in tests.
+/// Where a room that needs the time of day gets it: the system's clock in the agent, a turned one
+/// in tests.
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Timestamp;

@@ -1,4 +1,5 @@
-//! How a connection is protected, and what makes the server trustworthy: one wish for accounts and relays.
+//! How a connection is protected, and what makes the server trustworthy: one wish for accounts and
+//! relays.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -22,12 +23,13 @@ pub enum TlsMode {
 pub struct TlsPolicy {
     /// When TLS begins, if ever.
     pub mode: TlsMode,
-    /// The name that the certificate must have and that is sent as SNI; the host's when there is none.
+    /// The name that the certificate must have and that is sent as SNI; the host's when there is
+    /// none.
     pub server_name: Option<String>,
     /// A PEM file of the only authorities to trust.
     pub ca_file: Option<PathBuf>,
-    /// Fingerprints of which the server's certificate must have one. With any, the certificate need not be signed by
-    /// anyone and its name does not matter: the fingerprint says more than both.
+    /// Fingerprints of which the server's certificate must have one. With any, the certificate need
+    /// not be signed by anyone and its name does not matter: the fingerprint says more than both.
     pub fingerprints: Vec<Fingerprint>,
     /// A certificate of our own, to show to the server.
     pub client: Option<ClientCertificate>,
@@ -52,8 +54,8 @@ impl Fingerprint {
         Self(octets)
     }
 
-    /// Reads 64 hexadecimal digits, with colons between the octets or without, or the whole line that
-    /// `openssl x509 -fingerprint -sha256` prints.
+    /// Reads 64 hexadecimal digits, with colons between the octets or without, or the whole line
+    /// that `openssl x509 -fingerprint -sha256` prints.
     pub fn from_text(text: &str) -> Option<Self> {
         let digits = text.rsplit('=').next().unwrap_or(text);
         let digest = Digest::from_hex(&digits.trim().replace(':', ""))?;

@@ -6,9 +6,9 @@ use crate::mail::{limits, text};
 
 /// A unique-id: the raw bytes after the first blank of a UIDL line, up to 1 KiB.
 ///
-/// RFC 1939 allows 1 to 70 characters of 0x21 to 0x7E. Servers send longer ones, ones with blanks and 8-bit
-/// ones; all are kept as they are, because what matters is only that the same message has the same name.
-/// CR, LF and NUL cannot be part of one.
+/// RFC 1939 allows 1 to 70 characters of 0x21 to 0x7E. Servers send longer ones, ones with blanks
+/// and 8-bit ones; all are kept as they are, because what matters is only that the same message has
+/// the same name. CR, LF and NUL cannot be part of one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UniqueId(Box<[u8]>);
 

@@ -12,8 +12,8 @@ use tokio::time::{sleep, timeout};
 use crate::mail::limits;
 use crate::net::NetError;
 
-/// Connects to a host by name, all of its addresses within one limit of time, each a moment after the one before it
-/// (RFC 8305), without Nagle's delay.
+/// Connects to a host by name, all of its addresses within one limit of time, each a moment after
+/// the one before it (RFC 8305), without Nagle's delay.
 ///
 /// # Errors
 /// [`NetError::Resolve`], [`NetError::Connect`] or [`NetError::TimedOut`].
@@ -50,7 +50,8 @@ async fn resolve_and_connect(host: &str, port: u16) -> Result<TcpStream, NetErro
     Ok(stream)
 }
 
-/// The first that answers. The next address is tried when the last one has failed, or has not answered for a moment.
+/// The first that answers. The next address is tried when the last one has failed, or has not
+/// answered for a moment.
 async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut addresses = addresses.into_iter();
     let mut attempts = FuturesUnordered::new();

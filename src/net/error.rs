@@ -146,7 +146,8 @@ impl NetError {
         }
     }
 
-    /// Whether this process or this machine has no descriptor left: the other side has nothing to do with it.
+    /// Whether this process or this machine has no descriptor left: the other side has nothing to
+    /// do with it.
     pub fn is_ours(&self) -> bool {
         let (Self::Resolve { source, .. } | Self::Connect { source, .. } | Self::Io(source)) = self
         else {

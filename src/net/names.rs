@@ -7,7 +7,8 @@ use openssl::x509::X509;
 
 use crate::mail::text::Shown;
 
-/// The host names and addresses that a certificate is for, safe to show, with a bound on their number.
+/// The host names and addresses that a certificate is for, safe to show, with a bound on their
+/// number.
 pub(super) fn names_of(certificate: &Certificate) -> Option<String> {
     let der = certificate.to_der().ok()?;
     let names = X509::from_der(&der).ok()?.subject_alt_names()?;
@@ -34,7 +35,8 @@ fn address(octets: &[u8]) -> Option<String> {
     address.ok().map(|address| address.to_string())
 }
 
-/// A host as a certificate names it: without the dot of the root at its end, and an address without its brackets.
+/// A host as a certificate names it: without the dot of the root at its end, and an address without
+/// its brackets.
 pub(super) fn as_certified(host: &str) -> &str {
     host.trim_end_matches('.')
         .trim_start_matches('[')

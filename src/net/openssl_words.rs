@@ -1,4 +1,5 @@
-//! What OpenSSL says, made into something an operator can act on. It tells its reasons in words only.
+//! What OpenSSL says, made into something an operator can act on. It tells its reasons in words
+//! only.
 
 use crate::mail::text::Shown;
 use crate::net::NetError;
@@ -64,8 +65,8 @@ pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
     }
 }
 
-/// The error, if these words are a server's alert about the certificate of the other side (RFC 8446 section 6.2): ours. What
-/// we find wrong with the server's is worded differently.
+/// The error, if these words are a server's alert about the certificate of the other side (RFC 8446
+/// section 6.2): ours. What we find wrong with the server's is worded differently.
 pub(super) fn of_our_certificate(host: &str, words: &str) -> Option<NetError> {
     let (_, alert) = words.split_once(" alert ")?;
     let about_ours = [

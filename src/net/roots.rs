@@ -22,8 +22,8 @@ pub struct SystemRoots {
 }
 
 impl SystemRoots {
-    /// Looks where the roots are: where the operator's `SSL_CERT_FILE` and `SSL_CERT_DIR` say, and nowhere else if they say
-    /// anything; else where this system keeps them. Reads no certificate.
+    /// Looks where the roots are: where the operator's `SSL_CERT_FILE` and `SSL_CERT_DIR` say, and
+    /// nowhere else if they say anything; else where this system keeps them. Reads no certificate.
     pub fn find() -> Self {
         let environment =
             ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| (name, std::env::var_os(name)));
@@ -33,7 +33,8 @@ impl SystemRoots {
         if file.is_some() || directory.is_some() {
             return Self {
                 file,
-                // SSL_CERT_DIR may name several, with colons between (SSL_CTX_load_verify_locations(3)).
+                // SSL_CERT_DIR may name several, with colons between
+                // (SSL_CTX_load_verify_locations(3)).
                 directories: directory
                     .iter()
                     .flat_map(std::env::split_paths)
@@ -62,7 +63,8 @@ impl SystemRoots {
             .filter_map(|(name, value)| value.as_ref().map(|value| (*name, value)))
     }
 
-    /// What `main.rs` sets the two variables to, so that OpenSSL finds nothing to read for each connection.
+    /// What `main.rs` sets the two variables to, so that OpenSSL finds nothing to read for each
+    /// connection.
     pub const REDIRECTED: [(&'static str, &'static str); 2] = [
         ("SSL_CERT_FILE", "/dev/null"),
         ("SSL_CERT_DIR", "/dev/null"),
@@ -112,7 +114,8 @@ impl Roots {
             certificates
                 .extend(files.flat_map(|file| read_bundle(&file.path()).unwrap_or_default()));
         }
-        // A directory names each certificate twice, by its name and by its hash, and each one costs every connection.
+        // A directory names each certificate twice, by its name and by its hash, and each one costs
+        // every connection.
         let mut known = HashSet::new();
         certificates.retain(|certificate| match certificate.to_der() {
             Ok(der) => known.insert(der),

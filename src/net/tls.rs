@@ -18,7 +18,8 @@ use crate::net::roots::read_bundle;
 use crate::net::tls_stream::Secured;
 use crate::net::{IoStream, NetError, Roots, openssl_words};
 
-/// A policy made ready: files read, roots at hand. Cheap to clone, and used for all connections of an account or relay.
+/// A policy made ready: files read, roots at hand. Cheap to clone, and used for all connections of
+/// an account or relay.
 #[derive(Clone)]
 pub struct Connector(Arc<Inner>);
 
@@ -63,10 +64,12 @@ impl Connector {
         })))
     }
 
-    /// Takes a stream to TLS and checks who is there. Nothing of ours has been sent over it when this returns.
+    /// Takes a stream to TLS and checks who is there. Nothing of ours has been sent over it when
+    /// this returns.
     ///
     /// # Errors
-    /// [`NetError`]: the handshake fails or takes too long, or the certificate is not the right one.
+    /// [`NetError`]: the handshake fails or takes too long, or the certificate is not the right
+    /// one.
     pub async fn connect(
         &self,
         host: &str,
@@ -86,7 +89,8 @@ impl Connector {
                 &fresh
             }
         };
-        // OpenSSL asks for the head of a record, then for the rest of it: two calls to the system for a few thousand octets.
+        // OpenSSL asks for the head of a record, then for the rest of it: two calls to the system
+        // for a few thousand octets.
         let stream = BufReader::with_capacity(READ_AHEAD_OCTETS, stream);
         let handshake = connector.connect(name, stream);
         let stream = timeout(Duration::from_secs(seconds), handshake)
@@ -113,9 +117,10 @@ impl Connector {
         Ok(Box::new(Secured::new(stream, host)))
     }
 
-    /// Where a certificate is for other names, says which. The library forgets the certificate that it refused, so this takes a second
-    /// connection, ready for TLS, from `again`: its certificate is read after a handshake that does not look at names, and the
-    /// connection is dropped without an octet of ours sent over it.
+    /// Where a certificate is for other names, says which. The library forgets the certificate that
+    /// it refused, so this takes a second connection, ready for TLS, from `again`: its certificate
+    /// is read after a handshake that does not look at names, and the connection is dropped without
+    /// an octet of ours sent over it.
     pub async fn name_them(
         &self,
         host: &str,
@@ -145,7 +150,8 @@ impl Connector {
 }
 
 impl Inner {
-    /// Whether anybody can be trusted: roots that could not be read now may be there for the next connection.
+    /// Whether anybody can be trusted: roots that could not be read now may be there for the next
+    /// connection.
     fn is_ready(&self) -> bool {
         !matches!(&self.trust, Trust::System(roots) if roots.certificates().is_empty())
     }
@@ -196,7 +202,8 @@ fn read_identity(client: &ClientCertificate) -> Result<Identity, NetError> {
             Shown::new(&error.to_string())
         ),
     })?;
-    // Only a context looks whether the two belong together, and those of connections are made too late to say it well.
+    // Only a context looks whether the two belong together, and those of connections are made too
+    // late to say it well.
     let mut probe = native_tls::TlsConnector::builder();
     probe
         .disable_built_in_roots(true)

@@ -1,5 +1,5 @@
-//! TLS that is up. A server may still say no to our certificate: in TLS 1.3 the handshake is over for us before it has looked
-//! at it (RFC 8446 section 4.4.2.4).
+//! TLS that is up. A server may still say no to our certificate: in TLS 1.3 the handshake is over
+//! for us before it has looked at it (RFC 8446 section 4.4.2.4).
 
 use std::io;
 use std::pin::Pin;

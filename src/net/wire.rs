@@ -75,12 +75,13 @@ impl Wire {
         }
     }
 
-    /// Writes `output` and reads, both at the same time: two peers that only write would wait for each other for ever. Returns
-    /// when something was read or the peer has closed. What was written is taken off the front of `output`, so that dropping
-    /// this future loses nothing.
+    /// Writes `output` and reads, both at the same time: two peers that only write would wait for
+    /// each other for ever. Returns when something was read or the peer has closed. What was
+    /// written is taken off the front of `output`, so that dropping this future loses nothing.
     ///
     /// # Errors
-    /// [`NetError::Io`] when the connection breaks; [`NetError::ClientCertificate`] when the server breaks it for that.
+    /// [`NetError::Io`] when the connection breaks; [`NetError::ClientCertificate`] when the server
+    /// breaks it for that.
     pub async fn exchange(&mut self, output: &mut Vec<u8>) -> Result<Read, NetError> {
         self.make_room();
         let before = self.to;
@@ -143,7 +144,8 @@ impl Wire {
         Poll::Ready(Ok(Read::Some))
     }
 
-    /// The buffer is made at the first read, grows while reads fill it, and is moved together when its end is near.
+    /// The buffer is made at the first read, grows while reads fill it, and is moved together when
+    /// its end is near.
     fn make_room(&mut self) {
         if self.buffer.is_empty() {
             self.buffer = vec![0; BUFFER_OCTETS_MIN];
@@ -163,8 +165,8 @@ impl Wire {
     /// Gives the stream away for the upgrade to TLS with `host`.
     ///
     /// # Errors
-    /// [`NetError::InjectedPlaintext`] when anything is left in the buffer: whoever wrote that was not protected by TLS, and
-    /// must not seem to be.
+    /// [`NetError::InjectedPlaintext`] when anything is left in the buffer: whoever wrote that was
+    /// not protected by TLS, and must not seem to be.
     pub fn into_stream(self, host: &str) -> Result<Box<dyn IoStream>, NetError> {
         if self.from < self.to {
             let host = host.to_owned();

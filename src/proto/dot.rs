@@ -1,4 +1,5 @@
-//! Byte-stuffing of multi-line replies (RFC 1939 section 3): where a message ends, and which dots are its own.
+//! Byte-stuffing of multi-line replies (RFC 1939 section 3): where a message ends, and which dots
+//! are its own.
 
 use std::sync::LazyLock;
 
@@ -16,17 +17,19 @@ pub enum LineEnd {
     Lf,
 }
 
-/// Finds what may be the end of a line before a dot. Made once: a message has hundreds of pieces, and making it costs more
-/// than finding a dot.
+/// Finds what may be the end of a line before a dot. Made once: a message has hundreds of pieces,
+/// and making it costs more than finding a dot.
 static DOT_ON_NEW_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n."));
 
-/// Takes a multi-line body apart: what is the message's own, and where it ends. It borrows from the input and copies nothing.
+/// Takes a multi-line body apart: what is the message's own, and where it ends. It borrows from the
+/// input and copies nothing.
 ///
-/// The line ends are those of the one reply. Where its first line ends in CRLF, lines end in CRLF only: the message ends at
-/// CRLF `.` CRLF, or at `.` CRLF right after the status line, and a dot is unstuffed only at such a line start; LF `.` LF,
-/// LF `.` CRLF and `.` CR CR LF are content. Where status line and all lines end in a bare LF, LF ends a line. Anything else
-/// could be either: then a dot alone after a bare LF is the end if the announced octets say so, content if they say that
-/// more is to come, and otherwise [`Piece::Unclear`].
+/// The line ends are those of the one reply. Where its first line ends in CRLF, lines end in CRLF
+/// only: the message ends at CRLF `.` CRLF, or at `.` CRLF right after the status line, and a dot
+/// is unstuffed only at such a line start; LF `.` LF, LF `.` CRLF and `.` CR CR LF are content.
+/// Where status line and all lines end in a bare LF, LF ends a line. Anything else could be either:
+/// then a dot alone after a bare LF is the end if the announced octets say so, content if they say
+/// that more is to come, and otherwise [`Piece::Unclear`].
 #[derive(Clone, Debug)]
 pub struct Unstuff {
     position: Position,
@@ -47,7 +50,8 @@ pub enum Piece<'i> {
     Content(&'i [u8]),
     /// The final dot: the message is whole.
     End,
-    /// Nothing tells whether the message ends here, or whether a dot in it is its own. There is no more of this body.
+    /// Nothing tells whether the message ends here, or whether a dot in it is its own. There is no
+    /// more of this body.
     Unclear,
 }
 
@@ -67,7 +71,8 @@ enum Framing {
     },
 }
 
-/// Where in a line the next octet stands. A line begins after CRLF, or after a bare LF where that may end one.
+/// Where in a line the next octet stands. A line begins after CRLF, or after a bare LF where that
+/// may end one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
     /// At the beginning of a line.
@@ -88,7 +93,8 @@ impl Unstuff {
         Self::begin(status, Some(announced))
     }
 
-    /// Begins a part of a message, of which no size is announced: the first dot alone on a line ends it.
+    /// Begins a part of a message, of which no size is announced: the first dot alone on a line
+    /// ends it.
     pub const fn part(status: LineEnd) -> Self {
         Self::begin(status, None)
     }
@@ -114,7 +120,8 @@ impl Unstuff {
         self.counted.dots
     }
 
-    /// The next piece, taken off the front of `input`; `None` when the input is used up. Pieces are never empty.
+    /// The next piece, taken off the front of `input`; `None` when the input is used up. Pieces are
+    /// never empty.
     pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Piece<'i>> {
         loop {
             if self.unclear {
@@ -161,7 +168,8 @@ impl Unstuff {
         Piece::Content(octets)
     }
 
-    /// Takes away a dot at the beginning of a line that ended so. After a bare LF that is right only if no line ends in CRLF.
+    /// Takes away a dot at the beginning of a line that ended so. After a bare LF that is right
+    /// only if no line ends in CRLF.
     fn unstuff(&mut self, after: LineEnd) {
         self.position = Position::Middle;
         self.counted.dots += 1;
@@ -225,7 +233,8 @@ impl Unstuff {
         }
     }
 
-    /// Content up to and with the line end before the next line that may begin with a dot, or all of the input.
+    /// Content up to and with the line end before the next line that may begin with a dot, or all
+    /// of the input.
     fn run<'i>(&mut self, input: &mut &'i [u8]) -> Piece<'i> {
         let whole: &'i [u8] = input;
         if let Framing::First(_) = self.framing
@@ -273,7 +282,8 @@ fn is_preceded_by_cr(whole: &[u8], at: usize, after_cr: bool) -> bool {
     }
 }
 
-/// Stuffs a message for sending: dots at line starts doubled, CRLF added if the last line lacks it, then the final dot.
+/// Stuffs a message for sending: dots at line starts doubled, CRLF added if the last line lacks it,
+/// then the final dot.
 pub fn stuff(message: &[u8]) -> Vec<u8> {
     let mut stuffed = Vec::with_capacity(message.len() + 5);
     let mut line_start = true;
@@ -300,8 +310,8 @@ mod tests {
 
     use super::*;
 
-    /// What comes of a wire: the message, if its end is found exactly at the end of the wire; else its part so far, and whether
-    /// it is unclear where it ends.
+    /// What comes of a wire: the message, if its end is found exactly at the end of the wire; else
+    /// its part so far, and whether it is unclear where it ends.
     #[derive(Debug, PartialEq, Eq)]
     enum Came {
         Whole(Vec<u8>),

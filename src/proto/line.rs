@@ -6,7 +6,8 @@ use memchr::memchr_iter;
 
 use crate::proto::dot::LineEnd;
 
-/// Gathers lines. A line that lies whole in the input is borrowed from it; only one that spans reads is copied.
+/// Gathers lines. A line that lies whole in the input is borrowed from it; only one that spans
+/// reads is copied.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     carry: Vec<u8>,
@@ -20,7 +21,8 @@ pub(super) type Line<'i> = (Cow<'i, [u8]>, bool);
 pub(super) struct LineTooLong;
 
 impl Lines {
-    /// The next line, taken off the front of `input`. It ends at CRLF only, or at LF with or without a CR before it.
+    /// The next line, taken off the front of `input`. It ends at CRLF only, or at LF with or
+    /// without a CR before it.
     pub(super) fn next<'i>(
         &mut self,
         input: &mut &'i [u8],

@@ -32,7 +32,8 @@ impl Mechanism {
         }
     }
 
-    /// The first message of a mechanism in which the client speaks first; `None` where the server does.
+    /// The first message of a mechanism in which the client speaks first; `None` where the server
+    /// does.
     pub fn initial(&self) -> Option<Secret> {
         match self {
             Self::Plain { user, secret } => {
@@ -51,8 +52,8 @@ impl Mechanism {
     /// [`UnexpectedChallenge`] when the mechanism has nothing to say to it.
     pub fn respond(&mut self, _challenge: &[u8]) -> Result<Secret, UnexpectedChallenge> {
         match self {
-            // RFC 4616 section 2: the one challenge, before the message, is empty. Servers put prompts of all kinds into it, and
-            // the message is the same whatever they say.
+            // RFC 4616 section 2: the one challenge, before the message, is empty. Servers put
+            // prompts of all kinds into it, and the message is the same whatever they say.
             Self::Plain { .. } => self
                 .initial()
                 .ok_or(UnexpectedChallenge { mechanism: "PLAIN" }),
@@ -60,7 +61,8 @@ impl Mechanism {
     }
 }
 
-/// A message in base64; an empty one is `=` where it stands in the AUTH command itself (RFC 5034 section 4).
+/// A message in base64; an empty one is `=` where it stands in the AUTH command itself (RFC 5034
+/// section 4).
 pub fn encode(message: &Secret) -> Secret {
     if message.expose().is_empty() {
         return Secret::new(b"=".to_vec());

@@ -27,11 +27,12 @@ pub struct Label {
 }
 
 impl Label {
-    /// The fields, lines ended by CRLF. `has_fields` tells whether the message goes on with fields of its own;
-    /// otherwise an empty line follows ours.
+    /// The fields, lines ended by CRLF. `has_fields` tells whether the message goes on with fields
+    /// of its own; otherwise an empty line follows ours.
     pub(super) fn write(&self, has_fields: bool) -> String {
         let mut out = String::new();
-        // The size first: it alone says where our fields end and the message's own, possibly forged, begin.
+        // The size first: it alone says where our fields end and the message's own, possibly
+        // forged, begin.
         field(&mut out, "Octets", &self.octets.to_string());
         field(&mut out, "Digest", &self.digest.to_string());
         field(&mut out, "Account", self.origin.account.as_str());
@@ -55,7 +56,8 @@ impl Label {
         out
     }
 
-    /// The size of the message, from the first line of a file: what is left of the file's own size is our fields.
+    /// The size of the message, from the first line of a file: what is left of the file's own size
+    /// is our fields.
     pub(super) fn octets_of(file: &[u8]) -> Option<u64> {
         let line = file.strip_prefix(b"X-Mailferry-Octets: ")?;
         let digits = line.split(|&b| b == b'\r').next()?;
@@ -127,7 +129,8 @@ fn field(out: &mut String, name: &str, value: &str) {
 
 const PREFIX: &str = "X-Mailferry-";
 
-/// A line end inside a value: no value holds a control character of its own, so it is taken out without doubt.
+/// A line end inside a value: no value holds a control character of its own, so it is taken out
+/// without doubt.
 const FOLD: &str = "\r\n\t";
 
 /// RFC 5322 section 2.1.1 allows 998; the name of the field needs some.

@@ -1,7 +1,8 @@
 //! Where messages wait that no sink takes, or that no server shows twice.
 //!
-//! A Maildir in the state directory, so that an operator can read it with any mail program. Each file is a label
-//! followed by the message exactly as received: the last octets of the file, as many as the label says.
+//! A Maildir in the state directory, so that an operator can read it with any mail program. Each
+//! file is a label followed by the message exactly as received: the last octets of the file, as
+//! many as the label says.
 
 mod label;
 
@@ -91,8 +92,8 @@ impl Quarantine {
         Ok(Self { folder })
     }
 
-    /// Keeps a message. When this returns, a power cut cannot take it away. Gives the file's name, by which it is
-    /// loaded and removed.
+    /// Keeps a message. When this returns, a power cut cannot take it away. Gives the file's name,
+    /// by which it is loaded and removed.
     ///
     /// # Errors
     /// [`QuarantineError::Disk`] when it is not durably kept.
@@ -117,10 +118,12 @@ impl Quarantine {
         blocking(&self.folder, move || keep(&folder, &message, &label)).await
     }
 
-    /// Loads a kept message into the spool, as it was received, and the envelope it was offered with.
+    /// Loads a kept message into the spool, as it was received, and the envelope it was offered
+    /// with.
     ///
     /// # Errors
-    /// [`QuarantineError::Damaged`] when the octets are not the ones that were kept; otherwise what prevents it.
+    /// [`QuarantineError::Damaged`] when the octets are not the ones that were kept; otherwise what
+    /// prevents it.
     pub async fn load(
         &self,
         file: &str,
@@ -204,7 +207,8 @@ impl Quarantine {
     /// Takes a message out for good.
     ///
     /// # Errors
-    /// [`QuarantineError::Missing`] when it is not there; [`QuarantineError::Disk`] when it cannot be removed.
+    /// [`QuarantineError::Missing`] when it is not there; [`QuarantineError::Disk`] when it cannot
+    /// be removed.
     pub async fn remove(&self, file: &str) -> Result<(), QuarantineError> {
         let (folder, name) = (self.folder.clone(), file.to_owned());
         blocking(&self.folder, move || {
@@ -275,7 +279,8 @@ fn open(path: &Path, name: &str) -> Result<(File, Label), QuarantineError> {
     Ok((file, label))
 }
 
-/// Where a file is: a mail program moves what it has shown from `new` to `cur` and adds flags to the name.
+/// Where a file is: a mail program moves what it has shown from `new` to `cur` and adds flags to
+/// the name.
 fn find(folder: &Folder, name: &str) -> Result<PathBuf, QuarantineError> {
     let missing = || QuarantineError::Missing {
         file: name.to_owned(),

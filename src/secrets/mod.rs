@@ -1,7 +1,7 @@
 //! What is the secret now? Reads it from where the configuration says it is kept.
 //!
-//! A secret is read again for every poll, so that a changed password needs no restart. This room knows
-//! nothing of POP3 or SMTP, and no error of it holds a secret.
+//! A secret is read again for every poll, so that a changed password needs no restart. This room
+//! knows nothing of POP3 or SMTP, and no error of it holds a secret.
 
 mod command;
 mod error;
@@ -45,8 +45,9 @@ pub async fn read(source: &SecretSource, environment: &Environment) -> Result<Se
     })
 }
 
-/// Returns octets that change when the secret does: the secret itself, or the words of a command, which
-/// is not run. For a place that cannot be read they are empty; `None` when this process had no descriptor left to look.
+/// Returns octets that change when the secret does: the secret itself, or the words of a command,
+/// which is not run. For a place that cannot be read they are empty; `None` when this process had
+/// no descriptor left to look.
 pub async fn facts(source: &SecretSource, environment: &Environment) -> Option<Zeroizing<Vec<u8>>> {
     if let SecretSource::Command(words) = source {
         return Some(Zeroizing::new(words.join("\0").into_bytes()));
@@ -71,7 +72,8 @@ async fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         },
     };
     let named = path.to_owned();
-    // On a file server that does not answer, the thread stays behind; the poll goes on with an error.
+    // On a file server that does not answer, the thread stays behind; the poll goes on with an
+    // error.
     let reading = spawn_blocking(move || read_regular(&named, limits::SECRET_OCTETS_MAX as u64));
     let patience = Duration::from_secs(limits::FILE_SECONDS_MAX);
     match timeout(patience, reading).await {

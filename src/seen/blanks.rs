@@ -1,4 +1,5 @@
-//! Names of version 0.1.0 that end in a blank: the blank belonged to the line of UIDL, and is no part of the unique-id.
+//! Names of version 0.1.0 that end in a blank: the blank belonged to the line of UIDL, and is no
+//! part of the unique-id.
 
 use crate::mail::UniqueId;
 use crate::seen::records::ends_in_blank;

@@ -41,7 +41,8 @@ pub enum SeenError {
         /// What the system said.
         what: String,
     },
-    /// The state directory is there and cannot be used: its owner, its mode, or what stands in the place of a file.
+    /// The state directory is there and cannot be used: its owner, its mode, or what stands in the
+    /// place of a file.
     #[error("cannot use the state directory {directory}: {what}", directory = .directory.display())]
     Unusable {
         /// The state directory.
@@ -49,7 +50,8 @@ pub enum SeenError {
         /// What is wrong, and what to try.
         what: String,
     },
-    /// There is no room. Nothing of the batch is proven, and nothing is wrong: it goes on when there is room again.
+    /// There is no room. Nothing of the batch is proven, and nothing is wrong: it goes on when
+    /// there is room again.
     #[error("there is no room for the seen store in {directory}: {what}. Nothing is lost; make room, and it goes on by itself", directory = .directory.display())]
     Full {
         /// The state directory.
@@ -57,7 +59,8 @@ pub enum SeenError {
         /// What the system said.
         what: String,
     },
-    /// The state directory was removed or another was put in its place while we ran: what would be recorded would not be found.
+    /// The state directory was removed or another was put in its place while we ran: what would be
+    /// recorded would not be found.
     #[error(
         "the seen store in {directory} was removed or replaced while mailferry runs, so nothing can be recorded and nothing is \
          delivered. Put the directory back, or restart mailferry to use what is there now",

@@ -1,8 +1,10 @@
 //! Which accounts have been pointed at a maildrop, without asking each of them.
 //!
-//! An account without records asks whether its maildrop is known under another name. Asked of every other account, the first poll
-//! of many accounts would cost the square of their number. So the question is answered from memory: read from the store at the first
-//! time it is asked, and kept up by the states that are committed after that. It only names candidates: what is true is in the store.
+//! An account without records asks whether its maildrop is known under another name. Asked of every
+//! other account, the first poll of many accounts would cost the square of their number. So the
+//! question is answered from memory: read from the store at the first time it is asked, and kept up
+//! by the states that are committed after that. It only names candidates: what is true is in the
+//! store.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -48,7 +50,8 @@ impl Maildrops {
     }
 
     async fn read_all(&self) -> Result<(), SeenError> {
-        // From here on every commit notes its own, so that none is missed between the reading of two accounts.
+        // From here on every commit notes its own, so that none is missed between the reading of
+        // two accounts.
         begin(&self.accounts);
         for account in self.store.accounts().await? {
             if let Some(state) = self.store.account_state(&account).await? {

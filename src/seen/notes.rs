@@ -8,17 +8,20 @@ use crate::mail::Timestamp;
 /// Nearly all records have none of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
-    /// When it was written down that a DELE of this message goes out. A message that is listed after that is doubtful,
-    /// because a server may use a name again once its message is gone (RFC 1939 section 7).
+    /// When it was written down that a DELE of this message goes out. A message that is listed
+    /// after that is doubtful, because a server may use a name again once its message is gone (RFC
+    /// 1939 section 7).
     pub asked: Option<Timestamp>,
     /// The last time the message was retrieved only to be compared.
     pub compared: Option<Compared>,
-    /// The server lists another message under this name. The record still tells what was delivered, by its digest.
+    /// The server lists another message under this name. The record still tells what was delivered,
+    /// by its digest.
     pub displaced: bool,
-    /// When a doubt was answered by the head of the message alone, or the message came in a session out of step: it is
-    /// compared by digest before it is deleted.
+    /// When a doubt was answered by the head of the message alone, or the message came in a session
+    /// out of step: it is compared by digest before it is deleted.
     pub by_head: Option<Timestamp>,
-    /// The message came shorter than the server announced, twice alike: not deleted while the server announces more.
+    /// The message came shorter than the server announced, twice alike: not deleted while the
+    /// server announces more.
     pub octets_differ: bool,
 }
 
@@ -32,7 +35,8 @@ pub struct Compared {
 }
 
 impl Compared {
-    /// Whether the message may be compared once more: 1, 2, 4 ... days after the last time, 30 at the most.
+    /// Whether the message may be compared once more: 1, 2, 4 ... days after the last time, 30 at
+    /// the most.
     pub fn is_due(&self, now: Timestamp) -> bool {
         let doublings = u32::from(self.times.saturating_sub(1)).min(5);
         let days = (1_u64 << doublings).min(DAYS_MAX);

@@ -1,12 +1,14 @@
-//! What the odd answers of a server have cost: remembered so that each costs the command that it answered, and nothing else.
+//! What the odd answers of a server have cost: remembered so that each costs the command that it
+//! answered, and nothing else.
 
 use crate::mail::{Percent, Timestamp, UniqueId, limits};
 
 /// What a maildrop's odd answers have taught (DOUBT.md section 3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Oddities {
-    /// Whether the last session ended at a message: then the next one leaves out all messages at which sessions have ended, so that what
-    /// arrived before is deleted and what stands after them is retrieved.
+    /// Whether the last session ended at a message: then the next one leaves out all messages at
+    /// which sessions have ended, so that what arrived before is deleted and what stands after them
+    /// is retrieved.
     pub leaves_out_struck: bool,
     /// Messages at which sessions have ended, of a server without unique-ids.
     pub struck: Vec<StruckNumber>,
@@ -14,11 +16,13 @@ pub struct Oddities {
     pub struck_deletes: Vec<StruckDelete>,
     /// How many different DELEs in a row were struck, with none between them that was taken.
     pub deletes_struck_in_a_row: u32,
-    /// No command is sent before the last one is answered until this time, because a session was out of step.
+    /// No command is sent before the last one is answered until this time, because a session was
+    /// out of step.
     pub lock_step_until: Option<Timestamp>,
     /// CAPA is not asked for before this time, because the server ended a session over it.
     pub capa_left_out_until: Option<Timestamp>,
-    /// LIST is not asked for before this time where unique-ids name the messages, because the server ended a session over it.
+    /// LIST is not asked for before this time where unique-ids name the messages, because the
+    /// server ended a session over it.
     pub list_left_out_until: Option<Timestamp>,
     /// STAT takes the place of NOOP before this time, because the server ended a session over NOOP.
     pub noop_left_out_until: Option<Timestamp>,
@@ -83,7 +87,8 @@ pub struct InUse {
     pub since: Timestamp,
 }
 
-/// A message of a server without unique-ids at which a session has ended: number and octets have to tell it apart.
+/// A message of a server without unique-ids at which a session has ended: number and octets have to
+/// tell it apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StruckNumber {
     /// Its number in the listing of the next session.

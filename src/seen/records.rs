@@ -1,7 +1,8 @@
 //! The records of one account, read back.
 //!
-//! A poll of a maildrop with a hundred thousand messages reads as many records, so they are kept small: what nearly all of them
-//! are, delivered or marked once and listed still, takes 56 octets beside its unique-id.
+//! A poll of a maildrop with a hundred thousand messages reads as many records, so they are kept
+//! small: what nearly all of them are, delivered or marked once and listed still, takes 56 octets
+//! beside its unique-id.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -105,7 +106,8 @@ impl Records {
         self.has_blanks
     }
 
-    /// Adds the record with the next key. False, and nothing is added, when that is not greater than the last.
+    /// Adds the record with the next key. False, and nothing is added, when that is not greater
+    /// than the last.
     pub fn push(&mut self, unique_id: &UniqueId, digest: Option<Digest>, record: Record) -> bool {
         self.push_octets(unique_id.as_bytes(), digest, record)
     }
@@ -186,7 +188,8 @@ impl Records {
         small.chain(others).max()
     }
 
-    /// Whether no record says anything of what is listed: there is none, or all are of messages that are listed elsewhere.
+    /// Whether no record says anything of what is listed: there is none, or all are of messages
+    /// that are listed elsewhere.
     pub fn tell_nothing(&self) -> bool {
         let displaced = self.others.iter().filter(|record| record.notes.displaced);
         displaced.count() == self.slots.len()
@@ -202,7 +205,8 @@ impl Records {
         (0..self.len()).filter_map(|at| self.known(at))
     }
 
-    /// The records of all messages that are neither delivered nor marked, and some of those. Takes time for these only.
+    /// The records of all messages that are neither delivered nor marked, and some of those. Takes
+    /// time for these only.
     pub fn unsettled(&self) -> impl Iterator<Item = &Record> {
         self.others.iter()
     }
@@ -236,7 +240,8 @@ impl Records {
         from..self.run_end(from, unique_id)
     }
 
-    /// The same for one who asks in the order of the unique-ids: the search goes on at `from`, the end of the last answer.
+    /// The same for one who asks in the order of the unique-ids: the search goes on at `from`, the
+    /// end of the last answer.
     pub fn range_behind(&self, from: usize, unique_id: &[u8]) -> Range<usize> {
         let mut from = from;
         while from < self.len() && self.unique_id_at(from) < unique_id {
@@ -245,8 +250,9 @@ impl Records {
         from..self.run_end(from, unique_id)
     }
 
-    /// Where the records of this unique-id end, which begin at `from`. Nearly always that is the next one; a server may have given
-    /// one name to very many messages, so the search goes in growing steps.
+    /// Where the records of this unique-id end, which begin at `from`. Nearly always that is the
+    /// next one; a server may have given one name to very many messages, so the search goes in
+    /// growing steps.
     fn run_end(&self, from: usize, unique_id: &[u8]) -> usize {
         let is_of_it = |at: usize| at < self.len() && self.unique_id_at(at) == unique_id;
         if !is_of_it(from) {
@@ -269,8 +275,8 @@ impl Records {
         last + 1
     }
 
-    /// When the message of the one record at these positions was delivered, and its octets then. `None` when there are
-    /// several, or one that says more than that.
+    /// When the message of the one record at these positions was delivered, and its octets then.
+    /// `None` when there are several, or one that says more than that.
     pub(crate) fn plainly_delivered(&self, range: &Range<usize>) -> Option<(Timestamp, u64)> {
         let slot = self.slots.get(range.start)?;
         let is_plain = range.len() == 1 && slot.kind == Kind::Delivered;
@@ -316,8 +322,8 @@ impl Records {
         })
     }
 
-    /// The proof that a message was delivered, from a record read back from the store. A record without digest is the
-    /// operator's word.
+    /// The proof that a message was delivered, from a record read back from the store. A record
+    /// without digest is the operator's word.
     pub fn proof(&self, unique_id: &UniqueId, digest: Option<Digest>) -> Option<Recorded> {
         let key = RecordKey::new(unique_id.clone(), digest);
         self.is_delivered(&key).then(|| Recorded {

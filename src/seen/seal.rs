@@ -1,14 +1,15 @@
-//! Notices that an account's settings or its secret changed, without keeping anything that tells the secret.
+//! Notices that an account's settings or its secret changed, without keeping anything that tells
+//! the secret.
 
 use std::hash::{DefaultHasher, Hasher};
 
 /// What an account's settings and secret were like when it began to wait.
 ///
-/// The state directory may be read by somebody who must not learn the password, and a usual digest of it, salted or slow,
-/// would confirm a guess. So only a few bits of one are kept: of a thousand million likely passwords a quarter of
-/// a million fit, and nobody can tell which of them is right. One change in 4,096 goes unnoticed, and then the account
-/// waits as long as it would have. The salt stays the same for an account, because every further salt would tell as many
-/// bits again.
+/// The state directory may be read by somebody who must not learn the password, and a usual digest
+/// of it, salted or slow, would confirm a guess. So only a few bits of one are kept: of a thousand
+/// million likely passwords a quarter of a million fit, and nobody can tell which of them is right.
+/// One change in 4,096 goes unnoticed, and then the account waits as long as it would have. The
+/// salt stays the same for an account, because every further salt would tell as many bits again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// Makes equal secrets of different accounts look different.
@@ -23,7 +24,8 @@ impl Seal {
     /// The seal of these settings and this secret.
     pub fn of(salt: u64, settings: &str, secret: &[u8]) -> Self {
         let digest = |octets: &[u8]| {
-            // Stable for as long as the standard library's is; a new one costs an account one try more.
+            // Stable for as long as the standard library's is; a new one costs an account one try
+            // more.
             let mut hasher = DefaultHasher::new();
             hasher.write_u64(salt);
             hasher.write(octets);

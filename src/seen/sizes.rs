@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 pub struct Sizes {
     /// Whether the sizes are estimates.
     estimated: bool,
-    /// A letter for each of the last messages, the newest last: of its sender where it came twice with the same bytes and with other
-    /// octets than announced, else [`AGREED`].
+    /// A letter for each of the last messages, the newest last: of its sender where it came twice
+    /// with the same bytes and with other octets than announced, else [`AGREED`].
     recent: Vec<u8>,
 }
 
@@ -18,7 +18,8 @@ impl Sizes {
         self.estimated
     }
 
-    /// The same at the beginning of a session. So many messages came before anything was noted, as announced for all that is known.
+    /// The same at the beginning of a session. So many messages came before anything was noted, as
+    /// announced for all that is known.
     #[must_use]
     pub fn after(&self, messages: usize) -> Self {
         let mut sizes = self.clone();
@@ -33,8 +34,9 @@ impl Sizes {
         self.add(AGREED);
     }
 
-    /// A message of the sender with this letter came twice with the same bytes and with other octets than announced. True when this is
-    /// what makes the sizes estimates: at least five and a quarter of the last messages, of different senders.
+    /// A message of the sender with this letter came twice with the same bytes and with other
+    /// octets than announced. True when this is what makes the sizes estimates: at least five and a
+    /// quarter of the last messages, of different senders.
     pub fn differed(&mut self, sender: u8) -> bool {
         self.add(sender);
         let differing = self.recent.iter().filter(|letter| **letter != AGREED);
@@ -56,7 +58,8 @@ impl Sizes {
         self.recent.push(letter);
     }
 
-    /// What is remembered of it: nothing where all agreed, so that a poll that taught nothing leaves the account's state as it is.
+    /// What is remembered of it: nothing where all agreed, so that a poll that taught nothing
+    /// leaves the account's state as it is.
     #[must_use]
     pub fn remembered(&self) -> Self {
         self.word()

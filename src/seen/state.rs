@@ -28,24 +28,29 @@ pub struct AccountState {
     pub had_unique_ids: bool,
     /// Sessions in a row in which UIDL was refused although there were messages.
     pub uidl_refusals: u32,
-    /// After how many seconds the last session deleted what was delivered; `None` when it kept everything.
+    /// After how many seconds the last session deleted what was delivered; `None` when it kept
+    /// everything.
     pub deletes_after_seconds: Option<u64>,
     /// Whether the server of the last session hides what was retrieved.
     pub hid_retrieved: bool,
     /// Whether the server was seen to hide what was retrieved, although it does not say so.
     pub hides_retrieved: bool,
-    /// Whether a server that hides what was retrieved may list what we have, because a session ended without QUIT or the operator
-    /// said that it was delivered: it goes on behind that only when it was retrieved once more.
+    /// Whether a server that hides what was retrieved may list what we have, because a session
+    /// ended without QUIT or the operator said that it was delivered: it goes on behind that only
+    /// when it was retrieved once more.
     pub retrieved_without_quit: bool,
-    /// Whether the operator has looked at a maildrop that changed as a whole (`seen adopt`): its new messages are let through.
+    /// Whether the operator has looked at a maildrop that changed as a whole (`seen adopt`): its
+    /// new messages are let through.
     pub adopted: bool,
-    /// Since when the clock has agreed with itself after it was found wrong; nothing is due by age for a day.
+    /// Since when the clock has agreed with itself after it was found wrong; nothing is due by age
+    /// for a day.
     pub clock_doubted_since: Option<Timestamp>,
     /// The newest time this account was polled at, by the clock of that day.
     pub last_poll: Option<Timestamp>,
     /// What the odd answers of the server have taught.
     pub odd: Oddities,
-    /// What settings and secret were like when the hold or the back-off began: it ends when they change.
+    /// What settings and secret were like when the hold or the back-off began: it ends when they
+    /// change.
     pub seal: Option<Seal>,
     /// What the server does with unique-ids.
     pub names: NamesState,
@@ -56,7 +61,8 @@ pub struct AccountState {
 }
 
 impl AccountState {
-    /// The maildrop that the records are of. Its host is empty in a state of before a maildrop was noted.
+    /// The maildrop that the records are of. Its host is empty in a state of before a maildrop was
+    /// noted.
     pub fn maildrop(&self) -> Maildrop {
         Maildrop::new(&self.host, &self.user, self.port)
     }
@@ -76,19 +82,24 @@ pub struct NamesState {
     pub began_again: Option<Timestamp>,
     /// When messages were last compared by digest to find that out, at a server without TOP.
     pub sampled: Option<Timestamp>,
-    /// The last changes of names: sessions in which a known message was found under another name, newest last.
+    /// The last changes of names: sessions in which a known message was found under another name,
+    /// newest last.
     pub renamed: Vec<Timestamp>,
     /// When a maildrop with unstable unique-ids was last gone through.
     pub gone_through: Option<Timestamp>,
     /// Since when TOP is not believed: it showed another head than RETR.
     pub heads_unreliable: Option<Timestamp>,
-    /// Since when records of another maildrop of this account are kept, while what is retrieved is looked up among them.
+    /// Since when records of another maildrop of this account are kept, while what is retrieved is
+    /// looked up among them.
     pub elsewhere: Option<Timestamp>,
-    /// Whether all that was listed is being marked as seen (`first_run = "skip"`), in several commits: the next poll goes on with it.
+    /// Whether all that was listed is being marked as seen (`first_run = "skip"`), in several
+    /// commits: the next poll goes on with it.
     pub marking: bool,
-    /// Whether records are being moved from or to another maildrop: [`crate::seen::Seen::complete_move`] completes it.
+    /// Whether records are being moved from or to another maildrop:
+    /// [`crate::seen::Seen::complete_move`] completes it.
     pub moving: bool,
-    /// Whether the operator said that the maildrop is the one that the records are of, whatever its host and user.
+    /// Whether the operator said that the maildrop is the one that the records are of, whatever its
+    /// host and user.
     pub same_maildrop: bool,
     /// The name under which the records of the maildrop before are kept.
     pub came_from: Option<String>,
@@ -97,7 +108,8 @@ pub struct NamesState {
 /// What is remembered of deletes that did not take.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeletesState {
-    /// Sessions in a row after which the names were listed again, or QUIT was not answered with a yes.
+    /// Sessions in a row after which the names were listed again, or QUIT was not answered with a
+    /// yes.
     pub unconfirmed: u32,
     /// Messages that were asked to be deleted and whose bytes were found again.
     pub found_again: u32,
@@ -122,7 +134,8 @@ impl NamesState {
         self.gone_through.map(|at| at.plus(GONE_THROUGH_SECONDS))
     }
 
-    /// Whether unique-ids prove nothing here: they changed three times within 30 days, the last time in the last 30.
+    /// Whether unique-ids prove nothing here: they changed three times within 30 days, the last
+    /// time in the last 30.
     pub fn are_unstable(&self, now: Timestamp) -> bool {
         match (self.renamed.first(), self.renamed.last()) {
             (Some(first), Some(last)) => {

@@ -5,8 +5,8 @@ use tokio::task::block_in_place;
 
 use crate::mail::limits;
 
-/// Does work that goes through so many entries of a listing or records. Where those are many, another thread takes over the tasks of
-/// this one meanwhile, if the runtime has threads for that.
+/// Does work that goes through so many entries of a listing or records. Where those are many,
+/// another thread takes over the tasks of this one meanwhile, if the runtime has threads for that.
 pub(super) fn long<T>(entries: usize, work: impl FnOnce() -> T) -> T {
     if entries < limits::LONG_WORK_ENTRIES_MIN || !has_threads() {
         return work();
@@ -14,7 +14,8 @@ pub(super) fn long<T>(entries: usize, work: impl FnOnce() -> T) -> T {
     block_in_place(work)
 }
 
-/// Whether the runtime can give the tasks of a thread to another one. One that is single-threaded cannot.
+/// Whether the runtime can give the tasks of a thread to another one. One that is single-threaded
+/// cannot.
 fn has_threads() -> bool {
     Handle::try_current()
         .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread)

@@ -10,7 +10,8 @@ use crate::session::SessionError;
 pub struct Summary {
     /// Counted facts.
     pub counts: Counts,
-    /// The account's state as the session found and changed it; the agent adds holds and back-offs and commits it.
+    /// The account's state as the session found and changed it; the agent adds holds and back-offs
+    /// and commits it.
     pub state: AccountState,
     /// How it ended.
     pub end: End,
@@ -43,9 +44,11 @@ pub struct Counts {
     pub oversized: u64,
     /// Messages the limits of one poll left for the next.
     pub left: u64,
-    /// Whether records were read, and none of them was of a message that waits or is in the quarantine.
+    /// Whether records were read, and none of them was of a message that waits or is in the
+    /// quarantine.
     pub began_settled: bool,
-    /// Messages under unknown names that wait, because the server changes its unique-ids all the time.
+    /// Messages under unknown names that wait, because the server changes its unique-ids all the
+    /// time.
     pub names_wait: u64,
     /// Messages listed without unique-id in a listing that has them, that stay on the server.
     pub without_unique_id: u64,

@@ -20,18 +20,21 @@ pub struct Refusal {
     pub fault: Fault,
     /// Stable, in snake case: log field, metric label and heading of the troubleshooting guide.
     pub code: &'static str,
-    /// What happened in the destination's own words or ours, already safe to show (`mail::text::Shown`).
+    /// What happened in the destination's own words or ours, already safe to show
+    /// (`mail::text::Shown`).
     pub words: String,
 }
 
 /// Whose fault a refusal is. Later variants are worse for the destination; see design section 2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
-    /// This process has no file descriptor left: nothing is counted against message or destination, and the poll ends.
+    /// This process has no file descriptor left: nothing is counted against message or destination,
+    /// and the poll ends.
     Ours,
     /// This message, for now: try it again later.
     MessageTransient,
-    /// The link was lost after the final dot: perhaps it was taken. Offered again, logged `maybe_duplicate`.
+    /// The link was lost after the final dot: perhaps it was taken. Offered again, logged
+    /// `maybe_duplicate`.
     MessageUnknown,
     /// This message, for good: quarantine it.
     MessagePermanent,
@@ -73,8 +76,9 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// A refusal because something of this machine failed: the destination takes nothing then. `is_ours` says that descriptors
-    /// were wanting, which is nobody's fault but ours, whatever was to be opened.
+    /// A refusal because something of this machine failed: the destination takes nothing then.
+    /// `is_ours` says that descriptors were wanting, which is nobody's fault but ours, whatever was
+    /// to be opened.
     pub fn of_system(is_ours: bool, code: &'static str, words: impl Into<String>) -> Self {
         let fault = if is_ours {
             Fault::Ours

@@ -1,7 +1,8 @@
-//! What exactly does a sink hand on? A message with our fields on top and line ends as the receiver wants them.
+//! What exactly does a sink hand on? A message with our fields on top and line ends as the receiver
+//! wants them.
 //!
-//! The octets of a message are never decoded, re-wrapped or re-encoded; only line ends change, and only as far as
-//! [`LineEnds`] says. Dot-stuffing is left to those who speak SMTP.
+//! The octets of a message are never decoded, re-wrapped or re-encoded; only line ends change, and
+//! only as far as [`LineEnds`] says. Dot-stuffing is left to those who speak SMTP.
 
 use std::io::{self, Read, Write};
 
@@ -16,11 +17,13 @@ use crate::mail::LineEnds;
 pub struct Layout {
     /// How lines end.
     pub line_ends: LineEnds,
-    /// Final delivery: a `Return-Path` goes on top unless one stands above the first `Received` (RFC 5321 section 4.4).
+    /// Final delivery: a `Return-Path` goes on top unless one stands above the first `Received`
+    /// (RFC 5321 section 4.4).
     pub return_path: bool,
     /// An mbox `From ` line of this time goes above everything, unless the message begins with one.
     pub from_line: Option<Timestamp>,
-    /// The mbox lines that the message begins with are left out: to a relay they are no fields, and end the header.
+    /// The mbox lines that the message begins with are left out: to a relay they are no fields, and
+    /// end the header.
     pub without_from_lines: bool,
 }
 
@@ -58,7 +61,8 @@ impl<'a> Rendering<'a> {
         {
             add_line(&mut lead, &from_line(sender, time), layout.line_ends);
         }
-        // An mbox line is an envelope, not a field: between fields it would end the header for many readers.
+        // An mbox line is an envelope, not a field: between fields it would end the header for many
+        // readers.
         converter.push(&own_from_line, &mut lead);
         if layout.return_path && !head.has_return_path {
             add_line(
@@ -84,7 +88,8 @@ impl<'a> Rendering<'a> {
         })
     }
 
-    /// Replaces what is in `piece` by the next piece, about [`CHUNK_OCTETS`] long; `false` when there is none left.
+    /// Replaces what is in `piece` by the next piece, about [`CHUNK_OCTETS`] long; `false` when
+    /// there is none left.
     ///
     /// # Errors
     /// What the system says when the spool file cannot be read, or is shorter than the message.
@@ -134,7 +139,8 @@ impl<'a> Rendering<'a> {
     }
 }
 
-/// How much of a message is read at a time: large enough to make calls cheap, small against the spool's memory.
+/// How much of a message is read at a time: large enough to make calls cheap, small against the
+/// spool's memory.
 pub const CHUNK_OCTETS: usize = 64 * 1024;
 
 /// Room for the lines on top, which are seldom longer.

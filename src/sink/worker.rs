@@ -1,4 +1,5 @@
-//! Work that a few threads do, each one piece at a time, in the order in which it came. A thread is there only while there is work.
+//! Work that a few threads do, each one piece at a time, in the order in which it came. A thread is
+//! there only while there is work.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -35,7 +36,8 @@ impl<T: Send + 'static> Stage<T> {
         })
     }
 
-    /// Puts something in the queue, and a thread to work if there may be one more. `work` must go on until there is nothing left.
+    /// Puts something in the queue, and a thread to work if there may be one more. `work` must go
+    /// on until there is nothing left.
     pub(super) fn put(self: &Arc<Self>, item: T, work: impl FnOnce(Turn<T>) + Send + 'static) {
         self.lock().waiting.push_back(item);
         self.resume(work);
@@ -79,7 +81,8 @@ impl<T> Turn<T> {
         Some(batch)
     }
 
-    /// Ends the turn although something waits: whoever knows when it can go on calls [`Stage::resume`].
+    /// Ends the turn although something waits: whoever knows when it can go on calls
+    /// [`Stage::resume`].
     pub(super) fn leave(mut self) {
         self.finished = true;
         self.stage.lock().threads -= 1;
@@ -87,8 +90,8 @@ impl<T> Turn<T> {
 }
 
 impl<T> Drop for Turn<T> {
-    /// A thread that panicked, or that the runtime never let run. When it was the last, nobody would do what waits: it is dropped, which
-    /// tells those who wait for it.
+    /// A thread that panicked, or that the runtime never let run. When it was the last, nobody
+    /// would do what waits: it is dropped, which tells those who wait for it.
     fn drop(&mut self) {
         if !self.finished {
             let mut queue = self.stage.lock();

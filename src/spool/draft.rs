@@ -14,7 +14,8 @@ use crate::mail::{Digest, Origin, limits};
 use crate::spool::lines::Lines;
 use crate::spool::{Body, Message, Reservation, SpoolError};
 
-/// A message that is not whole yet. Dropping it forgets it: a link that dies inside a message leaves nothing.
+/// A message that is not whole yet. Dropping it forgets it: a link that dies inside a message
+/// leaves nothing.
 pub struct Draft {
     directory: Arc<Path>,
     reservation: Reservation,
@@ -53,7 +54,8 @@ impl Draft {
         self.file.is_none().then_some(&*self.buffer)
     }
 
-    /// Counts the lines of what was written so far. What is in a file is read on a thread that may block.
+    /// Counts the lines of what was written so far. What is in a file is read on a thread that may
+    /// block.
     ///
     /// # Errors
     /// [`SpoolError::Disk`] when the file cannot be read.
@@ -89,8 +91,8 @@ impl Draft {
         }
     }
 
-    /// Adds bytes of the message as received. Fast while they fit the reservation; beyond it they go to the file, on
-    /// a thread that may block.
+    /// Adds bytes of the message as received. Fast while they fit the reservation; beyond it they
+    /// go to the file, on a thread that may block.
     ///
     /// # Errors
     /// [`SpoolError::Disk`] when the file cannot be made or written.
@@ -109,7 +111,8 @@ impl Draft {
         }
     }
 
-    /// The message is whole: its final dot has been seen. `received` is the trace field that sinks put on top.
+    /// The message is whole: its final dot has been seen. `received` is the trace field that sinks
+    /// put on top.
     ///
     /// # Errors
     /// [`SpoolError::Disk`] when the last part cannot be written.
@@ -177,7 +180,8 @@ pub(super) fn unlinked_file(directory: &Path) -> std::io::Result<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     match rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR) {
         Ok(descriptor) => Ok(File::from(descriptor)),
-        // Some file systems (overlay on old kernels, NFS) have no O_TMPFILE: make a name and take it away.
+        // Some file systems (overlay on old kernels, NFS) have no O_TMPFILE: make a name and take
+        // it away.
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::NOENT) => {
             named_then_unlinked(directory)
         }

@@ -1,7 +1,8 @@
-//! What is the header of a message like? Digests by which a message is found again without retrieving it.
+//! What is the header of a message like? Digests by which a message is found again without
+//! retrieving it.
 //!
-//! Line ends do not count, so that RETR and TOP of two servers tell the same, and the fields that servers change on a
-//! message that they hold are left out.
+//! Line ends do not count, so that RETR and TOP of two servers tell the same, and the fields that
+//! servers change on a message that they hold are left out.
 
 use std::io;
 
@@ -21,7 +22,8 @@ pub fn head_digest(message: &Message) -> io::Result<HeadDigest> {
     }
 }
 
-/// Both digests of the first octets of a message: at most [`limits::HEADER_OCTETS_MAX`] of them count.
+/// Both digests of the first octets of a message: at most [`limits::HEADER_OCTETS_MAX`] of them
+/// count.
 pub fn head_digests_of(message: &[u8]) -> HeadDigests {
     HeadDigests {
         whole: whole(message),

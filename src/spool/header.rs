@@ -1,7 +1,9 @@
-//! What does a message say on top? The only place that looks into one, and the only one that knows mail-parser.
+//! What does a message say on top? The only place that looks into one, and the only one that knows
+//! mail-parser.
 //!
-//! Nothing here can stop a delivery: what cannot be read counts as absent. Look-ups go by raw offsets in the order of
-//! the fields, because mail-parser's own accessors return the *last* of several fields and take `<>` for absent.
+//! Nothing here can stop a delivery: what cannot be read counts as absent. Look-ups go by raw
+//! offsets in the order of the fields, because mail-parser's own accessors return the *last* of
+//! several fields and take `<>` for absent.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
@@ -16,20 +18,24 @@ use crate::mail::{Sender, limits};
 pub struct Head {
     /// The topmost `Return-Path`, the null sender without one (RFC 5321 section 4.4).
     pub sender: Sender,
-    /// Whether a `Return-Path` stands above the first `Received`: then final delivery has put it there already.
+    /// Whether a `Return-Path` stands above the first `Received`: then final delivery has put it
+    /// there already.
     pub has_return_path: bool,
     /// How many `Received` fields there are. RFC 5321 section 6.3: many of them mean a loop.
     pub received_fields: u32,
     /// The Message-ID as it stands in the field, safe to show.
     pub message_id: Option<String>,
-    /// Whether there is a header block at all. Without one, a field put on top needs an empty line after it.
+    /// Whether there is a header block at all. Without one, a field put on top needs an empty line
+    /// after it.
     pub has_fields: bool,
-    /// Octets of the mbox `From ` and `>From ` lines that some servers leave on top, line ends included; 0 for none.
+    /// Octets of the mbox `From ` and `>From ` lines that some servers leave on top, line ends
+    /// included; 0 for none.
     pub from_line_octets: usize,
 }
 
 impl Head {
-    /// Reads the first octets of a message: at most [`limits::HEADER_OCTETS_MAX`] of them are looked at.
+    /// Reads the first octets of a message: at most [`limits::HEADER_OCTETS_MAX`] of them are
+    /// looked at.
     pub fn parse(message: &[u8]) -> Self {
         Self::parse_showing(message, |_| {})
     }
@@ -49,7 +55,8 @@ impl Head {
             from_line_octets,
         };
         if begins_with_field(fields) {
-            // Two million mutated messages made the parser panic never; one day one will, and it must be delivered.
+            // Two million mutated messages made the parser panic never; one day one will, and it
+            // must be delivered.
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 head.read_fields(fields, &mut received);
             }));
@@ -93,8 +100,9 @@ static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
         .default_header_ignore()
 });
 
-/// The octets of the lines on top that begin with `From `, or with `>From ` as an mbox quotes it and as relays of old (RFC 976) put
-/// several on each other. A header follows them, or they tell a time; any other such line is text.
+/// The octets of the lines on top that begin with `From `, or with `>From ` as an mbox quotes it
+/// and as relays of old (RFC 976) put several on each other. A header follows them, or they tell a
+/// time; any other such line is text.
 fn from_lines(message: &[u8]) -> usize {
     let (mut octets, mut tell_times) = (0, true);
     loop {
@@ -138,8 +146,9 @@ fn begins_with_empty_line(message: &[u8]) -> bool {
     message.starts_with(b"\n") || message.starts_with(b"\r\n")
 }
 
-/// Whether the first line is a field: a name without blanks, blanks that RFC 5322 section 4.5 tolerates, a colon.
-/// 8-bit names are taken too: what a lax sender wrote on top is still meant as header.
+/// Whether the first line is a field: a name without blanks, blanks that RFC 5322 section 4.5
+/// tolerates, a colon. 8-bit names are taken too: what a lax sender wrote on top is still meant as
+/// header.
 fn begins_with_field(message: &[u8]) -> bool {
     let name = message
         .iter()
@@ -149,7 +158,8 @@ fn begins_with_field(message: &[u8]) -> bool {
     name > 0 && after == Some(&b':')
 }
 
-/// The sender in the value of a `Return-Path`: what stands between the first `<` and its `>`, else the bare address.
+/// The sender in the value of a `Return-Path`: what stands between the first `<` and its `>`, else
+/// the bare address.
 fn sender_in(value: &[u8]) -> Sender {
     let mut unfolded = value.to_vec();
     unfolded.retain(|b| !b"\r\n".contains(b));
@@ -158,7 +168,8 @@ fn sender_in(value: &[u8]) -> Sender {
         None => without_comment(&unfolded),
     };
     let path = without_source_route(path.trim_ascii());
-    // Some servers write the null sender with the name that local bounces come from; nobody wants an answer there.
+    // Some servers write the null sender with the name that local bounces come from; nobody wants
+    // an answer there.
     if path.eq_ignore_ascii_case(b"MAILER-DAEMON") {
         return Sender::Null;
     }

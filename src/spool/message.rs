@@ -9,7 +9,8 @@ use crate::mail::{Digest, Origin, limits};
 use crate::spool::Reservation;
 use crate::spool::header::Head;
 
-/// A message to its final dot: the octets as received after dot-unstuffing, CRLF line ends and all. Cheap to clone.
+/// A message to its final dot: the octets as received after dot-unstuffing, CRLF line ends and all.
+/// Cheap to clone.
 #[derive(Clone)]
 pub struct Message(Arc<Inner>);
 
@@ -40,8 +41,8 @@ pub struct Reader<'a> {
 }
 
 impl Message {
-    /// A message whose octets are complete. `received` is the trace field that sinks put on top: the whole field,
-    /// folded, each line ended by LF; empty for none.
+    /// A message whose octets are complete. `received` is the trace field that sinks put on top:
+    /// the whole field, folded, each line ended by LF; empty for none.
     pub(super) fn new(
         origin: Origin,
         received: String,

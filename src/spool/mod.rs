@@ -1,7 +1,8 @@
-//! Is the message whole? Memory first, then an unlinked file, and one bound on the memory of the whole agent.
+//! Is the message whole? Memory first, then an unlinked file, and one bound on the memory of the
+//! whole agent.
 //!
-//! No sink sees a byte before [`Draft::finish`]: a draft that is dropped never was. The room does not know where a
-//! message comes from or where it goes.
+//! No sink sees a byte before [`Draft::finish`]: a draft that is dropped never was. The room does
+//! not know where a message comes from or where it goes.
 
 mod draft;
 pub mod head_digest;
@@ -31,7 +32,8 @@ pub struct Spool {
     grains_kept: usize,
 }
 
-/// Room for one message, taken before its RETR is sent and given back when the last clone of the message is gone.
+/// Room for one message, taken before its RETR is sent and given back when the last clone of the
+/// message is gone.
 pub struct Reservation {
     /// `None` for a message that goes to disk at once.
     permits: Option<OwnedSemaphorePermit>,
@@ -73,12 +75,14 @@ impl SpoolError {
 }
 
 impl Spool {
-    /// A spool whose large messages go to unlinked files in `directory`, with the standard memory budget.
+    /// A spool whose large messages go to unlinked files in `directory`, with the standard memory
+    /// budget.
     pub fn new(directory: &Path) -> Self {
         Self::with_budget(directory, limits::SPOOL_MEMORY_OCTETS_MAX)
     }
 
-    /// A spool with a memory budget of `octets`; at least one message of the largest in-memory size fits beside small ones.
+    /// A spool with a memory budget of `octets`; at least one message of the largest in-memory size
+    /// fits beside small ones.
     pub fn with_budget(directory: &Path, octets: usize) -> Self {
         let grains = octets.max(2 * limits::SPOOL_MESSAGE_MEMORY_OCTETS_MAX) / GRAIN_OCTETS;
         Self {
@@ -88,11 +92,13 @@ impl Spool {
         }
     }
 
-    /// Room for a message that LIST says has `listed` octets: in memory, or on disk when the budget is spent. It never
-    /// waits: an account whose sink hangs must not keep the others from reading their replies.
+    /// Room for a message that LIST says has `listed` octets: in memory, or on disk when the budget
+    /// is spent. It never waits: an account whose sink hangs must not keep the others from reading
+    /// their replies.
     pub fn room_for(&self, listed: Option<u64>) -> Reservation {
         let mut grains = grains(listed);
-        // A few large messages before a slow sink must leave memory to the small ones of all others.
+        // A few large messages before a slow sink must leave memory to the small ones of all
+        // others.
         if grains > GRAINS_WRITE
             && self.budget.available_permits() < self.grains_kept + grains as usize
         {
@@ -107,7 +113,8 @@ impl Spool {
         }
     }
 
-    /// An empty file without a name in the spool's directory, for a sink that hands on a large message as a file.
+    /// An empty file without a name in the spool's directory, for a sink that hands on a large
+    /// message as a file.
     ///
     /// # Errors
     /// What the system says when the file cannot be made. May block.
@@ -122,8 +129,8 @@ impl Spool {
 }
 
 impl Reservation {
-    /// Takes a permit of `files` when the message goes to a file, if there is one: now, where its listed size tells. It is given
-    /// back with the room.
+    /// Takes a permit of `files` when the message goes to a file, if there is one: now, where its
+    /// listed size tells. It is given back with the room.
     pub fn count_file_in(&mut self, files: &Arc<Semaphore>) {
         self.files = Some(files.clone());
         if self.permits.is_none() || self.listed.is_some_and(|listed| listed > self.octets()) {
@@ -144,7 +151,8 @@ impl Reservation {
             .map_or(0, |permits| permits.num_permits() * GRAIN_OCTETS)
     }
 
-    /// What the buffer is made for at its first octets: as much as is listed, if that is to be believed.
+    /// What the buffer is made for at its first octets: as much as is listed, if that is to be
+    /// believed.
     fn expected_octets(&self) -> usize {
         self.listed.unwrap_or(0).min(self.octets())
     }
@@ -158,8 +166,8 @@ impl Reservation {
     }
 }
 
-/// The permits for a message of `listed` octets: sizes are advice, so at least the minimum, and above the size that
-/// stays in memory only a write buffer's worth.
+/// The permits for a message of `listed` octets: sizes are advice, so at least the minimum, and
+/// above the size that stays in memory only a write buffer's worth.
 fn grains(listed: Option<u64>) -> u32 {
     let listed = usize::try_from(listed.unwrap_or(0)).unwrap_or(usize::MAX);
     let octets = if listed > limits::SPOOL_MESSAGE_MEMORY_OCTETS_MAX {

@@ -1,7 +1,8 @@
 //! A log that nobody reads keeps no mail waiting.
 //!
-//! Lines are written at once while whoever reads them keeps up. When a pipe is full they wait here, up to a bound, and a thread
-//! writes them; beyond the bound they are dropped and counted, and the count is told when the log flows again.
+//! Lines are written at once while whoever reads them keeps up. When a pipe is full they wait here,
+//! up to a bound, and a thread writes them; beyond the bound they are dropped and counted, and the
+//! count is told when the log flows again.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -54,7 +55,8 @@ impl Backlog {
         STDERR.get_or_init(|| Self::new(io::stderr()))
     }
 
-    /// Waits until everything is written, and no longer than `patience`. Whether a short line would be written at once now.
+    /// Waits until everything is written, and no longer than `patience`. Whether a short line would
+    /// be written at once now.
     pub fn finish(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         let mut waiting = self.0.waiting();

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Where lines go.
 pub(super) type Writer = Arc<Mutex<Box<dyn Write + Send>>>;
 
-/// While this lives, the log lines of this thread gather, and are written when it goes or when there are 4 KiB of
-/// them. For a burst of events that nothing waits between.
+/// While this lives, the log lines of this thread gather, and are written when it goes or when
+/// there are 4 KiB of them. For a burst of events that nothing waits between.
 #[must_use]
 pub struct Together {
     /// It belongs to its thread.
@@ -80,7 +80,8 @@ fn write(writer: &Writer, lines: &[u8]) {
     let _ = writer.write_all(lines).and_then(|()| writer.flush());
 }
 
-/// What a pipe takes whole (`PIPE_BUF`): what others write to it stands before or behind, never inside a line.
+/// What a pipe takes whole (`PIPE_BUF`): what others write to it stands before or behind, never
+/// inside a line.
 const WRITE_OCTETS_MAX: usize = 4096;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! Everything mailferry has to say, one variant a fact. The names of the fields are what operators grep.
+//! Everything mailferry has to say, one variant a fact. The names of the fields are what operators
+//! grep.
 //!
 //! Nothing above debug is said when nothing happened. Foreign text comes in already escaped
 //! (`mail::text::Shown`), or as a type that escapes itself.
@@ -115,7 +116,8 @@ pub enum Event<'a> {
         words: &'a str,
         next_seconds: u64,
     },
-    /// A destination refuses so many messages that it is perhaps to blame: they are deferred instead of quarantined.
+    /// A destination refuses so many messages that it is perhaps to blame: they are deferred
+    /// instead of quarantined.
     DestinationSuspect {
         delivery: &'a str,
         code: &'a str,

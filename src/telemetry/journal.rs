@@ -1,7 +1,7 @@
 //! The systemd journal's native protocol: one datagram an entry.
 //!
-//! `tracing-journald` is not used because it gives an event without message no `MESSAGE`, and a delivery is such an
-//! event: `journalctl` would show nothing where it matters most.
+//! `tracing-journald` is not used because it gives an event without message no `MESSAGE`, and a
+//! delivery is such an event: `journalctl` would show nothing where it matters most.
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
@@ -24,7 +24,8 @@ impl Journal {
     /// When nobody listens there.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
-        // A journal that has stopped reading must not stop us; what it does not take goes to standard error.
+        // A journal that has stopped reading must not stop us; what it does not take goes to
+        // standard error.
         socket.set_nonblocking(true)?;
         // An empty datagram is discarded by journald, and tells us whether anyone is there.
         socket.send_to(&[], path)?;

@@ -1,7 +1,7 @@
 //! One event as one line: what a person, a program and the journal read.
 //!
-//! Whatever a field holds, no control character leaves this file: a line is a line, and a value cannot pretend to be
-//! the next field.
+//! Whatever a field holds, no control character leaves this file: a line is a line, and a value
+//! cannot pretend to be the next field.
 
 use std::fmt::{self, Write};
 use std::time::SystemTime;
@@ -116,8 +116,8 @@ impl Line {
         out
     }
 
-    /// An entry of the journal's native protocol: `NAME=value` lines. No value holds a line end, so none needs the
-    /// length-prefixed form.
+    /// An entry of the journal's native protocol: `NAME=value` lines. No value holds a line end, so
+    /// none needs the length-prefixed form.
     pub(super) fn as_journal_entry(&self, level: Level) -> String {
         let priority = match level {
             Level::ERROR => 3,
@@ -143,7 +143,8 @@ impl Line {
         match (field.name(), value) {
             ("message", Value::Text(text)) => self.message = Some(text),
             ("message", Value::Bare(bare)) => self.message = Some(bare.to_string()),
-            // What the bridge from the `log` crate adds: where in a foreign source file a line came from.
+            // What the bridge from the `log` crate adds: where in a foreign source file a line came
+            // from.
             (name, _) if name.starts_with("log.") => {}
             (name, value) => self.fields.push((name, value)),
         }
@@ -193,8 +194,9 @@ fn push(out: &mut String, value: &Bare) {
 
 /// Writes a value bare when it is one word, else between quotes.
 ///
-/// Inside quotes `"` becomes `\"`, and a backslash is doubled where it would otherwise escape a quote or another
-/// backslash: the closing quote can be found, and `\x1b` written by `Shown` stays readable.
+/// Inside quotes `"` becomes `\"`, and a backslash is doubled where it would otherwise escape a
+/// quote or another backslash: the closing quote can be found, and `\x1b` written by `Shown` stays
+/// readable.
 fn quote_where_needed(out: &mut String, value: &str) {
     let needed =
         value.is_empty() || value.contains(|c: char| c.is_whitespace() || "\"=".contains(c));
@@ -232,7 +234,8 @@ fn json_string(out: &mut String, value: &str) {
     out.push('"');
 }
 
-/// As many as most events have, and as long as most lines and fields are: room made at once is not made again and again.
+/// As many as most events have, and as long as most lines and fields are: room made at once is not
+/// made again and again.
 const FIELDS: usize = 8;
 const LINE_OCTETS: usize = 256;
 const FIELD_OCTETS: usize = 32;

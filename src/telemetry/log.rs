@@ -39,11 +39,13 @@ pub struct Log {
 #[error("this process has a log already")]
 pub struct AlreadyLogging;
 
-/// Starts the log of this process. Lines go to `writer` (standard error, as a rule), one `write` a line or a burst of lines; journal
-/// entries go to the journal, and to `writer` as text when the journal does not take them.
+/// Starts the log of this process. Lines go to `writer` (standard error, as a rule), one `write` a
+/// line or a burst of lines; journal entries go to the journal, and to `writer` as text when the
+/// journal does not take them.
 ///
 /// # Errors
-/// [`AlreadyLogging`] when somebody has set up a `tracing` subscriber before: an embedder's own stays in force.
+/// [`AlreadyLogging`] when somebody has set up a `tracing` subscriber before: an embedder's own
+/// stays in force.
 pub fn start(settings: &Settings, writer: Box<dyn Write + Send>) -> Result<Log, AlreadyLogging> {
     let (filter, handle) = reload::Layer::new(filter_of(settings.level));
     let scribe = Scribe::new(settings, writer, Path::new(journal::SOCKET));
@@ -67,7 +69,8 @@ impl Log {
     }
 }
 
-/// Our own lines from `level` up; other crates' only when they warn: at debug some print what they send.
+/// Our own lines from `level` up; other crates' only when they warn: at debug some print what they
+/// send.
 fn filter_of(level: LogLevel) -> Targets {
     let (ours, theirs) = match level {
         LogLevel::Error => (LevelFilter::ERROR, LevelFilter::ERROR),

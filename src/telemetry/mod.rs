@@ -1,4 +1,5 @@
-//! What happened? One [`Event`] is the only way to speak, so that a log line and a metric cannot disagree.
+//! What happened? One [`Event`] is the only way to speak, so that a log line and a metric cannot
+//! disagree.
 
 mod backlog;
 mod burst;

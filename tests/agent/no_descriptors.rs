@@ -1,5 +1,5 @@
-//! The process has no file descriptor left: that is ours. No message, no destination, no password and no server is to blame, and all of
-//! it goes on when there are some again.
+//! The process has no file descriptor left: that is ours. No message, no destination, no password
+//! and no server is to blame, and all of it goes on when there are some again.
 
 use std::process::{Command, Stdio};
 
@@ -28,8 +28,8 @@ fn place(dovecot: &Dovecot, delivery: &str, account: &str) -> Place {
     ))
 }
 
-/// Polls again and again with so few descriptors that the named place runs out of them, more often than a message is tried, and then
-/// with enough.
+/// Polls again and again with so few descriptors that the named place runs out of them, more often
+/// than a message is tried, and then with enough.
 fn is_ours(place: &Place, descriptors: u32, sent: &[Vec<u8>]) {
     let mut wanted = 0;
     for _ in 0..22 {

@@ -1,4 +1,5 @@
-//! Servers that stall, flood or never end, beside one that is honest: a clear error, bounded memory, nothing lost, nobody else harmed.
+//! Servers that stall, flood or never end, beside one that is honest: a clear error, bounded
+//! memory, nothing lost, nobody else harmed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -31,8 +32,8 @@ async fn a_server_that_stalls_at_any_step_is_left_in_time_and_loses_nothing() {
                     assert_eq!(error.who_acts(), WhoActs::Server, "{step}: {error}");
                     assert!(error.to_string().contains("seconds"), "{step}: {error}");
                 }
-                // Whether QUIT was answered needs no bookkeeping.
-                // Pipelined deletes go out in one flight with it. LIST is left out after that, in the same poll.
+                // Whether QUIT was answered needs no bookkeeping. Pipelined deletes go out in one
+                // flight with it. LIST is left out after that, in the same poll.
                 End::Complete => assert!(
                     step == "QUIT" || step == "LIST" || (step == "DELE" && pipelining),
                     "{step}"
@@ -41,8 +42,8 @@ async fn a_server_that_stalls_at_any_step_is_left_in_time_and_loses_nothing() {
             }
             world.server.with(|habits| habits.stalls_at = None);
             world.pass(3600);
-            // The message at which the session ended is left out once, and its delete as well; what was asked to go and is listed again is
-            // compared once a day.
+            // The message at which the session ended is left out once, and its delete as well; what
+            // was asked to go and is listed again is compared once a day.
             for _ in 0..3 {
                 world.poll().await;
                 world.pass(24 * 3600);

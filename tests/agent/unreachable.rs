@@ -1,4 +1,5 @@
-//! Names that do not resolve, name servers and relays that never answer: bounded, said clearly, and nobody else's trouble.
+//! Names that do not resolve, name servers and relays that never answer: bounded, said clearly, and
+//! nobody else's trouble.
 
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
@@ -58,7 +59,8 @@ fn a_name_server_that_never_answers_holds_up_one_account_and_not_the_end() {
     assert!(begun.elapsed() < Duration::from_secs(120), "{said}");
 }
 
-/// A socket where a name server is looked for. Port 53 cannot be chosen, so the address is: one of loopback's that nobody else has.
+/// A socket where a name server is looked for. Port 53 cannot be chosen, so the address is: one of
+/// loopback's that nobody else has.
 fn name_server() -> (UdpSocket, String) {
     let bound = (0..100).find_map(|_| {
         let address = format!("127.{}.{}.53", fastrand::u8(1..), fastrand::u8(1..));
@@ -95,7 +97,8 @@ fn poll_by(place: &Place, address: &str, options: &str) -> String {
     said
 }
 
-/// What a name server answers to a question so that its answer is none: cut off, with counts that lie, with names that go round.
+/// What a name server answers to a question so that its answer is none: cut off, with counts that
+/// lie, with names that go round.
 fn nonsense(question: &[u8], number: usize) -> Vec<u8> {
     let mut answer = question.to_vec();
     // RFC 1035 section 4.1.1: an answer, recursion available, one record.

@@ -1,4 +1,5 @@
-//! A FIFO where a file should be is told, and nothing waits for it: not `check`, not `poll`, not the agent's signals.
+//! A FIFO where a file should be is told, and nothing waits for it: not `check`, not `poll`, not
+//! the agent's signals.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -84,7 +85,8 @@ fn after_a_reload_that_meets_a_fifo_the_agent_still_hears_its_signals() {
     assert_eq!(code, Some(0), "{heard:#?}");
 }
 
-/// Forty thousand places that are wrong are each found, in a time that grows with their number only.
+/// Forty thousand places that are wrong are each found, in a time that grows with their number
+/// only.
 #[test]
 fn a_configuration_that_is_wrong_in_forty_thousand_places_is_told_at_once() {
     for (before, after) in [

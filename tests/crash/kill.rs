@@ -1,4 +1,5 @@
-//! SIGKILL at random moments: the real program against real peers. `contrib/soak kill 1000` does more of them.
+//! SIGKILL at random moments: the real program against real peers. `contrib/soak kill 1000` does
+//! more of them.
 
 use std::fmt;
 use std::process::Stdio;
@@ -41,7 +42,8 @@ fn message(number: usize, random: &mut fastrand::Rng) -> Vec<u8> {
 }
 
 impl Trial {
-    /// Kills the program again and again while mail keeps coming; then compares with the truth. Gives how many came twice.
+    /// Kills the program again and again while mail keeps coming; then compares with the truth.
+    /// Gives how many came twice.
     fn killed(self, times: usize) -> usize {
         let mut random = fastrand::Rng::with_seed(self.seed);
         // Mail that comes while it is being read must be seen: no short cuts in looking for it.

@@ -1,4 +1,5 @@
-//! Kills around the quarantine: copies that are made, parked ones that are offered again, and the operator's retries.
+//! Kills around the quarantine: copies that are made, parked ones that are offered again, and the
+//! operator's retries.
 
 use crate::crash::kill_points::{KEPT, dies, until_quiet};
 use crate::support::destination::{Destination, Kind, doubled};
@@ -38,7 +39,8 @@ fn copies(place: &Place) -> usize {
         .count()
 }
 
-/// Polls with a strict MDA until all but the refused ones are delivered and gone, and those have a copy.
+/// Polls with a strict MDA until all but the refused ones are delivered and gone, and those have a
+/// copy.
 fn until_quarantined(place: &Place, dovecot: &Dovecot) {
     for _ in 0..10 {
         let output = place.run(&["poll"]);
@@ -53,7 +55,8 @@ fn until_quarantined(place: &Place, dovecot: &Dovecot) {
     panic!("{} are left", dovecot.left().len());
 }
 
-/// The MDA takes everything now, and every copy is offered again. Orphans of a crash are named by no record and stay.
+/// The MDA takes everything now, and every copy is offered again. Orphans of a crash are named by
+/// no record and stay.
 fn retry_all(place: &Place) {
     std::fs::remove_file(place.path("strict")).unwrap();
     let output = place.run(&["quarantine", "retry", "--all"]);

@@ -1,5 +1,5 @@
-//! The program kills itself at every named point between the steps of the promise, against real peers; then it is started again
-//! and what arrived is compared with what was sent.
+//! The program kills itself at every named point between the steps of the promise, against real
+//! peers; then it is started again and what arrived is compared with what was sent.
 //!
 //! A point that is not reached fails its test: every run in here ends by SIGKILL.
 
@@ -15,7 +15,8 @@ use crate::support::dovecot::Dovecot;
 use crate::support::place::Place;
 use crate::support::varied;
 
-/// Points that every delivery passes, with the passing that is the middle of a poll. Twelve messages come in sessions of two.
+/// Points that every delivery passes, with the passing that is the middle of a poll. Twelve
+/// messages come in sessions of two.
 const ALWAYS: &[(&str, u64)] = &[
     ("spool.whole", 6),
     ("slot.taken", 6),

@@ -1,4 +1,5 @@
-//! The crash matrix: the power fails at the first, second, third ... call of any collaborator, until a run completes.
+//! The crash matrix: the power fails at the first, second, third ... call of any collaborator,
+//! until a run completes.
 
 use mailferry::mail::{Digest, Retention};
 use mailferry::seen::State;

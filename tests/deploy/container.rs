@@ -1,5 +1,5 @@
-//! What `contrib/container/` says of files, numbers, paths and times is true, and the same in each of its files. Whether the
-//! image builds and runs is for `contrib/container/check` to say.
+//! What `contrib/container/` says of files, numbers, paths and times is true, and the same in each
+//! of its files. Whether the image builds and runs is for `contrib/container/check` to say.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -94,7 +94,8 @@ fn setting_up_removes_no_package_of_the_machine() {
     }
 }
 
-/// A machine has one relay, and its own is not ours to replace: servers are unpacked, never installed.
+/// A machine has one relay, and its own is not ours to replace: servers are unpacked, never
+/// installed.
 #[test]
 fn no_mail_server_is_among_the_packages_that_setting_up_installs() {
     let setup = include_str!("../../contrib/setup");

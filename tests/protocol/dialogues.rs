@@ -1,4 +1,5 @@
-//! The POP3 client in every dialogue of `tests/corpus/pop3`, cut in every way, and which check of the protocol is held where.
+//! The POP3 client in every dialogue of `tests/corpus/pop3`, cut in every way, and which check of
+//! the protocol is held where.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,8 +19,8 @@ fn play(script: &Script, cuts: &[usize]) -> Vec<Progress> {
     played.unwrap_or_else(|what| panic!("{}, cut at {}: {what}", script.name, shown(cuts)))
 }
 
-/// The server is gone after so many octets: the client has reported just what it does when they come one by one, and calls
-/// nothing whole, nor the end in order, that is not.
+/// The server is gone after so many octets: the client has reported just what it does when they
+/// come one by one, and calls nothing whole, nor the end in order, that is not.
 fn play_until(script: &Script, until: usize, expected: Progress) {
     let mut run = Run::new(script);
     let played = run.play(&[], until).and_then(|_| run.end());
@@ -129,7 +130,8 @@ fn random_points(script: &Script, seed: u64) -> Vec<usize> {
 /// Points at which a long dialogue is cut besides its line ends.
 const RANDOM_POINTS: usize = 200;
 
-/// What is longer is as good as endless: it is cut at random points, all in one run, and takes seconds even so.
+/// What is longer is as good as endless: it is cut at random points, all in one run, and takes
+/// seconds even so.
 const LONG_OCTETS_MAX: usize = 1024 * 1024;
 
 /// What is at most so long is cut at every octet.
@@ -147,7 +149,8 @@ fn the_longest_commands_have_at_most_255_octets() {
         while client.next(&mut input).unwrap().is_some() {}
         line.len()
     };
-    // A user and a password are as long as they are: servers take them, and there is no other way to say them.
+    // A user and a password are as long as they are: servers take them, and there is no other way
+    // to say them.
     say(None, b"+OK\r\n");
     say(Some(Command::User("jane".into())), b"+OK\r\n");
     say(
@@ -176,8 +179,9 @@ fn the_longest_commands_have_at_most_255_octets() {
     }
 }
 
-/// Below each check: where it is held. A script must name the check in its turn, a test must be one, and of what is not
-/// built no source file has the word, so that whoever writes it is asked for a test here.
+/// Below each check: where it is held. A script must name the check in its turn, a test must be
+/// one, and of what is not built no source file has the word, so that whoever writes it is asked
+/// for a test here.
 const CHECKS: &str = "
 1939.1a a greeting of +OK, with text or without
     tests/corpus/pop3/rfc/1939-greeting-bare.script

@@ -1,6 +1,6 @@
-//! Every crime of the evil server, played to mailferry: no message is lost, nothing that was cut is delivered, the crime is told,
-//! and an honest account beside it gets its mail. Each test goes through the whole list, so a new crime is tried without being
-//! named here.
+//! Every crime of the evil server, played to mailferry: no message is lost, nothing that was cut is
+//! delivered, the crime is told, and an honest account beside it gets its mail. Each test goes
+//! through the whole list, so a new crime is tried without being named here.
 
 mod machine;
 mod memory;

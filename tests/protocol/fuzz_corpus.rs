@@ -1,4 +1,5 @@
-//! The corpus that fuzzing left behind, replayed: what a fuzzer found interesting once must stay true.
+//! The corpus that fuzzing left behind, replayed: what a fuzzer found interesting once must stay
+//! true.
 
 use std::path::Path;
 

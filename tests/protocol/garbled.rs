@@ -1,5 +1,6 @@
-//! The dialogues of the corpus with octets changed, lost and doubled by chance: whatever a server says, the client reports the
-//! same however it is cut, calls nothing whole without its final dot, and never panics.
+//! The dialogues of the corpus with octets changed, lost and doubled by chance: whatever a server
+//! says, the client reports the same however it is cut, calls nothing whole without its final dot,
+//! and never panics.
 
 use mailferry::proto::pop3::{Client, Event};
 
@@ -13,8 +14,8 @@ struct Heard {
     in_order: bool,
 }
 
-/// Says the commands of a script as far as the client allows, and `wires` for what the server says in its turns, in pieces of
-/// `piece` octets.
+/// Says the commands of a script as far as the client allows, and `wires` for what the server says
+/// in its turns, in pieces of `piece` octets.
 fn play(script: &Script, wires: &[Vec<u8>], piece: usize) -> Heard {
     let mut client = Client::new();
     let mut heard = Heard::default();

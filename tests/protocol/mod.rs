@@ -1,4 +1,5 @@
-//! What may be said, and what was said: the client, its dialogues, and servers that break the rules.
+//! What may be said, and what was said: the client, its dialogues, and servers that break the
+//! rules.
 
 mod dialogues;
 mod evil;

@@ -1,4 +1,5 @@
-//! What came against what was announced (DOUBT.md section 2): servers that have their messages and hand them out badly.
+//! What came against what was announced (DOUBT.md section 2): servers that have their messages and
+//! hand them out badly.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -279,7 +280,8 @@ async fn a_message_whose_last_line_does_not_end_is_never_delivered_with_the_next
     }
 }
 
-/// A dot that the server does not double, and behind it a reply as the server would give it to the next RETR.
+/// A dot that the server does not double, and behind it a reply as the server would give it to the
+/// next RETR.
 fn forging(listed_next: usize) -> Vec<u8> {
     let body = "forged\r\n".repeat(100);
     let head = "From: a@example.org\r\nSubject: forged\r\n\r\n";
@@ -422,8 +424,8 @@ async fn any_reply_may_end_its_lines_in_lf_and_its_message_comes_whole() {
     }
 }
 
-/// What a message is whatever its line ends and its end are; on a server that forgets to double dots, a line has lost
-/// one.
+/// What a message is whatever its line ends and its end are; on a server that forgets to double
+/// dots, a line has lost one.
 fn essence(octets: &[u8], manner: &Manner) -> Vec<u8> {
     let mut lf = replaced(octets, b"\r\n", b"\n");
     if manner.forgets_to_stuff {
@@ -529,7 +531,8 @@ proptest! {
         };
         let mut sent: Vec<Handed> = sent.into_iter().enumerate().map(named).collect();
         if estimates {
-            // A reply too many and one too few leave the session in step, and where sizes are estimates nothing else tells.
+            // A reply too many and one too few leave the session in step, and where sizes are
+            // estimates nothing else tells.
             for one in &mut sent {
                 one.drops_last_end &= manner.pipelining && !manner.forgets_to_stuff;
             }

@@ -1,5 +1,5 @@
-//! Odd answers to the commands that no message is named in: what a session can do without costs nothing but itself, and what it cannot
-//! do without costs time and no mail (DOUBT.md section 3).
+//! Odd answers to the commands that no message is named in: what a session can do without costs
+//! nothing but itself, and what it cannot do without costs time and no mail (DOUBT.md section 3).
 
 use mailferry::mail::{Retention, TlsMode};
 use mailferry::session::{End, WhoActs};
@@ -86,7 +86,8 @@ impl Trial {
 }
 
 impl Trial {
-    /// Everything was delivered in an earlier session, and is to be deleted from now on: its heads are asked for first.
+    /// Everything was delivered in an earlier session, and is to be deleted from now on: its heads
+    /// are asked for first.
     async fn delivered_before(&mut self) {
         let odd = self.server.habits.lock().unwrap().odd.take();
         self.world.visit.retention = Retention::Keep;

@@ -127,7 +127,8 @@ async fn a_certificate_for_another_host_is_told_with_the_names_that_it_has() {
     }
 }
 
-/// Where no second connection comes about, the first error is told as it is; and no other error asks for one.
+/// Where no second connection comes about, the first error is told as it is; and no other error
+/// asks for one.
 #[tokio::test]
 async fn an_error_that_no_second_look_can_name_stays_as_it_is() {
     let certificates = Certificates::new();
@@ -192,7 +193,8 @@ async fn record(stream: &mut DuplexStream) -> Vec<u8> {
 /// The extensions of a ClientHello (RFC 8446 section 4.1.2).
 fn extensions(hello: &[u8]) -> Vec<(u16, Vec<u8>)> {
     let long = |at: usize| usize::from(u16::from_be_bytes([hello[at], hello[at + 1]]));
-    // Type and length, version, random; then session, ciphers and compressions, each with its length.
+    // Type and length, version, random; then session, ciphers and compressions, each with its
+    // length.
     let mut at = 4 + 2 + 32;
     at += 1 + usize::from(hello[at]);
     at += 2 + long(at);

@@ -27,7 +27,8 @@ fn delivered(place: &Place) -> BTreeMap<Vec<u8>, usize> {
     counts
 }
 
-/// Three polls of one server. Courier announces LOGIN-DELAY 10, so each but the first waits for its turn.
+/// Three polls of one server. Courier announces LOGIN-DELAY 10, so each but the first waits for its
+/// turn.
 fn polled_kept_and_deleted(files: &[Vec<u8>], tls: &str, further: &str) {
     let courier = Courier::with(files);
     let (port, ca) = match tls {

@@ -73,7 +73,8 @@ fn installed(program: &str, package: &str) {
     );
 }
 
-/// Delivers every message and compares what the MDA has stored in its Maildir with what it was given.
+/// Delivers every message and compares what the MDA has stored in its Maildir with what it was
+/// given.
 async fn delivers_byte_for_byte(
     settings: MdaSettings,
     maildir: &Path,

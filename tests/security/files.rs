@@ -147,7 +147,8 @@ fn a_unique_id_is_never_a_path() {
         said.contains(&format!("jane: {all} listed, {all} delivered")),
         "{said}"
     );
-    // Five refusals in a row say that the destination is ill; each is a copy in the quarantine or left on the server.
+    // Five refusals in a row say that the destination is ill; each is a copy in the quarantine or
+    // left on the server.
     let here = place.path("");
     let entries = |path: &Path| {
         std::fs::read_dir(path)

@@ -21,7 +21,8 @@ use crate::support::world::{World, mails};
 
 const CANARY: &str = "canary-0123";
 
-/// A server that answers as it is told, `""` being the moment of its greeting; it hangs up behind an empty answer.
+/// A server that answers as it is told, `""` being the moment of its greeting; it hangs up behind
+/// an empty answer.
 fn server(answers: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

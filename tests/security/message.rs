@@ -1,4 +1,5 @@
-//! Messages that are hardly any, and headers that claim too much: from a server on a port to each kind of destination.
+//! Messages that are hardly any, and headers that claim too much: from a server on a port to each
+//! kind of destination.
 
 use mailferry::mail::Retention;
 use mailferry::session::End;

@@ -1,6 +1,8 @@
-//! What went wrong in other fetchers, clients and relays, and which test says that it does not go wrong here.
+//! What went wrong in other fetchers, clients and relays, and which test says that it does not go
+//! wrong here.
 //!
-//! The rows are those of section 4 of `research/peers.md`; whoever holds one names it in the comment above itself.
+//! The rows are those of section 4 of `research/peers.md`; whoever holds one names it in the
+//! comment above itself.
 
 mod files;
 mod foreign_words;
@@ -19,9 +21,9 @@ use std::collections::BTreeSet;
 
 use crate::support::held::{self, Naming, Row, Tree};
 
-/// A row: the ids of what happened, a colon, and what must hold; below it, who holds it. What has no id of its own is called by
-/// its place in the list and a word. Of what is not built no source file has the word, so that whoever builds it is asked for
-/// the test.
+/// A row: the ids of what happened, a colon, and what must hold; below it, who holds it. What has
+/// no id of its own is called by its place in the list and a word. Of what is not built no source
+/// file has the word, so that whoever builds it is asked for the test.
 const ROWS: &str = "
 CVE-2001-0819 CVE-2001-1009: a number that no message can have costs its line and a warning
     tests/security/listing.rs::a_number_that_no_message_can_have_costs_its_line_and_a_warning

@@ -1,5 +1,5 @@
-//! Is it really them? Every way in which a server can be the wrong one, against a real TLS server on loopback, from the
-//! configuration to the last octet on the wire.
+//! Is it really them? Every way in which a server can be the wrong one, against a real TLS server
+//! on loopback, from the configuration to the last octet on the wire.
 
 mod certificate;
 mod default;
@@ -80,7 +80,8 @@ impl Case {
         assert!(!wire.contains(CANARY), "{}", self.what);
     }
 
-    /// The session ends with this code before any secret is sent; the text names the server and what to try.
+    /// The session ends with this code before any secret is sent; the text names the server and
+    /// what to try.
     async fn fails(self, code: &str, who: WhoActs, says: &[&str]) {
         let server = TlsServer::start(&self.pair, &self.options);
         let listed = visit(self.host, server.port(), "implicit", &self.account).await;

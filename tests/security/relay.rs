@@ -211,7 +211,8 @@ async fn a_yes_to_starttls_that_comes_before_the_question_ends_the_session() {
     }
 }
 
-/// Every line of a message, for a relay that takes anything for the end of one: CRLF, LF, CR, and any number of CR before LF.
+/// Every line of a message, for a relay that takes anything for the end of one: CRLF, LF, CR, and
+/// any number of CR before LF.
 fn lax_lines(wire: &[u8]) -> Vec<Vec<u8>> {
     let text = wire.iter().map(|octet| match octet {
         b'\r' | b'\n' => b'\n',

@@ -7,7 +7,8 @@ use crate::support::peak::poll_with_peak;
 use crate::support::place::Place;
 use crate::support::speaker::{Speaker, maildrop, say};
 
-/// What one poll may take above one of a small message, in KiB: the spool's own memory, and some for the buffers between.
+/// What one poll may take above one of a small message, in KiB: the spool's own memory, and some
+/// for the buffers between.
 const ABOVE_MAX: u64 = 32 * 1024;
 
 /// Polls a server of these messages, and gives the peak of memory in KiB.

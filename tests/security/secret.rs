@@ -136,7 +136,8 @@ fn cases(cases: u32) -> ProptestConfig {
     }
 }
 
-/// Reads the password of an account through a file, a variable, a command and the configuration itself.
+/// Reads the password of an account through a file, a variable, a command and the configuration
+/// itself.
 fn every_way(password: &str) -> Vec<Vec<u8>> {
     let folder = Folder::new();
     folder.write("secret", format!("{password}\n"));

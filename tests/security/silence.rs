@@ -16,7 +16,8 @@ static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| {
 
 const MAIL: &[u8] = b"Subject: one\r\n\r\nfirst line\r\nsecond line\r\n";
 
-/// How long we wait for an answer of so many octets of this command, and for all that is tried again.
+/// How long we wait for an answer of so many octets of this command, and for all that is tried
+/// again.
 async fn waits(world: &World, speaker: &Speaker, what: &str) {
     let begun = tokio::time::Instant::now();
     let End::Failed(error) = speaker.poll(world).await.end else {

@@ -1,4 +1,5 @@
-//! A maildrop that changed as a whole: it is noticed before anything is retrieved, and what was delivered is found again.
+//! A maildrop that changed as a whole: it is noticed before anything is retrieved, and what was
+//! delivered is found again.
 
 use mailferry::mail::{AccountName, FirstRun, Retention};
 use mailferry::seen::{Batch, Seen, SeenStore, State, Trust};

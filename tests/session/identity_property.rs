@@ -41,7 +41,8 @@ enum Step {
     Rewrite(usize),
     /// LIST tells so many octets more than there are.
     Sizes(u64),
-    /// The account is pointed at the maildrop of another user, which names its messages likewise; or back.
+    /// The account is pointed at the maildrop of another user, which names its messages likewise;
+    /// or back.
     Move,
     /// Time.
     Pass(u64),

@@ -11,7 +11,8 @@ use mailferry::telemetry::{Event, Report, Reporter};
 
 use crate::support::world::{World, mail};
 
-/// How often another task of the thread was polled: in all, when the listing had come, and when the plan was made.
+/// How often another task of the thread was polled: in all, when the listing had come, and when the
+/// plan was made.
 #[derive(Default)]
 struct Turns {
     all: AtomicU64,
@@ -19,7 +20,8 @@ struct Turns {
     planned: AtomicU64,
 }
 
-/// A store that is asked for all accounts after the listing of one that is new has come, and before the plan.
+/// A store that is asked for all accounts after the listing of one that is new has come, and before
+/// the plan.
 struct Asked {
     store: Arc<dyn SeenStore>,
     turns: Arc<Turns>,

@@ -1,5 +1,5 @@
-//! A server that gives one unique-id to very many messages: nothing that is done for each of them may go through all the others, or
-//! through all their records.
+//! A server that gives one unique-id to very many messages: nothing that is done for each of them
+//! may go through all the others, or through all their records.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -41,7 +41,8 @@ fn delivered(octets: u64) -> Record {
     }
 }
 
-/// Polls a maildrop of so many messages with one unique-id, of which some are recorded, up to where they would be retrieved.
+/// Polls a maildrop of so many messages with one unique-id, of which some are recorded, up to where
+/// they would be retrieved.
 fn polls(messages: usize, records: u32, retention: Retention) {
     ends("the poll", move || {
         let all = (0..messages).map(|_| mail("same", b"Subject: x\r\n\r\nx\r\n"));

@@ -1,4 +1,5 @@
-//! Unique-ids that lie: shared, reused or renumbered, with sizes that are not true. What was found by attacking the plan.
+//! Unique-ids that lie: shared, reused or renumbered, with sizes that are not true. What was found
+//! by attacking the plan.
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
 use mailferry::seen::{Seen, Trust};

@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::world::{World, mails};
 
-/// Polls, and after ten seconds is told to stop, as the agent is at SIGTERM: soon, and eight seconds later now. Answers with how
-/// long it went on after that.
+/// Polls, and after ten seconds is told to stop, as the agent is at SIGTERM: soon, and eight
+/// seconds later now. Answers with how long it went on after that.
 async fn stopped(world: &World) -> (Summary, Duration) {
     let told = async {
         sleep(Duration::from_secs(10)).await;

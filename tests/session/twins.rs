@@ -1,4 +1,5 @@
-//! What a second hostile reviewer found: several messages under one unique-id, refusals in a row, and servers that take UIDL back.
+//! What a second hostile reviewer found: several messages under one unique-id, refusals in a row,
+//! and servers that take UIDL back.
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
 use mailferry::seen::{Batch, Seen, SeenStore, Trust};

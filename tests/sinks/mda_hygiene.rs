@@ -1,4 +1,5 @@
-//! What reaches an MDA besides the message: three descriptors, our variables, harmless words, and the right user.
+//! What reaches an MDA besides the message: three descriptors, our variables, harmless words, and
+//! the right user.
 
 use mailferry::sink::mda::{Mda, MdaError};
 use mailferry::sink::{Fault, Outcome, Sink};
@@ -11,7 +12,8 @@ use crate::support::mda::{SMALL, accepted, is_root, refusal, script, settings, w
 async fn an_mda_has_no_descriptors_but_three() {
     let directory = tempfile::tempdir().unwrap();
     accepted(
-        // In a subshell, and not into a pipe: the shell itself holds ends of pipes and what it saved for a redirection.
+        // In a subshell, and not into a pipe: the shell itself holds ends of pipes and what it
+        // saved for a redirection.
         script(directory.path(), "(ls /proc/$$/fd > $1/fds); true", &[]),
         SMALL,
     )

@@ -1,4 +1,5 @@
-//! A message is a relay's only after a clean 2xx to its final dot, whatever the relay does at any step.
+//! A message is a relay's only after a clean 2xx to its final dot, whatever the relay does at any
+//! step.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! A journal that was damaged costs nothing or stops us with a hint; it never makes us forget in silence.
+//! A journal that was damaged costs nothing or stops us with a hint; it never makes us forget in
+//! silence.
 
 use std::path::Path;
 
@@ -176,8 +177,9 @@ fn each_octet_of_the_journal_that_is_changed_or_cut_off_is_noticed_or_costs_noth
             }
             let what = format!("seed {seed}, round {round}, octet {at}, with index: {with_index}");
             match contents(directory.path()) {
-                // Without the index nothing tells an end that was lost from one that was never written: a power failure leaves
-                // the last lines, which nobody was promised, cut or full of zeros.
+                // Without the index nothing tells an end that was lost from one that was never
+                // written: a power failure leaves the last lines, which nobody was promised, cut or
+                // full of zeros.
                 Ok(_) if !with_index && (round % 3 != 1 || at > last_line) => {}
                 Ok(found) => assert_eq!(found, known, "{what}"),
                 Err(SeenError::Damaged { hint, .. }) => assert!(!hint.is_empty(), "{what}"),

@@ -1,5 +1,6 @@
-//! Stores damaged at random, under the real program: it goes on with every record or stops with 78 and a hint, and so it does when
-//! it is started again. `contrib/soak damage 500` does more of them.
+//! Stores damaged at random, under the real program: it goes on with every record or stops with 78
+//! and a hint, and so it does when it is started again. `contrib/soak damage 500` does more of
+//! them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -45,7 +46,8 @@ fn copy(from: &Path, to: &Path) {
 }
 
 impl Store {
-    /// One in which sled has written snapshots: it does so when it is opened, if it has by then taken in what it was told before.
+    /// One in which sled has written snapshots: it does so when it is opened, if it has by then
+    /// taken in what it was told before.
     fn new() -> Self {
         let mut made = (0..10).map(|_| Self::made());
         made.find(|store| !store.snapshots().is_empty())

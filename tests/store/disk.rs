@@ -303,7 +303,8 @@ fn an_index_older_than_a_compaction_does_not_bring_back_what_was_forgotten() {
     assert!(!now.contains(&"id-00003".to_owned()));
 }
 
-/// A store whose next few lines make its journal long enough to be compacted, with this many records alive.
+/// A store whose next few lines make its journal long enough to be compacted, with this many
+/// records alive.
 pub fn nearly_due_for_compaction(state: &Path, alive: u64) {
     std::fs::create_dir_all(state).unwrap();
     std::fs::set_permissions(state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();

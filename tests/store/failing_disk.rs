@@ -1,4 +1,5 @@
-//! The disk fails once: nothing is proven on the descriptor that failed, and the next poll goes on from what is durable.
+//! The disk fails once: nothing is proven on the descriptor that failed, and the next poll goes on
+//! from what is durable.
 
 use crate::store::disk::nearly_due_for_compaction;
 use crate::support::agent::Agent;

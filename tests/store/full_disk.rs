@@ -1,5 +1,5 @@
-//! The disk is full: what would be written there waits on the server, nothing is lost or counted, the others go on, and it all goes on
-//! by itself when there is room again.
+//! The disk is full: what would be written there waits on the server, nothing is lost or counted,
+//! the others go on, and it all goes on by itself when there is room again.
 
 use crate::store::disk::nearly_due_for_compaction;
 use crate::support::agent::Agent;

@@ -1,4 +1,5 @@
-//! The state directory: what becomes of records when it is removed, replaced, entered twice, or belongs to another user.
+//! The state directory: what becomes of records when it is removed, replaced, entered twice, or
+//! belongs to another user.
 
 use std::os::unix::fs::{MetadataExt, chown, symlink};
 use std::path::Path;
@@ -188,7 +189,8 @@ fn everything(below: &Path) -> Vec<std::path::PathBuf> {
     found
 }
 
-/// Only root can work in a directory of another user, so there is nothing to see where the tests run as somebody else.
+/// Only root can work in a directory of another user, so there is nothing to see where the tests
+/// run as somebody else.
 #[test]
 fn what_roots_commands_make_in_another_users_state_directory_is_his_and_no_link_of_his_is_followed()
 {

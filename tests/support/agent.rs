@@ -66,7 +66,8 @@ impl Agent {
         }
     }
 
-    /// Asks for polls, again and again, until a line holds one of these: a poll that is under way does not hear it.
+    /// Asks for polls, again and again, until a line holds one of these: a poll that is under way
+    /// does not hear it.
     pub fn poll_until_one_of(&mut self, wanted: &[&[&str]]) -> String {
         let until = Instant::now() + PATIENCE;
         loop {

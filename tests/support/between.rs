@@ -1,4 +1,5 @@
-//! Somebody between the client and the model server, who hears every command and answers some of them itself.
+//! Somebody between the client and the model server, who hears every command and answers some of
+//! them itself.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -91,8 +91,8 @@ impl Certificates {
         self.pair(name)
     }
 
-    /// A certificate with these octets in place of as many others, wherever they stand, signed anew with a key: what `openssl`
-    /// would not write.
+    /// A certificate with these octets in place of as many others, wherever they stand, signed anew
+    /// with a key: what `openssl` would not write.
     pub fn altered(&self, pair: &Pair, signer: &Path, from: &[u8], to: &[u8]) -> Pair {
         assert_eq!(from.len(), to.len(), "lengths would change");
         let path = self.directory.path();

@@ -1,8 +1,8 @@
 //! Another real POP3 server: Courier on loopback, in a temporary directory, gone with the test.
 //!
-//! Courier looks for its password daemon at one path below `/run`. So it gets a mount namespace in which `/run` is a folder
-//! of ours, with a socket at which this file answers: nothing of the machine's own `/run` or `/etc` is touched. That, and its
-//! logins, need root.
+//! Courier looks for its password daemon at one path below `/run`. So it gets a mount namespace in
+//! which `/run` is a folder of ours, with a socket at which this file answers: nothing of the
+//! machine's own `/run` or `/etc` is touched. That, and its logins, need root.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -36,7 +36,8 @@ impl Courier {
             Path::new(&tcpd).exists(),
             "{tcpd} is missing: run contrib/setup test, and the tests by contrib/with-servers"
         );
-        // A namespace of the user's own would do for the mount, but there nobody may set the groups of a login.
+        // A namespace of the user's own would do for the mount, but there nobody may set the groups
+        // of a login.
         assert!(
             Owner::we_are_root(),
             "Courier changes user and groups at each login: run the tests as root, for example in a container"
@@ -62,7 +63,8 @@ impl Courier {
         let answer = owner.account(&at.join("home"));
         std::thread::spawn(move || answer_questions(&socket, &answer));
 
-        // Before TLS it becomes the user of its package, who is not there where its files are only unpacked.
+        // Before TLS it becomes the user of its package, who is not there where its files are only
+        // unpacked.
         for (file, line) in [
             ("passwd", "courier:x:65534:65534::/:/bin/false\n"),
             ("group", "courier:x:65534:\n"),
@@ -165,7 +167,8 @@ impl Courier {
             .collect()
     }
 
-    /// Courier answers QUIT first and deletes then, so a client that is told "deleted" can be ahead of the last file.
+    /// Courier answers QUIT first and deletes then, so a client that is told "deleted" can be ahead
+    /// of the last file.
     pub fn wait_until_empty(&self) {
         let until = Instant::now() + Duration::from_secs(60);
         while !self.left().is_empty() {
@@ -191,9 +194,10 @@ impl Drop for Courier {
     }
 }
 
-/// What Courier sends for a file: CRLF for each LF, also for one behind a CR, and one more line end if the last line has none
-/// (so that an empty file is an empty line). NUL, bare CR and all else go as they are. But a message with 8-bit octets in its
-/// header goes to a client that has not said UTF8 (RFC 6856) as the attachment of a notice; see [`unwrapped`].
+/// What Courier sends for a file: CRLF for each LF, also for one behind a CR, and one more line end
+/// if the last line has none (so that an empty file is an empty line). NUL, bare CR and all else go
+/// as they are. But a message with 8-bit octets in its header goes to a client that has not said
+/// UTF8 (RFC 6856) as the attachment of a notice; see [`unwrapped`].
 pub fn on_the_wire(file: &[u8]) -> Vec<u8> {
     let mut wire = Vec::with_capacity(file.len() + 16);
     if !header(file).is_ascii() {
@@ -221,8 +225,8 @@ fn header(file: &[u8]) -> &[u8] {
 /// Stands for the notice around a message that came as an attachment.
 const ATTACHED: &[u8] = b"X-Courier: attached\r\n";
 
-/// A delivered message without Courier's notice around it, where there is one. The notice's boundary holds a process and a
-/// time, so it is read and not known.
+/// A delivered message without Courier's notice around it, where there is one. The notice's
+/// boundary holds a process and a time, so it is read and not known.
 pub fn unwrapped(delivered: &[u8]) -> Vec<u8> {
     const BOUNDARY: &[u8] = b"\nContent-Type: multipart/mixed; boundary=\"";
     let find = |octets: &[u8], what: &[u8]| {
@@ -250,8 +254,8 @@ fn answer_questions(socket: &UnixListener, account: &str) {
     }
 }
 
-/// A question is lines about the client, `AUTH` with the octets that follow, and in these a line each: the service, `login`,
-/// the user, the password.
+/// A question is lines about the client, `AUTH` with the octets that follow, and in these a line
+/// each: the service, `login`, the user, the password.
 fn answer(stream: UnixStream, account: &str) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut octets = None;

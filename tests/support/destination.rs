@@ -1,4 +1,5 @@
-//! The three kinds of destination that the real program delivers to, and what each of them has taken.
+//! The three kinds of destination that the real program delivers to, and what each of them has
+//! taken.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +22,8 @@ pub struct Destination {
     _runtime: Option<tokio::runtime::Runtime>,
 }
 
-/// Makes the message durable under a name of its own before it says yes. While there is a file `strict`, messages with a field
-/// `X-Refused` are refused with its value.
+/// Makes the message durable under a name of its own before it says yes. While there is a file
+/// `strict`, messages with a field `X-Refused` are refused with its value.
 const MDA: &str = "mkdir -p {here}/out/tmp {here}/out/new && f=$(mktemp {here}/out/tmp/XXXXXXXX) && cat > $f || exit 75; \
                    code=$(sed -n s/^X-Refused:.//p $f); \
                    if test -e {here}/strict && test -n \"$code\"; then rm $f; exit $code; fi; \
@@ -73,7 +74,8 @@ impl Destination {
         }
     }
 
-    /// Every message that came since the relay had taken so many, without our fields and with LF line ends, and how often.
+    /// Every message that came since the relay had taken so many, without our fields and with LF
+    /// line ends, and how often.
     pub fn found(&self, place: &Place, before: usize) -> BTreeMap<Vec<u8>, usize> {
         let Some(relay) = &self.relay else {
             return place.delivered();
@@ -98,7 +100,8 @@ pub fn lf(message: &[u8]) -> Vec<u8> {
     octets
 }
 
-/// Compares what was found with what was sent: nothing lost, nothing altered. Gives how many came twice.
+/// Compares what was found with what was sent: nothing lost, nothing altered. Gives how many came
+/// twice.
 pub fn doubled(
     sent: &[Vec<u8>],
     found: &BTreeMap<Vec<u8>, usize>,

@@ -1,4 +1,5 @@
-//! Plays one side of a [`Script`] to a client, in pieces of any size, and holds what it reports against the script.
+//! Plays one side of a [`Script`] to a client, in pieces of any size, and holds what it reports
+//! against the script.
 
 use mailferry::mail::text::Shown;
 use mailferry::proto::pop3::{Client, Event, Kind, RemoteError};
@@ -43,8 +44,9 @@ impl<'s> Run<'s> {
         }
     }
 
-    /// Plays the script until the server has sent `until` octets, or to its last line if there are not so many. They come in
-    /// pieces that end at `cuts` (in order) and at the end of each turn. Returns how far the client was at each cut.
+    /// Plays the script until the server has sent `until` octets, or to its last line if there are
+    /// not so many. They come in pieces that end at `cuts` (in order) and at the end of each turn.
+    /// Returns how far the client was at each cut.
     ///
     /// # Errors
     /// What the client reported or sent, and what it should have.

@@ -1,4 +1,5 @@
-//! A small disk of its own: a tmpfs in a private mount namespace, gone with the test however that ends.
+//! A small disk of its own: a tmpfs in a private mount namespace, gone with the test however that
+//! ends.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -6,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 
 use super::mda::is_root;
 
-/// A disk, and the process that holds its namespace. From outside it is reached through that process.
+/// A disk, and the process that holds its namespace. From outside it is reached through that
+/// process.
 pub struct Disk {
     holder: Child,
     path: PathBuf,

@@ -210,7 +210,8 @@ impl Owner {
         let (uid, gid) = (id(&["-u"]), id(&["-g"]));
         if uid == "0" {
             let nobody = (id(&["-u", "nobody"]), id(&["-g", "nobody"]));
-            // Where Dovecot was only unpacked there are no users of its own, and Debian's base has others that do.
+            // Where Dovecot was only unpacked there are no users of its own, and Debian's base has
+            // others that do.
             let (login, internal) = if has_user("dovenull") {
                 ("dovenull", "dovecot")
             } else {

@@ -13,7 +13,8 @@ pub fn account(port: u16, tls: &str, further: &str) -> String {
     )
 }
 
-/// What the Maildir should hold of a server's files, which it changes so on their way: the messages with LF line ends, an empty line on top of those without header.
+/// What the Maildir should hold of a server's files, which it changes so on their way: the messages
+/// with LF line ends, an empty line on top of those without header.
 pub fn expected(
     files: &[Vec<u8>],
     on_the_wire: impl Fn(&[u8]) -> Vec<u8>,

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Lets a command see the time of day in the words of libfaketime: `+2m`, `-1d`, `1970-01-01 00:01:00`, or `%` for a file that
-/// is read again and again.
+/// Lets a command see the time of day in the words of libfaketime: `+2m`, `-1d`, `1970-01-01
+/// 00:01:00`, or `%` for a file that is read again and again.
 pub fn at(command: &mut Command, time: &str) {
     command
         .env("LD_PRELOAD", library())

@@ -1,5 +1,5 @@
-//! A server that has its messages and hands them out badly: sizes that are not theirs, line ends that change from reply to reply, dots
-//! that are not doubled, last lines without an end.
+//! A server that has its messages and hands them out badly: sizes that are not theirs, line ends
+//! that change from reply to reply, dots that are not doubled, last lines without an end.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +18,8 @@ pub struct Handed {
     pub listed: Option<u64>,
     /// `+OK n octets`; nothing is said without.
     pub said: Option<u64>,
-    /// Only so many octets come, with a proper final dot: at the first retrieval, at the second, and so on.
+    /// Only so many octets come, with a proper final dot: at the first retrieval, at the second,
+    /// and so on.
     pub cuts: Vec<Option<usize>>,
     /// The status line of RETR ends in a bare LF.
     pub status_in_lf: bool,

@@ -1,4 +1,5 @@
-//! A maildrop that exists in memory, spoken to over a pipe: what a well-behaved server does, and some habits that it may have.
+//! A maildrop that exists in memory, spoken to over a pipe: what a well-behaved server does, and
+//! some habits that it may have.
 
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +25,8 @@ pub struct Mail {
 pub struct Habits {
     pub pipelining: bool,
     pub unique_ids: bool,
-    /// After QUIT, what was retrieved is not listed any more; the mail is still there, out of reach.
+    /// After QUIT, what was retrieved is not listed any more; the mail is still there, out of
+    /// reach.
     pub hides: bool,
     /// A session sees so many messages at most, the oldest.
     pub lists_at_most: Option<usize>,
@@ -60,9 +62,11 @@ pub struct Habits {
     pub hangs_up_at: Option<usize>,
     /// Refuses TOP of the message at this place, from 0, and of those behind it.
     pub refuses_top_from: Option<usize>,
-    /// Sends the bodies of these messages, by the beginning of their unique-id, octet by octet, with so many seconds between two.
+    /// Sends the bodies of these messages, by the beginning of their unique-id, octet by octet,
+    /// with so many seconds between two.
     pub drips: Option<(String, u64)>,
-    /// Answers this command oddly, of which message (by unique-id; none for commands without), and how.
+    /// Answers this command oddly, of which message (by unique-id; none for commands without), and
+    /// how.
     pub odd: Option<(&'static str, Option<String>, Odd)>,
     /// Hands out less than half of this message, by unique-id, and ends it well.
     pub cuts: Option<String>,

@@ -17,7 +17,8 @@ impl Nobody {
             "another user is needed: run the tests as root"
         );
         let program = folder.join("mailferry");
-        // Not copied by us: while another test starts a program, a file that we have open for writing cannot be run.
+        // Not copied by us: while another test starts a program, a file that we have open for
+        // writing cannot be run.
         done(
             Command::new("cp")
                 .arg(env!("CARGO_BIN_EXE_mailferry"))

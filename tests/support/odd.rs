@@ -68,7 +68,8 @@ impl Odd {
 pub struct Habits {
     pub pipelining: bool,
     pub unique_ids: bool,
-    /// Which command is answered oddly, of which message (by unique-id; none for commands without), and how.
+    /// Which command is answered oddly, of which message (by unique-id; none for commands without),
+    /// and how.
     pub odd: Option<(&'static str, Option<&'static str>, Odd)>,
     /// Further lines of CAPA.
     pub capabilities: Vec<&'static str>,

@@ -2,7 +2,8 @@
 
 use super::place::Place;
 
-/// The most memory that the child of this test had at any time, in KiB, by GNU time's own means: `getrusage` of one child.
+/// The most memory that the child of this test had at any time, in KiB, by GNU time's own means:
+/// `getrusage` of one child.
 pub fn poll_with_peak(place: &Place) -> (Option<i32>, String, u64) {
     let program = place.command(&["poll"]);
     let report = place.path("peak");

@@ -1,4 +1,5 @@
-//! Plays the evil POP3 server over a pipe, under a clock that stands still while anybody has something to do.
+//! Plays the evil POP3 server over a pipe, under a clock that stands still while anybody has
+//! something to do.
 
 use std::sync::Arc;
 

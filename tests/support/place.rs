@@ -7,7 +7,8 @@ use std::process::{Command, Output, Stdio};
 pub struct Place(tempfile::TempDir);
 
 impl Place {
-    /// A place with this configuration; `{here}` in it stands for its folder. The state is in `state`, the Maildir in `out`.
+    /// A place with this configuration; `{here}` in it stands for its folder. The state is in
+    /// `state`, the Maildir in `out`.
     pub fn with(configuration: &str) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         place.configure(configuration);
@@ -75,8 +76,8 @@ pub fn delivered_in(maildir: &Path) -> BTreeMap<Vec<u8>, usize> {
     counts
 }
 
-/// A delivered message without what mailferry put on top: a Return-Path, the Received field, and the empty line for a message
-/// without header.
+/// A delivered message without what mailferry put on top: a Return-Path, the Received field, and
+/// the empty line for a message without header.
 pub fn without_our_fields(octets: &[u8]) -> Vec<u8> {
     let end = |octets: &[u8]| {
         let mut at = 0;

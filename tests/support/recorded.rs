@@ -8,7 +8,8 @@ use std::time::Duration;
 /// The server. It is over when the client has hung up.
 pub struct Recorded {
     address: SocketAddr,
-    /// The listener stays until the end: its port must not become another test's while somebody may still call here.
+    /// The listener stays until the end: its port must not become another test's while somebody may
+    /// still call here.
     thread: JoinHandle<(TcpListener, Vec<u8>)>,
 }
 

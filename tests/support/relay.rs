@@ -1,4 +1,5 @@
-//! A relay that does as it is told: it takes mail as RFC 5321 says, or refuses, talks gibberish, hangs up or falls silent at a step.
+//! A relay that does as it is told: it takes mail as RFC 5321 says, or refuses, talks gibberish,
+//! hangs up or falls silent at a step.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

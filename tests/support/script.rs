@@ -1,4 +1,5 @@
-//! A POP3 dialogue as plain text, read into turns. `tests/corpus/pop3/README.md` describes the syntax.
+//! A POP3 dialogue as plain text, read into turns. `tests/corpus/pop3/README.md` describes the
+//! syntax.
 
 use std::borrow::Cow;
 use std::fs;
@@ -163,7 +164,8 @@ impl Script {
         Ok(())
     }
 
-    /// The turn in which the client acts: a new one if the server has spoken, or something was reported, since it acted last.
+    /// The turn in which the client acts: a new one if the server has spoken, or something was
+    /// reported, since it acted last.
     fn turn(&mut self) -> &mut Turn {
         let begun = self
             .turns

@@ -28,7 +28,8 @@ pub fn say(octets: impl AsRef<[u8]>) -> Say {
 
 type Answers = dyn Fn(&str) -> Say + Send + Sync;
 
-/// The server. It is asked with `""` for its greeting, and with each line, without its end, for the answer.
+/// The server. It is asked with `""` for its greeting, and with each line, without its end, for the
+/// answer.
 #[derive(Clone)]
 pub struct Speaker {
     answers: Arc<Answers>,

@@ -1,11 +1,12 @@
-//! Events and commands in the words of a script, and the final dot said without the machine that is under test.
+//! Events and commands in the words of a script, and the final dot said without the machine that is
+//! under test.
 
 use mailferry::mail::Secret;
 use mailferry::proto::pop3::{Capabilities, Command, Event, Expire, Kind, ResponseCode, State};
 use mailferry::proto::sasl;
 
-/// The final dot, said without the machine that is under test: `.` on a line of its own. Which line ends a reply has is told by its
-/// own lines, so here any will do.
+/// The final dot, said without the machine that is under test: `.` on a line of its own. Which line
+/// ends a reply has is told by its own lines, so here any will do.
 pub fn ends_in_a_dot(sent: &[u8]) -> bool {
     sent.ends_with(b"\n.\r\n") || sent.ends_with(b"\n.\n")
 }

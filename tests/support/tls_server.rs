@@ -1,4 +1,5 @@
-//! A POP3 server with an empty maildrop behind `openssl s_server`: every way to be wrong about TLS is a word to it.
+//! A POP3 server with an empty maildrop behind `openssl s_server`: every way to be wrong about TLS
+//! is a word to it.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;

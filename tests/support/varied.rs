@@ -37,7 +37,8 @@ pub fn messages(further: usize) -> Vec<Vec<u8>> {
     messages
 }
 
-/// A message that differs from the others in a way that a mistake with sizes or boundaries would show.
+/// A message that differs from the others in a way that a mistake with sizes or boundaries would
+/// show.
 fn ordinary(number: usize) -> Vec<u8> {
     let mut message = format!(
         "Return-Path: <sender{number}@example.org>\r\nReceived: from x by y; Mon, 23 Nov 2026 12:00:00 +0000\r\n\

@@ -1,4 +1,5 @@
-//! Who gives way when accounts wait and every place is taken (DOUBT.md 4). Pure, as the schedule is.
+//! Who gives way when accounts wait and every place is taken (DOUBT.md 4). Pure, as the schedule
+//! is.
 //!
 //! ```text
 //!           others wait, held longest      two minutes, or it drips       too many such links
@@ -6,10 +7,12 @@
 //!                                     │ a message ends: its poll ends, and its place is free
 //! ```
 //!
-//! Nobody waits for those of another host: where only one host has as many sessions as it may, one of those gives way.
+//! Nobody waits for those of another host: where only one host has as many sessions as it may, one
+//! of those gives way.
 //!
-//! A session that was asked ends its poll at the end of a message. One that does not reach that keeps its link, but its place goes to
-//! whoever waits; at most as many such links are kept as there are places, and beyond that the slowest is dropped.
+//! A session that was asked ends its poll at the end of a message. One that does not reach that
+//! keeps its link, but its place goes to whoever waits; at most as many such links are kept as
+//! there are places, and beyond that the slowest is dropped.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -91,7 +94,8 @@ impl Past {
 }
 
 impl Schedule {
-    /// What must be told so that whoever waits gets a place. `octets` gives how much the session of an account has read so far.
+    /// What must be told so that whoever waits gets a place. `octets` gives how much the session of
+    /// an account has read so far.
     pub(in crate::agent) fn press(
         &mut self,
         now: Moment,
@@ -121,7 +125,8 @@ impl Schedule {
         told
     }
 
-    /// Asks as many of those who hold places, at the hosts that count, to give way: who held longest goes first.
+    /// Asks as many of those who hold places, at the hosts that count, to give way: who held
+    /// longest goes first.
     fn ask(
         &mut self,
         now: Moment,
@@ -266,13 +271,15 @@ impl Schedule {
 const HOUR: Moment = 3_600_000;
 const DAY: Moment = 24 * HOUR;
 
-/// A poll that is younger is not asked: most end by themselves, and a login for each message would help nobody.
+/// A poll that is younger is not asked: most end by themselves, and a login for each message would
+/// help nobody.
 const HELD_MIN: Moment = 15_000;
 
 /// How long a session that was asked holds its place at most.
 const ASKED_MAX: Moment = 120_000;
 
-/// One that was asked and read less than [`DRIP_OCTETS`] since does not come to an end of a message: it is put aside already after this.
+/// One that was asked and read less than [`DRIP_OCTETS`] since does not come to an end of a
+/// message: it is put aside already after this.
 const DRIP_AFTER: Moment = 15_000;
 const DRIP_OCTETS: u64 = 16 * 1024;
 
@@ -303,7 +310,8 @@ mod tests {
         schedule
     }
 
-    /// Lets time pass in steps of a second until a moment, and gives what was told and who was started, with when.
+    /// Lets time pass in steps of a second until a moment, and gives what was told and who was
+    /// started, with when.
     fn pass(
         schedule: &mut Schedule,
         from: Moment,

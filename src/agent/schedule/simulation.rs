@@ -1,4 +1,5 @@
-//! The schedule against a naive one that looks at every account at each step, and through a day of a large fleet.
+//! The schedule against a naive one that looks at every account at each step, and through a day of
+//! a large fleet.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -209,8 +210,9 @@ fn take(step: &Step, now: &mut Moment, schedule: &mut Schedule, model: &mut Mode
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Which accounts start, in which order, and when the next is due: at every step the same as the naive schedule. So no limit
-    /// is passed by a start, no account is polled twice at once, nobody who could go waits, and the longest due goes first.
+    /// Which accounts start, in which order, and when the next is due: at every step the same as
+    /// the naive schedule. So no limit is passed by a start, no account is polled twice at once,
+    /// nobody who could go waits, and the longest due goes first.
     #[test]
     fn the_schedule_does_what_the_naive_one_does(steps in proptest::collection::vec(step(), 1..150)) {
         let mut schedule = Schedule::new(4, 2);
@@ -235,7 +237,8 @@ proptest! {
 const MINUTE: Moment = 60_000;
 const DAY: Moment = 24 * 60 * MINUTE;
 
-/// A fleet with polls every 10, 30 and 60 minutes that last up to 6 seconds, and what the day did to it.
+/// A fleet with polls every 10, 30 and 60 minutes that last up to 6 seconds, and what the day did
+/// to it.
 struct Fleet {
     schedule: Schedule,
     random: fastrand::Rng,

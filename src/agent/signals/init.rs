@@ -1,8 +1,10 @@
-//! Process 1 of a container: it starts the agent as its child, hands signals on, and reaps whom nobody else waits for.
+//! Process 1 of a container: it starts the agent as its child, hands signals on, and reaps whom
+//! nobody else waits for.
 //!
-//! An MDA may leave processes behind (a filter that went to the background). When their parent is gone they become children of
-//! process 1, and would stay zombies until the container's limit of processes is reached. An agent that waited for "any child"
-//! itself would take the exit codes of its MDAs away from those who wait for them.
+//! An MDA may leave processes behind (a filter that went to the background). When their parent is
+//! gone they become children of process 1, and would stay zombies until the container's limit of
+//! processes is reached. An agent that waited for "any child" itself would take the exit codes of
+//! its MDAs away from those who wait for them.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -12,8 +14,8 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
-/// Becomes process 1 when this process is that: gives the exit code of the agent that it started and looked after. `None` in every
-/// other process.
+/// Becomes process 1 when this process is that: gives the exit code of the agent that it started
+/// and looked after. `None` in every other process.
 ///
 /// To be called by a `main` before threads and open files.
 pub fn become_init(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
@@ -32,7 +34,8 @@ fn look_after(arguments: impl IntoIterator<Item = OsString>) -> std::io::Result<
     let mut signals = Signals::new(heard)?;
     let agent = Command::new("/proc/self/exe")
         .args(arguments.into_iter().skip(1))
-        // In a group of its own: a terminal's Ctrl-C reaches process 1 alone, and is handed on once.
+        // In a group of its own: a terminal's Ctrl-C reaches process 1 alone, and is handed on
+        // once.
         .process_group(0)
         .spawn()?;
     for signal in &mut signals {
@@ -48,7 +51,8 @@ fn look_after(arguments: impl IntoIterator<Item = OsString>) -> std::io::Result<
     Ok(0)
 }
 
-/// Reaps everybody who has ended; the agent's exit code when it is among them, 128 and the signal's number when one ended it.
+/// Reaps everybody who has ended; the agent's exit code when it is among them, 128 and the signal's
+/// number when one ended it.
 fn reap(agent: &Child) -> Option<u8> {
     let mut code = None;
     while let Ok(Some((ended, status))) = wait(WaitOptions::NOHANG) {

@@ -265,8 +265,8 @@ fn port(given: Given<Port>, mode: TlsMode) -> Option<u16> {
     }
 }
 
-/// Whether two ports of one host lead to the same maildrops: the two ports of POP3 do. Other ports of one address are
-/// taken for different servers behind it, as with forwarded ports.
+/// Whether two ports of one host lead to the same maildrops: the two ports of POP3 do. Other ports
+/// of one address are taken for different servers behind it, as with forwarded ports.
 fn same_server(one: u16, other: u16) -> bool {
     let login = |port| port == LOGIN_PORTS.0 || port == LOGIN_PORTS.1;
     one == other || (login(one) && login(other))

@@ -167,7 +167,8 @@ impl Resolver<'_> {
     }
 }
 
-/// The lower-case words in braces of an argument: what looks like a placeholder. Other braces are text.
+/// The lower-case words in braces of an argument: what looks like a placeholder. Other braces are
+/// text.
 fn braced(argument: &str) -> impl Iterator<Item = &str> {
     argument.split('{').skip(1).filter_map(|rest| {
         let (word, _) = rest.split_once('}')?;

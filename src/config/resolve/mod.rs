@@ -152,7 +152,8 @@ impl<'a> Resolver<'a> {
         path.value.within(&self.sources[path.place.source].folder())
     }
 
-    /// The place of a secret; one that stands in the file itself needs a file that nobody else can read.
+    /// The place of a secret; one that stands in the file itself needs a file that nobody else can
+    /// read.
     fn secret(&mut self, secret: At<SecretSource>) -> SecretSource {
         let source = &self.sources[secret.place.source];
         if matches!(secret.value, SecretSource::Inline(_)) && source.is_shared() {
@@ -205,7 +206,8 @@ struct TlsSettings {
     client_key: Given<FilePath>,
 }
 
-/// A table of defaults, read by the same code as any other, so that the reference cannot differ from what holds.
+/// A table of defaults, read by the same code as any other, so that the reference cannot differ
+/// from what holds.
 fn built_in<T: Table>() -> T {
     let source = Source::built_in(T::defaults());
     let (table, _) = DeTable::parse_recoverable(source.text());

@@ -50,7 +50,8 @@ impl TryFrom<String> for HostName {
     }
 }
 
-/// Whether a host (as [`HostName`] leaves it) is this machine, going by its name alone (RFC 6761 section 6.3).
+/// Whether a host (as [`HostName`] leaves it) is this machine, going by its name alone (RFC 6761
+/// section 6.3).
 pub(in crate::config) fn is_loopback(host: &str) -> bool {
     match host.parse::<IpAddr>() {
         Ok(IpAddr::V6(address)) => address.to_canonical().is_loopback(),

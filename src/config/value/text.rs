@@ -6,7 +6,8 @@ use serde::Deserialize;
 
 use crate::mail::Recipient;
 
-/// A text that fits into one line of a protocol: not empty, without CR, LF or NUL. User names may hold blanks.
+/// A text that fits into one line of a protocol: not empty, without CR, LF or NUL. User names may
+/// hold blanks.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(in crate::config) struct Line(pub(in crate::config) String);
@@ -114,7 +115,8 @@ impl Command {
     /// The command with its program seen from `folder`; a bare name stays one.
     pub(in crate::config) fn within(mut self, folder: &Path) -> Vec<String> {
         if let Some(program) = self.0.first_mut().filter(|program| program.contains('/')) {
-            // Both parts are UTF-8 unless the folder is not; then the system cannot find it, and says so.
+            // Both parts are UTF-8 unless the folder is not; then the system cannot find it, and
+            // says so.
             *program = folder.join(&*program).to_string_lossy().into_owned();
         }
         self.0

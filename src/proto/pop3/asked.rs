@@ -76,8 +76,9 @@ impl Dialogue {
         self.last.is_some_and(|last| last.command == command)
     }
 
-    /// A blank line has come while so many commands waited for their replies. With one or none it is skipped: the status comes after it,
-    /// or never. With more nobody can tell whether the next status is the first's or the second's.
+    /// A blank line has come while so many commands waited for their replies. With one or none it
+    /// is skipped: the status comes after it, or never. With more nobody can tell whether the next
+    /// status is the first's or the second's.
     pub(super) fn blank(&mut self, pending: usize) -> Result<(), RemoteError> {
         self.blank_lines += 1;
         if pending > 1 || self.blank_lines > limits::BLANK_LINES_MAX {
@@ -91,11 +92,13 @@ impl Dialogue {
         self.blank_lines > 0
     }
 
-    /// Who is to blame when the session ends between two replies; `next` is the command whose reply was due.
+    /// Who is to blame when the session ends between two replies; `next` is the command whose reply
+    /// was due.
     pub(super) fn to_blame(&self, ending: Ending, next: Option<Asked>) -> Option<Asked> {
         match (ending, next) {
             (Ending::Closed, _) if self.refused => self.last,
-            // Whether the line is CAPA's last or the next command's first cannot be told, and a session can do without CAPA.
+            // Whether the line is CAPA's last or the next command's first cannot be told, and a
+            // session can do without CAPA.
             (Ending::Broken, Some(_)) if self.last_is(Kind::Capa) => self.last,
             (_, Some(next)) => Some(next),
             (Ending::Broken, None) => self.last,

@@ -37,7 +37,8 @@ pub enum Expire {
 }
 
 impl Capabilities {
-    /// Takes in one line of CAPA. Keywords have no letter case; unknown ones, and what makes no sense, are ignored.
+    /// Takes in one line of CAPA. Keywords have no letter case; unknown ones, and what makes no
+    /// sense, are ignored.
     pub(super) fn add(&mut self, line: &[u8]) {
         let Ok(line) = std::str::from_utf8(line) else {
             return;
@@ -87,7 +88,8 @@ impl Capabilities {
         }
     }
 
-    /// Whether the server may hide or delete, after QUIT, what was retrieved (RFC 2449 section 6.7).
+    /// Whether the server may hide or delete, after QUIT, what was retrieved (RFC 2449 section
+    /// 6.7).
     pub fn hides_retrieved(&self) -> bool {
         self.expire == Some(Expire::Days(0))
     }

@@ -148,7 +148,8 @@ impl Client {
         }
     }
 
-    /// From now on this is not to be read in any text of the server: there are some that repeat what they refuse.
+    /// From now on this is not to be read in any text of the server: there are some that repeat
+    /// what they refuse.
     pub fn hide(&mut self, secret: Secret) {
         self.secrets.push(secret);
     }
@@ -174,8 +175,9 @@ impl Client {
             + usize::from(matches!(self.expect, Expect::Lines(..) | Expect::Body(..)))
     }
 
-    /// The command that a session owes its end to when it ends here (DOUBT.md section 3): the one whose reply was being read or was due
-    /// next. A server that hangs up after `-ERR` meant that command, and one that says more than it was asked answered the last one.
+    /// The command that a session owes its end to when it ends here (DOUBT.md section 3): the one
+    /// whose reply was being read or was due next. A server that hangs up after `-ERR` meant that
+    /// command, and one that says more than it was asked answered the last one.
     pub fn to_blame(&self, ending: Ending) -> Option<Asked> {
         let reading = match self.expect {
             Expect::Lines(..) | Expect::Body(..) => self.dialogue.last(),
@@ -221,7 +223,8 @@ impl Client {
             });
         }
         let idle = self.pending() == 0;
-        // After a blank line it is not known which command was answered, until the next status has come.
+        // After a blank line it is not known which command was answered, until the next status has
+        // come.
         let in_step = !self.is_blank();
         // QUIT may stand last in a pipeline; nothing follows it (RFC 2449 section 6.6).
         let pipelined = self.capabilities.pipelining
@@ -237,7 +240,8 @@ impl Client {
     /// Puts a command into the output.
     ///
     /// # Errors
-    /// [`LocalError`] when the state, an outstanding reply or an argument forbids it; then nothing is sent.
+    /// [`LocalError`] when the state, an outstanding reply or an argument forbids it; then nothing
+    /// is sent.
     pub fn send(&mut self, command: &Command) -> Result<(), LocalError> {
         let kind = command.kind();
         self.allows(kind)?;
@@ -257,8 +261,8 @@ impl Client {
         Ok(())
     }
 
-    /// Puts a RETR into the output. Where nothing else tells where the message ends, the octets that LIST gave and those of `+OK`
-    /// decide, unless the sizes of this server are estimates.
+    /// Puts a RETR into the output. Where nothing else tells where the message ends, the octets
+    /// that LIST gave and those of `+OK` decide, unless the sizes of this server are estimates.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -316,8 +320,8 @@ impl Client {
         }
     }
 
-    /// The server has closed the connection: whether that was in order. It is only after the reply to QUIT, or after a
-    /// greeting of `-ERR`.
+    /// The server has closed the connection: whether that was in order. It is only after the reply
+    /// to QUIT, or after a greeting of `-ERR`.
     pub fn is_end_in_order(&self) -> bool {
         self.state == State::Closed && self.pending() == 0 && !self.lines.is_inside()
     }
@@ -413,7 +417,8 @@ impl Client {
         Ok(Some(event))
     }
 
-    /// Blank lines that nothing asked for are skipped. Anything else would be taken for the answer to the next command.
+    /// Blank lines that nothing asked for are skipped. Anything else would be taken for the answer
+    /// to the next command.
     fn unasked(&mut self, input: &mut &[u8]) -> Result<(), RemoteError> {
         while !input.is_empty() {
             match (self.lines.is_inside(), *input) {
@@ -428,7 +433,8 @@ impl Client {
         Ok(())
     }
 
-    /// A text of the server without the secrets. What it means was read before: a password may be any word of the protocol.
+    /// A text of the server without the secrets. What it means was read before: a password may be
+    /// any word of the protocol.
     fn shown(&self, text: &[u8]) -> Cow<'static, [u8]> {
         let text = Cow::Owned(text.to_vec());
         self.secrets
@@ -490,7 +496,8 @@ impl Client {
         if let Some((on_ok, on_err)) = state::replies(from, kind) {
             self.state = if ok { on_ok } else { on_err };
         }
-        // A login may change what is announced (RFC 2449 section 5), and a refused CAPA announces nothing.
+        // A login may change what is announced (RFC 2449 section 5), and a refused CAPA announces
+        // nothing.
         let forgets = matches!(
             kind,
             Kind::Pass | Kind::Apop | Kind::Auth | Kind::AuthResponse | Kind::AuthAbort

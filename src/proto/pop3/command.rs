@@ -25,7 +25,8 @@ pub enum Command {
     Auth {
         /// The mechanism's registered name.
         mechanism: &'static str,
-        /// The first message, not yet in base64; sent later as a response if the line would be too long.
+        /// The first message, not yet in base64; sent later as a response if the line would be too
+        /// long.
         initial: Option<Secret>,
     },
     /// The response to a challenge, not yet in base64.
@@ -91,8 +92,8 @@ impl Command {
 
     /// Writes the command line.
     ///
-    /// USER and PASS may be longer than the 255 octets of RFC 2449 section 4: servers take them, and there is no other way to say
-    /// a long password.
+    /// USER and PASS may be longer than the 255 octets of RFC 2449 section 4: servers take them,
+    /// and there is no other way to say a long password.
     ///
     /// # Errors
     /// [`LocalError::Argument`] when an argument holds CR, LF or NUL; then nothing is written.

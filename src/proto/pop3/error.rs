@@ -37,7 +37,8 @@ pub enum RemoteError {
     /// What should be a status line begins neither with `+OK` nor with `-ERR`.
     #[error("expected +OK or -ERR, got: {0}")]
     NotAStatus(String),
-    /// An empty line while several commands wait for their replies: it may be the reply to one of them, or belong to none.
+    /// An empty line while several commands wait for their replies: it may be the reply to one of
+    /// them, or belong to none.
     #[error("expected +OK or -ERR, got an empty line")]
     EmptyLine,
     /// A challenge where none is due, or one that is too long.

@@ -66,8 +66,9 @@ impl Kind {
         }
     }
 
-    /// Whether another command may be sent before this one is answered, where the server announces PIPELINING. Never
-    /// across STLS or a login (RFC 2449 section 6.6), nor after CAPA, whose answer may change what is allowed.
+    /// Whether another command may be sent before this one is answered, where the server announces
+    /// PIPELINING. Never across STLS or a login (RFC 2449 section 6.6), nor after CAPA, whose
+    /// answer may change what is allowed.
     pub const fn may_be_pipelined(self) -> bool {
         matches!(
             self,

@@ -8,8 +8,9 @@
 //!   Closed                Leaving                          (an error)
 //! ```
 //!
-//! The table of [`state`] is all there is to these states. Receiving is a second, independent machine named by what it
-//! expects; commands waiting for replies are a queue, so that PIPELINING needs no state of its own.
+//! The table of [`state`] is all there is to these states. Receiving is a second, independent
+//! machine named by what it expects; commands waiting for replies are a queue, so that PIPELINING
+//! needs no state of its own.
 
 mod asked;
 mod capabilities;

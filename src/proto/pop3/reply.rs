@@ -52,7 +52,8 @@ pub(super) fn status(line: &[u8]) -> Option<Status<'_>> {
     }
 }
 
-/// The octets in a text that begins with `n octets`, as most servers answer RETR. A number alone may be anything.
+/// The octets in a text that begins with `n octets`, as most servers answer RETR. A number alone
+/// may be anything.
 pub(super) fn announced(text: &[u8]) -> Option<u64> {
     let end = text.iter().position(|octet| !octet.is_ascii_digit())?;
     let (number, rest) = text.split_at(end);
@@ -72,8 +73,8 @@ fn strip_word<'l>(line: &'l [u8], word: &[u8]) -> Option<&'l [u8]> {
     (head.eq_ignore_ascii_case(word) && ends).then(|| rest.trim_ascii())
 }
 
-/// RFC 2449 section 8: a code stands directly behind `-ERR `. Without the RESP-CODES capability the known ones are still
-/// understood, because a server that writes `[IN-USE]` means it.
+/// RFC 2449 section 8: a code stands directly behind `-ERR `. Without the RESP-CODES capability the
+/// known ones are still understood, because a server that writes `[IN-USE]` means it.
 fn response_code(text: &[u8]) -> (Option<ResponseCode>, &[u8]) {
     let Some(rest) = text.strip_prefix(b"[") else {
         return (None, text);
@@ -94,7 +95,8 @@ fn response_code(text: &[u8]) -> (Option<ResponseCode>, &[u8]) {
     (Some(code), rest.get(1..).unwrap_or_default().trim_ascii())
 }
 
-/// A line of UIDL: the number, and everything after the first run of blanks as it is, without blanks at the end.
+/// A line of UIDL: the number, and everything after the first run of blanks as it is, without
+/// blanks at the end.
 pub(super) fn uidl_line(line: &[u8]) -> Option<(u32, std::ops::Range<usize>)> {
     let (number, from) = number(line)?;
     let id = line.get(from..)?;
@@ -105,7 +107,8 @@ pub(super) fn uidl_line(line: &[u8]) -> Option<(u32, std::ops::Range<usize>)> {
     allowed.then_some((number, from..from + octets))
 }
 
-/// A line of LIST: number and octets; anything behind them is ignored (RFC 1939 section 5 allows it).
+/// A line of LIST: number and octets; anything behind them is ignored (RFC 1939 section 5 allows
+/// it).
 pub(super) fn list_line(line: &[u8]) -> Option<(u32, u64)> {
     let (number, from) = number(line)?;
     let rest = line.get(from..)?;
@@ -116,7 +119,8 @@ pub(super) fn list_line(line: &[u8]) -> Option<(u32, u64)> {
     Some((number, digits(rest.get(..end)?)?))
 }
 
-/// A message number at the front of a line, and where the next word begins. Numbers are 1 or greater.
+/// A message number at the front of a line, and where the next word begins. Numbers are 1 or
+/// greater.
 fn number(line: &[u8]) -> Option<(u32, usize)> {
     let blank = |octet: &u8| matches!(octet, b' ' | b'\t');
     let from = line.iter().position(|octet| !blank(octet))?;
@@ -142,7 +146,8 @@ fn digits(word: &[u8]) -> Option<u64> {
     }
 }
 
-/// The APOP timestamp of a greeting: an RFC 822 msg-id, printable ASCII (CVE-2007-1558: nothing else is trusted).
+/// The APOP timestamp of a greeting: an RFC 822 msg-id, printable ASCII (CVE-2007-1558: nothing
+/// else is trusted).
 pub(super) fn timestamp(text: &[u8]) -> Option<&str> {
     let from = memchr::memchr(b'<', text)?;
     let rest = text.get(from..)?;

@@ -1,4 +1,5 @@
-//! The states of a session, and all of them: which command may be sent in which, and where its reply leads.
+//! The states of a session, and all of them: which command may be sent in which, and where its
+//! reply leads.
 //!
 //! What is absent from [`TABLE`] is not allowed, so "not allowed" needs no code.
 
@@ -15,7 +16,8 @@ pub enum State {
     UserGiven,
     /// In the middle of AUTH (RFC 5034): responses, or the `*` that ends it.
     Authenticating,
-    /// STLS was accepted: the connection belongs to TLS until [`Client::upgraded`](super::Client::upgraded).
+    /// STLS was accepted: the connection belongs to TLS until
+    /// [`Client::upgraded`](super::Client::upgraded).
     Upgrading,
     /// The TRANSACTION state.
     Transaction,
@@ -28,7 +30,8 @@ pub enum State {
 /// One row: in this state this command may be sent; `+OK` leads to the third, `-ERR` to the fourth.
 pub type Row = (State, Kind, State, State);
 
-/// The table. QUIT is listed with the state its replies lead to; sending it leads to [`State::Leaving`].
+/// The table. QUIT is listed with the state its replies lead to; sending it leads to
+/// [`State::Leaving`].
 pub const TABLE: &[Row] = &[
     (
         State::Authorization,
@@ -142,7 +145,8 @@ pub const TABLE: &[Row] = &[
     (State::Transaction, Kind::Quit, State::Closed, State::Closed),
 ];
 
-/// Where the replies to `command` lead when it is sent in `state`: on `+OK` and on `-ERR`. `None` when it may not be sent.
+/// Where the replies to `command` lead when it is sent in `state`: on `+OK` and on `-ERR`. `None`
+/// when it may not be sent.
 pub fn replies(state: State, command: Kind) -> Option<(State, State)> {
     let row = TABLE
         .iter()

@@ -8,8 +8,8 @@
 //!         OTHER TEXT                                                  any other state, or notes, as in the journal
 //! ```
 //!
-//! Numbers are LEB128, HEAD has eight octets. A maildrop names its messages alike, and a poll reads all of them, so that this halves
-//! what is read and makes one look-up of thirty.
+//! Numbers are LEB128, HEAD has eight octets. A maildrop names its messages alike, and a poll reads
+//! all of them, so that this halves what is read and makes one look-up of thirty.
 
 use crate::mail::{Digest, HeadDigest, Timestamp, UniqueId};
 use crate::seen::disk::line;
@@ -71,8 +71,8 @@ impl Block {
         }
     }
 
-    /// Takes off what is too much for one block, with the key that it begins with. What grows at its end, as most maildrops do, is left
-    /// full.
+    /// Takes off what is too much for one block, with the key that it begins with. What grows at
+    /// its end, as most maildrops do, is left full.
     pub(in crate::seen) fn split(&mut self) -> Option<(Vec<u8>, Self)> {
         if self.0.len() <= ENTRIES_MAX {
             return None;

@@ -1,7 +1,8 @@
 //! Journal and index together: the store that survives a power cut.
 //!
-//! One thread writes. While one `fdatasync` runs, commits gather for the next: group commit without a timer. A commit is answered
-//! when the journal is durable; the index follows, and what it loses or breaks is made again from the journal.
+//! One thread writes. While one `fdatasync` runs, commits gather for the next: group commit without
+//! a timer. A commit is answered when the journal is durable; the index follows, and what it loses
+//! or breaks is made again from the journal.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -37,8 +38,8 @@ enum Repair {
     Rebuild,
 }
 
-/// What the index has still to be told. One change to it costs nearly as much as a thousand, so it is told when somebody asks about one
-/// of these accounts, or when much has gathered.
+/// What the index has still to be told. One change to it costs nearly as much as a thousand, so it
+/// is told when somebody asks about one of these accounts, or when much has gathered.
 #[derive(Default)]
 struct Behind {
     accounts: HashSet<AccountName>,
@@ -67,18 +68,20 @@ struct Shared {
     witness: Witness,
     /// What is durable and not in the index yet. Taken after the journal and before the index.
     behind: Mutex<Behind>,
-    /// `None` while it is to be made anew. Readers share it; only catching up, and a repair, change it.
+    /// `None` while it is to be made anew. Readers share it; only catching up, and a repair, change
+    /// it.
     index: RwLock<Option<Index>>,
     /// Seconds of the newest line; 0 for none.
     newest: AtomicU64,
 }
 
 impl DurableStore {
-    /// Opens the store in a state directory, or begins one. Blocks: reads the journal once from end to end.
+    /// Opens the store in a state directory, or begins one. Blocks: reads the journal once from end
+    /// to end.
     ///
     /// # Errors
-    /// [`SeenError::InUse`] when another process has it, [`SeenError::Damaged`] when going on could deliver mail again,
-    /// [`SeenError::Disk`] when the directory cannot be used.
+    /// [`SeenError::InUse`] when another process has it, [`SeenError::Damaged`] when going on could
+    /// deliver mail again, [`SeenError::Disk`] when the directory cannot be used.
     pub fn open(directory: StateDirectory, clock: Arc<dyn Clock>) -> Result<Self, SeenError> {
         let path = directory.path();
         let _acting = directory.act()?;
@@ -101,7 +104,8 @@ impl DurableStore {
         });
         let (commits, queue) = mpsc::channel();
         let writing = Arc::clone(&shared);
-        // It acts as the directory's owner for as long as it lives, because this thread does while it starts it.
+        // It acts as the directory's owner for as long as it lives, because this thread does while
+        // it starts it.
         let writer = std::thread::Builder::new()
             .name("seen".to_owned())
             .spawn(move || writing.write(&queue))
@@ -254,7 +258,8 @@ impl Shared {
         }
         let Behind { batches, last, .. } = std::mem::take(behind);
         let mut index = write(&self.index);
-        // The batches are durable whatever becomes of the index: it is made anew when it is next asked.
+        // The batches are durable whatever becomes of the index: it is made anew when it is next
+        // asked.
         if index
             .as_ref()
             .is_some_and(|index| index.apply(&batches, last).is_err())
@@ -294,7 +299,8 @@ impl Shared {
         Err(disk(self.directory.path(), &std::io::Error::other(what)))
     }
 
-    /// Opens the index again, or makes it anew from the journal; then the old one is set aside first.
+    /// Opens the index again, or makes it anew from the journal; then the old one is set aside
+    /// first.
     fn repair(&self, repair: Repair) -> Result<(), SeenError> {
         let journal = lock(&self.journal);
         // What is in the directory now may be another's.
@@ -367,7 +373,8 @@ impl Behind {
     }
 }
 
-/// Begins a journal where there is none. An index or a witness without a journal means that the journal is lost.
+/// Begins a journal where there is none. An index or a witness without a journal means that the
+/// journal is lost.
 fn begin(path: &Path) -> Result<(), SeenError> {
     if path.join(Index::NAME).exists() {
         let marked = Index::open(path).and_then(|index| index.mark());
@@ -406,7 +413,8 @@ fn compact(
     let mut unsound = None;
     let created = Journal::create(path, journal.last.sequence, |writer| {
         for account in &accounts {
-            // Count and sum are compared here: what the index has lost must not be lost from the journal too.
+            // Count and sum are compared here: what the index has lost must not be lost from the
+            // journal too.
             let known = index
                 .scan(account)
                 .and_then(|records| Ok((records, index.state(account)?)));
@@ -452,10 +460,12 @@ fn write<T>(shared: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
 /// Commits that share one `fdatasync` at most; bounds what is in memory.
 const GROUP_COMMITS_MAX: usize = 1024;
 
-/// Changes that the index may be behind: bounds what is in memory, and how long whoever wants to know has to wait.
+/// Changes that the index may be behind: bounds what is in memory, and how long whoever wants to
+/// know has to wait.
 const BEHIND_CHANGES_MAX: usize = 1024;
 
-/// Commits between two flushes of the index: bounds what is replayed at a start, costs nothing in durability.
+/// Commits between two flushes of the index: bounds what is replayed at a start, costs nothing in
+/// durability.
 const FLUSH_EVERY_COMMITS: usize = 2048;
 
 /// A journal shorter than this is never compacted.

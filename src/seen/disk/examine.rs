@@ -9,8 +9,8 @@ use crate::seen::disk::journal::{Journal, cut_short, damaged};
 use crate::seen::disk::state_dir::{LOCK, unusable};
 use crate::seen::disk::witness::Witness;
 
-/// Says why a poll could not use the state directory at `path`, as far as reading tells. One that is not there yet can be used. The
-/// index is not looked at, because opening it writes to it.
+/// Says why a poll could not use the state directory at `path`, as far as reading tells. One that
+/// is not there yet can be used. The index is not looked at, because opening it writes to it.
 ///
 /// # Errors
 /// What a poll would say when it opened the store.
@@ -26,7 +26,8 @@ pub fn examine(path: &Path) -> Result<(), SeenError> {
         what,
     })?;
     let _acting = Acting::as_owner_of(path).map_err(failed)?;
-    // Where the path leads through folders that the owner may not enter, nothing in the directory is there for him.
+    // Where the path leads through folders that the owner may not enter, nothing in the directory
+    // is there for him.
     path.metadata().map_err(failed)?;
     if path.join(LOCK).is_symlink() {
         let what = format!("the file {LOCK} is a symbolic link; put a regular file there");

@@ -1,8 +1,9 @@
 //! The index that answers "seen?" at any size: the only file that names sled.
 //!
-//! sled 0.34 is fast and not to be trusted with the truth: its flush is not safe against power loss, and on a damaged log it can
-//! panic or open with records gone. So the journal is the truth, this is its index, every call is fenced, and what it
-//! says of an account is believed only when count and sum agree.
+//! sled 0.34 is fast and not to be trusted with the truth: its flush is not safe against power
+//! loss, and on a damaged log it can panic or open with records gone. So the journal is the truth,
+//! this is its index, every call is fenced, and what it says of an account is believed only when
+//! count and sum agree.
 //!
 //! ```text
 //! "2"                  -> SEQUENCE CRC of the last journal line applied, big-endian; the key is the version of all this
@@ -31,7 +32,8 @@ use crate::seen::{AccountState, Batch, Change, Records};
 pub(in crate::seen) enum Unsound {
     /// What it holds is not what was put in: it is set aside and made anew from the journal.
     Damaged(String),
-    /// The disk failed it, and it fails for good until it is opened again; what is in the file may be sound.
+    /// The disk failed it, and it fails for good until it is opened again; what is in the file may
+    /// be sound.
     Disk(String),
     /// There is no room for it.
     Full(String),
@@ -83,7 +85,8 @@ impl Index {
 
     /// Opens or makes the index, on a thread of its own: a damaged log panics inside.
     ///
-    /// sled gives its lock back a moment after its last handle is gone, so that a lock that is held is waited for a little.
+    /// sled gives its lock back a moment after its last handle is gone, so that a lock that is held
+    /// is waited for a little.
     pub(in crate::seen) fn open(directory: &Path) -> Result<Self, Unsound> {
         for _ in 0..LOCK_TRIES {
             match Self::try_open(directory) {
@@ -448,5 +451,6 @@ const LOCK_PAUSE: Duration = Duration::from_millis(20);
 const MARK: &[u8] = b"2";
 const ACCOUNT: &[u8] = b"a";
 
-/// sled takes more than it is told. A scan reads each page once, and the system keeps the file in its own cache.
+/// sled takes more than it is told. A scan reads each page once, and the system keeps the file in
+/// its own cache.
 const CACHE_OCTETS: u64 = 2 * 1024 * 1024;

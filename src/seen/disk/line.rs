@@ -1,4 +1,5 @@
-//! Records, states and batches as words of text: what stands in a line of the journal, and in a value of the index.
+//! Records, states and batches as words of text: what stands in a line of the journal, and in a
+//! value of the index.
 //!
 //! A line of the journal is one batch, so that all of it is there or nothing:
 //!
@@ -13,8 +14,9 @@
 //!         deferred TRIES STRIKES NEXT-TRY CODE PARKED [DESTINATION>RECIPIENT ...]
 //! ```
 //!
-//! Foreign bytes stand as `mail::Percent` words; `-` is "none" and `.` is the empty text, which no such word can be. CRC is
-//! CRC-32 in eight hexadecimal digits over the predecessor's CRC and the rest of the line.
+//! Foreign bytes stand as `mail::Percent` words; `-` is "none" and `.` is the empty text, which no
+//! such word can be. CRC is CRC-32 in eight hexadecimal digits over the predecessor's CRC and the
+//! rest of the line.
 
 use std::fmt::{self, Write as _};
 

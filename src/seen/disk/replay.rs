@@ -43,8 +43,9 @@ pub(in crate::seen) fn load(path: &Path) -> Result<(Journal, Index), SeenError> 
     Ok((journal, index))
 }
 
-/// The index as it is on disk, brought up to the journal's first `durable` octets by what it has missed. Behind those may stand
-/// what an append that failed has left: it is proven to nobody, and goes when the journal is next written.
+/// The index as it is on disk, brought up to the journal's first `durable` octets by what it has
+/// missed. Behind those may stand what an append that failed has left: it is proven to nobody, and
+/// goes when the journal is next written.
 pub(in crate::seen) fn reopen(
     path: &Path,
     durable: u64,
@@ -116,7 +117,8 @@ impl CatchingUp {
     fn take(&mut self, position: Position, line: Line) {
         self.last = position;
         match (line, self.mark) {
-            // The header of a compacted journal: an index that is older than its base has missed what was forgotten.
+            // The header of a compacted journal: an index that is older than its base has missed
+            // what was forgotten.
             (Line::Header, Some(mark)) if mark.sequence < position.sequence => {
                 self.index = Err(Unsound::Damaged("it is older than the journal".to_owned()));
             }

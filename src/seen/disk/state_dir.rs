@@ -17,13 +17,14 @@ pub struct StateDirectory {
     path: PathBuf,
     /// A file that says who we are. It is given back first.
     _lock: Lock,
-    /// The directory itself, because one that is in use cannot be unlinked from under its lock as a file can. `None`
-    /// where the file system locks no directories.
+    /// The directory itself, because one that is in use cannot be unlinked from under its lock as a
+    /// file can. `None` where the file system locks no directories.
     _folder: Option<Lock>,
 }
 
 impl StateDirectory {
-    /// Makes the folders above a state directory that nobody named, with mode 0700, as the XDG base directory specification asks.
+    /// Makes the folders above a state directory that nobody named, with mode 0700, as the XDG base
+    /// directory specification asks.
     ///
     /// # Errors
     /// [`SeenError::Disk`] or [`SeenError::Full`] with what the system says.
@@ -38,10 +39,12 @@ impl StateDirectory {
         Ok(())
     }
 
-    /// Makes the directory if its parent exists, checks that nobody else can write it, and locks it.
+    /// Makes the directory if its parent exists, checks that nobody else can write it, and locks
+    /// it.
     ///
     /// # Errors
-    /// [`SeenError::InUse`] names the process that has it; [`SeenError::Unusable`] says why it cannot be used.
+    /// [`SeenError::InUse`] names the process that has it; [`SeenError::Unusable`] says why it
+    /// cannot be used.
     pub fn lock(path: &Path) -> Result<Self, SeenError> {
         let fault = |what: String| SeenError::Unusable {
             directory: path.to_owned(),

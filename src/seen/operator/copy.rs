@@ -4,8 +4,9 @@ use crate::mail::{AccountName, Timestamp};
 use crate::seen::{Change, Marker, Notes, Record, RecordKey, Seen, SeenError, State};
 
 impl Seen {
-    /// The message that a copy in the quarantine stands for: its account, key and record. `None` when no record names the
-    /// copy: the message was settled otherwise, or a crash came between copy and record.
+    /// The message that a copy in the quarantine stands for: its account, key and record. `None`
+    /// when no record names the copy: the message was settled otherwise, or a crash came between
+    /// copy and record.
     ///
     /// # Errors
     /// What the store says.

@@ -1,6 +1,7 @@
 //! Records as lines of text that another state directory can take in.
 //!
-//! The first line says what it is. Every other is a batch as the journal writes it: the state of an account, or one record.
+//! The first line says what it is. Every other is a batch as the journal writes it: the state of an
+//! account, or one record.
 
 use std::collections::BTreeSet;
 
@@ -40,10 +41,12 @@ impl Seen {
         Ok(lines)
     }
 
-    /// Adds the records of lines that [`Seen::export_lines`] wrote. What is recorded already stays as it is, and so does
-    /// the state of an account that has one. Nothing is written unless every line can be read.
+    /// Adds the records of lines that [`Seen::export_lines`] wrote. What is recorded already stays
+    /// as it is, and so does the state of an account that has one. Nothing is written unless every
+    /// line can be read.
     ///
-    /// With [`Trust::Seen`] what was delivered elsewhere becomes a mark: it is neither retrieved nor deleted.
+    /// With [`Trust::Seen`] what was delivered elsewhere becomes a mark: it is neither retrieved
+    /// nor deleted.
     ///
     /// # Errors
     /// [`OperatorError::NoExport`] for a line that is none.

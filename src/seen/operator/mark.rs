@@ -9,8 +9,8 @@ use crate::seen::{
 };
 
 impl Seen {
-    /// Marks messages as seen, or as delivered. What was delivered already stays as it is; so does what is in the
-    /// quarantine, parked or for good, unless it is marked as delivered.
+    /// Marks messages as seen, or as delivered. What was delivered already stays as it is; so does
+    /// what is in the quarantine, parked or for good, unless it is marked as delivered.
     ///
     /// # Errors
     /// What the store says.
@@ -40,8 +40,9 @@ impl Seen {
         Ok(counts)
     }
 
-    /// Marks all messages of a listing as seen, or as delivered. What was delivered stays as it is, unless the listing makes it
-    /// doubtful: then the operator's word settles it as a mark, which is never deleted. What has a copy in the quarantine keeps it.
+    /// Marks all messages of a listing as seen, or as delivered. What was delivered stays as it is,
+    /// unless the listing makes it doubtful: then the operator's word settles it as a mark, which
+    /// is never deleted. What has a copy in the quarantine keeps it.
     ///
     /// # Errors
     /// What the store says.
@@ -80,8 +81,8 @@ impl Seen {
         Ok(counts)
     }
 
-    /// What the operator calls delivered, no session of ours has retrieved: a server that hides what was retrieved lists on only
-    /// behind it.
+    /// What the operator calls delivered, no session of ours has retrieved: a server that hides
+    /// what was retrieved lists on only behind it.
     pub(in crate::seen) async fn are_listed_still(
         &self,
         account: &AccountName,

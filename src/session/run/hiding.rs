@@ -11,8 +11,9 @@ use crate::session::server::maildrop::Maildrop;
 use crate::telemetry::Event;
 
 impl Session<'_> {
-    /// Whether the server hides what was retrieved: it says so, is known for it, or was seen to do it. That is written down when it
-    /// is seen first, because what shows it is noted as gone by the same listing.
+    /// Whether the server hides what was retrieved: it says so, is known for it, or was seen to do
+    /// it. That is written down when it is seen first, because what shows it is noted as gone by
+    /// the same listing.
     ///
     /// # Errors
     /// The store fails.
@@ -48,8 +49,8 @@ impl Session<'_> {
     }
 }
 
-/// How many messages are gone that were retrieved, that nobody took, and of which no copy is here. None where most of what was
-/// retrieved is listed still: then another program deleted those few.
+/// How many messages are gone that were retrieved, that nobody took, and of which no copy is here.
+/// None where most of what was retrieved is listed still: then another program deleted those few.
 fn hidden(listing: &Listing, records: &Records) -> usize {
     let waits = |state: &State| matches!(state, State::Deferred(one) if one.parked.is_none());
     let mut unsettled = records.unsettled();

@@ -11,7 +11,8 @@ use crate::session::transfer::orders::Transferred;
 use crate::telemetry::Event;
 
 impl Session<'_> {
-    /// What the end of a session says of the next: which message ended it, and whether replies can be told apart.
+    /// What the end of a session says of the next: which message ended it, and whether replies can
+    /// be told apart.
     pub(in crate::session) fn learn(
         &self,
         listed: &Listed,
@@ -95,8 +96,8 @@ impl Session<'_> {
         });
     }
 
-    /// What the answer to QUIT says: which deletes were taken, under which numbers messages are listed next, or which DELE the server ended
-    /// the session over.
+    /// What the answer to QUIT says: which deletes were taken, under which numbers messages are
+    /// listed next, or which DELE the server ended the session over.
     pub(in crate::session) fn learn_from_goodbye(
         &self,
         listed: &Listed,

@@ -1,4 +1,5 @@
-//! Whether an account is pointed at another maildrop than the one that its records are of (DOUBT.md 1.2).
+//! Whether an account is pointed at another maildrop than the one that its records are of (DOUBT.md
+//! 1.2).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +16,8 @@ use crate::session::server::maildrop::Maildrop;
 use crate::telemetry::Event;
 
 impl Session<'_> {
-    /// Sees to it that the records at hand are those of the maildrop that was just listed, and that this is written down.
+    /// Sees to it that the records at hand are those of the maildrop that was just listed, and that
+    /// this is written down.
     ///
     /// # Errors
     /// What ends a session, and the store.
@@ -90,16 +92,16 @@ impl Session<'_> {
         });
     }
 
-    /// The maildrop is written down before anything is retrieved, so that an account that is renamed in its first session is
-    /// known again.
+    /// The maildrop is written down before anything is retrieved, so that an account that is
+    /// renamed in its first session is known again.
     async fn note_maildrop(&self, state: &AccountState) -> Result<(), SessionError> {
         let mut batch = Batch::new(&self.visit.account);
         batch.state = Some(state.clone());
         Ok(self.with.seen.import(batch).await?)
     }
 
-    /// Whether another host lists the maildrop that is recorded: nearly all names with their octets, and the heads of the
-    /// oldest, the newest and some others.
+    /// Whether another host lists the maildrop that is recorded: nearly all names with their
+    /// octets, and the heads of the oldest, the newest and some others.
     async fn is_same(
         &self,
         maildrop: &mut Maildrop,
@@ -119,8 +121,9 @@ impl Session<'_> {
     }
 }
 
-/// Positions of listed messages whose heads tell whether the maildrop is the recorded one, with the heads that they should
-/// have. None where names and octets say already that it is not, or prove nothing.
+/// Positions of listed messages whose heads tell whether the maildrop is the recorded one, with the
+/// heads that they should have. None where names and octets say already that it is not, or prove
+/// nothing.
 fn to_compare(
     listing: &Listing,
     records: &Records,
@@ -135,7 +138,8 @@ fn to_compare(
     }
     let mut listed = Listed::new(listing);
     let (mut expected, mut found, mut heads) = (0_usize, 0_usize, Vec::new());
-    // The first message of each size under the name that was asked for last: there may be many messages, and many records.
+    // The first message of each size under the name that was asked for last: there may be many
+    // messages, and many records.
     let (mut last, mut by_octets) = (None, BTreeMap::new());
     for known in records.iter().filter(|known| explained.expects(known)) {
         expected += 1;

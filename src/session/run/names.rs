@@ -21,7 +21,8 @@ impl Session<'_> {
     ) -> Result<(), SessionError> {
         let had_unique_ids = state.had_unique_ids
             || made_names::has_unique_ids(records, state.last_success.is_some());
-        // A server that names UIDL and refuses it may be ill for a moment; if it goes on, it means it.
+        // A server that names UIDL and refuses it may be ill for a moment; if it goes on, it means
+        // it.
         let for_now = announced && state.uidl_refusals < limits::UIDL_REFUSALS_MAX;
         state.uidl_refusals = state.uidl_refusals.saturating_add(1);
         if had_unique_ids || for_now {
@@ -52,8 +53,8 @@ impl Session<'_> {
         })
     }
 
-    /// A maildrop whose unique-ids change all the time is served by digest. Where everything is deleted that costs nothing;
-    /// elsewhere it is done only while the maildrop is small.
+    /// A maildrop whose unique-ids change all the time is served by digest. Where everything is
+    /// deleted that costs nothing; elsewhere it is done only while the maildrop is small.
     pub(in crate::session) fn accept_unstable_names(
         &self,
         listing: &Listing,
@@ -102,8 +103,9 @@ impl Session<'_> {
         })
     }
 
-    /// The records of the account's other maildrops, where they may name what is retrieved. What moved from there has come after a
-    /// while, and nothing is looked up among them any more; they are kept for the account's return.
+    /// The records of the account's other maildrops, where they may name what is retrieved. What
+    /// moved from there has come after a while, and nothing is looked up among them any more; they
+    /// are kept for the account's return.
     pub(in crate::session) async fn elsewhere(
         &self,
         state: &mut AccountState,
@@ -147,7 +149,8 @@ impl Session<'_> {
         let now = self.with.clock.now();
         let names = &mut state.names;
         let was_unstable = names.are_unstable(now);
-        // One message that comes back is no change of the names, nor is the rest of a change that goes on.
+        // One message that comes back is no change of the names, nor is the rest of a change that
+        // goes on.
         let listed = plan.dispositions.len() as u64;
         if found.renamed > 0 && found.renamed * 2 >= listed {
             names.note_renamed(now);

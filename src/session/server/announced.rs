@@ -22,8 +22,8 @@ impl Capa {
         }
     }
 
-    /// What holds without asking: what was announced last, never PIPELINING; and where nothing ever was, that the server may hide what was
-    /// retrieved.
+    /// What holds without asking: what was announced last, never PIPELINING; and where nothing ever
+    /// was, that the server may hide what was retrieved.
     pub(in crate::session) fn assumed(&self) -> Capabilities {
         let unknown = LastCapa {
             hides_retrieved: true,
@@ -44,7 +44,8 @@ impl Capa {
     }
 }
 
-/// What is worth remembering of the CAPA before the login and the one after it; `None` when the server announced nothing.
+/// What is worth remembering of the CAPA before the login and the one after it; `None` when the
+/// server announced nothing.
 pub(in crate::session) fn worth_remembering(
     before: &Capabilities,
     after: &Capabilities,

@@ -26,7 +26,8 @@ impl Session<'_> {
         let reached = login::reach(visit, self.with, &capa).await?;
         self.note_login(state).await?;
         let logged_in = login::log_in(reached, visit, &capa).await;
-        // The server counts from when it let us in, and may have taken its time to say so, or not have been heard.
+        // The server counts from when it let us in, and may have taken its time to say so, or not
+        // have been heard.
         state.last_login = Some(self.with.clock.now());
         let mut maildrop = logged_in?;
         maildrop.left_out = left_out;
@@ -69,7 +70,8 @@ impl Session<'_> {
             // A wait that is longer was set by a clock that was wrong.
             !(1..=limits::LOCK_STEP_SECONDS).contains(&left(*until))
         };
-        // At least one session is served so, however rare polls are: it shows which message is to blame.
+        // At least one session is served so, however rare polls are: it shows which message is to
+        // blame.
         let pipelining = self.visit.pipelining && state.odd.lock_step_until.is_none();
         if state.odd.lock_step_until.as_ref().is_some_and(is_over) {
             state.odd.lock_step_until = None;

@@ -7,8 +7,9 @@ use crate::session::server::maildrop::Maildrop;
 use crate::spool::head_digest::head_digests_of;
 
 impl Maildrop {
-    /// What the headers at some positions of the listing are like, by TOP, in that order; `None` where the server says no.
-    /// Sent in one flight of at most [`HEADERS_AT_ONCE`] where the server announces PIPELINING.
+    /// What the headers at some positions of the listing are like, by TOP, in that order; `None`
+    /// where the server says no. Sent in one flight of at most [`HEADERS_AT_ONCE`] where the server
+    /// announces PIPELINING.
     ///
     /// # Errors
     /// What ends a session.

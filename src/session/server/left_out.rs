@@ -1,4 +1,5 @@
-//! Commands that a server ended sessions over and that a session can do without: each is left out for a day (DOUBT.md section 3).
+//! Commands that a server ended sessions over and that a session can do without: each is left out
+//! for a day (DOUBT.md section 3).
 
 use crate::mail::{Timestamp, limits};
 use crate::proto::pop3::{Command, Kind};
@@ -11,7 +12,8 @@ pub(in crate::session) struct LeftOut {
     pub(in crate::session) list: bool,
     /// NOOP, in whose place STAT is asked.
     pub(in crate::session) noop: bool,
-    /// Whether the session before this one was odd, so that this one proves that it is in step after its listing.
+    /// Whether the session before this one was odd, so that this one proves that it is in step
+    /// after its listing.
     pub(in crate::session) is_wary: bool,
 }
 
@@ -34,8 +36,8 @@ impl LeftOut {
         }
     }
 
-    /// Of the commands whose answer may have been odd when a session is not in step after its listing, the one to leave out first: NOOP
-    /// costs nothing, LIST the sizes.
+    /// Of the commands whose answer may have been odd when a session is not in step after its
+    /// listing, the one to leave out first: NOOP costs nothing, LIST the sizes.
     pub(in crate::session) const fn suspect(self) -> Option<Kind> {
         match self {
             Self { noop: false, .. } => Some(Kind::Noop),
@@ -45,7 +47,8 @@ impl LeftOut {
     }
 }
 
-/// Leaves this command out for a day. Returns the name of the quirk; `None` when no session can do without the command.
+/// Leaves this command out for a day. Returns the name of the quirk; `None` when no session can do
+/// without the command.
 pub(in crate::session) fn strike(
     odd: &mut Oddities,
     command: Kind,
@@ -61,7 +64,8 @@ pub(in crate::session) fn strike(
     Some(what)
 }
 
-/// Whether a command is left out until a later time. A wait that is longer than any was set by a clock that was wrong.
+/// Whether a command is left out until a later time. A wait that is longer than any was set by a
+/// clock that was wrong.
 pub(in crate::session) fn is_still(until: &mut Option<Timestamp>, now: Timestamp) -> bool {
     let waits =
         |until: Timestamp| (1..=limits::COMMAND_LEFT_OUT_SECONDS).contains(&until.since(now));

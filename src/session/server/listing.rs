@@ -16,7 +16,8 @@ use crate::session::{Place, SessionError};
 /// What the server listed, and what was odd about it.
 pub(in crate::session) struct Listed {
     pub(in crate::session) listing: Arc<Listing>,
-    /// Why the server gives no unique-ids, in its words; then those of the listing only count its messages.
+    /// Why the server gives no unique-ids, in its words; then those of the listing only count its
+    /// messages.
     pub(in crate::session) without_unique_ids: Option<String>,
     /// Whether CAPA names UIDL all the same.
     pub(in crate::session) announced: bool,
@@ -45,7 +46,8 @@ struct Gathered {
     octets: u64,
 }
 
-/// Lists the maildrop: UIDL even when CAPA lacks it, and both in one flight where the server announces PIPELINING.
+/// Lists the maildrop: UIDL even when CAPA lacks it, and both in one flight where the server
+/// announces PIPELINING.
 pub(in crate::session) async fn list(
     maildrop: &mut Maildrop,
     place: &Place,
@@ -58,7 +60,8 @@ pub(in crate::session) async fn list(
     let entries = gathered.named.len().max(gathered.unnamed.len());
     let mut listed = long(entries, || gathered.into_listed(announced))?;
     listed.room = Some(room);
-    // What was said twice may stand in the place of what is still to come, and only sizes would show that.
+    // What was said twice may stand in the place of what is still to come, and only sizes would
+    // show that.
     if maildrop.left_out.is_wary || listed.lacks_sizes() {
         maildrop.prove_in_step().await?;
     }
@@ -91,8 +94,8 @@ async fn ask(
     maildrop.check_in_step()
 }
 
-/// Takes in lines until a listing has ended and `is_all` says that it was the last. Where the listings of others hold the memory
-/// for it, the server is kept waiting meanwhile.
+/// Takes in lines until a listing has ended and `is_all` says that it was the last. Where the
+/// listings of others hold the memory for it, the server is kept waiting meanwhile.
 async fn gather(
     maildrop: &mut Maildrop,
     gathered: &mut Gathered,
@@ -302,12 +305,14 @@ impl Gathered {
         }
     }
 
-    /// No unique-ids: the messages are those that LIST counts, and their digests will tell them apart.
+    /// No unique-ids: the messages are those that LIST counts, and their digests will tell them
+    /// apart.
     fn by_number(mut self, words: String, announced: bool) -> Listed {
         let malformed = |(what, _): &(&str, String)| *what == "list_line_malformed";
         let complete = !self.skipped && !self.quirks.iter().any(malformed);
         self.unnamed.arrange();
-        // Where there is nothing, nothing needs a name; but a server that refuses is not believed that all is gone.
+        // Where there is nothing, nothing needs a name; but a server that refuses is not believed
+        // that all is gone.
         let is_empty = self.unnamed.is_empty() && complete;
         let listing = self.unnamed.build(complete && !is_empty);
         Listed {

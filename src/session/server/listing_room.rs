@@ -1,7 +1,8 @@
 //! Memory for listings and records, which all sessions of the process share.
 //!
-//! A listing of a million messages takes up to 150 MiB, as many records take a hundred, and twenty servers may send one at once. So what grows beyond a little is
-//! taken from one budget. Where that is spent a session waits for a while, then whoever holds most of it and has done so for a minute
+//! A listing of a million messages takes up to 150 MiB, as many records take a hundred, and twenty
+//! servers may send one at once. So what grows beyond a little is taken from one budget. Where that
+//! is spent a session waits for a while, then whoever holds most of it and has done so for a minute
 //! gives way, and a session that gets none leaves and comes back later.
 
 use std::collections::BTreeMap;
@@ -122,7 +123,8 @@ impl Held {
         records: u64,
     ) -> Result<(), SessionError> {
         let octets = records.saturating_mul(limits::RECORD_OCTETS);
-        // More than all there is will never be free, and records are ours: no server makes more of them than it lists.
+        // More than all there is will never be free, and records are ours: no server makes more of
+        // them than it lists.
         let octets = octets.min(limits::RECORDS_OCTETS_MAX);
         while self.is_short_of(octets) {
             self.grow().await?;
@@ -165,7 +167,8 @@ impl Drop for Held {
 /// A session that has held its listing for less is not asked.
 const HELD_MIN: Duration = Duration::from_secs(60);
 
-/// After waiting so long, whoever holds most ends its poll at the end of a message, and then drops its link.
+/// After waiting so long, whoever holds most ends its poll at the end of a message, and then drops
+/// its link.
 const ASK_AFTER: Duration = Duration::from_secs(10);
 const DROP_AFTER: Duration = Duration::from_secs(40);
 

@@ -1,7 +1,7 @@
 //! From a connection to the transaction state: greeting, STLS if asked, CAPA, login, CAPA again.
 //!
-//! Never a secret over an unprotected connection unless the operator wrote the word for it, and never a second mechanism
-//! after a refusal.
+//! Never a secret over an unprotected connection unless the operator wrote the word for it, and
+//! never a second mechanism after a refusal.
 
 use std::time::Duration;
 
@@ -26,8 +26,8 @@ pub(in crate::session) struct Reached {
     timestamp: Option<String>,
 }
 
-/// Reaches the server and logs in, for an errand of the operator. A server that ends the session over CAPA is reached once more, and
-/// not asked.
+/// Reaches the server and logs in, for an errand of the operator. A server that ends the session
+/// over CAPA is reached once more, and not asked.
 pub(in crate::session) async fn enter(
     visit: &Visit,
     with: &Collaborators,
@@ -170,15 +170,15 @@ async fn announced(maildrop: &mut Maildrop) -> Result<(), SessionError> {
     Ok(())
 }
 
-/// STLS, required: without it, not an octet of the login is sent. It is asked for even when CAPA lacks it, because a CAPA that
-/// came in the clear proves nothing.
+/// STLS, required: without it, not an octet of the login is sent. It is asked for even when CAPA
+/// lacks it, because a CAPA that came in the clear proves nothing.
 async fn start_tls(
     mut maildrop: Maildrop,
     visit: &Visit,
     with: &Collaborators,
 ) -> Result<Maildrop, SessionError> {
-    // An answer before the question is somebody else's: inside TLS the server would answer our STLS a second time, and every
-    // answer after that would be taken for the next one's.
+    // An answer before the question is somebody else's: inside TLS the server would answer our STLS
+    // a second time, and every answer after that would be taken for the next one's.
     maildrop.listen_for_a_moment().await;
     if !maildrop.is_quiet() {
         let host = visit.host.clone();
@@ -209,7 +209,8 @@ async fn ready_for_tls(visit: &Visit, with: &Collaborators) -> Option<Wire> {
     }
 }
 
-/// Logs in, and asks for the capabilities again: some servers announce UIDL or PIPELINING only now (RFC 2449 section 5).
+/// Logs in, and asks for the capabilities again: some servers announce UIDL or PIPELINING only now
+/// (RFC 2449 section 5).
 pub(in crate::session) async fn log_in(
     reached: Reached,
     visit: &Visit,
@@ -274,8 +275,8 @@ async fn plain(maildrop: &mut Maildrop, visit: &Visit) -> Result<Reply, SessionE
         initial: mechanism.initial(),
     };
     let mut reply = maildrop.ask(&command).await?;
-    // One `+` asks for the message, whatever it says and whether or not the command carried the message already: there are
-    // servers that do not read it there.
+    // One `+` asks for the message, whatever it says and whether or not the command carried the
+    // message already: there are servers that do not read it there.
     if let Reply::Challenge(challenge) = reply {
         let message = mechanism.respond(&challenge.unwrap_or_default());
         reply = match message {
@@ -290,7 +291,8 @@ async fn plain(maildrop: &mut Maildrop, visit: &Visit) -> Result<Reply, SessionE
     }
 }
 
-/// Cancels a login that the server does not come to an end with (RFC 5034 section 4), and says that it was us.
+/// Cancels a login that the server does not come to an end with (RFC 5034 section 4), and says that
+/// it was us.
 async fn give_up(maildrop: &mut Maildrop) -> Result<Reply, SessionError> {
     maildrop.ask(&Command::AuthAbort).await?;
     Err(SessionError::Account {

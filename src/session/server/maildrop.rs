@@ -1,7 +1,7 @@
 //! One maildrop in one session: verbs over the protocol machine and the wire.
 //!
-//! Message numbers live here and nowhere else. A delete needs a [`Recorded`], and finds its number in this session's
-//! listing.
+//! Message numbers live here and nowhere else. A delete needs a [`Recorded`], and finds its number
+//! in this session's listing.
 
 mod blame;
 mod deleting;
@@ -56,8 +56,8 @@ pub(in crate::session) struct Maildrop {
     listing: Arc<Listing>,
     /// Numbers of listed messages whose delete has been asked for, by position.
     asked: Vec<bool>,
-    /// The numbers of messages without unique-id, by the identity they were given; a number is taken out when its delete is
-    /// asked for.
+    /// The numbers of messages without unique-id, by the identity they were given; a number is
+    /// taken out when its delete is asked for.
     identified: HashMap<UniqueId, VecDeque<u32>>,
     /// The numbers of those whose delete has been asked for.
     gone: Vec<u32>,
@@ -225,7 +225,8 @@ impl Maildrop {
         }
     }
 
-    /// What has been read and belongs to no command: nothing, or the server said more than it was asked.
+    /// What has been read and belongs to no command: nothing, or the server said more than it was
+    /// asked.
     pub(in crate::session) fn check_in_step(&mut self) -> Result<(), SessionError> {
         if self.is_quiet() {
             return Ok(());

@@ -12,7 +12,8 @@ use crate::session::Connect;
 /// What the agent tells one session because others wait, and what it sees of it.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
-    /// End the poll when the messages that were asked for have come; the rest waits for the next poll.
+    /// End the poll when the messages that were asked for have come; the rest waits for the next
+    /// poll.
     pub give_way: CancellationToken,
     /// Drop the link: no message is to blame, and the one that was coming is tried later.
     pub leave: CancellationToken,

@@ -30,10 +30,12 @@ pub(in crate::session) enum Told {
     ServerFault,
 }
 
-/// Reads the words of a refused login. `None`: they speak of the account or its credentials, or say nothing that we know.
+/// Reads the words of a refused login. `None`: they speak of the account or its credentials, or say
+/// nothing that we know.
 ///
-/// Words about the credential win over all others, because a wrong password that is tried often locks an account. A server that
-/// speaks of `temporary` or `unavailable` has not looked at the password: `Temporary authentication failure` is no wrong one.
+/// Words about the credential win over all others, because a wrong password that is tried often
+/// locks an account. A server that speaks of `temporary` or `unavailable` has not looked at the
+/// password: `Temporary authentication failure` is no wrong one.
 pub(in crate::session) fn told(text: &str) -> Option<Told> {
     let words = Words::of(text);
     // Neither is said of a wrong password, so the user or account that they name does not matter.

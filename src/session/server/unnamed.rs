@@ -1,7 +1,8 @@
 //! Messages that are listed without unique-id in a listing that has them (DOUBT.md 1.9).
 //!
-//! Where everything is deleted they are retrieved one by one, known by their digest, and deleted in the same session. Elsewhere, and
-//! where there are many of them, they stay on the server, and that is said.
+//! Where everything is deleted they are retrieved one by one, known by their digest, and deleted in
+//! the same session. Elsewhere, and where there are many of them, they stay on the server, and that
+//! is said.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,13 +41,15 @@ impl Unnamed {
         self.count == 0
     }
 
-    /// How many stay on the server after these numbers were asked to go, if QUIT was answered with a yes.
+    /// How many stay on the server after these numbers were asked to go, if QUIT was answered with
+    /// a yes.
     pub(in crate::session) fn left(&self, gone: &[u32], quit: bool) -> u64 {
         let gone = if quit { gone.len() as u64 } else { 0 };
         self.count.saturating_sub(gone)
     }
 
-    /// The messages as a listing of their own, in which names only count them; none where they are too many to be retrieved.
+    /// The messages as a listing of their own, in which names only count them; none where they are
+    /// too many to be retrieved.
     fn listing(&self) -> Listing {
         let mut builder = ListingBuilder::default();
         if self.count <= self.entries.len() as u64 {
@@ -75,16 +78,17 @@ impl fmt::Display for Unnamed {
 }
 
 impl Visit {
-    /// Whether messages without unique-id are retrieved where the others have one. With `first_run = "skip"` nothing would tell those
-    /// that the operator wants to leave from new ones.
+    /// Whether messages without unique-id are retrieved where the others have one. With `first_run
+    /// = "skip"` nothing would tell those that the operator wants to leave from new ones.
     pub(in crate::session) fn serves_unnamed(&self) -> bool {
         self.retention == Retention::Delete && self.first_run != FirstRun::Skip
     }
 }
 
 impl Session<'_> {
-    /// Completes the plan: what must not be offered now comes last, and messages without unique-id come before that and after all
-    /// others. Answers how many stand at the end that must not be offered.
+    /// Completes the plan: what must not be offered now comes last, and messages without unique-id
+    /// come before that and after all others. Answers how many stand at the end that must not be
+    /// offered.
     pub(in crate::session) fn complete_plan(
         &self,
         plan: &mut Plan,
@@ -101,8 +105,9 @@ impl Session<'_> {
         spared
     }
 
-    /// Adds the messages without unique-id to the plan: their positions follow on those of the listing, their retrievals stand at
-    /// this place, and they take what the others leave of the limits.
+    /// Adds the messages without unique-id to the plan: their positions follow on those of the
+    /// listing, their retrievals stand at this place, and they take what the others leave of the
+    /// limits.
     fn plan_unnamed(
         &self,
         plan: &mut Plan,
@@ -149,8 +154,8 @@ struct Deciding<'a> {
 }
 
 impl Deciding<'_> {
-    /// One disposition for each. A message whose octets are those of one that was taken may be that one, and is retrieved once a
-    /// day; all others are new mail.
+    /// One disposition for each. A message whose octets are those of one that was taken may be that
+    /// one, and is retrieved once a day; all others are new mail.
     fn decide(&self, room: &mut Turnstile) -> Vec<Disposition> {
         let waiting = self.waiting_octets();
         let mut listed: BTreeMap<u64, u64> = BTreeMap::new();

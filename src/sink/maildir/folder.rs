@@ -14,8 +14,8 @@ use crate::sink::mda::{AsFileUser, FileUser};
 
 /// A Maildir's folder. Everything here may block.
 ///
-/// It is named by path each time, not held open: when an operator moves a mailbox away and puts another in its place,
-/// the next message goes to the one that bears the name.
+/// It is named by path each time, not held open: when an operator moves a mailbox away and puts
+/// another in its place, the next message goes to the one that bears the name.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     root: PathBuf,
@@ -109,8 +109,8 @@ impl Folder {
 
     /// Makes the folder if its parent exists, and what is missing of the three inside.
     ///
-    /// Several may do so at once, in this process and outside it. `tmp`, without which nothing is delivered, comes last:
-    /// where it is, the names of the others are durable.
+    /// Several may do so at once, in this process and outside it. `tmp`, without which nothing is
+    /// delivered, comes last: where it is, the names of the others are durable.
     pub(crate) fn make(&self) -> Result<(), MaildirError> {
         let _as_user = enter(self.user()).map_err(disk(BECOME, &self.root))?;
         let [new, cur, tmp] = PARTS.map(|part| self.root.join(part));
@@ -135,8 +135,8 @@ impl Folder {
         }
         make_folder(&new)?;
         make_folder(&cur)?;
-        // Whoever made the folder itself may not have come to this yet. If it was an operator, the folder around it may be closed to us,
-        // or of a kind that knows no sync.
+        // Whoever made the folder itself may not have come to this yet. If it was an operator, the
+        // folder around it may be closed to us, or of a kind that knows no sync.
         match parent.map(sync_folder) {
             Some(Err(error)) if !is_closed_or_deaf(&error) => return Err(error),
             _ => {}
@@ -145,7 +145,8 @@ impl Folder {
         make_folder(&tmp)
     }
 
-    /// Takes away what crashed deliveries left in `tmp`. Maildir's own rule: nothing there is alive after 36 hours.
+    /// Takes away what crashed deliveries left in `tmp`. Maildir's own rule: nothing there is alive
+    /// after 36 hours.
     pub(crate) fn sweep(&self) {
         let Ok(_as_user) = enter(self.user()) else {
             return;
@@ -184,7 +185,8 @@ impl Folder {
         Ok(written)
     }
 
-    /// Makes messages durable and visible, in their order; when this returns, a power cut cannot take them back.
+    /// Makes messages durable and visible, in their order; when this returns, a power cut cannot
+    /// take them back.
     pub(crate) fn publish(&self, batch: Vec<Written>) -> Vec<Result<String, MaildirError>> {
         if batch.is_empty() {
             return Vec::new();
@@ -197,7 +199,8 @@ impl Folder {
             Ok(entered) => entered,
             Err(error) => return all_refused(&batch, BECOME, &self.root, &error),
         };
-        // Opened before anything is shown in it: what could not be made durable then would be offered again.
+        // Opened before anything is shown in it: what could not be made durable then would be
+        // offered again.
         let folder = match File::open(&new) {
             Ok(folder) => folder,
             Err(error) => return all_refused(&batch, "open", &new, &error),
@@ -248,8 +251,8 @@ fn all_refused(
         .collect()
 }
 
-/// One answer for each file. One call makes a whole batch durable, where the system's answer to it can be trusted;
-/// otherwise the files are synced one by one.
+/// One answer for each file. One call makes a whole batch durable, where the system's answer to it
+/// can be trusted; otherwise the files are synced one by one.
 fn sync_all(batch: &[Written]) -> Vec<io::Result<()>> {
     if let Err(error) = fault::fail("maildir.written") {
         return batch.iter().map(|_| Err(again(&error))).collect();
@@ -279,7 +282,8 @@ fn at_least_5_8(release: &str) -> bool {
     (major, minor) >= (5, 8)
 }
 
-/// Whether a folder cannot be made durable because it is closed to us, or of a kind that knows no sync: it is not ours to mend.
+/// Whether a folder cannot be made durable because it is closed to us, or of a kind that knows no
+/// sync: it is not ours to mend.
 fn is_closed_or_deaf(error: &MaildirError) -> bool {
     use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied};
     let MaildirError::Disk { source, .. } = error else {
@@ -307,8 +311,8 @@ fn make_folder(path: &Path) -> Result<(), MaildirError> {
 /// What a Maildir consists of, in the order in which it is made.
 const PARTS: [&str; 3] = ["new", "cur", "tmp"];
 
-/// Whether a folder holds no part of a Maildir, and more than what a fresh file system or an operator's shell leaves.
-/// One look decides: between two, another may have begun to make it.
+/// Whether a folder holds no part of a Maildir, and more than what a fresh file system or an
+/// operator's shell leaves. One look decides: between two, another may have begun to make it.
 fn is_foreign(listing: fs::ReadDir) -> bool {
     let mut occupied = false;
     for entry in listing.flatten() {
@@ -326,7 +330,8 @@ pub(crate) fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) ->
     move |source| MaildirError::Disk { what, path, source }
 }
 
-/// A name that no other file of any Maildir has: time, process, count, chance and host, as the convention asks.
+/// A name that no other file of any Maildir has: time, process, count, chance and host, as the
+/// convention asks.
 pub(crate) fn unique_name() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now()

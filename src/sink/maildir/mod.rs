@@ -1,8 +1,8 @@
 //! Delivery into a Maildir.
 //!
-//! Every message is durable before it counts as accepted. One thread writes what is offered, another makes durable what has been
-//! written: what is written while one sync runs gathers for the next, so that many messages cost one sync, and nothing waits for
-//! a clock.
+//! Every message is durable before it counts as accepted. One thread writes what is offered,
+//! another makes durable what has been written: what is written while one sync runs gathers for the
+//! next, so that many messages cost one sync, and nothing waits for a clock.
 
 mod folder;
 
@@ -26,8 +26,8 @@ pub use folder::MaildirError;
 use folder::{FilesOf, Written, unique_name};
 pub(crate) use folder::{Folder, disk, sync_folder};
 
-/// A sink that stores messages in one Maildir, in the order in which they were offered. All recipients of an offer
-/// share one file.
+/// A sink that stores messages in one Maildir, in the order in which they were offered. All
+/// recipients of an offer share one file.
 pub struct Maildir {
     desk: Arc<Desk>,
 }
@@ -74,14 +74,17 @@ impl Drop for GoOn {
 }
 
 impl Maildir {
-    /// A Maildir at a path. The folder is made by [`Sink::ready`] or the first message, when its parent exists.
+    /// A Maildir at a path. The folder is made by [`Sink::ready`] or the first message, when its
+    /// parent exists.
     ///
-    /// For root, files belong to the owner of the folder, or of the one above it where it is to be made.
+    /// For root, files belong to the owner of the folder, or of the one above it where it is to be
+    /// made.
     pub fn new(path: &Path) -> Self {
         Self::with_files_of(path, FilesOf::Owner)
     }
 
-    /// The same with files of a given user and group, which only root can make. Looks them up, which may block.
+    /// The same with files of a given user and group, which only root can make. Looks them up,
+    /// which may block.
     ///
     /// # Errors
     /// [`MdaError`] when there is no such user or group.
@@ -155,7 +158,8 @@ impl Desk {
             let room = self.room();
             if room == 0 {
                 turn.leave();
-                // Perhaps what was open has been published since, and nobody else will look here again.
+                // Perhaps what was open has been published since, and nobody else will look here
+                // again.
                 return self.go_on();
             }
             let Some(jobs) = turn.next(room) else {
@@ -218,7 +222,8 @@ impl Desk {
         }
     }
 
-    /// How many more messages may be open: descriptors are few, and one that cannot be had is no reason to refuse mail.
+    /// How many more messages may be open: descriptors are few, and one that cannot be had is no
+    /// reason to refuse mail.
     fn room(&self) -> usize {
         limits::MAILDIR_OPEN_MESSAGES_MAX.saturating_sub(self.open.load(Ordering::SeqCst))
     }

@@ -79,7 +79,8 @@ impl CommandLine {
             .find(|candidate| is_program(candidate).is_ok())
     }
 
-    /// The arguments for one delivery. A placeholder is replaced once: what is put in is never looked into.
+    /// The arguments for one delivery. A placeholder is replaced once: what is put in is never
+    /// looked into.
     pub(super) fn arguments(&self, facts: &Facts) -> Vec<String> {
         let value = |part: &Part| match part {
             Part::Text(text) => text.clone(),
@@ -103,8 +104,8 @@ pub(super) fn is_program(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Why the system will not start a script: its first line ends in CRLF, and there is no interpreter whose name ends in CR.
-/// `None` for any other file, and for one that we may not read.
+/// Why the system will not start a script: its first line ends in CRLF, and there is no interpreter
+/// whose name ends in CR. `None` for any other file, and for one that we may not read.
 pub fn script_with_crlf(path: &Path) -> Option<String> {
     let mut first = Vec::new();
     let file = std::fs::File::open(path).ok()?;
@@ -175,7 +176,8 @@ impl Facts {
         let (sender_argument, sender_variable) = match &envelope.sender {
             Sender::Null => (NULL_SENDER, ""),
             Sender::Address(address) if is_safe_argument(address) => (&**address, &**address),
-            // In a variable it is only data, unless somebody uses it unquoted: then a `-` would be an option.
+            // In a variable it is only data, unless somebody uses it unquoted: then a `-` would be
+            // an option.
             Sender::Address(address) if !address.starts_with('-') => (NULL_SENDER, &**address),
             Sender::Address(_) => (NULL_SENDER, ""),
         };
@@ -202,7 +204,8 @@ impl Facts {
 /// The null sender on a command line, as Postfix and sendmail write it.
 const NULL_SENDER: &str = "MAILER-DAEMON";
 
-/// Whether an address can stand on a command line: not even `sh -c` around it finds anything to obey.
+/// Whether an address can stand on a command line: not even `sh -c` around it finds anything to
+/// obey.
 fn is_safe_argument(address: &str) -> bool {
     let safe = |c: char| c.is_alphanumeric() || "._-+=@/:%,^!#~".contains(c);
     !address.starts_with(['-', '#', '~', '/', '.']) && address.chars().all(safe)

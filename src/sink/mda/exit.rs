@@ -49,8 +49,8 @@ fn class_of(code: i32, overrides: &BTreeMap<i32, ExitClass>) -> ExitClass {
     overrides.get(&code).copied().unwrap_or(ExitClass::of(code))
 }
 
-/// What happened and what the MDA said about it, lines joined, safe to show. The end of a long output is shown: that
-/// is where programs say what went wrong.
+/// What happened and what the MDA said about it, lines joined, safe to show. The end of a long
+/// output is shown: that is where programs say what went wrong.
 fn with_output(what: &str, output: &[u8]) -> String {
     let lines = output.split(|&b| b == b'\n' || b == b'\r');
     let lines: Vec<&[u8]> = lines

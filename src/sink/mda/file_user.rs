@@ -31,8 +31,8 @@ impl FileUser {
         Ok(switch.filter(|user| (user.uid, user.gid) != own))
     }
 
-    /// The owner of a folder, or of the one above it where there is none yet. `None` where that is ourselves, and for everybody
-    /// but root, who cannot work as another user.
+    /// The owner of a folder, or of the one above it where there is none yet. `None` where that is
+    /// ourselves, and for everybody but root, who cannot work as another user.
     pub(crate) fn owner_of(folder: &Path) -> Option<Self> {
         if !geteuid().is_root() {
             return None;
@@ -45,7 +45,8 @@ impl FileUser {
         })
     }
 
-    /// Lets this thread work on files as the user, with that user's rights and no others, until the guard is dropped.
+    /// Lets this thread work on files as the user, with that user's rights and no others, until the
+    /// guard is dropped.
     ///
     /// # Errors
     /// When we may not: only root may.

@@ -1,8 +1,9 @@
 //! A clean process for an MDA that runs as another user.
 //!
-//! The order "supplementary groups, gid, uid" has to be kept between fork and exec, which safe Rust cannot do in a
-//! process with threads. So this program is started once more, takes on the ids while it has one thread, closes what
-//! it inherited, and becomes the MDA. What it refuses to do ends with 78, 126 or 127: the destination's fault.
+//! The order "supplementary groups, gid, uid" has to be kept between fork and exec, which safe Rust
+//! cannot do in a process with threads. So this program is started once more, takes on the ids
+//! while it has one thread, closes what it inherited, and becomes the MDA. What it refuses to do
+//! ends with 78, 126 or 127: the destination's fault.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -17,8 +18,8 @@ use crate::sink::mda::user::Switch;
 
 /// Becomes an MDA when these are the arguments of a helper; does not return then, unless it fails.
 ///
-/// The very first thing a `main` must call, before threads and open files: it gives the exit code of a helper that
-/// failed, and `None` in every other process.
+/// The very first thing a `main` must call, before threads and open files: it gives the exit code
+/// of a helper that failed, and `None` in every other process.
 ///
 /// ```no_run
 /// fn main() -> std::process::ExitCode {
@@ -39,7 +40,8 @@ pub fn become_mda(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitC
     })
 }
 
-/// The arguments that make a helper run a program: its ids, its path, its name and its own arguments.
+/// The arguments that make a helper run a program: its ids, its path, its name and its own
+/// arguments.
 pub(super) fn arguments(
     switch: Option<&Switch>,
     path: &OsStr,
@@ -142,8 +144,8 @@ fn open_descriptors() -> Vec<i32> {
     numbers.filter(|&number| number > 2).collect()
 }
 
-/// Whether a child would inherit descriptors above 2: all of ours close on exec, but not those that the agent was
-/// started with (a lock file of a cron job, for one).
+/// Whether a child would inherit descriptors above 2: all of ours close on exec, but not those that
+/// the agent was started with (a lock file of a cron job, for one).
 pub(super) fn has_inheritable_descriptors() -> bool {
     open_descriptors().into_iter().any(|number| {
         let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}"));

@@ -1,7 +1,8 @@
 //! Delivery by a program: a local MDA, or any script that wants to be one.
 //!
-//! The program is run without a shell. Its standard input is a file that holds the complete message, its environment
-//! is ours to the last variable, its exit code is its answer. One process for each recipient.
+//! The program is run without a shell. Its standard input is a file that holds the complete
+//! message, its environment is ours to the last variable, its exit code is its answer. One process
+//! for each recipient.
 
 mod command;
 mod exit;
@@ -53,7 +54,8 @@ impl Mda {
     /// Checks the settings. Looks up users, which may block.
     ///
     /// # Errors
-    /// [`MdaError`] says which setting is wrong. Whether the program exists is asked later, by [`Sink::ready`].
+    /// [`MdaError`] says which setting is wrong. Whether the program exists is asked later, by
+    /// [`Sink::ready`].
     pub fn new(settings: MdaSettings) -> Result<Self, MdaError> {
         let parallel = settings.parallel;
         Ok(Self {
@@ -68,8 +70,8 @@ impl Mda {
     }
 }
 
-/// Runs the program for each recipient of each message. The next message has to wait until the process is gone, even if nobody waits
-/// for it any more.
+/// Runs the program for each recipient of each message. The next message has to wait until the
+/// process is gone, even if nobody waits for it any more.
 fn work(plan: &Plan, mut turn: Turn<Job>) {
     while let Some(jobs) = turn.next(1) {
         for job in jobs {

@@ -145,8 +145,8 @@ impl Plan {
         Ok(outcome)
     }
 
-    /// Says once that the program accepted a message of which it read nothing. A program that opens `/dev/stdin` itself leaves the
-    /// offset as it was.
+    /// Says once that the program accepted a message of which it read nothing. A program that opens
+    /// `/dev/stdin` itself leaves the offset as it was.
     fn warn_if_unread(&self, offset: Option<File>) {
         let unread = offset.is_some_and(|mut file| file.stream_position().is_ok_and(|at| at == 0));
         if !unread || self.unread_said.swap(true, Ordering::Relaxed) {
@@ -163,8 +163,8 @@ impl Plan {
         });
     }
 
-    /// The process for one delivery, directly or, where something must be changed before the program is executed,
-    /// through the helper.
+    /// The process for one delivery, directly or, where something must be changed before the
+    /// program is executed, through the helper.
     fn process(&self, program: &Path, facts: &Facts) -> Command {
         use std::os::unix::process::CommandExt;
 
@@ -196,7 +196,8 @@ impl Plan {
     }
 }
 
-/// The environment of every process: these variables and no others, so that no secret of ours is among them.
+/// The environment of every process: these variables and no others, so that no secret of ours is
+/// among them.
 fn environment(
     identity: &Identity,
     path: &OsStr,

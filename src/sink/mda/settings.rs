@@ -15,8 +15,9 @@ use crate::telemetry::Reporter;
 /// How an MDA is run.
 #[derive(Clone)]
 pub struct MdaSettings {
-    /// Program and arguments. The program is an absolute path, or a name looked up in `PATH`. In the arguments,
-    /// `{sender} {recipient} {account} {unique_id}` stand for the facts of each delivery.
+    /// Program and arguments. The program is an absolute path, or a name looked up in `PATH`. In
+    /// the arguments, `{sender} {recipient} {account} {unique_id}` stand for the facts of each
+    /// delivery.
     pub command: Vec<String>,
     /// The user to run as: a name or a number. Needs root and a [`helper`](Self::helper).
     pub user: Option<String>,
@@ -32,11 +33,13 @@ pub struct MdaSettings {
     pub from_line: bool,
     /// Exit codes that mean something else here than [`ExitClass::of`] says.
     pub exit_codes: BTreeMap<i32, ExitClass>,
-    /// Further variables: the operator's own `SSL_CERT_FILE` and `SSL_CERT_DIR` where the agent has redirected them.
+    /// Further variables: the operator's own `SSL_CERT_FILE` and `SSL_CERT_DIR` where the agent has
+    /// redirected them.
     pub environment: Vec<(OsString, OsString)>,
-    /// A program whose `main` begins with [`become_mda`](crate::sink::mda::become_mda): mailferry's own is `/proc/self/exe`, which stays right when
-    /// the file is replaced by an upgrade. `None` where there is none: then `user` and `group` cannot be used, and
-    /// descriptors that the agent itself inherited reach the MDA.
+    /// A program whose `main` begins with [`become_mda`](crate::sink::mda::become_mda): mailferry's
+    /// own is `/proc/self/exe`, which stays right when the file is replaced by an upgrade. `None`
+    /// where there is none: then `user` and `group` cannot be used, and descriptors that the agent
+    /// itself inherited reach the MDA.
     pub helper: Option<PathBuf>,
     /// Where a large message waits as a file.
     pub spool: Spool,

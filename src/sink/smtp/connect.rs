@@ -26,7 +26,8 @@ pub(super) struct Relay {
     pub(super) extensions: Extensions,
     /// What no reply may show: there are servers that repeat what they were told.
     pub(super) secrets: Vec<Secret>,
-    /// Replies that were asked for and heard. When more have come in, the relay is out of step, and no reply can be trusted.
+    /// Replies that were asked for and heard. When more have come in, the relay is out of step, and
+    /// no reply can be trusted.
     pub(super) heard: u64,
 }
 
@@ -153,7 +154,8 @@ async fn again_ready_for_tls(settings: &SmtpSettings) -> Option<Box<dyn IoStream
     }
 }
 
-/// A connection on which the relay has said yes to STARTTLS (RFC 3207), which is required. Anything that follows its 220 before the handshake was injected (CVE-2011-0411).
+/// A connection on which the relay has said yes to STARTTLS (RFC 3207), which is required. Anything
+/// that follows its 220 before the handshake was injected (CVE-2011-0411).
 async fn ready_for_tls(
     settings: &SmtpSettings,
     mut stream: Box<dyn IoStream>,
@@ -277,8 +279,8 @@ async fn log_in(
     }
 }
 
-/// The forms in which a relay could repeat what was said in the login, as they come out of its replies. The longer ones first, which
-/// may hold the shorter.
+/// The forms in which a relay could repeat what was said in the login, as they come out of its
+/// replies. The longer ones first, which may hold the shorter.
 fn forms_of(user: &str, secret: &Secret) -> Vec<Secret> {
     let plain = [b"\0", user.as_bytes(), b"\0", secret.expose()].concat();
     // Replies are read as ASCII.

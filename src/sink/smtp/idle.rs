@@ -21,7 +21,8 @@ struct Waiting {
 }
 
 impl Idle {
-    /// The connection that was used last, if it is still of use: nothing was said that nobody asked for, and it has not hung up.
+    /// The connection that was used last, if it is still of use: nothing was said that nobody asked
+    /// for, and it has not hung up.
     pub(super) fn take(&self) -> Option<Relay> {
         loop {
             let (since, relay) = self.with(|waiting| waiting.relays.pop())?;

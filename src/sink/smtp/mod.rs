@@ -1,8 +1,9 @@
-//! Delivery to a relay by SMTP (RFC 5321), through lettre's low-level connection on our own socket and TLS stream.
+//! Delivery to a relay by SMTP (RFC 5321), through lettre's low-level connection on our own socket
+//! and TLS stream.
 //!
-//! lettre's own transport is not used: a dropped send puts its connection back out of step, and the next message takes the
-//! last one's answer. Here a connection is out of the pool while it is used, and goes back only after a clean final 2xx. This
-//! is the only room that names lettre.
+//! lettre's own transport is not used: a dropped send puts its connection back out of step, and the
+//! next message takes the last one's answer. Here a connection is out of the pool while it is used,
+//! and goes back only after a clean final 2xx. This is the only room that names lettre.
 
 mod connect;
 mod idle;
@@ -44,7 +45,8 @@ pub struct SmtpSettings {
     pub helo: String,
     /// How long each step may take.
     pub timeout: Duration,
-    /// Connections at the same time. With 1 the messages arrive in the order in which they were offered.
+    /// Connections at the same time. With 1 the messages arrive in the order in which they were
+    /// offered.
     pub parallel: usize,
 }
 

@@ -13,8 +13,8 @@ impl Transaction<'_> {
     /// Tests the recipients of which nobody knows whether they are at fault: RSET, `MAIL FROM:<>`
     /// and the same RCPT, in the same session where that goes on, else in a new one.
     ///
-    /// A recipient that is refused again stays [`Fault::RecipientOrMessage`]. One that is taken, and
-    /// a test that proves nothing, make it [`Fault::MessagePermanent`].
+    /// A recipient that is refused again stays [`Fault::RecipientOrMessage`]. One that is taken,
+    /// and a test that proves nothing, make it [`Fault::MessagePermanent`].
     pub(super) async fn test_recipients(
         &self,
         relay: Option<Relay>,

@@ -62,7 +62,8 @@ impl Reply {
         };
         match self {
             Self::Said(code, words) => {
-                // A password may be part of a status code (RFC 3463), which is to be understood and not hidden.
+                // A password may be part of a status code (RFC 3463), which is to be understood and
+                // not hidden.
                 match words.split_once(' ') {
                     Some((status, rest)) if is_status_code(status) => {
                         Self::Said(code, format!("{status} {}", hidden(rest.to_owned())))
@@ -130,7 +131,8 @@ impl Reply {
             Self::Lost(_) => {
                 let (fault, name) = match step {
                     Step::Opening => (Fault::Destination, "smtp_lost"),
-                    // The message may have been taken: offered again, and perhaps doubled, rather than lost.
+                    // The message may have been taken: offered again, and perhaps doubled, rather
+                    // than lost.
                     Step::Dot => (Fault::MessageUnknown, "smtp_unknown"),
                     Step::Mail | Step::Rcpt | Step::Data => (Fault::MessageTransient, "smtp_lost"),
                 };

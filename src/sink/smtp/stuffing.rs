@@ -2,8 +2,8 @@
 
 use memchr::memchr_iter;
 
-/// Doubles dots at line starts, piece by piece. The input's lines all end in CRLF: bare LF and bare CR are gone by then, so
-/// nothing in a message can look like its end.
+/// Doubles dots at line starts, piece by piece. The input's lines all end in CRLF: bare LF and bare
+/// CR are gone by then, so nothing in a message can look like its end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stuffing {
     at_line_start: bool,

@@ -1,8 +1,10 @@
 //! The stream under lettre: ours, shared, and with replies made harmless before lettre reads them.
 //!
-//! lettre reads replies as UTF-8 lines without an end to their length. So here octets above 0x7F become `?`, and a reply without
-//! an end is an error. It takes three digits and nothing more for no reply, although RFC 5321 section 4.2 allows it, so such a
-//! line gets a blank at its end. Bodies and pipelined commands are written past lettre, through a second handle on the same stream.
+//! lettre reads replies as UTF-8 lines without an end to their length. So here octets above 0x7F
+//! become `?`, and a reply without an end is an error. It takes three digits and nothing more for
+//! no reply, although RFC 5321 section 4.2 allows it, so such a line gets a blank at its end.
+//! Bodies and pipelined commands are written past lettre, through a second handle on the same
+//! stream.
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,8 +25,8 @@ pub(super) struct Tap(Arc<Mutex<Inner>>);
 #[derive(Debug)]
 struct Inner {
     stream: Box<dyn IoStream>,
-    /// What is read before anything of the stream: replies that came in and were made harmless, and the greeting, where it was read
-    /// before TLS.
+    /// What is read before anything of the stream: replies that came in and were made harmless, and
+    /// the greeting, where it was read before TLS.
     lead: Vec<u8>,
     line_octets: usize,
     reply_octets: usize,
@@ -34,7 +36,8 @@ struct Inner {
     replies: u64,
     /// How often something was sent. While commands go one by one, that is how many there were.
     sent: u64,
-    /// Whether a single command was sent when more than the greeting and an answer to each command before it had come in.
+    /// Whether a single command was sent when more than the greeting and an answer to each command
+    /// before it had come in.
     ahead: bool,
 }
 
@@ -74,8 +77,9 @@ impl Tap {
         self.with(|inner| inner.sent)
     }
 
-    /// Whether the relay has ever answered before it was asked, while commands went one by one: from then on each answer may be
-    /// that to another command, even if their number comes right again.
+    /// Whether the relay has ever answered before it was asked, while commands went one by one:
+    /// from then on each answer may be that to another command, even if their number comes right
+    /// again.
     pub(super) fn was_ahead(&self) -> bool {
         self.with(|inner| inner.ahead)
     }

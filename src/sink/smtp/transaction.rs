@@ -126,8 +126,8 @@ impl Transaction<'_> {
         self.send_message(relay, outcomes).await
     }
 
-    /// No recipient is left. After a pipelined DATA the relay may be waiting for a message: no octet
-    /// of it is sent, and an empty one would be worse than hanging up (RFC 2920 section 3.1).
+    /// No recipient is left. After a pipelined DATA the relay may be waiting for a message: no
+    /// octet of it is sent, and an empty one would be worse than hanging up (RFC 2920 section 3.1).
     async fn end_without_message(&self, relay: &mut Relay) -> End {
         if !relay.extensions.pipelining {
             return End::Unclean;
@@ -209,7 +209,8 @@ impl Transaction<'_> {
         vec![Outcome::Refused(refusal.clone()); self.envelope.recipients.len()]
     }
 
-    /// Writes the message without its dot, stuffed, with CRLF line ends. A large one is read on a thread that may block.
+    /// Writes the message without its dot, stuffed, with CRLF line ends. A large one is read on a
+    /// thread that may block.
     async fn write_message(&self, relay: &mut Relay) -> Result<(), Refusal> {
         let layout = Layout {
             line_ends: LineEnds::Network,
@@ -228,7 +229,8 @@ impl Transaction<'_> {
                 .map_err(|error| unreadable(&error))?
             {
                 stuffing.push(&piece, &mut stuffed);
-                // Most messages go in one write, and none in one that a slow line cannot do in the time of one step.
+                // Most messages go in one write, and none in one that a slow line cannot do in the
+                // time of one step.
                 if stuffed.len() >= limits::RELAY_WRITE_OCTETS {
                     self.write_piece(relay, &stuffed).await?;
                     stuffed.clear();
@@ -323,7 +325,8 @@ impl Transaction<'_> {
         };
         let mut mail = format!("MAIL FROM:<{sender}>");
         if extensions.size.is_some() {
-            // A hint (RFC 1870 section 6.1): bare line ends make the message a little longer on its way.
+            // A hint (RFC 1870 section 6.1): bare line ends make the message a little longer on its
+            // way.
             let trace = self.message.received();
             let octets = self.message.octets() + (trace.len() + trace.matches('\n').count()) as u64;
             let _ = write!(mail, " SIZE={octets}");

@@ -30,7 +30,8 @@ pub struct Mood {
 pub struct Box_ {
     pub mood: Mutex<Mood>,
     pub taken: Mutex<BTreeMap<Vec<u8>, usize>>,
-    /// Offers after which a second one is nobody's fault: taken, and then said to be unknown or cut off.
+    /// Offers after which a second one is nobody's fault: taken, and then said to be unknown or cut
+    /// off.
     pub excused: Mutex<usize>,
     pub random: Mutex<fastrand::Rng>,
 }

@@ -91,7 +91,8 @@ impl Simulation {
         });
     }
 
-    /// Whether nothing hinders honest mail of the first account but other accounts and refused senders.
+    /// Whether nothing hinders honest mail of the first account but other accounts and refused
+    /// senders.
     pub fn is_fair(&self) -> bool {
         let fails = *self.store.fails_one_in.lock().unwrap() > 0;
         !fails && self.boxes[0].mood.lock().unwrap().is_fair()

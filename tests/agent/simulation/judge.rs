@@ -14,7 +14,8 @@ use crate::support::model::Mail;
 pub struct Watch {
     /// Since when each message waits.
     waiting: BTreeMap<Vec<u8>, Instant>,
-    /// Not before this moment is it watched again: a breaker that was opened for good reasons is open for some time.
+    /// Not before this moment is it watched again: a breaker that was opened for good reasons is
+    /// open for some time.
     fair_from: Instant,
 }
 
@@ -55,7 +56,8 @@ impl Watch {
 const RECOVERY: Duration = Duration::from_secs(1800);
 
 impl Simulation {
-    /// Honest mail that nothing hinders but other accounts, refused senders and slow servers comes at the next poll, or the one after.
+    /// Honest mail that nothing hinders but other accounts, refused senders and slow servers comes
+    /// at the next poll, or the one after.
     pub fn is_in_time(&mut self, storm: bool) {
         let taken = self.boxes[Character::HONEST].taken.lock().unwrap();
         self.watch
@@ -80,7 +82,8 @@ impl Simulation {
         told.cloned().collect::<Vec<_>>().join("\n")
     }
 
-    /// Whether a message that nobody took may still be on the server: it is refused for good, or it was handed out cut.
+    /// Whether a message that nobody took may still be on the server: it is refused for good, or it
+    /// was handed out cut.
     fn may_stay(&self, at: usize, one: &Mail) -> bool {
         let poison = one.octets.windows(6).any(|six| six == b"poison");
         let is_cut = self.characters[at].bytes == Bytes::HandedOut && {

@@ -68,7 +68,8 @@ impl Simulation {
         let of_any = [Names::Unique, Names::Counted, Names::Reused][self.random.usize(..3)];
         let bytes = [Bytes::Listed, Bytes::HandedOut][self.random.usize(..2)];
         self.characters.push(Character {
-            // A server that hides what it still has, and names other mail likewise, proves nothing any more.
+            // A server that hides what it still has, and names other mail likewise, proves nothing
+            // any more.
             names: if is_honest || hides {
                 Names::Unique
             } else {

@@ -1,4 +1,5 @@
-//! POP3 crimes over pipes, where hours pass in no time. What is injected around TLS is for real TLS to play: see `program`.
+//! POP3 crimes over pipes, where hours pass in no time. What is injected around TLS is for real TLS
+//! to play: see `program`.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -22,7 +23,8 @@ use crate::support::world::{World, mails};
 struct Wish {
     retention: Retention,
     commit_every: Option<u32>,
-    /// Takes the server for one that hides what was retrieved, so that nothing may be in hand and nowhere else at QUIT.
+    /// Takes the server for one that hides what was retrieved, so that nothing may be in hand and
+    /// nowhere else at QUIT.
     hides: bool,
 }
 
@@ -173,8 +175,8 @@ impl Trial {
         }
     }
 
-    /// Each stump was delivered, that it is one was told, and its message is there as long as it was
-    /// not delivered whole.
+    /// Each stump was delivered, that it is one was told, and its message is there as long as it
+    /// was not delivered whole.
     fn stumps_are_told_and_left(&self) {
         let (what, stumps) = (&self.what, self.stumps());
         let taken: usize = stumps.iter().map(|stump| self.taken(stump)).sum();
@@ -252,7 +254,8 @@ async fn tried(crime: &Crime, wish: &Wish) {
         trial.evil.limits.message_octets_max *= 2;
     }
     let mut last = None;
-    // Where deletes did not take, messages are compared after a day and after two, and one delete a day is tried.
+    // Where deletes did not take, messages are compared after a day and after two, and one delete a
+    // day is tried.
     for _ in 0..14 {
         trial.world.pass(12 * 3600);
         last = Some(trial.poll().await.end);

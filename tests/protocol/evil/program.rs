@@ -1,5 +1,5 @@
-//! POP3 crimes against the program as people run it, over sockets and real TLS. Those that are found out by waiting are tried in
-//! `memory`.
+//! POP3 crimes against the program as people run it, over sockets and real TLS. Those that are
+//! found out by waiting are tried in `memory`.
 
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -109,7 +109,8 @@ impl Trial {
         (status.code(), out, err)
     }
 
-    /// How often each message of the evil server was delivered, in its order. What it never had was not delivered.
+    /// How often each message of the evil server was delivered, in its order. What it never had was
+    /// not delivered.
     fn delivered(&self) -> Vec<usize> {
         let ever = self.evil.maildrop().ever().to_vec();
         let found = delivered_in(&self.place.path("evil"));

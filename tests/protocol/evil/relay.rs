@@ -1,4 +1,5 @@
-//! Crimes of a relay: nothing counts as delivered that it did not take with a yes to the dot, and all of it arrives when it is honest.
+//! Crimes of a relay: nothing counts as delivered that it did not take with a yes to the dot, and
+//! all of it arrives when it is honest.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -24,7 +25,8 @@ use crate::support::place::without_our_fields;
 use crate::support::tls::acceptor;
 use crate::support::world::{World, mail, mails};
 
-/// Two accounts of one agent: `work`, which delivers to the evil relay, and `beside`, which does not.
+/// Two accounts of one agent: `work`, which delivers to the evil relay, and `beside`, which does
+/// not.
 struct Trial {
     what: String,
     stage: Arc<Stage>,
@@ -205,7 +207,8 @@ fn mails_beside() -> Vec<Mail> {
     (0..3).map(one).collect()
 }
 
-/// A crime's own price: the relay has messages that it never said yes to, so they come again (`maybe_duplicate`).
+/// A crime's own price: the relay has messages that it never said yes to, so they come again
+/// (`maybe_duplicate`).
 fn takes_in_silence(crime: &Crime) -> bool {
     crime.name.starts_with("smtp-take-and-")
 }

@@ -150,7 +150,8 @@ async fn a_server_that_does_not_take_our_certificate_is_the_operators_to_mend() 
             .fails("tls_client_certificate", WhoActs::Account, &says)
             .await;
     }
-    // TLS 1.3 tells it late, and in one word: the handshake is over for us when the alert comes (RFC 8446 section 4.4.2.4).
+    // TLS 1.3 tells it late, and in one word: the handshake is over for us when the alert comes
+    // (RFC 8446 section 4.4.2.4).
     let options = demands_certificate(&certificates, "-tls1_3");
     let says = ["localhost", "certificate required", "tls_client_cert"];
     Case::new("none", &pair, &certificates)

@@ -7,8 +7,8 @@ use crate::support::dovecot::Dovecot;
 use crate::support::place::Place;
 use crate::support::tls_server::TlsServer;
 
-/// Polls a server with this certificate, with these authorities for the system's, and gives exit code, all that was said, and
-/// whether the login was.
+/// Polls a server with this certificate, with these authorities for the system's, and gives exit
+/// code, all that was said, and whether the login was.
 fn poll(pair: &Pair, host: &str, authorities: &str) -> (Option<i32>, String, bool) {
     let server = TlsServer::start(pair, "");
     let place = Place::with(&format!(

@@ -77,7 +77,8 @@ async fn a_yes_to_stls_that_comes_before_the_question_ends_the_session() {
     let certificates = Certificates::new();
     let pair = certificates.signed("server", "DNS:localhost", 30);
     let ca = format!("tls_ca_file = \"{}\"", certificates.authority().display());
-    // Somebody in between answers for the server, and would have us talk past each other inside TLS.
+    // Somebody in between answers for the server, and would have us talk past each other inside
+    // TLS.
     let server = TlsServer::after(&pair, "", |peer| {
         peer.say(b"+OK ready\r\n")?;
         peer.expect("CAPA")?;

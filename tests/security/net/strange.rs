@@ -6,7 +6,8 @@ use super::{CANARY, Case, visit};
 use crate::support::certificates::{Certificates, Pair};
 use crate::support::tls_server::TlsServer;
 
-/// What must not be shown as it is: a window's title, a line, a colour, a direction, a NUL. A subject is UTF-8.
+/// What must not be shown as it is: a window's title, a line, a colour, a direction, a NUL. A
+/// subject is UTF-8.
 const SUBJECT: &[u8] = b"\x1b]0;pwn\x07\r\nlevel=INFO\xC2\x9b31m\xE2\x80\xAE\0";
 
 /// A name of a host may be any octets.

@@ -1,4 +1,5 @@
-//! The list of crimes: a name and a sentence for each. What a crime is in detail, the machines know.
+//! The list of crimes: a name and a sentence for each. What a crime is in detail, the machines
+//! know.
 
 mod names;
 

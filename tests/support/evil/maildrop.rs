@@ -1,4 +1,5 @@
-//! The mail of the evil server: a few messages of every shape, what each session sees of them, and what became of them.
+//! The mail of the evil server: a few messages of every shape, what each session sees of them, and
+//! what became of them.
 
 use super::Crime;
 

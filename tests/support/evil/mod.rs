@@ -1,8 +1,9 @@
-//! A POP3 and an SMTP/LMTP server that commit one crime each, by name, and are honest in everything else.
+//! A POP3 and an SMTP/LMTP server that commit one crime each, by name, and are honest in everything
+//! else.
 //!
-//! The machines here touch no socket and no clock: a line of the client goes in, and what the server does about it comes out as
-//! [`Act`]s. `stage` plays them on loopback, for tests and for `cargo run --example evil`; tests also play them over pipes, where
-//! hours pass in no time.
+//! The machines here touch no socket and no clock: a line of the client goes in, and what the
+//! server does about it comes out as [`Act`]s. `stage` plays them on loopback, for tests and for
+//! `cargo run --example evil`; tests also play them over pipes, where hours pass in no time.
 
 pub mod crimes;
 pub mod maildrop;

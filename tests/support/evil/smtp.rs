@@ -1,4 +1,5 @@
-//! The relay's side, by SMTP (RFC 5321, 3207, 4954, 2920) or LMTP (RFC 2033): honest, but for one crime.
+//! The relay's side, by SMTP (RFC 5321, 3207, 4954, 2920) or LMTP (RFC 2033): honest, but for one
+//! crime.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,4 +1,5 @@
-//! A file in the quarantine: either it is none of ours, or it holds exactly the message that its label names.
+//! A file in the quarantine: either it is none of ours, or it holds exactly the message that its
+//! label names.
 
 use std::fs;
 

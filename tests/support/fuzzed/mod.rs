@@ -1,5 +1,5 @@
-//! What must be true of every parser of bytes from outside, whatever the bytes: shared by the fuzz targets in `tests/fuzz` and by
-//! the test that replays their corpus.
+//! What must be true of every parser of bytes from outside, whatever the bytes: shared by the fuzz
+//! targets in `tests/fuzz` and by the test that replays their corpus.
 
 pub mod label;
 pub mod return_path;
@@ -41,8 +41,9 @@ fn wait_for<T>(work: impl Future<Output = T>) -> T {
     runtime.unwrap().block_on(work)
 }
 
-/// A whole session against a server that says these bytes: what is reported does not depend on how they were cut, and nothing is
-/// called whole without its final dot. The first octet says how the login goes, the second how large the pieces are.
+/// A whole session against a server that says these bytes: what is reported does not depend on how
+/// they were cut, and nothing is called whole without its final dot. The first octet says how the
+/// login goes, the second how large the pieces are.
 pub fn pop3(data: &[u8]) {
     let [kind, piece, said @ ..] = data else {
         return;
@@ -272,7 +273,8 @@ pub fn head(data: &[u8]) {
     }
 }
 
-/// Lines of an export, which are lines of the journal: what is read is written as it was, or refused as a whole.
+/// Lines of an export, which are lines of the journal: what is read is written as it was, or
+/// refused as a whole.
 pub fn export(data: &[u8]) {
     let text = format!("mailferry seen export 1\n{}", String::from_utf8_lossy(data));
     let runtime = tokio::runtime::Builder::new_current_thread().build();
@@ -302,7 +304,8 @@ pub fn export(data: &[u8]) {
 /// A configuration is taken or refused in words, and no word shows the password that stands in it.
 pub fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    // Inside an open string the rest is part of that string and no password; and a fuzzer learns the word it must not find.
+    // Inside an open string the rest is part of that string and no password; and a fuzzer learns
+    // the word it must not find.
     if text.contains("\"\"\"") || text.contains("'''") || text.contains("canary") {
         return;
     }

@@ -1,6 +1,7 @@
 //! A relay that says anything at all: a message counts as taken only after a yes to its final dot.
 //!
-//! What the relay says is cut at octets 1: the first piece is the greeting, each further one the answer to the next line.
+//! What the relay says is cut at octets 1: the first piece is the greeting, each further one the
+//! answer to the next line.
 
 use std::net::Ipv4Addr;
 use std::path::Path;

@@ -8,7 +8,8 @@ use crate::session::server::maildrop::Maildrop;
 pub(in crate::session) enum Blamed {
     /// A message that was on its way, or next.
     Coming { at: usize },
-    /// A message that had come or was refused before; nothing more is to be noted of it where it has a name.
+    /// A message that had come or was refused before; nothing more is to be noted of it where it
+    /// has a name.
     Settled { at: usize },
     /// A delete.
     Delete(Deleting),
@@ -26,7 +27,8 @@ pub(in crate::session) struct Deleting {
 }
 
 impl Maildrop {
-    /// An error that ends the session over CAPA says so. A challenge, or a line without an end, is none of CAPA's lines.
+    /// An error that ends the session over CAPA says so. A challenge, or a line without an end, is
+    /// none of CAPA's lines.
     pub(super) fn blaming_capa(&self, error: SessionError) -> SessionError {
         let asked = error
             .ending()
@@ -50,7 +52,8 @@ impl Maildrop {
         !self.listing.is_empty()
     }
 
-    /// An error in the middle of the listing that the session owes to LIST says so, where unique-ids name the messages.
+    /// An error in the middle of the listing that the session owes to LIST says so, where
+    /// unique-ids name the messages.
     pub(in crate::session) fn blaming_list(
         &self,
         error: SessionError,
@@ -79,13 +82,15 @@ impl Maildrop {
         })
     }
 
-    /// The message that the session owes its end to when it is lost by this error (DOUBT.md section 3).
+    /// The message that the session owes its end to when it is lost by this error (DOUBT.md section
+    /// 3).
     pub(in crate::session) fn to_blame(&self, error: &SessionError) -> Option<Blamed> {
         let Asked { command, number } = self.client.to_blame(error.ending()?)?;
         let last = self.client.last_answered();
         let is_after_list = last.is_some_and(|last| last.command == Kind::List);
         match command {
-            // Whether the line is LIST's last or this command's first cannot be told, and a session can do without LIST.
+            // Whether the line is LIST's last or this command's first cannot be told, and a session
+            // can do without LIST.
             _ if error.is_broken() && is_after_list && self.names_messages() => {
                 return Some(Blamed::Command(Kind::List));
             }
@@ -117,8 +122,8 @@ impl Maildrop {
         })
     }
 
-    /// Whether a session that is lost by this error was out of step: nothing that was asked for after another command is surely the
-    /// answer to what it seems to answer.
+    /// Whether a session that is lost by this error was out of step: nothing that was asked for
+    /// after another command is surely the answer to what it seems to answer.
     pub(in crate::session) fn is_out_of_step(&self, error: &SessionError) -> bool {
         match error.ending() {
             Some(Ending::Broken) => true,

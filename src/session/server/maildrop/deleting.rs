@@ -10,7 +10,8 @@ use crate::session::server::maildrop::{Happened, Maildrop};
 use crate::session::server::refusal::reason;
 
 impl Maildrop {
-    /// Asks for a delete, for which there is proof. A message that this session does not list is gone already.
+    /// Asks for a delete, for which there is proof. A message that this session does not list is
+    /// gone already.
     pub(in crate::session) fn delete(&mut self, proof: &Recorded) -> Result<(), SessionError> {
         if *proof.account() != self.account {
             return Err(SessionError::Invariant(

@@ -32,8 +32,9 @@ impl Maildrop {
             .await
     }
 
-    /// QUIT commits the deletes; no record waits for its answer, because the next complete listing tells. What is said to deletes
-    /// before that goes to `happened`. QUIT is waited for so many seconds.
+    /// QUIT commits the deletes; no record waits for its answer, because the next complete listing
+    /// tells. What is said to deletes before that goes to `happened`. QUIT is waited for so many
+    /// seconds.
     pub(in crate::session) async fn quit_within(
         mut self,
         seconds: u64,

@@ -5,7 +5,8 @@ use crate::session::server::maildrop::Maildrop;
 use crate::session::{Connect, SessionError};
 
 impl Maildrop {
-    /// Takes the connection to TLS: the server has said yes to STLS. What it announced before is forgotten.
+    /// Takes the connection to TLS: the server has said yes to STLS. What it announced before is
+    /// forgotten.
     pub(in crate::session) async fn upgrade(
         mut self,
         connect: &dyn Connect,

@@ -1,4 +1,5 @@
-//! The words that servers use when they refuse a login without a response code, from their sources and from reports about them.
+//! The words that servers use when they refuse a login without a response code, from their sources
+//! and from reports about them.
 
 /// A refusal, cut into words in lower case.
 pub(super) struct Words(Vec<String>);
