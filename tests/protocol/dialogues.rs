@@ -309,7 +309,7 @@ const CHECKS: &str = "
     src/proto/pop3/capabilities.rs::rfc2449_login_delay_and_expire
 2449.5b no login earlier than that, nor after a restart
     src/agent/poll.rs::login_delay_is_obeyed_whatever_came_of_the_poll
-    src/seen/disk/line.rs::every_batch_is_one_line_and_is_read_back
+    src/seen/disk/line_tests.rs::every_batch_is_one_line_and_is_read_back
     tests/session/poll.rs::commit_every_does_not_come_back_sooner_than_login_delay_allows
 2449.5c [LOGIN-DELAY] is a wait and no fault of the account
     tests/corpus/pop3/rfc/2449-login-delay-refused.script
@@ -392,7 +392,7 @@ const CHECKS: &str = "
     tests/corpus/pop3/real/sys-perm.script
 3206.3b the first is waited for, the second is somebody's to mend
     tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
-    src/agent/backoff.rs::waits_grow_and_are_bounded
+    src/mail/backoff.rs::waits_grow_and_are_bounded
 3206.4 no code at all: the credentials, and gently
     tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
     src/agent/poll.rs::a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer
