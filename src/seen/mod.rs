@@ -40,7 +40,7 @@ pub use record::{Deferral, Marker, Record, State};
 pub use records::{Known, Records};
 pub use seal::Seal;
 pub use sizes::Sizes;
-pub use state::{AccountState, DeletesState, Hold, NamesState};
+pub use state::{AccountState, DeletesState, Hold, NamesState, RecipientSince};
 pub use waiting::Waiting;
 
 /// Keeps records and account states. Small, and anyone may implement it.

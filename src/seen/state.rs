@@ -1,6 +1,8 @@
 //! What is remembered of one account besides its messages.
 
 use crate::mail::{Maildrop, Timestamp};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use crate::seen::{Oddities, Seal, Sizes};
 
 /// What must survive a restart so that a server is not hammered and an account not locked.
@@ -58,6 +60,17 @@ pub struct AccountState {
     pub deletes: DeletesState,
     /// Whether the sizes that the maildrop announces are true.
     pub sizes: Sizes,
+    /// To whom its messages go.
+    pub recipient: Option<RecipientSince>,
+}
+
+/// To whom an account's messages go, and since when: what another recipient took proves nothing of this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecipientSince {
+    /// A digest of the delivery's name and the recipient.
+    pub digest: u64,
+    /// When a session first had this recipient; 1970 where that was not noted yet.
+    pub since: Timestamp,
 }
 
 impl AccountState {
@@ -65,6 +78,21 @@ impl AccountState {
     /// noted.
     pub fn maildrop(&self) -> Maildrop {
         Maildrop::new(&self.host, &self.user, self.port)
+    }
+
+    /// Notes to whom the account's messages go from now on, and answers since when that is so.
+    pub fn note_recipient(&mut self, delivery: &str, recipient: &str, now: Timestamp) -> Timestamp {
+        let mut hasher = DefaultHasher::new();
+        (delivery, recipient).hash(&mut hasher);
+        let digest = hasher.finish();
+        let since = match self.recipient {
+            Some(known) if known.digest == digest => known.since,
+            Some(_) => now,
+            // Records of before this was noted count.
+            None => Timestamp(0),
+        };
+        self.recipient = Some(RecipientSince { digest, since });
+        since
     }
 
     /// Notes the maildrop that the records are of.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mailferry::mail::{AccountName, Retention};
+use mailferry::mail::{AccountName, Recipient, Retention};
 use mailferry::seen::State;
 use mailferry::session::{End, SessionError};
 use mailferry::sink::{Fault, Gate};
@@ -136,6 +136,26 @@ async fn a_message_delivered_within_a_day_proves_that_the_recipient_is_there() {
         assert_eq!(is_held, held, "{seconds}");
         assert_eq!(count(&world, is_quarantined).await, usize::from(!held));
     }
+}
+
+#[tokio::test]
+async fn what_another_recipient_took_proves_nothing_of_a_new_one() {
+    let mut world = World::new(mails(1), Retention::Keep);
+    world.poll().await;
+    assert_eq!(world.sink.count(), 1);
+    world.visit.recipient = Recipient::new("jnae@home.lan").unwrap();
+    let next = mail("next", b"Subject: next\r\n\r\n");
+    world.sink.refuse(&next.octets, Fault::RecipientOrMessage);
+    world.server.put(next.clone());
+    let summary = world.poll().await;
+    let is_held = matches!(summary.end, End::Failed(SessionError::Recipient { .. }));
+    assert!(is_held, "{:?}", summary.end);
+    assert_eq!(count(&world, is_quarantined).await, 0);
+    // The same when it is put right.
+    world.visit.recipient = Recipient::new("jane@home.lan").unwrap();
+    world.sink.accept_all();
+    world.poll().await;
+    assert_eq!(world.sink.count(), 2);
 }
 
 #[tokio::test]

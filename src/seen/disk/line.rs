@@ -22,8 +22,8 @@ use std::fmt::{self, Write as _};
 
 use crate::mail::{AccountName, Digest, HeadDigest, Percent, Timestamp, UniqueId};
 use crate::seen::{
-    AccountState, Batch, Change, Deferral, Hold, Marker, Notes, Record, RecordKey, Seal, Sizes,
-    State,
+    AccountState, Batch, Change, Deferral, Hold, Marker, Notes, RecipientSince, Record, RecordKey,
+    Seal, Sizes, State,
 };
 use crate::sink::{Accepted, Partial};
 
@@ -294,6 +294,9 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
     for at in &state.names.renamed {
         let _ = write!(words, " renamed={}", at.0);
     }
+    if let Some(RecipientSince { digest, since }) = state.recipient {
+        let _ = write!(words, " recipient={digest:x}@{}", since.0);
+    }
     push_wait(&mut words, state);
     words
 }
@@ -340,6 +343,13 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "hides_retrieved" => state.hides_retrieved = value == "1",
             "came_from" => state.names.came_from = Some(read_text(value)?),
             "same_maildrop" => state.names.same_maildrop = value == "1",
+            "recipient" => {
+                let (digest, since) = value.split_once('@')?;
+                state.recipient = Some(RecipientSince {
+                    digest: u64::from_str_radix(digest, 16).ok()?,
+                    since: Timestamp(since.parse().ok()?),
+                });
+            }
             "moving" => state.names.moving = value == "1",
             "marking" => state.names.marking = value == "1",
             "deletes_attempted" => state.deletes.attempted = value == "1",

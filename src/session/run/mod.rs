@@ -172,6 +172,8 @@ impl Session<'_> {
         let spared_count = self.complete_plan(&mut plan, &mut listing, &records, state, poll);
         self.before_retrieving(&plan, &listing, state, hides)
             .await?;
+        let (delivery, recipient) = (with.delivery.name(), visit.recipient.as_str());
+        let recipient_since = state.note_recipient(&delivery, recipient, now);
         let again = plan.listed_again;
         let deletes = taken::begin(&mut state.deletes, &listing.listing, &records, again, now);
         let elsewhere = self.elsewhere(state, &plan).await?;
@@ -194,6 +196,7 @@ impl Session<'_> {
             quota: self.quota(&listing, poll),
             elsewhere: &elsewhere,
             names_are_counted: plan.names_are_counted,
+            recipient_since,
             began_again: state.names.began_again,
             deletes,
             sizes: state.sizes.after(records.len()),

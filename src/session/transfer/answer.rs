@@ -5,6 +5,7 @@ use std::mem;
 
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Delivered, RecordKey, Records, State};
 use crate::session::judge::consequence::{
     Answer, Blame, Consequence, Effect, Fate, Known, Refused, consequence, counted, held,
@@ -40,6 +41,8 @@ pub(in crate::session) struct Answers<'a> {
     counts: Counts,
     commits: Commits<'a>,
     refusals: Refusals,
+    /// Since when the account has its recipient.
+    recipient_since: Timestamp,
 }
 
 /// Somebody who has messages offered. What follows from the answers is the same for a session's transfer and for the retry of
@@ -249,8 +252,9 @@ pub(in crate::session) trait Answered<'a> {
             return true;
         }
         let (records, now) = (self.answers().records(), self.with().clock.now());
+        let since = self.answers().recipient_since;
         let taken_lately = &mut self.answers_mut().refusals.taken_lately;
-        *taken_lately.get_or_insert_with(|| recipient::is_any_delivered_lately(records, now))
+        *taken_lately.get_or_insert_with(|| recipient::is_any_delivered_lately(records, since, now))
     }
 
     fn undo_of(&self, key: &RecordKey) -> Undo {
@@ -342,6 +346,15 @@ impl<'a> Answers<'a> {
             counts,
             commits: Commits::new(with, records),
             refusals: Refusals::default(),
+            recipient_since: Timestamp(0),
+        }
+    }
+
+    /// The same for an account that has its recipient since then.
+    pub(in crate::session) fn with_recipient_since(self, recipient_since: Timestamp) -> Self {
+        Self {
+            recipient_since,
+            ..self
         }
     }
 

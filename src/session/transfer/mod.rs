@@ -134,7 +134,8 @@ impl<'a> Transfer<'a> {
                 orders.records,
                 orders.hides,
                 Counts::default(),
-            ),
+            )
+            .with_recipient_since(orders.recipient_since),
             postponed: Vec::new(),
             left: false,
             slots: Arc::new(Semaphore::new(orders.visit.unrecorded_max.max(1))),

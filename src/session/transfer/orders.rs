@@ -43,6 +43,8 @@ pub(in crate::session) struct Orders<'a> {
     pub(in crate::session) elsewhere: &'a [Records],
     /// Whether the server counts its unique-ids.
     pub(in crate::session) names_are_counted: bool,
+    /// Since when the account has its recipient.
+    pub(in crate::session) recipient_since: Timestamp,
     /// When the server began to count again.
     pub(in crate::session) began_again: Option<Timestamp>,
     /// How many deletes may be asked for, and how.
