@@ -7,6 +7,7 @@ mod identity;
 mod identity_property;
 mod long_work;
 mod marks;
+mod moved;
 mod one_name;
 mod poll;
 mod retries;

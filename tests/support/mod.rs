@@ -31,6 +31,7 @@ pub mod script;
 pub mod seed;
 pub mod speaker;
 pub mod spoken;
+pub mod stores;
 pub mod tls;
 pub mod tls_server;
 pub mod varied;

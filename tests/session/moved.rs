@@ -1,0 +1,146 @@
+//! An account whose host or user changed: when its maildrop is the same, and when it is another (DOUBT.md 1.2); and what is
+//! written down before a delete (1.1).
+
+use std::sync::Arc;
+
+use mailferry::mail::{FirstRun, Retention};
+use mailferry::seen::{Change, Seen, SeenStore, State};
+use mailferry::session::{self, End, Summary};
+
+use crate::support::model::Mail;
+use crate::support::stores::{Guarded, disk_fails};
+use crate::support::world::{World, mail, mails};
+
+const DAY: u64 = 86_400;
+
+/// Messages under long names that count nothing, of which each head names its own.
+fn letters(count: usize) -> Vec<Mail> {
+    let one = |number: usize| {
+        let text = format!(
+            "Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026\r\n\
+             From: a@example.org\r\nSubject: {number:04}\r\n\r\nbody {number:04}\r\n"
+        );
+        let unique_id = format!("{:08x}5f2b3c4d5e6f7a8b", number * 0x9e37_79b1 % 0xffff_ffff);
+        mail(&unique_id, text.as_bytes())
+    };
+    (0..count).map(one).collect()
+}
+
+/// An account that has retrieved these, and whose host is another since.
+async fn moved(all: Vec<Mail>, retention: Retention) -> World {
+    let mut world = World::new(all, retention);
+    world
+        .server
+        .with(|habits| habits.capabilities = vec!["TOP".into()]);
+    world.poll().await;
+    world.visit.host = "mx.example.net".into();
+    world
+}
+
+fn code(summary: &Summary) -> Option<&'static str> {
+    match &summary.end {
+        End::Failed(error) => Some(error.code()),
+        End::Complete | End::Stopped => None,
+    }
+}
+
+#[tokio::test]
+async fn a_maildrop_at_another_host_is_the_same_only_while_nine_in_ten_names_are_there() {
+    for (listed, retrieved) in [(37, 0), (35, 35)] {
+        let all = letters(40);
+        let world = moved(all.clone(), Retention::Keep).await;
+        world.server.replace(all[..listed].to_vec());
+        let counts = world.poll().await.counts;
+        assert_eq!(counts.retrieved, retrieved, "{listed} of 40");
+        assert_eq!(counts.delivered, 0, "{listed}: known by digest at least");
+    }
+}
+
+#[tokio::test]
+async fn a_message_with_another_head_under_a_known_name_is_delivered_at_the_other_host() {
+    for at in [0, 39] {
+        let mut all = letters(40);
+        let world = moved(all.clone(), Retention::DeleteAfter { seconds: 9 * DAY }).await;
+        let text = String::from_utf8(all[at].octets.clone()).unwrap();
+        let number = format!("{at:04}");
+        all[at].octets = text.replace(&number, "9999").into_bytes();
+        world.server.replace(all.clone());
+        for _ in 0..12 {
+            world.poll().await;
+            world.pass(DAY - 1);
+        }
+        let taken = world.sink.taken();
+        assert_eq!(taken.get(&all[at].octets), Some(&1), "{at}");
+        assert_eq!(taken.len(), 41, "{at}: none of the others came twice");
+        assert!(taken.values().all(|times| *times == 1), "{at}");
+    }
+}
+
+#[tokio::test]
+async fn the_operator_may_say_that_another_user_has_the_same_maildrop() {
+    let mut world = World::new(letters(5), Retention::DeleteAfter { seconds: 2 * DAY });
+    world.poll().await;
+    world.visit.login.user = "jane@example.org".into();
+    Seen::new(world.store.clone())
+        .note_same_maildrop(&world.visit.account)
+        .await
+        .unwrap();
+    assert_eq!(world.poll().await.counts.retrieved, 0);
+    let records = world.records().await;
+    let are_delivered = records
+        .iter()
+        .all(|(_, record)| matches!(record.state, State::Delivered { .. }));
+    assert!(are_delivered && records.len() == 5, "{records:?}");
+    for _ in 0..4 {
+        world.pass(DAY - 1);
+        world.poll().await;
+    }
+    assert!(world.server.listed().is_empty(), "they are due as before");
+    assert_eq!(world.sink.count(), 5);
+}
+
+#[tokio::test]
+async fn another_maildrop_of_more_than_500_messages_waits_for_first_run() {
+    let many = |from: usize| -> Vec<Mail> {
+        let text = |number: usize| format!("Subject: {number}\r\n\r\n{number}\r\n");
+        (from..from + 501)
+            .map(|number| mail(&(number - from + 1).to_string(), text(number).as_bytes()))
+            .collect()
+    };
+    let mut world = World::new(many(0), Retention::Keep);
+    world.poll().await;
+    assert_eq!(world.sink.count(), 501);
+    world.visit.login.user = "john".into();
+    world.visit.first_run = FirstRun::Ask;
+    world.server.replace(many(1000));
+    let summary = world.poll().await;
+    assert_eq!(code(&summary), Some("first_run"), "{:?}", summary.end);
+    assert_eq!(summary.counts.retrieved, 0);
+}
+
+#[tokio::test]
+async fn no_delete_goes_out_whose_note_could_not_be_written() {
+    let world = World::new(mails(3), Retention::Delete);
+    let is_note =
+        |change: &Change| matches!(change, Change::Put(_, record) if record.notes.asked.is_some());
+    let store: Arc<dyn SeenStore> = Arc::new(Guarded::new(world.store.clone(), move |batch| {
+        if batch.changes.iter().any(is_note) {
+            Err(disk_fails())
+        } else {
+            Ok(())
+        }
+    }));
+    let mut with = world.collaborators();
+    with.seen = Seen::new(store);
+    let summary = session::poll(&world.visit, &with).await;
+    assert_eq!(code(&summary), Some("store_disk"), "{:?}", summary.end);
+    let said = world.server.said();
+    assert!(
+        !said.iter().any(|said| said.starts_with("DELE")),
+        "{said:?}"
+    );
+    assert_eq!((world.server.listed().len(), world.sink.count()), (3, 3));
+    world.poll().await;
+    assert!(world.server.listed().is_empty());
+    assert_eq!(world.sink.count(), 3);
+}

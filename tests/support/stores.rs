@@ -1,0 +1,62 @@
+//! Stores for tests: what is in memory, with something done before a commit.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use mailferry::mail::AccountName;
+use mailferry::seen::{AccountState, Batch, MemoryStore, Records, SeenError, SeenStore};
+
+/// What is done before a commit; where it fails, nothing is written.
+type Before = Box<dyn Fn(&Batch) -> Result<(), SeenError> + Send + Sync>;
+
+/// A store in memory that asks before it writes.
+pub struct Guarded {
+    store: Arc<MemoryStore>,
+    before: Before,
+}
+
+impl Guarded {
+    pub fn new(
+        store: Arc<MemoryStore>,
+        before: impl Fn(&Batch) -> Result<(), SeenError> + Send + Sync + 'static,
+    ) -> Self {
+        let before = Box::new(before);
+        Self { store, before }
+    }
+}
+
+/// What a disk says that takes nothing.
+pub fn disk_fails() -> SeenError {
+    SeenError::Disk {
+        directory: "/simulated".into(),
+        what: "no".into(),
+    }
+}
+
+impl SeenStore for Guarded {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+        self.store.scan(account)
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+        match (self.before)(&batch) {
+            Ok(()) => self.store.commit(batch),
+            Err(error) => Box::pin(std::future::ready(Err(error))),
+        }
+    }
+
+    fn account_state<'a>(
+        &'a self,
+        account: &'a AccountName,
+    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+        self.store.account_state(account)
+    }
+
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+        self.store.accounts()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+        self.store.close()
+    }
+}
