@@ -6,7 +6,7 @@ use crate::agent::explain::explain;
 use crate::agent::hold::{self, DAY_SECONDS, floor};
 use crate::agent::{Assignment, in_use};
 use crate::mail::{AccountName, Timestamp, backoff};
-use crate::seen::{AccountState, Batch, Hold, SeenError, Waiting};
+use crate::seen::{AccountState, Hold, SeenError, Waiting};
 use crate::session::{self, Counts, End, Summary, WhoActs};
 use crate::telemetry::Event;
 
@@ -82,14 +82,10 @@ pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, SeenErr
         say_released(assignment, &why);
     }
     say(assignment, &polled);
-    if is_worth_keeping(&stored, &state) {
-        let batch = Batch {
-            state: Some(state),
-            ..Batch::new(account)
-        };
-        if let Err(error) = with.seen.import(batch).await {
-            not_kept(assignment, &mut polled, &error);
-        }
+    if is_worth_keeping(&stored, &state)
+        && let Err(error) = with.seen.save_state(account, state).await
+    {
+        not_kept(assignment, &mut polled, &error);
     }
     Ok(polled)
 }

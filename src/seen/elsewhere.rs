@@ -4,7 +4,7 @@
 //! records and its state are put aside under a name of their own, and come back when the account returns.
 
 use crate::mail::{AccountName, Maildrop, Timestamp};
-use crate::seen::{AccountState, Batch, Change, Known, OperatorError, Records, Seen, SeenError};
+use crate::seen::{AccountState, Change, Known, OperatorError, Records, Seen, SeenError};
 
 impl Seen {
     /// Puts aside what is recorded of the maildrop that the account was pointed at, and takes out what is known of the one
@@ -21,10 +21,10 @@ impl Seen {
     ) -> Result<AccountState, SeenError> {
         let mut before = self.account_state(account).await?;
         before.names.moving = true;
-        self.set_state(account, before.clone()).await?;
+        self.save_state(account, before.clone()).await?;
         let aside = account.elsewhere(&before.maildrop());
         before.names.moving = false;
-        self.set_state(&aside, before.clone()).await?;
+        self.save_state(&aside, before.clone()).await?;
         let records = self.records(account).await?;
         let moves = |known: &Known<'_>| known.record.kept().is_none();
         let put = |known: Known<'_>| Change::Put(known.key(), known.record);
@@ -46,7 +46,7 @@ impl Seen {
         state.names.elsewhere = Some(now);
         state.names.moving = true;
         state.names.came_from = Some(aside.to_string());
-        self.set_state(account, state.clone()).await?;
+        self.save_state(account, state.clone()).await?;
         self.complete_move(account, state).await
     }
 
@@ -65,12 +65,10 @@ impl Seen {
         self.change(account, records.iter().map(put)).await?;
         let forget = |known: Known<'_>| Change::Forget(known.key());
         self.change(&aside, records.iter().map(forget)).await?;
-        self.set_state(&aside, AccountState::default()).await?;
+        self.save_state(&aside, AccountState::default()).await?;
         let mut state = state;
         state.names.moving = false;
-        let mut batch = Batch::new(account);
-        batch.state = Some(state.clone());
-        self.import(batch).await?;
+        self.save_state(account, state.clone()).await?;
         Ok(state)
     }
 
@@ -88,7 +86,7 @@ impl Seen {
         state.names.same_maildrop = true;
         // The operator has acted, so an account that was held need not wait.
         state.hold = None;
-        Ok(self.set_state(account, state).await?)
+        Ok(self.save_state(account, state).await?)
     }
 
     /// The same for every account that was pointed at this host. Returns them.
@@ -113,7 +111,7 @@ impl Seen {
                 if known != *owner {
                     let mut state = self.account_state(owner).await?;
                     state.names.came_from = Some(known.to_string());
-                    self.set_state(owner, state).await?;
+                    self.save_state(owner, state).await?;
                 }
                 noted.push(owner.clone());
             }
@@ -171,7 +169,7 @@ mod tests {
 
     use super::*;
     use crate::mail::{Digest, UniqueId};
-    use crate::seen::{MemoryStore, Notes, Record, RecordKey, State};
+    use crate::seen::{Batch, MemoryStore, Notes, Record, RecordKey, State};
 
     const NOW: Timestamp = Timestamp(1_800_000_000);
 
@@ -310,7 +308,7 @@ mod tests {
             seen.import(batch).await.unwrap();
             seen.forget(&work, None).await.unwrap();
             state.names.moving = true;
-            seen.set_state(&work, state.clone()).await.unwrap();
+            seen.save_state(&work, state.clone()).await.unwrap();
             if back {
                 let state = seen.complete_move(&work, state).await.unwrap();
                 assert!(!state.names.moving);

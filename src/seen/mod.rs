@@ -243,7 +243,21 @@ impl Seen {
             record.notes.asked = asked;
             batch.changes.push(Change::Put(key, record));
         }
-        self.import(batch).await
+        self.store.commit(batch).await
+    }
+
+    /// Makes the state of an account durable. It proves no delivery.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn save_state(
+        &self,
+        account: &AccountName,
+        state: AccountState,
+    ) -> Result<(), SeenError> {
+        let mut batch = Batch::new(account);
+        batch.state = Some(state);
+        self.store.commit(batch).await
     }
 
     /// Makes durable that a message, whose bytes are those of an earlier record, is listed under another name. `from` holds

@@ -85,7 +85,7 @@ impl Seen {
         let mut changes = Vec::new();
         for batch in batches {
             if let (true, Some(state)) = (fresh, &batch.state) {
-                self.set_state(account, state.clone()).await?;
+                self.save_state(account, state.clone()).await?;
             }
             for change in &batch.changes {
                 match change {

@@ -73,7 +73,7 @@ impl Seen {
         // The operator has acted, so an account that was held need not wait.
         let mut state = self.account_state(account).await?;
         if state.hold.take().is_some() {
-            self.set_state(account, state).await?;
+            self.save_state(account, state).await?;
         }
         if trust == Trust::Delivered && counts.changed > 0 {
             self.are_listed_still(account).await?;
@@ -89,7 +89,7 @@ impl Seen {
     ) -> Result<(), SeenError> {
         let mut state = self.account_state(account).await?;
         state.retrieved_without_quit = true;
-        self.set_state(account, state).await
+        self.save_state(account, state).await
     }
 }
 

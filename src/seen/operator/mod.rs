@@ -9,7 +9,7 @@ pub(in crate::seen) mod mark;
 use std::collections::BTreeSet;
 
 use crate::mail::{AccountName, Maildrop, UniqueId, limits};
-use crate::seen::{AccountState, Batch, Change, Known, RecordKey, Seen, SeenError};
+use crate::seen::{AccountState, Batch, Change, Known, RecordKey, Seen, SeenError, SeenStore};
 
 /// How many messages a command was about, and how many of them it changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -125,20 +125,20 @@ impl Seen {
         if old == new || !(halfway || free) {
             return Err(OperatorError::NameInUse(new.clone()));
         }
-        self.set_state(new, state).await?;
+        self.save_state(new, state).await?;
         let put = |known: Known<'_>| Change::Put(known.key(), known.record);
         self.change(new, records.iter().map(put)).await?;
         let forget = |known: Known<'_>| Change::Forget(known.key());
         self.change(old, records.iter().map(forget)).await?;
-        self.set_state(old, AccountState::default()).await?;
+        self.save_state(old, AccountState::default()).await?;
         for aside in self.all_accounts().await? {
             if let Some(renamed) = aside.renamed_elsewhere(old, new) {
                 let state = self.account_state(&aside).await?;
-                self.set_state(&renamed, state).await?;
+                self.save_state(&renamed, state).await?;
                 let records = self.records(&aside).await?;
                 self.change(&renamed, records.iter().map(put)).await?;
                 self.change(&aside, records.iter().map(forget)).await?;
-                self.set_state(&aside, AccountState::default()).await?;
+                self.save_state(&aside, AccountState::default()).await?;
             }
         }
         Ok(Changed {
@@ -171,16 +171,6 @@ impl Seen {
         Ok(None)
     }
 
-    pub(super) async fn set_state(
-        &self,
-        account: &AccountName,
-        state: AccountState,
-    ) -> Result<(), SeenError> {
-        let mut batch = Batch::new(account);
-        batch.state = Some(state);
-        self.import(batch).await
-    }
-
     pub(super) async fn change(
         &self,
         account: &AccountName,
@@ -192,7 +182,7 @@ impl Seen {
             batch
                 .changes
                 .extend(changes.by_ref().take(limits::BATCH_CHANGES_MAX));
-            self.import(batch).await?;
+            self.store.commit(batch).await?;
         }
         Ok(())
     }

@@ -383,11 +383,7 @@ async fn commit(
     // No session of ours has retrieved what was found where it is now.
     state.retrieved_without_quit = true;
     state.hold = None;
-    let batch = Batch {
-        state: Some(state),
-        ..Batch::new(&visit.account)
-    };
-    Ok(with.seen.import(batch).await?)
+    Ok(with.seen.save_state(&visit.account, state).await?)
 }
 
 /// Retrieves one message for nothing but its digest.

@@ -1,7 +1,7 @@
 //! Whether a server hides after QUIT what was retrieved, although it does not say so (design 1.4).
 
 use crate::mail::Listing;
-use crate::seen::{AccountState, Batch, Records, State};
+use crate::seen::{AccountState, Records, State};
 use crate::session::SessionError;
 use crate::session::judge::absence::Listed;
 use crate::session::judge::made_names;
@@ -32,9 +32,8 @@ impl Session<'_> {
             return Ok(false);
         }
         state.hides_retrieved = true;
-        let mut batch = Batch::new(&self.visit.account);
-        batch.state = Some(state.clone());
-        self.with.seen.import(batch).await?;
+        let account = &self.visit.account;
+        self.with.seen.save_state(account, state.clone()).await?;
         let detail = format!(
             "the server lists {hidden} messages no more that were retrieved and wait for another try: it hides what was retrieved, or \
              another program deleted them. If they are still at the provider, let it offer them again. From now on a message that \

@@ -187,9 +187,8 @@ impl Inspection<'_> {
         now: Timestamp,
     ) -> Result<(), SessionError> {
         state.names.began_again = Some(now);
-        let mut batch = Batch::new(&self.visit.account);
-        batch.state = Some(state.clone());
-        Ok(self.with.seen.import(batch).await?)
+        let account = &self.visit.account;
+        Ok(self.with.seen.save_state(account, state.clone()).await?)
     }
 
     /// The oldest and the newest message that is listed alone under its unique-id and has such a record. A server may list very

@@ -284,9 +284,8 @@ impl Session<'_> {
     ) -> Result<(), SessionError> {
         if state.retrieved_without_quit != retrieved {
             state.retrieved_without_quit = retrieved;
-            let mut batch = Batch::new(&self.visit.account);
-            batch.state = Some(state.clone());
-            self.with.seen.import(batch).await?;
+            let account = &self.visit.account;
+            self.with.seen.save_state(account, state.clone()).await?;
         }
         Ok(())
     }
@@ -346,9 +345,8 @@ impl Session<'_> {
         let now = self.with.clock.now();
         state.last_login = Some(now);
         if state.login_delay_seconds.is_some() || state.hold.is_some() {
-            let mut batch = Batch::new(&self.visit.account);
-            batch.state = Some(state.clone());
-            self.with.seen.import(batch).await?;
+            let account = &self.visit.account;
+            self.with.seen.save_state(account, state.clone()).await?;
         }
         Ok(())
     }

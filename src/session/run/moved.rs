@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mail::{HeadDigest, HeadDigests, Listing, Maildrop as Place, limits};
-use crate::seen::{AccountState, Batch, Records};
+use crate::seen::{AccountState, Records};
 use crate::session::SessionError;
 use crate::session::judge::absence::Listed;
 use crate::session::judge::guard::Explained;
@@ -95,9 +95,8 @@ impl Session<'_> {
     /// The maildrop is written down before anything is retrieved, so that an account that is
     /// renamed in its first session is known again.
     async fn note_maildrop(&self, state: &AccountState) -> Result<(), SessionError> {
-        let mut batch = Batch::new(&self.visit.account);
-        batch.state = Some(state.clone());
-        Ok(self.with.seen.import(batch).await?)
+        let account = &self.visit.account;
+        Ok(self.with.seen.save_state(account, state.clone()).await?)
     }
 
     /// Whether another host lists the maildrop that is recorded: nearly all names with their
