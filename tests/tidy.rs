@@ -150,6 +150,7 @@ fn every_way_to_break_a_wall_is_seen() {
             "fn f() { vec![g(1, [std::fs::read(\"x\")])]; }",
         ),
         ("net/x.rs", "#[derive(serde::Deserialize)] struct S;"),
+        ("session/x.rs", "fn f() { let _ = OperatorsWord::given(); }"),
         ("mail/utils.rs", ""),
         ("mail/x.rs", "// TODO"),
     ] {

@@ -89,7 +89,7 @@ pub struct QuarantineCopy {
 pub enum RetryOutcome {
     /// It was accepted, and that is recorded; the copy is gone.
     Delivered,
-    /// It was refused, and stays as it was.
+    /// Somebody refused it. The copy stays, and who has accepted it is recorded.
     Refused {
         /// The stable code of the refusal.
         code: String,

@@ -34,7 +34,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::config;
 use crate::mail::LogLevel;
 use crate::operator::house::{House, Rooms};
-use crate::seen::Seen;
+use crate::seen::{OperatorsWord, Seen};
 use crate::telemetry::Reporter;
 
 pub use answer::Answer;
@@ -48,6 +48,12 @@ pub use polled::{PollCounts, PollFailure, PollReport, PollWaiting};
 pub use request::{Copies, PollRequest, QuarantineRequest, Request, SeenRequest, Which};
 pub use response::{Changes, RecordState, Response, SeenRecord, SeenResponse};
 pub use setup::{Process, Setup};
+
+/// The word of a person, which the seen store wants where no delivery earns a record. Whoever takes
+/// it answers for what it is given with.
+pub const fn operators_word() -> OperatorsWord {
+    OperatorsWord::given()
+}
 
 /// Sets the level of the log.
 type Levels = Arc<dyn Fn(LogLevel) + Send + Sync>;

@@ -9,7 +9,7 @@ use crate::mail::{AccountName, Clock};
 use crate::operator::house::{QUARANTINE, Rooms};
 use crate::operator::{
     Answer, Copies, Exit, Failure, Operator, QuarantineCopy, QuarantineRequest, QuarantineResponse,
-    RetryOutcome, names,
+    RetryOutcome, names, operators_word,
 };
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::seen::{Record, RecordKey, State};
@@ -147,7 +147,8 @@ impl Operator {
             return answer.say(QuarantineResponse::MayBeLast { file }).await;
         }
         if let Some((account, key, _)) = holder.as_ref().filter(|_| !erased) {
-            seen.leave(account, key, SystemClock.now()).await?;
+            seen.leave(account, key, SystemClock.now(), &operators_word())
+                .await?;
         }
         quarantine.remove(&file).await?;
         answer.say(QuarantineResponse::Dropped { file }).await
@@ -168,7 +169,7 @@ impl Operator {
         let orders = self.rooms()?.orders(&everything(&self.setup.config))?;
         let assignment = find(&orders.assignments, account)?;
         let visit = assignment.visit.prepare().await?;
-        Ok(session::erase(&visit, &assignment.with, key).await?)
+        Ok(session::erase(&visit, &assignment.with, key, &operators_word()).await?)
     }
 }
 

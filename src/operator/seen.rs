@@ -5,6 +5,7 @@ use crate::config::{Account, Config};
 use crate::mail::{AccountName, Clock, UniqueId};
 use crate::operator::{
     Answer, Exit, Failure, Operator, SeenRecord, SeenRequest, SeenResponse, Which, names,
+    operators_word,
 };
 use crate::seen::{Seen, Trust};
 use crate::session::{self, Rest};
@@ -52,7 +53,7 @@ impl Operator {
             SeenRequest::Import { text, as_delivered } => {
                 let imported = self
                     .seen()?
-                    .import_lines(&text, trust(as_delivered))
+                    .import_lines(&text, trust(as_delivered), &operators_word())
                     .await?;
                 SeenResponse::Imported(imported.into())
             }
@@ -60,7 +61,7 @@ impl Operator {
             SeenRequest::SameMaildrop { account } => {
                 let seen = self.begun_seen()?;
                 names::has_records(&seen, &account).await?;
-                seen.note_same_maildrop(&account).await?;
+                seen.note_same_maildrop(&account, &operators_word()).await?;
                 SeenResponse::TakesOver { account }
             }
         };
@@ -89,7 +90,10 @@ impl Operator {
     }
 
     async fn same_maildrops_of(&self, host: String, answer: &Answer) -> Result<(), Failure> {
-        let noted = self.begun_seen()?.note_same_maildrops_of(&host).await?;
+        let seen = self.begun_seen()?;
+        let noted = seen
+            .note_same_maildrops_of(&host, &operators_word())
+            .await?;
         if noted.is_empty() {
             return answer.say(SeenResponse::NoneOfHost { host }).await;
         }
@@ -118,7 +122,9 @@ impl Operator {
             names::known(&seen, &self.setup.config, account).await?;
             names::recorded(&known, ids.as_deref().unwrap_or_default(), "")?;
         }
-        let forgotten = seen.forget(account, ids.as_deref()).await?;
+        let forgotten = seen
+            .forget(account, ids.as_deref(), &operators_word())
+            .await?;
         let records = forgotten.changed;
         Ok(SeenResponse::Forgotten { records })
     }
@@ -136,14 +142,16 @@ impl Operator {
             names::recorded(&seen.records(account).await?, unique_ids, FORCE)?;
         }
         let now = SystemClock.now();
-        let marked = seen.mark(account, unique_ids, trust, now).await?;
+        let marked = seen
+            .mark(account, unique_ids, trust, now, &operators_word())
+            .await?;
         Ok(SeenResponse::Marked(marked.into()))
     }
 
     async fn rename(&self, old: AccountName, new: AccountName) -> Result<SeenResponse, Failure> {
         let seen = self.begun_seen()?;
         names::has_records(&seen, &old).await?;
-        let records = seen.rename(&old, &new).await?.changed;
+        let records = seen.rename(&old, &new, &operators_word()).await?.changed;
         Ok(SeenResponse::Renamed { records, old, new })
     }
 
@@ -157,7 +165,8 @@ impl Operator {
         let (visit, with) = (assignment.visit.prepare().await?, assignment.with);
         let listing = session::list(&visit, &with).await?;
         let now = SystemClock.now();
-        let marked = with.seen.mark_listed(&visit.account, &listing, trust, now);
+        let (account, word) = (&visit.account, &operators_word());
+        let marked = with.seen.mark_listed(account, &listing, trust, now, word);
         Ok(SeenResponse::Marked(marked.await?.into()))
     }
 
@@ -170,7 +179,11 @@ impl Operator {
     ) -> Result<SeenResponse, Failure> {
         let assignment = self.assignment(account)?;
         let (visit, with) = (assignment.visit.prepare().await?, assignment.with);
-        Ok(session::adopt(&visit, &with, trust, rest).await?.into())
+        Ok(
+            session::adopt(&visit, &with, trust, rest, &operators_word())
+                .await?
+                .into(),
+        )
     }
 
     /// The assignment of one account, enabled or not.

@@ -36,7 +36,10 @@ mod tests {
 
     use super::*;
     use crate::mail::{AccountName, Timestamp};
+    use crate::seen::OperatorsWord;
     use crate::seen::{MemoryStore, Notes, Record, Seen};
+
+    const WORD: OperatorsWord = OperatorsWord::given();
 
     fn record(at: u64) -> Record {
         Record {
@@ -58,7 +61,7 @@ mod tests {
         for (name, at) in [(&b"a "[..], 1), (b"a!", 2), (b"b \t", 3), (b"c", 4)] {
             batch.changes.push(Change::Put(key(name), record(at)));
         }
-        seen.import(batch).await.unwrap();
+        seen.import(batch, &WORD).await.unwrap();
         for _ in 0..2 {
             let records = seen.records(&account).await.unwrap();
             let names: Vec<_> = records

@@ -4,7 +4,9 @@
 //! records and its state are put aside under a name of their own, and come back when the account returns.
 
 use crate::mail::{AccountName, Maildrop, Timestamp};
-use crate::seen::{AccountState, Change, Known, OperatorError, Records, Seen, SeenError};
+use crate::seen::{
+    AccountState, Change, Known, OperatorError, OperatorsWord, Records, Seen, SeenError,
+};
 
 impl Seen {
     /// Puts aside what is recorded of the maildrop that the account was pointed at, and takes out what is known of the one
@@ -78,7 +80,11 @@ impl Seen {
     ///
     /// # Errors
     /// [`OperatorError::NoAccount`] when nothing is known of the account; otherwise what the store says.
-    pub async fn note_same_maildrop(&self, account: &AccountName) -> Result<(), OperatorError> {
+    pub async fn note_same_maildrop(
+        &self,
+        account: &AccountName,
+        _: &OperatorsWord,
+    ) -> Result<(), OperatorError> {
         if !self.accounts().await?.contains(account) {
             return Err(OperatorError::NoAccount(account.clone()));
         }
@@ -96,6 +102,7 @@ impl Seen {
     pub async fn note_same_maildrops_of(
         &self,
         host: &str,
+        word: &OperatorsWord,
     ) -> Result<Vec<AccountName>, OperatorError> {
         let host = Maildrop::new(host, "", None);
         let mut noted = Vec::new();
@@ -107,7 +114,7 @@ impl Seen {
             let mut owners = accounts.iter();
             let owner = owners.find(|one| **one == known || known.is_elsewhere_of(one));
             if let Some(owner) = owner.filter(|owner| !noted.contains(*owner)) {
-                self.note_same_maildrop(owner).await?;
+                self.note_same_maildrop(owner, word).await?;
                 if known != *owner {
                     let mut state = self.account_state(owner).await?;
                     state.names.came_from = Some(known.to_string());
@@ -171,6 +178,8 @@ mod tests {
     use crate::mail::{Digest, UniqueId};
     use crate::seen::{Batch, MemoryStore, Notes, Record, RecordKey, State};
 
+    const WORD: OperatorsWord = OperatorsWord::given();
+
     const NOW: Timestamp = Timestamp(1_800_000_000);
 
     fn key(id: &str) -> RecordKey {
@@ -208,7 +217,7 @@ mod tests {
         let mut batch = Batch::new(&work);
         batch.changes.push(Change::Put(key("1"), delivered()));
         batch.state = Some(state);
-        seen.import(batch).await.unwrap();
+        seen.import(batch, &WORD).await.unwrap();
         (seen, work)
     }
 
@@ -231,10 +240,13 @@ mod tests {
         assert!(ids(&seen, &work).await.is_empty());
         assert_eq!(seen.elsewhere(&work).await.unwrap().len(), 1);
         assert_eq!(seen.accounts().await.unwrap(), std::slice::from_ref(&work));
-        seen.import(Batch {
-            changes: vec![Change::Put(key("2"), delivered())],
-            ..Batch::new(&work)
-        })
+        seen.import(
+            Batch {
+                changes: vec![Change::Put(key("2"), delivered())],
+                ..Batch::new(&work)
+            },
+            &WORD,
+        )
         .await
         .unwrap();
         let home = seen
@@ -263,7 +275,7 @@ mod tests {
             changes: vec![Change::Put(key("9"), record(quarantined))],
             ..Batch::new(&work)
         };
-        seen.import(batch).await.unwrap();
+        seen.import(batch, &WORD).await.unwrap();
         seen.change_maildrop(&work, &drop_of("away"), NOW)
             .await
             .unwrap();
@@ -279,9 +291,9 @@ mod tests {
         seen.change_maildrop(&work, &drop_of("away"), NOW)
             .await
             .unwrap();
-        let nobody = seen.note_same_maildrops_of("nowhere").await.unwrap();
+        let nobody = seen.note_same_maildrops_of("nowhere", &WORD).await.unwrap();
         assert!(nobody.is_empty());
-        let noted = seen.note_same_maildrops_of("HOME.").await.unwrap();
+        let noted = seen.note_same_maildrops_of("HOME.", &WORD).await.unwrap();
         assert_eq!(noted, std::slice::from_ref(&work));
         assert!(seen.account_state(&work).await.unwrap().names.same_maildrop);
         let state = seen.account_state(&work).await.unwrap();
@@ -305,8 +317,8 @@ mod tests {
                 changes: vec![Change::Put(key("1"), delivered())],
                 ..Batch::new(&aside)
             };
-            seen.import(batch).await.unwrap();
-            seen.forget(&work, None).await.unwrap();
+            seen.import(batch, &WORD).await.unwrap();
+            seen.forget(&work, None, &WORD).await.unwrap();
             state.names.moving = true;
             seen.save_state(&work, state.clone()).await.unwrap();
             if back {

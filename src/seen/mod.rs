@@ -35,6 +35,7 @@ pub use error::SeenError;
 pub use memory::MemoryStore;
 pub use notes::{Compared, Notes};
 pub use odd::{InUse, LastCapa, Oddities, StruckDelete, StruckNumber};
+pub use operator::word::OperatorsWord;
 pub use operator::{Changed, OperatorError, Trust};
 pub use record::{Deferral, Marker, Record, State};
 pub use records::{Known, Records};
@@ -311,7 +312,7 @@ impl Seen {
     ///
     /// # Errors
     /// What the store says.
-    pub async fn import(&self, batch: Batch) -> Result<(), SeenError> {
+    pub async fn import(&self, batch: Batch, _: &OperatorsWord) -> Result<(), SeenError> {
         self.store.commit(batch).await
     }
 

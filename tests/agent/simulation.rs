@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use mailferry::agent::{Agent, Assignment, Breaker, Command, Orders};
 use mailferry::mail::{Clock, Timestamp};
+use mailferry::operator::operators_word;
 use mailferry::seen::{MemoryStore, Seen};
 use mailferry::sink::{Delivery, Gate};
 use mailferry::telemetry::Reporter;
@@ -199,6 +200,7 @@ impl Simulation {
                     &assignment.with,
                     mailferry::seen::Trust::Seen,
                     mailferry::session::Rest::Ask,
+                    &operators_word(),
                 )
                 .await
                 .unwrap();

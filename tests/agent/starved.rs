@@ -1,6 +1,7 @@
 //! What is odd or poisonous must not take the place of mail that nobody has, poll after poll.
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
+use mailferry::operator::operators_word;
 use mailferry::seen::{Seen, State, Trust};
 use mailferry::session::adopt;
 use mailferry::session::{End, Rest};
@@ -120,7 +121,13 @@ async fn a_server_that_hides_lists_on_behind_what_the_operator_called_delivered(
     let id = |at: usize| UniqueId::new(all[at].unique_id.as_bytes()).unwrap();
     let now = *world.now.lock().unwrap();
     let marked = Seen::new(world.store.clone())
-        .mark(&world.visit.account, &[id(0), id(1)], Trust::Delivered, now)
+        .mark(
+            &world.visit.account,
+            &[id(0), id(1)],
+            Trust::Delivered,
+            now,
+            &operators_word(),
+        )
         .await;
     assert_eq!(marked.unwrap().changed, 2);
     polls(&world, 4).await;
@@ -142,7 +149,13 @@ async fn a_server_that_hides_and_lists_nothing_but_what_is_left_alone_is_spoken_
     let now = *world.now.lock().unwrap();
     let seen = Seen::new(world.store.clone());
     let marked = seen
-        .mark(&world.visit.account, &ids, Trust::Seen, now)
+        .mark(
+            &world.visit.account,
+            &ids,
+            Trust::Seen,
+            now,
+            &operators_word(),
+        )
         .await;
     assert_eq!(marked.unwrap().changed, 250);
     world.poll().await;
@@ -199,18 +212,30 @@ async fn where_no_header_can_be_compared_adopting_lets_nothing_through() {
                 .collect();
             let now = *world.now.lock().unwrap();
             let seen = Seen::new(world.store.clone());
-            seen.mark(&world.visit.account, &ids, Trust::Seen, now)
-                .await
-                .unwrap();
+            seen.mark(
+                &world.visit.account,
+                &ids,
+                Trust::Seen,
+                now,
+                &operators_word(),
+            )
+            .await
+            .unwrap();
         }
         let before = world.sink.count();
         let moved = mails(30).into_iter().enumerate();
         let moved = moved.map(|(number, old)| mail(&format!("moved-{number}"), &old.octets));
         world.server.replace(moved.collect());
         world.server.with(|habits| habits.refuses_top = without_top);
-        let refused = adopt(&world.visit, &world.collaborators(), Trust::Seen, Rest::Ask)
-            .await
-            .unwrap_err();
+        let refused = adopt(
+            &world.visit,
+            &world.collaborators(),
+            Trust::Seen,
+            Rest::Ask,
+            &operators_word(),
+        )
+        .await
+        .unwrap_err();
         assert_eq!(refused.code(), "adopt_cannot_compare", "{refused}");
         assert!(
             refused.to_string().contains("mark work --all-listed"),

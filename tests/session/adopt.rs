@@ -2,6 +2,7 @@
 //! delivered is found again.
 
 use mailferry::mail::{AccountName, FirstRun, Retention};
+use mailferry::operator::operators_word;
 use mailferry::seen::{Batch, Seen, SeenStore, State, Trust};
 use mailferry::session::adopt;
 use mailferry::session::{Adopted, End, Rest, SessionError, WhoActs};
@@ -40,9 +41,15 @@ async fn held(world: &World) -> (&'static str, String) {
 }
 
 async fn adopted(world: &World, trust: Trust) -> Adopted {
-    adopt(&world.visit, &world.collaborators(), trust, Rest::Ask)
-        .await
-        .unwrap()
+    adopt(
+        &world.visit,
+        &world.collaborators(),
+        trust,
+        Rest::Ask,
+        &operators_word(),
+    )
+    .await
+    .unwrap()
 }
 
 fn nothing_is_doubled(world: &World, count: usize) {
@@ -146,11 +153,13 @@ async fn the_other_way_leaves_all_that_is_listed_and_begins_with_new_mail() {
     world.server.replace(moved(mails(30), 0));
     let with = world.collaborators();
     let listing = mailferry::session::list(&world.visit, &with).await.unwrap();
+    let word = operators_word();
     let marked = with.seen.mark_listed(
         &world.visit.account,
         &listing,
         Trust::Seen,
         *world.now.lock().unwrap(),
+        &word,
     );
     assert_eq!(marked.await.unwrap().changed, 30);
     for one in later(2) {
@@ -269,7 +278,9 @@ async fn an_account_that_was_renamed_says_so_instead_of_fetching_everything_agai
         let seen = Seen::new(world.store.clone());
         // What the operator does then; the held account has left a state of its own.
         let old = AccountName::new("work").unwrap();
-        seen.rename(&old, &world.visit.account).await.unwrap();
+        seen.rename(&old, &world.visit.account, &operators_word())
+            .await
+            .unwrap();
         assert_eq!(world.poll().await.counts.retrieved, 0);
     }
 }
@@ -292,7 +303,14 @@ async fn a_command_that_fails_in_the_middle_changes_nothing() {
         .server
         .with(|habits| habits.refuses_login = Some("[AUTH] no".into()));
     let before = world.records().await;
-    let error = adopt(&world.visit, &world.collaborators(), Trust::Seen, Rest::Ask).await;
+    let error = adopt(
+        &world.visit,
+        &world.collaborators(),
+        Trust::Seen,
+        Rest::Ask,
+        &operators_word(),
+    )
+    .await;
     assert!(matches!(error, Err(SessionError::Login { .. })));
     assert_eq!(world.records().await, before);
     let state = Batch {

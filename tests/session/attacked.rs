@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mailferry::mail::{Retention, UniqueId};
+use mailferry::operator::operators_word;
 use mailferry::seen::{Seen, State, Trust};
 use mailferry::session::adopt;
 use mailferry::session::{End, Rest, SessionError};
@@ -24,7 +25,9 @@ async fn marked(world: &World, id: &str, trust: Trust) {
     let now = *world.now.lock().unwrap();
     let id = UniqueId::new(id.as_bytes()).unwrap();
     let seen = Seen::new(world.store.clone());
-    let marked = seen.mark(&world.visit.account, &[id], trust, now).await;
+    let marked = seen
+        .mark(&world.visit.account, &[id], trust, now, &operators_word())
+        .await;
     marked.unwrap();
 }
 
@@ -142,14 +145,28 @@ async fn adopting_does_not_let_through_what_may_be_what_was_marked_without_a_hea
     }
     world.poll().await;
     renamed(&world);
-    let refused = adopt(&world.visit, &world.collaborators(), Trust::Seen, Rest::Ask).await;
+    let refused = adopt(
+        &world.visit,
+        &world.collaborators(),
+        Trust::Seen,
+        Rest::Ask,
+        &operators_word(),
+    )
+    .await;
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), "adopt_cannot_compare");
     for words in ["10 of the 50", "40", "--rest-is-new", "--all-listed"] {
         assert!(refused.to_string().contains(words), "{refused}");
     }
     assert_eq!(world.sink.count(), 10, "nothing was let through");
-    let adopted = adopt(&world.visit, &world.collaborators(), Trust::Seen, Rest::New).await;
+    let adopted = adopt(
+        &world.visit,
+        &world.collaborators(),
+        Trust::Seen,
+        Rest::New,
+        &operators_word(),
+    )
+    .await;
     assert_eq!(adopted.unwrap().found, 10);
     world.poll().await;
     assert_eq!(world.sink.count(), 50, "the operator has said it");
@@ -163,7 +180,14 @@ async fn adopting_does_not_let_through_what_the_server_gave_no_header_of() {
     world
         .server
         .with(|habits| habits.refuses_top_from = Some(1));
-    let refused = adopt(&world.visit, &world.collaborators(), Trust::Seen, Rest::Ask).await;
+    let refused = adopt(
+        &world.visit,
+        &world.collaborators(),
+        Trust::Seen,
+        Rest::Ask,
+        &operators_word(),
+    )
+    .await;
     assert_eq!(refused.unwrap_err().code(), "adopt_cannot_compare");
     world.poll().await;
     assert_eq!(world.sink.count(), 30);
@@ -207,9 +231,15 @@ async fn equal_messages_behind_one_copy_in_the_quarantine_keep_it_where_they_mov
         .into_iter()
         .map(|old| mail(&format!("moved-{}", old.unique_id), &old.octets));
     world.server.replace(moved.collect());
-    adopt(&world.visit, &world.collaborators(), Trust::Seen, Rest::Ask)
-        .await
-        .unwrap();
+    adopt(
+        &world.visit,
+        &world.collaborators(),
+        Trust::Seen,
+        Rest::Ask,
+        &operators_word(),
+    )
+    .await
+    .unwrap();
     let records = world.records().await;
     let kept: Vec<_> = records
         .iter()
@@ -412,6 +442,13 @@ async fn a_refusal_of_adopting_is_one_that_the_operator_can_act_on() {
     world.poll().await;
     renamed(&world);
     world.server.with(|habits| habits.refuses_top = true);
-    let refused = adopt(&world.visit, &world.collaborators(), Trust::Seen, Rest::Ask).await;
+    let refused = adopt(
+        &world.visit,
+        &world.collaborators(),
+        Trust::Seen,
+        Rest::Ask,
+        &operators_word(),
+    )
+    .await;
     assert!(matches!(refused, Err(SessionError::Account { .. })));
 }

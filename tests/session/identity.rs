@@ -1,6 +1,7 @@
 //! The rules of identity, one by one (DOUBT.md section 1). The sibling `identity` has their sum.
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
+use mailferry::operator::operators_word;
 use mailferry::seen::Trust;
 use mailferry::seen::{AccountState, Batch, Change, Notes, Record, Seen, SeenStore};
 use mailferry::session::{End, Summary};
@@ -318,9 +319,15 @@ async fn rewritten_mail_is_neither_offered_nor_deleted_until_the_operator_says_s
         .collect();
     let seen = Seen::new(world.store.clone());
     let now = *world.now.lock().unwrap();
-    seen.mark(&world.visit.account, &ids, Trust::Delivered, now)
-        .await
-        .unwrap();
+    seen.mark(
+        &world.visit.account,
+        &ids,
+        Trust::Delivered,
+        now,
+        &operators_word(),
+    )
+    .await
+    .unwrap();
     for _ in 0..4 {
         world.pass(DAY - 1);
         world.poll().await;
@@ -407,9 +414,15 @@ async fn a_mark_covers_no_message_of_other_octets_and_takes_those_of_the_first_l
         .collect();
     let seen = Seen::new(world.store.clone());
     let now = *world.now.lock().unwrap();
-    seen.mark(&world.visit.account, &ids, Trust::Seen, now)
-        .await
-        .unwrap();
+    seen.mark(
+        &world.visit.account,
+        &ids,
+        Trust::Seen,
+        now,
+        &operators_word(),
+    )
+    .await
+    .unwrap();
     assert_eq!(world.poll().await.counts.retrieved, 0);
     let mut there = world.server.listed();
     there[0].octets.extend_from_slice(b"longer\r\n");
@@ -555,7 +568,13 @@ async fn the_operators_word_about_counted_names_says_nothing_of_a_new_count() {
             let words: Vec<UniqueId> = old[..3].iter().map(id).collect();
             let now = *world.now.lock().unwrap();
             Seen::new(world.store.clone())
-                .mark(&world.visit.account, &words, Trust::Delivered, now)
+                .mark(
+                    &world.visit.account,
+                    &words,
+                    Trust::Delivered,
+                    now,
+                    &operators_word(),
+                )
                 .await
                 .unwrap();
             for _ in 0..2 {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mailferry::mail::{
     AccountName, FirstRun, ListingBuilder, PollLimits, Retention, Timestamp, UniqueId,
 };
+use mailferry::operator::operators_word;
 use mailferry::seen::{MemoryStore, Seen, Trust};
 use mailferry::session::judge::plan::{Circumstances, Disposition, Plan, Skip, Why, plan};
 
@@ -25,7 +26,9 @@ async fn planned(trust: Option<Trust>, retention: Retention) -> Plan {
     let account = AccountName::new("work").unwrap();
     let seen = Seen::new(Arc::new(MemoryStore::new()));
     if let Some(trust) = trust {
-        seen.mark(&account, &[id()], trust, NOW).await.unwrap();
+        seen.mark(&account, &[id()], trust, NOW, &operators_word())
+            .await
+            .unwrap();
     }
     let mut listing = ListingBuilder::default();
     listing.add_sized(1, &id(), 4321);

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use mailferry::mail::{FirstRun, Retention};
+use mailferry::operator::operators_word;
 use mailferry::seen::{Change, Seen, SeenStore, State};
 use mailferry::session::{self, End, Summary};
 
@@ -82,7 +83,7 @@ async fn the_operator_may_say_that_another_user_has_the_same_maildrop() {
     world.poll().await;
     world.visit.login.user = "jane@example.org".into();
     Seen::new(world.store.clone())
-        .note_same_maildrop(&world.visit.account)
+        .note_same_maildrop(&world.visit.account, &operators_word())
         .await
         .unwrap();
     assert_eq!(world.poll().await.counts.retrieved, 0);

@@ -2,6 +2,7 @@
 //! by attacking the plan.
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
+use mailferry::operator::operators_word;
 use mailferry::seen::{Seen, Trust};
 
 use crate::support::model::Mail;
@@ -76,9 +77,15 @@ async fn what_the_operator_called_delivered_is_not_offered_when_it_is_retrieved_
     let id = |one: &Mail| UniqueId::new(one.unique_id.as_bytes()).unwrap();
     let ids: Vec<UniqueId> = all[..3].iter().map(id).collect();
     let now = *world.now.lock().unwrap();
-    seen.mark(&world.visit.account, &ids, Trust::Delivered, now)
-        .await
-        .unwrap();
+    seen.mark(
+        &world.visit.account,
+        &ids,
+        Trust::Delivered,
+        now,
+        &operators_word(),
+    )
+    .await
+    .unwrap();
     world.poll().await;
     world.pass(300);
     world.server.with(|habits| habits.hangs_up_inside = None);

@@ -2,6 +2,7 @@
 //! and servers that take UIDL back.
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
+use mailferry::operator::operators_word;
 use mailferry::seen::{Batch, Seen, SeenStore, Trust};
 use mailferry::session::End;
 use mailferry::sink::Fault;
@@ -267,9 +268,15 @@ async fn an_account_with_unique_ids_in_its_records_never_goes_without_them() {
             .map(|one| UniqueId::new(one.unique_id.as_bytes()).unwrap())
             .collect();
         let seen = Seen::new(world.store.clone());
-        seen.mark(&world.visit.account, &ids, Trust::Seen, now)
-            .await
-            .unwrap();
+        seen.mark(
+            &world.visit.account,
+            &ids,
+            Trust::Seen,
+            now,
+            &operators_word(),
+        )
+        .await
+        .unwrap();
         world.server.with(|habits| {
             habits.unique_ids = announced;
             habits.refuses_uidl = announced;
@@ -304,9 +311,15 @@ async fn twins_of_two_sizes_that_the_operator_called_delivered_are_delivered() {
             .unwrap();
         let now = *world.now.lock().unwrap();
         let seen = Seen::new(world.store.clone());
-        seen.mark_listed(&world.visit.account, &listing, Trust::Delivered, now)
-            .await
-            .unwrap();
+        seen.mark_listed(
+            &world.visit.account,
+            &listing,
+            Trust::Delivered,
+            now,
+            &operators_word(),
+        )
+        .await
+        .unwrap();
         polls(&world, 4, 300).await;
         assert_eq!(world.sink.count(), 0);
     }
@@ -391,9 +404,15 @@ async fn a_mark_of_nothing_does_not_end_an_account_that_does_without_uidl() {
     let now = *world.now.lock().unwrap();
     let typo = [UniqueId::new(b"typo").unwrap()];
     let seen = Seen::new(world.store.clone());
-    seen.mark(&world.visit.account, &typo, Trust::Seen, now)
-        .await
-        .unwrap();
+    seen.mark(
+        &world.visit.account,
+        &typo,
+        Trust::Seen,
+        now,
+        &operators_word(),
+    )
+    .await
+    .unwrap();
     world
         .server
         .put(mail("later", b"Subject: later\r\n\r\nx\r\n"));
@@ -409,7 +428,7 @@ async fn trouble_with_a_twin_does_not_undo_the_operators_word() {
         let id = mails(1)[0].unique_id.clone();
         let ids = [UniqueId::new(id.as_bytes()).unwrap()];
         let seen = Seen::new(world.store.clone());
-        seen.mark(&world.visit.account, &ids, trust, now)
+        seen.mark(&world.visit.account, &ids, trust, now, &operators_word())
             .await
             .unwrap();
         world

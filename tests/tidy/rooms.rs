@@ -119,6 +119,9 @@ const DOORS: &[(&str, &str)] = &[
     ("md5", "session/server/login.rs"),
 ];
 
+/// What only one room makes: the type, the function that makes it, and the room.
+const MINTS: &[(&str, &str, &str)] = &[("OperatorsWord", "given", "operator/")];
+
 /// Rooms and files that never touch the world.
 pub const PURE: &[&str] = &[
     "mail/",
@@ -156,6 +159,7 @@ pub fn complaints(path: &str, scan: &Scan) -> BTreeSet<String> {
             wall_between(room, &words),
             unknown_to(room, &words),
             wrong_door(path, &words),
+            wrong_mint(path, &words),
             the_world(path, &words),
         ];
         for what in broken.into_iter().flatten() {
@@ -211,6 +215,12 @@ fn wrong_door(path: &str, words: &[&str]) -> Option<String> {
     let is_wrong = !doors.is_empty() && !doors.iter().any(|door| path.starts_with(door));
     let doors = doors.join(" and src/");
     is_wrong.then(|| format!("{name} comes in through src/{doors} and nowhere else"))
+}
+
+fn wrong_mint(path: &str, words: &[&str]) -> Option<String> {
+    let is = |(name, maker, _): &&(&str, &str, &str)| words.ends_with(&[name, maker]);
+    let (name, _, room) = MINTS.iter().find(is)?;
+    (!path.starts_with(room)).then(|| format!("only src/{room} makes an {name}"))
 }
 
 fn the_world(path: &str, words: &[&str]) -> Option<String> {

@@ -1,7 +1,9 @@
 //! The operator's word on one message of which the quarantine has a copy.
 
 use crate::mail::{AccountName, Timestamp};
-use crate::seen::{Change, Marker, Notes, Record, RecordKey, Seen, SeenError, State};
+use crate::seen::{
+    Change, Marker, Notes, OperatorsWord, Record, RecordKey, Seen, SeenError, State,
+};
 
 impl Seen {
     /// The message that a copy in the quarantine stands for: its account, key and record. `None`
@@ -36,6 +38,7 @@ impl Seen {
         account: &AccountName,
         key: &RecordKey,
         now: Timestamp,
+        _: &OperatorsWord,
     ) -> Result<(), SeenError> {
         self.settle(account, key, State::Delivered { at: now })
             .await
@@ -50,6 +53,7 @@ impl Seen {
         account: &AccountName,
         key: &RecordKey,
         now: Timestamp,
+        _: &OperatorsWord,
     ) -> Result<(), SeenError> {
         let by = Marker::Operator;
         self.settle(account, key, State::Marked { at: now, by })

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use crate::mail::AccountName;
 use crate::seen::disk::line;
 use crate::seen::{
-    AccountState, Batch, Change, Changed, Marker, OperatorError, Record, Seen, State, Trust,
+    AccountState, Batch, Change, Changed, Marker, OperatorError, OperatorsWord, Record, Seen,
+    State, Trust,
 };
 
 impl Seen {
@@ -50,7 +51,12 @@ impl Seen {
     ///
     /// # Errors
     /// [`OperatorError::NoExport`] for a line that is none.
-    pub async fn import_lines(&self, text: &str, trust: Trust) -> Result<Changed, OperatorError> {
+    pub async fn import_lines(
+        &self,
+        text: &str,
+        trust: Trust,
+        _: &OperatorsWord,
+    ) -> Result<Changed, OperatorError> {
         let mut lines = text.lines().enumerate();
         if lines
             .next()
@@ -125,6 +131,8 @@ mod tests {
     use crate::mail::{Digest, Timestamp, UniqueId};
     use crate::seen::{Deferral, MemoryStore, Notes, RecordKey};
 
+    const WORD: OperatorsWord = OperatorsWord::given();
+
     fn name(name: &str) -> AccountName {
         AccountName::new(name).unwrap()
     }
@@ -163,7 +171,7 @@ mod tests {
             host: "pop.example.org".to_owned(),
             ..AccountState::default()
         });
-        seen.import(batch).await.unwrap();
+        seen.import(batch, &WORD).await.unwrap();
         seen
     }
 
@@ -186,7 +194,10 @@ mod tests {
         let there = store("work", records.clone()).await;
         let text = there.export_lines(None).await.unwrap().join("\n");
         let here = Seen::new(Arc::new(MemoryStore::new()));
-        let imported = here.import_lines(&text, Trust::Delivered).await.unwrap();
+        let imported = here
+            .import_lines(&text, Trust::Delivered, &WORD)
+            .await
+            .unwrap();
         assert_eq!(
             imported,
             Changed {
@@ -201,7 +212,7 @@ mod tests {
         );
 
         let here = Seen::new(Arc::new(MemoryStore::new()));
-        here.import_lines(&text, Trust::Seen).await.unwrap();
+        here.import_lines(&text, Trust::Seen, &WORD).await.unwrap();
         let marked = record(State::Marked {
             at: Timestamp(5),
             by: Marker::Import,
@@ -224,7 +235,10 @@ mod tests {
         .unwrap()
         .join("\n");
         let here = store("work", vec![(key("a", None), delivered())]).await;
-        let imported = here.import_lines(&text, Trust::Delivered).await.unwrap();
+        let imported = here
+            .import_lines(&text, Trust::Delivered, &WORD)
+            .await
+            .unwrap();
         assert_eq!(
             imported,
             Changed {
@@ -241,7 +255,10 @@ mod tests {
             &format!("{text}\nwork + broken"),
             &text.replace("export 1", "export 2"),
         ] {
-            let error = here.import_lines(broken, Trust::Seen).await.unwrap_err();
+            let error = here
+                .import_lines(broken, Trust::Seen, &WORD)
+                .await
+                .unwrap_err();
             assert_eq!(error.code(), "seen_no_export", "{broken}");
             assert_eq!(here.accounts().await.unwrap(), []);
         }

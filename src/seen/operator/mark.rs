@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::mail::{AccountName, Entry, Listing, Timestamp, UniqueId};
 use crate::seen::{
-    Change, Changed, Known, Marker, Notes, OperatorError, Record, RecordKey, Records, Seen,
-    SeenError, State, Trust,
+    Change, Changed, Known, Marker, Notes, OperatorError, OperatorsWord, Record, RecordKey,
+    Records, Seen, SeenError, State, Trust,
 };
 
 impl Seen {
@@ -20,6 +20,7 @@ impl Seen {
         unique_ids: &[UniqueId],
         trust: Trust,
         now: Timestamp,
+        _: &OperatorsWord,
     ) -> Result<Changed, OperatorError> {
         let records = self.records(account).await?;
         let mut changes = Vec::new();
@@ -52,6 +53,7 @@ impl Seen {
         listing: &Listing,
         trust: Trust,
         now: Timestamp,
+        _: &OperatorsWord,
     ) -> Result<Changed, OperatorError> {
         let records = self.records(account).await?;
         let mut changes = Vec::new();

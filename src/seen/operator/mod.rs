@@ -6,10 +6,14 @@
 pub(in crate::seen) mod copy;
 pub(in crate::seen) mod export;
 pub(in crate::seen) mod mark;
+pub(in crate::seen) mod word;
+
 use std::collections::BTreeSet;
 
 use crate::mail::{AccountName, Maildrop, UniqueId, limits};
-use crate::seen::{AccountState, Batch, Change, Known, RecordKey, Seen, SeenError, SeenStore};
+use crate::seen::{
+    AccountState, Batch, Change, Known, OperatorsWord, RecordKey, Seen, SeenError, SeenStore,
+};
 
 /// How many messages a command was about, and how many of them it changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,6 +80,7 @@ impl Seen {
         &self,
         account: &AccountName,
         unique_ids: Option<&[UniqueId]>,
+        _: &OperatorsWord,
     ) -> Result<Changed, OperatorError> {
         let records = self.records(account).await?;
         let keys: Vec<RecordKey> = match unique_ids {
@@ -108,6 +113,7 @@ impl Seen {
         &self,
         old: &AccountName,
         new: &AccountName,
+        _: &OperatorsWord,
     ) -> Result<Changed, OperatorError> {
         if !self.accounts().await?.contains(old) {
             return Err(OperatorError::NoAccount(old.clone()));
@@ -197,6 +203,8 @@ mod tests {
     use crate::mail::{Digest, Timestamp};
     use crate::seen::{Deferral, Marker, MemoryStore, Notes, Record, State};
 
+    const WORD: OperatorsWord = OperatorsWord::given();
+
     const NOW: Timestamp = Timestamp(1_000_000);
 
     fn name(name: &str) -> AccountName {
@@ -237,7 +245,7 @@ mod tests {
             host: "pop.example.org".to_owned(),
             ..AccountState::default()
         });
-        seen.import(batch).await.unwrap();
+        seen.import(batch, &WORD).await.unwrap();
         seen
     }
 
@@ -258,7 +266,9 @@ mod tests {
             (key("b", Some(3)), delivered()),
         ];
         let seen = store("work", records).await;
-        let unknown = seen.forget(&name("work"), Some(&[id("a"), id("zz")])).await;
+        let unknown = seen
+            .forget(&name("work"), Some(&[id("a"), id("zz")]), &WORD)
+            .await;
         assert_eq!(unknown.unwrap_err().code(), "seen_no_record");
         assert_eq!(
             all(&seen, "work").await.len(),
@@ -266,12 +276,12 @@ mod tests {
             "nothing is forgotten by halves"
         );
         let forgotten = seen
-            .forget(&name("work"), Some(&[id("a"), id("a")]))
+            .forget(&name("work"), Some(&[id("a"), id("a")]), &WORD)
             .await
             .unwrap();
         assert_eq!(forgotten.changed, 2);
         assert_eq!(all(&seen, "work").await, [(key("b", Some(3)), delivered())]);
-        seen.forget(&name("work"), None).await.unwrap();
+        seen.forget(&name("work"), None, &WORD).await.unwrap();
         assert_eq!(all(&seen, "work").await, []);
     }
 
@@ -307,7 +317,7 @@ mod tests {
         ]
         .map(id);
         let marked = seen
-            .mark(&name("work"), &ids, Trust::Seen, NOW)
+            .mark(&name("work"), &ids, Trust::Seen, NOW, &WORD)
             .await
             .unwrap();
         assert_eq!(
@@ -332,7 +342,7 @@ mod tests {
             "a mark proves nothing"
         );
         let again = seen
-            .mark(&name("work"), &ids, Trust::Seen, NOW)
+            .mark(&name("work"), &ids, Trust::Seen, NOW, &WORD)
             .await
             .unwrap();
         assert_eq!(
@@ -348,7 +358,7 @@ mod tests {
     async fn what_is_marked_as_delivered_may_be_deleted() {
         let seen = store("work", Vec::new()).await;
         let marked = seen
-            .mark(&name("work"), &[id("a")], Trust::Delivered, NOW)
+            .mark(&name("work"), &[id("a")], Trust::Delivered, NOW, &WORD)
             .await
             .unwrap();
         assert_eq!(marked.changed, 1);
@@ -366,14 +376,14 @@ mod tests {
         sorted.sort_by(|a, b| a.0.cmp(&b.0));
         let seen = store("old", records).await;
         assert_eq!(
-            seen.rename(&name("nobody"), &name("new"))
+            seen.rename(&name("nobody"), &name("new"), &WORD)
                 .await
                 .unwrap_err()
                 .code(),
             "seen_no_account"
         );
         assert_eq!(
-            seen.rename(&name("old"), &name("new"))
+            seen.rename(&name("old"), &name("new"), &WORD)
                 .await
                 .unwrap()
                 .changed,
@@ -385,10 +395,10 @@ mod tests {
             seen.account_state(&name("new")).await.unwrap().host,
             "pop.example.org"
         );
-        seen.mark(&name("other"), &[id("x")], Trust::Seen, NOW)
+        seen.mark(&name("other"), &[id("x")], Trust::Seen, NOW, &WORD)
             .await
             .unwrap();
-        let mixed = seen.rename(&name("new"), &name("other")).await;
+        let mixed = seen.rename(&name("new"), &name("other"), &WORD).await;
         assert_eq!(mixed.unwrap_err().code(), "seen_name_in_use");
     }
 
@@ -407,9 +417,13 @@ mod tests {
                 .map(|(k, r)| Change::Put(k.clone(), r.clone())),
         );
         half.state = Some(seen.account_state(&name("old")).await.unwrap());
-        seen.import(half).await.unwrap();
-        seen.forget(&name("old"), Some(&[id("a")])).await.unwrap();
-        seen.rename(&name("old"), &name("new")).await.unwrap();
+        seen.import(half, &WORD).await.unwrap();
+        seen.forget(&name("old"), Some(&[id("a")]), &WORD)
+            .await
+            .unwrap();
+        seen.rename(&name("old"), &name("new"), &WORD)
+            .await
+            .unwrap();
         assert_eq!(all(&seen, "new").await, records);
         assert_eq!(all(&seen, "old").await, []);
     }

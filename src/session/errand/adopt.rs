@@ -5,7 +5,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::mail::{HeadDigest, HeadDigests, Listing, PollLimits, Timestamp};
-use crate::seen::{Batch, Change, Marker, Notes, Record, RecordKey, Records, State, Trust};
+use crate::seen::{
+    Batch, Change, Marker, Notes, OperatorsWord, Record, RecordKey, Records, State, Trust,
+};
 use crate::session::judge::plan::{Circumstances, Disposition, Names, Why, plan};
 use crate::session::server::heads::HEADERS_AT_ONCE;
 use crate::session::server::maildrop::{Happened, Maildrop};
@@ -44,6 +46,7 @@ pub async fn adopt(
     with: &Collaborators,
     trust: Trust,
     rest: Rest,
+    word: &OperatorsWord,
 ) -> Result<Adopted, SessionError> {
     let mut maildrop = login::enter(visit, with).await?;
     let listed = listing::list(&mut maildrop, &with.stop.place)
@@ -80,7 +83,7 @@ pub async fn adopt(
         return Err(search.cannot_compare(visit, open.len()));
     }
     let found = search.found;
-    commit(visit, with, &records, search.into_changes()).await?;
+    commit(visit, with, &records, search.into_changes(), word).await?;
     maildrop.quit().await;
     let count = |count: usize| count as u64;
     Ok(Adopted {
@@ -368,13 +371,14 @@ async fn commit(
     with: &Collaborators,
     records: &Records,
     changes: Vec<Change>,
+    word: &OperatorsWord,
 ) -> Result<(), SessionError> {
     for changes in changes.chunks(CHANGES_AT_ONCE) {
         let batch = Batch {
             changes: changes.to_vec(),
             ..Batch::new(records.account())
         };
-        with.seen.import(batch).await?;
+        with.seen.import(batch, word).await?;
     }
     let mut state = with.seen.account_state(&visit.account).await?;
     state.adopted = true;

@@ -2,7 +2,7 @@
 
 use crate::mail::Envelope;
 use crate::proto::pop3::{Event, Kind};
-use crate::seen::RecordKey;
+use crate::seen::{OperatorsWord, RecordKey};
 use crate::session::server::{listing, login};
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::copies::Copies;
@@ -85,6 +85,7 @@ pub async fn erase(
     visit: &Visit,
     with: &Collaborators,
     key: &RecordKey,
+    word: &OperatorsWord,
 ) -> Result<Erased, SessionError> {
     let mut maildrop = login::enter(visit, with).await?;
     let listed = listing::list(&mut maildrop, &with.stop.place).await?;
@@ -114,7 +115,7 @@ pub async fn erase(
         return Ok(Erased::Refused(words.to_owned()));
     }
     with.seen
-        .count_as_delivered(&visit.account, key, with.clock.now())
+        .count_as_delivered(&visit.account, key, with.clock.now(), word)
         .await?;
     let records = with.seen.records(&visit.account).await?;
     let proof = records.proof(&key.unique_id, key.digest);

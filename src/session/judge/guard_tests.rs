@@ -5,7 +5,10 @@ use std::sync::Arc;
 
 use super::*;
 use crate::mail::{Digest, ListingBuilder, UniqueId};
+use crate::seen::OperatorsWord;
 use crate::seen::{Batch, Change, Marker, MemoryStore, Notes, Record, RecordKey, Seen};
+
+const WORD: OperatorsWord = OperatorsWord::given();
 
 fn changed(listing: &Listing, records: &Records, explained: &Explained) -> Option<Whole> {
     compare(listing, records, explained).changed()
@@ -52,7 +55,7 @@ async fn records(count: usize, state: State, absent_since: Option<Timestamp>) ->
         let key = RecordKey::new(name("old", number), digest);
         batch.changes.push(Change::Put(key, record));
     }
-    seen.import(batch).await.unwrap();
+    seen.import(batch, &WORD).await.unwrap();
     seen.records(&account).await.unwrap()
 }
 

@@ -10,9 +10,12 @@ use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 
 use super::*;
 use crate::mail::{AccountName, Digest, ListingBuilder};
+use crate::seen::OperatorsWord;
 use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, Notes, Record, Seen};
 use crate::session::judge::group::copies;
 use crate::sink::Partial;
+
+const WORD: OperatorsWord = OperatorsWord::given();
 
 const DAY: u64 = 86_400;
 const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -45,7 +48,7 @@ pub(super) fn records(known: Vec<(RecordKey, Record)>) -> Records {
         .build()
         .unwrap();
     runtime.block_on(async {
-        seen.import(batch).await.unwrap();
+        seen.import(batch, &WORD).await.unwrap();
         seen.records(&account).await.unwrap()
     })
 }

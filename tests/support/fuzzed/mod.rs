@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use mailferry::config::{self, Environment};
 use mailferry::mail::{Announced, Percent, Secret, UniqueId};
+use mailferry::operator::operators_word;
 use mailferry::proto::pop3::{Client, Command, Event, State};
 use mailferry::proto::{LineEnd, Piece, Unstuff, sasl, stuff};
 use mailferry::seen::{MemoryStore, Seen, Trust};
@@ -282,7 +283,11 @@ pub fn export(data: &[u8]) {
     runtime.block_on(async {
         let seen = || Seen::new(Arc::new(MemoryStore::new()));
         let (first, second) = (seen(), seen());
-        if first.import_lines(&text, Trust::Delivered).await.is_err() {
+        if first
+            .import_lines(&text, Trust::Delivered, &operators_word())
+            .await
+            .is_err()
+        {
             assert_eq!(
                 first.accounts().await.ok(),
                 Some(Vec::new()),
@@ -294,7 +299,7 @@ pub fn export(data: &[u8]) {
             panic!("what was imported cannot be exported");
         };
         let again = second
-            .import_lines(&lines.join("\n"), Trust::Delivered)
+            .import_lines(&lines.join("\n"), Trust::Delivered, &operators_word())
             .await;
         assert!(again.is_ok(), "{lines:?}");
         assert_eq!(second.export_lines(None).await.ok(), Some(lines));
