@@ -1,11 +1,94 @@
-//! One account, resolved: every value is there.
+//! Accounts: their settings, how those become values, and the values.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::config::SecretSource;
-use crate::mail::{
-    AccountName, FirstRun, LoginMethod, PollLimits, Recipient, Retention, TlsPolicy,
+use crate::config::delivery::DeliveryTable;
+use crate::config::error::Complaint;
+use crate::config::nearest::nearest;
+use crate::config::resolve::{Header, Resolver, TlsSettings, chosen};
+use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
+use crate::config::source::{At, Place};
+use crate::config::value::{
+    Address, CountOr, FilePath, Fingerprints, HostName, Interval, Keeping, Line, Octets, OctetsOr,
+    Port, Word, is_loopback,
 };
+use crate::config::{LOGIN_PORTS, POLL_FLOOR, SecretSource};
+use crate::mail::{
+    AccountName, FirstRun, LoginMethod, PollLimits, Recipient, Retention, TlsMode, TlsPolicy,
+};
+
+settings! {
+    /// `[account.NAME]`, and `[defaults]`, which may have all of it but `user` and `password`.
+    struct AccountTable {
+        /// Whether the account is polled.
+        enabled: bool = Without::Default("true"),
+        /// The POP3 server: a name or an address.
+        host: HostName = Without::Required("\"pop.example.org\""),
+        /// Its port.
+        port: Port = Without::Otherwise("995 when tls is \"implicit\", else 110", "995"),
+        /// "implicit": TLS from the first octet. "starttls": STLS, and nothing is sent to a server without it.
+        /// "none": everything can be read on the way; requires allow_cleartext_password = true.
+        tls: Word<TlsMode> = Without::Default("\"implicit\""),
+        /// The certificates to trust, in PEM, instead of the system's: for a server with a CA of its own.
+        tls_ca_file: FilePath = Without::Otherwise(
+            "the system's certificates",
+            "\"/etc/mailferry/ca.pem\"",
+        ),
+        /// SHA-256 of the server's certificate in hexadecimal, with or without colons, or a list of them: the server
+        /// must show one of these, which then needs nobody's signature, and its name does not matter. This prints it
+        /// (with port 110 and -starttls pop3 for "starttls"):
+        ///   openssl s_client -connect HOST:995 </dev/null | openssl x509 -noout -fingerprint -sha256
+        tls_fingerprint: Fingerprints = Without::Otherwise(
+            "any certificate that verifies",
+            "\"5E:B6:3B:BB:E0:1E:EE:D0:93:CB:22:BB:8F:5A:CD:C3:A1:D2:4F:7D:18:97:5E:BA:0A:C7:E3:40:3C:F5:9E:A1\"",
+        ),
+        /// The name the certificate must be for, when it is another than host.
+        tls_server_name: HostName = Without::Otherwise("host", "\"mail.example.org\""),
+        /// A certificate to show to the server, in PEM, with those between it and its root.
+        tls_client_cert: FilePath = Without::Otherwise("none", "\"/etc/mailferry/client.pem\""),
+        /// The private key of tls_client_cert, in PEM (PKCS #8, not encrypted).
+        tls_client_key: FilePath = Without::Otherwise("none", "\"/etc/mailferry/client.key\""),
+        /// Must be true for tls = "none": password and mail can be read by everyone on the way.
+        allow_cleartext_password: bool = Without::Default("false"),
+        /// The user name, as the provider gave it: often the whole address.
+        user: Line = Without::Required("\"jane\""),
+        /// The password, byte for byte; one line end at its end is cut. Where it is kept:
+        /// { file = "/run/secrets/work" }, { env = "WORK_PASSWORD" }, { credential = "work" } (systemd's
+        /// LoadCredential=), { command = ["pass", "show", "mail/work"] } (no shell; what it prints), or a string, in a
+        /// file that only you can read (chmod 600). It is read anew for every poll.
+        password: SecretSource = Without::Required("{ file = \"/run/secrets/work\" }"),
+        /// "auto": SASL PLAIN where announced, else USER and PASS. "user-pass" or "plain": only that. "apop": APOP,
+        /// never tried unless it is asked for.
+        auth: Word<LoginMethod> = Without::Default("\"auto\""),
+        /// Who gets the mail: the envelope recipient for a relay, {recipient} and $RECIPIENT for an MDA.
+        recipient: Address = Without::Otherwise(
+            "the account's name. Required for smtp, and for an mda whose command has {recipient}",
+            "\"jane@home.lan\"",
+        ),
+        /// Where the mail goes: the NAME of a [delivery.NAME].
+        delivery: Line = Without::Otherwise("the only delivery, when there is just one", "\"local\""),
+        /// What happens on the server after delivery: "keep", "delete", or "delete after 14d" (counted from delivery).
+        retention: Keeping = Without::Default("\"keep\""),
+        /// From the start of one poll to the start of the next; at least 60s, unless host is this machine. Servers that
+        /// announce LOGIN-DELAY are given more.
+        poll_every: Interval = Without::Default("\"5m\""),
+        /// A larger message stays on the server, and is reported once.
+        max_message_size: Octets = Without::Default("\"100MiB\""),
+        /// How many messages one poll retrieves at most, or "unlimited". The next poll goes on.
+        max_messages: CountOr<true> = Without::Default("\"unlimited\""),
+        /// How many octets one poll retrieves at most, or "unlimited". The next poll goes on.
+        max_octets: OctetsOr = Without::Default("\"unlimited\""),
+        /// A number: leave and log in again after so many deletes, so that a lost connection costs less. Servers delete
+        /// when the session ends well, and only then. Or "off".
+        commit_every: CountOr<false> = Without::Default("\"off\""),
+        /// Whether commands are sent ahead of their answers, where the server announces that it can.
+        pipelining: bool = Without::Default("true"),
+        /// What to do when nothing is known of the account and the maildrop holds more than 500 messages. "ask": wait
+        /// for you. "all": retrieve everything. "skip": count all of it as seen, and retrieve what comes later.
+        first_run: Word<FirstRun> = Without::Default("\"ask\""),
+    }
+}
 
 /// One maildrop, and what is to be done with its mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,4 +125,260 @@ pub struct Account {
     pub pipelining: bool,
     /// What to do with a full maildrop that was never polled before.
     pub first_run: FirstRun,
+}
+
+/// Who says so, the port, and where it is said.
+type Maildrop = (AccountName, u16, Place);
+
+type Deliveries = BTreeMap<String, At<DeliveryTable>>;
+
+impl Resolver<'_> {
+    /// Every account that could be resolved.
+    pub(in crate::config) fn accounts(
+        &mut self,
+        tables: BTreeMap<AccountName, At<AccountTable>>,
+        defaults: &AccountTable,
+        deliveries: &Deliveries,
+    ) -> BTreeMap<AccountName, Account> {
+        let mut accounts = BTreeMap::new();
+        let mut maildrops: BTreeMap<(String, String), Vec<Maildrop>> = BTreeMap::new();
+        for (name, At { value, place }) in tables {
+            let Some(account) = self.account(&name, value.over(defaults), place, deliveries) else {
+                continue;
+            };
+            if account.enabled {
+                let maildrop = (account.host.clone(), account.user.clone());
+                let others = maildrops.entry(maildrop).or_default();
+                let twin = |(_, port, _): &&Maildrop| same_server(*port, account.port);
+                if let Some((other, _, at)) = others.iter().find(twin) {
+                    self.same_maildrop((&name, place), (other, *at));
+                }
+                others.push((name.clone(), account.port, place));
+            }
+            accounts.insert(name, account);
+        }
+        accounts
+    }
+
+    /// Complains about the account that stands further down.
+    fn same_maildrop(&mut self, one: (&AccountName, Place), other: (&AccountName, Place)) {
+        let (first, second) = if one.1 < other.1 {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        let complaint = Complaint::SameMaildrop {
+            account: second.0.to_string(),
+            other: first.0.to_string(),
+            first: self.sources[first.1.source].spot(first.1.offset),
+        };
+        self.complain(second.1, complaint);
+    }
+
+    fn account(
+        &mut self,
+        name: &AccountName,
+        table: AccountTable,
+        place: Place,
+        deliveries: &Deliveries,
+    ) -> Option<Account> {
+        let title = format!("[account.{name}]");
+        let header = Header {
+            name: &title,
+            place,
+        };
+        let enabled = self.need(&header, "enabled", table.enabled);
+        let host = self
+            .need(&header, "host", table.host)
+            .map(|host| host.into_string());
+        let user = self.need(&header, "user", table.user);
+        let password = self.need_at(&header, "password", table.password);
+        let mode = self.need_at(&header, "tls", table.tls);
+        let allowed = self.need(
+            &header,
+            "allow_cleartext_password",
+            table.allow_cleartext_password,
+        );
+        let auth = self.need(&header, "auth", table.auth);
+        let delivery = self.delivery_name(&header, table.delivery, deliveries);
+        let recipient = self.recipient(
+            &header,
+            name,
+            table.recipient,
+            delivery.as_deref(),
+            deliveries,
+        );
+        let retention = self.need(&header, "retention", table.retention);
+        let poll_every = self.need_at(&header, "poll_every", table.poll_every);
+        let sizes = (table.max_message_size, table.max_messages, table.max_octets);
+        let limits = self.poll_limits(&header, sizes);
+        let commit_every = self.need(&header, "commit_every", table.commit_every);
+        let pipelining = self.need(&header, "pipelining", table.pipelining);
+        let first_run = self.need(&header, "first_run", table.first_run);
+        let mode = self.tls_mode(mode, allowed);
+        let poll_every = self.poll_every(poll_every, host.as_deref());
+        let tls = TlsSettings {
+            mode: mode.unwrap_or(TlsMode::Implicit),
+            ca_file: table.tls_ca_file,
+            fingerprint: table.tls_fingerprint,
+            server_name: table.tls_server_name,
+            client_cert: table.tls_client_cert,
+            client_key: table.tls_client_key,
+        };
+        let tls = self.tls(tls, host.as_deref().unwrap_or_default());
+        Some(Account {
+            name: name.clone(),
+            enabled: enabled?,
+            host: host?,
+            port: port(table.port, mode?)?,
+            tls,
+            user: user?.0,
+            password: self.secret(password?),
+            auth: auth?.0,
+            recipient: recipient?,
+            delivery: delivery?,
+            retention: retention?.0,
+            poll_every: poll_every?,
+            limits: limits?,
+            commit_every: commit_every?.0,
+            pipelining: pipelining?,
+            first_run: first_run?.0,
+        })
+    }
+
+    /// How much one poll may retrieve.
+    fn poll_limits(
+        &mut self,
+        header: &Header<'_>,
+        (message, messages, octets): (Given<Octets>, Given<CountOr<true>>, Given<OctetsOr>),
+    ) -> Option<PollLimits> {
+        let message = self.need(header, "max_message_size", message);
+        let messages = self.need(header, "max_messages", messages);
+        let octets = self.need(header, "max_octets", octets);
+        Some(PollLimits {
+            message_octets_max: message?.0,
+            messages_max: messages?.0,
+            octets_max: octets?.0,
+        })
+    }
+
+    /// The mode, if it is one that may be.
+    fn tls_mode(
+        &mut self,
+        mode: Option<At<Word<TlsMode>>>,
+        allowed: Option<bool>,
+    ) -> Option<TlsMode> {
+        let mode = mode?;
+        if chosen(&mode) == TlsMode::None && allowed == Some(false) {
+            let rule = "`tls` = \"none\" sends password and mail for everyone on the way to read. If that is what you \
+                        want, add `allow_cleartext_password = true`; else leave `tls` out";
+            self.complain(mode.place, Complaint::Conflict(rule.to_owned()));
+        }
+        Some(chosen(&mode))
+    }
+
+    fn poll_every(&mut self, given: Option<At<Interval>>, host: Option<&str>) -> Option<Duration> {
+        let interval = given?;
+        if interval.value.duration() < POLL_FLOOR && host.is_some_and(|host| !is_loopback(host)) {
+            let rule = "`poll_every` is at least 60s: providers lock out who comes more often. Only this machine \
+                        itself may be polled more often";
+            self.complain(interval.place, Complaint::Conflict(rule.to_owned()));
+        }
+        Some(interval.value.duration())
+    }
+
+    fn delivery_name(
+        &mut self,
+        header: &Header<'_>,
+        given: Given<Line>,
+        deliveries: &Deliveries,
+    ) -> Option<String> {
+        let names = || deliveries.keys().map(String::as_str);
+        match given {
+            Given::Badly => None,
+            Given::As(At {
+                value: Line(name), ..
+            }) if deliveries.contains_key(&name) => Some(name),
+            Given::As(At {
+                value: Line(name),
+                place,
+            }) => {
+                let hint = match nearest(&name, names()) {
+                    Some(near) => format!("did you mean \"{near}\"?"),
+                    None => format!("add a table [delivery.{name}]"),
+                };
+                let why = format!("there is no delivery of that name; {hint}");
+                let name = "delivery".to_owned();
+                self.complain(place, Complaint::Value { name, why });
+                None
+            }
+            Given::Not => match (names().next(), deliveries.len()) {
+                (Some(only), 1) => Some(only.to_owned()),
+                (None, _) => {
+                    self.missing(
+                        header,
+                        "delivery",
+                        "and there is no [delivery.NAME] it could go to".to_owned(),
+                    );
+                    None
+                }
+                _ => {
+                    let known: Vec<_> = names().collect();
+                    let hint = format!("choose one of {}, here or in [defaults]", known.join(", "));
+                    self.missing(header, "delivery", hint);
+                    None
+                }
+            },
+        }
+    }
+
+    /// The recipient, or the account's name for a delivery that needs none.
+    fn recipient(
+        &mut self,
+        header: &Header<'_>,
+        name: &AccountName,
+        given: Given<Address>,
+        delivery: Option<&str>,
+        deliveries: &Deliveries,
+    ) -> Option<Recipient> {
+        match given {
+            Given::As(address) => Some(address.value.0),
+            Given::Badly => None,
+            Given::Not => {
+                let delivery = delivery?;
+                let needed = match deliveries.get(delivery).map(|table| &table.value) {
+                    Some(DeliveryTable::Smtp(_)) => true,
+                    Some(DeliveryTable::Mda(mda)) => mda
+                        .command
+                        .get()
+                        .is_some_and(|command| command.mentions("{recipient}")),
+                    _ => false,
+                };
+                if needed {
+                    let hint = format!("[delivery.{delivery}] has to know who gets the mail");
+                    self.missing(header, "recipient", hint);
+                    return None;
+                }
+                // Every account name is a recipient that is safe to print.
+                Recipient::new(name.as_str()).ok()
+            }
+        }
+    }
+}
+
+/// The port that was given, or the one that is usual; `None` when the one that was given is none.
+fn port(given: Given<Port>, mode: TlsMode) -> Option<u16> {
+    match given {
+        Given::As(port) => Some(port.value.0),
+        Given::Badly => None,
+        Given::Not if mode == TlsMode::Implicit => Some(LOGIN_PORTS.0),
+        Given::Not => Some(LOGIN_PORTS.1),
+    }
+}
+
+/// Whether two ports of one host lead to the same maildrops: the two ports of POP3 do. Other ports
+/// of one address are taken for different servers behind it, as with forwarded ports.
+fn same_server(one: u16, other: u16) -> bool {
+    let login = |port| port == LOGIN_PORTS.0 || port == LOGIN_PORTS.1;
+    one == other || (login(one) && login(other))
 }

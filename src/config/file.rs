@@ -1,34 +1,15 @@
 //! Parse: from the text of the files to tables of settings, everything unknown complained about.
 
-use std::collections::BTreeMap;
-
 use toml::de::{DeTable, DeValue};
 
+use crate::config::account::AccountTable;
+use crate::config::delivery::{DeliveryTable, MaildirTable, MdaTable, SmtpTable};
 use crate::config::error::Complaint;
 use crate::config::nearest::nearest;
 use crate::config::setting::{Complaints, Given, Table, TableReader};
 use crate::config::source::{At, Place, Source};
-use crate::config::table::{AccountTable, LogTable, MaildirTable, MdaTable, SmtpTable, TopTable};
+use crate::config::top::{Tables, TopTable};
 use crate::mail::AccountName;
-
-/// All tables of all files.
-#[derive(Default)]
-pub(super) struct Tables {
-    pub(super) top: TopTable,
-    pub(super) log: LogTable,
-    pub(super) defaults: AccountTable,
-    pub(super) accounts: BTreeMap<AccountName, At<AccountTable>>,
-    pub(super) deliveries: BTreeMap<String, At<DeliveryTable>>,
-}
-
-/// The settings of a delivery, by its type.
-pub(super) enum DeliveryTable {
-    Mda(MdaTable),
-    Smtp(SmtpTable),
-    Maildir(MaildirTable),
-    /// Its type is missing or wrong, which was complained about; accounts may still name it.
-    Unknown,
-}
 
 impl Tables {
     /// Adds what the last of `sources` holds. The first one is the main file; the others have only

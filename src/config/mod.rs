@@ -4,8 +4,8 @@
 //! A [`Config`] is complete, checked, immutable, and cheap to compare: a reload is a difference of
 //! two. Nothing is done here: no secret is read, no host looked up, no folder made.
 //!
-//! Every setting is declared once, in `table/`, with its type, its default and its description;
-//! [`reference()`] and the reading are both made from that.
+//! Every setting is declared once, in the file of its noun, with its type, its default and its
+//! description; [`reference()`] and the reading are both made from that.
 
 mod account;
 mod delivery;
@@ -19,15 +19,13 @@ mod secret;
 mod setting;
 mod source;
 mod system;
-mod table;
+mod top;
 mod value;
 mod warning;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use crate::mail::{AccountName, LogFormat, LogLevel};
 
 pub use account::Account;
 pub use delivery::{Delivery, DeliveryKind, Maildir, Mda, Smtp, SmtpLogin};
@@ -37,44 +35,13 @@ pub use nearest::nearest;
 pub use reference::reference;
 pub use secret::SecretSource;
 pub use system::{Storage, System};
+pub use top::{Config, Log};
 pub use warning::Warning;
 
-use file::Tables;
 use resolve::Resolver;
 use setting::Complaints;
 use source::Source;
-
-/// All that the operator asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Config {
-    /// Where mailferry keeps what it must not forget.
-    pub state_dir: PathBuf,
-    /// Maildrops polled at the same time.
-    pub max_sessions: usize,
-    /// Maildrops of one host polled at the same time.
-    pub max_sessions_per_host: usize,
-    /// Messages of one account offered or delivered and not yet recorded.
-    pub max_unrecorded: usize,
-    /// How long a message is gone before its record is forgotten.
-    pub forget_after: Duration,
-    /// How long deliveries under way may take at the end.
-    pub shutdown_timeout: Duration,
-    /// What is logged, and how.
-    pub log: Log,
-    /// The accounts by name, disabled ones included; never empty.
-    pub accounts: BTreeMap<AccountName, Account>,
-    /// The deliveries by name; every account's is among them.
-    pub deliveries: BTreeMap<String, Delivery>,
-}
-
-/// What is logged, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Log {
-    /// The least important thing that is said.
-    pub level: LogLevel,
-    /// The form of a line.
-    pub format: LogFormat,
-}
+use top::Tables;
 
 /// Reads the configuration file at `path` and `accounts.d/*.toml` beside it.
 ///

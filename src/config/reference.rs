@@ -1,7 +1,9 @@
 //! The reference: every setting with its default and its description, made from the declarations.
 
+use crate::config::account::AccountTable;
+use crate::config::delivery::{MaildirTable, MdaTable, SmtpTable};
 use crate::config::setting::{Setting, Table, Without};
-use crate::config::table::{AccountTable, LogTable, MaildirTable, MdaTable, SmtpTable, TopTable};
+use crate::config::top::{LogTable, TopTable};
 
 /// The text of `config/mailferry.toml`.
 ///

@@ -1,33 +1,27 @@
 //! Resolve: from tables of settings to values without gaps, checked against each other.
 
-mod account;
-mod delivery;
-
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::config::error::Complaint;
-use crate::config::file::Tables;
 use crate::config::setting::{Complaints, Given, Table, TableReader};
 use crate::config::source::{At, Place, Source};
-use crate::config::table::AccountTable;
 use crate::config::value::{FilePath, Fingerprints, HostName, Word};
-use crate::config::{Config, Environment, Log, SecretSource};
+use crate::config::{Environment, SecretSource};
 use crate::mail::{ClientCertificate, TlsMode, TlsPolicy};
 
 use toml::de::DeTable;
 
 /// Makes values of tables, and complains.
 pub(super) struct Resolver<'a> {
-    sources: &'a [Source],
-    environment: &'a Environment,
-    complaints: &'a mut Complaints,
+    pub(super) sources: &'a [Source],
+    pub(super) environment: &'a Environment,
+    pub(super) complaints: &'a mut Complaints,
 }
 
 /// A table of the file, for those who complain about it.
-struct Header<'a> {
-    name: &'a str,
-    place: Place,
+pub(super) struct Header<'a> {
+    pub(super) name: &'a str,
+    pub(super) place: Place,
 }
 
 impl<'a> Resolver<'a> {
@@ -44,94 +38,21 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    /// The whole configuration; `None` when anything was complained about.
-    pub(super) fn config(mut self, tables: Tables) -> Option<Config> {
-        let start = Place {
-            source: 0,
-            offset: 0,
-        };
-        let file = Header {
-            name: "the file",
-            place: start,
-        };
-        let top = tables.top.over(&built_in());
-        let log = tables.log.over(&built_in());
-        let accounts = tables.accounts;
-        if accounts.is_empty() && self.complaints.is_empty() {
-            self.complain(start, Complaint::NoAccount);
-        }
-        let defaults = tables.defaults.over(&built_in::<AccountTable>());
-        let accounts = self.accounts(accounts, &defaults, &tables.deliveries);
-        let deliveries: BTreeMap<_, _> = tables
-            .deliveries
-            .into_iter()
-            .filter_map(|(name, table)| {
-                let delivery = self.delivery(&name, table)?;
-                Some((name, delivery))
-            })
-            .collect();
-        let state_dir = self.state_dir(top.state_dir);
-        let max_sessions = self.need(&file, "max_sessions", top.max_sessions);
-        let max_sessions_per_host =
-            self.need(&file, "max_sessions_per_host", top.max_sessions_per_host);
-        let max_unrecorded = self.need(&file, "max_unrecorded", top.max_unrecorded);
-        let forget_after = self.need(&file, "forget_after", top.forget_after);
-        let shutdown_timeout = self.need(&file, "shutdown_timeout", top.shutdown_timeout);
-        let level = self.need(&file, "level", log.level);
-        let format = self.need(&file, "format", log.format);
-        if !self.complaints.is_empty() {
-            return None;
-        }
-        Some(Config {
-            state_dir: state_dir?,
-            max_sessions: count(max_sessions?.0),
-            max_sessions_per_host: count(max_sessions_per_host?.0),
-            max_unrecorded: count(max_unrecorded?.0),
-            forget_after: forget_after?.duration(),
-            shutdown_timeout: shutdown_timeout?.duration(),
-            log: Log {
-                level: level?.0,
-                format: format?.0,
-            },
-            accounts,
-            deliveries,
-        })
-    }
-
-    fn state_dir(&mut self, given: Given<FilePath>) -> Option<PathBuf> {
-        match given {
-            Given::As(path) => Some(self.path(path)),
-            Given::Badly => None,
-            Given::Not => {
-                let default = self.environment.state_dir();
-                if default.is_none() {
-                    let complaint = Complaint::NoHome {
-                        variable: "XDG_STATE_HOME",
-                        instead: "state_dir = \"/path\"",
-                    };
-                    self.complain(
-                        Place {
-                            source: 0,
-                            offset: 0,
-                        },
-                        complaint,
-                    );
-                }
-                default
-            }
-        }
-    }
-
-    fn complain(&mut self, place: Place, complaint: Complaint) {
+    pub(super) fn complain(&mut self, place: Place, complaint: Complaint) {
         self.complaints.push((place, complaint));
     }
 
     /// A setting that must be there.
-    fn need<T>(&mut self, header: &Header<'_>, name: &'static str, given: Given<T>) -> Option<T> {
+    pub(super) fn need<T>(
+        &mut self,
+        header: &Header<'_>,
+        name: &'static str,
+        given: Given<T>,
+    ) -> Option<T> {
         self.need_at(header, name, given).map(|found| found.value)
     }
 
-    fn need_at<T>(
+    pub(super) fn need_at<T>(
         &mut self,
         header: &Header<'_>,
         name: &'static str,
@@ -143,18 +64,18 @@ impl<'a> Resolver<'a> {
         given.some()
     }
 
-    fn missing(&mut self, header: &Header<'_>, name: &'static str, hint: String) {
+    pub(super) fn missing(&mut self, header: &Header<'_>, name: &'static str, hint: String) {
         let table = header.name.to_owned();
         self.complain(header.place, Complaint::Missing { name, table, hint });
     }
 
-    fn path(&self, path: At<FilePath>) -> PathBuf {
+    pub(super) fn path(&self, path: At<FilePath>) -> PathBuf {
         path.value.within(&self.sources[path.place.source].folder())
     }
 
     /// The place of a secret; one that stands in the file itself needs a file that nobody else can
     /// read.
-    fn secret(&mut self, secret: At<SecretSource>) -> SecretSource {
+    pub(super) fn secret(&mut self, secret: At<SecretSource>) -> SecretSource {
         let source = &self.sources[secret.place.source];
         if matches!(secret.value, SecretSource::Inline(_)) && source.is_shared() {
             let complaint = Complaint::ReadableSecret {
@@ -166,7 +87,7 @@ impl<'a> Resolver<'a> {
         secret.value.within(&source.folder())
     }
 
-    fn tls(&mut self, settings: TlsSettings, host: &str) -> TlsPolicy {
+    pub(super) fn tls(&mut self, settings: TlsSettings, host: &str) -> TlsPolicy {
         let client = match (settings.client_cert.some(), settings.client_key.some()) {
             (Some(cert), Some(key)) => Some(ClientCertificate {
                 cert: self.path(cert),
@@ -197,18 +118,18 @@ impl<'a> Resolver<'a> {
 }
 
 /// What accounts and relays say about TLS.
-struct TlsSettings {
-    mode: TlsMode,
-    ca_file: Given<FilePath>,
-    fingerprint: Given<Fingerprints>,
-    server_name: Given<HostName>,
-    client_cert: Given<FilePath>,
-    client_key: Given<FilePath>,
+pub(super) struct TlsSettings {
+    pub(super) mode: TlsMode,
+    pub(super) ca_file: Given<FilePath>,
+    pub(super) fingerprint: Given<Fingerprints>,
+    pub(super) server_name: Given<HostName>,
+    pub(super) client_cert: Given<FilePath>,
+    pub(super) client_key: Given<FilePath>,
 }
 
 /// A table of defaults, read by the same code as any other, so that the reference cannot differ
 /// from what holds.
-fn built_in<T: Table>() -> T {
+pub(super) fn built_in<T: Table>() -> T {
     let source = Source::built_in(T::defaults());
     let (table, _) = DeTable::parse_recoverable(source.text());
     // A default that cannot be read is missing then, and `need` says so; a test reads them all.
@@ -222,20 +143,22 @@ fn built_in<T: Table>() -> T {
 }
 
 /// A bounded count as the type collections use.
-fn count(number: u64) -> usize {
+pub(super) fn count(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
 /// The mode of a choice that was made.
-fn chosen<T: Copy>(given: &At<Word<T>>) -> T {
+pub(super) fn chosen<T: Copy>(given: &At<Word<T>>) -> T {
     given.value.0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::account::AccountTable;
+    use crate::config::delivery::{MaildirTable, MdaTable, SmtpTable};
     use crate::config::setting::{Setting, Without};
-    use crate::config::table::{LogTable, MaildirTable, MdaTable, SmtpTable, TopTable};
+    use crate::config::top::{LogTable, TopTable};
 
     fn every_value_is_read<T: Table>() -> Vec<String> {
         let value = |setting: &Setting| match setting.without {

@@ -1,0 +1,138 @@
+//! Programs that take messages.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::config::delivery::DeliveryKind;
+use crate::config::error::Complaint;
+use crate::config::nearest::nearest;
+use crate::config::resolve::{Header, Resolver};
+use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
+use crate::config::source::Place;
+use crate::config::value::{Command, Count, ExitCodes, Line, Period, Word};
+use crate::mail::{ExitClass, LineEnds};
+
+settings! {
+    /// `type = "mda"`
+    struct MdaTable {
+        /// The program (a path, or a name to be found in $PATH) and its arguments; no shell is run. {sender}, {recipient},
+        /// {account} and {unique_id} are replaced; the same is in the environment as $SENDER, $RECIPIENT, $ACCOUNT and
+        /// $UNIQUE_ID. A null sender, or one that is no address, is MAILER-DAEMON as {sender} (as Postfix gives it to
+        /// programs) and empty as $SENDER; one with a character that a shell would read is MAILER-DAEMON as {sender} only.
+        command: Command = Without::Required(
+            "[\"/usr/lib/dovecot/dovecot-lda\", \"-e\", \"-oquota_full_tempfail=yes\", \"-f\", \"{sender}\", \"-d\", \"{recipient}\"]",
+        ),
+        /// The user it runs as, when mailferry is root.
+        user: Line = Without::Otherwise("the user mailferry runs as", "\"vmail\""),
+        /// The group it runs as.
+        group: Line = Without::Otherwise("the groups of user", "\"vmail\""),
+        /// How long it may take for one message. Then it is ended, with all it has started.
+        timeout: Period<1, 86_400> = Without::Default("\"5m\""),
+        /// How many run at the same time. With 1, messages arrive in their order.
+        parallel: Count<1, 1_000> = Without::Default("1"),
+        /// "lf" or "crlf": how lines end on its standard input.
+        line_ends: Word<LineEnds> = Without::Default("\"lf\""),
+        /// Whether a `From ` line of the mbox format goes before the message.
+        from_line: bool = Without::Default("false"),
+        /// What exit codes mean, where the program differs from sysexits: "accepted", "transient" (try again later),
+        /// "permanent" (quarantine), "recipient" (unknown) or "destination" (nothing can be delivered now).
+        exit_codes: ExitCodes = Without::Otherwise(
+            "0 and 99 accepted; 65 66 68 76 77 100 permanent; 67 recipient; 64 78 126 127 destination; else transient",
+            "{ \"77\" = \"transient\" }",
+        ),
+    }
+}
+
+/// A mail delivery agent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mda {
+    /// The program, an absolute path or a name to be found in `PATH`, and its arguments with
+    /// `{sender}`, `{recipient}`, `{account}` and `{unique_id}`.
+    pub command: Vec<String>,
+    /// The user it runs as; mailferry's own unless given.
+    pub user: Option<String>,
+    /// The group it runs as; the user's unless given.
+    pub group: Option<String>,
+    /// How long it may take.
+    pub timeout: Duration,
+    /// How lines end on its standard input.
+    pub line_ends: LineEnds,
+    /// Whether an mbox `From ` line goes before the message.
+    pub from_line: bool,
+    /// Exit codes that mean something else than usual.
+    pub exit_codes: BTreeMap<i32, ExitClass>,
+}
+
+impl Resolver<'_> {
+    pub(super) fn mda(
+        &mut self,
+        header: &Header<'_>,
+        table: MdaTable,
+    ) -> Option<(u64, DeliveryKind)> {
+        let command = self.need_at(header, "command", table.command);
+        let command = command.map(|command| {
+            let folder = self.sources[command.place.source].folder();
+            command.map(|command| command.within(&folder))
+        });
+        if let Some(command) = &command {
+            self.check_command(&command.value, command.place);
+        }
+        let timeout = self.need(header, "timeout", table.timeout);
+        let parallel = self.need(header, "parallel", table.parallel);
+        let line_ends = self.need(header, "line_ends", table.line_ends);
+        let from_line = self.need(header, "from_line", table.from_line);
+        let text = |given: Given<Line>| given.some().map(|line| line.value.0);
+        let mda = Mda {
+            command: command?.value,
+            user: text(table.user),
+            group: text(table.group),
+            timeout: timeout?.duration(),
+            line_ends: line_ends?.0,
+            from_line: from_line?,
+            exit_codes: table
+                .exit_codes
+                .some()
+                .map(|codes| codes.value.0)
+                .unwrap_or_default(),
+        };
+        Some((parallel?.0, DeliveryKind::Mda(mda)))
+    }
+
+    /// A placeholder that nothing stands for would otherwise be found out by the first message.
+    fn check_command(&mut self, command: &[String], place: Place) {
+        for (i, word) in command
+            .iter()
+            .enumerate()
+            .flat_map(|(i, a)| braced(a).map(move |w| (i, w)))
+        {
+            let why = if i == 0 {
+                "the program itself holds a placeholder; which program runs is yours to say"
+                    .to_owned()
+            } else if PLACEHOLDERS.contains(&word) {
+                continue;
+            } else {
+                let near = nearest(word, PLACEHOLDERS);
+                let hint = near.map_or_else(
+                    || "there are {sender}, {recipient}, {account} and {unique_id}".to_owned(),
+                    |near| format!("did you mean {{{near}}}?"),
+                );
+                format!("{{{word}}} stands for nothing; {hint}")
+            };
+            let name = "command".to_owned();
+            self.complain(place, Complaint::Value { name, why });
+        }
+    }
+}
+
+/// The lower-case words in braces of an argument: what looks like a placeholder. Other braces are
+/// text.
+fn braced(argument: &str) -> impl Iterator<Item = &str> {
+    argument.split('{').skip(1).filter_map(|rest| {
+        let (word, _) = rest.split_once('}')?;
+        let wordy = word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        (wordy && !word.is_empty()).then_some(word)
+    })
+}
+
+/// What is replaced in the arguments of an MDA.
+const PLACEHOLDERS: [&str; 4] = ["sender", "recipient", "account", "unique_id"];

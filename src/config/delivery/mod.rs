@@ -1,0 +1,75 @@
+//! Deliveries: their settings, how those become values, and the values.
+
+mod maildir;
+mod mda;
+mod smtp;
+
+use crate::config::resolve::{Header, Resolver, built_in, count};
+use crate::config::setting::Table;
+use crate::config::source::At;
+
+pub use maildir::Maildir;
+pub use mda::Mda;
+pub use smtp::{Smtp, SmtpLogin};
+
+pub(super) use maildir::MaildirTable;
+pub(super) use mda::MdaTable;
+pub(super) use smtp::SmtpTable;
+
+/// A place messages go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Its name, as accounts say it and logs print it.
+    pub name: String,
+    /// How many messages are with it at the same time; 1 keeps their order. A Maildir keeps it
+    /// anyway, and has 1.
+    pub parallel: usize,
+    /// What kind of place it is.
+    pub kind: DeliveryKind,
+}
+
+/// The kinds of places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeliveryKind {
+    /// A program that reads a message on its standard input.
+    Mda(Mda),
+    /// A mail server.
+    Smtp(Smtp),
+    /// A folder.
+    Maildir(Maildir),
+}
+
+/// The settings of a delivery, by its type.
+pub(super) enum DeliveryTable {
+    Mda(MdaTable),
+    Smtp(SmtpTable),
+    Maildir(MaildirTable),
+    /// Its type is missing or wrong, which was complained about; accounts may still name it.
+    Unknown,
+}
+
+impl Resolver<'_> {
+    /// One delivery, if it could be resolved.
+    pub(in crate::config) fn delivery(
+        &mut self,
+        name: &str,
+        table: At<DeliveryTable>,
+    ) -> Option<Delivery> {
+        let title = format!("[delivery.{name}]");
+        let header = Header {
+            name: &title,
+            place: table.place,
+        };
+        let (parallel, kind) = match table.value {
+            DeliveryTable::Mda(table) => self.mda(&header, table.over(&built_in()))?,
+            DeliveryTable::Smtp(table) => self.smtp(&header, table.over(&built_in()))?,
+            DeliveryTable::Maildir(table) => self.maildir(&header, table.over(&built_in()))?,
+            DeliveryTable::Unknown => return None,
+        };
+        Some(Delivery {
+            name: name.to_owned(),
+            parallel: count(parallel),
+            kind,
+        })
+    }
+}
