@@ -243,10 +243,10 @@ impl Agent {
             }
         }
         if !self.stop.now.is_cancelled() {
-            let deliveries = self.assignments.values().map(|one| async {
-                one.with.delivery.close().await;
-                one.with.gate.close().await;
-            });
+            let deliveries = self
+                .assignments
+                .values()
+                .map(|one| one.with.delivery.close());
             let _ = timeout(GOODBYE_MAX, join_all(deliveries)).await;
         }
         self.finished
@@ -349,7 +349,7 @@ impl Agent {
         let Some(assignment) = self.assignments.get(polled) else {
             return;
         };
-        let (released, now) = (assignment.with.gate.released(), self.now());
+        let (released, now) = (assignment.with.delivery.released(), self.now());
         for name in released
             .iter()
             .filter(|name| self.once.is_none() && *name != polled)
@@ -401,8 +401,8 @@ impl Agent {
             Command::PollNow => {
                 let now = self.now();
                 for (name, assignment) in &self.assignments {
-                    let gate = &assignment.with.gate;
-                    gate.probe_now(assignment.with.clock.now());
+                    let with = &assignment.with;
+                    with.delivery.probe_now(with.clock.now());
                     if self.may_poll_now(name, assignment).await {
                         self.asked.insert(name.clone());
                         self.schedule.poll_now(name, now);

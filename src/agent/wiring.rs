@@ -18,7 +18,7 @@ use crate::session::{Collaborators, Connect, Login, Quarantine, SessionError, St
 use crate::sink::maildir::Maildir;
 use crate::sink::mda::{Mda, MdaSettings};
 use crate::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
-use crate::sink::{Delivery, Refusal, Sink};
+use crate::sink::{Delivery, Destination, Refusal, Sink};
 use crate::spool::Spool;
 use crate::telemetry::{Event, Reporter};
 
@@ -85,8 +85,7 @@ pub struct Wiring {
 
 struct Wired {
     from: config::Delivery,
-    delivery: Delivery,
-    breaker: Arc<Breaker>,
+    destination: Destination,
 }
 
 impl Wiring {
@@ -153,15 +152,13 @@ impl Wiring {
                 })?)
             }
         };
-        let delivery = Delivery::to(&from.name, sink);
         let reporter = self.parts.reporter.clone();
         let directory = &self.parts.destinations;
         let now = self.probes_at_once.then(|| self.parts.clock.now());
         let breaker = Arc::new(Breaker::recalled(&from.name, reporter, directory, now));
         Ok(Wired {
             from: from.clone(),
-            delivery,
-            breaker,
+            destination: Destination::new(&from.name, sink, breaker),
         })
     }
 
@@ -250,8 +247,7 @@ impl Wiring {
         let with = Collaborators {
             connect: Arc::new(connect),
             seen: parts.seen.clone(),
-            delivery: wired.delivery.clone(),
-            gate: wired.breaker.clone(),
+            delivery: Delivery::to(wired.destination.clone()),
             quarantine: parts.quarantine.clone(),
             spool: parts.spool.clone(),
             clock: parts.clock.clone(),
@@ -281,8 +277,7 @@ impl Clone for Wired {
     fn clone(&self) -> Self {
         Self {
             from: self.from.clone(),
-            delivery: self.delivery.clone(),
-            breaker: self.breaker.clone(),
+            destination: self.destination.clone(),
         }
     }
 }

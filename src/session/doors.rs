@@ -10,7 +10,7 @@ use crate::mail::{
 use crate::net::{NetError, Wire};
 use crate::seen::Seen;
 use crate::session::server::place::Place;
-use crate::sink::{Delivery, Gate, Refusal};
+use crate::sink::{Delivery, Refusal};
 use crate::spool::{Message, Spool};
 use crate::telemetry::Reporter;
 
@@ -69,10 +69,8 @@ pub struct Collaborators {
     pub connect: std::sync::Arc<dyn Connect>,
     /// The seen store.
     pub seen: Seen,
-    /// Where messages go.
+    /// Where messages go, and whether they may go there now.
     pub delivery: Delivery,
-    /// The destination's breaker.
-    pub gate: std::sync::Arc<dyn Gate>,
     /// Where refused and parked messages are kept.
     pub quarantine: std::sync::Arc<dyn Quarantine>,
     /// Where messages become whole.

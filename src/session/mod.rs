@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::mail::{AccountName, Listing, Timestamp, TlsMode, limits};
+use crate::mail::{Listing, TlsMode, limits};
 use crate::seen::{AccountState, Oddities, Sizes};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::clock::Trust;
 use crate::session::judge::fruitless::Progress;
 use crate::session::run::Session;
-use crate::sink::{Admission, Gate, Probe, Spared};
+use crate::sink::{Admitted, Destination, Fault, NotAdmitted, Refusal};
 use crate::telemetry::Event;
 
 pub use doors::{Collaborators, Connect, Login, Quarantine, Stop, Visit};
@@ -84,27 +84,27 @@ async fn poll_with_state(
         .await
         .map_err(|(name, refusal)| SessionError::of_refusal(&*name, refusal))?;
     let mut progress = Progress::default();
-    let budget = Budget::new(with.gate.as_ref());
+    let budget = Budget::new(&with.delivery);
     let mut outgrown = Vec::new();
     loop {
         if with.stop.soon.is_cancelled() {
             return Ok(End::Stopped);
         }
-        let Some(mut turn) = admitted(visit, with).await? else {
+        let Some(mut admitted) = admitted(visit, with).await? else {
             return Ok(End::Stopped);
         };
         let session = Session {
             visit: &progress.next(visit),
             with,
             clock_trusted,
-            allowance: turn.probe.map(|_| 1),
-            spared: &turn.spared,
+            allowance: admitted.probes().then_some(1),
+            spared: &admitted.spared,
             budget: &budget,
             outgrown: &outgrown,
         };
         let ended = session.run(state, counts).await?;
-        turn.left = ended.left;
-        drop(turn);
+        admitted.left = ended.left;
+        drop(admitted);
         counts.add(&ended.counts);
         if ended.quit {
             outgrown.clear();
@@ -129,34 +129,29 @@ async fn poll_with_state(
     }
 }
 
-/// The session's turn to offer messages; `None` when we are asked to stop meanwhile. A probe under
-/// way is waited for, though not for ever, so that one poll delivers everything when the destination
-/// is up.
+/// The right to offer messages; `None` when we are asked to stop meanwhile. A probe under way is
+/// waited for, though not for ever, so that one poll delivers everything when the destinations are
+/// up.
 async fn admitted<'a>(
     visit: &'a Visit,
     with: &'a Collaborators,
-) -> Result<Option<Turn<'a>>, SessionError> {
-    let turn = |probe, spared| Turn {
-        gate: with.gate.as_ref(),
-        account: &visit.account,
-        probe,
-        spared,
-        left: false,
-    };
+) -> Result<Option<Admitted<'a>>, SessionError> {
     loop {
-        let over = with.gate.probe_over();
-        match with.gate.admits(&visit.account, with.clock.now()) {
-            Admission::Open => return Ok(Some(turn(None, Spared::default()))),
-            Admission::Probe(probe, spared) => return Ok(Some(turn(Some(probe), spared))),
-            Admission::Closed { until } => return Err(closed(visit, with, until)),
-            Admission::Busy => {}
-        }
+        let over = with.delivery.probes_over();
+        let now = with.clock.now();
+        let destination = match with.delivery.admit(&visit.account, now) {
+            Ok(admitted) => return Ok(Some(admitted)),
+            Err(NotAdmitted::Closed { destination, until }) => {
+                return Err(closed(visit, destination, until.since(now)));
+            }
+            Err(NotAdmitted::Busy { destination }) => destination,
+        };
         tokio::select! {
             biased;
             () = with.stop.soon.cancelled() => return Ok(None),
             () = over => {}
             () = sleep(Duration::from_secs(limits::PROBE_WAIT_SECONDS)) => {
-                return Err(closed(visit, with, with.clock.now()));
+                return Err(closed(visit, destination, 0));
             }
         }
     }
@@ -182,40 +177,16 @@ fn trust_clock(visit: &Visit, with: &Collaborators, state: &mut AccountState) ->
     }
 }
 
-fn closed(visit: &Visit, with: &Collaborators, until: Timestamp) -> SessionError {
-    let wait = until.since(with.clock.now());
-    let why = with.gate.why();
+fn closed(visit: &Visit, destination: &Destination, wait_seconds: u64) -> SessionError {
+    let why = destination.gate.why();
     let words = format!(
-        "{}; {} waits, the next try is in {wait} seconds",
+        "{}; {} waits, the next try is in {wait_seconds} seconds",
         why.as_deref().unwrap_or("it refused before"),
         visit.account
     );
-    let refusal =
-        crate::sink::Refusal::new(crate::sink::Fault::Destination, "destination_down", words);
     SessionError::Destination {
-        delivery: with.delivery.name(),
-        refusal,
-    }
-}
-
-/// A session that may offer messages. Its end is told to the breaker even if the session panics: a
-/// probe that never ended would keep the destination closed for ever.
-struct Turn<'a> {
-    gate: &'a dyn Gate,
-    account: &'a AccountName,
-    /// Set when one message may be offered, to see whether the destination is up.
-    probe: Option<Probe>,
-    spared: Spared,
-    /// Whether the session left messages that it might have offered.
-    left: bool,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        match self.probe {
-            Some(probe) => self.gate.probe_ended(probe, self.left),
-            None => self.gate.session_ended(self.account, self.left),
-        }
+        delivery: destination.name.to_string(),
+        refusal: Refusal::new(Fault::Destination, "destination_down", words),
     }
 }
 

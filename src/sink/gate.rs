@@ -5,10 +5,10 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::mail::{AccountName, Origin, RecordKey, Sender, Timestamp};
-use crate::sink::{Fault, Refusal};
+use crate::mail::{AccountName, RecordKey, Sender, Timestamp};
+use crate::sink::Refusal;
 
-/// The breaker of one delivery, shared by the accounts that use it.
+/// The breaker of one destination, shared by the accounts that deliver there.
 pub trait Gate: Send + Sync {
     /// Whether messages of this account may be offered.
     fn admits(&self, account: &AccountName, now: Timestamp) -> Admission;
@@ -54,16 +54,12 @@ pub trait Gate: Send + Sync {
 /// A refusal on its way to the breaker.
 #[derive(Clone, Debug)]
 pub struct Refused {
-    /// Which message.
-    pub origin: Origin,
+    /// Which message, and how to take back what is counted against it.
+    pub undo: Undo,
     /// The envelope sender it was offered with.
     pub sender: Sender,
-    /// Whose fault the sink says it is.
-    pub fault: Fault,
-    /// What the sink said, for the log.
+    /// What the sink said, and whose fault that is.
     pub refusal: Refusal,
-    /// How to take back what is counted against the message.
-    pub undo: Undo,
 }
 
 /// A refusal that may be counted against its message, and how many were counted before it.

@@ -19,7 +19,10 @@ use futures_util::future::BoxFuture;
 use crate::mail::Envelope;
 use crate::spool::Message;
 
-pub use delivery::{Accepted, Delivery, Partial, Receipt, Undelivered};
+pub use delivery::{
+    Accepted, Admitted, Delivery, Destination, NotAdmitted, Offer, Partial, Receipt, RefusedBy,
+    Undelivered,
+};
 pub use gate::{Admission, Gate, Probe, Refused, Spared, Undo, Verdict};
 pub use outcome::{Fault, Outcome, Refusal};
 

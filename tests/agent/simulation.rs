@@ -11,7 +11,7 @@ use mailferry::agent::{Agent, Assignment, Breaker, Command, Orders};
 use mailferry::mail::{Clock, Timestamp};
 use mailferry::operator::operators_word;
 use mailferry::seen::{MemoryStore, Seen};
-use mailferry::sink::{Delivery, Gate};
+use mailferry::sink::{Delivery, Destination, Gate};
 use mailferry::telemetry::Reporter;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
@@ -124,8 +124,9 @@ impl Simulation {
             let which = at % self.boxes.len();
             let mut with = world.collaborators();
             with.seen = seen.clone();
-            with.delivery = Delivery::to("box", Arc::new(Door(self.boxes[which].clone())));
-            with.gate = self.gates[which].clone();
+            let door = Arc::new(Door(self.boxes[which].clone()));
+            let destination = Destination::new("box", door, self.gates[which].clone());
+            with.delivery = Delivery::to(destination);
             with.clock = self.clock.clone();
             with.stop = stop.clone();
             Assignment {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use mailferry::mail::{Envelope, LoginMethod, Retention, TlsMode, limits};
 use mailferry::session::{self, End, Summary, WhoActs};
-use mailferry::sink::{Delivery, Outcome, Sink};
+use mailferry::sink::{Delivery, Destination, Outcome, Sink};
 use mailferry::spool::Message;
 
 use crate::support::between::{Answer, Between};
@@ -135,7 +135,8 @@ async fn a_sink_that_takes_an_hour_costs_no_session_because_noop_is_said() {
     let between = Between::new(&world, |_| Answer::Pass);
     let mut with = world.collaborators();
     with.connect = Arc::new(between.clone());
-    with.delivery = Delivery::to("slow", Arc::new(Slow(Duration::from_secs(3600))));
+    let slow = Arc::new(Slow(Duration::from_secs(3600)));
+    with.delivery = Delivery::to(Destination::new("slow", slow, world.gate.clone()));
     let summary = session::poll(&world.visit, &with).await;
     assert_eq!(failure(&summary), None);
     assert_eq!((summary.counts.delivered, summary.counts.deleted), (1, 1));

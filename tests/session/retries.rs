@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
+use mailferry::agent::Breaker;
 use mailferry::mail::{Envelope, Retention};
 use mailferry::seen::{RecordKey, State};
 use mailferry::session::{self, Collaborators, Retried};
-use mailferry::sink::{Fault, Outcome, Refusal, Sink};
+use mailferry::sink::{Destination, Fault, Outcome, Refusal, Sink};
 use mailferry::spool::Message;
+use mailferry::telemetry::Reporter;
 
 use crate::support::world::{World, mails};
 
@@ -18,12 +20,12 @@ struct Late {
     refusals_left: AtomicUsize,
 }
 
-impl Late {
-    fn after(refusals: usize) -> Arc<Self> {
-        Arc::new(Self {
-            refusals_left: AtomicUsize::new(refusals),
-        })
-    }
+fn late(refusals: usize) -> Destination {
+    let sink = Late {
+        refusals_left: AtomicUsize::new(refusals),
+    };
+    let gate = Breaker::new("late", Reporter::log());
+    Destination::new("late", Arc::new(sink), Arc::new(gate))
 }
 
 impl Sink for Late {
@@ -85,7 +87,7 @@ async fn a_copy_that_an_operator_retries_is_not_offered_to_whom_took_it_at_an_ea
     let world = World::new(sent.clone(), Retention::Keep);
     world.sink.refuse(&sent[0].octets, Fault::MessagePermanent);
     let mut with = world.collaborators();
-    with.delivery = with.delivery.and("late", Late::after(2));
+    with.delivery = with.delivery.and(late(2));
     session::poll(&world.visit, &with).await;
     world.sink.accept_all();
     assert!(matches!(retry(&world, &with).await, Retried::Refused(_)));
@@ -104,7 +106,7 @@ async fn a_copy_that_an_operator_retries_is_not_offered_to_whom_took_it_at_an_ea
 async fn a_copy_is_not_offered_again_to_whom_took_it_before_it_was_quarantined() {
     let world = World::new(mails(1), Retention::Keep);
     let mut with = world.collaborators();
-    with.delivery = with.delivery.and("late", Late::after(1));
+    with.delivery = with.delivery.and(late(1));
     session::poll(&world.visit, &with).await;
     assert_eq!((world.sink.count(), world.kept.count()), (1, 1));
     assert_eq!(retry(&world, &with).await, Retried::Delivered);

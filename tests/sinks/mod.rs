@@ -1,5 +1,6 @@
 //! What becomes of a message at an MDA, a relay, a Maildir and in the quarantine.
 
+mod destinations;
 mod maildir;
 mod mda;
 mod mda_hygiene;

@@ -14,7 +14,7 @@ use mailferry::seen::{
     AccountState, Batch, Known, MemoryStore, Record, RecordKey, Records, Seen, SeenError, SeenStore,
 };
 use mailferry::session::{self, Collaborators, Login, Quarantine, Stop, Summary, Visit};
-use mailferry::sink::{Delivery, Fault, Gate, Outcome, Refusal, Sink};
+use mailferry::sink::{Delivery, Destination, Fault, Gate, Outcome, Refusal, Sink};
 use mailferry::spool::{Message, Spool};
 use mailferry::telemetry::{Event, Report, Reporter};
 
@@ -177,14 +177,14 @@ impl World {
                 store: self.store.clone(),
                 crash: self.crash.clone(),
             })),
-            delivery: Delivery::to(
+            delivery: Delivery::to(Destination::new(
                 "box",
                 Arc::new(CountedSink {
                     notes: self.sink.clone(),
                     crash: self.crash.clone(),
                 }),
-            ),
-            gate: self.gate.clone(),
+                self.gate.clone(),
+            )),
             quarantine: Arc::new(CountedKept {
                 kept: self.kept.clone(),
                 crash: self.crash.clone(),
@@ -209,6 +209,14 @@ impl Notes {
 
     pub fn count(&self) -> usize {
         self.taken.lock().unwrap().len()
+    }
+
+    /// A sink that notes here what it takes, for a second destination.
+    pub fn sink(&self) -> Arc<dyn Sink> {
+        Arc::new(CountedSink {
+            notes: self.clone(),
+            crash: Crash::never(),
+        })
     }
 
     /// Waits until so many were taken.

@@ -107,7 +107,7 @@ const DOUBLED: &[(&str, usize)] = &[
     ("State", 3),
     ("Told", 2),
     ("Trust", 3),
-    ("Turn", 4),
+    ("Turn", 3),
     ("Waiting", 3),
     ("Which", 2),
     ("Woken", 2),

@@ -155,12 +155,11 @@ impl Gate for Breaker {
 
     fn refused(&self, refused: Refused, now: Timestamp) -> Verdict {
         let Refused {
-            fault,
-            refusal,
             undo,
             sender,
-            ..
+            refusal,
         } = refused;
+        let fault = refusal.fault;
         let (before, verdict) = self.with(|state| {
             let before = (state.is_open(), state.is_suspect());
             // A full disk is no message's fault, although a smaller one may still have found room.

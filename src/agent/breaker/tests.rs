@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::*;
-use crate::mail::{Origin, Sender, UniqueId};
+use crate::mail::{Sender, UniqueId};
 use crate::sink::{Refusal, Undo};
 use crate::telemetry::Report;
 
@@ -29,20 +29,14 @@ fn key(id: &str) -> RecordKey {
 }
 
 fn refuse(breaker: &Breaker, id: &str, fault: Fault) -> Verdict {
-    let key = key(id);
     let refused = Refused {
-        origin: Origin {
-            account: work(),
-            unique_id: key.unique_id.clone(),
-        },
-        fault,
-        refusal: Refusal::new(fault, "down", "no"),
-        sender: Sender::Null,
         undo: Undo {
             account: work(),
-            key,
+            key: key(id),
             tries: 0,
         },
+        sender: Sender::Null,
+        refusal: Refusal::new(fault, "down", "no"),
     };
     breaker.refused(refused, NOW)
 }

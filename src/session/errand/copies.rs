@@ -55,14 +55,11 @@ pub async fn retry_kept(
     };
     let source = Source::Retried(file.to_owned());
     let parcel = Parcel::of_copy(source, key.clone(), &record, (message, envelope));
-    let delivery = &with.delivery;
-    let answer = delivery
-        .deliver(&parcel.envelope, &parcel.message, &parcel.partial)
-        .await;
+    let answer = with.delivery.deliver(parcel.offer(&visit.account)).await;
     let retried = match &answer {
         Ok(_) => Retried::Delivered,
         Err(undelivered) => {
-            let worst = undelivered.worst().map(|(_, refusal)| refusal.clone());
+            let worst = undelivered.worst().cloned();
             Retried::Refused(worst.ok_or(SessionError::Invariant("a refusal without a reason"))?)
         }
     };

@@ -3,22 +3,22 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::mail::limits;
-use crate::sink::Gate;
+use crate::sink::Delivery;
 
 /// Counts what one poll asks for and offers. Binds nothing while the destination is well.
 ///
 /// What was refused waits for its next try, and new mail is retrieved first: so the next poll goes
 /// on where this one ended.
 pub(in crate::session) struct Budget<'a> {
-    gate: &'a dyn Gate,
+    delivery: &'a Delivery,
     asked: AtomicU64,
     offered: AtomicU64,
 }
 
 impl<'a> Budget<'a> {
-    pub(in crate::session) fn new(gate: &'a dyn Gate) -> Self {
+    pub(in crate::session) fn new(delivery: &'a Delivery) -> Self {
         Self {
-            gate,
+            delivery,
             asked: AtomicU64::new(0),
             offered: AtomicU64::new(0),
         }
@@ -26,7 +26,8 @@ impl<'a> Budget<'a> {
 
     /// Whether no further message may be asked for.
     pub(in crate::session) fn is_spent(&self) -> bool {
-        self.asked.load(Ordering::Relaxed) >= limits::SUSPECT_OFFERS_MAX && self.gate.is_suspect()
+        self.asked.load(Ordering::Relaxed) >= limits::SUSPECT_OFFERS_MAX
+            && self.delivery.is_suspect()
     }
 
     /// A message was asked for.
@@ -46,6 +47,6 @@ impl<'a> Budget<'a> {
     /// Takes one offer; false when there is none left.
     pub(in crate::session) fn take(&self) -> bool {
         let earlier = self.offered.fetch_add(1, Ordering::Relaxed);
-        earlier < limits::SUSPECT_OFFERS_MAX || !self.gate.is_suspect()
+        earlier < limits::SUSPECT_OFFERS_MAX || !self.delivery.is_suspect()
     }
 }

@@ -98,6 +98,48 @@ pub(in crate::session) enum Fate {
     InDoubt,
 }
 
+/// Of what several destinations refused, the refusal that decides what becomes of the message. One
+/// that ends the session comes before one after which the message is tried again, and that before
+/// one for good: a destination that refuses for good takes the message from no other.
+///
+/// `None` when there is none. What the other refusals take back is given beside it.
+pub(in crate::session) fn deciding(mut refused: Vec<Refused>) -> Option<(Refused, Vec<Effect>)> {
+    let several = refused.len() > 1;
+    let first = (0..refused.len()).min_by_key(|at| refused.get(*at).map(Refused::rank))?;
+    let mut decides = refused.remove(first);
+    if several && matches!(decides.blame, Blame::Breaker(Verdict::Hold)) && decides.is_in_doubt() {
+        // Another destination refused the message too: it waits for that one.
+        decides.blame = Blame::Breaker(Verdict::Count);
+    }
+    let take_back = |other: Refused| match other.blame {
+        Blame::Breaker(Verdict::Defer { take_back, .. }) => {
+            Some(Effect::TakeBack(take_back, Cause::Suspect))
+        }
+        Blame::Breaker(Verdict::Opened { take_back, .. }) => {
+            Some(Effect::TakeBack(take_back, Cause::Down))
+        }
+        Blame::Breaker(Verdict::Count | Verdict::Hold) | Blame::Ours | Blame::Unasked => None,
+    };
+    let others = refused.into_iter().filter_map(take_back).collect();
+    Some((decides, others))
+}
+
+impl Refused {
+    /// Its place among the refusals of one message: the least decides.
+    fn rank(&self) -> u8 {
+        match &self.blame {
+            Blame::Breaker(Verdict::Opened { .. }) | Blame::Ours => 0,
+            Blame::Breaker(Verdict::Hold) if !self.is_in_doubt() => 0,
+            Blame::Breaker(Verdict::Count) if self.refusal.fault == Fault::MessagePermanent => 2,
+            Blame::Breaker(_) | Blame::Unasked => 1,
+        }
+    }
+
+    fn is_in_doubt(&self) -> bool {
+        self.refusal.fault == Fault::RecipientOrMessage
+    }
+}
+
 /// What follows from an answer.
 pub(in crate::session) fn consequence(answer: Answer, known: &Known) -> Consequence {
     let refused = match answer {

@@ -1,5 +1,5 @@
 //! What follows from every refusal, whoever is to blame and wherever the message is.
-#![allow(clippy::panic)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 use super::*;
 use crate::seen::Notes;
@@ -183,4 +183,68 @@ fn an_operators_retry_that_is_refused_changes_only_who_has_taken_the_message() {
             assert_eq!(state, quarantined(taken_by(&["first", "third"])));
         }
     });
+}
+
+fn refused(destination: &str, fault: Fault, blame: Blame) -> Refused {
+    Refused {
+        destination: destination.to_owned(),
+        refusal: Refusal::new(fault, "code", "no"),
+        partial: Partial::default(),
+        blame,
+    }
+}
+
+#[test]
+fn an_end_of_the_session_decides_before_a_deferral_and_that_before_a_refusal_for_good() {
+    let count = || Blame::Breaker(Verdict::Count);
+    let opened = || {
+        Blame::Breaker(Verdict::Opened {
+            until: NOW,
+            take_back: Vec::new(),
+        })
+    };
+    let ends = || refused("ends", Fault::Destination, opened());
+    let waits = || refused("waits", Fault::MessageTransient, count());
+    let for_good = || refused("for good", Fault::MessagePermanent, count());
+    let in_doubt = || {
+        let hold = Blame::Breaker(Verdict::Hold);
+        refused("in doubt", Fault::RecipientOrMessage, hold)
+    };
+    for (all, expected) in [
+        (vec![for_good(), waits(), ends()], "ends"),
+        (vec![ends(), for_good()], "ends"),
+        (vec![for_good(), waits()], "waits"),
+        (vec![for_good(), in_doubt()], "in doubt"),
+        (vec![for_good()], "for good"),
+    ] {
+        let several = all.len() > 1;
+        let (decides, _) = deciding(all).unwrap();
+        assert_eq!(decides.destination, expected);
+        let fate = consequence(Answer::Refused(decides), &known(None, false)).fate;
+        let is_in_doubt = matches!(fate, Fate::InDoubt);
+        assert!(!(several && is_in_doubt), "it waits for the other one");
+    }
+    assert!(deciding(Vec::new()).is_none());
+}
+
+#[test]
+fn what_a_refusal_takes_back_is_taken_back_whichever_decides() {
+    let opened = Blame::Breaker(Verdict::Opened {
+        until: NOW,
+        take_back: Vec::new(),
+    });
+    let suspect = Blame::Breaker(Verdict::Defer {
+        take_back: Vec::new(),
+        released: Vec::new(),
+    });
+    let all = vec![
+        refused("down", Fault::Destination, opened),
+        refused("suspect", Fault::MessagePermanent, suspect),
+    ];
+    let (decides, others) = deciding(all).unwrap();
+    assert_eq!(decides.destination, "down");
+    assert!(
+        matches!(others[..], [Effect::TakeBack(_, Cause::Suspect)]),
+        "{others:?}"
+    );
 }

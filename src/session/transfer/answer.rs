@@ -8,7 +8,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Delivered, RecordKey, Records, State};
 use crate::session::judge::consequence::{
-    Answer, Blame, Consequence, Effect, Fate, Known, Refused, consequence, counted, held,
+    Answer, Blame, Consequence, Effect, Fate, Known, Refused, consequence, counted, deciding, held,
 };
 use crate::session::judge::recipient;
 use crate::session::judge::taken_back::Cause;
@@ -16,7 +16,7 @@ use crate::session::transfer::arrival::LOOP_CODE;
 use crate::session::transfer::commits::{Commits, Committed};
 use crate::session::transfer::offers::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
-use crate::sink::{self, Fault, Refusal, Undo};
+use crate::sink::{self, Destination, Fault, Refusal, RefusedBy, Undo};
 use crate::telemetry::{DeliveryStatus, Event};
 
 /// Refusals that are not settled.
@@ -101,33 +101,44 @@ pub(in crate::session) trait Answered<'a> {
         } = offered;
         let known = self.known(&parcel);
         let mut refusal = None;
+        let mut others = Vec::new();
         let answer = match answer {
             None => Answer::Unasked,
             Some(Ok(receipt)) => {
                 parcel.source.pass_accepted();
-                let account = &self.visit().account;
-                self.with().gate.accepted(account, &parcel.key);
                 Answer::Accepted(receipt)
             }
             Some(Err(undelivered)) => {
-                let worst = undelivered.worst().cloned();
                 parcel.partial = undelivered.partial;
-                match worst {
-                    None => Answer::Unasked,
-                    Some((destination, mut worst)) => {
-                        let blame = self.blame(&parcel, &mut worst);
-                        refusal = Some(worst.clone());
-                        Answer::Refused(Refused {
-                            destination: destination.to_string(),
-                            refusal: worst,
-                            partial: parcel.partial.clone(),
-                            blame,
-                        })
-                    }
-                }
+                let refused = self.refused(&parcel, undelivered.refused_by);
+                deciding(refused).map_or(Answer::Unasked, |(decides, effects)| {
+                    refusal = Some(decides.refusal.clone());
+                    others = effects;
+                    Answer::Refused(decides)
+                })
             }
         };
-        self.follow(parcel, refusal, slot, consequence(answer, &known));
+        let mut consequence = consequence(answer, &known);
+        consequence.effects.splice(..0, others);
+        self.follow(parcel, refusal, slot, consequence);
+    }
+
+    /// What each destination refused, and who is to blame. Its breaker hears the worst that it said.
+    fn refused(&mut self, parcel: &Parcel, refused_by: Vec<RefusedBy>) -> Vec<Refused> {
+        let mut refused = Vec::new();
+        for one in refused_by {
+            let Some(mut refusal) = one.worst().cloned() else {
+                continue;
+            };
+            let blame = self.blame(parcel, &one.destination, &mut refusal);
+            refused.push(Refused {
+                destination: one.destination.name.to_string(),
+                refusal,
+                partial: parcel.partial.clone(),
+                blame,
+            });
+        }
+        refused
     }
 
     /// Does what follows. The slot is given back when it is recorded that the message is delivered, else at once.
@@ -225,7 +236,12 @@ pub(in crate::session) trait Answered<'a> {
 
     /// Who is to blame for a refusal. One that speaks of the recipient or the message speaks of the message where the destination
     /// took another for this account in the last day: then its recipient is there.
-    fn blame(&mut self, parcel: &Parcel, refusal: &mut Refusal) -> Blame {
+    fn blame(
+        &mut self,
+        parcel: &Parcel,
+        destination: &Destination,
+        refusal: &mut Refusal,
+    ) -> Blame {
         if matches!(parcel.source, Source::Retried(_)) {
             return Blame::Unasked;
         }
@@ -235,16 +251,13 @@ pub(in crate::session) trait Answered<'a> {
         if refusal.fault == Fault::RecipientOrMessage && self.was_taken_lately() {
             refusal.fault = Fault::MessagePermanent;
         }
-        let undo = self.undo_of(&parcel.key);
-        let with = self.with();
         let refused = sink::Refused {
-            origin: parcel.message.origin().clone(),
+            undo: self.undo_of(&parcel.key),
             sender: parcel.envelope.sender.clone(),
-            fault: refusal.fault,
             refusal: refusal.clone(),
-            undo,
         };
-        Blame::Breaker(with.gate.refused(refused, with.clock.now()))
+        let now = self.with().clock.now();
+        Blame::Breaker(destination.gate.refused(refused, now))
     }
 
     fn was_taken_lately(&mut self) -> bool {
@@ -291,7 +304,7 @@ pub(in crate::session) trait Answered<'a> {
     /// back.
     fn quarantined(&mut self, parcel: &Parcel, refusal: &Refusal) {
         let is_sinks = refusal.code != LOOP_CODE;
-        if is_sinks && self.with().gate.is_suspect() {
+        if is_sinks && self.with().delivery.is_suspect() {
             let undo = self.undo_of(&parcel.key);
             self.answers_mut()
                 .refusals

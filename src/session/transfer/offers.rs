@@ -4,13 +4,13 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::fault;
-use crate::mail::{Envelope, HeadDigest};
+use crate::mail::{AccountName, Envelope, HeadDigest};
 use crate::seen::{Deferral, Record, RecordKey, Records, State};
 use crate::session::judge::deferral::deferral_of;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
-use crate::sink::{Partial, Receipt, Spared, Undelivered};
+use crate::sink::{Offer, Partial, Receipt, Spared, Undelivered};
 use crate::spool::Message;
 
 /// A message in hand, on its way through a sink.
@@ -94,6 +94,17 @@ impl Source {
 }
 
 impl Parcel {
+    /// The offer of it to the destinations that do not have it.
+    pub(in crate::session) fn offer<'s>(&'s self, account: &'s AccountName) -> Offer<'s> {
+        Offer {
+            account,
+            key: &self.key,
+            envelope: &self.envelope,
+            message: &self.message,
+            earlier: &self.partial,
+        }
+    }
+
     /// The record that names the copy, if it is one, and what counts against the message from earlier tries, under whatever name
     /// they were.
     pub(in crate::session) fn before(
@@ -117,6 +128,7 @@ impl Transfer<'_> {
     pub(in crate::session) fn offer(&mut self, parcel: Parcel) {
         let (slots, halt) = (self.slots.clone(), self.halt.clone());
         let (delivery, budget) = (&self.orders.with.delivery, self.orders.budget);
+        let account = &self.orders.visit.account;
         self.offers.push(Box::pin(async move {
             let slot = slots.acquire_owned().await.ok();
             if slot.is_none() || halt.is_cancelled() || !budget.take() {
@@ -127,9 +139,7 @@ impl Transfer<'_> {
                 };
             }
             fault::pass("slot.taken");
-            let answer = delivery
-                .deliver(&parcel.envelope, &parcel.message, &parcel.partial)
-                .await;
+            let answer = delivery.deliver(parcel.offer(account)).await;
             Offered {
                 parcel,
                 answer: Some(answer),

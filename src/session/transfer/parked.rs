@@ -8,7 +8,7 @@ use crate::session::transfer::answer::Answered;
 use crate::session::transfer::copies::Copies;
 use crate::session::transfer::offers::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
-use crate::sink::{Admission, Fault, Spared};
+use crate::sink::{Fault, Spared};
 use crate::telemetry::Event;
 
 /// Whether any message is due.
@@ -72,7 +72,8 @@ pub(in crate::session) async fn retry(
         }
         let admitted = match allowance {
             Some(left) => left > 0,
-            None => is_open(visit, with, now),
+            // A probe is not for this session, which has had its own.
+            None => with.delivery.is_open(&visit.account, now),
         };
         if !admitted || with.stop.soon.is_cancelled() || !bounds.budget.take() {
             break;
@@ -86,7 +87,7 @@ pub(in crate::session) async fn retry(
         let delivery = &with.delivery;
         let answer = tokio::select! {
             biased;
-            answer = delivery.deliver(&parcel.envelope, &parcel.message, &parcel.partial) => answer,
+            answer = delivery.deliver(parcel.offer(&visit.account)) => answer,
             // Dropped, which counts as refused: copy and record stay as they are.
             () = with.stop.now.cancelled() => break,
         };
@@ -131,16 +132,4 @@ async fn load(
     let deferral = deferral::defer_unretrieved(Some(earlier), refusal.code, with.clock.now());
     copies.put(key, record, State::Deferred(deferral));
     None
-}
-
-/// Whether the destination takes messages. A probe is not for this session, which has had its own.
-fn is_open(visit: &Visit, with: &Collaborators, now: Timestamp) -> bool {
-    match with.gate.admits(&visit.account, now) {
-        Admission::Open => true,
-        Admission::Busy | Admission::Closed { .. } => false,
-        Admission::Probe(probe, _) => {
-            with.gate.probe_ended(probe, true);
-            false
-        }
-    }
 }

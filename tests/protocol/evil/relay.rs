@@ -12,8 +12,8 @@ use mailferry::mail::{AccountName, Retention, Secret, TlsMode, TlsPolicy};
 use mailferry::net::{Connector, Roots, SystemRoots};
 use mailferry::seen::{Batch, SeenStore};
 use mailferry::session::{self, Collaborators, End, Summary, Visit, WhoActs};
-use mailferry::sink::Delivery;
 use mailferry::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
+use mailferry::sink::{Delivery, Destination, Gate};
 
 use super::of;
 use crate::support::certificates::Certificates;
@@ -33,6 +33,7 @@ struct Trial {
     world: World,
     with: Collaborators,
     reached: Reached,
+    gate: Arc<dyn Gate>,
     beside: Visit,
     beside_server: Server,
 }
@@ -78,15 +79,13 @@ impl Reached {
         })
     }
 
-    fn within(&self, seconds: u64) -> Delivery {
+    fn within(&self, seconds: u64, gate: &Arc<dyn Gate>) -> Delivery {
         let timeout = Duration::from_secs(seconds);
-        Delivery::to(
-            "relay",
-            Arc::new(Smtp::new(SmtpSettings {
-                timeout,
-                ..self.0.clone()
-            })),
-        )
+        let relay = Arc::new(Smtp::new(SmtpSettings {
+            timeout,
+            ..self.0.clone()
+        }));
+        Delivery::to(Destination::new("relay", relay, gate.clone()))
     }
 }
 
@@ -106,8 +105,8 @@ impl Trial {
         let world = World::new(sent(), Retention::Delete);
         let mut with = world.collaborators();
         // The time that a wait may cost, and only where there is one.
-        with.delivery = reached.within(if crime.waits { 2 } else { 60 });
-        with.gate = Arc::new(Breaker::new("relay", with.reporter.clone()));
+        let gate: Arc<dyn Gate> = Arc::new(Breaker::new("relay", with.reporter.clone()));
+        with.delivery = reached.within(if crime.waits { 2 } else { 60 }, &gate);
         let mut beside = world.visit.clone();
         beside.account = AccountName::new("beside").unwrap();
         beside.host = "beside.example.org".into();
@@ -117,6 +116,7 @@ impl Trial {
             world,
             with,
             reached,
+            gate,
             beside,
             beside_server: Server::new(mails_beside(), Crash::never()),
         }
@@ -248,7 +248,7 @@ async fn tried(crime: &Crime, certificates: &Certificates) {
         );
     }
     trial.stage.repent();
-    trial.with.delivery = trial.reached.within(60);
+    trial.with.delivery = trial.reached.within(60, &trial.gate);
     let mut last = None;
     for _ in 0..8 {
         trial.world.pass(12 * 3600);

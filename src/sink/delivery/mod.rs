@@ -1,0 +1,233 @@
+//! Where the messages of an account go: its destinations, and the only mint of a [`Receipt`].
+
+mod admitted;
+mod destination;
+mod receipt;
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+
+use crate::mail::{AccountName, Envelope, Recipient, RecordKey, Timestamp};
+use crate::sink::{Fault, Outcome, Refusal};
+use crate::spool::Message;
+
+use destination::Outcomes;
+
+pub use admitted::{Admitted, NotAdmitted};
+pub use destination::Destination;
+pub use receipt::Receipt;
+
+/// Where the messages of an account go: one destination or several. A message is delivered when all
+/// of them have accepted it.
+#[derive(Clone)]
+pub struct Delivery {
+    destinations: Vec<Destination>,
+}
+
+/// A message on its way to the destinations that do not have it yet.
+#[derive(Clone, Copy)]
+pub struct Offer<'a> {
+    /// The account, as the gates know it.
+    pub account: &'a AccountName,
+    /// The message, as the gates know it.
+    pub key: &'a RecordKey,
+    /// Who it is from and for.
+    pub envelope: &'a Envelope,
+    /// The message.
+    pub message: &'a Message,
+    /// Who took it when it was offered before.
+    pub earlier: &'a Partial,
+}
+
+/// One acceptance: this destination took the message for this recipient.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Accepted {
+    /// The configured name of the destination.
+    pub destination: String,
+    /// The recipient, as in the envelope.
+    pub recipient: String,
+}
+
+/// The acceptances of a message that others refused: they are not offered it again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Partial(pub Vec<Accepted>);
+
+/// Not everybody took it.
+pub struct Undelivered {
+    /// The destinations that did not take it for everybody, and what they said; never empty, the
+    /// worst fault first.
+    pub refused_by: Vec<RefusedBy>,
+    /// Who has taken it by now, the acceptances of earlier offers included.
+    pub partial: Partial,
+}
+
+/// What one destination refused.
+pub struct RefusedBy {
+    /// The destination.
+    pub destination: Destination,
+    /// For whom, and what it said; never empty, the worst fault first.
+    pub refusals: Vec<(Recipient, Refusal)>,
+}
+
+impl Delivery {
+    /// A delivery to one destination.
+    pub fn to(destination: Destination) -> Self {
+        Self {
+            destinations: vec![destination],
+        }
+    }
+
+    /// The same delivery with one more destination.
+    #[must_use]
+    pub fn and(mut self, destination: Destination) -> Self {
+        self.destinations.push(destination);
+        self
+    }
+
+    /// The names of the destinations, joined by `+`, for the log.
+    pub fn name(&self) -> String {
+        let names: Vec<&str> = self.destinations.iter().map(|one| &*one.name).collect();
+        names.join("+")
+    }
+
+    /// Whether every destination could take a message now, as far as can be told without one.
+    ///
+    /// # Errors
+    /// The first destination that could not, by name, and why.
+    pub async fn ready(&self) -> Result<(), (Arc<str>, Refusal)> {
+        for one in &self.destinations {
+            one.sink
+                .ready()
+                .await
+                .map_err(|refusal| (one.name.clone(), refusal))?;
+        }
+        Ok(())
+    }
+
+    /// Whether any destination is suspect.
+    pub fn is_suspect(&self) -> bool {
+        self.destinations.iter().any(|one| one.gate.is_suspect())
+    }
+
+    /// Somebody asks for a poll now: destinations that are down are probed at once.
+    pub fn probe_now(&self, now: Timestamp) {
+        for one in &self.destinations {
+            one.gate.probe_now(now);
+        }
+    }
+
+    /// Accounts whose recipients were found not to be at fault since this was last asked.
+    pub fn released(&self) -> Vec<AccountName> {
+        let of_each = self.destinations.iter().map(|one| one.gate.released());
+        of_each.flatten().collect()
+    }
+
+    /// The agent is done: every sink says goodbye, and every gate writes down what the next start
+    /// must know.
+    pub async fn close(&self) {
+        let each = self.destinations.iter();
+        join_all(each.map(|one| async {
+            one.sink.close().await;
+            one.gate.close().await;
+        }))
+        .await;
+    }
+
+    /// Offers a message to every destination that does not have it, for every recipient that is left,
+    /// and tells the gates of those that take it.
+    ///
+    /// # Errors
+    /// [`Undelivered`] when at least one recipient at one destination did not accept.
+    pub async fn deliver(&self, offer: Offer<'_>) -> Result<Receipt, Undelivered> {
+        if let [only] = &self.destinations[..] {
+            return conclude(&offer, &mut [only.ask(&offer).await]);
+        }
+        let asked = self.destinations.iter().map(|one| one.ask(&offer));
+        conclude(&offer, &mut join_all(asked).await)
+    }
+}
+
+/// What the answers of all destinations mean together.
+fn conclude(offer: &Offer<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, Undelivered> {
+    if answers.iter().all(Outcomes::is_accepted) {
+        let outcomes = answers.iter_mut().flat_map(|answer| &mut answer.outcomes);
+        let words = match outcomes.last() {
+            Some(Outcome::Accepted(words)) => std::mem::take(words),
+            _ => String::new(),
+        };
+        return Ok(Receipt::of(offer.message, words));
+    }
+    let mut partial = offer.earlier.clone();
+    let mut refused_by = Vec::new();
+    for answer in answers {
+        let mut refusals = Vec::new();
+        let recipients = &answer.envelope.recipients;
+        for (recipient, outcome) in recipients.iter().zip(answer.outcomes.drain(..)) {
+            match outcome {
+                Outcome::Accepted(_) => {
+                    partial
+                        .0
+                        .push(accepted(&answer.destination.name, recipient));
+                }
+                Outcome::Refused(refusal) => refusals.push((recipient.clone(), refusal)),
+            }
+        }
+        if !refusals.is_empty() {
+            refusals.sort_by_key(|(_, refusal)| Reverse(refusal.fault));
+            refused_by.push(RefusedBy {
+                destination: answer.destination.clone(),
+                refusals,
+            });
+        }
+    }
+    refused_by.sort_by_key(|one| Reverse(one.fault()));
+    Err(Undelivered {
+        refused_by,
+        partial,
+    })
+}
+
+fn accepted(destination: &str, recipient: &Recipient) -> Accepted {
+    Accepted {
+        destination: destination.to_owned(),
+        recipient: recipient.as_str().to_owned(),
+    }
+}
+
+impl<'a> Offer<'a> {
+    /// The envelope with the recipients for whom a destination does not have the message.
+    fn left_for(&self, destination: &str) -> Cow<'a, Envelope> {
+        let has_it = |recipient: &Recipient| {
+            let mut accepted = self.earlier.0.iter();
+            accepted
+                .any(|one| one.destination == destination && one.recipient == recipient.as_str())
+        };
+        if !self.envelope.recipients.iter().any(has_it) {
+            return Cow::Borrowed(self.envelope);
+        }
+        let mut left = self.envelope.clone();
+        left.recipients.retain(|recipient| !has_it(recipient));
+        Cow::Owned(left)
+    }
+}
+
+impl Undelivered {
+    /// The worst that any destination said.
+    pub fn worst(&self) -> Option<&Refusal> {
+        self.refused_by.first()?.worst()
+    }
+}
+
+impl RefusedBy {
+    /// The worst that it said.
+    pub fn worst(&self) -> Option<&Refusal> {
+        self.refusals.first().map(|(_, refusal)| refusal)
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.worst().map(|refusal| refusal.fault)
+    }
+}

@@ -1,0 +1,47 @@
+//! Proof that a message was accepted.
+
+use crate::mail::{Digest, Origin};
+use crate::spool::Message;
+
+/// Proof that every recipient at every destination accepted a message. Only
+/// [`Delivery::deliver`](crate::sink::Delivery::deliver) makes one.
+#[derive(Debug)]
+#[must_use = "an accepted message that is not recorded is delivered again"]
+pub struct Receipt {
+    origin: Origin,
+    digest: Digest,
+    octets: u64,
+    words: String,
+}
+
+impl Receipt {
+    /// For [`super`], which has seen that all accepted.
+    pub(super) fn of(message: &Message, words: String) -> Self {
+        Self {
+            origin: message.origin().clone(),
+            digest: message.digest(),
+            octets: message.octets(),
+            words,
+        }
+    }
+
+    /// Which message was accepted.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Its digest as received.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Its size as received, in octets.
+    pub fn octets(&self) -> u64 {
+        self.octets
+    }
+
+    /// What the last destination said to it, safe to show.
+    pub fn words(&self) -> &str {
+        &self.words
+    }
+}
