@@ -301,7 +301,7 @@ impl Transfer<'_> {
             detail: &detail,
         });
         self.counts().deferred += 1;
-        self.spare_allowance(entry.octets.unwrap_or(0));
+        self.window.spare(entry.octets.unwrap_or(0));
         if !self.orders.hides {
             let now = self.now();
             self.note_unretrieved(at, |before| {

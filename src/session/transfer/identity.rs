@@ -254,16 +254,16 @@ impl<'a> Transfer<'a> {
                 self.offer_or_keep(parcel, looped, octets);
             }
             Arrival::Recognised(record) => {
-                self.spare_allowance(octets);
+                self.window.spare(octets);
                 let record = self.compared_alike(at, &parcel, compares, record);
                 self.recognise(at, &parcel, record);
             }
             Arrival::Trusted(record) => {
-                self.spare_allowance(octets);
+                self.window.spare(octets);
                 self.trust(at, &parcel, record);
             }
             Arrival::NotDue => {
-                self.spare_allowance(octets);
+                self.window.spare(octets);
                 self.withhold(parcel);
             }
         }
@@ -288,10 +288,10 @@ impl<'a> Transfer<'a> {
 
     fn offer_or_keep(&mut self, parcel: Parcel, looped: Option<Refusal>, octets: u64) {
         if let Some(refusal) = looped {
-            self.spare_allowance(octets);
+            self.window.spare(octets);
             self.quarantine(parcel, refusal);
         } else if self.is_spared(&parcel.key) {
-            self.spare_allowance(octets);
+            self.window.spare(octets);
             self.postponed.push(parcel);
         } else if self.may_go_on() {
             self.offer(parcel);
@@ -393,7 +393,7 @@ impl<'a> Transfer<'a> {
             Arrival::Recognised(record) => record,
             Arrival::NotDue | Arrival::Trusted(_) => record,
         };
-        self.spare_allowance(octets);
+        self.window.spare(octets);
         self.say_recognised(&parcel);
         let notes = Notes {
             octets_differ: parcel.differs(&record.notes),
@@ -429,7 +429,7 @@ impl<'a> Transfer<'a> {
     /// The server hands out a known message with other octets: it is neither offered nor deleted.
     fn rewritten(&mut self, at: usize, listed: Option<u64>, parcel: &Parcel) {
         self.findings.rewritten += 1;
-        self.spare_allowance(listed.unwrap_or(0));
+        self.window.spare(listed.unwrap_or(0));
         self.say_recognised(parcel);
         let mark = Record {
             octets: listed,

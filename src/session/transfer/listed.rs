@@ -78,8 +78,8 @@ impl Transfer<'_> {
     /// A sink has answered, or the message was not offered.
     pub(in crate::session) fn take_answer(&mut self, offered: Offered) {
         match &offered.answer {
-            None => self.left = true,
-            Some(Ok(_)) => self.allowance = None,
+            None => self.window.leave(),
+            Some(Ok(_)) => self.window.accepted(),
             Some(Err(_)) => {}
         }
         self.answered(offered);

@@ -20,6 +20,7 @@ pub(in crate::session) mod parked;
 pub mod trace;
 pub(in crate::session) mod twins;
 pub(in crate::session) mod unretrieved;
+pub(in crate::session) mod window;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,7 +35,6 @@ use crate::mail::{Retention, Timestamp, limits};
 use crate::proto::pop3::RemoteError;
 use crate::seen::{RecordKey, Recorded, Sizes};
 use crate::session::judge::plan::{Disposition, Skip, Why};
-use crate::session::judge::quota::Quota;
 use crate::session::long::long;
 use crate::session::server::maildrop::{Blamed, Happened, Maildrop};
 use crate::session::transfer::alone::Doubts;
@@ -46,6 +46,7 @@ use crate::session::transfer::ledger::Ledger;
 use crate::session::transfer::offers::{Offered, Parcel};
 use crate::session::transfer::orders::{Lost, Orders, Transferred};
 use crate::session::transfer::twins::Twins;
+use crate::session::transfer::window::Window;
 use crate::session::{Counts, SessionError, WhoActs};
 use crate::telemetry::{Event, Together};
 
@@ -68,31 +69,22 @@ pub(super) struct Transfer<'a> {
     /// Messages that are no probe while another is due, known only now that they are in hand.
     pub(super) postponed: Vec<Parcel>,
     pub(super) slots: Arc<Semaphore>,
-    /// A permit for each message that is in a file: when there is none left, nothing more is asked for.
-    files: Arc<Semaphore>,
     /// Cancelled when nothing more may be offered.
     pub(super) halt: CancellationToken,
     pub(super) error: Option<SessionError>,
     /// Why nothing more is asked for, although all else goes on.
     late_error: Option<SessionError>,
     lost: Option<Lost>,
-    waiting: std::slice::Iter<'a, u32>,
+    window: Window<'a>,
     /// Deletes that the plan found due.
     pub(super) due: std::slice::Iter<'a, Recorded>,
     /// Deletes that are asked for when all else is done, with the records that allow them.
     pub(super) deletes: Deletes,
-    pub(super) refusals_in_a_row: u32,
     stopped: bool,
     /// Whether the connection was dropped behind an oversized message, and the rest is still to be fetched.
     resume: bool,
     /// Set when what was under way has been dropped: until when the server's last answers are waited for.
     goodbye: Option<Instant>,
-    pub(super) allowance: Option<u64>,
-    /// Whether a message was in hand, due, and not offered.
-    pub(super) left: bool,
-    quota: Option<Quota>,
-    /// Whether the quota has kept something back.
-    quota_reached: bool,
     /// The numbers of messages whose body outgrew the limit.
     outgrown: Vec<u32>,
     /// The numbers of messages without unique-id that made trouble, where the others have one.
@@ -137,23 +129,17 @@ impl<'a> Transfer<'a> {
             )
             .with_recipient_since(orders.recipient_since),
             postponed: Vec::new(),
-            left: false,
             slots: Arc::new(Semaphore::new(orders.visit.unrecorded_max.max(1))),
-            files: Arc::new(Semaphore::new(limits::SPOOL_FILES_MAX)),
             halt: CancellationToken::new(),
             error: None,
             late_error: None,
             lost: None,
-            waiting: orders.plan.retrievals.iter(),
+            window: Window::new(&orders),
             due: orders.plan.deletes.iter(),
             deletes: Deletes::default(),
-            refusals_in_a_row: 0,
             stopped: false,
             resume: false,
             goodbye: None,
-            allowance: orders.allowance,
-            quota: orders.quota,
-            quota_reached: false,
             outgrown: Vec::new(),
             put_off: Vec::new(),
             quiet_since: Instant::now(),
@@ -207,77 +193,6 @@ impl<'a> Transfer<'a> {
     /// Whether anything may still be asked of the server or offered to a sink.
     pub(super) fn may_go_on(&self) -> bool {
         self.error.is_none() && !self.stopped
-    }
-
-    /// Sends what may be sent: deletes that are due and retrievals, as far as window and room reach.
-    fn ask(&mut self) -> Result<(), SessionError> {
-        if !self.doubts.is_empty() {
-            return self.ask_alone();
-        }
-        // Where nothing is under way that could wake us, one more file does no harm.
-        let mut idle = self.is_finished();
-        let Some(maildrop) = &mut self.maildrop else {
-            return Ok(());
-        };
-        let orders = &self.orders;
-        let full = |asked: u32| {
-            orders
-                .visit
-                .commit_every
-                .is_some_and(|every| asked >= every)
-        };
-        let deletes_at_once = orders.visit.retention == Retention::Delete;
-        let coming = |ledger: &Ledger| {
-            if deletes_at_once {
-                ledger.under_way()
-            } else {
-                0
-            }
-        };
-        // Deletes and QUIT need time too, or they would never come where sessions are cut by the clock.
-        let is_late = Instant::now() + Duration::from_secs(limits::SESSION_END_SECONDS)
-            >= self.orders.deadline;
-        while self.error.is_none()
-            && !self.stopped
-            && !is_late
-            && !orders.with.stop.place.give_way.is_cancelled()
-            && self.answers.counts().retrieved < limits::SESSION_MESSAGES_MAX
-            && !full(self.deletes.gathered() + coming(&self.ledger))
-        {
-            let next = self.waiting.as_slice().first();
-            let Some((at, entry)) = next.and_then(|at| {
-                let at = *at as usize;
-                orders.entry(at).map(|entry| (at, entry))
-            }) else {
-                break;
-            };
-            if self.allowance == Some(0)
-                || (self.allowance.is_some() && self.waiting.len() <= orders.spared_count)
-                || orders.budget.is_spent()
-                || !self.ledger.has_room()
-                || !may_follow(maildrop, &self.ledger, orders, at)
-            {
-                break;
-            }
-            if self.files.available_permits() == 0 && !idle {
-                break;
-            }
-            let octets = entry.octets.unwrap_or(0);
-            if self.quota.as_mut().is_some_and(|quota| !quota.take(octets)) {
-                self.quota_reached = true;
-                break;
-            }
-            let mut room = orders.with.spool.room_for(entry.octets);
-            room.count_file_in(&self.files);
-            let draft = orders.with.spool.begin(room);
-            self.waiting.next();
-            maildrop.retrieve(at, entry, draft, orders.visit.limits.message_octets_max)?;
-            self.ledger.asked(at);
-            orders.budget.ask();
-            self.allowance = self.allowance.map(|left| left - 1);
-            idle = false;
-        }
-        maildrop.flush()
     }
 
     fn is_finished(&self) -> bool {
@@ -366,7 +281,7 @@ impl<'a> Transfer<'a> {
     async fn hear(&mut self, happened: Happened) {
         match happened {
             Happened::Retrieved(came) => {
-                self.refusals_in_a_row = 0;
+                self.window.retrieved();
                 self.came(*came).await;
             }
             Happened::RetrieveRefused { at, words } if self.doubts.alone() == Some(at) => {
@@ -374,7 +289,7 @@ impl<'a> Transfer<'a> {
             }
             Happened::RetrieveRefused { at, words } => {
                 let octets = self.orders.entry(at).and_then(|entry| entry.octets);
-                self.spare_allowance(octets.unwrap_or(0));
+                self.window.spare(octets.unwrap_or(0));
                 self.retrieve_refused(at, &words);
             }
             Happened::TooLarge { at, octets } => {
@@ -462,14 +377,13 @@ impl<'a> Transfer<'a> {
     }
 
     pub(super) fn ask_for_none_of_the_rest(&mut self) {
-        self.waiting = [].iter();
+        self.window.forget();
     }
 
     /// What waits to be asked for is not asked for any more.
     pub(super) fn nothing_more(&mut self) {
-        self.left |= self.waiting.len() > self.orders.spared_count;
+        self.window.close();
         self.doubts = Doubts::default();
-        self.waiting = [].iter();
         self.due = [].iter();
     }
 
@@ -494,15 +408,6 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// A message that was retrieved is not offered, so it was no probe, and took nobody's turn: the next may be.
-    pub(super) fn spare_allowance(&mut self, listed_octets: u64) {
-        self.allowance = self.allowance.map(|left| left + 1);
-        self.orders.budget.spare();
-        if let Some(quota) = &mut self.quota {
-            quota.put_back(listed_octets);
-        }
-    }
-
     fn keep_alive(&mut self) {
         self.quiet_since = Instant::now();
         let idle = self
@@ -520,10 +425,7 @@ impl<'a> Transfer<'a> {
             all.filter(|one| **one == Disposition::Skip(why)).count() as u64
         };
         let (left, names_wait) = (skipped(Skip::LimitReached), skipped(Skip::Unstable));
-        let unasked = self.waiting.len();
-        let unfinished =
-            (self.waiting.len() > 0 && !self.quota_reached && !self.orders.budget.is_spent())
-                || self.due.len() > 0;
+        let unfinished = self.window.is_unfinished() || self.due.len() > 0;
         let is_long = self.answers.counts().retrieved >= limits::SESSION_MESSAGES_MAX
             && !self.orders.with.stop.place.give_way.is_cancelled();
         let again = self.may_go_on()
@@ -535,8 +437,8 @@ impl<'a> Transfer<'a> {
         counts.left = left;
         counts.names_wait = names_wait;
         let over_budget = self.error.is_none() && !self.stopped && self.orders.budget.is_spent();
-        if self.quota_reached || over_budget {
-            counts.left += self.waiting.len() as u64;
+        if self.window.is_quota_reached() || over_budget {
+            counts.left += self.window.waiting() as u64;
         }
         let gone = self
             .maildrop
@@ -554,23 +456,15 @@ impl<'a> Transfer<'a> {
             error: self.error.or(self.late_error),
             stopped: self.stopped,
             again,
-            unasked: self.waiting.len() > 0,
+            unasked: self.window.waiting() > 0,
             outgrown: self.outgrown,
             put_off: self.put_off,
             all_settled: self.ledger.is_all_settled(),
-            allowance: self.allowance,
-            left: self.left || unasked > self.orders.spared_count,
+            allowance: self.window.allowance(),
+            left: self.window.has_left(),
             identified: self.ledger.into_identified(self.orders.listing.complete),
         }
     }
-}
-
-/// Whether one more message may be asked for before the last has come. One without unique-id comes alone, so that nothing but its own
-/// reply can be taken for it.
-fn may_follow(maildrop: &Maildrop, ledger: &Ledger, orders: &Orders<'_>, at: usize) -> bool {
-    let octets = orders.entry(at).and_then(|entry| entry.octets);
-    let is_alone = orders.is_unnamed(at) || ledger.is_any_under_way_from(orders.listing.len());
-    (!is_alone || !maildrop.is_busy()) && maildrop.has_room_for(octets)
 }
 
 /// Whether the server spoke although nothing was asked.

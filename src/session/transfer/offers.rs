@@ -151,7 +151,7 @@ impl Transfer<'_> {
     /// Whether a message in hand is no probe, or none while another is due.
     pub(in crate::session) fn is_spared(&self, key: &RecordKey) -> bool {
         let Spared { never, last } = self.orders.spared;
-        self.allowance.is_some() && (never.contains(key) || last.contains(key))
+        self.window.is_probing() && (never.contains(key) || last.contains(key))
     }
 
     /// Nothing else is left to offer: what was postponed may be, as far as the probe allows. The others wait for what comes of
@@ -162,11 +162,10 @@ impl Transfer<'_> {
         let mut is_probing = false;
         for parcel in postponed {
             let never = self.orders.spared.never.contains(&parcel.key);
-            let is_probe = self.allowance.is_some_and(|left| left > 0) && !never;
-            if self.may_go_on() && (self.allowance.is_none() || is_probe) {
-                is_probing = self.allowance.is_some();
-                self.allowance = self.allowance.map(|left| left - 1);
-                self.orders.budget.ask();
+            let may_offer = !self.window.is_probing() || (self.window.may_offer() && !never);
+            if self.may_go_on() && may_offer {
+                is_probing = self.window.is_probing();
+                self.window.count_offer();
                 self.offer(parcel);
             } else if self.may_go_on() && is_probing {
                 self.postponed.push(parcel);

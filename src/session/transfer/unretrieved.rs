@@ -23,12 +23,11 @@ impl Transfer<'_> {
             words,
         });
         self.counts().deferred += 1;
-        self.refusals_in_a_row += 1;
         let now = self.now();
         self.note_unretrieved(at, |before| {
             deferral::defer_unretrieved(before, "retr_refused", now)
         });
-        if self.refusals_in_a_row < limits::RETR_ERRORS_IN_A_ROW_MAX {
+        if !self.window.refused() {
             return;
         }
         if self.orders.is_unnamed(at) {

@@ -1,0 +1,246 @@
+//! What may be asked for in one session: the messages that wait, and the limits.
+
+use std::slice::Iter;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+
+use crate::mail::{Retention, limits};
+use crate::session::SessionError;
+use crate::session::judge::budget::Budget;
+use crate::session::judge::quota::Quota;
+use crate::session::server::maildrop::Maildrop;
+use crate::session::transfer::Transfer;
+use crate::session::transfer::ledger::Ledger;
+use crate::session::transfer::orders::Orders;
+use crate::spool::Reservation;
+
+/// The messages that wait to be asked for, and the limits.
+pub(in crate::session) struct Window<'a> {
+    waiting: Iter<'a, u32>,
+    /// How many of those, at the end, must not be offered while the breaker probes.
+    spared_count: usize,
+    /// What this poll may offer to a destination that is suspect.
+    budget: &'a Budget<'a>,
+    /// At most this many retrievals until a message was accepted: 1 while the breaker probes.
+    allowance: Option<u64>,
+    quota: Option<Quota>,
+    /// Whether the quota has kept something back.
+    quota_reached: bool,
+    /// A permit for each message that is in a file: when there is none left, nothing more is asked for.
+    files: Arc<Semaphore>,
+    /// Whether a message that is due was not offered.
+    left: bool,
+    refusals_in_a_row: u32,
+}
+
+impl<'a> Window<'a> {
+    /// All that is to be retrieved waits.
+    pub(in crate::session) fn new(orders: &Orders<'a>) -> Self {
+        Self {
+            waiting: orders.plan.retrievals.iter(),
+            spared_count: orders.spared_count,
+            budget: orders.budget,
+            allowance: orders.allowance,
+            quota: orders.quota,
+            quota_reached: false,
+            files: Arc::new(Semaphore::new(limits::SPOOL_FILES_MAX)),
+            left: false,
+            refusals_in_a_row: 0,
+        }
+    }
+
+    /// The position of the next message that waits.
+    pub(in crate::session) fn next(&self) -> Option<usize> {
+        self.waiting.as_slice().first().map(|at| *at as usize)
+    }
+
+    /// How many messages wait.
+    pub(in crate::session) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Whether the breaker and its suspicion let one more message be asked for.
+    pub(in crate::session) fn is_open(&self) -> bool {
+        let may_probe = self
+            .allowance
+            .is_none_or(|left| left > 0 && self.waiting.len() > self.spared_count);
+        may_probe && !self.budget.is_spent()
+    }
+
+    /// Whether one more message may be in a file.
+    pub(in crate::session) fn has_file(&self) -> bool {
+        self.files.available_permits() > 0
+    }
+
+    /// Whether the poll's limits let a message of this size be asked for, which is counted.
+    pub(in crate::session) fn takes(&mut self, octets: u64) -> bool {
+        let takes = self.quota.as_mut().is_none_or(|quota| quota.take(octets));
+        self.quota_reached |= !takes;
+        takes
+    }
+
+    /// Counts the file of a message against those that there may be.
+    pub(in crate::session) fn count_file(&self, room: &mut Reservation) {
+        room.count_file_in(&self.files);
+    }
+
+    /// The next message waits no more.
+    pub(in crate::session) fn advance(&mut self) {
+        self.waiting.next();
+    }
+
+    /// A message is offered, or asked for to be offered.
+    pub(in crate::session) fn count_offer(&mut self) {
+        self.budget.ask();
+        self.allowance = self.allowance.map(|left| left - 1);
+    }
+
+    /// A message that was retrieved is not offered, so it was no probe, and took nobody's turn: the next may be.
+    pub(in crate::session) fn spare(&mut self, listed_octets: u64) {
+        self.allowance = self.allowance.map(|left| left + 1);
+        self.budget.spare();
+        if let Some(quota) = &mut self.quota {
+            quota.put_back(listed_octets);
+        }
+    }
+
+    /// Whether what is offered now is a probe.
+    pub(in crate::session) fn is_probing(&self) -> bool {
+        self.allowance.is_some()
+    }
+
+    /// Whether one more message may be offered.
+    pub(in crate::session) fn may_offer(&self) -> bool {
+        self.allowance != Some(0)
+    }
+
+    /// A message was accepted: the destination takes any number.
+    pub(in crate::session) fn accepted(&mut self) {
+        self.allowance = None;
+    }
+
+    /// What is left of the allowance.
+    pub(in crate::session) fn allowance(&self) -> Option<u64> {
+        self.allowance
+    }
+
+    /// A message that is due was not offered.
+    pub(in crate::session) fn leave(&mut self) {
+        self.left = true;
+    }
+
+    /// What waits is not asked for any more.
+    pub(in crate::session) fn close(&mut self) {
+        self.left |= self.waiting.len() > self.spared_count;
+        self.forget();
+    }
+
+    /// What waits is not asked for any more, and is not due either.
+    pub(in crate::session) fn forget(&mut self) {
+        self.waiting = [].iter();
+    }
+
+    /// The server would not hand out a message. Whether it has refused so many in a row that it is asked for no more.
+    pub(in crate::session) fn refused(&mut self) -> bool {
+        self.refusals_in_a_row += 1;
+        self.refusals_in_a_row >= limits::RETR_ERRORS_IN_A_ROW_MAX
+    }
+
+    /// The server handed out a message.
+    pub(in crate::session) fn retrieved(&mut self) {
+        self.refusals_in_a_row = 0;
+    }
+
+    /// Whether messages wait that a further session of this poll may ask for.
+    pub(in crate::session) fn is_unfinished(&self) -> bool {
+        self.waiting.len() > 0 && !self.quota_reached && !self.budget.is_spent()
+    }
+
+    /// Whether the quota has kept something back.
+    pub(in crate::session) fn is_quota_reached(&self) -> bool {
+        self.quota_reached
+    }
+
+    /// Whether messages that are due were not offered, which might have been.
+    pub(in crate::session) fn has_left(&self) -> bool {
+        self.left || self.waiting.len() > self.spared_count
+    }
+}
+
+impl Transfer<'_> {
+    /// Sends what may be sent: deletes that are due and retrievals, as far as window and room reach.
+    pub(in crate::session) fn ask(&mut self) -> Result<(), SessionError> {
+        if !self.doubts.is_empty() {
+            return self.ask_alone();
+        }
+        // Where nothing is under way that could wake us, one more file does no harm.
+        let mut idle = self.is_finished();
+        let Some(maildrop) = &mut self.maildrop else {
+            return Ok(());
+        };
+        let orders = &self.orders;
+        let full = |asked: u32| {
+            orders
+                .visit
+                .commit_every
+                .is_some_and(|every| asked >= every)
+        };
+        let deletes_at_once = orders.visit.retention == Retention::Delete;
+        let coming = |ledger: &Ledger| {
+            if deletes_at_once {
+                ledger.under_way()
+            } else {
+                0
+            }
+        };
+        // Deletes and QUIT need time too, or they would never come where sessions are cut by the clock.
+        let is_late = Instant::now() + Duration::from_secs(limits::SESSION_END_SECONDS)
+            >= self.orders.deadline;
+        while self.error.is_none()
+            && !self.stopped
+            && !is_late
+            && !orders.with.stop.place.give_way.is_cancelled()
+            && self.answers.counts().retrieved < limits::SESSION_MESSAGES_MAX
+            && !full(self.deletes.gathered() + coming(&self.ledger))
+        {
+            let next = self.window.next();
+            let Some((at, entry)) = next.and_then(|at| orders.entry(at).map(|entry| (at, entry)))
+            else {
+                break;
+            };
+            if !self.window.is_open()
+                || !self.ledger.has_room()
+                || !may_follow(maildrop, &self.ledger, orders, at)
+            {
+                break;
+            }
+            if !self.window.has_file() && !idle {
+                break;
+            }
+            let octets = entry.octets.unwrap_or(0);
+            if !self.window.takes(octets) {
+                break;
+            }
+            let mut room = orders.with.spool.room_for(entry.octets);
+            self.window.count_file(&mut room);
+            let draft = orders.with.spool.begin(room);
+            self.window.advance();
+            maildrop.retrieve(at, entry, draft, orders.visit.limits.message_octets_max)?;
+            self.ledger.asked(at);
+            self.window.count_offer();
+            idle = false;
+        }
+        maildrop.flush()
+    }
+}
+
+/// Whether one more message may be asked for before the last has come. One without unique-id comes alone, so that nothing but its own
+/// reply can be taken for it.
+fn may_follow(maildrop: &Maildrop, ledger: &Ledger, orders: &Orders<'_>, at: usize) -> bool {
+    let octets = orders.entry(at).and_then(|entry| entry.octets);
+    let is_alone = orders.is_unnamed(at) || ledger.is_any_under_way_from(orders.listing.len());
+    (!is_alone || !maildrop.is_busy()) && maildrop.has_room_for(octets)
+}
