@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::mail::{AccountName, Announced, Counted, Timestamp, limits};
-use crate::seen::{Batch, Change, Compared, Notes, RecordKey, Seen, SeenError, State};
+use crate::seen::{Batch, Change, Compared, Notes, RecordKey, Seen, SeenError, Sizes, State};
 use crate::session::SessionError;
 use crate::session::judge::deferral;
 use crate::session::judge::octets;
@@ -32,23 +32,26 @@ pub(in crate::session) struct Came {
 }
 
 /// Messages that wait until it is settled what came.
-#[derive(Default)]
 pub(in crate::session) struct Doubts {
     /// In the order in which they came.
     held: VecDeque<Held>,
-    phase: Phase,
+    asked: Asked,
     /// Whether a message has come since the server last proved to be in step.
     is_unproven: bool,
     /// The position of the message that was retrieved alone last.
     last_alone: Option<usize>,
+    /// What is known of the sizes that this maildrop announces.
+    sizes: Sizes,
+    /// What came while commands were pipelined; without pipelining, the message that came last.
+    unproven: Vec<RecordKey>,
 }
 
 /// What the server was asked last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
+enum Asked {
     /// Nothing: replies that were asked for before are still to come.
     #[default]
-    Draining,
+    Nothing,
     /// One message, alone.
     Alone,
     /// NOOP.
@@ -64,6 +67,41 @@ struct Held {
 }
 
 impl Doubts {
+    /// Nothing waits yet.
+    pub(in crate::session) fn new(sizes: &Sizes) -> Self {
+        Self {
+            held: VecDeque::new(),
+            asked: Asked::default(),
+            is_unproven: false,
+            last_alone: None,
+            sizes: sizes.clone(),
+            unproven: Vec::new(),
+        }
+    }
+
+    /// What waits is dropped.
+    pub(in crate::session) fn drop_all(&mut self) {
+        self.held.clear();
+        self.asked = Asked::default();
+        self.is_unproven = false;
+        self.last_alone = None;
+    }
+
+    /// The place of each message among the replies proves what it is.
+    pub(in crate::session) fn prove(&mut self) {
+        self.unproven.clear();
+    }
+
+    /// Whether the sizes that this maildrop announces tell nothing.
+    pub(in crate::session) fn are_sizes_estimates(&self) -> bool {
+        self.sizes.are_estimates()
+    }
+
+    /// What is known now of the sizes, and what nothing proves to be what was asked for, if the session was out of step.
+    pub(in crate::session) fn into_parts(self) -> (Sizes, Vec<RecordKey>) {
+        (self.sizes, self.unproven)
+    }
+
     /// Whether nothing waits.
     pub(in crate::session) fn is_empty(&self) -> bool {
         self.held.is_empty()
@@ -71,18 +109,18 @@ impl Doubts {
 
     /// The position of the message that is retrieved alone now.
     pub(in crate::session) fn alone(&self) -> Option<usize> {
-        match self.phase {
-            Phase::Alone => self.unsettled().map(|held| held.at),
-            Phase::Draining | Phase::Proving => None,
+        match self.asked {
+            Asked::Alone => self.unsettled().map(|held| held.at),
+            Asked::Nothing | Asked::Proving => None,
         }
     }
 
     /// The position of the message that came last while nothing else was asked for, if nothing has been proven since.
     pub(in crate::session) fn to_blame(&self) -> Option<usize> {
-        match self.phase {
-            Phase::Alone => self.alone(),
-            Phase::Proving => self.last_alone,
-            Phase::Draining => None,
+        match self.asked {
+            Asked::Alone => self.alone(),
+            Asked::Proving => self.last_alone,
+            Asked::Nothing => None,
         }
     }
 
@@ -132,10 +170,10 @@ impl Transfer<'_> {
         }
         let is_odd = match weighed {
             Weighed::Unannounced | Weighed::AsAnnounced => self.is_to_be_proven(came.at),
-            Weighed::Otherwise { .. } => !self.sizes.are_estimates(),
+            Weighed::Otherwise { .. } => !self.doubts.sizes.are_estimates(),
         };
         if weighed == Weighed::AsAnnounced {
-            self.sizes.agreed();
+            self.doubts.sizes.agreed();
         }
         if self.doubts.is_empty() && !is_odd {
             return self.arrived(came.at, came.draft, weighed).await;
@@ -167,10 +205,10 @@ impl Transfer<'_> {
     pub(in crate::session) fn note_unproven(&mut self, key: &RecordKey, weighed: Weighed) {
         let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
         if !is_pipelining {
-            self.unproven.clear();
+            self.doubts.unproven.clear();
         }
         if is_pipelining || weighed.is_otherwise() {
-            self.unproven.push(key.clone());
+            self.doubts.unproven.push(key.clone());
         }
         self.doubts.is_unproven = true;
     }
@@ -186,7 +224,7 @@ impl Transfer<'_> {
             return maildrop.flush();
         }
         let Some(held) = self.doubts.unsettled() else {
-            self.doubts.phase = Phase::Proving;
+            self.doubts.asked = Asked::Proving;
             return maildrop.keep_alive();
         };
         let (at, octets_max) = (held.at, orders.visit.limits.message_octets_max);
@@ -198,14 +236,14 @@ impl Transfer<'_> {
             .spool
             .begin(orders.with.spool.room_for(entry.octets));
         maildrop.retrieve(at, entry, draft, octets_max)?;
-        self.doubts.phase = Phase::Alone;
+        self.doubts.asked = Asked::Alone;
         Ok(())
     }
 
     /// The message in doubt has come once more, alone.
     async fn came_alone(&mut self, draft: Draft, weighed: Weighed) {
         self.doubts.last_alone = self.doubts.alone();
-        self.doubts.phase = Phase::Draining;
+        self.doubts.asked = Asked::Nothing;
         let Some(place) = self.doubts.place() else {
             return;
         };
@@ -218,12 +256,12 @@ impl Transfer<'_> {
                 held.times = None;
                 held.weighed = weighed;
                 let sender = octets::sender_letter(held.draft.front().unwrap_or_default());
-                if weighed.is_otherwise() && self.sizes.differed(sender) {
+                if weighed.is_otherwise() && self.doubts.sizes.differed(sender) {
                     self.say_estimated();
                 }
                 // What came together with it is still compared: it came while the sizes were believed.
                 if let Some(maildrop) = &mut self.maildrop {
-                    maildrop.sizes_are_estimates = self.sizes.are_estimates();
+                    maildrop.sizes_are_estimates = self.doubts.sizes.are_estimates();
                 }
             }
             Second::Other => {
@@ -249,7 +287,7 @@ impl Transfer<'_> {
 
     /// The server would not hand out the message in doubt once more.
     pub(in crate::session) fn refused_alone(&mut self, at: usize, words: &str) {
-        self.doubts.phase = Phase::Draining;
+        self.doubts.asked = Asked::Nothing;
         let place = self.doubts.place();
         drop(place.and_then(|place| self.doubts.held.remove(place)));
         self.put_off(
@@ -279,10 +317,10 @@ impl Transfer<'_> {
     /// The server has answered NOOP and said no more: what waited goes its way, if NOOP was for that.
     pub(in crate::session) async fn proven_in_step(&mut self) {
         self.doubts.is_unproven = false;
-        if self.doubts.phase != Phase::Proving {
+        if self.doubts.asked != Asked::Proving {
             return;
         }
-        self.doubts.phase = Phase::Draining;
+        self.doubts.asked = Asked::Nothing;
         for held in std::mem::take(&mut self.doubts.held) {
             self.arrived(held.at, held.draft, held.weighed).await;
         }
@@ -321,7 +359,7 @@ impl Transfer<'_> {
         if weighed == Weighed::Unannounced {
             return None;
         }
-        let are_estimates = self.sizes.are_estimates();
+        let are_estimates = self.doubts.sizes.are_estimates();
         let is_empty = || {
             let head = message.head(limits::HEADER_OCTETS_MAX).unwrap_or_default();
             octets::has_empty_body(&head, message.octets())

@@ -4,6 +4,7 @@
 //! names are asked to go: a name that is listed after that proves nothing by itself (DOUBT.md 1.1).
 
 use std::collections::HashSet;
+use std::slice::Iter;
 
 use crate::fault;
 use crate::mail::UniqueId;
@@ -17,18 +18,19 @@ use crate::session::{SessionError, WhoActs};
 pub(in crate::session) type Proven = Vec<(Recorded, Record)>;
 
 /// The deletes of one session, and how far they are.
-#[derive(Default)]
-pub(in crate::session) struct Deletes {
+pub(in crate::session) struct Deletes<'a> {
+    /// Deletes that the plan found due.
+    due: Iter<'a, Recorded>,
     gathered: Proven,
     /// How many were gathered in all.
     count: u32,
     /// Names of messages that were compared by digest in this session.
     compared: HashSet<UniqueId>,
-    phase: Phase,
+    stage: Stage,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Phase {
+enum Stage {
     #[default]
     Gathering,
     /// The note is on its way to the disk.
@@ -37,7 +39,28 @@ enum Phase {
     Sent,
 }
 
-impl Deletes {
+impl<'a> Deletes<'a> {
+    /// Nothing is gathered yet.
+    pub(in crate::session) fn new(due: &'a [Recorded]) -> Self {
+        Self {
+            due: due.iter(),
+            gathered: Vec::new(),
+            count: 0,
+            compared: HashSet::new(),
+            stage: Stage::default(),
+        }
+    }
+
+    /// What the plan found due, and is not gathered yet, waits for another session.
+    pub(in crate::session) fn gather_no_more(&mut self) {
+        self.due = [].iter();
+    }
+
+    /// Whether deletes are due that were not gathered.
+    pub(in crate::session) fn is_any_due(&self) -> bool {
+        self.due.len() > 0
+    }
+
     /// How many deletes this session will ask for, as far as is known.
     pub(in crate::session) const fn gathered(&self) -> u32 {
         self.count
@@ -59,7 +82,7 @@ impl Deletes {
 
     /// Whether the DELEs were given to the connection.
     pub(in crate::session) fn are_sent(&self) -> bool {
-        self.phase == Phase::Sent
+        self.stage == Stage::Sent
     }
 }
 
@@ -68,7 +91,7 @@ impl Transfer<'_> {
     pub(in crate::session) fn gather_due(&mut self) {
         let every = self.orders.visit.commit_every.unwrap_or(u32::MAX);
         while self.deletes.count < every {
-            let Some(proof) = self.due.next() else {
+            let Some(proof) = self.deletes.due.next() else {
                 break;
             };
             let key = RecordKey::new(proof.unique_id().clone(), proof.digest());
@@ -93,8 +116,8 @@ impl Transfer<'_> {
         let may_quit = !self.orders.hides || self.ledger.is_all_settled();
         let is_ours =
             |error: &SessionError| matches!(error.who_acts(), WhoActs::Store | WhoActs::Us);
-        let is_broken = self.error.as_ref().is_some_and(is_ours);
-        if self.deletes.phase != Phase::Gathering
+        let is_broken = self.phase.error().is_some_and(is_ours);
+        if self.deletes.stage != Stage::Gathering
             || self.maildrop.is_none()
             || self.deletes.gathered.is_empty()
             || is_broken
@@ -102,7 +125,7 @@ impl Transfer<'_> {
         {
             return false;
         }
-        self.deletes.phase = Phase::Noting;
+        self.deletes.stage = Stage::Noting;
         let mut deletes = std::mem::take(&mut self.deletes.gathered);
         let names = deletes.iter().map(|(proof, _)| proof.unique_id());
         if let Some(alone) = self.orders.deletable.alone(names) {
@@ -130,7 +153,7 @@ impl Transfer<'_> {
     /// The note is durable: the DELEs may go out.
     pub(in crate::session) fn send_deletes(&mut self, deletes: Proven) {
         fault::pass("note.durable");
-        self.deletes.phase = Phase::Sent;
+        self.deletes.stage = Stage::Sent;
         let Some(maildrop) = &mut self.maildrop else {
             return self.withdraw(deletes);
         };
@@ -146,7 +169,7 @@ impl Transfer<'_> {
     pub(in crate::session) fn withdraw_note(&mut self) {
         let maildrop = self.maildrop.as_mut();
         let untouched = maildrop.is_some_and(|maildrop| !maildrop.has_written_deletes());
-        if self.deletes.phase == Phase::Sent && untouched {
+        if self.deletes.stage == Stage::Sent && untouched {
             let deletes = std::mem::take(&mut self.deletes.gathered);
             self.withdraw(deletes);
         }

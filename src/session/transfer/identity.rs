@@ -16,7 +16,7 @@ use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
 use crate::session::transfer::offers::Parcel;
-use crate::session::transfer::twins::Twin;
+use crate::session::transfer::twins::{Twin, Twins};
 use crate::sink::Refusal;
 use crate::telemetry::Event;
 
@@ -39,8 +39,35 @@ pub(in crate::session) struct Findings {
     pub(in crate::session) began_again: bool,
 }
 
+/// What is found out about messages in hand.
+#[derive(Default)]
+pub(in crate::session) struct Identities<'a> {
+    /// Records to find renamed messages in, once one was looked for.
+    absent: Option<Absent<'a>>,
+    twins: Twins,
+    findings: Findings,
+}
+
+impl Identities<'_> {
+    /// What the comparisons found.
+    pub(in crate::session) fn findings(&self) -> Findings {
+        self.findings
+    }
+
+    /// The unique-ids with several listed messages that were looked at.
+    pub(in crate::session) fn twins(&mut self) -> &mut Twins {
+        &mut self.twins
+    }
+
+    /// Whether a record of this maildrop has another name by now.
+    pub(in crate::session) fn has_moved(&self, key: &RecordKey) -> bool {
+        let moved = self.absent.as_ref();
+        moved.is_some_and(|absent| absent.moved.contains(key))
+    }
+}
+
 /// Records by digest of messages that are not listed under their name any more.
-pub(in crate::session) struct Absent<'a> {
+struct Absent<'a> {
     sources: Vec<&'a Records>,
     by_digest: HashMap<Digest, Vec<Candidate>>,
     /// For each name that is listed less often than it has records: how many messages it lost.
@@ -142,11 +169,6 @@ impl<'a> Absent<'a> {
         }
     }
 
-    /// Whether a record of this maildrop has another name by now.
-    pub(in crate::session) fn has_moved(&self, key: &RecordKey) -> bool {
-        self.moved.contains(key)
-    }
-
     /// A message came under an unknown name that no record explains. Answers how many of those were deleted before, once they are
     /// so many that the maildrop must have been restored. Equal messages count once.
     fn note_unknown(&mut self, digest: Digest) -> Option<usize> {
@@ -219,7 +241,7 @@ impl<'a> Transfer<'a> {
         }
         let compares = may_have_had_a_name && matches!(why, Why::Changed | Why::Doubt);
         if compares && is_named {
-            self.findings.compared += 1;
+            self.identities.findings.compared += 1;
         }
         let alike = self.ledger.seen_again(&parcel.key);
         let word = match known {
@@ -292,9 +314,9 @@ impl<'a> Transfer<'a> {
             self.quarantine(parcel, refusal);
         } else if self.is_spared(&parcel.key) {
             self.window.spare(octets);
-            self.postponed.push(parcel);
+            self.outbox.postpone(parcel);
         } else if self.may_go_on() {
-            self.offer(parcel);
+            self.outbox.offer(parcel);
         } else {
             self.withhold(parcel);
         }
@@ -310,7 +332,7 @@ impl<'a> Transfer<'a> {
     ) -> Record {
         if !compares {
             // Under its name again, though a head showed another message there.
-            self.findings.heads_differ |= record.notes.displaced;
+            self.identities.findings.heads_differ |= record.notes.displaced;
             let notes = Notes {
                 displaced: false,
                 ..record.notes
@@ -318,12 +340,12 @@ impl<'a> Transfer<'a> {
             return Record { notes, ..record };
         }
         if record.notes.asked.is_some() {
-            self.findings.found_again += 1;
+            self.identities.findings.found_again += 1;
             self.deletes.note_compared(&parcel.key.unique_id);
         }
         // The head that TOP showed was no other message's.
         let is_changed = self.why(at) == Why::Changed;
-        self.findings.heads_differ |= is_changed && !record.notes.displaced;
+        self.identities.findings.heads_differ |= is_changed && !record.notes.displaced;
         Record {
             notes: self.notes_alike(&parcel.key, record.notes),
             head: parcel.head.or(record.head),
@@ -343,11 +365,11 @@ impl<'a> Transfer<'a> {
     /// The record that a message under an unknown name was made under, if there is one.
     fn find_renamed(&mut self, at: usize, parcel: &Parcel) -> Option<Renamed<'a>> {
         let digest = parcel.key.digest?;
-        if self.absent.is_none() {
+        if self.identities.absent.is_none() {
             let entries = self.orders.listing.len() + self.orders.records.len();
-            self.absent = Some(long(entries, || Absent::new(self)));
+            self.identities.absent = Some(long(entries, || Absent::new(self)));
         }
-        let found = self.absent.as_mut()?.take(digest);
+        let found = self.identities.absent.as_mut()?.take(digest);
         if found.is_none() && self.why(at) == Why::New {
             self.hold_if_restored(parcel);
         }
@@ -356,7 +378,11 @@ impl<'a> Transfer<'a> {
 
     /// Messages that were deleted are listed again, under other names, and so many that they would flood a mailbox.
     fn hold_if_restored(&mut self, parcel: &Parcel) {
-        let absent = self.absent.as_mut().filter(|_| self.orders.plan.is_flood);
+        let absent = self
+            .identities
+            .absent
+            .as_mut()
+            .filter(|_| self.orders.plan.is_flood);
         let found = absent.and_then(|absent| absent.note_unknown(parcel.key.digest?));
         if let Some(found) = found {
             let account = &self.orders.visit.account;
@@ -373,7 +399,7 @@ impl<'a> Transfer<'a> {
         (renamed, looped): (Renamed<'a>, Option<Refusal>),
     ) {
         // A message without a name tells nothing of how names change.
-        self.findings.renamed += u64::from(!self.orders.is_nameless(at));
+        self.identities.findings.renamed += u64::from(!self.orders.is_nameless(at));
         self.ledger.seen_again(&parcel.key);
         let Renamed {
             from,
@@ -428,7 +454,7 @@ impl<'a> Transfer<'a> {
 
     /// The server hands out a known message with other octets: it is neither offered nor deleted.
     fn rewritten(&mut self, at: usize, listed: Option<u64>, parcel: &Parcel) {
-        self.findings.rewritten += 1;
+        self.identities.findings.rewritten += 1;
         self.window.spare(listed.unwrap_or(0));
         self.say_recognised(parcel);
         let mark = Record {
@@ -478,18 +504,18 @@ impl<'a> Transfer<'a> {
             _ => false,
         };
         let mut heads = known.filter_map(|known| known.record.head);
-        self.findings.began_again |=
+        self.identities.findings.began_again |=
             why == Why::Doubt && !was_asked && self.orders.names_are_counted;
         // Such a message is another for sure, and says nothing of how the server hands out the others.
         if was_asked || heads.any(other_origin) {
             return;
         }
-        self.findings.different += 1;
+        self.identities.findings.different += 1;
         let Findings {
             compared,
             different,
             ..
-        } = self.findings;
+        } = self.identities.findings;
         if different >= limits::COMPARED_DIFFERENT_MAX && different * 2 > compared {
             let account = &self.orders.visit.account;
             self.fail(SessionError::Account {

@@ -1,6 +1,7 @@
 //! The books of one session: what was asked for, what is in hand, and which copies are proven.
 
 use std::collections::{BTreeSet, HashMap};
+use std::mem;
 
 use crate::mail::{Digest, Listing, ListingBuilder, UniqueId};
 use crate::seen::{Record, RecordKey, Recorded};
@@ -29,6 +30,10 @@ pub(in crate::session) struct Ledger {
     /// How often each digest was in hand, on a server without unique-ids.
     ordinals: HashMap<Digest, u32>,
     identified: ListingBuilder,
+    /// The numbers of messages whose body outgrew the limit.
+    outgrown: Vec<u32>,
+    /// The numbers of messages without unique-id that made trouble, where the others have one.
+    put_off: Vec<u32>,
 }
 
 impl Ledger {
@@ -133,6 +138,26 @@ impl Ledger {
         }
     }
 
+    /// The body of this message outgrew the limit.
+    pub(in crate::session) fn outgrew(&mut self, number: u32) {
+        self.outgrown.push(number);
+    }
+
+    /// This message without unique-id made trouble, where the others have one.
+    pub(in crate::session) fn puts_off(&mut self, number: u32) {
+        self.put_off.push(number);
+    }
+
+    /// The numbers of messages whose body outgrew the limit.
+    pub(in crate::session) fn take_outgrown(&mut self) -> Vec<u32> {
+        mem::take(&mut self.outgrown)
+    }
+
+    /// The numbers of messages without unique-id that made trouble, where the others have one.
+    pub(in crate::session) fn take_put_off(&mut self) -> Vec<u32> {
+        mem::take(&mut self.put_off)
+    }
+
     /// The entries identified by their digest: a complete listing when they are all that the server listed.
     pub(in crate::session) fn into_identified(mut self, complete: bool) -> Listing {
         self.identified.arrange();
@@ -147,7 +172,7 @@ impl Ledger {
         let proofs = self.proofs.entry(proof.unique_id().clone()).or_default();
         proofs.push((proof, record));
         if proofs.len() >= *listed {
-            std::mem::take(proofs)
+            mem::take(proofs)
         } else {
             Vec::new()
         }

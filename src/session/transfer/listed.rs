@@ -156,10 +156,7 @@ impl Transfer<'_> {
         // A line of UIDL that made no sense may have been the other's.
         let gone = superseded::others(records, key, self.orders.hides)
             .filter(|(other, _)| self.orders.listing.complete && self.ledger.alike(other) == 0)
-            .filter(|(other, _)| {
-                let moved = self.absent.as_ref();
-                !moved.is_some_and(|absent| absent.has_moved(other))
-            });
+            .filter(|(other, _)| !self.identities.has_moved(other));
         changes.extend(gone.map(|(other, record)| superseded::displace(other, record, self.now())));
         changes
     }

@@ -1,16 +1,24 @@
 //! Messages in hand, and their way to a sink.
 
-use tokio::sync::OwnedSemaphorePermit;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::fault;
 use crate::mail::{AccountName, Envelope, HeadDigest};
 use crate::seen::{Deferral, Record, RecordKey, Records, State};
+use crate::session::judge::budget::Budget;
 use crate::session::judge::deferral::deferral_of;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
-use crate::sink::{Offer, Partial, Receipt, Spared, Undelivered};
+use crate::session::transfer::orders::Orders;
+use crate::sink::{Delivery, Offer, Partial, Receipt, Spared, Undelivered};
 use crate::spool::Message;
 
 /// A message in hand, on its way through a sink.
@@ -124,12 +132,70 @@ impl Parcel {
     }
 }
 
-impl Transfer<'_> {
+/// Offers under way. A slot is taken before a message is offered.
+pub(in crate::session) struct Outbox<'a> {
+    account: &'a AccountName,
+    delivery: &'a Delivery,
+    budget: &'a Budget<'a>,
+    running: FuturesUnordered<BoxFuture<'a, Offered>>,
+    slots: Arc<Semaphore>,
+    /// Cancelled when nothing more may be offered.
+    halt: CancellationToken,
+    /// Messages that are no probe while another is due, known only now that they are in hand.
+    postponed: Vec<Parcel>,
+}
+
+impl<'a> Outbox<'a> {
+    /// No offers yet.
+    pub(in crate::session) fn new(orders: &Orders<'a>) -> Self {
+        let slots = orders.visit.unrecorded_max.max(1);
+        Self {
+            account: &orders.visit.account,
+            delivery: &orders.with.delivery,
+            budget: orders.budget,
+            running: FuturesUnordered::new(),
+            slots: Arc::new(Semaphore::new(slots)),
+            halt: CancellationToken::new(),
+            postponed: Vec::new(),
+        }
+    }
+
+    /// Whether nothing is under way.
+    pub(in crate::session) fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// Waits for the next answer; `None` when nothing is under way.
+    pub(in crate::session) async fn next(&mut self) -> Option<Offered> {
+        self.running.next().await
+    }
+
+    /// An answer that is there by now.
+    pub(in crate::session) fn next_now(&mut self) -> Option<Offered> {
+        self.running.next().now_or_never().flatten()
+    }
+
+    /// From now on nothing is offered that waits for a slot.
+    pub(in crate::session) fn halt(&self) {
+        self.halt.cancel();
+    }
+
+    /// Drops what is under way, which counts as refused.
+    pub(in crate::session) fn drop_all(&mut self) {
+        self.running = FuturesUnordered::new();
+    }
+
+    /// Keeps a message until nothing else is left to offer.
+    pub(in crate::session) fn postpone(&mut self, parcel: Parcel) {
+        self.postponed.push(parcel);
+    }
+
+    /// Offers a message when there is a slot.
     pub(in crate::session) fn offer(&mut self, parcel: Parcel) {
         let (slots, halt) = (self.slots.clone(), self.halt.clone());
-        let (delivery, budget) = (&self.orders.with.delivery, self.orders.budget);
-        let account = &self.orders.visit.account;
-        self.offers.push(Box::pin(async move {
+        let (delivery, budget) = (self.delivery, self.budget);
+        let account = self.account;
+        self.running.push(Box::pin(async move {
             let slot = slots.acquire_owned().await.ok();
             if slot.is_none() || halt.is_cancelled() || !budget.take() {
                 return Offered {
@@ -147,7 +213,9 @@ impl Transfer<'_> {
             }
         }));
     }
+}
 
+impl Transfer<'_> {
     /// Whether a message in hand is no probe, or none while another is due.
     pub(in crate::session) fn is_spared(&self, key: &RecordKey) -> bool {
         let Spared { never, last } = self.orders.spared;
@@ -157,7 +225,7 @@ impl Transfer<'_> {
     /// Nothing else is left to offer: what was postponed may be, as far as the probe allows. The others wait for what comes of
     /// the probe. Returns whether there was any.
     pub(in crate::session) fn offer_postponed(&mut self) -> bool {
-        let postponed = std::mem::take(&mut self.postponed);
+        let postponed = std::mem::take(&mut self.outbox.postponed);
         let any = !postponed.is_empty();
         let mut is_probing = false;
         for parcel in postponed {
@@ -166,9 +234,9 @@ impl Transfer<'_> {
             if self.may_go_on() && may_offer {
                 is_probing = self.window.is_probing();
                 self.window.count_offer();
-                self.offer(parcel);
+                self.outbox.offer(parcel);
             } else if self.may_go_on() && is_probing {
-                self.postponed.push(parcel);
+                self.outbox.postpone(parcel);
             } else {
                 self.withhold(parcel);
             }

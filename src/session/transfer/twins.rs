@@ -71,7 +71,7 @@ impl Transfer<'_> {
             None => look(&mut Twin::of(records.of(unique_id))),
             Some(name) => {
                 let of = || Twin::of(records.of(unique_id));
-                look(self.twins.entry(name).or_insert_with(of))
+                look(self.identities.twins().entry(name).or_insert_with(of))
             }
         }
     }

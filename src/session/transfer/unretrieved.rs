@@ -181,7 +181,9 @@ impl Transfer<'_> {
     /// A message without unique-id has no record before it is in hand: where the others have one, it waits for a day.
     fn put_off_unnamed(&mut self, at: usize) {
         let entry = self.orders.entry(at).filter(|_| self.orders.is_unnamed(at));
-        self.put_off.extend(entry.map(|entry| entry.number));
+        if let Some(entry) = entry {
+            self.ledger.puts_off(entry.number);
+        }
     }
 
     /// The key of the deferral that is known for a unique-id, else the one for a message that was never in hand. Of several with one

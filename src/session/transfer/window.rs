@@ -199,8 +199,7 @@ impl Transfer<'_> {
         // Deletes and QUIT need time too, or they would never come where sessions are cut by the clock.
         let is_late = Instant::now() + Duration::from_secs(limits::SESSION_END_SECONDS)
             >= self.orders.deadline;
-        while self.error.is_none()
-            && !self.stopped
+        while self.phase.may_go_on()
             && !is_late
             && !orders.with.stop.place.give_way.is_cancelled()
             && self.answers.counts().retrieved < limits::SESSION_MESSAGES_MAX

@@ -1,0 +1,159 @@
+//! How a transfer comes to its end.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::mail::limits;
+use crate::session::judge::plan::{Disposition, Skip};
+use crate::session::server::maildrop::{Blamed, Maildrop};
+use crate::session::transfer::Transfer;
+use crate::session::transfer::orders::{Lost, Transferred};
+use crate::session::{SessionError, WhoActs};
+
+impl Transfer<'_> {
+    /// Leaves without QUIT: what was asked for does not come any more, what is in hand is brought to its end.
+    pub(in crate::session) fn hang_up(&mut self) {
+        self.maildrop = None;
+        self.nothing_more();
+    }
+
+    /// The connection is gone, and with it the session. Where the server ended it, what has come whole goes its way.
+    pub(in crate::session) fn lose(&mut self, error: SessionError) {
+        let maildrop = self.maildrop.as_ref();
+        // A disk of ours that is full says nothing about the message that was on its way.
+        let Some(maildrop) = maildrop.filter(|_| error.who_acts() == WhoActs::Server) else {
+            self.hang_up();
+            return self.fail(error);
+        };
+        let is_broken = matches!(error, SessionError::Remote(_));
+        // A message in doubt may have taken the replies that are missing now.
+        let is_in_doubt = !self.doubts.is_empty();
+        let blamed = match self.doubts.to_blame() {
+            // If that message ended too early, the rest of it was read as what cannot be read.
+            Some(at) if is_broken || self.doubts.alone().is_some() => Some(Blamed::Coming { at }),
+            // Whose answer it was is shown by the next session, which does not pipeline.
+            _ if maildrop.is_pipelining() && (is_broken || is_in_doubt) => None,
+            _ => maildrop.to_blame(&error),
+        };
+        // Where sizes tell nothing, a reply that never comes may have been read as part of another.
+        let is_missing = self.doubts.are_sizes_estimates() && maildrop.is_busy();
+        let out_of_step =
+            maildrop.is_out_of_step(&error) || (is_in_doubt && maildrop.is_pipelining());
+        if !(is_broken || maildrop.is_pipelining() && (out_of_step || is_missing)) {
+            self.doubts.prove();
+        }
+        let mut lost = Lost {
+            out_of_step,
+            ..Lost::default()
+        };
+        match blamed {
+            Some(Blamed::Coming { at } | Blamed::Settled { at }) => lost.at = Some(at),
+            Some(Blamed::Delete(delete)) => lost.delete = Some(delete),
+            Some(Blamed::Command(command)) => lost.command = Some(command),
+            None => {}
+        }
+        if let Some(Blamed::Coming { at }) = blamed {
+            self.strike(at);
+        }
+        self.withdraw_note();
+        self.hang_up();
+        self.phase.drain(error, Some(lost));
+    }
+
+    /// Nothing more is asked or offered; the connection stays for QUIT.
+    pub(in crate::session) fn fail(&mut self, error: SessionError) {
+        self.outbox.halt();
+        self.nothing_more();
+        self.phase.fail(error);
+    }
+
+    /// Nothing more is retrieved; what is in hand goes its way, because it is not to blame.
+    pub(in crate::session) fn ask_no_more(&mut self, error: SessionError) {
+        self.ask_for_none_of_the_rest();
+        self.phase.drain(error, None);
+    }
+
+    pub(in crate::session) fn ask_for_none_of_the_rest(&mut self) {
+        self.window.forget();
+    }
+
+    /// What waits to be asked for is not asked for any more.
+    pub(in crate::session) fn nothing_more(&mut self) {
+        self.window.close();
+        self.doubts.drop_all();
+        self.deletes.gather_no_more();
+    }
+
+    pub(in crate::session) fn stop(&mut self) {
+        self.phase.stop();
+        self.outbox.halt();
+        self.nothing_more();
+    }
+
+    /// Offers that are still under way are dropped, which counts as refused; what was accepted is still recorded, and QUIT
+    /// is said if no message is on its way.
+    pub(in crate::session) fn drop_offers(&mut self) {
+        self.stop();
+        // What is answered already is known, and need not be offered again.
+        while let Some(answered) = self.outbox.next_now() {
+            self.take_answer(answered);
+        }
+        let patience = Duration::from_secs(limits::GOODBYE_SECONDS);
+        self.phase.stop_by(Instant::now() + patience);
+        self.outbox.drop_all();
+        if self.maildrop.as_ref().is_some_and(Maildrop::is_retrieving) {
+            self.maildrop = None;
+        }
+    }
+
+    /// What is told of the transfer at its end.
+    pub(in crate::session) fn into_transferred(mut self) -> Transferred {
+        let skipped = |why: Skip| {
+            let all = self.orders.plan.dispositions.iter();
+            all.filter(|one| **one == Disposition::Skip(why)).count() as u64
+        };
+        let (left, names_wait) = (skipped(Skip::LimitReached), skipped(Skip::Unstable));
+        let unfinished = self.window.is_unfinished() || self.deletes.is_any_due();
+        let is_long = self.answers.counts().retrieved >= limits::SESSION_MESSAGES_MAX
+            && !self.orders.with.stop.place.give_way.is_cancelled();
+        let again = self.phase.may_come_again()
+            && (self.phase.is_resuming()
+                || (unfinished && (self.orders.visit.commit_every.is_some() || is_long)));
+        let mut counts = self.answers.counts();
+        counts.listed = self.orders.listing.len() as u64;
+        counts.left = left;
+        counts.names_wait = names_wait;
+        let over_budget = self.may_go_on() && self.orders.budget.is_spent();
+        if self.window.is_quota_reached() || over_budget {
+            counts.left += self.window.waiting() as u64;
+        }
+        let gone = self
+            .maildrop
+            .as_ref()
+            .map(|maildrop| maildrop.gone().to_vec());
+        let stopped = self.phase.is_told();
+        let (error, lost) = self.phase.into_end();
+        let (sizes, unproven) = self.doubts.into_parts();
+        Transferred {
+            lost,
+            gone: gone.unwrap_or_default(),
+            maildrop: self.maildrop,
+            counts,
+            findings: self.identities.findings(),
+            deletes_sent: self.deletes.sent(),
+            sizes,
+            unproven,
+            error,
+            stopped,
+            again,
+            unasked: self.window.waiting() > 0,
+            outgrown: self.ledger.take_outgrown(),
+            put_off: self.ledger.take_put_off(),
+            all_settled: self.ledger.is_all_settled(),
+            allowance: self.window.allowance(),
+            left: self.window.has_left(),
+            identified: self.ledger.into_identified(self.orders.listing.complete),
+        }
+    }
+}
