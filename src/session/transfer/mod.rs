@@ -4,6 +4,7 @@
 //! overlap. A slot is taken before a message is offered and given back when its record is durable: that bounds what a crash
 //! can repeat, whatever the sinks do.
 
+pub(in crate::session) mod absent;
 pub(in crate::session) mod alone;
 pub(in crate::session) mod answer;
 pub(in crate::session) mod arrival;

@@ -1,0 +1,167 @@
+//! Records of messages that are not listed under their names any more: a message under an unknown name may be one of those.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::mail::{Digest, limits};
+use crate::seen::{Record, RecordKey, Records};
+use crate::session::judge::absence::Listed;
+use crate::session::judge::made_names;
+use crate::session::judge::plan::{Disposition, Why};
+use crate::session::transfer::orders::Orders;
+
+/// Records by digest of messages that are not listed under their name any more.
+pub(in crate::session) struct Absent<'a> {
+    sources: Vec<&'a Records>,
+    by_digest: HashMap<Digest, Vec<Candidate>>,
+    /// For each name that is listed less often than it has records: how many messages it lost.
+    lost: Vec<usize>,
+    /// Records that have another name by now.
+    moved: HashSet<RecordKey>,
+    /// Of messages that were asked to go, where so many unknown names are listed that these may be among them.
+    asked: HashSet<Digest>,
+    /// Messages that came under unknown names.
+    unknown: usize,
+    /// Those of them that were asked to go before.
+    restored: usize,
+}
+
+/// A record whose message may be listed under another name.
+struct Candidate {
+    /// Where it is in [`Absent::sources`].
+    source: usize,
+    key: RecordKey,
+    /// How many copies were not found yet.
+    copies: u32,
+    /// Where its name is in [`Absent::lost`], when the name is listed, too.
+    name: Option<usize>,
+}
+
+/// A record of the bytes that arrived, made when they had another name.
+pub(in crate::session) struct Renamed<'a> {
+    pub(in crate::session) from: &'a Records,
+    pub(in crate::session) old: RecordKey,
+    pub(in crate::session) record: Record,
+    /// Copies of it that have their old name still.
+    pub(in crate::session) left: u32,
+}
+
+impl<'a> Absent<'a> {
+    /// The records of this maildrop whose names are absent and whose delete was not asked, and those of the account's
+    /// other maildrops.
+    pub(in crate::session) fn new(orders: &Orders<'a>) -> Self {
+        let mut sources = vec![orders.records];
+        sources.extend(orders.elsewhere);
+        let displaced: HashSet<&RecordKey> = orders.plan.displaced.iter().collect();
+        // Under a name that is in doubt another message may be listed, and this one under that one's.
+        let is_doubted = |at: &u32| {
+            let disposition = orders.plan.dispositions.get(*at as usize);
+            matches!(
+                disposition,
+                Some(Disposition::Retrieve(Why::Doubt | Why::Changed))
+            )
+        };
+        let are_doubted = |positions: &[u32]| positions.iter().all(is_doubted);
+        let mut by_digest: HashMap<_, Vec<_>> = HashMap::new();
+        let mut asked = HashSet::new();
+        let mut lost = Vec::new();
+        for (source, records) in sources.iter().enumerate() {
+            let mut listed = Listed::new(orders.listing);
+            // All records of a name have the same answer, and there may be as many of them as messages.
+            let (mut last, mut is_listed, mut name) = (None, false, None);
+            for known in records.iter() {
+                if source == 0 && last.replace(known.unique_id) != Some(known.unique_id) {
+                    let positions = listed.positions(known.unique_id);
+                    let count = positions.map_or(0, <[u32]>::len);
+                    is_listed = positions.is_some_and(|positions| !are_doubted(positions));
+                    let missing = messages_of(records, known.unique_id).saturating_sub(count);
+                    name = (is_listed && missing > 0).then_some(lost.len());
+                    lost.extend(name.map(|_| missing));
+                }
+                let Some(digest) = known.digest else { continue };
+                let notes = &known.record.notes;
+                let is_displaced = || !displaced.is_empty() && displaced.contains(&known.key());
+                let is_there = is_listed && !notes.displaced && !is_displaced();
+                // One that is known by its digest only may be among those that are listed without a name.
+                let may_be_there = source == 0
+                    && made_names::is_made_here(known.unique_id)
+                    && !orders.listing.complete;
+                if orders.plan.is_flood && !is_there && notes.asked.is_some() {
+                    asked.insert(digest);
+                }
+                let is_there = is_there && name.is_none();
+                if is_there || may_be_there || notes.asked.is_some() {
+                    continue;
+                }
+                by_digest.entry(digest).or_default().push(Candidate {
+                    source,
+                    key: known.key(),
+                    copies: known.record.copies.max(1),
+                    name: name.filter(|_| source == 0 && !notes.displaced && !is_displaced()),
+                });
+            }
+        }
+        Self {
+            sources,
+            by_digest,
+            lost,
+            moved: HashSet::new(),
+            asked,
+            unknown: 0,
+            restored: 0,
+        }
+    }
+
+    /// Whether a record of this maildrop has another name by now.
+    pub(in crate::session) fn has_moved(&self, key: &RecordKey) -> bool {
+        self.moved.contains(key)
+    }
+
+    /// A message came under an unknown name that no record explains. Answers how many of those were deleted before, once they are
+    /// so many that the maildrop must have been restored. Equal messages count once.
+    pub(in crate::session) fn note_unknown(&mut self, digest: Digest) -> Option<usize> {
+        self.unknown += 1;
+        self.restored += usize::from(self.asked.remove(&digest));
+        let is_restored =
+            self.restored >= limits::RESTORED_MESSAGES_MAX && self.restored * 2 > self.unknown;
+        is_restored.then_some(self.restored)
+    }
+
+    /// Takes a record with this digest, for one message that came with it.
+    pub(in crate::session) fn take(&mut self, digest: Digest) -> Option<Renamed<'a>> {
+        let lost = &mut self.lost;
+        let is_left = |candidate: &Candidate, lost: &[usize]| {
+            let missing = candidate
+                .name
+                .map_or(Some(1), |name| lost.get(name).copied());
+            candidate.copies > 0 && missing.is_some_and(|missing| missing > 0)
+        };
+        let mut found = self.by_digest.get_mut(&digest)?.iter_mut();
+        let found = found.find(|candidate| is_left(candidate, lost))?;
+        if let Some(missing) = found.name.and_then(|name| lost.get_mut(name)) {
+            *missing -= 1;
+        }
+        found.copies -= 1;
+        let (left, old) = (found.copies, found.key.clone());
+        let from = *self.sources.get(found.source)?;
+        let record = from.get(&old)?;
+        if found.source == 0 {
+            self.moved.insert(old.clone());
+        }
+        Some(Renamed {
+            from,
+            old,
+            record,
+            left,
+        })
+    }
+}
+
+/// How many messages the records of this name stand for that may be listed.
+fn messages_of(records: &Records, unique_id: &[u8]) -> usize {
+    let known = records.of(unique_id).filter(|known| {
+        let notes = &known.record.notes;
+        known.digest.is_some() && notes.asked.is_none() && !notes.displaced
+    });
+    let copies = known.map(|known| known.record.copies.max(1) as usize);
+    copies.fold(0, usize::saturating_add)
+}
