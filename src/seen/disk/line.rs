@@ -294,15 +294,15 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
     for at in &state.names.renamed {
         let _ = write!(words, " renamed={}", at.0);
     }
-    if let Some(RecipientSince { digest, since }) = state.recipient {
-        let _ = write!(words, " recipient={digest:x}@{}", since.0);
-    }
     push_wait(&mut words, state);
     words
 }
 
-/// What is known of the sizes, why an account waits, and for which settings.
+/// To whom its messages go, what is known of the sizes, why an account waits, and for which settings.
 fn push_wait(words: &mut String, state: &AccountState) {
+    if let Some(RecipientSince { digest, since }) = state.recipient {
+        let _ = write!(words, " recipient={digest:x}@{}", since.0);
+    }
     if let Some(sizes) = state.sizes.word() {
         let _ = write!(words, " sizes={sizes}");
     }

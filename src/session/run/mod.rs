@@ -172,8 +172,6 @@ impl Session<'_> {
         let spared_count = self.complete_plan(&mut plan, &mut listing, &records, state, poll);
         self.before_retrieving(&plan, &listing, state, hides)
             .await?;
-        let (delivery, recipient) = (with.delivery.name(), visit.recipient.as_str());
-        let recipient_since = state.note_recipient(&delivery, recipient, now);
         let again = plan.listed_again;
         let deletes = taken::begin(&mut state.deletes, &listing.listing, &records, again, now);
         let elsewhere = self.elsewhere(state, &plan).await?;
@@ -196,7 +194,7 @@ impl Session<'_> {
             quota: self.quota(&listing, poll),
             elsewhere: &elsewhere,
             names_are_counted: plan.names_are_counted,
-            recipient_since,
+            recipient_since: self.recipient_since(state, now),
             began_again: state.names.began_again,
             deletes,
             sizes: state.sizes.after(records.len()),
@@ -227,6 +225,12 @@ impl Session<'_> {
         let limits = remaining(self.visit.limits, poll);
         let counts_late = listing.without_unique_ids.is_some();
         counts_late.then(|| Quota::new(limits))
+    }
+
+    /// Since when the account's messages go to its recipient of now.
+    fn recipient_since(&self, state: &mut AccountState, now: Timestamp) -> Timestamp {
+        let delivery = self.with.delivery.name();
+        state.note_recipient(&delivery, self.visit.recipient.as_str(), now)
     }
 
     /// What must be said and known before anything is retrieved.
