@@ -3,6 +3,7 @@
 pub(in crate::session) mod hiding;
 pub(in crate::session) mod inspect;
 pub(in crate::session) mod learn;
+pub(in crate::session) mod look;
 pub(in crate::session) mod moved;
 pub(in crate::session) mod names;
 use std::time::Duration;
@@ -14,13 +15,11 @@ use crate::fault;
 use crate::mail::{FirstRun, Listing, Timestamp, limits};
 use crate::seen::{AccountState, Batch, Record, Records, State};
 use crate::session::judge::budget::Budget;
-use crate::session::judge::first_run::first_poll;
 use crate::session::judge::guard::Explained;
-use crate::session::judge::plan::{Circumstances, Disposition, Names, Plan, Skip};
+use crate::session::judge::plan::{Disposition, Plan, Skip};
 use crate::session::judge::quota::{Quota, remaining};
-use crate::session::judge::{absence, first_run, guard, plan, struck, struck_deletes, taken};
+use crate::session::judge::{absence, first_run, guard, struck_deletes, taken};
 use crate::session::long::long;
-use crate::session::run::inspect::Inspection;
 use crate::session::server::left_out;
 use crate::session::server::listing::Listed;
 use crate::session::server::listing_room::Held;
@@ -353,69 +352,6 @@ impl Session<'_> {
             self.with.seen.save_state(account, state.clone()).await?;
         }
         Ok(())
-    }
-
-    async fn plan(
-        &self,
-        maildrop: &mut Maildrop,
-        listed: &Listed,
-        records: &mut Records,
-        state: &mut AccountState,
-        poll: &Counts,
-        hides: bool,
-    ) -> Result<Plan, SessionError> {
-        let (visit, with) = (self.visit, self.with);
-        let now = with.clock.now();
-        let circumstances = Circumstances {
-            retention: visit.retention,
-            limits: remaining(visit.limits, poll),
-            now,
-            clock_trusted: self.clock_trusted,
-            pops: hides && state.retrieved_without_quit,
-            leaves_out_struck: state.odd.leaves_out_struck,
-            names: Names::default(),
-        };
-        if let Some(words) = &listed.without_unique_ids {
-            self.accept_no_unique_ids(state, records, words, listed.announced)?;
-            state.odd.struck = struck::located(&listed.listing, &state.odd.struck);
-            first_run::without_unique_ids(visit.first_run, &listed.listing, records, state)?;
-            let plan = || {
-                let struck = &state.odd.struck;
-                plan::plan_without_unique_ids(
-                    &listed.listing,
-                    &circumstances,
-                    self.outgrown,
-                    struck,
-                )
-            };
-            return Ok(long(listed.listing.len(), plan));
-        }
-        self.refuse_a_new_name(&listed.listing, records, state)
-            .await?;
-        let beside = if visit.serves_unnamed() {
-            listed.unnamed.len()
-        } else {
-            0
-        };
-        if first_poll(visit.first_run, &listed.listing, beside, records, state)? {
-            self.mark_all(&listed.listing, records, state, now).await?;
-            *records = with.seen.records(&visit.account).await?;
-        }
-        self.accept_unstable_names(&listed.listing, state, now)?;
-        let inspection = Inspection {
-            visit,
-            with,
-            listing: &listed.listing,
-            records,
-        };
-        let mut plan = inspection.plan(maildrop, state, circumstances).await?;
-        self.accept_void_marks(&plan)?;
-        let entries = listed.listing.len() + records.len();
-        plan.is_flood = long(entries, || {
-            self.guard(&listed.listing, records, state, hides)
-        })?;
-        self.notice(&listed.listing, records, now).await?;
-        Ok(plan)
     }
 
     /// A maildrop that changed as a whole waits for its operator's word, unless that was given. Answers whether so many unknown

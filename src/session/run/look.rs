@@ -1,0 +1,78 @@
+//! Makes the plan of a session: what is known is compared with what is listed, and nothing is retrieved yet.
+
+use crate::seen::{AccountState, Records};
+use crate::session::judge::first_run::{self, first_poll};
+use crate::session::judge::plan::{self, Circumstances, Names, Plan};
+use crate::session::judge::quota::remaining;
+use crate::session::judge::struck;
+use crate::session::long::long;
+use crate::session::run::Session;
+use crate::session::run::inspect::Inspection;
+use crate::session::server::listing::Listed;
+use crate::session::server::maildrop::Maildrop;
+use crate::session::{Counts, SessionError};
+
+impl Session<'_> {
+    pub(in crate::session) async fn plan(
+        &self,
+        maildrop: &mut Maildrop,
+        listed: &Listed,
+        records: &mut Records,
+        state: &mut AccountState,
+        poll: &Counts,
+        hides: bool,
+    ) -> Result<Plan, SessionError> {
+        let (visit, with) = (self.visit, self.with);
+        let now = with.clock.now();
+        let circumstances = Circumstances {
+            retention: visit.retention,
+            limits: remaining(visit.limits, poll),
+            now,
+            clock_trusted: self.clock_trusted,
+            pops: hides && state.retrieved_without_quit,
+            leaves_out_struck: state.odd.leaves_out_struck,
+            names: Names::default(),
+        };
+        if let Some(words) = &listed.without_unique_ids {
+            self.accept_no_unique_ids(state, records, words, listed.announced)?;
+            state.odd.struck = struck::located(&listed.listing, &state.odd.struck);
+            first_run::without_unique_ids(visit.first_run, &listed.listing, records, state)?;
+            let plan = || {
+                let struck = &state.odd.struck;
+                plan::plan_without_unique_ids(
+                    &listed.listing,
+                    &circumstances,
+                    self.outgrown,
+                    struck,
+                )
+            };
+            return Ok(long(listed.listing.len(), plan));
+        }
+        self.refuse_a_new_name(&listed.listing, records, state)
+            .await?;
+        let beside = if visit.serves_unnamed() {
+            listed.unnamed.len()
+        } else {
+            0
+        };
+        if first_poll(visit.first_run, &listed.listing, beside, records, state)? {
+            self.mark_all(&listed.listing, records, state, now).await?;
+            *records = with.seen.records(&visit.account).await?;
+        }
+        self.accept_unstable_names(&listed.listing, state, now)?;
+        let inspection = Inspection {
+            visit,
+            with,
+            listing: &listed.listing,
+            records,
+        };
+        let mut plan = inspection.plan(maildrop, state, circumstances).await?;
+        self.accept_void_marks(&plan)?;
+        let entries = listed.listing.len() + records.len();
+        plan.is_flood = long(entries, || {
+            self.guard(&listed.listing, records, state, hides)
+        })?;
+        self.notice(&listed.listing, records, now).await?;
+        Ok(plan)
+    }
+}
