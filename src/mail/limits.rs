@@ -268,6 +268,15 @@ pub const SESSION_SECONDS_MAX: u64 = 4 * 3600;
 /// the answer to CAPA follows it at once.
 pub const UNASKED_MILLISECONDS: u64 = 20;
 
+/// Seconds of a session for asking what heads are like, before anything is retrieved: new mail
+/// waits for it. A server that takes half a second for each shows more than a thousand, and the
+/// next session asks for those that are left.
+pub const HEADS_SECONDS_MAX: u64 = 600;
+
+/// Seconds after which what heads have said so far is made durable: a session that is lost
+/// meanwhile asks for so much again.
+pub const HEADS_NOTED_SECONDS: u64 = 30;
+
 /// Seconds before the end of a session from which nothing more is retrieved, so that there is time
 /// for deletes and QUIT.
 pub const SESSION_END_SECONDS: u64 = 20 * 60;

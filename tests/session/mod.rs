@@ -2,6 +2,7 @@
 
 mod adopt;
 mod attacked;
+mod heads;
 mod hiding;
 mod identity;
 mod identity_property;

@@ -2,6 +2,7 @@
 //! some habits that it may have.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use mailferry::net::{NetError, Wire};
@@ -9,6 +10,7 @@ use mailferry::proto::stuff;
 use mailferry::session::Connect;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
+use tokio::time::sleep;
 
 use super::crash::Crash;
 use super::odd::Odd;
@@ -38,6 +40,8 @@ pub struct Habits {
     pub hangs_up_inside: Option<String>,
     /// Refuses TOP, as RFC 1939 allows.
     pub refuses_top: bool,
+    /// Takes so many milliseconds for each TOP.
+    pub top_milliseconds: u64,
     /// Refuses RETR of this message, by unique-id.
     pub refuses_retr_of: Option<String>,
     /// LIST tells these octets more than there are.
@@ -113,6 +117,7 @@ impl Default for Habits {
             refuses_login: None,
             hangs_up_inside: None,
             refuses_top: false,
+            top_milliseconds: 0,
             refuses_retr_of: None,
             lies_by_octets: 0,
             claims_octets: None,
@@ -362,6 +367,7 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             }
             ("TOP", Some(_)) if habits.refuses_top => write.write_all(b"-ERR no TOP\r\n").await?,
             ("TOP", Some(at)) => {
+                sleep(Duration::from_millis(habits.top_milliseconds)).await;
                 let octets = &mails[at].octets;
                 let end = octets.windows(4).position(|four| four == b"\r\n\r\n");
                 let head = stuff(&octets[..end.map_or(octets.len(), |end| end + 4)]);
@@ -414,7 +420,7 @@ async fn drip(
     let (status, rest) = reply.split_at(status.map_or(0, |at| at + 1));
     wire.write_all(status).await?;
     for octet in rest {
-        tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+        sleep(Duration::from_secs(seconds)).await;
         wire.write_all(&[*octet]).await?;
         server.dripped.send_modify(|octets| *octets += 1);
     }

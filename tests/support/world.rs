@@ -1,4 +1,5 @@
-//! A whole poll in memory: a model server, a sink that notes what it took, a store that outlives crashes.
+//! A whole poll in memory: a model server, a sink that notes what it took, a store that outlives
+//! crashes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -168,6 +169,19 @@ impl World {
     pub async fn records(&self) -> Vec<(RecordKey, Record)> {
         let records = self.store.scan(&self.visit.account).await.unwrap();
         records.iter().map(Known::into_pair).collect()
+    }
+
+    pub async fn state(&self) -> AccountState {
+        let state = self.store.account_state(&self.visit.account).await;
+        state.unwrap().expect("the account was polled")
+    }
+
+    pub async fn save_state(&self, state: AccountState) {
+        let batch = Batch {
+            state: Some(state),
+            ..Batch::new(&self.visit.account)
+        };
+        self.store.commit(batch).await.unwrap();
     }
 
     pub fn collaborators(&self) -> Collaborators {

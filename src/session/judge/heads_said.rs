@@ -4,15 +4,22 @@ use std::collections::HashMap;
 
 use crate::mail::HeadDigests;
 
-/// The heads of some listed messages, by their position in the listing.
+/// The heads of some listed messages.
 #[derive(Clone, Debug, Default)]
-pub(in crate::session) struct Heads(HashMap<u32, Option<HeadDigests>>);
+pub(in crate::session) struct Heads {
+    /// By their position in the listing.
+    by_position: HashMap<u32, Option<HeadDigests>>,
+    /// Whether no more are asked for in this session.
+    are_over: bool,
+}
 
 /// What is known of the head of one listed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) enum Head {
     /// It was not asked for.
     NotAsked,
+    /// It was not asked for, and is not in this session: there was no time.
+    Later,
     /// The server would not show it.
     Refused,
     /// The server showed it.
@@ -22,15 +29,21 @@ pub(in crate::session) enum Head {
 impl Heads {
     /// Whether none was asked for.
     pub(in crate::session) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.by_position.is_empty() && !self.are_over
     }
 
     pub(in crate::session) fn insert(&mut self, at: u32, head: Option<HeadDigests>) {
-        self.0.insert(at, head);
+        self.by_position.insert(at, head);
+    }
+
+    /// No more are asked for in this session.
+    pub(in crate::session) fn end(&mut self) {
+        self.are_over = true;
     }
 
     pub(in crate::session) fn get(&self, at: u32) -> Head {
-        match self.0.get(&at) {
+        match self.by_position.get(&at) {
+            None if self.are_over => Head::Later,
             None => Head::NotAsked,
             Some(None) => Head::Refused,
             Some(Some(digests)) => Head::Shown(*digests),

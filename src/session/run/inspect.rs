@@ -1,7 +1,13 @@
-//! Looks at heads before the plan is made: what unique-ids are worth here, and which listed message is not the recorded one.
+//! Looks at heads before the plan is made: what unique-ids are worth here, and which listed message
+//! is not the recorded one.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::mail::{Entry, Listing, Timestamp, limits};
-use crate::seen::{AccountState, Batch, Change, Known, Record, Records, State};
+use crate::seen::{AccountState, Batch, Change, Known, Record, RecordKey, Records, State};
 use crate::session::judge::absence::Listed;
 use crate::session::judge::heads_said::{Head, Heads};
 use crate::session::judge::plan::{
@@ -9,8 +15,10 @@ use crate::session::judge::plan::{
 };
 use crate::session::judge::{counters, made_names};
 use crate::session::long::long;
+use crate::session::server::asking::Asking;
+use crate::session::server::heads::HEADERS_AT_ONCE;
 use crate::session::server::maildrop::Maildrop;
-use crate::session::{Collaborators, SessionError, Visit, WhoActs};
+use crate::session::{Collaborators, SessionError, Visit};
 use crate::telemetry::Event;
 
 /// What is looked at, and by whom.
@@ -22,32 +30,38 @@ pub(in crate::session) struct Inspection<'a> {
 }
 
 impl Inspection<'_> {
-    /// Makes the plan of one session. Heads are asked for where they decide, and what they say is made durable.
+    /// Makes the plan of one session. Heads are asked for where they decide, and what they say is
+    /// made durable, whatever becomes of the session. Messages for whose heads there is no time are
+    /// left for the next session.
     ///
     /// # Errors
-    /// What ends a session, and the store.
+    /// What the store says.
     pub(in crate::session) async fn plan(
         &self,
-        maildrop: &mut Maildrop,
+        asking: &mut Asking<'_>,
         state: &mut AccountState,
         circumstances: Circumstances,
     ) -> Result<Plan, SessionError> {
         let mut circumstances = circumstances;
-        circumstances.names = self.long(|| self.names(maildrop, state, circumstances.now));
-        let mut heads = Heads::default();
+        circumstances.names = self.long(|| self.names(asking.maildrop, state, circumstances.now));
+        let (mut heads, mut noted) = (Heads::default(), HashSet::new());
         if circumstances.names.are_counted {
-            self.look_for_a_new_count(maildrop, state, &mut circumstances, &mut heads)
+            self.look_for_a_new_count(asking, state, &mut circumstances, &mut heads)
                 .await?;
         }
         let mut plan = self.sketch(&circumstances, &heads);
         // A head that was asked for is asked for no more, so this ends.
         while !plan.wants_heads.is_empty() {
             let wanted = std::mem::take(&mut plan.wants_heads);
-            self.ask(maildrop, state, &wanted, &mut heads).await?;
+            self.ask(asking, state, &wanted, &mut heads).await;
             plan = self.sketch(&circumstances, &heads);
+            self.make_durable(&plan, &mut noted, circumstances.now)
+                .await?;
         }
+        self.say_displaced(&plan);
         self.long(|| self.sample_by_digest(state, &circumstances, &mut plan));
-        self.make_durable(&plan, circumstances.now).await?;
+        self.make_durable(&plan, &mut noted, circumstances.now)
+            .await?;
         Ok(plan)
     }
 
@@ -86,33 +100,51 @@ impl Inspection<'_> {
         counters::are_counted(listed.chain(recorded))
     }
 
+    /// Asks for heads, until it is time to note what they have said so far.
     async fn ask(
         &self,
-        maildrop: &mut Maildrop,
+        asking: &mut Asking<'_>,
         state: &mut AccountState,
         positions: &[u32],
         heads: &mut Heads,
-    ) -> Result<(), SessionError> {
-        let shown = maildrop.heads(self.listing, positions).await;
-        let shown = shown.inspect_err(|error| {
-            // A server that ends sessions at TOP must not end each of them: it goes without for a day.
-            if error.who_acts() == WhoActs::Server {
+    ) {
+        let begun = Instant::now();
+        let noted_after = Duration::from_secs(limits::HEADS_NOTED_SECONDS);
+        let mut positions = positions.to_vec();
+        // Those that come first must not take all the time of each session.
+        if positions.len() > HEADERS_AT_ONCE {
+            let first = fastrand::usize(..positions.len());
+            positions.rotate_left(first);
+        }
+        for some in positions.chunks(asking.at_once()) {
+            if asking.is_over() {
+                return heads.end();
+            }
+            if begun.elapsed() >= noted_after {
+                return;
+            }
+            let shown = asking.heads(self.listing, some).await;
+            // A server that ends sessions at TOP must not end each of them: it goes without for a
+            // day.
+            if asking.ended_by_server() {
                 let day_left = HEADS_UNRELIABLE_SECONDS - DAY_SECONDS;
                 let now = self.with.clock.now();
                 state.names.heads_unreliable = Some(Timestamp(now.0.saturating_sub(day_left)));
             }
-        })?;
-        for (at, head) in positions.iter().zip(shown) {
-            heads.insert(*at, head);
+            for (at, head) in some.iter().zip(shown.into_iter().flatten()) {
+                heads.insert(*at, head);
+            }
         }
-        Ok(())
+        if asking.is_cut() {
+            heads.end();
+        }
     }
 
-    /// Whether the server began to count again: the head of the oldest or newest known message is another one's, or an unknown
-    /// name is smaller than one that was given before.
+    /// Whether the server began to count again: the head of the oldest or newest known message is
+    /// another one's, or an unknown name is smaller than one that was given before.
     async fn look_for_a_new_count(
         &self,
-        maildrop: &mut Maildrop,
+        asking: &mut Asking<'_>,
         state: &mut AccountState,
         circumstances: &mut Circumstances,
         heads: &mut Heads,
@@ -121,19 +153,20 @@ impl Inspection<'_> {
         if circumstances.names.heads_work {
             let samples = self.long(|| self.samples());
             let positions: Vec<u32> = samples.iter().map(|(at, _)| *at).collect();
-            self.ask(maildrop, state, &positions, heads).await?;
+            self.ask(asking, state, &positions, heads).await;
             began_again |= samples.iter().any(|(at, known)| {
                 let Head::Shown(digests) = heads.get(*at) else {
                     return false;
                 };
-                // One message may have two records: as it was, and as the server hands it out since.
+                // One message may have two records: as it was, and as the server hands it out
+                // since.
                 let records = self.records.of(known.unique_id);
                 let mut known = records.filter_map(|known| known.record.head);
                 !known.any(|head| digests.are_like(head))
             });
         }
         if circumstances.names.heads_work {
-            self.note_heads_of_marks(maildrop, state).await?;
+            self.note_heads_of_marks(asking, state).await?;
         }
         if began_again {
             // Records of a clock that was ahead were made before this, too.
@@ -145,11 +178,11 @@ impl Inspection<'_> {
         Ok(())
     }
 
-    /// The operator's marks and words know no head. The oldest and the newest take the one that is listed now, so that a new count
-    /// is noticed later.
+    /// The operator's marks and words know no head. The oldest and the newest take the one that is
+    /// listed now, so that a new count is noticed later.
     async fn note_heads_of_marks(
         &self,
-        maildrop: &mut Maildrop,
+        asking: &mut Asking<'_>,
         state: &mut AccountState,
     ) -> Result<(), SessionError> {
         let is_mark = |entry: &Entry<'_>, known: &Known<'_>| {
@@ -166,13 +199,13 @@ impl Inspection<'_> {
             .collect();
         let positions: Vec<u32> = headless.iter().map(|(at, _)| *at).collect();
         let mut heads = Heads::default();
-        self.ask(maildrop, state, &positions, &mut heads).await?;
+        self.ask(asking, state, &positions, &mut heads).await;
         let mut batch = Batch::new(&self.visit.account);
         for (at, known) in headless {
             let (key, record) = known.into_pair();
             let head = match heads.get(at) {
                 Head::Shown(digests) => Some(digests.parted),
-                Head::NotAsked | Head::Refused => None,
+                Head::NotAsked | Head::Later | Head::Refused => None,
             };
             let put = Change::Put(key, Record { head, ..record });
             batch.changes.extend(head.is_some().then_some(put));
@@ -191,8 +224,9 @@ impl Inspection<'_> {
         Ok(self.with.seen.save_state(account, state.clone()).await?)
     }
 
-    /// The oldest and the newest message that is listed alone under its unique-id and has such a record. A server may list very
-    /// many messages under one name, so the records of a name are looked at only where it is listed once.
+    /// The oldest and the newest message that is listed alone under its unique-id and has such a
+    /// record. A server may list very many messages under one name, so the records of a name are
+    /// looked at only where it is listed once.
     fn ends(
         &self,
         which: impl Fn(&Entry<'_>, &Known<'_>) -> bool,
@@ -222,7 +256,8 @@ impl Inspection<'_> {
         oldest.into_iter().chain(newest.filter(|_| !one)).collect()
     }
 
-    /// Whether an unknown name is smaller than the greatest recorded since the count last began again.
+    /// Whether an unknown name is smaller than the greatest recorded since the count last began
+    /// again.
     fn has_smaller_unknown(&self, since: Option<Timestamp>) -> bool {
         let counts = |known: &Known<'_>| match &known.record.state {
             State::Delivered { at } | State::Marked { at, .. } | State::Quarantined { at, .. } => {
@@ -252,7 +287,8 @@ impl Inspection<'_> {
                 *slot = true;
             }
         }
-        // Names that do not grow along the listing are no counters, and a known one after it shows that the count went on.
+        // Names that do not grow along the listing are no counters, and a known one after it shows
+        // that the count went on.
         let (mut last, mut smaller) = (None, false);
         for (entry, is_known) in self.listing.iter().zip(is_known) {
             if is_known {
@@ -269,8 +305,8 @@ impl Inspection<'_> {
         smaller
     }
 
-    /// At a server without TOP that counts its unique-ids, the two smallest known messages are compared by digest, once a day, in
-    /// a session that is about to delete.
+    /// At a server without TOP that counts its unique-ids, the two smallest known messages are
+    /// compared by digest, once a day, in a session that is about to delete.
     fn sample_by_digest(
         &self,
         state: &mut AccountState,
@@ -322,37 +358,53 @@ impl Inspection<'_> {
         }
     }
 
-    /// What heads said is recorded, so that it is asked once.
-    async fn make_durable(&self, plan: &Plan, now: Timestamp) -> Result<(), SessionError> {
-        let answered = plan.answered.iter().filter_map(|(key, octets)| {
-            let record = self.records.get(key)?;
-            let record = Record {
-                octets: octets.or(record.octets),
-                absent_since: None,
-                notes: record.notes.found_by_head(now),
-                ..record
-            };
-            Some(Change::Put(key.clone(), record))
-        });
-        let displaced = plan.displaced.iter().filter_map(|key| {
-            let mut record = self.records.get(key)?;
-            record.notes.displaced = true;
-            record.absent_since = record.absent_since.or(Some(now));
-            Some(Change::Put(key.clone(), record))
-        });
-        let changes: Vec<Change> = answered.chain(displaced).collect();
-        if !plan.displaced.is_empty() {
-            let detail = format!(
-                "the server lists other messages under {} known unique-ids; they are retrieved as new mail",
-                plan.displaced.len()
-            );
-            self.with.reporter.say(Event::Quirk {
-                account: &self.visit.account,
-                what: "unique_ids_used_again",
-                detail: &detail,
-            });
+    fn say_displaced(&self, plan: &Plan) {
+        if plan.displaced.is_empty() {
+            return;
         }
-        for changes in changes.chunks(CHANGES_AT_ONCE) {
+        let detail = format!(
+            "the server lists other messages under {} known unique-ids; they are retrieved as new mail",
+            plan.displaced.len()
+        );
+        self.with.reporter.say(Event::Quirk {
+            account: &self.visit.account,
+            what: "unique_ids_used_again",
+            detail: &detail,
+        });
+    }
+
+    /// Records what heads said and is not noted yet, so that it is asked once.
+    async fn make_durable(
+        &self,
+        plan: &Plan,
+        noted: &mut HashSet<RecordKey>,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        let answered = plan
+            .answered
+            .iter()
+            .map(|(key, octets)| (key, Some(octets)));
+        let displaced = plan.displaced.iter().map(|key| (key, None));
+        let mut changes = Vec::new();
+        for (key, answer) in answered.chain(displaced) {
+            let Some(mut record) = self.records.get(key).filter(|_| !noted.contains(key)) else {
+                continue;
+            };
+            match answer {
+                Some(octets) => {
+                    record.octets = octets.or(record.octets);
+                    record.absent_since = None;
+                    record.notes = record.notes.found_by_head(now);
+                }
+                None => {
+                    record.notes.displaced = true;
+                    record.absent_since = record.absent_since.or(Some(now));
+                }
+            }
+            noted.insert(key.clone());
+            changes.push(Change::Put(key.clone(), record));
+        }
+        for changes in changes.chunks(limits::BATCH_CHANGES_MAX) {
             let mut batch = Batch::new(&self.visit.account);
             batch.changes = changes.to_vec();
             self.with.seen.commit(batch, self.records).await?;
@@ -382,6 +434,3 @@ const DAY_SECONDS: u64 = 24 * 3600;
 
 /// How long TOP is not believed after it showed another head than RETR.
 const HEADS_UNRELIABLE_SECONDS: u64 = 30 * DAY_SECONDS;
-
-/// Changes in one batch: a batch is in memory whole.
-const CHANGES_AT_ONCE: usize = 1_000;

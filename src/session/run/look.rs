@@ -1,4 +1,5 @@
-//! Makes the plan of a session: what is known is compared with what is listed, and nothing is retrieved yet.
+//! Makes the plan of a session: what is known is compared with what is listed, and nothing is
+//! retrieved yet.
 
 use crate::seen::{AccountState, Records};
 use crate::session::judge::first_run::{self, first_poll};
@@ -8,20 +9,43 @@ use crate::session::judge::struck;
 use crate::session::long::long;
 use crate::session::run::Session;
 use crate::session::run::inspect::Inspection;
+use crate::session::server::asking::Asking;
 use crate::session::server::listing::Listed;
-use crate::session::server::maildrop::Maildrop;
 use crate::session::{Counts, SessionError};
 
 impl Session<'_> {
-    pub(in crate::session) async fn plan(
+    /// What is to be done in the maildrop that was listed, and whether its server hides what was
+    /// retrieved. `None` when we were asked to stop meanwhile.
+    ///
+    /// # Errors
+    /// What ends a session, and the store.
+    pub(in crate::session) async fn look(
         &self,
-        maildrop: &mut Maildrop,
+        asking: &mut Asking<'_>,
+        listed: &Listed,
+        records: &mut Records,
+        state: &mut AccountState,
+        poll: &Counts,
+    ) -> Result<Option<(Plan, bool)>, SessionError> {
+        self.settle_maildrop(asking, listed, records, state).await?;
+        if !asking.goes_on()? {
+            return Ok(None);
+        }
+        let hides = self.hides(asking.maildrop, listed, records, state);
+        let hides = hides.await?;
+        let plan = self.plan(asking, listed, records, state, poll, hides);
+        Ok(plan.await?.map(|plan| (plan, hides)))
+    }
+
+    async fn plan(
+        &self,
+        asking: &mut Asking<'_>,
         listed: &Listed,
         records: &mut Records,
         state: &mut AccountState,
         poll: &Counts,
         hides: bool,
-    ) -> Result<Plan, SessionError> {
+    ) -> Result<Option<Plan>, SessionError> {
         let (visit, with) = (self.visit, self.with);
         let now = with.clock.now();
         let circumstances = Circumstances {
@@ -46,7 +70,7 @@ impl Session<'_> {
                     struck,
                 )
             };
-            return Ok(long(listed.listing.len(), plan));
+            return Ok(Some(long(listed.listing.len(), plan)));
         }
         self.refuse_a_new_name(&listed.listing, records, state)
             .await?;
@@ -66,13 +90,16 @@ impl Session<'_> {
             listing: &listed.listing,
             records,
         };
-        let mut plan = inspection.plan(maildrop, state, circumstances).await?;
+        let mut plan = inspection.plan(asking, state, circumstances).await?;
+        if !asking.goes_on()? {
+            return Ok(None);
+        }
         self.accept_void_marks(&plan)?;
         let entries = listed.listing.len() + records.len();
         plan.is_flood = long(entries, || {
             self.guard(&listed.listing, records, state, hides)
         })?;
         self.notice(&listed.listing, records, now).await?;
-        Ok(plan)
+        Ok(Some(plan))
     }
 }

@@ -20,6 +20,7 @@ use crate::session::judge::plan::{Disposition, Plan, Skip};
 use crate::session::judge::quota::{Quota, remaining};
 use crate::session::judge::{absence, first_run, guard, struck_deletes, taken};
 use crate::session::long::long;
+use crate::session::server::asking::Asking;
 use crate::session::server::left_out;
 use crate::session::server::listing::Listed;
 use crate::session::server::listing_room::Held;
@@ -72,8 +73,9 @@ pub(super) struct Ended {
 }
 
 impl Session<'_> {
-    /// The maildrop first, then the parked messages: a session has one probe at most, and a message that was parked for a
-    /// reason must not use it up before new mail could. They are offered even when the server cannot be reached.
+    /// The maildrop first, then the parked messages: a session has one probe at most, and a message
+    /// that was parked for a reason must not use it up before new mail could. They are offered even
+    /// when the server cannot be reached.
     pub(super) async fn run(
         &self,
         state: &mut AccountState,
@@ -82,7 +84,8 @@ impl Session<'_> {
         let (visit, with) = (self.visit, self.with);
         let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
         let mut room = Held::begin(&with.stop.place);
-        // A server with a large maildrop needs longer to list it than we to know what we know of it.
+        // A server with a large maildrop needs longer to list it than we to know what we know of
+        // it.
         let (records, opened) = tokio::join!(self.records(&mut room), self.open(state, deadline));
         let records = match (records, opened) {
             (Ok(records), opened) => (records, opened),
@@ -108,7 +111,7 @@ impl Session<'_> {
                     deadline,
                 };
                 let visited = self.visit_maildrop(records, opened, state, poll).await;
-                visited.map_err(Some)
+                visited.map_err(Some).and_then(|ended| ended.ok_or(None))
             }
             Ok(None) => Err(None),
             Err(error) => Err(Some(error)),
@@ -149,25 +152,26 @@ impl Session<'_> {
         Ok(seen.records(account).await?)
     }
 
+    /// `None` when we were asked to stop before anything was retrieved.
     async fn visit_maildrop(
         &self,
         mut records: Records,
         opened: Opened,
         state: &mut AccountState,
         poll: &Counts,
-    ) -> Result<Ended, SessionError> {
+    ) -> Result<Option<Ended>, SessionError> {
         let (visit, with) = (self.visit, self.with);
         let Opened {
             mut maildrop,
             mut listing,
             deadline,
         } = opened;
-        self.settle_maildrop(&mut maildrop, &listing, &mut records, state)
-            .await?;
-        let hides = self.hides(&maildrop, &listing, &records, state).await?;
-        let pops = hides && state.retrieved_without_quit;
-        let plan = self.plan(&mut maildrop, &listing, &mut records, state, poll, hides);
-        let (mut plan, now) = (plan.await?, with.clock.now());
+        let mut asking = Asking::new(&mut maildrop, &with.stop, deadline);
+        let looked = self.look(&mut asking, &listing, &mut records, state, poll);
+        let Some((mut plan, hides)) = looked.await? else {
+            return Ok(None);
+        };
+        let (pops, now) = (hides && state.retrieved_without_quit, with.clock.now());
         let spared_count = self.complete_plan(&mut plan, &mut listing, &records, state, poll);
         self.before_retrieving(&plan, &listing, state, hides)
             .await?;
@@ -216,7 +220,7 @@ impl Session<'_> {
         if hides && ended.quit && (all_popped || !pops) {
             self.note_retrieved_without_quit(state, false).await?;
         }
-        Ok(ended)
+        Ok(Some(ended))
     }
 
     /// What this poll may retrieve, where only a digest tells whether it counts.
@@ -278,8 +282,8 @@ impl Session<'_> {
         }
     }
 
-    /// Where a session may end without QUIT, that must be known even after a crash: the server lists again what it would have
-    /// hidden.
+    /// Where a session may end without QUIT, that must be known even after a crash: the server
+    /// lists again what it would have hidden.
     async fn note_retrieved_without_quit(
         &self,
         state: &mut AccountState,
@@ -293,8 +297,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Reaches the server, logs in and lists. `None` when we were asked to stop meanwhile: that is no fault of the server, and delays
-    /// nothing after a restart.
+    /// Reaches the server, logs in and lists. `None` when we were asked to stop meanwhile: that is
+    /// no fault of the server, and delays nothing after a restart.
     async fn open(
         &self,
         state: &mut AccountState,
@@ -343,7 +347,8 @@ impl Session<'_> {
         Ok(Some((maildrop, listed)))
     }
 
-    /// A login is noted before it is tried where forgetting it could hurt: a crash must not make us come back too soon.
+    /// A login is noted before it is tried where forgetting it could hurt: a crash must not make us
+    /// come back too soon.
     pub(super) async fn note_login(&self, state: &mut AccountState) -> Result<(), SessionError> {
         let now = self.with.clock.now();
         state.last_login = Some(now);
@@ -354,8 +359,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A maildrop that changed as a whole waits for its operator's word, unless that was given. Answers whether so many unknown
-    /// names are listed that their messages may be old ones.
+    /// A maildrop that changed as a whole waits for its operator's word, unless that was given.
+    /// Answers whether so many unknown names are listed that their messages may be old ones.
     fn guard(
         &self,
         listing: &Listing,
@@ -383,7 +388,8 @@ impl Session<'_> {
         Ok(is_flood)
     }
 
-    /// Records of the same maildrop under another name mean that the account was renamed: it is not new.
+    /// Records of the same maildrop under another name mean that the account was renamed: it is not
+    /// new.
     async fn refuse_a_new_name(
         &self,
         listing: &Listing,
@@ -450,8 +456,8 @@ impl Session<'_> {
         self.notice(&done.identified, records, now).await
     }
 
-    /// QUIT, and whether the server said yes. When we are told to stop now, it has little time to. What is said to deletes before
-    /// that goes to `happened`.
+    /// QUIT, and whether the server said yes. When we are told to stop now, it has little time to.
+    /// What is said to deletes before that goes to `happened`.
     async fn quit(
         &self,
         maildrop: Maildrop,
@@ -469,7 +475,8 @@ impl Session<'_> {
 
     /// QUIT, unless it could make the server hide a message that nobody has (design 1.4).
     async fn leave(&self, mut done: Transferred, hides: bool, quit_seconds: u64) -> Ended {
-        // A connection that is gone was lost, or left on purpose, and that was said, unless we were told to stop.
+        // A connection that is gone was lost, or left on purpose, and that was said, unless we were
+        // told to stop.
         let asked = done.maildrop.is_some();
         let mut happened = Vec::new();
         let goodbye = match done.maildrop {

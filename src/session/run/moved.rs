@@ -11,19 +11,19 @@ use crate::session::judge::guard::Explained;
 use crate::session::judge::{counters, made_names};
 use crate::session::long::long;
 use crate::session::run::Session;
+use crate::session::server::asking::Asking;
 use crate::session::server::listing::Listed as ListedNow;
-use crate::session::server::maildrop::Maildrop;
 use crate::telemetry::Event;
 
 impl Session<'_> {
     /// Sees to it that the records at hand are those of the maildrop that was just listed, and that
-    /// this is written down.
+    /// this is written down. Where the link was given up meanwhile, nothing is decided.
     ///
     /// # Errors
-    /// What ends a session, and the store.
+    /// What the store says.
     pub(in crate::session) async fn settle_maildrop(
         &self,
-        maildrop: &mut Maildrop,
+        asking: &mut Asking<'_>,
         listed: &ListedNow,
         records: &mut Records,
         state: &mut AccountState,
@@ -55,16 +55,17 @@ impl Session<'_> {
             && before.host() != here.host()
             && listed.without_unique_ids.is_none()
             && !state.names.moving
-            && self
-                .is_same(maildrop, &listed.listing, records, state)
-                .await?;
+            && self.is_same(asking, &listed.listing, records, state).await;
+        if asking.is_cut() {
+            return Ok(());
+        }
         if is_same {
             state.set_maildrop(&here);
             self.note_maildrop(state).await?;
             self.say_moved(&before, "its messages are those of before, and known");
             return Ok(());
         }
-        let (last_login, delay) = (state.last_login, maildrop.login_delay_seconds());
+        let (last_login, delay) = (state.last_login, asking.maildrop.login_delay_seconds());
         let now = self.with.clock.now();
         *state = seen.change_maildrop(&visit.account, &here, now).await?;
         state.last_login = last_login;
@@ -100,23 +101,29 @@ impl Session<'_> {
     }
 
     /// Whether another host lists the maildrop that is recorded: nearly all names with their
-    /// octets, and the heads of the oldest, the newest and some others.
+    /// octets, and the heads of the oldest, the newest and some others. These few are asked for
+    /// however long that takes, because without an answer nothing can go on.
     async fn is_same(
         &self,
-        maildrop: &mut Maildrop,
+        asking: &mut Asking<'_>,
         listing: &Listing,
         records: &Records,
         state: &AccountState,
-    ) -> Result<bool, SessionError> {
+    ) -> bool {
         let explained = Explained::new(self.visit, state, false, self.with.clock.now());
         let entries = listing.len() + records.len();
         let chosen = long(entries, || to_compare(listing, records, &explained));
-        let positions: Vec<u32> = chosen.iter().map(|(at, _)| *at).collect();
-        let heads = maildrop.heads(listing, &positions).await?;
         let is_alike = |((_, known), head): (&(u32, HeadDigest), Option<HeadDigests>)| {
             head.is_some_and(|head| head.are_like(*known))
         };
-        Ok(!chosen.is_empty() && chosen.iter().zip(heads).all(is_alike))
+        for chosen in chosen.chunks(asking.at_once()) {
+            let positions: Vec<u32> = chosen.iter().map(|(at, _)| *at).collect();
+            let heads = asking.heads(listing, &positions).await.unwrap_or_default();
+            if heads.len() < chosen.len() || !chosen.iter().zip(heads).all(is_alike) {
+                return false;
+            }
+        }
+        !chosen.is_empty()
     }
 }
 

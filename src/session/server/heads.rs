@@ -18,11 +18,7 @@ impl Maildrop {
         listing: &Listing,
         positions: &[u32],
     ) -> Result<Vec<Option<HeadDigests>>, SessionError> {
-        let at_once = if self.is_pipelining() {
-            HEADERS_AT_ONCE
-        } else {
-            1
-        };
+        let at_once = self.heads_at_once();
         let mut heads = Vec::with_capacity(positions.len());
         for asked in positions.chunks(at_once) {
             for at in asked {
@@ -52,6 +48,15 @@ impl Maildrop {
             self.check_in_step()?;
         }
         Ok(heads)
+    }
+
+    /// How many heads are asked for in one flight.
+    pub(in crate::session) fn heads_at_once(&self) -> usize {
+        if self.is_pipelining() {
+            HEADERS_AT_ONCE
+        } else {
+            1
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is said to a server, and what its answers mean: login, listing, retrieval, deletes.
 
 pub(in crate::session) mod announced;
+pub(in crate::session) mod asking;
 pub(in crate::session) mod enter;
 pub(in crate::session) mod heads;
 pub(in crate::session) mod left_out;

@@ -1,0 +1,132 @@
+//! Asking for heads before the plan is made takes a share of a session, and no more: new mail does
+//! not wait for it, and whoever asks for the session's end is heard.
+
+use std::time::Duration;
+
+use mailferry::mail::{Retention, limits};
+use mailferry::session::End;
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::support::model::Mail;
+use crate::support::world::{World, mail, mails};
+
+const DAY: u64 = 24 * 3600;
+
+/// A world with so many delivered messages whose deletes are due, at a server that takes its time
+/// for each head.
+async fn due(count: usize, top_milliseconds: u64) -> World {
+    let world = World::new(mails(count), Retention::DeleteAfter { seconds: DAY });
+    world.server.with(|habits| {
+        habits.capabilities = vec!["TOP".into()];
+        habits.pipelining = false;
+    });
+    for _ in 0..2 {
+        world.poll().await;
+        world.pass(DAY - 1);
+    }
+    world
+        .server
+        .with(|habits| habits.top_milliseconds = top_milliseconds);
+    world
+}
+
+fn new_mail() -> Mail {
+    mail("new-mail", b"Subject: new\r\n\r\nnew\r\n")
+}
+
+fn tops(world: &World) -> usize {
+    let said = world.server.said();
+    said.iter().filter(|line| line.starts_with("TOP")).count()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_server_with_many_due_deletes_gets_its_new_mail_at_once_and_its_deletes_over_several_polls()
+ {
+    let world = due(300, 5_000).await;
+    world.server.put(new_mail());
+    let (mut polls, mut before) = (0, 301);
+    while world.server.listed().len() > 1 {
+        let begun = Instant::now();
+        let summary = world.poll().await;
+        assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
+        assert!(begun.elapsed().as_secs() <= limits::HEADS_SECONDS_MAX + 30);
+        assert_eq!(world.sink.count(), 301, "the new message came at once");
+        let left = world.server.listed().len();
+        assert!(left < before, "each poll deletes some");
+        (polls, before) = (polls + 1, left);
+        world.pass(300);
+    }
+    assert_eq!(polls, 3, "120 in each");
+    // The oldest and the newest are looked at in each poll.
+    assert!(tops(&world) <= 300 + 2 * polls, "{}", tops(&world));
+    assert_eq!(world.server.listed(), [new_mail()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_ends_a_session_is_heard_while_a_server_is_silent_at_top() {
+    for how in ["soon", "leave"] {
+        let world = due(5, 3_600_000).await;
+        let begun = Instant::now();
+        let told = async {
+            sleep(Duration::from_secs(10)).await;
+            match how {
+                "soon" => world.stop.soon.cancel(),
+                _ => world.stop.place.leave.cancel(),
+            }
+        };
+        let poll = timeout(Duration::from_secs(3600), world.poll());
+        let (summary, ()) = tokio::join!(poll, told);
+        assert_eq!(begun.elapsed().as_secs(), 10, "{how}");
+        match summary.unwrap().end {
+            End::Stopped => assert_eq!(how, "soon"),
+            End::Failed(error) => assert_eq!((how, error.code()), ("leave", "session_slow")),
+            End::Complete => panic!("{how}"),
+        }
+        assert_eq!(world.server.listed().len(), 5);
+        let state = world.state().await;
+        assert_eq!(
+            state.names.heads_unreliable, None,
+            "{how}: the server is not blamed"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_should_give_way_asks_for_no_more_heads_and_ends_well() {
+    let world = due(300, 1_000).await;
+    let told = async {
+        sleep(Duration::from_secs(10)).await;
+        world.stop.place.give_way.cancel();
+    };
+    let begun = Instant::now();
+    let (summary, ()) = tokio::join!(world.poll(), told);
+    assert!(begun.elapsed().as_secs() <= 12, "{:?}", begun.elapsed());
+    assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_heads_have_said_is_durable_when_the_session_is_lost_among_them() {
+    let world = World::new(mails(200), Retention::Keep);
+    world.server.with(|habits| {
+        habits.capabilities = vec!["TOP".into()];
+        habits.pipelining = false;
+    });
+    world.poll().await;
+    // Every name is in doubt, and heads are all that is asked for.
+    let mut state = world.state().await;
+    state.names.began_again = Some(world.now.lock().unwrap().plus(1));
+    world.save_state(state).await;
+    world.pass(300);
+    world.server.with(|habits| habits.top_milliseconds = 1_000);
+    let told = async {
+        sleep(Duration::from_secs(100)).await;
+        world.stop.place.leave.cancel();
+    };
+    let (summary, ()) = tokio::join!(world.poll(), told);
+    assert!(matches!(summary.end, End::Failed(_)));
+    let records = world.records().await;
+    let answered = records
+        .iter()
+        .filter(|(_, record)| record.notes.by_head.is_some());
+    assert!(answered.count() >= 95);
+}
