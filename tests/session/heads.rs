@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mailferry::mail::{Retention, limits};
 use mailferry::session::End;
+use mailferry::sink::Fault;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::model::Mail;
@@ -129,4 +130,43 @@ async fn what_heads_have_said_is_durable_when_the_session_is_lost_among_them() {
         .iter()
         .filter(|(_, record)| record.notes.by_head.is_some());
     assert!(answered.count() >= 95);
+}
+
+fn with_top(mails: Vec<Mail>) -> World {
+    let world = World::new(mails, Retention::Keep);
+    world
+        .server
+        .with(|habits| habits.capabilities = vec!["TOP".into()]);
+    world
+}
+
+#[tokio::test]
+async fn a_head_that_another_message_of_the_name_has_is_no_lie_about_this_one() {
+    let one = |text: &str| mail("same", format!("Subject: {text}\r\n\r\nx\r\n").as_bytes());
+    let world = with_top(vec![one("first"), one("second")]);
+    world.poll().await;
+    world.pass(300);
+    world
+        .server
+        .replace(vec![one("first"), one("it came later")]);
+    let counts = world.poll().await.counts;
+    assert_eq!((counts.recognised, counts.delivered), (1, 1));
+    assert_eq!(world.state().await.names.heads_unreliable, None);
+}
+
+#[tokio::test]
+async fn a_quarantined_message_that_is_listed_again_after_a_move_and_back_proves_no_head_wrong() {
+    let home = mails(3);
+    let mut world = with_top(home.clone());
+    world.sink.refuse(&home[0].octets, Fault::MessagePermanent);
+    world.poll().await;
+    assert_eq!(world.kept.count(), 1);
+    world.visit.host = "elsewhere.example.net".into();
+    world.server.replace(vec![new_mail()]);
+    world.poll().await;
+    world.visit.host = "pop.example.org".into();
+    world.server.replace(home);
+    assert_eq!(world.poll().await.counts.recognised, 1);
+    assert_eq!(world.state().await.names.heads_unreliable, None);
+    assert_eq!(world.sink.count(), 3);
 }

@@ -257,6 +257,7 @@ impl Group<'_> {
         if !self.heads.is_empty() && self.said() == Said::Another {
             let displaced = self.settled().filter(|_| self.entries.len() == 1);
             plan.displaced.extend(displaced.map(Known::key));
+            plan.unlike.extend(self.unlike());
             return Disposition::Retrieve(Why::Changed);
         }
         let mut deletes = Vec::new();
@@ -379,6 +380,15 @@ impl Group<'_> {
             }
         }
         said
+    }
+
+    /// Where heads were shown that are like none of the records.
+    fn unlike(&self) -> impl Iterator<Item = u32> {
+        let known = KnownHeads::of(self.settled());
+        let positions = self.positions.iter().copied();
+        positions.filter(move |at| {
+            matches!(self.heads.get(*at), Head::Shown(digests) if !known.are_like(&digests))
+        })
     }
 
     /// Whether an equal head means an equal message: the head names it, or its octets are the same.

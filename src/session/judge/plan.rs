@@ -132,6 +132,8 @@ pub struct Plan {
     pub answered: Vec<(RecordKey, Option<u64>)>,
     /// Records under whose name a head showed another message.
     pub displaced: Vec<RecordKey>,
+    /// Positions of the messages whose own heads are like those of no record under their name.
+    pub unlike: HashSet<u32>,
     /// Marks that prove nothing any more: what is listed under their name is another message.
     pub void_marks: Vec<RecordKey>,
     /// Messages listed after it was noted that they are asked to go.

@@ -176,8 +176,7 @@ impl<'a> Transfer<'a> {
         record: Record,
     ) -> Record {
         if !compares {
-            // Under its name again, though a head showed another message there.
-            self.identities.findings.heads_differ |= record.notes.displaced;
+            // It is listed under its name again.
             let notes = Notes {
                 displaced: false,
                 ..record.notes
@@ -188,9 +187,10 @@ impl<'a> Transfer<'a> {
             self.identities.findings.found_again += 1;
             self.deletes.note_compared(&parcel.key.unique_id);
         }
-        // The head that TOP showed was no other message's.
-        let is_changed = self.why(at) == Why::Changed;
-        self.identities.findings.heads_differ |= is_changed && !record.notes.displaced;
+        // TOP showed the head of another message in its place.
+        let is_shown_unlike =
+            u32::try_from(at).is_ok_and(|at| self.orders.plan.unlike.contains(&at));
+        self.identities.findings.heads_differ |= is_shown_unlike && !record.notes.displaced;
         Record {
             notes: self.notes_alike(&parcel.key, record.notes),
             head: parcel.head.or(record.head),
