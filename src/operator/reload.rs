@@ -1,12 +1,12 @@
 //! Signals become commands to the agent.
 //!
-//! Reading a configuration keeps no signal waiting: a file may be on a disk that hangs.
+//! Reading a configuration keeps no signal waiting: a file may be on a disk that hangs, and a look-up of a user on a network.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::{JoinHandle, block_in_place, spawn_blocking};
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
 use crate::agent::{Command, Orders, Signal, Signals};
@@ -29,7 +29,7 @@ impl Reload {
     /// Passes signals on to the agent, until it is gone.
     pub(super) async fn listen(self, mut signals: Signals, agent: mpsc::Sender<Command>) {
         let started = &self.setup.config;
-        let mut files = Files::default();
+        let mut reading = Reading::default();
         let mut current = started.clone();
         loop {
             let command = tokio::select! {
@@ -38,26 +38,24 @@ impl Reload {
                     Some(Signal::StopNow) => Command::StopNow,
                     Some(Signal::PollNow) => Command::PollNow,
                     Some(Signal::Reload) => {
-                        files.read(&self.setup);
+                        reading.begin(self.read());
                         continue;
                     }
                     None => return,
                 },
-                read = files.next(&self.setup) => {
-                    let reloaded = read.and_then(|config| Ok((self.orders(&config)?, config)));
-                    match reloaded {
-                        Ok((orders, config)) => {
-                            self.reporter.say(Event::Agent {
-                                what: "configuration reloaded",
-                                detail: &changes(started, &current, &config),
-                            });
-                            current = config;
-                            Command::Reload(orders)
-                        }
-                        Err(failure) => {
-                            self.say_failed(&failure);
-                            continue;
-                        }
+                read = reading.next(|| self.read()) => match read {
+                    Ok((orders, config)) => {
+                        (self.levels)(config.log.level);
+                        self.reporter.say(Event::Agent {
+                            what: "configuration reloaded",
+                            detail: &changes(started, &current, &config),
+                        });
+                        current = config;
+                        Command::Reload(orders)
+                    }
+                    Err(failure) => {
+                        self.say_failed(&failure);
+                        continue;
                     }
                 }
             };
@@ -67,19 +65,20 @@ impl Reload {
         }
     }
 
-    /// The orders of a new configuration, whose level of the log holds from now on.
-    fn orders(&self, config: &Config) -> Result<Orders, Failure> {
-        if config.state_dir != self.setup.config.state_dir {
-            return Err(Failure::said(
-                Exit::Config,
-                "state_dir_changed",
-                "state_dir cannot change while mailferry runs: restart it for that",
-            ));
+    /// What reads a new configuration and makes its orders. It may block: it reads files and looks up users.
+    fn read(&self) -> impl FnOnce() -> Result<(Orders, Config), Failure> + Send + use<> {
+        let (setup, rooms) = (Arc::clone(&self.setup), self.rooms.clone());
+        move || {
+            let config = config::load(&setup.path, &setup.process.environment)?;
+            if config.state_dir != setup.config.state_dir {
+                return Err(Failure::said(
+                    Exit::Config,
+                    "state_dir_changed",
+                    "state_dir cannot change while mailferry runs: restart it for that",
+                ));
+            }
+            Ok((rooms.orders(&config)?, config))
         }
-        // It reads PEM files and looks up users.
-        let orders = block_in_place(|| self.rooms.orders(config))?;
-        (self.levels)(config.log.level);
-        Ok(orders)
     }
 
     /// Says what is wrong with the new configuration, one line an error as `check` does.
@@ -107,47 +106,88 @@ impl Reload {
 /// More errors are for `check`.
 const ERRORS_SAID_MAX: usize = 20;
 
-/// The configuration on its way from its files, on a thread that may block.
-#[derive(Default)]
-struct Files {
-    reading: Option<(JoinHandle<Result<Config, Failure>>, Instant)>,
+/// A configuration and its orders on their way from the files, on a thread that may block.
+struct Reading<T> {
+    reading: Option<(JoinHandle<Result<T, Failure>>, Instant)>,
     /// Whether the files may have changed since they were begun to be read.
     again: bool,
 }
 
-impl Files {
+impl<T> Default for Reading<T> {
+    fn default() -> Self {
+        Self {
+            reading: None,
+            again: false,
+        }
+    }
+}
+
+impl<T: Send + 'static> Reading<T> {
     /// Begins to read them, or notes that they must be read once more.
-    fn read(&mut self, setup: &Setup) {
+    fn begin(&mut self, read: impl FnOnce() -> Result<T, Failure> + Send + 'static) {
         if self.reading.is_some() {
             self.again = true;
             return;
         }
-        let (path, environment) = (setup.path.clone(), setup.process.environment.clone());
-        let reading = spawn_blocking(move || Ok(config::load(&path, &environment)?));
         let until = Instant::now() + Duration::from_secs(limits::FILE_SECONDS_MAX);
-        self.reading = Some((reading, until));
+        self.reading = Some((spawn_blocking(read), until));
     }
 
-    /// What was read. Never, while nothing is being read; dropping this future loses nothing.
-    async fn next(&mut self, setup: &Setup) -> Result<Config, Failure> {
+    /// What was read. Never, while nothing is being read; dropping this future loses nothing. Where the files must be read once more,
+    /// that begins.
+    async fn next<R>(&mut self, read: impl FnOnce() -> R) -> Result<T, Failure>
+    where
+        R: FnOnce() -> Result<T, Failure> + Send + 'static,
+    {
         let Some((reading, until)) = &mut self.reading else {
             return std::future::pending().await;
         };
-        let read = timeout_at(*until, reading).await;
+        let done = timeout_at(*until, reading).await;
         self.reading = None;
         if std::mem::take(&mut self.again) {
-            self.read(setup);
+            self.begin(read());
         }
-        match read {
+        match done {
             Ok(Ok(read)) => read,
             Ok(Err(stopped)) => Err(Failure::said(Exit::Config, "reload_stopped", stopped)),
             Err(_) => {
                 let sentence = format!(
-                    "the files were not read within {} seconds; does the file system that they are on answer?",
+                    "the configuration, its files and its users were not read within {} seconds; do the file system and the directory of \
+                     users answer?",
                     limits::FILE_SECONDS_MAX
                 );
                 Err(Failure::said(Exit::Config, "files_slow", sentence))
             }
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::mpsc;
+
+    use futures_util::FutureExt;
+    use tokio::time::advance;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn orders_that_hang_are_given_up_after_thirty_seconds_and_the_next_ones_come() {
+        let (answers, hangs) = mpsc::channel::<()>();
+        let mut reading = Reading::default();
+        reading.begin(move || {
+            let _ = hangs.recv();
+            Ok(1)
+        });
+        advance(Duration::from_secs(limits::FILE_SECONDS_MAX - 1)).await;
+        assert!(reading.next(|| || Ok(2)).now_or_never().is_none());
+        // Asked for once more meanwhile.
+        reading.begin(|| Ok(2));
+        advance(Duration::from_secs(1)).await;
+        let failure = reading.next(|| || Ok(2)).await.unwrap_err();
+        assert!(failure.to_string().contains("30 seconds"), "{failure}");
+        assert_eq!(reading.next(|| || Ok(3)).await.unwrap(), 2);
+        drop(answers);
     }
 }
