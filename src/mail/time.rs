@@ -14,6 +14,11 @@ impl Timestamp {
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// Whether this time is in the `seconds` before `now`. One ahead of `now` is not: it was told by a clock that was wrong.
+    pub const fn is_within(self, seconds: u64, now: Self) -> bool {
+        self.0 <= now.0 && now.0 - self.0 < seconds
+    }
 }
 
 /// Where a room that needs the time of day gets it: the system's clock in the agent, a turned one

@@ -157,6 +157,12 @@ impl NamesState {
         self.renamed.drain(..spare);
     }
 
+    /// Whether unknown names wait, because the maildrop was gone through not long ago.
+    pub fn wait(&self, now: Timestamp) -> bool {
+        self.gone_through
+            .is_some_and(|at| at.is_within(GONE_THROUGH_SECONDS, now))
+    }
+
     /// Until when unknown names wait after the maildrop was gone through.
     pub fn waits_until(&self) -> Option<Timestamp> {
         self.gone_through.map(|at| at.plus(GONE_THROUGH_SECONDS))

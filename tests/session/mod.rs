@@ -2,6 +2,7 @@
 
 mod adopt;
 mod attacked;
+mod clock;
 mod heads;
 mod hiding;
 mod identity;

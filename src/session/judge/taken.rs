@@ -38,7 +38,7 @@ pub(in crate::session) fn begin(
         state.found_again = 0;
     }
     if are_ignored(state) {
-        let may_try = state.lone.is_none_or(|at| now.since(at) >= DAY_SECONDS);
+        let may_try = state.lone.is_none_or(|at| !at.is_within(DAY_SECONDS, now));
         return Allowance {
             most: Some(usize::from(may_try)),
             compared_only: true,
@@ -156,6 +156,9 @@ mod tests {
         let lone = next(&mut state, 10);
         assert_eq!((lone.most, lone.compared_only), (Some(0), true));
         state.lone = Some(Timestamp(NOW.0 - DAY_SECONDS));
+        assert_eq!(next(&mut state, 10).most, Some(1));
+        // A clock that was ahead told it.
+        state.lone = Some(Timestamp(NOW.0 + 20 * DAY_SECONDS));
         assert_eq!(next(&mut state, 10).most, Some(1));
     }
 }

@@ -2,6 +2,7 @@
 //! is not the recorded one.
 
 use std::collections::HashSet;
+use std::iter;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -13,7 +14,7 @@ use crate::session::judge::heads_said::{Head, Heads};
 use crate::session::judge::plan::{
     Circumstances, Disposition, Names, Plan, Skip, Why, plan_with_heads,
 };
-use crate::session::judge::{counters, made_names};
+use crate::session::judge::{counters, made_names, new_count};
 use crate::session::long::long;
 use crate::session::server::asking::Asking;
 use crate::session::server::heads::HEADERS_AT_ONCE;
@@ -55,13 +56,11 @@ impl Inspection<'_> {
             let wanted = std::mem::take(&mut plan.wants_heads);
             self.ask(asking, state, &wanted, &mut heads).await;
             plan = self.sketch(&circumstances, &heads);
-            self.make_durable(&plan, &mut noted, circumstances.now)
-                .await?;
+            self.make_durable(&plan, &mut noted, &circumstances).await?;
         }
         self.say_displaced(&plan);
         self.long(|| self.sample_by_digest(state, &circumstances, &mut plan));
-        self.make_durable(&plan, &mut noted, circumstances.now)
-            .await?;
+        self.make_durable(&plan, &mut noted, &circumstances).await?;
         Ok(plan)
     }
 
@@ -74,17 +73,17 @@ impl Inspection<'_> {
     }
 
     fn names(&self, maildrop: &Maildrop, state: &AccountState, now: Timestamp) -> Names {
-        let day_ago = |at: Option<Timestamp>| at.is_none_or(|at| now.since(at) >= DAY_SECONDS);
+        let day_ago = |at: Option<Timestamp>| at.is_none_or(|at| !at.is_within(DAY_SECONDS, now));
         let unreliable = state.names.heads_unreliable;
         let deletes_ignored = state.deletes.found_again >= limits::DELETES_FOUND_AGAIN_MAX;
         Names {
             are_counted: !self.records.is_empty() && self.are_counted(),
             began_again: state.names.began_again,
             heads_work: maildrop.may_show_heads()
-                && unreliable.is_none_or(|at| now.since(at) >= HEADS_UNRELIABLE_SECONDS),
+                && unreliable.is_none_or(|at| !at.is_within(HEADS_UNRELIABLE_SECONDS, now)),
             unknown_wait: state.names.are_unstable(now)
                 && self.visit.retention != crate::mail::Retention::Delete
-                && state.names.waits_until().is_some_and(|until| now < until),
+                && state.names.wait(now),
             deletes_ignored,
             one_delete: deletes_ignored && day_ago(state.deletes.lone),
             sizes_left_out: maildrop.left_out.list,
@@ -169,9 +168,8 @@ impl Inspection<'_> {
             self.note_heads_of_marks(asking, state).await?;
         }
         if began_again {
-            // Records of a clock that was ahead were made before this, too.
-            let newest = self.records.newest().unwrap_or(circumstances.now);
-            let at = newest.max(circumstances.now);
+            let (before, now) = (state.names.began_again, circumstances.now);
+            let at = self.long(|| new_count::begins(before, self.records, now, now));
             circumstances.names.began_again = Some(at);
             self.note_began_again(state, at).await?;
         }
@@ -261,7 +259,8 @@ impl Inspection<'_> {
     fn has_smaller_unknown(&self, since: Option<Timestamp>) -> bool {
         let counts = |known: &Known<'_>| match &known.record.state {
             State::Delivered { at } | State::Marked { at, .. } | State::Quarantined { at, .. } => {
-                since.is_none_or(|since| *at >= since)
+                let mut times = iter::once(*at).chain(new_count::times_of_notes(known));
+                since.is_none_or(|since| times.any(|at| at >= since))
             }
             State::Deferred(_) | State::Oversized { .. } => since.is_none(),
         };
@@ -317,7 +316,7 @@ impl Inspection<'_> {
         let is_early = state
             .names
             .sampled
-            .is_some_and(|at| now.since(at) < DAY_SECONDS);
+            .is_some_and(|at| at.is_within(DAY_SECONDS, now));
         let retrieves = |one: &Disposition| matches!(one, Disposition::Retrieve(_));
         let deletes = !plan.deletes.is_empty()
             || (circumstances.retention.deletes() && plan.dispositions.iter().any(retrieves));
@@ -378,13 +377,15 @@ impl Inspection<'_> {
         &self,
         plan: &Plan,
         noted: &mut HashSet<RecordKey>,
-        now: Timestamp,
+        circumstances: &Circumstances,
     ) -> Result<(), SessionError> {
         let answered = plan
             .answered
             .iter()
             .map(|(key, octets)| (key, Some(octets)));
         let displaced = plan.displaced.iter().map(|key| (key, None));
+        let Circumstances { names, now, .. } = *circumstances;
+        let noted_at = new_count::noted_at(names.began_again, now);
         let mut changes = Vec::new();
         for (key, answer) in answered.chain(displaced) {
             let Some(mut record) = self.records.get(key).filter(|_| !noted.contains(key)) else {
@@ -394,7 +395,7 @@ impl Inspection<'_> {
                 Some(octets) => {
                     record.octets = octets.or(record.octets);
                     record.absent_since = None;
-                    record.notes = record.notes.found_by_head(now);
+                    record.notes = record.notes.found_by_head(noted_at);
                 }
                 None => {
                     record.notes.displaced = true;

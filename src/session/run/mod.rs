@@ -209,7 +209,7 @@ impl Session<'_> {
             .await?;
         let gone = done.gone.clone();
         self.learn(&listing, &done, state);
-        self.learn_names(&done.findings, &plan, state, now);
+        self.learn_names(&done.findings, &plan, &records, state, now);
         let (sent, found_again) = (done.deletes_sent, done.findings.found_again);
         let all_popped =
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;

@@ -4,6 +4,7 @@ use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Records};
 use crate::session::SessionError;
 use crate::session::judge::made_names;
+use crate::session::judge::new_count;
 use crate::session::judge::plan::{Disposition, Plan, Skip, Why};
 use crate::session::judge::taken;
 use crate::session::run::Session;
@@ -143,6 +144,7 @@ impl Session<'_> {
         &self,
         found: &Findings,
         plan: &Plan,
+        records: &Records,
         state: &mut AccountState,
         begun: Timestamp,
     ) {
@@ -177,7 +179,9 @@ impl Session<'_> {
         }
         if found.began_again {
             // What this session recorded came after that.
-            names.began_again = Some(Timestamp(begun.0.saturating_sub(1)));
+            let at = Timestamp(begun.0.saturating_sub(1));
+            let at = new_count::begins(names.began_again, records, at, now);
+            names.began_again = Some(at);
         }
         if found.rewritten > 0 {
             let detail = format!(

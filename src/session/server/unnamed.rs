@@ -212,8 +212,7 @@ impl Deciding<'_> {
         };
         let compared = notes.compared.map(|compared| compared.at);
         let last = [made, notes.asked, compared].into_iter().flatten().max();
-        // A time ahead of us was told by a clock that was wrong.
-        last.is_some_and(|last| last <= self.now && self.now.since(last) < DAY_SECONDS)
+        last.is_some_and(|last| last.is_within(DAY_SECONDS, self.now))
     }
 
     fn is_put_off(&self, number: u32) -> bool {

@@ -204,7 +204,7 @@ impl<'a> Transfer<'a> {
         if listed.is_some_and(|listed| self.ledger.in_hand(&key.unique_id) < *listed) {
             return notes;
         }
-        notes.found_alike(self.now())
+        notes.found_alike(self.compared_at())
     }
 
     /// The record that a message under an unknown name was made under, if there is one.
@@ -268,7 +268,7 @@ impl<'a> Transfer<'a> {
         self.say_recognised(&parcel);
         let notes = Notes {
             octets_differ: parcel.differs(&record.notes),
-            ..record.notes.found_alike(now)
+            ..record.notes.found_alike(self.compared_at())
         };
         let record = Record {
             octets: listed.or(record.octets),
@@ -311,7 +311,7 @@ impl<'a> Transfer<'a> {
                 at: self.now(),
                 by: Marker::Rewritten,
             },
-            notes: Notes::default().found_alike(self.now()),
+            notes: Notes::default().found_alike(self.compared_at()),
         };
         let mut batch = Batch::new(&self.orders.visit.account);
         let unique_id = parcel.key.unique_id.as_bytes();

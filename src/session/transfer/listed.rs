@@ -2,9 +2,9 @@
 
 use crate::fault;
 use crate::mail::Timestamp;
-use crate::seen::{Batch, Change, Delivered, Record, RecordKey, State};
+use crate::seen::{Batch, Change, Delivered, Notes, Record, RecordKey, State};
 use crate::session::SessionError;
-use crate::session::judge::superseded;
+use crate::session::judge::{new_count, superseded};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
@@ -22,17 +22,12 @@ impl<'a> Answered<'a> for Transfer<'a> {
 
     fn delivered(&mut self, parcel: &Parcel) -> (Delivered, Vec<Change>) {
         let copies = self.ledger.delivered(&parcel.key);
-        // A record of the second in which the server began to count again is taken for an older one.
-        let after = self
-            .orders
-            .began_again
-            .map_or(Timestamp(0), |at| at.plus(1));
         let delivered = Delivered {
-            at: self.now().max(after),
+            at: self.now(),
             listed_octets: self.listed_octets(parcel),
             copies,
             head: parcel.head,
-            notes: parcel.notes(self.now()),
+            notes: self.notes_of(parcel),
         };
         let mut replaces = self.replaced_by(&parcel.key);
         replaces.extend(parcel.renamed_from.clone().map(Change::Forget));
@@ -53,7 +48,7 @@ impl<'a> Answered<'a> for Transfer<'a> {
                 absent_since: None,
                 head: parcel.head,
                 state,
-                notes: parcel.notes(self.now()),
+                notes: self.notes_of(parcel),
             },
         ));
         batch
@@ -159,6 +154,17 @@ impl Transfer<'_> {
             .filter(|(other, _)| !self.identities.has_moved(other));
         changes.extend(gone.map(|(other, record)| superseded::displace(other, record, self.now())));
         changes
+    }
+
+    /// What the record of a message says beside its fate.
+    fn notes_of(&self, parcel: &Parcel) -> Notes {
+        let now = self.now();
+        new_count::notes(parcel.notes(now), self.orders.began_again, now)
+    }
+
+    /// The time with which a comparison of now is noted.
+    pub(in crate::session) fn compared_at(&self) -> Timestamp {
+        new_count::noted_at(self.orders.began_again, self.now())
     }
 
     /// The octets of a message by LIST.

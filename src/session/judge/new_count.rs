@@ -1,0 +1,57 @@
+//! When did the server begin to count again, where clocks may have been wrong? Pure.
+//!
+//! Whether a record is of before or after is told by times. A clock that was ahead for one poll may have told the time of the new
+//! count, or of records. So such a time is never made earlier, which could lose doubt; what is compared or recorded later is noted
+//! with a time after it.
+
+use crate::mail::Timestamp;
+use crate::seen::{Compared, Known, Notes, Records};
+
+/// The time to note for a count that began again: `at`, but nothing that is recorded may seem to have come after it. `before` is when
+/// the count began again the last time.
+pub(in crate::session) fn begins(
+    before: Option<Timestamp>,
+    records: &Records,
+    at: Timestamp,
+    now: Timestamp,
+) -> Timestamp {
+    let compared = records
+        .iter()
+        .filter_map(|known| times_of_notes(&known).max());
+    let times = compared.chain(records.newest());
+    let ahead = times.chain(before.map(|before| noted_at(Some(before), now)));
+    ahead.filter(|at| *at > now).max().unwrap_or(at)
+}
+
+/// The time with which a comparison of now is noted.
+pub(in crate::session) fn noted_at(began_again: Option<Timestamp>, now: Timestamp) -> Timestamp {
+    began_again.map_or(now, |again| now.max(again.plus(1)))
+}
+
+/// The notes of a message that is recorded now, having been in hand whole. Its record tells the true time, and where that seems to
+/// be before the new count, the notes say that it is not.
+pub(in crate::session) fn notes(
+    notes: Notes,
+    began_again: Option<Timestamp>,
+    now: Timestamp,
+) -> Notes {
+    let at = noted_at(began_again, now);
+    let compared = (at > now).then_some(Compared { at, times: 0 });
+    Notes {
+        compared: notes.compared.or(compared),
+        ..notes
+    }
+}
+
+/// When it was found out what the message of a record is, after it was recorded.
+pub(in crate::session) fn times_of_notes(
+    known: &Known<'_>,
+) -> impl Iterator<Item = Timestamp> + use<> {
+    let Notes {
+        compared, by_head, ..
+    } = known.record.notes;
+    compared
+        .map(|compared| compared.at)
+        .into_iter()
+        .chain(by_head)
+}

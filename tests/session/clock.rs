@@ -1,0 +1,116 @@
+//! A clock that was twenty days ahead for one poll: what it told holds nothing back when it is right again, and loses no doubt.
+
+use mailferry::mail::{Retention, Timestamp};
+
+use crate::support::model::Mail;
+use crate::support::world::{World, mail};
+
+const DAY: u64 = 24 * 3600;
+const AHEAD: u64 = 20 * DAY;
+
+/// Cron mail under names that count from 1; all are equally long.
+fn cron(from: usize, count: usize) -> Vec<Mail> {
+    let one = |at: usize| {
+        let number = from + at;
+        let text = format!(
+            "Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\r\n{number:04}\r\n"
+        );
+        mail(&(at + 1).to_string(), text.as_bytes())
+    };
+    (0..count).map(one).collect()
+}
+
+fn tops(world: &World) -> usize {
+    let said = world.server.said();
+    said.iter().filter(|line| line.starts_with("TOP")).count()
+}
+
+async fn poll_ahead(world: &World) {
+    let right = *world.now.lock().unwrap();
+    world.pass(AHEAD);
+    world.poll().await;
+    *world.now.lock().unwrap() = right.plus(300);
+}
+
+fn world(mails: Vec<Mail>) -> World {
+    let world = World::new(mails, Retention::Keep);
+    world
+        .server
+        .with(|habits| habits.capabilities = vec!["TOP".into()]);
+    world
+}
+
+#[tokio::test]
+async fn what_was_compared_or_delivered_since_the_clock_is_right_is_after_the_new_count() {
+    let world = world(cron(0, 12));
+    world.poll().await;
+    world.pass(300);
+    // The server counts again, and that is found under the wrong clock.
+    let mut there = cron(0, 12);
+    there[0] = cron(100, 1).remove(0);
+    world.server.replace(there.clone());
+    poll_ahead(&world).await;
+    assert_eq!(world.sink.count(), 13);
+    let again = world.state().await.names.began_again.unwrap();
+    assert!(again > *world.now.lock().unwrap());
+    // A few come with the clock right, and all are looked at once more at the most.
+    let more = cron(0, 15).split_off(12);
+    there.extend(more);
+    world.server.replace(there);
+    world.poll().await;
+    assert_eq!(world.sink.count(), 16);
+    world.pass(300);
+    world.poll().await;
+    for _ in 0..20 {
+        world.pass(DAY - 300);
+        let before = tops(&world);
+        let counts = world.poll().await.counts;
+        assert!(tops(&world) - before <= 2, "the oldest and the newest only");
+        assert_eq!(counts.retrieved, 0);
+    }
+    assert_eq!(world.sink.count(), 16);
+}
+
+#[tokio::test]
+async fn a_new_count_that_is_found_after_that_puts_all_of_before_in_doubt_again() {
+    let world = world(cron(0, 12));
+    world.poll().await;
+    world.pass(300);
+    let mut there = cron(0, 12);
+    there[0] = cron(100, 1).remove(0);
+    world.server.replace(there);
+    poll_ahead(&world).await;
+    for _ in 0..2 {
+        world.poll().await;
+        world.pass(300);
+    }
+    let count = world.sink.count();
+    world.server.replace(cron(200, 12));
+    for _ in 0..3 {
+        world.poll().await;
+        world.pass(DAY - 300);
+    }
+    assert_eq!(world.sink.count(), count + 12, "each is another message");
+}
+
+#[tokio::test]
+async fn heads_are_asked_for_and_unstable_names_gone_through_whatever_a_clock_that_was_ahead_said()
+{
+    let world = world(cron(0, 4));
+    world.poll().await;
+    let now = *world.now.lock().unwrap();
+    let mut state = world.state().await;
+    (0..3).for_each(|_| state.names.note_renamed(now));
+    state.names.gone_through = Some(now.plus(AHEAD));
+    state.names.heads_unreliable = Some(now.plus(AHEAD));
+    world.save_state(state).await;
+    world.pass(300);
+    let mut there = cron(0, 4);
+    there.push(mail("5", b"Subject: new\r\n\r\nnew\r\n"));
+    world.server.replace(there);
+    world.poll().await;
+    assert_eq!(world.sink.count(), 5, "new mail does not wait");
+    assert_eq!(tops(&world), 2, "the oldest and the newest");
+    let gone_through: Timestamp = world.state().await.names.gone_through.unwrap();
+    assert!(gone_through <= *world.now.lock().unwrap());
+}
