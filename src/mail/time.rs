@@ -15,7 +15,8 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Whether this time is in the `seconds` before `now`. One ahead of `now` is not: it was told by a clock that was wrong.
+    /// Whether this time is in the `seconds` before `now`. One ahead of `now` is not: it was told
+    /// by a clock that was wrong.
     pub const fn is_within(self, seconds: u64, now: Self) -> bool {
         self.0 <= now.0 && now.0 - self.0 < seconds
     }

@@ -1,6 +1,7 @@
 //! Signals become commands to the agent.
 //!
-//! Reading a configuration keeps no signal waiting: a file may be on a disk that hangs, and a look-up of a user on a network.
+//! Reading a configuration keeps no signal waiting: a file may be on a disk that hangs, and a
+//! look-up of a user on a network.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +66,8 @@ impl Reload {
         }
     }
 
-    /// What reads a new configuration and makes its orders. It may block: it reads files and looks up users.
+    /// What reads a new configuration and makes its orders. It may block: it reads files and looks
+    /// up users.
     fn read(&self) -> impl FnOnce() -> Result<(Orders, Config), Failure> + Send + use<> {
         let (setup, rooms) = (Arc::clone(&self.setup), self.rooms.clone());
         move || {
@@ -133,8 +135,8 @@ impl<T: Send + 'static> Reading<T> {
         self.reading = Some((spawn_blocking(read), until));
     }
 
-    /// What was read. Never, while nothing is being read; dropping this future loses nothing. Where the files must be read once more,
-    /// that begins.
+    /// What was read. Never, while nothing is being read; dropping this future loses nothing. Where
+    /// the files must be read once more, that begins.
     async fn next<R>(&mut self, read: impl FnOnce() -> R) -> Result<T, Failure>
     where
         R: FnOnce() -> Result<T, Failure> + Send + 'static,

@@ -1,4 +1,5 @@
-//! A clock that was twenty days ahead for one poll: what it told holds nothing back when it is right again, and loses no doubt.
+//! A clock that was twenty days ahead for one poll: what it told holds nothing back when it is
+//! right again, and loses no doubt.
 
 use mailferry::mail::{Retention, Timestamp};
 

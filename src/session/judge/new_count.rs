@@ -1,14 +1,14 @@
 //! When did the server begin to count again, where clocks may have been wrong? Pure.
 //!
-//! Whether a record is of before or after is told by times. A clock that was ahead for one poll may have told the time of the new
-//! count, or of records. So such a time is never made earlier, which could lose doubt; what is compared or recorded later is noted
-//! with a time after it.
+//! Whether a record is of before or after is told by times. A clock that was ahead for one poll may
+//! have told the time of the new count, or of records. So such a time is never made earlier, which
+//! could lose doubt; what is compared or recorded later is noted with a time after it.
 
 use crate::mail::Timestamp;
 use crate::seen::{Compared, Known, Notes, Records};
 
-/// The time to note for a count that began again: `at`, but nothing that is recorded may seem to have come after it. `before` is when
-/// the count began again the last time.
+/// The time to note for a count that began again: `at`, but nothing that is recorded may seem to
+/// have come after it. `before` is when the count began again the last time.
 pub(in crate::session) fn begins(
     before: Option<Timestamp>,
     records: &Records,
@@ -28,8 +28,8 @@ pub(in crate::session) fn noted_at(began_again: Option<Timestamp>, now: Timestam
     began_again.map_or(now, |again| now.max(again.plus(1)))
 }
 
-/// The notes of a message that is recorded now, having been in hand whole. Its record tells the true time, and where that seems to
-/// be before the new count, the notes say that it is not.
+/// The notes of a message that is recorded now, having been in hand whole. Its record tells the
+/// true time, and where that seems to be before the new count, the notes say that it is not.
 pub(in crate::session) fn notes(
     notes: Notes,
     began_again: Option<Timestamp>,
