@@ -1,7 +1,7 @@
 //! What becomes of the listed messages of one unique-id. Pure.
 //!
-//! Most unique-ids stand for one message and one record. Where there are several, they are judged
-//! together: no listing tells which number is which copy.
+//! Most unique-ids stand for one message and one record. Where there are several, they are judged together: no listing tells
+//! which number is which copy.
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -10,6 +10,7 @@ use crate::mail::{Entry, Timestamp};
 use crate::seen::{Known, Record, Recorded, Records, State};
 use crate::session::judge::alike::{KnownHeads, Octets};
 use crate::session::judge::heads_said::{Head, Heads};
+use crate::session::judge::new_count::is_before;
 use crate::session::judge::plan::{Circumstances, Disposition, Plan, Skip, Why};
 
 /// The entries of one unique-id, and what is known of them.
@@ -26,8 +27,7 @@ pub(in crate::session) struct Deciding<'a> {
 impl<'a> Deciding<'a> {
     /// Decides for all entries of one unique-id, and proves what is to be deleted.
     pub(in crate::session) fn decide(&self, decided: &mut Vec<Disposition>, plan: &mut Plan) {
-        // A mark covers the oldest entries: it was made for what was there, and what came since is
-        // not covered.
+        // A mark covers the oldest entries: it was made for what was there, and what came since is not covered.
         let marks = || {
             let is_mark = |known: &&Known<'_>| matches!(known.record.state, State::Marked { .. });
             self.known.iter().filter(is_mark)
@@ -79,9 +79,8 @@ impl<'a> Deciding<'a> {
         }));
     }
 
-    /// Which entries the marks cover: those that have the octets of a mark, and after them the
-    /// oldest, as long as marks without octets are left. An entry that is listed without octets may
-    /// be any of them.
+    /// Which entries the marks cover: those that have the octets of a mark, and after them the oldest, as long as marks without
+    /// octets are left. An entry that is listed without octets may be any of them.
     fn covered<'m>(&self, marks: impl Iterator<Item = &'m Known<'m>>) -> Vec<bool> {
         let mut left: BTreeMap<Option<u64>, usize> = BTreeMap::new();
         for mark in marks {
@@ -109,9 +108,8 @@ impl<'a> Deciding<'a> {
         covered
     }
 
-    /// The records of the group, without the operator's word that proves nothing any more. No
-    /// digest tells whether the message of a word is the listed one, so a word is judged as a mark
-    /// is.
+    /// The records of the group, without the operator's word that proves nothing any more. No digest tells whether the message of
+    /// a word is the listed one, so a word is judged as a mark is.
     fn without_void_word(&self, plan: &mut Plan) -> &'a [Known<'a>] {
         let ([entry], [at], [word]) = (self.entries, self.positions, self.known) else {
             return self.known;
@@ -125,8 +123,8 @@ impl<'a> Deciding<'a> {
         &[]
     }
 
-    /// Whether a mark or a word proves nothing, because its octets or its head differ from the
-    /// listed message's, or the counters began again since.
+    /// Whether a mark or a word proves nothing, because its octets or its head differ from the listed message's, or the counters
+    /// began again since.
     fn is_void(&self, mark: &Known<'_>, entry: &Entry<'_>, at: u32, plan: &mut Plan) -> bool {
         let record = &mark.record;
         if let (Some(listed), Some(known)) = (entry.octets, record.octets)
@@ -152,24 +150,6 @@ impl<'a> Deciding<'a> {
             _ => is_before,
         }
     }
-}
-
-/// Whether a record is older than the last time that the counters began again, and was not compared
-/// since.
-fn is_before(record: &Record, began_again: Option<Timestamp>) -> bool {
-    let made = match &record.state {
-        State::Delivered { at } | State::Marked { at, .. } | State::Quarantined { at, .. } => *at,
-        State::Oversized { .. } | State::Deferred(_) => return false,
-    };
-    let notes = &record.notes;
-    let compared = notes.compared.map(|compared| compared.at);
-    // A record of the same second may have been made before it.
-    began_again.is_some_and(|again| {
-        [Some(made), compared, notes.by_head]
-            .into_iter()
-            .flatten()
-            .all(|at| at <= again)
-    })
 }
 
 /// The entries of one unique-id that no mark covers, with what is known of them.
@@ -199,8 +179,8 @@ enum Said {
 }
 
 impl Group<'_> {
-    /// Leaves oversized entries, and decides the others as if those did not exist, but deletes
-    /// nothing then: a DELE is addressed by unique-id and could hit the oversized one.
+    /// Leaves oversized entries, and decides the others as if those did not exist, but deletes nothing then: a DELE is
+    /// addressed by unique-id and could hit the oversized one.
     fn decide(&self, decided: &mut Vec<Disposition>, plan: &mut Plan) {
         let large = |entry: &Entry<'_>| self.is_listed_too_large(entry);
         if self.oversized().next().is_none() && !self.entries.iter().any(large) {
@@ -250,8 +230,8 @@ impl Group<'_> {
         }
     }
 
-    /// Everything that is known of the group was retrieved whole, and needs no further offer: the
-    /// question is whether it is what is listed.
+    /// Everything that is known of the group was retrieved whole, and needs no further offer: the question is whether it is
+    /// what is listed.
     fn of_settled(&self, plan: &mut Plan) -> Disposition {
         // Hardly any poll asks for heads.
         if !self.heads.is_empty() && self.said() == Said::Another {
@@ -292,8 +272,7 @@ impl Group<'_> {
         }
     }
 
-    /// Whether a message came shorter than the server announces, and was not compared for long
-    /// enough: the rest of it may have come.
+    /// Whether a message came shorter than the server announces, and was not compared for long enough: the rest of it may have come.
     fn may_be_whole_now(&self) -> bool {
         let now = self.circumstances.now;
         let is_due = |known: &Known<'_>| {
@@ -312,8 +291,8 @@ impl Group<'_> {
             .any(|known| known.record.notes.asked.is_some())
     }
 
-    /// A delete of what an earlier session retrieved: its head must be alike. Where heads tell
-    /// nothing, octets do, but not at a server that counts its unique-ids.
+    /// A delete of what an earlier session retrieved: its head must be alike. Where heads tell nothing, octets do, but not at a
+    /// server that counts its unique-ids.
     fn delete(&self, deletes: Vec<Recorded>, plan: &mut Plan) -> Disposition {
         let by_head = self
             .settled()
@@ -408,8 +387,7 @@ impl Group<'_> {
         self.entries.iter().all(|entry| known.has(entry.octets))
     }
 
-    /// Which entries are too large: by LIST, or because a body outgrew the limit of which LIST said
-    /// what it says now.
+    /// Which entries are too large: by LIST, or because a body outgrew the limit of which LIST said what it says now.
     fn too_large(&self) -> Vec<bool> {
         let octets_max = self.circumstances.limits.message_octets_max;
         let outgrown = |record: &&Record| matches!(record.state, State::Oversized { octets, .. } if octets > octets_max);
@@ -441,8 +419,7 @@ impl Group<'_> {
         records.filter(|record| matches!(record.state, State::Oversized { .. }))
     }
 
-    /// Records of messages that were in hand whole and are settled: only their digest tells them
-    /// apart.
+    /// Records of messages that were in hand whole and are settled: only their digest tells them apart.
     fn settled(&self) -> impl Iterator<Item = &Known<'_>> {
         let named = self.known.iter().inspect(|_| steps::count());
         // Another message is listed under the name of a displaced one.
@@ -462,8 +439,7 @@ impl Group<'_> {
         })
     }
 
-    /// Whether the whole group waits: every entry is covered by a record, and one of them is not to
-    /// be touched yet.
+    /// Whether the whole group waits: every entry is covered by a record, and one of them is not to be touched yet.
     fn waits(&self) -> bool {
         let is_early = |record: &Record| match &record.state {
             State::Deferred(deferral) => !deferral.is_due(self.circumstances.now),
@@ -476,8 +452,7 @@ impl Group<'_> {
         self.entries.len() <= settled.sum::<usize>() + self.open().map(copies).sum::<usize>()
     }
 
-    /// Whether the last session may have ended at one of these: struck there, or refused before the
-    /// server hung up.
+    /// Whether the last session may have ended at one of these: struck there, or refused before the server hung up.
     fn is_struck(&self) -> bool {
         self.known.iter().any(|known| match &known.record.state {
             State::Deferred(deferral) => {
@@ -487,15 +462,13 @@ impl Group<'_> {
         })
     }
 
-    /// Whether name and size no longer prove that the listed messages are the recorded ones
-    /// (DOUBT.md 1.6).
+    /// Whether name and size no longer prove that the listed messages are the recorded ones (DOUBT.md 1.6).
     fn is_doubtful(&self) -> bool {
         let covered: usize = self.settled().map(|known| copies(&known.record)).sum();
         let deletes = self.circumstances.retention.deletes();
         let known = Octets::of(self.settled());
         let sized_alike = |entry: &Entry<'_>| match entry.octets {
-            // Nothing says that it is the one that was delivered, and it is to be deleted. The
-            // operator's word is enough.
+            // Nothing says that it is the one that was delivered, and it is to be deleted. The operator's word is enough.
             Some(_) if deletes => known.has(entry.octets) || known.is_any_word,
             Some(_) => known.has(entry.octets) || known.is_any_without,
             // It was told before, and now it is not. That is a doubt only where it was asked for.
@@ -518,14 +491,13 @@ impl Group<'_> {
                     .any(|known| known.record.absent_since.is_some()))
     }
 
-    /// Whether several messages are known and what is listed is not all of them: then one of these
-    /// may be another. Equal messages are one, whether all of them are there or not.
+    /// Whether several messages are known and what is listed is not all of them: then one of these may be another. Equal messages are
+    /// one, whether all of them are there or not.
     fn is_mixed_up(&self) -> bool {
         if self.settled().nth(1).is_none() {
             return false;
         }
-        // Of each size: how many messages are known, how many copies of them, and how many are
-        // listed.
+        // Of each size: how many messages are known, how many copies of them, and how many are listed.
         let mut sizes: BTreeMap<u64, [usize; 3]> = BTreeMap::new();
         for settled in self.settled() {
             // The operator's word for several has no size.
@@ -533,8 +505,7 @@ impl Group<'_> {
                 return false;
             };
             let [messages, all, _] = sizes.entry(octets).or_default();
-            // A copy that is kept here outlives its message, and forbids deletes whatever is
-            // listed.
+            // A copy that is kept here outlives its message, and forbids deletes whatever is listed.
             *messages += usize::from(settled.record.kept().is_none());
             *all += copies(&settled.record);
         }
@@ -550,8 +521,7 @@ impl Group<'_> {
         !sizes.values().all(is_all_there)
     }
 
-    /// Whether the records can tell several messages apart by their sizes. The operator's word for
-    /// several cannot.
+    /// Whether the records can tell several messages apart by their sizes. The operator's word for several cannot.
     fn are_told_apart(&self) -> bool {
         let count: usize = self.settled().map(|known| copies(&known.record)).sum();
         count <= 1 || self.settled().all(|known| known.record.octets.is_some())

@@ -5,7 +5,7 @@
 //! could lose doubt; what is compared or recorded later is noted with a time after it.
 
 use crate::mail::Timestamp;
-use crate::seen::{Compared, Known, Notes, Records};
+use crate::seen::{Compared, Known, Notes, Record, Records, State};
 
 /// The time to note for a count that began again: `at`, but nothing that is recorded may seem to
 /// have come after it. `before` is when the count began again the last time.
@@ -21,6 +21,24 @@ pub(in crate::session) fn begins(
     let times = compared.chain(records.newest());
     let ahead = times.chain(before.map(|before| noted_at(Some(before), now)));
     ahead.filter(|at| *at > now).max().unwrap_or(at)
+}
+
+/// Whether a record is older than the last time that the counters began again, and was not compared
+/// since.
+pub(in crate::session) fn is_before(record: &Record, began_again: Option<Timestamp>) -> bool {
+    let made = match &record.state {
+        State::Delivered { at } | State::Marked { at, .. } | State::Quarantined { at, .. } => *at,
+        State::Oversized { .. } | State::Deferred(_) => return false,
+    };
+    let notes = &record.notes;
+    let compared = notes.compared.map(|compared| compared.at);
+    // A record of the same second may have been made before it.
+    began_again.is_some_and(|again| {
+        [Some(made), compared, notes.by_head]
+            .into_iter()
+            .flatten()
+            .all(|at| at <= again)
+    })
 }
 
 /// The time with which a comparison of now is noted.

@@ -1,11 +1,9 @@
 //! Decide, then do: what becomes of every listed message, as a pure function.
 //!
-//! `(listing, records, retention, limits, now)` in, one [`Disposition`] per message out. No clock,
-//! no store, no server.
+//! `(listing, records, retention, limits, now)` in, one [`Disposition`] per message out. No clock, no store, no server.
 //!
-//! Messages that share a unique-id are judged together: a delete may rest only on a group in which
-//! every listed message is covered by a Delivered record, because nobody can tell which number is
-//! which copy.
+//! Messages that share a unique-id are judged together: a delete may rest only on a group in which every listed
+//! message is covered by a Delivered record, because nobody can tell which number is which copy.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -21,8 +19,7 @@ use crate::session::judge::quota::Quota;
 pub enum Disposition {
     /// Retrieve it, and offer it unless its digest says that it was settled before.
     Retrieve(Why),
-    /// Delete it: it was delivered, that is on disk, and retention says it is due. The proof is in
-    /// [`Plan::deletes`].
+    /// Delete it: it was delivered, that is on disk, and retention says it is due. The proof is in [`Plan::deletes`].
     Delete,
     /// Leave it where it is.
     Skip(Skip),
@@ -39,8 +36,7 @@ pub enum Why {
     Changed,
     /// Its unique-id is known, but perhaps it is another message: retrieved to compare digests.
     Doubt,
-    /// It is settled, and retrieved once more so that QUIT makes the server hide it and list what
-    /// stands behind it.
+    /// It is settled, and retrieved once more so that QUIT makes the server hide it and list what stands behind it.
     Pop,
 }
 
@@ -65,8 +61,7 @@ pub enum Skip {
     /// Perhaps it is another message than the recorded one, and it was compared not long ago, or
     /// there was no time to ask for its head.
     Doubtful,
-    /// The server gives new unique-ids all the time, and the maildrop was gone through not long
-    /// ago.
+    /// The server gives new unique-ids all the time, and the maildrop was gone through not long ago.
     Unstable,
     /// This poll has retrieved as much as it may.
     LimitReached,
@@ -77,8 +72,7 @@ pub enum Skip {
 pub struct Circumstances {
     /// What happens on the server after delivery.
     pub retention: Retention,
-    /// How much may be retrieved; already reduced by what this poll retrieved in an earlier
-    /// session.
+    /// How much may be retrieved; already reduced by what this poll retrieved in an earlier session.
     pub limits: PollLimits,
     /// The time of day.
     pub now: Timestamp,
@@ -103,8 +97,7 @@ pub struct Names {
     pub heads_work: bool,
     /// Whether unknown names are to be left, because all names change all the time.
     pub unknown_wait: bool,
-    /// Whether the server ignores deletes; then one message that was asked to go is compared, if
-    /// `one_delete` says so.
+    /// Whether the server ignores deletes; then one message that was asked to go is compared, if `one_delete` says so.
     pub deletes_ignored: bool,
     /// Whether a single delete is to be tried at such a server.
     pub one_delete: bool,
@@ -117,12 +110,10 @@ pub struct Names {
 pub struct Plan {
     /// For each entry of the listing, by its position there.
     pub dispositions: Vec<Disposition>,
-    /// Positions of the entries to retrieve: new ones oldest first, then retries, then doubtful
-    /// ones, then those inside which sessions have ended, so that no poison stands before good
-    /// mail.
+    /// Positions of the entries to retrieve: new ones oldest first, then retries, then doubtful ones, then those inside which
+    /// sessions have ended, so that no poison stands before good mail.
     pub retrievals: Vec<u32>,
-    /// A proof for each entry that is to be deleted; which number goes with it is found when it is
-    /// asked for.
+    /// A proof for each entry that is to be deleted; which number goes with it is found when it is asked for.
     pub deletes: Vec<Recorded>,
     /// Unique-ids that the server lists more than once, with how often.
     pub repeated: HashMap<UniqueId, usize>,
@@ -140,8 +131,7 @@ pub struct Plan {
     pub listed_again: usize,
     /// Whether the server counts its unique-ids.
     pub names_are_counted: bool,
-    /// Whether so many unknown names are listed that their messages may be ones that were deleted
-    /// before.
+    /// Whether so many unknown names are listed that their messages may be ones that were deleted before.
     pub is_flood: bool,
     /// Whether the one message was chosen that is compared at a server which ignores deletes.
     pub one_delete_taken: bool,
@@ -152,8 +142,8 @@ pub fn plan(listing: &Listing, records: &Records, circumstances: &Circumstances)
     plan_with_heads(listing, records, circumstances, &Heads::default())
 }
 
-/// The same, with what TOP said of some messages. Where [`Plan::wants_heads`] names more of them,
-/// the plan is made again when they were asked for.
+/// The same, with what TOP said of some messages. Where [`Plan::wants_heads`] names more of them, the plan is made again when
+/// they were asked for.
 pub(in crate::session) fn plan_with_heads(
     listing: &Listing,
     records: &Records,
@@ -166,8 +156,7 @@ pub(in crate::session) fn plan_with_heads(
         ..Plan::default()
     };
     let (mut entries, mut known, mut decided) = (Vec::new(), Vec::new(), Vec::new());
-    // Listing and records are both in the order of the unique-ids, so one walk along both finds
-    // all.
+    // Listing and records are both in the order of the unique-ids, so one walk along both finds all.
     let mut behind = 0;
     for group in listing.groups() {
         let Some(first) = group.first().and_then(|at| listing.get(*at as usize)) else {
@@ -206,10 +195,9 @@ pub(in crate::session) fn plan_with_heads(
     plan
 }
 
-/// Whether the one listed message of a unique-id has one record, was delivered with the octets that
-/// are listed now, is not due, and nothing else is to be looked at: [`Deciding`] says
-/// [`Skip::Seen`] of it. Nearly all messages of most polls are such, and finding that out here
-/// takes a third of the instructions.
+/// Whether the one listed message of a unique-id has one record, was delivered with the octets that are listed now, is not
+/// due, and nothing else is to be looked at: [`Deciding`] says [`Skip::Seen`] of it. Nearly all messages of most polls are
+/// such, and finding that out here takes a third of the instructions.
 fn is_usual(
     entry: &Entry<'_>,
     range: &Range<usize>,
@@ -235,10 +223,9 @@ fn is_usual(
     !asks_more && records.plainly_delivered(range).is_some_and(is_kept)
 }
 
-/// The plan for a server without unique-ids: everything is retrieved and told apart by its digest.
-/// How much that may be is found out on the way, because only what is in hand is known. `too_large`
-/// are the numbers of messages whose body outgrew the limit in an earlier session of this poll,
-/// `struck` the messages at which sessions have ended.
+/// The plan for a server without unique-ids: everything is retrieved and told apart by its digest. How much that may be is found
+/// out on the way, because only what is in hand is known. `too_large` are the numbers of messages whose body outgrew the
+/// limit in an earlier session of this poll, `struck` the messages at which sessions have ended.
 pub fn plan_without_unique_ids(
     listing: &Listing,
     circumstances: &Circumstances,
@@ -269,8 +256,7 @@ pub fn plan_without_unique_ids(
         .zip(&plan.dispositions)
         .filter_map(retrieved)
         .collect();
-    // Stable: the others stay in the order of the listing, and a struck one that has waited longest
-    // goes first among those.
+    // Stable: the others stay in the order of the listing, and a struck one that has waited longest goes first among those.
     plan.retrievals.sort_by_key(|at| {
         let entry = listing.get(*at as usize);
         entry.and_then(|entry| struck_at(entry.number).map(|struck| struck.next_try))
@@ -284,8 +270,7 @@ fn retrieved((at, disposition): (u32, &Disposition)) -> Option<u32> {
 
 /// Puts the retrievals in order and turns those beyond the limits of one poll into skips.
 fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits: PollLimits) {
-    // Those whose turn is first stand in the order of the listing already; the few others are put
-    // in order behind them.
+    // Those whose turn is first stand in the order of the listing already; the few others are put in order behind them.
     let (mut first, mut later) = (Vec::new(), Vec::new());
     // Of a unique-id with many messages the records are gone through once.
     let mut turns: HashMap<&[u8], (u32, Timestamp)> = HashMap::new();
@@ -318,8 +303,7 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits
         .copied()
         .chain(later.into_iter().map(|(_, _, _, at)| at));
     let mut wanted = Vec::new();
-    // What is retrieved to be compared counts like the rest, comes after it, and takes half of the
-    // limits at the most.
+    // What is retrieved to be compared counts like the rest, comes after it, and takes half of the limits at the most.
     let (mut all, mut doubts) = (Turnstile::new(limits), Turnstile::new(compared(limits)));
     let mut together: HashSet<&[u8]> = HashSet::new();
     for at in ordered {
@@ -386,8 +370,8 @@ impl Turnstile {
     }
 }
 
-/// When it is the turn of a message: order 0 first, and among those that were tried before the one
-/// that has waited longest, so that they all have their turn even if only one is offered a session.
+/// When it is the turn of a message: order 0 first, and among those that were tried before the one that has waited longest, so that
+/// they all have their turn even if only one is offered a session.
 struct Turn {
     order: u8,
     since: Timestamp,
@@ -421,8 +405,8 @@ fn turn(why: Why, (strikes, since): (u32, Timestamp)) -> Turn {
     }
 }
 
-/// Of several messages with one unique-id another is first after each session that ended inside one
-/// of them: nobody knows which it was, and none must stand before the others for ever.
+/// Of several messages with one unique-id another is first after each session that ended inside one of them: nobody knows which it was,
+/// and none must stand before the others for ever.
 fn place_in_turn(listing: &Listing, unique_id: &[u8], at: u32, strikes: u32) -> usize {
     let group = listing.positions(unique_id);
     let place = group.binary_search(&at).unwrap_or(0);

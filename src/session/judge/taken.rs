@@ -15,8 +15,8 @@ pub(in crate::session) struct Allowance {
     pub(in crate::session) quit_seconds: u64,
 }
 
-/// What a new listing says of the deletes of the last session, and what this one may ask for.
-/// `again` is how many messages are listed after it was noted that they are asked to go.
+/// What a new listing says of the deletes of the last session, and what this one may ask for. `again` is how many messages are
+/// listed after it was noted that they are asked to go.
 pub(in crate::session) fn begin(
     state: &mut DeletesState,
     listing: &Listing,
