@@ -12,10 +12,12 @@ use crate::spool::header::Head;
 /// A message to its final dot: the octets as received after dot-unstuffing, CRLF line ends and all.
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Message(Arc<Inner>);
+pub struct Message {
+    origin: Arc<Origin>,
+    inner: Arc<Inner>,
+}
 
 struct Inner {
-    origin: Origin,
     received: String,
     octets: u64,
     digest: Digest,
@@ -51,35 +53,47 @@ impl Message {
         body: Body,
         reservation: Option<Reservation>,
     ) -> Self {
-        Self(Arc::new(Inner {
-            origin,
-            received,
-            octets,
-            digest,
-            body,
-            head: OnceLock::new(),
-            _reservation: reservation,
-        }))
+        Self {
+            origin: Arc::new(origin),
+            inner: Arc::new(Inner {
+                received,
+                octets,
+                digest,
+                body,
+                head: OnceLock::new(),
+                _reservation: reservation,
+            }),
+        }
     }
 
-    /// Which account and unique-id it was retrieved under.
+    /// The same message under another account and unique-id. A quarantine copy keeps the names of
+    /// its first day, and its record may have other names since.
+    #[must_use]
+    pub(crate) fn with_origin(self, origin: Origin) -> Self {
+        Self {
+            origin: Arc::new(origin),
+            ..self
+        }
+    }
+
+    /// Which account and unique-id it is recorded under.
     pub fn origin(&self) -> &Origin {
-        &self.0.origin
+        &self.origin
     }
 
     /// The `Received` field to put on top, folded, lines ended by LF; empty for none.
     pub fn received(&self) -> &str {
-        &self.0.received
+        &self.inner.received
     }
 
     /// Its size as received.
     pub fn octets(&self) -> u64 {
-        self.0.octets
+        self.inner.octets
     }
 
     /// SHA-256 of its octets as received.
     pub fn digest(&self) -> Digest {
-        self.0.digest
+        self.inner.digest
     }
 
     /// What its head tells, which is read once. May block when the message is in a file.
@@ -87,7 +101,7 @@ impl Message {
     /// # Errors
     /// What the system says when the spool file cannot be read.
     pub fn head_fields(&self) -> io::Result<&Head> {
-        match self.0.head.get() {
+        match self.inner.head.get() {
             Some(head) => Ok(head),
             None => self.head_fields_showing(|_| {}),
         }
@@ -102,12 +116,12 @@ impl Message {
             Body::Memory(octets) => Head::parse_showing(octets, received),
             Body::File(_) => Head::parse_showing(&self.head(limits::HEADER_OCTETS_MAX)?, received),
         };
-        Ok(self.0.head.get_or_init(|| head))
+        Ok(self.inner.head.get_or_init(|| head))
     }
 
     /// Where its octets are.
     pub fn body(&self) -> &Body {
-        &self.0.body
+        &self.inner.body
     }
 
     /// A reader from the beginning. Reading may block when the message is in a file.

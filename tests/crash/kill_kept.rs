@@ -158,3 +158,61 @@ fn a_kill_around_a_parked_copy_loses_nothing_of_what_the_server_hides() {
         }
     }
 }
+
+#[test]
+fn a_kill_around_a_copy_whose_message_has_another_name_doubles_only_what_was_not_recorded() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .unwrap();
+    let mda = Destination::new(Kind::Mda);
+    for (code, point) in [65, 75]
+        .into_iter()
+        .flat_map(|code| KEPT.iter().map(move |point| (code, point)))
+    {
+        let is_parked = code == 75;
+        let of_kind = if is_parked { "parked." } else { "retry." };
+        if !point.starts_with(of_kind) || *point == "parked.kept" {
+            continue;
+        }
+        let what = format!("{point}:1");
+        let sent = messages(code);
+        let (server, port) = hiding_server(&runtime, &sent);
+        server.with(|habits| {
+            habits.hides = false;
+            habits.capabilities.push("TOP".into());
+        });
+        let place = place(&mda, port);
+        for _ in 0..3 {
+            place.run(&["poll"]);
+        }
+        assert_eq!((server.listed().len(), copies(&place)), (3, 3), "{point}");
+        let renamed = server.listed().into_iter().map(|mut mail| {
+            mail.unique_id.insert_str(0, "renamed-");
+            mail
+        });
+        server.replace(renamed.collect());
+        place.run(&["poll"]);
+        std::fs::remove_file(place.path("strict")).unwrap();
+        if is_parked {
+            let output = later(&place, Some(&what));
+            assert!(
+                crate::crash::kill_points::died(&output),
+                "{what}: {output:?}"
+            );
+            later(&place, None);
+        } else {
+            dies(&place, &["quarantine", "retry", "--all"], &what);
+            std::fs::write(place.path("strict"), "").unwrap();
+            retry_all(&place);
+        }
+        for _ in 0..3 {
+            later(&place, None);
+        }
+        let doubled = doubled(&sent, &mda.found(&place, 0), point);
+        let expected = usize::from(point.ends_with(".accepted"));
+        assert_eq!(doubled, expected, "{point}");
+        assert!(server.listed().is_empty(), "{point}: all is deleted");
+    }
+}

@@ -10,6 +10,7 @@ mod identity_property;
 mod long_work;
 mod marks;
 mod moved;
+mod moved_copies;
 mod one_name;
 mod poll;
 mod retries;

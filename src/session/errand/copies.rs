@@ -1,6 +1,5 @@
 //! What the operator does with one copy in the quarantine: offer it again, or delete what it is a copy of.
 
-use crate::mail::Envelope;
 use crate::proto::pop3::{Event, Kind};
 use crate::seen::{OperatorsWord, RecordKey};
 use crate::session::server::{listing, login};
@@ -41,20 +40,17 @@ pub async fn retry_kept(
     key: &RecordKey,
     file: &str,
 ) -> Result<Retried, SessionError> {
-    let (message, envelope) = match with.quarantine.load(file).await {
-        Ok(loaded) => loaded,
-        Err(refusal) => return Ok(Retried::Refused(refusal)),
-    };
-    let envelope = Envelope {
-        recipients: vec![visit.recipient.clone()],
-        ..envelope
-    };
     let records = with.seen.records(&visit.account).await?;
     let Some(record) = records.get(key) else {
         return Err(SessionError::Invariant("a copy was offered for no record"));
     };
     let source = Source::Retried(file.to_owned());
-    let parcel = Parcel::of_copy(source, key.clone(), &record, (message, envelope));
+    let holder = (key.clone(), &record);
+    let mut parcel = match Parcel::of_copy(with, &visit.account, source, holder).await {
+        Ok(parcel) => parcel,
+        Err(refusal) => return Ok(Retried::Refused(refusal)),
+    };
+    parcel.envelope.recipients = vec![visit.recipient.clone()];
     let answer = with.delivery.deliver(parcel.offer(&visit.account)).await;
     let retried = match &answer {
         Ok(_) => Retried::Delivered,

@@ -2,13 +2,13 @@
 
 use tokio::time::Instant;
 
-use crate::mail::Envelope;
+use crate::mail::{AccountName, Origin};
 use crate::seen::{Batch, Change, Delivered, Record, RecordKey, Records, State};
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
 use crate::session::transfer::offers::{Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
-use crate::spool::Message;
+use crate::sink::Refusal;
 
 /// Offers copies of one account, and does what follows.
 pub(in crate::session) struct Copies<'a> {
@@ -80,14 +80,29 @@ impl<'a> Copies<'a> {
 }
 
 impl Parcel {
-    /// A copy that is offered now, with what its record says.
-    pub(in crate::session) fn of_copy(
+    /// Loads the copy that a record names, to be offered now. The message goes under the account
+    /// and the unique-id of the record, which may have changed since the copy was made: what a sink
+    /// answers is written into that record.
+    ///
+    /// # Errors
+    /// The copy cannot be read, or it is not the message of the record.
+    pub(in crate::session) async fn of_copy(
+        with: &Collaborators,
+        account: &AccountName,
         source: Source,
-        key: RecordKey,
-        record: &Record,
-        (message, envelope): (Message, Envelope),
-    ) -> Self {
-        Self {
+        (key, record): (RecordKey, &Record),
+    ) -> Result<Self, Refusal> {
+        let file = source.file().unwrap_or_default();
+        let (message, envelope) = with.quarantine.load(file).await?;
+        if key.digest != Some(message.digest()) {
+            let words = format!("the copy {file} is not the message that its record names");
+            return Err(Refusal::of_system(false, "quarantine_damaged", words));
+        }
+        let message = message.with_origin(Origin {
+            account: account.clone(),
+            unique_id: key.unique_id.clone(),
+        });
+        Ok(Self {
             source,
             key,
             message,
@@ -98,7 +113,7 @@ impl Parcel {
             octets_differ: None,
             stumps: 0,
             arrived: Instant::now(),
-        }
+        })
     }
 }
 

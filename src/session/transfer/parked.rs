@@ -117,8 +117,9 @@ async fn load(
 ) -> Option<Parcel> {
     let (earlier, file) = due(record, now)?;
     let source = Source::Parked(file.to_owned());
-    let refusal = match with.quarantine.load(file).await {
-        Ok(loaded) => return Some(Parcel::of_copy(source, key, record, loaded)),
+    let account = &copies.visit().account;
+    let refusal = match Parcel::of_copy(with, account, source, (key.clone(), record)).await {
+        Ok(parcel) => return Some(parcel),
         Err(refusal) => refusal,
     };
     if refusal.fault == Fault::Ours {
