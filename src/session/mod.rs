@@ -30,7 +30,8 @@ use crate::telemetry::Event;
 
 pub use doors::{Collaborators, Connect, Login, Quarantine, Stop, Visit};
 pub use errand::adopt::{Adopted, Rest, adopt};
-pub use errand::copies::{Erased, Retried, erase, retry_kept};
+pub use errand::copies::{Retried, retry_kept};
+pub use errand::erase::{Erased, erase};
 pub use error::{SessionError, WhoActs};
 pub use server::place::Place;
 pub use summary::{Counts, End, Summary};

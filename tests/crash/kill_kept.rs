@@ -216,3 +216,21 @@ fn a_kill_around_a_copy_whose_message_has_another_name_doubles_only_what_was_not
         assert!(server.listed().is_empty(), "{point}: all is deleted");
     }
 }
+
+#[test]
+fn a_kill_between_the_note_and_the_delete_of_an_operators_drop_leaves_the_copy_its_record() {
+    let mda = Destination::new(Kind::Mda);
+    let sent = messages(65);
+    let dovecot = Dovecot::with(&sent);
+    let place = place(&mda, dovecot.plain_port());
+    until_quarantined(&place, &dovecot);
+    let listed = place.succeed(&["quarantine", "list"]);
+    let file = listed.split([' ', '=']).nth(1).unwrap();
+    let drop = ["quarantine", "drop", "--delete", file];
+    dies(&place, &drop, "note.durable:1");
+    assert_eq!((copies(&place), dovecot.left().len()), (3, 3));
+    place.run(&["poll"]);
+    let words = place.succeed(&drop);
+    assert!(words.contains("deleted on the server"), "{words}");
+    assert_eq!((copies(&place), dovecot.left().len()), (2, 2));
+}

@@ -3,6 +3,7 @@
 mod adopt;
 mod attacked;
 mod clock;
+mod erase;
 mod heads;
 mod hiding;
 mod identity;

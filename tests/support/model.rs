@@ -76,6 +76,10 @@ pub struct Habits {
     pub cuts: Option<String>,
     /// LIST tells so many hundredths of the octets.
     pub lists_hundredths: u64,
+    /// Refuses LIST.
+    pub refuses_list: bool,
+    /// Refuses DELE.
+    pub refuses_dele: bool,
 }
 
 impl Habits {
@@ -134,6 +138,8 @@ impl Default for Habits {
             odd: None,
             cuts: None,
             lists_hundredths: 100,
+            refuses_list: false,
+            refuses_dele: false,
         }
     }
 }
@@ -320,6 +326,7 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 let end = if closes { "" } else { ".\r\n" };
                 write.write_all(format!("{reply}{end}").as_bytes()).await?;
             }
+            ("LIST", _) if habits.refuses_list => write.write_all(b"-ERR no LIST\r\n").await?,
             ("LIST", _) => {
                 let mut reply = "+OK\r\n".to_owned();
                 for (number, mail) in (1..).zip(&mails) {
@@ -373,6 +380,9 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 let head = stuff(&octets[..end.map_or(octets.len(), |end| end + 4)]);
                 write.write_all(b"+OK\r\n").await?;
                 write.write_all(&head).await?;
+            }
+            ("DELE", Some(_)) if habits.refuses_dele => {
+                write.write_all(b"-ERR read-only\r\n").await?;
             }
             ("DELE", Some(at)) => {
                 server.crash.step().await;

@@ -2,7 +2,7 @@
 
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::{
-    Change, Marker, Notes, OperatorsWord, Record, RecordKey, Seen, SeenError, State,
+    Change, Marker, Notes, OperatorsWord, Record, RecordKey, Recorded, Seen, SeenError, State,
 };
 
 impl Seen {
@@ -29,7 +29,50 @@ impl Seen {
         Ok(None)
     }
 
-    /// From now on the message counts as delivered: the operator wants it deleted on the server.
+    /// Makes the note durable that a DELE of this message goes out, because the operator wants it,
+    /// and returns the proof that the DELE needs. The record's state stays what it was.
+    ///
+    /// # Errors
+    /// [`SeenError::Invariant`] when there is no such record; otherwise what the store says: then
+    /// no DELE may be sent.
+    pub async fn order_delete(
+        &self,
+        account: &AccountName,
+        key: &RecordKey,
+        now: Timestamp,
+        _: &OperatorsWord,
+    ) -> Result<Recorded, SeenError> {
+        let records = self.records(account).await?;
+        let mut record = records.get(key).ok_or(SeenError::Invariant(
+            "a message without a record was to be deleted",
+        ))?;
+        record.notes.asked = Some(now);
+        self.change(account, [Change::Put(key.clone(), record)])
+            .await?;
+        Ok(Recorded {
+            account: account.clone(),
+            unique_id: key.unique_id.clone(),
+            digest: key.digest,
+        })
+    }
+
+    /// Withdraws the note: no octet of the DELE was written. `record` is what there was before it.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn withdraw_delete(
+        &self,
+        account: &AccountName,
+        key: &RecordKey,
+        record: &Record,
+        _: &OperatorsWord,
+    ) -> Result<(), SeenError> {
+        let put = Change::Put(key.clone(), record.clone());
+        self.change(account, [put]).await
+    }
+
+    /// From now on the message counts as delivered: the server has deleted it, because the operator
+    /// wanted that.
     ///
     /// # Errors
     /// What the store says.

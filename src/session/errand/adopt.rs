@@ -8,9 +8,9 @@ use crate::mail::{HeadDigest, HeadDigests, Listing, PollLimits, Timestamp};
 use crate::seen::{
     Batch, Change, Marker, Notes, OperatorsWord, Record, RecordKey, Records, State, Trust,
 };
+use crate::session::errand::fetched::Fetched;
 use crate::session::judge::plan::{Circumstances, Disposition, Names, Why, plan};
 use crate::session::server::heads::HEADERS_AT_ONCE;
-use crate::session::server::maildrop::{Happened, Maildrop};
 use crate::session::server::{listing, login};
 use crate::session::{Collaborators, SessionError, Visit};
 
@@ -72,8 +72,18 @@ pub async fn adopt(
                 && may_retrieve
                 && search.resembles(*at as usize, head)
             {
-                let found =
-                    retrieved_digest(&mut maildrop, visit, with, &listed, *at as usize).await?;
+                let came = maildrop
+                    .digest_at(&listed, *at as usize, visit, with)
+                    .await?;
+                let found = match came {
+                    Fetched::Digest(digest) => Some(digest),
+                    Fetched::Refused(_) => None,
+                    Fetched::TooLarge => {
+                        return Err(SessionError::Lost {
+                            during: "because a message is larger than LIST said",
+                        });
+                    }
+                };
                 search.settle_by_digest(*at as usize, found);
             }
         }
@@ -388,43 +398,6 @@ async fn commit(
     state.retrieved_without_quit = true;
     state.hold = None;
     Ok(with.seen.save_state(&visit.account, state).await?)
-}
-
-/// Retrieves one message for nothing but its digest.
-async fn retrieved_digest(
-    maildrop: &mut Maildrop,
-    visit: &Visit,
-    with: &Collaborators,
-    listing: &Listing,
-    at: usize,
-) -> Result<Option<crate::mail::Digest>, SessionError> {
-    let Some(entry) = listing.get(at) else {
-        return Ok(None);
-    };
-    let draft = with.spool.begin(with.spool.room_for(entry.octets));
-    maildrop.retrieve(at, entry, draft, visit.limits.message_octets_max)?;
-    let mut happened = Vec::new();
-    loop {
-        maildrop.take(&mut happened).await?;
-        match happened.pop() {
-            Some(Happened::Retrieved(came)) => {
-                let draft = came.draft;
-                let origin = crate::mail::Origin {
-                    account: visit.account.clone(),
-                    unique_id: entry.unique_id(),
-                };
-                let message = draft.finish_as(|_| (origin, String::new())).await?;
-                return Ok(Some(message.digest()));
-            }
-            Some(Happened::RetrieveRefused { .. }) => return Ok(None),
-            Some(Happened::TooLarge { .. }) => {
-                return Err(SessionError::Lost {
-                    during: "because a message is larger than LIST said",
-                });
-            }
-            _ => maildrop.wait().await?,
-        }
-    }
 }
 
 /// Changes in one batch: a batch is in memory whole.

@@ -1,8 +1,6 @@
-//! What the operator does with one copy in the quarantine: offer it again, or delete what it is a copy of.
+//! What the operator does with one copy in the quarantine: offer it again.
 
-use crate::proto::pop3::{Event, Kind};
-use crate::seen::{OperatorsWord, RecordKey};
-use crate::session::server::{listing, login};
+use crate::seen::RecordKey;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::copies::Copies;
 use crate::session::transfer::offers::{Offered, Parcel, Source};
@@ -16,17 +14,6 @@ pub enum Retried {
     Delivered,
     /// Somebody refused it. Nothing counts against the message, and who has taken it is recorded.
     Refused(Refusal),
-}
-
-/// What came of deleting a message on the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Erased {
-    /// The server has said yes.
-    Deleted,
-    /// The server does not list it.
-    NotListed,
-    /// It was not tried, or the server said no; and why.
-    Refused(String),
 }
 
 /// Offers a copy now, whatever the breaker says, to the recipient that the account has today. When it is taken, the message
@@ -67,71 +54,4 @@ pub async fn retry_kept(
     });
     copies.finish().await.1?;
     Ok(retried)
-}
-
-/// Deletes a message on the server without having delivered it: the operator's word counts as its delivery. Logs in, looks that
-/// it is what was recorded, records the word, deletes, and quits.
-///
-/// # Errors
-/// What ends a session, and the store.
-pub async fn erase(
-    visit: &Visit,
-    with: &Collaborators,
-    key: &RecordKey,
-    word: &OperatorsWord,
-) -> Result<Erased, SessionError> {
-    let mut maildrop = login::enter(visit, with).await?;
-    let listed = listing::list(&mut maildrop, &with.stop.place).await?;
-    let alike = listed.listing.positions(key.unique_id.as_bytes());
-    let alike: Vec<_> = alike
-        .iter()
-        .filter_map(|at| listed.listing.get(*at as usize))
-        .collect();
-    let records = with.seen.records(&visit.account).await?;
-    let known = records.get(key).and_then(|record| record.octets);
-    let why_not = match alike[..] {
-        _ if listed.without_unique_ids.is_some() => {
-            Some("the server gives no unique-ids, so nothing says which message it is")
-        }
-        [] => {
-            maildrop.quit().await;
-            return Ok(Erased::NotListed);
-        }
-        [entry] if known.is_some() && entry.octets.is_some() && entry.octets != known => {
-            Some("the server lists another size than was recorded: it may be another message")
-        }
-        [_] => None,
-        _ => Some("the server lists several messages with its unique-id"),
-    };
-    if let Some(words) = why_not {
-        maildrop.quit().await;
-        return Ok(Erased::Refused(words.to_owned()));
-    }
-    with.seen
-        .count_as_delivered(&visit.account, key, with.clock.now(), word)
-        .await?;
-    let records = with.seen.records(&visit.account).await?;
-    let proof = records.proof(&key.unique_id, key.digest);
-    maildrop.delete(&proof.ok_or(SessionError::Invariant(
-        "the operator's word was not recorded",
-    ))?)?;
-    maildrop.flush()?;
-    let answer = maildrop
-        .hear("after DELE", |event| match event {
-            Event::Ok {
-                command: Kind::Dele,
-                ..
-            } => Some(Erased::Deleted),
-            Event::Err {
-                command: Kind::Dele,
-                text,
-                ..
-            } => Some(Erased::Refused(
-                crate::mail::text::Shown::new(&text).to_string(),
-            )),
-            _ => None,
-        })
-        .await?;
-    maildrop.quit().await;
-    Ok(answer)
 }

@@ -2,3 +2,5 @@
 
 pub(in crate::session) mod adopt;
 pub(in crate::session) mod copies;
+pub(in crate::session) mod erase;
+mod fetched;

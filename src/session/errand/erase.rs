@@ -1,0 +1,173 @@
+//! Deletes on the server the message that a quarantine copy was made of, because the operator says
+//! so.
+//!
+//! Name and size do not prove which message is listed: a server may use a name again once its
+//! message is gone (RFC 1939 section 7). So the listed message is retrieved and compared with the
+//! copy first, and the note of its DELE is durable before the DELE is sent (DOUBT.md 1.1).
+
+use crate::fault;
+use crate::mail::text::Shown;
+use crate::proto::pop3::{Event, Kind};
+use crate::seen::{AccountState, OperatorsWord, Record, RecordKey};
+use crate::session::errand::fetched::Fetched;
+use crate::session::server::listing::Listed;
+use crate::session::server::maildrop::Maildrop;
+use crate::session::server::{listing, login};
+use crate::session::{Collaborators, SessionError, Visit};
+
+/// What came of deleting a message on the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Erased {
+    /// The server has said yes.
+    Deleted,
+    /// The server does not list it.
+    NotListed,
+    /// It was not tried, or the server did not say yes; and why.
+    Refused(String),
+}
+
+/// Deletes a message on the server that no sink has taken, because the operator says so. Logs in,
+/// compares what is listed with the copy, notes the delete, deletes, and quits. The record counts
+/// as delivered once the server has said yes to all that; until then it names the copy.
+///
+/// # Errors
+/// What ends a session, and the store.
+pub async fn erase(
+    visit: &Visit,
+    with: &Collaborators,
+    key: &RecordKey,
+    word: &OperatorsWord,
+) -> Result<Erased, SessionError> {
+    let records = with.seen.records(&visit.account).await?;
+    let record = records.get(key).ok_or(SessionError::Invariant(
+        "a copy that no record names was to be deleted on the server",
+    ))?;
+    let state = with.seen.account_state(&visit.account).await?;
+    if let Some(words) = is_of_another(visit, &state, &record) {
+        return Ok(Erased::Refused(words));
+    }
+    let mut maildrop = login::enter(visit, with).await?;
+    maildrop.sizes_are_estimates = state.sizes.are_estimates();
+    let listed = listing::list(&mut maildrop, &with.stop.place).await?;
+    let at = match find(&listed, key) {
+        Ok(at) => at,
+        Err(answer) => {
+            maildrop.quit().await;
+            return Ok(answer);
+        }
+    };
+    let came = maildrop.digest_at(&listed.listing, at, visit, with).await?;
+    if let Some(words) = differs(&came, key) {
+        let hides = visit.hides_retrieved || state.hides_retrieved || maildrop.hides_retrieved();
+        // QUIT would hide what was retrieved, and no sink has taken that.
+        if !hides && came != Fetched::TooLarge {
+            maildrop.quit().await;
+        }
+        return Ok(Erased::Refused(words));
+    }
+    delete(maildrop, visit, with, (key, &record), word).await
+}
+
+/// Why a record is of another message than the maildrop's, if it may be.
+fn is_of_another(visit: &Visit, state: &AccountState, record: &Record) -> Option<String> {
+    let (before, here) = (state.maildrop(), visit.maildrop());
+    if !state.host.is_empty() && before != here {
+        return Some(format!(
+            "the copy is of a message of {} at {}, and the account is pointed at {} at {} now",
+            Shown::new(before.user()),
+            Shown::new(before.host()),
+            Shown::new(here.user()),
+            Shown::new(here.host())
+        ));
+    }
+    (record.notes.displaced || state.names.moving).then(|| {
+        "the last poll found another message under its unique-id, or another maildrop".to_owned()
+    })
+}
+
+/// The position of the message in the listing, or why there is none.
+fn find(listed: &Listed, key: &RecordKey) -> Result<usize, Erased> {
+    let refused = |words: &str| Err(Erased::Refused(words.to_owned()));
+    if listed.without_unique_ids.is_some() {
+        return refused("the server gives no unique-ids, so nothing says which message it is");
+    }
+    match listed.listing.positions(key.unique_id.as_bytes()) {
+        [] => Err(Erased::NotListed),
+        [at] => Ok(*at as usize),
+        _ => refused("the server lists several messages with its unique-id"),
+    }
+}
+
+/// Why the message that came is not known to be that of the copy; `None` when it is.
+fn differs(came: &Fetched, key: &RecordKey) -> Option<String> {
+    let words = match came {
+        Fetched::Digest(digest) if key.digest == Some(*digest) => return None,
+        Fetched::Digest(_) => {
+            "the server lists another message under its unique-id: the copy has other octets"
+                .to_owned()
+        }
+        Fetched::Refused(words) => format!(
+            "the server does not hand it out, so it cannot be compared with the copy ({words})"
+        ),
+        Fetched::TooLarge => {
+            "the listed message is larger than max_message_size and cannot be compared".to_owned()
+        }
+    };
+    Some(words)
+}
+
+/// Notes the delete, and asks for it.
+async fn delete(
+    mut maildrop: Maildrop,
+    visit: &Visit,
+    with: &Collaborators,
+    (key, record): (&RecordKey, &Record),
+    word: &OperatorsWord,
+) -> Result<Erased, SessionError> {
+    let account = &visit.account;
+    let now = with.clock.now();
+    let proof = with.seen.order_delete(account, key, now, word).await?;
+    fault::pass("note.durable");
+    maildrop.delete(&proof)?;
+    maildrop.flush()?;
+    let answered = maildrop
+        .hear("after DELE", |event| match event {
+            Event::Ok {
+                command: Kind::Dele,
+                ..
+            } => Some(None),
+            Event::Err {
+                command: Kind::Dele,
+                text,
+                ..
+            } => Some(Some(Shown::new(&text).to_string())),
+            _ => None,
+        })
+        .await;
+    let refused = match answered {
+        Ok(refused) => refused,
+        Err(error) => {
+            // Where no octet of it was written, the server cannot have taken it.
+            if !maildrop.has_written_deletes() {
+                with.seen
+                    .withdraw_delete(account, key, record, word)
+                    .await?;
+            }
+            return Err(error);
+        }
+    };
+    let goodbye = maildrop.quit().await;
+    Ok(match refused {
+        Some(words) => Erased::Refused(words),
+        None if goodbye.is_yes => {
+            with.seen
+                .count_as_delivered(account, key, now, word)
+                .await?;
+            Erased::Deleted
+        }
+        None => Erased::Refused(
+            "the server did not say yes to QUIT, so it may be there still: the next poll shows it"
+                .to_owned(),
+        ),
+    })
+}

@@ -1,0 +1,52 @@
+//! One message, retrieved for nothing but its digest.
+
+use crate::mail::{Digest, Listing};
+use crate::session::server::maildrop::{Happened, Maildrop};
+use crate::session::{Collaborators, SessionError, Visit};
+
+/// What came of retrieving a message to compare it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::session) enum Fetched {
+    /// It came whole, and this is its digest.
+    Digest(Digest),
+    /// The server does not hand it out, in its words.
+    Refused(String),
+    /// It is larger than the account takes; the connection is of no use any more.
+    TooLarge,
+}
+
+impl Maildrop {
+    /// Retrieves the message at a position of the listing, while nothing else is under way.
+    ///
+    /// # Errors
+    /// What ends a session.
+    pub(in crate::session) async fn digest_at(
+        &mut self,
+        listing: &Listing,
+        at: usize,
+        visit: &Visit,
+        with: &Collaborators,
+    ) -> Result<Fetched, SessionError> {
+        let Some(entry) = listing.get(at) else {
+            return Ok(Fetched::Refused("it is not listed".to_owned()));
+        };
+        let draft = with.spool.begin(with.spool.room_for(entry.octets));
+        self.retrieve(at, entry, draft, visit.limits.message_octets_max)?;
+        let mut happened = Vec::new();
+        loop {
+            self.take(&mut happened).await?;
+            match happened.pop() {
+                Some(Happened::Retrieved(came)) => {
+                    // What was said beyond the message would be taken for the next answer.
+                    self.check_in_step()?;
+                    return Ok(Fetched::Digest(came.draft.digest()));
+                }
+                Some(Happened::RetrieveRefused { words, .. }) => {
+                    return Ok(Fetched::Refused(words));
+                }
+                Some(Happened::TooLarge { .. }) => return Ok(Fetched::TooLarge),
+                _ => self.wait().await?,
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What the server is asked to delete at `quarantine drop --delete`: the message of the copy, and
+//! no other.
+
+use mailferry::mail::Retention;
+use mailferry::operator::operators_word;
+use mailferry::seen::{Record, RecordKey, State};
+use mailferry::session::{self, Erased};
+use mailferry::sink::Fault;
+
+use crate::support::model::Mail;
+use crate::support::world::{World, mail};
+
+const REFUSED: &[u8] = b"Subject: refused\r\n\r\nrefused\r\n";
+/// Another message with as many octets.
+const OTHER: &[u8] = b"Subject: another\r\n\r\nanother\r\n";
+
+/// A maildrop with one message, which is in the quarantine; its name is a number.
+async fn quarantined() -> World {
+    let world = World::new(vec![mail("7", REFUSED)], Retention::Keep);
+    world.sink.refuse(REFUSED, Fault::MessagePermanent);
+    world.poll().await;
+    assert_eq!(world.kept.count(), 1);
+    world
+}
+
+async fn copy(world: &World) -> (RecordKey, Record) {
+    let records = world.records().await;
+    let mut copies = records.into_iter().filter(|(_, it)| it.kept().is_some());
+    copies.next().expect("a record names the copy")
+}
+
+/// What a drop of the copy with its message comes to.
+async fn erase(world: &World) -> Erased {
+    let key = copy(world).await.0;
+    session::erase(
+        &world.visit,
+        &world.collaborators(),
+        &key,
+        &operators_word(),
+    )
+    .await
+    .unwrap()
+}
+
+/// Nothing was deleted, for this reason, and the record names the copy still.
+async fn is_refused(world: &World, why: &str) {
+    let before = world.server.listed();
+    let Erased::Refused(words) = erase(world).await else {
+        panic!("{why}: it was deleted")
+    };
+    assert!(words.contains(why), "{words}");
+    assert_eq!(world.server.listed(), before);
+    assert!(!asked_to_delete(world), "{why}");
+    assert_eq!(copy(world).await.1.notes.asked, None, "{why}");
+}
+
+fn asked_to_delete(world: &World) -> bool {
+    let said = world.server.said();
+    said.iter().any(|line| line.starts_with("DELE"))
+}
+
+fn other(name: &str) -> Mail {
+    mail(name, OTHER)
+}
+
+#[tokio::test]
+async fn a_message_that_has_the_name_and_the_size_of_the_copy_and_other_octets_is_not_deleted() {
+    assert_eq!(REFUSED.len(), OTHER.len());
+    let world = quarantined().await;
+    world.server.replace(vec![other("7")]);
+    is_refused(&world, "another message").await;
+}
+
+#[tokio::test]
+async fn a_message_whose_size_the_server_does_not_tell_is_compared_all_the_same() {
+    let world = quarantined().await;
+    world.server.with(|habits| habits.refuses_list = true);
+    world.server.replace(vec![other("7")]);
+    is_refused(&world, "another message").await;
+    world.server.replace(vec![mail("7", REFUSED)]);
+    assert_eq!(erase(&world).await, Erased::Deleted);
+}
+
+#[tokio::test]
+async fn a_message_that_the_server_does_not_hand_out_is_not_deleted() {
+    let world = quarantined().await;
+    world
+        .server
+        .with(|habits| habits.refuses_retr_of = Some("7".into()));
+    is_refused(&world, "cannot be compared").await;
+}
+
+#[tokio::test]
+async fn no_message_of_another_host_or_user_is_deleted_whether_it_was_polled_or_not() {
+    for of_user in [false, true] {
+        let mut world = quarantined().await;
+        if of_user {
+            world.visit.login.user = "joe".into();
+        } else {
+            world.visit.host = "other.example.org".into();
+        }
+        let logins = world.server.logins();
+        is_refused(&world, "pointed at").await;
+        assert_eq!(world.server.logins(), logins, "no login is needed for that");
+        world.server.replace(vec![other("7")]);
+        world.poll().await;
+        assert_eq!(world.sink.count(), 1, "it is new there");
+        world.server.replace(vec![mail("7", REFUSED)]);
+        is_refused(&world, "another maildrop").await;
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_used_again_after_the_delete_is_another_message() {
+    let world = quarantined().await;
+    assert_eq!(erase(&world).await, Erased::Deleted);
+    assert_eq!(world.server.listed(), []);
+    let records = world.records().await;
+    assert!(matches!(records[0].1.state, State::Delivered { .. }));
+    assert!(records[0].1.notes.asked.is_some(), "it is doubtful now");
+    world.server.put(other("7"));
+    world.poll().await;
+    assert_eq!(world.sink.taken()[OTHER], 1);
+}
+
+#[tokio::test]
+async fn a_delete_that_the_server_refuses_leaves_copy_and_record_as_they_were() {
+    let world = quarantined().await;
+    world.server.with(|habits| habits.refuses_dele = true);
+    let Erased::Refused(_) = erase(&world).await else {
+        panic!("the server refused")
+    };
+    let (_, record) = copy(&world).await;
+    assert!(record.notes.asked.is_some(), "it was asked for");
+    assert!(matches!(record.state, State::Quarantined { .. }));
+    world.server.with(|habits| habits.refuses_dele = false);
+    world.poll().await;
+    let (_, record) = copy(&world).await;
+    assert_eq!(record.notes.asked, None, "compared, and found again");
+    assert_eq!(erase(&world).await, Erased::Deleted);
+    assert_eq!(world.sink.count(), 0);
+}
+
+#[tokio::test]
+async fn a_delete_whose_quit_is_not_answered_leaves_the_copy_its_record() {
+    let world = quarantined().await;
+    world.server.with(|habits| habits.loses_quit_reply = true);
+    let answer = erase(&world).await;
+    assert!(matches!(&answer, Erased::Refused(words) if words.contains("QUIT")));
+    assert!(copy(&world).await.1.notes.asked.is_some());
+    world.server.with(|habits| habits.loses_quit_reply = false);
+    assert_eq!(erase(&world).await, Erased::NotListed);
+}
+
+#[tokio::test]
+async fn a_message_that_was_retrieved_to_be_compared_and_is_another_is_not_hidden_by_quit() {
+    let mut world = quarantined().await;
+    world.visit.hides_retrieved = true;
+    world.server.with(|habits| habits.hides = true);
+    world.server.replace(vec![other("7")]);
+    is_refused(&world, "another message").await;
+}
