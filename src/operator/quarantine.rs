@@ -125,7 +125,7 @@ impl Operator {
             return Err(missing(&file));
         }
         let holder = seen.holder(&file).await?;
-        let mut erased = false;
+        let (mut erased, mut is_last) = (false, is_last(holder.as_ref()));
         if delete {
             match self.erase(&file, holder.as_ref()).await? {
                 Erased::Deleted => {
@@ -136,6 +136,7 @@ impl Operator {
                 Erased::NotListed => {
                     let file = file.clone();
                     answer.say(QuarantineResponse::NotListed { file }).await?;
+                    is_last = true;
                 }
                 Erased::Refused(words) => {
                     let response = QuarantineResponse::NotDeleted { file, words };
@@ -143,7 +144,7 @@ impl Operator {
                 }
             }
         }
-        if !erased && !even_last && is_last(holder.as_ref()) {
+        if !erased && !even_last && is_last {
             return answer.say(QuarantineResponse::MayBeLast { file }).await;
         }
         if let Some((account, key, _)) = holder.as_ref().filter(|_| !erased) {

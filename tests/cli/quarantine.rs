@@ -178,3 +178,16 @@ fn a_copy_that_no_record_names_is_not_offered() {
     said(&place, &["quarantine", "drop", &file], 69);
     place.succeed(&["quarantine", "drop", "--yes", &file]);
 }
+
+#[test]
+fn a_copy_whose_message_has_gone_since_the_last_poll_may_be_the_last_and_stays() {
+    let dovecot = maildrop();
+    let place = Place::with(&configuration(&dovecot, REFUSES, "keep"));
+    let file = quarantined(&place);
+    for path in dovecot.left() {
+        std::fs::remove_file(path).unwrap();
+    }
+    let words = said(&place, &["quarantine", "drop", "--delete", &file], 69);
+    assert!(words.contains("does not list it"), "{words}");
+    assert_eq!(only_file(&place), file);
+}
