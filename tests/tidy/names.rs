@@ -90,7 +90,7 @@ const DOUBLED: &[(&str, usize)] = &[
     ("Number", 2),
     ("Octets", 2),
     ("Orders", 2),
-    ("Phase", 3),
+    ("Phase", 2),
     ("Place", 3),
     ("Plan", 2),
     ("Position", 2),

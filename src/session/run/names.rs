@@ -8,7 +8,7 @@ use crate::session::judge::new_count;
 use crate::session::judge::plan::{Disposition, Plan, Skip, Why};
 use crate::session::judge::taken;
 use crate::session::run::Session;
-use crate::session::transfer::identity::Findings;
+use crate::session::transfer::findings::Findings;
 use crate::telemetry::Event;
 
 impl Session<'_> {

@@ -35,7 +35,7 @@ pub(in crate::session) struct Came {
 pub(in crate::session) struct Doubts {
     /// In the order in which they came.
     held: VecDeque<Held>,
-    asked: Asked,
+    asked: LastAsked,
     /// Whether a message has come since the server last proved to be in step.
     is_unproven: bool,
     /// The position of the message that was retrieved alone last.
@@ -48,7 +48,7 @@ pub(in crate::session) struct Doubts {
 
 /// What the server was asked last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Asked {
+enum LastAsked {
     /// Nothing: replies that were asked for before are still to come.
     #[default]
     Nothing,
@@ -71,7 +71,7 @@ impl Doubts {
     pub(in crate::session) fn new(sizes: &Sizes) -> Self {
         Self {
             held: VecDeque::new(),
-            asked: Asked::default(),
+            asked: LastAsked::default(),
             is_unproven: false,
             last_alone: None,
             sizes: sizes.clone(),
@@ -82,7 +82,7 @@ impl Doubts {
     /// What waits is dropped.
     pub(in crate::session) fn drop_all(&mut self) {
         self.held.clear();
-        self.asked = Asked::default();
+        self.asked = LastAsked::default();
         self.is_unproven = false;
         self.last_alone = None;
     }
@@ -110,17 +110,17 @@ impl Doubts {
     /// The position of the message that is retrieved alone now.
     pub(in crate::session) fn alone(&self) -> Option<usize> {
         match self.asked {
-            Asked::Alone => self.unsettled().map(|held| held.at),
-            Asked::Nothing | Asked::Proving => None,
+            LastAsked::Alone => self.unsettled().map(|held| held.at),
+            LastAsked::Nothing | LastAsked::Proving => None,
         }
     }
 
     /// The position of the message that came last while nothing else was asked for, if nothing has been proven since.
     pub(in crate::session) fn to_blame(&self) -> Option<usize> {
         match self.asked {
-            Asked::Alone => self.alone(),
-            Asked::Proving => self.last_alone,
-            Asked::Nothing => None,
+            LastAsked::Alone => self.alone(),
+            LastAsked::Proving => self.last_alone,
+            LastAsked::Nothing => None,
         }
     }
 
@@ -224,7 +224,7 @@ impl Transfer<'_> {
             return maildrop.flush();
         }
         let Some(held) = self.doubts.unsettled() else {
-            self.doubts.asked = Asked::Proving;
+            self.doubts.asked = LastAsked::Proving;
             return maildrop.keep_alive();
         };
         let (at, octets_max) = (held.at, orders.visit.limits.message_octets_max);
@@ -236,14 +236,14 @@ impl Transfer<'_> {
             .spool
             .begin(orders.with.spool.room_for(entry.octets));
         maildrop.retrieve(at, entry, draft, octets_max)?;
-        self.doubts.asked = Asked::Alone;
+        self.doubts.asked = LastAsked::Alone;
         Ok(())
     }
 
     /// The message in doubt has come once more, alone.
     async fn came_alone(&mut self, draft: Draft, weighed: Weighed) {
         self.doubts.last_alone = self.doubts.alone();
-        self.doubts.asked = Asked::Nothing;
+        self.doubts.asked = LastAsked::Nothing;
         let Some(place) = self.doubts.place() else {
             return;
         };
@@ -287,7 +287,7 @@ impl Transfer<'_> {
 
     /// The server would not hand out the message in doubt once more.
     pub(in crate::session) fn refused_alone(&mut self, at: usize, words: &str) {
-        self.doubts.asked = Asked::Nothing;
+        self.doubts.asked = LastAsked::Nothing;
         let place = self.doubts.place();
         drop(place.and_then(|place| self.doubts.held.remove(place)));
         self.put_off(
@@ -317,10 +317,10 @@ impl Transfer<'_> {
     /// The server has answered NOOP and said no more: what waited goes its way, if NOOP was for that.
     pub(in crate::session) async fn proven_in_step(&mut self) {
         self.doubts.is_unproven = false;
-        if self.doubts.asked != Asked::Proving {
+        if self.doubts.asked != LastAsked::Proving {
             return;
         }
-        self.doubts.asked = Asked::Nothing;
+        self.doubts.asked = LastAsked::Nothing;
         for held in std::mem::take(&mut self.doubts.held) {
             self.arrived(held.at, held.draft, held.weighed).await;
         }

@@ -26,11 +26,11 @@ pub(in crate::session) struct Deletes<'a> {
     count: u32,
     /// Names of messages that were compared by digest in this session.
     compared: HashSet<UniqueId>,
-    stage: Stage,
+    stage: NoteStage,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Stage {
+enum NoteStage {
     #[default]
     Gathering,
     /// The note is on its way to the disk.
@@ -47,7 +47,7 @@ impl<'a> Deletes<'a> {
             gathered: Vec::new(),
             count: 0,
             compared: HashSet::new(),
-            stage: Stage::default(),
+            stage: NoteStage::default(),
         }
     }
 
@@ -82,7 +82,7 @@ impl<'a> Deletes<'a> {
 
     /// Whether the DELEs were given to the connection.
     pub(in crate::session) fn are_sent(&self) -> bool {
-        self.stage == Stage::Sent
+        self.stage == NoteStage::Sent
     }
 }
 
@@ -117,7 +117,7 @@ impl Transfer<'_> {
         let is_ours =
             |error: &SessionError| matches!(error.who_acts(), WhoActs::Store | WhoActs::Us);
         let is_broken = self.phase.error().is_some_and(is_ours);
-        if self.deletes.stage != Stage::Gathering
+        if self.deletes.stage != NoteStage::Gathering
             || self.maildrop.is_none()
             || self.deletes.gathered.is_empty()
             || is_broken
@@ -125,7 +125,7 @@ impl Transfer<'_> {
         {
             return false;
         }
-        self.deletes.stage = Stage::Noting;
+        self.deletes.stage = NoteStage::Noting;
         let mut deletes = std::mem::take(&mut self.deletes.gathered);
         let names = deletes.iter().map(|(proof, _)| proof.unique_id());
         if let Some(alone) = self.orders.deletable.alone(names) {
@@ -153,7 +153,7 @@ impl Transfer<'_> {
     /// The note is durable: the DELEs may go out.
     pub(in crate::session) fn send_deletes(&mut self, deletes: Proven) {
         fault::pass("note.durable");
-        self.deletes.stage = Stage::Sent;
+        self.deletes.stage = NoteStage::Sent;
         let Some(maildrop) = &mut self.maildrop else {
             return self.withdraw(deletes);
         };
@@ -169,7 +169,7 @@ impl Transfer<'_> {
     pub(in crate::session) fn withdraw_note(&mut self) {
         let maildrop = self.maildrop.as_mut();
         let untouched = maildrop.is_some_and(|maildrop| !maildrop.has_written_deletes());
-        if self.deletes.stage == Stage::Sent && untouched {
+        if self.deletes.stage == NoteStage::Sent && untouched {
             let deletes = std::mem::take(&mut self.deletes.gathered);
             self.withdraw(deletes);
         }

@@ -12,29 +12,11 @@ use crate::session::transfer::Transfer;
 use crate::session::transfer::absent::{Absent, Renamed};
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
+use crate::session::transfer::findings::Findings;
 use crate::session::transfer::offers::Parcel;
 use crate::session::transfer::twins::{Twin, Twins};
 use crate::sink::Refusal;
 use crate::telemetry::Event;
-
-/// What the comparisons of one session found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::session) struct Findings {
-    /// Messages that were retrieved to be compared.
-    compared: u64,
-    /// Those of them that came out as other messages.
-    different: u64,
-    /// Known messages that were found under another name.
-    pub(in crate::session) renamed: u64,
-    /// Delivered messages that the server hands out with other octets.
-    pub(in crate::session) rewritten: u64,
-    /// Messages that were asked to be deleted, and are there still.
-    pub(in crate::session) found_again: u32,
-    /// Whether TOP showed another head than RETR.
-    pub(in crate::session) heads_differ: bool,
-    /// Whether a counted name turned out to be another message's.
-    pub(in crate::session) began_again: bool,
-}
 
 /// What is found out about messages in hand.
 #[derive(Default)]

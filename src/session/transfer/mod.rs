@@ -11,6 +11,7 @@ pub(in crate::session) mod arrival;
 pub(in crate::session) mod commits;
 pub(in crate::session) mod copies;
 pub(in crate::session) mod deletes;
+pub(in crate::session) mod findings;
 pub(in crate::session) mod identity;
 pub(in crate::session) mod leaving;
 pub(in crate::session) mod ledger;
@@ -91,7 +92,7 @@ impl<'a> Transfer<'a> {
             ledger: Ledger::new(&orders.plan.repeated),
             doubts: Doubts::new(&orders.sizes),
             identities: Identities::default(),
-            outbox: Outbox::new(&orders),
+            outbox: Outbox::new(orders.visit, orders.with, orders.budget),
             answers: Answers::new(
                 orders.visit,
                 orders.with,

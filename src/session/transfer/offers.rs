@@ -17,7 +17,7 @@ use crate::session::judge::deferral::deferral_of;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
-use crate::session::transfer::orders::Orders;
+use crate::session::{Collaborators, Visit};
 use crate::sink::{Delivery, Offer, Partial, Receipt, Spared, Undelivered};
 use crate::spool::Message;
 
@@ -147,12 +147,16 @@ pub(in crate::session) struct Outbox<'a> {
 
 impl<'a> Outbox<'a> {
     /// No offers yet.
-    pub(in crate::session) fn new(orders: &Orders<'a>) -> Self {
-        let slots = orders.visit.unrecorded_max.max(1);
+    pub(in crate::session) fn new(
+        visit: &'a Visit,
+        with: &'a Collaborators,
+        budget: &'a Budget<'a>,
+    ) -> Self {
+        let slots = visit.unrecorded_max.max(1);
         Self {
-            account: &orders.visit.account,
-            delivery: &orders.with.delivery,
-            budget: orders.budget,
+            account: &visit.account,
+            delivery: &with.delivery,
+            budget,
             running: FuturesUnordered::new(),
             slots: Arc::new(Semaphore::new(slots)),
             halt: CancellationToken::new(),

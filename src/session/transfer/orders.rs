@@ -11,7 +11,7 @@ use crate::session::judge::quota::Quota;
 use crate::session::judge::struck_deletes::Deletable;
 use crate::session::judge::taken::Allowance;
 use crate::session::server::maildrop::{Deleting, Maildrop};
-use crate::session::transfer::identity::Findings;
+use crate::session::transfer::findings::Findings;
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::Spared;
 

@@ -25,7 +25,7 @@ pub(in crate::session) enum Phase {
     /// Nothing more is asked for or offered; what was answered is recorded.
     Leaving {
         /// Set when we were told to stop.
-        told: Option<Told>,
+        told: Option<StopOrder>,
         /// Set when something failed.
         broken: Option<Broken>,
     },
@@ -40,7 +40,7 @@ pub(in crate::session) struct Broken {
 
 /// We were told to stop.
 #[derive(Debug)]
-pub(in crate::session) struct Told {
+pub(in crate::session) struct StopOrder {
     /// Until when the server's last answers are waited for, once the offers under way have been dropped.
     until: Option<Instant>,
 }
@@ -122,7 +122,7 @@ impl Phase {
     pub(in crate::session) fn stop(&mut self) {
         let (told, broken) = mem::take(self).into_leaving();
         *self = Self::Leaving {
-            told: told.or(Some(Told { until: None })),
+            told: told.or(Some(StopOrder { until: None })),
             broken,
         };
     }
@@ -131,7 +131,7 @@ impl Phase {
     pub(in crate::session) fn stop_by(&mut self, until: Instant) {
         let (_, broken) = mem::take(self).into_leaving();
         *self = Self::Leaving {
-            told: Some(Told { until: Some(until) }),
+            told: Some(StopOrder { until: Some(until) }),
             broken,
         };
     }
@@ -145,7 +145,7 @@ impl Phase {
         }
     }
 
-    fn into_leaving(self) -> (Option<Told>, Option<Broken>) {
+    fn into_leaving(self) -> (Option<StopOrder>, Option<Broken>) {
         match self {
             Self::Flowing | Self::Resuming => (None, None),
             Self::Draining(broken) => (None, Some(broken)),
