@@ -218,7 +218,7 @@ impl Seen {
     }
 
     /// Makes the note durable that DELEs of these messages go out: from now on their names prove nothing where they are
-    /// listed again.
+    /// listed again. `state` is what the account's state is when the session ends without another word.
     ///
     /// # Errors
     /// [`SeenError::Invariant`] when a record is not that of its proof; otherwise what the store says: then no DELE may be
@@ -228,8 +228,10 @@ impl Seen {
         account: &AccountName,
         deletes: &[(Recorded, Record)],
         asked: Option<Timestamp>,
+        state: Option<&AccountState>,
     ) -> Result<(), SeenError> {
         let mut batch = Batch::new(account);
+        batch.state = state.cloned();
         let mut last = None;
         for (proof, record) in deletes {
             let key = RecordKey::new(proof.unique_id.clone(), proof.digest);

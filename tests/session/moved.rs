@@ -8,6 +8,7 @@ use mailferry::operator::operators_word;
 use mailferry::seen::{Change, Seen, SeenStore, State};
 use mailferry::session::{self, End, Summary};
 
+use crate::support::crash::Crash;
 use crate::support::model::Mail;
 use crate::support::stores::{Guarded, disk_fails};
 use crate::support::world::{World, mail, mails};
@@ -144,4 +145,29 @@ async fn no_delete_goes_out_whose_note_could_not_be_written() {
     world.poll().await;
     assert!(world.server.listed().is_empty());
     assert_eq!(world.sink.count(), 3);
+}
+
+#[tokio::test]
+async fn a_server_is_not_said_to_ignore_the_deletes_of_sessions_that_a_kill_cut_off() {
+    for step in 1.. {
+        let mut world = World::with_crash(mails(8), Retention::Delete, Crash::at(step));
+        if world.poll_or_crash().await.is_some() {
+            break;
+        }
+        // Killed twice more at about the same place, and then not any more.
+        for later in [0, 1] {
+            world.restarted(Crash::at(step + later));
+            world.poll_or_crash().await;
+            world.pass(61);
+        }
+        world.restarted(Crash::never());
+        // A name is compared again after a day at the soonest.
+        for _ in 0..4 {
+            world.poll().await;
+            world.pass(DAY - 1);
+        }
+        let left = world.server.listed().len();
+        assert_eq!(left, 0, "after a kill at step {step}");
+        assert!(!world.said("deletes_ignored"), "{step}");
+    }
 }

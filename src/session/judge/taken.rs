@@ -13,6 +13,9 @@ pub(in crate::session) struct Allowance {
     pub(in crate::session) compared_only: bool,
     /// How long QUIT is waited for.
     pub(in crate::session) quit_seconds: u64,
+    /// Whether the last session asked for deletes and came to its end: only then did the server ignore what is found again. A
+    /// session that was cut off may never have sent QUIT.
+    pub(in crate::session) was_attempted: bool,
 }
 
 /// What a new listing says of the deletes of the last session, and what this one may ask for. `again` is how many messages are
@@ -24,6 +27,7 @@ pub(in crate::session) fn begin(
     again: usize,
     now: Timestamp,
 ) -> Allowance {
+    let was_attempted = state.attempted;
     if state.attempted {
         // One message that stays is not trouble with the others.
         if (again == 0 && listing.complete) || is_one_gone(listing, records) {
@@ -43,6 +47,7 @@ pub(in crate::session) fn begin(
             most: Some(usize::from(may_try)),
             compared_only: true,
             quit_seconds: limits::QUIT_AFTER_TROUBLE_SECONDS,
+            was_attempted,
         };
     }
     let shrink = |times: u32| {
@@ -58,6 +63,7 @@ pub(in crate::session) fn begin(
         } else {
             limits::QUIT_AFTER_TROUBLE_SECONDS
         },
+        was_attempted,
     }
 }
 

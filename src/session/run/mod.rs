@@ -174,7 +174,9 @@ impl Session<'_> {
         let deletes = taken::begin(&mut state.deletes, &listing.listing, &records, again, now);
         let elsewhere = self.elsewhere(state, &plan).await?;
         let deletable = struck_deletes::deletable(state, &listing.listing, now);
+        let cut_off = state.clone();
         let orders = Orders {
+            state: &cut_off,
             deletable: &deletable,
             visit,
             with,
@@ -209,7 +211,7 @@ impl Session<'_> {
         let all_popped =
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
         let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
-        self.learn_deletes(state, sent, ended.quit, found_again);
+        self.learn_deletes(state, deletes, (sent, found_again), ended.quit);
         ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
         self.learn_from_goodbye(&listing, &ended, &gone, state);
         if hides && ended.quit && (all_popped || !pops) {

@@ -6,7 +6,7 @@ use crate::session::SessionError;
 use crate::session::judge::made_names;
 use crate::session::judge::new_count;
 use crate::session::judge::plan::{Disposition, Plan, Skip, Why};
-use crate::session::judge::taken;
+use crate::session::judge::taken::{self, Allowance};
 use crate::session::run::Session;
 use crate::session::transfer::findings::Findings;
 use crate::telemetry::Event;
@@ -197,12 +197,17 @@ impl Session<'_> {
     pub(in crate::session) fn learn_deletes(
         &self,
         state: &mut AccountState,
-        sent: usize,
+        allowance: Allowance,
+        (sent, found_again): (usize, u32),
         quit: bool,
-        found_again: u32,
     ) {
         let were_ignored = taken::are_ignored(&state.deletes);
         let now = self.with.clock.now();
+        let found_again = if allowance.was_attempted {
+            found_again
+        } else {
+            0
+        };
         taken::end(&mut state.deletes, sent, quit, found_again, now);
         if taken::are_ignored(&state.deletes) && !were_ignored {
             self.say(

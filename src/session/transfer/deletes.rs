@@ -140,9 +140,13 @@ impl Transfer<'_> {
             return false;
         }
         let (seen, account) = (&self.orders.with.seen, &self.orders.visit.account);
+        let state = self.orders.state;
         let now = self.now();
         self.commits().push(async move {
-            match seen.note_deletes(account, &deletes, Some(now)).await {
+            match seen
+                .note_deletes(account, &deletes, Some(now), Some(state))
+                .await
+            {
                 Ok(()) => Committed::DeletesNoted(deletes),
                 Err(error) => Committed::Failed(error.into()),
             }
@@ -181,7 +185,7 @@ impl Transfer<'_> {
         }
         let (seen, account) = (&self.orders.with.seen, &self.orders.visit.account);
         self.commits().push(async move {
-            match seen.note_deletes(account, &deletes, None).await {
+            match seen.note_deletes(account, &deletes, None, None).await {
                 Ok(()) => Committed::Noted,
                 Err(error) => Committed::Failed(error.into()),
             }

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::mail::{Entry, Listing, Timestamp};
 use crate::proto::pop3::Kind;
-use crate::seen::{RecordKey, Records, Sizes};
+use crate::seen::{AccountState, RecordKey, Records, Sizes};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::plan::Plan;
 use crate::session::judge::quota::Quota;
@@ -47,6 +47,8 @@ pub(in crate::session) struct Orders<'a> {
     pub(in crate::session) recipient_since: Timestamp,
     /// When the server began to count again.
     pub(in crate::session) began_again: Option<Timestamp>,
+    /// The account's state when the session is cut off: nothing is known of its deletes then.
+    pub(in crate::session) state: &'a AccountState,
     /// How many deletes may be asked for, and how.
     pub(in crate::session) deletes: Allowance,
     /// What is known of the sizes that this maildrop announces.
