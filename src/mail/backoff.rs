@@ -63,7 +63,7 @@ const SERVER_SECONDS_MAX: u64 = 3600;
 /// Ten minutes: mail waits on the server while a destination is down, so it is looked for often.
 const DESTINATION_SECONDS_MAX: u64 = 600;
 
-/// With all that [`spread`] may add.
+/// With all that `spread` may add.
 pub const DESTINATION_SECONDS_MOST: u64 = DESTINATION_SECONDS_MAX + DESTINATION_SECONDS_MAX / 4;
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ fn write_named(text: &mut String, word: &str, account: &AccountName, key: &Recor
     let _ = writeln!(text, "{word} {account} {id} {digest}{rest}");
 }
 
-/// Reads what [`write`] wrote; `None` for anything else.
+/// Reads what [`write()`] wrote; `None` for anything else.
 pub fn read(text: &str) -> Option<State> {
     let mut lines = text.lines();
     if lines.next()? != HEADER {
