@@ -9,14 +9,15 @@ use crate::seen::{AccountState, Seal};
 /// What an account's past says about its next poll.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Floor {
-    /// Not before this many seconds have passed, because the server wants a pause between logins (LOGIN-DELAY).
+    /// Not before this many seconds have passed, because the server wants a pause between logins
+    /// (LOGIN-DELAY).
     pub login_delay_seconds: u64,
     /// Not before this many seconds have passed, because of that or of earlier failures.
     pub seconds: u64,
 }
 
-/// How long an account must wait because of what is remembered of it. A clock that was turned must neither hammer nor stall: no
-/// wait is longer than a day.
+/// How long an account must wait because of what is remembered of it. A clock that was turned must
+/// neither hammer nor stall: no wait is longer than a day.
 pub fn floor(state: &AccountState, now: Timestamp) -> Floor {
     let login = login_delay(state, now);
     Floor {
@@ -30,7 +31,8 @@ fn login_delay(state: &AccountState, now: Timestamp) -> u64 {
     login.map_or(0, |(last, delay)| left(last.plus(delay), now))
 }
 
-/// Seconds until the hold of an account is over. A clock that was turned back must not make it longer than it was.
+/// Seconds until the hold of an account is over. A clock that was turned back must not make it
+/// longer than it was.
 pub(super) fn held(state: &AccountState, now: Timestamp) -> u64 {
     state.hold.as_ref().map_or(0, |hold| {
         left(hold.until, now).min(backoff::account_seconds(hold.tries))
@@ -47,7 +49,8 @@ fn left(until: Timestamp, now: Timestamp) -> u64 {
     until.since(now).min(DAY_SECONDS)
 }
 
-/// When the agent looks at an account again, in seconds: a held one at every interval, to see whether its password changed.
+/// When the agent looks at an account again, in seconds: a held one at every interval, to see
+/// whether its password changed.
 pub(super) fn look(state: &AccountState, now: Timestamp, every: Duration) -> u64 {
     let held = held(state, now);
     // The interval is changed by chance; a hold that is over soon after it is waited for.

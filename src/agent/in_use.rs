@@ -1,4 +1,5 @@
-//! Logins refused because another session has the maildrop: tried again up to hourly, and in the end its operator must look.
+//! Logins refused because another session has the maildrop: tried again up to hourly, and in the
+//! end its operator must look.
 
 use crate::mail::{Timestamp, backoff};
 use crate::seen::AccountState;
@@ -20,7 +21,8 @@ pub(super) fn wait_seconds(state: &AccountState, chance: f64) -> u64 {
     backoff::in_use_seconds(times, chance)
 }
 
-/// A failure as it is shown: a maildrop that is in use so often or so long needs its operator, and is tried as before.
+/// A failure as it is shown: a maildrop that is in use so often or so long needs its operator, and
+/// is tried as before.
 pub(super) fn shown(failure: Failure, state: &AccountState, now: Timestamp) -> Failure {
     let (who, code, said) = failure;
     let in_use = state.odd.in_use.filter(|_| code == "in_use");

@@ -20,9 +20,11 @@ impl Polled {
 /// Why a poll begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// Its time has come. An account that is held is not polled, unless its settings or its secret changed.
+    /// Its time has come. An account that is held is not polled, unless its settings or its secret
+    /// changed.
     Due,
-    /// Somebody asked for it: holds and back-offs are passed over, and a failure lengthens none of them.
+    /// Somebody asked for it: holds and back-offs are passed over, and a failure lengthens none of
+    /// them.
     Asked,
 }
 
@@ -39,7 +41,8 @@ pub struct Polled {
     pub stopped: bool,
     /// Seconds before which the next poll must not begin.
     pub wait_seconds: u64,
-    /// Seconds before which the agent need not look at the account again. A hold may end before its time.
+    /// Seconds before which the agent need not look at the account again. A hold may end before its
+    /// time.
     pub look_seconds: u64,
     /// What waits after the poll, where somebody asked for it.
     pub waiting: Waiting,
@@ -49,7 +52,8 @@ pub struct Polled {
 
 /// Polls one account, tells what happened, and makes durable what the next poll must know.
 ///
-/// A state that cannot be written down is told as a failure of the poll: what it says of the next one holds while the agent runs.
+/// A state that cannot be written down is told as a failure of the poll: what it says of the next
+/// one holds while the agent runs.
 ///
 /// # Errors
 /// What the store says when the account's state cannot be read: then nothing was done.
@@ -299,8 +303,8 @@ fn say(assignment: &Assignment, polled: &Polled) {
     }
 }
 
-/// Whether a state differs in anything that a restart must know. Times that only say that all is well are kept by the hour, so
-/// that a quiet account writes nothing.
+/// Whether a state differs in anything that a restart must know. Times that only say that all is
+/// well are kept by the hour, so that a quiet account writes nothing.
 fn is_worth_keeping(before: &AccountState, after: &AccountState) -> bool {
     let timeless = |state: &AccountState| AccountState {
         last_login: state

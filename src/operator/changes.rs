@@ -5,7 +5,8 @@ use std::fmt::{Display, Write as _};
 
 use crate::config::Config;
 
-/// What is different in `new` from `old`, and what has no effect before a restart, because it is not what the process `started` with.
+/// What is different in `new` from `old`, and what has no effect before a restart, because it is
+/// not what the process `started` with.
 pub(super) fn changes(started: &Config, old: &Config, new: &Config) -> String {
     let mut parts = Vec::new();
     of_tables("account", &old.accounts, &new.accounts, &mut parts);

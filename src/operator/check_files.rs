@@ -1,4 +1,5 @@
-//! The part of `check` that looks at what the configuration names: users, certificates, folders, password files.
+//! The part of `check` that looks at what the configuration names: users, certificates, folders,
+//! password files.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -50,8 +51,8 @@ pub(super) fn problems_of_delivery(title: &str, delivery: &Delivery) -> Vec<Stri
     problems
 }
 
-/// Why the state directory cannot be used: what is there is no folder, or the folder that a named one stands in is not there,
-/// which is never made for it.
+/// Why the state directory cannot be used: what is there is no folder, or the folder that a named
+/// one stands in is not there, which is never made for it.
 pub(super) fn problems_of_state(config: &Config, environment: &Environment) -> Vec<String> {
     let directory = config.state_dir.clone();
     let mut problems = Vec::new();

@@ -1,7 +1,7 @@
 //! What may be asked, and what is the answer?
 //!
-//! Everything that a person can ask is a [`Request`], and every answer a row of [`Response`]s: plain
-//! values that the command line renders as text, and that a socket can carry as they are. An
+//! Everything that a person can ask is a [`Request`], and every answer a row of [`Response`]s:
+//! plain values that the command line renders as text, and that a socket can carry as they are. An
 //! [`Operator`] turns one into the other. It opens the state directory once, when the first request
 //! needs it.
 //!

@@ -259,6 +259,6 @@ fn missing(file: &str) -> Failure {
     QuarantineError::Missing { file }.into()
 }
 
-/// A piece of a message in one response. [`QuarantineRequest::Show`] shows one piece: enough to know
-/// a message by.
+/// A piece of a message in one response. [`QuarantineRequest::Show`] shows one piece: enough to
+/// know a message by.
 const PIECE_OCTETS: u64 = 64 * 1024;

@@ -1,7 +1,8 @@
 //! Records of maildrops that an account was pointed at before (DOUBT.md 1.2).
 //!
-//! A listing of one maildrop says nothing about the messages of another. So when host or user of an account change, its
-//! records and its state are put aside under a name of their own, and come back when the account returns.
+//! A listing of one maildrop says nothing about the messages of another. So when host or user of an
+//! account change, its records and its state are put aside under a name of their own, and come back
+//! when the account returns.
 
 use crate::mail::{AccountName, Maildrop, Timestamp};
 use crate::seen::{
@@ -9,9 +10,10 @@ use crate::seen::{
 };
 
 impl Seen {
-    /// Puts aside what is recorded of the maildrop that the account was pointed at, and takes out what is known of the one
-    /// that it is pointed at now. Records that have a copy in the quarantine stay, because that is offered again whatever
-    /// the maildrop is. Returns the account's state from now on, which is durable.
+    /// Puts aside what is recorded of the maildrop that the account was pointed at, and takes out
+    /// what is known of the one that it is pointed at now. Records that have a copy in the
+    /// quarantine stay, because that is offered again whatever the maildrop is. Returns the
+    /// account's state from now on, which is durable.
     ///
     /// # Errors
     /// What the store says. The same call, made again, completes what was begun.
@@ -52,7 +54,8 @@ impl Seen {
         self.complete_move(account, state).await
     }
 
-    /// Brings back what was put aside of the maildrop that the account is pointed at. Returns the account's state from now on.
+    /// Brings back what was put aside of the maildrop that the account is pointed at. Returns the
+    /// account's state from now on.
     ///
     /// # Errors
     /// What the store says. The same call, made again, completes what was begun.
@@ -74,9 +77,9 @@ impl Seen {
         Ok(state)
     }
 
-    /// Notes the operator's word that the maildrop which an account is pointed at is the one that its records are of, whatever
-    /// host and user say: the next login takes the records over, and what was delivered stays delivered. Returns whether
-    /// there is anything to take over.
+    /// Notes the operator's word that the maildrop which an account is pointed at is the one that
+    /// its records are of, whatever host and user say: the next login takes the records over, and
+    /// what was delivered stays delivered. Returns whether there is anything to take over.
     ///
     /// # Errors
     /// [`OperatorError::NoAccount`] when nothing is known of the account; otherwise what the store says.
@@ -126,8 +129,8 @@ impl Seen {
         Ok(noted)
     }
 
-    /// Takes over the records of the maildrop that the account was pointed at before, because the operator said that they are of
-    /// this one. A message that is recorded here keeps its record.
+    /// Takes over the records of the maildrop that the account was pointed at before, because the
+    /// operator said that they are of this one. A message that is recorded here keeps its record.
     ///
     /// # Errors
     /// What the store says.

@@ -1,7 +1,7 @@
 //! Did we already? The seen store, and the only mint of [`Recorded`].
 //!
-//! A [`SeenStore`] keeps; only [`Seen`] can turn a [`Receipt`] into a [`Recorded`], and only after the store said that
-//! it is durable. This room knows nothing of servers, MDAs or relays.
+//! A [`SeenStore`] keeps; only [`Seen`] can turn a [`Receipt`] into a [`Recorded`], and only after
+//! the store said that it is durable. This room knows nothing of servers, MDAs or relays.
 
 mod blanks;
 mod disk;
@@ -49,12 +49,14 @@ pub trait SeenStore: Send + Sync {
     /// Every record of an account, ordered by key. What it shows is durable.
     fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>>;
 
-    /// About how many records an account has, so that there is memory for them before they are read; 0 where they are few.
+    /// About how many records an account has, so that there is memory for them before they are
+    /// read; 0 where they are few.
     fn count<'a>(&'a self, _account: &'a AccountName) -> BoxFuture<'a, Result<u64, SeenError>> {
         Box::pin(async { Ok(0) })
     }
 
-    /// Makes a batch durable, all of it or none of it. When this returns `Ok`, a power cut cannot take it back.
+    /// Makes a batch durable, all of it or none of it. When this returns `Ok`, a power cut cannot
+    /// take it back.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>>;
 
     /// What is known of an account besides its records; `None` for one that was never polled.
@@ -63,12 +65,14 @@ pub trait SeenStore: Send + Sync {
         account: &'a AccountName,
     ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>>;
 
-    /// The time of the newest thing written, by the clock of that day; `None` when nothing was written yet.
+    /// The time of the newest thing written, by the clock of that day; `None` when nothing was
+    /// written yet.
     fn newest(&self) -> Option<Timestamp> {
         None
     }
 
-    /// Whether a commit would find room now. Asked before messages are retrieved, so that nobody takes what cannot be recorded.
+    /// Whether a commit would find room now. Asked before messages are retrieved, so that nobody
+    /// takes what cannot be recorded.
     fn ready(&self) -> BoxFuture<'_, Result<(), SeenError>> {
         Box::pin(async { Ok(()) })
     }
@@ -91,7 +95,8 @@ pub struct Batch {
     pub state: Option<AccountState>,
 }
 
-/// One change to one record. Nearly all of them put one, so that a box would cost more than it saves.
+/// One change to one record. Nearly all of them put one, so that a box would cost more than it
+/// saves.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -125,8 +130,9 @@ pub struct Seen {
 
 /// Proof that a message was delivered and that the record of it is on disk: what a delete needs.
 ///
-/// It names account, unique-id and digest, never a message number: that is found in the listing of the session that
-/// deletes. Made by [`Seen::commit_delivered`] after a commit, or by [`Records::proof`] from a Delivered record read back.
+/// It names account, unique-id and digest, never a message number: that is found in the listing of
+/// the session that deletes. Made by [`Seen::commit_delivered`] after a commit, or by
+/// [`Records::proof`] from a Delivered record read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     account: AccountName,
@@ -174,7 +180,8 @@ impl Seen {
 
     /// Makes delivery durable and returns the proof of it.
     ///
-    /// `replaces` are changes to records that this one takes the place of; they go with it, and prove nothing.
+    /// `replaces` are changes to records that this one takes the place of; they go with it, and
+    /// prove nothing.
     ///
     /// # Errors
     /// [`SeenError::Invariant`] when those would make a record Delivered; otherwise what the store says: then nothing is
@@ -203,8 +210,8 @@ impl Seen {
 
     /// Makes changes durable that prove no delivery: deferrals, marks, absences, account state.
     ///
-    /// A batch that would make a record Delivered is refused, unless that record already was: only a receipt or
-    /// [`Seen::import`] may say so.
+    /// A batch that would make a record Delivered is refused, unless that record already was: only
+    /// a receipt or [`Seen::import`] may say so.
     ///
     /// # Errors
     /// [`SeenError::Invariant`] for such a batch; otherwise what the store says.
@@ -217,8 +224,9 @@ impl Seen {
         }
     }
 
-    /// Makes the note durable that DELEs of these messages go out: from now on their names prove nothing where they are
-    /// listed again. `state` is what the account's state is when the session ends without another word.
+    /// Makes the note durable that DELEs of these messages go out: from now on their names prove
+    /// nothing where they are listed again. `state` is what the account's state is when the session
+    /// ends without another word.
     ///
     /// # Errors
     /// [`SeenError::Invariant`] when a record is not that of its proof; otherwise what the store says: then no DELE may be
@@ -263,8 +271,9 @@ impl Seen {
         self.store.commit(batch).await
     }
 
-    /// Makes durable that a message, whose bytes are those of an earlier record, is listed under another name. `from` holds
-    /// that record; where it is one of this account, it is forgotten once no copy has the old name any more. Returns the proof of delivery, if it was delivered.
+    /// Makes durable that a message, whose bytes are those of an earlier record, is listed under
+    /// another name. `from` holds that record; where it is one of this account, it is forgotten
+    /// once no copy has the old name any more. Returns the proof of delivery, if it was delivered.
     ///
     /// # Errors
     /// [`SeenError::Invariant`] when the digests differ, or the record says Delivered and the earlier one does not;
@@ -310,7 +319,8 @@ impl Seen {
         }))
     }
 
-    /// Makes changes durable as the operator orders them (`seen mark --as-delivered`, `seen import`).
+    /// Makes changes durable as the operator orders them (`seen mark --as-delivered`,
+    /// `seen import`).
     ///
     /// # Errors
     /// What the store says.
@@ -341,7 +351,8 @@ impl Seen {
         Ok(accounts)
     }
 
-    /// The accounts in the store, and the names under which records of their other maildrops are kept.
+    /// The accounts in the store, and the names under which records of their other maildrops are
+    /// kept.
     ///
     /// # Errors
     /// [`SeenError`] when the store cannot be read.
@@ -412,7 +423,8 @@ impl Recorded {
         &self.unique_id
     }
 
-    /// Its digest as received; `None` when the operator said that it was delivered (`seen mark --as-delivered`).
+    /// Its digest as received; `None` when the operator said that it was delivered
+    /// (`seen mark --as-delivered`).
     pub fn digest(&self) -> Option<Digest> {
         self.digest
     }

@@ -7,13 +7,16 @@ use crate::sink::Partial;
 /// What is remembered of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Octets by LIST when it was last retrieved or compared; `None` when LIST gave none. A change means doubt.
+    /// Octets by LIST when it was last retrieved or compared; `None` when LIST gave none. A change
+    /// means doubt.
     pub octets: Option<u64>,
-    /// How many listed copies of it are covered by this record; 1 but for repeated unique-ids with equal content.
+    /// How many listed copies of it are covered by this record; 1 but for repeated unique-ids with
+    /// equal content.
     pub copies: u32,
     /// Since when complete listings have lacked its unique-id; `None` while it is listed.
     pub absent_since: Option<Timestamp>,
-    /// What its header was like when it was in hand, to find it again behind another unique-id; `None` when it never was.
+    /// What its header was like when it was in hand, to find it again behind another unique-id;
+    /// `None` when it never was.
     pub head: Option<HeadDigest>,
     /// What became of it.
     pub state: State,
@@ -76,7 +79,8 @@ pub struct Deferral {
 }
 
 impl Deferral {
-    /// Whether its time has come. No wait is longer than a day, so a time further ahead was set by a clock that was wrong.
+    /// Whether its time has come. No wait is longer than a day, so a time further ahead was set by
+    /// a clock that was wrong.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.next_try.since(now) == 0 || self.next_try.since(now) > WAIT_SECONDS_MAX
     }

@@ -64,7 +64,8 @@ pub struct AccountState {
     pub recipient: Option<RecipientSince>,
 }
 
-/// To whom an account's messages go, and since when: what another recipient took proves nothing of this one.
+/// To whom an account's messages go, and since when: what another recipient took proves nothing of
+/// this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecipientSince {
     /// A digest of the delivery's name and the recipient.

@@ -1,4 +1,5 @@
-//! What a session works with: values for one visit, and doors that tests and embedders may put their own behind.
+//! What a session works with: values for one visit, and doors that tests and embedders may put
+//! their own behind.
 
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -43,7 +44,8 @@ pub struct Visit {
     pub commit_every: Option<u32>,
     /// Whether to use PIPELINING where the server announces it.
     pub pipelining: bool,
-    /// Whether the server is known to hide what was retrieved, although it does not announce `EXPIRE 0`.
+    /// Whether the server is known to hide what was retrieved, although it does not announce
+    /// `EXPIRE 0`.
     pub hides_retrieved: bool,
     /// How many messages may be offered and not yet recorded: what a crash can repeat. At least 1.
     pub unrecorded_max: usize,
@@ -102,7 +104,8 @@ pub trait Connect: Send + Sync {
     /// Takes a wire to TLS after STLS. Any byte that is buffered is an error.
     fn upgrade(&self, wire: Wire) -> BoxFuture<'_, Result<Wire, NetError>>;
 
-    /// Where a certificate after STLS is for other names, says which. `again` gives another wire, on which the server has said yes to STLS.
+    /// Where a certificate after STLS is for other names, says which. `again` gives another wire,
+    /// on which the server has said yes to STLS.
     fn name_them<'a>(
         &'a self,
         error: NetError,
@@ -114,7 +117,8 @@ pub trait Connect: Send + Sync {
 
 /// A durable place for messages that no sink took.
 pub trait Quarantine: Send + Sync {
-    /// Copies a message; when this returns, the copy survives a power cut. Answers with the file's name.
+    /// Copies a message; when this returns, the copy survives a power cut. Answers with the file's
+    /// name.
     fn keep<'a>(
         &'a self,
         message: &'a Message,

@@ -1,8 +1,8 @@
 //! What does one visit to one maildrop do?
 //!
-//! The story: greeting, STLS if asked, CAPA, login, CAPA again, UIDL and LIST, records, [`judge::plan`], then retrieve, offer,
-//! record and delete all at once, and QUIT. This room knows nothing of schedules, of TOML, or of which store and which sinks
-//! stand behind its doors.
+//! The story: greeting, STLS if asked, CAPA, login, CAPA again, UIDL and LIST, records,
+//! [`judge::plan`], then retrieve, offer, record and delete all at once, and QUIT. This room knows
+//! nothing of schedules, of TOML, or of which store and which sinks stand behind its doors.
 
 mod doors;
 mod errand;
@@ -36,9 +36,11 @@ pub use error::{SessionError, WhoActs};
 pub use server::place::Place;
 pub use summary::{Counts, End, Summary};
 
-/// One poll of one account: one session, or several when `commit_every` or an oversized message asks for it.
+/// One poll of one account: one session, or several when `commit_every` or an oversized message
+/// asks for it.
 ///
-/// It never fails: how it ended is in the summary, with the account's state for the agent to commit.
+/// It never fails: how it ended is in the summary, with the account's state for the agent to
+/// commit.
 pub async fn poll(visit: &Visit, with: &Collaborators) -> Summary {
     let begun = Instant::now();
     let mut counts = Counts::default();

@@ -18,8 +18,8 @@ pub trait Gate: Send + Sync {
         None
     }
 
-    /// Whether the destination is suspect: a poll offers no more than a few dozen messages then, and
-    /// nothing is quarantined for a refusal.
+    /// Whether the destination is suspect: a poll offers no more than a few dozen messages then,
+    /// and nothing is quarantined for a refusal.
     fn is_suspect(&self) -> bool;
 
     /// This message was accepted.
@@ -41,8 +41,8 @@ pub trait Gate: Send + Sync {
     /// Somebody asks for a poll now: a destination that is down is probed at once.
     fn probe_now(&self, now: Timestamp);
 
-    /// Accounts whose recipients were found not to be at fault since this was last asked: those that
-    /// are held for it are polled again.
+    /// Accounts whose recipients were found not to be at fault since this was last asked: those
+    /// that are held for it are polled again.
     fn released(&self) -> Vec<AccountName>;
 
     /// The agent is done: what must be known at the next start is written down when this returns.

@@ -4,9 +4,9 @@
 //! block: at once, and after that once a second at most, however many messages are refused.
 //!
 //! So a crash may lose what the breaker learnt in its last moments, and no message with it. A
-//! destination that was found to be down is found so again by the first message that is offered. One
-//! that was found to be up again is probed once more. A refusal that is forgotten is not counted
-//! towards suspicion.
+//! destination that was found to be down is found so again by the first message that is offered.
+//! One that was found to be up again is probed once more. A refusal that is forgotten is not
+//! counted towards suspicion.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -63,7 +63,8 @@ impl Keeper {
         }
     }
 
-    /// Notes that the breaker has learnt something. Never blocks. Outside of a runtime, nothing is written.
+    /// Notes that the breaker has learnt something. Never blocks. Outside of a runtime, nothing is
+    /// written.
     pub(super) fn note(self: &Arc<Self>) {
         let Ok(runtime) = Handle::try_current() else {
             return;

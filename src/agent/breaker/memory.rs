@@ -1,7 +1,8 @@
-//! What a breaker knew when the program ended: polls that are started one by one must not forget each other's refusals.
+//! What a breaker knew when the program ended: polls that are started one by one must not forget
+//! each other's refusals.
 //!
-//! It is a help, not a record: it is replaced as a whole, and one that is lost or cannot be read costs no message anything but a
-//! count.
+//! It is a help, not a record: it is replaced as a whole, and one that is lost or cannot be read
+//! costs no message anything but a count.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
@@ -16,7 +17,8 @@ use crate::sink::breaker::{State, text};
 pub(super) struct Memory(PathBuf);
 
 impl Memory {
-    /// The file for the delivery of this name, in a directory that is made when it is first written.
+    /// The file for the delivery of this name, in a directory that is made when it is first
+    /// written.
     pub(super) fn of(directory: &Path, delivery: &str) -> Self {
         Self(directory.join(Percent(delivery.as_bytes()).to_string()))
     }

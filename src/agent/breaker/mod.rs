@@ -1,5 +1,5 @@
-//! The breaker of one destination, shared by the accounts that deliver there: it decides, and this tells what changed and keeps
-//! it for the next start.
+//! The breaker of one destination, shared by the accounts that deliver there: it decides, and this
+//! tells what changed and keeps it for the next start.
 
 mod keeper;
 mod memory;
@@ -26,8 +26,8 @@ pub struct Breaker {
     state: Arc<Mutex<State>>,
     /// What the state says, to be asked for each message.
     is_suspect: AtomicBool,
-    /// Told when a probe is over. Sessions wait for it, and go on in the order in which they came (a `watch` would wake them in an
-    /// order that is drawn by lot).
+    /// Told when a probe is over. Sessions wait for it, and go on in the order in which they came
+    /// (a `watch` would wake them in an order that is drawn by lot).
     probes_over: Notify,
     /// Accounts whose holds are to end, until the agent asks.
     released: Mutex<Vec<AccountName>>,
@@ -49,8 +49,9 @@ impl Breaker {
         }
     }
 
-    /// The breaker of the delivery of this name as it was when the last program ended, kept in a directory. Where `now` is given, a
-    /// destination that was down is probed at once: somebody has asked for it.
+    /// The breaker of the delivery of this name as it was when the last program ended, kept in a
+    /// directory. Where `now` is given, a destination that was down is probed at once: somebody has
+    /// asked for it.
     pub fn recalled(
         delivery: &str,
         reporter: Reporter,

@@ -298,7 +298,8 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
     words
 }
 
-/// To whom its messages go, what is known of the sizes, why an account waits, and for which settings.
+/// To whom its messages go, what is known of the sizes, why an account waits, and for which
+/// settings.
 fn push_wait(words: &mut String, state: &AccountState) {
     if let Some(RecipientSince { digest, since }) = state.recipient {
         let _ = write!(words, " recipient={digest:x}@{}", since.0);

@@ -1,7 +1,7 @@
 //! What the operator may do to records: forget and rename; marking is in `mark`.
 //!
-//! All of it goes in batches of bounded size, ordered so that a stop between two of them leaves something that the same
-//! command, given again, completes.
+//! All of it goes in batches of bounded size, ordered so that a stop between two of them leaves
+//! something that the same command, given again, completes.
 
 pub(in crate::seen) mod copy;
 pub(in crate::seen) mod export;
@@ -72,7 +72,8 @@ impl OperatorError {
 }
 
 impl Seen {
-    /// Forgets everything that is recorded of some messages, or of all: what is still on the server is new again.
+    /// Forgets everything that is recorded of some messages, or of all: what is still on the server
+    /// is new again.
     ///
     /// # Errors
     /// [`OperatorError::NoRecord`] when one of the unique-ids is not known; then nothing is forgotten.
@@ -125,7 +126,8 @@ impl Seen {
         // A rename that was stopped halfway has copied the state first and takes it away last.
         let halfway = state != AccountState::default() && its_state == state;
         let own = |known: Known<'_>| records.get(&known.key()) == Some(known.record);
-        // A poll under the new name finds out that the account was renamed, and leaves a state, but no record.
+        // A poll under the new name finds out that the account was renamed, and leaves a state, but
+        // no record.
         let same = its_state.host.eq_ignore_ascii_case(&state.host) && its_state.user == state.user;
         let free = (same || its_state == AccountState::default()) && taken.iter().all(own);
         if old == new || !(halfway || free) {

@@ -1,6 +1,8 @@
-//! Finding messages again after their maildrop changed as a whole: by size and header, without retrieving them.
+//! Finding messages again after their maildrop changed as a whole: by size and header, without
+//! retrieving them.
 //!
-//! What is found counts as marked: it is neither retrieved nor deleted, because a header proves no delivery.
+//! What is found counts as marked: it is neither retrieved nor deleted, because a header proves no
+//! delivery.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -36,8 +38,9 @@ pub enum Rest {
     New,
 }
 
-/// Logs in, lists, and looks at the header of every message that is unknown or doubtful. Messages that were in hand before are
-/// marked as seen, or stay delivered where `trust` is [`Trust::Delivered`]; the others go through at the next poll.
+/// Logs in, lists, and looks at the header of every message that is unknown or doubtful. Messages
+/// that were in hand before are marked as seen, or stay delivered where `trust` is
+/// [`Trust::Delivered`]; the others go through at the next poll.
 ///
 /// # Errors
 /// What ends a session, and the store. Nothing is changed then, or a part that the same command completes.
@@ -134,7 +137,8 @@ struct Search<'a> {
     records: &'a Records,
     trust: Trust,
     now: Timestamp,
-    /// Records of messages that were in hand and are listed no more, by header, with how many copies are still to be found.
+    /// Records of messages that were in hand and are listed no more, by header, with how many
+    /// copies are still to be found.
     candidates: HashMap<HeadDigest, Vec<(RecordKey, Record, u32)>>,
     changes: BTreeMap<RecordKey, Change>,
     /// How often each message was found.
@@ -158,8 +162,8 @@ impl<'a> Search<'a> {
         let mut changes = BTreeMap::new();
         let mut headless = 0;
         for known in records.iter() {
-            // What is listed and beyond doubt is where it was. What is doubtful may be elsewhere: a server that numbers its
-            // messages anew gives each the name of another.
+            // What is listed and beyond doubt is where it was. What is doubtful may be elsewhere: a
+            // server that numbers its messages anew gives each the name of another.
             let positions = listing.positions(known.unique_id);
             if positions.iter().any(|at| open.binary_search(at).is_err()) {
                 continue;
@@ -228,7 +232,8 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Finds the message by header and size, or by header alone behind the unique-id that it had before.
+    /// Finds the message by header and size, or by header alone behind the unique-id that it had
+    /// before.
     fn settle_by_header(&mut self, at: usize, head: HeadDigests) -> bool {
         let Some(entry) = self.listing.get(at) else {
             return false;
@@ -263,7 +268,8 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Whether a message with this header was in hand, of another size: servers count line ends differently.
+    /// Whether a message with this header was in hand, of another size: servers count line ends
+    /// differently.
     fn resembles(&self, at: usize, head: HeadDigests) -> bool {
         let is_left = |head: &HeadDigest| {
             let candidates = self.candidates.get(head);
@@ -293,7 +299,8 @@ impl<'a> Search<'a> {
         };
         self.found += 1;
         let key = RecordKey::new(entry.unique_id(), old.digest);
-        // Equal messages that have one copy in the quarantine and are listed under one name have one record.
+        // Equal messages that have one copy in the quarantine and are listed under one name have
+        // one record.
         if let Some(Change::Put(_, known)) = self.changes.get_mut(&key)
             && *old != key
             && known.kept().is_some()
@@ -323,7 +330,8 @@ impl<'a> Search<'a> {
             let forget = Change::Forget(old.clone());
             self.changes.insert(old.clone(), forget);
         }
-        // A mark covers what is there now and nothing that comes; a record of what was in hand covers what it did before.
+        // A mark covers what is there now and nothing that comes; a record of what was in hand
+        // covers what it did before.
         let copies = match &state {
             State::Marked { .. } => taken,
             _ if *old == key => record.copies.max(taken),
@@ -353,7 +361,8 @@ impl<'a> Search<'a> {
                     .insert(old.clone(), Change::Forget(old.clone()));
             }
         }
-        // A copy must have a record at every instant: the new ones first, and only then the old ones go.
+        // A copy must have a record at every instant: the new ones first, and only then the old
+        // ones go.
         let (puts, forgets): (Vec<_>, Vec<_>) = self
             .changes
             .into_values()

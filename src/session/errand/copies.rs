@@ -16,8 +16,9 @@ pub enum Retried {
     Refused(Refusal),
 }
 
-/// Offers a copy now, whatever the breaker says, to the recipient that the account has today. When it is taken, the message
-/// counts as delivered, and what the server still holds of it is due by retention.
+/// Offers a copy now, whatever the breaker says, to the recipient that the account has today. When
+/// it is taken, the message counts as delivered, and what the server still holds of it is due by
+/// retention.
 ///
 /// # Errors
 /// The store fails: then the message may be offered again.

@@ -1,4 +1,5 @@
-//! What an operator orders for one account: adopt a maildrop that moved, retry or drop a quarantine copy.
+//! What an operator orders for one account: adopt a maildrop that moved, retry or drop a quarantine
+//! copy.
 
 pub(in crate::session) mod adopt;
 pub(in crate::session) mod copies;

@@ -7,9 +7,9 @@ use crate::seen::{Change, Record, Records, State};
 
 /// The changes that a listing makes to the records of messages it holds or lacks.
 ///
-/// Only a complete listing can say that a message is gone. Under a retention that deletes, a message that is back stays
-/// marked as absent: it is doubtful until it was compared. There may be as many changes as records, so they are made as they are asked
-/// for.
+/// Only a complete listing can say that a message is gone. Under a retention that deletes, a
+/// message that is back stays marked as absent: it is doubtful until it was compared. There may be
+/// as many changes as records, so they are made as they are asked for.
 pub(in crate::session) fn notice<'a>(
     listing: &'a Listing,
     records: &'a Records,
@@ -68,8 +68,8 @@ pub(in crate::session) fn notice<'a>(
     })
 }
 
-/// Whether the operator's word about a message was said without a listing: it takes the octets of the first one, so that
-/// another message under its name is noticed.
+/// Whether the operator's word about a message was said without a listing: it takes the octets of
+/// the first one, so that another message under its name is noticed.
 fn is_word_without_octets(digest: Option<Digest>, record: &Record) -> bool {
     let is_word = match record.state {
         State::Marked { .. } => true,
@@ -87,7 +87,8 @@ fn only_octets(listing: &Listing, unique_id: &[u8]) -> Option<u64> {
     }
 }
 
-/// Whether the time of a delivery was told by a clock that was wrong: its age runs from when the clock is right again.
+/// Whether the time of a delivery was told by a clock that was wrong: its age runs from when the
+/// clock is right again.
 fn is_misdated(record: &Record, now: Timestamp) -> bool {
     matches!(record.state, State::Delivered { at } if is_no_time(at, now))
 }
@@ -101,7 +102,8 @@ fn may_be_forgotten(record: &Record) -> bool {
     !matches!(&record.state, State::Deferred(deferral) if deferral.parked.is_some())
 }
 
-/// Goes through a listing beside records: unique-ids are asked for in their order, and each step goes on from the last.
+/// Goes through a listing beside records: unique-ids are asked for in their order, and each step
+/// goes on from the last.
 pub(in crate::session) struct Listed<'l> {
     listing: &'l Listing,
     groups: Peekable<Box<dyn Iterator<Item = &'l [u32]> + Send + 'l>>,
@@ -116,7 +118,8 @@ impl<'l> Listed<'l> {
         }
     }
 
-    /// Where the listing has this unique-id; `None` when it lacks it. Never less than the one asked for before.
+    /// Where the listing has this unique-id; `None` when it lacks it. Never less than the one asked
+    /// for before.
     pub(in crate::session) fn positions(&mut self, unique_id: &[u8]) -> Option<&'l [u32]> {
         let listing = self.listing;
         let named = |group: &[u32]| {

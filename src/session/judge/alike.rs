@@ -1,7 +1,7 @@
 //! Whether listed messages of one unique-id are like the recorded ones. Pure.
 //!
-//! A server may list hundreds of thousands of messages under one unique-id, and as many records may be known of it. So the records
-//! are gone through once, and each message is looked up.
+//! A server may list hundreds of thousands of messages under one unique-id, and as many records may
+//! be known of it. So the records are gone through once, and each message is looked up.
 
 use std::collections::BTreeSet;
 

@@ -14,13 +14,13 @@ pub(in crate::session) enum Arrival {
     Recognised(Record),
     /// Its time of next try has not come.
     NotDue,
-    /// The operator said that it was delivered, so no digest is known: it is not offered. This is its record, with what the listing
-    /// says now.
+    /// The operator said that it was delivered, so no digest is known: it is not offered. This is
+    /// its record, with what the listing says now.
     Trusted(Record),
 }
 
-/// Decides by digest. A message retrieved as new is offered even when an equal one was delivered in this session: the
-/// server lists it twice, so it is there twice.
+/// Decides by digest. A message retrieved as new is offered even when an equal one was delivered in
+/// this session: the server lists it twice, so it is there twice.
 pub(in crate::session) fn on_arrival(
     why: Why,
     known: Option<&Record>,
@@ -52,8 +52,8 @@ pub(in crate::session) fn on_arrival(
     }
 }
 
-/// What the operator said of this message, if that was that it was delivered, before any digest of it was known. One of another size
-/// is another.
+/// What the operator said of this message, if that was that it was delivered, before any digest of
+/// it was known. One of another size is another.
 pub(in crate::session) fn trusted(
     records: &Records,
     key: &RecordKey,

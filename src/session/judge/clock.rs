@@ -5,8 +5,9 @@ use crate::seen::AccountState;
 
 /// Whether `now` is believed, after what earlier polls saw; keeps the doubt in `state`.
 ///
-/// A clock earlier than the newest record, or more than a day ahead of the last poll, is doubted, and so it stays until it
-/// has agreed with itself for a day. An account that was never polled has nothing to doubt it by.
+/// A clock earlier than the newest record, or more than a day ahead of the last poll, is doubted,
+/// and so it stays until it has agreed with itself for a day. An account that was never polled has
+/// nothing to doubt it by.
 pub(in crate::session) fn trust(
     state: &mut AccountState,
     newest: Option<Timestamp>,

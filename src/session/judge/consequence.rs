@@ -1,5 +1,5 @@
-//! What follows from a sink's answer, whether the message came from the server, is a parked copy, or is a copy that the operator
-//! retries.
+//! What follows from a sink's answer, whether the message came from the server, is a parked copy,
+//! or is a copy that the operator retries.
 
 use crate::mail::Timestamp;
 use crate::seen::{Deferral, Record, State};
@@ -33,7 +33,8 @@ pub(in crate::session) struct Refused {
 
 /// Who is to blame for a refusal.
 pub(in crate::session) enum Blame {
-    /// This process. The breaker hears nothing of it: an offer that could not be made says nothing about the destination.
+    /// This process. The breaker hears nothing of it: an offer that could not be made says nothing
+    /// about the destination.
     Ours,
     /// It is not asked: the operator retries a copy whatever the breaker says, and nothing counts.
     Unasked,
@@ -90,7 +91,8 @@ pub(in crate::session) enum Fate {
     Recorded(State),
     /// Copy it to the quarantine, and record that it is tried again from there.
     Parked(Deferral, Refusal),
-    /// Copy it to the quarantine unless its copy is what was offered, and record that it was refused for good.
+    /// Copy it to the quarantine unless its copy is what was offered, and record that it was
+    /// refused for good.
     Quarantined(Partial),
     /// Leave it where it is, and record nothing.
     Left,
@@ -215,7 +217,8 @@ pub(in crate::session) fn counted(
     }
 }
 
-/// No message was taken for the recipient, who is at fault: nothing counts against this one. The session ends, unless it has ended.
+/// No message was taken for the recipient, who is at fault: nothing counts against this one. The
+/// session ends, unless it has ended.
 pub(in crate::session) fn held(refusal: Refusal, ends: bool, known: &Known) -> Consequence {
     let mut effects = vec![say_not_counted(&refusal)];
     if ends {
@@ -276,7 +279,8 @@ fn waits(deferral: Deferral, refusal: Refusal, known: &Known) -> Fate {
     }
 }
 
-/// Nothing is to be recorded of the message. It stays where it is; where the server would hide it, a copy is parked first.
+/// Nothing is to be recorded of the message. It stays where it is; where the server would hide it,
+/// a copy is parked first.
 fn left(known: &Known) -> Fate {
     if !known.hides || known.copy.is_some() {
         return Fate::Left;

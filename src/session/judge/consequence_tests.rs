@@ -83,7 +83,8 @@ fn quarantined(partial: Partial) -> State {
     }
 }
 
-/// What follows from a refusal for each fault, each who is to blame and each place of the message, when these have taken it.
+/// What follows from a refusal for each fault, each who is to blame and each place of the message,
+/// when these have taken it.
 fn every(taken: &[&str], mut look: impl FnMut(&Known, Fault, &Blame, Consequence)) {
     let copies = [
         None,

@@ -1,11 +1,13 @@
-//! Does a server count its unique-ids? Then it may begin again, and a name alone proves little (DOUBT.md 1.3). Pure.
+//! Does a server count its unique-ids? Then it may begin again, and a name alone proves little
+//! (DOUBT.md 1.3). Pure.
 
 use std::cmp::Ordering;
 
-/// Whether unique-ids look as if they were counted: they are short, or differ only in a few digits. `names` are those that
-/// are listed and those that are recorded.
+/// Whether unique-ids look as if they were counted: they are short, or differ only in a few digits.
+/// `names` are those that are listed and those that are recorded.
 ///
-/// A part that all of them share, such as a UIDVALIDITY, makes them safe: it changes when the server begins again.
+/// A part that all of them share, such as a UIDVALIDITY, makes them safe: it changes when the
+/// server begins again.
 pub(in crate::session) fn are_counted<'n>(names: impl Iterator<Item = &'n [u8]> + Clone) -> bool {
     let mut all = names.clone();
     let Some(first) = all.next() else {
@@ -55,7 +57,8 @@ fn is_few_digits(name: &[u8], front: usize, back: usize) -> bool {
     middle.len() <= COUNTED_OCTETS_MAX && middle.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// Which of two counted names is the greater: the longer one without its leading zeros, else the later in the alphabet.
+/// Which of two counted names is the greater: the longer one without its leading zeros, else the
+/// later in the alphabet.
 pub(in crate::session) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     let (a, b) = (significant(a), significant(b));
     a.len().cmp(&b.len()).then_with(|| {

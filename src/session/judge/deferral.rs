@@ -44,8 +44,8 @@ pub(in crate::session) fn defer_as(
     })
 }
 
-/// The deferral of a message that the server would not hand out: nothing can be quarantined, so it waits for ever, daily
-/// in the end.
+/// The deferral of a message that the server would not hand out: nothing can be quarantined, so it
+/// waits for ever, daily in the end.
 pub(in crate::session) fn defer_unretrieved(
     before: Option<&Deferral>,
     code: &str,
@@ -61,7 +61,8 @@ pub(in crate::session) fn defer_unretrieved(
     }
 }
 
-/// The deferral of a message inside which a session ended: at once again the first time, later after that.
+/// The deferral of a message inside which a session ended: at once again the first time, later
+/// after that.
 pub(in crate::session) fn strike(before: Option<&Deferral>, now: Timestamp) -> Deferral {
     let before = before.cloned().unwrap_or_default();
     let strikes = before.strikes.saturating_add(1);

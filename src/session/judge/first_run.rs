@@ -6,8 +6,8 @@ use crate::session::run::Session;
 use crate::session::{SessionError, Visit};
 use crate::telemetry::Event;
 
-/// Decides about an account without any record: whether everything that is listed is to be marked as seen. `beside` messages without
-/// unique-id are retrieved beside those of the listing.
+/// Decides about an account without any record: whether everything that is listed is to be marked
+/// as seen. `beside` messages without unique-id are retrieved beside those of the listing.
 ///
 /// # Errors
 /// [`SessionError::Account`] when there are too many messages to retrieve them all without the operator's word.
@@ -24,7 +24,8 @@ pub(in crate::session) fn first_poll(
         _ if state.names.marking => Ok(true),
         _ if !records.tell_nothing() => Ok(false),
         FirstRun::All => Ok(false),
-        // An account that was polled before and had nothing to mark is not at its first run any more.
+        // An account that was polled before and had nothing to mark is not at its first run any
+        // more.
         FirstRun::Skip => Ok(state.last_success.is_none() && count > 0),
         FirstRun::Ask if count > limits::FIRST_RUN_MESSAGES_MAX => Err(SessionError::Account {
             code: "first_run",
@@ -42,7 +43,8 @@ pub(in crate::session) fn first_poll(
     }
 }
 
-/// The same where the server gives no unique-ids: nothing can be marked, so that `skip` cannot be done.
+/// The same where the server gives no unique-ids: nothing can be marked, so that `skip` cannot be
+/// done.
 ///
 /// # Errors
 /// [`SessionError::Account`] when it was asked for, or too many messages are listed.
@@ -111,8 +113,8 @@ fn marks<'a>(
 }
 
 impl Session<'_> {
-    /// Marks all that is listed as seen. Where that takes several commits, the state says so until the last of them: marks of one
-    /// half would let the other half in.
+    /// Marks all that is listed as seen. Where that takes several commits, the state says so until
+    /// the last of them: marks of one half would let the other half in.
     pub(in crate::session) async fn mark_all(
         &self,
         listing: &Listing,

@@ -1,6 +1,7 @@
 //! Whether a maildrop has changed as a whole: moved to another server, or its messages named anew.
 //!
-//! Then every message looks new, and fetching them would flood the user. The operator is asked instead.
+//! Then every message looks new, and fetching them would flood the user. The operator is asked
+//! instead.
 
 use crate::mail::{AccountName, Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Known, Records, State};
@@ -10,7 +11,8 @@ use crate::session::{SessionError, Visit};
 
 /// What explains that a unique-id is gone, besides a change of the whole maildrop.
 pub(in crate::session) struct Explained {
-    /// After how many seconds we delete what was delivered, by the configuration of now and of the last session.
+    /// After how many seconds we delete what was delivered, by the configuration of now and of the
+    /// last session.
     deletes_after_seconds: [Option<u64>; 2],
     /// Whether the server of this session or of the last hides what was retrieved.
     hides: bool,
@@ -51,7 +53,8 @@ impl Explained {
         }
     }
 
-    /// Whether the last complete listing held the message, and neither we nor a server that hides can have taken it away.
+    /// Whether the last complete listing held the message, and neither we nor a server that hides
+    /// can have taken it away.
     pub(in crate::session) fn expects(&self, known: &Known<'_>) -> bool {
         let record = &known.record;
         let deleted = |seconds: &Option<u64>| match (&record.state, seconds) {
@@ -106,8 +109,8 @@ pub(in crate::session) fn compare(
 }
 
 impl Compared {
-    /// Whether so many unknown names are listed that their messages may be old ones. Fewer are retrieved and known again by their
-    /// digest.
+    /// Whether so many unknown names are listed that their messages may be old ones. Fewer are
+    /// retrieved and known again by their digest.
     pub(in crate::session) const fn is_flood(&self) -> bool {
         self.unknown > limits::FIRST_RUN_MESSAGES_MAX
     }

@@ -3,7 +3,8 @@
 use crate::mail::Digest;
 use crate::seen::Records;
 
-/// The unique-id of a message on a server that gives none: its digest, with an ordinal among equals.
+/// The unique-id of a message on a server that gives none: its digest, with an ordinal among
+/// equals.
 pub(in crate::session) fn identity(digest: Digest, ordinal: u32) -> String {
     if ordinal <= 1 {
         format!("sha256:{digest}")
@@ -17,8 +18,8 @@ pub(in crate::session) fn is_made_here(unique_id: &[u8]) -> bool {
     unique_id.starts_with(b"sha256:")
 }
 
-/// Whether any record is of a message that a server gave a name. A bare word of the operator tells so only of an account that never
-/// did without.
+/// Whether any record is of a message that a server gave a name. A bare word of the operator tells
+/// so only of an account that never did without.
 pub(in crate::session) fn has_unique_ids(records: &Records, did_without: bool) -> bool {
     records.iter().any(|known| {
         let is_bare = known.digest.is_none() && known.record.octets.is_none();

@@ -1,4 +1,5 @@
-//! What follows from what is known. Everything here is a pure decision about values: no server, no store, no clock.
+//! What follows from what is known. Everything here is a pure decision about values: no server, no
+//! store, no clock.
 
 pub(in crate::session) mod absence;
 pub(in crate::session) mod alike;

@@ -38,8 +38,8 @@ impl Weighed {
         matches!(self, Self::Otherwise { .. })
     }
 
-    /// Whether the message may have lost a part on the server, so that what the server has must not be deleted. Where sizes are
-    /// estimates, only half a message or an empty body says so.
+    /// Whether the message may have lost a part on the server, so that what the server has must not
+    /// be deleted. Where sizes are estimates, only half a message or an empty body says so.
     pub(in crate::session) const fn forbids_delete(
         self,
         are_estimates: bool,
@@ -62,7 +62,8 @@ pub(in crate::session) enum Second {
     Same,
     /// Other bytes, of the announced size: the first copy is thrown away.
     Other,
-    /// Other bytes, and again not of the announced size: both copies count for one, and the message is retrieved alone again.
+    /// Other bytes, and again not of the announced size: both copies count for one, and the message
+    /// is retrieved alone again.
     Again,
     /// It came otherwise each time: it is left for another day.
     NeverAlike,
@@ -86,7 +87,8 @@ pub(in crate::session) fn judge(
     }
 }
 
-/// One of 32 letters for the sender that a head names in From, so that different letters are different senders.
+/// One of 32 letters for the sender that a head names in From, so that different letters are
+/// different senders.
 pub(in crate::session) fn sender_letter(head: &[u8]) -> u8 {
     let lines = head.split(|octet| *octet == b'\n');
     let fields = lines.take_while(|line| !line.is_empty() && *line != b"\r");
@@ -117,8 +119,8 @@ pub(in crate::session) fn has_empty_body(head: &[u8], octets: u64) -> bool {
 /// The letters of senders in an account's state.
 const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// How often a message is retrieved alone in one session: two copies that are alike settle it, and three that are not tell that
-/// nothing will.
+/// How often a message is retrieved alone in one session: two copies that are alike settle it, and
+/// three that are not tell that nothing will.
 const ALONE_TIMES_MAX: u32 = 2;
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
-//! The plan under any listing and any records: what it may never do, and what it must not depend on.
+//! The plan under any listing and any records: what it may never do, and what it must not depend
+//! on.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -308,7 +309,8 @@ proptest! {
         let wanted: BTreeSet<u32> = plan.retrievals.iter().copied().collect();
         let kept: Vec<u32> = free.retrievals.iter().copied().filter(|at| wanted.contains(at)).collect();
         prop_assert_eq!(&kept, &plan.retrievals, "in order");
-        // Those to be compared may take half, by unique-id: of several messages all come, or none. So do retries of several.
+        // Those to be compared may take half, by unique-id: of several messages all come, or none.
+        // So do retries of several.
         let is_doubt = |at: &u32| match free.dispositions[*at as usize] {
             Disposition::Retrieve(Why::Doubt) => true,
             Disposition::Retrieve(Why::Retry) => listing.positions(listing.get(*at as usize).unwrap().unique_id).len() > 1,

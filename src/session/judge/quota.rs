@@ -21,8 +21,8 @@ impl Quota {
         }
     }
 
-    /// Takes one message of this size out, if there is so much left. The first is never too large: otherwise one above the limit
-    /// would block the account.
+    /// Takes one message of this size out, if there is so much left. The first is never too large:
+    /// otherwise one above the limit would block the account.
     pub(in crate::session) fn take(&mut self, octets: u64) -> bool {
         let fits = self.octets.is_none_or(|left| i128::from(octets) <= left) || self.taken == 0;
         if self.messages == Some(0) || !fits {

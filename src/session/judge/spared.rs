@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use crate::mail::Listing;
 use crate::sink::Spared;
 
-/// Puts spared messages last, and those that must not be offered last of all. Answers how many those
-/// are.
+/// Puts spared messages last, and those that must not be offered last of all. Answers how many
+/// those are.
 pub(in crate::session) fn put_last(
     retrievals: &mut [u32],
     listing: &Listing,

@@ -1,11 +1,13 @@
-//! Messages at which sessions have ended, of a server without unique-ids: found again by number and octets.
+//! Messages at which sessions have ended, of a server without unique-ids: found again by number and
+//! octets.
 
 use crate::mail::{Entry, Listing, Timestamp, limits};
 use crate::seen::{Deferral, StruckNumber};
 use crate::session::judge::deferral;
 
-/// Those that are listed, each under its number of this session: the one it had when nothing has changed, else the nearest one below with
-/// the same octets, because messages only move up when others go.
+/// Those that are listed, each under its number of this session: the one it had when nothing has
+/// changed, else the nearest one below with the same octets, because messages only move up when
+/// others go.
 pub(in crate::session) fn located(listing: &Listing, struck: &[StruckNumber]) -> Vec<StruckNumber> {
     let mut found: Vec<StruckNumber> = Vec::with_capacity(struck.len());
     for one in struck {

@@ -9,10 +9,11 @@ use crate::session::judge::taken;
 pub(in crate::session) struct Deletable {
     /// Sessions have ended at the DELEs of these, and this one leaves them out.
     left_out: Vec<UniqueId>,
-    /// The same, and their time has come, the one that has waited longest first: one of them is asked for, alone, so that it undoes no
-    /// other if it ends this session, too.
+    /// The same, and their time has come, the one that has waited longest first: one of them is
+    /// asked for, alone, so that it undoes no other if it ends this session, too.
     alone: Vec<UniqueId>,
-    /// Whether nothing but one of those may be asked for, because three DELEs in a row ended their sessions.
+    /// Whether nothing but one of those may be asked for, because three DELEs in a row ended their
+    /// sessions.
     nothing_else: bool,
 }
 
@@ -36,7 +37,8 @@ impl Deletable {
     }
 }
 
-/// What this session may ask for. Where deletes do not take, one a day is tried after its message was compared, whichever that is.
+/// What this session may ask for. Where deletes do not take, one a day is tried after its message
+/// was compared, whichever that is.
 pub(in crate::session) fn deletable(
     state: &mut AccountState,
     listing: &Listing,
@@ -84,7 +86,8 @@ pub(in crate::session) const fn are_ignored(odd: &Oddities) -> bool {
     odd.deletes_struck_in_a_row >= limits::STRUCK_DELETES_IN_A_ROW_MAX
 }
 
-/// A session has ended at this DELE, or by what was said after the one before it. Returns how often it has ended at this one.
+/// A session has ended at this DELE, or by what was said after the one before it. Returns how often
+/// it has ended at this one.
 pub(in crate::session) fn strike(
     odd: &mut Oddities,
     unique_id: &UniqueId,

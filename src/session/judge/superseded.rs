@@ -15,8 +15,9 @@ pub(in crate::session) fn replaced_by(records: &Records, key: &RecordKey) -> Vec
     }
 }
 
-/// Records of other messages under the same unique-id that were retrieved, and of which no copy is kept here. Where the server
-/// hides what was retrieved, delivered ones are there still, and unlisted.
+/// Records of other messages under the same unique-id that were retrieved, and of which no copy is
+/// kept here. Where the server hides what was retrieved, delivered ones are there still, and
+/// unlisted.
 pub(in crate::session) fn others<'r>(
     records: &'r Records,
     key: &'r RecordKey,
@@ -34,8 +35,8 @@ pub(in crate::session) fn others<'r>(
     others.map(Known::into_pair)
 }
 
-/// What becomes of a record when another message is listed under its name: one that was delivered may come again under
-/// another name, and is known by its digest then.
+/// What becomes of a record when another message is listed under its name: one that was delivered
+/// may come again under another name, and is known by its digest then.
 pub(in crate::session) fn displace(key: RecordKey, record: Record, now: Timestamp) -> Change {
     if !matches!(record.state, State::Delivered { .. }) {
         return Change::Forget(key);

@@ -13,13 +13,13 @@ pub(in crate::session) struct Allowance {
     pub(in crate::session) compared_only: bool,
     /// How long QUIT is waited for.
     pub(in crate::session) quit_seconds: u64,
-    /// Whether the last session asked for deletes and came to its end: only then did the server ignore what is found again. A
-    /// session that was cut off may never have sent QUIT.
+    /// Whether the last session asked for deletes and came to its end: only then did the server
+    /// ignore what is found again. A session that was cut off may never have sent QUIT.
     pub(in crate::session) was_attempted: bool,
 }
 
-/// What a new listing says of the deletes of the last session, and what this one may ask for. `again` is how many messages are
-/// listed after it was noted that they are asked to go.
+/// What a new listing says of the deletes of the last session, and what this one may ask for.
+/// `again` is how many messages are listed after it was noted that they are asked to go.
 pub(in crate::session) fn begin(
     state: &mut DeletesState,
     listing: &Listing,

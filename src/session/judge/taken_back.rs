@@ -15,8 +15,8 @@ pub(in crate::session) enum Cause {
 }
 
 /// What to put in place of a counted refusal that was perhaps the destination's fault; `None` when
-/// it stays. Who has taken the message since has taken it. A copy that was made meanwhile is kept as
-/// a parked one: the server may hide the message by now.
+/// it stays. Who has taken the message since has taken it. A copy that was made meanwhile is kept
+/// as a parked one: the server may hide the message by now.
 pub(in crate::session) fn taken_back(
     current: &Record,
     tries: u32,

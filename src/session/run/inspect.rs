@@ -1,4 +1,5 @@
-//! Looks at heads before the plan is made: what unique-ids are worth here, and which listed message is not the recorded one.
+//! Looks at heads before the plan is made: what unique-ids are worth here, and which listed message
+//! is not the recorded one.
 
 use std::collections::HashSet;
 use std::iter;
@@ -122,7 +123,8 @@ impl Inspection<'_> {
                 return;
             }
             let shown = asking.heads(self.listing, some).await;
-            // A server that ends sessions at TOP must not end each of them: it goes without for a day.
+            // A server that ends sessions at TOP must not end each of them: it goes without for a
+            // day.
             if asking.ended_by_server() {
                 let day_left = HEADS_UNRELIABLE_SECONDS - DAY_SECONDS;
                 let now = self.with.clock.now();
@@ -137,8 +139,8 @@ impl Inspection<'_> {
         }
     }
 
-    /// Whether the server began to count again: the head of the oldest or newest known message is another one's, or an unknown
-    /// name is smaller than one that was given before.
+    /// Whether the server began to count again: the head of the oldest or newest known message is
+    /// another one's, or an unknown name is smaller than one that was given before.
     async fn look_for_a_new_count(
         &self,
         asking: &mut Asking<'_>,
@@ -155,7 +157,8 @@ impl Inspection<'_> {
                 let Head::Shown(digests) = heads.get(*at) else {
                     return false;
                 };
-                // One message may have two records: as it was, and as the server hands it out since.
+                // One message may have two records: as it was, and as the server hands it out
+                // since.
                 let records = self.records.of(known.unique_id);
                 let mut known = records.filter_map(|known| known.record.head);
                 !known.any(|head| digests.are_like(head))
@@ -173,8 +176,8 @@ impl Inspection<'_> {
         Ok(())
     }
 
-    /// The operator's marks and words know no head. The oldest and the newest take the one that is listed now, so that a new count
-    /// is noticed later.
+    /// The operator's marks and words know no head. The oldest and the newest take the one that is
+    /// listed now, so that a new count is noticed later.
     async fn note_heads_of_marks(
         &self,
         asking: &mut Asking<'_>,
@@ -219,8 +222,9 @@ impl Inspection<'_> {
         Ok(self.with.seen.save_state(account, state.clone()).await?)
     }
 
-    /// The oldest and the newest message that is listed alone under its unique-id and has such a record. A server may list very
-    /// many messages under one name, so the records of a name are looked at only where it is listed once.
+    /// The oldest and the newest message that is listed alone under its unique-id and has such a
+    /// record. A server may list very many messages under one name, so the records of a name are
+    /// looked at only where it is listed once.
     fn ends(
         &self,
         which: impl Fn(&Entry<'_>, &Known<'_>) -> bool,
@@ -250,7 +254,8 @@ impl Inspection<'_> {
         oldest.into_iter().chain(newest.filter(|_| !one)).collect()
     }
 
-    /// Whether an unknown name is smaller than the greatest recorded since the count last began again.
+    /// Whether an unknown name is smaller than the greatest recorded since the count last began
+    /// again.
     fn has_smaller_unknown(&self, since: Option<Timestamp>) -> bool {
         let counts = |known: &Known<'_>| match &known.record.state {
             State::Delivered { at } | State::Marked { at, .. } | State::Quarantined { at, .. } => {
@@ -281,7 +286,8 @@ impl Inspection<'_> {
                 *slot = true;
             }
         }
-        // Names that do not grow along the listing are no counters, and a known one after it shows that the count went on.
+        // Names that do not grow along the listing are no counters, and a known one after it shows
+        // that the count went on.
         let (mut last, mut smaller) = (None, false);
         for (entry, is_known) in self.listing.iter().zip(is_known) {
             if is_known {
@@ -298,8 +304,8 @@ impl Inspection<'_> {
         smaller
     }
 
-    /// At a server without TOP that counts its unique-ids, the two smallest known messages are compared by digest, once a day, in
-    /// a session that is about to delete.
+    /// At a server without TOP that counts its unique-ids, the two smallest known messages are
+    /// compared by digest, once a day, in a session that is about to delete.
     fn sample_by_digest(
         &self,
         state: &mut AccountState,

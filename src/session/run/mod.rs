@@ -73,8 +73,9 @@ pub(super) struct Ended {
 }
 
 impl Session<'_> {
-    /// The maildrop first, then the parked messages: a session has one probe at most, and a message that was parked for a
-    /// reason must not use it up before new mail could. They are offered even when the server cannot be reached.
+    /// The maildrop first, then the parked messages: a session has one probe at most, and a message
+    /// that was parked for a reason must not use it up before new mail could. They are offered even
+    /// when the server cannot be reached.
     pub(super) async fn run(
         &self,
         state: &mut AccountState,
@@ -83,7 +84,8 @@ impl Session<'_> {
         let (visit, with) = (self.visit, self.with);
         let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
         let mut room = Held::begin(&with.stop.place);
-        // A server with a large maildrop needs longer to list it than we to know what we know of it.
+        // A server with a large maildrop needs longer to list it than we to know what we know of
+        // it.
         let (records, opened) = tokio::join!(self.records(&mut room), self.open(state, deadline));
         let records = match (records, opened) {
             (Ok(records), opened) => (records, opened),
@@ -279,8 +281,8 @@ impl Session<'_> {
         }
     }
 
-    /// Where a session may end without QUIT, that must be known even after a crash: the server lists again what it would have
-    /// hidden.
+    /// Where a session may end without QUIT, that must be known even after a crash: the server
+    /// lists again what it would have hidden.
     async fn note_retrieved_without_quit(
         &self,
         state: &mut AccountState,
@@ -294,8 +296,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Reaches the server, logs in and lists. `None` when we were asked to stop meanwhile: that is no fault of the server, and delays
-    /// nothing after a restart.
+    /// Reaches the server, logs in and lists. `None` when we were asked to stop meanwhile: that is
+    /// no fault of the server, and delays nothing after a restart.
     async fn open(
         &self,
         state: &mut AccountState,
@@ -344,7 +346,8 @@ impl Session<'_> {
         Ok(Some((maildrop, listed)))
     }
 
-    /// A login is noted before it is tried where forgetting it could hurt: a crash must not make us come back too soon.
+    /// A login is noted before it is tried where forgetting it could hurt: a crash must not make us
+    /// come back too soon.
     pub(super) async fn note_login(&self, state: &mut AccountState) -> Result<(), SessionError> {
         let now = self.with.clock.now();
         state.last_login = Some(now);
@@ -355,8 +358,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A maildrop that changed as a whole waits for its operator's word, unless that was given. Answers whether so many unknown
-    /// names are listed that their messages may be old ones.
+    /// A maildrop that changed as a whole waits for its operator's word, unless that was given.
+    /// Answers whether so many unknown names are listed that their messages may be old ones.
     fn guard(
         &self,
         listing: &Listing,
@@ -384,7 +387,8 @@ impl Session<'_> {
         Ok(is_flood)
     }
 
-    /// Records of the same maildrop under another name mean that the account was renamed: it is not new.
+    /// Records of the same maildrop under another name mean that the account was renamed: it is not
+    /// new.
     async fn refuse_a_new_name(
         &self,
         listing: &Listing,
@@ -451,8 +455,8 @@ impl Session<'_> {
         self.notice(&done.identified, records, now).await
     }
 
-    /// QUIT, and whether the server said yes. When we are told to stop now, it has little time to. What is said to deletes before
-    /// that goes to `happened`.
+    /// QUIT, and whether the server said yes. When we are told to stop now, it has little time to.
+    /// What is said to deletes before that goes to `happened`.
     async fn quit(
         &self,
         maildrop: Maildrop,
@@ -470,7 +474,8 @@ impl Session<'_> {
 
     /// QUIT, unless it could make the server hide a message that nobody has (design 1.4).
     async fn leave(&self, mut done: Transferred, hides: bool, quit_seconds: u64) -> Ended {
-        // A connection that is gone was lost, or left on purpose, and that was said, unless we were told to stop.
+        // A connection that is gone was lost, or left on purpose, and that was said, unless we were
+        // told to stop.
         let asked = done.maildrop.is_some();
         let mut happened = Vec::new();
         let goodbye = match done.maildrop {

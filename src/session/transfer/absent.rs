@@ -1,4 +1,5 @@
-//! Records of messages that are not listed under their names any more: a message under an unknown name may be one of those.
+//! Records of messages that are not listed under their names any more: a message under an unknown
+//! name may be one of those.
 
 use std::collections::{HashMap, HashSet};
 
@@ -17,7 +18,8 @@ pub(in crate::session) struct Absent<'a> {
     lost: Vec<usize>,
     /// Records that have another name by now.
     moved: HashSet<RecordKey>,
-    /// Of messages that were asked to go, where so many unknown names are listed that these may be among them.
+    /// Of messages that were asked to go, where so many unknown names are listed that these may be
+    /// among them.
     asked: HashSet<Digest>,
     /// Messages that came under unknown names.
     unknown: usize,
@@ -46,13 +48,14 @@ pub(in crate::session) struct Renamed<'a> {
 }
 
 impl<'a> Absent<'a> {
-    /// The records of this maildrop whose names are absent and whose delete was not asked, and those of the account's
-    /// other maildrops.
+    /// The records of this maildrop whose names are absent and whose delete was not asked, and
+    /// those of the account's other maildrops.
     pub(in crate::session) fn new(orders: &Orders<'a>) -> Self {
         let mut sources = vec![orders.records];
         sources.extend(orders.elsewhere);
         let displaced: HashSet<&RecordKey> = orders.plan.displaced.iter().collect();
-        // Under a name that is in doubt another message may be listed, and this one under that one's.
+        // Under a name that is in doubt another message may be listed, and this one under that
+        // one's.
         let is_doubted = |at: &u32| {
             let disposition = orders.plan.dispositions.get(*at as usize);
             matches!(
@@ -66,7 +69,8 @@ impl<'a> Absent<'a> {
         let mut lost = Vec::new();
         for (source, records) in sources.iter().enumerate() {
             let mut listed = Listed::new(orders.listing);
-            // All records of a name have the same answer, and there may be as many of them as messages.
+            // All records of a name have the same answer, and there may be as many of them as
+            // messages.
             let (mut last, mut is_listed, mut name) = (None, false, None);
             for known in records.iter() {
                 if source == 0 && last.replace(known.unique_id) != Some(known.unique_id) {
@@ -81,7 +85,8 @@ impl<'a> Absent<'a> {
                 let notes = &known.record.notes;
                 let is_displaced = || !displaced.is_empty() && displaced.contains(&known.key());
                 let is_there = is_listed && !notes.displaced && !is_displaced();
-                // One that is known by its digest only may be among those that are listed without a name.
+                // One that is known by its digest only may be among those that are listed without a
+                // name.
                 let may_be_there = source == 0
                     && made_names::is_made_here(known.unique_id)
                     && !orders.listing.complete;
@@ -116,8 +121,9 @@ impl<'a> Absent<'a> {
         self.moved.contains(key)
     }
 
-    /// A message came under an unknown name that no record explains. Answers how many of those were deleted before, once they are
-    /// so many that the maildrop must have been restored. Equal messages count once.
+    /// A message came under an unknown name that no record explains. Answers how many of those were
+    /// deleted before, once they are so many that the maildrop must have been restored. Equal
+    /// messages count once.
     pub(in crate::session) fn note_unknown(&mut self, digest: Digest) -> Option<usize> {
         self.unknown += 1;
         self.restored += usize::from(self.asked.remove(&digest));

@@ -1,5 +1,5 @@
-//! Does what follows from a sink's answer: one executor for messages from the server, parked copies, and copies that the
-//! operator retries.
+//! Does what follows from a sink's answer: one executor for messages from the server, parked
+//! copies, and copies that the operator retries.
 
 use std::mem;
 
@@ -22,9 +22,11 @@ use crate::telemetry::{DeliveryStatus, Event};
 /// Refusals that are not settled.
 #[derive(Default)]
 struct Refusals {
-    /// Counted ones that the breaker took back: undone when nothing else is under way, so that it comes last.
+    /// Counted ones that the breaker took back: undone when nothing else is under way, so that it
+    /// comes last.
     undos: Vec<(Undo, Cause)>,
-    /// Messages refused in a way that speaks of the recipient, until it is known whether another is taken for it.
+    /// Messages refused in a way that speaks of the recipient, until it is known whether another is
+    /// taken for it.
     in_doubt: Vec<(Parcel, Refusal)>,
     /// Whether the records tell that a message was delivered lately, once somebody has looked.
     taken_lately: Option<bool>,
@@ -45,8 +47,8 @@ pub(in crate::session) struct Answers<'a> {
     recipient_since: Timestamp,
 }
 
-/// Somebody who has messages offered. What follows from the answers is the same for a session's transfer and for the retry of
-/// copies, but for what the first methods say.
+/// Somebody who has messages offered. What follows from the answers is the same for a session's
+/// transfer and for the retry of copies, but for what the first methods say.
 pub(in crate::session) trait Answered<'a> {
     /// What the answers so far led to.
     fn answers(&self) -> &Answers<'a>;
@@ -123,7 +125,8 @@ pub(in crate::session) trait Answered<'a> {
         self.follow(parcel, refusal, slot, consequence);
     }
 
-    /// What each destination refused, and who is to blame. Its breaker hears the worst that it said.
+    /// What each destination refused, and who is to blame. Its breaker hears the worst that it
+    /// said.
     fn refused(&mut self, parcel: &Parcel, refused_by: Vec<RefusedBy>) -> Vec<Refused> {
         let mut refused = Vec::new();
         for one in refused_by {
@@ -141,7 +144,8 @@ pub(in crate::session) trait Answered<'a> {
         refused
     }
 
-    /// Does what follows. The slot is given back when it is recorded that the message is delivered, else at once.
+    /// Does what follows. The slot is given back when it is recorded that the message is delivered,
+    /// else at once.
     fn follow(
         &mut self,
         parcel: Parcel,
@@ -206,8 +210,8 @@ pub(in crate::session) trait Answered<'a> {
         }
     }
 
-    /// A message that is in hand and not to be offered now. It stays on the server; where the server would hide it, a copy is
-    /// parked first.
+    /// A message that is in hand and not to be offered now. It stays on the server; where the
+    /// server would hide it, a copy is parked first.
     fn withhold(&mut self, parcel: Parcel) {
         let known = self.known(&parcel);
         self.follow(parcel, None, None, consequence(Answer::Unasked, &known));
@@ -234,8 +238,9 @@ pub(in crate::session) trait Answered<'a> {
         }
     }
 
-    /// Who is to blame for a refusal. One that speaks of the recipient or the message speaks of the message where the destination
-    /// took another for this account in the last day: then its recipient is there.
+    /// Who is to blame for a refusal. One that speaks of the recipient or the message speaks of the
+    /// message where the destination took another for this account in the last day: then its
+    /// recipient is there.
     fn blame(
         &mut self,
         parcel: &Parcel,
@@ -279,7 +284,8 @@ pub(in crate::session) trait Answered<'a> {
         }
     }
 
-    /// A message was accepted: those that were refused as their recipient's fault are to blame themselves.
+    /// A message was accepted: those that were refused as their recipient's fault are to blame
+    /// themselves.
     fn clear_recipient(&mut self) {
         for (parcel, mut refusal) in mem::take(&mut self.answers_mut().refusals.in_doubt) {
             refusal.fault = Fault::MessagePermanent;
@@ -287,8 +293,8 @@ pub(in crate::session) trait Answered<'a> {
         }
     }
 
-    /// No other message was taken: the recipient is at fault, and nothing counts against the messages. Whether there was anything
-    /// to conclude.
+    /// No other message was taken: the recipient is at fault, and nothing counts against the
+    /// messages. Whether there was anything to conclude.
     fn hold_for_recipient(&mut self) -> bool {
         let in_doubt = mem::take(&mut self.answers_mut().refusals.in_doubt);
         let any = !in_doubt.is_empty();
@@ -300,8 +306,8 @@ pub(in crate::session) trait Answered<'a> {
         any
     }
 
-    /// A message is in the quarantine by now. When its destination came under suspicion while it was put there, that is taken
-    /// back.
+    /// A message is in the quarantine by now. When its destination came under suspicion while it
+    /// was put there, that is taken back.
     fn quarantined(&mut self, parcel: &Parcel, refusal: &Refusal) {
         let is_sinks = refusal.code != LOOP_CODE;
         if is_sinks && self.with().delivery.is_suspect() {
@@ -343,7 +349,8 @@ pub(in crate::session) trait Answered<'a> {
 }
 
 impl<'a> Answers<'a> {
-    /// No answers yet. `hides` says whether the server hides after QUIT what was retrieved; what is done is added to `counts`.
+    /// No answers yet. `hides` says whether the server hides after QUIT what was retrieved; what is
+    /// done is added to `counts`.
     pub(in crate::session) fn new(
         visit: &'a Visit,
         with: &'a Collaborators,

@@ -1,4 +1,5 @@
-//! What a message is given on its arrival: an envelope, a trace field, and a look at where it has been.
+//! What a message is given on its arrival: an envelope, a trace field, and a look at where it has
+//! been.
 
 use tokio::time::Instant;
 
@@ -35,7 +36,8 @@ pub(in crate::session) fn look(visit: &Visit, message: &Message) -> Looked {
     let head = message.head_fields_showing(|value| {
         returned |= is_own(value, &visit.own_host, &visit.account);
     });
-    // A head that cannot be read must not stop the delivery: then nobody is told of a failure, as with any null sender.
+    // A head that cannot be read must not stop the delivery: then nobody is told of a failure, as
+    // with any null sender.
     let (sender, fields) = head.map_or((Sender::Null, 0), |head| {
         (head.sender.clone(), head.received_fields)
     });

@@ -131,8 +131,8 @@ impl<'a> Commits<'a> {
         });
     }
 
-    /// Copies a message into the quarantine to be tried again from there. The durable copy comes first, then the record that says
-    /// where it is.
+    /// Copies a message into the quarantine to be tried again from there. The durable copy comes
+    /// first, then the record that says where it is.
     pub(in crate::session) fn park(&mut self, parcel: Parcel, why: Refusal, batch: Batch) {
         let (with, records) = (self.with, self.records);
         self.push(async move {
@@ -148,8 +148,8 @@ impl<'a> Commits<'a> {
         });
     }
 
-    /// Copies a message into the quarantine for good, unless it is a copy. The durable copy comes first, then the record that says
-    /// where it is.
+    /// Copies a message into the quarantine for good, unless it is a copy. The durable copy comes
+    /// first, then the record that says where it is.
     pub(in crate::session) fn quarantine(&mut self, parcel: Parcel, why: Refusal, batch: Batch) {
         let (with, records) = (self.with, self.records);
         self.push(async move {
@@ -191,7 +191,8 @@ impl<'a> Commits<'a> {
     }
 }
 
-/// The batch with the file of the message's copy, which is made durable unless the message is that copy.
+/// The batch with the file of the message's copy, which is made durable unless the message is that
+/// copy.
 async fn kept(
     with: &Collaborators,
     parcel: &Parcel,

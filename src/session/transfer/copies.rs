@@ -1,4 +1,5 @@
-//! Copies in the quarantine that are offered again: parked ones whose time has come, and those that the operator retries.
+//! Copies in the quarantine that are offered again: parked ones whose time has come, and those that
+//! the operator retries.
 
 use tokio::time::Instant;
 
@@ -44,7 +45,8 @@ impl<'a> Copies<'a> {
         self.commits().commit(batch, Committed::Noted);
     }
 
-    /// Waits until everything is recorded that follows from the answers so far. False when nothing more may be offered.
+    /// Waits until everything is recorded that follows from the answers so far. False when nothing
+    /// more may be offered.
     pub(in crate::session) async fn settle(&mut self) -> bool {
         loop {
             while let Some(committed) = self.answers.committed().await {
@@ -66,8 +68,8 @@ impl<'a> Copies<'a> {
         }
     }
 
-    /// Concludes what the answers say of the recipient, and ends: with what was done, and why no more copies were offered, if that
-    /// was so.
+    /// Concludes what the answers say of the recipient, and ends: with what was done, and why no
+    /// more copies were offered, if that was so.
     pub(in crate::session) async fn finish(mut self) -> (Counts, Result<(), SessionError>) {
         self.hold_for_recipient();
         self.settle().await;

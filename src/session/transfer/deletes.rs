@@ -1,7 +1,8 @@
 //! The deletes of one session: gathered, noted, then asked for in one flight with QUIT.
 //!
-//! A server may use a unique-id again once its message is gone (RFC 1939 section 7). So it is written down first which
-//! names are asked to go: a name that is listed after that proves nothing by itself (DOUBT.md 1.1).
+//! A server may use a unique-id again once its message is gone (RFC 1939 section 7). So it is
+//! written down first which names are asked to go: a name that is listed after that proves nothing
+//! by itself (DOUBT.md 1.1).
 
 use std::collections::HashSet;
 use std::slice::Iter;
@@ -101,7 +102,8 @@ impl Transfer<'_> {
         }
     }
 
-    /// A delete that a record allows. It is asked for even when the session ends early, because it is proven.
+    /// A delete that a record allows. It is asked for even when the session ends early, because it
+    /// is proven.
     pub(in crate::session) fn delete(&mut self, proof: Recorded, record: Record) {
         let is_left_out = !self.orders.deletable.allows(proof.unique_id());
         if is_left_out || record.notes.forbid_delete() {
@@ -111,7 +113,8 @@ impl Transfer<'_> {
         self.deletes.gathered.push((proof, record));
     }
 
-    /// Begins to write down what is asked to be deleted. False when there is nothing to delete, or it may not be.
+    /// Begins to write down what is asked to be deleted. False when there is nothing to delete, or
+    /// it may not be.
     pub(in crate::session) fn note_deletes(&mut self) -> bool {
         let may_quit = !self.orders.hides || self.ledger.is_all_settled();
         let is_ours =
@@ -169,7 +172,8 @@ impl Transfer<'_> {
         self.deletes.gathered = deletes;
     }
 
-    /// The connection is lost. Where no octet of the deletes was written, the server cannot have taken any.
+    /// The connection is lost. Where no octet of the deletes was written, the server cannot have
+    /// taken any.
     pub(in crate::session) fn withdraw_note(&mut self) {
         let maildrop = self.maildrop.as_mut();
         let untouched = maildrop.is_some_and(|maildrop| !maildrop.has_written_deletes());

@@ -1,4 +1,5 @@
-//! Which message is it that arrived? Found out by its digest, before it is offered (DOUBT.md 1.4 to 1.6).
+//! Which message is it that arrived? Found out by its digest, before it is offered (DOUBT.md 1.4 to
+//! 1.6).
 
 use crate::mail::{HeadDigest, limits};
 use crate::seen::{Batch, Change, Marker, Notes, Record, RecordKey, State};
@@ -180,7 +181,8 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// The notes of a message that was compared. Of several with one unique-id, the comparison is done when all were retrieved.
+    /// The notes of a message that was compared. Of several with one unique-id, the comparison is
+    /// done when all were retrieved.
     fn notes_alike(&self, key: &RecordKey, notes: Notes) -> Notes {
         let listed = self.orders.plan.repeated.get(&key.unique_id);
         if listed.is_some_and(|listed| self.ledger.in_hand(&key.unique_id) < *listed) {
@@ -203,7 +205,8 @@ impl<'a> Transfer<'a> {
         found
     }
 
-    /// Messages that were deleted are listed again, under other names, and so many that they would flood a mailbox.
+    /// Messages that were deleted are listed again, under other names, and so many that they would
+    /// flood a mailbox.
     fn hold_if_restored(&mut self, parcel: &Parcel) {
         let absent = self
             .identities
@@ -304,8 +307,8 @@ impl<'a> Transfer<'a> {
         self.commits().commit(batch, Committed::Settled { at });
     }
 
-    /// A message that was compared is another one. Where that is so of most, the server hands out other octets than before,
-    /// and offering goes no further.
+    /// A message that was compared is another one. Where that is so of most, the server hands out
+    /// other octets than before, and offering goes no further.
     fn note_different(&mut self, why: Why, parcel: &Parcel) {
         if self
             .orders
@@ -333,7 +336,8 @@ impl<'a> Transfer<'a> {
         let mut heads = known.filter_map(|known| known.record.head);
         self.identities.findings.began_again |=
             why == Why::Doubt && !was_asked && self.orders.names_are_counted;
-        // Such a message is another for sure, and says nothing of how the server hands out the others.
+        // Such a message is another for sure, and says nothing of how the server hands out the
+        // others.
         if was_asked || heads.any(other_origin) {
             return;
         }

@@ -12,13 +12,15 @@ use crate::session::transfer::orders::{Lost, Transferred};
 use crate::session::{SessionError, WhoActs};
 
 impl Transfer<'_> {
-    /// Leaves without QUIT: what was asked for does not come any more, what is in hand is brought to its end.
+    /// Leaves without QUIT: what was asked for does not come any more, what is in hand is brought
+    /// to its end.
     pub(in crate::session) fn hang_up(&mut self) {
         self.maildrop = None;
         self.nothing_more();
     }
 
-    /// The connection is gone, and with it the session. Where the server ended it, what has come whole goes its way.
+    /// The connection is gone, and with it the session. Where the server ended it, what has come
+    /// whole goes its way.
     pub(in crate::session) fn lose(&mut self, error: SessionError) {
         let maildrop = self.maildrop.as_ref();
         // A disk of ours that is full says nothing about the message that was on its way.
@@ -91,8 +93,8 @@ impl Transfer<'_> {
         self.nothing_more();
     }
 
-    /// Offers that are still under way are dropped, which counts as refused; what was accepted is still recorded, and QUIT
-    /// is said if no message is on its way.
+    /// Offers that are still under way are dropped, which counts as refused; what was accepted is
+    /// still recorded, and QUIT is said if no message is on its way.
     pub(in crate::session) fn drop_offers(&mut self) {
         self.stop();
         // What is answered already is known, and need not be offered again.

@@ -44,7 +44,8 @@ impl Ledger {
         }
     }
 
-    /// Whether another message may be asked for: what is in hand is bounded however slow the sinks are.
+    /// Whether another message may be asked for: what is in hand is bounded however slow the sinks
+    /// are.
     pub(in crate::session) fn has_room(&self) -> bool {
         self.unsettled.len() < HELD_MESSAGES_MAX && self.held_octets < HELD_OCTETS_MAX
     }
@@ -68,7 +69,8 @@ impl Ledger {
         self.held_octets += octets;
     }
 
-    /// The message is delivered, quarantined, parked or known, and that is recorded; or the server never handed it out.
+    /// The message is delivered, quarantined, parked or known, and that is recorded; or the server
+    /// never handed it out.
     pub(in crate::session) fn settled(&mut self, at: usize) {
         self.unsettled.remove(&at);
         self.let_go(at);
@@ -158,13 +160,15 @@ impl Ledger {
         mem::take(&mut self.put_off)
     }
 
-    /// The entries identified by their digest: a complete listing when they are all that the server listed.
+    /// The entries identified by their digest: a complete listing when they are all that the server
+    /// listed.
     pub(in crate::session) fn into_identified(mut self, complete: bool) -> Listing {
         self.identified.arrange();
         self.identified.build(complete)
     }
 
-    /// The deletes that one more proof allows: itself, or all of a repeated unique-id once every entry is proven.
+    /// The deletes that one more proof allows: itself, or all of a repeated unique-id once every
+    /// entry is proven.
     pub(in crate::session) fn proven(&mut self, proof: Recorded, record: Record) -> Proven {
         let Some(listed) = self.repeated.get(proof.unique_id()) else {
             return vec![(proof, record)];
@@ -182,5 +186,6 @@ impl Ledger {
 /// Messages in hand or on their way in one session.
 const HELD_MESSAGES_MAX: usize = 128;
 
-/// Octets in hand in one session, above which nothing more is asked for. Large ones are in files; this bounds those too.
+/// Octets in hand in one session, above which nothing more is asked for. Large ones are in files;
+/// this bounds those too.
 const HELD_OCTETS_MAX: u64 = 64 * 1024 * 1024;

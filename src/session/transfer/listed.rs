@@ -106,8 +106,8 @@ impl Transfer<'_> {
                 let State::Delivered { at: delivered } = record.state else {
                     return;
                 };
-                // A proof that may not be used must not complete those of others under its name: which of them a DELE hits is
-                // told by the name alone.
+                // A proof that may not be used must not complete those of others under its name:
+                // which of them a DELE hits is told by the name alone.
                 if self.is_due(delivered) && !record.notes.forbid_delete() {
                     for (proof, record) in self.ledger.proven(proof, record) {
                         self.delete(proof, record);
@@ -130,9 +130,10 @@ impl Transfer<'_> {
         }
     }
 
-    /// Changes to records that one with this key takes the place of: notes without a digest from attempts that never received
-    /// the whole message, void marks, and other messages that were known under this unique-id and are listed no more. Of
-    /// several with one unique-id that is known when all were retrieved.
+    /// Changes to records that one with this key takes the place of: notes without a digest from
+    /// attempts that never received the whole message, void marks, and other messages that were
+    /// known under this unique-id and are listed no more. Of several with one unique-id that is
+    /// known when all were retrieved.
     pub(in crate::session) fn replaced_by(&self, key: &RecordKey) -> Vec<Change> {
         let plan = self.orders.plan;
         let listed = plan.repeated.get(&key.unique_id);

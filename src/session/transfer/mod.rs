@@ -1,8 +1,8 @@
 //! The middle of a session: retrieve, offer, record, delete, all at once and each in its order.
 //!
-//! One loop owns the connection. Offers and commits are futures beside it, so that reading, offering and recording
-//! overlap. A slot is taken before a message is offered and given back when its record is durable: that bounds what a crash
-//! can repeat, whatever the sinks do.
+//! One loop owns the connection. Offers and commits are futures beside it, so that reading,
+//! offering and recording overlap. A slot is taken before a message is offered and given back when
+//! its record is durable: that bounds what a crash can repeat, whatever the sinks do.
 
 pub(in crate::session) mod absent;
 pub(in crate::session) mod alone;
@@ -160,7 +160,8 @@ impl<'a> Transfer<'a> {
             // QUIT goes out in one flight with the deletes, and their answers come before its own.
             !maildrop.is_busy() || (self.deletes.are_sent() && maildrop.may_quit())
         });
-        // What waits now could only be asked for if something else moved first; with nothing under way, nothing will.
+        // What waits now could only be asked for if something else moved first; with nothing under
+        // way, nothing will.
         self.outbox.is_empty() && self.answers.are_recorded() && server_idle
     }
 
@@ -184,7 +185,8 @@ impl<'a> Transfer<'a> {
             () = stop.now.cancelled(), if until.is_none() => Woken::StopNow,
             () = stop.soon.cancelled(), if !stopping => Woken::StopSoon,
             () = stop.place.leave.cancelled(), if connected => Woken::Leave,
-            // All answers that are there before the first commit is begun, so that they are recorded together.
+            // All answers that are there before the first commit is begun, so that they are
+            // recorded together.
             Some(offered) = self.outbox.next(), if !self.outbox.is_empty() => Woken::Offered(offered),
             Some(committed) = self.answers.committed(), if !self.answers.are_recorded() => Woken::Committed(committed),
             server = server => Woken::Server(server),

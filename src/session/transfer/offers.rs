@@ -113,8 +113,8 @@ impl Parcel {
         }
     }
 
-    /// The record that names the copy, if it is one, and what counts against the message from earlier tries, under whatever name
-    /// they were.
+    /// The record that names the copy, if it is one, and what counts against the message from
+    /// earlier tries, under whatever name they were.
     pub(in crate::session) fn before(
         &self,
         records: &Records,
@@ -226,8 +226,8 @@ impl Transfer<'_> {
         self.window.is_probing() && (never.contains(key) || last.contains(key))
     }
 
-    /// Nothing else is left to offer: what was postponed may be, as far as the probe allows. The others wait for what comes of
-    /// the probe. Returns whether there was any.
+    /// Nothing else is left to offer: what was postponed may be, as far as the probe allows. The
+    /// others wait for what comes of the probe. Returns whether there was any.
     pub(in crate::session) fn offer_postponed(&mut self) -> bool {
         let postponed = std::mem::take(&mut self.outbox.postponed);
         let any = !postponed.is_empty();

@@ -20,7 +20,8 @@ pub(in crate::session) struct Orders<'a> {
     pub(in crate::session) visit: &'a Visit,
     pub(in crate::session) with: &'a Collaborators,
     pub(in crate::session) listing: &'a Listing,
-    /// Messages without unique-id that are served beside it: their positions follow on those of the listing.
+    /// Messages without unique-id that are served beside it: their positions follow on those of the
+    /// listing.
     pub(in crate::session) unnamed: &'a Listing,
     pub(in crate::session) records: &'a Records,
     pub(in crate::session) plan: &'a Plan,
@@ -68,7 +69,8 @@ impl<'a> Orders<'a> {
         }
     }
 
-    /// Whether the message at a position has no unique-id where the others have one: it is retrieved by itself.
+    /// Whether the message at a position has no unique-id where the others have one: it is
+    /// retrieved by itself.
     pub(in crate::session) fn is_unnamed(&self, at: usize) -> bool {
         at >= self.listing.len()
     }
@@ -124,7 +126,8 @@ pub(in crate::session) struct Lost {
     pub(in crate::session) at: Option<usize>,
     /// The DELE to which the session owes its end.
     pub(in crate::session) delete: Option<Deleting>,
-    /// The command to which the session owes its end, where it is one that a session can do without.
+    /// The command to which the session owes its end, where it is one that a session can do
+    /// without.
     pub(in crate::session) command: Option<Kind>,
     /// Whether replies and commands may not belong together.
     pub(in crate::session) out_of_step: bool,

@@ -1,7 +1,7 @@
 //! Messages that are listed as too large, before anything is retrieved.
 //!
-//! A server may list a million of them. So only some are told one by one, only some are recorded in one session, and their records
-//! are made durable in few commits, one after another.
+//! A server may list a million of them. So only some are told one by one, only some are recorded in
+//! one session, and their records are made durable in few commits, one after another.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,8 @@ use crate::session::transfer::commits::Committed;
 use crate::session::transfer::unretrieved::is_a_word;
 use crate::telemetry::Event;
 
-/// What is news of one unique-id: where it stands first in the listing, and how many messages under it are too large.
+/// What is news of one unique-id: where it stands first in the listing, and how many messages under
+/// it are too large.
 struct News<'a> {
     entry: Entry<'a>,
     copies: u32,
@@ -81,7 +82,8 @@ impl Transfer<'_> {
         }
     }
 
-    /// Records what stays, so that it is told once. Told to stop, it leaves the rest to the next poll.
+    /// Records what stays, so that it is told once. Told to stop, it leaves the rest to the next
+    /// poll.
     fn record_oversized(&mut self, news: Vec<News<'_>>) {
         if self.orders.without_unique_ids {
             return;

@@ -1,4 +1,5 @@
-//! Retries of parked messages: the server hides them, so the copy in the quarantine is what is offered.
+//! Retries of parked messages: the server hides them, so the copy in the quarantine is what is
+//! offered.
 
 use crate::mail::Timestamp;
 use crate::seen::{Deferral, Known, Record, RecordKey, Records, State};
@@ -38,8 +39,8 @@ pub(in crate::session) struct Bounds<'a> {
     pub(in crate::session) budget: &'a Budget<'a>,
 }
 
-/// Offers the parked messages whose time has come, one after the other, the longest due first. What was done is added to
-/// `counts`.
+/// Offers the parked messages whose time has come, one after the other, the longest due first. What
+/// was done is added to `counts`.
 ///
 /// # Errors
 /// What ends a session: the store fails, or the destination takes nothing.
@@ -107,7 +108,8 @@ pub(in crate::session) async fn retry(
     ended
 }
 
-/// The copy of a parked message. Where it cannot be read now, that is counted, so that it is not tried at each poll.
+/// The copy of a parked message. Where it cannot be read now, that is counted, so that it is not
+/// tried at each poll.
 async fn load(
     with: &Collaborators,
     copies: &mut Copies<'_>,

@@ -17,8 +17,8 @@ pub(in crate::session) enum Phase {
     /// Messages are asked for, offered and recorded.
     #[default]
     Flowing,
-    /// The connection was dropped after an oversized message: messages in hand are offered, and another session of this poll asks for
-    /// the rest.
+    /// The connection was dropped after an oversized message: messages in hand are offered, and
+    /// another session of this poll asks for the rest.
     Resuming,
     /// Nothing more is asked for; messages in hand are offered.
     Draining(Broken),
@@ -41,7 +41,8 @@ pub(in crate::session) struct Broken {
 /// We were told to stop.
 #[derive(Debug)]
 pub(in crate::session) struct StopOrder {
-    /// Until when the server's last answers are waited for, once the offers under way have been dropped.
+    /// Until when the server's last answers are waited for, once the offers under way have been
+    /// dropped.
     until: Option<Instant>,
 }
 
@@ -66,7 +67,8 @@ impl Phase {
         matches!(self, Self::Leaving { told: Some(_), .. })
     }
 
-    /// Until when the server's last answers are waited for, once the offers under way have been dropped.
+    /// Until when the server's last answers are waited for, once the offers under way have been
+    /// dropped.
     pub(in crate::session) fn until(&self) -> Option<Instant> {
         match self {
             Self::Leaving {

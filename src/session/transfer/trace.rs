@@ -6,8 +6,8 @@ use crate::mail::{AccountName, Date, Percent, Recipient, Timestamp, UniqueId};
 
 /// What the field says.
 ///
-/// The comment behind `by` names mailferry and the account. Host and comment together are this account's own trace:
-/// a message that already bears it went out through us and came back.
+/// The comment behind `by` names mailferry and the account. Host and comment together are this
+/// account's own trace: a message that already bears it went out through us and came back.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace<'a> {
     /// The POP3 server, as configured.
@@ -20,13 +20,15 @@ pub struct Trace<'a> {
     pub account: &'a AccountName,
     /// The server's name for the message.
     pub unique_id: &'a UniqueId,
-    /// The recipient, when there is just one: a field shown to one must not name another (RFC 5321 section 7.2).
+    /// The recipient, when there is just one: a field shown to one must not name another (RFC 5321
+    /// section 7.2).
     pub recipient: Option<&'a Recipient>,
     /// When the message was retrieved.
     pub at: Timestamp,
 }
 
-/// The whole field, folded, each line ended by LF. Nothing foreign in it can end a line, a comment or the field.
+/// The whole field, folded, each line ended by LF. Nothing foreign in it can end a line, a comment
+/// or the field.
 pub fn received_field(trace: &Trace<'_>) -> String {
     let (from, own) = (domain(trace.from_host), own(trace.by_host, trace.account));
     let (with, id) = (domain(trace.with), atom(trace.unique_id));
@@ -46,8 +48,8 @@ pub fn received_field(trace: &Trace<'_>) -> String {
     field
 }
 
-/// Whether the value of a `Received` field is this account's own trace, however it was folded since: then the message went out
-/// through us, and has come back.
+/// Whether the value of a `Received` field is this account's own trace, however it was folded
+/// since: then the message went out through us, and has come back.
 pub fn is_own(value: &[u8], by_host: &str, account: &AccountName) -> bool {
     let words = value
         .split(u8::is_ascii_whitespace)

@@ -1,7 +1,7 @@
 //! What the records of one unique-id say together.
 //!
-//! Under one unique-id a server may list hundreds of thousands of messages. Then its records are gone through once in a session,
-//! and not for each message that comes.
+//! Under one unique-id a server may list hundreds of thousands of messages. Then its records are
+//! gone through once in a session, and not for each message that comes.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -52,7 +52,8 @@ impl Twin {
         origin.is_some_and(|origin| self.origins.contains(&origin))
     }
 
-    /// The marks of messages that the server handed out with other octets, the first time that they are asked for.
+    /// The marks of messages that the server handed out with other octets, the first time that they
+    /// are asked for.
     pub(in crate::session) fn take_rewritten(&mut self) -> Vec<RecordKey> {
         std::mem::take(&mut self.rewritten)
     }

@@ -1,4 +1,5 @@
-//! Messages that never came in hand whole: refused by the server, cut off, or too large. Each leaves a record without digest.
+//! Messages that never came in hand whole: refused by the server, cut off, or too large. Each
+//! leaves a record without digest.
 
 use crate::mail::{Entry, UniqueId, limits};
 use crate::seen::{Batch, Change, Deferral, Notes, Record, RecordKey, State};
@@ -61,8 +62,9 @@ impl Transfer<'_> {
         self.note_unretrieved(at, |before| deferral::strike(before, now));
     }
 
-    /// Others wait, and there are more slow links than places: this one goes. No message is to blame; the one that was coming is tried
-    /// again in an hour, so that it takes no place from mail that comes well.
+    /// Others wait, and there are more slow links than places: this one goes. No message is to
+    /// blame; the one that was coming is tried again in an hour, so that it takes no place from
+    /// mail that comes well.
     pub(in crate::session) fn leave_place(&mut self) {
         let inside = self.maildrop.as_ref().and_then(Maildrop::inside);
         self.hang_up();
@@ -178,7 +180,8 @@ impl Transfer<'_> {
         self.commits().commit(batch, Committed::Settled { at });
     }
 
-    /// A message without unique-id has no record before it is in hand: where the others have one, it waits for a day.
+    /// A message without unique-id has no record before it is in hand: where the others have one,
+    /// it waits for a day.
     fn put_off_unnamed(&mut self, at: usize) {
         let entry = self.orders.entry(at).filter(|_| self.orders.is_unnamed(at));
         if let Some(entry) = entry {
@@ -186,8 +189,9 @@ impl Transfer<'_> {
         }
     }
 
-    /// The key of the deferral that is known for a unique-id, else the one for a message that was never in hand. Of several with one
-    /// unique-id nobody knows which it was, so that no record of one that was in hand may suffer.
+    /// The key of the deferral that is known for a unique-id, else the one for a message that was
+    /// never in hand. Of several with one unique-id nobody knows which it was, so that no record of
+    /// one that was in hand may suffer.
     fn deferral_key(&self, unique_id: &UniqueId) -> RecordKey {
         if self.orders.plan.repeated.contains_key(unique_id) {
             return RecordKey::new(unique_id.clone(), None);

@@ -29,7 +29,8 @@ pub(in crate::session) struct Window<'a> {
     quota: Option<Quota>,
     /// Whether the quota has kept something back.
     quota_reached: bool,
-    /// A permit for each message that is in a file: when there is none left, nothing more is asked for.
+    /// A permit for each message that is in a file: when there is none left, nothing more is asked
+    /// for.
     files: Arc<Semaphore>,
     /// Whether a message that is due was not offered.
     left: bool,
@@ -98,7 +99,8 @@ impl<'a> Window<'a> {
         self.allowance = self.allowance.map(|left| left - 1);
     }
 
-    /// A message that was retrieved is not offered, so it was no probe, and took nobody's turn: the next may be.
+    /// A message that was retrieved is not offered, so it was no probe, and took nobody's turn: the
+    /// next may be.
     pub(in crate::session) fn spare(&mut self, listed_octets: u64) {
         self.allowance = self.allowance.map(|left| left + 1);
         self.budget.spare();
@@ -143,7 +145,8 @@ impl<'a> Window<'a> {
         self.waiting = [].iter();
     }
 
-    /// The server would not hand out a message. Whether it has refused so many in a row that it is asked for no more.
+    /// The server would not hand out a message. Whether it has refused so many in a row that it is
+    /// asked for no more.
     pub(in crate::session) fn refused(&mut self) -> bool {
         self.refusals_in_a_row += 1;
         self.refusals_in_a_row >= limits::RETR_ERRORS_IN_A_ROW_MAX
@@ -171,7 +174,8 @@ impl<'a> Window<'a> {
 }
 
 impl Transfer<'_> {
-    /// Sends what may be sent: deletes that are due and retrievals, as far as window and room reach.
+    /// Sends what may be sent: deletes that are due and retrievals, as far as window and room
+    /// reach.
     pub(in crate::session) fn ask(&mut self) -> Result<(), SessionError> {
         if !self.doubts.is_empty() {
             return self.ask_alone();
@@ -196,7 +200,8 @@ impl Transfer<'_> {
                 0
             }
         };
-        // Deletes and QUIT need time too, or they would never come where sessions are cut by the clock.
+        // Deletes and QUIT need time too, or they would never come where sessions are cut by the
+        // clock.
         let is_late = Instant::now() + Duration::from_secs(limits::SESSION_END_SECONDS)
             >= self.orders.deadline;
         while self.phase.may_go_on()
@@ -236,8 +241,8 @@ impl Transfer<'_> {
     }
 }
 
-/// Whether one more message may be asked for before the last has come. One without unique-id comes alone, so that nothing but its own
-/// reply can be taken for it.
+/// Whether one more message may be asked for before the last has come. One without unique-id comes
+/// alone, so that nothing but its own reply can be taken for it.
 fn may_follow(maildrop: &Maildrop, ledger: &Ledger, orders: &Orders<'_>, at: usize) -> bool {
     let octets = orders.entry(at).and_then(|entry| entry.octets);
     let is_alone = orders.is_unnamed(at) || ledger.is_any_under_way_from(orders.listing.len());

@@ -162,7 +162,8 @@ const DAY_SECONDS: u64 = 24 * 3600;
 /// While another account has its turn, this one comes back after so long.
 const PROBE_SECONDS: u64 = 15;
 
-/// How long a session may keep the probe to itself: longer than an MDA or a step of a relay takes by default.
+/// How long a session may keep the probe to itself: longer than an MDA or a step of a relay takes
+/// by default.
 const PROBE_HELD_SECONDS: u64 = 360;
 
 /// How long the turn of an account is kept for it: as long as the default from poll to poll.

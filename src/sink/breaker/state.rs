@@ -38,7 +38,8 @@ pub struct Relief {
     pub was_down: bool,
     /// It was suspect until then.
     pub was_suspect: bool,
-    /// The breaker knows something else now: more than that a destination that is well took one more message.
+    /// The breaker knows something else now: more than that a destination that is well took one
+    /// more message.
     pub changed: bool,
 }
 
@@ -149,8 +150,8 @@ impl State {
         self.blamed.push_back(message);
     }
 
-    /// A message was refused: whose fault that is, and what follows. `chance` is between 0 and 1 and
-    /// spreads the probes.
+    /// A message was refused: whose fault that is, and what follows. `chance` is between 0 and 1
+    /// and spreads the probes.
     pub fn refused(
         &mut self,
         fault: Fault,

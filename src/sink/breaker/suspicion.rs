@@ -1,7 +1,7 @@
 //! Is it the destination that refuses, or are the messages to blame?
 //!
-//! Two signs speak of the destination: five different messages refused in a row, and eighteen of the
-//! last twenty offers refused, of several accounts or senders. The recipients of three accounts
+//! Two signs speak of the destination: five different messages refused in a row, and eighteen of
+//! the last twenty offers refused, of several accounts or senders. The recipients of three accounts
 //! refused in a row count like the first. A destination under suspicion goes on getting mail, but
 //! what it refuses is deferred and not quarantined.
 

@@ -136,8 +136,8 @@ impl Delivery {
         .await;
     }
 
-    /// Offers a message to every destination that does not have it, for every recipient that is left,
-    /// and tells the gates of those that take it.
+    /// Offers a message to every destination that does not have it, for every recipient that is
+    /// left, and tells the gates of those that take it.
     ///
     /// # Errors
     /// [`Undelivered`] when at least one recipient at one destination did not accept.
