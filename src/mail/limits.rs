@@ -179,6 +179,10 @@ pub const PROBE_WAIT_SECONDS: u64 = 60;
 /// Tries before a message that keeps being refused for now is quarantined.
 pub const TRIES_MAX: u32 = 20;
 
+/// Characters of a destination's words that the record of a message keeps while other targets are
+/// still open. The words are for the reader of the quarantine copy; the record is read at each poll.
+pub const REFUSED_CHARACTERS_MAX: usize = 200;
+
 /// Logins refused in a row because another session has the maildrop, from which somebody must look:
 /// no session lasts over so many.
 pub const IN_USE_TIMES_MAX: u32 = 10;

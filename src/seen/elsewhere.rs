@@ -272,7 +272,7 @@ mod tests {
             at: Timestamp(5),
             file: "f".into(),
             code: "c".into(),
-            partial: crate::sink::Partial::default(),
+            targets: crate::sink::Targets::default(),
         };
         let batch = Batch {
             changes: vec![Change::Put(key("9"), record(quarantined))],

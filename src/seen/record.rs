@@ -2,7 +2,7 @@
 
 use crate::mail::{HeadDigest, Timestamp};
 use crate::seen::Notes;
-use crate::sink::Partial;
+use crate::sink::Targets;
 
 /// What is remembered of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub enum State {
         /// The stable code of the reason.
         code: String,
         /// Who has taken it all the same.
-        partial: Partial,
+        targets: Targets,
     },
     /// Larger than `max_message_size` when it was retrieved; stays on the server.
     Oversized {
@@ -73,7 +73,7 @@ pub struct Deferral {
     /// The stable code of the last refusal.
     pub code: String,
     /// Who has taken it already.
-    pub partial: Partial,
+    pub targets: Targets,
     /// The file of its parked copy in the quarantine, when the server hides what was retrieved.
     pub parked: Option<String>,
 }
@@ -123,13 +123,13 @@ impl Record {
     }
 
     /// Who has taken the message already.
-    pub fn partial(&self) -> Partial {
+    pub fn targets(&self) -> Targets {
         match &self.state {
-            State::Deferred(Deferral { partial, .. }) | State::Quarantined { partial, .. } => {
-                partial.clone()
+            State::Deferred(Deferral { targets, .. }) | State::Quarantined { targets, .. } => {
+                targets.clone()
             }
             State::Delivered { .. } | State::Marked { .. } | State::Oversized { .. } => {
-                Partial::default()
+                Targets::default()
             }
         }
     }

@@ -99,7 +99,7 @@ mod tests {
             at: Timestamp(1),
             file: "f".into(),
             code: "mda_refused".into(),
-            partial: crate::sink::Partial::default(),
+            targets: crate::sink::Targets::default(),
         };
         let gone = Some(Timestamp(5));
         let waiting = Waiting::of(&records(&[

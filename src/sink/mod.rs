@@ -21,8 +21,8 @@ use crate::mail::Envelope;
 use crate::spool::Message;
 
 pub use delivery::{
-    Accepted, Admitted, Delivery, Destination, NotAdmitted, Offer, Partial, Receipt, RefusedBy,
-    Undelivered,
+    Admitted, Delivery, Destination, NotAdmitted, Offer, Receipt, RefusedBy, RefusedTarget, Target,
+    Targets, Undelivered,
 };
 pub use gate::{Admission, Gate, Probe, Refused, Spared, Undo, Verdict};
 pub use outcome::{Fault, Outcome, Refusal};

@@ -170,3 +170,73 @@ async fn a_refusal_for_good_by_one_takes_the_message_from_no_other() {
     assert_eq!(retried.unwrap(), Retried::Delivered);
     assert_eq!(two.taken(), (1, 1), "who had it is not offered it again");
 }
+
+#[tokio::test]
+async fn who_refused_a_message_for_good_is_not_asked_again_while_another_is_to_take_it() {
+    let sent = mails(1);
+    let two = Two::new(sent.clone());
+    two.refuse_at_second(&sent, Fault::MessagePermanent);
+    two.world
+        .sink
+        .refuse(&sent[0].octets, Fault::MessageTransient);
+    two.poll().await;
+    two.world.pass(61);
+    two.poll().await;
+    assert_eq!((two.world.sink.asked(), two.second.asked()), (2, 1));
+    let [State::Deferred(waits)] = &two.states().await[..] else {
+        panic!("it waits for the first destination");
+    };
+    let [refused] = &waits.targets.refused[..] else {
+        panic!("the refusal of the second is noted");
+    };
+    assert_eq!(refused.target.destination, "second");
+    assert_eq!((&*refused.code, &*refused.words), ("test_refusal", "no"));
+    two.world.sink.accept_all();
+    two.world.pass(301);
+    two.poll().await;
+    assert_eq!((two.world.sink.count(), two.second.asked()), (1, 1));
+    let states = two.states().await;
+    assert!(
+        matches!(&states[..], [State::Quarantined { code, .. }] if code == "refused_before"),
+        "{states:?}"
+    );
+    assert!(
+        two.world.said("second refused it for"),
+        "whose refusal it was"
+    );
+    assert_eq!(two.world.server.listed().len(), 1, "it stays on the server");
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_destination_that_is_no_longer_configured_counts_no_more() {
+    let sent = mails(1);
+    let two = Two::new(sent.clone());
+    two.refuse_at_second(&sent, Fault::MessagePermanent);
+    two.world
+        .sink
+        .refuse(&sent[0].octets, Fault::MessageTransient);
+    two.poll().await;
+    two.world.sink.accept_all();
+    two.world.pass(61);
+    let summary = two.world.poll().await;
+    assert_eq!(summary.counts.delivered, 1);
+    assert!(two.world.server.listed().is_empty());
+}
+
+#[tokio::test]
+async fn a_destination_that_refuses_everything_is_asked_again_for_what_it_refused_before() {
+    let sent = mails(8);
+    let two = Two::new(sent.clone());
+    two.refuse_at_second(&sent, Fault::MessagePermanent);
+    for one in &sent {
+        two.world.sink.refuse(&one.octets, Fault::MessageTransient);
+    }
+    two.poll().await;
+    assert!(two.gate.is_suspect());
+    two.world.sink.accept_all();
+    two.second.accept_all();
+    two.world.pass(301);
+    two.poll().await;
+    assert_eq!(two.taken(), (8, 8));
+    assert!(two.world.server.listed().is_empty());
+}

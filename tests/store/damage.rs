@@ -8,7 +8,7 @@ use mailferry::seen::{
     AccountState, Batch, Change, Deferral, Hold, Marker, Notes, Record, RecordKey, SeenError,
     SeenStore, State,
 };
-use mailferry::sink::{Accepted, Partial};
+use mailferry::sink::{Target, Targets};
 
 use crate::store::disk::{open, run, state_dir};
 
@@ -32,7 +32,7 @@ fn every_kind() -> Vec<Batch> {
         strikes: 1,
         next_try: Timestamp(1_700_000_300),
         code: "smtp_temporary".into(),
-        partial: Partial(vec![Accepted {
+        targets: Targets::taken_by(vec![Target {
             destination: "relay".into(),
             recipient: "jane@home.lan".into(),
         }]),
@@ -52,7 +52,7 @@ fn every_kind() -> Vec<Batch> {
             at,
             file: "1700000000.1.kept".into(),
             code: "smtp_refused".into(),
-            partial: Partial::default(),
+            targets: Targets::default(),
         },
         State::Deferred(deferral),
     ];

@@ -2,7 +2,7 @@
 //! crashes.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
@@ -45,6 +45,7 @@ pub struct Notes {
     more: Arc<tokio::sync::Notify>,
     answers: Arc<Mutex<BTreeMap<Vec<u8>, Refusal>>>,
     hangs: Arc<AtomicBool>,
+    asked: Arc<AtomicUsize>,
 }
 
 /// What was parked or quarantined, by file name.
@@ -247,6 +248,11 @@ impl Notes {
         }
     }
 
+    /// How many offers there were, taken or refused.
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+
     /// In which order.
     pub fn order(&self) -> Vec<Vec<u8>> {
         self.taken.lock().unwrap().clone()
@@ -302,6 +308,7 @@ impl Sink for CountedSink {
                 return std::future::pending().await;
             }
             let octets = message.to_vec().unwrap();
+            self.notes.asked.fetch_add(1, Ordering::Relaxed);
             let refused = self.notes.answers.lock().unwrap().get(&octets).cloned();
             let outcome = match refused {
                 Some(refusal) => Outcome::Refused(refusal),

@@ -36,7 +36,11 @@ const SAME_FLOOR: &[(&str, &str, &[&str])] = &[
     ("sink", "spool", &[]),
     ("quarantine", "sink", &[]),
     ("quarantine", "spool", &[]),
-    ("seen", "sink", &["Receipt", "Partial", "Accepted"]),
+    (
+        "seen",
+        "sink",
+        &["Receipt", "Targets", "Target", "RefusedTarget"],
+    ),
 ];
 
 /// Rooms that may know only these, on whatever floor the others are.

@@ -10,8 +10,10 @@
 //!         - UNIQUE-ID DIGEST                                                        there is no such record any more
 //!         = KEY=VALUE ...                                                           the account's state is now this
 //! STATE   delivered TIME | marked TIME BY | oversized TIME OCTETS
-//!         quarantined TIME FILE CODE [DESTINATION>RECIPIENT ...]
-//!         deferred TRIES STRIKES NEXT-TRY CODE PARKED [DESTINATION>RECIPIENT ...]
+//!         quarantined TIME FILE CODE [TARGET ...]
+//!         deferred TRIES STRIKES NEXT-TRY CODE PARKED [TARGET ...]
+//! TARGET  DESTINATION>RECIPIENT              it took the message
+//!         DESTINATION>RECIPIENT!CODE!WORDS   it refused the message for good
 //! ```
 //!
 //! Foreign bytes stand as `mail::Percent` words; `-` is "none" and `.` is the empty text, which no
@@ -21,11 +23,12 @@
 use std::fmt::{self, Write as _};
 
 use crate::mail::{AccountName, Digest, HeadDigest, Percent, Timestamp, UniqueId};
+use crate::seen::disk::targets::{push_targets, read_targets};
+use crate::seen::disk::word::{read_text, text};
 use crate::seen::{
     AccountState, Batch, Change, Deferral, Hold, Marker, Notes, RecipientSince, Record, RecordKey,
     Seal, Sizes, State,
 };
-use crate::sink::{Accepted, Partial};
 
 /// Writes a batch: account and changes, without CRC, sequence, time and LF.
 pub(in crate::seen) fn write_batch(batch: &Batch) -> String {
@@ -136,17 +139,10 @@ pub(in crate::seen) fn push_record(words: &mut String, record: &Record) {
             )
         }
     };
-    if let State::Deferred(Deferral { partial, .. }) | State::Quarantined { partial, .. } =
+    if let State::Deferred(Deferral { targets, .. }) | State::Quarantined { targets, .. } =
         &record.state
     {
-        for taken in &partial.0 {
-            let _ = write!(
-                words,
-                " {}>{}",
-                text(&taken.destination),
-                text(&taken.recipient)
-            );
-        }
+        push_targets(words, targets);
     }
 }
 
@@ -182,7 +178,7 @@ pub(in crate::seen) fn read_record(words: &str) -> Option<Record> {
             at: at()?,
             file: read_text(words.next()?)?,
             code: read_text(words.next()?)?,
-            partial: read_partial(&mut words)?,
+            targets: read_targets(&mut words)?,
         },
         "deferred" => State::Deferred(read_deferral(&mut words)?),
         _ => return None,
@@ -211,20 +207,9 @@ fn read_deferral<'w>(words: &mut impl Iterator<Item = &'w str>) -> Option<Deferr
         strikes,
         next_try,
         code,
-        partial: read_partial(words)?,
+        targets: read_targets(words)?,
         parked,
     })
-}
-
-fn read_partial<'w>(words: &mut impl Iterator<Item = &'w str>) -> Option<Partial> {
-    let accepted = words.map(|pair| {
-        let (destination, recipient) = pair.split_once('>')?;
-        Some(Accepted {
-            destination: read_text(destination)?,
-            recipient: read_text(recipient)?,
-        })
-    });
-    Some(Partial(accepted.collect::<Option<_>>()?))
 }
 
 /// Writes an account's state: only what is known.
@@ -424,22 +409,6 @@ fn read_number(word: &str) -> Option<Option<u64>> {
         Some(None)
     } else {
         word.parse().ok().map(Some)
-    }
-}
-
-fn text(text: &str) -> String {
-    if text.is_empty() {
-        ".".to_owned()
-    } else {
-        Percent(text.as_bytes()).to_string()
-    }
-}
-
-fn read_text(word: &str) -> Option<String> {
-    if word == "." {
-        Some(String::new())
-    } else {
-        String::from_utf8(Percent::decode(word)?).ok()
     }
 }
 

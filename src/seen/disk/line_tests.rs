@@ -1,12 +1,14 @@
 //! Every batch is one line, and is read back.
 #![allow(clippy::unwrap_used)]
 
+use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
 use crate::seen::odd::tests::any_oddities;
 use crate::seen::sizes::tests::any_sizes;
 use crate::seen::{Compared, DeletesState, NamesState};
+use crate::sink::{RefusedTarget, Target, Targets};
 
 fn any_time() -> impl Strategy<Value = Timestamp> {
     (0..4_000_000_000_u64).prop_map(Timestamp)
@@ -22,11 +24,23 @@ fn any_text() -> impl Strategy<Value = String> {
     ]
 }
 
-fn taken_by(who: String) -> Partial {
-    Partial(vec![Accepted {
-        destination: who.clone(),
-        recipient: who,
-    }])
+fn any_target() -> impl Strategy<Value = Target> {
+    let names = (any_text(), any_text());
+    names.prop_map(|(destination, recipient)| Target {
+        destination,
+        recipient,
+    })
+}
+
+fn any_targets() -> impl Strategy<Value = Targets> {
+    let refused = (any_target(), any_text(), any_text());
+    let refused = refused.prop_map(|(target, code, words)| RefusedTarget {
+        target,
+        code,
+        words,
+    });
+    let targets = (vec(any_target(), 0..3), vec(refused, 0..3));
+    targets.prop_map(|(accepted, refused)| Targets { accepted, refused })
 }
 
 fn any_state() -> impl Strategy<Value = State> {
@@ -36,7 +50,7 @@ fn any_state() -> impl Strategy<Value = State> {
         any_time(),
         any_text(),
         proptest::option::of(any_text()),
-        any_text(),
+        any_targets(),
     );
     prop_oneof![
         any_time().prop_map(|at| State::Delivered { at }),
@@ -45,21 +59,23 @@ fn any_state() -> impl Strategy<Value = State> {
             by: Marker::Import
         }),
         (any_time(), any::<u64>()).prop_map(|(at, octets)| State::Oversized { at, octets }),
-        (any_time(), any_text(), any_text(), any_text()).prop_map(|(at, file, code, to)| {
-            State::Quarantined {
-                at,
-                file,
-                code,
-                partial: taken_by(to),
+        (any_time(), any_text(), any_text(), any_targets()).prop_map(
+            |(at, file, code, targets)| {
+                State::Quarantined {
+                    at,
+                    file,
+                    code,
+                    targets,
+                }
             }
-        }),
-        deferral.prop_map(|(tries, strikes, next_try, code, parked, to)| {
+        ),
+        deferral.prop_map(|(tries, strikes, next_try, code, parked, targets)| {
             State::Deferred(Deferral {
                 tries,
                 strikes,
                 next_try,
                 code,
-                partial: taken_by(to),
+                targets,
                 parked,
             })
         }),
@@ -109,7 +125,7 @@ pub fn any_record() -> impl Strategy<Value = Record> {
 }
 
 pub fn any_key() -> impl Strategy<Value = RecordKey> {
-    let unique_id = proptest::collection::vec(
+    let unique_id = vec(
         any::<u8>().prop_filter("CR, LF and NUL are in no unique-id", |b| {
             !matches!(b, 0 | b'\r' | b'\n')
         }),
@@ -123,7 +139,7 @@ pub fn any_key() -> impl Strategy<Value = RecordKey> {
 proptest! {
     #[test]
     fn every_batch_is_one_line_and_is_read_back(
-        puts in proptest::collection::vec((any_key(), any_record()), 0..4),
+        puts in vec((any_key(), any_record()), 0..4),
         forget in any_key(),
         host in any_text(),
         words in any_text(),

@@ -10,4 +10,6 @@ pub(in crate::seen) mod journal;
 pub(in crate::seen) mod line;
 pub(in crate::seen) mod replay;
 pub(in crate::seen) mod state_dir;
+mod targets;
 pub(in crate::seen) mod witness;
+mod word;

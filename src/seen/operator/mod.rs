@@ -297,7 +297,7 @@ mod tests {
             at: NOW,
             file: "f".to_owned(),
             code: "c".to_owned(),
-            partial: crate::sink::Partial::default(),
+            targets: crate::sink::Targets::default(),
         };
         let records = vec![
             (

@@ -3,13 +3,13 @@
 use crate::mail::Timestamp;
 use crate::seen::{Record, RecordKey, Records, State};
 use crate::session::judge::plan::Why;
-use crate::sink::Partial;
+use crate::sink::Targets;
 
 /// What to do with a message that has arrived whole, now that its digest is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::session) enum Arrival {
     /// Offer it to those who have not taken it yet.
-    Offer(Partial),
+    Offer(Targets),
     /// It was settled before: this is its record, with what the listing says now.
     Recognised(Record),
     /// Its time of next try has not come.
@@ -29,7 +29,7 @@ pub(in crate::session) fn on_arrival(
     now: Timestamp,
 ) -> Arrival {
     let Some(record) = known else {
-        return Arrival::Offer(Partial::default());
+        return Arrival::Offer(Targets::default());
     };
     let recognised = || {
         let (octets, copies) = (listed.or(record.octets), record.copies.max(alike));
@@ -43,12 +43,12 @@ pub(in crate::session) fn on_arrival(
         })
     };
     match &record.state {
-        _ if why == Why::New => Arrival::Offer(Partial::default()),
+        _ if why == Why::New => Arrival::Offer(Targets::default()),
         State::Delivered { .. } | State::Quarantined { .. } | State::Marked { .. } => recognised(),
         State::Deferred(deferral) if deferral.parked.is_some() => recognised(),
         State::Deferred(deferral) if !deferral.is_due(now) => Arrival::NotDue,
-        State::Deferred(deferral) => Arrival::Offer(deferral.partial.clone()),
-        State::Oversized { .. } => Arrival::Offer(Partial::default()),
+        State::Deferred(deferral) => Arrival::Offer(deferral.targets.clone()),
+        State::Oversized { .. } => Arrival::Offer(Targets::default()),
     }
 }
 
@@ -101,7 +101,7 @@ mod tests {
     fn a_doubtful_message_with_another_digest_is_a_new_one() {
         assert_eq!(
             on_arrival(Why::Doubt, None, Some(12), 1, NOW),
-            Arrival::Offer(Partial::default())
+            Arrival::Offer(Targets::default())
         );
     }
 

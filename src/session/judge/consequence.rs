@@ -1,12 +1,14 @@
 //! What follows from a sink's answer, whether the message came from the server, is a parked copy,
 //! or is a copy that the operator retries.
 
-use crate::mail::Timestamp;
+use crate::mail::{Timestamp, limits};
 use crate::seen::{Deferral, Record, State};
 use crate::session::SessionError;
 use crate::session::judge::deferral;
 use crate::session::judge::taken_back::Cause;
-use crate::sink::{Fault, Partial, Receipt, Refusal, Undo, Verdict};
+use crate::sink::{
+    Fault, Receipt, Refusal, RefusedBy, RefusedTarget, Target, Targets, Undo, Verdict,
+};
 use crate::telemetry::DeliveryStatus;
 
 /// What came of handing a message to its destinations.
@@ -25,8 +27,8 @@ pub(in crate::session) struct Refused {
     pub(in crate::session) destination: String,
     /// The worst refusal.
     pub(in crate::session) refusal: Refusal,
-    /// Who has taken the message by now.
-    pub(in crate::session) partial: Partial,
+    /// Which targets have answered for good by now.
+    pub(in crate::session) targets: Targets,
     /// Who is to blame for the refusal.
     pub(in crate::session) blame: Blame,
 }
@@ -40,6 +42,8 @@ pub(in crate::session) enum Blame {
     Unasked,
     /// What the breaker says.
     Breaker(Verdict),
+    /// What it said at an earlier try: it was counted then.
+    Before,
 }
 
 /// A message that was to be offered, and what was known of it before.
@@ -48,8 +52,8 @@ pub(in crate::session) struct Known {
     pub(in crate::session) copy: Option<Record>,
     /// What counts against it from earlier tries.
     pub(in crate::session) earlier: Option<Deferral>,
-    /// Who had taken it before.
-    pub(in crate::session) partial: Partial,
+    /// Which targets had answered for good before.
+    pub(in crate::session) targets: Targets,
     /// Whether the server hides after QUIT what was retrieved.
     pub(in crate::session) hides: bool,
     /// The time of day.
@@ -93,7 +97,7 @@ pub(in crate::session) enum Fate {
     Parked(Deferral, Refusal),
     /// Copy it to the quarantine unless its copy is what was offered, and record that it was
     /// refused for good.
-    Quarantined(Partial),
+    Quarantined(Targets),
     /// Leave it where it is, and record nothing.
     Left,
     /// Wait for the answers to other messages: they tell whether the recipient is there.
@@ -105,9 +109,18 @@ pub(in crate::session) enum Fate {
 /// one for good: a destination that refuses for good takes the message from no other.
 ///
 /// `None` when there is none. What the other refusals take back is given beside it.
-pub(in crate::session) fn deciding(mut refused: Vec<Refused>) -> Option<(Refused, Vec<Effect>)> {
+///
+/// Where none refused it now, a target that refused it for good before decides: all others have the
+/// message by now.
+pub(in crate::session) fn deciding(
+    mut refused: Vec<Refused>,
+    targets: &Targets,
+) -> Option<(Refused, Vec<Effect>)> {
     let several = refused.len() > 1;
-    let first = (0..refused.len()).min_by_key(|at| refused.get(*at).map(Refused::rank))?;
+    let Some(first) = (0..refused.len()).min_by_key(|at| refused.get(*at).map(Refused::rank))
+    else {
+        return Some((refused_before(targets)?, Vec::new()));
+    };
     let mut decides = refused.remove(first);
     if several && matches!(decides.blame, Blame::Breaker(Verdict::Hold)) && decides.is_in_doubt() {
         // Another destination refused the message too: it waits for that one.
@@ -120,10 +133,58 @@ pub(in crate::session) fn deciding(mut refused: Vec<Refused>) -> Option<(Refused
         Blame::Breaker(Verdict::Opened { take_back, .. }) => {
             Some(Effect::TakeBack(take_back, Cause::Down))
         }
-        Blame::Breaker(Verdict::Count | Verdict::Hold) | Blame::Ours | Blame::Unasked => None,
+        Blame::Breaker(Verdict::Count | Verdict::Hold)
+        | Blame::Ours
+        | Blame::Unasked
+        | Blame::Before => None,
     };
     let others = refused.into_iter().filter_map(take_back).collect();
     Some((decides, others))
+}
+
+/// A refusal of before, where every other target has the message by now.
+fn refused_before(targets: &Targets) -> Option<Refused> {
+    let RefusedTarget {
+        target,
+        code,
+        words,
+    } = targets.refused.first()?;
+    let words = format!(
+        "{} refused it for {} at an earlier try: {code}: {words}",
+        target.destination, target.recipient
+    );
+    Some(Refused {
+        destination: target.destination.clone(),
+        refusal: Refusal::new(Fault::MessagePermanent, REFUSED_BEFORE_CODE, words),
+        targets: targets.clone(),
+        blame: Blame::Before,
+    })
+}
+
+/// The refusal of one destination that decides what becomes of the message, and the targets there
+/// that refused it for good. A refusal is for good when it says so and the breaker counts it
+/// against the message. One after which the target is asked again decides before those.
+pub(in crate::session) fn settled(
+    one: &RefusedBy,
+    blame: &Blame,
+) -> Option<(Refusal, Vec<RefusedTarget>)> {
+    let counts = matches!(blame, Blame::Breaker(Verdict::Count));
+    let is_for_good = |refusal: &Refusal| counts && refusal.fault == Fault::MessagePermanent;
+    let refused = one.refusals.iter();
+    let for_good = refused.clone().filter(|(_, refusal)| is_for_good(refusal));
+    let for_good = for_good.map(|(recipient, refusal)| RefusedTarget {
+        target: Target::new(&one.destination.name, recipient),
+        code: refusal.code.to_owned(),
+        words: refusal
+            .words
+            .chars()
+            .take(limits::REFUSED_CHARACTERS_MAX)
+            .collect(),
+    });
+    let mut refusals = refused.map(|(_, refusal)| refusal);
+    let decides = refusals.find(|refusal| !is_for_good(refusal));
+    let decides = decides.or(one.worst())?.clone();
+    Some((decides, for_good.collect()))
 }
 
 impl Refused {
@@ -134,6 +195,7 @@ impl Refused {
             Blame::Breaker(Verdict::Hold) if !self.is_in_doubt() => 0,
             Blame::Breaker(Verdict::Count) if self.refusal.fault == Fault::MessagePermanent => 2,
             Blame::Breaker(_) | Blame::Unasked => 1,
+            Blame::Before => 2,
         }
     }
 
@@ -161,20 +223,22 @@ pub(in crate::session) fn consequence(answer: Answer, known: &Known) -> Conseque
     let Refused {
         destination,
         refusal,
-        partial,
+        targets,
         blame,
     } = refused;
     let ends = |error, refusal: &Refusal| vec![say_not_counted(refusal), Effect::EndSession(error)];
     let effects = match blame {
-        Blame::Breaker(Verdict::Count) => return counted(&refusal, partial, known),
+        Blame::Breaker(Verdict::Count) | Blame::Before => {
+            return counted(&refusal, targets, known);
+        }
         Blame::Breaker(Verdict::Defer { take_back, .. }) => {
-            let mut deferred = deferred(&refusal, partial, known);
+            let mut deferred = deferred(&refusal, targets, known);
             let undo = Effect::TakeBack(take_back, Cause::Suspect);
             deferred.effects.insert(0, undo);
             return deferred;
         }
         Blame::Breaker(Verdict::Hold)
-            if refusal.fault == Fault::RecipientOrMessage && partial == known.partial =>
+            if refusal.fault == Fault::RecipientOrMessage && targets == known.targets =>
         {
             return only(Fate::InDoubt);
         }
@@ -201,19 +265,19 @@ pub(in crate::session) fn consequence(answer: Answer, known: &Known) -> Conseque
     };
     Consequence {
         effects,
-        fate: stands_aside(partial, known),
+        fate: stands_aside(targets, known),
     }
 }
 
 /// A refusal that counts against its message.
 pub(in crate::session) fn counted(
     refusal: &Refusal,
-    partial: Partial,
+    targets: Targets,
     known: &Known,
 ) -> Consequence {
     match refusal.fault {
-        Fault::MessagePermanent => only(Fate::Quarantined(partial)),
-        _ => deferred(refusal, partial, known),
+        Fault::MessagePermanent => only(Fate::Quarantined(targets.without_refusals())),
+        _ => deferred(refusal, targets, known),
     }
 }
 
@@ -231,10 +295,10 @@ pub(in crate::session) fn held(refusal: Refusal, ends: bool, known: &Known) -> C
 }
 
 /// Defers a message, or quarantines it when it was tried often enough.
-fn deferred(refusal: &Refusal, partial: Partial, known: &Known) -> Consequence {
+fn deferred(refusal: &Refusal, targets: Targets, known: &Known) -> Consequence {
     let earlier = known.earlier.as_ref();
-    let Some(deferral) = deferral::defer(earlier, refusal, partial.clone(), known.now) else {
-        return only(Fate::Quarantined(partial));
+    let Some(deferral) = deferral::defer(earlier, refusal, targets.clone(), known.now) else {
+        return only(Fate::Quarantined(targets.without_refusals()));
     };
     let status = if refusal.fault == Fault::MessageUnknown {
         DeliveryStatus::Unknown
@@ -248,8 +312,8 @@ fn deferred(refusal: &Refusal, partial: Partial, known: &Known) -> Consequence {
 }
 
 /// Nothing counts against the message; but who has taken it must not be forgotten.
-fn stands_aside(partial: Partial, known: &Known) -> Fate {
-    if partial == known.partial {
+fn stands_aside(targets: Targets, known: &Known) -> Fate {
+    if targets == known.targets {
         return left(known);
     }
     let copy = known.copy.as_ref().map(|record| record.state.clone());
@@ -258,11 +322,11 @@ fn stands_aside(partial: Partial, known: &Known) -> Fate {
             at,
             file,
             code,
-            partial,
+            targets: targets.without_refusals(),
         });
     }
     let deferral = Deferral {
-        partial,
+        targets,
         ..deferral::stood_back(known.earlier.as_ref(), known.now)
     };
     let words = "it waits until its destination takes mail again";
@@ -308,6 +372,9 @@ fn say_not_counted(refusal: &Refusal) -> Effect {
         _ => DeliveryStatus::NotCounted,
     })
 }
+
+/// Of a message that a target refused for good at an earlier try, when all others have it.
+const REFUSED_BEFORE_CODE: &str = "refused_before";
 
 #[cfg(test)]
 #[path = "consequence_tests.rs"]

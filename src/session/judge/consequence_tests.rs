@@ -3,7 +3,7 @@
 
 use super::*;
 use crate::seen::Notes;
-use crate::sink::Accepted;
+use crate::sink::Target;
 
 const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -35,12 +35,12 @@ const BLAMES: [fn() -> Blame; 6] = [
     },
 ];
 
-fn taken_by(destinations: &[&str]) -> Partial {
-    let accepted = |destination: &&str| Accepted {
+fn taken_by(destinations: &[&str]) -> Targets {
+    let accepted = |destination: &&str| Target {
         destination: (*destination).to_owned(),
         recipient: "jane".to_owned(),
     };
-    Partial(destinations.iter().map(accepted).collect())
+    Targets::taken_by(destinations.iter().map(accepted).collect())
 }
 
 fn known(copy: Option<State>, hides: bool) -> Known {
@@ -59,7 +59,7 @@ fn known(copy: Option<State>, hides: bool) -> Known {
     Known {
         copy: copy.map(record),
         earlier,
-        partial: taken_by(&["first"]),
+        targets: taken_by(&["first"]),
         hides,
         now: NOW,
     }
@@ -69,17 +69,17 @@ fn parked() -> State {
     State::Deferred(Deferral {
         tries: 3,
         parked: Some("file".to_owned()),
-        partial: taken_by(&["first"]),
+        targets: taken_by(&["first"]),
         ..Deferral::default()
     })
 }
 
-fn quarantined(partial: Partial) -> State {
+fn quarantined(targets: Targets) -> State {
     State::Quarantined {
         at: Timestamp(1),
         file: "file".to_owned(),
         code: "code".to_owned(),
-        partial,
+        targets,
     }
 }
 
@@ -100,7 +100,7 @@ fn every(taken: &[&str], mut look: impl FnMut(&Known, Fault, &Blame, Consequence
             let refused = Refused {
                 destination: "second".to_owned(),
                 refusal: Refusal::new(fault, "code", "no"),
-                partial: taken_by(taken),
+                targets: taken_by(taken),
                 blame: blame(),
             };
             let follows = consequence(Answer::Refused(refused), &known);
@@ -115,10 +115,10 @@ fn who_has_taken_a_message_is_never_forgotten() {
     every(&["first", "third"], |_, _, _, follows| {
         let noted = match &follows.fate {
             Fate::Parked(deferral, _) | Fate::Recorded(State::Deferred(deferral)) => {
-                &deferral.partial
+                &deferral.targets
             }
-            Fate::Quarantined(partial) | Fate::Recorded(State::Quarantined { partial, .. }) => {
-                partial
+            Fate::Quarantined(targets) | Fate::Recorded(State::Quarantined { targets, .. }) => {
+                targets
             }
             other => panic!("{other:?}"),
         };
@@ -190,7 +190,7 @@ fn refused(destination: &str, fault: Fault, blame: Blame) -> Refused {
     Refused {
         destination: destination.to_owned(),
         refusal: Refusal::new(fault, "code", "no"),
-        partial: Partial::default(),
+        targets: Targets::default(),
         blame,
     }
 }
@@ -219,13 +219,13 @@ fn an_end_of_the_session_decides_before_a_deferral_and_that_before_a_refusal_for
         (vec![for_good()], "for good"),
     ] {
         let several = all.len() > 1;
-        let (decides, _) = deciding(all).unwrap();
+        let (decides, _) = deciding(all, &Targets::default()).unwrap();
         assert_eq!(decides.destination, expected);
         let fate = consequence(Answer::Refused(decides), &known(None, false)).fate;
         let is_in_doubt = matches!(fate, Fate::InDoubt);
         assert!(!(several && is_in_doubt), "it waits for the other one");
     }
-    assert!(deciding(Vec::new()).is_none());
+    assert!(deciding(Vec::new(), &Targets::default()).is_none());
 }
 
 #[test]
@@ -242,7 +242,7 @@ fn what_a_refusal_takes_back_is_taken_back_whichever_decides() {
         refused("down", Fault::Destination, opened),
         refused("suspect", Fault::MessagePermanent, suspect),
     ];
-    let (decides, others) = deciding(all).unwrap();
+    let (decides, others) = deciding(all, &Targets::default()).unwrap();
     assert_eq!(decides.destination, "down");
     assert!(
         matches!(others[..], [Effect::TakeBack(_, Cause::Suspect)]),

@@ -2,7 +2,7 @@
 
 use crate::mail::{Timestamp, backoff, limits};
 use crate::seen::{Deferral, RecordKey, Records, State};
-use crate::sink::{Partial, Refusal};
+use crate::sink::{Refusal, Targets};
 
 /// The deferral that is known of a message: under its digest, or from before it was ever in hand.
 pub(in crate::session) fn deferral_of(records: &Records, key: &RecordKey) -> Option<Deferral> {
@@ -21,16 +21,16 @@ pub(in crate::session) fn deferral_of(records: &Records, key: &RecordKey) -> Opt
 pub(in crate::session) fn defer(
     before: Option<&Deferral>,
     refusal: &Refusal,
-    partial: Partial,
+    targets: Targets,
     now: Timestamp,
 ) -> Option<Deferral> {
-    defer_as(before, refusal.code, partial, now)
+    defer_as(before, refusal.code, targets, now)
 }
 
 pub(in crate::session) fn defer_as(
     before: Option<&Deferral>,
     code: &str,
-    partial: Partial,
+    targets: Targets,
     now: Timestamp,
 ) -> Option<Deferral> {
     let before = before.cloned().unwrap_or_default();
@@ -39,7 +39,7 @@ pub(in crate::session) fn defer_as(
         tries,
         next_try: now.plus(backoff::message_seconds(tries)),
         code: code.to_owned(),
-        partial,
+        targets,
         ..before
     })
 }
@@ -102,13 +102,13 @@ mod tests {
         let mut deferral = None;
         let mut waits = Vec::new();
         for _ in 1..limits::TRIES_MAX {
-            let next = defer(deferral.as_ref(), &refusal, Partial::default(), NOW).unwrap();
+            let next = defer(deferral.as_ref(), &refusal, Targets::default(), NOW).unwrap();
             waits.push(next.next_try.since(NOW));
             deferral = Some(next);
         }
         assert_eq!(waits[..7], [60, 300, 1800, 7200, 21600, 86400, 86400]);
         assert_eq!(
-            defer(deferral.as_ref(), &refusal, Partial::default(), NOW),
+            defer(deferral.as_ref(), &refusal, Targets::default(), NOW),
             None
         );
     }

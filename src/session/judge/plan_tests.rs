@@ -14,7 +14,7 @@ use crate::mail::{AccountName, Digest, ListingBuilder};
 use crate::seen::OperatorsWord;
 use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, Notes, Record, Seen};
 use crate::session::judge::group::copies;
-use crate::sink::Partial;
+use crate::sink::Targets;
 
 const WORD: OperatorsWord = OperatorsWord::given();
 
@@ -60,7 +60,9 @@ fn any_state() -> impl Strategy<Value = State> {
     prop_oneof![
         4 => at.clone().prop_map(|at| State::Delivered { at }),
         1 => at.clone().prop_map(|at| State::Marked { at, by: Marker::Operator }),
-        1 => at.clone().prop_map(|at| State::Quarantined { at, file: "f".into(), code: "c".into(), partial: Partial::default() }),
+        1 => at.clone().prop_map(|at| State::Quarantined {
+            at, file: "f".into(), code: "c".into(), targets: Targets::default(),
+        }),
         1 => (at, 0..400_u64).prop_map(|(at, octets)| State::Oversized { at, octets }),
         2 => deferred.prop_map(|(strikes, hours, parked)| State::Deferred(Deferral {
             strikes,
@@ -412,7 +414,7 @@ fn what_is_settled_is_retrieved_once_more_only_where_the_server_would_hide_it() 
         at,
         file,
         code,
-        partial: Partial::default(),
+        targets: Targets::default(),
     };
     let records = records(vec![
         record(b'a', State::Delivered { at }),

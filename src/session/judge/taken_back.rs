@@ -24,24 +24,32 @@ pub(in crate::session) fn taken_back(
     now: Timestamp,
 ) -> Option<Record> {
     let deferral = match (cause, &current.state) {
-        (Cause::Down, State::Quarantined { file, partial, .. }) => Deferral {
+        (Cause::Down, State::Quarantined { file, targets, .. }) => Deferral {
             tries,
             next_try: now,
-            partial: partial.clone(),
+            targets: targets.clone(),
             parked: Some(file.clone()),
             ..Deferral::default()
         },
         (Cause::Down, State::Deferred(deferral)) => Deferral {
             tries,
             next_try: now,
+            targets: deferral.targets.clone().without_refusals(),
             ..deferral.clone()
         },
+        // It waits for another target. Those that refused it for good are asked again.
+        (Cause::Suspect, State::Deferred(deferral)) if !deferral.targets.refused.is_empty() => {
+            Deferral {
+                targets: deferral.targets.clone().without_refusals(),
+                ..deferral.clone()
+            }
+        }
         (
             Cause::Suspect,
             State::Quarantined {
                 file,
                 code,
-                partial,
+                targets,
                 ..
             },
         ) => {
@@ -50,7 +58,7 @@ pub(in crate::session) fn taken_back(
                 parked: Some(file.clone()),
                 ..Deferral::default()
             };
-            defer_as(Some(&before), code, partial.clone(), now)?
+            defer_as(Some(&before), code, targets.clone(), now)?
         }
         _ => return None,
     };
@@ -66,7 +74,7 @@ mod tests {
     use super::*;
     use crate::mail::limits;
     use crate::seen::Notes;
-    use crate::sink::{Accepted, Partial};
+    use crate::sink::{Target, Targets};
 
     fn record(state: State) -> Record {
         Record {
@@ -87,7 +95,7 @@ mod tests {
             at: NOW,
             file: "f".into(),
             code: "smtp_refused".into(),
-            partial: Partial::default(),
+            targets: Targets::default(),
         };
         let quarantined = record(state);
         let back = |tries, cause| taken_back(&quarantined, tries, cause, NOW);
@@ -132,17 +140,20 @@ mod tests {
             }))
         };
         let later = NOW.plus(90);
-        let taken_by = |who: &str| Accepted {
+        let taken_by = |who: &str| Target {
             destination: who.into(),
             recipient: "jane".into(),
         };
-        let partial = Partial(vec![taken_by("box")]);
+        let targets = Targets::taken_by(vec![taken_by("box")]);
         let mut partly = counted(4, NOW);
         if let State::Deferred(deferral) = &mut partly.state {
-            deferral.partial = partial.clone();
+            deferral.targets = targets.clone();
         }
         assert!(
-            matches!(taken_back(&partly, 0, Cause::Down, later), Some(Record { state: State::Deferred(d), .. }) if d.partial == partial),
+            matches!(
+                taken_back(&partly, 0, Cause::Down, later),
+                Some(Record { state: State::Deferred(d), .. }) if d.targets == targets
+            ),
             "who has taken it is not forgotten"
         );
         for (tries, expected) in [(0, counted(0, later)), (3, counted(3, later))] {

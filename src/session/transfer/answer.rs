@@ -9,6 +9,7 @@ use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Delivered, RecordKey, Records, State};
 use crate::session::judge::consequence::{
     Answer, Blame, Consequence, Effect, Fate, Known, Refused, consequence, counted, deciding, held,
+    settled,
 };
 use crate::session::judge::recipient;
 use crate::session::judge::taken_back::Cause;
@@ -16,7 +17,7 @@ use crate::session::transfer::arrival::LOOP_CODE;
 use crate::session::transfer::commits::{Commits, Committed};
 use crate::session::transfer::offers::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
-use crate::sink::{self, Destination, Fault, Refusal, RefusedBy, Undo};
+use crate::sink::{self, Fault, Refusal, RefusedBy, Targets, Undo};
 use crate::telemetry::{DeliveryStatus, Event};
 
 /// Refusals that are not settled.
@@ -111,9 +112,9 @@ pub(in crate::session) trait Answered<'a> {
                 Answer::Accepted(receipt)
             }
             Some(Err(undelivered)) => {
-                parcel.partial = undelivered.partial;
-                let refused = self.refused(&parcel, undelivered.refused_by);
-                deciding(refused).map_or(Answer::Unasked, |(decides, effects)| {
+                parcel.targets = undelivered.targets;
+                let refused = self.refused(&mut parcel, undelivered.refused_by);
+                deciding(refused, &parcel.targets).map_or(Answer::Unasked, |(decides, effects)| {
                     refusal = Some(decides.refusal.clone());
                     others = effects;
                     Answer::Refused(decides)
@@ -126,20 +127,26 @@ pub(in crate::session) trait Answered<'a> {
     }
 
     /// What each destination refused, and who is to blame. Its breaker hears the worst that it
-    /// said.
-    fn refused(&mut self, parcel: &Parcel, refused_by: Vec<RefusedBy>) -> Vec<Refused> {
+    /// said. The targets that refused the message for good are noted with it.
+    fn refused(&mut self, parcel: &mut Parcel, refused_by: Vec<RefusedBy>) -> Vec<Refused> {
         let mut refused = Vec::new();
-        for one in refused_by {
-            let Some(mut refusal) = one.worst().cloned() else {
+        for mut one in refused_by {
+            let Some(blame) = self.blame(parcel, &mut one) else {
                 continue;
             };
-            let blame = self.blame(parcel, &one.destination, &mut refusal);
+            let Some((refusal, for_good)) = settled(&one, &blame) else {
+                continue;
+            };
+            parcel.targets.refused.extend(for_good);
             refused.push(Refused {
                 destination: one.destination.name.to_string(),
                 refusal,
-                partial: parcel.partial.clone(),
+                targets: Targets::default(),
                 blame,
             });
+        }
+        for one in &mut refused {
+            one.targets = parcel.targets.clone();
         }
         refused
     }
@@ -188,13 +195,13 @@ pub(in crate::session) trait Answered<'a> {
                 let batch = self.batch(&parcel, State::Deferred(deferral));
                 self.commits().park(parcel, refusal, batch);
             }
-            Fate::Quarantined(partial) => {
+            Fate::Quarantined(targets) => {
                 let Some(refusal) = refusal else { return };
                 let state = State::Quarantined {
                     at: self.with().clock.now(),
                     file: String::new(),
                     code: refusal.code.to_owned(),
-                    partial,
+                    targets,
                 };
                 let batch = self.batch(&parcel, state);
                 self.commits().quarantine(parcel, refusal, batch);
@@ -220,7 +227,7 @@ pub(in crate::session) trait Answered<'a> {
     /// A message that must not be offered, for good.
     fn quarantine(&mut self, parcel: Parcel, refusal: Refusal) {
         let known = self.known(&parcel);
-        let counted = counted(&refusal, parcel.partial.clone(), &known);
+        let counted = counted(&refusal, parcel.targets.clone(), &known);
         self.follow(parcel, Some(refusal), None, counted);
     }
 
@@ -232,7 +239,7 @@ pub(in crate::session) trait Answered<'a> {
         Known {
             copy,
             earlier,
-            partial: parcel.partial.clone(),
+            targets: parcel.targets.clone(),
             hides,
             now,
         }
@@ -241,28 +248,26 @@ pub(in crate::session) trait Answered<'a> {
     /// Who is to blame for a refusal. One that speaks of the recipient or the message speaks of the
     /// message where the destination took another for this account in the last day: then its
     /// recipient is there.
-    fn blame(
-        &mut self,
-        parcel: &Parcel,
-        destination: &Destination,
-        refusal: &mut Refusal,
-    ) -> Blame {
+    fn blame(&mut self, parcel: &Parcel, one: &mut RefusedBy) -> Option<Blame> {
+        let worst = one.worst()?.fault;
         if matches!(parcel.source, Source::Retried(_)) {
-            return Blame::Unasked;
+            return Some(Blame::Unasked);
         }
-        if refusal.fault == Fault::Ours {
-            return Blame::Ours;
+        if worst == Fault::Ours {
+            return Some(Blame::Ours);
         }
-        if refusal.fault == Fault::RecipientOrMessage && self.was_taken_lately() {
-            refusal.fault = Fault::MessagePermanent;
+        for (_, refusal) in &mut one.refusals {
+            if refusal.fault == Fault::RecipientOrMessage && self.was_taken_lately() {
+                refusal.fault = Fault::MessagePermanent;
+            }
         }
         let refused = sink::Refused {
             undo: self.undo_of(&parcel.key),
             sender: parcel.envelope.sender.clone(),
-            refusal: refusal.clone(),
+            refusal: one.worst()?.clone(),
         };
         let now = self.with().clock.now();
-        Blame::Breaker(destination.gate.refused(refused, now))
+        Some(Blame::Breaker(one.destination.gate.refused(refused, now)))
     }
 
     fn was_taken_lately(&mut self) -> bool {

@@ -13,7 +13,7 @@ use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::offers::{Parcel, Source};
 use crate::session::transfer::trace::{Trace, is_own, received_field as build};
-use crate::sink::{Fault, Partial, Refusal};
+use crate::sink::{Fault, Refusal, Targets};
 use crate::spool::head_digest::head_digest;
 use crate::spool::{Draft, Message};
 
@@ -133,7 +133,7 @@ impl Transfer<'_> {
             message,
             envelope: looked.envelope,
             head: looked.digest,
-            partial: Partial::default(),
+            targets: Targets::default(),
             renamed_from: None,
             octets_differ,
             stumps: stumps.unwrap_or(0),

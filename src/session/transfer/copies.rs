@@ -104,13 +104,18 @@ impl Parcel {
             account: account.clone(),
             unique_id: key.unique_id.clone(),
         });
+        let targets = match source {
+            // The operator asks again those who refused it.
+            Source::Retried(_) => record.targets().without_refusals(),
+            Source::Listed(_) | Source::Parked(_) => record.targets(),
+        };
         Ok(Self {
             source,
             key,
             message,
             envelope,
             head: record.head,
-            partial: record.partial(),
+            targets,
             renamed_from: None,
             octets_differ: None,
             stumps: 0,

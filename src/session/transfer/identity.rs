@@ -99,8 +99,8 @@ impl<'a> Transfer<'a> {
         };
         let octets = listed.unwrap_or(0);
         match arrival {
-            Arrival::Offer(partial) => {
-                parcel.partial = partial;
+            Arrival::Offer(targets) => {
+                parcel.targets = targets;
                 self.offer_or_keep(parcel, looped, octets);
             }
             Arrival::Recognised(record) => {
@@ -241,8 +241,8 @@ impl<'a> Transfer<'a> {
         let now = self.now();
         let arrival = arrival::on_arrival(Why::Doubt, Some(&record), listed, 1, now);
         let record = match arrival {
-            Arrival::Offer(partial) => {
-                parcel.partial = partial;
+            Arrival::Offer(targets) => {
+                parcel.targets = targets;
                 parcel.renamed_from = Some(old);
                 return self.offer_or_keep(parcel, looped, octets);
             }

@@ -18,7 +18,7 @@ use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
 use crate::session::{Collaborators, Visit};
-use crate::sink::{Delivery, Offer, Partial, Receipt, Spared, Undelivered};
+use crate::sink::{Delivery, Offer, Receipt, Spared, Targets, Undelivered};
 use crate::spool::Message;
 
 /// A message in hand, on its way through a sink.
@@ -28,7 +28,7 @@ pub(in crate::session) struct Parcel {
     pub(in crate::session) message: Message,
     pub(in crate::session) envelope: Envelope,
     pub(in crate::session) head: Option<HeadDigest>,
-    pub(in crate::session) partial: Partial,
+    pub(in crate::session) targets: Targets,
     /// The key of its record, where that was made under another name.
     pub(in crate::session) renamed_from: Option<RecordKey>,
     /// Whether it may have lost a part on the server, which must not delete it then.
@@ -109,7 +109,7 @@ impl Parcel {
             key: &self.key,
             envelope: &self.envelope,
             message: &self.message,
-            earlier: &self.partial,
+            earlier: &self.targets,
         }
     }
 

@@ -3,6 +3,7 @@
 mod admitted;
 mod destination;
 mod receipt;
+mod targets;
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -19,6 +20,7 @@ use destination::Outcomes;
 pub use admitted::{Admitted, NotAdmitted};
 pub use destination::Destination;
 pub use receipt::Receipt;
+pub use targets::{RefusedTarget, Target, Targets};
 
 /// Where the messages of an account go: one destination or several. A message is delivered when all
 /// of them have accepted it.
@@ -38,30 +40,19 @@ pub struct Offer<'a> {
     pub envelope: &'a Envelope,
     /// The message.
     pub message: &'a Message,
-    /// Who took it when it was offered before.
-    pub earlier: &'a Partial,
+    /// Which targets answered for good when it was offered before.
+    pub earlier: &'a Targets,
 }
 
-/// One acceptance: this destination took the message for this recipient.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Accepted {
-    /// The configured name of the destination.
-    pub destination: String,
-    /// The recipient, as in the envelope.
-    pub recipient: String,
-}
-
-/// The acceptances of a message that others refused: they are not offered it again.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Partial(pub Vec<Accepted>);
-
-/// Not everybody took it.
+/// At least one target has not taken the message.
 pub struct Undelivered {
-    /// The destinations that did not take it for everybody, and what they said; never empty, the
-    /// worst fault first.
+    /// The destinations that refused it now, the worst fault first. Empty when all that were asked
+    /// took it, and the targets that are missing refused it for good before.
     pub refused_by: Vec<RefusedBy>,
-    /// Who has taken it by now, the acceptances of earlier offers included.
-    pub partial: Partial,
+    /// Which targets have answered for good: the acceptances of this offer and of earlier ones, and
+    /// the refusals of earlier ones. Refusals of this offer are not in it: whether one is for good
+    /// is decided elsewhere.
+    pub targets: Targets,
 }
 
 /// What one destination refused.
@@ -136,11 +127,10 @@ impl Delivery {
         .await;
     }
 
-    /// Offers a message to every destination that does not have it, for every recipient that is
-    /// left, and tells the gates of those that take it.
+    /// Offers a message to every target that is open, and tells the gates of those that take it.
     ///
     /// # Errors
-    /// [`Undelivered`] when at least one recipient at one destination did not accept.
+    /// [`Undelivered`] when at least one target has not taken the message.
     pub async fn deliver(&self, offer: Offer<'_>) -> Result<Receipt, Undelivered> {
         if let [only] = &self.destinations[..] {
             return conclude(&offer, &mut [only.ask(&offer).await]);
@@ -152,7 +142,12 @@ impl Delivery {
 
 /// What the answers of all destinations mean together.
 fn conclude(offer: &Offer<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, Undelivered> {
-    if answers.iter().all(Outcomes::is_accepted) {
+    let refused = answers.iter().flat_map(|answer| {
+        let name = &answer.destination.name;
+        offer.earlier.refused_at(name, offer.envelope)
+    });
+    let refused: Vec<RefusedTarget> = refused.cloned().collect();
+    if refused.is_empty() && answers.iter().all(Outcomes::is_accepted) {
         let outcomes = answers.iter_mut().flat_map(|answer| &mut answer.outcomes);
         let words = match outcomes.last() {
             Some(Outcome::Accepted(words)) => std::mem::take(words),
@@ -160,7 +155,7 @@ fn conclude(offer: &Offer<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, 
         };
         return Ok(Receipt::of(offer.message, words));
     }
-    let mut partial = offer.earlier.clone();
+    let mut accepted = offer.earlier.accepted.clone();
     let mut refused_by = Vec::new();
     for answer in answers {
         let mut refusals = Vec::new();
@@ -168,9 +163,7 @@ fn conclude(offer: &Offer<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, 
         for (recipient, outcome) in recipients.iter().zip(answer.outcomes.drain(..)) {
             match outcome {
                 Outcome::Accepted(_) => {
-                    partial
-                        .0
-                        .push(accepted(&answer.destination.name, recipient));
+                    accepted.push(Target::new(&answer.destination.name, recipient));
                 }
                 Outcome::Refused(refusal) => refusals.push((recipient.clone(), refusal)),
             }
@@ -186,36 +179,25 @@ fn conclude(offer: &Offer<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, 
     refused_by.sort_by_key(|one| Reverse(one.fault()));
     Err(Undelivered {
         refused_by,
-        partial,
+        targets: Targets { accepted, refused },
     })
 }
 
-fn accepted(destination: &str, recipient: &Recipient) -> Accepted {
-    Accepted {
-        destination: destination.to_owned(),
-        recipient: recipient.as_str().to_owned(),
-    }
-}
-
 impl<'a> Offer<'a> {
-    /// The envelope with the recipients for whom a destination does not have the message.
+    /// The envelope with the recipients for whom a destination has not answered for good.
     fn left_for(&self, destination: &str) -> Cow<'a, Envelope> {
-        let has_it = |recipient: &Recipient| {
-            let mut accepted = self.earlier.0.iter();
-            accepted
-                .any(|one| one.destination == destination && one.recipient == recipient.as_str())
-        };
-        if !self.envelope.recipients.iter().any(has_it) {
+        let is_open = |recipient: &Recipient| self.earlier.is_open(destination, recipient);
+        if self.envelope.recipients.iter().all(is_open) {
             return Cow::Borrowed(self.envelope);
         }
         let mut left = self.envelope.clone();
-        left.recipients.retain(|recipient| !has_it(recipient));
+        left.recipients.retain(is_open);
         Cow::Owned(left)
     }
 }
 
 impl Undelivered {
-    /// The worst that any destination said.
+    /// The worst that any destination said now.
     pub fn worst(&self) -> Option<&Refusal> {
         self.refused_by.first()?.worst()
     }
