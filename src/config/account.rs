@@ -1,4 +1,4 @@
-//! Accounts: their settings, how those become values, and the values.
+//! Accounts: their settings, how settings are resolved, and the resolved values.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,8 @@ use crate::mail::{
 };
 
 settings! {
-    /// `[account.NAME]`, and `[defaults]`, which may have all of it but `user` and `password`.
+    /// The settings of `[account.NAME]`. `[defaults]` may have all of them except `user` and
+    /// `password`.
     struct AccountTable {
         /// Whether the account is polled.
         enabled: bool = Without::Default("true"),
@@ -27,75 +28,86 @@ settings! {
         host: HostName = Without::Required("\"pop.example.org\""),
         /// Its port.
         port: Port = Without::Otherwise("995 when tls is \"implicit\", else 110", "995"),
-        /// "implicit": TLS from the first octet. "starttls": STLS, and nothing is sent to a server without it.
-        /// "none": everything can be read on the way; requires allow_cleartext_password = true.
+        /// "implicit": TLS from the first octet. "starttls": STLS is required, and no login is sent
+        /// to a server without it. "none": anyone on the network path can read everything; requires
+        /// allow_cleartext_password = true.
         tls: Word<TlsMode> = Without::Default("\"implicit\""),
-        /// The certificates to trust, in PEM, instead of the system's: for a server with a CA of its own.
+        /// The CA certificates to trust, in PEM, instead of the system's: for a server with a
+        /// private CA.
         tls_ca_file: FilePath = Without::Otherwise(
             "the system's certificates",
             "\"/etc/mailferry/ca.pem\"",
         ),
-        /// SHA-256 of the server's certificate in hexadecimal, with or without colons, or a list of them: the server
-        /// must show one of these, which then needs nobody's signature, and its name does not matter. This prints it
-        /// (with port 110 and -starttls pop3 for "starttls"):
+        /// SHA-256 of the server's certificate in hexadecimal, with or without colons, or a list of
+        /// them. The server must show one of these certificates; its issuer and its name are then
+        /// not checked. This prints it (with port 110 and -starttls pop3 for "starttls"):
         ///   openssl s_client -connect HOST:995 </dev/null | openssl x509 -noout -fingerprint -sha256
         tls_fingerprint: Fingerprints = Without::Otherwise(
             "any certificate that verifies",
             "\"5E:B6:3B:BB:E0:1E:EE:D0:93:CB:22:BB:8F:5A:CD:C3:A1:D2:4F:7D:18:97:5E:BA:0A:C7:E3:40:3C:F5:9E:A1\"",
         ),
-        /// The name the certificate must be for, when it is another than host.
+        /// The name in the server's certificate, if it is not host.
         tls_server_name: HostName = Without::Otherwise("host", "\"mail.example.org\""),
-        /// A certificate to show to the server, in PEM, with those between it and its root.
+        /// A client certificate to show to the server, in PEM, with its intermediate certificates.
         tls_client_cert: FilePath = Without::Otherwise("none", "\"/etc/mailferry/client.pem\""),
         /// The private key of tls_client_cert, in PEM (PKCS #8, not encrypted).
         tls_client_key: FilePath = Without::Otherwise("none", "\"/etc/mailferry/client.key\""),
-        /// Must be true for tls = "none": password and mail can be read by everyone on the way.
+        /// Must be true for tls = "none", where anyone on the network path can read the password
+        /// and all mail.
         allow_cleartext_password: bool = Without::Default("false"),
-        /// The user name, as the provider gave it: often the whole address.
+        /// The user name from the provider: often the whole address.
         user: Line = Without::Required("\"jane\""),
-        /// The password, byte for byte; one line end at its end is cut. Where it is kept:
-        /// { file = "/run/secrets/work" }, { env = "WORK_PASSWORD" }, { credential = "work" } (systemd's
-        /// LoadCredential=), { command = ["pass", "show", "mail/work"] } (no shell; what it prints), or a string, in a
-        /// file that only you can read (chmod 600). It is read anew for every poll.
+        /// The password. It is sent exactly as it is stored, except that one line end at its end is
+        /// removed. Write where it is stored:
+        ///   { file = "/run/secrets/work" }
+        ///   { env = "WORK_PASSWORD" }
+        ///   { credential = "work" }: LoadCredential= of systemd
+        ///   { command = ["pass", "show", "mail/work"] }: its output; no shell is run
+        ///   "secret": the password itself, in a file that only you can read (chmod 600)
+        /// It is read again for each poll.
         password: SecretSource = Without::Required("{ file = \"/run/secrets/work\" }"),
-        /// "auto": SASL PLAIN where announced, else USER and PASS. "user-pass" or "plain": only that. "apop": APOP,
-        /// never tried unless it is asked for.
+        /// "auto": SASL PLAIN if the server announces it, else USER and PASS. "user-pass" or
+        /// "plain": only that. "apop": APOP; "auto" never tries it.
         auth: Word<LoginMethod> = Without::Default("\"auto\""),
-        /// Who gets the mail: the envelope recipient for a relay, {recipient} and $RECIPIENT for an MDA.
+        /// The envelope recipient for a relay; {recipient} and $RECIPIENT for an MDA.
         recipient: Address = Without::Otherwise(
-            "the account's name. Required for smtp, and for an mda whose command has {recipient}",
+            "the account's name. Required for smtp, and for an mda with {recipient} in its command",
             "\"jane@home.lan\"",
         ),
-        /// Where the mail goes: the NAME of a [delivery.NAME].
-        delivery: Line = Without::Otherwise("the only delivery, when there is just one", "\"local\""),
-        /// What happens on the server after delivery: "keep", "delete", or "delete after 14d" (counted from delivery).
+        /// The destination: the NAME of a [delivery.NAME].
+        delivery: Line = Without::Otherwise("the only delivery, if there is just one", "\"local\""),
+        /// What happens to a message on the server after delivery: "keep", "delete", or "delete
+        /// after 14d" (counted from delivery).
         retention: Keeping = Without::Default("\"keep\""),
-        /// From the start of one poll to the start of the next; at least 60s, unless host is this machine. Servers that
-        /// announce LOGIN-DELAY are given more.
+        /// The time from the start of one poll to the start of the next; at least 60s, unless host
+        /// is this machine. If the server announces a longer LOGIN-DELAY, that is used.
         poll_every: Interval = Without::Default("\"5m\""),
-        /// A larger message stays on the server, and is reported once.
+        /// Larger messages stay on the server, and are reported once.
         max_message_size: Octets = Without::Default("\"100MiB\""),
-        /// How many messages one poll retrieves at most, or "unlimited". The next poll goes on.
+        /// How many messages one poll retrieves at most, or "unlimited". The next poll continues.
         max_messages: CountOr<true> = Without::Default("\"unlimited\""),
-        /// How many octets one poll retrieves at most, or "unlimited". The next poll goes on.
+        /// How many octets one poll retrieves at most, or "unlimited". The next poll continues.
         max_octets: OctetsOr = Without::Default("\"unlimited\""),
-        /// A number: leave and log in again after so many deletes, so that a lost connection costs less. Servers delete
-        /// when the session ends well, and only then. Or "off".
+        /// After this many deletes, mailferry quits the session and logs in again, or "off".
+        /// Servers delete only when a session ends with QUIT, so a lost connection then repeats
+        /// fewer deletes.
         commit_every: CountOr<false> = Without::Default("\"off\""),
-        /// Whether commands are sent ahead of their answers, where the server announces that it can.
+        /// Whether commands are sent before earlier replies arrive, if the server announces
+        /// PIPELINING.
         pipelining: bool = Without::Default("true"),
-        /// What to do when nothing is known of the account and the maildrop holds more than 500 messages. "ask": wait
-        /// for you. "all": retrieve everything. "skip": count all of it as seen, and retrieve what comes later.
+        /// What to do when an account has no records and its maildrop lists more than 500 messages.
+        /// "ask": hold the account until you decide. "all": retrieve all messages. "skip": mark all
+        /// listed messages as seen, and retrieve only later ones.
         first_run: Word<FirstRun> = Without::Default("\"ask\""),
     }
 }
 
-/// One maildrop, and what is to be done with its mail.
+/// One maildrop, and what to do with its mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// Its name, the key of its records.
     pub name: AccountName,
-    /// Whether it is polled at all.
+    /// Whether it is polled.
     pub enabled: bool,
     /// The server: a name in lower case without trailing dot, or an address without brackets.
     pub host: String,
@@ -105,35 +117,35 @@ pub struct Account {
     pub tls: TlsPolicy,
     /// The user name.
     pub user: String,
-    /// Where the password is kept.
+    /// Where the password is stored.
     pub password: SecretSource,
     /// How to log in.
     pub auth: LoginMethod,
-    /// Who gets the mail.
+    /// The envelope recipient.
     pub recipient: Recipient,
     /// The name of the delivery it goes to, a key of [`crate::config::Config::deliveries`].
     pub delivery: String,
     /// What happens on the server after delivery.
     pub retention: Retention,
-    /// From the start of one poll to the start of the next.
+    /// The time from the start of one poll to the start of the next.
     pub poll_every: Duration,
     /// How much one poll may retrieve.
     pub limits: PollLimits,
     /// QUIT and connect again after this many deletes.
     pub commit_every: Option<u64>,
-    /// Whether commands are pipelined where the server announces it.
+    /// Whether commands are pipelined, if the server announces PIPELINING.
     pub pipelining: bool,
-    /// What to do with a full maildrop that was never polled before.
+    /// What to do with a large maildrop that was never polled before.
     pub first_run: FirstRun,
 }
 
-/// Who says so, the port, and where it is said.
+/// The account that uses a maildrop, the port, and the place of its header in the files.
 type Maildrop = (AccountName, u16, Place);
 
 type Deliveries = BTreeMap<String, At<DeliveryTable>>;
 
 impl Resolver<'_> {
-    /// Every account that could be resolved.
+    /// Resolves every account; those with errors are left out.
     pub(in crate::config) fn accounts(
         &mut self,
         tables: BTreeMap<AccountName, At<AccountTable>>,
@@ -160,7 +172,7 @@ impl Resolver<'_> {
         accounts
     }
 
-    /// Complains about the account that stands further down.
+    /// Reports two accounts with the same maildrop, at the one that comes later in the files.
     fn same_maildrop(&mut self, one: (&AccountName, Place), other: (&AccountName, Place)) {
         let (first, second) = if one.1 < other.1 {
             (one, other)
@@ -262,7 +274,7 @@ impl Resolver<'_> {
         })
     }
 
-    /// The mode, if it is one that may be.
+    /// The mode, if it is allowed.
     fn tls_mode(
         &mut self,
         mode: Option<At<Word<TlsMode>>>,
@@ -270,8 +282,9 @@ impl Resolver<'_> {
     ) -> Option<TlsMode> {
         let mode = mode?;
         if chosen(&mode) == TlsMode::None && allowed == Some(false) {
-            let rule = "`tls` = \"none\" sends password and mail for everyone on the way to read. If that is what you \
-                        want, add `allow_cleartext_password = true`; else leave `tls` out";
+            let rule = "`tls` = \"none\" sends the password and all mail unencrypted. If that is \
+                        what you want, add `allow_cleartext_password = true`; otherwise remove \
+                        `tls`";
             self.complain(mode.place, Complaint::Conflict(rule.to_owned()));
         }
         Some(chosen(&mode))
@@ -280,8 +293,8 @@ impl Resolver<'_> {
     fn poll_every(&mut self, given: Option<At<Interval>>, host: Option<&str>) -> Option<Duration> {
         let interval = given?;
         if interval.value.duration() < POLL_FLOOR && host.is_some_and(|host| !is_loopback(host)) {
-            let rule = "`poll_every` is at least 60s: providers lock out who comes more often. Only this machine \
-                        itself may be polled more often";
+            let rule = "`poll_every` must be at least 60s, because providers lock out clients that \
+                        log in more often. Only a server on this machine may be polled more often";
             self.complain(interval.place, Complaint::Conflict(rule.to_owned()));
         }
         Some(interval.value.duration())
@@ -318,7 +331,7 @@ impl Resolver<'_> {
                     self.missing(
                         header,
                         "delivery",
-                        "and there is no [delivery.NAME] it could go to".to_owned(),
+                        "no [delivery.NAME] exists. Add one".to_owned(),
                     );
                     None
                 }
@@ -332,7 +345,7 @@ impl Resolver<'_> {
         }
     }
 
-    /// The recipient, or the account's name for a delivery that needs none.
+    /// The recipient; the account's name if the delivery needs no recipient.
     fn recipient(
         &mut self,
         header: &Header<'_>,
@@ -355,7 +368,10 @@ impl Resolver<'_> {
                     _ => false,
                 };
                 if needed {
-                    let hint = format!("[delivery.{delivery}] has to know who gets the mail");
+                    let hint = format!(
+                        "[delivery.{delivery}] needs it. Set it to the address that \
+                                        gets the mail"
+                    );
                     self.missing(header, "recipient", hint);
                     return None;
                 }
@@ -366,7 +382,7 @@ impl Resolver<'_> {
     }
 }
 
-/// The port that was given, or the one that is usual; `None` when the one that was given is none.
+/// The given port, or the usual one; `None` when the given port is invalid.
 fn port(given: Given<Port>, mode: TlsMode) -> Option<u16> {
     match given {
         Given::As(port) => Some(port.value.0),
@@ -376,8 +392,8 @@ fn port(given: Given<Port>, mode: TlsMode) -> Option<u16> {
     }
 }
 
-/// Whether two ports of one host lead to the same maildrops: the two ports of POP3 do. Other ports
-/// of one address are taken for different servers behind it, as with forwarded ports.
+/// Whether two ports of one host have the same maildrops: the two ports of POP3 do. Other ports of
+/// one address count as different servers, as with forwarded ports.
 fn same_server(one: u16, other: u16) -> bool {
     let login = |port| port == LOGIN_PORTS.0 || port == LOGIN_PORTS.1;
     one == other || (login(one) && login(other))

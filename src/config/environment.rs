@@ -1,4 +1,4 @@
-//! What the process was given besides its arguments: variables, and whether it is root.
+//! The input of the process besides its arguments: variables, and whether it is root.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -8,9 +8,9 @@ use crate::config::error::{Complaint, ConfigError, ConfigErrors};
 
 /// The variables of the process and whether it is root, as a value.
 ///
-/// It is captured once, before anything may change the process's own: a password command gets
-/// exactly these variables, and a test gives others without touching the process. It has no
-/// `Debug`, because it may hold passwords.
+/// It is captured once, before anything may change the variables of the process. A password command
+/// gets exactly these variables, and a test gives others without touching the process. It has no
+/// `Debug`, because it may contain passwords.
 #[derive(Clone)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
@@ -18,7 +18,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// The variables of this process now, and its effective user.
+    /// Captures the variables and the effective user of this process.
     pub fn current() -> Self {
         Self {
             variables: std::env::vars_os().collect(),
@@ -26,7 +26,7 @@ impl Environment {
         }
     }
 
-    /// Given variables.
+    /// Takes the given variables.
     pub fn new<'a>(variables: impl IntoIterator<Item = (&'a str, &'a str)>, root: bool) -> Self {
         let own = |(name, value): (&str, &str)| (name.into(), value.into());
         Self {
@@ -35,7 +35,7 @@ impl Environment {
         }
     }
 
-    /// The value of a variable. One that is set to nothing counts as not set (XDG Base Directory
+    /// The value of a variable. An empty variable counts as not set (XDG Base Directory
     /// Specification).
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         let value = self.variables.get(OsStr::new(name))?;
@@ -54,12 +54,12 @@ impl Environment {
         self.root
     }
 
-    /// The configuration file: the one named by `option`, else `$MAILFERRY_CONFIG`, else
-    /// `/etc/mailferry/mailferry.toml` for root and `$XDG_CONFIG_HOME/mailferry/mailferry.toml` for
-    /// anyone else.
+    /// The path of the configuration file: the one named by `option`, else `$MAILFERRY_CONFIG`,
+    /// else `/etc/mailferry/mailferry.toml` for root and
+    /// `$XDG_CONFIG_HOME/mailferry/mailferry.toml` for any other user.
     ///
     /// # Errors
-    /// When there is no option and neither variable nor `$HOME` says where to look.
+    /// When there is no option and neither the variables nor `$HOME` are set.
     pub fn config_file(&self, option: Option<&Path>) -> Result<PathBuf, ConfigErrors> {
         if let Some(path) = option {
             return Ok(path.to_owned());
@@ -94,14 +94,14 @@ impl Environment {
         }
     }
 
-    /// Whether a state directory is the default, which is made with all that is above it. Above one
-    /// that was named nothing is made: where a volume is not mounted, nothing may look like an
-    /// empty one.
+    /// Whether this is the default state directory, which is created with all folders above it.
+    /// Above a configured one no folder is created: where a volume is not mounted, nothing may look
+    /// like an empty volume.
     pub fn is_default_state_dir(&self, path: &Path) -> bool {
         self.state_dir().as_deref() == Some(path)
     }
 
-    /// A base directory of the XDG specification, which says that a relative one is to be ignored.
+    /// A base directory of the XDG specification, which says to ignore a relative path.
     fn base(&self, variable: &str, below_home: &str) -> Option<PathBuf> {
         let named = self.get(variable).map(PathBuf::from);
         named

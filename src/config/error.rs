@@ -1,15 +1,15 @@
-//! What is wrong with a configuration, and where.
+//! The errors of a configuration, with their places.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 use crate::mail::text::Shown;
 
-/// Everything that is wrong with a configuration; never empty, in the order of the files.
+/// All errors of a configuration, in the order of the files; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigError>);
 
-/// One thing that is wrong, with the place it was found at.
+/// One error, with its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     path: PathBuf,
@@ -18,18 +18,18 @@ pub struct ConfigError {
     complaint: Box<Complaint>,
 }
 
-/// What is wrong. No text here ever comes from the value of a secret.
+/// What is wrong. No text here comes from the value of a secret.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[allow(missing_docs)] // The fields are the words of the sentence above them.
 pub enum Complaint {
     /// There is no such file.
     #[error(
-        "there is no such file. `mailferry generate-reference >FILE` writes one to begin with, which shows every setting; \
-         or name another with --config FILE"
+        "there is no such file. `mailferry generate-reference >FILE` writes one with every setting \
+         to start from; `--config FILE` names another one"
     )]
     NotFound,
     /// The file or folder cannot be read.
-    #[error("it cannot be read: {0}")]
+    #[error("it cannot be read: {0}. May the user that runs mailferry read it?")]
     Unreadable(String),
     /// The file is larger than [`crate::mail::limits::CONFIG_FILE_OCTETS_MAX`].
     #[error("the file is larger than {0} octets; is it a configuration?")]
@@ -37,49 +37,49 @@ pub enum Complaint {
     /// The file is not UTF-8, as TOML must be.
     #[error("this is not UTF-8; save the file as UTF-8, or write the character as \\uXXXX")]
     NotUtf8,
-    /// The file is not TOML. The line is not shown, because it may hold a password.
+    /// The file is not TOML. The line is not shown, because it may contain a password.
     #[error("TOML syntax: {0}")]
     Syntax(String),
-    /// A setting or table nobody knows.
+    /// An unknown setting or table.
     #[error("unknown setting `{name}` in {table}{hint}", name = Shown::new(name), hint = prefixed(hint))]
     Unknown {
         name: String,
         table: String,
         hint: String,
     },
-    /// Something that is planned.
+    /// A setting that is planned.
     #[error("{0} is not supported yet by this version")]
     NotYet(String),
-    /// A setting that belongs somewhere else.
+    /// A setting in the wrong table.
     #[error("`{name}` does not belong in {table}: {hint}", name = Shown::new(name))]
     Misplaced {
         name: String,
         table: String,
         hint: String,
     },
-    /// A value that cannot be.
+    /// An invalid value.
     #[error("`{name}`: {why}", name = Shown::new(name))]
     Value { name: String, why: String },
-    /// A setting that must be there.
+    /// A required setting is missing.
     #[error("{table} has no `{name}`{hint}", hint = prefixed(hint))]
     Missing {
         name: &'static str,
         table: String,
         hint: String,
     },
-    /// A name that was given twice.
-    #[error("{table} is there already, at {first}. Give one of them another name")]
+    /// A name that is used twice.
+    #[error("{table} is defined twice, first at {first}. Rename one of them")]
     Duplicate { table: String, first: String },
-    /// Two settings that do not go together.
+    /// Two settings that exclude each other.
     #[error("{0}")]
     Conflict(String),
-    /// A password in a file that others can read.
+    /// A password in a file that other users can read.
     #[error(
-        "`{name}` is written in a file that others may read or write (mode {mode:04o}). Run `chmod 600` on the file, \
-         or keep the password elsewhere: {{ file = \"...\" }}"
+        "`{name}` is written in a file that others may read or write (mode {mode:04o}). Run `chmod \
+         600` on the file, or put the password into another file: {{ file = \"...\" }}"
     )]
     ReadableSecret { name: &'static str, mode: u32 },
-    /// Two accounts that are one maildrop.
+    /// Two accounts with the same maildrop.
     #[error(
         "[account.{account}] is the same maildrop as [account.{other}] at {first}: host and user are equal. A maildrop \
          allows one session at a time; keep one of them, or set `enabled = false` in the other"
@@ -89,14 +89,14 @@ pub enum Complaint {
         other: String,
         first: String,
     },
-    /// No account at all.
+    /// There is no account.
     #[error("there is no account. Add a table [account.NAME] with host, user and password")]
     NoAccount,
-    /// We did not say what is wrong.
-    #[error("it was refused without a reason. This is a fault of mailferry; please report it")]
+    /// No reason was given.
+    #[error("it was refused without a reason. This is a bug in mailferry; please report it")]
     Nothing,
-    /// No place for files.
-    #[error("neither ${variable} nor $HOME is set, so there is no place to look. Use {instead}")]
+    /// The default path of a file is unknown.
+    #[error("neither ${variable} nor $HOME is set, so the default path is unknown. Use {instead}")]
     NoHome {
         variable: &'static str,
         instead: &'static str,
@@ -104,7 +104,7 @@ pub enum Complaint {
 }
 
 impl Complaint {
-    /// The stable name of the error.
+    /// The stable code of the error.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotFound => "config_not_found",
@@ -129,7 +129,7 @@ impl Complaint {
 }
 
 impl ConfigError {
-    /// A complaint about a line and column of a file.
+    /// An error at a line and column of a file.
     pub(super) fn at(path: &Path, position: (usize, usize), complaint: Complaint) -> Self {
         Self {
             path: path.to_owned(),
@@ -138,7 +138,7 @@ impl ConfigError {
         }
     }
 
-    /// A complaint about a file or folder as a whole.
+    /// An error about a file or folder as a whole.
     pub(super) fn without_place(path: impl Into<PathBuf>, complaint: Complaint) -> Self {
         Self {
             path: path.into(),
@@ -152,7 +152,7 @@ impl ConfigError {
         &self.path
     }
 
-    /// Line and column, both from 1, when one place is at fault.
+    /// Line and column, both from 1, if the error has one place.
     pub fn position(&self) -> Option<(usize, usize)> {
         self.position
     }
@@ -200,7 +200,7 @@ impl ConfigErrors {
 }
 
 impl fmt::Display for ConfigErrors {
-    /// One line an error: `FILE:LINE:COLUMN: sentence`.
+    /// Writes one line for each error: `FILE:LINE:COLUMN: sentence`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, error) in self.0.iter().enumerate() {
             if i > 0 {

@@ -1,4 +1,4 @@
-//! Parse: from the text of the files to tables of settings, everything unknown complained about.
+//! Parse: from the text of the files to tables of settings. Unknown settings are reported.
 
 use toml::de::{DeTable, DeValue};
 
@@ -12,16 +12,16 @@ use crate::config::top::{Tables, TopTable};
 use crate::mail::AccountName;
 
 impl Tables {
-    /// Adds what the last of `sources` holds. The first one is the main file; the others have only
-    /// accounts and deliveries.
+    /// Adds the tables of the last of `sources`. The first source is the main file; the others have
+    /// only accounts and deliveries.
     pub(super) fn add(&mut self, sources: &[Source], complaints: &mut Complaints) {
         let Some((index, source)) = sources.iter().enumerate().next_back() else {
             return;
         };
         let (table, errors) = DeTable::parse_recoverable(source.text());
         if !errors.is_empty() {
-            // What could be recovered is not looked at: half of a password may look like an unknown
-            // setting.
+            // Tables recovered after a syntax error are ignored: half of a password may look like
+            // an unknown setting.
             complaints.extend(errors.iter().map(|error| {
                 let offset = error.span().map_or(0, |span| span.start);
                 let place = Place {
@@ -29,7 +29,7 @@ impl Tables {
                     offset,
                 };
                 let said = match error.message() {
-                    "duplicate key" => "this name is there already in this file",
+                    "duplicate key" => "this name is used twice in this file",
                     said => said,
                 };
                 (place, Complaint::Syntax(said.to_owned()))
@@ -135,7 +135,7 @@ impl Tables {
     }
 }
 
-/// Calls `take` for every `[kind.NAME]`.
+/// Calls `take` for each `[kind.NAME]`.
 fn for_each_named<'i>(
     kind: &'static str,
     tables: DeTable<'i>,
@@ -257,7 +257,7 @@ fn names<T: Table>() -> impl Iterator<Item = &'static str> {
     T::SETTINGS.iter().map(|setting| setting.name)
 }
 
-/// Where a name belongs that does not belong here, looked for in the given places in order.
+/// Says where a misplaced name belongs: the first of the given places that has such a setting.
 fn belongs(name: &str, places: &[Home]) -> Option<String> {
     let home = places.iter().find(|home| (home.has)(name))?;
     Some(format!("it belongs {}", home.is))

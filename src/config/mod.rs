@@ -1,11 +1,11 @@
-//! What did the operator ask for? Two steps: parse the files into tables of settings, then resolve
-//! those into values without gaps.
+//! What did the operator ask for? There are two steps: parse the files into tables of settings,
+//! then resolve those into complete values.
 //!
-//! A [`Config`] is complete, checked, immutable, and cheap to compare: a reload is a difference of
-//! two. Nothing is done here: no secret is read, no host looked up, no folder made.
+//! A [`Config`] is complete, checked, immutable, and cheap to compare: a reload is the difference
+//! of two. Nothing is executed here: no secret is read, no host is looked up, no folder is created.
 //!
 //! Every setting is declared once, in the file of its noun, with its type, its default and its
-//! description; [`reference()`] and the reading are both made from that.
+//! description. Both [`reference()`] and the parser use that declaration.
 
 mod account;
 mod delivery;
@@ -46,8 +46,8 @@ use top::Tables;
 /// Reads the configuration file at `path` and `accounts.d/*.toml` beside it.
 ///
 /// # Errors
-/// Everything that is wrong with all of the files, each with its file, line and column; never text
-/// of a secret, and never a line of a file, because the line may hold one.
+/// All errors of all files, each with its file, line and column. They contain no text of a secret,
+/// and no line of a file, because a line may contain a secret.
 pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErrors> {
     let mut errors = Vec::new();
     let mut sources = Vec::new();
@@ -63,7 +63,7 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErro
             Err(error) => errors.push(error),
         }
     }
-    // With a file that could not be read, half of what would be found missing is in that file.
+    // If a file could not be read, settings that seem to be missing may be in that file.
     let whole = errors.is_empty()
         && !complaints
             .iter()
@@ -71,7 +71,7 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErro
     let config = whole
         .then(|| Resolver::new(&sources, environment, &mut complaints).config(tables))
         .flatten();
-    // One line of [defaults] may be wrong for a hundred accounts; it is said once.
+    // One line of [defaults] may be wrong for a hundred accounts; it is reported once.
     let mut said = HashSet::new();
     complaints.retain(|found| said.insert(found.clone()));
     complaints.sort_by_key(|(place, _)| *place);
@@ -82,8 +82,8 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErro
     config.ok_or_else(|| ConfigErrors::of(errors, path))
 }
 
-/// The files of `accounts.d` beside the main file, by name. What begins with a dot or does not end
-/// in `.toml` is none of ours: editors leave such files.
+/// The files of `accounts.d` beside the main file, sorted by name. Files that begin with a dot or
+/// do not end in `.toml` are ignored, because editors create such files.
 fn drop_ins(main: &Path) -> Vec<Result<PathBuf, ConfigError>> {
     let folder = main.with_file_name("accounts.d");
     let entries = match folder.read_dir() {
@@ -114,8 +114,8 @@ fn unreadable(path: &Path, error: &std::io::Error) -> ConfigError {
     ConfigError::without_place(path, Complaint::Unreadable(error.to_string()))
 }
 
-/// The least time between polls of a host that is not this machine: OVH cuts a second login within
-/// a minute.
+/// The shortest time between polls of a host that is not this machine: OVH refuses a second login
+/// within a minute.
 const POLL_FLOOR: Duration = Duration::from_secs(60);
 
 /// The ports of POP3 over TLS (RFC 8314 section 3.2) and of POP3 (RFC 1939 section 3).

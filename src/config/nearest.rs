@@ -1,7 +1,7 @@
-//! Did you mean? The known name nearest to one that was mistyped, or that a user of another program
-//! knows.
+//! "Did you mean ...?": finds the known name for one that was mistyped, or that another program
+//! uses.
 
-/// The known name that is meant by `given`, if any is near.
+/// The known name that `given` probably means, if any is near.
 pub fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let given = given.to_ascii_lowercase().replace('-', "_");
     let known: Vec<&str> = known.into_iter().collect();
@@ -10,7 +10,7 @@ pub fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
     {
         return Some(found);
     }
-    // A third of the letters may differ, and at least one: more is another word.
+    // A third of the letters may differ, and at least one; more is another word.
     let far = |name: &str| (name.chars().count().max(given.chars().count()) / 3).max(1);
     known
         .into_iter()
@@ -21,7 +21,7 @@ pub fn nearest<'k>(given: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
         .map(|(_, name)| name)
 }
 
-/// What fetchmail, getmail, mpop and fdm call it, and what we call it.
+/// The names that fetchmail, getmail, mpop and fdm use, and ours.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("account_name", "account"),
     ("accounts", "account"),

@@ -1,4 +1,5 @@
-//! The reference: every setting with its default and its description, made from the declarations.
+//! The reference: every setting with its default and its description, generated from the
+//! declarations.
 
 use crate::config::account::AccountTable;
 use crate::config::delivery::{MaildirTable, MdaTable, SmtpTable};
@@ -7,12 +8,12 @@ use crate::config::top::{LogTable, TopTable};
 
 /// The text of `config/mailferry.toml`.
 ///
-/// Explanations begin with `# `; settings begin with `#` and no blank, so that they can be told
-/// apart, and the file is a configuration once the latter are uncommented.
+/// Explanations begin with `# `; settings begin with `#` and no blank, so that both can be
+/// distinguished. With the settings uncommented, the file is a valid configuration.
 pub fn reference() -> String {
     let mut out = String::from(PREFACE);
     settings::<TopTable>(&mut out);
-    table(&mut out, "[log]", "What is logged.");
+    table(&mut out, "[log]", "The log.");
     settings::<LogTable>(&mut out);
     table(&mut out, "[defaults]", DEFAULTS);
     out.push_str("\n#poll_every = \"5m\"\n#retention = \"keep\"\n#delivery = \"local\"\n");
@@ -66,33 +67,36 @@ fn one(out: &mut String, setting: &Setting) {
 const PREFACE: &str = "\
 # Every setting of mailferry.
 #
-# Lines that begin with \"# \" explain. Lines that begin with \"#\" and no blank are settings; they show the default, or an
-# example where it says what the default or that the setting is required. This file is made by
-# `mailferry generate-reference`, and config/examples has ready configurations.
+# Lines that begin with \"# \" are explanations. Lines that begin with \"#\" and no blank are settings.
+# They show the default, or an example where the explanation names the default or says \"Required\".
+# `mailferry generate-reference` prints this file; config/examples has ready configurations.
 #
-# mailferry reads the file named by --config, else by $MAILFERRY_CONFIG, else /etc/mailferry/mailferry.toml when it is
-# root, else mailferry/mailferry.toml in $XDG_CONFIG_HOME (~/.config). It also reads accounts.d/*.toml beside that file,
-# which may have [account.NAME] and [delivery.NAME] tables and nothing else. `mailferry check` says what is wrong.
+# mailferry reads the file that --config names, else the one that $MAILFERRY_CONFIG names, else
+# /etc/mailferry/mailferry.toml as root, or mailferry/mailferry.toml in $XDG_CONFIG_HOME (~/.config).
+# It also reads accounts.d/*.toml beside that file, which may contain only [account.NAME] and
+# [delivery.NAME] tables. `mailferry check` finds errors.
 #
-# Lengths of time are written \"90s\", \"5m\", \"2h\", \"14d\"; sizes \"100MiB\", \"25MB\", or a number of octets. Relative paths
-# are relative to the file they stand in. Unknown settings are errors.
+# Write times as \"90s\", \"5m\", \"2h\" or \"14d\"; sizes as \"100MiB\", \"25MB\" or a number of octets.
+# A relative path is relative to the file that contains it. Unknown settings are errors.
 ";
 
 const DEFAULTS: &str = "\
-What every account starts from: any setting of [account.NAME] below, but for user and password. An account's own
-setting wins.";
+The settings that every account starts with: any setting of [account.NAME] below except user and
+password. A setting in an account replaces the one here.";
 
 const MDA: &str = "\
-Where messages go: [delivery.NAME], as many as you like. This one gives each message to a program (dovecot-lda,
-maildrop, procmail, sieve filters ...) on its standard input. dovecot-lda needs -e: it refuses, and never
-bounces; and -o quota_full_tempfail=yes: mail for a mailbox that is over its quota waits, instead of exit code 77.";
+The destinations: [delivery.NAME], as many as you like. This one passes each message to a program
+(dovecot-lda, maildrop, procmail, a sieve filter ...) on its standard input. For dovecot-lda, -e makes it
+refuse mail instead of bouncing it, and -o quota_full_tempfail=yes makes mail for a mailbox that is over
+its quota wait; without it, dovecot-lda exits with 77, and that mail goes to the quarantine.";
 
-const SMTP: &str = "A delivery that relays messages to a mail server.";
+const SMTP: &str = "A delivery that sends messages to a mail server (a relay).";
 
 const MAILDIR: &str = "A delivery that writes messages into a Maildir.";
 
 const ACCOUNT: &str = "\
-The maildrops: [account.NAME], as many as you like. NAME is the key of the account's records: rename it with
-`mailferry seen rename`, or the account is held (and if its host, port or user changes too, everything is delivered
-again). It is 1 to 64 of A-Z a-z 0-9 . _ @ + - and begins with a letter, a digit or _ (quote it in the header when it
-has a dot, an @ or a +: [account.\"jane@example.org\"]). The NAME of a delivery is the same, without +.";
+The maildrops: [account.NAME], as many as you like. The records of an account are stored under NAME: to
+rename the account, use `mailferry seen rename`, or the account is held (and if its host, port or user
+changes too, everything is delivered again). NAME has 1 to 64 of A-Z a-z 0-9 . _ @ + - and begins with
+a letter, a digit or _. Quote a name that has a dot, an @ or a +: [account.\"jane@example.org\"]. The
+NAME of a delivery has the same form, without +.";

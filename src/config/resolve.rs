@@ -1,4 +1,4 @@
-//! Resolve: from tables of settings to values without gaps, checked against each other.
+//! Resolve: from tables of settings to complete values, checked against each other.
 
 use std::path::PathBuf;
 
@@ -11,21 +11,21 @@ use crate::mail::{ClientCertificate, TlsMode, TlsPolicy};
 
 use toml::de::DeTable;
 
-/// Makes values of tables, and complains.
+/// Makes values from tables, and reports errors.
 pub(super) struct Resolver<'a> {
     pub(super) sources: &'a [Source],
     pub(super) environment: &'a Environment,
     pub(super) complaints: &'a mut Complaints,
 }
 
-/// A table of the file, for those who complain about it.
+/// The header of a table, for error messages.
 pub(super) struct Header<'a> {
     pub(super) name: &'a str,
     pub(super) place: Place,
 }
 
 impl<'a> Resolver<'a> {
-    /// For what was read from `sources`.
+    /// A resolver for the tables of `sources`.
     pub(super) fn new(
         sources: &'a [Source],
         environment: &'a Environment,
@@ -42,7 +42,7 @@ impl<'a> Resolver<'a> {
         self.complaints.push((place, complaint));
     }
 
-    /// A setting that must be there.
+    /// A required setting.
     pub(super) fn need<T>(
         &mut self,
         header: &Header<'_>,
@@ -73,8 +73,8 @@ impl<'a> Resolver<'a> {
         path.value.within(&self.sources[path.place.source].folder())
     }
 
-    /// The place of a secret; one that stands in the file itself needs a file that nobody else can
-    /// read.
+    /// The source of a secret. A secret in the configuration file itself requires that no other
+    /// user can read that file.
     pub(super) fn secret(&mut self, secret: At<SecretSource>) -> SecretSource {
         let source = &self.sources[secret.place.source];
         if matches!(secret.value, SecretSource::Inline(_)) && source.is_shared() {
@@ -117,7 +117,7 @@ impl<'a> Resolver<'a> {
     }
 }
 
-/// What accounts and relays say about TLS.
+/// The TLS settings of an account or a relay.
 pub(super) struct TlsSettings {
     pub(super) mode: TlsMode,
     pub(super) ca_file: Given<FilePath>,
@@ -127,12 +127,13 @@ pub(super) struct TlsSettings {
     pub(super) client_key: Given<FilePath>,
 }
 
-/// A table of defaults, read by the same code as any other, so that the reference cannot differ
-/// from what holds.
+/// A table of defaults. It is read by the same code as any other table, so that the reference
+/// always matches the program.
 pub(super) fn built_in<T: Table>() -> T {
     let source = Source::built_in(T::defaults());
     let (table, _) = DeTable::parse_recoverable(source.text());
-    // A default that cannot be read is missing then, and `need` says so; a test reads them all.
+    // A default that cannot be read is missing then, and `need` reports it; a test reads all of
+    // them.
     let mut complaints = Complaints::new();
     T::read(&mut TableReader::new(
         table.into_inner(),
@@ -142,12 +143,12 @@ pub(super) fn built_in<T: Table>() -> T {
     ))
 }
 
-/// A bounded count as the type collections use.
+/// A bounded count, in the type that collections use.
 pub(super) fn count(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// The mode of a choice that was made.
+/// The value of a choice.
 pub(super) fn chosen<T: Copy>(given: &At<Word<T>>) -> T {
     given.value.0
 }

@@ -1,5 +1,5 @@
-//! Where a password is kept. Only the place is noted here; [`crate::secrets`] reads it when it is
-//! needed.
+//! The source of a password. Only the place is stored here; [`crate::secrets`] reads the password
+//! when it is needed.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -10,18 +10,18 @@ use zeroize::Zeroizing;
 use crate::config::value::{Command, FilePath, Line};
 use crate::mail::Secret;
 
-/// Where a secret is kept.
+/// Where a secret is stored.
 ///
-/// Wherever it comes from it is taken byte for byte, and exactly one line end at its end is cut (LF
-/// or CR LF), because editors and `echo` add one.
+/// A secret from any source is used exactly as it is, except that one line end at its end (LF or CR
+/// LF) is removed, because editors and `echo` add one.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SecretSource {
     /// A file.
     File(PathBuf),
-    /// A variable of the environment mailferry was started with.
+    /// A variable of the environment that mailferry was started with.
     Env(String),
-    /// What a program prints. It is run without a shell, in the environment mailferry was started
-    /// with.
+    /// The output of a program. It is run without a shell, in the environment that mailferry was
+    /// started with.
     Command(Vec<String>),
     /// A systemd credential: a file of this name in `$CREDENTIALS_DIRECTORY`.
     Credential(String),
@@ -30,7 +30,7 @@ pub enum SecretSource {
 }
 
 impl SecretSource {
-    /// The same place, with a relative path seen from `folder`.
+    /// The same source, with a relative path resolved against `folder`.
     pub(super) fn within(self, folder: &Path) -> Self {
         match self {
             Self::File(path) => Self::File(folder.join(path)),
@@ -41,8 +41,8 @@ impl SecretSource {
 }
 
 impl fmt::Display for SecretSource {
-    /// The place, never the secret: of a command only the program, because people write secrets
-    /// into arguments.
+    /// Writes the source, never the secret. Of a command it writes only the program, because people
+    /// put secrets into arguments.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "the file {}", path.display()),
@@ -63,17 +63,17 @@ impl fmt::Debug for SecretSource {
     }
 }
 
-/// How a message names the place of a password that stands in the configuration.
+/// How a message names the source of a password that is in the configuration itself.
 const IN_THE_FILE: &str = "the configuration file";
 
-/// What may be written for a secret. No complaint repeats what was written.
+/// The accepted forms of a secret. No error repeats the given text.
 const EXPECTED: &str = "a password is { file = \"/path\" }, { env = \"NAME\" }, { command = [\"program\", \"argument\"] }, \
      { credential = \"name\" }, or a string in a file that only you can read";
 
 impl<'de> Deserialize<'de> for SecretSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Every TOML value becomes a `toml::Value`, so that no error of another type can quote the
-        // secret.
+        // Every TOML value is read as a `toml::Value` first, so that no error of another type can
+        // quote the secret.
         let given =
             toml::Value::deserialize(deserializer).map_err(|_| de::Error::custom(EXPECTED))?;
         match given {

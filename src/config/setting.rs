@@ -1,5 +1,5 @@
-//! One definition per setting: its name, type, default and description. The reference is made from
-//! them.
+//! One declaration for each setting: its name, type, default and description. The reference is
+//! generated from them.
 
 use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
@@ -8,42 +8,42 @@ use crate::config::error::Complaint;
 use crate::config::nearest::nearest;
 use crate::config::source::{At, Place};
 
-/// What a reader of the reference needs to know of one setting.
+/// One setting, as a reader of the reference sees it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Setting {
     /// The key in the file.
     pub(super) name: &'static str,
-    /// What it means, line by line.
+    /// Its meaning, line by line.
     pub(super) doc: &'static [&'static str],
-    /// What holds when it is not given.
+    /// What applies when it is not given.
     pub(super) without: Without,
 }
 
-/// What holds when a setting is not given.
+/// What applies when a setting is not given.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Without {
-    /// Nothing: it must be given. With an example.
+    /// Nothing, because the setting is required. The text is an example.
     Required(&'static str),
     /// This value, in TOML. It is read by the same code as any other.
     Default(&'static str),
-    /// What the first text says; the second is an example.
+    /// The first text describes it; the second is an example.
     Otherwise(&'static str, &'static str),
 }
 
 /// Whether a setting was given.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Given<T> {
-    /// It was not.
+    /// It was not given.
     #[default]
     Not,
-    /// It was, but it cannot be read; that was complained about.
+    /// It was given but is invalid, which was reported.
     Badly,
-    /// It was, as this.
+    /// It was given with this value.
     As(At<T>),
 }
 
 impl<T: Clone> Given<T> {
-    /// This, or the other where this was not given.
+    /// Returns this, or `other` if this was not given.
     pub(super) fn or(self, other: &Self) -> Self {
         match self {
             Self::Not => other.clone(),
@@ -53,7 +53,7 @@ impl<T: Clone> Given<T> {
 }
 
 impl<T> Given<T> {
-    /// A look at what was given.
+    /// The value, if it was given and is valid.
     pub(super) fn get(&self) -> Option<&T> {
         match self {
             Self::As(given) => Some(&given.value),
@@ -61,7 +61,7 @@ impl<T> Given<T> {
         }
     }
 
-    /// What was given, if it could be read.
+    /// The value with its place, if it was given and is valid.
     pub(super) fn some(self) -> Option<At<T>> {
         match self {
             Self::As(value) => Some(value),
@@ -75,10 +75,10 @@ pub(super) trait Table: Sized {
     /// Every setting the table may have.
     const SETTINGS: &'static [Setting];
 
-    /// Takes every setting from a table of the file.
+    /// Takes every setting from a table of a file.
     fn read(reader: &mut TableReader<'_, '_>) -> Self;
 
-    /// The settings of this table, and those of `under` where this one has none.
+    /// Combines two tables: settings that this table lacks come from `under`.
     fn over(self, under: &Self) -> Self;
 
     /// The defaults as TOML.
@@ -93,7 +93,7 @@ pub(super) trait Table: Sized {
     }
 }
 
-/// Declares a [`Table`]: each setting once, with the text of its documentation.
+/// Declares a [`Table`]: each setting once, with its documentation.
 macro_rules! settings {
     (
         $(#[doc = $about:literal])+
@@ -124,10 +124,10 @@ macro_rules! settings {
 }
 pub(super) use settings;
 
-/// What was found wrong, and where.
+/// The errors found so far, with their places.
 pub(super) type Complaints = Vec<(Place, Complaint)>;
 
-/// Takes settings out of one table of a file, and complains about what is left.
+/// Takes settings out of one table of a file, and reports the rest as unknown.
 pub(super) struct TableReader<'r, 'i> {
     table: DeTable<'i>,
     header: String,
@@ -136,7 +136,7 @@ pub(super) struct TableReader<'r, 'i> {
 }
 
 impl<'r, 'i> TableReader<'r, 'i> {
-    /// Reads `table`, which people know as `header`, of one source.
+    /// Reads `table` of one source; messages call it `header`.
     pub(super) fn new(
         table: DeTable<'i>,
         header: impl Into<String>,
@@ -185,7 +185,7 @@ impl<'r, 'i> TableReader<'r, 'i> {
             _ => {
                 let complaint = Complaint::Value {
                     name: name.to_owned(),
-                    why: format!("it is a table: write [{name}] on a line of its own"),
+                    why: format!("it is a table: write [{name}] on a separate line"),
                 };
                 self.complain(offset, complaint);
                 None
@@ -193,24 +193,24 @@ impl<'r, 'i> TableReader<'r, 'i> {
         }
     }
 
-    /// Whether something of that name is left; it is no longer unknown then.
+    /// Removes a name, so that it is no longer unknown, and returns its place if it was there.
     pub(super) fn discard(&mut self, name: &str) -> Option<Place> {
         let (key, _) = self.table.remove_entry(name)?;
         Some(self.place(key.span().start))
     }
 
-    /// The table as people know it.
+    /// The name of the table in messages.
     pub(super) fn header(&self) -> &str {
         &self.header
     }
 
-    /// Says what is wrong at a place of this file.
+    /// Reports an error at a place of this file.
     pub(super) fn complain(&mut self, offset: usize, complaint: Complaint) {
         self.complaints.push((self.place(offset), complaint));
     }
 
-    /// Complains about what nobody took. `known` are the names that could stand here, and
-    /// `elsewhere` says where a name belongs that is known, but not here.
+    /// Reports all names that were not taken. `known` are the names that this table may have, and
+    /// `elsewhere` says where a name belongs that is known in another table.
     pub(super) fn finish(self, known: &[&'static str], elsewhere: impl Fn(&str) -> Option<String>) {
         for (key, _) in self.table {
             let (offset, name) = (key.span().start, key.into_inner());

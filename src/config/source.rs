@@ -1,4 +1,4 @@
-//! The files a configuration is read from, and the places in them.
+//! The files of a configuration, and places in them.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -11,23 +11,23 @@ use crate::config::error::{Complaint, ConfigError};
 use crate::disk::read_regular;
 use crate::mail::limits;
 
-/// One file, whole. The text is wiped when it is dropped, because it may hold passwords.
+/// One whole file. The text is wiped when it is dropped, because it may contain passwords.
 pub(super) struct Source {
     path: PathBuf,
     text: Zeroizing<String>,
     mode: u32,
-    /// Made for the first place that is asked for: most files are right.
+    /// Created when the first position is asked for: most files have no error.
     ruler: OnceLock<Ruler>,
 }
 
-/// Where something stands: which of the sources, and the offset in it.
+/// A place in the files: the index of the source, and the offset in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Place {
     pub(super) source: usize,
     pub(super) offset: usize,
 }
 
-/// A value and where it was given.
+/// A value and its place.
 #[derive(Clone, Debug)]
 pub(super) struct At<T> {
     pub(super) value: T,
@@ -35,7 +35,7 @@ pub(super) struct At<T> {
 }
 
 impl<T> At<T> {
-    /// Something made from the value, at the same place.
+    /// Converts the value and keeps its place.
     pub(super) fn map<U>(self, make: impl FnOnce(T) -> U) -> At<U> {
         At {
             value: make(self.value),
@@ -45,7 +45,7 @@ impl<T> At<T> {
 }
 
 impl Source {
-    /// Reads a file whole.
+    /// Reads a whole file.
     ///
     /// # Errors
     /// When it is missing, unreadable, too large or not UTF-8.
@@ -80,7 +80,7 @@ impl Source {
         }
     }
 
-    /// A text that is no file: the defaults that are built in.
+    /// A text that is not from a file: the built-in defaults.
     pub(super) fn built_in(text: String) -> Self {
         Self {
             path: "the built-in defaults".into(),
@@ -95,8 +95,8 @@ impl Source {
         &self.path
     }
 
-    /// The folder relative paths in the file are relative to; absolute, because an MDA runs in
-    /// another one.
+    /// The folder against which relative paths in the file are resolved. It is absolute, because an
+    /// MDA runs in another folder.
     pub(super) fn folder(&self) -> PathBuf {
         let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         path.parent().unwrap_or(Path::new("/")).to_owned()
@@ -130,12 +130,12 @@ impl Source {
     }
 }
 
-/// Finds line and column of an offset without reading the text from its start: a file may be wrong
-/// in a hundred thousand places.
+/// Finds line and column of an offset without reading the text from its start: a file may have
+/// errors in a hundred thousand places.
 struct Ruler {
     /// Where each line begins.
     lines: Vec<usize>,
-    /// How many characters stand before each multiple of [`MARK_OCTETS`].
+    /// The number of characters before each multiple of [`MARK_OCTETS`].
     marks: Vec<usize>,
 }
 
@@ -155,8 +155,8 @@ impl Ruler {
         }
     }
 
-    /// Line and column, both from 1. An offset inside a character means that character, one beyond
-    /// the end means the end.
+    /// Line and column, both from 1. An offset inside a character means that character; an offset
+    /// beyond the end means the end.
     fn position(&self, text: &str, offset: usize) -> (usize, usize) {
         let mut end = offset.min(text.len());
         while !text.is_char_boundary(end) {
@@ -175,7 +175,7 @@ impl Ruler {
     }
 }
 
-/// How many characters begin in these octets of UTF-8.
+/// The number of characters that begin in these octets of UTF-8.
 fn characters(octets: &[u8]) -> usize {
     octets.iter().filter(|octet| **octet & 0xC0 != 0x80).count()
 }

@@ -1,4 +1,4 @@
-//! What kind of machine this is, as far as a configuration can be wrong about it.
+//! The properties of this machine that matter for warnings about a configuration.
 
 use std::path::Path;
 
@@ -9,30 +9,30 @@ use crate::config::Environment;
 /// The machine as a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct System {
-    /// Whether we are root.
+    /// Whether mailferry runs as root.
     pub root: bool,
     /// Whether this is a container.
     pub container: bool,
-    /// What this machine calls itself.
+    /// The host name of this machine.
     pub host: String,
-    /// What holds the state directory, or will hold it once it is made.
+    /// The file system of the state directory, or of its future place if it does not exist yet.
     pub state: Storage,
 }
 
 /// The file system that holds a directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Storage {
-    /// One that is mounted for it, or for a directory above it.
+    /// A file system that is mounted for the directory, or for a directory above it.
     #[default]
     Mount,
-    /// The one at `/`: in a container it goes with the container.
+    /// The file system at `/`: in a container it is lost with the container.
     Root,
-    /// One in memory, of this type.
+    /// A file system in memory, of this type.
     Memory(&'static str),
 }
 
 impl System {
-    /// Looks at this machine and at what holds `state_dir`.
+    /// Examines this machine and the file system of `state_dir`.
     pub fn look(environment: &Environment, state_dir: &Path) -> Self {
         // Docker and podman leave a file, systemd-nspawn and podman a variable, and runtimes of
         // Kubernetes a cgroup.
@@ -56,13 +56,13 @@ impl System {
 }
 
 impl Storage {
-    /// The file system that holds `path`, links followed, or the nearest directory above it that
+    /// The file system of `path` (with links resolved), or of the nearest directory above it that
     /// exists.
     pub fn of(path: &Path) -> Self {
         let there = path.ancestors().find(|above| above.exists());
         let there = there.unwrap_or(Path::new("/"));
         let kind = statfs(there).ok().and_then(|found| {
-            // The numbers have 32 bits, in a type of another size on each processor.
+            // The numbers have 32 bits, in a type whose size depends on the processor.
             let magic = found.f_type as u32;
             IN_MEMORY.iter().find(|(number, _)| *number == magic)
         });
@@ -74,8 +74,8 @@ impl Storage {
     }
 }
 
-/// Whether a path is on the file system that is mounted at `/`. A directory of the same disk that
-/// is mounted for itself is not. Kernels before 5.8 do not tell mounts apart, and then the disk
+/// Whether a path is on the file system that is mounted at `/`. A directory of the same disk with a
+/// mount of its own is not. Kernels before 5.8 do not distinguish mounts, and then the device
 /// decides.
 fn is_on_root(path: &Path) -> bool {
     let look = |path: &Path| statx(CWD, path, AtFlags::empty(), StatxFlags::MNT_ID).ok();
@@ -98,7 +98,7 @@ const IN_MEMORY: [(u32, &str); 2] = [(0x0102_1994, "tmpfs"), (0x8584_58F6, "ramf
 mod tests {
     use super::*;
 
-    /// Where `/dev/shm` and `/proc` are no mounts of their own, there is nothing to tell apart.
+    /// Where `/dev/shm` and `/proc` are not mounted separately, there is nothing to distinguish.
     #[test]
     fn a_path_is_held_by_the_innermost_mount_above_it_and_a_link_by_where_it_leads() {
         let shm = Path::new("/dev/shm");

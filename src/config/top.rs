@@ -1,5 +1,5 @@
-//! The whole configuration: the settings above all tables and those of the log, how all of them become values, and
-//! the values.
+//! The whole configuration: the settings above all tables and those of the log, how all settings
+//! are resolved, and the resolved values.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,26 +15,29 @@ use crate::config::value::{Count, FilePath, Period, Word};
 use crate::mail::{AccountName, LogFormat, LogLevel};
 
 settings! {
-    /// What stands above the first table of the main file.
+    /// The settings above the first table of the main file.
     struct TopTable {
-        /// Where mailferry keeps its records, the messages in its hands, and the quarantine. It is created with mode
-        /// 0700 (in a folder that is there: one that is missing may be a volume that is not mounted), everything in it
-        /// is mailferry's alone, and losing it means that mail is delivered again: put it on a disk that stays.
+        /// The directory for records, undelivered messages and the quarantine. mailferry creates it
+        /// with mode 0700, but not the folder above it, because a missing folder may be a volume
+        /// that is not mounted. No other program may use it. If it is lost, all mail is delivered
+        /// again: put it on a permanent disk.
         state_dir: FilePath = Without::Otherwise(
             "\"/var/lib/mailferry\" for root, else mailferry in $XDG_STATE_HOME (~/.local/state)",
             "\"/var/lib/mailferry\"",
         ),
-        /// How many maildrops are polled at the same time. Each takes up to 20 descriptors: above 40, give the process more
-        /// than the usual 1,024 (ulimit -n, or LimitNOFILE= of systemd).
+        /// How many maildrops are polled at the same time. Each needs up to 20 file descriptors:
+        /// above 40 maildrops, allow the process more than the usual 1,024 (ulimit -n, or
+        /// LimitNOFILE= of systemd).
         max_sessions: Count<1, 10_000> = Without::Default("20"),
-        /// How many maildrops of one host are polled at the same time. Providers refuse those who come in crowds.
+        /// How many maildrops of one host are polled at the same time. Providers refuse clients
+        /// that make many connections.
         max_sessions_per_host: Count<1, 10_000> = Without::Default("4"),
-        /// How many messages of one account may be with a delivery, or delivered and not yet recorded. A crash repeats
-        /// at most so many of them. 1 means strictly one after the other.
+        /// How many messages of one account may be offered to a delivery, or delivered and not yet
+        /// recorded. A crash repeats at most this many. 1 means strictly one after the other.
         max_unrecorded: Count<1, 10_000> = Without::Default("64"),
-        /// How long a message must have been gone from the server before its record is forgotten.
+        /// How long a message must have been gone from the server before its record is deleted.
         forget_after: Period<86_400, 315_360_000> = Without::Default("\"30d\""),
-        /// How long deliveries under way may take to end when mailferry is told to stop.
+        /// How long deliveries may take to finish when mailferry is told to stop.
         shutdown_timeout: Period<0, 3_600> = Without::Default("\"8s\""),
     }
 }
@@ -42,29 +45,29 @@ settings! {
 settings! {
     /// `[log]`
     struct LogTable {
-        /// The least important thing that is said: "error", "warn", "info", "debug" or "trace". "info" has one line
-        /// for every delivery, and none for a poll that found nothing.
+        /// The least important level that is logged: "error", "warn", "info", "debug" or "trace".
+        /// "info" has one line for each delivery, and none for a poll that found nothing.
         level: Word<LogLevel> = Without::Default("\"info\""),
-        /// "text" (key=value) or "json" on standard error, or "journald": entries with fields in the systemd journal,
-        /// and text on standard error where there is none.
+        /// "text" (key=value) or "json" on standard error, or "journald": entries with fields in
+        /// the systemd journal, or text on standard error where there is no journal.
         format: Word<LogFormat> = Without::Default("\"text\""),
     }
 }
 
-/// All that the operator asked for.
+/// The whole configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// Where mailferry keeps what it must not forget.
+    /// The directory for records, undelivered messages and the quarantine.
     pub state_dir: PathBuf,
     /// Maildrops polled at the same time.
     pub max_sessions: usize,
     /// Maildrops of one host polled at the same time.
     pub max_sessions_per_host: usize,
-    /// Messages of one account offered or delivered and not yet recorded.
+    /// Messages of one account that are offered, or delivered and not yet recorded.
     pub max_unrecorded: usize,
-    /// How long a message is gone before its record is forgotten.
+    /// How long a message has been gone from the server before its record is deleted.
     pub forget_after: Duration,
-    /// How long deliveries under way may take at the end.
+    /// How long deliveries under way may take when mailferry stops.
     pub shutdown_timeout: Duration,
     /// What is logged, and how.
     pub log: Log,
@@ -77,9 +80,9 @@ pub struct Config {
 /// What is logged, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Log {
-    /// The least important thing that is said.
+    /// The least important level that is logged.
     pub level: LogLevel,
-    /// The form of a line.
+    /// The format of a line.
     pub format: LogFormat,
 }
 
@@ -94,7 +97,7 @@ pub(super) struct Tables {
 }
 
 impl Resolver<'_> {
-    /// The whole configuration; `None` when anything was complained about.
+    /// Resolves the whole configuration; `None` when there were errors.
     pub(super) fn config(mut self, tables: Tables) -> Option<Config> {
         let start = Place {
             source: 0,

@@ -1,4 +1,4 @@
-//! What is allowed and probably not meant.
+//! Warnings: settings that are allowed but probably a mistake.
 
 use std::path::{Path, PathBuf};
 
@@ -6,94 +6,105 @@ use crate::config::system::{Storage, System};
 use crate::config::{Account, Config, DeliveryKind, LOGIN_PORTS, SUBMIT_PORTS};
 use crate::mail::{AccountName, TlsMode, TlsPolicy};
 
-/// Something the operator should look at; it stops nothing.
+/// Something the operator should look at. It stops nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // The fields are the words of the sentence above them.
 pub enum Warning {
-    /// The port of plain POP3, and TLS from the first octet.
+    /// TLS from the first octet on the port of plain POP3.
     #[error(
-        "[account.{account}] speaks TLS at once on port 110, where servers wait for STLS; is `tls` = \"starttls\" meant?"
+        "[account.{account}] starts TLS at once on port 110, where servers expect STLS; should \
+         `tls` be \"starttls\"?"
     )]
     ImplicitOn110 { account: AccountName },
-    /// The port of POP3 over TLS, and no TLS from the first octet.
+    /// No TLS from the first octet on the port of POP3 over TLS.
     #[error(
-        "[account.{account}] waits for a greeting in clear on port 995, where servers speak TLS at once; is `tls` = \"implicit\" meant?"
+        "[account.{account}] waits for an unencrypted greeting on port 995, where servers expect \
+         TLS at once; should `tls` be \"implicit\"?"
     )]
     CleartextOn995 { account: AccountName },
-    /// Another port that belongs to another way of TLS.
+    /// A port that belongs to another TLS mode.
     #[error(
-        "[delivery.{delivery}] has a port that is used with `tls` = \"{usual}\"; is that meant?"
+        "[delivery.{delivery}] uses a port that usually goes with `tls` = \"{usual}\"; should \
+         `tls` be that?"
     )]
     RelayPort {
         delivery: String,
         usual: &'static str,
     },
-    /// Password and mail in clear.
+    /// The password and mail are sent unencrypted.
     #[error(
-        "[account.{account}] sends password and mail in clear: everyone on the way can read them"
+        "[account.{account}] sends its password and all mail unencrypted: anyone on the network \
+         path can read them. Use `tls` = \"implicit\" or \"starttls\" if the server has it"
     )]
     Cleartext { account: AccountName },
-    /// A password for the relay in clear.
-    #[error("[delivery.{delivery}] sends its password in clear: everyone on the way can read it")]
-    RelayCleartext { delivery: String },
-    /// Settings that protect nothing.
+    /// The relay's password is sent unencrypted.
     #[error(
-        "{table} has tls_ca_file, tls_fingerprint or a client certificate, but `tls` = \"none\": they protect nothing"
+        "[delivery.{delivery}] sends its password unencrypted: anyone on the network path can \
+             read it. Use `tls` = \"starttls\" or \"implicit\" if the relay has it"
+    )]
+    RelayCleartext { delivery: String },
+    /// TLS settings without effect.
+    #[error(
+        "{table} has tls_ca_file, tls_fingerprint or a client certificate, which have no effect \
+         with `tls` = \"none\". Change `tls`, or remove them"
     )]
     UselessTls { table: String },
-    /// An MDA with all rights.
-    #[error("[delivery.{delivery}] runs as root and reads what strangers wrote; give it `user`")]
+    /// An MDA that runs as root.
+    #[error("[delivery.{delivery}] runs its program as root on mail from strangers; set `user`")]
     MdaAsRoot { delivery: String },
-    /// Another user is asked for than can be.
+    /// Another user is set, but only root can switch users.
     #[error(
-        "[delivery.{delivery}] has `user` or `group`, but only root may deliver as somebody else"
+        "[delivery.{delivery}] has `user` or `group`, but only root may run a program as another \
+         user. Remove them, or run mailferry as root"
     )]
     UserWithoutRoot { delivery: String },
-    /// dovecot-lda that sends bounces to whoever is named as the sender.
+    /// dovecot-lda sends bounces to the claimed sender.
     #[error(
-        "[delivery.{delivery}] runs dovecot-lda without -e: it sends bounces to senders that are often forged, and says that the \
-         message was taken. Add \"-e\" to `command`"
+        "[delivery.{delivery}] runs dovecot-lda without -e: it sends bounces to senders that are \
+         often forged, and reports the message as accepted. Add \"-e\" to `command`"
     )]
     LdaBounces { delivery: String },
-    /// dovecot-lda that refuses for good what a full mailbox has no room for.
+    /// dovecot-lda refuses mail for a full mailbox permanently.
     #[error(
-        "[delivery.{delivery}] runs dovecot-lda without `-o quota_full_tempfail=yes`: it ends with 77 when a mailbox is over its \
-         quota, and mail goes to the quarantine instead of waiting. Add \"-o\", \"quota_full_tempfail=yes\" to `command`"
+        "[delivery.{delivery}] runs dovecot-lda without `-o quota_full_tempfail=yes`: it exits \
+         with 77 when a mailbox is over its quota, and mail then goes to the quarantine instead of \
+         waiting. Add \"-o\", \"quota_full_tempfail=yes\" to `command`"
     )]
     LdaQuota { delivery: String },
-    /// A name that relays refuse.
+    /// An EHLO name that relays refuse.
     #[error(
-        "[delivery.{delivery}] says EHLO {helo}: no host name has an underscore, and relays refuse such a one (501 or 504). Set \
-         `helo` to a name without"
+        "[delivery.{delivery}] says EHLO {helo}, but a host name has no underscore, and relays \
+         refuse this one (501 or 504). Set `helo` to a name without underscores"
     )]
     HeloUnderscore { delivery: String, helo: String },
-    /// Records that go with the container.
+    /// Records that are lost with the container.
     #[error(
-        "the state directory {state_dir} is inside the container, not on a volume: with the container all records go, \
-         and all mail is delivered again. Mount a volume there",
+        "the state directory {state_dir} is inside the container, not on a volume: when the \
+         container is removed, its records are lost and all mail is delivered again. Mount a \
+         volume there",
         state_dir = .state_dir.display()
     )]
     StateInContainer { state_dir: PathBuf },
-    /// Records that go with the power.
+    /// Records that are lost at a restart of the machine.
     #[error(
-        "the state directory {state_dir} is in memory ({kind}): after a restart of this machine all mail is delivered \
-         again",
+        "the state directory {state_dir} is in memory ({kind}): after a restart of this machine \
+         all mail is delivered again. Use a directory on a disk",
         state_dir = .state_dir.display()
     )]
     StateInMemory {
         state_dir: PathBuf,
         kind: &'static str,
     },
-    /// Nobody uses it.
-    #[error("[delivery.{delivery}] is used by no account")]
+    /// A delivery that no account uses.
+    #[error("no account uses [delivery.{delivery}]")]
     UnusedDelivery { delivery: String },
-    /// Nothing is polled.
-    #[error("every account has `enabled` = false: nothing is polled")]
+    /// No account is enabled.
+    #[error("every account has `enabled` = false, so nothing is polled")]
     NothingEnabled,
 }
 
 impl Warning {
-    /// The stable name of the warning.
+    /// The stable code of the warning.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::ImplicitOn110 { .. } => "implicit_on_110",
@@ -116,7 +127,7 @@ impl Warning {
 }
 
 impl Config {
-    /// What is allowed and probably not meant, on this system.
+    /// The warnings about this configuration on this system.
     pub fn warnings(&self, system: &System) -> Vec<Warning> {
         let mut warnings = Vec::new();
         if !self.accounts.values().any(|account| account.enabled) {

@@ -83,7 +83,7 @@ fn what_ends_a_poll_with_78_is_found_by_check() {
             "state_dir = \"{here}/text\"\n",
             BOX.into(),
             plain.clone(),
-            "is a file and no folder",
+            "is a file, not a folder",
         ),
         (
             "state_dir = \"{here}/text/state\"\n",
@@ -149,7 +149,7 @@ fn a_state_directory_that_no_poll_can_use_is_found_by_check() {
                 let all = PermissionsExt::from_mode(0o777);
                 std::fs::set_permissions(place.path("state"), all).unwrap();
             },
-            "others may write to it",
+            "other users may write to it",
         ),
     ];
     for (spoil, word) in spoiled {

@@ -166,8 +166,9 @@ fn one_account_in_two_files_names_both() {
     let path = folder.path("");
     assert_eq!(
         complaints.replace(&path.display().to_string(), ""),
-        "accounts.d/work.toml:2:10: [account.work] is there already, at mailferry.toml:5:10. Give one of them another name\n\
-         accounts.d/zz.toml:1:11: [delivery.local] is there already, at mailferry.toml:1:11. Give one of them another name"
+        "accounts.d/work.toml:2:10: [account.work] is defined twice, first at mailferry.toml:5:10. \
+         Rename one of them\naccounts.d/zz.toml:1:11: [delivery.local] is defined twice, \
+         first at mailferry.toml:1:11. Rename one of them"
     );
 }
 

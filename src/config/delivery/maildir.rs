@@ -10,12 +10,12 @@ use crate::config::value::{FilePath, Line};
 settings! {
     /// `type = "maildir"`
     struct MaildirTable {
-        /// The folder that holds new, cur and tmp. It is made when the folder above it exists. Messages arrive in their
-        /// order.
+        /// The folder that contains new, cur and tmp. It is created if the folder above it exists.
+        /// Messages are stored in order.
         path: FilePath = Without::Required("\"/home/jane/Maildir\""),
-        /// The user the messages belong to, when mailferry is root.
-        user: Line = Without::Otherwise("the owner of the folder, or of the one above it", "\"jane\""),
-        /// The group the messages belong to.
+        /// The owner of the messages, when mailferry runs as root.
+        user: Line = Without::Otherwise("the owner of the folder, or of the folder above it", "\"jane\""),
+        /// The group of the messages.
         group: Line = Without::Otherwise("the group of the folder, or of user", "\"jane\""),
     }
 }
@@ -23,11 +23,11 @@ settings! {
 /// A Maildir.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Maildir {
-    /// Its folder, which is made when the folder above it exists.
+    /// Its folder, which is created if the folder above it exists.
     pub path: PathBuf,
-    /// The user the messages belong to; the owner of the folder unless given.
+    /// The owner of the messages; the owner of the folder if not given.
     pub user: Option<String>,
-    /// The group the messages belong to; that of the folder or of the user unless given.
+    /// The group of the messages; that of the folder or of the user if not given.
     pub group: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Programs that take messages.
+//! Programs that accept messages (MDAs).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,27 +15,31 @@ use crate::mail::{ExitClass, LineEnds};
 settings! {
     /// `type = "mda"`
     struct MdaTable {
-        /// The program (a path, or a name to be found in $PATH) and its arguments; no shell is run. {sender}, {recipient},
-        /// {account} and {unique_id} are replaced; the same is in the environment as $SENDER, $RECIPIENT, $ACCOUNT and
-        /// $UNIQUE_ID. A null sender, or one that is no address, is MAILER-DAEMON as {sender} (as Postfix gives it to
-        /// programs) and empty as $SENDER; one with a character that a shell would read is MAILER-DAEMON as {sender} only.
+        /// The program (a path, or a name to find in $PATH) and its arguments; no shell is run.
+        /// {sender}, {recipient}, {account} and {unique_id} are replaced; the environment has the
+        /// same values as $SENDER, $RECIPIENT, $ACCOUNT and $UNIQUE_ID. If the sender is null or no
+        /// valid address, {sender} is MAILER-DAEMON (as Postfix passes it to programs) and $SENDER
+        /// is empty. If the sender contains a character that is special to a shell, {sender} is
+        /// MAILER-DAEMON and $SENDER is the sender.
         command: Command = Without::Required(
             "[\"/usr/lib/dovecot/dovecot-lda\", \"-e\", \"-oquota_full_tempfail=yes\", \"-f\", \"{sender}\", \"-d\", \"{recipient}\"]",
         ),
-        /// The user it runs as, when mailferry is root.
-        user: Line = Without::Otherwise("the user mailferry runs as", "\"vmail\""),
-        /// The group it runs as.
+        /// The user that runs the program, when mailferry runs as root.
+        user: Line = Without::Otherwise("the user that runs mailferry", "\"vmail\""),
+        /// The group that runs the program.
         group: Line = Without::Otherwise("the groups of user", "\"vmail\""),
-        /// How long it may take for one message. Then it is ended, with all it has started.
+        /// How long the program may take for one message. After that, it and all its child
+        /// processes are ended.
         timeout: Period<1, 86_400> = Without::Default("\"5m\""),
-        /// How many run at the same time. With 1, messages arrive in their order.
+        /// How many programs run at the same time. With 1, messages are delivered in order.
         parallel: Count<1, 1_000> = Without::Default("1"),
-        /// "lf" or "crlf": how lines end on its standard input.
+        /// Line ends on the program's standard input: "lf" or "crlf".
         line_ends: Word<LineEnds> = Without::Default("\"lf\""),
-        /// Whether a `From ` line of the mbox format goes before the message.
+        /// Whether to put a `From ` line (mbox format) before the message.
         from_line: bool = Without::Default("false"),
-        /// What exit codes mean, where the program differs from sysexits: "accepted", "transient" (try again later),
-        /// "permanent" (quarantine), "recipient" (unknown) or "destination" (nothing can be delivered now).
+        /// The meaning of exit codes, where the program differs from sysexits: "accepted",
+        /// "transient" (retry later), "permanent" (quarantine), "recipient" (unknown) or
+        /// "destination" (nothing can be delivered now).
         exit_codes: ExitCodes = Without::Otherwise(
             "0 and 99 accepted; 65 66 68 76 77 100 permanent; 67 recipient; 64 78 126 127 destination; else transient",
             "{ \"77\" = \"transient\" }",
@@ -46,20 +50,20 @@ settings! {
 /// A mail delivery agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mda {
-    /// The program, an absolute path or a name to be found in `PATH`, and its arguments with
+    /// The program (an absolute path, or a name to find in `PATH`) and its arguments with
     /// `{sender}`, `{recipient}`, `{account}` and `{unique_id}`.
     pub command: Vec<String>,
-    /// The user it runs as; mailferry's own unless given.
+    /// The user it runs as; mailferry's own if not given.
     pub user: Option<String>,
-    /// The group it runs as; the user's unless given.
+    /// The group it runs as; the user's if not given.
     pub group: Option<String>,
-    /// How long it may take.
+    /// How long it may take for one message.
     pub timeout: Duration,
     /// How lines end on its standard input.
     pub line_ends: LineEnds,
     /// Whether an mbox `From ` line goes before the message.
     pub from_line: bool,
-    /// Exit codes that mean something else than usual.
+    /// Exit codes with another meaning than usual.
     pub exit_codes: BTreeMap<i32, ExitClass>,
 }
 
@@ -98,7 +102,7 @@ impl Resolver<'_> {
         Some((parallel?.0, DeliveryKind::Mda(mda)))
     }
 
-    /// A placeholder that nothing stands for would otherwise be found out by the first message.
+    /// Reports unknown placeholders; otherwise the first message would reveal them.
     fn check_command(&mut self, command: &[String], place: Place) {
         for (i, word) in command
             .iter()
@@ -106,17 +110,17 @@ impl Resolver<'_> {
             .flat_map(|(i, a)| braced(a).map(move |w| (i, w)))
         {
             let why = if i == 0 {
-                "the program itself holds a placeholder; which program runs is yours to say"
+                "the program's name cannot contain a placeholder; write the name of one program"
                     .to_owned()
             } else if PLACEHOLDERS.contains(&word) {
                 continue;
             } else {
                 let near = nearest(word, PLACEHOLDERS);
                 let hint = near.map_or_else(
-                    || "there are {sender}, {recipient}, {account} and {unique_id}".to_owned(),
+                    || "use {sender}, {recipient}, {account} or {unique_id}".to_owned(),
                     |near| format!("did you mean {{{near}}}?"),
                 );
-                format!("{{{word}}} stands for nothing; {hint}")
+                format!("{{{word}}} is no placeholder; {hint}")
             };
             let name = "command".to_owned();
             self.complain(place, Complaint::Value { name, why });
@@ -124,8 +128,8 @@ impl Resolver<'_> {
     }
 }
 
-/// The lower-case words in braces of an argument: what looks like a placeholder. Other braces are
-/// text.
+/// The lower-case words in braces of an argument, which look like placeholders. Other braces are
+/// plain text.
 fn braced(argument: &str) -> impl Iterator<Item = &str> {
     argument.split('{').skip(1).filter_map(|rest| {
         let (word, _) = rest.split_once('}')?;
@@ -134,5 +138,5 @@ fn braced(argument: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What is replaced in the arguments of an MDA.
+/// The placeholders in the arguments of an MDA.
 const PLACEHOLDERS: [&str; 4] = ["sender", "recipient", "account", "unique_id"];

@@ -1,4 +1,4 @@
-//! Deliveries: their settings, how those become values, and the values.
+//! Deliveries: their settings, how settings are resolved, and the resolved values.
 
 mod maildir;
 mod mda;
@@ -16,19 +16,19 @@ pub(super) use maildir::MaildirTable;
 pub(super) use mda::MdaTable;
 pub(super) use smtp::SmtpTable;
 
-/// A place messages go to.
+/// A destination for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
-    /// Its name, as accounts say it and logs print it.
+    /// Its name, as accounts refer to it and logs print it.
     pub name: String,
-    /// How many messages are with it at the same time; 1 keeps their order. A Maildir keeps it
+    /// How many messages are delivered at the same time; 1 keeps their order. A Maildir keeps it
     /// anyway, and has 1.
     pub parallel: usize,
-    /// What kind of place it is.
+    /// The type of the destination.
     pub kind: DeliveryKind,
 }
 
-/// The kinds of places.
+/// The types of destinations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryKind {
     /// A program that reads a message on its standard input.
@@ -44,12 +44,12 @@ pub(super) enum DeliveryTable {
     Mda(MdaTable),
     Smtp(SmtpTable),
     Maildir(MaildirTable),
-    /// Its type is missing or wrong, which was complained about; accounts may still name it.
+    /// The type is missing or wrong, which was reported; accounts may still refer to this delivery.
     Unknown,
 }
 
 impl Resolver<'_> {
-    /// One delivery, if it could be resolved.
+    /// Resolves one delivery; `None` if it has errors.
     pub(in crate::config) fn delivery(
         &mut self,
         name: &str,

@@ -20,10 +20,11 @@ settings! {
             "587 when tls is \"starttls\", 465 when it is \"implicit\", 25 when it is \"none\"",
             "25",
         ),
-        /// "implicit": TLS from the first octet. "starttls": STARTTLS, and nothing is sent to a relay without it.
-        /// "none": no TLS.
+        /// "implicit": TLS from the first octet. "starttls": STARTTLS is required, and no mail is
+        /// sent to a relay without it. "none": no TLS.
         tls: Word<TlsMode> = Without::Default("\"starttls\""),
-        /// The certificates to trust, in PEM, instead of the system's: for a relay with a CA of its own.
+        /// The CA certificates to trust, in PEM, instead of the system's: for a relay with a
+        /// private CA.
         tls_ca_file: FilePath = Without::Otherwise(
             "the system's certificates",
             "\"/etc/mailferry/ca.pem\"",
@@ -33,19 +34,19 @@ settings! {
             "any certificate that verifies",
             "\"5E:B6:3B:BB:E0:1E:EE:D0:93:CB:22:BB:8F:5A:CD:C3:A1:D2:4F:7D:18:97:5E:BA:0A:C7:E3:40:3C:F5:9E:A1\"",
         ),
-        /// The name the certificate must be for, when it is another than host.
+        /// The name in the relay's certificate, if it is not host.
         tls_server_name: HostName = Without::Otherwise("host", "\"mail.home.lan\""),
-        /// Must be true when user and password are given and tls is "none".
+        /// Must be true to send user and password with tls = "none".
         allow_cleartext_password: bool = Without::Default("false"),
-        /// The user name, if the relay wants one; with a password.
+        /// The user name, if the relay requires a login; needs password.
         user: Line = Without::Otherwise("no login", "\"mailferry\""),
-        /// Where the password is kept, as for an account.
+        /// Where the password is stored, as for an account.
         password: SecretSource = Without::Otherwise("no login", "{ file = \"/run/secrets/relay\" }"),
-        /// The name we give in EHLO.
+        /// The name that mailferry gives in EHLO.
         helo: HostName = Without::Otherwise("the name of this machine", "\"mx.home.lan\""),
-        /// How long each step of the conversation may take.
+        /// How long each step of the SMTP session may take.
         timeout: Period<1, 86_400> = Without::Default("\"5m\""),
-        /// How many connections are used at the same time. With 1, messages arrive in their order.
+        /// How many connections are used at the same time. With 1, messages are delivered in order.
         parallel: Count<1, 1_000> = Without::Default("1"),
     }
 }
@@ -59,20 +60,20 @@ pub struct Smtp {
     pub port: u16,
     /// How the connection is protected.
     pub tls: TlsPolicy,
-    /// User name and password, if the relay wants them.
+    /// User name and password, if the relay requires a login.
     pub login: Option<SmtpLogin>,
-    /// The name in EHLO; this machine's own unless given.
+    /// The name in EHLO; this machine's own if not given.
     pub helo: Option<String>,
-    /// How long each step may take.
+    /// How long each step of the session may take.
     pub timeout: Duration,
 }
 
-/// Who we are to a relay.
+/// The login at a relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SmtpLogin {
     /// The user name.
     pub user: String,
-    /// Where the password is kept.
+    /// Where the password is stored.
     pub password: SecretSource,
 }
 
@@ -96,7 +97,7 @@ impl Resolver<'_> {
         let parallel = self.need(header, "parallel", table.parallel);
         let mode = mode?;
         if chosen(&mode) == TlsMode::None && login.is_some() && allowed == Some(false) {
-            let rule = "`tls` = \"none\" sends the password for everyone on the way to read. If that is what you want, \
+            let rule = "`tls` = \"none\" sends the password unencrypted. If that is what you want, \
                         add `allow_cleartext_password = true`";
             self.complain(mode.place, Complaint::Conflict(rule.to_owned()));
         }

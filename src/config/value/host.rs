@@ -18,13 +18,13 @@ impl HostName {
 impl TryFrom<String> for HostName {
     type Error = &'static str;
 
-    /// The text itself is never part of the complaint: people paste URLs with passwords.
+    /// The given text is never part of the error: people paste URLs with passwords.
     fn try_from(given: String) -> Result<Self, Self::Error> {
         if given.contains("://") || given.contains(['/', '@']) {
             return Err("this looks like a URL; write only the name of the host");
         }
         if given.chars().any(|c| c.is_whitespace() || c.is_control()) {
-            return Err("a host holds no blanks or control characters");
+            return Err("a host name has no blanks or control characters");
         }
         if !given.is_ascii() {
             return Err("write the name in its ASCII form, which begins with \"xn--\"");
@@ -34,7 +34,7 @@ impl TryFrom<String> for HostName {
             return Ok(Self(address.to_string()));
         }
         if given.contains(':') {
-            return Err("write the port as a setting of its own: port = 995");
+            return Err("write the port as a separate setting: port = 995");
         }
         let name = given.strip_suffix('.').unwrap_or(&given);
         let label = |label: &str| {
@@ -50,7 +50,7 @@ impl TryFrom<String> for HostName {
     }
 }
 
-/// Whether a host (as [`HostName`] leaves it) is this machine, going by its name alone (RFC 6761
+/// Whether a host (as [`HostName`] stores it) is this machine, judged by its name alone (RFC 6761
 /// section 6.3).
 pub(in crate::config) fn is_loopback(host: &str) -> bool {
     match host.parse::<IpAddr>() {

@@ -1,4 +1,4 @@
-//! Several of something: fingerprints, exit codes.
+//! Lists of values: fingerprints, exit codes.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::mail::{ExitClass, Fingerprint};
 #[serde(try_from = "OneOrMany")]
 pub(in crate::config) struct Fingerprints(pub(in crate::config) Vec<Fingerprint>);
 
-/// What exit codes mean, by code: `{ "77" = "transient" }`.
+/// The meaning of exit codes, by code: `{ "77" = "transient" }`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "BTreeMap<String, Word<ExitClass>>")]
 pub(in crate::config) struct ExitCodes(pub(in crate::config) BTreeMap<i32, ExitClass>);
@@ -28,7 +28,7 @@ impl TryFrom<OneOrMany> for Fingerprints {
             OneOrMany::Many(texts) => texts,
         };
         if texts.is_empty() {
-            return Err("the list is empty: leave the setting out".to_owned());
+            return Err("the list is empty: give a fingerprint, or remove the setting".to_owned());
         }
         let read = texts.iter().map(|text| {
             Fingerprint::from_text(text).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! The kinds of value a setting can have. Each says itself what it expected.
+//! The kinds of values that settings have. Each says in its error what it expected.
 
 mod host;
 mod list;
@@ -17,7 +17,7 @@ pub(super) use word::Word;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod testing {
-    //! Reads one value as a file would give it.
+    //! Reads one value as from a file.
 
     use serde::de::DeserializeOwned;
     use toml::de::ValueDeserializer;

@@ -1,4 +1,4 @@
-//! Whole numbers with bounds, and sizes.
+//! Whole numbers with limits, and sizes.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 use crate::mail::text::Shown;
 
-/// A whole number of `MIN` to `MAX`.
+/// A whole number from `MIN` to `MAX`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::config) struct Count<const MIN: u64, const MAX: u64>(pub(in crate::config) u64);
 
-/// A whole number from 1, or a word that stands for no limit at all.
+/// A whole number from 1, or a word that means "no limit".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::config) struct CountOr<const WORD: bool>(pub(in crate::config) Option<u64>);
 
@@ -26,12 +26,12 @@ pub(in crate::config) struct OctetsOr(pub(in crate::config) Option<u64>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::config) struct Port(pub(in crate::config) u16);
 
-/// Reads numbers, sizes, or one word: what is allowed is in the fields.
+/// Reads numbers, sizes, or one word; the fields say what is allowed.
 struct Number {
     min: u64,
     max: u64,
     sizes: bool,
-    /// The word that stands for none.
+    /// The word that means "no limit".
     word: Option<&'static str>,
 }
 
@@ -95,12 +95,13 @@ impl Visitor<'_> for Number {
             return Ok(None);
         }
         let octets = if self.sizes { size(given) } else { None };
-        // A text that is no size is refused like a number out of bounds.
+        // A text that is no size is refused like a number outside the limits.
         self.within(octets.unwrap_or(0), &format!("\"{given}\""))
     }
 }
 
-/// Octets of a text like `100MiB`, `25 MB` or `4096`. Units of 1000 and of 1024 are told apart.
+/// The octets of a text like `100MiB`, `25 MB` or `4096`. Units of 1000 and of 1024 are
+/// distinguished.
 fn size(given: &str) -> Option<u64> {
     let given = given.trim();
     let digits = given.len() - given.trim_start_matches(|c: char| c.is_ascii_digit()).len();
@@ -137,7 +138,7 @@ impl<'de> Deserialize<'de> for Port {
     }
 }
 
-/// `CountOr<true>` says "unlimited", `CountOr<false>` says "off".
+/// The word is "unlimited" for `CountOr<true>`, and "off" for `CountOr<false>`.
 impl<'de, const UNLIMITED: bool> Deserialize<'de> for CountOr<UNLIMITED> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let word = if UNLIMITED { "unlimited" } else { "off" };

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::mail::Retention;
 use crate::mail::text::{Shown, show_period};
 
-/// A length of time of `MIN` to `MAX` whole seconds.
+/// A length of time from `MIN` to `MAX` in whole seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(in crate::config) struct Period<const MIN: u64, const MAX: u64>(u64);
@@ -86,7 +86,7 @@ fn seconds(given: &str) -> Result<u64, String> {
     }
 }
 
-/// Ten years: more is a typing error.
+/// Ten years; more is a typing error.
 const YEARS: u64 = 3_650 * 86_400;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::mail::Recipient;
 
 /// A text that fits into one line of a protocol: not empty, without CR, LF or NUL. User names may
-/// hold blanks.
+/// contain blanks.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(in crate::config) struct Line(pub(in crate::config) String);
@@ -17,7 +17,7 @@ pub(in crate::config) struct Line(pub(in crate::config) String);
 #[serde(try_from = "String")]
 pub(in crate::config) struct Address(pub(in crate::config) Recipient);
 
-/// A path; a relative one is relative to the file it stands in.
+/// A path; a relative one is resolved against the folder of its file.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub(in crate::config) struct FilePath(PathBuf);
@@ -42,7 +42,7 @@ impl TryFrom<String> for Line {
         if given.is_empty() {
             Err("it is empty")
         } else if given.contains(['\r', '\n', '\0']) {
-            Err("it holds CR, LF or NUL, which would end the command it is sent in")
+            Err("it contains CR, LF or NUL, which would end the command it is sent in")
         } else {
             Ok(Self(given))
         }
@@ -64,10 +64,11 @@ impl TryFrom<String> for FilePath {
 
     fn try_from(given: String) -> Result<Self, Self::Error> {
         if given.is_empty() || given.contains('\0') {
-            Err("it is empty or holds NUL")
+            Err("it is empty or contains NUL")
         } else if given == "~" || given.starts_with("~/") {
             Err(
-                "`~` is not expanded, because a service has another home than you; write the whole path",
+                "`~` is not expanded, because a service has another home directory than you; write \
+                 the full path",
             )
         } else {
             Ok(Self(given.into()))
@@ -81,7 +82,7 @@ impl FilePath {
         self.0
     }
 
-    /// The path, seen from `folder`.
+    /// The path, resolved against `folder`.
     pub(in crate::config) fn within(self, folder: &Path) -> PathBuf {
         folder.join(self.0)
     }
@@ -97,9 +98,9 @@ impl TryFrom<OneOrMany> for Command {
             );
         };
         if words.first().is_none_or(String::is_empty) {
-            Err("the list is empty; it begins with the path of a program")
+            Err("the list is empty; start it with the path of a program")
         } else if words.iter().any(|word| word.contains('\0')) {
-            Err("an argument cannot hold NUL")
+            Err("an argument cannot contain NUL")
         } else {
             Ok(Self(words))
         }
@@ -107,16 +108,16 @@ impl TryFrom<OneOrMany> for Command {
 }
 
 impl Command {
-    /// Whether any argument holds `text`.
+    /// Whether any argument contains `text`.
     pub(in crate::config) fn mentions(&self, text: &str) -> bool {
         self.0.iter().any(|word| word.contains(text))
     }
 
-    /// The command with its program seen from `folder`; a bare name stays one.
+    /// The command with its program resolved against `folder`; a bare name stays unchanged.
     pub(in crate::config) fn within(mut self, folder: &Path) -> Vec<String> {
         if let Some(program) = self.0.first_mut().filter(|program| program.contains('/')) {
-            // Both parts are UTF-8 unless the folder is not; then the system cannot find it, and
-            // says so.
+            // Both parts are UTF-8 unless the folder is not. Then the system cannot find the
+            // program, and reports that.
             *program = folder.join(&*program).to_string_lossy().into_owned();
         }
         self.0
@@ -145,7 +146,7 @@ mod tests {
         let seen = |given: &str| read::<FilePath>(given).unwrap().within(folder);
         assert_eq!(seen("\"ca.pem\""), Path::new("/etc/mailferry/ca.pem"));
         assert_eq!(seen("\"/ca.pem\""), Path::new("/ca.pem"));
-        assert!(complaint::<FilePath>("\"~/Maildir\"").contains("whole path"));
+        assert!(complaint::<FilePath>("\"~/Maildir\"").contains("full path"));
     }
 
     #[test]

@@ -9,9 +9,9 @@ use crate::config::nearest::nearest;
 use crate::mail::text::Shown;
 use crate::mail::{ExitClass, FirstRun, LineEnds, LogFormat, LogLevel, LoginMethod, TlsMode};
 
-/// A closed choice.
+/// A setting with a fixed set of words.
 pub(in crate::config) trait Words: Copy + PartialEq + 'static {
-    /// What may be written, and what it means.
+    /// The words, and what they mean.
     const WORDS: &'static [(&'static str, Self)];
 }
 
@@ -97,7 +97,7 @@ impl Words for LogLevel {
     ];
 }
 
-/// [`LineEnds::Network`] is no choice: only SMTP and LMTP need it, and they need nothing else.
+/// [`LineEnds::Network`] cannot be chosen: only SMTP and LMTP need it, and they always use it.
 impl Words for LineEnds {
     const WORDS: &'static [(&'static str, Self)] = &[("lf", Self::Lf), ("crlf", Self::Crlf)];
 }
