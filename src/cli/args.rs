@@ -1,4 +1,4 @@
-//! The command line: what may be said, and the help for it. Nothing is done here.
+//! The command line and its help. Nothing is executed here.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,24 +20,24 @@ pub(super) struct CommandLine {
 /// Options that every command has.
 #[derive(Debug, Args)]
 pub(super) struct Global {
-    /// The configuration file [default: $MAILFERRY_CONFIG, else mailferry/mailferry.toml in $XDG_CONFIG_HOME, or in
-    /// /etc for root]
+    /// The configuration file [default: $MAILFERRY_CONFIG, else /etc/mailferry/mailferry.toml for
+    /// root, else mailferry/mailferry.toml in $XDG_CONFIG_HOME (~/.config)]
     #[arg(long, short, global = true, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// Say more: -v for debug, -vv for trace
+    /// Log more: -v for debug, -vv for trace
     #[arg(long, short, global = true, action = ArgAction::Count)]
     pub(super) verbose: u8,
-    /// How log lines on standard error look, instead of what the configuration says
+    /// The format of log lines, instead of the configured one
     #[arg(long, global = true, value_name = "FORMAT")]
     pub(super) log_format: Option<FormatWord>,
 }
 
-/// How log lines look.
+/// The formats of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum FormatWord {
     /// TIME LEVEL key=value ...
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
     /// Entries in the systemd journal
     Journald,
@@ -45,29 +45,30 @@ pub(super) enum FormatWord {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Run the agent: poll every account at its time, until told to stop
+    /// Run the agent: poll each account every `poll_every`, until it is stopped
     #[command(after_help = AFTER_RUN)]
     Run(Run),
     /// Poll accounts once, now
     #[command(after_help = AFTER_POLL)]
     Poll(Poll),
-    /// Check the configuration, and say what it means
+    /// Check the configuration, and print the resulting settings
     #[command(after_help = AFTER_CHECK)]
     Check,
-    /// Look at and change what is known of messages seen
+    /// Show and change the records of seen messages
     #[command(subcommand, after_help = AFTER_SEEN)]
     Seen(Seen),
-    /// Look at, offer again or take away the messages that no destination took
+    /// Show, retry or remove the messages that no destination accepted
     #[command(subcommand, after_help = AFTER_QUARANTINE)]
     Quarantine(Quarantine),
-    /// Print a configuration with every setting and its default, to begin with
+    /// Print a configuration with every setting and its default, to start from
     #[command(after_help = AFTER_REFERENCE)]
     GenerateReference,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
-    /// Poll every account once, whatever `poll_every` says, but for those that are held or back off, and end
+    /// Poll every account once, and exit: `poll_every` is ignored, and accounts that are held or
+    /// back off are left out
     #[arg(long)]
     pub(super) once: bool,
 }
@@ -81,14 +82,14 @@ pub(super) struct Poll {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Seen {
-    /// List the records of an account, one a line
+    /// List the records of an account, one per line
     #[command(after_help = AFTER_LIST)]
     List {
         /// The account
         #[arg(value_name = "ACCOUNT", value_parser = account)]
         account: AccountName,
     },
-    /// Forget records: what is still on the server is new again, and is delivered again
+    /// Forget records: messages that are still on the server are delivered again
     #[command(override_usage = "\
         mailferry seen forget [OPTIONS] <ACCOUNT> <UNIQUE-ID>...\n       \
         mailferry seen forget [OPTIONS] <ACCOUNT> --all")]
@@ -98,25 +99,26 @@ pub(super) enum Seen {
         account: AccountName,
         #[command(flatten)]
         which: Which,
-        /// Pass over accounts and unique-ids of which nothing is recorded
+        /// Ignore accounts and unique-ids that have no record
         #[arg(long)]
         force: bool,
     },
-    /// Count messages as seen: they are never retrieved
+    /// Mark messages as seen, so that they are never retrieved
     #[command(override_usage = "\
         mailferry seen mark [OPTIONS] <ACCOUNT> <UNIQUE-ID>...\n       \
         mailferry seen mark [OPTIONS] <ACCOUNT> --all-listed")]
     Mark(Mark),
-    /// Look at a maildrop that changed as a whole, and find what was delivered before: logs in
+    /// Recognise delivered messages after all unique-ids of a maildrop changed: logs in
     #[command(after_help = AFTER_ADOPT)]
     Adopt {
         /// The account
         #[arg(value_name = "ACCOUNT", value_parser = account)]
         account: AccountName,
-        /// Let what was delivered stay delivered: a retention that deletes may then delete it from the server
+        /// Record recognised messages as delivered: a retention that deletes may then delete them
+        /// from the server
         #[arg(long)]
         as_delivered: bool,
-        /// Take for new what cannot be compared with what is known
+        /// Treat messages that cannot be compared as new
         #[arg(long)]
         rest_is_new: bool,
     },
@@ -126,33 +128,35 @@ pub(super) enum Seen {
         #[arg(value_name = "ACCOUNT", value_parser = account)]
         account: Option<AccountName>,
     },
-    /// Add the records of a file that `seen export` wrote. What was delivered there counts as seen
+    /// Add the records of a file that `seen export` wrote; delivered messages count as seen
     #[command(after_help = AFTER_IMPORT)]
     Import {
         /// The file, or - for standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
-        /// Trust it: what was delivered there counts as delivered here, and a retention that deletes may delete it
+        /// Record delivered messages as delivered: a retention that deletes may then delete them
+        /// from the server
         #[arg(long)]
         as_delivered: bool,
     },
-    /// Give the records of one account to another name, as when [account.OLD] became [account.NEW]; or, with
-    /// --same-maildrop, to the maildrop that the account is pointed at now
+    /// Move records from account OLD to account NEW, after [account.OLD] was renamed to
+    /// [account.NEW]; or, with --same-maildrop, to the host and user that the account has now
     Rename {
-        /// The name the records are under
+        /// The account that has the records
         #[arg(value_name = "OLD", value_parser = account, required_unless_present = "host")]
         old: Option<AccountName>,
-        /// The name they shall be under; it must have no records yet
+        /// The account that gets them; it must have no records yet
         #[arg(
             value_name = "NEW",
             value_parser = account,
             required_unless_present = "same_maildrop"
         )]
         new: Option<AccountName>,
-        /// Host or user of the account changed, and its messages are the same: what was delivered stays delivered
+        /// Host or user of the account changed, but the mailbox is the same: its delivered messages
+        /// stay delivered
         #[arg(long, conflicts_with = "new")]
         same_maildrop: bool,
-        /// With --same-maildrop: all accounts that were pointed at this host
+        /// With --same-maildrop: all accounts that used this host
         #[arg(
             long,
             value_name = "HOST",
@@ -165,28 +169,28 @@ pub(super) enum Seen {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Quarantine {
-    /// List the copies, oldest first, one a line
+    /// List the copies, oldest first, one per line
     List {
         /// The account [default: all]
         #[arg(value_name = "ACCOUNT", value_parser = account)]
         account: Option<AccountName>,
     },
-    /// Show what is known of a copy, and the beginning of its message
+    /// Show the details of a copy, and the beginning of its message
     Show {
         /// The file, as `quarantine list` prints it
         #[arg(value_name = "FILE")]
         file: String,
     },
-    /// Offer copies to their destination again; what is taken counts as delivered
+    /// Offer copies to their destination again; accepted messages count as delivered
     Retry(Copies),
-    /// Take copies away; the server keeps what it has
+    /// Remove copies; the messages stay on the server
     Drop(Drop),
     /// Write a message exactly as it was received
     Export {
         /// The file, as `quarantine list` prints it
         #[arg(value_name = "FILE")]
         file: String,
-        /// Where to; it must not exist yet [default: standard output]
+        /// The file to write; it must not exist yet [default: standard output]
         #[arg(value_name = "TO")]
         to: Option<PathBuf>,
     },
@@ -214,7 +218,7 @@ pub(super) struct Drop {
     /// Delete the messages on the server, too: logs in
     #[arg(long)]
     pub(super) delete: bool,
-    /// Do not ask, even where the copy may be all that is left
+    /// Do not ask, even where the copy may be the last one
     #[arg(long)]
     pub(super) yes: bool,
 }
@@ -237,10 +241,10 @@ pub(super) struct Mark {
     pub(super) account: AccountName,
     #[command(flatten)]
     pub(super) which: Listed,
-    /// Count them as delivered: a retention that deletes may then delete them from the server
+    /// Mark them as delivered: a retention that deletes may then delete them from the server
     #[arg(long)]
     pub(super) as_delivered: bool,
-    /// Mark even what nothing is recorded of: an unknown account, or a message that no poll has seen yet
+    /// Mark even an unknown account, or a message that no poll has seen yet
     #[arg(long)]
     pub(super) force: bool,
 }
@@ -251,13 +255,13 @@ pub(super) struct Listed {
     /// The unique-ids, as `seen list` or the log prints them
     #[arg(value_name = "UNIQUE-ID")]
     pub(super) unique_ids: Vec<OsString>,
-    /// All messages that are on the server now; logs in to see them
+    /// All messages that are on the server now: logs in
     #[arg(long)]
     pub(super) all_listed: bool,
 }
 
 impl Global {
-    /// The format of the log, when the configuration asks for `configured`.
+    /// The format of the log: that of the command line, else the configured one.
     pub(super) fn format(&self, configured: LogFormat) -> LogFormat {
         match self.log_format {
             None => configured,
@@ -268,7 +272,7 @@ impl Global {
     }
 }
 
-/// The level of the log, when `-v` was said so often and the configuration asks for `configured`.
+/// The level of the log for this number of `-v` and the configured level.
 pub(super) fn level(verbose: u8, configured: LogLevel) -> LogLevel {
     match verbose {
         0 => configured,
@@ -283,11 +287,11 @@ fn account(name: &str) -> Result<AccountName, String> {
 
 const AFTER: &str = "\
 Examples:
-  mailferry generate-reference >mailferry.toml     a configuration to begin with
-  mailferry check             is the configuration right?
+  mailferry generate-reference >mailferry.toml     write a configuration to start from
+  mailferry check             check the configuration
   mailferry poll work         poll the account `work` now, and show what happens
-  mailferry run               poll everything for ever, as a service does
-  mailferry seen list work    what is known of the messages of `work`?
+  mailferry run               poll all accounts until stopped, as a service does
+  mailferry seen list work    list the records of the messages of `work`
 
 Exit codes:
   0   done
@@ -297,8 +301,9 @@ Exit codes:
   78  the configuration or the state directory is wrong";
 
 const AFTER_RUN: &str = "\
-SIGTERM and SIGINT stop it: deliveries under way may end first; a second signal stops it at once. SIGHUP reads the \
-configuration anew, and keeps the old one when the new one is wrong. SIGUSR1 polls every account now.
+SIGTERM and SIGINT stop the agent after the deliveries under way have ended; a second signal stops \
+it at once. SIGHUP reads the configuration again, and keeps the old one when the new one has \
+errors. SIGUSR1 polls every account now.
 
 Examples:
   mailferry run
@@ -306,48 +311,52 @@ Examples:
   mailferry --config ./my.toml run -v";
 
 const AFTER_POLL: &str = "\
-It polls now: it does not wait for `poll_every`, nor for what keeps a failing account back. It does wait for the \
-server's own LOGIN-DELAY, up to a minute. An account that is named is polled even if it is not enabled.
+Polls at once: `poll_every`, holds and back-offs of failing accounts are ignored. Only the \
+server's LOGIN-DELAY is waited for, up to a minute. An account that you name is polled even if it \
+is not enabled.
 
 Examples:
   mailferry poll
   mailferry poll work home
-  mailferry poll work 2>log   the log in a file, what came of it on the terminal";
+  mailferry poll work 2>log   write the log to a file, and show the result on the terminal";
 
 const AFTER_CHECK: &str = "\
-It reads all files, tries every password's place, prints what follows from it, and warns of what is allowed and \
-probably not meant. It changes nothing and connects to nobody. Passwords are not shown.
+Reads all files, reads every password, prints the resulting settings, and warns of settings that \
+are allowed but probably a mistake. It changes nothing and makes no connection. Passwords are not \
+shown.
 
 Examples:
   mailferry check
   mailferry --config ./my.toml check && systemctl reload mailferry";
 
 const AFTER_SEEN: &str = "\
-The records say which messages were delivered; without them all mail is new. These commands need the state directory \
-for themselves: stop the agent first.";
+The records say which messages were delivered; without them all mail is new. These commands need \
+exclusive use of the state directory: stop the agent first.";
 
 const AFTER_QUARANTINE: &str = "\
-A message that is refused for good, or twenty times, is copied here and stays on the server. `list`, `show` and `export` \
-work beside a running agent; `retry` and `drop` need the state directory for themselves: stop the agent first.
+A message that is refused for good, or twenty times, is copied to the quarantine and stays on the \
+server. `list`, `show` and `export` work while the agent runs; `retry` and `drop` need exclusive \
+use of the state directory: stop the agent first.
 
 Examples:
   mailferry quarantine list
-  mailferry quarantine retry --all        after the destination was mended
+  mailferry quarantine retry --all        after the destination was repaired
   mailferry quarantine drop --delete 1795435200.1f.mailferry";
 
 const AFTER_ADOPT: &str = "\
-When a mailbox moves to another server, all its unique-ids change, and the account is held. This compares size and header \
-(by TOP; nothing is retrieved but where only the size differs) of what is listed now with what was delivered. What is \
-found counts as seen; without --as-delivered it is never deleted from the server. All other mail is new, and \
-comes with the next poll.
+When a mailbox moves to another server, all its unique-ids change, and the account is held. This \
+command compares size and header of the messages listed now with those of the delivered messages. \
+It uses TOP, and retrieves a message only where nothing but the size differs. Messages that it \
+recognises count as seen; without --as-delivered they are never deleted from the server. All other \
+messages are new, and are delivered by the next poll.
 
 Examples:
   mailferry seen adopt work
-  mailferry seen mark work --all-listed   instead: leave all that is listed now, and begin with new mail";
+  mailferry seen mark work --all-listed   instead: skip all messages that are listed now";
 
 const AFTER_IMPORT: &str = "\
-What is recorded already stays as it is. Without --as-delivered nothing that was imported is ever deleted from a \
-server.
+Records that exist do not change. Without --as-delivered, imported messages are never deleted from \
+a server.
 
 Examples:
   mailferry seen export >records
@@ -355,7 +364,7 @@ Examples:
 
 const AFTER_REFERENCE: &str = "\
 Examples:
-  mailferry generate-reference >mailferry.toml     then take out the # before what you need, and chmod 600 it
+  mailferry generate-reference >mailferry.toml     then remove the # before the settings you need
   mailferry --config ./mailferry.toml check";
 
 const AFTER_LIST: &str = "\

@@ -6,10 +6,10 @@ use crate::cli::exit::Failure;
 use crate::mail::limits;
 use crate::operator::{Answer, Exit, Operator, Request, Response};
 
-/// Asks one thing. Gives how the command ends: the worst of all responses.
+/// Sends one request and renders its responses. Returns the worst exit of all responses.
 ///
 /// # Errors
-/// Why the request was not answered to its end, or why `render` could not go on.
+/// Why the request was not answered to its end, or why `render` could not continue.
 pub(super) async fn ask(
     operator: &Operator,
     request: Request,
@@ -17,7 +17,7 @@ pub(super) async fn ask(
 ) -> Result<Exit, Failure> {
     let (answer, mut responses) = Answer::new();
     let asked = async {
-        // The answer ends when its sender goes.
+        // The answer ends when its sender is dropped.
         let answer = answer;
         operator.answer(request, &answer).await
     };
@@ -36,11 +36,11 @@ pub(super) async fn ask(
     }
 }
 
-/// Does `work` with an operator, and closes what the operator opened.
+/// Calls `work` with an operator, and closes what the operator opened.
 ///
 /// # Errors
-/// Exit 75 when the system starts no threads; what the store says when it cannot be closed;
-/// otherwise what `work` says.
+/// Exit 75 when the system starts no threads; an error of the store when it cannot be closed;
+/// otherwise the errors of `work`.
 pub(super) fn with<T>(
     operator: Operator,
     work: impl AsyncFnOnce(&Operator) -> Result<T, Failure>,
@@ -55,7 +55,7 @@ pub(super) fn with<T>(
 /// Runs `work` on a runtime of its own.
 ///
 /// # Errors
-/// Exit 75 when the system starts no threads; otherwise what `work` says.
+/// Exit 75 when the system starts no threads; otherwise the errors of `work`.
 pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -63,8 +63,8 @@ pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Res
         .build()
         .map_err(|error| Failure::said(Exit::TempFail, format!("cannot start: {error}")))?;
     let done = runtime.block_on(work);
-    // Threads that are still at work are waited for as long as an MDA takes to be ended; one that
-    // asks a name server which never answers would keep the process for minutes.
+    // Wait for running threads only as long as an MDA takes to end. A thread that asks a name
+    // server which never answers would block the exit for minutes.
     runtime.shutdown_timeout(Duration::from_secs(2 * limits::PROCESS_GRACE_SECONDS + 1));
     done
 }

@@ -1,4 +1,5 @@
-//! `mailferry check`: what the configuration means, and whether what it names is there.
+//! `mailferry check`: the resulting settings, and whether the files, users and programs in them
+//! exist.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -10,10 +11,10 @@ use crate::operator::{
     Checked, CheckedAccount, CheckedDelivery, CheckedKind, CheckedPassword, CheckedServer,
 };
 
-/// Writes one part of what a configuration means as lines.
+/// Writes one part of the resulting settings as lines.
 ///
 /// # Errors
-/// What `out` says when it takes no more.
+/// Those of `out`.
 pub(super) fn render(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
     match checked {
         Checked::Whole {

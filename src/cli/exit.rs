@@ -1,4 +1,4 @@
-//! How a command ends, and the sentence on standard error.
+//! How a command ends: its exit code, and the sentence on standard error.
 
 use std::fmt;
 use std::io;
@@ -6,14 +6,14 @@ use std::process::ExitCode;
 
 use crate::operator::{self, Exit};
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The operator says why.
+    /// The operator gives the reason.
     Operator(operator::Failure),
-    /// The command line, or a file that it names: how the command ends, and what to say.
+    /// The command line, or a file that it names, is wrong: the exit code and the sentence.
     Said(Exit, String),
-    /// Standard output does not take what we write.
+    /// Standard output cannot be written.
     Output(io::Error),
 }
 
@@ -29,7 +29,7 @@ impl Failure {
         Self::Said(exit, sentence.to_string())
     }
 
-    /// How the command ends. A reader that has seen enough (`| head`) is no failure.
+    /// The exit code. A reader that has closed the pipe (`| head`) is no failure.
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::Operator(failure) => failure.exit(),

@@ -1,6 +1,7 @@
 //! What does the person say, and how does the answer look?
 //!
-//! Standard output is data, standard error is logs and complaints, and the exit code is from sysexits.h.
+//! Standard output is data, standard error has logs and errors, and the exit code is from
+//! sysexits.h.
 
 mod args;
 mod ask;
@@ -27,12 +28,13 @@ use exit::Failure;
 
 use args::{Command, CommandLine};
 
-/// Does what the command line asks for. `arguments` begin with the name of the program.
+/// Executes the command line. `arguments` begin with the name of the program.
 pub fn main(arguments: impl IntoIterator<Item = OsString>, process: Process) -> ExitCode {
     let line = match CommandLine::try_parse_from(arguments) {
         Ok(line) => line,
         Err(answer) => {
-            // Help and version are answers; anything else is a complaint. Nobody is left to hear of a failure here.
+            // Help and version are answers; anything else is an error. A failure to print it cannot
+            // be reported.
             let _ = answer.print();
             let complaint = answer.use_stderr();
             return if complaint { Exit::Usage } else { Exit::Done }.into();
@@ -41,7 +43,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, process: Process) -> 
     let exit = answer(line, process).unwrap_or_else(|failure| {
         let exit = failure.exit();
         if exit != Exit::Done {
-            // Behind the lines of the log. Where those are not read, it waits for no reader either.
+            // The sentence comes after the lines of the log. If nobody reads those, it does not
+            // wait for a reader either.
             let mut backlog = Backlog::of_stderr().clone();
             let line = format!("{failure}\n");
             if backlog.finish(LAST_LINES_MAX) {
@@ -56,7 +59,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, process: Process) -> 
     exit.into()
 }
 
-/// How long the last lines may take to be read.
+/// How long the reader of the last lines is waited for.
 const LAST_LINES_MAX: Duration = Duration::from_secs(2);
 
 fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
@@ -69,7 +72,7 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
             Ok(Exit::Done)
         }
         Command::Check => {
-            // Its answer is all that it says, so it has no log.
+            // All output of `check` is its answer, so it has no log.
             let setup = Setup::read(global.config.as_deref(), process)?;
             let operator = Operator::new(setup, Reporter::log(), |_| ());
             print(operator, Request::Check)
@@ -81,7 +84,8 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
             }
             let request = Request::Poll(PollRequest::Due);
             ask::with(operator, async |operator| {
-                // From cron, a line that says that nothing happened is a mail that says it.
+                // Under cron, each line of output is sent as mail, so a run without errors prints
+                // nothing.
                 ask::ask(operator, request, |_| Ok(())).await
             })
         }
@@ -106,7 +110,7 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
     }
 }
 
-/// Asks one thing, and writes each response to standard output.
+/// Sends one request, and writes each response to standard output.
 fn print(operator: Operator, request: Request) -> Result<Exit, Failure> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let exit = ask::with(operator, async |operator| {

@@ -1,4 +1,4 @@
-//! `mailferry poll`: what polls came to, one line each.
+//! `mailferry poll`: the results of polls, one line each.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -8,10 +8,10 @@ use crate::cli::seen::time;
 use crate::mail::text::Shown;
 use crate::operator::{PollReport, PollWaiting};
 
-/// Writes what one poll came to, and takes the line of progress away.
+/// Writes the result of one poll, and removes the progress line.
 ///
 /// # Errors
-/// What `out` says when it takes no more.
+/// Those of `out`.
 pub(super) fn render(report: &PollReport, out: &mut dyn Write) -> io::Result<()> {
     progress::show("");
     writeln!(out, "{}", line(report))
@@ -61,7 +61,8 @@ fn line(polled: &PollReport) -> String {
     line
 }
 
-/// What waits after the poll: how many messages, until when, why, and what to do about those in the quarantine.
+/// Appends the messages that wait after the poll: how many, until when, why, and what to do about
+/// those in the quarantine.
 fn push_waiting(line: &mut String, polled: &PollReport) {
     let PollWaiting {
         deferred,
@@ -90,7 +91,7 @@ fn push_waiting(line: &mut String, polled: &PollReport) {
     }
 }
 
-/// Reasons in one line; people look at the first.
+/// Reasons in one line; people read the first few.
 const CODES_SHOWN_MAX: usize = 3;
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! Progress of `poll` on a terminal: messages and octets, per account, in one line that is written over.
+//! Progress of `poll` on a terminal: messages and octets for each account, in one line that is
+//! overwritten.
 //!
-//! The line stands below the log. Whoever writes a log line takes it away first and puts it back after, so that the two never
-//! stand in one line.
+//! The line is below the log. A writer of log lines removes it first and restores it afterwards, so
+//! that a log line and the progress never share a line.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::telemetry::{Backlog, DeliveryStatus, Event, Report, Reporter};
 
-/// Shows progress on standard error, and passes what matters on to the log.
+/// Shows progress on standard error, and passes problems on to the log.
 struct Progress {
     log: Reporter,
     accounts: Mutex<BTreeMap<String, Account>>,
@@ -22,7 +23,7 @@ struct Account {
     octets: u64,
 }
 
-/// Where events of a poll go: to the log, and on a terminal to a line of progress, too.
+/// The reporter of a poll: the log, and on a terminal a progress line, too.
 pub(super) fn reporter() -> Reporter {
     if io::stderr().is_terminal() {
         Reporter::new(Arc::new(Progress::new(Reporter::log())))
@@ -64,7 +65,7 @@ fn shown() -> MutexGuard<'static, String> {
     SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Shows a line of progress instead of the last; an empty one takes it away.
+/// Replaces the progress line; an empty one removes it.
 pub(super) fn show(line: &str) {
     let mut shown = shown();
     let line: String = line.chars().take(COLUMNS_MAX).collect();
@@ -77,7 +78,7 @@ pub(super) fn show(line: &str) {
     }
 }
 
-/// Standard error for log lines, above the line of progress.
+/// Standard error for log lines, above the progress line.
 pub(super) struct AboveProgress;
 
 impl Write for AboveProgress {
@@ -117,7 +118,7 @@ impl Report for Progress {
                     account.done += 1;
                     account.octets += octets;
                 });
-                // What went well is counted; only trouble deserves a line of its own here.
+                // Deliveries are only counted; only problems get a line here.
                 if *status == DeliveryStatus::Delivered {
                     return;
                 }
@@ -128,8 +129,8 @@ impl Report for Progress {
     }
 }
 
-/// More would not fit a line.
+/// More accounts would not fit into a line.
 const ACCOUNTS_SHOWN_MAX: usize = 3;
 
-/// A line that is wider than the terminal cannot be taken away.
+/// A line wider than the terminal cannot be removed.
 const COLUMNS_MAX: usize = 79;

@@ -1,4 +1,4 @@
-//! `mailferry quarantine`: the copies of messages that no destination took.
+//! `mailferry quarantine`: the copies of messages that no destination accepted.
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -17,10 +17,10 @@ use crate::operator::{
     Response, RetryOutcome,
 };
 
-/// Does one of the `quarantine` commands, with what it has to say on `out`.
+/// Executes one of the `quarantine` commands, with its output on `out`.
 ///
 /// # Errors
-/// What cannot be done, and how the command ends then.
+/// Why it cannot be executed, with its exit code.
 pub(super) async fn quarantine(
     operator: &Operator,
     command: args::Quarantine,
@@ -54,7 +54,7 @@ pub(super) async fn quarantine(
     }
 }
 
-/// Asks, and hands each response to `take`.
+/// Sends a request, and passes each response to `take`.
 async fn each(
     operator: &Operator,
     request: QuarantineRequest,
@@ -68,7 +68,7 @@ async fn each(
     .await
 }
 
-/// Asks, and writes each response as lines.
+/// Sends a request, and writes each response as lines.
 async fn simple(
     operator: &Operator,
     request: QuarantineRequest,
@@ -80,7 +80,7 @@ async fn simple(
 /// Writes one response as lines.
 ///
 /// # Errors
-/// What `out` says when it takes no more.
+/// Those of `out`.
 pub(super) fn render(response: &QuarantineResponse, out: &mut dyn Write) -> io::Result<()> {
     match response {
         QuarantineResponse::Copy(copy) => writeln!(out, "{}", line(copy)),
@@ -97,9 +97,9 @@ pub(super) fn render(response: &QuarantineResponse, out: &mut dyn Write) -> io::
                 }
                 RetryOutcome::NoRecord => writeln!(
                     out,
-                    "{file}: no record names this copy, so its message was delivered since or is \
-                     with the server still. Look at it with `quarantine show`, and take it away \
-                     with `quarantine drop`"
+                    "{file}: no record refers to this copy, so its message was delivered in the \
+                     meantime or is still on the server. Look at it with `quarantine show`, and \
+                     remove it with `quarantine drop`"
                 ),
             }
         }
@@ -133,13 +133,13 @@ fn line(copy: &QuarantineCopy) -> String {
     for recipient in &copy.recipients {
         let _ = write!(line, " recipient={}", Shown::new(recipient));
     }
-    // Escaped when it was written, but the file may have been written by another.
+    // They were escaped when the file was written, but another program may have written it.
     let words = Shown::new(&copy.words).to_string();
     let _ = write!(line, " words=\"{}\"", words.replace('"', "'"));
     line
 }
 
-/// What is known of a copy and the beginning of its message, with everything escaped that could
+/// Shows the details of a copy and the beginning of its message, with everything escaped that could
 /// harm a terminal.
 async fn show(operator: &Operator, file: String, out: &mut dyn Write) -> Result<Exit, Failure> {
     let (mut total, mut beginning) = (0, Vec::new());
@@ -164,13 +164,13 @@ async fn show(operator: &Operator, file: String, out: &mut dyn Write) -> Result<
     if rest > 0 {
         writeln!(
             out,
-            "[{rest} octets more: mailferry quarantine export {file}]"
+            "[{rest} more octets: mailferry quarantine export {file}]"
         )?;
     }
     Ok(exit)
 }
 
-/// The message exactly as it was received, in a file of its own or on `out`.
+/// Writes the message exactly as it was received, to a file or on `out`.
 async fn export(
     operator: &Operator,
     file: String,
@@ -182,7 +182,7 @@ async fn export(
     let exit = each(operator, request, |response| {
         match (response, to, &mut opened) {
             (QuarantineResponse::Copy(_), None, _) => harms_no_terminal()?,
-            // Only now, when it is known that there is such a message.
+            // The file is created only now, when it is certain that the message exists.
             (QuarantineResponse::Copy(_), Some(path), opened) => {
                 *opened = Some(create(path).map_err(|error| cannot_write(path, &error))?);
             }
@@ -203,8 +203,8 @@ async fn export(
 
 fn harms_no_terminal() -> Result<(), Failure> {
     if io::stdout().is_terminal() {
-        let sentence =
-            "a message may hold what harms a terminal: give a file, or use `quarantine show`";
+        let sentence = "a message may contain control characters that harm a terminal: give a file, or use \
+             `quarantine show`";
         return Err(Failure::said(Exit::Usage, sentence));
     }
     Ok(())
@@ -223,7 +223,7 @@ fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     Failure::said(Exit::TempFail, sentence)
 }
 
-/// Takes a copy away. Where it may be all that is left of its message, the person is asked first.
+/// Removes a copy. If it may be the last copy of its message, the person is asked first.
 async fn drop_one(
     operator: &Operator,
     drop: &args::Drop,
@@ -257,10 +257,9 @@ async fn drop_one(
 
 /// Asks on the terminal.
 fn agrees(file: &str) -> Result<bool, Failure> {
-    let why =
-        "the server does not list the message any more, or may not: this copy may be the last";
+    let why = "the server may no longer have the message, so this copy may be the last one";
     if !io::stdin().is_terminal() {
-        let sentence = format!("{file}: {why}. Give --yes to drop it all the same");
+        let sentence = format!("{file}: {why}. Give --yes to drop it anyway");
         return Err(Failure::said(Exit::Unavailable, sentence));
     }
     let mut terminal = io::stderr().lock();

@@ -1,4 +1,4 @@
-//! `mailferry seen`: the records of messages seen.
+//! `mailferry seen`: the records of seen messages.
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -14,10 +14,10 @@ use crate::mail::text::Shown;
 use crate::mail::{Percent, Timestamp, UniqueId};
 use crate::operator::{Changes, Exit, RecordState, SeenRecord, SeenRequest, SeenResponse, Which};
 
-/// What the command asks.
+/// Converts the command to a request.
 ///
 /// # Errors
-/// Exit 64 for a unique-id that is none, and for a file that cannot be read.
+/// Exit 64 for an invalid unique-id, and for a file that cannot be read.
 pub(super) fn request(command: args::Seen) -> Result<SeenRequest, Failure> {
     Ok(match command {
         args::Seen::List { account } => SeenRequest::List { account },
@@ -82,14 +82,14 @@ pub(super) fn request(command: args::Seen) -> Result<SeenRequest, Failure> {
 /// Writes one response as lines.
 ///
 /// # Errors
-/// What `out` says when it takes no more.
+/// Those of `out`.
 pub(super) fn render(response: &SeenResponse, out: &mut dyn Write) -> io::Result<()> {
     match response {
         SeenResponse::Record(record) => writeln!(out, "{}", line(record)),
         SeenResponse::Forgotten { records: count } => {
             writeln!(out, "{} forgotten", records(*count))
         }
-        SeenResponse::Marked(counts) => said(out, "marked", "to be left as they are", *counts),
+        SeenResponse::Marked(counts) => said(out, "marked", "unchanged", *counts),
         SeenResponse::Adopted {
             listed,
             known,
@@ -102,20 +102,27 @@ pub(super) fn render(response: &SeenResponse, out: &mut dyn Write) -> io::Result
             messages(*listed)
         ),
         SeenResponse::Exported(line) => writeln!(out, "{line}"),
-        SeenResponse::Imported(counts) => said(out, "imported", "there already", *counts),
+        SeenResponse::Imported(counts) => said(out, "imported", "already recorded", *counts),
         SeenResponse::Renamed {
             records: count,
             old,
             new,
         } => writeln!(out, "{} moved from {old} to {new}", records(*count)),
         SeenResponse::TakesOver { account } => {
-            writeln!(out, "{account}: its next poll takes its records over")
+            writeln!(
+                out,
+                "{account}: its records move to the new maildrop at its next poll"
+            )
         }
-        SeenResponse::NoneOfHost { host } => writeln!(out, "no account was pointed at {host}"),
+        SeenResponse::NoneOfHost { host } => writeln!(
+            out,
+            "no account has records of a maildrop \
+            at {host}"
+        ),
     }
 }
 
-/// One record as `key=value` words, the unique-id as it may be given back to us.
+/// One record as `key=value` words, with the unique-id in the form that commands accept.
 fn line(record: &SeenRecord) -> String {
     let state = record.state.as_str();
     let mut line = format!(
@@ -169,7 +176,7 @@ fn line(record: &SeenRecord) -> String {
 /// A time as `2026-11-24T12:00:00Z`.
 pub(super) fn time(at: Timestamp) -> String {
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(at.0));
-    // A time beyond year 9999 has no such form; the number of seconds is better than nothing.
+    // A time beyond year 9999 has no such form; then the number of seconds is shown.
     let shown = time
         .filter(|_| at.0 < 253_402_300_800)
         .map(humantime::format_rfc3339_seconds);
@@ -180,7 +187,8 @@ fn read_ids<S: AsRef<OsStr>>(given: &[S]) -> Result<Vec<UniqueId>, Failure> {
     given.iter().map(|id| read_id(id.as_ref())).collect()
 }
 
-/// Reads a unique-id as `seen list` prints it: `%XX` is an octet, everything else stands for itself.
+/// Reads a unique-id as `seen list` prints it: `%XX` is an octet, everything else stands for
+/// itself.
 fn read_id(given: &OsStr) -> Result<UniqueId, Failure> {
     let wrong = |why: &str| {
         let sentence = format!(
@@ -190,8 +198,9 @@ fn read_id(given: &OsStr) -> Result<UniqueId, Failure> {
         Failure::said(Exit::Usage, sentence)
     };
     let octets = match given.to_str() {
-        Some(text) => Percent::decode(text)
-            .ok_or_else(|| wrong("behind a % stand two hexadecimal digits; a % itself is %25"))?,
+        Some(text) => Percent::decode(text).ok_or_else(|| {
+            wrong("two hexadecimal digits must follow a %; write a % itself as %25")
+        })?,
         None => given.as_bytes().to_vec(),
     };
     UniqueId::new(&octets).map_err(|error| wrong(&error.to_string()))

@@ -1,4 +1,4 @@
-//! What every command that does something begins with: the configuration read, the log running.
+//! The start of every command that works on accounts: reads the configuration and starts the log.
 
 use std::io::{self, IsTerminal};
 
@@ -8,7 +8,8 @@ use crate::cli::progress::AboveProgress;
 use crate::operator::{Exit, Operator, Process, Setup};
 use crate::telemetry::{Reporter, log};
 
-/// An operator of the configuration that the command line names, and a log on standard error.
+/// Returns an operator with the configuration that the command line names, and starts a log on
+/// standard error.
 ///
 /// # Errors
 /// What is wrong with the configuration.
@@ -27,7 +28,7 @@ pub(super) fn operator(
     let log = log::start(&settings, Box::new(AboveProgress))
         .map_err(|error| Failure::said(Exit::Config, error))?;
     let verbose = global.verbose;
-    // `-v` holds over a reload.
+    // `-v` also applies after a reload.
     let set_level = move |configured| log.set_level(args::level(verbose, configured));
     Ok(Operator::new(setup, reporter, set_level))
 }

@@ -1,18 +1,19 @@
-//! The way from an operator back to whoever asked.
+//! The channel from an operator back to the caller.
 
 use tokio::sync::mpsc;
 
 use crate::operator::{Failure, Response};
 
-/// Takes the responses to one request, one by one.
+/// Receives the responses to one request, one by one.
 ///
-/// It holds only a few of them: the operator waits while whoever asked is slower, so that a long
+/// It holds only a few of them. The operator waits while the caller is slower, so that a long
 /// answer needs little memory.
 #[derive(Clone)]
 pub struct Answer(mpsc::Sender<Response>);
 
 impl Answer {
-    /// The way for one request, and its other end, where the responses come out.
+    /// Creates the channel for one request; the caller receives the responses from the second
+    /// value.
     pub fn new() -> (Self, mpsc::Receiver<Response>) {
         let (to, from) = mpsc::channel(WAITING_RESPONSES_MAX);
         (Self(to), from)
@@ -25,5 +26,5 @@ impl Answer {
     }
 }
 
-/// Responses that wait to be heard. The largest hold a piece of a message, of 64 KiB.
+/// Responses that wait to be received. The largest contain 64 KiB of a message.
 const WAITING_RESPONSES_MAX: usize = 16;

@@ -1,12 +1,12 @@
-//! What a reload changed, in one line.
+//! The changes of a reload, in one line.
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
 
 use crate::config::Config;
 
-/// What is different in `new` from `old`, and what has no effect before a restart, because it is
-/// not what the process `started` with.
+/// The differences between `old` and `new`, and the changes that need a restart, compared with the
+/// configuration that the process `started` with.
 pub(super) fn changes(started: &Config, old: &Config, new: &Config) -> String {
     let mut parts = Vec::new();
     of_tables("account", &old.accounts, &new.accounts, &mut parts);
@@ -69,5 +69,5 @@ fn of_tables<K: Ord + Display, V: PartialEq>(
     }
 }
 
-/// More names make no line that anybody reads.
+/// Nobody reads a line with more names.
 const NAMES_MAX: usize = 10;

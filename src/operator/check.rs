@@ -1,4 +1,5 @@
-//! Looks at a configuration: what it means, and whether what it names is there.
+//! Checks a configuration: the resulting settings, and whether the files, users and programs in
+//! them exist.
 
 use std::path::Path;
 
@@ -48,7 +49,7 @@ impl Operator {
     }
 }
 
-/// Gathers what somebody should look at, on the way through the configuration.
+/// Collects problems and warnings while going through the configuration.
 struct Checker<'a> {
     environment: &'a Environment,
     roots: Roots,
@@ -75,7 +76,7 @@ impl Checker<'_> {
         let password = self.password(&title, &account.password).await;
         self.tls_files(&title, &account.tls);
         if !account.enabled {
-            // What an account lacks that is not polled hurts nobody yet.
+            // An account that is not polled needs nothing yet.
             self.problems.truncate(earlier.0);
             self.warnings.truncate(earlier.1);
         }
@@ -139,14 +140,14 @@ impl Checker<'_> {
         })
     }
 
-    /// Where a password is kept, and whether it can be had; never the password.
+    /// The source of a password, and whether it can be read; never the password.
     async fn password(&mut self, title: &str, source: &SecretSource) -> CheckedPassword {
         let read = secrets::read(source, self.environment).await;
         let can_be_read = read.is_ok();
         match read {
             Ok(secret) if secret.has_byte_order_mark() => self.warnings.push(format!(
                 "{title}: the password from {source} begins with a byte order mark (EF BB BF), \
-                 which some editors put before a text: save it without"
+                 which some editors add: save it without one"
             )),
             Ok(_) => {}
             Err(error) => self.problems.push(format!("{title}: {error}")),

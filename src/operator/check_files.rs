@@ -1,5 +1,5 @@
-//! The part of `check` that looks at what the configuration names: users, certificates, folders,
-//! password files.
+//! The part of `check` that looks at the users, certificates, folders and password files in the
+//! configuration.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -13,13 +13,13 @@ use crate::seen::SeenError;
 use crate::seen::examine;
 use crate::sink::mda::find_user;
 
-/// Why a poll would end before it begins. Each is found here exactly as it would be found there.
+/// TLS settings that would make every poll fail. The check uses the same code as a poll.
 pub(super) fn problems_of_tls(title: &str, tls: &TlsPolicy, roots: &Roots) -> Option<String> {
     let connector = Connector::new(tls, roots);
     connector.err().map(|error| format!("{title}: {error}"))
 }
 
-/// Users and groups that are not there, and folders that are none.
+/// Users and groups that do not exist, and paths that are no folders.
 pub(super) fn problems_of_delivery(title: &str, delivery: &Delivery) -> Vec<String> {
     let mut problems = Vec::new();
     let (user, group) = match &delivery.kind {
@@ -51,8 +51,8 @@ pub(super) fn problems_of_delivery(title: &str, delivery: &Delivery) -> Vec<Stri
     problems
 }
 
-/// Why the state directory cannot be used: what is there is no folder, or the folder that a named
-/// one stands in is not there, which is never made for it.
+/// Why the state directory cannot be used: the path is no folder, or the folder above a configured
+/// one does not exist. That folder is never created.
 pub(super) fn problems_of_state(config: &Config, environment: &Environment) -> Vec<String> {
     let directory = config.state_dir.clone();
     let mut problems = Vec::new();
@@ -91,10 +91,10 @@ pub(super) fn problems_of_state(config: &Config, environment: &Environment) -> V
 
 fn no_folder(title: &str, path: &Path) -> Option<String> {
     let is_other = path.exists() && !path.is_dir();
-    is_other.then(|| format!("{title}: {} is a file and no folder", path.display()))
+    is_other.then(|| format!("{title}: {} is a file, not a folder", path.display()))
 }
 
-/// A password that others may read is none; one that they may write is theirs to choose.
+/// Warns of a password file that every user may read or write.
 pub(super) fn warning_of_secret(
     title: &str,
     source: &SecretSource,
@@ -111,13 +111,14 @@ pub(super) fn warning_of_secret(
     (mode & OTHERS != 0).then(|| {
         let path = path.display();
         format!(
-            "{title}: everybody on this machine may read or write the password file {path} (mode {mode:04o}): run \
-             `chmod 600 {path}`, or 640 where a group must read it"
+            "{title}: every user of this machine may read or write the password file {path} (mode \
+             {mode:04o}): run `chmod 600 {path}`, or 640 where a group must read it"
         )
     })
 }
 
-/// A Maildir of root in a folder of somebody else, who could not read what root stores there.
+/// Warns of a Maildir of root in a folder of another user, who could not read the messages that
+/// root stores there.
 pub(super) fn warning_of_delivery(title: &str, delivery: &Delivery) -> Option<String> {
     let DeliveryKind::Maildir(maildir) = &delivery.kind else {
         return None;
@@ -129,11 +130,12 @@ pub(super) fn warning_of_delivery(title: &str, delivery: &Delivery) -> Option<St
     foreign.then(|| {
         let path = path.display();
         format!(
-            "{title}: the Maildir {path} belongs to root, but the folder above it to somebody else, who cannot read what \
-             is stored there: run `chown -R --reference={path}/.. {path}`"
+            "{title}: the Maildir {path} belongs to root, but the folder above it belongs to \
+             another user, who cannot read the messages in it: run `chown -R --reference={path}/.. \
+             {path}`"
         )
     })
 }
 
-/// Rights of everybody but owner and group to read or write.
+/// The rights of users other than the owner and group to read or write.
 const OTHERS: u32 = 0o006;

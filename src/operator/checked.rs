@@ -1,4 +1,4 @@
-//! What a look at a configuration found.
+//! The result of a check of the configuration.
 
 use std::time::Duration;
 
@@ -8,13 +8,13 @@ use crate::mail::{AccountName, LoginMethod, Retention, TlsMode};
 use crate::operator::Exit;
 use crate::operator::words::{LoginMethodWord, RetentionWord, TlsModeWord};
 
-/// One part of what a configuration means. The parts come in the order of these variants.
+/// One part of the resulting settings. The parts come in the order of these variants.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Checked {
-    /// What holds for all accounts.
+    /// Settings for all accounts.
     Whole {
-        /// The file that was read.
+        /// The configuration file.
         file: String,
         /// The state directory.
         state_dir: String,
@@ -29,7 +29,7 @@ pub enum Checked {
     Account(Box<CheckedAccount>),
     /// One delivery.
     Delivery(CheckedDelivery),
-    /// What somebody should look at, and the end of the answer.
+    /// The findings; they end the answer.
     Findings {
         /// How many accounts there are, disabled ones included.
         accounts: usize,
@@ -37,9 +37,9 @@ pub enum Checked {
         disabled: usize,
         /// How many deliveries there are.
         deliveries: usize,
-        /// What is allowed and probably not meant, a sentence each.
+        /// Settings that are allowed but probably a mistake, one sentence each.
         warnings: Vec<String>,
-        /// What no poll could use, a sentence each.
+        /// Settings that no poll can use, one sentence each.
         problems: Vec<String>,
     },
 }
@@ -62,12 +62,12 @@ pub struct CheckedAccount {
     pub password: CheckedPassword,
     /// The name of its delivery.
     pub delivery: String,
-    /// Who gets the mail.
+    /// The envelope recipient.
     pub recipient: String,
     /// What happens on the server after delivery.
     #[serde(with = "RetentionWord")]
     pub retention: Retention,
-    /// From the start of one poll to the start of the next.
+    /// The time from the start of one poll to the start of the next.
     pub poll_every: Duration,
     /// Larger messages stay on the server.
     pub message_octets_max: u64,
@@ -75,7 +75,7 @@ pub struct CheckedAccount {
     pub messages_max: Option<u64>,
     /// Octets retrieved in one poll.
     pub octets_max: Option<u64>,
-    /// Deletes after which the session ends and another begins.
+    /// Deletes after which the session ends and another one begins.
     pub commit_every: Option<u64>,
 }
 
@@ -86,7 +86,7 @@ pub struct CheckedServer {
     pub host: String,
     /// Its port.
     pub port: u16,
-    /// Whether TLS comes at once, later or never.
+    /// When TLS begins, if ever.
     #[serde(with = "TlsModeWord")]
     pub tls: TlsMode,
     /// Whether only certain certificates are accepted.
@@ -95,12 +95,12 @@ pub struct CheckedServer {
     pub certificate_name: String,
 }
 
-/// Where a password is kept; never the password.
+/// The source of a password; never the password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckedPassword {
-    /// The place, in words.
+    /// The source, in words.
     pub source: String,
-    /// Whether it can be read from there.
+    /// Whether it can be read.
     pub can_be_read: bool,
 }
 
@@ -109,13 +109,13 @@ pub struct CheckedPassword {
 pub struct CheckedDelivery {
     /// Its name.
     pub name: String,
-    /// What kind of place it is.
+    /// The type of the destination.
     pub kind: CheckedKind,
-    /// How many messages are with it at the same time.
+    /// How many messages are delivered at the same time.
     pub parallel: usize,
 }
 
-/// The kinds of places that messages go to.
+/// The types of destinations.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckedKind {
@@ -123,29 +123,29 @@ pub enum CheckedKind {
     Mda {
         /// The program and its arguments.
         command: Vec<String>,
-        /// The user it runs as, where one is named.
+        /// The user it runs as, if one is configured.
         user: Option<String>,
-        /// How long it may take.
+        /// How long it may take for one message.
         timeout: Duration,
     },
     /// A relay.
     Smtp {
         /// The relay.
         server: CheckedServer,
-        /// User name and password, where the relay wants them.
+        /// User name and password, if the relay requires a login.
         login: Option<(String, CheckedPassword)>,
     },
     /// A Maildir.
     Maildir {
         /// Its folder.
         path: String,
-        /// The user that its messages belong to, where one is named.
+        /// The owner of its messages, if one is configured.
         user: Option<String>,
     },
 }
 
 impl Checked {
-    /// How a command ends that was answered so.
+    /// The exit code of a command with this response.
     pub(super) const fn exit(&self) -> Exit {
         match self {
             Self::Findings { problems, .. } if !problems.is_empty() => Exit::Config,

@@ -1,4 +1,4 @@
-//! What is answered about the copies in the quarantine.
+//! The responses about copies in the quarantine.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,11 +8,11 @@ use crate::quarantine::Label;
 use crate::session::Retried;
 use crate::sink::Fault;
 
-/// What is answered about the copies in the quarantine.
+/// A response about copies in the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QuarantineResponse {
-    /// What is known of one copy.
+    /// The details of one copy.
     Copy(QuarantineCopy),
     /// A file that cannot be read as a copy.
     Damaged {
@@ -21,13 +21,13 @@ pub enum QuarantineResponse {
         /// What is wrong with it.
         words: String,
     },
-    /// A piece of the message that the last [`QuarantineResponse::Copy`] tells of, at most 64 KiB.
+    /// A piece of the message of the last [`QuarantineResponse::Copy`], at most 64 KiB.
     Octets(Vec<u8>),
     /// A copy was offered again.
     Retried {
         /// The file.
         file: String,
-        /// What came of it.
+        /// The result.
         outcome: RetryOutcome,
     },
     /// The message was deleted on the server.
@@ -44,34 +44,34 @@ pub enum QuarantineResponse {
     NotDeleted {
         /// The file of the copy.
         file: String,
-        /// Why.
+        /// The reason.
         words: String,
     },
-    /// The copy may be all that is left of the message, so it stays. The same request with
-    /// `even_last` takes it away.
+    /// The copy may be the last one of the message, so it stays. The same request with `even_last`
+    /// removes it.
     MayBeLast {
         /// The file.
         file: String,
     },
-    /// The copy was taken away.
+    /// The copy was removed.
     Dropped {
         /// The file.
         file: String,
     },
 }
 
-/// What is known of a copy in the quarantine.
+/// The details of a copy in the quarantine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct QuarantineCopy {
     /// The file.
     pub file: String,
-    /// The account that the message is of.
+    /// The account of the message.
     pub account: AccountName,
-    /// The server's name for the message.
+    /// The unique-id of the message.
     pub unique_id: UniqueId,
     /// Its size as received.
     pub octets: u64,
-    /// When it was kept.
+    /// When it was stored.
     pub at: Timestamp,
     /// The stable code of the reason.
     pub code: String,
@@ -79,32 +79,32 @@ pub struct QuarantineCopy {
     pub sender: String,
     /// The envelope recipients.
     pub recipients: Vec<String>,
-    /// What the destination said.
+    /// The words of the destination.
     pub words: String,
 }
 
-/// What came of offering a copy again.
+/// The result of offering a copy again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RetryOutcome {
     /// It was accepted, and that is recorded; the copy is gone.
     Delivered,
-    /// Somebody refused it. The copy stays, and who has accepted it is recorded.
+    /// A destination or recipient refused it. The copy stays, and it is recorded who accepted it.
     Refused {
         /// The stable code of the refusal.
         code: String,
-        /// What the destination said.
+        /// The words of the destination.
         words: String,
-        /// Whether a later try may go well without anybody's help.
+        /// Whether a later try may succeed without any change.
         for_now: bool,
     },
-    /// It was not offered: no record names the copy, so its message was delivered since or is still
-    /// on the server.
+    /// It was not offered, because no record refers to the copy: its message was delivered in the
+    /// meantime or is still on the server.
     NoRecord,
 }
 
 impl QuarantineResponse {
-    /// How a command ends that was answered so.
+    /// The exit code of a command with this response.
     pub(super) const fn exit(&self) -> Exit {
         match self {
             Self::Copy(_)
@@ -125,7 +125,7 @@ impl QuarantineResponse {
 }
 
 impl QuarantineCopy {
-    /// The copy in a file with this label.
+    /// The details of the copy in a file with this label.
     pub(super) fn of(file: String, label: Label) -> Self {
         let recipients = label.envelope.recipients.iter();
         Self {

@@ -1,20 +1,20 @@
-//! How an answer ends, in the words of sysexits.h.
+//! How an answer ends, with the codes of sysexits.h.
 
 use serde::{Deserialize, Serialize};
 
-/// Exit codes as in sysexits.h, ordered from good to bad: of several the worst is told.
+/// Exit codes as in sysexits.h, ordered from good to bad: of several, the worst is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exit {
     /// 0: done.
     Done,
-    /// 75: something failed for now; the next try may go well.
+    /// 75: something failed for now; the next try may succeed.
     TempFail,
-    /// 69: an account, a destination or a message needs its operator.
+    /// 69: an account, a destination or a message needs the operator.
     Unavailable,
-    /// 78: the configuration or the store.
+    /// 78: the configuration or the store is wrong.
     Config,
-    /// 64: the request itself, such as a name that does not exist.
+    /// 64: the request itself is wrong, such as a name that does not exist.
     Usage,
 }
 

@@ -10,27 +10,27 @@ use crate::quarantine::QuarantineError;
 use crate::seen::{OperatorError, SeenError};
 use crate::session::{SessionError, WhoActs};
 
-/// Why a request was not answered to its end. Responses that came before it hold.
+/// Why a request was not answered to its end. Earlier responses remain valid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Failure {
-    /// The configuration is wrong: one sentence an error, each with its file, line and column.
+    /// The configuration is wrong: one sentence for each error, with its file, line and column.
     Configuration(Vec<String>),
     /// Anything else.
     Said {
-        /// How the command ends.
+        /// The exit code.
         exit: Exit,
-        /// The stable name of the error.
+        /// The stable code of the error.
         code: String,
         /// What happened, and what to try.
         sentence: String,
     },
-    /// Whoever asked listens no more, so the rest was not done.
+    /// The caller stopped listening, so the rest was not done.
     Unheard,
 }
 
 impl Failure {
-    /// A failure with a stable name and a sentence.
+    /// A failure with a stable code and a sentence.
     pub fn said(exit: Exit, code: &str, sentence: impl fmt::Display) -> Self {
         Self::Said {
             exit,
@@ -39,7 +39,7 @@ impl Failure {
         }
     }
 
-    /// How a command ends that failed like this.
+    /// The exit code of a command with this failure.
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Configuration(_) => Exit::Config,
@@ -54,7 +54,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Configuration(errors) => f.write_str(&errors.join("\n")),
             Self::Said { sentence, .. } => f.write_str(sentence),
-            Self::Unheard => f.write_str("whoever asked listens no more"),
+            Self::Unheard => f.write_str("the caller stopped listening for the answer"),
         }
     }
 }
@@ -103,10 +103,10 @@ impl From<QuarantineError> for Failure {
     }
 }
 
-/// How a command ends after a failure with this code, when this one must act.
+/// The exit code after a failure with this code, by who must act.
 pub(super) fn exit_of(who: WhoActs, code: &str) -> Exit {
     match who {
-        // A full disk asks for nothing but room, and work goes on by itself when there is some.
+        // A full disk needs only free space, and then work continues by itself.
         _ if code.ends_with("_full") => Exit::TempFail,
         WhoActs::Account | WhoActs::Destination | WhoActs::Us => Exit::Unavailable,
         WhoActs::Store if code.starts_with("store_") => Exit::Config,

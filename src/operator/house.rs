@@ -1,4 +1,4 @@
-//! The state directory of one process: opened once, when the first request needs it.
+//! The state directory of one process. It is opened once, when the first request needs it.
 
 use std::ffi::OsString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use crate::session::Stop;
 use crate::spool::Spool;
 use crate::telemetry::Reporter;
 
-/// What is open of the state directory.
+/// The parts of the state directory that are open.
 #[derive(Default)]
 pub(super) struct House {
     seen: Option<Seen>,
@@ -32,10 +32,10 @@ pub(super) struct Rooms {
 }
 
 impl House {
-    /// The seen store, opened and locked if it was not yet.
+    /// The seen store. It is opened and locked if it was not yet.
     ///
     /// # Errors
-    /// Exit 75 when another process has the state directory, 78 when it cannot be used.
+    /// Exit 75 when another process uses the state directory, 78 when it cannot be used.
     pub(super) fn seen(&mut self, setup: &Setup) -> Result<Seen, Failure> {
         if let Some(seen) = &self.seen {
             return Ok(seen.clone());
@@ -51,10 +51,10 @@ impl House {
         Ok(seen)
     }
 
-    /// Everything in the state directory, opened if it was not yet.
+    /// Everything in the state directory. It is opened if it was not yet.
     ///
     /// # Errors
-    /// As for [`House::seen`].
+    /// Those of [`House::seen`].
     pub(super) fn rooms(&mut self, setup: &Setup, reporter: &Reporter) -> Result<Rooms, Failure> {
         if let Some(rooms) = &self.rooms {
             return Ok(rooms.clone());
@@ -98,10 +98,10 @@ impl House {
         Ok(rooms)
     }
 
-    /// Ends all work on what is open: what was committed is on disk when this returns.
+    /// Ends all work on the state directory. Everything committed is on disk when this returns.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub(super) async fn close(self) -> Result<(), Failure> {
         match self.seen {
             Some(seen) => Ok(seen.close().await?),
@@ -116,10 +116,10 @@ impl Rooms {
         self.wiring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The orders of a configuration. May block: it reads PEM files and looks up users.
+    /// Converts a configuration to orders. May block: it reads PEM files and looks up users.
     ///
     /// # Errors
-    /// Exit 78 with what cannot be used.
+    /// Exit 78 with the settings that cannot be used.
     pub(super) fn orders(&self, config: &Config) -> Result<Orders, Failure> {
         let orders = self.wiring().orders(config);
         orders.map_err(|error| Failure::said(Exit::Config, "config_unusable", error))
@@ -129,7 +129,7 @@ impl Rooms {
 /// The folder of the quarantine in the state directory.
 pub(super) const QUARANTINE: &str = "quarantine";
 
-/// What this machine calls itself.
+/// The host name of this machine.
 fn own_host() -> String {
     let name = rustix::system::uname()
         .nodename()

@@ -1,12 +1,12 @@
 //! What may be asked, and what is the answer?
 //!
-//! Everything that a person can ask is a [`Request`], and every answer a row of [`Response`]s:
-//! plain values that the command line renders as text, and that a socket can carry as they are. An
-//! [`Operator`] turns one into the other. It opens the state directory once, when the first request
-//! needs it.
+//! Everything that a person can ask is a [`Request`], and every answer is a sequence of
+//! [`Response`]s: plain values that the command line renders as text, and that a socket can
+//! transfer unchanged. An [`Operator`] turns requests into responses. It opens the state directory
+//! once, when the first request needs it.
 //!
-//! A person may do what no session may: make records that no delivery earned (import, mark), and
-//! forget records. Those doors of the seen store are opened here only.
+//! A person may do two things that no session may: create records that no delivery earned (import,
+//! mark), and forget records. Only this room calls these functions of the seen store.
 
 mod answer;
 mod changes;
@@ -49,13 +49,13 @@ pub use request::{Copies, PollRequest, QuarantineRequest, Request, SeenRequest, 
 pub use response::{Changes, RecordState, Response, SeenRecord, SeenResponse};
 pub use setup::{Process, Setup};
 
-/// The word of a person, which the seen store wants where no delivery earns a record. Whoever takes
-/// it answers for what it is given with.
+/// The operator's confirmation, which the seen store requires for records that no delivery earned.
+/// The code that takes it is responsible for its use.
 pub const fn operators_word() -> OperatorsWord {
     OperatorsWord::given()
 }
 
-/// Sets the level of the log.
+/// The function that sets the level of the log.
 type Levels = Arc<dyn Fn(LogLevel) + Send + Sync>;
 
 /// Answers requests about one configuration and its state directory.
@@ -67,8 +67,8 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// An operator that has opened nothing yet. Events of what it does go to `reporter`, and
-    /// `set_level` hears what level of the log a configuration asks for that was read again.
+    /// Creates an operator that has opened nothing yet. Events go to `reporter`. `set_level` is
+    /// called with the level of a configuration that was read again.
     pub fn new(
         setup: Setup,
         reporter: Reporter,
@@ -82,10 +82,10 @@ impl Operator {
         }
     }
 
-    /// Answers one request: `answer` hears each response as soon as there is one.
+    /// Answers one request; `answer` receives each response as soon as it exists.
     ///
     /// # Errors
-    /// Why the request was not answered to its end. What was answered before that was done.
+    /// Why the request was not answered to its end. Everything answered before that was done.
     pub async fn answer(&self, request: Request, answer: &Answer) -> Result<(), Failure> {
         match request {
             Request::Check => self.answer_check(answer).await,
@@ -95,27 +95,27 @@ impl Operator {
         }
     }
 
-    /// A configuration with every setting and its default, to begin with.
+    /// A configuration with every setting and its default, to start from.
     pub fn reference() -> String {
         config::reference()
     }
 
-    /// Ends all work on the state directory: what was committed is on disk when this returns.
+    /// Ends all work on the state directory. Everything committed is on disk when this returns.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn close(self) -> Result<(), Failure> {
         let house = self.house.into_inner();
         house.unwrap_or_else(PoisonError::into_inner).close().await
     }
 
-    /// The seen store, opened if it was not yet. May block.
+    /// The seen store. It is opened if it was not yet. May block.
     fn seen(&self) -> Result<Seen, Failure> {
         let mut house = self.house.lock().unwrap_or_else(PoisonError::into_inner);
         house.seen(&self.setup)
     }
 
-    /// Everything in the state directory, opened if it was not yet. May block.
+    /// Everything in the state directory. It is opened if it was not yet. May block.
     fn rooms(&self) -> Result<Rooms, Failure> {
         let mut house = self.house.lock().unwrap_or_else(PoisonError::into_inner);
         house.rooms(&self.setup, &self.reporter)

@@ -1,5 +1,5 @@
-//! Names that were given in a request: an account or a unique-id that is unknown is an error, with
-//! the one that may be meant.
+//! Names in a request: an unknown account or unique-id is an error that names the nearest known
+//! one.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::mail::{AccountName, Percent, UniqueId};
 use crate::operator::{Exit, Failure};
 use crate::seen::{Records, Seen};
 
-/// Nothing is known of an account: no configuration names it, and no record.
+/// The failure for an account that is neither configured nor recorded.
 pub(crate) fn no_account<'a>(
     name: &AccountName,
     known: impl IntoIterator<Item = &'a AccountName>,
@@ -17,18 +17,18 @@ pub(crate) fn no_account<'a>(
     let near = config::nearest(name.as_str(), known.iter().copied());
     let hint = match near {
         Some(near) => format!(". Did you mean {near}?"),
-        None if known.is_empty() => ". There is none".to_owned(),
+        None if known.is_empty() => ". No account is configured or recorded".to_owned(),
         None => {
             let more = if known.len() > SHOWN_MAX { ", ..." } else { "" };
             let shown: Vec<&str> = known.into_iter().take(SHOWN_MAX).collect();
-            format!(". There is: {}{more}", shown.join(", "))
+            format!(". Known accounts: {}{more}", shown.join(", "))
         }
     };
     let sentence = format!("there is no account {name}{hint}");
     Failure::said(Exit::Usage, "no_account", sentence)
 }
 
-/// Checks that an account has records or stands in the configuration.
+/// Checks that an account is recorded or configured.
 ///
 /// # Errors
 /// Exit 64 with the nearest name when it is neither.
@@ -53,11 +53,11 @@ pub(super) async fn has_records(seen: &Seen, name: &AccountName) -> Result<(), F
     Err(no_account(name, &recorded))
 }
 
-/// Checks that something is recorded of each of these unique-ids. `force` is what the sentence
-/// says of going on all the same.
+/// Checks that each of these unique-ids has a record. `force` is the sentence about continuing
+/// anyway.
 ///
 /// # Errors
-/// Exit 64 with the nearest unique-id for the first that is unknown.
+/// Exit 64 with the nearest unique-id for the first one that is unknown.
 pub(super) fn recorded(records: &Records, ids: &[UniqueId], force: &str) -> Result<(), Failure> {
     let unknown = |id: &&UniqueId| records.of(id.as_bytes()).next().is_none();
     let Some(id) = ids.iter().find(unknown) else {
@@ -78,5 +78,5 @@ pub(super) fn recorded(records: &Records, ids: &[UniqueId], force: &str) -> Resu
     Err(Failure::said(Exit::Usage, "no_record", sentence.trim_end()))
 }
 
-/// More names than this are not read.
+/// Nobody reads more names than this.
 const SHOWN_MAX: usize = 10;

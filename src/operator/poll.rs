@@ -45,7 +45,7 @@ impl Operator {
         Ok(())
     }
 
-    /// Lets an agent work that hears the signals of this process.
+    /// Runs an agent that receives the signals of this process.
     pub(super) async fn with_agent<T>(
         &self,
         rooms: &Rooms,
@@ -69,7 +69,7 @@ impl Operator {
         Ok(done)
     }
 
-    /// The accounts that are meant. One that is named is meant even if it is not enabled.
+    /// The chosen accounts. A named one is polled even if it is not enabled.
     fn chosen(&self, names: &[AccountName]) -> Result<BTreeMap<AccountName, Account>, Failure> {
         let accounts = &self.setup.config.accounts;
         if names.is_empty() {

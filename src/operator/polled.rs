@@ -1,4 +1,4 @@
-//! What a poll came to.
+//! The result of a poll.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,24 +12,24 @@ use crate::operator::failure::exit_of;
 use crate::seen::Waiting;
 use crate::session::{Counts, WhoActs};
 
-/// What one poll of one account came to.
+/// The result of one poll of one account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollReport {
     /// The account.
     pub account: AccountName,
-    /// Counted facts.
+    /// The counts.
     pub counts: PollCounts,
     /// Why it failed, if it did.
     pub failure: Option<PollFailure>,
     /// Whether it was cut short because we were asked to stop.
     pub stopped: bool,
-    /// What waits after it.
+    /// The messages that wait after it.
     pub waiting: PollWaiting,
     /// How long it took.
     pub duration: Duration,
 }
 
-/// Counted facts of a poll.
+/// The counts of a poll.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollCounts {
     /// Messages in the listing.
@@ -38,19 +38,19 @@ pub struct PollCounts {
     pub retrieved: u64,
     /// Octets of those.
     pub octets: u64,
-    /// Messages accepted by everyone and recorded.
+    /// Messages that everyone accepted and that are recorded.
     pub delivered: u64,
-    /// Messages to be tried again.
+    /// Messages that will be retried.
     pub deferred: u64,
     /// Messages moved to the quarantine.
     pub quarantined: u64,
-    /// Messages retrieved to compare them, and found to be known.
+    /// Messages that were retrieved for comparison and recognised as known.
     pub recognised: u64,
     /// Messages deleted on the server.
     pub deleted: u64,
-    /// Messages that stay because they are too large.
+    /// Messages that stay on the server because they are too large.
     pub oversized: u64,
-    /// Messages that the limits of one poll left for the next.
+    /// Messages that were left for the next poll because of the limits of one poll.
     pub left: u64,
     /// Messages listed without unique-id, which stay on the server.
     pub without_unique_id: u64,
@@ -59,20 +59,20 @@ pub struct PollCounts {
 /// Why a poll failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollFailure {
-    /// Who must act, in a word.
+    /// Who must act, as one word.
     pub who: String,
     /// The stable code.
     pub code: String,
-    /// What was said.
+    /// The sentence.
     pub words: String,
-    /// How a command ends that failed so.
+    /// The exit code of a command with this failure.
     pub exit: Exit,
 }
 
 /// Messages of an account that wait after a poll.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PollWaiting {
-    /// Messages to be tried again.
+    /// Messages that will be retried.
     pub deferred: u64,
     /// When the first of them is due.
     pub next_try: Option<Timestamp>,
@@ -83,7 +83,7 @@ pub struct PollWaiting {
 }
 
 impl PollReport {
-    /// How a command ends after this poll.
+    /// The exit code of a command after this poll.
     pub(super) fn exit(&self) -> Exit {
         let failure = match &self.failure {
             Some(failure) => failure.exit,
@@ -96,7 +96,7 @@ impl PollReport {
         let deferred = counts.deferred.max(waiting.deferred);
         failure
             .worst(some(quarantined, Exit::Unavailable))
-            // They stay for ever, and only their server can name them.
+            // They stay for ever, because only their server can give them unique-ids.
             .worst(some(counts.without_unique_id, Exit::Unavailable))
             .worst(some(deferred, Exit::TempFail))
     }

@@ -1,4 +1,4 @@
-//! Answers about the copies in the quarantine.
+//! Answers requests about copies in the quarantine.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -41,7 +41,7 @@ impl Operator {
         }
     }
 
-    /// The quarantine, if there ever was one, for requests that only look: they make none, and take
+    /// The quarantine, if it exists, for requests that only read: they do not create it, and take
     /// no lock.
     fn existing(&self) -> Result<Option<Quarantine>, Failure> {
         let path = self.setup.config.state_dir.join(QUARANTINE);
@@ -82,7 +82,7 @@ impl Operator {
         Ok(())
     }
 
-    /// Tells what is known of a copy, and gives its message.
+    /// Sends the details of a copy, and returns its message.
     async fn load(&self, file: &str, answer: &Answer) -> Result<Message, Failure> {
         let quarantine = self.existing()?.ok_or_else(|| missing(file))?;
         let spool = Spool::new(&self.setup.config.state_dir);
@@ -111,7 +111,7 @@ impl Operator {
         done
     }
 
-    /// Takes a copy away, and with `delete` the message that it is a copy of.
+    /// Removes a copy, and with `delete` also its message on the server.
     async fn drop_copy(
         &self,
         file: String,
@@ -155,7 +155,7 @@ impl Operator {
         answer.say(QuarantineResponse::Dropped { file }).await
     }
 
-    /// Deletes on the server the message that a copy stands for.
+    /// Deletes the message of a copy on the server.
     async fn erase(
         &self,
         file: &str,
@@ -163,7 +163,7 @@ impl Operator {
     ) -> Result<Erased, Failure> {
         let Some((account, key, _)) = holder else {
             let sentence = format!(
-                "{file}: no record names this copy, so nothing says which message to delete"
+                "{file}: no record refers to this copy, so it is unknown which message to delete"
             );
             return Err(Failure::said(Exit::Unavailable, "no_record", sentence));
         };
@@ -188,7 +188,7 @@ async fn retry_one(
     Ok(retried.into())
 }
 
-/// Sends the octets of a message, no more than `most` of them, in pieces.
+/// Sends at most `most` octets of a message, in pieces.
 async fn hand_out(message: &Message, most: u64, answer: &Answer) -> Result<(), Failure> {
     let mut reader = message.reader().take(most);
     loop {
@@ -202,7 +202,7 @@ async fn hand_out(message: &Message, most: u64, answer: &Answer) -> Result<(), F
     }
 }
 
-/// Whether a copy may be all that is left of its message.
+/// Whether a copy may be the last one of its message.
 fn is_last(holder: Option<&(AccountName, RecordKey, Record)>) -> bool {
     holder.is_none_or(|(_, _, record)| {
         let parked =
@@ -211,7 +211,7 @@ fn is_last(holder: Option<&(AccountName, RecordKey, Record)>) -> bool {
     })
 }
 
-/// The files that are meant: those that were named, or all of an account, or all.
+/// The chosen files: the named ones, or all of an account, or all.
 async fn named(quarantine: &Quarantine, copies: Copies) -> Result<Vec<String>, Failure> {
     let account = match copies {
         Copies::Files(files) => return Ok(files),
@@ -231,7 +231,7 @@ async fn named(quarantine: &Quarantine, copies: Copies) -> Result<Vec<String>, F
     Ok(files)
 }
 
-/// The configuration with every account enabled: one that is switched off may still have copies.
+/// The configuration with every account enabled: a disabled account may still have copies.
 fn everything(config: &Config) -> Config {
     let mut config = config.clone();
     for account in config.accounts.values_mut() {
@@ -247,7 +247,7 @@ fn find<'a>(
     let found = assignments.iter().find(|one| one.account == *account);
     found.ok_or_else(|| {
         let sentence = format!(
-            "the account {account} is not in the configuration any more: put it back, or see \
+            "the account {account} is no longer in the configuration: put it back, or see \
              `mailferry seen rename`"
         );
         Failure::said(Exit::Config, "no_account", sentence)
@@ -259,6 +259,6 @@ fn missing(file: &str) -> Failure {
     QuarantineError::Missing { file }.into()
 }
 
-/// A piece of a message in one response. [`QuarantineRequest::Show`] shows one piece: enough to
-/// know a message by.
+/// Octets of a message in one response. [`QuarantineRequest::Show`] shows one piece, which is
+/// enough to recognise a message.
 const PIECE_OCTETS: u64 = 64 * 1024;

@@ -1,7 +1,7 @@
-//! Signals become commands to the agent.
+//! Converts signals to commands for the agent.
 //!
-//! Reading a configuration keeps no signal waiting: a file may be on a disk that hangs, and a
-//! look-up of a user on a network.
+//! Reading a configuration delays no signal: a file may be on a disk that hangs, and a user look-up
+//! may use the network.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::operator::house::Rooms;
 use crate::operator::{Exit, Failure, Levels, Setup};
 use crate::telemetry::{Event, Reporter};
 
-/// What a reload works with.
+/// The values that a reload needs.
 pub(super) struct Reload {
     pub(super) setup: Arc<Setup>,
     pub(super) rooms: Rooms,
@@ -27,7 +27,7 @@ pub(super) struct Reload {
 }
 
 impl Reload {
-    /// Passes signals on to the agent, until it is gone.
+    /// Passes signals on to the agent, until the agent has ended.
     pub(super) async fn listen(self, mut signals: Signals, agent: mpsc::Sender<Command>) {
         let started = &self.setup.config;
         let mut reading = Reading::default();
@@ -66,8 +66,8 @@ impl Reload {
         }
     }
 
-    /// What reads a new configuration and makes its orders. It may block: it reads files and looks
-    /// up users.
+    /// Returns a function that reads the new configuration and makes its orders. It may block: it
+    /// reads files and looks up users.
     fn read(&self) -> impl FnOnce() -> Result<(Orders, Config), Failure> + Send + use<> {
         let (setup, rooms) = (Arc::clone(&self.setup), self.rooms.clone());
         move || {
@@ -76,14 +76,14 @@ impl Reload {
                 return Err(Failure::said(
                     Exit::Config,
                     "state_dir_changed",
-                    "state_dir cannot change while mailferry runs: restart it for that",
+                    "state_dir cannot change while mailferry runs: restart mailferry to change it",
                 ));
             }
             Ok((rooms.orders(&config)?, config))
         }
     }
 
-    /// Says what is wrong with the new configuration, one line an error as `check` does.
+    /// Reports the errors of the new configuration, one line for each as `check` does.
     fn say_failed(&self, failure: &Failure) {
         let warn = |detail: &str| {
             self.reporter.say(Event::Warning {
@@ -105,13 +105,13 @@ impl Reload {
     }
 }
 
-/// More errors are for `check`.
+/// `check` shows more errors.
 const ERRORS_SAID_MAX: usize = 20;
 
-/// A configuration and its orders on their way from the files, on a thread that may block.
+/// A configuration and its orders that are being read, on a thread that may block.
 struct Reading<T> {
     reading: Option<(JoinHandle<Result<T, Failure>>, Instant)>,
-    /// Whether the files may have changed since they were begun to be read.
+    /// Whether the files may have changed since the reading began.
     again: bool,
 }
 
@@ -125,7 +125,7 @@ impl<T> Default for Reading<T> {
 }
 
 impl<T: Send + 'static> Reading<T> {
-    /// Begins to read them, or notes that they must be read once more.
+    /// Starts reading, or notes that the files must be read once more.
     fn begin(&mut self, read: impl FnOnce() -> Result<T, Failure> + Send + 'static) {
         if self.reading.is_some() {
             self.again = true;
@@ -135,8 +135,8 @@ impl<T: Send + 'static> Reading<T> {
         self.reading = Some((spawn_blocking(read), until));
     }
 
-    /// What was read. Never, while nothing is being read; dropping this future loses nothing. Where
-    /// the files must be read once more, that begins.
+    /// The result of reading. It stays pending while nothing is being read; dropping this future
+    /// loses nothing. If the files must be read once more, that starts here.
     async fn next<R>(&mut self, read: impl FnOnce() -> R) -> Result<T, Failure>
     where
         R: FnOnce() -> Result<T, Failure> + Send + 'static,
@@ -154,8 +154,8 @@ impl<T: Send + 'static> Reading<T> {
             Ok(Err(stopped)) => Err(Failure::said(Exit::Config, "reload_stopped", stopped)),
             Err(_) => {
                 let sentence = format!(
-                    "the configuration, its files and its users were not read within {} seconds; do the file system and the directory of \
-                     users answer?",
+                    "the configuration, its files and its users were not read within {} seconds; \
+                     does a file system or the user database hang?",
                     limits::FILE_SECONDS_MAX
                 );
                 Err(Failure::said(Exit::Config, "files_slow", sentence))
@@ -184,7 +184,7 @@ mod tests {
         });
         advance(Duration::from_secs(limits::FILE_SECONDS_MAX - 1)).await;
         assert!(reading.next(|| || Ok(2)).now_or_never().is_none());
-        // Asked for once more meanwhile.
+        // A second reload was requested meanwhile.
         reading.begin(|| Ok(2));
         advance(Duration::from_secs(1)).await;
         let failure = reading.next(|| || Ok(2)).await.unwrap_err();

@@ -1,4 +1,4 @@
-//! What is answered: values, not text.
+//! The responses: values, not text.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,22 +7,22 @@ use crate::operator::{Checked, Exit, PollReport, QuarantineResponse};
 use crate::seen::{Changed, Known, State};
 use crate::session::Adopted;
 
-/// One part of an answer. A request is answered by none, one or many of them, in order.
+/// One part of an answer. A request is answered by any number of them, in order.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
-    /// A part of what the configuration means.
+    /// A part of the resulting settings.
     Checked(Checked),
-    /// What one poll came to.
+    /// The result of one poll.
     Polled(PollReport),
-    /// About the records of messages seen.
+    /// A response about records of seen messages.
     Seen(SeenResponse),
-    /// About the copies in the quarantine.
+    /// A response about copies in the quarantine.
     Quarantine(QuarantineResponse),
 }
 
 impl Response {
-    /// How a command ends that was answered so: the worst of all its responses wins.
+    /// The exit code of a command with this response; of several responses, the worst one is used.
     pub fn exit(&self) -> Exit {
         match self {
             Self::Checked(checked) => checked.exit(),
@@ -33,49 +33,49 @@ impl Response {
     }
 }
 
-/// What is answered about the records of messages seen.
+/// A response about records of seen messages.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SeenResponse {
     /// One record of the account.
     Record(SeenRecord),
-    /// So many records were forgotten.
+    /// This many records were forgotten.
     Forgotten {
         /// How many.
         records: u64,
     },
     /// Messages were marked.
     Marked(Changes),
-    /// What a look at a maildrop that changed as a whole came to.
+    /// The result of recognising messages after all unique-ids of a maildrop changed.
     Adopted {
         /// Messages listed.
         listed: u64,
-        /// Messages that were known, and beyond doubt.
+        /// Messages that were known without doubt.
         known: u64,
-        /// Messages that were found to be delivered before.
+        /// Messages that were recognised as delivered before.
         found: u64,
-        /// Messages that the next poll retrieves, as new or to compare them.
+        /// Messages that the next poll retrieves, as new ones or for comparison.
         left: u64,
     },
     /// One line of an export.
     Exported(String),
     /// Records were imported.
     Imported(Changes),
-    /// Records have another name now.
+    /// Records were moved to another name.
     Renamed {
         /// How many.
         records: u64,
-        /// The name they were under.
+        /// The old name.
         old: AccountName,
-        /// The name they are under.
+        /// The new name.
         new: AccountName,
     },
-    /// The next poll of this account takes its records over to its new maildrop.
+    /// The next poll of this account moves its records to its new maildrop.
     TakesOver {
         /// The account.
         account: AccountName,
     },
-    /// No account was pointed at this host.
+    /// No account used this host.
     NoneOfHost {
         /// The host.
         host: String,
@@ -85,30 +85,30 @@ pub enum SeenResponse {
 /// How many records a request changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes {
-    /// Changed by it.
+    /// Records that it changed.
     pub changed: u64,
-    /// As they should be already, or not to be touched.
+    /// Records that were right already, or must not change.
     pub left: u64,
 }
 
-/// What is recorded of one message.
+/// The record of one message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeenRecord {
-    /// The server's name for it.
+    /// The unique-id.
     pub unique_id: UniqueId,
-    /// What became of it.
+    /// The state of the message.
     pub state: RecordState,
     /// Octets by LIST.
     pub octets: Option<u64>,
     /// How many listed copies of it the record covers.
     pub copies: u32,
-    /// Since when the server has not listed it.
+    /// The time since which the server has not listed it.
     pub absent_since: Option<Timestamp>,
     /// Its digest as received.
     pub digest: Option<Digest>,
 }
 
-/// What became of a message.
+/// The states of a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RecordState {
@@ -121,14 +121,14 @@ pub enum RecordState {
     Marked {
         /// When.
         at: Timestamp,
-        /// By whom, in a word.
+        /// By whom, as one word.
         by: String,
     },
     /// It is too large and stays on the server.
     Oversized {
         /// When this was found.
         at: Timestamp,
-        /// Octets it has at least.
+        /// The octets that it has at least.
         octets: u64,
     },
     /// It was refused for good, and a copy is in the quarantine.
@@ -140,7 +140,7 @@ pub enum RecordState {
         /// The file of the copy.
         file: String,
     },
-    /// It waits for its next try.
+    /// It waits for a retry.
     Deferred {
         /// The stable code of the last refusal.
         code: String,
@@ -148,7 +148,7 @@ pub enum RecordState {
         tries: u32,
         /// Sessions that ended inside this message.
         strikes: u32,
-        /// Not before this time.
+        /// It is not retried before this time.
         next_try: Timestamp,
     },
 }
@@ -229,7 +229,7 @@ impl From<State> for RecordState {
 }
 
 impl RecordState {
-    /// The word for the state.
+    /// The state as one word.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Delivered { .. } => "delivered",

@@ -9,7 +9,7 @@ impl Operator {
     /// Runs the agent until a signal tells it to stop. Everything is closed when this returns.
     ///
     /// # Errors
-    /// What cannot be used of the configuration or the state directory, and what the store says.
+    /// Settings or parts of the state directory that cannot be used, and errors of the store.
     pub async fn run(self) -> Result<(), Failure> {
         let rooms = self.rooms()?;
         let orders = rooms.orders(&self.setup.config)?;

@@ -1,4 +1,4 @@
-//! Answers about the records of messages seen.
+//! Answers requests about records of seen messages.
 
 use crate::agent::{Assignment, SystemClock};
 use crate::config::{Account, Config};
@@ -155,7 +155,7 @@ impl Operator {
         Ok(SeenResponse::Renamed { records, old, new })
     }
 
-    /// Marks what the maildrop lists now: logs in, lists, and retrieves nothing.
+    /// Marks all listed messages: logs in, lists, and retrieves nothing.
     async fn mark_listed(
         &self,
         account: &AccountName,
@@ -170,7 +170,7 @@ impl Operator {
         Ok(SeenResponse::Marked(marked.await?.into()))
     }
 
-    /// Finds messages that were delivered before in a maildrop that changed as a whole.
+    /// Recognises delivered messages after all unique-ids of a maildrop changed.
     async fn adopt(
         &self,
         account: &AccountName,
@@ -202,7 +202,7 @@ impl Operator {
         orders.assignments.into_iter().next().ok_or_else(unknown)
     }
 
-    /// The seen store, for a request that adds no records: it does not begin one.
+    /// The seen store, for a request that adds no records: it does not create one.
     fn begun_seen(&self) -> Result<Seen, Failure> {
         let state_dir = &self.setup.config.state_dir;
         if !state_dir.exists() {
@@ -223,5 +223,5 @@ const fn trust(as_delivered: bool) -> Trust {
     }
 }
 
-/// What to say to somebody who means a message that no poll has seen.
+/// The hint for a message that no poll has seen.
 const FORCE: &str = "If the message is on the server and no poll has seen it yet, give --force";

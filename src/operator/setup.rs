@@ -1,4 +1,4 @@
-//! What an operator starts from: the configuration, and the process that it runs in.
+//! The start values of an operator: the configuration, and the process that it runs in.
 
 use std::path::{Path, PathBuf};
 
@@ -7,31 +7,31 @@ use crate::mail::{LogFormat, LogLevel};
 use crate::net::SystemRoots;
 use crate::operator::Failure;
 
-/// What the process was when it began: capture it before changing the process's own environment.
+/// The process as it was started: capture it before changing the environment of the process.
 #[derive(Clone)]
 pub struct Process {
-    /// What passwords and children are to see.
+    /// The environment for password commands and child processes.
     pub environment: Environment,
-    /// Where the system's trusted certificates are.
+    /// The system's trusted certificates.
     pub roots: SystemRoots,
     /// The program that becomes an MDA of another user; see [`crate::sink::mda::become_mda`].
     pub helper: Option<PathBuf>,
 }
 
-/// A configuration that was read, and the process that puts it to work.
+/// A configuration that was read, and the process that uses it.
 #[derive(Clone)]
 pub struct Setup {
     pub(super) config: Config,
-    /// The file it was read from, for reading it again.
+    /// Its file, for reading it again.
     pub(super) path: PathBuf,
     pub(super) process: Process,
 }
 
 impl Setup {
-    /// Reads the configuration in `file`, or in the file where it is by default.
+    /// Reads the configuration in `file`, or in the default file.
     ///
     /// # Errors
-    /// [`Failure::Configuration`] with everything that is wrong with it.
+    /// [`Failure::Configuration`] with all errors of it.
     pub fn read(file: Option<&Path>, process: Process) -> Result<Self, Failure> {
         let path = process.environment.config_file(file)?;
         let config = config::load(&path, &process.environment)?;
@@ -42,12 +42,12 @@ impl Setup {
         })
     }
 
-    /// The least important thing that the configuration wants to be logged.
+    /// The configured level of the log.
     pub const fn log_level(&self) -> LogLevel {
         self.config.log.level
     }
 
-    /// How the configuration wants log lines to look.
+    /// The configured format of log lines.
     pub const fn log_format(&self) -> LogFormat {
         self.config.log.format
     }

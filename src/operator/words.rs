@@ -1,4 +1,4 @@
-//! How the words of `mail/` are written where requests and responses travel as text.
+//! The text forms of the nouns of `mail/` in requests and responses.
 
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

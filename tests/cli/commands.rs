@@ -343,10 +343,7 @@ fn records_are_marked_listed_exported_imported_renamed_and_forgotten() {
         "<a@b>",
     ];
     assert_eq!(done(&place, &ids), "3 records marked\n");
-    assert_eq!(
-        done(&place, &ids),
-        "0 records marked, 3 to be left as they are\n"
-    );
+    assert_eq!(done(&place, &ids), "0 records marked, 3 unchanged\n");
     let marked = [
         "unique_id=000001a2 state=marked by=operator",
         "unique_id=%3Ca@b%3E state=marked by=operator",
@@ -365,7 +362,7 @@ fn records_are_marked_listed_exported_imported_renamed_and_forgotten() {
     assert_eq!(listed(&other, "work"), marked);
     assert_eq!(
         done(&other, &["seen", "import", "records"]),
-        "0 records imported, 3 there already\n"
+        "0 records imported, 3 already recorded\n"
     );
 
     assert_eq!(
@@ -448,7 +445,7 @@ fn what_is_not_there_is_told_from_what_is_empty() {
         ),
         (
             &["seen", "adopt", "elsewhere"],
-            "there is no account elsewhere. There is: ",
+            "there is no account elsewhere. Known accounts: ",
         ),
         (
             &["quarantine", "list", "wrok"],
@@ -458,7 +455,10 @@ fn what_is_not_there_is_told_from_what_is_empty() {
             &["poll", "wrok"],
             "there is no account wrok. Did you mean work?",
         ),
-        (&["seen", "forget", "work", "100%"], "a % itself is %25"),
+        (
+            &["seen", "forget", "work", "100%"],
+            "write a % itself as %25",
+        ),
         (
             &["seen", "rename", "wrok", "new"],
             "there is no account wrok. Did you mean work?",

@@ -173,7 +173,7 @@ fn a_copy_that_no_record_names_is_not_offered() {
     place.succeed(&["seen", "forget", "jane", "--all"]);
     place.configure(&configuration(&dovecot, TAKES, "keep"));
     let words = said(&place, &["quarantine", "retry", &file], 69);
-    assert!(words.contains("no record names this copy"), "{words}");
+    assert!(words.contains("no record refers to this copy"), "{words}");
     assert!(!place.path("taken").exists());
     said(&place, &["quarantine", "drop", &file], 69);
     place.succeed(&["quarantine", "drop", "--yes", &file]);

@@ -63,7 +63,7 @@ fn retry_all(place: &Place) {
     let code = output.status.code();
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(
-        code == Some(0) || said.contains("no record names this copy"),
+        code == Some(0) || said.contains("no record refers to this copy"),
         "{code:?}: {said}"
     );
 }
