@@ -8,8 +8,8 @@ use crate::mail::{Maildrop, limits};
 /// The configured name of one account: `[account.NAME]`.
 ///
 /// It is the key of the account's seen records, so that a server may change its host name without
-/// its mail being fetched again. 1 to 64 of `A-Z a-z 0-9 . _ @ + -`, and no `.` or `-` at the
-/// front: such a name is safe in a log line, a file name and a metric label.
+/// its mail being fetched again. It has 1 to 64 of `A-Z a-z 0-9 . _ @ + -` and does not begin with
+/// `.` or `-`: such a name is safe in a log line, a file name and a metric label.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountName(Arc<str>);
 
@@ -38,8 +38,8 @@ impl AccountName {
         Ok(Self(name.into()))
     }
 
-    /// The name under which records of another maildrop of this account are kept. It is the name of
-    /// no account.
+    /// The name under which the records of another maildrop of this account are stored. No account
+    /// can have this name.
     pub fn elsewhere(&self, maildrop: &Maildrop) -> Self {
         let mut hash = 0xCBF2_9CE4_8422_2325_u64;
         for octet in maildrop.text().bytes() {
@@ -48,26 +48,25 @@ impl AccountName {
         Self(format!("{self}/{hash:016x}").into())
     }
 
-    /// Whether records under this name are of another maildrop of that account.
+    /// Whether this is the name for records of another maildrop of that account.
     pub fn is_elsewhere_of(&self, account: &Self) -> bool {
         let rest = self.0.strip_prefix(account.as_str());
         rest.is_some_and(|rest| rest.starts_with('/'))
     }
 
-    /// The same name for an account that is called `new` from now on; `None` where this is none of
-    /// `old`'s.
+    /// Returns the same name for the account's new name; `None` when this is not a name of `old`'s
+    /// records.
     pub fn renamed_elsewhere(&self, old: &Self, new: &Self) -> Option<Self> {
         let tag = self.0.strip_prefix(old.as_str())?.strip_prefix('/')?;
         Some(Self(format!("{new}/{tag}").into()))
     }
 
-    /// Whether this is the name of an account, and none under which records of another maildrop are
-    /// kept.
+    /// Whether this is the name of an account, not the name for records of another maildrop.
     pub fn is_account(&self) -> bool {
         !self.0.contains('/')
     }
 
-    /// Takes a name of records: that of an account, or of [`Self::elsewhere`].
+    /// Checks and takes a name of records: an account's name, or one from [`Self::elsewhere`].
     ///
     /// # Errors
     /// [`InvalidAccountName`] when it is neither.

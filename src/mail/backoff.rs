@@ -1,7 +1,8 @@
-//! How long to wait before the next try, by who must act. Pure: time and chance come in as arguments.
+//! Waiting times before the next try, by who must act. Pure: time and chance come in as arguments.
 
-/// Seconds until an account whose login or certificate was refused this many times is tried again: the second try is the next
-/// poll, then 15 minutes, an hour, and six hours from then on. More would lock accounts out.
+/// Seconds until an account is tried again whose login or certificate was refused this many times.
+/// The second try is the next poll, then after 15 minutes, an hour, and every six hours from then
+/// on. More tries would make providers lock accounts out.
 pub const fn account_seconds(tries: u32) -> u64 {
     match tries {
         0 | 1 => 0,
@@ -11,14 +12,14 @@ pub const fn account_seconds(tries: u32) -> u64 {
     }
 }
 
-/// Seconds until a server that did not answer, or said to come later, is tried again. `chance` is between 0 and 1 and spreads
-/// a fleet.
+/// Seconds until a server is tried again that did not answer or asked us to come later. `chance` is
+/// between 0 and 1 and spreads the accounts of many agents.
 pub fn server_seconds(failures: u32, chance: f64) -> u64 {
     let doubled = 60_u64 << failures.saturating_sub(1).min(6);
     spread(doubled.min(SERVER_SECONDS_MAX), chance)
 }
 
-/// Seconds until the next try of a message that was tried so often: 1m 5m 30m 2h 6h, then daily.
+/// Seconds until the next try of a message after this many tries: 1m 5m 30m 2h 6h, then daily.
 pub const fn message_seconds(tries: u32) -> u64 {
     match tries {
         0 | 1 => 60,
@@ -36,14 +37,14 @@ pub fn destination_seconds(failures: u32, chance: f64) -> u64 {
     spread(doubled.min(DESTINATION_SECONDS_MAX), chance)
 }
 
-/// Another session has the maildrop, and has had it this many times in a row: one to five minutes at first, twice as long each further
-/// time, and an hour at most.
+/// Seconds until the next login after this many refusals in a row because another session has the
+/// maildrop: one to five minutes at first, twice as long each further time, and an hour at most.
 pub fn in_use_seconds(times: u32, chance: f64) -> u64 {
     let first = 60 + scaled(240, chance);
     (first << times.saturating_sub(1).min(6)).min(SERVER_SECONDS_MAX)
 }
 
-/// Up to a quarter more.
+/// Adds up to a quarter.
 fn spread(seconds: u64, chance: f64) -> u64 {
     seconds + scaled(seconds / 4, chance)
 }
@@ -57,13 +58,13 @@ fn scaled(seconds: u64, chance: f64) -> u64 {
     (seconds as f64 * chance.clamp(0.0, 1.0)) as u64
 }
 
-/// An hour: a server that was down overnight is found again within that.
+/// An hour: a server that was down overnight is found again within that time.
 const SERVER_SECONDS_MAX: u64 = 3600;
 
-/// Ten minutes: mail waits on the server while a destination is down, so it is looked for often.
+/// Ten minutes. Mail waits on the server while a destination is down, so it is probed often.
 const DESTINATION_SECONDS_MAX: u64 = 600;
 
-/// With all that `spread` may add.
+/// The longest wait that [`destination_seconds`] returns, with the most that `spread` may add.
 pub const DESTINATION_SECONDS_MOST: u64 = DESTINATION_SECONDS_MAX + DESTINATION_SECONDS_MAX / 4;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! A day and time of the calendar, in UTC, as mail writes them.
+//! A calendar date and time in UTC, in the formats of mail.
 
 use crate::mail::Timestamp;
 
-/// A moment in UTC by the Gregorian calendar.
+/// A date and time in UTC by the Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Date {
     year: u64,
@@ -13,7 +13,7 @@ pub struct Date {
 }
 
 impl Date {
-    /// The calendar's word for a time.
+    /// Converts a time to its calendar date.
     pub fn of(time: Timestamp) -> Self {
         let (days, second_of_day) = (time.0 / 86_400, time.0 % 86_400);
         // 400 years are 146,097 days. Counted from 1 March, the leap day is the last of its year.
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn known_moments_have_their_known_dates() {
-        // Made with date(1): date -u -R -d @SECONDS.
+        // Expected values come from date(1): date -u -R -d @SECONDS.
         for (seconds, rfc5322) in [
             (0, "Thu, 1 Jan 1970 00:00:00 +0000"),
             (951_782_399, "Mon, 28 Feb 2000 23:59:59 +0000"),

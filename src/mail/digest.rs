@@ -43,35 +43,35 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// What a message's header is like, in sixty-four bits: enough to find a message again without
-/// retrieving it, together with its size. It proves no delivery.
+/// A digest of a message's header, in 64 bits: together with the message's size, enough to find a
+/// message again without retrieving it. It proves no delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HeadDigest {
-    /// Of every line, as version 0.1.0 recorded it.
+    /// A digest of every line, as version 0.1.0 recorded it.
     Whole(u64),
-    /// In two halves: of what names the message, and of all lines but those that servers change.
+    /// Two halves: a digest of the fields that identify the message, and one of all lines except
+    /// those that servers change.
     Parted {
-        /// Of Message-ID, Date and From; [`HeadDigest::NO_ORIGIN`] where one of the first two is
-        /// absent.
+        /// A digest of Message-ID, Date and From; [`HeadDigest::NO_ORIGIN`] when Message-ID or Date
+        /// is absent.
         origin: u32,
-        /// Of the header without Status, X-Status, X-UID, X-UIDL, X-Keywords, Content-Length and
-        /// boundaries.
+        /// A digest of the header without Status, X-Status, X-UID, X-UIDL, X-Keywords,
+        /// Content-Length and boundaries.
         lines: u32,
     },
 }
 
 impl HeadDigest {
-    /// The origin of a message without Message-ID or Date: such a message is told from no other by
-    /// its origin.
+    /// The origin of a message without Message-ID or Date. It distinguishes no two messages.
     pub const NO_ORIGIN: u32 = 0;
 
-    /// Takes the front of a SHA-256 of every line.
+    /// Takes the first 64 bits of a SHA-256 of every line.
     pub const fn of(digest: &Digest) -> Self {
         let [a, b, c, d, e, f, g, h, ..] = digest.0;
         Self::Whole(u64::from_be_bytes([a, b, c, d, e, f, g, h]))
     }
 
-    /// The bits as a number.
+    /// The bits as one number.
     pub const fn number(self) -> u64 {
         match self {
             Self::Whole(number) => number,
@@ -84,12 +84,12 @@ impl HeadDigest {
         matches!(self, Self::Parted { .. })
     }
 
-    /// Whether it tells the Message-ID, Date and From of its message.
+    /// Whether it has a digest of Message-ID, Date and From.
     pub const fn has_origin(self) -> bool {
         matches!(self, Self::Parted { origin, .. } if origin != Self::NO_ORIGIN)
     }
 
-    /// The same back.
+    /// Converts the result of [`Self::number`] back.
     pub const fn from_number(number: u64, is_parted: bool) -> Self {
         if is_parted {
             let [a, b, c, d, e, f, g, h] = number.to_be_bytes();
@@ -102,7 +102,7 @@ impl HeadDigest {
         }
     }
 
-    /// Reads 16 hexadecimal digits, after a `p` where they are in two halves.
+    /// Reads 16 hexadecimal digits, with a `p` before them for two halves.
     pub fn from_hex(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('p').unwrap_or(text);
         let hexadecimal = digits.len() == 16 && digits.bytes().all(|b| b.is_ascii_hexdigit());
@@ -121,12 +121,12 @@ impl fmt::Display for HeadDigest {
     }
 }
 
-/// Both digests of one header, to be compared with a recorded one of either kind.
+/// Both digests of one header, for comparison with a recorded one of either kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadDigests {
-    /// Of every line.
+    /// The digest of every line.
     pub whole: HeadDigest,
-    /// In two halves; this one is recorded.
+    /// The digest in two halves; this one is recorded.
     pub parted: HeadDigest,
 }
 
@@ -137,7 +137,7 @@ impl HeadDigests {
     }
 
     /// Whether the recorded digest is of a message with this Message-ID, Date and From. `None` when
-    /// that cannot be told.
+    /// one of the two has no digest of them.
     pub const fn have_origin_of(&self, recorded: HeadDigest) -> Option<bool> {
         match (self.parted, recorded) {
             (HeadDigest::Parted { origin: a, .. }, HeadDigest::Parted { origin: b, .. })

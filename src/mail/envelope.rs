@@ -1,4 +1,4 @@
-//! Who the transport believes a message is from and for (RFC 5321 section 2.3.1).
+//! The envelope: sender and recipients as the transport knows them (RFC 5321 section 2.3.1).
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use crate::mail::limits;
 /// The envelope sender: an address, or the null reverse-path `<>` (RFC 5321 section 4.5.5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Sender {
-    /// `<>`: nobody is to be told when delivery fails.
+    /// `<>`: no bounce is sent when delivery fails.
     Null,
-    /// An address as it stood between the angle brackets. It is whatever the message said, so each
-    /// sink decides what it can print without harm.
+    /// An address as it stood between the angle brackets. It comes from the message unchecked, so
+    /// each sink decides what it can print safely.
     Address(Box<str>),
 }
 
@@ -18,15 +18,16 @@ pub enum Sender {
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Recipient(Box<str>);
 
-/// Why a text cannot stand in an envelope.
+/// Why a text cannot be an address of the envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAddress {
-    /// Nothing, or longer than [`limits::ADDRESS_OCTETS_MAX`].
+    /// Empty, or longer than [`limits::ADDRESS_OCTETS_MAX`].
     #[error("an address has 1 to {max} octets", max = limits::ADDRESS_OCTETS_MAX)]
     Length,
     /// A control character, blank, angle bracket or the like, or a `-` at the front.
     #[error(
-        "an address holds no blanks, control characters, quotes, < > ( ) \\ | ; ` $ and does not begin with -"
+        "an address has no blanks, control characters, quotes, < > ( ) \\ | ; ` $ and does not \
+         begin with -"
     )]
     Unsafe,
 }
@@ -34,17 +35,17 @@ pub enum InvalidAddress {
 /// Sender and recipients of one offer to a sink.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
-    /// Where a bounce would go; mailferry itself never makes one.
+    /// The address for a bounce; mailferry itself never sends one.
     pub sender: Sender,
     /// Who gets the message; never empty.
     pub recipients: Vec<Recipient>,
 }
 
 impl Sender {
-    /// Takes what stood between `<` and `>`. Empty means null. What is no address that a relay
-    /// could take (no domain or one that DNS cannot hold, a control character, a blank, over-long)
-    /// becomes null too, for relays and programs alike: the message must still arrive, and nobody
-    /// could answer such a sender.
+    /// Takes the text between `<` and `>`. An empty text is the null sender. So is an address that
+    /// no relay could accept (no domain, a domain that DNS cannot hold, a control character, a
+    /// blank, too long): the message must still arrive, and a bounce could not reach such a sender.
+    /// Relays and programs get the same sender.
     pub fn from_path(path: &[u8]) -> Self {
         let printable = |b: &u8| *b > b' ' && *b != 0x7F && !b"<>".contains(b);
         match std::str::from_utf8(path) {
@@ -77,12 +78,12 @@ impl fmt::Display for Sender {
 }
 
 impl Recipient {
-    /// Checks and takes a recipient: it reaches command lines and SMTP, so it is refused, never
-    /// altered.
+    /// Checks and takes a recipient. It reaches command lines and SMTP, so an unsafe one is refused
+    /// and never altered.
     ///
     /// # Errors
-    /// [`InvalidAddress`] when it is empty, too long, or holds what a shell, SMTP or an option
-    /// parser would obey.
+    /// [`InvalidAddress`] when it is empty, too long, or contains a character that a shell, SMTP or
+    /// an option parser would interpret.
     pub fn new(address: &str) -> Result<Self, InvalidAddress> {
         if address.is_empty() || address.len() > limits::ADDRESS_OCTETS_MAX {
             return Err(InvalidAddress::Length);
@@ -113,7 +114,7 @@ impl fmt::Debug for Recipient {
 }
 
 /// Whether an address has the form of a Mailbox (RFC 5321 section 4.1.2), with a domain that DNS
-/// can hold. Underscores, and dots in a row, are left to the relay: there are relays that take
+/// can hold. Underscores and consecutive dots are left to the relay, because some relays accept
 /// them.
 fn is_mailbox(address: &str) -> bool {
     address

@@ -1,18 +1,19 @@
-//! What a maildrop holds, as UIDL and LIST tell it.
+//! The messages of a maildrop, as UIDL and LIST report them.
 //!
-//! A listing of a hundred thousand messages is made at every poll, so it is kept small: all
-//! unique-ids in one run of octets, sixteen octets for each message beside it.
+//! A listing of a hundred thousand messages is made at every poll, so it is compact: all unique-ids
+//! in one run of octets, plus sixteen octets for each message.
 
 use crate::mail::UniqueId;
 
 /// One message of a maildrop in one session, as its listing shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry<'l> {
-    /// The message number: valid in this session only, 1 or greater.
+    /// The message number: valid only in this session, 1 or greater.
     pub number: u32,
-    /// The octets of the server's lasting name for the message.
+    /// The octets of the unique-id.
     pub unique_id: &'l [u8],
-    /// Size in octets by LIST, if LIST gave one. Advice for windows and limits, never framing.
+    /// Size in octets by LIST, if LIST gave one. It is advice for windows and limits, never
+    /// framing.
     pub octets: Option<u64>,
 }
 
@@ -20,45 +21,45 @@ pub struct Entry<'l> {
 /// oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
-    /// The unique-ids, one behind the other.
+    /// The unique-ids, one after the other.
     unique_ids: Vec<u8>,
     slots: Vec<Slot>,
-    /// Positions by unique-id, equal ones by number.
+    /// Positions sorted by unique-id; equal unique-ids by number.
     by_unique_id: Vec<u32>,
-    /// Whether nothing was skipped: only a complete listing can tell that a message is gone.
+    /// Whether no line was skipped: only a complete listing can show that a message is gone.
     pub complete: bool,
 }
 
-/// A listing that is still coming in.
+/// A listing that is still arriving.
 #[derive(Clone, Debug, Default)]
 pub struct ListingBuilder {
     unique_ids: Vec<u8>,
     slots: Vec<Slot>,
-    /// Whether a number came twice.
+    /// Whether a number occurred twice.
     repeats: bool,
-    /// Where the next size is looked for first: LIST keeps the order of UIDL.
+    /// Where the next size is looked for first: LIST usually has the order of UIDL.
     next_size: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Slot {
     number: u32,
-    /// Where the unique-id ends; it begins where the one before ends.
+    /// Where the unique-id ends; it begins where the previous one ends.
     end: u32,
-    /// [`NO_OCTETS`] when LIST gave none.
+    /// The size; [`NO_OCTETS`] when LIST gave none.
     octets: u64,
 }
 
-/// No message has this size.
+/// Stands for "no size": no message has this one.
 const NO_OCTETS: u64 = u64::MAX;
 
 impl Listing {
-    /// How many messages there are.
+    /// The number of messages.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether there is none.
+    /// Whether there are no messages.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
@@ -82,7 +83,7 @@ impl Listing {
         (0..self.len()).filter_map(|at| self.get(at))
     }
 
-    /// Positions by unique-id, in groups of equal ones: each group in the order of the numbers.
+    /// Positions in groups of equal unique-ids; each group in the order of the numbers.
     pub fn groups(&self) -> impl Iterator<Item = &[u32]> {
         self.by_unique_id
             .chunk_by(|a, b| self.unique_id_at(*a) == self.unique_id_at(*b))
@@ -105,14 +106,14 @@ impl Listing {
 }
 
 impl Entry<'_> {
-    /// The unique-id as a value of its own.
+    /// The unique-id as an owned value.
     pub fn unique_id(&self) -> UniqueId {
         UniqueId::of_listed(self.unique_id)
     }
 }
 
 impl ListingBuilder {
-    /// Adds what UIDL says of one message.
+    /// Adds a message that UIDL reports.
     pub fn add(&mut self, number: u32, unique_id: &UniqueId) {
         self.push(number, unique_id.as_bytes(), NO_OCTETS);
     }
@@ -132,8 +133,8 @@ impl ListingBuilder {
         });
     }
 
-    /// Puts the messages in the order of their numbers, once UIDL is complete. Of a number that
-    /// came twice, the first counts.
+    /// Sorts the messages by number, once UIDL is complete. If a number occurred twice, the first
+    /// one counts.
     pub fn arrange(&mut self) {
         if self
             .slots
@@ -159,8 +160,8 @@ impl ListingBuilder {
         }
     }
 
-    /// Adds what LIST says of one message, after [`Self::arrange`]; the first word counts. False
-    /// when UIDL did not name the number.
+    /// Adds a size that LIST reports, after [`Self::arrange`]; if LIST repeats a number, the first
+    /// size counts. Returns false when UIDL did not list the number.
     pub fn size(&mut self, number: u32, octets: u64) -> bool {
         let expected = self.slots.get(self.next_size);
         let at = if expected.is_some_and(|slot| slot.number == number) {
@@ -185,17 +186,17 @@ impl ListingBuilder {
         self.repeats
     }
 
-    /// How many messages were added so far.
+    /// The number of messages added so far.
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Whether nothing was added.
+    /// Whether no message was added.
     pub fn is_empty(&self) -> bool {
         self.slots.is_empty()
     }
 
-    /// The listing.
+    /// Returns the listing.
     pub fn build(mut self, complete: bool) -> Listing {
         self.unique_ids.shrink_to_fit();
         let mut listing = Listing {
@@ -205,7 +206,7 @@ impl ListingBuilder {
             complete,
         };
         let mut order = std::mem::take(&mut listing.by_unique_id);
-        // Servers whose unique-ids grow give them in order already.
+        // Already sorted for servers whose unique-ids grow.
         order.sort_by(|a, b| listing.unique_id_at(*a).cmp(listing.unique_id_at(*b)));
         listing.by_unique_id = order;
         listing

@@ -1,7 +1,7 @@
-//! Which maildrop is it? Host and user, and the port where that is none of the usual two.
+//! The identity of a maildrop: host and user, and the port if it is not one of the usual two.
 
-/// One maildrop: what an account is pointed at. Two hosts that differ in letter case or in a final
-/// dot are one, and so are ports 110 and 995 of one host.
+/// One maildrop, which an account polls. Two hosts that differ only in letter case or in a final
+/// dot are the same host, and ports 110 and 995 of one host have the same maildrop.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Maildrop {
     host: String,
@@ -25,17 +25,17 @@ impl Maildrop {
         &self.host
     }
 
-    /// Whose maildrop it is.
+    /// The user that the maildrop belongs to.
     pub fn user(&self) -> &str {
         &self.user
     }
 
-    /// The port, where it is neither 110 nor 995.
+    /// The port, if it is neither 110 nor 995.
     pub const fn port(&self) -> Option<u16> {
         self.port
     }
 
-    /// One text for all of it, to be hashed.
+    /// One text of all parts, for hashing.
     pub(super) fn text(&self) -> String {
         format!("{}\n{:?}\n{}", self.host, self.port, self.user)
     }

@@ -1,6 +1,7 @@
-//! What are the words? The nouns every room shares, as plain values.
+//! What are the words? The nouns that all rooms share, as plain values.
 //!
-//! This room knows nobody: no clock, no socket, no file, no log. Each word is the RFC's, or there is none.
+//! This room imports no other room, and has no clock, socket, file or log. It uses the words of the
+//! RFCs.
 
 mod account;
 pub mod backoff;

@@ -1,41 +1,41 @@
-//! What a server announced of a message's size, and whether what arrived can be that.
+//! The sizes that a server announced for a message, and whether the received message fits them.
 
 /// The sizes that a server announced for one message. Both are advice: many servers count in
 /// another way than they send.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Announced {
-    /// By LIST.
+    /// The size by LIST.
     pub listed: Option<u64>,
-    /// By the reply to RETR, where it is `+OK n octets`.
+    /// The size in the reply to RETR, if that is `+OK n octets`.
     pub said: Option<u64>,
 }
 
-/// A message, or its part so far, counted.
+/// The counts of a message, or of the part received so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// Octets as they arrived, after stuffed dots were taken away.
+    /// Octets as they arrived, after stuffed dots were removed.
     pub octets: u64,
     /// Lines that ended in CRLF.
     pub crlf_lines: u64,
     /// Lines that ended in a bare LF.
     pub lf_lines: u64,
-    /// Dots that were taken away from the beginning of a line.
+    /// Dots that were removed from the beginning of a line.
     pub dots: u64,
 }
 
 impl Announced {
-    /// Whether a size was announced, and the message counted in some way has just that size.
+    /// Whether a size was announced, and the message has exactly that size in one way of counting.
     pub fn agrees(&self, counted: &Counted) -> bool {
         self.each().any(|octets| counted.may_be(octets))
     }
 
-    /// Whether a size was announced, and every one is that of a longer message.
+    /// Whether a size was announced, and every announced size is that of a longer message.
     pub fn is_longer(&self, counted: &Counted) -> bool {
         let explained = counted.explained();
         self.least().is_some_and(|octets| octets > explained)
     }
 
-    /// The smaller of the sizes; `None` where none was announced.
+    /// The smaller of the sizes; `None` if none was announced.
     pub fn least(&self) -> Option<u64> {
         self.each().min()
     }
@@ -46,8 +46,8 @@ impl Announced {
 }
 
 impl Counted {
-    /// Whether a server that holds this message may announce these octets: counted with CRLF or LF,
-    /// dots doubled or not, with the end of the last line or without.
+    /// Whether a server with this message may announce this size: counted with CRLF or with LF,
+    /// with or without doubled dots, with or without the end of the last line.
     pub fn may_be(&self, announced: u64) -> bool {
         let with_lf = self.octets.saturating_sub(self.crlf_lines);
         let with_crlf = self.octets.saturating_add(self.lf_lines);
@@ -59,8 +59,8 @@ impl Counted {
         })
     }
 
-    /// The most that may be announced for this message: an octet more for each of its lines and
-    /// dots, and two besides.
+    /// The largest size that may be announced for this message: one octet more for each of its
+    /// lines and dots, plus two.
     fn explained(&self) -> u64 {
         [self.crlf_lines, self.lf_lines, self.dots, 2]
             .into_iter()
@@ -68,7 +68,8 @@ impl Counted {
     }
 }
 
-/// A server that adds the missing end of a last line sends so much more than it announces.
+/// Octets that a server sends beyond the announced size when it adds the missing end of a last
+/// line.
 const LAST_LINE_END_OCTETS: u64 = 2;
 
 #[cfg(test)]

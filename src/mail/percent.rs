@@ -8,7 +8,7 @@ use percent_encoding::{
 };
 
 /// Shows bytes as one word that no shell, header, file system or option parser can misread:
-/// letters, digits and `_ @ + = : ,` stand for themselves, `.` and `-` too but not at the front,
+/// letters, digits and `_ @ + = : ,` stand for themselves, `.` and `-` too except at the beginning,
 /// and every other octet is `%XX`.
 ///
 /// ```
@@ -19,7 +19,7 @@ use percent_encoding::{
 pub struct Percent<'a>(pub &'a [u8]);
 
 impl Percent<'_> {
-    /// Reads the word back. `None` when it is not one.
+    /// Decodes the word; `None` when it is not a valid one.
     pub fn decode(word: &str) -> Option<Vec<u8>> {
         let is_pair = |after: &str| {
             let digits = after.as_bytes().get(..2);
@@ -40,7 +40,7 @@ impl fmt::Display for Percent<'_> {
     }
 }
 
-/// What does not stand for itself inside a word.
+/// The characters that are escaped inside a word.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'@')

@@ -1,15 +1,15 @@
-//! The operator's wishes as plain values.
+//! The operator's choices as plain values.
 
 use crate::mail::{Timestamp, limits};
 
 /// What happens on the server after delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retention {
-    /// Everything stays.
+    /// All messages stay.
     Keep,
-    /// A message goes as soon as its delivery is recorded.
+    /// A message is deleted as soon as its delivery is recorded.
     Delete,
-    /// A message goes this many seconds after its delivery.
+    /// A message is deleted this many seconds after its delivery.
     DeleteAfter {
         /// Age from delivery, in seconds.
         seconds: u64,
@@ -22,9 +22,9 @@ impl Retention {
         !matches!(self, Self::Keep)
     }
 
-    /// Whether a message delivered at this time is due for deletion now. Nothing is due by age
-    /// while the clock is not believed, nor ever by a time of before this program existed: that was
-    /// a clock that nobody had set.
+    /// Whether a message that was delivered at this time is due for deletion now. Nothing is due by
+    /// age while the clock is not trusted. A delivery time from before this program existed is
+    /// never due either, because the clock was not set then.
     pub fn is_due(self, delivered: Timestamp, now: Timestamp, clock_trusted: bool) -> bool {
         match self {
             Self::Keep => false,
@@ -39,61 +39,61 @@ impl Retention {
 /// What to do with an account that has no record yet and lists many messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FirstRun {
-    /// Hold the account above [`crate::mail::limits::FIRST_RUN_MESSAGES_MAX`]: a lost volume must
-    /// not flood a mailbox.
+    /// Hold the account above [`crate::mail::limits::FIRST_RUN_MESSAGES_MAX`] messages: a lost
+    /// volume must not flood a mailbox.
     Ask,
-    /// Retrieve everything.
+    /// Retrieve all messages.
     All,
-    /// Mark everything as seen, retrieve only what comes later.
+    /// Mark all messages as seen, and retrieve only later ones.
     Skip,
 }
 
 /// How user and password are presented to the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LoginMethod {
-    /// SASL PLAIN where the server announces it, else USER and PASS. Never APOP.
+    /// SASL PLAIN if the server announces it, else USER and PASS. Never APOP.
     Auto,
     /// USER and PASS (RFC 1939 section 7).
     UserPass,
     /// SASL PLAIN (RFC 4616, RFC 5034).
     Plain,
-    /// APOP (RFC 1939 section 7), whose MD5 is weak and which some servers announce without having
-    /// it.
+    /// APOP (RFC 1939 section 7), whose MD5 is weak and which some servers announce without
+    /// supporting it.
     Apop,
 }
 
-/// How lines end in what a destination gets.
+/// How lines end in the message that a destination gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LineEnds {
     /// LF for local delivery: CRLF becomes LF; a bare CR or a bare LF is content and stays.
     #[default]
     Lf,
-    /// CRLF as received: our own lines end in CRLF and the message is not touched.
+    /// CRLF as received: our own lines end in CRLF, and the message is not changed.
     Crlf,
-    /// CRLF for SMTP and LMTP: a bare CR and a bare LF become CRLF too, because a receiver that
-    /// takes either for a line end could be talked into seeing an end of data (SMTP smuggling); the
-    /// last line always ends.
+    /// CRLF for SMTP and LMTP. A bare CR and a bare LF become CRLF too, because a receiver that
+    /// treats either as a line end could be tricked into seeing an end of data (SMTP smuggling).
+    /// The last line always ends in CRLF.
     Network,
 }
 
-/// What an MDA's exit code stands for.
+/// The meaning of an MDA's exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ExitClass {
-    /// The MDA took the message.
+    /// The MDA accepted the message.
     Accepted,
-    /// Not now: try this message again later.
+    /// Not now: retry this message later.
     Transient,
     /// Never: put this message into the quarantine.
     Permanent,
-    /// There is no such recipient.
+    /// The recipient does not exist.
     Recipient,
-    /// The MDA is set up wrongly: it takes nothing from anyone.
+    /// The MDA is misconfigured: it accepts no message.
     Destination,
 }
 
 impl ExitClass {
-    /// The class of an exit code: sysexits(3), the shell's 126 and 127, and qmail's 99, 100 and 111.
-    /// A code that none of them names is transient, because a message that waits can still be saved.
+    /// The class of an exit code: sysexits(3), the shell's 126 and 127, and qmail's 99, 100 and
+    /// 111. Any other code is transient, because a message that waits can still be saved.
     pub const fn of(code: i32) -> Self {
         match code {
             0 | 99 => Self::Accepted,
@@ -110,31 +110,31 @@ impl ExitClass {
 pub struct PollLimits {
     /// Messages larger than this, in octets, stay on the server.
     pub message_octets_max: u64,
-    /// At most this many retrievals a poll.
+    /// At most this many messages retrieved in a poll.
     pub messages_max: Option<u64>,
-    /// At most this many octets retrieved a poll.
+    /// At most this many octets retrieved in a poll.
     pub octets_max: Option<u64>,
 }
 
-/// How log lines are written.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// `TIME LEVEL key=value ...` on standard error.
     Text,
-    /// One JSON object a line on standard error.
+    /// One JSON object on each line on standard error.
     Json,
-    /// Entries with fields of their own in the systemd journal; text where there is none.
+    /// Entries with separate fields in the systemd journal; text if there is no journal.
     Journald,
 }
 
-/// The least important thing that is logged.
+/// The least important level that is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LogLevel {
     /// Somebody must act.
     Error,
-    /// Something was refused or put off.
+    /// Something was refused or deferred.
     Warn,
-    /// What was done.
+    /// Actions, such as deliveries.
     Info,
     /// Also polls that found nothing.
     Debug,

@@ -1,14 +1,14 @@
-//! Which message of an account is meant.
+//! The key of a record: one message of an account.
 
 use crate::mail::{Digest, UniqueId};
 
-/// Which message of an account: its unique-id, and its digest once it has been retrieved whole.
+/// One message of an account: its unique-id, and its digest once it has been retrieved whole.
 ///
 /// A server may use one unique-id for several messages, at once or one after the other; the digest
-/// keeps them apart.
+/// distinguishes them.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RecordKey {
-    /// The server's name for the message.
+    /// The unique-id of the message.
     pub unique_id: UniqueId,
     /// SHA-256 of the message as received; `None` for one that was never received whole (marked,
     /// oversized, struck).

@@ -1,4 +1,4 @@
-//! A password or token: bytes that never show themselves.
+//! A password or token: bytes that are never shown.
 
 use std::borrow::Cow;
 
@@ -7,17 +7,17 @@ use zeroize::Zeroizing;
 
 use crate::mail::limits;
 
-/// A secret, byte for byte as the operator gave it. It has no `Debug` and no `Display`, and is
-/// wiped when dropped.
+/// A secret, exactly as the operator gave it. It has no `Debug` and no `Display`, and is wiped when
+/// dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// The secret that a text holds: one line end at its end is cut (LF or CR LF), because editors
-    /// and `echo` add one, and everything else is taken as it is.
+    /// Takes the secret from a text. One line end at its end (LF or CR LF) is removed, because
+    /// editors and `echo` add one; everything else is part of the secret.
     ///
     /// # Errors
-    /// What can be no password says why.
+    /// [`InvalidSecret`] says why the text cannot be a password.
     pub fn from_text(mut text: Zeroizing<Vec<u8>>) -> Result<Self, InvalidSecret> {
         if text.len() > limits::SECRET_OCTETS_MAX {
             return Err(InvalidSecret::TooLong);
@@ -43,8 +43,8 @@ impl Secret {
         Self(Zeroizing::new(bytes))
     }
 
-    /// A foreign text in which this secret is not to be read: there are servers that repeat the
-    /// password they refuse.
+    /// Returns a foreign text with this secret replaced, because some servers repeat the password
+    /// that they refuse.
     pub fn hidden_in<'t>(&self, text: Cow<'t, [u8]>) -> Cow<'t, [u8]> {
         if self.0.is_empty() || memmem::find(&text, &self.0).is_none() {
             return text;
@@ -60,8 +60,8 @@ impl Secret {
         Cow::Owned(hidden)
     }
 
-    /// Whether it begins with U+FEFF in UTF-8, which some editors put before a text. It is sent all
-    /// the same: only a server can tell that it is not part of the password.
+    /// Whether it begins with U+FEFF in UTF-8, which some editors add at the beginning of a text.
+    /// It is sent anyway: only the server can tell that it is not part of the password.
     pub fn has_byte_order_mark(&self) -> bool {
         self.0.starts_with(b"\xEF\xBB\xBF")
     }
@@ -72,25 +72,25 @@ impl Secret {
     }
 }
 
-/// Why a text can be no secret; the words follow the name of its place.
+/// Why a text cannot be a secret; the words follow the name of its source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSecret {
-    /// Nothing is there.
+    /// The text is empty.
     #[error("is empty")]
     Empty,
-    /// More than a password can be.
+    /// The text is longer than a password can be.
     #[error("is longer than {max} octets", max = limits::SECRET_OCTETS_MAX)]
     TooLong,
-    /// An octet that cannot be sent.
+    /// The text contains an octet that cannot be sent.
     #[error(
-        "holds CR, LF or NUL, which would end the command it is sent in. One line end at its end is cut; is there a \
-         second line?"
+        "contains CR, LF or NUL, which would end the command it is sent in. One line end at its \
+         end is removed; is there a second line?"
     )]
     ControlByte,
 }
 
 impl PartialEq for Secret {
-    /// Compares for configuration reload, not against an attacker.
+    /// Compares for a configuration reload, not against an attacker.
     fn eq(&self, other: &Self) -> bool {
         *self.0 == *other.0
     }
@@ -98,7 +98,7 @@ impl PartialEq for Secret {
 
 impl Eq for Secret {}
 
-/// What stands where a secret stood.
+/// The text that replaces a secret.
 const HIDDEN: &[u8] = b"***";
 
 #[cfg(test)]

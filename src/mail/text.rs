@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::mail::limits;
 
-/// Shows bytes that a server, a message or an MDA said: control characters (C0, DEL, C1), direction
-/// marks, line and paragraph separators and what is not UTF-8 are escaped, and the whole is cut at
-/// [`limits::SHOWN_CHARACTERS_MAX`] characters with the length noted.
+/// Shows bytes from a server, a message or an MDA. Control characters (C0, DEL, C1), direction
+/// marks, line and paragraph separators and invalid UTF-8 are escaped. The text is cut at
+/// [`limits::SHOWN_CHARACTERS_MAX`] characters, with its length noted.
 pub struct Shown<'a>(&'a [u8]);
 
 impl<'a> Shown<'a> {
@@ -44,7 +44,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// A length of time in whole seconds as it is written in a configuration: `90s`, `5m`, `2h`, `14d`.
+/// Formats a time in whole seconds as in a configuration: `90s`, `5m`, `2h`, `14d`.
 pub fn show_period(period: Duration) -> String {
     let seconds = period.as_secs();
     let units = [(86_400, "d"), (3_600, "h"), (60, "m")];
@@ -55,11 +55,11 @@ pub fn show_period(period: Duration) -> String {
     }
 }
 
-/// Writes a text, with every character escaped that could move a cursor, break a line or turn the
+/// Writes a text, and escapes every character that could move a cursor, break a line or change the
 /// reading direction.
 ///
 /// # Errors
-/// What `to` says.
+/// Those of `to`.
 pub fn write_all_escaped(to: &mut impl fmt::Write, value: &str) -> fmt::Result {
     if value.bytes().all(|b| (b' '..0x7F).contains(&b)) {
         return to.write_str(value);
@@ -67,18 +67,18 @@ pub fn write_all_escaped(to: &mut impl fmt::Write, value: &str) -> fmt::Result {
     value.chars().try_for_each(|c| write_escaped(to, c))
 }
 
-/// The octets as text where they are short, and nothing but printable ASCII, as nearly all are.
+/// Returns the octets as text when they are short and only printable ASCII, as nearly all are.
 fn as_plain(octets: &[u8]) -> Option<&str> {
     let is_plain = octets.len() <= limits::SHOWN_CHARACTERS_MAX
         && octets.iter().all(|b| (b' '..0x7F).contains(b));
     is_plain.then(|| str::from_utf8(octets).ok()).flatten()
 }
 
-/// Writes one character, escaped when it could move a cursor, break a line or turn the reading
+/// Writes one character, escaped if it could move a cursor, break a line or change the reading
 /// direction.
 ///
 /// # Errors
-/// What `to` says.
+/// Those of `to`.
 pub fn write_escaped(to: &mut impl fmt::Write, c: char) -> fmt::Result {
     if !is_hostile(c) {
         to.write_char(c)
@@ -89,7 +89,7 @@ pub fn write_escaped(to: &mut impl fmt::Write, c: char) -> fmt::Result {
     }
 }
 
-/// Whether a character can move a cursor, break a line, or turn the reading direction.
+/// Whether a character can move a cursor, break a line, or change the reading direction.
 pub fn is_hostile(c: char) -> bool {
     c.is_control()
         || matches!(c,

@@ -15,16 +15,15 @@ impl Timestamp {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// Whether this time is in the `seconds` before `now`. One ahead of `now` is not: it was told
-    /// by a clock that was wrong.
+    /// Whether this time is in the `seconds` before `now`. A time after `now` is not: it came from
+    /// a wrong clock.
     pub const fn is_within(self, seconds: u64, now: Self) -> bool {
         self.0 <= now.0 && now.0 - self.0 < seconds
     }
 }
 
-/// Where a room that needs the time of day gets it: the system's clock in the agent, a turned one
-/// in tests.
+/// The source of the time of day: the system's clock in the agent, a controlled one in tests.
 pub trait Clock: Send + Sync {
-    /// The time now.
+    /// The current time.
     fn now(&self) -> Timestamp;
 }

@@ -1,18 +1,17 @@
-//! How a connection is protected, and what makes the server trustworthy: one wish for accounts and
-//! relays.
+//! How a connection is protected, and when a server is trusted: one type for accounts and relays.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use crate::mail::Digest;
 
-/// When a connection is taken to TLS.
+/// When a connection starts TLS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum TlsMode {
     /// TLS from the first octet (RFC 8314 section 3).
     #[default]
     Implicit,
-    /// STLS (RFC 2595) or STARTTLS (RFC 3207), required: without it nothing is sent.
+    /// STLS (RFC 2595) or STARTTLS (RFC 3207), required: without it no login and no mail is sent.
     StartTls,
     /// No TLS.
     None,
@@ -23,22 +22,22 @@ pub enum TlsMode {
 pub struct TlsPolicy {
     /// When TLS begins, if ever.
     pub mode: TlsMode,
-    /// The name that the certificate must have and that is sent as SNI; the host's when there is
-    /// none.
+    /// The name that the certificate must have and that is sent as SNI; the host's name if this is
+    /// `None`.
     pub server_name: Option<String>,
-    /// A PEM file of the only authorities to trust.
+    /// A PEM file with the only authorities to trust.
     pub ca_file: Option<PathBuf>,
-    /// Fingerprints of which the server's certificate must have one. With any, the certificate need
-    /// not be signed by anyone and its name does not matter: the fingerprint says more than both.
+    /// Fingerprints, of which the server's certificate must have one. If there are any, the
+    /// certificate's issuer and name are not checked, because a fingerprint is stronger than both.
     pub fingerprints: Vec<Fingerprint>,
-    /// A certificate of our own, to show to the server.
+    /// A client certificate to show to the server.
     pub client: Option<ClientCertificate>,
 }
 
 /// A certificate to show to the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificate {
-    /// The certificate and those between it and its root, in PEM.
+    /// The certificate and its intermediate certificates, in PEM.
     pub cert: PathBuf,
     /// Its private key, in PEM: PKCS#8, not encrypted.
     pub key: PathBuf,
@@ -54,7 +53,7 @@ impl Fingerprint {
         Self(octets)
     }
 
-    /// Reads 64 hexadecimal digits, with colons between the octets or without, or the whole line
+    /// Reads 64 hexadecimal digits, with or without colons between the octets, or the whole line
     /// that `openssl x509 -fingerprint -sha256` prints.
     pub fn from_text(text: &str) -> Option<Self> {
         let digits = text.rsplit('=').next().unwrap_or(text);

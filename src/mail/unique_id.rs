@@ -1,4 +1,4 @@
-//! The server's lasting name for a message (RFC 1939 section 7, UIDL).
+//! The unique-id of a message (RFC 1939 section 7, UIDL).
 
 use std::fmt;
 
@@ -6,23 +6,23 @@ use crate::mail::{limits, text};
 
 /// A unique-id: the raw bytes after the first blank of a UIDL line, up to 1 KiB.
 ///
-/// RFC 1939 allows 1 to 70 characters of 0x21 to 0x7E. Servers send longer ones, ones with blanks
-/// and 8-bit ones; all are kept as they are, because what matters is only that the same message has
-/// the same name. CR, LF and NUL cannot be part of one.
+/// RFC 1939 allows 1 to 70 characters of 0x21 to 0x7E. Servers also send longer ones, ones with
+/// blanks and 8-bit ones. All are accepted unchanged, because it only matters that the same message
+/// has the same unique-id. CR, LF and NUL cannot be part of one.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UniqueId(Box<[u8]>);
 
 /// Why bytes cannot be a unique-id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUniqueId {
-    /// Nothing stands where the unique-id should be.
+    /// There are no bytes.
     #[error("the unique-id is empty")]
     Empty,
     /// Longer than [`limits::UNIQUE_ID_OCTETS_MAX`].
     #[error("the unique-id is longer than {max} octets", max = limits::UNIQUE_ID_OCTETS_MAX)]
     TooLong,
-    /// Holds CR, LF or NUL.
-    #[error("the unique-id holds CR, LF or NUL")]
+    /// It contains CR, LF or NUL.
+    #[error("the unique-id contains CR, LF or NUL")]
     Control,
 }
 
@@ -43,13 +43,13 @@ impl UniqueId {
         }
     }
 
-    /// Whether bytes are a unique-id.
+    /// Whether bytes are a valid unique-id.
     pub fn is_one(bytes: &[u8]) -> bool {
         (1..=limits::UNIQUE_ID_OCTETS_MAX).contains(&bytes.len())
             && memchr::memchr3(b'\r', b'\n', 0, bytes).is_none()
     }
 
-    /// What a listing or a record holds was a unique-id when it was put there.
+    /// Takes a unique-id from a listing or a record, where it was checked before.
     pub(crate) fn of_listed(bytes: &[u8]) -> Self {
         Self(bytes.into())
     }
@@ -59,14 +59,14 @@ impl UniqueId {
         &self.0
     }
 
-    /// Whether the server keeps to RFC 1939: 1 to 70 characters of 0x21 to 0x7E.
+    /// Whether it conforms to RFC 1939: 1 to 70 characters of 0x21 to 0x7E.
     pub fn is_conforming(&self) -> bool {
         self.0.len() <= 70 && self.0.iter().all(|b| (0x21..=0x7E).contains(b))
     }
 }
 
 impl fmt::Display for UniqueId {
-    /// Escaped, so that it is safe in a log line.
+    /// Escapes the bytes, so that they are safe in a log line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         text::Shown::new(&self.0).fmt(f)
     }

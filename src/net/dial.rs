@@ -1,4 +1,4 @@
-//! From a name to a connected socket.
+//! Connects a socket to a host by name.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,8 +12,8 @@ use tokio::time::{sleep, timeout};
 use crate::mail::limits;
 use crate::net::NetError;
 
-/// Connects to a host by name, all of its addresses within one limit of time, each a moment after
-/// the one before it (RFC 8305), without Nagle's delay.
+/// Connects to a host by name, without Nagle's delay. All of its addresses share one time limit,
+/// and each is tried a moment after the one before it (RFC 8305).
 ///
 /// # Errors
 /// [`NetError::Resolve`], [`NetError::Connect`] or [`NetError::TimedOut`].
@@ -28,7 +28,7 @@ pub async fn dial(host: &str, port: u16) -> Result<TcpStream, NetError> {
     .unwrap_or(Err(NetError::TimedOut {
         what,
         seconds,
-        hint: "The host may be down, or a firewall in between; check host and port",
+        hint: "The host may be down, or a firewall may block the port; check host and port",
     }))
 }
 
@@ -45,13 +45,13 @@ async fn resolve_and_connect(host: &str, port: u16) -> Result<TcpStream, NetErro
         port,
         source,
     })?;
-    // Small commands must not wait for the acknowledgement of the last one.
+    // Small commands must not wait until the previous one is acknowledged.
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// The first that answers. The next address is tried when the last one has failed, or has not
-/// answered for a moment.
+/// Returns the first connection. The next address is tried when the previous one has failed, or has
+/// not answered for a moment.
 async fn connect(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     let mut addresses = addresses.into_iter();
     let mut attempts = FuturesUnordered::new();
@@ -102,7 +102,8 @@ mod tests {
 
     #[tokio::test]
     async fn says_which_host_and_port_refused() {
-        // Bound without listening: refused, and nobody else's meanwhile.
+        // Bound without listening: connections are refused, and no other process can use the port
+        // meanwhile.
         let deaf = tokio::net::TcpSocket::new_v4().unwrap();
         deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let port = deaf.local_addr().unwrap().port();

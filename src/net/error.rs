@@ -1,10 +1,10 @@
-//! Why a server could not be reached, or is not who it should be.
+//! Why a server could not be reached or is not trusted.
 
 use std::path::PathBuf;
 
 use crate::mail::{Fingerprint, OUT_OF_FILES_CODE, is_out_of_files};
 
-/// What went wrong between us and a server.
+/// A failure of the connection to a server.
 #[derive(Debug, thiserror::Error)]
 pub enum NetError {
     /// The name could not be resolved.
@@ -14,25 +14,26 @@ pub enum NetError {
     Resolve {
         /// The host.
         host: String,
-        /// What the resolver said.
+        /// The error of the resolver.
         source: std::io::Error,
     },
-    /// No address of the host took the connection.
+    /// No address of the host accepted the connection.
     #[error(
-        "cannot connect to {host} port {port}: {source}. Check host and port, and whether a firewall is in between"
+        "cannot connect to {host} port {port}: {source}. Check host and port, and whether a \
+         firewall blocks the connection"
     )]
     Connect {
         /// The host.
         host: String,
         /// The port.
         port: u16,
-        /// What the last address said.
+        /// The error of the last address.
         source: std::io::Error,
     },
-    /// Nothing happened in time.
+    /// The time limit passed.
     #[error("{what} took more than {seconds} seconds. {hint}")]
     TimedOut {
-        /// What was tried.
+        /// The step that took too long.
         what: String,
         /// The limit.
         seconds: u64,
@@ -47,7 +48,7 @@ pub enum NetError {
     Handshake {
         /// The host.
         host: String,
-        /// What the library said, escaped.
+        /// The words of the TLS library, escaped.
         words: String,
         /// What to try.
         hint: &'static str,
@@ -55,37 +56,38 @@ pub enum NetError {
     /// The server's certificate is not trusted.
     #[error("the certificate of {host} is not trusted: {words}. {hint}")]
     Certificate {
-        /// The host, and the name that was checked if it is another.
+        /// The host, and the name that was checked if that is different.
         host: String,
         /// The stable code: `tls_certificate`, `tls_expired` or `tls_name_mismatch`.
         code: &'static str,
-        /// What the library said, escaped.
+        /// The words of the TLS library, escaped.
         words: String,
         /// What to try.
         hint: &'static str,
     },
-    /// The server does not take our certificate, or wants one and gets none.
-    #[error("{host} does not take our client certificate: {words}. {hint}")]
+    /// The server does not accept our client certificate, or requires one and got none.
+    #[error("{host} does not accept our client certificate: {words}. {hint}")]
     ClientCertificate {
         /// The host.
         host: String,
-        /// What the server said through the library, escaped.
+        /// The words of the server, from the TLS library, escaped.
         words: String,
         /// What to try.
         hint: &'static str,
     },
     /// The server's certificate is not the pinned one.
     #[error(
-        "the certificate of {host} has the SHA-256 fingerprint {seen}, which tls_fingerprint does not name. \
-         If the server's operator confirms that it is new, set that"
+        "the certificate of {host} has the SHA-256 fingerprint {seen}, which is not in \
+         tls_fingerprint. If the server's operator confirms that the certificate is new, set this \
+         one"
     )]
     Fingerprint {
         /// The host.
         host: String,
-        /// What it has.
+        /// The fingerprint that it has.
         seen: Fingerprint,
     },
-    /// A file of certificates or keys is of no use.
+    /// A file of certificates or keys cannot be used.
     #[error("cannot use {path}: {words}", path = .path.display())]
     File {
         /// The file.
@@ -93,10 +95,11 @@ pub enum NetError {
         /// What is wrong, and what to try.
         words: String,
     },
-    /// Bytes arrived between the answer to STLS or STARTTLS and the handshake.
+    /// Bytes arrived between the reply to STLS or STARTTLS and the handshake.
     #[error(
-        "{host}: plain text was injected before TLS began; the network or the server cannot be trusted. \
-         Try tls = \"implicit\" (port 995, or 465 for a relay), where there is no such moment"
+        "{host}: plain text was injected before TLS began; the network or the server cannot be \
+         trusted. Try tls = \"implicit\" (port 995, or 465 for a relay), where everything is \
+         encrypted"
     )]
     InjectedPlaintext {
         /// The host.
@@ -105,7 +108,7 @@ pub enum NetError {
 }
 
 impl NetError {
-    /// The stable name of the error.
+    /// The stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
             _ if self.is_ours() => OUT_OF_FILES_CODE,
@@ -122,12 +125,12 @@ impl NetError {
         }
     }
 
-    /// Whether the certificate is for other names than the one that it must have.
+    /// Whether the certificate is for other names than the required one.
     pub const fn is_name_mismatch(&self) -> bool {
         matches!(self, Self::Certificate { code, .. } if matches!(code.as_bytes(), b"tls_name_mismatch"))
     }
 
-    /// The same error, with the names that the certificate is for.
+    /// Returns the same error with the names that the certificate is for.
     #[must_use]
     pub fn with_names(self, names: &str) -> Self {
         match self {
@@ -146,8 +149,8 @@ impl NetError {
         }
     }
 
-    /// Whether this process or this machine has no descriptor left: the other side has nothing to
-    /// do with it.
+    /// Whether this process or this machine has no file descriptor left. The server is not to blame
+    /// for that.
     pub fn is_ours(&self) -> bool {
         let (Self::Resolve { source, .. } | Self::Connect { source, .. } | Self::Io(source)) = self
         else {
@@ -156,7 +159,7 @@ impl NetError {
         is_out_of_files(source)
     }
 
-    /// Whether the operator must look at a certificate: waiting does not help.
+    /// Whether the operator must look at a certificate, because waiting does not help.
     pub const fn is_certificate(&self) -> bool {
         matches!(
             self,
@@ -168,7 +171,7 @@ impl NetError {
     }
 }
 
-/// A stream can only say [`std::io::Error`]; one of ours inside comes out again.
+/// Streams can only return [`std::io::Error`]; this takes a [`NetError`] inside it out again.
 impl From<std::io::Error> for NetError {
     fn from(error: std::io::Error) -> Self {
         error.downcast::<Self>().unwrap_or_else(Self::Io)

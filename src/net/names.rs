@@ -1,4 +1,4 @@
-//! The names in a certificate: how it names a host, and which it has instead of the right one.
+//! The names in a certificate: the form in which it names a host, and the names that it is for.
 
 use std::net::IpAddr;
 
@@ -7,8 +7,8 @@ use openssl::x509::X509;
 
 use crate::mail::text::Shown;
 
-/// The host names and addresses that a certificate is for, safe to show, with a bound on their
-/// number.
+/// The host names and addresses that a certificate is for, safe to show; at most [`NAMES_MAX`] of
+/// them.
 pub(super) fn names_of(certificate: &Certificate) -> Option<String> {
     let der = certificate.to_der().ok()?;
     let names = X509::from_der(&der).ok()?.subject_alt_names()?;
@@ -24,7 +24,7 @@ pub(super) fn names_of(certificate: &Certificate) -> Option<String> {
         Some(first) if shown.len() > NAMES_MAX => (first, " and more"),
         _ => (&*shown, ""),
     };
-    // An escaped text is cut as a whole.
+    // Each name was escaped; this cuts the whole text.
     let named = Shown::new(named.join(", ").as_bytes()).to_string();
     (!named.is_empty()).then(|| named + more)
 }
@@ -35,13 +35,13 @@ fn address(octets: &[u8]) -> Option<String> {
     address.ok().map(|address| address.to_string())
 }
 
-/// A host as a certificate names it: without the dot of the root at its end, and an address without
-/// its brackets.
+/// A host in the form of a certificate: without the dot of the root at its end, and an address
+/// without its brackets.
 pub(super) fn as_certified(host: &str) -> &str {
     host.trim_end_matches('.')
         .trim_start_matches('[')
         .trim_end_matches(']')
 }
 
-/// A certificate may be for hundreds of hosts; the first few tell whose it is.
+/// A certificate may be for hundreds of hosts; the first few show whose it is.
 const NAMES_MAX: usize = 8;

@@ -1,11 +1,11 @@
-//! What OpenSSL says, made into something an operator can act on. It tells its reasons in words
-//! only.
+//! Converts OpenSSL's errors to errors that an operator can act on. OpenSSL gives its reasons only
+//! as words.
 
 use crate::mail::text::Shown;
 use crate::net::NetError;
 use crate::net::names::as_certified;
 
-/// Why a handshake with `host` failed, in which the certificate had to carry `name`.
+/// The error for a failed handshake with `host`, where the certificate had to contain `name`.
 pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
     if let Some(error) = of_our_certificate(host, words) {
         return error;
@@ -37,20 +37,21 @@ pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
         return NetError::Handshake {
             host: host.to_owned(),
             words: Shown::new(words).to_string(),
-            hint: "The server offers a Diffie-Hellman group that is too weak; that is its operator's to change: 2048 bits, or \
-                   ECDHE",
+            hint: "The server offers a Diffie-Hellman group that is too weak; ask its operator for \
+                   2048 bits, or for ECDHE",
         };
     }
     if has(&["certificate verify failed", "key too weak", "too small"]) {
         return certificate(
             "tls_certificate",
-            "For an authority of your own set tls_ca_file, for one certificate tls_fingerprint",
+            "To trust a CA of your own, set tls_ca_file; to trust this one certificate, set \
+             tls_fingerprint",
         );
     }
     let hint = if has(&["handshake failure"]) {
         "The server may want a client certificate: tls_client_cert and tls_client_key"
     } else if has(&["protocol version", "unsupported protocol"]) {
-        "The server is too old: it must speak TLS 1.2 or newer, and nothing here makes do with less"
+        "The server is too old: mailferry needs TLS 1.2 or newer"
     } else {
         PORT_HINT
     };
@@ -65,8 +66,8 @@ pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
     }
 }
 
-/// The error, if these words are a server's alert about the certificate of the other side (RFC 8446
-/// section 6.2): ours. What we find wrong with the server's is worded differently.
+/// The error, if these words are a server's alert about our client certificate (RFC 8446 section
+/// 6.2). Our own errors about the server's certificate are worded differently.
 pub(super) fn of_our_certificate(host: &str, words: &str) -> Option<NetError> {
     let (_, alert) = words.split_once(" alert ")?;
     let about_ours = [
@@ -85,11 +86,12 @@ pub(super) fn of_our_certificate(host: &str, words: &str) -> Option<NetError> {
         .then(|| NetError::ClientCertificate {
             host: host.to_owned(),
             words: Shown::new(words).to_string(),
-            hint: "It wants one that it knows and that is in date: set tls_client_cert and tls_client_key",
+            hint: "It wants a certificate that it knows and that has not expired: set \
+                   tls_client_cert and tls_client_key",
         })
 }
 
-/// For whatever is not TLS at the other end, and for silence.
+/// The hint for a server that does not speak TLS or says nothing.
 pub(super) const PORT_HINT: &str = "The port may not speak TLS: with POP3, 995 is for tls = \"implicit\" and 110 for \
      tls = \"starttls\"; with SMTP, 465 and 587";
 

@@ -12,18 +12,18 @@ use crate::mail::limits;
 use crate::mail::text::Shown;
 use crate::net::NetError;
 
-/// Where the system's roots are, as the environment said when the program began.
+/// The places of the system's roots, as the environment named them when the program began.
 #[derive(Clone, Debug)]
 pub struct SystemRoots {
     file: Option<PathBuf>,
     directories: Vec<PathBuf>,
-    /// `SSL_CERT_FILE` and `SSL_CERT_DIR` as they were.
+    /// The original values of `SSL_CERT_FILE` and `SSL_CERT_DIR`.
     environment: [(&'static str, Option<OsString>); 2],
 }
 
 impl SystemRoots {
-    /// Looks where the roots are: where the operator's `SSL_CERT_FILE` and `SSL_CERT_DIR` say, and
-    /// nowhere else if they say anything; else where this system keeps them. Reads no certificate.
+    /// Finds the places of the roots: those in the operator's `SSL_CERT_FILE` and `SSL_CERT_DIR` if
+    /// either is set, else the usual places of this system. Reads no certificate.
     pub fn find() -> Self {
         let environment =
             ["SSL_CERT_FILE", "SSL_CERT_DIR"].map(|name| (name, std::env::var_os(name)));
@@ -33,7 +33,7 @@ impl SystemRoots {
         if file.is_some() || directory.is_some() {
             return Self {
                 file,
-                // SSL_CERT_DIR may name several, with colons between
+                // SSL_CERT_DIR may contain several, separated by colons
                 // (SSL_CTX_load_verify_locations(3)).
                 directories: directory
                     .iter()
@@ -56,15 +56,15 @@ impl SystemRoots {
         }
     }
 
-    /// The two variables as the operator set them: what children get.
+    /// The two variables as the operator set them; child processes get these.
     pub fn environment(&self) -> impl Iterator<Item = (&'static str, &OsString)> {
         self.environment
             .iter()
             .filter_map(|(name, value)| value.as_ref().map(|value| (*name, value)))
     }
 
-    /// What `main.rs` sets the two variables to, so that OpenSSL finds nothing to read for each
-    /// connection.
+    /// The values that `main.rs` sets the two variables to, so that OpenSSL finds nothing to read
+    /// for each connection.
     pub const REDIRECTED: [(&'static str, &'static str); 2] = [
         ("SSL_CERT_FILE", "/dev/null"),
         ("SSL_CERT_DIR", "/dev/null"),
@@ -81,7 +81,7 @@ struct Inner {
 }
 
 impl Roots {
-    /// Roots to be read from where `source` found them.
+    /// Creates roots that will be read from the places in `source`.
     pub fn new(source: SystemRoots) -> Self {
         Self(Arc::new(Inner {
             source,
@@ -89,14 +89,14 @@ impl Roots {
         }))
     }
 
-    /// The certificates; takes some 30 ms at the first call.
+    /// The certificates. The first call takes some 30 ms.
     pub(super) fn certificates(&self) -> &[Certificate] {
         if let Some(known) = self.0.certificates.get() {
             return known;
         }
         let read = self.read();
         if read.is_empty() {
-            // What could not be read now is looked for again by the next connection.
+            // The next connection tries again to read them.
             return &[];
         }
         self.0.certificates.get_or_init(|| read)
@@ -114,8 +114,8 @@ impl Roots {
             certificates
                 .extend(files.flat_map(|file| read_bundle(&file.path()).unwrap_or_default()));
         }
-        // A directory names each certificate twice, by its name and by its hash, and each one costs
-        // every connection.
+        // A directory contains each certificate twice, under its name and its hash, and each one
+        // costs time at every connection.
         let mut known = HashSet::new();
         certificates.retain(|certificate| match certificate.to_der() {
             Ok(der) => known.insert(der),
@@ -125,10 +125,10 @@ impl Roots {
     }
 }
 
-/// Every certificate of a PEM file.
+/// All certificates of a PEM file.
 ///
 /// # Errors
-/// [`NetError::File`] when the file cannot be read or holds no certificate.
+/// [`NetError::File`] when the file cannot be read or contains no certificate.
 pub(super) fn read_bundle(path: &std::path::Path) -> Result<Vec<Certificate>, NetError> {
     let fault = |words: String| NetError::File {
         path: path.to_owned(),
@@ -144,7 +144,7 @@ pub(super) fn read_bundle(path: &std::path::Path) -> Result<Vec<Certificate>, Ne
     })?;
     if certificates.is_empty() {
         return Err(fault(
-            "it holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)".to_owned(),
+            "it contains no certificate in PEM form (-----BEGIN CERTIFICATE-----)".to_owned(),
         ));
     }
     Ok(certificates)

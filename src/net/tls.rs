@@ -1,4 +1,4 @@
-//! TLS over a stream: verified by default, TLS 1.2 or newer, and no knob below.
+//! TLS over a stream: verified by default, TLS 1.2 or newer, and no setting below that.
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -18,13 +18,13 @@ use crate::net::roots::read_bundle;
 use crate::net::tls_stream::Secured;
 use crate::net::{IoStream, NetError, Roots, openssl_words};
 
-/// A policy made ready: files read, roots at hand. Cheap to clone, and used for all connections of
-/// an account or relay.
+/// A policy that is ready for use: its files are read, and it has the roots. It is cheap to clone,
+/// and is used for all connections of an account or relay.
 #[derive(Clone)]
 pub struct Connector(Arc<Inner>);
 
 struct Inner {
-    /// Made at the first connection: an account without TLS needs no roots.
+    /// Created at the first connection: an account without TLS needs no roots.
     connector: OnceLock<TlsConnector>,
     trust: Trust,
     identity: Option<Identity>,
@@ -32,21 +32,21 @@ struct Inner {
     fingerprints: Vec<Fingerprint>,
 }
 
-/// Whom a certificate must be signed by.
+/// Who must have signed a certificate.
 enum Trust {
-    /// The authorities of one file.
+    /// One of the authorities of a file.
     Only(Vec<Certificate>),
-    /// Those of the system.
+    /// One of the system's authorities.
     System(Roots),
-    /// Nobody: its fingerprint is known.
+    /// Nobody, because its fingerprint is known.
     Fingerprint,
 }
 
 impl Connector {
-    /// Reads the files of a policy; the system's roots are read when they are needed.
+    /// Reads the files of a policy. The system's roots are read when they are needed.
     ///
     /// # Errors
-    /// [`NetError::File`] when one of them is of no use.
+    /// [`NetError::File`] when one of the files cannot be used.
     pub fn new(policy: &TlsPolicy, roots: &Roots) -> Result<Self, NetError> {
         let only = policy.ca_file.as_deref().map(read_bundle).transpose()?;
         let trust = match only {
@@ -64,12 +64,12 @@ impl Connector {
         })))
     }
 
-    /// Takes a stream to TLS and checks who is there. Nothing of ours has been sent over it when
-    /// this returns.
+    /// Starts TLS on a stream and checks the certificate. None of our data has been sent over it
+    /// when this returns.
     ///
     /// # Errors
-    /// [`NetError`]: the handshake fails or takes too long, or the certificate is not the right
-    /// one.
+    /// [`NetError`] when the handshake fails or takes too long, or when the certificate is not the
+    /// right one.
     pub async fn connect(
         &self,
         host: &str,
@@ -89,8 +89,8 @@ impl Connector {
                 &fresh
             }
         };
-        // OpenSSL asks for the head of a record, then for the rest of it: two calls to the system
-        // for a few thousand octets.
+        // OpenSSL reads the head of a record, then the rest of it: two system calls for a few
+        // thousand octets. The buffer saves one of them.
         let stream = BufReader::with_capacity(READ_AHEAD_OCTETS, stream);
         let handshake = connector.connect(name, stream);
         let stream = timeout(Duration::from_secs(seconds), handshake)
@@ -117,10 +117,10 @@ impl Connector {
         Ok(Box::new(Secured::new(stream, host)))
     }
 
-    /// Where a certificate is for other names, says which. The library forgets the certificate that
-    /// it refused, so this takes a second connection, ready for TLS, from `again`: its certificate
-    /// is read after a handshake that does not look at names, and the connection is dropped without
-    /// an octet of ours sent over it.
+    /// Adds the certificate's names to an error about a wrong name. The TLS library forgets the
+    /// certificate that it refused, so this takes a second connection, ready for TLS, from `again`.
+    /// Its certificate is read after a handshake that does not check names, and the connection is
+    /// closed without sending an octet of ours over it.
     pub async fn name_them(
         &self,
         host: &str,
@@ -150,8 +150,8 @@ impl Connector {
 }
 
 impl Inner {
-    /// Whether anybody can be trusted: roots that could not be read now may be there for the next
-    /// connection.
+    /// Whether any authority can be trusted: roots that could not be read now may be readable for
+    /// the next connection.
     fn is_ready(&self) -> bool {
         !matches!(&self.trust, Trust::System(roots) if roots.certificates().is_empty())
     }
@@ -181,7 +181,7 @@ impl Inner {
     }
 }
 
-/// A handful of records: there may be hundreds of connections.
+/// A few records: there may be hundreds of connections.
 const READ_AHEAD_OCTETS: usize = 32 * 1024;
 
 fn read_identity(client: &ClientCertificate) -> Result<Identity, NetError> {
@@ -202,8 +202,8 @@ fn read_identity(client: &ClientCertificate) -> Result<Identity, NetError> {
             Shown::new(&error.to_string())
         ),
     })?;
-    // Only a context looks whether the two belong together, and those of connections are made too
-    // late to say it well.
+    // Only a context checks whether certificate and key belong together, and the contexts of
+    // connections are created too late for a good error message.
     let mut probe = native_tls::TlsConnector::builder();
     probe
         .disable_built_in_roots(true)

@@ -1,5 +1,5 @@
-//! TLS that is up. A server may still say no to our certificate: in TLS 1.3 the handshake is over
-//! for us before it has looked at it (RFC 8446 section 4.4.2.4).
+//! An established TLS connection. A server may still refuse our client certificate: in TLS 1.3 our
+//! handshake ends before the server has checked it (RFC 8446 section 4.4.2.4).
 
 use std::io;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 
 use crate::net::{IoStream, openssl_words};
 
-/// A verified stream, and with whom.
+/// A verified stream, and the name of its host.
 #[derive(Debug)]
 pub(super) struct Secured {
     stream: TlsStream<BufReader<Box<dyn IoStream>>>,
@@ -23,7 +23,7 @@ impl Secured {
         Self { stream, host }
     }
 
-    /// The error as it is, unless it is a late word about our certificate.
+    /// Returns the error unchanged, unless it is a late refusal of our client certificate.
     fn explain(&self, error: io::Error) -> io::Error {
         match openssl_words::of_our_certificate(&self.host, &error.to_string()) {
             Some(refused) => io::Error::other(refused),

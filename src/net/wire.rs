@@ -1,4 +1,4 @@
-//! One connection: reads and writes at the same time, into one buffer.
+//! One connection: reads and writes at the same time, with one buffer for input.
 
 use std::fmt::Debug;
 use std::future::poll_fn;
@@ -12,30 +12,30 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 
 use crate::net::NetError;
 
-/// Anything that bytes go through: a socket, TLS over one, a pipe in tests.
+/// A stream of bytes: a socket, TLS over one, or a pipe in tests.
 pub trait IoStream: AsyncRead + AsyncWrite + Send + Sync + Unpin + Debug {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin + Debug> IoStream for T {}
 
-/// A connection with what has been read from it and not used yet.
+/// A connection, with input that was read from it and is not used yet.
 #[derive(Debug)]
 pub struct Wire {
     stream: Box<dyn IoStream>,
     buffer: Vec<u8>,
     from: usize,
     to: usize,
-    /// The last read left no room: there may be more where that came from.
+    /// The last read filled the buffer, so there may be more to read.
     was_filled: bool,
-    /// How the connection ended behind what was read last, to be told at the next read.
+    /// How the connection ended after the last data, to be returned by the next read.
     end: Option<io::Result<Read>>,
-    /// Where what is read is counted.
+    /// The counter of octets that were read.
     counted: Option<Arc<AtomicU64>>,
 }
 
-/// What [`Wire::exchange`] brought.
+/// The result of [`Wire::exchange`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Read {
-    /// Something was read.
+    /// Data was read.
     Some,
     /// The peer has closed the connection.
     End,
@@ -55,14 +55,14 @@ impl Wire {
         }
     }
 
-    /// Counts from now on what is read.
+    /// Counts octets that are read from now on.
     #[must_use]
     pub fn counted_in(mut self, octets: &Arc<AtomicU64>) -> Self {
         self.counted = Some(Arc::clone(octets));
         self
     }
 
-    /// What has been read and not used.
+    /// The input that was read and is not used yet.
     pub fn input(&self) -> &[u8] {
         self.buffer.get(self.from..self.to).unwrap_or_default()
     }
@@ -75,13 +75,14 @@ impl Wire {
         }
     }
 
-    /// Writes `output` and reads, both at the same time: two peers that only write would wait for
-    /// each other for ever. Returns when something was read or the peer has closed. What was
-    /// written is taken off the front of `output`, so that dropping this future loses nothing.
+    /// Writes `output` and reads, both at the same time, because two peers that only write would
+    /// wait for each other for ever. Returns when data was read or the peer has closed the
+    /// connection. Written octets are removed from the front of `output`, so that dropping this
+    /// future loses nothing.
     ///
     /// # Errors
     /// [`NetError::Io`] when the connection breaks; [`NetError::ClientCertificate`] when the server
-    /// breaks it for that.
+    /// closes it because of our client certificate.
     pub async fn exchange(&mut self, output: &mut Vec<u8>) -> Result<Read, NetError> {
         self.make_room();
         let before = self.to;
@@ -96,7 +97,7 @@ impl Wire {
         read.map_err(NetError::from)
     }
 
-    /// Writes as much as goes without waiting; the rest goes out while the next read is awaited.
+    /// Writes as much as possible without waiting; the rest is written while the next read waits.
     fn poll_output(&mut self, context: &mut Context<'_>, output: &mut Vec<u8>) -> io::Result<()> {
         let wrote_before = !output.is_empty();
         while !output.is_empty() {
@@ -114,7 +115,8 @@ impl Wire {
         Ok(())
     }
 
-    /// Reads what is there, as far as there is room: under TLS each read brings one record at most.
+    /// Reads the available data, as far as the buffer has room: under TLS each read returns one
+    /// record at most.
     fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Read>> {
         if let Some(end) = self.end.take() {
             return Poll::Ready(end);
@@ -139,13 +141,13 @@ impl Wire {
         if self.to == before {
             return Poll::Ready(end);
         }
-        // What was read in front of it comes first.
+        // Data that was read before the end is returned first.
         self.end = Some(end);
         Poll::Ready(Ok(Read::Some))
     }
 
-    /// The buffer is made at the first read, grows while reads fill it, and is moved together when
-    /// its end is near.
+    /// Makes room in the buffer. It is created at the first read, grows while reads fill it, and
+    /// its content moves to the front when little room is left at its end.
     fn make_room(&mut self) {
         if self.buffer.is_empty() {
             self.buffer = vec![0; BUFFER_OCTETS_MIN];
@@ -162,11 +164,11 @@ impl Wire {
         }
     }
 
-    /// Gives the stream away for the upgrade to TLS with `host`.
+    /// Returns the stream for the upgrade to TLS with `host`.
     ///
     /// # Errors
-    /// [`NetError::InjectedPlaintext`] when anything is left in the buffer: whoever wrote that was
-    /// not protected by TLS, and must not seem to be.
+    /// [`NetError::InjectedPlaintext`] when the buffer still contains data: that data was not
+    /// protected by TLS, and must not appear to be.
     pub fn into_stream(self, host: &str) -> Result<Box<dyn IoStream>, NetError> {
         if self.from < self.to {
             let host = host.to_owned();
@@ -176,16 +178,16 @@ impl Wire {
         }
     }
 
-    /// Closes the connection. Whether the peer hears of it does not matter any more.
+    /// Closes the connection. Whether the peer learns of it does not matter any more.
     pub async fn close(mut self) {
         let _ = self.stream.shutdown().await;
     }
 }
 
-/// Enough for a poll that finds nothing; there may be hundreds of those at the same time.
+/// Enough for a poll that finds nothing; hundreds of those may run at the same time.
 const BUFFER_OCTETS_MIN: usize = 8 * 1024;
 
-/// Large enough for many small messages in one read, small enough for hundreds of sessions.
+/// Large enough for many small messages in one read, and small enough for hundreds of sessions.
 const BUFFER_OCTETS: usize = 64 * 1024;
 
 #[cfg(test)]
@@ -195,7 +197,7 @@ mod tests {
 
     use super::*;
 
-    /// A stream that says so much in each read, and breaks.
+    /// A stream that returns the given data in each read, and then breaks.
     #[derive(Debug)]
     struct Said(std::collections::VecDeque<Result<&'static [u8], io::ErrorKind>>);
 

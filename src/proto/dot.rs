@@ -1,5 +1,5 @@
 //! Byte-stuffing of multi-line replies (RFC 1939 section 3): where a message ends, and which dots
-//! are its own.
+//! are part of it.
 
 use std::sync::LazyLock;
 
@@ -11,54 +11,55 @@ use crate::mail::{Announced, Counted};
 /// How a line ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineEnd {
-    /// In CRLF.
+    /// CRLF.
     CrLf,
-    /// In a bare LF.
+    /// A bare LF.
     Lf,
 }
 
-/// Finds what may be the end of a line before a dot. Made once: a message has hundreds of pieces,
-/// and making it costs more than finding a dot.
+/// Finds a dot after a possible line end. Created once: a message has hundreds of pieces, and
+/// creating the finder costs more than finding a dot.
 static DOT_ON_NEW_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\n."));
 
-/// Takes a multi-line body apart: what is the message's own, and where it ends. It borrows from the
-/// input and copies nothing.
+/// Splits a multi-line body into the octets of the message and its end. The pieces borrow from the
+/// input, and nothing is copied.
 ///
-/// The line ends are those of the one reply. Where its first line ends in CRLF, lines end in CRLF
+/// The line ends are those of the one reply. If its first line ends in CRLF, lines end in CRLF
 /// only: the message ends at CRLF `.` CRLF, or at `.` CRLF right after the status line, and a dot
-/// is unstuffed only at such a line start; LF `.` LF, LF `.` CRLF and `.` CR CR LF are content.
-/// Where status line and all lines end in a bare LF, LF ends a line. Anything else could be either:
-/// then a dot alone after a bare LF is the end if the announced octets say so, content if they say
+/// is unstuffed only at such a line start; LF `.` LF, LF `.` CRLF and `.` CR CR LF are content. If
+/// the status line and all lines end in a bare LF, LF ends a line. Any other mixture is ambiguous.
+/// Then a dot alone after a bare LF is the end if the announced octets agree with that, content if
+/// they show that more octets follow, and otherwise [`Piece::Unclear`].
 /// that more is to come, and otherwise [`Piece::Unclear`].
 #[derive(Clone, Debug)]
 pub struct Unstuff {
     position: Position,
     framing: Framing,
-    /// `None` for a part of a message (TOP), of which no size is announced.
+    /// `None` for a part of a message (TOP), for which no size is announced.
     announced: Option<Announced>,
-    /// Lines are counted only where LF may end one.
+    /// Lines are counted only while LF may end a line.
     counted: Counted,
-    /// Whether a dot was unstuffed after a bare LF: wrong if the lines end in CRLF.
+    /// Whether a dot was unstuffed after a bare LF, which is wrong if the lines end in CRLF.
     unstuffed_after_lf: bool,
     unclear: bool,
 }
 
-/// What [`Unstuff::next`] found.
+/// A result of [`Unstuff::next`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'i> {
     /// Octets of the message.
     Content(&'i [u8]),
-    /// The final dot: the message is whole.
+    /// The final dot: the message is complete.
     End,
-    /// Nothing tells whether the message ends here, or whether a dot in it is its own. There is no
-    /// more of this body.
+    /// It cannot be determined whether the message ends here, or whether a dot in it is content. No
+    /// more pieces of this body follow.
     Unclear,
 }
 
-/// Which line ends a reply has, as far as it has been read.
+/// The line ends of a reply, as far as it has been read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Framing {
-    /// No line after the status line has ended. That one ended so.
+    /// No line after the status line has ended yet. The status line ended like this.
     First(LineEnd),
     /// The first line ended in CRLF.
     CrLf,
@@ -71,8 +72,8 @@ enum Framing {
     },
 }
 
-/// Where in a line the next octet stands. A line begins after CRLF, or after a bare LF where that
-/// may end one.
+/// The position of the next octet in its line. A line begins after CRLF, or after a bare LF if that
+/// may end a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
     /// At the beginning of a line.
@@ -88,12 +89,12 @@ enum Position {
 }
 
 impl Unstuff {
-    /// Begins the body of a whole message, right after its status line, which ended so.
+    /// Begins the body of a whole message, right after its status line with this line end.
     pub const fn new(status: LineEnd, announced: Announced) -> Self {
         Self::begin(status, Some(announced))
     }
 
-    /// Begins a part of a message, of which no size is announced: the first dot alone on a line
+    /// Begins a part of a message, for which no size is announced: the first dot alone on a line
     /// ends it.
     pub const fn part(status: LineEnd) -> Self {
         Self::begin(status, None)
@@ -115,12 +116,12 @@ impl Unstuff {
         }
     }
 
-    /// Dots that were taken away.
+    /// The number of removed dots.
     pub const fn dots(&self) -> u64 {
         self.counted.dots
     }
 
-    /// The next piece, taken off the front of `input`; `None` when the input is used up. Pieces are
+    /// Takes the next piece off the front of `input`; `None` when the input is used up. Pieces are
     /// never empty.
     pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Piece<'i>> {
         loop {
@@ -168,8 +169,8 @@ impl Unstuff {
         Piece::Content(octets)
     }
 
-    /// Takes away a dot at the beginning of a line that ended so. After a bare LF that is right
-    /// only if no line ends in CRLF.
+    /// Removes a dot at the beginning of a line; the previous line ended in `after`. After a bare
+    /// LF this is right only if no line ends in CRLF.
     fn unstuff(&mut self, after: LineEnd) {
         self.position = Position::Middle;
         self.counted.dots += 1;
@@ -179,7 +180,7 @@ impl Unstuff {
         }
     }
 
-    /// A dot alone on a line, which is the end only if LF ends lines.
+    /// Handles a dot alone on a line, which is the end only if LF ends lines.
     fn dot_alone(&mut self, line: &'static [u8], after: LineEnd) -> Piece<'static> {
         let ends = match (self.framing, &self.announced) {
             (Framing::Lf | Framing::First(LineEnd::Lf), _) | (_, None) => Some(true),
@@ -201,7 +202,7 @@ impl Unstuff {
         }
     }
 
-    /// Content where LF may end a line, and has not been ruled out.
+    /// Content while it is still possible that LF ends a line.
     fn line_of<'i>(&mut self, octets: &'i [u8]) -> Piece<'i> {
         let with_cr = match octets {
             [.., before, b'\n'] => *before == b'\r',
@@ -233,8 +234,8 @@ impl Unstuff {
         }
     }
 
-    /// Content up to and with the line end before the next line that may begin with a dot, or all
-    /// of the input.
+    /// Content up to and including the line end before the next line that may begin with a dot, or
+    /// all of the input.
     fn run<'i>(&mut self, input: &mut &'i [u8]) -> Piece<'i> {
         let whole: &'i [u8] = input;
         if let Framing::First(_) = self.framing
@@ -252,7 +253,7 @@ impl Unstuff {
         self.line_of(line)
     }
 
-    /// The same where lines end in CRLF only, as nearly all do.
+    /// Like [`Self::run`] for lines that end in CRLF only, as nearly all do.
     fn run_crlf<'i>(&mut self, input: &mut &'i [u8]) -> Piece<'i> {
         let whole: &'i [u8] = input;
         let after_cr = self.position == Position::Cr;
@@ -282,8 +283,8 @@ fn is_preceded_by_cr(whole: &[u8], at: usize, after_cr: bool) -> bool {
     }
 }
 
-/// Stuffs a message for sending: dots at line starts doubled, CRLF added if the last line lacks it,
-/// then the final dot.
+/// Stuffs a message for sending: doubles dots at line starts, adds CRLF if the last line lacks it,
+/// and adds the final dot.
 pub fn stuff(message: &[u8]) -> Vec<u8> {
     let mut stuffed = Vec::with_capacity(message.len() + 5);
     let mut line_start = true;
@@ -310,8 +311,8 @@ mod tests {
 
     use super::*;
 
-    /// What comes of a wire: the message, if its end is found exactly at the end of the wire; else
-    /// its part so far, and whether it is unclear where it ends.
+    /// The result of reading a wire: the message if its end is exactly at the end of the wire, else
+    /// the part so far, and whether its end is unclear.
     #[derive(Debug, PartialEq, Eq)]
     enum Came {
         Whole(Vec<u8>),
@@ -347,7 +348,7 @@ mod tests {
         }
     }
 
-    /// The same at every split in three and octet by octet.
+    /// The same result, for every split in three and octet by octet.
     fn came_however_split(wire: &[u8], unstuff: &Unstuff) -> Came {
         let whole = came(&[wire], unstuff.clone());
         for i in 0..=wire.len() {
@@ -400,7 +401,7 @@ mod tests {
     fn rfc1939_section_3_unstuffs_the_same_at_every_split_in_three() {
         for (wire, message) in WIRES {
             for status in [LineEnd::CrLf, LineEnd::Lf] {
-                // After a status line in LF, LF in a first line would end it.
+                // After a status line that ends in LF, a LF in the first line would end that line.
                 let first = message
                     .iter()
                     .position(|octet| *octet == b'\n')
@@ -449,7 +450,7 @@ mod tests {
             ),
             (b"a\r\nb\n.\r\nc\r\n.\r\n", b"a\r\nb\n.\r\nc\r\n"),
         ] {
-            // No size that is announced makes a difference where all lines tell.
+            // Announced sizes make no difference when the line ends of all lines are clear.
             for octets in [0, message.len() as u64, 1000] {
                 let came = came_however_split(wire, &Unstuff::new(LineEnd::Lf, listed(octets)));
                 assert_eq!(came, Came::Whole(message.to_vec()), "{wire:?} {octets}");

@@ -1,4 +1,4 @@
-//! Lines across reads, bounded.
+//! Lines across several reads, with a length limit.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use memchr::memchr_iter;
 
 use crate::proto::dot::LineEnd;
 
-/// Gathers lines. A line that lies whole in the input is borrowed from it; only one that spans
+/// Collects lines. A line that is completely in the input is borrowed from it; only one that spans
 /// reads is copied.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
@@ -21,8 +21,8 @@ pub(super) type Line<'i> = (Cow<'i, [u8]>, bool);
 pub(super) struct LineTooLong;
 
 impl Lines {
-    /// The next line, taken off the front of `input`. It ends at CRLF only, or at LF with or
-    /// without a CR before it.
+    /// Takes the next line off the front of `input`. It ends at CRLF only, or at LF with or without
+    /// a CR before it.
     pub(super) fn next<'i>(
         &mut self,
         input: &mut &'i [u8],
@@ -67,7 +67,8 @@ impl Lines {
         Ok(Some((line, with_cr)))
     }
 
-    /// The next line of a listing, whose first line tells how the others end; `end` keeps that.
+    /// Takes the next line of a listing. Its first line determines the line ends of the others,
+    /// which `end` stores.
     pub(super) fn next_listed<'i>(
         &mut self,
         input: &mut &'i [u8],
@@ -81,7 +82,7 @@ impl Lines {
         }))
     }
 
-    /// Whether part of a line has been gathered.
+    /// Whether part of a line has been collected.
     pub(super) fn is_inside(&self) -> bool {
         !self.carry.is_empty()
     }

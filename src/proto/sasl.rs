@@ -1,13 +1,13 @@
-//! SASL mechanisms as challenge and response (RFC 4422): secrets in, bytes out.
+//! SASL mechanisms (RFC 4422): they convert challenges and secrets to responses.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::mail::Secret;
 
-/// A mechanism on its way through an exchange. More mechanisms are more variants.
+/// A mechanism during an exchange. More mechanisms become more variants.
 pub enum Mechanism {
-    /// RFC 4616: everything in one message, authorization identity left to the server.
+    /// RFC 4616: one message with everything; the server chooses the authorization identity.
     Plain {
         /// The authentication identity.
         user: String,
@@ -16,9 +16,9 @@ pub enum Mechanism {
     },
 }
 
-/// The server sent a challenge that this mechanism cannot answer: abort with `*`.
+/// The server sent a challenge that this mechanism cannot answer: cancel with `*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the server sent a challenge that {mechanism} does not foresee")]
+#[error("the server sent a challenge that {mechanism} does not have")]
 pub struct UnexpectedChallenge {
     /// The mechanism.
     pub mechanism: &'static str,
@@ -32,8 +32,7 @@ impl Mechanism {
         }
     }
 
-    /// The first message of a mechanism in which the client speaks first; `None` where the server
-    /// does.
+    /// The first message of a mechanism in which the client begins; `None` if the server begins.
     pub fn initial(&self) -> Option<Secret> {
         match self {
             Self::Plain { user, secret } => {
@@ -49,11 +48,11 @@ impl Mechanism {
     /// The response to a challenge.
     ///
     /// # Errors
-    /// [`UnexpectedChallenge`] when the mechanism has nothing to say to it.
+    /// [`UnexpectedChallenge`] when the mechanism has no response to it.
     pub fn respond(&mut self, _challenge: &[u8]) -> Result<Secret, UnexpectedChallenge> {
         match self {
-            // RFC 4616 section 2: the one challenge, before the message, is empty. Servers put
-            // prompts of all kinds into it, and the message is the same whatever they say.
+            // RFC 4616 section 2: the only challenge, before the message, is empty. Servers put
+            // various prompts into it, and the message is the same for all of them.
             Self::Plain { .. } => self
                 .initial()
                 .ok_or(UnexpectedChallenge { mechanism: "PLAIN" }),
@@ -61,7 +60,7 @@ impl Mechanism {
     }
 }
 
-/// A message in base64; an empty one is `=` where it stands in the AUTH command itself (RFC 5034
+/// Encodes a message in base64. An empty one becomes `=`, as in the AUTH command itself (RFC 5034
 /// section 4).
 pub fn encode(message: &Secret) -> Secret {
     if message.expose().is_empty() {
@@ -70,7 +69,7 @@ pub fn encode(message: &Secret) -> Secret {
     Secret::new(STANDARD.encode(message.expose()).into_bytes())
 }
 
-/// A challenge out of base64; `None` when it is not base64.
+/// Decodes a challenge from base64; `None` when it is invalid.
 pub fn decode(challenge: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(challenge).ok()
 }

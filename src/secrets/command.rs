@@ -12,9 +12,10 @@ use crate::mail::{is_out_of_files, limits};
 use crate::process::{self, End, Listen, cancellation};
 use crate::secrets::SecretError;
 
-/// What the program prints on standard output.
+/// Returns the standard output of the program.
 ///
-/// Standard input is empty, so that a program that asks somebody fails at once and does not wait.
+/// Standard input is empty, so that a program that asks a question fails at once instead of
+/// waiting.
 pub(super) async fn run(
     words: &[String],
     environment: &Environment,
@@ -38,11 +39,11 @@ async fn run_within(
         .envs(environment.variables())
         .stdin(Stdio::null());
     let listen = Listen::Apart {
-        // One octet more than a secret may have tells that it is too long.
+        // One octet more than a secret may have shows that it is too long.
         output: limits::SECRET_OCTETS_MAX + 1,
         errors: limits::SHOWN_CHARACTERS_MAX,
     };
-    // Whoever drops this future ends the program.
+    // Dropping this future ends the program.
     let (_canceller, cancellation) = cancellation();
     let timeout = Duration::from_secs(seconds);
     let run = move || process::run(command, listen, timeout, &cancellation);
@@ -113,7 +114,8 @@ mod tests {
         assert!(matches!(error, SecretError::CommandSlow { seconds: 1, .. }));
         let pid = std::fs::read_to_string(&pid_file).unwrap();
         let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        // The sleeper was killed: it is gone, or a zombie until its new parent looks.
+        // The sleeping process was killed: it has ended, or is a zombie until its new parent reaps
+        // it.
         let ended = |stat: &str| stat.contains(") Z") || stat.contains(") X");
         let deadline = std::time::Instant::now() + Duration::from_secs(10);
         while state().is_ok_and(|stat| !ended(&stat)) {
@@ -125,7 +127,7 @@ mod tests {
     #[tokio::test]
     async fn a_program_that_never_stops_printing_is_cut_off() {
         let printed = sh("exec yes", 30).await;
-        // It dies of SIGPIPE once we have heard enough.
+        // It dies of SIGPIPE when we close the pipe.
         assert!(matches!(printed, Err(SecretError::CommandFailed { .. })));
         let printed = sh("head -c 10000000 /dev/zero >&2; printf ok", 30).await;
         assert_eq!(**printed.as_ref().unwrap(), *b"ok");

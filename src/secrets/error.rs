@@ -4,20 +4,20 @@ use std::path::PathBuf;
 
 use crate::mail::{InvalidSecret, OUT_OF_FILES_CODE};
 
-/// Why a secret cannot be had. The secret itself is never part of it.
+/// Why a secret is not available. The secret itself is never part of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[allow(missing_docs)] // The fields are the words of the sentence above them.
 pub enum SecretError {
     /// The file cannot be read.
     #[error("the password file {path} cannot be read: {why}", path = .path.display())]
     File { path: PathBuf, why: String },
-    /// This process has no descriptor left to read the file, or to start the program.
+    /// This process has no file descriptor left to read the file, or to start the program.
     #[error("the password from {origin} cannot be read: {why}")]
     OutOfFiles { origin: String, why: String },
     /// The variable is not set.
     #[error("the environment variable {0} is not set")]
     Env(String),
-    /// Nobody has set `$CREDENTIALS_DIRECTORY`.
+    /// `$CREDENTIALS_DIRECTORY` is not set.
     #[error(
         "there is no credential {0}, because $CREDENTIALS_DIRECTORY is not set: systemd sets it for a unit that has \
          LoadCredential={0}:FILE"
@@ -35,21 +35,21 @@ pub enum SecretError {
     },
     /// The program took too long.
     #[error(
-        "the password command {program} took longer than {seconds} seconds; does it ask somebody for something?"
+        "the password command {program} took longer than {seconds} seconds; does it wait for input?"
     )]
     CommandSlow { program: String, seconds: u64 },
-    /// What was read is no password.
+    /// The text cannot be a password.
     #[error("the password from {origin} {why}")]
     Invalid { origin: String, why: InvalidSecret },
 }
 
 impl SecretError {
-    /// Whether nothing is known of the secret, because this process had no descriptor left.
+    /// Whether this process had no file descriptor left, so that nothing is known about the secret.
     pub const fn is_ours(&self) -> bool {
         matches!(self, Self::OutOfFiles { .. })
     }
 
-    /// The stable name of the error.
+    /// The stable code of the error.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::File { .. } => "secret_file",

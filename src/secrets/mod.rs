@@ -1,7 +1,7 @@
-//! What is the secret now? Reads it from where the configuration says it is kept.
+//! What is the secret now? Reads it from the source in the configuration.
 //!
 //! A secret is read again for every poll, so that a changed password needs no restart. This room
-//! knows nothing of POP3 or SMTP, and no error of it holds a secret.
+//! knows nothing about POP3 or SMTP, and none of its errors contains a secret.
 
 mod command;
 mod error;
@@ -22,7 +22,7 @@ pub use error::SecretError;
 /// Reads the secret. It may have changed since the last time.
 ///
 /// # Errors
-/// [`SecretError`] says which of its places failed and why.
+/// [`SecretError`] says which source failed and why.
 pub async fn read(source: &SecretSource, environment: &Environment) -> Result<Secret, SecretError> {
     let octets = match source {
         SecretSource::File(path) => read_file(path).await?,
@@ -45,9 +45,9 @@ pub async fn read(source: &SecretSource, environment: &Environment) -> Result<Se
     })
 }
 
-/// Returns octets that change when the secret does: the secret itself, or the words of a command,
-/// which is not run. For a place that cannot be read they are empty; `None` when this process had
-/// no descriptor left to look.
+/// Returns octets that change when the secret changes: the secret itself, or the words of a
+/// command, which is not run. They are empty for a source that cannot be read; `None` when this
+/// process had no file descriptor left to read it.
 pub async fn facts(source: &SecretSource, environment: &Environment) -> Option<Zeroizing<Vec<u8>>> {
     if let SecretSource::Command(words) = source {
         return Some(Zeroizing::new(words.join("\0").into_bytes()));
@@ -72,7 +72,7 @@ async fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         },
     };
     let named = path.to_owned();
-    // On a file server that does not answer, the thread stays behind; the poll goes on with an
+    // If a file server does not answer, the thread stays blocked, and the poll continues with an
     // error.
     let reading = spawn_blocking(move || read_regular(&named, limits::SECRET_OCTETS_MAX as u64));
     let patience = Duration::from_secs(limits::FILE_SECONDS_MAX);
@@ -80,7 +80,7 @@ async fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, SecretError> {
         Ok(Ok(read)) => read.map(|(octets, _)| octets).map_err(failed),
         Ok(Err(stopped)) => Err(failed(std::io::Error::other(stopped))),
         Err(_) => Err(failed(std::io::Error::other(format!(
-            "it was not read within {} seconds; does the file system that it is on answer?",
+            "it was not read within {} seconds; does its file system hang?",
             limits::FILE_SECONDS_MAX
         )))),
     }

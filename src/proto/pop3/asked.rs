@@ -1,4 +1,4 @@
-//! Which command a session owes its end to.
+//! Determines which command caused the end of a session.
 
 use crate::mail::limits;
 use crate::proto::pop3::{Kind, RemoteError};
@@ -6,9 +6,9 @@ use crate::proto::pop3::{Kind, RemoteError};
 /// A command that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// Which command.
+    /// The verb.
     pub command: Kind,
-    /// Which message; 0 for none.
+    /// The message number; 0 for none.
     pub number: u32,
 }
 
@@ -17,9 +17,9 @@ pub struct Asked {
 pub(super) struct Pending {
     pub(super) kind: Kind,
     pub(super) number: u32,
-    /// What LIST said of the message that is retrieved.
+    /// The size that LIST gave for the message that is retrieved.
     pub(super) listed: Option<u64>,
-    /// Whether sizes tell nothing of where it ends.
+    /// Whether announced sizes must not be used to find its end.
     pub(super) are_estimates: bool,
 }
 
@@ -35,30 +35,30 @@ impl Pending {
 /// How a session ended early.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The server said what makes no sense.
+    /// The server sent an invalid reply.
     Broken,
     /// The connection ended.
     Closed,
-    /// The server said nothing for too long.
+    /// The server sent nothing for too long.
     Silent,
 }
 
-/// How the dialogue stands: the last reply, and the blank lines since.
+/// The state of the dialogue: the last reply, and the blank lines since.
 #[derive(Debug, Default)]
 pub(super) struct Dialogue {
     last: Option<Asked>,
-    /// Whether that was `-ERR`.
+    /// Whether the last reply was `-ERR`.
     refused: bool,
     blank_lines: u32,
 }
 
 impl Dialogue {
-    /// A command is sent while none waits: blank lines of before are not its reply.
+    /// A command is sent while none waits for a reply: earlier blank lines are not its reply.
     pub(super) fn begin(&mut self) {
         self.blank_lines = 0;
     }
 
-    /// A status has come for this command.
+    /// The status line for this command has arrived.
     pub(super) fn answered(&mut self, asked: Asked, refused: bool) {
         *self = Self {
             last: Some(asked),
@@ -67,7 +67,7 @@ impl Dialogue {
         };
     }
 
-    /// The command whose status came last.
+    /// The command whose status line arrived last.
     pub(super) const fn last(&self) -> Option<Asked> {
         self.last
     }
@@ -76,9 +76,9 @@ impl Dialogue {
         self.last.is_some_and(|last| last.command == command)
     }
 
-    /// A blank line has come while so many commands waited for their replies. With one or none it
-    /// is skipped: the status comes after it, or never. With more nobody can tell whether the next
-    /// status is the first's or the second's.
+    /// Counts a blank line that arrived while `pending` commands waited for their replies. With one
+    /// or none it is skipped: the status line comes after it, or never. With more, it is unclear
+    /// whether the next status line is for the first or the second command.
     pub(super) fn blank(&mut self, pending: usize) -> Result<(), RemoteError> {
         self.blank_lines += 1;
         if pending > 1 || self.blank_lines > limits::BLANK_LINES_MAX {
@@ -87,22 +87,22 @@ impl Dialogue {
         Ok(())
     }
 
-    /// Whether a blank line has come since the last status.
+    /// Whether a blank line has arrived since the last status line.
     pub(super) const fn is_blank(&self) -> bool {
         self.blank_lines > 0
     }
 
-    /// Who is to blame when the session ends between two replies; `next` is the command whose reply
-    /// was due.
+    /// The command to blame when the session ends between two replies; `next` is the command whose
+    /// reply was due.
     pub(super) fn to_blame(&self, ending: Ending, next: Option<Asked>) -> Option<Asked> {
         match (ending, next) {
             (Ending::Closed, _) if self.refused => self.last,
-            // Whether the line is CAPA's last or the next command's first cannot be told, and a
-            // session can do without CAPA.
+            // It is unclear whether the line is CAPA's last or the next command's first. CAPA is
+            // blamed, because a session can work without it.
             (Ending::Broken, Some(_)) if self.last_is(Kind::Capa) => self.last,
             (_, Some(next)) => Some(next),
             (Ending::Broken, None) => self.last,
-            // A server may hang up when nothing is asked of it for long.
+            // A server may close the connection when no command is sent for long.
             (Ending::Closed | Ending::Silent, None) => None,
         }
     }

@@ -1,6 +1,6 @@
-//! What a server announces (RFC 2449, 2595, 3206, 5034).
+//! The capabilities that a server announces (RFC 2449, 2595, 3206, 5034).
 
-/// The capabilities of a server, as its last CAPA told them.
+/// The capabilities of a server, from its last CAPA reply.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
     /// Whether the server answered CAPA at all.
@@ -37,8 +37,8 @@ pub enum Expire {
 }
 
 impl Capabilities {
-    /// Takes in one line of CAPA. Keywords have no letter case; unknown ones, and what makes no
-    /// sense, are ignored.
+    /// Adds one line of CAPA. Keywords are case-insensitive; unknown ones and invalid lines are
+    /// ignored.
     pub(super) fn add(&mut self, line: &[u8]) {
         let Ok(line) = std::str::from_utf8(line) else {
             return;
@@ -88,8 +88,7 @@ impl Capabilities {
         }
     }
 
-    /// Whether the server may hide or delete, after QUIT, what was retrieved (RFC 2449 section
-    /// 6.7).
+    /// Whether the server may hide or delete retrieved messages after QUIT (RFC 2449 section 6.7).
     pub fn hides_retrieved(&self) -> bool {
         self.expire == Some(Expire::Days(0))
     }

@@ -1,4 +1,4 @@
-//! The machine: commands in, bytes out; bytes in, events out.
+//! The machine: converts commands to bytes, and bytes to events.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -13,42 +13,42 @@ use crate::proto::pop3::state::{self, State};
 use crate::proto::pop3::{Capabilities, Command, Kind, LocalError, RemoteError, ResponseCode};
 use crate::proto::sasl;
 
-/// One client side of one session.
+/// The client side of one session.
 pub struct Client {
     state: State,
     expect: Expect,
     lines: Lines,
     output: Vec<u8>,
     pending: VecDeque<Pending>,
-    /// Who is to blame when the session ends here.
+    /// Determines which command is to blame when the session ends here.
     dialogue: Dialogue,
     capabilities: Capabilities,
     gathering: Capabilities,
     count: usize,
     octets: u64,
-    /// What no text of the server may show.
+    /// Secrets that no text of the server may show.
     secrets: Vec<Secret>,
 }
 
-/// What the next octet belongs to.
+/// The kind of reply that the next octet belongs to.
 #[derive(Debug)]
 enum Expect {
     Greeting,
     Status,
-    /// Lines of a listing, and how they end, once the first has ended.
+    /// Lines of a listing, and their line end once the first has ended.
     Lines(Kind, Option<LineEnd>),
     /// A message, and the octets that its status line announced.
     Body(u32, Unstuff, Option<u64>),
 }
 
-/// What the server said.
+/// A reply of the server, or a part of one.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event<'i> {
     /// The greeting.
     Greeting {
         /// Its text.
         text: Cow<'i, [u8]>,
-        /// The APOP timestamp, if there is a sound one.
+        /// The APOP timestamp, if there is a valid one.
         timestamp: Option<String>,
     },
     /// The server greets with `-ERR`; the session is over.
@@ -58,18 +58,18 @@ pub enum Event<'i> {
         /// Its text.
         text: Cow<'i, [u8]>,
     },
-    /// `+OK` to a command; for a multi-line one, the rest follows.
+    /// `+OK` to a command; for a multi-line command, the rest follows.
     Ok {
-        /// Which command.
+        /// The command.
         command: Kind,
-        /// Which message; 0 for none.
+        /// The message number; 0 for none.
         number: u32,
     },
     /// `-ERR` to a command.
     Err {
-        /// Which command.
+        /// The command.
         command: Kind,
-        /// Which message; 0 for none.
+        /// The message number; 0 for none.
         number: u32,
         /// The response code.
         code: Option<ResponseCode>,
@@ -94,32 +94,32 @@ pub enum Event<'i> {
         /// Octets.
         octets: u64,
     },
-    /// A line of UIDL or LIST that makes no sense. It costs only itself.
+    /// An invalid line of UIDL or LIST. Only this line is lost.
     Malformed {
-        /// Which listing.
+        /// The listing's command.
         command: Kind,
         /// The line.
         line: Cow<'i, [u8]>,
     },
-    /// UIDL or LIST is complete: its dot has been seen.
+    /// UIDL or LIST is complete: its final dot has arrived.
     ListingEnd {
-        /// Which listing.
+        /// The listing's command.
         command: Kind,
     },
-    /// Octets of the message asked for.
+    /// Octets of the retrieved message.
     Body {
         /// The message number.
         number: u32,
         /// Octets, unstuffed.
         octets: &'i [u8],
     },
-    /// The message is whole: its final dot has been seen.
+    /// The message is complete: its final dot has arrived.
     BodyEnd {
         /// The message number.
         number: u32,
         /// The octets that its `+OK` announced.
         said: Option<u64>,
-        /// Dots that were taken away from the beginning of a line.
+        /// Dots that were removed from the beginning of a line.
         dots: u64,
     },
 }
@@ -131,7 +131,7 @@ impl Default for Client {
 }
 
 impl Client {
-    /// A fresh connection: the greeting comes next.
+    /// A new connection: the greeting comes next.
     pub fn new() -> Self {
         Self {
             state: State::Greeting,
@@ -148,36 +148,37 @@ impl Client {
         }
     }
 
-    /// From now on this is not to be read in any text of the server: there are some that repeat
-    /// what they refuse.
+    /// Hides this secret in all further texts of the server: some servers repeat the text that they
+    /// refuse.
     pub fn hide(&mut self, secret: Secret) {
         self.secrets.push(secret);
     }
 
-    /// Where the session stands.
+    /// The state of the session.
     pub const fn state(&self) -> State {
         self.state
     }
 
-    /// What the last CAPA announced; nothing before one, after STLS, or after a refused one.
+    /// The capabilities from the last CAPA; none before the first, after STLS, or after a refused
+    /// one.
     pub const fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
 
-    /// Takes this as announced, in a session that does not ask for CAPA.
+    /// Sets the capabilities in a session that does not send CAPA.
     pub fn assume(&mut self, capabilities: Capabilities) {
         self.capabilities = capabilities;
     }
 
-    /// Commands whose reply has not been read to its end.
+    /// The number of commands whose reply has not been read completely.
     pub fn pending(&self) -> usize {
         self.pending.len()
             + usize::from(matches!(self.expect, Expect::Lines(..) | Expect::Body(..)))
     }
 
-    /// The command that a session owes its end to when it ends here (DOUBT.md section 3): the one
-    /// whose reply was being read or was due next. A server that hangs up after `-ERR` meant that
-    /// command, and one that says more than it was asked answered the last one.
+    /// The command to blame if the session ends now: the one whose reply was being read or was due
+    /// next. If the server closes the connection after `-ERR`, it is the refused command. If the
+    /// server sends more than was asked for, it is the last answered command.
     pub fn to_blame(&self, ending: Ending) -> Option<Asked> {
         let reading = match self.expect {
             Expect::Lines(..) | Expect::Body(..) => self.dialogue.last(),
@@ -189,7 +190,7 @@ impl Client {
         })
     }
 
-    /// The command whose status came last.
+    /// The command whose status line arrived last.
     pub fn last_answered(&self) -> Option<Asked> {
         self.dialogue.last()
     }
@@ -201,12 +202,13 @@ impl Client {
             .is_some_and(|pending| pending.kind == command)
     }
 
-    /// Whether nothing but blank lines has come where a status is due: perhaps that was the reply.
+    /// Whether only blank lines have arrived where a status line is due: perhaps one of them was
+    /// the reply.
     pub fn is_blank(&self) -> bool {
         !self.pending.is_empty() && self.dialogue.is_blank()
     }
 
-    /// Bytes to write. The driver takes away what it has written.
+    /// The bytes to write. The caller removes the bytes that it has written.
     pub fn output(&mut self) -> &mut Vec<u8> {
         &mut self.output
     }
@@ -223,10 +225,10 @@ impl Client {
             });
         }
         let idle = self.pending() == 0;
-        // After a blank line it is not known which command was answered, until the next status has
-        // come.
+        // After a blank line it is unknown which command was answered, until the next status line
+        // arrives.
         let in_step = !self.is_blank();
-        // QUIT may stand last in a pipeline; nothing follows it (RFC 2449 section 6.6).
+        // QUIT may be last in a pipeline; no command follows it (RFC 2449 section 6.6).
         let pipelined = self.capabilities.pipelining
             && (command.may_be_pipelined()
                 || (command == Kind::Quit && self.state == State::Transaction));
@@ -237,11 +239,11 @@ impl Client {
         }
     }
 
-    /// Puts a command into the output.
+    /// Writes a command to the output.
     ///
     /// # Errors
     /// [`LocalError`] when the state, an outstanding reply or an argument forbids it; then nothing
-    /// is sent.
+    /// is written.
     pub fn send(&mut self, command: &Command) -> Result<(), LocalError> {
         let kind = command.kind();
         self.allows(kind)?;
@@ -261,11 +263,11 @@ impl Client {
         Ok(())
     }
 
-    /// Puts a RETR into the output. Where nothing else tells where the message ends, the octets
-    /// that LIST gave and those of `+OK` decide, unless the sizes of this server are estimates.
+    /// Writes a RETR to the output. If the line ends do not show where the message ends, the octets
+    /// from LIST and from `+OK` decide, unless the sizes of this server are estimates.
     ///
     /// # Errors
-    /// As [`Client::send`].
+    /// Those of [`Client::send`].
     pub fn retrieve(
         &mut self,
         number: u32,
@@ -280,7 +282,7 @@ impl Client {
         Ok(())
     }
 
-    /// TLS is up: what was announced without it is forgotten (RFC 2595 section 4).
+    /// TLS is established: capabilities announced without it are forgotten (RFC 2595 section 4).
     pub fn upgraded(&mut self) {
         if self.state == State::Upgrading {
             self.state = State::Authorization;
@@ -288,10 +290,12 @@ impl Client {
         }
     }
 
-    /// The next event, its bytes taken off the front of `input`; `None` when more input is needed.
+    /// Takes the bytes of the next event off the front of `input`; `None` when more input is
+    /// needed.
     ///
     /// # Errors
-    /// [`RemoteError`] when the server broke the rules; the connection is of no use after that.
+    /// [`RemoteError`] when the server broke the protocol; the connection cannot be used after
+    /// that.
     pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, RemoteError> {
         if self.state == State::Upgrading && !input.is_empty() {
             return Err(RemoteError::InjectedPlaintext);
@@ -320,8 +324,8 @@ impl Client {
         }
     }
 
-    /// The server has closed the connection: whether that was in order. It is only after the reply
-    /// to QUIT, or after a greeting of `-ERR`.
+    /// Whether it is correct that the server closes the connection now. It is correct only after
+    /// the reply to QUIT, or after a greeting of `-ERR`.
     pub fn is_end_in_order(&self) -> bool {
         self.state == State::Closed && self.pending() == 0 && !self.lines.is_inside()
     }
@@ -417,8 +421,8 @@ impl Client {
         Ok(Some(event))
     }
 
-    /// Blank lines that nothing asked for are skipped. Anything else would be taken for the answer
-    /// to the next command.
+    /// Skips blank lines that arrive while no command waits. Any other data would be mistaken for
+    /// the reply to the next command.
     fn unasked(&mut self, input: &mut &[u8]) -> Result<(), RemoteError> {
         while !input.is_empty() {
             match (self.lines.is_inside(), *input) {
@@ -433,8 +437,8 @@ impl Client {
         Ok(())
     }
 
-    /// A text of the server without the secrets. What it means was read before: a password may be
-    /// any word of the protocol.
+    /// A text of the server without the secrets. Its meaning was determined before, because a
+    /// password may be any word of the protocol.
     fn shown(&self, text: &[u8]) -> Cow<'static, [u8]> {
         let text = Cow::Owned(text.to_vec());
         self.secrets
@@ -442,7 +446,7 @@ impl Client {
             .fold(text, |text, secret| secret.hidden_in(text))
     }
 
-    /// A line that makes no sense is only ever shown.
+    /// Hides secrets in an invalid line, which is only ever shown.
     fn readable<'i>(&self, event: Event<'i>) -> Event<'i> {
         match event {
             Event::Malformed { command, line } => Event::Malformed {
@@ -453,7 +457,7 @@ impl Client {
         }
     }
 
-    /// Takes in `+OK`, whose line ended so and announced so many octets.
+    /// Handles `+OK`; its line ended in `status` and announced `said` octets.
     fn accepted(&mut self, pending: Pending, status: LineEnd, said: Option<u64>) -> Event<'static> {
         let Pending {
             kind,
@@ -486,7 +490,8 @@ impl Client {
         }
     }
 
-    /// Follows the table. Replies to pipelined commands do not change the state, but for QUIT's.
+    /// Changes the state by the table. Replies to pipelined commands do not change the state,
+    /// except the reply to QUIT.
     fn go_on(&mut self, kind: Kind, ok: bool) {
         let from = match (self.state, kind) {
             (State::Leaving, Kind::Quit) => State::Transaction,
@@ -496,8 +501,8 @@ impl Client {
         if let Some((on_ok, on_err)) = state::replies(from, kind) {
             self.state = if ok { on_ok } else { on_err };
         }
-        // A login may change what is announced (RFC 2449 section 5), and a refused CAPA announces
-        // nothing.
+        // A login may change the capabilities (RFC 2449 section 5), and a refused CAPA announces
+        // none.
         let forgets = matches!(
             kind,
             Kind::Pass | Kind::Apop | Kind::Auth | Kind::AuthResponse | Kind::AuthAbort
@@ -555,7 +560,7 @@ impl Client {
     }
 }
 
-/// A dot at the start of a line was stuffed (RFC 1939 section 3).
+/// Removes the stuffed dot at the start of a line (RFC 1939 section 3).
 fn unstuffed(line: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     if line.first() == Some(&b'.') {
         part(line, 1)
@@ -564,7 +569,7 @@ fn unstuffed(line: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
     }
 }
 
-/// A line without its first octets, borrowed if it was.
+/// A line without its first octets; borrowed if the line was.
 fn part(line: Cow<'_, [u8]>, from: usize) -> Cow<'_, [u8]> {
     match line {
         Cow::Borrowed(line) => Cow::Borrowed(line.get(from..).unwrap_or_default()),

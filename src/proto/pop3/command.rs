@@ -1,18 +1,18 @@
-//! Commands, and the bytes they become.
+//! Commands, and their bytes.
 
 use crate::mail::{Secret, limits};
 use crate::proto::pop3::{Kind, LocalError};
 use crate::proto::sasl;
 
-/// A command with its arguments. CR, LF and NUL cannot be expressed: writing refuses them.
+/// A command with its arguments. Writing refuses CR, LF and NUL in them.
 pub enum Command {
     /// RFC 2449.
     Capa,
     /// RFC 2595.
     Stls,
-    /// RFC 1939 section 7. The name is sent as it is, blanks and 8-bit characters too.
+    /// RFC 1939 section 7. The name is sent unchanged, with blanks and 8-bit characters.
     User(String),
-    /// RFC 1939 section 7. Everything after the one blank is the password, blanks too.
+    /// RFC 1939 section 7. Everything after the one blank is the password, including blanks.
     Pass(Secret),
     /// RFC 1939 section 7, with the digest in hexadecimal.
     Apop {
@@ -21,17 +21,17 @@ pub enum Command {
         /// MD5 of timestamp and secret.
         digest: Secret,
     },
-    /// RFC 5034, with the initial response where the whole line fits 255 octets.
+    /// RFC 5034, with the initial response if the whole line fits into 255 octets.
     Auth {
         /// The mechanism's registered name.
         mechanism: &'static str,
-        /// The first message, not yet in base64; sent later as a response if the line would be too
-        /// long.
+        /// The first message, not yet in base64; it is sent later as a response if the line would
+        /// be too long.
         initial: Option<Secret>,
     },
     /// The response to a challenge, not yet in base64.
     AuthResponse(Secret),
-    /// `*`: no answer to this challenge (RFC 5034 section 4).
+    /// `*`: cancels the exchange (RFC 5034 section 4).
     AuthAbort,
     /// RFC 1939 section 5.
     Stat,
@@ -82,7 +82,7 @@ impl Command {
         }
     }
 
-    /// The message the command is about.
+    /// The message number in the command.
     pub const fn number(&self) -> Option<u32> {
         match self {
             Self::Retr(number) | Self::Dele(number) | Self::Top { number, .. } => Some(*number),
@@ -92,11 +92,11 @@ impl Command {
 
     /// Writes the command line.
     ///
-    /// USER and PASS may be longer than the 255 octets of RFC 2449 section 4: servers take them,
-    /// and there is no other way to say a long password.
+    /// USER and PASS may be longer than the 255 octets of RFC 2449 section 4: servers accept that,
+    /// and there is no other way to send a long password.
     ///
     /// # Errors
-    /// [`LocalError::Argument`] when an argument holds CR, LF or NUL; then nothing is written.
+    /// [`LocalError::Argument`] when an argument contains CR, LF or NUL; then nothing is written.
     pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<(), LocalError> {
         let before = out.len();
         let written = self.write_line(out);
@@ -142,7 +142,7 @@ impl Command {
         Ok(())
     }
 
-    /// Whether the initial response of this AUTH goes with the command, by its length.
+    /// Whether the initial response of this AUTH is short enough to be sent with the command.
     pub fn carries_initial(&self) -> bool {
         match self {
             Self::Auth {
@@ -154,7 +154,7 @@ impl Command {
     }
 }
 
-/// RFC 5034 section 4: the whole line with the initial response is at most 255 octets.
+/// Whether the whole line with the initial response has at most 255 octets (RFC 5034 section 4).
 fn fits(verb: &[u8], mechanism: &str, encoded: &[u8]) -> bool {
     verb.len() + 1 + mechanism.len() + 1 + encoded.len() + 2 <= limits::COMMAND_LINE_OCTETS_MAX
 }
@@ -169,7 +169,7 @@ fn words(out: &mut Vec<u8>, words: &[&[u8]]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// An argument that cannot end the line: otherwise a user name could be a command.
+/// Checks that an argument cannot end the line: otherwise a user name could contain a command.
 fn plain(argument: &[u8]) -> Result<&[u8], LocalError> {
     if argument
         .iter()

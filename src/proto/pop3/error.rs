@@ -1,4 +1,4 @@
-//! Two kinds of errors: ours, and theirs.
+//! Two kinds of errors: ours, and the server's.
 
 use crate::mail::limits;
 use crate::proto::pop3::{Kind, State};
@@ -14,60 +14,61 @@ pub enum LocalError {
         /// The state.
         state: State,
     },
-    /// A reply is outstanding, and this command may not be pipelined behind it.
+    /// A reply is outstanding, and this command may not be pipelined after its command.
     #[error("{command:?} may not be sent before the last command is answered")]
     NotPipelined {
         /// The command.
         command: Kind,
     },
-    /// An argument holds CR, LF or NUL.
-    #[error("an argument holds CR, LF or NUL")]
+    /// An argument contains CR, LF or NUL.
+    #[error("an argument contains CR, LF or NUL")]
     Argument,
 }
 
-/// The server broke the rules. What it said is cut and escaped already.
+/// The server broke the protocol. Texts of the server are cut and escaped already.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemoteError {
-    /// A line without an end.
+    /// A line that is too long.
     #[error("a line of more than {octets_max} octets")]
     LineTooLong {
-        /// What is allowed.
+        /// The limit.
         octets_max: usize,
     },
-    /// What should be a status line begins neither with `+OK` nor with `-ERR`.
+    /// A line that should be a status line begins neither with `+OK` nor with `-ERR`.
     #[error("expected +OK or -ERR, got: {0}")]
     NotAStatus(String),
-    /// An empty line while several commands wait for their replies: it may be the reply to one of
-    /// them, or belong to none.
+    /// A blank line while several commands wait for their replies: it may be the reply to one of
+    /// them, or to none.
     #[error("expected +OK or -ERR, got an empty line")]
     EmptyLine,
     /// A challenge where none is due, or one that is too long.
-    #[error("a challenge that nothing asked for: {0}")]
+    #[error("an unexpected challenge: {0}")]
     UnexpectedChallenge(String),
     /// More lines or octets than any honest listing has.
-    #[error("a reply to {command:?} that does not end")]
+    #[error("an endless reply to {command:?}")]
     EndlessReply {
         /// The command.
         command: Kind,
     },
-    /// A message of which nothing tells where it ends.
+    /// A message whose end cannot be determined.
     #[error(
-        "its lines end now in CRLF and now in LF, and no size that the server announces tells where message {number} ends"
+        "some lines end in CRLF and others in LF, and no size that the server announces shows \
+         where message {number} ends"
     )]
     UnclearEnd {
         /// The message number.
         number: u32,
     },
-    /// The server spoke although nothing was asked.
-    #[error("the server spoke although nothing was asked")]
+    /// The server sent data although no command waits for a reply.
+    #[error("the server sent data although no command was waiting for a reply")]
     Unasked,
-    /// Bytes arrived between the `+OK` to STLS and the TLS handshake: somebody injected them.
+    /// Bytes arrived between the `+OK` to STLS and the TLS handshake: an attacker injected them.
     #[error("plain text was injected before TLS began")]
     InjectedPlaintext,
 }
 
 impl LocalError {
-    /// The stable name of the error.
+    /// The stable code of the error.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NotNow { .. } => "command_not_now",
@@ -78,7 +79,7 @@ impl LocalError {
 }
 
 impl RemoteError {
-    /// The stable name of the error.
+    /// The stable code of the error.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::LineTooLong { .. } => "reply_too_long",
@@ -92,7 +93,7 @@ impl RemoteError {
         }
     }
 
-    /// The status line limit as an error.
+    /// The error for a status line that is too long.
     pub(super) const fn status_line() -> Self {
         Self::LineTooLong {
             octets_max: limits::STATUS_LINE_OCTETS_MAX,

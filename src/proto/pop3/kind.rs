@@ -1,4 +1,4 @@
-//! The verbs of POP3, and what each allows.
+//! The verbs of POP3, and their properties.
 
 /// A command's verb.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -45,7 +45,7 @@ impl Kind {
         Self::Quit,
     ];
 
-    /// The verb as it is said.
+    /// The verb in a command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Capa => "CAPA",
@@ -66,9 +66,9 @@ impl Kind {
         }
     }
 
-    /// Whether another command may be sent before this one is answered, where the server announces
-    /// PIPELINING. Never across STLS or a login (RFC 2449 section 6.6), nor after CAPA, whose
-    /// answer may change what is allowed.
+    /// Whether another command may be sent before this one is answered, if the server announces
+    /// PIPELINING. Never across STLS or a login (RFC 2449 section 6.6), nor after CAPA, whose reply
+    /// may change what is allowed.
     pub const fn may_be_pipelined(self) -> bool {
         matches!(
             self,

@@ -1,4 +1,4 @@
-//! POP3 as RFC 1939, 2449, 2595, 3206 and 5034 tell it.
+//! POP3 according to RFC 1939, 2449, 2595, 3206 and 5034.
 //!
 //! ```text
 //!                +OK greeting            +OK PASS/AUTH/APOP              QUIT
@@ -8,9 +8,9 @@
 //!   Closed                Leaving                          (an error)
 //! ```
 //!
-//! The table of [`state`] is all there is to these states. Receiving is a second, independent
-//! machine named by what it expects; commands waiting for replies are a queue, so that PIPELINING
-//! needs no state of its own.
+//! The table in [`state`] defines all of these states. Receiving is a second, independent machine,
+//! named by the reply that it expects. Commands that wait for replies are a queue, so that
+//! PIPELINING needs no state of its own.
 
 mod asked;
 mod capabilities;

@@ -7,15 +7,15 @@ use crate::mail::limits;
 pub enum ResponseCode {
     /// Another session has the maildrop.
     InUse,
-    /// The last login is too recent.
+    /// The previous login is too recent.
     LoginDelay,
-    /// A fault of the server that passes by itself.
+    /// A fault of the server that will pass without help.
     SysTemp,
-    /// A fault of the server that needs somebody.
+    /// A fault of the server that a person must repair.
     SysPerm,
     /// The credentials are wrong.
     Auth,
-    /// Any other, in upper case.
+    /// Any other code, in upper case.
     Other(String),
 }
 
@@ -34,7 +34,7 @@ pub(super) enum Status<'l> {
     },
 }
 
-/// Reads a status line. Lower case is tolerated, and blanks around the text.
+/// Parses a status line. Lower case and blanks around the text are tolerated.
 pub(super) fn status(line: &[u8]) -> Option<Status<'_>> {
     if let Some(text) = strip_word(line, b"+OK") {
         return Some(Status::Ok { text });
@@ -52,8 +52,8 @@ pub(super) fn status(line: &[u8]) -> Option<Status<'_>> {
     }
 }
 
-/// The octets in a text that begins with `n octets`, as most servers answer RETR. A number alone
-/// may be anything.
+/// The octets in a text that begins with `n octets`, as most servers answer RETR. A number without
+/// the word could mean anything.
 pub(super) fn announced(text: &[u8]) -> Option<u64> {
     let end = text.iter().position(|octet| !octet.is_ascii_digit())?;
     let (number, rest) = text.split_at(end);
@@ -66,15 +66,16 @@ pub(super) fn announced(text: &[u8]) -> Option<u64> {
     is_unit.then(|| digits(number)).flatten()
 }
 
-/// What follows `word` and its blanks; `None` when the line does not begin with the word.
+/// The rest of the line after `word` and its blanks; `None` when the line does not begin with the
+/// word.
 fn strip_word<'l>(line: &'l [u8], word: &[u8]) -> Option<&'l [u8]> {
     let (head, rest) = line.split_at_checked(word.len())?;
     let ends = rest.first().is_none_or(u8::is_ascii_whitespace);
     (head.eq_ignore_ascii_case(word) && ends).then(|| rest.trim_ascii())
 }
 
-/// RFC 2449 section 8: a code stands directly behind `-ERR `. Without the RESP-CODES capability the
-/// known ones are still understood, because a server that writes `[IN-USE]` means it.
+/// RFC 2449 section 8: a code comes directly after `-ERR `. Known codes are understood even if the
+/// server does not announce RESP-CODES, because a server that writes `[IN-USE]` means it.
 fn response_code(text: &[u8]) -> (Option<ResponseCode>, &[u8]) {
     let Some(rest) = text.strip_prefix(b"[") else {
         return (None, text);
@@ -95,8 +96,8 @@ fn response_code(text: &[u8]) -> (Option<ResponseCode>, &[u8]) {
     (Some(code), rest.get(1..).unwrap_or_default().trim_ascii())
 }
 
-/// A line of UIDL: the number, and everything after the first run of blanks as it is, without
-/// blanks at the end.
+/// Parses a line of UIDL: the number, and everything after the first run of blanks, without
+/// trailing blanks.
 pub(super) fn uidl_line(line: &[u8]) -> Option<(u32, std::ops::Range<usize>)> {
     let (number, from) = number(line)?;
     let id = line.get(from..)?;
@@ -107,8 +108,8 @@ pub(super) fn uidl_line(line: &[u8]) -> Option<(u32, std::ops::Range<usize>)> {
     allowed.then_some((number, from..from + octets))
 }
 
-/// A line of LIST: number and octets; anything behind them is ignored (RFC 1939 section 5 allows
-/// it).
+/// Parses a line of LIST: number and octets. Anything after them is ignored (RFC 1939 section 5
+/// allows it).
 pub(super) fn list_line(line: &[u8]) -> Option<(u32, u64)> {
     let (number, from) = number(line)?;
     let rest = line.get(from..)?;
@@ -119,8 +120,8 @@ pub(super) fn list_line(line: &[u8]) -> Option<(u32, u64)> {
     Some((number, digits(rest.get(..end)?)?))
 }
 
-/// A message number at the front of a line, and where the next word begins. Numbers are 1 or
-/// greater.
+/// Parses a message number at the front of a line, and finds where the next word begins. Numbers
+/// are 1 or greater.
 fn number(line: &[u8]) -> Option<(u32, usize)> {
     let blank = |octet: &u8| matches!(octet, b' ' | b'\t');
     let from = line.iter().position(|octet| !blank(octet))?;
@@ -133,7 +134,8 @@ fn number(line: &[u8]) -> Option<(u32, usize)> {
     Some((number, from + end + next))
 }
 
-/// Decimal digits and nothing else; leading zeros are fine, more than 64 bits are not.
+/// Parses decimal digits and nothing else. Leading zeros are allowed, numbers of more than 64 bits
+/// are not.
 fn digits(word: &[u8]) -> Option<u64> {
     let add = |sum: u64, octet: &u8| {
         let digit = octet.checked_sub(b'0').filter(|digit| *digit <= 9)?;
@@ -146,8 +148,8 @@ fn digits(word: &[u8]) -> Option<u64> {
     }
 }
 
-/// The APOP timestamp of a greeting: an RFC 822 msg-id, printable ASCII (CVE-2007-1558: nothing
-/// else is trusted).
+/// Finds the APOP timestamp of a greeting: an RFC 822 msg-id in printable ASCII (CVE-2007-1558:
+/// nothing else is trusted).
 pub(super) fn timestamp(text: &[u8]) -> Option<&str> {
     let from = memchr::memchr(b'<', text)?;
     let rest = text.get(from..)?;

@@ -1,36 +1,35 @@
-//! The states of a session, and all of them: which command may be sent in which, and where its
-//! reply leads.
+//! The states of a session: which command may be sent in which state, and the state after its
+//! reply.
 //!
-//! What is absent from [`TABLE`] is not allowed, so "not allowed" needs no code.
+//! A command that is not in [`TABLE`] is not allowed, so "not allowed" needs no code.
 
 use crate::proto::pop3::Kind;
 
-/// Where a session stands (RFC 1939 sections 3 to 6).
+/// The state of a session (RFC 1939 sections 3 to 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// Connected; the greeting has not come.
+    /// Connected; the greeting has not arrived.
     Greeting,
     /// The AUTHORIZATION state.
     Authorization,
     /// USER was accepted: PASS or QUIT (RFC 1939 section 7).
     UserGiven,
-    /// In the middle of AUTH (RFC 5034): responses, or the `*` that ends it.
+    /// During AUTH (RFC 5034): responses, or the `*` that cancels it.
     Authenticating,
-    /// STLS was accepted: the connection belongs to TLS until
-    /// [`Client::upgraded`](super::Client::upgraded).
+    /// STLS was accepted: no POP3 until [`Client::upgraded`](super::Client::upgraded).
     Upgrading,
     /// The TRANSACTION state.
     Transaction,
-    /// QUIT was sent: nothing more may be.
+    /// QUIT was sent: no more commands.
     Leaving,
     /// The session is over.
     Closed,
 }
 
-/// One row: in this state this command may be sent; `+OK` leads to the third, `-ERR` to the fourth.
+/// One row: state, command, the state after `+OK`, the state after `-ERR`.
 pub type Row = (State, Kind, State, State);
 
-/// The table. QUIT is listed with the state its replies lead to; sending it leads to
+/// The table. The row of QUIT has the states after its replies; sending it leads to
 /// [`State::Leaving`].
 pub const TABLE: &[Row] = &[
     (
@@ -145,8 +144,8 @@ pub const TABLE: &[Row] = &[
     (State::Transaction, Kind::Quit, State::Closed, State::Closed),
 ];
 
-/// Where the replies to `command` lead when it is sent in `state`: on `+OK` and on `-ERR`. `None`
-/// when it may not be sent.
+/// The states after `+OK` and after `-ERR` to `command` in `state`; `None` when the command may not
+/// be sent.
 pub fn replies(state: State, command: Kind) -> Option<(State, State)> {
     let row = TABLE
         .iter()
