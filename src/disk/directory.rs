@@ -1,4 +1,4 @@
-//! Directories that only their owner may enter, and whose names are durable.
+//! Directories that only their owner may enter, and whose entries are durable.
 
 use std::fs::{DirBuilder, File, Metadata};
 use std::io::{self, ErrorKind};
@@ -7,12 +7,12 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-/// Makes a directory that only its owner may enter (mode 0700) where there is none. True when it
-/// was made. Whoever needs its name to survive a power cut calls [`sync_directory`] on the
-/// directory around it.
+/// Creates a directory that only its owner may enter (mode 0700), if it does not exist. Returns
+/// true if it was created. If its name must survive a power cut, call [`sync_directory`] on its
+/// parent directory.
 ///
 /// # Errors
-/// What the system says; [`ErrorKind::AlreadyExists`] when something else has the name.
+/// The system's error; [`ErrorKind::AlreadyExists`] when something else has the name.
 pub fn make_private(path: &Path) -> io::Result<bool> {
     match DirBuilder::new().mode(0o700).create(path) {
         Ok(()) => Ok(true),
@@ -21,30 +21,31 @@ pub fn make_private(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Makes the names in a directory durable.
+/// Makes the entries of a directory durable.
 ///
 /// # Errors
-/// What the system says.
+/// The system's error.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Checks that only its owner decides what is in a directory, and that we are the owner, or root
-/// who can act as the owner.
+/// Checks that only its owner can change a directory, and that we are the owner, or root, who can
+/// act as the owner.
 ///
 /// # Errors
 /// What is wrong with it and what to do, as the end of a sentence.
 pub fn check_owner(metadata: &Metadata) -> Result<(), String> {
     let (owner, us) = (metadata.uid(), geteuid());
     if metadata.mode() & 0o022 != 0 {
-        let what =
-            "others may write to it; chmod 700 it, because its contents decide what is deleted";
+        let what = "other users may write to it, and its contents decide which messages are deleted; run \
+             `chmod 700` on it";
         return Err(what.to_owned());
     }
     if owner != us.as_raw() && !us.is_root() {
         let us = us.as_raw();
         return Err(format!(
-            "it belongs to the user with uid {owner}, and this runs as uid {us}; run mailferry as its owner or as root"
+            "it belongs to the user with uid {owner}, and mailferry runs as uid {us}; run \
+             mailferry as its owner or as root"
         ));
     }
     Ok(())

@@ -1,33 +1,33 @@
-//! A lock that one process holds.
+//! A lock for one process.
 
 use std::fs::File;
 use std::io;
 
 use rustix::fs::{FlockOperation, flock};
 
-/// An open file or directory that is locked for us. The lock ends when this is dropped, or with the
+/// An open file or directory that we have locked. The lock ends when this is dropped, or with the
 /// process, however that ends.
 #[derive(Debug)]
 pub struct Lock(File);
 
 impl Lock {
-    /// Locks an open file or directory, and does not wait for another who has it.
+    /// Locks an open file or directory. It does not wait for another process that has the lock.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] when another has it; otherwise what the system says, as on a
-    /// file system that knows no locks.
+    /// [`io::ErrorKind::WouldBlock`] when another process has the lock; otherwise the system's
+    /// error, for instance on a file system without locks.
     pub fn take(file: File) -> io::Result<Self> {
         flock(&file, FlockOperation::NonBlockingLockExclusive)?;
         Ok(Self(file))
     }
 
-    /// The file that is locked.
+    /// The locked file.
     pub const fn file(&self) -> &File {
         &self.0
     }
 }
 
-/// Gives the lock back even where a child that is between fork and exec still has the descriptor.
+/// Releases the lock even if a child process between fork and exec still has the descriptor.
 impl Drop for Lock {
     fn drop(&mut self) {
         let _ = flock(&self.0, FlockOperation::Unlock);

@@ -1,4 +1,4 @@
-//! Is it on disk, and ours alone? Opens files so that nothing in a directory can stop us or mislead
+//! Is it on disk, and ours alone? Opens files so that nothing in a directory can block or mislead
 //! us.
 
 mod directory;

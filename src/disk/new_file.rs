@@ -1,4 +1,4 @@
-//! A new file that takes its name only when it is whole.
+//! A new file that gets its name only when it is complete.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::open_regular;
 
-/// A file of ours (mode 0600) under a temporary name. Dropping it takes the file away.
+/// A file of ours (mode 0600) under a temporary name. Dropping it removes the file.
 ///
 /// For a file that must survive a power cut: [`Self::sync`], then [`Self::rename`], then
-/// [`sync_directory`](crate::disk::sync_directory). Each is a call of its own, because what a
-/// failure means differs: before the rename what was there is still in use, and after it the new
+/// [`sync_directory`](crate::disk::sync_directory). These are separate calls, because a failure
+/// means something different in each: before the rename the old file is still in use, and after it
+/// the new file is, though perhaps not durably.
 /// file is, though not for certain.
 #[derive(Debug)]
 pub struct NewFile {
@@ -23,7 +24,7 @@ impl NewFile {
     /// Creates a file under a temporary name that no file has.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn create(options: &mut OpenOptions, path: PathBuf) -> io::Result<Self> {
         let file = options.create_new(true).mode(0o600).open(&path)?;
         Ok(Self {
@@ -32,11 +33,12 @@ impl NewFile {
         })
     }
 
-    /// Creates a file under a temporary name that is always the same: what a crash left under it is
+    /// Creates a file under a fixed temporary name. A file that a crash left under this name is
     /// removed first.
     ///
     /// # Errors
-    /// What the system says; what else has the name, when it cannot be removed.
+    /// The system's error; if something else has the name and cannot be removed, the error says
+    /// what it is.
     pub fn create_over(options: &mut OpenOptions, path: PathBuf) -> io::Result<Self> {
         let _ = std::fs::remove_file(&path);
         let file = open_regular(options.create_new(true).mode(0o600), &path)?;
@@ -51,29 +53,29 @@ impl NewFile {
         &self.file
     }
 
-    /// The open file, to be written.
+    /// The open file, for writing.
     pub const fn file_mut(&mut self) -> &mut File {
         &mut self.file
     }
 
-    /// Where it is.
+    /// The path of the file.
     pub fn path(&self) -> &Path {
         self.name.0.as_deref().unwrap_or(Path::new(""))
     }
 
-    /// Makes what was written durable.
+    /// Makes the written data durable.
     ///
     /// # Errors
-    /// What the system says; nothing is proven of the file then.
+    /// The system's error; then the content of the file is uncertain.
     pub fn sync(&self) -> io::Result<()> {
         self.file.sync_all()
     }
 
-    /// Gives the file its name, in place of another one that has it. On an error the file is taken
-    /// away.
+    /// Gives the file its name, and replaces any other file that has it. On an error the new file
+    /// is removed.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn rename(mut self, to: &Path) -> io::Result<File> {
         std::fs::rename(self.path(), to)?;
         self.name.0 = None;
@@ -91,14 +93,14 @@ impl Write for NewFile {
     }
 }
 
-/// The name until the file has its own; it is removed when it is dropped.
+/// The temporary name of the file. A file under it is removed when this is dropped.
 #[derive(Debug)]
 struct TemporaryName(Option<PathBuf>);
 
 impl Drop for TemporaryName {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
-            // Half a file would only take room.
+            // Half a file would only take space.
             let _ = std::fs::remove_file(path);
         }
     }

@@ -1,9 +1,9 @@
 //! Root works in a directory of another user as that user.
 //!
-//! Root's commands beside a service read and write the service's state directory. What they make
-//! there must belong to the service, and a link that its user has put there must not send root's
-//! writes elsewhere. So for that long the thread is that user: the system checks each path as it
-//! would for him, and each new file is his.
+//! Root's commands may read and write the state directory of a service. Files that they create
+//! there must belong to the service, and a link that its user has put there must not redirect
+//! root's writes. So the thread becomes that user for that time: the system checks each path with
+//! that user's rights, and each new file belongs to that user.
 
 use std::io;
 use std::marker::PhantomData;
@@ -13,13 +13,13 @@ use std::path::Path;
 use rustix::process::{Gid, Uid, getegid, geteuid, getgroups};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
-/// While this lives, the calling thread acts as the owner of a directory, if we are root and the
-/// owner is another. Threads and programs that it starts meanwhile inherit that.
+/// While this exists, the calling thread acts as the owner of a directory, if we are root and the
+/// owner is another user. Threads and programs that it starts meanwhile inherit that.
 #[must_use]
 #[derive(Debug)]
 pub struct Acting {
     before: Option<Before>,
-    /// It belongs to its thread.
+    /// Not `Send`: it belongs to its thread.
     _thread: PhantomData<*const ()>,
 }
 
@@ -30,11 +30,11 @@ struct Before {
 }
 
 impl Acting {
-    /// Begins to act as the owner of `directory`. For anyone but root, and in a directory of
-    /// root's, nothing changes.
+    /// Begins to act as the owner of `directory`. Nothing changes if we are not root, or if the
+    /// directory belongs to root.
     ///
     /// # Errors
-    /// What the system says when it does not let root act as the owner.
+    /// The system's error when root may not act as the owner.
     pub fn as_owner_of(directory: &Path) -> io::Result<Self> {
         let nobody_else = Self {
             before: None,
@@ -45,14 +45,14 @@ impl Acting {
         }
         let owner = match std::fs::metadata(directory) {
             Ok(metadata) if metadata.uid() != 0 => metadata,
-            // What is not there belongs to nobody yet.
+            // A missing directory belongs to nobody yet.
             _ => return Ok(nobody_else),
         };
         let before = Before {
             groups: getgroups()?,
             gid: getegid(),
         };
-        // Dropped on every way out, so that a step that fails takes back those before it.
+        // Created first, so that its drop also undoes the steps before a step that fails.
         let acting = Self {
             before: Some(before),
             _thread: PhantomData,
@@ -68,8 +68,8 @@ impl Acting {
 impl Drop for Acting {
     fn drop(&mut self) {
         if let Some(before) = &self.before {
-            // The real and the saved user are root still, so each of these is allowed; the user
-            // first, because only root may change the rest.
+            // The real and the saved user are still root, so each of these is allowed. The user
+            // comes first, because only root may change the rest.
             let _ = set_thread_res_uid(None, Uid::ROOT, None);
             let _ = set_thread_res_gid(None, before.gid, None);
             let _ = set_thread_groups(&before.groups);
@@ -82,7 +82,7 @@ impl Drop for Acting {
 mod tests {
     use super::*;
 
-    /// Where the tests do not run as root there is nobody to become.
+    /// If the tests do not run as root, there is no other user to act as.
     #[test]
     fn root_acts_as_the_owner_and_is_root_again_after_that() {
         if !geteuid().is_root() {

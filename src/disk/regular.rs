@@ -1,7 +1,7 @@
-//! Regular files, opened without waiting and read within a bound.
+//! Regular files, opened without waiting and read up to a limit.
 //!
-//! Opening a FIFO waits until somebody writes to it, and reading a device may never end. Where a
-//! file is expected, anything else is refused with a sentence that says what it is.
+//! Opening a FIFO waits until another process writes to it, and reading a device may never end. If
+//! a file is expected, anything else is refused with a sentence that says what it is.
 
 use std::fs::{File, FileType, Metadata, OpenOptions};
 use std::io::{self, Read};
@@ -11,7 +11,7 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
-/// Which file a name stands for: two names with equal identities are one file.
+/// The identity of a file: two names with equal identities are the same file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Identity {
     device: u64,
@@ -22,13 +22,13 @@ impl Identity {
     /// The identity of an open file.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn of(file: &File) -> io::Result<Self> {
         file.metadata().map(|metadata| Self::from(&metadata))
     }
 
-    /// Whether the name at `path` stands for this file. A name that is gone, or cannot be looked
-    /// at, does not.
+    /// Whether the name at `path` refers to this file. False if the name does not exist or cannot
+    /// be examined.
     pub fn is_at(self, path: &Path) -> bool {
         std::fs::symlink_metadata(path).is_ok_and(|metadata| Self::from(&metadata) == self)
     }
@@ -43,15 +43,15 @@ impl From<&Metadata> for Identity {
     }
 }
 
-/// Opens a regular file of a directory of ours: the last part of the path is not followed when it
-/// is a symbolic link.
+/// Opens a regular file in a directory of ours. If the last part of the path is a symbolic link, it
+/// is not followed.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::InvalidInput`] when it is a link, a FIFO, a device, a
+/// The system's error; [`io::ErrorKind::InvalidInput`] when it is a link, a FIFO, a device, a
 /// socket or a folder.
 pub fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     open(options, OFlags::NOFOLLOW, path).map_err(|error| {
-        // The system's words for this are "too many levels of symbolic links".
+        // The system's error for this is "too many levels of symbolic links".
         let is_link = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
         if is_link {
             refused("a symbolic link", "put the file itself here")
@@ -61,12 +61,12 @@ pub fn open_regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> 
     })
 }
 
-/// Reads a regular file that an operator named, links followed: at most `octets_max` octets and one
-/// more, which tells that there are too many. The buffer is wiped when it is dropped and never
-/// moves, so that no copy of a secret stays behind.
+/// Reads a regular file that an operator named, and follows links. It reads at most `octets_max`
+/// octets and one more, which shows that the file is too large. The buffer is wiped when it is
+/// dropped and never moves, so that no copy of a secret remains.
 ///
 /// # Errors
-/// What the system says; [`io::ErrorKind::InvalidInput`] when it is a FIFO, a device, a socket or a
+/// The system's error; [`io::ErrorKind::InvalidInput`] when it is a FIFO, a device, a socket or a
 /// folder.
 pub fn read_regular(path: &Path, octets_max: u64) -> io::Result<(Zeroizing<Vec<u8>>, Metadata)> {
     let file = open(OpenOptions::new().read(true), OFlags::empty(), path)?;
@@ -83,7 +83,7 @@ fn open(options: &mut OpenOptions, more: OFlags, path: &Path) -> io::Result<File
     let flags = OFlags::NONBLOCK | OFlags::NOCTTY | more;
     let flags = i32::try_from(flags.bits()).unwrap_or_default();
     let file = options.custom_flags(flags).open(path).map_err(|error| {
-        // A FIFO that has no reader, a socket and a folder say it already when they are opened.
+        // Opening fails for a FIFO without a reader, a socket and a folder.
         let other = std::fs::metadata(path).ok();
         let other = other.filter(|found| !found.is_file());
         other.map_or(error, |found| is_no_file(found.file_type()))

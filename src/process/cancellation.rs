@@ -1,4 +1,4 @@
-//! Calling a process off: the caller drops a value, and the watcher ends the process.
+//! Cancels a process: the caller drops a value, and the watcher ends the process.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,17 +10,17 @@ use rustix::event::{EventfdFlags, eventfd};
 /// Ends a process when it is dropped.
 pub(crate) struct Canceller(Arc<CallOff>);
 
-/// Tells a process's watcher that its [`Canceller`] was dropped.
+/// Tells the watcher of a process that its [`Canceller`] was dropped.
 pub(crate) struct Cancellation(Arc<CallOff>);
 
 struct CallOff {
     is_off: AtomicBool,
-    /// Wakes the watcher. Made when there is one: many callers may wait for their turn, and
-    /// descriptors are few.
+    /// Wakes the watcher. Created by the watcher when it starts: many callers may wait for their
+    /// turn, and file descriptors are few.
     event: OnceLock<OwnedFd>,
 }
 
-/// Both ends of calling off.
+/// Creates both ends of a cancellation.
 pub(crate) fn cancellation() -> (Canceller, Cancellation) {
     let call = Arc::new(CallOff {
         is_off: AtomicBool::new(false),
@@ -30,12 +30,12 @@ pub(crate) fn cancellation() -> (Canceller, Cancellation) {
 }
 
 impl Cancellation {
-    /// Whether the process was called off.
+    /// Whether the process was cancelled.
     pub(crate) fn is_requested(&self) -> bool {
         self.0.is_off.load(Ordering::SeqCst)
     }
 
-    /// A descriptor that can be read as soon as the process is called off. Ask
+    /// A descriptor that becomes readable when the process is cancelled. Call
     /// [`Self::is_requested`] after this, because it may have happened before.
     pub(super) fn event(&self) -> io::Result<BorrowedFd<'_>> {
         if let Some(event) = self.0.event.get() {
@@ -43,8 +43,8 @@ impl Cancellation {
         }
         let made = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let event = self.0.event.get_or_init(|| made).as_fd();
-        // The canceller sets the flag and then looks for the event; we make the event and then look
-        // at the flag. One of the two must see the other.
+        // The canceller sets the flag and then looks for the event; we create the event and then
+        // look at the flag. One of the two must see the other.
         fence(Ordering::SeqCst);
         Ok(event)
     }
@@ -55,7 +55,8 @@ impl Drop for Canceller {
         self.0.is_off.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
         if let Some(event) = self.0.event.get() {
-            // Nobody reads it any more when the process has ended; otherwise there is room for one.
+            // If the process has ended, nothing reads it any more; otherwise there is room for one
+            // write.
             let _ = rustix::io::write(event, &1u64.to_ne_bytes());
         }
     }

@@ -1,10 +1,10 @@
 //! How does a program run, and end? One process from start to end, watched by one thread that may
 //! block.
 //!
-//! The process ends in time or is ended, with everything in its process group. What it says is read
-//! to the last byte, so that it never blocks on us, and kept within a bound. Nobody it leaves
-//! behind can make us wait. This room knows neither what a program is for nor what its words and
-//! exit codes mean.
+//! The process ends in time or is ended, together with its process group. Its output is read to the
+//! last byte, so that it never blocks on us, and is stored up to a limit. Processes that it leaves
+//! running cannot make us wait. This room knows neither what a program is for nor what its output
+//! and exit codes mean.
 
 mod cancellation;
 mod output;
@@ -29,14 +29,14 @@ use watch::Watch;
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
-    /// By itself, with this code.
+    /// By itself, with this exit code.
     Code(i32),
     /// By this signal, which we did not send.
     Signal(i32),
-    /// By us, after this many seconds; with this code, if it still ended by itself when it was
-    /// asked to.
+    /// We ended it after this many seconds. It has this exit code if it still ended by itself when
+    /// it was asked to.
     TimedOut { seconds: u64, code: Option<i32> },
-    /// By us, because the caller called it off.
+    /// We ended it, because the caller cancelled it.
     Cancelled,
 }
 
@@ -46,18 +46,18 @@ impl fmt::Display for End {
             Self::Code(code) => ExitStatus::from_raw(code << 8).fmt(f),
             Self::Signal(signal) => ExitStatus::from_raw(*signal).fmt(f),
             Self::TimedOut { seconds, .. } => write!(f, "no end after {seconds} s"),
-            Self::Cancelled => f.write_str("no end before it was called off"),
+            Self::Cancelled => f.write_str("cancelled before its end"),
         }
     }
 }
 
-/// A process that is gone: how it ended and what is kept of its words.
+/// A process that has ended: how it ended, and the stored part of its output.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) end: End,
-    /// Of standard output, or of both.
+    /// Standard output, or both outputs together.
     pub(crate) output: Zeroizing<Vec<u8>>,
-    /// Of standard error, when it was listened to by itself.
+    /// Standard error, if it was read separately.
     pub(crate) errors: Zeroizing<Vec<u8>>,
 }
 
@@ -73,10 +73,10 @@ impl Finished {
 }
 
 /// Starts a command in a process group of its own and waits for its end, its time-out or its
-/// cancellation. May block until the time-out and a few seconds more.
+/// cancellation. May block until the time-out and a few seconds longer.
 ///
 /// # Errors
-/// What the system says when the process cannot be started or watched; then there is none.
+/// The system's error when the process cannot be started or watched; then no process is running.
 pub(crate) fn run(
     command: Command,
     listen: Listen,

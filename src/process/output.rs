@@ -1,51 +1,51 @@
-//! What a program says, read without waiting and kept within a bound.
+//! The output of a program, read without waiting and stored up to a limit.
 
 use std::io::{self, PipeReader, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use zeroize::Zeroizing;
 
-/// How a program is listened to, and how much of it is kept.
+/// How the output of a program is read, and how much of it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Listen {
-    /// Standard output and standard error are one text. Its last octets are kept, because programs
-    /// say at the end what went wrong. The program's end is the end of it: nobody waits for a child
-    /// that holds the pipe.
+    /// Standard output and standard error are one text. Its last octets are stored, because
+    /// programs report errors at the end. The text ends with the program, even if a child process
+    /// still has the pipe open.
     Together { last: usize },
-    /// Each is a text of its own, and both are read to their ends. Of standard output the first
-    /// octets are kept, and a program that says more finds the pipe closed; of standard error too,
-    /// and the rest is dropped.
+    /// Both are separate texts, and both are read to their ends. The first octets of each are
+    /// stored. If standard output is longer, the pipe is closed; the rest of standard error is
+    /// discarded.
     Apart { output: usize, errors: usize },
 }
 
-/// What is kept of one pipe. A buffer is wiped when it is dropped, because a program may print a
-/// secret.
+/// The part of a pipe's output that is stored. A buffer is wiped when it is dropped, because a
+/// program may print a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Keep {
     Last(usize),
-    /// Closes the pipe after so many octets.
+    /// Closes the pipe after this many octets.
     FirstOnly(usize),
-    /// Drops the rest.
+    /// Discards the rest.
     First(usize),
 }
 
-/// The reading end of a pipe and what came through it.
+/// The reading end of a pipe, and the output that came through it.
 #[derive(Debug)]
 pub(super) struct Output {
-    /// `None` once nothing more is expected of it.
+    /// `None` when nothing more is expected from it.
     pipe: Option<PipeReader>,
     keep: Keep,
     kept: Zeroizing<Vec<u8>>,
 }
 
 impl Output {
-    /// Listens to a pipe.
+    /// Starts reading a pipe.
     pub(super) fn of(pipe: PipeReader, keep: Keep) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&pipe, true)?;
         let kept = match keep {
-            // Few programs say much.
+            // Few programs print much.
             Keep::Last(_) => Vec::new(),
-            // Enough from the start: a buffer that moved would leave a copy behind.
+            // Large enough from the start: a buffer that moves would leave a copy of a secret.
             Keep::FirstOnly(max) | Keep::First(max) => Vec::with_capacity(max),
         };
         Ok(Self {
@@ -55,12 +55,12 @@ impl Output {
         })
     }
 
-    /// The pipe, while something may come through it.
+    /// The pipe, while more output may come.
     pub(super) fn pipe(&self) -> Option<BorrowedFd<'_>> {
         self.pipe.as_ref().map(AsFd::as_fd)
     }
 
-    /// Takes what has been said so far, though not without end.
+    /// Reads the available output, up to a limit.
     pub(super) fn drain(&mut self) {
         let mut buffer = Zeroizing::new([0; 8 * 1024]);
         for _ in 0..DRAIN_READS_MAX {
@@ -93,7 +93,7 @@ impl Output {
         }
     }
 
-    /// What is kept of it.
+    /// Returns the stored output.
     pub(super) fn kept(mut self) -> Zeroizing<Vec<u8>> {
         if let Keep::Last(max) = self.keep {
             self.cut(max);
@@ -107,6 +107,6 @@ impl Output {
     }
 }
 
-/// Reads in a row, after which the clock is looked at: a pipe holds 64 KiB, and a program may keep
-/// filling it.
+/// Reads in a row, after which the time is checked: a pipe has room for 64 KiB, and a program may
+/// keep filling it.
 const DRAIN_READS_MAX: usize = 64;

@@ -1,4 +1,4 @@
-//! Processes from start to end.
+//! Tests of processes from start to end.
 
 #![allow(clippy::unwrap_used)]
 
@@ -130,7 +130,7 @@ fn what_is_listened_to_apart_is_read_to_its_end_and_kept_apart() {
         (&**ended.output, &**ended.errors),
         (&b"out"[..], &b"error"[..])
     );
-    // The shell is gone before its child says a word.
+    // The shell has ended before its child prints anything.
     let late = run_for("(sleep 0.2; printf late) & exit 0", APART, 60);
     assert_eq!((late.end, &**late.output), (End::Code(0), &b"late"[..]));
     let never = run_for("sleep 300 & exit 0", APART, 1);

@@ -17,29 +17,29 @@ use crate::mail::limits;
 use crate::process::output::{Keep, Output};
 use crate::process::{End, Finished, Listen};
 
-/// A running process, and what we hold of it.
+/// A running process, with the descriptors that we have of it.
 pub(super) struct Watch {
     child: Child,
-    /// Readable once the process has ended; `None` on kernels before 5.3, where we look every few
+    /// Readable once the process has ended; `None` on kernels before 5.3, where we check every few
     /// milliseconds.
     pub(super) pidfd: Option<OwnedFd>,
     outputs: Vec<Output>,
-    /// Whether the outputs are read to their ends, also after the process has ended.
+    /// Whether the outputs are read to their ends, even after the process has ended.
     to_their_ends: bool,
 }
 
-/// Why a wait came back.
+/// Why a wait returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Woken {
     /// The process has ended, and is not reaped yet.
     Ended,
-    /// Nothing more can be heard: nobody holds the writing end of a pipe any more.
+    /// No more output can come: no process has the writing end of a pipe any more.
     Silent,
     Cancelled,
     Late,
 }
 
-/// What a look at the process and its descriptors found.
+/// The result of polling the process and its descriptors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Signs {
     ended: bool,
@@ -66,8 +66,8 @@ impl Watch {
         };
         command.stdout(writer).stderr(errors).process_group(0);
         let child = command.spawn()?;
-        // Our copies of the writing ends go with the command: the pipe's end is the end of those
-        // who can write.
+        // Our copies of the writing ends are dropped with the command, so that the pipe ends when
+        // the last writer ends.
         drop(command);
         let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).ok();
         Ok(Self {
@@ -90,7 +90,7 @@ impl Watch {
                 Ok(Woken::Silent) => {}
                 Ok(Woken::Ended) => {
                     ended = true;
-                    // All it said is in the pipes by now.
+                    // All of its output is in the pipes by now.
                     self.drain();
                 }
                 Ok(Woken::Cancelled) => {
@@ -114,8 +114,8 @@ impl Watch {
         }
     }
 
-    /// Waits for news, taking what is said meanwhile. What is there already counts, however late we
-    /// look: we may have been stopped, or without a CPU.
+    /// Waits for a change and reads output meanwhile. A change that has already happened counts,
+    /// however late we check: we may have been stopped, or without a CPU.
     fn wait(
         &mut self,
         deadline: Instant,
@@ -143,8 +143,7 @@ impl Watch {
         }
     }
 
-    /// Looks at the process, its outputs and the cancellation; comes back after `left` at the
-    /// latest.
+    /// Checks the process, its outputs and the cancellation; returns after `left` at the latest.
     fn poll(
         &self,
         left: Duration,
@@ -189,13 +188,13 @@ impl Watch {
         self.outputs.iter_mut().for_each(Output::drain);
     }
 
-    /// Whether nothing more can be heard.
+    /// Whether no more output can come.
     fn is_silent(&self) -> bool {
         self.outputs.iter().all(|output| output.pipe().is_none())
     }
 
-    /// Ends the process and its whole group: asks first, then makes it. Gives the exit code, if the
-    /// process still ended by itself.
+    /// Ends the process and its whole group: with TERM first, then with KILL. Returns the exit
+    /// code, if the process still ended by itself.
     fn end_group(mut self) -> (Option<i32>, Vec<Output>) {
         let grace = Duration::from_secs(limits::PROCESS_GRACE_SECONDS);
         self.signal(Signal::TERM);
@@ -207,23 +206,24 @@ impl Watch {
         if ended {
             code = child.wait().ok().and_then(|status| status.code());
         } else {
-            // In a system call that even KILL does not end (a file server that is gone). The caller
-            // need not wait for that.
+            // It is in a system call that even KILL does not end (a file server that is gone). The
+            // caller need not wait for that.
             std::thread::spawn(move || child.wait());
         }
         (code, self.outputs)
     }
 
-    /// Signals the group, and the process itself, which may have left it. It is not reaped before
-    /// the last signal, so that its number cannot be another's by then.
+    /// Sends a signal to the group, and to the process itself, which may have left the group. The
+    /// process is not reaped before the last signal, so that its number cannot belong to another
+    /// process by then.
     fn signal(&self, signal: Signal) {
         let process = Pid::from_child(&self.child);
         let _ = kill_process_group(process, signal);
         let _ = kill_process(process, signal);
     }
 
-    /// Whether the process has ended; its helpers hold the pipes, so silence means that they have
-    /// ended too.
+    /// Waits until the process has ended and its outputs are closed. Its child processes have the
+    /// pipes open, so closed outputs mean that they have ended too.
     fn wait_for_end_and_silence(&mut self, grace: Duration) -> bool {
         let deadline = Instant::now() + grace;
         let mut ended = self.has_ended().unwrap_or(true);
@@ -245,5 +245,5 @@ fn end_of(status: ExitStatus) -> End {
     }
 }
 
-/// How often a process is looked at where the kernel cannot tell us.
+/// The interval of checks when the kernel cannot notify us.
 const BLIND_WAIT: Duration = Duration::from_millis(10);

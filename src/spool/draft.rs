@@ -1,4 +1,4 @@
-//! A message on its way in.
+//! A message that is being received.
 
 use std::fs::File;
 use std::io::Write;
@@ -14,12 +14,12 @@ use crate::mail::{Digest, Origin, limits};
 use crate::spool::lines::Lines;
 use crate::spool::{Body, Message, Reservation, SpoolError};
 
-/// A message that is not whole yet. Dropping it forgets it: a link that dies inside a message
-/// leaves nothing.
+/// A message that is not complete yet. Dropping it discards it, so a connection that breaks inside
+/// a message leaves nothing.
 pub struct Draft {
     directory: Arc<Path>,
     reservation: Reservation,
-    /// What is in memory: the whole message so far, or what the file has not got yet.
+    /// The octets in memory: the whole message so far, or the part that is not in the file yet.
     buffer: Vec<u8>,
     file: Option<File>,
     hash: Sha256,
@@ -39,23 +39,22 @@ impl Draft {
         }
     }
 
-    /// Octets written so far.
+    /// The number of octets written so far.
     pub fn octets(&self) -> u64 {
         self.octets
     }
 
-    /// SHA-256 of what was written so far.
+    /// SHA-256 of the octets written so far.
     pub fn digest(&self) -> Digest {
         Digest::new(self.hash.clone().finalize().into())
     }
 
-    /// The first octets, where they are in memory.
+    /// The first octets, if they are in memory.
     pub fn front(&self) -> Option<&[u8]> {
         self.file.is_none().then_some(&*self.buffer)
     }
 
-    /// Counts the lines of what was written so far. What is in a file is read on a thread that may
-    /// block.
+    /// Counts the lines written so far. A file is read on a thread that may block.
     ///
     /// # Errors
     /// [`SpoolError::Disk`] when the file cannot be read.
@@ -91,11 +90,11 @@ impl Draft {
         }
     }
 
-    /// Adds bytes of the message as received. Fast while they fit the reservation; beyond it they
-    /// go to the file, on a thread that may block.
+    /// Adds bytes of the message as received. This is fast while they fit the reservation; beyond
+    /// it they go to the file, on a thread that may block.
     ///
     /// # Errors
-    /// [`SpoolError::Disk`] when the file cannot be made or written.
+    /// [`SpoolError::Disk`] when the file cannot be created or written.
     pub async fn write(&mut self, bytes: &[u8]) -> Result<(), SpoolError> {
         self.hash.update(bytes);
         self.octets += bytes.len() as u64;
@@ -111,7 +110,7 @@ impl Draft {
         }
     }
 
-    /// The message is whole: its final dot has been seen. `received` is the trace field that sinks
+    /// Completes the message: its final dot has arrived. `received` is the trace field that sinks
     /// put on top.
     ///
     /// # Errors
@@ -120,7 +119,7 @@ impl Draft {
         self.finish_as(|_| (origin, received)).await
     }
 
-    /// As [`Draft::finish`], for a message whose origin depends on its digest.
+    /// Like [`Draft::finish`], for a message whose origin depends on its digest.
     ///
     /// # Errors
     /// [`SpoolError::Disk`] when the last part cannot be written.
@@ -175,13 +174,13 @@ impl Draft {
     }
 }
 
-/// A file without a name: it goes with its last descriptor, whatever happens to us.
+/// A file without a name. It is removed with its last descriptor, even after a crash.
 pub(super) fn unlinked_file(directory: &Path) -> std::io::Result<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     match rustix::fs::open(directory, flags, Mode::RUSR | Mode::WUSR) {
         Ok(descriptor) => Ok(File::from(descriptor)),
-        // Some file systems (overlay on old kernels, NFS) have no O_TMPFILE: make a name and take
-        // it away.
+        // Some file systems (overlay on old kernels, NFS) have no O_TMPFILE: create a name and
+        // remove it.
         Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::NOENT) => {
             named_then_unlinked(directory)
         }

@@ -1,8 +1,7 @@
-//! What is the header of a message like? Digests by which a message is found again without
-//! retrieving it.
+//! Digests of a message's header, by which a message is recognised without retrieving it.
 //!
-//! Line ends do not count, so that RETR and TOP of two servers tell the same, and the fields that
-//! servers change on a message that they hold are left out.
+//! Line ends do not count, so that RETR and TOP of two servers give the same digest. Fields that
+//! servers change on stored messages are left out.
 
 use std::io;
 
@@ -11,10 +10,10 @@ use sha2::{Digest as _, Sha256};
 use crate::mail::{Digest, HeadDigest, HeadDigests, limits};
 use crate::spool::{Body, Message};
 
-/// What the header of a message is like, to be recorded.
+/// The digest of a message's header, to be recorded.
 ///
 /// # Errors
-/// What the system says when the spool file cannot be read.
+/// The system's error when the spool file cannot be read.
 pub fn head_digest(message: &Message) -> io::Result<HeadDigest> {
     match message.body() {
         Body::Memory(octets) => Ok(parted(octets)),
@@ -22,7 +21,7 @@ pub fn head_digest(message: &Message) -> io::Result<HeadDigest> {
     }
 }
 
-/// Both digests of the first octets of a message: at most [`limits::HEADER_OCTETS_MAX`] of them
+/// Both digests of the first octets of a message; at most [`limits::HEADER_OCTETS_MAX`] octets
 /// count.
 pub fn head_digests_of(message: &[u8]) -> HeadDigests {
     HeadDigests {
@@ -31,7 +30,7 @@ pub fn head_digests_of(message: &[u8]) -> HeadDigests {
     }
 }
 
-/// Of everything above the first empty line.
+/// The digest of all lines before the first empty one.
 fn whole(message: &[u8]) -> HeadDigest {
     let mut sha256 = Sha256::new();
     for line in header_lines(message) {
@@ -44,7 +43,7 @@ fn whole(message: &[u8]) -> HeadDigest {
 fn parted(message: &[u8]) -> HeadDigest {
     let mut lines = Sha256::new();
     let mut names: [Option<Vec<u8>>; 3] = [None, None, None];
-    // What the lines that follow a field and begin with a blank belong to.
+    // The field that continuation lines (those that begin with a blank) belong to.
     let mut field = Field::Other;
     for line in header_lines(message) {
         let folded = matches!(line.first(), Some(b' ' | b'\t'));
@@ -71,7 +70,7 @@ fn parted(message: &[u8]) -> HeadDigest {
     }
 }
 
-/// Message-ID, Date and From in one number.
+/// A digest of Message-ID, Date and From.
 fn origin(names: &[Option<Vec<u8>>; 3]) -> u32 {
     let [message_id, date, from] = names.each_ref().map(|name| name.as_deref());
     let given = |name: Option<&[u8]>| name.is_some_and(|name| !name.trim_ascii().is_empty());
@@ -92,14 +91,14 @@ fn front(sha256: Sha256) -> u32 {
     u32::from_be_bytes([a, b, c, d])
 }
 
-/// What kind of field a line begins.
+/// The kind of field that a line begins.
 #[derive(Clone, Copy)]
 enum Field {
-    /// One that servers change.
+    /// A field that servers change.
     Changed,
-    /// One that holds a boundary.
+    /// A field that contains a boundary.
     ContentType,
-    /// One that names the message, by its place among these.
+    /// A field that identifies the message, by its index in [`NAMES`].
     Names(usize),
     Other,
 }
@@ -116,7 +115,7 @@ impl Field {
             return Self::ContentType;
         }
         let place = NAMES.iter().position(is);
-        // Of several fields with one name the first counts.
+        // Of several fields with the same name, the first counts.
         place
             .filter(|place| names.get(*place).is_some_and(Option::is_none))
             .map_or(Self::Other, Self::Names)
@@ -128,7 +127,8 @@ fn value(line: &[u8]) -> &[u8] {
     line.get(colon + 1..).unwrap_or_default()
 }
 
-/// A line up to a boundary that it holds: servers that take messages apart make new ones.
+/// A line up to its boundary, if it has one: servers that take messages apart create new
+/// boundaries.
 fn without_boundary(line: &[u8]) -> &[u8] {
     let found = line
         .windows(BOUNDARY.len())
@@ -136,7 +136,7 @@ fn without_boundary(line: &[u8]) -> &[u8] {
     line.get(..found.unwrap_or(line.len())).unwrap_or(line)
 }
 
-/// The lines above the first empty one, without their ends.
+/// The lines before the first empty one, without their ends.
 fn header_lines(message: &[u8]) -> impl Iterator<Item = &[u8]> {
     let message = &message[..message.len().min(limits::HEADER_OCTETS_MAX)];
     message
@@ -145,7 +145,7 @@ fn header_lines(message: &[u8]) -> impl Iterator<Item = &[u8]> {
         .take_while(|line| !line.is_empty())
 }
 
-/// Fields that a server writes or changes on messages that it holds.
+/// Fields that a server adds or changes on stored messages.
 const CHANGED: [&str; 6] = [
     "Status",
     "X-Status",
@@ -155,7 +155,7 @@ const CHANGED: [&str; 6] = [
     "Content-Length",
 ];
 
-/// Fields that name a message for good.
+/// Fields that identify a message permanently.
 const NAMES: [&str; 3] = ["Message-ID", "Date", "From"];
 
 const BOUNDARY: &[u8] = b"boundary=";

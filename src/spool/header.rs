@@ -1,9 +1,9 @@
-//! What does a message say on top? The only place that looks into one, and the only one that knows
-//! mail-parser.
+//! Reads the header fields of a message. This is the only file that parses a message, and the only
+//! one that uses mail-parser.
 //!
-//! Nothing here can stop a delivery: what cannot be read counts as absent. Look-ups go by raw
-//! offsets in the order of the fields, because mail-parser's own accessors return the *last* of
-//! several fields and take `<>` for absent.
+//! Nothing here can stop a delivery: a field that cannot be read counts as absent. Fields are found
+//! by raw offsets in their order, because mail-parser's own accessors return the *last* of several
+//! fields and treat `<>` as absent.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
@@ -13,34 +13,35 @@ use mail_parser::{HeaderName, MessageParser};
 use crate::mail::text::Shown;
 use crate::mail::{Sender, limits};
 
-/// What the head of a message tells.
+/// Facts from the header of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The topmost `Return-Path`, the null sender without one (RFC 5321 section 4.4).
+    /// The topmost `Return-Path`; the null sender if there is none (RFC 5321 section 4.4).
     pub sender: Sender,
-    /// Whether a `Return-Path` stands above the first `Received`: then final delivery has put it
-    /// there already.
+    /// Whether a `Return-Path` is above the first `Received`: then final delivery has already added
+    /// it.
     pub has_return_path: bool,
-    /// How many `Received` fields there are. RFC 5321 section 6.3: many of them mean a loop.
+    /// The number of `Received` fields. Many of them mean a loop (RFC 5321 section 6.3).
     pub received_fields: u32,
-    /// The Message-ID as it stands in the field, safe to show.
+    /// The Message-ID as in the field, safe to show.
     pub message_id: Option<String>,
-    /// Whether there is a header block at all. Without one, a field put on top needs an empty line
-    /// after it.
+    /// Whether the message has a header block. Without one, a field that is put on top needs an
+    /// empty line after it.
     pub has_fields: bool,
     /// Octets of the mbox `From ` and `>From ` lines that some servers leave on top, line ends
-    /// included; 0 for none.
+    /// included; 0 if there are none.
     pub from_line_octets: usize,
 }
 
 impl Head {
-    /// Reads the first octets of a message: at most [`limits::HEADER_OCTETS_MAX`] of them are
-    /// looked at.
+    /// Reads the first octets of a message; at most [`limits::HEADER_OCTETS_MAX`] octets are
+    /// examined.
     pub fn parse(message: &[u8]) -> Self {
         Self::parse_showing(message, |_| {})
     }
 
-    /// The same; `received` is shown the value of every `Received` field, from the top.
+    /// Like [`Self::parse`]; also passes the value of every `Received` field to `received`, from
+    /// the top.
     pub(super) fn parse_showing(message: &[u8], mut received: impl FnMut(&[u8])) -> Self {
         let message = &message[..message.len().min(limits::HEADER_OCTETS_MAX)];
         let from_line_octets = from_lines(message);
@@ -55,8 +56,8 @@ impl Head {
             from_line_octets,
         };
         if begins_with_field(fields) {
-            // Two million mutated messages made the parser panic never; one day one will, and it
-            // must be delivered.
+            // In two million mutated messages the parser never panicked. If it does one day, the
+            // message must still be delivered.
             let _ = catch_unwind(AssertUnwindSafe(|| {
                 head.read_fields(fields, &mut received);
             }));
@@ -93,16 +94,16 @@ impl Head {
     }
 }
 
-/// Three fields are looked at by position; the values of all others are skipped unread.
+/// Three fields are located; the values of all others are skipped.
 static PARSER: LazyLock<MessageParser> = LazyLock::new(|| {
     MessageParser::new()
         .ignore_header(HeaderName::ReturnPath)
         .default_header_ignore()
 });
 
-/// The octets of the lines on top that begin with `From `, or with `>From ` as an mbox quotes it
-/// and as relays of old (RFC 976) put several on each other. A header follows them, or they tell a
-/// time; any other such line is text.
+/// The octets of the lines on top that begin with `From `, or with `>From ` as an mbox quotes it;
+/// old relays (RFC 976) put several of those on top. They count only if a header follows, or if
+/// each of them contains a time; any other such line is text.
 fn from_lines(message: &[u8]) -> usize {
     let (mut octets, mut tell_times) = (0, true);
     loop {
@@ -130,7 +131,7 @@ fn tells_time(line: &[u8]) -> bool {
     })
 }
 
-/// The octets of the lines on top that begin with a blank, as if they continued a field.
+/// The octets of the lines on top that begin with a blank, like continuation lines of a field.
 fn continued_lines(message: &[u8]) -> usize {
     let mut octets = 0;
     while message[octets..].starts_with(b" ") || message[octets..].starts_with(b"\t") {
@@ -146,9 +147,9 @@ fn begins_with_empty_line(message: &[u8]) -> bool {
     message.starts_with(b"\n") || message.starts_with(b"\r\n")
 }
 
-/// Whether the first line is a field: a name without blanks, blanks that RFC 5322 section 4.5
-/// tolerates, a colon. 8-bit names are taken too: what a lax sender wrote on top is still meant as
-/// header.
+/// Whether the first line is a field: a name without blanks, optional blanks (RFC 5322 section
+/// 4.5), a colon. 8-bit names are accepted too, because a careless sender also meant them as header
+/// fields.
 fn begins_with_field(message: &[u8]) -> bool {
     let name = message
         .iter()
@@ -158,8 +159,8 @@ fn begins_with_field(message: &[u8]) -> bool {
     name > 0 && after == Some(&b':')
 }
 
-/// The sender in the value of a `Return-Path`: what stands between the first `<` and its `>`, else
-/// the bare address.
+/// The sender in the value of a `Return-Path`: the text between the first `<` and its `>`, else the
+/// bare address.
 fn sender_in(value: &[u8]) -> Sender {
     let mut unfolded = value.to_vec();
     unfolded.retain(|b| !b"\r\n".contains(b));
@@ -168,15 +169,15 @@ fn sender_in(value: &[u8]) -> Sender {
         None => without_comment(&unfolded),
     };
     let path = without_source_route(path.trim_ascii());
-    // Some servers write the null sender with the name that local bounces come from; nobody wants
-    // an answer there.
+    // Some servers write the null sender as the name that local bounces come from; no answer is
+    // wanted there.
     if path.eq_ignore_ascii_case(b"MAILER-DAEMON") {
         return Sender::Null;
     }
     Sender::from_path(path)
 }
 
-/// Everything before the `>` that is not inside a quoted local part; nothing when there is none.
+/// The text before the first `>` that is not inside a quoted local part; empty if there is none.
 fn up_to_closing_bracket(path: &[u8]) -> &[u8] {
     let mut quoted = false;
     let mut escaped = false;
@@ -192,7 +193,7 @@ fn up_to_closing_bracket(path: &[u8]) -> &[u8] {
     &[]
 }
 
-/// `(comment) a@b` without the comment in front.
+/// `(comment) a@b` without the comment at the beginning.
 fn without_comment(value: &[u8]) -> &[u8] {
     let value = value.trim_ascii();
     match (value.starts_with(b"("), memchr::memchr(b')', value)) {
@@ -201,7 +202,7 @@ fn without_comment(value: &[u8]) -> &[u8] {
     }
 }
 
-/// `@relay,@relay:a@b` is `a@b`: RFC 5321 section 4.1.1.3 has source routes ignored.
+/// Returns `a@b` for `@relay,@relay:a@b`: source routes are ignored (RFC 5321 section 4.1.1.3).
 fn without_source_route(path: &[u8]) -> &[u8] {
     match (path.starts_with(b"@"), memchr::memchr(b':', path)) {
         (true, Some(colon)) => &path[colon + 1..],

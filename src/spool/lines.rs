@@ -1,8 +1,8 @@
-//! How many lines a message has, by their ends.
+//! Counts the lines of a message by their ends.
 
 use memchr::memchr_iter;
 
-/// Counts the ends of lines in octets that come in pieces.
+/// Counts line ends in octets that arrive in pieces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lines {
     /// Lines that end in CRLF.
@@ -13,7 +13,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Takes in the next piece.
+    /// Counts the line ends of the next piece.
     pub(super) fn add(&mut self, piece: &[u8]) {
         for at in memchr_iter(b'\n', piece) {
             let is_crlf = match at.checked_sub(1) {

@@ -1,4 +1,4 @@
-//! A whole message, in hand.
+//! A complete message.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -9,7 +9,7 @@ use crate::mail::{Digest, Origin, limits};
 use crate::spool::Reservation;
 use crate::spool::header::Head;
 
-/// A message to its final dot: the octets as received after dot-unstuffing, CRLF line ends and all.
+/// A complete message: the octets as received after dot-unstuffing, with the server's line ends.
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Message {
@@ -22,21 +22,21 @@ struct Inner {
     octets: u64,
     digest: Digest,
     body: Body,
-    /// What its head tells, once somebody has looked.
+    /// Facts from its header, once they were read.
     head: OnceLock<Head>,
-    /// Held for its drop: the memory goes back to the agent's budget.
+    /// Returns the memory to the agent's budget when it is dropped.
     _reservation: Option<Reservation>,
 }
 
-/// Where the octets are.
+/// The place of the octets.
 pub enum Body {
     /// All of them in memory.
     Memory(Vec<u8>),
-    /// In a file without a name. Read it by position: the offset is shared by all clones.
+    /// In a file without a name. Read it by position, because all clones share the offset.
     File(File),
 }
 
-/// Reads a message from its beginning. Each reader has a position of its own.
+/// Reads a message from its beginning. Each reader has its own position.
 pub struct Reader<'a> {
     message: &'a Message,
     position: u64,
@@ -66,8 +66,8 @@ impl Message {
         }
     }
 
-    /// The same message under another account and unique-id. A quarantine copy keeps the names of
-    /// its first day, and its record may have other names since.
+    /// The same message under another account and unique-id. A quarantine copy is labelled with the
+    /// names of its first day, and its record may have got other names since.
     #[must_use]
     pub(crate) fn with_origin(self, origin: Origin) -> Self {
         Self {
@@ -76,7 +76,7 @@ impl Message {
         }
     }
 
-    /// Which account and unique-id it is recorded under.
+    /// The account and unique-id that it is recorded under.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -96,10 +96,10 @@ impl Message {
         self.inner.digest
     }
 
-    /// What its head tells, which is read once. May block when the message is in a file.
+    /// Facts from its header, which is read once. May block when the message is in a file.
     ///
     /// # Errors
-    /// What the system says when the spool file cannot be read.
+    /// The system's error when the spool file cannot be read.
     pub fn head_fields(&self) -> io::Result<&Head> {
         match self.inner.head.get() {
             Some(head) => Ok(head),
@@ -107,10 +107,11 @@ impl Message {
         }
     }
 
-    /// The same, read anew: `received` is shown the value of every `Received` field, from the top.
+    /// Like [`Self::head_fields`], but reads the header again: the value of every `Received` field
+    /// is passed to `received`, from the top.
     ///
     /// # Errors
-    /// What the system says when the spool file cannot be read.
+    /// The system's error when the spool file cannot be read.
     pub fn head_fields_showing(&self, received: impl FnMut(&[u8])) -> io::Result<&Head> {
         let head = match self.body() {
             Body::Memory(octets) => Head::parse_showing(octets, received),
@@ -119,12 +120,12 @@ impl Message {
         Ok(self.inner.head.get_or_init(|| head))
     }
 
-    /// Where its octets are.
+    /// The place of its octets.
     pub fn body(&self) -> &Body {
         &self.inner.body
     }
 
-    /// A reader from the beginning. Reading may block when the message is in a file.
+    /// Returns a reader from the beginning. Reading may block when the message is in a file.
     pub fn reader(&self) -> Reader<'_> {
         Reader {
             message: self,
@@ -135,7 +136,7 @@ impl Message {
     /// The first octets, at most `limit` of them.
     ///
     /// # Errors
-    /// What the system says when the spool file cannot be read.
+    /// The system's error when the spool file cannot be read.
     pub fn head(&self, limit: usize) -> io::Result<Vec<u8>> {
         let mut head = Vec::new();
         self.reader().take(limit as u64).read_to_end(&mut head)?;
@@ -145,7 +146,7 @@ impl Message {
     /// All octets in memory. For tests and small messages.
     ///
     /// # Errors
-    /// What the system says when the spool file cannot be read.
+    /// The system's error when the spool file cannot be read.
     pub fn to_vec(&self) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
         self.reader().read_to_end(&mut all)?;
@@ -154,7 +155,7 @@ impl Message {
 }
 
 impl<'a> Reader<'a> {
-    /// The next octets, at most `limit` of them, where they are in memory and need not be copied.
+    /// The next octets, at most `limit` of them, if they are in memory and need not be copied.
     pub fn next_in_memory(&mut self, limit: usize) -> Option<&'a [u8]> {
         let Body::Memory(octets) = self.message.body() else {
             return None;

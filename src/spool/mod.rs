@@ -1,7 +1,7 @@
-//! Is the message whole? Memory first, then an unlinked file, and one bound on the memory of the
-//! whole agent.
+//! Is the message whole? A message is stored in memory first, then in an unlinked file, and one
+//! limit applies to the memory of the whole agent.
 //!
-//! No sink sees a byte before [`Draft::finish`]: a draft that is dropped never was. The room does
+//! No sink sees a byte before [`Draft::finish`], and a dropped draft leaves nothing. The room does
 //! not know where a message comes from or where it goes.
 
 mod draft;
@@ -28,18 +28,18 @@ pub struct Spool {
     directory: Arc<Path>,
     /// One permit is [`GRAIN_OCTETS`] of memory.
     budget: Arc<Semaphore>,
-    /// What no message larger than [`limits::SPOOL_WRITE_OCTETS`] may touch.
+    /// Memory that messages larger than [`limits::SPOOL_WRITE_OCTETS`] must leave free.
     grains_kept: usize,
 }
 
-/// Room for one message, taken before its RETR is sent and given back when the last clone of the
-/// message is gone.
+/// Memory for one message. It is reserved before its RETR is sent, and returned when the last clone
+/// of the message is dropped.
 pub struct Reservation {
     /// `None` for a message that goes to disk at once.
     permits: Option<OwnedSemaphorePermit>,
     /// The size that LIST gives.
     listed: Option<usize>,
-    /// Where the files of a session are counted, and what was taken there.
+    /// The counter of a session's files, and the permit taken from it.
     files: Option<Arc<Semaphore>>,
     file: Option<OwnedSemaphorePermit>,
 }
@@ -47,18 +47,18 @@ pub struct Reservation {
 /// Why a message could not be spooled.
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
-    /// The state directory cannot take the message.
+    /// The state directory cannot store the message.
     #[error("cannot spool a message in {directory}: {source}. Is the disk full?", directory = .directory.display())]
     Disk {
         /// The spool's directory.
         directory: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
 }
 
 impl SpoolError {
-    /// The stable name of the error.
+    /// The stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Disk { source, .. } if is_full(source.kind()) => "spool_full",
@@ -67,7 +67,7 @@ impl SpoolError {
         }
     }
 
-    /// Whether there was no descriptor left for the message's file.
+    /// Whether no file descriptor was left for the message's file.
     pub fn is_ours(&self) -> bool {
         let Self::Disk { source, .. } = self;
         is_out_of_files(source)
@@ -75,14 +75,14 @@ impl SpoolError {
 }
 
 impl Spool {
-    /// A spool whose large messages go to unlinked files in `directory`, with the standard memory
-    /// budget.
+    /// Creates a spool with the standard memory budget. Large messages go to unlinked files in
+    /// `directory`.
     pub fn new(directory: &Path) -> Self {
         Self::with_budget(directory, limits::SPOOL_MEMORY_OCTETS_MAX)
     }
 
-    /// A spool with a memory budget of `octets`; at least one message of the largest in-memory size
-    /// fits beside small ones.
+    /// Creates a spool with a memory budget of `octets`; at least one message of the largest
+    /// in-memory size fits beside small ones.
     pub fn with_budget(directory: &Path, octets: usize) -> Self {
         let grains = octets.max(2 * limits::SPOOL_MESSAGE_MEMORY_OCTETS_MAX) / GRAIN_OCTETS;
         Self {
@@ -92,13 +92,13 @@ impl Spool {
         }
     }
 
-    /// Room for a message that LIST says has `listed` octets: in memory, or on disk when the budget
-    /// is spent. It never waits: an account whose sink hangs must not keep the others from reading
-    /// their replies.
+    /// Reserves memory for a message of `listed` octets (by LIST), or space on disk when the budget
+    /// is used up. It never waits: an account whose sink hangs must not keep the other accounts
+    /// from reading their replies.
     pub fn room_for(&self, listed: Option<u64>) -> Reservation {
         let mut grains = grains(listed);
-        // A few large messages before a slow sink must leave memory to the small ones of all
-        // others.
+        // A few large messages that wait for a slow sink must leave memory to the small messages of
+        // all other accounts.
         if grains > GRAINS_WRITE
             && self.budget.available_permits() < self.grains_kept + grains as usize
         {
@@ -113,24 +113,24 @@ impl Spool {
         }
     }
 
-    /// An empty file without a name in the spool's directory, for a sink that hands on a large
-    /// message as a file.
+    /// Creates an empty file without a name in the spool's directory, for a sink that passes on a
+    /// large message as a file.
     ///
     /// # Errors
-    /// What the system says when the file cannot be made. May block.
+    /// The system's error when the file cannot be created. May block.
     pub fn scratch(&self) -> std::io::Result<std::fs::File> {
         draft::unlinked_file(&self.directory)
     }
 
-    /// Begins a message in the room reserved for it.
+    /// Begins a message in the room that was reserved for it.
     pub fn begin(&self, reservation: Reservation) -> Draft {
         Draft::new(self.directory.clone(), reservation)
     }
 }
 
 impl Reservation {
-    /// Takes a permit of `files` when the message goes to a file, if there is one: now, where its
-    /// listed size tells. It is given back with the room.
+    /// Takes a permit of `files` when the message goes to a file, if there is one: at once if that
+    /// is clear from its listed size. It is returned with the room.
     pub fn count_file_in(&mut self, files: &Arc<Semaphore>) {
         self.files = Some(files.clone());
         if self.permits.is_none() || self.listed.is_some_and(|listed| listed > self.octets()) {
@@ -144,20 +144,19 @@ impl Reservation {
         }
     }
 
-    /// The memory this reservation stands for, in octets.
+    /// The memory of this reservation, in octets.
     fn octets(&self) -> usize {
         self.permits
             .as_ref()
             .map_or(0, |permits| permits.num_permits() * GRAIN_OCTETS)
     }
 
-    /// What the buffer is made for at its first octets: as much as is listed, if that is to be
-    /// believed.
+    /// The initial size of the buffer: the listed size, as far as it fits the reservation.
     fn expected_octets(&self) -> usize {
         self.listed.unwrap_or(0).min(self.octets())
     }
 
-    /// Gives back what a message of `octets` in memory does not need.
+    /// Returns the memory that a message of `octets` does not need.
     fn shrink_to(&mut self, octets: usize) {
         if let Some(permits) = &mut self.permits {
             let needed = octets.div_ceil(GRAIN_OCTETS);
@@ -166,8 +165,8 @@ impl Reservation {
     }
 }
 
-/// The permits for a message of `listed` octets: sizes are advice, so at least the minimum, and
-/// above the size that stays in memory only a write buffer's worth.
+/// The permits for a message of `listed` octets: at least the minimum, because sizes are advice,
+/// and only a write buffer's worth for messages that do not stay in memory.
 fn grains(listed: Option<u64>) -> u32 {
     let listed = usize::try_from(listed.unwrap_or(0)).unwrap_or(usize::MAX);
     let octets = if listed > limits::SPOOL_MESSAGE_MEMORY_OCTETS_MAX {

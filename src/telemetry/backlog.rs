@@ -1,8 +1,8 @@
-//! A log that nobody reads keeps no mail waiting.
+//! A log without a reader delays no mail.
 //!
-//! Lines are written at once while whoever reads them keeps up. When a pipe is full they wait here,
-//! up to a bound, and a thread writes them; beyond the bound they are dropped and counted, and the
-//! count is told when the log flows again.
+//! Lines are written at once while the reader keeps up. When a pipe is full, lines wait here, up to
+//! a limit, and a thread writes them. Beyond the limit they are dropped and counted, and the count
+//! is logged when the reader reads again.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -22,20 +22,20 @@ struct Shared {
     changed: Condvar,
 }
 
-/// Where lines end up, and whose readiness can be asked.
+/// The destination of the lines; it can be asked whether a write would block.
 trait Paper: Write + AsFd + Send {}
 
 impl<T: Write + AsFd + Send> Paper for T {}
 
 #[derive(Default)]
 struct Waiting {
-    /// As they were written: each is whole lines.
+    /// The waiting output, in pieces of whole lines.
     pieces: VecDeque<Vec<u8>>,
     octets: usize,
     dropped: u64,
-    /// Whether there is a thread that writes, once one was needed.
+    /// Whether a writing thread was started; it is started when it is first needed.
     has_thread: bool,
-    /// Whether it is at work on a piece that is in `pieces` no more.
+    /// Whether the thread is writing a piece that was removed from `pieces`.
     busy: bool,
 }
 
@@ -49,14 +49,14 @@ impl Backlog {
         }))
     }
 
-    /// That of standard error, which the whole process shares.
+    /// The backlog of standard error, which the whole process shares.
     pub fn of_stderr() -> &'static Self {
         static STDERR: OnceLock<Backlog> = OnceLock::new();
         STDERR.get_or_init(|| Self::new(io::stderr()))
     }
 
-    /// Waits until everything is written, and no longer than `patience`. Whether a short line would
-    /// be written at once now.
+    /// Waits until everything is written, but no longer than `patience`. Returns whether a short
+    /// line would be written at once now.
     pub fn finish(&self, patience: Duration) -> bool {
         let until = Instant::now() + patience;
         let mut waiting = self.0.waiting();
@@ -100,7 +100,7 @@ impl Write for Backlog {
         if waiting.pieces.is_empty() && !waiting.busy && lines.len() <= AT_ONCE_OCTETS_MAX {
             let mut out = self.0.out();
             if is_ready(out.as_fd(), Duration::ZERO) {
-                // Whoever reads may be gone for good: then there is nobody to tell.
+                // The reader may be gone for good: then the error cannot be reported.
                 let written = out.write(lines);
                 let is_full = |error: &io::Error| error.kind() == io::ErrorKind::WouldBlock;
                 rest = match &written {
@@ -130,7 +130,7 @@ impl Shared {
         self.out.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The thread's life, which ends with the process.
+    /// The loop of the writing thread, which ends with the process.
     fn write_all(&self) {
         loop {
             let mut waiting = self.waiting();
@@ -175,7 +175,7 @@ impl Shared {
                 Ok(0) => return,
                 Ok(count) => rest = rest.get(count..).unwrap_or_default(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // Standard error may have been made non-blocking by whoever else has it.
+                // Another process that shares standard error may have made it non-blocking.
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     is_ready(out.as_fd(), Duration::from_secs(1));
                 }
@@ -185,19 +185,19 @@ impl Shared {
     }
 }
 
-/// Whether a short write would not have to wait, after waiting so long for that.
+/// Whether a short write would succeed without waiting, after waiting for that up to `patience`.
 fn is_ready(out: BorrowedFd<'_>, patience: Duration) -> bool {
     let mut asked = [PollFd::from_borrowed_fd(out, PollFlags::OUT)];
     let patience = Timespec::try_from(patience).ok();
     let ready = poll(&mut asked, patience.as_ref());
-    // A reader that is gone makes it ready, too.
+    // It is also ready when the reader is gone.
     ready.is_ok_and(|count| count > 0)
 }
 
-/// A pipe that is ready takes this whole (`PIPE_BUF`).
+/// Octets that a ready pipe takes at once (`PIPE_BUF`).
 const AT_ONCE_OCTETS_MAX: usize = 4096;
 
-/// What waits for a reader: some thousand lines.
+/// Octets that wait for a reader: some thousand lines.
 const OCTETS_MAX: usize = 1024 * 1024;
 
 #[cfg(test)]

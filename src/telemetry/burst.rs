@@ -1,4 +1,4 @@
-//! Lines that are said at once are written at once.
+//! Writes log lines of one burst in one call.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -6,14 +6,14 @@ use std::io::Write;
 use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Where lines go.
+/// The destination of lines.
 pub(super) type Writer = Arc<Mutex<Box<dyn Write + Send>>>;
 
-/// While this lives, the log lines of this thread gather, and are written when it goes or when
-/// there are 4 KiB of them. For a burst of events that nothing waits between.
+/// While this exists, log lines of this thread are collected. They are written when it is dropped,
+/// or when there are 4 KiB of them. For a burst of events without waiting between them.
 #[must_use]
 pub struct Together {
-    /// It belongs to its thread.
+    /// Not `Send`: it belongs to its thread.
     _thread: PhantomData<*const ()>,
 }
 
@@ -29,7 +29,7 @@ thread_local! {
 }
 
 impl Together {
-    /// Begins to gather.
+    /// Begins to collect lines.
     pub fn begin() -> Self {
         let _ = HELD.try_with(|held| held.borrow_mut().depth += 1);
         Self {
@@ -54,7 +54,7 @@ impl Drop for Together {
     }
 }
 
-/// Writes a line, or holds it for a moment.
+/// Writes a line, or stores it for the burst.
 pub(super) fn say(writer: &Writer, line: &str) {
     let now = HELD.try_with(|held| {
         let mut held = held.borrow_mut();
@@ -67,21 +67,21 @@ pub(super) fn say(writer: &Writer, line: &str) {
         held.writer = Some(Arc::clone(writer));
         before.map(Cow::Owned)
     });
-    // A thread that ends has nowhere to hold it.
+    // A thread that is ending cannot store it.
     if let Some(lines) = now.unwrap_or(Some(Cow::Borrowed(line.as_bytes()))) {
         write(writer, &lines);
     }
 }
 
 fn write(writer: &Writer, lines: &[u8]) {
-    // A panic while writing a line is no reason to lose the next one.
+    // A panic while writing one line must not lose the next one.
     let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
-    // Nobody is left to tell when standard error is gone.
+    // When standard error is gone, the error cannot be reported.
     let _ = writer.write_all(lines).and_then(|()| writer.flush());
 }
 
-/// What a pipe takes whole (`PIPE_BUF`): what others write to it stands before or behind, never
-/// inside a line.
+/// Octets that a pipe takes at once (`PIPE_BUF`): the output of other writers comes before or after
+/// them, never inside a line.
 const WRITE_OCTETS_MAX: usize = 4096;
 
 #[cfg(test)]
@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
 
-    /// Every write by itself.
+    /// Records every write separately.
     #[derive(Clone, Default)]
     struct Paper(Arc<Mutex<Vec<String>>>);
 

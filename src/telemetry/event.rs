@@ -1,8 +1,8 @@
-//! Everything mailferry has to say, one variant a fact. The names of the fields are what operators
-//! grep.
+//! All events that mailferry reports, one variant for each fact. Operators search for the names of
+//! the fields.
 //!
-//! Nothing above debug is said when nothing happened. Foreign text comes in already escaped
-//! (`mail::text::Shown`), or as a type that escapes itself.
+//! Nothing above debug level is reported when nothing happened. Foreign text is already escaped
+//! (`mail::text::Shown`), or has a type that escapes itself.
 
 use std::time::Duration;
 
@@ -14,32 +14,32 @@ use crate::mail::{AccountName, UniqueId};
 #[derive(Clone, Debug)]
 #[allow(missing_docs)] // The fields are the words of the log line, explained at the variants.
 pub enum Event<'a> {
-    /// A message was offered, and this is what came of it: one line per offer.
+    /// A message was offered, with this result: one line for each offer.
     Delivery {
         account: &'a AccountName,
         unique_id: &'a UniqueId,
         octets: u64,
         delivery: &'a str,
         status: DeliveryStatus,
-        /// From the final dot to the sink's answer.
+        /// The time from the final dot to the sink's answer.
         delay: Duration,
         code: &'a str,
         words: &'a str,
     },
-    /// A message was retrieved, found to be settled already, and not offered.
+    /// A message was retrieved, recognised as already handled, and not offered.
     Recognised {
         account: &'a AccountName,
         unique_id: &'a UniqueId,
         octets: u64,
     },
-    /// A message stays on the server because it is larger than `max_message_size`; said once.
+    /// A message stays on the server because it is larger than `max_message_size`; reported once.
     TooLarge {
         account: &'a AccountName,
         unique_id: &'a UniqueId,
         octets: u64,
         limit_octets: u64,
     },
-    /// The server refused to hand out one message.
+    /// The server refused to send one message.
     RetrieveRefused {
         account: &'a AccountName,
         unique_id: &'a UniqueId,
@@ -51,31 +51,31 @@ pub enum Event<'a> {
         unique_id: &'a UniqueId,
         strikes: u32,
     },
-    /// A message was copied durably because the server may hide it after QUIT.
+    /// A message was stored as a durable copy, because the server may hide it after QUIT.
     Parked {
         account: &'a AccountName,
         unique_id: &'a UniqueId,
         octets: u64,
     },
-    /// The server does something the RFC does not foresee; said once a session.
+    /// The server does something that the RFC does not provide for; reported once a session.
     Quirk {
         account: &'a AccountName,
         what: &'a str,
         detail: &'a str,
     },
-    /// DELE was refused; the next listing tells.
+    /// DELE was refused; the next listing shows the result.
     DeleteRefused {
         account: &'a AccountName,
         unique_id: &'a UniqueId,
         words: &'a str,
     },
-    /// The maildrop was listed, and the plan made.
+    /// The maildrop was listed, and the messages to retrieve were chosen.
     Listed {
         account: &'a AccountName,
         listed: u64,
         wanted: u64,
     },
-    /// A poll of one account ended, with what it did.
+    /// A poll of one account ended, with its counts.
     Polled {
         account: &'a AccountName,
         listed: u64,
@@ -89,7 +89,7 @@ pub enum Event<'a> {
         /// Messages without unique-id that stay on the server.
         without_unique_id: u64,
     },
-    /// A poll ended early, and who must act.
+    /// A poll ended early; the event names who must act.
     PollFailed {
         account: &'a AccountName,
         who: &'a str,
@@ -97,27 +97,27 @@ pub enum Event<'a> {
         words: &'a str,
         next_seconds: u64,
     },
-    /// The account waits for its operator.
+    /// The account waits until the operator acts.
     Held {
         account: &'a AccountName,
         code: &'a str,
         words: &'a str,
         next_seconds: u64,
     },
-    /// The account waited because of failures, and does not any more.
+    /// The account had waited because of failures, and no longer waits.
     Released {
         account: &'a AccountName,
         detail: &'a str,
     },
-    /// A destination takes nothing; its accounts stop retrieving.
+    /// A destination accepts no mail; its accounts stop retrieving.
     DestinationDown {
         delivery: &'a str,
         code: &'a str,
         words: &'a str,
         next_seconds: u64,
     },
-    /// A destination refuses so many messages that it is perhaps to blame: they are deferred
-    /// instead of quarantined.
+    /// A destination refuses so many messages that it may be at fault: they are deferred instead of
+    /// quarantined.
     DestinationSuspect {
         delivery: &'a str,
         code: &'a str,
@@ -125,9 +125,9 @@ pub enum Event<'a> {
     },
     /// A destination that was suspect accepts messages again.
     DestinationTrusted { delivery: &'a str },
-    /// A destination takes mail again.
+    /// A destination accepts mail again.
     DestinationUp { delivery: &'a str },
-    /// The clock is not believed; nothing is due by age for a day.
+    /// The clock may be wrong; nothing is due by age for a day.
     ClockDoubted {
         account: &'a AccountName,
         detail: &'a str,
@@ -137,20 +137,20 @@ pub enum Event<'a> {
         account: &'a AccountName,
         messages: u64,
     },
-    /// The agent has started, stopped or reloaded, or has something else to say about itself.
+    /// The agent has started, stopped or reloaded, or reports something else about itself.
     Agent { what: &'a str, detail: &'a str },
-    /// Something the operator should look at, which stops nothing.
+    /// Something the operator should look at. It stops nothing.
     Warning { code: &'a str, detail: &'a str },
 }
 
-/// What came of one offer.
+/// The result of one offer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryStatus {
     /// Accepted by everyone.
     Delivered,
-    /// To be tried again at a later time.
+    /// To be retried later.
     Deferred,
-    /// As deferred, but the sink may have it: the next try may make a duplicate.
+    /// Like deferred, but the sink may have the message: the next try may create a duplicate.
     Unknown,
     /// Refused for good; a copy is in the quarantine.
     Quarantined,
@@ -310,21 +310,23 @@ impl Event<'_> {
                 words,
                 next_seconds,
             } => {
-                // Time mends the others; this one needs somebody now.
+                // The others pass by themselves; this one needs the operator now.
                 if *code == "store_replaced" {
                     error!(%account, who, code, said = words, next_seconds, "poll failed");
                 } else {
                     warn!(%account, who, code, said = words, next_seconds, "poll failed");
                 }
             }
-            Self::Released { account, detail } => info!(%account, detail, "account waits no more"),
+            Self::Released { account, detail } => {
+                info!(%account, detail, "account no longer waits")
+            }
             Self::Held {
                 account,
                 code,
                 words,
                 next_seconds,
             } => {
-                error!(%account, code, said = words, next_seconds, "account held: it needs its operator");
+                error!(%account, code, said = words, next_seconds, "account held: it needs you");
             }
             _ => {}
         }
@@ -360,7 +362,8 @@ impl Event<'_> {
                     delivery,
                     code,
                     said = words,
-                    "destination suspect: it refuses nearly everything, so what it refuses is deferred and not quarantined"
+                    "destination suspect: it refuses nearly every message, so refused messages are \
+                     deferred and not quarantined"
                 );
             }
             Self::DestinationTrusted { delivery } => {
@@ -368,7 +371,8 @@ impl Event<'_> {
             }
             Self::DestinationUp { delivery } => info!(delivery, "destination up again"),
             Self::ClockDoubted { account, detail } => {
-                error!(%account, detail, "the clock is not believed: nothing is deleted by age for 24 hours");
+                error!(%account, detail, "the clock may be wrong: nothing is deleted by age for 24 \
+                                          hours");
             }
             Self::MarkedFirstRun { account, messages } => {
                 info!(%account, messages, "first run: marked as seen, only new mail will be retrieved");

@@ -1,16 +1,16 @@
-//! The systemd journal's native protocol: one datagram an entry.
+//! The systemd journal's native protocol: one datagram for each entry.
 //!
-//! `tracing-journald` is not used because it gives an event without message no `MESSAGE`, and a
-//! delivery is such an event: `journalctl` would show nothing where it matters most.
+//! `tracing-journald` is not used, because it writes no `MESSAGE` for an event without a message. A
+//! delivery is such an event, and `journalctl` would show nothing for it.
 
 use std::io;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 
-/// Where journald listens.
+/// The socket of journald.
 pub(super) const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// A way into the journal.
+/// A connection to the journal.
 #[derive(Debug)]
 pub(super) struct Journal {
     socket: UnixDatagram,
@@ -18,16 +18,16 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Finds the journal.
+    /// Connects to the journal.
     ///
     /// # Errors
-    /// When nobody listens there.
+    /// When journald does not listen there.
     pub(super) fn at(path: &Path) -> io::Result<Self> {
         let socket = UnixDatagram::unbound()?;
-        // A journal that has stopped reading must not stop us; what it does not take goes to
-        // standard error.
+        // A journal that has stopped reading must not block us; entries that it does not accept go
+        // to standard error.
         socket.set_nonblocking(true)?;
-        // An empty datagram is discarded by journald, and tells us whether anyone is there.
+        // journald discards an empty datagram, and sending it shows whether journald listens.
         socket.send_to(&[], path)?;
         Ok(Self {
             socket,
@@ -38,7 +38,7 @@ impl Journal {
     /// Sends one entry. The address is given each time because journald may have restarted.
     ///
     /// # Errors
-    /// When the entry was not taken, for instance because it is larger than a datagram may be.
+    /// When the entry was not accepted, for instance because it is larger than a datagram may be.
     pub(super) fn send(&self, entry: &str) -> io::Result<()> {
         self.socket
             .send_to(entry.as_bytes(), &self.path)

@@ -1,7 +1,7 @@
-//! One event as one line: what a person, a program and the journal read.
+//! One event as one line, for people, programs and the journal.
 //!
-//! Whatever a field holds, no control character leaves this file: a line is a line, and a value
-//! cannot pretend to be the next field.
+//! No control character from a field leaves this file: a line stays one line, and a value cannot
+//! look like the next field.
 
 use std::fmt::{self, Write};
 use std::time::SystemTime;
@@ -11,7 +11,7 @@ use tracing::field::{Field, Visit};
 
 use crate::mail::text;
 
-/// What an event carries, in the order in which it was said.
+/// The fields of an event, in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Line {
     fields: Vec<(&'static str, Value)>,
@@ -20,7 +20,7 @@ pub(super) struct Line {
 
 #[derive(Clone, Debug, PartialEq)]
 enum Value {
-    /// A number or a truth value, as JSON writes it too.
+    /// A number or a truth value; JSON writes it without quotes, too.
     Bare(Bare),
     Text(String),
 }
@@ -43,7 +43,7 @@ impl fmt::Display for Bare {
 }
 
 impl Line {
-    /// Gathers the fields of an event.
+    /// Collects the fields of an event.
     pub(super) fn of(event: &tracing::Event<'_>) -> Self {
         let mut line = Self {
             fields: Vec::with_capacity(FIELDS),
@@ -67,7 +67,7 @@ impl Line {
         out
     }
 
-    /// `key=value ... msg="..."`: the part of the text that the journal keeps as its message.
+    /// `key=value ... msg="..."`: the part of the text that is the message in the journal.
     pub(super) fn as_pairs(&self) -> String {
         let mut out = String::with_capacity(LINE_OCTETS);
         self.write_pairs(&mut out);
@@ -75,7 +75,7 @@ impl Line {
     }
 
     fn write_pairs(&self, out: &mut String) {
-        // An event that has only a message is a sentence, and is read as one.
+        // An event that has only a message is shown as a sentence.
         if let (true, Some(message)) = (self.fields.is_empty(), &self.message) {
             return escape(out, message);
         }
@@ -116,8 +116,8 @@ impl Line {
         out
     }
 
-    /// An entry of the journal's native protocol: `NAME=value` lines. No value holds a line end, so
-    /// none needs the length-prefixed form.
+    /// An entry of the journal's native protocol: `NAME=value` lines. No value contains a line end,
+    /// so none needs the length-prefixed form.
     pub(super) fn as_journal_entry(&self, level: Level) -> String {
         let priority = match level {
             Level::ERROR => 3,
@@ -143,8 +143,7 @@ impl Line {
         match (field.name(), value) {
             ("message", Value::Text(text)) => self.message = Some(text),
             ("message", Value::Bare(bare)) => self.message = Some(bare.to_string()),
-            // What the bridge from the `log` crate adds: where in a foreign source file a line came
-            // from.
+            // Fields that the bridge from the `log` crate adds: the place in a foreign source file.
             (name, _) if name.starts_with("log.") => {}
             (name, value) => self.fields.push((name, value)),
         }
@@ -192,11 +191,10 @@ fn push(out: &mut String, value: &Bare) {
     let _ = write!(out, "{value}");
 }
 
-/// Writes a value bare when it is one word, else between quotes.
+/// Writes a value bare if it is one word, else in quotes.
 ///
-/// Inside quotes `"` becomes `\"`, and a backslash is doubled where it would otherwise escape a
-/// quote or another backslash: the closing quote can be found, and `\x1b` written by `Shown` stays
-/// readable.
+/// In quotes, `"` becomes `\"`, and a backslash is doubled if it would otherwise escape a quote or
+/// another backslash. So the closing quote can be found, and `\x1b` from `Shown` stays readable.
 fn quote_where_needed(out: &mut String, value: &str) {
     let needed =
         value.is_empty() || value.contains(|c: char| c.is_whitespace() || "\"=".contains(c));
@@ -234,8 +232,8 @@ fn json_string(out: &mut String, value: &str) {
     out.push('"');
 }
 
-/// As many as most events have, and as long as most lines and fields are: room made at once is not
-/// made again and again.
+/// The usual number of fields, and the usual length of lines and fields: memory that is allocated
+/// at once need not grow.
 const FIELDS: usize = 8;
 const LINE_OCTETS: usize = 256;
 const FIELD_OCTETS: usize = 32;
@@ -255,7 +253,7 @@ mod tests {
         }
     }
 
-    /// Reads `key=value` pairs back as any logfmt reader would.
+    /// Parses `key=value` pairs as a logfmt reader would.
     fn read_pairs(text: &str) -> Vec<(String, String)> {
         let mut pairs = Vec::new();
         let mut rest = text.chars().peekable();

@@ -1,4 +1,4 @@
-//! Where log lines go, in which form, and which ones.
+//! The destination, format and level of log lines.
 
 use std::io::Write;
 use std::path::Path;
@@ -17,14 +17,14 @@ use crate::telemetry::burst::Writer;
 use crate::telemetry::journal::{self, Journal};
 use crate::telemetry::line::Line;
 
-/// How to log.
+/// The settings of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The form of a line.
+    /// The format of a line.
     pub format: LogFormat,
-    /// The least important thing said.
+    /// The least important level that is logged.
     pub level: LogLevel,
-    /// Whether the level may be coloured in text. Give `false` unless the writer is a terminal.
+    /// Whether the level may be coloured in text. Use `false` unless the writer is a terminal.
     pub colour: bool,
 }
 
@@ -39,13 +39,13 @@ pub struct Log {
 #[error("this process has a log already")]
 pub struct AlreadyLogging;
 
-/// Starts the log of this process. Lines go to `writer` (standard error, as a rule), one `write` a
-/// line or a burst of lines; journal entries go to the journal, and to `writer` as text when the
-/// journal does not take them.
+/// Starts the log of this process. Lines go to `writer` (usually standard error), one `write` for
+/// each line or burst of lines. Journal entries go to the journal, and to `writer` as text when the
+/// journal does not accept them.
 ///
 /// # Errors
-/// [`AlreadyLogging`] when somebody has set up a `tracing` subscriber before: an embedder's own
-/// stays in force.
+/// [`AlreadyLogging`] when a `tracing` subscriber was set up before: an embedder's own subscriber
+/// stays active.
 pub fn start(settings: &Settings, writer: Box<dyn Write + Send>) -> Result<Log, AlreadyLogging> {
     let (filter, handle) = reload::Layer::new(filter_of(settings.level));
     let scribe = Scribe::new(settings, writer, Path::new(journal::SOCKET));
@@ -62,15 +62,15 @@ pub fn start(settings: &Settings, writer: Box<dyn Write + Send>) -> Result<Log, 
 }
 
 impl Log {
-    /// Changes what is said from now on.
+    /// Changes the level from now on.
     pub fn set_level(&self, level: LogLevel) {
         // It fails only when the subscriber is gone, and then there is no log to change.
         let _ = self.filter.reload(filter_of(level));
     }
 }
 
-/// Our own lines from `level` up; other crates' only when they warn: at debug some print what they
-/// send.
+/// Passes our own lines from `level` up, and those of other crates only from warnings up: at debug
+/// level some print the data that they send.
 fn filter_of(level: LogLevel) -> Targets {
     let (ours, theirs) = match level {
         LogLevel::Error => (LevelFilter::ERROR, LevelFilter::ERROR),

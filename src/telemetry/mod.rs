@@ -1,4 +1,4 @@
-//! What happened? One [`Event`] is the only way to speak, so that a log line and a metric cannot
+//! What happened? An [`Event`] is the only way to report, so that a log line and a metric cannot
 //! disagree.
 
 mod backlog;
@@ -17,17 +17,17 @@ pub use backlog::Backlog;
 pub use burst::Together;
 pub use event::{DeliveryStatus, Event};
 
-/// Takes events: the log in the agent, a list in tests, whatever an embedder likes.
+/// Receives events: the log in the agent, a list in tests, or any receiver of an embedder.
 pub trait Report: Send + Sync {
-    /// Takes one event.
+    /// Receives one event.
     fn report(&self, event: &Event<'_>);
 }
 
-/// A cheap handle to where events go.
+/// A cheap handle to the receiver of events.
 #[derive(Clone)]
 pub struct Reporter {
     report: Arc<dyn Report>,
-    /// Quirks that have been said: each is said once while the program runs.
+    /// Quirks that were reported: each is reported once while the program runs.
     said: Arc<Mutex<HashSet<(AccountName, String)>>>,
 }
 
@@ -45,14 +45,14 @@ impl Reporter {
         Self::new(Arc::new(Log))
     }
 
-    /// Says what happened.
+    /// Reports an event.
     pub fn say(&self, event: Event<'_>) {
         if !self.is_known(&event) {
             self.report.report(&event);
         }
     }
 
-    /// Whether this is a quirk that has been said. An incident is said each time.
+    /// Whether this is a quirk that was already reported. An incident is reported each time.
     fn is_known(&self, event: &Event<'_>) -> bool {
         let Event::Quirk { account, what, .. } = event else {
             return false;
@@ -62,7 +62,7 @@ impl Reporter {
     }
 }
 
-/// What a server does once and not by habit.
+/// Single incidents of a server, as opposed to its habits.
 const INCIDENTS: &[&str] = &[
     "capa_struck",
     "list_struck",

@@ -57,7 +57,7 @@ fn a_hold_ends_when_the_password_in_its_file_changed() {
     password(&place, "wrong");
     let mut agent = run_until_held(&place);
     password(&place, "secret");
-    agent.until(&["waits no more", "password changed", "auth_refused"]);
+    agent.until(&["no longer waits", "password changed", "auth_refused"]);
     agent.until(&["status=delivered"]);
     assert_eq!(agent.stop().0, Some(0));
 }
@@ -70,7 +70,7 @@ fn a_hold_ends_when_the_configuration_was_mended_and_reloaded() {
     let mut agent = run_until_held(&place);
     place.configure(&wrong.replace("wrong", "secret"));
     agent.signal("HUP");
-    agent.until(&["waits no more", "password changed"]);
+    agent.until(&["no longer waits", "password changed"]);
     agent.until(&["status=delivered"]);
     assert_eq!(agent.stop().0, Some(0));
 }
@@ -91,7 +91,7 @@ fn a_hold_outlasts_a_restart_and_ends_with_one_when_the_password_changed() {
     password(&place, "secret");
     let (code, words) = said(&place.run(&["run", "--once"]));
     assert_eq!(code, Some(0), "{words}");
-    assert_eq!(words.matches("waits no more").count(), 1, "{words}");
+    assert_eq!(words.matches("no longer waits").count(), 1, "{words}");
     assert!(words.contains("status=delivered"), "{words}");
 }
 
@@ -118,7 +118,7 @@ fn the_end_of_a_back_off_is_one_line() {
     for _ in 0..3 {
         let (code, words) = said(&place.run(&["poll"]));
         assert_eq!(code, Some(75), "{words}");
-        assert!(!words.contains("waits no more"), "{words}");
+        assert!(!words.contains("no longer waits"), "{words}");
     }
     assert_eq!(
         said(&place.run(&["run", "--once"])),
@@ -127,13 +127,13 @@ fn the_end_of_a_back_off_is_one_line() {
     let dovecot = Dovecot::with(&varied::messages(0)[..1]);
     place.configure(&account(dovecot.plain_port(), "password = \"secret\""));
     let (_, words) = said(&place.run(&["poll"]));
-    assert_eq!(words.matches("waits no more").count(), 1, "{words}");
+    assert_eq!(words.matches("no longer waits").count(), 1, "{words}");
     assert!(
         words.contains("it backed off after 1 try that failed"),
         "{words}"
     );
     let (_, words) = said(&place.run(&["poll"]));
-    assert!(!words.contains("waits no more"), "{words}");
+    assert!(!words.contains("no longer waits"), "{words}");
 }
 
 #[test]
