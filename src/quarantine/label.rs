@@ -1,38 +1,39 @@
-//! The fields on top of a kept message: what was known of it, in a form that is read back exactly.
+//! The header fields on top of a quarantine copy: the facts about the message, in a form that can
+//! be read back exactly.
 
 use crate::mail::text::Shown;
 use crate::mail::{
     AccountName, Date, Digest, Envelope, Origin, Percent, Recipient, Sender, Timestamp, UniqueId,
 };
 
-/// What was known of a message when it was kept.
+/// The facts about a message when it was copied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Label {
-    /// Which message it is.
+    /// Its account and unique-id.
     pub origin: Origin,
-    /// Who it was from and for.
+    /// Its sender and recipients.
     pub envelope: Envelope,
     /// The stable code of the reason.
     pub reason: String,
-    /// What the sink said, safe to show.
+    /// The words of the sink, safe to show.
     pub words: String,
     /// Its size as received.
     pub octets: u64,
     /// SHA-256 of its octets as received.
     pub digest: Digest,
-    /// When it was kept.
+    /// When it was copied.
     pub at: Timestamp,
     /// The `Received` field that sinks put on top, lines ended by LF; empty for none.
     pub received: String,
 }
 
 impl Label {
-    /// The fields, lines ended by CRLF. `has_fields` tells whether the message goes on with fields
-    /// of its own; otherwise an empty line follows ours.
+    /// The fields, with lines that end in CRLF. `has_fields` says whether the message begins with
+    /// header fields; otherwise an empty line follows ours.
     pub(super) fn write(&self, has_fields: bool) -> String {
         let mut out = String::new();
-        // The size first: it alone says where our fields end and the message's own, possibly
-        // forged, begin.
+        // The size comes first: only it shows where our fields end and the message's own fields,
+        // possibly forged, begin.
         field(&mut out, "Octets", &self.octets.to_string());
         field(&mut out, "Digest", &self.digest.to_string());
         field(&mut out, "Account", self.origin.account.as_str());
@@ -56,15 +57,15 @@ impl Label {
         out
     }
 
-    /// The size of the message, from the first line of a file: what is left of the file's own size
-    /// is our fields.
+    /// The size of the message, from the first line of a file. The rest of the file's size is our
+    /// fields.
     pub(super) fn octets_of(file: &[u8]) -> Option<u64> {
         let line = file.strip_prefix(b"X-Mailferry-Octets: ")?;
         let digits = line.split(|&b| b == b'\r').next()?;
         std::str::from_utf8(digits).ok()?.parse().ok()
     }
 
-    /// Reads the fields back. `None` when they are not ours.
+    /// Parses the fields; `None` when they are not ours.
     pub(super) fn read(fields: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(fields).ok()?;
         let at_received = if text.starts_with("Received:") {
@@ -110,7 +111,7 @@ fn values<'a>(fields: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
         .filter_map(move |line| line.strip_prefix(&prefix))
 }
 
-/// Adds a field, folded where it is so long that a mail reader might not take the line.
+/// Adds a field. It is folded if it is so long that a mail reader might not accept the line.
 fn field(out: &mut String, name: &str, value: &str) {
     out.push_str(PREFIX);
     out.push_str(name);
@@ -129,11 +130,11 @@ fn field(out: &mut String, name: &str, value: &str) {
 
 const PREFIX: &str = "X-Mailferry-";
 
-/// A line end inside a value: no value holds a control character of its own, so it is taken out
-/// without doubt.
+/// A line end inside a value. No value contains a control character of its own, so it can be
+/// removed safely.
 const FOLD: &str = "\r\n\t";
 
-/// RFC 5322 section 2.1.1 allows 998; the name of the field needs some.
+/// RFC 5322 section 2.1.1 allows 998; the name of the field needs some of them.
 const LINE_OCTETS_MAX: usize = 900;
 
 #[cfg(test)]
@@ -174,7 +175,7 @@ mod tests {
                 prop_assert!(text.lines().all(|line| line.len() < 998));
                 prop_assert_eq!(Label::octets_of(text.as_bytes()), Some(4321));
                 let read = Label::read(text.as_bytes()).unwrap();
-                // A text cut at 512 characters says so, and is cut again at the same place.
+                // A text that is cut at 512 characters says so, and is cut again at the same place.
                 prop_assert_eq!(&read.words, &Shown::new(&label.words).to_string());
                 prop_assert_eq!(Label { words: label.words.clone(), ..read }, label.clone());
             }

@@ -1,7 +1,8 @@
-//! Where messages wait that no sink takes, or that no server shows twice.
+//! Where are messages that no destination accepts, or that a server does not list twice?
 //!
-//! A Maildir in the state directory, so that an operator can read it with any mail program. Each
-//! file is a label followed by the message exactly as received: the last octets of the file, as
+//! The quarantine is a Maildir in the state directory, so that an operator can read it with any
+//! mail program. Each file is a label (header fields of ours) followed by the message exactly as
+//! received. The message is the end of the file, with as many octets as the label says.
 //! many as the label says.
 
 mod label;
@@ -31,19 +32,19 @@ pub struct Quarantine {
 /// Why the quarantine cannot do what it is asked.
 #[derive(Debug, thiserror::Error)]
 pub enum QuarantineError {
-    /// The disk cannot take or give a message.
+    /// The disk cannot store or return a message.
     #[error(transparent)]
     Disk(#[from] MaildirError),
-    /// The spool cannot take a message that is loaded.
+    /// The spool cannot store a message that is loaded.
     #[error(transparent)]
     Spool(#[from] SpoolError),
     /// There is no such file.
     #[error("there is no message {file} in the quarantine", file = Shown::new(.file))]
     Missing {
-        /// The file that was asked for.
+        /// The requested file.
         file: String,
     },
-    /// The file is not what was kept.
+    /// The file does not contain what was stored.
     #[error("{file} in the quarantine is damaged: {what}", file = Shown::new(.file))]
     Damaged {
         /// The file.
@@ -51,13 +52,13 @@ pub enum QuarantineError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// The thread that worked for us stopped.
+    /// The thread that did the work stopped.
     #[error("work on the quarantine stopped: {0}")]
     Stopped(String),
 }
 
 impl QuarantineError {
-    /// The stable name of the error.
+    /// The stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Disk(error) if error.code() == "maildir_full" => "quarantine_full",
@@ -69,7 +70,7 @@ impl QuarantineError {
         }
     }
 
-    /// Whether there was no descriptor left.
+    /// Whether no file descriptor was left.
     pub fn is_ours(&self) -> bool {
         match self {
             Self::Disk(error) => error.is_ours(),
@@ -80,10 +81,10 @@ impl QuarantineError {
 }
 
 impl Quarantine {
-    /// Opens the quarantine at a path, made when its parent exists. May block.
+    /// Opens the quarantine at a path; it is created if its parent exists. May block.
     ///
     /// # Errors
-    /// [`QuarantineError::Disk`] when it cannot be made.
+    /// [`QuarantineError::Disk`] when it cannot be created.
     pub fn open(path: &Path) -> Result<Self, QuarantineError> {
         let folder = Folder::new(path);
         let _acting = act(&folder)?;
@@ -92,11 +93,11 @@ impl Quarantine {
         Ok(Self { folder })
     }
 
-    /// Keeps a message. When this returns, a power cut cannot take it away. Gives the file's name,
-    /// by which it is loaded and removed.
+    /// Stores a copy of a message. When this returns, the copy survives a power cut. Returns the
+    /// file's name, by which the copy is loaded and removed.
     ///
     /// # Errors
-    /// [`QuarantineError::Disk`] when it is not durably kept.
+    /// [`QuarantineError::Disk`] when the copy is not durable.
     pub async fn keep(
         &self,
         message: &Message,
@@ -118,12 +119,12 @@ impl Quarantine {
         blocking(&self.folder, move || keep(&folder, &message, &label)).await
     }
 
-    /// Loads a kept message into the spool, as it was received, and the envelope it was offered
-    /// with.
+    /// Loads the message of a copy into the spool, as it was received, with the envelope of its
+    /// offer.
     ///
     /// # Errors
-    /// [`QuarantineError::Damaged`] when the octets are not the ones that were kept; otherwise what
-    /// prevents it.
+    /// [`QuarantineError::Damaged`] when the octets are not those that were stored; otherwise what
+    /// prevents loading.
     pub async fn load(
         &self,
         file: &str,
@@ -155,12 +156,12 @@ impl Quarantine {
             .finish(label.origin.clone(), label.received.clone())
             .await?;
         if message.octets() != label.octets || message.digest() != label.digest {
-            return Err(damaged(file, "its octets are not the ones that were kept"));
+            return Err(damaged(file, "its contents are not those that were stored"));
         }
         Ok((message, label))
     }
 
-    /// Every file and what its label says, oldest first; files that cannot be read among them.
+    /// Lists every file with its label, oldest first, including files that cannot be read.
     ///
     /// # Errors
     /// [`QuarantineError::Disk`] when the folder cannot be read.
@@ -191,7 +192,7 @@ impl Quarantine {
         .await
     }
 
-    /// Whether there is such a file, whatever is in it.
+    /// Whether this file exists, with any content.
     ///
     /// # Errors
     /// [`QuarantineError::Disk`] when the folder cannot be read.
@@ -204,11 +205,11 @@ impl Quarantine {
         }
     }
 
-    /// Takes a message out for good.
+    /// Removes a copy permanently.
     ///
     /// # Errors
-    /// [`QuarantineError::Missing`] when it is not there; [`QuarantineError::Disk`] when it cannot
-    /// be removed.
+    /// [`QuarantineError::Missing`] when it does not exist; [`QuarantineError::Disk`] when it
+    /// cannot be removed.
     pub async fn remove(&self, file: &str) -> Result<(), QuarantineError> {
         let (folder, name) = (self.folder.clone(), file.to_owned());
         blocking(&self.folder, move || {
@@ -237,7 +238,7 @@ fn keep(folder: &Folder, message: &Message, label: &Label) -> Result<String, Qua
         }
     };
     let written = match folder.write(None, name.clone(), false, fill) {
-        // Somebody tidied up the state directory.
+        // The folder was removed while we run.
         Err(MaildirError::Disk { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             folder.make()?;
             folder.write(None, name, false, fill)?
@@ -255,7 +256,7 @@ fn keep(folder: &Folder, message: &Message, label: &Label) -> Result<String, Qua
     Ok(published.pop().unwrap_or_else(none)?)
 }
 
-/// Opens a kept file behind its label.
+/// Opens the file of a copy, positioned after its label.
 fn open(path: &Path, name: &str) -> Result<(File, Label), QuarantineError> {
     let opened = open_regular(OpenOptions::new().read(true), path);
     let mut file = opened.map_err(|error| match error.kind() {
@@ -266,7 +267,7 @@ fn open(path: &Path, name: &str) -> Result<(File, Label), QuarantineError> {
     let mut line = [0; 40];
     let got = file.read(&mut line).map_err(disk("read", path))?;
     let octets = Label::octets_of(&line[..got]);
-    let octets = octets.ok_or_else(|| damaged(name, "it has no label of mailferry"))?;
+    let octets = octets.ok_or_else(|| damaged(name, "it has no header fields of mailferry"))?;
     let length = size.checked_sub(octets);
     let length = length.filter(|&length| length <= limits::QUARANTINE_LABEL_OCTETS_MAX);
     let length = length.ok_or_else(|| damaged(name, "its size has changed"))?;
@@ -275,12 +276,13 @@ fn open(path: &Path, name: &str) -> Result<(File, Label), QuarantineError> {
     back.and_then(|_| (&mut file).take(length).read_to_end(&mut fields))
         .map_err(disk("read", path))?;
     let label = Label::read(&fields).filter(|label| label.octets == octets);
-    let label = label.ok_or_else(|| damaged(name, "its label cannot be read"))?;
+    let label =
+        label.ok_or_else(|| damaged(name, "its header fields of mailferry cannot be read"))?;
     Ok((file, label))
 }
 
-/// Where a file is: a mail program moves what it has shown from `new` to `cur` and adds flags to
-/// the name.
+/// Finds a file: a mail program moves files that it has shown from `new` to `cur` and adds flags to
+/// their names.
 fn find(folder: &Folder, name: &str) -> Result<PathBuf, QuarantineError> {
     let missing = || QuarantineError::Missing {
         file: name.to_owned(),
@@ -305,7 +307,7 @@ fn find(folder: &Folder, name: &str) -> Result<PathBuf, QuarantineError> {
     paths.next().map(|entry| entry.path()).ok_or_else(missing)
 }
 
-/// A name that says nothing and that nobody can guess.
+/// A name that reveals nothing and cannot be guessed.
 fn secret_name(at: Timestamp) -> io::Result<String> {
     let mut secret = [0; 16];
     let filled = getrandom(&mut secret[..], GetRandomFlags::empty())?;
@@ -344,7 +346,7 @@ async fn blocking<T: Send + 'static>(
     done.unwrap_or_else(|stopped| Err(QuarantineError::Stopped(stopped.to_string())))
 }
 
-/// Acts as the owner of the state directory, if we are root and he is another.
+/// Acts as the owner of the state directory, if we are root and the owner is another user.
 fn act(folder: &Folder) -> Result<Acting, QuarantineError> {
     let around = folder.root().parent().unwrap_or(folder.root());
     Ok(Acting::as_owner_of(around).map_err(disk("act as the owner of", around))?)

@@ -1,7 +1,8 @@
-//! May messages be offered to a destination now, and what follows when it refuses one?
+//! The interface to a breaker: whether messages may be offered to a destination now, and what
+//! follows when it refuses one.
 //!
 //! The accounts that deliver to one destination share its [`Gate`]. They ask it before they offer,
-//! and tell it of each answer. The gate of the agent is a [`breaker`](crate::sink::breaker).
+//! and report each answer to it. The gate of the agent is a [`breaker`](crate::sink::breaker).
 
 use futures_util::future::BoxFuture;
 
@@ -13,75 +14,76 @@ pub trait Gate: Send + Sync {
     /// Whether messages of this account may be offered.
     fn admits(&self, account: &AccountName, now: Timestamp) -> Admission;
 
-    /// Why no messages may be offered: the words of the refusal with which that began.
+    /// Why no messages may be offered: the words of the first refusal.
     fn why(&self) -> Option<String> {
         None
     }
 
-    /// Whether the destination is suspect: a poll offers no more than a few dozen messages then,
-    /// and nothing is quarantined for a refusal.
+    /// Whether the destination is suspect: then a poll offers no more than a few dozen messages,
+    /// and no refusal leads to quarantine.
     fn is_suspect(&self) -> bool;
 
     /// This message was accepted.
     fn accepted(&self, account: &AccountName, key: &RecordKey);
 
-    /// A message was refused, and this is how to take back what was counted against it.
+    /// A message was refused. `refused` says how to take back the count against it.
     fn refused(&self, refused: Refused, now: Timestamp) -> Verdict;
 
-    /// The session that was admitted for this probe is over, whatever came of it; whether it left
-    /// messages that are due and that it might have offered.
+    /// The session that was admitted for this probe has ended, with whatever result. `left` says
+    /// whether it left messages that are due and that it could have offered.
     fn probe_ended(&self, probe: Probe, left: bool);
 
-    /// A session that was admitted without a probe is over; whether it left messages that are due.
+    /// A session that was admitted without a probe has ended; `left` says whether it left messages
+    /// that are due.
     fn session_ended(&self, account: &AccountName, left: bool);
 
-    /// Waits until the probe that is under way now has ended.
+    /// Waits until the probe that is running now has ended.
     fn probe_over(&self) -> BoxFuture<'_, ()>;
 
-    /// Somebody asks for a poll now: a destination that is down is probed at once.
+    /// The operator asked for a poll now: a destination that is down is probed at once.
     fn probe_now(&self, now: Timestamp);
 
-    /// Accounts whose recipients were found not to be at fault since this was last asked: those
-    /// that are held for it are polled again.
+    /// Accounts whose recipients were found not to be at fault since the last call: if they are
+    /// held for that, they are polled again.
     fn released(&self) -> Vec<AccountName>;
 
-    /// The agent is done: what must be known at the next start is written down when this returns.
+    /// The agent stops: the state for the next start is saved when this returns.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }
 }
 
-/// A refusal on its way to the breaker.
+/// A refusal, as reported to the breaker.
 #[derive(Clone, Debug)]
 pub struct Refused {
-    /// Which message, and how to take back what is counted against it.
+    /// The message, and how to take back the count against it.
     pub undo: Undo,
-    /// The envelope sender it was offered with.
+    /// The envelope sender of the offer.
     pub sender: Sender,
-    /// What the sink said, and whose fault that is.
+    /// The words of the sink, and whose fault it is.
     pub refusal: Refusal,
 }
 
-/// A refusal that may be counted against its message, and how many were counted before it.
+/// A refusal that may be counted against its message, and the number of tries counted before it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undo {
     /// The account.
     pub account: AccountName,
-    /// Which record.
+    /// The record's key.
     pub key: RecordKey,
-    /// The tries that its record counted before this refusal.
+    /// The tries that its record had counted before this refusal.
     pub tries: u32,
 }
 
 /// Whether a session may offer messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// As many as it likes.
+    /// Any number of messages.
     Open,
-    /// One, to see whether the destination takes mail again, and none of those that are spared.
-    /// [`Gate::probe_ended`] must follow.
+    /// One message, to see whether the destination accepts mail again, but none of those that are
+    /// spared. [`Gate::probe_ended`] must follow.
     Probe(Probe, Spared),
-    /// None now: another session probes. [`Gate::probe_over`] tells when to ask again.
+    /// None now, because another session probes. [`Gate::probe_over`] waits for its end.
     Busy,
     /// None before this time.
     Closed {
@@ -90,7 +92,7 @@ pub enum Admission {
     },
 }
 
-/// Messages that may be what breaks the destination: a probe is another, where any other is due.
+/// Messages that may be the cause of the failure: another message is the probe, if another is due.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Spared {
     /// Not offered as a probe.
@@ -99,26 +101,26 @@ pub struct Spared {
     pub last: Vec<RecordKey>,
 }
 
-/// Tells one probe from the next.
+/// Distinguishes one probe from the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Probe(pub u64);
 
-/// What the breaker makes of a refusal.
+/// The decision of the breaker about a refusal.
 #[derive(Clone, Debug)]
 pub enum Verdict {
     /// It counts against the message.
     Count,
-    /// It is the recipient's: the account is held.
+    /// It is the recipient's fault: the account is held.
     Hold,
     /// The destination is suspect: the message is deferred, whatever the refusal said.
     Defer {
-        /// Refusals that led to this, of any account that uses the destination: what was
-        /// quarantined for them is deferred.
+        /// Refusals that led to this, of any account that uses the destination: messages that were
+        /// quarantined for them are deferred.
         take_back: Vec<Undo>,
         /// Accounts that need not be held for their recipient.
         released: Vec<AccountName>,
     },
-    /// The destination is down: nothing more is offered, and what was counted is taken back.
+    /// The destination is down: no more messages are offered, and counted refusals are taken back.
     Opened {
         /// When a probe is due.
         until: Timestamp,

@@ -1,13 +1,14 @@
-//! Line ends, as each receiver wants them.
+//! Converts line ends for each receiver.
 
 use crate::mail::LineEnds;
 
-/// Changes line ends in octets that come in pieces.
+/// Converts line ends in octets that arrive in pieces.
 pub(super) struct Converter {
     line_ends: LineEnds,
-    /// The last octet was a CR whose fate hangs on the next one (for `Lf`: not written yet).
+    /// The last octet was a CR, and its conversion depends on the next octet (for `Lf` it is not
+    /// written yet).
     after_cr: bool,
-    /// Everything so far ends in a line end.
+    /// Whether the text so far ends in a line end.
     pub(super) at_line_start: bool,
 }
 
@@ -93,7 +94,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The same by whole-buffer string surgery, with `\u{1}` standing for a line end that is done.
+    /// The same conversion by replacing strings in a whole buffer; `\u{1}` stands for a converted
+    /// line end.
     pub fn naive(octets: &[u8], line_ends: LineEnds) -> Vec<u8> {
         let text: String = octets.iter().map(|&b| char::from(b)).collect();
         let text = match line_ends {

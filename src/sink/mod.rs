@@ -1,8 +1,8 @@
-//! Who took it? The doors out.
+//! Who took it? The destinations of messages.
 //!
-//! A [`Sink`] answers; only [`Delivery`] can turn a yes into a [`Receipt`], and only when every
-//! recipient at every destination said yes. This room knows nothing of POP3 or retention, and an
-//! [`Origin`](crate::mail::Origin) is only ink to it.
+//! A [`Sink`] answers an offer. Only [`Delivery`] can turn acceptances into a [`Receipt`], and only
+//! when every recipient at every destination accepted. This room knows nothing about POP3 or
+//! retention, and only prints an [`Origin`](crate::mail::Origin).
 
 pub mod breaker;
 mod delivery;
@@ -27,29 +27,29 @@ pub use delivery::{
 pub use gate::{Admission, Gate, Probe, Refused, Spared, Undo, Verdict};
 pub use outcome::{Fault, Outcome, Refusal};
 
-/// A destination for whole messages. Anyone may implement it.
+/// A sink for whole messages. Any program may implement it.
 pub trait Sink: Send + Sync {
-    /// Offers a whole message and answers with one outcome per recipient, in the order of the
+    /// Offers a whole message, and returns one outcome for each recipient, in the order of the
     /// envelope.
     ///
-    /// Many offers may be in flight at once; a sink that keeps order serves them in the order in
-    /// which their futures were first polled. Dropping the future must be safe: whatever was under
-    /// way counts as refused, and no later offer may take this one's answer for its own.
+    /// Many offers may run at once. A sink that keeps order serves them in the order in which their
+    /// futures were first polled. Dropping the future must be safe: the running delivery counts as
+    /// refused, and no later offer may receive this one's answer.
     fn offer<'a>(
         &'a self,
         envelope: &'a Envelope,
         message: &'a Message,
     ) -> BoxFuture<'a, Vec<Outcome>>;
 
-    /// Whether the destination could take a message, as far as can be told without one (an MDA's
-    /// program exists and may be executed). Asked before an account logs in, so that nothing is
-    /// retrieved that nobody can take.
+    /// Whether the destination could accept a message, as far as that is known without one (an
+    /// MDA's program exists and is executable). Called before an account logs in, so that no
+    /// message is retrieved that cannot be delivered.
     fn ready(&self) -> BoxFuture<'_, Result<(), Refusal>> {
         Box::pin(async { Ok(()) })
     }
 
-    /// The agent is done: connections that wait for the next message say goodbye. Nothing depends
-    /// on it but the peer's log.
+    /// The agent stops: idle connections are closed politely. Only the log of the peer depends on
+    /// it.
     fn close(&self) -> BoxFuture<'_, ()> {
         Box::pin(async {})
     }

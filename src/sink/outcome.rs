@@ -1,52 +1,53 @@
-//! A sink's answer, classified at birth by who must act.
+//! A sink's answer, classified by who must act.
 
 use std::fmt;
 
 use crate::mail::OUT_OF_FILES_CODE;
 
-/// What one recipient's destination said.
+/// The answer for one recipient.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The message is the destination's now. The words are its own, already safe to show.
+    /// The destination accepted the message. The words are the destination's, already safe to show.
     Accepted(String),
-    /// It was not taken, or we cannot know.
+    /// The message was refused, or we cannot know.
     Refused(Refusal),
 }
 
-/// A no, and whose turn it is.
+/// A refusal, and who must act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// Who must act.
     pub fault: Fault,
-    /// Stable, in snake case: log field, metric label and heading of the troubleshooting guide.
+    /// The stable code in snake case: log field, metric label and heading of the troubleshooting
+    /// guide.
     pub code: &'static str,
-    /// What happened in the destination's own words or ours, already safe to show
+    /// What happened, in the destination's words or ours, already safe to show
     /// (`mail::text::Shown`).
     pub words: String,
 }
 
-/// Whose fault a refusal is. Later variants are worse for the destination; see design section 2.
+/// Whose fault a refusal is. Later variants are worse for the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Fault {
     /// This process has no file descriptor left: nothing is counted against message or destination,
     /// and the poll ends.
     Ours,
-    /// This message, for now: try it again later.
+    /// This message, for now: retry it later.
     MessageTransient,
-    /// The link was lost after the final dot: perhaps it was taken. Offered again, logged
-    /// `maybe_duplicate`.
+    /// The connection broke after the final dot, so the message may have been accepted. It is
+    /// offered again, and logged as `maybe_duplicate`.
     MessageUnknown,
-    /// This message, for good: quarantine it.
+    /// This message, permanently: quarantine it.
     MessagePermanent,
-    /// The recipient does not exist there, unless the destination took other messages for it
-    /// lately: then it is this message, for good.
+    /// The recipient does not exist there, unless the destination recently accepted other messages
+    /// for this recipient: then it is this message, permanently.
     RecipientOrMessage,
     /// The recipient does not exist there.
     Recipient,
-    /// The destination takes nothing now, unless it is this message that breaks it: a second
-    /// message with a like answer tells. Until then: this message, for now.
+    /// The destination accepts no mail now, unless this message is the cause: a second message with
+    /// a similar answer decides. Until then: this message, for now.
     DestinationOrMessage,
-    /// The destination takes nothing from anyone now.
+    /// The destination accepts no mail from anyone now.
     Destination,
 }
 
@@ -65,7 +66,7 @@ impl Fault {
 }
 
 impl Refusal {
-    /// A refusal with words that are safe to show already.
+    /// A refusal whose words are already safe to show.
     pub fn new(fault: Fault, code: &'static str, words: impl Into<String>) -> Self {
         Self {
             fault,
@@ -76,9 +77,8 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// A refusal because something of this machine failed: the destination takes nothing then.
-    /// `is_ours` says that descriptors were wanting, which is nobody's fault but ours, whatever was
-    /// to be opened.
+    /// A refusal because this machine failed: the destination accepts nothing then. `is_ours` means
+    /// that no file descriptor was left, which is our own fault, whatever was to be opened.
     pub fn of_system(is_ours: bool, code: &'static str, words: impl Into<String>) -> Self {
         let fault = if is_ours {
             Fault::Ours

@@ -1,8 +1,7 @@
-//! What exactly does a sink hand on? A message with our fields on top and line ends as the receiver
-//! wants them.
+//! Renders a message for a sink: with our fields on top, and the line ends that the receiver needs.
 //!
-//! The octets of a message are never decoded, re-wrapped or re-encoded; only line ends change, and
-//! only as far as [`LineEnds`] says. Dot-stuffing is left to those who speak SMTP.
+//! The octets of a message are never decoded, re-wrapped or re-encoded. Only line ends change, and
+//! only as far as [`LineEnds`] says. Dot-stuffing is left to the SMTP sink.
 
 use std::io::{self, Read, Write};
 
@@ -12,39 +11,40 @@ use crate::spool::{Message, Reader};
 
 use crate::mail::LineEnds;
 
-/// What is put around a message.
+/// The lines around a message.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Layout {
-    /// How lines end.
+    /// The line ends.
     pub line_ends: LineEnds,
-    /// Final delivery: a `Return-Path` goes on top unless one stands above the first `Received`
+    /// Final delivery: add a `Return-Path` on top unless there is one above the first `Received`
     /// (RFC 5321 section 4.4).
     pub return_path: bool,
-    /// An mbox `From ` line of this time goes above everything, unless the message begins with one.
+    /// Add an mbox `From ` line with this time above everything, unless the message begins with
+    /// one.
     pub from_line: Option<Timestamp>,
-    /// The mbox lines that the message begins with are left out: to a relay they are no fields, and
+    /// Leave out mbox lines at the beginning of the message: for a relay they are no fields, and
     /// end the header.
     pub without_from_lines: bool,
 }
 
-/// A message on its way out, piece by piece.
+/// A message that is rendered piece by piece.
 pub struct Rendering<'a> {
-    /// What is left to hand on before the message itself.
+    /// The rest of the lines before the message itself.
     lead: Vec<u8>,
     reader: Reader<'a>,
-    /// For a message in a file.
+    /// The buffer for a message in a file.
     input: Vec<u8>,
     converter: Converter,
-    /// Octets of the message that are still to be read.
+    /// Octets of the message that have not been read yet.
     left: u64,
     finished: bool,
 }
 
 impl<'a> Rendering<'a> {
-    /// Prepares a message. Reads its head, which may block when it is in a file.
+    /// Prepares a message. Reads its head, which may block if it is in a file.
     ///
     /// # Errors
-    /// What the system says when the spool file cannot be read.
+    /// The system's error when the spool file cannot be read.
     pub fn new(message: &'a Message, sender: &Sender, layout: &Layout) -> io::Result<Self> {
         let head = message.head_fields()?;
         let mut reader = message.reader();
@@ -61,8 +61,8 @@ impl<'a> Rendering<'a> {
         {
             add_line(&mut lead, &from_line(sender, time), layout.line_ends);
         }
-        // An mbox line is an envelope, not a field: between fields it would end the header for many
-        // readers.
+        // An mbox line is an envelope, not a field: between fields, many readers would take it as
+        // the end of the header.
         converter.push(&own_from_line, &mut lead);
         if layout.return_path && !head.has_return_path {
             add_line(
@@ -88,11 +88,11 @@ impl<'a> Rendering<'a> {
         })
     }
 
-    /// Replaces what is in `piece` by the next piece, about [`CHUNK_OCTETS`] long; `false` when
-    /// there is none left.
+    /// Replaces the content of `piece` by the next piece, about [`CHUNK_OCTETS`] long; returns
+    /// `false` when none is left.
     ///
     /// # Errors
-    /// What the system says when the spool file cannot be read, or is shorter than the message.
+    /// The system's error when the spool file cannot be read, or is shorter than the message.
     pub fn next(&mut self, piece: &mut Vec<u8>) -> io::Result<bool> {
         piece.clear();
         if self.finished {
@@ -124,10 +124,10 @@ impl<'a> Rendering<'a> {
         }
     }
 
-    /// Writes everything.
+    /// Writes the whole message.
     ///
     /// # Errors
-    /// What the system says when the spool file cannot be read or `out` cannot be written.
+    /// The system's error when the spool file cannot be read or `out` cannot be written.
     pub fn write_to(mut self, out: &mut impl Write) -> io::Result<u64> {
         let mut piece = Vec::new();
         let mut octets = 0;
@@ -139,11 +139,11 @@ impl<'a> Rendering<'a> {
     }
 }
 
-/// How much of a message is read at a time: large enough to make calls cheap, small against the
-/// spool's memory.
+/// Octets of a message that are read at a time: enough to make calls cheap, and small compared with
+/// the spool's memory.
 pub const CHUNK_OCTETS: usize = 64 * 1024;
 
-/// Room for the lines on top, which are seldom longer.
+/// Initial room for the lines on top, which are seldom longer.
 const LEAD_OCTETS: usize = 512;
 
 fn add_line(lead: &mut Vec<u8>, line: &str, line_ends: LineEnds) {
@@ -228,7 +228,7 @@ mod tests {
                 .wrapping_add(1);
             octets.push(b"\r\n\r\nabcdefghijkl"[(state >> 40) as usize % 16]);
         }
-        // A line end across every boundary of pieces.
+        // Puts a line end across every boundary of pieces.
         for boundary in (CHUNK_OCTETS..octets.len()).step_by(CHUNK_OCTETS) {
             octets[boundary - 1] = b'\r';
             octets[boundary] = b'\n';

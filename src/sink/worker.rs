@@ -1,12 +1,12 @@
-//! Work that a few threads do, each one piece at a time, in the order in which it came. A thread is
-//! there only while there is work.
+//! A queue of work for a few threads. Each thread does one piece at a time, in the order of
+//! arrival, and exists only while there is work.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::spawn_blocking;
 
-/// What waits to be done.
+/// The queue.
 pub(super) struct Stage<T> {
     queue: Mutex<Queue<T>>,
     threads_max: usize,
@@ -14,7 +14,7 @@ pub(super) struct Stage<T> {
 
 struct Queue<T> {
     waiting: VecDeque<T>,
-    /// How many threads are working on it, or about to.
+    /// The number of threads that work on it, or are about to.
     threads: usize,
 }
 
@@ -25,7 +25,7 @@ pub(super) struct Turn<T> {
 }
 
 impl<T: Send + 'static> Stage<T> {
-    /// A stage for so many threads at the same time, at least one.
+    /// A stage with at most this many threads at the same time, at least one.
     pub(super) fn new(threads_max: usize) -> Arc<Self> {
         Arc::new(Self {
             queue: Mutex::new(Queue {
@@ -36,14 +36,14 @@ impl<T: Send + 'static> Stage<T> {
         })
     }
 
-    /// Puts something in the queue, and a thread to work if there may be one more. `work` must go
-    /// on until there is nothing left.
+    /// Adds a piece of work, and starts a thread if one more is allowed. `work` must continue until
+    /// nothing is left.
     pub(super) fn put(self: &Arc<Self>, item: T, work: impl FnOnce(Turn<T>) + Send + 'static) {
         self.lock().waiting.push_back(item);
         self.resume(work);
     }
 
-    /// A thread for what waits, if anything does and there may be one more.
+    /// Starts a thread if work waits and one more is allowed.
     pub(super) fn resume(self: &Arc<Self>, work: impl FnOnce(Turn<T>) + Send + 'static) {
         let is_needed = {
             let mut queue = self.lock();
@@ -68,7 +68,7 @@ impl<T> Stage<T> {
 }
 
 impl<T> Turn<T> {
-    /// What has gathered, at most so much; `None` when there is nothing left, and the turn is over.
+    /// Takes the waiting work, at most this much; `None` when nothing is left, and the turn ends.
     pub(super) fn next(&mut self, at_most: usize) -> Option<Vec<T>> {
         let mut queue = self.stage.lock();
         let count = queue.waiting.len().min(at_most);
@@ -81,7 +81,7 @@ impl<T> Turn<T> {
         Some(batch)
     }
 
-    /// Ends the turn although something waits: whoever knows when it can go on calls
+    /// Ends the turn although work waits: the code that knows when it can continue calls
     /// [`Stage::resume`].
     pub(super) fn leave(mut self) {
         self.finished = true;
@@ -90,8 +90,8 @@ impl<T> Turn<T> {
 }
 
 impl<T> Drop for Turn<T> {
-    /// A thread that panicked, or that the runtime never let run. When it was the last, nobody
-    /// would do what waits: it is dropped, which tells those who wait for it.
+    /// Handles a thread that panicked, or that the runtime never ran. If it was the last one, the
+    /// waiting work is dropped, which informs those who wait for it.
     fn drop(&mut self) {
         if !self.finished {
             let mut queue = self.stage.lock();

@@ -1,46 +1,47 @@
-//! When may a destination that takes nothing be probed, by whom, and with which message?
+//! A destination that is down: when it may be probed, by which account, and with which message.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::mail::{AccountName, RecordKey, Timestamp, backoff};
 use crate::sink::{Admission, Probe, Spared};
 
-/// Which message.
+/// A message: its account and key.
 pub(super) type Named = (AccountName, RecordKey);
 
 /// A destination that is down.
 #[derive(Debug, Default)]
 pub(super) struct Down {
-    /// No probe before this, unless nothing but culprits is due.
+    /// No probe before this time, unless only culprits are due.
     pub(super) until: Timestamp,
     pub(super) failures: u32,
-    /// The probe under way, whose it is, and since when.
+    /// The probe that is running, its account, and when it started.
     pub(super) probe: Option<(Probe, AccountName, Timestamp)>,
-    /// Accounts that may have something due other than culprits: turned away, or with messages
-    /// left over.
+    /// Accounts that may have messages due other than culprits: they were turned away, or left
+    /// messages over.
     pub(super) line: BTreeSet<AccountName>,
     /// The account that probed last.
     pub(super) last: Option<AccountName>,
 }
 
-/// A message whose answer opened the breaker or kept it open.
+/// A message whose refusal opened the breaker or kept it open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Culprit {
     pub(super) named: Named,
-    /// How often it was, by its answer.
+    /// How often it was refused in this way.
     pub(super) tries: u32,
-    /// When it may be tried although it is perhaps what breaks the destination; `None` when the
-    /// destination did not answer the message at all, so that any message tells as much.
+    /// The time from which it may be tried although it may be the cause of the failure; `None` if
+    /// the destination did not answer the message at all, so that any message is an equally good
+    /// probe.
     pub(super) next_try: Option<Timestamp>,
 }
 
-/// Messages whose answers speak of the destination, oldest first, each once.
+/// Messages whose refusals may be the destination's fault, oldest first, each once.
 #[derive(Debug, Default)]
 pub(super) struct Culprits(pub(super) VecDeque<Culprit>);
 
 impl Culprits {
-    /// Notes that a message got such an answer, in answer to itself or not. Forgets the oldest when
-    /// there are too many.
+    /// Records such a refusal of a message. `answered` is false when the destination did not answer
+    /// this message. Forgets the oldest message when there are too many.
     pub(super) fn note(&mut self, named: Named, answered: bool, now: Timestamp) {
         let known = self.0.iter().position(|known| known.named == named);
         let before = known.and_then(|at| self.0.remove(at));
@@ -61,15 +62,15 @@ impl Culprits {
         self.0.iter().filter(of_account)
     }
 
-    /// Whether each of them may be what breaks the destination, so that other mail may pass.
+    /// Whether each of them may be the cause of the failure, so that other mail may be accepted.
     fn all_answered(&self) -> bool {
         !self.0.is_empty() && self.0.iter().all(|one| one.next_try.is_some())
     }
 }
 
 impl Down {
-    /// Somebody asks for a poll now: the destination is probed at once, with any message, and what
-    /// is refused then waits as after a first refusal.
+    /// The operator asked for a poll now: the destination is probed at once, with any message. A
+    /// message that is refused then waits as after a first refusal.
     pub(super) fn probe_now(&mut self, culprits: &mut Culprits, now: Timestamp) {
         self.until = self.until.min(now);
         self.failures = 0;
@@ -80,7 +81,7 @@ impl Down {
         }
     }
 
-    /// Whether an account may probe. `fresh` names the probe.
+    /// Whether an account may probe. `fresh` is the new probe's name.
     pub(super) fn admits(
         &mut self,
         account: &AccountName,
@@ -98,7 +99,7 @@ impl Down {
             self.last = Some(prober.clone());
             self.probe = None;
         }
-        // A clock that was years ahead when it opened must not keep it open for years.
+        // A clock that was years ahead when the breaker opened must not keep it open for years.
         let most = now.plus(backoff::DESTINATION_SECONDS_MOST);
         self.until = self.until.min(most);
         let alone = self.line.is_empty() && culprits.all_answered();
@@ -106,7 +107,7 @@ impl Down {
             self.line.insert(account.clone());
             return Admission::Closed { until: self.until };
         }
-        // Whoever does not come for its turn is not waited for for ever.
+        // An account that does not use its turn is not waited for for ever.
         let waits = now < self.until.plus(GIVES_WAY_SECONDS);
         let others = waits && self.line.iter().any(|other| other != account);
         if others && self.last.as_ref() == Some(account) {
@@ -129,7 +130,8 @@ impl Down {
         Admission::Probe(fresh, Spared { never, last })
     }
 
-    /// The session that was admitted for a probe is over, and may have left messages that are due.
+    /// The session that was admitted for a probe has ended; `left` says whether it may have left
+    /// messages that are due.
     pub(super) fn probe_ended(&mut self, probe: Probe, left: bool) {
         match self.probe.take() {
             Some((under_way, account, _)) if under_way == probe => {
@@ -140,7 +142,8 @@ impl Down {
         }
     }
 
-    /// What a session of an account left: messages that are due and no culprits, or none.
+    /// A session of an account has ended; `left` says whether it left messages that are due and no
+    /// culprits.
     pub(super) fn session_ended(&mut self, account: &AccountName, left: bool) {
         if left {
             self.line.insert(account.clone());
@@ -156,18 +159,19 @@ impl Down {
     }
 }
 
-/// The longest wait of a message.
+/// The longest waiting time of a message.
 const DAY_SECONDS: u64 = 24 * 3600;
 
-/// While another account has its turn, this one comes back after so long.
+/// Seconds after which an account comes back while another account has its turn.
 const PROBE_SECONDS: u64 = 15;
 
-/// How long a session may keep the probe to itself: longer than an MDA or a step of a relay takes
-/// by default.
+/// Seconds for which a session may keep the probe: longer than an MDA or a step of a relay takes by
+/// default.
 const PROBE_HELD_SECONDS: u64 = 360;
 
-/// How long the turn of an account is kept for it: as long as the default from poll to poll.
+/// Seconds for which the turn of an account is reserved: as long as the default from poll to poll.
 const GIVES_WAY_SECONDS: u64 = 300;
 
-/// How many messages are remembered. Forgetting one costs no more than opening for it again.
+/// The number of messages that are remembered. Forgetting one costs at most another opening because
+/// of it.
 pub(super) const CULPRITS_MAX: usize = 1000;

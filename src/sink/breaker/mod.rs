@@ -1,5 +1,5 @@
-//! The breaker of a destination: when it takes nothing, its accounts stop logging in, and one
-//! message probes it later.
+//! The breaker of a destination: when the destination accepts no mail, its accounts stop logging
+//! in, and one message probes it later.
 //!
 //! ```text
 //!            refused as a destination, or two messages with answers that speak of one
@@ -10,16 +10,16 @@
 //!                                                          └────────────────────┘
 //! ```
 //!
-//! Whose fault a refusal is cannot always be told: a relay that says 421 to one poisonous message
-//! looks like one that is down. So the probe is another message as long as any other is due, and
-//! when one is accepted, those refused before it are to blame: from then on their refusals count
-//! against them, whatever they look like, and say nothing about the destination.
+//! It is not always clear whose fault a refusal is: a relay that answers 421 to one poisonous
+//! message looks like one that is down. So the probe is another message as long as any other is
+//! due. When one is accepted, those refused before it are to blame: from then on their refusals
+//! count against them, whatever they say, and are ignored as signs about the destination.
 //!
-//! Refusals of messages never open it. When they are many in a row the destination is *suspect*:
-//! nothing stops then, and refusals are deferred instead of quarantined.
+//! Refusals that concern a message never open the breaker. When there are many in a row, the
+//! destination is *suspect*: deliveries continue, and refusals are deferred instead of quarantined.
 //!
-//! Everything here is pure: time and chance come in as arguments, and what follows comes out as a
-//! value. Whoever owns a [`State`] keeps its [`text`] in a file.
+//! Everything here is pure: time and chance come in as arguments, and the consequences are returned
+//! as values. The owner of a [`State`] stores its [`text`] in a file.
 
 mod down;
 mod state;

@@ -1,4 +1,4 @@
-//! What a breaker knows, and what follows from each answer.
+//! The state of a breaker, and the consequences of each answer.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -8,38 +8,39 @@ use super::suspicion::{Suspicion, is_same};
 use crate::mail::{AccountName, RecordKey, Sender, Timestamp, backoff};
 use crate::sink::{Admission, Fault, Probe, Undo, Verdict};
 
-/// What a breaker knows of its destination; the default for one that takes mail.
+/// The state of a breaker; the default is for a destination that accepts mail.
 #[derive(Debug, Default)]
 pub struct State {
-    /// What the refusal said that closed the destination to messages, while it is down.
+    /// The words of the refusal that closed the destination, while it is down.
     pub(super) said: Option<String>,
     pub(super) suspicion: Suspicion,
-    /// Messages whose answers opened the breaker, and kept it open since.
+    /// Messages whose refusals opened the breaker or kept it open.
     pub(super) culprits: Culprits,
     /// Messages that were refused while others were accepted, oldest first.
     pub(super) blamed: VecDeque<Named>,
-    /// Answers since the last acceptance that speak of the destination or of their message.
+    /// Refusals since the last acceptance that are the fault of the destination or of their
+    /// message.
     pub(super) likes: Vec<Like>,
     pub(super) open: Option<Down>,
     pub(super) probes: u64,
 }
 
-/// An answer that speaks of the destination, unless the message is what breaks it.
+/// A refusal that is the destination's fault, unless its message is the cause of the failure.
 #[derive(Clone, Debug)]
 pub(super) struct Like {
     pub(super) undo: Undo,
     pub(super) sender: u64,
 }
 
-/// What an acceptance changed.
+/// The changes of an acceptance.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Relief {
-    /// The destination was down until then.
+    /// The destination was down before it.
     pub was_down: bool,
-    /// It was suspect until then.
+    /// The destination was suspect before it.
     pub was_suspect: bool,
-    /// The breaker knows something else now: more than that a destination that is well took one
-    /// more message.
+    /// The state changed in a way that must be saved. An acceptance by a destination without
+    /// problems changes nothing.
     pub changed: bool,
 }
 
@@ -54,14 +55,14 @@ impl State {
         admission
     }
 
-    /// Somebody asks for a poll now.
+    /// The operator asked for a poll now.
     pub fn probe_now(&mut self, now: Timestamp) {
         if let Some(down) = &mut self.open {
             down.probe_now(&mut self.culprits, now);
         }
     }
 
-    /// Keeps the first words while the destination is down, and forgets them when it is not.
+    /// Stores the first words while the destination is down, and forgets them when it is not.
     pub fn keep_words(&mut self, code: &str, words: &str) {
         if self.open.is_none() {
             self.said = None;
@@ -70,7 +71,7 @@ impl State {
         }
     }
 
-    /// Why the destination is down, in its first words.
+    /// Why the destination is down: the words of the first refusal.
     pub fn why(&self) -> Option<String> {
         self.said.clone().filter(|_| self.open.is_some())
     }
@@ -85,32 +86,34 @@ impl State {
         self.suspicion.is_suspect()
     }
 
-    /// Whether a probe is under way.
+    /// Whether a probe is running.
     pub fn is_probed(&self) -> bool {
         self.open.as_ref().is_some_and(|down| down.probe.is_some())
     }
 
-    /// The session that was admitted for a probe is over; whether it left messages that are due.
+    /// The session that was admitted for a probe has ended; `left` says whether it left messages
+    /// that are due.
     pub fn probe_ended(&mut self, probe: Probe, left: bool) {
         if let Some(down) = &mut self.open {
             down.probe_ended(probe, left);
         }
     }
 
-    /// A session that was admitted without a probe is over; whether it left messages that are due.
+    /// A session that was admitted without a probe has ended; `left` says whether it left messages
+    /// that are due.
     pub fn session_ended(&mut self, account: &AccountName, left: bool) {
         if let Some(down) = &mut self.open {
             down.session_ended(account, left);
         }
     }
 
-    /// What was refused is not the fault of that message.
+    /// The refusal is not the fault of this message after all.
     pub fn forgive(&mut self, undo: &Undo) {
         self.blamed
             .retain(|known| !is_named(known, &undo.account, &undo.key));
     }
 
-    /// A message was accepted; what that changed.
+    /// A message was accepted. Returns what that changed.
     pub fn accepted(&mut self, account: &AccountName, key: &RecordKey) -> Relief {
         let knew = !self.likes.is_empty() || self.suspicion.knows_anything();
         self.likes.clear();
@@ -125,7 +128,7 @@ impl State {
         }
     }
 
-    /// The destination answers: whatever opened the breaker is to blame, except this message.
+    /// The destination works: the messages that opened the breaker are to blame, except this one.
     fn close(&mut self, account: &AccountName, key: &RecordKey) -> bool {
         let culprits = std::mem::take(&mut self.culprits.0);
         let was_open = self.open.take().is_some();
@@ -139,7 +142,7 @@ impl State {
         was_open
     }
 
-    /// Notes once that a message is to blame, and forgets the oldest when there are too many.
+    /// Records once that a message is to blame, and forgets the oldest when there are too many.
     pub(super) fn blame(&mut self, message: Named) {
         if self.blamed.contains(&message) {
             return;
@@ -150,8 +153,8 @@ impl State {
         self.blamed.push_back(message);
     }
 
-    /// A message was refused: whose fault that is, and what follows. `chance` is between 0 and 1
-    /// and spreads the probes.
+    /// A message was refused. Returns whose fault that is, and what follows. `chance` is between 0
+    /// and 1 and spreads the probes.
     pub fn refused(
         &mut self,
         fault: Fault,
@@ -165,7 +168,8 @@ impl State {
         if let Some(down) = &self.open {
             let probes = down.is_probed_by(&undo.account);
             if !(probes && speaks_of_message(fault)) {
-                // Not only the probe may be refused now, but also what was offered before.
+                // Not only the probe may be refused now, but also messages that were offered before
+                // it.
                 let failures = down.failures + u32::from(probes);
                 self.culprits.note(message, answered, now);
                 return self.open(failures, Vec::new(), now, chance);
@@ -208,9 +212,9 @@ impl State {
         }
     }
 
-    /// Whether the destination is down: this answer, and a like one to another message. The other
-    /// must have another sender, or both have had their answer and one of them a further one.
-    /// Answers with the refusals that were counted until then.
+    /// Whether the destination is down: this refusal, and a similar one of another message. The
+    /// other message must have another sender, or both were refused and one of them once more.
+    /// Returns the refusals that were counted until then.
     fn second_like(&mut self, like: Like) -> Option<Vec<Undo>> {
         let other = |known: &&Like| !is_same(&known.undo, &like.undo);
         let of_another_sender = |known: &Like| known.sender != like.sender;
@@ -254,7 +258,7 @@ fn is_named(named: &Named, account: &AccountName, key: &RecordKey) -> bool {
     named.0 == *account && named.1 == *key
 }
 
-/// Whether a refusal shows that the destination is up: it has looked at the message, and said no.
+/// Whether a refusal shows that the destination is up: it has examined the message, and refused it.
 const fn speaks_of_message(fault: Fault) -> bool {
     matches!(
         fault,
@@ -268,7 +272,7 @@ fn hash_of(sender: &Sender) -> u64 {
     hasher.finish()
 }
 
-/// Two messages of one sender, and a second answer to one of them.
+/// Two messages of one sender, and a second refusal of one of them.
 const LIKES_OF_ONE_SENDER: usize = 2;
 
 #[cfg(test)]

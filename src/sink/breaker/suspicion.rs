@@ -1,16 +1,16 @@
-//! Is it the destination that refuses, or are the messages to blame?
+//! Decides whether the destination or the messages are to blame for refusals.
 //!
-//! Two signs speak of the destination: five different messages refused in a row, and eighteen of
-//! the last twenty offers refused, of several accounts or senders. The recipients of three accounts
-//! refused in a row count like the first. A destination under suspicion goes on getting mail, but
-//! what it refuses is deferred and not quarantined.
+//! Two signs point to the destination: five different messages refused in a row, and eighteen of
+//! the last twenty offers refused, of several accounts or senders. Recipients of three accounts
+//! refused in a row count like the first sign. A suspect destination still gets mail, but refused
+//! messages are deferred and not quarantined.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::mail::{AccountName, limits};
 use crate::sink::Undo;
 
-/// What is known of a destination's last answers.
+/// The last answers of a destination.
 #[derive(Debug, Default)]
 pub(super) struct Suspicion {
     /// Messages refused since the last acceptance, each once, as many as matter.
@@ -19,27 +19,28 @@ pub(super) struct Suspicion {
     pub(super) recipients: Vec<AccountName>,
     /// The last answers, oldest first.
     pub(super) answers: VecDeque<Answer>,
-    /// Refused in a row; ends at the first acceptance.
+    /// Suspect because of refusals in a row; ends at the first acceptance.
     pub(super) in_a_row: bool,
-    /// Nearly all of the last offers refused; ends when half of the last ten were accepted.
+    /// Suspect because nearly all of the last offers were refused; ends when half of the last ten
+    /// were accepted.
     pub(super) nearly_all: bool,
 }
 
-/// What came of one offer.
+/// The answer to one offer.
 #[derive(Debug)]
 pub(super) enum Answer {
     Accepted,
     Refused {
         undo: Box<Undo>,
-        /// Tells one envelope sender from another.
+        /// A number that distinguishes envelope senders.
         sender: u64,
     },
 }
 
-/// What follows when a destination has just come under suspicion.
+/// The consequences when a destination has just become suspect.
 #[derive(Debug, Default)]
 pub(super) struct Aroused {
-    /// The refusals that led to it: they are taken back out of the quarantine.
+    /// The refusals that led to it: their messages are taken back out of the quarantine.
     pub(super) take_back: Vec<Undo>,
     /// Accounts that need not be held: their recipients are not to blame.
     pub(super) released: Vec<AccountName>,
@@ -50,7 +51,7 @@ impl Suspicion {
         self.in_a_row || self.nearly_all
     }
 
-    /// Whether an acceptance may change anything but to confirm that all is well.
+    /// Whether an acceptance may change more than confirm that the destination works.
     pub(super) fn knows_anything(&self) -> bool {
         self.is_suspect()
             || !self.recipients.is_empty()
@@ -60,7 +61,7 @@ impl Suspicion {
                 .any(|answer| matches!(answer, Answer::Refused { .. }))
     }
 
-    /// A message was accepted; whether that ended the suspicion.
+    /// A message was accepted. Returns whether that ended the suspicion.
     pub(super) fn accepted(&mut self) -> bool {
         let was_suspect = self.is_suspect();
         self.streak.clear();
@@ -75,12 +76,12 @@ impl Suspicion {
         was_suspect && !self.is_suspect()
     }
 
-    /// A message was refused, as its recipient's fault or otherwise; what follows when that aroused
-    /// the suspicion.
+    /// A message was refused, because of its recipient or otherwise. Returns the consequences if
+    /// that made the destination suspect.
     pub(super) fn refused(&mut self, undo: &Undo, sender: u64, recipient: bool) -> Option<Aroused> {
         let before = (self.in_a_row, self.nearly_all);
         if recipient {
-            // Many messages of one account say no more about its recipient than one.
+            // Many messages of one account show no more about its recipient than one.
             if !self.recipients.contains(&undo.account) && !self.in_a_row {
                 self.recipients.push(undo.account.clone());
             }
@@ -139,20 +140,20 @@ impl Suspicion {
     }
 }
 
-/// Whether two refusals are of one message.
+/// Whether two refusals are of the same message.
 pub(super) fn is_same(one: &Undo, other: &Undo) -> bool {
     one.account == other.account && one.key == other.key
 }
 
-/// Accounts whose recipients are refused in a row, above which no recipient is believed to be
-/// missing.
+/// Accounts whose recipients are refused in a row, from which no recipient counts as missing.
 const RECIPIENTS_IN_A_ROW_MAX: usize = 3;
 
-/// How many of the last offers are looked at, and how many of them refused mean suspicion.
+/// The number of offers that are examined, and the number of refusals among them that means
+/// suspicion.
 pub(super) const LAST: usize = 20;
 const LAST_REFUSED_MIN: usize = 18;
 
-/// How many of the last offers are looked at, and how many of them accepted end it.
+/// The number of offers that are examined, and the number of acceptances among them that ends it.
 const RECENT: usize = 10;
 const RECENT_ACCEPTED_MIN: usize = 5;
 
@@ -170,7 +171,7 @@ mod tests {
         }
     }
 
-    /// How many refusals are taken back, if that arouses the suspicion.
+    /// Returns how many refusals are taken back, if the refusal makes the destination suspect.
     fn refuse(suspicion: &mut Suspicion, account: &str, id: &str) -> Option<usize> {
         let aroused = suspicion.refused(&undo(account, id), 1, false);
         aroused.map(|aroused| aroused.take_back.len())
@@ -201,7 +202,7 @@ mod tests {
         }
     }
 
-    /// What is known after twenty offers of which every tenth was accepted.
+    /// The state after twenty offers of which every tenth was accepted.
     fn nearly_all(accounts: &[&str], senders: u64) -> Suspicion {
         let mut suspicion = Suspicion::default();
         for number in 0..LAST {

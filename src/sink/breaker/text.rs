@@ -1,4 +1,4 @@
-//! What a breaker knows, as text: what stands in its file. Pure.
+//! The state of a breaker as text, for its file. Pure.
 //!
 //! ```text
 //! mailferry destination 1
@@ -24,7 +24,7 @@ use crate::sink::Undo;
 
 const HEADER: &str = "mailferry destination 1";
 
-/// Writes what [`read`] reads.
+/// Writes the text that [`read`] reads.
 pub fn write(state: &State) -> String {
     let mut text = format!("{HEADER}\n");
     if let Some(open) = &state.open {
@@ -93,7 +93,7 @@ fn write_named(text: &mut String, word: &str, account: &AccountName, key: &Recor
     let _ = writeln!(text, "{word} {account} {id} {digest}{rest}");
 }
 
-/// Reads what [`write()`] wrote; `None` for anything else.
+/// Reads the text of [`write()`]; `None` for anything else.
 pub fn read(text: &str) -> Option<State> {
     let mut lines = text.lines();
     if lines.next()? != HEADER {
@@ -163,7 +163,7 @@ fn read_sent(words: &str) -> Option<(Undo, u64)> {
     Some((undo(read_named(named)?), sender.parse().ok()?))
 }
 
-/// The tries from before are not kept: a refusal that is taken back counts as the first then.
+/// Earlier tries are not stored: a refusal that is taken back counts as the first one then.
 fn undo((account, key): Named) -> Undo {
     Undo {
         account,

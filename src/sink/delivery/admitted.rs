@@ -1,4 +1,5 @@
-//! May a session of an account offer messages now? All destinations of its delivery are asked.
+//! Decides whether a session of an account may offer messages now, by asking all destinations of
+//! its delivery.
 
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
@@ -7,27 +8,27 @@ use crate::mail::{AccountName, Timestamp};
 use crate::sink::delivery::{Delivery, Destination};
 use crate::sink::{Admission, Probe, Spared};
 
-/// A session that may offer messages. Its end is told to every destination even if the session
+/// A session that may offer messages. Its end is reported to every destination even if the session
 /// panics: a probe that never ended would keep a destination closed for ever.
 pub struct Admitted<'a> {
     delivery: &'a Delivery,
     account: &'a AccountName,
-    /// For each destination that was asked, the probe that it granted; `None` where it is open.
+    /// For each destination, the probe that it granted; `None` if it is open.
     probes: Vec<Option<Probe>>,
     /// Messages that are not offered, or offered last, while the session probes.
     pub spared: Spared,
-    /// Whether the session left messages that it might have offered.
+    /// Whether the session left messages that it could have offered.
     pub left: bool,
 }
 
-/// Why a session may offer nothing now.
+/// Why a session may not offer messages now.
 pub enum NotAdmitted<'a> {
-    /// Another session probes a destination. [`Delivery::probes_over`] tells when to ask again.
+    /// Another session probes a destination. [`Delivery::probes_over`] waits for its end.
     Busy {
         /// The destination that is probed.
         destination: &'a Destination,
     },
-    /// A destination takes nothing before this time.
+    /// A destination accepts no mail before this time.
     Closed {
         /// The destination that is down.
         destination: &'a Destination,
@@ -37,11 +38,11 @@ pub enum NotAdmitted<'a> {
 }
 
 impl Delivery {
-    /// Asks every destination whether messages of an account may be offered. All of them must take
-    /// messages, because a message is delivered only when all of them have it.
+    /// Asks every destination whether messages of an account may be offered. All of them must
+    /// accept mail, because a message is delivered only when all of them have accepted it.
     ///
     /// # Errors
-    /// [`NotAdmitted`] when one takes none now. Probes that others granted are given back.
+    /// [`NotAdmitted`] when one accepts none now. Probes that others granted are returned.
     pub fn admit<'a>(
         &'a self,
         account: &'a AccountName,
@@ -52,7 +53,7 @@ impl Delivery {
             account,
             probes: Vec::with_capacity(self.destinations.len()),
             spared: Spared::default(),
-            // When it is not admitted after all, it leaves everything that is due.
+            // If it is not admitted in the end, it leaves everything that is due.
             left: true,
         };
         let mut busy = None;
@@ -81,8 +82,8 @@ impl Delivery {
         Ok(admitted)
     }
 
-    /// Whether messages of an account may be offered to every destination, and none is to be probed
-    /// first. For a session that has had its probe.
+    /// Whether messages of an account may be offered to every destination without a probe. For a
+    /// session that has finished its probe.
     pub fn is_open(&self, account: &AccountName, now: Timestamp) -> bool {
         match self.admit(account, now) {
             Ok(mut admitted) => {
@@ -93,16 +94,16 @@ impl Delivery {
         }
     }
 
-    /// Waits until the probes that are under way now have ended.
+    /// Waits until the probes that are running now have ended.
     pub fn probes_over(&self) -> BoxFuture<'_, ()> {
-        // Each gate is asked now: an end after this is not missed.
+        // Each gate is asked now, so that an end after this is not missed.
         let over = self.destinations.iter().map(|one| one.gate.probe_over());
         join_all(over).map(|_| ()).boxed()
     }
 }
 
 impl Admitted<'_> {
-    /// Whether one message may be offered, to see whether a destination takes mail again.
+    /// Whether only one message may be offered, to see whether a destination accepts mail again.
     pub fn probes(&self) -> bool {
         self.probes.iter().any(Option::is_some)
     }

@@ -1,4 +1,4 @@
-//! One place where messages go.
+//! One destination of messages.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,29 +7,29 @@ use crate::mail::Envelope;
 use crate::sink::delivery::Offer;
 use crate::sink::{Fault, Gate, Outcome, Refusal, Sink};
 
-/// One place where messages go: its configured name, what takes them there, and what knows whether
-/// it takes any now.
+/// One destination of messages: its configured name, the sink that delivers there, and the gate
+/// that knows whether it accepts mail now.
 #[derive(Clone)]
 pub struct Destination {
     /// The configured name.
     pub name: Arc<str>,
-    /// Takes messages there.
+    /// Delivers messages there.
     pub sink: Arc<dyn Sink>,
     /// Its breaker, shared by all accounts that deliver there.
     pub gate: Arc<dyn Gate>,
 }
 
-/// What one destination said to one offer.
+/// The answers of one destination to one offer.
 pub(super) struct Outcomes<'a> {
     pub(super) destination: &'a Destination,
-    /// With the recipients for whom it was asked.
+    /// The envelope with the offered recipients.
     pub(super) envelope: Cow<'a, Envelope>,
-    /// One for each of them.
+    /// One for each of these recipients.
     pub(super) outcomes: Vec<Outcome>,
 }
 
 impl Destination {
-    /// A destination of this name.
+    /// A destination with this name.
     pub fn new(name: &str, sink: Arc<dyn Sink>, gate: Arc<dyn Gate>) -> Self {
         Self {
             name: name.into(),
@@ -38,14 +38,14 @@ impl Destination {
         }
     }
 
-    /// Offers a message for every recipient that is left, and tells the gate when it was taken.
+    /// Offers a message for all remaining recipients, and tells the gate if it was accepted.
     pub(super) async fn ask<'a>(&'a self, offer: &Offer<'a>) -> Outcomes<'a> {
         let envelope = offer.left_for(&self.name);
         let mut outcomes = Vec::new();
         if !envelope.recipients.is_empty() {
             outcomes = self.sink.offer(&envelope, offer.message).await;
         }
-        // A sink that answers for fewer recipients than it was asked for has not taken the others.
+        // If a sink answers for fewer recipients than were offered, the others count as refused.
         outcomes.resize_with(envelope.recipients.len(), no_answer);
         if outcomes.iter().any(is_accepted) {
             self.gate.accepted(offer.account, offer.key);
@@ -59,7 +59,7 @@ impl Destination {
 }
 
 impl Outcomes<'_> {
-    /// Whether it took the message for everybody.
+    /// Whether it accepted the message for all recipients.
     pub(super) fn is_accepted(&self) -> bool {
         self.outcomes.iter().all(is_accepted)
     }

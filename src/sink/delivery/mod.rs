@@ -1,4 +1,4 @@
-//! Where the messages of an account go: its destinations, and the only mint of a [`Receipt`].
+//! The destinations of an account's messages. Only this module creates a [`Receipt`].
 
 mod admitted;
 mod destination;
@@ -22,21 +22,21 @@ pub use destination::Destination;
 pub use receipt::Receipt;
 pub use targets::{RefusedTarget, Target, Targets};
 
-/// Where the messages of an account go: one destination or several. A message is delivered when all
-/// of them have accepted it.
+/// The destinations of an account's messages: one or several. A message is delivered when all of
+/// them have accepted it.
 #[derive(Clone)]
 pub struct Delivery {
     destinations: Vec<Destination>,
 }
 
-/// A message on its way to the destinations that do not have it yet.
+/// An offer of a message to the destinations that have not accepted it yet.
 #[derive(Clone, Copy)]
 pub struct Offer<'a> {
-    /// The account, as the gates know it.
+    /// The account of the message.
     pub account: &'a AccountName,
-    /// The message, as the gates know it.
+    /// The key of the message.
     pub key: &'a RecordKey,
-    /// Who it is from and for.
+    /// Its sender and recipients.
     pub envelope: &'a Envelope,
     /// The message.
     pub message: &'a Message,
@@ -55,11 +55,11 @@ pub struct Undelivered {
     pub targets: Targets,
 }
 
-/// What one destination refused.
+/// The refusals of one destination.
 pub struct RefusedBy {
     /// The destination.
     pub destination: Destination,
-    /// For whom, and what it said; never empty, the worst fault first.
+    /// The recipients and their refusals; never empty, the worst fault first.
     pub refusals: Vec<(Recipient, Refusal)>,
 }
 
@@ -71,7 +71,7 @@ impl Delivery {
         }
     }
 
-    /// The same delivery with one more destination.
+    /// Returns the same delivery with one more destination.
     #[must_use]
     pub fn and(mut self, destination: Destination) -> Self {
         self.destinations.push(destination);
@@ -84,10 +84,10 @@ impl Delivery {
         names.join("+")
     }
 
-    /// Whether every destination could take a message now, as far as can be told without one.
+    /// Whether every destination could accept a message now, as far as that is known without one.
     ///
     /// # Errors
-    /// The first destination that could not, by name, and why.
+    /// The name of the first destination that could not, and the reason.
     pub async fn ready(&self) -> Result<(), (Arc<str>, Refusal)> {
         for one in &self.destinations {
             one.sink
@@ -103,21 +103,21 @@ impl Delivery {
         self.destinations.iter().any(|one| one.gate.is_suspect())
     }
 
-    /// Somebody asks for a poll now: destinations that are down are probed at once.
+    /// The operator asked for a poll now: destinations that are down are probed at once.
     pub fn probe_now(&self, now: Timestamp) {
         for one in &self.destinations {
             one.gate.probe_now(now);
         }
     }
 
-    /// Accounts whose recipients were found not to be at fault since this was last asked.
+    /// Accounts whose recipients were found not to be at fault since the last call.
     pub fn released(&self) -> Vec<AccountName> {
         let of_each = self.destinations.iter().map(|one| one.gate.released());
         of_each.flatten().collect()
     }
 
-    /// The agent is done: every sink says goodbye, and every gate writes down what the next start
-    /// must know.
+    /// The agent stops: every sink closes its connections, and every gate saves the state for the
+    /// next start.
     pub async fn close(&self) {
         let each = self.destinations.iter();
         join_all(each.map(|one| async {
@@ -140,7 +140,7 @@ impl Delivery {
     }
 }
 
-/// What the answers of all destinations mean together.
+/// Combines the answers of all destinations.
 fn conclude(offer: &Offer<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, Undelivered> {
     let refused = answers.iter().flat_map(|answer| {
         let name = &answer.destination.name;
@@ -204,7 +204,7 @@ impl Undelivered {
 }
 
 impl RefusedBy {
-    /// The worst that it said.
+    /// Its worst refusal.
     pub fn worst(&self) -> Option<&Refusal> {
         self.refusals.first().map(|(_, refusal)| refusal)
     }

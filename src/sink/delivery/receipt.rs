@@ -15,7 +15,7 @@ pub struct Receipt {
 }
 
 impl Receipt {
-    /// For [`super`], which has seen that all accepted.
+    /// Only for [`super`], which has checked that all accepted.
     pub(super) fn of(message: &Message, words: String) -> Self {
         Self {
             origin: message.origin().clone(),
@@ -25,7 +25,7 @@ impl Receipt {
         }
     }
 
-    /// Which message was accepted.
+    /// The accepted message.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -40,7 +40,7 @@ impl Receipt {
         self.octets
     }
 
-    /// What the last destination said to it, safe to show.
+    /// The words of the last destination, safe to show.
     pub fn words(&self) -> &str {
         &self.words
     }

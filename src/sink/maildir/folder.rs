@@ -1,4 +1,4 @@
-//! A Maildir on disk: tmp, durable, renamed into new.
+//! A Maildir on disk. Messages are written to tmp, made durable, and renamed into new.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,62 +12,64 @@ use crate::fault;
 use crate::mail::{OUT_OF_FILES_CODE, is_out_of_files};
 use crate::sink::mda::{AsFileUser, FileUser};
 
-/// A Maildir's folder. Everything here may block.
+/// A Maildir's folder. Every function here may block.
 ///
-/// It is named by path each time, not held open: when an operator moves a mailbox away and puts
-/// another in its place, the next message goes to the one that bears the name.
+/// It is opened by path each time. If an operator moves a mailbox away and puts another in its
+/// place, the next message goes to the one that has the name.
 #[derive(Clone, Debug)]
 pub(crate) struct Folder {
     root: PathBuf,
     files_of: FilesOf,
 }
 
-/// Whose the files are that are made in a folder.
+/// The owner of the files that are created in a folder.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum FilesOf {
-    /// Ours.
+    /// The user that runs mailferry.
     Us,
-    /// The folder's owner's, as far as we may work as another user.
+    /// The owner of the folder, if we may work as another user.
     Owner,
-    /// This user's.
+    /// This user.
     User(FileUser),
 }
 
-/// A message in `tmp` that is not durable yet. Dropping it takes the file away.
+/// A message in `tmp` that is not durable yet. Dropping it removes the file.
 pub(crate) struct Written {
     file: NewFile,
     name: String,
 }
 
-/// Why a Maildir cannot take a message.
+/// Why a Maildir cannot store a message.
 #[derive(Debug, thiserror::Error)]
 pub enum MaildirError {
-    /// The folder is not there and neither is the one it would be in.
-    #[error("there is no folder {folder} to make the Maildir {path} in: make it, or mount what belongs there", folder = .path.parent().unwrap_or(.path).display(), path = .path.display())]
+    /// Neither the folder nor its parent folder exists.
+    #[error("cannot create the Maildir {path}, because there is no folder {folder}: create it, or \
+             mount the volume that belongs there", folder = .path.parent().unwrap_or(.path).display(), path = .path.display())]
     NoParent {
         /// The Maildir.
         path: PathBuf,
     },
-    /// The folder holds other things and neither `tmp`, `new` nor `cur`.
-    #[error("{path} is in use and is no Maildir: choose another path, or make tmp, new and cur in it", path = .path.display())]
+    /// The folder contains other files, and neither `tmp`, `new` nor `cur`.
+    #[error("{path} contains other files and is no Maildir: choose another path, or create tmp, \
+             new and cur in it", path = .path.display())]
     NoMaildir {
         /// The folder.
         path: PathBuf,
     },
-    /// The system refused something.
+    /// The system returned an error.
     #[error("cannot {what} {path}: {source}. Is the disk full, or the owner wrong?", path = .path.display())]
     Disk {
-        /// What was tried.
+        /// The failed operation.
         what: &'static str,
-        /// On which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl MaildirError {
-    /// The stable name of the error.
+    /// The stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoParent { .. } => "maildir_missing",
@@ -78,14 +80,14 @@ impl MaildirError {
         }
     }
 
-    /// Whether there was no descriptor left: the folder has nothing to do with that.
+    /// Whether no file descriptor was left: the folder is not to blame for that.
     pub fn is_ours(&self) -> bool {
         matches!(self, Self::Disk { source, .. } if is_out_of_files(source))
     }
 }
 
 impl Folder {
-    /// The Maildir at a path, whose files are ours.
+    /// The Maildir at a path. Its files belong to the user that runs mailferry.
     pub(crate) fn new(root: &Path) -> Self {
         Self::with_files_of(root, FilesOf::Us)
     }
@@ -98,7 +100,7 @@ impl Folder {
         }
     }
 
-    /// The user to work as; `None` for ourselves.
+    /// The user to work as; `None` for our own.
     pub(crate) fn user(&self) -> Option<FileUser> {
         match self.files_of {
             FilesOf::Us => None,
@@ -107,10 +109,10 @@ impl Folder {
         }
     }
 
-    /// Makes the folder if its parent exists, and what is missing of the three inside.
+    /// Creates the folder if its parent exists, and the missing ones of its three subfolders.
     ///
-    /// Several may do so at once, in this process and outside it. `tmp`, without which nothing is
-    /// delivered, comes last: where it is, the names of the others are durable.
+    /// Several processes and threads may do so at once. `tmp`, without which nothing is delivered,
+    /// is created last: if it exists, the names of the others are durable.
     pub(crate) fn make(&self) -> Result<(), MaildirError> {
         let _as_user = enter(self.user()).map_err(disk(BECOME, &self.root))?;
         let [new, cur, tmp] = PARTS.map(|part| self.root.join(part));
@@ -135,8 +137,8 @@ impl Folder {
         }
         make_folder(&new)?;
         make_folder(&cur)?;
-        // Whoever made the folder itself may not have come to this yet. If it was an operator, the
-        // folder around it may be closed to us, or of a kind that knows no sync.
+        // The process that created the folder itself may not have reached this step yet. If it was
+        // an operator, the parent folder may be closed to us, or on a file system without sync.
         match parent.map(sync_folder) {
             Some(Err(error)) if !is_closed_or_deaf(&error) => return Err(error),
             _ => {}
@@ -145,8 +147,8 @@ impl Folder {
         make_folder(&tmp)
     }
 
-    /// Takes away what crashed deliveries left in `tmp`. Maildir's own rule: nothing there is alive
-    /// after 36 hours.
+    /// Removes files that crashed deliveries left in `tmp`. Maildir's own rule says that no file
+    /// there is in use after 36 hours.
     pub(crate) fn sweep(&self) {
         let Ok(_as_user) = enter(self.user()) else {
             return;
@@ -163,7 +165,8 @@ impl Folder {
         }
     }
 
-    /// Writes a message to `tmp`; `fill` gives its size, which becomes part of the name if `sized`.
+    /// Writes a message to `tmp`. `fill` returns its size, which becomes part of the name if
+    /// `sized`.
     pub(crate) fn write(
         &self,
         user: Option<FileUser>,
@@ -175,7 +178,7 @@ impl Folder {
         let as_user = enter(user).map_err(disk(BECOME, &self.root))?;
         let file = NewFile::create(fs::OpenOptions::new().write(true), path.clone())
             .map_err(disk("create", &path))?;
-        // What is read meanwhile is ours.
+        // The message is read with our own rights.
         drop(as_user);
         let mut written = Written { file, name };
         let octets = fill(written.file.file_mut()).map_err(disk("write", &path))?;
@@ -185,8 +188,8 @@ impl Folder {
         Ok(written)
     }
 
-    /// Makes messages durable and visible, in their order; when this returns, a power cut cannot
-    /// take them back.
+    /// Makes messages durable and visible, in their order. When this returns, they survive a power
+    /// cut.
     pub(crate) fn publish(&self, batch: Vec<Written>) -> Vec<Result<String, MaildirError>> {
         if batch.is_empty() {
             return Vec::new();
@@ -199,8 +202,8 @@ impl Folder {
             Ok(entered) => entered,
             Err(error) => return all_refused(&batch, BECOME, &self.root, &error),
         };
-        // Opened before anything is shown in it: what could not be made durable then would be
-        // offered again.
+        // Opened before any message becomes visible: a message that could not be made durable after
+        // that would be offered again.
         let folder = match File::open(&new) {
             Ok(folder) => folder,
             Err(error) => return all_refused(&batch, "open", &new, &error),
@@ -214,7 +217,8 @@ impl Folder {
         }
         let synced = fault::fail("maildir.renamed").and_then(|()| folder.sync_all());
         if let Err(source) = synced {
-            // They are there to see and may be gone after a power cut: not delivered.
+            // The messages are visible, but may be lost at a power cut: they do not count as
+            // delivered.
             let lost = |_| Err(disk("sync", &new)(again(&source)));
             return published
                 .into_iter()
@@ -224,13 +228,13 @@ impl Folder {
         published
     }
 
-    /// Where the messages that nobody has looked at yet are.
+    /// The path of the Maildir.
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 }
 
-/// The same error once more, with the system's number where it has one.
+/// A copy of the error, with the system's error number if it has one.
 fn again(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(number) => io::Error::from_raw_os_error(number),
@@ -251,8 +255,8 @@ fn all_refused(
         .collect()
 }
 
-/// One answer for each file. One call makes a whole batch durable, where the system's answer to it
-/// can be trusted; otherwise the files are synced one by one.
+/// Makes a batch durable, with one result for each file. One call syncs the whole batch if its
+/// result can be trusted; otherwise the files are synced one by one.
 fn sync_all(batch: &[Written]) -> Vec<io::Result<()>> {
     if let Err(error) = fault::fail("maildir.written") {
         return batch.iter().map(|_| Err(again(&error))).collect();
@@ -266,7 +270,7 @@ fn sync_all(batch: &[Written]) -> Vec<io::Result<()>> {
     batch.iter().map(|written| written.file.sync()).collect()
 }
 
-/// Whether `syncfs` reports what could not be written: since Linux 5.8; before, it always said yes.
+/// Whether `syncfs` reports write errors: since Linux 5.8. Older kernels always reported success.
 static SYNCFS_TELLS: LazyLock<bool> = LazyLock::new(|| {
     let system = rustix::system::uname();
     let release = system.release().to_str().unwrap_or_default();
@@ -282,8 +286,8 @@ fn at_least_5_8(release: &str) -> bool {
     (major, minor) >= (5, 8)
 }
 
-/// Whether a folder cannot be made durable because it is closed to us, or of a kind that knows no
-/// sync: it is not ours to mend.
+/// Whether a folder cannot be made durable because it is closed to us, or on a file system without
+/// sync. We cannot change that.
 fn is_closed_or_deaf(error: &MaildirError) -> bool {
     use io::ErrorKind::{InvalidInput, NotFound, PermissionDenied};
     let MaildirError::Disk { source, .. } = error else {
@@ -299,7 +303,7 @@ fn enter(user: Option<FileUser>) -> io::Result<Option<AsFileUser>> {
 
 const BECOME: &str = "become the owner of";
 
-/// Makes the names in a folder durable.
+/// Makes the entries of a folder durable.
 pub(crate) fn sync_folder(path: &Path) -> Result<(), MaildirError> {
     sync_directory(path).map_err(disk("sync", path))
 }
@@ -308,11 +312,12 @@ fn make_folder(path: &Path) -> Result<(), MaildirError> {
     make_private(path).map(drop).map_err(disk("make", path))
 }
 
-/// What a Maildir consists of, in the order in which it is made.
+/// The parts of a Maildir, in the order in which they are created.
 const PARTS: [&str; 3] = ["new", "cur", "tmp"];
 
-/// Whether a folder holds no part of a Maildir, and more than what a fresh file system or an
-/// operator's shell leaves. One look decides: between two, another may have begun to make it.
+/// Whether a folder contains no part of a Maildir, but other files than those of a fresh file
+/// system or an operator's shell. The listing is read once: between two readings, another process
+/// may begin to create a Maildir.
 fn is_foreign(listing: fs::ReadDir) -> bool {
     let mut occupied = false;
     for entry in listing.flatten() {
@@ -331,7 +336,7 @@ pub(crate) fn disk(what: &'static str, path: &Path) -> impl FnOnce(io::Error) ->
 }
 
 /// A name that no other file of any Maildir has: time, process, count, chance and host, as the
-/// convention asks.
+/// convention requires.
 pub(crate) fn unique_name() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let now = SystemTime::now()
@@ -343,7 +348,8 @@ pub(crate) fn unique_name() -> String {
         now.subsec_micros(),
         std::process::id(),
         COUNT.fetch_add(1, Ordering::Relaxed),
-        // In a container every agent is process 1 of a host that has its predecessor's name.
+        // In a container every agent is process 1, and its host may have the name of its
+        // predecessor.
         fastrand::u64(..),
         *HOST
     )
@@ -354,7 +360,7 @@ static HOST: LazyLock<String> = LazyLock::new(|| {
     host_part(&system.nodename().to_string_lossy())
 });
 
-/// A host name without what a file name or Maildir's own marks would be confused by.
+/// A host name without characters that a file name or Maildir's own marks could be confused with.
 fn host_part(name: &str) -> String {
     let harmless = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let name: String = name.chars().filter(|&c| harmless(c)).take(64).collect();

@@ -1,8 +1,8 @@
 //! Delivery into a Maildir.
 //!
-//! Every message is durable before it counts as accepted. One thread writes what is offered,
-//! another makes durable what has been written: what is written while one sync runs gathers for the
-//! next, so that many messages cost one sync, and nothing waits for a clock.
+//! Every message is durable before it counts as accepted. One thread writes offered messages, and
+//! another makes written messages durable. Messages that are written during one sync are collected
+//! for the next, so that many messages share one sync, and nothing waits for a timer.
 
 mod folder;
 
@@ -26,18 +26,18 @@ pub use folder::MaildirError;
 use folder::{FilesOf, Written, unique_name};
 pub(crate) use folder::{Folder, disk, sync_folder};
 
-/// A sink that stores messages in one Maildir, in the order in which they were offered. All
-/// recipients of an offer share one file.
+/// A sink that stores messages in one Maildir, in the order of their offers. All recipients of an
+/// offer share one file.
 pub struct Maildir {
     desk: Arc<Desk>,
 }
 
-/// What the threads share.
+/// The state that the threads share.
 struct Desk {
     folder: Folder,
     offered: Arc<Stage<Job>>,
     written: Arc<Stage<Vec<Draft>>>,
-    /// How many messages are in `tmp` and open.
+    /// The number of messages that are in `tmp` and open.
     open: AtomicUsize,
     swept: AtomicBool,
 }
@@ -48,14 +48,14 @@ struct Job {
     answer: oneshot::Sender<Outcome>,
 }
 
-/// A message in `tmp`, and who waits for it to be durable.
+/// A message in `tmp`, and the caller that waits until it is durable.
 struct Draft {
     file: Written,
     answer: oneshot::Sender<Outcome>,
     place: Place,
 }
 
-/// One of the few messages that may be open.
+/// A permit for one of the few messages that may be open.
 struct Place(Arc<Desk>);
 
 impl Drop for Place {
@@ -64,7 +64,7 @@ impl Drop for Place {
     }
 }
 
-/// Lets writing go on when publishing ends, however it ends.
+/// Lets writing continue when publishing ends, however it ends.
 struct GoOn(Arc<Desk>);
 
 impl Drop for GoOn {
@@ -74,20 +74,20 @@ impl Drop for GoOn {
 }
 
 impl Maildir {
-    /// A Maildir at a path. The folder is made by [`Sink::ready`] or the first message, when its
-    /// parent exists.
+    /// A Maildir at a path. [`Sink::ready`] or the first message creates the folder, if its parent
+    /// exists.
     ///
-    /// For root, files belong to the owner of the folder, or of the one above it where it is to be
-    /// made.
+    /// If we are root, files belong to the owner of the folder, or of its parent if the folder is
+    /// new.
     pub fn new(path: &Path) -> Self {
         Self::with_files_of(path, FilesOf::Owner)
     }
 
-    /// The same with files of a given user and group, which only root can make. Looks them up,
-    /// which may block.
+    /// Like [`Self::new`], with files of a given user and group, which only root can create. Looks
+    /// them up, which may block.
     ///
     /// # Errors
-    /// [`MdaError`] when there is no such user or group.
+    /// [`MdaError`] when the user or group does not exist.
     pub fn of_user(path: &Path, user: Option<&str>, group: Option<&str>) -> Result<Self, MdaError> {
         if user.is_none() && group.is_none() {
             return Ok(Self::new(path));
@@ -149,7 +149,7 @@ impl Sink for Maildir {
 }
 
 impl Desk {
-    /// Writes what is offered to `tmp`, as far as files may be open.
+    /// Writes offered messages to `tmp`, as far as more files may be open.
     fn write(self: Arc<Self>, mut turn: Turn<Job>) {
         if !self.swept.swap(true, Ordering::Relaxed) {
             self.folder.sweep();
@@ -158,8 +158,8 @@ impl Desk {
             let room = self.room();
             if room == 0 {
                 turn.leave();
-                // Perhaps what was open has been published since, and nobody else will look here
-                // again.
+                // Open messages may have been published in the meantime, and no other thread will
+                // check again.
                 return self.go_on();
             }
             let Some(jobs) = turn.next(room) else {
@@ -168,7 +168,7 @@ impl Desk {
             let user = self.folder.user();
             let mut drafts = Vec::with_capacity(jobs.len());
             for job in jobs {
-                // Its offer was dropped: nobody would know that it was delivered.
+                // Its offer was dropped: the caller would not learn that it was delivered.
                 if job.answer.is_closed() {
                     continue;
                 }
@@ -194,7 +194,7 @@ impl Desk {
         }
     }
 
-    /// Makes what was written durable, shows it, and says so.
+    /// Makes written messages durable and visible, and answers their offers.
     fn publish(self: Arc<Self>, turn: Turn<Vec<Draft>>) {
         let _after = GoOn(Arc::clone(&self));
         self.publish_all(turn);
@@ -202,7 +202,7 @@ impl Desk {
 
     fn publish_all(self: &Arc<Self>, mut turn: Turn<Vec<Draft>>) {
         while let Some(batches) = turn.next(limits::MAILDIR_OPEN_MESSAGES_MAX) {
-            // An offer that was dropped meanwhile would be delivered again.
+            // An offer that was dropped in the meantime would be delivered again.
             let drafts = batches.into_iter().flatten();
             let drafts = drafts.filter(|draft| !draft.answer.is_closed());
             let drafts = drafts.map(|draft| (draft.file, (draft.answer, draft.place)));
@@ -216,19 +216,20 @@ impl Desk {
                     Ok(name) => Outcome::Accepted(format!("stored as new/{name}")),
                     Err(error) => Outcome::Refused(refusal(&error)),
                 };
-                // An offer that was dropped since is delivered again: the price of knowing nothing.
+                // If the offer was dropped after that, it is delivered again, because its caller
+                // does not know the result.
                 let _ = answer.send(outcome);
             }
         }
     }
 
-    /// How many more messages may be open: descriptors are few, and one that cannot be had is no
+    /// How many more messages may be open. File descriptors are few, and a lack of them is no
     /// reason to refuse mail.
     fn room(&self) -> usize {
         limits::MAILDIR_OPEN_MESSAGES_MAX.saturating_sub(self.open.load(Ordering::SeqCst))
     }
 
-    /// Lets writing go on if it stopped for want of room, and there is some.
+    /// Lets writing continue if it stopped for lack of room, and there is room now.
     fn go_on(self: &Arc<Self>) {
         if self.room() > 0 {
             let desk = Arc::clone(self);
@@ -236,7 +237,7 @@ impl Desk {
         }
     }
 
-    /// Writes one message to tmp; makes the folder when it is not there.
+    /// Writes one message to tmp; creates the folder if it does not exist.
     fn draft(&self, job: &Job, user: Option<FileUser>) -> Result<Written, MaildirError> {
         let written = self.draft_once(job, user);
         match written {
@@ -263,7 +264,7 @@ impl Desk {
     }
 }
 
-/// Whatever is wrong with a Maildir is wrong for every message.
+/// Any failure of a Maildir concerns every message.
 fn refusal(error: &MaildirError) -> Refusal {
     Refusal::of_system(error.is_ours(), error.code(), error.to_string())
 }
@@ -311,7 +312,7 @@ mod tests {
             sender: Sender::Null,
             answer: dropped,
         };
-        // While the test holds the turn, nothing is written.
+        // While the test has the turn, nothing is written.
         let turn = turn_of(&maildir.desk.offered, job).await;
         let envelope = envelope();
         let mut offer = maildir.offer(&envelope, &message);
@@ -324,7 +325,7 @@ mod tests {
         assert_eq!(std::fs::read_dir(path.join("tmp")).unwrap().count(), 0);
     }
 
-    /// The turn that a stage has to give, while the test holds it.
+    /// Takes the turn of a stage, for the test.
     async fn turn_of<T: Send + 'static>(stage: &Arc<Stage<T>>, item: T) -> Turn<T> {
         let (took, taken) = std::sync::mpsc::channel();
         stage.put(item, move |turn| took.send(turn).unwrap());
@@ -332,7 +333,7 @@ mod tests {
         turn.await.unwrap()
     }
 
-    /// So many offers, written as far as they may be, and the turn to publish them.
+    /// Makes this many offers, written as far as they may be, and returns the turn to publish them.
     async fn written<'a>(
         maildir: &'a Maildir,
         envelope: &'a Envelope,

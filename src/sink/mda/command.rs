@@ -1,4 +1,4 @@
-//! What is run: the configured argv with one delivery's facts put in.
+//! The command line of an MDA: the configured arguments with the facts of one delivery.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -29,7 +29,7 @@ enum Fact {
     UniqueId,
 }
 
-/// What one process is told about its message.
+/// The facts about a message for one process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Facts {
     sender_argument: String,
@@ -40,7 +40,7 @@ pub(super) struct Facts {
 }
 
 impl CommandLine {
-    /// Checks and takes an argv.
+    /// Checks the arguments and takes them.
     pub(super) fn parse(argv: &[String]) -> Result<Self, MdaError> {
         let (program, arguments) = argv.split_first().ok_or(MdaError::NoCommand)?;
         if argv.iter().any(|argument| argument.contains('\0')) {
@@ -63,12 +63,12 @@ impl CommandLine {
         })
     }
 
-    /// The program as configured: what it sees as its own name.
+    /// The program as configured; it is also its argv[0].
     pub(super) fn program(&self) -> &str {
         &self.program
     }
 
-    /// Where the program is now: it may be installed or replaced while the agent runs.
+    /// The present path of the program: it may be installed or replaced while the agent runs.
     pub(super) fn locate(&self, path: &OsStr) -> Option<PathBuf> {
         if self.program.starts_with('/') {
             return Some(PathBuf::from(&self.program));
@@ -79,8 +79,8 @@ impl CommandLine {
             .find(|candidate| is_program(candidate).is_ok())
     }
 
-    /// The arguments for one delivery. A placeholder is replaced once: what is put in is never
-    /// looked into.
+    /// The arguments for one delivery. A placeholder is replaced once: placeholders in the
+    /// replacement are not replaced.
     pub(super) fn arguments(&self, facts: &Facts) -> Vec<String> {
         let value = |part: &Part| match part {
             Part::Text(text) => text.clone(),
@@ -94,7 +94,7 @@ impl CommandLine {
     }
 }
 
-/// Whether a file is there and somebody may execute it.
+/// Whether a file exists and is executable for somebody.
 pub(super) fn is_program(path: &Path) -> std::io::Result<()> {
     let metadata = std::fs::metadata(path)?;
     if metadata.is_file() && metadata.permissions().mode() & 0o111 != 0 {
@@ -104,8 +104,8 @@ pub(super) fn is_program(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Why the system will not start a script: its first line ends in CRLF, and there is no interpreter
-/// whose name ends in CR. `None` for any other file, and for one that we may not read.
+/// Why the system will not start a script: its first line ends in CRLF, and no interpreter has a
+/// name that ends in CR. `None` for any other file, and for one that we may not read.
 pub fn script_with_crlf(path: &Path) -> Option<String> {
     let mut first = Vec::new();
     let file = std::fs::File::open(path).ok()?;
@@ -123,10 +123,10 @@ pub fn script_with_crlf(path: &Path) -> Option<String> {
     })
 }
 
-/// What Linux reads of a script's first line (BINPRM_BUF_SIZE).
+/// The octets that Linux reads of a script's first line (BINPRM_BUF_SIZE).
 const FIRST_LINE_OCTETS_MAX: u64 = 256;
 
-/// Splits an argument at its placeholders. `{word}` is one or an error; other braces are text.
+/// Splits an argument at its placeholders. `{word}` must be a known one; other braces are text.
 fn parts(argument: &str) -> Result<Vec<Part>, MdaError> {
     let mut parts = Vec::new();
     let (mut text, mut rest) = (String::new(), argument);
@@ -176,8 +176,8 @@ impl Facts {
         let (sender_argument, sender_variable) = match &envelope.sender {
             Sender::Null => (NULL_SENDER, ""),
             Sender::Address(address) if is_safe_argument(address) => (&**address, &**address),
-            // In a variable it is only data, unless somebody uses it unquoted: then a `-` would be
-            // an option.
+            // A variable is only data, unless a script uses it unquoted: then a leading `-` would
+            // be an option.
             Sender::Address(address) if !address.starts_with('-') => (NULL_SENDER, &**address),
             Sender::Address(_) => (NULL_SENDER, ""),
         };
@@ -204,8 +204,7 @@ impl Facts {
 /// The null sender on a command line, as Postfix and sendmail write it.
 const NULL_SENDER: &str = "MAILER-DAEMON";
 
-/// Whether an address can stand on a command line: not even `sh -c` around it finds anything to
-/// obey.
+/// Whether an address is safe on a command line, even inside `sh -c`.
 fn is_safe_argument(address: &str) -> bool {
     let safe = |c: char| c.is_alphanumeric() || "._-+=@/:%,^!#~".contains(c);
     !address.starts_with(['-', '#', '~', '/', '.']) && address.chars().all(safe)

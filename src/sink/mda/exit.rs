@@ -1,4 +1,4 @@
-//! What an MDA's end means, and who must act.
+//! Interprets how an MDA ended, and says who must act.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use crate::mail::text::Shown;
 use crate::process::End;
 use crate::sink::{Fault, Outcome, Refusal};
 
-/// The answer to an offer after the process ended with this output.
+/// The answer to an offer whose process ended in this way, with this output.
 pub(super) fn outcome(end: End, overrides: &BTreeMap<i32, ExitClass>, output: &[u8]) -> Outcome {
     let refused = |fault, code, what: String| {
         Outcome::Refused(Refusal::new(fault, code, with_output(&what, output)))
@@ -18,7 +18,7 @@ pub(super) fn outcome(end: End, overrides: &BTreeMap<i32, ExitClass>, output: &[
             let what = format!("the MDA was ended by signal {signal}");
             return refused(Fault::MessageTransient, "mda_signal", what);
         }
-        // It was done, only late.
+        // The message was delivered, only late.
         End::TimedOut {
             code: Some(code), ..
         } if class_of(code, overrides) == ExitClass::Accepted => code,
@@ -27,7 +27,7 @@ pub(super) fn outcome(end: End, overrides: &BTreeMap<i32, ExitClass>, output: &[
             return refused(Fault::MessageTransient, "mda_timeout", what);
         }
         End::Cancelled => {
-            let what = "the MDA was killed because the delivery was called off".to_owned();
+            let what = "the MDA was killed because the delivery was cancelled".to_owned();
             return refused(Fault::MessageTransient, "mda_cancelled", what);
         }
     };
@@ -37,7 +37,7 @@ pub(super) fn outcome(end: End, overrides: &BTreeMap<i32, ExitClass>, output: &[
         ExitClass::Transient => refused(Fault::MessageTransient, "mda_temporary", what),
         ExitClass::Permanent => refused(Fault::MessagePermanent, "mda_refused", what),
         ExitClass::Recipient => refused(Fault::RecipientOrMessage, "mda_no_user", what),
-        // The program could not even be executed, whatever the message is.
+        // The program could not be executed, whatever the message is.
         ExitClass::Destination if matches!(code, 126 | 127) => {
             refused(Fault::Destination, "mda_configuration", what)
         }
@@ -49,8 +49,8 @@ fn class_of(code: i32, overrides: &BTreeMap<i32, ExitClass>) -> ExitClass {
     overrides.get(&code).copied().unwrap_or(ExitClass::of(code))
 }
 
-/// What happened and what the MDA said about it, lines joined, safe to show. The end of a long
-/// output is shown: that is where programs say what went wrong.
+/// Describes what happened, with the MDA's output, lines joined, safe to show. Only the end of a
+/// long output is shown, because programs report errors at the end.
 fn with_output(what: &str, output: &[u8]) -> String {
     let lines = output.split(|&b| b == b'\n' || b == b'\r');
     let lines: Vec<&[u8]> = lines
@@ -70,10 +70,10 @@ fn with_output(what: &str, output: &[u8]) -> String {
     format!("{what}: {mark}{}", Shown::new(&said[from..]))
 }
 
-/// How much of the output reaches a log line.
+/// Octets of the output that appear in a log line.
 const SHOWN_OCTETS_MAX: usize = 400;
 
-/// The name of a code in sysexits(3) or by the shell's or qmail's habit.
+/// The name of a code in sysexits(3), or its meaning for the shell or qmail.
 const fn meaning(code: i32) -> &'static str {
     match code {
         64 => " (EX_USAGE)",

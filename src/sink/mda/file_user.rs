@@ -1,4 +1,4 @@
-//! Files that belong to somebody else: one thread works on files as another user for a while.
+//! Files of other users: one thread works on files as another user for a while.
 
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -9,7 +9,7 @@ use nix::unistd::{Gid, Uid, getegid, geteuid, setfsgid, setfsuid};
 use crate::sink::mda::MdaError;
 use crate::sink::mda::user::Identity;
 
-/// A user and a group that files are made as.
+/// The user and group that create files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FileUser {
     uid: u32,
@@ -17,10 +17,10 @@ pub(crate) struct FileUser {
 }
 
 impl FileUser {
-    /// The user of these settings; `None` without any, and where it is ourselves.
+    /// The user of these settings; `None` if there are none, or if it is our own user.
     ///
     /// # Errors
-    /// [`MdaError`] when there is no such user or group.
+    /// [`MdaError`] when the user or group does not exist.
     pub(crate) fn named(user: Option<&str>, group: Option<&str>) -> Result<Option<Self>, MdaError> {
         let identity = Identity::find(user, group)?;
         let own = (geteuid().as_raw(), getegid().as_raw());
@@ -31,8 +31,8 @@ impl FileUser {
         Ok(switch.filter(|user| (user.uid, user.gid) != own))
     }
 
-    /// The owner of a folder, or of the one above it where there is none yet. `None` where that is
-    /// ourselves, and for everybody but root, who cannot work as another user.
+    /// The owner of a folder, or of its parent if it does not exist. `None` if that is our own
+    /// user, and if we are not root, because only root can work as another user.
     pub(crate) fn owner_of(folder: &Path) -> Option<Self> {
         if !geteuid().is_root() {
             return None;
@@ -45,11 +45,11 @@ impl FileUser {
         })
     }
 
-    /// Lets this thread work on files as the user, with that user's rights and no others, until the
-    /// guard is dropped.
+    /// Lets this thread work on files as the user, with only that user's rights, until the guard is
+    /// dropped.
     ///
     /// # Errors
-    /// When we may not: only root may.
+    /// When we are not root.
     pub(crate) fn enter(self) -> io::Result<AsFileUser> {
         let guard = AsFileUser {
             uid: geteuid(),
@@ -57,7 +57,7 @@ impl FileUser {
         };
         setfsgid(Gid::from_raw(self.gid));
         setfsuid(Uid::from_raw(self.uid));
-        // The calls tell no failure; asked for what cannot be, they tell what is.
+        // The calls report no failure. Called with an invalid id, they return the present one.
         let is = (
             setfsuid(Uid::from_raw(u32::MAX)).as_raw(),
             setfsgid(Gid::from_raw(u32::MAX)).as_raw(),
@@ -70,7 +70,7 @@ impl FileUser {
     }
 }
 
-/// While this lives, its thread works on files as another user.
+/// While this exists, its thread works on files as another user.
 #[derive(Debug)]
 pub(crate) struct AsFileUser {
     uid: Uid,

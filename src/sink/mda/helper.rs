@@ -1,9 +1,9 @@
 //! A clean process for an MDA that runs as another user.
 //!
-//! The order "supplementary groups, gid, uid" has to be kept between fork and exec, which safe Rust
+//! The order "supplementary groups, gid, uid" must be kept between fork and exec, which safe Rust
 //! cannot do in a process with threads. So this program is started once more, takes on the ids
-//! while it has one thread, closes what it inherited, and becomes the MDA. What it refuses to do
-//! ends with 78, 126 or 127: the destination's fault.
+//! while it has one thread, closes inherited descriptors, and becomes the MDA. If it fails, it ends
+//! with 78, 126 or 127: the destination's fault.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
@@ -16,9 +16,9 @@ use rustix::thread::{
 
 use crate::sink::mda::user::Switch;
 
-/// Becomes an MDA when these are the arguments of a helper; does not return then, unless it fails.
+/// Becomes an MDA if these are the arguments of a helper. Then it returns only when it fails.
 ///
-/// The very first thing a `main` must call, before threads and open files: it gives the exit code
+/// A `main` must call this first, before it starts threads and opens files. Returns the exit code
 /// of a helper that failed, and `None` in every other process.
 ///
 /// ```no_run
@@ -63,7 +63,7 @@ pub(super) fn arguments(
 /// The word that makes this program a helper.
 const WORD: &str = "mda-helper";
 
-/// Ids as they are.
+/// Keep the present ids.
 const NO_SWITCH: &str = "-";
 
 fn run(arguments: &[OsString]) -> (u8, String) {
@@ -97,7 +97,8 @@ fn parse(ids: &str) -> Option<Switch> {
     Some(Switch { groups, gid, uid })
 }
 
-/// Takes on the ids for good: groups first, because after the uid there is no right left to do so.
+/// Takes on the ids permanently: groups first, because after setting the uid there is no right to
+/// do so.
 fn take_on(switch: &Switch) -> Result<(), String> {
     let (uid, gid) = (Uid::from_raw(switch.uid), Gid::from_raw(switch.gid));
     let groups: Vec<Gid> = switch.groups.iter().copied().map(Gid::from_raw).collect();
@@ -110,7 +111,7 @@ fn take_on(switch: &Switch) -> Result<(), String> {
     if uid.is_root() {
         return Ok(());
     }
-    // Capabilities leave with uid 0, but not when an agent that is not root was given them.
+    // Capabilities are dropped with uid 0, but not if an agent that is not root was given them.
     let none = CapabilitySets {
         effective: CapabilitySet::empty(),
         permitted: CapabilitySet::empty(),
@@ -125,10 +126,10 @@ fn take_on(switch: &Switch) -> Result<(), String> {
     Ok(())
 }
 
-/// Closes everything above 2 that whoever started the agent left open for its children.
+/// Closes all descriptors above 2 that the agent inherited from its parent.
 fn close_inherited() {
     for descriptor in open_descriptors() {
-        // What was there while listing and is gone now is closed already.
+        // A descriptor that was open while listing and is invalid now is closed already.
         let _ = nix::unistd::close(descriptor);
     }
 }
@@ -144,8 +145,8 @@ fn open_descriptors() -> Vec<i32> {
     numbers.filter(|&number| number > 2).collect()
 }
 
-/// Whether a child would inherit descriptors above 2: all of ours close on exec, but not those that
-/// the agent was started with (a lock file of a cron job, for one).
+/// Whether a child process would inherit descriptors above 2. All of ours close on exec, but not
+/// those that the agent inherited (a lock file of a cron job, for example).
 pub(super) fn has_inheritable_descriptors() -> bool {
     open_descriptors().into_iter().any(|number| {
         let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{number}"));

@@ -1,7 +1,7 @@
-//! The file an MDA reads: the whole rendered message, complete before the process exists.
+//! The file that an MDA reads: the whole rendered message, complete before the process starts.
 //!
-//! A pipe's end of file cannot be told from our death; a file ends where the message ends, whatever
-//! happens to us.
+//! With a pipe, an MDA could not distinguish the end of the message from our death. A file ends
+//! where the message ends, even if we crash.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -15,8 +15,8 @@ use crate::sink::mda::user::Switch;
 use crate::sink::render::Rendering;
 use crate::spool::Spool;
 
-/// Makes the file, at offset 0: in memory for a message that would be in memory, else in the
-/// spool's directory.
+/// Creates the file, at offset 0: in memory for a message that is in memory, else in the spool's
+/// directory.
 pub(super) fn file(
     rendering: Rendering<'_>,
     octets: u64,
@@ -29,8 +29,8 @@ pub(super) fn file(
         None => spool.scratch()?,
     };
     if let Some(switch) = reader {
-        // `/dev/stdin` opens the file anew, with the rights of the MDA's user. Without the right to
-        // give files away the descriptor alone has to do.
+        // `/dev/stdin` opens the file again, with the rights of the MDA's user. If we may not
+        // change the owner of files, only the inherited descriptor works.
         let _ = std::os::unix::fs::fchown(&file, Some(switch.uid), Some(switch.gid));
     }
     rendering.write_to(&mut AtStart {
@@ -40,10 +40,10 @@ pub(super) fn file(
     Ok(file)
 }
 
-/// A file in memory; `None` where the system has none to give.
+/// A file in memory; `None` if the system has none.
 fn memory_file() -> io::Result<Option<File>> {
-    // The kernel wants to be told that nobody will execute it (since 6.3) and, before that, does
-    // not know the flag.
+    // Since Linux 6.3 the kernel expects a flag that says that the file will not be executed; older
+    // kernels do not know the flag.
     let made = memfd_create(
         "mailferry-message",
         MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL,

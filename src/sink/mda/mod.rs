@@ -1,8 +1,8 @@
-//! Delivery by a program: a local MDA, or any script that wants to be one.
+//! Delivery by a program: a local MDA, or any script that acts as one.
 //!
-//! The program is run without a shell. Its standard input is a file that holds the complete
-//! message, its environment is ours to the last variable, its exit code is its answer. One process
-//! for each recipient.
+//! The program is run without a shell. Its standard input is a file with the complete message, its
+//! environment contains only variables that we set, and its exit code is its answer. Each recipient
+//! gets a separate process.
 
 mod command;
 mod exit;
@@ -42,7 +42,7 @@ pub struct Mda {
     offered: Arc<Stage<Job>>,
 }
 
-/// A message that waits for its turn.
+/// A message that waits for a thread.
 struct Job {
     envelope: Envelope,
     message: Message,
@@ -54,7 +54,7 @@ impl Mda {
     /// Checks the settings. Looks up users, which may block.
     ///
     /// # Errors
-    /// [`MdaError`] says which setting is wrong. Whether the program exists is asked later, by
+    /// [`MdaError`] says which setting is wrong. Whether the program exists is checked later, by
     /// [`Sink::ready`].
     pub fn new(settings: MdaSettings) -> Result<Self, MdaError> {
         let parallel = settings.parallel;
@@ -64,18 +64,18 @@ impl Mda {
         })
     }
 
-    /// What works but deserves a word to the operator: an MDA that runs as root, for one.
+    /// Warnings for the operator about settings that work, for example an MDA that runs as root.
     pub fn warnings(&self) -> Vec<String> {
         self.plan.warnings()
     }
 }
 
-/// Runs the program for each recipient of each message. The next message has to wait until the
-/// process is gone, even if nobody waits for it any more.
+/// Runs the program for each recipient of each message. The next message waits until the process
+/// has ended, even if the caller has dropped the offer.
 fn work(plan: &Plan, mut turn: Turn<Job>) {
     while let Some(jobs) = turn.next(1) {
         for job in jobs {
-            // Nobody would know that it was delivered.
+            // The caller would not learn that it was delivered.
             if job.answer.is_closed() {
                 continue;
             }
@@ -83,14 +83,14 @@ fn work(plan: &Plan, mut turn: Turn<Job>) {
                 let facts = Facts::new(job.message.origin(), &job.envelope, recipient);
                 let sender = &job.envelope.sender;
                 let deliver = || plan.deliver(&job.message, sender, &facts, &job.cancellation);
-                // What one recipient's delivery breaks must not undo what another's has done.
+                // A panic in the delivery to one recipient must not undo the delivery to another.
                 match catch_unwind(AssertUnwindSafe(deliver)) {
                     Ok(delivered) => delivered.unwrap_or_else(Outcome::Refused),
                     Err(_) => Outcome::Refused(broken(&"its thread panicked")),
                 }
             });
             let outcomes = outcomes.collect();
-            // An offer that was dropped has called its process off.
+            // A dropped offer has cancelled its process.
             let _ = job.answer.send(outcomes);
         }
     }
@@ -103,7 +103,7 @@ impl Sink for Mda {
         message: &'a Message,
     ) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
-            // Held until the answer is there: whoever drops this future calls the process off.
+            // Kept until the answer arrives: dropping this future cancels the process.
             let (_canceller, cancellation) = cancellation();
             let (answer, answered) = oneshot::channel();
             let job = Job {
@@ -130,7 +130,7 @@ impl Sink for Mda {
     }
 }
 
-/// The machine under us has no threads or descriptors left.
+/// The refusal when this machine has no threads or file descriptors left.
 fn broken(error: &dyn std::fmt::Display) -> Refusal {
     let words = format!("cannot start an MDA: {error}");
     Refusal::new(Fault::Destination, "mda_start", words)

@@ -1,4 +1,4 @@
-//! From settings and a message to one process and its answer.
+//! Runs one process for a message, and returns its answer.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -20,16 +20,16 @@ use crate::sink::{Fault, Outcome, Refusal};
 use crate::spool::Message;
 use crate::telemetry::Event;
 
-/// Everything that is the same for each process of one MDA.
+/// The values that are the same for each process of one MDA.
 pub(super) struct Plan {
     command: CommandLine,
     identity: Identity,
     settings: MdaSettings,
     path: OsString,
     environment: Vec<(OsString, OsString)>,
-    /// Whether a child would inherit descriptors that are not ours.
+    /// Whether a child process would inherit descriptors that are not ours.
     leaky: bool,
-    /// Whether it was said that the program does not read its input.
+    /// Whether the operator was told that the program does not read its input.
     unread_said: AtomicBool,
 }
 
@@ -53,7 +53,7 @@ impl Plan {
         })
     }
 
-    /// What works but deserves a word to the operator.
+    /// Warnings for the operator about settings that work.
     pub(super) fn warnings(&self) -> Vec<String> {
         let program = self.command.program();
         let mut warnings = Vec::new();
@@ -64,15 +64,15 @@ impl Plan {
         }
         if self.leaky && self.settings.helper.is_none() {
             warnings.push(format!(
-                "{program} inherits descriptors that this program was started with"
+                "{program} inherits file descriptors that mailferry was started with"
             ));
         }
         warnings
     }
 
-    /// The program, if it is there and may be executed. May block.
+    /// The path of the program, if it exists and is executable. May block.
     ///
-    /// A script that cannot be started is found by [`Self::ready`], once a poll.
+    /// A script that cannot be started is detected by [`Self::ready`], once for each poll.
     pub(super) fn program(&self) -> Result<PathBuf, Refusal> {
         let missing = |path: &Path, error: &io::Error| {
             let words = format!(
@@ -91,7 +91,7 @@ impl Plan {
         }
     }
 
-    /// Whether programs can be started. May block.
+    /// Whether the program can be started. May block.
     pub(super) fn ready(&self) -> Result<(), Refusal> {
         let program = self.program()?;
         match script_with_crlf(&program) {
@@ -100,7 +100,7 @@ impl Plan {
         }
     }
 
-    /// Delivers to one recipient. Blocks until the process is gone.
+    /// Delivers to one recipient. Blocks until the process has ended.
     pub(super) fn deliver(
         &self,
         message: &Message,
@@ -132,7 +132,7 @@ impl Plan {
                 Refusal::of_system(is_out_of_files(&error), code, words)
             })?;
         let mut command = self.process(&program, facts);
-        // The offset is shared with the program's descriptor.
+        // The program's descriptor shares this offset.
         let offset = input.try_clone().ok();
         command.stdin(input);
         let ended = process::run(command, LISTEN, settings.timeout, cancellation)
@@ -145,8 +145,8 @@ impl Plan {
         Ok(outcome)
     }
 
-    /// Says once that the program accepted a message of which it read nothing. A program that opens
-    /// `/dev/stdin` itself leaves the offset as it was.
+    /// Reports once that the program accepted a message without reading any of it. A program that
+    /// opens `/dev/stdin` itself leaves the offset unchanged.
     fn warn_if_unread(&self, offset: Option<File>) {
         let unread = offset.is_some_and(|mut file| file.stream_position().is_ok_and(|at| at == 0));
         if !unread || self.unread_said.swap(true, Ordering::Relaxed) {
@@ -163,8 +163,8 @@ impl Plan {
         });
     }
 
-    /// The process for one delivery, directly or, where something must be changed before the
-    /// program is executed, through the helper.
+    /// The process for one delivery, started directly, or through the helper if ids or descriptors
+    /// must change before the program is executed.
     fn process(&self, program: &Path, facts: &Facts) -> Command {
         use std::os::unix::process::CommandExt;
 
@@ -196,8 +196,8 @@ impl Plan {
     }
 }
 
-/// The environment of every process: these variables and no others, so that no secret of ours is
-/// among them.
+/// The environment of every process: these variables and no others, so that it contains no secret
+/// of ours.
 fn environment(
     identity: &Identity,
     path: &OsStr,
@@ -233,10 +233,10 @@ fn not_started(program: &Path, error: &io::Error) -> Refusal {
     Refusal::of_system(is_out_of_files(error), code, words)
 }
 
-/// An MDA's exit code is its answer, and the end of its words the reason.
+/// An MDA's exit code is its answer, and the end of its output the reason.
 const LISTEN: Listen = Listen::Together {
     last: limits::MDA_OUTPUT_OCTETS_MAX,
 };
 
-/// Where programs are when our own environment does not say.
+/// The search path for programs if our own environment has none.
 const STANDARD_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

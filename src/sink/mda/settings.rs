@@ -1,4 +1,4 @@
-//! How an MDA is run, as a value, and what can be wrong with it.
+//! The settings of an MDA, and their errors.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -12,12 +12,12 @@ use crate::mail::{ExitClass, LineEnds};
 use crate::spool::Spool;
 use crate::telemetry::Reporter;
 
-/// How an MDA is run.
+/// The settings of an MDA.
 #[derive(Clone)]
 pub struct MdaSettings {
-    /// Program and arguments. The program is an absolute path, or a name looked up in `PATH`. In
-    /// the arguments, `{sender} {recipient} {account} {unique_id}` stand for the facts of each
-    /// delivery.
+    /// Program and arguments. The program is an absolute path, or a name that is looked up in
+    /// `PATH`. In the arguments, `{sender} {recipient} {account} {unique_id}` are replaced by the
+    /// facts of each delivery.
     pub command: Vec<String>,
     /// The user to run as: a name or a number. Needs root and a [`helper`](Self::helper).
     pub user: Option<String>,
@@ -25,27 +25,27 @@ pub struct MdaSettings {
     pub group: Option<String>,
     /// How long one process may take before it is ended.
     pub timeout: Duration,
-    /// Processes at once. With 1 the messages arrive in the order in which they were offered.
+    /// Processes at the same time. With 1, messages are delivered in the order of their offers.
     pub parallel: usize,
-    /// [`LineEnds::Lf`], or [`LineEnds::Crlf`] for a program that wants the message as received.
+    /// [`LineEnds::Lf`], or [`LineEnds::Crlf`] for a program that needs the message as received.
     pub line_ends: LineEnds,
     /// Whether an mbox `From ` line goes on top.
     pub from_line: bool,
-    /// Exit codes that mean something else here than [`ExitClass::of`] says.
+    /// Exit codes with another meaning than in [`ExitClass::of`].
     pub exit_codes: BTreeMap<i32, ExitClass>,
-    /// Further variables: the operator's own `SSL_CERT_FILE` and `SSL_CERT_DIR` where the agent has
-    /// redirected them.
+    /// Additional variables: the operator's own `SSL_CERT_FILE` and `SSL_CERT_DIR`, if the agent
+    /// has redirected them.
     pub environment: Vec<(OsString, OsString)>,
-    /// A program whose `main` begins with [`become_mda`](crate::sink::mda::become_mda): mailferry's
-    /// own is `/proc/self/exe`, which stays right when the file is replaced by an upgrade. `None`
-    /// where there is none: then `user` and `group` cannot be used, and descriptors that the agent
-    /// itself inherited reach the MDA.
+    /// A program whose `main` begins with [`become_mda`](crate::sink::mda::become_mda). mailferry's
+    /// own is `/proc/self/exe`, which stays valid when an upgrade replaces the file. If it is
+    /// `None`, `user` and `group` cannot be used, and descriptors that the agent inherited reach
+    /// the MDA.
     pub helper: Option<PathBuf>,
-    /// Where a large message waits as a file.
+    /// The spool, for a large message as a file.
     pub spool: Spool,
-    /// Tells the date of `From ` lines.
+    /// The date of `From ` lines.
     pub clock: Arc<dyn Clock>,
-    /// Hears of a program that does not read its input.
+    /// Receives the warning about a program that does not read its input.
     pub reporter: Reporter,
 }
 
@@ -57,7 +57,7 @@ pub enum MdaError {
         "`command` is empty: give the program and its arguments, as in [\"/usr/bin/maildrop\", \"-d\", \"{{recipient}}\"]"
     )]
     NoCommand,
-    /// The program is a relative path, empty, or holds a placeholder.
+    /// The program is a relative path, is empty, or contains a placeholder.
     #[error(
         "`command` begins with {0:?}: give an absolute path, or a name to be found in PATH, without placeholders"
     )]
@@ -65,14 +65,14 @@ pub enum MdaError {
     /// A NUL in an argument or a name.
     #[error("`command`, `user` and `group` cannot hold a NUL character")]
     Nul,
-    /// No such placeholder.
+    /// An unknown placeholder.
     #[error(
         "{{{word}}} in {argument:?} is no placeholder: there are {{sender}}, {{recipient}}, {{account}} and {{unique_id}}"
     )]
     Placeholder {
         /// The word between the braces.
         word: String,
-        /// The argument it stands in.
+        /// The argument that contains it.
         argument: String,
     },
     /// There is no such user.
@@ -81,7 +81,7 @@ pub enum MdaError {
     /// There is no such group.
     #[error("`group`: there is no group {0:?} on this system")]
     NoSuchGroup(String),
-    /// A uid without an entry has no first group.
+    /// A uid without a user entry has no first group.
     #[error("`user`: uid {0} has no entry on this system, so `group` must say its group")]
     GroupNeeded(u32),
     /// The system's name service failed.
@@ -93,7 +93,7 @@ pub enum MdaError {
 }
 
 impl MdaError {
-    /// The stable name of the error.
+    /// The stable code of the error.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::NoCommand | Self::Program(_) | Self::Nul => "mda_command",

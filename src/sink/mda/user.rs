@@ -1,4 +1,4 @@
-//! Whose process is it? Look-ups of users and groups through the system's name service.
+//! Looks up users and groups in the system's user database.
 
 use std::ffi::{CString, OsString};
 use std::path::PathBuf;
@@ -7,13 +7,13 @@ use nix::unistd::{Gid, Group, Uid, User, getegid, geteuid, getgrouplist};
 
 use crate::sink::mda::MdaError;
 
-/// Who an MDA runs as, and what its environment says of them.
+/// The user of an MDA, and the user's facts for its environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) name: OsString,
     pub(super) home: PathBuf,
     pub(super) shell: PathBuf,
-    /// What to become, if we are not that already.
+    /// The ids to take on, if they differ from ours.
     pub(super) switch: Option<Switch>,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Switch {
 }
 
 impl Identity {
-    /// Looks up the configured user and group; without either, ourselves.
+    /// Looks up the configured user and group; without either, our own user.
     pub(super) fn find(user: Option<&str>, group: Option<&str>) -> Result<Self, MdaError> {
         let user_entry = match user {
             Some(name) => Some(look_up_user(name)?),
@@ -47,7 +47,7 @@ impl Identity {
                 shell: some_shell(entry.shell),
                 switch,
             },
-            // An id without an entry, as containers have it.
+            // An id without a user entry, as in containers.
             None => Self {
                 name: switch
                     .as_ref()
@@ -62,10 +62,10 @@ impl Identity {
     }
 }
 
-/// Looks up a user and a group as `user` and `group` of a delivery name them. May block.
+/// Looks up the `user` and `group` of a delivery. May block.
 ///
 /// # Errors
-/// [`MdaError`] when there is no such user or group.
+/// [`MdaError`] when the user or group does not exist.
 pub fn find_user(user: Option<&str>, group: Option<&str>) -> Result<(), MdaError> {
     Identity::find(user, group).map(drop)
 }
@@ -90,7 +90,7 @@ fn switch(user: Option<&Account>, group: Option<Gid>) -> Result<Option<Switch>, 
             None => return Ok(None),
         },
     };
-    // Already that user: an agent without privileges could not set groups, and need not.
+    // We already are that user. An agent without privileges could not set groups, and need not.
     if uid == geteuid() && gid == getegid() && !uid.is_root() {
         return Ok(None);
     }
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_user_brings_its_groups_and_a_group_replaces_the_first() {
-        // In Debian and Alpine alike: the user nobody and the group daemon.
+        // On Debian and Alpine alike: the user nobody and the group daemon.
         let nobody = Identity::find(Some("nobody"), None).unwrap();
         let entry = User::from_name("nobody").unwrap().unwrap();
         let switch = nobody.switch.unwrap();

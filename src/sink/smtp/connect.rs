@@ -1,4 +1,4 @@
-//! From a relay's name to a connection that may be used: TCP, TLS, EHLO, AUTH.
+//! Connects to a relay until it is ready for use: TCP, TLS, EHLO, AUTH.
 
 use std::time::Duration;
 
@@ -21,17 +21,17 @@ use crate::sink::{Fault, Refusal};
 pub(super) struct Relay {
     /// Reads replies and sends single commands.
     pub(super) connection: AsyncSmtpConnection,
-    /// Writes bodies and pipelined commands, past lettre.
+    /// Writes bodies and pipelined commands, bypassing lettre.
     pub(super) tap: Tap,
     pub(super) extensions: Extensions,
-    /// What no reply may show: there are servers that repeat what they were told.
+    /// Secrets that no reply may show: some servers repeat what they were sent.
     pub(super) secrets: Vec<Secret>,
-    /// Replies that were asked for and heard. When more have come in, the relay is out of step, and
-    /// no reply can be trusted.
+    /// The number of replies that were expected and read. If more have arrived, the relay is out of
+    /// step, and no reply can be trusted.
     pub(super) heard: u64,
 }
 
-/// What the relay announces.
+/// The extensions that the relay announces.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Extensions {
     /// RFC 2920.
@@ -44,7 +44,7 @@ pub(super) struct Extensions {
     pub(super) size: Option<u64>,
 }
 
-/// Connects and logs in. Whatever fails here is the destination's fault, not a message's.
+/// Connects and logs in. Any failure here is the destination's fault, not a message's.
 pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
     let stream = dial(&settings.host, settings.port)
         .await
@@ -53,7 +53,7 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
     let tap = match settings.tls {
         TlsMode::None => Tap::new(stream, b""),
         TlsMode::Implicit => Tap::new(upgrade(settings, stream).await?, b""),
-        // lettre waits for a greeting; this one was heard before TLS and read by us.
+        // lettre waits for a greeting; this one was read by us before TLS.
         TlsMode::StartTls => {
             let stream = ready_for_tls(settings, stream).await?;
             Tap::new(upgrade(settings, stream).await?, b"220 continued\r\n")
@@ -65,7 +65,7 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
         .await?
         .map_err(|error| Reply::of(Err(error)).refusal(Step::Opening, &settings.helo))?;
     let secrets = log_in(settings, &mut connection).await?;
-    // lettre keeps only some of what EHLO announces, so it is asked once more.
+    // lettre stores only some of the extensions, so EHLO is sent once more.
     let said = within(
         settings,
         connection.command(format!("EHLO {}\r\n", settings.helo)),
@@ -89,18 +89,18 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
     if relay.is_in_step() && !relay.tap.was_ahead() {
         Ok(relay)
     } else {
-        let words = "the relay answers what it was not asked";
+        let words = "the relay sent a reply to no command";
         Err(Refusal::new(Fault::Destination, "smtp_gibberish", words))
     }
 }
 
 impl Relay {
-    /// Whether the relay waits for us, with everything heard that it has said.
+    /// Whether the relay waits for us, and all of its replies have been read.
     pub(super) fn is_in_step(&self) -> bool {
         self.tap.mood() == Mood::Quiet && self.tap.replies() == self.heard
     }
 
-    /// Says QUIT and waits a moment for the answer: a relay logs who hangs up without a word.
+    /// Sends QUIT and waits a moment for the reply: relays log clients that hang up without it.
     pub(super) async fn quit(mut self) {
         let _ = timeout(QUIT_MAX, self.connection.quit()).await;
     }
@@ -145,7 +145,7 @@ async fn upgrade(
     }
 }
 
-/// Another connection to the relay, where TLS may begin.
+/// Opens another connection to the relay, on which TLS may begin.
 async fn again_ready_for_tls(settings: &SmtpSettings) -> Option<Box<dyn IoStream>> {
     let stream: Box<dyn IoStream> = Box::new(dial(&settings.host, settings.port).await.ok()?);
     match settings.tls {
@@ -154,8 +154,8 @@ async fn again_ready_for_tls(settings: &SmtpSettings) -> Option<Box<dyn IoStream
     }
 }
 
-/// A connection on which the relay has said yes to STARTTLS (RFC 3207), which is required. Anything
-/// that follows its 220 before the handshake was injected (CVE-2011-0411).
+/// Opens a connection on which the relay has accepted STARTTLS (RFC 3207), which is required. Data
+/// between its 220 and the handshake was injected (CVE-2011-0411).
 async fn ready_for_tls(
     settings: &SmtpSettings,
     mut stream: Box<dyn IoStream>,
@@ -170,7 +170,7 @@ async fn ready_for_tls(
         250,
     )
     .await?;
-    // An answer before the question is somebody else's.
+    // A reply before the command was injected.
     nothing_injected(settings, &rest)?;
     expect(settings, &mut stream, &mut rest, "STARTTLS\r\n", 220).await?;
     nothing_injected(settings, &rest)?;
@@ -185,7 +185,7 @@ fn nothing_injected(settings: &SmtpSettings, rest: &[u8]) -> Result<(), Refusal>
     Err(unreachable(&NetError::InjectedPlaintext { host }))
 }
 
-/// Says something in the clear and waits for the reply with this code.
+/// Sends a command in the clear and waits for the reply with this code.
 async fn expect(
     settings: &SmtpSettings,
     stream: &mut Box<dyn IoStream>,
@@ -209,7 +209,7 @@ async fn expect(
     }
 }
 
-/// One reply of one or more lines, read without what follows it.
+/// Reads one reply of one or more lines, without the data after it.
 async fn read_reply(
     stream: &mut Box<dyn IoStream>,
     rest: &mut Vec<u8>,
@@ -234,9 +234,7 @@ async fn read_reply(
             }
         }
         if rest.len() > limits::SMTP_REPLY_LINE_OCTETS_MAX || lines > REPLY_LINES_MAX {
-            return Err(std::io::Error::other(
-                "the relay sends a reply without an end",
-            ));
+            return Err(std::io::Error::other("the relay sends an endless reply"));
         }
         let mut buffer = [0; 1024];
         let octets = stream.read(&mut buffer).await?;
@@ -259,7 +257,7 @@ async fn log_in(
     let fault = |words: String| Refusal::new(Fault::Destination, "smtp_auth", words);
     let (user, secret) = login.login().await?;
     let password = String::from_utf8(secret.expose().to_vec()).map_err(|_| {
-        fault("the relay's password is not UTF-8, which AUTH PLAIN demands (RFC 4616)".to_owned())
+        fault("the relay's password is not UTF-8, as AUTH PLAIN requires (RFC 4616)".to_owned())
     })?;
     let secrets = forms_of(&user, &secret);
     let credentials = Credentials::new(user, password);
@@ -279,8 +277,8 @@ async fn log_in(
     }
 }
 
-/// The forms in which a relay could repeat what was said in the login, as they come out of its
-/// replies. The longer ones first, which may hold the shorter.
+/// The forms in which a relay could repeat the login, as they appear in its replies. Longer forms
+/// first, because they may contain the shorter ones.
 fn forms_of(user: &str, secret: &Secret) -> Vec<Secret> {
     let plain = [b"\0", user.as_bytes(), b"\0", secret.expose()].concat();
     // Replies are read as ASCII.
@@ -293,7 +291,7 @@ fn forms_of(user: &str, secret: &Secret) -> Vec<Secret> {
     ]
 }
 
-/// Every step has its time.
+/// Every step has a time limit.
 pub(super) async fn within<T>(
     settings: &SmtpSettings,
     step: impl Future<Output = T>,
@@ -315,10 +313,10 @@ fn unreachable(error: &NetError) -> Refusal {
     Refusal::of_system(error.is_ours(), error.code(), error.to_string())
 }
 
-/// How long QUIT's answer is waited for.
+/// How long the reply to QUIT is waited for.
 const QUIT_MAX: Duration = Duration::from_secs(2);
 
-/// Lines of one reply before STARTTLS; real ones have about twenty.
+/// Lines of one reply before STARTTLS; real replies have about twenty.
 const REPLY_LINES_MAX: u32 = 200;
 
 #[cfg(test)]

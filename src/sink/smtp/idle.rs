@@ -1,4 +1,4 @@
-//! Connections that wait for the next message.
+//! Idle connections that wait for the next message.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::sink::smtp::connect::Relay;
 
-/// Connections that ended their last transaction cleanly. They wait a while, then say goodbye.
+/// Connections that ended their last transaction cleanly. They wait for a while, and are then
+/// closed with QUIT.
 #[derive(Clone, Default)]
 pub(super) struct Idle(Arc<Mutex<Waiting>>);
 
@@ -16,13 +17,13 @@ pub(super) struct Idle(Arc<Mutex<Waiting>>);
 struct Waiting {
     /// Oldest first.
     relays: Vec<(Instant, Relay)>,
-    /// Whether a task looks after those that wait for too long.
+    /// Whether a task closes those that wait too long.
     is_watched: bool,
 }
 
 impl Idle {
-    /// The connection that was used last, if it is still of use: nothing was said that nobody asked
-    /// for, and it has not hung up.
+    /// The connection that was used last, if it can still be used: the relay has sent nothing
+    /// unexpected, and has not closed it.
     pub(super) fn take(&self) -> Option<Relay> {
         loop {
             let (since, relay) = self.with(|waiting| waiting.relays.pop())?;
@@ -32,7 +33,7 @@ impl Idle {
         }
     }
 
-    /// Keeps a connection for the next message.
+    /// Stores a connection for the next message.
     pub(super) fn put(&self, relay: Relay) {
         let watch = self.with(|waiting| {
             waiting.relays.push((Instant::now(), relay));
@@ -43,13 +44,13 @@ impl Idle {
         }
     }
 
-    /// Says goodbye on all of them.
+    /// Closes all of them with QUIT.
     pub(super) async fn close(&self) {
         let relays = self.with(|waiting| std::mem::take(&mut waiting.relays));
         join_all(relays.into_iter().map(|(_, relay)| relay.quit())).await;
     }
 
-    /// Says goodbye on those whose time is over, until none is left.
+    /// Closes those whose time is over with QUIT, until none is left.
     async fn watch(self) {
         while let Some(until) = self.next_end() {
             sleep_until(until).await;
@@ -63,7 +64,7 @@ impl Idle {
         }
     }
 
-    /// When the oldest has waited long enough; with none left, the watch ends.
+    /// The time at which the oldest has waited long enough; with none left, the watch ends.
     fn next_end(&self) -> Option<Instant> {
         self.with(|waiting| {
             let end = waiting.relays.first().map(|(since, _)| *since + IDLE_MAX);
@@ -77,5 +78,6 @@ impl Idle {
     }
 }
 
-/// Postfix hangs up after 300 idle seconds, others sooner; a connection is cheap.
+/// Postfix closes idle connections after 300 seconds, other relays sooner; a new connection is
+/// cheap.
 const IDLE_MAX: Duration = Duration::from_secs(20);

@@ -1,9 +1,10 @@
-//! Delivery to a relay by SMTP (RFC 5321), through lettre's low-level connection on our own socket
-//! and TLS stream.
+//! Delivery to a relay by SMTP (RFC 5321), with lettre's low-level connection on our own socket and
+//! TLS stream.
 //!
-//! lettre's own transport is not used: a dropped send puts its connection back out of step, and the
-//! next message takes the last one's answer. Here a connection is out of the pool while it is used,
-//! and goes back only after a clean final 2xx. This is the only room that names lettre.
+//! lettre's own transport is not used: a dropped send returns its connection to the pool out of
+//! step, and the next message receives the previous one's reply. Here a connection is out of the
+//! pool while it is used, and returns only after a clean final 2xx. This is the only room that uses
+//! lettre.
 
 mod connect;
 mod idle;
@@ -28,7 +29,7 @@ use crate::spool::Message;
 use idle::Idle;
 use transaction::{Ended, Transaction};
 
-/// How a relay is reached.
+/// The settings of a relay.
 #[derive(Clone)]
 pub struct SmtpSettings {
     /// The relay.
@@ -37,35 +38,34 @@ pub struct SmtpSettings {
     pub port: u16,
     /// TLS at once, after STARTTLS, or not at all.
     pub tls: TlsMode,
-    /// Verifies the relay.
+    /// Verifies the relay's certificate.
     pub connector: Connector,
-    /// User and password, if the relay wants them.
+    /// User and password, if the relay requires a login.
     pub login: Option<Arc<dyn RelayLogin>>,
     /// Our name in EHLO.
     pub helo: String,
     /// How long each step may take.
     pub timeout: Duration,
-    /// Connections at the same time. With 1 the messages arrive in the order in which they were
-    /// offered.
+    /// Connections at the same time. With 1, messages are delivered in the order of their offers.
     pub parallel: usize,
 }
 
-/// Who we are to a relay, asked for each connection: a password file may have changed.
+/// The login at a relay. It is asked for each connection, because a password file may have changed.
 pub trait RelayLogin: Send + Sync {
-    /// User and password, or why there are none; the words are safe to show.
+    /// Returns user and password, or the reason why there are none; the words are safe to show.
     fn login(&self) -> BoxFuture<'_, Result<(String, Secret), Refusal>>;
 }
 
-/// A sink that hands messages to a relay.
+/// A sink that passes messages to a relay.
 pub struct Smtp {
     settings: Arc<SmtpSettings>,
-    /// Fair: who asked first is served first.
+    /// Fair: the first to ask is served first.
     turns: Semaphore,
     idle: Idle,
 }
 
 impl Smtp {
-    /// A relay; nothing is connected before the first message.
+    /// A relay; no connection is made before the first message.
     pub fn new(settings: SmtpSettings) -> Self {
         let turns = Semaphore::new(settings.parallel.clamp(1, Semaphore::MAX_PERMITS));
         Self {
@@ -84,7 +84,7 @@ impl Smtp {
         };
         if let Some(relay) = self.idle.take() {
             match transaction.run(relay).await {
-                // The relay ends a session in which it took something: that is no answer to this
+                // The relay ends a session in which it accepted messages. That is no answer to this
                 // message, which gets a new session.
                 Ended::Closing(_) => {}
                 Ended::SenderRefused(_) => transaction.null_sender = true,
@@ -127,7 +127,7 @@ impl Sink for Smtp {
         message: &'a Message,
     ) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
-            // Never closed; if it were, an empty answer takes nothing.
+            // Never closed; if it were, an empty answer accepts nothing.
             let Ok(_turn) = self.turns.acquire().await else {
                 return Vec::new();
             };

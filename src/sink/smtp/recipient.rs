@@ -1,8 +1,8 @@
-//! Who is at fault when RCPT is refused without a status code that names the recipient?
+//! Decides who is at fault when RCPT is refused without a status code that names the recipient.
 //!
-//! Postfix answers RCPT when it refuses the sender (`smtpd_delay_reject`), and other relays refuse
-//! there what they think of the message. So the recipient is named once more after the null sender:
-//! a recipient that is taken then was refused because of the message.
+//! Postfix refuses the sender in its reply to RCPT (`smtpd_delay_reject`), and other relays refuse
+//! the message there. So the recipient is named once more after the null sender: a recipient that
+//! is accepted then was refused because of the message.
 
 use crate::sink::smtp::connect::{self, Relay};
 use crate::sink::smtp::reply::{Reply, Step};
@@ -10,11 +10,11 @@ use crate::sink::smtp::transaction::{Lines, Transaction};
 use crate::sink::{Fault, Outcome, Refusal};
 
 impl Transaction<'_> {
-    /// Tests the recipients of which nobody knows whether they are at fault: RSET, `MAIL FROM:<>`
-    /// and the same RCPT, in the same session where that goes on, else in a new one.
+    /// Tests the recipients that may or may not be at fault: RSET, `MAIL FROM:<>` and the same
+    /// RCPT, in the same session if possible, else in a new one.
     ///
-    /// A recipient that is refused again stays [`Fault::RecipientOrMessage`]. One that is taken,
-    /// and a test that proves nothing, make it [`Fault::MessagePermanent`].
+    /// A recipient that is refused again stays [`Fault::RecipientOrMessage`]. If it is accepted, or
+    /// if the test proves nothing, it becomes [`Fault::MessagePermanent`].
     pub(super) async fn test_recipients(
         &self,
         relay: Option<Relay>,
@@ -42,7 +42,7 @@ impl Transaction<'_> {
         outcomes
     }
 
-    /// A session in which the null sender was taken; `None` when there is none to be had.
+    /// A session in which the null sender was accepted; `None` if that is not possible.
     async fn session_for_test(&self, relay: Option<Relay>) -> Option<Relay> {
         let mut relay = match relay.filter(Relay::is_in_step) {
             Some(mut relay) => {
@@ -68,7 +68,7 @@ impl Transaction<'_> {
                 refusal.fault = fault;
                 return;
             }
-            Some((true, _)) => "the recipient is taken from the null sender",
+            Some((true, _)) => "the relay accepts the recipient from the null sender",
             _ => "a test with the null sender proved nothing about the recipient",
         };
         refusal.fault = Fault::MessagePermanent;

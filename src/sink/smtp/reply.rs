@@ -1,4 +1,4 @@
-//! What a relay's reply means, and who must act (design section 2).
+//! Interprets a relay's reply, and says who must act.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,7 +10,7 @@ use crate::mail::Secret;
 use crate::mail::text::Shown;
 use crate::sink::{Fault, Refusal};
 
-/// Where in the conversation a reply came.
+/// The step of the session that a reply belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     /// Greeting, EHLO, STARTTLS or AUTH.
@@ -25,14 +25,14 @@ pub(super) enum Step {
 /// A reply, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reply {
-    /// A code and its text, as it came.
+    /// A code and its text, as received.
     Said(u16, String),
-    /// No reply that could be understood: the link is lost, or the relay talks gibberish.
+    /// No valid reply: the connection is lost, or the relay sends gibberish.
     Lost(String),
 }
 
 impl Reply {
-    /// What lettre made of it. It calls 3xx positive and everything above an error.
+    /// Converts lettre's result. lettre treats 3xx as positive and higher codes as an error.
     pub(super) fn of(answer: Result<Response, Error>) -> Self {
         match answer {
             Ok(response) => {
@@ -51,7 +51,7 @@ impl Reply {
         }
     }
 
-    /// The same without what must not be shown.
+    /// The same reply without secrets.
     pub(super) fn without(self, secrets: &[Secret]) -> Self {
         let hidden = |words: String| {
             let words = Cow::Owned(words.into_bytes());
@@ -62,8 +62,8 @@ impl Reply {
         };
         match self {
             Self::Said(code, words) => {
-                // A password may be part of a status code (RFC 3463), which is to be understood and
-                // not hidden.
+                // A password may be equal to a part of a status code (RFC 3463), which must be
+                // understood and therefore not hidden.
                 match words.split_once(' ') {
                     Some((status, rest)) if is_status_code(status) => {
                         Self::Said(code, format!("{status} {}", hidden(rest.to_owned())))
@@ -111,7 +111,7 @@ impl Reply {
         }
     }
 
-    /// The refusal that this reply is at this step, to a client that calls itself `helo`.
+    /// Converts this reply at this step to a refusal, for a client that calls itself `helo`.
     pub(super) fn refusal(&self, step: Step, helo: &str) -> Refusal {
         match self {
             Self::Said(code, words) => {
@@ -121,7 +121,7 @@ impl Reply {
                 if matches!(code, 501 | 504) && helo.contains('_') {
                     let _ = write!(
                         words,
-                        ". We call ourselves {}, which has an underscore and so is no host name: \
+                        ". mailferry says EHLO {}, which has an underscore and so is no host name: \
                          set `helo` of this delivery",
                         Shown::new(helo)
                     );
@@ -131,8 +131,8 @@ impl Reply {
             Self::Lost(_) => {
                 let (fault, name) = match step {
                     Step::Opening => (Fault::Destination, "smtp_lost"),
-                    // The message may have been taken: offered again, and perhaps doubled, rather
-                    // than lost.
+                    // The message may have been accepted: offer it again, because a possible
+                    // duplicate is better than a loss.
                     Step::Dot => (Fault::MessageUnknown, "smtp_unknown"),
                     Step::Mail | Step::Rcpt | Step::Data => (Fault::MessageTransient, "smtp_lost"),
                 };
@@ -159,7 +159,7 @@ fn is_status_code(word: &str) -> bool {
         && parts.next().is_none()
 }
 
-/// Who must act on a reply with this code at this step (design section 2).
+/// Who must act on a reply with this code at this step.
 fn classify(step: Step, code: u16, words: &str) -> (Fault, &'static str) {
     let status = words.split(' ').next().unwrap_or_default();
     let ours = matches!(code, 501 | 504) && status == "5.5.2";
@@ -187,14 +187,15 @@ fn classify(step: Step, code: u16, words: &str) -> (Fault, &'static str) {
         (Step::Rcpt, 500..=599) => (Fault::RecipientOrMessage, "smtp_no_recipient"),
         (_, 500..=599) => (Fault::MessagePermanent, "smtp_refused"),
         (_, 400..=499) => (Fault::MessageTransient, "smtp_temporary"),
-        // 354 where a final answer is due, or a number of no meaning: nobody can know.
+        // 354 where a final reply is due, or an unknown number: nobody can know whether it was
+        // accepted.
         (Step::Dot, _) => (Fault::MessageUnknown, "smtp_unknown"),
         _ => (Fault::MessageTransient, "smtp_gibberish"),
     }
 }
 
-/// Subject and detail of the status codes that speak of the recipient's address (RFC 3463 section
-/// 3.2, RFC 7505), and of a mailbox that is disabled.
+/// Subject and detail of the status codes about the recipient's address (RFC 3463 section 3.2, RFC
+/// 7505), and about a disabled mailbox.
 const RECIPIENT_DETAILS: [&str; 6] = ["1.1", "1.2", "1.3", "1.6", "1.10", "2.1"];
 
 #[cfg(test)]

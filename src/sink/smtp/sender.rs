@@ -1,11 +1,11 @@
-//! The reverse-path of a transaction: the envelope sender, or the null sender where this relay
-//! could not take it.
+//! The reverse-path of a transaction: the envelope sender, or the null sender if the relay cannot
+//! accept it.
 
 use crate::mail::Sender;
 
-/// What goes between the angle brackets of MAIL FROM. An address outside ASCII needs a relay with
-/// SMTPUTF8 (RFC 6531); a message must not stay away from its recipient because its own
-/// `Return-Path` is one.
+/// The text between the angle brackets of MAIL FROM. An address outside ASCII needs a relay with
+/// SMTPUTF8 (RFC 6531). For other relays the null sender is used, because a message must reach its
+/// recipient even if its own `Return-Path` is such an address.
 pub(super) fn reverse_path(sender: &Sender, utf8: bool) -> &str {
     match sender {
         Sender::Address(address) if utf8 || address.is_ascii() => address,

@@ -1,9 +1,9 @@
-//! Dot-stuffing on the way out (RFC 5321 section 4.5.2).
+//! Dot-stuffing for sending (RFC 5321 section 4.5.2).
 
 use memchr::memchr_iter;
 
-/// Doubles dots at line starts, piece by piece. The input's lines all end in CRLF: bare LF and bare
-/// CR are gone by then, so nothing in a message can look like its end.
+/// Doubles dots at line starts, piece by piece. All lines of the input end in CRLF, and it contains
+/// no bare LF or CR, so nothing in a message can look like its end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Stuffing {
     at_line_start: bool,
@@ -16,7 +16,7 @@ impl Stuffing {
         }
     }
 
-    /// Adds a piece to `out`.
+    /// Appends a stuffed piece to `out`.
     pub(super) fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         let mut from = 0;
         if self.at_line_start && piece.first() == Some(&b'.') {

@@ -1,10 +1,10 @@
-//! The stream under lettre: ours, shared, and with replies made harmless before lettre reads them.
+//! The stream below lettre: it is ours, shared, and makes replies harmless before lettre reads
+//! them.
 //!
-//! lettre reads replies as UTF-8 lines without an end to their length. So here octets above 0x7F
-//! become `?`, and a reply without an end is an error. It takes three digits and nothing more for
-//! no reply, although RFC 5321 section 4.2 allows it, so such a line gets a blank at its end.
-//! Bodies and pipelined commands are written past lettre, through a second handle on the same
-//! stream.
+//! lettre reads replies as UTF-8 lines of unlimited length. So octets above 0x7F become `?` here,
+//! and an endless reply is an error. lettre does not accept three digits without a text as a reply,
+//! although RFC 5321 section 4.2 allows it, so such a line gets a blank at its end. Bodies and
+//! pipelined commands bypass lettre, through a second handle on the same stream.
 
 use std::io;
 use std::net::SocketAddr;
@@ -18,37 +18,37 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::mail::limits;
 use crate::net::IoStream;
 
-/// A handle on the stream; clones are the same stream.
+/// A handle on the stream; clones share the stream.
 #[derive(Clone, Debug)]
 pub(super) struct Tap(Arc<Mutex<Inner>>);
 
 #[derive(Debug)]
 struct Inner {
     stream: Box<dyn IoStream>,
-    /// What is read before anything of the stream: replies that came in and were made harmless, and
-    /// the greeting, where it was read before TLS.
+    /// Data that is read before the stream: replies that arrived and were made harmless, and the
+    /// greeting if it was read before TLS.
     lead: Vec<u8>,
     line_octets: usize,
     reply_octets: usize,
     /// Whether the line so far is the last one of its reply: its fourth octet is no hyphen.
     line_is_last: bool,
-    /// Whole replies that came in, whether anyone has asked for them or not.
+    /// Complete replies that arrived, whether they were expected or not.
     replies: u64,
-    /// How often something was sent. While commands go one by one, that is how many there were.
+    /// How often data was sent. While commands are sent one by one, this is their number.
     sent: u64,
-    /// Whether a single command was sent when more than the greeting and an answer to each command
-    /// before it had come in.
+    /// Whether a single command was sent after more replies had arrived than the greeting and one
+    /// for each earlier command.
     ahead: bool,
 }
 
-/// What a relay does that nobody has asked anything.
+/// The behaviour of a relay while no command waits for a reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mood {
     /// It waits.
     Quiet,
-    /// It has said something.
+    /// It has sent something.
     Talks,
-    /// It has hung up.
+    /// It has closed the connection.
     Gone,
 }
 
@@ -67,24 +67,24 @@ impl Tap {
         })))
     }
 
-    /// Whole replies that came in so far.
+    /// Complete replies that have arrived so far.
     pub(super) fn replies(&self) -> u64 {
         self.with(|inner| inner.replies)
     }
 
-    /// How often something was sent so far.
+    /// How often data was sent so far.
     pub(super) fn sent(&self) -> u64 {
         self.with(|inner| inner.sent)
     }
 
-    /// Whether the relay has ever answered before it was asked, while commands went one by one:
-    /// from then on each answer may be that to another command, even if their number comes right
-    /// again.
+    /// Whether the relay ever replied before it was asked, while commands were sent one by one.
+    /// From then on each reply may belong to another command, even if the numbers match again.
     pub(super) fn was_ahead(&self) -> bool {
         self.with(|inner| inner.ahead)
     }
 
-    /// Looks whether anything has come in, without waiting. What has is kept for the next read.
+    /// Checks whether anything has arrived, without waiting. Data that has arrived is kept for the
+    /// next read.
     pub(super) fn mood(&self) -> Mood {
         self.with(|inner| {
             if !inner.lead.is_empty() {
@@ -104,7 +104,8 @@ impl Tap {
 }
 
 impl Inner {
-    /// Reads what has come in to the end of `lead`; nothing at the end of the stream.
+    /// Reads data that has arrived and appends it to `lead`; appends nothing at the end of the
+    /// stream.
     fn read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut octets = [0; 2048];
         let mut buffer = ReadBuf::new(&mut octets);
@@ -114,7 +115,7 @@ impl Inner {
         }
     }
 
-    /// Makes what was read harmless.
+    /// Makes received data harmless.
     fn clean(&mut self, octets: &[u8]) -> io::Result<()> {
         for octet in octets {
             self.reply_octets += 1;
@@ -135,7 +136,7 @@ impl Inner {
             if self.line_octets > limits::SMTP_REPLY_LINE_OCTETS_MAX
                 || self.reply_octets > limits::SMTP_REPLY_OCTETS_MAX
             {
-                return Err(io::Error::other("the relay sends a reply without an end"));
+                return Err(io::Error::other("the relay sends an endless reply"));
             }
             let is_harmless = octet.is_ascii() && *octet != 0;
             self.lead.push(if is_harmless { *octet } else { b'?' });

@@ -1,4 +1,4 @@
-//! One message, one transaction: MAIL, RCPT, DATA, the message, the dot.
+//! One transaction for one message: MAIL, RCPT, DATA, the message, the dot.
 
 use std::fmt::Write as _;
 
@@ -19,34 +19,34 @@ use crate::sink::smtp::stuffing::Stuffing;
 use crate::sink::{Fault, Outcome, Refusal};
 use crate::spool::{Body, Message};
 
-/// A message on its way to a relay.
+/// A message that is being sent to a relay.
 pub(super) struct Transaction<'a> {
     pub(super) settings: &'a SmtpSettings,
     pub(super) envelope: &'a Envelope,
     pub(super) message: &'a Message,
-    /// Whether the relay refused the form of the sender's address before.
+    /// Whether the relay has refused the form of the sender's address.
     pub(super) null_sender: bool,
 }
 
 /// How a transaction ended.
 pub(super) enum Ended {
-    /// With a 2xx to everything: the connection may be used again.
+    /// All replies were 2xx: the connection may be used again.
     Cleanly(Relay, Vec<Outcome>),
-    /// Otherwise: the connection is gone.
+    /// Not all replies were 2xx: the connection is closed.
     Badly(Vec<Outcome>),
-    /// The relay said 421, or had hung up before it heard of this message. In a session that took
-    /// something before, that is no answer to this message.
+    /// The relay said 421, or had closed the connection before this message was sent. In a session
+    /// in which it accepted another message before, that is no answer to this message.
     Closing(Vec<Outcome>),
-    /// The relay refused the form of the sender's address: the null sender is worth a try.
+    /// The relay refused the form of the sender's address: the null sender can be tried.
     SenderRefused(Vec<Outcome>),
 }
 
-/// What an attempt left of the connection.
+/// The state of the connection after an attempt.
 enum End {
     Clean,
-    /// Not every reply was a yes. The session goes on where the relay is in step.
+    /// Not every reply was positive. The session continues if the relay is in step.
     Unclean,
-    /// Nothing more may be said: an answer is out, or the relay waits for a message.
+    /// Nothing more may be sent: a reply is missing, or the relay waits for a message.
     Over,
     Closing,
     SenderRefused,
@@ -56,7 +56,7 @@ impl Transaction<'_> {
     pub(super) async fn run(&self, mut relay: Relay) -> Ended {
         let lines = match self.lines(&relay.extensions) {
             Ok(lines) => lines,
-            // Nothing was said, so the connection is as good as before.
+            // Nothing was sent, so the connection can be used again.
             Err(refusal) => {
                 return Ended::Cleanly(relay, self.all(&refusal));
             }
@@ -126,8 +126,9 @@ impl Transaction<'_> {
         self.send_message(relay, outcomes).await
     }
 
-    /// No recipient is left. After a pipelined DATA the relay may be waiting for a message: no
-    /// octet of it is sent, and an empty one would be worse than hanging up (RFC 2920 section 3.1).
+    /// No recipient is left. After a pipelined DATA the relay may be waiting for a message. No
+    /// octet of it is sent, and an empty message would be worse than closing the connection (RFC
+    /// 2920 section 3.1).
     async fn end_without_message(&self, relay: &mut Relay) -> End {
         if !relay.extensions.pipelining {
             return End::Unclean;
@@ -149,7 +150,7 @@ impl Transaction<'_> {
                 None => (End::Over, fill(outcomes, &refusal)),
             };
         }
-        // An answer that is there before the dot is no answer to the dot.
+        // A reply that has arrived before the dot is no reply to the dot.
         if let Some(said) = self.said_early(relay).await {
             return self.no_to_all(outcomes, &said, Step::Data);
         }
@@ -178,7 +179,7 @@ impl Transaction<'_> {
         (end, outcomes.into_iter().map(accepted).collect())
     }
 
-    /// Every recipient that was not refused before gets this refusal.
+    /// Gives this refusal to every recipient that was not refused before.
     fn no_to_all(
         &self,
         outcomes: Vec<Option<Refusal>>,
@@ -197,7 +198,7 @@ impl Transaction<'_> {
         reply.refusal(step, &self.settings.helo)
     }
 
-    /// What the relay says while the message is still on its way: that it does not want it, mostly.
+    /// The reply of a relay while the message is still being sent; it usually refuses the message.
     async fn said_early(&self, relay: &mut Relay) -> Option<Reply> {
         if relay.is_in_step() {
             return None;
@@ -209,8 +210,8 @@ impl Transaction<'_> {
         vec![Outcome::Refused(refusal.clone()); self.envelope.recipients.len()]
     }
 
-    /// Writes the message without its dot, stuffed, with CRLF line ends. A large one is read on a
-    /// thread that may block.
+    /// Writes the message without its final dot, stuffed, with CRLF line ends. A large one is read
+    /// on a thread that may block.
     async fn write_message(&self, relay: &mut Relay) -> Result<(), Refusal> {
         let layout = Layout {
             line_ends: LineEnds::Network,
@@ -229,8 +230,8 @@ impl Transaction<'_> {
                 .map_err(|error| unreadable(&error))?
             {
                 stuffing.push(&piece, &mut stuffed);
-                // Most messages go in one write, and none in one that a slow line cannot do in the
-                // time of one step.
+                // Most messages are sent in one write, but no write is larger than what a slow line
+                // can send in the time of one step.
                 if stuffed.len() >= limits::RELAY_WRITE_OCTETS {
                     self.write_piece(relay, &stuffed).await?;
                     stuffed.clear();
@@ -262,7 +263,8 @@ impl Transaction<'_> {
             stuffing.push(&piece.map_err(|error| unreadable(&error))?, &mut stuffed);
             self.write_piece(relay, &stuffed).await?;
         }
-        // A reader that panicked has sent less than the message: it must not be ended by a dot.
+        // If the reader panicked, only a part of the message was sent: it must not be completed
+        // with a dot.
         reading
             .await
             .map_err(|stopped| unreadable(&std::io::Error::other(stopped)))
@@ -277,7 +279,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Writes a line or several and waits for the first reply.
+    /// Writes one or more lines and waits for the first reply.
     pub(super) async fn say(&self, relay: &mut Relay, lines: &str) -> Reply {
         match timeout(self.settings.timeout, write(relay, lines.as_bytes())).await {
             Ok(Ok(())) => self.hear(relay).await,
@@ -325,8 +327,7 @@ impl Transaction<'_> {
         };
         let mut mail = format!("MAIL FROM:<{sender}>");
         if extensions.size.is_some() {
-            // A hint (RFC 1870 section 6.1): bare line ends make the message a little longer on its
-            // way.
+            // A hint (RFC 1870 section 6.1): bare line ends make the sent message a little longer.
             let trace = self.message.received();
             let octets = self.message.octets() + (trace.len() + trace.matches('\n').count()) as u64;
             let _ = write!(mail, " SIZE={octets}");
@@ -352,7 +353,7 @@ impl Transaction<'_> {
     }
 }
 
-/// Every recipient that was not refused before gets this refusal.
+/// Gives this refusal to every recipient that was not refused before.
 fn fill(outcomes: Vec<Option<Refusal>>, refusal: &Refusal) -> Vec<Outcome> {
     let refused = |one: Option<Refusal>| Outcome::Refused(one.unwrap_or_else(|| refusal.clone()));
     outcomes.into_iter().map(refused).collect()
@@ -393,7 +394,7 @@ mod tests {
     use crate::sink::smtp::tap::Tap;
     use crate::spool::Spool;
 
-    /// Takes 16 KiB a second, and says what came behind EHLO.
+    /// Receives 16 KiB a second, and returns the data after EHLO.
     async fn slow_line(mut relay: DuplexStream) -> Vec<u8> {
         relay.write_all(b"220 slow\r\n").await.unwrap();
         let mut taken = vec![0; 64];
