@@ -1,9 +1,10 @@
 //! Where may a test stop us? Named points between the steps of the promise.
 //!
-//! Without the feature `fault-injection`, which only tests switch on, a point is nothing at all.
-//! With it, the variable `MAILFERRY_FAULT` names one point: `NAME:N` kills this process at the N-th
-//! passing, as a power cut would, and `NAME:N:error` makes that passing fail as a dying disk would;
-//! `NAME:N:panic` panics there, as only a bug would. `N+` means that one and all after it. The
+//! Without the feature `fault-injection`, which only tests enable, a point does nothing. With it,
+//! the variable `MAILFERRY_FAULT` names one point: `NAME:N` kills this process when it passes the
+//! point for the N-th time, like a power cut; `NAME:N:error` makes that pass fail, like a dying
+//! disk; `NAME:N:panic` panics there, like a bug. `N+` means that pass and all later ones. Passes
+//! are counted from the start of the process.
 //! points are counted from the start of the process.
 
 #[cfg(all(feature = "fault-injection", not(debug_assertions)))]
@@ -20,17 +21,17 @@ pub(crate) use unarmed::{begun, fail, pass};
 mod unarmed {
     use std::io;
 
-    /// A point that a process may die at.
+    /// A point at which a process may die.
     #[inline(always)]
     pub(crate) const fn pass(_: &str) {}
 
-    /// A point that a process may die at, or where the system may say no.
+    /// A point at which a process may die, or at which the system may return an error.
     #[inline(always)]
     pub(crate) const fn fail(_: &str) -> io::Result<()> {
         Ok(())
     }
 
-    /// A point that is passed when `work` has done what it can at once and waits for the world.
+    /// A point that is passed when `work` has done what it can without waiting.
     #[inline(always)]
     pub(crate) const fn begun<F: Future>(_: &str, work: F) -> F {
         work
@@ -47,7 +48,7 @@ mod armed {
 
     use rustix::process::{Signal, getpid, kill_process};
 
-    /// What the environment asks for.
+    /// The fault that the environment asks for.
     struct Fault {
         name: String,
         at: u64,
@@ -72,7 +73,7 @@ mod armed {
         })
     });
 
-    /// The fault that strikes now.
+    /// The fault to inject now.
     fn strikes(name: &str) -> Option<&'static Fault> {
         let fault = FAULT.as_ref().filter(|fault| fault.name == name)?;
         let passed = fault.passed.fetch_add(1, Ordering::SeqCst) + 1;

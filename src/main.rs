@@ -10,7 +10,7 @@ use rustix::fs::Mode;
 use rustix::process::{DumpableBehavior, set_dumpable_behavior, umask};
 
 fn main() -> ExitCode {
-    // Before threads and open files: an MDA that runs as another user is this program first.
+    // Before threads and open files: an MDA of another user starts as this program.
     if let Some(code) = mailferry::sink::mda::become_mda(std::env::args_os()) {
         return code;
     }
@@ -18,10 +18,10 @@ fn main() -> ExitCode {
         return code;
     }
     give_back_large_blocks();
-    // sled asks for files that everybody may write; whatever we make is ours alone, and so is what
-    // an MDA makes unless it says so.
+    // sled creates files that every user may write. With this umask our files are private, and so
+    // are those of an MDA unless it sets another.
     umask(Mode::RWXG | Mode::RWXO);
-    // Passwords are in our memory, and a core file would keep them. Without this nothing but that
+    // Our memory contains passwords, and a core file would store them. If this fails, only this
     // protection is missing.
     let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     let process = Process {
@@ -30,8 +30,8 @@ fn main() -> ExitCode {
         helper: Some("/proc/self/exe".into()),
     };
     for (name, value) in SystemRoots::REDIRECTED {
-        // SAFETY: no other thread has been started yet, so nobody reads the environment while it
-        // changes. OpenSSL would otherwise read every root of the system into each new connection.
+        // SAFETY: no other thread has been started yet, so none reads the environment while it
+        // changes. OpenSSL would otherwise read all roots of the system for each new connection.
         #[allow(unsafe_code)]
         unsafe {
             std::env::set_var(name, value);
@@ -40,9 +40,9 @@ fn main() -> ExitCode {
     cli::main(std::env::args_os(), process)
 }
 
-/// Lets the allocator give large blocks back to the system when they are freed. It would keep them
-/// for later otherwise, in an arena for each thread: after a few large listings, most of the
-/// process's memory would be blocks that nobody uses.
+/// Makes the allocator return large blocks to the system when they are freed. Otherwise it would
+/// keep them in an arena for each thread: after a few large listings, most of the process's memory
+/// would be unused blocks.
 fn give_back_large_blocks() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     for (setting, value) in [
@@ -50,8 +50,8 @@ fn give_back_large_blocks() {
         (libc::M_TRIM_THRESHOLD, 2 * limits::LARGE_BLOCK_OCTETS),
         (libc::M_ARENA_MAX, limits::ARENAS_MAX),
     ] {
-        // SAFETY: no other thread has been started yet, and this changes nothing but how the
-        // allocator goes on. Where it does not take the setting, more memory is kept.
+        // SAFETY: no other thread has been started yet, and this only changes how the allocator
+        // works from now on. If it refuses the setting, more memory is kept.
         #[allow(unsafe_code)]
         unsafe {
             libc::mallopt(setting, value);

@@ -1,4 +1,4 @@
-//! One account as the agent knows it, and how the visit of each poll is made.
+//! One account in the agent, with what it needs for the visit of each poll.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,33 +9,33 @@ use crate::mail::AccountName;
 use crate::seen::Seal;
 use crate::session::{Collaborators, SessionError, Visit};
 
-/// One account as the agent knows it.
+/// One account in the agent.
 #[derive(Clone)]
 pub struct Assignment {
     /// The account.
     pub account: AccountName,
     /// The server, for the limit of sessions per host.
     pub host: String,
-    /// From the start of one poll to the start of the next.
+    /// The time from the start of one poll to the start of the next.
     pub poll_every: Duration,
-    /// Makes the visit of each poll.
+    /// Prepares the visit of each poll.
     pub visit: Arc<dyn Prepare>,
-    /// The doors its sessions go through.
+    /// The collaborators of its sessions.
     pub with: Collaborators,
 }
 
-/// Makes the visit of one poll: reads the password, for one, which may have changed since the last.
+/// Prepares the visit of one poll; for example, it reads the password, which may have changed.
 pub trait Prepare: Send + Sync {
-    /// The visit, or why there can be none now.
+    /// The visit, or the reason why there can be none now.
     fn prepare(&self) -> BoxFuture<'_, Result<Visit, SessionError>>;
 
-    /// Where the password comes from, for whoever reads that it was refused.
+    /// The source of the password, for a message that it was refused.
     fn password_source(&self) -> Option<String> {
         None
     }
 
-    /// What settings and secret are like now, so that an account is not held after they were
-    /// mended. Runs no program. `None` where that cannot be told.
+    /// A digest of the present settings and secret, so that an account is not held after they were
+    /// corrected. Runs no program. `None` if that cannot be determined.
     fn seal(&self, _salt: u64) -> BoxFuture<'_, Option<Seal>> {
         Box::pin(async { None })
     }

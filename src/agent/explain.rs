@@ -1,17 +1,18 @@
-//! What a session does not know of its own failure: where the password came from, and which
-//! settings may be wrong.
+//! Adds to a session's failure what the session does not know: the source of the password, and the
+//! settings that may be wrong.
 
 use crate::mail::{OUT_OF_FILES_CODE, OUT_OF_FILES_HINT, TlsMode};
 use crate::secrets::SecretError;
 use crate::session::{SessionError, Visit};
 use crate::sink::Refusal;
 
-/// The error with a hint about the settings of its account, where there is one.
+/// Returns the error with a hint about the settings of its account, if there is one.
 pub(super) fn explain(error: SessionError, visit: &Visit, password: Option<&str>) -> SessionError {
     let hint = match &error {
         SessionError::Login { .. } => password.map(|source| {
             let mark = if visit.login.secret.has_byte_order_mark() {
-                ", and begins with a byte order mark, which some editors put before a text: save it without"
+                ", and begins with a byte order mark (EF BB BF), which some editors add: save it \
+                 without one"
             } else {
                 ""
             };
@@ -43,8 +44,8 @@ pub(super) fn explain(error: SessionError, visit: &Visit, password: Option<&str>
     }
 }
 
-/// Without its password an account waits for its operator, unless it could not be read for want of
-/// descriptors.
+/// Without its password an account is held, unless the password could not be read because no file
+/// descriptor was left.
 pub(super) fn no_secret(error: SecretError) -> SessionError {
     if error.is_ours() {
         let refusal = Refusal::of_system(true, error.code(), error.to_string());
@@ -57,12 +58,12 @@ pub(super) fn no_secret(error: SecretError) -> SessionError {
     }
 }
 
-/// A relay that we cannot log in to takes nothing.
+/// A relay that we cannot log in to accepts nothing.
 pub(super) fn no_relay_secret(error: &SecretError) -> Refusal {
     Refusal::of_system(error.is_ours(), "smtp_auth", error.to_string())
 }
 
-/// Another protocol, by the first words of its server.
+/// Recognises another protocol by the first words of its server.
 fn service(said: &str) -> Option<&'static str> {
     SERVICES
         .iter()
@@ -84,8 +85,8 @@ const SERVICES: &[(&str, &str)] = &[
     ("\"IMPLEMENTATION\"", "a ManageSieve server"),
 ];
 
-const SILENT_IN_CLEAR: &str = "A server that speaks TLS at once waits for us to begin: is `tls` = \"implicit\" (port 995) \
-     meant?";
+const SILENT_IN_CLEAR: &str = "A server that expects TLS at once sends no greeting: should `tls` \
+                               be \"implicit\" (port 995)?";
 
 #[cfg(test)]
 mod tests {

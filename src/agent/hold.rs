@@ -1,4 +1,5 @@
-//! Holds and back-offs: how long an account waits because of its past, and what ends that early.
+//! Holds and back-offs: how long an account waits because of earlier failures, and what ends that
+//! early.
 
 use std::time::Duration;
 
@@ -6,18 +7,18 @@ use crate::agent::Assignment;
 use crate::mail::{Timestamp, backoff};
 use crate::seen::{AccountState, Seal};
 
-/// What an account's past says about its next poll.
+/// The waiting times from an account's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Floor {
-    /// Not before this many seconds have passed, because the server wants a pause between logins
+    /// No login for this many seconds, because the server requires a pause between logins
     /// (LOGIN-DELAY).
     pub login_delay_seconds: u64,
-    /// Not before this many seconds have passed, because of that or of earlier failures.
+    /// No poll for this many seconds, because of that or of earlier failures.
     pub seconds: u64,
 }
 
-/// How long an account must wait because of what is remembered of it. A clock that was turned must
-/// neither hammer nor stall: no wait is longer than a day.
+/// How long an account must wait because of its state. If the clock was changed, the account must
+/// neither poll without pause nor stop: no wait is longer than a day.
 pub fn floor(state: &AccountState, now: Timestamp) -> Floor {
     let login = login_delay(state, now);
     Floor {
@@ -31,8 +32,7 @@ fn login_delay(state: &AccountState, now: Timestamp) -> u64 {
     login.map_or(0, |(last, delay)| left(last.plus(delay), now))
 }
 
-/// Seconds until the hold of an account is over. A clock that was turned back must not make it
-/// longer than it was.
+/// Seconds until the hold of an account ends. A clock that was set back must not make it longer.
 pub(super) fn held(state: &AccountState, now: Timestamp) -> u64 {
     state.hold.as_ref().map_or(0, |hold| {
         left(hold.until, now).min(backoff::account_seconds(hold.tries))
@@ -44,16 +44,16 @@ pub(super) fn backed_off(state: &AccountState, now: Timestamp) -> u64 {
     state.backoff_until.map_or(0, |until| left(until, now))
 }
 
-/// Seconds until then, and at most a day.
+/// Seconds until that time, and at most a day.
 fn left(until: Timestamp, now: Timestamp) -> u64 {
     until.since(now).min(DAY_SECONDS)
 }
 
-/// When the agent looks at an account again, in seconds: a held one at every interval, to see
+/// Seconds until the agent looks at an account again: at a held account at every interval, to see
 /// whether its password changed.
 pub(super) fn look(state: &AccountState, now: Timestamp, every: Duration) -> u64 {
     let held = held(state, now);
-    // The interval is changed by chance; a hold that is over soon after it is waited for.
+    // The interval varies by chance; a hold that ends soon after it is waited for.
     let soon = every.as_secs().saturating_add(every.as_secs() / 5);
     let held = if held <= soon { held } else { 0 };
     login_delay(state, now)
@@ -61,7 +61,7 @@ pub(super) fn look(state: &AccountState, now: Timestamp, every: Duration) -> u64
         .max(held)
 }
 
-/// Whether the account waits, and its settings or its secret are other ones than when that began.
+/// Whether the account waits, and its settings or its secret differ from those when the wait began.
 pub(super) async fn has_changed(assignment: &Assignment, state: &AccountState) -> bool {
     let waits = state.hold.is_some() || state.backoff_until.is_some();
     match state.seal.filter(|_| waits) {
@@ -81,14 +81,15 @@ pub(super) async fn seal(assignment: &Assignment, state: &AccountState) -> Optio
     assignment.visit.seal(salt).await
 }
 
-/// Takes hold and back-off away, as if nothing had failed.
+/// Removes hold and back-off, as if nothing had failed.
 pub(super) fn release(state: &mut AccountState) {
     state.hold = None;
     state.backoff_until = None;
     state.failures = 0;
 }
 
-/// Why an account waited, for the line that says that it does not any more; `None` when it did not.
+/// Why an account waited, for the line that says that it no longer waits; `None` when it did not
+/// wait.
 pub(super) fn waited_for(state: &AccountState) -> Option<String> {
     let tries = |count: u32| format!("{count} {}", if count == 1 { "try" } else { "tries" });
     match (&state.hold, state.failures) {

@@ -1,11 +1,11 @@
-//! Logins refused because another session has the maildrop: tried again up to hourly, and in the
-//! end its operator must look.
+//! Logins that are refused because another session has the maildrop: they are retried, in the end
+//! hourly, and if that goes on the operator must look.
 
 use crate::mail::{Timestamp, backoff};
 use crate::seen::AccountState;
 use crate::session::WhoActs;
 
-/// Who must act, the stable code, and what was said.
+/// Who must act, the stable code, and the sentence.
 type Failure = (WhoActs, &'static str, String);
 
 /// Counts such a refusal.
@@ -21,8 +21,8 @@ pub(super) fn wait_seconds(state: &AccountState, chance: f64) -> u64 {
     backoff::in_use_seconds(times, chance)
 }
 
-/// A failure as it is shown: a maildrop that is in use so often or so long needs its operator, and
-/// is tried as before.
+/// The failure as it is reported: if a maildrop is in use too often or too long, its operator must
+/// look. The tries continue as before.
 pub(super) fn shown(failure: Failure, state: &AccountState, now: Timestamp) -> Failure {
     let (who, code, said) = failure;
     let in_use = state.odd.in_use.filter(|_| code == "in_use");

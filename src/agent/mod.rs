@@ -1,7 +1,8 @@
-//! Who is next, and when do we stop? One loop: due, finished, or told something.
+//! Who is next, and when do we stop? One loop handles accounts that are due, polls that ended, and
+//! commands.
 //!
-//! One account's trouble never touches another's: each poll is a task, its failure is a value, and even a panic in it stops only
-//! that account. This room knows no protocol.
+//! A failure of one account never affects another one: each poll is a task, its failure is a value,
+//! and even a panic in it stops only that account. This room knows no protocol.
 
 mod assignment;
 mod breaker;
@@ -46,28 +47,28 @@ impl Clock for SystemClock {
     }
 }
 
-/// What the agent is told while it runs.
+/// A command to the running agent.
 pub enum Command {
     /// Poll every account now.
     PollNow,
-    /// From now on, these are the accounts and limits.
+    /// Use these accounts and limits from now on.
     Reload(Orders),
-    /// No new polls and offers; end in order.
+    /// Start no new polls and offers, and end in order.
     Stop,
-    /// At once.
+    /// End at once.
     StopNow,
 }
 
-/// How [`Agent::run_once`] treats an account's past.
+/// How [`Agent::run_once`] handles holds, back-offs and LOGIN-DELAY.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Once {
-    /// Holds and back-offs are passed over; LOGIN-DELAY is waited for up to a minute.
+    /// Holds and back-offs are ignored; LOGIN-DELAY is waited for up to a minute.
     Now,
-    /// An account that waits for its time is not polled.
+    /// An account that must wait is not polled.
     AsAllowed,
 }
 
-/// The accounts and the bounds of the whole agent.
+/// The accounts and limits of the whole agent.
 #[derive(Clone)]
 pub struct Orders {
     /// The accounts.
@@ -76,13 +77,13 @@ pub struct Orders {
     pub sessions_max: usize,
     /// Polls of one host at the same time.
     pub sessions_per_host_max: usize,
-    /// How long offers under way may take after [`Command::Stop`].
+    /// How long running offers may take after [`Command::Stop`].
     pub shutdown_timeout: Duration,
 }
 
-/// The agent: polls accounts for ever, or once.
+/// The agent: polls accounts until it is stopped, or once.
 pub struct Agent {
-    /// By name, so that one past has one future: a simulation runs twice the same.
+    /// Sorted by name, so that two runs of a simulation are equal.
     assignments: BTreeMap<AccountName, Assignment>,
     schedule: Schedule,
     seen: Seen,
@@ -92,21 +93,21 @@ pub struct Agent {
     begun: Instant,
     polls: JoinSet<Result<Polled, SeenError>>,
     names: HashMap<Id, AccountName>,
-    /// The places of the sessions under way.
+    /// The places of the running sessions.
     places: BTreeMap<AccountName, Place>,
-    /// Not before this moment is it looked again who must give way.
+    /// Before this moment it is not checked again which session must give way.
     press_at: Moment,
-    /// When offers under way are dropped.
+    /// When running offers are dropped.
     deadline: Option<Instant>,
-    /// Once: every account is polled one time, and then it is over.
+    /// In a single run: every account is polled once, and then the agent ends.
     once: Option<Once>,
-    /// Accounts that somebody wants to be polled now.
+    /// Accounts for which a poll was requested.
     asked: BTreeSet<AccountName>,
     finished: Vec<Polled>,
 }
 
 impl Agent {
-    /// An agent for these accounts, whose sessions all listen to `stop`.
+    /// An agent for these accounts; all of its sessions listen to `stop`.
     pub fn new(orders: Orders, seen: Seen, reporter: Reporter, stop: Stop) -> Self {
         let schedule = Schedule::new(orders.sessions_max, orders.sessions_per_host_max);
         let assignments = orders
@@ -133,10 +134,10 @@ impl Agent {
         }
     }
 
-    /// Polls for ever, until told to stop.
+    /// Polls until it is told to stop.
     ///
     /// # Errors
-    /// What the store says when it cannot be read at the start.
+    /// An error of the store when it cannot be read at the start.
     pub async fn run(mut self, commands: mpsc::Receiver<Command>) -> Result<(), SeenError> {
         let names: Vec<AccountName> = self.assignments.keys().cloned().collect();
         let count = names.len();
@@ -147,7 +148,7 @@ impl Agent {
         Ok(())
     }
 
-    /// Polls every account once and tells what came of each.
+    /// Polls every account once and returns the results.
     pub async fn run_once(mut self, commands: mpsc::Receiver<Command>, how: Once) -> Vec<Polled> {
         self.once = Some(how);
         let names: Vec<AccountName> = self.assignments.keys().cloned().collect();
@@ -174,7 +175,7 @@ impl Agent {
         let changed = hold::has_changed(assignment, &state).await;
         let first = self.now().saturating_add(wait.saturating_mul(1000));
         if how == Once::AsAllowed {
-            // An account that waits for its time is polled by a later call, and is no failure of this one.
+            // An account that must wait is polled by a later call; this is no failure of this call.
             if wait == 0 && (floor.seconds == 0 || changed) {
                 self.schedule.put(name, &host, Moment::MAX / 4, first);
             }
@@ -188,8 +189,8 @@ impl Agent {
         }
     }
 
-    /// The first poll: at once for a few accounts, spread over the interval for a fleet, and never before what the account's past
-    /// allows.
+    /// Schedules the first poll: at once for a few accounts, spread over the interval for many, and
+    /// never before the waiting times of the account have passed.
     async fn schedule_first(&mut self, name: &AccountName, count: usize) -> Result<(), SeenError> {
         let Some(assignment) = self.assignments.get(name) else {
             return Ok(());
@@ -206,7 +207,7 @@ impl Agent {
             floor(&state, now).login_delay_seconds
         } else {
             let look = hold::look(&state, now, assignment.poll_every);
-            // A held account is looked at every interval.
+            // A held account is checked at every interval.
             look.max(hold::held(&state, now).min(assignment.poll_every.as_secs()))
         };
         let wait = wait_seconds.saturating_mul(1000);
@@ -226,7 +227,7 @@ impl Agent {
             }
             let press = self.schedule.next_press();
             let press = press.map(|moment| moment.max(self.press_at));
-            // Somebody may wait for a place at a host while others are free.
+            // An account may wait for a place at its host while places at others are free.
             let next = self.schedule.next().into_iter().chain(press).min();
             let next = next.filter(|_| !self.is_stopping());
             let wake = next.map(|moment| self.begun + Duration::from_millis(moment));
@@ -256,7 +257,8 @@ impl Agent {
         self.stop.soon.is_cancelled()
     }
 
-    /// Where accounts wait and every place is taken, whoever held one longest gives way.
+    /// If accounts wait and every place is taken, the session that has had its place longest gives
+    /// way.
     fn press(&mut self) {
         let now = self.now();
         if self.is_stopping() || now < self.press_at {
@@ -266,7 +268,7 @@ impl Agent {
         let told = self.schedule.press(now, |name| {
             places.get(name).map_or(0, |place| place.octets())
         });
-        // It looks at every account, so it is not asked at each end of a poll.
+        // This examines every account, so it is not called at each end of a poll.
         self.press_at = now.saturating_add(PRESS_EVERY);
         for told in told {
             match told {
@@ -344,7 +346,8 @@ impl Agent {
         );
     }
 
-    /// Polls accounts again that were held for their recipient, when the destination was found to be at fault and not they.
+    /// Polls accounts again that were held for their recipient, when the destination was found to
+    /// be at fault instead.
     fn release(&mut self, polled: &AccountName) {
         let Some(assignment) = self.assignments.get(polled) else {
             return;
@@ -364,10 +367,11 @@ impl Agent {
         60
     }
 
-    /// A panic is a fault of ours: that account stops, loudly, and the others go on.
+    /// A panic is a bug of ours: that account stops with an error, and the others continue.
     fn panicked(&mut self, name: &AccountName) -> u64 {
         self.schedule.remove(name);
-        let words = "the session panicked; the account is not polled again before a restart. Please report it";
+        let words = "the session panicked, so the account is not polled until mailferry restarts. \
+                     This is a bug in mailferry; please report it";
         self.fail(name, WhoActs::Us, "broken_invariant", words.to_owned());
         0
     }
@@ -418,10 +422,10 @@ impl Agent {
         }
     }
 
-    /// SIGUSR1 passes over intervals, back-off and holds, but not over what the server demands.
+    /// SIGUSR1 ignores intervals, back-offs and holds, but not the LOGIN-DELAY of the server.
     async fn may_poll_now(&self, name: &AccountName, assignment: &Assignment) -> bool {
         let state = self.seen.account_state(name).await;
-        // Where the store cannot be read, the poll says so, and logs in nowhere.
+        // If the store cannot be read, the poll reports that, and does not log in.
         state.map_or(true, |state| {
             floor(&state, assignment.with.clock.now()).login_delay_seconds == 0
         })
@@ -456,7 +460,8 @@ impl Agent {
         }
     }
 
-    /// An account that waits because of its settings or its secret is polled at once when those are other ones now.
+    /// An account that waits because of its settings or its secret is polled at once when those
+    /// have changed.
     async fn hurry_if_mended(&mut self, name: &AccountName) {
         let (Some(assignment), Ok(state)) = (
             self.assignments.get(name),
@@ -483,7 +488,7 @@ impl Agent {
     }
 }
 
-/// What waits in an account after a poll. Reads the records only where some may wait.
+/// The messages of an account that wait after a poll. Reads the records only if some may wait.
 async fn waiting(assignment: &Assignment, polled: &Polled) -> Result<Waiting, SeenError> {
     let (seen, account) = (&assignment.with.seen, &assignment.account);
     let mut waiting = Waiting::default();
@@ -511,14 +516,14 @@ async fn until(moment: Option<Instant>) {
 /// Up to this many accounts are all polled at the start; more are spread over their interval.
 const AT_ONCE_ACCOUNTS_MAX: usize = 32;
 
-/// How long `poll` waits for a server that wants a pause between logins.
+/// How long `poll` waits for a server that requires a pause between logins.
 const LOGIN_DELAY_WAITED_FOR_SECONDS_MAX: u64 = 60;
 
 /// How long relays may take to answer QUIT at the end.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);
 
-/// How often it is looked who must give way, while somebody waits.
+/// How often it is checked which session must give way, while an account waits.
 const PRESS_EVERY: Moment = 3_000;
 
-/// How much of its interval a poll may come sooner or later.
+/// The part of its interval by which a poll may come sooner or later.
 const JITTER: f64 = 0.1;

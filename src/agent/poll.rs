@@ -1,4 +1,4 @@
-//! One poll of one account, with what must be remembered of it.
+//! One poll of one account, with the state that it must save.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::session::{self, Counts, End, Summary, WhoActs};
 use crate::telemetry::Event;
 
 impl Polled {
-    /// Whether it came to its end, and nothing failed.
+    /// Whether it ended normally, and nothing failed.
     fn is_well(&self) -> bool {
         self.failure.is_none() && !self.stopped
     }
@@ -20,43 +20,40 @@ impl Polled {
 /// Why a poll begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Call {
-    /// Its time has come. An account that is held is not polled, unless its settings or its secret
-    /// changed.
+    /// It is due. A held account is not polled, unless its settings or its secret changed.
     Due,
-    /// Somebody asked for it: holds and back-offs are passed over, and a failure lengthens none of
-    /// them.
+    /// It was requested: holds and back-offs are ignored, and a failure does not lengthen them.
     Asked,
 }
 
-/// What one poll did, and what follows from it.
+/// The results of one poll, and what follows from them.
 #[derive(Clone, Debug)]
 pub struct Polled {
     /// The account.
     pub account: AccountName,
-    /// Counted facts.
+    /// The counts.
     pub counts: Counts,
-    /// Why it failed, if it did: who must act, the stable code, and what was said.
+    /// Why it failed, if it did: who must act, the stable code, and the sentence.
     pub failure: Option<(WhoActs, &'static str, String)>,
     /// Whether it was cut short because we were asked to stop.
     pub stopped: bool,
     /// Seconds before which the next poll must not begin.
     pub wait_seconds: u64,
-    /// Seconds before which the agent need not look at the account again. A hold may end before its
-    /// time.
+    /// Seconds before which the agent need not check the account again. A hold may end early.
     pub look_seconds: u64,
-    /// What waits after the poll, where somebody asked for it.
+    /// The messages that wait after the poll, if the poll was requested.
     pub waiting: Waiting,
     /// How long it took.
     pub duration: Duration,
 }
 
-/// Polls one account, tells what happened, and makes durable what the next poll must know.
+/// Polls one account, reports what happened, and makes the state for the next poll durable.
 ///
-/// A state that cannot be written down is told as a failure of the poll: what it says of the next
-/// one holds while the agent runs.
+/// If the state cannot be saved, the poll is reported as failed; the running agent uses the state
+/// all the same.
 ///
 /// # Errors
-/// What the store says when the account's state cannot be read: then nothing was done.
+/// An error of the store when the account's state cannot be read: then nothing was done.
 pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, SeenError> {
     let Assignment { account, with, .. } = assignment;
     let stored = with.seen.account_state(account).await?;
@@ -106,7 +103,7 @@ async fn visit(assignment: &Assignment, before: &AccountState) -> Summary {
     let prepared = tokio::select! {
         biased;
         prepared = assignment.visit.prepare() => Some(prepared),
-        // A password command may take long, and nobody needs its answer any more.
+        // A password command may take long, and its result is no longer needed.
         () = with.stop.soon.cancelled() => None,
     };
     match prepared {
@@ -131,7 +128,7 @@ fn say_released(assignment: &Assignment, detail: &str) {
     });
 }
 
-/// A held account whose time has not come: nothing is done, and nothing said.
+/// A held account whose time has not come: nothing is done or reported.
 fn still_held(assignment: &Assignment, state: &AccountState) -> Polled {
     let now = assignment.with.clock.now();
     Polled {
@@ -146,7 +143,7 @@ fn still_held(assignment: &Assignment, state: &AccountState) -> Polled {
     }
 }
 
-/// The state could not be written down. The poll had failed anyway, or it fails by that.
+/// The state could not be saved: the poll fails because of that, if it had not failed already.
 fn not_kept(assignment: &Assignment, polled: &mut Polled, error: &SeenError) {
     polled.wait_seconds = polled.wait_seconds.max(STORE_WAIT_SECONDS);
     polled.look_seconds = polled.look_seconds.max(polled.wait_seconds);
@@ -161,7 +158,7 @@ fn not_kept(assignment: &Assignment, polled: &mut Polled, error: &SeenError) {
     polled.failure.get_or_insert((WhoActs::Store, code, words));
 }
 
-/// What follows from how a poll ended. Pure.
+/// Computes what follows from the end of a poll. Pure.
 fn conclude(
     account: &AccountName,
     summary: Summary,
@@ -184,7 +181,7 @@ fn conclude(
             let (who, code, said) = (error.who_acts(), error.code(), error.to_string());
             let asked_wait = error.asked_wait_seconds();
             match (who, call) {
-                // Whoever asks for a poll must not make an account wait longer than it did.
+                // A requested poll must not make an account wait longer than before.
                 (WhoActs::Server, Call::Asked) if before.backoff_until.is_some() => {
                     state.failures = before.failures;
                     state.backoff_until = before.backoff_until;
@@ -209,7 +206,7 @@ fn conclude(
             failure = Some(in_use::shown((who, code, said), &state, now));
         }
     }
-    // A hold outlasts a poll that was asked for and failed otherwise.
+    // A hold continues after a requested poll that failed for another reason.
     let wait_seconds = look_seconds
         .max(floor(&state, now).login_delay_seconds)
         .max(hold::held(&state, now));
@@ -226,7 +223,7 @@ fn conclude(
     (state, polled)
 }
 
-/// The hold after one more refusal; one that somebody asked for changes only what is said of it.
+/// The hold after one more refusal; a refusal of a requested poll changes only its words.
 fn held_for(
     code: &str,
     said: &str,
@@ -303,8 +300,8 @@ fn say(assignment: &Assignment, polled: &Polled) {
     }
 }
 
-/// Whether a state differs in anything that a restart must know. Times that only say that all is
-/// well are kept by the hour, so that a quiet account writes nothing.
+/// Whether a state differs in anything that must survive a restart. Times that only confirm that
+/// all is well are compared by the hour, so that a quiet account writes nothing.
 fn is_worth_keeping(before: &AccountState, after: &AccountState) -> bool {
     let timeless = |state: &AccountState| AccountState {
         last_login: state
@@ -324,13 +321,13 @@ fn is_worth_keeping(before: &AccountState, after: &AccountState) -> bool {
         || old(before.last_poll, after.last_poll)
 }
 
-/// The breaker of the destination says when; the account only looks again.
+/// The breaker of the destination decides; the account only checks again.
 const DESTINATION_WAIT_SECONDS: u64 = 30;
 
-/// A full disk may be emptied at any moment.
+/// Space on a full disk may become free at any moment.
 const STORE_WAIT_SECONDS: u64 = 60;
 
-/// A server that wants a pause between logins and does not say how long: what Gmail wants.
+/// For a server that requires a pause between logins and does not say how long: the pause of Gmail.
 const LOGIN_DELAY_SECONDS_UNKNOWN: u64 = 300;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The quarantine of the state directory, as sessions know it.
+//! Gives sessions access to the quarantine of the state directory.
 
 use futures_util::future::BoxFuture;
 
@@ -17,7 +17,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// Puts the two together.
+    /// Combines the two.
     pub fn new(quarantine: quarantine::Quarantine, spool: Spool) -> Self {
         Self { quarantine, spool }
     }
@@ -57,7 +57,7 @@ impl Quarantine for Kept {
     }
 }
 
-/// Our own disk is a destination like any other: when it is full, nothing more is retrieved.
+/// Our own disk is treated as a destination: when it is full, no more messages are retrieved.
 fn refused(error: &QuarantineError) -> Refusal {
     let words = Shown::new(&error.to_string()).to_string();
     Refusal::of_system(error.is_ours(), error.code(), words)

@@ -9,12 +9,13 @@
 //!   Aside: due, but its host has as many sessions as it may
 //! ```
 //!
-//! A [`Moment`] comes from a clock that never jumps, so turning the time of day can neither hammer
-//! a server nor stall an account. What survives restarts (LOGIN-DELAY, holds, back-offs) is wall
-//! time: the caller turns it into `first` and `not_before`.
+//! A [`Moment`] comes from a clock that never jumps, so a change of the time of day can neither
+//! make the agent poll a server without pause nor stop an account. Waits that survive restarts
+//! (LOGIN-DELAY, holds, back-offs) are in wall time: the caller converts them to `first` and
+//! `not_before`.
 //!
-//! The account that has been due longest goes first. One that waits for its host's turn stands
-//! aside and blocks nobody. Every step costs the logarithm of the number of accounts.
+//! The account that has been due longest goes first. One that waits for its host's turn is set
+//! aside and blocks no other. Every step costs the logarithm of the number of accounts.
 
 mod places;
 
@@ -25,16 +26,16 @@ use crate::mail::AccountName;
 pub(super) use places::Told;
 use places::{Past, Stand};
 
-/// Milliseconds since the agent began.
+/// Milliseconds since the agent started.
 pub(super) type Moment = u64;
 
-/// The accounts and when each is due.
+/// The accounts, and when each is due.
 #[derive(Debug)]
 pub(super) struct Schedule {
     accounts: BTreeMap<AccountName, Slot>,
     /// Waiting accounts, soonest first.
     due: BTreeSet<(Moment, AccountName)>,
-    /// Hosts with a session under way or an account that stands aside.
+    /// Hosts with a running session or with an account that is set aside.
     hosts: BTreeMap<String, Host>,
     running: usize,
     sessions_max: usize,
@@ -47,7 +48,7 @@ struct Slot {
     every: Moment,
     /// When its last poll began.
     began: Option<Moment>,
-    /// No poll before this, whatever the interval says.
+    /// No poll before this moment, whatever the interval is.
     not_before: Moment,
     due: Moment,
     turn: Turn,
@@ -60,8 +61,8 @@ enum Turn {
     Waiting,
     /// Due, and in its host's queue.
     Aside,
-    /// A session is under way. It counts for the host it began with, which a reload may change
-    /// meanwhile.
+    /// A session is running. It counts for the host with which it began, even if a reload changes
+    /// the account's host meanwhile.
     Running {
         host: String,
         then: Then,
@@ -69,14 +70,14 @@ enum Turn {
     },
 }
 
-/// What follows when the session under way has ended.
+/// What follows when the running session has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Then {
-    /// The next poll, an interval after the start of this one.
+    /// The next poll comes an interval after the start of this one.
     Wait,
-    /// One more poll at once.
+    /// One more poll comes at once.
     Again,
-    /// The account goes.
+    /// The account is removed.
     Leave,
 }
 
@@ -98,7 +99,7 @@ impl Schedule {
         }
     }
 
-    /// New limits, from a reload. Sessions above a lower one go on to their end.
+    /// Sets new limits, after a reload. Running sessions above a lower limit continue to their end.
     pub(super) fn limit(&mut self, sessions_max: usize, sessions_per_host_max: usize) {
         self.sessions_max = sessions_max.max(1);
         self.sessions_per_host_max = sessions_per_host_max.max(1);
@@ -108,9 +109,9 @@ impl Schedule {
         }
     }
 
-    /// Adds an account that is due at `first`. Of one that is known, the host and the interval
-    /// change: the next poll is then measured from the last start with the new interval, and what
-    /// it must wait for stays.
+    /// Adds an account that is due at `first`. If the account is known, its host and its interval
+    /// change: the next poll is then an interval after the last start, but not before the account's
+    /// waiting time has passed.
     pub(super) fn put(&mut self, name: &AccountName, host: &str, every: Moment, first: Moment) {
         let Some(slot) = self.accounts.get_mut(name) else {
             let slot = Slot {
@@ -147,7 +148,7 @@ impl Schedule {
         }
     }
 
-    /// Takes an account out; one that is being polled goes when its poll ends.
+    /// Removes an account; one that is being polled is removed when its poll ends.
     pub(super) fn remove(&mut self, name: &AccountName) {
         match self.accounts.get_mut(name).map(|slot| &mut slot.turn) {
             Some(Turn::Running { then, .. }) => *then = Then::Leave,
@@ -159,8 +160,8 @@ impl Schedule {
         }
     }
 
-    /// Makes an account due at `moment`, if it is not due sooner: holds and back-offs are passed
-    /// over. One that is being polled is polled once more after that.
+    /// Makes an account due at `moment`, if it is not due sooner; holds and back-offs are ignored.
+    /// One that is being polled is polled once more after that.
     pub(super) fn poll_now(&mut self, name: &AccountName, moment: Moment) {
         match self.accounts.get_mut(name) {
             Some(Slot {
@@ -175,7 +176,7 @@ impl Schedule {
         }
     }
 
-    /// The accounts to start now.
+    /// Returns the accounts to start now.
     pub(super) fn start(&mut self, now: Moment) -> Vec<AccountName> {
         let mut started = Vec::new();
         while self.running < self.sessions_max
@@ -209,9 +210,9 @@ impl Schedule {
         started
     }
 
-    /// A poll has ended: the next is an interval after its start, changed by `jitter` (a part of
-    /// the interval, such as -0.1 to 0.1), and not before `not_before`. False when the account is
-    /// no longer in the schedule.
+    /// A poll has ended. The next is an interval after its start, changed by `jitter` (a part of
+    /// the interval, such as -0.1 to 0.1), and not before `not_before`. Returns false when the
+    /// account is no longer in the schedule.
     pub(super) fn finished(
         &mut self,
         name: &AccountName,
@@ -243,7 +244,7 @@ impl Schedule {
         then != Then::Leave
     }
 
-    /// The place of a session is free, whether the session has ended or not.
+    /// Frees the place of a session, whether the session has ended or not.
     fn leave_place(&mut self, name: &AccountName, now: Moment) {
         let Some(slot) = self.accounts.get_mut(name) else {
             return;
@@ -260,7 +261,7 @@ impl Schedule {
         self.call(&host);
     }
 
-    /// When to look again: when the next account is due, unless all places are taken.
+    /// When to check again: when the next account is due, unless all places are taken.
     pub(super) fn next(&self) -> Option<Moment> {
         if self.running >= self.sessions_max {
             return None;
@@ -268,13 +269,13 @@ impl Schedule {
         self.due.first().map(|(moment, _)| *moment)
     }
 
-    /// Polls under way.
+    /// The number of running polls.
     #[cfg(test)]
     pub(super) const fn running(&self) -> usize {
         self.running
     }
 
-    /// Puts an account that is in no queue among the waiting.
+    /// Makes an account that is in no queue wait.
     fn wait(&mut self, name: &AccountName, due: Moment, change: impl FnOnce(&mut Slot)) {
         if let Some(slot) = self.accounts.get_mut(name) {
             change(slot);
@@ -284,8 +285,8 @@ impl Schedule {
         }
     }
 
-    /// Takes an account that is not being polled out of its queue. It may have been called to a
-    /// free place, so the next is.
+    /// Removes an account that is not being polled from its queue. It may have been called to a
+    /// free place, so the next account is called.
     fn withdraw(&mut self, name: &AccountName) {
         let Some(slot) = self.accounts.get(name) else {
             return;
@@ -298,9 +299,9 @@ impl Schedule {
         self.call(&host);
     }
 
-    /// If a host has a free place, calls the first of those who stand aside; it keeps its place in
-    /// time. Whenever a place may have become free this must be asked, or the queue of the host
-    /// stands still.
+    /// If a host has a free place, calls the first of the accounts that are set aside; that one
+    /// keeps its due time. This must be called whenever a place may have become free, or the queue
+    /// of the host stops.
     fn call(&mut self, host_name: &str) {
         let Some(host) = self.hosts.get_mut(host_name) else {
             return;
@@ -318,8 +319,8 @@ impl Schedule {
     }
 }
 
-/// An interval changed by a part of itself, but not to less than a minute if it was as long: some
-/// servers cut a second login within 60 seconds (observed of OVH).
+/// The interval changed by `jitter`, but not to less than a minute if it was that long: some
+/// servers refuse a second login within 60 seconds (observed with OVH).
 #[allow(
     clippy::cast_precision_loss,
     clippy::cast_sign_loss,
@@ -345,7 +346,7 @@ mod tests {
         AccountName::new(&format!("a{number}")).unwrap()
     }
 
-    /// Accounts 0, 1, 2 ... of these hosts, all due at the beginning.
+    /// Accounts 0, 1, 2 ... at these hosts, all due at the start.
     fn schedule(sessions: usize, per_host: usize, hosts: &[&str]) -> Schedule {
         let mut schedule = Schedule::new(sessions, per_host);
         for (number, host) in hosts.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! From the configuration to the rooms: the only file that knows both.
+//! Builds the parts of the agent from the configuration. Only this file knows both.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -22,44 +22,44 @@ use crate::sink::{Delivery, Destination, Refusal, Sink};
 use crate::spool::Spool;
 use crate::telemetry::{Event, Reporter};
 
-/// What the agent needs besides the configuration.
+/// The agent's parts that do not come from the configuration.
 #[derive(Clone)]
 pub struct Parts {
-    /// Variables as they were at the start: for passwords, and for children.
+    /// The environment at the start: for passwords, and for child processes.
     pub environment: Environment,
     /// The system's roots.
     pub roots: Roots,
-    /// Variables that children get in their original form.
+    /// Variables that child processes get in their original form.
     pub children: Vec<(OsString, OsString)>,
     /// The program that becomes an MDA of another user; see [`crate::sink::mda::become_mda`].
     pub helper: Option<PathBuf>,
     /// The seen store.
     pub seen: Seen,
-    /// Where messages become whole.
+    /// The spool for received messages.
     pub spool: Spool,
-    /// Where refused messages are kept.
+    /// Stores refused messages.
     pub quarantine: Arc<dyn Quarantine>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// Where events go.
+    /// Receives events.
     pub reporter: Reporter,
-    /// When to stop.
+    /// The request to stop.
     pub stop: Stop,
     /// Our own host name.
     pub own_host: String,
-    /// Where it is kept what is known of destinations; made when there is anything to keep.
+    /// The directory for the state of destinations; created when there is something to store.
     pub destinations: PathBuf,
 }
 
-/// Why a configuration that was read cannot be put to work.
+/// Why a valid configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum WiringError {
     /// A certificate or key file.
     #[error("{what}: {source}")]
     Tls {
-        /// Which account or delivery.
+        /// The account or delivery.
         what: String,
-        /// What is wrong.
+        /// The error.
         source: NetError,
     },
     /// An MDA's settings.
@@ -67,18 +67,18 @@ pub enum WiringError {
     Delivery {
         /// Its name.
         name: String,
-        /// What is wrong.
+        /// The error.
         words: String,
     },
 }
 
-/// Puts configurations to work, one after the other: what did not change keeps its connections and
-/// its breaker.
+/// Applies configurations, one after the other: a delivery that did not change keeps its
+/// connections and its breaker.
 pub struct Wiring {
     parts: Parts,
     /// Whether a destination that was down when the last program ended is probed at once.
     probes_at_once: bool,
-    /// Whether what works but is probably not meant is said.
+    /// Whether to warn of settings that are allowed but probably a mistake.
     warns: bool,
     deliveries: BTreeMap<String, Wired>,
 }
@@ -89,7 +89,7 @@ struct Wired {
 }
 
 impl Wiring {
-    /// Begins with nothing wired.
+    /// Begins with no deliveries.
     pub fn new(parts: Parts) -> Self {
         Self {
             parts,
@@ -99,12 +99,12 @@ impl Wiring {
         }
     }
 
-    /// Somebody asks for polls now: destinations that were down are probed at once.
+    /// The operator asked for polls now: destinations that were down are probed at once.
     pub fn probe_at_once(&mut self) {
         self.probes_at_once = true;
     }
 
-    /// Says nothing of what works but is probably not meant: from cron, each line is a mail.
+    /// Switches off warnings: under cron, each line of output is sent as mail.
     pub fn warn_of_nothing(&mut self) {
         self.warns = false;
     }
@@ -112,7 +112,7 @@ impl Wiring {
     /// The orders of a configuration; disabled accounts are left out.
     ///
     /// # Errors
-    /// [`WiringError`] says what cannot be used. What was wired before stays.
+    /// [`WiringError`] says which setting cannot be used. Everything wired before remains.
     pub fn orders(&mut self, config: &Config) -> Result<Orders, WiringError> {
         let mut deliveries = BTreeMap::new();
         for (name, wanted) in &config.deliveries {
@@ -229,7 +229,7 @@ impl Wiring {
             .ok_or_else(|| WiringError::Delivery {
                 name: account.delivery.clone(),
                 words: format!(
-                    "account {} delivers there, and there is no such delivery",
+                    "account {} delivers there, but no such delivery exists",
                     account.name
                 ),
             })?;
@@ -332,7 +332,7 @@ impl Server {
     }
 }
 
-/// A relay's login as configured.
+/// The configured login at a relay.
 struct ConfiguredLogin {
     login: config::SmtpLogin,
     environment: Environment,
@@ -349,11 +349,10 @@ impl RelayLogin for ConfiguredLogin {
     }
 }
 
-/// An account as configured: its password is read for each poll.
+/// An account as configured. Its password is read for each poll.
 struct Configured {
     account: config::Account,
-    /// All settings as text, to notice that they changed. Places of secrets stand in it, never
-    /// secrets.
+    /// All settings as text, to detect changes. It contains the sources of secrets, never secrets.
     settings: String,
     own_host: String,
     unrecorded_max: usize,
@@ -385,7 +384,8 @@ impl Prepare for Configured {
                 port: account.port,
                 own_host: self.own_host.clone(),
                 tls: account.tls.mode,
-                // `tls = "none"` is only resolved where the operator wrote the word for it.
+                // `tls = "none"` is only resolved if the operator allowed it with
+                // `allow_cleartext_password`.
                 allow_cleartext_password: account.tls.mode == TlsMode::None,
                 login: Login {
                     user: account.user.clone(),
@@ -408,5 +408,5 @@ impl Prepare for Configured {
     }
 }
 
-/// Servers that hide what was retrieved after QUIT, whatever they announce (observed of Gmail).
+/// Servers that hide retrieved messages after QUIT, whatever they announce (observed with Gmail).
 const HIDING_HOSTS: &[&str] = &["pop.gmail.com", "pop.googlemail.com"];

@@ -1,12 +1,11 @@
-//! Writes what a breaker knows to its file, beside the sessions that tell it.
+//! Writes the state of a breaker to its file, in parallel with the sessions that change it.
 //!
-//! A session only notes that something changed. A task then writes the file on a thread that may
-//! block: at once, and after that once a second at most, however many messages are refused.
+//! A session only reports that something changed. A task then writes the file on a thread that may
+//! block: at once, and after that at most once a second, however many messages are refused.
 //!
-//! So a crash may lose what the breaker learnt in its last moments, and no message with it. A
-//! destination that was found to be down is found so again by the first message that is offered.
-//! One that was found to be up again is probed once more. A refusal that is forgotten is not
-//! counted towards suspicion.
+//! So a crash may lose the latest changes of the breaker, but no message. A destination that is
+//! down is found to be down again by the first message that is offered. One that came up again is
+//! probed once more. A forgotten refusal does not count towards suspicion.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -28,20 +27,20 @@ pub(super) struct Keeper {
     state: Arc<Mutex<State>>,
     memory: Memory,
     phase: Mutex<Phase>,
-    /// From now on nothing waits for its second.
+    /// When cancelled, no write waits for its second any more.
     closing: CancellationToken,
-    /// Told when the file says what the breaker knows.
+    /// Notified when the file has the breaker's present state.
     kept: Notify,
 }
 
-/// How the file compares with what the breaker knows.
+/// The state of the file, compared with the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// Alike, and no task is at work.
+    /// Equal, and no task is running.
     Kept,
-    /// A task has read what the breaker knows and writes it, or waits for its second to pass.
+    /// A task writes a state that it has read, or waits for its second to pass.
     Writing,
-    /// The same, and the breaker has learnt something since.
+    /// As `Writing`, and the breaker has changed since.
     Changed,
 }
 
@@ -63,8 +62,7 @@ impl Keeper {
         }
     }
 
-    /// Notes that the breaker has learnt something. Never blocks. Outside of a runtime, nothing is
-    /// written.
+    /// Notes that the breaker has changed. Never blocks. Outside of a runtime, nothing is written.
     pub(super) fn note(self: &Arc<Self>) {
         let Ok(runtime) = Handle::try_current() else {
             return;
@@ -75,13 +73,13 @@ impl Keeper {
         }
     }
 
-    /// Returns when the file says what the breaker knows, as far as it can be written.
+    /// Returns when the file has the breaker's present state, as far as it can be written.
     pub(super) async fn close(&self) {
         self.closing.cancel();
         loop {
             let kept = self.kept.notified();
             tokio::pin!(kept);
-            // From here on no end is missed.
+            // From here on no notification is missed.
             kept.as_mut().enable();
             if *self.phase() == Phase::Kept {
                 return;
@@ -110,7 +108,7 @@ impl Keeper {
     async fn write(self: &Arc<Self>) {
         let this = self.clone();
         let written = spawn_blocking(move || {
-            // The lock is given back before the disk is touched.
+            // The lock is released before the disk is used.
             let text = text::write(&this.state.lock().unwrap_or_else(PoisonError::into_inner));
             this.memory.keep(&text)
         });
@@ -122,7 +120,8 @@ impl Keeper {
         self.reporter.say(Event::Warning {
             code: "destination_not_kept",
             detail: &format!(
-                "what is known of the destination {} will be forgotten at the end: {failure}",
+                "cannot save whether the destination {} is down or suspect, so a restart forgets \
+                 it: {failure}",
                 self.delivery
             ),
         });
@@ -133,5 +132,5 @@ impl Keeper {
     }
 }
 
-/// How long the file stays as it is after it was written: a crash loses no more than this.
+/// The time between two writes of the file: a crash loses no more than this.
 const BETWEEN_WRITES: Duration = Duration::from_secs(1);

@@ -1,8 +1,8 @@
-//! What a breaker knew when the program ended: polls that are started one by one must not forget
-//! each other's refusals.
+//! The file with the state of a breaker. Polls that are started one by one (from cron) must not
+//! forget each other's refusals.
 //!
-//! It is a help, not a record: it is replaced as a whole, and one that is lost or cannot be read
-//! costs no message anything but a count.
+//! The file is an aid, not a record. It is replaced as a whole, and if it is lost or cannot be
+//! read, only counts are lost, and no message.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
@@ -17,13 +17,13 @@ use crate::sink::breaker::{State, text};
 pub(super) struct Memory(PathBuf);
 
 impl Memory {
-    /// The file for the delivery of this name, in a directory that is made when it is first
+    /// The file for the delivery of this name, in a directory that is created when it is first
     /// written.
     pub(super) fn of(directory: &Path, delivery: &str) -> Self {
         Self(directory.join(Percent(delivery.as_bytes()).to_string()))
     }
 
-    /// What was kept; the state of a breaker that knows nothing, when there is nothing to read.
+    /// The stored state; the initial state of a breaker if there is nothing to read.
     pub(super) fn recall(&self) -> State {
         text::read(&self.text().unwrap_or_default()).unwrap_or_default()
     }
@@ -36,29 +36,29 @@ impl Memory {
         Ok(text)
     }
 
-    /// Acts as the owner of the state directory, if we are root and he is another.
+    /// Acts as the owner of the state directory, if we are root and the owner is another user.
     fn act(&self) -> io::Result<Acting> {
         let state = self.0.parent().and_then(Path::parent);
         Acting::as_owner_of(state.unwrap_or(Path::new(".")))
     }
 
-    /// Keeps the text of a state in place of the one before. May block.
+    /// Replaces the stored state by this text. May block.
     pub(super) fn keep(&self, text: &str) -> io::Result<()> {
         let _acting = self.act()?;
         if let Some(directory) = self.0.parent() {
             make_private(directory)?;
         }
-        // No word of that form begins with a dot.
+        // The escaped form of a name never begins with a dot.
         let name = self.0.file_name().unwrap_or_default().to_string_lossy();
         let fresh = self.0.with_file_name(format!(".{name}"));
         let mut new = NewFile::create_over(OpenOptions::new().write(true), fresh)?;
         new.write_all(text.as_bytes())?;
-        // Not made durable: a memory that is lost costs a probe or an offer.
+        // Not made durable: if it is lost, that costs one probe or one offer.
         new.rename(&self.0).map(drop)
     }
 }
 
-/// Some twenty lines stand in a file.
+/// A usual file has some twenty lines.
 const OCTETS_MAX: u64 = 1024 * 1024;
 
 #[cfg(test)]

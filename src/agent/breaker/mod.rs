@@ -1,5 +1,5 @@
-//! The breaker of one destination, shared by the accounts that deliver there: it decides, and this
-//! tells what changed and keeps it for the next start.
+//! The breaker of one destination, shared by the accounts that deliver there. The pure breaker
+//! decides; this module reports changes and stores them for the next start.
 
 mod keeper;
 mod memory;
@@ -24,19 +24,19 @@ pub struct Breaker {
     delivery: String,
     reporter: Reporter,
     state: Arc<Mutex<State>>,
-    /// What the state says, to be asked for each message.
+    /// A copy from the state, which is read for each message.
     is_suspect: AtomicBool,
-    /// Told when a probe is over. Sessions wait for it, and go on in the order in which they came
-    /// (a `watch` would wake them in an order that is drawn by lot).
+    /// Notified when a probe has ended. Sessions wait for it, and continue in the order of their
+    /// arrival (a `watch` would wake them in random order).
     probes_over: Notify,
-    /// Accounts whose holds are to end, until the agent asks.
+    /// Accounts whose holds must end, until the agent asks for them.
     released: Mutex<Vec<AccountName>>,
-    /// Keeps what the next start must know; `None` for a breaker that forgets.
+    /// Stores the state for the next start; `None` for a breaker that forgets.
     keeper: Option<Arc<Keeper>>,
 }
 
 impl Breaker {
-    /// The closed breaker of the delivery of this name.
+    /// A closed breaker for the delivery of this name.
     pub fn new(delivery: &str, reporter: Reporter) -> Self {
         Self {
             delivery: delivery.to_owned(),
@@ -49,9 +49,9 @@ impl Breaker {
         }
     }
 
-    /// The breaker of the delivery of this name as it was when the last program ended, kept in a
-    /// directory. Where `now` is given, a destination that was down is probed at once: somebody has
-    /// asked for it.
+    /// The breaker of the delivery of this name, with the state that the last program stored in a
+    /// directory. If `now` is given, the operator asked for a poll, and a destination that was down
+    /// is probed at once.
     pub fn recalled(
         delivery: &str,
         reporter: Reporter,
@@ -74,7 +74,7 @@ impl Breaker {
         }
     }
 
-    /// What the next start must know has changed.
+    /// The state for the next start has changed.
     fn changed(&self) {
         if let Some(keeper) = &self.keeper {
             keeper.note();
@@ -89,7 +89,7 @@ impl Breaker {
         done
     }
 
-    /// Says what a refusal has changed.
+    /// Reports what a refusal has changed.
     fn say(&self, before: (bool, bool), verdict: &Verdict, refused: &Answered, now: Timestamp) {
         let (was_open, was_suspect) = before;
         let (delivery, code, words) = (&self.delivery, refused.code, refused.words.as_str());
@@ -117,7 +117,7 @@ impl Breaker {
     }
 }
 
-/// What a refusal is told by.
+/// The parts of a refusal that events contain.
 struct Answered {
     code: &'static str,
     words: String,
@@ -163,7 +163,7 @@ impl Gate for Breaker {
         let fault = refusal.fault;
         let (before, verdict) = self.with(|state| {
             let before = (state.is_open(), state.is_suspect());
-            // A full disk is no message's fault, although a smaller one may still have found room.
+            // A full disk is no message's fault, even if a smaller message still found room.
             if fault == Fault::Destination && refusal.code.ends_with("_full") {
                 state.forgive(&undo);
             }
@@ -194,7 +194,7 @@ impl Gate for Breaker {
     }
 
     fn probe_over(&self) -> BoxFuture<'_, ()> {
-        // Listens before it looks: an end between the two is heard.
+        // Registers before it checks, so that an end between the two is not missed.
         let over = self.probes_over.notified();
         let is_probed = self.with(|state| state.is_probed());
         Box::pin(async move {

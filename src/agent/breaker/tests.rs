@@ -1,4 +1,4 @@
-//! What accounts and the next start see of a breaker that they share.
+//! Tests of a shared breaker: what accounts and the next start see of it.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,7 +41,7 @@ fn refuse(breaker: &Breaker, id: &str, fault: Fault) -> Verdict {
     breaker.refused(refused, NOW)
 }
 
-/// Sends everything away, and gives the time of the first probe.
+/// Opens the breaker, and returns the time of the first probe.
 fn break_down(breaker: &Breaker) -> Timestamp {
     match refuse(breaker, "first", Fault::Destination) {
         Verdict::Opened { until, .. } => until,
@@ -51,7 +51,7 @@ fn break_down(breaker: &Breaker) -> Timestamp {
 
 const NOW: Timestamp = Timestamp(1_800_000_000);
 
-/// A state directory whose breakers are recalled at each start.
+/// A state directory whose breakers are read at each start.
 struct Starts(tempfile::TempDir);
 
 impl Starts {
@@ -138,7 +138,7 @@ async fn the_file_is_written_at_once_and_then_once_a_second() {
     let starts = Starts::new();
     let breaker = starts.start();
     refuse(&breaker, "first", Fault::MessageTransient);
-    // Time passes only while no write is under way.
+    // Time passes only while no write is running.
     sleep(Duration::from_millis(1)).await;
     assert!(starts.file().exists(), "at once");
     std::fs::remove_file(starts.file()).unwrap();

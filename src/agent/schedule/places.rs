@@ -1,5 +1,5 @@
-//! Who gives way when accounts wait and every place is taken (DOUBT.md 4). Pure, as the schedule
-//! is.
+//! Decides which session gives way when accounts wait and every place is taken. Pure, like the
+//! schedule.
 //!
 //! ```text
 //!           others wait, held longest      two minutes, or it drips       too many such links
@@ -7,67 +7,67 @@
 //!                                     │ a message ends: its poll ends, and its place is free
 //! ```
 //!
-//! Nobody waits for those of another host: where only one host has as many sessions as it may, one
+//! An account waits only for places at its own host: if one host has its maximum of sessions, one
 //! of those gives way.
 //!
-//! A session that was asked ends its poll at the end of a message. One that does not reach that
-//! keeps its link, but its place goes to whoever waits; at most as many such links are kept as
-//! there are places, and beyond that the slowest is dropped.
+//! A session that was asked to give way ends its poll at the end of a message. If it does not reach
+//! that, it keeps its connection, but loses its place to the waiting account. At most as many such
+//! connections are kept as there are places; beyond that the slowest is closed.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::agent::schedule::{Host, Moment, Schedule, Slot, Turn};
 use crate::mail::AccountName;
 
-/// What an account that has a link is told.
+/// An instruction to an account's session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::agent) enum Told {
-    /// End the poll when the message that is coming has come.
+    /// End the poll after the message that is being received.
     GiveWay(AccountName),
-    /// Drop the link.
+    /// Close the connection.
     Drop(AccountName),
 }
 
-/// How far the session of an account has come in giving way.
+/// The stages of a session that must give way.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stand {
-    /// It holds a place.
+    /// It has a place.
     #[default]
     Holding,
-    /// It was asked at this moment, after so many octets, and holds its place still.
+    /// It was asked at this moment, after this many octets, and still has its place.
     Asked { at: Moment, octets: u64 },
-    /// It has a link and no place, since this moment and after so many octets.
+    /// It has a connection but no place, since this moment and after this many octets.
     Aside { since: Moment, octets: u64 },
-    /// It was told to drop its link.
+    /// It was told to close its connection.
     Dropped,
 }
 
 impl Stand {
-    /// Whether the session counts among those that hold a place.
+    /// Whether the session counts among those that have a place.
     pub(super) const fn holds(self) -> bool {
         matches!(self, Self::Holding | Self::Asked { .. })
     }
 }
 
-/// What an account did with places in the last hour, and whether it was slow before.
+/// When an account had places in the last hour, and whether it was slow before.
 #[derive(Debug, Default)]
 pub(super) struct Past {
-    /// From when to when it held a place.
+    /// The times during which it had a place: start and end.
     held: VecDeque<(Moment, Moment)>,
-    /// When a session of it was last dropped, or given an hour.
+    /// When a session of it was last closed, or was given an hour.
     dropped: Option<Moment>,
-    /// Until then its link is not dropped.
+    /// Its connection is not closed before this.
     patience_until: Moment,
 }
 
 impl Past {
-    /// It held a place.
+    /// Records that it had a place during this time.
     pub(super) fn note(&mut self, from: Moment, to: Moment) {
         self.held.push_back((from, to));
         while self.held.front().is_some_and(|(_, end)| *end + HOUR < to) {
             self.held.pop_front();
         }
-        // Short polls in quick succession are summed up: what is asked is who held most.
+        // Short polls in quick succession are merged: only the sum per account matters.
         if self.held.len() > STRETCHES_MAX
             && let (Some(first), Some(second)) = (self.held.pop_front(), self.held.pop_front())
         {
@@ -77,7 +77,7 @@ impl Past {
         }
     }
 
-    /// A session begins. Once a day one that was dropped before gets an hour.
+    /// A session begins. Once a day, an account whose session was closed before gets an hour.
     pub(super) fn begins(&mut self, now: Moment) {
         if self.dropped.is_some_and(|at| at + DAY <= now) {
             self.dropped = Some(now);
@@ -85,7 +85,7 @@ impl Past {
         }
     }
 
-    /// How long it held places in the hour before now, the session under way included.
+    /// How long it had places in the hour before now, including the running session.
     fn held(&self, began: Moment, now: Moment) -> Moment {
         let hour_ago = now.saturating_sub(HOUR);
         let within = |(from, to): &(Moment, Moment)| to.saturating_sub((*from).max(hour_ago));
@@ -94,8 +94,8 @@ impl Past {
 }
 
 impl Schedule {
-    /// What must be told so that whoever waits gets a place. `octets` gives how much the session of
-    /// an account has read so far.
+    /// The instructions that give waiting accounts a place. `octets` returns how much the session
+    /// of an account has read so far.
     pub(in crate::agent) fn press(
         &mut self,
         now: Moment,
@@ -125,8 +125,8 @@ impl Schedule {
         told
     }
 
-    /// Asks as many of those who hold places, at the hosts that count, to give way: who held
-    /// longest goes first.
+    /// Asks `wanted` of the sessions that have places, at the given hosts, to give way: the one
+    /// that has had its place longest goes first.
     fn ask(
         &mut self,
         now: Moment,
@@ -158,7 +158,8 @@ impl Schedule {
         }
     }
 
-    /// From when on somebody waits for a place, in all or at one host; `None` while nobody does.
+    /// The moment from which an account waits for a place, in general or at one host; `None` while
+    /// none waits.
     pub(in crate::agent) fn next_press(&self) -> Option<Moment> {
         let aside = self.hosts.values().filter_map(|host| host.aside.first());
         let crowded = self.running >= self.sessions_max;
@@ -166,25 +167,26 @@ impl Schedule {
         aside.chain(due).map(|(moment, _)| *moment).min()
     }
 
-    /// The hosts at which somebody who is due waits for a place.
+    /// The hosts at which an account that is due waits for a place.
     fn crowded_hosts(&self) -> BTreeSet<String> {
         let hosts = self.hosts.iter().filter(|(_, host)| !host.aside.is_empty());
         hosts.map(|(name, _)| name.clone()).collect()
     }
 
-    /// Whether every place is taken and somebody is due.
+    /// Whether every place is taken and an account is due.
     fn is_crowded(&self, now: Moment) -> bool {
         self.running >= self.sessions_max
             && self.due.first().is_some_and(|(moment, _)| *moment <= now)
     }
 
-    /// How many are due, counted as far as it matters.
+    /// The number of accounts that are due, counted as far as it matters.
     fn waiting(&self, now: Moment) -> usize {
         let due = self.due.iter().take(self.sessions_max);
         due.take_while(|(moment, _)| *moment <= now).count()
     }
 
-    /// Those that were asked long enough ago, or that drip, hold no place any more.
+    /// Takes the place from sessions that were asked long enough ago, or that receive almost
+    /// nothing.
     fn put_aside(
         &mut self,
         now: Moment,
@@ -213,7 +215,7 @@ impl Schedule {
         }
     }
 
-    /// More links without a place than there are places: the slowest go.
+    /// Closes the slowest connections when there are more without a place than there are places.
     fn drop_slowest(
         &mut self,
         now: Moment,
@@ -271,19 +273,19 @@ impl Schedule {
 const HOUR: Moment = 3_600_000;
 const DAY: Moment = 24 * HOUR;
 
-/// A poll that is younger is not asked: most end by themselves, and a login for each message would
-/// help nobody.
+/// Younger polls are not asked: most end by themselves, and a login for each message would help no
+/// one.
 const HELD_MIN: Moment = 15_000;
 
-/// How long a session that was asked holds its place at most.
+/// How long a session that was asked may keep its place.
 const ASKED_MAX: Moment = 120_000;
 
-/// One that was asked and read less than [`DRIP_OCTETS`] since does not come to an end of a
-/// message: it is put aside already after this.
+/// A session that was asked and has read less than [`DRIP_OCTETS`] since will not reach the end of
+/// a message: it loses its place after this time already.
 const DRIP_AFTER: Moment = 15_000;
 const DRIP_OCTETS: u64 = 16 * 1024;
 
-/// Stretches of time that are remembered of one account.
+/// Time spans that are remembered for one account.
 const STRETCHES_MAX: usize = 64;
 
 #[cfg(test)]
@@ -293,14 +295,14 @@ mod tests {
 
     use super::*;
 
-    /// Something and when it was.
+    /// A value and its time.
     type At<T> = (Moment, T);
 
     fn name(name: &str) -> AccountName {
         AccountName::new(name).unwrap()
     }
 
-    /// Accounts at hosts of their own, all due at the beginning.
+    /// Accounts at separate hosts, all due at the start.
     fn schedule(places: usize, accounts: usize) -> Schedule {
         let mut schedule = Schedule::new(places, 9);
         for at in 0..accounts {
@@ -310,8 +312,8 @@ mod tests {
         schedule
     }
 
-    /// Lets time pass in steps of a second until a moment, and gives what was told and who was
-    /// started, with when.
+    /// Advances time in steps of a second to a moment, and returns the instructions and started
+    /// accounts with their times.
     fn pass(
         schedule: &mut Schedule,
         from: Moment,
@@ -388,7 +390,7 @@ mod tests {
         schedule.put(&name("late"), "late", 300_000, 300_000);
         let (told, _) = pass(&mut schedule, 301_000, 316_000, |_, _| 0);
         assert_eq!(told, [(315_000, Told::GiveWay(name("a00")))]);
-        // What was held more than an hour ago does not count.
+        // Places more than an hour ago do not count.
         let mut past = Past::default();
         past.note(0, HOUR);
         assert_eq!(past.held(2 * HOUR, 2 * HOUR), 0);
@@ -415,7 +417,7 @@ mod tests {
             schedule.finished(&name(&format!("a{at:02}")), 201_000, 0, 0.0);
         }
         assert_eq!(schedule.running(), 0);
-        // A day later its link outlasts all that wait, for an hour.
+        // A day later its connection is kept for an hour, whoever waits.
         let begun = DAY + 200_000;
         let (told, _) = pass(&mut schedule, begun, begun + 200_000, rate);
         assert!(!dropped(&told).contains(&name("a00")), "{told:?}");

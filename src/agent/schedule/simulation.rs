@@ -1,5 +1,5 @@
-//! The schedule against a naive one that looks at every account at each step, and through a day of
-//! a large fleet.
+//! Compares the schedule with a naive one that examines every account at each step, and simulates a
+//! day of a large fleet.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ fn name(number: usize) -> AccountName {
     AccountName::new(&format!("a{number:05}")).unwrap()
 }
 
-/// What the schedule should do, in as few words as possible.
+/// The required behaviour of the schedule, as short as possible.
 #[derive(Default)]
 struct Model {
     accounts: BTreeMap<AccountName, Known>,
@@ -42,7 +42,7 @@ impl Model {
         hosts.filter(|(at, _)| at == host).count()
     }
 
-    /// Of all that may run, the one that has been due longest, again and again.
+    /// Repeatedly starts the one that has been due longest, of all that may run.
     fn start(&mut self, now: Moment) -> Vec<AccountName> {
         let mut started = Vec::new();
         while self.running() < self.sessions_max {
@@ -128,7 +128,7 @@ impl Model {
     }
 }
 
-/// One thing that happens to the schedule.
+/// One event for the schedule.
 #[derive(Clone, Debug)]
 enum Step {
     Pass(Moment),
@@ -210,9 +210,9 @@ fn take(step: &Step, now: &mut Moment, schedule: &mut Schedule, model: &mut Mode
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Which accounts start, in which order, and when the next is due: at every step the same as
-    /// the naive schedule. So no limit is passed by a start, no account is polled twice at once,
-    /// nobody who could go waits, and the longest due goes first.
+    /// Compares which accounts start, in which order, and when the next is due: at every step they
+    /// must equal those of the naive schedule. So no start exceeds a limit, no account is polled
+    /// twice at once, no account that could run waits, and the longest due goes first.
     #[test]
     fn the_schedule_does_what_the_naive_one_does(steps in proptest::collection::vec(step(), 1..150)) {
         let mut schedule = Schedule::new(4, 2);
@@ -237,8 +237,8 @@ proptest! {
 const MINUTE: Moment = 60_000;
 const DAY: Moment = 24 * 60 * MINUTE;
 
-/// A fleet with polls every 10, 30 and 60 minutes that last up to 6 seconds, and what the day did
-/// to it.
+/// A fleet with polls every 10, 30 and 60 minutes that last up to 6 seconds, and the results of the
+/// day.
 struct Fleet {
     schedule: Schedule,
     random: fastrand::Rng,

@@ -1,10 +1,10 @@
-//! Process 1 of a container: it starts the agent as its child, hands signals on, and reaps whom
-//! nobody else waits for.
+//! Process 1 of a container: it starts the agent as its child, passes on signals, and reaps
+//! orphaned processes.
 //!
-//! An MDA may leave processes behind (a filter that went to the background). When their parent is
-//! gone they become children of process 1, and would stay zombies until the container's limit of
-//! processes is reached. An agent that waited for "any child" itself would take the exit codes of
-//! its MDAs away from those who wait for them.
+//! An MDA may leave processes running (a filter in the background). When their parent ends, they
+//! become children of process 1, and would stay zombies until the container's limit of processes is
+//! reached. An agent that waited for "any child" itself would take the exit codes of its MDAs away
+//! from the threads that wait for them.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
@@ -14,27 +14,27 @@ use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, getpid, kill_process
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
 use signal_hook::iterator::Signals;
 
-/// Becomes process 1 when this process is that: gives the exit code of the agent that it started
-/// and looked after. `None` in every other process.
+/// Acts as process 1 if this process is that: returns the exit code of the agent that it started.
+/// `None` in every other process.
 ///
-/// To be called by a `main` before threads and open files.
+/// A `main` must call this before it starts threads and opens files.
 pub fn become_init(arguments: impl IntoIterator<Item = OsString>) -> Option<ExitCode> {
     (getpid() == Pid::INIT).then(|| match look_after(arguments) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            eprintln!("mailferry: as process 1, the agent cannot be started: {error}");
+            eprintln!("mailferry: this is process 1, and the agent cannot be started: {error}");
             ExitCode::from(71)
         }
     })
 }
 
 fn look_after(arguments: impl IntoIterator<Item = OsString>) -> std::io::Result<u8> {
-    // Before the child: none of its signals may come too early to be heard.
+    // Before the child, so that none of its signals can be missed.
     let heard = [SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2];
     let mut signals = Signals::new(heard)?;
     let agent = Command::new("/proc/self/exe")
         .args(arguments.into_iter().skip(1))
-        // In a group of its own: a terminal's Ctrl-C reaches process 1 alone, and is handed on
+        // In a separate process group: a terminal's Ctrl-C reaches only process 1, and is passed on
         // once.
         .process_group(0)
         .spawn()?;
@@ -44,15 +44,15 @@ fn look_after(arguments: impl IntoIterator<Item = OsString>) -> std::io::Result<
                 return Ok(code);
             }
         } else if let (Some(agent), Some(signal)) = (pid(&agent), Signal::from_named_raw(signal)) {
-            // An agent that is gone has nothing more to hear.
+            // An agent that has ended needs no signal.
             let _ = kill_process(agent, signal);
         }
     }
     Ok(0)
 }
 
-/// Reaps everybody who has ended; the agent's exit code when it is among them, 128 and the signal's
-/// number when one ended it.
+/// Reaps all ended processes. Returns the agent's exit code if it is among them; 128 plus the
+/// signal's number if a signal ended it.
 fn reap(agent: &Child) -> Option<u8> {
     let mut code = None;
     while let Ok(Some((ended, status))) = wait(WaitOptions::NOHANG) {

@@ -1,4 +1,4 @@
-//! Signals as words.
+//! Signals as requests.
 
 mod init;
 
@@ -10,12 +10,12 @@ use signal_hook_tokio::{Handle, SignalsInfo};
 
 pub use init::become_init;
 
-/// What somebody outside wishes.
+/// A request from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     /// SIGTERM or SIGINT: no new offers, and an orderly end.
     Stop,
-    /// The same again: at once.
+    /// A second SIGTERM or SIGINT: end at once.
     StopNow,
     /// SIGHUP: read the configuration again.
     Reload,
@@ -23,7 +23,7 @@ pub enum Signal {
     PollNow,
 }
 
-/// The signals of this process from now on.
+/// Receives the signals of this process.
 pub struct Signals {
     stream: SignalsInfo,
     handle: Handle,
@@ -34,7 +34,7 @@ impl Signals {
     /// Begins to listen. Must be called on a runtime.
     ///
     /// # Errors
-    /// What the system says.
+    /// The system's error.
     pub fn listen() -> io::Result<Self> {
         let stream = SignalsInfo::new([SIGTERM, SIGINT, SIGHUP, SIGUSR1])?;
         let handle = stream.handle();
@@ -45,7 +45,7 @@ impl Signals {
         })
     }
 
-    /// The next wish; `None` when no more will come.
+    /// The next request; `None` when no more will come.
     pub async fn next(&mut self) -> Option<Signal> {
         let signal = match self.stream.next().await? {
             SIGHUP => Signal::Reload,
