@@ -25,8 +25,8 @@ pub enum SeenError {
     },
     /// The state directory cannot be made, for want of the folder it stands in.
     #[error(
-        "there is no {above} in which to make the state directory {directory}. Make it, mount what belongs there, or \
-         name another state_dir",
+        "there is no {above} in which to make the state directory {directory}. Make it, mount the \
+         volume that belongs there, or set another state_dir",
         above = .directory.parent().unwrap_or(.directory).display(), directory = .directory.display()
     )]
     NoFolderAbove {
@@ -52,7 +52,8 @@ pub enum SeenError {
     },
     /// There is no room. Nothing of the batch is proven, and nothing is wrong: it goes on when
     /// there is room again.
-    #[error("there is no room for the seen store in {directory}: {what}. Nothing is lost; make room, and it goes on by itself", directory = .directory.display())]
+    #[error("there is no room for the seen store in {directory}: {what}. Nothing is lost; free \
+             some space, and mailferry continues by itself", directory = .directory.display())]
     Full {
         /// The state directory.
         directory: PathBuf,
@@ -75,7 +76,7 @@ pub enum SeenError {
     Closed,
     /// We misused the store.
     #[error(
-        "broken invariant of the seen store: {0}. This is a fault of mailferry; please report it"
+        "broken invariant of the seen store: {0}. This is a bug in mailferry; please report it"
     )]
     Invariant(&'static str),
 }

@@ -35,11 +35,15 @@ pub enum SessionError {
     },
     /// Other sessions hold the memory that is for listings.
     #[error(
-        "the listings of other accounts hold the memory that is for all of them; this one is tried again soon"
+        "the message lists of other accounts fill the memory that all accounts share; this account \
+         is tried again soon"
     )]
     ListingRoom,
     /// The link was dropped so that others could have its place.
-    #[error("the server was so slow that its link was dropped: other accounts waited")]
+    #[error(
+        "the server was so slow that mailferry closed the connection, because other accounts \
+             were waiting"
+    )]
     Slow,
     /// The server said no, and it is not the account's fault.
     #[error("the server refused {command}: {words}")]
@@ -74,7 +78,7 @@ pub enum SessionError {
         hint: String,
     },
     /// The destination takes nothing.
-    #[error("the destination {delivery} takes nothing: {refusal}")]
+    #[error("the destination {delivery} accepts no mail: {refusal}")]
     Destination {
         /// The configured name of the delivery.
         delivery: String,
@@ -110,7 +114,7 @@ pub enum SessionError {
         hint: String,
     },
     /// We broke a rule of our own.
-    #[error("broken invariant: {0}. This is a fault of mailferry; please report it")]
+    #[error("broken invariant: {0}. This is a bug in mailferry; please report it")]
     Invariant(&'static str),
 }
 

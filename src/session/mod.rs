@@ -167,7 +167,7 @@ fn trust_clock(visit: &Visit, with: &Collaborators, state: &mut AccountState) ->
         Trust::Doubted { news } => {
             if news {
                 let detail = format!(
-                    "it says {} seconds since 1970, which does not fit what was recorded before",
+                    "it says {} seconds since 1970, which does not fit earlier records",
                     now.0
                 );
                 with.reporter.say(Event::ClockDoubted {

@@ -360,7 +360,7 @@ async fn a_challenge_of_any_words_is_answered_once_and_then_we_say_that_we_gave_
             panic!("it failed");
         };
         let said = error.to_string();
-        assert!(said.contains("mailferry gave up"), "{said}");
+        assert!(said.contains("mailferry cancelled"), "{said}");
         assert!(said.contains("auth = \"user-pass\""), "{said}");
         let verbs = between.verbs();
         assert_eq!(

@@ -100,7 +100,7 @@ async fn no_message_of_another_host_or_user_is_deleted_whether_it_was_polled_or_
             world.visit.host = "other.example.org".into();
         }
         let logins = world.server.logins();
-        is_refused(&world, "pointed at").await;
+        is_refused(&world, "now uses").await;
         assert_eq!(world.server.logins(), logins, "no login is needed for that");
         world.server.replace(vec![other("7")]);
         world.poll().await;

@@ -178,7 +178,7 @@ impl Index {
         })?;
         if known.count != records.len() as u64 || known.sum != 0 {
             return Err(Unsound::Damaged(format!(
-                "account {account} should have {} records and has {}, or others",
+                "account {account} should have {} records and has {}, or different ones",
                 known.count,
                 records.len()
             )));

@@ -429,8 +429,9 @@ pub(in crate::seen) fn cut_short(
     witness: &str,
 ) -> SeenError {
     let hint = format!(
-        "Nothing was changed. Restore the state directory from a backup. Where {NAME} itself is from a backup, remove {witness}: what was \
-         recorded behind its line {last} may then be delivered again",
+        "Nothing was changed. Restore the state directory from a backup. If {NAME} itself is from \
+         a backup, remove {witness}; messages that were recorded after line {last} may then be \
+         delivered again",
         NAME = Journal::NAME
     );
     let what = format!(
@@ -445,8 +446,9 @@ pub(in crate::seen) fn cut_short(
 }
 
 pub(in crate::seen) fn damaged(directory: &Path, what: String) -> SeenError {
-    let hint = "Nothing was changed. Restore the state directory from a backup; or move seen.journal, seen.last and index aside and \
-                begin again with first_run = \"skip\", or with `mailferry seen import` of an export"
+    let hint = "Nothing was changed. Restore the state directory from a backup; or move \
+                seen.journal, seen.last and index aside and start again with first_run = \"skip\", \
+                or with `mailferry seen import` of an export"
         .to_owned();
     SeenError::Damaged {
         directory: directory.to_owned(),

@@ -83,7 +83,7 @@ pub async fn adopt(
                     Fetched::Refused(_) => None,
                     Fetched::TooLarge => {
                         return Err(SessionError::Lost {
-                            during: "because a message is larger than LIST said",
+                            during: "because a message was larger than LIST said",
                         });
                     }
                 };
@@ -222,12 +222,14 @@ impl<'a> Search<'a> {
         SessionError::Account {
             code: "adopt_cannot_compare",
             words: format!(
-                "{found} of the {open} messages in question were found by their header; the others may be new, or be among the \
-                 {headless} that were known without a header, and the server showed no header of {unheard}. Nothing was changed"
+                "{found} of {open} unknown messages were recognised by their header. The others \
+                 may be new, or may be among the {headless} messages that are recorded without a \
+                 header; the server showed no header of {unheard}. Nothing was changed"
             ),
             hint: format!(
-                "Run `mailferry seen adopt {account} --rest-is-new`, which takes those that were not found for new; or `mailferry seen \
-                 mark {account} --all-listed`, which leaves all that is listed now as it is"
+                "Run `mailferry seen adopt {account} --rest-is-new` to treat those that were not \
+                 recognised as new; or `mailferry seen mark {account} --all-listed` to skip all \
+                 messages that are listed now"
             ),
         }
     }

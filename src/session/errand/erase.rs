@@ -73,7 +73,7 @@ fn is_of_another(visit: &Visit, state: &AccountState, record: &Record) -> Option
     let (before, here) = (state.maildrop(), visit.maildrop());
     if !state.host.is_empty() && before != here {
         return Some(format!(
-            "the copy is of a message of {} at {}, and the account is pointed at {} at {} now",
+            "the copy is of a message of {} at {}, but the account now uses {} at {}",
             Shown::new(before.user()),
             Shown::new(before.host()),
             Shown::new(here.user()),
@@ -89,7 +89,7 @@ fn is_of_another(visit: &Visit, state: &AccountState, record: &Record) -> Option
 fn find(listed: &Listed, key: &RecordKey) -> Result<usize, Erased> {
     let refused = |words: &str| Err(Erased::Refused(words.to_owned()));
     if listed.without_unique_ids.is_some() {
-        return refused("the server gives no unique-ids, so nothing says which message it is");
+        return refused("the server gives no unique-ids, so it is unknown which message to delete");
     }
     match listed.listing.positions(key.unique_id.as_bytes()) {
         [] => Err(Erased::NotListed),
@@ -103,12 +103,13 @@ fn differs(came: &Fetched, key: &RecordKey) -> Option<String> {
     let words = match came {
         Fetched::Digest(digest) if key.digest == Some(*digest) => return None,
         Fetched::Digest(_) => {
-            "the server lists another message under its unique-id: the copy has other octets"
+            "the server lists another message under its unique-id: its contents differ from the \
+             copy"
                 .to_owned()
         }
-        Fetched::Refused(words) => format!(
-            "the server does not hand it out, so it cannot be compared with the copy ({words})"
-        ),
+        Fetched::Refused(words) => {
+            format!("the server did not send it, so it cannot be compared with the copy ({words})")
+        }
         Fetched::TooLarge => {
             "the listed message is larger than max_message_size and cannot be compared".to_owned()
         }
@@ -166,7 +167,8 @@ async fn delete(
             Erased::Deleted
         }
         None => Erased::Refused(
-            "the server did not say yes to QUIT, so it may be there still: the next poll shows it"
+            "the server did not confirm QUIT, so the message may still be there: the next poll \
+             shows it"
                 .to_owned(),
         ),
     })

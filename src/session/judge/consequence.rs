@@ -329,7 +329,7 @@ fn stands_aside(targets: Targets, known: &Known) -> Fate {
         targets,
         ..deferral::stood_back(known.earlier.as_ref(), known.now)
     };
-    let words = "it waits until its destination takes mail again";
+    let words = "it waits until its destination accepts mail again";
     let refusal = Refusal::new(Fault::MessageTransient, "withheld", words);
     waits(deferral, refusal, known)
 }

@@ -33,9 +33,9 @@ pub(in crate::session) fn first_poll(
                 "nothing is recorded for this account, and the maildrop lists {count} messages"
             ),
             hint: format!(
-                "Set first_run = \"all\" to retrieve them all, or first_run = \"skip\" to begin with new mail. \
-                 If they were retrieved before, the state directory is lost or empty: restore it first \
-                 (limit without a word of yours: {})",
+                "Set first_run = \"all\" to retrieve them all, or first_run = \"skip\" to begin \
+                 with new mail. If they were retrieved before, the state directory is lost or \
+                 empty: restore it first (without one of these settings, the limit is {})",
                 limits::FIRST_RUN_MESSAGES_MAX
             ),
         }),
@@ -59,7 +59,8 @@ pub(in crate::session) fn without_unique_ids(
         return Err(SessionError::Account {
             code: "first_run",
             words: format!(
-                "first_run = \"skip\" would leave the {} messages listed now, and the server gives no unique-ids to know them by",
+                "first_run = \"skip\" would skip the {} messages listed now, but the server gives \
+                 no unique-ids to recognise them by",
                 listing.len()
             ),
             hint: "Empty the maildrop, or set first_run = \"all\" to retrieve them all".to_owned(),

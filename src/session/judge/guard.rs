@@ -137,8 +137,9 @@ impl Whole {
         held(
             &visit.account,
             format!(
-                "{vanished} of the {expected} unique-ids that were listed before are gone, and {unknown} of the {listed} listed \
-                 now are unknown: the maildrop has moved, or its messages were named anew. Nothing was retrieved"
+                "{vanished} of the {expected} unique-ids that were listed before are gone, and \
+                 {unknown} of the {listed} listed now are unknown: the mailbox has moved, or the \
+                 server gave its messages new unique-ids. Nothing was retrieved"
             ),
         )
     }
@@ -149,8 +150,9 @@ pub(in crate::session) fn restored(account: &AccountName, found: usize) -> Sessi
     held(
         account,
         format!(
-            "more than {} unknown unique-ids are listed, and {found} of their messages are ones that were delivered and deleted: the \
-             maildrop was restored from a copy, or its messages were named anew. Nothing more was offered",
+            "more than {} unknown unique-ids are listed, and {found} of their messages were \
+             delivered and deleted before: the mailbox was restored from a backup, or the server \
+             gave its messages new unique-ids. No more were delivered",
             limits::FIRST_RUN_MESSAGES_MAX
         ),
     )
@@ -161,9 +163,9 @@ fn held(account: &AccountName, words: String) -> SessionError {
         code: "unique_ids_changed",
         words,
         hint: format!(
-            "Stop the agent and run `mailferry seen adopt {account}`, which finds those that were delivered before by size and \
-             header and lets the new ones through; or `mailferry seen mark {account} --all-listed`, which leaves all that \
-             is listed now as it is"
+            "Stop the agent and run `mailferry seen adopt {account}`, which recognises delivered \
+             messages by size and header and releases the new ones; or `mailferry seen mark \
+             {account} --all-listed`, which skips all messages that are listed now"
         ),
     }
 }

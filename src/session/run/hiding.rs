@@ -35,9 +35,10 @@ impl Session<'_> {
         let account = &self.visit.account;
         self.with.seen.save_state(account, state.clone()).await?;
         let detail = format!(
-            "the server lists {hidden} messages no more that were retrieved and wait for another try: it hides what was retrieved, or \
-             another program deleted them. If they are still at the provider, let it offer them again. From now on a message that \
-             waits is kept here as a copy"
+            "the server no longer lists {hidden} messages that were retrieved and wait for a \
+             retry: it does not list retrieved messages again, or another program deleted them. If \
+             the provider still has them, tell it to offer them again. From now on mailferry \
+             stores a copy of each message that waits"
         );
         self.with.reporter.say(Event::Quirk {
             account: &self.visit.account,

@@ -74,7 +74,8 @@ impl Session<'_> {
             if struck_deletes::are_ignored(odd) {
                 self.say_quirk(
                     "deletes_ignored",
-                    "the DELEs of different messages ended their sessions, and none was taken between: one a day is tried",
+                    "sessions ended at the DELE of different messages, and no DELE was accepted \
+                     between: mailferry tries one delete a day",
                 );
             }
         }
@@ -83,7 +84,8 @@ impl Session<'_> {
     fn say_struck(&self, unique_id: &UniqueId, strikes: u32) {
         let s = if strikes == 1 { "" } else { "s" };
         let detail = format!(
-            "{strikes} session{s} ended at the DELE of {unique_id}: the next one leaves it out"
+            "{strikes} session{s} ended at the DELE of {unique_id}: the next session does not \
+             delete it"
         );
         self.say_quirk("dele_struck", &detail);
     }

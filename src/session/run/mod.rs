@@ -269,9 +269,10 @@ impl Session<'_> {
         let left = plan.dispositions.iter().filter(is_left).count();
         if left >= limits::BLOCKED_LISTING_MESSAGES_MIN && left == plan.dispositions.len() {
             let detail = format!(
-                "all {left} messages listed are marked as seen or too large, so they are not retrieved, and this server may list no \
-                 others before they are: let the provider offer only mail that arrives from now on, raise max_message_size, \
-                 or let them come with `mailferry seen forget`"
+                "all {left} messages listed are marked as seen or too large, so they are not \
+                 retrieved, and this server may list no others until they are: tell the provider \
+                 to offer only mail that arrives from now on, raise max_message_size, or retrieve \
+                 them with `mailferry seen forget`"
             );
             self.with.reporter.say(Event::Quirk {
                 account: &self.visit.account,
@@ -502,7 +503,8 @@ impl Session<'_> {
         if done.deletes_sent > 0 && (asked || done.stopped) && !quit {
             let deletes = done.deletes_sent;
             let detail = format!(
-                "the server did not say yes to QUIT; {deletes} deletes may not have counted, the next poll will tell"
+                "the server did not confirm QUIT, so {deletes} deletes may not have happened; the \
+                 next poll shows it"
             );
             self.with.reporter.say(Event::Quirk {
                 account: &self.visit.account,

@@ -62,7 +62,7 @@ impl Session<'_> {
         if is_same {
             state.set_maildrop(&here);
             self.note_maildrop(state).await?;
-            self.say_moved(&before, "its messages are those of before, and known");
+            self.say_moved(&before, "its messages are the same, and known");
             return Ok(());
         }
         let (last_login, delay) = (state.last_login, asking.maildrop.login_delay_seconds());
@@ -73,7 +73,7 @@ impl Session<'_> {
         *records = seen.records(&visit.account).await?;
         self.say_moved(
             &before,
-            "its messages are new, but for those whose octets were delivered before",
+            "its messages are new, except those whose contents were delivered before",
         );
         Ok(())
     }
@@ -81,8 +81,9 @@ impl Session<'_> {
     fn say_moved(&self, before: &Place, what_follows: &str) {
         let account = &self.visit.account;
         let detail = format!(
-            "the account was pointed at {} at {} before: {what_follows}. If that is wrong, \
-             `mailferry seen rename --same-maildrop {account}` gives this maildrop the records of the other",
+            "the account used the maildrop {} at {} before: {what_follows}. If both are the same \
+             mailbox, `mailferry seen rename --same-maildrop {account}` moves the records to the \
+             new one",
             before.user(),
             before.host()
         );

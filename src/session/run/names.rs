@@ -46,7 +46,8 @@ impl Session<'_> {
         Err(SessionError::Account {
             code: "no_unique_ids",
             words: format!(
-                "the server gives no unique-ids (UIDL: {words}), so nothing could be told from what was seen"
+                "the server gives no unique-ids (UIDL: {words}), so mailferry cannot tell new \
+                 messages from delivered ones"
             ),
             hint:
                 "Set retention = \"delete\" for this account, or ask the server's operator for UIDL"
@@ -94,12 +95,13 @@ impl Session<'_> {
         Err(SessionError::Account {
             code: "marks_void",
             words: format!(
-                "{void} messages have the unique-ids of ones that were marked as seen or delivered, and other octets or another head: they are \
-                 other messages. Nothing was retrieved"
+                "{void} messages have unique-ids that are marked as seen or delivered, but another \
+                 size or header: they are other messages. Nothing was retrieved"
             ),
             hint: format!(
-                "Run `mailferry seen mark {account} --all-listed` to leave all that is listed now, or `mailferry seen forget \
-                 {account} --all` and set first_run = \"all\" to retrieve everything"
+                "Run `mailferry seen mark {account} --all-listed` to skip all messages that are \
+                 listed now, or `mailferry seen forget {account} --all` and set first_run = \
+                 \"all\" to retrieve everything"
             ),
         })
     }
@@ -169,8 +171,9 @@ impl Session<'_> {
             if !was_unstable {
                 self.say(
                     "unique_ids_unstable",
-                    "the server changed its unique-ids three times within 30 days; messages are told apart by their octets, and \
-                     unless retention is \"delete\" that is done once a day",
+                    "the server changed its unique-ids three times within 30 days; messages are \
+                     recognised by their contents, and unless retention is \"delete\" they are \
+                     retrieved for that only once a day",
                 );
             }
         }
@@ -185,8 +188,9 @@ impl Session<'_> {
         }
         if found.rewritten > 0 {
             let detail = format!(
-                "the server hands out {} delivered messages with other octets than before; they are not offered again, and not \
-                 deleted until `mailferry seen mark --as-delivered` says so",
+                "the server sends {} delivered messages with other contents than before; they are \
+                 not delivered again, and not deleted until you run `mailferry seen mark \
+                 --as-delivered` for them",
                 found.rewritten
             );
             self.say("rewritten", &detail);
@@ -212,7 +216,8 @@ impl Session<'_> {
         if taken::are_ignored(&state.deletes) && !were_ignored {
             self.say(
                 "deletes_ignored",
-                "the server listed messages again after it was asked to delete them; one delete a day is tried until one is gone",
+                "the server still lists messages that it was asked to delete; mailferry tries one \
+                 delete a day until one succeeds",
             );
         }
     }

@@ -49,7 +49,7 @@ impl Session<'_> {
             return;
         };
         let name = command.as_str();
-        let detail = format!("{why}; {name} is left out for a day");
+        let detail = format!("{why}; mailferry does not use {name} for a day");
         self.with.reporter.say(Event::Quirk {
             account: &self.visit.account,
             what,

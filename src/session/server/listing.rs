@@ -152,8 +152,7 @@ impl Listed {
             Some(words) => Err(SessionError::Account {
                 code: "no_unique_ids",
                 words: format!("the server gives no unique-ids (UIDL: {words})"),
-                hint: "There is nothing to name its messages by before they are retrieved"
-                    .to_owned(),
+                hint: "Its messages cannot be identified before they are retrieved".to_owned(),
             }),
         }
     }

@@ -83,8 +83,8 @@ async fn greeted(
 /// A port that speaks TLS at once waits for us as we wait for it, and nothing but silence tells.
 fn say_silent(visit: &Visit, with: &Collaborators) {
     let detail = format!(
-        "the server has said nothing for {} seconds; one that speaks TLS at once waits for us to begin: is `tls` = \"implicit\" \
-         (port 995) meant? `port` is {}",
+        "the server has said nothing for {} seconds; one that expects TLS at once sends no \
+         greeting: should `tls` be \"implicit\" (port 995)? `port` is {}",
         limits::SILENT_GREETING_SECONDS,
         visit.port
     );
@@ -129,8 +129,10 @@ async fn protect(
         TlsMode::None => {
             return Err(SessionError::Account {
                 code: "cleartext_password",
-                words: "tls = \"none\" would send the password unprotected".to_owned(),
-                hint: "Use tls = \"implicit\" or \"starttls\", or write allow_cleartext_password = true".to_owned(),
+                words: "tls = \"none\" would send the password unencrypted".to_owned(),
+                hint: "Use tls = \"implicit\" or \"starttls\", or set allow_cleartext_password = \
+                       true"
+                    .to_owned(),
             });
         }
     }
@@ -297,7 +299,8 @@ async fn give_up(maildrop: &mut Maildrop) -> Result<Reply, SessionError> {
     maildrop.ask(&Command::AuthAbort).await?;
     Err(SessionError::Account {
         code: "auth_challenge",
-        words: "mailferry gave up the login: the server asked for more than the one message that AUTH PLAIN has"
+        words: "mailferry cancelled the login: the server asked for more than the one message of \
+                AUTH PLAIN"
             .to_owned(),
         hint: "Set auth = \"user-pass\" for this account".to_owned(),
     })
@@ -311,7 +314,7 @@ async fn apop(
     let Some(timestamp) = timestamp else {
         return Err(SessionError::Account {
             code: "no_apop_timestamp",
-            words: "the greeting holds no timestamp for APOP".to_owned(),
+            words: "the greeting contains no timestamp for APOP".to_owned(),
             hint: "Set auth = \"auto\"; with TLS that is the safer way".to_owned(),
         });
     };
@@ -347,9 +350,10 @@ fn login_refused(
         return SessionError::Account {
             code: "no_mechanism",
             words: format!(
-                "the server announces only {only} for the login, which mailferry does not have, and refused USER and PASS: {words}"
+                "the server announces only {only} for the login, which mailferry does not support, \
+                 and refused USER and PASS: {words}"
             ),
-            hint: "Ask its operator for USER, or for AUTH PLAIN, over TLS".to_owned(),
+            hint: "Ask its operator to allow USER and PASS, or AUTH PLAIN, over TLS".to_owned(),
         };
     }
     match code {

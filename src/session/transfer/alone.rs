@@ -229,7 +229,9 @@ impl Transfer<'_> {
         };
         let (at, octets_max) = (held.at, orders.visit.limits.message_octets_max);
         let Some(entry) = orders.entry(at) else {
-            return Err(SessionError::Invariant("a message that is not listed came"));
+            return Err(SessionError::Invariant(
+                "the server sent a message that is not listed",
+            ));
         };
         let draft = orders
             .with
@@ -279,7 +281,8 @@ impl Transfer<'_> {
                 drop(self.doubts.held.remove(place));
                 self.put_off(
                     at,
-                    "it came with other octets each time, none of the announced size",
+                    "its contents were different each time it was retrieved, and never had the \
+                     announced size",
                 );
             }
         }
@@ -292,7 +295,10 @@ impl Transfer<'_> {
         drop(place.and_then(|place| self.doubts.held.remove(place)));
         self.put_off(
             at,
-            &format!("it came with other octets than announced, and not again: {words}"),
+            &format!(
+                "it did not have the announced size, and could not be retrieved again: \
+                      {words}"
+            ),
         );
     }
 
@@ -332,7 +338,10 @@ impl Transfer<'_> {
         let Some(entry) = self.orders.entry(at) else {
             return;
         };
-        let detail = format!("message {}: {words}; it is left for now", entry.unique_id());
+        let detail = format!(
+            "message {}: {words}; it stays on the server for now",
+            entry.unique_id()
+        );
         self.orders.with.reporter.say(Event::Quirk {
             account: &self.orders.visit.account,
             what: "octets_differ",
@@ -380,8 +389,9 @@ impl Transfer<'_> {
         }
         let announced = listed.map_or_else(|| "more".to_owned(), |octets| octets.to_string());
         let detail = format!(
-            "message {}: the server announces {announced} octets and hands out {octets}; they are delivered, and the message is not \
-             deleted on the server. Look there for the rest, then delete it with another program",
+            "message {}: the server announces {announced} octets and sends {octets}; these are \
+             delivered, and the message is not deleted on the server. Look for the rest there, \
+             then delete the message with another program",
             key.unique_id
         );
         self.orders.with.reporter.say(Event::Quirk {
@@ -395,8 +405,9 @@ impl Transfer<'_> {
         self.orders.with.reporter.say(Event::Quirk {
             account: &self.orders.visit.account,
             what: "octets_estimated",
-            detail: "the sizes that this server announces are not those of its messages: messages are no longer retrieved twice \
-                     because of them, and deleted unless less than half of one came",
+            detail: "the sizes that this server announces are not those of its messages: mailferry \
+                     no longer retrieves messages a second time because of a different size, and \
+                     deletes them unless less than half of the announced size arrived",
         });
     }
 }

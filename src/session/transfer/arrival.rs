@@ -42,7 +42,10 @@ pub(in crate::session) fn look(visit: &Visit, message: &Message) -> Looked {
         (head.sender.clone(), head.received_fields)
     });
     let why = if returned {
-        Some("it went out through this account before, and has come back".to_owned())
+        Some(
+            "this account delivered it before, and it has come back: mail goes in a loop"
+                .to_owned(),
+        )
     } else if fields > limits::RECEIVED_FIELDS_MAX {
         let most = limits::RECEIVED_FIELDS_MAX;
         Some(format!("it has {fields} Received fields, more than {most}"))

@@ -352,13 +352,15 @@ impl<'a> Transfer<'a> {
             self.fail(SessionError::Account {
                 code: "messages_changed",
                 words: format!(
-                    "{different} of {compared} messages that were compared with what was delivered under their unique-ids have \
-                     other octets: the server hands out changed copies, or these are other messages. Nothing more was offered"
+                    "{different} of {compared} messages that were compared with what was delivered \
+                     under their unique-ids have other contents: the server sends changed copies, \
+                     or these are other messages. No more were delivered"
                 ),
                 hint: format!(
-                    "If they are the messages that were delivered, run `mailferry seen mark {account} --all-listed`, which leaves \
-                     all that is listed now as it is; if they are new, run `mailferry seen forget {account} --all` and set \
-                     first_run = \"all\""
+                    "If they are the messages that were delivered, run `mailferry seen mark \
+                     {account} --all-listed`, which skips all messages that are listed now; if \
+                     they are new, run `mailferry seen forget {account} --all` and set first_run = \
+                     \"all\""
                 ),
             });
         }

@@ -72,7 +72,8 @@ impl Transfer<'_> {
         let rest = rest.len() as u64 + more;
         if rest > 0 {
             let detail = format!(
-                "{rest} messages more are larger than max_message_size ({limit_octets} octets) and stay on the server"
+                "{rest} more messages are larger than max_message_size ({limit_octets} octets) and \
+                 stay on the server"
             );
             self.orders.with.reporter.say(Event::Quirk {
                 account,

@@ -69,7 +69,8 @@ impl Transfer<'_> {
         let inside = self.maildrop.as_ref().and_then(Maildrop::inside);
         self.hang_up();
         let account = &self.orders.visit.account;
-        let detail = "the link was dropped, because the server was slow and other accounts waited";
+        let detail = "mailferry closed the connection, because the server was slow and other \
+                      accounts were waiting";
         self.orders.with.reporter.say(Event::Quirk {
             account,
             what: "session_slow",

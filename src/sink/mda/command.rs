@@ -63,7 +63,7 @@ impl CommandLine {
         })
     }
 
-    /// The program as configured; it is also its argv[0].
+    /// The program as configured; it is also its `argv[0]`.
     pub(super) fn program(&self) -> &str {
         &self.program
     }
