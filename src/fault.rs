@@ -5,7 +5,6 @@
 //! point for the N-th time, like a power cut; `NAME:N:error` makes that pass fail, like a dying
 //! disk; `NAME:N:panic` panics there, like a bug. `N+` means that pass and all later ones. Passes
 //! are counted from the start of the process.
-//! points are counted from the start of the process.
 
 #[cfg(all(feature = "fault-injection", not(debug_assertions)))]
 compile_error!(

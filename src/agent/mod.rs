@@ -1,5 +1,4 @@
-//! Who is next, and when do we stop? One loop handles accounts that are due, polls that ended, and
-//! commands.
+//! Who is next, and when do we stop? One loop handles due accounts, ended polls, and commands.
 //!
 //! A failure of one account never affects another one: each poll is a task, its failure is a value,
 //! and even a panic in it stops only that account. This room knows no protocol.
@@ -257,8 +256,7 @@ impl Agent {
         self.stop.soon.is_cancelled()
     }
 
-    /// If accounts wait and every place is taken, the session that has had its place longest gives
-    /// way.
+    /// If accounts wait for a place and none is free, the session that had one longest gives way.
     fn press(&mut self) {
         let now = self.now();
         if self.is_stopping() || now < self.press_at {
@@ -346,8 +344,7 @@ impl Agent {
         );
     }
 
-    /// Polls accounts again that were held for their recipient, when the destination was found to
-    /// be at fault instead.
+    /// Polls accounts that were held for their recipient when the destination was at fault.
     fn release(&mut self, polled: &AccountName) {
         let Some(assignment) = self.assignments.get(polled) else {
             return;
@@ -370,8 +367,7 @@ impl Agent {
     /// A panic is a bug of ours: that account stops with an error, and the others continue.
     fn panicked(&mut self, name: &AccountName) -> u64 {
         self.schedule.remove(name);
-        let words = "the session panicked, so the account is not polled until mailferry restarts. \
-                     This is a bug in mailferry; please report it";
+        let words = "the session panicked; its account stops until a restart. Please report it";
         self.fail(name, WhoActs::Us, "broken_invariant", words.to_owned());
         0
     }
@@ -460,8 +456,7 @@ impl Agent {
         }
     }
 
-    /// An account that waits because of its settings or its secret is polled at once when those
-    /// have changed.
+    /// Polls an account at once whose settings or secret changed since it began to wait.
     async fn hurry_if_mended(&mut self, name: &AccountName) {
         let (Some(assignment), Ok(state)) = (
             self.assignments.get(name),

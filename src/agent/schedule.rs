@@ -10,9 +10,8 @@
 //! ```
 //!
 //! A [`Moment`] comes from a clock that never jumps, so a change of the time of day can neither
-//! make the agent poll a server without pause nor stop an account. Waits that survive restarts
-//! (LOGIN-DELAY, holds, back-offs) are in wall time: the caller converts them to `first` and
-//! `not_before`.
+//! hammer a server nor stop an account. Waits that survive restarts (LOGIN-DELAY, holds, back-offs)
+//! are in wall time: the caller converts them to `first` and `not_before`.
 //!
 //! The account that has been due longest goes first. One that waits for its host's turn is set
 //! aside and blocks no other. Every step costs the logarithm of the number of accounts.

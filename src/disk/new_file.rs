@@ -13,7 +13,6 @@ use crate::disk::open_regular;
 /// [`sync_directory`](crate::disk::sync_directory). These are separate calls, because a failure
 /// means something different in each: before the rename the old file is still in use, and after it
 /// the new file is, though perhaps not durably.
-/// file is, though not for certain.
 #[derive(Debug)]
 pub struct NewFile {
     file: File,

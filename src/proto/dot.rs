@@ -30,7 +30,6 @@ static DOT_ON_NEW_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new
 /// the status line and all lines end in a bare LF, LF ends a line. Any other mixture is ambiguous.
 /// Then a dot alone after a bare LF is the end if the announced octets agree with that, content if
 /// they show that more octets follow, and otherwise [`Piece::Unclear`].
-/// that more is to come, and otherwise [`Piece::Unclear`].
 #[derive(Clone, Debug)]
 pub struct Unstuff {
     position: Position,

@@ -3,7 +3,6 @@
 //! The quarantine is a Maildir in the state directory, so that an operator can read it with any
 //! mail program. Each file is a label (header fields of ours) followed by the message exactly as
 //! received. The message is the end of the file, with as many octets as the label says.
-//! many as the label says.
 
 mod label;
 

@@ -155,7 +155,7 @@ async fn adopting_does_not_let_through_what_may_be_what_was_marked_without_a_hea
     .await;
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), "adopt_cannot_compare");
-    for words in ["10 of the 50", "40", "--rest-is-new", "--all-listed"] {
+    for words in ["10 of 50", "40", "--rest-is-new", "--all-listed"] {
         assert!(refused.to_string().contains(words), "{refused}");
     }
     assert_eq!(world.sink.count(), 10, "nothing was let through");

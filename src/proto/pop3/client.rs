@@ -159,8 +159,7 @@ impl Client {
         self.state
     }
 
-    /// The capabilities from the last CAPA; none before the first, after STLS, or after a refused
-    /// one.
+    /// The capabilities from the last CAPA; none before it, after STLS, or after a refused one.
     pub const fn capabilities(&self) -> &Capabilities {
         &self.capabilities
     }
@@ -202,8 +201,7 @@ impl Client {
             .is_some_and(|pending| pending.kind == command)
     }
 
-    /// Whether only blank lines have arrived where a status line is due: perhaps one of them was
-    /// the reply.
+    /// Whether only blank lines arrived where a status line is due: one may have been the reply.
     pub fn is_blank(&self) -> bool {
         !self.pending.is_empty() && self.dialogue.is_blank()
     }
@@ -290,12 +288,10 @@ impl Client {
         }
     }
 
-    /// Takes the bytes of the next event off the front of `input`; `None` when more input is
-    /// needed.
+    /// Takes the next event off the front of `input`; `None` when more input is needed.
     ///
     /// # Errors
-    /// [`RemoteError`] when the server broke the protocol; the connection cannot be used after
-    /// that.
+    /// [`RemoteError`] when the server broke the protocol; then the connection is unusable.
     pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, RemoteError> {
         if self.state == State::Upgrading && !input.is_empty() {
             return Err(RemoteError::InjectedPlaintext);
@@ -490,8 +486,7 @@ impl Client {
         }
     }
 
-    /// Changes the state by the table. Replies to pipelined commands do not change the state,
-    /// except the reply to QUIT.
+    /// Changes the state by the table. Of pipelined commands only QUIT changes the state.
     fn go_on(&mut self, kind: Kind, ok: bool) {
         let from = match (self.state, kind) {
             (State::Leaving, Kind::Quit) => State::Transaction,

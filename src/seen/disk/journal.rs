@@ -430,8 +430,7 @@ pub(in crate::seen) fn cut_short(
 ) -> SeenError {
     let hint = format!(
         "Nothing was changed. Restore the state directory from a backup. If {NAME} itself is from \
-         a backup, remove {witness}; messages that were recorded after line {last} may then be \
-         delivered again",
+         a backup, remove {witness}; messages recorded after line {last} may be delivered again",
         NAME = Journal::NAME
     );
     let what = format!(
@@ -447,8 +446,7 @@ pub(in crate::seen) fn cut_short(
 
 pub(in crate::seen) fn damaged(directory: &Path, what: String) -> SeenError {
     let hint = "Nothing was changed. Restore the state directory from a backup; or move \
-                seen.journal, seen.last and index aside and start again with first_run = \"skip\", \
-                or with `mailferry seen import` of an export"
+                seen.journal, seen.last and index aside and use first_run = \"skip\" or `seen import`"
         .to_owned();
     SeenError::Damaged {
         directory: directory.to_owned(),
