@@ -1,4 +1,4 @@
-//! Where are messages that no destination accepts, or that a server does not list twice?
+//! Where are messages that no destination accepts? Also those that a server does not list twice.
 //!
 //! The quarantine is a Maildir in the state directory, so that an operator can read it with any
 //! mail program. Each file is a label (header fields of ours) followed by the message exactly as
