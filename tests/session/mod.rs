@@ -5,6 +5,7 @@ mod attacked;
 mod clock;
 mod erase;
 mod heads;
+mod held_back;
 mod hiding;
 mod identity;
 mod identity_property;

@@ -17,7 +17,11 @@ const ROOMS: &[(&str, u8, &str)] = &[
     ("secrets", 2, "what is the secret now?"),
     ("spool", 2, "is the message whole?"),
     ("sink", 2, "who took it?"),
-    ("quarantine", 2, "where are messages that no destination accepts?"),
+    (
+        "quarantine",
+        2,
+        "where are messages that no destination accepts?",
+    ),
     ("seen", 2, "did we already?"),
     ("session", 3, "what does one visit to one maildrop do?"),
     ("agent", 4, "who is next, and when do we stop?"),

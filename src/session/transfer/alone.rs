@@ -229,9 +229,7 @@ impl Transfer<'_> {
         };
         let (at, octets_max) = (held.at, orders.visit.limits.message_octets_max);
         let Some(entry) = orders.entry(at) else {
-            return Err(SessionError::Invariant(
-                "the server sent a message that is not listed",
-            ));
+            return Err(SessionError::Invariant("a message came that is not listed"));
         };
         let draft = orders
             .with
@@ -281,8 +279,7 @@ impl Transfer<'_> {
                 drop(self.doubts.held.remove(place));
                 self.put_off(
                     at,
-                    "its contents were different each time it was retrieved, and never had the \
-                     announced size",
+                    "it came with other contents each time, and never with the announced size",
                 );
             }
         }
@@ -295,10 +292,7 @@ impl Transfer<'_> {
         drop(place.and_then(|place| self.doubts.held.remove(place)));
         self.put_off(
             at,
-            &format!(
-                "it did not have the announced size, and could not be retrieved again: \
-                      {words}"
-            ),
+            &format!("its size was not the announced one, and it was not sent again: {words}"),
         );
     }
 
@@ -389,9 +383,8 @@ impl Transfer<'_> {
         }
         let announced = listed.map_or_else(|| "more".to_owned(), |octets| octets.to_string());
         let detail = format!(
-            "message {}: the server announces {announced} octets and sends {octets}; these are \
-             delivered, and the message is not deleted on the server. Look for the rest there, \
-             then delete the message with another program",
+            "message {}: the server announces {announced} octets and sends {octets}. They are \
+             delivered, and it stays on the server: look for the rest there, then delete it",
             key.unique_id
         );
         self.orders.with.reporter.say(Event::Quirk {
@@ -405,9 +398,8 @@ impl Transfer<'_> {
         self.orders.with.reporter.say(Event::Quirk {
             account: &self.orders.visit.account,
             what: "octets_estimated",
-            detail: "the sizes that this server announces are not those of its messages: mailferry \
-                     no longer retrieves messages a second time because of a different size, and \
-                     deletes them unless less than half of the announced size arrived",
+            detail: "the server announces wrong sizes: messages are no longer retrieved twice for \
+                     that, and are deleted unless less than half of the announced size arrived",
         });
     }
 }

@@ -43,15 +43,13 @@ pub(crate) struct Written {
 #[derive(Debug, thiserror::Error)]
 pub enum MaildirError {
     /// Neither the folder nor its parent folder exists.
-    #[error("cannot create the Maildir {path}, because there is no folder {folder}: create it, or \
-             mount the volume that belongs there", folder = .path.parent().unwrap_or(.path).display(), path = .path.display())]
+    #[error("cannot create the Maildir {path}, as there is no folder {folder}: create it, or mount its volume", folder = .path.parent().unwrap_or(.path).display(), path = .path.display())]
     NoParent {
         /// The Maildir.
         path: PathBuf,
     },
     /// The folder contains other files, and neither `tmp`, `new` nor `cur`.
-    #[error("{path} contains other files and is no Maildir: choose another path, or create tmp, \
-             new and cur in it", path = .path.display())]
+    #[error("{path} has other files and is no Maildir: choose another path, or create tmp, new and cur in it", path = .path.display())]
     NoMaildir {
         /// The folder.
         path: PathBuf,
@@ -165,8 +163,7 @@ impl Folder {
         }
     }
 
-    /// Writes a message to `tmp`. `fill` returns its size, which becomes part of the name if
-    /// `sized`.
+    /// Writes a message to `tmp`. `fill` returns its size; the name contains that if `sized`.
     pub(crate) fn write(
         &self,
         user: Option<FileUser>,
@@ -217,8 +214,7 @@ impl Folder {
         }
         let synced = fault::fail("maildir.renamed").and_then(|()| folder.sync_all());
         if let Err(source) = synced {
-            // The messages are visible, but may be lost at a power cut: they do not count as
-            // delivered.
+            // They are visible, but not durable: they do not count as delivered.
             let lost = |_| Err(disk("sync", &new)(again(&source)));
             return published
                 .into_iter()
@@ -315,9 +311,8 @@ fn make_folder(path: &Path) -> Result<(), MaildirError> {
 /// The parts of a Maildir, in the order in which they are created.
 const PARTS: [&str; 3] = ["new", "cur", "tmp"];
 
-/// Whether a folder contains no part of a Maildir, but other files than those of a fresh file
-/// system or an operator's shell. The listing is read once: between two readings, another process
-/// may begin to create a Maildir.
+/// Whether a folder has no part of a Maildir, but more than a fresh file system or a shell leaves.
+/// It is read only once, because another process may begin to create a Maildir meanwhile.
 fn is_foreign(listing: fs::ReadDir) -> bool {
     let mut occupied = false;
     for entry in listing.flatten() {
@@ -348,8 +343,7 @@ pub(crate) fn unique_name() -> String {
         now.subsec_micros(),
         std::process::id(),
         COUNT.fetch_add(1, Ordering::Relaxed),
-        // In a container every agent is process 1, and its host may have the name of its
-        // predecessor.
+        // In a container every agent is process 1, on a host with its predecessor's name.
         fastrand::u64(..),
         *HOST
     )

@@ -263,8 +263,7 @@ impl Transaction<'_> {
             stuffing.push(&piece.map_err(|error| unreadable(&error))?, &mut stuffed);
             self.write_piece(relay, &stuffed).await?;
         }
-        // If the reader panicked, only a part of the message was sent: it must not be completed
-        // with a dot.
+        // If the reader panicked, only a part of the message was sent: no dot may follow it.
         reading
             .await
             .map_err(|stopped| unreadable(&std::io::Error::other(stopped)))

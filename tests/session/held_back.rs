@@ -1,4 +1,4 @@
-//! What is odd or poisonous must not take the place of mail that nobody has, poll after poll.
+//! Odd or poisonous messages must not hold back other messages, poll after poll.
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
 use mailferry::operator::operators_word;
@@ -25,7 +25,7 @@ fn each_once(world: &World, count: usize) {
 }
 
 #[tokio::test]
-async fn one_unique_id_for_two_messages_keeps_no_other_back_where_a_poll_may_retrieve_but_one() {
+async fn two_messages_with_one_unique_id_hold_back_no_other_when_a_poll_retrieves_only_one() {
     for retention in [Retention::Keep, Retention::Delete] {
         let mut there = vec![
             mail("same", b"Subject: one\r\n\r\nfirst\r\n"),
@@ -43,8 +43,7 @@ async fn one_unique_id_for_two_messages_keeps_no_other_back_where_a_poll_may_ret
 }
 
 #[tokio::test]
-async fn without_uidl_what_is_in_the_quarantine_keeps_no_other_back_where_a_poll_may_retrieve_but_one()
- {
+async fn without_uidl_quarantined_messages_hold_back_no_other_when_a_poll_retrieves_only_one() {
     let all = mails(4);
     let mut world = World::new(all.clone(), Retention::Delete);
     world.server.with(|habits| habits.unique_ids = false);
@@ -66,7 +65,7 @@ async fn without_uidl_what_is_in_the_quarantine_keeps_no_other_back_where_a_poll
 }
 
 #[tokio::test]
-async fn without_uidl_a_body_that_outgrows_the_limit_keeps_nothing_back_that_stands_behind_it() {
+async fn without_uidl_a_body_larger_than_the_limit_does_not_hold_back_the_messages_after_it() {
     let mut there = mails(2);
     there.insert(1, mail("liar", &[b'x'; 200_000]));
     there.extend([mail("last", b"Subject: last\r\n\r\nx\r\n")]);
@@ -84,7 +83,7 @@ async fn without_uidl_a_body_that_outgrows_the_limit_keeps_nothing_back_that_sta
 }
 
 #[tokio::test]
-async fn a_small_message_is_retrieved_although_its_unique_id_is_also_that_of_one_too_large() {
+async fn a_small_message_is_retrieved_although_an_oversized_one_has_the_same_unique_id() {
     let there = vec![
         mail("a", b"Subject: a\r\n\r\nx\r\n"),
         mail("x", &[b'x'; 5000]),
@@ -98,7 +97,7 @@ async fn a_small_message_is_retrieved_although_its_unique_id_is_also_that_of_one
 }
 
 #[tokio::test]
-async fn a_message_that_list_once_called_too_large_comes_when_list_tells_the_truth() {
+async fn a_message_that_list_once_called_too_large_is_retrieved_when_list_gives_the_right_size() {
     let world = World::new(mails(2), Retention::Keep);
     let claim = Some((mails(2)[1].unique_id.clone(), 1 << 40));
     world.server.with(|habits| habits.claims_octets = claim);
@@ -110,7 +109,7 @@ async fn a_message_that_list_once_called_too_large_comes_when_list_tells_the_tru
 }
 
 #[tokio::test]
-async fn a_server_that_hides_lists_on_behind_what_the_operator_called_delivered() {
+async fn a_server_that_hides_retrieved_mail_lists_more_after_messages_marked_as_delivered() {
     let all = mails(5);
     let world = World::new(all.clone(), Retention::Keep);
     world.server.with(|habits| {
@@ -135,7 +134,7 @@ async fn a_server_that_hides_lists_on_behind_what_the_operator_called_delivered(
 }
 
 #[tokio::test]
-async fn a_server_that_hides_and_lists_nothing_but_what_is_left_alone_is_spoken_of() {
+async fn a_server_that_hides_retrieved_mail_and_lists_only_messages_that_stay_is_reported() {
     let world = World::new(mails(300), Retention::Keep);
     world.server.with(|habits| {
         habits.hides = true;
@@ -164,7 +163,7 @@ async fn a_server_that_hides_and_lists_nothing_but_what_is_left_alone_is_spoken_
 }
 
 #[tokio::test]
-async fn what_is_delivered_while_the_clock_is_at_1970_is_not_old_when_it_is_right_again() {
+async fn messages_delivered_while_the_clock_was_at_1970_are_not_old_when_it_is_right_again() {
     let world = World::new(mails(1), Retention::DeleteAfter { seconds: 14 * DAY });
     world.poll().await;
     let right = *world.now.lock().unwrap();
@@ -199,7 +198,7 @@ async fn what_is_delivered_while_the_clock_is_at_1970_is_not_old_when_it_is_righ
 }
 
 #[tokio::test]
-async fn where_no_header_can_be_compared_adopting_lets_nothing_through() {
+async fn adopt_releases_nothing_when_no_header_can_be_compared() {
     for without_top in [true, false] {
         let world = World::new(mails(30), Retention::Keep);
         if without_top {
@@ -253,8 +252,7 @@ async fn where_no_header_can_be_compared_adopting_lets_nothing_through() {
 }
 
 #[tokio::test]
-async fn ten_thousand_messages_that_are_too_large_are_told_in_a_few_lines_and_recorded_in_a_few_polls()
- {
+async fn ten_thousand_oversized_messages_make_few_log_lines_and_are_recorded_in_a_few_polls() {
     let mut there = mails(3);
     let large = |at: usize| mail(&format!("large-{at:05}"), &[b'x'; 300]);
     there.extend((0..10_000).map(large));
@@ -282,7 +280,7 @@ async fn ten_thousand_messages_that_are_too_large_are_told_in_a_few_lines_and_re
 
 /// Nothing here grows with the square of how often one unique-id is listed.
 #[tokio::test]
-async fn one_unique_id_for_a_hundred_thousand_messages_is_planned_and_told_at_once() {
+async fn a_hundred_thousand_messages_with_one_unique_id_are_planned_and_reported_quickly() {
     let count = 100_000;
     let there = (0..count).map(|_| mail("same", &[b'x'; 300])).collect();
     let mut world = World::new(there, Retention::Delete);
@@ -302,7 +300,7 @@ async fn one_unique_id_for_a_hundred_thousand_messages_is_planned_and_told_at_on
 }
 
 #[tokio::test]
-async fn a_session_ends_after_twenty_thousand_messages_and_the_poll_goes_on_in_another() {
+async fn a_session_ends_after_twenty_thousand_messages_and_the_poll_continues_in_another() {
     let world = World::new(mails(20_200), Retention::Keep);
     let summary = world.poll().await;
     assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);

@@ -1,4 +1,5 @@
-//! What the simulated storm found, in as few steps as it takes.
+//! The state that a poll saves for the next one, when the server or the store fails. The simulation
+//! found these cases; here each has as few steps as possible.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -30,8 +31,7 @@ async fn looked_at_again(out_of_order: impl FnOnce(&World)) -> World {
 }
 
 #[tokio::test]
-async fn a_known_message_that_was_refused_or_cut_off_when_it_was_compared_is_settled_by_the_next_look()
- {
+async fn a_comparison_that_was_refused_or_cut_off_is_finished_by_the_next_poll() {
     let id = || Some("id-0000".to_owned());
     for way in 0..2 {
         let world = looked_at_again(|world| {
@@ -114,7 +114,7 @@ impl SeenStore for Unreadable {
 }
 
 #[tokio::test]
-async fn records_that_cannot_be_read_retrieve_nothing_and_hide_no_refused_password() {
+async fn when_records_cannot_be_read_nothing_is_retrieved_and_a_refused_login_is_still_reported() {
     for (answer, who) in [
         (None, WhoActs::Store),
         (Some("[SYS/TEMP] later".to_owned()), WhoActs::Store),
@@ -173,7 +173,7 @@ impl SeenStore for Slow {
 }
 
 #[tokio::test]
-async fn login_delay_counts_from_when_the_server_answered_and_not_from_when_we_asked() {
+async fn login_delay_counts_from_the_reply_of_the_server_and_not_from_our_login_command() {
     for answer in [None, Some("[SYS/TEMP] later".to_owned())] {
         let world = World::new(Vec::new(), Retention::Keep);
         world
@@ -192,7 +192,7 @@ async fn login_delay_counts_from_when_the_server_answered_and_not_from_when_we_a
 }
 
 #[tokio::test]
-async fn what_a_server_demands_is_obeyed_even_when_it_cannot_be_written_down() {
+async fn a_waiting_time_that_a_server_demands_is_obeyed_even_when_it_cannot_be_saved() {
     for (delayed, least_seconds) in [(true, 1200), (false, 60)] {
         let world = World::new(Vec::new(), Retention::Keep);
         world.server.with(|habits| match delayed {
