@@ -14,7 +14,7 @@ pub struct Agent {
     heard: Vec<String>,
 }
 
-/// What a line may take on a machine that has other things to do.
+/// How long a line may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Agent {
@@ -22,7 +22,7 @@ impl Agent {
         Self::from(place.command(&["run"]))
     }
 
-    /// Starts a command that is an agent, in other circumstances perhaps.
+    /// Starts a command that runs the agent, perhaps in another environment.
     pub fn from(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::null())
@@ -44,12 +44,12 @@ impl Agent {
         }
     }
 
-    /// Reads the log until a line holds all of these words.
+    /// Reads the log until a line contains all of these words.
     pub fn until(&mut self, words: &[&str]) -> String {
         self.until_one_of(&[words])
     }
 
-    /// Reads the log until a line holds all words of one of these.
+    /// Reads the log until a line contains all words of one of these lists.
     pub fn until_one_of(&mut self, wanted: &[&[&str]]) -> String {
         loop {
             let Ok(line) = self.log.recv_timeout(PATIENCE) else {
@@ -66,8 +66,8 @@ impl Agent {
         }
     }
 
-    /// Asks for polls, again and again, until a line holds one of these: a poll that is under way
-    /// does not hear it.
+    /// Asks for polls repeatedly, until a line contains one of these lists: a running poll ignores
+    /// the request.
     pub fn poll_until_one_of(&mut self, wanted: &[&[&str]]) -> String {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -98,13 +98,13 @@ impl Agent {
         assert!(status.unwrap().success());
     }
 
-    /// Asks it to stop and gives its exit code and all that it said.
+    /// Stops the agent; returns its exit code and its whole log.
     pub fn stop(mut self) -> (Option<i32>, Vec<String>) {
         self.signal("TERM");
         self.end()
     }
 
-    /// Waits for its end and gives its exit code and all that it said.
+    /// Waits for the agent's end; returns its exit code and its whole log.
     pub fn wait(mut self) -> (Option<i32>, Vec<String>) {
         self.end()
     }

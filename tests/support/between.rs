@@ -1,4 +1,4 @@
-//! Somebody between the client and the model server, who hears every command and answers some of
+//! A proxy between the client and the model server. It records every command and can answer some of
 //! them itself.
 
 use std::sync::{Arc, Mutex};
@@ -12,27 +12,27 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexS
 use super::model::Server;
 use super::world::World;
 
-/// What is done with a command.
+/// What the proxy does with a command.
 pub enum Answer {
     /// The model server answers it.
     Pass,
-    /// This is the answer.
+    /// The proxy sends this answer.
     Say(&'static str),
     /// The connection is closed.
     HangUp,
-    /// Nothing, for ever.
+    /// No answer, for ever.
     Silence,
 }
 
 type Answers = dyn Fn(&str) -> Answer + Send + Sync;
 
-/// The somebody.
+/// The proxy.
 #[derive(Clone)]
 pub struct Between {
     server: Server,
     answers: Arc<Answers>,
     said: Arc<Mutex<Vec<String>>>,
-    /// How many commands came before the client waited for an answer.
+    /// How many commands came in each flight, before the client waited for an answer.
     flights: Arc<Mutex<Vec<usize>>>,
     patient: bool,
 }
@@ -55,7 +55,7 @@ impl Between {
         between
     }
 
-    /// A poll through this.
+    /// Polls through the proxy.
     pub async fn poll(&self, world: &World) -> Summary {
         let mut with = world.collaborators();
         with.connect = Arc::new(self.clone());
@@ -124,7 +124,7 @@ impl Connect for Between {
             let (near, far) = tokio::io::duplex(64 * 1024);
             let between = self.clone();
             tokio::spawn(async move {
-                // Whoever hangs up, the session is over.
+                // Whichever side closes the connection, the session is over.
                 let _ = between.serve(far, server).await;
             });
             Ok(Wire::new(Box::new(near)))

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// An authority and what it has signed.
+/// An authority and the certificates that it has signed.
 pub struct Certificates {
     directory: tempfile::TempDir,
 }
@@ -36,7 +36,7 @@ impl Certificates {
         self.signed_for(name, alternative_names, days, "serverAuth")
     }
 
-    /// The same with an extended key usage of its own.
+    /// The same with another extended key usage.
     pub fn signed_for(&self, name: &str, alternative_names: &str, days: i32, usage: &str) -> Pair {
         self.request(name, alternative_names, usage);
         openssl(
@@ -48,7 +48,7 @@ impl Certificates {
         self.pair(name)
     }
 
-    /// A certificate that is good from one time to another, written `YYYYMMDDHHMMSSZ`.
+    /// A certificate that is valid between two times, written `YYYYMMDDHHMMSSZ`.
     pub fn signed_between(
         &self,
         name: &str,
@@ -74,7 +74,7 @@ impl Certificates {
         self.pair(name)
     }
 
-    /// A certificate that nobody has signed but itself.
+    /// A self-signed certificate.
     pub fn self_signed(&self, name: &str, alternative_names: &str) -> Pair {
         self.self_signed_as(name, &format!("/CN={name}"), alternative_names)
     }
@@ -91,15 +91,15 @@ impl Certificates {
         self.pair(name)
     }
 
-    /// A certificate with these octets in place of as many others, wherever they stand, signed anew
-    /// with a key: what `openssl` would not write.
+    /// A certificate in which one sequence of octets is replaced by another of the same length,
+    /// signed again with a key. `openssl` would not create it.
     pub fn altered(&self, pair: &Pair, signer: &Path, from: &[u8], to: &[u8]) -> Pair {
         assert_eq!(from.len(), to.len(), "lengths would change");
         let path = self.directory.path();
         let (old, new) = (pair.certificate.display(), "altered");
         openssl(path, &format!("x509 -in {old} -outform DER -out {new}.der"));
         let der = std::fs::read(path.join("altered.der")).unwrap();
-        // RFC 5280 section 4.1: what is signed, by which algorithm, and the signature.
+        // RFC 5280 section 4.1: the signed part, the algorithm, and the signature.
         let inside = &der[header(&der)..];
         let (signed, rest) = inside.split_at(whole(inside));
         let algorithm = &rest[..whole(rest)];
@@ -153,7 +153,7 @@ impl Certificates {
         );
     }
 
-    /// SHA-256 of a certificate in DER, as `openssl` writes it.
+    /// SHA-256 of a certificate in DER, in the format of `openssl`.
     pub fn fingerprint(pair: &Pair) -> String {
         let output = Command::new("openssl")
             .args(["x509", "-noout", "-fingerprint", "-sha256", "-in"])
@@ -164,7 +164,7 @@ impl Certificates {
         text.trim().split_once('=').unwrap().1.to_owned()
     }
 
-    /// A certificate that was made before.
+    /// A certificate that was created before.
     pub fn pair(&self, name: &str) -> Pair {
         let path = self.directory.path();
         Pair {
@@ -174,7 +174,7 @@ impl Certificates {
     }
 }
 
-/// How many octets tag and length of an element of DER have.
+/// The number of octets of tag and length of an element of DER.
 fn header(der: &[u8]) -> usize {
     match der[1] {
         long if long >= 0x80 => 2 + usize::from(long & 0x7F),
@@ -182,7 +182,7 @@ fn header(der: &[u8]) -> usize {
     }
 }
 
-/// How many octets an element has, its tag and length included.
+/// The number of octets of an element, including its tag and length.
 fn whole(der: &[u8]) -> usize {
     let header = header(der);
     let length = match header {

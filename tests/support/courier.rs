@@ -1,8 +1,8 @@
-//! Another real POP3 server: Courier on loopback, in a temporary directory, gone with the test.
+//! Another real POP3 server: Courier on loopback, in a temporary directory. It ends with the test.
 //!
 //! Courier looks for its password daemon at one path below `/run`. So it gets a mount namespace in
-//! which `/run` is a folder of ours, with a socket at which this file answers: nothing of the
-//! machine's own `/run` or `/etc` is touched. That, and its logins, need root.
+//! which `/run` is a folder of ours, with a socket at which this file answers. The machine's own
+//! `/run` and `/etc` are not touched. That, and its logins, need root.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use super::certificates::Certificates;
 use super::dovecot::{Owner, free_port};
 
-/// Where `contrib/setup test` unpacks it: Debian lets only one POP3 server be installed.
+/// Where `contrib/setup test` unpacks it: Debian allows only one installed POP3 server.
 const ROOT: &str = "/usr/local/lib/mailferry-test/courier";
 
 /// A running Courier with one maildrop: user `jane`, password `secret`.
@@ -36,8 +36,8 @@ impl Courier {
             Path::new(&tcpd).exists(),
             "{tcpd} is missing: run contrib/setup test, and the tests by contrib/with-servers"
         );
-        // A namespace of the user's own would do for the mount, but there nobody may set the groups
-        // of a login.
+        // A user namespace would be enough for the mount, but there the groups of a login cannot be
+        // set.
         assert!(
             Owner::we_are_root(),
             "Courier changes user and groups at each login: run the tests as root, for example in a container"
@@ -63,8 +63,8 @@ impl Courier {
         let answer = owner.account(&at.join("home"));
         std::thread::spawn(move || answer_questions(&socket, &answer));
 
-        // Before TLS it becomes the user of its package, who is not there where its files are only
-        // unpacked.
+        // Before TLS it becomes the user of its package. That user does not exist if its files are
+        // only unpacked.
         for (file, line) in [
             ("passwd", "courier:x:65534:65534::/:/bin/false\n"),
             ("group", "courier:x:65534:\n"),
@@ -95,7 +95,7 @@ impl Courier {
         courier
     }
 
-    /// One listener, and the programs it starts for each connection.
+    /// One listener, and the programs that it starts for each connection.
     fn serve(&mut self, tcpd: &str, port: u16, programs: &[&str]) {
         let at = self.directory.path();
         let log = std::fs::OpenOptions::new()
@@ -125,7 +125,8 @@ impl Courier {
             .env("MIME_UNICODE_MESSAGE_TYPE", "message/global")
             .stdin(Stdio::null())
             .stderr(log.unwrap())
-            // When couriertcpd ends it signals its process group, and that must not be the tests'.
+            // When couriertcpd ends, it signals its process group, which must not be that of the
+            // tests.
             .process_group(0)
             .spawn();
         self.servers.push(child.unwrap());
@@ -157,7 +158,7 @@ impl Courier {
         &self.certificates
     }
 
-    /// The files that are left in the maildrop.
+    /// The files that remain in the maildrop.
     pub fn left(&self) -> Vec<PathBuf> {
         let maildir = self.directory.path().join("home/Maildir");
         let folder = |name: &str| std::fs::read_dir(maildir.join(name)).unwrap();
@@ -167,8 +168,8 @@ impl Courier {
             .collect()
     }
 
-    /// Courier answers QUIT first and deletes then, so a client that is told "deleted" can be ahead
-    /// of the last file.
+    /// Courier answers QUIT first and deletes after that, so a client that is told "deleted" can be
+    /// ahead of the last file.
     pub fn wait_until_empty(&self) {
         let until = Instant::now() + Duration::from_secs(60);
         while !self.left().is_empty() {
@@ -194,10 +195,10 @@ impl Drop for Courier {
     }
 }
 
-/// What Courier sends for a file: CRLF for each LF, also for one behind a CR, and one more line end
-/// if the last line has none (so that an empty file is an empty line). NUL, bare CR and all else go
-/// as they are. But a message with 8-bit octets in its header goes to a client that has not said
-/// UTF8 (RFC 6856) as the attachment of a notice; see [`unwrapped`].
+/// What Courier sends for a file: CRLF for each LF, also for one after a CR, and one more line end
+/// if the last line has none (so that an empty file is an empty line). NUL, bare CR and everything
+/// else are sent unchanged. But for a client that has not sent UTF8 (RFC 6856), a message with
+/// 8-bit octets in its header is sent as the attachment of a notice; see [`unwrapped`].
 pub fn on_the_wire(file: &[u8]) -> Vec<u8> {
     let mut wire = Vec::with_capacity(file.len() + 16);
     if !header(file).is_ascii() {
@@ -215,18 +216,18 @@ pub fn on_the_wire(file: &[u8]) -> Vec<u8> {
     wire
 }
 
-/// All before the first empty line.
+/// Everything before the first empty line.
 fn header(file: &[u8]) -> &[u8] {
     let empty = |pair: &[u8]| pair == b"\n\r" || pair == b"\n\n";
     let end = file.windows(2).position(empty);
     &file[..end.unwrap_or(file.len())]
 }
 
-/// Stands for the notice around a message that came as an attachment.
+/// Marks a message that came as the attachment of a notice.
 const ATTACHED: &[u8] = b"X-Courier: attached\r\n";
 
-/// A delivered message without Courier's notice around it, where there is one. The notice's
-/// boundary holds a process and a time, so it is read and not known.
+/// A delivered message without Courier's notice around it, if there is one. The notice's boundary
+/// contains a process and a time, so it is read from the message.
 pub fn unwrapped(delivered: &[u8]) -> Vec<u8> {
     const BOUNDARY: &[u8] = b"\nContent-Type: multipart/mixed; boundary=\"";
     let find = |octets: &[u8], what: &[u8]| {
@@ -246,16 +247,17 @@ pub fn unwrapped(delivered: &[u8]) -> Vec<u8> {
     [mark, b"\n", message].concat()
 }
 
-/// Who asks for `jane` with `secret` hears where her mail is; who asks for anything else, `FAIL`.
+/// Answers a question for `jane` with `secret` with the place of her mail, and any other question
+/// with `FAIL`.
 fn answer_questions(socket: &UnixListener, account: &str) {
     for stream in socket.incoming() {
-        // A login that goes away in the middle of its question needs no answer.
+        // A login that ends in the middle of its question needs no answer.
         let _ = stream.and_then(|stream| answer(stream, account));
     }
 }
 
-/// A question is lines about the client, `AUTH` with the octets that follow, and in these a line
-/// each: the service, `login`, the user, the password.
+/// A question consists of lines about the client, `AUTH` with the number of octets that follow, and
+/// in these one line each for the service, `login`, the user and the password.
 fn answer(stream: UnixStream, account: &str) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut octets = None;

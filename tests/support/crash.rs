@@ -1,11 +1,12 @@
-//! The power fails here: every collaborator counts its calls, and at one of them the world stops.
+//! A simulated power failure: every collaborator counts its calls, and at one of them everything
+//! stops.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
-/// Stops the world at the n-th step.
+/// Stops everything at the n-th step.
 #[derive(Clone, Debug)]
 pub struct Crash {
     left: Arc<AtomicI64>,
@@ -13,12 +14,12 @@ pub struct Crash {
 }
 
 impl Crash {
-    /// Never.
+    /// Never crashes.
     pub fn never() -> Self {
         Self::at(i64::MAX)
     }
 
-    /// At this step, counted from 1.
+    /// Crashes at this step, counted from 1.
     pub fn at(step: i64) -> Self {
         Self {
             left: Arc::new(AtomicI64::new(step)),
@@ -26,7 +27,7 @@ impl Crash {
         }
     }
 
-    /// One step. At the fatal one it does not return, and neither does any after it.
+    /// One step. The fatal step and all later ones do not return.
     pub async fn step(&self) {
         if self.left.fetch_sub(1, Ordering::SeqCst) <= 1 {
             self.stopped.cancel();

@@ -1,12 +1,11 @@
-//! The three kinds of destination that the real program delivers to, and what each of them has
-//! taken.
+//! The three kinds of destination that the real program delivers to, and what each has received.
 
 use std::collections::BTreeMap;
 
 use super::place::{Place, without_our_fields};
 use super::relay::{Manner, Relay};
 
-/// Which kind.
+/// The kind of a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Maildir,
@@ -14,16 +13,16 @@ pub enum Kind {
     Relay,
 }
 
-/// One destination; the relay outlives the places that deliver to it.
+/// One destination. A relay survives the places that deliver to it.
 pub struct Destination {
     pub kind: Kind,
     relay: Option<Relay>,
-    /// Where the relay lives; `None` for the others.
+    /// The relay's runtime; `None` for the others.
     _runtime: Option<tokio::runtime::Runtime>,
 }
 
-/// Makes the message durable under a name of its own before it says yes. While there is a file
-/// `strict`, messages with a field `X-Refused` are refused with its value.
+/// Makes the message durable under a new name before it exits with 0. While a file `strict` exists,
+/// messages with a field `X-Refused` are refused with its value.
 const MDA: &str = "mkdir -p {here}/out/tmp {here}/out/new && f=$(mktemp {here}/out/tmp/XXXXXXXX) && cat > $f || exit 75; \
                    code=$(sed -n s/^X-Refused:.//p $f); \
                    if test -e {here}/strict && test -n \"$code\"; then rm $f; exit $code; fi; \
@@ -66,7 +65,7 @@ impl Destination {
         format!("[delivery.box]\n{rest}\n")
     }
 
-    /// How many messages it has taken by now, those that came twice included.
+    /// How many messages it has received by now, including duplicates.
     pub fn count(&self, place: &Place) -> usize {
         match &self.relay {
             Some(relay) => relay.taken().len(),
@@ -74,8 +73,8 @@ impl Destination {
         }
     }
 
-    /// Every message that came since the relay had taken so many, without our fields and with LF
-    /// line ends, and how often.
+    /// Every message that was received after the relay had received `before` messages, without our
+    /// fields and with LF line ends, and how often.
     pub fn found(&self, place: &Place, before: usize) -> BTreeMap<Vec<u8>, usize> {
         let Some(relay) = &self.relay else {
             return place.delivered();
@@ -100,8 +99,8 @@ pub fn lf(message: &[u8]) -> Vec<u8> {
     octets
 }
 
-/// Compares what was found with what was sent: nothing lost, nothing altered. Gives how many came
-/// twice.
+/// Compares the found messages with the sent ones: none may be lost or altered. Returns how many
+/// came twice.
 pub fn doubled(
     sent: &[Vec<u8>],
     found: &BTreeMap<Vec<u8>, usize>,

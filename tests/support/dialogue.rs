@@ -1,5 +1,5 @@
-//! Plays one side of a [`Script`] to a client, in pieces of any size, and holds what it reports
-//! against the script.
+//! Plays one side of a [`Script`] to a client, in pieces of any size, and compares its reports with
+//! the script.
 
 use mailferry::mail::text::Shown;
 use mailferry::proto::pop3::{Client, Event, Kind, RemoteError};
@@ -7,7 +7,7 @@ use mailferry::proto::pop3::{Client, Event, Kind, RemoteError};
 use super::script::{Act, Expected, Report, Script};
 use super::spoken::{command, ends_in_a_dot, words};
 
-/// How far a client has come in a script.
+/// The position of a client in a script.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     turn: usize,
@@ -22,12 +22,12 @@ pub struct Progress {
 pub struct Run<'s> {
     script: &'s Script,
     client: Client,
-    /// Octets that the client has not taken yet.
+    /// Octets that the client has not consumed yet.
     input: Vec<u8>,
     /// Octets that the server has sent.
     sent: Vec<u8>,
     progress: Progress,
-    /// The report after which a server may hang up.
+    /// The report after which a server may close the connection.
     last_words: bool,
 }
 
@@ -81,10 +81,11 @@ impl<'s> Run<'s> {
         turn + 1 == self.script.turns.len()
     }
 
-    /// The server is gone. The session has ended in order, with an error, or is lost: nothing else.
+    /// The server closes the connection. The session must have ended in order, with an error, or be
+    /// lost.
     ///
     /// # Errors
-    /// The client calls the end in order although it is not, or the other way round.
+    /// The client says that the end is in order although it is not, or the reverse.
     pub fn end(&mut self) -> Result<(), String> {
         if self.progress.over {
             return Ok(());
@@ -100,10 +101,10 @@ impl<'s> Run<'s> {
         }
     }
 
-    /// The end as the script tells it.
+    /// The end as written in the script.
     ///
     /// # Errors
-    /// It ends otherwise.
+    /// It ends in another way.
     pub fn end_as_written(&mut self) -> Result<(), String> {
         self.end()?;
         if !self.progress.over {
@@ -126,7 +127,7 @@ impl<'s> Run<'s> {
         self.progress
     }
 
-    /// All that stands in the turn before has been reported, and the client acts.
+    /// Everything in the previous turn has been reported, and the client acts.
     fn begin(&mut self, at: usize) -> Result<(), String> {
         let script = self.script;
         if at > 0 {
@@ -202,7 +203,7 @@ impl<'s> Run<'s> {
         Ok(())
     }
 
-    /// Holds an event against the script; false when the client wants more.
+    /// Compares an event with the script; returns false when the client needs more input.
     fn event(
         &mut self,
         event: Result<Option<Event<'_>>, RemoteError>,
@@ -262,7 +263,7 @@ impl<'s> Run<'s> {
         Ok(())
     }
 
-    /// Octets of a message, however they are cut.
+    /// Octets of a message, in pieces of any size.
     fn body(&mut self, number: u32, mut octets: &[u8]) -> Result<(), String> {
         if octets.is_empty() {
             return Err("a piece of a message without octets".into());

@@ -1,5 +1,4 @@
-//! A small disk of its own: a tmpfs in a private mount namespace, gone with the test however that
-//! ends.
+//! A small disk: a tmpfs in a private mount namespace, which ends with the test, however that ends.
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -7,8 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::mda::is_root;
 
-/// A disk, and the process that holds its namespace. From outside it is reached through that
-/// process.
+/// A disk, and the process that keeps its namespace. Other processes reach it through that process.
 pub struct Disk {
     holder: Child,
     path: PathBuf,
@@ -60,7 +58,7 @@ impl Disk {
         &self.path
     }
 
-    /// Takes all the room that there is, but for about this much.
+    /// Fills the disk, except for about this much.
     pub fn fill_but(&self, kib: usize) {
         let reserve = self.path.join("reserve");
         std::fs::write(&reserve, vec![1; kib * 1024]).unwrap();
@@ -71,7 +69,7 @@ impl Disk {
         std::fs::remove_file(reserve).unwrap();
     }
 
-    /// Gives it back.
+    /// Frees that space.
     pub fn empty(&self) {
         std::fs::remove_file(self.path.join("ballast")).unwrap();
     }

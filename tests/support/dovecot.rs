@@ -1,4 +1,4 @@
-//! A real POP3 server: Dovecot on loopback, in a temporary directory, gone with the test.
+//! A real POP3 server: Dovecot on loopback, in a temporary directory. It ends with the test.
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -65,7 +65,7 @@ impl Dovecot {
             std::fs::create_dir(at.join(folder)).unwrap();
         }
         for (number, message) in messages.iter().enumerate() {
-            // The file name makes the unique-id's order the order of the list.
+            // The file name makes the order of unique-ids equal to the order of the list.
             std::fs::write(
                 at.join(format!(
                     "mail/cur/{}.M{number}.test:2,",
@@ -121,13 +121,13 @@ impl Dovecot {
         Owner::of_the_server().give(&path);
     }
 
-    /// Further messages arrive, behind those that came before.
+    /// Further messages arrive, after the earlier ones.
     pub fn refill(&self, messages: &[Vec<u8>]) {
         let first = self.arrived.fetch_add(messages.len(), Ordering::SeqCst);
         let owner = Owner::of_the_server();
         for (number, message) in (first..).zip(messages) {
             let name = format!("{}.M{number}.test:2,", 1_000_000_000 + number);
-            // Dovecot must see whole files only.
+            // Dovecot must see only complete files.
             let hidden = self.directory.path().join("mail/tmp").join(&name);
             std::fs::write(&hidden, message).unwrap();
             owner.give(&hidden);
@@ -135,7 +135,7 @@ impl Dovecot {
         }
     }
 
-    /// The files that are left in the maildrop.
+    /// The files that remain in the maildrop.
     pub fn left(&self) -> Vec<PathBuf> {
         let folder =
             |name: &str| std::fs::read_dir(self.directory.path().join("mail").join(name)).unwrap();
@@ -165,7 +165,7 @@ impl Dovecot {
 
 impl Drop for Dovecot {
     fn drop(&mut self) {
-        // TERM lets the master end its children; it is ours, and so is nothing else.
+        // TERM makes the master end its children. Only our own master is signalled.
         let _ = Command::new("kill")
             .arg(self.master.id().to_string())
             .status();
@@ -196,7 +196,7 @@ pub fn free_port() -> u16 {
         .port()
 }
 
-/// Whom the server's processes run as: its own users under root, else ourselves.
+/// The user of the server's processes: its own users if we are root, else our user.
 pub struct Owner {
     login: String,
     internal: String,
@@ -210,8 +210,8 @@ impl Owner {
         let (uid, gid) = (id(&["-u"]), id(&["-g"]));
         if uid == "0" {
             let nobody = (id(&["-u", "nobody"]), id(&["-g", "nobody"]));
-            // Where Dovecot was only unpacked there are no users of its own, and Debian's base has
-            // others that do.
+            // If Dovecot was only unpacked, its users do not exist, and other users of Debian's
+            // base system are used.
             let (login, internal) = if has_user("dovenull") {
                 ("dovenull", "dovecot")
             } else {
@@ -239,7 +239,7 @@ impl Owner {
         id(&["-u"]) == "0"
     }
 
-    /// What Courier's password daemon says of an account whose mail is theirs.
+    /// The answer of Courier's password daemon about an account that has mail.
     pub fn account(&self, home: &Path) -> String {
         format!(
             "UID={}\nGID={}\nHOME={}\nADDRESS=jane\nNAME=jane\nMAILDIR=Maildir\n.\n",
@@ -249,7 +249,7 @@ impl Owner {
         )
     }
 
-    /// Makes a folder and all in it theirs.
+    /// Gives a folder and everything in it to that user.
     pub fn give(&self, path: &Path) {
         if path.is_dir() {
             for entry in std::fs::read_dir(path).unwrap() {

@@ -1,4 +1,4 @@
-//! What a poll of a real POP3 server must leave in the Maildir.
+//! What a poll of a real POP3 server must deliver to the Maildir.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +13,8 @@ pub fn account(port: u16, tls: &str, further: &str) -> String {
     )
 }
 
-/// What the Maildir should hold of a server's files, which it changes so on their way: the messages
-/// with LF line ends, an empty line on top of those without header.
+/// The expected content of the Maildir for a server's files, which the server changes with
+/// `on_the_wire`: the messages with LF line ends, and an empty line on top of those without header.
 pub fn expected(
     files: &[Vec<u8>],
     on_the_wire: impl Fn(&[u8]) -> Vec<u8>,

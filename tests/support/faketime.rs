@@ -1,10 +1,10 @@
-//! Another time of day for the real program: libfaketime, preloaded. Timers run on as they are.
+//! Changes the time of day for the real program: libfaketime, preloaded. Timers are not affected.
 
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Lets a command see the time of day in the words of libfaketime: `+2m`, `-1d`, `1970-01-01
-/// 00:01:00`, or `%` for a file that is read again and again.
+/// Sets the time of day of a command, in the syntax of libfaketime: `+2m`, `-1d`, `1970-01-01
+/// 00:01:00`, or `%` for a file that is read repeatedly.
 pub fn at(command: &mut Command, time: &str) {
     command
         .env("LD_PRELOAD", library())
@@ -14,7 +14,7 @@ pub fn at(command: &mut Command, time: &str) {
         .env("FAKETIME", time);
 }
 
-/// The same with a file that holds the words, which may change while the program runs.
+/// The same with a file that contains the setting, which may change while the program runs.
 pub fn by_file(command: &mut Command, file: &std::path::Path) {
     at(command, "");
     command

@@ -41,7 +41,7 @@ impl Folder {
         config::load(&self.path("mailferry.toml"), &environment())
     }
 
-    /// What is complained about, with this folder's path left out.
+    /// The errors of the configuration, without this folder's path.
     pub fn complaints(&self) -> String {
         let errors = self.load().expect_err("the configuration was accepted");
         let folder = format!("{}/", self.0.path().display());
@@ -49,10 +49,10 @@ impl Folder {
     }
 }
 
-/// The environment of somebody who is not root.
+/// The environment of a user who is not root.
 pub fn environment() -> Environment {
     Environment::new([("HOME", "/home/jane"), ("PATH", "/usr/bin:/bin")], false)
 }
 
-/// A delivery that works anywhere.
+/// A delivery that works everywhere.
 pub const MAILDIR: &str = "[delivery.local]\ntype = \"maildir\"\npath = \"/tmp/Maildir\"\n";

@@ -1,4 +1,4 @@
-//! Tables that say which test holds what, and whether it is so.
+//! Tables that say which tests cover which rows, and a check that they are right.
 
 use std::path::{Path, PathBuf};
 
@@ -26,10 +26,10 @@ pub fn rows(table: &'static str) -> Vec<Row> {
     rows
 }
 
-/// Who must say which row it holds.
+/// Where a test must name the row that it covers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Naming {
-    /// Scripts, in a line of their own.
+    /// Scripts, in a separate line.
     InScripts,
     /// Tests too, in the comment above them.
     InComments,
@@ -53,14 +53,14 @@ impl Tree {
         }
     }
 
-    /// Each script with each name that it says it holds.
+    /// Each script with each name that it says it covers.
     pub fn said_by_scripts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.scripts
             .iter()
             .flat_map(|(script, holds)| holds.iter().map(move |held| (&**script, &**held)))
     }
 
-    /// What is wrong with a row of these names.
+    /// The errors of a row with these names.
     pub fn faults(&self, names: &[&str], holders: &[&str], naming: Naming) -> Vec<String> {
         let row = names.join(" ");
         if holders.is_empty() {
@@ -106,7 +106,7 @@ impl Tree {
         let Some(at) = text.find(&format!("fn {test}(")) else {
             return Some("does not exist".into());
         };
-        // What stands before it is its attribute.
+        // The text before it is its attribute.
         let attribute_at = text[..at].rfind('#').unwrap_or(at);
         if !text[attribute_at..at].contains("test") {
             return Some("is no test".into());
@@ -121,10 +121,10 @@ impl Tree {
     }
 }
 
-/// The comment that stands directly above the attributes of what follows a text.
+/// The comment directly above the attributes of the item after a text.
 fn comment_above(text: &str) -> String {
     let lines = text.lines().rev().map(str::trim_start);
-    // The first of them is the function's own line as far as its name.
+    // The first of them is the function's own line up to its name.
     let above = lines.skip(1).skip_while(|line| line.starts_with("#["));
     let comment = above.take_while(|line| line.starts_with("//"));
     comment.collect::<Vec<_>>().join(" ")

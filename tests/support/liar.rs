@@ -1,5 +1,5 @@
-//! A server that has its messages and hands them out badly: sizes that are not theirs, line ends
-//! that change from reply to reply, dots that are not doubled, last lines without an end.
+//! A server that sends its messages badly: wrong sizes, line ends that change from reply to reply,
+//! dots that are not doubled, last lines without an end.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,18 +8,18 @@ use mailferry::net::{NetError, Wire};
 use mailferry::session::Connect;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 
-/// One message, and how it is handed out.
+/// One message, and how it is sent.
 #[derive(Clone, Debug, Default)]
 pub struct Handed {
     pub unique_id: String,
-    /// What the server has, lines ended in CRLF as a rule.
+    /// What the server has; lines usually end in CRLF.
     pub octets: Vec<u8>,
-    /// LIST says so many octets; the true number without.
+    /// The size in LIST; the true size if `None`.
     pub listed: Option<u64>,
-    /// `+OK n octets`; nothing is said without.
+    /// The size in `+OK n octets`; no size if `None`.
     pub said: Option<u64>,
-    /// Only so many octets come, with a proper final dot: at the first retrieval, at the second,
-    /// and so on.
+    /// Only this many octets are sent, with a proper final dot: at the first retrieval, at the
+    /// second, and so on.
     pub cuts: Vec<Option<usize>>,
     /// The status line of RETR ends in a bare LF.
     pub status_in_lf: bool,
@@ -31,19 +31,19 @@ pub struct Handed {
     pub adds_line: bool,
 }
 
-/// What the whole server is like.
+/// The habits of the whole server.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Manner {
     pub pipelining: bool,
-    /// Dots at the beginning of lines are sent as they are.
+    /// Dots at the beginning of lines are not doubled.
     pub forgets_to_stuff: bool,
-    /// Hides after QUIT what was retrieved, and says so.
+    /// Hides retrieved messages after QUIT, and announces it.
     pub hides: bool,
     /// Lines of listings and other status lines end in a bare LF.
     pub others_in_lf: bool,
     /// A reply is sent in two pieces.
     pub in_pieces: bool,
-    /// LOGIN-DELAY of so many seconds.
+    /// LOGIN-DELAY of this many seconds.
     pub login_delay: Option<u64>,
 }
 
@@ -82,7 +82,7 @@ impl Liar {
         self.state.lock().unwrap().deleted.clone()
     }
 
-    /// What QUIT has taken out of reach.
+    /// The messages that QUIT has hidden.
     pub fn hidden(&self) -> Vec<Handed> {
         self.state.lock().unwrap().hidden.clone()
     }
@@ -92,7 +92,7 @@ impl Liar {
         self.state.lock().unwrap().mails.push(mail);
     }
 
-    /// Changes how a message is handed out.
+    /// Changes how a message is sent.
     pub fn change(&self, unique_id: &str, change: impl FnOnce(&mut Handed)) {
         let mut state = self.state.lock().unwrap();
         change(
@@ -228,7 +228,7 @@ impl Handed {
         }
     }
 
-    /// The whole reply to RETR, retrieved so often before.
+    /// The whole reply to RETR, after `before` earlier retrievals.
     fn reply(&self, manner: &Manner, before: usize) -> Vec<u8> {
         let mut reply = match self.said {
             Some(octets) => format!("+OK {octets} octets"),
@@ -274,7 +274,7 @@ impl Handed {
     }
 }
 
-/// `text` with every `from` as `to`.
+/// `text` with every `from` replaced by `to`.
 pub fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;

@@ -1,4 +1,4 @@
-//! Messages and envelopes, as a session would hand them to a sink.
+//! Messages and envelopes, as a session passes them to a sink.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ pub async fn message(directory: &Path, octets: &[u8]) -> Message {
     message_named(directory, octets, b"1").await
 }
 
-/// The same under a unique-id.
+/// The same with a unique-id.
 pub async fn message_named(directory: &Path, octets: &[u8], unique_id: &[u8]) -> Message {
     let spool = Spool::new(directory);
     let reservation = spool.room_for(Some(octets.len() as u64));

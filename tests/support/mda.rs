@@ -14,7 +14,7 @@ use mailferry::telemetry::Reporter;
 
 use crate::support::mail::{envelope, message};
 
-/// A message with what a careless program would change.
+/// A message with everything that a careless program would change.
 pub const SMALL: &[u8] = b"Subject: small\r\n\r\nline\r\nbare \r and \n kept\0\xFF\r\n";
 
 struct Noon;
@@ -25,7 +25,7 @@ impl Clock for Noon {
     }
 }
 
-/// Settings for a shell script that finds `directory` as `$1` and `further` behind it.
+/// Settings for a shell script that gets `directory` as `$1` and `further` after it.
 pub fn script(directory: &Path, script: &str, further: &[&str]) -> MdaSettings {
     let mut command = vec!["/bin/sh", "-c", script, "mda", directory.to_str().unwrap()];
     command.extend(further);
@@ -68,7 +68,7 @@ pub async fn refusal(settings: MdaSettings, octets: &[u8]) -> Refusal {
     }
 }
 
-/// The words with which these octets are accepted.
+/// The words of the acceptance of these octets.
 pub async fn accepted(settings: MdaSettings, octets: &[u8]) -> String {
     match offer(settings, octets).await {
         Outcome::Accepted(words) => words,

@@ -1,4 +1,4 @@
-//! What many situations need.
+//! Code that many tests share.
 
 pub mod agent;
 pub mod between;

@@ -1,5 +1,4 @@
-//! A maildrop that exists in memory, spoken to over a pipe: what a well-behaved server does, and
-//! some habits that it may have.
+//! A maildrop in memory, reached over a pipe: a correct server, with some optional habits.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,59 +21,58 @@ pub struct Mail {
     pub octets: Vec<u8>,
 }
 
-/// What the server is like.
+/// The habits of the server.
 #[derive(Clone, Debug)]
 pub struct Habits {
     pub pipelining: bool,
     pub unique_ids: bool,
-    /// After QUIT, what was retrieved is not listed any more; the mail is still there, out of
-    /// reach.
+    /// After QUIT, retrieved messages are no longer listed; they still exist, hidden.
     pub hides: bool,
-    /// A session sees so many messages at most, the oldest.
+    /// A session sees at most this many messages, the oldest ones.
     pub lists_at_most: Option<usize>,
     /// Further lines of CAPA.
     pub capabilities: Vec<String>,
     /// Refuses PASS with this.
     pub refuses_login: Option<String>,
-    /// Hangs up in the middle of this message, by unique-id.
+    /// Closes the connection in the middle of this message, by unique-id.
     pub hangs_up_inside: Option<String>,
     /// Refuses TOP, as RFC 1939 allows.
     pub refuses_top: bool,
-    /// Takes so many milliseconds for each TOP.
+    /// Takes this many milliseconds for each TOP.
     pub top_milliseconds: u64,
     /// Refuses RETR of this message, by unique-id.
     pub refuses_retr_of: Option<String>,
-    /// LIST tells these octets more than there are.
+    /// LIST reports this many octets too many.
     pub lies_by_octets: u64,
-    /// LIST tells these octets of this message, by unique-id.
+    /// LIST reports this size for this message, by unique-id.
     pub claims_octets: Option<(String, u64)>,
-    /// Says nothing any more when this is said, or at the greeting for `""`.
+    /// Stalls at this command, or at the greeting for `""`.
     pub stalls_at: Option<String>,
-    /// The dot of UIDL never comes.
+    /// The final dot of UIDL never comes.
     pub hangs_up_in_uidl: bool,
-    /// QUIT deletes, and the answer never comes.
+    /// QUIT deletes, and the reply never comes.
     pub loses_quit_reply: bool,
-    /// DELE is answered with yes and does nothing.
+    /// DELE is accepted and has no effect.
     pub forgets_deletes: bool,
-    /// Refuses RETR of the message at this place, from 0.
+    /// Refuses RETR of the message at this position, from 0.
     pub refuses_retr_at: Option<usize>,
     /// Announces UIDL and refuses it.
     pub refuses_uidl: bool,
     /// Refuses UIDL where there is no message.
     pub refuses_uidl_of_nothing: bool,
-    /// Hangs up in the middle of the message at this place, from 0.
+    /// Closes the connection in the middle of the message at this position, from 0.
     pub hangs_up_at: Option<usize>,
-    /// Refuses TOP of the message at this place, from 0, and of those behind it.
+    /// Refuses TOP of the message at this position, from 0, and of those after it.
     pub refuses_top_from: Option<usize>,
     /// Sends the bodies of these messages, by the beginning of their unique-id, octet by octet,
-    /// with so many seconds between two.
+    /// with this many seconds between two.
     pub drips: Option<(String, u64)>,
-    /// Answers this command oddly, of which message (by unique-id; none for commands without), and
-    /// how.
+    /// Answers this command oddly: for which message (by unique-id; `None` for commands without),
+    /// and how.
     pub odd: Option<(&'static str, Option<String>, Odd)>,
-    /// Hands out less than half of this message, by unique-id, and ends it well.
+    /// Sends less than half of this message, by unique-id, with a correct end.
     pub cuts: Option<String>,
-    /// LIST tells so many hundredths of the octets.
+    /// LIST reports this many hundredths of the octets.
     pub lists_hundredths: u64,
     /// Refuses LIST.
     pub refuses_list: bool,
@@ -90,7 +88,7 @@ impl Habits {
         (*which == verb && meant).then_some(*odd)
     }
 
-    /// The octets that are handed out of a message.
+    /// The octets that are sent for a message.
     fn handed_out(&self, mail: &Mail) -> Vec<u8> {
         let is_cut = self.cuts.as_ref() == Some(&mail.unique_id);
         if is_cut {
@@ -102,7 +100,7 @@ impl Habits {
 }
 
 impl Mail {
-    /// Less than half of it, as a server hands it out that lost the rest.
+    /// Less than half of it, as sent by a server that lost the rest.
     pub fn stump(&self) -> Vec<u8> {
         let mut stump = self.octets[..self.octets.len() / 2 - 3].to_vec();
         stump.extend_from_slice(b"\r\n");
@@ -144,11 +142,11 @@ impl Default for Habits {
     }
 }
 
-/// The server, with all that clients can do to it from outside.
+/// The server, with everything that tests can change.
 #[derive(Clone)]
 pub struct Server {
     state: Arc<Mutex<State>>,
-    /// Octets sent one by one.
+    /// The number of octets sent one by one.
     dripped: watch::Sender<u64>,
     crash: Crash,
 }
@@ -161,7 +159,7 @@ struct State {
     habits: Habits,
     logins: usize,
     said: Vec<String>,
-    /// What was handed out by RETR, in order.
+    /// The messages sent by RETR, in order.
     handed_out: Vec<Vec<u8>>,
 }
 
@@ -182,7 +180,7 @@ impl Server {
         work(&mut self.state.lock().unwrap().habits)
     }
 
-    /// What is listed, and what is hidden.
+    /// The listed messages, and the hidden ones.
     pub fn listed(&self) -> Vec<Mail> {
         self.state.lock().unwrap().mails.clone()
     }
@@ -199,7 +197,7 @@ impl Server {
         self.state.lock().unwrap().mails = mails;
     }
 
-    /// The messages that were handed out by RETR since this was last asked.
+    /// The messages that were sent by RETR since the last call.
     pub fn handed_out(&self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.state.lock().unwrap().handed_out)
     }
@@ -208,7 +206,7 @@ impl Server {
         self.state.lock().unwrap().logins
     }
 
-    /// Speaks on a port of loopback, too, as long as the runtime lives.
+    /// Also listens on a port of loopback, until the runtime ends.
     pub async fn listen(&self) -> u16 {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -216,20 +214,20 @@ impl Server {
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 stream.set_nodelay(true).unwrap();
-                // A client that is gone is the end of a session, not of the server.
+                // A client that has gone is the end of a session, not of the server.
                 tokio::spawn(serve(server.clone(), stream));
             }
         });
         port
     }
 
-    /// Waits until so many octets were sent one by one.
+    /// Waits until this many octets were sent one by one.
     pub async fn until_it_drips(&self, octets: u64) {
         let mut dripped = self.dripped.subscribe();
         dripped.wait_for(|sent| *sent >= octets).await.unwrap();
     }
 
-    /// Every command that was said, passwords included.
+    /// Every command that was received, passwords included.
     pub fn said(&self) -> Vec<String> {
         self.state.lock().unwrap().said.clone()
     }
@@ -242,7 +240,7 @@ impl Connect for Server {
             let (near, far) = tokio::io::duplex(64 * 1024);
             let server = self.clone();
             tokio::spawn(async move {
-                // A client that is gone is the end of a session, not of the server.
+                // A client that has gone is the end of a session, not of the server.
                 let _ = serve(server, far).await;
             });
             Ok(Wire::new(Box::new(near)))
@@ -419,7 +417,7 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
     Ok(())
 }
 
-/// A reply with its status line at once, and the rest octet by octet.
+/// Sends a reply: its status line at once, and the rest octet by octet.
 async fn drip(
     server: &Server,
     wire: &mut (impl AsyncWrite + Unpin),
@@ -437,7 +435,7 @@ async fn drip(
     Ok(())
 }
 
-/// The UPDATE state: only now do deletes count, and hidden mail hides.
+/// The UPDATE state: only now deletes take effect, and hidden mail is hidden.
 fn update(server: &Server, mails: &[Mail], marked: &[bool], retrieved: &[bool], hides: bool) {
     let mut state = server.state.lock().unwrap();
     for (at, mail) in mails.iter().enumerate() {
@@ -458,7 +456,7 @@ fn update(server: &Server, mails: &[Mail], marked: &[bool], retrieved: &[bool], 
     }
 }
 
-/// A server that hides what was retrieved, on a port, with these messages.
+/// A server that hides retrieved mail, on a port, with these messages.
 pub fn hiding_server(runtime: &tokio::runtime::Runtime, sent: &[Vec<u8>]) -> (Server, u16) {
     let mail = |(number, octets): (usize, &Vec<u8>)| Mail {
         unique_id: format!("id-{number}"),

@@ -1,11 +1,11 @@
-//! The program as a user who owns nothing but one folder.
+//! The program as a user who owns only one folder.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A copy of the program in a folder, which now belongs to nobody (65534) with all that is in it.
+/// A copy of the program in a folder, which belongs to nobody (65534) with everything in it.
 pub struct Nobody {
     program: PathBuf,
 }
@@ -17,8 +17,8 @@ impl Nobody {
             "another user is needed: run the tests as root"
         );
         let program = folder.join("mailferry");
-        // Not copied by us: while another test starts a program, a file that we have open for
-        // writing cannot be run.
+        // Not copied by us: a file that we have open for writing cannot be executed while another
+        // test starts a program.
         done(
             Command::new("cp")
                 .arg(env!("CARGO_BIN_EXE_mailferry"))
@@ -33,7 +33,7 @@ impl Nobody {
         Self { program }
     }
 
-    /// The program, run by nobody, with the configuration in its folder.
+    /// The program, run as nobody, with the configuration in its folder.
     pub fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("setpriv");
         command

@@ -1,4 +1,4 @@
-//! A maildrop in memory whose server answers one command oddly, and all others well.
+//! A maildrop in memory whose server answers one command oddly, and all others correctly.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, DuplexStream};
 use super::model::Mail;
 use super::world::World;
 
-/// What is odd about an answer.
+/// The ways in which an answer is odd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Odd {
     EmptyLine,
@@ -39,7 +39,7 @@ impl Odd {
         Self::BlankLineAfter,
     ];
 
-    /// What is said in place of `honest`, and whether the connection is closed after it.
+    /// What is sent instead of `honest`, and whether the connection is closed after it.
     pub(super) fn answer(self, honest: Vec<u8>) -> (Vec<u8>, bool) {
         match self {
             Self::EmptyLine => (b"\r\n".to_vec(), false),
@@ -54,7 +54,7 @@ impl Odd {
         }
     }
 
-    /// Whether the command is done, whatever is said.
+    /// Whether the command takes effect, whatever is sent.
     pub const fn is_done(self) -> bool {
         matches!(
             self,
@@ -63,13 +63,13 @@ impl Odd {
     }
 }
 
-/// What a server of this kind is like.
+/// The habits of such a server.
 #[derive(Clone)]
 pub struct Habits {
     pub pipelining: bool,
     pub unique_ids: bool,
-    /// Which command is answered oddly, of which message (by unique-id; none for commands without),
-    /// and how.
+    /// Which command is answered oddly, for which message (by unique-id; `None` for commands
+    /// without), and how.
     pub odd: Option<(&'static str, Option<&'static str>, Odd)>,
     /// Further lines of CAPA.
     pub capabilities: Vec<&'static str>,
@@ -91,7 +91,7 @@ impl OddServer {
         }
     }
 
-    /// What is listed.
+    /// The listed messages.
     pub fn listed(&self) -> Vec<String> {
         let mails = self.mails.lock().unwrap();
         mails.iter().map(|mail| mail.unique_id.clone()).collect()
@@ -106,7 +106,7 @@ impl OddServer {
         self.said.lock().unwrap().clone()
     }
 
-    /// A poll, after which the account's state is made durable as the agent does.
+    /// A poll, after which the account's state is made durable as the agent does it.
     pub async fn poll(&self, world: &World) -> Summary {
         let mut with = world.collaborators();
         with.connect = Arc::new(self.clone());
@@ -213,7 +213,7 @@ impl Connect for OddServer {
                 said.len() - 1
             };
             tokio::spawn(async move {
-                // A client that is gone is the end of a session, not of the server.
+                // A client that has gone is the end of a session, not of the server.
                 let _ = server.serve(far, session).await;
             });
             Ok(Wire::new(Box::new(near)))

@@ -1,8 +1,8 @@
-//! How much memory the program takes.
+//! Measures the memory of the program.
 
 use super::place::Place;
 
-/// The most memory that the child of this test had at any time, in KiB, by GNU time's own means:
+/// Polls, and returns the peak memory of the child process in KiB, measured like GNU time:
 /// `getrusage` of one child.
 pub fn poll_with_peak(place: &Place) -> (Option<i32>, String, u64) {
     let program = place.command(&["poll"]);

@@ -1,5 +1,4 @@
-//! Plays the evil POP3 server over a pipe, under a clock that stands still while anybody has
-//! something to do.
+//! Plays the evil POP3 server over a pipe, with a clock that stands still while any task has work.
 
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use super::evil::stage::Stage;
 use super::evil::{Act, Session};
 
-/// The way to it.
+/// Connects to it.
 #[derive(Clone)]
 pub struct Piped(pub Arc<Stage>);
 
@@ -20,7 +19,7 @@ impl Connect for Piped {
         Box::pin(async {
             let (near, far) = tokio::io::duplex(64 * 1024);
             let stage = self.0.clone();
-            // A client that is gone is the end of a session, not of the server.
+            // A client that has gone is the end of a session, not of the server.
             tokio::spawn(async move { serve(&stage, far).await });
             Ok(Wire::new(Box::new(near)))
         })
@@ -49,7 +48,7 @@ async fn serve(stage: &Stage, mut pipe: DuplexStream) -> std::io::Result<()> {
     }
 }
 
-/// Does one thing; whether the connection goes on.
+/// Performs one action; returns whether the connection continues.
 async fn play(
     pipe: &mut DuplexStream,
     session: &mut dyn Session,

@@ -1,4 +1,4 @@
-//! A folder with a configuration, and the real program run there.
+//! A folder with a configuration, in which the real program runs.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 pub struct Place(tempfile::TempDir);
 
 impl Place {
-    /// A place with this configuration; `{here}` in it stands for its folder. The state is in
+    /// A place with this configuration; `{here}` in it is replaced by its folder. The state is in
     /// `state`, the Maildir in `out`.
     pub fn with(configuration: &str) -> Self {
         let place = Self(tempfile::tempdir().unwrap());
@@ -37,12 +37,12 @@ impl Place {
         command
     }
 
-    /// Runs to the end.
+    /// Runs a command to its end.
     pub fn run(&self, words: &[&str]) -> Output {
         self.command(words).output().unwrap()
     }
 
-    /// Runs, and fails with what it said unless it ends with 0.
+    /// Runs a command, and fails with its output unless it exits with 0.
     pub fn succeed(&self, words: &[&str]) -> String {
         let output = self.run(words);
         let (out, err) = (
@@ -57,13 +57,13 @@ impl Place {
         out.into_owned()
     }
 
-    /// What the Maildir `out` holds without the `Received` field on top, and how often.
+    /// The content of the Maildir `out` without the `Received` field on top, with counts.
     pub fn delivered(&self) -> BTreeMap<Vec<u8>, usize> {
         delivered_in(&self.path("out"))
     }
 }
 
-/// The same of any Maildir.
+/// The same for any Maildir.
 pub fn delivered_in(maildir: &Path) -> BTreeMap<Vec<u8>, usize> {
     let mut counts = BTreeMap::new();
     let Ok(files) = std::fs::read_dir(maildir.join("new")) else {
@@ -76,8 +76,8 @@ pub fn delivered_in(maildir: &Path) -> BTreeMap<Vec<u8>, usize> {
     counts
 }
 
-/// A delivered message without what mailferry put on top: a Return-Path, the Received field, and
-/// the empty line for a message without header.
+/// A delivered message without the lines of mailferry: a Return-Path, the Received field, and the
+/// empty line for a message without header.
 pub fn without_our_fields(octets: &[u8]) -> Vec<u8> {
     let end = |octets: &[u8]| {
         let mut at = 0;

@@ -1,4 +1,4 @@
-//! A real relay: Postfix on loopback, in a temporary directory, gone with the test.
+//! A real relay: Postfix on loopback, in a temporary directory. It ends with the test.
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::certificates::Certificates;
 use super::dovecot::free_port;
 use super::mda::is_root;
 
-/// A running Postfix that takes mail for `jane@home.lan` and refuses all other recipients.
+/// A running Postfix that accepts mail for `jane@home.lan` and refuses all other recipients.
 pub struct Postfix {
     directory: tempfile::TempDir,
     certificates: Certificates,
@@ -52,7 +52,7 @@ impl Postfix {
         postfix
     }
 
-    /// For plain and STARTTLS.
+    /// The port for plain SMTP and STARTTLS.
     pub fn port(&self) -> u16 {
         self.plain
     }
@@ -61,12 +61,12 @@ impl Postfix {
         self.implicit
     }
 
-    /// Who signed its certificate, which is for `localhost`.
+    /// The authority of its certificate, which is for `localhost`.
     pub fn authority(&self) -> PathBuf {
         self.certificates.authority()
     }
 
-    /// What jane has, once the queue is empty.
+    /// The mail of jane, once the queue is empty.
     pub fn delivered(&self) -> Vec<Vec<u8>> {
         let until = Instant::now() + Duration::from_secs(120);
         while !self.queue_is_empty() {
@@ -114,7 +114,7 @@ impl Postfix {
 
 impl Drop for Postfix {
     fn drop(&mut self) {
-        // Ends the master that runs on this directory, and its children, and no other.
+        // Ends the master of this directory and its children, and no other.
         let _ = Command::new("/usr/sbin/postfix")
             .arg("-c")
             .arg(self.directory.path().join("etc"))

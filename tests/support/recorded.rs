@@ -1,15 +1,15 @@
-//! A scripted server on loopback, for one connection, that keeps every octet it gets.
+//! A scripted server on loopback, for one connection, that records every octet that it receives.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The server. It is over when the client has hung up.
+/// The server. It ends when the client has closed the connection.
 pub struct Recorded {
     address: SocketAddr,
-    /// The listener stays until the end: its port must not become another test's while somebody may
-    /// still call here.
+    /// The listener stays open until the end, because its port must not be given to another test
+    /// while a client may still connect.
     thread: JoinHandle<(TcpListener, Vec<u8>)>,
 }
 
@@ -17,25 +17,25 @@ pub struct Recorded {
 pub struct Peer {
     stream: TcpStream,
     heard: Vec<u8>,
-    /// How much of it the script has looked at.
+    /// How much of it the script has read.
     read: usize,
 }
 
 impl Recorded {
-    /// Does what the script says with the first connection, and then only listens.
+    /// Runs the script with the first connection, and then only reads.
     pub fn serve(script: impl FnOnce(&mut Peer) -> io::Result<()> + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let thread = std::thread::spawn(move || {
             let (stream, _) = listener.accept().unwrap();
             let later = listener.try_clone().unwrap();
-            // Whoever calls a second time is hung up on, and need not wait.
+            // A second connection is closed at once, so that its client need not wait.
             std::thread::spawn(move || {
                 while let Ok((stream, _)) = later.accept() {
                     drop(stream)
                 }
             });
-            // A test that goes wrong must end, too.
+            // A test that fails must end, too.
             stream
                 .set_read_timeout(Some(Duration::from_secs(60)))
                 .unwrap();
@@ -44,7 +44,8 @@ impl Recorded {
                 heard: Vec::new(),
                 read: 0,
             };
-            // A client that hangs up in the middle of the script is what most of these tests want.
+            // Most of these tests want a client that closes the connection in the middle of the
+            // script.
             let _ = script(&mut peer);
             while peer.hear().is_ok_and(|octets| octets > 0) {}
             (listener, peer.heard)
@@ -56,9 +57,9 @@ impl Recorded {
         self.address.port()
     }
 
-    /// Every octet the server got, once the client has gone.
+    /// Every octet that the server received, once the client has gone.
     pub fn heard(self) -> Vec<u8> {
-        // If nobody came, this is the connection it waits for.
+        // If no client came, this is the connection that it waits for.
         let _ = TcpStream::connect(self.address);
         let (_, heard) = self.thread.join().unwrap();
         heard
@@ -92,7 +93,7 @@ impl Peer {
         Ok(())
     }
 
-    /// Waits for more octets; 0 is the end.
+    /// Waits for more octets; 0 means the end.
     pub fn hear(&mut self) -> io::Result<usize> {
         let mut some = [0; 4096];
         let octets = self.stream.read(&mut some)?;
@@ -100,12 +101,12 @@ impl Peer {
         Ok(octets)
     }
 
-    /// Says no more; what the client still says is heard.
+    /// Sends no more; data from the client is still read.
     pub fn hang_up(&mut self) -> io::Result<()> {
         self.stream.shutdown(Shutdown::Write)
     }
 
-    /// Stands between the client and another server until both have hung up.
+    /// Passes data between the client and another server until both have closed.
     pub fn relay_to(&mut self, server: SocketAddr) -> io::Result<()> {
         let mut server = TcpStream::connect(server)?;
         server.set_nodelay(true)?;
@@ -117,7 +118,8 @@ impl Peer {
         server.write_all(&self.heard[self.read..])?;
         loop {
             let from = self.heard.len();
-            // An error of either side ends this direction; the other one still has its last words.
+            // An error of either side ends this direction; the other one still passes its last
+            // data.
             let octets = self.hear().unwrap_or(0);
             if octets == 0 || server.write_all(&self.heard[from..]).is_err() {
                 break;

@@ -1,5 +1,5 @@
-//! A relay that does as it is told: it takes mail as RFC 5321 says, or refuses, talks gibberish,
-//! hangs up or falls silent at a step.
+//! A relay with configurable behaviour: it accepts mail according to RFC 5321, or refuses, sends
+//! gibberish, closes the connection or stalls at a step.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// Where a relay speaks.
+/// The steps at which a relay sends something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     Greeting,
@@ -30,26 +30,26 @@ pub enum Act {
     Says(Vec<u8>),
     /// Sends these octets and hangs up.
     SaysAndCloses(Vec<u8>),
-    /// Hangs up.
+    /// Closes the connection.
     Closes,
-    /// Sends nothing more; the connection stays.
+    /// Sends nothing more; the connection stays open.
     Stalls,
-    /// Agrees, and hangs up after it.
+    /// Agrees, and closes the connection after that.
     AgreesAndCloses,
 }
 
-/// What the relay is like.
+/// The behaviour of the relay.
 #[derive(Clone, Default)]
 pub struct Manner {
     /// Lines of EHLO after the first.
     pub extensions: Vec<String>,
     /// What it does at these steps, each time.
     pub acts: BTreeMap<Step, Act>,
-    /// Recipients it does not know.
+    /// Unknown recipients.
     pub unknown: Vec<String>,
-    /// Where the line of MAIL holds this, it gives this answer at this step.
+    /// If the line of MAIL contains this, it sends this reply at this step.
     pub senders: Vec<(&'static str, Step, &'static str)>,
-    /// A connection that took so many messages is closed with 421 at this step.
+    /// A connection that accepted this many messages is closed with 421 at this step.
     pub closes_after: Option<(usize, Step)>,
 }
 
@@ -76,7 +76,7 @@ impl Manner {
     }
 }
 
-/// A message as it was taken, with the octets between DATA and the dot, still stuffed.
+/// A message as received, with the octets between DATA and the dot, still stuffed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
     /// The connection's number, from 1.
@@ -109,9 +109,9 @@ struct Shared {
     /// Command lines of all connections.
     said: Mutex<Vec<String>>,
     connections: Mutex<usize>,
-    /// How many steps were reached; tests wait for one.
+    /// The steps that were reached; tests wait for them.
     reached: watch::Sender<Vec<Step>>,
-    /// Lets the stalled go on.
+    /// Lets stalled connections continue.
     released: watch::Sender<bool>,
     hung_up: watch::Sender<usize>,
 }
@@ -134,7 +134,7 @@ impl Relay {
             while let Ok((stream, _)) = listener.accept().await {
                 let server = server.clone();
                 tokio::spawn(async move {
-                    // A client that hangs up ends its own connection only.
+                    // A client that closes its connection ends only that connection.
                     let _ = serve(&server, stream).await;
                     server.hung_up.send_modify(|count| *count += 1);
                 });
@@ -143,7 +143,7 @@ impl Relay {
         Self { port, shared }
     }
 
-    /// From the next step on it is like this.
+    /// Changes the behaviour from the next step on.
     pub fn becomes(&self, manner: Manner) {
         *self.shared.manner.lock().unwrap() = manner;
     }
@@ -152,7 +152,7 @@ impl Relay {
         self.shared.taken.lock().unwrap().clone()
     }
 
-    /// Every line it was told, without those of messages.
+    /// Every command line that it received, without messages.
     pub fn said(&self) -> Vec<String> {
         self.shared.said.lock().unwrap().clone()
     }
@@ -171,19 +171,19 @@ impl Relay {
             .unwrap();
     }
 
-    /// Waits until this many connections are over.
+    /// Waits until this many connections are closed.
     pub async fn hung_up(&self, times: usize) {
         let mut over = self.shared.hung_up.subscribe();
         over.wait_for(|count| *count >= times).await.unwrap();
     }
 
-    /// The stalled connections agree now.
+    /// Stalled connections agree now.
     pub fn release(&self) {
         self.shared.released.send_replace(true);
     }
 }
 
-/// One connection's way through a step: on, or over.
+/// The result of a step of one connection: continue, or end.
 enum Way {
     Agrees,
     AgreesThenCloses,
@@ -195,9 +195,9 @@ struct Peer<'a> {
     server: &'a Shared,
     stream: BufReader<TcpStream>,
     number: usize,
-    /// The line of MAIL, while there is a transaction.
+    /// The line of MAIL, during a transaction.
     mail: String,
-    /// Messages that this connection took.
+    /// Messages that this connection accepted.
     taken: usize,
 }
 
@@ -307,7 +307,7 @@ impl Peer<'_> {
             .await
     }
 
-    /// Agrees with this line unless told otherwise; whether the connection goes on.
+    /// Agrees with this line unless configured otherwise; returns whether the connection continues.
     async fn answer(&mut self, step: Step, agreement: &str) -> std::io::Result<bool> {
         let way = self.way(step, agreement).await?;
         Ok(matches!(way, Way::Agrees | Way::HasSpoken))
@@ -317,7 +317,7 @@ impl Peer<'_> {
         self.way_with(step, agreement, || ()).await
     }
 
-    /// The same; what agreeing means is done before the client hears of it.
+    /// The same; the effect of agreeing happens before the client gets the reply.
     async fn way_with(
         &mut self,
         step: Step,
@@ -373,7 +373,7 @@ impl Peer<'_> {
         }
     }
 
-    /// Reads to the dot; `None` when the client is gone before it.
+    /// Reads to the dot; `None` when the client closes the connection before it.
     async fn message(&mut self) -> std::io::Result<Option<Vec<u8>>> {
         let mut wire = Vec::new();
         loop {
@@ -401,7 +401,7 @@ impl Peer<'_> {
         Ok(matches!(way, Way::Agrees | Way::HasSpoken))
     }
 
-    /// Takes user `jane` with password `canary`, by PLAIN or LOGIN.
+    /// Accepts user `jane` with password `canary`, by PLAIN or LOGIN.
     async fn authenticate(&mut self, line: &str) -> std::io::Result<bool> {
         let known = match line {
             "AUTH LOGIN" => {

@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 pub struct Script {
     /// Its path below `tests/`.
     pub name: String,
-    /// The checks that it says it holds.
+    /// The checks that it says it covers.
     pub holds: Vec<String>,
     pub turns: Vec<Turn>,
-    /// What the server sends in all turns together.
+    /// The octets that the server sends in all turns together.
     pub octets: usize,
-    /// Where its lines end, counted from the first octet that the server sends.
+    /// Where the server's lines end, counted from its first octet.
     pub boundaries: Vec<usize>,
 }
 
-/// The client acts, then the server speaks, then the client has something to report.
+/// The client acts, then the server sends, then the client reports something.
 #[derive(Default)]
 pub struct Turn {
     pub acts: Vec<Act>,
@@ -26,19 +26,19 @@ pub struct Turn {
     pub expected: Vec<Expected>,
 }
 
-/// What the client does before the server speaks.
+/// What the client does before the server sends.
 pub enum Act {
     /// It must send exactly this line.
     Say(Vec<u8>),
     /// It must refuse to send this line.
     Refuse(Vec<u8>),
-    /// TLS has come up.
+    /// TLS has started.
     Tls,
 }
 
-/// What the client must report.
+/// An expected report of the client.
 pub struct Expected {
-    /// Where in the script.
+    /// The line in the script.
     pub line: usize,
     /// How often, with the number of the round in place of `\#`.
     pub rounds: u64,
@@ -164,8 +164,8 @@ impl Script {
         Ok(())
     }
 
-    /// The turn in which the client acts: a new one if the server has spoken, or something was
-    /// reported, since it acted last.
+    /// The turn in which the client acts: a new one if the server has sent something, or something
+    /// was reported, since the client last acted.
     fn turn(&mut self) -> &mut Turn {
         let begun = self
             .turns

@@ -1,4 +1,5 @@
-//! A server whose every word is the test's: over a pipe to a session in memory, or on a port.
+//! A server whose every answer comes from the test: over a pipe to a session in memory, or on a
+//! port.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,30 +12,30 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader
 
 use super::world::World;
 
-/// What is said to a line.
+/// The answer to a line.
 pub enum Say {
-    /// These octets; nothing is silence.
+    /// These octets; an empty answer is silence.
     Octets(Vec<u8>),
     /// These octets, and then the connection is closed.
     Last(Vec<u8>),
-    /// Octets one by one, each after so much time.
+    /// Octets one by one, with this much time before each.
     Slowly(Vec<u8>, Duration),
 }
 
-/// Says something as it is.
+/// Sends this unchanged.
 pub fn say(octets: impl AsRef<[u8]>) -> Say {
     Say::Octets(octets.as_ref().to_vec())
 }
 
 type Answers = dyn Fn(&str) -> Say + Send + Sync;
 
-/// The server. It is asked with `""` for its greeting, and with each line, without its end, for the
-/// answer.
+/// The server. It asks for its greeting with `""`, and for the answer to each line with that line,
+/// without its end.
 #[derive(Clone)]
 pub struct Speaker {
     answers: Arc<Answers>,
     heard: Arc<Mutex<Vec<String>>>,
-    /// With what a client begins TLS when it may; without it, STLS changes nothing.
+    /// The connector with which a client starts TLS; without it, STLS changes nothing.
     tls: Option<Connector>,
 }
 
@@ -47,20 +48,20 @@ impl Speaker {
         }
     }
 
-    /// The client begins TLS in earnest.
+    /// The client starts real TLS.
     pub fn with_tls(mut self, connector: Connector) -> Self {
         self.tls = Some(connector);
         self
     }
 
-    /// A poll of this server, by everything else of the world.
+    /// A poll of this server, with everything else from the world.
     pub async fn poll(&self, world: &World) -> Summary {
         let mut with = world.collaborators();
         with.connect = Arc::new(self.clone());
         session::poll(&world.visit, &with).await
     }
 
-    /// Speaks on a port of loopback as long as the runtime lives.
+    /// Listens on a port of loopback until the runtime ends.
     pub async fn listen(&self) -> u16 {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
@@ -74,7 +75,7 @@ impl Speaker {
         port
     }
 
-    /// Every line, passwords included, and whatever else came.
+    /// Every line, passwords included, and all other data.
     pub fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
@@ -134,7 +135,7 @@ impl Connect for Speaker {
 /// A message and its unique-id.
 type Named = (String, Vec<u8>);
 
-/// What an ordinary server with these messages says, each with its unique-id; it deletes nothing.
+/// What an ordinary server with these messages and unique-ids sends; it deletes nothing.
 pub fn maildrop(mails: &[(&str, &[u8])]) -> impl Fn(&str) -> Say + Send + Sync + Clone + 'static {
     let mails: Vec<Named> = mails
         .iter()

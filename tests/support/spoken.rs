@@ -1,12 +1,12 @@
-//! Events and commands in the words of a script, and the final dot said without the machine that is
-//! under test.
+//! Events and commands in the words of a script, and the final dot found without the machine under
+//! test.
 
 use mailferry::mail::Secret;
 use mailferry::proto::pop3::{Capabilities, Command, Event, Expire, Kind, ResponseCode, State};
 use mailferry::proto::sasl;
 
-/// The final dot, said without the machine that is under test: `.` on a line of its own. Which line
-/// ends a reply has is told by its own lines, so here any will do.
+/// Finds the final dot without the machine under test: `.` alone on a line. A reply's own lines
+/// show which line ends it has, so here any will do.
 pub fn ends_in_a_dot(sent: &[u8]) -> bool {
     sent.ends_with(b"\n.\r\n") || sent.ends_with(b"\n.\n")
 }
@@ -104,7 +104,7 @@ fn capability_words(capabilities: &Capabilities) -> String {
     words.join(" ")
 }
 
-/// The command that becomes this line.
+/// The command for this line.
 pub fn command(line: &[u8], state: State) -> Option<Command> {
     if state == State::Authenticating && line != b"QUIT" {
         return Some(match line {

@@ -1,4 +1,4 @@
-//! Stores for tests: what is in memory, with something done before a commit.
+//! Stores for tests: a store in memory, with a hook before each commit.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use futures_util::future::BoxFuture;
 use mailferry::mail::AccountName;
 use mailferry::seen::{AccountState, Batch, MemoryStore, Records, SeenError, SeenStore};
 
-/// What is done before a commit; where it fails, nothing is written.
+/// The hook before a commit; if it fails, nothing is written.
 type Before = Box<dyn Fn(&Batch) -> Result<(), SeenError> + Send + Sync>;
 
-/// A store in memory that asks before it writes.
+/// A store in memory with a hook.
 pub struct Guarded {
     store: Arc<MemoryStore>,
     before: Before,
@@ -25,7 +25,7 @@ impl Guarded {
     }
 }
 
-/// What a disk says that takes nothing.
+/// The error of a disk that accepts no writes.
 pub fn disk_fails() -> SeenError {
     SeenError::Disk {
         directory: "/simulated".into(),

@@ -1,10 +1,10 @@
-//! What a server of ours needs to speak TLS by itself.
+//! TLS for the test servers.
 
 use native_tls::{Identity, TlsAcceptor};
 
 use super::certificates::Certificates;
 
-/// Accepts TLS with the certificate named `evil`, which was made before.
+/// Accepts TLS with the certificate named `evil`, which was created before.
 pub fn acceptor(certificates: &Certificates) -> TlsAcceptor {
     let pair = certificates.pair("evil");
     let (certificate, key) = (

@@ -1,5 +1,5 @@
-//! A POP3 server with an empty maildrop behind `openssl s_server`: every way to be wrong about TLS
-//! is a word to it.
+//! A POP3 server with an empty maildrop, using `openssl s_server`: every kind of wrong TLS is an
+//! option of it.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -15,19 +15,19 @@ use super::recorded::{Peer, Recorded};
 pub struct TlsServer {
     recorded: Recorded,
     openssl: Openssl,
-    /// Whether the one connection came as far as TLS.
+    /// Whether the connection reached TLS.
     reached: Arc<AtomicBool>,
 }
 
-/// What a [`TlsServer`] got.
+/// What a [`TlsServer`] received.
 pub struct Heard {
-    /// Every octet on the wire, in the clear before TLS and encrypted after.
+    /// Every octet on the wire, in clear before TLS and encrypted after.
     pub wire: Vec<u8>,
-    /// What TLS carried, among what `openssl` says of itself.
+    /// The data inside TLS, mixed with the messages of `openssl`.
     pub inside: String,
 }
 
-/// A process that is ours, and ends with us.
+/// A process of ours that ends with us.
 struct Openssl {
     process: Child,
     address: SocketAddr,
@@ -40,7 +40,7 @@ impl TlsServer {
         Self::begin(pair, options, true, |_| Ok(()))
     }
 
-    /// TLS after `script` has been through with what is said in the clear.
+    /// TLS after `script` has handled the dialogue in clear.
     pub fn after(
         pair: &Pair,
         options: &str,
@@ -75,7 +75,7 @@ impl TlsServer {
         self.recorded.port()
     }
 
-    /// Every octet it got, once the client has gone.
+    /// Every octet that it received, once the client has gone.
     pub fn heard(self) -> Heard {
         let wire = self.recorded.heard();
         let inside = self.openssl.heard(self.reached.load(Ordering::SeqCst));
@@ -84,7 +84,7 @@ impl TlsServer {
 }
 
 impl Heard {
-    /// Whether this text came, in the clear or under TLS.
+    /// Whether this text arrived, in clear or under TLS.
     pub fn holds(&self, text: &str) -> bool {
         self.inside.contains(text)
             || self
@@ -129,7 +129,7 @@ impl Openssl {
     }
 
     fn heard(mut self, reached: bool) -> String {
-        // It ends with its one connection; if nobody came through, it would wait for ever.
+        // It ends with its one connection; if none reached it, it would wait for ever.
         if !reached {
             self.process.kill().unwrap();
         }
@@ -145,7 +145,7 @@ impl Drop for Openssl {
     }
 }
 
-/// Answers as a POP3 server with an empty maildrop, and keeps what was said.
+/// Answers as a POP3 server with an empty maildrop, and records what it receives.
 fn converse(mut lines: BufReader<ChildStdout>, mut input: ChildStdin, greets: bool) -> Vec<u8> {
     let (mut heard, mut line) = (Vec::new(), Vec::new());
     while lines
@@ -154,7 +154,7 @@ fn converse(mut lines: BufReader<ChildStdout>, mut input: ChildStdin, greets: bo
     {
         let text = String::from_utf8_lossy(&line);
         let reply = match text.split_whitespace().next().unwrap_or_default() {
-            // The last of what openssl tells about a connection.
+            // The last line that openssl prints about a connection.
             "Secure" if greets => "+OK ready\r\n",
             "CAPA" => "+OK\r\nUSER\r\nUIDL\r\n.\r\n",
             "USER" | "PASS" | "QUIT" => "+OK\r\n",
@@ -162,7 +162,7 @@ fn converse(mut lines: BufReader<ChildStdout>, mut input: ChildStdin, greets: bo
             "STLS" => "-ERR TLS is up already\r\n",
             _ => "",
         };
-        // A client that is gone does not hear it.
+        // A client that has gone does not receive it.
         let _ = input.write_all(reply.as_bytes());
         heard.append(&mut line);
     }

@@ -1,6 +1,6 @@
-//! Messages of every shape a maildrop has been seen to hold, as they are after dot-unstuffing.
+//! Messages of every shape that is known from maildrops, after dot-unstuffing.
 
-/// Odd ones first, then `further` that differ in size, header and line ends.
+/// Odd messages first, then `further` ones that differ in size, header and line ends.
 pub fn messages(further: usize) -> Vec<Vec<u8>> {
     let header = "From: a@example.org\r\nTo: jane@home.lan\r\nSubject: odd\r\n\r\n";
     let long = "x".repeat(20_000);
@@ -37,8 +37,7 @@ pub fn messages(further: usize) -> Vec<Vec<u8>> {
     messages
 }
 
-/// A message that differs from the others in a way that a mistake with sizes or boundaries would
-/// show.
+/// A message that differs from the others so that a mistake with sizes or boundaries would show.
 fn ordinary(number: usize) -> Vec<u8> {
     let mut message = format!(
         "Return-Path: <sender{number}@example.org>\r\nReceived: from x by y; Mon, 23 Nov 2026 12:00:00 +0000\r\n\

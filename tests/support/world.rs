@@ -1,4 +1,4 @@
-//! A whole poll in memory: a model server, a sink that notes what it took, a store that outlives
+//! A whole poll in memory: a model server, a sink that records messages, and a store that survives
 //! crashes.
 
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use mailferry::telemetry::{Event, Report, Reporter};
 use super::crash::Crash;
 use super::model::{Mail, Server};
 
-/// Everything that outlives a crash, and the wishes of the operator.
+/// Everything that survives a crash, and the operator's settings.
 pub struct World {
     pub server: Server,
     pub store: Arc<MemoryStore>,
@@ -37,18 +37,18 @@ pub struct World {
     crash: Crash,
 }
 
-/// What the sink took, by subject, and what it answers.
+/// The messages that the sink accepted, by subject, and its configured answers.
 #[derive(Clone, Default)]
 pub struct Notes {
     taken: Arc<Mutex<Vec<Vec<u8>>>>,
-    /// Told at each one.
+    /// Notified at each message.
     more: Arc<tokio::sync::Notify>,
     answers: Arc<Mutex<BTreeMap<Vec<u8>, Refusal>>>,
     hangs: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
 }
 
-/// What was parked or quarantined, by file name.
+/// The parked or quarantined messages, by file name.
 #[derive(Clone, Default)]
 pub struct Kept(Arc<Mutex<BTreeMap<String, (Message, Envelope)>>>);
 
@@ -59,7 +59,7 @@ pub fn mail(unique_id: &str, octets: &[u8]) -> Mail {
     }
 }
 
-/// `count` messages that differ.
+/// `count` different messages.
 pub fn mails(count: usize) -> Vec<Mail> {
     let one = |number| {
         mail(
@@ -119,7 +119,7 @@ impl World {
         }
     }
 
-    /// Polls until it ends or the power fails; `None` for the latter.
+    /// Polls until it ends or the power fails; `None` if the power fails.
     pub async fn poll_or_crash(&self) -> Option<Summary> {
         let with = self.collaborators();
         tokio::select! {
@@ -129,7 +129,7 @@ impl World {
         }
     }
 
-    /// Polls, and makes the account's state durable as the agent would.
+    /// Polls, and makes the account's state durable like the agent.
     pub async fn poll(&self) -> Summary {
         let summary = self.poll_or_crash().await.expect("no crash was asked for");
         let batch = Batch {
@@ -140,7 +140,7 @@ impl World {
         summary
     }
 
-    /// The same world with the power back.
+    /// The same world after the power returned.
     pub fn restarted(&mut self, crash: Crash) {
         let server = Server::new(self.server.listed(), crash.clone());
         let habits = self.server.with(|habits| habits.clone());
@@ -154,7 +154,7 @@ impl World {
         *now = now.plus(seconds);
     }
 
-    /// A directory that goes with the world.
+    /// A directory that is removed with the world.
     pub fn directory(&self) -> &std::path::Path {
         self.spool.path()
     }
@@ -213,7 +213,7 @@ impl World {
 }
 
 impl Notes {
-    /// How often each message was taken.
+    /// How often each message was accepted.
     pub fn taken(&self) -> BTreeMap<Vec<u8>, usize> {
         let mut counts = BTreeMap::new();
         for octets in self.taken.lock().unwrap().iter() {
@@ -226,7 +226,7 @@ impl Notes {
         self.taken.lock().unwrap().len()
     }
 
-    /// A sink that notes here what it takes, for a second destination.
+    /// A sink that also records here, for a second destination.
     pub fn sink(&self) -> Arc<dyn Sink> {
         Arc::new(CountedSink {
             notes: self.clone(),
@@ -234,12 +234,12 @@ impl Notes {
         })
     }
 
-    /// Waits until so many were taken.
+    /// Waits until this many messages were accepted.
     pub async fn until(&self, count: usize) {
         loop {
             let told = self.more.notified();
             tokio::pin!(told);
-            // From here on nothing that is told is missed.
+            // From here on no notification is missed.
             told.as_mut().enable();
             if self.count() >= count {
                 return;
@@ -248,12 +248,12 @@ impl Notes {
         }
     }
 
-    /// How many offers there were, taken or refused.
+    /// The number of offers, accepted or refused.
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// In which order.
+    /// The accepted messages in order.
     pub fn order(&self) -> Vec<Vec<u8>> {
         self.taken.lock().unwrap().clone()
     }
@@ -271,7 +271,7 @@ impl Notes {
         self.hangs.store(false, Ordering::Relaxed);
     }
 
-    /// From now on nothing is answered.
+    /// From now on no offer is answered.
     pub fn hang(&self) {
         self.hangs.store(true, Ordering::Relaxed);
     }

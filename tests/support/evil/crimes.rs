@@ -1,5 +1,4 @@
-//! The list of crimes: a name and a sentence for each. What a crime is in detail, the machines
-//! know.
+//! The list of crimes: a name and a sentence for each. The machines implement the details.
 
 mod names;
 
@@ -7,11 +6,11 @@ use std::fmt;
 
 use names::{FLOODS, LMTP, POP3, SMTP, WAIT};
 
-/// Which server commits it.
+/// The server that commits it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
     Pop3,
-    /// The relay, which commits it by LMTP, too.
+    /// The relay; it also commits the crime by LMTP.
     Smtp,
     /// Only where there is an answer for each recipient.
     Lmtp,
@@ -20,26 +19,26 @@ pub enum Side {
 /// What a server does at a step instead of agreeing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
-    /// Says no: `-ERR`, and a relay a 4xx.
+    /// Refuses: `-ERR`, and a relay a 4xx.
     Refuse,
-    /// A relay says no for good: a 5xx.
+    /// A relay refuses permanently: a 5xx.
     Reject,
     Stall,
     Vanish,
     Gibberish,
-    /// Hangs up in the middle of the first line of its answer.
+    /// Closes the connection in the middle of the first line of its answer.
     BreakOff,
-    /// Says an empty line and nothing more.
+    /// Sends an empty line and nothing more.
     Blank,
-    /// Says an empty line, and then what is due.
+    /// Sends an empty line, and then the right answer.
     BlankFirst,
-    /// Says no and hangs up.
+    /// Refuses and closes the connection.
     RefuseAndVanish,
-    /// Says `+` where none is due.
+    /// Sends `+` when no challenge is due.
     Plus,
-    /// Says what is due, twice.
+    /// Sends the right answer twice.
     Twice,
-    /// Says what is due, and one line more.
+    /// Sends the right answer, and one more line.
     Trail,
 }
 
@@ -50,13 +49,13 @@ pub struct Crime {
     pub side: Side,
     /// A sentence without a subject.
     pub what: String,
-    /// For those that are a manner at a step.
+    /// Set for crimes that are a manner at a step.
     pub at: Option<(Manner, &'static str)>,
-    /// Whether it is committed around STLS, so that the client must ask for that.
+    /// Whether it is committed around STLS, so that the client must use STLS.
     pub stls: bool,
-    /// Whether the client must wait for minutes to find out.
+    /// Whether the client must wait for minutes to notice it.
     pub waits: bool,
-    /// Whether it sends as much as a client takes, in lines that are all to be read.
+    /// Whether it sends as much as a client accepts, in lines that must all be read.
     pub floods: bool,
 }
 
@@ -108,8 +107,8 @@ impl Crime {
     }
 }
 
-/// Of the odd ones, those that the program is tried with: retrieval, which is the longest part of a
-/// session, and what is said after a yes to STLS, which needs real TLS.
+/// Of the odd answers, those that the program is tried with: those to retrieval, which is the
+/// longest part of a session, and those after the yes to STLS, which need real TLS.
 fn is_for_sockets(manner: Manner, step: &str) -> bool {
     match step {
         "retr" => manner != Manner::Blank,
@@ -119,7 +118,7 @@ fn is_for_sockets(manner: Manner, step: &str) -> bool {
 }
 
 impl Manner {
-    /// Whether it is one of those that POP3 alone knows.
+    /// Whether it is one of those that exist only in POP3.
     pub const fn is_odd(self) -> bool {
         matches!(
             self,
@@ -184,7 +183,7 @@ const POP3_STEPS: [&str; 12] = [
     "quit",
 ];
 
-/// Those that are answered oddly.
+/// The steps that are answered oddly.
 const ODD_STEPS: [&str; 13] = [
     "greeting", "capa", "stls", "user", "pass", "auth", "uidl", "list", "top", "retr", "dele",
     "noop", "quit",

@@ -1,5 +1,5 @@
-//! The mail of the evil server: a few messages of every shape, what each session sees of them, and
-//! what became of them.
+//! The mail of the evil server: a few messages of every shape, the view of each session, and the
+//! deletes.
 
 use super::Crime;
 
@@ -10,15 +10,15 @@ pub struct Mail {
     pub octets: Vec<u8>,
 }
 
-/// What outlives a session.
+/// The state that survives a session.
 #[derive(Clone, Debug)]
 pub struct Maildrop {
-    /// What is there, as an honest server would list it.
+    /// The messages, as an honest server would list them.
     mails: Vec<Mail>,
-    /// Whatever was there at any time.
+    /// All messages that ever existed.
     ever: Vec<Vec<u8>>,
     sessions: usize,
-    /// The mail of somebody else.
+    /// The mail of another user.
     other: Vec<Mail>,
     /// The messages that were asked for.
     asked: Vec<Vec<u8>>,
@@ -37,17 +37,17 @@ impl Maildrop {
         }
     }
 
-    /// What is there.
+    /// The present messages.
     pub fn mails(&self) -> &[Mail] {
         &self.mails
     }
 
-    /// The octets of every message that was there at any time.
+    /// The octets of every message that ever existed.
     pub fn ever(&self) -> &[Vec<u8>] {
         &self.ever
     }
 
-    /// Whether a message is asked for that was not before; from now on it was.
+    /// Whether a message is asked for the first time; records that it was asked for.
     pub fn is_asked_first(&mut self, octets: &[u8]) -> bool {
         let is_first = !self.asked.iter().any(|asked| asked == octets);
         if is_first {
@@ -60,7 +60,7 @@ impl Maildrop {
         is_first
     }
 
-    /// What a server with this crime hands out for a message, before a final dot that is right.
+    /// What a server with this crime sends for a message, before a correct final dot.
     pub fn stump(octets: &[u8], crime: &str) -> Vec<u8> {
         match crime {
             "cut-and-close-properly" => octets[..header_end(octets)].to_vec(),
@@ -68,7 +68,7 @@ impl Maildrop {
         }
     }
 
-    /// How many logins there were.
+    /// The number of logins.
     pub fn sessions(&self) -> usize {
         self.sessions
     }
@@ -83,7 +83,7 @@ impl Maildrop {
             "show-another-maildrop" if session % 2 == 0 => {
                 mails.clone_from(&self.other);
             }
-            // Turned round, and then by one more each time.
+            // Reversed, and then shifted by one more each time.
             "renumber" if count > 0 => {
                 mails.reverse();
                 mails.rotate_left(session % count);
@@ -136,16 +136,16 @@ impl Maildrop {
         mails
     }
 
-    /// The UPDATE state: what was marked is gone.
+    /// The UPDATE state: marked messages are deleted.
     pub fn update(&mut self, marked: &[Mail], crime: Option<&Crime>) {
-        // By what is in it: no two are the same, and names may be lies.
+        // By content: no two messages are equal, and unique-ids may be wrong.
         for mails in [&mut self.mails, &mut self.other] {
             mails.retain(|mail| !marked.iter().any(|gone| gone.octets == mail.octets));
         }
         match crime.map_or("", |crime| crime.name.as_str()) {
             "reuse-unique-ids" if self.ever.len() == COUNT => self.reuse_a_unique_id(),
             "recount-unique-ids" if self.ever.len() == COUNT => {
-                // Where mail is kept, its owner deletes it when all of it was retrieved.
+                // If mail is kept, its owner deletes it when all of it was retrieved.
                 let are_asked = self.asked.len() == COUNT && marked.is_empty();
                 if self.mails.is_empty() || are_asked {
                     self.mails = counted(messages("anew"));
@@ -174,7 +174,7 @@ impl Maildrop {
     }
 }
 
-/// Messages under unique-ids that count them.
+/// Messages whose unique-ids are counted.
 fn counted(messages: [Vec<u8>; COUNT]) -> Vec<Mail> {
     let mail = |(number, octets): (usize, Vec<u8>)| Mail {
         unique_id: format!("evil-{number:03}").into_bytes(),
@@ -183,7 +183,7 @@ fn counted(messages: [Vec<u8>; COUNT]) -> Vec<Mail> {
     (1..).zip(messages).map(mail).collect()
 }
 
-/// Where the header and the empty line behind it end.
+/// Where the header ends, including the empty line after it.
 pub fn header_end(octets: &[u8]) -> usize {
     let mut windows = octets.windows(4);
     windows
@@ -191,14 +191,14 @@ pub fn header_end(octets: &[u8]) -> usize {
         .map_or(0, |at| at + 4)
 }
 
-/// How many messages there are at first.
+/// The initial number of messages.
 pub const COUNT: usize = 5;
 
 /// Large enough that one octet every nine seconds takes longer than any session may.
 const LONG_LINES: usize = 60;
 
-/// Messages that differ in size and shape; none of them is the beginning of another. Those of
-/// another maker have the same sizes.
+/// Messages that differ in size and shape; none is the beginning of another. Those of another maker
+/// have the same sizes.
 fn messages(maker: &str) -> [Vec<u8>; COUNT] {
     let header = |number: usize| {
         format!(

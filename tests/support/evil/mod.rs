@@ -1,9 +1,9 @@
 //! A POP3 and an SMTP/LMTP server that commit one crime each, by name, and are honest in everything
 //! else.
 //!
-//! The machines here touch no socket and no clock: a line of the client goes in, and what the
-//! server does about it comes out as [`Act`]s. `stage` plays them on loopback, for tests and for
-//! `cargo run --example evil`; tests also play them over pipes, where hours pass in no time.
+//! The machines here use no socket and no clock: a line of the client goes in, and the server's
+//! reaction comes out as [`Act`]s. `stage` plays them on loopback, for tests and for `cargo run
+//! --example evil`. Tests also play them over pipes, where hours pass in no time.
 
 pub mod crimes;
 pub mod maildrop;
@@ -16,29 +16,29 @@ use std::time::Duration;
 pub use crimes::{Crime, Side, crimes};
 pub use maildrop::Maildrop;
 
-/// The user and the password that the servers let in.
+/// The user and the password that the servers accept.
 pub const USER: &str = "jane";
 pub const PASSWORD: &str = "sample";
 
-/// What a server does, in order.
+/// One action of a server.
 #[derive(Clone, Debug)]
 pub enum Act {
     /// Sends these octets.
     Say(Vec<u8>),
-    /// Sends the pieces 0 to `count`, one after the other, each made when it is sent.
+    /// Sends the pieces 0 to `count`, one after the other. Each is created when it is sent.
     Flow {
         count: u64,
         piece: fn(u64) -> Vec<u8>,
     },
     /// Waits.
     Wait(Duration),
-    /// Waits until the client has sent something more.
+    /// Waits until the client has sent more.
     Hear,
-    /// Does TLS from here on.
+    /// Starts TLS.
     StartTls,
-    /// Says nothing any more; the connection stays.
+    /// Sends nothing more; the connection stays open.
     Stall,
-    /// Hangs up.
+    /// Closes the connection.
     Close,
 }
 
@@ -57,12 +57,12 @@ impl Act {
 
 /// One connection to either server.
 pub trait Session: Send {
-    /// What is said before anything was heard.
+    /// The actions before the first line of the client.
     fn greet(&mut self) -> Vec<Act>;
 
-    /// What is done about a line, which comes without its end.
+    /// The reaction to a line, which is given without its end.
     fn hear(&mut self, line: &[u8]) -> Vec<Act>;
 
-    /// TLS is up.
+    /// TLS has started.
     fn secured(&mut self);
 }

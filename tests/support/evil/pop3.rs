@@ -1,4 +1,4 @@
-//! The POP3 side (RFC 1939, 2449, 2595, 5034): honest, but for one crime.
+//! The POP3 server (RFC 1939, 2449, 2595, 5034): honest, except for one crime.
 
 mod listing;
 mod retrieval;
@@ -17,7 +17,7 @@ pub struct Pop3 {
     has_tls: bool,
     is_secured: bool,
     user: Option<String>,
-    /// What the session sees; `None` before the login.
+    /// The messages that the session sees; `None` before the login.
     mails: Option<Vec<Mail>>,
     marked: Vec<bool>,
 }
@@ -141,7 +141,7 @@ impl Pop3 {
             Some("inject-after-stls-without-crlf") => &[b"+OK begin\r\n+OK inj"],
             Some("inject-after-stls-split") => &[b"+OK begin\r", b"\n+OK injected\r\n"],
             Some("inject-into-handshake") => &[b"+OK begin\r\n", b"+OK injected\r\n"],
-            // It was said already.
+            // It was sent already.
             Some("answer-stls-early") => &[],
             _ => &[b"+OK begin\r\n"],
         };
@@ -157,7 +157,7 @@ impl Pop3 {
     }
 
     fn authenticate(&mut self, argument: &str) -> Vec<Act> {
-        // `\0jane\0sample` in base64: the one answer that is right.
+        // `\0jane\0sample` in base64: the only right answer.
         self.let_in(argument.strip_prefix("PLAIN ") == Some("AGphbmUAc2FtcGxl"))
     }
 
@@ -192,7 +192,7 @@ impl Pop3 {
         vec![Act::line("+OK bye"), Act::Close]
     }
 
-    /// What the crime makes of an answer as a whole.
+    /// Applies the crime to a whole answer.
     fn twisted(&self, acts: Vec<Act>) -> Vec<Act> {
         let Some(crime) = &self.crime else {
             return acts;
@@ -240,7 +240,7 @@ impl Session for Pop3 {
     }
 }
 
-/// What a manner is, at any step, where this would be due.
+/// The actions of a manner, at any step, where this answer would be due.
 fn committed(manner: Manner, due: impl FnOnce() -> Vec<Act>) -> Vec<Act> {
     match manner {
         Manner::Refuse | Manner::Reject => vec![Act::line("-ERR evil says no")],
@@ -260,7 +260,7 @@ fn committed(manner: Manner, due: impl FnOnce() -> Vec<Act>) -> Vec<Act> {
     }
 }
 
-/// What is said is said before the connection is closed or TLS begins.
+/// Moves everything that is sent before the close of the connection or the start of TLS.
 fn before_the_end(acts: Vec<Act>) -> Vec<Act> {
     let is_end = |act: &Act| matches!(act, Act::Close | Act::StartTls);
     let (ends, says): (Vec<Act>, Vec<Act>) = acts.into_iter().partition(is_end);

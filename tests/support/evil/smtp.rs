@@ -1,4 +1,4 @@
-//! The relay's side, by SMTP (RFC 5321, 3207, 4954, 2920) or LMTP (RFC 2033): honest, but for one
+//! The relay, by SMTP (RFC 5321, 3207, 4954, 2920) or LMTP (RFC 2033): honest, except for one
 //! crime.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,18 +6,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::crimes::Manner;
 use super::{Act, Crime, Session};
 
-/// A message that the relay has, whatever it said about that.
+/// A message that the relay has received, whatever it answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Taken {
     pub sender: String,
     pub recipients: Vec<String>,
-    /// Without its stuffing.
+    /// Without dot-stuffing.
     pub octets: Vec<u8>,
-    /// Whether it said a whole yes to the dot. By LMTP: for every recipient.
+    /// Whether it accepted the message after the dot; by LMTP, for every recipient.
     pub said_yes: bool,
 }
 
-/// What a relay has taken, over all connections.
+/// The messages that a relay has received, over all connections.
 pub type Inbox = Arc<Mutex<Vec<Taken>>>;
 
 /// One connection.
@@ -31,11 +31,11 @@ pub struct Smtp {
     sender: Option<String>,
     recipients: Vec<String>,
     message: Vec<u8>,
-    /// Transactions that were begun on this connection.
+    /// The number of transactions on this connection.
     begun: usize,
 }
 
-/// What the next line is.
+/// The meaning of the next line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Commands,
@@ -243,7 +243,7 @@ impl Smtp {
                 );
                 takes = false;
             }
-            // What it said before the dot is all that it says.
+            // It sends nothing after what it sent before the dot.
             "smtp-answer-dot-early" | "smtp-refuse-in-the-middle" => {
                 (says, takes) = (Vec::new(), false)
             }
@@ -284,7 +284,7 @@ impl Smtp {
         self.message.clear();
     }
 
-    /// What the crime makes of an answer as a whole.
+    /// Applies the crime to a whole answer.
     fn twisted(&self, acts: Vec<Act>) -> Vec<Act> {
         if self.commits("smtp-answer-twice") {
             return acts.iter().chain(&acts).cloned().collect();
@@ -358,7 +358,7 @@ impl Session for Smtp {
     }
 }
 
-/// What a manner is, at any step.
+/// The actions of a manner, at any step.
 fn committed(manner: Manner, step: &str) -> Vec<Act> {
     match manner {
         Manner::Refuse if step == "greeting" => {
@@ -370,7 +370,7 @@ fn committed(manner: Manner, step: &str) -> Vec<Act> {
         Manner::Vanish => vec![Act::Close],
         Manner::Gibberish => vec![Act::Say(b"\x16\x03\x01 {\"what\": \xFF\xFE}\r\n".to_vec())],
         Manner::BreakOff => vec![Act::Say(b"25".to_vec()), Act::Close],
-        // These are of POP3 alone.
+        // These exist only in POP3.
         Manner::Blank
         | Manner::BlankFirst
         | Manner::RefuseAndVanish
@@ -384,7 +384,7 @@ fn has_null_sender(mail: &str) -> bool {
     mail.to_ascii_uppercase().starts_with("MAIL FROM:<>")
 }
 
-/// The last line of a reply without its text; extensions go on being announced.
+/// The last line of a reply without its text; extensions are still announced.
 fn in_digits(act: Act) -> Act {
     match act {
         Act::Say(octets) if octets.get(3) == Some(&b' ') => {

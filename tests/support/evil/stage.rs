@@ -11,7 +11,7 @@ use super::pop3::Pop3;
 use super::smtp::{Inbox, Smtp};
 use super::{Act, Crime, Maildrop, Session};
 
-/// Which protocol is spoken.
+/// The protocol of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
     Pop3,
@@ -19,7 +19,7 @@ pub enum Protocol {
     Lmtp,
 }
 
-/// A server and all that outlives its connections.
+/// A server, and everything that survives its connections.
 pub struct Stage {
     protocol: Protocol,
     crime: Mutex<Option<Crime>>,
@@ -27,13 +27,13 @@ pub struct Stage {
     has_tls: bool,
     maildrop: Arc<Mutex<Maildrop>>,
     inbox: Inbox,
-    /// Every octet that came, in the clear or out of TLS.
+    /// Every octet that arrived, in clear or decrypted.
     heard: Mutex<Vec<u8>>,
     connections: Mutex<Vec<Weak<TcpStream>>>,
 }
 
 impl Stage {
-    /// A server that commits this crime, or none, and knows STLS if there is somebody to accept it.
+    /// A server with this crime, or none. It supports STLS if there is a TLS acceptor.
     pub fn new(
         protocol: Protocol,
         crime: Option<Crime>,
@@ -43,7 +43,7 @@ impl Stage {
         Self::made(protocol, crime, acceptor, has_tls)
     }
 
-    /// The same for a driver that only pretends to do TLS.
+    /// The same for a driver that only simulates TLS.
     pub fn pretending(protocol: Protocol, crime: Option<Crime>) -> Arc<Self> {
         Self::made(protocol, crime, None, true)
     }
@@ -66,24 +66,24 @@ impl Stage {
         })
     }
 
-    /// Plays on this port for as long as the program runs.
+    /// Plays on this port until the program ends.
     ///
     /// # Errors
-    /// What the system says of a connection that it cannot accept.
+    /// The system's error for a connection that it cannot accept.
     pub fn play(self: &Arc<Self>, listener: &TcpListener) -> io::Result<()> {
         for stream in listener.incoming() {
             let (stage, stream) = (Arc::clone(self), stream?);
-            // A client that hangs up ends its own connection only.
+            // A client that closes its connection ends only that connection.
             std::thread::spawn(move || stage.connection(stream));
         }
         Ok(())
     }
 
-    /// Begins anew and commits nothing any more: connections end, what was taken stays.
+    /// Commits no crimes from now on: connections end, received messages stay.
     pub fn repent(&self) {
         *unpoisoned(&self.crime) = None;
         for tcp in unpoisoned(&self.connections).drain(..) {
-            // One that has ended already has nothing to say about it.
+            // A connection that has already ended may return an error.
             let _ = tcp.upgrade().map(|tcp| tcp.shutdown(Shutdown::Both));
         }
     }
@@ -96,17 +96,17 @@ impl Stage {
         Arc::clone(&self.inbox)
     }
 
-    /// Every octet that came, in the clear or out of TLS.
+    /// Every octet that arrived, in clear or decrypted.
     pub fn heard(&self) -> Vec<u8> {
         unpoisoned(&self.heard).clone()
     }
 
-    /// A driver has heard this.
+    /// A driver received this.
     pub fn hears(&self, octets: &[u8]) {
         unpoisoned(&self.heard).extend_from_slice(octets);
     }
 
-    /// A session as the next client finds it.
+    /// A session for the next client.
     pub fn session(&self) -> Box<dyn Session> {
         let (crime, has_tls) = (unpoisoned(&self.crime).clone(), self.has_tls);
         match self.protocol {
@@ -148,12 +148,12 @@ impl Stage {
     }
 }
 
-/// In the clear, or inside TLS.
+/// A stream in clear, or inside TLS.
 trait Stream: Read + Write {}
 
 impl<S: Read + Write> Stream for S {}
 
-/// The client, as one connection knows it.
+/// The client of one connection.
 struct Peer<'s> {
     stage: &'s Stage,
     stream: Box<dyn Stream>,
@@ -163,7 +163,7 @@ struct Peer<'s> {
 }
 
 impl Peer<'_> {
-    /// Does what is to be done; whether the connection goes on.
+    /// Performs actions; returns whether the connection continues.
     fn play(&mut self, session: &mut dyn Session, acts: Vec<Act>) -> io::Result<bool> {
         for act in acts {
             match act {
@@ -171,7 +171,7 @@ impl Peer<'_> {
                 Act::Flow { count, piece } => self.flow(count, piece)?,
                 Act::Wait(time) => std::thread::sleep(time),
                 Act::Hear => {
-                    // What comes may be of the handshake: it is left where it is.
+                    // The data may belong to the handshake, so it is not consumed.
                     self.tcp.peek(&mut [0])?;
                 }
                 Act::StartTls => {
@@ -183,7 +183,7 @@ impl Peer<'_> {
                     return Ok(false);
                 }
                 Act::Close => {
-                    // Closing with something unread would take back what was said last.
+                    // Closing with unread input would discard what was sent last.
                     self.tcp.shutdown(Shutdown::Write)?;
                     self.listen_to_the_end();
                     return Ok(false);
@@ -216,7 +216,7 @@ impl Peer<'_> {
         Ok(())
     }
 
-    /// The next line without its end; `None` when the client is gone.
+    /// The next line without its end; `None` when the client has gone.
     fn line(&mut self) -> io::Result<Option<Vec<u8>>> {
         loop {
             if let Some(end) = self.unread.iter().position(|octet| *octet == b'\n') {
@@ -238,7 +238,7 @@ impl Peer<'_> {
         Ok(octets)
     }
 
-    /// Until the client is gone too, and not for ever.
+    /// Reads until the client has gone, but not for ever.
     fn listen_to_the_end(&mut self) {
         let _ = self.tcp.set_read_timeout(Some(PATIENCE));
         while self.hear().is_ok_and(|octets| octets > 0) {

@@ -1,5 +1,5 @@
-//! A file in the quarantine: either it is none of ours, or it holds exactly the message that its
-//! label names.
+//! A file in the quarantine: either it is not a copy of ours, or it contains exactly the message of
+//! its label.
 
 use std::fs;
 
@@ -33,7 +33,7 @@ pub fn hold(octets: &[u8]) {
             (label.digest, &label.origin)
         );
         assert!(!label.envelope.sender.as_str().contains(['\r', '\n']));
-        // Kept once more, it is the same.
+        // If it is stored once more, it is the same.
         let kept = quarantine
             .keep(&message, &label.envelope, "test", "no")
             .await

@@ -1,5 +1,5 @@
-//! What must be true of every parser of bytes from outside, whatever the bytes: shared by the fuzz
-//! targets in `tests/fuzz` and by the test that replays their corpus.
+//! The properties of every parser of bytes from outside, for any bytes. The fuzz targets in
+//! `tests/fuzz` share them with the test that replays their corpus.
 
 pub mod label;
 pub mod return_path;
@@ -17,7 +17,7 @@ use mailferry::seen::{MemoryStore, Seen, Trust};
 use mailferry::spool::head_digest::head_digests_of;
 use mailferry::spool::header::Head;
 
-/// What holds some bytes to what must be true of them.
+/// Checks the properties for some bytes.
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
@@ -34,7 +34,7 @@ pub const TARGETS: [(&str, Target); 10] = [
     ("words", words::hold),
 ];
 
-/// Waits for work that needs a runtime.
+/// Runs work that needs a runtime.
 fn wait_for<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -42,9 +42,9 @@ fn wait_for<T>(work: impl Future<Output = T>) -> T {
     runtime.unwrap().block_on(work)
 }
 
-/// A whole session against a server that says these bytes: what is reported does not depend on how
-/// they were cut, and nothing is called whole without its final dot. The first octet says how the
-/// login goes, the second how large the pieces are.
+/// A whole session with a server that sends these bytes: the reports do not depend on how the bytes
+/// are cut, and no message is complete without its final dot. The first octet chooses the login,
+/// the second the size of the pieces.
 pub fn pop3(data: &[u8]) {
     let [kind, piece, said @ ..] = data else {
         return;
@@ -54,7 +54,7 @@ pub fn pop3(data: &[u8]) {
     assert_eq!(whole, cut, "cut into pieces of {piece}");
 }
 
-/// What the client reports, pieces of a message put together.
+/// The reports of the client, with the pieces of a message joined.
 fn heard(kind: u8, said: &[u8], piece: usize) -> Vec<String> {
     let mut client = Client::new();
     let mut commands = commands(kind).into_iter();
@@ -102,7 +102,7 @@ fn heard(kind: u8, said: &[u8], piece: usize) -> Vec<String> {
     reports
 }
 
-/// The next command that the session allows, and all of its kind where PIPELINING is announced.
+/// The next command that the session allows, and all of its kind if PIPELINING is announced.
 fn say_next(client: &mut Client, commands: &mut impl Iterator<Item = Command>) {
     if client.state() == State::Upgrading {
         client.upgraded();
@@ -158,7 +158,7 @@ fn commands(kind: u8) -> Vec<Command> {
     commands
 }
 
-/// Unstuffing against the plainest way to say it, and stuffing as its opposite.
+/// Compares unstuffing with the simplest implementation, and stuffing with its inverse.
 pub fn unstuff(data: &[u8]) {
     let [piece, said @ ..] = data else {
         return;
@@ -180,7 +180,7 @@ pub fn unstuff(data: &[u8]) {
                     ended = Some(taken + octets.len() - input.len());
                     break 'input;
                 }
-                // Nothing more comes of it: the message is refused.
+                // No more pieces follow: the message is refused.
                 Piece::Unclear => return,
             }
         }
@@ -217,7 +217,7 @@ pub fn unstuff(data: &[u8]) {
     assert!(back.starts_with(said), "a message comes back as it was");
 }
 
-/// A challenge is base64 or nothing, and what we say is read back.
+/// A challenge is base64 or nothing, and our response can be decoded.
 pub fn sasl(data: &[u8]) {
     if let Some(challenge) = sasl::decode(data) {
         let again = sasl::encode(&Secret::new(challenge.clone()));
@@ -228,7 +228,7 @@ pub fn sasl(data: &[u8]) {
         said.expose().iter().all(u8::is_ascii_graphic),
         "one word of a line"
     );
-    // Nothing is said as `=` (RFC 5034 section 4).
+    // An empty message is sent as `=` (RFC 5034 section 4).
     if data.is_empty() {
         assert_eq!(said.expose(), b"=");
     } else {
@@ -244,7 +244,7 @@ pub fn sasl(data: &[u8]) {
     }
 }
 
-/// Every message has a head, and nothing in it can speak to a terminal.
+/// Every message has a head, and nothing in it can control a terminal.
 pub fn head(data: &[u8]) {
     let head = Head::parse(data);
     assert!(head.from_line_octets <= data.len());
@@ -274,7 +274,7 @@ pub fn head(data: &[u8]) {
     }
 }
 
-/// Lines of an export, which are lines of the journal: what is read is written as it was, or
+/// Lines of an export, which are lines of the journal: they are read and written back unchanged, or
 /// refused as a whole.
 pub fn export(data: &[u8]) {
     let text = format!("mailferry seen export 1\n{}", String::from_utf8_lossy(data));
@@ -306,11 +306,11 @@ pub fn export(data: &[u8]) {
     });
 }
 
-/// A configuration is taken or refused in words, and no word shows the password that stands in it.
+/// A configuration is accepted, or refused with errors that never show its password.
 pub fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     // Inside an open string the rest is part of that string and no password; and a fuzzer learns
-    // the word it must not find.
+    // the word that must not appear.
     if text.contains("\"\"\"") || text.contains("'''") || text.contains("canary") {
         return;
     }

@@ -1,4 +1,4 @@
-//! The sender in a `Return-Path`, as MDAs and relays will be told it.
+//! The sender in a `Return-Path`, as MDAs and relays will get it.
 
 use mailferry::mail::{Recipient, Sender};
 use mailferry::spool::header::Head;
@@ -49,14 +49,14 @@ pub fn hold(octets: &[u8]) {
     }
 }
 
-/// Neither quoted, nor a route, nor the name that stands for nobody.
+/// Neither quoted, nor a route, nor the name that stands for the null sender.
 fn is_plain(address: &str) -> bool {
     !address.contains(['"', '\\'])
         && !address.starts_with('@')
         && !address.eq_ignore_ascii_case("MAILER-DAEMON")
 }
 
-/// What was read and is printed is read again.
+/// A sender that is printed can be read again.
 fn is_read_back(sender: &Sender) {
     if is_plain(sender.as_str()) {
         let printed = format!("Return-Path: {sender}\r\n\r\n");

@@ -1,7 +1,8 @@
-//! A relay that says anything at all: a message counts as taken only after a yes to its final dot.
+//! A relay that sends anything: a message counts as accepted only after a positive reply to its
+//! final dot.
 //!
-//! What the relay says is cut at octets 1: the first piece is the greeting, each further one the
-//! answer to the next line.
+//! The relay's data is split at octets 1: the first piece is the greeting, each further one the
+//! reply to the next line.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -19,7 +20,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 
-/// Reading the system's roots takes longer than a whole conversation.
+/// Reading the system's roots takes longer than a whole session.
 static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| {
     Connector::new(&TlsPolicy::default(), &Roots::new(SystemRoots::find())).unwrap()
 });
@@ -29,7 +30,7 @@ const MESSAGE: &[u8] = b"Subject: x\r\n\r\n.dot\r\nend\r\n";
 pub fn hold(octets: &[u8]) {
     let recipients = 1 + octets.len() % 2;
     let mut told = Told::default();
-    // What a connection leaves behind to be looked after later goes with its runtime.
+    // Tasks that a connection leaves running end with its runtime.
     let runtime = Builder::new_current_thread().enable_all().build();
     let outcomes = runtime.unwrap().block_on(async {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -85,7 +86,8 @@ async fn offer(port: u16, recipients: usize) -> Vec<Outcome> {
         connector: CONNECTOR.clone(),
         login: None,
         helo: "client.test".to_owned(),
-        // Nobody is slow here: who says nothing has nothing to say, and silence is no yes.
+        // The relay is never slow: if it sends nothing, it has nothing to send, and silence is no
+        // acceptance.
         timeout: Duration::from_millis(250),
         parallel: 1,
     });
@@ -111,7 +113,7 @@ async fn message() -> Message {
     draft.await.unwrap()
 }
 
-/// What the relay was told, and what it said to the end of the message.
+/// What the relay received, and what it sent after the message.
 #[derive(Default)]
 struct Told {
     message: Vec<u8>,
@@ -122,7 +124,7 @@ async fn relay(listener: TcpListener, octets: &[u8], told: &mut Told) {
     let mut answers = octets.split(|octet| *octet == 1);
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        // A client that hangs up ends its session and nothing else.
+        // A client that closes its connection ends only that session.
         let _ = converse(stream, &mut answers, told).await;
     }
 }
@@ -150,7 +152,7 @@ async fn converse<'o>(
         }
         asked.clear();
         stream.read_until(b'\n', &mut asked).await?;
-        // A message that nobody asked for ends the session; so does the end of the client.
+        // A message without DATA ends the session; so does the end of the client.
         let verb = asked.get(..4).unwrap_or_default().to_ascii_uppercase();
         if ![
             b"EHLO", b"HELO", b"MAIL", b"RCPT", b"DATA", b"RSET", b"NOOP", b"QUIT",
@@ -161,7 +163,7 @@ async fn converse<'o>(
             break;
         }
     }
-    // What has come in unread would turn the end into a reset, which takes back what was said.
+    // Unread input would turn the close into a reset, which discards what was sent.
     stream.shutdown().await?;
     let mut rest = Vec::new();
     stream.read_to_end(&mut rest).await.map(drop)

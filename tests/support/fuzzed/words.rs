@@ -1,4 +1,4 @@
-//! Foreign octets as words: percent words, unique-ids, names of accounts, and text as it is shown.
+//! Foreign octets as words: percent-encoded words, unique-ids, account names, and shown text.
 
 use mailferry::mail::text::{Shown, is_hostile};
 use mailferry::mail::{AccountName, Percent, UniqueId, limits};
@@ -42,7 +42,7 @@ pub fn hold(octets: &[u8]) {
 
 fn is_harmless(shown: &str) {
     assert!(!shown.chars().any(is_hostile), "{shown:?}");
-    // Behind what is cut off stands how long it was.
+    // After a cut text comes its length.
     assert!(
         shown.chars().count()
             <= limits::SHOWN_CHARACTERS_MAX + "... (18446744073709551615 octets)".len()

@@ -1,6 +1,6 @@
-//! The crimes that are no manner at a step: a name and a sentence for each.
+//! The crimes that are not a manner at a step: a name and a sentence for each.
 
-/// The named ones that are found out by waiting, besides those that say so in their names.
+/// Named crimes that a client notices only by waiting, in addition to those whose names say so.
 pub(super) const WAIT: &[&str] = &[
     "strip-greeting",
     "end-lines-with-lf",
@@ -11,7 +11,7 @@ pub(super) const WAIT: &[&str] = &[
     "smtp-take-and-stall",
 ];
 
-/// Those whose listings a client takes long to read.
+/// Crimes with listings that take a client long to read.
 pub(super) const FLOODS: &[&str] = &[
     "endless-listing",
     "endless-sizes",

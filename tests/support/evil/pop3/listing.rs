@@ -1,4 +1,4 @@
-//! UIDL and LIST: what a listing can be made of.
+//! UIDL and LIST, with all their crimes.
 
 use super::super::Act;
 use super::{Pop3, dripping, endless_line};
@@ -89,7 +89,7 @@ impl Pop3 {
         acts
     }
 
-    /// Entries of messages that are not there.
+    /// Entries of messages that do not exist.
     fn ghosts(&self, piece: fn(u64) -> Vec<u8>) -> Option<Act> {
         let count = match self.crime.as_ref()?.name.as_str() {
             "list-ghosts" => 3,
@@ -101,5 +101,5 @@ impl Pop3 {
     }
 }
 
-/// Numbers of messages that are not there: above all that are.
+/// Message numbers that do not exist: above all existing ones.
 const GHOSTS_FROM: u64 = 100;

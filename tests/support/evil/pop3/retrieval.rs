@@ -1,4 +1,4 @@
-//! RETR and TOP: what a message can be made of.
+//! RETR and TOP, with all their crimes.
 
 use super::super::maildrop::header_end;
 use super::super::{Act, Maildrop};
@@ -33,7 +33,7 @@ impl Pop3 {
         vec![status, Act::Say(body[..cut].to_vec()), Act::Close]
     }
 
-    /// The header and as many lines of the body as were asked for.
+    /// The header and the requested number of lines of the body.
     pub(super) fn top(&self, at: usize, argument: &str) -> Vec<Act> {
         let octets = &self.mails()[at].octets;
         let count = argument
@@ -48,7 +48,7 @@ impl Pop3 {
     }
 }
 
-/// A message behind its status line.
+/// A message after its status line.
 fn handed_out(name: &str, octets: &[u8], mut body: Vec<u8>, is_first: bool) -> Vec<Act> {
     match name {
         "cut-and-close-properly" | "empty-and-close-properly" => {
@@ -66,7 +66,7 @@ fn handed_out(name: &str, octets: &[u8], mut body: Vec<u8>, is_first: bool) -> V
             }
         }
         "end-bodies-with-lf" => {
-            // A CR that is no part of a line end stays.
+            // A CR that is not part of a line end stays.
             let is_end = |at: usize| body[at] == b'\r' && body.get(at + 1) == Some(&b'\n');
             let kept = (0..body.len()).filter(|at| !is_end(*at));
             body = kept.map(|at| body[at]).collect();
@@ -83,7 +83,7 @@ fn handed_out(name: &str, octets: &[u8], mut body: Vec<u8>, is_first: bool) -> V
     vec![Act::Say(body)]
 }
 
-/// The message as it goes over the wire, with its final dot (RFC 1939 section 3). Ours all end in
+/// The message as it is sent, with its final dot (RFC 1939 section 3). Our messages all end in
 /// CRLF.
 fn stuffed(octets: &[u8]) -> Vec<u8> {
     let mut body = Vec::with_capacity(octets.len() + 16);
