@@ -1,4 +1,4 @@
-//! One test binary: one link, one support library, many situations.
+//! The test binary: one link, one support library, many situations.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod agent;

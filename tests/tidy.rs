@@ -1,5 +1,5 @@
-//! The walls of the house, held by a test: who may import whom, where each outside crate comes in, what a thing is
-//! called, and how long it may be.
+//! The rules for the source: who may import whom, where each outside crate comes in, how things are
+//! named, and how long they may be.
 
 mod circles;
 mod names;
@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 use scan::{Scan, TestFile};
 
-/// What is wrong with one file, one sentence each. `path` is below `src/`.
+/// The errors of one file, one sentence each. `path` is below `src/`.
 fn complaints(path: &str, text: &str, is_test: bool) -> BTreeSet<String> {
     let scan = Scan::of(text);
     let mut complaints = BTreeSet::new();
@@ -31,7 +31,7 @@ fn complaints(path: &str, text: &str, is_test: bool) -> BTreeSet<String> {
     complaints
 }
 
-/// The files of a folder of the project by their paths below it.
+/// The files of a folder of the project, by their paths below it.
 fn texts(folder: &str) -> BTreeMap<String, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut found = Vec::new();
@@ -55,7 +55,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Fails with what is wrong, one sentence a line.
+/// Fails with the errors, one sentence per line.
 fn none(complaints: impl IntoIterator<Item = String>) {
     let all: Vec<String> = complaints.into_iter().collect();
     assert!(all.is_empty(), "\n{}", all.join("\n"));
@@ -66,7 +66,7 @@ fn scans(texts: &BTreeMap<String, String>) -> BTreeMap<String, Scan> {
     texts.iter().map(scan).collect()
 }
 
-/// The files that hold tests and nothing else.
+/// The files that contain only tests.
 fn tests(scans: &BTreeMap<String, Scan>) -> BTreeSet<String> {
     let mut tests = BTreeSet::new();
     for (path, scan) in scans {

@@ -1,4 +1,4 @@
-"""Odd answers to one command: they may cost the message that they answer, and no other (DOUBT.md section 3)."""
+"""Odd answers to one command: they may cost the message that they answer, and no other."""
 
 import re
 

@@ -1,5 +1,5 @@
-//! A clock that is wrong, and one that is put right, under the real program: nothing is deleted too
-//! soon, and nothing waits for ever.
+//! The real program with a wrong clock, and with one that is corrected: nothing is deleted too
+//! early, and nothing waits for ever.
 
 use std::process::Output;
 
@@ -59,8 +59,8 @@ fn a_clock_that_jumps_a_day_or_starts_in_1970_deletes_nothing_and_delivers_all()
         assert_eq!(dovecot.left().len(), listed, "{said}");
     }
     assert!(place.delivered().values().all(|count| *count == 1));
-    // From here on it agrees with itself: for a day nothing is due by age, and then what is old
-    // enough.
+    // From here on the clock is consistent: for a day nothing is due by age, and after that
+    // messages that are old enough are.
     for time in ["+20h", "+25h"] {
         let (_, said) = poll_at(&place, time);
         assert!(!said.contains(DOUBTED), "{said}");

@@ -1,4 +1,4 @@
-//! The agent as a process: signals, reload, troubled neighbours.
+//! The agent as a process: signals, reload, and failing accounts beside working ones.
 
 use crate::support::agent::Agent;
 use crate::support::dovecot::{Dovecot, free_port};
@@ -41,7 +41,7 @@ fn sigterm_ends_it_in_order_and_sigusr1_polls_now() {
 #[test]
 fn a_slow_mda_is_waited_for_and_its_message_recorded_when_it_is_asked_to_stop() {
     let dovecot = Dovecot::with(&varied::messages(0)[..1]);
-    // The MDA says that it has begun, and takes a second.
+    // The MDA reports that it has started, and takes a second.
     let mda = "[delivery.slow]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", \"touch {here}/begun; sleep 1; cat > {here}/taken\"]\n";
     let config = format!(
         "state_dir = \"{{here}}/state\"\n{mda}{}",
@@ -117,7 +117,8 @@ fn troubled_accounts_leave_the_others_unharmed_and_each_says_what_is_wrong() {
     let files = varied::messages(10);
     let (good, bad) = (Dovecot::with(&files), free_port());
     let mda = |name: &str, command: &str| {
-        // Only the one that hangs may run out of time: on a busy machine the others take a while.
+        // Only the MDA that hangs may run into its time-out: on a busy machine the others take a
+        // while.
         let timeout = if name == "hangs" { "1s" } else { "2m" };
         format!("[delivery.{name}]\ntype = \"mda\"\ntimeout = \"{timeout}\"\ncommand = {command}\n")
     };

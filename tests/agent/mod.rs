@@ -1,4 +1,5 @@
-//! Many accounts for a long time: schedule, places, clocks, waits, and neighbours in trouble.
+//! Many accounts over a long time: schedule, places, clocks, waits, and failing accounts beside
+//! working ones.
 
 mod clock;
 mod daemon;

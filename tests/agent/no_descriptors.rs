@@ -1,5 +1,5 @@
-//! The process has no file descriptor left: that is ours. No message, no destination, no password
-//! and no server is to blame, and all of it goes on when there are some again.
+//! The process has no file descriptor left, which is our own fault. No message, destination,
+//! password or server is to blame, and everything continues when some are free again.
 
 use std::process::{Command, Stdio};
 
@@ -7,7 +7,7 @@ use crate::support::dovecot::Dovecot;
 use crate::support::place::Place;
 use crate::support::varied;
 
-/// Polls with so many descriptors. Gives the exit code and what was said.
+/// Polls with this many descriptors. Returns the exit code and the output.
 fn poll_with(place: &Place, descriptors: u32) -> (Option<i32>, String) {
     let program = place.command(&["poll"]);
     let mut shell = Command::new("/bin/sh");
@@ -28,7 +28,7 @@ fn place(dovecot: &Dovecot, delivery: &str, account: &str) -> Place {
     ))
 }
 
-/// Polls again and again with so few descriptors that the named place runs out of them, more often
+/// Polls repeatedly with so few descriptors that the given operation runs out of them, more often
 /// than a message is tried, and then with enough.
 fn is_ours(place: &Place, descriptors: u32, sent: &[Vec<u8>]) {
     let mut wanted = 0;
@@ -73,7 +73,7 @@ fn a_maildir_that_cannot_open_its_files_is_not_down() {
     is_ours(&place, 40, &sent);
 }
 
-/// A program that takes its time, so that many run at once, and delivers into `out`.
+/// An MDA that is slow, so that many run at once. It delivers into `out`.
 fn mda(place: &Place, parallel: u32) -> String {
     for part in ["new", "cur", "tmp"] {
         std::fs::create_dir_all(place.path("out").join(part)).unwrap();

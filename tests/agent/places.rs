@@ -1,4 +1,4 @@
-//! Slow servers keep no place that others wait for, and lose nothing by that.
+//! Slow servers do not keep places that other accounts wait for, and lose nothing because of that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::world::{World, mail, mails};
 
-/// A world with an account of its own, at a host of its own.
+/// A world with a separate account, at a separate host.
 fn world(name: &str, count: usize) -> World {
     let mut world = World::new(mails(count), Retention::Keep);
     world.visit.account = AccountName::new(name).unwrap();
@@ -21,7 +21,7 @@ fn world(name: &str, count: usize) -> World {
     world
 }
 
-/// Accounts with four places for all of them.
+/// Accounts that share four places.
 fn orders(worlds: &[World], stop: &Stop) -> Orders {
     let assign = |world: &World| {
         let mut with = world.collaborators();
@@ -73,7 +73,7 @@ async fn honest_mail_comes_in_time_for_a_day_although_three_times_as_many_server
         assert!(taken.is_ok(), "message {number} never comes");
         latest = latest.max(came.elapsed());
     }
-    // Its interval, a tenth of that, and what it takes until a place is free.
+    // Its interval, a tenth of that, and the time until a place is free.
     assert!(latest < Duration::from_secs(330 + 60), "{latest:?}");
     let asked = Instant::now();
     commands.send(Command::Stop).await.unwrap();

@@ -12,7 +12,7 @@ use mailferry::session::{self, End, WhoActs};
 
 use crate::support::world::{World, mails};
 
-/// A known message that is looked at again, and its server is out of order just then.
+/// A known message that is compared again while its server fails.
 async fn looked_at_again(out_of_order: impl FnOnce(&World)) -> World {
     let world = World::new(mails(1), Retention::Keep);
     world.poll().await;
@@ -53,7 +53,7 @@ async fn a_comparison_that_was_refused_or_cut_off_is_finished_by_the_next_poll()
     }
 }
 
-/// A store that reads and does not write.
+/// A store that can be read and not written.
 struct ReadOnly(MemoryStore);
 
 impl SeenStore for ReadOnly {
@@ -83,7 +83,7 @@ impl SeenStore for ReadOnly {
     }
 }
 
-/// A store that knows the account and cannot read its records.
+/// A store that knows the account but cannot read its records.
 struct Unreadable(MemoryStore);
 
 impl SeenStore for Unreadable {
@@ -142,7 +142,7 @@ async fn when_records_cannot_be_read_nothing_is_retrieved_and_a_refused_login_is
     }
 }
 
-/// A store whose every commit takes time, and so does what waits for it.
+/// A store whose every commit takes time.
 struct Slow(Arc<MemoryStore>, Arc<Mutex<Timestamp>>);
 
 impl SeenStore for Slow {

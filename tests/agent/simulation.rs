@@ -1,7 +1,9 @@
-//! The whole agent in weeks of turned time: many maildrops, servers and sinks that misbehave as a seed says, a store that forgets, and
-//! crashes. When all of that is over, nothing may be lost, and nothing doubled beyond what crashes and failures explain.
+//! The whole agent over simulated weeks: many maildrops, servers and sinks that misbehave as a seed
+//! determines, a store that fails, and crashes. When all of that is over, nothing may be lost, and
+//! nothing delivered twice except for crashes and failures that explain it.
 //!
-//! `MAILFERRY_SEED=n` repeats one history, `MAILFERRY_SEEDS=n` asks for more of them (`contrib/soak simulation n`).
+//! `MAILFERRY_SEED=n` repeats one history, `MAILFERRY_SEEDS=n` runs more of them (`contrib/soak
+//! simulation n`).
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -33,7 +35,7 @@ use store::Flaky;
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-/// A clock that goes with tokio's, and may be set wrong.
+/// A clock that runs with tokio's, and may be set wrong.
 struct SimulatedClock {
     begun: Instant,
     ahead: Mutex<u64>,
@@ -55,11 +57,11 @@ struct Simulation {
     gates: Vec<Arc<dyn Gate>>,
     store: Arc<Flaky>,
     clock: Arc<SimulatedClock>,
-    /// Every message that ever came, by the account's position.
+    /// Every message that ever arrived, by the account's position.
     came: Vec<Vec<Mail>>,
-    /// What the servers are like, likewise.
+    /// The character of each server, by the account's position.
     characters: Vec<Character>,
-    /// What somebody else took out of a maildrop.
+    /// Messages that another program removed from a maildrop.
     taken_away: BTreeSet<Vec<u8>>,
     watch: Watch,
     crashes: usize,
@@ -146,9 +148,9 @@ impl Simulation {
         (orders, seen, stop)
     }
 
-    /// Runs the agent for some time, with things happening, and ends it in order or by a crash.
+    /// Runs the agent for some time, with events, and ends it in order or by a crash.
     async fn run_for(&mut self, seconds: u64, storm: bool, crash: bool) {
-        // In quiet times an hour is often enough, and costs less.
+        // In quiet times once an hour is enough, and costs less.
         let (orders, seen, stop) = self.orders(if storm { 300 } else { HOUR });
         let (commands, listening) = mpsc::channel(4);
         let reporter = Reporter::new(Arc::new(Silent));
@@ -167,7 +169,7 @@ impl Simulation {
             }
         }
         if crash {
-            // The power fails: at whatever await it stands, nothing more of it happens.
+            // The power fails: the agent stops at whatever await it has reached.
             let millis = self.random.u64(..2_000);
             sleep(Duration::from_millis(millis)).await;
             agent.abort();
@@ -178,12 +180,13 @@ impl Simulation {
         }
         let _ = commands.send(Command::Stop).await;
         let ended = agent.await.expect("the agent does not panic");
-        // A store that fails at the start ends the program, which whoever watches over it starts again.
+        // A store that fails at the start ends the program, and a supervisor starts it again.
         assert!(ended.is_ok() || storm, "{ended:?}");
         self.new_gates();
     }
 
-    /// What the operator does after the storm: looks at maildrops that were held because they changed as a whole.
+    /// The operator's actions after the storm: looks at maildrops that were held because they
+    /// changed as a whole.
     async fn the_operator_looks(&self) {
         let (orders, _, _) = self.orders(HOUR);
         for assignment in orders.assignments {
@@ -209,7 +212,7 @@ impl Simulation {
         }
     }
 
-    /// All that happened, line by line.
+    /// All events, line by line.
     fn history(&self) -> Vec<String> {
         let mut told = Vec::new();
         for world in &self.worlds {
@@ -241,7 +244,7 @@ impl mailferry::telemetry::Report for Silent {
     fn report(&self, _: &mailferry::telemetry::Event<'_>) {}
 }
 
-/// One history from its seed, line by line.
+/// Runs one history from its seed; returns its events line by line.
 fn simulated(seed: u64) -> Vec<String> {
     fastrand::seed(seed);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -259,7 +262,8 @@ fn simulated(seed: u64) -> Vec<String> {
             simulation.run_for(seconds, true, crash).await;
         }
         simulation.heal();
-        // Back-offs and holds last a day at most, and a clock must agree with itself for a day before it deletes.
+        // Back-offs and holds last a day at most, and a clock must be consistent for a day before
+        // anything is deleted.
         for _ in 0..3 {
             simulation.run_for(2 * DAY, false, false).await;
             simulation.the_operator_looks().await;
@@ -289,7 +293,7 @@ fn whatever_goes_wrong_nothing_is_lost_and_what_is_doubled_is_explained() {
 
 #[test]
 fn one_seed_gives_one_history() {
-    // `MAILFERRY_SEEDS=n` asks for more of them.
+    // `MAILFERRY_SEEDS=n` runs more of them.
     for seed in 1..=number("MAILFERRY_SEEDS").unwrap_or(3) {
         let (first, second) = (simulated(seed), simulated(seed));
         let differ = first

@@ -1,5 +1,5 @@
-//! Servers that stall, flood or never end, beside one that is honest: a clear error, bounded
-//! memory, nothing lost, nobody else harmed.
+//! Servers that stall, flood or never end, beside an honest one: a clear error, bounded memory, no
+//! loss, and no effect on other accounts.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
@@ -32,8 +32,8 @@ async fn a_server_that_stalls_at_any_step_is_left_in_time_and_loses_nothing() {
                     assert_eq!(error.who_acts(), WhoActs::Server, "{step}: {error}");
                     assert!(error.to_string().contains("seconds"), "{step}: {error}");
                 }
-                // Whether QUIT was answered needs no bookkeeping. Pipelined deletes go out in one
-                // flight with it. LIST is left out after that, in the same poll.
+                // Whether QUIT was answered needs no bookkeeping. Pipelined deletes are sent in one
+                // flight with it. After that, LIST is left out in the same poll.
                 End::Complete => assert!(
                     step == "QUIT" || step == "LIST" || (step == "DELE" && pipelining),
                     "{step}"
@@ -42,8 +42,8 @@ async fn a_server_that_stalls_at_any_step_is_left_in_time_and_loses_nothing() {
             }
             world.server.with(|habits| habits.stalls_at = None);
             world.pass(3600);
-            // The message at which the session ended is left out once, and its delete as well; what
-            // was asked to go and is listed again is compared once a day.
+            // The message at which the session ended is left out once, and so is its delete.
+            // Messages that were asked to be deleted and are listed again are compared once a day.
             for _ in 0..3 {
                 world.poll().await;
                 world.pass(24 * 3600);
@@ -56,10 +56,10 @@ async fn a_server_that_stalls_at_any_step_is_left_in_time_and_loses_nothing() {
     }
 }
 
-/// What a flooding server answers to each command; everything else is `+OK`.
+/// The answers of a flooding server to each command; everything else is `+OK`.
 type Answers = fn(&str, &mut dyn Write) -> std::io::Result<()>;
 
-/// A server with these answers, on a free port of loopback, for as long as the test runs.
+/// A server with these answers, on a free port of loopback, until the test ends.
 fn server(answers: Answers) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -1,5 +1,5 @@
-//! Names that do not resolve, name servers and relays that never answer: bounded, said clearly, and
-//! nobody else's trouble.
+//! Names that do not resolve, and name servers and relays that never answer: the time is bounded,
+//! the error is clear, and other accounts are not affected.
 
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
@@ -51,7 +51,7 @@ fn a_name_server_that_never_answers_holds_up_one_account_and_not_the_end() {
     let place = place(&dovecot);
     let (_deaf, address) = name_server();
     let begun = Instant::now();
-    // Longer than we wait for a connection, and that three times.
+    // Longer than our limit for a connection, three times.
     let said = poll_by(&place, &address, "timeout:60 attempts:3");
     assert!(said.contains("lost: failed (net_timeout)"), "{said}");
     assert!(dovecot.left().is_empty(), "{said}");
@@ -59,8 +59,8 @@ fn a_name_server_that_never_answers_holds_up_one_account_and_not_the_end() {
     assert!(begun.elapsed() < Duration::from_secs(120), "{said}");
 }
 
-/// A socket where a name server is looked for. Port 53 cannot be chosen, so the address is: one of
-/// loopback's that nobody else has.
+/// A socket at which a name server is looked for. Port 53 is fixed, so the address varies: an
+/// unused one of loopback.
 fn name_server() -> (UdpSocket, String) {
     let bound = (0..100).find_map(|_| {
         let address = format!("127.{}.{}.53", fastrand::u8(1..), fastrand::u8(1..));
@@ -69,7 +69,7 @@ fn name_server() -> (UdpSocket, String) {
     bound.expect("port 53 cannot be bound: run the tests as root")
 }
 
-/// What a poll says that asks this name server for names, and ends with 75.
+/// The output of a poll that uses this name server, and exits with 75.
 fn poll_by(place: &Place, address: &str, options: &str) -> String {
     assert!(
         is_root(),
@@ -97,8 +97,8 @@ fn poll_by(place: &Place, address: &str, options: &str) -> String {
     said
 }
 
-/// What a name server answers to a question so that its answer is none: cut off, with counts that
-/// lie, with names that go round.
+/// Invalid answers of a name server to a question: cut off, with wrong counts, with names that form
+/// a loop.
 fn nonsense(question: &[u8], number: usize) -> Vec<u8> {
     let mut answer = question.to_vec();
     // RFC 1035 section 4.1.1: an answer, recursion available, one record.
@@ -164,7 +164,8 @@ fn a_relay_that_never_answers_the_dot_is_suspect_and_is_offered_the_messages_aga
     let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
     assert_eq!(output.status.code(), Some(75), "{said}");
     assert!(said.contains("destination suspect"), "{said}");
-    // Perhaps it was taken: that is said of each, also of those that are refused under suspicion.
+    // Each may have been accepted, and the log says so, also for those that are refused under
+    // suspicion.
     let unknown = said.matches("maybe_duplicate=true").count();
     assert_eq!(unknown, sent.len(), "{said}");
     assert!(!said.contains("status=quarantined"), "{said}");

@@ -1,4 +1,4 @@
-//! A log that is not read keeps no mail and no end waiting.
+//! A log that is not read delays neither mail nor the end of the program.
 
 use std::io::Read;
 use std::process::Stdio;
@@ -25,7 +25,7 @@ fn a_log_pipe_that_is_not_read_keeps_no_mail_and_no_end_waiting() {
     let answer = maildrop(&mails);
     let speaker = Speaker::new(move |line| {
         if line == "QUIT" {
-            // Later sessions end when nobody listens any more.
+            // Later sessions end when the receiver is gone.
             let _ = quit.send(());
         }
         answer(line)

@@ -1,4 +1,4 @@
-//! What waits is told to whoever asks, and waits no longer than it must.
+//! The program reports what waits and why, and nothing waits longer than it must.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;

@@ -1,4 +1,5 @@
-//! What `check` passes does not end a poll with 78, and what is probably not meant is said.
+//! A configuration that `check` accepts never ends a poll with 78, and `check` warns of probable
+//! mistakes.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Output;

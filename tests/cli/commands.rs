@@ -1,4 +1,4 @@
-//! The real program, run as an operator runs it.
+//! The real program, run like an operator runs it.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::nobody::Nobody;
 
-/// A folder with a configuration, and the program to run there with an environment of its own.
+/// A folder with a configuration, and the program to run there with its own environment.
 struct Place(TempDir);
 
 impl Place {
@@ -288,7 +288,7 @@ fn a_reader_that_has_seen_enough_is_no_failure() {
         .spawn()
         .unwrap();
     let mut first = String::new();
-    // The reader goes away with the pipe full of what it does not want.
+    // The reader goes away while the pipe is full of output that it does not want.
     BufReader::with_capacity(16, child.stdout.take().unwrap())
         .read_line(&mut first)
         .unwrap();
@@ -320,7 +320,7 @@ fn done(place: &Place, words: &[&str]) -> String {
     text(&output.stdout)
 }
 
-/// The records that are listed, without the time they were made at.
+/// The listed records, without their times.
 fn listed(place: &Place, account: &str) -> Vec<String> {
     let list = done(place, &["seen", "list", account]);
     let timeless = |line: &str| {
@@ -496,7 +496,7 @@ fn records_that_another_process_holds_are_75_and_it_is_named() {
     assert_eq!(listed(&place, "work").len(), 1);
 }
 
-/// The configuration above with the records where they are by default.
+/// The configuration above with the records in the default place.
 fn with_default_state() -> String {
     good().replacen("state_dir = \"state\"\n", "", 1)
 }

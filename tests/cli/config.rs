@@ -28,7 +28,7 @@ fn files_of(path: &str, ending: &str) -> Vec<PathBuf> {
     files
 }
 
-/// Whether generated files are to be written instead of compared.
+/// Whether generated files are written instead of compared.
 fn updating() -> bool {
     std::env::var_os("MAILFERRY_UPDATE").is_some()
 }

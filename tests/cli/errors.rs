@@ -1,4 +1,4 @@
-//! What fails says what, where, and what to try.
+//! Errors say what failed, where, and what to try.
 
 use std::io::Write;
 use std::net::TcpListener;

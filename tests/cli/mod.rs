@@ -1,4 +1,4 @@
-//! What a person says, and what they are answered.
+//! Commands, and their output.
 
 mod check;
 mod commands;

@@ -1,5 +1,5 @@
-//! A FIFO where a file should be is told, and nothing waits for it: not `check`, not `poll`, not
-//! the agent's signals.
+//! A FIFO in place of a file is reported, and nothing waits for it: not `check`, not `poll`, and
+//! not the agent's signals.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -21,7 +21,7 @@ fn make_fifo(path: &Path) {
     assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
-/// Runs to the end, which comes by itself; 124 when it does not.
+/// Runs to the end; returns 124 if the program does not end by itself.
 fn run(place: &Place, words: &[&str]) -> Output {
     let command = place.command(words);
     Command::new("timeout")
@@ -85,8 +85,7 @@ fn after_a_reload_that_meets_a_fifo_the_agent_still_hears_its_signals() {
     assert_eq!(code, Some(0), "{heard:#?}");
 }
 
-/// Forty thousand places that are wrong are each found, in a time that grows with their number
-/// only.
+/// Forty thousand errors are all found, in a time that grows linearly with their number.
 #[test]
 fn a_configuration_that_is_wrong_in_forty_thousand_places_is_told_at_once() {
     for (before, after) in [

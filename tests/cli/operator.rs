@@ -49,7 +49,7 @@ fn operator(place: &Place) -> Operator {
     Operator::new(setup, Reporter::log(), |_| ())
 }
 
-/// Everything that is answered.
+/// All responses.
 async fn answers(operator: &Operator, request: Request) -> Result<Vec<Response>, Failure> {
     let (answer, mut responses) = Answer::new();
     let asked = async {
@@ -187,7 +187,7 @@ async fn what_check_finds_is_a_value() {
     assert_eq!(worst, Some(Exit::Done));
 }
 
-/// Carries a value as text and back.
+/// Converts a value to text and back.
 fn carried<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: T) {
     #[derive(Serialize, Deserialize)]
     struct Message<V> {

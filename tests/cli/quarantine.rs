@@ -1,9 +1,9 @@
-//! What an operator does with messages that no destination took.
+//! What an operator does with messages that no destination accepted.
 
 use crate::support::dovecot::Dovecot;
 use crate::support::place::Place;
 
-/// A maildrop of two messages, of which the MDA takes the good one only, for good.
+/// A maildrop of two messages, of which the MDA accepts only the good one.
 fn maildrop() -> Dovecot {
     Dovecot::with(&[
         b"Subject: good\n\ngood\n".to_vec(),
@@ -23,7 +23,8 @@ fn configuration(dovecot: &Dovecot, script: &str, retention: &str) -> String {
     )
 }
 
-/// Polls once: the good message is taken, the other one goes to the quarantine. Gives its file.
+/// Polls once: the good message is delivered, the other one goes to the quarantine. Returns its
+/// file.
 fn quarantined(place: &Place) -> String {
     let output = place.run(&["poll"]);
     let said = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -1,4 +1,4 @@
-//! SIGKILL at random moments: the real program against real peers. `contrib/soak kill 1000` does
+//! SIGKILL at random moments: the real program with real servers. `contrib/soak kill 1000` does
 //! more of them.
 
 use std::fmt;
@@ -29,7 +29,7 @@ impl fmt::Display for Trial {
     }
 }
 
-/// A message like no other, of up to some kibibytes.
+/// A unique message of up to some kibibytes.
 fn message(number: usize, random: &mut fastrand::Rng) -> Vec<u8> {
     let most = random.usize(2..160);
     let lines = random.usize(1..most);
@@ -42,11 +42,11 @@ fn message(number: usize, random: &mut fastrand::Rng) -> Vec<u8> {
 }
 
 impl Trial {
-    /// Kills the program again and again while mail keeps coming; then compares with the truth.
-    /// Gives how many came twice.
+    /// Kills the program repeatedly while mail keeps arriving, and then compares what was
+    /// delivered. Returns how many came twice.
     fn killed(self, times: usize) -> usize {
         let mut random = fastrand::Rng::with_seed(self.seed);
-        // Mail that comes while it is being read must be seen: no short cuts in looking for it.
+        // Mail that arrives during a poll must be seen, so Dovecot must not take short cuts.
         let dovecot = Dovecot::start(&[], "maildir_very_dirty_syncs = no");
         let destination = Destination::new(self.kind);
         let place = self.place(&dovecot, &destination);
@@ -54,7 +54,7 @@ impl Trial {
         let mut kills = 0;
         let mut window = None;
         while kills < times {
-            // There is always something to deliver, so that a kill finds messages on their way.
+            // There is always something to deliver, so that a kill finds messages under way.
             if sent.len() < destination.count(&place) + 20 {
                 let more: Vec<_> = (sent.len()..sent.len() + 40)
                     .map(|number| message(number, &mut random))
@@ -62,7 +62,7 @@ impl Trial {
                 dovecot.refill(&more);
                 sent.extend(more);
             }
-            // How long a poll takes here and now is known from the first, which is left alone.
+            // The first poll is not killed: it shows how long a poll takes here and now.
             let Some(window) = window else {
                 let begun = Instant::now();
                 place.run(&["poll"]);
@@ -118,7 +118,7 @@ impl Trial {
     }
 }
 
-/// Starts a poll and kills it at a random moment; whether it was still there.
+/// Starts a poll and kills it at a random moment; returns whether it was still running.
 fn kill_one(place: &Place, window: Duration, random: &mut fastrand::Rng) -> bool {
     let mut child = place
         .command(&["poll"])
@@ -130,7 +130,7 @@ fn kill_one(place: &Place, window: Duration, random: &mut fastrand::Rng) -> bool
     while Instant::now() < until {
         std::thread::yield_now();
     }
-    // It may have ended before its time; then there is nothing to kill.
+    // It may have ended before that; then there is nothing to kill.
     let alive = child.try_wait().unwrap().is_none();
     if alive {
         child.kill().unwrap();

@@ -1,5 +1,5 @@
-//! Kills around the quarantine: copies that are made, parked ones that are offered again, and the
-//! operator's retries.
+//! Kills around the quarantine: while copies are created, while parked copies are offered again,
+//! and during the operator's retries.
 
 use crate::crash::kill_points::{KEPT, dies, until_quiet};
 use crate::support::destination::{Destination, Kind, doubled};
@@ -39,13 +39,14 @@ fn copies(place: &Place) -> usize {
         .count()
 }
 
-/// Polls with a strict MDA until all but the refused ones are delivered and gone, and those have a
-/// copy.
+/// Polls with a strict MDA until all messages except the refused ones are delivered and deleted,
+/// and those have a copy.
 fn until_quarantined(place: &Place, dovecot: &Dovecot) {
     for _ in 0..10 {
         let output = place.run(&["poll"]);
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
-        // 69 is the poll that quarantines, and each one after it until somebody has looked.
+        // 69 is the exit code of the poll that quarantines, and of each later poll until the
+        // operator acts.
         let ended =
             output.status.code() == Some(69) && said.contains("3 listed, 3 in the quarantine");
         if ended && dovecot.left().len() == 3 {
@@ -55,8 +56,8 @@ fn until_quarantined(place: &Place, dovecot: &Dovecot) {
     panic!("{} are left", dovecot.left().len());
 }
 
-/// The MDA takes everything now, and every copy is offered again. Orphans of a crash are named by
-/// no record and stay.
+/// The MDA accepts everything now, and every copy is offered again. Orphan copies of a crash have
+/// no record, and stay.
 fn retry_all(place: &Place) {
     std::fs::remove_file(place.path("strict")).unwrap();
     let output = place.run(&["quarantine", "retry", "--all"]);
@@ -109,7 +110,7 @@ fn a_kill_in_the_middle_of_an_operators_retry_doubles_at_most_one() {
     }
 }
 
-/// Polls two minutes later: the parked ones are due.
+/// Polls two minutes later, when the parked copies are due.
 fn later(place: &Place, fault: Option<&str>) -> std::process::Output {
     let mut command = place.command(&["poll"]);
     faketime::at(&mut command, "+2m");

@@ -1,5 +1,5 @@
-//! The program kills itself at every named point between the steps of the promise, against real
-//! peers; then it is started again and what arrived is compared with what was sent.
+//! The program kills itself at every named point between the steps of the promise, with real
+//! servers. Then it is started again, and the delivered messages are compared with those sent.
 //!
 //! A point that is not reached fails its test: every run in here ends by SIGKILL.
 
@@ -15,8 +15,8 @@ use crate::support::dovecot::Dovecot;
 use crate::support::place::Place;
 use crate::support::varied;
 
-/// Points that every delivery passes, with the passing that is the middle of a poll. Twelve
-/// messages come in sessions of two.
+/// Points that every delivery passes, with the number of the pass that is in the middle of a poll.
+/// Twelve messages come in sessions of two.
 const ALWAYS: &[(&str, u64)] = &[
     ("spool.whole", 6),
     ("slot.taken", 6),
@@ -53,7 +53,7 @@ pub const KEPT: &[&str] = &[
     "retry.removed",
 ];
 
-/// Points of a journal that is begun or compacted: each is passed once in a run.
+/// Points of a journal that is created or compacted: each is passed once in a run.
 const ONCE: &[&str] = &["journal.new", "journal.renamed"];
 
 const MESSAGES: usize = 12;
@@ -67,7 +67,7 @@ pub fn died(output: &Output) -> bool {
     output.status.signal() == Some(9)
 }
 
-/// Runs with a fault that it must die of.
+/// Runs with a fault that must kill it.
 pub fn dies(place: &Place, words: &[&str], fault: &str) {
     let mut command = place.command(words);
     command.env("MAILFERRY_FAULT", fault);
@@ -117,7 +117,7 @@ impl Stage {
         ))
     }
 
-    /// One kill, and the truth after it.
+    /// One kill, and the comparison after it.
     fn kill(&self, fault: &str, unrecorded_max: usize, prepare: impl FnOnce(&Path)) {
         let what = format!("{fault} into {:?}", self.destination.kind);
         let sent = messages();
@@ -134,7 +134,7 @@ impl Stage {
         );
     }
 
-    /// The same where everything stays on the server.
+    /// The same when everything stays on the server.
     fn kill_and_keep(&self, fault: &str) {
         let what = format!("{fault} into {:?}, kept", self.destination.kind);
         let sent = messages();
@@ -153,7 +153,7 @@ impl Stage {
     }
 }
 
-/// Every point that is passed on the way into this kind of destination.
+/// Every point on the way to this kind of destination.
 fn every_point(kind: Kind) {
     let stage = Stage::new(kind);
     let own = OF_A_KIND.iter().filter(|(of, ..)| *of == kind);
@@ -168,7 +168,7 @@ fn every_point(kind: Kind) {
         }
         stage.kill(&format!("{point}:1"), 64, |_| {});
         kills += 4;
-        // Where everything is kept there is one session, and no DELE.
+        // If everything stays on the server, there is one session and no DELE.
         if point != "dele.sent" && point != "note.durable" {
             stage.kill_and_keep(&format!("{point}:1"));
             kills += 1;
@@ -216,7 +216,7 @@ fn every_point_in_the_source_is_killed_at_and_none_that_is_not_there() {
         } else if !path.ends_with("fault.rs") {
             let text = std::fs::read_to_string(path).unwrap();
             for call in text.split("fault::").skip(1) {
-                // A name stands in the call, or in the statement before it.
+                // The name is in the call, or in the statement before it.
                 let call = call.split(['\n', ';']).next().unwrap();
                 named.extend(call.split('"').nth(1).map(str::to_owned));
             }

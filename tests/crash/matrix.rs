@@ -11,7 +11,7 @@ use crate::support::world::{World, mails};
 
 const MESSAGES: usize = 9;
 
-/// Runs the story with a crash at every step, and holds the promise after each.
+/// Runs the scenario with a crash at every step, and checks the promise after each.
 async fn matrix(retention: Retention, unrecorded_max: usize, habits: Habits) {
     for step in 1.. {
         let mut world = World::with_crash(mails(MESSAGES), retention, Crash::at(step));
@@ -51,7 +51,7 @@ async fn matrix(retention: Retention, unrecorded_max: usize, habits: Habits) {
     }
 }
 
-/// What the server deleted was accepted by the sink and is recorded as that.
+/// Messages that the server deleted were accepted by the sink and are recorded as delivered.
 async fn nothing_unproven_is_gone(world: &World, step: i64) {
     let records = world.records().await;
     for gone in world.server.deleted() {

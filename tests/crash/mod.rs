@@ -1,4 +1,4 @@
-//! What a kill or a power cut leaves behind.
+//! The state after a kill or a power cut.
 
 mod kill;
 #[cfg(feature = "fault-injection")]

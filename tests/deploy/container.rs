@@ -1,5 +1,5 @@
-//! What `contrib/container/` says of files, numbers, paths and times is true, and the same in each
-//! of its files. Whether the image builds and runs is for `contrib/container/check` to say.
+//! The files, numbers, paths and times in `contrib/container/` are right, and equal in all of its
+//! files. `contrib/container/check` shows whether the image builds and runs.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,7 +18,7 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// What stands behind `word` on the lines that begin with it.
+/// The text after `word` on the lines that begin with it.
 fn after<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     let line = |line: &'a str| line.trim_start().strip_prefix(word).map(str::trim);
     text.lines().filter_map(line).collect()
@@ -71,7 +71,7 @@ fn the_build_stage_has_a_rust_that_is_new_enough() {
     let needed = only(&manifest, "rust-version = ").trim_matches('"');
     let (release, debian) = image.split_once('-').unwrap();
     assert!(version(release) >= version(needed), "{image} < {needed}");
-    // The library the program is linked with must be the one it meets.
+    // The program must be linked with the library that the image has.
     let debian = debian.split(' ').next().unwrap();
     assert!(dockerfile.contains(&format!("\nFROM docker.io/library/debian:{debian}-slim\n")));
 }
@@ -91,7 +91,7 @@ fn user_volume_and_configuration_of_the_container_are_one_and_the_same_everywher
     let path = environment.strip_prefix("MAILFERRY_CONFIG=").unwrap();
     let path = path.split(' ').next().unwrap();
     assert!(compose.contains(&format!("- ./mailferry.toml:{path}:ro\n")));
-    // Without this word mailferry would not know that it is in a container, and warn of nothing.
+    // Without this variable mailferry would not know that it is in a container, and would not warn.
     assert!(environment.contains(" container="));
     assert!(
         config.contains("\"/srv/mail/jane/Maildir\"") && compose.contains("\"/srv/mail/jane\"")
@@ -155,7 +155,7 @@ fn mailferry_and_dovecot_take_the_container_s_configurations() {
 
     let program = PathBuf::from("/usr/bin/doveconf");
     assert!(program.exists(), "it is missing: run contrib/setup test");
-    // The users of the package are not there where its files are only unpacked.
+    // The users of the package do not exist if its files are only unpacked.
     let ours = std::fs::read_to_string(top().join("contrib/container/dovecot.conf")).unwrap();
     let users = "default_login_user = nobody\ndefault_internal_user = nobody\ndefault_internal_group = nogroup\n";
     std::fs::write(place.path("dovecot.conf"), ours + users).unwrap();

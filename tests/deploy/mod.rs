@@ -1,4 +1,4 @@
-//! What is shipped to run the program, and the program as process 1.
+//! The files for running the program, and the program as process 1.
 
 mod container;
 mod packaging;

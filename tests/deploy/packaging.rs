@@ -1,11 +1,11 @@
-//! What `contrib/` ships to run the agent is accepted by the programs that read it.
+//! The programs that read the files of `contrib/` accept them.
 
 use std::path::Path;
 use std::process::Command;
 
 use mailferry::config::Environment;
 
-/// The unit as installed, but for the path of the program, which is the one that was built.
+/// The unit as installed, except for the path of the program, which is the one that was built.
 fn unit(directory: &Path) -> std::path::PathBuf {
     let source = concat!(
         env!("CARGO_MANIFEST_DIR"),
@@ -48,7 +48,7 @@ fn systemd_takes_every_line_of_the_unit() {
 #[test]
 fn the_unit_leaves_little_to_whoever_takes_the_service_over() {
     let directory = tempfile::tempdir().unwrap();
-    // 20 tenths of 100: systemd's own word for it is "OK", and the network cannot be left out.
+    // 20 tenths of 100: systemd calls that "OK", and the network cannot be left out.
     let words = ["security", "--offline=true", "--no-pager", "--threshold=20"];
     let said = analyze(&words, &unit(directory.path()));
     assert!(said.contains("Overall exposure level"), "{said}");
@@ -67,7 +67,7 @@ fn the_service_keeps_its_records_where_systemd_made_room_for_them() {
     assert!(environment.is_default_state_dir(&room));
 }
 
-/// `apt-get -s` only says what would be done; every other call that adds packages must remove none.
+/// `apt-get -s` only prints what it would do; every other call that adds packages must remove none.
 #[test]
 fn setting_up_removes_no_package_of_the_machine() {
     let setup = include_str!("../../contrib/setup");
@@ -94,8 +94,7 @@ fn setting_up_removes_no_package_of_the_machine() {
     }
 }
 
-/// A machine has one relay, and its own is not ours to replace: servers are unpacked, never
-/// installed.
+/// A machine has one relay, which we must not replace: servers are unpacked, never installed.
 #[test]
 fn no_mail_server_is_among_the_packages_that_setting_up_installs() {
     let setup = include_str!("../../contrib/setup");

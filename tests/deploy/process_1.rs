@@ -1,4 +1,4 @@
-//! mailferry as process 1, as in a container without an init of its own.
+//! mailferry as process 1, as in a container without a separate init.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::support::mda::is_root;
 use crate::support::place::Place;
 use crate::support::varied;
 
-/// Starts a command as process 1 of a namespace of its own, which ends with it.
+/// Starts a command as process 1 of a new namespace, which ends with it.
 fn as_process_1(place: &Place, words: &[&str]) -> Command {
     let mut command = Command::new("unshare");
     if !is_root() {
@@ -29,7 +29,8 @@ fn children(of: u32) -> Vec<(u32, char)> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let status = |path: &Path| {
         let stat = std::fs::read_to_string(path.join("stat")).ok()?;
-        // The name may hold blanks and brackets; what follows the last bracket is fixed (proc(5)).
+        // The name may contain blanks and brackets; the part after the last bracket is fixed
+        // (proc(5)).
         let mut words = stat.rsplit_once(')')?.1.split_whitespace();
         let letter = words.next()?.chars().next()?;
         let parent: u32 = words.next()?.parse().ok()?;
@@ -59,7 +60,7 @@ fn what_an_mda_leaves_behind_is_reaped_and_signals_and_exit_codes_pass() {
     let [(init, _)] = children(agent.id())[..] else {
         panic!("process 1 is not the only child of unshare");
     };
-    // The first child is the agent; what the MDAs left behind came later.
+    // The first child is the agent; processes left by MDAs came later.
     let worker = children(init).into_iter().map(|(id, _)| id).min();
     let until = Instant::now() + Duration::from_secs(60);
     loop {

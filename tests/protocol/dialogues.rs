@@ -1,5 +1,5 @@
-//! The POP3 client in every dialogue of `tests/corpus/pop3`, cut in every way, and which check of
-//! the protocol is held where.
+//! The POP3 client in every dialogue of `tests/corpus/pop3`, cut in every way, and a table of the
+//! protocol checks with the tests that cover them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::support::dialogue::{Progress, Run};
 use crate::support::held::{self, Naming, Row, Tree};
 use crate::support::script::Script;
 
-/// Plays a script whole, and says what went wrong with it and where.
+/// Plays a script completely, and reports what went wrong and where.
 fn play(script: &Script, cuts: &[usize]) -> Vec<Progress> {
     let mut run = Run::new(script);
     let played = run
@@ -19,8 +19,9 @@ fn play(script: &Script, cuts: &[usize]) -> Vec<Progress> {
     played.unwrap_or_else(|what| panic!("{}, cut at {}: {what}", script.name, shown(cuts)))
 }
 
-/// The server is gone after so many octets: the client has reported just what it does when they
-/// come one by one, and calls nothing whole, nor the end in order, that is not.
+/// The server closes the connection after this many octets. The client must have reported the same
+/// as when they came one by one, and must not call a message complete, or the end in order, when it
+/// is not.
 fn play_until(script: &Script, until: usize, expected: Progress) {
     let mut run = Run::new(script);
     let played = run.play(&[], until).and_then(|_| run.end());
@@ -41,7 +42,7 @@ fn shown(cuts: &[usize]) -> String {
     }
 }
 
-/// The scripts whose server says so many octets.
+/// The scripts whose server sends this many octets.
 fn scripts(from: usize, to: usize) -> impl Iterator<Item = Script> {
     let all = Script::all().into_iter();
     all.filter(move |script| (from..=to).contains(&script.octets))
@@ -85,7 +86,8 @@ fn a_server_that_is_gone_after_any_octet_makes_no_message_whole() {
 fn a_long_dialogue_goes_the_same_at_every_line_end_and_anywhere_else() {
     let seed = seed();
     for script in scripts(SHORT_OCTETS_MAX + 1, LONG_OCTETS_MAX) {
-        // Each script has its own row of points, so that one more script moves no other's.
+        // Each script has its own random points, so that a new script does not change those of
+        // others.
         let mut points = random_points(&script, seed);
         for end in &script.boundaries {
             points.extend(end.saturating_sub(3)..=end + 1);
@@ -127,14 +129,14 @@ fn random_points(script: &Script, seed: u64) -> Vec<usize> {
         .collect()
 }
 
-/// Points at which a long dialogue is cut besides its line ends.
+/// Points at which a long dialogue is cut, besides its line ends.
 const RANDOM_POINTS: usize = 200;
 
-/// What is longer is as good as endless: it is cut at random points, all in one run, and takes
-/// seconds even so.
+/// Longer dialogues count as endless: they are cut at random points, all in one run, and that takes
+/// seconds.
 const LONG_OCTETS_MAX: usize = 1024 * 1024;
 
-/// What is at most so long is cut at every octet.
+/// Dialogues of at most this length are cut at every octet.
 const SHORT_OCTETS_MAX: usize = 4 * 1024;
 
 #[test]
@@ -149,8 +151,8 @@ fn the_longest_commands_have_at_most_255_octets() {
         while client.next(&mut input).unwrap().is_some() {}
         line.len()
     };
-    // A user and a password are as long as they are: servers take them, and there is no other way
-    // to say them.
+    // A user and a password have any length: servers accept them, and there is no other way to send
+    // them.
     say(None, b"+OK\r\n");
     say(Some(Command::User("jane".into())), b"+OK\r\n");
     say(
@@ -179,9 +181,9 @@ fn the_longest_commands_have_at_most_255_octets() {
     }
 }
 
-/// Below each check: where it is held. A script must name the check in its turn, a test must be
-/// one, and of what is not built no source file has the word, so that whoever writes it is asked
-/// for a test here.
+/// Below each check: the tests that cover it. A script must name the check in its turn, and a test
+/// must exist. For features that are not built, the table has a word that no source file contains,
+/// so that whoever builds the feature must add a test here.
 const CHECKS: &str = "
 1939.1a a greeting of +OK, with text or without
     tests/corpus/pop3/rfc/1939-greeting-bare.script
@@ -423,7 +425,7 @@ const CHECKS: &str = "
     not built: scram
 ";
 
-/// How many checks the list has for each RFC. Letters behind a number are parts of one check.
+/// The number of checks for each RFC. Letters after a number are parts of one check.
 const CHECKS_OF: &[(&str, usize)] = &[
     ("1939", 16),
     ("2449", 9),

@@ -1,6 +1,6 @@
-//! Every crime of the evil server, played to mailferry: no message is lost, nothing that was cut is
-//! delivered, the crime is told, and an honest account beside it gets its mail. Each test goes
-//! through the whole list, so a new crime is tried without being named here.
+//! Every crime of the evil server, played to mailferry: no message is lost, no cut message is
+//! delivered, the crime is reported, and an honest account gets its mail. Each test goes through
+//! the whole list, so a new crime is tried without being named here.
 
 mod machine;
 mod memory;
@@ -10,23 +10,23 @@ mod relay;
 use crate::support::evil::crimes::find;
 use crate::support::evil::{Crime, Side, crimes};
 
-/// What a crime costs at the most, besides time.
+/// The highest cost of a crime, besides time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Cost {
     Nothing,
     /// Messages may come again.
     Repeats,
-    /// Known messages are handed out with other octets: told, and left until the operator says that
-    /// they are the same.
+    /// Known messages are sent with other octets: that is reported, and they are left until the
+    /// operator says that they are the same.
     Rewritten,
     /// Messages stay on the server until the operator raises `max_message_size`.
     Limit,
-    /// What the server hands out for a message is delivered, which is not all of it, and the
-    /// message stays on the server.
+    /// The part of a message that the server sends is delivered, and the message stays on the
+    /// server.
     Stump,
 }
 
-/// The crimes that cost something, with the reason why nobody could have known better.
+/// The crimes that cost something, and why that cannot be avoided.
 const COSTS: &[(&str, Cost, &str)] = &[
     (
         "cut-and-close-properly",

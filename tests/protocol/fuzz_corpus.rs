@@ -1,5 +1,4 @@
-//! The corpus that fuzzing left behind, replayed: what a fuzzer found interesting once must stay
-//! true.
+//! Replays the corpus of the fuzzers: inputs that were once interesting must keep their properties.
 
 use std::path::Path;
 

@@ -1,21 +1,21 @@
-//! The dialogues of the corpus with octets changed, lost and doubled by chance: whatever a server
-//! says, the client reports the same however it is cut, calls nothing whole without its final dot,
-//! and never panics.
+//! The dialogues of the corpus with octets changed, lost and doubled at random. Whatever a server
+//! sends, the client reports the same however it is cut, calls no message complete without its
+//! final dot, and never panics.
 
 use mailferry::proto::pop3::{Client, Event};
 
 use crate::support::script::{Act, Script};
 use crate::support::spoken::{command, ends_in_a_dot, words};
 
-/// What became of a dialogue: reports, with pieces of a message put together.
+/// The result of a dialogue: reports, with the pieces of a message joined.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Heard {
     reports: Vec<Vec<u8>>,
     in_order: bool,
 }
 
-/// Says the commands of a script as far as the client allows, and `wires` for what the server says
-/// in its turns, in pieces of `piece` octets.
+/// Sends the commands of a script as far as the client allows, and uses `wires` as the server's
+/// data in its turns, in pieces of `piece` octets.
 fn play(script: &Script, wires: &[Vec<u8>], piece: usize) -> Heard {
     let mut client = Client::new();
     let mut heard = Heard::default();
@@ -76,7 +76,7 @@ impl Heard {
     }
 }
 
-/// The octets of a script with up to four things wrong with them, mostly where it hurts.
+/// The octets of a script with up to four random changes, mostly at critical places.
 fn garbled(script: &Script, random: &mut fastrand::Rng) -> Vec<Vec<u8>> {
     let mut wires: Vec<Vec<u8>> = script.turns.iter().map(|turn| turn.wire.clone()).collect();
     for _ in 0..random.usize(1..=4) {
@@ -129,7 +129,7 @@ fn what_no_script_foresees_is_heard_the_same_however_it_is_cut() {
     }
 }
 
-/// Longer dialogues are long lines, which gain nothing from chance.
+/// Longer dialogues consist of long lines, where random changes find nothing.
 const OCTETS_MAX: usize = 4 * 1024;
 
 /// How often each script is garbled.

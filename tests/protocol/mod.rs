@@ -1,5 +1,4 @@
-//! What may be said, and what was said: the client, its dialogues, and servers that break the
-//! rules.
+//! The POP3 protocol: the client, its dialogues, and servers that break the rules.
 
 mod dialogues;
 mod evil;

@@ -1,5 +1,4 @@
-//! What came against what was announced (DOUBT.md section 2): servers that have their messages and
-//! hand them out badly.
+//! Received octets against announced sizes: servers that send their messages badly.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +14,7 @@ use crate::support::world::World;
 
 const DAY: u64 = 86_400;
 
-/// A message of a sender of its own.
+/// A message with its own sender.
 fn text(number: usize) -> Vec<u8> {
     let lines: String = (0..20)
         .map(|line| format!("line {line} of {number}\r\n"))
@@ -28,7 +27,7 @@ fn mails(count: usize) -> Vec<Handed> {
     (0..count).map(one).collect()
 }
 
-/// A liar, and the world that polls it.
+/// A badly sending server, and the world that polls it.
 struct Bench {
     world: World,
     liar: Liar,
@@ -73,7 +72,7 @@ impl Bench {
     }
 }
 
-/// Lock-step and pipelined, and a server that hides what was retrieved.
+/// Lock-step and pipelined, and a server that hides retrieved messages.
 fn manners() -> Vec<Manner> {
     let mut manners = Vec::new();
     for pipelining in [false, true] {
@@ -137,13 +136,13 @@ async fn a_message_that_came_short_is_delivered_whole_when_the_server_has_the_re
                 ..Manner::default()
             };
             let mut sent = mails(3);
-            // Its head is the same before and after, with all that names a message.
+            // Its head is the same in both, with all fields that identify the message.
             let names = b"Message-ID: <1@example.org>\r\nDate: Sun, 29 Nov 2026\r\n";
             sent[1].octets.splice(0..0, *names);
             let whole = sent[1].octets.clone();
             let head = whole.len() - text(1).len() + 48;
             sent[1].cuts = vec![Some(head), Some(head), None];
-            // The listing says less at first, or the whole size all the time.
+            // The listing gives a smaller size at first, or the whole size all the time.
             sent[1].listed = told_later.then_some(whole.len() as u64 - 40);
             let bench = Bench::new(sent, manner);
             bench.polls(3).await;
@@ -182,7 +181,7 @@ async fn a_message_that_stays_short_is_compared_after_1_2_and_4_days() {
 #[tokio::test(start_paused = true)]
 async fn a_stump_that_changes_each_day_is_delivered_less_and_less_often() {
     let mut sent = mails(2);
-    // Twice alike in each session, and otherwise in the next.
+    // Twice alike in each session, and different in the next.
     sent[1].cuts = (0..60).flat_map(|day| [Some(60 + day); 2]).collect();
     let bench = Bench::new(sent, Manner::default());
     for _ in 0..2 * 20 {
@@ -280,8 +279,8 @@ async fn a_message_whose_last_line_does_not_end_is_never_delivered_with_the_next
     }
 }
 
-/// A dot that the server does not double, and behind it a reply as the server would give it to the
-/// next RETR.
+/// A dot that the server does not double, and after it a reply that looks like that to the next
+/// RETR.
 fn forging(listed_next: usize) -> Vec<u8> {
     let body = "forged\r\n".repeat(100);
     let head = "From: a@example.org\r\nSubject: forged\r\n\r\n";
@@ -360,7 +359,7 @@ async fn sizes_that_are_never_true_are_estimates_and_then_nothing_is_retrieved_t
                 .filter(|one| bench.liar.retrievals(&one.unique_id) > 1);
             assert_eq!(twice.count(), 0, "{manner:?} {factor}");
             let first = (0..10).map(|n| bench.liar.retrievals(&format!("id-{n:03}")));
-            // What came short before is compared once more, to be deleted.
+            // Messages that came too short before are compared once more, to be deleted.
             let most = if factor > 1.0 { 3 } else { 2 };
             assert!(first.max() <= Some(most), "{manner:?} {factor}");
         }
@@ -424,8 +423,8 @@ async fn any_reply_may_end_its_lines_in_lf_and_its_message_comes_whole() {
     }
 }
 
-/// What a message is whatever its line ends and its end are; on a server that forgets to double
-/// dots, a line has lost one.
+/// A message in a form that does not depend on line ends and its end; on a server that does not
+/// double dots, a line has lost one.
 fn essence(octets: &[u8], manner: &Manner) -> Vec<u8> {
     let mut lf = replaced(octets, b"\r\n", b"\n");
     if manner.forgets_to_stuff {
@@ -460,7 +459,7 @@ fn any_line() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A message, and by how much LIST and `+OK` lie.
+/// A message, and the errors in LIST and `+OK`.
 fn any_handed() -> impl Strategy<Value = (Handed, i64, Option<i64>)> {
     let size = || {
         prop_oneof![
@@ -515,7 +514,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// The property of section 2. A case that fails is printed whole, with its seed.
+    /// A case that fails is printed completely, with its seed.
     #[test]
     fn no_message_is_deleted_whose_bytes_were_not_delivered(
         sent in proptest::collection::vec(any_handed(), 1..6),
@@ -531,12 +530,12 @@ proptest! {
         };
         let mut sent: Vec<Handed> = sent.into_iter().enumerate().map(named).collect();
         if estimates {
-            // A reply too many and one too few leave the session in step, and where sizes are
-            // estimates nothing else tells.
+            // One reply too many and one too few leave the session in step, and if sizes are
+            // estimates nothing else reveals that.
             for one in &mut sent {
                 one.drops_last_end &= manner.pipelining && !manner.forgets_to_stuff;
             }
-            // Five before them, so that the sizes are estimates when those come.
+            // Five before them, so that sizes count as estimates when those come.
             sent.splice(0..0, (0..6).map(|number| Handed {
                 listed: Some(7),
                 ..Handed::new(&format!("est-{number}"), &text(number))
@@ -551,7 +550,7 @@ proptest! {
             }
             let taken: Vec<Vec<u8>> = bench.taken().iter().map(|one| essence(one, &manner)).collect();
             let parked: Vec<Vec<u8>> = bench.world.kept.octets().iter().map(|one| essence(one, &manner)).collect();
-            // What was told to be short is delivered as it is, and may hide.
+            // A message that was reported as too short is delivered as it is, and may be hidden.
             let hidden = bench.liar.hidden().into_iter();
             let told = |one: &Handed| bench.times_said(&format!("message {}: the server announces", one.unique_id)) > 0;
             let hidden = hidden.filter(|one| !told(one));

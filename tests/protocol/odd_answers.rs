@@ -1,4 +1,4 @@
-//! An odd answer costs the command that it answers, and not the maildrop (DOUBT.md section 3).
+//! An odd answer affects the command that it answers, and not the whole maildrop.
 
 use mailferry::mail::Retention;
 use mailferry::session::End;
@@ -8,7 +8,7 @@ use crate::support::model::Mail;
 use crate::support::odd::{Habits, Odd, OddServer};
 use crate::support::world::{World, mail};
 
-/// Messages that differ in their octets, too.
+/// Messages that also differ in their octets.
 fn mails() -> Vec<Mail> {
     let one = |number: usize| {
         let body = "x".repeat(number * 7);
@@ -20,7 +20,7 @@ fn mails() -> Vec<Mail> {
     (1..=8).map(one).collect()
 }
 
-/// What is wrong after so many polls with everything but the one message.
+/// The errors, after this many polls, about all messages except the one.
 async fn wrong(habits: Habits, polls: usize) -> Result<(), String> {
     let what = habits.odd;
     let all = mails();
@@ -53,7 +53,7 @@ async fn wrong(habits: Habits, polls: usize) -> Result<(), String> {
     Err(format!("{}\n  {}", wrong.join("; "), said.join("\n  ")))
 }
 
-/// Every kind of answer, lock-step and pipelined, with unique-ids and without.
+/// Every kind of odd answer, lock-step and pipelined, with unique-ids and without.
 async fn table(verb: &'static str, id: Option<&'static str>) {
     let mut complaints = Vec::new();
     for odd in Odd::ALL {
@@ -122,7 +122,8 @@ async fn a_server_that_ends_every_session_at_a_dele_ignores_deletes_and_mail_sti
     assert_eq!(deletes(&server), before, "one a day");
     server.habits.lock().unwrap().odd = None;
     world.pass(24 * 3600);
-    // What was asked to go and is listed again is compared ever more seldom.
+    // Messages that were asked to be deleted and are listed again are compared more and more
+    // seldom.
     for _ in 0..60 {
         server.poll(&world).await;
         world.pass(24 * 3600);

@@ -1,5 +1,5 @@
-//! Odd answers to the commands that no message is named in: what a session can do without costs
-//! nothing but itself, and what it cannot do without costs time and no mail (DOUBT.md section 3).
+//! Odd answers to commands without a message: commands that a session can do without cost only
+//! themselves, and the others cost time but no mail.
 
 use mailferry::mail::{Retention, TlsMode};
 use mailferry::session::{End, WhoActs};
@@ -10,18 +10,18 @@ use crate::support::world::{World, mail};
 
 const DAY: u64 = 86_400;
 
-/// What four polls must have done while the answer is odd at each of them.
+/// The required result of four polls with an odd answer in each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Due {
     /// Everything is delivered once, and deleted.
     All,
-    /// Everything is delivered once, and the server takes no delete.
+    /// Everything is delivered once, and the server accepts no delete.
     Delivered,
     /// There is no session, and the server is to blame.
     Nothing,
 }
 
-/// Messages that differ in their octets, too.
+/// Messages that also differ in their octets.
 fn mails() -> Vec<Mail> {
     let one = |number: usize| {
         let text = format!(
@@ -63,7 +63,7 @@ impl Trial {
         });
     }
 
-    /// What is wrong with what was delivered and deleted.
+    /// The errors in what was delivered and deleted.
     fn wrong(&self, due: Due) -> Vec<String> {
         let (taken, listed) = (self.world.sink.taken(), self.server.listed());
         let mut wrong = Vec::new();
@@ -86,7 +86,7 @@ impl Trial {
 }
 
 impl Trial {
-    /// Everything was delivered in an earlier session, and is to be deleted from now on: its heads
+    /// Everything was delivered in an earlier session, and must be deleted from now on: its heads
     /// are asked for first.
     async fn delivered_before(&mut self) {
         let odd = self.server.habits.lock().unwrap().odd.take();
@@ -97,7 +97,7 @@ impl Trial {
     }
 }
 
-/// What is wrong in four polls, and after the server has become honest.
+/// The errors in four polls, and after the server has become honest.
 async fn tried(mut trial: Trial, due: Due) -> Result<(), String> {
     for _ in 0..4 {
         trial.poll().await;
@@ -132,7 +132,7 @@ async fn tried(mut trial: Trial, due: Due) -> Result<(), String> {
     ))
 }
 
-/// Every kind of answer to one command, lock-step and pipelined, with unique-ids and without.
+/// Every kind of odd answer to one command, lock-step and pipelined, with unique-ids and without.
 async fn table(
     verb: &'static str,
     prepare: impl Fn(&mut Trial),
@@ -168,7 +168,7 @@ async fn table(
     assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
-/// One who gets no answer has no session.
+/// A client that gets no answer has no session.
 const fn needed(odd: Odd, _: &Habits) -> Due {
     if matches!(odd, Odd::BlankLineFirst | Odd::BlankLineAfter) {
         Due::All
@@ -259,7 +259,7 @@ async fn an_odd_answer_to_quit_costs_the_deletes_and_no_mail() {
     .await;
 }
 
-/// A line that drops while LIST is answered must not cost a look at everything that is known.
+/// A connection that breaks during LIST must not cost a comparison of all known messages.
 #[tokio::test(start_paused = true)]
 async fn sizes_that_were_not_asked_for_make_nothing_doubtful() {
     for retention in [

@@ -1,4 +1,4 @@
-//! Is it really them? Names of certificates, and the first words of a handshake.
+//! Names of certificates, and the first messages of a handshake.
 
 use mailferry::mail::TlsPolicy;
 use mailferry::net::{Connector, IoStream, NetError, Roots, SystemRoots};
@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, DuplexStream};
 
 use crate::support::certificates::{Certificates, Pair};
 
-/// Trusts the authority of the test and nobody else.
+/// Trusts only the authority of the test.
 fn connector(certificates: &Certificates) -> Connector {
     let policy = TlsPolicy {
         ca_file: Some(certificates.authority()),
@@ -15,13 +15,13 @@ fn connector(certificates: &Certificates) -> Connector {
     Connector::new(&policy, &Roots::new(SystemRoots::find())).unwrap()
 }
 
-/// A server with this certificate takes the connection to TLS.
+/// A server with this certificate starts TLS on the connection.
 async fn accept(pair: Pair, stream: DuplexStream) {
     let read = |path| std::fs::read(path).unwrap();
     let identity =
         native_tls::Identity::from_pkcs8(&read(&pair.certificate), &read(&pair.key)).unwrap();
     let acceptor = native_tls::TlsAcceptor::new(identity).unwrap();
-    // The client may not like the certificate: that is the client's to say.
+    // The client may refuse the certificate; the client's error shows that.
     let _ = async_native_tls::TlsAcceptor::from(acceptor)
         .accept(stream)
         .await;
@@ -127,8 +127,8 @@ async fn a_certificate_for_another_host_is_told_with_the_names_that_it_has() {
     }
 }
 
-/// Where no second connection comes about, the first error is told as it is; and no other error
-/// asks for one.
+/// If no second connection is possible, the first error stays unchanged; and no other error opens
+/// one.
 #[tokio::test]
 async fn an_error_that_no_second_look_can_name_stays_as_it_is() {
     let certificates = Certificates::new();

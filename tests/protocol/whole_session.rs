@@ -1,4 +1,4 @@
-//! What the protocol asks of a whole session, beyond what the client alone can hold.
+//! Rules of the protocol for a whole session, which the client alone cannot keep.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ fn failure(summary: &Summary) -> Option<(&'static str, WhoActs)> {
     }
 }
 
-/// Answers this command so, and no other.
+/// Gives this answer to this command, and passes all others on.
 fn only(command: &'static str, answer: fn() -> Answer) -> impl Fn(&str) -> Answer + Send + Sync {
     move |line| {
         if line == command {
@@ -117,7 +117,7 @@ async fn nothing_is_said_of_a_deleted_message_and_neither_rset_nor_top_is_ever_s
     }
 }
 
-/// A sink that takes its time.
+/// A slow sink.
 struct Slow(Duration);
 
 impl Sink for Slow {

@@ -1,4 +1,4 @@
-//! The real program against Courier, the second of the real POP3 servers.
+//! The real program with Courier, the second real POP3 server.
 
 use std::collections::BTreeMap;
 
@@ -7,11 +7,11 @@ use crate::support::expected::{account, assert_same, expected};
 use crate::support::place::Place;
 use crate::support::varied;
 
-/// The odd messages as they are, and once more with the line ends that a mail server writes.
+/// The odd messages unchanged, and once more with the line ends that a mail server writes.
 fn messages() -> Vec<Vec<u8>> {
     let mut files = varied::messages(300);
     for mut file in varied::messages(0) {
-        // A last octet of our own, so that each octet has one behind it.
+        // An additional last octet, so that each octet has one after it.
         file.push(0);
         let pairs = file.windows(2).filter(|pair| pair != b"\r\n");
         files.push(pairs.map(|pair| pair[0]).collect());
@@ -27,8 +27,8 @@ fn delivered(place: &Place) -> BTreeMap<Vec<u8>, usize> {
     counts
 }
 
-/// Three polls of one server. Courier announces LOGIN-DELAY 10, so each but the first waits for its
-/// turn.
+/// Three polls of one server. Courier announces LOGIN-DELAY 10, so each poll except the first has
+/// to wait.
 fn polled_kept_and_deleted(files: &[Vec<u8>], tls: &str, further: &str) {
     let courier = Courier::with(files);
     let (port, ca) = match tls {

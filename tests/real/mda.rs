@@ -1,4 +1,4 @@
-//! The MDAs people use store each message byte for byte.
+//! Widely used MDAs store each message byte for byte.
 
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
@@ -73,7 +73,7 @@ fn installed(program: &str, package: &str) {
     );
 }
 
-/// Delivers every message and compares what the MDA has stored in its Maildir with what it was
+/// Delivers every message and compares the messages in the MDA's Maildir with those that it was
 /// given.
 async fn delivers_byte_for_byte(
     settings: MdaSettings,
@@ -149,7 +149,7 @@ async fn dovecot_lda_stores_what_it_is_given() {
     delivers_byte_for_byte(home.settings(&command), &maildir, with_dovecots_line_ends).await;
 }
 
-/// Dovecot takes a CR before a LF for the first half of a line end, whatever stood before it.
+/// Dovecot takes a CR before a LF as part of a line end, whatever comes before it.
 fn with_dovecots_line_ends(octets: Vec<u8>) -> Vec<u8> {
     let mut stored = Vec::with_capacity(octets.len());
     for (at, &octet) in octets.iter().enumerate() {

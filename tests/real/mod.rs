@@ -1,4 +1,4 @@
-//! The program against servers and MDAs that people run.
+//! The program with widely used servers and MDAs.
 
 mod courier;
 mod mda;

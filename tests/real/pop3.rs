@@ -169,7 +169,7 @@ fn a_mailbox_that_moved_to_another_server_floods_nobody_and_its_new_mail_comes_t
     let old = Dovecot::with(&files);
     let place = Place::with(&account(old.plain_port(), "none", further));
     place.succeed(&["poll"]);
-    // The same files in another order are the same mail behind other unique-ids.
+    // The same files in another order are the same messages under other unique-ids.
     let there: Vec<Vec<u8>> = files.iter().rev().cloned().collect();
     let new = Dovecot::start(&there, "pop3_uidl_format = moved-%08Xu%08Xv\n");
     place.configure(&account(new.plain_port(), "none", further));

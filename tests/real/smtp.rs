@@ -19,7 +19,7 @@ fn configuration(dovecot: &Dovecot, relay: &str, recipient: &str) -> String {
     )
 }
 
-/// What a mailbox behind the relay should hold: line ends are line ends, whatever they were.
+/// The expected content of the relay's mailbox: line ends are equivalent, whatever they were.
 fn expected(files: &[Vec<u8>]) -> BTreeMap<Vec<u8>, usize> {
     let mut counts = BTreeMap::new();
     for file in files {
@@ -46,7 +46,7 @@ fn expected(files: &[Vec<u8>]) -> BTreeMap<Vec<u8>, usize> {
     counts
 }
 
-/// What follows the field that we put on top, which stands below those of the relay.
+/// The message after the field that we put on top, which is below those of the relay.
 fn without_trace(octets: &[u8]) -> Vec<u8> {
     let mark = b"(mailferry account jane)";
     let at = octets

@@ -1,4 +1,4 @@
-//! What is on disk: whose it is, and by what name.
+//! Files on disk: their owners, modes and names.
 
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use super::message::{runtime, serve};
 use crate::support::place::Place;
 use crate::support::speaker::{Speaker, maildrop};
 
-/// Every file and folder below this, with its mode, a socket or a link included.
+/// Every file and folder below this, with its mode, including sockets and links.
 fn modes(below: &Path) -> Vec<(PathBuf, u32)> {
     let mut found = Vec::new();
     let Ok(entries) = std::fs::read_dir(below) else {
@@ -18,7 +18,7 @@ fn modes(below: &Path) -> Vec<(PathBuf, u32)> {
     };
     for entry in entries.flatten() {
         let path = entry.path();
-        // It may be gone again.
+        // It may have been removed again.
         if let Ok(meta) = path.symlink_metadata() {
             found.push((path.clone(), meta.mode()));
             if meta.is_dir() {
@@ -29,19 +29,20 @@ fn modes(below: &Path) -> Vec<(PathBuf, u32)> {
     found
 }
 
-/// What every file below this holds.
+/// The content of every file below this.
 pub(super) fn contents(below: &Path) -> Vec<Vec<u8>> {
     let files = modes(below).into_iter().map(|(path, _)| path);
     files.filter_map(|path| std::fs::read(path).ok()).collect()
 }
 
-/// Holds CVE-2005-3088 and 4.4.files: who may read what we write is not left to the umask, and not mended a moment later.
+/// Holds CVE-2005-3088 and 4.4.files: the mode of our files does not depend on the umask, and is
+/// right from the beginning.
 #[test]
 fn what_is_written_is_nobody_elses_even_under_a_umask_that_allows_everything() {
     let mut messages: Vec<Vec<u8>> = (0..40)
         .map(|n| format!("Subject: {n}\r\n\r\nbody\r\n").into_bytes())
         .collect();
-    // One that does not fit memory, and one that nobody takes.
+    // One that does not fit memory, and one that is refused.
     messages.push([b"Subject: large\r\n\r\n", &b"large\r\n".repeat(300_000)[..]].concat());
     messages.push(b"Subject: poison\r\n\r\npoison\r\n".to_vec());
     let runtime = runtime();
@@ -57,7 +58,7 @@ fn what_is_written_is_nobody_elses_even_under_a_umask_that_allows_everything() {
     let folders = [place.path("state"), place.path("out")];
     let done = Arc::new(AtomicBool::new(false));
     let (over, watched) = (done.clone(), folders.clone());
-    // Somebody who looks all the time sees also what is mended.
+    // An observer who looks all the time would also see modes that are corrected later.
     let watcher = std::thread::spawn(move || {
         let mut open = Vec::new();
         while !over.load(Ordering::SeqCst) {
@@ -98,8 +99,8 @@ fn what_is_written_is_nobody_elses_even_under_a_umask_that_allows_everything() {
     }
 }
 
-/// Holds CVE-2018-14362: the names of files are ours, whatever a server calls its messages.
-/// Holds 4.4.header.
+/// Holds CVE-2018-14362: file names are ours, whatever a server calls its messages. Holds
+/// 4.4.header.
 #[test]
 fn a_unique_id_is_never_a_path() {
     let names = [
@@ -147,7 +148,7 @@ fn a_unique_id_is_never_a_path() {
         said.contains(&format!("jane: {all} listed, {all} delivered")),
         "{said}"
     );
-    // Five refusals in a row say that the destination is ill; each is a copy in the quarantine or
+    // After five refusals in a row the destination is suspect; each is a copy in the quarantine, or
     // left on the server.
     let here = place.path("");
     let entries = |path: &Path| {

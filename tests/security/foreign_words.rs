@@ -1,4 +1,4 @@
-//! What foreign words must not do to any output, and where a password must never be found.
+//! What foreign text must not do to any output, and where a password must never appear.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
@@ -21,8 +21,8 @@ use crate::support::world::{World, mails};
 
 const CANARY: &str = "canary-0123";
 
-/// A server that answers as it is told, `""` being the moment of its greeting; it hangs up behind
-/// an empty answer.
+/// A server with the given answers, `""` meaning its greeting; it closes the connection after an
+/// empty answer.
 fn server(answers: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -55,14 +55,14 @@ fn configuration(port: u16, format: &str, auth: &str) -> String {
     )
 }
 
-/// Everything that the program says to this command, on both outputs.
+/// All output of the program for this command.
 fn said(place: &Place, words: &[&str]) -> String {
     let output = place.run(words);
     let both = [output.stdout, output.stderr].concat();
     String::from_utf8(both).unwrap()
 }
 
-/// The password as it is, and in the forms that are sent for it.
+/// Whether a text contains the password, or a form in which it is sent.
 fn sings(text: &str) -> bool {
     let plain = format!("\0jane\0{CANARY}");
     let forms = [
@@ -81,7 +81,7 @@ fn a_server_that_says_the_password_back_gets_it_into_no_output() {
         move |line: &str| match line.split(' ').next().unwrap_or_default() {
             "" => b"+OK ready\r\n".to_vec(),
             "CAPA" => b"+OK\r\nSASL PLAIN\r\nUIDL\r\n.\r\n".to_vec(),
-            // To a challenge that cannot be answered the client says `*`.
+            // The client answers `*` to a challenge that it cannot answer.
             "*" => format!("-ERR cancelled, {CANARY}\r\n").into_bytes(),
             "PASS" | "AUTH" => format!("{reply}\r\n").into_bytes(),
             // Any challenge is answered once.
@@ -168,10 +168,10 @@ async fn a_relay_that_says_the_password_back_gets_it_into_no_output() {
     }
 }
 
-/// Words that would rename a terminal, begin a line of their own, or turn the text round.
+/// Text that would rename a terminal, begin a new line, or turn the text round.
 const HOSTILE: &str = "\x1b]0;pwned\x07\u{9b}31m\u{202e}\u{2066}\u{7f}\0\x08";
 
-/// Says hostile words wherever a server may say any.
+/// A server that sends hostile text wherever it can.
 fn hostile_server() -> u16 {
     let refused = format!("-ERR {HOSTILE}\r\n");
     server(move |line| {
@@ -215,7 +215,7 @@ fn foreign_words_are_only_words_in_every_output() {
              recipient = \"jane@home.lan\"\nfirst_run = \"all\"\n",
             hostile_server()
         ));
-        // The MDA refuses the message for good, in the same words.
+        // The MDA refuses the message permanently, with the same text.
         let script = format!("#!/bin/sh\nprintf '%b' '{}' >&2\nexit 65\n", octal(HOSTILE));
         std::fs::write(place.path("mda"), script).unwrap();
         std::fs::set_permissions(place.path("mda"), PermissionsExt::from_mode(0o755)).unwrap();
@@ -252,7 +252,7 @@ fn foreign_words_are_only_words_in_every_output() {
     }
 }
 
-/// For a shell's `printf %b`.
+/// For `printf %b` of a shell.
 fn octal(text: &str) -> String {
     text.bytes()
         .map(|octet| format!("\\0{octet:03o}"))
@@ -310,7 +310,7 @@ fn a_panic_stops_its_account_alone_and_shows_no_password() {
     assert_eq!(code, Some(0));
     let log = log.join("\n");
     assert!(log.contains("injected: a bug"), "{log}");
-    // Paths name the file `secret.rs`; the password stands alone.
+    // Paths contain the file `secret.rs`; the password is a separate word.
     let words = log.split(|c: char| !c.is_alphanumeric() && c != '.' && c != '_');
     assert!(words.into_iter().all(|word| word != "secret"), "{log}");
 }

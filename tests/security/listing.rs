@@ -8,7 +8,7 @@ use crate::support::world::World;
 
 const GOOD: &[u8] = b"Subject: good\r\n\r\ngood\r\n";
 
-/// A server of one good message, between these lines of UIDL and of LIST.
+/// A server with one good message, between these lines of UIDL and of LIST.
 fn server(uidl: &str, list: &str) -> Speaker {
     let listed = |lines: &str| format!("+OK\r\n{lines}.\r\n");
     let (uidl, list) = (listed(uidl), listed(list));
@@ -56,7 +56,8 @@ async fn a_number_that_no_message_can_have_costs_its_line_and_a_warning() {
     }
 }
 
-/// Holds CVE-2001-0819: the largest numbers that could be are asked for, and cost no room of their own size.
+/// Holds CVE-2001-0819: the largest possible numbers are asked for, and need no memory of their own
+/// size.
 #[tokio::test]
 async fn a_huge_number_is_a_message_that_the_server_does_not_have() {
     for number in [2_147_483_647_u32, 2_147_483_648, u32::MAX] {
@@ -78,7 +79,7 @@ async fn a_huge_number_is_a_message_that_the_server_does_not_have() {
 #[tokio::test]
 async fn a_unique_id_of_any_length_costs_at_most_its_own_message() {
     let other: &[u8] = b"Subject: other\r\n\r\nother\r\n";
-    // What it is, and whether its message can be told from others by it.
+    // The unique-id, and whether it distinguishes its message from others.
     let trials = [
         ("x".to_owned(), true),
         ("x".repeat(70), true),
@@ -108,7 +109,8 @@ async fn a_unique_id_of_any_length_costs_at_most_its_own_message() {
     }
 }
 
-/// Holds CVE-2005-2335: what no server can mean ends the session before anything is done with it.
+/// Holds CVE-2005-2335: a reply that cannot be meant ends the session before anything is done with
+/// it.
 #[tokio::test]
 async fn a_unique_id_of_a_mebibyte_ends_the_session_and_the_next_one_is_a_fresh_start() {
     let endless = "x".repeat(1 << 20);
@@ -128,7 +130,7 @@ async fn a_unique_id_of_a_mebibyte_ends_the_session_and_the_next_one_is_a_fresh_
     assert_eq!(world.sink.order(), [GOOD]);
 }
 
-/// Holds getmail6#277: a line that makes no sense costs itself, in whichever reply it stands.
+/// Holds getmail6#277: an invalid line costs only itself, in any reply.
 #[tokio::test]
 async fn a_malformed_line_in_any_reply_of_many_lines_costs_only_itself() {
     let lines = [
@@ -153,7 +155,7 @@ async fn a_malformed_line_in_any_reply_of_many_lines_costs_only_itself() {
                     return ordinary(command);
                 };
                 if command == reply {
-                    // Behind the status line, wherever that was.
+                    // After the status line, wherever that was.
                     let status = octets.iter().position(|octet| *octet == b'\n').unwrap() + 1;
                     octets.splice(status..status, odd.bytes());
                 }

@@ -1,4 +1,4 @@
-//! Logs: what others say adds no line and moves no cursor, and what is secret is not said.
+//! Logs: foreign text adds no line and moves no cursor, and secrets do not appear.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -12,10 +12,10 @@ use crate::support::relay::{Act, Manner, Relay, Step};
 use crate::support::seed::seed;
 use crate::support::speaker::{Speaker, maildrop, say};
 
-/// What a terminal, a log reader or an eye would obey.
+/// Characters that a terminal, a log reader or an eye would obey.
 const HOSTILE: &str = "\x1b]0;pwn\x07\x1b[2J\u{9b}31m\u{202e}\u{2066}\u{2028}\u{7f}\x08\r2026-11-28T00:00:00Z level=INFO fake";
 
-/// Standard output and error of all that an operator looks at.
+/// Standard output and error of all commands that an operator uses.
 fn looked_at(place: &Place) -> String {
     let mut said = Vec::new();
     for words in [
@@ -26,7 +26,7 @@ fn looked_at(place: &Place) -> String {
         &["quarantine", "list"],
     ] {
         let output = place.run(words);
-        // Neither usage nor configuration: it did what it was to do.
+        // Neither usage nor configuration: the command worked.
         let code = output.status.code().expect("it was killed");
         assert!(![64, 78].contains(&code), "{words:?}: {output:?}");
         said.extend(output.stdout);
@@ -35,7 +35,7 @@ fn looked_at(place: &Place) -> String {
     String::from_utf8(said).expect("what is shown is text")
 }
 
-/// No line of this was begun by others, none is long, and none does anything.
+/// Checks that no line was begun by foreign text, none is long, and none has control characters.
 fn assert_harmless(said: &str, what: &str) {
     for line in said.lines() {
         let moves = |c: char| {
@@ -58,7 +58,7 @@ fn place(format: &str, port: u16, relay: &Relay) -> Place {
     ))
 }
 
-/// Each line is an object, as Python reads it.
+/// Checks that each line is an object, as Python reads it.
 fn assert_json(log: &[u8], what: &str) {
     let program = "import json, sys\nfor line in sys.stdin:\n  assert isinstance(json.loads(line), dict), line";
     let mut python = std::process::Command::new("/usr/bin/python3")
@@ -72,7 +72,8 @@ fn assert_json(log: &[u8], what: &str) {
     assert!(python.wait().unwrap().success(), "{what}");
 }
 
-/// Holds 4.4.log and CVE-2008-2711: at the level that says most, from every place where a server or a relay may speak.
+/// Holds 4.4.log and CVE-2008-2711: at the most verbose level, from every place where a server or a
+/// relay may send text.
 #[test]
 fn what_others_say_adds_no_line_and_moves_no_cursor_in_any_output() {
     let id = HOSTILE.replace('\r', "");
@@ -114,7 +115,7 @@ fn what_others_say_adds_no_line_and_moves_no_cursor_in_any_output() {
     }
 }
 
-/// Holds CVE-2021-36386: what is too long is cut, with its length beside it.
+/// Holds CVE-2021-36386: a text that is too long is cut, and its length is shown.
 #[test]
 fn a_text_of_a_mebibyte_is_cut_and_its_length_noted() {
     let long = "w".repeat(8000);
@@ -139,7 +140,7 @@ fn a_text_of_a_mebibyte_is_cut_and_its_length_noted() {
     }
 }
 
-/// Holds CVE-2008-2711: no session, however garbled, is too much for the log that says most.
+/// Holds CVE-2008-2711: no session, however garbled, is too much for the most verbose log.
 #[test]
 fn the_most_talkative_log_survives_garbled_sessions() {
     let seed = seed();
@@ -160,7 +161,7 @@ fn the_most_talkative_log_survives_garbled_sessions() {
     ];
     for format in ["text", "json"] {
         let runtime = runtime();
-        // Each account is one server, garbled in its own way.
+        // Each account has one server, garbled in its own way.
         let mut config = format!(
             "state_dir = \"{{here}}/state\"\n[log]\nlevel = \"trace\"\nformat = \"{format}\"\n\
              [delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n"
@@ -222,7 +223,7 @@ fn a_secret_is_in_no_output_and_no_file() {
             place.configure(&text.replacen("tls = \"none\"\n[account", &relay_login, 1));
             let said = looked_at(&place);
             let what = format!("{format}, {refused:?}: {said}");
-            // It was said where it belongs.
+            // It was sent where it belongs.
             let heard = speaker.heard().join(" ");
             let login_was_said = refused != "USER";
             assert_eq!(
@@ -247,7 +248,7 @@ fn a_secret_is_in_no_output_and_no_file() {
     }
 }
 
-/// Holds 4.2.secret: nor where the server says it back, in the clear or as it was encoded.
+/// Holds 4.2.secret: nor where the server repeats it, in clear or as it was encoded.
 #[test]
 fn a_secret_that_a_server_repeats_is_not_shown() {
     let secret = "canary-8675309";
@@ -281,7 +282,7 @@ fn a_secret_that_a_server_repeats_is_not_shown() {
     }
 }
 
-/// Holds 4.2.secret: nor in the image of our memory that a crash leaves behind.
+/// Holds 4.2.secret: nor in the core file of a crash.
 #[test]
 fn a_crash_leaves_no_image_of_our_memory() {
     let runtime = runtime();
@@ -317,7 +318,7 @@ fn a_crash_leaves_no_image_of_our_memory() {
     let names = std::fs::read_dir(place.path("")).unwrap();
     let mut names = names.map(|entry| entry.unwrap().file_name());
     assert!(names.all(|name| !name.to_string_lossy().starts_with("core")));
-    // What others leave behind here, so that the test says something.
+    // Shows that other programs leave core files here, so that the test proves something.
     let mut other = std::process::Command::new("/bin/sh");
     other.args(["-c", "kill -ABRT $$"]);
     let dumped = start(&other).wait().unwrap().core_dumped();

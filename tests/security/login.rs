@@ -1,4 +1,4 @@
-//! Who is told the password, and who is not.
+//! Which servers get the password, and which do not.
 
 use mailferry::mail::{LoginMethod, Retention, TlsMode};
 use mailferry::session::End;
@@ -13,7 +13,7 @@ const METHODS: [LoginMethod; 4] = [
     LoginMethod::Apop,
 ];
 
-/// A world whose account demands STLS, and allows everything else.
+/// A world whose account requires STLS, and allows everything else.
 fn demanding(method: LoginMethod) -> World {
     let mut world = World::new(Vec::new(), Retention::Keep);
     world.visit.tls = TlsMode::StartTls;
@@ -29,15 +29,15 @@ fn failure(end: &End) -> &'static str {
     }
 }
 
-/// Nothing but these commands was heard, in this order.
+/// Checks that only these commands were received, in this order.
 fn assert_only(speaker: &Speaker, allowed: &[&str], what: &str) {
     let heard = speaker.heard();
     let strange = heard.iter().find(|line| !allowed.contains(&line.as_str()));
     assert_eq!(strange, None, "{what}: {heard:?}");
 }
 
-/// Holds CVE-2006-5867, CVE-2021-22946, CVE-2021-39272 and 4.2.starttls: there is no way round STLS, whatever the server says of
-/// itself, and however it says no.
+/// Holds CVE-2006-5867, CVE-2021-22946, CVE-2021-39272 and 4.2.starttls: there is no way round
+/// STLS, whatever the server announces and however it refuses.
 #[tokio::test(start_paused = true)]
 async fn nothing_a_server_says_before_tls_brings_out_an_octet_of_the_login() {
     let greetings = [
@@ -88,7 +88,8 @@ async fn nothing_a_server_says_before_tls_brings_out_an_octet_of_the_login() {
     }
 }
 
-/// Holds CVE-2021-39272: a capability has no letter case, and TLS is asked for whatever was announced.
+/// Holds CVE-2021-39272: a capability has no letter case, and TLS is requested whatever was
+/// announced.
 #[tokio::test]
 async fn stls_is_said_however_it_is_spelled_or_not_announced_at_all() {
     for announced in ["STLS", "stls", "sTlS", "STLS now", "X-NONE"] {
@@ -105,7 +106,7 @@ async fn stls_is_said_however_it_is_spelled_or_not_announced_at_all() {
     }
 }
 
-/// Holds CVE-2007-1558: MD5 of a password is said only to whom the operator chose to say it.
+/// Holds CVE-2007-1558: MD5 of a password is sent only if the operator chose it.
 #[tokio::test]
 async fn apop_is_said_only_when_it_was_asked_for() {
     for method in [
@@ -132,11 +133,12 @@ async fn apop_is_said_only_when_it_was_asked_for() {
     }
 }
 
-/// Holds CVE-2007-1558: a crafted challenge is not hashed, and a server that does not take APOP gets nothing in its place.
+/// Holds CVE-2007-1558: a crafted challenge is not hashed, and a server that refuses APOP gets
+/// nothing instead.
 #[tokio::test]
 async fn a_doubtful_timestamp_or_a_refused_apop_is_never_followed_by_the_password() {
     let good = "<1896.697170952@pop.example.org>";
-    // Octets beyond ASCII and controls are what collisions are made of.
+    // Collisions consist of octets beyond ASCII and control characters.
     let doubtful: [&[u8]; 9] = [
         b"ready",
         b"<>",
@@ -181,7 +183,8 @@ async fn a_doubtful_timestamp_or_a_refused_apop_is_never_followed_by_the_passwor
     }
 }
 
-/// Holds CVE-2012-3482 and EN-2010-03: a challenge is decoded within bounds, and what nobody asked for is not answered.
+/// Holds CVE-2012-3482 and EN-2010-03: a challenge is decoded within limits, and an unexpected one
+/// is not answered.
 #[tokio::test]
 async fn a_challenge_of_any_size_gets_no_second_answer() {
     let mebibyte = "QUFB".repeat(1 << 18);

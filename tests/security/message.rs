@@ -1,5 +1,5 @@
-//! Messages that are hardly any, and headers that claim too much: from a server on a port to each
-//! kind of destination.
+//! Messages that are hardly messages, and headers that claim too much: from a server on a port to
+//! each kind of destination.
 
 use mailferry::mail::Retention;
 use mailferry::session::End;
@@ -12,7 +12,7 @@ use crate::support::relay::{Manner, Relay};
 use crate::support::speaker::{Say, Speaker, maildrop};
 use crate::support::world::World;
 
-/// Servers and relays live as long as this does.
+/// Servers and relays live as long as this runtime.
 pub(super) fn runtime() -> Runtime {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(1).enable_all().build().unwrap()
@@ -31,7 +31,8 @@ pub(super) fn serve(runtime: &Runtime, messages: &[Vec<u8>]) -> (Speaker, u16) {
     (speaker, port)
 }
 
-/// Holds CVE-2005-4348: what has no header, or nothing at all, is a message like any other, and is not met again at each poll.
+/// Holds CVE-2005-4348: a message without a header, or without anything, is a message like any
+/// other, and is not new again at each poll.
 #[test]
 fn a_message_without_header_or_without_anything_is_delivered_once_and_remembered() {
     let messages: Vec<Vec<u8>> = [
@@ -92,7 +93,8 @@ fn a_message_without_header_or_without_anything_is_delivered_once_and_remembered
     }
 }
 
-/// Holds 4.2.eof and 4.1.truncated: no destination hears of a message before its dot, wherever the server ends.
+/// Holds 4.2.eof and 4.1.truncated: no destination gets a message before its dot, wherever the
+/// server ends.
 #[tokio::test]
 async fn a_server_that_is_gone_at_any_octet_of_a_message_gives_the_destination_nothing() {
     let mail = b"Subject: cut\r\nX-Folded: a\r\n b\r\n\r\nbody\r\n..\r\n\r\n";
@@ -118,7 +120,7 @@ async fn a_server_that_is_gone_at_any_octet_of_a_message_gives_the_destination_n
     }
 }
 
-/// Holds 4.2.eof: the same where an MDA waits: it is not even started.
+/// Holds 4.2.eof: an MDA is not even started.
 #[test]
 fn an_mda_is_not_started_for_a_message_that_has_no_end() {
     let runtime = runtime();
@@ -136,14 +138,14 @@ fn an_mda_is_not_started_for_a_message_that_has_no_end() {
     assert!(!place.path("began").exists());
 }
 
-/// What is put above or below the rest of a header by whoever wrote the message.
+/// Fields that the author of a message may put above or below the rest of a header.
 const FORGED: &str = "Delivered-To: root@evil.example\r\nX-Original-To: root@evil.example\r\n\
                       X-Envelope-To: <root@evil.example>\r\nEnvelope-To: root@evil.example\r\n\
                       To: root@evil.example\r\nCc: root@evil.example\r\nBcc: root@evil.example\r\n\
                       Resent-To: root@evil.example\r\nApparently-To: root@evil.example\r\n";
 
-/// Holds 4.4.envelope and 4.3.9: a header may say what it likes; mail goes where the operator sends it, and from whom does not
-/// stop it.
+/// Holds 4.4.envelope and 4.3.9: whatever a header says, mail goes where the operator sends it, and
+/// no sender stops it.
 #[test]
 fn whatever_a_header_says_of_its_envelope_the_message_goes_to_the_configured_recipient() {
     let long = format!("Return-Path: <{}@example.org>", "x".repeat(300));
@@ -210,7 +212,8 @@ fn whatever_a_header_says_of_its_envelope_the_message_goes_to_the_configured_rec
     }
 }
 
-/// Holds 4.4.shell: from the header of a message on a server to the command line and the environment of an MDA.
+/// Holds 4.4.shell: from the header of a message on a server to the command line and the
+/// environment of an MDA.
 #[test]
 fn a_return_path_is_never_obeyed_by_an_mda_s_shell() {
     let paths = [
@@ -231,7 +234,7 @@ fn a_return_path_is_never_obeyed_by_an_mda_s_shell() {
     let messages: Vec<Vec<u8>> = paths.iter().map(message).collect();
     let runtime = runtime();
     let (_speaker, port) = serve(&runtime, &messages);
-    // Inside its script, as a word of its own, and in the environment.
+    // Inside its script, as a separate word, and in the environment.
     let script = "cd {here} && echo {sender} >> said && printf '%s\\n' \"$0\" >> words && echo $SENDER >> shown";
     let place = Place::with(&format!(
         "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"mda\"\n\

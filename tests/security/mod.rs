@@ -1,8 +1,7 @@
-//! What went wrong in other fetchers, clients and relays, and which test says that it does not go
-//! wrong here.
+//! Faults of other fetchers, clients and relays, and the tests that show that mailferry does not
+//! have them.
 //!
-//! The rows are those of section 4 of `research/peers.md`; whoever holds one names it in the
-//! comment above itself.
+//! A test names the rows that it covers in the comment above itself ("Holds ...").
 
 mod files;
 mod foreign_words;
@@ -21,9 +20,10 @@ use std::collections::BTreeSet;
 
 use crate::support::held::{self, Naming, Row, Tree};
 
-/// A row: the ids of what happened, a colon, and what must hold; below it, who holds it. What has
-/// no id of its own is called by its place in the list and a word. Of what is not built no source
-/// file has the word, so that whoever builds it is asked for the test.
+/// A row: the ids of the fault, a colon, and what must be true; below it, the tests that cover it.
+/// A fault without an id is named by its place in the list and a word. For features that are not
+/// built, the row has a word that no source file contains, so that whoever builds the feature must
+/// add the test.
 const ROWS: &str = "
 CVE-2001-0819 CVE-2001-1009: a number that no message can have costs its line and a warning
     tests/security/listing.rs::a_number_that_no_message_can_have_costs_its_line_and_a_warning

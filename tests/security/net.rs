@@ -1,5 +1,5 @@
-//! Is it really them? Every way in which a server can be the wrong one, against a real TLS server
-//! on loopback, from the configuration to the last octet on the wire.
+//! Every way in which a server can be the wrong one, with a real TLS server on loopback, from the
+//! configuration to the last octet on the wire.
 
 mod certificate;
 mod default;
@@ -21,10 +21,10 @@ use crate::support::recorded::{Peer, Recorded};
 use crate::support::tls_server::TlsServer;
 use crate::support::world::World;
 
-/// The password. It must never be seen where the server is not the right one.
+/// The password. It must never appear where the server is not the right one.
 const CANARY: &str = "canary-8675309";
 
-/// A server's certificate and options, what the account says, and what must come of it.
+/// A server's certificate and options, the account's settings, and the expected result.
 struct Case {
     what: &'static str,
     pair: Pair,
@@ -55,19 +55,19 @@ impl Case {
         self
     }
 
-    /// The account says this besides.
+    /// Adds a setting to the account.
     fn and(mut self, line: impl AsRef<str>) -> Self {
         self.account = format!("{}\n{}", self.account, line.as_ref());
         self
     }
 
-    /// The account says only this.
+    /// Replaces the settings of the account.
     fn only(mut self, line: impl Into<String>) -> Self {
         self.account = line.into();
         self
     }
 
-    /// The login succeeds, and the password comes through TLS, where it belongs.
+    /// The login succeeds, and the password arrives inside TLS.
     async fn passes(self) {
         let server = TlsServer::start(&self.pair, &self.options);
         let listed = visit(self.host, server.port(), "implicit", &self.account).await;
@@ -155,7 +155,7 @@ async fn visit(
     session::list(&visit, &assignment.with).await
 }
 
-/// What makes a server demand a certificate of the authority.
+/// The option that makes a server require a certificate of the authority.
 fn demands_certificate(certificates: &Certificates, version: &str) -> String {
     let ca = certificates.authority();
     format!(
@@ -164,13 +164,13 @@ fn demands_certificate(certificates: &Certificates, version: &str) -> String {
     )
 }
 
-/// What makes an account show this certificate.
+/// The settings that make an account show this certificate.
 fn shows(pair: &Pair) -> String {
     let (certificate, key) = (pair.certificate.display(), pair.key.display());
     format!("tls_client_cert = \"{certificate}\"\ntls_client_key = \"{key}\"")
 }
 
-/// A server that plays `script` instead of TLS, and the error that comes of it.
+/// A server that plays `script` instead of TLS, and the resulting error.
 async fn without_tls(
     tls: &str,
     script: impl FnOnce(&mut Peer) -> io::Result<()> + Send + 'static,

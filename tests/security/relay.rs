@@ -1,4 +1,4 @@
-//! Relays that answer what no relay should, and messages that would be two.
+//! Relays with replies that no relay should send, and messages that could become two.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -62,7 +62,8 @@ impl RelayLogin for Canary {
     }
 }
 
-/// Holds CVE-2025-61962: whatever comes for a challenge, it is an answer or the end, and never the password to who asks anything.
+/// Holds CVE-2025-61962: every challenge gets an answer or ends the session, and no unexpected one
+/// gets the password.
 #[tokio::test]
 async fn smtp_auth_survives_every_challenge() {
     let answers: [&[u8]; 16] = [
@@ -86,7 +87,7 @@ async fn smtp_auth_survives_every_challenge() {
     for mechanism in ["PLAIN", "LOGIN"] {
         for answer in answers {
             let what = format!("{mechanism} {}", String::from_utf8_lossy(answer));
-            // The last one asks for ever; what has no line end is all there is.
+            // The last one asks for ever; a reply without a line end is the last one.
             let for_ever = answer.ends_with(b"again");
             let whole = answer.ends_with(b"\n");
             let speaker = Speaker::new(move |line| match line.split(' ').next() {
@@ -106,7 +107,7 @@ async fn smtp_auth_survives_every_challenge() {
             let outcome = offer(smtp, SMALL).await;
             let heard = speaker.heard();
             let verb = |verb: &str| heard.iter().filter(|line| line.starts_with(verb)).count();
-            // Ten is what others gave up at; we know two answers.
+            // Other programs gave up at ten; we have two answers.
             assert!(heard.len() <= 14, "{what}: {heard:?}");
             assert_eq!(verb("MAIL"), 0, "{what}: {heard:?}");
             let refusal = outcome.expect_err(&what);
@@ -118,7 +119,7 @@ async fn smtp_auth_survives_every_challenge() {
     }
 }
 
-/// Up to the point where the client has asked for TLS.
+/// Plays up to the point where the client has asked for TLS.
 fn until_starttls(peer: &mut Peer) -> std::io::Result<()> {
     peer.say(b"220 relay ready\r\n")?;
     peer.expect("EHLO client.test")?;
@@ -126,7 +127,7 @@ fn until_starttls(peer: &mut Peer) -> std::io::Result<()> {
     peer.expect("STARTTLS")
 }
 
-/// Holds CVE-2020-14954, CVE-2021-38371, nodemailer#1835 and 4.3.2: as for POP3, so for SMTP.
+/// Holds CVE-2020-14954, CVE-2021-38371, nodemailer#1835 and 4.3.2: SMTP like POP3.
 #[tokio::test]
 async fn anything_behind_a_relay_s_yes_to_starttls_ends_the_session_before_tls() {
     let injections: [&[&[u8]]; 6] = [
@@ -157,7 +158,7 @@ async fn anything_behind_a_relay_s_yes_to_starttls_ends_the_session_before_tls()
     }
 }
 
-/// Holds CVE-2020-14954 and 4.3.2: what comes later is taken for TLS, and is none.
+/// Holds CVE-2020-14954 and 4.3.2: data that comes later is read as TLS, and is invalid.
 #[tokio::test]
 async fn what_a_relay_says_in_the_clear_instead_of_tls_is_no_answer_to_anything() {
     for injected in [
@@ -189,8 +190,8 @@ async fn what_a_relay_says_in_the_clear_instead_of_tls_is_no_answer_to_anything(
     }
 }
 
-/// The relay's answer before the question: it has read what somebody in between said for us.
-/// Holds CVE-2020-14954 and 4.3.2.
+/// The relay's reply comes before the command: it has read what an attacker sent in our name. Holds
+/// CVE-2020-14954 and 4.3.2.
 #[tokio::test]
 async fn a_yes_to_starttls_that_comes_before_the_question_ends_the_session() {
     for early in [&b"250 STARTTLS\r\n220 go on\r\n"[..], b"250 STARTTLS\r\n2"] {
@@ -211,8 +212,8 @@ async fn a_yes_to_starttls_that_comes_before_the_question_ends_the_session() {
     }
 }
 
-/// Every line of a message, for a relay that takes anything for the end of one: CRLF, LF, CR, and
-/// any number of CR before LF.
+/// The lines of a message for a relay that accepts any line end: CRLF, LF, CR, and any number of CR
+/// before LF.
 fn lax_lines(wire: &[u8]) -> Vec<Vec<u8>> {
     let text = wire.iter().map(|octet| match octet {
         b'\r' | b'\n' => b'\n',
@@ -252,7 +253,8 @@ async fn a_relay_that_takes_anything_for_a_line_end_sees_one_message() {
     }
 }
 
-/// Holds 4.3.7: a no in another charset is a no; taken for a broken connection it would be offered again and again.
+/// Holds 4.3.7: a refusal in another charset is a refusal. As a broken connection, the message
+/// would be offered again and again.
 #[tokio::test]
 async fn a_latin_1_no_to_the_dot_is_a_refusal_and_not_a_broken_connection() {
     let denied = b"550 5.7.1 Zugriff verweigert f\xFCr j\xE4ne\r\n".to_vec();
@@ -277,7 +279,7 @@ async fn a_latin_1_no_to_the_dot_is_a_refusal_and_not_a_broken_connection() {
     }
 }
 
-/// Holds 4.3.7: an endless line of an answer costs a bounded part of it.
+/// Holds 4.3.7: of an endless line only a limited part is read.
 #[tokio::test]
 async fn an_answer_without_line_end_is_given_up_at_each_step() {
     for step in [
@@ -296,7 +298,7 @@ async fn an_answer_without_line_end_is_given_up_at_each_step() {
     }
 }
 
-/// Holds log4cxx#672: the envelope of a message is whatever its header says, and cannot say more than an address.
+/// Holds log4cxx#672: whatever its header says, the envelope of a message contains only addresses.
 #[tokio::test]
 async fn no_sender_is_a_second_command() {
     for sender in [

@@ -1,4 +1,4 @@
-//! Whatever a server sends, memory is bounded.
+//! Memory is limited, whatever a server sends.
 
 use super::account;
 use super::message::{runtime, serve};
@@ -7,11 +7,11 @@ use crate::support::peak::poll_with_peak;
 use crate::support::place::Place;
 use crate::support::speaker::{Speaker, maildrop, say};
 
-/// What one poll may take above one of a small message, in KiB: the spool's own memory, and some
-/// for the buffers between.
+/// Memory that one poll may need beyond that of a small message, in KiB: the spool's own memory,
+/// and some for buffers.
 const ABOVE_MAX: u64 = 32 * 1024;
 
-/// Polls a server of these messages, and gives the peak of memory in KiB.
+/// Polls a server with these messages, and returns the peak of memory in KiB.
 fn peak(messages: &[Vec<u8>], kind: Kind) -> u64 {
     let runtime = runtime();
     let (_speaker, port) = serve(&runtime, messages);
@@ -31,7 +31,8 @@ fn peak(messages: &[Vec<u8>], kind: Kind) -> u64 {
     peak
 }
 
-/// Holds CVE-2002-1174, CVE-2002-1175 and CVE-2002-1365: addresses cost no memory of their own, however many there are.
+/// Holds CVE-2002-1174, CVE-2002-1175 and CVE-2002-1365: addresses need no memory of their own,
+/// however many there are.
 #[test]
 fn two_hundred_thousand_addresses_take_no_more_memory_than_one() {
     let idle = peak(&[b"Subject: small\r\n\r\n".to_vec()], Kind::Maildir);
@@ -46,7 +47,7 @@ fn two_hundred_thousand_addresses_take_no_more_memory_than_one() {
             addresses.push_str(&format!(" \"(\\\"{number}\" <a{number}@x.example>,\r\n"));
         }
         let of = |end: &str| format!("{name}:{addresses} {end}\r\nSubject: x\r\n\r\nbody\r\n");
-        // Closed, and left open in each way that a parser would look for the end of.
+        // Closed, and left open in each way whose end a parser would look for.
         let messages: Vec<Vec<u8>> = ["b@x", "\"open", "(open", "<open", "((((((("]
             .map(|end| of(end).into_bytes())
             .into();
@@ -59,10 +60,11 @@ fn two_hundred_thousand_addresses_take_no_more_memory_than_one() {
     }
 }
 
-/// Holds CVE-2003-0790, CVE-2003-0792, CVE-2013-1752 and 4.3.6: a line has no limit, and memory has.
+/// Holds CVE-2003-0790, CVE-2003-0792, CVE-2013-1752 and 4.3.6: a line has no limit, but memory
+/// has.
 #[test]
 fn a_line_of_64_mebibytes_goes_through_in_bounded_memory() {
-    // An MDA would read it with a memory of its own, which counts as ours here.
+    // An MDA would read it into its own memory, which counts as ours here.
     for kind in [Kind::Maildir, Kind::Relay] {
         let idle = peak(&[b"Subject: small\r\n\r\n".to_vec()], kind);
         let line = "l".repeat(64 << 20);
@@ -76,7 +78,7 @@ fn a_line_of_64_mebibytes_goes_through_in_bounded_memory() {
     }
 }
 
-/// Holds CVE-2013-1752 and 4.4.memory: lists without end are given up, each at its own bound.
+/// Holds CVE-2013-1752 and 4.4.memory: endless lists are abandoned, each at its own limit.
 #[test]
 fn replies_of_very_many_lines_are_given_up_in_bounded_memory() {
     let idle = peak(&[b"Subject: small\r\n\r\n".to_vec()], Kind::Maildir);
@@ -108,7 +110,7 @@ fn replies_of_very_many_lines_are_given_up_in_bounded_memory() {
             account("jane", port)
         ));
         let (code, said, peak) = poll_with_peak(&place);
-        // A server is served without CAPA, or LIST, that answers it so.
+        // If CAPA or LIST is answered like that, the server is polled without it.
         let (expected, told) = match command {
             "CAPA" | "LIST" => (0, "1 delivered"),
             _ => (75, "reply_endless"),

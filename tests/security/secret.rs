@@ -1,4 +1,4 @@
-//! Passwords: wherever they are kept, byte for byte, and never shown.
+//! Passwords: from every source, byte for byte, and never shown.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -126,7 +126,7 @@ async fn a_secret_that_is_not_there_says_where_it_was_looked_for() {
     }
 }
 
-/// So many cases; the seed of one that failed is printed, and kept where git does not look.
+/// This many cases; the seed of a failed one is printed, and stored where git ignores it.
 fn cases(cases: u32) -> ProptestConfig {
     let seeds = FileFailurePersistence::Direct("target/proptest-secret.txt");
     ProptestConfig {
@@ -136,7 +136,7 @@ fn cases(cases: u32) -> ProptestConfig {
     }
 }
 
-/// Reads the password of an account through a file, a variable, a command and the configuration
+/// Reads the password of an account from a file, a variable, a command and the configuration
 /// itself.
 fn every_way(password: &str) -> Vec<Vec<u8>> {
     let folder = Folder::new();
@@ -216,7 +216,7 @@ proptest! {
 
 const CANARY: &str = "Zq7Xk9Wv2Jt4";
 
-/// A configuration with the canary as every password there is.
+/// A configuration in which every password is the canary.
 fn with_canary() -> Vec<u8> {
     format!(
         "[delivery.relay]\ntype = \"smtp\"\nhost = \"relay.example\"\nuser = \"relay\"\npassword = \"{CANARY}\"\n\n\
@@ -228,7 +228,7 @@ fn with_canary() -> Vec<u8> {
     .into_bytes()
 }
 
-/// Whether any four letters of the canary stand in a text.
+/// Whether a text contains any four letters of the canary in a row.
 fn sings(text: &str) -> bool {
     CANARY
         .as_bytes()

@@ -1,11 +1,11 @@
-//! What a configuration can be made to say by accident, or by whoever writes a part of it.
+//! Harmful settings, by accident or by whoever writes a part of the configuration.
 
 use crate::support::folder::Folder;
 
 const RELAY: &str = "[delivery.relay]\ntype = \"smtp\"\nhost = \"relay.example\"\n";
 const ACCOUNT: &str = "[account.work]\nhost = \"pop.example.org\"\nuser = \"jane\"\npassword = \"secret\"\nrecipient = \"jane@home.lan\"\n";
 
-/// The same configuration with this setting of the relay or of the account.
+/// The errors of the same configuration with this setting of the relay or of the account.
 fn complaints(relay: &str, account: &str) -> String {
     let replaced = |text: &str, setting: &str| {
         let name = setting.split(' ').next().unwrap_or_default();
@@ -20,7 +20,8 @@ fn complaints(relay: &str, account: &str) -> String {
     Folder::with(text).complaints()
 }
 
-/// Holds log4cxx#672: what is said to a server as a part of a line cannot be a line, or the end of a path.
+/// Holds log4cxx#672: a setting that is sent to a server as part of a line cannot contain a line
+/// end, or the end of a path.
 #[test]
 fn no_setting_that_is_said_to_a_server_can_hold_a_second_command() {
     assert!(Folder::with(format!("{RELAY}{ACCOUNT}")).load().is_ok());

@@ -1,4 +1,4 @@
-//! Servers that fall silent where nobody expects it.
+//! Servers that stop sending where it is least expected.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -16,8 +16,7 @@ static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| {
 
 const MAIL: &[u8] = b"Subject: one\r\n\r\nfirst line\r\nsecond line\r\n";
 
-/// How long we wait for an answer of so many octets of this command, and for all that is tried
-/// again.
+/// The time that we wait for an answer of this many octets to this command, and for all retries.
 async fn waits(world: &World, speaker: &Speaker, what: &str) {
     let begun = tokio::time::Instant::now();
     let End::Failed(error) = speaker.poll(world).await.end else {
@@ -56,7 +55,7 @@ async fn a_server_that_falls_silent_in_the_middle_of_any_reply_is_left_in_time()
     }
 }
 
-/// Holds CVE-2011-1947: the middle of the list of capabilities, or of sizes, is no better a place.
+/// Holds CVE-2011-1947: the middle of the list of capabilities, or of sizes, is no exception.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_falls_silent_inside_capa_or_list_is_left_in_time_and_not_asked_again() {
     let parts = ["", "+OK", "+OK\r\n", "+OK\r\n1 1\r\n", "+OK\r\n1 1\r\n."];
@@ -83,17 +82,17 @@ async fn a_server_that_falls_silent_inside_capa_or_list_is_left_in_time_and_not_
     }
 }
 
-/// Holds CVE-2011-1947: a yes to STLS is a promise, and the handshake has a time of its own.
+/// Holds CVE-2011-1947: the handshake after a yes to STLS has its own time limit.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_says_yes_to_stls_and_then_nothing_is_left_in_time() {
-    // Read the roots before the clock of the test counts.
+    // The roots are read before the clock of the test starts.
     let connector = CONNECTOR.clone();
     for answer in ["", "+OK", "+OK begin\r\n"] {
         let speaker = Speaker::new(move |line| match line {
             "" => say("+OK\r\n"),
             "CAPA" => say("+OK\r\nSTLS\r\n.\r\n"),
             "STLS" => say(answer),
-            // What else comes is the handshake.
+            // Everything else is the handshake.
             _ => say(""),
         });
         let mut world = World::new(Vec::new(), Retention::Keep);
@@ -102,7 +101,7 @@ async fn a_server_that_says_yes_to_stls_and_then_nothing_is_left_in_time() {
     }
 }
 
-/// Holds 4.4.memory: whoever drips on does not hold a session for ever.
+/// Holds 4.4.memory: a server that drips does not keep a session open for ever.
 #[tokio::test(start_paused = true)]
 async fn a_body_that_drips_an_octet_every_nine_seconds_ends_with_the_session_s_time() {
     let ordinary = maildrop(&[("one", MAIL)]);
@@ -127,10 +126,10 @@ async fn a_body_that_drips_an_octet_every_nine_seconds_ends_with_the_session_s_t
     assert_eq!(world.sink.count(), 0);
 }
 
-/// Holds CVE-2011-1947: whoever does not even answer a call is not called for ever.
+/// Holds CVE-2011-1947: a host that does not answer the connection is not waited for for ever.
 #[tokio::test]
 async fn a_host_that_never_answers_a_call_is_left_in_time() {
-    // A queue that is full: what knocks now is not heard.
+    // A full queue: new connections are not answered.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let listener = socket.listen(1).unwrap();

@@ -1,5 +1,5 @@
-//! An account with two destinations: a message is delivered when both have it, each hears of its own
-//! answers, and what one does costs the other nothing.
+//! An account with two destinations: a message is delivered when both have accepted it, each gets
+//! only its own answers, and neither affects the other.
 
 use std::sync::Arc;
 
@@ -47,7 +47,7 @@ impl Two {
         summary
     }
 
-    /// How many messages each has taken.
+    /// How many messages each has accepted.
     fn taken(&self) -> (usize, usize) {
         (self.world.sink.count(), self.second.count())
     }

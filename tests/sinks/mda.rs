@@ -1,4 +1,4 @@
-//! An MDA is a stranger's program: whatever it does, the message is safe and the agent goes on.
+//! An MDA is a foreign program: whatever it does, the message is safe and the agent continues.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use mailferry::sink::{Fault, Outcome, Sink};
 use crate::support::mail::{RECEIVED, envelope, message, message_named};
 use crate::support::mda::{SMALL, accepted, offer, refusal, script, settings, written};
 
-/// Looks until it is so; gives up after half a minute.
+/// Waits until the condition is true; fails after half a minute.
 async fn until(what: &str, so: impl Fn() -> bool) {
     let begun = Instant::now();
     while !so() {
@@ -191,7 +191,7 @@ async fn a_child_left_behind_with_our_pipe_does_not_make_us_wait() {
 /// Holds 4.4.child.
 #[tokio::test]
 async fn a_time_out_ends_the_whole_process_group() {
-    // One that goes when asked, and one that has to be made to: so do their children.
+    // One that ends when asked, and one that must be killed; the same for their children.
     for trap in ["", "trap '' TERM;"] {
         let directory = tempfile::tempdir().unwrap();
         let hang = format!(
@@ -323,7 +323,7 @@ async fn one_at_a_time_keeps_the_order_of_the_offers() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_at_a_time_run_side_by_side() {
     let directory = tempfile::tempdir().unwrap();
-    // Each waits for the other to be there.
+    // Each waits until the other exists.
     let meet = "touch $1/$2; n=0; while [ ! -e $1/$3 ]; do n=$((n+1)); [ $n -gt 2000 ] && exit 75; sleep 0.01; done";
     let mut settings = script(
         directory.path(),
@@ -346,7 +346,7 @@ async fn two_at_a_time_run_side_by_side() {
     );
 }
 
-/// Keeps the codes of warnings.
+/// Records the codes of warnings.
 #[derive(Default)]
 struct Warnings(std::sync::Mutex<Vec<String>>);
 

@@ -1,4 +1,4 @@
-//! What reaches an MDA besides the message: three descriptors, our variables, harmless words, and
+//! What an MDA gets besides the message: three descriptors, our variables, harmless arguments, and
 //! the right user.
 
 use mailferry::sink::mda::{Mda, MdaError};
@@ -12,8 +12,8 @@ use crate::support::mda::{SMALL, accepted, is_root, refusal, script, settings, w
 async fn an_mda_has_no_descriptors_but_three() {
     let directory = tempfile::tempdir().unwrap();
     accepted(
-        // In a subshell, and not into a pipe: the shell itself holds ends of pipes and what it
-        // saved for a redirection.
+        // In a subshell, and not into a pipe: the shell itself has ends of pipes open, and
+        // descriptors that it saved for a redirection.
         script(directory.path(), "(ls /proc/$$/fd > $1/fds); true", &[]),
         SMALL,
     )
@@ -40,7 +40,7 @@ async fn the_environment_is_ours_to_the_last_variable() {
     settings.environment = vec![("SSL_CERT_FILE".into(), "/etc/roots.pem".into())];
     accepted(settings, SMALL).await;
     let environment = written(directory.path(), "env");
-    // The shell adds two or three of its own.
+    // The shell adds two or three variables.
     let mut names: Vec<&str> = environment
         .lines()
         .filter_map(|line| Some(line.split_once('=')?.0))
@@ -77,7 +77,7 @@ async fn hostile_senders_and_unique_ids_are_only_words() {
         &"x".repeat(65_536),
     ] {
         let directory = tempfile::tempdir().unwrap();
-        // Even inside a shell's own script they find nobody who obeys.
+        // Even inside a shell's own script nothing obeys them.
         let record = "printf '%s\\n' \"$@\" > $1/argv; echo {sender} {unique_id} > $1/script";
         let further = ["{sender}", "--from={sender}", "{unique_id}"];
         let mda = Mda::new(script(directory.path(), record, &further)).unwrap();

@@ -1,4 +1,4 @@
-//! What becomes of a message at an MDA, a relay, a Maildir and in the quarantine.
+//! Messages at an MDA, a relay, a Maildir and in the quarantine.
 
 mod destinations;
 mod maildir;

@@ -1,4 +1,4 @@
-//! What nobody takes is kept exactly, durably and readably.
+//! Refused messages are stored exactly, durably and readably.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

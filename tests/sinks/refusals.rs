@@ -1,4 +1,4 @@
-//! What polls make of refusals: whose they are, what is deferred, quarantined, held or probed.
+//! What polls do with refusals: who is to blame, and what is deferred, quarantined, held or probed.
 
 use std::sync::Arc;
 
@@ -151,7 +151,7 @@ async fn what_another_recipient_took_proves_nothing_of_a_new_one() {
     let is_held = matches!(summary.end, End::Failed(SessionError::Recipient { .. }));
     assert!(is_held, "{:?}", summary.end);
     assert_eq!(count(&world, is_quarantined).await, 0);
-    // The same when it is put right.
+    // The same after the recipient is corrected.
     world.visit.recipient = Recipient::new("jane@home.lan").unwrap();
     world.sink.accept_all();
     world.poll().await;
@@ -260,7 +260,7 @@ async fn a_poll_that_is_asked_for_after_a_repair_delivers_everything_of_all_acco
     first.sink.accept_all();
     second.sink.accept_all();
     first.gate.probe_now(*first.now.lock().unwrap());
-    // The one that has nothing due comes first, and the others wait for its probe.
+    // The account that has nothing due comes first, and the others wait for its probe.
     let (_, a, b) = tokio::join!(empty.poll(), first.poll(), second.poll());
     assert!(matches!((a.end, b.end), (End::Complete, End::Complete)));
     assert_eq!((first.sink.count(), second.sink.count()), (5, 4));

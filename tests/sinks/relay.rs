@@ -1,5 +1,5 @@
-//! A message is a relay's only after a clean 2xx to its final dot, whatever the relay does at any
-//! step.
+//! A relay has accepted a message only after a clean 2xx to its final dot, whatever the relay does
+//! at any step.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::support::relay::{Act, Manner, Relay, Step, Taken};
 
 const SMALL: &[u8] = b"Subject: small\r\n\r\n.line\r\n";
 
-/// Reading the system's roots takes longer than a whole conversation.
+/// Reading the system's roots takes longer than a whole session.
 static CONNECTOR: LazyLock<Connector> = LazyLock::new(|| {
     Connector::new(&TlsPolicy::default(), &Roots::new(SystemRoots::find())).unwrap()
 });
@@ -47,7 +47,7 @@ async fn offer(smtp: &Smtp, octets: &[u8]) -> Result<String, Refusal> {
     }
 }
 
-/// What follows our `Received` field.
+/// The message after our `Received` field.
 fn body(taken: &Taken) -> Vec<u8> {
     let message = taken.message();
     let mark = b"(mailferry account work)\r\n";
@@ -67,8 +67,8 @@ const STEPS: [Step; 6] = [
     Step::Dot,
 ];
 
-/// What each answer at each step must be taken for. After RCPT the test with the null sender gets
-/// the same answer.
+/// The meaning of each answer at each step. After RCPT the test with the null sender gets the same
+/// answer.
 fn expected(step: Step, answer: &str) -> (Fault, &'static str) {
     use Fault::{
         Destination, DestinationOrMessage, MessagePermanent, MessageTransient, MessageUnknown,
@@ -85,7 +85,7 @@ fn expected(step: Step, answer: &str) -> (Fault, &'static str) {
         "552 5.2.2 full" => (Destination, "smtp_refused_us"),
         "554" if step == Step::Rcpt => (RecipientOrMessage, "smtp_no_recipient"),
         "554" => (MessagePermanent, "smtp_refused"),
-        // Nothing that can be understood, or nothing at all.
+        // An answer that cannot be understood, or none at all.
         _ if opening || step == Step::Mail => (Destination, "smtp_lost"),
         _ if step == Step::Dot => (MessageUnknown, "smtp_unknown"),
         _ => (MessageTransient, "smtp_lost"),

@@ -12,7 +12,7 @@ use crate::support::relay::{Act, Manner, Relay, Step};
 
 const SMALL: &[u8] = b"Subject: small\r\n\r\nbody\r\n";
 
-/// Replies as they are, and pipelined.
+/// Without pipelining, and with it.
 const EXTENSIONS: [&[&str]; 2] = [&[], &["PIPELINING"]];
 
 fn smtp(relay: &Relay, helo: &str) -> Smtp {

@@ -1,8 +1,8 @@
-//! No circles inside a room: the files and folders of one folder import each other in one
+//! No circular imports inside a room: the files and folders of one folder import each other in one
 //! direction.
 //!
-//! A name is followed through the `use` of the module that hands it on, to the file that holds it.
-//! What a folder's own file (`mod.rs`) says of its children, and they of it, is no circle.
+//! A name is followed through the `use` of the module that re-exports it, to the file that defines
+//! it. Imports between a folder's own file (`mod.rs`) and its children are no circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use super::scan::Scan;
 
 type Module = Vec<String>;
 
-/// The house as modules that name each other.
+/// The source as modules that import each other.
 pub struct House<'a> {
     modules: BTreeMap<Module, &'a Scan>,
 }
 
-/// For each folder, which of its children names which other, and where.
+/// For each folder, which of its children imports which other, and where.
 type Arrows = BTreeMap<Module, BTreeMap<(String, String), String>>;
 
 impl<'a> House<'a> {
@@ -90,7 +90,7 @@ impl<'a> House<'a> {
         arrows
     }
 
-    /// A path from the crate's root; `None` when it leads out of the house.
+    /// A path from the crate's root; `None` when it leads out of the crate.
     fn absolute(&self, from: &Module, words: &[String]) -> Option<Module> {
         let (first, rest) = words.split_first()?;
         match first.as_str() {
@@ -123,7 +123,7 @@ impl<'a> House<'a> {
         found.map(|found| &found.words[..])
     }
 
-    /// The file that holds what a path names.
+    /// The file that defines the thing that a path names.
     fn holder(&self, path: Module, depth: usize) -> Module {
         let longest = (0..=path.len()).rev();
         let module = longest.map(|length| path[..length].to_vec());
@@ -153,7 +153,7 @@ impl<'a> House<'a> {
     }
 }
 
-/// What a child reaches by the arrows of its folder, itself included.
+/// The children that a child reaches by imports, itself included.
 fn reach(arrows: &BTreeMap<(String, String), String>, from: &str) -> BTreeSet<String> {
     let mut reached = BTreeSet::from([from.to_owned()]);
     let mut next = vec![from.to_owned()];
@@ -167,11 +167,10 @@ fn reach(arrows: &BTreeMap<(String, String), String>, from: &str) -> BTreeSet<St
     reached
 }
 
-/// More hops than any name is handed on by.
+/// More hops than any name is re-exported by.
 const HOPS_MAX: usize = 8;
 
-/// Circles that are there still: the folder and its children. A row may lose children and go, and
-/// none may come.
+/// Circles that still exist: the folder and its children. Children and rows may only be removed.
 const LEFT: &[(&str, &[&str])] = &[
     ("session", &["doors", "judge", "run", "server", "transfer"]),
     ("session/judge", &["group", "plan"]),
@@ -182,7 +181,7 @@ const LEFT: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// What is wrong with the circles that were found, one sentence each.
+/// The errors about the circles, one sentence each.
 pub fn complaints(house: &House<'_>) -> BTreeSet<String> {
     let found = house.circles();
     let is_known = |folder: &str, round: &BTreeSet<String>| {

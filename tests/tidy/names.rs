@@ -34,7 +34,7 @@ pub fn complaints(files: &BTreeMap<String, Scan>) -> BTreeSet<String> {
     complaints
 }
 
-/// What is wrong with the name of one file.
+/// The error about the name of one file.
 pub fn of_file(path: &str) -> Option<String> {
     let stem = Path::new(path).file_stem()?.to_str()?;
     NO_ROOMS.contains(&stem).then(|| {

@@ -47,18 +47,18 @@ const SAME_FLOOR: &[(&str, &str, &[&str])] = &[
     ),
 ];
 
-/// Rooms that may know only these, on whatever floor the others are.
+/// Rooms that may import only these, on any floor.
 const MAY_ONLY_KNOW: &[(&str, &[&str])] = &[
     ("proto", &["mail"]),
     ("disk", &["mail"]),
     ("process", &["mail"]),
     ("config", &["mail", "disk"]),
     ("telemetry", &["mail"]),
-    // What is below operator is none of its business, but for the words and its own log.
+    // `cli` must not use anything below `operator`, except the words of `mail` and its own log.
     ("cli", &["mail", "telemetry", "operator"]),
 ];
 
-/// What a room must not know although it lies below: the room, the paths, and the words for them.
+/// Parts of lower rooms that a room must not use: the room, the paths, and the words for them.
 const MUST_NOT: &[(&str, &[&str], &str)] = &[
     ("net", &["proto", "config"], "POP3 and SMTP"),
     ("secrets", &["proto", "net"], "POP3 and SMTP"),
@@ -101,7 +101,7 @@ const MUST_NOT: &[(&str, &[&str], &str)] = &[
     ("agent", &["proto"], "protocols"),
 ];
 
-/// Outside crates, each with the doors that it comes in by.
+/// Outside crates, each with the files that may use it.
 const DOORS: &[(&str, &str)] = &[
     ("sled", "seen/disk/index.rs"),
     ("crc32fast", "seen/disk/checksum.rs"),
@@ -127,10 +127,10 @@ const DOORS: &[(&str, &str)] = &[
     ("md5", "session/server/login.rs"),
 ];
 
-/// What only one room makes: the type, the function that makes it, and the room.
+/// Types that only one room may create: the type, the function that creates it, and the room.
 const MINTS: &[(&str, &str, &str)] = &[("OperatorsWord", "given", "operator/")];
 
-/// Rooms and files that never touch the world.
+/// Rooms and files without side effects.
 pub const PURE: &[&str] = &[
     "mail/",
     "proto/",
@@ -141,7 +141,7 @@ pub const PURE: &[&str] = &[
     "sink/breaker/",
 ];
 
-/// What the world is called.
+/// The names of side effects.
 const WORLD: &[&[&str]] = &[
     &["tokio"],
     &["std", "net"],
@@ -156,7 +156,7 @@ const WORLD: &[&[&str]] = &[
     &["rustix"],
 ];
 
-/// Which imports of one file break a wall, one sentence each. `path` is below `src/`.
+/// The imports of one file that break a rule, one sentence each. `path` is below `src/`.
 pub fn complaints(path: &str, scan: &Scan) -> BTreeSet<String> {
     let room = path.split('/').next().unwrap_or_default();
     let room = room.trim_end_matches(".rs");

@@ -1,4 +1,4 @@
-//! What a file of the house names and holds, read by syn; tests inside it are left out.
+//! The paths and items in a source file, read by syn; tests inside it are left out.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use syn::visit::Visit;
@@ -28,9 +28,9 @@ pub struct Scan {
     pub tests: Vec<TestFile>,
 }
 
-/// A file that holds tests and nothing else.
+/// A file that contains only tests.
 pub enum TestFile {
-    /// Where a child of this name is.
+    /// At the place of a child module with this name.
     Child(String),
     /// Beside the file that declares it.
     Beside(String),
@@ -148,7 +148,7 @@ fn is_test(attributes: &[syn::Attribute]) -> bool {
     })
 }
 
-/// What `#[path = "..."]` says.
+/// The path in `#[path = "..."]`.
 fn path_of(attribute: &syn::Attribute) -> Option<String> {
     let named = attribute.meta.require_name_value().ok()?;
     match &named.value {

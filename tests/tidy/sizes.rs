@@ -1,10 +1,10 @@
-//! How long a file, a function and a line may be.
+//! The limits for the length of a file, a function and a line.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::scan::Scan;
 
-/// What is too long in one file of `src/`, one sentence each.
+/// The errors about lengths in one file of `src/`, one sentence each.
 pub fn complaints(path: &str, text: &str, scan: &Scan) -> BTreeSet<String> {
     let mut complaints = BTreeSet::new();
     for function in &scan.functions {
@@ -26,7 +26,7 @@ pub fn complaints(path: &str, text: &str, scan: &Scan) -> BTreeSet<String> {
     complaints
 }
 
-/// Rows of [`LONG_FILES`] that have served, one sentence each.
+/// Rows of [`LONG_FILES`] that are no longer needed, one sentence each.
 pub fn of_list(texts: &BTreeMap<String, String>) -> BTreeSet<String> {
     let lines = |path: &str| texts.get(path).map_or(0, |text| text.lines().count());
     let served = LONG_FILES
@@ -45,7 +45,7 @@ pub fn wide_lines(text: &str) -> usize {
     text.lines().filter(is_wide).count()
 }
 
-/// What is wrong with the number of wide lines in `src/` and `tests/`.
+/// The error about the number of wide lines in `src/` and `tests/`.
 pub fn of_wide_lines(count: usize) -> Option<String> {
     if count > WIDE_LINES_MAX {
         return Some(format!(
@@ -58,24 +58,23 @@ pub fn of_wide_lines(count: usize) -> Option<String> {
     })
 }
 
-/// 300 lines feel right, 450 with their tests are a lot; above this a file is two nouns.
+/// 300 lines are good, and 450 with their tests are many; a longer file contains two nouns.
 const FILE_LINES_MAX: usize = 450;
 
-/// What fits a screen.
+/// The lines of a screen.
 pub const FUNCTION_LINES_MAX: usize = 70;
 
-/// Comments, strings and code end here.
+/// The end of comments, strings and code.
 const COLUMNS_MAX: usize = 100;
 
-/// Lines that are longer still. The number may only fall.
+/// The number of lines that are still longer. It may only fall.
 const WIDE_LINES_MAX: usize = 460;
 
-/// How far the number may fall before it must be lowered, so that two changes at once do not meet
-/// there.
+/// How far the number may fall before it must be lowered, so that two changes at the same time do
+/// not collide here.
 const WIDE_LINES_SLACK: usize = 100;
 
-/// Files that are longer still, and how long they may be. A number may only fall, and a row only
-/// go.
+/// Files that are still longer, and their limits. A number may only fall, and a row only go.
 const LONG_FILES: &[(&str, usize)] = &[
     ("agent/mod.rs", 524),
     ("agent/poll.rs", 498),

@@ -15,29 +15,29 @@ use tokio::time::sleep;
 pub struct Mood {
     /// Everything is refused as the destination's fault.
     pub down: bool,
-    /// One in so many is refused for now; 0 for none.
+    /// One in this many is refused for now; 0 for none.
     pub refuses_one_in: u64,
-    /// One in so many is taken, and said to be unknown.
+    /// One in this many is accepted, and reported as unknown.
     pub unknown_one_in: u64,
-    /// What it says to mail of some senders: refused by sender, as relays do.
+    /// The refusal for some senders, as relays do it.
     pub spam: Option<Fault>,
-    /// Everything takes up to so many seconds.
+    /// Everything takes up to this many seconds.
     pub slow_seconds: u64,
 }
 
-/// A destination that notes what it took.
+/// A destination that records the messages that it accepted.
 #[derive(Default)]
 pub struct Box_ {
     pub mood: Mutex<Mood>,
     pub taken: Mutex<BTreeMap<Vec<u8>, usize>>,
-    /// Offers after which a second one is nobody's fault: taken, and then said to be unknown or cut
+    /// Offers after which a second one is legitimate: accepted, and then reported as unknown or cut
     /// off.
     pub excused: Mutex<usize>,
     pub random: Mutex<fastrand::Rng>,
 }
 
 impl Mood {
-    /// Whether it does no more than refuse some senders, so that mail of others must come in time.
+    /// Whether it does no more than refuse some senders, so that other mail must arrive in time.
     pub fn is_fair(&self) -> bool {
         let Self {
             down,
@@ -90,7 +90,7 @@ impl Sink for Door {
             let seconds = self.0.random.lock().unwrap().u64(..=mood.slow_seconds);
             sleep(Duration::from_secs(seconds)).await;
             let octets = message.to_vec().unwrap();
-            // What is poison stays poison, whenever it is offered.
+            // A poisonous message stays poisonous whenever it is offered.
             let poison = octets.windows(6).any(|six| six == b"poison");
             let outcome = if mood.down {
                 Box_::refusal(Fault::Destination)
@@ -109,7 +109,7 @@ impl Sink for Door {
                     Outcome::Accepted("ok".into())
                 }
             };
-            // A crash may come between the taking and the answer.
+            // A crash may come between the acceptance and the answer.
             tokio::task::yield_now().await;
             vec![outcome; envelope.recipients.len()]
         })
@@ -120,7 +120,7 @@ fn is_spam(envelope: &Envelope) -> bool {
     envelope.sender.as_str().ends_with("@spam.invalid")
 }
 
-/// How a relay refuses by sender: not at all, in most of its moods.
+/// How a relay refuses by sender: in most moods it does not.
 pub const SPAM: [Option<Fault>; 8] = [
     None,
     None,

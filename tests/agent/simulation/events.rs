@@ -1,4 +1,4 @@
-//! What happens while a storm lasts, and how it ends.
+//! The events during a storm, and how it ends.
 
 use super::destination::Mood;
 use super::servers::{Bytes, Character, Names};
@@ -69,7 +69,7 @@ impl Simulation {
     fn answers_oddly(&mut self, at: usize) {
         let verb = VERBS[self.random.usize(..VERBS.len())];
         let odd = Odd::ALL[self.random.usize(..Odd::ALL.len())];
-        // Whoever hands out a part of a message and tells no size gives nobody a sign of it.
+        // A server that sends part of a message and gives no size leaves no sign of it.
         let is_stump_hidden = verb == "LIST" && self.characters[at].bytes == Bytes::HandedOut;
         if is_stump_hidden {
             return;
@@ -91,7 +91,7 @@ impl Simulation {
         });
     }
 
-    /// Whether nothing hinders honest mail of the first account but other accounts and refused
+    /// Whether honest mail of the first account is affected only by other accounts and refused
     /// senders.
     pub fn is_fair(&self) -> bool {
         let fails = *self.store.fails_one_in.lock().unwrap() > 0;
@@ -103,7 +103,7 @@ impl Simulation {
         (!came.is_empty()).then(|| came[self.random.usize(..came.len())].unique_id.clone())
     }
 
-    /// One that nobody has retrieved yet, as a rule.
+    /// Usually a message that has not been retrieved yet.
     fn a_new_message(&mut self, at: usize) -> Option<String> {
         self.put(at);
         self.came[at].last().map(|mail| mail.unique_id.clone())
@@ -133,7 +133,7 @@ impl Simulation {
     }
 }
 
-/// Commands that may be answered oddly.
+/// The commands that may be answered oddly.
 const VERBS: [&str; 10] = [
     "CAPA", "USER", "PASS", "UIDL", "LIST", "RETR", "RETR", "TOP", "DELE", "QUIT",
 ];

@@ -10,11 +10,11 @@ use super::Simulation;
 use super::servers::{Bytes, Character};
 use crate::support::model::Mail;
 
-/// Honest mail of the first account, which must come in time whatever others do.
+/// Honest mail of the first account, which must arrive in time whatever other accounts do.
 pub struct Watch {
-    /// Since when each message waits.
+    /// Since when each message has been waiting.
     waiting: BTreeMap<Vec<u8>, Instant>,
-    /// Not before this moment is it watched again: a breaker that was opened for good reasons is
+    /// Before this moment it is not checked again: a breaker that was opened for good reasons stays
     /// open for some time.
     fair_from: Instant,
 }
@@ -36,7 +36,7 @@ impl Watch {
         }
     }
 
-    /// What was hindered for another reason is watched no more.
+    /// Stops checking messages that were delayed for another reason.
     pub fn look(&mut self, is_fair: bool) {
         if !is_fair {
             self.waiting.clear();
@@ -52,12 +52,12 @@ impl Watch {
     }
 }
 
-/// How long it takes until nothing is left of a destination or a disk that failed.
+/// The time until the effects of a failed destination or disk are over.
 const RECOVERY: Duration = Duration::from_secs(1800);
 
 impl Simulation {
-    /// Honest mail that nothing hinders but other accounts, refused senders and slow servers comes
-    /// at the next poll, or the one after.
+    /// Honest mail that is affected only by other accounts, refused senders and slow servers
+    /// arrives with the next poll, or the one after.
     pub fn is_in_time(&mut self, storm: bool) {
         let taken = self.boxes[Character::HONEST].taken.lock().unwrap();
         self.watch
@@ -82,8 +82,8 @@ impl Simulation {
         told.cloned().collect::<Vec<_>>().join("\n")
     }
 
-    /// Whether a message that nobody took may still be on the server: it is refused for good, or it
-    /// was handed out cut.
+    /// Whether a message that was not accepted may still be on the server: it is refused for good,
+    /// or only part of it was sent.
     fn may_stay(&self, at: usize, one: &Mail) -> bool {
         let poison = one.octets.windows(6).any(|six| six == b"poison");
         let is_cut = self.characters[at].bytes == Bytes::HandedOut && {
@@ -94,7 +94,8 @@ impl Simulation {
         };
         (poison || is_cut) && self.worlds[at].server.listed().contains(one)
     }
-    /// Nothing is lost, nothing is deleted that nobody took, and what is doubled is explained.
+    /// Checks that nothing is lost, nothing was deleted that was not accepted, and every duplicate
+    /// is explained.
     pub fn judge(&self) {
         let seed = self.seed;
         let slots: usize = self

@@ -1,4 +1,4 @@
-//! Servers that misbehave, each in its own way, and the mail that comes to them.
+//! Servers that misbehave, each in its own way, and the mail that they receive.
 
 use mailferry::mail::{AccountName, Retention};
 
@@ -6,7 +6,7 @@ use super::{DAY, Simulation};
 use crate::support::model::Mail;
 use crate::support::world::{World, mail};
 
-/// What a server is like, for ever.
+/// The permanent habits of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Character {
     pub names: Names,
@@ -16,25 +16,25 @@ pub struct Character {
 /// How a server names its messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Names {
-    /// No name comes twice.
+    /// No unique-id comes twice.
     Unique,
     /// 1, 2, 3 ... and from 1 again when the maildrop is empty.
     Counted,
-    /// Long names, and those of messages that were deleted may come again.
+    /// Long unique-ids; those of deleted messages may come again.
     Reused,
 }
 
-/// Where a server lies about octets.
+/// Where a server is wrong about octets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bytes {
-    /// In LIST: they are too many, too few, or both in turn.
+    /// In LIST: too many, too few, or both in turn.
     Listed,
-    /// In RETR: it hands out less than half of a message and ends it well.
+    /// In RETR: it sends less than half of a message with a correct end.
     HandedOut,
 }
 
 impl Character {
-    /// Nothing ever happens to this server.
+    /// This server never fails.
     pub const HONEST: usize = 0;
 }
 
@@ -58,7 +58,7 @@ impl Simulation {
             habits.unique_ids = unique_ids;
             habits.pipelining = pipelining;
             habits.hides = hides;
-            // Without TOP, a name of a mail that is kept proves what it proved before.
+            // Without TOP, the unique-id of a message that stays proves what it proved before.
             habits.capabilities.push("TOP".into());
             habits.lists_at_most = hides.then_some(5);
             if hides {
@@ -68,14 +68,14 @@ impl Simulation {
         let of_any = [Names::Unique, Names::Counted, Names::Reused][self.random.usize(..3)];
         let bytes = [Bytes::Listed, Bytes::HandedOut][self.random.usize(..2)];
         self.characters.push(Character {
-            // A server that hides what it still has, and names other mail likewise, proves nothing
-            // any more.
+            // A server that hides existing messages and reuses their unique-ids proves nothing any
+            // more.
             names: if is_honest || hides {
                 Names::Unique
             } else {
                 of_any
             },
-            // What is cut and then hidden was lost by the server.
+            // A message that is cut and then hidden was lost by the server.
             bytes: if hides { Bytes::Listed } else { bytes },
         });
         self.worlds.push(world);
@@ -129,7 +129,7 @@ impl Simulation {
         }
     }
 
-    /// Somebody else empties a maildrop, and its server counts from 1 again.
+    /// Another program empties a maildrop, and its server counts from 1 again.
     pub fn empty(&mut self, at: usize) {
         let listed: Vec<Mail> = self.worlds[at].server.listed();
         let octets = listed.into_iter().map(|mail| mail.octets);
@@ -138,6 +138,6 @@ impl Simulation {
     }
 }
 
-/// A cut of less than half leaves the subject, so that no two stumps are alike.
+/// A cut of less than half leaves the subject, so that no two cut messages are equal.
 const REST: &str =
     "It is long enough that what a server cuts off is more than half of it, and so it says this.";

@@ -1,4 +1,4 @@
-//! A store on a disk that fails.
+//! A store on a failing disk.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,8 +8,8 @@ use mailferry::seen::{
     AccountState, Batch, Change, MemoryStore, Records, SeenError, SeenStore, State,
 };
 
-/// A store whose disk fails now and then: nothing of the batch is written, or all of it and the
-/// answer is lost.
+/// A store whose disk fails now and then: either nothing of the batch is written, or all of it and
+/// the result is lost.
 pub struct Flaky {
     pub store: Arc<MemoryStore>,
     pub fails_one_in: Mutex<u64>,

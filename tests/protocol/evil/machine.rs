@@ -1,4 +1,4 @@
-//! The evil server's machines by themselves: each crime is one, and is committed.
+//! Tests the evil server itself: each crime exists, and is committed.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -7,7 +7,7 @@ use crate::support::evil::pop3::Pop3;
 use crate::support::evil::smtp::{Inbox, Smtp};
 use crate::support::evil::{Act, Crime, Maildrop, Session, Side, crimes};
 
-/// All that a server does while it hears these lines.
+/// Everything that a server does when it receives these lines.
 fn played(session: &mut dyn Session, lines: &[&str]) -> String {
     let mut acts = session.greet();
     for line in lines {
@@ -65,11 +65,11 @@ const SMTP: [&str; 15] = [
     "",
     "..text",
     ".",
-    // Some take no second message.
+    // Some accept no second message.
     "MAIL FROM:<d@x>",
 ];
 
-/// Two sessions, because some crimes are against what was said in the last.
+/// Two sessions, because some crimes refer to the previous session.
 fn committed(crime: Option<&Crime>, side: Side) -> String {
     let (maildrop, inbox) = (Arc::new(Mutex::new(Maildrop::new())), Inbox::default());
     let mut whole = String::new();
@@ -89,7 +89,7 @@ fn committed(crime: Option<&Crime>, side: Side) -> String {
             ),
         };
     }
-    // Some come when everything is gone.
+    // Some come when the maildrop is empty.
     if side == Side::Pop3 {
         let mut session = Pop3::new(maildrop.clone(), crime.cloned(), true);
         whole += &played(&mut session, &EMPTYING);
@@ -113,7 +113,7 @@ fn every_crime_has_a_name_and_a_sentence_of_its_own_and_is_committed() {
     }
 }
 
-/// What is said, without all else.
+/// Only the data that is sent.
 fn said(acts: &[Act]) -> String {
     let words = acts.iter().map(|act| match act {
         Act::Say(octets) => String::from_utf8_lossy(octets).into_owned(),

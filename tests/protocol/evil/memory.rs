@@ -1,5 +1,5 @@
-//! POP3 crimes over pipes, where hours pass in no time. What is injected around TLS is for real TLS
-//! to play: see `program`.
+//! POP3 crimes over pipes, where hours pass in no time. Injections around TLS need real TLS: see
+//! `program`.
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -18,13 +18,13 @@ use crate::support::evil::{Crime, Maildrop, PASSWORD, Side, USER};
 use crate::support::piped::Piped;
 use crate::support::world::{World, mails};
 
-/// What the operator of the evil account wants.
+/// The settings of the evil account.
 #[derive(Debug)]
 struct Wish {
     retention: Retention,
     commit_every: Option<u32>,
-    /// Takes the server for one that hides what was retrieved, so that nothing may be in hand and
-    /// nowhere else at QUIT.
+    /// Treats the server as one that hides retrieved messages, so that at QUIT no message may exist
+    /// only in memory.
     hides: bool,
 }
 
@@ -59,7 +59,7 @@ impl Trial {
         }
     }
 
-    /// A poll of both, at once; says how it went with the evil one.
+    /// Polls both at once; returns the result of the evil one.
     async fn poll(&self) -> Summary {
         let honest = self.world.collaborators();
         let mut evil = honest.clone();
@@ -91,7 +91,7 @@ impl Trial {
         ever.iter().map(|octets| self.taken(octets)).collect()
     }
 
-    /// How often this was delivered, with whatever line ends.
+    /// How often this was delivered, with any line ends.
     fn taken(&self, octets: &[u8]) -> usize {
         let taken = self.world.sink.taken();
         let alike = taken
@@ -100,7 +100,7 @@ impl Trial {
         alike.map(|(_, count)| count).sum()
     }
 
-    /// What the server hands out for its messages where that is less, each but once.
+    /// What the server sends for its messages where that is less than the message, each once.
     fn stumps(&self) -> BTreeSet<Vec<u8>> {
         if cost(&self.crime) != Cost::Stump {
             return BTreeSet::new();
@@ -110,13 +110,13 @@ impl Trial {
         ever.iter().map(stump).collect()
     }
 
-    /// How many messages have left the evil server.
+    /// How many messages were deleted on the evil server.
     fn gone(&self) -> usize {
         let maildrop = self.stage.maildrop();
         maildrop.ever().len() - maildrop.mails().len()
     }
 
-    /// Nothing was delivered that is not a whole message of one of the two, or all that the server
+    /// Every delivered message is a whole message of one of the two servers, or all that the server
     /// has of it.
     fn nothing_is_cut(&self) {
         let ever = self.stage.maildrop().ever().to_vec();
@@ -130,7 +130,7 @@ impl Trial {
         }
     }
 
-    /// Whatever was not delivered of the first `count` is told.
+    /// Every message of the first `count` that was not delivered is reported.
     fn is_told(&self, summary: &Summary, count: usize) {
         if self.delivered().iter().take(count).all(|count| *count > 0) {
             return;
@@ -142,7 +142,7 @@ impl Trial {
                 assert!(!error.code().is_empty() && !error.to_string().is_empty());
                 true
             }
-            // A message that is left out because a session ended at it was told then.
+            // A message that is left out because a session ended at it was reported then.
             End::Complete => {
                 counts.deferred + counts.oversized > 0
                     || self.world.said("Quirk")
@@ -175,8 +175,8 @@ impl Trial {
         }
     }
 
-    /// Each stump was delivered, that it is one was told, and its message is there as long as it
-    /// was not delivered whole.
+    /// Each cut message was delivered, its cut was reported, and it stays on the server until it is
+    /// delivered whole.
     fn stumps_are_told_and_left(&self) {
         let (what, stumps) = (&self.what, self.stumps());
         let taken: usize = stumps.iter().map(|stump| self.taken(stump)).sum();
@@ -191,15 +191,15 @@ impl Trial {
     }
 }
 
-/// A message as it is whatever line ends its server has.
+/// A message in a form that does not depend on line ends.
 fn with_lf(octets: &[u8]) -> Vec<u8> {
     String::from_utf8_lossy(octets)
         .replace("\r\n", "\n")
         .into_bytes()
 }
 
-/// Whether mail comes although the crime is committed: an empty line is skipped, and commands that
-/// a session can do without, or that come when everything was delivered, keep no mail away.
+/// Whether mail arrives although the crime is committed: an empty line is skipped, and commands
+/// that a session can do without, or that come after all deliveries, stop no mail.
 fn is_borne(crime: &Crime) -> bool {
     crime.at.is_some_and(|(manner, step)| {
         let can_be_spared = matches!(step, "capa" | "list" | "noop" | "dele" | "quit");
@@ -254,7 +254,7 @@ async fn tried(crime: &Crime, wish: &Wish) {
         trial.evil.limits.message_octets_max *= 2;
     }
     let mut last = None;
-    // Where deletes did not take, messages are compared after a day and after two, and one delete a
+    // If deletes had no effect, messages are compared after one day and after two, and one delete a
     // day is tried.
     for _ in 0..14 {
         trial.world.pass(12 * 3600);
@@ -279,10 +279,10 @@ async fn tried(crime: &Crime, wish: &Wish) {
 
 async fn all_tried(wish: &Wish, is_tried: impl Fn(&Crime) -> bool) {
     let mut failed = Vec::new();
-    // What is injected around TLS needs real TLS.
+    // Injections around TLS need real TLS.
     for crime in of(Side::Pop3).filter(|crime| !crime.stls || crime.waits) {
         if is_tried(&crime) {
-            // One that goes wrong must not hide the next.
+            // One failure must not hide the next.
             let trial = AssertUnwindSafe(tried(&crime, wish)).catch_unwind();
             if trial.await.is_err() {
                 failed.push(crime.name);

@@ -1,5 +1,5 @@
-//! POP3 crimes against the program as people run it, over sockets and real TLS. Those that are
-//! found out by waiting are tried in `memory`.
+//! POP3 crimes against the real program, over sockets and real TLS. Those that a client notices
+//! only by waiting are tried in `memory`.
 
 use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,12 +19,12 @@ use crate::support::tls::acceptor;
 /// Two accounts, `evil` and `honest`, and their servers.
 struct Trial {
     what: String,
-    /// What the server hands out for its messages where that is less.
+    /// What the server sends for its messages where that is less than the message.
     stumps: Vec<Vec<u8>>,
     evil: Arc<Stage>,
     honest: Arc<Stage>,
     place: Place,
-    /// How many times it was polled: some hours lie between one poll and the next.
+    /// The number of polls; some hours pass between two.
     polls: u32,
 }
 
@@ -85,7 +85,7 @@ impl Trial {
         }
     }
 
-    /// A poll of both; gives what was said, on standard output and in the log.
+    /// Polls both; returns standard output and the log.
     fn poll(&mut self) -> (Option<i32>, String, String) {
         let mut command = self.place.command(&["poll"]);
         faketime::at(&mut command, &format!("+{}h", self.polls * 13));
@@ -109,8 +109,8 @@ impl Trial {
         (status.code(), out, err)
     }
 
-    /// How often each message of the evil server was delivered, in its order. What it never had was
-    /// not delivered.
+    /// How often each message of the evil server was delivered, in its order. Nothing else was
+    /// delivered.
     fn delivered(&self) -> Vec<usize> {
         let ever = self.evil.maildrop().ever().to_vec();
         let found = delivered_in(&self.place.path("evil"));
@@ -133,7 +133,8 @@ impl Trial {
         ever.iter().map(count).collect()
     }
 
-    /// A poll while the crime is committed: whatever was there and not delivered is told.
+    /// Polls while the crime is committed: every message that was there and not delivered is
+    /// reported.
     fn poll_and_be_told(&mut self) {
         let there = self.evil.maildrop().ever().len();
         let (code, out, err) = self.poll();
@@ -156,7 +157,7 @@ impl Trial {
 }
 
 impl Trial {
-    /// Nothing is deleted of which only a part came.
+    /// No message is deleted of which only a part came.
     fn stumps_are_left(&mut self) {
         self.poll();
         let found = delivered_in(&self.place.path("evil"));
@@ -167,7 +168,7 @@ impl Trial {
 
     fn all_is_delivered(&mut self, crime: &Crime) {
         let mut last = String::new();
-        // Where deletes did not take, messages are compared after a day and after two.
+        // If deletes had no effect, messages are compared after one day and after two.
         for _ in 0..12 {
             last = self.poll().1;
             if self.evil.maildrop().mails().is_empty() {
@@ -194,7 +195,7 @@ impl Trial {
 
 fn tried(crime: &Crime, certificates: &Certificates) {
     let mut trial = Trial::of(crime, certificates);
-    // A stump is told once.
+    // A cut message is reported once.
     let is_once = crime.floods || cost(crime) == Cost::Stump;
     for _ in 0..if is_once { 1 } else { 2 } {
         trial.poll_and_be_told();
@@ -235,7 +236,7 @@ fn every_pop3_crime_against_the_program_loses_nothing_is_told_and_harms_nobody_e
                 loop {
                     let crime = crimes.lock().unwrap().next();
                     let Some(crime) = crime else { break };
-                    // One that goes wrong must not hide the next.
+                    // One failure must not hide the next.
                     if catch_unwind(AssertUnwindSafe(|| tried(&crime, &certificates))).is_err() {
                         failed.lock().unwrap().push(crime.name);
                     }

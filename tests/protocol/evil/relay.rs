@@ -1,5 +1,5 @@
-//! Crimes of a relay: nothing counts as delivered that it did not take with a yes to the dot, and
-//! all of it arrives when it is honest.
+//! Crimes of a relay: only messages that it accepted after the dot count as delivered, and all
+//! messages arrive when it is honest.
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
@@ -38,14 +38,15 @@ struct Trial {
     beside_server: Server,
 }
 
-/// What the relay has said yes to, and how often; and what it has taken without saying so.
+/// The messages that the relay accepted, with counts, and those that it received without accepting
+/// them.
 #[derive(Debug, Default)]
 struct Taken {
     with_a_yes: BTreeMap<Vec<u8>, usize>,
     in_silence: BTreeMap<Vec<u8>, usize>,
 }
 
-/// How the relay is reached, but for the time it has.
+/// The settings of the relay, except for its time-out.
 struct Reached(SmtpSettings);
 
 struct Canary;
@@ -104,7 +105,7 @@ impl Trial {
         let reached = Reached::new(crime, port, certificates);
         let world = World::new(sent(), Retention::Delete);
         let mut with = world.collaborators();
-        // The time that a wait may cost, and only where there is one.
+        // The time that a wait may take, if the crime needs one.
         let gate: Arc<dyn Gate> = Arc::new(Breaker::new("relay", with.reporter.clone()));
         with.delivery = reached.within(if crime.waits { 2 } else { 60 }, &gate);
         let mut beside = world.visit.clone();
@@ -122,7 +123,7 @@ impl Trial {
         }
     }
 
-    /// A poll of both, at once; says how it went with the one that delivers to the relay.
+    /// Polls both at once; returns the result of the one that delivers to the relay.
     async fn poll(&self) -> Summary {
         let mut beside = self.world.collaborators();
         beside.seen = self.with.seen.clone();
@@ -161,7 +162,7 @@ impl Trial {
         all
     }
 
-    /// Whatever the relay did not say yes to is told.
+    /// Every message that the relay did not accept is reported.
     fn is_told(&self, summary: &Summary) {
         let yes = self.taken().with_a_yes.len() as u64;
         if yes == 5 {
@@ -178,7 +179,7 @@ impl Trial {
                     self.what
                 );
             }
-            // What was deferred before waits in silence.
+            // Messages that were deferred before wait silently.
             end => assert!(
                 counts.deferred + counts.quarantined > 0 || counts.retrieved == 0,
                 "{}: silence: {end:?} {counts:?}",
@@ -207,7 +208,7 @@ fn mails_beside() -> Vec<Mail> {
     (0..3).map(one).collect()
 }
 
-/// A crime's own price: the relay has messages that it never said yes to, so they come again
+/// The cost of these crimes: the relay has messages that it never accepted, so they come again
 /// (`maybe_duplicate`).
 fn takes_in_silence(crime: &Crime) -> bool {
     crime.name.starts_with("smtp-take-and-")
@@ -231,7 +232,7 @@ async fn tried(crime: &Crime, certificates: &Certificates) {
             round > 0 || taken.in_silence.is_empty() || takes_in_silence(crime),
             "{what}"
         );
-        // Only what the relay has taken has left the maildrop.
+        // Only messages that the relay has received were deleted.
         let gone = trial.world.server.deleted();
         assert!(
             gone.iter()

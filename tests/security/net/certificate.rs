@@ -1,4 +1,4 @@
-//! Certificates: theirs and ours, and where the trusted authorities are.
+//! Server and client certificates, and the places of trusted authorities.
 
 use std::path::Path;
 
@@ -150,15 +150,15 @@ async fn a_server_that_does_not_take_our_certificate_is_the_operators_to_mend() 
             .fails("tls_client_certificate", WhoActs::Account, &says)
             .await;
     }
-    // TLS 1.3 tells it late, and in one word: the handshake is over for us when the alert comes
-    // (RFC 8446 section 4.4.2.4).
+    // With TLS 1.3 the alert comes late: our handshake has ended before that (RFC 8446 section
+    // 4.4.2.4).
     let options = demands_certificate(&certificates, "-tls1_3");
     let says = ["localhost", "certificate required", "tls_client_cert"];
     Case::new("none", &pair, &certificates)
         .options(options)
         .fails("tls_client_certificate", WhoActs::Account, &says)
         .await;
-    // TLS 1.2 has no alert of its own for that.
+    // TLS 1.2 has no separate alert for that.
     let options = demands_certificate(&certificates, "-tls1_2");
     let says = ["localhost", "handshake failure", "tls_client_cert"];
     Case::new("none", &pair, &certificates)

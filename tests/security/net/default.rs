@@ -1,4 +1,4 @@
-//! What holds when the configuration says nothing about TLS at all.
+//! What applies when the configuration says nothing about TLS.
 
 use super::CANARY;
 use crate::support::agent::Agent;
@@ -7,8 +7,8 @@ use crate::support::dovecot::Dovecot;
 use crate::support::place::Place;
 use crate::support::tls_server::TlsServer;
 
-/// Polls a server with this certificate, with these authorities for the system's, and gives exit
-/// code, all that was said, and whether the login was.
+/// Polls a server with this certificate, with these authorities as the system's. Returns exit code,
+/// output, and whether the login was sent.
 fn poll(pair: &Pair, host: &str, authorities: &str) -> (Option<i32>, String, bool) {
     let server = TlsServer::start(pair, "");
     let place = Place::with(&format!(
@@ -27,9 +27,8 @@ fn poll(pair: &Pair, host: &str, authorities: &str) -> (Option<i32>, String, boo
     (output.status.code(), said, login)
 }
 
-/// Holds CVE-2014-7273, 4.2.getmail6, CVE-2019-8337, CVE-2016-10937, CVE-2010-4532 and CVE-2023-5422: a check that must be
-/// switched on is a check that most do without.
-/// Holds 4.2.starttls.
+/// Holds CVE-2014-7273, 4.2.getmail6, CVE-2019-8337, CVE-2016-10937, CVE-2010-4532 and
+/// CVE-2023-5422: most operators would not switch on an optional check. Holds 4.2.starttls.
 #[test]
 fn without_a_word_about_tls_a_certificate_that_proves_nothing_gets_no_command() {
     let certificates = Certificates::new();

@@ -1,4 +1,4 @@
-//! Servers that are not there, do not speak TLS, or stop in the middle of it.
+//! Servers that cannot be reached, do not speak TLS, or stop in the middle of it.
 
 use mailferry::mail::{TlsPolicy, limits};
 use mailferry::net::{Connector, Roots, SystemRoots, dial};
@@ -66,7 +66,7 @@ async fn a_server_that_never_answers_the_handshake_is_left_in_time() {
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_named_with_what_to_try() {
-    // Bound without listening: refused, and nobody else's meanwhile.
+    // Bound without listening: connections are refused, and no other process can use the port.
     let deaf = TcpSocket::new_v4().unwrap();
     deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let port = deaf.local_addr().unwrap().port();

@@ -1,4 +1,4 @@
-//! STLS (RFC 2595): required, and nothing that was said before it counts.
+//! STLS (RFC 2595): required, and nothing that was sent before it counts.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use crate::support::certificates::Certificates;
 use crate::support::recorded::Peer;
 use crate::support::tls_server::TlsServer;
 
-/// Up to the point where the client has asked for TLS.
+/// Plays up to the point where the client has asked for TLS.
 fn until_stls(peer: &mut Peer, capabilities: &str) -> io::Result<()> {
     peer.say(b"+OK ready\r\n")?;
     peer.expect("CAPA")?;
@@ -77,8 +77,7 @@ async fn a_yes_to_stls_that_comes_before_the_question_ends_the_session() {
     let certificates = Certificates::new();
     let pair = certificates.signed("server", "DNS:localhost", 30);
     let ca = format!("tls_ca_file = \"{}\"", certificates.authority().display());
-    // Somebody in between answers for the server, and would have us talk past each other inside
-    // TLS.
+    // An attacker answers for the server, and would bring the two out of step inside TLS.
     let server = TlsServer::after(&pair, "", |peer| {
         peer.say(b"+OK ready\r\n")?;
         peer.expect("CAPA")?;

@@ -6,18 +6,19 @@ use super::{CANARY, Case, visit};
 use crate::support::certificates::{Certificates, Pair};
 use crate::support::tls_server::TlsServer;
 
-/// What must not be shown as it is: a window's title, a line, a colour, a direction, a NUL. A
-/// subject is UTF-8.
+/// Characters that must not be shown unescaped: a window's title, a line end, a colour, a
+/// direction, a NUL. A subject is UTF-8.
 const SUBJECT: &[u8] = b"\x1b]0;pwn\x07\r\nlevel=INFO\xC2\x9b31m\xE2\x80\xAE\0";
 
-/// A name of a host may be any octets.
+/// A host name may contain any octets.
 const NAME: &[u8] = b"\x1b[2J\r\n\x9b\xC3\x28\xFF\0";
 
-/// Holds CVE-2009-2666 and CVE-2009-3942: a name ends where the certificate says, not at a NUL in it.
+/// Holds CVE-2009-2666 and CVE-2009-3942: a name ends where the certificate says, not at a NUL in
+/// it.
 #[tokio::test]
 async fn a_nul_inside_a_name_of_a_certificate_does_not_shorten_it() {
     let certificates = Certificates::new();
-    // A name that is not one of a host leaves the common name to be looked at.
+    // If a name is not a host name, the common name is checked.
     for (name, names, from, to) in [
         (
             "first",
@@ -53,7 +54,7 @@ async fn a_nul_inside_a_name_of_a_certificate_does_not_shorten_it() {
             .fails("tls_name_mismatch", WhoActs::Account, &says)
             .await;
     }
-    // It is the NUL that is refused, not the alteration.
+    // The NUL is the reason for the refusal, not the alteration.
     let pair = certificates.signed("whole", "DNS:localhosX", 30);
     let key = certificates.authority_key();
     let pair = certificates.altered(&pair, &key, b"localhosX", b"localhost");
@@ -62,7 +63,7 @@ async fn a_nul_inside_a_name_of_a_certificate_does_not_shorten_it() {
         .await;
 }
 
-/// What comes of a certificate that is not trusted, in the words that are logged.
+/// The log words about a certificate that is not trusted.
 async fn said(pair: &Pair, account: &str) -> String {
     let server = TlsServer::start(pair, "");
     let error = visit("localhost", server.port(), "implicit", account).await;
@@ -75,7 +76,7 @@ async fn said(pair: &Pair, account: &str) -> String {
 async fn what_a_certificate_says_of_itself_is_shown_escaped_and_bounded() {
     let certificates = Certificates::new();
     let (subject, name) = ("x".repeat(SUBJECT.len()), "y".repeat(NAME.len()));
-    // Twice in the certificate, and less than what OpenSSL reads of one message.
+    // Twice in the certificate, and less than OpenSSL's limit for one message.
     let many = "/OU=some-department-of-a-very-large-organisation".repeat(500);
     let pin = format!("tls_fingerprint = \"{}\"", "ab".repeat(32));
     for (what, subject_of_many) in [("hostile", String::new()), ("huge", many)] {
@@ -87,7 +88,7 @@ async fn what_a_certificate_says_of_itself_is_shown_escaped_and_bounded() {
         let pair = certificates.altered(&pair, &pair.key, subject.as_bytes(), SUBJECT);
         let pair = certificates.altered(&pair, &pair.key, name.as_bytes(), NAME);
         let itself = format!("tls_ca_file = \"{}\"", pair.certificate.display());
-        // Not trusted; trusted and of another name; not the pinned one.
+        // Not trusted; trusted with another name; not the pinned one.
         for account in ["", &itself, &pin] {
             let words = said(&pair, account).await;
             assert!(!words.chars().any(char::is_control), "{what}: {words:?}");
