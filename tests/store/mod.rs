@@ -6,4 +6,5 @@ pub mod disk;
 #[cfg(feature = "fault-injection")]
 mod failing_disk;
 mod full_disk;
+mod old_directory;
 mod state_dir;

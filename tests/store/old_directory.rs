@@ -1,0 +1,130 @@
+//! A state directory that an older mailferry wrote is taken over as it is, index and all.
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+
+use mailferry::mail::{AccountName, Retention, Timestamp};
+use mailferry::seen::{Marker, Record, RecordKey, Seen, SeenStore, State};
+use mailferry::session::{self, Collaborators, End};
+
+use crate::store::disk::open;
+use crate::support::model::Mail;
+use crate::support::world::{World, mail};
+
+/// What the maildrop held when the directory was written, with the state that was recorded.
+const MESSAGES: [&str; 6] = [
+    "delivered-1",
+    "delivered-2",
+    "deferred",
+    "quarantined",
+    "oversized",
+    "marked",
+];
+
+/// Two minutes after the last poll of the old version.
+const NOW: Timestamp = Timestamp(1_796_062_530);
+
+fn message(subject: &str) -> Mail {
+    let filler = if subject == "oversized" { 60 } else { 0 };
+    let octets = format!(
+        "From: sue@example.org\r\nSubject: {subject}\r\nMessage-ID: <{subject}@example.org>\r\n\
+         Date: Mon, 1 Jun 2026 10:00:00 +0000\r\n\r\nbody of {subject}\r\n{}\r\n{}",
+        "x".repeat(60),
+        format!("{}\r\n", "y".repeat(70)).repeat(filler),
+    );
+    mail(
+        &format!("UID-a7f3c1d2e5b80914-{subject}"),
+        octets.as_bytes(),
+    )
+}
+
+/// The directory as version 0.1.0 left it, at commit d747d4e.
+fn unpacked(at: &Path) -> std::path::PathBuf {
+    let packed = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/corpus/seen/state-d747d4e.tar.gz"
+    );
+    let mut tar = Command::new("tar");
+    tar.arg("-xzf").arg(packed).arg("-C").arg(at);
+    assert!(tar.status().unwrap().success());
+    at.join("state")
+}
+
+/// The maildrop of that time, and the world that polls it, at this retention.
+fn world(retention: Retention) -> World {
+    let mut world = World::new(MESSAGES.map(message).into(), retention);
+    world.visit.account = AccountName::new("jane").unwrap();
+    world.visit.host = "127.0.0.1".into();
+    world.visit.limits.message_octets_max = 2048;
+    *world.now.lock().unwrap() = NOW;
+    world
+}
+
+async fn records(store: &dyn SeenStore, world: &World) -> Vec<(RecordKey, Record)> {
+    let records = store.scan(&world.visit.account).await.unwrap();
+    records.iter().map(|known| known.into_pair()).collect()
+}
+
+fn state<'r>(records: &'r [(RecordKey, Record)], subject: &str) -> &'r State {
+    let name = format!("UID-a7f3c1d2e5b80914-{subject}");
+    let mut records = records.iter();
+    let is_it = |(key, _): &&(RecordKey, Record)| key.unique_id.as_bytes() == name.as_bytes();
+    &records.find(is_it).unwrap().1.state
+}
+
+#[tokio::test]
+async fn what_an_older_version_recorded_is_known_and_only_the_deferred_message_is_offered() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = unpacked(place.path());
+    let world = world(Retention::Keep);
+    let store = Arc::new(open(&directory).unwrap());
+    let before = records(&*store, &world).await;
+    assert_eq!(before.len(), MESSAGES.len());
+    for subject in ["delivered-1", "delivered-2"] {
+        assert!(matches!(state(&before, subject), State::Delivered { .. }));
+    }
+    let waits = state(&before, "deferred");
+    assert!(matches!(waits, State::Deferred(waits) if waits.tries == 1));
+    let refused = state(&before, "quarantined");
+    assert!(matches!(refused, State::Quarantined { code, .. } if code == "mda_refused"));
+    let large = state(&before, "oversized");
+    assert!(matches!(large, State::Oversized { octets: 4521, .. }));
+    let marked = state(&before, "marked");
+    let by_hand = Marker::Operator;
+    assert!(matches!(marked, State::Marked { by, .. } if *by == by_hand));
+
+    let with = Collaborators {
+        seen: Seen::new(store.clone()),
+        ..world.collaborators()
+    };
+    let summary = session::poll(&world.visit, &with).await;
+    assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
+    assert_eq!(world.sink.order(), [message("deferred").octets]);
+    let after = records(&*store, &world).await;
+    assert_eq!(after.len(), MESSAGES.len());
+    assert!(matches!(state(&after, "deferred"), State::Delivered { .. }));
+    assert_eq!(world.server.listed().len(), MESSAGES.len());
+}
+
+#[tokio::test]
+async fn only_what_an_older_version_delivered_is_deleted() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = unpacked(place.path());
+    let world = world(Retention::Delete);
+    let with = Collaborators {
+        seen: Seen::new(Arc::new(open(&directory).unwrap())),
+        ..world.collaborators()
+    };
+    let summary = session::poll(&world.visit, &with).await;
+    assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
+    let left: Vec<Vec<u8>> = world
+        .server
+        .listed()
+        .into_iter()
+        .map(|one| one.octets)
+        .collect();
+    let expected = ["quarantined", "oversized", "marked"].map(|one| message(one).octets);
+    assert_eq!(left, expected);
+    assert_eq!(world.sink.order(), [message("deferred").octets]);
+}
