@@ -1,6 +1,7 @@
 //! Adds to a session's failure what the session does not know: the source of the password, and the
 //! settings that may be wrong.
 
+use crate::disk::Lack;
 use crate::mail::{OUT_OF_FILES_CODE, OUT_OF_FILES_HINT, TlsMode};
 use crate::secrets::SecretError;
 use crate::session::{SessionError, Visit};
@@ -48,7 +49,8 @@ pub(super) fn explain(error: SessionError, visit: &Visit, password: Option<&str>
 /// descriptor was left.
 pub(super) fn no_secret(error: SecretError) -> SessionError {
     if error.is_ours() {
-        let refusal = Refusal::of_system(true, error.code(), error.to_string());
+        let lack = Some(Lack::Descriptors);
+        let refusal = Refusal::of_system(lack, error.code(), error.to_string());
         return SessionError::of_refusal("password", refusal);
     }
     SessionError::Account {
@@ -60,7 +62,8 @@ pub(super) fn no_secret(error: SecretError) -> SessionError {
 
 /// A relay that we cannot log in to accepts nothing.
 pub(super) fn no_relay_secret(error: &SecretError) -> Refusal {
-    Refusal::of_system(error.is_ours(), "smtp_auth", error.to_string())
+    let lack = error.is_ours().then_some(Lack::Descriptors);
+    Refusal::of_system(lack, "smtp_auth", error.to_string())
 }
 
 /// Recognises another protocol by the first words of its server.

@@ -23,9 +23,9 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::agent::schedule::{Moment, Schedule, Told};
-use crate::mail::{AccountName, Clock, Timestamp};
+use crate::mail::{AccountName, Clock, Timestamp, WhoActs};
 use crate::seen::{Seen, SeenError, Waiting};
-use crate::session::{Place, Stop, WhoActs};
+use crate::session::{Place, Stop};
 use crate::telemetry::{Event, Reporter};
 
 pub use assignment::{Assignment, Prepare};
@@ -360,7 +360,7 @@ impl Agent {
     }
 
     fn could_not_remember(&mut self, name: &AccountName, error: &SeenError) -> u64 {
-        self.fail(name, WhoActs::Store, error.code(), error.to_string());
+        self.fail(name, error.who_acts(), error.code(), error.to_string());
         60
     }
 
@@ -373,10 +373,9 @@ impl Agent {
     }
 
     fn fail(&mut self, name: &AccountName, who: WhoActs, code: &'static str, words: String) {
-        let who_acts = who.as_str();
         self.reporter.say(Event::PollFailed {
             account: name,
-            who: who_acts,
+            who,
             code,
             words: &words,
             next_seconds: 60,

@@ -5,9 +5,9 @@ use std::time::Duration;
 use crate::agent::explain::explain;
 use crate::agent::hold::{self, DAY_SECONDS, floor};
 use crate::agent::{Assignment, in_use};
-use crate::mail::{AccountName, Timestamp, backoff};
+use crate::mail::{AccountName, Timestamp, WhoActs, backoff};
 use crate::seen::{AccountState, Hold, SeenError, Waiting};
-use crate::session::{self, Counts, End, Summary, WhoActs};
+use crate::session::{self, Counts, Denial, End, Summary};
 use crate::telemetry::Event;
 
 impl Polled {
@@ -150,12 +150,14 @@ fn not_kept(assignment: &Assignment, polled: &mut Polled, error: &SeenError) {
     let (code, words) = (error.code(), error.to_string());
     assignment.with.reporter.say(Event::PollFailed {
         account: &assignment.account,
-        who: WhoActs::Store.as_str(),
+        who: error.who_acts(),
         code,
         words: &words,
         next_seconds: polled.wait_seconds.max(assignment.poll_every.as_secs()),
     });
-    polled.failure.get_or_insert((WhoActs::Store, code, words));
+    polled
+        .failure
+        .get_or_insert((error.who_acts(), code, words));
 }
 
 /// Computes what follows from the end of a poll. Pure.
@@ -179,7 +181,7 @@ fn conclude(
         End::Stopped => stopped = true,
         End::Failed(error) => {
             let (who, code, said) = (error.who_acts(), error.code(), error.to_string());
-            let asked_wait = error.asked_wait_seconds();
+            let (denial, asked_wait) = (error.denial(), error.asked_wait_seconds());
             match (who, call) {
                 // A requested poll must not make an account wait longer than before.
                 (WhoActs::Server, Call::Asked) if before.backoff_until.is_some() => {
@@ -188,8 +190,8 @@ fn conclude(
                 }
                 (WhoActs::Server, _) => {
                     state.failures = state.failures.saturating_add(1);
-                    in_use::note(&mut state, code, now);
-                    let wait_seconds = server_wait(&state, code, asked_wait, chance);
+                    in_use::note(&mut state, denial, now);
+                    let wait_seconds = server_wait(&state, denial, asked_wait, chance);
                     state.backoff_until = Some(now.plus(wait_seconds));
                 }
                 (WhoActs::Account, _) => {
@@ -197,13 +199,13 @@ fn conclude(
                     state.hold = Some(held_for(code, &said, asked, state.hold.as_ref(), now));
                 }
                 (WhoActs::Destination, _) => look_seconds = DESTINATION_WAIT_SECONDS,
-                (WhoActs::Store, _) => look_seconds = STORE_WAIT_SECONDS,
+                (WhoActs::Machine | WhoActs::Store, _) => look_seconds = STORE_WAIT_SECONDS,
                 (WhoActs::Us, _) => look_seconds = DAY_SECONDS,
             }
             if who == WhoActs::Server {
                 look_seconds = hold::backed_off(&state, now);
             }
-            failure = Some(in_use::shown((who, code, said), &state, now));
+            failure = Some(in_use::shown((who, code, said), denial, &state, now));
         }
     }
     // A hold continues after a requested poll that failed for another reason.
@@ -244,10 +246,15 @@ fn held_for(
     }
 }
 
-fn server_wait(state: &AccountState, code: &str, asked: Option<u64>, chance: f64) -> u64 {
-    match code {
-        "in_use" => in_use::wait_seconds(state, chance),
-        "login_delay" => asked
+fn server_wait(
+    state: &AccountState,
+    denial: Option<Denial>,
+    asked: Option<u64>,
+    chance: f64,
+) -> u64 {
+    match denial {
+        Some(Denial::InUse) => in_use::wait_seconds(state, chance),
+        Some(Denial::LoginDelay) => asked
             .or(state.login_delay_seconds)
             .unwrap_or(LOGIN_DELAY_SECONDS_UNKNOWN),
         _ => backoff::server_seconds(state.failures, chance),
@@ -291,7 +298,7 @@ fn say(assignment: &Assignment, polled: &Polled) {
             },
             _ => Event::PollFailed {
                 account,
-                who: who.as_str(),
+                who: *who,
                 code,
                 words,
                 next_seconds,
@@ -449,7 +456,7 @@ mod tests {
     #[test]
     fn in_use_is_a_short_wait_and_nobodys_fault() {
         let error = SessionError::Refused {
-            code: "in_use",
+            denial: Denial::InUse,
             command: "the login",
             words: "locked".into(),
             wait_seconds: None,
@@ -462,7 +469,7 @@ mod tests {
     fn a_server_that_says_how_long_to_wait_is_left_alone_that_long_and_not_held() {
         for (wait_seconds, expected) in [(Some(900), 900), (None, LOGIN_DELAY_SECONDS_UNKNOWN)] {
             let error = SessionError::Refused {
-                code: "login_delay",
+                denial: Denial::LoginDelay,
                 command: "the login",
                 words: "login allowed only every 15 minutes".into(),
                 wait_seconds,

@@ -60,5 +60,5 @@ impl Quarantine for Kept {
 /// Our own disk is treated as a destination: when it is full, no more messages are retrieved.
 fn refused(error: &QuarantineError) -> Refusal {
     let words = Shown::new(&error.to_string()).to_string();
-    Refusal::of_system(error.is_ours(), error.code(), words)
+    Refusal::of_system(error.lack(), error.code(), words)
 }

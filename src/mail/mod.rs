@@ -22,6 +22,7 @@ pub mod text;
 mod time;
 mod tls;
 mod unique_id;
+mod who_acts;
 
 pub use account::{AccountName, InvalidAccountName};
 pub use date::Date;
@@ -41,3 +42,4 @@ pub use secret::{InvalidSecret, Secret};
 pub use time::{Clock, Timestamp};
 pub use tls::{ClientCertificate, Fingerprint, TlsMode, TlsPolicy};
 pub use unique_id::{InvalidUniqueId, UniqueId};
+pub use who_acts::WhoActs;

@@ -5,10 +5,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::config::ConfigErrors;
+use crate::mail::WhoActs;
 use crate::operator::Exit;
 use crate::quarantine::QuarantineError;
 use crate::seen::{OperatorError, SeenError};
-use crate::session::{SessionError, WhoActs};
+use crate::session::SessionError;
 
 /// Why a request was not answered to its end. Earlier responses remain valid.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,7 +89,7 @@ impl From<OperatorError> for Failure {
 
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
-        Self::said(exit_of(error.who_acts(), error.code()), error.code(), error)
+        Self::said(exit_of(error.who_acts()), error.code(), error)
     }
 }
 
@@ -103,13 +104,11 @@ impl From<QuarantineError> for Failure {
     }
 }
 
-/// The exit code after a failure with this code, by who must act.
-pub(super) fn exit_of(who: WhoActs, code: &str) -> Exit {
+/// The exit code after a failure, by who must act.
+pub(super) const fn exit_of(who: WhoActs) -> Exit {
     match who {
-        // A full disk needs only free space, and then work continues by itself.
-        _ if code.ends_with("_full") => Exit::TempFail,
         WhoActs::Account | WhoActs::Destination | WhoActs::Us => Exit::Unavailable,
-        WhoActs::Store if code.starts_with("store_") => Exit::Config,
-        WhoActs::Store | WhoActs::Server => Exit::TempFail,
+        WhoActs::Store => Exit::Config,
+        WhoActs::Machine | WhoActs::Server => Exit::TempFail,
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::agent::Polled;
-use crate::mail::{AccountName, Timestamp};
+use crate::mail::{AccountName, Timestamp, WhoActs};
 use crate::operator::Exit;
 use crate::operator::failure::exit_of;
 use crate::seen::Waiting;
-use crate::session::{Counts, WhoActs};
+use crate::session::Counts;
 
 /// The result of one poll of one account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,7 +128,7 @@ impl From<(WhoActs, &'static str, String)> for PollFailure {
             who: who.as_str().to_owned(),
             code: code.to_owned(),
             words,
-            exit: exit_of(who, code),
+            exit: exit_of(who),
         }
     }
 }
@@ -191,9 +191,9 @@ mod tests {
         assert_eq!(failed(WhoActs::Destination, "connect"), 69);
         assert_eq!(failed(WhoActs::Server, "connect"), 75);
         assert_eq!(failed(WhoActs::Store, "store_damaged"), 78);
-        assert_eq!(failed(WhoActs::Store, "spool_disk"), 75);
-        assert_eq!(failed(WhoActs::Store, "store_full"), 75);
-        assert_eq!(failed(WhoActs::Destination, "maildir_full"), 75);
+        assert_eq!(failed(WhoActs::Machine, "spool_disk"), 75);
+        assert_eq!(failed(WhoActs::Machine, "store_full"), 75);
+        assert_eq!(failed(WhoActs::Machine, "maildir_full"), 75);
         let counts = |counts| report(counts, None).exit().code();
         assert_eq!(
             counts(Counts {

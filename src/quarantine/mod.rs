@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::rand::{GetRandomFlags, getrandom};
 use tokio::task::spawn_blocking;
 
-use crate::disk::{Acting, open_regular};
+use crate::disk::{Acting, Lack, open_regular};
 use crate::mail::text::Shown;
 use crate::mail::{Envelope, Timestamp, limits};
 use crate::sink::maildir::{Folder, MaildirError, disk, sync_folder};
@@ -60,7 +60,7 @@ impl QuarantineError {
     /// The stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Disk(error) if error.code() == "maildir_full" => "quarantine_full",
+            Self::Disk(error) if error.lack() == Some(Lack::Room) => "quarantine_full",
             Self::Disk(_) => "quarantine_disk",
             Self::Spool(error) => error.code(),
             Self::Missing { .. } => "quarantine_missing",
@@ -69,12 +69,12 @@ impl QuarantineError {
         }
     }
 
-    /// Whether no file descriptor was left.
-    pub fn is_ours(&self) -> bool {
+    /// What the machine lacks, if that is the reason.
+    pub fn lack(&self) -> Option<Lack> {
         match self {
-            Self::Disk(error) => error.is_ours(),
-            Self::Spool(error) => error.is_ours(),
-            Self::Missing { .. } | Self::Damaged { .. } | Self::Stopped(_) => false,
+            Self::Disk(error) => error.lack(),
+            Self::Spool(error) => error.lack(),
+            Self::Missing { .. } | Self::Damaged { .. } | Self::Stopped(_) => None,
         }
     }
 }

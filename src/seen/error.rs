@@ -1,5 +1,6 @@
 //! What can go wrong with the seen store.
 
+use crate::mail::WhoActs;
 use std::path::PathBuf;
 
 /// Why the store did not do what it was asked.
@@ -92,6 +93,14 @@ fn process_of(holder: &str) -> &str {
 }
 
 impl SeenError {
+    /// Who must act.
+    pub const fn who_acts(&self) -> WhoActs {
+        match self {
+            Self::Full { .. } => WhoActs::Machine,
+            _ => WhoActs::Store,
+        }
+    }
+
     /// The stable name of the error.
     pub const fn code(&self) -> &'static str {
         match self {

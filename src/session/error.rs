@@ -1,6 +1,6 @@
 //! Why a session ended early, and who must act.
 
-use crate::mail::OUT_OF_FILES_HINT;
+use crate::mail::{OUT_OF_FILES_HINT, WhoActs};
 use crate::net::NetError;
 use crate::proto::pop3::{Ending, Kind, LocalError, RemoteError};
 use crate::seen::SeenError;
@@ -48,8 +48,8 @@ pub enum SessionError {
     /// The server said no, and it is not the account's fault.
     #[error("the server refused {command}: {words}")]
     Refused {
-        /// The stable code: `in_use`, `login_delay`, `sys_temp`, `sys_perm` or `server_refused`.
-        code: &'static str,
+        /// What it means.
+        denial: Denial,
         /// Which command.
         command: &'static str,
         /// Its words, escaped.
@@ -118,30 +118,36 @@ pub enum SessionError {
     Invariant(&'static str),
 }
 
-/// Who must act before the next poll can do better.
+/// What a server means by a refusal that is not the account's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhoActs {
-    /// Time, or the server's operator: back off and try again.
-    Server,
-    /// The operator of the account: hold it.
-    Account,
-    /// The destination: its breaker waits.
-    Destination,
-    /// Our disk or store.
-    Store,
-    /// We: a fault of mailferry.
-    Us,
+pub enum Denial {
+    /// Another session has the maildrop (`[IN-USE]`, RFC 2449).
+    InUse,
+    /// The last login was too short a time ago (`[LOGIN-DELAY]`, RFC 2449).
+    LoginDelay,
+    /// The server has a fault for now (`[SYS/TEMP]`, RFC 3206).
+    SysTemp,
+    /// The server has a fault that needs its operator (`[SYS/PERM]`, RFC 3206).
+    SysPerm,
+    /// It refused UIDL, which it announced or knew before.
+    Uidl,
+    /// It refused to hand out several messages in a row.
+    Retr,
+    /// It gave no reason that we know.
+    Unexplained,
 }
 
-impl WhoActs {
-    /// The word in the log.
-    pub const fn as_str(self) -> &'static str {
+impl Denial {
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
         match self {
-            Self::Server => "server",
-            Self::Account => "account",
-            Self::Destination => "destination",
-            Self::Store => "store",
-            Self::Us => "mailferry",
+            Self::InUse => "in_use",
+            Self::LoginDelay => "login_delay",
+            Self::SysTemp => "sys_temp",
+            Self::SysPerm => "sys_perm",
+            Self::Uidl => "uidl_refused",
+            Self::Retr => "retr_refused",
+            Self::Unexplained => "server_refused",
         }
     }
 }
@@ -187,7 +193,7 @@ impl SessionError {
         match self {
             Self::Over(_, error) => error.who_acts(),
             Self::Net(error) if error.is_certificate() => WhoActs::Account,
-            Self::Net(error) if error.is_ours() => WhoActs::Store,
+            Self::Net(error) if error.is_ours() => WhoActs::Machine,
             Self::Net(_)
             | Self::Remote(_)
             | Self::Lost { .. }
@@ -195,12 +201,21 @@ impl SessionError {
             | Self::Slow
             | Self::Refused { .. } => WhoActs::Server,
             Self::Login { .. } | Self::Account { .. } | Self::Recipient { .. } => WhoActs::Account,
+            Self::Destination { refusal, .. } if refusal.fault == Fault::NoRoom => WhoActs::Machine,
             Self::Destination { .. } => WhoActs::Destination,
-            Self::Ours { .. } | Self::ListingRoom | Self::Spool(_) | Self::Seen(_) => {
-                WhoActs::Store
-            }
+            Self::Ours { .. } | Self::ListingRoom | Self::Spool(_) => WhoActs::Machine,
+            Self::Seen(error) => error.who_acts(),
             Self::Hinted { error, .. } => error.who_acts(),
             Self::Invariant(_) => WhoActs::Us,
+        }
+    }
+
+    /// What the server means, if it said no and that is not the account's fault.
+    pub fn denial(&self) -> Option<Denial> {
+        match self {
+            Self::Refused { denial, .. } => Some(*denial),
+            Self::Over(_, error) | Self::Hinted { error, .. } => error.denial(),
+            _ => None,
         }
     }
 
@@ -222,9 +237,8 @@ impl SessionError {
             Self::TimedOut { .. } => "session_timeout",
             Self::Slow => "session_slow",
             Self::ListingRoom => "listing_memory",
-            Self::Refused { code, .. } | Self::Login { code, .. } | Self::Account { code, .. } => {
-                code
-            }
+            Self::Refused { denial, .. } => denial.code(),
+            Self::Login { code, .. } | Self::Account { code, .. } => code,
             Self::Ours { refusal, .. }
             | Self::Destination { refusal, .. }
             | Self::Recipient { refusal } => refusal.code,

@@ -32,7 +32,7 @@ pub use doors::{Collaborators, Connect, Login, Quarantine, Stop, Visit};
 pub use errand::adopt::{Adopted, Rest, adopt};
 pub use errand::copies::{Retried, retry_kept};
 pub use errand::erase::{Erased, erase};
-pub use error::{SessionError, WhoActs};
+pub use error::{Denial, SessionError};
 pub use server::place::Place;
 pub use summary::{Counts, End, Summary};
 

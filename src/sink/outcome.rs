@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::disk::Lack;
 use crate::mail::OUT_OF_FILES_CODE;
 
 /// The answer for one recipient.
@@ -47,11 +48,19 @@ pub enum Fault {
     /// The destination accepts no mail now, unless this message is the cause: a second message with
     /// a similar answer decides. Until then: this message, for now.
     DestinationOrMessage,
-    /// The destination accepts no mail from anyone now.
+    /// This machine's disk is full: the destination takes nothing before there is room. A smaller
+    /// message may still have found some.
+    NoRoom,
+    /// The destination takes nothing from anyone now.
     Destination,
 }
 
 impl Fault {
+    /// Whether the destination takes nothing from anyone, whoever is to blame.
+    pub const fn is_down(self) -> bool {
+        matches!(self, Self::NoRoom | Self::Destination)
+    }
+
     /// The word in logs: `ours`, `deferred`, `unknown`, `refused`, `recipient` or `destination`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -60,7 +69,7 @@ impl Fault {
             Self::MessageUnknown => "unknown",
             Self::MessagePermanent => "refused",
             Self::RecipientOrMessage | Self::Recipient => "recipient",
-            Self::DestinationOrMessage | Self::Destination => "destination",
+            Self::DestinationOrMessage | Self::NoRoom | Self::Destination => "destination",
         }
     }
 }
@@ -77,16 +86,14 @@ impl Refusal {
 }
 
 impl Refusal {
-    /// A refusal because this machine failed: the destination accepts nothing then. `is_ours` means
-    /// that no file descriptor was left, which is our own fault, whatever was to be opened.
-    pub fn of_system(is_ours: bool, code: &'static str, words: impl Into<String>) -> Self {
-        let fault = if is_ours {
-            Fault::Ours
-        } else {
-            Fault::Destination
-        };
-        let code = if is_ours { OUT_OF_FILES_CODE } else { code };
-        Self::new(fault, code, words)
+    /// A refusal because something of this machine failed. The destination takes nothing then.
+    /// Where file descriptors were lacking, the fault is ours and the code says so.
+    pub fn of_system(lack: Option<Lack>, code: &'static str, words: impl Into<String>) -> Self {
+        match lack {
+            Some(Lack::Descriptors) => Self::new(Fault::Ours, OUT_OF_FILES_CODE, words),
+            Some(Lack::Room) => Self::new(Fault::NoRoom, code, words),
+            None => Self::new(Fault::Destination, code, words),
+        }
     }
 }
 

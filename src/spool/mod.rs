@@ -15,8 +15,8 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::disk::is_full;
-use crate::mail::{OUT_OF_FILES_CODE, is_out_of_files, limits};
+use crate::disk::Lack;
+use crate::mail::{OUT_OF_FILES_CODE, limits};
 
 pub use draft::Draft;
 pub use lines::Lines;
@@ -61,16 +61,18 @@ impl SpoolError {
     /// The stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Disk { source, .. } if is_full(source.kind()) => "spool_full",
-            Self::Disk { .. } if self.is_ours() => OUT_OF_FILES_CODE,
-            Self::Disk { .. } => "spool_disk",
+            Self::Disk { .. } => match self.lack() {
+                Some(Lack::Room) => "spool_full",
+                Some(Lack::Descriptors) => OUT_OF_FILES_CODE,
+                None => "spool_disk",
+            },
         }
     }
 
-    /// Whether no file descriptor was left for the message's file.
-    pub fn is_ours(&self) -> bool {
+    /// What the machine lacks, if that is the reason.
+    pub fn lack(&self) -> Option<Lack> {
         let Self::Disk { source, .. } = self;
-        is_out_of_files(source)
+        Lack::of(source)
     }
 }
 

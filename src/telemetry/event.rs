@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
-use crate::mail::{AccountName, UniqueId};
+use crate::mail::{AccountName, UniqueId, WhoActs};
 
 /// A fact.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ pub enum Event<'a> {
     /// A poll ended early; the event names who must act.
     PollFailed {
         account: &'a AccountName,
-        who: &'a str,
+        who: WhoActs,
         code: &'a str,
         words: &'a str,
         next_seconds: u64,
@@ -310,11 +310,12 @@ impl Event<'_> {
                 words,
                 next_seconds,
             } => {
-                // The others pass by themselves; this one needs the operator now.
-                if *code == "store_replaced" {
-                    error!(%account, who, code, said = words, next_seconds, "poll failed");
+                let name = who.as_str();
+                // Time mends the others. This one needs the operator now.
+                if *who == WhoActs::Store {
+                    error!(%account, who = name, code, said = words, next_seconds, "poll failed");
                 } else {
-                    warn!(%account, who, code, said = words, next_seconds, "poll failed");
+                    warn!(%account, who = name, code, said = words, next_seconds, "poll failed");
                 }
             }
             Self::Released { account, detail } => {

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use mailferry::agent::{self, Assignment, Call};
-use mailferry::mail::{AccountName, Retention, Timestamp};
+use mailferry::mail::{AccountName, Retention, Timestamp, WhoActs};
 use mailferry::seen::{AccountState, Batch, MemoryStore, Records, Seen, SeenError, SeenStore};
-use mailferry::session::{self, End, WhoActs};
+use mailferry::session::{self, End};
 
 use crate::support::world::{World, mails};
 

@@ -4,8 +4,8 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 
-use mailferry::mail::Retention;
-use mailferry::session::{End, WhoActs};
+use mailferry::mail::{Retention, WhoActs};
+use mailferry::session::End;
 
 use crate::support::dovecot::Dovecot;
 use crate::support::peak::poll_with_peak;

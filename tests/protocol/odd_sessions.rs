@@ -1,8 +1,8 @@
 //! Odd answers to commands without a message: commands that a session can do without cost only
 //! themselves, and the others cost time but no mail.
 
-use mailferry::mail::{Retention, TlsMode};
-use mailferry::session::{End, WhoActs};
+use mailferry::mail::{Retention, TlsMode, WhoActs};
+use mailferry::session::End;
 
 use crate::support::model::Mail;
 use crate::support::odd::{Habits, Odd, OddServer};

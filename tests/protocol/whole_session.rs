@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use mailferry::mail::{Envelope, LoginMethod, Retention, TlsMode, limits};
-use mailferry::session::{self, End, Summary, WhoActs};
+use mailferry::mail::{Envelope, LoginMethod, Retention, TlsMode, WhoActs, limits};
+use mailferry::session::{self, End, Summary};
 use mailferry::sink::{Delivery, Destination, Outcome, Sink};
 use mailferry::spool::Message;
 

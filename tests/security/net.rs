@@ -11,9 +11,9 @@ use std::io;
 
 use mailferry::agent::Assignment;
 use mailferry::agent::wiring::{Parts, Wiring, WiringError};
-use mailferry::mail::{Listing, Retention};
+use mailferry::mail::{Listing, Retention, WhoActs};
 use mailferry::net::{Roots, SystemRoots};
-use mailferry::session::{self, SessionError, WhoActs};
+use mailferry::session::{self, SessionError};
 
 use crate::support::certificates::{Certificates, Pair};
 use crate::support::folder::{Folder, MAILDIR, environment};

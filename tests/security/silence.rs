@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use mailferry::mail::{Retention, TlsMode, TlsPolicy, limits};
+use mailferry::mail::{Retention, TlsMode, TlsPolicy, WhoActs, limits};
 use mailferry::net::{Connector, Roots, SystemRoots, dial};
-use mailferry::session::{End, WhoActs};
+use mailferry::session::End;
 
 use crate::support::speaker::{Say, Speaker, maildrop, say};
 use crate::support::world::World;

@@ -1,11 +1,11 @@
 //! A maildrop that changed as a whole: it is noticed before anything is retrieved, and what was
 //! delivered is found again.
 
-use mailferry::mail::{AccountName, FirstRun, Retention};
+use mailferry::mail::{AccountName, FirstRun, Retention, WhoActs};
 use mailferry::operator::operators_word;
 use mailferry::seen::{Batch, Seen, SeenStore, State, Trust};
 use mailferry::session::adopt;
-use mailferry::session::{Adopted, End, Rest, SessionError, WhoActs};
+use mailferry::session::{Adopted, End, Rest, SessionError};
 use mailferry::sink::Fault;
 
 use crate::support::model::Mail;

@@ -1,8 +1,8 @@
 //! Situations of one poll, over a maildrop in memory.
 
-use mailferry::mail::{FirstRun, Retention, Timestamp};
+use mailferry::mail::{FirstRun, Retention, Timestamp, WhoActs};
 use mailferry::seen::State;
-use mailferry::session::{Counts, End, SessionError, WhoActs};
+use mailferry::session::{Counts, End, SessionError};
 use mailferry::sink::Fault;
 
 use crate::support::world::{World, mail, mails};

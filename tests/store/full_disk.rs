@@ -123,7 +123,7 @@ fn an_agent_goes_on_by_itself_when_there_is_room_for_records_again() {
             number += 30;
             dovecot.refill(&messages(number).split_off(number - 30));
             let said = agent.poll_until_one_of(&[
-                &["account=jane", "who=store"],
+                &["account=jane", "who=machine"],
                 &["account=jane", "delivered=30"],
             ]);
             if dovecot.left().len() == 30 {

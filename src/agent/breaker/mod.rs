@@ -164,7 +164,7 @@ impl Gate for Breaker {
         let (before, verdict) = self.with(|state| {
             let before = (state.is_open(), state.is_suspect());
             // A full disk is no message's fault, even if a smaller message still found room.
-            if fault == Fault::Destination && refusal.code.ends_with("_full") {
+            if fault == Fault::NoRoom {
                 state.forgive(&undo);
             }
             let verdict = state.refused(fault, undo, &sender, now, fastrand::f64());

@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::fault;
-use crate::mail::{FirstRun, Listing, Timestamp, limits};
+use crate::mail::{FirstRun, Listing, Timestamp, WhoActs, limits};
 use crate::seen::{AccountState, Batch, Record, Records, State};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::guard::Explained;
@@ -28,7 +28,7 @@ use crate::session::server::maildrop::{Goodbye, Happened, Maildrop};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::orders::{Orders, Transferred};
 use crate::session::transfer::{alone, parked};
-use crate::session::{Collaborators, Counts, SessionError, Visit, WhoActs};
+use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::Spared;
 use crate::telemetry::Event;
 
@@ -129,7 +129,10 @@ impl Session<'_> {
         });
         ended.counts.began_settled = began_settled;
         let ours = |error: &SessionError| {
-            matches!(error.who_acts(), WhoActs::Destination | WhoActs::Store)
+            matches!(
+                error.who_acts(),
+                WhoActs::Destination | WhoActs::Machine | WhoActs::Store
+            )
         };
         if waits && !ended.stopped && !ended.error.as_ref().is_some_and(ours) {
             let bounds = parked::Bounds {

@@ -2,13 +2,13 @@
 
 use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Records};
-use crate::session::SessionError;
 use crate::session::judge::made_names;
 use crate::session::judge::new_count;
 use crate::session::judge::plan::{Disposition, Plan, Skip, Why};
 use crate::session::judge::taken::{self, Allowance};
 use crate::session::run::Session;
 use crate::session::transfer::findings::Findings;
+use crate::session::{Denial, SessionError};
 use crate::telemetry::Event;
 
 impl Session<'_> {
@@ -34,7 +34,7 @@ impl Session<'_> {
             };
             let words = format!("UIDL was refused, although {why}: {words}");
             return Err(SessionError::Refused {
-                code: "uidl_refused",
+                denial: Denial::Uidl,
                 command: "UIDL",
                 words,
                 wait_seconds: None,

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::mail::{HeadDigests, Listing, limits};
+use crate::mail::{HeadDigests, Listing, WhoActs, limits};
 use crate::session::server::maildrop::Maildrop;
-use crate::session::{SessionError, Stop, WhoActs};
+use crate::session::{SessionError, Stop};
 
 /// A maildrop that is asked for heads.
 pub(in crate::session) struct Asking<'a> {

@@ -17,7 +17,7 @@ use crate::proto::sasl::{self, Mechanism};
 use crate::session::server::announced::{Capa, worth_remembering};
 use crate::session::server::maildrop::{Maildrop, Reply};
 use crate::session::server::refusal::{Told, told, told_wait_seconds};
-use crate::session::{Collaborators, SessionError, Visit};
+use crate::session::{Collaborators, Denial, SessionError, Visit};
 use crate::telemetry::Event;
 
 /// A maildrop that is ready for the login, with the APOP timestamp of its greeting.
@@ -394,17 +394,17 @@ pub(in crate::session) fn refused(
     code: Option<&ResponseCode>,
     words: String,
 ) -> SessionError {
-    let code = match code {
-        Some(ResponseCode::InUse) => "in_use",
-        Some(ResponseCode::LoginDelay) => "login_delay",
-        Some(ResponseCode::SysTemp) => "sys_temp",
-        Some(ResponseCode::SysPerm) => "sys_perm",
-        _ => "server_refused",
+    let denial = match code {
+        Some(ResponseCode::InUse) => Denial::InUse,
+        Some(ResponseCode::LoginDelay) => Denial::LoginDelay,
+        Some(ResponseCode::SysTemp) => Denial::SysTemp,
+        Some(ResponseCode::SysPerm) => Denial::SysPerm,
+        _ => Denial::Unexplained,
     };
     SessionError::Refused {
-        code,
+        denial,
         command,
-        wait_seconds: (code == "login_delay")
+        wait_seconds: (denial == Denial::LoginDelay)
             .then(|| told_wait_seconds(&words))
             .flatten(),
         words,

@@ -98,7 +98,7 @@ impl Parcel {
         let (message, envelope) = with.quarantine.load(file).await?;
         if key.digest != Some(message.digest()) {
             let words = format!("the copy {file} is not the message that its record names");
-            return Err(Refusal::of_system(false, "quarantine_damaged", words));
+            return Err(Refusal::of_system(None, "quarantine_damaged", words));
         }
         let message = message.with_origin(Origin {
             account: account.clone(),

@@ -8,12 +8,12 @@ use std::collections::HashSet;
 use std::slice::Iter;
 
 use crate::fault;
-use crate::mail::UniqueId;
+use crate::mail::{UniqueId, WhoActs};
 use crate::seen::{Record, RecordKey, Recorded};
+use crate::session::SessionError;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
-use crate::session::{SessionError, WhoActs};
 
 /// Proofs, each with the record that it stands for.
 pub(in crate::session) type Proven = Vec<(Recorded, Record)>;
@@ -117,8 +117,12 @@ impl Transfer<'_> {
     /// it may not be.
     pub(in crate::session) fn note_deletes(&mut self) -> bool {
         let may_quit = !self.orders.hides || self.ledger.is_all_settled();
-        let is_ours =
-            |error: &SessionError| matches!(error.who_acts(), WhoActs::Store | WhoActs::Us);
+        let is_ours = |error: &SessionError| {
+            matches!(
+                error.who_acts(),
+                WhoActs::Machine | WhoActs::Store | WhoActs::Us
+            )
+        };
         let is_broken = self.phase.error().is_some_and(is_ours);
         if self.deletes.stage != NoteStage::Gathering
             || self.maildrop.is_none()

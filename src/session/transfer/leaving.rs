@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::mail::limits;
+use crate::mail::{WhoActs, limits};
+use crate::session::SessionError;
 use crate::session::judge::plan::{Disposition, Skip};
 use crate::session::server::maildrop::{Blamed, Maildrop};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::orders::{Lost, Transferred};
-use crate::session::{SessionError, WhoActs};
 
 impl Transfer<'_> {
     /// Leaves without QUIT: what was asked for does not come any more, what is in hand is brought

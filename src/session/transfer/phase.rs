@@ -8,8 +8,9 @@ use std::mem;
 
 use tokio::time::Instant;
 
+use crate::mail::WhoActs;
+use crate::session::SessionError;
 use crate::session::transfer::orders::Lost;
-use crate::session::{SessionError, WhoActs};
 
 /// How far a session's transfer is.
 #[derive(Debug, Default)]

@@ -3,12 +3,12 @@
 
 use crate::mail::{Entry, UniqueId, limits};
 use crate::seen::{Batch, Change, Deferral, Notes, Record, RecordKey, State};
-use crate::session::SessionError;
 use crate::session::judge::deferral;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
+use crate::session::{Denial, SessionError};
 use crate::telemetry::Event;
 
 impl Transfer<'_> {
@@ -36,7 +36,7 @@ impl Transfer<'_> {
             self.ask_for_none_of_the_rest();
         } else {
             self.ask_no_more(SessionError::Refused {
-                code: "retr_refused",
+                denial: Denial::Retr,
                 command: "RETR",
                 words: words.to_owned(),
                 wait_seconds: None,

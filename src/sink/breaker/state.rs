@@ -164,7 +164,7 @@ impl State {
         chance: f64,
     ) -> Verdict {
         let message = (undo.account.clone(), undo.key.clone());
-        let answered = fault != Fault::Destination;
+        let answered = !fault.is_down();
         if let Some(down) = &self.open {
             let probes = down.is_probed_by(&undo.account);
             if !(probes && speaks_of_message(fault)) {
@@ -179,7 +179,7 @@ impl State {
         if self.blamed.contains(&message) {
             return Verdict::Count;
         }
-        if fault == Fault::Destination {
+        if fault.is_down() {
             self.culprits.note(message, false, now);
             let likes = std::mem::take(&mut self.likes);
             let earlier = likes.into_iter().map(|like| like.undo).collect();

@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::disk::{NewFile, is_full, make_private, sync_directory};
+use crate::disk::{Lack, NewFile, make_private, sync_directory};
 use crate::fault;
-use crate::mail::{OUT_OF_FILES_CODE, is_out_of_files};
+use crate::mail::OUT_OF_FILES_CODE;
 use crate::sink::mda::{AsFileUser, FileUser};
 
 /// A Maildir's folder. Every function here may block.
@@ -72,15 +72,20 @@ impl MaildirError {
         match self {
             Self::NoParent { .. } => "maildir_missing",
             Self::NoMaildir { .. } => "maildir_foreign",
-            Self::Disk { source, .. } if is_full(source.kind()) => "maildir_full",
-            Self::Disk { .. } if self.is_ours() => OUT_OF_FILES_CODE,
-            Self::Disk { .. } => "maildir_disk",
+            Self::Disk { source, .. } => match Lack::of(source) {
+                Some(Lack::Room) => "maildir_full",
+                Some(Lack::Descriptors) => OUT_OF_FILES_CODE,
+                None => "maildir_disk",
+            },
         }
     }
 
-    /// Whether no file descriptor was left: the folder is not to blame for that.
-    pub fn is_ours(&self) -> bool {
-        matches!(self, Self::Disk { source, .. } if is_out_of_files(source))
+    /// What the machine lacks, if that is the reason: the folder has nothing to do with it.
+    pub fn lack(&self) -> Option<Lack> {
+        match self {
+            Self::Disk { source, .. } => Lack::of(source),
+            Self::NoParent { .. } | Self::NoMaildir { .. } => None,
+        }
     }
 }
 

@@ -266,7 +266,7 @@ impl Desk {
 
 /// Any failure of a Maildir concerns every message.
 fn refusal(error: &MaildirError) -> Refusal {
-    Refusal::of_system(error.is_ours(), error.code(), error.to_string())
+    Refusal::of_system(error.lack(), error.code(), error.to_string())
 }
 
 fn stopped() -> Outcome {

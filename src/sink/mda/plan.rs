@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::disk::is_full;
+use crate::disk::Lack;
 use crate::fault;
 use crate::mail::text::Shown;
 use crate::mail::{Sender, is_out_of_files, limits};
@@ -124,12 +124,12 @@ impl Plan {
             .and_then(|rendering| input::file(rendering, message.octets(), &settings.spool, switch))
             .map_err(|error| {
                 let words = format!("cannot put the message into a file for the MDA: {error}");
-                let code = if is_full(error.kind()) {
-                    "mda_full"
-                } else {
-                    "mda_disk"
+                let lack = Lack::of(&error);
+                let code = match lack {
+                    Some(Lack::Room) => "mda_full",
+                    Some(Lack::Descriptors) | None => "mda_disk",
                 };
-                Refusal::of_system(is_out_of_files(&error), code, words)
+                Refusal::of_system(lack, code, words)
             })?;
         let mut command = self.process(&program, facts);
         // The program's descriptor shares this offset.
@@ -230,7 +230,8 @@ fn not_started(program: &Path, error: &io::Error) -> Refusal {
     let code = if missing { "mda_missing" } else { "mda_start" };
     let words = format!("cannot start {}: {error}", program.display());
     let words = Shown::new(&words).to_string();
-    Refusal::of_system(is_out_of_files(error), code, words)
+    let lack = is_out_of_files(error).then_some(Lack::Descriptors);
+    Refusal::of_system(lack, code, words)
 }
 
 /// An MDA's exit code is its answer, and the end of its output the reason.

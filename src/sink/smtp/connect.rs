@@ -8,6 +8,7 @@ use lettre::transport::smtp::extension::ClientId;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
+use crate::disk::Lack;
 use crate::mail::text::Shown;
 use crate::mail::{Secret, TlsMode, limits};
 use crate::net::{IoStream, NetError, dial};
@@ -310,7 +311,8 @@ fn silent(after: Duration) -> Refusal {
 }
 
 fn unreachable(error: &NetError) -> Refusal {
-    Refusal::of_system(error.is_ours(), error.code(), error.to_string())
+    let lack = error.is_ours().then_some(Lack::Descriptors);
+    Refusal::of_system(lack, error.code(), error.to_string())
 }
 
 /// How long the reply to QUIT is waited for.

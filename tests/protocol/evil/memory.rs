@@ -6,9 +6,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use mailferry::mail::{AccountName, Retention, Secret, TlsMode};
+use mailferry::mail::{AccountName, Retention, Secret, TlsMode, WhoActs};
 use mailferry::seen::{Batch, SeenStore};
-use mailferry::session::{self, End, Summary, Visit, WhoActs};
+use mailferry::session::{self, End, Summary, Visit};
 
 use super::{Cost, cost, is_before_tls, of};
 use crate::support::evil::crimes::Manner;

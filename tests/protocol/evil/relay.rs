@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use futures_util::future::{BoxFuture, join_all};
 use mailferry::agent::Breaker;
-use mailferry::mail::{AccountName, Retention, Secret, TlsMode, TlsPolicy};
+use mailferry::mail::{AccountName, Retention, Secret, TlsMode, TlsPolicy, WhoActs};
 use mailferry::net::{Connector, Roots, SystemRoots};
 use mailferry::seen::{Batch, SeenStore};
-use mailferry::session::{self, Collaborators, End, Summary, Visit, WhoActs};
+use mailferry::session::{self, Collaborators, End, Summary, Visit};
 use mailferry::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
 use mailferry::sink::{Delivery, Destination, Gate};
 

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use mailferry::agent::wiring::WiringError;
-use mailferry::mail::Retention;
-use mailferry::session::WhoActs;
+use mailferry::mail::{Retention, WhoActs};
 
 use super::{CANARY, Case, demands_certificate, shows, wired};
 use crate::support::certificates::{Certificates, Pair};

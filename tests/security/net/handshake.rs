@@ -1,8 +1,8 @@
 //! Servers that cannot be reached, do not speak TLS, or stop in the middle of it.
 
-use mailferry::mail::{TlsPolicy, limits};
+use mailferry::mail::{TlsPolicy, WhoActs, limits};
 use mailferry::net::{Connector, Roots, SystemRoots, dial};
-use mailferry::session::{SessionError, WhoActs};
+use mailferry::session::SessionError;
 use tokio::net::TcpSocket;
 
 use super::{Case, assert_refused, visit, without_tls};

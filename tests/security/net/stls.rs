@@ -2,12 +2,11 @@
 
 use std::io;
 
-use mailferry::session::WhoActs;
-
 use super::{CANARY, assert_refused, demands_certificate, visit, without_tls};
 use crate::support::certificates::Certificates;
 use crate::support::recorded::Peer;
 use crate::support::tls_server::TlsServer;
+use mailferry::mail::WhoActs;
 
 /// Plays up to the point where the client has asked for TLS.
 fn until_stls(peer: &mut Peer, capabilities: &str) -> io::Result<()> {

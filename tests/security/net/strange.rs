@@ -1,10 +1,9 @@
 //! Certificates that no honest authority would sign.
 
-use mailferry::session::WhoActs;
-
 use super::{CANARY, Case, visit};
 use crate::support::certificates::{Certificates, Pair};
 use crate::support::tls_server::TlsServer;
+use mailferry::mail::WhoActs;
 
 /// Characters that must not be shown unescaped: a window's title, a line end, a colour, a
 /// direction, a NUL. A subject is UTF-8.
