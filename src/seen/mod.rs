@@ -3,6 +3,7 @@
 //! A [`SeenStore`] keeps; only [`Seen`] can turn a [`Receipt`] into a [`Recorded`], and only after
 //! the store said that it is durable. This room knows nothing of servers, MDAs or relays.
 
+mod batch;
 mod blanks;
 mod disk;
 mod elsewhere;
@@ -28,6 +29,7 @@ use crate::seen::maildrops::Maildrops;
 use crate::sink::Receipt;
 
 pub use crate::mail::RecordKey;
+pub use batch::{Batch, Change};
 pub use disk::durable::DurableStore;
 pub use disk::examine::examine;
 pub use disk::state_dir::StateDirectory;
@@ -82,44 +84,6 @@ pub trait SeenStore: Send + Sync {
 
     /// Ends all work on the store; everything committed is on disk.
     fn close(&self) -> BoxFuture<'_, Result<(), SeenError>>;
-}
-
-/// Changes to one account that become durable together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    /// The account.
-    pub account: AccountName,
-    /// The changes, in order: a later one for the same key wins.
-    pub changes: Vec<Change>,
-    /// The new state of the account, if it changed.
-    pub state: Option<AccountState>,
-}
-
-/// One change to one record. Nearly all of them put one, so that a box would cost more than it
-/// saves.
-#[allow(clippy::large_enum_variant)]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// The record is now this.
-    Put(RecordKey, Record),
-    /// There is no such record any more.
-    Forget(RecordKey),
-}
-
-impl Batch {
-    /// A batch without changes.
-    pub fn new(account: &AccountName) -> Self {
-        Self {
-            account: account.clone(),
-            changes: Vec::new(),
-            state: None,
-        }
-    }
-
-    /// Whether there is nothing to commit.
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty() && self.state.is_none()
-    }
 }
 
 /// The seen store with the promise on top: the one place that makes a [`Recorded`].
