@@ -1,6 +1,6 @@
 //! What becomes durable together.
 
-use crate::mail::AccountName;
+use crate::mail::{AccountName, Timestamp};
 use crate::seen::{AccountState, Record, RecordKey};
 
 /// Changes to one account that become durable together.
@@ -23,6 +23,24 @@ pub enum Change {
     Put(RecordKey, Record),
     /// There is no such record any more.
     Forget(RecordKey),
+    /// The records of these keys, as far as they are there, say from now on that a DELE of their
+    /// messages went out at this time, or that none did; else they stay as they are.
+    Asked {
+        /// See [`Notes::asked`](crate::seen::Notes::asked).
+        at: Option<Timestamp>,
+        /// Which records.
+        keys: Vec<RecordKey>,
+    },
+}
+
+impl Change {
+    /// The keys of the records that it changes.
+    pub fn keys(&self) -> &[RecordKey] {
+        match self {
+            Self::Put(key, _) | Self::Forget(key) => std::slice::from_ref(key),
+            Self::Asked { keys, .. } => keys,
+        }
+    }
 }
 
 impl Batch {
@@ -33,6 +51,12 @@ impl Batch {
             changes: Vec::new(),
             state: None,
         }
+    }
+
+    /// How many records it changes, and one more: what it costs to keep and to apply.
+    pub(super) fn weight(&self) -> usize {
+        let keys = self.changes.iter().map(|change| change.keys().len());
+        keys.sum::<usize>() + 1
     }
 
     /// Whether there is nothing to commit.

@@ -56,9 +56,16 @@ impl SeenStore for MemoryStore {
                 let account = accounts.entry(batch.account).or_default();
                 for change in batch.changes {
                     match change {
-                        Change::Put(key, record) => account.records.insert(key, record),
-                        Change::Forget(key) => account.records.remove(&key),
-                    };
+                        Change::Put(key, record) => drop(account.records.insert(key, record)),
+                        Change::Forget(key) => drop(account.records.remove(&key)),
+                        Change::Asked { at, keys } => {
+                            for key in keys {
+                                if let Some(record) = account.records.get_mut(&key) {
+                                    record.notes.asked = at;
+                                }
+                            }
+                        }
+                    }
                 }
                 if batch.state.is_some() {
                     account.state = batch.state;

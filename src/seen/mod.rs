@@ -193,31 +193,25 @@ impl Seen {
     /// ends without another word.
     ///
     /// # Errors
-    /// [`SeenError::Invariant`] when a record is not that of its proof; otherwise what the store says: then no DELE may be
-    /// sent.
+    /// [`SeenError::Invariant`] when a proof is another account's; otherwise what the store says:
+    /// then no DELE may be sent.
     pub async fn note_deletes(
         &self,
         account: &AccountName,
-        deletes: &[(Recorded, Record)],
-        asked: Option<Timestamp>,
+        deletes: &[Recorded],
+        at: Option<Timestamp>,
         state: Option<&AccountState>,
     ) -> Result<(), SeenError> {
+        if deletes.iter().any(|proof| proof.account != *account) {
+            return Err(SeenError::Invariant("a note of a delete needs its proof"));
+        }
+        let mut keys = Vec::with_capacity(deletes.len());
+        keys.extend(deletes.iter().map(Recorded::key));
+        // Twins share a record, and stand side by side.
+        keys.dedup();
         let mut batch = Batch::new(account);
         batch.state = state.cloned();
-        let mut last = None;
-        for (proof, record) in deletes {
-            let key = RecordKey::new(proof.unique_id.clone(), proof.digest);
-            if proof.account != *account || !matches!(record.state, State::Delivered { .. }) {
-                return Err(SeenError::Invariant("a note of a delete needs its proof"));
-            }
-            if last.as_ref() == Some(&key) {
-                continue;
-            }
-            last = Some(key.clone());
-            let mut record = record.clone();
-            record.notes.asked = asked;
-            batch.changes.push(Change::Put(key, record));
-        }
+        batch.changes.push(Change::Asked { at, keys });
         self.store.commit(batch).await
     }
 
@@ -339,7 +333,7 @@ fn prove_nothing(changes: &[Change], known: &Records) -> Result<(), SeenError> {
         Change::Put(key, record) => {
             matches!(record.state, State::Delivered { .. }) && !known.is_delivered(key)
         }
-        Change::Forget(_) => false,
+        Change::Forget(_) | Change::Asked { .. } => false,
     };
     if changes.iter().any(proves) {
         return Err(SeenError::Invariant("a Delivered record needs a receipt"));
@@ -380,6 +374,11 @@ impl Recorded {
     /// The account of the message.
     pub fn account(&self) -> &AccountName {
         &self.account
+    }
+
+    /// The key of the record that proves it.
+    fn key(&self) -> RecordKey {
+        RecordKey::new(self.unique_id.clone(), self.digest)
     }
 
     /// The server's name for the message.

@@ -123,8 +123,7 @@ async fn another_maildrop_of_more_than_500_messages_waits_for_first_run() {
 #[tokio::test]
 async fn no_delete_goes_out_whose_note_could_not_be_written() {
     let world = World::new(mails(3), Retention::Delete);
-    let is_note =
-        |change: &Change| matches!(change, Change::Put(_, record) if record.notes.asked.is_some());
+    let is_note = |change: &Change| matches!(change, Change::Asked { at: Some(_), .. });
     let store: Arc<dyn SeenStore> = Arc::new(Guarded::new(world.store.clone(), move |batch| {
         if batch.changes.iter().any(is_note) {
             Err(disk_fails())

@@ -142,10 +142,52 @@ fn a_journal_that_version_1_wrote_is_read_for_ever() {
     );
 }
 
+/// Adds the note that two of its messages were asked to be deleted, and a third one not.
+fn add_note(directory: &Path) {
+    let keys: Vec<_> = every_kind()
+        .iter()
+        .take(3)
+        .flat_map(|batch| batch.changes[0].keys().to_vec())
+        .collect();
+    let asked = |at, keys: &[RecordKey]| Change::Asked {
+        at,
+        keys: keys.to_vec(),
+    };
+    let note = Batch {
+        changes: vec![
+            asked(Some(Timestamp(1_700_000_400)), &keys),
+            asked(None, &keys[2..]),
+        ],
+        ..Batch::new(&AccountName::new("work").unwrap())
+    };
+    let store = open(directory).unwrap();
+    run(async {
+        store.commit(note).await.unwrap();
+        store.close().await.unwrap();
+    });
+}
+
+#[test]
+fn a_note_of_deletes_is_kept_when_the_index_is_older_or_lost() {
+    let (whole, older) = (state_dir(), state_dir());
+    filled(whole.path());
+    copy(&whole.path().join("index"), &older.path().join("index"));
+    add_note(whole.path());
+    let known = contents(whole.path()).unwrap();
+    assert_eq!(known.matches("asked: Some(").count(), 2, "{known}");
+    let index = whole.path().join("index");
+    std::fs::remove_dir_all(&index).unwrap();
+    assert_eq!(contents(whole.path()).unwrap(), known, "made anew");
+    std::fs::remove_dir_all(&index).unwrap();
+    copy(&older.path().join("index"), &index);
+    assert_eq!(contents(whole.path()).unwrap(), known, "brought up");
+}
+
 #[test]
 fn each_octet_of_the_journal_that_is_changed_or_cut_off_is_noticed_or_costs_nothing() {
     let whole = state_dir();
     filled(whole.path());
+    add_note(whole.path());
     let journal = std::fs::read(whole.path().join("seen.journal")).unwrap();
     let known = contents(whole.path()).unwrap();
     let seed = fastrand::u64(..);

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::store::disk::{batch, key_of, open, put, run};
+use crate::store::disk::{asked, batch, key_of, open, put, run};
 use crate::support::nobody::Nobody;
 use crate::support::place::Place;
 use crate::support::seed::seed;
@@ -72,6 +72,8 @@ impl Store {
                 store.commit(batch(vec![gone.clone()])).await.unwrap();
                 let forget = Change::Forget(key_of(gone));
                 store.commit(batch(vec![forget])).await.unwrap();
+                let noted = (0..part * 30).map(|at| put(&format!("id-{at:05}"), at));
+                store.commit(batch(vec![asked(noted)])).await.unwrap();
                 store.close().await.unwrap();
             });
             drop(store);

@@ -55,6 +55,14 @@ pub fn put(id: &str, at: u64) -> Change {
     )
 }
 
+/// The note that the messages of these were asked to be deleted.
+pub fn asked(changes: impl Iterator<Item = Change>) -> Change {
+    Change::Asked {
+        at: Some(Timestamp(1_700_000_001)),
+        keys: changes.map(key_of).collect(),
+    }
+}
+
 pub fn batch(changes: Vec<Change>) -> Batch {
     Batch {
         changes,
@@ -327,9 +335,7 @@ pub fn nearly_due_for_compaction(state: &Path, alive: u64) {
 }
 
 pub fn key_of(change: Change) -> RecordKey {
-    match change {
-        Change::Put(key, _) | Change::Forget(key) => key,
-    }
+    change.keys()[0].clone()
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -359,7 +365,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn the_store_on_disk_does_what_the_one_in_memory_does(
-        steps in proptest::collection::vec((0..4_u8, 0..6_u64, 0..3_u64), 1..40),
+        steps in proptest::collection::vec((0..6_u8, 0..6_u64, 0..3_u64), 1..40),
     ) {
         let directory = state_dir();
         let model = MemoryStore::new();
@@ -368,6 +374,8 @@ proptest! {
             let change = put(&format!("id-{id}"), version);
             let change = match (step, change) {
                 (0, Change::Put(key, _)) => Change::Forget(key),
+                (4, _) => asked((0..id + 2).map(|id| put(&format!("id-{id}"), version))),
+                (5, Change::Put(key, _)) => Change::Asked { at: None, keys: vec![key] },
                 (_, change) => change,
             };
             run(model.commit(batch(vec![change.clone()]))).unwrap();

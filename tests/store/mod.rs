@@ -7,4 +7,5 @@ pub mod disk;
 mod failing_disk;
 mod full_disk;
 mod old_directory;
+mod old_notes;
 mod state_dir;

@@ -177,7 +177,7 @@ const LEFT: &[(&str, &[&str])] = &[
     ("session/server", &["listing", "unnamed"]),
     (
         "session/transfer",
-        &["answer", "arrival", "commits", "deletes", "offers"],
+        &["answer", "arrival", "commits", "offers"],
     ),
 ];
 

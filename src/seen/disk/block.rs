@@ -5,6 +5,7 @@
 //! ENTRY   SHARED REST-LENGTH REST VALUE-LENGTH VALUE  SHARED octets of the key before, then REST, are the key
 //! KEY     UNIQUE-ID NUL [DIGEST]
 //! VALUE   FLAGS [OCTETS] [COPIES] [ABSENT-SINCE] [HEAD] AT [MARKER]   delivered or marked
+//!         FLAGS [OCTETS] [COPIES] [ABSENT-SINCE] [HEAD] AT ASKED      delivered, and asked to be deleted
 //!         OTHER TEXT                                                  any other state, or notes, as in the journal
 //! ```
 //!
@@ -34,29 +35,43 @@ impl Block {
         Some(Self(entries))
     }
 
-    pub(in crate::seen) fn write(&self) -> Vec<u8> {
-        let mut octets = Vec::new();
-        let mut before: &[u8] = &[];
-        for (key, value) in &self.0 {
-            let shared = before.iter().zip(key).take_while(|(a, b)| a == b).count();
-            let rest = key.get(shared..).unwrap_or_default();
-            push_number(&mut octets, shared as u64);
-            push_number(&mut octets, rest.len() as u64);
-            octets.extend_from_slice(rest);
-            push_number(&mut octets, value.len() as u64);
-            octets.extend_from_slice(value);
-            before = key;
+    /// The octets of the block, each part with the key that it begins with: what is too much for
+    /// one is several. What grows at its end, as most maildrops do, is left full.
+    pub(in crate::seen) fn write(&self) -> Vec<(&[u8], Vec<u8>)> {
+        let mut parts = Vec::new();
+        let mut rest = self.0.as_slice();
+        while let Some((bound, _)) = rest.first() {
+            let length = match rest.len() {
+                all @ ..=ENTRIES_MAX => all,
+                ..TWO_BLOCKS => ENTRIES_MAX - ENTRIES_MAX / 4,
+                _ => ENTRIES_MAX,
+            };
+            let (part, others) = rest.split_at(length);
+            parts.push((bound.as_slice(), octets_of(part)));
+            rest = others;
         }
-        octets
+        parts
     }
 
     pub(in crate::seen) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
+    /// The value of a key.
+    pub(in crate::seen) fn get(&self, key: &[u8]) -> Option<&[u8]> {
+        let at = self.position(key).ok()?;
+        self.0.get(at).map(|(_, value)| value.as_slice())
+    }
+
+    /// Where a key stands, or would.
+    fn position(&self, key: &[u8]) -> Result<usize, usize> {
+        self.0
+            .binary_search_by(|(known, _)| known.as_slice().cmp(key))
+    }
+
     /// Puts a value in place of the one that was there, which it gives back; `None` takes it out.
     pub(in crate::seen) fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
-        let found = self.0.binary_search_by(|(known, _)| known.cmp(&key));
+        let found = self.position(&key);
         match (found, value) {
             (Ok(at), Some(value)) => {
                 let entry = self.0.get_mut(at)?;
@@ -70,17 +85,22 @@ impl Block {
             (Err(_), None) => None,
         }
     }
+}
 
-    /// Takes off what is too much for one block, with the key that it begins with. What grows at
-    /// its end, as most maildrops do, is left full.
-    pub(in crate::seen) fn split(&mut self) -> Option<(Vec<u8>, Self)> {
-        if self.0.len() <= ENTRIES_MAX {
-            return None;
-        }
-        let right = self.0.split_off(self.0.len() - ENTRIES_MAX / 4);
-        let first = right.first()?.0.clone();
-        Some((first, Self(right)))
+fn octets_of(entries: &[Entry]) -> Vec<u8> {
+    let mut octets = Vec::new();
+    let mut before: &[u8] = &[];
+    for (key, value) in entries {
+        let shared = before.iter().zip(key).take_while(|(a, b)| a == b).count();
+        let rest = key.get(shared..).unwrap_or_default();
+        push_number(&mut octets, shared as u64);
+        push_number(&mut octets, rest.len() as u64);
+        octets.extend_from_slice(rest);
+        push_number(&mut octets, value.len() as u64);
+        octets.extend_from_slice(value);
+        before = key;
     }
+    octets
 }
 
 /// Reads the entries of a block one by one, into the same room.
@@ -148,11 +168,25 @@ pub(in crate::seen) fn read_key(octets: &[u8]) -> Option<(&[u8], Option<Digest>)
     Some((unique_id, digest))
 }
 
+/// The octets of a record with another note of when its message was asked to be deleted; `None`
+/// when the octets are no record.
+pub(in crate::seen) fn asked(octets: &[u8], at: Option<Timestamp>) -> Option<Vec<u8>> {
+    let mut record = read_value(octets)?;
+    record.notes.asked = at;
+    Some(value_octets(&record))
+}
+
 /// The octets of a record.
 pub(in crate::seen) fn value_octets(record: &Record) -> Vec<u8> {
-    let (kind, at, marker) = match &record.state {
-        State::Delivered { at } if record.notes.is_empty() => (DELIVERED, *at, None),
-        State::Marked { at, by } if record.notes.is_empty() => (MARKED, *at, Some(*by)),
+    let asked = record.notes.asked;
+    let is_only_asked = Notes {
+        asked,
+        ..Notes::default()
+    } == record.notes;
+    let (kind, at, last) = match (&record.state, asked) {
+        (State::Delivered { at }, None) if is_only_asked => (DELIVERED, *at, None),
+        (State::Delivered { at }, Some(asked)) if is_only_asked => (ASKED, *at, Some(asked.0)),
+        (State::Marked { at, by }, None) if is_only_asked => (MARKED, *at, Some(number_of(*by))),
         _ => {
             let mut words = String::new();
             line::push_record(&mut words, record);
@@ -179,14 +213,18 @@ pub(in crate::seen) fn value_octets(record: &Record) -> Vec<u8> {
         octets.extend_from_slice(&head.number().to_be_bytes());
     }
     push_number(&mut octets, at.0);
-    if let Some(marker) = marker {
-        let known = MARKERS.iter().position(|known| *known == marker);
-        push_number(&mut octets, known.unwrap_or(MARKERS.len()) as u64);
+    if let Some(last) = last {
+        push_number(&mut octets, last);
     }
     if let Some(first) = octets.first_mut() {
         *first = flags;
     }
     octets
+}
+
+fn number_of(marker: Marker) -> u64 {
+    let known = MARKERS.iter().position(|known| *known == marker);
+    known.unwrap_or(MARKERS.len()) as u64
 }
 
 /// The record of some octets; `None` when they are none.
@@ -206,8 +244,13 @@ pub(in crate::seen) fn read_value(octets: &[u8]) -> Option<Record> {
         Some(u64::from_be_bytes(*head))
     });
     let at = Timestamp(take_number(&mut rest)?);
+    let mut notes = Notes::default();
     let state = match kind {
         DELIVERED => State::Delivered { at },
+        ASKED => {
+            notes.asked = Some(Timestamp(take_number(&mut rest)?));
+            State::Delivered { at }
+        }
         MARKED => {
             let marker = usize::try_from(take_number(&mut rest)?).ok()?;
             let by = *MARKERS.get(marker)?;
@@ -227,7 +270,7 @@ pub(in crate::seen) fn read_value(octets: &[u8]) -> Option<Record> {
         absent_since: given(absent_since)?.map(Timestamp),
         head: given(head)?.map(|number| HeadDigest::from_number(number, has(HEAD_IS_PARTED))),
         state,
-        notes: Notes::default(),
+        notes,
     })
 }
 
@@ -255,10 +298,15 @@ fn take_number(octets: &mut &[u8]) -> Option<u64> {
 /// Records in one block: a change of one writes all of them again.
 const ENTRIES_MAX: usize = 32;
 
+const TWO_BLOCKS: usize = 2 * ENTRIES_MAX;
+
 const KIND: u8 = 0x07;
 const DELIVERED: u8 = 0;
 const MARKED: u8 = 1;
 const OTHER: u8 = 2;
+/// Delivered, and asked to be deleted. Version 0.1.0 knew no such records: it makes an index anew
+/// that holds one.
+const ASKED: u8 = 3;
 /// The head is in two halves: version 0.1.0 knew no such heads.
 const HEAD_IS_PARTED: u8 = 0x08;
 const HAS_OCTETS: u8 = 0x10;
@@ -294,24 +342,53 @@ mod tests {
         }
 
         #[test]
+        fn a_note_of_deletes_changes_nothing_else_of_a_record(record in any_record(), at: Option<u64>) {
+            let at = at.map(Timestamp);
+            let noted = asked(&value_octets(&record), at).unwrap();
+            let mut expected = record;
+            expected.notes.asked = at;
+            prop_assert_eq!(read_value(&noted), Some(expected));
+        }
+
+        #[test]
         fn blocks_hold_what_a_map_would_however_they_are_split(
-            changes in proptest::collection::vec((any_key(), proptest::option::weighted(0.8, any_record())), 0..200),
+            changes in proptest::collection::vec(
+                (any_key(), proptest::option::weighted(0.8, any_record()), proptest::bool::weighted(0.2)),
+                0..200,
+            ),
         ) {
             let mut map: BTreeMap<Vec<u8>, Vec<u8>> = BTreeMap::new();
             let mut blocks = BTreeMap::from([(Vec::new(), Block::default())]);
-            for (key, record) in &changes {
+            for (key, record, is_put_back) in changes {
+                let key = &key;
                 let (key, value) = (key_octets(key), record.as_ref().map(value_octets));
+                let bound = key.clone();
                 let (_, block) = blocks.range_mut(..=key.clone()).next_back().unwrap();
                 let before = match &value {
                     Some(value) => map.insert(key.clone(), value.clone()),
                     None => map.remove(&key),
                 };
+                prop_assert_eq!(block.get(&key), before.as_deref());
                 prop_assert_eq!(block.set(key, value), before);
-                if let Some((first, right)) = block.split() {
-                    blocks.insert(first, right);
+                if is_put_back {
+                    let (bound, block) = blocks.range(..=bound).next_back().unwrap();
+                    let (bound, parts) = (bound.clone(), block.write());
+                    let parts = parts.into_iter().enumerate();
+                    let parts: Vec<_> = parts.map(|(at, (first, octets))| {
+                        let name = if at == 0 { bound.clone() } else { first.to_vec() };
+                        (name, Block::read(&octets).unwrap())
+                    }).collect();
+                    blocks.remove(&bound);
+                    blocks.extend(parts);
+                    blocks.entry(Vec::new()).or_default();
                 }
             }
-            let read = blocks.values().flat_map(|block| Block::read(&block.write()).unwrap().0);
+            let written = blocks.values().flat_map(|block| block.write().into_iter());
+            let read = written.flat_map(|(_, octets)| {
+                let block = Block::read(&octets).unwrap().0;
+                assert!((1..=ENTRIES_MAX).contains(&block.len()));
+                block
+            });
             prop_assert_eq!(read.collect::<Vec<_>>(), map.into_iter().collect::<Vec<_>>());
         }
 
@@ -326,6 +403,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::indexing_slicing)]
     fn a_usual_record_takes_little_more_than_its_digest() {
         let mut block = Block::default();
         for number in 0..32_u32 {
@@ -344,7 +422,9 @@ mod tests {
             let key = RecordKey::new(unique_id, Some(digest));
             block.set(key_octets(&key), Some(value_octets(&record)));
         }
-        let octets = block.write().len();
+        let parts = block.write();
+        assert_eq!(parts.len(), 1);
+        let octets = parts[0].1.len();
         assert!(octets <= 32 * 64, "{octets}");
     }
 }

@@ -362,10 +362,7 @@ impl Behind {
     }
 
     fn add(&mut self, batches: Vec<Batch>, last: Position) {
-        self.changes += batches
-            .iter()
-            .map(|batch| batch.changes.len() + 1)
-            .sum::<usize>();
+        self.changes += batches.iter().map(Batch::weight).sum::<usize>();
         let accounts = batches.iter().map(|batch| batch.account.clone());
         self.accounts.extend(accounts);
         self.batches.extend(batches);

@@ -374,7 +374,7 @@ impl Scan {
         let words = next()?;
         let line = if sequence > known {
             let batch = line::read_batch(words);
-            let batch = batch.ok_or_else(|| wrong("cannot be understood"))?;
+            let batch = batch.ok_or_else(|| wrong("is in no form known here"))?;
             Line::Batch(Box::new(batch))
         } else {
             Line::Known

@@ -8,6 +8,7 @@
 //!
 //! CHANGE  + UNIQUE-ID DIGEST OCTETS COPIES ABSENT-SINCE [#HEAD] [~NOTES] STATE...   the record is now this
 //!         - UNIQUE-ID DIGEST                                                        there is no such record any more
+//!         ? TIME UNIQUE-ID DIGEST [UNIQUE-ID DIGEST ...]                            these were asked to be deleted
 //!         = KEY=VALUE ...                                                           the account's state is now this
 //! STATE   delivered TIME | marked TIME BY | oversized TIME OCTETS
 //!         quarantined TIME FILE CODE [TARGET ...]
@@ -55,6 +56,15 @@ pub(in crate::seen) fn push_batch(line: &mut String, batch: &Batch) {
                 line.push_str("- ");
                 write_key(line, key);
             }
+            Change::Asked { at, keys } => {
+                let _ = write!(line, "? {}", time(*at));
+                // Usual names and digests; longer ones make it grow once more.
+                line.reserve(keys.len() * KEY_OCTETS);
+                for key in keys {
+                    line.push(' ');
+                    write_key(line, key);
+                }
+            }
         }
     }
     if let Some(state) = &batch.state {
@@ -84,11 +94,22 @@ pub(in crate::seen) fn read_batch(line: &str) -> Option<Batch> {
                     .changes
                     .push(Change::Forget(read_key(unique_id, digest)?));
             }
+            "?" => batch.changes.push(read_asked(rest)?),
             "=" => batch.state = Some(read_state(rest)?),
             _ => return None,
         }
     }
     Some(batch)
+}
+
+fn read_asked(words: &str) -> Option<Change> {
+    let mut words = words.split(' ');
+    let at = read_number(words.next()?)?.map(Timestamp);
+    let mut keys = Vec::new();
+    while let Some(unique_id) = words.next() {
+        keys.push(read_key(unique_id, words.next()?)?);
+    }
+    Some(Change::Asked { at, keys })
 }
 
 fn write_key(line: &mut String, key: &RecordKey) {
@@ -382,6 +403,9 @@ fn read_seal(value: &str) -> Option<Seal> {
         secret: parts.next()?.parse().ok()?,
     })
 }
+
+/// Octets of a key with a usual unique-id: digest, blanks, and 20 for the name.
+const KEY_OCTETS: usize = 86;
 
 /// A number, or that there is none.
 struct Number(Option<u64>);

@@ -100,7 +100,11 @@ fn any_notes() -> impl Strategy<Value = Notes> {
             octets_differ,
         }
     });
-    prop_oneof![Just(Notes::default()), notes]
+    let asked = proptest::option::of(any_time()).prop_map(|asked| Notes {
+        asked,
+        ..Notes::default()
+    });
+    prop_oneof![Just(Notes::default()), asked, notes]
 }
 
 pub fn any_record() -> impl Strategy<Value = Record> {
@@ -141,6 +145,7 @@ proptest! {
     fn every_batch_is_one_line_and_is_read_back(
         puts in vec((any_key(), any_record()), 0..4),
         forget in any_key(),
+        asked in (proptest::option::of(any_time()), proptest::collection::vec(any_key(), 0..4)),
         host in any_text(),
         words in any_text(),
         odd in any_oddities(),
@@ -149,6 +154,8 @@ proptest! {
         let mut batch = Batch::new(&AccountName::new("work").unwrap());
         batch.changes.extend(puts.into_iter().map(|(key, record)| Change::Put(key, record)));
         batch.changes.push(Change::Forget(forget));
+        let (at, keys) = asked;
+        batch.changes.push(Change::Asked { at, keys });
         let hold = Hold { code: "auth_refused".into(), words, tries: 2, until: Timestamp(9) };
         batch.state = Some(AccountState {
             host,
@@ -192,4 +199,29 @@ proptest! {
     fn no_line_makes_the_reader_panic(line in "\\PC{0,200}") {
         let _ = read_batch(&line);
     }
+}
+
+#[test]
+fn a_note_of_deletes_takes_a_line_of_names_and_digests() {
+    let account = AccountName::new("work").unwrap();
+    let key = |number: u8| {
+        let unique_id = UniqueId::new(format!("{number:08x}6b0a8c5a").as_bytes()).unwrap();
+        RecordKey::new(unique_id, Some(Digest::new([number; 32])))
+    };
+    let asked = Change::Asked {
+        at: Some(Timestamp(1_800_000_000)),
+        keys: (0..200).map(key).collect(),
+    };
+    let batch = Batch {
+        changes: vec![asked],
+        ..Batch::new(&account)
+    };
+    let line = write_batch(&batch);
+    assert!(
+        line.starts_with("work ? 1800000000 000000006b0a8c5a 0000"),
+        "{line}"
+    );
+    assert!(line.len() <= 200 * 90, "{}", line.len());
+    assert_eq!(read_batch(&line), Some(batch));
+    assert_eq!(read_batch("work ? - a"), None, "a name without digest");
 }

@@ -9,7 +9,6 @@ use crate::fault;
 use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Delivered, Record, Recorded, Records, State};
 use crate::session::judge::taken_back::{Cause, taken_back};
-use crate::session::transfer::deletes::Proven;
 use crate::session::transfer::offers::{Parcel, Source};
 use crate::session::{Collaborators, SessionError};
 use crate::sink::{Receipt, Refusal, Undo};
@@ -31,7 +30,7 @@ pub(in crate::session) enum Committed {
         record: Record,
     },
     /// It is written down which messages are asked to be deleted.
-    DeletesNoted(Proven),
+    DeletesNoted(Vec<Recorded>),
     /// In the quarantine for good, and that is recorded.
     Quarantined { parcel: Parcel, refusal: Refusal },
     /// Copied into the quarantine to be tried again from there, and that is recorded.

@@ -9,20 +9,17 @@ use std::slice::Iter;
 
 use crate::fault;
 use crate::mail::{UniqueId, WhoActs};
-use crate::seen::{Record, RecordKey, Recorded};
+use crate::seen::{RecordKey, Recorded};
 use crate::session::SessionError;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
 
-/// Proofs, each with the record that it stands for.
-pub(in crate::session) type Proven = Vec<(Recorded, Record)>;
-
 /// The deletes of one session, and how far they are.
 pub(in crate::session) struct Deletes<'a> {
     /// Deletes that the plan found due.
     due: Iter<'a, Recorded>,
-    gathered: Proven,
+    gathered: Vec<Recorded>,
     /// How many were gathered in all.
     count: u32,
     /// Names of messages that were compared by digest in this session.
@@ -96,21 +93,20 @@ impl Transfer<'_> {
                 break;
             };
             let key = RecordKey::new(proof.unique_id().clone(), proof.digest());
-            if let Some(record) = self.orders.records.get(&key) {
-                self.delete(proof.clone(), record);
+            let record = self.orders.records.get(&key);
+            if record.is_some_and(|record| !record.notes.forbid_delete()) {
+                self.delete(proof.clone());
             }
         }
     }
 
     /// A delete that a record allows. It is asked for even when the session ends early, because it
     /// is proven.
-    pub(in crate::session) fn delete(&mut self, proof: Recorded, record: Record) {
-        let is_left_out = !self.orders.deletable.allows(proof.unique_id());
-        if is_left_out || record.notes.forbid_delete() {
-            return;
+    pub(in crate::session) fn delete(&mut self, proof: Recorded) {
+        if self.orders.deletable.allows(proof.unique_id()) {
+            self.deletes.count += 1;
+            self.deletes.gathered.push(proof);
         }
-        self.deletes.count += 1;
-        self.deletes.gathered.push((proof, record));
     }
 
     /// Begins to write down what is asked to be deleted. False when there is nothing to delete, or
@@ -134,13 +130,13 @@ impl Transfer<'_> {
         }
         self.deletes.stage = NoteStage::Noting;
         let mut deletes = std::mem::take(&mut self.deletes.gathered);
-        let names = deletes.iter().map(|(proof, _)| proof.unique_id());
+        let names = deletes.iter().map(Recorded::unique_id);
         if let Some(alone) = self.orders.deletable.alone(names) {
-            deletes.retain(|(proof, _)| proof.unique_id() == alone);
+            deletes.retain(|proof| proof.unique_id() == alone);
         }
         let allowance = self.orders.deletes;
         if allowance.compared_only {
-            deletes.retain(|(proof, _)| self.deletes.compared.contains(proof.unique_id()));
+            deletes.retain(|proof| self.deletes.compared.contains(proof.unique_id()));
         }
         deletes.truncate(allowance.most.unwrap_or(usize::MAX));
         if deletes.is_empty() {
@@ -162,13 +158,13 @@ impl Transfer<'_> {
     }
 
     /// The note is durable: the DELEs may go out.
-    pub(in crate::session) fn send_deletes(&mut self, deletes: Proven) {
+    pub(in crate::session) fn send_deletes(&mut self, deletes: Vec<Recorded>) {
         fault::pass("note.durable");
         self.deletes.stage = NoteStage::Sent;
         let Some(maildrop) = &mut self.maildrop else {
             return self.withdraw(deletes);
         };
-        for (proof, _) in &deletes {
+        for proof in &deletes {
             if let Err(error) = maildrop.delete(proof) {
                 return self.lose(error);
             }
@@ -187,7 +183,7 @@ impl Transfer<'_> {
         }
     }
 
-    fn withdraw(&mut self, deletes: Proven) {
+    fn withdraw(&mut self, deletes: Vec<Recorded>) {
         if deletes.is_empty() {
             return;
         }

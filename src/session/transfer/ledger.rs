@@ -4,8 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::mem;
 
 use crate::mail::{Digest, Listing, ListingBuilder, UniqueId};
-use crate::seen::{Record, RecordKey, Recorded};
-use crate::session::transfer::deletes::Proven;
+use crate::seen::{RecordKey, Recorded};
 
 /// Counts what is asked, held and proven. Positions are those of the listing.
 #[derive(Default)]
@@ -18,7 +17,7 @@ pub(in crate::session) struct Ledger {
     /// Unique-ids that are listed more than once, with how often.
     repeated: HashMap<UniqueId, usize>,
     /// Proofs for those, until there is one for each entry.
-    proofs: HashMap<UniqueId, Proven>,
+    proofs: HashMap<UniqueId, Vec<Recorded>>,
     /// How often each message was in hand in this session.
     alike: HashMap<RecordKey, u32>,
     /// How many messages with each of those unique-ids were in hand in this session.
@@ -169,12 +168,12 @@ impl Ledger {
 
     /// The deletes that one more proof allows: itself, or all of a repeated unique-id once every
     /// entry is proven.
-    pub(in crate::session) fn proven(&mut self, proof: Recorded, record: Record) -> Proven {
+    pub(in crate::session) fn proven(&mut self, proof: Recorded) -> Vec<Recorded> {
         let Some(listed) = self.repeated.get(proof.unique_id()) else {
-            return vec![(proof, record)];
+            return vec![proof];
         };
         let proofs = self.proofs.entry(proof.unique_id().clone()).or_default();
-        proofs.push((proof, record));
+        proofs.push(proof);
         if proofs.len() >= *listed {
             mem::take(proofs)
         } else {

@@ -109,8 +109,8 @@ impl Transfer<'_> {
                 // A proof that may not be used must not complete those of others under its name:
                 // which of them a DELE hits is told by the name alone.
                 if self.is_due(delivered) && !record.notes.forbid_delete() {
-                    for (proof, record) in self.ledger.proven(proof, record) {
-                        self.delete(proof, record);
+                    for proof in self.ledger.proven(proof) {
+                        self.delete(proof);
                     }
                 }
             }

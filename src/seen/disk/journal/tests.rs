@@ -23,6 +23,21 @@ fn batch(id: &str) -> Batch {
     batch
 }
 
+/// A note that these were asked to be deleted.
+fn note(ids: &[&str]) -> Batch {
+    let keys = ids
+        .iter()
+        .flat_map(|id| batch(id).changes[0].keys().to_vec());
+    let asked = Change::Asked {
+        at: Some(Timestamp(7)),
+        keys: keys.collect(),
+    };
+    Batch {
+        changes: vec![asked],
+        ..batch("a")
+    }
+}
+
 fn journal_of(ids: &[&str]) -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     let mut journal = Journal::create(directory.path(), 0, |_| Ok(())).unwrap();
@@ -67,7 +82,18 @@ fn what_was_appended_is_read_back_and_more_can_be_added() {
 
 #[test]
 fn a_torn_last_line_is_cut_wherever_it_tore() {
-    let whole = std::fs::read(journal_of(&["a", "b"]).path().join(Journal::NAME)).unwrap();
+    for last in [batch("b"), note(&["a", "b"])] {
+        assert_torn_line_is_cut(&last);
+    }
+}
+
+fn assert_torn_line_is_cut(last: &Batch) {
+    let directory = journal_of(&["a"]);
+    let mut journal = Journal::open(directory.path(), 0, |_, _| Ok(()), |_| Ok(())).unwrap();
+    journal
+        .append(std::slice::from_ref(last), Timestamp(7))
+        .unwrap();
+    let whole = std::fs::read(directory.path().join(Journal::NAME)).unwrap();
     let last_line = whole[..whole.len() - 1]
         .iter()
         .rposition(|b| *b == b'\n')

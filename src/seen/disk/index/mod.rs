@@ -1,4 +1,4 @@
-//! The index that answers "seen?" at any size: the only file that names sled.
+//! The index that answers "seen?" at any size: the only folder that names sled.
 //!
 //! sled 0.34 is fast and not to be trusted with the truth: its flush is not safe against power
 //! loss, and on a damaged log it can panic or open with records gone. So the journal is the truth,
@@ -12,20 +12,21 @@
 //! "r" NUMBER BOUND     -> a block of records (see the sibling module `block`) with keys from BOUND on, to that of the next block
 //! ```
 
-use std::collections::{BTreeMap, HashMap};
+mod changes;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::time::Duration;
 
-use ::sled::{self, Db, IVec};
+use ::sled::{self, Db};
 
 use crate::disk::is_full;
 use crate::mail::AccountName;
 use crate::seen::disk::block;
-use crate::seen::disk::block::Block;
+use crate::seen::disk::index::changes::Changes;
 use crate::seen::disk::journal::Position;
 use crate::seen::disk::line;
-use crate::seen::{AccountState, Batch, Change, Records};
+use crate::seen::{AccountState, Batch, Records};
 
 /// Why the index is of no use.
 #[derive(Clone, Debug)]
@@ -135,13 +136,12 @@ impl Index {
         })
     }
 
-    /// Applies batches, all of them or none, and moves the mark.
+    /// Applies batches and moves the mark. Where that fails, or the power does, some of them may
+    /// be applied, and the mark is where it was.
     pub(in crate::seen) fn apply(&self, batches: &[Batch], mark: Position) -> Result<(), Unsound> {
         fenced(|| {
             let mut changes = Changes::new(&self.db);
-            for batch in batches {
-                changes.add(batch)?;
-            }
+            changes.add(batches)?;
             changes.commit(mark)
         })
     }
@@ -237,132 +237,6 @@ impl Index {
     /// Writes what is in memory to the file.
     pub(in crate::seen) fn flush(&self) -> Result<(), Unsound> {
         fenced(|| self.db.flush().map(|_| ()))
-    }
-}
-
-/// Batches on their way into one atomic change.
-struct Changes<'d> {
-    db: &'d Db,
-    accounts: HashMap<AccountName, Account>,
-    states: HashMap<Vec<u8>, IVec>,
-    /// Blocks that were changed, by their key; an empty one is to go.
-    blocks: BTreeMap<Vec<u8>, Block>,
-    next_number: Option<u32>,
-}
-
-impl<'d> Changes<'d> {
-    fn new(db: &'d Db) -> Self {
-        Self {
-            db,
-            accounts: HashMap::new(),
-            states: HashMap::new(),
-            blocks: BTreeMap::new(),
-            next_number: None,
-        }
-    }
-
-    fn add(&mut self, batch: &Batch) -> sled::Result<()> {
-        let mut account = self.account(&batch.account)?;
-        for change in &batch.changes {
-            let (key, value) = match change {
-                Change::Put(key, record) => (key, Some(block::value_octets(record))),
-                Change::Forget(key) => (key, None),
-            };
-            let key = block::key_octets(key);
-            let after = value.as_ref().map(|value| fingerprint(&key, value));
-            let name = self.block_of(account.number, &key)?;
-            let Some(block) = self.blocks.get_mut(&name) else {
-                continue;
-            };
-            if let Some(before) = block.set(key.clone(), value) {
-                account.count -= 1;
-                account.sum = account.sum.wrapping_sub(fingerprint(&key, &before));
-            }
-            if let Some(after) = after {
-                account.count += 1;
-                account.sum = account.sum.wrapping_add(after);
-            }
-            if let Some((bound, right)) = block.split() {
-                self.blocks.insert(block_key(account.number, &bound), right);
-            }
-        }
-        if let Some(state) = &batch.state {
-            let value = IVec::from(line::write_state(state).as_bytes());
-            self.states.insert(state_key(account.number), value);
-        }
-        self.accounts.insert(batch.account.clone(), account);
-        Ok(())
-    }
-
-    /// Takes the block that holds a key, or would, among those to be changed; its name there.
-    fn block_of(&mut self, number: u32, key: &[u8]) -> sled::Result<Vec<u8>> {
-        let first = block_key(number, &[]);
-        let range = first.clone()..=block_key(number, key);
-        let stored = self.db.range(range.clone()).next_back().transpose()?;
-        let changed = self.blocks.range(range).next_back();
-        let stored = match (stored, changed) {
-            // One that was split off, or taken before.
-            (Some((stored, _)), Some((changed, _))) if **changed >= *stored => {
-                return Ok(changed.clone());
-            }
-            (None, Some((changed, _))) => return Ok(changed.clone()),
-            (stored, _) => stored,
-        };
-        let (name, block) = match stored {
-            Some((name, octets)) => {
-                let block = Block::read(&octets).ok_or_else(not_understood)?;
-                (name.to_vec(), block)
-            }
-            None => (first, Block::default()),
-        };
-        self.blocks.insert(name.clone(), block);
-        Ok(name)
-    }
-
-    /// The account as it is, or a new one with the next number.
-    fn account(&mut self, name: &AccountName) -> sled::Result<Account> {
-        if let Some(account) = self.accounts.get(name) {
-            return Ok(*account);
-        }
-        if let Some(account) = account_of(self.db, name)? {
-            return Ok(account);
-        }
-        let number = match self.next_number {
-            Some(number) => number,
-            None => u32::try_from(self.db.scan_prefix(ACCOUNT).count()).unwrap_or(u32::MAX),
-        };
-        self.next_number = Some(number + 1);
-        Ok(Account {
-            number,
-            ..Account::default()
-        })
-    }
-
-    fn commit(self, mark: Position) -> sled::Result<()> {
-        let mut batch = sled::Batch::default();
-        for (key, state) in self.states {
-            batch.insert(key, state);
-        }
-        for (key, block) in self.blocks {
-            if block.is_empty() {
-                batch.remove(key);
-            } else {
-                batch.insert(key, block.write());
-            }
-        }
-        for (name, account) in self.accounts {
-            let value = [
-                &account.number.to_be_bytes()[..],
-                &account.count.to_be_bytes(),
-                &account.sum.to_be_bytes(),
-            ];
-            batch.insert(account_key(&name), value.concat());
-        }
-        batch.insert(
-            MARK,
-            [&mark.sequence.to_be_bytes()[..], &mark.crc.to_be_bytes()].concat(),
-        );
-        self.db.apply_batch(batch)
     }
 }
 
