@@ -89,7 +89,7 @@ impl Doubts {
 
     /// The place of each message among the replies proves what it is.
     pub(in crate::session) fn prove(&mut self) {
-        self.unproven.clear();
+        self.unproven = Vec::new();
     }
 
     /// Whether the sizes that this maildrop announces tell nothing.

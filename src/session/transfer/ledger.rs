@@ -18,14 +18,12 @@ pub(in crate::session) struct Ledger {
     repeated: HashMap<UniqueId, usize>,
     /// Proofs for those, until there is one for each entry.
     proofs: HashMap<UniqueId, Vec<Recorded>>,
-    /// How often each message was in hand in this session.
-    alike: HashMap<RecordKey, u32>,
+    /// How often each message was in hand, and delivered, in this session.
+    times: HashMap<RecordKey, Times>,
     /// How many messages with each of those unique-ids were in hand in this session.
     in_hand: HashMap<UniqueId, usize>,
     /// How often the operator's word was taken for a message.
     trusted: HashMap<UniqueId, u32>,
-    /// How often each message was delivered in this session.
-    copies: HashMap<RecordKey, u32>,
     /// How often each digest was in hand, on a server without unique-ids.
     ordinals: HashMap<Digest, u32>,
     identified: ListingBuilder,
@@ -33,6 +31,13 @@ pub(in crate::session) struct Ledger {
     outgrown: Vec<u32>,
     /// The numbers of messages without unique-id that made trouble, where the others have one.
     put_off: Vec<u32>,
+}
+
+/// How often something happened to one message.
+#[derive(Clone, Copy, Debug, Default)]
+struct Times {
+    in_hand: u32,
+    delivered: u32,
 }
 
 impl Ledger {
@@ -90,14 +95,14 @@ impl Ledger {
         if self.repeated.contains_key(&key.unique_id) {
             *self.in_hand.entry(key.unique_id.clone()).or_default() += 1;
         }
-        let alike = self.alike.entry(key.clone()).or_default();
-        *alike += 1;
-        *alike
+        let times = self.times.entry(key.clone()).or_default();
+        times.in_hand += 1;
+        times.in_hand
     }
 
     /// How often this message has been in hand in this session.
     pub(in crate::session) fn alike(&self, key: &RecordKey) -> u32 {
-        self.alike.get(key).copied().unwrap_or(0)
+        self.times.get(key).map_or(0, |times| times.in_hand)
     }
 
     /// How many messages with a repeated unique-id have been in hand in this session.
@@ -114,9 +119,9 @@ impl Ledger {
 
     /// How many copies of this message have been delivered in this session, this one included.
     pub(in crate::session) fn delivered(&mut self, key: &RecordKey) -> u32 {
-        let copies = self.copies.entry(key.clone()).or_default();
-        *copies += 1;
-        *copies
+        let times = self.times.entry(key.clone()).or_default();
+        times.delivered += 1;
+        times.delivered
     }
 
     /// Which of several equal messages this is, on a server without unique-ids: 1 for the first.
