@@ -9,7 +9,7 @@ from servers import EXAMPLES, TARGET
 
 @dataclasses.dataclass
 class Job:
-    """One poll: of whom, where to, and in which directory of its own."""
+    """One poll: of which users, to which destination, and in which directory."""
 
     place: pathlib.Path
     out: pathlib.Path
@@ -43,7 +43,7 @@ def written(path, text):
 
 
 def mailferry_config(job, further=""):
-    """The README's configuration, and nothing else but what the work names."""
+    """The README's configuration, with nothing added but the settings that the work names."""
     delivery = {
         "maildir": f'type = "maildir"\npath = "{job.out}"',
         "mda": f'type = "mda"\ncommand = ["{job.mda}", "{job.out}/new"]\nparallel = {job.parallel}',
@@ -70,17 +70,17 @@ def mailferry(job):
 
 
 def before(job):
-    """Another build of mailferry, for the question what a change costs: `contrib/bench/run --against`."""
+    """Another build of mailferry, to measure the cost of a change: `contrib/bench/run --against`."""
     return Told([job.programs / BEFORE, "--config", mailferry_config(job), "poll"])
 
 
 def fetchmail(job):
-    # It has no Maildir of its own: it drives a program that writes one.
+    # It cannot write a Maildir itself: it runs a program that writes one.
     delivery = f'smtphost "127.0.0.1/{job.relay_port}" smtpname "jane@home.lan"' if job.sink == "smtp" else \
         f'mda "{job.mda} {job.out}/new"'
     tls = f'ssl sslcertck sslcertfile "{job.ca}" sslcommonname "localhost"' if job.ca else 'sslproto ""'
     keep = "nokeep" if job.delete else "keep"
-    # A user of one server each: it polls one after the other either way.
+    # Each user has one server: it polls one after the other either way.
     polls = "".join(
         f'poll s{at} via {job.host} protocol pop3 port {job.port} uidl auth password\n'
         f'  user "{user}" password "secret" {tls} {keep} no rewrite {delivery}\n'
@@ -152,7 +152,7 @@ match all action "it"
 
 
 def raw(job):
-    """The floor. What exactly it does is the work's to say."""
+    """The baseline. The work defines what it does."""
     words = [word.format(host=job.host, port=job.port, user=job.users[0], out=job.out, mda=job.mda, relay=job.relay_port)
              for word in job.raw]
     tls = [f"ca={job.ca}"] if job.ca else []
@@ -160,7 +160,7 @@ def raw(job):
 
 
 def trusted(job):
-    """For those that ask OpenSSL's own settings whom to trust."""
+    """For programs that use OpenSSL's own settings of trusted certificates."""
     return {"SSL_CERT_FILE": job.ca, "SSL_CERT_DIR": job.place / "none"} if job.ca else {}
 
 
@@ -183,7 +183,7 @@ def installed(name):
 
 
 def copied(place, against=None):
-    """The programs of ours where nobody may start them; `against` is the build to compare with."""
+    """Our own programs where no other user may start them; `against` is the build to compare with."""
     programs = place / "programs"
     programs.mkdir()
     for source in (TARGET / "mailferry", TARGET.parent / "bench/bench_mda", EXAMPLES / "bench_raw", EXAMPLES / "bench_sled"):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Polls the same maildrops with mailferry and its peers in turn, checks what arrived, and prints how they compare.
+"""Polls the same maildrops with mailferry and its peers in turn, checks what arrived, and prints a comparison.
 
 Run by contrib/bench/run, which installs and builds what this needs. See contrib/bench/README.md.
 """
@@ -25,7 +25,7 @@ SHORT = 10
 
 
 def measured(bench, one_work, wanted, rounds, retries):
-    """The rows of a work, every agent in turn, a round at a time."""
+    """The rows of a work: every agent in turn, one round after the other."""
     if bench.against:
         one_work.rows = [turn for one in one_work.rows for turn in with_before(one)]
     one_work.prepare(bench)
@@ -39,7 +39,7 @@ def measured(bench, one_work, wanted, rounds, retries):
 
 
 def with_before(one):
-    """A row of mailferry's is followed by the same one of the build that it is compared with."""
+    """Puts after each row of mailferry the same row of the build that it is compared with."""
     if one.agent != "mailferry":
         return [one]
     name = one.name.replace("mailferry", agents.BEFORE, 1)
@@ -47,7 +47,7 @@ def with_before(one):
 
 
 def taken(bench, one_work, one, rows, said, retries):
-    """One run of one agent; again, boundedly, when others used the machine meanwhile or a peer failed. A failure stays on record."""
+    """One run of one agent; repeated a limited number of times if others used the machine or a peer failed. A failure stays on record."""
     for attempt in range(retries + 1):
         print(f"  {one_work.name} {said}: {one.name}{', again' if attempt else ''}", file=sys.stderr, flush=True)
         ran = one_work.run(bench, one)
@@ -63,7 +63,7 @@ def taken(bench, one_work, one, rows, said, retries):
 
 
 def chosen(names):
-    """The works of these names, or all."""
+    """The works with these names, or all."""
     known = [*work.works(), *fleet.works()]
     if not names:
         return known

@@ -1,4 +1,4 @@
-"""Deterministic messages, the maildrops that hold them, and what of them must arrive."""
+"""Deterministic messages, the maildrops that contain them, and the messages that must arrive."""
 
 import base64
 import collections
@@ -12,7 +12,7 @@ FIRST_DATE = 1_000_000_000
 
 
 def head(number, octets):
-    """About 1 KiB of fields when there is room for them. Checked from X-Bench-Id on, so that who delivers may add above."""
+    """About 1 KiB of fields if there is room for them. Checked from X-Bench-Id on, so that an agent may add fields above."""
     fields = [
         f"Return-Path: <sender{number % 97}@example.org>",
         f"Received: from mx{number % 9}.example.org by pop.example.org; Mon, 23 Nov 2026 12:00:00 +0000",
@@ -23,7 +23,7 @@ def head(number, octets):
         f"Message-ID: <{number}.bench@example.org>",
     ]
     if octets >= 2048:
-        # getmail folds longer lines, and would be found to have altered the message.
+        # getmail folds longer lines, and would seem to have altered the message.
         fields += [f"X-Filler-{at}: {'abcdefgh' * 6}" for at in range(10)]
     return "\n".join(fields) + "\n\n"
 
@@ -55,7 +55,7 @@ def message(number, octets):
 
 
 def digest(chunks):
-    """Of everything from X-Bench-Id on, whatever its line ends. Takes chunks, of which the first holds that field."""
+    """The digest of everything from X-Bench-Id on, for any line ends. Takes chunks, of which the first contains that field."""
     found, sha = False, hashlib.sha256()
     for chunk in chunks:
         if not found:
@@ -104,7 +104,7 @@ class Maildrop:
         self.octets += wire
 
     def copy(self, drops, user):
-        """The same messages for a user of its own, for an agent that deletes: links, which only the server removes."""
+        """The same messages for another user, for an agent that deletes: links, which only the server removes."""
         other = Maildrop(drops, user)
         shutil.copytree(self.path, other.path, copy_function=os.link, ignore=shutil.ignore_patterns("dovecot*"))
         other.digests, other.octets = self.digests, self.octets

@@ -1,4 +1,4 @@
-"""W9 and W10: the agent that stays, with many accounts. mailferry only: no peer keeps so many in one process."""
+"""W9 and W10: the running agent with many accounts. Only mailferry: no peer runs so many in one process."""
 
 import os
 import signal
@@ -48,7 +48,7 @@ def cpu_of(process):
 
 
 def memory_of(process, field):
-    """VmRSS is what it holds now, VmHWM the most it ever held."""
+    """VmRSS is the present memory, VmHWM the peak."""
     for line in open(f"/proc/{process}/status"):
         if line.startswith(field + ":"):
             return int(line.split()[1]) / 1024
@@ -75,7 +75,7 @@ class Idle:
         self.count, self.seconds = bench.count(self.accounts, 3), 60 if bench.divide == 1 else 10
         each = bench.count(self.records_each * 10, 30) if bench.divide > 10 else self.records_each
         self.records = self.count * each
-        # All accounts show the same thousand messages, under links.
+        # All accounts have links to the same thousand messages.
         first = corpus.Maildrop.filled(bench.drops, "w9-1", each, 600)
         self.users = [f"w9-{number}" for number in range(1, self.count + 1)]
         for user in self.users[1:]:
@@ -83,7 +83,7 @@ class Idle:
         self.seed = self.seeded(bench)
 
     def seeded(self, bench):
-        """One account is polled for real; its export, under every account's name, is imported as delivered."""
+        """One account is polled; its export, under every account's name, is imported as delivered."""
         place = bench.new_place("W9-seed")
         told = agents.mailferry(job_of(bench, place, self.users[:1]))
         bench.give(place)
@@ -107,7 +107,7 @@ class Idle:
         logins = len(bench.near.logins())
         agent = Agent(bench, place, job_of(bench, place, self.users), 86_400)
         try:
-            # The first polls would be spread over a day: SIGUSR1 asks for all of them now.
+            # The first polls would be spread over a day: SIGUSR1 starts all of them now.
             servers.until(lambda: "mailferry is running" in agent.log.read_text(), "mailferry", 300)
             agent.process.send_signal(signal.SIGUSR1)
             servers.until(lambda: len(bench.near.logins()) - logins >= self.count, "the first polls", 600)
@@ -133,7 +133,7 @@ class Idle:
 
     @staticmethod
     def bare(bench, place):
-        """A program that opens the same index, reads it once and waits: records found, what it holds, the most it held."""
+        """A program that opens the same index, reads it once and waits: records found, present memory, peak memory."""
         bare = subprocess.Popen(measure.as_agent([bench.programs / "bench_sled", place / "state/index"]), stdin=subprocess.PIPE,
                                 stdout=subprocess.PIPE, text=True)
         found = int(bare.stdout.readline().split()[0])
@@ -144,7 +144,7 @@ class Idle:
 
 
 def still(agent):
-    """Waits until it has used no CPU worth the name for three seconds, at most two minutes."""
+    """Waits until it has used hardly any CPU for three seconds, for at most two minutes."""
     for _ in range(40):
         before = agent.cpu()
         time.sleep(3)
@@ -153,7 +153,7 @@ def still(agent):
 
 
 class Fleet:
-    """Ten thousand accounts, each in its turn, for an hour of real time."""
+    """Ten thousand accounts, each polled in its turn, for an hour of real time."""
 
     name, title, sink, family, rounds_max = "W10", "10,000 accounts every 10 minutes for an hour", "none", "", 1
     accounts, every, seconds = 10_000, 600, 3600
@@ -197,8 +197,8 @@ class Fleet:
     def lateness(self, began, wall, logins):
         """(the latest in seconds, mean interval less what was asked, accounts never seen), by the server's log, to a second.
 
-        A poll is late by what its interval is longer than the interval asked for with all the jitter the agent may add; the first,
-        by what it comes later than one interval after the start; and one that has not come when we stop counts as coming then.
+        A poll is late if its interval is longer than the configured one with the largest jitter; the first, if it comes later than
+        one interval after the start. A poll that has not come when the measurement ends counts as coming then.
         """
         times = {}
         for second, user in logins:

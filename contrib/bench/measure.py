@@ -1,4 +1,4 @@
-"""One run of one program: wall, CPU with its children, peak memory of its largest process, and how quiet the machine was."""
+"""One run of one program: wall time, CPU with its children, peak memory of its largest process, and the other load of the machine."""
 
 import ctypes
 import dataclasses
@@ -20,7 +20,7 @@ NOISY_SHARE = 0.25
 
 @dataclasses.dataclass
 class Run:
-    """What was measured, and what is wrong with it, if anything."""
+    """The results, and what is wrong with them, if anything."""
 
     wall: float
     cpu: float
@@ -35,12 +35,12 @@ class Run:
 
 
 def adopt_orphans():
-    """What a dying child leaves behind becomes ours, so that its CPU is counted as ours."""
+    """Makes orphaned grandchildren our children, so that their CPU is counted."""
     LIBC.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def in_namespace(name, work):
-    """Does something in a network namespace, and comes back."""
+    """Does something in a network namespace, and returns to the present one."""
     with open("/proc/self/ns/net") as home, open(f"/run/netns/{name}") as there:
         enter(there.fileno())
         try:
@@ -65,13 +65,13 @@ def tun(name):
 # --- how quiet ------------------------------------------------------------------------------------------------------------
 
 def busy_seconds():
-    """CPU of the whole machine: user, nice, system, and what the host took away."""
+    """CPU of the whole machine: user, nice, system, and stolen by the host."""
     fields = [int(field) for field in open("/proc/stat").readline().split()[1:]]
     return (fields[0] + fields[1] + fields[2] + fields[7]) / TICKS
 
 
 def our_seconds():
-    """CPU of us and all that descends from us, and of the kernel's own threads, which write what we wrote."""
+    """CPU of this process and its descendants, and of the kernel's own threads, which write our data."""
     used, above = {}, {}
     for entry in os.listdir("/proc"):
         if entry.isdigit():
@@ -96,7 +96,7 @@ def our_seconds():
 
 
 class Quiet:
-    """How much of a processor others used meanwhile."""
+    """How much of a processor other programs used meanwhile."""
 
     def __enter__(self):
         self.began, self.busy, self.ours = time.monotonic(), busy_seconds(), our_seconds()
@@ -110,15 +110,15 @@ class Quiet:
 # --- a run ----------------------------------------------------------------------------------------------------------------
 
 def as_agent(command, prefix=()):
-    """The command as every agent is run: as nobody when we are root, in whatever namespace the prefix enters."""
+    """The command that every agent is run by: as the user nobody if we are root, in the namespace that the prefix enters."""
     lowered = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups"] if os.getuid() == 0 else []
     return [*map(str, prefix), *lowered, *map(str, command)]
 
 
 def run(command, environment, log, prefix=(), seconds=900):
-    """Runs it to its end. GNU time stands between, since a child of ours would count our memory as its peak."""
+    """Runs it to its end, under GNU time, because a child of ours would count our memory as its peak."""
     os.sync()
-    # Not -o: every program below would inherit a descriptor that it did not ask for. The report is the last line of the log.
+    # Not -o: every program below would inherit an unexpected descriptor. The report is the last line of the log.
     command = as_agent(["/usr/bin/time", "-f", "\n%U %S %M", *command], prefix)
     environment = {**os.environ, **{name: str(value) for name, value in environment.items()}}
     with Quiet() as quiet, open(log, "wb") as out:
@@ -143,7 +143,7 @@ def run(command, environment, log, prefix=(), seconds=900):
 
 
 def ended(process, seconds):
-    """Waits for the end of a child at most so long. Python's own wait with a time-out looks only every 50 ms."""
+    """Waits for the end of a child, at most this long. Python's own wait with a time-out checks only every 50 ms."""
     descriptor = os.pidfd_open(process)
     try:
         return bool(select.select([descriptor], [], [], seconds)[0])

@@ -8,7 +8,7 @@ LABELS, WIDTH, HEIGHT, GAP = 300, 560, 13, 14
 
 
 def svg(results, form):
-    """One group of bars for each work that has a figure of mailferry's."""
+    """One group of bars for each work that mailferry has a result for."""
     groups = []
     for work, rows in results:
         ours = next((row.figure("wall") for row in rows.values() if row.agent == "mailferry"), None)

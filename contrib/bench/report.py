@@ -1,4 +1,4 @@
-"""Medians, ratios, goals: the table."""
+"""The table: medians, ratios, goals."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ UNITS = {"wall": "s", "cpu": "s", "peak": "MiB", "rate": "/s"}
 
 @dataclasses.dataclass
 class Goal:
-    """A figure of mailferry's, alone or against another row's, and what it must not pass."""
+    """A figure of mailferry, alone or relative to another row, and its limit."""
 
     metric: str
     of: str | None
@@ -22,7 +22,7 @@ class Goal:
     said: str = ""
 
     def judged(self, rows):
-        """One sentence: what was wanted, what came, and by how much it was missed."""
+        """One sentence: the goal, the result, and by how much it missed the goal."""
         ours = self.mine(rows)
         other, value = None, ours and ours.figure(self.metric)
         if value is None:
@@ -61,7 +61,7 @@ class Figures:
         self.name, self.agent, self.differs, self.runs = one.name, one.agent, one.differs, []
 
     def figure(self, metric):
-        """The median of the quiet runs; of the noisy ones where there are no others. Nothing of a run that went wrong."""
+        """The median of the quiet runs, or of the noisy ones if there are no others. Failed runs do not count."""
         good = [run for run in self.runs if not run.problem]
         chosen = [run for run in good if not run.noisy] or good
         if not chosen:
@@ -114,7 +114,7 @@ def table(work, rows, differs):
 
 
 def saved(path, machine, form, results):
-    """Everything that was measured, run by run."""
+    """All results, run by run."""
     path.write_text(json.dumps({
         "machine": machine, "form": form,
         "works": [{

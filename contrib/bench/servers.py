@@ -1,4 +1,4 @@
-"""What the agents talk to: Dovecot and a relay, on loopback or at the far end of the long line."""
+"""The servers for the agents: Dovecot and a relay, on loopback or at the far end of the slow line."""
 
 import collections
 import grp
@@ -25,7 +25,7 @@ def free_port():
 
 
 def until(is_so, what, seconds=60):
-    """Waits for something of ours, boundedly."""
+    """Waits for one of our programs, for a limited time."""
     end = time.monotonic() + seconds
     while not is_so():
         if time.monotonic() > end:
@@ -34,7 +34,7 @@ def until(is_so, what, seconds=60):
 
 
 class Certificates:
-    """An authority, and a server certificate for every address the server has."""
+    """An authority, and a server certificate for every address of the server."""
 
     def __init__(self, place, addresses):
         self.ca, self.cert, self.key = place / "ca.pem", place / "server.pem", place / "server.key"
@@ -61,7 +61,7 @@ class Dovecot:
         place.chmod(0o755)
         if os.getuid() == 0:
             uid, gid = pwd.getpwnam("nobody").pw_uid, grp.getgrnam("nogroup").gr_gid
-            # Where Dovecot was only unpacked there are no users of its own.
+            # If Dovecot was only unpacked, its own users do not exist.
             own = any(user.pw_name == "dovenull" for user in pwd.getpwall())
             login, internal = ("dovenull", "dovecot") if own else ("daemon", "mail")
             internal_group = internal
@@ -149,7 +149,7 @@ service stats {{
 
 
 class Relay:
-    """Takes everything, and writes down the digest of each message."""
+    """Accepts everything, and writes the digest of each message."""
 
     def __init__(self, place, pipelining=True):
         self.port, self.taken = free_port(), place / "taken"
@@ -169,7 +169,7 @@ class Relay:
 
 
 class LongLine:
-    """Two network namespaces joined by two tun devices and a process that keeps every packet for a while."""
+    """Two network namespaces joined by two tun devices and a process that delays every packet."""
 
     FAR, NEAR = "10.231.77.1", "10.231.77.2"
 
@@ -192,7 +192,7 @@ class LongLine:
             ends.append(measure.in_namespace(name, lambda device=device: measure.tun(device)))
             ip("-n", name, "addr", "add", f"{address}/32", "peer", f"{peer}/32", "dev", device)
             ip("-n", name, "link", "set", device, "txqueuelen", "20000", "up")
-        # The ends are its standard input and output, so that it needs no unsafe code to own them.
+        # Its standard input and output are the ends, so that it needs no unsafe code to own them.
         self.line = subprocess.Popen(["nice", "-n", "-10", EXAMPLES / "bench_line", str(self.delay_ms)], stdin=ends[0],
                                      stdout=ends[1])
         for end in ends:
@@ -228,7 +228,7 @@ def ip(*words):
 
 
 def machine():
-    """What the figures hold for: sizes, never names."""
+    """The conditions of the results: sizes, never names."""
     model = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
     memory = int(open("/proc/meminfo").readline().split()[1]) // 1024 // 1024
     uname = os.uname()

@@ -13,7 +13,7 @@ import measure
 
 
 class States:
-    """The files of each agent, to be copied into the directory of a run."""
+    """The files of each agent, to copy into the directory of a run."""
 
     def __init__(self, place):
         self.place = place
@@ -36,7 +36,7 @@ def unique_ids(server, user):
 
 
 def seeded(bench, drop, count):
-    """The state of every agent after it has seen all that is in the maildrop now."""
+    """The state of every agent after it has seen all present messages of the maildrop."""
     server, user, place = bench.near, drop.user, bench.new_place("seed")
     ids = unique_ids(server, user)
     if len(ids) != count:

@@ -1,4 +1,4 @@
-"""The works W1 to W8: what is polled, by whom, into what, and what must have arrived."""
+"""The works W1 to W8: what is polled, by which agent, to which destination, and what must have arrived."""
 
 import collections
 import dataclasses
@@ -34,7 +34,7 @@ def row(agent, variant="", differs="", **options):
 
 
 class Bench:
-    """What all works share: a place on disk, the servers, and how much smaller than the full form everything is."""
+    """Shared by all works: a place on disk, the servers, and the scale relative to the full form."""
 
     def __init__(self, place, divide, names, against=None):
         self.place, self.divide, self.wanted, self.against = place, divide, names, against
@@ -49,7 +49,7 @@ class Bench:
         return max(full // self.divide, least)
 
     def long_line(self):
-        """The long line and the server at its far end, from the first work that needs them."""
+        """The slow line and the server at its far end, started by the first work that needs them."""
         if not self.far:
             if os.getuid() != 0:
                 raise Unable("needs root: network namespaces and tun devices")
@@ -60,7 +60,7 @@ class Bench:
         return self.far
 
     def new_place(self, name):
-        """A directory of its own for a run. It stays to the end: ext4 is slow for minutes with inodes that were just freed."""
+        """The directory of one run. It stays to the end: ext4 is slow for minutes with inodes that were just freed."""
         place = pathlib.Path(tempfile.mkdtemp(prefix=f"{name}-", dir=self.place))
         for folder in ("out", "out/cur", "out/new", "out/tmp"):
             (place / folder).mkdir(mode=0o700)
@@ -88,7 +88,7 @@ class Unable(Exception):
 
 @dataclasses.dataclass
 class Retrieval:
-    """Everything in one maildrop, into a Maildir, a small MDA or a relay."""
+    """All messages of one maildrop, into a Maildir, a small MDA or a relay."""
 
     name: str
     title: str
@@ -113,7 +113,7 @@ class Retrieval:
         self.drop = bench.filled[user]
         self.server = bench.long_line() if self.far else bench.near
         self.copies = 0
-        # Dovecot's indexes are made once, for all.
+        # Dovecot's indexes are made once, for all agents.
         self.once(bench, row(RAW, raw=("uidl", "{host}", "{port}", "{user}")), self.drop)
 
     def run(self, bench, one):
@@ -189,7 +189,7 @@ def bare_logins(count, at_once):
 
 
 def empty_maildrops(bench, count, distinct=1000):
-    """So many users without mail. Beyond a thousand they share maildrops: links, which are users of their own to the server."""
+    """This many users without mail. Beyond a thousand they share maildrops by links, which the server treats as separate users."""
     users = [f"w7-{number}" for number in range(1, count + 1)]
     for at, user in enumerate(users):
         path = bench.drops / user
@@ -203,7 +203,7 @@ def empty_maildrops(bench, count, distinct=1000):
 
 
 class Known:
-    """A maildrop of which everything but the newest message is known."""
+    """A maildrop of which all messages but the newest are known."""
 
     name, title, sink, family = "W8", "100,000 messages kept and recorded, one new", "maildir", ""
     messages, octets = 100_000, 600

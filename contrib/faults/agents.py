@@ -1,4 +1,4 @@
-"""How each agent is set up for one cell of the table, and run. Nothing is tuned: what differs from the defaults is written here."""
+"""How each agent is set up for one cell of the table, and run. Nothing is tuned: all differences from the defaults are here."""
 
 import os
 import pathlib
@@ -110,7 +110,7 @@ def fdm(cell):
     words += (" starttls" if tls == "starttls" else "") + (" keep" if option("retention", "delete") == "keep" else "")
     rc = cell.write(
         "fdm.conf",
-        # Its lock would lie in the home directory of the user database, which the user of these runs has not.
+        # Its lock would be in the home directory of the user database, which the user of these runs does not have.
         f'set lock-file "{cell.home}/fdm.lock"\naccount "it" {"pop3s" if tls == "implicit" else "pop3"} server "127.0.0.1" port {cell.server.port} user "jane" '
         f'pass "{PASSWORD}" {words}\naction "it" {action}\nmatch all action "it"\n',
     )
@@ -118,9 +118,9 @@ def fdm(cell):
 
 
 AGENTS = {"mailferry": mailferry, "fetchmail": fetchmail, "getmail": getmail, "mpop": mpop, "fdm": fdm}
-# A message that was refused for now is not tried again before a minute has passed: only these need the wait.
+# These agents try a message that was refused for now again only after a minute: only they need the wait.
 WAITS_S = {"mailferry": 66}
-# Set when the whole program is to end: then every cell ends its agent and starts no other.
+# Set when the whole program must end: then every cell ends its agent and starts no other.
 STOPPED = threading.Event()
 DAEMONS = {"mailferry", "fetchmail"}
 
@@ -130,7 +130,7 @@ def installed(name):
 
 
 def version(name):
-    """As the program, or the package it came in, says."""
+    """The version, as the program or its package says."""
     if name == "mailferry":
         return subprocess.run([BUILT, "--version"], capture_output=True, text=True).stdout.strip()
     package = {"getmail": "getmail6"}.get(name, name)
@@ -139,19 +139,19 @@ def version(name):
 
 
 def user():
-    """Agents never run as root: some refuse it, and nobody should."""
+    """Agents never run as root: some refuse it, and none should."""
     return pwd.getpwnam("nobody") if os.getuid() == 0 else None
 
 
 def limits():
-    """Before the agent's program begins; Python ignores SIGXFSZ, and its children would."""
+    """Runs before the agent's program begins; Python ignores SIGXFSZ, and its children would inherit that."""
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_FILE_OCTETS, MOST_FILE_OCTETS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 class Process:
-    """One run of an agent, in a process group of its own, so that it can be ended with what it started."""
+    """One run of an agent, in its own process group, so that it can be ended with its children."""
 
     def __init__(self, command, environment, place, log):
         who = user()
@@ -160,13 +160,13 @@ class Process:
         kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         self.process = subprocess.Popen(
             [str(word) for word in command], cwd=place,
-            # Not every machine lets this user make files in /tmp, and fdm must.
+            # On some machines this user cannot make files in /tmp, which fdm needs.
             env={**kept, "HOME": str(place), "TMPDIR": str(place), **{k: str(v) for k, v in environment.items()}},
             stdin=subprocess.DEVNULL, stdout=self.log, stderr=subprocess.STDOUT, start_new_session=True, preexec_fn=limits, **drop,
         )
 
     def kill(self, signal_number=signal.SIGKILL):
-        """While the process is not waited for, its number, and that of its group, are nobody else's."""
+        """Until the process is waited for, its number and that of its group cannot belong to another process."""
         if self.process.returncode is None:
             try:
                 os.killpg(self.process.pid, signal_number)
@@ -174,12 +174,12 @@ class Process:
                 pass
 
     def wait(self, sink, seconds=POLL_DEADLINE_S):
-        """Its exit code; or "killed", where the sink asked for it; or "ran away" and "hung"."""
+        """Its exit code; or "killed", if the sink asked for it; or "ran away" and "hung"."""
         until = time.monotonic() + seconds
         why = None
         while True:
             try:
-                # Looked at without reaping, so that the group can still be ended after its leader.
+                # Checked without reaping, so that the group can still be ended after its leader.
                 if os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
                     break
             except ChildProcessError:

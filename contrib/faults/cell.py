@@ -1,4 +1,4 @@
-"""One cell of the table: one agent, one row, with a server, a destination and a home of its own."""
+"""One cell of the table: one agent, one row, with its own server, destination and home directory."""
 
 import os
 import time
@@ -10,7 +10,7 @@ import sinks
 
 
 class Failed(Exception):
-    """The agent did not end by itself, or wrote without end."""
+    """The agent did not end by itself, or wrote without limit."""
 
 
 class Cell:
@@ -46,7 +46,7 @@ class Cell:
         return file
 
     def give_away(self):
-        """Everything in the cell's place belongs to whom the agents run as."""
+        """Gives everything in the cell's place to the user of the agents."""
         who = agents.user()
         if who:
             for folder, _, files in os.walk(self.place):
@@ -76,7 +76,7 @@ class Cell:
             raise Failed(code)
 
     def kill(self):
-        """kill -9, when the destination has been quiet for a second: what happened before is then as durable as it will be."""
+        """kill -9, once the destination has been quiet for a second: everything before is then as durable as it will be."""
         self.settle()
         self.process.kill()
 
@@ -89,7 +89,7 @@ class Cell:
             time.sleep(0.05)
 
     def later(self, done, polls=3):
-        """Polls until `done()`, and lets the time pass that an agent wants between two tries of a message."""
+        """Polls until `done()`, and waits as long as an agent does between two tries of a message."""
         for n in range(polls):
             if n and self.agent in agents.WAITS_S:
                 agents.STOPPED.wait(agents.WAITS_S[self.agent])
@@ -98,7 +98,7 @@ class Cell:
                 return
 
     def intervals(self, count):
-        """So many seconds as a daemon that polls every second; who is no daemon polls that often."""
+        """This many seconds as a daemon that polls every second; other agents are started that often."""
         if self.agent not in agents.DAEMONS:
             return self.poll(count)
         self.daemon = True
@@ -111,7 +111,7 @@ class Cell:
     # --- judging ---
 
     def left(self, gone):
-        """Words for messages of these that are on the server still, although they were delivered and to be deleted."""
+        """Words for those of these messages that are still on the server, although they were delivered and should be deleted."""
         left = sorted(set(gone) & {one.number for one in self.server.on_server()})
         if left:
             self.details.append(f"still on the server: {left}; exit codes {self.codes}; logins {self.server.logins}")
@@ -133,7 +133,7 @@ class Cell:
         return not self.server.on_server()
 
     def verdict(self, wanted=None, doubles=0):
-        """`wanted` are the numbers that must have arrived, all of them by default; so many copies too many are allowed."""
+        """`wanted` are the numbers that must have arrived, all of them by default; this many extra copies are allowed."""
         messages, count, words = self.server.messages, self.count(), []
         gone = self.server.gone | self.server.hidden
         wanted = {one.number for one in messages} if wanted is None else set(wanted)

@@ -1,4 +1,4 @@
-"""Messages that carry their number, and the comparison of what was delivered with what the maildrop held."""
+"""Messages that contain their number, and the comparison of delivered messages with those of the maildrop."""
 
 import collections
 import random
@@ -9,7 +9,7 @@ FIELD = re.compile(rb"[!-9;-~]+:.*|[ \t]+.*|From .*")
 
 
 class Message:
-    """One message of a maildrop: `octets` is what RETR sends, before dots are stuffed."""
+    """One message of a maildrop: `octets` is the body of RETR, before dots are stuffed."""
 
     def __init__(self, number, octets, unique_id=None):
         self.number, self.octets = number, octets
@@ -17,7 +17,7 @@ class Message:
         self.marked = bool(MARK.search(octets))
 
     def whole(self):
-        """What must arrive, with every CRLF as LF, from the mark on where there is one: fields may be put on top."""
+        """The part that must arrive, with every CRLF as LF, from the mark on if there is one: fields may be added on top."""
         return from_mark(lf(self.octets))
 
 
@@ -31,7 +31,7 @@ def from_mark(octets):
 
 
 def message(number, body=None, to="jane@home.lan", lines=40, sender="", top=b""):
-    """A plain message. The null sender makes sure that no agent has anybody to bounce to. `top` goes above its header."""
+    """A plain message. With the null sender no agent has an address to bounce to. `top` goes above its header."""
     rng = random.Random(number)
     if body is None:
         body = b"".join(
@@ -45,13 +45,13 @@ def message(number, body=None, to="jane@home.lan", lines=40, sender="", top=b"")
 
 
 def maildrop(count=5, **changed):
-    """That many plain messages; `changed` says m3=Message(...) to put another in a place."""
+    """This many plain messages; `changed` puts another one in a place, as in m3=Message(...)."""
     found = [changed.get(f"m{number}") or message(number) for number in range(1, count + 1)]
     return found
 
 
 def same_unmarked(got, whole):
-    """A message without header may get fields on top, but then an empty line must part them from what was its body."""
+    """A message without header may get fields on top, but then an empty line must separate them from its body."""
     if got == whole:
         return True
     if not whole.strip():
@@ -61,7 +61,7 @@ def same_unmarked(got, whole):
 
 
 class Count:
-    """What became of each message: how many whole, altered and cut-off copies of it arrived."""
+    """The result for each message: how many whole, altered and truncated copies of it arrived."""
 
     def __init__(self, messages, delivered):
         self.whole, self.altered, self.cut = collections.Counter(), collections.Counter(), collections.Counter()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Runs the same faults against mailferry and its peers, and prints who lost, doubled, altered or blocked what.
+"""Runs the same faults with mailferry and its peers, and prints which of them lost, repeated, altered or blocked messages.
 
 Run by contrib/faults/run, which builds mailferry. See contrib/faults/README.md.
 """
@@ -22,17 +22,17 @@ import rows
 from cell import Cell, Failed
 
 LEGEND = """
-`pass` is what the row asks. Otherwise: `lost n` messages are gone from the server and were not delivered; `doubled n` copies were
-delivered too many; `altered n` messages arrived changed; `cut-off delivered`: a part of a message was delivered as if it were whole;
+`pass`: the condition of the row holds. Otherwise: `lost n` messages are gone from the server and were not delivered; `doubled n` copies were
+delivered too many; `altered n` messages arrived changed; `cut-off delivered`: a part of a message was delivered as a whole one;
 `blocked n` messages that could be delivered were not; `left n` messages
-were delivered, and not deleted on the server where the row asks for that; `tried n times`: a message that was refused for good was offered in each poll;
-`never started again`: after the kill it has not logged in; `exit 0`: it said that all is well; the others are words. `failed`: it did not end, or wrote without end, and was stopped;
+were delivered, but not deleted on the server although the row requires it; `tried n times`: a message that was refused for good was offered in each poll;
+`never started again`: after the kill it has not logged in; `exit 0`: it reported success; the others explain themselves. `failed`: it did not end, or wrote without limit, and was stopped;
 `cannot`: it has no such feature; `not installed`; `error`: the fault program itself went wrong.
 """
 
 
 def certificate(work, name):
-    """A certificate that vouches for itself, for 127.0.0.1."""
+    """A self-signed certificate for 127.0.0.1."""
     made = (work / f"{name}.pem", work / f"{name}.key")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
@@ -67,7 +67,7 @@ def judge(row, agent, work, programs, certificates):
 
 @contextlib.contextmanager
 def stopping():
-    """Interrupted, the cells under way end what they started, and the others do nothing, before the pool is waited for."""
+    """After an interrupt, the running cells end what they started, and the others do nothing, before the pool is waited for."""
     try:
         yield
     except KeyboardInterrupt:
@@ -118,17 +118,17 @@ def main():
     work = pathlib.Path(tempfile.mkdtemp(prefix="mailferry-faults-"))
     work.chmod(0o755)
     os.umask(0o022)
-    # To be ended is to be interrupted.
+    # SIGTERM counts as an interrupt.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        # A copy where the user that agents run as may reach it.
+        # A copy that the user of the agents can reach.
         shutil.copy(agents.BUILT, work / "mailferry")
         programs = {"mailferry": work / "mailferry"}
         certificates = {name: certificate(work, name) for name in ("stranger", "known")}
         began = time.monotonic()
         with concurrent.futures.ThreadPoolExecutor(asked.jobs) as pool, stopping():
             told = {}
-            # Those that wait for the next try of a message begin first.
+            # Cells that wait for the next try of a message begin first.
             for row in sorted(chosen, key=lambda one: one.id.split("-")[0] not in ("mda", "relay")):
                 for name in names:
                     told[row.id, name] = pool.submit(judge, row, name, work, programs, certificates)

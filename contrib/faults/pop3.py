@@ -1,4 +1,4 @@
-"""A POP3 server with faults on command. It is honest otherwise, and keeps the truth: what was deleted and committed by QUIT."""
+"""A POP3 server with faults on command. It is honest otherwise, and knows the truth: which messages were deleted and committed by QUIT."""
 
 import base64
 import collections
@@ -10,40 +10,40 @@ LONGEST_WAIT_S = 120
 
 
 class Faults:
-    """What goes wrong; by default nothing. Numbers are those of messages, not of a session."""
+    """The faults; by default none. Numbers are those of messages, not of a session."""
 
     def __init__(self, **asked):
-        self.cut = {}            # number -> place ("header", "body", "dot", "after-dot"): the link drops there, once
+        self.cut = {}            # number -> place ("header", "body", "dot", "after-dot"): the connection drops there, once
         self.cut_always = False  # not once, but each time
         self.odd = {}            # (verb, number or None) -> one of ODD: how that command is answered, each time
         self.retr_err = set()    # -ERR to RETR of these
-        self.list_line = {}      # number -> function(message number of the session) -> the line instead
-        self.uidl_line = {}      # the same; the function may return None: then there is no line
+        self.list_line = {}      # number -> function(message number of the session) -> the line to send instead
+        self.uidl_line = {}      # the same; the function may return None: then no line is sent
         self.uidl_err = False
         self.replies = {}        # number -> function(body, dots stuffed) -> the whole reply to RETR
         self.lists_in_lf = False # lines of UIDL, LIST and CAPA end in a bare LF
         self.greeting = b"+OK faults ready\r\n"
-        self.sizes = None        # function(octets) -> the size that LIST and STAT say
+        self.sizes = None        # function(octets) -> the size in LIST and STAT
         self.capa = ["UIDL", "TOP", "USER"]
         self.no_login = False    # -ERR to every password
         self.login_refusal = "-ERR wrong password"
-        self.hides = False       # what was retrieved is not listed after QUIT
+        self.hides = False       # retrieved messages are not listed after QUIT
         self.quit_reply = True   # False: QUIT commits, once, and its reply is lost
-        self.at = {}             # moment ("login", "retr 8", "dele 5", "quit") -> function, once; then the link drops
+        self.at = {}             # moment ("login", "retr 8", "dele 5", "quit") -> function, once; then the connection drops
         self.grows = []          # messages that arrive, one at each login
-        self.patience_s = LONGEST_WAIT_S  # who says nothing for so long is hung up on
+        self.patience_s = LONGEST_WAIT_S  # a client that is silent this long is disconnected
         self.tls = None          # (certificate, key)
         self.implicit = False
-        self.stls = True         # announced and done, when there is a certificate
-        self.inject = False      # a reply in the clear rides behind the one to STLS
+        self.stls = True         # announced and supported, if there is a certificate
+        self.inject = False      # an unencrypted reply follows the one to STLS
         for name, value in asked.items():
             if not hasattr(self, name):
                 raise TypeError(name)
             setattr(self, name, value)
 
 
-# How a command may be answered oddly: what is said in place of the honest reply, and whether the link drops then. A command is done
-# where its honest reply is a part of it.
+# How a command may be answered oddly: the text in place of the honest reply, and whether the connection drops then. A command is
+# carried out if its honest reply is a part of the odd one.
 ODD = {
     "empty-line": (lambda honest: b"\r\n", False),
     "words": (lambda honest: b"internal server error\r\n", False),
@@ -55,19 +55,19 @@ ODD = {
     "line-too-many": (lambda honest: honest + b"and one more\r\n", False),
 }
 ODD_AND_DONE = ("blank-first", "two-replies", "line-too-many")
-# A client that still waits for the rest of an odd answer is hung up on: no row needs to know how long it would wait.
+# A client that still waits for the rest of an odd answer is disconnected: no row needs to know how long it would wait.
 ODD_PATIENCE_S = 20
 
 
 class Dropped(Exception):
-    """The link is gone, by our doing or theirs."""
+    """The connection is gone, closed by either side."""
 
 
 class Server:
     def __init__(self, messages, faults):
         self.messages, self.faults = list(messages), faults
         self.gone = set()                 # numbers deleted, and committed by QUIT
-        self.hidden = set()               # numbers that a server that hides retrieved mail lists no more
+        self.hidden = set()               # numbers that a server that hides retrieved mail does not list any more
         self.retrieved = collections.Counter()
         self.logins = 0
         self.passwords = []               # (password, whether TLS was on)
@@ -112,7 +112,7 @@ class Server:
         return [one for one in self.messages if one.number not in self.gone | self.hidden]
 
     def close(self):
-        """Nobody listens any more: closing alone would not wake who waits in accept."""
+        """No client is accepted any more: closing alone would not wake a thread in accept."""
         try:
             self.listener.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -135,7 +135,7 @@ class Session:
         self.tls = False
         self.holds = False
         self.listed, self.deleted, self.retrieved = [], set(), set()
-        # The honest reply that an odd one is made of.
+        # The honest reply, from which an odd one is made.
         self.held = None
 
     # --- octets ---
@@ -224,7 +224,7 @@ class Session:
             return self.wrap()
         self.link.sendall(b"+OK begin\r\n+OK a reply that was sent in the clear\r\n.\r\n+OK\r\n+OK\r\n")
         self.wrap()
-        # Whoever asks twice before the first answer has taken the reply in the clear for it.
+        # A client that asks twice before the first answer has taken the unencrypted reply for it.
         first = self.hear()
         self.link.settimeout(4)
         try:
@@ -321,7 +321,7 @@ class Session:
             head = stuffed.index(b"\r\n\r\n")
             to = {"header": head // 2, "body": (head + len(stuffed)) // 2, "dot": len(stuffed), "after-dot": len(stuffed)}[cut]
             self.send(stuffed[:to] + (b"." if cut == "after-dot" else b""))
-            # Whatever the agent still does for the messages before is done when the fault comes.
+            # All work of the agent for the messages before is done when the fault comes.
             self.server.before_fault()
             raise Dropped
         if f"retr {one.number}" in self.faults.at:
@@ -369,7 +369,7 @@ class Session:
                 if self.faults.hides:
                     self.server.hidden |= self.retrieved
                 lose, self.faults.quit_reply = not self.faults.quit_reply, True
-            # Free before the reply: whoever has it may come again at once.
+            # Released before the reply: the client may connect again at once.
             self.holds = False
             self.server.maildrop.release()
             if lose:

@@ -1,4 +1,4 @@
-"""The rows of the table: each a fault, what counts as pass, and a function that makes the fault and says what it saw."""
+"""The rows of the table: each has a fault, a condition to pass, and a function that makes the fault and returns its observations."""
 
 import collections
 

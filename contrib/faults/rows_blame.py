@@ -1,4 +1,4 @@
-"""Refusals that speak of the sender, the recipient, the relay or one message: the others must not suffer for it."""
+"""Refusals about the sender, the recipient, the relay or one message: they must not affect other messages."""
 
 from corpus import maildrop, message
 from rows import row
@@ -19,7 +19,7 @@ def odd_senders(cell):
     odd = {2: "@", 3: "unknown", 4: "user@host."}
     cell.serve(maildrop(5, **{f"m{number}": message(number, sender=sender) for number, sender in odd.items()}))
     bad = [f"<{sender}>".encode() for sender in odd.values()]
-    # MAIL is agreed to and RCPT answers for it: the same to every client.
+    # MAIL is accepted and RCPT reports the fault: the same for every client.
     cell.sink.at_rcpt = lambda mail: "501 5.1.7 Bad sender address syntax" if any(one in mail for one in bad) else None
     cell.poll(3)
     return cell.verdict()

@@ -1,4 +1,4 @@
-"""Messages that are odd. Each stands between two plain ones; three polls, deleting."""
+"""Odd messages. Each is between two plain ones; three polls, deleting."""
 
 from corpus import Message, maildrop, message
 from rows import row

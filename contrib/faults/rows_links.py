@@ -1,4 +1,4 @@
-"""Links that drop, and agents that are killed."""
+"""Connections that drop, and agents that are killed."""
 
 from corpus import maildrop, message
 from rows import row
@@ -41,7 +41,7 @@ def quit_lost(cell):
 
 
 def killed(cell, moment=None, mda=None, retention="delete"):
-    """Ten messages; the agent dies, and is started again, three times over. One copy too many is the message in hand."""
+    """Ten messages; the agent is killed and started again, three times. One extra copy is allowed: the message under way."""
     cell.set(retention=retention)
     cell.serve(maildrop(10))
     if moment:
@@ -54,7 +54,7 @@ def killed(cell, moment=None, mda=None, retention="delete"):
     cell.poll(3)
     words = cell.verdict(doubles=1)
     if cell.server.logins == logins:
-        # How much was still to come says nothing more.
+        # How much was still to come is not significant.
         words = [*(word for word in words if not word.startswith("blocked")), "never started again"]
     return words if died else [*words, "never came to that point"]
 

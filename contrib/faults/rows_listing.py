@@ -1,4 +1,4 @@
-"""Listings that are wrong, refused, or new from one day to the next; and records that are lost."""
+"""Listings that are wrong, refused, or different every day; and records that are lost."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""Passwords: refused, sent to whom they are not for, or printed."""
+"""Passwords: refused, sent to the wrong server, or printed."""
 
 from agents import PASSWORD
 from corpus import maildrop
@@ -51,7 +51,7 @@ def printed(cell):
 
 
 def sent(cell):
-    """Nobody may be given the password here; and what fails must be told."""
+    """The password must not be sent here; and the failure must be reported."""
     cell.poll()
     words = []
     if cell.server.passwords:

@@ -1,4 +1,4 @@
-"""Unique-ids that a server uses again, or makes up: a name is unique only while its message exists (RFC 1939 section 7)."""
+"""Unique-ids that a server uses again, or invents: a unique-id is unique only while its message exists (RFC 1939 section 7)."""
 
 from corpus import Message, message
 from rows import row

@@ -1,4 +1,4 @@
-"""Messages that are handed out otherwise than announced, and line ends that change from reply to reply."""
+"""Messages with another size than announced, and line ends that change from reply to reply."""
 
 from corpus import maildrop, message
 from rows import row

@@ -1,4 +1,4 @@
-"""Odd answers to one command: they may cost the message that they answer, and no other."""
+"""Odd answers to one command: they may affect the message that they answer, and no other."""
 
 import re
 
@@ -22,7 +22,7 @@ PIPELINED = ["UIDL", "TOP", "USER", "PIPELINING"]
 def answered(cell, verb, answer, **faults):
     cell.serve(maildrop(5), odd={(verb, 3): answer}, **faults)
     cell.poll(4)
-    # Of message 3 only this is asked, that it is neither lost nor taken for another.
+    # Message 3 must only be neither lost nor taken for another.
     return cell.verdict(wanted=OTHERS) + cell.left(OTHERS)
 
 

@@ -35,7 +35,7 @@ def hides(cell):
 
 
 def refused(cell, code):
-    """A message that is refused for good: it may be tried again once, in case of an error, but not for ever."""
+    """A message that is refused for good: one more try is acceptable, endless ones are not."""
     cell.serve(maildrop(5))
     cell.sink.exits(m3=code)
     cell.poll(5)

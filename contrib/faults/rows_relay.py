@@ -1,4 +1,4 @@
-"""Relays that refuse or are not there. Messages have the null sender, so no bounce leaves the machine."""
+"""Relays that refuse or are unreachable. Messages have the null sender, so no bounce leaves the machine."""
 
 from corpus import maildrop
 from rows import row

@@ -1,4 +1,4 @@
-"""Destinations with faults on command: a program (MDA), a Maildir and a relay. Each keeps what it accepted, octet by octet."""
+"""Destinations with faults on command: a program (MDA), a Maildir and a relay. Each stores what it accepted, octet by octet."""
 
 import collections
 import os
@@ -12,9 +12,9 @@ from corpus import MARK
 
 MOST_OCTETS = 2 * 1024 * 1024
 
-# Where anything is refused, to accept takes longer than to refuse: an agent that works ahead then is as far in every run.
-# It reads to the end of its input, looks up by the message's mark how to exit, and keeps what it accepts, durably. The file
-# "kill" asks for the end of the agent while this message is accepted and the agent does not know it yet.
+# If anything is refused, accepting takes longer than refusing: an agent that works ahead is then equally far in every run.
+# It reads its input to the end, looks up its exit code by the message's mark, and stores what it accepts, durably. The file
+# "kill" asks to kill the agent while this message is accepted and the agent does not know it yet.
 MDA = """#!{python} -IS
 import os, sys, time
 place = sys.argv[1]
@@ -100,11 +100,11 @@ class Relay:
 
     def __init__(self, place):
         self.place, self.replies, self.all = place, {}, None
-        self.at_rcpt = lambda sender: None    # what RCPT is answered after this line of MAIL
-        self.at_mail = lambda count: None     # what the nth MAIL of a session is answered; after 421 the link drops
-        self.bare = False                     # replies of three digits and nothing more
+        self.at_rcpt = lambda sender: None    # the answer to RCPT after this line of MAIL
+        self.at_mail = lambda count: None     # the answer to the nth MAIL of a session; after 421 the connection drops
+        self.bare = False                     # replies of three digits without text
         self.before_fault = lambda: None
-        self.at_dot = {}     # number -> function, once, after the message is taken; then the link drops without a reply
+        self.at_dot = {}     # number -> function, once, after the message is accepted; then the connection drops without a reply
         self.kept, self.tried, self.lock = [], collections.Counter(), threading.Lock()
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))

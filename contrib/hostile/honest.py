@@ -1,4 +1,4 @@
-"""Fifty honest accounts: their maildrops, the places their mail arrives at, and when it did."""
+"""Fifty honest accounts: their maildrops, the destinations of their mail, and when it arrived."""
 
 import asyncio
 import hashlib
@@ -9,7 +9,7 @@ import time
 from pop3 import Pop3
 
 ACCOUNTS = 50
-LARGE_EVERY = 40  # one message in so many goes to a file of the spool
+LARGE_EVERY = 40  # one message in this many goes to a file of the spool
 
 
 class Honest(Pop3):
@@ -25,7 +25,7 @@ class Honest(Pop3):
 
 
 class Expected:
-    """A message that a server has, and what became of it."""
+    """A message on a server, and its arrival."""
 
     def __init__(self, octets):
         self.added, self.octets, self.digest = time.monotonic(), len(octets), digest(octets.replace(b"\r\n", b"\n"))
@@ -37,7 +37,7 @@ def digest(octets):
 
 
 class Mail:
-    """All honest mail: what was sent, and what arrived, by its name ACCOUNT.NUMBER."""
+    """All honest mail: sent and arrived messages, by their name ACCOUNT.NUMBER."""
 
     def __init__(self, seed):
         self.random, self.sent, self.waiting, self.altered = random.Random(seed), {}, {}, []
@@ -55,7 +55,7 @@ class Mail:
         server.messages[f"{server.count:08x}{digest(name.encode()).hex()[:16]}"] = message
 
     def arrived(self, octets):
-        """What a destination has: the message with fields on top."""
+        """Notes a delivered message, which has fields on top."""
         start = octets.find(b"X-Soak: ")
         name = octets[start + 8:octets.find(b"\n", start)].decode("latin-1") if start >= 0 else "?"
         expected = self.sent.get(name)
@@ -63,7 +63,7 @@ class Mail:
             self.altered.append(name)
             return
         expected.copies += 1
-        # Without what was put on top: the message begins with its From field.
+        # Without the fields on top: the message begins with its From field.
         if digest(octets[octets.find(b"From: "):]) != expected.digest:
             self.altered.append(name)
         if expected.seconds is None:
@@ -71,11 +71,11 @@ class Mail:
             del self.waiting[name]
 
     def oldest(self):
-        """How long the message that waits longest has waited."""
+        """The longest time that a message has waited."""
         return max((time.monotonic() - expected.added for expected in self.waiting.values()), default=0.0)
 
     def collect(self, folder):
-        """Takes what is in the `new` of a Maildir, as its reader does."""
+        """Removes the files in `new` of a Maildir, as its reader does."""
         try:
             entries = list(os.scandir(folder / "new"))
         except FileNotFoundError:
@@ -87,7 +87,7 @@ class Mail:
 
 
 class Relay:
-    """Takes everything."""
+    """Accepts everything."""
 
     def __init__(self, mail):
         self.mail = mail

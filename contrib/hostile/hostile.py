@@ -1,20 +1,20 @@
 #!/usr/bin/env -S python3 -B
-"""Fifty honest accounts beside fifty hostile ones, for an hour.
+"""Fifty honest accounts together with fifty hostile ones, for an hour.
 
-The hostile ones drip, flood, hang, hang up, list hundreds of thousands of messages, announce little and send without an end; their
-passwords and destinations never come to an end either (`kinds.py` has them all). Settings are the defaults but for `poll_every`. New
-mail comes to the honest ones all the time. Meanwhile the agent is told to poll everything, to reload good and bad configurations, and
-nobody reads its log for a while again and again.
+The hostile servers send slowly, send too much, hang, hang up, list hundreds of thousands of messages, or announce little and send
+without end; some passwords and destinations never answer either (`kinds.py` has them all). All settings but `poll_every` have their
+defaults. New mail arrives for the honest accounts all the time. Meanwhile the agent is told to poll everything and to reload good
+and bad configurations, and its log is left unread for a while again and again.
 
-Then: each honest message was at its destination within five minutes, unaltered, once; the program never had more than 512 MiB in
-memory; and at the end, with everything under way, it answers SIGTERM in time.
+The run passes if each honest message was at its destination within five minutes, unaltered, once; if the program never had more than
+512 MiB in memory; and if at the end, with everything under way, it ends in time after SIGTERM.
 
-The 512 MiB are looked at as the resident memory of the process: VmHWM, which the kernel keeps, so that no peak is missed. Beside it
-there is a limit on its data (RLIMIT_DATA: heap, private mappings and the stacks of all threads, used or not), somewhat higher, at
-which the process ends. Neither is a control group: what the kernel holds for the process (sockets, pages of files) and the programs
-it starts are not counted.
+The 512 MiB are the resident memory of the process: VmHWM, which the kernel records, so that no peak is missed. The process also has
+a somewhat higher limit on its data (RLIMIT_DATA: heap, private mappings and the stacks of all threads, used or not), at which it
+ends. Neither is a control group: memory that the kernel uses for the process (sockets, pages of files) and the programs that it
+starts do not count.
 
-exit 0: all of this holds; 1: it does not; 69: it could not be tried.
+exit 0: passed; 1: failed; 69: it could not be tried.
 """
 
 import argparse
@@ -40,8 +40,8 @@ BUILT = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 MEMORY_MIB = 512
 DATA_MIB = 768  # with some hundred stacks of 2 MiB, which are hardly touched
 LATE_S = 300
-STOP_S = 8 + 7  # shutdown_timeout, and what the last records, MDAs and servers are given after it
-DEAF_S = 20  # of every two minutes nobody reads the log
+STOP_S = 8 + 7  # shutdown_timeout, and the time for the last records, MDAs and servers after it
+DEAF_S = 20  # for this part of every two minutes the log is not read
 
 MDA = """#!/bin/sh
 # MDA MAILDIR: delivers a message.
@@ -178,7 +178,7 @@ class Soak:
             await asyncio.sleep(pause)
 
     async def watch(self):
-        """Looks for mail that came, and for what must not be, each second."""
+        """Checks each second for mail that arrived, and for forbidden states."""
         while True:
             self.collect()
             self.agent.look()
@@ -199,7 +199,7 @@ class Soak:
                 self.mail.collect(self.box(server))
 
     async def disturb(self):
-        """Tells the agent to poll now and to reload, with a FIFO among its files or without, and leaves its log unread."""
+        """Tells the agent to poll now and to reload, with a FIFO among its files or without, and stops reading its log."""
         turn, trap = 0, self.folder / "accounts.d/trap.toml"
         step = 10 if self.asked.short else 60
         while True:
@@ -239,7 +239,7 @@ class Soak:
             task.cancel()
         self.agent.deaf = False
         (self.folder / "accounts.d/trap.toml").unlink(missing_ok=True)
-        # Everything is under way when it is told to stop.
+        # Everything is under way when the agent is told to stop.
         self.agent.tell(signal.SIGUSR1)
         await asyncio.sleep(5)
         watching.cancel()
@@ -265,7 +265,7 @@ class Soak:
         return seconds
 
     def poll_again(self):
-        """A poll of the honest accounts after it: whatever was not recorded comes twice now."""
+        """Polls the honest accounts after the end: messages that were not recorded come twice now."""
         names = [server.name for server in self.servers]
         command = [self.asked.binary, "--config", self.folder / "mailferry.toml", "poll", *names]
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=LATE_S,
@@ -286,7 +286,7 @@ class Soak:
         self.pipe.send(True)
         visits = self.pipe.recv()
         never = sorted({name for name, count in visits if count == 0} - {"NeverAccepts"})
-        # The two whose passwords never come are not visited, and are of the kind Serves.
+        # The two whose passwords never come are not polled, and are of the kind Serves.
         if set(never) - {"Serves"}:
             self.wrong.append(f"never visited: {never}")
         with open(self.agent.log, encoding="utf-8", errors="replace") as log:

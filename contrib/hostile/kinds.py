@@ -1,6 +1,6 @@
-"""Fifty hostile accounts: servers that drip, flood, hang, lie and vanish, and destinations and passwords that do.
+"""Fifty hostile accounts: servers that are slow, send too much, hang, lie and vanish, and such destinations and passwords.
 
-They run in a process of their own, so that what they cost is not taken for lateness of the honest ones.
+They run in a separate process, so that their load does not delay the honest servers.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ def mail(name, body=b"hostile\r\n"):
 
 
 class Serves(Pop3):
-    """Some messages that are well: its destination or its password is what is hostile."""
+    """Some ordinary messages: its destination or its password is hostile."""
 
     def __init__(self, count=SMALL):
         super().__init__()
@@ -79,7 +79,7 @@ class EndlessCapa(Serves):
 
 
 class EndlessUidl(Serves):
-    """Lines that are no lines of a listing, and so count as no message."""
+    """Lines that do not belong in a listing, and so count as no message."""
 
     async def uidl(self, link, table):
         await link.say(b"+OK\r\n")
@@ -160,7 +160,7 @@ class RefusesMessages(Serves):
 
 
 class EndlessBody(Serves):
-    """Announces little and sends without an end, some five MiB a second."""
+    """Announces little and sends without end, some five MiB a second."""
 
     async def retr(self, link, octets):
         await link.say(b"+OK\r\nSubject: x\r\n\r\n")
@@ -168,7 +168,7 @@ class EndlessBody(Serves):
 
 
 class EndlessHeader(Serves):
-    """A message with a header of 16 MiB, under another name in each session."""
+    """A message with a header of 16 MiB, with another unique-id in each session."""
 
     async def log_in(self, link):
         self.messages = {f"header{self.sessions:06x}": mail(self.sessions)}
@@ -182,7 +182,7 @@ class EndlessHeader(Serves):
 
 
 class Renames(Serves):
-    """The same messages under other names in each session."""
+    """The same messages with other unique-ids in each session."""
 
     def __init__(self):
         super().__init__(300)
@@ -227,7 +227,7 @@ class TooLarge(Huge):
 
 
 class TooLargeRenamed(TooLarge):
-    """Each session has other names: what was recorded helps nothing."""
+    """Each session has other unique-ids: earlier records do not help."""
 
     async def uidl(self, link, table):
         names = b"%d %06x-%08x\r\n"
@@ -246,7 +246,7 @@ class OneUniqueId(Huge):
 
 
 class LongNames(Huge):
-    """Names of 60 characters that end a listing at its limit of octets."""
+    """Unique-ids of 60 characters that end a listing at its limit of octets."""
 
     count = 440_000
 
@@ -255,13 +255,13 @@ class LongNames(Huge):
 
 
 class Waits(Huge):
-    """More than the first run takes without a word."""
+    """More messages than the first run retrieves without asking."""
 
     count = 600_000
 
 
 def accounts(folder, relays):
-    """All of them: class, how many, and what their accounts set."""
+    """All of them: class, how many, and the settings of their accounts."""
     shown = {"first_run": "all"}
     return [
         (DripsBody, 5, {}), (DripsListing, 1, {}), (DripsStatus, 1, {}), (NeverGreets, 2, {}), (NeverAccepts, 1, {}),
@@ -278,7 +278,7 @@ def accounts(folder, relays):
 
 
 class Relay:
-    """A relay that never comes to an end: at its greeting, in its answer to EHLO, or after the final dot."""
+    """A relay that never finishes: at its greeting, in its answer to EHLO, or after the final dot."""
 
     def __init__(self, how):
         self.how, self.sessions = how, 0

@@ -1,4 +1,4 @@
-"""A POP3 server on loopback that behaves; subclasses change one answer each."""
+"""An honest POP3 server on loopback; subclasses change one answer each."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ WRITE_OCTETS = 256 * 1024
 
 
 class Gone(Exception):
-    """The link has ended."""
+    """The connection has ended."""
 
 
 class Link:
@@ -36,7 +36,7 @@ class Link:
             raise Gone from error
 
     async def hang(self):
-        """Says nothing until the client is gone."""
+        """Sends nothing until the client is gone."""
         try:
             while await self.reader.read(WRITE_OCTETS):
                 pass
@@ -45,13 +45,13 @@ class Link:
         raise Gone
 
     async def drip(self, octets, seconds=1):
-        """Says this again and again, and waits between."""
+        """Sends this again and again, with pauses."""
         while True:
             await self.say(octets)
             await asyncio.sleep(seconds)
 
     async def flood(self, octets, pause=0.0):
-        """Says this again and again, for ever."""
+        """Sends this again and again, for ever."""
         while True:
             await self.say(octets)
             await asyncio.sleep(pause)

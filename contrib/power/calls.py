@@ -1,4 +1,4 @@
-"""What a program did to its disk and its server, from strace's record, call by call."""
+"""The effects of a program on its disk and its server, from strace's record, call by call."""
 
 import re
 
@@ -9,7 +9,7 @@ FILES = (
     "mkdirat lseek"
 ).split()
 WRITES = ("write", "writev", "pwrite64")
-# Where one of these touches a tree, the record would not be the truth.
+# If one of these touches a tree, the record would be wrong.
 UNKNOWN = (
     "open creat truncate pwritev pwritev2 link linkat symlink symlinkat copy_file_range sendfile splice mmap mknod mknodat "
     "io_uring_setup open_by_handle_at"
@@ -26,7 +26,7 @@ TEXT = re.compile(r'"([^"]*)"(\.\.\.)?')
 
 
 class Unknown(Exception):
-    """The record holds a call that the model does not know."""
+    """The record contains a call that the model does not know."""
 
 
 def octets(text):
@@ -106,7 +106,7 @@ class Replay:
         self.disk, self.sessions, self.links = disk, sessions, {}
 
     def apply(self, when, call):
-        """Whether a cut after this may leave what one before it could not."""
+        """Whether a cut after this call may leave another state than one before it."""
         return (self.begins if when == "begins" else self.ends)(call)
 
     def begins(self, call):

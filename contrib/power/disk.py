@@ -1,12 +1,12 @@
-"""Disks that a power cut may leave: a model of files and folders in which only what was synced is sure.
+"""Disks that a power cut may leave: a model of files and folders in which only synced data is certain.
 
-What is assumed, and nothing more:
+The assumptions, and no others:
 - `fsync` and `fdatasync` of a file make its content durable, and not its name. `fsync` of a folder makes the names in it
   durable, and not the content of the files, nor the folder's own name in the folder above.
 - `syncfs` makes everything below that one of the two trees (state directory, Maildir) durable, as if each had a file system of
   its own. `sync_file_range` makes nothing durable.
-- A write that was not synced may be absent, whole or torn (a beginning of it), each write of a file apart from the others. Where
-  an earlier one is absent, its place is zeros.
+- A write that was not synced may be absent, whole or torn (a beginning of it), each write of a file apart from the others. If
+  an earlier one is absent, its place contains zeros.
 - Names in one folder change in the order of the calls; folders do not wait for each other. A rename happens as a whole.
 - A call covers what had ended before it began. A write may be on disk from the moment it began.
 """
@@ -17,7 +17,7 @@ class File:
         self.live = b""  # what the program reads
         self.durable = b""
         self.pending = []  # operations not synced yet, in order
-        self.at = 0  # where write() goes on
+        self.at = 0  # the position of the next write()
         self.appends = False
 
     def change(self, operation):
@@ -122,7 +122,7 @@ class Disk:
     # What becomes durable
 
     def snapshot(self, nodes):
-        """What a sync that begins now will have made durable when it ends."""
+        """The changes that a sync which begins now makes durable when it ends."""
         files = [(node, [p for p in node.pending if p.done]) for node in nodes if isinstance(node, File)]
         folders = [node for node in nodes if isinstance(node, Folder)]
         changes = [c for c in self.names if any(c.touches(folder) for folder in folders)]
@@ -131,7 +131,7 @@ class Disk:
     def settle(self, snapshot):
         files, changes = snapshot
         for file, operations in files:
-            # What was written over by something that is not durable yet goes first; the order of calls is kept.
+            # Data that something not yet durable overwrote goes first; the order of calls stays.
             for operation in operations:
                 if operation in file.pending:
                     file.durable = operation.on(file.durable)
@@ -141,7 +141,7 @@ class Disk:
                 self.names.remove(change)
                 change.on(lambda folder: folder.durable)
                 if change.gone:
-                    # A file that has left a folder does not come into it later.
+                    # A file that has left a folder does not enter it later.
                     self.names = [c for c in self.names if not (
                         c.new and c.new[:2] == change.gone and (not change.new or c.new[2] is change.new[2]))]
 
@@ -154,7 +154,7 @@ class Disk:
         self.names = []
 
     def after_live(self):
-        """What the program sees, in the form of `after_cut`."""
+        """The state that the program sees, in the form of `after_cut`."""
         return self.after_cut(lambda _, changes: len(changes), lambda file, _: file.live)
 
     # What a cut may leave

@@ -2,16 +2,17 @@
 """Cuts the power at every system call of a poll.
 
 One poll of each scenario runs under strace. From its record, the disks are made that a power cut after each call may leave
-(`disk.py` says what is assumed); on each of them mailferry polls again, against the server as it was at that moment, until it is
-quiet. Then: nothing is lost, nothing in `new` is torn, the program goes on, and it repeats no more than `max_unrecorded`.
+(`disk.py` states the assumptions); on each of them mailferry polls again, with the server as it was at that moment, until nothing
+changes any more. The run passes if no message is lost, no message in `new` is torn, the program continues, and it repeats at most
+`max_unrecorded` messages.
 
-Not covered: a second cut while the agent goes on after the first; pages of one write that reach the disk out of order; mailferry as
+Not covered: a second cut while the agent continues after the first; pages of one write that reach the disk out of order; mailferry as
 a daemon; several accounts; SMTP and LMTP.
 
 The seed chooses the torn disks, and what `--short` tries. The calls are recorded again in each run, and their order differs from
-run to run where threads work side by side; so keep what failed with `--keep FOLDER`.
+run to run where threads run concurrently; so keep failed states with `--keep FOLDER`.
 
-exit 0: all of this holds; 1: it does not; 69: it could not be tried.
+exit 0: passed; 1: failed; 69: it could not be tried.
 """
 
 import argparse
@@ -50,7 +51,7 @@ sync "$1/tmp/$name" && mv "$1/tmp/$name" "$1/new/$name" && sync "$1/new" || exit
 
 
 class Place:
-    """A directory with a disk, a configuration and a maildrop of its own."""
+    """A directory with its own disk, configuration and maildrop."""
 
     def __init__(self, base, name, scenario, server, programs):
         self.path, self.scenario, self.server, self.programs, self.password = base / name, scenario, server, programs, name
@@ -111,7 +112,7 @@ def write_disk(folder, disk):
 
 
 def copies(disk, numbers):
-    """How often each message is there whole, and the files in `new` that are no whole message."""
+    """How often each message is there whole, and the files in `new` that are not whole messages."""
     found, torn = dict.fromkeys(numbers, 0), []
     for path, content in disk.items():
         parts = path.split("/")
@@ -128,7 +129,7 @@ def copies(disk, numbers):
 
 
 class Recording:
-    """One poll of a scenario, recorded, and the states that cuts during it may leave."""
+    """One recorded poll of a scenario, and the states that cuts during it may leave."""
 
     def __init__(self, name, scenario, base, server, programs):
         place = self.place = Place(base, f"{name}-record", scenario, server, programs)
@@ -171,7 +172,7 @@ class Recording:
             raise calls.Unknown(f"{self.name} did not do what it is for: there was no {self.scenario.shows}: {self.said}")
         if self.scenario.retention == "delete" and not any(s.has_ended and s.asked for s in self.replay.sessions):
             raise calls.Unknown(f"{self.name} deleted nothing: {self.said}")
-        # The model and the real disk must agree at the end, or the record is not the truth.
+        # The model and the real disk must agree at the end, or the record is wrong.
         live = self.disk.after_live()
         real = self.place.read()
         if live != real:
@@ -202,7 +203,7 @@ class State:
         return f"{self.recording.name}: cut {self.cut}, at {self.call}: {self.what}{removed}"
 
     def wrong(self, base, worker, server, programs):
-        """What is wrong after mailferry went on from here; the repeats; whether something was left undeleted."""
+        """Returns what is wrong after mailferry continued from here, the repeats, and whether a message was left undeleted."""
         recording, scenario = self.recording, self.recording.scenario
         place = Place(base, worker, scenario, server, programs)
         try:
@@ -242,7 +243,7 @@ class State:
             wrong.append(f"not quiet after {POLLS_MAX} polls")
         found, torn = copies(place.read(), numbers)
         wrong += [f"at the end, {path} is torn" for path in torn]
-        # Quarantined and parked copies count: they are whole, and durable. What only the server still has does not.
+        # Quarantined and parked copies count: they are whole, and durable. Messages that only the server has do not.
         wrong += [f"message {n} is lost" for n, count in found.items() if count == 0]
         repeats = sum(max(0, count - 1) for count in found.values())
         if repeats > scenario.unrecorded_max:
@@ -269,7 +270,7 @@ def model(root, found):
 
 
 def try_all(states, base, server, programs, jobs, until):
-    """Goes on from each state, several at a time. Gives the failures, and the sums."""
+    """Continues from each state, several at a time. Returns the failures, and the totals."""
     waiting = queue.SimpleQueue()
     for number, state in enumerate(states):
         waiting.put((number, state))

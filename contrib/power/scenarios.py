@@ -1,11 +1,11 @@
-"""What is polled while the power is cut: the maildrop, the settings, and what happened before."""
+"""The polls during which the power is cut: the maildrop, the settings, and what happened before."""
 
 import hashlib
 import zlib
 
 
 def message(number, octets=0):
-    """A message with its number in it, and a body that is its own from end to end."""
+    """A message that contains its number, with a different body for each number."""
     head = (
         f"From: a{number}@example.org\r\nTo: jane@home.lan\r\nSubject: number {number}\r\nMessage-ID: <m{number}@example.org>\r\n"
         f"Date: Sun, 29 Nov 2026 10:00:{number:02} +0000\r\nX-Number: <{number}>\r\n\r\n"
@@ -37,7 +37,7 @@ class Scenario:
     name_of = staticmethod(unique_id)
     before, messages = (), (1, 2, 3, 4)
     retention_before = None
-    shows = "fdatasync("  # a call without which the poll was not what the scenario is for
+    shows = "fdatasync("  # without this call the poll is not what the scenario is for
 
     def prepare(self, place):
         """Runs after the poll of `before`."""
@@ -94,7 +94,7 @@ class Compaction(Scenario):
 
 
 def grow(journal, lines):
-    """Appends the last state of the account to the journal, again and again: lines that are as good as dead."""
+    """Appends the last state of the account to the journal, again and again: obsolete lines."""
     text = journal.read_bytes()
     last = text.splitlines()[-1]
     crc, sequence, at, words = last.split(b" ", 3)

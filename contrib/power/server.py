@@ -1,4 +1,4 @@
-"""A POP3 server on loopback with many maildrops: the password tells which. So one host, port and user stand for all of them."""
+"""A POP3 server on loopback with many maildrops, selected by the password. So one host, port and user serve all of them."""
 
 import socket
 import threading
@@ -18,7 +18,7 @@ class Session:
 
 class Maildrop:
     def __init__(self, messages, hides=False):
-        """`messages` maps unique-ids to octets; one that `hides` removes at QUIT what was retrieved, and announces it."""
+        """`messages` maps unique-ids to octets; one that `hides` removes retrieved messages at QUIT, and announces it."""
         self.messages, self.hides, self.sessions = dict(messages), hides, []
 
 
