@@ -179,8 +179,8 @@ pub const PROBE_WAIT_SECONDS: u64 = 60;
 /// Tries after which a message that is refused for now each time is quarantined.
 pub const TRIES_MAX: u32 = 20;
 
-/// Characters of a destination's words that the record of a message keeps while other targets are
-/// still open. The words are for the reader of the quarantine copy; the record is read at each poll.
+/// Characters of a destination's words in the record of a message, while other targets are still
+/// open. The words are for the reader of the quarantine copy; the record is read at each poll.
 pub const REFUSED_CHARACTERS_MAX: usize = 200;
 
 /// Logins refused in a row because another session has the maildrop, from which the operator must

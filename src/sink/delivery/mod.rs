@@ -40,18 +40,18 @@ pub struct Offer<'a> {
     pub envelope: &'a Envelope,
     /// The message.
     pub message: &'a Message,
-    /// Which targets answered for good when it was offered before.
+    /// Which targets gave a final answer when it was offered before.
     pub earlier: &'a Targets,
 }
 
-/// At least one target has not taken the message.
+/// At least one target has not accepted the message.
 pub struct Undelivered {
-    /// The destinations that refused it now, the worst fault first. Empty when all that were asked
-    /// took it, and the targets that are missing refused it for good before.
+    /// The destinations that refused it now, the worst fault first. Empty if all that were asked
+    /// accepted it, and the others refused it for good before.
     pub refused_by: Vec<RefusedBy>,
-    /// Which targets have answered for good: the acceptances of this offer and of earlier ones, and
-    /// the refusals of earlier ones. Refusals of this offer are not in it: whether one is for good
-    /// is decided elsewhere.
+    /// Which targets have given a final answer: the acceptances of this offer and of earlier ones,
+    /// and the refusals of earlier ones. It does not include the refusals of this offer: whether one
+    /// is for good is decided elsewhere.
     pub targets: Targets,
 }
 
@@ -127,10 +127,10 @@ impl Delivery {
         .await;
     }
 
-    /// Offers a message to every target that is open, and tells the gates of those that take it.
+    /// Offers a message to every open target, and tells the gates of those that accept it.
     ///
     /// # Errors
-    /// [`Undelivered`] when at least one target has not taken the message.
+    /// [`Undelivered`] when at least one target has not accepted the message.
     pub async fn deliver(&self, offer: Offer<'_>) -> Result<Receipt, Undelivered> {
         if let [only] = &self.destinations[..] {
             return conclude(&offer, &mut [only.ask(&offer).await]);
@@ -184,7 +184,7 @@ fn conclude(offer: &Offer<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, 
 }
 
 impl<'a> Offer<'a> {
-    /// The envelope with the recipients for whom a destination has not answered for good.
+    /// The envelope with the recipients for whom a destination has not given a final answer.
     fn left_for(&self, destination: &str) -> Cow<'a, Envelope> {
         let is_open = |recipient: &Recipient| self.earlier.is_open(destination, recipient);
         if self.envelope.recipients.iter().all(is_open) {
@@ -197,7 +197,7 @@ impl<'a> Offer<'a> {
 }
 
 impl Undelivered {
-    /// The worst that any destination said now.
+    /// The worst present refusal of any destination.
     pub fn worst(&self) -> Option<&Refusal> {
         self.refused_by.first()?.worst()
     }

@@ -1,4 +1,4 @@
-//! Which targets of a message have answered for good, and how.
+//! The targets of a message that have given a final answer.
 
 use crate::mail::{Envelope, Recipient};
 
@@ -18,15 +18,15 @@ pub struct RefusedTarget {
     pub target: Target,
     /// The stable code of the refusal.
     pub code: String,
-    /// What the destination said, safe to show.
+    /// The destination's words, safe to show.
     pub words: String,
 }
 
-/// The targets that have answered a message for good. They are not asked again. All other targets
-/// are open: the message is offered to them at its next try.
+/// The targets that have given a final answer for a message. They are not asked again. All other
+/// targets are open: the message is offered to them at its next try.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Targets {
-    /// Those that took it.
+    /// Those that accepted it.
     pub accepted: Vec<Target>,
     /// Those that refused it for good. The message is quarantined when no target is open any more.
     pub refused: Vec<RefusedTarget>,
@@ -47,7 +47,7 @@ impl Target {
 }
 
 impl Targets {
-    /// These took the message, and none refused it.
+    /// These targets have accepted the message, and none refused it.
     pub fn taken_by(accepted: Vec<Target>) -> Self {
         Self {
             accepted,
@@ -61,7 +61,7 @@ impl Targets {
         Self::taken_by(self.accepted)
     }
 
-    /// Whether this target has not answered for good.
+    /// Whether this target has not given a final answer.
     pub(super) fn is_open(&self, destination: &str, recipient: &Recipient) -> bool {
         let is_it = |one: &Target| one.is(destination, recipient);
         let mut refused = self.refused.iter().map(|one| &one.target);
