@@ -23,6 +23,9 @@ pub struct Notes {
     /// The message came shorter than the server announced, twice alike: not deleted while the
     /// server announces more.
     pub octets_differ: bool,
+    /// The operator said of a message that came shorter than announced that it counts as
+    /// delivered: its size forbids no delete any more.
+    pub octets_accepted: bool,
 }
 
 /// A comparison by RETR, and how many there were.
@@ -78,6 +81,22 @@ impl Notes {
         }
     }
 
+    /// The notes after the operator said that what came of the message counts as delivered.
+    #[must_use]
+    pub fn accepted(self) -> Self {
+        Self {
+            octets_differ: false,
+            octets_accepted: true,
+            ..self
+        }
+    }
+
+    /// Whether the message came shorter than the server announced, whatever the operator said of
+    /// it since: what has the whole of it is another message.
+    pub const fn came_short(&self) -> bool {
+        self.octets_differ || self.octets_accepted
+    }
+
     /// Whether the notes alone forbid a delete.
     pub const fn forbid_delete(&self) -> bool {
         self.octets_differ
@@ -100,6 +119,7 @@ impl Notes {
                 ("d", "") => notes.displaced = true,
                 ("h", at) => notes.by_head = Some(Timestamp(at.parse().ok()?)),
                 ("o", "") => notes.octets_differ = true,
+                ("w", "") => notes.octets_accepted = true,
                 _ => return None,
             }
         }
@@ -126,7 +146,11 @@ impl fmt::Display for Notes {
         if let Some(at) = self.by_head {
             part(f, format_args!("h{}", at.0))?;
         }
-        let flags = [(self.displaced, 'd'), (self.octets_differ, 'o')];
+        let flags = [
+            (self.displaced, 'd'),
+            (self.octets_differ, 'o'),
+            (self.octets_accepted, 'w'),
+        ];
         for (_, letter) in flags.into_iter().filter(|(is_set, _)| *is_set) {
             part(f, format_args!("{letter}"))?;
         }

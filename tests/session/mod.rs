@@ -17,6 +17,7 @@ mod one_name;
 mod poll;
 mod retries;
 mod shared_unique_ids;
+mod short;
 mod stop;
 mod twins;
 mod unnamed;

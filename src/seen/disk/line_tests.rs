@@ -88,16 +88,17 @@ fn any_notes() -> impl Strategy<Value = Notes> {
         proptest::option::of(any_time()),
         proptest::option::of(compared),
         proptest::option::of(any_time()),
-        any::<[bool; 2]>(),
+        any::<[bool; 3]>(),
     );
     let notes = fields.prop_map(|(asked, compared, by_head, flags)| {
-        let [displaced, octets_differ] = flags;
+        let [displaced, octets_differ, octets_accepted] = flags;
         Notes {
             asked,
             compared,
             displaced,
             by_head,
             octets_differ,
+            octets_accepted,
         }
     });
     let asked = proptest::option::of(any_time()).prop_map(|asked| Notes {

@@ -10,7 +10,8 @@ use crate::seen::{
 
 impl Seen {
     /// Marks messages as seen, or as delivered. What was delivered already stays as it is; so does
-    /// what is in the quarantine, parked or for good, unless it is marked as delivered.
+    /// what is in the quarantine, parked or for good, unless it is marked as delivered. What came
+    /// shorter than announced may be deleted once it is marked as delivered.
     ///
     /// # Errors
     /// What the store says.
@@ -180,7 +181,8 @@ fn needs_no_mark(known: &[(RecordKey, Record)], entries: &[Entry<'_>], trust: Tr
 fn mark_one(records: &Records, id: &UniqueId, trust: Trust, now: Timestamp) -> Vec<Change> {
     let known: Vec<_> = records.of(id.as_bytes()).map(Known::into_pair).collect();
     let settled = |record: &Record| match (&record.state, trust) {
-        (State::Delivered { .. }, _) => true,
+        (State::Delivered { .. }, Trust::Delivered) => !record.notes.octets_differ,
+        (State::Delivered { .. }, Trust::Seen) => true,
         (_, Trust::Delivered) => false,
         (State::Marked { .. } | State::Quarantined { .. }, Trust::Seen) => true,
         (State::Deferred(deferral), Trust::Seen) => deferral.parked.is_some(),
@@ -208,7 +210,14 @@ fn mark_one(records: &Records, id: &UniqueId, trust: Trust, now: Timestamp) -> V
         let key = RecordKey::new(id.clone(), None);
         return vec![Change::Put(key, fresh(None, 1))];
     }
+    let marked = |record: &Record| match record.state {
+        State::Delivered { .. } => Record {
+            notes: record.notes.accepted(),
+            ..record.clone()
+        },
+        _ => fresh(record.octets, record.copies),
+    };
     let open = known.iter().filter(|(_, record)| !settled(record));
-    open.map(|(key, record)| Change::Put(key.clone(), fresh(record.octets, record.copies)))
+    open.map(|(key, record)| Change::Put(key.clone(), marked(record)))
         .collect()
 }

@@ -347,6 +347,7 @@ impl<'a> Search<'a> {
             // A header tells nothing of the rest: what forbids or delays a delete stays.
             notes: Notes {
                 octets_differ: record.notes.octets_differ,
+                octets_accepted: record.notes.octets_accepted,
                 by_head: record.notes.by_head,
                 ..Notes::default()
             },

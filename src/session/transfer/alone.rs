@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::mail::{AccountName, Announced, Counted, Timestamp, limits};
+use crate::mail::{AccountName, Announced, Counted, Percent, Timestamp, limits};
 use crate::seen::{Batch, Change, Compared, Notes, RecordKey, Seen, SeenError, Sizes, State};
 use crate::session::SessionError;
 use crate::session::judge::deferral;
@@ -139,9 +139,10 @@ impl Parcel {
         self.octets_differ == Some(true)
     }
 
-    /// What its record says of that. Where no size was announced, what was known stays true.
+    /// What its record says of that. Where no size was announced, what was known stays true, and
+    /// where the operator has said that it counts as delivered, that does.
     pub(in crate::session) fn differs(&self, known: &Notes) -> bool {
-        self.octets_differ.unwrap_or(known.octets_differ)
+        !known.octets_accepted && self.octets_differ.unwrap_or(known.octets_differ)
     }
 
     /// What its record says beside its fate. A message that came short was retrieved twice, and is retrieved again to be compared
@@ -378,17 +379,20 @@ impl Transfer<'_> {
     /// Says of a message, once, that the server keeps it because it has announced more of it.
     fn say_cut(&self, key: &RecordKey, octets: u64, listed: Option<u64>) {
         let known = self.orders.records.get(key);
-        if known.is_some_and(|known| known.notes.octets_differ) {
+        if known.is_some_and(|known| known.notes.came_short()) {
             return;
         }
         let announced = listed.map_or_else(|| "more".to_owned(), |octets| octets.to_string());
+        let account = &self.orders.visit.account;
         let detail = format!(
             "message {}: the server announces {announced} octets and sends {octets}. They are \
-             delivered, and it stays on the server: look for the rest there, then delete it",
-            key.unique_id
+             delivered, and it stays on the server: look for the rest there. If this is all of it, \
+             `mailferry seen mark --as-delivered {account} {}` lets the retention delete it",
+            key.unique_id,
+            Percent(key.unique_id.as_bytes()),
         );
         self.orders.with.reporter.say(Event::Quirk {
-            account: &self.orders.visit.account,
+            account,
             what: "octets_differ",
             detail: &detail,
         });

@@ -323,7 +323,7 @@ impl<'a> Transfer<'a> {
             .clone()
             .any(|known| known.record.notes.asked.is_some());
         // One that came short before is another when it is whole, and the names are what they were.
-        if known.clone().any(|known| known.record.notes.octets_differ) {
+        if known.clone().any(|known| known.record.notes.came_short()) {
             return;
         }
         let other_origin = |known: HeadDigest| match (known, parcel.head) {

@@ -32,7 +32,7 @@ impl Twin {
             match &record.state {
                 // What came short before may be whole now: then it is more than was delivered.
                 State::Delivered { .. } | State::Quarantined { .. }
-                    if !record.notes.displaced && !record.notes.octets_differ =>
+                    if !record.notes.displaced && !record.notes.came_short() =>
                 {
                     twin.origins.extend(record.head.and_then(origin));
                 }

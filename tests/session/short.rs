@@ -1,0 +1,89 @@
+//! Messages that come shorter than the server announces (DOUBT.md 2.2): they are delivered, and
+//! stay on the server until the listing agrees or the operator says so.
+
+use mailferry::mail::{Retention, UniqueId};
+use mailferry::operator::operators_word;
+use mailferry::seen::{Seen, Trust};
+
+use crate::support::world::{World, mail};
+
+const DAY: u64 = 24 * 3600;
+
+fn letter(unique_id: &str) -> crate::support::model::Mail {
+    let text = format!(
+        "Message-ID: <{unique_id}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\
+         \r\nbody of {unique_id}\r\n"
+    );
+    mail(unique_id, text.as_bytes())
+}
+
+/// A world in which the second of three messages came 500 octets short.
+async fn world_with_a_stump(names: [&str; 3], shows_heads: bool, retention: Retention) -> World {
+    let world = World::new(names.map(letter).to_vec(), retention);
+    let octets = letter(names[1]).octets.len() as u64;
+    world.server.with(|habits| {
+        habits.claims_octets = Some((names[1].to_owned(), octets + 500));
+        if shows_heads {
+            habits.capabilities = vec!["TOP".into()];
+        }
+    });
+    world
+}
+
+async fn mark(world: &World, name: &str, trust: Trust) -> u64 {
+    let id = UniqueId::new(name.as_bytes()).unwrap();
+    let now = *world.now.lock().unwrap();
+    let (account, word) = (&world.visit.account, operators_word());
+    let seen = Seen::new(world.store.clone());
+    let marked = seen.mark(account, &[id], trust, now, &word).await;
+    marked.unwrap().changed
+}
+
+#[tokio::test]
+async fn a_message_that_came_short_is_deleted_once_the_operator_says_that_it_was_delivered() {
+    let named = ["one-0123456789abcdef", "two-0123456789abcdef", "six-0123456789abcdef"];
+    for (names, shows_heads) in [
+        (named, true),
+        (named, false),
+        (["1", "2", "3"], true),
+        (["1", "2", "3"], false),
+    ] {
+        for retention in [Retention::Delete, Retention::DeleteAfter { seconds: 2 * DAY }] {
+            let world = world_with_a_stump(names, shows_heads, retention).await;
+            for _ in 0..12 {
+                world.poll().await;
+                world.pass(DAY / 2);
+            }
+            let what = format!("{names:?} {shows_heads} {retention:?}");
+            assert_eq!(world.server.listed(), [letter(names[1])], "{what}");
+            let command = format!("seen mark --as-delivered work {}", names[1]);
+            assert!(world.said(&command), "{what}");
+            assert_eq!(mark(&world, names[1], Trust::Seen).await, 0, "{what}");
+            assert_eq!(mark(&world, names[1], Trust::Delivered).await, 1, "{what}");
+            assert_eq!(mark(&world, names[1], Trust::Delivered).await, 0, "{what}");
+            for _ in 0..70 {
+                world.poll().await;
+                world.pass(DAY / 2);
+            }
+            assert_eq!(world.server.listed(), [], "{what}");
+            assert_eq!(world.sink.count(), 3, "{what}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_message_that_the_operator_took_for_delivered_comes_all_the_same() {
+    let names = ["one-0123456789abcdef", "two-0123456789abcdef", "six-0123456789abcdef"];
+    let world = world_with_a_stump(names, false, Retention::Keep).await;
+    world.poll().await;
+    assert_eq!(mark(&world, names[1], Trust::Delivered).await, 1);
+    let mut there = world.server.listed();
+    there[1].octets.extend_from_slice(b"and the rest of it\r\n");
+    world.server.replace(there.clone());
+    world.server.with(|habits| habits.claims_octets = None);
+    for _ in 0..5 {
+        world.pass(DAY / 2);
+        world.poll().await;
+    }
+    assert!(world.sink.taken().contains_key(&there[1].octets));
+}
