@@ -41,14 +41,21 @@ async fn mark(world: &World, name: &str, trust: Trust) -> u64 {
 
 #[tokio::test]
 async fn a_message_that_came_short_is_deleted_once_the_operator_says_that_it_was_delivered() {
-    let named = ["one-0123456789abcdef", "two-0123456789abcdef", "six-0123456789abcdef"];
+    let named = [
+        "one-0123456789abcdef",
+        "two-0123456789abcdef",
+        "six-0123456789abcdef",
+    ];
     for (names, shows_heads) in [
         (named, true),
         (named, false),
         (["1", "2", "3"], true),
         (["1", "2", "3"], false),
     ] {
-        for retention in [Retention::Delete, Retention::DeleteAfter { seconds: 2 * DAY }] {
+        for retention in [
+            Retention::Delete,
+            Retention::DeleteAfter { seconds: 2 * DAY },
+        ] {
             let world = world_with_a_stump(names, shows_heads, retention).await;
             for _ in 0..12 {
                 world.poll().await;
@@ -73,7 +80,11 @@ async fn a_message_that_came_short_is_deleted_once_the_operator_says_that_it_was
 
 #[tokio::test]
 async fn the_rest_of_a_message_that_the_operator_took_for_delivered_comes_all_the_same() {
-    let names = ["one-0123456789abcdef", "two-0123456789abcdef", "six-0123456789abcdef"];
+    let names = [
+        "one-0123456789abcdef",
+        "two-0123456789abcdef",
+        "six-0123456789abcdef",
+    ];
     let world = world_with_a_stump(names, false, Retention::Keep).await;
     world.poll().await;
     assert_eq!(mark(&world, names[1], Trust::Delivered).await, 1);

@@ -5,9 +5,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::mail::Timestamp;
 use crate::seen::odd::tests::any_oddities;
 use crate::seen::sizes::tests::any_sizes;
-use crate::seen::{Compared, DeletesState, NamesState};
+use crate::seen::{AccountState, Compared, DeletesState, Hold, NamesState, Seal};
 use crate::sink::{RefusedTarget, Target, Targets};
 
 fn any_time() -> impl Strategy<Value = Timestamp> {

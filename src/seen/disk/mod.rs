@@ -10,6 +10,7 @@ pub(in crate::seen) mod journal;
 pub(in crate::seen) mod line;
 pub(in crate::seen) mod replay;
 pub(in crate::seen) mod state_dir;
+pub(in crate::seen) mod state_words;
 mod targets;
 pub(in crate::seen) mod witness;
 mod word;

@@ -3,21 +3,15 @@
 
 use std::collections::HashSet;
 use std::iter;
-use std::time::Duration;
-
-use tokio::time::Instant;
 
 use crate::mail::{Entry, Listing, Timestamp, limits};
 use crate::seen::{AccountState, Batch, Change, Known, Record, RecordKey, Records, State};
 use crate::session::judge::absence::Listed;
 use crate::session::judge::heads_said::{Head, Heads};
-use crate::session::judge::plan::{
-    Circumstances, Disposition, Names, Plan, Skip, Why, plan_with_heads,
-};
+use crate::session::judge::plan::{Circumstances, Names, Plan, plan_with_heads};
 use crate::session::judge::{counters, made_names, new_count};
 use crate::session::long::long;
 use crate::session::server::asking::Asking;
-use crate::session::server::heads::HEADERS_AT_ONCE;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::{Collaborators, SessionError, Visit};
 use crate::telemetry::Event;
@@ -97,46 +91,6 @@ impl Inspection<'_> {
         let recorded = self.records.unique_ids();
         let recorded = recorded.filter(|name| !made_names::is_made_here(name));
         counters::are_counted(listed.chain(recorded))
-    }
-
-    /// Asks for heads, until it is time to note what they have said so far.
-    async fn ask(
-        &self,
-        asking: &mut Asking<'_>,
-        state: &mut AccountState,
-        positions: &[u32],
-        heads: &mut Heads,
-    ) {
-        let begun = Instant::now();
-        let noted_after = Duration::from_secs(limits::HEADS_NOTED_SECONDS);
-        let mut positions = positions.to_vec();
-        // Those that come first must not take all the time of each session.
-        if positions.len() > HEADERS_AT_ONCE {
-            let first = fastrand::usize(..positions.len());
-            positions.rotate_left(first);
-        }
-        for some in positions.chunks(asking.at_once()) {
-            if asking.is_over() {
-                return heads.end();
-            }
-            if begun.elapsed() >= noted_after {
-                return;
-            }
-            let shown = asking.heads(self.listing, some).await;
-            // A server that ends sessions at TOP must not end each of them: it goes without for a
-            // day.
-            if asking.ended_by_server() {
-                let day_left = HEADS_UNRELIABLE_SECONDS - DAY_SECONDS;
-                let now = self.with.clock.now();
-                state.names.heads_unreliable = Some(Timestamp(now.0.saturating_sub(day_left)));
-            }
-            for (at, head) in some.iter().zip(shown.into_iter().flatten()) {
-                heads.insert(*at, head);
-            }
-        }
-        if asking.is_cut() {
-            heads.end();
-        }
     }
 
     /// Whether the server began to count again: the head of the oldest or newest known message is
@@ -304,59 +258,6 @@ impl Inspection<'_> {
         smaller
     }
 
-    /// At a server without TOP that counts its unique-ids, the two smallest known messages are
-    /// compared by digest, once a day, in a session that is about to delete.
-    fn sample_by_digest(
-        &self,
-        state: &mut AccountState,
-        circumstances: &Circumstances,
-        plan: &mut Plan,
-    ) {
-        let now = circumstances.now;
-        let is_early = state
-            .names
-            .sampled
-            .is_some_and(|at| at.is_within(DAY_SECONDS, now));
-        let retrieves = |one: &Disposition| matches!(one, Disposition::Retrieve(_));
-        let deletes = !plan.deletes.is_empty()
-            || (circumstances.retention.deletes() && plan.dispositions.iter().any(retrieves));
-        if !circumstances.names.are_counted
-            || circumstances.names.heads_work
-            || is_early
-            || !deletes
-        {
-            return;
-        }
-        let is_sure = |at: &u32| {
-            let one = plan.dispositions.get(*at as usize);
-            matches!(one, Some(Disposition::Skip(Skip::Seen | Skip::Quarantined)))
-        };
-        let mut smallest: Vec<(u64, u32)> = Vec::new();
-        for group in self.listing.groups() {
-            let entry = |at: u32| self.listing.get(at as usize);
-            let first = group.first().and_then(|at| entry(*at));
-            let mut known = first.map(|first| self.records.of(first.unique_id));
-            let has_digest = |known: Known<'_>| known.digest.is_some() && is_settled(&known.record);
-            if known.as_mut().is_some_and(|known| known.any(has_digest)) {
-                let sure = group.iter().copied().filter(is_sure);
-                smallest.extend(
-                    sure.filter_map(|at| Some((entry(at)?.octets.unwrap_or(u64::MAX), at))),
-                );
-            }
-        }
-        smallest.sort_unstable();
-        smallest.truncate(2);
-        if !smallest.is_empty() {
-            state.names.sampled = Some(now);
-        }
-        for (_, at) in smallest {
-            if let Some(slot) = plan.dispositions.get_mut(at as usize) {
-                *slot = Disposition::Retrieve(Why::Doubt);
-                plan.retrievals.push(at);
-            }
-        }
-    }
-
     fn say_displaced(&self, plan: &Plan) {
         if plan.displaced.is_empty() {
             return;
@@ -415,7 +316,7 @@ impl Inspection<'_> {
 }
 
 /// Whether the message was retrieved whole, or is marked.
-fn is_settled(record: &Record) -> bool {
+pub(in crate::session) fn is_settled(record: &Record) -> bool {
     match &record.state {
         State::Delivered { .. } | State::Quarantined { .. } | State::Marked { .. } => true,
         State::Deferred(deferral) => deferral.parked.is_some(),
@@ -431,7 +332,7 @@ impl Maildrop {
     }
 }
 
-const DAY_SECONDS: u64 = 24 * 3600;
+pub(in crate::session) const DAY_SECONDS: u64 = 24 * 3600;
 
 /// How long TOP is not believed after it showed another head than RETR.
-const HEADS_UNRELIABLE_SECONDS: u64 = 30 * DAY_SECONDS;
+pub(in crate::session) const HEADS_UNRELIABLE_SECONDS: u64 = 30 * DAY_SECONDS;

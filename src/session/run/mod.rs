@@ -1,11 +1,13 @@
 //! One session: reach, log in, list, plan, transfer, leave.
 
+pub(in crate::session) mod ask;
 pub(in crate::session) mod hiding;
 pub(in crate::session) mod inspect;
 pub(in crate::session) mod learn;
 pub(in crate::session) mod look;
 pub(in crate::session) mod moved;
 pub(in crate::session) mod names;
+pub(in crate::session) mod sample;
 use std::time::Duration;
 
 use futures_util::FutureExt;

@@ -99,7 +99,7 @@ impl<'d> Changes<'d> {
             self.put_back(done);
         }
         if let Some(state) = state {
-            let value = IVec::from(line::write_state(state).as_bytes());
+            let value = IVec::from(state_words::write_state(state).as_bytes());
             self.batch.insert(state_key(account.number), value);
         }
         self.batch.insert(account_key(name), account.octets());

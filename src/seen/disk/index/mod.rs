@@ -25,7 +25,7 @@ use crate::mail::AccountName;
 use crate::seen::disk::block;
 use crate::seen::disk::index::changes::Changes;
 use crate::seen::disk::journal::Position;
-use crate::seen::disk::line;
+use crate::seen::disk::state_words;
 use crate::seen::{AccountState, Batch, Records};
 
 /// Why the index is of no use.
@@ -205,7 +205,7 @@ impl Index {
             };
             let text = std::str::from_utf8(&value).ok();
             let state = text
-                .and_then(line::read_state)
+                .and_then(state_words::read_state)
                 .ok_or_else(|| unsound("a state cannot be understood"))?;
             Ok(Some(state))
         })

@@ -1,0 +1,178 @@
+//! The state of an account as words of text.
+
+use std::fmt::Write as _;
+
+use crate::mail::Timestamp;
+use crate::seen::disk::word::{read_text, text};
+use crate::seen::{AccountState, Hold, RecipientSince, Seal, Sizes};
+
+/// Writes an account's state: only what is known.
+pub(in crate::seen) fn write_state(state: &AccountState) -> String {
+    let mut words = format!("host={} user={}", text(&state.host), text(&state.user));
+    let times = [
+        ("last_login", state.last_login),
+        ("last_success", state.last_success),
+        ("backoff_until", state.backoff_until),
+        ("clock_doubted_since", state.clock_doubted_since),
+        ("last_poll", state.last_poll),
+        ("began_again", state.names.began_again),
+        ("sampled", state.names.sampled),
+        ("gone_through", state.names.gone_through),
+        ("heads_unreliable", state.names.heads_unreliable),
+        ("lone_delete", state.deletes.lone),
+        ("elsewhere", state.names.elsewhere),
+    ];
+    for (key, at) in times {
+        if let Some(at) = at {
+            let _ = write!(words, " {key}={}", at.0);
+        }
+    }
+    if let Some(seconds) = state.login_delay_seconds {
+        let _ = write!(words, " login_delay={seconds}");
+    }
+    for (key, count) in [
+        ("failures", state.failures),
+        ("uidl_refusals", state.uidl_refusals),
+        ("deletes_unconfirmed", state.deletes.unconfirmed),
+        ("deletes_found_again", state.deletes.found_again),
+    ] {
+        if count > 0 {
+            let _ = write!(words, " {key}={count}");
+        }
+    }
+    let numbers = [
+        ("port", state.port.map(u64::from)),
+        ("deletes_after", state.deletes_after_seconds),
+    ];
+    for (key, number) in numbers {
+        if let Some(number) = number {
+            let _ = write!(words, " {key}={number}");
+        }
+    }
+    let facts = [
+        ("had_unique_ids", state.had_unique_ids),
+        ("hid_retrieved", state.hid_retrieved),
+        ("retrieved_without_quit", state.retrieved_without_quit),
+        ("adopted", state.adopted),
+        ("hides_retrieved", state.hides_retrieved),
+        ("moving", state.names.moving),
+        ("marking", state.names.marking),
+        ("same_maildrop", state.names.same_maildrop),
+        ("deletes_attempted", state.deletes.attempted),
+        ("quit_refused", state.deletes.quit_refused),
+    ];
+    for (key, _) in facts.into_iter().filter(|(_, fact)| *fact) {
+        let _ = write!(words, " {key}=1");
+    }
+    for (key, value) in state.odd.words() {
+        let _ = write!(words, " {key}={value}");
+    }
+    if let Some(from) = &state.names.came_from {
+        let _ = write!(words, " came_from={}", text(from));
+    }
+    for at in &state.names.renamed {
+        let _ = write!(words, " renamed={}", at.0);
+    }
+    push_wait(&mut words, state);
+    words
+}
+
+/// To whom its messages go, what is known of the sizes, why an account waits, and for which
+/// settings.
+fn push_wait(words: &mut String, state: &AccountState) {
+    if let Some(RecipientSince { digest, since }) = state.recipient {
+        let _ = write!(words, " recipient={digest:x}@{}", since.0);
+    }
+    if let Some(sizes) = state.sizes.word() {
+        let _ = write!(words, " sizes={sizes}");
+    }
+    if let Some(hold) = &state.hold {
+        let (code, said) = (text(&hold.code), text(&hold.words));
+        let _ = write!(words, " hold={}>{}>{code}>{said}", hold.tries, hold.until.0);
+    }
+    if let Some(Seal {
+        salt,
+        settings,
+        secret,
+    }) = state.seal
+    {
+        let _ = write!(words, " seal={salt}>{settings}>{secret}");
+    }
+}
+
+/// Reads what [`write_state`] wrote.
+pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
+    let mut state = AccountState::default();
+    for word in words.split(' ') {
+        let (key, value) = word.split_once('=')?;
+        let at = || Some(Timestamp(value.parse().ok()?));
+        match key {
+            "host" => state.host = read_text(value)?,
+            "user" => state.user = read_text(value)?,
+            "last_login" => state.last_login = Some(at()?),
+            "last_success" => state.last_success = Some(at()?),
+            "backoff_until" => state.backoff_until = Some(at()?),
+            "clock_doubted_since" => state.clock_doubted_since = Some(at()?),
+            "last_poll" => state.last_poll = Some(at()?),
+            "began_again" => state.names.began_again = Some(at()?),
+            "sampled" => state.names.sampled = Some(at()?),
+            "gone_through" => state.names.gone_through = Some(at()?),
+            "heads_unreliable" => state.names.heads_unreliable = Some(at()?),
+            "renamed" => state.names.renamed.push(at()?),
+            "elsewhere" => state.names.elsewhere = Some(at()?),
+            "hides_retrieved" => state.hides_retrieved = value == "1",
+            "came_from" => state.names.came_from = Some(read_text(value)?),
+            "same_maildrop" => state.names.same_maildrop = value == "1",
+            "recipient" => {
+                let (digest, since) = value.split_once('@')?;
+                state.recipient = Some(RecipientSince {
+                    digest: u64::from_str_radix(digest, 16).ok()?,
+                    since: Timestamp(since.parse().ok()?),
+                });
+            }
+            "moving" => state.names.moving = value == "1",
+            "marking" => state.names.marking = value == "1",
+            "deletes_attempted" => state.deletes.attempted = value == "1",
+            "quit_refused" => state.deletes.quit_refused = value == "1",
+            "lone_delete" => state.deletes.lone = Some(at()?),
+            "deletes_unconfirmed" => state.deletes.unconfirmed = value.parse().ok()?,
+            "deletes_found_again" => state.deletes.found_again = value.parse().ok()?,
+            "login_delay" => state.login_delay_seconds = Some(value.parse().ok()?),
+            "failures" => state.failures = value.parse().ok()?,
+            "uidl_refusals" => state.uidl_refusals = value.parse().ok()?,
+            "port" => state.port = Some(value.parse().ok()?),
+            "deletes_after" => state.deletes_after_seconds = Some(value.parse().ok()?),
+            "had_unique_ids" => state.had_unique_ids = value == "1",
+            "hid_retrieved" => state.hid_retrieved = value == "1",
+            "retrieved_without_quit" => state.retrieved_without_quit = value == "1",
+            "adopted" => state.adopted = value == "1",
+            "sizes" => state.sizes = Sizes::from_word(value)?,
+            "hold" => state.hold = Some(read_hold(value)?),
+            "seal" => state.seal = Some(read_seal(value)?),
+            _ => state.odd.read(key, value)?,
+        }
+    }
+    Some(state)
+}
+
+fn read_hold(value: &str) -> Option<Hold> {
+    let mut parts = value.splitn(4, '>');
+    let tries = parts.next()?.parse().ok()?;
+    let until = Timestamp(parts.next()?.parse().ok()?);
+    let (code, words) = (read_text(parts.next()?)?, read_text(parts.next()?)?);
+    Some(Hold {
+        code,
+        words,
+        tries,
+        until,
+    })
+}
+
+fn read_seal(value: &str) -> Option<Seal> {
+    let mut parts = value.splitn(3, '>');
+    Some(Seal {
+        salt: parts.next()?.parse().ok()?,
+        settings: parts.next()?.parse().ok()?,
+        secret: parts.next()?.parse().ok()?,
+    })
+}
