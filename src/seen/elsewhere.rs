@@ -47,6 +47,7 @@ impl Seen {
         state.set_maildrop(to);
         state.last_poll = before.last_poll;
         state.clock_doubted_since = before.clock_doubted_since;
+        state.poll_pause_seconds = before.poll_pause_seconds;
         state.names.elsewhere = Some(now);
         state.names.moving = true;
         state.names.came_from = Some(aside.to_string());

@@ -1,6 +1,6 @@
 //! What is remembered of one account besides its messages.
 
-use crate::mail::{Maildrop, Timestamp};
+use crate::mail::{Maildrop, Timestamp, limits};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::seen::{Oddities, Seal, Sizes};
@@ -49,6 +49,9 @@ pub struct AccountState {
     pub clock_doubted_since: Option<Timestamp>,
     /// The newest time this account was polled at, by the clock of that day.
     pub last_poll: Option<Timestamp>,
+    /// Seconds between the last two polls, where that was more than a day: whoever polls so rarely
+    /// is no clock that jumps.
+    pub poll_pause_seconds: Option<u64>,
     /// What the odd answers of the server have taught.
     pub odd: Oddities,
     /// What settings and secret were like when the hold or the back-off began: it ends when they
@@ -87,6 +90,10 @@ impl AccountState {
         (delivery, recipient).hash(&mut hasher);
         let digest = hasher.finish();
         let since = match self.recipient {
+            // A clock that was ahead may have told it.
+            Some(known) if known.digest == digest && now >= limits::CLOCK_MIN => {
+                known.since.min(now)
+            }
             Some(known) if known.digest == digest => known.since,
             Some(_) => now,
             // Records of before this was noted count.
@@ -170,11 +177,13 @@ impl NamesState {
     }
 
     /// Whether unique-ids prove nothing here: they changed three times within 30 days, the last
-    /// time in the last 30.
+    /// time in the last 30. A time ahead of `now` was told by a clock that was wrong, and counts
+    /// for nothing.
     pub fn are_unstable(&self, now: Timestamp) -> bool {
-        match (self.renamed.first(), self.renamed.last()) {
+        let believed = self.renamed.iter().filter(|at| **at <= now);
+        match (believed.clone().min(), believed.clone().max()) {
             (Some(first), Some(last)) => {
-                self.renamed.len() >= RENAMED_MIN
+                believed.count() >= RENAMED_MIN
                     && last.since(*first) <= RENAMED_SECONDS
                     && now.since(*last) <= RENAMED_SECONDS
             }

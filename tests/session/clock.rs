@@ -2,6 +2,7 @@
 //! right again, and loses no doubt.
 
 use mailferry::mail::{Retention, Timestamp};
+use mailferry::session::End;
 
 use crate::support::model::Mail;
 use crate::support::world::{World, mail};
@@ -114,4 +115,35 @@ async fn heads_are_asked_for_and_unstable_names_gone_through_whatever_a_clock_th
     assert_eq!(tops(&world), 2, "the oldest and the newest");
     let gone_through: Timestamp = world.state().await.names.gone_through.unwrap();
     assert!(gone_through <= *world.now.lock().unwrap());
+}
+
+#[tokio::test]
+async fn an_agent_that_cron_runs_once_a_day_deletes_by_age() {
+    for pause in [DAY + 1, DAY + 3600, 7 * DAY] {
+        let world = World::new(cron(0, 2), Retention::DeleteAfter { seconds: 2 * DAY });
+        for _ in 0..4 {
+            assert_eq!(world.server.listed().len(), 2);
+            world.poll().await;
+            world.pass(pause);
+            if world.server.listed().is_empty() {
+                break;
+            }
+        }
+        assert!(world.server.listed().is_empty(), "{pause}");
+    }
+}
+
+#[tokio::test]
+async fn names_that_changed_under_a_clock_that_was_ahead_are_not_unstable_for_ever() {
+    let world = world(cron(0, 2));
+    world.poll().await;
+    let now = *world.now.lock().unwrap();
+    let mut state = world.state().await;
+    (0..3).for_each(|_| state.names.note_renamed(now.plus(AHEAD)));
+    world.save_state(state).await;
+    world.pass(300);
+    world.server.replace(cron(0, 501));
+    let summary = world.poll().await;
+    assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
+    assert_eq!(world.sink.count(), 501);
 }

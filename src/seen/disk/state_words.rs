@@ -43,6 +43,7 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
     let numbers = [
         ("port", state.port.map(u64::from)),
         ("deletes_after", state.deletes_after_seconds),
+        ("poll_pause", state.poll_pause_seconds),
     ];
     for (key, number) in numbers {
         if let Some(number) = number {
@@ -137,6 +138,8 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "lone_delete" => state.deletes.lone = Some(at()?),
             "deletes_unconfirmed" => state.deletes.unconfirmed = value.parse().ok()?,
             "deletes_found_again" => state.deletes.found_again = value.parse().ok()?,
+            "open_note" => state.deletes.open_notes.push(at()?),
+            "poll_pause" => state.poll_pause_seconds = Some(value.parse().ok()?),
             "login_delay" => state.login_delay_seconds = Some(value.parse().ok()?),
             "failures" => state.failures = value.parse().ok()?,
             "uidl_refusals" => state.uidl_refusals = value.parse().ok()?,

@@ -8,6 +8,10 @@ use crate::seen::AccountState;
 /// A clock earlier than the newest record, or more than a day ahead of the last poll, is doubted,
 /// and so it stays until it has agreed with itself for a day. An account that was never polled has
 /// nothing to doubt it by.
+///
+/// Polls may be a day apart or more by themselves, where cron begins them. So two hours are let
+/// pass, for a late start and the end of summer time, and a pause no longer than twice the pause
+/// before it is the habit of whoever polls, and no jump of the clock.
 pub(in crate::session) fn trust(
     state: &mut AccountState,
     newest: Option<Timestamp>,
@@ -15,8 +19,13 @@ pub(in crate::session) fn trust(
 ) -> Trust {
     let last = state.last_poll;
     let behind = newest.max(last).is_some_and(|newest| now < newest);
-    let ahead = last.is_some_and(|last| now.since(last) > DAY_SECONDS);
+    let pause = last.map_or(0, |last| now.since(last));
+    let usual = state.poll_pause_seconds.unwrap_or(0).saturating_mul(2);
+    let ahead = pause > PAUSE_SECONDS.max(usual);
     state.last_poll = Some(now);
+    // Shorter ones are not worth a word in the state.
+    let is_long = pause > DAY_SECONDS;
+    state.poll_pause_seconds = is_long.then_some(pause.min(HABIT_SECONDS_MAX));
     match state.clock_doubted_since {
         _ if behind || ahead => {
             state.clock_doubted_since = Some(now);
@@ -43,6 +52,13 @@ pub(in crate::session) enum Trust {
 }
 
 const DAY_SECONDS: u64 = 24 * 3600;
+
+/// Seconds between two polls that are no jump of the clock, whatever was before: a daily cron job
+/// may begin late, and summer time ends in a day of 25 hours.
+const PAUSE_SECONDS: u64 = 26 * 3600;
+
+/// The longest pause that may be a habit: a month, and some days more.
+const HABIT_SECONDS_MAX: u64 = 35 * DAY_SECONDS;
 
 #[cfg(test)]
 mod tests {
@@ -89,11 +105,47 @@ mod tests {
         assert_eq!(state.clock_doubted_since, None);
     }
 
+    /// Polls so many seconds apart, and tells which of them believe the clock.
+    fn believed(state: &mut AccountState, pauses: &[u64]) -> Vec<bool> {
+        let mut now = state.last_poll.unwrap_or_default();
+        let mut poll = |pause: &u64| {
+            now = now.plus(*pause);
+            trust(state, None, now) == Trust::Believed
+        };
+        pauses.iter().map(&mut poll).collect()
+    }
+
+    #[test]
+    fn an_agent_that_cron_runs_once_a_day_believes_the_clock_for_ever() {
+        let pauses = [DAY + 1, DAY - 5, DAY + 600, DAY + 3600, DAY + 1, DAY + 1];
+        let mut state = polled_at(100 * DAY);
+        assert_eq!(believed(&mut state, &pauses), [true; 6]);
+    }
+
+    #[test]
+    fn one_that_runs_once_a_week_or_a_month_believes_it_from_the_second_pause_on() {
+        for days in [2, 7, 31] {
+            let pause = days * DAY;
+            let pauses = [pause, pause + 9, pause, 300, pause, pause];
+            let mut state = polled_at(100 * DAY);
+            let expected = [false, true, true, true, false, true];
+            assert_eq!(believed(&mut state, &pauses), expected, "{days}");
+        }
+    }
+
+    #[test]
+    fn a_jump_is_no_habit_of_whoever_polls() {
+        let mut state = polled_at(100 * DAY);
+        let year = 365 * DAY;
+        let pauses = [300, year, 300, year, year, DAY - 1];
+        assert_eq!(believed(&mut state, &pauses)[1..], [false; 5]);
+    }
+
     #[test]
     fn a_jump_of_more_than_a_day_ahead_is_doubted_and_so_is_the_jump_back() {
         let mut state = polled_at(100 * DAY);
         assert_eq!(
-            trust(&mut state, None, Timestamp(101 * DAY + 1)),
+            trust(&mut state, None, Timestamp(101 * DAY + 7201)),
             Trust::Doubted { news: true }
         );
         assert_eq!(

@@ -235,7 +235,9 @@ pub fn plan_without_unique_ids(
     let limit = circumstances.limits.message_octets_max;
     let struck_at = |number| struck.iter().find(|struck| struck.number == number);
     let waits = |struck: &StruckNumber| {
-        circumstances.leaves_out_struck || struck.next_try > circumstances.now
+        // A wait that is longer was set by a clock that was wrong.
+        let wait = struck.next_try.since(circumstances.now);
+        circumstances.leaves_out_struck || (1..=STRUCK_SECONDS_MAX).contains(&wait)
     };
     let decide = |entry: Entry<'_>| {
         if struck_at(entry.number).is_some_and(waits) {
@@ -340,15 +342,8 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits
     plan.retrievals = wanted;
 }
 
-/// How much one poll may retrieve only to compare it.
-fn compared(poll: PollLimits) -> PollLimits {
-    let octets_max = poll.octets_max.map(|max| max / 2);
-    PollLimits {
-        messages_max: poll.messages_max.map(|max| max.div_ceil(2)),
-        octets_max: Some(octets_max.unwrap_or(limits::COMPARED_OCTETS_MAX)),
-        ..poll
-    }
-}
+/// The longest wait of a message at which sessions have ended.
+const STRUCK_SECONDS_MAX: u64 = 24 * 3600;
 
 /// A quota in which a small message does not overtake one that did not fit.
 pub(in crate::session) struct Turnstile {
