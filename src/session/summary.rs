@@ -38,6 +38,12 @@ pub struct Counts {
     pub recognised: u64,
     /// Octets of those.
     pub recognised_octets: u64,
+    /// Messages retrieved only to compare them.
+    pub compared: u64,
+    /// Octets of those.
+    pub compared_octets: u64,
+    /// Deletes that were noted to be asked for.
+    pub deletes_noted: u64,
     /// Deletes the server took; they count when QUIT is answered.
     pub deleted: u64,
     /// Messages that stay because they are too large.
@@ -81,6 +87,9 @@ impl Counts {
         self.quarantined += other.quarantined;
         self.recognised += other.recognised;
         self.recognised_octets += other.recognised_octets;
+        self.compared += other.compared;
+        self.compared_octets += other.compared_octets;
+        self.deletes_noted += other.deletes_noted;
         self.deleted += other.deleted;
         self.oversized = self.oversized.max(other.oversized);
         self.left = other.left;

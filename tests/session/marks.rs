@@ -41,6 +41,7 @@ async fn planned(trust: Option<Trust>, retention: Retention) -> Plan {
     let circumstances = Circumstances {
         retention,
         limits,
+        comparing: limits,
         now: NOW,
         clock_trusted: true,
         pops: false,

@@ -3,6 +3,7 @@
 mod adopt;
 mod attacked;
 mod clock;
+mod comparing;
 mod erase;
 mod heads;
 mod held_back;

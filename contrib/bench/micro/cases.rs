@@ -110,13 +110,15 @@ pub fn records(count: u32) -> Outcome<Records> {
 
 /// How many of them are to be retrieved.
 pub fn planned(listing: &Listing, records: &Records) -> usize {
+    let limits = PollLimits {
+        message_octets_max: 100 << 20,
+        messages_max: None,
+        octets_max: None,
+    };
     let circumstances = Circumstances {
         retention: Retention::Keep,
-        limits: PollLimits {
-            message_octets_max: 100 << 20,
-            messages_max: None,
-            octets_max: None,
-        },
+        limits,
+        comparing: limits,
         now: NOW,
         clock_trusted: true,
         pops: false,

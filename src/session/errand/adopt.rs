@@ -12,9 +12,10 @@ use crate::seen::{
 };
 use crate::session::errand::fetched::Fetched;
 use crate::session::judge::plan::{Circumstances, Disposition, Names, Why, plan};
+use crate::session::judge::quota::comparing;
 use crate::session::server::heads::HEADERS_AT_ONCE;
 use crate::session::server::{listing, login};
-use crate::session::{Collaborators, SessionError, Visit};
+use crate::session::{Collaborators, Counts, SessionError, Visit};
 
 /// What came of looking at a maildrop anew.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -117,6 +118,7 @@ fn open(visit: &Visit, listing: &Listing, records: &Records, now: Timestamp) -> 
     let circumstances = Circumstances {
         retention: visit.retention,
         limits,
+        comparing: comparing(limits, &Counts::default()),
         now,
         clock_trusted: true,
         pops: false,

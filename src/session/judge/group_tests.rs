@@ -42,13 +42,15 @@ fn listing(count: u32, octets: impl Fn(u32) -> u64) -> Listing {
 }
 
 fn circumstances(retention: Retention, octets_max: u64) -> Circumstances {
+    let limits = PollLimits {
+        message_octets_max: octets_max,
+        messages_max: None,
+        octets_max: None,
+    };
     Circumstances {
         retention,
-        limits: PollLimits {
-            message_octets_max: octets_max,
-            messages_max: None,
-            octets_max: None,
-        },
+        limits,
+        comparing: limits,
         now: Timestamp(1_800_000_000),
         clock_trusted: true,
         pops: false,

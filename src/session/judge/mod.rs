@@ -6,6 +6,7 @@ pub(in crate::session) mod alike;
 pub(in crate::session) mod arrival;
 pub(in crate::session) mod budget;
 pub(in crate::session) mod clock;
+pub(in crate::session) mod compared_too;
 pub(in crate::session) mod consequence;
 pub(in crate::session) mod counters;
 pub(in crate::session) mod deferral;

@@ -74,6 +74,9 @@ pub struct Circumstances {
     pub retention: Retention,
     /// How much may be retrieved; already reduced by what this poll retrieved in an earlier session.
     pub limits: PollLimits,
+    /// How much of that may be retrieved only to be compared; already reduced by what this poll
+    /// compared in an earlier session.
+    pub comparing: PollLimits,
     /// The time of day.
     pub now: Timestamp,
     /// Whether that time is believed: if not, nothing is due by age.
@@ -191,7 +194,8 @@ pub(in crate::session) fn plan_with_heads(
             }
         }
     }
-    order_and_limit(&mut plan, listing, records, circumstances.limits);
+    let most = [circumstances.limits, circumstances.comparing];
+    order_and_limit(&mut plan, listing, records, most);
     plan
 }
 
@@ -270,8 +274,9 @@ fn retrieved((at, disposition): (u32, &Disposition)) -> Option<u32> {
     matches!(disposition, Disposition::Retrieve(_)).then_some(at)
 }
 
-/// Puts the retrievals in order and turns those beyond the limits of one poll into skips.
-fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits: PollLimits) {
+/// Puts the retrievals in order and turns those beyond the limits of one poll into skips: all of
+/// them may be so many, and those that are only compared so many.
+fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, most: [PollLimits; 2]) {
     // Those whose turn is first stand in the order of the listing already; the few others are put in order behind them.
     let (mut first, mut later) = (Vec::new(), Vec::new());
     // Of a unique-id with many messages the records are gone through once.
@@ -306,7 +311,7 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, limits
         .chain(later.into_iter().map(|(_, _, _, at)| at));
     let mut wanted = Vec::new();
     // What is retrieved to be compared counts like the rest, comes after it, and takes half of the limits at the most.
-    let (mut all, mut doubts) = (Turnstile::new(limits), Turnstile::new(compared(limits)));
+    let [mut all, mut doubts] = most.map(Turnstile::new);
     let mut together: HashSet<&[u8]> = HashSet::new();
     for at in ordered {
         let (Some(slot), Some(entry)) = (

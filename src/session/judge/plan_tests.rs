@@ -13,7 +13,9 @@ use super::*;
 use crate::mail::{AccountName, Digest, ListingBuilder};
 use crate::seen::OperatorsWord;
 use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, Notes, Record, Seen};
-use crate::session::judge::group::copies;
+use crate::session::Counts;
+use crate::session::judge::marks::copies;
+use crate::session::judge::quota::comparing;
 use crate::sink::Targets;
 
 const WORD: OperatorsWord = OperatorsWord::given();
@@ -117,13 +119,15 @@ pub(super) fn any_circumstances() -> impl Strategy<Value = Circumstances> {
         proptest::option::of(0..600_u64),
     );
     (retention, limits, any::<bool>()).prop_map(|(retention, limits, clock_trusted)| {
+        let limits = PollLimits {
+            message_octets_max: limits.0,
+            messages_max: limits.1,
+            octets_max: limits.2,
+        };
         Circumstances {
             retention,
-            limits: PollLimits {
-                message_octets_max: limits.0,
-                messages_max: limits.1,
-                octets_max: limits.2,
-            },
+            limits,
+            comparing: comparing(limits, &Counts::default()),
             now: NOW,
             clock_trusted,
             pops: false,
@@ -133,14 +137,17 @@ pub(super) fn any_circumstances() -> impl Strategy<Value = Circumstances> {
     })
 }
 
+const LIMITS: PollLimits = PollLimits {
+    message_octets_max: 1 << 20,
+    messages_max: None,
+    octets_max: None,
+};
+
 /// Everything may be retrieved, and the clock is right.
 const USUAL: Circumstances = Circumstances {
     retention: Retention::Keep,
-    limits: PollLimits {
-        message_octets_max: 1 << 20,
-        messages_max: None,
-        octets_max: None,
-    },
+    limits: LIMITS,
+    comparing: LIMITS,
     now: NOW,
     clock_trusted: true,
     pops: false,
@@ -164,6 +171,7 @@ fn without_limits(circumstances: Circumstances) -> Circumstances {
     };
     Circumstances {
         limits,
+        comparing: comparing(limits, &Counts::default()),
         ..circumstances
     }
 }

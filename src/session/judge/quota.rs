@@ -1,6 +1,6 @@
 //! How much one poll may still retrieve. Pure.
 
-use crate::mail::PollLimits;
+use crate::mail::{PollLimits, limits};
 use crate::session::Counts;
 
 /// What is left of the limits of one poll.
@@ -53,6 +53,23 @@ pub(in crate::session) fn remaining(limits: PollLimits, poll: &Counts) -> PollLi
     }
 }
 
+/// How much this session may retrieve only to compare it: half of the poll's limits, without those
+/// of the earlier sessions.
+pub(in crate::session) fn comparing(of: PollLimits, poll: &Counts) -> PollLimits {
+    let octets_max = of.octets_max.map(|max| max / 2);
+    let octets_max = octets_max.unwrap_or(limits::COMPARED_OCTETS_MAX);
+    let messages_max = of.messages_max.map(|max| max.div_ceil(2));
+    let octets_left = octets_max.saturating_sub(poll.compared_octets);
+    // The first message is never too large; but that is the poll's first, not the session's.
+    let is_spent = poll.compared > 0 && octets_left == 0;
+    let messages_left = messages_max.map(|max| max.saturating_sub(poll.compared));
+    PollLimits {
+        message_octets_max: of.message_octets_max,
+        messages_max: if is_spent { Some(0) } else { messages_left },
+        octets_max: Some(octets_left),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +91,32 @@ mod tests {
             [5, 4, 2, 1, 0].map(|octets| quota.take(octets)),
             [true, true, false, true, false]
         );
+    }
+
+    #[test]
+    fn half_of_a_poll_is_compared_whatever_its_sessions_are() {
+        let limits = |messages_max, octets_max| PollLimits {
+            message_octets_max: u64::MAX,
+            messages_max,
+            octets_max,
+        };
+        let after = |compared, compared_octets| Counts {
+            compared,
+            compared_octets,
+            ..Counts::default()
+        };
+        let left = |of: PollLimits, after: &Counts| {
+            let left = comparing(of, after);
+            (left.messages_max, left.octets_max)
+        };
+        let both = limits(Some(9), Some(100));
+        assert_eq!(left(both, &after(0, 0)), (Some(5), Some(50)));
+        assert_eq!(left(both, &after(3, 20)), (Some(2), Some(30)));
+        assert_eq!(left(both, &after(3, 60)), (Some(0), Some(0)));
+        let none = limits(None, None);
+        let max = limits::COMPARED_OCTETS_MAX;
+        assert_eq!(left(none, &after(1, 9)), (None, Some(max - 9)));
+        assert_eq!(left(none, &after(1, max)), (Some(0), Some(0)));
     }
 
     #[test]

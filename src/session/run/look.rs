@@ -4,7 +4,7 @@
 use crate::seen::{AccountState, Records};
 use crate::session::judge::first_run::{self, first_poll};
 use crate::session::judge::plan::{self, Circumstances, Names, Plan};
-use crate::session::judge::quota::remaining;
+use crate::session::judge::quota::{comparing, remaining};
 use crate::session::judge::struck;
 use crate::session::long::long;
 use crate::session::run::Session;
@@ -51,6 +51,7 @@ impl Session<'_> {
         let circumstances = Circumstances {
             retention: visit.retention,
             limits: remaining(visit.limits, poll),
+            comparing: comparing(visit.limits, poll),
             now,
             clock_trusted: self.clock_trusted,
             pops: hides && state.retrieved_without_quit,

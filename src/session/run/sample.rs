@@ -1,7 +1,8 @@
 //! Looks for a new count at a server that shows no heads.
 
 use crate::seen::{AccountState, Known};
-use crate::session::judge::plan::{Circumstances, Disposition, Plan, Skip, Why};
+use crate::session::judge::compared_too::compare_too;
+use crate::session::judge::plan::{Circumstances, Disposition, Plan, Skip};
 use crate::session::run::inspect::{DAY_SECONDS, Inspection, is_settled};
 
 impl Inspection<'_> {
@@ -47,14 +48,9 @@ impl Inspection<'_> {
         }
         smallest.sort_unstable();
         smallest.truncate(2);
-        if !smallest.is_empty() {
+        let smallest = smallest.into_iter().map(|(_, at)| at);
+        if compare_too(plan, self.listing, circumstances, smallest) {
             state.names.sampled = Some(now);
-        }
-        for (_, at) in smallest {
-            if let Some(slot) = plan.dispositions.get_mut(at as usize) {
-                *slot = Disposition::Retrieve(Why::Doubt);
-                plan.retrievals.push(at);
-            }
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::seen::RecordKey;
 use crate::session::Visit;
 use crate::session::judge::made_names;
 use crate::session::judge::octets::Weighed;
+use crate::session::judge::plan::Why;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::offers::{Parcel, Source};
@@ -115,6 +116,10 @@ impl Transfer<'_> {
         fault::pass("spool.whole");
         self.counts().retrieved += 1;
         self.counts().octets += message.octets();
+        if self.why(at) == Why::Doubt && !is_nameless {
+            self.counts().compared += 1;
+            self.counts().compared_octets += message.octets();
+        }
         let key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
         if is_nameless {
             self.ledger
