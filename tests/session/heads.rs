@@ -170,3 +170,61 @@ async fn a_quarantined_message_that_is_listed_again_after_a_move_and_back_proves
     assert_eq!(world.state().await.names.heads_unreliable, None);
     assert_eq!(world.sink.count(), 3);
 }
+
+/// Delivered messages under one unique-id whose deletes are due; together their heads take longer
+/// than the share of a session.
+async fn due_twins(count: usize) -> World {
+    let one = |number: usize| mail("same", format!("Subject: {number}\r\n\r\nx\r\n").as_bytes());
+    let world = World::new(
+        (0..count).map(one).collect(),
+        Retention::DeleteAfter { seconds: DAY },
+    );
+    world.server.with(|habits| {
+        habits.capabilities = vec!["TOP".into()];
+        habits.pipelining = false;
+    });
+    for _ in 0..2 {
+        world.poll().await;
+        world.pass(DAY - 1);
+    }
+    assert_eq!(world.sink.count(), count);
+    world.server.with(|habits| habits.top_milliseconds = 1_000);
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_unique_id_of_very_many_messages_is_deleted_although_their_heads_take_long() {
+    let world = due_twins(700).await;
+    let begun = Instant::now();
+    world.poll().await;
+    assert!(begun.elapsed().as_secs() > limits::HEADS_SECONDS_MAX);
+    assert!(world.server.listed().is_empty());
+    assert!(tops(&world) <= 700 + 2, "{}", tops(&world));
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_mail_does_not_wait_for_the_heads_of_a_unique_id_of_very_many_messages() {
+    let world = due_twins(700).await;
+    world.server.put(new_mail());
+    let begun = Instant::now();
+    world.poll().await;
+    assert!(begun.elapsed().as_secs() <= limits::HEADS_SECONDS_MAX + 30);
+    assert_eq!(world.sink.count(), 701);
+    world.pass(300);
+    world.poll().await;
+    assert_eq!(world.server.listed(), [new_mail()]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_should_give_way_does_so_among_the_heads_of_one_unique_id() {
+    let world = due_twins(700).await;
+    let told = async {
+        sleep(Duration::from_secs(limits::HEADS_SECONDS_MAX + 10)).await;
+        world.stop.place.give_way.cancel();
+    };
+    let begun = Instant::now();
+    let (summary, ()) = tokio::join!(world.poll(), told);
+    let most = limits::HEADS_SECONDS_MAX + 15;
+    assert!(begun.elapsed().as_secs() <= most, "{:?}", begun.elapsed());
+    assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
+}

@@ -6,35 +6,42 @@ use tokio::time::Instant;
 
 use crate::mail::{Timestamp, limits};
 use crate::seen::AccountState;
-use crate::session::judge::heads_said::Heads;
+use crate::session::judge::heads_said::{Head, Heads};
 use crate::session::run::inspect::{DAY_SECONDS, HEADS_UNRELIABLE_SECONDS, Inspection};
 use crate::session::server::asking::Asking;
 use crate::session::server::heads::HEADERS_AT_ONCE;
 
 impl Inspection<'_> {
-    /// Asks for heads, until it is time to note what they have said so far.
+    /// Asks for heads that were not asked for yet, until it is time to note what they have said so
+    /// far. Those of one unique-id are worth something only together: so they are asked for one
+    /// unique-id after the other, and the one that was begun goes on first. Where `is_patient`, it
+    /// goes on when the session's share of time is used up, too: otherwise one with so many
+    /// messages would come to its end in no session.
     pub(in crate::session) async fn ask(
         &self,
         asking: &mut Asking<'_>,
         state: &mut AccountState,
-        positions: &[u32],
+        wanted: &[u32],
         heads: &mut Heads,
+        is_patient: bool,
     ) {
         let begun = Instant::now();
         let noted_after = Duration::from_secs(limits::HEADS_NOTED_SECONDS);
-        let mut positions = positions.to_vec();
-        // Those that come first must not take all the time of each session.
-        if positions.len() > HEADERS_AT_ONCE {
-            let first = fastrand::usize(..positions.len());
-            positions.rotate_left(first);
-        }
-        for some in positions.chunks(asking.at_once()) {
-            if asking.is_over() {
+        let (wanted, mut current) = self.in_turn(wanted, heads);
+        let mut rest = &wanted[..];
+        while !rest.is_empty() {
+            let mut at_once = asking.at_once().min(rest.len());
+            if asking.is_late() && is_patient {
+                let of_current = |at: &&u32| current.is_some() && self.name(**at) == current;
+                at_once = at_once.min(rest.iter().take_while(of_current).count());
+            }
+            if asking.is_over() || (asking.is_late() && !is_patient) || at_once == 0 {
                 return heads.end();
             }
             if begun.elapsed() >= noted_after {
                 return;
             }
+            let (some, later) = rest.split_at(at_once);
             let shown = asking.heads(self.listing, some).await;
             // A server that ends sessions at TOP must not end each of them: it goes without for a
             // day.
@@ -46,9 +53,34 @@ impl Inspection<'_> {
             for (at, head) in some.iter().zip(shown.into_iter().flatten()) {
                 heads.insert(*at, head);
             }
+            current = some.last().and_then(|at| self.name(*at));
+            rest = later;
         }
         if asking.is_cut() {
             heads.end();
         }
+    }
+
+    /// The positions whose heads were not asked for, and the unique-id of which some were. It comes
+    /// first; the others begin at any of them, so that those at the front of the listing do not
+    /// take all the time of each session.
+    fn in_turn(&self, wanted: &[u32], heads: &Heads) -> (Vec<u32>, Option<&[u8]>) {
+        let is_asked = |at: &u32| heads.get(*at) != Head::NotAsked;
+        let begun = |some: &[u32]| some.iter().any(is_asked) && !some.iter().all(is_asked);
+        let mut groups: Vec<&[u32]> = wanted
+            .chunk_by(|a, b| self.name(*a) == self.name(*b))
+            .collect();
+        let current = groups.iter().position(|group| begun(group));
+        let first = current.or_else(|| {
+            (wanted.len() > HEADERS_AT_ONCE).then(|| fastrand::usize(..groups.len().max(1)))
+        });
+        groups.rotate_left(first.unwrap_or(0));
+        let current = current.and_then(|_| self.name(*groups.first()?.first()?));
+        let wanted = groups.into_iter().flatten().copied();
+        (wanted.filter(|at| !is_asked(at)).collect(), current)
+    }
+
+    fn name(&self, at: u32) -> Option<&[u8]> {
+        self.listing.get(at as usize).map(|entry| entry.unique_id)
     }
 }

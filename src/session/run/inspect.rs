@@ -48,7 +48,10 @@ impl Inspection<'_> {
         // A head that was asked for is asked for no more, so this ends.
         while !plan.wants_heads.is_empty() {
             let wanted = std::mem::take(&mut plan.wants_heads);
-            self.ask(asking, state, &wanted, &mut heads).await;
+            // Nothing that is to be retrieved waits longer than the session's share.
+            let is_patient = plan.retrievals.is_empty();
+            self.ask(asking, state, &wanted, &mut heads, is_patient)
+                .await;
             plan = self.sketch(&circumstances, &heads);
             self.make_durable(&plan, &mut noted, &circumstances).await?;
         }
@@ -106,7 +109,7 @@ impl Inspection<'_> {
         if circumstances.names.heads_work {
             let samples = self.long(|| self.samples());
             let positions: Vec<u32> = samples.iter().map(|(at, _)| *at).collect();
-            self.ask(asking, state, &positions, heads).await;
+            self.ask(asking, state, &positions, heads, false).await;
             began_again |= samples.iter().any(|(at, known)| {
                 let Head::Shown(digests) = heads.get(*at) else {
                     return false;
@@ -151,7 +154,7 @@ impl Inspection<'_> {
             .collect();
         let positions: Vec<u32> = headless.iter().map(|(at, _)| *at).collect();
         let mut heads = Heads::default();
-        self.ask(asking, state, &positions, &mut heads).await;
+        self.ask(asking, state, &positions, &mut heads, false).await;
         let mut batch = Batch::new(&self.visit.account);
         for (at, known) in headless {
             let (key, record) = known.into_pair();

@@ -47,15 +47,19 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Whether no more heads may be asked for in this session: its share is used up, its end is
-    /// waited for, or its link is gone.
+    /// Whether no more heads may be asked for in this session: its end is waited for, or its link
+    /// is gone.
     pub(in crate::session) fn is_over(&self) -> bool {
         let Stop { soon, place, .. } = self.stop;
         self.cut.is_some()
             || soon.is_cancelled()
             || place.leave.is_cancelled()
             || place.give_way.is_cancelled()
-            || Instant::now() >= self.until
+    }
+
+    /// Whether the session's share for this is used up.
+    pub(in crate::session) fn is_late(&self) -> bool {
+        Instant::now() >= self.until
     }
 
     /// Whether the link was given up.
