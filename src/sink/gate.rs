@@ -58,6 +58,9 @@ pub trait Gate: Send + Sync {
 pub struct Refused {
     /// The message, and how to take back the count against it.
     pub undo: Undo,
+    /// The key of its record before, where the server has given it another name, or hands it out
+    /// with other octets: it is the same message.
+    pub before: Option<RecordKey>,
     /// The envelope sender of the offer.
     pub sender: Sender,
     /// The words of the sink, and whose fault it is.

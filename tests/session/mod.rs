@@ -21,4 +21,5 @@ mod shared_unique_ids;
 mod short;
 mod stop;
 mod twins;
+mod suspect;
 mod unnamed;

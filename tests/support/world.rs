@@ -44,6 +44,8 @@ pub struct Notes {
     /// Notified at each message.
     more: Arc<tokio::sync::Notify>,
     answers: Arc<Mutex<BTreeMap<Vec<u8>, Refusal>>>,
+    /// What it answers to every message.
+    to_all: Arc<Mutex<Option<Refusal>>>,
     hangs: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
 }
@@ -266,8 +268,14 @@ impl Notes {
             .insert(octets.to_vec(), Refusal::new(fault, "test_refusal", "no"));
     }
 
+    /// From now on every message is refused.
+    pub fn refuse_all(&self, fault: Fault) {
+        *self.to_all.lock().unwrap() = Some(Refusal::new(fault, "test_refusal", "no"));
+    }
+
     pub fn accept_all(&self) {
         self.answers.lock().unwrap().clear();
+        *self.to_all.lock().unwrap() = None;
         self.hangs.store(false, Ordering::Relaxed);
     }
 
@@ -309,7 +317,9 @@ impl Sink for CountedSink {
             }
             let octets = message.to_vec().unwrap();
             self.notes.asked.fetch_add(1, Ordering::Relaxed);
+            let to_all = self.notes.to_all.lock().unwrap().clone();
             let refused = self.notes.answers.lock().unwrap().get(&octets).cloned();
+            let refused = refused.or(to_all);
             let outcome = match refused {
                 Some(refusal) => Outcome::Refused(refusal),
                 None => {

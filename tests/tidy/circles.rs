@@ -177,7 +177,7 @@ const LEFT: &[(&str, &[&str])] = &[
     ("session/server", &["listing", "unnamed"]),
     (
         "session/transfer",
-        &["answer", "arrival", "commits", "offers"],
+        &["answer", "commits", "offers"],
     ),
 ];
 

@@ -157,19 +157,23 @@ impl Gate for Breaker {
     fn refused(&self, refused: Refused, now: Timestamp) -> Verdict {
         let Refused {
             undo,
+            before,
             sender,
             refusal,
         } = refused;
         let fault = refusal.fault;
-        let (before, verdict) = self.with(|state| {
-            let before = (state.is_open(), state.is_suspect());
+        let (was, verdict) = self.with(|state| {
+            let was = (state.is_open(), state.is_suspect());
+            if let Some(before) = before {
+                state.rename(&undo.account, &before, &undo.key);
+            }
             // A full disk is no message's fault, even if a smaller message still found room.
             if fault == Fault::NoRoom {
                 state.forgive(&undo);
             }
             let verdict = state.refused(fault, undo, &sender, now, fastrand::f64());
             state.keep_words(refusal.code, &refusal.words);
-            (before, verdict)
+            (was, verdict)
         });
         self.changed();
         if let Verdict::Defer { released, .. } = &verdict {
@@ -180,7 +184,7 @@ impl Gate for Breaker {
             code: refusal.code,
             words: refusal.words,
         };
-        self.say(before, &verdict, &answered, now);
+        self.say(was, &verdict, &answered, now);
         verdict
     }
 

@@ -30,6 +30,7 @@ fn key(id: &str) -> RecordKey {
 
 fn refuse(breaker: &Breaker, id: &str, fault: Fault) -> Verdict {
     let refused = Refused {
+        before: None,
         undo: Undo {
             account: work(),
             key: key(id),

@@ -337,11 +337,7 @@ impl Transfer<'_> {
             "message {}: {words}; it stays on the server for now",
             entry.unique_id()
         );
-        self.orders.with.reporter.say(Event::Quirk {
-            account: &self.orders.visit.account,
-            what: "octets_differ",
-            detail: &detail,
-        });
+        self.say_of_octets("octets_differ", &detail);
         self.counts().deferred += 1;
         self.window.spare(entry.octets.unwrap_or(0));
         if !self.orders.hides {
@@ -391,19 +387,20 @@ impl Transfer<'_> {
             key.unique_id,
             Percent(key.unique_id.as_bytes()),
         );
-        self.orders.with.reporter.say(Event::Quirk {
-            account,
-            what: "octets_differ",
-            detail: &detail,
-        });
+        self.say_of_octets("octets_differ", &detail);
     }
 
     fn say_estimated(&self) {
+        let detail = "the server announces wrong sizes: messages are no longer retrieved twice for \
+                      that, and are deleted unless less than half of the announced size arrived";
+        self.say_of_octets("octets_estimated", detail);
+    }
+
+    fn say_of_octets(&self, what: &'static str, detail: &str) {
         self.orders.with.reporter.say(Event::Quirk {
             account: &self.orders.visit.account,
-            what: "octets_estimated",
-            detail: "the server announces wrong sizes: messages are no longer retrieved twice for \
-                     that, and are deleted unless less than half of the announced size arrived",
+            what,
+            detail,
         });
     }
 }

@@ -6,14 +6,13 @@ use std::mem;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::mail::Timestamp;
-use crate::seen::{Batch, Change, Delivered, RecordKey, Records, State};
+use crate::seen::{Batch, Change, Delivered, Records, State};
 use crate::session::judge::consequence::{
     Answer, Blame, Consequence, Effect, Fate, Known, Refused, consequence, counted, deciding, held,
     settled,
 };
 use crate::session::judge::recipient;
 use crate::session::judge::taken_back::Cause;
-use crate::session::transfer::arrival::LOOP_CODE;
 use crate::session::transfer::commits::{Commits, Committed};
 use crate::session::transfer::offers::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
@@ -116,6 +115,7 @@ pub(in crate::session) trait Answered<'a> {
                 let refused = self.refused(&mut parcel, undelivered.refused_by);
                 deciding(refused, &parcel.targets).map_or(Answer::Unasked, |(decides, effects)| {
                     refusal = Some(decides.refusal.clone());
+                    parcel.refused_by = Some(decides.destination.clone());
                     others = effects;
                     Answer::Refused(decides)
                 })
@@ -262,7 +262,8 @@ pub(in crate::session) trait Answered<'a> {
             }
         }
         let refused = sink::Refused {
-            undo: self.undo_of(&parcel.key),
+            undo: self.undo_of(parcel),
+            before: parcel.renamed_from.clone(),
             sender: parcel.envelope.sender.clone(),
             refusal: one.worst()?.clone(),
         };
@@ -280,11 +281,12 @@ pub(in crate::session) trait Answered<'a> {
         *taken_lately.get_or_insert_with(|| recipient::is_any_delivered_lately(records, since, now))
     }
 
-    fn undo_of(&self, key: &RecordKey) -> Undo {
-        let record = self.answers().records().get(key);
+    fn undo_of(&self, parcel: &Parcel) -> Undo {
+        let before = parcel.renamed_from.as_ref().unwrap_or(&parcel.key);
+        let record = self.answers().records().get(before);
         Undo {
             account: self.visit().account.clone(),
-            key: key.clone(),
+            key: parcel.key.clone(),
             tries: record.map_or(0, |record| record.tries()),
         }
     }
@@ -314,9 +316,10 @@ pub(in crate::session) trait Answered<'a> {
     /// A message is in the quarantine by now. When its destination came under suspicion while it
     /// was put there, that is taken back.
     fn quarantined(&mut self, parcel: &Parcel, refusal: &Refusal) {
-        let is_sinks = refusal.code != LOOP_CODE;
-        if is_sinks && self.with().delivery.is_suspect() {
-            let undo = self.undo_of(&parcel.key);
+        let refused_by = parcel.refused_by.as_deref();
+        let is_suspect = |name| self.with().delivery.is_suspect_of(name);
+        if refused_by.is_some_and(is_suspect) {
+            let undo = self.undo_of(parcel);
             self.answers_mut()
                 .refusals
                 .take_back(vec![undo], Cause::Suspect);

@@ -29,7 +29,7 @@ pub(in crate::session) struct Looked {
 }
 
 /// The code of a refusal that no sink has a part in.
-pub(in crate::session) const LOOP_CODE: &str = "mail_loop";
+const LOOP_CODE: &str = "mail_loop";
 
 /// Looks at the head of a message.
 pub(in crate::session) fn look(visit: &Visit, message: &Message) -> Looked {
@@ -143,6 +143,7 @@ impl Transfer<'_> {
             head: looked.digest,
             targets: Targets::default(),
             renamed_from: None,
+            refused_by: None,
             octets_differ,
             stumps: stumps.unwrap_or(0),
             arrived,

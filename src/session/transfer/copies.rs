@@ -117,6 +117,7 @@ impl Parcel {
             head: record.head,
             targets,
             renamed_from: None,
+            refused_by: None,
             octets_differ: None,
             stumps: 0,
             arrived: Instant::now(),

@@ -29,8 +29,10 @@ pub(in crate::session) struct Parcel {
     pub(in crate::session) envelope: Envelope,
     pub(in crate::session) head: Option<HeadDigest>,
     pub(in crate::session) targets: Targets,
-    /// The key of its record, where that was made under another name.
+    /// The key of its record, where that was made under another name, or of other octets.
     pub(in crate::session) renamed_from: Option<RecordKey>,
+    /// The destination whose refusal decided what becomes of it.
+    pub(in crate::session) refused_by: Option<String>,
     /// Whether it may have lost a part on the server, which must not delete it then.
     pub(in crate::session) octets_differ: Option<bool>,
     /// How often a message that came short under this name was compared before.
@@ -106,7 +108,8 @@ impl Parcel {
     pub(in crate::session) fn offer<'s>(&'s self, account: &'s AccountName) -> Offer<'s> {
         Offer {
             account,
-            key: &self.key,
+            // What is known of earlier offers is known under that name.
+            key: self.renamed_from.as_ref().unwrap_or(&self.key),
             envelope: &self.envelope,
             message: &self.message,
             earlier: &self.targets,

@@ -113,6 +113,21 @@ impl State {
             .retain(|known| !is_named(known, &undo.account, &undo.key));
     }
 
+    /// A message is recorded under another key from now on, and is the same message.
+    pub fn rename(&mut self, account: &AccountName, from: &RecordKey, to: &RecordKey) {
+        let likes = self.likes.iter_mut().map(|like| &mut like.undo);
+        let undos = likes.chain(self.suspicion.undos());
+        let undos = undos.map(|undo| (&undo.account, &mut undo.key));
+        let culprits = self.culprits.0.iter_mut().map(|one| &mut one.named);
+        let named = culprits.chain(&mut self.blamed);
+        let named = named.map(|(account, key)| (&*account, key));
+        for (of, key) in undos.chain(named) {
+            if of == account && key == from {
+                key.clone_from(to);
+            }
+        }
+    }
+
     /// A message was accepted. Returns what that changed.
     pub fn accepted(&mut self, account: &AccountName, key: &RecordKey) -> Relief {
         let knew = !self.likes.is_empty() || self.suspicion.knows_anything();

@@ -61,6 +61,15 @@ impl Suspicion {
                 .any(|answer| matches!(answer, Answer::Refused { .. }))
     }
 
+    /// All refusals that are remembered.
+    pub(super) fn undos(&mut self) -> impl Iterator<Item = &mut Undo> {
+        let answers = self.answers.iter_mut().filter_map(|answer| match answer {
+            Answer::Refused { undo, .. } => Some(&mut **undo),
+            Answer::Accepted => None,
+        });
+        self.streak.iter_mut().chain(answers)
+    }
+
     /// A message was accepted. Returns whether that ended the suspicion.
     pub(super) fn accepted(&mut self) -> bool {
         let was_suspect = self.is_suspect();

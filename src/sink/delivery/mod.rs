@@ -98,6 +98,12 @@ impl Delivery {
         Ok(())
     }
 
+    /// Whether the destination with this name is suspect.
+    pub fn is_suspect_of(&self, destination: &str) -> bool {
+        let mut named = self.destinations.iter();
+        named.any(|one| &*one.name == destination && one.gate.is_suspect())
+    }
+
     /// Whether any destination is suspect.
     pub fn is_suspect(&self) -> bool {
         self.destinations.iter().any(|one| one.gate.is_suspect())

@@ -11,7 +11,7 @@ use crate::seen::disk::index::{
     state_key,
 };
 use crate::seen::disk::journal::Position;
-use crate::seen::disk::line;
+use crate::seen::disk::state_words;
 use crate::seen::{AccountState, Batch, Change, RecordKey};
 
 /// Batches on their way into the index, account by account and key by key, so that each block is
