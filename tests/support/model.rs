@@ -78,6 +78,10 @@ pub struct Habits {
     pub refuses_list: bool,
     /// Refuses DELE.
     pub refuses_dele: bool,
+    /// Makes messages anew at each RETR: `%%%%` in a body is another number each time.
+    pub makes_anew: bool,
+    /// QUIT does nothing, and the answer never comes.
+    pub hangs_up_at_quit: bool,
 }
 
 impl Habits {
@@ -138,6 +142,8 @@ impl Default for Habits {
             lists_hundredths: 100,
             refuses_list: false,
             refuses_dele: false,
+            makes_anew: false,
+            hangs_up_at_quit: false,
         }
     }
 }
@@ -159,6 +165,8 @@ struct State {
     habits: Habits,
     logins: usize,
     said: Vec<String>,
+    /// How often a message was made anew.
+    made_anew: usize,
     /// The messages sent by RETR, in order.
     handed_out: Vec<Vec<u8>>,
 }
@@ -200,6 +208,19 @@ impl Server {
     /// The messages that were sent by RETR since the last call.
     pub fn handed_out(&self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.state.lock().unwrap().handed_out)
+    }
+
+    /// The message with another number in the place of `%%%%`.
+    fn made_anew(&self, octets: &[u8]) -> Vec<u8> {
+        let mut state = self.state.lock().unwrap();
+        state.made_anew += 1;
+        let number = format!("{:04}", state.made_anew);
+        let mut octets = octets.to_vec();
+        let place = octets.windows(4).position(|four| four == b"%%%%");
+        if let Some(at) = place {
+            octets[at..at + 4].copy_from_slice(number.as_bytes());
+        }
+        octets
     }
 
     pub fn logins(&self) -> usize {
@@ -349,7 +370,10 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             }
             ("RETR", Some(at)) => {
                 server.crash.step().await;
-                let octets = habits.handed_out(&mails[at]);
+                let mut octets = habits.handed_out(&mails[at]);
+                if habits.makes_anew {
+                    octets = server.made_anew(&octets);
+                }
                 let body = stuff(&octets);
                 write.write_all(b"+OK\r\n").await?;
                 closes = habits.hangs_up_at == Some(at)
@@ -390,6 +414,9 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             ("NOOP", _) => write.write_all(b"+OK\r\n").await?,
             ("QUIT", _) => {
                 server.crash.step().await;
+                if habits.hangs_up_at_quit {
+                    return Ok(());
+                }
                 if done {
                     update(&server, &mails, &marked, &retrieved, habits.hides);
                 }

@@ -10,6 +10,7 @@ use crate::mail::{Entry, Timestamp};
 use crate::seen::{Known, Record, Recorded, Records, State};
 use crate::session::judge::alike::{KnownHeads, Octets};
 use crate::session::judge::heads_said::{Head, Heads};
+use crate::session::judge::marks::{are_rewritten, copies, covered};
 use crate::session::judge::new_count::is_before;
 use crate::session::judge::plan::{Circumstances, Disposition, Plan, Skip, Why};
 
@@ -63,7 +64,7 @@ impl<'a> Deciding<'a> {
         if marked == 0 {
             return group(self.positions, self.entries, decided, plan);
         }
-        let covered = self.covered(marks());
+        let covered = covered(self.entries, marks());
         let listed = self.positions.iter().zip(self.entries).zip(&covered);
         let rest = listed.filter(|(_, is_covered)| !**is_covered);
         let (positions, entries): (Vec<u32>, Vec<Entry<'_>>) =
@@ -73,39 +74,16 @@ impl<'a> Deciding<'a> {
             group(&positions, &entries, &mut of_rest, plan);
         }
         let mut of_rest = of_rest.into_iter();
+        // A server that hides what was retrieved lists newer mail only behind what it handed out.
+        let of_marked = if self.circumstances.pops && are_rewritten(marks()) {
+            Disposition::Retrieve(Why::Pop)
+        } else {
+            Disposition::Skip(Skip::Marked)
+        };
         decided.extend(covered.into_iter().map(|is_covered| {
             let of_rest = if is_covered { None } else { of_rest.next() };
-            of_rest.unwrap_or(Disposition::Skip(Skip::Marked))
+            of_rest.unwrap_or(of_marked)
         }));
-    }
-
-    /// Which entries the marks cover: those that have the octets of a mark, and after them the oldest, as long as marks without
-    /// octets are left. An entry that is listed without octets may be any of them.
-    fn covered<'m>(&self, marks: impl Iterator<Item = &'m Known<'m>>) -> Vec<bool> {
-        let mut left: BTreeMap<Option<u64>, usize> = BTreeMap::new();
-        for mark in marks {
-            *left.entry(mark.record.octets).or_default() += copies(&mark.record);
-        }
-        let take = |left: &mut BTreeMap<Option<u64>, usize>, octets: Option<u64>| {
-            let count = left.get_mut(&octets).filter(|count| **count > 0);
-            count.map(|count| *count -= 1).is_some()
-        };
-        let sized = self.entries.iter().map(|entry| entry.octets);
-        let mut covered: Vec<bool> = sized
-            .clone()
-            .map(|octets| octets.is_some() && take(&mut left, octets))
-            .collect();
-        for (octets, is_covered) in sized.zip(&mut covered) {
-            if *is_covered {
-                continue;
-            }
-            *is_covered = take(&mut left, None);
-            if !*is_covered && octets.is_none() {
-                let any = left.values_mut().find(|count| **count > 0);
-                *is_covered = any.map(|count| *count -= 1).is_some();
-            }
-        }
-        covered
     }
 
     /// The records of the group, without the operator's word that proves nothing any more. No digest tells whether the message of
@@ -569,10 +547,6 @@ impl Group<'_> {
         } = *self.circumstances;
         retention.is_due(delivered, now, clock_trusted)
     }
-}
-
-pub(in crate::session) fn copies(record: &Record) -> usize {
-    usize::try_from(record.copies).unwrap_or(usize::MAX)
 }
 
 /// How many records were gone through, for tests.

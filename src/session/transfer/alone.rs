@@ -379,13 +379,12 @@ impl Transfer<'_> {
             return;
         }
         let announced = listed.map_or_else(|| "more".to_owned(), |octets| octets.to_string());
-        let account = &self.orders.visit.account;
+        let (account, id) = (&self.orders.visit.account, &key.unique_id);
+        let name = Percent(id.as_bytes());
         let detail = format!(
-            "message {}: the server announces {announced} octets and sends {octets}. They are \
+            "message {id}: the server announces {announced} octets and sends {octets}. They are \
              delivered, and it stays on the server: look for the rest there. If this is all of it, \
-             `mailferry seen mark --as-delivered {account} {}` lets the retention delete it",
-            key.unique_id,
-            Percent(key.unique_id.as_bytes()),
+             `mailferry seen mark --as-delivered {account} {name}` lets the retention delete it"
         );
         self.say_of_octets("octets_differ", &detail);
     }

@@ -76,11 +76,11 @@ impl<'a> Transfer<'a> {
             None if matches!(why, Why::Pop | Why::Doubt) => self.word_for(&parcel.key, listed),
             _ => None,
         };
-        if compares && is_named && known.is_none() && word.is_none() {
-            if self.is_rewritten(&parcel) {
-                return self.rewritten(at, listed, &parcel);
-            }
-            self.note_different(why, &parcel);
+        let mut looped = looped;
+        if why != Why::New && is_named && known.is_none() && word.is_none() {
+            let otherwise = self.came_otherwise((at, why), listed, (parcel, looped));
+            let Some(another) = otherwise else { return };
+            (parcel, looped) = another;
         }
         let is_displaced = |record: &Record| record.notes.displaced;
         let why = match why {
@@ -119,6 +119,30 @@ impl<'a> Transfer<'a> {
         }
     }
 
+    /// Other octets came under a known name. Gives them back where they are another message.
+    fn came_otherwise(
+        &mut self,
+        (at, why): (usize, Why),
+        listed: Option<u64>,
+        (parcel, looped): (Parcel, Option<Refusal>),
+    ) -> Option<(Parcel, Option<Refusal>)> {
+        if why == Why::Retry
+            && let Some(before) = self.take_waiting(&parcel)
+        {
+            self.try_rewritten(parcel, before, looped, listed);
+        } else if !self.is_rewritten(&parcel) {
+            if matches!(why, Why::Changed | Why::Doubt) {
+                self.note_different(why, &parcel);
+            }
+            return Some((parcel, looped));
+        } else if why == Why::Pop {
+            self.popped_rewritten(at, listed, &parcel);
+        } else {
+            self.rewritten(at, listed, &parcel);
+        }
+        None
+    }
+
     /// What the operator said of this message before any digest of it was known.
     fn word_for(&mut self, key: &RecordKey, listed: Option<u64>) -> Option<Record> {
         let word = arrival::trusted(self.orders.records, key, listed)?;
@@ -140,7 +164,7 @@ impl<'a> Transfer<'a> {
         if let Some(refusal) = looped {
             self.window.spare(octets);
             self.quarantine(parcel, refusal);
-        } else if self.is_spared(&parcel.key) {
+        } else if self.is_spared(parcel.renamed_from.as_ref().unwrap_or(&parcel.key)) {
             self.window.spare(octets);
             self.outbox.postpone(parcel);
         } else if self.may_go_on() {
@@ -280,6 +304,49 @@ impl<'a> Transfer<'a> {
     fn is_rewritten(&mut self, parcel: &Parcel) -> bool {
         let unique_id = parcel.key.unique_id.as_bytes();
         self.look_at_twin(unique_id, |twin| twin.has_origin_of(parcel.head))
+    }
+
+    /// The record of this message as it came before, where it waits for another try: a server that
+    /// makes it anew at each RETR hands it out with other octets, and the same Message-ID, Date and
+    /// From.
+    fn take_waiting(&mut self, parcel: &Parcel) -> Option<(RecordKey, Record)> {
+        let unique_id = parcel.key.unique_id.as_bytes();
+        let before = self.look_at_twin(unique_id, |twin| twin.take_waiting(parcel.head))?;
+        let record = self.orders.records.get(&before)?;
+        Some((before, record))
+    }
+
+    /// Offers a message that waits for another try, and comes with other octets than at the last.
+    /// What counted against it counts still, and who has taken it is not offered it again. Of
+    /// several with one unique-id nothing tells whether it is the same: then only its tries count.
+    fn try_rewritten(
+        &mut self,
+        mut parcel: Parcel,
+        (before, record): (RecordKey, Record),
+        looped: Option<Refusal>,
+        listed: Option<u64>,
+    ) {
+        let octets = listed.unwrap_or(0);
+        let arrival = arrival::on_arrival(Why::Retry, Some(&record), listed, 1, self.now());
+        let Arrival::Offer(targets) = arrival else {
+            self.window.spare(octets);
+            return self.withhold(parcel);
+        };
+        let repeated = &self.orders.plan.repeated;
+        if !repeated.contains_key(&parcel.key.unique_id) {
+            parcel.targets = targets;
+        }
+        parcel.renamed_from = Some(before);
+        self.offer_or_keep(parcel, looped, octets);
+    }
+
+    /// A message that was retrieved again so that the server hides it came with other octets. It
+    /// needs no mark: what is marked is not retrieved, and would stand before newer mail.
+    fn popped_rewritten(&mut self, at: usize, listed: Option<u64>, parcel: &Parcel) {
+        self.identities.findings.rewritten += 1;
+        self.window.spare(listed.unwrap_or(0));
+        self.say_recognised(parcel);
+        self.ledger.settled(at);
     }
 
     /// The server hands out a known message with other octets: it is neither offered nor deleted.

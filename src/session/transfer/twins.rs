@@ -3,7 +3,7 @@
 //! Under one unique-id a server may list hundreds of thousands of messages. Then its records are
 //! gone through once in a session, and not for each message that comes.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::mail::{HeadDigest, UniqueId};
 use crate::seen::{Known, Marker, RecordKey, State};
@@ -21,6 +21,9 @@ pub(in crate::session) struct Twin {
     pub(in crate::session) is_any_by_head: bool,
     /// Marks of messages that the server handed out with other octets.
     rewritten: Vec<RecordKey>,
+    /// Messages that came whole and wait for another try, by what their Message-ID, Date and From
+    /// come to.
+    waiting: BTreeMap<u32, Vec<RecordKey>>,
 }
 
 impl Twin {
@@ -36,6 +39,15 @@ impl Twin {
                 {
                     twin.origins.extend(record.head.and_then(origin));
                 }
+                // A copy of it is here, and is offered again.
+                State::Deferred(deferral) if deferral.parked.is_some() => {
+                    twin.origins.extend(record.head.and_then(origin));
+                }
+                State::Deferred(_) if known.digest.is_some() && !record.notes.displaced => {
+                    if let Some(origin) = record.head.and_then(origin) {
+                        twin.waiting.entry(origin).or_default().push(known.key());
+                    }
+                }
                 State::Marked {
                     by: Marker::Rewritten,
                     ..
@@ -50,6 +62,15 @@ impl Twin {
     pub(in crate::session) fn has_origin_of(&self, head: Option<HeadDigest>) -> bool {
         let origin = head.and_then(origin);
         origin.is_some_and(|origin| self.origins.contains(&origin))
+    }
+
+    /// A message that waits for another try and has the Message-ID, Date and From of this header:
+    /// each one once.
+    pub(in crate::session) fn take_waiting(
+        &mut self,
+        head: Option<HeadDigest>,
+    ) -> Option<RecordKey> {
+        self.waiting.get_mut(&head.and_then(origin)?)?.pop()
     }
 
     /// The marks of messages that the server handed out with other octets, the first time that they

@@ -1,0 +1,130 @@
+//! Other bytes with the record's Message-ID, Date and From are the same message rewritten,
+//! whatever it is retrieved again for (DOUBT.md 1.5).
+
+use std::sync::Arc;
+
+use mailferry::agent::Breaker;
+use mailferry::mail::Retention;
+use mailferry::seen::State;
+use mailferry::session::{self, Collaborators, Summary};
+use mailferry::sink::{Delivery, Destination, Fault};
+
+use crate::support::model::Mail;
+use crate::support::world::{Notes, World, mail};
+
+const DAY: u64 = 24 * 3600;
+
+/// A message with a part that the server makes anew at each RETR.
+fn letter(unique_id: &str, number: usize) -> Mail {
+    let text = format!(
+        "Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\
+         \r\nboundary-%%%% of {number:04}\r\n"
+    );
+    mail(unique_id, text.as_bytes())
+}
+
+fn world(mails: Vec<Mail>, retention: Retention) -> World {
+    let world = World::new(mails, retention);
+    world.server.with(|habits| habits.makes_anew = true);
+    world
+}
+
+#[tokio::test]
+async fn a_message_that_is_made_anew_at_each_retrieval_is_quarantined_after_twenty_tries() {
+    let world = world(vec![letter("one-0123456789abcdef", 1)], Retention::Keep);
+    world.sink.refuse_all(Fault::MessageTransient);
+    for _ in 0..30 {
+        world.poll().await;
+        world.pass(DAY);
+    }
+    let records = world.records().await;
+    assert_eq!(records.len(), 1, "{records:?}");
+    let state = &records[0].1.state;
+    assert!(matches!(state, State::Quarantined { .. }), "{state:?}");
+    assert_eq!(world.kept.count(), 1);
+    assert!(!world.said("DestinationSuspect"), "it is one message");
+}
+
+#[tokio::test]
+async fn twins_that_are_made_anew_at_each_retrieval_are_quarantined_too() {
+    let twins = (0..3).map(|number| letter("one-0123456789abcdef", number));
+    let world = world(twins.collect(), Retention::Keep);
+    world.sink.refuse_all(Fault::MessageTransient);
+    for _ in 0..30 {
+        world.poll().await;
+        world.pass(DAY);
+    }
+    assert_eq!(world.kept.count(), 3, "{:?}", world.records().await);
+}
+
+#[tokio::test]
+async fn a_destination_that_took_it_is_not_offered_what_was_made_anew() {
+    let world = world(vec![letter("one-0123456789abcdef", 1)], Retention::Delete);
+    let second = Notes::default();
+    second.refuse_all(Fault::MessageTransient);
+    for round in 0..4 {
+        if round == 3 {
+            second.accept_all();
+        }
+        poll_two(&world, &second).await;
+        world.pass(DAY);
+    }
+    assert_eq!((world.sink.count(), second.count()), (1, 1));
+    assert!(world.server.listed().is_empty());
+}
+
+/// Polls with a second destination.
+async fn poll_two(world: &World, second: &Notes) -> Summary {
+    let with = world.collaborators();
+    let gate = Arc::new(Breaker::new("second", with.reporter.clone()));
+    let delivery = Delivery::to(Destination::new(
+        "box",
+        world.sink.sink(),
+        world.gate.clone(),
+    ));
+    let with = Collaborators {
+        delivery: delivery.and(Destination::new("second", second.sink(), gate)),
+        ..with
+    };
+    session::poll(&world.visit, &with).await
+}
+
+#[tokio::test]
+async fn what_is_retrieved_again_so_that_a_hiding_server_goes_on_is_not_offered_again() {
+    let letters = (0..3).map(|number| letter(&format!("{number}-0123456789abcdef"), number));
+    let world = world(letters.collect(), Retention::Keep);
+    world.server.with(|habits| {
+        habits.hides = true;
+        habits.capabilities = vec!["EXPIRE 0".into()];
+        // Everything is delivered, and QUIT comes to nothing.
+        habits.hangs_up_at_quit = true;
+    });
+    world.poll().await;
+    world.poll().await;
+    assert_eq!(world.sink.count(), 3);
+    world.server.with(|habits| habits.hangs_up_at_quit = false);
+    world.poll().await;
+    assert_eq!(world.sink.count(), 3);
+    assert!(world.server.listed().is_empty(), "they are hidden");
+    assert!(world.said("rewritten"));
+}
+
+#[tokio::test]
+async fn a_parked_message_that_is_retrieved_again_with_other_octets_is_delivered_once() {
+    let world = world(vec![letter("one-0123456789abcdef", 1)], Retention::Keep);
+    world.server.with(|habits| {
+        habits.hides = true;
+        habits.capabilities = vec!["EXPIRE 0".into()];
+        habits.hangs_up_at_quit = true;
+    });
+    world.sink.refuse_all(Fault::MessageTransient);
+    world.poll().await;
+    assert_eq!(world.kept.count(), 1);
+    world.server.with(|habits| habits.hangs_up_at_quit = false);
+    world.sink.accept_all();
+    for _ in 0..3 {
+        world.pass(DAY);
+        world.poll().await;
+    }
+    assert_eq!(world.sink.count(), 1);
+}
