@@ -83,7 +83,9 @@ pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, SeenErr
         say_released(assignment, &why);
     }
     say(assignment, &polled);
-    if is_worth_keeping(&stored, &state)
+    // With the note of the deletes another state was written than the stored one.
+    let wrote = polled.counts.deletes_noted > 0;
+    if (wrote || is_worth_keeping(&stored, &state))
         && let Err(error) = with.seen.save_state(account, state).await
     {
         not_kept(assignment, &mut polled, &error);
@@ -491,12 +493,10 @@ mod tests {
         };
         assert!(!is_worth_keeping(&before, &later(300)));
         assert!(is_worth_keeping(&before, &later(3600)));
-        assert!(is_worth_keeping(
-            &before,
-            &AccountState {
-                failures: 1,
-                ..later(1)
-            }
-        ));
+        let failed = AccountState {
+            failures: 1,
+            ..later(1)
+        };
+        assert!(is_worth_keeping(&before, &failed));
     }
 }

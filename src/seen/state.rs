@@ -155,7 +155,30 @@ pub struct DeletesState {
     pub attempted: bool,
     /// Whether its QUIT was not answered with a yes.
     pub quit_refused: bool,
+    /// The times of the notes whose deletes no QUIT confirmed, oldest first: their messages may
+    /// well be there still.
+    pub open_notes: Vec<Timestamp>,
 }
+
+impl DeletesState {
+    /// Notes that deletes were asked for and not confirmed yet.
+    pub fn open_note(&mut self, at: Timestamp) {
+        if !self.open_notes.contains(&at) {
+            self.open_notes.push(at);
+        }
+        let spare = self.open_notes.len().saturating_sub(OPEN_NOTES_MAX);
+        self.open_notes.drain(..spare);
+    }
+
+    /// Whether no QUIT confirmed the deletes that were noted at this time.
+    pub fn is_open(&self, noted: Timestamp) -> bool {
+        self.open_notes.contains(&noted)
+    }
+}
+
+/// Notes that may be open at once. What is listed under another name is found at the next listing,
+/// so old ones have served.
+const OPEN_NOTES_MAX: usize = 64;
 
 impl NamesState {
     /// Notes that a known message was found under another name.

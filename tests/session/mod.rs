@@ -22,4 +22,6 @@ mod shared_unique_ids;
 mod short;
 mod stop;
 mod suspect;
+mod twins;
+mod unconfirmed;
 mod unnamed;

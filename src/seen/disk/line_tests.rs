@@ -188,7 +188,9 @@ proptest! {
                 lone: Some(Timestamp(7)),
                 attempted: true,
                 quit_refused: true,
+                open_notes: vec![Timestamp(8), Timestamp(9)],
             },
+            poll_pause_seconds: Some(86_401),
             sizes,
             ..AccountState::default()
         });

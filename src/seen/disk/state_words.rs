@@ -71,16 +71,19 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
     if let Some(from) = &state.names.came_from {
         let _ = write!(words, " came_from={}", text(from));
     }
-    for at in &state.names.renamed {
-        let _ = write!(words, " renamed={}", at.0);
-    }
     push_wait(&mut words, state);
     words
 }
 
-/// To whom its messages go, what is known of the sizes, why an account waits, and for which
-/// settings.
+/// Times of changes and of deletes, to whom its messages go, what is known of the sizes, why an
+/// account waits, and for which settings.
 fn push_wait(words: &mut String, state: &AccountState) {
+    for at in &state.names.renamed {
+        let _ = write!(words, " renamed={}", at.0);
+    }
+    for at in &state.deletes.open_notes {
+        let _ = write!(words, " open_note={}", at.0);
+    }
     if let Some(RecipientSince { digest, since }) = state.recipient {
         let _ = write!(words, " recipient={digest:x}@{}", since.0);
     }
@@ -135,11 +138,11 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "marking" => state.names.marking = value == "1",
             "deletes_attempted" => state.deletes.attempted = value == "1",
             "quit_refused" => state.deletes.quit_refused = value == "1",
+            "open_note" => state.deletes.open_notes.push(at()?),
+            "poll_pause" => state.poll_pause_seconds = Some(value.parse().ok()?),
             "lone_delete" => state.deletes.lone = Some(at()?),
             "deletes_unconfirmed" => state.deletes.unconfirmed = value.parse().ok()?,
             "deletes_found_again" => state.deletes.found_again = value.parse().ok()?,
-            "open_note" => state.deletes.open_notes.push(at()?),
-            "poll_pause" => state.poll_pause_seconds = Some(value.parse().ok()?),
             "login_delay" => state.login_delay_seconds = Some(value.parse().ok()?),
             "failures" => state.failures = value.parse().ok()?,
             "uidl_refusals" => state.uidl_refusals = value.parse().ok()?,

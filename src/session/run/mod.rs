@@ -214,11 +214,12 @@ impl Session<'_> {
         self.learn(&listing, &done, state);
         let gone = done.gone.clone();
         self.learn_names(&done.findings, &plan, &records, state, now);
-        let (sent, found_again) = (done.deletes_sent, done.findings.found_again);
+        let asked = (done.deletes_sent, done.deletes_noted);
+        let found_again = done.findings.found_again;
         let all_popped =
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
         let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
-        self.learn_deletes(state, deletes, (sent, found_again), ended.quit);
+        self.learn_deletes(state, deletes, asked, found_again, &ended);
         ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
         self.learn_from_goodbye(&listing, &ended, &gone, state);
         if hides && ended.quit && (all_popped || !pops) {

@@ -6,7 +6,7 @@ use crate::session::judge::made_names;
 use crate::session::judge::new_count;
 use crate::session::judge::plan::{Disposition, Plan, Skip, Why};
 use crate::session::judge::taken::{self, Allowance};
-use crate::session::run::Session;
+use crate::session::run::{Ended, Session};
 use crate::session::transfer::findings::Findings;
 use crate::session::{Denial, SessionError};
 use crate::telemetry::Event;
@@ -197,13 +197,14 @@ impl Session<'_> {
         }
     }
 
-    /// What became of the deletes of a session.
+    /// What became of the deletes of a session: how many were asked for, and when that was noted.
     pub(in crate::session) fn learn_deletes(
         &self,
         state: &mut AccountState,
         allowance: Allowance,
-        (sent, found_again): (usize, u32),
-        quit: bool,
+        (sent, noted): (usize, Option<Timestamp>),
+        found_again: u32,
+        ended: &Ended,
     ) {
         let were_ignored = taken::are_ignored(&state.deletes);
         let now = self.with.clock.now();
@@ -212,7 +213,15 @@ impl Session<'_> {
         } else {
             0
         };
-        taken::end(&mut state.deletes, sent, quit, found_again, now);
+        taken::end(&mut state.deletes, sent, ended.quit, found_again, now);
+        // QUIT confirms no DELE that was refused.
+        let is_confirmed = ended.quit && ended.counts.deleted >= sent as u64;
+        if let Some(noted) = noted.filter(|_| !is_confirmed) {
+            state.deletes.open_note(noted);
+        }
+        // The records of older ones are forgotten.
+        let is_kept = |at: &Timestamp| now.since(*at) < self.visit.forget_after_seconds;
+        state.deletes.open_notes.retain(is_kept);
         if taken::are_ignored(&state.deletes) && !were_ignored {
             self.say(
                 "deletes_ignored",

@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::mail::{Digest, limits};
+use crate::mail::{Digest, Timestamp, limits};
 use crate::seen::{Record, RecordKey, Records};
 use crate::session::judge::absence::Listed;
 use crate::session::judge::made_names;
@@ -48,8 +48,16 @@ pub(in crate::session) struct Renamed<'a> {
 }
 
 impl<'a> Absent<'a> {
-    /// The records of this maildrop whose names are absent and whose delete was not asked, and
+    /// The records of this maildrop whose names are absent and whose delete no QUIT confirmed, and
     /// those of the account's other maildrops.
+    ///
+    /// A delete that a QUIT confirmed took its message away. When the same bytes come again, under
+    /// whatever name, somebody sent them again: that is new mail. A delete that was asked for and
+    /// not confirmed, because the link was lost or the DELE refused, may have done nothing (RFC
+    /// 1939 section 6: without the UPDATE state nothing is removed). Then the message is there
+    /// still, and a server that names it anew must not make it come twice. Should it be gone after
+    /// all, its record waits for bytes that will not come, and is forgotten like any other. Each
+    /// record is found once, so a message that is really sent twice comes the second time.
     pub(in crate::session) fn new(orders: &Orders<'a>) -> Self {
         let mut sources = vec![orders.records];
         sources.extend(orders.elsewhere);
@@ -83,6 +91,9 @@ impl<'a> Absent<'a> {
                 }
                 let Some(digest) = known.digest else { continue };
                 let notes = &known.record.notes;
+                // The notes of other maildrops are those of another state.
+                let is_open = |at: Timestamp| source == 0 && orders.state.deletes.is_open(at);
+                let was_deleted = notes.asked.is_some_and(|at| !is_open(at));
                 let is_displaced = || !displaced.is_empty() && displaced.contains(&known.key());
                 let is_there = is_listed && !notes.displaced && !is_displaced();
                 // One that is known by its digest only may be among those that are listed without a
@@ -90,11 +101,11 @@ impl<'a> Absent<'a> {
                 let may_be_there = source == 0
                     && made_names::is_made_here(known.unique_id)
                     && !orders.listing.complete;
-                if orders.plan.is_flood && !is_there && notes.asked.is_some() {
+                if orders.plan.is_flood && !is_there && was_deleted {
                     asked.insert(digest);
                 }
                 let is_there = is_there && name.is_none();
-                if is_there || may_be_there || notes.asked.is_some() {
+                if is_there || may_be_there || was_deleted {
                     continue;
                 }
                 by_digest.entry(digest).or_default().push(Candidate {

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::slice::Iter;
 
 use crate::fault;
-use crate::mail::{UniqueId, WhoActs};
+use crate::mail::{Timestamp, UniqueId, WhoActs};
 use crate::seen::{RecordKey, Recorded};
 use crate::session::SessionError;
 use crate::session::transfer::Transfer;
@@ -25,6 +25,8 @@ pub(in crate::session) struct Deletes<'a> {
     /// Names of messages that were compared by digest in this session.
     compared: HashSet<UniqueId>,
     stage: NoteStage,
+    /// When it was noted which deletes are asked for.
+    noted: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +48,7 @@ impl<'a> Deletes<'a> {
             count: 0,
             compared: HashSet::new(),
             stage: NoteStage::default(),
+            noted: None,
         }
     }
 
@@ -76,6 +79,11 @@ impl<'a> Deletes<'a> {
         } else {
             0
         }
+    }
+
+    /// When it was noted which deletes are asked for, if they were given to the connection.
+    pub(in crate::session) fn noted(&self) -> Option<Timestamp> {
+        self.noted.filter(|_| self.sent() > 0)
     }
 
     /// Whether the DELEs were given to the connection.
@@ -143,11 +151,15 @@ impl Transfer<'_> {
             return false;
         }
         let (seen, account) = (&self.orders.with.seen, &self.orders.visit.account);
-        let state = self.orders.state;
         let now = self.now();
+        let mut state = self.orders.state.clone();
+        // Until QUIT is answered, nobody knows whether they count.
+        state.deletes.open_note(now);
+        self.deletes.noted = Some(now);
+        self.counts().deletes_noted += deletes.len() as u64;
         self.commits().push(async move {
             match seen
-                .note_deletes(account, &deletes, Some(now), Some(state))
+                .note_deletes(account, &deletes, Some(now), Some(&state))
                 .await
             {
                 Ok(()) => Committed::DeletesNoted(deletes),

@@ -263,6 +263,8 @@ impl<'a> Transfer<'a> {
         } = renamed;
         let octets = listed.unwrap_or(0);
         let now = self.now();
+        // It was asked to go, and is there under another name.
+        self.identities.findings.found_again += u32::from(record.notes.asked.is_some());
         let arrival = arrival::on_arrival(Why::Doubt, Some(&record), listed, 1, now);
         let record = match arrival {
             Arrival::Offer(targets) => {

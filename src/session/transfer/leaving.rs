@@ -144,6 +144,7 @@ impl Transfer<'_> {
             counts,
             findings: self.identities.findings(),
             deletes_sent: self.deletes.sent(),
+            deletes_noted: self.deletes.noted(),
             sizes,
             unproven,
             error,

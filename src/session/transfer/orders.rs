@@ -89,6 +89,8 @@ pub(in crate::session) struct Transferred {
     pub(in crate::session) findings: Findings,
     /// Deletes that were given to the connection.
     pub(in crate::session) deletes_sent: usize,
+    /// When they were noted.
+    pub(in crate::session) deletes_noted: Option<Timestamp>,
     /// What is known now of the sizes that this maildrop announces.
     pub(in crate::session) sizes: Sizes,
     /// What nothing proves to be what was asked for, if the session was out of step.

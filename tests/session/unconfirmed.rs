@@ -1,0 +1,96 @@
+//! Deletes that no QUIT confirmed: their messages may be there still, under other names (DOUBT.md
+//! 1.1, 1.4 and 1.8).
+
+use mailferry::mail::Retention;
+
+use crate::support::model::Mail;
+use crate::support::world::{World, mail};
+
+const HOUR: u64 = 3600;
+
+fn letter(unique_id: &str, number: usize) -> Mail {
+    let text = format!(
+        "Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\
+         \r\nbody of {number:04}\r\n"
+    );
+    mail(unique_id, text.as_bytes())
+}
+
+/// So many messages, named anew in each round.
+fn letters(round: &str, count: usize) -> Vec<Mail> {
+    let one = |number| letter(&format!("{round}-{number:04}-0123456789abcdef"), number);
+    (0..count).map(one).collect()
+}
+
+#[tokio::test]
+async fn messages_whose_deletes_no_quit_confirmed_come_once_under_whatever_names() {
+    for count in [3, 100, 500] {
+        let world = World::new(letters("first", count), Retention::Delete);
+        world.server.with(|habits| habits.hangs_up_at_quit = true);
+        for round in ["second", "third", "fourth"] {
+            world.poll().await;
+            assert_eq!(world.sink.count(), count, "{round}");
+            assert_eq!(world.server.listed().len(), count, "{round}");
+            world.server.replace(letters(round, count));
+            world.pass(HOUR);
+        }
+        world.server.with(|habits| habits.hangs_up_at_quit = false);
+        for _ in 0..3 {
+            world.poll().await;
+            world.pass(HOUR);
+        }
+        assert_eq!(world.sink.count(), count);
+        assert!(world.server.listed().is_empty(), "and they are deleted");
+    }
+}
+
+#[tokio::test]
+async fn a_crash_between_dele_and_the_answer_to_quit_confirms_nothing() {
+    let world = World::new(letters("first", 3), Retention::Delete);
+    world.server.with(|habits| habits.hangs_up_at_quit = true);
+    // The account's state at the end of the poll is never written.
+    world.poll_or_crash().await;
+    assert_eq!(world.sink.count(), 3);
+    world.server.with(|habits| habits.hangs_up_at_quit = false);
+    world.server.replace(letters("second", 3));
+    world.pass(HOUR);
+    world.poll().await;
+    assert_eq!(world.sink.count(), 3);
+    assert!(world.server.listed().is_empty());
+}
+
+#[tokio::test]
+async fn a_refused_dele_is_not_confirmed_by_quit() {
+    let world = World::new(letters("first", 3), Retention::Delete);
+    world.server.with(|habits| habits.refuses_dele = true);
+    world.poll().await;
+    world.server.replace(letters("second", 3));
+    world.pass(HOUR);
+    world.poll().await;
+    assert_eq!(world.sink.count(), 3);
+}
+
+#[tokio::test]
+async fn what_comes_again_after_a_confirmed_delete_is_new_mail() {
+    let world = World::new(letters("first", 3), Retention::Delete);
+    world.poll().await;
+    assert!(world.server.listed().is_empty());
+    world.server.replace(letters("second", 3));
+    world.pass(HOUR);
+    world.poll().await;
+    assert_eq!(world.sink.count(), 6, "somebody sent them again");
+    assert!(world.state().await.deletes.open_notes.is_empty());
+}
+
+#[tokio::test]
+async fn a_message_that_is_there_and_was_sent_again_comes_the_second_time() {
+    let world = World::new(letters("first", 1), Retention::Delete);
+    world.server.with(|habits| habits.hangs_up_at_quit = true);
+    world.poll().await;
+    world.server.with(|habits| habits.hangs_up_at_quit = false);
+    let both = [letters("second", 1), letters("third", 1)].concat();
+    world.server.replace(both);
+    world.pass(HOUR);
+    world.poll().await;
+    assert_eq!(world.sink.count(), 2);
+}
