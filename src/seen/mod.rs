@@ -157,12 +157,21 @@ impl Seen {
         replaces: Vec<Change>,
         known: &Records,
     ) -> Result<Recorded, SeenError> {
-        prove_nothing(&replaces, known)?;
+        // An equal message that shares the copy which was offered is delivered with it.
+        let digest = Some(receipt.digest());
+        let is_equal =
+            |change: &Change| matches!(change, Change::Put(key, _) if key.digest == digest);
+        let (equal, others): (Vec<_>, Vec<_>) = replaces.into_iter().partition(is_equal);
+        prove_nothing(&others, known)?;
+        if equal.iter().any(|change| !is_of_copy(change, known)) {
+            return Err(SeenError::Invariant("an equal message had no copy"));
+        }
         let origin = receipt.origin();
         let key = RecordKey::new(origin.unique_id.clone(), Some(receipt.digest()));
         let record = delivered.record();
         let mut batch = Batch::new(&origin.account);
-        batch.changes = replaces;
+        batch.changes = others;
+        batch.changes.extend(equal);
         batch.changes.push(Change::Put(key, record));
         self.store.commit(batch).await?;
         Ok(Recorded {
@@ -325,6 +334,15 @@ impl Seen {
     pub async fn close(&self) -> Result<(), SeenError> {
         self.store.close().await
     }
+}
+
+/// Whether the record that a change replaces names a copy, or was delivered already.
+fn is_of_copy(change: &Change, known: &Records) -> bool {
+    let Change::Put(key, _) = change else {
+        return true;
+    };
+    let before = known.get(key);
+    known.is_delivered(key) || before.is_some_and(|before| before.kept().is_some())
 }
 
 /// Refuses changes that would make a record Delivered which was not.

@@ -18,6 +18,7 @@ mod one_name;
 mod poll;
 mod retries;
 mod rewritten;
+mod shared_copies;
 mod shared_unique_ids;
 mod short;
 mod stop;

@@ -4,7 +4,7 @@
 use tokio::time::Instant;
 
 use crate::mail::{AccountName, Origin};
-use crate::seen::{Batch, Change, Delivered, Record, RecordKey, Records, State};
+use crate::seen::{Batch, Change, Delivered, Known, Record, RecordKey, Records, State};
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
 use crate::session::transfer::offers::{Parcel, Source};
@@ -76,6 +76,25 @@ impl<'a> Copies<'a> {
         (self.answers.counts(), self.error.map_or(Ok(()), Err))
     }
 
+    /// Records of equal messages that share the copy: they are delivered with it, because the copy
+    /// is gone then.
+    fn settled_with(&self, parcel: &Parcel) -> Vec<Change> {
+        let state = State::Delivered {
+            at: self.with().clock.now(),
+        };
+        let shares = |known: &Known<'_>| {
+            let is_equal = known.digest == parcel.key.digest && known.key() != parcel.key;
+            is_equal && known.record.kept() == parcel.source.file()
+        };
+        let sharing = self.answers.records().iter().filter(shares);
+        let put = |known: Known<'_>| {
+            let (key, record) = known.into_pair();
+            let state = state.clone();
+            Change::Put(key, Record { state, ..record })
+        };
+        sharing.map(put).collect()
+    }
+
     fn record(&self, parcel: &Parcel) -> Option<Record> {
         self.answers.records().get(&parcel.key)
     }
@@ -143,7 +162,7 @@ impl<'a> Answered<'a> for Copies<'a> {
             head: parcel.head,
             notes: record.map(|record| record.notes).unwrap_or_default(),
         };
-        (delivered, Vec::new())
+        (delivered, self.settled_with(parcel))
     }
 
     fn batch(&self, parcel: &Parcel, state: State) -> Batch {

@@ -1,6 +1,8 @@
 //! Retries of parked messages: the server hides them, so the copy in the quarantine is what is
 //! offered.
 
+use std::collections::HashSet;
+
 use crate::mail::Timestamp;
 use crate::seen::{Deferral, Known, Record, RecordKey, Records, State};
 use crate::session::judge::budget::Budget;
@@ -67,7 +69,13 @@ pub(in crate::session) async fn retry(
         )
     });
     let mut copies = Copies::new(visit, with, &records, *counts);
+    let mut served = HashSet::new();
     for (key, record) in all {
+        // Equal messages share a copy, and have one answer.
+        let file = record.kept().map(str::to_owned);
+        if file.is_none_or(|file| !served.insert(file)) {
+            continue;
+        }
         if allowance.is_some() && bounds.spared.never.contains(&key) {
             continue;
         }
