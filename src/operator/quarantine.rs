@@ -1,6 +1,6 @@
 //! Answers requests about copies in the quarantine.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 
 use crate::agent::{Assignment, SystemClock};
@@ -12,7 +12,7 @@ use crate::operator::{
     RetryOutcome, names, operators_word,
 };
 use crate::quarantine::{Quarantine, QuarantineError};
-use crate::seen::{Record, RecordKey, State};
+use crate::seen::{Record, RecordKey, State, holders};
 use crate::session::{self, Erased};
 use crate::spool::{Message, Spool};
 
@@ -57,9 +57,16 @@ impl Operator {
         let Some(quarantine) = self.existing()? else {
             return Ok(());
         };
-        let copies = quarantine.list().await?;
-        let holders = copies.iter().filter_map(|(_, label)| label.as_ref().ok());
-        let known: BTreeSet<&AccountName> = holders
+        let mut copies = quarantine.list().await?;
+        // A damaged journal is told by other commands; this one shows what there is.
+        let holders = self.holders().await.unwrap_or_default();
+        for (file, label) in &mut copies {
+            if let (Ok(label), Some(holder)) = (label, holders.get(file)) {
+                label.origin.account = holder.clone();
+            }
+        }
+        let of_copies = copies.iter().filter_map(|(_, label)| label.as_ref().ok());
+        let known: BTreeSet<&AccountName> = of_copies
             .map(|label| &label.origin.account)
             .chain(self.setup.config.accounts.keys())
             .collect();
@@ -82,6 +89,14 @@ impl Operator {
         Ok(())
     }
 
+    /// The accounts whose records name copies, by file.
+    async fn holders(&self) -> Result<HashMap<String, AccountName>, Failure> {
+        let state_dir = self.setup.config.state_dir.clone();
+        // The journal may be long.
+        let read = tokio::task::spawn_blocking(move || holders(&state_dir)).await;
+        Ok(read.unwrap_or_else(|_| Ok(HashMap::new()))?)
+    }
+
     /// Sends the details of a copy, and returns its message.
     async fn load(&self, file: &str, answer: &Answer) -> Result<Message, Failure> {
         let quarantine = self.existing()?.ok_or_else(|| missing(file))?;
@@ -97,7 +112,8 @@ impl Operator {
         let rooms = self.rooms()?;
         let assignments = rooms.orders(&everything(&self.setup.config))?.assignments;
         let work = async {
-            for file in named(&rooms.quarantine, copies).await? {
+            let holders = self.holders().await?;
+            for file in named(&rooms.quarantine, copies, &holders).await? {
                 let outcome = retry_one(&rooms, &assignments, &file).await?;
                 let response = QuarantineResponse::Retried { file, outcome };
                 answer.say(response).await?;
@@ -212,7 +228,11 @@ fn is_last(holder: Option<&(AccountName, RecordKey, Record)>) -> bool {
 }
 
 /// The chosen files: the named ones, or all of an account, or all.
-async fn named(quarantine: &Quarantine, copies: Copies) -> Result<Vec<String>, Failure> {
+async fn named(
+    quarantine: &Quarantine,
+    copies: Copies,
+    holders: &HashMap<String, AccountName>,
+) -> Result<Vec<String>, Failure> {
     let account = match copies {
         Copies::Files(files) => return Ok(files),
         Copies::OfAccount(account) => Some(account),
@@ -222,7 +242,8 @@ async fn named(quarantine: &Quarantine, copies: Copies) -> Result<Vec<String>, F
     for (file, label) in quarantine.list().await? {
         let is_meant = label.is_ok_and(|label| {
             let account = account.as_ref();
-            account.is_none_or(|account| *account == label.origin.account)
+            let holder = holders.get(&file).unwrap_or(&label.origin.account);
+            account.is_none_or(|account| account == holder)
         });
         if is_meant {
             files.push(file);

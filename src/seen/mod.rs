@@ -32,6 +32,7 @@ pub use crate::mail::RecordKey;
 pub use batch::{Batch, Change};
 pub use disk::durable::DurableStore;
 pub use disk::examine::examine;
+pub use disk::holders::holders;
 pub use disk::state_dir::StateDirectory;
 pub use error::SeenError;
 pub use memory::MemoryStore;

@@ -192,3 +192,24 @@ fn a_copy_whose_message_has_gone_since_the_last_poll_may_be_the_last_and_stays()
     assert!(words.contains("does not list it"), "{words}");
     assert_eq!(only_file(&place), file);
 }
+
+#[test]
+fn the_copies_of_a_renamed_account_are_found_by_its_new_name() {
+    let dovecot = maildrop();
+    let place = Place::with(&configuration(&dovecot, REFUSES, "keep"));
+    let file = quarantined(&place);
+    place.succeed(&["seen", "rename", "jane", "joe"]);
+    let renamed =
+        |script| configuration(&dovecot, script, "keep").replace("account.jane", "account.joe");
+    place.configure(&renamed(TAKES));
+    let listed = place.succeed(&["quarantine", "list", "joe"]);
+    assert!(
+        listed.contains(&file) && listed.contains("account=joe "),
+        "{listed}"
+    );
+    let words = said(&place, &["quarantine", "list", "jane"], 64);
+    assert!(words.contains("there is no account jane"), "{words}");
+    let words = place.succeed(&["quarantine", "retry", "--account", "joe"]);
+    assert!(words.contains(&format!("{file}: delivered")), "{words}");
+    assert_eq!(place.succeed(&["quarantine", "list"]), "");
+}

@@ -175,10 +175,7 @@ const LEFT: &[(&str, &[&str])] = &[
     ("session", &["doors", "judge", "run", "server", "transfer"]),
     ("session/judge", &["group", "plan"]),
     ("session/server", &["listing", "unnamed"]),
-    (
-        "session/transfer",
-        &["answer", "commits", "offers"],
-    ),
+    ("session/transfer", &["answer", "commits", "offers"]),
 ];
 
 /// The errors about the circles, one sentence each.

@@ -5,6 +5,7 @@ pub(in crate::seen) mod block;
 pub(in crate::seen) mod checksum;
 pub(in crate::seen) mod durable;
 pub(in crate::seen) mod examine;
+pub(in crate::seen) mod holders;
 pub(in crate::seen) mod index;
 pub(in crate::seen) mod journal;
 pub(in crate::seen) mod line;
