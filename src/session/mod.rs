@@ -64,7 +64,7 @@ pub async fn poll(visit: &Visit, with: &Collaborators) -> Summary {
 /// # Errors
 /// What prevents it, and who must act.
 pub async fn list(visit: &Visit, with: &Collaborators) -> Result<Arc<Listing>, SessionError> {
-    let mut maildrop = server::login::enter(visit, with).await?;
+    let mut maildrop = errand::pause::enter(visit, with).await?;
     let listed = server::listing::list(&mut maildrop, &with.stop.place).await?;
     maildrop.quit().await;
     listed.with_unique_ids()

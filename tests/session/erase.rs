@@ -7,6 +7,8 @@ use mailferry::seen::{Record, RecordKey, State};
 use mailferry::session::{self, Erased};
 use mailferry::sink::Fault;
 
+use tokio::time::Instant;
+
 use crate::support::model::Mail;
 use crate::support::world::{World, mail};
 
@@ -159,4 +161,30 @@ async fn a_message_that_was_retrieved_to_be_compared_and_is_another_is_not_hidde
     world.server.with(|habits| habits.hides = true);
     world.server.replace(vec![other("7")]);
     is_refused(&world, "another message").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_errand_keeps_the_pause_that_the_server_wants_between_logins() {
+    for (delay, waits) in [(50, true), (900, false)] {
+        let world = quarantined().await;
+        let announced = format!("LOGIN-DELAY {delay}");
+        world
+            .server
+            .with(|habits| habits.capabilities = vec![announced]);
+        world.poll().await;
+        world.pass(10);
+        let (logins, begun) = (world.server.logins(), Instant::now());
+        let key = copy(&world).await.0;
+        let with = world.collaborators();
+        let erased = session::erase(&world.visit, &with, &key, &operators_word()).await;
+        if waits {
+            assert_eq!(erased.unwrap(), Erased::Deleted);
+            assert_eq!(begun.elapsed().as_secs(), delay - 10);
+            let noted = world.state().await.last_login;
+            assert_eq!(noted, Some(*world.now.lock().unwrap()), "for the next poll");
+        } else {
+            assert_eq!(erased.unwrap_err().code(), "login_delay");
+            assert_eq!(world.server.logins(), logins);
+        }
+    }
 }

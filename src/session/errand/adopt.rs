@@ -11,10 +11,11 @@ use crate::seen::{
     Batch, Change, Marker, Notes, OperatorsWord, Record, RecordKey, Records, State, Trust,
 };
 use crate::session::errand::fetched::Fetched;
+use crate::session::errand::pause;
 use crate::session::judge::plan::{Circumstances, Disposition, Names, Why, plan};
 use crate::session::judge::quota::comparing;
 use crate::session::server::heads::HEADERS_AT_ONCE;
-use crate::session::server::{listing, login};
+use crate::session::server::listing;
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 
 /// What came of looking at a maildrop anew.
@@ -52,7 +53,7 @@ pub async fn adopt(
     rest: Rest,
     word: &OperatorsWord,
 ) -> Result<Adopted, SessionError> {
-    let mut maildrop = login::enter(visit, with).await?;
+    let mut maildrop = pause::enter(visit, with).await?;
     let listed = listing::list(&mut maildrop, &with.stop.place)
         .await?
         .with_unique_ids()?;

@@ -10,9 +10,10 @@ use crate::mail::text::Shown;
 use crate::proto::pop3::{Event, Kind};
 use crate::seen::{AccountState, OperatorsWord, Record, RecordKey};
 use crate::session::errand::fetched::Fetched;
+use crate::session::errand::pause;
+use crate::session::server::listing;
 use crate::session::server::listing::Listed;
 use crate::session::server::maildrop::Maildrop;
-use crate::session::server::{listing, login};
 use crate::session::{Collaborators, SessionError, Visit};
 
 /// What came of deleting a message on the server.
@@ -46,7 +47,7 @@ pub async fn erase(
     if let Some(words) = is_of_another(visit, &state, &record) {
         return Ok(Erased::Refused(words));
     }
-    let mut maildrop = login::enter(visit, with).await?;
+    let mut maildrop = pause::enter(visit, with).await?;
     maildrop.sizes_are_estimates = state.sizes.are_estimates();
     let listed = listing::list(&mut maildrop, &with.stop.place).await?;
     let at = match find(&listed, key) {

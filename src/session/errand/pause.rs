@@ -1,0 +1,54 @@
+//! The pause that a server wants between logins, before an errand of the operator.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::session::server::login;
+use crate::session::server::maildrop::Maildrop;
+use crate::session::{Collaborators, Denial, SessionError, Visit};
+
+/// Reaches the server and logs in, for an errand of the operator, not sooner than LOGIN-DELAY
+/// allows: waits up to a minute for that, as `poll` does. The login is noted, so that the next poll
+/// keeps the pause, too.
+///
+/// # Errors
+/// `login_delay` where the wait is longer; otherwise what ends a session, and the store.
+pub(in crate::session) async fn enter(
+    visit: &Visit,
+    with: &Collaborators,
+) -> Result<Maildrop, SessionError> {
+    let mut state = with.seen.account_state(&visit.account).await?;
+    let login = state.last_login.zip(state.login_delay_seconds);
+    let wait = login.map_or(0, |(last, delay)| last.plus(delay).since(with.clock.now()));
+    // A clock that was turned must not stall the errand for longer than a day.
+    let wait = wait.min(DAY_SECONDS);
+    if wait > WAITED_FOR_SECONDS_MAX {
+        return Err(SessionError::Refused {
+            denial: Denial::LoginDelay,
+            command: "login",
+            words: format!(
+                "the server wants {wait} more seconds before the next login (LOGIN-DELAY)"
+            ),
+            wait_seconds: Some(wait),
+        });
+    }
+    sleep(Duration::from_secs(wait)).await;
+    let was_announced = state.login_delay_seconds.is_some();
+    state.last_login = Some(with.clock.now());
+    if was_announced {
+        with.seen.save_state(&visit.account, state.clone()).await?;
+    }
+    let maildrop = login::enter(visit, with).await?;
+    state.last_login = Some(with.clock.now());
+    state.login_delay_seconds = maildrop.login_delay_seconds();
+    if was_announced || state.login_delay_seconds.is_some() {
+        with.seen.save_state(&visit.account, state).await?;
+    }
+    Ok(maildrop)
+}
+
+const DAY_SECONDS: u64 = 24 * 3600;
+
+/// Longer waits are not waited for, as `poll` does it.
+const WAITED_FOR_SECONDS_MAX: u64 = 60;
