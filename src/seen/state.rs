@@ -139,6 +139,8 @@ pub struct NamesState {
     pub same_maildrop: bool,
     /// The name under which the records of the maildrop before are kept.
     pub came_from: Option<String>,
+    /// The name that this account had, or gets, while its records are given to another name.
+    pub renaming: Option<String>,
 }
 
 /// What is remembered of deletes that did not take.

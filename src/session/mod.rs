@@ -81,6 +81,9 @@ async fn poll_with_state(
         // Another server counts in another way.
         state.sizes = Sizes::default();
     }
+    if let Some(other) = &state.names.renaming {
+        return Err(half_renamed(visit, other));
+    }
     let clock_trusted = trust_clock(visit, with, state);
     with.delivery
         .ready()
@@ -177,6 +180,19 @@ fn trust_clock(visit: &Visit, with: &Collaborators, state: &mut AccountState) ->
             }
             false
         }
+    }
+}
+
+/// Its records are in two places, and mail without a record would be new.
+fn half_renamed(visit: &Visit, other: &str) -> SessionError {
+    let account = &visit.account;
+    SessionError::Account {
+        code: "rename_unfinished",
+        words: format!(
+            "`mailferry seen rename` was stopped between {account} and {other}: some records are \
+             under one name and some under the other. Nothing was retrieved"
+        ),
+        hint: "Stop the agent and run the same `mailferry seen rename OLD NEW` again".to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@ mod attacked;
 mod clock;
 mod comparing;
 mod erase;
+mod half_renamed;
 mod heads;
 mod held_back;
 mod hiding;

@@ -181,6 +181,7 @@ proptest! {
                 marking: true,
                 same_maildrop: true,
                 came_from: Some("work/0123456789abcdef".to_owned()),
+                renaming: Some("home".to_owned()),
             },
             deletes: DeletesState {
                 unconfirmed: 1,

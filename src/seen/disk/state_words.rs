@@ -68,16 +68,21 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
     for (key, value) in state.odd.words() {
         let _ = write!(words, " {key}={value}");
     }
-    if let Some(from) = &state.names.came_from {
-        let _ = write!(words, " came_from={}", text(from));
-    }
     push_wait(&mut words, state);
     words
 }
 
-/// Times of changes and of deletes, to whom its messages go, what is known of the sizes, why an
+/// Other names, times of changes and of deletes, to whom its messages go, what is known of the sizes, why an
 /// account waits, and for which settings.
 fn push_wait(words: &mut String, state: &AccountState) {
+    for (key, name) in [
+        ("came_from", &state.names.came_from),
+        ("renaming", &state.names.renaming),
+    ] {
+        if let Some(name) = name {
+            let _ = write!(words, " {key}={}", text(name));
+        }
+    }
     for at in &state.names.renamed {
         let _ = write!(words, " renamed={}", at.0);
     }
@@ -126,6 +131,7 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "elsewhere" => state.names.elsewhere = Some(at()?),
             "hides_retrieved" => state.hides_retrieved = value == "1",
             "came_from" => state.names.came_from = Some(read_text(value)?),
+            "renaming" => state.names.renaming = Some(read_text(value)?),
             "same_maildrop" => state.names.same_maildrop = value == "1",
             "recipient" => {
                 let (digest, since) = value.split_once('@')?;

@@ -6,14 +6,13 @@
 pub(in crate::seen) mod copy;
 pub(in crate::seen) mod export;
 pub(in crate::seen) mod mark;
+pub(in crate::seen) mod rename;
 pub(in crate::seen) mod word;
 
 use std::collections::BTreeSet;
 
 use crate::mail::{AccountName, Maildrop, UniqueId, limits};
-use crate::seen::{
-    AccountState, Batch, Change, Known, OperatorsWord, RecordKey, Seen, SeenError, SeenStore,
-};
+use crate::seen::{Batch, Change, OperatorsWord, RecordKey, Seen, SeenError, SeenStore};
 
 /// How many messages a command was about, and how many of them it changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -105,56 +104,6 @@ impl Seen {
         Ok(Changed { changed, left: 0 })
     }
 
-    /// Gives the records and the state of one account to another name.
-    ///
-    /// # Errors
-    /// [`OperatorError::NoAccount`] when there is nothing under the old name, [`OperatorError::NameInUse`] when there is
-    /// anything else under the new one.
-    pub async fn rename(
-        &self,
-        old: &AccountName,
-        new: &AccountName,
-        _: &OperatorsWord,
-    ) -> Result<Changed, OperatorError> {
-        if !self.accounts().await?.contains(old) {
-            return Err(OperatorError::NoAccount(old.clone()));
-        }
-        let (records, mut state) = (self.records(old).await?, self.account_state(old).await?);
-        let (taken, its_state) = (self.records(new).await?, self.account_state(new).await?);
-        // The server counts logins, whatever we call the account.
-        state.last_login = state.last_login.max(its_state.last_login);
-        // A rename that was stopped halfway has copied the state first and takes it away last.
-        let halfway = state != AccountState::default() && its_state == state;
-        let own = |known: Known<'_>| records.get(&known.key()) == Some(known.record);
-        // A poll under the new name finds out that the account was renamed, and leaves a state, but
-        // no record.
-        let same = its_state.host.eq_ignore_ascii_case(&state.host) && its_state.user == state.user;
-        let free = (same || its_state == AccountState::default()) && taken.iter().all(own);
-        if old == new || !(halfway || free) {
-            return Err(OperatorError::NameInUse(new.clone()));
-        }
-        self.save_state(new, state).await?;
-        let put = |known: Known<'_>| Change::Put(known.key(), known.record);
-        self.change(new, records.iter().map(put)).await?;
-        let forget = |known: Known<'_>| Change::Forget(known.key());
-        self.change(old, records.iter().map(forget)).await?;
-        self.save_state(old, AccountState::default()).await?;
-        for aside in self.all_accounts().await? {
-            if let Some(renamed) = aside.renamed_elsewhere(old, new) {
-                let state = self.account_state(&aside).await?;
-                self.save_state(&renamed, state).await?;
-                let records = self.records(&aside).await?;
-                self.change(&renamed, records.iter().map(put)).await?;
-                self.change(&aside, records.iter().map(forget)).await?;
-                self.save_state(&aside, AccountState::default()).await?;
-            }
-        }
-        Ok(Changed {
-            changed: records.len() as u64,
-            left: 0,
-        })
-    }
-
     /// Another account whose records are of this user at this server, if there is one.
     ///
     /// # Errors
@@ -203,7 +152,7 @@ mod tests {
 
     use super::*;
     use crate::mail::{Digest, Timestamp};
-    use crate::seen::{Deferral, Marker, MemoryStore, Notes, Record, State};
+    use crate::seen::{AccountState, Deferral, Known, Marker, MemoryStore, Notes, Record, State};
 
     const WORD: OperatorsWord = OperatorsWord::given();
 

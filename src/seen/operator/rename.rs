@@ -1,0 +1,88 @@
+//! Gives the records of an account to another name.
+
+use crate::mail::AccountName;
+use crate::seen::{
+    AccountState, Change, Changed, Known, OperatorError, OperatorsWord, Seen, SeenError,
+};
+
+impl Seen {
+    /// Gives the records and the state of one account to another name.
+    ///
+    /// While it goes on, both states say so, and no poll is made under either name: the records are
+    /// in two places, and mail without a record is new. A rename that was stopped is completed by
+    /// the same command.
+    ///
+    /// # Errors
+    /// [`OperatorError::NoAccount`] when there is nothing under the old name,
+    /// [`OperatorError::NameInUse`] when there is anything else under the new one.
+    pub async fn rename(
+        &self,
+        old: &AccountName,
+        new: &AccountName,
+        _: &OperatorsWord,
+    ) -> Result<Changed, OperatorError> {
+        let its_state = self.account_state(new).await?;
+        let was_begun = its_state.names.renaming.as_deref() == Some(old.as_str());
+        if !self.accounts().await?.contains(old) {
+            if was_begun {
+                self.end_rename(new).await?;
+                return Ok(Changed::default());
+            }
+            return Err(OperatorError::NoAccount(old.clone()));
+        }
+        let (records, before) = (self.records(old).await?, self.account_state(old).await?);
+        let taken = self.records(new).await?;
+        let own = |known: Known<'_>| records.get(&known.key()) == Some(known.record);
+        // A poll under the new name finds out that the account was renamed, and leaves a state, but
+        // no record.
+        let same =
+            its_state.host.eq_ignore_ascii_case(&before.host) && its_state.user == before.user;
+        let free = (same || its_state == AccountState::default()) && taken.iter().all(own);
+        // One that was stopped by a version that did not note it.
+        let is_half = before != AccountState::default() && its_state == before;
+        let goes_elsewhere = before.names.renaming.as_deref();
+        let goes_elsewhere = goes_elsewhere.is_some_and(|name| name != new.as_str());
+        if old == new || !(was_begun || is_half || free) || goes_elsewhere {
+            return Err(OperatorError::NameInUse(new.clone()));
+        }
+        let mut state = before.clone();
+        // The server counts logins, whatever we call the account.
+        state.last_login = state.last_login.max(its_state.last_login);
+        state.names.renaming = Some(old.to_string());
+        let mut leaving = before;
+        leaving.names.renaming = Some(new.to_string());
+        self.save_state(old, leaving).await?;
+        self.save_state(new, state).await?;
+        self.move_records(old, new).await?;
+        for aside in self.all_accounts().await? {
+            if let Some(renamed) = aside.renamed_elsewhere(old, new) {
+                let state = self.account_state(&aside).await?;
+                self.save_state(&renamed, state).await?;
+                self.move_records(&aside, &renamed).await?;
+                self.save_state(&aside, AccountState::default()).await?;
+            }
+        }
+        self.save_state(old, AccountState::default()).await?;
+        self.end_rename(new).await?;
+        Ok(Changed {
+            changed: records.len() as u64,
+            left: 0,
+        })
+    }
+
+    async fn move_records(&self, from: &AccountName, to: &AccountName) -> Result<(), SeenError> {
+        let records = self.records(from).await?;
+        let put = |known: Known<'_>| Change::Put(known.key(), known.record);
+        self.change(to, records.iter().map(put)).await?;
+        let forget = |known: Known<'_>| Change::Forget(known.key());
+        self.change(from, records.iter().map(forget)).await
+    }
+
+    async fn end_rename(&self, new: &AccountName) -> Result<(), SeenError> {
+        let mut state = self.account_state(new).await?;
+        state.names.renaming = None;
+        // What held the account was perhaps that it was half renamed.
+        state.hold = None;
+        self.save_state(new, state).await
+    }
+}
