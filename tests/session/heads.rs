@@ -228,3 +228,28 @@ async fn a_session_that_should_give_way_does_so_among_the_heads_of_one_unique_id
     assert!(begun.elapsed().as_secs() <= most, "{:?}", begun.elapsed());
     assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
 }
+
+/// The round trips of a poll that finds nothing new among five messages with such names.
+async fn round_trips(name: impl Fn(usize) -> String, pipelining: bool) -> usize {
+    let one = |number: usize| {
+        let text = format!("Subject: {number}\r\n\r\nx\r\n");
+        mail(&name(number), text.as_bytes())
+    };
+    let world = with_top((1..6).map(one).collect());
+    world.server.with(|habits| habits.pipelining = pipelining);
+    world.poll().await;
+    world.pass(300);
+    let _first_poll = world.server.flights();
+    assert_eq!(world.poll().await.counts.retrieved, 0);
+    world.server.flights()
+}
+
+#[tokio::test]
+async fn a_maildrop_whose_names_are_counted_costs_one_round_trip_more_a_poll_or_two_in_lock_step() {
+    for (pipelining, more) in [(true, 1), (false, 2)] {
+        let counted = round_trips(|number| number.to_string(), pipelining).await;
+        let named = |number: usize| format!("mail-{}", "x".repeat(10 + number));
+        let usual = round_trips(named, pipelining).await;
+        assert_eq!(counted, usual + more, "{pipelining}");
+    }
+}

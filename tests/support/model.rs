@@ -165,6 +165,8 @@ struct State {
     habits: Habits,
     logins: usize,
     said: Vec<String>,
+    /// How often the server had to wait for a command.
+    flights: usize,
     /// How often a message was made anew.
     made_anew: usize,
     /// The messages sent by RETR, in order.
@@ -248,6 +250,12 @@ impl Server {
         dripped.wait_for(|sent| *sent >= octets).await.unwrap();
     }
 
+    /// How often the server had to wait for a command, since this was last asked: the round trips of
+    /// its sessions.
+    pub fn flights(&self) -> usize {
+        std::mem::take(&mut self.state.lock().unwrap().flights)
+    }
+
     /// Every command that was received, passwords included.
     pub fn said(&self) -> Vec<String> {
         self.state.lock().unwrap().said.clone()
@@ -288,8 +296,16 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
         return std::future::pending().await;
     }
     wire.write_all(b"+OK model ready\r\n").await?;
-    while let Some(line) = lines.next_line().await? {
-        server.state.lock().unwrap().said.push(line.clone());
+    loop {
+        let waits = lines.get_ref().buffer().is_empty();
+        let Some(line) = lines.next_line().await? else {
+            return Ok(());
+        };
+        {
+            let mut state = server.state.lock().unwrap();
+            state.flights += usize::from(waits);
+            state.said.push(line.clone());
+        }
         let mut words = line.splitn(2, ' ');
         let verb = words.next().unwrap_or_default().to_owned();
         if habits.stalls_at.as_ref() == Some(&verb) {
@@ -441,7 +457,6 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             return Ok(());
         }
     }
-    Ok(())
 }
 
 /// Sends a reply: its status line at once, and the rest octet by octet.
