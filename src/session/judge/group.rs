@@ -372,19 +372,22 @@ impl Group<'_> {
         let found = self.oversized().find(outgrown);
         let mut left = found.map_or(0, copies);
         let settled = Octets::of(self.settled());
-        let is_large = |entry: &Entry<'_>| {
-            // One that was delivered before the limit was lowered is none.
-            if self.is_listed_too_large(entry) && !settled.has(entry.octets) {
-                return true;
-            }
-            // Without sizes, nothing says that it is another than the one that is too large.
-            let is_found = left > 0
-                && found
+        // One that was delivered before the limit was lowered is none.
+        let listed =
+            |entry: &Entry<'_>| self.is_listed_too_large(entry) && !settled.has(entry.octets);
+        let mut large: Vec<bool> = self.entries.iter().map(listed).collect();
+        // Those of its size first. Without a size, nothing says that an entry is another message.
+        for has_size in [true, false] {
+            for (entry, is_large) in self.entries.iter().zip(&mut large) {
+                let may_be = found
                     .is_some_and(|record| entry.octets.is_none() || record.octets == entry.octets);
-            left -= usize::from(is_found);
-            is_found
-        };
-        self.entries.iter().map(is_large).collect()
+                if !*is_large && left > 0 && may_be && entry.octets.is_some() == has_size {
+                    *is_large = true;
+                    left -= 1;
+                }
+            }
+        }
+        large
     }
 
     fn is_listed_too_large(&self, entry: &Entry<'_>) -> bool {
