@@ -483,20 +483,14 @@ mod tests {
 
     #[test]
     fn a_quiet_account_writes_once_an_hour() {
-        let before = AccountState {
-            last_success: Some(Timestamp(1000)),
-            ..AccountState::default()
-        };
-        let later = |seconds: u64| AccountState {
+        let after = |seconds: u64| AccountState {
             last_success: Some(Timestamp(1000 + seconds)),
             ..AccountState::default()
         };
-        assert!(!is_worth_keeping(&before, &later(300)));
-        assert!(is_worth_keeping(&before, &later(3600)));
-        let failed = AccountState {
-            failures: 1,
-            ..later(1)
-        };
-        assert!(is_worth_keeping(&before, &failed));
+        assert!(!is_worth_keeping(&after(0), &after(300)));
+        assert!(is_worth_keeping(&after(0), &after(3600)));
+        let mut failed = after(1);
+        failed.failures = 1;
+        assert!(is_worth_keeping(&after(0), &failed));
     }
 }
