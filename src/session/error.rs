@@ -210,6 +210,15 @@ impl SessionError {
         }
     }
 
+    /// Whether no message can be offered until somebody acts: the destination accepts none, or this
+    /// machine or the store fails.
+    pub(super) fn prevents_offers(&self) -> bool {
+        matches!(
+            self.who_acts(),
+            WhoActs::Destination | WhoActs::Machine | WhoActs::Store
+        )
+    }
+
     /// What the server means, if it said no and that is not the account's fault.
     pub fn denial(&self) -> Option<Denial> {
         match self {

@@ -88,6 +88,5 @@ const LONG_FILES: &[(&str, usize)] = &[
     ("session/judge/plan_tests.rs", 600),
     ("session/run/mod.rs", 600),
     ("session/server/maildrop.rs", 600),
-    ("sink/maildir/folder.rs", 482),
     ("sink/smtp/transaction.rs", 464),
 ];

@@ -130,13 +130,8 @@ impl Session<'_> {
             goodbye: Goodbye::default(),
         });
         ended.counts.began_settled = began_settled;
-        let ours = |error: &SessionError| {
-            matches!(
-                error.who_acts(),
-                WhoActs::Destination | WhoActs::Machine | WhoActs::Store
-            )
-        };
-        if waits && !ended.stopped && !ended.error.as_ref().is_some_and(ours) {
+        let error = ended.error.as_ref();
+        if waits && !ended.stopped && !error.is_some_and(SessionError::prevents_offers) {
             let bounds = parked::Bounds {
                 allowance: ended.allowance,
                 spared: self.spared,

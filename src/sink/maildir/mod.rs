@@ -4,6 +4,7 @@
 //! another makes written messages durable. Messages that are written during one sync are collected
 //! for the next, so that many messages share one sync, and nothing waits for a timer.
 
+mod error;
 mod folder;
 
 use std::path::Path;
@@ -22,7 +23,7 @@ use crate::sink::worker::{Stage, Turn};
 use crate::sink::{Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
-pub use folder::MaildirError;
+pub use error::MaildirError;
 use folder::{FilesOf, Written, unique_name};
 pub(crate) use folder::{Folder, disk, sync_folder};
 
