@@ -92,6 +92,18 @@ impl<'a> Deletes<'a> {
     }
 }
 
+/// Whether the session failed for a reason of ours, so that the note would fail as well. A
+/// destination without room says nothing of the records.
+fn is_ours(error: &SessionError) -> bool {
+    match error {
+        SessionError::Destination { .. } => false,
+        _ => matches!(
+            error.who_acts(),
+            WhoActs::Machine | WhoActs::Store | WhoActs::Us
+        ),
+    }
+}
+
 impl Transfer<'_> {
     /// Gathers what the plan found due, as much as one session may delete.
     pub(in crate::session) fn gather_due(&mut self) {
@@ -121,12 +133,6 @@ impl Transfer<'_> {
     /// it may not be.
     pub(in crate::session) fn note_deletes(&mut self) -> bool {
         let may_quit = !self.orders.hides || self.ledger.is_all_settled();
-        let is_ours = |error: &SessionError| {
-            matches!(
-                error.who_acts(),
-                WhoActs::Machine | WhoActs::Store | WhoActs::Us
-            )
-        };
         let is_broken = self.phase.error().is_some_and(is_ours);
         if self.deletes.stage != NoteStage::Gathering
             || self.maildrop.is_none()
