@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use crate::mail::text::Shown;
 use crate::mail::{Announced, Secret, limits};
@@ -557,19 +558,18 @@ impl Client {
 
 /// Removes the stuffed dot at the start of a line (RFC 1939 section 3).
 fn unstuffed(line: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    if line.first() == Some(&b'.') {
-        part(line, 1)
-    } else {
-        line
-    }
+    let start = usize::from(line.first() == Some(&b'.'));
+    let end = line.len();
+    part(line, start..end)
 }
 
-/// A line without its first octets; borrowed if the line was.
-fn part(line: Cow<'_, [u8]>, from: usize) -> Cow<'_, [u8]> {
+/// This part of a line; borrowed if the line was.
+fn part(line: Cow<'_, [u8]>, Range { start, end }: Range<usize>) -> Cow<'_, [u8]> {
     match line {
-        Cow::Borrowed(line) => Cow::Borrowed(line.get(from..).unwrap_or_default()),
+        Cow::Borrowed(line) => Cow::Borrowed(line.get(start..end).unwrap_or_default()),
         Cow::Owned(mut line) => {
-            line.drain(..from.min(line.len()));
+            line.truncate(end);
+            line.drain(..start.min(line.len()));
             Cow::Owned(line)
         }
     }
@@ -579,7 +579,7 @@ fn unique_id(line: Cow<'_, [u8]>) -> Event<'_> {
     match reply::uidl_line(&line) {
         Some((number, range)) => Event::UniqueId {
             number,
-            unique_id: part(line, range.start),
+            unique_id: part(line, range),
         },
         None => Event::Malformed {
             command: Kind::Uidl,
