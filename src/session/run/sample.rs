@@ -48,6 +48,16 @@ impl Inspection<'_> {
         }
         smallest.sort_unstable();
         smallest.truncate(2);
+        // What was compared within the day is not retrieved again.
+        smallest.retain(|(_, at)| {
+            let entry = self.listing.get(*at as usize);
+            let mut known = entry.map(|entry| self.records.of(entry.unique_id));
+            let is_recent = |known: Known<'_>| {
+                let compared = known.record.notes.compared;
+                compared.is_some_and(|compared| compared.at.is_within(DAY_SECONDS, now))
+            };
+            !known.as_mut().is_some_and(|known| known.any(is_recent))
+        });
         let smallest = smallest.into_iter().map(|(_, at)| at);
         if compare_too(plan, self.listing, circumstances, smallest) {
             state.names.sampled = Some(now);
