@@ -26,7 +26,9 @@ settings! {
         enabled: bool = Without::Default("true"),
         /// The POP3 server: a name or an address.
         host: HostName = Without::Required("\"pop.example.org\""),
-        /// Its port.
+        /// Its port. 995 and 110 lead to the same maildrop. Any other port identifies a maildrop, like
+        /// host and user: with another one, the messages are new unless their octets were delivered
+        /// before.
         port: Port = Without::Otherwise("995 when tls is \"implicit\", else 110", "995"),
         /// "implicit": TLS from the first octet. "starttls": STLS is required, and no login is sent
         /// to a server without it. "none": anyone on the network path can read everything; requires
