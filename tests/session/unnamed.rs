@@ -43,7 +43,7 @@ fn handed_out(world: &World, one: &Mail) -> usize {
     let handed_out = world.server.handed_out();
     handed_out
         .iter()
-        .filter(|octets| **octets == one.octets)
+        .filter(|mail| mail.octets == one.octets)
         .count()
 }
 

@@ -15,7 +15,7 @@ use super::crash::Crash;
 use super::odd::Odd;
 
 /// One message on the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mail {
     pub unique_id: String,
     pub octets: Vec<u8>,
@@ -169,8 +169,8 @@ struct State {
     flights: usize,
     /// How often a message was made anew.
     made_anew: usize,
-    /// The messages sent by RETR, in order.
-    handed_out: Vec<Vec<u8>>,
+    /// The messages sent by RETR, in order, with the unique-ids of that session.
+    handed_out: Vec<Mail>,
 }
 
 impl Server {
@@ -208,7 +208,7 @@ impl Server {
     }
 
     /// The messages that were sent by RETR since the last call.
-    pub fn handed_out(&self) -> Vec<Vec<u8>> {
+    pub fn handed_out(&self) -> Vec<Mail> {
         std::mem::take(&mut self.state.lock().unwrap().handed_out)
     }
 
@@ -400,7 +400,9 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                     write.write_all(&body).await?;
                     if done {
                         retrieved[at] = true;
-                        server.state.lock().unwrap().handed_out.push(octets);
+                        let unique_id = mails[at].unique_id.clone();
+                        let handed_out = Mail { unique_id, octets };
+                        server.state.lock().unwrap().handed_out.push(handed_out);
                     }
                     let of = |of: &str| mails[at].unique_id.starts_with(of);
                     let drip = habits.drips.as_ref().filter(|(id, _)| of(id));
