@@ -5,6 +5,7 @@ mod maildir;
 mod mda;
 mod mda_hygiene;
 mod quarantine;
+mod refusal_property;
 mod refusals;
 mod relay;
 mod relay_refusals;
