@@ -41,6 +41,8 @@ pub struct Manner {
     pub hides: bool,
     /// Lines of listings and other status lines end in a bare LF.
     pub others_in_lf: bool,
+    /// The greeting ends in a bare LF.
+    pub greeting_in_lf: bool,
     /// A reply is sent in two pieces.
     pub in_pieces: bool,
     /// LOGIN-DELAY of this many seconds.
@@ -135,7 +137,12 @@ async fn serve(server: Liar, stream: DuplexStream) -> std::io::Result<()> {
     let mut lines = BufReader::new(read).lines();
     let mails = server.state.lock().unwrap().mails.clone();
     let (mut marked, mut retrieved) = (vec![false; mails.len()], vec![false; mails.len()]);
-    write.write_all(b"+OK liar ready\r\n").await?;
+    let greeting: &[u8] = if manner.greeting_in_lf {
+        b"+OK liar ready\n"
+    } else {
+        b"+OK liar ready\r\n"
+    };
+    write.write_all(greeting).await?;
     let end = if manner.others_in_lf { "\n" } else { "\r\n" };
     while let Some(line) = lines.next_line().await? {
         let mut words = line.split(' ');
