@@ -1,7 +1,7 @@
 //! Odd answers to commands without a message: commands that a session can do without cost only
 //! themselves, and the others cost time but no mail.
 
-use mailferry::mail::{Retention, TlsMode, WhoActs};
+use mailferry::mail::{LoginMethod, Retention, TlsMode, WhoActs};
 use mailferry::session::End;
 
 use crate::support::model::Mail;
@@ -204,6 +204,12 @@ async fn an_odd_answer_to_auth_costs_time_and_no_mail() {
         odd => needed(odd, habits),
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_odd_answer_to_apop_costs_time_and_no_mail() {
+    let apop = |trial: &mut Trial| trial.world.visit.login.method = LoginMethod::Apop;
+    table("APOP", apop, needed).await;
 }
 
 #[tokio::test(start_paused = true)]

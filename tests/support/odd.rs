@@ -125,7 +125,9 @@ impl OddServer {
         let mut marked = vec![false; mails.len()];
         let (read, mut write) = tokio::io::split(stream);
         let mut lines = BufReader::new(read).lines();
-        write.write_all(b"+OK ready\r\n").await?;
+        write
+            .write_all(b"+OK ready <1896.697@pop.example.org>\r\n")
+            .await?;
         while let Some(line) = lines.next_line().await? {
             self.said.lock().unwrap()[session].push(line.clone());
             let mut words = line.split(' ');
@@ -195,7 +197,7 @@ fn honest(habits: &Habits, mails: &[Mail], verb: &str, at: Option<usize>) -> Vec
             let head = &mail.octets[..end.map_or(mail.octets.len(), |end| end + 4)];
             [b"+OK\r\n".to_vec(), stuff(head)].concat()
         }
-        ("USER" | "PASS" | "AUTH" | "STLS" | "NOOP" | "QUIT", _) | ("DELE", Some(_)) => {
+        ("USER" | "PASS" | "APOP" | "AUTH" | "STLS" | "NOOP" | "QUIT", _) | ("DELE", Some(_)) => {
             b"+OK\r\n".to_vec()
         }
         _ => b"-ERR what?\r\n".to_vec(),
