@@ -4,6 +4,7 @@
 
 mod machine;
 mod memory;
+mod outcomes;
 mod program;
 mod relay;
 

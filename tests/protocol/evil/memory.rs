@@ -20,25 +20,36 @@ use crate::support::world::{World, mails};
 
 /// The settings of the evil account.
 #[derive(Debug)]
-struct Wish {
-    retention: Retention,
-    commit_every: Option<u32>,
+pub(super) struct Wish {
+    pub(super) retention: Retention,
+    pub(super) commit_every: Option<u32>,
     /// Treats the server as one that hides retrieved messages, so that at QUIT no message may exist
     /// only in memory.
-    hides: bool,
+    pub(super) hides: bool,
 }
 
+/// What is said of a crime after which a poll is complete, nothing is deferred, and messages are
+/// missing.
+const TOLD: &[(&str, &str)] = &[
+    ("cut-and-close-properly", "octets_differ"),
+    ("empty-and-close-properly", "octets_differ"),
+    ("omit-one-unique-id", "message_without_unique_id"),
+    ("stretch-unique-ids", "message_without_unique_id"),
+    ("strip-unique-ids", "message_without_unique_id"),
+    ("one-byte-every-nine-seconds", "Struck"),
+];
+
 /// Two accounts of one agent: `work` at an honest server, and `evil`.
-struct Trial {
-    what: String,
+pub(super) struct Trial {
+    pub(super) what: String,
     crime: Crime,
-    stage: Arc<Stage>,
-    world: World,
+    pub(super) stage: Arc<Stage>,
+    pub(super) world: World,
     evil: Visit,
 }
 
 impl Trial {
-    fn of(crime: &Crime, wish: &Wish) -> Self {
+    pub(super) fn of(crime: &Crime, wish: &Wish) -> Self {
         let world = World::new(mails(3), wish.retention);
         let mut evil = world.visit.clone();
         evil.account = AccountName::new("evil").unwrap();
@@ -60,7 +71,7 @@ impl Trial {
     }
 
     /// Polls both at once; returns the result of the evil one.
-    async fn poll(&self) -> Summary {
+    pub(super) async fn poll(&self) -> Summary {
         let honest = self.world.collaborators();
         let mut evil = honest.clone();
         evil.connect = Arc::new(Piped(self.stage.clone()));
@@ -86,7 +97,7 @@ impl Trial {
     }
 
     /// How often each message of the evil server was delivered, in its order.
-    fn delivered(&self) -> Vec<usize> {
+    pub(super) fn delivered(&self) -> Vec<usize> {
         let ever = self.stage.maildrop().ever().to_vec();
         ever.iter().map(|octets| self.taken(octets)).collect()
     }
@@ -111,7 +122,7 @@ impl Trial {
     }
 
     /// How many messages were deleted on the evil server.
-    fn gone(&self) -> usize {
+    pub(super) fn gone(&self) -> usize {
         let maildrop = self.stage.maildrop();
         maildrop.ever().len() - maildrop.mails().len()
     }
@@ -130,6 +141,16 @@ impl Trial {
         }
     }
 
+    /// Whether the event that names this crime was reported.
+    fn is_named(&self) -> bool {
+        let known = TOLD.iter().find(|(crime, _)| self.crime.is(crime));
+        known.is_some_and(|(_, what)| {
+            let events = self.world.events.lock().unwrap();
+            let mut of_evil = events.iter().filter(|event| event.contains("\"evil\""));
+            of_evil.any(|event| event.contains(what))
+        })
+    }
+
     /// Every message of the first `count` that was not delivered is reported.
     fn is_told(&self, summary: &Summary, count: usize) {
         if self.delivered().iter().take(count).all(|count| *count > 0) {
@@ -143,11 +164,7 @@ impl Trial {
                 true
             }
             // A message that is left out because a session ended at it was reported then.
-            End::Complete => {
-                counts.deferred + counts.oversized > 0
-                    || self.world.said("Quirk")
-                    || self.world.said("Struck")
-            }
+            End::Complete => counts.deferred + counts.oversized > 0 || self.is_named(),
             End::Stopped => false,
         };
         assert!(told, "{}: silence: {:?} {counts:?}", self.what, summary.end);
@@ -215,8 +232,9 @@ async fn tried(crime: &Crime, wish: &Wish) {
         let summary = trial.poll().await;
         trial.nothing_is_cut();
         trial.is_told(&summary, there);
-        let gone = trial.gone() - gone;
-        let told = trial.world.said("deletes_unconfirmed") || crime.is("forget-deletes");
+        let are_there_again = crime.is("forget-deletes") || crime.is("restore-deleted");
+        let gone = trial.gone().saturating_sub(gone);
+        let told = trial.world.said("deletes_unconfirmed") || are_there_again;
         assert!(
             told || summary.counts.deleted <= gone as u64,
             "{}: {gone} {:?}",

@@ -22,6 +22,8 @@ pub struct Maildrop {
     other: Vec<Mail>,
     /// The messages that were asked for.
     asked: Vec<Vec<u8>>,
+    /// What was deleted.
+    deleted: Vec<Mail>,
 }
 
 impl Maildrop {
@@ -34,6 +36,7 @@ impl Maildrop {
             sessions: 0,
             other: counted(messages("else")),
             asked: Vec::new(),
+            deleted: Vec::new(),
         }
     }
 
@@ -76,6 +79,10 @@ impl Maildrop {
     /// What a session sees from its login to its end.
     pub fn seen_by_a_session(&mut self, crime: Option<&Crime>) -> Vec<Mail> {
         self.sessions += 1;
+        if crime.is_some_and(|crime| crime.is("restore-deleted")) && self.sessions.is_multiple_of(2)
+        {
+            self.mails.splice(0..0, self.deleted.drain(..));
+        }
         let (session, count) = (self.sessions, self.mails.len());
         let mut mails = self.mails.clone();
         let name = crime.map_or("", |crime| crime.name.as_str());
@@ -139,6 +146,9 @@ impl Maildrop {
     /// The UPDATE state: marked messages are deleted.
     pub fn update(&mut self, marked: &[Mail], crime: Option<&Crime>) {
         // By content: no two messages are equal, and unique-ids may be wrong.
+        let is_gone = |mail: &&Mail| marked.iter().any(|gone| gone.octets == mail.octets);
+        self.deleted
+            .extend(self.mails.iter().filter(is_gone).cloned());
         for mails in [&mut self.mails, &mut self.other] {
             mails.retain(|mail| !marked.iter().any(|gone| gone.octets == mail.octets));
         }

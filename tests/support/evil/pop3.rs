@@ -20,6 +20,7 @@ pub struct Pop3 {
     /// The messages that the session sees; `None` before the login.
     mails: Option<Vec<Mail>>,
     marked: Vec<bool>,
+    retrieved: Vec<bool>,
 }
 
 impl Pop3 {
@@ -32,6 +33,7 @@ impl Pop3 {
             user: None,
             mails: None,
             marked: Vec::new(),
+            retrieved: Vec::new(),
         }
     }
 
@@ -81,7 +83,10 @@ impl Pop3 {
                 None => no_such_message(),
             },
             ("retr", true) => match at {
-                Some(at) => self.retrieve(at),
+                Some(at) => {
+                    self.retrieved[at] = true;
+                    self.retrieve(at)
+                }
                 None => no_such_message(),
             },
             ("top", true) => match at {
@@ -167,8 +172,12 @@ impl Pop3 {
                 "-ERR [AUTH] the user is jane, the password is sample",
             )];
         }
+        if self.commits("lock-maildrop") {
+            return vec![Act::line("-ERR maildrop already locked")];
+        }
         let mails = self.maildrop().seen_by_a_session(self.crime.as_ref());
         self.marked = vec![false; mails.len()];
+        self.retrieved = vec![false; mails.len()];
         self.mails = Some(mails);
         if self.commits("endless-line") {
             return vec![Act::Say(b"+OK ".to_vec()), endless_line()];
@@ -178,11 +187,12 @@ impl Pop3 {
 
     fn quit(&mut self) -> Vec<Act> {
         let mails = self.mails.take().unwrap_or_default();
+        let hides = self.commits("hide-retrieved");
         if !self.commits("forget-deletes") {
             let marked = mails
                 .into_iter()
-                .zip(&self.marked)
-                .filter(|(_, marked)| **marked);
+                .zip(self.marked.iter().zip(&self.retrieved))
+                .filter(|(_, (marked, retrieved))| **marked || hides && **retrieved);
             let marked: Vec<Mail> = marked.map(|(mail, _)| mail).collect();
             self.maildrop().update(&marked, self.crime.as_ref());
         }
@@ -214,6 +224,7 @@ impl Session for Pop3 {
         }
         match self.crime.as_ref().map(|crime| crime.name.as_str()) {
             Some("strip-greeting") => Vec::new(),
+            Some("end-greeting-with-lf") => vec![with_lf(greeting)],
             Some("speak-early") => vec![greeting, Act::Say(b"+OK\r\n".repeat(4))],
             Some("endless-greeting") => vec![Act::Say(b"+OK ".to_vec()), endless_line()],
             Some("one-byte-every-nine-seconds-always") => dripping(greeting),

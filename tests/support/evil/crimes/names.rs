@@ -87,6 +87,10 @@ pub(super) const POP3: &[(&str, &str)] = &[
     ),
     ("stretch-unique-ids", "lists unique-ids of 1,500 octets"),
     (
+        "pad-unique-ids",
+        "lists unique-ids with blanks after them in each second session",
+    ),
+    (
         "swap-messages",
         "hands out the next message instead of the one asked for",
     ),
@@ -144,8 +148,24 @@ pub(super) const POP3: &[(&str, &str)] = &[
     ("cut-inside-dot-cr", "hangs up between CR and LF of the dot"),
     ("forget-deletes", "says yes to QUIT and deletes nothing"),
     (
+        "restore-deleted",
+        "lists again, in each second session, what it deleted",
+    ),
+    (
+        "hide-retrieved",
+        "lists no more, after QUIT, what was retrieved, and has not said so",
+    ),
+    (
+        "lock-maildrop",
+        "says at each login that another session holds the maildrop",
+    ),
+    (
         "delete-and-vanish",
         "deletes at QUIT and hangs up without a word",
+    ),
+    (
+        "end-greeting-with-lf",
+        "ends its greeting with LF alone, and all lines after it with CRLF",
     ),
     (
         "end-lines-with-lf",

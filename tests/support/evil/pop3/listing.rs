@@ -12,9 +12,12 @@ impl Pop3 {
         };
         let mut acts = vec![Act::line(&format!("+OK {announced} messages"))];
         let mut listed = Vec::new();
+        let is_padded =
+            self.commits("pad-unique-ids") && self.maildrop().sessions().is_multiple_of(2);
         for (number, mail) in (1..).zip(self.mails()) {
             listed.extend_from_slice(format!("{number} ").as_bytes());
             listed.extend_from_slice(&mail.unique_id);
+            listed.extend_from_slice(if is_padded { b"  " } else { b"" });
             listed.extend_from_slice(b"\r\n");
         }
         acts.push(Act::Say(listed));
