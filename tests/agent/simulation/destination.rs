@@ -1,6 +1,6 @@
 //! Destinations that misbehave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub struct Mood {
 pub struct Box_ {
     pub mood: Mutex<Mood>,
     pub taken: Mutex<BTreeMap<Vec<u8>, usize>>,
+    /// The messages that were refused for good.
+    pub refused: Mutex<BTreeSet<Vec<u8>>>,
     /// Offers after which a second one is legitimate: accepted, and then reported as unknown or cut
     /// off.
     pub excused: Mutex<usize>,
@@ -72,6 +74,10 @@ impl Box_ {
         one_in > 0 && self.random.lock().unwrap().u64(..one_in) == 0
     }
 
+    fn refuse_for_good(&self, octets: Vec<u8>) {
+        self.refused.lock().unwrap().insert(octets);
+    }
+
     fn refusal(fault: Fault) -> Outcome {
         Outcome::Refused(Refusal::new(fault, "simulated", "no"))
     }
@@ -95,8 +101,12 @@ impl Sink for Door {
             let outcome = if mood.down {
                 Box_::refusal(Fault::Destination)
             } else if poison {
+                self.0.refuse_for_good(octets);
                 Box_::refusal(Fault::MessagePermanent)
             } else if let Some(fault) = mood.spam.filter(|_| is_spam(envelope)) {
+                if matches!(fault, Fault::MessagePermanent | Fault::RecipientOrMessage) {
+                    self.0.refuse_for_good(octets);
+                }
                 Box_::refusal(fault)
             } else if self.0.chance(mood.refuses_one_in) {
                 Box_::refusal(Fault::MessageTransient)

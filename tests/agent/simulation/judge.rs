@@ -138,6 +138,18 @@ impl Simulation {
                 assert!(!poison || times == 0);
                 doubled += times.saturating_sub(1);
             }
+            // What is in the quarantine and nowhere else was refused for good, for its content or
+            // its sender.
+            let refused = self.boxes[at % self.boxes.len()].refused.lock().unwrap();
+            for octets in kept.iter().filter(|octets| !taken.contains_key(*octets)) {
+                assert!(
+                    refused.contains(octets),
+                    "seed {seed}: account {at} has in the quarantine what was never refused for good: {}\n{}\n{}",
+                    String::from_utf8_lossy(octets),
+                    self.store_says(at),
+                    self.events_of(at)
+                );
+            }
             for gone in world.server.deleted() {
                 assert!(
                     taken.contains_key(&gone.octets),
