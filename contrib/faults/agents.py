@@ -30,14 +30,19 @@ def mailferry(cell):
     }[kind]()
     tls = option("tls", "none")
     text = (
-        f'state_dir = "{cell.home}/state"\n[log]\nlevel = "{option("level", "info")}"\n[delivery.it]\n{delivery}\n[account.jane]\n'
-        f'host = "127.0.0.1"\nport = {cell.server.port}\ntls = "{tls}"\nuser = "jane"\npassword = "{PASSWORD}"\n'
+        f'state_dir = "{cell.home}/state"\n[log]\nlevel = "{option("level", "info")}"\n[delivery.it]\n{delivery}\n[account.{option("account", "jane")}]\n'
+        f'host = "127.0.0.1"\nport = {cell.server.port}\ntls = "{tls}"\nuser = "{option("user", "jane")}"\npassword = "{PASSWORD}"\n'
         f'recipient = "jane@home.lan"\nretention = "{option("retention", "delete")}"\n'
     )
     text += "allow_cleartext_password = true\n" if tls == "none" else ""
     text += f'tls_ca_file = "{option("ca")}"\n' if option("ca") else ""
     text += f'first_run = "{option("first_run")}"\n' if option("first_run") else ""
     text += 'poll_every = "1s"\n' if cell.daemon else ""
+    if cell.beside:
+        text += (
+            f'[account.beside]\nhost = "127.0.0.1"\nport = {cell.beside.port}\ntls = "none"\nuser = "beside"\npassword = "{PASSWORD}"\n'
+            'recipient = "jane@home.lan"\nretention = "delete"\nallow_cleartext_password = true\n'
+        )
     rc = cell.write("mailferry.toml", text)
     return [cell.programs["mailferry"], "--config", rc, "run" if cell.daemon else "poll"], {}
 
@@ -52,11 +57,17 @@ def fetchmail(cell):
         raise Cannot
     tls = {"none": 'sslproto ""', "implicit": "ssl", "starttls": ""}[option("tls", "none")]
     tls += f' sslcertck sslcertfile "{option("ca")}"' if option("ca") else ""
-    rc = cell.write(
-        "fetchmailrc",
-        f'set idfile "{cell.home}/ids"\npoll 127.0.0.1 protocol pop3 port {cell.server.port} {"no uidl" if option("no_uidl") else "uidl"} '
-        f'auth password\n  user "jane" password "{PASSWORD}" {tls} {option("retention", "delete").replace("delete", "nokeep")} {delivery()}\n',
+    poll = f'{option("account")} via 127.0.0.1' if option("account") else "127.0.0.1"
+    text = (
+        f'set idfile "{cell.home}/ids"\npoll {poll} protocol pop3 port {cell.server.port} {"no uidl" if option("no_uidl") else "uidl"} '
+        f'auth password\n  user "{option("user", "jane")}" password "{PASSWORD}" {tls} {option("retention", "delete").replace("delete", "nokeep")} {delivery()}\n'
     )
+    if cell.beside:
+        text += (
+            f'poll beside via 127.0.0.1 protocol pop3 port {cell.beside.port} uidl auth password\n'
+            f'  user "beside" password "{PASSWORD}" sslproto "" nokeep {delivery()}\n'
+        )
+    rc = cell.write("fetchmailrc", text)
     loud = ["-v", "-v"] if option("level") else []
     return ["fetchmail", "-f", rc, "--nosyslog", *loud, *(["--nodetach", "-d", "1"] if cell.daemon else [])], {"FETCHMAILHOME": cell.home}
 
@@ -71,12 +82,12 @@ def getmail(cell):
     if not delivery or tls == "starttls":
         raise Cannot
     cell.write(
-        "getmailrc",
+        option("account", "getmailrc"),
         f'[retriever]\ntype = {"SimplePOP3SSLRetriever" if tls == "implicit" else "SimplePOP3Retriever"}\nserver = 127.0.0.1\n'
-        f"port = {cell.server.port}\nusername = jane\npassword = {PASSWORD}\n[destination]\n{delivery()}\n[options]\n"
+        f"port = {cell.server.port}\nusername = {option('user', 'jane')}\npassword = {PASSWORD}\n[destination]\n{delivery()}\n[options]\n"
         f'delete = {"true" if option("retention", "delete") == "delete" else "false"}\nread_all = false\nverbose = {2 if option("level") else 1}\n',
     )
-    return ["getmail", "--getmaildir", cell.home, "--rcfile", "getmailrc"], {}
+    return ["getmail", "--getmaildir", cell.home, "--rcfile", option("account", "getmailrc")], {}
 
 
 def mpop(cell):
@@ -91,10 +102,10 @@ def mpop(cell):
     tls += f'\ntls_trust_file {option("ca")}' if option("ca") else ""
     rc = cell.write(
         "mpoprc",
-        f"account default\nhost 127.0.0.1\nport {cell.server.port}\nuser jane\npassword {PASSWORD}\nauth user\n{tls}\n"
+        f"account {option('account', 'default')}\nhost 127.0.0.1\nport {cell.server.port}\nuser {option('user', 'jane')}\npassword {PASSWORD}\nauth user\n{tls}\n"
         f'keep {"off" if option("retention", "delete") == "delete" else "on"}\n{delivery()}\nuidls_file {cell.home}/uidls\n',
     )
-    return ["mpop", *(["--debug"] if option("level") else ["-q"]), "-C", rc], {}
+    return ["mpop", *(["--debug"] if option("level") else ["-q"]), "-C", rc, *([option("account")] if option("account") else [])], {}
 
 
 def fdm(cell):
@@ -108,11 +119,14 @@ def fdm(cell):
     which = f'cache "{cell.home}/cache"'
     words = "no-apop no-uidl" if option("no_uidl") else f"new-only {which} no-apop"
     words += (" starttls" if tls == "starttls" else "") + (" keep" if option("retention", "delete") == "keep" else "")
+    beside = ""
+    if cell.beside:
+        beside = f'account "beside" pop3 server "127.0.0.1" port {cell.beside.port} user "beside" pass "{PASSWORD}" new-only cache "{cell.home}/beside" no-apop\n'
     rc = cell.write(
         "fdm.conf",
         # Its lock would be in the home directory of the user database, which the user of these runs does not have.
-        f'set lock-file "{cell.home}/fdm.lock"\naccount "it" {"pop3s" if tls == "implicit" else "pop3"} server "127.0.0.1" port {cell.server.port} user "jane" '
-        f'pass "{PASSWORD}" {words}\naction "it" {action}\nmatch all action "it"\n',
+        f'set lock-file "{cell.home}/fdm.lock"\naccount "{option("account", "it")}" {"pop3s" if tls == "implicit" else "pop3"} server "127.0.0.1" port {cell.server.port} user "{option("user", "jane")}" '
+        f'pass "{PASSWORD}" {words}\n{beside}action "it" {action}\nmatch all action "it"\n',
     )
     return ["fdm", "-vvvv" if option("level") else "-q", "-f", rc, "fetch"], {}
 

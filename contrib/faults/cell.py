@@ -22,6 +22,8 @@ class Cell:
         self.home.mkdir()
         self.sink = sinks.make(row.sink, place / "sink")
         self.server, self.process, self.daemon = None, None, False
+        # The server of a second account, where there is one.
+        self.beside = None
         self.options, self.codes, self.details = {}, [], []
 
     # --- setting up ---
@@ -38,6 +40,11 @@ class Cell:
         if self.kind == "relay" and not self.option("relay_down"):
             self.sink.up()
         return self.server
+
+    def serve_beside(self, messages):
+        """A second account, at a server of its own and with the same destination."""
+        self.beside = pop3.Server(messages, pop3.Faults())
+        return self.beside
 
     def write(self, name, text):
         file = self.home / name
@@ -159,6 +166,7 @@ class Cell:
         if self.process and self.process.process.returncode is None:
             self.process.kill()
             self.process.process.wait()
-        if self.server:
-            self.server.stop()
+        for server in (self.server, self.beside):
+            if server:
+                server.stop()
         self.sink.stop()

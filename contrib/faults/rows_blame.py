@@ -35,6 +35,19 @@ def spam_first(cell):
     return cell.verdict(wanted={61, 62})
 
 
+@row("relay-spam-of-another", "the relay refuses all 60 messages of one account as spam; another account has 13 messages at another server; one poll "
+     "of both, deleting", "the 13 are relayed once, in that poll, and nothing refused is deleted", sink="relay")
+def spam_of_another(cell):
+    cell.serve(maildrop(60))
+    cell.serve_beside([message(number) for number in range(61, 74)])
+    cell.sink.replies = {number: "554 5.7.1 spam" for number in range(1, 61)}
+    cell.sink.before_fault = lambda: None
+    cell.poll()
+    cell.server.messages += cell.beside.messages
+    cell.server.gone |= cell.beside.gone
+    return cell.verdict(wanted=set(range(61, 74)))
+
+
 @row("relay-bare-250", "the relay answers the dot with `250` and nothing more; two polls, deleting", "all 5 are relayed once", sink="relay")
 def bare(cell):
     cell.serve(maildrop(5))

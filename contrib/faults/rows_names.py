@@ -79,6 +79,33 @@ def sizes_change(cell):
     return cell.verdict()
 
 
+@row("names-other-user", "a poll of messages 1 to 3, keeping; then the account has another user, whose maildrop holds 4 to 6 under their unique-ids, "
+     "of their sizes; two polls", "all 6 are delivered once")
+def other_user(cell):
+    cell.set(retention="keep")
+    cell.serve(counted(1, 3))
+    cell.poll()
+    hers = cell.server.messages
+    cell.server.messages = counted(4, 6)
+    cell.set(user="john")
+    cell.poll(2)
+    cell.server.messages = hers + cell.server.messages
+    return cell.verdict()
+
+
+@row("names-renamed-at-once", "kill -9 when 5 of 10 messages were delivered in the first session of an account; then it has another name in the "
+     "configuration; two polls, keeping", "none of the 5 is delivered again",
+     settings="the name is the table's (mailferry), the `poll` entry's (fetchmail), the rc file's (getmail), the account's (mpop, fdm)")
+def renamed(cell):
+    cell.set(retention="keep", account="first")
+    cell.serve([message(number) for number in range(1, 11)], at={"retr 6": cell.kill})
+    cell.poll()
+    cell.set(account="second")
+    cell.poll(2)
+    # Whoever asks its operator first may leave the rest.
+    return cell.verdict(wanted={1, 2, 3, 4, 5})
+
+
 @row("names-other-server", "a poll of messages 1 to 3, keeping; then the account is at another server (another port), where 4 to 6 have their "
      "unique-ids and sizes; two polls", "all 6 are delivered once")
 def other_server(cell):
