@@ -6,6 +6,7 @@ use std::process::Output;
 use crate::support::agent::Agent;
 use crate::support::dovecot::{Dovecot, free_port};
 use crate::support::place::Place;
+use crate::support::relay::{Manner, Relay};
 use crate::support::varied;
 
 fn account(port: u16, further: &str) -> String {
@@ -200,4 +201,27 @@ fn an_account_that_waits_for_a_destination_says_why_in_its_first_words() {
     let waiting = waiting.unwrap_or_else(|| panic!("no account waits: {words}"));
     assert!(waiting.contains("refused"), "{waiting}");
     assert!(waiting.contains("127.0.0.1"), "the first words: {waiting}");
+}
+
+#[test]
+fn sigusr1_after_a_repair_delivers_everything_that_waited_for_the_destination() {
+    let dovecot = Dovecot::with(&varied::messages(0)[..5]);
+    let port = free_port();
+    let relay = format!("type = \"smtp\"\nhost = \"127.0.0.1\"\ntls = \"none\"\nport = {port}");
+    let further = "password = \"secret\"\nrecipient = \"jane@home.lan\"";
+    let config = account(dovecot.plain_port(), further)
+        .replace("type = \"maildir\"\npath = \"{here}/out\"", &relay)
+        .replace("poll_every = \"1s\"", "poll_every = \"1h\"");
+    let place = Place::with(&config);
+    let mut agent = Agent::start(&place);
+    agent.until(&["destination down"]);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let relay = runtime.block_on(Relay::start_at(port, Manner::with(&["PIPELINING"])));
+    // The first signal that is heard is enough.
+    agent.poll_until_one_of(&[&["status=delivered"]]);
+    for _ in 1..5 {
+        agent.until(&["status=delivered"]);
+    }
+    assert_eq!(relay.taken().len(), 5);
+    assert_eq!(agent.stop().0, Some(0));
 }

@@ -7,3 +7,4 @@ mod errors;
 mod no_regular_file;
 mod operator;
 mod quarantine;
+mod terminal;

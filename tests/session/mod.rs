@@ -1,6 +1,7 @@
 //! One poll of one account, over a maildrop in memory.
 
 mod adopt;
+mod after_trouble;
 mod attacked;
 mod clock;
 mod comparing;
@@ -12,6 +13,7 @@ mod hiding;
 mod identity;
 mod identity_property;
 mod long_work;
+mod many_accounts;
 mod marks;
 mod moved;
 mod moved_copies;

@@ -38,7 +38,17 @@ impl Certificates {
 
     /// The same with another extended key usage.
     pub fn signed_for(&self, name: &str, alternative_names: &str, days: i32, usage: &str) -> Pair {
-        self.request(name, alternative_names, usage);
+        self.request(name, alternative_names, usage, EC);
+        self.sign(name, days)
+    }
+
+    /// A certificate with a key of RSA.
+    pub fn signed_with_rsa(&self, name: &str, alternative_names: &str, days: i32) -> Pair {
+        self.request(name, alternative_names, "serverAuth", "rsa:2048");
+        self.sign(name, days)
+    }
+
+    fn sign(&self, name: &str, days: i32) -> Pair {
         openssl(
             self.directory.path(),
             &format!(
@@ -56,7 +66,7 @@ impl Certificates {
         from: &str,
         to: &str,
     ) -> Pair {
-        self.request(name, alternative_names, "serverAuth");
+        self.request(name, alternative_names, "serverAuth", EC);
         let path = self.directory.path();
         std::fs::write(
             path.join("ca.cnf"),
@@ -138,7 +148,7 @@ impl Certificates {
     }
 
     /// A key, a request to sign it, and the extensions to sign it with.
-    fn request(&self, name: &str, alternative_names: &str, usage: &str) {
+    fn request(&self, name: &str, alternative_names: &str, usage: &str, key: &str) {
         let path = self.directory.path();
         std::fs::write(
             path.join(format!("{name}.ext")),
@@ -148,7 +158,7 @@ impl Certificates {
         openssl(
             path,
             &format!(
-                "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"
+                "req -newkey {key} -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}"
             ),
         );
     }
@@ -222,3 +232,6 @@ fn openssl(directory: &Path, words: &str) {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+/// How a key on a curve is asked for.
+const EC: &str = "ec -pkeyopt ec_paramgen_curve:prime256v1";

@@ -118,7 +118,12 @@ struct Shared {
 
 impl Relay {
     pub async fn start(manner: Manner) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::start_at(0, manner).await
+    }
+
+    /// On this port, which is free.
+    pub async fn start_at(port: u16, manner: Manner) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             manner: Mutex::new(manner),

@@ -46,6 +46,24 @@ async fn a_handshake_that_fails_says_what_to_try() {
     assert!(heard.starts_with('\u{16}'), "{heard}");
 }
 
+#[tokio::test]
+async fn a_weak_diffie_hellman_group_is_the_servers_to_change() {
+    let certificates = Certificates::new();
+    let pair = certificates.signed_with_rsa("server", "DNS:localhost", 30);
+    let folder = tempfile::tempdir().unwrap();
+    let group = folder.path().join("group.pem");
+    std::fs::write(&group, WEAK_GROUP).unwrap();
+    let options = format!(
+        "-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0 -dhparam {}",
+        group.display()
+    );
+    let says = ["localhost", "Diffie-Hellman", "its operator", "2048"];
+    Case::new("1,024 bits", &pair, &certificates)
+        .options(options)
+        .fails("tls_handshake", WhoActs::Server, &says)
+        .await;
+}
+
 /// Holds CVE-2011-1947.
 #[tokio::test]
 async fn a_server_that_never_answers_the_handshake_is_left_in_time() {
@@ -83,3 +101,11 @@ async fn a_server_that_is_not_there_is_named_with_what_to_try() {
         &says,
     );
 }
+
+/// The second Oakley group (RFC 2409 section 6.2), of 1,024 bits.
+const WEAK_GROUP: &str = "\
+-----BEGIN DH PARAMETERS-----\n\
+MIGHAoGBAP//////////yQ/aoiFowjTExmKLgNwc0SkCTgiKZ8x0Agu+pjsTmyJR\n\
+Sgh5jjQE3e+VGbPNOkMbMCsKbfJfFDdP4TVtbVHCReSFtXZiXn7G9ExC6aY37WsL\n\
+/1y29Aa37e44a/taiZ+lrp8kEXxLH+ZJKGZR7OZTgf//////////AgEC\n\
+-----END DH PARAMETERS-----\n";
