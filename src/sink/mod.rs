@@ -4,6 +4,7 @@
 //! when every recipient at every destination accepted. This room knows nothing about POP3 or
 //! retention, and only prints an [`Origin`](crate::mail::Origin).
 
+mod begin;
 pub mod breaker;
 mod delivery;
 mod gate;
@@ -20,6 +21,7 @@ use futures_util::future::BoxFuture;
 use crate::mail::Envelope;
 use crate::spool::Message;
 
+pub use begin::Begin;
 pub use delivery::{
     Admitted, Delivery, Destination, NotAdmitted, Offer, Receipt, RefusedBy, RefusedTarget, Target,
     Targets, Undelivered,
@@ -40,6 +42,25 @@ pub trait Sink: Send + Sync {
         envelope: &'a Envelope,
         message: &'a Message,
     ) -> BoxFuture<'a, Vec<Outcome>>;
+
+    /// The same in a sink where offers wait for their turn: it calls [`Begin::begin`] when the
+    /// turn comes, and answers nothing if the offer was withdrawn. A message that waits is not
+    /// offered any more when the agent stops.
+    ///
+    /// By default, an offer begins at once.
+    fn offer_in_turn<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        message: &'a Message,
+        begin: Begin,
+    ) -> BoxFuture<'a, Vec<Outcome>> {
+        Box::pin(async move {
+            if !begin.begin() {
+                return Vec::new();
+            }
+            self.offer(envelope, message).await
+        })
+    }
 
     /// Whether the destination could accept a message, as far as that is known without one (an
     /// MDA's program exists and is executable). Called before an account logs in, so that no

@@ -1,13 +1,16 @@
 //! Told to stop: what is under way gets its time, and nothing and nobody takes more.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use mailferry::agent::{self, Assignment, Call, Prepare};
-use mailferry::mail::{Retention, limits};
+use mailferry::mail::{Envelope, Retention, limits};
 use mailferry::session::{self, End, SessionError, Stop, Summary, Visit};
-use mailferry::sink::Fault;
+use mailferry::sink::{Begin, Delivery, Destination, Fault, Outcome, Sink};
+use mailferry::spool::Message;
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::world::{World, mails};
@@ -117,6 +120,73 @@ async fn a_destination_that_does_not_answer_leaves_a_session_few_files_when_memo
     assert_eq!(world.sink.taken().len(), 100);
     assert_eq!(world.sink.count(), 100);
     drop(spent);
+}
+
+/// Takes one message after the other, twelve seconds each.
+struct OneByOne {
+    turns: Semaphore,
+    begun: AtomicUsize,
+}
+
+impl Sink for OneByOne {
+    fn offer<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        message: &'a Message,
+    ) -> BoxFuture<'a, Vec<Outcome>> {
+        self.offer_in_turn(envelope, message, Begin::default())
+    }
+
+    fn offer_in_turn<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        _: &'a Message,
+        begin: Begin,
+    ) -> BoxFuture<'a, Vec<Outcome>> {
+        Box::pin(async move {
+            let _turn = self.turns.acquire().await.unwrap();
+            if !begin.begin() {
+                return Vec::new();
+            }
+            self.begun.fetch_add(1, Ordering::Relaxed);
+            sleep(Duration::from_secs(12)).await;
+            vec![Outcome::Accepted("ok".into()); envelope.recipients.len()]
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_waits_for_its_turn_at_a_slow_destination_is_not_offered_after_the_stop() {
+    for hides in [false, true] {
+        let world = World::new(mails(3), Retention::Delete);
+        if hides {
+            world.server.with(|habits| {
+                habits.hides = true;
+                habits.capabilities = vec!["EXPIRE 0".into()];
+            });
+        }
+        let sink = Arc::new(OneByOne {
+            turns: Semaphore::new(1),
+            begun: AtomicUsize::new(0),
+        });
+        let begun = || sink.begun.load(Ordering::Relaxed);
+        let gate = world.gate.clone();
+        let mut with = world.collaborators();
+        with.delivery = Delivery::to(Destination::new("slow", sink.clone(), gate));
+        let told = async {
+            sleep(Duration::from_secs(10)).await;
+            with.stop.soon.cancel();
+            sleep(Duration::from_secs(8)).await;
+            with.stop.now.cancel();
+        };
+        let (summary, ()) = tokio::join!(session::poll(&world.visit, &with), told);
+        assert!(matches!(summary.end, End::Stopped), "{:?}", summary.end);
+        assert_eq!((begun(), summary.counts.delivered), (1, 1), "{hides}");
+        with.stop = Stop::default();
+        let summary = session::poll(&world.visit, &with).await;
+        assert_eq!((begun(), summary.counts.delivered), (3, 2), "{hides}");
+        assert!(world.server.listed().is_empty(), "{hides}");
+    }
 }
 
 /// A password command that answers nobody.

@@ -8,7 +8,7 @@ use mailferry::mail::ExitClass;
 use mailferry::mail::LineEnds;
 use mailferry::mail::{Envelope, Recipient};
 use mailferry::sink::mda::Mda;
-use mailferry::sink::{Fault, Outcome, Sink};
+use mailferry::sink::{Begin, Fault, Outcome, Sink};
 
 use crate::support::mail::{RECEIVED, envelope, message, message_named};
 use crate::support::mda::{SMALL, accepted, offer, refusal, script, settings, written};
@@ -318,6 +318,29 @@ async fn one_at_a_time_keeps_the_order_of_the_offers() {
         .await;
     let expected: String = (10..50).map(|number| format!("{number}\n")).collect();
     assert_eq!(written(directory.path(), "order"), expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_that_is_withdrawn_while_it_waits_for_its_turn_starts_no_program() {
+    let directory = tempfile::tempdir().unwrap();
+    let wait = "echo $2 >> $1/order; until [ -e $1/go ]; do sleep 0.01; done";
+    let mda = Mda::new(script(directory.path(), wait, &["{unique_id}"])).unwrap();
+    let one = message_named(directory.path(), SMALL, b"1").await;
+    let two = message_named(directory.path(), SMALL, b"2").await;
+    let (envelope, begin) = (envelope("s@x", "jane"), Begin::default());
+    let first = mda.offer(&envelope, &one);
+    let second = mda.offer_in_turn(&envelope, &two, begin.clone());
+    let withdraw = async {
+        until("the first has begun", || {
+            directory.path().join("order").exists()
+        })
+        .await;
+        assert!(begin.withdraw());
+        std::fs::write(directory.path().join("go"), "").unwrap();
+    };
+    let (first, _, ()) = tokio::join!(first, second, withdraw);
+    assert!(matches!(first[..], [Outcome::Accepted(_)]), "{first:?}");
+    assert_eq!(written(directory.path(), "order"), "1\n");
 }
 
 #[tokio::test(flavor = "multi_thread")]

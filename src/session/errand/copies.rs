@@ -1,5 +1,7 @@
 //! What the operator does with one copy in the quarantine: offer it again.
 
+use tokio_util::sync::CancellationToken;
+
 use crate::seen::RecordKey;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::copies::Copies;
@@ -39,7 +41,10 @@ pub async fn retry_kept(
         Err(refusal) => return Ok(Retried::Refused(refusal)),
     };
     parcel.envelope.recipients = vec![visit.recipient.clone()];
-    let answer = with.delivery.deliver(parcel.offer(&visit.account)).await;
+    // The operator waits for the answer, so it is not withdrawn.
+    let halt = CancellationToken::new();
+    let offer = parcel.offer(&visit.account, &halt);
+    let answer = with.delivery.deliver(offer).await;
     let retried = match &answer {
         Ok(_) => Retried::Delivered,
         Err(undelivered) => {

@@ -15,6 +15,9 @@ use crate::telemetry::DeliveryStatus;
 pub(in crate::session) enum Answer {
     /// It was not offered.
     Unasked,
+    /// The agent stops, or nothing more may be offered: at least one destination was not asked. The
+    /// others answered for these targets.
+    Withdrawn(Targets),
     /// Every recipient at every destination accepted it.
     Accepted(Receipt),
     /// Somebody refused it.
@@ -126,6 +129,11 @@ pub(in crate::session) fn deciding(
         // Another destination refused the message too: it waits for that one.
         decides.blame = Blame::Breaker(Verdict::Count);
     }
+    Some((decides, taken_back(refused)))
+}
+
+/// What refusals that do not decide take back.
+pub(in crate::session) fn taken_back(refused: Vec<Refused>) -> Vec<Effect> {
     let take_back = |other: Refused| match other.blame {
         Blame::Breaker(Verdict::Defer { take_back, .. }) => {
             Some(Effect::TakeBack(take_back, Cause::Suspect))
@@ -138,8 +146,7 @@ pub(in crate::session) fn deciding(
         | Blame::Unasked
         | Blame::Before => None,
     };
-    let others = refused.into_iter().filter_map(take_back).collect();
-    Some((decides, others))
+    refused.into_iter().filter_map(take_back).collect()
 }
 
 /// A refusal of before, where every other target has the message by now.
@@ -208,6 +215,7 @@ impl Refused {
 pub(in crate::session) fn consequence(answer: Answer, known: &Known) -> Consequence {
     let refused = match answer {
         Answer::Unasked => return only(left(known)),
+        Answer::Withdrawn(targets) => return only(stands_aside(targets, known)),
         Answer::Accepted(receipt) => {
             return Consequence {
                 effects: vec![

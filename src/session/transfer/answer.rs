@@ -9,7 +9,7 @@ use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Delivered, Records, State};
 use crate::session::judge::consequence::{
     Answer, Blame, Consequence, Effect, Fate, Known, Refused, consequence, counted, deciding, held,
-    settled,
+    settled, taken_back,
 };
 use crate::session::judge::recipient;
 use crate::session::judge::taken_back::Cause;
@@ -113,12 +113,17 @@ pub(in crate::session) trait Answered<'a> {
             Some(Err(undelivered)) => {
                 parcel.targets = undelivered.targets;
                 let refused = self.refused(&mut parcel, undelivered.refused_by);
-                deciding(refused, &parcel.targets).map_or(Answer::Unasked, |(decides, effects)| {
+                if undelivered.is_withdrawn {
+                    others = taken_back(refused);
+                    Answer::Withdrawn(parcel.targets.clone())
+                } else if let Some((decides, effects)) = deciding(refused, &parcel.targets) {
                     refusal = Some(decides.refusal.clone());
                     parcel.refused_by = Some(decides.destination.clone());
                     others = effects;
                     Answer::Refused(decides)
-                })
+                } else {
+                    Answer::Unasked
+                }
             }
         };
         let mut consequence = consequence(answer, &known);

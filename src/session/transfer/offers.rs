@@ -105,7 +105,13 @@ impl Source {
 
 impl Parcel {
     /// The offer of it to the destinations that do not have it.
-    pub(in crate::session) fn offer<'s>(&'s self, account: &'s AccountName) -> Offer<'s> {
+    ///
+    /// When `halt` is cancelled, it is withdrawn where it waits for its turn.
+    pub(in crate::session) fn offer<'s>(
+        &'s self,
+        account: &'s AccountName,
+        halt: &'s CancellationToken,
+    ) -> Offer<'s> {
         Offer {
             account,
             // What is known of earlier offers is known under that name.
@@ -113,6 +119,7 @@ impl Parcel {
             envelope: &self.envelope,
             message: &self.message,
             earlier: &self.targets,
+            halt,
         }
     }
 
@@ -182,7 +189,7 @@ impl<'a> Outbox<'a> {
         self.running.next().now_or_never().flatten()
     }
 
-    /// From now on nothing is offered that waits for a slot.
+    /// From now on nothing is offered that waits for a slot, or for its turn at a destination.
     pub(in crate::session) fn halt(&self) {
         self.halt.cancel();
     }
@@ -212,7 +219,7 @@ impl<'a> Outbox<'a> {
                 };
             }
             fault::pass("slot.taken");
-            let answer = delivery.deliver(parcel.offer(account)).await;
+            let answer = delivery.deliver(parcel.offer(account, &halt)).await;
             Offered {
                 parcel,
                 answer: Some(answer),

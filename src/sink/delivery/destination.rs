@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::mail::Envelope;
 use crate::sink::delivery::Offer;
-use crate::sink::{Fault, Gate, Outcome, Refusal, Sink};
+use crate::sink::{Begin, Fault, Gate, Outcome, Refusal, Sink};
 
 /// One destination of messages: its configured name, the sink that delivers there, and the gate
 /// that knows whether it accepts mail now.
@@ -26,6 +26,8 @@ pub(super) struct Outcomes<'a> {
     pub(super) envelope: Cow<'a, Envelope>,
     /// One for each of these recipients.
     pub(super) outcomes: Vec<Outcome>,
+    /// The offer was withdrawn before the sink began with it: nothing is known of the recipients.
+    pub(super) is_withdrawn: bool,
 }
 
 impl Destination {
@@ -41,12 +43,17 @@ impl Destination {
     /// Offers a message for all remaining recipients, and tells the gate if it was accepted.
     pub(super) async fn ask<'a>(&'a self, offer: &Offer<'a>) -> Outcomes<'a> {
         let envelope = offer.left_for(&self.name);
-        let mut outcomes = Vec::new();
+        let mut outcomes = Some(Vec::new());
         if !envelope.recipients.is_empty() {
-            outcomes = self.sink.offer(&envelope, offer.message).await;
+            outcomes = self.in_turn(&envelope, offer).await;
         }
-        // If a sink answers for fewer recipients than were offered, the others count as refused.
-        outcomes.resize_with(envelope.recipients.len(), no_answer);
+        let is_withdrawn = outcomes.is_none();
+        let mut outcomes = outcomes.unwrap_or_default();
+        if !is_withdrawn {
+            // If a sink answers for fewer recipients than were offered, the others count as
+            // refused.
+            outcomes.resize_with(envelope.recipients.len(), no_answer);
+        }
         if outcomes.iter().any(is_accepted) {
             self.gate.accepted(offer.account, offer.key);
         }
@@ -54,14 +61,34 @@ impl Destination {
             destination: self,
             envelope,
             outcomes,
+            is_withdrawn,
         }
+    }
+
+    /// Waits until the sink has answered; `None` if the offer was withdrawn while it waited for its
+    /// turn.
+    async fn in_turn(&self, envelope: &Envelope, offer: &Offer<'_>) -> Option<Vec<Outcome>> {
+        let begin = Begin::default();
+        let mut answer = self
+            .sink
+            .offer_in_turn(envelope, offer.message, begin.clone());
+        tokio::select! {
+            biased;
+            () = offer.halt.cancelled() => {
+                if begin.withdraw() {
+                    return None;
+                }
+            }
+            outcomes = &mut answer => return Some(outcomes),
+        }
+        Some(answer.await)
     }
 }
 
 impl Outcomes<'_> {
     /// Whether it accepted the message for all recipients.
     pub(super) fn is_accepted(&self) -> bool {
-        self.outcomes.iter().all(is_accepted)
+        !self.is_withdrawn && self.outcomes.iter().all(is_accepted)
     }
 }
 

@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
 
 use crate::mail::{AccountName, Envelope, Recipient, RecordKey, Timestamp};
 use crate::sink::{Fault, Outcome, Refusal};
@@ -42,6 +43,9 @@ pub struct Offer<'a> {
     pub message: &'a Message,
     /// Which targets gave a final answer when it was offered before.
     pub earlier: &'a Targets,
+    /// When this is cancelled, the message is not offered to a destination where it still waits for
+    /// its turn.
+    pub halt: &'a CancellationToken,
 }
 
 /// At least one target has not accepted the message.
@@ -53,6 +57,8 @@ pub struct Undelivered {
     /// and the refusals of earlier ones. It does not include the refusals of this offer: whether one
     /// is for good is decided elsewhere.
     pub targets: Targets,
+    /// Whether the offer to any destination was withdrawn before it began.
+    pub is_withdrawn: bool,
 }
 
 /// The refusals of one destination.
@@ -163,6 +169,7 @@ fn conclude(offer: &Offer<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, 
     }
     let mut accepted = offer.earlier.accepted.clone();
     let mut refused_by = Vec::new();
+    let is_withdrawn = answers.iter().any(|answer| answer.is_withdrawn);
     for answer in answers {
         let mut refusals = Vec::new();
         let recipients = &answer.envelope.recipients;
@@ -186,6 +193,7 @@ fn conclude(offer: &Offer<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, 
     Err(Undelivered {
         refused_by,
         targets: Targets { accepted, refused },
+        is_withdrawn,
     })
 }
 

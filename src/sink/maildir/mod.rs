@@ -20,7 +20,7 @@ use crate::mail::{Envelope, Sender, limits};
 use crate::sink::mda::{FileUser, MdaError};
 use crate::sink::render::{Layout, Rendering};
 use crate::sink::worker::{Stage, Turn};
-use crate::sink::{Fault, Outcome, Refusal, Sink};
+use crate::sink::{Begin, Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
 pub use error::MaildirError;
@@ -46,6 +46,7 @@ struct Desk {
 struct Job {
     message: Message,
     sender: Sender,
+    begin: Begin,
     answer: oneshot::Sender<Outcome>,
 }
 
@@ -119,11 +120,21 @@ impl Sink for Maildir {
         envelope: &'a Envelope,
         message: &'a Message,
     ) -> BoxFuture<'a, Vec<Outcome>> {
+        self.offer_in_turn(envelope, message, Begin::default())
+    }
+
+    fn offer_in_turn<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        message: &'a Message,
+        begin: Begin,
+    ) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
             let job = Job {
                 message: message.clone(),
                 sender: envelope.sender.clone(),
+                begin,
                 answer,
             };
             let desk = Arc::clone(&self.desk);
@@ -170,7 +181,7 @@ impl Desk {
             let mut drafts = Vec::with_capacity(jobs.len());
             for job in jobs {
                 // Its offer was dropped: the caller would not learn that it was delivered.
-                if job.answer.is_closed() {
+                if job.answer.is_closed() || !job.begin.begin() {
                     continue;
                 }
                 match self.draft(&job, user) {
@@ -311,6 +322,7 @@ mod tests {
         let job = Job {
             message: message.clone(),
             sender: Sender::Null,
+            begin: Begin::default(),
             answer: dropped,
         };
         // While the test has the turn, nothing is written.
@@ -346,6 +358,7 @@ mod tests {
         let dropped = Job {
             message: message.clone(),
             sender: Sender::Null,
+            begin: Begin::default(),
             answer,
         };
         let writing = turn_of(&maildir.desk.offered, dropped).await;
@@ -404,6 +417,7 @@ mod tests {
         let job = Job {
             message: message().await,
             sender: Sender::Null,
+            begin: Begin::default(),
             answer,
         };
         let offered = &maildir.desk.offered;

@@ -23,7 +23,7 @@ use tokio::task::spawn_blocking;
 use crate::mail::Envelope;
 use crate::process::{Cancellation, cancellation};
 use crate::sink::worker::{Stage, Turn};
-use crate::sink::{Fault, Outcome, Refusal, Sink};
+use crate::sink::{Begin, Fault, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
 pub use command::script_with_crlf;
@@ -47,6 +47,7 @@ struct Job {
     envelope: Envelope,
     message: Message,
     cancellation: Cancellation,
+    begin: Begin,
     answer: oneshot::Sender<Vec<Outcome>>,
 }
 
@@ -76,7 +77,7 @@ fn work(plan: &Plan, mut turn: Turn<Job>) {
     while let Some(jobs) = turn.next(1) {
         for job in jobs {
             // The caller would not learn that it was delivered.
-            if job.answer.is_closed() {
+            if job.answer.is_closed() || !job.begin.begin() {
                 continue;
             }
             let outcomes = job.envelope.recipients.iter().map(|recipient| {
@@ -102,6 +103,15 @@ impl Sink for Mda {
         envelope: &'a Envelope,
         message: &'a Message,
     ) -> BoxFuture<'a, Vec<Outcome>> {
+        self.offer_in_turn(envelope, message, Begin::default())
+    }
+
+    fn offer_in_turn<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        message: &'a Message,
+        begin: Begin,
+    ) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             // Kept until the answer arrives: dropping this future cancels the process.
             let (_canceller, cancellation) = cancellation();
@@ -110,6 +120,7 @@ impl Sink for Mda {
                 envelope: envelope.clone(),
                 message: message.clone(),
                 cancellation,
+                begin,
                 answer,
             };
             let plan = Arc::clone(&self.plan);

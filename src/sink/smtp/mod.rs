@@ -23,7 +23,7 @@ use tokio::sync::Semaphore;
 
 use crate::mail::{Envelope, Secret, TlsMode};
 use crate::net::Connector;
-use crate::sink::{Outcome, Refusal, Sink};
+use crate::sink::{Begin, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
 use idle::Idle;
@@ -75,7 +75,12 @@ impl Smtp {
         }
     }
 
-    async fn transact(&self, envelope: &Envelope, message: &Message) -> Vec<Outcome> {
+    async fn transact(
+        &self,
+        envelope: &Envelope,
+        message: &Message,
+        begin: &Begin,
+    ) -> Vec<Outcome> {
         let mut transaction = Transaction {
             settings: &self.settings,
             envelope,
@@ -83,6 +88,10 @@ impl Smtp {
             null_sender: false,
         };
         if let Some(relay) = self.idle.take() {
+            if !begin.begin() {
+                self.idle.put(relay);
+                return Vec::new();
+            }
             match transaction.run(relay).await {
                 // The relay ends a session in which it accepted messages. That is no answer to this
                 // message, which gets a new session.
@@ -98,6 +107,11 @@ impl Smtp {
                     return vec![Outcome::Refused(refusal); envelope.recipients.len()];
                 }
             };
+            // Nothing of the message is said before this.
+            if !begin.begin() {
+                self.idle.put(relay);
+                return Vec::new();
+            }
             match transaction.run(relay).await {
                 Ended::SenderRefused(_) if !transaction.null_sender => {
                     transaction.null_sender = true;
@@ -126,12 +140,21 @@ impl Sink for Smtp {
         envelope: &'a Envelope,
         message: &'a Message,
     ) -> BoxFuture<'a, Vec<Outcome>> {
+        self.offer_in_turn(envelope, message, Begin::default())
+    }
+
+    fn offer_in_turn<'a>(
+        &'a self,
+        envelope: &'a Envelope,
+        message: &'a Message,
+        begin: Begin,
+    ) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             // Never closed; if it were, an empty answer accepts nothing.
             let Ok(_turn) = self.turns.acquire().await else {
                 return Vec::new();
             };
-            self.transact(envelope, message).await
+            self.transact(envelope, message, &begin).await
         })
     }
 
