@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::Path;
 
+use rustix::fs::syncfs;
 use rustix::process::geteuid;
 
 /// Creates a directory that only its owner may enter (mode 0700), if it does not exist. Returns
@@ -26,7 +27,19 @@ pub fn make_private(path: &Path) -> io::Result<bool> {
 /// # Errors
 /// The system's error.
 pub fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+    sync_entries(&File::open(path)?)
+}
+
+/// Makes the entries of an open directory durable. Some file systems (vboxsf, older CIFS, some of
+/// FUSE) have no `fsync` for directories: there, the whole file system is synced instead.
+///
+/// # Errors
+/// The system's error.
+pub fn sync_entries(directory: &File) -> io::Result<()> {
+    match directory.sync_all() {
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(syncfs(directory)?),
+        synced => synced,
+    }
 }
 
 /// Checks that only its owner can change a directory, and that we are the owner, or root, who can
@@ -72,6 +85,15 @@ mod tests {
         let orphan = make_private(&path.join("missing/child")).unwrap_err();
         assert_eq!(orphan.kind(), ErrorKind::NotFound);
         sync_directory(&path).unwrap();
+    }
+
+    #[test]
+    fn a_directory_of_a_file_system_without_fsync_for_directories_is_synced_with_all_of_it() {
+        let directory = File::open("/proc").unwrap();
+        let unknown = directory.sync_all().unwrap_err();
+        assert_eq!(unknown.kind(), ErrorKind::InvalidInput);
+        sync_entries(&directory).unwrap();
+        sync_directory(Path::new("/proc")).unwrap();
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod new_file;
 mod owner;
 mod regular;
 
-pub use directory::{check_owner, make_private, sync_directory};
+pub use directory::{check_owner, make_private, sync_directory, sync_entries};
 pub use full::{Lack, is_full};
 pub use lock::Lock;
 pub use new_file::NewFile;

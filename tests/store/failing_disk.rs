@@ -64,6 +64,25 @@ fn a_compaction_whose_folder_could_not_be_synced_leaves_no_record_behind() {
 }
 
 #[test]
+fn a_maildir_whose_folder_cannot_be_synced_gets_no_copy_more_at_each_try() {
+    let sent = messages(3);
+    let dovecot = Dovecot::with(&sent);
+    let place = place(&dovecot, "");
+    for minutes in [0, 20, 40] {
+        let mut command = place.command(&["poll"]);
+        command.env("MAILFERRY_FAULT", "maildir.folder:1+:error");
+        faketime::at(&mut command, &format!("+{minutes}m"));
+        let said = String::from_utf8_lossy(&command.output().unwrap().stderr).into_owned();
+        assert!(said.contains("maildir_disk"), "{minutes}: {said}");
+        assert!(place.delivered().is_empty(), "{minutes}");
+    }
+    let mut later = place.command(&["poll"]);
+    faketime::at(&mut later, "+60m");
+    assert!(later.status().unwrap().success());
+    assert_eq!(doubled(&sent, &place.delivered(), &"after it"), 0);
+}
+
+#[test]
 fn a_maildir_that_could_not_be_synced_has_not_taken_the_message() {
     for (fault, may_double) in [
         ("maildir.written:1:error", 0),

@@ -3,13 +3,14 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::disk::{NewFile, make_private, sync_directory};
+use crate::disk::{NewFile, make_private, sync_directory, sync_entries};
 use crate::fault;
 use crate::sink::maildir::MaildirError;
+use crate::sink::maildir::sync::{again, sync_all};
 use crate::sink::mda::{AsFileUser, FileUser};
 
 /// A Maildir's folder. Every function here may block.
@@ -20,6 +21,8 @@ use crate::sink::mda::{AsFileUser, FileUser};
 pub(crate) struct Folder {
     root: PathBuf,
     files_of: FilesOf,
+    /// Whether `new` was made durable the last time.
+    syncs: Arc<AtomicBool>,
 }
 
 /// The owner of the files that are created in a folder.
@@ -50,6 +53,7 @@ impl Folder {
         Self {
             root: root.to_owned(),
             files_of,
+            syncs: Arc::default(),
         }
     }
 
@@ -146,7 +150,8 @@ impl Folder {
         if batch.is_empty() {
             return Vec::new();
         }
-        let durable = sync_all(&batch);
+        let files: Vec<&NewFile> = batch.iter().map(|written| &written.file).collect();
+        let durable = sync_all(&files);
         fault::pass("maildir.synced");
         let mut published: Vec<Result<String, MaildirError>> = Vec::with_capacity(batch.len());
         let new = self.root.join("new");
@@ -160,6 +165,12 @@ impl Folder {
             Ok(folder) => folder,
             Err(error) => return all_refused(&batch, "open", &new, &error),
         };
+        // Each try would leave one more copy in a folder that cannot be made durable.
+        if !self.syncs.load(Ordering::Relaxed)
+            && let Err(error) = fault::fail("maildir.folder").and_then(|()| sync_entries(&folder))
+        {
+            return all_refused(&batch, "sync", &new, &error);
+        }
         for (Written { file, name }, durable) in batch.into_iter().zip(durable) {
             let renamed = durable.map_err(disk("sync", file.path())).and_then(|()| {
                 let to = new.join(&name);
@@ -167,7 +178,8 @@ impl Folder {
             });
             published.push(renamed.map(|_| name));
         }
-        let synced = fault::fail("maildir.renamed").and_then(|()| folder.sync_all());
+        let synced = fault::fail("maildir.renamed").and_then(|()| sync_entries(&folder));
+        self.syncs.store(synced.is_ok(), Ordering::Relaxed);
         if let Err(source) = synced {
             // They are visible, but not durable: they do not count as delivered.
             let lost = |_| Err(disk("sync", &new)(again(&source)));
@@ -185,14 +197,6 @@ impl Folder {
     }
 }
 
-/// A copy of the error, with the system's error number if it has one.
-fn again(error: &io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(number) => io::Error::from_raw_os_error(number),
-        None => io::Error::new(error.kind(), error.to_string()),
-    }
-}
-
 /// The same error for each file.
 fn all_refused(
     batch: &[Written],
@@ -204,37 +208,6 @@ fn all_refused(
         .iter()
         .map(|_| Err(disk(what, path)(again(source))))
         .collect()
-}
-
-/// Makes a batch durable, with one result for each file. One call syncs the whole batch if its
-/// result can be trusted; otherwise the files are synced one by one.
-fn sync_all(batch: &[Written]) -> Vec<io::Result<()>> {
-    if let Err(error) = fault::fail("maildir.written") {
-        return batch.iter().map(|_| Err(again(&error))).collect();
-    }
-    if let [first, _, ..] = batch
-        && *SYNCFS_TELLS
-        && rustix::fs::syncfs(first.file.file()).is_ok()
-    {
-        return batch.iter().map(|_| Ok(())).collect();
-    }
-    batch.iter().map(|written| written.file.sync()).collect()
-}
-
-/// Whether `syncfs` reports write errors: since Linux 5.8. Older kernels always reported success.
-static SYNCFS_TELLS: LazyLock<bool> = LazyLock::new(|| {
-    let system = rustix::system::uname();
-    let release = system.release().to_str().unwrap_or_default();
-    at_least_5_8(release)
-});
-
-fn at_least_5_8(release: &str) -> bool {
-    let mut numbers = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|number| number.parse().unwrap_or(0));
-    let major: u32 = numbers.next().unwrap_or(0);
-    let minor: u32 = numbers.next().unwrap_or(0);
-    (major, minor) >= (5, 8)
 }
 
 /// Whether a folder cannot be made durable because it is closed to us, or on a file system without
@@ -327,20 +300,6 @@ const TMP_LIFETIME: Duration = Duration::from_secs(36 * 3600);
 mod tests {
     use super::*;
     use std::io::Write;
-
-    #[test]
-    fn syncfs_is_believed_from_linux_5_8_on() {
-        for (release, tells) in [
-            ("6.18.44-fc-v657", true),
-            ("5.8.0-rc1", true),
-            ("5.10.0-13-amd64", true),
-            ("5.4.0", false),
-            ("4.18.0-553.el8_10.x86_64", false),
-            ("", false),
-        ] {
-            assert_eq!(at_least_5_8(release), tells, "{release}");
-        }
-    }
 
     #[test]
     fn names_are_unique_and_plain() {

@@ -6,6 +6,7 @@
 
 mod error;
 mod folder;
+mod sync;
 
 use std::path::Path;
 use std::sync::Arc;
