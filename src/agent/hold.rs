@@ -17,8 +17,8 @@ pub struct Floor {
     pub seconds: u64,
 }
 
-/// How long an account must wait because of its state. If the clock was changed, the account must
-/// neither poll without pause nor stop: no wait is longer than a day.
+/// How long an account must wait because of its state. No wait is longer than a day, or than the
+/// one that was set: a clock that was ahead then must not make it longer.
 pub fn floor(state: &AccountState, now: Timestamp) -> Floor {
     let login = login_delay(state, now);
     Floor {
@@ -29,24 +29,33 @@ pub fn floor(state: &AccountState, now: Timestamp) -> Floor {
 
 fn login_delay(state: &AccountState, now: Timestamp) -> u64 {
     let login = state.last_login.zip(state.login_delay_seconds);
-    login.map_or(0, |(last, delay)| left(last.plus(delay), now))
+    login.map_or(0, |(last, delay)| left(last.plus(delay), delay, now))
 }
 
-/// Seconds until the hold of an account ends. A clock that was set back must not make it longer.
+/// Seconds until the hold of an account ends.
 pub(super) fn held(state: &AccountState, now: Timestamp) -> u64 {
     state.hold.as_ref().map_or(0, |hold| {
-        left(hold.until, now).min(backoff::account_seconds(hold.tries))
+        left(hold.until, backoff::account_seconds(hold.tries), now)
     })
 }
 
 /// Seconds until the back-off of an account is over.
 pub(super) fn backed_off(state: &AccountState, now: Timestamp) -> u64 {
-    state.backoff_until.map_or(0, |until| left(until, now))
+    let longest = state.login_delay_seconds.unwrap_or(0);
+    let longest = longest.max(backoff::SERVER_SECONDS_MOST);
+    state
+        .backoff_until
+        .map_or(0, |until| left(until, longest, now))
 }
 
-/// Seconds until that time, and at most a day.
-fn left(until: Timestamp, now: Timestamp) -> u64 {
-    until.since(now).min(DAY_SECONDS)
+/// Seconds until that time, and at most a day. A time further ahead than the longest wait was set
+/// by a clock that was wrong, and nobody waits for it.
+fn left(until: Timestamp, longest: u64, now: Timestamp) -> u64 {
+    let left = until.since(now);
+    if left > longest.saturating_add(CLOCK_STEP_SECONDS) {
+        return 0;
+    }
+    left.min(longest).min(DAY_SECONDS)
 }
 
 /// Seconds until the agent looks at an account again: at a held account at every interval, to see
@@ -108,6 +117,9 @@ pub(super) fn waited_for(state: &AccountState) -> Option<String> {
 
 pub(super) const DAY_SECONDS: u64 = 24 * 3600;
 
+/// A clock that is set back by less than this was not wrong: waits end a little later.
+const CLOCK_STEP_SECONDS: u64 = 60;
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -127,14 +139,43 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_was_years_ahead_does_not_stall_an_account_for_years() {
+    fn a_wait_that_a_clock_set_when_it_was_ahead_is_over_when_the_clock_is_right() {
+        let right = Timestamp(1_000_000_000);
+        for hours in [2, 12, 365 * 24] {
+            let ahead = right.plus(hours * 3600);
+            let states = [
+                AccountState {
+                    backoff_until: Some(ahead.plus(60)),
+                    failures: 1,
+                    ..AccountState::default()
+                },
+                AccountState {
+                    last_login: Some(ahead),
+                    login_delay_seconds: Some(60),
+                    ..AccountState::default()
+                },
+                hold(2, ahead.plus(900).0),
+            ];
+            for state in states {
+                assert_eq!(
+                    floor(&state, ahead).seconds.clamp(60, 900),
+                    floor(&state, ahead).seconds
+                );
+                assert_eq!(floor(&state, right).seconds, 0, "{hours} {state:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_a_little_makes_no_wait_longer_than_it_was_set() {
         let state = AccountState {
-            backoff_until: Some(Timestamp(2_000_000_000)),
+            last_login: Some(Timestamp(1030)),
+            login_delay_seconds: Some(600),
             ..AccountState::default()
         };
-        assert_eq!(floor(&state, Timestamp(1_000_000_000)).seconds, DAY_SECONDS);
-        let state = hold(2, 2_000_000_000);
-        assert_eq!(floor(&state, Timestamp(1_000_000_000)).seconds, 900);
+        assert_eq!(floor(&state, Timestamp(1000)).seconds, 600);
+        assert_eq!(floor(&state, Timestamp(1200)).seconds, 430);
+        assert_eq!(floor(&hold(2, 1930), Timestamp(1000)).seconds, 900);
     }
 
     #[test]

@@ -61,6 +61,9 @@ fn scaled(seconds: u64, chance: f64) -> u64 {
 /// An hour: a server that was down overnight is found again within that time.
 const SERVER_SECONDS_MAX: u64 = 3600;
 
+/// The longest wait that [`server_seconds`] returns, with the most that `spread` may add.
+pub const SERVER_SECONDS_MOST: u64 = SERVER_SECONDS_MAX + SERVER_SECONDS_MAX / 4;
+
 /// Ten minutes. Mail waits on the server while a destination is down, so it is probed often.
 const DESTINATION_SECONDS_MAX: u64 = 600;
 

@@ -3,6 +3,8 @@
 
 use crate::mail::{Percent, Timestamp, UniqueId, limits};
 
+const DAY_SECONDS: u64 = 24 * 3600;
+
 /// What a maildrop's odd answers have taught (DOUBT.md section 3).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Oddities {
@@ -216,6 +218,12 @@ impl StruckDelete {
 }
 
 impl StruckNumber {
+    /// Whether its time has not come. No wait is longer than a day: a time further ahead was set by
+    /// a clock that was wrong.
+    pub fn waits(&self, now: Timestamp) -> bool {
+        (1..=DAY_SECONDS).contains(&self.next_try.since(now))
+    }
+
     fn to_word(self) -> String {
         let Self {
             number,

@@ -1,6 +1,6 @@
 //! What is remembered of one message.
 
-use crate::mail::{HeadDigest, Timestamp};
+use crate::mail::{HeadDigest, Timestamp, backoff, limits};
 use crate::seen::Notes;
 use crate::sink::Targets;
 
@@ -79,15 +79,15 @@ pub struct Deferral {
 }
 
 impl Deferral {
-    /// Whether its time has come. No wait is longer than a day, so a time further ahead was set by
-    /// a clock that was wrong.
+    /// Whether its time has come. A time further ahead than the longest wait after so many tries
+    /// was set by a clock that was wrong.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.next_try.since(now) == 0 || self.next_try.since(now) > WAIT_SECONDS_MAX
+        let longest = backoff::message_seconds(self.tries.max(self.strikes));
+        // A message of a slow server waits for an hour, whatever its tries are.
+        let longest = longest.max(limits::SLOW_MESSAGE_SECONDS);
+        !(1..=longest).contains(&self.next_try.since(now))
     }
 }
-
-/// A day, which is the longest wait between two tries, and room for what a breaker may add.
-const WAIT_SECONDS_MAX: u64 = 25 * 3600;
 
 /// Who said that a message counts as seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -238,11 +238,8 @@ pub fn plan_without_unique_ids(
 ) -> Plan {
     let limit = circumstances.limits.message_octets_max;
     let struck_at = |number| struck.iter().find(|struck| struck.number == number);
-    let waits = |struck: &StruckNumber| {
-        // A wait that is longer was set by a clock that was wrong.
-        let wait = struck.next_try.since(circumstances.now);
-        circumstances.leaves_out_struck || (1..=STRUCK_SECONDS_MAX).contains(&wait)
-    };
+    let waits =
+        |struck: &StruckNumber| circumstances.leaves_out_struck || struck.waits(circumstances.now);
     let decide = |entry: Entry<'_>| {
         if struck_at(entry.number).is_some_and(waits) {
             return Disposition::Skip(Skip::Deferred);
@@ -346,9 +343,6 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, most: 
     }
     plan.retrievals = wanted;
 }
-
-/// The longest wait of a message at which sessions have ended.
-const STRUCK_SECONDS_MAX: u64 = 24 * 3600;
 
 /// A quota in which a small message does not overtake one that did not fit.
 pub(in crate::session) struct Turnstile {

@@ -217,10 +217,7 @@ impl Deciding<'_> {
 
     fn is_put_off(&self, number: u32) -> bool {
         let struck = self.struck.iter().find(|struck| struck.number == number);
-        struck.is_some_and(|struck| {
-            let wait = struck.next_try.since(self.now);
-            self.leaves_out_struck || (1..=DAY_SECONDS).contains(&wait)
-        })
+        struck.is_some_and(|struck| self.leaves_out_struck || struck.waits(self.now))
     }
 }
 

@@ -99,9 +99,10 @@ impl Down {
             self.last = Some(prober.clone());
             self.probe = None;
         }
-        // A clock that was years ahead when the breaker opened must not keep it open for years.
-        let most = now.plus(backoff::DESTINATION_SECONDS_MOST);
-        self.until = self.until.min(most);
+        // A clock that was ahead when the breaker opened must not keep it open longer.
+        if self.until.since(now) > backoff::DESTINATION_SECONDS_MOST {
+            self.until = now;
+        }
         let alone = self.line.is_empty() && culprits.all_answered();
         if now < self.until && !alone {
             self.line.insert(account.clone());
@@ -116,8 +117,9 @@ impl Down {
         }
         let (mut never, mut last) = (Vec::new(), Vec::new());
         for culprit in culprits.of(account) {
-            // A clock that was years ahead must not make it wait for years.
-            let waits = |next: Timestamp| next > now && next <= now.plus(DAY_SECONDS);
+            // A clock that was ahead must not make it wait longer.
+            let longest = backoff::message_seconds(culprit.tries);
+            let waits = |next: Timestamp| (1..=longest).contains(&next.since(now));
             let early = culprit.next_try.is_some_and(waits);
             let list = if others || early {
                 &mut never
@@ -158,9 +160,6 @@ impl Down {
         probe.is_some_and(|(_, prober, _)| prober == account)
     }
 }
-
-/// The longest waiting time of a message.
-const DAY_SECONDS: u64 = 24 * 3600;
 
 /// Seconds after which an account comes back while another account has its turn.
 const PROBE_SECONDS: u64 = 15;
