@@ -86,7 +86,8 @@ fn expected(step: Step, answer: &str) -> (Fault, &'static str) {
         "554" if step == Step::Rcpt => (RecipientOrMessage, "smtp_no_recipient"),
         "554" => (MessagePermanent, "smtp_refused"),
         // An answer that cannot be understood, or none at all.
-        _ if opening || step == Step::Mail => (Destination, "smtp_lost"),
+        _ if opening => (Destination, "smtp_lost"),
+        _ if step == Step::Mail => (DestinationOrMessage, "smtp_lost"),
         _ if step == Step::Dot => (MessageUnknown, "smtp_unknown"),
         _ => (MessageTransient, "smtp_lost"),
     }
@@ -150,7 +151,7 @@ async fn a_relay_that_falls_silent_at_any_step_costs_its_time_and_no_more() {
         let refusal = offer(&smtp, SMALL).await.expect_err("a stalled relay");
         let expected = match step {
             Step::Greeting | Step::Ehlo => (Fault::Destination, "smtp_timeout"),
-            Step::Mail => (Fault::Destination, "smtp_lost"),
+            Step::Mail => (Fault::DestinationOrMessage, "smtp_lost"),
             Step::Dot => (Fault::MessageUnknown, "smtp_unknown"),
             _ => (Fault::MessageTransient, "smtp_lost"),
         };

@@ -21,6 +21,9 @@ pub(super) struct Down {
     pub(super) line: BTreeSet<AccountName>,
     /// The account that probed last.
     pub(super) last: Option<AccountName>,
+    /// Only messages of one sender were refused so far: an account that has none of them may try at
+    /// once.
+    pub(super) of_one_sender: bool,
 }
 
 /// A message whose refusal opened the breaker or kept it open.
@@ -103,7 +106,10 @@ impl Down {
         if self.until.since(now) > backoff::DESTINATION_SECONDS_MOST {
             self.until = now;
         }
-        let alone = self.line.is_empty() && culprits.all_answered();
+        let is_unheard = self.of_one_sender
+            && self.last.as_ref() != Some(account)
+            && culprits.of(account).next().is_none();
+        let alone = culprits.all_answered() && (self.line.is_empty() || is_unheard);
         if now < self.until && !alone {
             self.line.insert(account.clone());
             return Admission::Closed { until: self.until };

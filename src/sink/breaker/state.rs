@@ -206,9 +206,13 @@ impl State {
                 undo: undo.clone(),
                 sender,
             };
-            if let Some(earlier) = self.second_like(like) {
+            if let Some((earlier, of_one_sender)) = self.second_like(like) {
                 self.culprits.note(message, true, now);
-                return self.open(1, earlier, now, chance);
+                let opened = self.open(1, earlier, now, chance);
+                if let Some(down) = &mut self.open {
+                    down.of_one_sender = of_one_sender;
+                }
+                return opened;
             }
         }
         let recipient = matches!(fault, Fault::Recipient | Fault::RecipientOrMessage);
@@ -228,15 +232,17 @@ impl State {
     }
 
     /// Whether the destination is down: this refusal, and a similar one of another message. The
-    /// other message must have another sender, or both were refused and one of them once more.
-    /// Returns the refusals that were counted until then.
-    fn second_like(&mut self, like: Like) -> Option<Vec<Undo>> {
+    /// other message must have another sender, or no other sender's message came between while one
+    /// of them was refused once more, or very many were. Returns the refusals that were counted
+    /// until then, and whether all are of one sender.
+    fn second_like(&mut self, like: Like) -> Option<(Vec<Undo>, bool)> {
         let other = |known: &&Like| !is_same(&known.undo, &like.undo);
         let of_another_sender = |known: &Like| known.sender != like.sender;
         let others: Vec<&Like> = self.likes.iter().filter(other).collect();
-        let is_second = others.iter().any(|known| of_another_sender(known))
-            || (!others.is_empty() && self.likes.len() >= LIKES_OF_ONE_SENDER);
-        if is_second {
+        let is_repeated = others.len() < self.likes.len();
+        let of_others = others.iter().any(|known| of_another_sender(known));
+        let of_one = !others.is_empty() && (is_repeated || others.len() + 1 >= LIKES_MAX);
+        if of_others || of_one {
             let likes = std::mem::take(&mut self.likes).into_iter();
             let mut earlier: Vec<Undo> = Vec::new();
             for Like { undo, .. } in likes.filter(|known| other(&known)) {
@@ -244,12 +250,11 @@ impl State {
                     earlier.push(undo);
                 }
             }
-            return Some(earlier);
+            return Some((earlier, !of_others));
         }
-        if self.likes.len() >= LIKES_OF_ONE_SENDER {
-            self.likes.remove(0);
+        if !is_repeated {
+            self.likes.push(like);
         }
-        self.likes.push(like);
         None
     }
 
@@ -261,7 +266,7 @@ impl State {
             self.culprits.note(named, true, now);
         }
         let down = self.open.get_or_insert_default();
-        (down.until, down.failures) = (until, failures);
+        (down.until, down.failures, down.of_one_sender) = (until, failures, false);
         Verdict::Opened {
             until,
             take_back: earlier,
@@ -287,8 +292,9 @@ fn hash_of(sender: &Sender) -> u64 {
     hasher.finish()
 }
 
-/// Two messages of one sender, and a second refusal of one of them.
-const LIKES_OF_ONE_SENDER: usize = 2;
+/// Different messages of one sender that are refused in a row before the destination counts as
+/// down: while fewer are, mail of other senders is offered.
+const LIKES_MAX: usize = 50;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::panic)]

@@ -115,6 +115,43 @@ fn two_messages_of_one_sender_open_it_only_when_one_of_them_is_refused_once_more
 }
 
 #[test]
+fn many_messages_of_one_sender_stop_no_other_sender_and_very_many_only_until_one_tries() {
+    let (mut state, work, home) = (State::default(), account("work"), account("home"));
+    let (bad, fault) = (Sender::Null, Fault::DestinationOrMessage);
+    for number in 1..50 {
+        let undo = undo(named(&number.to_string()));
+        let verdict = state.refused(fault, undo, &bad, NOW, 0.0);
+        assert_eq!(opened(&verdict), None, "{number}");
+    }
+    let verdict = state.refused(fault, undo(named("50")), &bad, NOW, 0.0);
+    assert_eq!(opened(&verdict), Some(49));
+    state.open.as_mut().unwrap().session_ended(&work, true);
+    assert!(closed(&state.admits(&work, NOW)));
+    probe(state.admits(&home, NOW));
+    assert!(accept(&mut state, named_in("home", "honest")).was_down);
+    let verdict = state.refused(fault, undo(named("1")), &bad, NOW, 0.0);
+    assert!(matches!(verdict, Verdict::Count), "it is to blame");
+}
+
+#[test]
+fn an_account_of_another_sender_that_tried_in_vain_waits_like_the_others() {
+    let (mut state, work, home) = (State::default(), account("work"), account("home"));
+    let fault = Fault::DestinationOrMessage;
+    for id in ["a", "b", "a"] {
+        state.refused(fault, undo(named(id)), &Sender::Null, NOW, 0.0);
+    }
+    state.open.as_mut().unwrap().session_ended(&work, true);
+    probe(state.admits(&home, NOW));
+    assert_eq!(
+        refuse(&mut state, fault, named_in("home", "c"), NOW),
+        Some(0)
+    );
+    state.open.as_mut().unwrap().probe_ended(Probe(1), true);
+    assert!(closed(&state.admits(&home, NOW)));
+    assert!(closed(&state.admits(&account("third"), NOW)));
+}
+
+#[test]
 fn one_message_probes_it_and_the_others_wait() {
     let (mut state, work, home) = (State::default(), account("work"), account("home"));
     let down = Fault::Destination;

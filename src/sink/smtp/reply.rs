@@ -131,10 +131,12 @@ impl Reply {
             Self::Lost(_) => {
                 let (fault, name) = match step {
                     Step::Opening => (Fault::Destination, "smtp_lost"),
+                    // It was there for the greeting: this sender may be what it fails at.
+                    Step::Mail => (Fault::DestinationOrMessage, "smtp_lost"),
                     // The message may have been accepted: offer it again, because a possible
                     // duplicate is better than a loss.
                     Step::Dot => (Fault::MessageUnknown, "smtp_unknown"),
-                    Step::Mail | Step::Rcpt | Step::Data => (Fault::MessageTransient, "smtp_lost"),
+                    Step::Rcpt | Step::Data => (Fault::MessageTransient, "smtp_lost"),
                 };
                 Refusal::new(fault, name, self.shown())
             }

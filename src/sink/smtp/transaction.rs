@@ -83,7 +83,7 @@ impl Transaction<'_> {
             self.say(relay, &lines.mail).await
         };
         if mail.is_lost() {
-            return (End::Closing, self.all(&self.refusal(&mail, Step::Opening)));
+            return (End::Closing, self.all(&self.refusal(&mail, Step::Mail)));
         }
         if !mail.is_yes() {
             let end = match &mail {
