@@ -18,6 +18,8 @@ fn main() -> ExitCode {
         return code;
     }
     give_back_large_blocks();
+    // If this fails, a write beyond a limit on file sizes ends the program.
+    let _ = mailferry::agent::outlive_file_limits();
     // sled creates files that every user may write. With this umask our files are private, and so
     // are those of an MDA unless it sets another.
     umask(Mode::RWXG | Mode::RWXO);

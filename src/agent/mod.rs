@@ -33,7 +33,7 @@ pub use breaker::Breaker;
 pub use hold::{Floor, floor};
 pub use poll::{Call, Polled, poll};
 pub use quarantine_door::Kept;
-pub use signals::{Signal, Signals, become_init};
+pub use signals::{Signal, Signals, become_init, outlive_file_limits};
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]

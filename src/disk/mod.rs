@@ -9,7 +9,7 @@ mod owner;
 mod regular;
 
 pub use directory::{check_owner, make_private, sync_directory, sync_entries};
-pub use full::{Lack, is_full};
+pub use full::{Lack, advice, is_full};
 pub use lock::Lock;
 pub use new_file::NewFile;
 pub use owner::Acting;

@@ -61,6 +61,7 @@ impl QuarantineError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Disk(error) if error.lack() == Some(Lack::Room) => "quarantine_full",
+            Self::Disk(error) if error.lack() == Some(Lack::FileSize) => "quarantine_file_size",
             Self::Disk(_) => "quarantine_disk",
             Self::Spool(error) => error.code(),
             Self::Missing { .. } => "quarantine_missing",

@@ -1,5 +1,6 @@
 //! Why a session ended early, and who must act.
 
+use crate::disk::Lack;
 use crate::mail::{OUT_OF_FILES_HINT, WhoActs};
 use crate::net::NetError;
 use crate::proto::pop3::{Ending, Kind, LocalError, RemoteError};
@@ -170,6 +171,11 @@ impl SessionError {
             let delivery = place;
             Self::Destination { delivery, refusal }
         }
+    }
+
+    /// Whether the message that was being retrieved is too large for a file of ours.
+    pub(super) fn is_file_size(&self) -> bool {
+        matches!(self, Self::Spool(error) if error.lack() == Some(Lack::FileSize))
     }
 
     /// How the connection ended, if that is what it is about.

@@ -87,11 +87,13 @@ impl Refusal {
 
 impl Refusal {
     /// A refusal because something of this machine failed. The destination takes nothing then.
-    /// Where file descriptors were lacking, the fault is ours and the code says so.
+    /// Where file descriptors were lacking, the fault is ours and the code says so. A file that may
+    /// not be so large keeps no smaller message out.
     pub fn of_system(lack: Option<Lack>, code: &'static str, words: impl Into<String>) -> Self {
         match lack {
             Some(Lack::Descriptors) => Self::new(Fault::Ours, OUT_OF_FILES_CODE, words),
             Some(Lack::Room) => Self::new(Fault::NoRoom, code, words),
+            Some(Lack::FileSize) => Self::new(Fault::MessageTransient, code, words),
             None => Self::new(Fault::Destination, code, words),
         }
     }

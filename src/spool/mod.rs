@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::disk::Lack;
+use crate::disk::{Lack, advice};
 use crate::mail::{OUT_OF_FILES_CODE, limits};
 
 pub use draft::Draft;
@@ -48,7 +48,7 @@ pub struct Reservation {
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     /// The state directory cannot store the message.
-    #[error("cannot spool a message in {directory}: {source}. Is the disk full?", directory = .directory.display())]
+    #[error("cannot spool a message in {directory}: {source}. {advice}", directory = .directory.display(), advice = advice(.source))]
     Disk {
         /// The spool's directory.
         directory: PathBuf,
@@ -64,6 +64,7 @@ impl SpoolError {
             Self::Disk { .. } => match self.lack() {
                 Some(Lack::Room) => "spool_full",
                 Some(Lack::Descriptors) => OUT_OF_FILES_CODE,
+                Some(Lack::FileSize) => "spool_file_size",
                 None => "spool_disk",
             },
         }

@@ -5,6 +5,7 @@ mod damage_random;
 pub mod disk;
 #[cfg(feature = "fault-injection")]
 mod failing_disk;
+mod file_limit;
 mod full_disk;
 mod old_directory;
 mod old_notes;

@@ -1,5 +1,6 @@
 //! Signals as requests.
 
+mod file_size;
 mod init;
 
 use std::io;
@@ -8,6 +9,7 @@ use futures_util::StreamExt;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_tokio::{Handle, SignalsInfo};
 
+pub use file_size::outlive_file_limits;
 pub use init::become_init;
 
 /// A request from outside.

@@ -88,6 +88,25 @@ pub(in crate::session) fn stood_back(before: Option<&Deferral>, until: Timestamp
     }
 }
 
+/// The deferral of a message that should have been copied into the quarantine, and no copy could be
+/// made: one that was refused for good is retrieved again after a day.
+pub(in crate::session) fn without_copy(meant: &State, code: &str, now: Timestamp) -> Deferral {
+    let before = match meant {
+        State::Deferred(deferral) => deferral.clone(),
+        _ => Deferral {
+            tries: limits::TRIES_MAX - 1,
+            ..Deferral::default()
+        },
+    };
+    let wait = backoff::message_seconds(before.tries).max(limits::SLOW_MESSAGE_SECONDS);
+    Deferral {
+        next_try: before.next_try.max(now.plus(wait)),
+        code: code.to_owned(),
+        parked: None,
+        ..before
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {

@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use crate::fault;
 use crate::mail::{Envelope, HeadDigest, Origin, Sender, Timestamp, UniqueId, limits};
 use crate::seen::RecordKey;
+use crate::session::SessionError;
 use crate::session::Visit;
 use crate::session::judge::made_names;
 use crate::session::judge::octets::Weighed;
@@ -111,7 +112,13 @@ impl Transfer<'_> {
             .await;
         let message = match finished {
             Ok(message) => message,
-            Err(error) => return self.lose(error.into()),
+            Err(error) => {
+                let error = SessionError::from(error);
+                if error.is_file_size() {
+                    return self.too_large_for_a_file(at, &error);
+                }
+                return self.lose(error);
+            }
         };
         fault::pass("spool.whole");
         self.counts().retrieved += 1;

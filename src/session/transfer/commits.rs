@@ -8,10 +8,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::fault;
 use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Delivered, Record, Recorded, Records, State};
+use crate::session::judge::deferral;
 use crate::session::judge::taken_back::{Cause, taken_back};
 use crate::session::transfer::offers::{Parcel, Source};
 use crate::session::{Collaborators, SessionError};
-use crate::sink::{Receipt, Refusal, Undo};
+use crate::sink::{Fault, Receipt, Refusal, Undo};
 use crate::telemetry::Event;
 
 /// Commits under way, of one account.
@@ -135,10 +136,10 @@ impl<'a> Commits<'a> {
     pub(in crate::session) fn park(&mut self, parcel: Parcel, why: Refusal, batch: Batch) {
         let (with, records) = (self.with, self.records);
         self.push(async move {
-            let batch = match kept(with, &parcel, &why, batch).await {
-                Ok(batch) => batch,
-                Err(error) => return Committed::Failed(error),
-            };
+            let mut batch = batch;
+            if let Err(refusal) = keep(with, &parcel, &why, &mut batch).await {
+                return Committed::Failed(not_kept(with, records, batch, refusal).await);
+            }
             fault::pass("parked.kept");
             match with.seen.commit(batch, records).await {
                 Ok(()) => Committed::Parked { parcel },
@@ -152,10 +153,10 @@ impl<'a> Commits<'a> {
     pub(in crate::session) fn quarantine(&mut self, parcel: Parcel, why: Refusal, batch: Batch) {
         let (with, records) = (self.with, self.records);
         self.push(async move {
-            let batch = match kept(with, &parcel, &why, batch).await {
-                Ok(batch) => batch,
-                Err(error) => return Committed::Failed(error),
-            };
+            let mut batch = batch;
+            if let Err(refusal) = keep(with, &parcel, &why, &mut batch).await {
+                return Committed::Failed(not_kept(with, records, batch, refusal).await);
+            }
             fault::pass("quarantine.kept");
             match with.seen.commit(batch, records).await {
                 Ok(()) => Committed::Quarantined {
@@ -190,22 +191,42 @@ impl<'a> Commits<'a> {
     }
 }
 
-/// The batch with the file of the message's copy, which is made durable unless the message is that
-/// copy.
-async fn kept(
+/// No copy could be made of a message. One that fits into no file of ours waits without a copy, so
+/// that it does not end each poll; the session ends here, because the server may hide after QUIT
+/// what it has sent.
+async fn not_kept(
+    with: &Collaborators,
+    records: &Records,
+    mut batch: Batch,
+    refusal: Refusal,
+) -> SessionError {
+    if refusal.fault == Fault::MessageTransient
+        && let Some(Change::Put(_, record)) = batch.changes.last_mut()
+    {
+        let now = with.clock.now();
+        record.state = State::Deferred(deferral::without_copy(&record.state, refusal.code, now));
+        if let Err(error) = with.seen.commit(batch, records).await {
+            return error.into();
+        }
+    }
+    SessionError::of_refusal("quarantine", refusal)
+}
+
+/// Makes a copy of the message durable, unless the message is that copy, and notes its file in the
+/// batch.
+async fn keep(
     with: &Collaborators,
     parcel: &Parcel,
     why: &Refusal,
-    mut batch: Batch,
-) -> Result<Batch, SessionError> {
+    batch: &mut Batch,
+) -> Result<(), Refusal> {
     let copy = match parcel.source.file() {
         Some(file) => file.to_owned(),
         None => {
-            let kept = with
-                .quarantine
+            let quarantine = &with.quarantine;
+            quarantine
                 .keep(&parcel.message, &parcel.envelope, why)
-                .await;
-            kept.map_err(|refusal| SessionError::of_refusal("quarantine", refusal))?
+                .await?
         }
     };
     if let Some(Change::Put(_, record)) = batch.changes.last_mut() {
@@ -215,5 +236,5 @@ async fn kept(
             State::Delivered { .. } | State::Marked { .. } | State::Oversized { .. } => {}
         }
     }
-    Ok(batch)
+    Ok(())
 }

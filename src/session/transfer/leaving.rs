@@ -23,6 +23,11 @@ impl Transfer<'_> {
     /// whole goes its way.
     pub(in crate::session) fn lose(&mut self, error: SessionError) {
         let maildrop = self.maildrop.as_ref();
+        if error.is_file_size()
+            && let Some(at) = maildrop.and_then(Maildrop::inside)
+        {
+            return self.too_large_for_a_file(at, &error);
+        }
         // A disk of ours that is full says nothing about the message that was on its way.
         let Some(maildrop) = maildrop.filter(|_| error.who_acts() == WhoActs::Server) else {
             self.hang_up();

@@ -100,6 +100,29 @@ impl Transfer<'_> {
         self.note_oversized(entry, octets, at);
     }
 
+    /// The message is larger than this process may make a file: it waits, and another session of
+    /// this poll goes on behind it. The link is dropped, because the server may hide after QUIT what
+    /// it has sent.
+    pub(in crate::session) fn too_large_for_a_file(&mut self, at: usize, error: &SessionError) {
+        let Some(entry) = self.orders.entry(at) else {
+            return;
+        };
+        let detail = format!(
+            "the message {} waits on the server: {error}",
+            entry.unique_id()
+        );
+        self.orders.with.reporter.say(Event::Quirk {
+            account: &self.orders.visit.account,
+            what: error.code(),
+            detail: &detail,
+        });
+        self.counts().deferred += 1;
+        let (code, now) = (error.code(), self.now());
+        self.note_unretrieved(at, |before| deferral::defer_unretrieved(before, code, now));
+        self.hang_up();
+        self.phase.resume();
+    }
+
     /// Records that a body outgrew the limit; reported once because there is a record from now on.
     fn note_oversized(&mut self, entry: Entry<'_>, octets: u64, at: usize) {
         if self.orders.is_nameless(at) {

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::disk::Lack;
+use crate::disk::{self, Lack};
 use crate::mail::OUT_OF_FILES_CODE;
 
 /// Why a Maildir cannot store a message.
@@ -22,7 +22,7 @@ pub enum MaildirError {
         path: PathBuf,
     },
     /// The system returned an error.
-    #[error("cannot {what} {path}: {source}. Is the disk full, or the owner wrong?", path = .path.display())]
+    #[error("cannot {what} {path}: {source}. {advice}", path = .path.display(), advice = advice_on(.source))]
     Disk {
         /// The failed operation.
         what: &'static str,
@@ -42,6 +42,7 @@ impl MaildirError {
             Self::Disk { source, .. } => match Lack::of(source) {
                 Some(Lack::Room) => "maildir_full",
                 Some(Lack::Descriptors) => OUT_OF_FILES_CODE,
+                Some(Lack::FileSize) => "maildir_file_size",
                 None => "maildir_disk",
             },
         }
@@ -53,5 +54,12 @@ impl MaildirError {
             Self::Disk { source, .. } => Lack::of(source),
             Self::NoParent { .. } | Self::NoMaildir { .. } => None,
         }
+    }
+}
+
+fn advice_on(error: &io::Error) -> &'static str {
+    match Lack::of(error) {
+        Some(Lack::FileSize) => disk::advice(error),
+        _ => "Is the disk full, or the owner wrong?",
     }
 }

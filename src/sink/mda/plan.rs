@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::disk::Lack;
+use crate::disk::{Lack, advice};
 use crate::fault;
 use crate::mail::text::Shown;
 use crate::mail::{Sender, is_out_of_files, limits};
@@ -123,10 +123,14 @@ impl Plan {
         let input = Rendering::new(message, sender, &layout)
             .and_then(|rendering| input::file(rendering, message.octets(), &settings.spool, switch))
             .map_err(|error| {
-                let words = format!("cannot put the message into a file for the MDA: {error}");
+                let words = format!(
+                    "cannot put the message into a file for the MDA: {error}. {}",
+                    advice(&error)
+                );
                 let lack = Lack::of(&error);
                 let code = match lack {
                     Some(Lack::Room) => "mda_full",
+                    Some(Lack::FileSize) => "mda_file_size",
                     Some(Lack::Descriptors) | None => "mda_disk",
                 };
                 Refusal::of_system(lack, code, words)
