@@ -104,7 +104,8 @@ impl Seen {
         Ok(Changed { changed, left: 0 })
     }
 
-    /// Another account whose records are of this user at this server, if there is one.
+    /// Another account whose records are of this user at this server, if there is one. One that was
+    /// pointed there before and is not now keeps its name.
     ///
     /// # Errors
     /// What the store says.
@@ -116,7 +117,7 @@ impl Seen {
         user: &str,
     ) -> Result<Option<AccountName>, SeenError> {
         for other in self.store.candidates(host, user).await? {
-            if other == *account || other.is_elsewhere_of(account) {
+            if other == *account || !other.is_account() {
                 continue;
             }
             let state = self.account_state(&other).await?;
