@@ -489,10 +489,9 @@ async fn waiting(assignment: &Assignment, polled: &Polled) -> Result<Waiting, Se
     if !polled.counts.is_all_settled() {
         waiting = Waiting::of(&seen.records(account).await?);
     }
-    if polled.counts.names_wait > 0 {
-        let until = seen.account_state(account).await?.names.waits_until();
-        waiting.add_unstable(polled.counts.names_wait, until);
-    }
+    let names = seen.account_state(account).await?.names;
+    waiting.quarantined += seen.kept_aside(&names).await?;
+    waiting.add_unstable(polled.counts.names_wait, names.waits_until());
     Ok(waiting)
 }
 

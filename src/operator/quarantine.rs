@@ -183,9 +183,14 @@ impl Operator {
             );
             return Err(Failure::said(Exit::Unavailable, "no_record", sentence));
         };
-        let orders = self.rooms()?.orders(&everything(&self.setup.config))?;
+        let rooms = self.rooms()?;
+        let orders = rooms.orders(&everything(&self.setup.config))?;
         let assignment = find(&orders.assignments, account)?;
         let visit = assignment.visit.prepare().await?;
+        if !account.is_account() {
+            let before = rooms.seen.account_state(account).await?.maildrop();
+            return Ok(Erased::Refused(visit.pointed_elsewhere(&before)));
+        }
         Ok(session::erase(&visit, &assignment.with, key, &operators_word()).await?)
     }
 }
@@ -200,6 +205,14 @@ async fn retry_one(
     };
     let assignment = find(assignments, &account)?;
     let visit = assignment.visit.prepare().await?;
+    if !account.is_account() {
+        let before = rooms.seen.account_state(&account).await?.maildrop();
+        return Ok(RetryOutcome::Refused {
+            code: "other_maildrop".to_owned(),
+            words: visit.pointed_elsewhere(&before),
+            for_now: false,
+        });
+    }
     let retried = session::retry_kept(&visit, &assignment.with, &key, file).await?;
     Ok(retried.into())
 }
@@ -265,7 +278,9 @@ fn find<'a>(
     assignments: &'a [Assignment],
     account: &AccountName,
 ) -> Result<&'a Assignment, Failure> {
-    let found = assignments.iter().find(|one| one.account == *account);
+    let is_of =
+        |one: &&Assignment| one.account == *account || account.is_elsewhere_of(&one.account);
+    let found = assignments.iter().find(is_of);
     found.ok_or_else(|| {
         let sentence = format!(
             "the account {account} is no longer in the configuration: put it back, or see \

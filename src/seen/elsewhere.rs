@@ -6,14 +6,34 @@
 
 use crate::mail::{AccountName, Maildrop, Timestamp};
 use crate::seen::{
-    AccountState, Change, Known, OperatorError, OperatorsWord, Records, Seen, SeenError,
+    AccountState, Change, Known, NamesState, OperatorError, OperatorsWord, Owner, Record, Records,
+    Seen, SeenError, State,
 };
+
+/// Records of another maildrop of an account, which were made for the account's owner of now.
+pub struct Elsewhere {
+    /// The records.
+    pub records: Records,
+    /// Since when what they call delivered went to the owner.
+    pub since: Timestamp,
+}
+
+impl Elsewhere {
+    /// Whether what this record says is true for the owner.
+    pub fn holds(&self, record: &Record) -> bool {
+        match record.state {
+            State::Delivered { at } => at >= self.since,
+            _ => true,
+        }
+    }
+}
 
 impl Seen {
     /// Puts aside what is recorded of the maildrop that the account was pointed at, and takes out
     /// what is known of the one that it is pointed at now. Records that have a copy in the
-    /// quarantine stay, because that is offered again whatever the maildrop is. Returns the
-    /// account's state from now on, which is durable.
+    /// quarantine stay while the owner stays, because the copy is offered again whatever the
+    /// maildrop is; a copy for somebody else goes with its maildrop. Returns the account's state
+    /// from now on, which is durable.
     ///
     /// # Errors
     /// What the store says. The same call, made again, completes what was begun.
@@ -21,6 +41,7 @@ impl Seen {
         &self,
         account: &AccountName,
         to: &Maildrop,
+        owner: &Owner<'_>,
         now: Timestamp,
     ) -> Result<AccountState, SeenError> {
         let mut before = self.account_state(account).await?;
@@ -30,13 +51,15 @@ impl Seen {
         before.names.moving = false;
         self.save_state(&aside, before.clone()).await?;
         let records = self.records(account).await?;
-        let moves = |known: &Known<'_>| known.record.kept().is_none();
+        let copies_stay = before.tells_of(owner).is_some();
+        let stays = |record: &Record| copies_stay && record.kept().is_some();
+        let moves = |known: &Known<'_>| !stays(&known.record);
         let put = |known: Known<'_>| Change::Put(known.key(), known.record);
         self.change(&aside, records.iter().filter(moves).map(put))
             .await?;
         let leave = |known: Known<'_>| {
             let (key, mut record) = known.into_pair();
-            if record.kept().is_none() {
+            if !stays(&record) {
                 return Change::Forget(key);
             }
             record.notes.displaced = true;
@@ -157,17 +180,42 @@ impl Seen {
         Ok(())
     }
 
-    /// The records of the account's other maildrops.
+    /// How many copies in the quarantine are of the maildrop that an account was pointed at before,
+    /// and went with its records.
     ///
     /// # Errors
     /// What the store says.
-    pub async fn elsewhere(&self, account: &AccountName) -> Result<Vec<Records>, SeenError> {
+    pub async fn kept_aside(&self, names: &NamesState) -> Result<u64, SeenError> {
+        let aside = names.came_from.as_deref().map(AccountName::of_records);
+        let Some(Ok(aside)) = aside else {
+            return Ok(0);
+        };
+        let records = self.records(&aside).await?;
+        let kept = records.unsettled().filter(|record| record.kept().is_some());
+        Ok(kept.count() as u64)
+    }
+
+    /// The records of the account's other maildrops that were made for this owner. What another
+    /// user's maildrop held, or another recipient took, proves nothing here.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn elsewhere(
+        &self,
+        account: &AccountName,
+        owner: &Owner<'_>,
+    ) -> Result<Vec<Elsewhere>, SeenError> {
         let mut all = Vec::new();
         for other in self.all_accounts().await? {
-            if other.is_elsewhere_of(account) {
-                let records = self.records(&other).await?;
-                all.extend((!records.is_empty()).then_some(records));
+            if !other.is_elsewhere_of(account) {
+                continue;
             }
+            let Some(since) = self.account_state(&other).await?.tells_of(owner) else {
+                continue;
+            };
+            let records = self.records(&other).await?;
+            let found = Elsewhere { records, since };
+            all.extend((!found.records.is_empty()).then_some(found));
         }
         Ok(all)
     }
@@ -206,6 +254,10 @@ mod tests {
         record(State::Delivered { at: Timestamp(5) })
     }
 
+    fn jane() -> Owner<'static> {
+        Owner::new("jane", "box", "jane@home.lan")
+    }
+
     fn drop_of(host: &str) -> Maildrop {
         Maildrop::new(host, "jane", Some(995))
     }
@@ -237,12 +289,12 @@ mod tests {
     async fn an_account_that_returns_to_a_maildrop_has_its_records_again() {
         let (seen, work) = at_home().await;
         let away = seen
-            .change_maildrop(&work, &drop_of("away"), NOW)
+            .change_maildrop(&work, &drop_of("away"), &jane(), NOW)
             .await
             .unwrap();
         assert!(!away.had_unique_ids && away.names.elsewhere == Some(NOW));
         assert!(ids(&seen, &work).await.is_empty());
-        assert_eq!(seen.elsewhere(&work).await.unwrap().len(), 1);
+        assert_eq!(seen.elsewhere(&work, &jane()).await.unwrap().len(), 1);
         assert_eq!(seen.accounts().await.unwrap(), std::slice::from_ref(&work));
         seen.import(
             Batch {
@@ -254,12 +306,12 @@ mod tests {
         .await
         .unwrap();
         let home = seen
-            .change_maildrop(&work, &drop_of("home"), NOW)
+            .change_maildrop(&work, &drop_of("home"), &jane(), NOW)
             .await
             .unwrap();
         assert!(home.had_unique_ids);
         assert_eq!(ids(&seen, &work).await, ["1"]);
-        seen.change_maildrop(&work, &drop_of("away"), NOW)
+        seen.change_maildrop(&work, &drop_of("away"), &jane(), NOW)
             .await
             .unwrap();
         assert_eq!(ids(&seen, &work).await, ["2"]);
@@ -280,7 +332,7 @@ mod tests {
             ..Batch::new(&work)
         };
         seen.import(batch, &WORD).await.unwrap();
-        seen.change_maildrop(&work, &drop_of("away"), NOW)
+        seen.change_maildrop(&work, &drop_of("away"), &jane(), NOW)
             .await
             .unwrap();
         let records = seen.records(&work).await.unwrap();
@@ -292,7 +344,7 @@ mod tests {
     #[tokio::test]
     async fn the_operators_word_takes_the_records_of_another_maildrop_over() {
         let (seen, work) = at_home().await;
-        seen.change_maildrop(&work, &drop_of("away"), NOW)
+        seen.change_maildrop(&work, &drop_of("away"), &jane(), NOW)
             .await
             .unwrap();
         let nobody = seen.note_same_maildrops_of("nowhere", &WORD).await.unwrap();
@@ -307,7 +359,7 @@ mod tests {
             records.is_delivered(&key("1")),
             "what was delivered stays so"
         );
-        assert!(seen.elsewhere(&work).await.unwrap().is_empty());
+        assert!(seen.elsewhere(&work, &jane()).await.unwrap().is_empty());
     }
 
     #[tokio::test]
@@ -329,10 +381,10 @@ mod tests {
                 let state = seen.complete_move(&work, state).await.unwrap();
                 assert!(!state.names.moving);
             } else {
-                seen.change_maildrop(&work, &drop_of("away"), NOW)
+                seen.change_maildrop(&work, &drop_of("away"), &jane(), NOW)
                     .await
                     .unwrap();
-                seen.change_maildrop(&work, &drop_of("home"), NOW)
+                seen.change_maildrop(&work, &drop_of("home"), &jane(), NOW)
                     .await
                     .unwrap();
             }

@@ -34,6 +34,7 @@ pub use disk::durable::DurableStore;
 pub use disk::examine::examine;
 pub use disk::holders::holders;
 pub use disk::state_dir::StateDirectory;
+pub use elsewhere::Elsewhere;
 pub use error::SeenError;
 pub use memory::MemoryStore;
 pub use notes::{Compared, Notes};
@@ -44,7 +45,7 @@ pub use record::{Deferral, Marker, Record, State};
 pub use records::{Known, Records};
 pub use seal::Seal;
 pub use sizes::Sizes;
-pub use state::{AccountState, DeletesState, Hold, NamesState, RecipientSince};
+pub use state::{AccountState, DeletesState, Hold, NamesState, Owner, RecipientSince};
 pub use waiting::Waiting;
 
 /// Keeps records and account states. Small, and anyone may implement it.

@@ -77,7 +77,40 @@ pub struct RecipientSince {
     pub since: Timestamp,
 }
 
+/// For whom an account fetches: who logs in, and to whom the messages go. What was delivered for
+/// another proves nothing of this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner<'a> {
+    /// Who logs in.
+    pub user: &'a str,
+    /// A digest of the delivery's name and the recipient.
+    pub recipient: u64,
+}
+
+impl<'a> Owner<'a> {
+    /// Who logs in as this user, and has the messages delivered so.
+    pub fn new(user: &'a str, delivery: &str, recipient: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (delivery, recipient).hash(&mut hasher);
+        Self {
+            user,
+            recipient: hasher.finish(),
+        }
+    }
+}
+
 impl AccountState {
+    /// Since when this state tells what was delivered for this owner; `None` when it tells that of
+    /// somebody else. States of before the recipient was noted tell it of everybody.
+    pub fn tells_of(&self, owner: &Owner<'_>) -> Option<Timestamp> {
+        let since = match self.recipient {
+            None => Timestamp(0),
+            Some(known) if known.digest == owner.recipient => known.since,
+            Some(_) => return None,
+        };
+        (self.user == owner.user).then_some(since)
+    }
+
     /// The maildrop that the records are of. Its host is empty in a state of before a maildrop was
     /// noted.
     pub fn maildrop(&self) -> Maildrop {
@@ -85,10 +118,8 @@ impl AccountState {
     }
 
     /// Notes to whom the account's messages go from now on, and answers since when that is so.
-    pub fn note_recipient(&mut self, delivery: &str, recipient: &str, now: Timestamp) -> Timestamp {
-        let mut hasher = DefaultHasher::new();
-        (delivery, recipient).hash(&mut hasher);
-        let digest = hasher.finish();
+    pub fn note_recipient(&mut self, owner: &Owner<'_>, now: Timestamp) -> Timestamp {
+        let digest = owner.recipient;
         let since = match self.recipient {
             // A clock that was ahead may have told it.
             Some(known) if known.digest == digest && now >= limits::CLOCK_MIN => {

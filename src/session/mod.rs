@@ -19,13 +19,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use crate::mail::{Listing, TlsMode, limits};
-use crate::seen::{AccountState, Oddities, Sizes};
+use crate::mail::text::Shown;
+use crate::mail::{Listing, Maildrop, TlsMode, limits};
+use crate::seen::{AccountState, Oddities, Owner, Sizes};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::clock::Trust;
 use crate::session::judge::fruitless::Progress;
 use crate::session::run::Session;
-use crate::sink::{Admitted, Destination, Fault, NotAdmitted, Refusal};
+use crate::sink::{Admitted, Delivery, Destination, Fault, NotAdmitted, Refusal};
 use crate::telemetry::Event;
 
 pub use doors::{Collaborators, Connect, Login, Quarantine, Stop, Visit};
@@ -60,12 +61,14 @@ pub async fn poll(visit: &Visit, with: &Collaborators) -> Summary {
 }
 
 /// Logs in, lists the maildrop and leaves: nothing is retrieved, and nothing changes on the server.
+/// The account's records are those of this maildrop then.
 ///
 /// # Errors
 /// What prevents it, and who must act.
 pub async fn list(visit: &Visit, with: &Collaborators) -> Result<Arc<Listing>, SessionError> {
     let mut maildrop = errand::pause::enter(visit, with).await?;
     let listed = server::listing::list(&mut maildrop, &with.stop.place).await?;
+    run::moved::settle(visit, with, &mut maildrop, &listed).await?;
     maildrop.quit().await;
     listed.with_unique_ids()
 }
@@ -211,8 +214,33 @@ fn closed(visit: &Visit, destination: &Destination, wait_seconds: u64) -> Sessio
 
 impl Visit {
     /// The maildrop that is visited.
-    pub(crate) fn maildrop(&self) -> crate::mail::Maildrop {
-        crate::mail::Maildrop::new(&self.host, &self.login.user, Some(self.port))
+    pub(crate) fn maildrop(&self) -> Maildrop {
+        Maildrop::new(&self.host, &self.login.user, Some(self.port))
+    }
+
+    /// For whom it is visited.
+    pub(crate) fn owner(&self, delivery: &Delivery) -> Owner<'_> {
+        Owner::new(&self.login.user, &delivery.name(), self.recipient.as_str())
+    }
+
+    /// Whether the messages that the account's state tells of are its owner's of now: those of its
+    /// maildrop are, whoever has the mail by now, and those of another where nothing else changed.
+    pub(crate) fn owns(&self, state: &AccountState, delivery: &Delivery) -> bool {
+        state.host.is_empty()
+            || state.maildrop() == self.maildrop()
+            || state.tells_of(&self.owner(delivery)).is_some()
+    }
+
+    /// Why a copy of a message of that maildrop has no place in this one.
+    pub fn pointed_elsewhere(&self, before: &Maildrop) -> String {
+        let here = self.maildrop();
+        format!(
+            "the copy is of a message of {} at {}, but the account now uses {} at {}",
+            Shown::new(before.user()),
+            Shown::new(before.host()),
+            Shown::new(here.user()),
+            Shown::new(here.host())
+        )
     }
 
     /// The protocol by the name that a `Received` field gives it.

@@ -108,7 +108,13 @@ async fn no_message_of_another_host_or_user_is_deleted_whether_it_was_polled_or_
         world.poll().await;
         assert_eq!(world.sink.count(), 1, "it is new there");
         world.server.replace(vec![mail("7", REFUSED)]);
-        is_refused(&world, "another maildrop").await;
+        if of_user {
+            let records = world.records().await;
+            let mut kept = records.iter().filter_map(|(_, record)| record.kept());
+            assert_eq!(kept.next(), None, "the copy is of the other's maildrop");
+        } else {
+            is_refused(&world, "another maildrop").await;
+        }
     }
 }
 

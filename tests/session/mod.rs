@@ -19,6 +19,7 @@ mod moved;
 mod moved_copies;
 mod one_name;
 mod poll;
+mod repointed;
 mod retries;
 mod rewritten;
 mod shared_copies;

@@ -6,8 +6,8 @@ use crate::seen::{
 };
 
 impl Seen {
-    /// The message that a copy in the quarantine stands for: its account, key and record. `None`
-    /// when no record names the copy: the message was settled otherwise, or a crash came between
+    /// The message that a copy in the quarantine stands for: its account, or the name under which
+    /// records of another maildrop of it are kept, with key and record. `None` when no record names the copy: the message was settled otherwise, or a crash came between
     /// copy and record.
     ///
     /// # Errors
@@ -16,7 +16,7 @@ impl Seen {
         &self,
         file: &str,
     ) -> Result<Option<(AccountName, RecordKey, Record)>, SeenError> {
-        for account in self.accounts().await? {
+        for account in self.all_accounts().await? {
             let records = self.records(&account).await?;
             let found = records
                 .iter()

@@ -14,6 +14,7 @@ use crate::session::errand::fetched::Fetched;
 use crate::session::errand::pause;
 use crate::session::judge::plan::{Circumstances, Disposition, Names, Why, plan};
 use crate::session::judge::quota::comparing;
+use crate::session::run::moved;
 use crate::session::server::heads::HEADERS_AT_ONCE;
 use crate::session::server::listing;
 use crate::session::{Collaborators, Counts, SessionError, Visit};
@@ -54,9 +55,9 @@ pub async fn adopt(
     word: &OperatorsWord,
 ) -> Result<Adopted, SessionError> {
     let mut maildrop = pause::enter(visit, with).await?;
-    let listed = listing::list(&mut maildrop, &with.stop.place)
-        .await?
-        .with_unique_ids()?;
+    let listed = listing::list(&mut maildrop, &with.stop.place).await?;
+    moved::settle(visit, with, &mut maildrop, &listed).await?;
+    let listed = listed.with_unique_ids()?;
     let now = with.clock.now();
     let records = with.seen.records(&visit.account).await?;
     let open = open(visit, &listed, &records, now);

@@ -7,7 +7,7 @@ use crate::session::transfer::answer::Answered;
 use crate::session::transfer::copies::Copies;
 use crate::session::transfer::offers::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
-use crate::sink::Refusal;
+use crate::sink::{Fault, Refusal};
 
 /// What came of offering a copy again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,17 +30,22 @@ pub async fn retry_kept(
     key: &RecordKey,
     file: &str,
 ) -> Result<Retried, SessionError> {
+    let state = with.seen.account_state(&visit.account).await?;
+    if !visit.owns(&state, &with.delivery) {
+        let words = visit.pointed_elsewhere(&state.maildrop());
+        let refusal = Refusal::new(Fault::MessagePermanent, "other_maildrop", words);
+        return Ok(Retried::Refused(refusal));
+    }
     let records = with.seen.records(&visit.account).await?;
     let Some(record) = records.get(key) else {
         return Err(SessionError::Invariant("a copy was offered for no record"));
     };
     let source = Source::Retried(file.to_owned());
     let holder = (key.clone(), &record);
-    let mut parcel = match Parcel::of_copy(with, &visit.account, source, holder).await {
+    let parcel = match Parcel::of_copy((visit, with), source, holder).await {
         Ok(parcel) => parcel,
         Err(refusal) => return Ok(Retried::Refused(refusal)),
     };
-    parcel.envelope.recipients = vec![visit.recipient.clone()];
     // The operator waits for the answer, so it is not withdrawn.
     let halt = CancellationToken::new();
     let offer = parcel.offer(&visit.account, &halt);

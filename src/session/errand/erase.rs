@@ -71,15 +71,9 @@ pub async fn erase(
 
 /// Why a record is of another message than the maildrop's, if it may be.
 fn is_of_another(visit: &Visit, state: &AccountState, record: &Record) -> Option<String> {
-    let (before, here) = (state.maildrop(), visit.maildrop());
-    if !state.host.is_empty() && before != here {
-        return Some(format!(
-            "the copy is of a message of {} at {}, but the account now uses {} at {}",
-            Shown::new(before.user()),
-            Shown::new(before.host()),
-            Shown::new(here.user()),
-            Shown::new(here.host())
-        ));
+    let before = state.maildrop();
+    if !state.host.is_empty() && before != visit.maildrop() {
+        return Some(visit.pointed_elsewhere(&before));
     }
     (record.notes.displaced || state.names.moving).then(|| {
         "the last poll found another message under its unique-id, or another maildrop".to_owned()

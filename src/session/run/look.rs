@@ -9,6 +9,7 @@ use crate::session::judge::struck;
 use crate::session::long::long;
 use crate::session::run::Session;
 use crate::session::run::inspect::Inspection;
+use crate::session::run::moved::Settling;
 use crate::session::server::asking::Asking;
 use crate::session::server::listing::Listed;
 use crate::session::{Counts, SessionError};
@@ -27,7 +28,9 @@ impl Session<'_> {
         state: &mut AccountState,
         poll: &Counts,
     ) -> Result<Option<(Plan, bool)>, SessionError> {
-        self.settle_maildrop(asking, listed, records, state).await?;
+        let (visit, with) = (self.visit, self.with);
+        let settling = Settling { visit, with };
+        settling.settle(asking, listed, records, state).await?;
         if !asking.goes_on()? {
             return Ok(None);
         }

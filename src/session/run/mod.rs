@@ -137,7 +137,7 @@ impl Session<'_> {
                 spared: self.spared,
                 budget: self.budget,
             };
-            let retried = parked::retry(visit, with, bounds, &mut ended.counts).await;
+            let retried = parked::retry(visit, with, (state, bounds), &mut ended.counts).await;
             if let Err(error) = retried {
                 ended.error.get_or_insert(error);
             }
@@ -232,8 +232,7 @@ impl Session<'_> {
 
     /// Since when the account's messages go to its recipient of now.
     fn recipient_since(&self, state: &mut AccountState, now: Timestamp) -> Timestamp {
-        let delivery = self.with.delivery.name();
-        state.note_recipient(&delivery, self.visit.recipient.as_str(), now)
+        state.note_recipient(&self.visit.owner(&self.with.delivery), now)
     }
 
     /// What must be said and known before anything is retrieved.

@@ -2,26 +2,65 @@
 //! 1.2).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use crate::mail::{HeadDigest, HeadDigests, Listing, Maildrop as Place, limits};
 use crate::seen::{AccountState, Records};
-use crate::session::SessionError;
 use crate::session::judge::absence::Listed;
 use crate::session::judge::guard::Explained;
 use crate::session::judge::{counters, made_names};
 use crate::session::long::long;
-use crate::session::run::Session;
 use crate::session::server::asking::Asking;
 use crate::session::server::listing::Listed as ListedNow;
+use crate::session::server::maildrop::Maildrop;
+use crate::session::{Collaborators, SessionError, Visit};
 use crate::telemetry::Event;
 
-impl Session<'_> {
+/// Sees to it that the records at hand are those of the maildrop that is visited.
+pub(in crate::session) struct Settling<'a> {
+    pub(in crate::session) visit: &'a Visit,
+    pub(in crate::session) with: &'a Collaborators,
+}
+
+/// The same for an errand that has listed a maildrop: what it does to records, it does to those of
+/// this one.
+///
+/// # Errors
+/// What ends a session, and the store.
+pub(in crate::session) async fn settle(
+    visit: &Visit,
+    with: &Collaborators,
+    maildrop: &mut Maildrop,
+    listed: &ListedNow,
+) -> Result<(), SessionError> {
+    let (seen, account) = (&with.seen, &visit.account);
+    let mut records = seen.records(account).await?;
+    let mut state = seen.account_state(account).await?;
+    let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
+    let mut asking = Asking::new(maildrop, &with.stop, deadline);
+    let settling = Settling { visit, with };
+    settling
+        .settle(&mut asking, listed, &mut records, &mut state)
+        .await?;
+    if asking.goes_on()? {
+        Ok(())
+    } else {
+        Err(SessionError::Lost {
+            during: "because we were asked to stop",
+        })
+    }
+}
+
+impl Settling<'_> {
     /// Sees to it that the records at hand are those of the maildrop that was just listed, and that
     /// this is written down. Where the link was given up meanwhile, nothing is decided.
     ///
     /// # Errors
     /// What the store says.
-    pub(in crate::session) async fn settle_maildrop(
+    pub(in crate::session) async fn settle(
         &self,
         asking: &mut Asking<'_>,
         listed: &ListedNow,
@@ -66,15 +105,17 @@ impl Session<'_> {
             return Ok(());
         }
         let (last_login, delay) = (state.last_login, asking.maildrop.login_delay_seconds());
-        let now = self.with.clock.now();
-        *state = seen.change_maildrop(&visit.account, &here, now).await?;
+        let (now, owner) = (self.with.clock.now(), visit.owner(&self.with.delivery));
+        let is_for_owner = state.tells_of(&owner).is_some();
+        let copies = records.unsettled().filter(|one| one.kept().is_some());
+        let copies = copies.count();
+        *state = seen
+            .change_maildrop(&visit.account, &here, &owner, now)
+            .await?;
         state.last_login = last_login;
         state.login_delay_seconds = delay;
         *records = seen.records(&visit.account).await?;
-        self.say_moved(
-            &before,
-            "its messages are new, except those whose contents were delivered before",
-        );
+        self.say_moved(&before, &what_is_new(is_for_owner, copies));
         Ok(())
     }
 
@@ -126,6 +167,23 @@ impl Session<'_> {
         }
         !chosen.is_empty()
     }
+}
+
+/// What becomes of the messages of another maildrop, and of the copies that are kept of messages of
+/// the one before.
+fn what_is_new(is_for_owner: bool, copies: usize) -> String {
+    if is_for_owner {
+        return "its messages are new, except those whose contents were delivered before".to_owned();
+    }
+    let mut words = "its messages are new".to_owned();
+    if copies > 0 {
+        let _ = write!(
+            words,
+            ", and {copies} quarantine copies of the other stay there: they are offered to no destination until the account \
+             uses that maildrop again (`mailferry quarantine list`)"
+        );
+    }
+    words
 }
 
 /// Positions of listed messages whose heads tell whether the maildrop is the recorded one, with the

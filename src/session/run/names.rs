@@ -1,7 +1,7 @@
 //! What a session learns of how a server names its messages, and what follows from it.
 
 use crate::mail::{Listing, Retention, Timestamp, limits};
-use crate::seen::{AccountState, Records};
+use crate::seen::{AccountState, Elsewhere, Records};
 use crate::session::judge::made_names;
 use crate::session::judge::new_count;
 use crate::session::judge::plan::{Disposition, Plan, Skip, Why};
@@ -106,14 +106,14 @@ impl Session<'_> {
         })
     }
 
-    /// The records of the account's other maildrops, where they may name what is retrieved. What
-    /// moved from there has come after a while, and nothing is looked up among them any more; they
+    /// The records of the account's other maildrops that were made for its owner, where they may
+    /// name what is retrieved. What moved from there has come after a while, and nothing is looked up among them any more; they
     /// are kept for the account's return.
     pub(in crate::session) async fn elsewhere(
         &self,
         state: &mut AccountState,
         plan: &Plan,
-    ) -> Result<Vec<Records>, SessionError> {
+    ) -> Result<Vec<Elsewhere>, SessionError> {
         let may_be_known = |one: &Disposition| {
             matches!(
                 one,
@@ -134,7 +134,9 @@ impl Session<'_> {
         if !plan.dispositions.iter().any(may_be_known) {
             return Ok(Vec::new());
         }
-        let records = self.with.seen.elsewhere(&self.visit.account).await?;
+        let owner = self.visit.owner(&self.with.delivery);
+        let records = self.with.seen.elsewhere(&self.visit.account, &owner);
+        let records = records.await?;
         if records.is_empty() {
             state.names.elsewhere = None;
         }

@@ -49,7 +49,7 @@ pub(in crate::session) struct Renamed<'a> {
 
 impl<'a> Absent<'a> {
     /// The records of this maildrop whose names are absent and whose delete no QUIT confirmed, and
-    /// those of the account's other maildrops.
+    /// those of the account's other maildrops that hold for its owner.
     ///
     /// A delete that a QUIT confirmed took its message away. When the same bytes come again, under
     /// whatever name, somebody sent them again: that is new mail. A delete that was asked for and
@@ -60,7 +60,7 @@ impl<'a> Absent<'a> {
     /// record is found once, so a message that is really sent twice comes the second time.
     pub(in crate::session) fn new(orders: &Orders<'a>) -> Self {
         let mut sources = vec![orders.records];
-        sources.extend(orders.elsewhere);
+        sources.extend(orders.elsewhere.iter().map(|other| &other.records));
         let displaced: HashSet<&RecordKey> = orders.plan.displaced.iter().collect();
         // Under a name that is in doubt another message may be listed, and this one under that
         // one's.
@@ -90,6 +90,12 @@ impl<'a> Absent<'a> {
                     lost.extend(name.map(|_| missing));
                 }
                 let Some(digest) = known.digest else { continue };
+                let other = source
+                    .checked_sub(1)
+                    .and_then(|at| orders.elsewhere.get(at));
+                if other.is_some_and(|other| !other.holds(&known.record)) {
+                    continue;
+                }
                 let notes = &known.record.notes;
                 // The notes of other maildrops are those of another state.
                 let is_open = |at: Timestamp| source == 0 && orders.state.deletes.is_open(at);

@@ -3,7 +3,7 @@
 
 use tokio::time::Instant;
 
-use crate::mail::{AccountName, Origin};
+use crate::mail::Origin;
 use crate::seen::{Batch, Change, Delivered, Known, Record, RecordKey, Records, State};
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
@@ -103,24 +103,24 @@ impl<'a> Copies<'a> {
 impl Parcel {
     /// Loads the copy that a record names, to be offered now. The message goes under the account
     /// and the unique-id of the record, which may have changed since the copy was made: what a sink
-    /// answers is written into that record.
+    /// answers is written into that record. It goes to the recipient that the account has now, as
+    /// it would if the server had it still.
     ///
     /// # Errors
     /// The copy cannot be read, or it is not the message of the record.
     pub(in crate::session) async fn of_copy(
-        with: &Collaborators,
-        account: &AccountName,
+        (visit, with): (&Visit, &Collaborators),
         source: Source,
         (key, record): (RecordKey, &Record),
     ) -> Result<Self, Refusal> {
         let file = source.file().unwrap_or_default();
-        let (message, envelope) = with.quarantine.load(file).await?;
+        let (message, mut envelope) = with.quarantine.load(file).await?;
         if key.digest != Some(message.digest()) {
             let words = format!("the copy {file} is not the message that its record names");
             return Err(Refusal::of_system(None, "quarantine_damaged", words));
         }
         let message = message.with_origin(Origin {
-            account: account.clone(),
+            account: visit.account.clone(),
             unique_id: key.unique_id.clone(),
         });
         let targets = match source {
@@ -128,6 +128,7 @@ impl Parcel {
             Source::Retried(_) => record.targets().without_refusals(),
             Source::Listed(_) | Source::Parked(_) => record.targets(),
         };
+        envelope.recipients = vec![visit.recipient.clone()];
         Ok(Self {
             source,
             key,

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::mail::{Entry, Listing, Timestamp};
 use crate::proto::pop3::Kind;
-use crate::seen::{AccountState, RecordKey, Records, Sizes};
+use crate::seen::{AccountState, Elsewhere, RecordKey, Records, Sizes};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::plan::Plan;
 use crate::session::judge::quota::Quota;
@@ -40,8 +40,8 @@ pub(in crate::session) struct Orders<'a> {
     pub(in crate::session) budget: &'a Budget<'a>,
     /// What this poll may retrieve, where only what is in hand tells whether it counts.
     pub(in crate::session) quota: Option<Quota>,
-    /// The records of the account's other maildrops.
-    pub(in crate::session) elsewhere: &'a [Records],
+    /// The records of the account's other maildrops that were made for its owner.
+    pub(in crate::session) elsewhere: &'a [Elsewhere],
     /// Whether the server counts its unique-ids.
     pub(in crate::session) names_are_counted: bool,
     /// Since when the account has its recipient.

@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use crate::mail::Timestamp;
-use crate::seen::{Deferral, Known, Record, RecordKey, Records, State};
+use crate::seen::{AccountState, Deferral, Known, Record, RecordKey, Records, State};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::deferral;
 use crate::session::transfer::answer::Answered;
@@ -49,9 +49,13 @@ pub(in crate::session) struct Bounds<'a> {
 pub(in crate::session) async fn retry(
     visit: &Visit,
     with: &Collaborators,
-    bounds: Bounds<'_>,
+    (state, bounds): (&AccountState, Bounds<'_>),
     counts: &mut Counts,
 ) -> Result<(), SessionError> {
+    // Where the server could not be reached, the copies may be of another maildrop still.
+    if !visit.owns(state, &with.delivery) {
+        return Ok(());
+    }
     let mut allowance = bounds.allowance;
     let now = with.clock.now();
     with.seen.ready().await?;
@@ -127,8 +131,8 @@ async fn load(
 ) -> Option<Parcel> {
     let (earlier, file) = due(record, now)?;
     let source = Source::Parked(file.to_owned());
-    let account = &copies.visit().account;
-    let refusal = match Parcel::of_copy(with, account, source, (key.clone(), record)).await {
+    let holder = (key.clone(), record);
+    let refusal = match Parcel::of_copy((copies.visit(), with), source, holder).await {
         Ok(parcel) => return Some(parcel),
         Err(refusal) => refusal,
     };
