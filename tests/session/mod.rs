@@ -21,6 +21,7 @@ mod one_name;
 mod poll;
 mod repointed;
 mod retries;
+mod reused;
 mod rewritten;
 mod shared_copies;
 mod shared_unique_ids;

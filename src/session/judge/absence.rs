@@ -8,7 +8,8 @@ use crate::seen::{Change, Record, Records, State};
 /// The changes that a listing makes to the records of messages it holds or lacks.
 ///
 /// Only a complete listing can say that a message is gone. Under a retention that deletes, a
-/// message that is back stays marked as absent: it is doubtful until it was compared. There may be
+/// message that is back stays marked as absent: it is doubtful until it was compared. So does one
+/// that waits for another try, whatever the retention: another may have its name. There may be
 /// as many changes as records, so they are made as they are asked for.
 pub(in crate::session) fn notice<'a>(
     listing: &'a Listing,
@@ -41,7 +42,7 @@ pub(in crate::session) fn notice<'a>(
         };
         match record.absent_since {
             None if !is_listed && listing.complete => Some(change(Some(now))),
-            Some(_) if is_listed && !retention.deletes() => Some(change(None)),
+            Some(_) if is_listed && !retention.deletes() && !is_open(record) => Some(change(None)),
             Some(since) if !is_listed && clock_is_right && is_no_time(since, now) => {
                 Some(change(Some(now)))
             }
@@ -95,6 +96,11 @@ fn is_misdated(record: &Record, now: Timestamp) -> bool {
 
 fn is_no_time(at: Timestamp, now: Timestamp) -> bool {
     at < limits::CLOCK_MIN || at > now
+}
+
+/// Whether the message waits on the server.
+fn is_open(record: &Record) -> bool {
+    matches!(&record.state, State::Deferred(deferral) if deferral.parked.is_none())
 }
 
 /// A parked message lives only here, however long the server has hidden it.

@@ -3,6 +3,8 @@
 //! Most unique-ids stand for one message and one record. Where there are several, they are judged together: no listing tells
 //! which number is which copy.
 
+mod open;
+
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
@@ -195,10 +197,8 @@ impl Group<'_> {
     fn of_all(&self, plan: &mut Plan) -> Disposition {
         if self.entries.is_empty() {
             Disposition::Skip(Skip::Seen)
-        } else if self.waits() || (self.circumstances.leaves_out_struck && self.is_struck()) {
-            Disposition::Skip(Skip::Deferred)
         } else if self.open().next().is_some() {
-            Disposition::Retrieve(Why::Retry)
+            self.of_open(plan)
         } else if self.settled().next().is_some() {
             self.of_settled(plan)
         } else if self.circumstances.names.unknown_wait {
@@ -317,12 +317,17 @@ impl Group<'_> {
     }
 
     fn said(&self) -> Said {
+        self.said_of(|| self.settled())
+    }
+
+    /// What the heads say of some records.
+    fn said_of<'k, I: Iterator<Item = &'k Known<'k>>>(&self, records: impl Fn() -> I) -> Said {
         let has_head = |known: &Known<'_>| known.record.head.is_some();
-        if !self.settled().all(has_head) {
+        if !records().all(has_head) {
             return Said::Nothing;
         }
         let mut said = Said::Alike;
-        let known = KnownHeads::of(self.settled());
+        let known = KnownHeads::of(records());
         for at in self.positions {
             match self.heads.get(*at) {
                 Head::Shown(digests) => {
@@ -368,7 +373,12 @@ impl Group<'_> {
     /// Which entries are too large: by LIST, or because a body outgrew the limit of which LIST said what it says now.
     fn too_large(&self) -> Vec<bool> {
         let octets_max = self.circumstances.limits.message_octets_max;
-        let outgrown = |record: &&Record| matches!(record.state, State::Oversized { octets, .. } if octets > octets_max);
+        let began_again = self.circumstances.names.began_again;
+        let outgrown = |record: &&Record| {
+            matches!(record.state, State::Oversized { octets, .. } if octets > octets_max)
+                && record.absent_since.is_none()
+                && !is_before(record, began_again)
+        };
         let found = self.oversized().find(outgrown);
         let mut left = found.map_or(0, copies);
         let settled = Octets::of(self.settled());
@@ -409,37 +419,6 @@ impl Group<'_> {
             State::Delivered { .. } | State::Quarantined { .. } => true,
             State::Deferred(deferral) => deferral.parked.is_some(),
             State::Marked { .. } | State::Oversized { .. } => false,
-        })
-    }
-
-    /// Records of messages that are still to be retrieved and offered.
-    fn open(&self) -> impl Iterator<Item = &Record> {
-        let records = self.known.iter().map(|known| &known.record);
-        records.filter(|record| {
-            matches!(&record.state, State::Deferred(deferral) if deferral.parked.is_none())
-        })
-    }
-
-    /// Whether the whole group waits: every entry is covered by a record, and one of them is not to be touched yet.
-    fn waits(&self) -> bool {
-        let is_early = |record: &Record| match &record.state {
-            State::Deferred(deferral) => !deferral.is_due(self.circumstances.now),
-            _ => false,
-        };
-        if !self.open().any(is_early) {
-            return false;
-        }
-        let settled = self.settled().map(|known| copies(&known.record));
-        self.entries.len() <= settled.sum::<usize>() + self.open().map(copies).sum::<usize>()
-    }
-
-    /// Whether the last session may have ended at one of these: struck there, or refused before the server hung up.
-    fn is_struck(&self) -> bool {
-        self.known.iter().any(|known| match &known.record.state {
-            State::Deferred(deferral) => {
-                deferral.parked.is_none() && (deferral.strikes > 0 || known.digest.is_none())
-            }
-            _ => false,
         })
     }
 

@@ -27,14 +27,18 @@ pub(in crate::session) fn begins(
 /// since.
 pub(in crate::session) fn is_before(record: &Record, began_again: Option<Timestamp>) -> bool {
     let made = match &record.state {
-        State::Delivered { at } | State::Marked { at, .. } | State::Quarantined { at, .. } => *at,
-        State::Oversized { .. } | State::Deferred(_) => return false,
+        State::Delivered { at }
+        | State::Marked { at, .. }
+        | State::Quarantined { at, .. }
+        | State::Oversized { at, .. } => Some(*at),
+        // Its notes tell, where it was made since.
+        State::Deferred(_) => None,
     };
     let notes = &record.notes;
     let compared = notes.compared.map(|compared| compared.at);
     // A record of the same second may have been made before it.
     began_again.is_some_and(|again| {
-        [Some(made), compared, notes.by_head]
+        [made, compared, notes.by_head]
             .into_iter()
             .flatten()
             .all(|at| at <= again)
@@ -46,15 +50,17 @@ pub(in crate::session) fn noted_at(began_again: Option<Timestamp>, now: Timestam
     began_again.map_or(now, |again| now.max(again.plus(1)))
 }
 
-/// The notes of a message that is recorded now, having been in hand whole. Its record tells the
-/// true time, and where that seems to be before the new count, the notes say that it is not.
+/// The notes of a message that is recorded now. Where its state tells no time, or one that seems to
+/// be before the new count, the notes say that it was recorded since.
 pub(in crate::session) fn notes(
     notes: Notes,
+    state: &State,
     began_again: Option<Timestamp>,
     now: Timestamp,
 ) -> Notes {
     let at = noted_at(began_again, now);
-    let compared = (at > now).then_some(Compared { at, times: 0 });
+    let tells_no_time = matches!(state, State::Deferred(_)) && began_again.is_some();
+    let compared = (at > now || tells_no_time).then_some(Compared { at, times: 0 });
     Notes {
         compared: notes.compared.or(compared),
         ..notes

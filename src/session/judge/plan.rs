@@ -34,6 +34,8 @@ pub enum Why {
     Retry,
     /// Its unique-id is known, and the server shows the head of another message under it.
     Changed,
+    /// Its unique-id is that of a message that waits for another try, but perhaps it is another message.
+    Another,
     /// Its unique-id is known, but perhaps it is another message: retrieved to compare digests.
     Doubt,
     /// It is settled, and retrieved once more so that QUIT makes the server hide it and list what stands behind it.
@@ -390,7 +392,7 @@ fn turn(why: Why, (strikes, since): (u32, Timestamp)) -> Turn {
         Why::Doubt => (2, Timestamp(0)),
         // What is only to be hidden must not take the place of mail that was never delivered.
         Why::Pop => (3, Timestamp(0)),
-        Why::New | Why::Changed => (0, Timestamp(0)),
+        Why::New | Why::Changed | Why::Another => (0, Timestamp(0)),
     };
     Turn {
         order,

@@ -205,7 +205,7 @@ impl Inspection<'_> {
         let [oldest, newest] = self.ends(|_, known| {
             known.record.head.is_some()
                 && !known.record.notes.displaced
-                && is_settled(&known.record)
+                && (is_settled(&known.record) || known.digest.is_some())
         });
         let one = oldest.as_ref().map(|(at, _)| *at) == newest.as_ref().map(|(at, _)| *at);
         oldest.into_iter().chain(newest.filter(|_| !one)).collect()

@@ -117,7 +117,7 @@ impl Session<'_> {
         let may_be_known = |one: &Disposition| {
             matches!(
                 one,
-                Disposition::Retrieve(Why::New | Why::Changed | Why::Doubt)
+                Disposition::Retrieve(Why::New | Why::Changed | Why::Another | Why::Doubt)
             )
         };
         let Some(since) = state.names.elsewhere else {

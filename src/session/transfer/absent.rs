@@ -62,16 +62,7 @@ impl<'a> Absent<'a> {
         let mut sources = vec![orders.records];
         sources.extend(orders.elsewhere.iter().map(|other| &other.records));
         let displaced: HashSet<&RecordKey> = orders.plan.displaced.iter().collect();
-        // Under a name that is in doubt another message may be listed, and this one under that
-        // one's.
-        let is_doubted = |at: &u32| {
-            let disposition = orders.plan.dispositions.get(*at as usize);
-            matches!(
-                disposition,
-                Some(Disposition::Retrieve(Why::Doubt | Why::Changed))
-            )
-        };
-        let are_doubted = |positions: &[u32]| positions.iter().all(is_doubted);
+        let are_doubted = |positions: &[u32]| are_doubted(orders, positions);
         let mut by_digest: HashMap<_, Vec<_>> = HashMap::new();
         let mut asked = HashSet::new();
         let mut lost = Vec::new();
@@ -177,6 +168,20 @@ impl<'a> Absent<'a> {
             left,
         })
     }
+}
+
+/// Whether all messages at these positions are in doubt: another one may be listed under their name,
+/// and the recorded one under that one's.
+fn are_doubted(orders: &Orders<'_>, positions: &[u32]) -> bool {
+    positions.iter().all(|at| {
+        let disposition = orders.plan.dispositions.get(*at as usize);
+        matches!(
+            disposition,
+            Some(Disposition::Retrieve(
+                Why::Doubt | Why::Changed | Why::Another
+            ))
+        )
+    })
 }
 
 /// How many messages the records of this name stand for that may be listed.

@@ -62,7 +62,7 @@ impl<'a> Transfer<'a> {
         let may_have_had_a_name = !self.orders.without_unique_ids;
         if known.is_none()
             && may_have_had_a_name
-            && matches!(why, Why::New | Why::Changed | Why::Doubt)
+            && matches!(why, Why::New | Why::Changed | Why::Another | Why::Doubt)
             && let Some(renamed) = self.find_renamed(at, &parcel)
         {
             return self.renamed(at, listed, parcel, (renamed, looped));
@@ -82,12 +82,7 @@ impl<'a> Transfer<'a> {
             let Some(another) = otherwise else { return };
             (parcel, looped) = another;
         }
-        let is_displaced = |record: &Record| record.notes.displaced;
-        let why = match why {
-            Why::Changed => Why::Doubt,
-            Why::New if known.as_ref().is_some_and(is_displaced) => Why::Doubt,
-            why => why,
-        };
+        let why = now_that_it_came(why, known.as_ref());
         let arrival = match (&known, word) {
             (_, Some(word)) => Arrival::Trusted(Record {
                 octets: listed.or(word.octets),
@@ -114,6 +109,7 @@ impl<'a> Transfer<'a> {
             }
             Arrival::NotDue => {
                 self.window.spare(octets);
+                self.note_listed_again(&parcel, listed);
                 self.withhold(parcel);
             }
         }
@@ -203,6 +199,23 @@ impl<'a> Transfer<'a> {
             head: parcel.head.or(record.head),
             ..record
         }
+    }
+
+    /// The message that waits under this name is the listed one: that is not asked again.
+    fn note_listed_again(&mut self, parcel: &Parcel, listed: Option<u64>) {
+        let Some(record) = self.orders.records.get(&parcel.key) else {
+            return;
+        };
+        let record = Record {
+            octets: listed.or(record.octets),
+            absent_since: None,
+            notes: self.notes_alike(&parcel.key, record.notes),
+            ..record
+        };
+        let mut batch = Batch::new(&self.orders.visit.account);
+        batch.changes.extend(self.replaced_by(&parcel.key));
+        batch.changes.push(Change::Put(parcel.key.clone(), record));
+        self.commits().commit(batch, Committed::Noted);
     }
 
     /// The notes of a message that was compared. Of several with one unique-id, the comparison is
@@ -444,5 +457,15 @@ impl<'a> Transfer<'a> {
         });
         self.counts().recognised += 1;
         self.counts().recognised_octets += octets;
+    }
+}
+
+/// Why a message was retrieved, now that its record is known by its digest.
+fn now_that_it_came(why: Why, known: Option<&Record>) -> Why {
+    match why {
+        Why::Changed => Why::Doubt,
+        Why::Another => Why::Retry,
+        Why::New if known.is_some_and(|record| record.notes.displaced) => Why::Doubt,
+        why => why,
     }
 }

@@ -22,12 +22,13 @@ impl<'a> Answered<'a> for Transfer<'a> {
 
     fn delivered(&mut self, parcel: &Parcel) -> (Delivered, Vec<Change>) {
         let copies = self.ledger.delivered(&parcel.key);
+        let at = self.now();
         let delivered = Delivered {
-            at: self.now(),
+            at,
             listed_octets: self.listed_octets(parcel),
             copies,
             head: parcel.head,
-            notes: self.notes_of(parcel),
+            notes: self.notes_of(parcel, &State::Delivered { at }),
         };
         let mut replaces = self.replaced_by(&parcel.key);
         replaces.extend(parcel.renamed_from.clone().map(Change::Forget));
@@ -47,8 +48,8 @@ impl<'a> Answered<'a> for Transfer<'a> {
                 copies: self.ledger.alike(&parcel.key).max(1),
                 absent_since: None,
                 head: parcel.head,
+                notes: self.notes_of(parcel, &state),
                 state,
-                notes: self.notes_of(parcel),
             },
         ));
         batch
@@ -158,9 +159,9 @@ impl Transfer<'_> {
     }
 
     /// What the record of a message says beside its fate.
-    fn notes_of(&self, parcel: &Parcel) -> Notes {
+    fn notes_of(&self, parcel: &Parcel, state: &State) -> Notes {
         let now = self.now();
-        new_count::notes(parcel.notes(now), self.orders.began_again, now)
+        new_count::notes(parcel.notes(now), state, self.orders.began_again, now)
     }
 
     /// The time with which a comparison of now is noted.

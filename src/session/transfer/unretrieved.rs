@@ -3,7 +3,7 @@
 
 use crate::mail::{Entry, UniqueId, limits};
 use crate::seen::{Batch, Change, Deferral, Notes, Record, RecordKey, State};
-use crate::session::judge::deferral;
+use crate::session::judge::{deferral, new_count};
 use crate::session::server::maildrop::Maildrop;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
@@ -141,6 +141,7 @@ impl Transfer<'_> {
         let copies = match known {
             Some(known)
                 if known.octets == entry.octets
+                    && known.absent_since.is_none()
                     && matches!(known.state, State::Oversized { .. }) =>
             {
                 known.copies.saturating_add(1)
@@ -196,8 +197,13 @@ impl Transfer<'_> {
             copies,
             absent_since: None,
             head: self.orders.records.get(&key).and_then(|known| known.head),
+            notes: new_count::notes(
+                Notes::default(),
+                &state,
+                self.orders.began_again,
+                self.now(),
+            ),
             state,
-            notes: Notes::default(),
         };
         let mut batch = Batch::new(&self.orders.visit.account);
         batch.changes.push(Change::Put(key, record));

@@ -1,0 +1,92 @@
+//! Messages that are still to be retrieved and offered: which of them wait.
+//!
+//! A message that waits may be gone, and its name be another's by now. So a name waits only while
+//! what is listed under it may be the message that waits.
+
+use crate::seen::{Known, Record, State};
+use crate::session::judge::alike::Octets;
+use crate::session::judge::group::{Group, Said, copies};
+use crate::session::judge::new_count::is_before;
+use crate::session::judge::plan::{Disposition, Plan, Skip, Why};
+
+impl Group<'_> {
+    /// Records of messages that are still to be retrieved and offered.
+    pub(super) fn open(&self) -> impl Iterator<Item = &Known<'_>> {
+        self.known.iter().filter(|known| {
+            let state = &known.record.state;
+            matches!(state, State::Deferred(deferral) if deferral.parked.is_none())
+        })
+    }
+
+    /// What becomes of a group with such records.
+    pub(super) fn of_open(&self, plan: &mut Plan) -> Disposition {
+        let waits = Disposition::Skip(Skip::Deferred);
+        if self.circumstances.leaves_out_struck && self.is_struck() {
+            return waits;
+        }
+        if !self.waits() {
+            return Disposition::Retrieve(Why::Retry);
+        }
+        if !self.may_be_another() {
+            return waits;
+        }
+        if self.open().all(|known| self.is_comparison_due(known)) {
+            return Disposition::Retrieve(Why::Another);
+        }
+        match self.said_of(|| self.open()) {
+            Said::Another => Disposition::Retrieve(Why::Another),
+            Said::NotAsked => {
+                plan.wants_heads.extend(self.positions);
+                waits
+            }
+            Said::Alike | Said::Nothing | Said::Later => waits,
+        }
+    }
+
+    /// Whether the whole group waits: every entry is covered by a record, and one of them is not to
+    /// be touched yet.
+    fn waits(&self) -> bool {
+        let is_early = |record: &Record| match &record.state {
+            State::Deferred(deferral) => !deferral.is_due(self.circumstances.now),
+            _ => false,
+        };
+        if !self.open().any(|known| is_early(&known.record)) {
+            return false;
+        }
+        let settled = self.settled().map(|known| copies(&known.record));
+        let open = self.open().map(|known| copies(&known.record));
+        self.entries.len() <= settled.sum::<usize>() + open.sum::<usize>()
+    }
+
+    /// Whether the last session may have ended at one of these: struck there, or refused before the
+    /// server hung up.
+    fn is_struck(&self) -> bool {
+        self.open().any(|known| match &known.record.state {
+            State::Deferred(deferral) => deferral.strikes > 0 || known.digest.is_none(),
+            _ => false,
+        })
+    }
+
+    /// Whether name and size no longer prove that what is listed is what waits: other octets are
+    /// listed, the message was gone in between, or the server began to count again.
+    fn may_be_another(&self) -> bool {
+        let known = Octets::of(self.settled().chain(self.open()));
+        // One record without a digest may stand for several messages, and has the octets of one.
+        let is_for_several =
+            |known: &Known<'_>| known.digest.is_none() && known.record.copies > 1;
+        let tells_octets = !self.open().any(is_for_several);
+        let is_alike =
+            |octets: Option<u64>| octets.is_none() || known.is_any_without || known.has(octets);
+        let began_again = self.circumstances.names.began_again;
+        let may_be_gone = |known: &Known<'_>| {
+            known.record.absent_since.is_some() || is_before(&known.record, began_again)
+        };
+        let is_other = tells_octets && !self.entries.iter().all(|entry| is_alike(entry.octets));
+        is_other || self.open().any(may_be_gone)
+    }
+
+    fn is_comparison_due(&self, known: &Known<'_>) -> bool {
+        let compared = known.record.notes.compared;
+        compared.is_none_or(|one| one.times == 0 || one.is_due(self.circumstances.now))
+    }
+}
