@@ -37,6 +37,8 @@ pub struct AccountState {
     pub hid_retrieved: bool,
     /// Whether the server was seen to hide what was retrieved, although it does not say so.
     pub hides_retrieved: bool,
+    /// Since when; `None` in states of before that was kept.
+    pub hides_since: Option<Timestamp>,
     /// Whether a server that hides what was retrieved may list what we have, because a session
     /// ended without QUIT or the operator said that it was delivered: it goes on behind that only
     /// when it was retrieved once more.

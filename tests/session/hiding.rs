@@ -7,6 +7,7 @@ use mailferry::sink::Fault;
 use crate::support::world::{World, mail, mails};
 
 const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
 
 fn told(world: &World) -> usize {
     let events = world.events.lock().unwrap();
@@ -69,4 +70,65 @@ async fn one_message_that_another_program_deleted_makes_no_hiding_server() {
     world.server.replace(there);
     world.poll().await;
     assert_eq!(told(&world), 0);
+}
+
+#[tokio::test]
+async fn one_or_two_messages_that_are_gone_make_no_hiding_server() {
+    for count in [1, 2] {
+        let world = World::new(mails(count), Retention::Keep);
+        let refused = &mails(1)[0].octets;
+        world.sink.refuse(refused, Fault::MessageTransient);
+        world.poll().await;
+        world.server.replace(Vec::new());
+        world.poll().await;
+        assert_eq!(told(&world), 0, "{count}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_hides_one_message_a_day_is_found_out_by_the_third() {
+    let world = World::new(Vec::new(), Retention::Keep);
+    world.server.with(|habits| habits.hides = true);
+    let all = mails(6);
+    world.sink.refuse(&all[2].octets, Fault::MessageTransient);
+    world.sink.refuse(&all[4].octets, Fault::MessageTransient);
+    for one in &all {
+        world.server.put(one.clone());
+        world.poll().await;
+        world.pass(60);
+    }
+    assert_eq!(told(&world), 1);
+    assert_eq!(world.kept.octets(), std::slice::from_ref(&all[4].octets));
+}
+
+#[tokio::test]
+async fn a_server_that_lists_what_was_retrieved_since_hides_nothing() {
+    let world = World::new(mails(3), Retention::Keep);
+    let refused = &mails(3)[1].octets;
+    world.sink.refuse(refused, Fault::MessageTransient);
+    world.poll().await;
+    // Their owner deletes them all with another program.
+    world.server.replace(Vec::new());
+    world.poll().await;
+    assert_eq!(told(&world), 1);
+    let later = mails(50).split_off(3);
+    world.server.replace(later[..40].to_vec());
+    world.pass(60);
+    world.poll().await;
+    world.server.replace(later.clone());
+    world.server.with(|habits| habits.hangs_up_at = Some(40));
+    for _ in 0..3 {
+        world.pass(60);
+        world.poll().await;
+    }
+    world.server.with(|habits| habits.hangs_up_at = None);
+    for _ in 0..2 {
+        world.pass(DAY);
+        world.poll().await;
+    }
+    let said = world.server.said();
+    let retrieved = said.iter().filter(|line| line.starts_with("RETR")).count();
+    assert!(retrieved < 3 + later.len() + 6, "{retrieved} RETRs");
+    assert_eq!(world.sink.count(), 2 + later.len());
+    assert!(!world.state().await.hides_retrieved);
 }

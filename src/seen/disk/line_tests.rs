@@ -168,6 +168,7 @@ proptest! {
             hid_retrieved: true,
             adopted: true,
             retrieved_without_quit: true,
+            hides_since: Some(Timestamp(3)),
             odd,
             seal: Some(Seal::of(u64::MAX, "settings", b"secret")),
             names: NamesState {

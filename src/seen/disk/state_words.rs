@@ -21,6 +21,7 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
         ("heads_unreliable", state.names.heads_unreliable),
         ("lone_delete", state.deletes.lone),
         ("elsewhere", state.names.elsewhere),
+        ("hides_since", state.hides_since),
     ];
     for (key, at) in times {
         if let Some(at) = at {
@@ -129,6 +130,7 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "heads_unreliable" => state.names.heads_unreliable = Some(at()?),
             "renamed" => state.names.renamed.push(at()?),
             "elsewhere" => state.names.elsewhere = Some(at()?),
+            "hides_since" => state.hides_since = Some(at()?),
             "hides_retrieved" => state.hides_retrieved = value == "1",
             "came_from" => state.names.came_from = Some(read_text(value)?),
             "renaming" => state.names.renaming = Some(read_text(value)?),

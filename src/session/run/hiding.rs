@@ -1,7 +1,7 @@
 //! Whether a server hides after QUIT what was retrieved, although it does not say so (design 1.4).
 
-use crate::mail::Listing;
-use crate::seen::{AccountState, Records, State};
+use crate::mail::{Listing, Retention, Timestamp};
+use crate::seen::{AccountState, Record, Records, State};
 use crate::session::SessionError;
 use crate::session::judge::absence::Listed;
 use crate::session::judge::made_names;
@@ -24,14 +24,24 @@ impl Session<'_> {
         records: &Records,
         state: &mut AccountState,
     ) -> Result<bool, SessionError> {
-        if self.visit.hides_retrieved || maildrop.hides_retrieved() || state.hides_retrieved {
+        if self.visit.hides_retrieved || maildrop.hides_retrieved() {
             return Ok(true);
         }
-        let hidden = hidden(&listed.listing, records);
+        if state.hides_retrieved {
+            return self.hides_still(listed, records, state).await;
+        }
+        // Where all that is delivered is deleted, nothing else can be seen to be gone.
+        let gone_min = if self.visit.retention == Retention::Delete {
+            1
+        } else {
+            GONE_MIN
+        };
+        let hidden = hidden(&listed.listing, records, gone_min);
         if hidden == 0 || listed.without_unique_ids.is_some() {
             return Ok(false);
         }
         state.hides_retrieved = true;
+        state.hides_since = Some(self.with.clock.now());
         let account = &self.visit.account;
         self.with.seen.save_state(account, state.clone()).await?;
         let detail = format!(
@@ -47,16 +57,61 @@ impl Session<'_> {
         });
         Ok(true)
     }
+
+    /// Whether a server that was seen to hide retrieved messages goes on with it. One that lists
+    /// what was retrieved since, and ended by a QUIT that it confirmed, hides nothing: another
+    /// program had deleted what was gone.
+    async fn hides_still(
+        &self,
+        listed: &ListedNow,
+        records: &Records,
+        state: &mut AccountState,
+    ) -> Result<bool, SessionError> {
+        let since = *state.hides_since.get_or_insert(self.with.clock.now());
+        if state.retrieved_without_quit || !lists_retrieved(&listed.listing, records, since) {
+            return Ok(true);
+        }
+        state.hides_retrieved = false;
+        state.hides_since = None;
+        let account = &self.visit.account;
+        self.with.seen.save_state(account, state.clone()).await?;
+        self.with.reporter.say(Event::Quirk {
+            account,
+            what: "retrieved_mail_listed",
+            detail: "the server lists messages again that were retrieved before: it hides none, \
+                     and another program deleted those that were gone",
+        });
+        Ok(false)
+    }
+}
+
+/// Whether a message is listed that was delivered after this time.
+fn lists_retrieved(listing: &Listing, records: &Records, since: Timestamp) -> bool {
+    let mut listed = Listed::new(listing);
+    records.iter().any(|known| {
+        let (record, notes) = (&known.record, &known.record.notes);
+        let is_retrieved = matches!(record.state, State::Delivered { at } if at > since)
+            && known.digest.is_some()
+            && notes.asked.is_none()
+            && !notes.displaced;
+        let positions = listed.positions(known.unique_id).unwrap_or_default();
+        let is_it = |at: &u32| {
+            let entry = listing.get(*at as usize);
+            entry.is_some_and(|entry| entry.octets.is_none() || entry.octets == record.octets)
+        };
+        is_retrieved && positions.iter().any(is_it)
+    })
 }
 
 /// How many messages are gone that were retrieved, that nobody took, and of which no copy is here.
-/// None where most of what was retrieved is listed still: then another program deleted those few.
-fn hidden(listing: &Listing, records: &Records) -> usize {
-    let waits = |state: &State| matches!(state, State::Deferred(one) if one.parked.is_none());
-    let mut unsettled = records.unsettled();
-    if !listing.complete
-        || !unsettled.any(|record| record.absent_since.is_none() && waits(&record.state))
-    {
+/// None where most of what was ever retrieved is listed still, or few messages are gone: then
+/// another program deleted those.
+fn hidden(listing: &Listing, records: &Records, gone_min: usize) -> usize {
+    let waits = |record: &Record| {
+        let is_open = matches!(&record.state, State::Deferred(one) if one.parked.is_none());
+        is_open && record.absent_since.is_none()
+    };
+    if !listing.complete || !records.unsettled().any(waits) {
         return 0;
     }
     let mut listed = Listed::new(listing);
@@ -65,15 +120,21 @@ fn hidden(listing: &Listing, records: &Records) -> usize {
         let (record, notes) = (&known.record, &known.record.notes);
         let is_there = listed.positions(known.unique_id).is_some();
         let was_listed = known.digest.is_some()
-            && record.absent_since.is_none()
             && notes.asked.is_none()
             && !notes.displaced
             && !made_names::is_made_here(known.unique_id);
         if was_listed {
             retrieved += 1;
             gone += usize::from(!is_there);
-            hidden += usize::from(!is_there && waits(&record.state));
+            hidden += usize::from(!is_there && waits(record));
         }
     }
-    if gone * 2 >= retrieved { hidden } else { 0 }
+    if gone >= gone_min && gone * 2 >= retrieved {
+        hidden
+    } else {
+        0
+    }
 }
+
+/// One or two messages that are gone are ones that their owner deleted.
+const GONE_MIN: usize = 3;
