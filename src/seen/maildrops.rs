@@ -124,6 +124,10 @@ impl SeenStore for Maildrops {
         self.store.ready()
     }
 
+    fn is_proven(&self) -> bool {
+        self.store.is_proven()
+    }
+
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
         self.store.accounts()
     }

@@ -81,6 +81,12 @@ pub trait SeenStore: Send + Sync {
         Box::pin(async { Ok(()) })
     }
 
+    /// Whether something was made durable since the store was opened, or since that failed last.
+    /// Before that, nothing shows that a record can be made durable at all.
+    fn is_proven(&self) -> bool {
+        true
+    }
+
     /// The accounts that have a record or a state, by name.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>>;
 
@@ -302,12 +308,19 @@ impl Seen {
         self.store.newest()
     }
 
-    /// Whether a commit would find room now.
+    /// Whether a commit would find room now. Where nothing was made durable yet, or the last try
+    /// failed, the state of this account is written once more to find out.
     ///
     /// # Errors
     /// What the store says: then nothing should be offered.
-    pub async fn ready(&self) -> Result<(), SeenError> {
-        self.store.ready().await
+    pub async fn ready(&self, account: &AccountName) -> Result<(), SeenError> {
+        self.store.ready().await?;
+        if self.store.is_proven() {
+            return Ok(());
+        }
+        // What was known already is enough to show that the disk keeps something.
+        let state = self.account_state(account).await?;
+        self.save_state(account, state).await
     }
 
     /// The accounts in the store.

@@ -158,7 +158,10 @@ async fn a_parked_copy_of_one_user_is_never_offered_for_another_and_waits_for_th
         let of_bob = usize::from(is_reached);
         assert_eq!(world.sink.count(), of_bob, "bob has his own only");
         assert_eq!(world.kept.count(), 1, "the copy is there");
-        assert_eq!(world.said("quarantine copies of the other stay"), is_reached);
+        assert_eq!(
+            world.said("quarantine copies of the other stay"),
+            is_reached
+        );
         give_to(&mut world, "jane");
         world.server.replace(Vec::new());
         world.server.with(|habits| habits.refuses_login = None);

@@ -105,3 +105,19 @@ fn a_maildir_that_could_not_be_synced_has_not_taken_the_message() {
         assert!(doubled <= may_double, "{fault}: {doubled} doubled");
     }
 }
+
+#[test]
+fn a_disk_that_syncs_nothing_repeats_no_message_at_every_poll() {
+    let sent = messages(20);
+    let dovecot = Dovecot::with(&sent);
+    let place = place(&dovecot, "retention = \"keep\"\n");
+    // The first write of a process notes the maildrop, or shows that the disk keeps something.
+    for fault in ["2", "1", "1", "1"] {
+        let mut command = place.command(&["poll"]);
+        command.env("MAILFERRY_FAULT", format!("journal.written:{fault}:error"));
+        assert_eq!(command.output().unwrap().status.code(), Some(78));
+    }
+    place.succeed(&["poll"]);
+    let doubled = doubled(&sent, &place.delivered(), &"journal.written");
+    assert!(doubled <= sent.len(), "{doubled} doubled");
+}

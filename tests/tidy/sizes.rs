@@ -81,7 +81,6 @@ const LONG_FILES: &[(&str, usize)] = &[
     ("agent/schedule.rs", 498),
     ("proto/dot.rs", 574),
     ("proto/pop3/client.rs", 599),
-    ("seen/disk/durable.rs", 469),
     ("seen/disk/journal.rs", 468),
     ("seen/records.rs", 453),
     ("session/judge/group.rs", 600),

@@ -6,7 +6,7 @@
 
 use std::collections::HashSet;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, mpsc};
 use std::thread::JoinHandle;
 
@@ -16,12 +16,13 @@ use tokio::task::spawn_blocking;
 
 use crate::fault;
 use crate::mail::{AccountName, Clock, Timestamp};
+use crate::seen::disk::compact::compact;
 use crate::seen::disk::index::{Index, Unsound};
 use crate::seen::disk::journal::{Journal, Position, damaged, disk};
 use crate::seen::disk::replay;
 use crate::seen::disk::state_dir::{StateDirectory, set_aside};
 use crate::seen::disk::witness::Witness;
-use crate::seen::{AccountState, Batch, Change, Records, SeenError, SeenStore};
+use crate::seen::{AccountState, Batch, Records, SeenError, SeenStore};
 
 /// The seen store on disk.
 pub struct DurableStore {
@@ -73,6 +74,8 @@ struct Shared {
     index: RwLock<Option<Index>>,
     /// Seconds of the newest line; 0 for none.
     newest: AtomicU64,
+    /// Whether the last write was made durable. Not before the first.
+    proven: AtomicBool,
 }
 
 impl DurableStore {
@@ -101,6 +104,7 @@ impl DurableStore {
             behind: Mutex::default(),
             index,
             newest,
+            proven: AtomicBool::new(false),
         });
         let (commits, queue) = mpsc::channel();
         let writing = Arc::clone(&shared);
@@ -173,6 +177,10 @@ impl SeenStore for DurableStore {
         }
     }
 
+    fn is_proven(&self) -> bool {
+        self.shared.proven.load(Ordering::Relaxed)
+    }
+
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
         Box::pin(self.look(About::All, Index::accounts))
     }
@@ -238,7 +246,9 @@ impl Shared {
 
     fn commit(&self, batches: Vec<Batch>) -> Result<(), SeenError> {
         let mut journal = lock(&self.journal);
-        journal.append(&batches, self.clock.now())?;
+        let appended = journal.append(&batches, self.clock.now());
+        self.proven.store(appended.is_ok(), Ordering::Relaxed);
+        appended?;
         self.witness.note(journal.last.sequence);
         self.newest
             .store(journal.newest.map_or(0, |at| at.0), Ordering::Relaxed);
@@ -346,6 +356,7 @@ impl Shared {
                     *index = None;
                 }
                 *journal = fresh;
+                self.proven.store(false, Ordering::Relaxed);
             }
             Ok(None) => {}
             Err(_) => *index = None,
@@ -396,50 +407,6 @@ fn begin(path: &Path) -> Result<(), SeenError> {
         return Err(damaged(path, what));
     }
     Journal::create(path, 0, |_| Ok(())).map(drop)
-}
-
-/// Writes what is alive into a new journal. `None` when the disk has no room for a second one.
-fn compact(
-    path: &Path,
-    journal: &Journal,
-    index: &Index,
-    now: Timestamp,
-) -> Result<Option<Journal>, Unsound> {
-    let accounts = index.accounts()?;
-    let at = journal.newest.unwrap_or(now);
-    let mut unsound = None;
-    let created = Journal::create(path, journal.last.sequence, |writer| {
-        for account in &accounts {
-            // Count and sum are compared here: what the index has lost must not be lost from the
-            // journal too.
-            let known = index
-                .scan(account)
-                .and_then(|records| Ok((records, index.state(account)?)));
-            let (records, state) = known.map_err(|reason| {
-                unsound = Some(reason);
-                SeenError::Closed
-            })?;
-            for known in records.iter() {
-                let mut batch = Batch::new(account);
-                batch.changes.push(Change::Put(known.key(), known.record));
-                writer.add(&batch, at)?;
-            }
-            if state.is_some() {
-                writer.add(
-                    &Batch {
-                        state,
-                        ..Batch::new(account)
-                    },
-                    at,
-                )?;
-            }
-        }
-        Ok(())
-    });
-    match (created, unsound) {
-        (_, Some(unsound)) => Err(unsound),
-        (created, None) => Ok(created.ok()),
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

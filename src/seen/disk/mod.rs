@@ -3,6 +3,7 @@
 
 pub(in crate::seen) mod block;
 pub(in crate::seen) mod checksum;
+pub(in crate::seen) mod compact;
 pub(in crate::seen) mod durable;
 pub(in crate::seen) mod examine;
 pub(in crate::seen) mod holders;

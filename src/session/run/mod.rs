@@ -256,7 +256,7 @@ impl Session<'_> {
             wanted: plan.retrievals.len() as u64,
         });
         if retrieves {
-            self.with.seen.ready().await?;
+            self.with.seen.ready(&self.visit.account).await?;
         }
         Ok(())
     }

@@ -173,7 +173,8 @@ impl Settling<'_> {
 /// the one before.
 fn what_is_new(is_for_owner: bool, copies: usize) -> String {
     if is_for_owner {
-        return "its messages are new, except those whose contents were delivered before".to_owned();
+        return "its messages are new, except those whose contents were delivered before"
+            .to_owned();
     }
     let mut words = "its messages are new".to_owned();
     if copies > 0 {

@@ -58,7 +58,7 @@ pub(in crate::session) async fn retry(
     }
     let mut allowance = bounds.allowance;
     let now = with.clock.now();
-    with.seen.ready().await?;
+    with.seen.ready(&visit.account).await?;
     let records = with.seen.records(&visit.account).await?;
     let mut all: Vec<_> = records
         .iter()

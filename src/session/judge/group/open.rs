@@ -72,8 +72,7 @@ impl Group<'_> {
     fn may_be_another(&self) -> bool {
         let known = Octets::of(self.settled().chain(self.open()));
         // One record without a digest may stand for several messages, and has the octets of one.
-        let is_for_several =
-            |known: &Known<'_>| known.digest.is_none() && known.record.copies > 1;
+        let is_for_several = |known: &Known<'_>| known.digest.is_none() && known.record.copies > 1;
         let tells_octets = !self.open().any(is_for_several);
         let is_alike =
             |octets: Option<u64>| octets.is_none() || known.is_any_without || known.has(octets);
