@@ -52,6 +52,16 @@ pub(in crate::session) fn on_arrival(
     }
 }
 
+/// Why a message was retrieved, now that its record is known by its digest.
+pub(in crate::session) fn now_that_it_came(why: Why, known: Option<&Record>) -> Why {
+    match why {
+        Why::Changed => Why::Doubt,
+        Why::Another => Why::Retry,
+        Why::New if known.is_some_and(|record| record.notes.displaced) => Why::Doubt,
+        why => why,
+    }
+}
+
 /// What the operator said of this message, if that was that it was delivered, before any digest of
 /// it was known. One of another size is another.
 pub(in crate::session) fn trusted(

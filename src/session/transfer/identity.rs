@@ -82,7 +82,7 @@ impl<'a> Transfer<'a> {
             let Some(another) = otherwise else { return };
             (parcel, looped) = another;
         }
-        let why = now_that_it_came(why, known.as_ref());
+        let why = arrival::now_that_it_came(why, known.as_ref());
         let arrival = match (&known, word) {
             (_, Some(word)) => Arrival::Trusted(Record {
                 octets: listed.or(word.octets),
@@ -201,26 +201,9 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// The message that waits under this name is the listed one: that is not asked again.
-    fn note_listed_again(&mut self, parcel: &Parcel, listed: Option<u64>) {
-        let Some(record) = self.orders.records.get(&parcel.key) else {
-            return;
-        };
-        let record = Record {
-            octets: listed.or(record.octets),
-            absent_since: None,
-            notes: self.notes_alike(&parcel.key, record.notes),
-            ..record
-        };
-        let mut batch = Batch::new(&self.orders.visit.account);
-        batch.changes.extend(self.replaced_by(&parcel.key));
-        batch.changes.push(Change::Put(parcel.key.clone(), record));
-        self.commits().commit(batch, Committed::Noted);
-    }
-
     /// The notes of a message that was compared. Of several with one unique-id, the comparison is
     /// done when all were retrieved.
-    fn notes_alike(&self, key: &RecordKey, notes: Notes) -> Notes {
+    pub(in crate::session) fn notes_alike(&self, key: &RecordKey, notes: Notes) -> Notes {
         let listed = self.orders.plan.repeated.get(&key.unique_id);
         if listed.is_some_and(|listed| self.ledger.in_hand(&key.unique_id) < *listed) {
             return notes;
@@ -457,15 +440,5 @@ impl<'a> Transfer<'a> {
         });
         self.counts().recognised += 1;
         self.counts().recognised_octets += octets;
-    }
-}
-
-/// Why a message was retrieved, now that its record is known by its digest.
-fn now_that_it_came(why: Why, known: Option<&Record>) -> Why {
-    match why {
-        Why::Changed => Why::Doubt,
-        Why::Another => Why::Retry,
-        Why::New if known.is_some_and(|record| record.notes.displaced) => Why::Doubt,
-        why => why,
     }
 }

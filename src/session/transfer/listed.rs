@@ -158,6 +158,23 @@ impl Transfer<'_> {
         changes
     }
 
+    /// The message that waits under this name is the listed one: that is not asked again.
+    pub(in crate::session) fn note_listed_again(&mut self, parcel: &Parcel, listed: Option<u64>) {
+        let Some(record) = self.orders.records.get(&parcel.key) else {
+            return;
+        };
+        let record = Record {
+            octets: listed.or(record.octets),
+            absent_since: None,
+            notes: self.notes_alike(&parcel.key, record.notes),
+            ..record
+        };
+        let mut batch = Batch::new(&self.orders.visit.account);
+        batch.changes.extend(self.replaced_by(&parcel.key));
+        batch.changes.push(Change::Put(parcel.key.clone(), record));
+        self.commits().commit(batch, Committed::Noted);
+    }
+
     /// What the record of a message says beside its fate.
     fn notes_of(&self, parcel: &Parcel, state: &State) -> Notes {
         let now = self.now();

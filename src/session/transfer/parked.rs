@@ -60,18 +60,7 @@ pub(in crate::session) async fn retry(
     let now = with.clock.now();
     with.seen.ready(&visit.account).await?;
     let records = with.seen.records(&visit.account).await?;
-    let mut all: Vec<_> = records
-        .iter()
-        .filter(|known| due(&known.record, now).is_some())
-        .map(Known::into_pair)
-        .collect();
-    all.sort_by_key(|(key, record)| {
-        let is_last = bounds.spared.last.contains(key);
-        (
-            is_last,
-            due(record, now).map(|(deferral, _)| deferral.next_try),
-        )
-    });
+    let all = all_due(&records, bounds.spared, now);
     let mut copies = Copies::new(visit, with, &records, *counts);
     let mut served = HashSet::new();
     for (key, record) in all {
@@ -118,6 +107,21 @@ pub(in crate::session) async fn retry(
     let (done, ended) = copies.finish().await;
     *counts = done;
     ended
+}
+
+/// The parked messages whose time has come, the longest due first; those that are no probe while
+/// another is due come last.
+fn all_due(records: &Records, spared: &Spared, now: Timestamp) -> Vec<(RecordKey, Record)> {
+    let mut all: Vec<_> = records
+        .iter()
+        .filter(|known| due(&known.record, now).is_some())
+        .map(Known::into_pair)
+        .collect();
+    all.sort_by_key(|(key, record)| {
+        let next_try = due(record, now).map(|(deferral, _)| deferral.next_try);
+        (spared.last.contains(key), next_try)
+    });
+    all
 }
 
 /// The copy of a parked message. Where it cannot be read now, that is counted, so that it is not
