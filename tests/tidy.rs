@@ -168,7 +168,7 @@ fn every_way_to_break_a_wall_is_seen() {
 }
 
 #[test]
-fn what_is_allowed_is_not_complained_of() {
+fn valid_settings_cause_no_error() {
     for (path, text) in [
         ("seen/x.rs", "use crate::sink::Receipt;"),
         (

@@ -384,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_demands_is_waited_for_although_the_interval_is_shorter() {
+    fn the_pause_that_the_server_demands_is_kept_although_the_interval_is_shorter() {
         let mut schedule = schedule(4, 4, &["h"]);
         schedule.start(0);
         schedule.finished(&name(0), 1_000, 900_000, 0.0);
@@ -400,7 +400,7 @@ mod tests {
     }
 
     #[test]
-    fn the_queue_of_a_host_goes_on_when_the_one_who_was_called_is_taken_out() {
+    fn the_queue_of_a_host_continues_when_the_next_account_is_removed() {
         let mut schedule = schedule(2, 1, &["h", "h", "h", "other"]);
         assert_eq!(schedule.start(0), [name(0), name(3)]);
         schedule.limit(1, 1);

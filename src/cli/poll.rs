@@ -104,7 +104,7 @@ mod tests {
     use crate::operator::PollCounts;
 
     #[test]
-    fn a_poll_says_what_waits_and_what_is_in_the_quarantine() {
+    fn a_poll_reports_waiting_messages_and_the_quarantine() {
         let waiting = PollWaiting {
             deferred: 2,
             next_try: Some(Timestamp(0)),

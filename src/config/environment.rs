@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_home_the_error_says_what_to_give() {
+    fn without_home_the_error_says_what_to_set() {
         let errors = Environment::new([], false).config_file(None).unwrap_err();
         assert!(errors.to_string().contains("--config FILE"), "{errors}");
     }

@@ -76,7 +76,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_typing_error_finds_its_word() {
+    fn the_nearest_known_word_is_suggested_for_a_typing_error() {
         for (typed, meant) in [
             ("hots", "host"),
             ("passwd", "password"),
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_of_another_program_finds_ours() {
+    fn a_setting_of_another_program_finds_that_of_mailferry() {
         assert_eq!(nearest("interval", KNOWN), Some("poll_every"));
         assert_eq!(nearest("server", KNOWN), Some("host"));
         assert_eq!(nearest("server", ["path"]), None, "not where it is unknown");

@@ -100,7 +100,7 @@ mod tests {
 
     /// Where `/dev/shm` and `/proc` are not mounted separately, there is nothing to distinguish.
     #[test]
-    fn a_path_is_held_by_the_innermost_mount_above_it_and_a_link_by_where_it_leads() {
+    fn a_path_is_on_the_innermost_mount_above_it_and_a_link_on_that_of_its_target() {
         let shm = Path::new("/dev/shm");
         if Storage::of(shm) != Storage::Memory("tmpfs") {
             return;

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_file_takes_the_place_of_another_when_it_is_whole_and_leaves_nothing_before() {
+    fn a_new_file_replaces_another_only_when_it_is_complete() {
         let directory = tempfile::tempdir().unwrap();
         let (temporary, name) = (directory.path().join(".new"), directory.path().join("name"));
         std::fs::write(&name, "old").unwrap();

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_no_regular_file_is_refused_at_once_and_named() {
+    fn a_file_that_is_not_regular_is_refused_at_once_and_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         mknodat(CWD, path("fifo"), Kind::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_link_in_a_directory_of_ours_is_not_followed_and_its_target_stays_as_it_is() {
+    fn a_link_in_a_private_directory_is_not_followed_and_its_target_does_not_change() {
         let directory = tempfile::tempdir().unwrap();
         let (target, link) = (
             directory.path().join("target"),

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_what_is_safe_everywhere_and_refuses_the_rest() {
+    fn an_account_name_is_accepted_only_if_it_is_safe_everywhere() {
         for good in ["work", "jane@example.org", "a", "_x", "a+b-c.d"] {
             assert!(AccountName::new(good).is_ok(), "{good}");
         }

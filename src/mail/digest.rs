@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_printed_is_read_back() {
+    fn printed_values_can_be_parsed() {
         let digest = Digest::new(std::array::from_fn(|i| (i * 7) as u8));
         assert_eq!(Digest::from_hex(&digest.to_string()), Some(digest));
         let head = HeadDigest::of(&digest);

@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_size_of_a_message_that_uidl_lacks_is_said_to_be_one() {
+    fn a_size_of_a_message_that_uidl_lacks_is_reported() {
         let mut builder = ListingBuilder::default();
         builder.add(1, &UniqueId::new(b"a").unwrap());
         builder.arrange();

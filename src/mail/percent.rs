@@ -57,7 +57,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn what_is_printed_is_harmless_and_read_back(octets: Vec<u8>) {
+        fn printed_values_are_harmless_and_can_be_parsed(octets: Vec<u8>) {
             let word = Percent(&octets).to_string();
             proptest::prop_assert!(word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_@+=:,.-%".contains(&b)));
             proptest::prop_assert!(!word.starts_with(['.', '-']));

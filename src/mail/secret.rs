@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_secret_is_hidden_wherever_it_stands() {
+    fn a_secret_is_hidden_at_every_place() {
         let hidden = |secret: &[u8], text: &'static [u8]| {
             let secret = Secret::new(secret.to_vec());
             secret.hidden_in(Cow::Borrowed(text)).into_owned()

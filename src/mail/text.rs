@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escapes_what_a_terminal_or_a_log_reader_would_obey() {
+    fn characters_that_control_a_terminal_or_a_log_reader_are_escaped() {
         let said = "ok\r\n2026 level=INFO fake \x1b[2J \u{9b}31m \u{202E}evil\x7f";
         assert_eq!(
             Shown::new(said).to_string(),
@@ -122,7 +122,7 @@ mod tests {
 
     /// Holds CVE-2021-36386.
     #[test]
-    fn cuts_a_mebibyte_and_says_how_long_it_was() {
+    fn a_value_of_a_mebibyte_is_cut_and_its_length_shown() {
         let shown = Shown::new(&vec![b'a'; 1 << 20]).to_string();
         assert_eq!(shown.len(), 512 + "... (1048576 octets)".len());
         let shown = Shown::new(&vec![0; 1 << 20]).to_string();

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn says_which_host_and_port_refused() {
+    async fn the_error_names_the_host_and_port_that_refused() {
         // Bound without listening: connections are refused, and no other process can use the port
         // meanwhile.
         let deaf = tokio::net::TcpSocket::new_v4().unwrap();
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn says_that_a_name_does_not_resolve() {
+    async fn the_error_says_that_a_name_does_not_resolve() {
         let error = dial("no-such-host.invalid", 995).await.unwrap_err();
         assert_eq!(error.code(), "resolve");
     }

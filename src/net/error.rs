@@ -184,7 +184,7 @@ mod tests {
     use rustix::io::Errno;
 
     #[test]
-    fn want_of_descriptors_is_ours_and_no_other_error_is() {
+    fn only_a_lack_of_descriptors_is_our_own_fault() {
         for (errno, ours) in [
             (Errno::MFILE, true),
             (Errno::NFILE, true),

@@ -100,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_alert_about_our_certificate_is_told_from_a_complaint_about_theirs() {
+    fn an_alert_about_our_certificate_is_distinguished_from_an_error_about_theirs() {
         for (words, code) in [
             (
                 "lib:f:tlsv13 alert certificate required:f.c:1",

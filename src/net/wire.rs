@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_used_stays_in_front_of_what_comes() {
+    async fn unused_input_stays_before_new_input() {
         let (near, mut far) = tokio::io::duplex(1024);
         let mut wire = Wire::new(Box::new(near));
         far.write_all(b"one two").await.unwrap();
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_said_before_the_end_comes_before_it() {
+    async fn output_before_the_end_is_read_before_it() {
         let io = Said::new(&[
             Ok(b"+OK "),
             Ok(b"bye\r\n"),
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_buffer_grows_with_what_comes() {
+    async fn the_buffer_grows_with_the_input() {
         let (near, mut far) = tokio::io::duplex(1 << 20);
         let mut wire = Wire::new(Box::new(near));
         far.write_all(b"+OK\r\n").await.unwrap();

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_after_a_poll_decides_how_the_command_ends() {
+    fn waiting_messages_after_a_poll_decide_its_exit_code() {
         let mut waits = report(Counts::default(), None);
         waits.waiting = PollWaiting {
             deferred: 2,

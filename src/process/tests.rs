@@ -72,7 +72,7 @@ fn an_exit_code_that_is_there_counts_however_late_we_look() {
 }
 
 #[test]
-fn an_exit_code_within_the_grace_is_told() {
+fn an_exit_code_within_the_grace_period_counts() {
     let script = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done";
     let end = run_for(script, LAST, 1).end;
     let expected = End::TimedOut {
@@ -116,14 +116,14 @@ fn an_offer_dropped_before_its_process_starts_none() {
 }
 
 #[test]
-fn the_last_four_kibibytes_are_kept() {
+fn the_last_four_kibibytes_are_shown() {
     let output = run_for("head -c 100000 /dev/zero; printf end", LAST, 60).output;
     assert_eq!(output.len(), 4096);
     assert!(output.ends_with(b"\0end"));
 }
 
 #[test]
-fn what_is_listened_to_apart_is_read_to_its_end_and_kept_apart() {
+fn standard_error_is_read_to_its_end_and_stored_separately() {
     let ended = run_for("printf out; printf error >&2; exit 3", APART, 60);
     assert_eq!(ended.end, End::Code(3));
     assert_eq!(
@@ -138,7 +138,7 @@ fn what_is_listened_to_apart_is_read_to_its_end_and_kept_apart() {
 }
 
 #[test]
-fn a_program_that_says_too_much_finds_its_output_closed_and_its_errors_read() {
+fn the_output_of_a_program_that_writes_too_much_is_closed_and_its_errors_are_read() {
     let ended = run_for("exec yes", APART, 60);
     assert_eq!(ended.end.to_string(), "signal: 13 (SIGPIPE)");
     assert_eq!(ended.output.len(), 100);

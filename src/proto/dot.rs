@@ -458,7 +458,7 @@ mod tests {
     }
 
     #[test]
-    fn where_a_body_could_end_at_two_places_the_announced_octets_decide() {
+    fn if_a_body_could_end_at_two_places_the_announced_size_decides() {
         let lf_end = b"one\n.\n";
         let goes_on = b"one\n.\ntwo three\r\n.\r\n";
         let to = |wire: &[u8], announced| {
@@ -524,7 +524,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_stuffed_is_unstuffed_if_its_first_line_ends_in_crlf(
+        fn stuffed_text_is_unstuffed_if_its_first_line_ends_in_crlf(
             rest in proptest::collection::vec(prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), any::<u8>()], 0..200),
             cuts in proptest::collection::vec(0_usize..220, 0..4),
             octets in 0_usize..300,

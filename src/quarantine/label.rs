@@ -166,7 +166,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(id in proptest::collection::vec(1u8..=255, 1..1024), sender: String, words: String, traced: bool) {
+        fn written_values_are_read_back(id in proptest::collection::vec(1u8..=255, 1..1024), sender: String, words: String, traced: bool) {
             let id: Vec<u8> = id.into_iter().filter(|b| !b"\r\n".contains(b)).chain([b'x']).take(1024).collect();
             let received = if traced { "Received: from a\n\tby b\n" } else { "" };
             let label = label(&id, &sender, &words, received);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_not_read() {
+    fn files_of_other_programs_are_not_read() {
         assert_eq!(Label::octets_of(b"Subject: x\r\n"), None);
         assert_eq!(Label::octets_of(b"X-Mailferry-Octets: 1x\r\n"), None);
         let text = label(b"1", "s@x", "no", "").write(true);

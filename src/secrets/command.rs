@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_shows_what_the_program_said_and_not_what_it_printed() {
+    async fn a_failure_shows_standard_error_and_not_standard_output() {
         let error = sh("printf hunter2; printf 'no \\033[2J key' >&2; exit 3", 30).await;
         let said = error.unwrap_err().to_string();
         assert_eq!(

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_waits_is_dropped_with_the_last_thread_that_could_do_it() {
+    async fn waiting_work_is_dropped_with_the_last_thread_that_could_do_it() {
         let stage = Stage::new(2);
         let (turns, taken) = mpsc::channel();
         let (item, dropped) = mpsc::channel::<()>();

@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_spent_budget_sends_messages_to_disk_and_nobody_waits() {
+    async fn when_the_memory_budget_is_used_up_messages_go_to_disk_without_waiting() {
         let directory = tempfile::tempdir().unwrap();
         let spool = Spool::with_budget(directory.path(), 0);
         let count = 2 * LARGEST / limits::SPOOL_RESERVATION_OCTETS_MIN;

@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_is_alike_whatever_its_line_ends_and_whatever_stands_below_it() {
+    fn a_header_is_alike_for_any_line_ends_and_any_body() {
         let digest = |message: &str| head_digests_of(message.as_bytes());
         let header = "Subject: x\r\nFrom: a@b\r\n";
         let alike = [
@@ -188,7 +188,7 @@ mod tests {
     const HEADER: &str = "Message-ID: <1@b>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@b\r\n";
 
     #[test]
-    fn what_servers_change_makes_no_other_header() {
+    fn usual_changes_of_servers_do_not_make_a_different_header() {
         let parted = |message: &str| head_digests_of(message.as_bytes()).parted;
         let before = parted(
             &(HEADER.to_owned() + "Content-Type: multipart/mixed;\r\n boundary=\"abc\"\r\n\r\n"),
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_rewritten_keeps_its_origin_and_one_without_message_id_or_date_has_none() {
+    fn a_rewritten_message_has_the_same_origin_and_one_without_message_id_or_date_has_none() {
         let digests = |message: &str| head_digests_of(message.as_bytes());
         let recorded = digests(&(HEADER.to_owned() + "\r\n")).parted;
         let rewritten = digests(&(HEADER.to_owned() + "Subject: [SPAM] x\r\n\r\n"));

@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_is_not_read_keeps_nobody_waiting_and_flows_on_in_order_when_it_is() {
+    fn a_pipe_that_is_not_read_delays_no_writer_and_later_continues_in_order() {
         let (mut read, write) = pipe().unwrap();
         let mut backlog = Backlog::new(write);
         let line = |at: usize| format!("{at:>8} {}\n", "x".repeat(990));

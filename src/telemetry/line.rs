@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn json_keeps_numbers_numbers_and_escapes_what_text_escapes() {
+    fn json_has_numbers_as_numbers_and_escapes_like_text() {
         let mut line = line(&[("said", "a\"\\\u{9b}\u{E0001}")], None);
         line.fields
             .push(("octets", Value::Bare(Bare::Unsigned(4321))));

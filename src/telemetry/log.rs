@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_below_the_level_is_said() {
+    fn nothing_below_the_level_is_logged() {
         let text = said(LogFormat::Json, LogLevel::Warn, Path::new(""), || {
             tracing::info!("quiet");
             tracing::warn!("loud");

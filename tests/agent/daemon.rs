@@ -113,7 +113,7 @@ fn a_second_process_is_told_who_holds_the_store() {
 
 /// Holds getmail6#277.
 #[test]
-fn troubled_accounts_leave_the_others_unharmed_and_each_says_what_is_wrong() {
+fn failing_accounts_do_not_affect_the_others_and_each_reports_its_error() {
     let files = varied::messages(10);
     let (good, bad) = (Dovecot::with(&files), free_port());
     let mda = |name: &str, command: &str| {

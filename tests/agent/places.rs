@@ -89,7 +89,7 @@ async fn honest_mail_comes_in_time_for_a_day_although_three_times_as_many_server
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_gives_way_ends_its_poll_in_order_and_the_next_goes_on() {
+async fn a_session_that_gives_way_ends_its_poll_in_order_and_the_next_continues() {
     let mut world = world("work", 5);
     world.stop.place.give_way.cancel();
     let summary = world.poll().await;

@@ -279,7 +279,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[test]
-fn whatever_goes_wrong_nothing_is_lost_and_what_is_doubled_is_explained() {
+fn whatever_fails_no_message_is_lost_and_repeats_are_explained() {
     if let Some(seed) = number("MAILFERRY_SEED") {
         simulated(seed);
         return;

@@ -15,7 +15,7 @@ use crate::support::world::{World, mails};
 
 /// Holds CVE-2011-1947.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_stalls_at_any_step_is_left_in_time_and_loses_nothing() {
+async fn a_server_that_stalls_at_any_step_is_given_up_in_time_and_no_mail_is_lost() {
     for step in ["", "USER", "PASS", "UIDL", "LIST", "RETR", "DELE", "QUIT"] {
         for pipelining in [true, false] {
             let world = World::new(mails(5), Retention::Delete);

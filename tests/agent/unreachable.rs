@@ -31,7 +31,7 @@ fn place(dovecot: &Dovecot) -> Place {
 }
 
 #[test]
-fn a_name_that_does_not_resolve_is_said_and_harms_nobody() {
+fn a_name_that_does_not_resolve_is_reported_and_affects_no_other_account() {
     let dovecot = Dovecot::with(&varied::messages(0)[..3]);
     let place = place(&dovecot);
     let output = place.run(&["poll"]);
@@ -118,7 +118,7 @@ fn nonsense(question: &[u8], number: usize) -> Vec<u8> {
 
 /// Holds CVE-2002-1174, CVE-2002-1175 and CVE-2002-1365.
 #[test]
-fn a_name_server_that_answers_nonsense_is_said_and_harms_nobody() {
+fn a_name_server_that_answers_nonsense_is_reported_and_affects_no_other_account() {
     let dovecot = Dovecot::with(&varied::messages(0)[..3]);
     let place = place(&dovecot);
     let (server, address) = name_server();

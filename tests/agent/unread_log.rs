@@ -9,7 +9,7 @@ use crate::support::place::Place;
 use crate::support::speaker::{Speaker, maildrop};
 
 #[test]
-fn a_log_pipe_that_is_not_read_keeps_no_mail_and_no_end_waiting() {
+fn a_log_pipe_that_is_not_read_delays_neither_mail_nor_the_stop() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let texts: Vec<(String, Vec<u8>)> = (0..3_000)
         .map(|at| {

@@ -24,7 +24,7 @@ fn said(output: &Output) -> (Option<i32>, String) {
 }
 
 #[test]
-fn what_ends_a_poll_with_78_is_found_by_check() {
+fn check_finds_the_faults_that_end_a_poll_with_78() {
     let password = "password = \"secret\"";
     let mda = |further: &str| {
         format!("[delivery.box]\ntype = \"mda\"\ncommand = [\"/bin/cat\"]\n{further}\n")
@@ -244,7 +244,7 @@ fn an_unsafe_dovecot_lda_and_a_name_with_an_underscore_are_warned_of() {
 }
 
 #[test]
-fn what_root_delivers_into_a_maildir_belongs_to_its_owner() {
+fn mail_that_root_delivers_into_a_maildir_belongs_to_its_owner() {
     assert!(
         Owner::we_are_root(),
         "run the tests as root, for example in a container"

@@ -110,7 +110,7 @@ fn a_wrong_configuration_is_78_with_every_error_and_no_password() {
 }
 
 #[test]
-fn what_the_configuration_names_and_is_not_there_is_78() {
+fn a_missing_file_of_the_configuration_exits_with_78() {
     let place = Place::with(
         "[delivery.lda]\ntype = \"mda\"\ncommand = [\"/nonexistent/lda\"]\n\
          [account.work]\nhost = \"h.example\"\nuser = \"u\"\npassword = { file = \"no-such-file\" }\n\
@@ -183,7 +183,7 @@ fn a_wrong_command_line_is_64_and_help_is_0() {
 }
 
 #[test]
-fn what_is_unknown_is_forgotten_and_marked_only_by_force() {
+fn unknown_messages_are_forgotten_and_marked_only_with_force() {
     let place = Place::with(&good());
     let force = |words: &[&str]| done(&place, &[&["seen"], words, &["--force"]].concat());
     assert_eq!(force(&["mark", "gone", "1"]), "1 record marked\n");
@@ -211,7 +211,7 @@ fn help_shows_the_arguments_in_the_order_in_which_they_are_given() {
 }
 
 #[test]
-fn whoever_has_no_configuration_is_told_how_to_make_one() {
+fn the_error_for_a_missing_configuration_says_how_to_make_one() {
     let place = Place::with(&good());
     std::fs::remove_file(place.path("mailferry.toml")).unwrap();
     let output = place.run(&["poll"]);
@@ -262,7 +262,7 @@ fn the_option_wins_over_the_variable() {
 }
 
 #[test]
-fn the_reference_is_printed_as_it_is_kept() {
+fn the_printed_reference_is_the_file_in_the_repository() {
     let output = Place::with("").run(&["generate-reference"]);
     let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/config/mailferry.toml");
     assert_eq!(code(&output), 0);
@@ -403,7 +403,7 @@ fn an_export_comes_in_by_standard_input_too() {
 }
 
 #[test]
-fn what_is_not_there_is_told_from_what_is_empty() {
+fn a_missing_value_is_distinguished_from_an_empty_one() {
     let place = Place::with(&good());
     let nothing = place.run(&["seen", "list", "work"]);
     assert_eq!(code(&nothing), 78);

@@ -35,7 +35,7 @@ fn updating() -> bool {
 
 /// Holds 4.1.design and 4.2.starttls.
 #[test]
-fn what_is_not_given_has_the_documented_default() {
+fn settings_that_are_not_given_have_the_documented_default() {
     let folder = Folder::with(format!(
         "{MAILDIR}[account.work]\nhost = \"pop.example.org\"\nuser = \"jane\"\npassword = {{ file = \"secret\" }}\n"
     ));
@@ -76,7 +76,7 @@ fn what_is_not_given_has_the_documented_default() {
 }
 
 #[test]
-fn an_account_overrides_the_defaults_and_those_what_is_built_in() {
+fn an_account_overrides_the_configured_defaults_and_those_the_built_in_ones() {
     let folder = Folder::with(format!(
         "[defaults]\nretention = \"delete\"\nmax_messages = 10\ntls = \"starttls\"\n{MAILDIR}\
          [account.one]\nhost = \"a.example\"\nuser = \"u\"\npassword = {{ env = \"P\" }}\n\
@@ -273,7 +273,7 @@ fn every_example_is_accepted() {
 }
 
 #[test]
-fn the_reference_is_what_the_program_would_write_today() {
+fn the_reference_in_the_repository_is_up_to_date() {
     let path = repository("config/mailferry.toml");
     if updating() {
         fs::write(&path, config::reference()).unwrap();
@@ -321,7 +321,7 @@ fn codes(text: &str, system: &System) -> Vec<&'static str> {
 }
 
 #[test]
-fn what_is_allowed_and_probably_not_meant_is_warned_of() {
+fn probable_mistakes_cause_a_warning() {
     let account = |settings: &str| {
         format!(
             "{MAILDIR}[account.a]\nhost = \"h\"\nuser = \"u\"\npassword = {{ env = \"P\" }}\n{settings}\n"

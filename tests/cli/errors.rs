@@ -35,7 +35,7 @@ fn script(place: &Place, text: &str) {
 const MDA: &str = "[delivery.box]\ntype = \"mda\"\ncommand = [\"{here}/mda\"]\n";
 
 #[test]
-fn a_refused_password_is_told_with_the_place_it_came_from() {
+fn a_refused_password_is_reported_with_its_source() {
     let dovecot = Dovecot::with(&[]);
     let file = "password = { file = \"{here}/password\" }";
     let place = Place::with(&config(dovecot.plain_port(), BOX, file));
@@ -85,7 +85,7 @@ fn another_service_is_named_with_the_settings_that_lead_there() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_port_that_is_silent_in_clear_is_told_of_before_thirty_seconds_are_over() {
+async fn a_silent_unencrypted_port_is_reported_within_thirty_seconds() {
     for (tls, told) in [
         (TlsMode::None, true),
         (TlsMode::StartTls, true),
@@ -103,7 +103,7 @@ async fn a_port_that_is_silent_in_clear_is_told_of_before_thirty_seconds_are_ove
 }
 
 #[test]
-fn a_script_with_crlf_is_told_of_by_check_and_by_poll() {
+fn a_script_with_crlf_is_reported_by_check_and_by_poll() {
     let dovecot = Dovecot::with(&varied::messages(0)[..1]);
     let place = Place::with(&config(dovecot.plain_port(), MDA, "password = \"secret\""));
     script(&place, "#!/bin/sh\r\ncat >/dev/null\r\n");
@@ -121,7 +121,7 @@ fn a_script_with_crlf_is_told_of_by_check_and_by_poll() {
 }
 
 #[test]
-fn a_byte_order_mark_before_a_password_is_told() {
+fn a_byte_order_mark_before_a_password_is_reported() {
     let dovecot = Dovecot::with(&[]);
     let file = "password = { file = \"{here}/password\" }";
     let place = Place::with(&config(dovecot.plain_port(), BOX, file));
@@ -138,7 +138,7 @@ fn a_byte_order_mark_before_a_password_is_told() {
 }
 
 #[test]
-fn a_reload_says_what_changed_and_what_needs_a_restart() {
+fn a_reload_reports_what_changed_and_what_needs_a_restart() {
     let dovecot = Dovecot::with(&[]);
     let old = config(dovecot.plain_port(), BOX, "password = \"secret\"");
     let place = Place::with(&old);

@@ -38,7 +38,7 @@ fn said(output: &Output) -> String {
 }
 
 #[test]
-fn a_fifo_for_a_file_of_the_configuration_is_told_by_every_command_and_hangs_none() {
+fn a_fifo_in_place_of_a_configuration_file_is_reported_by_every_command() {
     for (name, further) in [
         ("pw", "password = { file = \"{here}/pw\" }\n"),
         ("accounts.d/more.toml", "password = \"x\"\n"),
@@ -87,7 +87,7 @@ fn after_a_reload_that_meets_a_fifo_the_agent_still_hears_its_signals() {
 
 /// Forty thousand errors are all found, in a time that grows linearly with their number.
 #[test]
-fn a_configuration_that_is_wrong_in_forty_thousand_places_is_told_at_once() {
+fn a_configuration_with_forty_thousand_errors_is_reported_at_once() {
     for (before, after) in [
         ("x", " = 1\n"),
         ("x", " is no setting\n"),

@@ -81,7 +81,7 @@ fn list() -> Request {
 }
 
 #[tokio::test]
-async fn what_is_marked_is_listed_exported_and_forgotten_by_one_operator() {
+async fn marks_can_be_listed_exported_and_forgotten() {
     let place = place();
     let operator = operator(&place);
     let marked = answers(&operator, mark(ids(2))).await.unwrap();
@@ -147,7 +147,7 @@ async fn a_request_that_only_looks_makes_no_state_directory() {
 }
 
 #[tokio::test]
-async fn an_answer_waits_for_whoever_asked_and_ends_when_nobody_listens() {
+async fn an_answer_waits_for_its_receiver_and_ends_when_the_receiver_is_gone() {
     let place = place();
     let operator = operator(&place);
     answers(&operator, mark(ids(500))).await.unwrap();
@@ -165,7 +165,7 @@ async fn an_answer_waits_for_whoever_asked_and_ends_when_nobody_listens() {
 }
 
 #[tokio::test]
-async fn what_check_finds_is_a_value() {
+async fn the_findings_of_check_are_a_value() {
     let place = place();
     let parts = answers(&operator(&place), Request::Check).await.unwrap();
     let [

@@ -119,7 +119,7 @@ fn later(place: &Place, fault: Option<&str>) -> std::process::Output {
 }
 
 #[test]
-fn a_kill_around_a_parked_copy_loses_nothing_of_what_the_server_hides() {
+fn a_kill_during_parking_loses_no_message_that_the_server_hides() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -161,7 +161,7 @@ fn a_kill_around_a_parked_copy_loses_nothing_of_what_the_server_hides() {
 }
 
 #[test]
-fn a_kill_around_a_copy_whose_message_has_another_name_doubles_only_what_was_not_recorded() {
+fn a_kill_during_the_retry_of_a_copy_with_a_new_unique_id_repeats_only_unrecorded_messages() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()

@@ -99,7 +99,7 @@ async fn the_same_on_a_server_without_unique_ids() {
 }
 
 #[tokio::test]
-async fn the_same_on_a_server_that_hides_what_was_retrieved() {
+async fn kills_on_a_server_that_hides_retrieved_mail_lose_nothing() {
     let habits = Habits {
         hides: true,
         lists_at_most: Some(7),

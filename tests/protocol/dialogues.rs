@@ -83,7 +83,7 @@ fn a_server_that_is_gone_after_any_octet_makes_no_message_whole() {
 }
 
 #[test]
-fn a_long_dialogue_goes_the_same_at_every_line_end_and_anywhere_else() {
+fn a_long_dialogue_has_the_same_result_however_the_input_is_split() {
     let seed = seed();
     for script in scripts(SHORT_OCTETS_MAX + 1, LONG_OCTETS_MAX) {
         // Each script has its own random points, so that a new script does not change those of
@@ -198,7 +198,7 @@ const CHECKS: &str = "
     tests/corpus/pop3/hostile/lines-in-lf-after-a-greeting-in-crlf.script
     tests/corpus/pop3/hostile/status-in-lf-before-a-body-in-crlf.script
     tests/corpus/pop3/hostile/body-that-ends-at-two-places.script
-    src/proto/dot.rs::where_a_body_could_end_at_two_places_the_announced_octets_decide
+    src/proto/dot.rs::if_a_body_could_end_at_two_places_the_announced_size_decides
     src/proto/dot.rs::a_dot_that_only_one_reading_unstuffs_makes_the_message_unclear
 1939.2 PASS and USER take the rest of the line: blanks, quotes, UTF-8
     tests/corpus/pop3/rfc/1939-pass-with-blanks.script
@@ -352,7 +352,7 @@ const CHECKS: &str = "
     tests/corpus/pop3/rfc/2595-stls.script
     tests/protocol/whole_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login
 2595.1c nothing may be in the buffer when TLS begins
-    tests/security/net/stls.rs::anything_behind_the_yes_to_stls_ends_the_session_before_tls_and_password
+    tests/security/net/stls.rs::text_after_the_answer_to_stls_ends_the_session_before_tls_and_password
     tests/corpus/pop3/hostile/stls-injected.script
     tests/corpus/pop3/hostile/stls-injected-octet.script
     src/net/wire.rs::a_stream_with_anything_in_its_buffer_is_not_given_to_tls
@@ -364,7 +364,7 @@ const CHECKS: &str = "
     tests/corpus/config/invalid/cleartext_without_the_word.toml
     tests/protocol/whole_session.rs::no_password_goes_over_an_unprotected_connection_without_the_word_for_it
 2595.2b with it, a warning
-    tests/cli/config.rs::what_is_allowed_and_probably_not_meant_is_warned_of
+    tests/cli/config.rs::probable_mistakes_cause_a_warning
 2595.3 names: the configured host, addresses, A-labels, wildcards left-most only
     tests/security/net/certificate.rs::a_certificate_that_proves_nothing_ends_the_session_before_the_password
     tests/protocol/tls.rs::a_certificate_counts_for_the_host_that_was_configured_and_for_no_other
@@ -374,7 +374,7 @@ const CHECKS: &str = "
     tests/security/net/handshake.rs::a_handshake_that_fails_says_what_to_try
     tests/protocol/tls.rs::the_handshake_names_the_host_and_offers_nothing_older_than_tls_1_2
 2595.4b TLS from the first octet is the default
-    tests/cli/config.rs::what_is_not_given_has_the_documented_default
+    tests/cli/config.rs::settings_that_are_not_given_have_the_documented_default
 2595.4c an end that TLS does not announce makes nothing whole: only the dot does
     tests/protocol/dialogues.rs::a_server_that_is_gone_after_any_octet_makes_no_message_whole
 2595.5 SRV records
@@ -448,7 +448,7 @@ fn checks() -> BTreeMap<&'static str, Vec<&'static str>> {
 }
 
 #[test]
-fn every_check_of_the_list_stands_in_the_table() {
+fn every_check_of_the_list_is_in_the_table() {
     let checks = checks();
     let number = |check: &str| {
         check

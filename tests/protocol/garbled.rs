@@ -103,7 +103,7 @@ fn garbled(script: &Script, random: &mut fastrand::Rng) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn what_no_script_foresees_is_heard_the_same_however_it_is_cut() {
+fn arbitrary_input_has_the_same_result_however_it_is_split() {
     let given = std::env::var("MAILFERRY_SEED").ok();
     let seed = given
         .and_then(|seed| seed.parse().ok())

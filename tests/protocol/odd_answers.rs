@@ -92,7 +92,7 @@ async fn an_odd_answer_to_dele_costs_one_delete_and_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_odd_answer_to_dele_costs_one_delete_and_no_other_where_deletes_go_one_by_one() {
+async fn without_pipelining_an_odd_answer_to_dele_affects_one_delete_and_no_other() {
     table("DELE", Some("u8")).await;
     table("DELE", Some("u1")).await;
 }
@@ -152,7 +152,7 @@ fn habits(odd: Option<(&'static str, Option<&'static str>, Odd)>) -> Habits {
 }
 
 #[tokio::test]
-async fn a_struck_capa_is_left_out_for_a_day_and_asked_for_again_after_that() {
+async fn a_capa_that_ended_a_session_is_left_out_for_a_day_and_sent_again_after_that() {
     let world = World::new(Vec::new(), Retention::Keep);
     let server = OddServer::new(mails(), habits(Some(("CAPA", None, Odd::Words))));
     server.poll(&world).await;
@@ -167,7 +167,7 @@ async fn a_struck_capa_is_left_out_for_a_day_and_asked_for_again_after_that() {
 }
 
 #[tokio::test]
-async fn without_capa_what_was_announced_last_still_holds() {
+async fn without_capa_the_last_announced_capabilities_apply() {
     let world = World::new(Vec::new(), Retention::Keep);
     let mut usual = habits(None);
     usual.capabilities = vec!["EXPIRE 0"];
@@ -192,7 +192,7 @@ async fn without_capa_what_was_announced_last_still_holds() {
 }
 
 #[tokio::test]
-async fn where_no_capa_was_ever_read_the_server_may_hide_what_was_retrieved() {
+async fn without_any_earlier_capa_the_server_may_hide_retrieved_mail() {
     let world = World::new(Vec::new(), Retention::Keep);
     let server = OddServer::new(mails(), habits(Some(("CAPA", None, Odd::HangUp))));
     world

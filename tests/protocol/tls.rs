@@ -94,7 +94,7 @@ async fn a_certificate_counts_for_the_host_that_was_configured_and_for_no_other(
 }
 
 #[tokio::test]
-async fn a_certificate_for_another_host_is_told_with_the_names_that_it_has() {
+async fn a_certificate_for_another_host_is_reported_with_its_names() {
     let certificates = Certificates::new();
     let connector = connector(&certificates);
     let many: Vec<String> = (0..200)

@@ -38,7 +38,7 @@ pub(super) fn contents(below: &Path) -> Vec<Vec<u8>> {
 /// Holds CVE-2005-3088 and 4.4.files: the mode of our files does not depend on the umask, and is
 /// right from the beginning.
 #[test]
-fn what_is_written_is_nobody_elses_even_under_a_umask_that_allows_everything() {
+fn only_our_user_can_read_written_files_even_with_umask_0() {
     let mut messages: Vec<Vec<u8>> = (0..40)
         .map(|n| format!("Subject: {n}\r\n\r\nbody\r\n").into_bytes())
         .collect();

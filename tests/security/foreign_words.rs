@@ -74,7 +74,7 @@ fn sings(text: &str) -> bool {
 }
 
 #[test]
-fn a_server_that_says_the_password_back_gets_it_into_no_output() {
+fn a_password_that_a_server_repeats_appears_in_no_output() {
     let plain = STANDARD.encode(format!("\0jane\0{CANARY}"));
     let login = |reply: String| {
         let answer = plain.clone();
@@ -139,7 +139,7 @@ fn a_server_that_says_the_password_back_gets_it_into_no_output() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_relay_that_says_the_password_back_gets_it_into_no_output() {
+async fn a_password_that_a_relay_repeats_appears_in_no_output() {
     let plain = STANDARD.encode("\0jane\0canary");
     let trials = [
         (Step::Auth, "535 5.7.8 canary is wrong".to_owned()),
@@ -260,7 +260,7 @@ fn octal(text: &str) -> String {
 }
 
 #[test]
-fn what_the_kernel_tells_of_the_agent_is_not_for_its_user_to_read() {
+fn the_agents_user_cannot_read_its_memory_through_proc() {
     let dovecot = Dovecot::with(&[]);
     let configuration =
         configuration(dovecot.plain_port(), "text", "auto").replace(CANARY, "secret");

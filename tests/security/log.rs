@@ -75,7 +75,7 @@ fn assert_json(log: &[u8], what: &str) {
 /// Holds 4.4.log and CVE-2008-2711: at the most verbose level, from every place where a server or a
 /// relay may send text.
 #[test]
-fn what_others_say_adds_no_line_and_moves_no_cursor_in_any_output() {
+fn foreign_text_adds_no_line_and_moves_no_cursor_in_any_output() {
     let id = HOSTILE.replace('\r', "");
     let mail =
         format!("Subject: {HOSTILE}\r\nMessage-ID: <{id}@x>\r\nReturn-Path: <{id}@x>\r\n\r\n");

@@ -39,7 +39,7 @@ fn assert_only(speaker: &Speaker, allowed: &[&str], what: &str) {
 /// Holds CVE-2006-5867, CVE-2021-22946, CVE-2021-39272 and 4.2.starttls: there is no way round
 /// STLS, whatever the server announces and however it refuses.
 #[tokio::test(start_paused = true)]
-async fn nothing_a_server_says_before_tls_brings_out_an_octet_of_the_login() {
+async fn no_text_of_a_server_before_tls_causes_an_octet_of_the_login_to_be_sent() {
     let greetings = [
         "+OK ready",
         "+OK jane logged in",
@@ -91,7 +91,7 @@ async fn nothing_a_server_says_before_tls_brings_out_an_octet_of_the_login() {
 /// Holds CVE-2021-39272: a capability has no letter case, and TLS is requested whatever was
 /// announced.
 #[tokio::test]
-async fn stls_is_said_however_it_is_spelled_or_not_announced_at_all() {
+async fn stls_is_sent_however_it_is_spelled_or_not_announced() {
     for announced in ["STLS", "stls", "sTlS", "STLS now", "X-NONE"] {
         let ordinary = maildrop(&[("one", b"Subject: one\r\n\r\n")]);
         let speaker = Speaker::new(move |line| match line {
@@ -108,7 +108,7 @@ async fn stls_is_said_however_it_is_spelled_or_not_announced_at_all() {
 
 /// Holds CVE-2007-1558: MD5 of a password is sent only if the operator chose it.
 #[tokio::test]
-async fn apop_is_said_only_when_it_was_asked_for() {
+async fn apop_is_used_only_if_it_is_configured() {
     for method in [
         LoginMethod::Auto,
         LoginMethod::UserPass,

@@ -32,7 +32,7 @@ CVE-2001-0819 CVE-2001-1009: a number that no message can have costs its line an
 CVE-2002-1174 CVE-2002-1175 CVE-2002-1365: header fields of any size, and a name server that does not answer, take bounded room and time
     tests/security/room.rs::two_hundred_thousand_addresses_take_no_more_memory_than_one
     tests/agent/unreachable.rs::a_name_server_that_never_answers_holds_up_one_account_and_not_the_end
-    tests/agent/unreachable.rs::a_name_server_that_answers_nonsense_is_said_and_harms_nobody
+    tests/agent/unreachable.rs::a_name_server_that_answers_nonsense_is_reported_and_affects_no_other_account
 CVE-2003-0790 CVE-2003-0792: no header and no line, however long or strange, is too much
     tests/security/room.rs::a_line_of_64_mebibytes_goes_through_in_bounded_memory
     src/spool/header.rs::any_octets_at_all_have_a_head
@@ -46,7 +46,7 @@ CVE-2005-2335 CVE-2018-14356 CVE-2004-0757: a unique-id of any length, of none, 
     tests/corpus/pop3/hostile/listing-malformed.script
     tests/corpus/pop3/hostile/listing-line-too-long.script
 CVE-2005-3088: a file that may hold a secret is private from its first instant, and no tool writes configurations
-    tests/security/files.rs::what_is_written_is_nobody_elses_even_under_a_umask_that_allows_everything
+    tests/security/files.rs::only_our_user_can_read_written_files_even_with_umask_0
     not built: fetchmailrc
 CVE-2005-4348: a message without header, or without anything, is delivered and remembered
     tests/security/message.rs::a_message_without_header_or_without_anything_is_delivered_once_and_remembered
@@ -54,32 +54,32 @@ CVE-2006-0321 CVE-2006-5974 CVE-2007-4565: a destination that refuses at any ste
     tests/sinks/relay.rs::each_refusal_at_each_step_says_who_must_act_and_the_next_message_gets_its_own_answer
     tests/sinks/relay.rs::a_relay_that_is_not_there_is_the_destinations_trouble
 CVE-2006-5867 CVE-2021-22946: without the TLS that was asked for not an octet of the login is sent
-    tests/security/login.rs::nothing_a_server_says_before_tls_brings_out_an_octet_of_the_login
+    tests/security/login.rs::no_text_of_a_server_before_tls_causes_an_octet_of_the_login_to_be_sent
     tests/security/net/stls.rs::a_server_that_refuses_stls_never_gets_the_password
     tests/protocol/whole_session.rs::without_the_stls_that_was_asked_for_nothing_of_the_login_is_said
 CVE-2007-1558: APOP only when it is asked for, only for a challenge that is a msg-id, and nothing in its place
-    tests/security/login.rs::apop_is_said_only_when_it_was_asked_for
+    tests/security/login.rs::apop_is_used_only_if_it_is_configured
     tests/security/login.rs::a_doubtful_timestamp_or_a_refused_apop_is_never_followed_by_the_password
     tests/corpus/pop3/rfc/1939-apop-timestamp-doubtful.script
     tests/protocol/whole_session.rs::the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another
 CVE-2008-2711: the log that says most survives every session
     tests/security/log.rs::the_most_talkative_log_survives_garbled_sessions
-    tests/security/log.rs::what_others_say_adds_no_line_and_moves_no_cursor_in_any_output
+    tests/security/log.rs::foreign_text_adds_no_line_and_moves_no_cursor_in_any_output
 CVE-2009-2666 CVE-2009-3942: a NUL inside a name of a certificate does not shorten it
     tests/security/net/strange.rs::a_nul_inside_a_name_of_a_certificate_does_not_shorten_it
 CVE-2010-0562 CVE-2010-1167: what a certificate says of itself is shown escaped and bounded
-    tests/security/net/strange.rs::what_a_certificate_says_of_itself_is_shown_escaped_and_bounded
+    tests/security/net/strange.rs::names_from_a_certificate_are_shown_escaped_and_limited
 EN-2010-03: a challenge that makes no sense is cancelled, and the session stays in step
     tests/security/login.rs::a_challenge_of_any_size_gets_no_second_answer
     tests/corpus/pop3/rfc/5034-not-base64.script
     tests/protocol/whole_session.rs::a_challenge_of_any_words_is_answered_once_and_then_we_say_that_we_gave_up
 CVE-2011-1947: a server that falls silent at any point is left in time
-    tests/security/silence.rs::a_host_that_never_answers_a_call_is_left_in_time
+    tests/security/silence.rs::a_host_that_never_answers_a_connect_is_given_up_in_time
     tests/sinks/relay.rs::a_relay_that_falls_silent_at_any_step_costs_its_time_and_no_more
-    tests/security/silence.rs::a_server_that_falls_silent_in_the_middle_of_any_reply_is_left_in_time
-    tests/security/silence.rs::a_server_that_falls_silent_inside_capa_or_list_is_left_in_time_and_not_asked_again
-    tests/security/silence.rs::a_server_that_says_yes_to_stls_and_then_nothing_is_left_in_time
-    tests/agent/stalls_and_floods.rs::a_server_that_stalls_at_any_step_is_left_in_time_and_loses_nothing
+    tests/security/silence.rs::a_server_that_falls_silent_during_any_reply_is_given_up_in_time
+    tests/security/silence.rs::a_server_that_falls_silent_during_capa_or_list_is_given_up_in_time_and_not_asked_again
+    tests/security/silence.rs::a_server_that_is_silent_after_stls_is_given_up_in_time
+    tests/agent/stalls_and_floods.rs::a_server_that_stalls_at_any_step_is_given_up_in_time_and_no_mail_is_lost
     tests/protocol/whole_session.rs::a_server_that_hangs_at_capa_is_left_in_time_reached_again_and_not_asked
     tests/security/net/handshake.rs::a_server_that_never_answers_the_handshake_is_left_in_time
 CVE-2011-3389: nothing older than TLS 1.2
@@ -93,17 +93,17 @@ CVE-2012-3482: base64 that is broken, short or long is cancelled or ends the ses
     tests/corpus/pop3/rfc/5034-not-base64.script
 CVE-2021-36386: a text of any length is cut in the log, with its length beside it
     tests/security/log.rs::a_text_of_a_mebibyte_is_cut_and_its_length_noted
-    src/mail/text.rs::cuts_a_mebibyte_and_says_how_long_it_was
+    src/mail/text.rs::a_value_of_a_mebibyte_is_cut_and_its_length_shown
 CVE-2021-39272: no greeting and no spelling of a capability leads round STLS
-    tests/security/login.rs::nothing_a_server_says_before_tls_brings_out_an_octet_of_the_login
-    tests/security/login.rs::stls_is_said_however_it_is_spelled_or_not_announced_at_all
+    tests/security/login.rs::no_text_of_a_server_before_tls_causes_an_octet_of_the_login_to_be_sent
+    tests/security/login.rs::stls_is_sent_however_it_is_spelled_or_not_announced
 CVE-2025-61962: SMTP AUTH survives every answer
     tests/security/relay.rs::smtp_auth_survives_every_challenge
     tests/sinks/relay.rs::a_refused_login_is_the_destinations_trouble_and_shows_no_password
 4.1.design: no shell, TLS unless told otherwise, no MD5 for a fingerprint, TLS to relays
     tests/security/settings.rs::a_fingerprint_is_sha_256_and_nothing_weaker
     tests/sinks/mda_hygiene.rs::hostile_senders_and_unique_ids_are_only_words
-    tests/cli/config.rs::what_is_not_given_has_the_documented_default
+    tests/cli/config.rs::settings_that_are_not_given_have_the_documented_default
     tests/sinks/relay.rs::starttls_is_a_demand_and_nothing_that_matters_is_said_before_it
 4.1.truncated: a message that was cut off is delivered to nobody
     tests/security/message.rs::a_server_that_is_gone_at_any_octet_of_a_message_gives_the_destination_nothing
@@ -117,7 +117,7 @@ CVE-2019-8337 CVE-2016-10937 CVE-2010-4532 CVE-2023-5422: certificates are check
     tests/security/net/default.rs::without_a_word_about_tls_a_certificate_that_proves_nothing_gets_no_command
 getmail6#277: a line that makes no sense costs itself, and no other account anything
     tests/security/listing.rs::a_malformed_line_in_any_reply_of_many_lines_costs_only_itself
-    tests/agent/daemon.rs::troubled_accounts_leave_the_others_unharmed_and_each_says_what_is_wrong
+    tests/agent/daemon.rs::failing_accounts_do_not_affect_the_others_and_each_reports_its_error
     tests/corpus/pop3/hostile/listing-malformed.script
     tests/corpus/pop3/hostile/capa-nonsense.script
 4.2.eof: an end inside a message is an end, not more of the message
@@ -128,10 +128,10 @@ CVE-2018-14362: a unique-id never becomes a path
     tests/security/files.rs::a_unique_id_is_never_a_path
     tests/corpus/pop3/hostile/unique-ids-of-any-octets.script
 CVE-2020-14954 CVE-2020-15685 CVE-2021-29969 libetpan#386 CVE-2020-15953 CVE-2021-22947 CVE-2021-38371 nodemailer#1835 4.2.fdm: nothing that came in the clear outlives the upgrade to TLS
-    tests/security/relay.rs::anything_behind_a_relay_s_yes_to_starttls_ends_the_session_before_tls
-    tests/security/relay.rs::what_a_relay_says_in_the_clear_instead_of_tls_is_no_answer_to_anything
+    tests/security/relay.rs::text_after_a_relays_answer_to_starttls_ends_the_session_before_tls
+    tests/security/relay.rs::unencrypted_text_of_a_relay_in_place_of_tls_answers_no_command
     tests/security/relay.rs::a_yes_to_starttls_that_comes_before_the_question_ends_the_session
-    tests/security/net/stls.rs::anything_behind_the_yes_to_stls_ends_the_session_before_tls_and_password
+    tests/security/net/stls.rs::text_after_the_answer_to_stls_ends_the_session_before_tls_and_password
     tests/security/net/stls.rs::a_yes_to_stls_that_comes_before_the_question_ends_the_session
     tests/security/net/stls.rs::plain_text_in_the_middle_of_the_handshake_ends_the_session_before_the_password
     tests/corpus/pop3/hostile/stls-injected.script
@@ -156,7 +156,7 @@ CVE-2013-1752: a line without end is an error, a message without end a limit
 4.2.cram-md5: keys of any length, against known vectors
     not built: hmac
 log4cxx#672: no name, sender or recipient can hold a second command
-    tests/security/settings.rs::no_setting_that_is_said_to_a_server_can_hold_a_second_command
+    tests/security/settings.rs::no_setting_that_is_sent_to_a_server_can_contain_a_second_command
     tests/security/relay.rs::no_sender_is_a_second_command
     tests/sinks/relay.rs::the_null_sender_and_one_that_the_relay_cannot_take_are_said_as_null
     tests/cli/config.rs::every_invalid_file_of_the_corpus_is_refused_in_the_words_beside_it
@@ -171,16 +171,16 @@ log4cxx#672: no name, sender or recipient can hold a second command
     tests/sinks/relay.rs::a_refused_login_is_the_destinations_trouble_and_shows_no_password
 4.2.starttls: TLS from the first octet is the default, and STLS is a demand
     tests/security/net/default.rs::without_a_word_about_tls_a_certificate_that_proves_nothing_gets_no_command
-    tests/security/login.rs::nothing_a_server_says_before_tls_brings_out_an_octet_of_the_login
-    tests/cli/config.rs::what_is_not_given_has_the_documented_default
+    tests/security/login.rs::no_text_of_a_server_before_tls_causes_an_octet_of_the_login_to_be_sent
+    tests/cli/config.rs::settings_that_are_not_given_have_the_documented_default
     tests/security/net/stls.rs::a_server_that_refuses_stls_never_gets_the_password
-    tests/security/net/stls.rs::anything_behind_the_yes_to_stls_ends_the_session_before_tls_and_password
+    tests/security/net/stls.rs::text_after_the_answer_to_stls_ends_the_session_before_tls_and_password
 4.3.1 CVE-2023-51764 CVE-2023-51765 CVE-2023-51766 go-smtp#243: no message ends itself, whatever a relay takes for a line end
     tests/security/relay.rs::a_relay_that_takes_anything_for_a_line_end_sees_one_message
     tests/sinks/relay.rs::nothing_in_a_message_can_end_it_or_begin_another
 4.3.2: what a relay said before STARTTLS is not taken for an answer behind it
-    tests/security/relay.rs::anything_behind_a_relay_s_yes_to_starttls_ends_the_session_before_tls
-    tests/security/relay.rs::what_a_relay_says_in_the_clear_instead_of_tls_is_no_answer_to_anything
+    tests/security/relay.rs::text_after_a_relays_answer_to_starttls_ends_the_session_before_tls
+    tests/security/relay.rs::unencrypted_text_of_a_relay_in_place_of_tls_answers_no_command
     tests/security/relay.rs::a_yes_to_starttls_that_comes_before_the_question_ends_the_session
     tests/sinks/relay.rs::starttls_is_a_demand_and_nothing_that_matters_is_said_before_it
 4.3.3: one refused recipient does not cost the others the message
@@ -218,7 +218,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
 4.4.child: an MDA has what it needs and no more, and does not outlive its offer
     tests/sinks/mda_hygiene.rs::an_mda_has_no_descriptors_but_three
     tests/sinks/mda_hygiene.rs::descriptors_that_the_agent_inherited_end_at_the_helper
-    tests/sinks/mda_hygiene.rs::the_environment_is_ours_to_the_last_variable
+    tests/sinks/mda_hygiene.rs::the_environment_contains_only_our_variables
     tests/sinks/mda.rs::a_time_out_ends_the_whole_process_group
     tests/sinks/mda.rs::an_offer_that_is_dropped_takes_its_processes_with_it_and_gives_its_turn_back
     tests/sinks/mda.rs::an_mda_that_writes_a_gibibyte_is_read_to_the_end_and_not_kept
@@ -235,7 +235,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
 4.4.loops: a message that goes round is stopped
     tests/session/poll.rs::a_message_in_a_loop_goes_to_the_quarantine_and_not_round_again
 4.4.log: what others say adds no line to a log and moves no cursor
-    tests/security/log.rs::what_others_say_adds_no_line_and_moves_no_cursor_in_any_output
+    tests/security/log.rs::foreign_text_adds_no_line_and_moves_no_cursor_in_any_output
     src/telemetry/log.rs::a_hostile_server_cannot_add_a_line_or_move_the_cursor
     src/telemetry/line.rs::no_control_character_leaves_in_any_rendering
     tests/cli/quarantine.rs::a_copy_is_listed_shown_without_harm_and_exported_as_it_was_received
@@ -251,7 +251,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
     tests/sinks/mda.rs::a_message_arrives_whole_with_lf_from_memory_and_from_a_file
     tests/sinks/relay.rs::eight_bit_and_large_messages_go_as_they_are
 4.4.files: what we write is ours alone, and a full disk loses nothing
-    tests/security/files.rs::what_is_written_is_nobody_elses_even_under_a_umask_that_allows_everything
+    tests/security/files.rs::only_our_user_can_read_written_files_even_with_umask_0
     tests/store/disk.rs::a_directory_that_others_may_write_is_refused
     tests/security/secret.rs::a_password_in_a_file_that_others_can_read_is_refused_without_being_shown
     tests/sinks/maildir.rs::a_message_arrives_whole_private_and_under_a_name_that_tells_its_size

@@ -129,7 +129,7 @@ fn until_starttls(peer: &mut Peer) -> std::io::Result<()> {
 
 /// Holds CVE-2020-14954, CVE-2021-38371, nodemailer#1835 and 4.3.2: SMTP like POP3.
 #[tokio::test]
-async fn anything_behind_a_relay_s_yes_to_starttls_ends_the_session_before_tls() {
+async fn text_after_a_relays_answer_to_starttls_ends_the_session_before_tls() {
     let injections: [&[&[u8]]; 6] = [
         &[b"220 go on\r\n250 injected\r\n"],
         &[b"220 go on\r\n250-injected\r\n250 AUTH PLAIN\r\n235 welcome\r\n"],
@@ -160,7 +160,7 @@ async fn anything_behind_a_relay_s_yes_to_starttls_ends_the_session_before_tls()
 
 /// Holds CVE-2020-14954 and 4.3.2: data that comes later is read as TLS, and is invalid.
 #[tokio::test]
-async fn what_a_relay_says_in_the_clear_instead_of_tls_is_no_answer_to_anything() {
+async fn unencrypted_text_of_a_relay_in_place_of_tls_answers_no_command() {
     for injected in [
         &b"250 injected\r\n"[..],
         b"xxxxx",

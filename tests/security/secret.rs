@@ -38,7 +38,7 @@ fn a_password_in_a_file_that_others_can_read_is_refused_without_being_shown() {
 }
 
 #[tokio::test]
-async fn a_secret_is_taken_from_wherever_it_is_kept() {
+async fn a_secret_is_read_from_each_kind_of_source() {
     let folder = Folder::new();
     folder.write("secret", "s\u{e4}cret \n");
     let path = folder.path("").display().to_string();
@@ -73,7 +73,7 @@ async fn a_secret_is_taken_from_wherever_it_is_kept() {
 }
 
 #[tokio::test]
-async fn one_line_end_is_cut_and_what_cannot_be_sent_is_refused() {
+async fn one_line_end_is_removed_and_a_secret_that_cannot_be_sent_is_refused() {
     let folder = Folder::new();
     let source = SecretSource::File(folder.path("secret"));
     for (kept, read) in [
@@ -100,7 +100,7 @@ async fn one_line_end_is_cut_and_what_cannot_be_sent_is_refused() {
 }
 
 #[tokio::test]
-async fn a_secret_that_is_not_there_says_where_it_was_looked_for() {
+async fn the_error_for_a_missing_secret_names_its_source() {
     let nothing = Environment::new([], false);
     for (source, said) in [
         (

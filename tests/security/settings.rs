@@ -23,7 +23,7 @@ fn complaints(relay: &str, account: &str) -> String {
 /// Holds log4cxx#672: a setting that is sent to a server as part of a line cannot contain a line
 /// end, or the end of a path.
 #[test]
-fn no_setting_that_is_said_to_a_server_can_hold_a_second_command() {
+fn no_setting_that_is_sent_to_a_server_can_contain_a_second_command() {
     assert!(Folder::with(format!("{RELAY}{ACCOUNT}")).load().is_ok());
     for hostile in [
         "mail.home.lan\\r\\nMAIL FROM:<evil@x>",

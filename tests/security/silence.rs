@@ -33,7 +33,7 @@ async fn waits(world: &World, speaker: &Speaker, what: &str) {
 
 /// Holds CVE-2011-1947: each octet of each reply may be the last.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_falls_silent_in_the_middle_of_any_reply_is_left_in_time() {
+async fn a_server_that_falls_silent_during_any_reply_is_given_up_in_time() {
     for command in ["", "USER jane", "PASS canary-secret", "UIDL", "RETR 1"] {
         let whole = match maildrop(&[("one", MAIL)])(command) {
             Say::Octets(octets) => octets,
@@ -57,7 +57,7 @@ async fn a_server_that_falls_silent_in_the_middle_of_any_reply_is_left_in_time()
 
 /// Holds CVE-2011-1947: the middle of the list of capabilities, or of sizes, is no exception.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_falls_silent_inside_capa_or_list_is_left_in_time_and_not_asked_again() {
+async fn a_server_that_falls_silent_during_capa_or_list_is_given_up_in_time_and_not_asked_again() {
     let parts = ["", "+OK", "+OK\r\n", "+OK\r\n1 1\r\n", "+OK\r\n1 1\r\n."];
     for (command, part) in parts
         .into_iter()
@@ -84,7 +84,7 @@ async fn a_server_that_falls_silent_inside_capa_or_list_is_left_in_time_and_not_
 
 /// Holds CVE-2011-1947: the handshake after a yes to STLS has its own time limit.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_says_yes_to_stls_and_then_nothing_is_left_in_time() {
+async fn a_server_that_is_silent_after_stls_is_given_up_in_time() {
     // The roots are read before the clock of the test starts.
     let connector = CONNECTOR.clone();
     for answer in ["", "+OK", "+OK begin\r\n"] {
@@ -128,7 +128,7 @@ async fn a_body_that_drips_an_octet_every_nine_seconds_ends_with_the_session_s_t
 
 /// Holds CVE-2011-1947: a host that does not answer the connection is not waited for for ever.
 #[tokio::test]
-async fn a_host_that_never_answers_a_call_is_left_in_time() {
+async fn a_host_that_never_answers_a_connect_is_given_up_in_time() {
     // A full queue: new connections are not answered.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();

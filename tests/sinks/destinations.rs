@@ -112,7 +112,7 @@ async fn a_destination_that_is_down_stops_the_accounts_that_need_it_and_no_other
 }
 
 #[tokio::test]
-async fn what_one_took_before_the_other_went_down_is_not_offered_to_it_again() {
+async fn a_destination_is_not_offered_again_what_it_accepted_before_the_other_went_down() {
     let sent = mails(2);
     let two = Two::new(sent.clone());
     two.refuse_at_second(&sent, Fault::Destination);
@@ -224,7 +224,7 @@ async fn a_refusal_of_a_destination_that_is_no_longer_configured_counts_no_more(
 }
 
 #[tokio::test]
-async fn a_destination_that_refuses_everything_is_asked_again_for_what_it_refused_before() {
+async fn a_destination_that_refuses_everything_is_offered_refused_messages_again() {
     let sent = mails(8);
     let two = Two::new(sent.clone());
     two.refuse_at_second(&sent, Fault::MessagePermanent);

@@ -111,7 +111,7 @@ async fn a_maildir_without_parent_takes_nothing_until_there_is_one() {
 }
 
 #[tokio::test]
-async fn a_maildir_that_is_moved_away_is_made_anew() {
+async fn a_maildir_that_is_moved_away_is_created_again() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("Maildir");
     let maildir = Maildir::new(&path);
@@ -123,7 +123,7 @@ async fn a_maildir_that_is_moved_away_is_made_anew() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_written_or_renamed_is_refused_and_leaves_nothing() {
+async fn a_message_that_cannot_be_written_or_renamed_is_refused_and_leaves_no_file() {
     for broken in ["tmp", "new"] {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("Maildir");

@@ -34,7 +34,7 @@ fn descriptors_that_the_agent_inherited_end_at_the_helper() {
 
 /// Holds 4.4.child.
 #[tokio::test]
-async fn the_environment_is_ours_to_the_last_variable() {
+async fn the_environment_contains_only_our_variables() {
     let directory = tempfile::tempdir().unwrap();
     let mut settings = script(directory.path(), "/usr/bin/env > $1/env", &[]);
     settings.environment = vec![("SSL_CERT_FILE".into(), "/etc/roots.pem".into())];

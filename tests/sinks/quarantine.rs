@@ -147,7 +147,7 @@ async fn a_file_outside_cannot_be_named() {
 }
 
 #[tokio::test]
-async fn a_quarantine_that_cannot_be_written_keeps_nothing_and_says_so() {
+async fn a_quarantine_that_cannot_be_written_stores_nothing_and_reports_it() {
     let directory = tempfile::tempdir().unwrap();
     assert_eq!(
         Quarantine::open(&directory.path().join("no/quarantine"))

@@ -60,7 +60,7 @@ async fn a_relay_that_refuses_everything_sweeps_nothing_into_the_quarantine() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_final_at_the_twentieth_try_whoever_is_suspect() {
+async fn a_refusal_is_final_at_the_twentieth_try_even_if_the_destination_is_suspect() {
     let sent = mails(6);
     let world = World::new(sent.clone(), Retention::Keep);
     refuse_all(&world, &sent, Fault::MessagePermanent);
@@ -73,7 +73,7 @@ async fn a_refusal_is_final_at_the_twentieth_try_whoever_is_suspect() {
 }
 
 #[tokio::test]
-async fn spam_of_one_account_keeps_no_honest_mail_of_another_waiting() {
+async fn spam_of_one_account_does_not_delay_mail_of_another() {
     for fault in [Fault::MessagePermanent, Fault::MessageTransient] {
         let spam = mails(60);
         let world = World::new(spam.clone(), Retention::Delete);
@@ -87,7 +87,7 @@ async fn spam_of_one_account_keeps_no_honest_mail_of_another_waiting() {
 }
 
 #[tokio::test]
-async fn honest_mail_behind_two_hundred_refused_messages_comes_within_five_polls() {
+async fn mail_after_two_hundred_refused_messages_is_delivered_within_five_polls() {
     let mut sent = mails(200);
     let world = {
         let honest = mail("id-9999", b"Subject: honest\r\n\r\n");
@@ -139,7 +139,7 @@ async fn a_message_delivered_within_a_day_proves_that_the_recipient_is_there() {
 }
 
 #[tokio::test]
-async fn what_another_recipient_took_proves_nothing_of_a_new_one() {
+async fn deliveries_to_another_recipient_prove_nothing_about_a_new_one() {
     let mut world = World::new(mails(1), Retention::Keep);
     world.poll().await;
     assert_eq!(world.sink.count(), 1);
@@ -205,7 +205,7 @@ async fn recipients_of_three_accounts_refused_in_a_row_make_the_destination_susp
 }
 
 #[tokio::test]
-async fn a_message_that_crashes_a_filter_stops_nobody() {
+async fn a_message_that_crashes_a_filter_stops_no_other() {
     let sent = mails(6);
     let world = World::new(sent.clone(), Retention::Delete);
     world

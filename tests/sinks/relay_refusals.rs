@@ -188,7 +188,7 @@ async fn senders_that_no_relay_takes_go_as_the_null_sender() {
 }
 
 #[tokio::test]
-async fn a_name_of_ours_with_an_underscore_is_named_with_its_setting() {
+async fn our_host_name_with_an_underscore_is_reported_with_its_setting() {
     for (step, line) in [
         (Step::Ehlo, "501 5.5.2 invalid name"),
         (Step::Ehlo, "504 what"),
@@ -231,7 +231,7 @@ async fn a_session_that_took_something_and_is_closed_with_421_is_followed_by_a_n
 }
 
 #[tokio::test]
-async fn a_421_in_a_new_session_is_told_as_such() {
+async fn a_421_in_a_new_session_is_reported_as_such() {
     let relay = Relay::start(Manner::default()).await;
     let smtp = smtp(&relay, "client.test");
     offer(&smtp, "s@x.test").await.unwrap();

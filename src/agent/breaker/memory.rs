@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_kept_is_recalled_and_what_cannot_be_read_is_nothing() {
+    fn a_saved_state_is_restored_and_an_unreadable_one_ignored() {
         let directory = tempfile::tempdir().unwrap();
         let memory = Memory::of(&directory.path().join("destinations"), "to ../work");
         assert!(!memory.recall().is_open(), "nothing was kept yet");

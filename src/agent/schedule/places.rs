@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn while_nobody_waits_nobody_is_told_anything() {
+    fn while_no_session_waits_no_session_is_asked_to_end() {
         let mut schedule = schedule(3, 3);
         let (told, started) = pass(&mut schedule, 0, 299_000, |_, _| 0);
         assert_eq!((told.len(), started.len()), (0, 3));
@@ -351,8 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_gets_a_place_at_its_host_although_others_there_drip_and_places_elsewhere_are_free()
-     {
+    fn an_account_gets_a_place_at_its_host_although_other_sessions_there_are_slow() {
         let mut schedule = Schedule::new(20, 4);
         for at in 0..5 {
             schedule.put(&name(&format!("a{at:02}")), "crowded", 300_000, 0);
@@ -368,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_reads_well_has_two_minutes_and_keeps_its_link_after_that() {
+    fn a_session_that_reads_fast_has_two_minutes_and_is_not_disconnected_after_that() {
         let mut schedule = schedule(1, 2);
         let (told, started) = pass(&mut schedule, 0, 140_000, |_, now| now * 1000);
         assert_eq!(told, [(15_000, Told::GiveWay(name("a00")))]);

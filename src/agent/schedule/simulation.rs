@@ -214,7 +214,7 @@ proptest! {
     /// must equal those of the naive schedule. So no start exceeds a limit, no account is polled
     /// twice at once, no account that could run waits, and the longest due goes first.
     #[test]
-    fn the_schedule_does_what_the_naive_one_does(steps in proptest::collection::vec(step(), 1..150)) {
+    fn the_schedule_agrees_with_a_naive_one(steps in proptest::collection::vec(step(), 1..150)) {
         let mut schedule = Schedule::new(4, 2);
         let mut model = Model { sessions_max: 4, sessions_per_host_max: 2, ..Model::default() };
         let mut now = 0;

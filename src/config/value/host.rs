@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_host_is_refused_without_repeating_it() {
+    fn an_invalid_host_is_refused_without_repeating_it() {
         for (given, about) in [
             ("pops://jane:hunter2@pop.example.org", "URL"),
             ("jane:hunter2@pop.example.org", "URL"),
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn loopback_is_told_by_name() {
+    fn loopback_is_recognised_by_name() {
         for own in [
             "localhost",
             "a.localhost",

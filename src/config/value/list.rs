@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn exit_codes_are_numbers_that_mean_a_word() {
+    fn exit_codes_have_fixed_numbers_and_names() {
         let codes = read::<ExitCodes>(r#"{ "77" = "transient", 99 = "accepted" }"#).unwrap();
         assert_eq!(codes.0[&77], ExitClass::Transient);
         assert_eq!(codes.0[&99], ExitClass::Accepted);

@@ -167,7 +167,7 @@ mod tests {
     use crate::config::value::testing::{complaint, read};
 
     #[test]
-    fn sizes_of_1000_and_of_1024_are_told_apart() {
+    fn units_of_1000_and_of_1024_are_distinguished() {
         for (given, octets) in [
             ("\"100MiB\"", 100 << 20),
             ("\"25 MB\"", 25_000_000),
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_out_of_bounds_is_told_the_bounds() {
+    fn the_error_for_a_number_out_of_bounds_names_the_bounds() {
         assert_eq!(read::<Port>("995").unwrap().0, 995);
         assert_eq!(complaint::<Port>("0"), "0 is not a number from 1 to 65535");
         assert_eq!(
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn no_limit_is_a_word() {
+    fn unlimited_is_written_as_a_word() {
         assert_eq!(read::<CountOr<true>>("\"unlimited\"").unwrap().0, None);
         assert_eq!(read::<CountOr<false>>("\"off\"").unwrap().0, None);
         assert_eq!(read::<CountOr<false>>("100").unwrap().0, Some(100));

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_is_read_back() {
+    fn shown_values_can_be_parsed() {
         for seconds in [1, 59, 60, 90, 3_600, 5_400, 86_400, 14 * 86_400, 1_234_567] {
             assert_eq!(
                 super::seconds(&show_period(Duration::from_secs(seconds))),

@@ -119,7 +119,7 @@ mod tests {
     use crate::config::value::testing::{complaint, read};
 
     #[test]
-    fn every_word_is_read_back_as_what_it_stands_for() {
+    fn every_word_is_parsed_back_to_its_value() {
         for (word, choice) in TlsMode::WORDS {
             assert_eq!(
                 read::<Word<TlsMode>>(&format!("\"{word}\"")).unwrap().0,

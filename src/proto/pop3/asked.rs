@@ -152,14 +152,14 @@ mod tests {
     }
 
     #[test]
-    fn who_says_more_than_was_asked_answered_the_last_command_and_who_hangs_up_idle_none() {
+    fn extra_lines_belong_to_the_last_command_and_an_idle_hang_up_to_none() {
         assert_eq!(after(false).to_blame(Ending::Broken, None), Some(retr(1)));
         assert_eq!(after(false).to_blame(Ending::Closed, None), None);
         assert_eq!(Dialogue::default().to_blame(Ending::Broken, None), None);
     }
 
     #[test]
-    fn who_says_more_after_capa_answered_capa_even_when_the_next_command_is_under_way() {
+    fn extra_lines_after_capa_belong_to_capa_even_if_the_next_command_is_under_way() {
         let capa = Asked {
             command: Kind::Capa,
             number: 0,

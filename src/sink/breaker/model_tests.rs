@@ -168,7 +168,7 @@ proptest::proptest! {
     }
 
     #[test]
-    fn honest_mail_behind_n_refused_messages_comes_within_n_fiftieths_and_one_polls(
+    fn mail_after_n_refused_messages_is_delivered_within_n_fiftieths_and_one_polls(
         faults in proptest::collection::vec(of_message(), 0..300),
         others in 0..3_usize,
         suspect in proptest::bool::ANY,

@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_is_read_and_anything_else_is_nothing() {
+    fn written_values_are_read_and_others_ignored() {
         let sent = |id: &[u8]| undo(named(id, Some(3)));
         let culprit = |id: &[u8], tries, next_try| Culprit {
             named: named(id, None),

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_put_in_is_not_looked_into_again() {
+    fn inserted_values_are_not_expanded_again() {
         let command = command(&["lda", "{unique_id}", "{sender}"]).unwrap();
         assert_eq!(
             command.arguments(&facts(b"{recipient}", b"{account}")),
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unique_id_is_one_harmless_word() {
+    fn a_unique_id_is_printed_as_one_harmless_word() {
         for (unique_id, word) in [
             (&b"../../etc/passwd"[..], "%2E.%2F..%2Fetc%2Fpasswd"),
             (b"-rf", "%2Drf"),

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_anothers_while_the_guard_lives_and_ours_after_it() {
+    fn files_belong_to_another_user_while_the_guard_exists_and_to_ours_after_it() {
         let directory = tempfile::tempdir().unwrap();
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
         std::fs::set_permissions(directory.path(), open).unwrap();

@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn without_a_user_it_is_ourselves_and_nothing_is_switched() {
+    fn without_a_user_no_user_is_switched() {
         let identity = Identity::find(None, None).unwrap();
         assert_eq!(identity.switch, None);
         let own = User::from_uid(geteuid()).unwrap().unwrap();

@@ -225,7 +225,7 @@ fn tried(crime: &Crime, certificates: &Certificates) {
 }
 
 #[test]
-fn every_pop3_crime_against_the_program_loses_nothing_is_told_and_harms_nobody_else() {
+fn every_pop3_fault_is_reported_by_the_program_loses_nothing_and_affects_no_other_account() {
     let certificates = Certificates::new();
     certificates.signed("evil", "DNS:localhost,IP:127.0.0.1", 30);
     let crimes = Mutex::new(of(Side::Pop3).filter(|crime| !crime.waits));

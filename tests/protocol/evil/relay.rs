@@ -290,7 +290,7 @@ async fn tried(crime: &Crime, certificates: &Certificates) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_crime_of_a_relay_loses_nothing_is_told_and_harms_nobody_else() {
+async fn every_fault_of_a_relay_is_reported_loses_nothing_and_affects_no_other_account() {
     let certificates = Arc::new(Certificates::new());
     certificates.signed("evil", "DNS:localhost,IP:127.0.0.1", 30);
     let trials = of(Side::Smtp).map(|crime| {

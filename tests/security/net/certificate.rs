@@ -208,7 +208,7 @@ fn a_file_that_is_of_no_use_is_named_before_anybody_is_called() {
 }
 
 #[test]
-fn the_operators_own_variables_say_where_the_roots_are() {
+fn the_usual_variables_of_openssl_name_the_trusted_certificates() {
     let certificates = Certificates::new();
     let pair = certificates.signed("server", "DNS:localhost", 30);
     let ca = certificates.authority();

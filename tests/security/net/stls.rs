@@ -22,7 +22,7 @@ const WITHOUT_STLS: &str = "+OK\r\nUSER\r\n.\r\n";
 
 /// Holds CVE-2020-14954 and 4.2.starttls.
 #[tokio::test]
-async fn anything_behind_the_yes_to_stls_ends_the_session_before_tls_and_password() {
+async fn text_after_the_answer_to_stls_ends_the_session_before_tls_and_password() {
     let injections: [&[&[u8]]; 5] = [
         &[b"+OK begin\r\n+OK injected\r\n"],
         &[b"+OK begin\r\nx"],

@@ -72,7 +72,7 @@ async fn said(pair: &Pair, account: &str) -> String {
 
 /// Holds CVE-2010-0562 and CVE-2010-1167.
 #[tokio::test]
-async fn what_a_certificate_says_of_itself_is_shown_escaped_and_bounded() {
+async fn names_from_a_certificate_are_shown_escaped_and_limited() {
     let certificates = Certificates::new();
     let (subject, name) = ("x".repeat(SUBJECT.len()), "y".repeat(NAME.len()));
     // Twice in the certificate, and less than OpenSSL's limit for one message.
