@@ -1,4 +1,4 @@
-//! What becomes durable together.
+//! Changes that become durable together.
 
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::{AccountState, Record, RecordKey};
@@ -14,17 +14,16 @@ pub struct Batch {
     pub state: Option<AccountState>,
 }
 
-/// One change to one record. Nearly all of them put one, so that a box would cost more than it
-/// saves.
+/// One change to one record. Nearly all changes are puts, so a box would cost more than it saves.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// The record is now this.
     Put(RecordKey, Record),
-    /// There is no such record any more.
+    /// The record is removed.
     Forget(RecordKey),
-    /// The records of these keys, as far as they are there, say from now on that a DELE of their
-    /// messages went out at this time, or that none did; else they stay as they are.
+    /// The records of these keys, if they exist, note that a DELE of their messages was sent at
+    /// this time, or that none was; the rest of each record stays.
     Asked {
         /// See [`Notes::asked`](crate::seen::Notes::asked).
         at: Option<Timestamp>,
@@ -53,7 +52,7 @@ impl Batch {
         }
     }
 
-    /// How many records it changes, and one more: what it costs to keep and to apply.
+    /// How many records it changes, plus one: the cost to store and to apply it.
     pub(super) fn weight(&self) -> usize {
         let keys = self.changes.iter().map(|change| change.keys().len());
         keys.sum::<usize>() + 1

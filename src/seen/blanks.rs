@@ -1,11 +1,12 @@
-//! Names of version 0.1.0 that end in a blank: the blank belonged to the line of UIDL, and is no
-//! part of the unique-id.
+//! Unique-ids of version 0.1.0 that end in a blank: the blank belonged to the line of UIDL, and is
+//! not part of the unique-id.
 
 use crate::mail::UniqueId;
 use crate::seen::records::ends_in_blank;
 use crate::seen::{Batch, Change, RecordKey, Records, State};
 
-/// Changes that give such records the names without; what was delivered wins where both are known.
+/// Returns changes that store such records under the unique-ids without the blank; if both are
+/// known, the delivered one wins.
 pub(super) fn without_blanks(records: &Records) -> Option<Batch> {
     let mut batch = Batch::new(records.account());
     for known in records

@@ -1,20 +1,20 @@
-//! What can go wrong with the seen store.
+//! The errors of the seen store.
 
 use crate::mail::WhoActs;
 use std::path::PathBuf;
 
-/// Why the store did not do what it was asked.
+/// Why a call to the store failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SeenError {
-    /// Another process holds the state directory.
+    /// Another process uses the state directory.
     #[error("{directory} is in use by process {holder}. If that is the agent, `kill -USR1 {process}` makes it poll now, and this command works once it has stopped: `systemctl stop mailferry`, or `kill {process}`", directory = .directory.display(), process = process_of(.holder))]
     InUse {
         /// The state directory.
         directory: PathBuf,
-        /// Who holds it, as far as the system tells.
+        /// That process, as far as it is known.
         holder: String,
     },
-    /// The store is damaged or incomplete, and going on could deliver everything again.
+    /// The store is damaged or incomplete, and continuing could deliver everything again.
     #[error("the seen store in {directory} is damaged: {what}. {hint}", directory = .directory.display())]
     Damaged {
         /// The state directory.
@@ -24,7 +24,7 @@ pub enum SeenError {
         /// What to do.
         hint: String,
     },
-    /// The state directory cannot be made, for want of the folder it stands in.
+    /// The state directory cannot be created, because its parent folder does not exist.
     #[error(
         "there is no {above} in which to make the state directory {directory}. Make it, mount the \
          volume that belongs there, or set another state_dir",
@@ -34,16 +34,17 @@ pub enum SeenError {
         /// The state directory.
         directory: PathBuf,
     },
-    /// The disk does not take it: full, read-only, or failing. Nothing of the batch is proven.
+    /// The disk cannot be written: it is full, read-only, or failing. Nothing of the batch counts
+    /// as durable.
     #[error("cannot write the seen store in {directory}: {what}. Is the disk full or read-only?", directory = .directory.display())]
     Disk {
         /// The state directory.
         directory: PathBuf,
-        /// What the system said.
+        /// The system's error.
         what: String,
     },
-    /// The state directory is there and cannot be used: its owner, its mode, or what stands in the
-    /// place of a file.
+    /// The state directory exists but cannot be used: because of its owner, its mode, or something
+    /// in the place of a file.
     #[error("cannot use the state directory {directory}: {what}", directory = .directory.display())]
     Unusable {
         /// The state directory.
@@ -51,18 +52,17 @@ pub enum SeenError {
         /// What is wrong, and what to try.
         what: String,
     },
-    /// There is no room. Nothing of the batch is proven, and nothing is wrong: it goes on when
-    /// there is room again.
+    /// There is no disk space. Nothing of the batch counts as durable, and nothing is broken: work
+    /// continues when there is space again.
     #[error("there is no room for the seen store in {directory}: {what}. Nothing is lost; free \
              some space, and mailferry continues by itself", directory = .directory.display())]
     Full {
         /// The state directory.
         directory: PathBuf,
-        /// What the system said.
+        /// The system's error.
         what: String,
     },
-    /// The state directory was removed or another was put in its place while we ran: what would be
-    /// recorded would not be found.
+    /// The state directory was removed or replaced while we ran: new records would not be found.
     #[error(
         "the seen store in {directory} was removed or replaced while mailferry runs, so nothing can be recorded and nothing is \
          delivered. Put the directory back, or restart mailferry to use what is there now",
@@ -82,7 +82,7 @@ pub enum SeenError {
     Invariant(&'static str),
 }
 
-/// The number in `PID (NAME)`, for a command to copy.
+/// The number in `PID (NAME)`, to be copied into a command.
 fn process_of(holder: &str) -> &str {
     let number = holder.split(' ').next().unwrap_or_default();
     if number.parse::<u32>().is_ok() {
@@ -101,7 +101,7 @@ impl SeenError {
         }
     }
 
-    /// The stable name of the error.
+    /// The stable code of the error.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::InUse { .. } => "store_in_use",

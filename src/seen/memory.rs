@@ -1,5 +1,5 @@
-//! A store that forgets with its process: for tests, and for an embedder who keeps records
-//! elsewhere.
+//! A store in memory that is lost with its process: for tests, and for an embedder that stores
+//! records elsewhere.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

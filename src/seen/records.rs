@@ -1,8 +1,8 @@
 //! The records of one account, read back.
 //!
-//! A poll of a maildrop with a hundred thousand messages reads as many records, so they are kept
-//! small: what nearly all of them are, delivered or marked once and listed still, takes 56 octets
-//! beside its unique-id.
+//! A poll of a maildrop with a hundred thousand messages reads as many records, so they are
+//! compact. Nearly all messages are delivered or marked once and still listed; such a record takes
+//! 56 octets besides its unique-id.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -14,12 +14,12 @@ use crate::seen::{Marker, Notes, Record, RecordKey, Recorded, State};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Records {
     account: AccountName,
-    /// The unique-ids, one behind the other.
+    /// The unique-ids, one after the other.
     unique_ids: Vec<u8>,
     slots: Vec<Slot>,
-    /// The records that do not fit a slot.
+    /// The records that do not fit into a slot.
     others: Vec<Record>,
-    /// Whether a name ends in a blank.
+    /// Whether any unique-id ends in a blank.
     has_blanks: bool,
 }
 
@@ -28,15 +28,15 @@ struct Slot {
     digest: [u8; 32],
     head: u64,
     octets: u32,
-    /// Seconds of the state's time; for others, where the record is in `others`.
+    /// The state's time in seconds; for `Other`, the index in `others`.
     at: u32,
-    /// Where the unique-id ends; it begins where the one before ends.
+    /// Where the unique-id ends; it begins where the previous one ends.
     end: u32,
     kind: Kind,
     has: Has,
 }
 
-/// Which of the fields that may be absent are there.
+/// The optional fields that are present.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Has(u8);
 
@@ -44,7 +44,7 @@ impl Has {
     const DIGEST: u8 = 1;
     const OCTETS: u8 = 2;
     const HEAD: u8 = 4;
-    /// The head is in two halves.
+    /// The head digest has two halves.
     const PARTED: u8 = 8;
 
     fn take<T: Copy>(&mut self, field: u8, value: Option<T>, none: T) -> T {
@@ -69,28 +69,28 @@ enum Kind {
 /// One record, with the octets of its unique-id borrowed from [`Records`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Known<'r> {
-    /// The octets of the server's name for the message.
+    /// The octets of the unique-id.
     pub unique_id: &'r [u8],
     /// Its digest; see [`RecordKey::digest`].
     pub digest: Option<Digest>,
-    /// What is remembered of it.
+    /// The record.
     pub record: Record,
 }
 
 impl Known<'_> {
-    /// The key of the record, as a value of its own.
+    /// The key of the record, as an owned value.
     pub fn key(&self) -> RecordKey {
         RecordKey::new(UniqueId::of_listed(self.unique_id), self.digest)
     }
 
-    /// Key and record, as values of their own.
+    /// Key and record, as owned values.
     pub fn into_pair(self) -> (RecordKey, Record) {
         (self.key(), self.record)
     }
 }
 
 impl Records {
-    /// No records yet: a store adds what it scans, in the order of the keys.
+    /// No records yet: a store adds the records that it scans, in the order of the keys.
     pub fn begin(account: &AccountName) -> Self {
         Self {
             account: account.clone(),
@@ -101,18 +101,18 @@ impl Records {
         }
     }
 
-    /// Whether a name ends in a blank, as version 0.1.0 kept them.
+    /// Whether any unique-id ends in a blank, as version 0.1.0 stored them.
     pub(super) const fn has_blanks(&self) -> bool {
         self.has_blanks
     }
 
-    /// Adds the record with the next key. False, and nothing is added, when that is not greater
-    /// than the last.
+    /// Adds the record with the next key. Returns false, and adds nothing, when the key is not
+    /// greater than the last one.
     pub fn push(&mut self, unique_id: &UniqueId, digest: Option<Digest>, record: Record) -> bool {
         self.push_octets(unique_id.as_bytes(), digest, record)
     }
 
-    /// The same for octets that are known to be a unique-id.
+    /// The same for octets that are known to be a valid unique-id.
     pub(super) fn push_octets(
         &mut self,
         unique_id: &[u8],
@@ -129,7 +129,7 @@ impl Records {
         let mut has = Has::default();
         let digest = digest.map(|digest| *digest.as_bytes());
         let digest = has.take(Has::DIGEST, digest, [0; 32]);
-        // Four gibibytes of unique-ids are forty times what any listing may hold.
+        // Four gibibytes of unique-ids are forty times the limit of any listing.
         let end = u32::try_from(self.unique_ids.len()).unwrap_or(u32::MAX);
         let (kind, at, head, octets) = match small(&record) {
             Some((kind, at, octets)) => {
@@ -157,7 +157,7 @@ impl Records {
         true
     }
 
-    /// Makes room for so many records, or for what a listing may hold.
+    /// Reserves memory for this many records, but for no more than a listing may have.
     pub(super) fn reserve(&mut self, records: u64) {
         let records = usize::try_from(records).unwrap_or(usize::MAX);
         self.slots
@@ -174,7 +174,7 @@ impl Records {
         self.slots.is_empty()
     }
 
-    /// The latest time that any of them tells.
+    /// The latest time in any of them.
     pub fn newest(&self) -> Option<Timestamp> {
         let slots = self.slots.iter();
         let small = slots.filter(|slot| slot.kind != Kind::Other);
@@ -188,8 +188,8 @@ impl Records {
         small.chain(others).max()
     }
 
-    /// Whether no record says anything of what is listed: there is none, or all are of messages
-    /// that are listed elsewhere.
+    /// Whether no record concerns a listed message: there is none, or all are of displaced
+    /// messages.
     pub fn tell_nothing(&self) -> bool {
         let displaced = self.others.iter().filter(|record| record.notes.displaced);
         displaced.count() == self.slots.len()
@@ -205,8 +205,8 @@ impl Records {
         (0..self.len()).filter_map(|at| self.known(at))
     }
 
-    /// The records of all messages that are neither delivered nor marked, and some of those. Takes
-    /// time for these only.
+    /// The records of all messages that are neither delivered nor marked, and some others. Takes
+    /// time only for these.
     pub fn unsettled(&self) -> impl Iterator<Item = &Record> {
         self.others.iter()
     }
@@ -240,8 +240,8 @@ impl Records {
         from..self.run_end(from, unique_id)
     }
 
-    /// The same for one who asks in the order of the unique-ids: the search goes on at `from`, the
-    /// end of the last answer.
+    /// The same for callers that ask in the order of the unique-ids: the search continues at
+    /// `from`, the end of the last answer.
     pub fn range_behind(&self, from: usize, unique_id: &[u8]) -> Range<usize> {
         let mut from = from;
         while from < self.len() && self.unique_id_at(from) < unique_id {
@@ -250,8 +250,8 @@ impl Records {
         from..self.run_end(from, unique_id)
     }
 
-    /// Where the records of this unique-id end, which begin at `from`. Nearly always that is the
-    /// next one; a server may have given one name to very many messages, so the search goes in
+    /// The end of the records of this unique-id, which begin at `from`. It is nearly always the
+    /// next one; a server may have given one unique-id to very many messages, so the search uses
     /// growing steps.
     fn run_end(&self, from: usize, unique_id: &[u8]) -> usize {
         let is_of_it = |at: usize| at < self.len() && self.unique_id_at(at) == unique_id;
@@ -262,7 +262,7 @@ impl Records {
         while is_of_it(from + step) {
             step *= 2;
         }
-        // The last one that is of it, and the first that is not.
+        // The last one with this unique-id, and the first without it.
         let (mut last, mut end) = (from + step / 2, (from + step).min(self.len()));
         while last + 1 < end {
             let middle = last + (end - last) / 2;
@@ -275,8 +275,8 @@ impl Records {
         last + 1
     }
 
-    /// When the message of the one record at these positions was delivered, and its octets then.
-    /// `None` when there are several, or one that says more than that.
+    /// When the message of the only record at these positions was delivered, and its octets. `None`
+    /// when there are several records, or one with more facts.
     pub(crate) fn plainly_delivered(&self, range: &Range<usize>) -> Option<(Timestamp, u64)> {
         let slot = self.slots.get(range.start)?;
         let is_plain = range.len() == 1 && slot.kind == Kind::Delivered;
@@ -291,7 +291,7 @@ impl Records {
     }
 
     fn position(&self, key: &RecordKey) -> Option<usize> {
-        // Under one unique-id there may be any number of records.
+        // One unique-id may have any number of records.
         let unique_id = key.unique_id.as_bytes();
         let compare = |at: usize| {
             let by_name = self.unique_id_at(at).cmp(unique_id);
@@ -309,7 +309,7 @@ impl Records {
         None
     }
 
-    /// Whether the record with this key says Delivered.
+    /// Whether the record with this key is Delivered.
     pub fn is_delivered(&self, key: &RecordKey) -> bool {
         let slot = self.position(key).and_then(|at| self.slots.get(at));
         slot.is_some_and(|slot| match slot.kind {
@@ -323,7 +323,7 @@ impl Records {
     }
 
     /// The proof that a message was delivered, from a record read back from the store. A record
-    /// without digest is the operator's word.
+    /// without a digest is the operator's confirmation.
     pub fn proof(&self, unique_id: &UniqueId, digest: Option<Digest>) -> Option<Recorded> {
         let key = RecordKey::new(unique_id.clone(), digest);
         self.is_delivered(&key).then(|| Recorded {
@@ -371,7 +371,7 @@ impl Records {
     }
 }
 
-/// Kind, time and octets of a record that fits a slot.
+/// Kind, time and octets of a record that fits into a slot.
 fn small(record: &Record) -> Option<(Kind, u32, Option<u32>)> {
     let (kind, at) = match &record.state {
         State::Delivered { at } => (Kind::Delivered, at),
@@ -383,7 +383,7 @@ fn small(record: &Record) -> Option<(Kind, u32, Option<u32>)> {
     usual.then_some((kind, u32::try_from(at.0).ok()?, octets))
 }
 
-/// Whether a name ends in a blank.
+/// Whether a unique-id ends in a blank.
 pub(super) fn ends_in_blank(unique_id: &[u8]) -> bool {
     matches!(unique_id.last(), Some(b' ' | b'\t'))
 }
@@ -400,7 +400,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_added_is_found_by_key_by_name_and_in_order(
+        fn added_records_are_found_by_key_by_unique_id_and_in_order(
             all in proptest::collection::btree_map(any_key(), any_record(), 0..12),
             other in any_key(),
         ) {

@@ -1,20 +1,21 @@
-//! Notices that an account's settings or its secret changed, without keeping anything that tells
+//! Detects that an account's settings or its secret changed, without storing anything that reveals
 //! the secret.
 
 use std::hash::{DefaultHasher, Hasher};
 
-/// What an account's settings and secret were like when it began to wait.
+/// A seal of an account's settings and secret when it began to wait.
 ///
-/// The state directory may be read by somebody who must not learn the password, and a usual digest
-/// of it, salted or slow, would confirm a guess. So only a few bits of one are kept: of a thousand
-/// million likely passwords a quarter of a million fit, and nobody can tell which of them is right.
-/// One change in 4,096 goes unnoticed, and then the account waits as long as it would have. The
-/// salt stays the same for an account, because every further salt would tell as many bits again.
+/// Somebody who must not learn the password may read the state directory, and a usual digest of it,
+/// salted or slow, would confirm a guess. So only a few bits of a digest are stored: of a thousand
+/// million likely passwords a quarter of a million fit, and it is unknown which of them is right.
+/// One change in 4,096 goes unnoticed, and then the account waits as long as it would have anyway.
+/// The salt of an account never changes, because every further salt would reveal as many bits
+/// again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seal {
     /// Makes equal secrets of different accounts look different.
     pub salt: u64,
-    /// A digest of the settings, in which no secret stands.
+    /// A digest of the settings, which contain no secret.
     pub settings: u64,
     /// A few bits of a digest of the secret.
     pub secret: u16,
@@ -24,8 +25,8 @@ impl Seal {
     /// The seal of these settings and this secret.
     pub fn of(salt: u64, settings: &str, secret: &[u8]) -> Self {
         let digest = |octets: &[u8]| {
-            // Stable for as long as the standard library's is; a new one costs an account one try
-            // more.
+            // Stable as long as the standard library's hasher is; a new one costs an account one
+            // more try.
             let mut hasher = DefaultHasher::new();
             hasher.write_u64(salt);
             hasher.write(octets);
@@ -40,7 +41,7 @@ impl Seal {
     }
 }
 
-/// How much is kept of a secret's digest: too little to confirm a guess.
+/// The stored bits of a secret's digest: too few to confirm a guess.
 const SECRET_BITS: u32 = 12;
 
 #[cfg(test)]

@@ -1,25 +1,26 @@
-//! Whether the sizes that a maildrop announces are true, as its last messages showed.
+//! Whether the sizes that a maildrop announces are right, judged by its last messages.
 
 use std::collections::BTreeSet;
 
-/// What the last messages of a maildrop told of its sizes.
+/// The sizes of a maildrop's last messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// Whether the sizes are estimates.
     estimated: bool,
-    /// A letter for each of the last messages, the newest last: of its sender where it came twice
-    /// with the same bytes and with other octets than announced, else [`AGREED`].
+    /// A letter for each of the last messages, the newest last: the letter of its sender if the
+    /// message came twice with the same bytes and with other octets than announced, else
+    /// [`AGREED`].
     recent: Vec<u8>,
 }
 
 impl Sizes {
-    /// Whether the sizes are estimates: then nothing is retrieved twice because of them.
+    /// Whether the sizes are estimates: then no message is retrieved twice because of them.
     pub const fn are_estimates(&self) -> bool {
         self.estimated
     }
 
-    /// The same at the beginning of a session. So many messages came before anything was noted, as
-    /// announced for all that is known.
+    /// The same at the beginning of a session. This many messages came before anything was noted,
+    /// with the announced sizes as far as is known.
     #[must_use]
     pub fn after(&self, messages: usize) -> Self {
         let mut sizes = self.clone();
@@ -29,13 +30,13 @@ impl Sizes {
         sizes
     }
 
-    /// A message came as announced.
+    /// A message had its announced size.
     pub fn agreed(&mut self) {
         self.add(AGREED);
     }
 
     /// A message of the sender with this letter came twice with the same bytes and with other
-    /// octets than announced. True when this is what makes the sizes estimates: at least five and a
+    /// octets than announced. Returns true if this makes the sizes estimates: at least five and a
     /// quarter of the last messages, of different senders.
     pub fn differed(&mut self, sender: u8) -> bool {
         self.add(sender);
@@ -58,8 +59,8 @@ impl Sizes {
         self.recent.push(letter);
     }
 
-    /// What is remembered of it: nothing where all agreed, so that a poll that taught nothing
-    /// leaves the account's state as it is.
+    /// The part that is stored: nothing if all sizes agreed, so that a poll without news leaves the
+    /// account's state unchanged.
     #[must_use]
     pub fn remembered(&self) -> Self {
         self.word()
@@ -67,7 +68,7 @@ impl Sizes {
             .unwrap_or_default()
     }
 
-    /// The word in an account's state; `None` when there is nothing to remember.
+    /// The word in an account's state; `None` when there is nothing to store.
     pub(super) fn word(&self) -> Option<String> {
         if self.estimated {
             return Some(ESTIMATED.to_owned());
@@ -76,7 +77,7 @@ impl Sizes {
         differing.then(|| String::from_utf8_lossy(&self.recent).into_owned())
     }
 
-    /// Reads the word back.
+    /// Reads the word.
     pub(super) fn from_word(word: &str) -> Option<Self> {
         if word == ESTIMATED {
             return Some(Self {
@@ -97,7 +98,7 @@ impl Sizes {
 const AGREED: u8 = b'.';
 const ESTIMATED: &str = "*";
 
-/// Messages that are remembered.
+/// The number of messages that are remembered.
 const RECENT_MAX: usize = 50;
 
 /// Messages of different senders that make sizes estimates.
@@ -120,7 +121,7 @@ pub(super) mod tests {
                     None => sizes.agreed(),
                 }
             }
-            // What is not worth a word is not remembered.
+            // A state without a word is not remembered.
             match sizes.word() {
                 Some(word) => Sizes::from_word(&word).unwrap(),
                 None => Sizes::default(),
@@ -154,7 +155,7 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
-        fn what_is_worth_a_word_is_read_back(sizes in any_sizes()) {
+        fn every_written_value_is_read_back(sizes in any_sizes()) {
             if let Some(word) = sizes.word() {
                 prop_assert!(!word.contains([' ', '\t', '=']) && !word.is_empty());
                 prop_assert_eq!(Sizes::from_word(&word), Some(sizes));

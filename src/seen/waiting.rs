@@ -1,16 +1,16 @@
-//! The messages of one account that were neither delivered nor marked, for people who ask.
+//! The messages of one account that were neither delivered nor marked, for reports.
 
 use std::collections::BTreeSet;
 
 use crate::mail::Timestamp;
 use crate::seen::{Records, State};
 
-/// How many messages wait for another try, and how many lie in the quarantine.
+/// How many messages wait for a retry, and how many are in the quarantine.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Waiting {
-    /// Messages that are tried again later.
+    /// Messages that will be retried.
     pub deferred: u64,
-    /// When the first of them is tried again.
+    /// When the first of them is retried.
     pub next_try: Option<Timestamp>,
     /// The stable codes of their last refusals.
     pub codes: BTreeSet<String>,
@@ -19,12 +19,13 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Counts the messages of an account that wait.
+    /// Counts the waiting messages of an account.
     pub fn of(records: &Records) -> Self {
         let mut waiting = Self::default();
         for record in records.unsettled() {
             match &record.state {
-                // The server no longer has a message that is absent, unless we parked a copy of it.
+                // If a message is absent, the server no longer has it, unless we have parked a
+                // copy.
                 State::Deferred(deferral)
                     if record.absent_since.is_none() || deferral.parked.is_some() =>
                 {
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_waits_is_counted_with_the_first_time_and_all_reasons() {
+    fn waiting_messages_are_counted_with_the_first_time_and_all_reasons() {
         let quarantined = State::Quarantined {
             at: Timestamp(1),
             file: "f".into(),

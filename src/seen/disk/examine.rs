@@ -1,4 +1,4 @@
-//! A look at a state directory that changes nothing, for `mailferry check`.
+//! Examines a state directory for `mailferry check`, without changing it.
 
 use std::fs::File;
 use std::path::Path;
@@ -9,11 +9,11 @@ use crate::seen::disk::journal::{Journal, cut_short, damaged};
 use crate::seen::disk::state_dir::{LOCK, unusable};
 use crate::seen::disk::witness::Witness;
 
-/// Says why a poll could not use the state directory at `path`, as far as reading tells. One that
-/// is not there yet can be used. The index is not looked at, because opening it writes to it.
+/// Checks whether a poll could use the state directory at `path`, as far as reading shows that. A
+/// missing one can be used. The index is not opened, because that would write to it.
 ///
 /// # Errors
-/// What a poll would say when it opened the store.
+/// The error of a poll that opens the store.
 pub fn examine(path: &Path) -> Result<(), SeenError> {
     if !path.exists() {
         return Ok(());
@@ -26,15 +26,14 @@ pub fn examine(path: &Path) -> Result<(), SeenError> {
         what,
     })?;
     let _acting = Acting::as_owner_of(path).map_err(failed)?;
-    // Where the path leads through folders that the owner may not enter, nothing in the directory
-    // is there for him.
+    // If the owner may not enter a folder above the directory, the owner cannot use anything in it.
     path.metadata().map_err(failed)?;
     if path.join(LOCK).is_symlink() {
         let what = format!("the file {LOCK} is a symbolic link; put a regular file there");
         let directory = path.to_owned();
         return Err(SeenError::Unusable { directory, what });
     }
-    // Before the journal, to which a running agent may append meanwhile.
+    // Read before the journal, because a running agent may append to the journal meanwhile.
     let witnessed = Witness::read(path).unwrap_or(0);
     if path.join(Journal::NAME).symlink_metadata().is_err() {
         let (journal, witness) = (Journal::NAME, Witness::NAME);

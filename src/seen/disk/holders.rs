@@ -1,4 +1,4 @@
-//! Which account's record names a copy in the quarantine, read beside a running agent.
+//! Which account's record names a copy in the quarantine, read while an agent may be running.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -7,9 +7,9 @@ use crate::mail::{AccountName, RecordKey};
 use crate::seen::disk::journal::{Journal, Line};
 use crate::seen::{Change, SeenError};
 
-/// The accounts whose records name copies in the quarantine, by the file of the copy. The label of a
-/// copy has the name that the account had when it was made; `seen rename` changes the record. Reads
-/// the journal and takes no lock, so that it works beside a running agent.
+/// The accounts whose records name copies in the quarantine, by the file of the copy. The label of
+/// a copy has the name that the account had when it was made; `seen rename` changes the record.
+/// Reads the journal and takes no lock, so that it works while an agent is running.
 ///
 /// # Errors
 /// The journal cannot be read.

@@ -1,10 +1,10 @@
-//! The journal: an append-only file of text lines whose `fdatasync` makes a record durable.
+//! The journal: an append-only file of text lines. `fdatasync` of it makes a record durable.
 //!
 //! The first line is a header, `CRC mailferry-seen 1 BASE`, where BASE is the sequence number
-//! before the first line. Each further line is a batch (see the sibling module `line`) with a
-//! sequence number one above its predecessor's and a CRC that covers its predecessor's, so that no
-//! line can be lost, swapped or doubled unseen. A last line that was not finished is cut; anything
-//! else that does not fit is damage, and nothing is guessed.
+//! before the first line. Each further line is a batch (see the sibling module `line`) with the
+//! next sequence number, and a CRC that includes the previous line's CRC, so that a lost, swapped
+//! or doubled line is detected. An unfinished last line is cut off; any other mismatch is damage,
+//! and nothing is guessed.
 
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
@@ -25,22 +25,22 @@ use crate::seen::{Batch, SeenError};
 #[derive(Debug)]
 pub(in crate::seen) struct Journal {
     directory: PathBuf,
-    /// `None` after an error: what the descriptor holds is not known any more.
+    /// `None` after an error, because the state of the descriptor is unknown then.
     file: Option<File>,
-    /// Which file has the journal's name as long as nobody removed or replaced it.
+    /// The identity of the file that has the journal's name, unless it was removed or replaced.
     identity: Identity,
-    /// Octets that are known to be durable.
+    /// Octets that are durable for certain.
     pub(in crate::seen) durable: u64,
     pub(in crate::seen) last: Position,
     /// Lines since the base.
     pub(in crate::seen) lines: u64,
-    /// The time of the last line. A line of a day when the clock was years ahead must not be the
-    /// newest for years.
+    /// The time of the last line. One line from a day with the clock years ahead must not count as
+    /// the newest for years.
     pub(in crate::seen) newest: Option<Timestamp>,
     line_started: String,
 }
 
-/// A place in the journal: the sequence number of a line and its CRC.
+/// A position in the journal: the sequence number of a line and its CRC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::seen) struct Position {
     pub(in crate::seen) sequence: u64,
@@ -51,10 +51,10 @@ impl Journal {
     /// The file's name in the state directory.
     pub(in crate::seen) const NAME: &'static str = "seen.journal";
 
-    /// Begins a new journal at `base` with what `write` puts into it, and takes it into place.
+    /// Creates a new journal at `base` with the lines that `write` adds, and puts it in place.
     ///
     /// # Errors
-    /// What prevents it; then what was there before is still in place, and in use.
+    /// What prevents it; then the earlier journal is still in place, and in use.
     pub(in crate::seen) fn create(
         directory: &Path,
         base: u64,
@@ -63,14 +63,14 @@ impl Journal {
         let mut journal = Self::write_new(directory, base, write)?;
         let placed = fault::fail("journal.renamed").and_then(|()| sync_directory(directory));
         if placed.is_err() {
-            // It is in place, and a power cut may undo that: nothing is proven before the name is
-            // durable.
+            // It is in place, but a power cut may undo that: nothing counts as durable before the
+            // name is.
             journal.file = None;
         }
         Ok(journal)
     }
 
-    /// Writes a whole journal beside the one in use, makes it durable and gives it the name.
+    /// Writes a whole journal beside the present one, makes it durable and gives it the name.
     fn write_new(
         directory: &Path,
         base: u64,
@@ -120,11 +120,11 @@ impl Journal {
         })
     }
 
-    /// Checks that the journal's name still stands for the open file: what is written to a file
-    /// without a name is not recorded.
+    /// Checks that the journal's name still refers to the open file: data in a file without a name
+    /// is not recorded.
     ///
     /// # Errors
-    /// [`SeenError::Replaced`] when the file, or the directory around it, was removed or replaced.
+    /// [`SeenError::Replaced`] when the file or its directory was removed or replaced.
     pub(in crate::seen) fn check_place(&self) -> Result<(), SeenError> {
         if self.identity.is_at(&self.directory.join(Self::NAME)) {
             return Ok(());
@@ -133,8 +133,8 @@ impl Journal {
         Err(SeenError::Replaced { directory })
     }
 
-    /// Makes sure that there is room for what may be in flight, before anything is offered whose
-    /// record would need it.
+    /// Makes sure that there is space for the records of all running offers, before a message is
+    /// offered.
     pub(in crate::seen) fn make_room(&mut self) -> Result<(), SeenError> {
         self.check_place()?;
         let file = match self.file.take() {
@@ -142,12 +142,12 @@ impl Journal {
             None => self.reopen()?,
         };
         match fallocate(&file, FallocateFlags::KEEP_SIZE, self.durable, ROOM_OCTETS) {
-            // Where the file system cannot promise room, nobody can.
+            // If the file system cannot reserve space, nothing can be done.
             Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
                 self.file = Some(file);
                 Ok(())
             }
-            // What was written before is as durable as it was.
+            // Earlier data is as durable as it was.
             Err(errno) => {
                 self.file = Some(file);
                 Err(disk(&self.directory, &errno.into()))
@@ -155,14 +155,14 @@ impl Journal {
         }
     }
 
-    /// Opens the journal and checks every line: `visit` gets the header, then each line with its
-    /// position. What lines up to the number `known` say is not read: that is most of a start's
-    /// work, and the index knows it. `check` gets the number of the last line before anything is
-    /// changed.
+    /// Opens the journal and checks every line. `visit` gets the header, then each line with its
+    /// position. The content of lines up to number `known` is not decoded, because that is most of
+    /// the work at a start, and the index has it. `check` gets the number of the last line before
+    /// anything is changed.
     ///
     /// # Errors
-    /// [`SeenError::Damaged`] when a line does not fit; [`SeenError::Disk`] when the file cannot be
-    /// read.
+    /// [`SeenError::Damaged`] when a line does not match; [`SeenError::Disk`] when the file cannot
+    /// be read.
     pub(in crate::seen) fn open(
         directory: &Path,
         known: u64,
@@ -178,7 +178,7 @@ impl Journal {
         if length > scan.octets {
             file.set_len(scan.octets).map_err(disk)?;
         }
-        // What was read may never have been synced, nor the name it has; from here on both count as
+        // The data that was read, and its name, may never have been synced; from here on both are
         // durable.
         file.sync_all().map_err(disk)?;
         sync_directory(directory).map_err(disk)?;
@@ -202,7 +202,7 @@ impl Journal {
         })
     }
 
-    /// Reads every finished line within the first `until` octets and changes nothing.
+    /// Reads every finished line within the first `until` octets, and changes nothing.
     pub(in crate::seen) fn read(
         directory: &Path,
         known: u64,
@@ -217,7 +217,7 @@ impl Journal {
         loop {
             raw.clear();
             let octets = reader.read_until(b'\n', &mut raw).map_err(disk)?;
-            // Where the machine stopped inside a line, nobody was told that it is durable.
+            // A line that the machine did not finish was never reported as durable.
             if raw.last() != Some(&b'\n') {
                 break;
             }
@@ -232,17 +232,17 @@ impl Journal {
         Ok(scan)
     }
 
-    /// The number of the last finished line, each of which is checked; changes nothing.
+    /// Returns the number of the last finished line, and checks all lines; changes nothing.
     ///
     /// # Errors
-    /// As [`Self::open`].
+    /// Those of [`Self::open`].
     pub(in crate::seen) fn last_line(directory: &Path) -> Result<u64, SeenError> {
         let scan = Self::read(directory, u64::MAX, u64::MAX, &mut |_, _| Ok(()))?;
         Ok(scan.last.sequence)
     }
 
-    /// Appends batches and makes them durable together. When this fails, none of them is proven,
-    /// and the next call first goes back to what is known to be durable.
+    /// Appends batches and makes them durable together. If this fails, none of them is durable for
+    /// certain, and the next call first goes back to the durable part.
     pub(in crate::seen) fn append(
         &mut self,
         batches: &[Batch],
@@ -254,31 +254,30 @@ impl Journal {
         for batch in batches {
             last = push_line(&mut text, last, now, batch);
         }
-        // After an error the descriptor stays closed: a failed fdatasync may have dropped what it
-        // should have written.
+        // After an error the descriptor stays closed: a failed fdatasync may have dropped data.
         file.write_all(text.as_bytes())
             .map_err(|error| disk(&self.directory, &error))?;
         fault::fail("journal.written")
             .and_then(|()| file.sync_data())
             .map_err(|error| disk(&self.directory, &error))?;
-        // After the sync, so that nothing is recorded that was written to a file which had lost its
-        // name by then.
+        // Checked after the sync, so that nothing counts as recorded that went to a file without a
+        // name.
         self.check_place()?;
         self.durable += text.len() as u64;
         self.last = last;
         self.lines += batches.len() as u64;
         self.newest = Some(now);
         text.clear();
-        // What a batch for a whole maildrop took is not kept.
+        // The memory of a batch for a whole maildrop is not kept.
         text.shrink_to(limits::JOURNAL_TEXT_KEPT_OCTETS);
         self.line_started = text;
         self.file = Some(file);
         Ok(())
     }
 
-    /// A fresh descriptor on exactly what is known to be durable.
+    /// Opens a new descriptor on exactly the durable part.
     fn reopen(&self) -> Result<File, SeenError> {
-        // Another journal under this name must not be cut to the length of ours.
+        // Another journal under this name must not be cut to our length.
         self.check_place()?;
         let file = open(&self.directory, OpenOptions::new().read(true).append(true))?;
         let cut = file.set_len(self.durable).and_then(|()| file.sync_all());
@@ -298,7 +297,7 @@ pub(in crate::seen) struct Writer<'d> {
 }
 
 impl Writer<'_> {
-    /// Adds one batch, with the time it is to be known under.
+    /// Adds one batch with its time.
     pub(in crate::seen) fn add(&mut self, batch: &Batch, at: Timestamp) -> Result<(), SeenError> {
         let mut text = String::new();
         self.last = push_line(&mut text, self.last, at, batch);
@@ -310,17 +309,17 @@ impl Writer<'_> {
     }
 }
 
-/// A line that was read and fits.
+/// A line that was read and matches.
 pub(in crate::seen) enum Line {
-    /// The first: where the journal begins.
+    /// The first line: where the journal begins.
     Header,
-    /// One that whoever reads knows already: its CRC was checked, and nothing else.
+    /// A line that the reader knows: only its CRC was checked.
     Known,
-    /// What it says.
+    /// The content of a line.
     Batch(Box<Batch>),
 }
 
-/// The state of reading a journal line by line.
+/// The state while reading a journal line by line.
 #[derive(Default)]
 pub(in crate::seen) struct Scan {
     octets: u64,
@@ -331,8 +330,8 @@ pub(in crate::seen) struct Scan {
 }
 
 impl Scan {
-    /// Checks a whole line, and reads it when its number is above `known`. The error says what does
-    /// not fit.
+    /// Checks a whole line, and decodes it if its number is above `known`. The error says what does
+    /// not match.
     fn line(&mut self, raw: &[u8], known: u64) -> Result<Line, String> {
         let number = self.lines + 2;
         let wrong = |what: &str| format!("line {number} of {} {what}", Journal::NAME);
@@ -395,7 +394,7 @@ impl Scan {
 fn push_line(text: &mut String, last: Position, at: Timestamp, batch: &Batch) -> Position {
     let sequence = last.sequence + 1;
     let start = text.len();
-    // The CRC's place, until it is known.
+    // A placeholder for the CRC.
     let _ = write!(text, "{:08x} {sequence} {} ", 0, at.0);
     line::push_batch(text, batch);
     let crc = chained(last.crc, &text.as_bytes()[start + 9..]);
@@ -421,7 +420,7 @@ pub(in crate::seen) fn disk(directory: &Path, error: &io::Error) -> SeenError {
     }
 }
 
-/// The journal is shorter than the witness says that it was.
+/// The error for a journal that is shorter than the witness says.
 pub(in crate::seen) fn cut_short(
     directory: &Path,
     last: u64,
@@ -455,10 +454,10 @@ pub(in crate::seen) fn damaged(directory: &Path, what: String) -> SeenError {
     }
 }
 
-/// Where a journal is written before it is whole.
+/// The name of a journal that is not complete yet.
 const TEMPORARY: &str = "seen.journal.new";
 
-/// Room for the records of some thousand messages with ordinary unique-ids, or of several hundred
+/// Space for the records of some thousand messages with ordinary unique-ids, or of several hundred
 /// with the longest.
 const ROOM_OCTETS: u64 = 256 * 1024;
 

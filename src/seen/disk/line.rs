@@ -1,5 +1,5 @@
-//! Records, states and batches as words of text: what stands in a line of the journal, and in a
-//! value of the index.
+//! Records, states and batches as text: the format of a line of the journal, and of a value of the
+//! index.
 //!
 //! A line of the journal is one batch, so that all of it is there or nothing:
 //!
@@ -17,9 +17,9 @@
 //!         DESTINATION>RECIPIENT!CODE!WORDS   it refused the message for good
 //! ```
 //!
-//! Foreign bytes stand as `mail::Percent` words; `-` is "none" and `.` is the empty text, which no
-//! such word can be. CRC is CRC-32 in eight hexadecimal digits over the predecessor's CRC and the
-//! rest of the line.
+//! Foreign bytes are written as `mail::Percent` words; `-` means "none" and `.` the empty text,
+//! which are never such words. CRC is CRC-32 in eight hexadecimal digits over the previous line's
+//! CRC and the rest of the line.
 
 use std::fmt::{self, Write as _};
 
@@ -36,7 +36,7 @@ pub(in crate::seen) fn write_batch(batch: &Batch) -> String {
     line
 }
 
-/// The same, behind what is there.
+/// Appends a batch in the same form.
 pub(in crate::seen) fn push_batch(line: &mut String, batch: &Batch) {
     line.push_str(batch.account.as_str());
     let mut mark = ' ';
@@ -72,7 +72,7 @@ pub(in crate::seen) fn push_batch(line: &mut String, batch: &Batch) {
     }
 }
 
-/// Reads what [`write_batch`] wrote; `None` for anything else.
+/// Reads the text of [`write_batch`]; `None` for anything else.
 pub(in crate::seen) fn read_batch(line: &str) -> Option<Batch> {
     let (account, changes) = line.split_once(' ')?;
     let mut batch = Batch::new(&AccountName::of_records(account).ok()?);
@@ -128,7 +128,7 @@ fn read_key(unique_id: &str, digest: &str) -> Option<RecordKey> {
     Some(RecordKey::new(unique_id, digest))
 }
 
-/// Writes a record without its key behind what is there.
+/// Appends a record without its key.
 pub(in crate::seen) fn push_record(words: &mut String, record: &Record) {
     let (octets, absent_since) = (number(record.octets), time(record.absent_since));
     let _ = write!(words, "{octets} {} {absent_since}", record.copies);
@@ -165,7 +165,7 @@ pub(in crate::seen) fn push_record(words: &mut String, record: &Record) {
     }
 }
 
-/// Reads what [`push_record`] wrote.
+/// Reads the text of [`push_record`].
 pub(in crate::seen) fn read_record(words: &str) -> Option<Record> {
     let mut words = words.split(' ');
     let octets = read_number(words.next()?)?;
@@ -234,7 +234,7 @@ fn read_deferral<'w>(words: &mut impl Iterator<Item = &'w str>) -> Option<Deferr
 /// Octets of a key with a usual unique-id: digest, blanks, and 20 for the name.
 const KEY_OCTETS: usize = 86;
 
-/// A number, or that there is none.
+/// A number, or `-` for none.
 struct Number(Option<u64>);
 
 impl fmt::Display for Number {
@@ -254,7 +254,7 @@ fn time(at: Option<Timestamp>) -> Number {
     Number(at.map(|at| at.0))
 }
 
-/// `-` is a number that is not there; anything else must be one.
+/// Reads a number; `-` means none, and any other word must be a number.
 fn read_number(word: &str) -> Option<Option<u64>> {
     if word == "-" {
         Some(None)

@@ -1,4 +1,5 @@
-//! The index follows the journal: what it missed is applied again, and what it lost is made anew.
+//! Brings the index up to the journal: missed lines are applied again, and a damaged index is made
+//! again.
 
 use std::path::Path;
 
@@ -43,9 +44,9 @@ pub(in crate::seen) fn load(path: &Path) -> Result<(Journal, Index), SeenError> 
     Ok((journal, index))
 }
 
-/// The index as it is on disk, brought up to the journal's first `durable` octets by what it has
-/// missed. Behind those may stand what an append that failed has left: it is proven to nobody, and
-/// goes when the journal is next written.
+/// Opens the index on disk and applies the lines that it has missed, up to the journal's first
+/// `durable` octets. After those may come the rest of a failed append: it was never reported as
+/// durable, and is removed when the journal is next written.
 pub(in crate::seen) fn reopen(
     path: &Path,
     durable: u64,
@@ -71,7 +72,7 @@ pub(in crate::seen) fn rebuild(path: &Path, durable: u64) -> Result<Index, SeenE
     }
 }
 
-/// The index on disk, if it can be opened, and the last line it has seen.
+/// The index on disk, if it can be opened, and the last line that it has applied.
 fn opened(path: &Path) -> Result<(CatchingUp, Option<Position>), SeenError> {
     let opened = Index::open(path).and_then(|index| index.mark().map(|mark| (index, mark)));
     let (index, mark) = match opened {
@@ -96,7 +97,8 @@ pub(in crate::seen) fn no_room(path: &Path, what: String) -> SeenError {
     }
 }
 
-/// sled's own lock is held: another program works here, although the lock file does not tell which.
+/// The error when sled's own lock is taken: another program works here, although the lock file does
+/// not name it.
 pub(in crate::seen) fn in_use(path: &Path) -> SeenError {
     SeenError::InUse {
         directory: path.to_owned(),
@@ -104,9 +106,9 @@ pub(in crate::seen) fn in_use(path: &Path) -> SeenError {
     }
 }
 
-/// An index on its way to the end of the journal.
+/// An index that is being brought up to the end of the journal.
 struct CatchingUp {
-    /// As it is found unsound, why.
+    /// An error once it is found unusable.
     index: Result<Index, Unsound>,
     mark: Option<Position>,
     waiting: Vec<Batch>,
@@ -117,13 +119,13 @@ impl CatchingUp {
     fn take(&mut self, position: Position, line: Line) {
         self.last = position;
         match (line, self.mark) {
-            // The header of a compacted journal: an index that is older than its base has missed
-            // what was forgotten.
+            // The header of a compacted journal. An older index has missed the records that were
+            // forgotten.
             (Line::Header, Some(mark)) if mark.sequence < position.sequence => {
                 self.index = Err(Unsound::Damaged("it is older than the journal".to_owned()));
             }
             (Line::Header, _) => {}
-            // The index has seen another line with this number: it belongs to another journal.
+            // The index has applied another line with this number: it belongs to another journal.
             (Line::Known, mark) => {
                 let mark = mark.filter(|mark| mark.sequence == position.sequence);
                 if mark.is_some_and(|mark| mark.crc != position.crc) {
@@ -156,14 +158,14 @@ impl CatchingUp {
     }
 }
 
-/// A name for a folder set aside at start, when no clock was given yet.
+/// A time for the name of a folder that is put aside at start, when no clock was given yet.
 fn now_for_names() -> u64 {
     std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)
         .map_or(0, |since| since.as_secs())
 }
 
-/// Batches that are applied together; bounds what is in memory.
+/// Batches that are applied together; it limits memory.
 const TOGETHER: usize = 1024;
 
 #[cfg(test)]
@@ -174,7 +176,7 @@ mod tests {
     use crate::seen::{Change, Notes, Record, RecordKey, State};
 
     #[test]
-    fn what_a_failed_append_left_behind_the_durable_lines_is_not_taken_for_known() {
+    fn lines_left_by_a_failed_append_are_not_taken_for_records() {
         let directory = tempfile::tempdir().unwrap();
         let account = AccountName::new("work").unwrap();
         let batch = |id: &[u8]| {

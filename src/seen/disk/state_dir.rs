@@ -1,4 +1,4 @@
-//! The state directory: ours alone, and one process at a time.
+//! The state directory: ours alone, and used by one process at a time.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Seek, SeekFrom, Write};
@@ -15,19 +15,19 @@ use crate::seen::disk::journal::disk;
 #[derive(Debug)]
 pub struct StateDirectory {
     path: PathBuf,
-    /// A file that says who we are. It is given back first.
+    /// A file that names our process. It is unlocked first.
     _lock: Lock,
-    /// The directory itself, because one that is in use cannot be unlinked from under its lock as a
-    /// file can. `None` where the file system locks no directories.
+    /// The directory itself, because unlike a file it cannot be unlinked while it is in use. `None`
+    /// if the file system cannot lock directories.
     _folder: Option<Lock>,
 }
 
 impl StateDirectory {
-    /// Makes the folders above a state directory that nobody named, with mode 0700, as the XDG base
-    /// directory specification asks.
+    /// Creates the folders above a default state directory, with mode 0700, as the XDG base
+    /// directory specification requires.
     ///
     /// # Errors
-    /// [`SeenError::Disk`] or [`SeenError::Full`] with what the system says.
+    /// [`SeenError::Disk`] or [`SeenError::Full`] with the system's error.
     pub fn make_above(path: &Path) -> Result<(), SeenError> {
         let missing = path.ancestors().skip(1).take_while(|above| !above.exists());
         let mut missing: Vec<&Path> = missing.collect();
@@ -39,11 +39,11 @@ impl StateDirectory {
         Ok(())
     }
 
-    /// Makes the directory if its parent exists, checks that nobody else can write it, and locks
-    /// it.
+    /// Creates the directory if its parent exists, checks that no other user can write to it, and
+    /// locks it.
     ///
     /// # Errors
-    /// [`SeenError::InUse`] names the process that has it; [`SeenError::Unusable`] says why it
+    /// [`SeenError::InUse`] names the process that uses it; [`SeenError::Unusable`] says why it
     /// cannot be used.
     pub fn lock(path: &Path) -> Result<Self, SeenError> {
         let fault = |what: String| SeenError::Unusable {
@@ -78,18 +78,18 @@ impl StateDirectory {
         })
     }
 
-    /// Acts as the directory's owner, if we are root and he is another.
+    /// Acts as the directory's owner, if we are root and the owner is another user.
     pub(in crate::seen) fn act(&self) -> Result<Acting, SeenError> {
         Acting::as_owner_of(&self.path).map_err(|error| disk(&self.path, &error))
     }
 
-    /// Where it is.
+    /// The path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 }
 
-/// Locks the file `lock` and writes into it who we are.
+/// Locks the file `lock` and writes our process into it.
 fn lock_file(path: &Path) -> Result<Lock, SeenError> {
     let name = path.join(LOCK);
     let mut options = OpenOptions::new();
@@ -113,7 +113,7 @@ fn lock_file(path: &Path) -> Result<Lock, SeenError> {
     Ok(lock)
 }
 
-/// Why the directory cannot be used; want of room is told as such.
+/// The error for a directory that cannot be used; a lack of space is reported as such.
 pub(in crate::seen) fn unusable(path: &Path, error: &io::Error) -> SeenError {
     let directory = path.to_owned();
     match disk(path, error) {
@@ -127,7 +127,7 @@ pub(in crate::seen) fn unusable(path: &Path, error: &io::Error) -> SeenError {
     }
 }
 
-/// The directory is in use, by whoever the lock file names.
+/// The error for a directory that is in use, with the process from the lock file.
 fn in_use(path: &Path) -> SeenError {
     let mut holder = String::new();
     let file = open_regular(OpenOptions::new().read(true), &path.join(LOCK));
@@ -142,7 +142,7 @@ fn in_use(path: &Path) -> SeenError {
     }
 }
 
-/// Who holds the lock, for the one who comes second: `PID (NAME)`.
+/// Our process, for the lock file: `PID (NAME)`.
 fn whoami() -> String {
     let name = std::env::args_os().next().map(PathBuf::from);
     let name = name
@@ -152,7 +152,7 @@ fn whoami() -> String {
     format!("{} ({})\n", std::process::id(), name.unwrap_or_default())
 }
 
-/// Renames a damaged folder, so that no repair can make it worse; keeps the newest few.
+/// Renames a damaged folder, so that no repair can make it worse; the newest few are kept.
 pub(in crate::seen) fn set_aside(
     directory: &Path,
     name: &str,
@@ -178,19 +178,19 @@ pub(in crate::seen) fn set_aside(
         .collect();
     kept.sort();
     for old in kept.iter().rev().skip(KEPT_ASIDE) {
-        // Litter that cannot be removed is still only litter.
+        // An old folder that cannot be removed does no harm.
         let _ = std::fs::remove_dir_all(old);
     }
     Ok(())
 }
 
-/// The file that says who works here.
+/// The file that names the process that works here.
 pub(in crate::seen) const LOCK: &str = "lock";
 
-/// What is read of it: a process's number and name.
+/// Octets that are read of it: a process's number and name.
 const HOLDER_OCTETS_MAX: u64 = 4096;
 
-/// Damaged folders kept for whoever wants to look.
+/// Damaged folders that are kept for examination.
 const KEPT_ASIDE: usize = 3;
 
 #[cfg(test)]
@@ -202,7 +202,7 @@ mod tests {
     fn a_directory_that_was_given_back_can_be_locked_while_a_child_still_has_the_descriptors() {
         let directory = tempfile::tempdir().unwrap();
         let locked = StateDirectory::lock(directory.path()).unwrap();
-        // A child that was forked and has not called exec yet shares the open files, as these do.
+        // A forked child that has not called exec yet shares the open files, as these do.
         let folder = locked._folder.as_ref().unwrap();
         let inherited = (locked._lock.file().try_clone(), folder.file().try_clone());
         drop(locked);

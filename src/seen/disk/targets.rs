@@ -5,7 +5,7 @@ use std::fmt::Write;
 use crate::seen::disk::word::{read_text, text};
 use crate::sink::{RefusedTarget, Target, Targets};
 
-/// Writes `destination>recipient` for each target that took the message, and
+/// Writes `destination>recipient` for each target that accepted the message, and
 /// `destination>recipient!code!words` for each that refused it for good.
 pub(super) fn push_targets(words: &mut String, targets: &Targets) {
     let target = |one: &Target| format!("{}>{}", text(&one.destination), text(&one.recipient));
@@ -18,7 +18,7 @@ pub(super) fn push_targets(words: &mut String, targets: &Targets) {
     }
 }
 
-/// Reads what [`push_targets`] wrote, which is the end of its record.
+/// Reads the text of [`push_targets`], which is the end of its record.
 pub(super) fn read_targets<'w>(words: &mut impl Iterator<Item = &'w str>) -> Option<Targets> {
     let mut targets = Targets::default();
     for word in words {

@@ -1,9 +1,9 @@
-//! How far the journal has come, in a file of its own.
+//! The number of the journal's last line, in a separate file.
 //!
-//! A journal that lost its end is shorter than the index's mark says, unless the index is damaged
-//! at the same time. This file outlives that: it is written over in place behind each `fdatasync`
-//! of the journal, so it never says more than is durable, and a power cut can only make it say
-//! less. It is a help and no record: where it cannot be written or read, nothing stops.
+//! A journal that lost its end is shorter than the index's mark says, unless the index is damaged,
+//! too. This file covers that case. It is overwritten in place after each `fdatasync` of the
+//! journal, so it never names a line that is not durable, and a power cut can only leave an earlier
+//! number. It is an aid, not a record: if it cannot be written or read, nothing stops.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -13,7 +13,7 @@ use std::path::Path;
 use crate::disk::open_regular;
 use crate::seen::disk::checksum::crc;
 
-/// The open file; without one, nobody takes note.
+/// The open file; `None` if it cannot be opened, and then nothing is noted.
 #[derive(Debug)]
 pub(in crate::seen) struct Witness(Option<File>);
 
@@ -21,14 +21,14 @@ impl Witness {
     /// The file's name in the state directory.
     pub(in crate::seen) const NAME: &'static str = "seen.last";
 
-    /// Opens or makes the file in a state directory.
+    /// Opens or creates the file in a state directory.
     pub(in crate::seen) fn open(directory: &Path) -> Self {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         Self(open_regular(&mut options, &directory.join(Self::NAME)).ok())
     }
 
-    /// What the file in a state directory says: the sequence number of the last line that was
+    /// The content of the file in a state directory: the sequence number of the last line that was
     /// durable when it was written.
     pub(in crate::seen) fn read(directory: &Path) -> Option<u64> {
         let mut text = String::new();
@@ -40,12 +40,12 @@ impl Witness {
         (checked == digits(rest)).then_some(sequence)
     }
 
-    /// Takes note of the last durable line. Its length never changes, so the file is written over
-    /// and never torn in two.
+    /// Notes the last durable line. The length of the note never changes, so it is overwritten and
+    /// never torn.
     pub(in crate::seen) fn note(&self, sequence: u64) {
         if let Some(file) = &self.0 {
             let rest = format!("{HEADER} {sequence:020}");
-            // Without this note only damage to two other files at once would pass unseen.
+            // Without this note, only damage to both other files at once would remain unnoticed.
             let _ = file.write_all_at(format!("{} {rest}\n", digits(&rest)).as_bytes(), 0);
         }
     }
@@ -53,7 +53,7 @@ impl Witness {
     /// Makes the note durable.
     pub(in crate::seen) fn sync(&self) {
         if let Some(file) = &self.0 {
-            // As above: what was noted before still holds.
+            // As above: the earlier note still holds.
             let _ = file.sync_data();
         }
     }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_last_note_is_read_back_and_a_damaged_one_says_nothing() {
+    fn the_last_note_is_read_back_and_a_damaged_one_is_ignored() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(Witness::read(directory.path()), None);
         let witness = Witness::open(directory.path());

@@ -11,7 +11,7 @@ pub(super) fn text(text: &str) -> String {
     }
 }
 
-/// Reads what [`text`] wrote.
+/// Reads the text of [`text`].
 pub(super) fn read_text(word: &str) -> Option<String> {
     if word == "." {
         Some(String::new())

@@ -1,6 +1,6 @@
-//! Records as lines of text that another state directory can take in.
+//! Records as lines of text, for import into another state directory.
 //!
-//! The first line says what it is. Every other is a batch as the journal writes it: the state of an
+//! The first line names the format. Every other line is a batch as in the journal: the state of an
 //! account, or one record.
 
 use std::collections::BTreeSet;
@@ -13,10 +13,10 @@ use crate::seen::{
 };
 
 impl Seen {
-    /// Every record of an account, or of all, as lines for [`Seen::import_lines`].
+    /// Every record of an account, or of all accounts, as lines for [`Seen::import_lines`].
     ///
     /// # Errors
-    /// [`OperatorError::NoAccount`] when nothing is known of it.
+    /// [`OperatorError::NoAccount`] when the account is unknown.
     pub async fn export_lines(
         &self,
         account: Option<&AccountName>,
@@ -42,15 +42,14 @@ impl Seen {
         Ok(lines)
     }
 
-    /// Adds the records of lines that [`Seen::export_lines`] wrote. What is recorded already stays
-    /// as it is, and so does the state of an account that has one. Nothing is written unless every
-    /// line can be read.
+    /// Adds the records of lines that [`Seen::export_lines`] wrote. Existing records, and the state
+    /// of an account that has one, do not change. Nothing is written unless every line can be read.
     ///
-    /// With [`Trust::Seen`] what was delivered elsewhere becomes a mark: it is neither retrieved
-    /// nor deleted.
+    /// With [`Trust::Seen`], a message that was delivered elsewhere becomes marked: it is neither
+    /// retrieved nor deleted.
     ///
     /// # Errors
-    /// [`OperatorError::NoExport`] for a line that is none.
+    /// [`OperatorError::NoExport`] for an invalid line.
     pub async fn import_lines(
         &self,
         text: &str,
@@ -108,7 +107,7 @@ impl Seen {
     }
 }
 
-/// What a record from elsewhere counts as here.
+/// The record as it is stored here.
 fn trusted(mut record: Record, trust: Trust) -> Record {
     if let (Trust::Seen, State::Delivered { at }) = (trust, &record.state) {
         record.state = State::Marked {
@@ -119,7 +118,7 @@ fn trusted(mut record: Record, trust: Trust) -> Record {
     record
 }
 
-/// The first line of an export: what it is, and the version of its form.
+/// The first line of an export: its format and version.
 const EXPORT_HEADER: &str = "mailferry seen export 1";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The operator's word that messages count as seen, or as delivered.
+//! The operator's order that messages count as seen, or as delivered.
 
 use std::collections::BTreeSet;
 
@@ -9,12 +9,12 @@ use crate::seen::{
 };
 
 impl Seen {
-    /// Marks messages as seen, or as delivered. What was delivered already stays as it is; so does
-    /// what is in the quarantine, parked or for good, unless it is marked as delivered. What came
+    /// Marks messages as seen, or as delivered. Delivered messages do not change; messages with a
+    /// copy in the quarantine change only if they are marked as delivered. A message that came
     /// shorter than announced may be deleted once it is marked as delivered.
     ///
     /// # Errors
-    /// What the store says.
+    /// The errors of the store.
     pub async fn mark(
         &self,
         account: &AccountName,
@@ -42,12 +42,12 @@ impl Seen {
         Ok(counts)
     }
 
-    /// Marks all messages of a listing as seen, or as delivered. What was delivered stays as it is,
-    /// unless the listing makes it doubtful: then the operator's word settles it as a mark, which
-    /// is never deleted. What has a copy in the quarantine keeps it.
+    /// Marks all messages of a listing as seen, or as delivered. Delivered messages do not change,
+    /// unless the listing makes them doubtful: then the operator's order settles the doubt as a
+    /// mark, which is never deleted. Messages with a copy in the quarantine keep it.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn mark_listed(
         &self,
         account: &AccountName,
@@ -73,7 +73,7 @@ impl Seen {
             }
         }
         self.change(account, changes).await?;
-        // The operator has acted, so an account that was held need not wait.
+        // The operator has acted, so a held account need not wait.
         let mut state = self.account_state(account).await?;
         if state.hold.take().is_some() {
             self.save_state(account, state).await?;
@@ -84,8 +84,8 @@ impl Seen {
         Ok(counts)
     }
 
-    /// What the operator calls delivered, no session of ours has retrieved: a server that hides
-    /// what was retrieved lists on only behind it.
+    /// No session of ours retrieved the messages that the operator marks as delivered: a server
+    /// that hides retrieved messages lists more only after they are retrieved.
     pub(in crate::seen) async fn are_listed_still(
         &self,
         account: &AccountName,
@@ -96,7 +96,7 @@ impl Seen {
     }
 }
 
-/// The changes that mark all messages listed under one unique-id; none when they need none.
+/// The changes that mark all messages listed under one unique-id; empty if none is needed.
 fn mark_group(
     records: &Records,
     entries: &[Entry<'_>],
@@ -112,7 +112,7 @@ fn mark_group(
         return Vec::new();
     }
     let kept = |record: &Record| record.kept().is_some();
-    // What has a copy stays under its own key; one mark covers everything else.
+    // Messages with a copy keep their own key; one mark covers everything else.
     let mut changes: Vec<Change> = known
         .iter()
         .map(|(key, record)| {
@@ -141,7 +141,7 @@ fn mark_group(
                 by: Marker::Operator,
             },
         };
-        // One size cannot be that of all where they differ.
+        // If the sizes differ, none of them is the size of all.
         let alike = entries.iter().all(|entry| entry.octets == first.octets);
         let record = Record {
             octets: first.octets.filter(|_| alike),
@@ -156,7 +156,7 @@ fn mark_group(
     changes
 }
 
-/// Whether every message listed under one unique-id is settled and beyond doubt already.
+/// Whether every message listed under one unique-id is already handled without doubt.
 fn needs_no_mark(known: &[(RecordKey, Record)], entries: &[Entry<'_>], trust: Trust) -> bool {
     let settled = |record: &Record| match &record.state {
         State::Delivered { .. } | State::Quarantined { .. } => true,
@@ -177,7 +177,7 @@ fn needs_no_mark(known: &[(RecordKey, Record)], entries: &[Entry<'_>], trust: Tr
             .all(|(_, record)| settled(record) && beyond_doubt(record))
 }
 
-/// The changes that mark one message; none when it needs none.
+/// The changes that mark one message; empty if none is needed.
 fn mark_one(records: &Records, id: &UniqueId, trust: Trust, now: Timestamp) -> Vec<Change> {
     let known: Vec<_> = records.of(id.as_bytes()).map(Known::into_pair).collect();
     let settled = |record: &Record| match (&record.state, trust) {

@@ -1,4 +1,4 @@
-//! Gives the records of an account to another name.
+//! Moves the records of an account to another name.
 
 use crate::mail::AccountName;
 use crate::seen::{
@@ -6,15 +6,15 @@ use crate::seen::{
 };
 
 impl Seen {
-    /// Gives the records and the state of one account to another name.
+    /// Moves the records and the state of one account to another name.
     ///
-    /// While it goes on, both states say so, and no poll is made under either name: the records are
-    /// in two places, and mail without a record is new. A rename that was stopped is completed by
-    /// the same command.
+    /// During the move both states say so, and neither name is polled: the records are in two
+    /// places, and mail without a record would be new. The same command completes a rename that was
+    /// interrupted.
     ///
     /// # Errors
-    /// [`OperatorError::NoAccount`] when there is nothing under the old name,
-    /// [`OperatorError::NameInUse`] when there is anything else under the new one.
+    /// [`OperatorError::NoAccount`] when nothing is recorded under the old name,
+    /// [`OperatorError::NameInUse`] when something else is recorded under the new one.
     pub async fn rename(
         &self,
         old: &AccountName,
@@ -33,12 +33,12 @@ impl Seen {
         let (records, before) = (self.records(old).await?, self.account_state(old).await?);
         let taken = self.records(new).await?;
         let own = |known: Known<'_>| records.get(&known.key()) == Some(known.record);
-        // A poll under the new name finds out that the account was renamed, and leaves a state, but
-        // no record.
+        // A poll under the new name detects that the account was renamed, and leaves a state but no
+        // record.
         let same =
             its_state.host.eq_ignore_ascii_case(&before.host) && its_state.user == before.user;
         let free = (same || its_state == AccountState::default()) && taken.iter().all(own);
-        // One that was stopped by a version that did not note it.
+        // An interrupted rename of a version that did not note it.
         let is_half = before != AccountState::default() && its_state == before;
         let goes_elsewhere = before.names.renaming.as_deref();
         let goes_elsewhere = goes_elsewhere.is_some_and(|name| name != new.as_str());
@@ -46,7 +46,7 @@ impl Seen {
             return Err(OperatorError::NameInUse(new.clone()));
         }
         let mut state = before.clone();
-        // The server counts logins, whatever we call the account.
+        // The server counts logins, whatever the account's name is.
         state.last_login = state.last_login.max(its_state.last_login);
         state.names.renaming = Some(old.to_string());
         let mut leaving = before;
@@ -81,7 +81,7 @@ impl Seen {
     async fn end_rename(&self, new: &AccountName) -> Result<(), SeenError> {
         let mut state = self.account_state(new).await?;
         state.names.renaming = None;
-        // What held the account was perhaps that it was half renamed.
+        // The account may have been held because it was half renamed.
         state.hold = None;
         self.save_state(new, state).await
     }

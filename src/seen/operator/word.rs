@@ -1,12 +1,12 @@
-//! The word of a person, for records that no delivery earned.
+//! The operator's confirmation, for records that no delivery earned.
 
-/// Stands where a proof is missing: a person orders that messages count as seen or as delivered, or
-/// that records are forgotten. Only `operator/` makes one, so no session can give such an order.
+/// Replaces a proof: a person orders that messages count as seen or as delivered, or that records
+/// are forgotten. Only `operator/` creates one, so no session can give such an order.
 #[derive(Debug)]
 pub struct OperatorsWord(());
 
 impl OperatorsWord {
-    /// The word of whoever sends a request.
+    /// The confirmation of the person who sends a request.
     pub(crate) const fn given() -> Self {
         Self(())
     }

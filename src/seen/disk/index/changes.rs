@@ -1,4 +1,4 @@
-//! Batches of the journal on their way into the index: one atomic change.
+//! Batches of the journal that are applied to the index: one atomic change.
 
 use std::collections::BTreeMap;
 
@@ -14,8 +14,8 @@ use crate::seen::disk::journal::Position;
 use crate::seen::disk::state_words;
 use crate::seen::{AccountState, Batch, Change, RecordKey};
 
-/// Batches on their way into the index, account by account and key by key, so that each block is
-/// taken apart once, and a record that changed several times is written once.
+/// Batches that are applied to the index by account and by key, so that each block is decoded once,
+/// and a record that changed several times is written once.
 pub(super) struct Changes<'d> {
     db: &'d Db,
     batch: sled::Batch,
@@ -24,7 +24,7 @@ pub(super) struct Changes<'d> {
     next_number: Option<u32>,
 }
 
-/// What the batches change of one account.
+/// The changes of the batches to one account.
 #[derive(Default)]
 struct OfAccount<'b> {
     changes: Vec<OneChange<'b>>,
@@ -42,7 +42,7 @@ struct OneChange<'b> {
 struct TakenBlock {
     /// Its key in the index.
     name: Vec<u8>,
-    /// The key of what stands next in the index.
+    /// The next key in the index.
     next: Option<IVec>,
     block: Block,
 }
@@ -106,8 +106,8 @@ impl<'d> Changes<'d> {
         Ok(())
     }
 
-    /// Applies what has gathered when that is much: the changes of a whole maildrop are not held in
-    /// memory at once. The mark stays, so that after a crash all of them are made again, which
+    /// Applies the gathered changes if there are many, because those of a whole maildrop would take
+    /// too much memory. The mark stays, so that after a crash all of them are made again, which
     /// changes nothing where they were made.
     fn apply_part(&mut self, name: &AccountName, account: Account) -> sled::Result<()> {
         if self.blocks < BLOCKS_TOGETHER {
@@ -119,7 +119,7 @@ impl<'d> Changes<'d> {
         self.db.apply_batch(part)
     }
 
-    /// Takes the block that contains this key, or would.
+    /// Takes the block that contains this key, or would contain it.
     fn take(&self, number: u32, key: &[u8]) -> sled::Result<TakenBlock> {
         let first = block_key(number, &[]);
         let (name, block) = match self.db.range(first.as_slice()..=key).next_back() {
@@ -148,7 +148,7 @@ impl<'d> Changes<'d> {
         }
     }
 
-    /// The account as it is, or a new one with the next number.
+    /// The account, or a new one with the next number.
     fn account(&mut self, name: &AccountName) -> sled::Result<Account> {
         if let Some(account) = account_of(self.db, name)? {
             return Ok(account);
@@ -174,7 +174,7 @@ impl<'d> Changes<'d> {
 }
 
 impl TakenBlock {
-    /// Whether this key belongs into the block. Keys are asked for in their order.
+    /// Whether this key belongs to the block. Keys are asked for in their order.
     fn holds(&self, key: &[u8]) -> bool {
         self.next.as_ref().is_none_or(|next| key < &**next)
     }
@@ -188,7 +188,7 @@ impl Account {
         key: Vec<u8>,
         changes: &[OneChange<'_>],
     ) -> sled::Result<()> {
-        // `None` until something is said of the record; inside, `None` is no record.
+        // `None` until a change concerns the record; the inner `None` means no record.
         let mut value = None;
         for OneChange { change, .. } in changes {
             match change {
@@ -227,8 +227,8 @@ impl Account {
     }
 }
 
-/// Blocks of 32 records that are written to the index together. One change of them costs about as
-/// much as this many, and more would only take memory.
+/// Blocks of 32 records that are written to the index together. One change costs about as much as
+/// this many, and more would only take memory.
 const BLOCKS_TOGETHER: usize = 64;
 
 /// Octets of the key of a block before its bound.

@@ -1,4 +1,4 @@
-//! Journals that were torn, flipped, swapped and cut.
+//! Journals that were torn, altered, swapped and cut.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use super::*;
@@ -64,7 +64,7 @@ fn read(directory: &Path) -> Result<Vec<Batch>, SeenError> {
 }
 
 #[test]
-fn what_was_appended_is_read_back_and_more_can_be_added() {
+fn appended_lines_are_read_back_and_more_can_be_added() {
     let directory = journal_of(&["a", "b"]);
     let mut journal = Journal::open(directory.path(), 0, |_, _| Ok(()), |_| Ok(())).unwrap();
     assert_eq!(
@@ -126,7 +126,7 @@ fn every_flipped_bit_is_found() {
         std::fs::write(directory.path().join(Journal::NAME), &bad).unwrap();
         match read(directory.path()) {
             Err(SeenError::Damaged { hint, .. }) => assert!(hint.contains("backup")),
-            // Only the last LF can turn into something else: then the line is not finished.
+            // Only the last LF can be changed unnoticed: then the line is unfinished.
             Ok(batches) => {
                 assert_eq!((bit / 8, batches.len()), (whole.len() - 1, 1), "bit {bit}")
             }
@@ -163,10 +163,10 @@ fn a_lost_swapped_or_doubled_line_is_found() {
 }
 
 #[test]
-fn a_full_disk_proves_nothing_and_the_next_append_goes_on_from_what_is_durable() {
+fn after_a_full_disk_the_next_append_continues_from_the_durable_lines() {
     let directory = journal_of(&["a"]);
     let mut journal = Journal::open(directory.path(), 0, |_, _| Ok(()), |_| Ok(())).unwrap();
-    // A descriptor that can only be read stands for a disk that takes nothing.
+    // A read-only descriptor stands for a disk that accepts no writes.
     journal.file = Some(File::open(directory.path().join(Journal::NAME)).unwrap());
     assert_eq!(
         journal
