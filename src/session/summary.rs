@@ -1,4 +1,4 @@
-//! What a poll did and how it ended: the value that goes back up to the agent.
+//! What a poll did and how it ended: the value that the agent gets.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use crate::session::SessionError;
 /// What one poll of one account did.
 #[derive(Debug)]
 pub struct Summary {
-    /// Counted facts.
+    /// The counts.
     pub counts: Counts,
-    /// The account's state as the session found and changed it; the agent adds holds and back-offs
-    /// and commits it.
+    /// The account's state as the session read and changed it; the agent adds holds and back-offs
+    /// and stores it.
     pub state: AccountState,
     /// How it ended.
     pub end: End,
@@ -19,7 +19,7 @@ pub struct Summary {
     pub duration: Duration,
 }
 
-/// Counted facts of one poll.
+/// The counts of one poll.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Messages in the listing.
@@ -28,13 +28,13 @@ pub struct Counts {
     pub retrieved: u64,
     /// Octets of those.
     pub octets: u64,
-    /// Messages accepted by everyone and recorded.
+    /// Messages accepted by every destination and recorded.
     pub delivered: u64,
     /// Messages to be tried again.
     pub deferred: u64,
     /// Messages moved to the quarantine.
     pub quarantined: u64,
-    /// Messages retrieved to compare them, and found settled.
+    /// Messages retrieved to compare them, and known already.
     pub recognised: u64,
     /// Octets of those.
     pub recognised_octets: u64,
@@ -44,30 +44,31 @@ pub struct Counts {
     pub compared_octets: u64,
     /// Deletes that were noted to be asked for.
     pub deletes_noted: u64,
-    /// Deletes the server took; they count when QUIT is answered.
+    /// Deletes that the server accepted; they count when QUIT is answered.
     pub deleted: u64,
-    /// Messages that stay because they are too large.
+    /// Messages that stay on the server because they are too large.
     pub oversized: u64,
-    /// Messages the limits of one poll left for the next.
+    /// Messages that the limits of one poll left for the next.
     pub left: u64,
-    /// Whether records were read, and none of them was of a message that waits or is in the
+    /// Whether records were read, and none of them is of a message that waits or is in the
     /// quarantine.
     pub began_settled: bool,
-    /// Messages under unknown names that wait, because the server changes its unique-ids all the
-    /// time.
+    /// Messages with unknown unique-ids that wait, because the server changes its unique-ids all
+    /// the time.
     pub names_wait: u64,
-    /// Messages listed without unique-id in a listing that has them, that stay on the server.
+    /// Messages that stay on the server because they are listed without unique-id, although others
+    /// have one.
     pub without_unique_id: u64,
 }
 
 /// How a poll ended.
 #[derive(Debug)]
 pub enum End {
-    /// To its end, with the server's answer to QUIT or without.
+    /// It ran to its end, with or without the server's answer to QUIT.
     Complete,
-    /// We were asked to stop.
+    /// mailferry was asked to stop.
     Stopped,
-    /// Somebody must act.
+    /// It failed; the error says who must act.
     Failed(SessionError),
 }
 
@@ -77,7 +78,7 @@ impl Counts {
         self.began_settled && self.deferred == 0 && self.quarantined == 0
     }
 
-    /// Adds what a further session of the same poll did.
+    /// Adds the counts of a further session of the same poll.
     pub fn add(&mut self, other: &Self) {
         self.listed = self.listed.max(other.listed);
         self.retrieved += other.retrieved;

@@ -1,17 +1,17 @@
-//! One message, retrieved for nothing but its digest.
+//! Retrieves one message, only for its digest.
 
 use crate::mail::{Digest, Listing};
 use crate::session::server::maildrop::{Happened, Maildrop};
 use crate::session::{Collaborators, SessionError, Visit};
 
-/// What came of retrieving a message to compare it.
+/// The result of retrieving a message to compare it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::session) enum Fetched {
-    /// It came whole, and this is its digest.
+    /// The digest of the whole message.
     Digest(Digest),
-    /// The server does not hand it out, in its words.
+    /// The server refused to send it, in these words.
     Refused(String),
-    /// It is larger than the account takes; the connection is of no use any more.
+    /// The message is larger than the account's limit; the connection cannot be used any more.
     TooLarge,
 }
 
@@ -19,7 +19,7 @@ impl Maildrop {
     /// Retrieves the message at a position of the listing, while nothing else is under way.
     ///
     /// # Errors
-    /// What ends a session.
+    /// The errors of a session.
     pub(in crate::session) async fn digest_at(
         &mut self,
         listing: &Listing,
@@ -37,7 +37,8 @@ impl Maildrop {
             self.take(&mut happened).await?;
             match happened.pop() {
                 Some(Happened::Retrieved(came)) => {
-                    // What was said beyond the message would be taken for the next answer.
+                    // A line that the server sent after the message would be taken for the next
+                    // answer.
                     self.check_in_step()?;
                     return Ok(Fetched::Digest(came.draft.digest()));
                 }

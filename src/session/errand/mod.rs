@@ -1,4 +1,4 @@
-//! What an operator orders for one account: adopt a maildrop that moved, retry or drop a quarantine
+//! The operator's commands for one account: adopt a maildrop that moved, retry or drop a quarantine
 //! copy.
 
 pub(in crate::session) mod adopt;

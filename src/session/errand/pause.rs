@@ -1,4 +1,4 @@
-//! The pause that a server wants between logins, before an errand of the operator.
+//! The pause between logins that a server demands, before a command of the operator.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use crate::session::server::login;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::{Collaborators, Denial, SessionError, Visit};
 
-/// Reaches the server and logs in, for an errand of the operator, not sooner than LOGIN-DELAY
-/// allows: waits up to a minute for that, as `poll` does. The login is noted, so that the next poll
-/// keeps the pause, too.
+/// Connects and logs in for a command of the operator, not sooner than LOGIN-DELAY allows: waits up
+/// to a minute for that, as `poll` does. The login is noted, so that the next poll observes the
+/// pause, too.
 ///
 /// # Errors
-/// `login_delay` where the wait is longer; otherwise what ends a session, and the store.
+/// `login_delay` if the wait is longer; otherwise the errors of a session, and of the store.
 pub(in crate::session) async fn enter(
     visit: &Visit,
     with: &Collaborators,
@@ -21,7 +21,7 @@ pub(in crate::session) async fn enter(
     let mut state = with.seen.account_state(&visit.account).await?;
     let login = state.last_login.zip(state.login_delay_seconds);
     let wait = login.map_or(0, |(last, delay)| last.plus(delay).since(with.clock.now()));
-    // A clock that was turned must not stall the errand for longer than a day.
+    // A clock that was changed must not delay the command for longer than a day.
     let wait = wait.min(DAY_SECONDS);
     if wait > WAITED_FOR_SECONDS_MAX {
         return Err(SessionError::Refused {
@@ -50,5 +50,5 @@ pub(in crate::session) async fn enter(
 
 const DAY_SECONDS: u64 = 24 * 3600;
 
-/// Longer waits are not waited for, as `poll` does it.
+/// The longest wait, as for `poll`.
 const WAITED_FOR_SECONDS_MAX: u64 = 60;

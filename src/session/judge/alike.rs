@@ -1,7 +1,7 @@
 //! Whether listed messages of one unique-id are like the recorded ones. Pure.
 //!
-//! A server may list hundreds of thousands of messages under one unique-id, and as many records may
-//! be known of it. So the records are gone through once, and each message is looked up.
+//! A server may list hundreds of thousands of messages under one unique-id, and there may be as
+//! many records. So the records are read once, and each message is looked up.
 
 use std::collections::BTreeSet;
 
@@ -44,9 +44,9 @@ impl<T: Copy + Ord> Few<T> {
 /// The octets of some records.
 pub(in crate::session) struct Octets {
     known: Few<u64>,
-    /// Whether one of the records has none.
+    /// Whether one of the records has no octets.
     pub(in crate::session) is_any_without: bool,
-    /// Whether one of those without has no digest, either: it is the operator's word.
+    /// Whether one of those has no digest either: it is the operator's confirmation.
     pub(in crate::session) is_any_word: bool,
 }
 
@@ -67,7 +67,7 @@ impl Octets {
         }
     }
 
-    /// Whether one of the records has these octets, or none like the listed message.
+    /// Whether one of the records has these octets, or has none, as the listed message.
     pub(in crate::session) fn has(&self, listed: Option<u64>) -> bool {
         listed.map_or(self.is_any_without, |octets| self.known.contains(octets))
     }
@@ -78,7 +78,7 @@ impl Octets {
     }
 }
 
-/// The heads of some records.
+/// The header digests of some records.
 pub(in crate::session) struct KnownHeads(Few<HeadDigest>);
 
 impl KnownHeads {

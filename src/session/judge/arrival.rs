@@ -1,26 +1,26 @@
-//! What a message is that has arrived whole, by its record: new, known, or not due.
+//! Decides by its record whether a whole message is new, known, or not due.
 
 use crate::mail::Timestamp;
 use crate::seen::{Record, RecordKey, Records, State};
 use crate::session::judge::plan::Why;
 use crate::sink::Targets;
 
-/// What to do with a message that has arrived whole, now that its digest is known.
+/// What to do with a whole message, now that its digest is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::session) enum Arrival {
-    /// Offer it to those who have not taken it yet.
+    /// Offer it to the targets that have not accepted it yet.
     Offer(Targets),
-    /// It was settled before: this is its record, with what the listing says now.
+    /// It was settled before: this is its record, with the facts of the present listing.
     Recognised(Record),
-    /// Its time of next try has not come.
+    /// The time of its next try has not come.
     NotDue,
-    /// The operator said that it was delivered, so no digest is known: it is not offered. This is
-    /// its record, with what the listing says now.
+    /// The operator marked it as delivered, so no digest is known: it is not offered. This is its
+    /// record, with the facts of the present listing.
     Trusted(Record),
 }
 
-/// Decides by digest. A message retrieved as new is offered even when an equal one was delivered in
-/// this session: the server lists it twice, so it is there twice.
+/// Decides by digest. A message that is retrieved as new is offered even if an equal one was
+/// delivered in this session: the server lists it twice, so there are two.
 pub(in crate::session) fn on_arrival(
     why: Why,
     known: Option<&Record>,
@@ -71,7 +71,7 @@ pub(in crate::session) fn trusted(
 ) -> Option<Record> {
     let word = records.get(&RecordKey::new(key.unique_id.clone(), None))?;
     let alike = listed.is_none() || word.octets.is_none() || listed == word.octets;
-    // Once its delete was asked, or it was gone, another message may have the name.
+    // After its delete was sent, or it was gone, another message may have the unique-id.
     let may_be_gone = word.notes.asked.is_some() || word.absent_since.is_some();
     (alike && !may_be_gone && matches!(word.state, State::Delivered { .. })).then_some(word)
 }
@@ -96,7 +96,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000_000);
 
     #[test]
-    fn a_doubtful_message_with_the_same_digest_is_recognised_and_its_new_size_kept() {
+    fn a_doubtful_message_with_the_same_digest_is_recognised_and_its_new_size_recorded() {
         let delivered = record(State::Delivered { at: Timestamp(1) });
         let arrival = on_arrival(Why::Doubt, Some(&delivered), Some(12), 2, NOW);
         let expected = Record {
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_deferred_for_later_is_not_offered_when_doubt_brings_it_in_hand() {
+    fn a_deferred_message_is_not_offered_early_when_a_doubt_causes_its_retrieval() {
         let waits = record(State::Deferred(Deferral {
             next_try: NOW.plus(1),
             ..Deferral::default()

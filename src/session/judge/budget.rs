@@ -1,14 +1,15 @@
-//! How many messages one poll may offer to a destination that is suspect.
+//! How many messages one poll may offer to a suspect destination.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::mail::limits;
 use crate::sink::Delivery;
 
-/// Counts what one poll asks for and offers. Binds nothing while the destination is well.
+/// Counts the messages that one poll requests and offers. Limits nothing while the destination is
+/// well.
 ///
-/// What was refused waits for its next try, and new mail is retrieved first: so the next poll goes
-/// on where this one ended.
+/// A refused message waits for its next try, and new mail is retrieved first: so the next poll
+/// continues where this one ended.
 pub(in crate::session) struct Budget<'a> {
     delivery: &'a Delivery,
     asked: AtomicU64,
@@ -24,18 +25,18 @@ impl<'a> Budget<'a> {
         }
     }
 
-    /// Whether no further message may be asked for.
+    /// Whether no further message may be requested.
     pub(in crate::session) fn is_spent(&self) -> bool {
         self.asked.load(Ordering::Relaxed) >= limits::SUSPECT_OFFERS_MAX
             && self.delivery.is_suspect()
     }
 
-    /// A message was asked for.
+    /// Counts a requested message.
     pub(in crate::session) fn ask(&self) {
         self.asked.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A message that was asked for is not offered.
+    /// Uncounts a requested message that is not offered.
     pub(in crate::session) fn spare(&self) {
         let _ = self
             .asked
@@ -44,7 +45,7 @@ impl<'a> Budget<'a> {
             });
     }
 
-    /// Takes one offer; false when there is none left.
+    /// Takes one offer; false if there is none left.
     pub(in crate::session) fn take(&self) -> bool {
         let earlier = self.offered.fetch_add(1, Ordering::Relaxed);
         earlier < limits::SUSPECT_OFFERS_MAX || !self.delivery.is_suspect()

@@ -1,13 +1,13 @@
-//! Whether the time of day may be believed (design 1.8): a wrong clock must not delete by age.
+//! Whether the time of day may be trusted: a wrong clock must not cause deletes by age.
 
 use crate::mail::Timestamp;
 use crate::seen::AccountState;
 
-/// Whether `now` is believed, after what earlier polls saw; keeps the doubt in `state`.
+/// Whether `now` is trusted, after the times of earlier polls; stores the doubt in `state`.
 ///
-/// A clock earlier than the newest record, or more than a day ahead of the last poll, is doubted,
-/// and so it stays until it has agreed with itself for a day. An account that was never polled has
-/// nothing to doubt it by.
+/// A clock earlier than the newest record, or more than a day later than the last poll, is doubted
+/// until it has been consistent for a day. For an account that was never polled there is nothing to
+/// compare it with.
 ///
 /// Polls may be a day apart or more by themselves, where cron begins them. So two hours are let
 /// pass, for a late start and the end of summer time, and a pause no longer than twice the pause
@@ -39,12 +39,12 @@ pub(in crate::session) fn trust(
     }
 }
 
-/// The answer of [`trust`].
+/// The result of [`trust`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) enum Trust {
-    /// The clock is believed.
+    /// The clock is trusted.
     Believed,
-    /// Nothing is due by age; `news` says whether that began now.
+    /// Nothing is due by age; `news` is true if that began now.
     Doubted {
         /// Whether the clock was found wrong in this poll.
         news: bool,

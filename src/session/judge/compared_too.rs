@@ -1,11 +1,11 @@
-//! Messages that are compared although nothing speaks against them. Pure.
+//! Messages that are compared without a doubt about them. Pure.
 
 use crate::mail::Listing;
 use crate::session::judge::plan::{Circumstances, Disposition, Plan, Skip, Why};
 use crate::session::judge::quota::Quota;
 
-/// Lets further messages be retrieved to be compared, as far as what may be retrieved and compared
-/// is not used up. Answers whether there are any.
+/// Adds retrievals of messages to compare, as far as the limits of retrievals and comparisons
+/// allow. Returns whether there are any.
 pub(in crate::session) fn compare_too(
     plan: &mut Plan,
     listing: &Listing,
@@ -25,7 +25,7 @@ pub(in crate::session) fn compare_too(
             doubts.take(octets(*at));
         }
     }
-    // What did not fit is not overtaken.
+    // A message that did not fit is not overtaken.
     let is_full = plan
         .dispositions
         .contains(&Disposition::Skip(Skip::LimitReached));

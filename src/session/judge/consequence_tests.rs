@@ -1,4 +1,4 @@
-//! What follows from every refusal, whoever is to blame and wherever the message is.
+//! What follows from every refusal, for each cause and each place of the message.
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use super::*;
@@ -83,8 +83,8 @@ fn quarantined(targets: Targets) -> State {
     }
 }
 
-/// What follows from a refusal for each fault, each who is to blame and each place of the message,
-/// when these have taken it.
+/// Calls `look` with the consequence of a refusal for each fault, each cause and each place of the
+/// message, when these targets have accepted it.
 fn every(taken: &[&str], mut look: impl FnMut(&Known, Fault, &Blame, Consequence)) {
     let copies = [
         None,
@@ -127,7 +127,7 @@ fn who_has_taken_a_message_is_never_forgotten() {
 }
 
 #[test]
-fn a_copy_is_not_copied_again_and_what_the_server_would_hide_is() {
+fn a_copy_is_not_copied_again_but_a_message_that_the_server_would_hide_is() {
     for taken in [&["first"][..], &["first", "third"]] {
         every(taken, |known, _, _, follows| match follows.fate {
             Fate::Parked(..) => assert!(known.hides && known.copy.is_none()),
@@ -139,7 +139,7 @@ fn a_copy_is_not_copied_again_and_what_the_server_would_hide_is() {
 }
 
 #[test]
-fn a_refusal_counts_only_when_the_breaker_says_that_the_message_is_to_blame() {
+fn a_refusal_counts_only_if_the_breaker_says_that_the_message_is_at_fault() {
     every(&["first", "third"], |known, fault, blame, follows| {
         let counts = matches!(
             blame,
@@ -229,7 +229,7 @@ fn an_end_of_the_session_decides_before_a_deferral_and_that_before_a_refusal_for
 }
 
 #[test]
-fn what_a_refusal_takes_back_is_taken_back_whichever_decides() {
+fn counted_refusals_are_taken_back_whichever_refusal_decides() {
     let opened = Blame::Breaker(Verdict::Opened {
         until: NOW,
         take_back: Vec::new(),

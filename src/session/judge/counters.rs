@@ -1,10 +1,10 @@
-//! Does a server count its unique-ids? Then it may begin again, and a name alone proves little
-//! (DOUBT.md 1.3). Pure.
+//! Whether a server counts its unique-ids. Then it may begin again, and a unique-id alone proves
+//! little. Pure.
 
 use std::cmp::Ordering;
 
-/// Whether unique-ids look as if they were counted: they are short, or differ only in a few digits.
-/// `names` are those that are listed and those that are recorded.
+/// Whether unique-ids look like counters: they are short, or differ only in a few digits. `names`
+/// are the listed and the recorded ones.
 ///
 /// A part that all of them share, such as a UIDVALIDITY, makes them safe: it changes when the
 /// server begins again.
@@ -25,7 +25,7 @@ pub(in crate::session) fn are_counted<'n>(names: impl Iterator<Item = &'n [u8]> 
         back = &back[back.len() - alike..];
         longest = longest.max(name.len());
     }
-    // One name alone does not tell which part of it will stay.
+    // One unique-id alone does not show which part of it will stay.
     if is_alone {
         let digits = first
             .iter()
@@ -34,7 +34,7 @@ pub(in crate::session) fn are_counted<'n>(names: impl Iterator<Item = &'n [u8]> 
         front = &first[..first.len() - digits.count()];
         back = &[];
     }
-    // Zeros before a counter are the counter's.
+    // Zeros before a counter are part of the counter.
     let zeros = front
         .iter()
         .rev()
@@ -49,16 +49,16 @@ pub(in crate::session) fn are_counted<'n>(names: impl Iterator<Item = &'n [u8]> 
     }
 }
 
-/// Whether what is left of a name without its common beginning and end is a few hexadecimal digits.
+/// Whether a unique-id without its common beginning and end is a few hexadecimal digits.
 fn is_few_digits(name: &[u8], front: usize, back: usize) -> bool {
-    // Beginning and end may overlap in a short name.
+    // Beginning and end may overlap in a short unique-id.
     let to = name.len().saturating_sub(back).max(front);
     let middle = name.get(front..to).unwrap_or_default();
     middle.len() <= COUNTED_OCTETS_MAX && middle.iter().all(u8::is_ascii_hexdigit)
 }
 
-/// Which of two counted names is the greater: the longer one without its leading zeros, else the
-/// later in the alphabet.
+/// Which of two counted unique-ids is the greater: the longer one without its leading zeros, else
+/// the later in the alphabet.
 pub(in crate::session) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     let (a, b) = (significant(a), significant(b));
     a.len().cmp(&b.len()).then_with(|| {
@@ -67,12 +67,12 @@ pub(in crate::session) fn compare(a: &[u8], b: &[u8]) -> Ordering {
     })
 }
 
-/// Whether a counted name is smaller than another of the same form.
+/// Whether a counted unique-id is smaller than another of the same form.
 pub(in crate::session) fn is_smaller(a: &[u8], b: &[u8]) -> bool {
     stem(a) == stem(b) && compare(a, b).is_lt()
 }
 
-/// What stands before the digits at the end of a name.
+/// The part of a unique-id before the digits at its end.
 fn stem(name: &[u8]) -> &[u8] {
     let digits = name.iter().rev().take_while(|octet| octet.is_ascii_digit());
     &name[..name.len() - digits.count()]
@@ -83,10 +83,10 @@ fn significant(name: &[u8]) -> &[u8] {
     &name[zeros..]
 }
 
-/// Characters of a name, or of the part in which names differ, that may be a counter.
+/// The most characters of a unique-id, or of the part that differs, that may be a counter.
 const COUNTED_OCTETS_MAX: usize = 12;
 
-/// Characters that all names share, which make them more than counters.
+/// The least characters that all unique-ids share, which make them more than counters.
 const COMMON_OCTETS_MIN: usize = 8;
 
 #[cfg(test)]
@@ -106,7 +106,7 @@ mod tests {
             &["0000000000000001", "0000000000000002"],
             &["UID1-2048", "UID1-2049", "UID2-7"],
             &["mail-1f@a.host", "mail-20@a.host"],
-            // It may be a counter with zeros, and it may be Dovecot's.
+            // It may be a counter with zeros, or one of Dovecot.
             &["0000000000000001"],
             &["000000015f2b3c4d", "000000015f2b3c4d"],
         ] {

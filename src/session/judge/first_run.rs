@@ -6,11 +6,12 @@ use crate::session::run::Session;
 use crate::session::{SessionError, Visit};
 use crate::telemetry::Event;
 
-/// Decides about an account without any record: whether everything that is listed is to be marked
-/// as seen. `beside` messages without unique-id are retrieved beside those of the listing.
+/// Decides for an account without any record whether all listed messages are to be marked as seen.
+/// `beside` messages without unique-id are retrieved in addition to those of the listing.
 ///
 /// # Errors
-/// [`SessionError::Account`] when there are too many messages to retrieve them all without the operator's word.
+/// [`SessionError::Account`] when too many messages are listed to retrieve them without asking the
+/// operator.
 pub(in crate::session) fn first_poll(
     wish: FirstRun,
     listing: &Listing,
@@ -20,12 +21,11 @@ pub(in crate::session) fn first_poll(
 ) -> Result<bool, SessionError> {
     let count = listing.len() + usize::try_from(beside).unwrap_or(usize::MAX - listing.len());
     match wish {
-        // It was begun and did not come to its end.
+        // An earlier poll began to mark the messages, and did not finish.
         _ if state.names.marking => Ok(true),
         _ if !records.tell_nothing() => Ok(false),
         FirstRun::All => Ok(false),
-        // An account that was polled before and had nothing to mark is not at its first run any
-        // more.
+        // The poll of an account that was polled before, and had nothing to mark, is not its first.
         FirstRun::Skip => Ok(state.last_success.is_none() && count > 0),
         FirstRun::Ask if count > limits::FIRST_RUN_MESSAGES_MAX => Err(SessionError::Account {
             code: "first_run",
@@ -43,11 +43,11 @@ pub(in crate::session) fn first_poll(
     }
 }
 
-/// The same where the server gives no unique-ids: nothing can be marked, so that `skip` cannot be
-/// done.
+/// The same decision for a server without unique-ids: nothing can be marked, so `skip` is
+/// impossible.
 ///
 /// # Errors
-/// [`SessionError::Account`] when it was asked for, or too many messages are listed.
+/// [`SessionError::Account`] when `skip` is configured, or too many messages are listed.
 pub(in crate::session) fn without_unique_ids(
     wish: FirstRun,
     listing: &Listing,
@@ -69,7 +69,7 @@ pub(in crate::session) fn without_unique_ids(
     first_poll(wish, listing, 0, records, state).map(|_| ())
 }
 
-/// What holds an account whose maildrop is known under another name.
+/// The error that holds an account whose maildrop is known under another name.
 pub(in crate::session) fn renamed(visit: &Visit, other: &AccountName) -> SessionError {
     let account = &visit.account;
     SessionError::Account {
@@ -84,7 +84,7 @@ pub(in crate::session) fn renamed(visit: &Visit, other: &AccountName) -> Session
     }
 }
 
-/// Marks every listed message of which nothing is known as seen.
+/// Marks all listed messages without a record as seen.
 fn marks<'a>(
     listing: &'a Listing,
     records: &'a Records,
@@ -94,7 +94,7 @@ fn marks<'a>(
     listing.groups().filter_map(move |group| {
         let first = group.first().and_then(|at| listing.get(*at as usize));
         let first = first.filter(is_unknown)?;
-        // One size cannot be that of all where they differ.
+        // If the sizes differ, one size cannot be that of all.
         let octets = |at: &u32| listing.get(*at as usize).and_then(|entry| entry.octets);
         let are_alike = group.iter().all(|at| octets(at) == first.octets);
         let record = Record {
@@ -114,8 +114,8 @@ fn marks<'a>(
 }
 
 impl Session<'_> {
-    /// Marks all that is listed as seen. Where that takes several commits, the state says so until
-    /// the last of them: marks of one half would let the other half in.
+    /// Marks all listed messages as seen. If that takes several commits, the state says so until
+    /// the last of them: a poll after half of the marks would retrieve the other half.
     pub(in crate::session) async fn mark_all(
         &self,
         listing: &Listing,

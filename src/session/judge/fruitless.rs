@@ -1,40 +1,38 @@
-//! Whether the sessions of one poll get anywhere.
+//! Whether the sessions of one poll make progress.
 
 use crate::mail::limits;
 use crate::session::{Counts, Visit};
 
-/// What came of the sessions until now.
+/// The results of the sessions so far.
 #[derive(Debug, Default)]
 pub(in crate::session) struct Progress {
     fruitless: u32,
     /// Messages that the last session listed.
     listed: Option<u64>,
-    /// Whether a session did nothing new, and the one before it had left as many messages as there
-    /// were.
+    /// Whether a session settled nothing, and the listing did not shrink after the one before it.
     stuck: bool,
 }
 
 impl Progress {
-    /// Takes in what one more session did.
+    /// Takes in the results of one more session.
     pub(in crate::session) fn note(&mut self, session: &Counts) {
-        // What the server would not hand out is no progress: without unique-ids it is asked for in
-        // every session.
+        // A message that the server refuses to send is no progress: without unique-ids it is
+        // requested in every session.
         let settled = session.delivered + session.quarantined;
         let shrinks = self.listed.is_none_or(|before| session.listed < before);
         self.stuck |= settled == 0 && !shrinks;
         self.listed = Some(session.listed);
-        // Sizes that lie, or deletes that do not count, could bring us back without end.
+        // Wrong sizes, or deletes without effect, could repeat sessions without end.
         self.fruitless += u32::from(session.deleted == 0 || !shrinks);
     }
 
-    /// Whether it was tried often enough: what is left waits for the next poll.
+    /// Whether the poll must end: the rest waits for the next one.
     pub(in crate::session) fn has_ended(&self) -> bool {
         self.fruitless >= limits::FRUITLESS_SESSIONS_MAX
     }
 
-    /// The visit of the next session. Where deletes do not count, the same ones are due in each
-    /// session, and a session that ends behind so many of them would never reach the mail that
-    /// nobody has.
+    /// The visit of the next session. If deletes have no effect, the same ones are due in each
+    /// session, and a session that ends after so many of them would never reach new mail.
     pub(in crate::session) fn next(&self, visit: &Visit) -> Visit {
         let commit_every = visit.commit_every.filter(|_| !self.stuck);
         Visit {

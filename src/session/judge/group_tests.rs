@@ -9,7 +9,7 @@ use crate::mail::{
 use crate::seen::Notes;
 use crate::session::judge::plan::{Names, plan_with_heads};
 
-/// The records of so many messages under one unique-id, all delivered, or all deferred.
+/// Records of this many messages under one unique-id, all delivered, or all deferred.
 fn records(count: u32, state: &State) -> Records {
     let mut records = Records::begin(&AccountName::new("work").unwrap());
     let name = UniqueId::new(b"same").unwrap();
@@ -62,7 +62,7 @@ fn circumstances(retention: Retention, octets_max: u64) -> Circumstances {
     }
 }
 
-/// The head of each message, the last record's first.
+/// The head of each message, in the reverse order of the records.
 fn heads(count: u32) -> Heads {
     let mut heads = Heads::default();
     for number in 0..count {

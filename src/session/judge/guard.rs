@@ -1,7 +1,8 @@
-//! Whether a maildrop has changed as a whole: moved to another server, or its messages named anew.
+//! Whether a maildrop has changed as a whole: moved to another server, or its messages got other
+//! unique-ids.
 //!
-//! Then every message looks new, and fetching them would flood the user. The operator is asked
-//! instead.
+//! Then every message looks new, and retrieving them would flood the user. So the operator is
+//! asked.
 
 use crate::mail::{AccountName, Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Known, Records, State};
@@ -9,30 +10,30 @@ use crate::session::judge::absence::Listed;
 use crate::session::judge::made_names;
 use crate::session::{SessionError, Visit};
 
-/// What explains that a unique-id is gone, besides a change of the whole maildrop.
+/// Reasons why a unique-id may be gone, other than a change of the whole maildrop.
 pub(in crate::session) struct Explained {
-    /// After how many seconds we delete what was delivered, by the configuration of now and of the
-    /// last session.
+    /// After how many seconds delivered messages are deleted, by the present configuration and by
+    /// that of the last session.
     deletes_after_seconds: [Option<u64>; 2],
-    /// Whether the server of this session or of the last hides what was retrieved.
+    /// Whether the server of this session or of the last hides retrieved messages.
     hides: bool,
     now: Timestamp,
 }
 
-/// A listing beside what is recorded.
+/// A listing compared with the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) struct Compared {
     /// Messages that should still be there.
     expected: usize,
-    /// Those of them that are not.
+    /// How many of them are not.
     vanished: usize,
     /// Messages listed now.
     listed: usize,
-    /// Those of them of which nothing is recorded.
+    /// How many of them have no record.
     unknown: usize,
 }
 
-/// How a maildrop changed as a whole: nearly all unique-ids are gone, and others are there.
+/// A maildrop that changed as a whole: nearly all unique-ids are gone, and others are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) struct Whole(Compared);
 
@@ -53,8 +54,8 @@ impl Explained {
         }
     }
 
-    /// Whether the last complete listing held the message, and neither we nor a server that hides
-    /// can have taken it away.
+    /// Whether the last complete listing contained the message, and neither we nor a server that
+    /// hides messages can have removed it.
     pub(in crate::session) fn expects(&self, known: &Known<'_>) -> bool {
         let record = &known.record;
         let deleted = |seconds: &Option<u64>| match (&record.state, seconds) {
@@ -69,7 +70,7 @@ impl Explained {
     }
 }
 
-/// After how many seconds a retention deletes; `None` when it keeps.
+/// After how many seconds a retention deletes; `None` if it never does.
 pub(in crate::session) const fn deletes_after_seconds(retention: Retention) -> Option<u64> {
     match retention {
         Retention::Keep => None,
@@ -78,7 +79,7 @@ pub(in crate::session) const fn deletes_after_seconds(retention: Retention) -> O
     }
 }
 
-/// Compares a listing with what is recorded.
+/// Compares a listing with the records.
 pub(in crate::session) fn compare(
     listing: &Listing,
     records: &Records,
@@ -109,8 +110,8 @@ pub(in crate::session) fn compare(
 }
 
 impl Compared {
-    /// Whether so many unknown names are listed that their messages may be old ones. Fewer are
-    /// retrieved and known again by their digest.
+    /// Whether so many unknown unique-ids are listed that their messages may be known ones. Fewer
+    /// are retrieved and recognised by their digest.
     pub(in crate::session) const fn is_flood(&self) -> bool {
         self.unknown > limits::FIRST_RUN_MESSAGES_MAX
     }
@@ -126,7 +127,7 @@ impl Compared {
 }
 
 impl Whole {
-    /// What holds the account until the operator has looked.
+    /// The error that holds the account until the operator has looked.
     pub(in crate::session) fn into_error(self, visit: &Visit) -> SessionError {
         let Compared {
             expected,
@@ -145,7 +146,7 @@ impl Whole {
     }
 }
 
-/// What holds the account when messages that were deleted are listed under unknown names.
+/// The error that holds the account when deleted messages are listed under unknown unique-ids.
 pub(in crate::session) fn restored(account: &AccountName, found: usize) -> SessionError {
     held(
         account,

@@ -102,7 +102,7 @@ async fn much_new_mail_after_fewer_than_twenty_messages_is_no_change_of_the_whol
 }
 
 #[tokio::test]
-async fn what_we_deleted_or_was_gone_before_or_was_hidden_is_not_expected() {
+async fn messages_that_were_deleted_gone_before_or_hidden_are_not_expected() {
     let gone = listing(0, 600);
     let old = records(100, delivered(DAY), None).await;
     assert_eq!(changed(&gone, &old, &explained(Some(0), false)), None);

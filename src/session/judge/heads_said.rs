@@ -1,4 +1,4 @@
-//! What TOP said of listed messages. Pure.
+//! The results of TOP for listed messages. Pure.
 
 use std::collections::HashMap;
 
@@ -9,25 +9,25 @@ use crate::mail::HeadDigests;
 pub(in crate::session) struct Heads {
     /// By their position in the listing.
     by_position: HashMap<u32, Option<HeadDigests>>,
-    /// Whether no more are asked for in this session.
+    /// Whether no more are requested in this session.
     are_over: bool,
 }
 
-/// What is known of the head of one listed message.
+/// What is known about the head of one listed message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) enum Head {
-    /// It was not asked for.
+    /// It was not requested.
     NotAsked,
-    /// It was not asked for, and is not in this session: there was no time.
+    /// It is not requested in this session, for lack of time.
     Later,
-    /// The server would not show it.
+    /// The server refused to show it.
     Refused,
     /// The server showed it.
     Shown(HeadDigests),
 }
 
 impl Heads {
-    /// Whether none was asked for.
+    /// Whether none was requested.
     pub(in crate::session) fn is_empty(&self) -> bool {
         self.by_position.is_empty() && !self.are_over
     }
@@ -36,7 +36,7 @@ impl Heads {
         self.by_position.insert(at, head);
     }
 
-    /// No more are asked for in this session.
+    /// Notes that no more are requested in this session.
     pub(in crate::session) fn end(&mut self) {
         self.are_over = true;
     }

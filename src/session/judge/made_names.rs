@@ -1,10 +1,10 @@
-//! Names for messages on servers that give none.
+//! Unique-ids for messages on servers that give none.
 
 use crate::mail::Digest;
 use crate::seen::Records;
 
-/// The unique-id of a message on a server that gives none: its digest, with an ordinal among
-/// equals.
+/// The unique-id of a message on a server that gives none: its digest, and an ordinal among equal
+/// messages.
 pub(in crate::session) fn identity(digest: Digest, ordinal: u32) -> String {
     if ordinal <= 1 {
         format!("sha256:{digest}")
@@ -13,13 +13,13 @@ pub(in crate::session) fn identity(digest: Digest, ordinal: u32) -> String {
     }
 }
 
-/// Whether a name in the records is one that [`identity`] made, and no server's.
+/// Whether a unique-id in the records is made by [`identity`], and not by a server.
 pub(in crate::session) fn is_made_here(unique_id: &[u8]) -> bool {
     unique_id.starts_with(b"sha256:")
 }
 
-/// Whether any record is of a message that a server gave a name. A bare word of the operator tells
-/// so only of an account that never did without.
+/// Whether any record is of a message that a server gave a unique-id. A bare confirmation of the
+/// operator proves that only for an account that always had unique-ids.
 pub(in crate::session) fn has_unique_ids(records: &Records, did_without: bool) -> bool {
     records.iter().any(|known| {
         let is_bare = known.digest.is_none() && known.record.octets.is_none();

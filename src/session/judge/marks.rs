@@ -1,11 +1,11 @@
-//! What marks cover among the listed messages of one unique-id. Pure.
+//! The listed messages of one unique-id that marks cover. Pure.
 
 use std::collections::BTreeMap;
 
 use crate::mail::Entry;
 use crate::seen::{Known, Marker, Record, State};
 
-/// Whether all marks are of messages that were delivered, and came with other octets since.
+/// Whether all marks are of delivered messages that came with other octets since.
 pub(in crate::session) fn are_rewritten<'m>(
     mut marks: impl Iterator<Item = &'m Known<'m>>,
 ) -> bool {
@@ -13,8 +13,8 @@ pub(in crate::session) fn are_rewritten<'m>(
     marks.all(|mark| matches!(mark.record.state, State::Marked { by: it, .. } if it == by))
 }
 
-/// Which entries the marks cover: those that have the octets of a mark, and after them the oldest, as long as marks without
-/// octets are left. An entry that is listed without octets may be any of them.
+/// The entries that the marks cover: those with the octets of a mark, then the oldest for marks
+/// without octets. An entry that is listed without octets may be any of them.
 pub(in crate::session) fn covered<'m>(
     entries: &[Entry<'_>],
     marks: impl Iterator<Item = &'m Known<'m>>,

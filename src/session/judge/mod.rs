@@ -1,5 +1,5 @@
-//! What follows from what is known. Everything here is a pure decision about values: no server, no
-//! store, no clock.
+//! Decisions from what is known. Everything here is a pure function of values: no server, no store,
+//! no clock.
 
 pub(in crate::session) mod absence;
 pub(in crate::session) mod alike;

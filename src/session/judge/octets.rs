@@ -1,24 +1,24 @@
-//! What follows when other octets came than were announced (DOUBT.md section 2). Pure.
+//! What follows when a message has another size than announced. Pure.
 
 use crate::mail::{Announced, Counted, Digest};
 
-/// What came, beside what was announced.
+/// The size of a message, compared with the announced one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) enum Weighed {
     /// No size was announced.
     Unannounced,
-    /// It has the size that was announced, counted in some way.
+    /// It has the announced size, counted in some way.
     AsAnnounced,
-    /// It has another.
+    /// It has another size.
     Otherwise {
-        /// Whether more was announced than its lines and dots can explain.
+        /// Whether it is shorter than announced by more than its lines and dots can explain.
         is_shorter: bool,
-        /// Whether less than half of what was announced came.
+        /// Whether it has less than half of the announced octets.
         is_under_half: bool,
     },
 }
 
-/// Weighs a message against the sizes that were announced.
+/// Compares the size of a message with the announced ones.
 pub(in crate::session) fn weigh(announced: &Announced, counted: &Counted) -> Weighed {
     let Some(least) = announced.least() else {
         return Weighed::Unannounced;
@@ -38,8 +38,8 @@ impl Weighed {
         matches!(self, Self::Otherwise { .. })
     }
 
-    /// Whether the message may have lost a part on the server, so that what the server has must not
-    /// be deleted. Where sizes are estimates, only half a message or an empty body says so.
+    /// Whether the message may have lost a part, so that the server's copy must not be deleted. If
+    /// sizes are estimates, only half a message or an empty body says so.
     pub(in crate::session) const fn forbids_delete(
         self,
         are_estimates: bool,
@@ -55,21 +55,20 @@ impl Weighed {
     }
 }
 
-/// What becomes of a message that was retrieved once more, alone.
+/// The decision about a message that was retrieved once more, alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) enum Second {
-    /// The same bytes: they are what the server has.
+    /// The same bytes: this is the server's message.
     Same,
-    /// Other bytes, of the announced size: the first copy is thrown away.
+    /// Other bytes, of the announced size: the first copy is dropped.
     Other,
-    /// Other bytes, and again not of the announced size: both copies count for one, and the message
-    /// is retrieved alone again.
+    /// Other bytes, and again not of the announced size: the message is retrieved alone again.
     Again,
-    /// It came otherwise each time: it is left for another day.
+    /// It was different each time: it is deferred.
     NeverAlike,
 }
 
-/// Judges a message that was retrieved alone for the so manieth time.
+/// Decides about a message that was retrieved alone `times` times.
 pub(in crate::session) fn judge(
     before: &Digest,
     now: &Digest,
@@ -87,7 +86,7 @@ pub(in crate::session) fn judge(
     }
 }
 
-/// One of 32 letters for the sender that a head names in From, so that different letters are
+/// One of 32 letters for the sender in the From field of a head, so that different letters mean
 /// different senders.
 pub(in crate::session) fn sender_letter(head: &[u8]) -> u8 {
     let lines = head.split(|octet| *octet == b'\n');
@@ -97,14 +96,14 @@ pub(in crate::session) fn sender_letter(head: &[u8]) -> u8 {
             .is_some_and(|name| name.eq_ignore_ascii_case(b"From:"))
     };
     let from = fields.into_iter().find(is_from).unwrap_or_default();
-    // FNV-1a: it has only to spread, nobody gains by a collision.
+    // FNV-1a: it has only to distribute, a collision has no use for an attacker.
     let hash = from.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, octet| {
         (hash ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3)
     });
     LETTERS[(hash >> 59) as usize & 31]
 }
 
-/// Whether nothing stands after the header of a message that is this head and nothing more.
+/// Whether this head is the whole message, and the body is empty.
 pub(in crate::session) fn has_empty_body(head: &[u8], octets: u64) -> bool {
     let ends = [&b"\r\n\r\n"[..], b"\n\n"];
     let body = ends
@@ -119,8 +118,8 @@ pub(in crate::session) fn has_empty_body(head: &[u8], octets: u64) -> bool {
 /// The letters of senders in an account's state.
 const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// How often a message is retrieved alone in one session: two copies that are alike settle it, and
-/// three that are not tell that nothing will.
+/// How often a message is retrieved alone in one session: two equal copies settle it, and after
+/// three different ones another try is useless.
 const ALONE_TIMES_MAX: u32 = 2;
 
 #[cfg(test)]
@@ -173,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_message_is_not_deleted_and_where_sizes_are_estimates_only_half_of_one() {
+    fn a_short_message_is_not_deleted_and_if_sizes_are_estimates_only_half_a_message_counts() {
         for (weighed, are_estimates, has_empty_body, forbids) in [
             (Weighed::AsAnnounced, false, true, false),
             (otherwise(false, false), false, true, false),

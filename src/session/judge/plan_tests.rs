@@ -1,5 +1,5 @@
-//! The plan under any listing and any records: what it may never do, and what it must not depend
-//! on.
+//! Properties of the plan for any listing and any records: what it must never do, and what it must
+//! not depend on.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,7 +23,7 @@ const WORD: OperatorsWord = OperatorsWord::given();
 const DAY: u64 = 86_400;
 const NOW: Timestamp = Timestamp(1_800_000_000);
 
-/// A message as UIDL and LIST show it: few names, so that they repeat and meet records.
+/// A message as UIDL and LIST show it: few unique-ids, so that they repeat and match records.
 pub(super) type Shown = (u8, Option<u64>);
 
 pub(super) fn listing(shown: &[Shown]) -> Listing {
@@ -143,7 +143,7 @@ const LIMITS: PollLimits = PollLimits {
     octets_max: None,
 };
 
-/// Everything may be retrieved, and the clock is right.
+/// No limits, and a trusted clock.
 const USUAL: Circumstances = Circumstances {
     retention: Retention::Keep,
     limits: LIMITS,
@@ -216,7 +216,7 @@ proptest! {
             let entry = listing.get(at).unwrap();
             let of: Vec<Record> = records.of(entry.unique_id).map(|known| known.record).collect();
             let due: Vec<&Record> = of.iter().filter(|record| is_due(record)).collect();
-            // Marked entries are left where they are; all others of the name must be covered.
+            // Marked entries stay on the server; records must cover all others of the unique-id.
             let marked: u32 = of.iter()
                 .filter(|record| matches!(record.state, State::Marked { .. })).map(|record| record.copies).sum();
             let listed = u32::try_from(listing.positions(entry.unique_id).len()).unwrap().saturating_sub(marked);
@@ -239,7 +239,7 @@ proptest! {
     }
 
     #[test]
-    fn what_is_recorded_alike_is_not_retrieved_and_what_is_not_covered_is(
+    fn recorded_messages_are_not_retrieved_and_uncovered_ones_are(
         shown in any_listing(),
         known in vec(any_record(), 0..12),
         circumstances in any_circumstances(),
@@ -257,7 +257,7 @@ proptest! {
             let too_large = entry.octets.is_some_and(|octets| octets > circumstances.limits.message_octets_max);
             match disposition {
                 Disposition::Retrieve(Why::New) => {
-                    // A word of the operator may be void, as a mark is.
+                    // A confirmation of the operator may be void, as a mark is.
                     let mut others = records.of(entry.unique_id).filter(|known| match known.record.state {
                         State::Marked { .. } | State::Oversized { .. } => false,
                         State::Delivered { .. } => known.digest.is_some(),
@@ -297,7 +297,8 @@ proptest! {
         circumstances in any_circumstances(),
     ) {
         let circumstances = without_limits(circumstances);
-        // A mark covers the oldest copies, so there the order of equal names matters by design.
+        // A mark covers the oldest copies, so there the order of equal unique-ids matters by
+        // design.
         let known: Vec<_> = known.into_iter().filter(|(_, record)| !matches!(record.state, State::Marked { .. })).collect();
         let (one, other, records) = (listing(&shown), listing(&shuffled), records(known));
         let (plan_of_one, plan_of_other) = (plan(&one, &records, &circumstances), plan(&other, &records, &circumstances));
@@ -319,8 +320,8 @@ proptest! {
         let wanted: BTreeSet<u32> = plan.retrievals.iter().copied().collect();
         let kept: Vec<u32> = free.retrievals.iter().copied().filter(|at| wanted.contains(at)).collect();
         prop_assert_eq!(&kept, &plan.retrievals, "in order");
-        // Those to be compared may take half, by unique-id: of several messages all come, or none.
-        // So do retries of several.
+        // Messages to compare may take half, by unique-id: of several messages all come, or none.
+        // The same holds for retries of several.
         let is_doubt = |at: &u32| match free.dispositions[*at as usize] {
             Disposition::Retrieve(Why::Doubt) => true,
             Disposition::Retrieve(Why::Retry) => listing.positions(listing.get(*at as usize).unwrap().unique_id).len() > 1,
@@ -360,7 +361,7 @@ proptest! {
 }
 
 #[test]
-fn a_message_inside_which_sessions_ended_comes_last_and_a_retry_after_what_is_new() {
+fn messages_at_which_sessions_ended_come_last_and_retries_after_new_ones() {
     let deferred = |strikes| {
         State::Deferred(Deferral {
             strikes,
@@ -395,7 +396,7 @@ fn a_message_inside_which_sessions_ended_comes_last_and_a_retry_after_what_is_ne
 }
 
 #[test]
-fn what_is_settled_is_retrieved_once_more_only_where_the_server_would_hide_it() {
+fn settled_messages_are_retrieved_again_only_on_a_server_that_hides_them() {
     let at = Timestamp(NOW.0 - DAY);
     let record = |name: u8, state| {
         let record = Record {

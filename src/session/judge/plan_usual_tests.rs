@@ -1,4 +1,4 @@
-//! What is taken for usual must be what the rules say of it.
+//! The decision for the usual case must be that of the rules.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -21,8 +21,8 @@ proptest! {
         let names = Names { began_again, ..circumstances.names };
         let circumstances = Circumstances { pops, names, ..circumstances };
         let (listing, records) = (listing(&shown), records(known));
-        // The head of a message that is not listed decides nothing, and where heads are known
-        // nothing is taken for usual.
+        // The head of a message that is not listed decides nothing, and where heads are known no
+        // message is taken for the usual case.
         let mut heads = Heads::default();
         heads.insert(u32::MAX, None);
         let closely = plan_with_heads(&listing, &records, &circumstances, &heads);

@@ -3,11 +3,11 @@
 use crate::mail::{PollLimits, limits};
 use crate::session::Counts;
 
-/// What is left of the limits of one poll.
+/// What remains of the limits of one poll.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::session) struct Quota {
     messages: Option<u64>,
-    /// Below zero where the first message was larger than all.
+    /// Below zero if the first message was larger than the limit.
     octets: Option<i128>,
     taken: u64,
 }
@@ -21,8 +21,8 @@ impl Quota {
         }
     }
 
-    /// Takes one message of this size out, if there is so much left. The first is never too large:
-    /// otherwise one above the limit would block the account.
+    /// Takes one message of this size, if that much remains. The first always fits: otherwise one
+    /// message above the limit would block the account.
     pub(in crate::session) fn take(&mut self, octets: u64) -> bool {
         let fits = self.octets.is_none_or(|left| i128::from(octets) <= left) || self.taken == 0;
         if self.messages == Some(0) || !fits {
@@ -34,7 +34,7 @@ impl Quota {
         true
     }
 
-    /// Puts one back that turned out to be known: it has had its turn, and takes nobody else's.
+    /// Returns a message that turned out to be known.
     pub(in crate::session) fn put_back(&mut self, octets: u64) {
         self.taken = self.taken.saturating_sub(1);
         self.messages = self.messages.map(|left| left + 1);
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_goes_where_nothing_may() {
+    fn nothing_is_offered_to_a_closed_destination() {
         assert!(!quota(Some(0), None).take(1));
         assert!(quota(None, Some(0)).take(1));
         let mut unlimited = quota(None, None);

@@ -1,11 +1,11 @@
-//! Whether the account's recipient is known to be there.
+//! Whether the account's recipient is known to exist.
 
 use crate::mail::{Timestamp, limits};
 use crate::seen::{Records, State};
 
-/// Whether any message was delivered so lately that the account's recipient is believed to be
-/// there. What was delivered before the account had this recipient, or is delivered by the
-/// operator's word, says nothing.
+/// Whether any message was delivered so recently that the account's recipient is believed to exist.
+/// A message that was delivered before the account had this recipient, or that the operator marked
+/// as delivered, proves nothing.
 pub(in crate::session) fn is_any_delivered_lately(
     records: &Records,
     recipient_since: Timestamp,

@@ -1,12 +1,12 @@
-//! The order of retrievals while the breaker probes: messages that may be what breaks the
-//! destination come last.
+//! The order of retrievals while the breaker probes: messages that may break the destination come
+//! last.
 
 use std::collections::HashSet;
 
 use crate::mail::Listing;
 use crate::sink::Spared;
 
-/// Puts spared messages last, and those that must not be offered last of all. Answers how many
+/// Puts spared messages last, and those that must not be offered last of all. Returns how many
 /// those are.
 pub(in crate::session) fn put_last(
     retrievals: &mut [u32],
@@ -39,7 +39,7 @@ mod tests {
     use crate::seen::RecordKey;
 
     #[test]
-    fn what_may_break_the_destination_comes_last_and_the_rest_in_its_order() {
+    fn messages_that_may_break_the_destination_come_last_and_the_others_in_order() {
         let id = |name: &str| UniqueId::new(name.as_bytes()).unwrap();
         let mut builder = ListingBuilder::default();
         for (number, name) in (1..).zip(["a", "b", "c", "d"]) {

@@ -1,13 +1,13 @@
-//! Messages at which sessions have ended, of a server without unique-ids: found again by number and
+//! Messages at which sessions have ended, on a server without unique-ids: found again by number and
 //! octets.
 
 use crate::mail::{Entry, Listing, Timestamp, limits};
 use crate::seen::{Deferral, StruckNumber};
 use crate::session::judge::deferral;
 
-/// Those that are listed, each under its number of this session: the one it had when nothing has
-/// changed, else the nearest one below with the same octets, because messages only move up when
-/// others go.
+/// Those that are listed, each under its number in this session: the same number if nothing has
+/// changed, else the nearest lower one with the same octets, because numbers only decrease when
+/// other messages are deleted.
 pub(in crate::session) fn located(listing: &Listing, struck: &[StruckNumber]) -> Vec<StruckNumber> {
     let mut found: Vec<StruckNumber> = Vec::with_capacity(struck.len());
     for one in struck {
@@ -24,7 +24,7 @@ pub(in crate::session) fn located(listing: &Listing, struck: &[StruckNumber]) ->
     found
 }
 
-/// One more session has ended at this message.
+/// Notes that one more session has ended at this message.
 pub(in crate::session) fn strike(struck: &mut Vec<StruckNumber>, entry: Entry<'_>, now: Timestamp) {
     let known = struck.iter().position(|one| one.number == entry.number);
     let before = known.map(|at| struck.swap_remove(at));
@@ -37,7 +37,7 @@ pub(in crate::session) fn strike(struck: &mut Vec<StruckNumber>, entry: Entry<'_
     push(struck, entry, after.strikes, after.next_try);
 }
 
-/// The message made trouble that ended no session: it waits until then.
+/// Notes a fault of the message that ended no session: it waits until that time.
 pub(in crate::session) fn put_off(
     struck: &mut Vec<StruckNumber>,
     entry: Entry<'_>,
@@ -62,7 +62,8 @@ fn push(struck: &mut Vec<StruckNumber>, entry: Entry<'_>, strikes: u32, next_try
     });
 }
 
-/// These messages are gone, and those after them have other numbers from the next session on.
+/// Notes that these messages are gone, and those after them have other numbers from the next
+/// session on.
 pub(in crate::session) fn move_up(struck: &mut Vec<StruckNumber>, gone: &[u32]) {
     struck.retain(|one| !gone.contains(&one.number));
     for one in struck {

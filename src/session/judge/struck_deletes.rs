@@ -1,19 +1,18 @@
-//! Which deletes may be asked for after sessions have ended at a DELE (DOUBT.md section 3). Pure.
+//! Which deletes may be sent after sessions have ended at a DELE. Pure.
 
 use crate::mail::{Listing, Timestamp, UniqueId, backoff, limits};
 use crate::seen::{AccountState, Oddities, StruckDelete};
 use crate::session::judge::taken;
 
-/// Which deletes a session may ask for.
+/// Which deletes a session may send.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::session) struct Deletable {
     /// Sessions have ended at the DELEs of these, and this one leaves them out.
     left_out: Vec<UniqueId>,
-    /// The same, and their time has come, the one that has waited longest first: one of them is
-    /// asked for, alone, so that it undoes no other if it ends this session, too.
+    /// The same, but they are due, the one that has waited longest first. One of them is sent
+    /// alone, so that no other is undone if it ends this session, too.
     alone: Vec<UniqueId>,
-    /// Whether nothing but one of those may be asked for, because three DELEs in a row ended their
-    /// sessions.
+    /// Whether only one of those may be sent, because three DELEs in a row ended their sessions.
     nothing_else: bool,
 }
 
@@ -27,7 +26,7 @@ impl Deletable {
         }
     }
 
-    /// Of what is to be deleted, the one that must go alone, if there is one.
+    /// Of the messages to delete, the one that must go alone, if there is one.
     pub(in crate::session) fn alone<'n>(
         &self,
         names: impl Iterator<Item = &'n UniqueId> + Clone,
@@ -37,8 +36,8 @@ impl Deletable {
     }
 }
 
-/// What this session may ask for. Where deletes do not take, one a day is tried after its message
-/// was compared, whichever that is.
+/// Which deletes this session may send. If deletes have no effect, one a day is tried after its
+/// message was compared, whichever that is.
 pub(in crate::session) fn deletable(
     state: &mut AccountState,
     listing: &Listing,
@@ -52,7 +51,7 @@ pub(in crate::session) fn deletable(
     }
 }
 
-/// What this session may ask for. Messages that are not listed any more are forgotten.
+/// Which deletes this session may send. Messages that are not listed any more are forgotten.
 fn begin(odd: &mut Oddities, listing: &Listing, now: Timestamp) -> Deletable {
     let is_listed = |struck: &StruckDelete| {
         let listed = listing.positions(struck.unique_id.as_bytes());
@@ -69,7 +68,7 @@ fn begin(odd: &mut Oddities, listing: &Listing, now: Timestamp) -> Deletable {
     let mut by_time: Vec<&StruckDelete> = odd.struck_deletes.iter().collect();
     by_time.sort_by_key(|struck| struck.next_try);
     for struck in by_time {
-        // A wait that is longer was set by a clock that was wrong.
+        // A longer wait was set by a wrong clock.
         let is_due = !(1..=DAY_SECONDS).contains(&struck.next_try.since(now));
         let name = struck.unique_id.clone();
         if is_due && !odd.leaves_out_struck {
@@ -81,13 +80,13 @@ fn begin(odd: &mut Oddities, listing: &Listing, now: Timestamp) -> Deletable {
     deletable
 }
 
-/// Whether the server is taken to ignore deletes.
+/// Whether the server counts as one that ignores deletes.
 pub(in crate::session) const fn are_ignored(odd: &Oddities) -> bool {
     odd.deletes_struck_in_a_row >= limits::STRUCK_DELETES_IN_A_ROW_MAX
 }
 
-/// A session has ended at this DELE, or by what was said after the one before it. Returns how often
-/// it has ended at this one.
+/// Notes that a session has ended at this DELE, or by the answer to the one before it. Returns how
+/// often sessions have ended at this one.
 pub(in crate::session) fn strike(
     odd: &mut Oddities,
     unique_id: &UniqueId,
@@ -96,7 +95,7 @@ pub(in crate::session) fn strike(
 ) -> u32 {
     let strikes = strike_one(odd, unique_id, now);
     if let Some(before) = before {
-        // One of the two is well, and one session is one strike in a row.
+        // One of the two is not at fault, and one session counts as one strike in a row.
         let in_a_row = odd.deletes_struck_in_a_row;
         strike_one(odd, before, now);
         odd.deletes_struck_in_a_row = in_a_row;
@@ -113,7 +112,7 @@ fn strike_one(odd: &mut Oddities, unique_id: &UniqueId, now: Timestamp) -> u32 {
     }
     let strikes = before.unwrap_or(0).saturating_add(1);
     let wait = match strikes {
-        // A server that ignores deletes is tried with one a day.
+        // On a server that ignores deletes, one a day is tried.
         _ if are_ignored(odd) || strikes >= limits::STRUCK_DELETES_IN_A_ROW_MAX => DAY_SECONDS,
         1 => 0,
         more => backoff::message_seconds(more - 1),
@@ -135,7 +134,7 @@ fn strike_one(odd: &mut Oddities, unique_id: &UniqueId, now: Timestamp) -> u32 {
     strikes
 }
 
-/// QUIT was answered with a yes in a session that asked for deletes: they were taken.
+/// Notes that a session with deletes got a positive answer to QUIT: the server took them.
 pub(in crate::session) const fn taken(odd: &mut Oddities) {
     odd.deletes_struck_in_a_row = 0;
 }
@@ -169,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_struck_delete_is_left_out_once_and_then_asked_for_alone() {
+    fn a_delete_that_ended_a_session_is_left_out_once_and_then_sent_alone() {
         let mut odd = Oddities {
             leaves_out_struck: true,
             ..Oddities::default()
@@ -208,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn where_one_of_two_is_to_blame_the_later_one_is_tried_first() {
+    fn if_one_of_two_is_at_fault_the_later_one_is_tried_first() {
         let mut odd = Oddities::default();
         strike(&mut odd, &id("b"), Some(&id("a")), NOW);
         assert_eq!(odd.deletes_struck_in_a_row, 1);
@@ -217,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_listed_any_more_is_forgotten() {
+    fn deletes_of_messages_that_are_not_listed_any_more_are_forgotten() {
         let mut odd = Oddities::default();
         strike(&mut odd, &id("b"), None, NOW);
         begin(&mut odd, &listing(&["a"]), NOW);

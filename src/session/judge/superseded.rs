@@ -1,9 +1,9 @@
-//! Records that the record of another message takes the place of.
+//! Records that the record of another message replaces.
 
 use crate::mail::Timestamp;
 use crate::seen::{Change, Known, Notes, Record, RecordKey, Records, State};
 
-/// Records without a digest that a record with one takes the place of.
+/// Records without a digest that a record with one replaces.
 pub(in crate::session) fn replaced_by(records: &Records, key: &RecordKey) -> Vec<RecordKey> {
     let unseen = RecordKey::new(key.unique_id.clone(), None);
     match records.get(&unseen) {
@@ -15,9 +15,8 @@ pub(in crate::session) fn replaced_by(records: &Records, key: &RecordKey) -> Vec
     }
 }
 
-/// Records of other messages under the same unique-id that were retrieved, and of which no copy is
-/// kept here. Where the server hides what was retrieved, delivered ones are there still, and
-/// unlisted.
+/// Records of other messages under the same unique-id that were retrieved and have no copy here. On
+/// a server that hides retrieved messages, delivered ones still exist, unlisted.
 pub(in crate::session) fn others<'r>(
     records: &'r Records,
     key: &'r RecordKey,
@@ -35,8 +34,8 @@ pub(in crate::session) fn others<'r>(
     others.map(Known::into_pair)
 }
 
-/// What becomes of a record when another message is listed under its name: one that was delivered
-/// may come again under another name, and is known by its digest then.
+/// The change of a record when another message is listed under its unique-id: a delivered one may
+/// come again under another unique-id, and is then recognised by its digest.
 pub(in crate::session) fn displace(key: RecordKey, record: Record, now: Timestamp) -> Change {
     if !matches!(record.state, State::Delivered { .. }) {
         return Change::Forget(key);

@@ -1,25 +1,25 @@
-//! Do deletes take? What to ask of a server whose deletes did not (DOUBT.md 1.8). Pure.
+//! Whether deletes have effect, and how many to send to a server on which they did not. Pure.
 
 use crate::mail::{Listing, Timestamp, limits};
 use crate::seen::{DeletesState, Records};
 use crate::session::judge::absence::Listed;
 
-/// How many deletes a session may ask for, and how.
+/// How many deletes a session may send, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) struct Allowance {
     /// At most this many.
     pub(in crate::session) most: Option<usize>,
-    /// Whether only messages that were compared in this session may be asked to go.
+    /// Whether only messages that were compared in this session may be deleted.
     pub(in crate::session) compared_only: bool,
-    /// How long QUIT is waited for.
+    /// How long to wait for the answer to QUIT.
     pub(in crate::session) quit_seconds: u64,
-    /// Whether the last session asked for deletes and came to its end: only then did the server
-    /// ignore what is found again. A session that was cut off may never have sent QUIT.
+    /// Whether the last session sent deletes and was not cut off: only then did the server ignore
+    /// those that are listed again. A session that was cut off may never have sent QUIT.
     pub(in crate::session) was_attempted: bool,
 }
 
-/// What a new listing says of the deletes of the last session, and what this one may ask for.
-/// `again` is how many messages are listed after it was noted that they are asked to go.
+/// What a new listing says about the deletes of the last session, and what this one may send.
+/// `again` is how many messages are listed although their DELE was noted.
 pub(in crate::session) fn begin(
     state: &mut DeletesState,
     listing: &Listing,
@@ -29,7 +29,7 @@ pub(in crate::session) fn begin(
 ) -> Allowance {
     let was_attempted = state.attempted;
     if state.attempted {
-        // One message that stays is not trouble with the others.
+        // One message that stays says nothing about the others.
         if (again == 0 && listing.complete) || is_one_gone(listing, records) {
             state.unconfirmed = 0;
         } else if again > 0 && !state.quit_refused {
@@ -67,7 +67,7 @@ pub(in crate::session) fn begin(
     }
 }
 
-/// What the end of a session says of its deletes.
+/// What the end of a session says about its deletes.
 pub(in crate::session) fn end(
     state: &mut DeletesState,
     sent: usize,
@@ -94,7 +94,7 @@ pub(in crate::session) const fn are_ignored(state: &DeletesState) -> bool {
     state.found_again >= limits::DELETES_FOUND_AGAIN_MAX
 }
 
-/// Whether a message that was asked to go, and was listed at the last listing, is gone now.
+/// Whether a message whose DELE was noted was in the last listing and is gone now.
 fn is_one_gone(listing: &Listing, records: &Records) -> bool {
     let mut listed = Listed::new(listing);
     let is_gone = |known: crate::seen::Known<'_>| {
@@ -136,7 +136,7 @@ mod tests {
             let allowance = next(&mut state, 10);
             assert_eq!((allowance.most, allowance.quit_seconds), (Some(most), 600));
             assert!(allowance.was_attempted);
-            // A session that asks for none says nothing.
+            // A session without deletes says nothing.
             let was_attempted = false;
             let after = Allowance {
                 was_attempted,
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quit_without_yes_is_trouble_even_before_the_next_listing() {
+    fn a_quit_without_a_positive_answer_counts_even_before_the_next_listing() {
         let mut state = DeletesState::default();
         end(&mut state, 10, false, 0, NOW);
         assert_eq!(state.unconfirmed, 1);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn where_five_came_again_one_delete_a_day_is_tried() {
+    fn after_five_deletes_without_effect_one_a_day_is_tried() {
         let mut state = DeletesState::default();
         end(&mut state, 10, true, 5, NOW);
         assert!(are_ignored(&state));
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!((lone.most, lone.compared_only), (Some(0), true));
         state.lone = Some(Timestamp(NOW.0 - DAY_SECONDS));
         assert_eq!(next(&mut state, 10).most, Some(1));
-        // A clock that was ahead told it.
+        // The time came from a clock that was ahead.
         state.lone = Some(Timestamp(NOW.0 + 20 * DAY_SECONDS));
         assert_eq!(next(&mut state, 10).most, Some(1));
     }

@@ -1,4 +1,4 @@
-//! Refusals that were counted against messages, and turn out to be their destination's fault.
+//! Refusals that were counted against messages, and turn out to be the fault of their destination.
 
 use crate::mail::Timestamp;
 use crate::seen::{Deferral, Record, State};
@@ -7,16 +7,16 @@ use crate::session::judge::deferral::defer_as;
 /// Why counted refusals are taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) enum Cause {
-    /// The destination is down: nothing counts, and each message is due at once, so that all is
+    /// The destination is down: nothing counts, and each message is due at once, so that all are
     /// delivered when it is up.
     Down,
-    /// The destination is suspect: what was quarantined is deferred, as after a transient refusal.
+    /// The destination is suspect: quarantined messages are deferred, as after a transient refusal.
     Suspect,
 }
 
-/// What to put in place of a counted refusal that was perhaps the destination's fault; `None` when
-/// it stays. Who has taken the message since has taken it. A copy that was made meanwhile is kept
-/// as a parked one: the server may hide the message by now.
+/// The state that replaces a counted refusal which may have been the destination's fault; `None` if
+/// the refusal stays. Targets that have accepted the message since keep it. A copy that was made
+/// since stays as a parked one: the server may hide the message by now.
 pub(in crate::session) fn taken_back(
     current: &Record,
     tries: u32,
@@ -90,7 +90,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000_000);
 
     #[test]
-    fn taking_back_a_quarantine_keeps_the_copy_as_a_parked_one() {
+    fn taking_back_a_quarantine_turns_the_copy_into_a_parked_one() {
         let state = State::Quarantined {
             at: NOW,
             file: "f".into(),

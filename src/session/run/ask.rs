@@ -1,4 +1,4 @@
-//! Asks for heads, and goes on in the next session where there was no time.
+//! Requests heads, and continues in the next session if there was no time.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use crate::session::server::asking::Asking;
 use crate::session::server::heads::HEADERS_AT_ONCE;
 
 impl Inspection<'_> {
-    /// Asks for heads that were not asked for yet, until it is time to note what they have said so
-    /// far. Those of one unique-id are worth something only together: so they are asked for one
-    /// unique-id after the other, and the one that was begun goes on first. Where `is_patient`, it
-    /// goes on when the session's share of time is used up, too: otherwise one with so many
-    /// messages would come to its end in no session.
+    /// Requests the missing heads, until it is time to note what they have shown so far. The heads
+    /// of one unique-id are useful only together: so they are requested one unique-id after the
+    /// other, and one that was begun is continued first. If `is_patient`, it continues after the
+    /// session's time for heads is over, too: otherwise a unique-id with very many messages would
+    /// be finished in no session.
     pub(in crate::session) async fn ask(
         &self,
         asking: &mut Asking<'_>,
@@ -43,7 +43,7 @@ impl Inspection<'_> {
             }
             let (some, later) = rest.split_at(at_once);
             let shown = asking.heads(self.listing, some).await;
-            // A server that ends sessions at TOP must not end each of them: it goes without for a
+            // A server that ends sessions at TOP must not end each of them: TOP is left out for a
             // day.
             if asking.ended_by_server() {
                 let day_left = HEADS_UNRELIABLE_SECONDS - DAY_SECONDS;
@@ -61,9 +61,9 @@ impl Inspection<'_> {
         }
     }
 
-    /// The positions whose heads were not asked for, and the unique-id of which some were. It comes
-    /// first; the others begin at any of them, so that those at the front of the listing do not
-    /// take all the time of each session.
+    /// The positions whose heads were not requested, and the unique-id of which some were. That one
+    /// comes first; the others begin at a random one, so that those at the front of the listing do
+    /// not take all the time of each session.
     fn in_turn(&self, wanted: &[u32], heads: &Heads) -> (Vec<u32>, Option<&[u8]>) {
         let is_asked = |at: &u32| heads.get(*at) != Head::NotAsked;
         let begun = |some: &[u32]| some.iter().any(is_asked) && !some.iter().all(is_asked);

@@ -1,4 +1,4 @@
-//! What the end of a session says of the next one (DOUBT.md section 3).
+//! What the end of a session means for the next one.
 
 use crate::mail::{Entry, UniqueId};
 use crate::seen::{AccountState, Oddities};
@@ -11,8 +11,8 @@ use crate::session::transfer::orders::Transferred;
 use crate::telemetry::Event;
 
 impl Session<'_> {
-    /// What the end of a session says of the next: which message ended it, and whether replies can
-    /// be told apart.
+    /// Notes for the next session which message ended this one, and whether replies can be matched
+    /// to commands.
     pub(in crate::session) fn learn(
         &self,
         listed: &Listed,
@@ -26,7 +26,8 @@ impl Session<'_> {
             None => listed.at(lost.at?),
         });
         if listed.without_unique_ids.is_some() || !listed.served.is_empty() {
-            // What came whole is well, unless the server said more after it than it was asked.
+            // A message that came whole is not at fault, unless the server sent more after it than
+            // was requested.
             let came = |number| done.identified.iter().any(|entry| entry.number == number);
             odd.struck.retain(|one| {
                 blamed.is_some_and(|it| it.number == one.number) || !came(one.number)
@@ -54,7 +55,7 @@ impl Session<'_> {
         }
     }
 
-    /// The server ended the session at this message, or at its DELE.
+    /// Notes that the server ended the session at this message, or at its DELE.
     fn strike_at(
         &self,
         listed: &Listed,
@@ -98,8 +99,8 @@ impl Session<'_> {
         });
     }
 
-    /// What the answer to QUIT says: which deletes were taken, under which numbers messages are
-    /// listed next, or which DELE the server ended the session over.
+    /// Notes from the answer to QUIT which deletes were accepted, which numbers messages have in
+    /// the next session, or at which DELE the server ended the session.
     pub(in crate::session) fn learn_from_goodbye(
         &self,
         listed: &Listed,

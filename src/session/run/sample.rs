@@ -1,4 +1,4 @@
-//! Looks for a new count at a server that shows no heads.
+//! Searches for a new count on a server that shows no heads.
 
 use crate::seen::{AccountState, Known};
 use crate::session::judge::compared_too::compare_too;
@@ -6,8 +6,8 @@ use crate::session::judge::plan::{Circumstances, Disposition, Plan, Skip};
 use crate::session::run::inspect::{DAY_SECONDS, Inspection, is_settled};
 
 impl Inspection<'_> {
-    /// At a server without TOP that counts its unique-ids, the two smallest known messages are
-    /// compared by digest, once a day, in a session that is about to delete.
+    /// On a server without TOP that counts its unique-ids, compares the two smallest known messages
+    /// by digest, once a day, in a session that is about to delete.
     pub(in crate::session) fn sample_by_digest(
         &self,
         state: &mut AccountState,
@@ -48,7 +48,7 @@ impl Inspection<'_> {
         }
         smallest.sort_unstable();
         smallest.truncate(2);
-        // What was compared within the day is not retrieved again.
+        // A message that was compared within the day is not retrieved again.
         smallest.retain(|(_, at)| {
             let entry = self.listing.get(*at as usize);
             let mut known = entry.map(|entry| self.records.of(entry.unique_id));

@@ -1,20 +1,20 @@
-//! What a server announced, remembered for sessions in which CAPA is left out (DOUBT.md section 3).
+//! The capabilities that a server announced, remembered for sessions in which CAPA is left out.
 
 use crate::mail::Timestamp;
 use crate::proto::pop3::{Capabilities, Expire};
 use crate::seen::{LastCapa, Oddities};
 use crate::session::server::left_out::is_still;
 
-/// Whether a session asks for CAPA, and what holds when it does not.
+/// Whether a session sends CAPA, and the capabilities to assume if it does not.
 #[derive(Clone, Debug, Default)]
 pub(in crate::session) struct Capa {
-    /// CAPA is not asked for, because the server ended a session over it.
+    /// CAPA is not sent, because the server ended a session at it.
     pub(in crate::session) is_left_out: bool,
     last: Option<LastCapa>,
 }
 
 impl Capa {
-    /// What is remembered of this maildrop's server.
+    /// What is remembered about this maildrop's server.
     pub(in crate::session) fn remembered(odd: &mut Oddities, now: Timestamp) -> Self {
         Self {
             is_left_out: is_still(&mut odd.capa_left_out_until, now),
@@ -22,8 +22,8 @@ impl Capa {
         }
     }
 
-    /// What holds without asking: what was announced last, never PIPELINING; and where nothing ever
-    /// was, that the server may hide what was retrieved.
+    /// The capabilities to assume without CAPA: those announced last, but never PIPELINING. If none
+    /// ever were, the server may hide retrieved messages.
     pub(in crate::session) fn assumed(&self) -> Capabilities {
         let unknown = LastCapa {
             hides_retrieved: true,
@@ -37,7 +37,7 @@ impl Capa {
             auth_resp_code: last.auth_resp_code,
             login_delay_seconds: last.login_delay_seconds,
             expire: last.hides_retrieved.then_some(Expire::Days(0)),
-            // USER is tried where PLAIN is not announced, whatever is.
+            // USER is tried if PLAIN is not announced, whatever is.
             user: true,
             ..Capabilities::default()
         }
@@ -69,13 +69,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_nothing_was_ever_announced_the_server_may_hide_what_was_retrieved() {
+    fn without_earlier_announcements_the_server_may_hide_retrieved_mail() {
         let assumed = Capa::default().assumed();
         assert!(assumed.hides_retrieved() && !assumed.pipelining);
     }
 
     #[test]
-    fn what_was_announced_last_still_holds_but_for_pipelining() {
+    fn the_last_announced_capabilities_apply_except_pipelining() {
         let before = Capabilities {
             announced: true,
             sasl: vec!["PLAIN".into(), "=x".into()],

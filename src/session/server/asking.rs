@@ -1,5 +1,5 @@
-//! Asks for heads before the plan is made, for no longer than a session can spare and while nobody
-//! waits for its end.
+//! Requests heads before the plan is made, for a limited time and while no other account waits for
+//! the end of the session.
 
 use std::time::Duration;
 
@@ -9,30 +9,30 @@ use crate::mail::{HeadDigests, Listing, WhoActs, limits};
 use crate::session::server::maildrop::Maildrop;
 use crate::session::{SessionError, Stop};
 
-/// A maildrop that is asked for heads.
+/// A maildrop from which heads are requested.
 pub(in crate::session) struct Asking<'a> {
     pub(in crate::session) maildrop: &'a mut Maildrop,
     stop: &'a Stop,
-    /// When the whole session must be over.
+    /// The end of the time for the whole session.
     deadline: Instant,
-    /// When the session's share for this is used up.
+    /// The end of the session's time for heads.
     until: Instant,
-    /// Why the link is of no use any more.
+    /// Why the connection cannot be used any more.
     cut: Option<Cut>,
 }
 
-/// Why a link was given up while a head was on its way.
+/// Why a connection was closed during the reply to TOP.
 enum Cut {
-    /// We were asked to stop. The server undoes the session by itself.
+    /// mailferry is asked to stop. The server undoes the session by itself.
     Stopped,
-    /// Others wait for its place, or its time is over.
+    /// Other accounts wait for its place, or its time is over.
     Failed(SessionError),
-    /// It failed while heads were asked for.
+    /// It failed while heads were requested.
     OverHead(SessionError),
 }
 
 impl<'a> Asking<'a> {
-    /// The session's share begins now.
+    /// Begins the session's time for heads.
     pub(in crate::session) fn new(
         maildrop: &'a mut Maildrop,
         stop: &'a Stop,
@@ -47,8 +47,8 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Whether no more heads may be asked for in this session: its end is waited for, or its link
-    /// is gone.
+    /// Whether no more heads may be requested in this session: another account waits for its end,
+    /// or its connection is closed.
     pub(in crate::session) fn is_over(&self) -> bool {
         let Stop { soon, place, .. } = self.stop;
         self.cut.is_some()
@@ -62,16 +62,16 @@ impl<'a> Asking<'a> {
         Instant::now() >= self.until
     }
 
-    /// Whether the link was given up.
+    /// Whether the connection was closed.
     pub(in crate::session) const fn is_cut(&self) -> bool {
         self.cut.is_some()
     }
 
-    /// Whether the session goes on. It does not when we were asked to stop while a head was on its
-    /// way.
+    /// Whether the session continues. False when mailferry is asked to stop during the reply to
+    /// TOP.
     ///
     /// # Errors
-    /// Why the link was given up.
+    /// Why the connection was closed.
     pub(in crate::session) fn goes_on(&mut self) -> Result<bool, SessionError> {
         match self.cut.take() {
             None => Ok(true),
@@ -80,7 +80,7 @@ impl<'a> Asking<'a> {
         }
     }
 
-    /// Asks for some heads, at most [`Asking::at_once`]. `None` when the link was given up:
+    /// Requests some heads, at most [`Asking::at_once`]. `None` if the connection was closed:
     /// [`Asking::goes_on`] says why.
     pub(in crate::session) async fn heads(
         &mut self,
@@ -105,12 +105,12 @@ impl<'a> Asking<'a> {
         None
     }
 
-    /// How many heads are asked for at a time.
+    /// How many heads are requested at a time.
     pub(in crate::session) fn at_once(&self) -> usize {
         self.maildrop.heads_at_once()
     }
 
-    /// Whether the server ended the session when it was asked for heads.
+    /// Whether the server ended the session when heads were requested.
     pub(in crate::session) fn ended_by_server(&self) -> bool {
         matches!(&self.cut, Some(Cut::OverHead(error)) if error.who_acts() == WhoActs::Server)
     }

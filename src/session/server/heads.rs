@@ -1,4 +1,4 @@
-//! The headers of some messages, by TOP: what they are like, without retrieving the messages.
+//! The headers of some messages, by TOP: their digests, without retrieving the messages.
 
 use crate::mail::{HeadDigests, Listing, limits};
 use crate::proto::pop3::{Command, Event, Kind};
@@ -7,12 +7,12 @@ use crate::session::server::maildrop::Maildrop;
 use crate::spool::head_digest::head_digests_of;
 
 impl Maildrop {
-    /// What the headers at some positions of the listing are like, by TOP, in that order; `None`
-    /// where the server says no. Sent in one flight of at most [`HEADERS_AT_ONCE`] where the server
-    /// announces PIPELINING.
+    /// The header digests of the messages at some positions of the listing, by TOP, in that order;
+    /// `None` if the server refuses one. Sent in one flight of at most [`HEADERS_AT_ONCE`] if the
+    /// server announces PIPELINING.
     ///
     /// # Errors
-    /// What ends a session.
+    /// The errors of a session.
     pub(in crate::session) async fn heads(
         &mut self,
         listing: &Listing,
@@ -44,13 +44,13 @@ impl Maildrop {
                 (heads.len() >= wanted).then_some(())
             })
             .await?;
-            // What was said twice would be taken for the next message's.
+            // A repeated answer would be taken for that of the next message.
             self.check_in_step()?;
         }
         Ok(heads)
     }
 
-    /// How many heads are asked for in one flight.
+    /// How many heads are requested in one flight.
     pub(in crate::session) fn heads_at_once(&self) -> usize {
         if self.is_pipelining() {
             HEADERS_AT_ONCE
@@ -60,5 +60,5 @@ impl Maildrop {
     }
 }
 
-/// Headers asked for in one flight.
+/// The most headers requested in one flight.
 pub(in crate::session) const HEADERS_AT_ONCE: usize = 64;

@@ -1,9 +1,9 @@
 //! Memory for listings and records, which all sessions of the process share.
 //!
-//! A listing of a million messages takes up to 150 MiB, as many records take a hundred, and twenty
-//! servers may send one at once. So what grows beyond a little is taken from one budget. Where that
-//! is spent a session waits for a while, then whoever holds most of it and has done so for a minute
-//! gives way, and a session that gets none leaves and comes back later.
+//! A listing of a million messages takes up to 150 MiB, as many records take 100 MiB, and twenty
+//! servers may send one at the same time. So anything beyond a small size is taken from one budget.
+//! If that is used up, a session waits; then the session that uses most of it and has done so for a
+//! minute gives way; and a session that gets none ends and comes back later.
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
@@ -35,7 +35,7 @@ struct Holder {
     place: Place,
 }
 
-/// What one listing holds of it, until it is dropped.
+/// The part of the budget that one session uses, until it is dropped.
 pub(in crate::session) struct Held {
     room: &'static Room,
     number: u64,
@@ -87,7 +87,8 @@ impl Room {
         true
     }
 
-    /// Whoever holds most, and has for a minute, ends its poll, or drops its link.
+    /// Asks the session that uses most, and has for a minute, to end its poll, or to close its
+    /// connection.
     fn press(&self, but: u64, drop: bool) {
         let holders = self.holders();
         let others = holders.by_number.iter().filter(|(number, holder)| {
@@ -104,17 +105,17 @@ impl Room {
 }
 
 impl Held {
-    /// A listing begins.
+    /// Begins a listing.
     pub(in crate::session) fn begin(place: &Place) -> Self {
         ROOM.enter(place)
     }
 
-    /// Whether a listing of so many octets needs more than it has.
+    /// Whether a listing of this many octets needs more than it has.
     pub(in crate::session) const fn is_short_of(&self, octets: u64) -> bool {
         octets > self.octets
     }
 
-    /// Takes what records need, before they are read.
+    /// Takes the memory for records, before they are read.
     ///
     /// # Errors
     /// [`SessionError::ListingRoom`] when there was none for two minutes.
@@ -123,8 +124,8 @@ impl Held {
         records: u64,
     ) -> Result<(), SessionError> {
         let octets = records.saturating_mul(limits::RECORD_OCTETS);
-        // More than all there is will never be free, and records are ours: no server makes more of
-        // them than it lists.
+        // More than the whole budget will never be free, and records are our own: a server cannot
+        // cause more of them than it lists.
         let octets = octets.min(limits::RECORDS_OCTETS_MAX);
         while self.is_short_of(octets) {
             self.grow().await?;
@@ -132,7 +133,7 @@ impl Held {
         Ok(())
     }
 
-    /// Takes more.
+    /// Takes more memory.
     ///
     /// # Errors
     /// [`SessionError::ListingRoom`] when there was none for two minutes.
@@ -164,15 +165,15 @@ impl Drop for Held {
     }
 }
 
-/// A session that has held its listing for less is not asked.
+/// A session that has used its memory for less time is not asked.
 const HELD_MIN: Duration = Duration::from_secs(60);
 
-/// After waiting so long, whoever holds most ends its poll at the end of a message, and then drops
-/// its link.
+/// After these waits, the session that uses most is asked to end its poll after the present
+/// message, and then to close its connection.
 const ASK_AFTER: Duration = Duration::from_secs(10);
 const DROP_AFTER: Duration = Duration::from_secs(40);
 
-/// After this a session without room leaves.
+/// After this wait, a session without memory ends.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_held_most_for_a_minute_gives_way_to_one_that_waits() {
+    async fn the_session_that_used_most_for_a_minute_gives_way_to_one_that_waits() {
         let room = room(4);
         let (small, large) = (Place::default(), Place::default());
         let mut first = room.enter(&small);

@@ -1,7 +1,8 @@
-//! From a connection to the transaction state: greeting, STLS if asked, CAPA, login, CAPA again.
+//! From a connection to the transaction state: greeting, STLS if configured, CAPA, login, CAPA
+//! again.
 //!
-//! Never a secret over an unprotected connection unless the operator wrote the word for it, and
-//! never a second mechanism after a refusal.
+//! A password is never sent over an unprotected connection unless the operator allowed that, and no
+//! second mechanism is tried after a refusal.
 
 use std::time::Duration;
 
@@ -26,8 +27,8 @@ pub(in crate::session) struct Reached {
     timestamp: Option<String>,
 }
 
-/// Reaches the server and logs in, for an errand of the operator. A server that ends the session
-/// over CAPA is reached once more, and not asked.
+/// Connects and logs in, for a command of the operator. If the server ends the session at CAPA,
+/// connects once more without CAPA.
 pub(in crate::session) async fn enter(
     visit: &Visit,
     with: &Collaborators,
@@ -80,7 +81,8 @@ async fn greeted(
     Ok((maildrop, timestamp))
 }
 
-/// A port that speaks TLS at once waits for us as we wait for it, and nothing but silence tells.
+/// Warns about a silent server. On a port for implicit TLS, client and server wait for each other,
+/// and only silence shows it.
 fn say_silent(visit: &Visit, with: &Collaborators) {
     let detail = format!(
         "the server has said nothing for {} seconds; one that expects TLS at once sends no \
@@ -95,14 +97,14 @@ fn say_silent(visit: &Visit, with: &Collaborators) {
     });
 }
 
-/// The password is not to be read in anything that the server says, nor is what is sent for it.
+/// The password must not appear in anything that the server says, in any form in which it is sent.
 fn hide_secrets(maildrop: &mut Maildrop, visit: &Visit) {
     let (user, secret) = (visit.login.user.clone(), visit.login.secret.clone());
     let mechanism = Mechanism::Plain {
         user,
         secret: secret.clone(),
     };
-    // The longer ones first, which may hold the shorter.
+    // The longer ones first, which may contain the shorter.
     if let Some(response) = mechanism.initial() {
         maildrop.client.hide(sasl::encode(&response));
     }
@@ -160,7 +162,7 @@ async fn greet(maildrop: &mut Maildrop) -> Result<Option<String>, SessionError> 
     greeted.map_err(|(code, words)| refused("greeting", code.as_ref(), words))
 }
 
-/// CAPA. A server that refuses it announces nothing, which is no fault.
+/// Sends CAPA. A server that refuses it announces nothing, which is no error.
 async fn announced(maildrop: &mut Maildrop) -> Result<(), SessionError> {
     if let Reply::Ok = maildrop.ask(&Command::Capa).await? {
         maildrop
@@ -172,15 +174,15 @@ async fn announced(maildrop: &mut Maildrop) -> Result<(), SessionError> {
     Ok(())
 }
 
-/// STLS, required: without it, not an octet of the login is sent. It is asked for even when CAPA
-/// lacks it, because a CAPA that came in the clear proves nothing.
+/// Sends STLS, which must succeed: without it, not an octet of the login is sent. It is sent even
+/// if CAPA lacks it, because a CAPA without TLS proves nothing.
 async fn start_tls(
     mut maildrop: Maildrop,
     visit: &Visit,
     with: &Collaborators,
 ) -> Result<Maildrop, SessionError> {
-    // An answer before the question is somebody else's: inside TLS the server would answer our STLS
-    // a second time, and every answer after that would be taken for the next one's.
+    // An answer before the command was injected: inside TLS the server would answer our STLS a
+    // second time, and every later answer would be taken for the next command's.
     maildrop.listen_for_a_moment().await;
     if !maildrop.is_quiet() {
         let host = visit.host.clone();
@@ -202,7 +204,7 @@ async fn start_tls(
     }
 }
 
-/// Another connection, on which the server has said yes to STLS.
+/// Another connection, on which the server has accepted STLS.
 async fn ready_for_tls(visit: &Visit, with: &Collaborators) -> Option<Wire> {
     let (mut maildrop, _) = greeted(visit, with).await.ok()?;
     match maildrop.ask(&Command::Stls).await.ok()? {
@@ -211,8 +213,8 @@ async fn ready_for_tls(visit: &Visit, with: &Collaborators) -> Option<Wire> {
     }
 }
 
-/// Logs in, and asks for the capabilities again: some servers announce UIDL or PIPELINING only now
-/// (RFC 2449 section 5).
+/// Logs in, and sends CAPA again: some servers announce UIDL or PIPELINING only now (RFC 2449
+/// section 5).
 pub(in crate::session) async fn log_in(
     reached: Reached,
     visit: &Visit,
@@ -235,7 +237,7 @@ pub(in crate::session) async fn log_in(
         return Err(login_refused(visit, &before, code.as_ref(), words));
     }
     if capa.is_left_out {
-        // A login makes the client forget what was announced.
+        // At a login the client forgets the announced capabilities.
         maildrop.client.assume(capa.assumed());
     } else {
         announced(&mut maildrop).await?;
@@ -277,8 +279,8 @@ async fn plain(maildrop: &mut Maildrop, visit: &Visit) -> Result<Reply, SessionE
         initial: mechanism.initial(),
     };
     let mut reply = maildrop.ask(&command).await?;
-    // One `+` asks for the message, whatever it says and whether or not the command carried the
-    // message already: there are servers that do not read it there.
+    // One `+` asks for the message, whatever text follows and even if the command carried the
+    // message already: some servers do not read it there.
     if let Reply::Challenge(challenge) = reply {
         let message = mechanism.respond(&challenge.unwrap_or_default());
         reply = match message {
@@ -287,14 +289,14 @@ async fn plain(maildrop: &mut Maildrop, visit: &Visit) -> Result<Reply, SessionE
         };
     }
     match reply {
-        // To a second one there is no answer.
+        // There is no answer to a second one.
         Reply::Challenge(_) => give_up(maildrop).await,
         reply => Ok(reply),
     }
 }
 
-/// Cancels a login that the server does not come to an end with (RFC 5034 section 4), and says that
-/// it was us.
+/// Cancels a login that the server does not finish (RFC 5034 section 4), and reports that mailferry
+/// did it.
 async fn give_up(maildrop: &mut Maildrop) -> Result<Reply, SessionError> {
     maildrop.ask(&Command::AuthAbort).await?;
     Err(SessionError::Account {
@@ -330,7 +332,7 @@ async fn apop(
         .await
 }
 
-/// Whose fault a refused login is (design section 2; RFC 3206 section 4).
+/// Decides who is at fault for a refused login (RFC 3206 section 4).
 fn login_refused(
     visit: &Visit,
     announced: &Capabilities,
@@ -370,7 +372,7 @@ fn login_refused(
         Some(ResponseCode::InUse | ResponseCode::LoginDelay | ResponseCode::SysTemp) => {
             refused("the login", code, words)
         }
-        // A server that announces AUTH-RESP-CODE says [AUTH] when it means it.
+        // A server that announces AUTH-RESP-CODE sends [AUTH] if the password is wrong.
         _ if announced.auth_resp_code => refused("the login", code, words),
         _ => SessionError::Login {
             code: "auth_refused",
@@ -380,7 +382,8 @@ fn login_refused(
     }
 }
 
-/// The mechanisms that a server announces, when we have none of them and chose for ourselves.
+/// The mechanisms that a server announces, if mailferry supports none of them and the mechanism is
+/// not configured.
 fn lacking(visit: &Visit, announced: &Capabilities) -> Option<String> {
     let ours = announced.user || announced.sasl.iter().any(|mechanism| mechanism == "PLAIN");
     let chosen = visit.login.method == LoginMethod::Auto;
@@ -388,7 +391,7 @@ fn lacking(visit: &Visit, announced: &Capabilities) -> Option<String> {
         .then(|| Shown::new(&announced.sasl.join(", ")).to_string())
 }
 
-/// A refusal that is not about credentials.
+/// A refusal that is not about user or password.
 pub(in crate::session) fn refused(
     command: &'static str,
     code: Option<&ResponseCode>,

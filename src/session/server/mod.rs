@@ -1,4 +1,4 @@
-//! What is said to a server, and what its answers mean: login, listing, retrieval, deletes.
+//! The commands to a server and the meaning of its answers: login, listing, retrieval, deletes.
 
 pub(in crate::session) mod announced;
 pub(in crate::session) mod asking;

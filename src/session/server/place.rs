@@ -1,4 +1,4 @@
-//! The place of one session among those that an agent has (DOUBT.md 4).
+//! The place of one session among those that an agent runs at the same time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,13 +9,12 @@ use tokio_util::sync::CancellationToken;
 use crate::net::{NetError, Wire};
 use crate::session::Connect;
 
-/// What the agent tells one session because others wait, and what it sees of it.
+/// What the agent asks of one session because others wait, and what it observes of it.
 #[derive(Clone, Debug, Default)]
 pub struct Place {
-    /// End the poll when the messages that were asked for have come; the rest waits for the next
-    /// poll.
+    /// End the poll after the messages that were requested; the rest waits for the next poll.
     pub give_way: CancellationToken,
-    /// Drop the link: no message is to blame, and the one that was coming is tried later.
+    /// Close the connection: no message is at fault, and the one under way is retried later.
     pub leave: CancellationToken,
     octets: Arc<AtomicU64>,
 }
@@ -26,7 +25,7 @@ impl Place {
         self.octets.load(Ordering::Relaxed)
     }
 
-    /// The same way to the server, with what is read from it counted here.
+    /// A connector that counts what it reads from the server here.
     pub fn counting(&self, connect: Arc<dyn Connect>) -> Arc<dyn Connect> {
         Arc::new(Counting {
             connect,
@@ -35,7 +34,7 @@ impl Place {
     }
 }
 
-/// Counts what is read from the server.
+/// Counts the octets from the server.
 struct Counting {
     connect: Arc<dyn Connect>,
     octets: Arc<AtomicU64>,

@@ -1,4 +1,4 @@
-//! What a refusal means when no response code says it: its words (DOUBT.md section 3).
+//! The meaning of a refusal without a response code, from its words.
 
 use crate::mail::limits;
 use crate::mail::text::Shown;
@@ -7,7 +7,8 @@ use words::Words;
 
 mod words;
 
-/// What a server said in a refusal, safe to show; a refusal without a reason says so, and to what.
+/// The words of a refusal, safe to show; for a refusal without words, says so and names the
+/// command.
 pub(in crate::session) fn reason(text: &[u8], command: Kind) -> String {
     if text.trim_ascii().is_empty() {
         format!(
@@ -19,26 +20,26 @@ pub(in crate::session) fn reason(text: &[u8], command: Kind) -> String {
     }
 }
 
-/// What the words of a refused login say, when they do not speak of the credential.
+/// The meaning of the words of a refused login, if they are not about the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::session) enum Told {
-    /// Another session has the maildrop, or all sessions that it may have.
+    /// Another session uses the maildrop, or as many as are allowed.
     InUse,
     /// The last login is too recent.
     TooOften,
-    /// A fault of the server that passes by itself.
+    /// A temporary fault of the server.
     ServerFault,
 }
 
-/// Reads the words of a refused login. `None`: they speak of the account or its credentials, or say
-/// nothing that we know.
+/// Interprets the words of a refused login. `None`: they are about the account or its password, or
+/// not known.
 ///
-/// Words about the credential win over all others, because a wrong password that is tried often
-/// locks an account. A server that speaks of `temporary` or `unavailable` has not looked at the
-/// password: `Temporary authentication failure` is no wrong one.
+/// Words about the password win over all others, because repeated wrong passwords lock an account.
+/// A server that says `temporary` or `unavailable` has not checked the password: `Temporary
+/// authentication failure` does not mean a wrong one.
 pub(in crate::session) fn told(text: &str) -> Option<Told> {
     let words = Words::of(text);
-    // Neither is said of a wrong password, so the user or account that they name does not matter.
+    // Neither is said about a wrong password, so a user or account in the words does not matter.
     let named = if words.hold(words::TOO_MANY_CONNECTIONS) || words.begin(words::MAINTENANCE) {
         words.begin(words::OF_BLAME)
     } else {

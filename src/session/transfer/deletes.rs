@@ -1,8 +1,8 @@
-//! The deletes of one session: gathered, noted, then asked for in one flight with QUIT.
+//! The deletes of one session: gathered, noted, then sent in one flight with QUIT.
 //!
-//! A server may use a unique-id again once its message is gone (RFC 1939 section 7). So it is
-//! written down first which names are asked to go: a name that is listed after that proves nothing
-//! by itself (DOUBT.md 1.1).
+//! A server may use a unique-id again once its message is gone (RFC 1939 section 7). So it is first
+//! stored which messages are about to be deleted: a unique-id that is listed after that proves
+//! nothing by itself.
 
 use std::collections::HashSet;
 use std::slice::Iter;
@@ -15,14 +15,14 @@ use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
 
-/// The deletes of one session, and how far they are.
+/// The deletes of one session, and their progress.
 pub(in crate::session) struct Deletes<'a> {
     /// Deletes that the plan found due.
     due: Iter<'a, Recorded>,
     gathered: Vec<Recorded>,
     /// How many were gathered in all.
     count: u32,
-    /// Names of messages that were compared by digest in this session.
+    /// Unique-ids of messages that were compared by digest in this session.
     compared: HashSet<UniqueId>,
     stage: NoteStage,
     /// When it was noted which deletes are asked for.
@@ -40,7 +40,7 @@ enum NoteStage {
 }
 
 impl<'a> Deletes<'a> {
-    /// Nothing is gathered yet.
+    /// Begins with nothing gathered.
     pub(in crate::session) fn new(due: &'a [Recorded]) -> Self {
         Self {
             due: due.iter(),
@@ -52,7 +52,7 @@ impl<'a> Deletes<'a> {
         }
     }
 
-    /// What the plan found due, and is not gathered yet, waits for another session.
+    /// Leaves deletes that are not gathered yet to another session.
     pub(in crate::session) fn gather_no_more(&mut self) {
         self.due = [].iter();
     }
@@ -62,12 +62,12 @@ impl<'a> Deletes<'a> {
         self.due.len() > 0
     }
 
-    /// How many deletes this session will ask for, as far as is known.
+    /// How many deletes this session will send, as far as is known.
     pub(in crate::session) const fn gathered(&self) -> u32 {
         self.count
     }
 
-    /// The message with this name was compared by digest, and is the recorded one.
+    /// Notes that the message with this unique-id was compared by digest, and is the recorded one.
     pub(in crate::session) fn note_compared(&mut self, unique_id: &UniqueId) {
         self.compared.insert(unique_id.clone());
     }
@@ -105,7 +105,7 @@ fn is_ours(error: &SessionError) -> bool {
 }
 
 impl Transfer<'_> {
-    /// Gathers what the plan found due, as much as one session may delete.
+    /// Gathers due deletes, as many as one session may send.
     pub(in crate::session) fn gather_due(&mut self) {
         let every = self.orders.visit.commit_every.unwrap_or(u32::MAX);
         while self.deletes.count < every {
@@ -120,7 +120,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// A delete that a record allows. It is asked for even when the session ends early, because it
+    /// Gathers a delete that a record allows. It is sent even if the session ends early, because it
     /// is proven.
     pub(in crate::session) fn delete(&mut self, proof: Recorded) {
         if self.orders.deletable.allows(proof.unique_id()) {
@@ -129,8 +129,8 @@ impl Transfer<'_> {
         }
     }
 
-    /// Begins to write down what is asked to be deleted. False when there is nothing to delete, or
-    /// it may not be.
+    /// Begins to store which messages are about to be deleted. False when there are none, or
+    /// deletes are not allowed.
     pub(in crate::session) fn note_deletes(&mut self) -> bool {
         let may_quit = !self.orders.hides || self.ledger.is_all_settled();
         let is_broken = self.phase.error().is_some_and(is_ours);
@@ -175,7 +175,7 @@ impl Transfer<'_> {
         true
     }
 
-    /// The note is durable: the DELEs may go out.
+    /// Sends the DELEs: the note is durable.
     pub(in crate::session) fn send_deletes(&mut self, deletes: Vec<Recorded>) {
         fault::pass("note.durable");
         self.deletes.stage = NoteStage::Sent;
@@ -190,8 +190,8 @@ impl Transfer<'_> {
         self.deletes.gathered = deletes;
     }
 
-    /// The connection is lost. Where no octet of the deletes was written, the server cannot have
-    /// taken any.
+    /// Withdraws the note after the connection was lost. If no octet of the deletes was written,
+    /// the server cannot have accepted any.
     pub(in crate::session) fn withdraw_note(&mut self) {
         let maildrop = self.maildrop.as_mut();
         let untouched = maildrop.is_some_and(|maildrop| !maildrop.has_written_deletes());

@@ -1,20 +1,20 @@
-//! What the comparisons of one session found.
+//! The results of the comparisons of one session.
 
-/// What the comparisons of one session found.
+/// The results of the comparisons of one session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::session) struct Findings {
     /// Messages that were retrieved to be compared.
     pub(in crate::session) compared: u64,
-    /// Those of them that came out as other messages.
+    /// How many of them are other messages.
     pub(in crate::session) different: u64,
-    /// Known messages that were found under another name.
+    /// Known messages that were found under another unique-id.
     pub(in crate::session) renamed: u64,
-    /// Delivered messages that the server hands out with other octets.
+    /// Delivered messages that the server sends with other octets.
     pub(in crate::session) rewritten: u64,
-    /// Messages that were asked to be deleted, and are there still.
+    /// Messages that are still there after their DELE.
     pub(in crate::session) found_again: u32,
     /// Whether TOP showed another head than RETR.
     pub(in crate::session) heads_differ: bool,
-    /// Whether a counted name turned out to be another message's.
+    /// Whether a counted unique-id turned out to be of another message.
     pub(in crate::session) began_again: bool,
 }

@@ -1,4 +1,4 @@
-//! The books of one session: what was asked for, what is in hand, and which copies are proven.
+//! The books of one session: which messages are requested, in memory, and proven.
 
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
@@ -6,30 +6,30 @@ use std::mem;
 use crate::mail::{Digest, Listing, ListingBuilder, UniqueId};
 use crate::seen::{RecordKey, Recorded};
 
-/// Counts what is asked, held and proven. Positions are those of the listing.
+/// Counts requested, retrieved and proven messages. Positions are those of the listing.
 #[derive(Default)]
 pub(in crate::session) struct Ledger {
-    /// Asked for and not settled: not yet arrived, offered, or not yet recorded.
+    /// Requested and not settled: not yet arrived, offered, or recorded.
     unsettled: BTreeSet<usize>,
-    /// In hand and not settled, with its octets.
+    /// Retrieved and not settled, with the octets.
     held: HashMap<usize, u64>,
     held_octets: u64,
-    /// Unique-ids that are listed more than once, with how often.
+    /// Unique-ids that are listed more than once, with the count.
     repeated: HashMap<UniqueId, usize>,
     /// Proofs for those, until there is one for each entry.
     proofs: HashMap<UniqueId, Vec<Recorded>>,
-    /// How often each message was in hand, and delivered, in this session.
+    /// How often each message was retrieved, and delivered, in this session.
     times: HashMap<RecordKey, Times>,
-    /// How many messages with each of those unique-ids were in hand in this session.
+    /// How many messages with each of those unique-ids were retrieved in this session.
     in_hand: HashMap<UniqueId, usize>,
-    /// How often the operator's word was taken for a message.
+    /// How often the operator's confirmation was used for a message.
     trusted: HashMap<UniqueId, u32>,
-    /// How often each digest was in hand, on a server without unique-ids.
+    /// How often each digest was retrieved, on a server without unique-ids.
     ordinals: HashMap<Digest, u32>,
     identified: ListingBuilder,
-    /// The numbers of messages whose body outgrew the limit.
+    /// The numbers of messages whose body exceeded the limit.
     outgrown: Vec<u32>,
-    /// The numbers of messages without unique-id that made trouble, where the others have one.
+    /// The numbers of messages without unique-id that had a fault, where the others have one.
     put_off: Vec<u32>,
 }
 
@@ -48,18 +48,18 @@ impl Ledger {
         }
     }
 
-    /// Whether another message may be asked for: what is in hand is bounded however slow the sinks
-    /// are.
+    /// Whether another message may be requested: the retrieved ones are limited however slow the
+    /// sinks are.
     pub(in crate::session) fn has_room(&self) -> bool {
         self.unsettled.len() < HELD_MESSAGES_MAX && self.held_octets < HELD_OCTETS_MAX
     }
 
-    /// How many messages are on their way to being settled.
+    /// How many requested messages are not settled yet.
     pub(in crate::session) fn under_way(&self) -> u32 {
         u32::try_from(self.unsettled.len()).unwrap_or(u32::MAX)
     }
 
-    /// Whether a message at this position or after it is on its way to being settled.
+    /// Whether a message at this position or after it is requested and not settled.
     pub(in crate::session) fn is_any_under_way_from(&self, at: usize) -> bool {
         self.unsettled.range(at..).next().is_some()
     }
@@ -73,24 +73,24 @@ impl Ledger {
         self.held_octets += octets;
     }
 
-    /// The message is delivered, quarantined, parked or known, and that is recorded; or the server
-    /// never handed it out.
+    /// Notes that the message is delivered, quarantined, parked or known, and that is recorded; or
+    /// that the server never sent it.
     pub(in crate::session) fn settled(&mut self, at: usize) {
         self.unsettled.remove(&at);
         self.let_go(at);
     }
 
-    /// The message is not in hand any more, and nothing about it is recorded.
+    /// Notes that the message is dropped, and nothing about it is recorded.
     pub(in crate::session) fn let_go(&mut self, at: usize) {
         self.held_octets -= self.held.remove(&at).unwrap_or(0);
     }
 
-    /// Whether QUIT may make the server hide everything that was retrieved.
+    /// Whether QUIT may make the server hide all retrieved messages.
     pub(in crate::session) fn is_all_settled(&self) -> bool {
         self.unsettled.is_empty()
     }
 
-    /// How often this message has been in hand in this session, this time included.
+    /// How often this message has been retrieved in this session, this time included.
     pub(in crate::session) fn seen_again(&mut self, key: &RecordKey) -> u32 {
         if self.repeated.contains_key(&key.unique_id) {
             *self.in_hand.entry(key.unique_id.clone()).or_default() += 1;
@@ -100,17 +100,17 @@ impl Ledger {
         times.in_hand
     }
 
-    /// How often this message has been in hand in this session.
+    /// How often this message has been retrieved in this session.
     pub(in crate::session) fn alike(&self, key: &RecordKey) -> u32 {
         self.times.get(key).map_or(0, |times| times.in_hand)
     }
 
-    /// How many messages with a repeated unique-id have been in hand in this session.
+    /// How many messages with a repeated unique-id have been retrieved in this session.
     pub(in crate::session) fn in_hand(&self, unique_id: &UniqueId) -> usize {
         self.in_hand.get(unique_id).copied().unwrap_or(0)
     }
 
-    /// Takes the operator's word for one more message, if it is good for so many.
+    /// Uses the operator's confirmation for one more message, if it covers that many.
     pub(in crate::session) fn trusts(&mut self, unique_id: &UniqueId, copies: u32) -> bool {
         let taken = self.trusted.entry(unique_id.clone()).or_default();
         *taken = taken.saturating_add(1);
@@ -144,34 +144,34 @@ impl Ledger {
         }
     }
 
-    /// The body of this message outgrew the limit.
+    /// Notes that the body of this message exceeded the limit.
     pub(in crate::session) fn outgrew(&mut self, number: u32) {
         self.outgrown.push(number);
     }
 
-    /// This message without unique-id made trouble, where the others have one.
+    /// Notes that this message without unique-id had a fault, where the others have one.
     pub(in crate::session) fn puts_off(&mut self, number: u32) {
         self.put_off.push(number);
     }
 
-    /// The numbers of messages whose body outgrew the limit.
+    /// The numbers of messages whose body exceeded the limit.
     pub(in crate::session) fn take_outgrown(&mut self) -> Vec<u32> {
         mem::take(&mut self.outgrown)
     }
 
-    /// The numbers of messages without unique-id that made trouble, where the others have one.
+    /// The numbers of messages without unique-id that had a fault, where the others have one.
     pub(in crate::session) fn take_put_off(&mut self) -> Vec<u32> {
         mem::take(&mut self.put_off)
     }
 
-    /// The entries identified by their digest: a complete listing when they are all that the server
+    /// The entries identified by their digest: a complete listing if they are all that the server
     /// listed.
     pub(in crate::session) fn into_identified(mut self, complete: bool) -> Listing {
         self.identified.arrange();
         self.identified.build(complete)
     }
 
-    /// The deletes that one more proof allows: itself, or all of a repeated unique-id once every
+    /// The deletes that one more proof allows: its own, or all of a repeated unique-id once every
     /// entry is proven.
     pub(in crate::session) fn proven(&mut self, proof: Recorded) -> Vec<Recorded> {
         let Some(listed) = self.repeated.get(proof.unique_id()) else {
@@ -187,9 +187,9 @@ impl Ledger {
     }
 }
 
-/// Messages in hand or on their way in one session.
+/// The most messages in memory or requested in one session.
 const HELD_MESSAGES_MAX: usize = 128;
 
-/// Octets in hand in one session, above which nothing more is asked for. Large ones are in files;
-/// this bounds those too.
+/// Octets in memory in one session, above which nothing more is requested. Large messages are in
+/// files; this limits those too.
 const HELD_OCTETS_MAX: u64 = 64 * 1024 * 1024;

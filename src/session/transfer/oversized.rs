@@ -1,7 +1,7 @@
 //! Messages that are listed as too large, before anything is retrieved.
 //!
-//! A server may list a million of them. So only some are told one by one, only some are recorded in
-//! one session, and their records are made durable in few commits, one after another.
+//! A server may list a million of them. So only some are reported one by one, only some are
+//! recorded in one session, and their records are made durable in few commits, one after another.
 
 use std::collections::HashMap;
 
@@ -14,15 +14,15 @@ use crate::session::transfer::commits::Committed;
 use crate::session::transfer::unretrieved::is_a_word;
 use crate::telemetry::Event;
 
-/// What is news of one unique-id: where it stands first in the listing, and how many messages under
-/// it are too large.
+/// The new oversized messages of one unique-id: the first entry in the listing, and how many there
+/// are.
 struct News<'a> {
     entry: Entry<'a>,
     copies: u32,
 }
 
 impl Transfer<'_> {
-    /// Counts what is too large, and says and records of each message once that it stays.
+    /// Counts oversized messages, and reports and records once that each stays on the server.
     pub(in crate::session) fn report_oversized(&mut self) {
         let listing = self.orders.listing;
         let limit = self.orders.visit.limits.message_octets_max;
@@ -38,7 +38,7 @@ impl Transfer<'_> {
                 .get(at)
                 .filter(|entry| !reported && entry.octets.is_some_and(|octets| octets > limit));
             let Some(entry) = entry else { continue };
-            // One record stands for all that are too large under the unique-id.
+            // One record stands for all oversized messages of the unique-id.
             if let Some(at) = at_of.get(entry.unique_id) {
                 if let Some(known) = news.get_mut(*at) {
                     let one: &mut News<'_> = known;
@@ -83,8 +83,8 @@ impl Transfer<'_> {
         }
     }
 
-    /// Records what stays, so that it is told once. Told to stop, it leaves the rest to the next
-    /// poll.
+    /// Records the oversized messages, so that they are reported once. When told to stop, leaves
+    /// the rest to the next poll.
     fn record_oversized(&mut self, news: Vec<News<'_>>) {
         if self.orders.without_unique_ids {
             return;
@@ -93,7 +93,7 @@ impl Transfer<'_> {
         let changes = news.iter().filter_map(|one| {
             let octets = one.entry.octets?;
             let key = RecordKey::new(one.entry.unique_id(), None);
-            // Nothing is written over what the operator has said.
+            // The operator's confirmation is never overwritten.
             if records.get(&key).as_ref().is_some_and(is_a_word) {
                 return None;
             }

@@ -1,4 +1,4 @@
-//! How far a session's transfer is.
+//! The phases of a session's transfer.
 //!
 //! ```text
 //! Flowing ──▶ Resuming ──▶ Draining ──▶ Leaving        each may be skipped, and there is no way back
@@ -12,20 +12,20 @@ use crate::mail::WhoActs;
 use crate::session::SessionError;
 use crate::session::transfer::orders::Lost;
 
-/// How far a session's transfer is.
+/// The phase of a session's transfer.
 #[derive(Debug, Default)]
 pub(in crate::session) enum Phase {
-    /// Messages are asked for, offered and recorded.
+    /// Messages are requested, offered and recorded.
     #[default]
     Flowing,
-    /// The connection was dropped after an oversized message: messages in hand are offered, and
-    /// another session of this poll asks for the rest.
+    /// The connection was closed after an oversized message: retrieved messages are offered, and
+    /// another session of this poll requests the rest.
     Resuming,
-    /// Nothing more is asked for; messages in hand are offered.
+    /// Nothing more is requested; retrieved messages are offered.
     Draining(Broken),
-    /// Nothing more is asked for or offered; what was answered is recorded.
+    /// Nothing more is requested or offered; answers are recorded.
     Leaving {
-        /// Set when we were told to stop.
+        /// Set when mailferry was told to stop.
         told: Option<StopOrder>,
         /// Set when something failed.
         broken: Option<Broken>,
@@ -39,21 +39,20 @@ pub(in crate::session) struct Broken {
     lost: Option<Lost>,
 }
 
-/// We were told to stop.
+/// The order to stop.
 #[derive(Debug)]
 pub(in crate::session) struct StopOrder {
-    /// Until when the server's last answers are waited for, once the offers under way have been
-    /// dropped.
+    /// How long to wait for the server's last answers, once the offers under way have been dropped.
     until: Option<Instant>,
 }
 
 impl Phase {
-    /// Whether anything may still be asked of the server or offered to a sink.
+    /// Whether the server may still be asked for anything, or a sink offered anything.
     pub(in crate::session) fn may_go_on(&self) -> bool {
         !matches!(self, Self::Leaving { .. })
     }
 
-    /// Whether nothing stands against another session of this poll.
+    /// Whether another session of this poll is allowed.
     pub(in crate::session) fn may_come_again(&self) -> bool {
         matches!(self, Self::Flowing | Self::Resuming)
     }
@@ -63,13 +62,12 @@ impl Phase {
         matches!(self, Self::Resuming)
     }
 
-    /// Whether we were told to stop.
+    /// Whether mailferry was told to stop.
     pub(in crate::session) fn is_told(&self) -> bool {
         matches!(self, Self::Leaving { told: Some(_), .. })
     }
 
-    /// Until when the server's last answers are waited for, once the offers under way have been
-    /// dropped.
+    /// How long to wait for the server's last answers, once the offers under way have been dropped.
     pub(in crate::session) fn until(&self) -> Option<Instant> {
         match self {
             Self::Leaving {
@@ -79,7 +77,7 @@ impl Phase {
         }
     }
 
-    /// Why the transfer ends early, as far as something failed.
+    /// Why the transfer ends early, if something failed.
     pub(in crate::session) fn error(&self) -> Option<&SessionError> {
         match self {
             Self::Flowing | Self::Resuming | Self::Leaving { broken: None, .. } => None,
@@ -91,14 +89,14 @@ impl Phase {
         }
     }
 
-    /// The connection was dropped after an oversized message.
+    /// Notes that the connection was closed after an oversized message.
     pub(in crate::session) fn resume(&mut self) {
         if matches!(self, Self::Flowing) {
             *self = Self::Resuming;
         }
     }
 
-    /// Nothing more is asked for, because the server ended the session or refuses too much.
+    /// Requests nothing more, because the server ended the session or refuses too much.
     pub(in crate::session) fn drain(&mut self, error: SessionError, lost: Option<Lost>) {
         let more = Broken { error, lost };
         *self = match mem::take(self) {
@@ -111,7 +109,7 @@ impl Phase {
         };
     }
 
-    /// Nothing more is asked for or offered, because something failed.
+    /// Requests and offers nothing more, because something failed.
     pub(in crate::session) fn fail(&mut self, error: SessionError) {
         let more = Broken { error, lost: None };
         let (told, broken) = mem::take(self).into_leaving();
@@ -121,7 +119,7 @@ impl Phase {
         };
     }
 
-    /// We are told to stop.
+    /// Notes the order to stop.
     pub(in crate::session) fn stop(&mut self) {
         let (told, broken) = mem::take(self).into_leaving();
         *self = Self::Leaving {
@@ -130,7 +128,7 @@ impl Phase {
         };
     }
 
-    /// We are told to stop now: the server has until then for its last answers.
+    /// Notes the order to stop now: the server has until then for its last answers.
     pub(in crate::session) fn stop_by(&mut self, until: Instant) {
         let (_, broken) = mem::take(self).into_leaving();
         *self = Self::Leaving {
@@ -165,7 +163,8 @@ impl Broken {
         }
     }
 
-    /// The first error counts, but what is not the server's fault counts more than what is.
+    /// The first error counts, but an error that is not the server's fault counts more than one
+    /// that is.
     fn and(self, more: Self) -> Self {
         let is_servers = |error: &SessionError| error.who_acts() == WhoActs::Server;
         let lost = more.lost.or(self.lost);
@@ -191,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_of_ours_counts_more_than_the_servers_end_whichever_comes_first() {
+    fn our_own_failure_counts_more_than_that_of_the_server() {
         for ours_first in [true, false] {
             let mut phase = Phase::default();
             if ours_first {
@@ -225,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn told_to_stop_it_stays_told_whatever_fails() {
+    fn an_order_to_stop_remains_whatever_fails() {
         let mut phase = Phase::default();
         phase.stop();
         phase.fail(ours());

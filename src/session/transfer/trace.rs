@@ -4,30 +4,30 @@ use std::fmt::Write as _;
 
 use crate::mail::{AccountName, Date, Percent, Recipient, Timestamp, UniqueId};
 
-/// What the field says.
+/// The contents of the field.
 ///
-/// The comment behind `by` names mailferry and the account. Host and comment together are this
-/// account's own trace: a message that already bears it went out through us and came back.
+/// The comment after `by` names mailferry and the account. Host and comment together identify this
+/// account: a message that already has them was sent by mailferry and came back.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace<'a> {
     /// The POP3 server, as configured.
     pub from_host: &'a str,
-    /// This host.
+    /// The name of this host.
     pub by_host: &'a str,
     /// `POP3`, or `POP3S` under TLS.
     pub with: &'a str,
-    /// The account the message was retrieved for.
+    /// The account that the message was retrieved for.
     pub account: &'a AccountName,
-    /// The server's name for the message.
+    /// The unique-id of the message on the server.
     pub unique_id: &'a UniqueId,
-    /// The recipient, when there is just one: a field shown to one must not name another (RFC 5321
+    /// The recipient, if there is just one: a field shown to one must not name another (RFC 5321
     /// section 7.2).
     pub recipient: Option<&'a Recipient>,
     /// When the message was retrieved.
     pub at: Timestamp,
 }
 
-/// The whole field, folded, each line ended by LF. Nothing foreign in it can end a line, a comment
+/// The whole field, folded, each line ended by LF. Foreign text in it cannot end a line, a comment
 /// or the field.
 pub fn received_field(trace: &Trace<'_>) -> String {
     let (from, own) = (domain(trace.from_host), own(trace.by_host, trace.account));
@@ -48,8 +48,8 @@ pub fn received_field(trace: &Trace<'_>) -> String {
     field
 }
 
-/// Whether the value of a `Received` field is this account's own trace, however it was folded
-/// since: then the message went out through us, and has come back.
+/// Whether the value of a `Received` field is the trace of this account, however it was folded
+/// since: then mailferry sent the message, and it has come back.
 pub fn is_own(value: &[u8], by_host: &str, account: &AccountName) -> bool {
     let words = value
         .split(u8::is_ascii_whitespace)
@@ -64,7 +64,7 @@ fn own(by_host: &str, account: &AccountName) -> String {
     format!("by {by} (mailferry account {account})")
 }
 
-/// A host name with everything that is in no host name or address replaced.
+/// A host name in which all characters that no host name or address contains are replaced.
 fn domain(name: &str) -> String {
     let allowed = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
     let mut domain = String::with_capacity(name.len().min(HOST_CHARACTERS_MAX));
@@ -73,7 +73,8 @@ fn domain(name: &str) -> String {
     domain
 }
 
-/// A unique-id as an atom: the specials that may stand in a [`Percent`] word are escaped too.
+/// A unique-id as an atom: the special characters that a [`Percent`] word may contain are escaped
+/// too.
 fn atom(unique_id: &UniqueId) -> String {
     let mut atom = String::new();
     for c in Percent(unique_id.as_bytes()).to_string().chars() {
@@ -97,7 +98,7 @@ const FIELD_OCTETS: usize = 320;
 /// A domain name has at most 255 octets (RFC 1035 section 3.1).
 const HOST_CHARACTERS_MAX: usize = 255;
 
-/// A unique-id that keeps to RFC 1939 has 70 octets and grows threefold at most.
+/// A unique-id that conforms to RFC 1939 has 70 octets and grows threefold at most.
 const ID_OCTETS_MAX: usize = 210;
 
 #[cfg(test)]
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn says_from_where_by_whom_how_and_for_whom() {
+    fn the_trace_names_server_host_protocol_and_recipient() {
         assert_eq!(
             field("pop.example.org", b"000001a2", Some("jane@home.lan")),
             "Received: from pop.example.org\n\

@@ -1,7 +1,7 @@
 //! What the records of one unique-id say together.
 //!
-//! Under one unique-id a server may list hundreds of thousands of messages. Then its records are
-//! gone through once in a session, and not for each message that comes.
+//! A server may list hundreds of thousands of messages under one unique-id. So its records are read
+//! once in a session, and not for each message that comes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -9,17 +9,17 @@ use crate::mail::{HeadDigest, UniqueId};
 use crate::seen::{Known, Marker, RecordKey, State};
 use crate::session::transfer::Transfer;
 
-/// The unique-ids with several listed messages that were looked at.
+/// The unique-ids with several listed messages whose records were read.
 pub(in crate::session) type Twins = HashMap<UniqueId, Twin>;
 
 /// The records of one unique-id.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::session) struct Twin {
-    /// Of each message that was retrieved whole: what its Message-ID, Date and From come to.
+    /// For each message that was retrieved whole: the digest of its Message-ID, Date and From.
     origins: BTreeSet<u32>,
-    /// Whether one of them came in a session out of step, or was known by its head alone.
+    /// Whether one of them came in a session out of step, or was recognised by its head alone.
     pub(in crate::session) is_any_by_head: bool,
-    /// Marks of messages that the server handed out with other octets.
+    /// Marks of messages that the server sent with other octets.
     rewritten: Vec<RecordKey>,
     /// Messages that came whole and wait for another try, by what their Message-ID, Date and From
     /// come to.
@@ -33,7 +33,8 @@ impl Twin {
             let record = &known.record;
             twin.is_any_by_head |= record.notes.by_head.is_some();
             match &record.state {
-                // What came short before may be whole now: then it is more than was delivered.
+                // A message that came short before may be whole now: then it is more than was
+                // delivered.
                 State::Delivered { .. } | State::Quarantined { .. }
                     if !record.notes.displaced && !record.notes.came_short() =>
                 {
@@ -73,15 +74,14 @@ impl Twin {
         self.waiting.get_mut(&head.and_then(origin)?)?.pop()
     }
 
-    /// The marks of messages that the server handed out with other octets, the first time that they
-    /// are asked for.
+    /// The marks of messages that the server sent with other octets; empty after the first call.
     pub(in crate::session) fn take_rewritten(&mut self) -> Vec<RecordKey> {
         std::mem::take(&mut self.rewritten)
     }
 }
 
 impl Transfer<'_> {
-    /// Looks at what the records of one unique-id say together.
+    /// Reads the records of one unique-id once, and calls `look` with what they say together.
     pub(in crate::session) fn look_at_twin<T>(
         &mut self,
         unique_id: &[u8],

@@ -10,7 +10,7 @@ use crate::session::server::maildrop::{Happened, Maildrop};
 use crate::session::server::refusal::reason;
 
 impl Maildrop {
-    /// Asks for a delete, for which there is proof. A message that this session does not list is
+    /// Requests a delete, for which there is proof. A message that this session does not list is
     /// gone already.
     pub(in crate::session) fn delete(&mut self, proof: &Recorded) -> Result<(), SessionError> {
         if *proof.account() != self.account {
@@ -24,7 +24,7 @@ impl Maildrop {
         Ok(())
     }
 
-    /// The first number with this unique-id that has not been asked for yet; from now on it has.
+    /// The first number with this unique-id whose delete was not requested; marks it as requested.
     fn number_of(&mut self, unique_id: &UniqueId) -> Option<u32> {
         if let Some(number) = self
             .identified
@@ -35,14 +35,14 @@ impl Maildrop {
             return Some(number);
         }
         let positions = self.listing.positions(unique_id.as_bytes());
-        // They are asked for in their order, so those that were stand first.
+        // Deletes are requested in this order, so those requested come first.
         let asked = |at: &u32| self.asked.get(*at as usize).copied().unwrap_or(true);
         let at = *positions.get(positions.partition_point(asked))? as usize;
         *self.asked.get_mut(at)? = true;
         self.listing.get(at).map(|entry| entry.number)
     }
 
-    /// Sends the deletes whose turn it is.
+    /// Sends the deletes that may be sent now.
     pub(in crate::session) fn flush(&mut self) -> Result<(), SessionError> {
         while !self.backlog.is_empty() && self.may_send_delete() {
             if let Some((number, unique_id)) = self.backlog.pop_front() {
@@ -62,7 +62,7 @@ impl Maildrop {
         self.first_deletes.is_some_and(|first| unwritten < first)
     }
 
-    /// Whether QUIT may follow what was sent, without waiting for more answers.
+    /// Whether QUIT may be sent now, without waiting for more answers.
     pub(in crate::session) fn may_quit(&self) -> bool {
         self.backlog.is_empty()
             && self.coming.is_empty()
@@ -78,7 +78,7 @@ impl Maildrop {
     }
 }
 
-/// What a status reply to DELE means.
+/// The meaning of a status reply to DELE.
 pub(super) fn delete_answered(
     event: Event<'_>,
     deleting: &mut VecDeque<UniqueId>,

@@ -1,4 +1,4 @@
-//! QUIT, and what comes of it.
+//! QUIT and its result.
 
 use std::time::Duration;
 
@@ -11,30 +11,30 @@ use crate::session::SessionError;
 use crate::session::server::maildrop::deleting::delete_answered;
 use crate::session::server::maildrop::{Blamed, Deleting, Happened, Maildrop};
 
-/// What came of QUIT.
+/// The result of QUIT.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::session) struct Goodbye {
-    /// Whether it was answered with a yes.
+    /// Whether the answer was positive.
     pub(in crate::session) is_yes: bool,
-    /// The DELE that the server ended the session over.
+    /// The DELE at which the server ended the session.
     pub(in crate::session) ended_by: Option<Deleting>,
-    /// The command without a message that the server ended the session over.
+    /// The command without a message at which the server ended the session.
     pub(in crate::session) ended_over: Option<Kind>,
-    /// Whether replies and commands may not belong together.
+    /// Whether replies may not match commands.
     pub(in crate::session) out_of_step: bool,
 }
 
 impl Maildrop {
-    /// QUIT of a session without deletes.
+    /// Sends QUIT in a session without deletes.
     pub(in crate::session) async fn quit(self) -> Goodbye {
         let mut happened = Vec::new();
         self.quit_within(limits::QUIT_SECONDS_MAX, &mut happened)
             .await
     }
 
-    /// QUIT commits the deletes; no record waits for its answer, because the next complete listing
-    /// tells. What is said to deletes before that goes to `happened`. QUIT is waited for so many
-    /// seconds.
+    /// Sends QUIT, which commits the deletes, and waits at most this many seconds. No record waits
+    /// for its answer, because the next complete listing shows the result. Earlier answers to
+    /// deletes are added to `happened`.
     pub(in crate::session) async fn quit_within(
         mut self,
         seconds: u64,

@@ -1,12 +1,12 @@
-//! The connection of a maildrop, on its way to TLS.
+//! The connection of a maildrop, when TLS starts.
 
 use crate::net::Wire;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::{Connect, SessionError};
 
 impl Maildrop {
-    /// Takes the connection to TLS: the server has said yes to STLS. What it announced before is
-    /// forgotten.
+    /// Starts TLS on the connection: the server has accepted STLS. The capabilities announced
+    /// before are forgotten.
     pub(in crate::session) async fn upgrade(
         mut self,
         connect: &dyn Connect,

@@ -32,7 +32,7 @@ fn words_that_say_that_the_maildrop_is_taken() {
         "Das Postfach ist bereits geöffnet",
         "Postfach in Benutzung",
         "El buzón está en uso",
-        // As many sessions as it may have.
+        // As many sessions as are allowed.
         "Too many connections",
         "Too many simultaneous connections.",
         "Maximum number of connections from user+IP exceeded (mail_max_userip_connections=10)",
@@ -139,7 +139,7 @@ fn words_that_speak_of_the_credential_whatever_else_they_say() {
         "POP3 access is disabled, contact the system administrator",
         "POP3 service has been permanently discontinued.",
         "Account suspended for maintenance fees, contact admin",
-        // Nothing that says which of the two it is.
+        // Nothing that shows which of the two it is.
         "locked",
         "unable to open mailbox",
         "Unable to log on.",
@@ -157,7 +157,7 @@ fn a_word_is_a_word_and_no_part_of_another() {
 }
 
 #[test]
-fn a_refusal_without_a_reason_is_told_as_such_with_the_step() {
+fn a_refusal_without_a_reason_is_reported_as_such_with_the_step() {
     assert_eq!(
         reason(b" ", Kind::Pass),
         "it gave no reason (-ERR and nothing more, to PASS)"

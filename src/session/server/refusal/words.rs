@@ -1,7 +1,7 @@
 //! The words that servers use when they refuse a login without a response code, from their sources
 //! and from reports about them.
 
-/// A refusal, cut into words in lower case.
+/// A refusal, split into words in lower case.
 pub(super) struct Words(Vec<String>);
 
 impl Words {
@@ -19,7 +19,7 @@ impl Words {
         self.0.iter().any(begins)
     }
 
-    /// Whether one of these phrases stands in it, word for word.
+    /// Whether it contains one of these phrases, word for word.
     pub(super) fn hold(&self, known: &[&[&str]]) -> bool {
         let stands = |phrase: &&[&str]| {
             let mut windows = self.0.windows(phrase.len());
@@ -28,14 +28,14 @@ impl Words {
         known.iter().any(stands)
     }
 
-    /// Whether they tell of a fault of the server, whatever it was doing.
+    /// Whether the words mean a fault of the server, in any step.
     pub(super) fn tell_of_a_fault(&self) -> bool {
         self.begin(PASSING)
             || self.hold(FAULTS)
             || (self.begin(OF_THE_SERVER) && self.begin(TROUBLE))
     }
 
-    /// The first number of minutes, or the like, in seconds.
+    /// The first number of minutes, or of another unit, in seconds.
     pub(super) fn wait_seconds(&self) -> Option<u64> {
         self.0.windows(2).find_map(|window| {
             let number: u64 = window[0].parse().ok()?;
@@ -58,7 +58,7 @@ const UNITS: &[(&str, u64)] = &[
     ("hours", 3600),
 ];
 
-/// Beginnings of words that speak of the account and its user.
+/// Beginnings of words about the account and its user.
 pub(super) const OF_THE_ACCOUNT: &[&str] = &[
     "account",
     "user",
@@ -71,7 +71,7 @@ pub(super) const OF_THE_ACCOUNT: &[&str] = &[
     "utente",
 ];
 
-/// Beginnings of words that speak of the password, or of who has locked the account and why.
+/// Beginnings of words about the password, or about who has locked the account and why.
 pub(super) const OF_BLAME: &[&str] = &[
     "password",
     "passwd",
@@ -98,10 +98,10 @@ pub(super) const OF_BLAME: &[&str] = &[
     "senha",
 ];
 
-/// Beginnings of words that name the step which failed, and not why it did.
+/// Beginnings of words that name the step which failed, and not the reason.
 pub(super) const OF_A_STEP: &[&str] = &["auth", "logon", "fail"];
 
-/// With a failure: failures are counted.
+/// Together with a failure: failures are counted.
 pub(super) const MANY: &[&str] = &["many", "maximum"];
 
 /// Beginnings of words for a maildrop, and for a session with one.
@@ -125,10 +125,10 @@ pub(super) const OF_THE_MAILDROP: &[&str] = &[
     "caixa",
 ];
 
-/// Beginnings of words for what is taken.
+/// Beginnings of words for a maildrop in use.
 pub(super) const TAKEN: &[&str] = &["lock", "busy", "verrouill", "occupat", "ocupad", "occupé"];
 
-/// The same in several words.
+/// Phrases for a maildrop in use.
 pub(super) const TAKEN_PHRASES: &[&[&str]] = &[
     &["in", "use"],
     &["being", "used"],
@@ -148,7 +148,7 @@ pub(super) const TAKEN_PHRASES: &[&[&str]] = &[
     &["em", "uso"],
 ];
 
-/// A limit of sessions at the same time.
+/// Phrases for a limit of simultaneous sessions.
 pub(super) const TOO_MANY_CONNECTIONS: &[&[&str]] = &[
     &["too", "many", "connections"],
     &["too", "many", "sessions"],
@@ -164,7 +164,7 @@ pub(super) const TOO_MANY_CONNECTIONS: &[&[&str]] = &[
     &["maximum", "connections"],
 ];
 
-/// A limit of logins in a time.
+/// Phrases for a limit of logins in a time.
 pub(super) const TOO_OFTEN: &[&[&str]] = &[
     &["login", "limit"],
     &["login", "frequency"],
@@ -181,7 +181,7 @@ pub(super) const TOO_OFTEN: &[&[&str]] = &[
     &["zu", "häufig"],
 ];
 
-/// When to come again, and nothing of why.
+/// Phrases for when to try again, without a reason.
 pub(super) const LATER: &[&[&str]] = &[
     &["try", "later"],
     &["try", "again", "later"],
@@ -193,7 +193,7 @@ pub(super) const LATER: &[&[&str]] = &[
 /// Beginnings of words for planned work on a server.
 pub(super) const MAINTENANCE: &[&str] = &["maintenance", "wartung", "mantenimiento"];
 
-/// Beginnings of words for what passes by itself.
+/// Beginnings of words for a temporary fault.
 const PASSING: &[&str] = &[
     "temporar",
     "temporär",
@@ -205,7 +205,7 @@ const PASSING: &[&str] = &[
     "mantenimiento",
 ];
 
-/// Faults of a server in several words.
+/// Phrases for faults of a server.
 const FAULTS: &[&[&str]] = &[
     &["internal", "error"],
     &["too", "busy"],
@@ -215,7 +215,7 @@ const FAULTS: &[&[&str]] = &[
     &["shutting", "down"],
 ];
 
-/// Beginnings of words for a server and what it asks.
+/// Beginnings of words for a server and the parts that it depends on.
 const OF_THE_SERVER: &[&str] = &[
     "server",
     "service",
@@ -229,7 +229,7 @@ const OF_THE_SERVER: &[&str] = &[
     "storage",
 ];
 
-/// Beginnings of words for what is wrong with one.
+/// Beginnings of words for a fault of one of these.
 const TROUBLE: &[&str] = &[
     "unavailable",
     "available",
