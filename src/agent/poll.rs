@@ -456,7 +456,7 @@ mod tests {
     }
 
     #[test]
-    fn in_use_is_a_short_wait_and_nobodys_fault() {
+    fn in_use_is_a_short_wait_and_no_failure() {
         let error = SessionError::Refused {
             denial: Denial::InUse,
             command: "the login",
@@ -468,7 +468,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_says_how_long_to_wait_is_left_alone_that_long_and_not_held() {
+    fn a_server_that_asks_for_a_wait_gets_it_and_the_account_is_not_held() {
         for (wait_seconds, expected) in [(Some(900), 900), (None, LOGIN_DELAY_SECONDS_UNKNOWN)] {
             let error = SessionError::Refused {
                 denial: Denial::LoginDelay,

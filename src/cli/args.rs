@@ -390,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn options_stand_before_or_behind_the_command() {
+    fn options_may_come_before_or_after_the_command() {
         for words in [["-v", "--config=x", "check"], ["check", "-v", "--config=x"]] {
             let line = parse(&words).unwrap();
             assert_eq!(
@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn verbose_never_says_less_than_was_configured() {
+    fn verbose_never_logs_less_than_configured() {
         let level =
             |words: &[&str], configured| level(parse(words).unwrap().global.verbose, configured);
         assert_eq!(level(&["check"], LogLevel::Warn), LogLevel::Warn);
@@ -411,7 +411,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_be_meant_two_ways_is_refused() {
+    fn ambiguous_settings_are_refused() {
         for words in [
             &["seen", "forget", "work"][..],
             &["seen", "forget", "work", "1", "--all"],

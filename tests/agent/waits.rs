@@ -97,7 +97,7 @@ fn a_hold_outlasts_a_restart_and_ends_with_one_when_the_password_changed() {
 }
 
 #[test]
-fn the_state_directory_tells_nobody_the_password_of_a_held_account() {
+fn the_state_directory_does_not_reveal_the_password_of_a_held_account() {
     let dovecot = Dovecot::with(&varied::messages(0)[..1]);
     let place = Place::with(&account(dovecot.plain_port(), FROM_FILE));
     password(&place, "wr0ng-and-long");
@@ -138,7 +138,7 @@ fn the_end_of_a_back_off_is_one_line() {
 }
 
 #[test]
-fn a_poll_tells_what_waits_and_a_run_from_cron_says_nothing_twice() {
+fn a_poll_reports_waiting_messages_and_a_run_from_cron_repeats_nothing() {
     for (exit, code, word) in [
         (75, 75, "1 waits (mda_"),
         (
@@ -164,7 +164,7 @@ fn a_poll_tells_what_waits_and_a_run_from_cron_says_nothing_twice() {
 }
 
 #[test]
-fn a_message_that_left_the_quarantine_is_not_told_of_any_more() {
+fn a_message_that_left_the_quarantine_is_not_reported_any_more() {
     let dovecot = Dovecot::with(&varied::messages(0)[..1]);
     let place = Place::with(&with_mda(dovecot.plain_port()));
     mda(&place, 65);
@@ -176,7 +176,7 @@ fn a_message_that_left_the_quarantine_is_not_told_of_any_more() {
 }
 
 #[test]
-fn an_account_that_waits_for_a_destination_says_why_in_its_first_words() {
+fn an_account_that_waits_for_a_destination_reports_the_first_refusal() {
     let files = varied::messages(0)[..1].to_vec();
     let (jane, joe) = (Dovecot::with(&files), Dovecot::with(&files));
     let relay = "type = \"smtp\"\nhost = \"127.0.0.1\"\ntls = \"none\"";

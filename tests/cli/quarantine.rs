@@ -136,7 +136,7 @@ fn dropping_takes_the_copy_away_and_nothing_else() {
 }
 
 #[test]
-fn dropping_with_delete_deletes_the_message_even_where_everything_is_kept() {
+fn dropping_with_delete_deletes_the_message_even_with_retention_keep() {
     let dovecot = maildrop();
     let place = Place::with(&configuration(&dovecot, REFUSES, "keep"));
     let file = quarantined(&place);

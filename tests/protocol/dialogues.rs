@@ -257,7 +257,7 @@ const CHECKS: &str = "
     tests/corpus/pop3/hostile/listing-without-dot.script
     tests/corpus/pop3/hostile/pipeline-lost.script
     tests/protocol/dialogues.rs::a_server_that_is_gone_after_any_octet_makes_no_message_whole
-    tests/session/poll.rs::a_session_lost_inside_a_message_delivers_no_part_of_it_and_blocks_nobody
+    tests/session/poll.rs::a_session_lost_during_a_message_delivers_no_part_of_it_and_blocks_no_other
 1939.10 the octets that the server tells are no framing
     tests/corpus/pop3/rfc/1939-octets-wrong.script
     tests/corpus/pop3/real/exchange-sizes-are-guesses.script
@@ -316,13 +316,13 @@ const CHECKS: &str = "
 2449.5c [LOGIN-DELAY] is a wait and no fault of the account
     tests/corpus/pop3/rfc/2449-login-delay-refused.script
     tests/corpus/pop3/real/cyrus-popminpoll.script
-    tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
+    tests/session/poll.rs::a_refused_login_says_who_is_at_fault
 2449.6a [IN-USE] is no wrong password
     tests/corpus/pop3/rfc/2449-response-code-in-greeting.script
     tests/corpus/pop3/real/dovecot-in-use.script
-    tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
+    tests/session/poll.rs::a_refused_login_says_who_is_at_fault
 2449.6b it is tried again soon
-    src/agent/poll.rs::in_use_is_a_short_wait_and_nobodys_fault
+    src/agent/poll.rs::in_use_is_a_short_wait_and_no_failure
     src/agent/schedule.rs::jitter_moves_a_poll_by_a_tenth_and_never_under_a_minute
 2449.7a EXPIRE 0: QUIT only when all that was retrieved is safe
     tests/corpus/pop3/rfc/2449-login-delay-and-expire.script
@@ -371,7 +371,7 @@ const CHECKS: &str = "
     tests/real/pop3.rs::a_wrong_password_and_a_wrong_certificate_are_the_operators_to_mend
     src/config/value/host.rs::one_host_has_one_spelling
 2595.4a TLS 1.2 or newer, and the name of the server is sent
-    tests/security/net/handshake.rs::a_handshake_that_fails_says_what_to_try
+    tests/security/net/handshake.rs::a_failed_handshake_says_what_to_try
     tests/protocol/tls.rs::the_handshake_names_the_host_and_offers_nothing_older_than_tls_1_2
 2595.4b TLS from the first octet is the default
     tests/cli/config.rs::settings_that_are_not_given_have_the_documented_default
@@ -383,20 +383,20 @@ const CHECKS: &str = "
     tests/corpus/pop3/rfc/3206-auth-resp-code.script
     tests/corpus/pop3/real/gmail-refuses-password.script
     src/proto/pop3/reply.rs::rfc3206_auth_and_sys_codes
-    tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
+    tests/session/poll.rs::a_refused_login_says_who_is_at_fault
 3206.1b it is tried twice, then seldom
     src/agent/poll.rs::a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer
 3206.2 AUTH-RESP-CODE is announced and [AUTH] not said: no fault of the credentials
-    tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
+    tests/session/poll.rs::a_refused_login_says_who_is_at_fault
 3206.3a [SYS/TEMP] and [SYS/PERM] are understood
     tests/corpus/pop3/rfc/3206-auth-resp-code.script
     tests/corpus/pop3/real/yahoo-busy.script
     tests/corpus/pop3/real/sys-perm.script
 3206.3b the first is waited for, the second is somebody's to mend
-    tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
+    tests/session/poll.rs::a_refused_login_says_who_is_at_fault
     src/mail/backoff.rs::waits_grow_and_are_bounded
 3206.4 no code at all: the credentials, and gently
-    tests/session/poll.rs::a_refused_login_says_whose_fault_it_is
+    tests/session/poll.rs::a_refused_login_says_who_is_at_fault
     src/agent/poll.rs::a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer
 5034.1a AUTH only before the login
     tests/corpus/pop3/rfc/5034-plain-initial.script

@@ -339,7 +339,7 @@ async fn a_stump_stays_on_the_server_when_it_is_compared_in_a_session_that_tells
 }
 
 #[tokio::test]
-async fn what_is_too_large_is_not_asked_for_while_no_size_is_told() {
+async fn oversized_messages_are_not_requested_in_a_session_without_sizes() {
     let text = |number: usize| format!("Subject: {number}\r\n\r\n{}", "x\r\n".repeat(1_000));
     let large = (0..5).map(|number| mail(&format!("l{number}"), text(number).as_bytes()));
     let mut world = World::new(large.collect(), Retention::Keep);

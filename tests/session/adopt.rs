@@ -1,5 +1,5 @@
-//! A maildrop that changed as a whole: it is noticed before anything is retrieved, and what was
-//! delivered is found again.
+//! Adopting a maildrop that changed as a whole: it is noticed before anything is retrieved, and
+//! delivered messages are found again.
 
 use mailferry::mail::{AccountName, FirstRun, Retention, WhoActs};
 use mailferry::operator::operators_word;
@@ -13,7 +13,7 @@ use crate::support::world::{World, mail, mails};
 
 const DAY: u64 = 86_400;
 
-/// The same messages on another server, which names them otherwise, and some that came since.
+/// The same messages on another server with other unique-ids, and some newer ones.
 fn moved(mails: Vec<Mail>, further: usize) -> Vec<Mail> {
     let renamed = mails
         .into_iter()
@@ -29,7 +29,7 @@ fn later(count: usize) -> impl Iterator<Item = Mail> {
     })
 }
 
-/// Why the last poll was refused: the code, and everything that was said.
+/// Why the last poll was refused: the code, and all reported words.
 async fn held(world: &World) -> (&'static str, String) {
     match world.poll().await.end {
         End::Failed(error) => {
@@ -59,7 +59,7 @@ fn nothing_is_doubled(world: &World, count: usize) {
 }
 
 #[tokio::test]
-async fn a_maildrop_that_moved_is_held_with_the_numbers_and_both_ways_on() {
+async fn a_maildrop_that_moved_is_held_and_the_operator_told_two_ways_to_continue() {
     let world = World::new(mails(600), Retention::Keep);
     world.poll().await;
     world.server.replace(moved(mails(600), 3));
@@ -86,7 +86,7 @@ async fn a_maildrop_that_moved_is_held_with_the_numbers_and_both_ways_on() {
 }
 
 #[tokio::test]
-async fn what_was_delivered_is_found_by_size_and_header_and_the_new_goes_through() {
+async fn delivered_messages_are_found_by_size_and_header_and_new_ones_are_delivered() {
     for pipelining in [true, false] {
         let world = World::new(mails(30), Retention::Keep);
         world.server.with(|habits| habits.pipelining = pipelining);
@@ -112,11 +112,11 @@ async fn what_was_delivered_is_found_by_size_and_header_and_the_new_goes_through
 }
 
 #[tokio::test]
-async fn where_the_new_server_counts_sizes_otherwise_the_digest_decides() {
+async fn if_the_new_server_counts_sizes_differently_the_digest_decides() {
     let world = World::new(mails(30), Retention::Keep);
     world.poll().await;
     let mut there = moved(mails(30), 3);
-    // Alike in header, another message below it.
+    // The same header, and another body.
     let other = mail("edited", b"Subject: 7\r\n\r\nnot what was delivered\r\n");
     there.push(other);
     world.server.replace(there);
@@ -127,7 +127,7 @@ async fn where_the_new_server_counts_sizes_otherwise_the_digest_decides() {
 }
 
 #[tokio::test]
-async fn a_server_that_hides_what_was_retrieved_is_asked_for_headers_only() {
+async fn a_server_that_hides_retrieved_mail_is_asked_for_headers_only() {
     let world = World::new(mails(30), Retention::Keep);
     world.poll().await;
     world.server.replace(moved(mails(30), 2));
@@ -147,7 +147,7 @@ async fn a_server_that_hides_what_was_retrieved_is_asked_for_headers_only() {
 }
 
 #[tokio::test]
-async fn the_other_way_leaves_all_that_is_listed_and_begins_with_new_mail() {
+async fn the_other_way_skips_all_listed_messages_and_begins_with_new_mail() {
     let world = World::new(mails(30), Retention::Keep);
     world.poll().await;
     world.server.replace(moved(mails(30), 0));
@@ -170,7 +170,7 @@ async fn the_other_way_leaves_all_that_is_listed_and_begins_with_new_mail() {
 }
 
 #[tokio::test]
-async fn what_was_found_is_deleted_only_on_the_operators_word() {
+async fn found_messages_are_deleted_only_if_the_operator_trusts_them_as_delivered() {
     for (trust, left) in [(Trust::Seen, 30), (Trust::Delivered, 0)] {
         let world = World::new(mails(30), Retention::DeleteAfter { seconds: 2 * DAY });
         world.poll().await;
@@ -187,7 +187,7 @@ async fn what_was_found_is_deleted_only_on_the_operators_word() {
 }
 
 #[tokio::test]
-async fn a_copy_in_the_quarantine_belongs_to_the_message_under_its_new_name() {
+async fn a_copy_in_the_quarantine_belongs_to_the_message_under_its_new_unique_id() {
     let world = World::new(mails(30), Retention::Keep);
     world
         .sink
@@ -227,7 +227,7 @@ async fn equal_messages_are_found_as_often_as_they_were_delivered() {
 }
 
 #[tokio::test]
-async fn sizes_that_change_for_all_messages_are_compared_once_and_nothing_comes_twice() {
+async fn sizes_that_change_for_all_messages_cost_one_comparison_and_no_second_delivery() {
     let world = World::new(mails(30), Retention::Keep);
     world.poll().await;
     world.server.with(|habits| habits.lies_by_octets = 3);
@@ -238,7 +238,7 @@ async fn sizes_that_change_for_all_messages_are_compared_once_and_nothing_comes_
 }
 
 #[tokio::test]
-async fn a_maildrop_that_we_emptied_or_that_hides_what_we_took_is_not_taken_for_another() {
+async fn a_maildrop_that_mailferry_emptied_or_that_hides_retrieved_mail_is_not_another_one() {
     for (retention, hides) in [(Retention::Delete, false), (Retention::Keep, true)] {
         let world = World::new(mails(30), retention);
         world.server.with(|habits| {
@@ -254,7 +254,7 @@ async fn a_maildrop_that_we_emptied_or_that_hides_what_we_took_is_not_taken_for_
 }
 
 #[tokio::test]
-async fn what_was_deleted_under_the_retention_of_before_is_not_missed() {
+async fn messages_deleted_under_the_earlier_retention_do_not_count_as_vanished() {
     let mut world = World::new(mails(30), Retention::Delete);
     assert_eq!(world.poll().await.counts.deleted, 30);
     world.visit.retention = Retention::Keep;
@@ -265,7 +265,7 @@ async fn what_was_deleted_under_the_retention_of_before_is_not_missed() {
 }
 
 #[tokio::test]
-async fn an_account_that_was_renamed_says_so_instead_of_fetching_everything_again() {
+async fn a_renamed_account_is_held_instead_of_retrieving_everything_again() {
     for first_run in [FirstRun::All, FirstRun::Ask] {
         let mut world = World::new(mails(30), Retention::Keep);
         world.poll().await;
@@ -276,7 +276,7 @@ async fn an_account_that_was_renamed_says_so_instead_of_fetching_everything_agai
         assert!(words.contains("seen rename work new-name"), "{words}");
         assert_eq!(world.sink.count(), 30);
         let seen = Seen::new(world.store.clone());
-        // What the operator does then; the held account has left a state of its own.
+        // The operator's next command; the held account has a state of its own.
         let old = AccountName::new("work").unwrap();
         seen.rename(&old, &world.visit.account, &operators_word())
             .await
@@ -325,7 +325,7 @@ async fn a_command_that_fails_in_the_middle_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_stump_that_is_found_by_its_header_is_not_deleted() {
+async fn a_message_that_came_too_short_and_is_found_by_its_header_is_not_deleted() {
     let long = format!("Subject: cut\r\n\r\n{}", "0123456789\r\n".repeat(50));
     let cut = mail("old", long.as_bytes());
     let world = World::new(vec![cut.clone()], Retention::Delete);

@@ -1,5 +1,5 @@
-//! What a session does after trouble, and for how long: a session out of step, unique-ids that
-//! changed, samples at a server without TOP.
+//! The effects of trouble on later sessions, and how long they last: after a session out of step,
+//! after changed unique-ids, and for samples on a server without TOP.
 
 use mailferry::mail::Retention;
 use mailferry::session::End;
@@ -51,14 +51,14 @@ async fn a_session_out_of_step_is_followed_by_a_day_in_lock_step() {
             assert_eq!(at_once(&world, 1 + hour).await, 1, "{odd:?}: hour {hour}");
         }
         world.pass(2 * HOUR);
-        // The day is over, which is found out when one more session has been served so.
+        // The day is over, which the agent notices after one more session of this kind.
         at_once(&world, 30).await;
         world.pass(HOUR);
         assert!(at_once(&world, 31).await > 1, "{odd:?}: a day is enough");
     }
 }
 
-/// Five messages under names of letters that differ from round to round.
+/// Five messages with unique-ids of letters that differ from round to round.
 fn named(world: &World, round: usize) {
     let mut there = world.server.listed();
     for (at, mail) in there.iter_mut().enumerate() {
@@ -82,7 +82,7 @@ async fn unique_ids_are_stable_again_after_30_days_without_a_change() {
     };
     put("one-under-unstable-names");
     assert_eq!(world.poll().await.counts.names_wait, 1, "once a day");
-    // One poll a day; names change no more.
+    // One poll a day; unique-ids do not change any more.
     for day in 0..29 {
         world.pass(DAY);
         let counts = world.poll().await.counts;
@@ -113,7 +113,7 @@ async fn a_counted_maildrop_without_top_is_sampled_once_a_day_at_the_most() {
         let mut known: Vec<Mail> = Vec::new();
         let mut of_today = Vec::new();
         for hour in 0..24 * 5_u64 {
-            // New mail at each poll, which would be about to delete it.
+            // New mail at each poll, which is about to be deleted.
             let text = format!("Subject: {hour:04}\r\n\r\nbody {hour:04}\r\n");
             let new = mail(&(hour + 1).to_string(), text.as_bytes());
             world.server.put(new.clone());

@@ -1,4 +1,4 @@
-//! What a hostile reviewer found: each dialogue as it was played, with what should have come of it.
+//! Dialogues that a hostile server may cause, and the right result of each.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ async fn marked(world: &World, id: &str, trust: Trust) {
     marked.unwrap();
 }
 
-/// One message is deferred; then another comes under its unique-id, and with it some trouble.
+/// One message is deferred; then another comes under its unique-id, together with a fault.
 async fn with_a_twin(trouble: impl FnOnce(&World)) -> World {
     let world = World::new(vec![mail("same", FIRST)], Retention::Keep);
     world.sink.refuse(FIRST, Fault::MessageTransient);
@@ -43,7 +43,8 @@ async fn with_a_twin(trouble: impl FnOnce(&World)) -> World {
 }
 
 #[tokio::test]
-async fn a_session_lost_inside_a_message_does_not_undo_the_delivery_of_its_twin() {
+async fn a_session_lost_during_a_message_does_not_undo_the_delivery_of_another_with_its_unique_id()
+{
     for pipelining in [true, false] {
         let world = with_a_twin(|world| {
             world.sink.accept_all();
@@ -86,7 +87,7 @@ async fn a_session_lost_inside_a_message_does_not_undo_the_delivery_of_its_twin(
 }
 
 #[tokio::test]
-async fn a_message_that_the_server_refuses_does_not_undo_the_delivery_of_its_twin() {
+async fn a_refused_retrieval_does_not_undo_the_delivery_of_another_message_with_its_unique_id() {
     let world = with_a_twin(|world| {
         world.sink.accept_all();
         world.server.with(|habits| {
@@ -103,7 +104,7 @@ async fn a_message_that_the_server_refuses_does_not_undo_the_delivery_of_its_twi
 }
 
 #[tokio::test]
-async fn a_message_that_the_server_refuses_does_not_put_off_its_twin_for_ever() {
+async fn a_refused_retrieval_does_not_defer_another_message_with_its_unique_id_for_ever() {
     let world = with_a_twin(|world| {
         world.server.with(|habits| habits.refuses_retr_at = Some(1));
     })
@@ -138,7 +139,7 @@ async fn a_server_that_forgets_deletes_and_refuses_a_message_does_not_keep_one_p
 }
 
 #[tokio::test]
-async fn adopting_does_not_let_through_what_may_be_what_was_marked_without_a_header() {
+async fn adopt_releases_no_message_that_may_be_a_marked_one_without_header() {
     let world = World::new(mails(50), Retention::Keep);
     for known in mails(40) {
         marked(&world, &known.unique_id, Trust::Seen).await;
@@ -173,7 +174,7 @@ async fn adopting_does_not_let_through_what_may_be_what_was_marked_without_a_hea
 }
 
 #[tokio::test]
-async fn adopting_does_not_let_through_what_the_server_gave_no_header_of() {
+async fn adopt_releases_no_message_whose_header_the_server_did_not_show() {
     let world = World::new(mails(30), Retention::Keep);
     world.poll().await;
     renamed(&world);
@@ -194,7 +195,7 @@ async fn adopting_does_not_let_through_what_the_server_gave_no_header_of() {
 }
 
 #[tokio::test]
-async fn one_word_of_the_operator_is_good_for_one_message() {
+async fn one_mark_of_the_operator_covers_one_message() {
     for hides in [false, true] {
         let there = vec![
             mail("same", FIRST),
@@ -217,7 +218,7 @@ async fn one_word_of_the_operator_is_good_for_one_message() {
 }
 
 #[tokio::test]
-async fn equal_messages_behind_one_copy_in_the_quarantine_keep_it_where_they_move_together() {
+async fn equal_messages_with_one_copy_in_the_quarantine_keep_it_when_they_move_together() {
     let twin = b"Subject: twin\r\n\r\ntwin\r\n";
     let mut there = mails(28);
     there.extend([mail("twin", twin), mail("twin", twin)]);
@@ -253,14 +254,14 @@ async fn equal_messages_behind_one_copy_in_the_quarantine_keep_it_where_they_mov
 }
 
 #[tokio::test]
-async fn uidl_that_is_announced_and_always_refused_has_a_way_on() {
+async fn an_account_whose_server_announces_and_refuses_uidl_can_continue() {
     for retention in [Retention::Delete, Retention::Keep] {
         let world = World::new(mails(3), retention);
         world.server.with(|habits| habits.refuses_uidl = true);
         let mut ends = Vec::new();
         for _ in 0..6 {
             let mut summary = world.poll().await;
-            // What the agent does when a poll has failed.
+            // The agent does the same after a failed poll.
             if let End::Failed(error) = &summary.end {
                 ends.push(error.code());
                 summary.state.failures += 1;
@@ -301,7 +302,7 @@ async fn a_server_that_refuses_uidl_of_an_empty_maildrop_has_an_empty_maildrop()
 }
 
 #[tokio::test]
-async fn a_host_that_stays_in_1970_does_not_write_its_records_anew_at_each_poll() {
+async fn a_host_whose_clock_stays_in_1970_does_not_rewrite_its_records_at_each_poll() {
     let world = World::new(mails(3), Retention::Keep);
     let right = *world.now.lock().unwrap();
     world.now.lock().unwrap().0 = 100;
@@ -335,7 +336,7 @@ async fn a_host_that_stays_in_1970_does_not_write_its_records_anew_at_each_poll(
 }
 
 #[tokio::test]
-async fn a_name_that_the_operator_called_delivered_and_that_was_gone_may_be_another_messages() {
+async fn a_unique_id_marked_as_delivered_that_was_gone_may_be_of_another_message() {
     let mut world = World::new(mails(2), Retention::DeleteAfter { seconds: 14 * DAY });
     world.visit.limits.messages_max = Some(1);
     let all = world.server.listed();
@@ -351,12 +352,12 @@ async fn a_name_that_the_operator_called_delivered_and_that_was_gone_may_be_anot
         world.pass(3600);
         world.poll().await;
     }
-    // It comes once more than it had to, and none is deleted unseen.
+    // It comes one more time than necessary, and none is deleted without a comparison.
     assert_eq!(world.sink.count(), 3);
 }
 
 #[tokio::test]
-async fn what_an_incomplete_listing_led_us_to_delete_is_not_missed() {
+async fn messages_deleted_after_an_incomplete_listing_do_not_count_as_vanished() {
     let mut world = World::new(mails(30), Retention::Keep);
     world.poll().await;
     world.visit.retention = Retention::Delete;
@@ -375,7 +376,7 @@ async fn what_an_incomplete_listing_led_us_to_delete_is_not_missed() {
 }
 
 #[tokio::test]
-async fn without_uidl_a_poll_that_has_had_its_share_does_not_log_in_again() {
+async fn without_uidl_a_poll_that_reached_its_limit_does_not_log_in_again() {
     let mut world = World::new(mails(5), Retention::Delete);
     world.server.with(|habits| habits.unique_ids = false);
     world.visit.limits.messages_max = Some(1);
@@ -385,7 +386,7 @@ async fn without_uidl_a_poll_that_has_had_its_share_does_not_log_in_again() {
 }
 
 #[tokio::test]
-async fn octets_that_were_only_compared_count_for_no_limit() {
+async fn octets_of_recognised_messages_count_for_no_limit() {
     let mut there = mails(4);
     there.push(mail("liar", &[b'x'; 200_000]));
     there.extend((0..3).map(|number| {
@@ -424,7 +425,7 @@ async fn without_uidl_numbers_are_forgotten_when_quit_moves_them() {
 }
 
 #[tokio::test]
-async fn hanging_up_behind_an_oversized_body_is_no_quit_that_was_refused() {
+async fn closing_the_connection_after_an_oversized_body_is_not_a_refused_quit() {
     let mut there = mails(3);
     there.push(mail("liar", &[b'x'; 200_000]));
     let mut world = World::new(there, Retention::Delete);
@@ -437,7 +438,7 @@ async fn hanging_up_behind_an_oversized_body_is_no_quit_that_was_refused() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_adopting_is_one_that_the_operator_can_act_on() {
+async fn a_failed_adopt_tells_the_operator_what_to_do() {
     let world = World::new(mails(30), Retention::Keep);
     world.poll().await;
     renamed(&world);

@@ -1,5 +1,5 @@
-//! A clock that was twenty days ahead for one poll: what it told holds nothing back when it is
-//! right again, and loses no doubt.
+//! A clock that was twenty days ahead for one poll: its times delay nothing when it is right again,
+//! and no doubt is lost.
 
 use mailferry::mail::{Retention, Timestamp};
 use mailferry::session::End;
@@ -10,7 +10,7 @@ use crate::support::world::{World, mail};
 const DAY: u64 = 24 * 3600;
 const AHEAD: u64 = 20 * DAY;
 
-/// Cron mail under names that count from 1; all are equally long.
+/// Cron mail with unique-ids that count from 1; all are equally long.
 fn cron(from: usize, count: usize) -> Vec<Mail> {
     let one = |at: usize| {
         let number = from + at;
@@ -43,7 +43,7 @@ fn world(mails: Vec<Mail>) -> World {
 }
 
 #[tokio::test]
-async fn what_was_compared_or_delivered_since_the_clock_is_right_is_after_the_new_count() {
+async fn comparisons_and_deliveries_with_the_right_clock_are_after_the_new_count() {
     let world = world(cron(0, 12));
     world.poll().await;
     world.pass(300);
@@ -55,7 +55,7 @@ async fn what_was_compared_or_delivered_since_the_clock_is_right_is_after_the_ne
     assert_eq!(world.sink.count(), 13);
     let again = world.state().await.names.began_again.unwrap();
     assert!(again > *world.now.lock().unwrap());
-    // A few come with the clock right, and all are looked at once more at the most.
+    // A few come with the right clock, and each message is compared at most once more.
     let more = cron(0, 15).split_off(12);
     there.extend(more);
     world.server.replace(there);
@@ -74,7 +74,7 @@ async fn what_was_compared_or_delivered_since_the_clock_is_right_is_after_the_ne
 }
 
 #[tokio::test]
-async fn a_new_count_that_is_found_after_that_puts_all_of_before_in_doubt_again() {
+async fn a_new_count_that_is_found_later_makes_all_earlier_records_doubtful_again() {
     let world = world(cron(0, 12));
     world.poll().await;
     world.pass(300);
@@ -96,8 +96,7 @@ async fn a_new_count_that_is_found_after_that_puts_all_of_before_in_doubt_again(
 }
 
 #[tokio::test]
-async fn heads_are_asked_for_and_unstable_names_gone_through_whatever_a_clock_that_was_ahead_said()
-{
+async fn heads_are_requested_and_unstable_unique_ids_compared_although_a_clock_was_ahead() {
     let world = world(cron(0, 4));
     world.poll().await;
     let now = *world.now.lock().unwrap();

@@ -1,4 +1,4 @@
-//! What a poll may retrieve only to compare it, over all of its sessions (DOUBT.md 1.10).
+//! How much a poll may retrieve only to compare it, over all of its sessions.
 
 use mailferry::mail::Retention;
 
@@ -46,7 +46,7 @@ async fn the_smallest_known_messages_are_compared_within_the_limits_of_a_poll() 
         let mut world = World::new(letters(4), retention);
         world.poll().await;
         world.pass(HOUR);
-        // Something is retrieved that is deleted some day.
+        // A message is retrieved that will be deleted some day.
         world.server.put(mail("5", b"Subject: new\r\n\r\nnew\r\n"));
         world.visit.limits.messages_max = messages_max;
         world.visit.limits.octets_max = octets_max;

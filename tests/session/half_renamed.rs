@@ -1,5 +1,5 @@
-//! `seen rename` that was stopped between two of its commits: no mail comes twice, under whatever
-//! name the account is polled, and the same command completes it.
+//! A `seen rename` that was interrupted between two of its commits: no mail is delivered twice,
+//! whichever name is polled, and the same command completes it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::support::world::{World, mails};
 
 const COUNT: usize = 1_200;
 
-/// Renames the account; the store takes so many commits and no more.
+/// Renames the account; the store accepts this many commits and no more.
 async fn rename(world: &World, commits: usize) -> Result<Changed, OperatorError> {
     let left = AtomicUsize::new(commits);
     let before = move |_: &mailferry::seen::Batch| {

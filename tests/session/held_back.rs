@@ -278,7 +278,7 @@ async fn ten_thousand_oversized_messages_make_few_log_lines_and_are_recorded_in_
     each_once(&world, 3);
 }
 
-/// Nothing here grows with the square of how often one unique-id is listed.
+/// No work grows with the square of the number of messages under one unique-id.
 #[tokio::test]
 async fn a_hundred_thousand_messages_with_one_unique_id_are_planned_and_reported_quickly() {
     let count = 100_000;

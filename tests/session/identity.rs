@@ -1,4 +1,4 @@
-//! The rules of identity, one by one (DOUBT.md section 1). The sibling `identity` has their sum.
+//! The rules of identity, one by one. The sibling `identity_property` tests all of them together.
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
 use mailferry::operator::operators_word;
@@ -12,7 +12,7 @@ use crate::support::world::{World, mail, mails};
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-/// A world whose server shows heads.
+/// A world whose server supports TOP.
 fn world(mails: Vec<Mail>, retention: Retention) -> World {
     let world = World::new(mails, retention);
     world
@@ -21,7 +21,7 @@ fn world(mails: Vec<Mail>, retention: Retention) -> World {
     world
 }
 
-/// A message that says who wrote it when; all are equally long.
+/// A message that names its author and date; all are equally long.
 fn letter(unique_id: &str, number: usize) -> Mail {
     let text = format!(
         "Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\
@@ -56,7 +56,7 @@ fn said(world: &World, verb: &str) -> usize {
 }
 
 #[tokio::test]
-async fn deletes_are_noted_and_go_out_behind_everything_else() {
+async fn deletes_are_noted_and_sent_after_everything_else() {
     let world = world(letters(5), Retention::Delete);
     assert_eq!(world.poll().await.counts.deleted, 5);
     let verbs: Vec<String> = world
@@ -76,11 +76,12 @@ async fn deletes_are_noted_and_go_out_behind_everything_else() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_listed_after_its_note_is_compared_whatever_quit_answered() {
+async fn a_unique_id_that_is_listed_after_its_delete_was_noted_is_compared_whatever_quit_answered()
+{
     let world = world(letters(3), Retention::Delete);
     world.server.with(|habits| habits.forgets_deletes = true);
     world.poll().await;
-    // The server gives one name to another message, as long as the old one.
+    // The server gives one unique-id to another message of the same size.
     let mut there = world.server.listed();
     there[1] = letter(&there[1].unique_id, 9);
     world.server.with(|habits| habits.forgets_deletes = false);
@@ -93,7 +94,7 @@ async fn a_name_that_is_listed_after_its_note_is_compared_whatever_quit_answered
 }
 
 #[tokio::test]
-async fn a_delete_by_age_asks_for_the_head_first_and_takes_no_other_message() {
+async fn a_delete_by_age_requests_the_head_first_and_deletes_no_other_message() {
     let world = world(letters(3), Retention::DeleteAfter { seconds: 2 * DAY });
     world.poll().await;
     let mut there = world.server.listed();
@@ -111,7 +112,8 @@ async fn a_delete_by_age_asks_for_the_head_first_and_takes_no_other_message() {
 }
 
 #[tokio::test]
-async fn the_same_user_at_another_host_has_the_same_maildrop_where_names_octets_and_heads_agree() {
+async fn the_same_user_at_another_host_has_the_same_maildrop_if_unique_ids_octets_and_heads_agree()
+{
     let mut world = world(letters(40), Retention::Keep);
     world.poll().await;
     world.visit.host = "mx.example.net".into();
@@ -124,7 +126,7 @@ async fn the_same_user_at_another_host_has_the_same_maildrop_where_names_octets_
 }
 
 #[tokio::test]
-async fn a_host_in_other_letters_or_another_usual_port_is_no_change() {
+async fn a_host_in_another_case_or_another_usual_port_is_no_change() {
     let mut world = world(letters(3), Retention::Keep);
     world.poll().await;
     world.visit.host = "POP.example.ORG.".into();
@@ -134,7 +136,8 @@ async fn a_host_in_other_letters_or_another_usual_port_is_no_change() {
 }
 
 #[tokio::test]
-async fn another_maildrop_with_like_names_is_new_mail_and_the_first_has_its_records_again() {
+async fn another_maildrop_with_similar_unique_ids_is_new_mail_and_the_first_gets_its_records_back()
+{
     for retention in [Retention::Keep, Retention::DeleteAfter { seconds: DAY }] {
         let counted = |from: usize| -> Vec<Mail> {
             (1..4)
@@ -154,7 +157,7 @@ async fn another_maildrop_with_like_names_is_new_mail_and_the_first_has_its_reco
 }
 
 #[tokio::test]
-async fn mail_that_was_moved_to_another_maildrop_under_other_names_is_known_by_its_digest() {
+async fn mail_that_was_moved_to_another_maildrop_with_other_unique_ids_is_known_by_its_digest() {
     let mut world = world(letters(10), Retention::Keep);
     world.poll().await;
     world.visit.host = "mx.example.net".into();
@@ -165,7 +168,7 @@ async fn mail_that_was_moved_to_another_maildrop_under_other_names_is_known_by_i
 }
 
 #[tokio::test]
-async fn records_of_version_0_1_0_without_a_maildrop_take_that_of_the_first_login() {
+async fn records_of_version_0_1_0_without_a_maildrop_get_that_of_the_first_login() {
     let world = world(letters(3), Retention::Keep);
     world.poll().await;
     let batch = Batch {
@@ -180,9 +183,9 @@ async fn records_of_version_0_1_0_without_a_maildrop_take_that_of_the_first_logi
 }
 
 #[tokio::test]
-async fn the_maildrop_is_written_down_before_anything_is_retrieved() {
+async fn the_maildrop_is_recorded_before_anything_is_retrieved() {
     let mut world = world(letters(3), Retention::Keep);
-    // Nothing is delivered in the first session, and no poll comes to its end.
+    // Nothing is delivered in the first session, and no poll runs to its end.
     world.server.with(|habits| habits.hangs_up_at = Some(0));
     world.poll_or_crash().await;
     let seen = Seen::new(world.store.clone());
@@ -195,7 +198,7 @@ async fn the_maildrop_is_written_down_before_anything_is_retrieved() {
 }
 
 #[tokio::test]
-async fn four_fifths_of_the_names_may_change_and_nothing_comes_twice() {
+async fn four_fifths_of_the_unique_ids_may_change_and_nothing_is_delivered_twice() {
     let world = world(letters(100), Retention::Keep);
     world.poll().await;
     let mut there = world.server.listed();
@@ -213,7 +216,7 @@ async fn four_fifths_of_the_names_may_change_and_nothing_comes_twice() {
 }
 
 #[tokio::test]
-async fn a_maildrop_that_was_restored_under_other_names_is_held_and_a_big_day_is_not() {
+async fn a_maildrop_that_was_restored_with_other_unique_ids_is_held_and_much_new_mail_is_not() {
     let unit = |number: usize| letter(&format!("later-{number:04}-0123456789abcdef"), number);
     for (from, expected) in [(0, Some("unique_ids_changed")), (1_000, None)] {
         let world = world(letters(600), Retention::Delete);
@@ -224,7 +227,7 @@ async fn a_maildrop_that_was_restored_under_other_names_is_held_and_a_big_day_is
         let summary = world.poll().await;
         assert_eq!(held(&summary), expected);
         match expected {
-            // Five, and what was under way when the fifth came.
+            // Five, and the messages that were under way when the fifth came.
             Some(_) => assert!(world.sink.count() <= 600 + 20, "{}", world.sink.count()),
             None => assert_eq!(world.sink.count(), 1_200),
         }
@@ -245,7 +248,7 @@ async fn the_same_message_sent_600_times_again_is_delivered() {
 }
 
 #[tokio::test]
-async fn names_that_change_three_times_are_unstable_and_the_maildrop_is_gone_through_once_a_day() {
+async fn unique_ids_that_change_three_times_are_unstable_and_the_maildrop_is_compared_once_a_day() {
     let world = world(letters(5), Retention::Keep);
     let mut retrieved = Vec::new();
     for round in 0..10 {
@@ -277,7 +280,7 @@ async fn names_that_change_three_times_are_unstable_and_the_maildrop_is_gone_thr
 }
 
 #[tokio::test]
-async fn a_large_maildrop_with_unstable_names_is_held_unless_everything_is_deleted() {
+async fn a_large_maildrop_with_unstable_unique_ids_is_held_unless_everything_is_deleted() {
     for (retention, expected) in [
         (Retention::Keep, Some("unique_ids_unstable")),
         (Retention::Delete, None),
@@ -337,7 +340,7 @@ async fn rewritten_mail_is_neither_offered_nor_deleted_until_the_operator_says_s
 }
 
 #[tokio::test]
-async fn heads_that_servers_change_by_the_way_are_alike() {
+async fn heads_with_the_usual_changes_of_servers_are_alike() {
     let world = world(letters(3), Retention::DeleteAfter { seconds: DAY });
     world.poll().await;
     let mut there = world.server.listed();
@@ -356,8 +359,8 @@ async fn heads_that_servers_change_by_the_way_are_alike() {
 }
 
 #[tokio::test]
-async fn where_most_messages_came_out_different_the_account_is_held_with_both_ways_on() {
-    // Messages without an origin, so that no head tells whether they were rewritten.
+async fn an_account_with_mostly_changed_messages_is_held_and_told_two_ways_to_continue() {
+    // Messages without an origin, so that no head shows whether they were rewritten.
     let world = World::new(mails(60), Retention::Keep);
     world.poll().await;
     let mut there = world.server.listed();
@@ -377,8 +380,8 @@ async fn where_most_messages_came_out_different_the_account_is_held_with_both_wa
 }
 
 #[tokio::test]
-async fn a_doubt_is_answered_once_and_then_after_1_2_and_4_days() {
-    // Without TOP only the octets of the message itself tell.
+async fn a_doubtful_message_is_compared_at_once_and_then_after_1_2_and_4_days() {
+    // Without TOP only the octets of the message itself show it.
     let world = World::new(vec![letter("1", 1)], Retention::Delete);
     world.server.with(|habits| habits.forgets_deletes = true);
     let mut compared = Vec::new();
@@ -393,7 +396,7 @@ async fn a_doubt_is_answered_once_and_then_after_1_2_and_4_days() {
 }
 
 #[tokio::test]
-async fn another_head_is_new_mail_at_once_although_the_name_was_compared_today() {
+async fn another_head_is_new_mail_at_once_although_the_unique_id_was_compared_today() {
     let world = world(letters(1), Retention::Delete);
     world.server.with(|habits| habits.forgets_deletes = true);
     world.poll().await;
@@ -406,7 +409,7 @@ async fn another_head_is_new_mail_at_once_although_the_name_was_compared_today()
 }
 
 #[tokio::test]
-async fn a_mark_covers_no_message_of_other_octets_and_takes_those_of_the_first_listing() {
+async fn a_mark_covers_no_message_of_another_size_and_gets_that_of_the_first_listing() {
     let world = world(letters(2), Retention::Keep);
     let ids: Vec<UniqueId> = letters(2)
         .iter()
@@ -452,7 +455,7 @@ async fn counters_that_begin_again_make_marks_void_and_many_at_once_hold_the_acc
 }
 
 #[tokio::test]
-async fn deletes_that_do_not_take_are_tried_less_and_then_one_a_day_until_one_is_gone() {
+async fn deletes_without_effect_are_tried_less_and_then_one_a_day_until_one_succeeds() {
     let world = world(letters(8), Retention::Delete);
     world.server.with(|habits| habits.forgets_deletes = true);
     world.poll().await;
@@ -498,7 +501,7 @@ async fn comparisons_come_after_new_mail_and_take_half_of_a_poll() {
 }
 
 #[tokio::test]
-async fn a_top_that_shows_another_head_than_retr_is_believed_no_more() {
+async fn top_is_not_used_after_it_showed_another_head_than_retr() {
     let world = world(letters(3), Retention::Keep);
     world.poll().await;
     // A record of a head that TOP never shows.
@@ -528,7 +531,7 @@ async fn a_top_that_shows_another_head_than_retr_is_believed_no_more() {
 }
 
 #[tokio::test]
-async fn at_a_server_without_top_that_counts_again_the_smallest_known_messages_tell() {
+async fn on_a_server_without_top_the_smallest_known_messages_show_that_it_counts_again() {
     let counted = |from: usize, count: usize| -> Vec<Mail> {
         (1..=count)
             .map(|at| letter(&at.to_string(), from + at))
@@ -536,7 +539,7 @@ async fn at_a_server_without_top_that_counts_again_the_smallest_known_messages_t
     };
     let world = World::new(counted(0, 4), Retention::DeleteAfter { seconds: 30 * DAY });
     world.poll().await;
-    // Emptied by another program, filled again with messages as long, and one more.
+    // Another program empties it, and it fills again with messages of the same size, and one more.
     world.server.replace(counted(100, 5));
     for _ in 0..4 {
         world.pass(DAY - 1);
@@ -548,7 +551,7 @@ async fn at_a_server_without_top_that_counts_again_the_smallest_known_messages_t
     }
 }
 
-/// Cron mail under names that count from 1; all are equally long.
+/// Cron mail with unique-ids that count from 1; all are equally long.
 fn cron(from: usize, count: usize) -> Vec<Mail> {
     (0..count)
         .map(|at| letter(&(at + 1).to_string(), from + at))
@@ -556,7 +559,7 @@ fn cron(from: usize, count: usize) -> Vec<Mail> {
 }
 
 #[tokio::test]
-async fn the_operators_word_about_counted_names_says_nothing_of_a_new_count() {
+async fn marks_of_counted_unique_ids_do_not_show_a_new_count() {
     for retention in [
         Retention::Delete,
         Retention::DeleteAfter { seconds: 2 * DAY },

@@ -1,4 +1,4 @@
-//! Which message is listed, whatever a server does with its unique-ids (DOUBT.md section 1).
+//! The identity of listed messages, whatever a server does with its unique-ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,46 +13,48 @@ use crate::support::world::World;
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-/// How a server names its messages.
+/// How a server makes its unique-ids.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Scheme {
     /// 1, 2, 3 ...
     Counter,
-    /// The same with zeros before it.
+    /// The same with leading zeros.
     Padded,
-    /// Dovecot's: a counter, then when the maildrop was made.
+    /// Those of Dovecot: a counter, then the time when the maildrop was made.
     Validity,
-    /// Letters that count nothing.
+    /// Letters that are no counter.
     Letters,
 }
 
-/// What happens to a maildrop between two polls.
+/// An event in a maildrop between two polls.
 #[derive(Clone, Debug)]
 enum Step {
-    /// So many new messages.
+    /// This many new messages.
     Arrive(usize),
-    /// A new message under a name that another one had: the last that is gone, or the one before.
+    /// A new message with the unique-id that another one had: the last that is gone, or the one
+    /// before.
     Reuse(usize),
     /// The user deletes the message at this place.
     Delete(usize),
     /// The maildrop is emptied, and the server counts from the beginning.
     BeginAgain,
-    /// Every message gets the name that its place says.
+    /// Every message gets the unique-id of its place.
     Renumber,
-    /// Every message gets a new name.
+    /// Every message gets a new unique-id.
     Rename,
     /// The server writes this field into the head of the message at this place.
     Rewrite(usize, &'static str),
-    /// LIST tells so many octets more than there are.
+    /// LIST announces this many octets too many.
     Sizes(u64),
-    /// The account is pointed at the maildrop of another user, which names its messages likewise;
-    /// or back.
+    /// The account is configured for the maildrop of another user, with similar unique-ids; or for
+    /// the first one again.
     MoveUser,
-    /// The account is pointed at another host, which has another maildrop with like names; or back.
+    /// The account is configured for another host, which has another maildrop with similar
+    /// unique-ids; or for the first one again.
     MoveHost,
-    /// The maildrop itself is at another host; or back.
+    /// The maildrop itself moves to another host; or back.
     Rehost,
-    /// Time.
+    /// Time passes.
     Pass(u64),
 }
 
@@ -103,14 +105,14 @@ struct Maildrop {
     mails: Vec<Mail>,
     count: usize,
     validity: usize,
-    /// Every name that was given, in order.
+    /// Every unique-id that was given, in order.
     given: Vec<String>,
 }
 
-/// A message as an account sees it: where it is, under which name, and its octets.
+/// A message as an account sees it: its maildrop, its unique-id, and its octets.
 type Seen = (String, String, Mail);
 
-/// The world, and what the server is up to.
+/// The world, and the behaviour of the server.
 struct History {
     world: World,
     scheme: Scheme,
@@ -118,14 +120,14 @@ struct History {
     here: Maildrop,
     elsewhere: Maildrop,
     written: usize,
-    /// New messages that look in each listing like one that was delivered: nothing tells them apart
-    /// unless their head is asked for.
+    /// New messages that look in each listing like a delivered one: only their head distinguishes
+    /// them.
     alike: BTreeSet<Vec<u8>>,
-    /// Since when a listed message is not delivered that waits for a maildrop to be gone through.
+    /// Since when a listed message is not delivered, because the maildrop is still to be compared.
     waiting: BTreeMap<Vec<u8>, Timestamp>,
     /// When each message was retrieved to be compared.
     compared: BTreeMap<Seen, Option<Timestamp>>,
-    /// Whatever was listed at any poll.
+    /// Everything that was listed at any poll.
     shown: BTreeSet<Seen>,
 }
 
@@ -168,7 +170,7 @@ impl History {
         name
     }
 
-    /// A message as long as all others.
+    /// A new message, of the same size as all others.
     fn write(&mut self) -> Vec<u8> {
         self.written += 1;
         let number = self.written;
@@ -180,7 +182,7 @@ impl History {
     }
 
     fn step(&mut self, step: &Step) {
-        // What we deleted is gone.
+        // Messages that mailferry deleted are gone.
         self.here.mails = self.world.server.listed();
         match step {
             Step::Arrive(count) => {
@@ -243,7 +245,7 @@ impl History {
         self.here.count = from + self.here.mails.len();
     }
 
-    /// A new message takes the name of one that is gone, and its octets are as many.
+    /// A new message gets the unique-id of one that is gone, and has the same size.
     fn reuse(&mut self, before: usize) {
         let is_listed = |name: &String| self.here.mails.iter().any(|mail| mail.unique_id == *name);
         let mut gone = self.here.given.iter().rev().filter(|name| !is_listed(name));
@@ -259,7 +261,7 @@ impl History {
         *self.world.now.lock().unwrap()
     }
 
-    /// Polls, and looks whether the property holds.
+    /// Polls, and checks the property.
     async fn poll(&mut self) -> Result<(), TestCaseError> {
         self.world.pass(HOUR);
         let listed = self.world.server.listed();
@@ -285,9 +287,9 @@ impl History {
         (visit.host.clone(), visit.login.user.clone(), mail)
     }
 
-    /// No message is retrieved to be compared twice within a day. A name under which another
-    /// message was listed meanwhile, or whose message had another one, is not the same: retrieving
-    /// what it names now is the only way to know.
+    /// No message is retrieved to be compared twice within a day. A unique-id under which another
+    /// message was listed meanwhile, or whose message had another one, does not count: only a
+    /// retrieval shows which message it has now.
     fn nothing_is_compared_twice_a_day(&mut self, listed: &[Mail]) -> Result<(), TestCaseError> {
         let listed: Vec<Seen> = listed.iter().map(|mail| self.seen(mail.clone())).collect();
         let is_other = |known: &Seen| {
@@ -296,8 +298,8 @@ impl History {
         };
         self.compared.retain(|known, _| !is_other(known));
         let now = self.now();
-        // What came otherwise than announced is retrieved once more in the same session, alone
-        // (section 2).
+        // A message with another size than announced is retrieved once more in the same session,
+        // alone (section 2).
         let handed_out: BTreeSet<Mail> = self.world.server.handed_out().into_iter().collect();
         for mail in handed_out {
             let shown = String::from_utf8_lossy(&mail.octets).into_owned();
@@ -317,9 +319,9 @@ impl History {
         Ok(())
     }
 
-    /// Whatever is listed was delivered by now, as it is or as it was before the server rewrote
-    /// it. There are two excuses: unique-ids that were found to be unstable, which cost a day at
-    /// the most, and a hold of an account most of whose messages changed, as long as it lasts.
+    /// Every listed message was delivered by now, as it is or as it was before the server rewrote
+    /// it. There are two exceptions: unique-ids that were found to be unstable, which cost a day at
+    /// most, and a hold of an account most of whose messages changed, while it lasts.
     fn new_mail_came(&mut self, listed: &[Mail], summary: &Summary) -> Result<(), TestCaseError> {
         let held = match &summary.end {
             End::Failed(error) => {
@@ -346,8 +348,8 @@ impl History {
         Ok(())
     }
 
-    /// Whether nothing that rule 3 looks at tells a message from one that was delivered. Without
-    /// TOP that is so of each whose name another one had.
+    /// Whether nothing that rule 3 checks distinguishes a message from a delivered one. Without TOP
+    /// that is so for each message whose unique-id another one had.
     fn may_be_silent(&self, mail: &Mail) -> bool {
         let seen = self.seen(mail.clone());
         let had_another = || self.shown.iter().any(|shown| has_other(shown, &seen));
@@ -355,7 +357,7 @@ impl History {
         alike.any(|alike| mail.octets.ends_with(alike)) || !self.has_top && had_another()
     }
 
-    /// When all is quiet for a month, everything that is listed was delivered, and with TOP nothing
+    /// After a month without events, everything that is listed was delivered, and with TOP nothing
     /// twice.
     async fn a_month_passes(&mut self) -> Result<(), TestCaseError> {
         for _ in 0..34 {
@@ -375,17 +377,17 @@ impl History {
     }
 }
 
-/// Whether both are one name in one maildrop, and different messages.
+/// Whether both have one unique-id in one maildrop, and are different messages.
 fn has_other((host, user, mail): &Seen, (at, by, known): &Seen) -> bool {
     host == at && user == by && mail.unique_id == known.unique_id && mail.octets != known.octets
 }
 
-/// Whether both are one message in one maildrop, under different names.
+/// Whether both are one message in one maildrop, with different unique-ids.
 fn is_renamed((host, user, mail): &Seen, (at, by, known): &Seen) -> bool {
     host == at && user == by && mail.unique_id != known.unique_id && mail.octets == known.octets
 }
 
-/// A name of letters beyond hexadecimal digits, which has nothing in common with the next one.
+/// A unique-id of letters beyond hexadecimal digits, which has nothing in common with the next one.
 fn letters(number: usize, validity: usize) -> String {
     let mut random = fastrand::Rng::with_seed((number as u64) << 32 | validity as u64);
     (0..20).map(|_| random.char('g'..='z')).collect()
@@ -395,7 +397,7 @@ fn turn(value: &mut String, one: &str, other: &str) {
     *value = if value == one { other } else { one }.to_owned();
 }
 
-/// Whether a message, or what it was before the server rewrote it, was delivered.
+/// Whether a message, or its form before the server rewrote it, was delivered.
 fn was_taken(taken: &BTreeMap<Vec<u8>, usize>, octets: &[u8]) -> bool {
     let mut rest = octets;
     loop {
@@ -435,9 +437,9 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// The property of section 1, at a server that has TOP.
+    /// The property, on a server with TOP.
     #[test]
-    fn whatever_a_server_does_with_names_nothing_is_deleted_that_was_not_delivered_and_new_mail_comes(
+    fn whatever_a_server_does_with_unique_ids_no_undelivered_message_is_deleted(
         scheme in any_scheme(),
         retention in any_retention(),
         pipelining in any::<bool>(),
@@ -446,9 +448,9 @@ proptest! {
         block_on(holds(History::new(scheme, retention, true, pipelining), &steps))?;
     }
 
-    /// The same without TOP: there, counters are recognised.
+    /// The property without TOP: there, counters are recognised.
     #[test]
-    fn without_top_nothing_is_deleted_that_was_not_delivered_either(
+    fn without_top_no_undelivered_message_is_deleted_either(
         scheme in any_counter(),
         retention in any_retention(),
         pipelining in any::<bool>(),

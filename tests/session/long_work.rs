@@ -1,4 +1,4 @@
-//! What is long where a maildrop is large does not keep the other tasks of its thread waiting.
+//! Long work on a large maildrop does not keep the other tasks of its thread waiting.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,8 +20,8 @@ struct Turns {
     planned: AtomicU64,
 }
 
-/// A store that is asked for all accounts after the listing of one that is new has come, and before
-/// the plan.
+/// A store that is asked for all accounts after the listing of a new one has come, and before the
+/// plan.
 struct Asked {
     store: Arc<dyn SeenStore>,
     turns: Arc<Turns>,

@@ -1,5 +1,5 @@
-//! The first poll of very many accounts: what it asks of the store grows with their number, and not
-//! faster.
+//! The first poll of very many accounts: the number of its store calls grows with their number, and
+//! not faster.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use mailferry::session::{self, End};
 
 use crate::support::world::{World, mails};
 
-/// A store that counts what it is asked for: states, records, commits, and names of accounts.
+/// A store that counts its calls: for states, records, commits, and names of accounts.
 #[derive(Default)]
 struct Counting {
     store: MemoryStore,
@@ -59,7 +59,7 @@ impl SeenStore for Counting {
     }
 }
 
-/// What the first poll of so many accounts at one host asks of the store.
+/// The number of store calls of the first poll of this many accounts at one host.
 async fn asked(accounts: usize) -> usize {
     let store = Arc::new(Counting::default());
     let seen = Seen::new(store.clone());

@@ -1,4 +1,4 @@
-//! What the operator's word does to the next poll.
+//! The effect of the operator's marks on the next poll.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ fn id() -> UniqueId {
     UniqueId::new(b"000001a2").unwrap()
 }
 
-/// What becomes of the one message of a maildrop, after the operator has marked it.
+/// The decision about the one message of a maildrop, after the operator has marked it.
 async fn becomes(trust: Option<Trust>, retention: Retention) -> Disposition {
     planned(trust, retention).await.dispositions.remove(0)
 }
@@ -53,7 +53,7 @@ async fn planned(trust: Option<Trust>, retention: Retention) -> Plan {
 }
 
 #[tokio::test]
-async fn a_mark_is_never_retrieved_and_never_deleted() {
+async fn a_marked_message_is_never_retrieved_and_never_deleted() {
     assert_eq!(
         becomes(None, Retention::Delete).await,
         Disposition::Retrieve(Why::New)
@@ -67,7 +67,7 @@ async fn a_mark_is_never_retrieved_and_never_deleted() {
 }
 
 #[tokio::test]
-async fn what_is_marked_as_delivered_is_deleted_when_retention_says_so() {
+async fn a_message_marked_as_delivered_is_deleted_when_retention_says_so() {
     let kept = becomes(Some(Trust::Delivered), Retention::Keep).await;
     assert_eq!(kept, Disposition::Skip(Skip::Seen));
     let later = becomes(

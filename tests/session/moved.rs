@@ -1,5 +1,5 @@
-//! An account whose host or user changed: when its maildrop is the same, and when it is another (DOUBT.md 1.2); and what is
-//! written down before a delete (1.1).
+//! An account whose host or user changed: when its maildrop is the same, and when it is another;
+//! and the note before a delete.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::support::world::{World, mail, mails};
 
 const DAY: u64 = 86_400;
 
-/// Messages under long names that count nothing, of which each head names its own.
+/// Messages with long unique-ids that are no counters, and different heads.
 fn letters(count: usize) -> Vec<Mail> {
     let one = |number: usize| {
         let text = format!(
@@ -28,7 +28,7 @@ fn letters(count: usize) -> Vec<Mail> {
     (0..count).map(one).collect()
 }
 
-/// An account that has retrieved these, and whose host is another since.
+/// An account that has retrieved these, and whose host has changed since.
 async fn moved(all: Vec<Mail>, retention: Retention) -> World {
     let mut world = World::new(all, retention);
     world
@@ -47,7 +47,7 @@ fn code(summary: &Summary) -> Option<&'static str> {
 }
 
 #[tokio::test]
-async fn a_maildrop_at_another_host_is_the_same_only_while_nine_in_ten_names_are_there() {
+async fn a_maildrop_at_another_host_is_the_same_only_if_nine_in_ten_unique_ids_are_there() {
     for (listed, retrieved) in [(37, 0), (35, 35)] {
         let all = letters(40);
         let world = moved(all.clone(), Retention::Keep).await;
@@ -59,7 +59,7 @@ async fn a_maildrop_at_another_host_is_the_same_only_while_nine_in_ten_names_are
 }
 
 #[tokio::test]
-async fn a_message_with_another_head_under_a_known_name_is_delivered_at_the_other_host() {
+async fn a_message_with_another_head_under_a_known_unique_id_is_delivered_at_the_other_host() {
     for at in [0, 39] {
         let mut all = letters(40);
         let world = moved(all.clone(), Retention::DeleteAfter { seconds: 9 * DAY }).await;
@@ -79,7 +79,7 @@ async fn a_message_with_another_head_under_a_known_name_is_delivered_at_the_othe
 }
 
 #[tokio::test]
-async fn the_operator_may_say_that_another_user_has_the_same_maildrop() {
+async fn the_operator_may_confirm_that_another_user_has_the_same_maildrop() {
     let mut world = World::new(letters(5), Retention::DeleteAfter { seconds: 2 * DAY });
     world.poll().await;
     world.visit.login.user = "jane@example.org".into();
@@ -121,7 +121,7 @@ async fn another_maildrop_of_more_than_500_messages_waits_for_first_run() {
 }
 
 #[tokio::test]
-async fn no_delete_goes_out_whose_note_could_not_be_written() {
+async fn no_delete_is_sent_whose_note_could_not_be_written() {
     let world = World::new(mails(3), Retention::Delete);
     let is_note = |change: &Change| matches!(change, Change::Asked { at: Some(_), .. });
     let store: Arc<dyn SeenStore> = Arc::new(Guarded::new(world.store.clone(), move |batch| {
@@ -147,7 +147,7 @@ async fn no_delete_goes_out_whose_note_could_not_be_written() {
 }
 
 #[tokio::test]
-async fn a_server_is_not_said_to_ignore_the_deletes_of_sessions_that_a_kill_cut_off() {
+async fn a_kill_during_a_session_does_not_make_the_server_one_that_ignores_deletes() {
     for step in 1.. {
         let mut world = World::with_crash(mails(8), Retention::Delete, Crash::at(step));
         if world.poll_or_crash().await.is_some() {
@@ -160,7 +160,7 @@ async fn a_server_is_not_said_to_ignore_the_deletes_of_sessions_that_a_kill_cut_
             world.pass(61);
         }
         world.restarted(Crash::never());
-        // A name is compared again after a day at the soonest.
+        // A unique-id is compared again after a day at the earliest.
         for _ in 0..4 {
             world.poll().await;
             world.pass(DAY - 1);

@@ -1,5 +1,5 @@
-//! A server that gives one unique-id to very many messages: nothing that is done for each of them
-//! may go through all the others, or through all their records.
+//! A server that gives one unique-id to very many messages: no work for one of them may read all
+//! the others, or all their records.
 
 use std::sync::mpsc;
 use std::time::Duration;
@@ -9,10 +9,10 @@ use mailferry::seen::{Batch, Change, Notes, Record, RecordKey, Records, SeenStor
 
 use crate::support::world::{World, mail};
 
-/// What takes longer than this works on everything for each of them: the rest takes a few seconds.
+/// Work that takes longer reads all messages for each of them: other work takes a few seconds.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// Does something on a thread of its own, and fails when it does not come to its end.
+/// Does some work on its own thread, and fails if it does not finish.
 fn ends(what: &str, work: impl FnOnce() + Send + 'static) {
     let (done, over) = mpsc::channel();
     std::thread::spawn(move || {
@@ -41,8 +41,8 @@ fn delivered(octets: u64) -> Record {
     }
 }
 
-/// Polls a maildrop of so many messages with one unique-id, of which some are recorded, up to where
-/// they would be retrieved.
+/// Polls a maildrop of this many messages with one unique-id, of which some are recorded, up to
+/// their retrieval.
 fn polls(messages: usize, records: u32, retention: Retention) {
     ends("the poll", move || {
         let all = (0..messages).map(|_| mail("same", b"Subject: x\r\n\r\nx\r\n"));
@@ -68,18 +68,18 @@ fn polls(messages: usize, records: u32, retention: Retention) {
 }
 
 #[test]
-fn a_poll_of_very_many_messages_with_one_unique_id_comes_to_its_end() {
+fn a_poll_of_very_many_messages_with_one_unique_id_finishes() {
     polls(250_000, 2_000, Retention::Keep);
 }
 
 #[test]
-fn so_does_one_of_messages_that_are_all_recorded() {
+fn a_poll_of_very_many_recorded_messages_with_one_unique_id_finishes() {
     polls(30_000, 30_000, Retention::Keep);
     polls(30_000, 30_000, Retention::Delete);
 }
 
 #[test]
-fn a_record_among_very_many_of_one_unique_id_is_found_without_going_through_them() {
+fn a_record_among_very_many_of_one_unique_id_is_found_without_reading_them_all() {
     ends("the search", || {
         const COUNT: u32 = 200_000;
         let mut records = Records::begin(&AccountName::new("work").unwrap());

@@ -42,7 +42,7 @@ async fn every_message_is_delivered_once_and_a_second_poll_finds_nothing_new() {
 }
 
 #[tokio::test]
-async fn retention_delete_empties_the_maildrop_only_behind_the_record() {
+async fn retention_delete_empties_the_maildrop_only_after_the_record() {
     let world = World::new(mails(20), Retention::Delete);
     let summary = world.poll().await;
     assert_eq!((summary.counts.delivered, summary.counts.deleted), (20, 20));
@@ -82,7 +82,7 @@ async fn a_clock_in_the_future_deletes_nothing_for_a_day() {
 }
 
 #[tokio::test]
-async fn one_message_that_is_refused_for_now_blocks_nobody_and_is_tried_again_when_due() {
+async fn a_message_that_is_refused_for_now_blocks_no_other_and_is_tried_again_when_due() {
     let world = World::new(mails(5), Retention::Delete);
     let poison = mails(5)[1].octets.clone();
     world.sink.refuse(&poison, Fault::MessageTransient);
@@ -167,7 +167,7 @@ async fn a_destination_that_is_down_counts_against_no_message() {
 }
 
 #[tokio::test]
-async fn a_poisonous_message_that_looks_like_a_destination_that_is_down_blocks_nobody() {
+async fn a_message_whose_refusal_looks_like_a_destination_that_is_down_blocks_no_other() {
     for (count, fault) in [
         (1, Fault::Destination),
         (7, Fault::MessagePermanent),
@@ -175,7 +175,7 @@ async fn a_poisonous_message_that_looks_like_a_destination_that_is_down_blocks_n
         (7, Fault::Destination),
     ] {
         let mut world = World::new(mails(10), Retention::Keep);
-        // One at a time, and the poison first: the worst order.
+        // One at a time, and the harmful message first: the worst order.
         world.visit.unrecorded_max = 1;
         for one in &mails(10)[..count] {
             world.sink.refuse(&one.octets, fault);
@@ -195,7 +195,7 @@ async fn a_poisonous_message_that_looks_like_a_destination_that_is_down_blocks_n
 }
 
 #[tokio::test]
-async fn a_message_that_only_comes_in_hand_by_digest_does_not_use_up_the_probe() {
+async fn a_message_that_is_retrieved_and_known_by_its_digest_does_not_use_up_the_probe() {
     let world = World::new(mails(3), Retention::Delete);
     world.server.with(|habits| habits.unique_ids = false);
     world.sink.refuse(&mails(3)[0].octets, Fault::Destination);
@@ -222,7 +222,7 @@ async fn an_unknown_recipient_holds_the_account_and_counts_against_no_message() 
 
 /// Holds 4.1.truncated.
 #[tokio::test]
-async fn a_session_lost_inside_a_message_delivers_no_part_of_it_and_blocks_nobody() {
+async fn a_session_lost_during_a_message_delivers_no_part_of_it_and_blocks_no_other() {
     let world = World::new(mails(4), Retention::Keep);
     world
         .server
@@ -427,7 +427,7 @@ async fn a_server_without_uidl_is_held_unless_everything_is_deleted() {
 }
 
 #[tokio::test]
-async fn without_uidl_messages_are_known_by_their_digest_and_equal_ones_by_their_turn() {
+async fn without_uidl_messages_are_known_by_their_digest_and_equal_ones_by_their_order() {
     let mut twins = mails(3);
     twins.push(mails(1).remove(0));
     let world = World::new(twins, Retention::Delete);
@@ -465,7 +465,7 @@ async fn uidl_that_fails_where_it_once_worked_is_the_servers_fault() {
 }
 
 #[tokio::test]
-async fn a_first_run_above_the_limit_waits_for_a_word() {
+async fn a_first_run_above_the_limit_waits_for_the_operator() {
     let mut world = World::new(mails(501), Retention::Keep);
     world.visit.first_run = FirstRun::Ask;
     let summary = world.poll().await;
@@ -516,7 +516,7 @@ async fn a_message_that_was_listed_as_too_large_comes_when_the_server_takes_that
 
 /// Holds CVE-2013-1752.
 #[tokio::test]
-async fn a_body_that_outgrows_the_limit_drops_the_link_and_the_next_session_resumes_behind_it() {
+async fn after_a_body_larger_than_the_limit_the_next_session_continues_with_the_next_message() {
     let liar = mail("liar", &[b'x'; 200_000]);
     let mut world = World::new(vec![liar, mails(1).remove(0)], Retention::Keep);
     world
@@ -529,7 +529,7 @@ async fn a_body_that_outgrows_the_limit_drops_the_link_and_the_next_session_resu
 }
 
 #[tokio::test]
-async fn max_messages_and_max_octets_bound_one_poll_and_the_next_goes_on() {
+async fn max_messages_and_max_octets_limit_one_poll_and_the_next_continues() {
     let mut world = World::new(mails(10), Retention::Keep);
     world.visit.limits.messages_max = Some(3);
     let summary = world.poll().await;
@@ -623,7 +623,7 @@ async fn a_destination_down_before_a_hiding_server_parks_what_was_retrieved() {
 }
 
 #[tokio::test]
-async fn what_is_parked_is_delivered_although_the_server_is_gone() {
+async fn a_parked_message_is_delivered_although_the_server_is_gone() {
     let world = World::new(mails(2), Retention::Keep);
     world.server.with(|habits| {
         habits.hides = true;
@@ -646,7 +646,7 @@ async fn what_is_parked_is_delivered_although_the_server_is_gone() {
 }
 
 #[tokio::test]
-async fn a_refused_login_says_whose_fault_it_is() {
+async fn a_refused_login_says_who_is_at_fault() {
     for (words, capability, expected) in [
         (
             "[AUTH] no",
@@ -797,8 +797,7 @@ async fn a_message_in_a_loop_goes_to_the_quarantine_and_not_round_again() {
 }
 
 #[tokio::test]
-async fn a_server_that_lists_250_at_a_time_and_hides_them_gives_out_everything_whatever_is_poisonous()
- {
+async fn all_mail_comes_from_a_server_that_lists_250_messages_at_a_time_and_hides_them() {
     for retention in [Retention::Keep, Retention::Delete] {
         let all = mails(700);
         let world = World::new(all.clone(), retention);

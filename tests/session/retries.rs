@@ -1,4 +1,4 @@
-//! What an operator's retry of a quarantine copy tells the breaker and the record.
+//! The effect of an operator's retry of a quarantine copy on the breaker and the record.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -82,7 +82,7 @@ async fn a_copy_that_is_accepted_at_an_operators_retry_ends_the_suspicion_of_its
 }
 
 #[tokio::test]
-async fn a_copy_that_an_operator_retries_is_not_offered_to_whom_took_it_at_an_earlier_retry() {
+async fn a_retried_copy_is_not_offered_to_recipients_that_accepted_it_at_an_earlier_retry() {
     let sent = mails(1);
     let world = World::new(sent.clone(), Retention::Keep);
     world.sink.refuse(&sent[0].octets, Fault::MessagePermanent);
@@ -103,7 +103,7 @@ async fn a_copy_that_an_operator_retries_is_not_offered_to_whom_took_it_at_an_ea
 }
 
 #[tokio::test]
-async fn a_copy_is_not_offered_again_to_whom_took_it_before_it_was_quarantined() {
+async fn a_copy_is_not_offered_to_recipients_that_accepted_it_before_it_was_quarantined() {
     let world = World::new(mails(1), Retention::Keep);
     let mut with = world.collaborators();
     with.delivery = with.delivery.and(late(1));

@@ -1,5 +1,5 @@
-//! Other bytes with the record's Message-ID, Date and From are the same message rewritten,
-//! whatever it is retrieved again for (DOUBT.md 1.5).
+//! Other bytes with the record's Message-ID, Date and From are the same message rewritten, for
+//! whatever reason it is retrieved again.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::support::world::{Notes, World, mail};
 
 const DAY: u64 = 24 * 3600;
 
-/// A message with a part that the server makes anew at each RETR.
+/// A message with a part that the server makes again at each RETR.
 fn letter(unique_id: &str, number: usize) -> Mail {
     let text = format!(
         "Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\
@@ -96,7 +96,7 @@ async fn what_is_retrieved_again_so_that_a_hiding_server_goes_on_is_not_offered_
     world.server.with(|habits| {
         habits.hides = true;
         habits.capabilities = vec!["EXPIRE 0".into()];
-        // Everything is delivered, and QUIT comes to nothing.
+        // Everything is delivered, and QUIT fails.
         habits.hangs_up_at_quit = true;
     });
     world.poll().await;

@@ -10,7 +10,7 @@ use crate::support::world::{World, mail};
 const DAY: u64 = 24 * 3600;
 const TEXT: &[u8] = b"Subject: twice\r\n\r\ntwice\r\n";
 
-/// Two equal messages that share a copy: the server gave them names of their own after that.
+/// Two equal messages that share a copy: after that the server gave each its own unique-id.
 async fn sharing(fault: Fault, hides: bool) -> World {
     let world = World::new(
         vec![mail("same", TEXT), mail("same", TEXT)],

@@ -1,5 +1,4 @@
-//! Unique-ids that lie: shared, reused or renumbered, with sizes that are not true. What was found
-//! by attacking the plan.
+//! Wrong unique-ids: shared, reused or renumbered, with wrong sizes.
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
 use mailferry::operator::operators_word;
@@ -10,7 +9,7 @@ use crate::support::world::{World, mail, mails};
 
 const DAY: u64 = 86_400;
 
-/// A message far larger than [`SMALL_LIMIT`], which LIST does not say.
+/// A message far larger than [`SMALL_LIMIT`], which LIST does not announce.
 fn large(name: &str, number: usize) -> Mail {
     let text = format!(
         "Subject: {number}\r\n\r\n{}",
@@ -38,7 +37,7 @@ async fn a_marked_message_is_not_deleted_with_the_proof_of_another_under_its_uni
 }
 
 #[tokio::test]
-async fn what_is_only_to_be_hidden_takes_no_place_of_new_mail() {
+async fn retrievals_that_only_hide_old_mail_do_not_delay_new_mail() {
     for lost_before in [false, true] {
         let mut world = World::new(mails(30), Retention::Keep);
         world
@@ -65,7 +64,7 @@ async fn what_is_only_to_be_hidden_takes_no_place_of_new_mail() {
 }
 
 #[tokio::test]
-async fn what_the_operator_called_delivered_is_not_offered_when_it_is_retrieved_to_be_hidden() {
+async fn a_message_marked_as_delivered_is_not_offered_when_it_is_retrieved_to_be_hidden() {
     let all = mails(5);
     let world = World::new(all.clone(), Retention::Keep);
     world.server.with(|habits| {
@@ -98,7 +97,7 @@ async fn what_the_operator_called_delivered_is_not_offered_when_it_is_retrieved_
 }
 
 #[tokio::test]
-async fn a_maildrop_that_was_numbered_anew_is_known_again_with_top_and_without() {
+async fn a_renumbered_maildrop_is_recognised_with_and_without_top() {
     let text = |number: usize| format!("Subject: {number}\r\n\r\n{}\r\n", "x".repeat(number));
     let all: Vec<Mail> = (0..30)
         .map(|number| mail(&number.to_string(), text(number).as_bytes()))
@@ -125,7 +124,7 @@ async fn a_maildrop_that_was_numbered_anew_is_known_again_with_top_and_without()
 }
 
 #[tokio::test]
-async fn sizes_that_lie_bring_us_back_a_few_times_and_not_for_ever() {
+async fn wrong_sizes_cause_a_few_more_sessions_and_not_endless_ones() {
     let twice = vec![
         large("b", 1),
         large("b", 2),
@@ -167,7 +166,7 @@ async fn a_reused_unique_id_is_not_due_before_the_last_of_its_messages() {
     assert!((14..20).contains(&days), "{days}");
 }
 
-/// Five messages of one sender, each with all that names it in its header.
+/// Five messages of one sender, each with all that identifies it in its header.
 fn five() -> Vec<Mail> {
     let one = |number: usize| {
         let text = format!(
@@ -180,7 +179,7 @@ fn five() -> Vec<Mail> {
 }
 
 #[tokio::test]
-async fn messages_that_shared_a_unique_id_are_known_when_each_has_its_own() {
+async fn messages_that_shared_a_unique_id_are_recognised_when_each_has_its_own() {
     let all = five();
     let shared: Vec<Mail> = (0..5)
         .map(|at| mail(&all[at / 2 * 2].unique_id, &all[at].octets))

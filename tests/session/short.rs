@@ -1,5 +1,5 @@
-//! Messages that come shorter than the server announces (DOUBT.md 2.2): they are delivered, and
-//! stay on the server until the listing agrees or the operator says so.
+//! Messages that come shorter than the server announces: they are delivered, and stay on the server
+//! until the listing agrees or the operator confirms them.
 
 use mailferry::mail::{Retention, UniqueId};
 use mailferry::operator::operators_word;

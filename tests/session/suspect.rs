@@ -13,7 +13,7 @@ use mailferry::sink::{
 
 use crate::support::world::{Notes, World, mails};
 
-/// The gate of a destination that takes mail and is suspect.
+/// The gate of a destination that accepts mail and is suspect.
 struct Suspect;
 
 impl Gate for Suspect {

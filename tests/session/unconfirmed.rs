@@ -1,5 +1,4 @@
-//! Deletes that no QUIT confirmed: their messages may be there still, under other names (DOUBT.md
-//! 1.1, 1.4 and 1.8).
+//! Deletes that no QUIT confirmed: their messages may still be there, with other unique-ids.
 
 use mailferry::mail::Retention;
 
@@ -16,7 +15,7 @@ fn letter(unique_id: &str, number: usize) -> Mail {
     mail(unique_id, text.as_bytes())
 }
 
-/// So many messages, named anew in each round.
+/// This many messages, with other unique-ids in each round.
 fn letters(round: &str, count: usize) -> Vec<Mail> {
     let one = |number| letter(&format!("{round}-{number:04}-0123456789abcdef"), number);
     (0..count).map(one).collect()

@@ -1,5 +1,5 @@
-//! A journal that was damaged costs nothing or stops us with a hint; it never makes us forget in
-//! silence.
+//! A damaged journal loses nothing or stops mailferry with a hint; no record is ever lost without a
+//! message.
 
 use std::path::Path;
 
@@ -12,7 +12,7 @@ use mailferry::sink::{Target, Targets};
 
 use crate::store::disk::{open, run, state_dir};
 
-/// A batch of each kind and each state that there is.
+/// A batch of each kind and each state.
 fn every_kind() -> Vec<Batch> {
     let account = AccountName::new("work").unwrap();
     let key = |id: &[u8], octet| {
@@ -97,7 +97,7 @@ fn every_kind() -> Vec<Batch> {
     all
 }
 
-/// All that a store knows, in words.
+/// The contents of a store, as text.
 fn contents(directory: &Path) -> Result<String, SeenError> {
     let store = open(directory)?;
     let mut words = String::new();
@@ -128,7 +128,7 @@ fn filled(directory: &Path) {
 }
 
 #[test]
-fn a_journal_that_version_1_wrote_is_read_for_ever() {
+fn a_journal_of_version_1_can_always_be_read() {
     let frozen = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/seen/v1.journal");
     let (written, read) = (state_dir(), state_dir());
     filled(written.path());
@@ -184,7 +184,7 @@ fn a_note_of_deletes_is_kept_when_the_index_is_older_or_lost() {
 }
 
 #[test]
-fn each_octet_of_the_journal_that_is_changed_or_cut_off_is_noticed_or_costs_nothing() {
+fn each_changed_or_lost_octet_of_the_journal_is_noticed_or_harmless() {
     let whole = state_dir();
     filled(whole.path());
     add_note(whole.path());
@@ -219,9 +219,9 @@ fn each_octet_of_the_journal_that_is_changed_or_cut_off_is_noticed_or_costs_noth
             }
             let what = format!("seed {seed}, round {round}, octet {at}, with index: {with_index}");
             match contents(directory.path()) {
-                // Without the index nothing tells an end that was lost from one that was never
-                // written: a power failure leaves the last lines, which nobody was promised, cut or
-                // full of zeros.
+                // Without the index, a lost end cannot be distinguished from one that was never
+                // written: a power failure leaves the last lines, which were not confirmed yet, cut
+                // or full of zeros.
                 Ok(_) if !with_index && (round % 3 != 1 || at > last_line) => {}
                 Ok(found) => assert_eq!(found, known, "{what}"),
                 Err(SeenError::Damaged { hint, .. }) => assert!(!hint.is_empty(), "{what}"),

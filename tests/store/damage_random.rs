@@ -1,6 +1,5 @@
-//! Stores damaged at random, under the real program: it goes on with every record or stops with 78
-//! and a hint, and so it does when it is started again. `contrib/soak damage 500` does more of
-//! them.
+//! Stores damaged at random, with the real program: it continues with every record, or stops with
+//! 78 and a hint, at the first start and at the next. `contrib/soak damage 500` tries more of them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +16,7 @@ use mailferry::seen::{Change, SeenStore};
 struct Store {
     older: tempfile::TempDir,
     now: tempfile::TempDir,
-    /// What `seen list` says of it.
+    /// The output of `seen list` about it.
     known: String,
 }
 
@@ -46,15 +45,15 @@ fn copy(from: &Path, to: &Path) {
 }
 
 impl Store {
-    /// One in which sled has written snapshots: it does so when it is opened, if it has by then
-    /// taken in what it was told before.
+    /// A store in which sled has written snapshots: it does so when it is opened, if it has
+    /// processed the earlier writes by then.
     fn new() -> Self {
         let mut made = (0..10).map(|_| Self::made());
         made.find(|store| !store.snapshots().is_empty())
             .expect("sled has written no snapshot, ten times")
     }
 
-    /// Made in several goes.
+    /// Made in several runs.
     fn made() -> Self {
         let [older, now] = [(), ()].map(|()| tempfile::tempdir().unwrap());
         let place = place();
@@ -100,7 +99,7 @@ impl Store {
     }
 }
 
-/// Damages one file; says how.
+/// Damages one file, and returns how.
 fn damage(path: &Path, random: &mut fastrand::Rng) -> String {
     let mut octets = fs::read(path).unwrap();
     let at = random.usize(..octets.len().max(1));
@@ -136,7 +135,7 @@ fn damage(path: &Path, random: &mut fastrand::Rng) -> String {
     )
 }
 
-/// What is damaged.
+/// The damaged file.
 const TARGETS: &[&str] = &[
     "journal",
     "index",
@@ -149,7 +148,7 @@ const TARGETS: &[&str] = &[
     "older index",
 ];
 
-/// Damages a copy of the store; says how.
+/// Damages a copy of the store, and returns how.
 fn damage_store(store: &Store, state: &Path, target: &str, random: &mut fastrand::Rng) -> String {
     copy(store.now.path(), state);
     let (journal, db) = (state.join("seen.journal"), state.join("index/db"));
@@ -183,7 +182,7 @@ fn damage_store(store: &Store, state: &Path, target: &str, random: &mut fastrand
     }
 }
 
-/// Runs the program for a minute at most.
+/// Runs the program for at most a minute.
 fn list(place: &Place) -> (Option<i32>, String, String) {
     let program = place.command(&["seen", "list", "work"]);
     let output = std::process::Command::new("timeout")
@@ -253,7 +252,7 @@ fn a_store_damaged_at_random_keeps_every_record_or_stops_with_a_hint() {
 }
 
 #[test]
-fn files_of_another_kind_stop_it_with_a_sentence_and_stay_as_they_are() {
+fn files_of_another_kind_stop_mailferry_with_a_message_and_stay_as_they_are() {
     let store = Store::new();
     let fresh = || {
         let place = place();
@@ -276,7 +275,7 @@ fn files_of_another_kind_stop_it_with_a_sentence_and_stay_as_they_are() {
     std::os::unix::fs::symlink("/nowhere", place.path("state/seen.journal")).unwrap();
     assert_stops(&place, "seen.journal: it is a symbolic link");
 
-    // What the index should be is a file: it is set aside, and everything is in the journal.
+    // A file is in the place of the index: it is put aside, and everything is in the journal.
     let place = fresh();
     fs::remove_dir_all(place.path("state/index")).unwrap();
     fs::write(place.path("state/index"), "a file").unwrap();
@@ -300,7 +299,7 @@ fn assert_stops(place: &Place, word: &str) {
 }
 
 #[test]
-fn a_journal_that_may_not_be_read_stops_it_and_is_not_begun_anew() {
+fn an_unreadable_journal_stops_mailferry_and_is_not_replaced() {
     let store = Store::new();
     let place = place();
     let state = place.path("state");

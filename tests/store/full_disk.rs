@@ -1,5 +1,5 @@
-//! The disk is full: what would be written there waits on the server, nothing is lost or counted,
-//! the others go on, and it all goes on by itself when there is room again.
+//! A full disk: messages wait on the server, nothing is lost or counted, other accounts continue,
+//! and everything continues by itself when there is room again.
 
 use crate::store::disk::nearly_due_for_compaction;
 use crate::support::agent::Agent;
@@ -37,14 +37,14 @@ fn maildir(name: &str, path: &str) -> String {
     format!("[delivery.{name}]\ntype = \"maildir\"\npath = \"{path}\"\n")
 }
 
-/// The exit code and all that was said.
+/// The exit code and the whole output.
 fn poll(place: &Place) -> (Option<i32>, String) {
     let output = place.run(&["poll"]);
     let said = [output.stdout, output.stderr].concat();
     (output.status.code(), String::from_utf8(said).unwrap())
 }
 
-/// An agent whose time of day is told by the file `clock` of its place: a little later than it is.
+/// An agent whose time of day comes from the file `clock` in its place: it starts a little ahead.
 fn agent(place: &Place) -> Agent {
     std::fs::write(place.path("clock"), "+2m").unwrap();
     let mut command = place.command(&["run"]);
@@ -52,12 +52,12 @@ fn agent(place: &Place) -> Agent {
     Agent::from(command)
 }
 
-/// The waits of breakers and back-offs are over.
+/// Lets the waits of breakers and back-offs pass.
 fn later(place: &Place) {
     std::fs::write(place.path("clock"), "+20m").unwrap();
 }
 
-/// A place whose state is on this disk.
+/// A place whose state directory is on this disk.
 fn with_state_on(disk: &Disk, dovecot: &Dovecot) -> Place {
     Place::with(&format!(
         "state_dir = \"{}/state\"\n{}{}",
@@ -82,14 +82,14 @@ fn without_room_for_records_nothing_is_offered_and_poll_says_so() {
         disk.fill_but(room);
         for _ in 0..3 {
             let (code, said) = poll(&place);
-            // Room that was set aside before the disk was full is used up first.
+            // Room that was reserved before the disk was full is used up first.
             let expected = if code == Some(0) && dovecot.left().is_empty() {
                 0
             } else {
                 75
             };
             assert_eq!(code, Some(expected), "{room} KiB: {said}");
-            // Where nothing is left, it is the state of the account that finds no room.
+            // If none is left, the first write without room is that of the account's state.
             assert!(
                 expected == 0 || said.contains("no room for the seen store"),
                 "{room} KiB: {said}"
@@ -109,7 +109,7 @@ fn without_room_for_records_nothing_is_offered_and_poll_says_so() {
 }
 
 #[test]
-fn an_agent_goes_on_by_itself_when_there_is_room_for_records_again() {
+fn an_agent_continues_by_itself_when_there_is_room_for_records_again() {
     let disk = Disk::of_kib(8 * 1024);
     let dovecot = Dovecot::with(&messages(2));
     let place = with_state_on(&disk, &dovecot);
@@ -118,7 +118,7 @@ fn an_agent_goes_on_by_itself_when_there_is_room_for_records_again() {
     let mut number = 2;
     for room in [0, 16] {
         disk.fill_but(room);
-        // Room that was set aside before the disk was full is used up first.
+        // Room that was reserved before the disk was full is used up first.
         let said = loop {
             number += 30;
             dovecot.refill(&messages(number).split_off(number - 30));
@@ -143,7 +143,7 @@ fn an_agent_goes_on_by_itself_when_there_is_room_for_records_again() {
 
 /// Holds 4.4.files.
 #[test]
-fn without_room_in_the_spool_a_large_message_waits_uncounted_and_another_account_goes_on() {
+fn without_room_in_the_spool_a_large_message_waits_uncounted_and_another_account_continues() {
     let disk = Disk::of_kib(8 * 1024);
     let small = messages(3);
     let (big, other) = (Dovecot::with(&[large(4 * 1024)]), Dovecot::with(&small));
@@ -182,7 +182,7 @@ fn without_room_in_the_spool_a_large_message_waits_uncounted_and_another_account
 
 /// Holds 4.4.files.
 #[test]
-fn a_maildir_without_room_stops_its_account_and_no_other_and_goes_on_by_itself() {
+fn a_maildir_without_room_stops_only_its_account_which_continues_by_itself() {
     let disk = Disk::of_kib(1024);
     let (sent, small) = (messages(8), messages(3));
     let (full, other) = (Dovecot::with(&sent), Dovecot::with(&small));
@@ -219,7 +219,7 @@ fn a_maildir_without_room_stops_its_account_and_no_other_and_goes_on_by_itself()
     assert_eq!(tmp.count(), 0, "nothing half-written is left");
 }
 
-/// A place whose MDA is strict and whose quarantine is on this disk.
+/// A place with a strict MDA, whose quarantine is on this disk.
 fn with_quarantine_on(disk: &Disk, account: &str, mda: &Destination) -> Place {
     let place = Place::with(&format!(
         "state_dir = \"{{here}}/state\"\n{}{account}",
@@ -236,7 +236,7 @@ fn with_quarantine_on(disk: &Disk, account: &str, mda: &Destination) -> Place {
     place
 }
 
-/// Three messages; the one in the middle is refused with this code.
+/// Three messages; the destination refuses the one in the middle with this code.
 fn one_refused(code: u8) -> Vec<Vec<u8>> {
     let message = |(number, refused): (usize, &str)| {
         format!("Subject: {number}\r\n{refused}\r\ntext {number}\r\n").into_bytes()
@@ -275,7 +275,7 @@ fn without_room_for_a_quarantined_copy_the_message_stays_unrecorded_and_the_othe
 }
 
 #[test]
-fn without_room_for_a_parked_copy_the_server_is_not_told_to_hide_anything() {
+fn without_room_for_a_parked_copy_quit_is_not_sent() {
     let disk = Disk::of_kib(256);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

@@ -1,4 +1,4 @@
-//! The state directory: what becomes of records when it is removed, replaced, entered twice, or
+//! The state directory: the effect on records when it is removed, replaced, opened twice, or
 //! belongs to another user.
 
 use std::os::unix::fs::{MetadataExt, chown, symlink};
@@ -65,7 +65,7 @@ impl Scene {
 }
 
 #[test]
-fn a_state_directory_that_is_removed_while_the_agent_runs_stops_the_work_loudly() {
+fn a_state_directory_that_is_removed_while_the_agent_runs_stops_the_work_with_an_error() {
     let scene = Scene::new();
     let mut agent = Agent::start(&scene.place);
     agent.until(&["delivered=1", "polled"]);
@@ -78,7 +78,7 @@ fn a_state_directory_that_is_removed_while_the_agent_runs_stops_the_work_loudly(
 }
 
 #[test]
-fn a_poll_that_finds_nothing_new_writes_nothing_down() {
+fn a_poll_that_finds_nothing_new_writes_nothing() {
     let scene = Scene::new();
     scene.place.succeed(&["poll"]);
     let journal = scene.place.path("state/seen.journal");
@@ -88,7 +88,7 @@ fn a_poll_that_finds_nothing_new_writes_nothing_down() {
 }
 
 #[test]
-fn a_state_directory_that_is_moved_away_and_back_goes_on_where_it_was() {
+fn a_state_directory_that_is_moved_away_and_back_is_used_again() {
     let scene = Scene::new();
     let mut agent = Agent::start(&scene.place);
     agent.until(&["delivered=1", "polled"]);
@@ -176,7 +176,7 @@ fn a_link_in_the_state_directory_is_never_followed() {
     }
 }
 
-/// Every file and folder in a directory, and below it.
+/// Every file and folder in and below a directory.
 fn everything(below: &Path) -> Vec<std::path::PathBuf> {
     let mut found = vec![below.to_owned()];
     for entry in std::fs::read_dir(below).unwrap().flatten() {
@@ -189,11 +189,10 @@ fn everything(below: &Path) -> Vec<std::path::PathBuf> {
     found
 }
 
-/// Only root can work in a directory of another user, so there is nothing to see where the tests
-/// run as somebody else.
+/// Only root can work in a directory of another user, so there is nothing to test when the tests
+/// run as another user.
 #[test]
-fn what_roots_commands_make_in_another_users_state_directory_is_his_and_no_link_of_his_is_followed()
-{
+fn roots_commands_make_files_of_the_owner_of_the_state_directory_and_follow_no_link() {
     if !rustix::process::geteuid().is_root() {
         return;
     }
@@ -202,7 +201,7 @@ fn what_roots_commands_make_in_another_users_state_directory_is_his_and_no_link_
     std::fs::create_dir(&state).unwrap();
     std::fs::set_permissions(&state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
     chown(&state, Some(65_534), Some(65_534)).unwrap();
-    // He must be able to come to his own directory.
+    // The user must be able to reach this directory.
     let around = state.parent().unwrap();
     std::fs::set_permissions(around, std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
     let precious = scene.place.path("precious");
@@ -243,9 +242,10 @@ fn a_state_directory_of_another_user_is_refused_to_anyone_but_its_owner_and_root
     assert!(said.contains("belongs to the user with uid 1234"), "{said}");
 }
 
-/// Holds 4.4.log, too: what another put into the quarantine is shown so that it cannot harm a terminal.
+/// Holds 4.4.log, too: a foreign file name in the quarantine is shown so that it cannot harm a
+/// terminal.
 #[test]
-fn a_fifo_in_the_quarantine_hangs_nothing_and_names_and_labels_there_are_escaped() {
+fn a_fifo_in_the_quarantine_blocks_nothing_and_names_and_labels_there_are_escaped() {
     let scene = Scene::new();
     scene.place.succeed(&["poll"]);
     let new = scene.place.path("state/quarantine/new");

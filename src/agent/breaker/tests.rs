@@ -76,7 +76,7 @@ impl Starts {
 }
 
 #[tokio::test]
-async fn sessions_that_wait_for_a_probe_go_on_in_the_order_in_which_they_came() {
+async fn sessions_that_wait_for_a_probe_continue_in_the_order_of_their_arrival() {
     let breaker = Breaker::new("box", reporter());
     let until = break_down(&breaker);
     let Admission::Probe(probe, _) = breaker.admits(&work(), until) else {
@@ -100,7 +100,7 @@ async fn sessions_that_wait_for_a_probe_go_on_in_the_order_in_which_they_came() 
 }
 
 #[tokio::test]
-async fn what_one_start_learnt_is_known_to_the_next() {
+async fn the_state_of_one_start_is_known_to_the_next() {
     let starts = Starts::new();
     let breaker = starts.start();
     let until = break_down(&breaker);

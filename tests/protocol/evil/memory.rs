@@ -194,7 +194,7 @@ impl Trial {
 
     /// Each cut message was delivered, its cut was reported, and it stays on the server until it is
     /// delivered whole.
-    fn stumps_are_told_and_left(&self) {
+    fn messages_that_come_too_short_are_reported_and_stay_on_the_server(&self) {
         let (what, stumps) = (&self.what, self.stumps());
         let taken: usize = stumps.iter().map(|stump| self.taken(stump)).sum();
         assert_eq!(taken, COUNT, "{what}: {stumps:?}");
@@ -248,7 +248,7 @@ async fn tried(crime: &Crime, wish: &Wish) {
         assert!(!heard.contains(PASSWORD), "{}: {heard}", trial.what);
     }
     if cost(crime) == Cost::Stump {
-        trial.stumps_are_told_and_left();
+        trial.messages_that_come_too_short_are_reported_and_stay_on_the_server();
     }
     if is_borne(crime) {
         for _ in 0..2 {
@@ -280,7 +280,7 @@ async fn tried(crime: &Crime, wish: &Wish) {
     }
     trial.nothing_is_cut();
     if cost(crime) == Cost::Stump {
-        trial.stumps_are_told_and_left();
+        trial.messages_that_come_too_short_are_reported_and_stay_on_the_server();
     } else {
         trial.all_is_delivered(wish, last);
     }
@@ -311,7 +311,7 @@ async fn all_tried(wish: &Wish, is_tried: impl Fn(&Crime) -> bool) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_mail_is_deleted() {
+async fn every_pop3_fault_is_reported_and_loses_nothing_with_retention_delete() {
     let wish = Wish {
         retention: Retention::Delete,
         commit_every: None,
@@ -321,8 +321,7 @@ async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_mail
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_deletes_are_committed_often()
- {
+async fn every_pop3_fault_is_reported_and_loses_nothing_with_frequent_commits_of_deletes() {
     let wish = Wish {
         retention: Retention::Delete,
         commit_every: Some(2),
@@ -332,7 +331,7 @@ async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_dele
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_mail_is_kept() {
+async fn every_pop3_fault_is_reported_and_loses_nothing_with_retention_keep() {
     let wish = Wish {
         retention: Retention::Keep,
         commit_every: None,
@@ -343,7 +342,7 @@ async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_mail
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_pop3_crime_loses_nothing_is_told_and_harms_nobody_else_where_mail_may_be_hidden() {
+async fn every_pop3_fault_is_reported_and_loses_nothing_on_servers_that_hide_retrieved_mail() {
     let wish = Wish {
         retention: Retention::Delete,
         commit_every: None,

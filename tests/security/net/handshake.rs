@@ -11,7 +11,7 @@ use crate::support::recorded::Recorded;
 
 /// Holds CVE-2011-3389.
 #[tokio::test]
-async fn a_handshake_that_fails_says_what_to_try() {
+async fn a_failed_handshake_says_what_to_try() {
     let certificates = Certificates::new();
     let pair = certificates.signed("server", "DNS:localhost", 30);
     let server = WhoActs::Server;
@@ -66,7 +66,7 @@ async fn a_weak_diffie_hellman_group_is_the_servers_to_change() {
 
 /// Holds CVE-2011-1947.
 #[tokio::test]
-async fn a_server_that_never_answers_the_handshake_is_left_in_time() {
+async fn a_server_that_never_answers_the_handshake_is_given_up_in_time() {
     let server = Recorded::serve(|_| Ok(()));
     let stream = dial("127.0.0.1", server.port()).await.unwrap();
     let roots = Roots::new(SystemRoots::find());
@@ -83,7 +83,7 @@ async fn a_server_that_never_answers_the_handshake_is_left_in_time() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_named_with_what_to_try() {
+async fn the_error_for_a_missing_server_says_what_to_try() {
     // Bound without listening: connections are refused, and no other process can use the port.
     let deaf = TcpSocket::new_v4().unwrap();
     deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
