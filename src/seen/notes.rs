@@ -26,6 +26,9 @@ pub struct Notes {
     /// The operator said of a message that came shorter than announced that it counts as
     /// delivered: its size forbids no delete any more.
     pub octets_accepted: bool,
+    /// The message came with other octets each time, and the last of them were delivered: not
+    /// deleted.
+    pub varies: bool,
 }
 
 /// A comparison by RETR, and how many there were.
@@ -99,7 +102,7 @@ impl Notes {
 
     /// Whether the notes alone forbid a delete.
     pub const fn forbid_delete(&self) -> bool {
-        self.octets_differ
+        self.octets_differ || self.varies
     }
 
     /// Reads what [`Self`] writes after its `~`.
@@ -120,6 +123,7 @@ impl Notes {
                 ("h", at) => notes.by_head = Some(Timestamp(at.parse().ok()?)),
                 ("o", "") => notes.octets_differ = true,
                 ("w", "") => notes.octets_accepted = true,
+                ("v", "") => notes.varies = true,
                 _ => return None,
             }
         }
@@ -150,6 +154,7 @@ impl fmt::Display for Notes {
             (self.displaced, 'd'),
             (self.octets_differ, 'o'),
             (self.octets_accepted, 'w'),
+            (self.varies, 'v'),
         ];
         for (_, letter) in flags.into_iter().filter(|(is_set, _)| *is_set) {
             part(f, format_args!("{letter}"))?;

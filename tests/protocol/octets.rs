@@ -249,6 +249,42 @@ async fn a_message_that_comes_otherwise_each_time_is_left_and_the_others_come() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_message_that_comes_longer_each_time_is_delivered_once_and_stays_on_the_server() {
+    for manner in manners() {
+        let mut sent = mails(4);
+        sent[1].listed = Some(100);
+        sent[1].cuts = (0..200).map(|times| Some(200 + times)).collect();
+        let bench = Bench::new(sent, manner);
+        let counts = bench.polls(60).await;
+        assert_eq!(counts.delivered, 4, "{manner:?}");
+        assert_eq!(bench.liar.retrievals("id-001"), 3, "{manner:?}");
+        let last = text(1)[..202].to_vec();
+        // The server ends its last line.
+        let is_last = |one: &Vec<u8>| one.starts_with(&last) && one.len() <= last.len() + 2;
+        assert!(bench.taken().iter().any(is_last), "{manner:?}");
+        let deleted = bench.liar.deleted();
+        let mut deleted = deleted.iter().map(|gone| gone.unique_id.as_str());
+        assert!(deleted.all(|gone| gone != "id-001"), "{manner:?}");
+        assert_eq!(bench.times_said("sends other contents each time"), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_comes_cut_otherwise_each_time_waits_where_the_server_hides_mail() {
+    let mut sent = mails(1);
+    sent[0].cuts = (0..200).map(|times| Some(60 + times)).collect();
+    let manner = Manner {
+        hides: true,
+        ..Manner::default()
+    };
+    let bench = Bench::new(sent, manner);
+    bench.poll().await;
+    bench.poll().await;
+    assert_eq!(bench.liar.retrievals("id-000"), 3, "not at every poll");
+    assert!(bench.liar.hidden().is_empty() && bench.taken().is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_empty_message_that_is_announced_as_empty_is_deleted() {
     for manner in manners() {
         let sent = vec![Handed::new("none", b""), Handed::new("one", &text(1))];

@@ -89,10 +89,10 @@ fn any_notes() -> impl Strategy<Value = Notes> {
         proptest::option::of(any_time()),
         proptest::option::of(compared),
         proptest::option::of(any_time()),
-        any::<[bool; 3]>(),
+        any::<[bool; 4]>(),
     );
     let notes = fields.prop_map(|(asked, compared, by_head, flags)| {
-        let [displaced, octets_differ, octets_accepted] = flags;
+        let [displaced, octets_differ, octets_accepted, varies] = flags;
         Notes {
             asked,
             compared,
@@ -100,6 +100,7 @@ fn any_notes() -> impl Strategy<Value = Notes> {
             by_head,
             octets_differ,
             octets_accepted,
+            varies,
         }
     });
     let asked = proptest::option::of(any_time()).prop_map(|asked| Notes {

@@ -16,6 +16,8 @@ pub(in crate::session) enum Weighed {
         /// Whether it has less than half of the announced octets.
         is_under_half: bool,
     },
+    /// It came with other octets each time, and never with fewer than were announced.
+    LongerEachTime,
 }
 
 /// Compares the size of a message with the announced ones.
@@ -35,7 +37,18 @@ pub(in crate::session) fn weigh(announced: &Announced, counted: &Counted) -> Wei
 impl Weighed {
     /// Whether the message has another size than was announced.
     pub(in crate::session) const fn is_otherwise(self) -> bool {
-        matches!(self, Self::Otherwise { .. })
+        matches!(self, Self::Otherwise { .. } | Self::LongerEachTime)
+    }
+
+    /// Whether more was announced than the lines and dots of the message can explain.
+    pub(in crate::session) const fn is_shorter(self) -> bool {
+        matches!(
+            self,
+            Self::Otherwise {
+                is_shorter: true,
+                ..
+            }
+        )
     }
 
     /// Whether the message may have lost a part, so that the server's copy must not be deleted. If
@@ -66,6 +79,9 @@ pub(in crate::session) enum Second {
     Again,
     /// It was different each time: it is deferred.
     NeverAlike,
+    /// It came otherwise each time, and never with fewer octets than were announced: nothing of it
+    /// is missing, so the last copy is delivered.
+    LongerEachTime,
 }
 
 /// Decides about a message that was retrieved alone `times` times.
@@ -73,7 +89,7 @@ pub(in crate::session) fn judge(
     before: &Digest,
     now: &Digest,
     weighed: Weighed,
-    times: u32,
+    (times, was_shorter): (u32, bool),
 ) -> Second {
     if before == now {
         Second::Same
@@ -81,8 +97,10 @@ pub(in crate::session) fn judge(
         Second::Other
     } else if times < ALONE_TIMES_MAX {
         Second::Again
-    } else {
+    } else if was_shorter || weighed.is_shorter() {
         Second::NeverAlike
+    } else {
+        Second::LongerEachTime
     }
 }
 
@@ -196,12 +214,16 @@ mod tests {
             (one, one, Weighed::AsAnnounced, 1, Second::Same),
             (one, two, Weighed::AsAnnounced, 1, Second::Other),
             (one, two, odd, 1, Second::Again),
-            (one, two, odd, 2, Second::NeverAlike),
+            (one, two, odd, 2, Second::LongerEachTime),
+            (one, two, otherwise(true, false), 2, Second::NeverAlike),
             (one, two, Weighed::AsAnnounced, 2, Second::Other),
             (one, one, odd, 2, Second::Same),
         ] {
-            assert_eq!(judge(&before, &now, weighed, times), second, "{times}");
+            let times = (times, false);
+            assert_eq!(judge(&before, &now, weighed, times), second, "{times:?}");
         }
+        let shorter_before = judge(&one, &two, odd, (2, true));
+        assert_eq!(shorter_before, Second::NeverAlike);
     }
 
     #[test]

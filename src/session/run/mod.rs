@@ -29,7 +29,7 @@ use crate::session::server::listing_room::Held;
 use crate::session::server::maildrop::{Goodbye, Happened, Maildrop};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::orders::{Orders, Transferred};
-use crate::session::transfer::{alone, parked};
+use crate::session::transfer::{parked, unproven};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::Spared;
 use crate::telemetry::Event;
@@ -203,7 +203,7 @@ impl Session<'_> {
             deadline,
         };
         let done = Transfer::new(orders, maildrop).run().await;
-        alone::doubt(&with.seen, &visit.account, &done, now).await?;
+        unproven::doubt(&with.seen, &visit.account, &done, now).await?;
         self.notice_identified(&listing, &records, &done, now)
             .await?;
         self.learn(&listing, &done, state);

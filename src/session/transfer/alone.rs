@@ -6,8 +6,8 @@
 
 use std::collections::VecDeque;
 
-use crate::mail::{AccountName, Announced, Counted, Percent, Timestamp, limits};
-use crate::seen::{Batch, Change, Compared, Notes, RecordKey, Seen, SeenError, Sizes, State};
+use crate::mail::{Announced, Counted, Percent, Timestamp, limits};
+use crate::seen::{Compared, Notes, RecordKey, Sizes};
 use crate::session::SessionError;
 use crate::session::judge::deferral;
 use crate::session::judge::octets;
@@ -17,7 +17,6 @@ use crate::session::server::maildrop::Maildrop;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::offers::Parcel;
-use crate::session::transfer::orders::Transferred;
 use crate::spool::{Draft, Message, SpoolError};
 use crate::telemetry::Event;
 
@@ -64,6 +63,8 @@ struct Held {
     weighed: Weighed,
     /// How often it was retrieved alone; `None` when that is not needed, or no more.
     times: Option<u32>,
+    /// Whether fewer octets came than were announced, at any time.
+    was_shorter: bool,
 }
 
 impl Doubts {
@@ -150,6 +151,7 @@ impl Parcel {
     pub(in crate::session) fn notes(&self, now: Timestamp) -> Notes {
         Notes {
             octets_differ: self.is_cut(),
+            varies: self.varies,
             compared: self.is_cut().then_some(Compared {
                 at: now,
                 times: self.stumps.saturating_add(1),
@@ -171,7 +173,9 @@ impl Transfer<'_> {
         }
         let is_odd = match weighed {
             Weighed::Unannounced | Weighed::AsAnnounced => self.is_to_be_proven(came.at),
-            Weighed::Otherwise { .. } => !self.doubts.sizes.are_estimates(),
+            Weighed::Otherwise { .. } | Weighed::LongerEachTime => {
+                !self.doubts.sizes.are_estimates()
+            }
         };
         if weighed == Weighed::AsAnnounced {
             self.doubts.sizes.agreed();
@@ -184,6 +188,7 @@ impl Transfer<'_> {
             draft: came.draft,
             weighed,
             times: is_odd.then_some(0),
+            was_shorter: weighed.is_shorter(),
         });
     }
 
@@ -252,7 +257,8 @@ impl Transfer<'_> {
             return;
         };
         let times = held.times.unwrap_or(0) + 1;
-        match octets::judge(&held.draft.digest(), &draft.digest(), weighed, times) {
+        let known = (times, held.was_shorter);
+        match octets::judge(&held.draft.digest(), &draft.digest(), weighed, known) {
             Second::Same => {
                 held.times = None;
                 held.weighed = weighed;
@@ -273,7 +279,17 @@ impl Transfer<'_> {
             Second::Again => {
                 held.times = Some(times);
                 held.weighed = weighed;
+                held.was_shorter |= weighed.is_shorter();
                 held.draft = draft;
+            }
+            Second::LongerEachTime => {
+                held.times = None;
+                held.weighed = Weighed::LongerEachTime;
+                held.draft = draft;
+                let sender = octets::sender_letter(held.draft.front().unwrap_or_default());
+                if self.doubts.sizes.differed(sender) {
+                    self.say_estimated();
+                }
             }
             Second::NeverAlike => {
                 let at = held.at;
@@ -340,12 +356,10 @@ impl Transfer<'_> {
         self.say_of_octets("octets_differ", &detail);
         self.counts().deferred += 1;
         self.window.spare(entry.octets.unwrap_or(0));
-        if !self.orders.hides {
-            let now = self.now();
-            self.note_unretrieved(at, |before| {
-                deferral::defer_unretrieved(before, "octets_differ", now)
-            });
-        }
+        let (now, settles) = (self.now(), !self.orders.hides);
+        self.note_deferred(at, settles, |before| {
+            deferral::defer_unretrieved(before, "octets_differ", now)
+        });
     }
 
     /// Whether a message may have lost a part on the server, which is said. `None` where no size was announced.
@@ -370,6 +384,20 @@ impl Transfer<'_> {
             self.say_cut(key, message.octets(), listed);
         }
         Some(is_cut)
+    }
+
+    /// Whether a message comes with other octets each time, which is said.
+    pub(in crate::session) fn varies(&self, key: &RecordKey, weighed: Weighed) -> bool {
+        let varies = weighed == Weighed::LongerEachTime;
+        if varies {
+            let detail = format!(
+                "message {}: the server sends other contents each time, and never fewer octets \
+                 than it announces. The last copy is delivered, and it stays on the server",
+                key.unique_id
+            );
+            self.say_of_octets("octets_differ", &detail);
+        }
+        varies
     }
 
     /// Says of a message, once, that the server keeps it because it has announced more of it.
@@ -402,35 +430,6 @@ impl Transfer<'_> {
             detail,
         });
     }
-}
-
-/// Notes of what was delivered in a session out of step that it is compared, alone, before it is deleted.
-///
-/// # Errors
-/// The store fails.
-pub(in crate::session) async fn doubt(
-    seen: &Seen,
-    account: &AccountName,
-    done: &Transferred,
-    now: Timestamp,
-) -> Result<(), SeenError> {
-    if done.lost.is_none() || done.unproven.is_empty() {
-        return Ok(());
-    }
-    let records = seen.records(account).await?;
-    let mut batch = Batch::new(account);
-    for key in &done.unproven {
-        if let Some(mut record) = records.get(key)
-            && (matches!(record.state, State::Delivered { .. }) || record.kept().is_some())
-        {
-            record.notes.by_head = Some(now);
-            batch.changes.push(Change::Put(key.clone(), record));
-        }
-    }
-    if batch.changes.is_empty() {
-        return Ok(());
-    }
-    seen.commit(batch, &records).await
 }
 
 /// Weighs a message. Lines are counted only where the size alone does not tell: most messages have just the announced octets.

@@ -121,12 +121,7 @@ impl Transfer<'_> {
             }
         };
         fault::pass("spool.whole");
-        self.counts().retrieved += 1;
-        self.counts().octets += message.octets();
-        if self.why(at) == Why::Doubt && !is_nameless {
-            self.counts().compared += 1;
-            self.counts().compared_octets += message.octets();
-        }
+        self.count_arrival(at, message.octets(), is_nameless);
         let key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
         if is_nameless {
             self.ledger
@@ -139,9 +134,9 @@ impl Transfer<'_> {
         self.ledger.holds(at, message.octets());
         let looked = look(visit, &message);
         let octets_differ = self.is_cut(&key, &message, weighed, entry.octets);
-        let stumps = octets_differ
-            .filter(|is_cut| *is_cut)
-            .and_then(|_| self.stumps(&key));
+        let is_short = octets_differ == Some(true);
+        let stumps = is_short.then(|| self.stumps(&key)).flatten();
+        let varies = self.varies(&key, weighed);
         let parcel = Parcel {
             source: Source::Listed(at),
             key,
@@ -152,10 +147,20 @@ impl Transfer<'_> {
             renamed_from: None,
             refused_by: None,
             octets_differ,
+            varies,
             stumps: stumps.unwrap_or(0),
             arrived,
         };
         self.judge(at, entry.octets, parcel, looked.looped);
+    }
+
+    fn count_arrival(&mut self, at: usize, octets: u64, is_nameless: bool) {
+        self.counts().retrieved += 1;
+        self.counts().octets += octets;
+        if self.why(at) == Why::Doubt && !is_nameless {
+            self.counts().compared += 1;
+            self.counts().compared_octets += octets;
+        }
     }
 
     /// How often a message that came short under this name was compared.

@@ -139,6 +139,7 @@ impl Parcel {
             renamed_from: None,
             refused_by: None,
             octets_differ: None,
+            varies: false,
             stumps: 0,
             arrived: Instant::now(),
         })

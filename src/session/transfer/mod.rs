@@ -23,6 +23,7 @@ pub(in crate::session) mod parked;
 pub(in crate::session) mod phase;
 pub mod trace;
 pub(in crate::session) mod twins;
+pub(in crate::session) mod unproven;
 pub(in crate::session) mod unretrieved;
 pub(in crate::session) mod window;
 

@@ -35,6 +35,9 @@ pub(in crate::session) struct Parcel {
     pub(in crate::session) refused_by: Option<String>,
     /// Whether it may have lost a part on the server, which must not delete it then.
     pub(in crate::session) octets_differ: Option<bool>,
+    /// Whether it comes with other octets each time, so that nothing proves that what the server has
+    /// is what was delivered: it must not delete it.
+    pub(in crate::session) varies: bool,
     /// How often a message that came short under this name was compared before.
     pub(in crate::session) stumps: u8,
     pub(in crate::session) arrived: Instant,

@@ -8,6 +8,7 @@ use crate::session::server::maildrop::Maildrop;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
+use crate::session::transfer::ledger::Ledger;
 use crate::session::{Denial, SessionError};
 use crate::telemetry::Event;
 
@@ -161,17 +162,34 @@ impl Transfer<'_> {
         self.commits().commit(batch, Committed::Settled { at });
     }
 
+    /// Records that a message waits for another try, and that the server may keep it until then.
     pub(in crate::session) fn note_unretrieved(
         &mut self,
         at: usize,
         deferral: impl FnOnce(Option<&Deferral>) -> Deferral,
     ) {
+        self.note_deferred(at, true, deferral);
+    }
+
+    /// The same. Where the message is not settled by that, this session must not say QUIT: the
+    /// server would hide what nobody has.
+    pub(in crate::session) fn note_deferred(
+        &mut self,
+        at: usize,
+        settles: bool,
+        deferral: impl FnOnce(Option<&Deferral>) -> Deferral,
+    ) {
+        let settle = |ledger: &mut Ledger| {
+            if settles {
+                ledger.settled(at);
+            }
+        };
         let Some(entry) = self.orders.entry(at) else {
             return;
         };
         if self.orders.is_nameless(at) {
             self.put_off_unnamed(at);
-            return self.ledger.settled(at);
+            return settle(&mut self.ledger);
         }
         let key = self.deferral_key(&entry.unique_id());
         if self
@@ -182,7 +200,7 @@ impl Transfer<'_> {
             .is_some_and(is_a_word)
         {
             // Nothing is written over the operator's word.
-            return self.ledger.settled(at);
+            return settle(&mut self.ledger);
         }
         let state = State::Deferred(deferral(
             deferral::deferral_of(self.orders.records, &key).as_ref(),
@@ -207,7 +225,12 @@ impl Transfer<'_> {
         };
         let mut batch = Batch::new(&self.orders.visit.account);
         batch.changes.push(Change::Put(key, record));
-        self.commits().commit(batch, Committed::Settled { at });
+        let after = if settles {
+            Committed::Settled { at }
+        } else {
+            Committed::Noted
+        };
+        self.commits().commit(batch, after);
     }
 
     /// A message without unique-id has no record before it is in hand: where the others have one,

@@ -1,0 +1,34 @@
+//! What nothing proves that came in a session out of step.
+
+use crate::mail::{AccountName, Timestamp};
+use crate::seen::{Batch, Change, Seen, SeenError, State};
+use crate::session::transfer::orders::Transferred;
+
+/// Notes of what was delivered in a session out of step that it is compared, alone, before it is deleted.
+///
+/// # Errors
+/// The store fails.
+pub(in crate::session) async fn doubt(
+    seen: &Seen,
+    account: &AccountName,
+    done: &Transferred,
+    now: Timestamp,
+) -> Result<(), SeenError> {
+    if done.lost.is_none() || done.unproven.is_empty() {
+        return Ok(());
+    }
+    let records = seen.records(account).await?;
+    let mut batch = Batch::new(account);
+    for key in &done.unproven {
+        if let Some(mut record) = records.get(key)
+            && (matches!(record.state, State::Delivered { .. }) || record.kept().is_some())
+        {
+            record.notes.by_head = Some(now);
+            batch.changes.push(Change::Put(key.clone(), record));
+        }
+    }
+    if batch.changes.is_empty() {
+        return Ok(());
+    }
+    seen.commit(batch, &records).await
+}
