@@ -36,12 +36,7 @@ impl Maildrops {
         }
     }
 
-    /// The accounts that may have been pointed at this user of this host.
-    pub(super) async fn candidates(
-        &self,
-        host: &str,
-        user: &str,
-    ) -> Result<Vec<AccountName>, SeenError> {
+    async fn candidates(&self, host: &str, user: &str) -> Result<Vec<AccountName>, SeenError> {
         self.read.get_or_try_init(|| self.read_all()).await?;
         let accounts = self.accounts.lock();
         let accounts = accounts.unwrap_or_else(PoisonError::into_inner);
@@ -132,6 +127,21 @@ impl SeenStore for Maildrops {
         self.store.accounts()
     }
 
+    fn accounts_at<'a>(
+        &'a self,
+        host: &'a str,
+        user: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<AccountName>, SeenError>> {
+        Box::pin(self.candidates(host, user))
+    }
+
+    fn account_keeping<'a>(
+        &'a self,
+        file: &'a str,
+    ) -> BoxFuture<'a, Result<Option<AccountName>, SeenError>> {
+        self.store.account_keeping(file)
+    }
+
     fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
         self.store.close()
     }
@@ -161,6 +171,8 @@ mod tests {
     async fn what_was_there_before_and_what_is_committed_after_the_first_question_is_found() {
         let store = Arc::new(MemoryStore::new());
         store.commit(at("before", "Pop.example.org")).await.unwrap();
+        let asked = store.accounts_at("POP.example.org", "jane").await.unwrap();
+        assert_eq!(asked, [name("before")], "without a look-up of its own");
         let drops = Maildrops::new(store);
         drops.commit(at("early", "pop.example.org")).await.unwrap();
         let found = drops.candidates("pop.example.org", "jane").await.unwrap();

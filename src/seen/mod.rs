@@ -8,6 +8,7 @@ mod blanks;
 mod disk;
 mod elsewhere;
 mod error;
+mod lookup;
 mod maildrops;
 mod memory;
 mod notes;
@@ -89,6 +90,25 @@ pub trait SeenStore: Send + Sync {
 
     /// The accounts that have a record or a state, by name.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>>;
+
+    /// The accounts that were pointed at this user of this host, and perhaps others. A store that
+    /// can look them up should: without that, the state of every account is read.
+    fn accounts_at<'a>(
+        &'a self,
+        host: &'a str,
+        user: &'a str,
+    ) -> BoxFuture<'a, Result<Vec<AccountName>, SeenError>> {
+        Box::pin(lookup::accounts_at(self, host, user))
+    }
+
+    /// The account that has a record of a message with this copy in the quarantine. A store that
+    /// can look it up should: without that, the records of every account are read.
+    fn account_keeping<'a>(
+        &'a self,
+        file: &'a str,
+    ) -> BoxFuture<'a, Result<Option<AccountName>, SeenError>> {
+        Box::pin(lookup::account_keeping(self, file))
+    }
 
     /// Ends all work on the store; everything committed is on disk.
     fn close(&self) -> BoxFuture<'_, Result<(), SeenError>>;

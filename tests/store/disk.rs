@@ -350,6 +350,52 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// A record in this account whose message has this copy in the quarantine.
+fn quarantined(account: &str, id: &str, file: &str) -> Batch {
+    let Change::Put(key, record) = put(id, 7) else {
+        unreachable!()
+    };
+    let state = State::Quarantined {
+        at: Timestamp(7),
+        file: file.into(),
+        code: "smtp_refused".into(),
+        targets: Default::default(),
+    };
+    Batch {
+        changes: vec![Change::Put(key, Record { state, ..record })],
+        ..Batch::new(&AccountName::new(account).unwrap())
+    }
+}
+
+#[test]
+fn the_account_of_a_copy_in_the_quarantine_is_found_among_many_records() {
+    let directory = state_dir();
+    filled(directory.path(), 50);
+    let stores: [Box<dyn SeenStore>; 2] = [
+        Box::new(open(directory.path()).unwrap()),
+        Box::new(MemoryStore::new()),
+    ];
+    for store in stores {
+        run(async {
+            let other = quarantined("other", "id-00007", "1700.copy");
+            store
+                .commit(quarantined("work", "id-00060", "1600.copy"))
+                .await
+                .unwrap();
+            store.commit(other.clone()).await.unwrap();
+            let account = store.account_keeping("1700.copy").await.unwrap();
+            assert_eq!(account.as_ref(), Some(&other.account));
+            assert_eq!(store.account_keeping("1700").await.unwrap(), None);
+            let forget = Batch {
+                changes: vec![Change::Forget(other.changes[0].keys()[0].clone())],
+                ..Batch::new(&other.account)
+            };
+            store.commit(forget).await.unwrap();
+            assert_eq!(store.account_keeping("1700.copy").await.unwrap(), None);
+        });
+    }
+}
+
 #[test]
 fn commits_that_wait_together_share_one_flush() {
     let directory = state_dir();

@@ -227,6 +227,15 @@ fn number_of(marker: Marker) -> u64 {
     known.unwrap_or(MARKERS.len()) as u64
 }
 
+/// Whether a record's octets name this copy in the quarantine; `None` when they are no record.
+/// Nearly all records are of a kind that has no copy, which costs nothing to see.
+pub(in crate::seen) fn is_keeping(octets: &[u8], file: &str) -> Option<bool> {
+    if octets.first()? & KIND != OTHER {
+        return Some(false);
+    }
+    Some(read_value(octets)?.kept() == Some(file))
+}
+
 /// The record of some octets; `None` when they are none.
 pub(in crate::seen) fn read_value(octets: &[u8]) -> Option<Record> {
     let (flags, mut rest) = octets.split_first()?;

@@ -185,6 +185,14 @@ impl SeenStore for DurableStore {
         Box::pin(self.look(About::All, Index::accounts))
     }
 
+    fn account_keeping<'a>(
+        &'a self,
+        file: &'a str,
+    ) -> BoxFuture<'a, Result<Option<AccountName>, SeenError>> {
+        let file = file.to_owned();
+        Box::pin(self.look(About::All, move |index| index.account_keeping(&file)))
+    }
+
     fn ready(&self) -> BoxFuture<'_, Result<(), SeenError>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {

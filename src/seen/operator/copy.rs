@@ -2,13 +2,14 @@
 
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::{
-    Change, Marker, Notes, OperatorsWord, Record, RecordKey, Recorded, Seen, SeenError, State,
+    Change, Marker, Notes, OperatorsWord, Record, RecordKey, Recorded, Seen, SeenError, SeenStore,
+    State,
 };
 
 impl Seen {
     /// The message that a copy in the quarantine stands for: its account, or the name under which
-    /// records of another maildrop of it are kept, with key and record. `None` when no record names the copy: the message was settled otherwise, or a crash came between
-    /// copy and record.
+    /// records of another maildrop of it are kept, with key and record. `None` when no record names
+    /// the copy: the message was settled otherwise, or a crash came between copy and record.
     ///
     /// # Errors
     /// What the store says.
@@ -16,17 +17,16 @@ impl Seen {
         &self,
         file: &str,
     ) -> Result<Option<(AccountName, RecordKey, Record)>, SeenError> {
-        for account in self.all_accounts().await? {
-            let records = self.records(&account).await?;
-            let found = records
-                .iter()
-                .find(|known| known.record.kept() == Some(file));
-            if let Some(found) = found {
-                let (key, record) = found.into_pair();
-                return Ok(Some((account, key, record)));
-            }
-        }
-        Ok(None)
+        let Some(account) = self.store.account_keeping(file).await? else {
+            return Ok(None);
+        };
+        let records = self.records(&account).await?;
+        let mut all = records.iter();
+        let found = all.find(|known| known.record.kept() == Some(file));
+        Ok(found.map(|found| {
+            let (key, record) = found.into_pair();
+            (account, key, record)
+        }))
     }
 
     /// Makes the note durable that a DELE of this message goes out, because the operator wants it,

@@ -116,7 +116,7 @@ impl Seen {
         port: u16,
         user: &str,
     ) -> Result<Option<AccountName>, SeenError> {
-        for other in self.store.candidates(host, user).await? {
+        for other in self.store.accounts_at(host, user).await? {
             if other == *account || !other.is_account() {
                 continue;
             }

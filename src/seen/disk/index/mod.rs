@@ -148,42 +148,70 @@ impl Index {
 
     /// The records of an account by key. [`Unsound`] when they do not agree with count and sum.
     pub(in crate::seen) fn scan(&self, account: &AccountName) -> Result<Records, Unsound> {
-        let (records, known) = fenced(|| {
+        let mut records = Records::begin(account);
+        records.reserve(self.count_of(account)?);
+        self.walk(account, |key, value| {
+            let (unique_id, digest) = block::read_key(key).ok_or_else(not_understood)?;
+            let record = block::read_value(value).ok_or_else(not_understood)?;
+            if records.push_octets(unique_id, digest, record) {
+                Ok(())
+            } else {
+                Err(unsound("records are out of order"))
+            }
+        })?;
+        Ok(records)
+    }
+
+    /// The account that has a record with this copy in the quarantine.
+    pub(in crate::seen) fn account_keeping(
+        &self,
+        file: &str,
+    ) -> Result<Option<AccountName>, Unsound> {
+        for account in self.accounts()? {
+            let mut is_keeping = false;
+            self.walk(&account, |_, value| {
+                is_keeping |= block::is_keeping(value, file).ok_or_else(not_understood)?;
+                Ok(())
+            })?;
+            if is_keeping {
+                return Ok(Some(account));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Shows key and value of every record of an account. [`Unsound`] when they do not agree with
+    /// count and sum.
+    fn walk(
+        &self,
+        account: &AccountName,
+        mut show: impl FnMut(&[u8], &[u8]) -> sled::Result<()>,
+    ) -> Result<(), Unsound> {
+        let mut found = Account::default();
+        let known = fenced(|| {
             let Some(known) = account_of(&self.db, account)? else {
-                return Ok((Records::begin(account), Account::default()));
+                return Ok(Account::default());
             };
-            let mut records = Records::begin(account);
-            records.reserve(known.count);
-            let mut sum = 0_u64;
+            found.number = known.number;
             for item in self.db.scan_prefix(record_prefix(known.number)) {
                 let (_, octets) = item?;
                 let mut reader = block::Reader::new(&octets);
                 while let Some(read) = reader.next() {
                     let (key, value) = read.ok_or_else(not_understood)?;
-                    sum = sum.wrapping_add(fingerprint(key, value));
-                    let (unique_id, digest) = block::read_key(key).ok_or_else(not_understood)?;
-                    let record = block::read_value(value).ok_or_else(not_understood)?;
-                    if !records.push_octets(unique_id, digest, record) {
-                        return Err(unsound("records are out of order"));
-                    }
+                    found.count += 1;
+                    found.sum = found.sum.wrapping_add(fingerprint(key, value));
+                    show(key, value)?;
                 }
             }
-            Ok((
-                records,
-                Account {
-                    sum: known.sum.wrapping_sub(sum),
-                    ..known
-                },
-            ))
+            Ok(known)
         })?;
-        if known.count != records.len() as u64 || known.sum != 0 {
-            return Err(Unsound::Damaged(format!(
-                "account {account} should have {} records and has {}, or different ones",
-                known.count,
-                records.len()
-            )));
+        if found == known {
+            return Ok(());
         }
-        Ok(records)
+        Err(Unsound::Damaged(format!(
+            "account {account} should have {} records and has {}, or different ones",
+            known.count, found.count
+        )))
     }
 
     /// How many records an account has.

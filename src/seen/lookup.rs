@@ -1,0 +1,39 @@
+//! Look-ups over all accounts, for a store that has none of its own.
+
+use crate::mail::{AccountName, Maildrop};
+use crate::seen::{SeenError, SeenStore};
+
+/// The accounts that were pointed at this user of this host.
+pub(super) async fn accounts_at(
+    store: &(impl SeenStore + ?Sized),
+    host: &str,
+    user: &str,
+) -> Result<Vec<AccountName>, SeenError> {
+    let wanted = Maildrop::new(host, user, None);
+    let mut found = Vec::new();
+    for account in store.accounts().await? {
+        let state = store.account_state(&account).await?.unwrap_or_default();
+        let known = state.maildrop();
+        if (known.host(), known.user()) == (wanted.host(), wanted.user()) {
+            found.push(account);
+        }
+    }
+    Ok(found)
+}
+
+/// The account that has a record of a message with this copy in the quarantine.
+pub(super) async fn account_keeping(
+    store: &(impl SeenStore + ?Sized),
+    file: &str,
+) -> Result<Option<AccountName>, SeenError> {
+    for account in store.accounts().await? {
+        let records = store.scan(&account).await?;
+        if records
+            .iter()
+            .any(|known| known.record.kept() == Some(file))
+        {
+            return Ok(Some(account));
+        }
+    }
+    Ok(None)
+}
