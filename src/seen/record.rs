@@ -1,47 +1,47 @@
-//! What is remembered of one message.
+//! The record of one message.
 
 use crate::mail::{HeadDigest, Timestamp, backoff, limits};
 use crate::seen::Notes;
 use crate::sink::Targets;
 
-/// What is remembered of one message.
+/// The record of one message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Octets by LIST when it was last retrieved or compared; `None` when LIST gave none. A change
+    /// Octets by LIST when it was last retrieved or compared; `None` if LIST gave none. A change
     /// means doubt.
     pub octets: Option<u64>,
-    /// How many listed copies of it are covered by this record; 1 but for repeated unique-ids with
+    /// The number of listed copies that this record covers; 1 except for repeated unique-ids with
     /// equal content.
     pub copies: u32,
-    /// Since when complete listings have lacked its unique-id; `None` while it is listed.
+    /// The time since which complete listings have lacked its unique-id; `None` while it is listed.
     pub absent_since: Option<Timestamp>,
-    /// What its header was like when it was in hand, to find it again behind another unique-id;
-    /// `None` when it never was.
+    /// The digest of its header, from when the message was retrieved, to recognise it under another
+    /// unique-id; `None` if it never was.
     pub head: Option<HeadDigest>,
-    /// What became of it.
+    /// The state of the message.
     pub state: State,
-    /// Doubts, and answers to them.
+    /// Doubts, and how they were settled.
     pub notes: Notes,
 }
 
-/// What became of a message.
+/// The state of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {
-    /// Every recipient at every destination accepted it. The only state that a delete may rest on.
+    /// Every recipient at every destination accepted it. Only this state allows a delete.
     Delivered {
-        /// When: retention counts from here.
+        /// When; retention counts from here.
         at: Timestamp,
     },
-    /// Counts as seen although no sink took it: never retrieved, never deleted.
+    /// Counts as seen although no sink accepted it: never retrieved, never deleted.
     Marked {
         /// When.
         at: Timestamp,
         /// By whom.
         by: Marker,
     },
-    /// To be tried again.
+    /// It will be retried.
     Deferred(Deferral),
-    /// Refused for good; a durable copy is in the quarantine, and the server's copy stays.
+    /// Refused for good; a durable copy is in the quarantine, and the message stays on the server.
     Quarantined {
         /// When.
         at: Timestamp,
@@ -49,47 +49,47 @@ pub enum State {
         file: String,
         /// The stable code of the reason.
         code: String,
-        /// Who has taken it all the same.
+        /// The targets that have answered for good; some may have accepted it.
         targets: Targets,
     },
     /// Larger than `max_message_size` when it was retrieved; stays on the server.
     Oversized {
         /// When this was found.
         at: Timestamp,
-        /// Octets it had at least: reconsidered when the limit is raised above this.
+        /// Octets that it has at least: retried when the limit is raised above this.
         octets: u64,
     },
 }
 
-/// A message that waits for its next try.
+/// A message that waits for a retry.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Deferral {
     /// Refusals that count towards quarantine.
     pub tries: u32,
     /// Sessions that ended inside this message.
     pub strikes: u32,
-    /// Not before this time.
+    /// It is not retried before this time.
     pub next_try: Timestamp,
     /// The stable code of the last refusal.
     pub code: String,
-    /// Who has taken it already.
+    /// The targets that have answered for good already.
     pub targets: Targets,
-    /// The file of its parked copy in the quarantine, when the server hides what was retrieved.
+    /// The file of its parked copy in the quarantine, if the server hides retrieved messages.
     pub parked: Option<String>,
 }
 
 impl Deferral {
-    /// Whether its time has come. A time further ahead than the longest wait after so many tries
-    /// was set by a clock that was wrong.
+    /// Whether it is due. A time further ahead than the longest wait after so many tries was set by
+    /// a wrong clock.
     pub fn is_due(&self, now: Timestamp) -> bool {
         let longest = backoff::message_seconds(self.tries.max(self.strikes));
-        // A message of a slow server waits for an hour, whatever its tries are.
+        // A message of a slow server waits for an hour, regardless of its tries.
         let longest = longest.max(limits::SLOW_MESSAGE_SECONDS);
         !(1..=longest).contains(&self.next_try.since(now))
     }
 }
 
-/// Who said that a message counts as seen.
+/// Who decided that a message counts as seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Marker {
     /// `first_run = "skip"`.
@@ -100,12 +100,12 @@ pub enum Marker {
     Import,
     /// `seen adopt`.
     Adopt,
-    /// The server hands out a delivered message with other octets.
+    /// The server sends a delivered message with other octets.
     Rewritten,
 }
 
 impl Record {
-    /// The copy in the quarantine that stands for the message, if there is one.
+    /// The message's copy in the quarantine, if there is one.
     pub fn kept(&self) -> Option<&str> {
         match &self.state {
             State::Quarantined { file, .. } => Some(file),
@@ -114,7 +114,7 @@ impl Record {
         }
     }
 
-    /// The tries that count towards quarantine; 0 for a message that does not wait for another.
+    /// The tries that count towards quarantine; 0 for a message that does not wait for a retry.
     pub fn tries(&self) -> u32 {
         match &self.state {
             State::Deferred(deferral) => deferral.tries,
@@ -122,7 +122,7 @@ impl Record {
         }
     }
 
-    /// Who has taken the message already.
+    /// The targets that have answered the message for good.
     pub fn targets(&self) -> Targets {
         match &self.state {
             State::Deferred(Deferral { targets, .. }) | State::Quarantined { targets, .. } => {
@@ -160,7 +160,7 @@ impl Marker {
         }
     }
 
-    /// Reads the word back.
+    /// Reads the word.
     pub fn from_word(word: &str) -> Option<Self> {
         [
             Self::FirstRun,

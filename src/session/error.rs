@@ -11,7 +11,7 @@ use crate::spool::SpoolError;
 /// Why a session did not run to its end.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// The server could not be reached, or is not who it should be.
+    /// The server could not be reached, or its certificate was not accepted.
     #[error(transparent)]
     Net(#[from] NetError),
     /// The server broke the rules of the protocol.
@@ -20,45 +20,45 @@ pub enum SessionError {
     /// The connection ended in the middle of the session.
     #[error("the server closed the connection {during}")]
     Lost {
-        /// What was going on.
+        /// What was under way.
         during: &'static str,
     },
-    /// The session ended over a command that the next one leaves out.
+    /// The server ended the session at a command that the next session leaves out.
     #[error("{1}, over {command}", command = .0.as_str())]
     Over(Kind, Box<Self>),
     /// The server did not answer in time.
     #[error("the server sent nothing for {seconds} seconds {during}")]
     TimedOut {
-        /// How long was waited.
+        /// How long the session waited.
         seconds: u64,
-        /// What was going on.
+        /// What was under way.
         during: &'static str,
     },
-    /// Other sessions hold the memory that is for listings.
+    /// Other sessions use all the memory for listings.
     #[error(
         "the message lists of other accounts fill the memory that all accounts share; this account \
          is tried again soon"
     )]
     ListingRoom,
-    /// The link was dropped so that others could have its place.
+    /// The connection was closed so that another account could have its place.
     #[error(
         "the server was so slow that mailferry closed the connection, because other accounts \
              were waiting"
     )]
     Slow,
-    /// The server said no, and it is not the account's fault.
+    /// The server refused, and the account is not at fault.
     #[error("the server refused {command}: {words}")]
     Refused {
         /// What it means.
         denial: Denial,
-        /// Which command.
+        /// The refused command.
         command: &'static str,
-        /// Its words, escaped.
+        /// The server's words, escaped.
         words: String,
-        /// How long its words ask us to wait before the next login.
+        /// How long the server's words ask to wait before the next login.
         wait_seconds: Option<u64>,
     },
-    /// The server does not take this user and secret.
+    /// The server does not accept this user and password.
     #[error("the server refused the login of {user}: {words}")]
     Login {
         /// The stable code: `auth_refused`, or `sys_perm`.
@@ -75,38 +75,38 @@ pub enum SessionError {
         code: &'static str,
         /// What is wrong.
         words: String,
-        /// What to do.
+        /// What to try.
         hint: String,
     },
-    /// The destination takes nothing.
+    /// The destination accepts nothing.
     #[error("the destination {delivery} accepts no mail: {refusal}")]
     Destination {
         /// The configured name of the delivery.
         delivery: String,
-        /// What it said.
+        /// The destination's answer.
         refusal: Refusal,
     },
-    /// This process has no descriptor left for what was to be done.
+    /// This process has no file descriptor left for this.
     #[error("{place}: {refusal}. {hint}", hint = OUT_OF_FILES_HINT)]
     Ours {
         /// The configured name of the delivery, `quarantine`, or `password`.
         place: String,
-        /// What could not be done.
+        /// What failed.
         refusal: Refusal,
     },
     /// The fixed recipient of the account does not exist at the destination.
     #[error("the destination refused the recipient: {refusal}")]
     Recipient {
-        /// What it said.
+        /// The destination's answer.
         refusal: Refusal,
     },
-    /// Our own disk does not take the message.
+    /// Our own disk cannot store the message.
     #[error(transparent)]
     Spool(#[from] SpoolError),
     /// The seen store failed: nothing more can be proven.
     #[error(transparent)]
     Seen(#[from] SeenError),
-    /// Another error, with what the settings of the account may have to do with it.
+    /// Another error, with a hint about the account's settings that may cause it.
     #[error("{error}. {hint}")]
     Hinted {
         /// What happened.
@@ -114,27 +114,27 @@ pub enum SessionError {
         /// What to try.
         hint: String,
     },
-    /// We broke a rule of our own.
+    /// mailferry broke one of its own rules.
     #[error("broken invariant: {0}. This is a bug in mailferry; please report it")]
     Invariant(&'static str),
 }
 
-/// What a server means by a refusal that is not the account's fault.
+/// The meaning of a server's refusal that is not the account's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
-    /// Another session has the maildrop (`[IN-USE]`, RFC 2449).
+    /// Another session uses the maildrop (`[IN-USE]`, RFC 2449).
     InUse,
-    /// The last login was too short a time ago (`[LOGIN-DELAY]`, RFC 2449).
+    /// The last login is too recent (`[LOGIN-DELAY]`, RFC 2449).
     LoginDelay,
-    /// The server has a fault for now (`[SYS/TEMP]`, RFC 3206).
+    /// The server has a temporary fault (`[SYS/TEMP]`, RFC 3206).
     SysTemp,
     /// The server has a fault that needs its operator (`[SYS/PERM]`, RFC 3206).
     SysPerm,
-    /// It refused UIDL, which it announced or knew before.
+    /// It refused UIDL, which it announces or supported before.
     Uidl,
-    /// It refused to hand out several messages in a row.
+    /// It refused to send several messages in a row.
     Retr,
-    /// It gave no reason that we know.
+    /// It gave no known reason.
     Unexplained,
 }
 
@@ -154,7 +154,7 @@ impl Denial {
 }
 
 impl SessionError {
-    /// What the server said where POP3 wants a status: perhaps it speaks another protocol.
+    /// The text that the server sent in place of a POP3 status: perhaps it speaks another protocol.
     pub fn no_status(&self) -> Option<&str> {
         match self {
             Self::Remote(RemoteError::NotAStatus(said)) => Some(said),
@@ -162,7 +162,8 @@ impl SessionError {
         }
     }
 
-    /// A refusal that ends the session and counts against no message: ours, or the destination's.
+    /// A refusal that ends the session and counts against no message: this host or the destination
+    /// is at fault.
     pub fn of_refusal(place: impl Into<String>, refusal: Refusal) -> Self {
         let place = place.into();
         if refusal.fault == Fault::Ours {
@@ -173,12 +174,12 @@ impl SessionError {
         }
     }
 
-    /// Whether the message that was being retrieved is too large for a file of ours.
+    /// Whether the message under way is too large for a file on this host.
     pub(super) fn is_file_size(&self) -> bool {
         matches!(self, Self::Spool(error) if error.lack() == Some(Lack::FileSize))
     }
 
-    /// How the connection ended, if that is what it is about.
+    /// How the connection ended, if this error is about that.
     pub(super) const fn ending(&self) -> Option<Ending> {
         match self {
             Self::Remote(_) => Some(Ending::Broken),
@@ -189,7 +190,7 @@ impl SessionError {
         }
     }
 
-    /// Whether the server said what makes no sense.
+    /// Whether the server's answer made no sense.
     pub(super) fn is_broken(&self) -> bool {
         self.ending() == Some(Ending::Broken)
     }
@@ -216,8 +217,8 @@ impl SessionError {
         }
     }
 
-    /// Whether no message can be offered until somebody acts: the destination accepts none, or this
-    /// machine or the store fails.
+    /// Whether no message can be offered before somebody acts: the destination accepts none, or
+    /// this machine or the store fails.
     pub(super) fn prevents_offers(&self) -> bool {
         matches!(
             self.who_acts(),
@@ -225,7 +226,7 @@ impl SessionError {
         )
     }
 
-    /// What the server means, if it said no and that is not the account's fault.
+    /// The meaning of the server's refusal, if this is one and not the account's fault.
     pub fn denial(&self) -> Option<Denial> {
         match self {
             Self::Refused { denial, .. } => Some(*denial),
@@ -234,7 +235,7 @@ impl SessionError {
         }
     }
 
-    /// How long the server asked us to wait before the next login, in words.
+    /// How long the server's words ask to wait before the next login.
     pub const fn asked_wait_seconds(&self) -> Option<u64> {
         match self {
             Self::Refused { wait_seconds, .. } => *wait_seconds,
@@ -242,7 +243,7 @@ impl SessionError {
         }
     }
 
-    /// The stable name of the error.
+    /// The stable code of the error.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Over(_, error) => error.code(),

@@ -1,8 +1,8 @@
 //! What does one visit to one maildrop do?
 //!
-//! The story: greeting, STLS if asked, CAPA, login, CAPA again, UIDL and LIST, records,
+//! The order: greeting, STLS if configured, CAPA, login, CAPA again, UIDL and LIST, records,
 //! [`judge::plan`], then retrieve, offer, record and delete all at once, and QUIT. This room knows
-//! nothing of schedules, of TOML, or of which store and which sinks stand behind its doors.
+//! nothing about schedules, TOML, or which store and sinks implement its traits.
 
 mod doors;
 mod errand;
@@ -37,8 +37,8 @@ pub use error::{Denial, SessionError};
 pub use server::place::Place;
 pub use summary::{Counts, End, Summary};
 
-/// One poll of one account: one session, or several when `commit_every` or an oversized message
-/// asks for it.
+/// One poll of one account: one session, or several because of `commit_every` or an oversized
+/// message.
 ///
 /// It never fails: how it ended is in the summary, with the account's state for the agent to
 /// commit.
@@ -60,11 +60,11 @@ pub async fn poll(visit: &Visit, with: &Collaborators) -> Summary {
     }
 }
 
-/// Logs in, lists the maildrop and leaves: nothing is retrieved, and nothing changes on the server.
-/// The account's records are those of this maildrop then.
+/// Logs in, lists the maildrop and quits: nothing is retrieved, and nothing changes on the server.
+/// After that the account's records are those of this maildrop.
 ///
 /// # Errors
-/// What prevents it, and who must act.
+/// Why it failed, and who must act.
 pub async fn list(visit: &Visit, with: &Collaborators) -> Result<Arc<Listing>, SessionError> {
     let mut maildrop = errand::pause::enter(visit, with).await?;
     let listed = server::listing::list(&mut maildrop, &with.stop.place).await?;
@@ -118,7 +118,7 @@ async fn poll_with_state(
         if ended.quit {
             outgrown.clear();
         }
-        // Without QUIT the server keeps all, and so all keep their numbers.
+        // Without QUIT the server deletes nothing, and so all messages keep their numbers.
         outgrown.extend(ended.outgrown);
         if let Some(error) = ended.error {
             return Err(error);
@@ -127,7 +127,8 @@ async fn poll_with_state(
             return Ok(End::Stopped);
         }
         progress.note(&ended.counts);
-        // Coming back at once is a login too: where the server wants a pause, the rest waits, too.
+        // Another session is a login too: if the server demands a pause, the rest waits for the
+        // next poll.
         if !ended.again
             || progress.has_ended()
             || state.login_delay_seconds.is_some_and(|seconds| seconds > 0)
@@ -138,9 +139,9 @@ async fn poll_with_state(
     }
 }
 
-/// The right to offer messages; `None` when we are asked to stop meanwhile. A probe under way is
-/// waited for, though not for ever, so that one poll delivers everything when the destinations are
-/// up.
+/// The permission to offer messages; `None` when mailferry is asked to stop meanwhile. Waits for a
+/// probe under way, but not for ever, so that one poll delivers everything when the destinations
+/// are up.
 async fn admitted<'a>(
     visit: &'a Visit,
     with: &'a Collaborators,
@@ -186,7 +187,8 @@ fn trust_clock(visit: &Visit, with: &Collaborators, state: &mut AccountState) ->
     }
 }
 
-/// Its records are in two places, and mail without a record would be new.
+/// The error for a half renamed account: its records are in two places, and mail without a record
+/// would be new.
 fn half_renamed(visit: &Visit, other: &str) -> SessionError {
     let account = &visit.account;
     SessionError::Account {
@@ -218,20 +220,21 @@ impl Visit {
         Maildrop::new(&self.host, &self.login.user, Some(self.port))
     }
 
-    /// For whom it is visited.
+    /// The owner of the maildrop that is visited.
     pub(crate) fn owner(&self, delivery: &Delivery) -> Owner<'_> {
         Owner::new(&self.login.user, &delivery.name(), self.recipient.as_str())
     }
 
-    /// Whether the messages that the account's state tells of are its owner's of now: those of its
-    /// maildrop are, whoever has the mail by now, and those of another where nothing else changed.
+    /// Whether the messages of the account's state belong to its present owner: those of the
+    /// present maildrop do, whoever gets the mail by now, and those of another one if nothing else
+    /// changed.
     pub(crate) fn owns(&self, state: &AccountState, delivery: &Delivery) -> bool {
         state.host.is_empty()
             || state.maildrop() == self.maildrop()
             || state.tells_of(&self.owner(delivery)).is_some()
     }
 
-    /// Why a copy of a message of that maildrop has no place in this one.
+    /// Why a copy of a message of that maildrop does not belong to this one.
     pub fn pointed_elsewhere(&self, before: &Maildrop) -> String {
         let here = self.maildrop();
         format!(
@@ -243,7 +246,7 @@ impl Visit {
         )
     }
 
-    /// The protocol by the name that a `Received` field gives it.
+    /// The name of the protocol in a `Received` field.
     fn protocol(&self) -> &'static str {
         match self.tls {
             TlsMode::Implicit | TlsMode::StartTls => "POP3S",

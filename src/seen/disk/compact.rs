@@ -1,4 +1,4 @@
-//! Makes the journal short again when most of its lines are dead.
+//! Compacts the journal when most of its lines are obsolete.
 
 use std::path::Path;
 
@@ -7,7 +7,8 @@ use crate::seen::disk::index::{Index, Unsound};
 use crate::seen::disk::journal::Journal;
 use crate::seen::{Batch, Change, SeenError};
 
-/// Writes what is alive into a new journal. `None` when the disk has no room for a second one.
+/// Writes the current records to a new journal. `None` when the disk has no room for a second
+/// journal.
 pub(in crate::seen) fn compact(
     path: &Path,
     journal: &Journal,
@@ -19,8 +20,8 @@ pub(in crate::seen) fn compact(
     let mut unsound = None;
     let created = Journal::create(path, journal.last.sequence, |writer| {
         for account in &accounts {
-            // Count and sum are compared here: what the index has lost must not be lost from the
-            // journal too.
+            // Count and sum are checked here: records that the index has lost must not be lost from
+            // the journal, too.
             let known = index
                 .scan(account)
                 .and_then(|records| Ok((records, index.state(account)?)));

@@ -1,5 +1,5 @@
-//! The store on disk: the journal is the truth, sled the index, and a third file says how far both
-//! came.
+//! The store on disk: the journal is authoritative, sled is its index, and a third file says how
+//! far both came.
 
 pub(in crate::seen) mod block;
 pub(in crate::seen) mod checksum;

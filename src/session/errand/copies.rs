@@ -1,4 +1,4 @@
-//! What the operator does with one copy in the quarantine: offer it again.
+//! The operator's command for one copy in the quarantine: offer it again.
 
 use tokio_util::sync::CancellationToken;
 
@@ -9,21 +9,22 @@ use crate::session::transfer::offers::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::{Fault, Refusal};
 
-/// What came of offering a copy again.
+/// The result of offering a copy again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Retried {
-    /// It was taken, and that is recorded; the copy is gone.
+    /// Every destination has accepted it, and that is recorded; the copy is removed.
     Delivered,
-    /// Somebody refused it. Nothing counts against the message, and who has taken it is recorded.
+    /// A destination refused it. Nothing counts against the message, and it is recorded which
+    /// destinations have accepted it.
     Refused(Refusal),
 }
 
-/// Offers a copy now, whatever the breaker says, to the recipient that the account has today. When
-/// it is taken, the message counts as delivered, and what the server still holds of it is due by
+/// Offers a copy now, without asking the breaker, to the recipient that the account has today. If
+/// it is accepted, the message counts as delivered, and its delete on the server is due by
 /// retention.
 ///
 /// # Errors
-/// The store fails: then the message may be offered again.
+/// The errors of the store: then the message may be offered again.
 pub async fn retry_kept(
     visit: &Visit,
     with: &Collaborators,

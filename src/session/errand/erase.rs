@@ -1,9 +1,8 @@
-//! Deletes on the server the message that a quarantine copy was made of, because the operator says
-//! so.
+//! Deletes on the server the message that a quarantine copy was made of, by order of the operator.
 //!
-//! Name and size do not prove which message is listed: a server may use a name again once its
-//! message is gone (RFC 1939 section 7). So the listed message is retrieved and compared with the
-//! copy first, and the note of its DELE is durable before the DELE is sent (DOUBT.md 1.1).
+//! Unique-id and size do not prove which message is listed: a server may use a unique-id again once
+//! its message is gone (RFC 1939 section 7). So the listed message is retrieved and compared with
+//! the copy first, and the note of its DELE is durable before the DELE is sent.
 
 use crate::fault;
 use crate::mail::text::Shown;
@@ -16,23 +15,23 @@ use crate::session::server::listing::Listed;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::{Collaborators, SessionError, Visit};
 
-/// What came of deleting a message on the server.
+/// The result of deleting a message on the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Erased {
-    /// The server has said yes.
+    /// The server has accepted the delete.
     Deleted,
     /// The server does not list it.
     NotListed,
-    /// It was not tried, or the server did not say yes; and why.
+    /// The reason why it was not tried, or why the server did not accept it.
     Refused(String),
 }
 
-/// Deletes a message on the server that no sink has taken, because the operator says so. Logs in,
-/// compares what is listed with the copy, notes the delete, deletes, and quits. The record counts
-/// as delivered once the server has said yes to all that; until then it names the copy.
+/// Deletes a message on the server that no destination has accepted, by order of the operator. Logs
+/// in, compares the listed message with the copy, notes the delete, deletes, and quits. The record
+/// counts as delivered once the server has accepted all that; until then it names the copy.
 ///
 /// # Errors
-/// What ends a session, and the store.
+/// The errors of a session, and of the store.
 pub async fn erase(
     visit: &Visit,
     with: &Collaborators,
@@ -60,7 +59,7 @@ pub async fn erase(
     let came = maildrop.digest_at(&listed.listing, at, visit, with).await?;
     if let Some(words) = differs(&came, key) {
         let hides = visit.hides_retrieved || state.hides_retrieved || maildrop.hides_retrieved();
-        // QUIT would hide what was retrieved, and no sink has taken that.
+        // QUIT would hide the retrieved message, and no destination has accepted it.
         if !hides && came != Fetched::TooLarge {
             maildrop.quit().await;
         }
@@ -69,7 +68,7 @@ pub async fn erase(
     delete(maildrop, visit, with, (key, &record), word).await
 }
 
-/// Why a record is of another message than the maildrop's, if it may be.
+/// Why a record may be of a message in another maildrop; `None` if it is of this one.
 fn is_of_another(visit: &Visit, state: &AccountState, record: &Record) -> Option<String> {
     let before = state.maildrop();
     if !state.host.is_empty() && before != visit.maildrop() {
@@ -93,7 +92,7 @@ fn find(listed: &Listed, key: &RecordKey) -> Result<usize, Erased> {
     }
 }
 
-/// Why the message that came is not known to be that of the copy; `None` when it is.
+/// Why the retrieved message is not known to be that of the copy; `None` if it is.
 fn differs(came: &Fetched, key: &RecordKey) -> Option<String> {
     let words = match came {
         Fetched::Digest(digest) if key.digest == Some(*digest) => return None,
@@ -112,7 +111,7 @@ fn differs(came: &Fetched, key: &RecordKey) -> Option<String> {
     Some(words)
 }
 
-/// Notes the delete, and asks for it.
+/// Notes the delete, and sends it.
 async fn delete(
     mut maildrop: Maildrop,
     visit: &Visit,
@@ -143,7 +142,7 @@ async fn delete(
     let refused = match answered {
         Ok(refused) => refused,
         Err(error) => {
-            // Where no octet of it was written, the server cannot have taken it.
+            // If no octet of it was written, the server cannot have taken it.
             if !maildrop.has_written_deletes() {
                 with.seen
                     .withdraw_delete(account, key, record, word)

@@ -1,16 +1,16 @@
-//! What a listing says about records: gone, back, or gone long enough to be forgotten (design 1.7).
+//! What a listing says about records: gone, back, or gone long enough to be forgotten.
 
 use std::iter::Peekable;
 
 use crate::mail::{Digest, Listing, Retention, Timestamp, limits};
 use crate::seen::{Change, Record, Records, State};
 
-/// The changes that a listing makes to the records of messages it holds or lacks.
+/// The changes that a listing makes to the records of messages that it contains or lacks.
 ///
 /// Only a complete listing can say that a message is gone. Under a retention that deletes, a
-/// message that is back stays marked as absent: it is doubtful until it was compared. So does one
-/// that waits for another try, whatever the retention: another may have its name. There may be
-/// as many changes as records, so they are made as they are asked for.
+/// message that is back stays marked as absent: it is doubtful until it was compared. So does a
+/// message that waits for another try, under any retention: another one may have its unique-id.
+/// There may be as many changes as records, so they are computed one by one.
 pub(in crate::session) fn notice<'a>(
     listing: &'a Listing,
     records: &'a Records,
@@ -22,7 +22,7 @@ pub(in crate::session) fn notice<'a>(
     let mut listed = Listed::new(listing);
     records.iter().filter_map(move |known| {
         let record = &known.record;
-        // Under the name of a displaced record another message is listed.
+        // Another message is listed under the unique-id of a displaced record.
         let is_listed = listed.positions(known.unique_id).is_some() && !record.notes.displaced;
         let clock_is_right = clock_trusted && now >= limits::CLOCK_MIN;
         let misdated = clock_is_right && is_misdated(record, now);
@@ -69,8 +69,8 @@ pub(in crate::session) fn notice<'a>(
     })
 }
 
-/// Whether the operator's word about a message was said without a listing: it takes the octets of
-/// the first one, so that another message under its name is noticed.
+/// Whether the operator's confirmation about a message was given without a listing: it gets the
+/// octets of the first listing, so that another message under its unique-id is noticed.
 fn is_word_without_octets(digest: Option<Digest>, record: &Record) -> bool {
     let is_word = match record.state {
         State::Marked { .. } => true,
@@ -80,7 +80,7 @@ fn is_word_without_octets(digest: Option<Digest>, record: &Record) -> bool {
     is_word && record.octets.is_none() && record.copies == 1
 }
 
-/// The octets of the only message that is listed under this name.
+/// The octets of the only message that is listed under this unique-id.
 fn only_octets(listing: &Listing, unique_id: &[u8]) -> Option<u64> {
     match listing.positions(unique_id) {
         [at] => listing.get(*at as usize)?.octets,
@@ -88,8 +88,8 @@ fn only_octets(listing: &Listing, unique_id: &[u8]) -> Option<u64> {
     }
 }
 
-/// Whether the time of a delivery was told by a clock that was wrong: its age runs from when the
-/// clock is right again.
+/// Whether a wrong clock gave the time of a delivery: the age counts from when the clock is right
+/// again.
 fn is_misdated(record: &Record, now: Timestamp) -> bool {
     matches!(record.state, State::Delivered { at } if is_no_time(at, now))
 }
@@ -103,13 +103,13 @@ fn is_open(record: &Record) -> bool {
     matches!(&record.state, State::Deferred(deferral) if deferral.parked.is_none())
 }
 
-/// A parked message lives only here, however long the server has hidden it.
+/// A parked message exists only here, however long the server has hidden it.
 fn may_be_forgotten(record: &Record) -> bool {
     !matches!(&record.state, State::Deferred(deferral) if deferral.parked.is_some())
 }
 
-/// Goes through a listing beside records: unique-ids are asked for in their order, and each step
-/// goes on from the last.
+/// Steps through a listing together with records: unique-ids are asked for in their order, and each
+/// step continues from the last.
 pub(in crate::session) struct Listed<'l> {
     listing: &'l Listing,
     groups: Peekable<Box<dyn Iterator<Item = &'l [u32]> + Send + 'l>>,
@@ -124,8 +124,8 @@ impl<'l> Listed<'l> {
         }
     }
 
-    /// Where the listing has this unique-id; `None` when it lacks it. Never less than the one asked
-    /// for before.
+    /// The positions of this unique-id in the listing; `None` if it is not listed. Must not be less
+    /// than the unique-id asked for before.
     pub(in crate::session) fn positions(&mut self, unique_id: &[u8]) -> Option<&'l [u32]> {
         let listing = self.listing;
         let named = |group: &[u32]| {

@@ -62,8 +62,8 @@ pub(in crate::session) fn now_that_it_came(why: Why, known: Option<&Record>) -> 
     }
 }
 
-/// What the operator said of this message, if that was that it was delivered, before any digest of
-/// it was known. One of another size is another.
+/// The operator's confirmation that this message was delivered, given before any digest of it was
+/// known. A message of another size is another message.
 pub(in crate::session) fn trusted(
     records: &Records,
     key: &RecordKey,

@@ -9,9 +9,9 @@ use crate::seen::AccountState;
 /// until it has been consistent for a day. For an account that was never polled there is nothing to
 /// compare it with.
 ///
-/// Polls may be a day apart or more by themselves, where cron begins them. So two hours are let
-/// pass, for a late start and the end of summer time, and a pause no longer than twice the pause
-/// before it is the habit of whoever polls, and no jump of the clock.
+/// Cron may start polls a day or more apart. So two hours are allowed for a late start and the end
+/// of summer time, and a pause of at most twice the pause before it is a habit, not a jump of the
+/// clock.
 pub(in crate::session) fn trust(
     state: &mut AccountState,
     newest: Option<Timestamp>,
@@ -23,7 +23,7 @@ pub(in crate::session) fn trust(
     let usual = state.poll_pause_seconds.unwrap_or(0).saturating_mul(2);
     let ahead = pause > PAUSE_SECONDS.max(usual);
     state.last_poll = Some(now);
-    // Shorter ones are not worth a word in the state.
+    // Shorter ones need not be stored.
     let is_long = pause > DAY_SECONDS;
     state.poll_pause_seconds = is_long.then_some(pause.min(HABIT_SECONDS_MAX));
     match state.clock_doubted_since {
@@ -53,11 +53,11 @@ pub(in crate::session) enum Trust {
 
 const DAY_SECONDS: u64 = 24 * 3600;
 
-/// Seconds between two polls that are no jump of the clock, whatever was before: a daily cron job
-/// may begin late, and summer time ends in a day of 25 hours.
+/// Seconds between two polls that are never a jump of the clock: a daily cron job may begin late,
+/// and summer time ends in a day of 25 hours.
 const PAUSE_SECONDS: u64 = 26 * 3600;
 
-/// The longest pause that may be a habit: a month, and some days more.
+/// The longest pause that may be a habit: a month and a few days.
 const HABIT_SECONDS_MAX: u64 = 35 * DAY_SECONDS;
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(state.clock_doubted_since, None);
     }
 
-    /// Polls so many seconds apart, and tells which of them believe the clock.
+    /// Polls this many seconds apart, and returns for each whether the clock is trusted.
     fn believed(state: &mut AccountState, pauses: &[u64]) -> Vec<bool> {
         let mut now = state.last_poll.unwrap_or_default();
         let mut poll = |pause: &u64| {

@@ -1,10 +1,10 @@
-//! When a message is tried again: after a refusal, a lost session, or a fault that is not its own.
+//! When a message is tried again: after a refusal, a lost session, or a fault of something else.
 
 use crate::mail::{Timestamp, backoff, limits};
 use crate::seen::{Deferral, RecordKey, Records, State};
 use crate::sink::{Refusal, Targets};
 
-/// The deferral that is known of a message: under its digest, or from before it was ever in hand.
+/// The known deferral of a message: under its digest, or from before it was ever retrieved whole.
 pub(in crate::session) fn deferral_of(records: &Records, key: &RecordKey) -> Option<Deferral> {
     let whole = records.get(key);
     let unseen = records.get(&RecordKey::new(key.unique_id.clone(), None));
@@ -17,7 +17,7 @@ pub(in crate::session) fn deferral_of(records: &Records, key: &RecordKey) -> Opt
         })
 }
 
-/// The deferral after one more refusal; `None` when the message has been tried often enough.
+/// The deferral after one more refusal; `None` after the last try.
 pub(in crate::session) fn defer(
     before: Option<&Deferral>,
     refusal: &Refusal,
@@ -44,8 +44,8 @@ pub(in crate::session) fn defer_as(
     })
 }
 
-/// The deferral of a message that the server would not hand out: nothing can be quarantined, so it
-/// waits for ever, daily in the end.
+/// The deferral of a message that the server refused to send: nothing can be quarantined, so it
+/// waits for ever, and is tried daily in the end.
 pub(in crate::session) fn defer_unretrieved(
     before: Option<&Deferral>,
     code: &str,
@@ -61,8 +61,8 @@ pub(in crate::session) fn defer_unretrieved(
     }
 }
 
-/// The deferral of a message inside which a session ended: at once again the first time, later
-/// after that.
+/// The deferral of a message during which a session ended: the first retry is at once, and the next
+/// ones later.
 pub(in crate::session) fn strike(before: Option<&Deferral>, now: Timestamp) -> Deferral {
     let before = before.cloned().unwrap_or_default();
     let strikes = before.strikes.saturating_add(1);
@@ -79,7 +79,7 @@ pub(in crate::session) fn strike(before: Option<&Deferral>, now: Timestamp) -> D
     }
 }
 
-/// The deferral of a message that is not to blame: its counts stay, and it waits until then.
+/// The deferral of a message that is not at fault: its counts stay, and it waits until that time.
 pub(in crate::session) fn stood_back(before: Option<&Deferral>, until: Timestamp) -> Deferral {
     let before = before.cloned().unwrap_or_default();
     Deferral {
@@ -88,8 +88,8 @@ pub(in crate::session) fn stood_back(before: Option<&Deferral>, until: Timestamp
     }
 }
 
-/// The deferral of a message that should have been copied into the quarantine, and no copy could be
-/// made: one that was refused for good is retrieved again after a day.
+/// The deferral of a message that should have been copied into the quarantine, but could not be: a
+/// message that was refused for good is retrieved again after a day.
 pub(in crate::session) fn without_copy(meant: &State, code: &str, now: Timestamp) -> Deferral {
     let before = match meant {
         State::Deferred(deferral) => deferral.clone(),

@@ -1,14 +1,14 @@
-//! When did the server begin to count again, where clocks may have been wrong? Pure.
+//! When a server began to count again, although clocks may have been wrong. Pure.
 //!
-//! Whether a record is of before or after is told by times. A clock that was ahead for one poll may
-//! have told the time of the new count, or of records. So such a time is never made earlier, which
-//! could lose doubt; what is compared or recorded later is noted with a time after it.
+//! Times decide whether a record is older than the new count. A clock that was ahead for one poll
+//! may have given the time of the new count, or of records. So such a time is never made earlier,
+//! which could lose doubt; later comparisons and records are noted with a time after it.
 
 use crate::mail::Timestamp;
 use crate::seen::{Compared, Known, Notes, Record, Records, State};
 
-/// The time to note for a count that began again: `at`, but nothing that is recorded may seem to
-/// have come after it. `before` is when the count began again the last time.
+/// The time to note for a count that began again: `at`, or later if a record seems to be made after
+/// it. `before` is when the count began again the last time.
 pub(in crate::session) fn begins(
     before: Option<Timestamp>,
     records: &Records,
@@ -31,7 +31,7 @@ pub(in crate::session) fn is_before(record: &Record, began_again: Option<Timesta
         | State::Marked { at, .. }
         | State::Quarantined { at, .. }
         | State::Oversized { at, .. } => Some(*at),
-        // Its notes tell, where it was made since.
+        // Its notes have the time, if it was made since.
         State::Deferred(_) => None,
     };
     let notes = &record.notes;
@@ -45,13 +45,13 @@ pub(in crate::session) fn is_before(record: &Record, began_again: Option<Timesta
     })
 }
 
-/// The time with which a comparison of now is noted.
+/// The time with which a comparison is noted now.
 pub(in crate::session) fn noted_at(began_again: Option<Timestamp>, now: Timestamp) -> Timestamp {
     began_again.map_or(now, |again| now.max(again.plus(1)))
 }
 
-/// The notes of a message that is recorded now. Where its state tells no time, or one that seems to
-/// be before the new count, the notes say that it was recorded since.
+/// The notes of a message that is recorded now. If its state has no time, or one that seems to be
+/// before the new count, the notes say that it was recorded since.
 pub(in crate::session) fn notes(
     notes: Notes,
     state: &State,
@@ -67,7 +67,7 @@ pub(in crate::session) fn notes(
     }
 }
 
-/// When it was found out what the message of a record is, after it was recorded.
+/// When it was found out which message a record is of, after it was made.
 pub(in crate::session) fn times_of_notes(
     known: &Known<'_>,
 ) -> impl Iterator<Item = Timestamp> + use<> {

@@ -1,9 +1,11 @@
-//! Decide, then do: what becomes of every listed message, as a pure function.
+//! The plan of a session: decides about every listed message, as a pure function.
 //!
-//! `(listing, records, retention, limits, now)` in, one [`Disposition`] per message out. No clock, no store, no server.
+//! `(listing, records, retention, limits, now)` in, one [`Disposition`] per message out. No clock,
+//! no store, no server.
 //!
-//! Messages that share a unique-id are judged together: a delete may rest only on a group in which every listed
-//! message is covered by a Delivered record, because nobody can tell which number is which copy.
+//! Messages that share a unique-id are decided together. A delete is allowed only if a Delivered
+//! record covers every listed message of the group, because no listing shows which number is which
+//! message.
 
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
@@ -14,99 +16,103 @@ use crate::session::judge::group::Deciding;
 use crate::session::judge::heads_said::Heads;
 use crate::session::judge::quota::Quota;
 
-/// What is to become of one listed message in this session.
+/// The decision about one listed message in this session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Disposition {
-    /// Retrieve it, and offer it unless its digest says that it was settled before.
+    /// Retrieve it, and offer it unless its digest shows that it was settled before.
     Retrieve(Why),
-    /// Delete it: it was delivered, that is on disk, and retention says it is due. The proof is in [`Plan::deletes`].
+    /// Delete it: a durable record says that it was delivered, and retention says that it is due.
+    /// The proof is in [`Plan::deletes`].
     Delete,
-    /// Leave it where it is.
+    /// Leave it on the server.
     Skip(Skip),
 }
 
 /// Why a message is retrieved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// Nothing is known of it.
+    /// It has no record.
     New,
     /// It was deferred, and its time has come.
     Retry,
     /// Its unique-id is known, and the server shows the head of another message under it.
     Changed,
-    /// Its unique-id is that of a message that waits for another try, but perhaps it is another message.
+    /// Its unique-id is that of a message that waits for another try, but it may be another
+    /// message.
     Another,
-    /// Its unique-id is known, but perhaps it is another message: retrieved to compare digests.
+    /// Its unique-id is known, but it may be another message: it is retrieved to compare digests.
     Doubt,
-    /// It is settled, and retrieved once more so that QUIT makes the server hide it and list what stands behind it.
+    /// It is settled, and retrieved once more so that QUIT makes the server hide it and list the
+    /// messages after it.
     Pop,
 }
 
 /// Why a message is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Skip {
-    /// Delivered, and kept on the server for now or for good.
+    /// It was delivered, and stays on the server for now or for good.
     Seen,
-    /// Counts as seen by the operator's word.
+    /// The operator marked it as seen.
     Marked,
-    /// Not to be tried again yet.
+    /// It is not due yet.
     Deferred,
-    /// A durable copy is parked here; retries read that one.
+    /// A durable copy is parked here, and retries use that one.
     Parked,
-    /// Refused for good; a copy is in the quarantine.
+    /// It was refused for good; a copy is in the quarantine.
     Quarantined,
-    /// Larger than the limit. `reported` says whether an earlier poll has said so.
+    /// It is larger than the limit. `reported` says whether an earlier poll has reported it.
     TooLarge {
         /// Whether a record says so already.
         reported: bool,
     },
-    /// Perhaps it is another message than the recorded one, and it was compared not long ago, or
-    /// there was no time to ask for its head.
+    /// It may be another message than the recorded one, and it was compared recently, or there was
+    /// no time to request its head.
     Doubtful,
-    /// The server gives new unique-ids all the time, and the maildrop was gone through not long ago.
+    /// The server gives new unique-ids all the time, and the whole maildrop was compared recently.
     Unstable,
-    /// This poll has retrieved as much as it may.
+    /// This poll has retrieved as much as its limits allow.
     LimitReached,
 }
 
 /// What the plan depends on besides listing and records.
 #[derive(Clone, Copy, Debug)]
 pub struct Circumstances {
-    /// What happens on the server after delivery.
+    /// What happens on the server to delivered messages.
     pub retention: Retention,
-    /// How much may be retrieved; already reduced by what this poll retrieved in an earlier session.
+    /// How much may be retrieved, after the earlier sessions of this poll.
     pub limits: PollLimits,
-    /// How much of that may be retrieved only to be compared; already reduced by what this poll
-    /// compared in an earlier session.
+    /// How much of that may be retrieved only to compare it, after the earlier sessions of this
+    /// poll.
     pub comparing: PollLimits,
     /// The time of day.
     pub now: Timestamp,
-    /// Whether that time is believed: if not, nothing is due by age.
+    /// Whether that time is trusted: if not, nothing is due by age.
     pub clock_trusted: bool,
-    /// Whether what is settled and listed is to be retrieved once more ([`Why::Pop`]).
+    /// Whether settled and listed messages are to be retrieved once more ([`Why::Pop`]).
     pub pops: bool,
     /// Whether messages at which sessions have ended are left out of this one.
     pub leaves_out_struck: bool,
-    /// What the unique-ids of this maildrop are worth.
+    /// How far the unique-ids of this maildrop prove anything.
     pub names: Names,
 }
 
-/// What unique-ids are worth (DOUBT.md section 1).
+/// How far unique-ids prove anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     /// Whether the server counts its unique-ids.
     pub are_counted: bool,
-    /// When its counters began again: a record of before is doubtful.
+    /// When its counters began again: an older record is doubtful.
     pub began_again: Option<Timestamp>,
-    /// Whether TOP shows what RETR would.
+    /// Whether TOP shows the same head as RETR.
     pub heads_work: bool,
-    /// Whether unknown names are to be left, because all names change all the time.
+    /// Whether messages with unknown unique-ids stay, because all unique-ids change all the time.
     pub unknown_wait: bool,
-    /// Whether the server ignores deletes; then one message that was asked to go is compared, if `one_delete` says so.
+    /// Whether the server ignores deletes; then one message whose DELE was sent is compared, if
+    /// `one_delete` is set.
     pub deletes_ignored: bool,
-    /// Whether a single delete is to be tried at such a server.
+    /// Whether a single delete is to be tried on such a server.
     pub one_delete: bool,
-    /// Whether LIST was left out: then missing sizes say nothing of the messages.
+    /// Whether LIST was left out: then missing sizes say nothing about the messages.
     pub sizes_left_out: bool,
 }
 
@@ -115,30 +121,33 @@ pub struct Names {
 pub struct Plan {
     /// For each entry of the listing, by its position there.
     pub dispositions: Vec<Disposition>,
-    /// Positions of the entries to retrieve: new ones oldest first, then retries, then doubtful ones, then those inside which
-    /// sessions have ended, so that no poison stands before good mail.
+    /// Positions of the entries to retrieve: new ones oldest first, then retries, then doubtful
+    /// ones, then those at which sessions have ended, so that a harmful message never delays
+    /// others.
     pub retrievals: Vec<u32>,
-    /// A proof for each entry that is to be deleted; which number goes with it is found when it is asked for.
+    /// A proof for each entry to delete; its number is looked up when the DELE is sent.
     pub deletes: Vec<Recorded>,
-    /// Unique-ids that the server lists more than once, with how often.
+    /// Unique-ids that the server lists more than once, with the count.
     pub repeated: HashMap<UniqueId, usize>,
-    /// Positions of messages whose head decides what becomes of them, and was not asked for yet.
+    /// Positions of messages whose head is needed for the decision, and was not requested yet.
     pub wants_heads: Vec<u32>,
-    /// Records that a head showed to be of the listed message, with the octets that are listed now.
+    /// Records whose message is the listed one, as its head shows, with the octets that are listed
+    /// now.
     pub answered: Vec<(RecordKey, Option<u64>)>,
-    /// Records under whose name a head showed another message.
+    /// Records whose unique-id has another message now, as its head shows.
     pub displaced: Vec<RecordKey>,
-    /// Positions of the messages whose own heads are like those of no record under their name.
+    /// Positions of the messages whose heads are like that of no record under their unique-id.
     pub unlike: HashSet<u32>,
-    /// Marks that prove nothing any more: what is listed under their name is another message.
+    /// Marks that prove nothing any more: another message is listed under their unique-id.
     pub void_marks: Vec<RecordKey>,
-    /// Messages listed after it was noted that they are asked to go.
+    /// How many messages are listed although their DELE was noted.
     pub listed_again: usize,
     /// Whether the server counts its unique-ids.
     pub names_are_counted: bool,
-    /// Whether so many unknown names are listed that their messages may be ones that were deleted before.
+    /// Whether so many unknown unique-ids are listed that their messages may be ones that were
+    /// deleted before.
     pub is_flood: bool,
-    /// Whether the one message was chosen that is compared at a server which ignores deletes.
+    /// Whether the one message was chosen that is compared on a server which ignores deletes.
     pub one_delete_taken: bool,
 }
 
@@ -147,8 +156,8 @@ pub fn plan(listing: &Listing, records: &Records, circumstances: &Circumstances)
     plan_with_heads(listing, records, circumstances, &Heads::default())
 }
 
-/// The same, with what TOP said of some messages. Where [`Plan::wants_heads`] names more of them, the plan is made again when
-/// they were asked for.
+/// Makes the plan with the heads that TOP showed. If [`Plan::wants_heads`] names more messages, the
+/// plan is made again after their heads were requested.
 pub(in crate::session) fn plan_with_heads(
     listing: &Listing,
     records: &Records,
@@ -161,7 +170,7 @@ pub(in crate::session) fn plan_with_heads(
         ..Plan::default()
     };
     let (mut entries, mut known, mut decided) = (Vec::new(), Vec::new(), Vec::new());
-    // Listing and records are both in the order of the unique-ids, so one walk along both finds all.
+    // Listing and records are both in the order of the unique-ids, so one pass over both finds all.
     let mut behind = 0;
     for group in listing.groups() {
         let Some(first) = group.first().and_then(|at| listing.get(*at as usize)) else {
@@ -170,7 +179,7 @@ pub(in crate::session) fn plan_with_heads(
         let range = records.range_behind(behind, first.unique_id);
         behind = range.end;
         if group.len() == 1 && is_usual(&first, &range, records, circumstances, heads) {
-            // This is what stands in the plan for it already.
+            // The plan has this decision already.
             continue;
         }
         entries.clear();
@@ -201,9 +210,9 @@ pub(in crate::session) fn plan_with_heads(
     plan
 }
 
-/// Whether the one listed message of a unique-id has one record, was delivered with the octets that are listed now, is not
-/// due, and nothing else is to be looked at: [`Deciding`] says [`Skip::Seen`] of it. Nearly all messages of most polls are
-/// such, and finding that out here takes a third of the instructions.
+/// Whether a unique-id is the usual case, for which [`Deciding`] returns [`Skip::Seen`]: one listed
+/// message, one record, delivered with the listed octets, not due, and nothing else to check.
+/// Nearly all messages of most polls are, and deciding it here takes a third of the instructions.
 fn is_usual(
     entry: &Entry<'_>,
     range: &Range<usize>,
@@ -229,9 +238,10 @@ fn is_usual(
     !asks_more && records.plainly_delivered(range).is_some_and(is_kept)
 }
 
-/// The plan for a server without unique-ids: everything is retrieved and told apart by its digest. How much that may be is found
-/// out on the way, because only what is in hand is known. `too_large` are the numbers of messages whose body outgrew the
-/// limit in an earlier session of this poll, `struck` the messages at which sessions have ended.
+/// The plan for a server without unique-ids: everything is retrieved and recognised by its digest.
+/// The limits are applied during the transfer, because a message is known only once it is
+/// retrieved. `too_large` are the numbers of messages whose body exceeded the limit in an earlier
+/// session of this poll, `struck` the messages at which sessions have ended.
 pub fn plan_without_unique_ids(
     listing: &Listing,
     circumstances: &Circumstances,
@@ -261,7 +271,8 @@ pub fn plan_without_unique_ids(
         .zip(&plan.dispositions)
         .filter_map(retrieved)
         .collect();
-    // Stable: the others stay in the order of the listing, and a struck one that has waited longest goes first among those.
+    // The sort is stable: the others stay in the order of the listing, and among those the one that
+    // has waited longest comes first.
     plan.retrievals.sort_by_key(|at| {
         let entry = listing.get(*at as usize);
         entry.and_then(|entry| struck_at(entry.number).map(|struck| struck.next_try))
@@ -273,19 +284,19 @@ fn retrieved((at, disposition): (u32, &Disposition)) -> Option<u32> {
     matches!(disposition, Disposition::Retrieve(_)).then_some(at)
 }
 
-/// Puts the retrievals in order and turns those beyond the limits of one poll into skips: all of
-/// them may be so many, and those that are only compared so many.
+/// Puts the retrievals in order, and skips those beyond the limits of one poll: first the limits
+/// for all, then those for comparisons.
 fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, most: [PollLimits; 2]) {
-    // Those whose turn is first stand in the order of the listing already; the few others are put in order behind them.
+    // The messages of the first turn are in order already; the few others are sorted.
     let (mut first, mut later) = (Vec::new(), Vec::new());
-    // Of a unique-id with many messages the records are gone through once.
+    // The records of a unique-id with many messages are read once.
     let mut turns: HashMap<&[u8], (u32, Timestamp)> = HashMap::new();
     for (at, disposition) in (0_u32..).zip(&plan.dispositions) {
         let (Disposition::Retrieve(why), Some(entry)) = (disposition, listing.get(at as usize))
         else {
             continue;
         };
-        // Nothing that was tried before is new, and what is not new is rare.
+        // A message that was tried before is not new, and such messages are rare.
         let waited = (*why != Why::New).then(|| {
             *turns
                 .entry(entry.unique_id)
@@ -309,7 +320,7 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, most: 
         .copied()
         .chain(later.into_iter().map(|(_, _, _, at)| at));
     let mut wanted = Vec::new();
-    // What is retrieved to be compared counts like the rest, comes after it, and takes half of the limits at the most.
+    // Messages to compare count too, come later, and take half of the limits at most.
     let [mut all, mut doubts] = most.map(Turnstile::new);
     let mut together: HashSet<&[u8]> = HashSet::new();
     for at in ordered {
@@ -326,7 +337,7 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, most: 
             _ => false,
         };
         let goes = if is_together {
-            // Of several with one unique-id, nothing is known before all were in hand.
+            // Of several messages with one unique-id, nothing is known before all were retrieved.
             together.contains(entry.unique_id) || {
                 let goes = doubts.lets_through(octets) && all.lets_through(octets);
                 if goes {
@@ -366,15 +377,16 @@ impl Turnstile {
     }
 }
 
-/// When it is the turn of a message: order 0 first, and among those that were tried before the one that has waited longest, so that
-/// they all have their turn even if only one is offered a session.
+/// The turn of a message: order 0 comes first. Among messages that were tried before, the one that
+/// has waited longest comes first, so that all have their turn even if only one is offered in a
+/// session.
 struct Turn {
     order: u8,
     since: Timestamp,
     strikes: u32,
 }
 
-/// Strikes of the deferred messages of one unique-id, and since when one of them waits.
+/// Strikes of the deferred messages of one unique-id, and the earliest time since which one waits.
 fn waited<'r>(known: impl Iterator<Item = Known<'r>>) -> (u32, Timestamp) {
     let deferred = known.filter_map(|known| match &known.record.state {
         State::Deferred(deferral) => Some((deferral.strikes, deferral.next_try)),
@@ -390,7 +402,7 @@ fn turn(why: Why, (strikes, since): (u32, Timestamp)) -> Turn {
         _ if strikes >= limits::STRIKES_MAX => (4, since),
         Why::Retry => (1, since),
         Why::Doubt => (2, Timestamp(0)),
-        // What is only to be hidden must not take the place of mail that was never delivered.
+        // A message that is only to be hidden must not delay undelivered mail.
         Why::Pop => (3, Timestamp(0)),
         Why::New | Why::Changed | Why::Another => (0, Timestamp(0)),
     };
@@ -401,8 +413,9 @@ fn turn(why: Why, (strikes, since): (u32, Timestamp)) -> Turn {
     }
 }
 
-/// Of several messages with one unique-id another is first after each session that ended inside one of them: nobody knows which it was,
-/// and none must stand before the others for ever.
+/// The place of a message among several with one unique-id. Another one is first after each session
+/// that ended during one of them: it is unknown which one it was, and none may delay the others for
+/// ever.
 fn place_in_turn(listing: &Listing, unique_id: &[u8], at: u32, strikes: u32) -> usize {
     let group = listing.positions(unique_id);
     let place = group.binary_search(&at).unwrap_or(0);

@@ -53,14 +53,14 @@ pub(in crate::session) fn remaining(limits: PollLimits, poll: &Counts) -> PollLi
     }
 }
 
-/// How much this session may retrieve only to compare it: half of the poll's limits, without those
-/// of the earlier sessions.
+/// How much this session may retrieve only to compare it: half of the poll's limits, minus the
+/// earlier sessions.
 pub(in crate::session) fn comparing(of: PollLimits, poll: &Counts) -> PollLimits {
     let octets_max = of.octets_max.map(|max| max / 2);
     let octets_max = octets_max.unwrap_or(limits::COMPARED_OCTETS_MAX);
     let messages_max = of.messages_max.map(|max| max.div_ceil(2));
     let octets_left = octets_max.saturating_sub(poll.compared_octets);
-    // The first message is never too large; but that is the poll's first, not the session's.
+    // The first message always fits; but that means the first of the poll, not of the session.
     let is_spent = poll.compared > 0 && octets_left == 0;
     let messages_left = messages_max.map(|max| max.saturating_sub(poll.compared));
     PollLimits {

@@ -1,4 +1,4 @@
-//! What a session learns of how a server names its messages, and what follows from it.
+//! What a session learns about the unique-ids of a server, and what follows from it.
 
 use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Elsewhere, Records};
@@ -12,7 +12,7 @@ use crate::session::{Denial, SessionError};
 use crate::telemetry::Event;
 
 impl Session<'_> {
-    /// A server without UIDL will do only where everything is deleted, and only if it never had it.
+    /// Accepts a server without UIDL only if everything is deleted, and only if it never had UIDL.
     pub(in crate::session) fn accept_no_unique_ids(
         &self,
         state: &mut AccountState,
@@ -22,8 +22,8 @@ impl Session<'_> {
     ) -> Result<(), SessionError> {
         let had_unique_ids = state.had_unique_ids
             || made_names::has_unique_ids(records, state.last_success.is_some());
-        // A server that names UIDL and refuses it may be ill for a moment; if it goes on, it means
-        // it.
+        // A server that announces UIDL and refuses it may have a temporary fault; after some
+        // refusals it counts as one without UIDL.
         let for_now = announced && state.uidl_refusals < limits::UIDL_REFUSALS_MAX;
         state.uidl_refusals = state.uidl_refusals.saturating_add(1);
         if had_unique_ids || for_now {
@@ -55,8 +55,9 @@ impl Session<'_> {
         })
     }
 
-    /// A maildrop whose unique-ids change all the time is served by digest. Where everything is
-    /// deleted that costs nothing; elsewhere it is done only while the maildrop is small.
+    /// Accepts a maildrop whose unique-ids change all the time: its messages are recognised by
+    /// digest. If everything is deleted that costs nothing; else it is done only for a small
+    /// maildrop.
     pub(in crate::session) fn accept_unstable_names(
         &self,
         listing: &Listing,
@@ -85,7 +86,7 @@ impl Session<'_> {
         })
     }
 
-    /// Marks that prove nothing any more would let a whole maildrop in.
+    /// Refuses a plan with too many void marks, which would retrieve a whole maildrop.
     pub(in crate::session) fn accept_void_marks(&self, plan: &Plan) -> Result<(), SessionError> {
         let void = plan.void_marks.len();
         if void <= limits::FIRST_RUN_MESSAGES_MAX {
@@ -106,9 +107,9 @@ impl Session<'_> {
         })
     }
 
-    /// The records of the account's other maildrops that were made for its owner, where they may
-    /// name what is retrieved. What moved from there has come after a while, and nothing is looked up among them any more; they
-    /// are kept for the account's return.
+    /// The records of the account's other maildrops that were made for its owner, if they may
+    /// belong to messages to retrieve. After some time all moved messages have come, and those
+    /// records are not read any more; they stay for the account's return.
     pub(in crate::session) async fn elsewhere(
         &self,
         state: &mut AccountState,
@@ -125,7 +126,7 @@ impl Session<'_> {
         };
         let now = self.with.clock.now();
         if since > now {
-            // A clock that was wrong told it.
+            // The time came from a wrong clock.
             state.names.elsewhere = Some(now);
         } else if now.since(since) >= limits::ELSEWHERE_SECONDS {
             state.names.elsewhere = None;
@@ -143,7 +144,7 @@ impl Session<'_> {
         Ok(records)
     }
 
-    /// What the comparisons of a session say of the next one.
+    /// Notes for the next session what the comparisons of this one showed.
     pub(in crate::session) fn learn_names(
         &self,
         found: &Findings,
@@ -155,8 +156,8 @@ impl Session<'_> {
         let now = self.with.clock.now();
         let names = &mut state.names;
         let was_unstable = names.are_unstable(now);
-        // One message that comes back is no change of the names, nor is the rest of a change that
-        // goes on.
+        // One message that comes back does not mean that unique-ids change, nor does the rest of an
+        // earlier change.
         let listed = plan.dispositions.len() as u64;
         if found.renamed > 0 && found.renamed * 2 >= listed {
             names.note_renamed(now);
@@ -183,7 +184,7 @@ impl Session<'_> {
             names.heads_unreliable = Some(now);
         }
         if found.began_again {
-            // What this session recorded came after that.
+            // The records of this session were made after that.
             let at = Timestamp(begun.0.saturating_sub(1));
             let at = new_count::begins(names.began_again, records, at, now);
             names.began_again = Some(at);
@@ -199,7 +200,7 @@ impl Session<'_> {
         }
     }
 
-    /// What became of the deletes of a session: how many were asked for, and when that was noted.
+    /// Notes the result of a session's deletes: how many were sent, and when that was noted.
     pub(in crate::session) fn learn_deletes(
         &self,
         state: &mut AccountState,
@@ -221,7 +222,7 @@ impl Session<'_> {
         if let Some(noted) = noted.filter(|_| !is_confirmed) {
             state.deletes.open_note(noted);
         }
-        // The records of older ones are forgotten.
+        // Notes of older records are dropped, because the records are forgotten.
         let is_kept = |at: &Timestamp| now.since(*at) < self.visit.forget_after_seconds;
         state.deletes.open_notes.retain(is_kept);
         if taken::are_ignored(&state.deletes) && !were_ignored {

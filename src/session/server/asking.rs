@@ -57,7 +57,7 @@ impl<'a> Asking<'a> {
             || place.give_way.is_cancelled()
     }
 
-    /// Whether the session's share for this is used up.
+    /// Whether the session's time for heads is over.
     pub(in crate::session) fn is_late(&self) -> bool {
         Instant::now() >= self.until
     }

@@ -22,23 +22,23 @@ use crate::telemetry::{DeliveryStatus, Event};
 /// Refusals that are not settled.
 #[derive(Default)]
 struct Refusals {
-    /// Counted ones that the breaker took back: undone when nothing else is under way, so that it
+    /// Counted ones that the breaker took back: undone when nothing else is under way, so that this
     /// comes last.
     undos: Vec<(Undo, Cause)>,
-    /// Messages refused in a way that speaks of the recipient, until it is known whether another is
-    /// taken for it.
+    /// Messages with a refusal about the recipient, until it is known whether another message is
+    /// accepted for it.
     in_doubt: Vec<(Parcel, Refusal)>,
-    /// Whether the records tell that a message was delivered lately, once somebody has looked.
+    /// Whether the records show that a message was delivered recently, once that was looked up.
     taken_lately: Option<bool>,
 }
 
-/// What the answers so far led to, in one visit.
+/// The effects of the answers so far, in one visit.
 pub(in crate::session) struct Answers<'a> {
     visit: &'a Visit,
     with: &'a Collaborators,
     /// The name of the delivery, for the log.
     delivery_name: String,
-    /// Whether the server hides after QUIT what was retrieved.
+    /// Whether the server hides retrieved messages after QUIT.
     hides: bool,
     counts: Counts,
     commits: Commits<'a>,
@@ -47,25 +47,26 @@ pub(in crate::session) struct Answers<'a> {
     recipient_since: Timestamp,
 }
 
-/// Somebody who has messages offered. What follows from the answers is the same for a session's
-/// transfer and for the retry of copies, but for what the first methods say.
+/// An owner of offered messages. A session's transfer and the retry of copies treat answers in the
+/// same way, and differ only in the required methods.
 pub(in crate::session) trait Answered<'a> {
-    /// What the answers so far led to.
+    /// The effects of the answers so far.
     fn answers(&self) -> &Answers<'a>;
 
-    /// The same, to be changed.
+    /// The effects of the answers so far, to change them.
     fn answers_mut(&mut self) -> &mut Answers<'a>;
 
-    /// What the record of an accepted message says, and what it takes the place of.
+    /// What the record of an accepted message contains, and the changes to records that it
+    /// replaces.
     fn delivered(&mut self, parcel: &Parcel) -> (Delivered, Vec<Change>);
 
     /// A batch that gives the parcel's message this state.
     fn batch(&self, parcel: &Parcel, state: State) -> Batch;
 
-    /// The message needs nothing more.
+    /// Notes that the message needs nothing more.
     fn settled(&mut self, parcel: &Parcel);
 
-    /// Nothing more is offered, for this reason.
+    /// Ends the offers, for this reason.
     fn end(&mut self, error: SessionError);
 
     /// Whether nothing more may be offered.
@@ -76,7 +77,7 @@ pub(in crate::session) trait Answered<'a> {
         self.answers().visit
     }
 
-    /// The doors of this visit.
+    /// The collaborators of this visit.
     fn with(&self) -> &'a Collaborators {
         self.answers().with
     }
@@ -86,7 +87,7 @@ pub(in crate::session) trait Answered<'a> {
         &mut self.answers_mut().commits
     }
 
-    /// What was done so far.
+    /// The counts so far.
     fn counts<'s>(&'s mut self) -> &'s mut Counts
     where
         'a: 's,
@@ -94,7 +95,7 @@ pub(in crate::session) trait Answered<'a> {
         &mut self.answers_mut().counts
     }
 
-    /// A sink has answered.
+    /// Processes a sink's answer.
     fn answered(&mut self, offered: Offered) {
         let Offered {
             mut parcel,
@@ -131,8 +132,8 @@ pub(in crate::session) trait Answered<'a> {
         self.follow(parcel, refusal, slot, consequence);
     }
 
-    /// What each destination refused, and who is to blame. Its breaker hears the worst that it
-    /// said. The targets that refused the message for good are noted with it.
+    /// Each destination's refusal, and who is at fault for it. Its breaker is told its worst
+    /// refusal. The targets that refused the message for good are noted with it.
     fn refused(&mut self, parcel: &mut Parcel, refused_by: Vec<RefusedBy>) -> Vec<Refused> {
         let mut refused = Vec::new();
         for mut one in refused_by {
@@ -156,8 +157,8 @@ pub(in crate::session) trait Answered<'a> {
         refused
     }
 
-    /// Does what follows. The slot is given back when it is recorded that the message is delivered,
-    /// else at once.
+    /// Carries out the consequence. The slot is released once the delivery is recorded, else at
+    /// once.
     fn follow(
         &mut self,
         parcel: Parcel,
@@ -222,21 +223,21 @@ pub(in crate::session) trait Answered<'a> {
         }
     }
 
-    /// A message that is in hand and not to be offered now. It stays on the server; where the
+    /// Withholds a retrieved message that is not to be offered now. It stays on the server; if the
     /// server would hide it, a copy is parked first.
     fn withhold(&mut self, parcel: Parcel) {
         let known = self.known(&parcel);
         self.follow(parcel, None, None, consequence(Answer::Unasked, &known));
     }
 
-    /// A message that must not be offered, for good.
+    /// Quarantines a message that must never be offered.
     fn quarantine(&mut self, parcel: Parcel, refusal: Refusal) {
         let known = self.known(&parcel);
         let counted = counted(&refusal, parcel.targets.clone(), &known);
         self.follow(parcel, Some(refusal), None, counted);
     }
 
-    /// What was known of a message before this offer.
+    /// What was known about a message before this offer.
     fn known(&self, parcel: &Parcel) -> Known {
         let (hides, now) = (self.answers().hides, self.with().clock.now());
         let records = self.answers().records();
@@ -250,9 +251,9 @@ pub(in crate::session) trait Answered<'a> {
         }
     }
 
-    /// Who is to blame for a refusal. One that speaks of the recipient or the message speaks of the
-    /// message where the destination took another for this account in the last day: then its
-    /// recipient is there.
+    /// Who is at fault for a refusal. If it is about the recipient or the message, the message is
+    /// at fault if the destination accepted another one for this account in the last day: then the
+    /// recipient exists.
     fn blame(&mut self, parcel: &Parcel, one: &mut RefusedBy) -> Option<Blame> {
         let worst = one.worst()?.fault;
         if matches!(parcel.source, Source::Retried(_)) {
@@ -296,8 +297,8 @@ pub(in crate::session) trait Answered<'a> {
         }
     }
 
-    /// A message was accepted: those that were refused as their recipient's fault are to blame
-    /// themselves.
+    /// Notes that a message was accepted: those that were refused because of the recipient are at
+    /// fault themselves.
     fn clear_recipient(&mut self) {
         for (parcel, mut refusal) in mem::take(&mut self.answers_mut().refusals.in_doubt) {
             refusal.fault = Fault::MessagePermanent;
@@ -305,8 +306,8 @@ pub(in crate::session) trait Answered<'a> {
         }
     }
 
-    /// No other message was taken: the recipient is at fault, and nothing counts against the
-    /// messages. Whether there was anything to conclude.
+    /// Notes that no other message was accepted: the recipient is at fault, and nothing counts
+    /// against the messages. Returns whether there were any.
     fn hold_for_recipient(&mut self) -> bool {
         let in_doubt = mem::take(&mut self.answers_mut().refusals.in_doubt);
         let any = !in_doubt.is_empty();
@@ -318,8 +319,8 @@ pub(in crate::session) trait Answered<'a> {
         any
     }
 
-    /// A message is in the quarantine by now. When its destination came under suspicion while it
-    /// was put there, that is taken back.
+    /// Notes that a message is in the quarantine. If its destination became suspect meanwhile, that
+    /// is taken back.
     fn quarantined(&mut self, parcel: &Parcel, refusal: &Refusal) {
         let refused_by = parcel.refused_by.as_deref();
         let is_suspect = |name| self.with().delivery.is_suspect_of(name);
@@ -335,7 +336,7 @@ pub(in crate::session) trait Answered<'a> {
         self.settled(parcel);
     }
 
-    /// Takes back what was counted, when nothing else is under way. Whether there was anything.
+    /// Takes back counted refusals, when nothing else is under way. Returns whether there were any.
     fn undo(&mut self) -> bool {
         let undos = mem::take(&mut self.answers_mut().refusals.undos);
         let now = self.with().clock.now();
@@ -346,7 +347,7 @@ pub(in crate::session) trait Answered<'a> {
         any
     }
 
-    /// Tells what came of an offer.
+    /// Reports the result of an offer.
     fn say(&self, parcel: &Parcel, status: DeliveryStatus, code: &str, words: &str) {
         self.with().reporter.say(Event::Delivery {
             account: &self.visit().account,
@@ -362,8 +363,8 @@ pub(in crate::session) trait Answered<'a> {
 }
 
 impl<'a> Answers<'a> {
-    /// No answers yet. `hides` says whether the server hides after QUIT what was retrieved; what is
-    /// done is added to `counts`.
+    /// Begins without answers. `hides` says whether the server hides retrieved messages after QUIT;
+    /// results are added to `counts`.
     pub(in crate::session) fn new(
         visit: &'a Visit,
         with: &'a Collaborators,
@@ -383,7 +384,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// The same for an account that has its recipient since then.
+    /// Sets the time since when the account has its recipient.
     pub(in crate::session) fn with_recipient_since(self, recipient_since: Timestamp) -> Self {
         Self {
             recipient_since,
@@ -391,12 +392,12 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// What was done so far.
+    /// The counts so far.
     pub(in crate::session) fn counts(&self) -> Counts {
         self.counts
     }
 
-    /// The account's records as they were when the session began.
+    /// The account's records at the start of the session.
     pub(in crate::session) fn records(&self) -> &'a Records {
         self.commits.records()
     }
@@ -406,7 +407,7 @@ impl<'a> Answers<'a> {
         self.commits.is_empty()
     }
 
-    /// Waits for the next commit that is done; `None` when none is under way.
+    /// Waits for the next finished commit; `None` when none is under way.
     pub(in crate::session) async fn committed(&mut self) -> Option<Committed> {
         self.commits.next().await
     }

@@ -25,7 +25,7 @@ pub(in crate::session) struct Deletes<'a> {
     /// Unique-ids of messages that were compared by digest in this session.
     compared: HashSet<UniqueId>,
     stage: NoteStage,
-    /// When it was noted which deletes are asked for.
+    /// When the deletes were noted.
     noted: Option<Timestamp>,
 }
 
@@ -81,7 +81,7 @@ impl<'a> Deletes<'a> {
         }
     }
 
-    /// When it was noted which deletes are asked for, if they were given to the connection.
+    /// When the deletes were noted, if they were given to the connection.
     pub(in crate::session) fn noted(&self) -> Option<Timestamp> {
         self.noted.filter(|_| self.sent() > 0)
     }
@@ -92,8 +92,8 @@ impl<'a> Deletes<'a> {
     }
 }
 
-/// Whether the session failed for a reason of ours, so that the note would fail as well. A
-/// destination without room says nothing of the records.
+/// Whether the session failed for a reason on this host, so that the note would fail as well. A
+/// destination without room does not affect the records.
 fn is_ours(error: &SessionError) -> bool {
     match error {
         SessionError::Destination { .. } => false,
@@ -159,7 +159,7 @@ impl Transfer<'_> {
         let (seen, account) = (&self.orders.with.seen, &self.orders.visit.account);
         let now = self.now();
         let mut state = self.orders.state.clone();
-        // Until QUIT is answered, nobody knows whether they count.
+        // Until QUIT is answered, it is unknown whether they count.
         state.deletes.open_note(now);
         self.deletes.noted = Some(now);
         self.counts().deletes_noted += deletes.len() as u64;

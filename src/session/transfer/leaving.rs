@@ -1,4 +1,4 @@
-//! How a transfer comes to its end.
+//! The end of a transfer.
 
 use std::time::Duration;
 
@@ -12,15 +12,14 @@ use crate::session::transfer::Transfer;
 use crate::session::transfer::orders::{Lost, Transferred};
 
 impl Transfer<'_> {
-    /// Leaves without QUIT: what was asked for does not come any more, what is in hand is brought
-    /// to its end.
+    /// Ends without QUIT: requested messages do not come any more, retrieved ones are processed to
+    /// the end.
     pub(in crate::session) fn hang_up(&mut self) {
         self.maildrop = None;
         self.nothing_more();
     }
 
-    /// The connection is gone, and with it the session. Where the server ended it, what has come
-    /// whole goes its way.
+    /// Handles a lost connection. If the server ended it, messages that came whole are processed.
     pub(in crate::session) fn lose(&mut self, error: SessionError) {
         let maildrop = self.maildrop.as_ref();
         if error.is_file_size()
@@ -28,22 +27,22 @@ impl Transfer<'_> {
         {
             return self.too_large_for_a_file(at, &error);
         }
-        // A disk of ours that is full says nothing about the message that was on its way.
+        // A full disk of ours says nothing about the message that was under way.
         let Some(maildrop) = maildrop.filter(|_| error.who_acts() == WhoActs::Server) else {
             self.hang_up();
             return self.fail(error);
         };
         let is_broken = matches!(error, SessionError::Remote(_));
-        // A message in doubt may have taken the replies that are missing now.
+        // A doubtful message may contain the replies that are missing now.
         let is_in_doubt = !self.doubts.is_empty();
         let blamed = match self.doubts.to_blame() {
-            // If that message ended too early, the rest of it was read as what cannot be read.
+            // If that message ended too early, the rest of it was read as an unreadable reply.
             Some(at) if is_broken || self.doubts.alone().is_some() => Some(Blamed::Coming { at }),
-            // Whose answer it was is shown by the next session, which does not pipeline.
+            // The next session, which does not pipeline, shows whose answer it was.
             _ if maildrop.is_pipelining() && (is_broken || is_in_doubt) => None,
             _ => maildrop.to_blame(&error),
         };
-        // Where sizes tell nothing, a reply that never comes may have been read as part of another.
+        // If sizes are estimates, a missing reply may have been read as part of another.
         let is_missing = self.doubts.are_sizes_estimates() && maildrop.is_busy();
         let out_of_step =
             maildrop.is_out_of_step(&error) || (is_in_doubt && maildrop.is_pipelining());
@@ -68,14 +67,14 @@ impl Transfer<'_> {
         self.phase.drain(error, Some(lost));
     }
 
-    /// Nothing more is asked or offered; the connection stays for QUIT.
+    /// Requests and offers nothing more; the connection stays for QUIT.
     pub(in crate::session) fn fail(&mut self, error: SessionError) {
         self.outbox.halt();
         self.nothing_more();
         self.phase.fail(error);
     }
 
-    /// Nothing more is retrieved; what is in hand goes its way, because it is not to blame.
+    /// Retrieves nothing more; retrieved messages are processed, because they are not at fault.
     pub(in crate::session) fn ask_no_more(&mut self, error: SessionError) {
         self.ask_for_none_of_the_rest();
         self.phase.drain(error, None);
@@ -85,7 +84,7 @@ impl Transfer<'_> {
         self.window.forget();
     }
 
-    /// What waits to be asked for is not asked for any more.
+    /// Requests nothing more of what waits.
     pub(in crate::session) fn nothing_more(&mut self) {
         self.window.close();
         self.doubts.drop_all();
@@ -98,11 +97,11 @@ impl Transfer<'_> {
         self.nothing_more();
     }
 
-    /// Offers that are still under way are dropped, which counts as refused; what was accepted is
-    /// still recorded, and QUIT is said if no message is on its way.
+    /// Drops offers that are still under way, which counts as refused. Accepted messages are still
+    /// recorded, and QUIT is sent if no message is under way.
     pub(in crate::session) fn drop_offers(&mut self) {
         self.stop();
-        // What is answered already is known, and need not be offered again.
+        // A known answer need not be asked for again.
         while let Some(answered) = self.outbox.next_now() {
             self.take_answer(answered);
         }
@@ -114,7 +113,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// What is told of the transfer at its end.
+    /// The result of the transfer at its end.
     pub(in crate::session) fn into_transferred(mut self) -> Transferred {
         let skipped = |why: Skip| {
             let all = self.orders.plan.dispositions.iter();

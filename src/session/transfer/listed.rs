@@ -1,4 +1,4 @@
-//! Messages that the server lists: what their records say, and what follows when those are durable.
+//! Messages that the server lists: their records, and what follows when those are durable.
 
 use crate::fault;
 use crate::mail::Timestamp;
@@ -35,7 +35,7 @@ impl<'a> Answered<'a> for Transfer<'a> {
         (delivered, replaces)
     }
 
-    /// The state takes the place of what was known before the message was in hand.
+    /// The state replaces what was known before the message was retrieved.
     fn batch(&self, parcel: &Parcel, state: State) -> Batch {
         let mut batch = Batch::new(&self.orders.visit.account);
         batch.changes.extend(self.replaced_by(&parcel.key));
@@ -71,7 +71,7 @@ impl<'a> Answered<'a> for Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// A sink has answered, or the message was not offered.
+    /// Processes a sink's answer, or a message that was not offered.
     pub(in crate::session) fn take_answer(&mut self, offered: Offered) {
         match &offered.answer {
             None => self.window.leave(),
@@ -98,7 +98,7 @@ impl Transfer<'_> {
         self.commits().commit(batch, after);
     }
 
-    /// A record is durable.
+    /// Processes a durable record.
     pub(in crate::session) fn committed(&mut self, committed: Committed) {
         match committed {
             Committed::Proven { at, proof, record } => {
@@ -107,8 +107,8 @@ impl Transfer<'_> {
                 let State::Delivered { at: delivered } = record.state else {
                     return;
                 };
-                // A proof that may not be used must not complete those of others under its name:
-                // which of them a DELE hits is told by the name alone.
+                // A proof that must not be used must not complete those of others with its
+                // unique-id: only the unique-id decides which of them a DELE deletes.
                 if self.is_due(delivered) && !record.notes.forbid_delete() {
                     for proof in self.ledger.proven(proof) {
                         self.delete(proof);
@@ -131,10 +131,10 @@ impl Transfer<'_> {
         }
     }
 
-    /// Changes to records that one with this key takes the place of: notes without a digest from
+    /// Changes to the records that a record with this key replaces: notes without a digest from
     /// attempts that never received the whole message, void marks, and other messages that were
-    /// known under this unique-id and are listed no more. Of several with one unique-id that is
-    /// known when all were retrieved.
+    /// known under this unique-id and are not listed any more. Of several with one unique-id that
+    /// is known when all were retrieved.
     pub(in crate::session) fn replaced_by(&self, key: &RecordKey) -> Vec<Change> {
         let plan = self.orders.plan;
         let listed = plan.repeated.get(&key.unique_id);
@@ -150,7 +150,7 @@ impl Transfer<'_> {
             .chain(void.cloned())
             .map(Change::Forget)
             .collect();
-        // A line of UIDL that made no sense may have been the other's.
+        // An unreadable line of UIDL may have been the other's.
         let gone = superseded::others(records, key, self.orders.hides)
             .filter(|(other, _)| self.orders.listing.complete && self.ledger.alike(other) == 0)
             .filter(|(other, _)| !self.identities.has_moved(other));
@@ -158,7 +158,8 @@ impl Transfer<'_> {
         changes
     }
 
-    /// The message that waits under this name is the listed one: that is not asked again.
+    /// Notes that the waiting message with this unique-id is the listed one, so that it is not
+    /// compared again.
     pub(in crate::session) fn note_listed_again(&mut self, parcel: &Parcel, listed: Option<u64>) {
         let Some(record) = self.orders.records.get(&parcel.key) else {
             return;
@@ -175,13 +176,13 @@ impl Transfer<'_> {
         self.commits().commit(batch, Committed::Noted);
     }
 
-    /// What the record of a message says beside its fate.
+    /// The notes of a message's record.
     fn notes_of(&self, parcel: &Parcel, state: &State) -> Notes {
         let now = self.now();
         new_count::notes(parcel.notes(now), state, self.orders.began_again, now)
     }
 
-    /// The time with which a comparison of now is noted.
+    /// The time with which a comparison is noted now.
     pub(in crate::session) fn compared_at(&self) -> Timestamp {
         new_count::noted_at(self.orders.began_again, self.now())
     }

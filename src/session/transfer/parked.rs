@@ -1,5 +1,4 @@
-//! Retries of parked messages: the server hides them, so the copy in the quarantine is what is
-//! offered.
+//! Retries of parked messages: the server hides them, so the copy in the quarantine is offered.
 
 use std::collections::HashSet;
 
@@ -21,7 +20,7 @@ pub(in crate::session) fn is_any_due(records: &Records, now: Timestamp) -> bool 
         .any(|known| due(&known.record, now).is_some())
 }
 
-/// The deferral and the file of a parked message whose time has come.
+/// The deferral and the file of a parked message that is due.
 fn due(record: &Record, now: Timestamp) -> Option<(&Deferral, &str)> {
     match &record.state {
         State::Deferred(deferral) if deferral.is_due(now) => {
@@ -31,28 +30,28 @@ fn due(record: &Record, now: Timestamp) -> Option<(&Deferral, &str)> {
     }
 }
 
-/// What bounds the retries of one session.
+/// The limits for the retries of one session.
 pub(in crate::session) struct Bounds<'a> {
     /// At most this many until a message was accepted: 1 while the breaker probes.
     pub(in crate::session) allowance: Option<u64>,
-    /// What must not be offered while the breaker probes.
+    /// Messages that must not be offered while the breaker probes.
     pub(in crate::session) spared: &'a Spared,
-    /// What this poll may offer to a destination that is suspect.
+    /// How many messages this poll may offer to a suspect destination.
     pub(in crate::session) budget: &'a Budget<'a>,
 }
 
-/// Offers the parked messages whose time has come, one after the other, the longest due first. What
-/// was done is added to `counts`.
+/// Offers the parked messages that are due, one after the other, the longest due first. Results are
+/// added to `counts`.
 ///
 /// # Errors
-/// What ends a session: the store fails, or the destination takes nothing.
+/// The errors of a session: the store fails, or the destination accepts nothing.
 pub(in crate::session) async fn retry(
     visit: &Visit,
     with: &Collaborators,
     (state, bounds): (&AccountState, Bounds<'_>),
     counts: &mut Counts,
 ) -> Result<(), SessionError> {
-    // Where the server could not be reached, the copies may be of another maildrop still.
+    // If the server could not be reached, the copies may still be of another maildrop.
     if !visit.owns(state, &with.delivery) {
         return Ok(());
     }
@@ -64,7 +63,7 @@ pub(in crate::session) async fn retry(
     let mut copies = Copies::new(visit, with, &records, *counts);
     let mut served = HashSet::new();
     for (key, record) in all {
-        // Equal messages share a copy, and have one answer.
+        // Equal messages share a copy, and get one answer.
         let file = record.kept().map(str::to_owned);
         if file.is_none_or(|file| !served.insert(file)) {
             continue;
@@ -74,7 +73,7 @@ pub(in crate::session) async fn retry(
         }
         let admitted = match allowance {
             Some(left) => left > 0,
-            // A probe is not for this session, which has had its own.
+            // This session has had its probe.
             None => with.delivery.is_open(&visit.account, now),
         };
         if !admitted || with.stop.soon.is_cancelled() || !bounds.budget.take() {
@@ -101,7 +100,7 @@ pub(in crate::session) async fn retry(
         if !copies.settle().await {
             break;
         }
-        // The destination has not said that it takes nothing.
+        // The destination has not refused all messages.
         allowance = None;
     }
     let (done, ended) = copies.finish().await;
@@ -109,7 +108,7 @@ pub(in crate::session) async fn retry(
     ended
 }
 
-/// The parked messages whose time has come, the longest due first; those that are no probe while
+/// The parked messages that are due, the longest due first; those that must not be a probe while
 /// another is due come last.
 fn all_due(records: &Records, spared: &Spared, now: Timestamp) -> Vec<(RecordKey, Record)> {
     let mut all: Vec<_> = records
@@ -124,8 +123,8 @@ fn all_due(records: &Records, spared: &Spared, now: Timestamp) -> Vec<(RecordKey
     all
 }
 
-/// The copy of a parked message. Where it cannot be read now, that is counted, so that it is not
-/// tried at each poll.
+/// Loads the copy of a parked message. If it cannot be read now, that counts as a try, so that not
+/// every poll tries it.
 async fn load(
     with: &Collaborators,
     copies: &mut Copies<'_>,

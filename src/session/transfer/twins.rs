@@ -21,8 +21,8 @@ pub(in crate::session) struct Twin {
     pub(in crate::session) is_any_by_head: bool,
     /// Marks of messages that the server sent with other octets.
     rewritten: Vec<RecordKey>,
-    /// Messages that came whole and wait for another try, by what their Message-ID, Date and From
-    /// come to.
+    /// Messages that came whole and wait for another try, by the digest of their Message-ID, Date
+    /// and From.
     waiting: BTreeMap<u32, Vec<RecordKey>>,
 }
 
@@ -40,7 +40,7 @@ impl Twin {
                 {
                     twin.origins.extend(record.head.and_then(origin));
                 }
-                // A copy of it is here, and is offered again.
+                // Its copy is here, and is offered again.
                 State::Deferred(deferral) if deferral.parked.is_some() => {
                     twin.origins.extend(record.head.and_then(origin));
                 }
@@ -65,8 +65,8 @@ impl Twin {
         origin.is_some_and(|origin| self.origins.contains(&origin))
     }
 
-    /// A message that waits for another try and has the Message-ID, Date and From of this header:
-    /// each one once.
+    /// The waiting messages with the Message-ID, Date and From of this header; each is returned
+    /// once.
     pub(in crate::session) fn take_waiting(
         &mut self,
         head: Option<HeadDigest>,

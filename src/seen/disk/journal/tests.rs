@@ -23,7 +23,7 @@ fn batch(id: &str) -> Batch {
     batch
 }
 
-/// A note that these were asked to be deleted.
+/// A note that deletes of these messages were sent.
 fn note(ids: &[&str]) -> Batch {
     let keys = ids
         .iter()

@@ -1,7 +1,7 @@
-//! Messages that are still to be retrieved and offered: which of them wait.
+//! Which of the messages that are still to be retrieved and offered wait.
 //!
-//! A message that waits may be gone, and its name be another's by now. So a name waits only while
-//! what is listed under it may be the message that waits.
+//! A message that waits may be gone, and another one may have its unique-id. So a unique-id waits
+//! only while the listed message may be the one that waits.
 
 use crate::seen::{Known, Record, State};
 use crate::session::judge::alike::Octets;
@@ -18,7 +18,7 @@ impl Group<'_> {
         })
     }
 
-    /// What becomes of a group with such records.
+    /// Decides about a group with such records.
     pub(super) fn of_open(&self, plan: &mut Plan) -> Disposition {
         let waits = Disposition::Skip(Skip::Deferred);
         if self.circumstances.leaves_out_struck && self.is_struck() {
@@ -43,8 +43,7 @@ impl Group<'_> {
         }
     }
 
-    /// Whether the whole group waits: every entry is covered by a record, and one of them is not to
-    /// be touched yet.
+    /// Whether the whole group waits: a record covers every entry, and one of them is not due yet.
     fn waits(&self) -> bool {
         let is_early = |record: &Record| match &record.state {
             State::Deferred(deferral) => !deferral.is_due(self.circumstances.now),
@@ -58,8 +57,7 @@ impl Group<'_> {
         self.entries.len() <= settled.sum::<usize>() + open.sum::<usize>()
     }
 
-    /// Whether the last session may have ended at one of these: struck there, or refused before the
-    /// server hung up.
+    /// Whether the last session may have ended at one of these: during it, or after its refusal.
     fn is_struck(&self) -> bool {
         self.open().any(|known| match &known.record.state {
             State::Deferred(deferral) => deferral.strikes > 0 || known.digest.is_none(),
@@ -67,11 +65,11 @@ impl Group<'_> {
         })
     }
 
-    /// Whether name and size no longer prove that what is listed is what waits: other octets are
-    /// listed, the message was gone in between, or the server began to count again.
+    /// Whether unique-id and size no longer prove that the listed message is the waiting one: the
+    /// listed size differs, the message was gone in between, or the server began to count again.
     fn may_be_another(&self) -> bool {
         let known = Octets::of(self.settled().chain(self.open()));
-        // One record without a digest may stand for several messages, and has the octets of one.
+        // One record without a digest may stand for several messages, and has the size of one.
         let is_for_several = |known: &Known<'_>| known.digest.is_none() && known.record.copies > 1;
         let tells_octets = !self.open().any(is_for_several);
         let is_alike =
