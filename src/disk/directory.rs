@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_private_directory_is_made_once_and_never_where_something_else_is() {
+    fn a_private_directory_is_created_once_and_never_in_place_of_something_else() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("private");
         assert!(make_private(&path).unwrap());

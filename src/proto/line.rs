@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn where_lf_ends_lines_a_cr_before_it_is_dropped() {
+    fn with_lf_line_ends_a_cr_before_it_is_dropped() {
         let wire = b"a\nb\r\n\nc\n";
         for split in 0..=wire.len() {
             assert_eq!(

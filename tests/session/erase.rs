@@ -1,5 +1,4 @@
-//! What the server is asked to delete at `quarantine drop --delete`: the message of the copy, and
-//! no other.
+//! The deletes of `quarantine drop --delete`: the message of the copy, and no other.
 
 use mailferry::mail::Retention;
 use mailferry::operator::operators_word;
@@ -16,7 +15,7 @@ const REFUSED: &[u8] = b"Subject: refused\r\n\r\nrefused\r\n";
 /// Another message with as many octets.
 const OTHER: &[u8] = b"Subject: another\r\n\r\nanother\r\n";
 
-/// A maildrop with one message, which is in the quarantine; its name is a number.
+/// A maildrop with one message, which is in the quarantine; its unique-id is a number.
 async fn quarantined() -> World {
     let world = World::new(vec![mail("7", REFUSED)], Retention::Keep);
     world.sink.refuse(REFUSED, Fault::MessagePermanent);
@@ -31,7 +30,7 @@ async fn copy(world: &World) -> (RecordKey, Record) {
     copies.next().expect("a record names the copy")
 }
 
-/// What a drop of the copy with its message comes to.
+/// The result of dropping the copy together with its message.
 async fn erase(world: &World) -> Erased {
     let key = copy(world).await.0;
     session::erase(
@@ -44,7 +43,7 @@ async fn erase(world: &World) -> Erased {
     .unwrap()
 }
 
-/// Nothing was deleted, for this reason, and the record names the copy still.
+/// Asserts that nothing was deleted, for this reason, and that the record still names the copy.
 async fn is_refused(world: &World, why: &str) {
     let before = world.server.listed();
     let Erased::Refused(words) = erase(world).await else {
@@ -66,7 +65,7 @@ fn other(name: &str) -> Mail {
 }
 
 #[tokio::test]
-async fn a_message_that_has_the_name_and_the_size_of_the_copy_and_other_octets_is_not_deleted() {
+async fn a_message_with_the_unique_id_and_size_of_the_copy_and_other_octets_is_not_deleted() {
     assert_eq!(REFUSED.len(), OTHER.len());
     let world = quarantined().await;
     world.server.replace(vec![other("7")]);
@@ -74,7 +73,7 @@ async fn a_message_that_has_the_name_and_the_size_of_the_copy_and_other_octets_i
 }
 
 #[tokio::test]
-async fn a_message_whose_size_the_server_does_not_tell_is_compared_all_the_same() {
+async fn a_message_without_a_listed_size_is_compared_too() {
     let world = quarantined().await;
     world.server.with(|habits| habits.refuses_list = true);
     world.server.replace(vec![other("7")]);
@@ -84,7 +83,7 @@ async fn a_message_whose_size_the_server_does_not_tell_is_compared_all_the_same(
 }
 
 #[tokio::test]
-async fn a_message_that_the_server_does_not_hand_out_is_not_deleted() {
+async fn a_message_that_the_server_refuses_to_send_is_not_deleted() {
     let world = quarantined().await;
     world
         .server
@@ -119,7 +118,7 @@ async fn no_message_of_another_host_or_user_is_deleted_whether_it_was_polled_or_
 }
 
 #[tokio::test]
-async fn a_name_that_is_used_again_after_the_delete_is_another_message() {
+async fn a_unique_id_that_is_used_again_after_the_delete_is_another_message() {
     let world = quarantined().await;
     assert_eq!(erase(&world).await, Erased::Deleted);
     assert_eq!(world.server.listed(), []);
@@ -150,7 +149,7 @@ async fn a_delete_that_the_server_refuses_leaves_copy_and_record_as_they_were() 
 }
 
 #[tokio::test]
-async fn a_delete_whose_quit_is_not_answered_leaves_the_copy_its_record() {
+async fn a_delete_whose_quit_is_not_answered_leaves_the_record_of_the_copy() {
     let world = quarantined().await;
     world.server.with(|habits| habits.loses_quit_reply = true);
     let answer = erase(&world).await;
@@ -161,7 +160,7 @@ async fn a_delete_whose_quit_is_not_answered_leaves_the_copy_its_record() {
 }
 
 #[tokio::test]
-async fn a_message_that_was_retrieved_to_be_compared_and_is_another_is_not_hidden_by_quit() {
+async fn a_message_that_turns_out_to_be_another_is_not_hidden_by_quit() {
     let mut world = quarantined().await;
     world.visit.hides_retrieved = true;
     world.server.with(|habits| habits.hides = true);

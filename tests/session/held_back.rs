@@ -1,4 +1,4 @@
-//! Odd or poisonous messages must not hold back other messages, poll after poll.
+//! Odd or harmful messages must not delay other messages, poll after poll.
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
 use mailferry::operator::operators_word;

@@ -1,4 +1,4 @@
-//! A server that hides after QUIT what was retrieved, and does not say so (design 1.4).
+//! A server that hides retrieved messages after QUIT, and does not announce it.
 
 use mailferry::mail::Retention;
 use mailferry::seen::Seen;
@@ -18,7 +18,7 @@ fn told(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn once_a_message_that_waits_was_hidden_the_next_ones_are_parked() {
+async fn after_the_server_hid_a_waiting_message_the_next_ones_are_parked() {
     for retention in [Retention::Keep, Retention::Delete] {
         let world = World::new(mails(3), retention);
         world.server.with(|habits| habits.hides = true);
@@ -44,14 +44,14 @@ async fn once_a_message_that_waits_was_hidden_the_next_ones_are_parked() {
 }
 
 #[tokio::test]
-async fn that_it_hides_is_written_down_before_the_listing_is_noted() {
+async fn the_observation_that_a_server_hides_mail_is_recorded_before_the_listing() {
     let world = World::new(mails(3), Retention::Keep);
     world.server.with(|habits| habits.hides = true);
     world
         .sink
         .refuse(&mails(3)[1].octets, Fault::MessageTransient);
     world.poll().await;
-    // The state that a poll hands to the agent is lost.
+    // The state that a poll returns to the agent is lost.
     world.poll_or_crash().await;
     let seen = Seen::new(world.store.clone());
     let state = seen.account_state(&world.visit.account).await.unwrap();
@@ -59,7 +59,7 @@ async fn that_it_hides_is_written_down_before_the_listing_is_noted() {
 }
 
 #[tokio::test]
-async fn one_message_that_another_program_deleted_makes_no_hiding_server() {
+async fn one_message_that_another_program_deleted_does_not_mean_that_the_server_hides_mail() {
     let world = World::new(mails(10), Retention::Keep);
     world
         .sink

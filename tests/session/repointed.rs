@@ -1,5 +1,5 @@
-//! An account whose user or recipient changed: whose delivery a record proves, and who gets what is
-//! kept here (DOUBT.md 1.2).
+//! An account whose user or recipient changed: for whom a record proves a delivery, and who gets
+//! the copies in the quarantine.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ use crate::support::world::{World, mail, mails};
 
 const DAY: u64 = 86_400;
 
-/// Messages under names of `whose`.
+/// Messages whose unique-ids contain `whose`.
 fn letters(whose: &str, count: usize) -> Vec<Mail> {
     let named = |(number, one): (usize, Mail)| {
         mail(
@@ -27,13 +27,13 @@ fn letters(whose: &str, count: usize) -> Vec<Mail> {
     mails(count).into_iter().enumerate().map(named).collect()
 }
 
-/// The account is `whose` from now on: user and recipient.
+/// From now on the account belongs to `whose`: user and recipient.
 fn give_to(world: &mut World, whose: &str) {
     world.visit.login.user = whose.into();
     world.visit.recipient = Recipient::new(&format!("{whose}@home.lan")).unwrap();
 }
 
-/// Who took which message.
+/// Which recipient got which message.
 #[derive(Clone, Default)]
 struct Recipients(Arc<Mutex<Vec<String>>>);
 
@@ -59,7 +59,7 @@ impl Sink for Recipients {
     }
 }
 
-/// Polls with a sink that notes for whom it takes.
+/// Polls with a sink that notes the recipient of each message.
 async fn poll(world: &World, recipients: &Recipients) -> Summary {
     let mut with = world.collaborators();
     let sink = Arc::new(recipients.clone());

@@ -1,5 +1,5 @@
-//! A name whose message waits for another try, and that another message may have by now: honest new
-//! mail comes at the next poll (DOUBT.md 1.3 and 1.6).
+//! A unique-id whose message waits for another try, and that another message may have by now:
+//! honest new mail is delivered at the next poll.
 
 use mailferry::mail::Retention;
 use mailferry::sink::Fault;
@@ -9,10 +9,10 @@ use crate::support::world::{World, mail};
 
 const RETENTIONS: [Retention; 2] = [Retention::Keep, Retention::Delete];
 
-/// Names that count, and names that do not.
+/// A unique-id that is a counter, and one that is not.
 const NAMES: [&str; 2] = ["1", "uidvalidity-5f2b3c4d5e6f7a8b-77"];
 
-/// All are equally long, where the filler is.
+/// All with the same filler are equally long.
 fn letter(name: &str, number: usize, filler: &str) -> Mail {
     let text = format!(
         "Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026\r\n\
@@ -86,7 +86,7 @@ async fn a_message_that_waits_and_is_back_is_compared_once_and_offered_in_its_ti
             }
             world.pass(61);
             world.poll().await;
-            // Where everything is deleted, one that was gone may have been hidden, and is parked.
+            // If everything is deleted, one that was gone may have been hidden, and is parked.
             let times = if retention == Retention::Delete { 2 } else { 3 };
             assert_eq!(
                 (retrieved(&world), world.sink.count()),
@@ -118,7 +118,7 @@ async fn a_message_that_waits_is_doubted_when_the_server_began_to_count_again() 
                 "{retention:?}"
             );
         }
-        // What waits since is known: it is not retrieved before its time.
+        // A message that waits since is known: it is not retrieved before its time.
         let next = letter("3", 5, "");
         world.sink.refuse(&next.octets, Fault::MessageTransient);
         world.server.put(next);

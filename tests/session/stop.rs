@@ -1,4 +1,4 @@
-//! Told to stop: what is under way gets its time, and nothing and nobody takes more.
+//! The order to stop: work under way gets its time, and no more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::world::{World, mails};
 
-/// Polls, and after ten seconds is told to stop, as the agent is at SIGTERM: soon, and eight
-/// seconds later now. Answers with how long it went on after that.
+/// Polls, and is told to stop after ten seconds, as the agent is at SIGTERM: soon, and eight
+/// seconds later now. Returns how long the poll continued after that.
 async fn stopped(world: &World) -> (Summary, Duration) {
     let told = async {
         sleep(Duration::from_secs(10)).await;
@@ -34,7 +34,7 @@ async fn stopped(world: &World) -> (Summary, Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_says_nothing_more_is_left_and_not_blamed() {
+async fn a_server_that_falls_silent_does_not_delay_a_stop_and_is_not_at_fault() {
     for step in ["", "USER", "PASS", "UIDL", "LIST", "RETR", "DELE", "QUIT"] {
         let mut world = World::new(mails(5), Retention::Delete);
         world
@@ -61,7 +61,7 @@ async fn a_server_that_says_nothing_more_is_left_and_not_blamed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_destination_that_does_not_answer_for_a_parked_message_is_left_and_the_copy_stays() {
+async fn a_destination_that_does_not_answer_for_a_parked_message_does_not_delay_a_stop() {
     let mut world = World::new(mails(1), Retention::Keep);
     world.server.with(|habits| {
         habits.hides = true;
@@ -189,7 +189,7 @@ async fn a_message_that_waits_for_its_turn_at_a_slow_destination_is_not_offered_
     }
 }
 
-/// A password command that answers nobody.
+/// A password command that never answers.
 struct Asking;
 
 impl Prepare for Asking {
@@ -199,7 +199,7 @@ impl Prepare for Asking {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_password_command_that_does_not_answer_is_left_and_is_no_failure() {
+async fn a_password_command_that_does_not_answer_does_not_delay_a_stop() {
     let world = World::new(mails(1), Retention::Keep);
     let assignment = Assignment {
         account: world.visit.account.clone(),

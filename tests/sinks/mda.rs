@@ -111,7 +111,7 @@ async fn an_mda_that_dies_by_a_signal_says_nothing_about_the_message() {
 }
 
 #[tokio::test]
-async fn what_an_mda_says_is_shown_from_both_streams() {
+async fn the_output_of_an_mda_is_shown_from_both_streams() {
     let directory = tempfile::tempdir().unwrap();
     let said = refusal(
         script(
@@ -131,7 +131,7 @@ async fn what_an_mda_says_is_shown_from_both_streams() {
 
 /// Holds 4.4.child.
 #[tokio::test]
-async fn an_mda_that_writes_a_gibibyte_is_read_to_the_end_and_not_kept() {
+async fn the_output_of_an_mda_that_writes_a_gibibyte_is_read_and_not_stored() {
     let directory = tempfile::tempdir().unwrap();
     let said = refusal(
         script(
@@ -163,7 +163,7 @@ async fn an_mda_that_does_not_read_is_believed() {
 }
 
 #[tokio::test]
-async fn a_child_left_behind_with_our_pipe_does_not_make_us_wait() {
+async fn a_child_that_inherited_our_pipe_is_not_waited_for() {
     let directory = tempfile::tempdir().unwrap();
     let begun = Instant::now();
     let words = accepted(

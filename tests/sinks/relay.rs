@@ -95,7 +95,7 @@ fn expected(step: Step, answer: &str) -> (Fault, &'static str) {
 
 /// Holds CVE-2006-0321, CVE-2006-5974 and CVE-2007-4565.
 #[tokio::test(flavor = "multi_thread")]
-async fn each_refusal_at_each_step_says_who_must_act_and_the_next_message_gets_its_own_answer() {
+async fn each_refusal_at_each_step_shows_who_must_act_and_the_next_message_gets_its_own_answer() {
     let answers = [
         "421",
         "451",
@@ -167,7 +167,7 @@ async fn a_relay_that_falls_silent_at_any_step_costs_its_time_and_no_more() {
 }
 
 #[tokio::test]
-async fn messages_share_a_connection_which_says_goodbye_at_the_end() {
+async fn messages_share_a_connection_which_sends_quit_at_the_end() {
     for extensions in [&[][..], &["PIPELINING", "8BITMIME", "SIZE 100000"]] {
         let relay = Relay::start(Manner::with(extensions)).await;
         let smtp = Smtp::new(settings(&relay));
@@ -183,7 +183,7 @@ async fn messages_share_a_connection_which_says_goodbye_at_the_end() {
 }
 
 #[tokio::test]
-async fn a_connection_that_has_waited_long_enough_says_goodbye_by_itself() {
+async fn an_idle_connection_sends_quit_after_its_time() {
     let relay = Relay::start(Manner::default()).await;
     let smtp = Smtp::new(settings(&relay));
     offer(&smtp, SMALL).await.unwrap();
@@ -196,7 +196,7 @@ async fn a_connection_that_has_waited_long_enough_says_goodbye_by_itself() {
 }
 
 #[tokio::test]
-async fn a_connection_that_was_hung_up_on_while_it_waited_is_replaced_without_a_word() {
+async fn an_idle_connection_that_the_relay_closed_is_replaced_silently() {
     let goodbye = b"250 2.0.0 taken\r\n421 4.4.2 idle\r\n".to_vec();
     for act in [Act::AgreesAndCloses, Act::SaysAndCloses(goodbye)] {
         let relay = Relay::start(Manner::default().that(Step::Dot, act)).await;
@@ -235,7 +235,7 @@ async fn a_connection_whose_relay_closes_it_at_the_next_mail_is_replaced_too() {
 }
 
 #[tokio::test]
-async fn answers_that_nobody_asked_for_are_never_taken_for_the_dots() {
+async fn unexpected_replies_are_never_taken_for_those_to_the_dots() {
     let greeting = (Step::Greeting, "220 relay.test\r\n250 early\r\n");
     let rcpt = (
         Step::Rcpt,
@@ -258,7 +258,7 @@ async fn answers_that_nobody_asked_for_are_never_taken_for_the_dots() {
 }
 
 #[tokio::test]
-async fn a_dropped_offer_leaves_no_answer_behind_for_the_next_message() {
+async fn a_dropped_offer_leaves_no_answer_for_the_next_message() {
     for step in [Step::Mail, Step::Rcpt, Step::Data, Step::Dot] {
         let relay = Relay::start(Manner::default()).await;
         let smtp = Smtp::new(settings(&relay));
@@ -293,7 +293,7 @@ async fn messages_are_taken_in_the_order_in_which_they_were_offered() {
 }
 
 #[tokio::test]
-async fn several_connections_serve_at_the_same_time_when_told_so() {
+async fn several_connections_are_used_at_the_same_time_if_configured() {
     let relay = Relay::start(Manner::default().that(Step::Dot, Act::Stalls)).await;
     let smtp = Smtp::new(SmtpSettings {
         parallel: 3,
@@ -460,7 +460,7 @@ async fn the_null_sender_and_one_that_the_relay_cannot_take_are_said_as_null() {
 
 /// Holds 4.3.5.
 #[tokio::test]
-async fn addresses_beyond_ascii_go_only_where_they_are_announced() {
+async fn non_ascii_addresses_are_sent_only_to_relays_that_announce_smtputf8() {
     let to = envelope("\u{e4}@x", "j\u{e4}ne@home.lan");
     let relay = Relay::start(Manner::with(&["SMTPUTF8"])).await;
     let outcomes = offer_to(&Smtp::new(settings(&relay)), &to, SMALL).await;
@@ -558,7 +558,7 @@ async fn a_login_is_by_plain_or_login_and_before_any_mail() {
 
 /// Holds CVE-2025-61962 and 4.2.secret.
 #[tokio::test]
-async fn a_refused_login_is_the_destinations_trouble_and_shows_no_password() {
+async fn a_refused_login_counts_against_the_destination_and_shows_no_password() {
     let cases = [
         (Manner::with(&["AUTH PLAIN"]), "wrong-canary"),
         (Manner::with(&["AUTH LOGIN"]), "wrong-canary"),
@@ -605,7 +605,7 @@ async fn a_refused_login_is_the_destinations_trouble_and_shows_no_password() {
 
 /// Holds 4.1.design, CVE-2020-14954 and 4.3.2.
 #[tokio::test]
-async fn starttls_is_a_demand_and_nothing_that_matters_is_said_before_it() {
+async fn starttls_is_required_and_nothing_private_is_sent_before_it() {
     let injected = b"220 go on\r\n250 injected\r\n".to_vec();
     let half = b"220 go on\r\nX".to_vec();
     let cases = [
@@ -660,7 +660,7 @@ async fn starttls_is_a_demand_and_nothing_that_matters_is_said_before_it() {
 
 /// Holds CVE-2006-0321, CVE-2006-5974 and CVE-2007-4565.
 #[tokio::test]
-async fn a_relay_that_is_not_there_is_the_destinations_trouble() {
+async fn a_missing_relay_counts_against_the_destination() {
     let relay = Relay::start(Manner::default()).await;
     let port = crate::support::dovecot::free_port();
     for (host, port, code) in [

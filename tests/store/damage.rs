@@ -142,7 +142,7 @@ fn a_journal_of_version_1_can_always_be_read() {
     );
 }
 
-/// Adds the note that two of its messages were asked to be deleted, and a third one not.
+/// Adds the note that deletes of two of its messages were sent, and of a third one not.
 fn add_note(directory: &Path) {
     let keys: Vec<_> = every_kind()
         .iter()

@@ -1,5 +1,5 @@
-//! The disk fails once: nothing is proven on the descriptor that failed, and the next poll goes on
-//! from what is durable.
+//! A disk that fails once: nothing is proven on the descriptor that failed, and the next poll
+//! continues from the durable records.
 
 use crate::store::disk::nearly_due_for_compaction;
 use crate::support::agent::Agent;
@@ -23,7 +23,7 @@ fn messages(count: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn an_agent_goes_on_after_a_sync_of_the_journal_that_failed() {
+fn an_agent_continues_after_a_failed_sync_of_the_journal() {
     let sent = messages(20);
     let dovecot = Dovecot::with(&sent);
     let place = place(&dovecot, "retention = \"delete\"\n");
@@ -42,7 +42,7 @@ fn an_agent_goes_on_after_a_sync_of_the_journal_that_failed() {
 }
 
 #[test]
-fn a_compaction_whose_folder_could_not_be_synced_leaves_no_record_behind() {
+fn a_compaction_whose_folder_could_not_be_synced_loses_no_record() {
     // Commits reach the point where the journal is compacted, and a hundred come after it.
     let sent: Vec<Vec<u8>> = (0..2_150)
         .map(|number| format!("Subject: {number}\r\n\r\n{number}\r\n").into_bytes())
@@ -83,7 +83,7 @@ fn a_maildir_whose_folder_cannot_be_synced_gets_no_copy_more_at_each_try() {
 }
 
 #[test]
-fn a_maildir_that_could_not_be_synced_has_not_taken_the_message() {
+fn a_maildir_that_could_not_be_synced_has_not_accepted_the_message() {
     for (fault, may_double) in [
         ("maildir.written:1:error", 0),
         ("maildir.renamed:1:error", 8),
@@ -111,7 +111,7 @@ fn a_disk_that_syncs_nothing_repeats_no_message_at_every_poll() {
     let sent = messages(20);
     let dovecot = Dovecot::with(&sent);
     let place = place(&dovecot, "retention = \"keep\"\n");
-    // The first write of a process notes the maildrop, or shows that the disk keeps something.
+    // The first write of a process notes the maildrop, or shows that the disk works.
     for fault in ["2", "1", "1", "1"] {
         let mut command = place.command(&["poll"]);
         command.env("MAILFERRY_FAULT", format!("journal.written:{fault}:error"));

@@ -1,5 +1,5 @@
-//! Files may not become larger than some message (`ulimit -f`, LimitFSIZE of systemd): the program
-//! lives, that message waits, and all others are delivered once.
+//! A limit for the size of files (`ulimit -f`, LimitFSIZE of systemd) that is lower than some
+//! message: the program survives, that message waits, and all others are delivered once.
 
 use std::process::{Command, Stdio};
 
@@ -28,7 +28,7 @@ fn poll_limited(place: &Place) -> (Option<i32>, String) {
 
 #[test]
 fn a_message_larger_than_a_file_may_be_waits_and_all_others_flow() {
-    // One stays in memory on its way, and the other does not.
+    // One stays in memory until delivery, and the other does not.
     for (octets, code) in [
         (1_800_000, "maildir_file_size"),
         (3_000_000, "spool_file_size"),

@@ -1,4 +1,4 @@
-//! What is on disk: records, their journal and index, the state directory, and disks that fail.
+//! Data on disk: records, their journal and index, the state directory, and disks that fail.
 
 mod damage;
 mod damage_random;

@@ -1,4 +1,4 @@
-//! A state directory that an older mailferry wrote is taken over as it is, index and all.
+//! A state directory of an older version is used as it is, index included.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,7 +12,7 @@ use crate::store::disk::open;
 use crate::support::model::Mail;
 use crate::support::world::{World, mail};
 
-/// What the maildrop held when the directory was written, with the state that was recorded.
+/// The contents of the maildrop when the directory was written, with the recorded state.
 const MESSAGES: [&str; 6] = [
     "delivered-1",
     "delivered-2",

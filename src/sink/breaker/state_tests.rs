@@ -171,7 +171,7 @@ fn one_message_probes_it_and_the_others_wait() {
 }
 
 #[test]
-fn a_session_that_keeps_its_probe_from_being_offered_keeps_nobody_away_for_long() {
+fn a_session_that_delays_its_probe_does_not_delay_others_for_long() {
     let (mut state, work, home) = (State::default(), account("work"), account("home"));
     refuse(&mut state, Fault::Destination, named("a"), NOW);
     let begun = NOW.plus(30);
@@ -255,7 +255,7 @@ fn culprits_that_are_alone_keep_no_other_mail_waiting_and_are_tried_by_their_own
 }
 
 #[test]
-fn whoever_does_not_come_for_its_turn_is_not_waited_for_for_ever() {
+fn an_account_that_does_not_use_its_turn_is_not_waited_for_for_ever() {
     let (mut state, work) = (State::default(), account("work"));
     refuse(&mut state, Fault::Destination, named("a"), NOW);
     let open = state.open.as_mut().unwrap();
@@ -323,7 +323,7 @@ fn a_clock_that_was_years_ahead_does_not_keep_it_open_for_years() {
 }
 
 #[test]
-fn what_is_remembered_is_bounded() {
+fn the_number_of_remembered_deletes_is_limited() {
     let mut state = State::default();
     for number in 0..3000 {
         let message = named(&number.to_string());

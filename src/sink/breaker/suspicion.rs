@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_bounded() {
+    fn the_number_of_remembered_deletes_is_limited() {
         let mut suspicion = Suspicion::default();
         for number in 0..3000 {
             let undo = undo(&format!("a{number}"), &number.to_string());

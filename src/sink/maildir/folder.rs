@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_published_is_taken_away_and_what_is_old_is_swept() {
+    fn unpublished_files_are_removed_and_old_ones_are_swept() {
         let directory = tempfile::tempdir().unwrap();
         let folder = Folder::new(&directory.path().join("Maildir"));
         folder.make().unwrap();
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_made_where_it_belongs_and_nowhere_else() {
+    fn a_folder_is_created_only_if_its_parent_exists() {
         use std::os::unix::fs::PermissionsExt;
         let directory = tempfile::tempdir().unwrap();
         let maildir = directory.path().join("Maildir");

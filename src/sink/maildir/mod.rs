@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_files_are_open_than_may_be_and_what_waits_for_that_is_delivered_too() {
+    async fn the_limit_of_open_files_is_held_and_waiting_messages_are_delivered_too() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("Maildir");
         let (maildir, envelope, message) = (Maildir::new(&path), envelope(), message().await);
