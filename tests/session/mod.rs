@@ -17,6 +17,7 @@ mod many_accounts;
 mod marks;
 mod moved;
 mod moved_copies;
+mod new_names;
 mod one_name;
 mod poll;
 mod repointed;

@@ -60,9 +60,9 @@ impl<'a> Transfer<'a> {
         let is_named = !self.orders.is_nameless(at);
         // Elsewhere all records have names that are digests.
         let may_have_had_a_name = !self.orders.without_unique_ids;
+        // A cut or refused retrieval may have left a record without digest under the new name.
         if known.is_none()
             && may_have_had_a_name
-            && matches!(why, Why::New | Why::Changed | Why::Another | Why::Doubt)
             && let Some(renamed) = self.find_renamed(at, &parcel)
         {
             return self.renamed(at, listed, parcel, (renamed, looped));
@@ -219,7 +219,7 @@ impl<'a> Transfer<'a> {
             self.identities.absent = Some(long(entries, || Absent::new(&self.orders)));
         }
         let found = self.identities.absent.as_mut()?.take(digest);
-        if found.is_none() && self.why(at) == Why::New {
+        if found.is_none() && matches!(self.why(at), Why::New | Why::Retry) {
             self.hold_if_restored(parcel);
         }
         found

@@ -1,0 +1,83 @@
+//! Messages that are listed under other names than before, whatever comes between: they are known
+//! by their digest (DOUBT.md 1.4).
+
+use mailferry::mail::Retention;
+
+use crate::support::model::{Habits, Mail};
+use crate::support::world::{World, mail};
+
+const HOUR: u64 = 3600;
+
+fn letter(unique_id: &str, number: usize) -> Mail {
+    let text = format!(
+        "Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\
+         \r\nbody of {number:04}\r\n"
+    );
+    mail(unique_id, text.as_bytes())
+}
+
+/// So many messages, named anew in each round.
+fn letters(round: &str, count: usize) -> Vec<Mail> {
+    let one = |number| letter(&format!("{round}-{number:04}-0123456789abcdef"), number);
+    (0..count).map(one).collect()
+}
+
+/// These messages, named by their numbers in the maildrop.
+fn numbered(numbers: impl IntoIterator<Item = usize>) -> Vec<Mail> {
+    let one = |(at, number): (usize, usize)| letter(&(at + 1).to_string(), number);
+    numbers.into_iter().enumerate().map(one).collect()
+}
+
+fn keeping(mails: Vec<Mail>) -> World {
+    let world = World::new(mails, Retention::Keep);
+    world
+        .server
+        .with(|habits| habits.capabilities = vec!["TOP".into()]);
+    world
+}
+
+async fn polls(world: &World, count: usize) {
+    for _ in 0..count {
+        world.pass(HOUR);
+        world.poll().await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_whose_first_retrieval_under_a_new_name_failed_comes_once() {
+    let cut: [fn(&mut Habits); 2] = [
+        |habits| habits.hangs_up_at = Some(3),
+        |habits| habits.refuses_retr_at = Some(3),
+    ];
+    for (at, fails) in cut.into_iter().enumerate() {
+        let world = keeping(letters("first", 10));
+        world.poll().await;
+        world.server.replace(letters("second", 10));
+        world.server.with(fails);
+        polls(&world, 1).await;
+        world.server.with(|habits| {
+            habits.hangs_up_at = None;
+            habits.refuses_retr_at = None;
+        });
+        polls(&world, 3).await;
+        assert_eq!(world.sink.count(), 10, "{at}");
+    }
+}
+
+#[tokio::test]
+async fn messages_named_by_their_numbers_come_once_when_a_comparison_was_cut() {
+    for cut in 0..6 {
+        let world = keeping(numbered(0..6));
+        world.poll().await;
+        world.server.replace(numbered(1..7));
+        world.server.with(|habits| habits.hangs_up_at = Some(cut));
+        polls(&world, 1).await;
+        world.server.with(|habits| habits.hangs_up_at = None);
+        world.server.replace(numbered(2..8));
+        polls(&world, 4).await;
+        let taken = world.sink.taken();
+        assert!(taken.values().all(|times| *times == 1), "{cut}");
+        // The message at whose retrieval the link was lost may have been deleted since.
+        assert!(taken.len() >= 7, "{cut}: {}", taken.len());
+    }
+}
