@@ -39,10 +39,14 @@ pub struct AccountState {
     pub hides_retrieved: bool,
     /// Since when; `None` in states of before that was kept.
     pub hides_since: Option<Timestamp>,
+    /// Whether it was seen to list a message still that was retrieved before a confirmed QUIT.
+    pub shows_retrieved: bool,
     /// Whether a server that hides what was retrieved may list what we have, because a session
     /// ended without QUIT or the operator said that it was delivered: it goes on behind that only
     /// when it was retrieved once more.
     pub retrieved_without_quit: bool,
+    /// When the first of those messages was retrieved; `None` where that is not known.
+    pub retrieved_since: Option<Timestamp>,
     /// Whether the operator has looked at a maildrop that changed as a whole (`seen adopt`): its
     /// new messages are let through.
     pub adopted: bool,
@@ -117,6 +121,16 @@ impl AccountState {
     /// noted.
     pub fn maildrop(&self) -> Maildrop {
         Maildrop::new(&self.host, &self.user, self.port)
+    }
+
+    /// Since when messages were retrieved that a server which hides may list still, because no QUIT
+    /// was confirmed after them; `None` where there are none.
+    pub fn shown_since(&self) -> Option<Timestamp> {
+        match self.retrieved_without_quit {
+            _ if self.shows_retrieved => Some(Timestamp(0)),
+            true => Some(self.retrieved_since.unwrap_or(Timestamp(0))),
+            false => None,
+        }
     }
 
     /// Notes to whom the account's messages go from now on, and answers since when that is so.

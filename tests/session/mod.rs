@@ -9,6 +9,7 @@ mod erase;
 mod half_renamed;
 mod heads;
 mod held_back;
+mod hidden_names;
 mod hiding;
 mod identity;
 mod identity_property;

@@ -24,6 +24,8 @@ async fn moved(fault: Fault, hides: bool) -> World {
     world.sink.refuse(&octets, fault);
     world.poll().await;
     assert_eq!(world.kept.count(), 1);
+    // The server lists it still: it hides nothing.
+    world.poll().await;
     world.server.replace(vec![mail("renamed", &octets)]);
     world.poll().await;
     world.sink.accept_all();

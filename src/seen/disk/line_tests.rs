@@ -168,8 +168,10 @@ proptest! {
             deletes_after_seconds: Some(0),
             hid_retrieved: true,
             adopted: true,
+            shows_retrieved: true,
             retrieved_without_quit: true,
             hides_since: Some(Timestamp(3)),
+            retrieved_since: Some(Timestamp(8)),
             odd,
             seal: Some(Seal::of(u64::MAX, "settings", b"secret")),
             names: NamesState {

@@ -22,6 +22,7 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
         ("lone_delete", state.deletes.lone),
         ("elsewhere", state.names.elsewhere),
         ("hides_since", state.hides_since),
+        ("retrieved_since", state.retrieved_since),
     ];
     for (key, at) in times {
         if let Some(at) = at {
@@ -57,6 +58,7 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
         ("retrieved_without_quit", state.retrieved_without_quit),
         ("adopted", state.adopted),
         ("hides_retrieved", state.hides_retrieved),
+        ("shows_retrieved", state.shows_retrieved),
         ("moving", state.names.moving),
         ("marking", state.names.marking),
         ("same_maildrop", state.names.same_maildrop),
@@ -132,6 +134,7 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "elsewhere" => state.names.elsewhere = Some(at()?),
             "hides_since" => state.hides_since = Some(at()?),
             "hides_retrieved" => state.hides_retrieved = value == "1",
+            "shows_retrieved" => state.shows_retrieved = value == "1",
             "came_from" => state.names.came_from = Some(read_text(value)?),
             "renaming" => state.names.renaming = Some(read_text(value)?),
             "same_maildrop" => state.names.same_maildrop = value == "1",
@@ -159,6 +162,7 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "had_unique_ids" => state.had_unique_ids = value == "1",
             "hid_retrieved" => state.hid_retrieved = value == "1",
             "retrieved_without_quit" => state.retrieved_without_quit = value == "1",
+            "retrieved_since" => state.retrieved_since = Some(at()?),
             "adopted" => state.adopted = value == "1",
             "sizes" => state.sizes = Sizes::from_word(value)?,
             "hold" => state.hold = Some(read_hold(value)?),

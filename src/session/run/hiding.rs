@@ -1,11 +1,12 @@
 //! Whether a server hides after QUIT what was retrieved, although it does not say so (design 1.4).
 
-use crate::mail::{Listing, Retention, Timestamp};
+use crate::mail::{Listing, Retention};
 use crate::seen::{AccountState, Record, Records, State};
 use crate::session::SessionError;
 use crate::session::judge::absence::Listed;
 use crate::session::judge::made_names;
 use crate::session::run::Session;
+use crate::session::run::inspect::is_settled;
 use crate::session::server::listing::Listed as ListedNow;
 use crate::session::server::maildrop::Maildrop;
 use crate::telemetry::Event;
@@ -25,6 +26,9 @@ impl Session<'_> {
         state: &mut AccountState,
     ) -> Result<bool, SessionError> {
         if self.visit.hides_retrieved || maildrop.hides_retrieved() {
+            state.shows_retrieved |= !state.retrieved_without_quit
+                && listed.without_unique_ids.is_none()
+                && lists_retrieved(&listed.listing, records, was_there);
             return Ok(true);
         }
         if state.hides_retrieved {
@@ -68,7 +72,9 @@ impl Session<'_> {
         state: &mut AccountState,
     ) -> Result<bool, SessionError> {
         let since = *state.hides_since.get_or_insert(self.with.clock.now());
-        if state.retrieved_without_quit || !lists_retrieved(&listed.listing, records, since) {
+        let is_since =
+            |record: &Record| matches!(record.state, State::Delivered { at } if at > since);
+        if state.retrieved_without_quit || !lists_retrieved(&listed.listing, records, is_since) {
             return Ok(true);
         }
         state.hides_retrieved = false;
@@ -85,15 +91,13 @@ impl Session<'_> {
     }
 }
 
-/// Whether a message is listed that was delivered after this time.
-fn lists_retrieved(listing: &Listing, records: &Records, since: Timestamp) -> bool {
+/// Whether a message of such a record is listed, which was retrieved whole.
+fn lists_retrieved(listing: &Listing, records: &Records, which: impl Fn(&Record) -> bool) -> bool {
     let mut listed = Listed::new(listing);
     records.iter().any(|known| {
         let (record, notes) = (&known.record, &known.record.notes);
-        let is_retrieved = matches!(record.state, State::Delivered { at } if at > since)
-            && known.digest.is_some()
-            && notes.asked.is_none()
-            && !notes.displaced;
+        let is_retrieved =
+            which(record) && known.digest.is_some() && notes.asked.is_none() && !notes.displaced;
         let positions = listed.positions(known.unique_id).unwrap_or_default();
         let is_it = |at: &u32| {
             let entry = listing.get(*at as usize);
@@ -101,6 +105,11 @@ fn lists_retrieved(listing: &Listing, records: &Records, since: Timestamp) -> bo
         };
         is_retrieved && positions.iter().any(is_it)
     })
+}
+
+/// Whether the message was listed by the last session, too, as far as is known.
+fn was_there(record: &Record) -> bool {
+    is_settled(record) && record.absent_since.is_none()
 }
 
 /// How many messages are gone that were retrieved, that nobody took, and of which no copy is here.

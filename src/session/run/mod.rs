@@ -170,8 +170,8 @@ impl Session<'_> {
         };
         let (pops, now) = (hides && state.retrieved_without_quit, with.clock.now());
         let spared_count = self.complete_plan(&mut plan, &mut listing, &records, state, poll);
-        self.before_retrieving(&plan, &listing, state, hides)
-            .await?;
+        let shown_since = self.before_retrieving(&plan, &listing, state, hides);
+        let shown_since = shown_since.await?;
         let again = plan.listed_again;
         let deletes = taken::begin(&mut state.deletes, &listing.listing, &records, again, now);
         let elsewhere = self.elsewhere(state, &plan).await?;
@@ -189,6 +189,7 @@ impl Session<'_> {
             clock_trusted: self.clock_trusted,
             without_unique_ids: listing.without_unique_ids.is_some(),
             hides,
+            shown_since,
             allowance: self.allowance,
             spared: self.spared,
             spared_count,
@@ -235,14 +236,16 @@ impl Session<'_> {
         state.note_recipient(&self.visit.owner(&self.with.delivery), now)
     }
 
-    /// What must be said and known before anything is retrieved.
+    /// What must be said and known before anything is retrieved. Answers what
+    /// [`AccountState::shown_since`] said until then.
     async fn before_retrieving(
         &self,
         plan: &Plan,
         listing: &Listed,
         state: &mut AccountState,
         hides: bool,
-    ) -> Result<(), SessionError> {
+    ) -> Result<Option<Timestamp>, SessionError> {
+        let shown_since = state.shown_since();
         let retrieves = !plan.retrievals.is_empty();
         if hides {
             self.say_if_blocked(plan);
@@ -258,7 +261,7 @@ impl Session<'_> {
         if retrieves {
             self.with.seen.ready(&self.visit.account).await?;
         }
-        Ok(())
+        Ok(shown_since)
     }
 
     /// A server that hides what was retrieved lists no further than what is never retrieved.
@@ -291,6 +294,7 @@ impl Session<'_> {
     ) -> Result<(), SessionError> {
         if state.retrieved_without_quit != retrieved {
             state.retrieved_without_quit = retrieved;
+            state.retrieved_since = retrieved.then(|| self.with.clock.now());
             let account = &self.visit.account;
             self.with.seen.save_state(account, state.clone()).await?;
         }

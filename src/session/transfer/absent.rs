@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use crate::mail::{Digest, Timestamp, limits};
-use crate::seen::{Record, RecordKey, Records};
+use crate::seen::{Record, RecordKey, Records, State};
 use crate::session::judge::absence::Listed;
 use crate::session::judge::made_names;
 use crate::session::judge::plan::{Disposition, Why};
@@ -102,7 +102,8 @@ impl<'a> Absent<'a> {
                     asked.insert(digest);
                 }
                 let is_there = is_there && name.is_none();
-                if is_there || may_be_there || was_deleted {
+                let was_hidden = source == 0 && is_hidden(&known.record, orders);
+                if is_there || may_be_there || was_deleted || was_hidden {
                     continue;
                 }
                 by_digest.entry(digest).or_default().push(Candidate {
@@ -182,6 +183,17 @@ fn are_doubted(orders: &Orders<'_>, positions: &[u32]) -> bool {
             ))
         )
     })
+}
+
+/// Whether a confirmed QUIT made the server hide the message of a settled record.
+fn is_hidden(record: &Record, orders: &Orders<'_>) -> bool {
+    let settled = match &record.state {
+        State::Delivered { at } | State::Quarantined { at, .. } | State::Marked { at, .. } => *at,
+        // When it was parked is not recorded.
+        State::Deferred(deferral) if deferral.parked.is_some() => Timestamp(u64::MAX),
+        State::Deferred(_) | State::Oversized { .. } => return false,
+    };
+    orders.hides && orders.shown_since.is_none_or(|since| settled < since)
 }
 
 /// How many messages the records of this name stand for that may be listed.

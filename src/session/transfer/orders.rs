@@ -30,6 +30,9 @@ pub(in crate::session) struct Orders<'a> {
     pub(in crate::session) without_unique_ids: bool,
     /// Whether the server hides after QUIT what was retrieved.
     pub(in crate::session) hides: bool,
+    /// Since when messages were retrieved that it may list still, because no QUIT was confirmed
+    /// after them; `None` where it hides all that was retrieved before this session.
+    pub(in crate::session) shown_since: Option<Timestamp>,
     /// At most this many retrievals until a message was accepted: 1 while the breaker probes.
     pub(in crate::session) allowance: Option<u64>,
     /// What must not be offered while the breaker probes.
