@@ -150,7 +150,7 @@ async fn a_head_that_another_message_of_the_name_has_is_no_lie_about_this_one() 
         .server
         .replace(vec![one("first"), one("it came later")]);
     let counts = world.poll().await.counts;
-    assert_eq!((counts.recognised, counts.delivered), (1, 1));
+    assert_eq!((counts.retrieved, counts.delivered), (1, 1));
     assert_eq!(world.state().await.names.heads_unreliable, None);
 }
 

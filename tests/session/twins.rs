@@ -441,3 +441,30 @@ async fn trouble_with_a_twin_does_not_undo_the_operators_word() {
         assert_eq!(world.sink.count(), 1, "{trust:?}");
     }
 }
+
+#[tokio::test]
+async fn known_messages_of_a_unique_id_take_no_place_of_new_ones() {
+    for (top, retention) in [
+        (true, Retention::Keep),
+        (true, Retention::Delete),
+        (false, Retention::Keep),
+        (false, Retention::Delete),
+    ] {
+        let mut all = twins(4);
+        all.push(mail("another", b"Subject: another\r\n\r\nx\r\n"));
+        let mut world = World::new(all, retention);
+        world.visit.limits.messages_max = Some(3);
+        let capabilities = if top { vec!["TOP".to_owned()] } else { vec![] };
+        world
+            .server
+            .with(|habits| habits.capabilities = capabilities);
+        polls(&world, 4, 3600).await;
+        let taken = world.sink.taken();
+        assert_eq!(taken.len(), 5, "{top}, {retention:?}");
+        assert!(taken.values().all(|times| *times == 1));
+        let left = world.server.listed().len();
+        assert_eq!(left == 0, retention == Retention::Delete, "{top}: {left}");
+        let retrieved = world.server.handed_out().len();
+        assert!(retrieved <= 8, "{top}, {retention:?}: {retrieved}");
+    }
+}

@@ -166,7 +166,8 @@ impl Group<'_> {
         if self.oversized().next().is_none() && !self.entries.iter().any(large) {
             // The usual case.
             let of_all = self.of_all(plan);
-            decided.extend(std::iter::repeat_n(of_all, self.entries.len()));
+            let of_each = |at: &u32| self.of_one(of_all, *at, plan);
+            decided.extend(self.positions.iter().map(of_each));
             return;
         }
         let large = self.too_large();
@@ -184,14 +185,26 @@ impl Group<'_> {
         .of_all(plan);
         let reported = self.oversized().any(|record| copies(record) >= count);
         let retrieves = matches!(of_rest, Disposition::Retrieve(_));
-        let decide = |(entry, large): (&Entry<'_>, bool)| {
+        let decide = |((entry, at), large): ((&Entry<'_>, &u32), bool)| {
             if large || (retrieves && self.is_listed_too_large(entry)) {
                 Disposition::Skip(Skip::TooLarge { reported })
             } else {
-                of_rest
+                self.of_one(of_rest, *at, plan)
             }
         };
-        decided.extend(self.entries.iter().zip(large).map(decide));
+        let entries = self.entries.iter().zip(self.positions);
+        decided.extend(entries.zip(large).map(decide));
+    }
+
+    /// What becomes of one entry. Where the heads show which entries are other messages, only those
+    /// are retrieved: the known ones could use up what a poll may retrieve, at each poll.
+    fn of_one(&self, of_all: Disposition, at: u32, plan: &Plan) -> Disposition {
+        let is_known = of_all == Disposition::Retrieve(Why::Changed) && !plan.unlike.contains(&at);
+        match is_known {
+            true if self.circumstances.pops => Disposition::Retrieve(Why::Pop),
+            true => Disposition::Skip(Skip::Seen),
+            false => of_all,
+        }
     }
 
     fn of_all(&self, plan: &mut Plan) -> Disposition {
@@ -216,7 +229,12 @@ impl Group<'_> {
             let displaced = self.settled().filter(|_| self.entries.len() == 1);
             plan.displaced.extend(displaced.map(Known::key));
             plan.unlike.extend(self.unlike());
-            return Disposition::Retrieve(Why::Changed);
+            // Where one was not shown, nothing tells which of them are known.
+            return Disposition::Retrieve(if self.are_all_shown() {
+                Why::Changed
+            } else {
+                Why::Doubt
+            });
         }
         let mut deletes = Vec::new();
         if !self.is_doubtful() {
@@ -342,6 +360,11 @@ impl Group<'_> {
             }
         }
         said
+    }
+
+    fn are_all_shown(&self) -> bool {
+        let mut heads = self.positions.iter().map(|at| self.heads.get(*at));
+        heads.all(|head| matches!(head, Head::Shown(_)))
     }
 
     /// Where heads were shown that are like none of the records.
