@@ -47,6 +47,13 @@ impl Quarantine for Kept {
         })
     }
 
+    fn has<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<bool, Refusal>> {
+        Box::pin(async {
+            let has = self.quarantine.has(file).await;
+            has.map_err(|error| refused(&error))
+        })
+    }
+
     fn remove<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(), Refusal>> {
         Box::pin(async {
             self.quarantine

@@ -129,6 +129,11 @@ pub trait Quarantine: Send + Sync {
     /// Reads a copy back: the same origin, octets and digest.
     fn load<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(Message, Envelope), Refusal>>;
 
+    /// Whether a copy is there.
+    fn has<'a>(&'a self, _file: &'a str) -> BoxFuture<'a, Result<bool, Refusal>> {
+        Box::pin(async { Ok(true) })
+    }
+
     /// Takes a copy away.
     fn remove<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(), Refusal>>;
 }

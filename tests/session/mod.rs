@@ -16,6 +16,7 @@ mod identity_property;
 mod long_work;
 mod many_accounts;
 mod marks;
+mod missing_copies;
 mod moved;
 mod moved_copies;
 mod new_names;

@@ -297,6 +297,11 @@ impl Kept {
     pub fn count(&self) -> usize {
         self.0.lock().unwrap().len()
     }
+
+    /// From now on there are no copies.
+    pub fn lose_all(&self) {
+        self.0.lock().unwrap().clear();
+    }
 }
 
 struct CountedSink {
@@ -402,6 +407,10 @@ impl Quarantine for CountedKept {
                 .cloned()
                 .expect("the file that was named"))
         })
+    }
+
+    fn has<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<bool, Refusal>> {
+        Box::pin(async move { Ok(self.kept.0.lock().unwrap().contains_key(file)) })
     }
 
     fn remove<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(), Refusal>> {

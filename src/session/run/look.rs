@@ -36,6 +36,7 @@ impl Session<'_> {
         }
         let hides = self.hides(asking.maildrop, listed, records, state);
         let hides = hides.await?;
+        self.miss_copies(listed, records).await?;
         let plan = self.plan(asking, listed, records, state, poll, hides);
         Ok(plan.await?.map(|plan| (plan, hides)))
     }

@@ -5,6 +5,7 @@ pub(in crate::session) mod hiding;
 pub(in crate::session) mod inspect;
 pub(in crate::session) mod learn;
 pub(in crate::session) mod look;
+pub(in crate::session) mod missing;
 pub(in crate::session) mod moved;
 pub(in crate::session) mod names;
 pub(in crate::session) mod sample;

@@ -1,0 +1,89 @@
+//! Copies that are gone from the quarantine although records name them: the folder was lost or
+//! tidied up, or the records came from another state directory.
+
+use crate::seen::{Batch, Change, Deferral, Known, Record, Records, State};
+use crate::session::SessionError;
+use crate::session::judge::absence::Listed;
+use crate::session::judge::made_names;
+use crate::session::run::Session;
+use crate::session::server::listing::Listed as ListedNow;
+use crate::telemetry::Event;
+
+impl Session<'_> {
+    /// Lets messages be retrieved again that the server lists and whose copy in the quarantine is
+    /// gone: there is nothing else left to offer. What is not listed keeps its record, which says
+    /// what is missing.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub(in crate::session) async fn miss_copies(
+        &self,
+        listed: &ListedNow,
+        records: &mut Records,
+    ) -> Result<(), SessionError> {
+        if !records.unsettled().any(|record| record.kept().is_some()) {
+            return Ok(());
+        }
+        let (account, seen) = (&self.visit.account, &self.with.seen);
+        let mut batch = Batch::new(account);
+        for known in listed_copies(listed, records) {
+            let Some(file) = known.record.kept() else {
+                continue;
+            };
+            // A folder that cannot be read now proves nothing.
+            if let Ok(false) = self.with.quarantine.has(file).await {
+                let detail =
+                    format!("there is no message {file} in the quarantine: it is retrieved again");
+                self.with.reporter.say(Event::Warning {
+                    code: MISSING,
+                    detail: &detail,
+                });
+                let (key, record) = known.into_pair();
+                let open = self.without_copy(record);
+                batch.changes.push(Change::Put(key, open));
+            }
+        }
+        if !batch.is_empty() {
+            seen.commit(batch, records).await?;
+            *records = seen.records(account).await?;
+        }
+        Ok(())
+    }
+
+    /// The record of a message that is to be retrieved at once. Who has taken it is not offered it
+    /// again; those that refused it are.
+    fn without_copy(&self, record: Record) -> Record {
+        let before = match &record.state {
+            State::Deferred(deferral) => deferral.clone(),
+            _ => Deferral::default(),
+        };
+        let deferral = Deferral {
+            next_try: self.with.clock.now(),
+            code: MISSING.to_owned(),
+            targets: record.targets().without_refusals(),
+            parked: None,
+            ..before
+        };
+        Record {
+            state: State::Deferred(deferral),
+            ..record
+        }
+    }
+}
+
+/// The records of listed messages that name a copy.
+fn listed_copies<'r>(listed: &ListedNow, records: &'r Records) -> Vec<Known<'r>> {
+    let mut names = Listed::new(&listed.listing);
+    let has_copy = |known: &Known<'_>| {
+        let record = &known.record;
+        let is_listed = names.positions(known.unique_id).is_some();
+        // A name that was made here is in no listing: the last complete one told of its message.
+        let is_made_here = made_names::is_made_here(known.unique_id);
+        let is_there = is_listed || (is_made_here && record.absent_since.is_none());
+        record.kept().is_some() && !record.notes.displaced && is_there
+    };
+    records.iter().filter(has_copy).collect()
+}
+
+/// The code of a copy that is gone.
+const MISSING: &str = "quarantine_missing";
