@@ -1,43 +1,44 @@
-//! What the odd answers of a server have cost: remembered so that each costs the command that it
-//! answered, and nothing else.
+//! The odd answers of a server. They are remembered, so that each affects only the command that it
+//! answered.
 
 use crate::mail::{Percent, Timestamp, UniqueId, limits};
 
 const DAY_SECONDS: u64 = 24 * 3600;
 
-/// What a maildrop's odd answers have taught (DOUBT.md section 3).
+/// What is remembered about a maildrop's odd answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Oddities {
-    /// Whether the last session ended at a message: then the next one leaves out all messages at
-    /// which sessions have ended, so that what arrived before is deleted and what stands after them
-    /// is retrieved.
+    /// Whether the last session ended at a message. Then the next one leaves out all messages at
+    /// which sessions ended, so that the messages before them are deleted and those after them are
+    /// retrieved.
     pub leaves_out_struck: bool,
-    /// Messages at which sessions have ended, of a server without unique-ids.
+    /// Messages at which sessions ended, of a server without unique-ids.
     pub struck: Vec<StruckNumber>,
-    /// Messages at whose DELE sessions have ended.
+    /// Messages at whose DELE sessions ended.
     pub struck_deletes: Vec<StruckDelete>,
-    /// How many different DELEs in a row were struck, with none between them that was taken.
+    /// How many different DELEs in a row ended their session, with no accepted one between them.
     pub deletes_struck_in_a_row: u32,
-    /// No command is sent before the last one is answered until this time, because a session was
-    /// out of step.
+    /// Until this time no command is sent before the previous one is answered, because a session
+    /// was out of step.
     pub lock_step_until: Option<Timestamp>,
-    /// CAPA is not asked for before this time, because the server ended a session over it.
+    /// CAPA is not sent before this time, because the server ended a session because of it.
     pub capa_left_out_until: Option<Timestamp>,
-    /// LIST is not asked for before this time where unique-ids name the messages, because the
-    /// server ended a session over it.
+    /// LIST is not sent before this time if there are unique-ids, because the server ended a
+    /// session because of it.
     pub list_left_out_until: Option<Timestamp>,
-    /// STAT takes the place of NOOP before this time, because the server ended a session over NOOP.
+    /// STAT is sent instead of NOOP before this time, because the server ended a session because of
+    /// NOOP.
     pub noop_left_out_until: Option<Timestamp>,
-    /// What the last CAPA announced, as far as it holds for a session in which CAPA is left out.
+    /// The capabilities of the last CAPA that apply to a session without CAPA.
     pub last_capa: Option<LastCapa>,
     /// Logins refused in a row because another session had the maildrop.
     pub in_use: Option<InUse>,
 }
 
-/// What a server announced.
+/// The capabilities of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LastCapa {
-    /// EXPIRE 0: after QUIT, what was retrieved may be gone.
+    /// EXPIRE 0: after QUIT, retrieved messages may be gone.
     pub hides_retrieved: bool,
     /// LOGIN-DELAY.
     pub login_delay_seconds: Option<u64>,
@@ -80,31 +81,31 @@ impl LastCapa {
     }
 }
 
-/// Logins refused because another session had the maildrop, since one was let in.
+/// Logins refused because another session had the maildrop, since the last successful one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InUse {
     /// How many.
     pub times: u32,
-    /// When the first of them was.
+    /// When the first of them was refused.
     pub since: Timestamp,
 }
 
-/// A message of a server without unique-ids at which a session has ended: number and octets have to
-/// tell it apart.
+/// A message of a server without unique-ids at which a session ended. Number and octets must
+/// identify it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StruckNumber {
     /// Its number in the listing of the next session.
     pub number: u32,
     /// Its octets by LIST.
     pub octets: u64,
-    /// Sessions that have ended at it.
+    /// Sessions that ended at it.
     pub strikes: u32,
-    /// Not before this time.
+    /// It is not retrieved before this time.
     pub next_try: Timestamp,
 }
 
 impl InUse {
-    /// Whether that has been so often or so long that it does not pass by itself.
+    /// Whether it has happened so often or so long that it will not pass without help.
     pub fn needs_someone(&self, now: Timestamp) -> bool {
         self.times >= limits::IN_USE_TIMES_MAX
             || now.since(self.since) >= limits::IN_USE_SECONDS_MAX
@@ -112,7 +113,7 @@ impl InUse {
 }
 
 impl Oddities {
-    /// A login was refused because another session has the maildrop.
+    /// Notes that a login was refused because another session uses the maildrop.
     pub fn refuse_in_use(&mut self, now: Timestamp) {
         let before = self.in_use.unwrap_or(InUse {
             times: 0,
@@ -124,7 +125,7 @@ impl Oddities {
         });
     }
 
-    /// Its words in the account's state, as keys and values; only what is known.
+    /// The words for the account's state, as keys and values; only the known ones.
     pub(super) fn words(&self) -> Vec<(&'static str, String)> {
         let mut words = Vec::new();
         if self.leaves_out_struck {
@@ -161,7 +162,7 @@ impl Oddities {
         words
     }
 
-    /// Takes in one such word; `None` when it is none.
+    /// Reads one such word; `None` when it is invalid.
     pub(super) fn read(&mut self, key: &str, value: &str) -> Option<()> {
         let at = || Some(Timestamp(value.parse().ok()?));
         match key {
@@ -187,14 +188,14 @@ impl Oddities {
     }
 }
 
-/// A message at whose DELE a session has ended.
+/// A message at whose DELE a session ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StruckDelete {
-    /// The server's name for it.
+    /// Its unique-id.
     pub unique_id: UniqueId,
-    /// Sessions that have ended at it.
+    /// Sessions that ended at it.
     pub strikes: u32,
-    /// Not before this time.
+    /// It is not deleted before this time.
     pub next_try: Timestamp,
 }
 
@@ -219,7 +220,7 @@ impl StruckDelete {
 
 impl StruckNumber {
     /// Whether its time has not come. No wait is longer than a day: a time further ahead was set by
-    /// a clock that was wrong.
+    /// a wrong clock.
     pub fn waits(&self, now: Timestamp) -> bool {
         (1..=DAY_SECONDS).contains(&self.next_try.since(now))
     }

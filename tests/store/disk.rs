@@ -1,4 +1,4 @@
-//! The seen store on disk: reopened, cut, flipped, lost, and used by two.
+//! The seen store on disk: reopened, cut, changed, lost, and opened twice.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -311,8 +311,7 @@ fn an_index_older_than_a_compaction_does_not_bring_back_what_was_forgotten() {
     assert!(!now.contains(&"id-00003".to_owned()));
 }
 
-/// A store whose next few lines make its journal long enough to be compacted, with this many
-/// records alive.
+/// A store whose journal will be compacted after a few more lines, with this many current records.
 pub fn nearly_due_for_compaction(state: &Path, alive: u64) {
     std::fs::create_dir_all(state).unwrap();
     std::fs::set_permissions(state, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
@@ -427,7 +426,7 @@ proptest! {
             run(model.commit(batch(vec![change.clone()]))).unwrap();
             run(store.commit(batch(vec![change]))).unwrap();
             if step == 3 {
-                // Gone without a close.
+                // Dropped without a close.
                 drop(store);
                 store = open(directory.path()).unwrap();
             }

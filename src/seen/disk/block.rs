@@ -1,4 +1,4 @@
-//! Records as the index keeps them: neighbours together in one compact block.
+//! Records as the index stores them: neighbours together in one compact block.
 //!
 //! ```text
 //! BLOCK   ENTRY...                                    in the order of the keys, each key once
@@ -8,9 +8,9 @@
 //!         FLAGS [OCTETS] [COPIES] [ABSENT-SINCE] [HEAD] AT ASKED      delivered, and asked to be deleted
 //!         OTHER TEXT                                                  any other state, or notes, as in the journal
 //! ```
-//!
-//! Numbers are LEB128, HEAD has eight octets. A maildrop names its messages alike, and a poll reads
-//! all of them, so that this halves what is read and makes one look-up of thirty.
+//! Numbers are LEB128, HEAD has eight octets. The unique-ids of a maildrop are similar, and a poll
+//! reads all of them, so this halves the data that is read and makes one look-up for thirty
+//! records.
 
 use crate::mail::{Digest, HeadDigest, Timestamp, UniqueId};
 use crate::seen::disk::line;
@@ -19,12 +19,12 @@ use crate::seen::{Marker, Notes, Record, RecordKey, State};
 /// A record as octets: key and value.
 pub(in crate::seen) type Entry = (Vec<u8>, Vec<u8>);
 
-/// A block taken apart, to be changed.
+/// A decoded block, for changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::seen) struct Block(Vec<Entry>);
 
 impl Block {
-    /// Reads a block; `None` when the octets are none.
+    /// Decodes a block; `None` when the octets are invalid.
     pub(in crate::seen) fn read(octets: &[u8]) -> Option<Self> {
         let mut entries = Vec::new();
         let mut reader = Reader::new(octets);
@@ -35,8 +35,9 @@ impl Block {
         Some(Self(entries))
     }
 
-    /// The octets of the block, each part with the key that it begins with: what is too much for
-    /// one is several. What grows at its end, as most maildrops do, is left full.
+    /// The octets of the block, each part with the key that it begins with: a block with too many
+    /// entries has several parts. A block that grows at its end, as in most maildrops, is left
+    /// full.
     pub(in crate::seen) fn write(&self) -> Vec<(&[u8], Vec<u8>)> {
         let mut parts = Vec::new();
         let mut rest = self.0.as_slice();
@@ -63,13 +64,13 @@ impl Block {
         self.0.get(at).map(|(_, value)| value.as_slice())
     }
 
-    /// Where a key stands, or would.
+    /// Where a key is, or would be inserted.
     fn position(&self, key: &[u8]) -> Result<usize, usize> {
         self.0
             .binary_search_by(|(known, _)| known.as_slice().cmp(key))
     }
 
-    /// Puts a value in place of the one that was there, which it gives back; `None` takes it out.
+    /// Sets a value and returns the previous one; `None` removes the entry.
     pub(in crate::seen) fn set(&mut self, key: Vec<u8>, value: Option<Vec<u8>>) -> Option<Vec<u8>> {
         let found = self.position(&key);
         match (found, value) {
@@ -103,7 +104,7 @@ fn octets_of(entries: &[Entry]) -> Vec<u8> {
     octets
 }
 
-/// Reads the entries of a block one by one, into the same room.
+/// Decodes the entries of a block one by one, reusing its memory.
 pub(in crate::seen) struct Reader<'b> {
     rest: &'b [u8],
     key: Vec<u8>,
@@ -117,7 +118,7 @@ impl<'b> Reader<'b> {
         }
     }
 
-    /// Key and value of the next entry; `Some(None)` when the octets make no sense.
+    /// Key and value of the next entry; `Some(None)` when the octets are invalid.
     pub(in crate::seen) fn next(&mut self) -> Option<Option<(&[u8], &'b [u8])>> {
         if self.rest.is_empty() {
             return None;
@@ -156,9 +157,9 @@ pub(in crate::seen) fn key_octets(key: &RecordKey) -> Vec<u8> {
     [key.unique_id.as_bytes(), &[0], digest.unwrap_or_default()].concat()
 }
 
-/// Unique-id and digest of a key; `None` when the octets are none.
+/// Unique-id and digest of a key; `None` when the octets are invalid.
 pub(in crate::seen) fn read_key(octets: &[u8]) -> Option<(&[u8], Option<Digest>)> {
-    // A unique-id holds no NUL, so the first one ends it.
+    // A unique-id contains no NUL, so the first one ends it.
     let end = memchr::memchr(0, octets)?;
     let digest = match octets.get(end + 1..)? {
         [] => None,
@@ -168,8 +169,8 @@ pub(in crate::seen) fn read_key(octets: &[u8]) -> Option<(&[u8], Option<Digest>)
     Some((unique_id, digest))
 }
 
-/// The octets of a record with another note of when its message was asked to be deleted; `None`
-/// when the octets are no record.
+/// The octets of a record with another time of its noted delete; `None` when the octets are not a
+/// record.
 pub(in crate::seen) fn asked(octets: &[u8], at: Option<Timestamp>) -> Option<Vec<u8>> {
     let mut record = read_value(octets)?;
     record.notes.asked = at;
@@ -227,8 +228,8 @@ fn number_of(marker: Marker) -> u64 {
     known.unwrap_or(MARKERS.len()) as u64
 }
 
-/// Whether a record's octets name this copy in the quarantine; `None` when they are no record.
-/// Nearly all records are of a kind that has no copy, which costs nothing to see.
+/// Whether a record's octets name this copy in the quarantine; `None` when they are not a record.
+/// Nearly all records are of a kind without a copy, which is seen at once.
 pub(in crate::seen) fn is_keeping(octets: &[u8], file: &str) -> Option<bool> {
     if octets.first()? & KIND != OTHER {
         return Some(false);
@@ -236,7 +237,7 @@ pub(in crate::seen) fn is_keeping(octets: &[u8], file: &str) -> Option<bool> {
     Some(read_value(octets)?.kept() == Some(file))
 }
 
-/// The record of some octets; `None` when they are none.
+/// Decodes a record; `None` when the octets are invalid.
 pub(in crate::seen) fn read_value(octets: &[u8]) -> Option<Record> {
     let (flags, mut rest) = octets.split_first()?;
     let kind = flags & KIND;
@@ -267,7 +268,7 @@ pub(in crate::seen) fn read_value(octets: &[u8]) -> Option<Record> {
         }
         _ => return None,
     };
-    // A field that is said to be there must be.
+    // A field that the flags announce must be there.
     let given = |field: Option<Option<u64>>| match field {
         None => Some(None),
         Some(None) => None,
@@ -304,7 +305,7 @@ fn take_number(octets: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// Records in one block: a change of one writes all of them again.
+/// Records in one block: a change of one rewrites all of them.
 const ENTRIES_MAX: usize = 32;
 
 const TWO_BLOCKS: usize = 2 * ENTRIES_MAX;
@@ -313,17 +314,17 @@ const KIND: u8 = 0x07;
 const DELIVERED: u8 = 0;
 const MARKED: u8 = 1;
 const OTHER: u8 = 2;
-/// Delivered, and asked to be deleted. Version 0.1.0 knew no such records: it makes an index anew
-/// that holds one.
+/// Delivered, with a noted delete. Version 0.1.0 had no such records: it makes an index that
+/// contains one again.
 const ASKED: u8 = 3;
-/// The head is in two halves: version 0.1.0 knew no such heads.
+/// The head digest has two halves; version 0.1.0 had no such digests.
 const HEAD_IS_PARTED: u8 = 0x08;
 const HAS_OCTETS: u8 = 0x10;
 const HAS_COPIES: u8 = 0x20;
 const HAS_ABSENT_SINCE: u8 = 0x40;
 const HAS_HEAD: u8 = 0x80;
 
-/// A marker is its place here; new ones are added behind.
+/// A marker is stored as its position here; new ones are added at the end.
 const MARKERS: [Marker; 5] = [
     Marker::FirstRun,
     Marker::Operator,

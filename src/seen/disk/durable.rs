@@ -1,8 +1,8 @@
 //! Journal and index together: the store that survives a power cut.
 //!
-//! One thread writes. While one `fdatasync` runs, commits gather for the next: group commit without
-//! a timer. A commit is answered when the journal is durable; the index follows, and what it loses
-//! or breaks is made again from the journal.
+//! One thread writes. Commits that arrive during one `fdatasync` share the next: group commit
+//! without a timer. A commit is answered when the journal is durable. The index follows, and is
+//! made again from the journal if it loses or damages something.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -31,32 +31,32 @@ pub struct DurableStore {
     writer: Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What to do about an index that is of no use.
+/// The ways to repair an index that cannot be used.
 #[derive(Clone, Copy)]
 enum Repair {
-    /// A failed disk write stays failed until it is opened again.
+    /// After a failed disk write, sled fails until the index is opened again.
     Reopen,
     Rebuild,
 }
 
-/// What the index has still to be told. One change to it costs nearly as much as a thousand, so it
-/// is told when somebody asks about one of these accounts, or when much has gathered.
+/// Commits not yet applied to the index. Applying one costs nearly as much as applying a thousand,
+/// so they are applied when one of these accounts is read, or when many are waiting.
 #[derive(Default)]
 struct Behind {
     accounts: HashSet<AccountName>,
     batches: Vec<Batch>,
     changes: usize,
-    /// The journal line they end with.
+    /// The journal line of the last of them.
     last: Position,
 }
 
-/// What somebody asks about.
+/// The accounts that a look-up concerns.
 enum About {
     Account(AccountName),
     All,
 }
 
-/// A batch and who waits for it.
+/// A batch, and the caller that waits for it.
 struct Commit {
     batch: Batch,
     done: oneshot::Sender<Result<(), SeenError>>,
@@ -67,24 +67,24 @@ struct Shared {
     clock: Arc<dyn Clock>,
     journal: Mutex<Journal>,
     witness: Witness,
-    /// What is durable and not in the index yet. Taken after the journal and before the index.
+    /// Durable commits not in the index yet. Locked after the journal and before the index.
     behind: Mutex<Behind>,
-    /// `None` while it is to be made anew. Readers share it; only catching up, and a repair, change
+    /// `None` while it must be made again. Readers share it; only catching up and a repair change
     /// it.
     index: RwLock<Option<Index>>,
-    /// Seconds of the newest line; 0 for none.
+    /// The time of the newest line in seconds; 0 if there is none.
     newest: AtomicU64,
-    /// Whether the last write was made durable. Not before the first.
+    /// Whether the last write was made durable. False before the first.
     proven: AtomicBool,
 }
 
 impl DurableStore {
-    /// Opens the store in a state directory, or begins one. Blocks: reads the journal once from end
-    /// to end.
+    /// Opens the store in a state directory, or creates one. Blocks: reads the journal once from
+    /// end to end.
     ///
     /// # Errors
-    /// [`SeenError::InUse`] when another process has it, [`SeenError::Damaged`] when going on could
-    /// deliver mail again, [`SeenError::Disk`] when the directory cannot be used.
+    /// [`SeenError::InUse`] when another process uses it, [`SeenError::Damaged`] when continuing
+    /// could deliver mail again, [`SeenError::Disk`] when the directory cannot be used.
     pub fn open(directory: StateDirectory, clock: Arc<dyn Clock>) -> Result<Self, SeenError> {
         let path = directory.path();
         let _acting = directory.act()?;
@@ -108,8 +108,8 @@ impl DurableStore {
         });
         let (commits, queue) = mpsc::channel();
         let writing = Arc::clone(&shared);
-        // It acts as the directory's owner for as long as it lives, because this thread does while
-        // it starts it.
+        // The writer acts as the directory's owner for its whole life, because this thread does so
+        // while it starts the writer.
         let writer = std::thread::Builder::new()
             .name("seen".to_owned())
             .spawn(move || writing.write(&queue))
@@ -221,14 +221,14 @@ impl Drop for DurableStore {
     fn drop(&mut self) {
         lock(&self.commits).take();
         if let Some(writer) = lock(&self.writer).take() {
-            // A writer that panicked has been reported by whoever waited for it.
+            // A panic of the writer has been reported to the callers that waited for it.
             let _ = writer.join();
         }
     }
 }
 
 impl Shared {
-    /// The writer's life: as many commits as wait, one `fdatasync` for all of them, answers.
+    /// The writer's loop: makes all waiting commits durable with one `fdatasync`, answers them.
     fn write(&self, queue: &mpsc::Receiver<Commit>) {
         let mut since_flush = 0;
         while let Ok(first) = queue.recv() {
@@ -240,7 +240,7 @@ impl Shared {
             let count = batches.len();
             let result = self.commit(batches);
             for done in waiting {
-                // Whoever has stopped waiting does not need the answer.
+                // A caller that has stopped waiting does not need the answer.
                 let _ = done.send(result.clone());
             }
             since_flush += count;
@@ -276,8 +276,7 @@ impl Shared {
         }
         let Behind { batches, last, .. } = std::mem::take(behind);
         let mut index = write(&self.index);
-        // The batches are durable whatever becomes of the index: it is made anew when it is next
-        // asked.
+        // The batches are durable even if the index fails: it is made again at the next look-up.
         if index
             .as_ref()
             .is_some_and(|index| index.apply(&batches, last).is_err())
@@ -287,7 +286,7 @@ impl Shared {
         fault::pass("index.applied");
     }
 
-    /// Looks; if the index is of no use, opens it again, and if that does not help, makes it anew.
+    /// Runs a look-up. An index that cannot be used is opened again, and at last made again.
     fn look<T>(
         &self,
         about: &About,
@@ -301,7 +300,7 @@ impl Shared {
         let mut why = None;
         for repair in [None, Some(Repair::Reopen), Some(Repair::Rebuild)] {
             match (repair, &why) {
-                // What is wrong in the file is still wrong when it is opened again.
+                // A damaged file is still damaged after it is opened again.
                 (Some(Repair::Reopen), Some(Unsound::Damaged(_))) => continue,
                 (Some(repair), _) => self.repair(repair)?,
                 (None, _) => {}
@@ -317,19 +316,19 @@ impl Shared {
         Err(disk(self.directory.path(), &std::io::Error::other(what)))
     }
 
-    /// Opens the index again, or makes it anew from the journal; then the old one is set aside
-    /// first.
+    /// Opens the index again, or makes it again from the journal; in the second case the old one is
+    /// put aside first.
     fn repair(&self, repair: Repair) -> Result<(), SeenError> {
         let journal = lock(&self.journal);
-        // What is in the directory now may be another's.
+        // The directory at this path may belong to another store now.
         journal.check_place()?;
         let path = self.directory.path();
         let _acting = self.directory.act()?;
         let mut behind = lock(&self.behind);
         let mut index = write(&self.index);
-        // The journal holds it, and so will the index.
+        // The journal contains these commits, and so will the index.
         *behind = Behind::default();
-        // sled holds its lock until the last handle is gone.
+        // sled keeps its lock until the last handle is dropped.
         drop(index.take());
         *index = match repair {
             Repair::Reopen => replay::reopen(path, journal.durable)?.ok(),
@@ -341,11 +340,11 @@ impl Shared {
         Ok(())
     }
 
-    /// Flushes the index, and compacts the journal when most of its lines are dead.
+    /// Flushes the index, and compacts the journal when most of its lines are obsolete.
     fn tidy(&self) {
         let mut journal = lock(&self.journal);
         self.witness.sync();
-        // Nothing of ours is written over what took the directory's place.
+        // If another directory has this path now, nothing of ours is written there.
         if journal.check_place().is_err() {
             return;
         }
@@ -389,7 +388,7 @@ impl Behind {
     }
 }
 
-/// Begins a journal where there is none. An index or a witness without a journal means that the
+/// Creates a journal where there is none. If there is an index or a witness without a journal, the
 /// journal is lost.
 fn begin(path: &Path) -> Result<(), SeenError> {
     if path.join(Index::NAME).exists() {
@@ -429,16 +428,15 @@ fn write<T>(shared: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     shared.write().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Commits that share one `fdatasync` at most; bounds what is in memory.
+/// The most commits that share one `fdatasync`; it limits memory.
 const GROUP_COMMITS_MAX: usize = 1024;
 
-/// Changes that the index may be behind: bounds what is in memory, and how long whoever wants to
-/// know has to wait.
+/// Changes that may wait for the index: it limits memory, and the time of the next look-up.
 const BEHIND_CHANGES_MAX: usize = 1024;
 
-/// Commits between two flushes of the index: bounds what is replayed at a start, costs nothing in
-/// durability.
+/// Commits between two flushes of the index: it limits the lines that are replayed at a start.
+/// Durability does not depend on it.
 const FLUSH_EVERY_COMMITS: usize = 2048;
 
-/// A journal shorter than this is never compacted.
+/// A shorter journal is never compacted.
 const COMPACT_LINES_MIN: u64 = 4096;

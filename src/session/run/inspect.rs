@@ -1,5 +1,5 @@
-//! Looks at heads before the plan is made: what unique-ids are worth here, and which listed message
-//! is not the recorded one.
+//! Requests heads before the plan is made: they show how far unique-ids prove anything here, and
+//! which listed message is not the recorded one.
 
 use std::collections::HashSet;
 use std::iter;
@@ -16,7 +16,7 @@ use crate::session::server::maildrop::Maildrop;
 use crate::session::{Collaborators, SessionError, Visit};
 use crate::telemetry::Event;
 
-/// What is looked at, and by whom.
+/// What to inspect, and for which session.
 pub(in crate::session) struct Inspection<'a> {
     pub(in crate::session) visit: &'a Visit,
     pub(in crate::session) with: &'a Collaborators,
@@ -25,12 +25,12 @@ pub(in crate::session) struct Inspection<'a> {
 }
 
 impl Inspection<'_> {
-    /// Makes the plan of one session. Heads are asked for where they decide, and what they say is
-    /// made durable, whatever becomes of the session. Messages for whose heads there is no time are
-    /// left for the next session.
+    /// Makes the plan of one session. Requests heads if they decide something, and makes durable
+    /// what they show, however the session ends. Messages for whose heads there is no time are left
+    /// for the next session.
     ///
     /// # Errors
-    /// What the store says.
+    /// The errors of the store.
     pub(in crate::session) async fn plan(
         &self,
         asking: &mut Asking<'_>,
@@ -45,10 +45,11 @@ impl Inspection<'_> {
                 .await?;
         }
         let mut plan = self.sketch(&circumstances, &heads);
-        // A head that was asked for is asked for no more, so this ends.
+        // A head that was requested is not requested again, so this ends.
         while !plan.wants_heads.is_empty() {
             let wanted = std::mem::take(&mut plan.wants_heads);
-            // Nothing that is to be retrieved waits longer than the session's share.
+            // If messages are to be retrieved, they wait no longer than the session's time for
+            // heads.
             let is_patient = plan.retrievals.is_empty();
             self.ask(asking, state, &wanted, &mut heads, is_patient)
                 .await;
@@ -90,14 +91,14 @@ impl Inspection<'_> {
     fn are_counted(&self) -> bool {
         let count = self.listing.len();
         let listed = (0..count).filter_map(|at| Some(self.listing.get(at)?.unique_id));
-        // A name that was made here says nothing of how the server makes them.
+        // A unique-id made by mailferry shows nothing about those of the server.
         let recorded = self.records.unique_ids();
         let recorded = recorded.filter(|name| !made_names::is_made_here(name));
         counters::are_counted(listed.chain(recorded))
     }
 
     /// Whether the server began to count again: the head of the oldest or newest known message is
-    /// another one's, or an unknown name is smaller than one that was given before.
+    /// that of another message, or an unknown unique-id is smaller than an earlier one.
     async fn look_for_a_new_count(
         &self,
         asking: &mut Asking<'_>,
@@ -114,8 +115,7 @@ impl Inspection<'_> {
                 let Head::Shown(digests) = heads.get(*at) else {
                     return false;
                 };
-                // One message may have two records: as it was, and as the server hands it out
-                // since.
+                // One message may have two records: as it was, and as the server sends it since.
                 let records = self.records.of(known.unique_id);
                 let mut known = records.filter_map(|known| known.record.head);
                 !known.any(|head| digests.are_like(head))
@@ -133,8 +133,8 @@ impl Inspection<'_> {
         Ok(())
     }
 
-    /// The operator's marks and words know no head. The oldest and the newest take the one that is
-    /// listed now, so that a new count is noticed later.
+    /// Marks and confirmations of the operator have no head. The oldest and the newest get the one
+    /// that is listed now, so that a new count is noticed later.
     async fn note_heads_of_marks(
         &self,
         asking: &mut Asking<'_>,
@@ -168,7 +168,8 @@ impl Inspection<'_> {
         Ok(self.with.seen.commit(batch, self.records).await?)
     }
 
-    /// Doubt raised by a new count must outlive this session: it is answered message by message.
+    /// Notes that the count began again. The doubt must outlive this session: it is settled message
+    /// by message.
     async fn note_began_again(
         &self,
         state: &mut AccountState,
@@ -179,9 +180,9 @@ impl Inspection<'_> {
         Ok(self.with.seen.save_state(account, state.clone()).await?)
     }
 
-    /// The oldest and the newest message that is listed alone under its unique-id and has such a
-    /// record. A server may list very many messages under one name, so the records of a name are
-    /// looked at only where it is listed once.
+    /// The oldest and the newest message that is listed alone under its unique-id and has a record
+    /// for which `which` is true. A server may list very many messages under one unique-id, so
+    /// records are read only for one that is listed once.
     fn ends(
         &self,
         which: impl Fn(&Entry<'_>, &Known<'_>) -> bool,
@@ -211,8 +212,8 @@ impl Inspection<'_> {
         oldest.into_iter().chain(newest.filter(|_| !one)).collect()
     }
 
-    /// Whether an unknown name is smaller than the greatest recorded since the count last began
-    /// again.
+    /// Whether an unknown unique-id is smaller than the greatest recorded one since the count last
+    /// began again.
     fn has_smaller_unknown(&self, since: Option<Timestamp>) -> bool {
         let counts = |known: &Known<'_>| match &known.record.state {
             State::Delivered { at } | State::Marked { at, .. } | State::Quarantined { at, .. } => {
@@ -231,7 +232,7 @@ impl Inspection<'_> {
         };
         let mut listed = Listed::new(self.listing);
         let known_groups: Vec<&[u32]> = {
-            // Of a name that has many records the messages are looked up once.
+            // The messages of a unique-id with many records are looked up once.
             let mut last = None;
             let names = self.records.unique_ids();
             let names = names.filter(|name| last.replace(*name) != Some(*name));
@@ -243,8 +244,8 @@ impl Inspection<'_> {
                 *slot = true;
             }
         }
-        // Names that do not grow along the listing are no counters, and a known one after it shows
-        // that the count went on.
+        // Unique-ids that do not increase along the listing are no counters, and a known one after
+        // it shows that the count continued.
         let (mut last, mut smaller) = (None, false);
         for (entry, is_known) in self.listing.iter().zip(is_known) {
             if is_known {
@@ -276,7 +277,7 @@ impl Inspection<'_> {
         });
     }
 
-    /// Records what heads said and is not noted yet, so that it is asked once.
+    /// Records the new results of heads, so that they are requested once.
     async fn make_durable(
         &self,
         plan: &Plan,
@@ -328,7 +329,7 @@ pub(in crate::session) fn is_settled(record: &Record) -> bool {
 }
 
 impl Maildrop {
-    /// Whether TOP may be asked for: the server announces it, or announces nothing at all.
+    /// Whether TOP may be sent: the server announces it, or announces nothing at all.
     fn may_show_heads(&self) -> bool {
         let capabilities = self.client.capabilities();
         capabilities.top || !capabilities.announced
@@ -337,5 +338,5 @@ impl Maildrop {
 
 pub(in crate::session) const DAY_SECONDS: u64 = 24 * 3600;
 
-/// How long TOP is not believed after it showed another head than RETR.
+/// How long TOP is not used after it showed another head than RETR.
 pub(in crate::session) const HEADS_UNRELIABLE_SECONDS: u64 = 30 * DAY_SECONDS;

@@ -1,5 +1,5 @@
-//! Copies in the quarantine that are offered again: parked ones whose time has come, and those that
-//! the operator retries.
+//! Copies in the quarantine that are offered again: parked ones that are due, and those that the
+//! operator retries.
 
 use tokio::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::session::transfer::offers::{Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::Refusal;
 
-/// Offers copies of one account, and does what follows.
+/// Offers the copies of one account, and processes the answers.
 pub(in crate::session) struct Copies<'a> {
     answers: Answers<'a>,
     /// Why nothing more is offered.
@@ -19,7 +19,7 @@ pub(in crate::session) struct Copies<'a> {
 }
 
 impl<'a> Copies<'a> {
-    /// Nothing offered yet. What is done is added to `counts`.
+    /// Begins without offers. Results are added to `counts`.
     pub(in crate::session) fn new(
         visit: &'a Visit,
         with: &'a Collaborators,
@@ -45,8 +45,8 @@ impl<'a> Copies<'a> {
         self.commits().commit(batch, Committed::Noted);
     }
 
-    /// Waits until everything is recorded that follows from the answers so far. False when nothing
-    /// more may be offered.
+    /// Waits until all effects of the answers so far are recorded. False when nothing more may be
+    /// offered.
     pub(in crate::session) async fn settle(&mut self) -> bool {
         loop {
             while let Some(committed) = self.answers.committed().await {
@@ -68,16 +68,16 @@ impl<'a> Copies<'a> {
         }
     }
 
-    /// Concludes what the answers say of the recipient, and ends: with what was done, and why no
-    /// more copies were offered, if that was so.
+    /// Decides what the answers say about the recipient. Returns the counts, and why no more copies
+    /// were offered, if that is so.
     pub(in crate::session) async fn finish(mut self) -> (Counts, Result<(), SessionError>) {
         self.hold_for_recipient();
         self.settle().await;
         (self.answers.counts(), self.error.map_or(Ok(()), Err))
     }
 
-    /// Records of equal messages that share the copy: they are delivered with it, because the copy
-    /// is gone then.
+    /// Changes to the records of equal messages that share the copy: they are delivered with it,
+    /// because the copy is gone then.
     fn settled_with(&self, parcel: &Parcel) -> Vec<Change> {
         let state = State::Delivered {
             at: self.with().clock.now(),
@@ -101,10 +101,10 @@ impl<'a> Copies<'a> {
 }
 
 impl Parcel {
-    /// Loads the copy that a record names, to be offered now. The message goes under the account
-    /// and the unique-id of the record, which may have changed since the copy was made: what a sink
-    /// answers is written into that record. It goes to the recipient that the account has now, as
-    /// it would if the server had it still.
+    /// Loads the copy that a record names, to offer it now. The message gets the account and the
+    /// unique-id of the record, which may have changed since the copy was made: a sink's answer is
+    /// written into that record. It goes to the recipient that the account has now, as if the
+    /// server still had it.
     ///
     /// # Errors
     /// The copy cannot be read, or it is not the message of the record.

@@ -1,4 +1,4 @@
-//! Messages in hand, and their way to a sink.
+//! Retrieved messages, and the offers to a sink.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use crate::session::{Collaborators, Visit};
 use crate::sink::{Delivery, Offer, Receipt, Spared, Targets, Undelivered};
 use crate::spool::Message;
 
-/// A message in hand, on its way through a sink.
+/// A retrieved message, with its envelope and key.
 pub(in crate::session) struct Parcel {
     pub(in crate::session) source: Source,
     pub(in crate::session) key: RecordKey,
@@ -29,26 +29,26 @@ pub(in crate::session) struct Parcel {
     pub(in crate::session) envelope: Envelope,
     pub(in crate::session) head: Option<HeadDigest>,
     pub(in crate::session) targets: Targets,
-    /// The key of its record, where that was made under another name, or of other octets.
+    /// The key of its record, if that was made under another unique-id, or of other octets.
     pub(in crate::session) renamed_from: Option<RecordKey>,
-    /// The destination whose refusal decided what becomes of it.
+    /// The destination whose refusal decided about the message.
     pub(in crate::session) refused_by: Option<String>,
     /// Whether it may have lost a part on the server, which must not delete it then.
     pub(in crate::session) octets_differ: Option<bool>,
-    /// Whether it comes with other octets each time, so that nothing proves that what the server has
-    /// is what was delivered: it must not delete it.
+    /// Whether it has other octets each time: then the server's message may differ from the
+    /// delivered one, and must not be deleted.
     pub(in crate::session) varies: bool,
-    /// How often a message that came short under this name was compared before.
+    /// How often a message that came short under this unique-id was compared before.
     pub(in crate::session) stumps: u8,
     pub(in crate::session) arrived: Instant,
 }
 
-/// Where a message in hand comes from, and where it stays when no sink takes it.
+/// Where a message comes from, and where it stays when no sink accepts it.
 #[derive(Clone, Debug)]
 pub(in crate::session) enum Source {
     /// The server, which lists it at this position.
     Listed(usize),
-    /// A parked copy whose time has come: this file of the quarantine.
+    /// A parked copy that is due: this file of the quarantine.
     Parked(String),
     /// A copy that the operator retries: this file of the quarantine.
     Retried(String),
@@ -70,7 +70,7 @@ impl Source {
         }
     }
 
-    /// What a commit answers after which the message needs nothing more.
+    /// The result of a commit after which the message needs nothing more.
     pub(in crate::session) fn settled(&self) -> Committed {
         match self {
             Self::Listed(at) => Committed::Settled { at: *at },
@@ -87,7 +87,7 @@ impl Source {
         }
     }
 
-    /// It is recorded that it is delivered. Of what the server lists, the end of the commit tells.
+    /// It is recorded as delivered. For listed messages, the end of the commit passes this point.
     pub(in crate::session) fn pass_recorded(&self) {
         match self {
             Self::Listed(_) => {}
@@ -107,7 +107,7 @@ impl Source {
 }
 
 impl Parcel {
-    /// The offer of it to the destinations that do not have it.
+    /// The offer to the destinations that do not have it.
     ///
     /// When `halt` is cancelled, it is withdrawn where it waits for its turn.
     pub(in crate::session) fn offer<'s>(
@@ -126,8 +126,8 @@ impl Parcel {
         }
     }
 
-    /// The record that names the copy, if it is one, and what counts against the message from
-    /// earlier tries, under whatever name they were.
+    /// The record that names the copy, if it is one, and the deferral from earlier tries, under
+    /// whatever unique-id they were.
     pub(in crate::session) fn before(
         &self,
         records: &Records,
@@ -154,12 +154,13 @@ pub(in crate::session) struct Outbox<'a> {
     slots: Arc<Semaphore>,
     /// Cancelled when nothing more may be offered.
     halt: CancellationToken,
-    /// Messages that are no probe while another is due, known only now that they are in hand.
+    /// Messages that must not be a probe while another is due, which is known only after their
+    /// retrieval.
     postponed: Vec<Parcel>,
 }
 
 impl<'a> Outbox<'a> {
-    /// No offers yet.
+    /// Begins without offers.
     pub(in crate::session) fn new(
         visit: &'a Visit,
         with: &'a Collaborators,
@@ -192,17 +193,17 @@ impl<'a> Outbox<'a> {
         self.running.next().now_or_never().flatten()
     }
 
-    /// From now on nothing is offered that waits for a slot, or for its turn at a destination.
+    /// From now on, no message that waits for a slot, or for its turn at a destination, is offered.
     pub(in crate::session) fn halt(&self) {
         self.halt.cancel();
     }
 
-    /// Drops what is under way, which counts as refused.
+    /// Drops the offers under way, which counts as refused.
     pub(in crate::session) fn drop_all(&mut self) {
         self.running = FuturesUnordered::new();
     }
 
-    /// Keeps a message until nothing else is left to offer.
+    /// Postpones a message until nothing else is left to offer.
     pub(in crate::session) fn postpone(&mut self, parcel: Parcel) {
         self.postponed.push(parcel);
     }
@@ -233,14 +234,14 @@ impl<'a> Outbox<'a> {
 }
 
 impl Transfer<'_> {
-    /// Whether a message in hand is no probe, or none while another is due.
+    /// Whether a retrieved message must not be a probe, or not while another is due.
     pub(in crate::session) fn is_spared(&self, key: &RecordKey) -> bool {
         let Spared { never, last } = self.orders.spared;
         self.window.is_probing() && (never.contains(key) || last.contains(key))
     }
 
-    /// Nothing else is left to offer: what was postponed may be, as far as the probe allows. The
-    /// others wait for what comes of the probe. Returns whether there was any.
+    /// Offers the postponed messages, as far as the probe allows; the others wait for the result of
+    /// the probe. Returns whether there were any.
     pub(in crate::session) fn offer_postponed(&mut self) -> bool {
         let postponed = std::mem::take(&mut self.outbox.postponed);
         let any = !postponed.is_empty();

@@ -1,5 +1,5 @@
-//! Messages that never came in hand whole: refused by the server, cut off, or too large. Each
-//! leaves a record without digest.
+//! Messages that were never retrieved whole: refused by the server, cut off, or too large. Each
+//! gets a record without digest.
 
 use crate::mail::{Entry, UniqueId, limits};
 use crate::seen::{Batch, Change, Deferral, Notes, Record, RecordKey, State};
@@ -13,7 +13,7 @@ use crate::session::{Denial, SessionError};
 use crate::telemetry::Event;
 
 impl Transfer<'_> {
-    /// The server would not hand out a message.
+    /// Handles the server's refusal to send a message.
     pub(in crate::session) fn retrieve_refused(&mut self, at: usize, words: &str) {
         let Some(entry) = self.orders.entry(at) else {
             return;
@@ -33,7 +33,8 @@ impl Transfer<'_> {
             return;
         }
         if self.orders.is_unnamed(at) {
-            // LIST counts what is not there: the messages with a unique-id are served well.
+            // LIST counts messages that do not exist; the messages with a unique-id are not
+            // affected.
             self.ask_for_none_of_the_rest();
         } else {
             self.ask_no_more(SessionError::Refused {
@@ -45,7 +46,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// The session ended inside a message.
+    /// Notes that the session ended during a message.
     pub(in crate::session) fn strike(&mut self, at: usize) {
         let Some(entry) = self.orders.entry(at) else {
             return;
@@ -63,9 +64,9 @@ impl Transfer<'_> {
         self.note_unretrieved(at, |before| deferral::strike(before, now));
     }
 
-    /// Others wait, and there are more slow links than places: this one goes. No message is to
-    /// blame; the one that was coming is tried again in an hour, so that it takes no place from
-    /// mail that comes well.
+    /// Ends this session because other accounts wait, and there are more slow connections than
+    /// places. No message is at fault; the one under way is retried in an hour, so that it does not
+    /// delay faster mail.
     pub(in crate::session) fn leave_place(&mut self) {
         let inside = self.maildrop.as_ref().and_then(Maildrop::inside);
         self.hang_up();
@@ -83,7 +84,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// The body passed the limit although LIST had said otherwise.
+    /// Handles a body that exceeded the limit although LIST announced less.
     pub(in crate::session) fn too_large(&mut self, at: usize, octets: u64) {
         let orders = &self.orders;
         let Some(entry) = orders.entry(at) else {
@@ -124,7 +125,8 @@ impl Transfer<'_> {
         self.phase.resume();
     }
 
-    /// Records that a body outgrew the limit; reported once because there is a record from now on.
+    /// Records that a body exceeded the limit; it is reported once, because there is a record from
+    /// now on.
     fn note_oversized(&mut self, entry: Entry<'_>, octets: u64, at: usize) {
         if self.orders.is_nameless(at) {
             return self.put_off_unnamed(at);
@@ -136,7 +138,7 @@ impl Transfer<'_> {
         let key = RecordKey::new(entry.unique_id(), None);
         let known = self.orders.records.get(&key);
         if known.as_ref().is_some_and(is_a_word) {
-            // Nothing is written over the operator's word.
+            // The operator's confirmation is never overwritten.
             return self.ledger.settled(at);
         }
         let copies = match known {
@@ -199,13 +201,13 @@ impl Transfer<'_> {
             .as_ref()
             .is_some_and(is_a_word)
         {
-            // Nothing is written over the operator's word.
+            // The operator's confirmation is never overwritten.
             return settle(&mut self.ledger);
         }
         let state = State::Deferred(deferral(
             deferral::deferral_of(self.orders.records, &key).as_ref(),
         ));
-        // Of several, each may be the one; what comes later is not meant.
+        // Each of several may be the one; later messages are not affected.
         let copies = match self.orders.plan.repeated.get(&entry.unique_id()) {
             Some(listed) if key.digest.is_none() => u32::try_from(*listed).unwrap_or(u32::MAX),
             _ => 1,
@@ -233,8 +235,8 @@ impl Transfer<'_> {
         self.commits().commit(batch, after);
     }
 
-    /// A message without unique-id has no record before it is in hand: where the others have one,
-    /// it waits for a day.
+    /// A message without unique-id has no record before it is retrieved: if the others have one, it
+    /// waits for a day.
     fn put_off_unnamed(&mut self, at: usize) {
         let entry = self.orders.entry(at).filter(|_| self.orders.is_unnamed(at));
         if let Some(entry) = entry {
@@ -242,9 +244,9 @@ impl Transfer<'_> {
         }
     }
 
-    /// The key of the deferral that is known for a unique-id, else the one for a message that was
-    /// never in hand. Of several with one unique-id nobody knows which it was, so that no record of
-    /// one that was in hand may suffer.
+    /// The key of the known deferral of a unique-id, else the one for a message that was never
+    /// retrieved whole. With several messages under one unique-id it is unknown which one it was,
+    /// so no record of a retrieved one may change.
     fn deferral_key(&self, unique_id: &UniqueId) -> RecordKey {
         if self.orders.plan.repeated.contains_key(unique_id) {
             return RecordKey::new(unique_id.clone(), None);
@@ -260,7 +262,7 @@ impl Transfer<'_> {
     }
 }
 
-/// Whether a record without digest is the operator's word.
+/// Whether a record without digest is the operator's confirmation.
 pub(in crate::session) fn is_a_word(record: &Record) -> bool {
     matches!(record.state, State::Marked { .. } | State::Delivered { .. })
 }

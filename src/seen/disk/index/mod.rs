@@ -1,9 +1,9 @@
 //! The index that answers "seen?" at any size: the only folder that names sled.
 //!
-//! sled 0.34 is fast and not to be trusted with the truth: its flush is not safe against power
-//! loss, and on a damaged log it can panic or open with records gone. So the journal is the truth,
-//! this is its index, every call is fenced, and what it says of an account is believed only when
-//! count and sum agree.
+//! sled 0.34 is fast, but does not protect the data: its flush is not safe against power loss, and
+//! on a damaged log it can panic or open with records missing. So the journal has the truth and
+//! this is its index. Panics of every call are caught, and the records of an account are trusted
+//! only if count and sum agree.
 //!
 //! ```text
 //! "2"                  -> SEQUENCE CRC of the last journal line applied, big-endian; the key is the version of all this
@@ -28,13 +28,13 @@ use crate::seen::disk::journal::Position;
 use crate::seen::disk::state_words;
 use crate::seen::{AccountState, Batch, Records};
 
-/// Why the index is of no use.
+/// Why the index cannot be used.
 #[derive(Clone, Debug)]
 pub(in crate::seen) enum Unsound {
-    /// What it holds is not what was put in: it is set aside and made anew from the journal.
+    /// Its content is not what was written: it is put aside and made again from the journal.
     Damaged(String),
-    /// The disk failed it, and it fails for good until it is opened again; what is in the file may
-    /// be sound.
+    /// The disk returned an error. The index fails from then on until it is opened again; its file
+    /// may be intact.
     Disk(String),
     /// There is no room for it.
     Full(String),
@@ -56,7 +56,7 @@ impl From<sled::Error> for Unsound {
         let words = error.to_string();
         match error {
             sled::Error::Io(error) if is_full(error.kind()) => Self::Full(words),
-            // sled hides the kind of this one in words of its own.
+            // sled reports this kind of error only in words.
             sled::Error::Io(error) if error.to_string().starts_with("could not acquire lock") => {
                 Self::InUse
             }
@@ -72,7 +72,7 @@ pub(in crate::seen) struct Index {
     db: Db,
 }
 
-/// What the index knows of one account as a whole.
+/// The facts about a whole account in the index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Account {
     number: u32,
@@ -84,10 +84,10 @@ impl Index {
     /// The folder's name in the state directory.
     pub(in crate::seen) const NAME: &'static str = "index";
 
-    /// Opens or makes the index, on a thread of its own: a damaged log panics inside.
+    /// Opens or creates the index, on a separate thread, because a damaged log panics.
     ///
-    /// sled gives its lock back a moment after its last handle is gone, so that a lock that is held
-    /// is waited for a little.
+    /// sled releases its lock a moment after its last handle is dropped, so a locked index is
+    /// waited for a little.
     pub(in crate::seen) fn open(directory: &Path) -> Result<Self, Unsound> {
         for _ in 0..LOCK_TRIES {
             match Self::try_open(directory) {
@@ -100,7 +100,7 @@ impl Index {
 
     fn try_open(directory: &Path) -> Result<Self, Unsound> {
         let path = directory.join(Self::NAME);
-        // sled follows links, and would call a folder that leads elsewhere an empty index.
+        // sled follows links, and would treat a folder that leads elsewhere as an empty index.
         if std::fs::symlink_metadata(&path).is_ok_and(|found| !found.is_dir()) {
             return Err(Unsound::Damaged("it is not a folder".to_owned()));
         }
@@ -108,7 +108,7 @@ impl Index {
             sled::Config::new()
                 .path(path)
                 .cache_capacity(CACHE_OCTETS)
-                // The journal is what is durable; the index is flushed when it suits.
+                // The journal is durable; the index is flushed when convenient.
                 .flush_every_ms(None)
                 .open()
         });
@@ -119,11 +119,11 @@ impl Index {
         }
     }
 
-    /// The last journal line that was applied; `None` for a fresh index.
+    /// The last journal line that was applied; `None` for a new index.
     pub(in crate::seen) fn mark(&self) -> Result<Option<Position>, Unsound> {
         fenced(|| {
             let Some(value) = self.db.get(MARK)? else {
-                // An index of another version is as good as none: it is made anew.
+                // An index of another version is useless: it is made again.
                 return match self.db.first()? {
                     Some(_) => Err(unsound("it is of another version")),
                     None => Ok(None),
@@ -136,8 +136,8 @@ impl Index {
         })
     }
 
-    /// Applies batches and moves the mark. Where that fails, or the power does, some of them may
-    /// be applied, and the mark is where it was.
+    /// Applies batches and moves the mark. If that fails, or the power does, some of them may be
+    /// applied, and the mark has not moved.
     pub(in crate::seen) fn apply(&self, batches: &[Batch], mark: Position) -> Result<(), Unsound> {
         fenced(|| {
             let mut changes = Changes::new(&self.db);
@@ -180,7 +180,7 @@ impl Index {
         Ok(None)
     }
 
-    /// Shows key and value of every record of an account. [`Unsound`] when they do not agree with
+    /// Shows key and value of every record of an account. [`Unsound`] if they do not agree with
     /// count and sum.
     fn walk(
         &self,
@@ -214,7 +214,7 @@ impl Index {
         )))
     }
 
-    /// How many records an account has.
+    /// The number of records of an account.
     pub(in crate::seen) fn count_of(&self, account: &AccountName) -> Result<u64, Unsound> {
         fenced(|| Ok(account_of(&self.db, account)?.map_or(0, |known| known.count)))
     }
@@ -252,7 +252,7 @@ impl Index {
         })
     }
 
-    /// How many records there are by the counts of all accounts.
+    /// The number of records, by the counts of all accounts.
     pub(in crate::seen) fn count(&self) -> Result<u64, Unsound> {
         let names = self.accounts()?;
         fenced(|| {
@@ -262,13 +262,13 @@ impl Index {
         })
     }
 
-    /// Writes what is in memory to the file.
+    /// Writes changes in memory to the file.
     pub(in crate::seen) fn flush(&self) -> Result<(), Unsound> {
         fenced(|| self.db.flush().map(|_| ()))
     }
 }
 
-/// Runs a call into sled. It panics where others return an error.
+/// Calls sled and catches its panics: sled panics where other libraries return an error.
 fn fenced<T>(work: impl FnOnce() -> sled::Result<T>) -> Result<T, Unsound> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
@@ -317,7 +317,7 @@ fn not_understood() -> sled::Error {
     unsound("a record cannot be understood")
 }
 
-/// 64 bits of one record: sums of these tell whether any record is missing or another.
+/// 64 bits of one record. Their sum shows whether any record is missing or different.
 fn fingerprint(key: &[u8], value: &[u8]) -> u64 {
     let length = (key.len() as u64) << 32 | value.len() as u64;
     [key, value]
@@ -332,7 +332,7 @@ fn fingerprint(key: &[u8], value: &[u8]) -> u64 {
         })
 }
 
-/// Each step can be undone, so that no two words lead to the same hash from the same one.
+/// Each step is reversible, so that two different words never lead to the same hash.
 fn mixed(hash: u64, word: u64) -> u64 {
     let mixed = (hash.rotate_left(23) ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     mixed ^ (mixed >> 29)
@@ -346,13 +346,12 @@ fn u32_at(value: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(value.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// How often, and how long each time, a lock of sled's that is held is waited for.
+/// How often, and how long each time, a locked index is waited for.
 const LOCK_TRIES: u32 = 100;
 const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 const MARK: &[u8] = b"2";
 const ACCOUNT: &[u8] = b"a";
 
-/// sled takes more than it is told. A scan reads each page once, and the system keeps the file in
-/// its own cache.
+/// sled takes more than it is told. A scan reads each page once, and the system caches the file.
 const CACHE_OCTETS: u64 = 2 * 1024 * 1024;
