@@ -1,9 +1,9 @@
-//! Look-ups over all accounts, for a store that has none of its own.
+//! Look-ups over all accounts, for a store without its own.
 
 use crate::mail::{AccountName, Maildrop};
 use crate::seen::{SeenError, SeenStore};
 
-/// The accounts that were pointed at this user of this host.
+/// The accounts that were configured for this user of this host.
 pub(super) async fn accounts_at(
     store: &(impl SeenStore + ?Sized),
     host: &str,

@@ -318,7 +318,7 @@ pub(super) mod tests {
 
     proptest! {
         #[test]
-        fn what_was_learnt_is_read_back(oddities in any_oddities()) {
+        fn learnt_facts_are_read_back(oddities in any_oddities()) {
             let mut read = Oddities::default();
             for (key, value) in oddities.words() {
                 prop_assert!(!value.contains([' ', '\t', '\n']));

@@ -1,5 +1,5 @@
-//! What a session works with: values for one visit, and doors that tests and embedders may put
-//! their own behind.
+//! What a session works with: the values for one visit, and traits that tests and embedders may
+//! implement themselves.
 
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
@@ -15,45 +15,45 @@ use crate::sink::{Delivery, Refusal};
 use crate::spool::{Message, Spool};
 use crate::telemetry::Reporter;
 
-/// Everything one poll of one account needs to know, as plain values.
+/// The values that one poll of one account needs.
 #[derive(Clone)]
 pub struct Visit {
     /// The account.
     pub account: AccountName,
     /// The server's host name, for the `Received` field and the account's state.
     pub host: String,
-    /// The server's port: with host and user it tells one maildrop from another.
+    /// The server's port: with host and user it distinguishes one maildrop from another.
     pub port: u16,
-    /// Our own host name, for the `Received` field.
+    /// The name of this host, for the `Received` field.
     pub own_host: String,
     /// How the connection is protected.
     pub tls: TlsMode,
-    /// Whether a password may cross an unprotected connection.
+    /// Whether a password may be sent over an unprotected connection.
     pub allow_cleartext_password: bool,
-    /// Who we say we are.
+    /// The user name, the password and the login method.
     pub login: Login,
     /// Who gets the mail.
     pub recipient: Recipient,
-    /// What happens on the server after delivery.
+    /// What happens on the server to delivered messages.
     pub retention: Retention,
-    /// What to do with a full maildrop on the first poll.
+    /// What to do with the messages that the first poll finds.
     pub first_run: FirstRun,
     /// How much one poll may retrieve.
     pub limits: PollLimits,
-    /// QUIT and come back after this many deletes.
+    /// After this many deletes the session sends QUIT, and another session follows.
     pub commit_every: Option<u32>,
     /// Whether to use PIPELINING where the server announces it.
     pub pipelining: bool,
-    /// Whether the server is known to hide what was retrieved, although it does not announce
+    /// Whether the server is known to hide retrieved messages, although it does not announce
     /// `EXPIRE 0`.
     pub hides_retrieved: bool,
-    /// How many messages may be offered and not yet recorded: what a crash can repeat. At least 1.
+    /// How many messages may be offered and not yet recorded, which a crash can repeat. At least 1.
     pub unrecorded_max: usize,
-    /// Seconds a record outlives the last complete listing that held its message.
+    /// Seconds that a record is kept after the last complete listing that contained its message.
     pub forget_after_seconds: u64,
 }
 
-/// User, secret, and how to present them.
+/// The user name, the password and the login method.
 #[derive(Clone)]
 pub struct Login {
     /// The user name, verbatim.
@@ -64,48 +64,48 @@ pub struct Login {
     pub method: LoginMethod,
 }
 
-/// The doors a session goes through.
+/// The parts of the program that a session uses.
 #[derive(Clone)]
 pub struct Collaborators {
-    /// Reaches the server.
+    /// Connects to the server.
     pub connect: std::sync::Arc<dyn Connect>,
     /// The seen store.
     pub seen: Seen,
-    /// Where messages go, and whether they may go there now.
+    /// The destinations, and whether they accept messages now.
     pub delivery: Delivery,
-    /// Where refused and parked messages are kept.
+    /// The store of copies of refused and parked messages.
     pub quarantine: std::sync::Arc<dyn Quarantine>,
-    /// Where messages become whole.
+    /// The store of messages while they are received.
     pub spool: Spool,
     /// The time of day.
     pub clock: std::sync::Arc<dyn Clock>,
-    /// Where events go.
+    /// The receiver of events.
     pub reporter: Reporter,
     /// When to stop.
     pub stop: Stop,
 }
 
-/// Two wishes to stop everything, and those of one session's place.
+/// Two requests to stop everything, and the requests to this session alone.
 #[derive(Clone, Debug, Default)]
 pub struct Stop {
-    /// No new offers; finish what is under way.
+    /// Offer nothing more, and finish what is under way.
     pub soon: CancellationToken,
-    /// Drop what is under way; only commits are waited for.
+    /// Cancel what is under way; only commits are waited for.
     pub now: CancellationToken,
-    /// The session's own place, which others may wait for.
+    /// The session's own place, which other accounts may wait for.
     pub place: Place,
 }
 
-/// Reaches the server of one account.
+/// Connects to the server of one account.
 pub trait Connect: Send + Sync {
     /// Connects, with TLS from the first octet when the account says so.
     fn connect(&self) -> BoxFuture<'_, Result<Wire, NetError>>;
 
-    /// Takes a wire to TLS after STLS. Any byte that is buffered is an error.
+    /// Starts TLS on a connection after STLS. Any byte that is buffered is an error.
     fn upgrade(&self, wire: Wire) -> BoxFuture<'_, Result<Wire, NetError>>;
 
-    /// Where a certificate after STLS is for other names, says which. `again` gives another wire,
-    /// on which the server has said yes to STLS.
+    /// If a certificate after STLS is for other names, adds those names to the error. `again` gives
+    /// another connection, on which the server has accepted STLS.
     fn name_them<'a>(
         &'a self,
         error: NetError,
@@ -115,10 +115,10 @@ pub trait Connect: Send + Sync {
     }
 }
 
-/// A durable place for messages that no sink took.
+/// A durable place for messages that no destination accepted.
 pub trait Quarantine: Send + Sync {
-    /// Copies a message; when this returns, the copy survives a power cut. Answers with the file's
-    /// name.
+    /// Copies a message, and returns the name of the file. When this returns, the copy survives a
+    /// power cut.
     fn keep<'a>(
         &'a self,
         message: &'a Message,
@@ -126,14 +126,14 @@ pub trait Quarantine: Send + Sync {
         why: &'a Refusal,
     ) -> BoxFuture<'a, Result<String, Refusal>>;
 
-    /// Reads a copy back: the same origin, octets and digest.
+    /// Reads a copy: it has the same origin, octets and digest.
     fn load<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(Message, Envelope), Refusal>>;
 
-    /// Whether a copy is there.
+    /// Whether a copy exists.
     fn has<'a>(&'a self, _file: &'a str) -> BoxFuture<'a, Result<bool, Refusal>> {
         Box::pin(async { Ok(true) })
     }
 
-    /// Takes a copy away.
+    /// Removes a copy.
     fn remove<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(), Refusal>>;
 }

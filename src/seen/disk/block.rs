@@ -361,7 +361,7 @@ mod tests {
         }
 
         #[test]
-        fn blocks_hold_what_a_map_would_however_they_are_split(
+        fn blocks_contain_what_a_map_would_however_they_are_split(
             changes in proptest::collection::vec(
                 (any_key(), proptest::option::weighted(0.8, any_record()), proptest::bool::weighted(0.2)),
                 0..200,

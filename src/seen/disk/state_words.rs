@@ -6,7 +6,7 @@ use crate::mail::Timestamp;
 use crate::seen::disk::word::{read_text, text};
 use crate::seen::{AccountState, Hold, RecipientSince, Seal, Sizes};
 
-/// Writes an account's state: only what is known.
+/// Writes an account's state: only the known parts.
 pub(in crate::seen) fn write_state(state: &AccountState) -> String {
     let mut words = format!("host={} user={}", text(&state.host), text(&state.user));
     let times = [
@@ -75,8 +75,8 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
     words
 }
 
-/// Other names, times of changes and of deletes, to whom its messages go, what is known of the sizes, why an
-/// account waits, and for which settings.
+/// Writes other names, times of changes and of deletes, the recipient, the facts about sizes, why
+/// the account waits, and for which settings.
 fn push_wait(words: &mut String, state: &AccountState) {
     for (key, name) in [
         ("came_from", &state.names.came_from),
@@ -112,7 +112,7 @@ fn push_wait(words: &mut String, state: &AccountState) {
     }
 }
 
-/// Reads what [`write_state`] wrote.
+/// Reads the text of [`write_state`].
 pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
     let mut state = AccountState::default();
     for word in words.split(' ') {

@@ -1,4 +1,4 @@
-//! Whether a server hides after QUIT what was retrieved, although it does not say so (design 1.4).
+//! Whether a server hides retrieved messages after QUIT, although it does not announce that.
 
 use crate::mail::{Listing, Retention};
 use crate::seen::{AccountState, Record, Records, State};
@@ -12,9 +12,9 @@ use crate::session::server::maildrop::Maildrop;
 use crate::telemetry::Event;
 
 impl Session<'_> {
-    /// Whether the server hides what was retrieved: it says so, is known for it, or was seen to do
-    /// it. That is written down when it is seen first, because what shows it is noted as gone by
-    /// the same listing.
+    /// Whether the server hides retrieved messages: it announces that, is known for it, or was
+    /// observed to do it. An observation is recorded at once, because the same listing notes as
+    /// gone the messages that show it.
     ///
     /// # Errors
     /// The store fails.
@@ -34,7 +34,7 @@ impl Session<'_> {
         if state.hides_retrieved {
             return self.hides_still(listed, records, state).await;
         }
-        // Where all that is delivered is deleted, nothing else can be seen to be gone.
+        // If all delivered messages are deleted, no others can be seen to be gone.
         let gone_min = if self.visit.retention == Retention::Delete {
             1
         } else {
@@ -62,9 +62,9 @@ impl Session<'_> {
         Ok(true)
     }
 
-    /// Whether a server that was seen to hide retrieved messages goes on with it. One that lists
-    /// what was retrieved since, and ended by a QUIT that it confirmed, hides nothing: another
-    /// program had deleted what was gone.
+    /// Whether a server that was observed to hide retrieved messages still does. One that lists
+    /// messages which were retrieved since, in a session with a confirmed QUIT, hides nothing:
+    /// another program had deleted the missing ones.
     async fn hides_still(
         &self,
         listed: &ListedNow,
@@ -91,7 +91,7 @@ impl Session<'_> {
     }
 }
 
-/// Whether a message of such a record is listed, which was retrieved whole.
+/// Whether a message with such a record is listed that was retrieved whole.
 fn lists_retrieved(listing: &Listing, records: &Records, which: impl Fn(&Record) -> bool) -> bool {
     let mut listed = Listed::new(listing);
     records.iter().any(|known| {
@@ -112,9 +112,9 @@ fn was_there(record: &Record) -> bool {
     is_settled(record) && record.absent_since.is_none()
 }
 
-/// How many messages are gone that were retrieved, that nobody took, and of which no copy is here.
-/// None where most of what was ever retrieved is listed still, or few messages are gone: then
-/// another program deleted those.
+/// How many retrieved messages are gone that no destination accepted and that have no copy here.
+/// Zero if most messages ever retrieved are still listed, or few are gone: then another program
+/// deleted those.
 fn hidden(listing: &Listing, records: &Records, gone_min: usize) -> usize {
     let waits = |record: &Record| {
         let is_open = matches!(&record.state, State::Deferred(one) if one.parked.is_none());
@@ -145,5 +145,5 @@ fn hidden(listing: &Listing, records: &Records, gone_min: usize) -> usize {
     }
 }
 
-/// One or two messages that are gone are ones that their owner deleted.
+/// If only one or two messages are gone, their owner deleted them.
 const GONE_MIN: usize = 3;

@@ -1,5 +1,5 @@
-//! Copies that are gone from the quarantine although records name them: the folder was lost or
-//! tidied up, or the records came from another state directory.
+//! Copies that are missing in the quarantine although records name them: the folder was lost or
+//! cleaned up, or the records came from another state directory.
 
 use crate::seen::{Batch, Change, Deferral, Known, Record, Records, State};
 use crate::session::SessionError;
@@ -10,12 +10,12 @@ use crate::session::server::listing::Listed as ListedNow;
 use crate::telemetry::Event;
 
 impl Session<'_> {
-    /// Lets messages be retrieved again that the server lists and whose copy in the quarantine is
-    /// gone: there is nothing else left to offer. What is not listed keeps its record, which says
-    /// what is missing.
+    /// Lets listed messages be retrieved again whose copy in the quarantine is missing: there is
+    /// nothing else left to offer. A message that is not listed keeps its record, which shows that
+    /// it is missing.
     ///
     /// # Errors
-    /// What the store says.
+    /// The errors of the store.
     pub(in crate::session) async fn miss_copies(
         &self,
         listed: &ListedNow,
@@ -50,8 +50,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The record of a message that is to be retrieved at once. Who has taken it is not offered it
-    /// again; those that refused it are.
+    /// The record of a message that is to be retrieved at once. Targets that have accepted it are
+    /// not asked again; those that refused it are.
     fn without_copy(&self, record: Record) -> Record {
         let before = match &record.state {
             State::Deferred(deferral) => deferral.clone(),
@@ -77,7 +77,8 @@ fn listed_copies<'r>(listed: &ListedNow, records: &'r Records) -> Vec<Known<'r>>
     let has_copy = |known: &Known<'_>| {
         let record = &known.record;
         let is_listed = names.positions(known.unique_id).is_some();
-        // A name that was made here is in no listing: the last complete one told of its message.
+        // A unique-id made by mailferry is in no listing: the last complete one showed whether its
+        // message exists.
         let is_made_here = made_names::is_made_here(known.unique_id);
         let is_there = is_listed || (is_made_here && record.absent_since.is_none());
         record.kept().is_some() && !record.notes.displaced && is_there
@@ -85,5 +86,5 @@ fn listed_copies<'r>(listed: &ListedNow, records: &'r Records) -> Vec<Known<'r>>
     records.iter().filter(has_copy).collect()
 }
 
-/// The code of a copy that is gone.
+/// The code of a missing copy.
 const MISSING: &str = "quarantine_missing";

@@ -1,5 +1,5 @@
-//! Records of messages that are not listed under their names any more: a message under an unknown
-//! name may be one of those.
+//! Records of messages that are not listed under their unique-ids any more: a message with an
+//! unknown unique-id may be one of those.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,54 +10,55 @@ use crate::session::judge::made_names;
 use crate::session::judge::plan::{Disposition, Why};
 use crate::session::transfer::orders::Orders;
 
-/// Records by digest of messages that are not listed under their name any more.
+/// Records by digest of messages that are not listed under their unique-id any more.
 pub(in crate::session) struct Absent<'a> {
     sources: Vec<&'a Records>,
     by_digest: HashMap<Digest, Vec<Candidate>>,
-    /// For each name that is listed less often than it has records: how many messages it lost.
+    /// For each unique-id that is listed less often than it has records: how many messages it lost.
     lost: Vec<usize>,
-    /// Records that have another name by now.
+    /// Records that have another unique-id by now.
     moved: HashSet<RecordKey>,
-    /// Of messages that were asked to go, where so many unknown names are listed that these may be
-    /// among them.
+    /// Digests of messages whose DELE was noted, if so many unknown unique-ids are listed that
+    /// these messages may be among them.
     asked: HashSet<Digest>,
-    /// Messages that came under unknown names.
+    /// Messages that came with unknown unique-ids.
     unknown: usize,
-    /// Those of them that were asked to go before.
+    /// How many of them were deleted before.
     restored: usize,
 }
 
-/// A record whose message may be listed under another name.
+/// A record whose message may be listed under another unique-id.
 struct Candidate {
-    /// Where it is in [`Absent::sources`].
+    /// Its index in [`Absent::sources`].
     source: usize,
     key: RecordKey,
     /// How many copies were not found yet.
     copies: u32,
-    /// Where its name is in [`Absent::lost`], when the name is listed, too.
+    /// The index of its unique-id in [`Absent::lost`], if the unique-id is listed, too.
     name: Option<usize>,
 }
 
-/// A record of the bytes that arrived, made when they had another name.
+/// A record of the bytes that arrived, made when they had another unique-id.
 pub(in crate::session) struct Renamed<'a> {
     pub(in crate::session) from: &'a Records,
     pub(in crate::session) old: RecordKey,
     pub(in crate::session) record: Record,
-    /// Copies of it that have their old name still.
+    /// Copies of it that still have their old unique-id.
     pub(in crate::session) left: u32,
 }
 
 impl<'a> Absent<'a> {
-    /// The records of this maildrop whose names are absent and whose delete no QUIT confirmed, and
-    /// those of the account's other maildrops that hold for its owner.
+    /// The records of this maildrop whose unique-ids are absent and whose delete no QUIT confirmed,
+    /// and those of the account's other maildrops that apply to its owner.
     ///
-    /// A delete that a QUIT confirmed took its message away. When the same bytes come again, under
-    /// whatever name, somebody sent them again: that is new mail. A delete that was asked for and
-    /// not confirmed, because the link was lost or the DELE refused, may have done nothing (RFC
-    /// 1939 section 6: without the UPDATE state nothing is removed). Then the message is there
-    /// still, and a server that names it anew must not make it come twice. Should it be gone after
-    /// all, its record waits for bytes that will not come, and is forgotten like any other. Each
-    /// record is found once, so a message that is really sent twice comes the second time.
+    /// A delete that a QUIT confirmed has removed its message. When the same bytes come again,
+    /// under any unique-id, somebody sent them again: that is new mail. A delete that was sent and
+    /// not confirmed, because the connection was lost or the DELE refused, may have had no effect
+    /// (RFC 1939 section 6: without the UPDATE state nothing is removed). Then the message is still
+    /// there, and must not be delivered twice if the server gives it another unique-id. If it is
+    /// gone after all, its record waits for bytes that never come, and is forgotten like any other.
+    /// Each record is found once, so the second copy of a message that was really sent twice is
+    /// delivered.
     pub(in crate::session) fn new(orders: &Orders<'a>) -> Self {
         let mut sources = vec![orders.records];
         sources.extend(orders.elsewhere.iter().map(|other| &other.records));
@@ -68,7 +69,7 @@ impl<'a> Absent<'a> {
         let mut lost = Vec::new();
         for (source, records) in sources.iter().enumerate() {
             let mut listed = Listed::new(orders.listing);
-            // All records of a name have the same answer, and there may be as many of them as
+            // All records of a unique-id have the same answer, and there may be as many of them as
             // messages.
             let (mut last, mut is_listed, mut name) = (None, false, None);
             for known in records.iter() {
@@ -88,13 +89,13 @@ impl<'a> Absent<'a> {
                     continue;
                 }
                 let notes = &known.record.notes;
-                // The notes of other maildrops are those of another state.
+                // The notes of other maildrops belong to another state.
                 let is_open = |at: Timestamp| source == 0 && orders.state.deletes.is_open(at);
                 let was_deleted = notes.asked.is_some_and(|at| !is_open(at));
                 let is_displaced = || !displaced.is_empty() && displaced.contains(&known.key());
                 let is_there = is_listed && !notes.displaced && !is_displaced();
-                // One that is known by its digest only may be among those that are listed without a
-                // name.
+                // A message that is known by its digest only may be one of those listed without
+                // unique-id.
                 let may_be_there = source == 0
                     && made_names::is_made_here(known.unique_id)
                     && !orders.listing.complete;
@@ -125,13 +126,13 @@ impl<'a> Absent<'a> {
         }
     }
 
-    /// Whether a record of this maildrop has another name by now.
+    /// Whether a record of this maildrop has another unique-id by now.
     pub(in crate::session) fn has_moved(&self, key: &RecordKey) -> bool {
         self.moved.contains(key)
     }
 
-    /// A message came under an unknown name that no record explains. Answers how many of those were
-    /// deleted before, once they are so many that the maildrop must have been restored. Equal
+    /// Notes a message with an unknown unique-id that no record explains. Returns how many of those
+    /// were deleted before, once they are so many that the maildrop must have been restored. Equal
     /// messages count once.
     pub(in crate::session) fn note_unknown(&mut self, digest: Digest) -> Option<usize> {
         self.unknown += 1;
@@ -171,8 +172,8 @@ impl<'a> Absent<'a> {
     }
 }
 
-/// Whether all messages at these positions are in doubt: another one may be listed under their name,
-/// and the recorded one under that one's.
+/// Whether all messages at these positions are doubtful: another one may be listed under their
+/// unique-id, and the recorded one under the other's.
 fn are_doubted(orders: &Orders<'_>, positions: &[u32]) -> bool {
     positions.iter().all(|at| {
         let disposition = orders.plan.dispositions.get(*at as usize);
@@ -189,14 +190,14 @@ fn are_doubted(orders: &Orders<'_>, positions: &[u32]) -> bool {
 fn is_hidden(record: &Record, orders: &Orders<'_>) -> bool {
     let settled = match &record.state {
         State::Delivered { at } | State::Quarantined { at, .. } | State::Marked { at, .. } => *at,
-        // When it was parked is not recorded.
+        // The time of parking is not recorded.
         State::Deferred(deferral) if deferral.parked.is_some() => Timestamp(u64::MAX),
         State::Deferred(_) | State::Oversized { .. } => return false,
     };
     orders.hides && orders.shown_since.is_none_or(|since| settled < since)
 }
 
-/// How many messages the records of this name stand for that may be listed.
+/// How many messages with this unique-id are recorded and may be listed.
 fn messages_of(records: &Records, unique_id: &[u8]) -> usize {
     let known = records.of(unique_id).filter(|known| {
         let notes = &known.record.notes;

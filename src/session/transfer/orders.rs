@@ -1,4 +1,4 @@
-//! What a transfer is given, and what comes of it: values.
+//! The input and the result of a transfer, as values.
 
 use tokio::time::Instant;
 
@@ -15,33 +15,33 @@ use crate::session::transfer::findings::Findings;
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::Spared;
 
-/// What the plan and the poll hand to the transfer.
+/// The input of the transfer, from the plan and the poll.
 pub(in crate::session) struct Orders<'a> {
     pub(in crate::session) visit: &'a Visit,
     pub(in crate::session) with: &'a Collaborators,
     pub(in crate::session) listing: &'a Listing,
-    /// Messages without unique-id that are served beside it: their positions follow on those of the
-    /// listing.
+    /// Messages without unique-id that are retrieved in addition: their positions come after those
+    /// of the listing.
     pub(in crate::session) unnamed: &'a Listing,
     pub(in crate::session) records: &'a Records,
     pub(in crate::session) plan: &'a Plan,
     pub(in crate::session) clock_trusted: bool,
-    /// Whether the server gives no unique-ids, so that messages are told apart by their digest.
+    /// Whether the server gives no unique-ids, so that digests distinguish messages.
     pub(in crate::session) without_unique_ids: bool,
-    /// Whether the server hides after QUIT what was retrieved.
+    /// Whether the server hides retrieved messages after QUIT.
     pub(in crate::session) hides: bool,
-    /// Since when messages were retrieved that it may list still, because no QUIT was confirmed
-    /// after them; `None` where it hides all that was retrieved before this session.
+    /// Since when retrieved messages may still be listed, because no QUIT was confirmed after them;
+    /// `None` if the server hides all messages retrieved before this session.
     pub(in crate::session) shown_since: Option<Timestamp>,
     /// At most this many retrievals until a message was accepted: 1 while the breaker probes.
     pub(in crate::session) allowance: Option<u64>,
-    /// What must not be offered while the breaker probes.
+    /// Messages that must not be offered while the breaker probes.
     pub(in crate::session) spared: &'a Spared,
-    /// How many of those stand at the end of the retrievals.
+    /// How many of those are at the end of the retrievals.
     pub(in crate::session) spared_count: usize,
-    /// What this poll may offer to a destination that is suspect.
+    /// How many messages this poll may offer to a suspect destination.
     pub(in crate::session) budget: &'a Budget<'a>,
-    /// What this poll may retrieve, where only what is in hand tells whether it counts.
+    /// How much this poll may retrieve, if only the retrieved message shows whether it counts.
     pub(in crate::session) quota: Option<Quota>,
     /// The records of the account's other maildrops that were made for its owner.
     pub(in crate::session) elsewhere: &'a [Elsewhere],
@@ -51,15 +51,16 @@ pub(in crate::session) struct Orders<'a> {
     pub(in crate::session) recipient_since: Timestamp,
     /// When the server began to count again.
     pub(in crate::session) began_again: Option<Timestamp>,
-    /// The account's state when the session is cut off: nothing is known of its deletes then.
+    /// The account's state to store if the session is cut off: the result of its deletes is unknown
+    /// then.
     pub(in crate::session) state: &'a AccountState,
-    /// How many deletes may be asked for, and how.
+    /// How many deletes may be sent, and how.
     pub(in crate::session) deletes: Allowance,
-    /// What is known of the sizes that this maildrop announces.
+    /// What is known about the sizes that this maildrop announces.
     pub(in crate::session) sizes: Sizes,
-    /// Which deletes may be asked for.
+    /// Which deletes may be sent.
     pub(in crate::session) deletable: &'a Deletable,
-    /// When the whole session must be over.
+    /// The end of the time for the whole session.
     pub(in crate::session) deadline: Instant,
 }
 
@@ -84,7 +85,7 @@ impl<'a> Orders<'a> {
     }
 }
 
-/// How the transfer ended.
+/// The result of a transfer.
 pub(in crate::session) struct Transferred {
     /// The connection, unless it was lost.
     pub(in crate::session) maildrop: Option<Maildrop>,
@@ -92,33 +93,33 @@ pub(in crate::session) struct Transferred {
     pub(in crate::session) findings: Findings,
     /// Deletes that were given to the connection.
     pub(in crate::session) deletes_sent: usize,
-    /// When they were noted.
+    /// When the deletes were noted.
     pub(in crate::session) deletes_noted: Option<Timestamp>,
-    /// What is known now of the sizes that this maildrop announces.
+    /// What is known now about the sizes that this maildrop announces.
     pub(in crate::session) sizes: Sizes,
-    /// What nothing proves to be what was asked for, if the session was out of step.
+    /// Messages that are unproven, if the session was out of step.
     pub(in crate::session) unproven: Vec<RecordKey>,
     /// Why it ended early.
     pub(in crate::session) error: Option<SessionError>,
-    /// Whether we were asked to stop.
+    /// Whether mailferry was asked to stop.
     pub(in crate::session) stopped: bool,
-    /// Whether messages are left that a further session of this poll should fetch.
+    /// Whether messages are left that another session of this poll should retrieve.
     pub(in crate::session) again: bool,
-    /// The numbers of messages whose body outgrew the limit.
+    /// The numbers of messages whose body exceeded the limit.
     pub(in crate::session) outgrown: Vec<u32>,
-    /// How the connection was lost, if the server is to blame for it.
+    /// How the connection was lost, if the server is at fault.
     pub(in crate::session) lost: Option<Lost>,
-    /// The numbers of messages without unique-id that made trouble, where the others have one.
+    /// The numbers of messages without unique-id that had a fault, where the others have one.
     pub(in crate::session) put_off: Vec<u32>,
-    /// The numbers of messages without unique-id whose delete has been asked for.
+    /// The numbers of messages without unique-id whose delete was requested.
     pub(in crate::session) gone: Vec<u32>,
-    /// Whether a message that was to be retrieved was not even asked for.
+    /// Whether a message that was to be retrieved was not even requested.
     pub(in crate::session) unasked: bool,
-    /// Whether every message retrieved is delivered, quarantined or parked, and recorded.
+    /// Whether every retrieved message is delivered, quarantined or parked, and recorded.
     pub(in crate::session) all_settled: bool,
-    /// What is left of the allowance.
+    /// The rest of the allowance.
     pub(in crate::session) allowance: Option<u64>,
-    /// Whether messages that are due were not offered, which might have been.
+    /// Whether due messages were not offered, although they could have been.
     pub(in crate::session) left: bool,
     /// The entries that were identified by their digest, on a server without unique-ids.
     pub(in crate::session) identified: Listing,
@@ -127,13 +128,12 @@ pub(in crate::session) struct Transferred {
 /// A connection that the server ended early.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::session) struct Lost {
-    /// The message to which the session owes its end.
+    /// The message at which the session ended.
     pub(in crate::session) at: Option<usize>,
-    /// The DELE to which the session owes its end.
+    /// The DELE at which the session ended.
     pub(in crate::session) delete: Option<Deleting>,
-    /// The command to which the session owes its end, where it is one that a session can do
-    /// without.
+    /// The command at which the session ended, if a session can do without it.
     pub(in crate::session) command: Option<Kind>,
-    /// Whether replies and commands may not belong together.
+    /// Whether replies may not match commands.
     pub(in crate::session) out_of_step: bool,
 }

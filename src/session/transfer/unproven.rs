@@ -1,4 +1,4 @@
-//! What nothing proves that came in a session out of step.
+//! Messages of a session out of step that are not proven to be the requested ones.
 
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::{Batch, Change, Seen, SeenError, State};
