@@ -90,7 +90,7 @@ fn a_bad_file_keeps_the_old_configuration_and_a_good_one_adds_an_account() {
 }
 
 #[test]
-fn a_second_process_is_told_who_holds_the_store() {
+fn a_second_process_is_told_which_process_uses_the_store() {
     let dovecot = Dovecot::with(&varied::messages(0)[..1]);
     let place = Place::with(&format!(
         "state_dir = \"{{here}}/state\"\n{BOX}{}",

@@ -1,5 +1,5 @@
-//! Messages that are listed under other names on a server that hides retrieved messages, or says so
-//! (design 1.4, DOUBT.md 1.4).
+//! Messages that are listed with other unique-ids on a server that hides retrieved messages, or
+//! announces it.
 
 use mailferry::mail::Retention;
 
@@ -18,7 +18,7 @@ fn announces(mails: Vec<Mail>, hides: bool) -> World {
     world
 }
 
-/// The messages of [`mails`], named anew in each round.
+/// The messages of [`mails`], with other unique-ids in each round.
 fn named(round: &str, count: usize) -> Vec<Mail> {
     let name = |old: &str| format!("{round}-{old}-0123456789abcdef");
     let one = |old: Mail| mail(&name(&old.unique_id), &old.octets);

@@ -1,4 +1,4 @@
-//! Copies that are gone from the quarantine: what the server lists is retrieved again.
+//! Copies that are missing in the quarantine: messages that the server lists are retrieved again.
 
 use mailferry::mail::Retention;
 use mailferry::sink::Fault;
@@ -12,7 +12,7 @@ async fn a_listed_message_whose_copy_is_gone_is_retrieved_again() {
     for retention in [Retention::Keep, Retention::Delete] {
         for fault in [Fault::MessageTransient, Fault::MessagePermanent] {
             let world = World::new(mails(3), retention);
-            // Nothing is hidden, but each message that waits has a copy here.
+            // Nothing is hidden, but each waiting message has a copy here.
             world
                 .server
                 .with(|habits| habits.capabilities = vec!["EXPIRE 0".into()]);

@@ -1,5 +1,5 @@
-//! Quarantine copies whose message has another name, or another account, since the copy was made:
-//! an answer to the copy goes into the record that names it.
+//! Quarantine copies whose message got another unique-id, or another account, after the copy was
+//! made: an answer to the copy goes into the record that names it.
 
 use mailferry::mail::{AccountName, Retention};
 use mailferry::operator::operators_word;
@@ -11,8 +11,8 @@ use crate::support::world::{World, mail, mails};
 
 const HOUR: u64 = 3600;
 
-/// A world whose destination refuses the only message, which has a copy by now and another name on
-/// the server.
+/// A world whose destination refuses the only message, which has a copy by now and another
+/// unique-id on the server.
 async fn moved(fault: Fault, hides: bool) -> World {
     let mut world = World::new(mails(1), Retention::Delete);
     world.visit.hides_retrieved = hides;
@@ -24,7 +24,7 @@ async fn moved(fault: Fault, hides: bool) -> World {
     world.sink.refuse(&octets, fault);
     world.poll().await;
     assert_eq!(world.kept.count(), 1);
-    // The server lists it still: it hides nothing.
+    // The server still lists it: it hides nothing.
     world.poll().await;
     world.server.replace(vec![mail("renamed", &octets)]);
     world.poll().await;
@@ -37,7 +37,8 @@ async fn moved(fault: Fault, hides: bool) -> World {
     world
 }
 
-/// The record of the only message says that it was delivered, and the server is told to delete it.
+/// Asserts that the record of the only message says delivered, and that the server is told to
+/// delete it.
 async fn is_settled(world: &World) {
     assert_eq!((world.sink.count(), world.kept.count()), (1, 0));
     let [(key, record)] = &world.records().await[..] else {
@@ -63,14 +64,14 @@ async fn retry(world: &World) -> Retried {
 }
 
 #[tokio::test]
-async fn a_quarantined_message_that_has_another_name_now_is_delivered_under_that_name() {
+async fn a_quarantined_message_with_a_new_unique_id_is_delivered_under_it() {
     let world = moved(Fault::MessagePermanent, false).await;
     assert_eq!(retry(&world).await, Retried::Delivered);
     is_settled(&world).await;
 }
 
 #[tokio::test]
-async fn a_parked_message_that_has_another_name_now_is_delivered_under_that_name() {
+async fn a_parked_message_with_a_new_unique_id_is_delivered_under_it() {
     let world = moved(Fault::MessageTransient, true).await;
     world.pass(HOUR);
     world.poll().await;

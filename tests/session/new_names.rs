@@ -1,5 +1,5 @@
-//! Messages that are listed under other names than before, whatever comes between: they are known
-//! by their digest (DOUBT.md 1.4).
+//! Messages that are listed with other unique-ids than before, after any event: they are recognised
+//! by their digest.
 
 use mailferry::mail::Retention;
 
@@ -16,13 +16,13 @@ fn letter(unique_id: &str, number: usize) -> Mail {
     mail(unique_id, text.as_bytes())
 }
 
-/// So many messages, named anew in each round.
+/// This many messages, with other unique-ids in each round.
 fn letters(round: &str, count: usize) -> Vec<Mail> {
     let one = |number| letter(&format!("{round}-{number:04}-0123456789abcdef"), number);
     (0..count).map(one).collect()
 }
 
-/// These messages, named by their numbers in the maildrop.
+/// These messages, with their numbers in the maildrop as unique-ids.
 fn numbered(numbers: impl IntoIterator<Item = usize>) -> Vec<Mail> {
     let one = |(at, number): (usize, usize)| letter(&(at + 1).to_string(), number);
     numbers.into_iter().enumerate().map(one).collect()
@@ -77,7 +77,7 @@ async fn messages_named_by_their_numbers_come_once_when_a_comparison_was_cut() {
         polls(&world, 4).await;
         let taken = world.sink.taken();
         assert!(taken.values().all(|times| *times == 1), "{cut}");
-        // The message at whose retrieval the link was lost may have been deleted since.
+        // The message at whose retrieval the connection was lost may have been deleted since.
         assert!(taken.len() >= 7, "{cut}: {}", taken.len());
     }
 }

@@ -1,5 +1,4 @@
-//! What a second hostile reviewer found: several messages under one unique-id, refusals in a row,
-//! and servers that take UIDL back.
+//! Several messages under one unique-id, refusals in a row, and servers that stop supporting UIDL.
 
 use mailferry::mail::{FirstRun, Retention, UniqueId};
 use mailferry::operator::operators_word;
@@ -15,7 +14,7 @@ fn retrievals(world: &World) -> usize {
     said.iter().filter(|said| said.starts_with("RETR")).count()
 }
 
-/// Polls and keeps the account's state as the agent would; the code of what failed.
+/// Polls and stores the account's state as the agent would; returns the code of a failure.
 async fn poll(world: &World) -> Option<&'static str> {
     let mut summary = world.poll().await;
     let failed = match &summary.end {
@@ -41,7 +40,7 @@ async fn polls(world: &World, times: usize, seconds: u64) -> usize {
     failed
 }
 
-/// So many messages with one unique-id.
+/// This many messages with one unique-id.
 fn twins(count: usize) -> Vec<Mail> {
     let one = |number| {
         mail(
@@ -59,7 +58,7 @@ fn each_once(world: &World, count: usize) {
 }
 
 #[tokio::test]
-async fn a_poisonous_twin_does_not_stand_before_the_other_for_ever() {
+async fn a_harmful_message_does_not_block_another_with_its_unique_id_for_ever() {
     for pipelining in [true, false] {
         let world = World::new([twins(2), mails(2)].concat(), Retention::Keep);
         world.server.with(|habits| {
@@ -72,7 +71,7 @@ async fn a_poisonous_twin_does_not_stand_before_the_other_for_ever() {
 }
 
 #[tokio::test]
-async fn poisonous_twins_are_tried_as_seldom_as_one() {
+async fn harmful_messages_with_one_unique_id_are_tried_as_seldom_as_one() {
     for count in [1, 2, 3] {
         let world = World::new([twins(count), mails(2)].concat(), Retention::Keep);
         world.server.with(|habits| {
@@ -85,7 +84,7 @@ async fn poisonous_twins_are_tried_as_seldom_as_one() {
 }
 
 #[tokio::test]
-async fn refused_twins_are_asked_for_as_seldom_as_one() {
+async fn refused_messages_with_one_unique_id_are_requested_as_seldom_as_one() {
     for count in [1, 2, 12] {
         let world = World::new([twins(count), mails(2)].concat(), Retention::Keep);
         world
@@ -103,7 +102,7 @@ async fn refused_twins_are_asked_for_as_seldom_as_one() {
 }
 
 #[tokio::test]
-async fn equal_twins_that_the_sink_puts_off_wait() {
+async fn equal_messages_that_the_sink_defers_wait() {
     let twin = b"Subject: s\r\n\r\nfirst\r\n";
     let world = World::new(
         vec![mail("same", twin), mail("same", twin)],
@@ -118,7 +117,7 @@ async fn equal_twins_that_the_sink_puts_off_wait() {
 }
 
 #[tokio::test]
-async fn whatever_befell_twins_they_all_come_when_it_is_over() {
+async fn all_messages_with_one_unique_id_are_delivered_after_any_fault() {
     for trouble in 0..4 {
         for retention in [Retention::Keep, Retention::Delete] {
             for limit in [None, Some(1), Some(2)] {
@@ -161,7 +160,7 @@ async fn whatever_befell_twins_they_all_come_when_it_is_over() {
 }
 
 #[tokio::test]
-async fn retries_go_on_behind_twins_where_a_poll_may_retrieve_but_one() {
+async fn retries_continue_after_messages_with_one_unique_id_if_a_poll_retrieves_only_one() {
     let last = mail("zzz", b"Subject: z\r\n\r\nzzz\r\n");
     let mut world = World::new([twins(2), vec![last.clone()]].concat(), Retention::Keep);
     world.server.with(|habits| habits.refuses_retr_at = Some(1));
@@ -175,7 +174,7 @@ async fn retries_go_on_behind_twins_where_a_poll_may_retrieve_but_one() {
 }
 
 #[tokio::test]
-async fn ten_refusals_in_a_row_keep_back_nothing_that_is_in_hand() {
+async fn ten_refusals_in_a_row_delay_no_message_that_is_already_retrieved() {
     for pipelining in [true, false] {
         for refused in [9, 10, 12] {
             let bad = (0..refused).map(|_| mail("bad", b"Subject: bad\r\n\r\nx\r\n"));
@@ -201,7 +200,7 @@ async fn ten_refusals_in_a_row_keep_back_nothing_that_is_in_hand() {
 }
 
 #[tokio::test]
-async fn a_fault_that_looks_like_an_empty_maildrop_makes_nothing_doubtful() {
+async fn a_fault_that_looks_like_an_empty_maildrop_makes_no_record_doubtful() {
     for retention in [
         Retention::Keep,
         Retention::DeleteAfter {
@@ -224,7 +223,7 @@ async fn a_fault_that_looks_like_an_empty_maildrop_makes_nothing_doubtful() {
 }
 
 #[tokio::test]
-async fn without_uidl_the_first_run_waits_for_a_word_all_the_same() {
+async fn without_uidl_a_large_first_run_waits_for_the_operator_too() {
     for first_run in [FirstRun::Skip, FirstRun::Ask] {
         let mut world = World::new(mails(600), Retention::Delete);
         world.visit.first_run = first_run;
@@ -235,7 +234,7 @@ async fn without_uidl_the_first_run_waits_for_a_word_all_the_same() {
 }
 
 #[tokio::test]
-async fn one_refusal_of_uidl_after_an_outage_is_no_server_without_it() {
+async fn one_refusal_of_uidl_after_an_outage_does_not_mean_a_server_without_uidl() {
     for first_run in [FirstRun::Skip, FirstRun::All] {
         let mut world = World::new(mails(3), Retention::Delete);
         world.visit.first_run = first_run;
@@ -259,7 +258,7 @@ async fn one_refusal_of_uidl_after_an_outage_is_no_server_without_it() {
 }
 
 #[tokio::test]
-async fn an_account_with_unique_ids_in_its_records_never_goes_without_them() {
+async fn an_account_with_recorded_unique_ids_is_never_polled_without_them() {
     for announced in [false, true] {
         let world = World::new(mails(5), Retention::Delete);
         let now = *world.now.lock().unwrap();
@@ -287,7 +286,7 @@ async fn an_account_with_unique_ids_in_its_records_never_goes_without_them() {
 }
 
 #[tokio::test]
-async fn a_server_that_always_refuses_the_uidl_it_names_is_done_without() {
+async fn a_server_that_always_refuses_the_uidl_it_announces_is_polled_without_uidl() {
     let world = World::new(mails(3), Retention::Delete);
     world.server.with(|habits| habits.refuses_uidl = true);
     assert_eq!(polls(&world, 3, 7200).await, 3);
@@ -303,7 +302,7 @@ async fn a_server_that_always_refuses_the_uidl_it_names_is_done_without() {
 }
 
 #[tokio::test]
-async fn twins_of_two_sizes_that_the_operator_called_delivered_are_delivered() {
+async fn two_messages_with_one_unique_id_that_were_marked_as_delivered_stay_delivered() {
     for retention in [Retention::Keep, Retention::Delete] {
         let world = World::new(twins(2), retention);
         let listing = mailferry::session::list(&world.visit, &world.collaborators())
@@ -326,7 +325,7 @@ async fn twins_of_two_sizes_that_the_operator_called_delivered_are_delivered() {
 }
 
 #[tokio::test]
-async fn what_was_put_off_and_is_gone_does_not_make_its_successor_be_retrieved_for_ever() {
+async fn a_deferred_message_that_is_gone_does_not_cause_endless_retrievals_of_its_successor() {
     for retention in [Retention::Keep, Retention::Delete] {
         let first = mail("same", b"Subject: a\r\n\r\na\r\n");
         let world = World::new(vec![first.clone()], retention);
@@ -343,10 +342,10 @@ async fn what_was_put_off_and_is_gone_does_not_make_its_successor_be_retrieved_f
 }
 
 #[tokio::test]
-async fn one_too_large_under_the_same_name_keeps_nothing_back_that_is_small() {
+async fn an_oversized_message_does_not_delay_a_small_one_with_its_unique_id() {
     let small = |text: &str| mail("same", format!("Subject: {text}\r\n\r\nx\r\n").as_bytes());
     let large = || mail("same", &[b'x'; 5000]);
-    // A new one of a size that is known.
+    // A new one of a known size.
     let mut world = World::new(vec![small("a"), large()], Retention::Keep);
     world.visit.limits.message_octets_max = 1000;
     poll(&world).await;
@@ -356,7 +355,7 @@ async fn one_too_large_under_the_same_name_keeps_nothing_back_that_is_small() {
     let before = retrievals(&world);
     polls(&world, 5, 300).await;
     assert_eq!(retrievals(&world), before, "all is settled");
-    // One that was put off, of the size of one that was taken.
+    // A deferred one, of the size of a delivered one.
     let mut world = World::new(vec![small("a"), small("b"), large()], Retention::Keep);
     world.visit.limits.message_octets_max = 1000;
     world
@@ -382,7 +381,7 @@ async fn one_too_large_under_the_same_name_keeps_nothing_back_that_is_small() {
 }
 
 #[tokio::test]
-async fn what_a_hiding_server_lists_behind_twins_is_no_twin_that_was_delivered() {
+async fn on_a_server_that_hides_retrieved_mail_a_later_message_with_the_same_unique_id_is_new() {
     for retention in [Retention::Keep, Retention::Delete] {
         let one = |text: &str| mail("same", format!("Subject: {text}\r\n\r\nx\r\n").as_bytes());
         let mut world = World::new(vec![one("a"), one("b"), one("c")], retention);
@@ -397,7 +396,7 @@ async fn what_a_hiding_server_lists_behind_twins_is_no_twin_that_was_delivered()
 }
 
 #[tokio::test]
-async fn a_mark_of_nothing_does_not_end_an_account_that_does_without_uidl() {
+async fn a_mark_without_a_message_does_not_stop_an_account_without_uidl() {
     let world = World::new(mails(2), Retention::Delete);
     world.server.with(|habits| habits.unique_ids = false);
     poll(&world).await;
@@ -421,7 +420,7 @@ async fn a_mark_of_nothing_does_not_end_an_account_that_does_without_uidl() {
 }
 
 #[tokio::test]
-async fn trouble_with_a_twin_does_not_undo_the_operators_word() {
+async fn a_fault_of_another_message_with_its_unique_id_does_not_undo_a_mark() {
     for trust in [Trust::Seen, Trust::Delivered] {
         let world = World::new(vec![mails(1).remove(0)], Retention::Keep);
         let now = *world.now.lock().unwrap();

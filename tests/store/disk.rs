@@ -116,7 +116,7 @@ fn expected(count: u64) -> Vec<String> {
 }
 
 #[test]
-fn what_was_committed_is_there_after_a_close_and_after_none() {
+fn committed_records_are_there_after_a_close_and_without_one() {
     let directory = state_dir();
     filled(directory.path(), 50);
     assert_eq!(ids(directory.path()).unwrap(), expected(50));
@@ -128,7 +128,7 @@ fn what_was_committed_is_there_after_a_close_and_after_none() {
 }
 
 #[test]
-fn a_second_process_is_told_who_holds_the_store() {
+fn a_second_process_is_told_which_process_uses_the_store() {
     let directory = state_dir();
     let _store = open(directory.path()).unwrap();
     let Err(SeenError::InUse { holder, .. }) = open(directory.path()) else {
@@ -154,7 +154,7 @@ fn a_directory_that_others_may_write_is_refused() {
 }
 
 #[test]
-fn finding_6_the_record_is_in_the_journal_when_commit_returns() {
+fn the_record_is_in_the_journal_when_commit_returns() {
     let directory = state_dir();
     let store = open(directory.path()).unwrap();
     run(store.commit(batch(vec![put("proof", 1)]))).unwrap();
@@ -166,7 +166,7 @@ fn finding_6_the_record_is_in_the_journal_when_commit_returns() {
 }
 
 #[test]
-fn finding_7_an_index_that_panics_or_lost_records_is_set_aside_and_made_anew() {
+fn an_index_that_panics_or_lost_records_is_put_aside_and_made_again() {
     let seed = fastrand::u64(..);
     let mut random = fastrand::Rng::with_seed(seed);
     for round in 0..24 {
@@ -194,7 +194,7 @@ fn finding_7_an_index_that_panics_or_lost_records_is_set_aside_and_made_anew() {
 }
 
 #[test]
-fn finding_8_a_damaged_snapshot_costs_nothing() {
+fn a_damaged_snapshot_loses_nothing() {
     let directory = state_dir();
     filled(directory.path(), 300);
     for entry in std::fs::read_dir(directory.path().join("index"))
@@ -209,7 +209,7 @@ fn finding_8_a_damaged_snapshot_costs_nothing() {
 }
 
 #[test]
-fn an_index_that_is_gone_is_made_anew() {
+fn a_missing_index_is_made_again() {
     let directory = state_dir();
     filled(directory.path(), 50);
     std::fs::remove_dir_all(directory.path().join("index")).unwrap();
@@ -242,7 +242,7 @@ fn a_journal_that_is_gone_or_too_short_stops_with_a_hint_and_changes_nothing() {
 }
 
 #[test]
-fn a_journal_of_dead_lines_is_compacted_and_loses_nothing() {
+fn a_journal_of_obsolete_lines_is_compacted_and_loses_nothing() {
     let directory = state_dir();
     let store = open(directory.path()).unwrap();
     run(async {
@@ -283,7 +283,7 @@ fn a_journal_of_dead_lines_is_compacted_and_loses_nothing() {
 }
 
 #[test]
-fn an_index_older_than_a_compaction_does_not_bring_back_what_was_forgotten() {
+fn an_index_older_than_a_compaction_does_not_restore_forgotten_records() {
     let directory = state_dir();
     filled(directory.path(), 10);
     let old = tempfile::tempdir().unwrap();
