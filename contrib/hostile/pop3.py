@@ -105,6 +105,8 @@ class Pop3:
                 await self.capa(link)
             elif verb in ("USER", "NOOP"):
                 await self.user(link)
+            elif verb == "UIDL" and argument.isdigit() and 0 < int(argument) <= len(table):
+                await link.say(b"+OK %d %s\r\n" % (int(argument), table[int(argument) - 1].encode()))
             elif verb == "UIDL":
                 await self.uidl(link, table)
             elif verb == "LIST":

@@ -79,6 +79,8 @@ class Server:
         if name is None:
             return b"-ERR no such message\r\n"
         message = maildrop.messages[name]
+        if word in ("UIDL", "LIST"):
+            return f"+OK {number} {name if word == 'UIDL' else len(message)}\r\n".encode()
         if word == "DELE":
             session.asked.add(name)
             return b"+OK\r\n"

@@ -67,6 +67,7 @@ const INCIDENTS: &[&str] = &[
     "capa_struck",
     "list_struck",
     "noop_struck",
+    "proof_struck",
     "dele_struck",
     "deletes_unconfirmed",
 ];

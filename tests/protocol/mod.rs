@@ -4,6 +4,7 @@ mod dialogues;
 mod evil;
 mod fuzz_corpus;
 mod garbled;
+mod late;
 mod octets;
 mod odd_answers;
 mod odd_sessions;

@@ -157,6 +157,13 @@ async fn serve(server: Liar, stream: DuplexStream) -> std::io::Result<()> {
         };
         let reply = match (verb.as_str(), at) {
             ("CAPA", _) => many(capabilities(&manner)),
+            ("UIDL", Some(at)) => {
+                format!("+OK {} {}{end}", at + 1, mails[at].unique_id).into_bytes()
+            }
+            ("LIST", Some(at)) => {
+                let size = mails[at].listed.unwrap_or(mails[at].octets.len() as u64);
+                format!("+OK {} {size}{end}", at + 1).into_bytes()
+            }
             ("UIDL", _) => {
                 let line = |(n, m): (usize, &Handed)| format!("{n} {}", m.unique_id);
                 many((1..).zip(&mails).map(line).collect())

@@ -15,6 +15,7 @@ pub mod faketime;
 pub mod folder;
 pub mod fuzzed;
 pub mod held;
+pub mod late;
 pub mod liar;
 pub mod mail;
 pub mod mda;

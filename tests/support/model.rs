@@ -92,6 +92,17 @@ impl Habits {
         (*which == verb && meant).then_some(*odd)
     }
 
+    /// The octets that LIST says of a message.
+    fn listed(&self, mail: &Mail) -> u64 {
+        let claim = self.claims_octets.as_ref();
+        let claim = claim.filter(|(id, _)| *id == mail.unique_id);
+        let octets = mail.octets.len() as u64;
+        claim.map_or(
+            octets * self.lists_hundredths / 100 + self.lies_by_octets,
+            |(_, claim)| *claim,
+        )
+    }
+
     /// The octets that are sent for a message.
     fn handed_out(&self, mail: &Mail) -> Vec<u8> {
         let is_cut = self.cuts.as_ref() == Some(&mail.unique_id);
@@ -352,6 +363,10 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             ("UIDL", _) if !habits.unique_ids => {
                 write.write_all(b"-ERR no such command\r\n").await?
             }
+            ("UIDL", Some(at)) => {
+                let line = format!("+OK {} {}\r\n", at + 1, mails[at].unique_id);
+                write.write_all(line.as_bytes()).await?
+            }
             ("UIDL", _) => {
                 let mut reply = "+OK\r\n".to_owned();
                 for (number, mail) in (1..).zip(&mails) {
@@ -362,18 +377,14 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 write.write_all(format!("{reply}{end}").as_bytes()).await?;
             }
             ("LIST", _) if habits.refuses_list => write.write_all(b"-ERR no LIST\r\n").await?,
+            ("LIST", Some(at)) => {
+                let line = format!("+OK {} {}\r\n", at + 1, habits.listed(&mails[at]));
+                write.write_all(line.as_bytes()).await?
+            }
             ("LIST", _) => {
                 let mut reply = "+OK\r\n".to_owned();
                 for (number, mail) in (1..).zip(&mails) {
-                    let claim = habits
-                        .claims_octets
-                        .as_ref()
-                        .filter(|(id, _)| *id == mail.unique_id);
-                    let octets = claim.map_or(
-                        mail.octets.len() as u64 * habits.lists_hundredths / 100
-                            + habits.lies_by_octets,
-                        |(_, claim)| *claim,
-                    );
+                    let octets = habits.listed(mail);
                     reply.push_str(&format!("{number} {octets}\r\n"));
                 }
                 write.write_all(format!("{reply}.\r\n").as_bytes()).await?;

@@ -180,6 +180,7 @@ fn honest(habits: &Habits, mails: &[Mail], verb: &str, at: Option<usize>) -> Vec
         )
     };
     let mail = at.and_then(|at| mails.get(at));
+    let about = |what: &str| format!("+OK {} {what}\r\n", at.map_or(0, |at| at + 1)).into_bytes();
     match (verb, mail) {
         ("CAPA", _) => {
             let mut announced = vec!["USER".to_owned(), "TOP".to_owned()];
@@ -189,6 +190,8 @@ fn honest(habits: &Habits, mails: &[Mail], verb: &str, at: Option<usize>) -> Vec
             lines(announced)
         }
         ("UIDL", _) if !habits.unique_ids => b"-ERR what?\r\n".to_vec(),
+        ("UIDL", Some(mail)) => about(&mail.unique_id),
+        ("LIST", Some(mail)) => about(&mail.octets.len().to_string()),
         ("UIDL", _) => numbered(&|mail| mail.unique_id.clone()),
         ("LIST", _) => numbered(&|mail| mail.octets.len().to_string()),
         ("RETR", Some(mail)) => [b"+OK\r\n".to_vec(), stuff(&mail.octets)].concat(),

@@ -153,6 +153,9 @@ pub fn maildrop(mails: &[(&str, &[u8])]) -> impl Fn(&str) -> Say + Send + Sync +
         let number = rest.split(' ').next().and_then(|word| word.parse().ok());
         match (verb, number) {
             ("CAPA", _) => say("+OK\r\nUSER\r\nUIDL\r\n.\r\n"),
+            ("UIDL", Some(number)) if (1..=mails.len()).contains(&number) => {
+                say(format!("+OK {number} {}\r\n", mails[number - 1].0))
+            }
             ("UIDL", _) => lines(&|(unique_id, _)| unique_id.clone()),
             ("LIST", _) => lines(&|(_, octets)| octets.len().to_string()),
             ("RETR", Some(number)) if (1..=mails.len()).contains(&number) => {

@@ -33,7 +33,9 @@ pub fn words(event: &Event<'_>, capabilities: &Capabilities) -> Vec<u8> {
         Event::Rejected { code, text } => {
             with(format!("rejected{}", code_word(code.as_ref())), text)
         }
-        Event::Ok { command, number } => about("ok", *command, *number).into_bytes(),
+        Event::Ok {
+            command, number, ..
+        } => about("ok", *command, *number).into_bytes(),
         Event::Err {
             command,
             number,

@@ -65,6 +65,8 @@ pub enum Event<'i> {
         command: Kind,
         /// The message number; 0 for none.
         number: u32,
+        /// The text, where it is the answer: to STAT, and to UIDL and LIST of one message.
+        text: Cow<'i, [u8]>,
     },
     /// `-ERR` to a command.
     Err {
@@ -383,7 +385,12 @@ impl Client {
             Some(Status::Ok { text }) => {
                 let said = reply::announced(text);
                 let end = if with_cr { LineEnd::CrLf } else { LineEnd::Lf };
-                self.accepted(pending, end, said)
+                let text = if kind.answers_in_its_text() {
+                    text.to_vec()
+                } else {
+                    Vec::new()
+                };
+                self.accepted(pending, (end, said), text)
             }
             Some(Status::Err { code, text }) => {
                 let text = self.shown(text);
@@ -455,7 +462,12 @@ impl Client {
     }
 
     /// Handles `+OK`; its line ended in `status` and announced `said` octets.
-    fn accepted(&mut self, pending: Pending, status: LineEnd, said: Option<u64>) -> Event<'static> {
+    fn accepted(
+        &mut self,
+        pending: Pending,
+        (status, said): (LineEnd, Option<u64>),
+        text: Vec<u8>,
+    ) -> Event<'static> {
         let Pending {
             kind,
             number,
@@ -484,6 +496,7 @@ impl Client {
         Event::Ok {
             command: kind,
             number,
+            text: Cow::Owned(text),
         }
     }
 

@@ -37,8 +37,12 @@ pub enum Command {
     Stat,
     /// RFC 1939 section 7, of all messages.
     Uidl,
+    /// RFC 1939 section 7, of one message.
+    UidlOne(u32),
     /// RFC 1939 section 5, of all messages.
     List,
+    /// RFC 1939 section 5, of one message.
+    ListOne(u32),
     /// RFC 1939 section 5.
     Retr(u32),
     /// RFC 1939 section 7.
@@ -72,7 +76,9 @@ impl Command {
             Self::AuthAbort => Kind::AuthAbort,
             Self::Stat => Kind::Stat,
             Self::Uidl => Kind::Uidl,
+            Self::UidlOne(_) => Kind::UidlOne,
             Self::List => Kind::List,
+            Self::ListOne(_) => Kind::ListOne,
             Self::Retr(_) => Kind::Retr,
             Self::Top { .. } => Kind::Top,
             Self::Dele(_) => Kind::Dele,
@@ -85,7 +91,11 @@ impl Command {
     /// The message number in the command.
     pub const fn number(&self) -> Option<u32> {
         match self {
-            Self::Retr(number) | Self::Dele(number) | Self::Top { number, .. } => Some(*number),
+            Self::UidlOne(number)
+            | Self::ListOne(number)
+            | Self::Retr(number)
+            | Self::Dele(number)
+            | Self::Top { number, .. } => Some(*number),
             _ => None,
         }
     }
@@ -124,9 +134,10 @@ impl Command {
             Self::AuthResponse(message) if message.expose().is_empty() => words(out, &[b""]),
             Self::AuthResponse(message) => words(out, &[sasl::encode(message).expose()]),
             Self::AuthAbort => words(out, &[b"*"]),
-            Self::Retr(number) | Self::Dele(number) => {
-                words(out, &[verb, number.to_string().as_bytes()])
-            }
+            Self::UidlOne(number)
+            | Self::ListOne(number)
+            | Self::Retr(number)
+            | Self::Dele(number) => words(out, &[verb, number.to_string().as_bytes()]),
             Self::Top { number, lines } => {
                 words(
                     out,

@@ -62,6 +62,15 @@ pub enum RemoteError {
     /// The server sent data although no command waits for a reply.
     #[error("the server sent data although no command was waiting for a reply")]
     Unasked,
+    /// The `+OK` to a command about one message is not about that message: it answers another
+    /// command.
+    #[error("the answer to {} is not about that message: +OK {text}", command.as_str())]
+    AnotherAnswer {
+        /// The command.
+        command: Kind,
+        /// The text.
+        text: String,
+    },
     /// Bytes arrived between the `+OK` to STLS and the TLS handshake: an attacker injected them.
     #[error("plain text was injected before TLS began")]
     InjectedPlaintext,
@@ -89,6 +98,7 @@ impl RemoteError {
             Self::EndlessReply { .. } => "reply_endless",
             Self::UnclearEnd { .. } => "reply_end_unclear",
             Self::Unasked => "reply_unasked",
+            Self::AnotherAnswer { .. } => "reply_to_another",
             Self::InjectedPlaintext => "stls_injected",
         }
     }

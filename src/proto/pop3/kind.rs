@@ -14,7 +14,9 @@ pub enum Kind {
     AuthAbort,
     Stat,
     Uidl,
+    UidlOne,
     List,
+    ListOne,
     Retr,
     Top,
     Dele,
@@ -36,7 +38,9 @@ impl Kind {
         Self::AuthAbort,
         Self::Stat,
         Self::Uidl,
+        Self::UidlOne,
         Self::List,
+        Self::ListOne,
         Self::Retr,
         Self::Top,
         Self::Dele,
@@ -55,8 +59,8 @@ impl Kind {
             Self::Apop => "APOP",
             Self::Auth | Self::AuthResponse | Self::AuthAbort => "AUTH",
             Self::Stat => "STAT",
-            Self::Uidl => "UIDL",
-            Self::List => "LIST",
+            Self::Uidl | Self::UidlOne => "UIDL",
+            Self::List | Self::ListOne => "LIST",
             Self::Retr => "RETR",
             Self::Top => "TOP",
             Self::Dele => "DELE",
@@ -74,13 +78,20 @@ impl Kind {
             self,
             Self::Stat
                 | Self::Uidl
+                | Self::UidlOne
                 | Self::List
+                | Self::ListOne
                 | Self::Retr
                 | Self::Top
                 | Self::Dele
                 | Self::Noop
                 | Self::Rset
         )
+    }
+
+    /// Whether the text of `+OK` is the answer.
+    pub(super) const fn answers_in_its_text(self) -> bool {
+        matches!(self, Self::Stat | Self::UidlOne | Self::ListOne)
     }
 
     /// Whether `+OK` is followed by lines up to a dot.

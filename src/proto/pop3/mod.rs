@@ -27,5 +27,5 @@ pub use client::{Client, Event};
 pub use command::Command;
 pub use error::{LocalError, RemoteError};
 pub use kind::Kind;
-pub use reply::ResponseCode;
+pub use reply::{ResponseCode, Stated};
 pub use state::State;

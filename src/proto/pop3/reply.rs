@@ -1,6 +1,7 @@
 //! Replies: status lines, response codes, and the lines of listings.
 
 use crate::mail::limits;
+use crate::proto::pop3::Kind;
 
 /// A response code (RFC 2449 section 8, RFC 3206).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,35 @@ pub enum ResponseCode {
     Auth,
     /// Any other code, in upper case.
     Other(String),
+}
+
+/// The text of `+OK` to a command about one message, or about the maildrop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stated<'l> {
+    /// To UIDL: message number and unique-id.
+    UniqueId(u32, &'l [u8]),
+    /// To LIST: message number and octets.
+    Size(u32, u64),
+    /// To STAT: messages and octets.
+    Total(u64, u64),
+}
+
+impl<'l> Stated<'l> {
+    /// Reads the text of `+OK` to this command; `None` when it is no answer to it.
+    pub fn read(command: Kind, text: &'l [u8]) -> Option<Self> {
+        match command {
+            Kind::UidlOne => {
+                let (number, range) = uidl_line(text)?;
+                Some(Self::UniqueId(number, text.get(range)?))
+            }
+            Kind::ListOne => list_line(text).map(|(number, octets)| Self::Size(number, octets)),
+            Kind::Stat => {
+                let mut words = text.split(u8::is_ascii_whitespace);
+                Some(Self::Total(digits(words.next()?)?, digits(words.next()?)?))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A status line.
@@ -210,6 +240,35 @@ mod tests {
             (b"99999999999999999999 octets", None),
         ] {
             assert_eq!(announced(text), octets, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_about_one_message_is_none_of_another_command() {
+        for (command, text, answer) in [
+            (
+                Kind::UidlOne,
+                &b"7 abc"[..],
+                Some(Stated::UniqueId(7, b"abc")),
+            ),
+            (
+                Kind::UidlOne,
+                b"7 abc \t",
+                Some(Stated::UniqueId(7, b"abc")),
+            ),
+            (Kind::UidlOne, b"", None),
+            (Kind::UidlOne, b"message follows", None),
+            (Kind::ListOne, b"7 120", Some(Stated::Size(7, 120))),
+            (Kind::ListOne, b"7 120 octets", Some(Stated::Size(7, 120))),
+            (Kind::ListOne, b"120 octets", None),
+            (Kind::ListOne, b"", None),
+            (Kind::Stat, b"2 320", Some(Stated::Total(2, 320))),
+            (Kind::Stat, b"2 320 octets", Some(Stated::Total(2, 320))),
+            (Kind::Stat, b"320 octets", None),
+            (Kind::Stat, b"", None),
+            (Kind::Noop, b"2 320", None),
+        ] {
+            assert_eq!(Stated::read(command, text), answer, "{command:?} {text:?}");
         }
     }
 

@@ -204,8 +204,11 @@ impl Session<'_> {
             sizes: state.sizes.after(records.len()),
             deadline,
         };
-        let done = Transfer::new(orders, maildrop).run().await;
-        unproven::doubt(&with.seen, &visit.account, &done, now).await?;
+        let mut done = Transfer::new(orders, maildrop).run().await;
+        let out_of_step = std::mem::take(&mut done.unproven);
+        if done.lost.is_some() {
+            unproven::doubt(&with.seen, &visit.account, &out_of_step, now).await?;
+        }
         self.notice_identified(&listing, &records, &done, now)
             .await?;
         self.learn(&listing, &done, state);
@@ -216,6 +219,9 @@ impl Session<'_> {
         let all_popped =
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
         let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
+        if ended.goodbye.out_of_step {
+            unproven::doubt(&with.seen, &visit.account, &out_of_step, now).await?;
+        }
         self.learn_deletes(state, deletes, asked, found_again, &ended);
         ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
         self.learn_from_goodbye(&listing, &ended, &gone, state);

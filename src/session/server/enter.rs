@@ -49,7 +49,11 @@ impl Session<'_> {
             return;
         };
         let name = command.as_str();
-        let detail = format!("{why}; mailferry does not use {name} for a day");
+        let of = match command {
+            Kind::UidlOne | Kind::ListOne => " of one message",
+            _ => "",
+        };
+        let detail = format!("{why}; mailferry does not use {name}{of} for a day");
         self.with.reporter.say(Event::Quirk {
             account: &self.visit.account,
             what,

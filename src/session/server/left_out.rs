@@ -10,7 +10,7 @@ use crate::seen::Oddities;
 pub(in crate::session) struct LeftOut {
     /// LIST, where unique-ids name the messages.
     pub(in crate::session) list: bool,
-    /// NOOP, in whose place STAT is asked.
+    /// NOOP, and UIDL and LIST of one message, in whose place STAT is asked.
     pub(in crate::session) noop: bool,
     /// Whether the session before this one was odd, so that this one proves that it is in step
     /// after its listing.
@@ -58,6 +58,7 @@ pub(in crate::session) fn strike(
         Kind::Capa => (&mut odd.capa_left_out_until, "capa_struck"),
         Kind::List => (&mut odd.list_left_out_until, "list_struck"),
         Kind::Noop => (&mut odd.noop_left_out_until, "noop_struck"),
+        Kind::UidlOne | Kind::ListOne => (&mut odd.noop_left_out_until, "proof_struck"),
         _ => return None,
     };
     *until = Some(now.plus(limits::COMMAND_LEFT_OUT_SECONDS));

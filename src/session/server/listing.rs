@@ -60,13 +60,15 @@ pub(in crate::session) async fn list(
     let entries = gathered.named.len().max(gathered.unnamed.len());
     let mut listed = long(entries, || gathered.into_listed(announced))?;
     listed.room = Some(room);
+    if listed.without_unique_ids.is_none() {
+        maildrop.number(Arc::clone(&listed.listing));
+    } else {
+        maildrop.count(Arc::clone(&listed.listing));
+    }
     // What was said twice may stand in the place of what is still to come, and only sizes would
     // show that.
     if maildrop.left_out.is_wary || listed.lacks_sizes() {
         maildrop.prove_in_step().await?;
-    }
-    if listed.without_unique_ids.is_none() {
-        maildrop.number(Arc::clone(&listed.listing));
     }
     Ok(listed)
 }

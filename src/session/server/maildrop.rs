@@ -6,6 +6,7 @@
 mod blame;
 mod deleting;
 mod goodbye;
+mod proving;
 mod tls;
 
 use std::collections::{HashMap, VecDeque};
@@ -22,6 +23,7 @@ use crate::seen::LastCapa;
 use crate::session::SessionError;
 use crate::session::server::left_out::LeftOut;
 use crate::session::server::maildrop::deleting::delete_answered;
+use crate::session::server::maildrop::proving::{Proof, Proving};
 use crate::session::server::refusal::reason;
 use crate::session::transfer::alone::Came;
 use crate::spool::Draft;
@@ -61,6 +63,7 @@ pub(in crate::session) struct Maildrop {
     identified: HashMap<UniqueId, VecDeque<u32>>,
     /// The numbers of those whose delete has been asked for.
     gone: Vec<u32>,
+    proving: Proving,
     heard: Instant,
 }
 
@@ -96,6 +99,10 @@ pub(in crate::session) enum Happened {
     DeleteRefused { unique_id: UniqueId, words: String },
     /// It answered NOOP, or what takes its place.
     Alive,
+    /// It gave an answer that only the command could have that was asked last.
+    Proven,
+    /// It refused that command.
+    NotProven,
 }
 
 /// The answer to one command while nothing else is under way.
@@ -133,6 +140,7 @@ impl Maildrop {
             asked: Vec::new(),
             identified: HashMap::new(),
             gone: Vec::new(),
+            proving: Proving::default(),
             heard: Instant::now(),
         }
     }
@@ -286,7 +294,14 @@ impl Maildrop {
     /// Notes which numbers belong to which unique-id in this session.
     pub(in crate::session) fn number(&mut self, listing: Arc<Listing>) {
         self.asked = vec![false; listing.len()];
+        self.proving
+            .begin(Arc::clone(&listing), true, self.left_out);
         self.listing = listing;
+    }
+
+    /// Notes the messages of a server without unique-ids.
+    pub(in crate::session) fn count(&mut self, listing: Arc<Listing>) {
+        self.proving.begin(listing, false, self.left_out);
     }
 
     /// Notes the identity of a message on a server without unique-ids.
@@ -318,6 +333,7 @@ impl Maildrop {
     ) -> Result<(), SessionError> {
         self.client
             .retrieve(entry.number, entry.octets, self.sizes_are_estimates)?;
+        self.want_proof();
         let expected = expected_octets(entry.octets);
         self.coming_octets += expected;
         self.coming.push_back(Coming {
@@ -440,13 +456,21 @@ impl Maildrop {
                         coming.begun = true;
                     }
                 }
-                Ok(Some(event)) => happened.extend(answered(
-                    event,
-                    &mut self.coming,
-                    &mut self.coming_octets,
-                    &mut self.last,
-                    &mut self.deleting,
-                )),
+                Ok(Some(event)) => match self.proving.hear(&event) {
+                    Ok(Some(Proof::Proven)) => happened.push(Happened::Proven),
+                    Ok(Some(Proof::Refused)) => happened.push(Happened::NotProven),
+                    Ok(None) => happened.extend(answered(
+                        event,
+                        &mut self.coming,
+                        &mut self.coming_octets,
+                        &mut self.last,
+                        &mut self.deleting,
+                    )),
+                    Err(error) => {
+                        result = Err(error.into());
+                        break;
+                    }
+                },
                 Ok(None) => break,
                 Err(error) => {
                     result = Err(error.into());
@@ -491,11 +515,14 @@ fn answered(
                 words: reason(&text, Kind::Retr),
             })
         }
-        Event::Ok { command, .. } | Event::Err { command, .. }
-            if matches!(command, Kind::Noop | Kind::Stat) =>
-        {
-            Some(Happened::Alive)
+        Event::Ok {
+            command: Kind::Noop,
+            ..
         }
+        | Event::Err {
+            command: Kind::Noop,
+            ..
+        } => Some(Happened::Alive),
         event => delete_answered(event, deleting),
     }
 }

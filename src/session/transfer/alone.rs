@@ -2,7 +2,8 @@
 //! section 2).
 //!
 //! What came after such a message in the same pipeline waits, too: where a message ended too early, the rest of it was read as the
-//! replies to the commands that followed. Before the messages are let go, NOOP shows that the server has said no more than it was asked.
+//! replies to the commands that followed. Before the messages are let go, an answer that only its command has shows that the server has
+//! said no more than it was asked.
 
 use std::collections::VecDeque;
 
@@ -37,8 +38,10 @@ pub(in crate::session) struct Doubts {
     asked: LastAsked,
     /// Whether a message has come since the server last proved to be in step.
     is_unproven: bool,
-    /// The position of the message that was retrieved alone last.
+    /// The position of the message that came last while nothing else was asked for.
     last_alone: Option<usize>,
+    /// Whether the session must be proven to be in step before anything else is asked for.
+    must_prove: bool,
     /// What is known of the sizes that this maildrop announces.
     sizes: Sizes,
     /// What came while commands were pipelined; without pipelining, the message that came last.
@@ -53,7 +56,7 @@ enum LastAsked {
     Nothing,
     /// One message, alone.
     Alone,
-    /// NOOP.
+    /// The proof that the session is in step.
     Proving,
 }
 
@@ -75,6 +78,7 @@ impl Doubts {
             asked: LastAsked::default(),
             is_unproven: false,
             last_alone: None,
+            must_prove: false,
             sizes: sizes.clone(),
             unproven: Vec::new(),
         }
@@ -86,6 +90,7 @@ impl Doubts {
         self.asked = LastAsked::default();
         self.is_unproven = false;
         self.last_alone = None;
+        self.must_prove = false;
     }
 
     /// The place of each message among the replies proves what it is.
@@ -105,7 +110,7 @@ impl Doubts {
 
     /// Whether nothing waits.
     pub(in crate::session) fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.held.is_empty() && !self.must_prove
     }
 
     /// The position of the message that is retrieved alone now.
@@ -168,6 +173,12 @@ impl Transfer<'_> {
             Ok(weighed) => weighed,
             Err(error) => return self.lose(error.into()),
         };
+        // After a session out of step each message is proven before the next is asked for.
+        let is_proven_alone = self.is_wary_in_lock_step();
+        if is_proven_alone {
+            self.doubts.last_alone = Some(came.at);
+            self.doubts.must_prove = true;
+        }
         if self.doubts.alone() == Some(came.at) {
             return self.came_alone(came.draft, weighed).await;
         }
@@ -192,6 +203,12 @@ impl Transfer<'_> {
         });
     }
 
+    /// Whether each message is awaited because the last session was odd.
+    fn is_wary_in_lock_step(&self) -> bool {
+        let maildrop = self.maildrop.as_ref();
+        maildrop.is_some_and(|maildrop| !maildrop.is_pipelining() && maildrop.left_out.is_wary)
+    }
+
     /// Whether nothing else was asked for when this message came.
     pub(in crate::session) fn came_by_itself(&self, at: usize) -> bool {
         let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
@@ -210,10 +227,10 @@ impl Transfer<'_> {
     /// Notes a message whose place among the replies proves what it is only while the session is in step.
     pub(in crate::session) fn note_unproven(&mut self, key: &RecordKey, weighed: Weighed) {
         let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
-        if !is_pipelining {
+        let is_sized = weighed == Weighed::AsAnnounced && !self.doubts.sizes.are_estimates();
+        if is_sized && !is_pipelining {
             self.doubts.unproven.clear();
-        }
-        if is_pipelining || weighed.is_otherwise() {
+        } else {
             self.doubts.unproven.push(key.clone());
         }
         self.doubts.is_unproven = true;
@@ -229,9 +246,11 @@ impl Transfer<'_> {
         if maildrop.is_busy() {
             return maildrop.flush();
         }
-        let Some(held) = self.doubts.unsettled() else {
+        let unsettled = self.doubts.unsettled().filter(|_| !self.doubts.must_prove);
+        let Some(held) = unsettled else {
+            self.doubts.must_prove = false;
             self.doubts.asked = LastAsked::Proving;
-            return maildrop.keep_alive();
+            return maildrop.prove();
         };
         let (at, octets_max) = (held.at, orders.visit.limits.message_octets_max);
         let Some(entry) = orders.entry(at) else {
@@ -294,6 +313,8 @@ impl Transfer<'_> {
             Second::NeverAlike => {
                 let at = held.at;
                 drop(self.doubts.held.remove(place));
+                // What came in its place may go on, and would be taken for the next message.
+                self.doubts.must_prove = true;
                 self.put_off(
                     at,
                     "it came with other contents each time, and never with the announced size",
@@ -313,35 +334,50 @@ impl Transfer<'_> {
         );
     }
 
-    /// Before anything is asked that makes messages go: NOOP, whose answer comes last if the server has said no more than it was
-    /// asked. False when that is known, or nothing will go.
+    /// Before DELE and QUIT: asks for the proof that the messages that came are those that were asked for. False when that is known.
     pub(in crate::session) fn prove_in_step(&mut self) -> bool {
-        let deletes = self.deletes.gathered() > 0;
         let Some(maildrop) = self.maildrop.as_mut() else {
             return false;
         };
-        // Without pipelining each DELE is answered before the next command, and what is left over would be its answer.
-        let may_go = self.orders.hides || (deletes && maildrop.is_pipelining());
-        if !self.doubts.is_unproven || !may_go {
+        if !self.doubts.is_unproven {
             return false;
         }
-        if let Err(error) = maildrop.keep_alive() {
+        if let Err(error) = maildrop.prove() {
             self.lose(error);
         }
         true
     }
 
-    /// The server has answered NOOP and said no more: what waited goes its way, if NOOP was for that.
+    /// The server has given the proof that it has said no more than it was asked: what waited for it goes its way.
     pub(in crate::session) async fn proven_in_step(&mut self) {
         self.doubts.is_unproven = false;
         if self.doubts.asked != LastAsked::Proving {
-            return;
+            return self.prove_lock_step();
         }
         self.doubts.asked = LastAsked::Nothing;
+        if self.doubts.unsettled().is_some() {
+            return;
+        }
         for held in std::mem::take(&mut self.doubts.held) {
             self.arrived(held.at, held.draft, held.weighed).await;
         }
         self.doubts.is_unproven = false;
+        self.prove_lock_step();
+    }
+
+    /// Without pipelining, nothing is left over that could answer a later command.
+    fn prove_lock_step(&mut self) {
+        let is_lock_step = |maildrop: &Maildrop| !maildrop.is_pipelining();
+        if self.maildrop.as_ref().is_some_and(is_lock_step) {
+            self.doubts.prove();
+        }
+    }
+
+    /// The server has refused to give the proof in this way: the next is asked for.
+    pub(in crate::session) fn not_proven(&mut self) {
+        if self.doubts.asked == LastAsked::Proving {
+            self.doubts.must_prove = true;
+        }
     }
 
     /// Leaves a message for another day. A server that hides what was retrieved must not get QUIT then, because nobody has it.

@@ -233,7 +233,7 @@ impl<'a> Transfer<'a> {
         match last {
             Some(Happened::Retrieved(came)) if self.came_by_itself(came.at) => self.strike(came.at),
             Some(Happened::Retrieved(_)) => {}
-            Some(Happened::Alive) | None => {}
+            Some(Happened::Alive | Happened::Proven | Happened::NotProven) | None => {}
             Some(one) => self.hear(one).await,
         }
         if let Err(error) = heard {
@@ -274,7 +274,9 @@ impl<'a> Transfer<'a> {
                     words,
                 });
             }
-            Happened::Alive => self.proven_in_step().await,
+            Happened::Proven => self.proven_in_step().await,
+            Happened::NotProven => self.not_proven(),
+            Happened::Alive => {}
         }
     }
 

@@ -1,8 +1,7 @@
 //! Messages of a session out of step that are not proven to be the requested ones.
 
 use crate::mail::{AccountName, Timestamp};
-use crate::seen::{Batch, Change, Seen, SeenError, State};
-use crate::session::transfer::orders::Transferred;
+use crate::seen::{Batch, Change, RecordKey, Seen, SeenError, State};
 
 /// Notes of what was delivered in a session out of step that it is compared, alone, before it is deleted.
 ///
@@ -11,15 +10,15 @@ use crate::session::transfer::orders::Transferred;
 pub(in crate::session) async fn doubt(
     seen: &Seen,
     account: &AccountName,
-    done: &Transferred,
+    unproven: &[RecordKey],
     now: Timestamp,
 ) -> Result<(), SeenError> {
-    if done.lost.is_none() || done.unproven.is_empty() {
+    if unproven.is_empty() {
         return Ok(());
     }
     let records = seen.records(account).await?;
     let mut batch = Batch::new(account);
-    for key in &done.unproven {
+    for key in unproven {
         if let Some(mut record) = records.get(key)
             && (matches!(record.state, State::Delivered { .. }) || record.kept().is_some())
         {

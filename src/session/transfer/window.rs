@@ -233,9 +233,16 @@ impl Transfer<'_> {
             let draft = orders.with.spool.begin(room);
             self.window.advance();
             maildrop.retrieve(at, entry, draft, orders.visit.limits.message_octets_max)?;
+            // No size shows that the reply is that of this message.
+            if entry.octets.is_none() || maildrop.sizes_are_estimates {
+                maildrop.prove_in_flight()?;
+            }
             self.ledger.asked(at);
             self.window.count_offer();
             idle = false;
+        }
+        if self.window.next().is_none() {
+            maildrop.prove_in_flight()?;
         }
         maildrop.flush()
     }

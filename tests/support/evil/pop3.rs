@@ -73,7 +73,10 @@ impl Pop3 {
                 let octets: usize = self.mails().iter().map(|mail| mail.octets.len()).sum();
                 vec![Act::line(&format!("+OK {count} {octets}"))]
             }
-            ("uidl", true) => self.unique_ids(),
+            ("uidl", true) => match at {
+                Some(at) => vec![self.unique_id(at)],
+                None => self.unique_ids(),
+            },
             ("list", true) => self.sizes(),
             ("dele", true) => match at {
                 Some(at) => {

@@ -70,18 +70,6 @@ impl Maildrop {
         }
     }
 
-    /// Asks for an answer that shows that the server has said no more than it was asked.
-    pub(in crate::session) async fn prove_in_step(&mut self) -> Result<(), SessionError> {
-        let answer = self.ask(&self.left_out.harmless()).await;
-        let checked = answer.and_then(|_| self.check_in_step());
-        checked.map_err(|error| match self.left_out.suspect() {
-            Some(command) if error.ending().is_some() => {
-                SessionError::Over(command, Box::new(error))
-            }
-            _ => error,
-        })
-    }
-
     /// The message that the session owes its end to when it is lost by this error (DOUBT.md section
     /// 3).
     pub(in crate::session) fn to_blame(&self, error: &SessionError) -> Option<Blamed> {
@@ -97,7 +85,7 @@ impl Maildrop {
             Kind::Retr => {}
             Kind::Dele => return self.deletes_to_blame(error).map(Blamed::Delete),
             Kind::List if self.names_messages() => return Some(Blamed::Command(Kind::List)),
-            Kind::Noop => return Some(Blamed::Command(Kind::Noop)),
+            Kind::Noop | Kind::UidlOne | Kind::ListOne => return Some(Blamed::Command(command)),
             _ => return None,
         }
         let coming = self.coming.front().filter(|one| one.number == number);

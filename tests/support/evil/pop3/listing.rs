@@ -4,6 +4,11 @@ use super::super::Act;
 use super::{Pop3, dripping, endless_line};
 
 impl Pop3 {
+    pub(super) fn unique_id(&self, at: usize) -> Act {
+        let number = format!("+OK {} ", at + 1).into_bytes();
+        Act::Say([number, self.mails()[at].unique_id.clone(), b"\r\n".to_vec()].concat())
+    }
+
     pub(super) fn unique_ids(&self) -> Vec<Act> {
         let announced = if self.commits("lie-about-counts") {
             3000

@@ -1,0 +1,97 @@
+//! Servers that do not double dots and answer late: a body holds what looks like the reply to the
+//! next RETR, and the real reply comes in the place of a later one (DOUBT.md section 2).
+
+use mailferry::mail::Retention;
+
+use crate::support::late::Late;
+use crate::support::world::{World, mail};
+
+const MINUTE: u64 = 60;
+
+/// The first message, up to the dot that seems to end it.
+const CUT: &[u8] =
+    b"From: a1@example.org\r\nMessage-ID: <m1@example.org>\r\nDate: Mon, 2 Nov 2026 \
+                     10:00:00 +0000\r\n\r\nhello\r\n.\r\n";
+
+/// What follows in it.
+const FORGED: &[u8] = b"+OK\r\nFrom: evil@example.org\r\nMessage-ID: <m77@example.org>\r\nDate: \
+                        Mon, 2 Nov 2026 11:00:00 +0000\r\n\r\nforged\r\n";
+
+const HONEST: &[u8] = b"From: a2@example.org\r\nMessage-ID: <m2@example.org>\r\nDate: Mon, 2 Nov \
+                        2026 12:00:00 +0000\r\n\r\nhonest\r\n";
+
+fn late(capabilities: &[&'static str]) -> Late {
+    let one = mail("unlike-a-counter-number-one", &[CUT, FORGED].concat());
+    let two = mail("unlike-a-counter-number-two", HONEST);
+    Late::new(vec![one, two], capabilities)
+}
+
+fn retentions() -> [Retention; 2] {
+    [Retention::Delete, Retention::Keep]
+}
+
+/// Polls after these minutes, until the honest message has been delivered.
+async fn delivers_the_honest_message(late: &Late, retention: Retention, minutes: &[u64]) -> World {
+    let mut world = World::new(Vec::new(), retention);
+    world.visit.pipelining = true;
+    for minutes in minutes {
+        world.pass(minutes * MINUTE);
+        late.poll(&world).await;
+        if !late.listed().iter().any(|id| id.ends_with("two")) {
+            break;
+        }
+    }
+    let said = late.said();
+    assert!(
+        world.sink.taken().contains_key(HONEST),
+        "{retention:?} {:?} {said:?}",
+        late.capabilities
+    );
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_late_status_of_a_retrieval_proves_nothing() {
+    for retention in retentions() {
+        for top in ["TOP", "X-NO-TOP"] {
+            let mut late = late(&["UIDL", "PIPELINING", top]);
+            late.refuses_list = true;
+            let body = [HONEST, b".\r\n"].concat();
+            let pieces = vec![(200, b"+OK\r\n".to_vec()), (500, body)];
+            late.pieces
+                .insert("unlike-a-counter-number-two".to_owned(), pieces);
+            delivers_the_honest_message(&late, retention, &[0, 5, 60, 60]).await;
+        }
+    }
+}
+
+/// The first message's rest comes when the next command has been sent.
+fn with_a_late_rest(late: &mut Late) {
+    let rest = [FORGED, b".\r\n"].concat();
+    let pieces = vec![(0, [b"+OK\r\n", CUT].concat()), (300, rest)];
+    late.pieces
+        .insert("unlike-a-counter-number-one".to_owned(), pieces);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_pipelining_and_sizes_what_came_in_the_place_of_another_is_retrieved_again() {
+    for retention in retentions() {
+        for top in ["TOP", "X-NO-TOP"] {
+            let mut late = late(&["UIDL", top]);
+            late.refuses_list = true;
+            with_a_late_rest(&mut late);
+            delivers_the_honest_message(&late, retention, &[0, 5, 60, 60]).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_whose_rest_comes_late_costs_none_that_follows_it() {
+    for retention in retentions() {
+        let mut late = late(&["UIDL", "TOP"]);
+        with_a_late_rest(&mut late);
+        delivers_the_honest_message(&late, retention, &[0, 2, 6, 32]).await;
+        let is_left = late.listed().iter().any(|id| id.ends_with("two"));
+        assert_eq!(is_left, !retention.deletes(), "{:?}", late.said());
+    }
+}
