@@ -20,6 +20,9 @@ pub struct Notes {
     /// When a doubt was answered by the head of the message alone, or the message came in a session
     /// out of step: it is compared by digest before it is deleted.
     pub by_head: Option<Timestamp>,
+    /// The message came in a session out of step: another may have been taken for it. It is compared
+    /// whatever the retention.
+    pub out_of_step: bool,
     /// The message came shorter than the server announced, twice alike: not deleted while the
     /// server announces more.
     pub octets_differ: bool,
@@ -69,6 +72,7 @@ impl Notes {
             }),
             displaced: false,
             by_head: None,
+            out_of_step: false,
             ..self
         }
     }
@@ -80,6 +84,7 @@ impl Notes {
             asked: None,
             displaced: false,
             by_head: Some(now),
+            out_of_step: false,
             ..self
         }
     }
@@ -124,6 +129,7 @@ impl Notes {
                 ("o", "") => notes.octets_differ = true,
                 ("w", "") => notes.octets_accepted = true,
                 ("v", "") => notes.varies = true,
+                ("s", "") => notes.out_of_step = true,
                 _ => return None,
             }
         }
@@ -155,6 +161,7 @@ impl fmt::Display for Notes {
             (self.octets_differ, 'o'),
             (self.octets_accepted, 'w'),
             (self.varies, 'v'),
+            (self.out_of_step, 's'),
         ];
         for (_, letter) in flags.into_iter().filter(|(is_set, _)| *is_set) {
             part(f, format_args!("{letter}"))?;

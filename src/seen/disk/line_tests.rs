@@ -89,10 +89,16 @@ fn any_notes() -> impl Strategy<Value = Notes> {
         proptest::option::of(any_time()),
         proptest::option::of(compared),
         proptest::option::of(any_time()),
-        any::<[bool; 4]>(),
+        any::<[bool; 5]>(),
     );
     let notes = fields.prop_map(|(asked, compared, by_head, flags)| {
-        let [displaced, octets_differ, octets_accepted, varies] = flags;
+        let [
+            displaced,
+            octets_differ,
+            octets_accepted,
+            varies,
+            out_of_step,
+        ] = flags;
         Notes {
             asked,
             compared,
@@ -101,6 +107,7 @@ fn any_notes() -> impl Strategy<Value = Notes> {
             octets_differ,
             octets_accepted,
             varies,
+            out_of_step,
         }
     });
     let asked = proptest::option::of(any_time()).prop_map(|asked| Notes {

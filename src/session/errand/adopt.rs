@@ -353,6 +353,7 @@ impl<'a> Search<'a> {
                 octets_differ: record.notes.octets_differ,
                 octets_accepted: record.notes.octets_accepted,
                 by_head: record.notes.by_head,
+                out_of_step: record.notes.out_of_step,
                 ..Notes::default()
             },
             ..record.clone()

@@ -466,6 +466,7 @@ impl Group<'_> {
             || self.is_mixed_up()
             || self.settled().any(|known| {
                 known.record.notes.asked.is_some()
+                    || known.record.notes.out_of_step
                     || is_before(&known.record, self.circumstances.names.began_again)
             })
             || (self.circumstances.retention.deletes()

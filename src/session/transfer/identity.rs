@@ -182,6 +182,7 @@ impl<'a> Transfer<'a> {
             // It is listed under its name again.
             let notes = Notes {
                 displaced: false,
+                out_of_step: false,
                 ..record.notes
             };
             return Record { notes, ..record };
@@ -206,7 +207,10 @@ impl<'a> Transfer<'a> {
     pub(in crate::session) fn notes_alike(&self, key: &RecordKey, notes: Notes) -> Notes {
         let listed = self.orders.plan.repeated.get(&key.unique_id);
         if listed.is_some_and(|listed| self.ledger.in_hand(&key.unique_id) < *listed) {
-            return notes;
+            return Notes {
+                out_of_step: false,
+                ..notes
+            };
         }
         notes.found_alike(self.compared_at())
     }

@@ -23,6 +23,7 @@ pub(in crate::session) async fn doubt(
             && (matches!(record.state, State::Delivered { .. }) || record.kept().is_some())
         {
             record.notes.by_head = Some(now);
+            record.notes.out_of_step = true;
             batch.changes.push(Change::Put(key.clone(), record));
         }
     }
