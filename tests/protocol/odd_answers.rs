@@ -13,7 +13,8 @@ fn mails() -> Vec<Mail> {
     let one = |number: usize| {
         let body = "x".repeat(number * 7);
         let text = format!(
-            "From: a{number}@example.org\r\nSubject: {number}\r\nMessage-ID: <{number}@example.org>\r\n\r\n{body}\r\n"
+            "Date: Mon, 2 Nov 2026 10:00:00 +0000\r\nFrom: a{number}@example.org\r\n\
+             Subject: {number}\r\nMessage-ID: <{number}@example.org>\r\n\r\n{body}\r\n"
         );
         mail(&format!("u{number}"), text.as_bytes())
     };

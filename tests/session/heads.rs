@@ -35,6 +35,32 @@ fn new_mail() -> Mail {
     mail("new-mail", b"Subject: new\r\n\r\nnew\r\n")
 }
 
+/// A device sends the same header each time, without Message-ID and Date, and the server counts from
+/// 1 again.
+#[tokio::test(start_paused = true)]
+async fn an_equal_header_that_names_no_message_allows_no_delete() {
+    for unique_id in ["1", "uidvalidity-99-0001"] {
+        let of = |text: &str| format!("From: ups@example.org\r\nSubject: alarm\r\n\r\n{text}\r\n");
+        let (old, new) = (of("power ok  "), of("power LOST"));
+        let mut world = World::new(vec![mail(unique_id, old.as_bytes())], Retention::Keep);
+        world
+            .server
+            .with(|habits| habits.capabilities = vec!["TOP".into()]);
+        world.poll().await;
+        world.server.replace(vec![mail(unique_id, new.as_bytes())]);
+        world.visit.retention = Retention::Delete;
+        for _ in 0..3 {
+            world.pass(3600);
+            world.poll().await;
+        }
+        assert!(
+            world.sink.taken().contains_key(new.as_bytes()),
+            "{unique_id}"
+        );
+        assert!(world.server.listed().is_empty(), "{unique_id}");
+    }
+}
+
 fn tops(world: &World) -> usize {
     let said = world.server.said();
     said.iter().filter(|line| line.starts_with("TOP")).count()

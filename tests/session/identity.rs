@@ -361,7 +361,13 @@ async fn heads_with_the_usual_changes_of_servers_are_alike() {
 #[tokio::test]
 async fn an_account_with_mostly_changed_messages_is_held_and_told_two_ways_to_continue() {
     // Messages without an origin, so that no head shows whether they were rewritten.
-    let world = World::new(mails(60), Retention::Keep);
+    let nameless = |n: usize| {
+        mail(
+            &format!("id-{n:04}"),
+            format!("Subject: {n}\r\n\r\n{n}\r\n").as_bytes(),
+        )
+    };
+    let world = World::new((0..60).map(nameless).collect(), Retention::Keep);
     world.poll().await;
     let mut there = world.server.listed();
     for mail in &mut there {

@@ -535,7 +535,7 @@ async fn max_messages_and_max_octets_limit_one_poll_and_the_next_continues() {
     let summary = world.poll().await;
     assert_eq!((summary.counts.delivered, summary.counts.left), (3, 7));
     world.visit.limits.messages_max = None;
-    world.visit.limits.octets_max = Some(60);
+    world.visit.limits.octets_max = Some(200);
     assert_eq!(world.poll().await.counts.delivered, 2);
 }
 

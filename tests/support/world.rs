@@ -66,7 +66,11 @@ pub fn mails(count: usize) -> Vec<Mail> {
     let one = |number| {
         mail(
             &format!("id-{number:04}"),
-            format!("Subject: {number}\r\n\r\n.text {number}\r\n").as_bytes(),
+            format!(
+                "Date: Mon, 2 Nov 2026 10:00:00 +0000\r\nMessage-ID: <{number}@example.org>\r\n\
+                 Subject: {number}\r\n\r\n.text {number}\r\n"
+            )
+            .as_bytes(),
         )
     };
     (0..count).map(one).collect()

@@ -299,14 +299,16 @@ impl Group<'_> {
         }
         let may_delete = match said {
             _ if by_head => false,
-            Said::Alike => true,
+            // Mail of a device may have the head of all its mail.
+            Said::Alike if self.heads_have_origin() || self.are_words() => true,
+            Said::Alike => false,
             Said::NotAsked => {
                 // Until the heads are there, the plan is only a sketch.
                 plan.wants_heads.extend(self.positions);
                 true
             }
             // Nothing can be compared where the operator said that it was delivered.
-            _ if self.settled().all(|known| known.digest.is_none()) => true,
+            _ if self.are_words() => true,
             _ => !self.circumstances.names.are_counted && self.octets_are_alike(),
         };
         if may_delete {
@@ -315,6 +317,11 @@ impl Group<'_> {
         } else {
             self.compare(plan)
         }
+    }
+
+    /// Whether nothing but the operator's word says that they were delivered.
+    fn are_words(&self) -> bool {
+        self.settled().all(|known| known.digest.is_none())
     }
 
     /// Retrieves the message to compare it, if that was not done not long ago.
@@ -376,16 +383,16 @@ impl Group<'_> {
         })
     }
 
-    /// Whether an equal head means an equal message: the head names it, or its octets are the same.
+    /// Whether an equal head means an equal message: there is one, and the head names it.
     fn head_is_proof(&self) -> bool {
-        let [entry] = self.entries else {
-            return false;
-        };
-        self.settled().all(|known| {
-            known.record.head.is_some_and(|head| head.has_origin())
-                || entry.octets.is_none()
-                || known.record.octets == entry.octets
-        })
+        self.entries.len() == 1 && self.heads_have_origin()
+    }
+
+    /// Whether the heads that were shown name their messages, by Message-ID and Date.
+    fn heads_have_origin(&self) -> bool {
+        self.positions.iter().all(
+            |at| matches!(self.heads.get(*at), Head::Shown(digests) if digests.parted.has_origin()),
+        )
     }
 
     fn octets_are_alike(&self) -> bool {
