@@ -29,6 +29,18 @@ impl Announced {
         self.each().any(|octets| counted.may_be(octets))
     }
 
+    /// Whether an announced size is that of the message with the dots that were removed, and none that
+    /// of the message without them: the server does not stuff.
+    pub fn tells_unstuffed(&self, counted: &Counted) -> bool {
+        let kept = Counted {
+            octets: counted.octets.saturating_add(counted.dots),
+            dots: 0,
+            ..*counted
+        };
+        self.each().any(|octets| kept.is_exactly(octets))
+            && !self.each().any(|octets| counted.is_exactly(octets))
+    }
+
     /// Whether a size was announced, and every announced size is that of a longer message.
     pub fn is_longer(&self, counted: &Counted) -> bool {
         let explained = counted.explained();
@@ -57,6 +69,13 @@ impl Counted {
                 (most.saturating_sub(LAST_LINE_END_OCTETS)..=most).contains(&announced)
             })
         })
+    }
+
+    /// Whether this is its size, counted with CRLF or with LF.
+    fn is_exactly(&self, announced: u64) -> bool {
+        let with_lf = self.octets.saturating_sub(self.crlf_lines);
+        let with_crlf = self.octets.saturating_add(self.lf_lines);
+        [self.octets, with_lf, with_crlf].contains(&announced)
     }
 
     /// The largest size that may be announced for this message: one octet more for each of its
@@ -129,5 +148,23 @@ mod tests {
         assert!(announced(Some(90), None).agrees(&CRLF));
         assert!(!announced(Some(7), Some(8)).agrees(&CRLF));
         assert!(!Announced::default().agrees(&CRLF));
+    }
+
+    #[test]
+    fn a_size_that_counts_removed_dots_is_of_a_server_that_does_not_stuff() {
+        for (listed, said, counted, unstuffed) in [
+            (Some(102), None, CRLF, true),
+            (Some(100), None, CRLF, false),
+            (Some(101), None, CRLF, false),
+            (Some(92), None, CRLF, true),
+            (Some(90), None, CRLF, false),
+            (Some(112), None, LF, true),
+            (Some(7), Some(102), CRLF, true),
+            (Some(100), Some(102), CRLF, false),
+            (None, None, CRLF, false),
+        ] {
+            let got = announced(listed, said).tells_unstuffed(&counted);
+            assert_eq!(got, unstuffed, "{listed:?} {said:?}");
+        }
     }
 }

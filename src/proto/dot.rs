@@ -40,6 +40,11 @@ pub struct Unstuff {
     counted: Counted,
     /// Whether a dot was unstuffed after a bare LF, which is wrong if the lines end in CRLF.
     unstuffed_after_lf: bool,
+    /// Dots at the beginning of a line that another octet than a dot followed: no stuffed line begins
+    /// so.
+    lone_dots: u64,
+    /// Whether all dots are content, because the server does not stuff.
+    keeps_dots: bool,
     unclear: bool,
 }
 
@@ -111,8 +116,23 @@ impl Unstuff {
                 dots: 0,
             },
             unstuffed_after_lf: false,
+            lone_dots: 0,
+            keeps_dots: false,
             unclear: false,
         }
+    }
+
+    /// Takes dots at the beginning of a line for content: the server does not stuff.
+    #[must_use]
+    pub const fn keeping_dots(mut self) -> Self {
+        self.keeps_dots = true;
+        self
+    }
+
+    /// How many of the removed dots show that the server does not stuff, because another octet than
+    /// a dot followed.
+    pub const fn lone_dots(&self) -> u64 {
+        self.lone_dots
     }
 
     /// The number of removed dots.
@@ -143,14 +163,24 @@ impl Unstuff {
                     self.step(input, Position::Middle);
                     return Some(self.dot_alone(b".\n", after));
                 }
+                (Position::DotCr(_), _) if self.keeps_dots => {
+                    return Some(self.content(b".\r", Position::Cr));
+                }
+                (Position::Dot(_), _) if self.keeps_dots => {
+                    return Some(self.content(b".", Position::Middle));
+                }
                 (Position::DotCr(after), _) => {
+                    self.lone_dots += 1;
                     // The dot was stuffed, and the CR after it is content.
                     self.unstuff(after);
                     if !self.unclear {
                         return Some(self.content(b"\r", Position::Cr));
                     }
                 }
-                (Position::Dot(after), _) => self.unstuff(after),
+                (Position::Dot(after), next) => {
+                    self.lone_dots += u64::from(next != b'.');
+                    self.unstuff(after);
+                }
                 (Position::LineStart(_), _) => self.position = Position::Middle,
                 (Position::Cr | Position::Middle, _) => return Some(self.run(input)),
             }
@@ -507,6 +537,30 @@ mod tests {
         let strict =
             came_however_split(b"a\r\n.\nb\n.\r\n\r\n.\r\n", &Unstuff::part(LineEnd::CrLf));
         assert_eq!(strict, Came::Whole(b"a\r\n\nb\n.\r\n\r\n".to_vec()));
+    }
+
+    #[test]
+    fn a_dot_before_another_octet_shows_that_the_server_does_not_stuff() {
+        for (wire, lone, kept) in [
+            (&b"a\r\n..b\r\n.\r\n"[..], 0, &b"a\r\n..b\r\n"[..]),
+            (b"a\r\n..\r\n.\r\n", 0, b"a\r\n..\r\n"),
+            (b"a\r\n.b\r\n..c\r\n.\r\n", 1, b"a\r\n.b\r\n..c\r\n"),
+            (b".b\r\n.\rc\r\n.\r\n", 2, b".b\r\n.\rc\r\n"),
+            (b"a\n.b\n.\n", 1, b"a\n.b\n"),
+        ] {
+            let unstuff = Unstuff::new(LineEnd::Lf, listed(kept.len() as u64));
+            let whole = Came::Whole(kept.to_vec());
+            assert_eq!(
+                came_however_split(wire, &unstuff.clone().keeping_dots()),
+                whole
+            );
+            let (mut unstuff, mut input) = (unstuff, wire);
+            while unstuff
+                .next(&mut input)
+                .is_some_and(|piece| piece != Piece::End)
+            {}
+            assert_eq!(unstuff.lone_dots(), lone, "{wire:?}");
+        }
     }
 
     #[test]

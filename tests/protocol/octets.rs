@@ -72,6 +72,31 @@ impl Bench {
     }
 }
 
+/// `.02 test` is in no reply of a server that stuffs: its line would begin with two dots.
+#[tokio::test]
+async fn dots_of_a_server_that_does_not_stuff_are_kept_where_its_sizes_count_them() {
+    let head = "From: a@example.org\r\nSubject: dots\r\n\r\n";
+    let dots = format!("{head}this is\r\n.02 test\r\n..css {{ }}\r\n.\rx\r\n");
+    for manner in manners() {
+        for forgets_to_stuff in [true, false] {
+            let mut all = mails(3);
+            all[1].octets = dots.clone().into_bytes();
+            let manner = Manner {
+                forgets_to_stuff,
+                ..manner
+            };
+            let bench = Bench::new(all, manner);
+            bench.polls(2).await;
+            assert!(
+                bench.taken().contains(&dots.clone().into_bytes()),
+                "{manner:?}"
+            );
+            assert_eq!(bench.taken().len(), 3, "{manner:?}");
+            assert!(bench.liar.listed().is_empty(), "{manner:?}");
+        }
+    }
+}
+
 /// Lock-step and pipelined, with and without LOGIN-DELAY, and a server that hides retrieved
 /// messages.
 fn manners() -> Vec<Manner> {

@@ -21,6 +21,8 @@ pub(super) struct Pending {
     pub(super) listed: Option<u64>,
     /// Whether announced sizes must not be used to find its end.
     pub(super) are_estimates: bool,
+    /// Whether dots at the beginning of its lines are content.
+    pub(super) keeps_dots: bool,
 }
 
 impl Pending {

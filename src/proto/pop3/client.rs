@@ -124,6 +124,8 @@ pub enum Event<'i> {
         said: Option<u64>,
         /// Dots that were removed from the beginning of a line.
         dots: u64,
+        /// How many of them no server sends that stuffs.
+        lone_dots: u64,
     },
 }
 
@@ -257,6 +259,7 @@ impl Client {
             number: command.number().unwrap_or(0),
             listed: None,
             are_estimates: false,
+            keeps_dots: false,
         });
         if kind == Kind::Quit {
             self.state = State::Leaving;
@@ -281,6 +284,14 @@ impl Client {
             pending.are_estimates = are_estimates;
         }
         Ok(())
+    }
+
+    /// Takes dots at the beginning of a line of the message that was asked for last for content: the
+    /// server does not stuff.
+    pub fn keep_dots(&mut self) {
+        if let Some(pending) = self.pending.back_mut() {
+            pending.keeps_dots = true;
+        }
     }
 
     /// TLS is established: capabilities announced without it are forgotten (RFC 2595 section 4).
@@ -313,9 +324,14 @@ impl Client {
                     Some(Piece::Content(octets)) => Event::Body { number, octets },
                     Some(Piece::Unclear) => return Err(RemoteError::UnclearEnd { number }),
                     Some(Piece::End) => {
-                        let (said, dots) = (*said, unstuff.dots());
+                        let event = Event::BodyEnd {
+                            number,
+                            said: *said,
+                            dots: unstuff.dots(),
+                            lone_dots: unstuff.lone_dots(),
+                        };
                         self.expect = Expect::Status;
-                        Event::BodyEnd { number, said, dots }
+                        event
                     }
                 };
                 Ok(Some(event))
@@ -473,6 +489,7 @@ impl Client {
             number,
             listed,
             are_estimates,
+            keeps_dots,
         } = pending;
         self.go_on(kind, true);
         if kind.is_multi_line() {
@@ -488,7 +505,15 @@ impl Client {
                 Announced { listed, said }
             };
             self.expect = match kind {
-                Kind::Retr => Expect::Body(number, Unstuff::new(status, announced), said),
+                Kind::Retr => {
+                    let unstuff = Unstuff::new(status, announced);
+                    let unstuff = if keeps_dots {
+                        unstuff.keeping_dots()
+                    } else {
+                        unstuff
+                    };
+                    Expect::Body(number, unstuff, said)
+                }
                 Kind::Top => Expect::Body(number, Unstuff::part(status), None),
                 _ => Expect::Lines(kind, None),
             };

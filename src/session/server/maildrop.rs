@@ -433,7 +433,12 @@ impl Maildrop {
                         }
                     }
                 }
-                Ok(Some(Event::BodyEnd { said, dots, .. })) => {
+                Ok(Some(Event::BodyEnd {
+                    said,
+                    dots,
+                    lone_dots,
+                    ..
+                })) => {
                     if let Some(coming) = self.coming.pop_front() {
                         self.last = Some(coming.as_last());
                         self.coming_octets -= coming.expected;
@@ -445,6 +450,7 @@ impl Maildrop {
                                 said,
                             },
                             dots,
+                            lone_dots,
                         })));
                     }
                 }

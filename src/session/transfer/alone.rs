@@ -29,6 +29,8 @@ pub(in crate::session) struct Came {
     pub(in crate::session) announced: Announced,
     /// Dots that were taken away from the beginning of a line.
     pub(in crate::session) dots: u64,
+    /// How many of them no server sends that stuffs.
+    pub(in crate::session) lone_dots: u64,
 }
 
 /// Messages that wait until it is settled what came.
@@ -68,6 +70,8 @@ struct Held {
     times: Option<u32>,
     /// Whether fewer octets came than were announced, at any time.
     was_shorter: bool,
+    /// Whether the server does not stuff: dots at the beginning of a line are content.
+    keeps_dots: bool,
 }
 
 impl Doubts {
@@ -169,7 +173,7 @@ impl Parcel {
 impl Transfer<'_> {
     /// A message has arrived to its final dot. It goes its way if it is what was announced, and nothing before it is in doubt.
     pub(in crate::session) async fn came(&mut self, mut came: Came) {
-        let weighed = match weigh(&mut came).await {
+        let (weighed, keeps_dots) = match weigh(&mut came).await {
             Ok(weighed) => weighed,
             Err(error) => return self.lose(error.into()),
         };
@@ -188,6 +192,8 @@ impl Transfer<'_> {
                 !self.doubts.sizes.are_estimates()
             }
         };
+        let keeps_dots = keeps_dots && !self.doubts.sizes.are_estimates();
+        let is_odd = is_odd || keeps_dots;
         if weighed == Weighed::AsAnnounced {
             self.doubts.sizes.agreed();
         }
@@ -200,6 +206,7 @@ impl Transfer<'_> {
             weighed,
             times: is_odd.then_some(0),
             was_shorter: weighed.is_shorter(),
+            keeps_dots,
         });
     }
 
@@ -253,6 +260,7 @@ impl Transfer<'_> {
             return maildrop.prove();
         };
         let (at, octets_max) = (held.at, orders.visit.limits.message_octets_max);
+        let keeps_dots = held.keeps_dots;
         let Some(entry) = orders.entry(at) else {
             return Err(SessionError::Invariant("a message came that is not listed"));
         };
@@ -261,6 +269,9 @@ impl Transfer<'_> {
             .spool
             .begin(orders.with.spool.room_for(entry.octets));
         maildrop.retrieve(at, entry, draft, octets_max)?;
+        if keeps_dots {
+            maildrop.client.keep_dots();
+        }
         self.doubts.asked = LastAsked::Alone;
         Ok(())
     }
@@ -469,17 +480,19 @@ impl Transfer<'_> {
 }
 
 /// Weighs a message. Lines are counted only where the size alone does not tell: most messages have just the announced octets.
-async fn weigh(came: &mut Came) -> Result<Weighed, SpoolError> {
+/// Says, too, whether the server does not stuff: its sizes are those of the lines as they came, with all their dots.
+async fn weigh(came: &mut Came) -> Result<(Weighed, bool), SpoolError> {
     let mut counted = Counted {
         octets: came.draft.octets(),
         dots: came.dots,
         ..Counted::default()
     };
     let weighed = octets::weigh(&came.announced, &counted);
-    if !weighed.is_otherwise() {
-        return Ok(weighed);
+    if !weighed.is_otherwise() && came.lone_dots == 0 {
+        return Ok((weighed, false));
     }
     let lines = came.draft.lines().await?;
     (counted.crlf_lines, counted.lf_lines) = (lines.crlf, lines.lf);
-    Ok(octets::weigh(&came.announced, &counted))
+    let keeps_dots = came.lone_dots > 0 && came.announced.tells_unstuffed(&counted);
+    Ok((octets::weigh(&came.announced, &counted), keeps_dots))
 }
