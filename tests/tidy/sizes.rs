@@ -79,7 +79,6 @@ const LONG_FILES: &[(&str, usize)] = &[
     ("agent/mod.rs", 524),
     ("agent/poll.rs", 498),
     ("agent/schedule.rs", 498),
-    ("proto/dot.rs", 574),
     ("proto/pop3/client.rs", 599),
     ("seen/disk/journal.rs", 468),
     ("seen/records.rs", 453),

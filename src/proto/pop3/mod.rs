@@ -17,15 +17,17 @@ mod capabilities;
 mod client;
 mod command;
 mod error;
+mod event;
 mod kind;
 mod reply;
 pub mod state;
 
 pub use asked::{Asked, Ending};
 pub use capabilities::{Capabilities, Expire};
-pub use client::{Client, Event};
+pub use client::Client;
 pub use command::Command;
 pub use error::{LocalError, RemoteError};
+pub use event::Event;
 pub use kind::Kind;
 pub use reply::{ResponseCode, Stated};
 pub use state::State;

@@ -5,6 +5,8 @@
 //! replies to the commands that followed. Before the messages are let go, an answer that only its command has shows that the server has
 //! said no more than it was asked.
 
+mod in_step;
+
 use std::collections::VecDeque;
 
 use crate::mail::{Announced, Counted, Percent, Timestamp, limits};
@@ -210,12 +212,6 @@ impl Transfer<'_> {
         });
     }
 
-    /// Whether each message is awaited because the last session was odd.
-    fn is_wary_in_lock_step(&self) -> bool {
-        let maildrop = self.maildrop.as_ref();
-        maildrop.is_some_and(|maildrop| !maildrop.is_pipelining() && maildrop.left_out.is_wary)
-    }
-
     /// Whether nothing else was asked for when this message came.
     pub(in crate::session) fn came_by_itself(&self, at: usize) -> bool {
         let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
@@ -343,52 +339,6 @@ impl Transfer<'_> {
             at,
             &format!("its size was not the announced one, and it was not sent again: {words}"),
         );
-    }
-
-    /// Before DELE and QUIT: asks for the proof that the messages that came are those that were asked for. False when that is known.
-    pub(in crate::session) fn prove_in_step(&mut self) -> bool {
-        let Some(maildrop) = self.maildrop.as_mut() else {
-            return false;
-        };
-        if !self.doubts.is_unproven {
-            return false;
-        }
-        if let Err(error) = maildrop.prove() {
-            self.lose(error);
-        }
-        true
-    }
-
-    /// The server has given the proof that it has said no more than it was asked: what waited for it goes its way.
-    pub(in crate::session) async fn proven_in_step(&mut self) {
-        self.doubts.is_unproven = false;
-        if self.doubts.asked != LastAsked::Proving {
-            return self.prove_lock_step();
-        }
-        self.doubts.asked = LastAsked::Nothing;
-        if self.doubts.unsettled().is_some() {
-            return;
-        }
-        for held in std::mem::take(&mut self.doubts.held) {
-            self.arrived(held.at, held.draft, held.weighed).await;
-        }
-        self.doubts.is_unproven = false;
-        self.prove_lock_step();
-    }
-
-    /// Without pipelining, nothing is left over that could answer a later command.
-    fn prove_lock_step(&mut self) {
-        let is_lock_step = |maildrop: &Maildrop| !maildrop.is_pipelining();
-        if self.maildrop.as_ref().is_some_and(is_lock_step) {
-            self.doubts.prove();
-        }
-    }
-
-    /// The server has refused to give the proof in this way: the next is asked for.
-    pub(in crate::session) fn not_proven(&mut self) {
-        if self.doubts.asked == LastAsked::Proving {
-            self.doubts.must_prove = true;
-        }
     }
 
     /// Leaves a message for another day. A server that hides what was retrieved must not get QUIT then, because nobody has it.
