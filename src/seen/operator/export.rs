@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::mail::AccountName;
+use crate::mail::text::Shown;
 use crate::seen::disk::line;
 use crate::seen::{
     AccountState, Batch, Change, Changed, Marker, OperatorError, OperatorsWord, Record, Seen,
@@ -49,7 +50,8 @@ impl Seen {
     /// retrieved nor deleted.
     ///
     /// # Errors
-    /// [`OperatorError::NoExport`] for an invalid line.
+    /// [`OperatorError::NoExport`] for an invalid line, [`OperatorError::OtherMaildrop`] where an
+    /// account has records of another maildrop here: they would be taken for those of its messages.
     pub async fn import_lines(
         &self,
         text: &str,
@@ -68,6 +70,10 @@ impl Seen {
         };
         let batches = lines.map(read).collect::<Result<Vec<_>, _>>()?;
         let accounts: BTreeSet<_> = batches.iter().map(|batch| batch.account.clone()).collect();
+        for account in &accounts {
+            let of_account = batches.iter().filter(|batch| batch.account == *account);
+            self.refuse_another(account, of_account).await?;
+        }
         let mut counts = Changed::default();
         for account in accounts {
             let of_account = batches.iter().filter(|batch| batch.account == account);
@@ -76,6 +82,31 @@ impl Seen {
             counts.left += imported.left;
         }
         Ok(counts)
+    }
+
+    async fn refuse_another<'b>(
+        &self,
+        account: &AccountName,
+        batches: impl Iterator<Item = &'b Batch>,
+    ) -> Result<(), OperatorError> {
+        let ours = self.account_state(account).await?;
+        let mut states = batches.filter_map(|batch| batch.state.as_ref());
+        let is_noted = |state: &AccountState| !state.host.is_empty();
+        let is_other = |theirs: &&AccountState| {
+            is_noted(theirs) && is_noted(&ours) && theirs.maildrop() != ours.maildrop()
+        };
+        let name = |state: &AccountState| {
+            let (user, host) = (Shown::new(&state.user), Shown::new(&state.host));
+            format!("{user} at {host}")
+        };
+        match states.find(is_other) {
+            Some(theirs) => Err(OperatorError::OtherMaildrop {
+                account: account.clone(),
+                theirs: name(theirs),
+                ours: name(&ours),
+            }),
+            None => Ok(()),
+        }
     }
 
     async fn import_account<'b>(
@@ -261,5 +292,18 @@ mod tests {
             assert_eq!(error.code(), "seen_no_export", "{broken}");
             assert_eq!(here.accounts().await.unwrap(), []);
         }
+    }
+
+    #[tokio::test]
+    async fn records_of_another_maildrop_than_the_accounts_are_not_imported() {
+        let there = store("work", vec![(key("a", Some(1)), delivered())]).await;
+        let text = there.export_lines(None).await.unwrap().join("\n");
+        let here = store("work", Vec::new()).await;
+        let mut state = here.account_state(&name("work")).await.unwrap();
+        state.host = "pop.example.net".to_owned();
+        here.save_state(&name("work"), state).await.unwrap();
+        let refused = here.import_lines(&text, Trust::Delivered, &WORD).await;
+        assert_eq!(refused.unwrap_err().code(), "seen_other_maildrop");
+        assert!(all(&here, "work").await.is_empty());
     }
 }

@@ -55,6 +55,19 @@ pub enum OperatorError {
     /// The file is not what [`Seen::export_lines`] writes.
     #[error("line {0} is not one that `mailferry seen export` writes; nothing was imported")]
     NoExport(usize),
+    /// The records are of another maildrop than those of the account here.
+    #[error(
+        "the records of account {account} in the file are of {theirs}, and those here are of \
+         {ours}; nothing was imported"
+    )]
+    OtherMaildrop {
+        /// The account.
+        account: AccountName,
+        /// User and host of the records in the file.
+        theirs: String,
+        /// User and host of the records here.
+        ours: String,
+    },
 }
 
 impl OperatorError {
@@ -66,6 +79,7 @@ impl OperatorError {
             Self::NoRecord { .. } => "seen_no_record",
             Self::NameInUse(_) => "seen_name_in_use",
             Self::NoExport(_) => "seen_no_export",
+            Self::OtherMaildrop { .. } => "seen_other_maildrop",
         }
     }
 }
