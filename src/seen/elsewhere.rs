@@ -142,11 +142,10 @@ impl Seen {
             let owner = owners.find(|one| **one == known || known.is_elsewhere_of(one));
             if let Some(owner) = owner.filter(|owner| !noted.contains(*owner)) {
                 self.note_same_maildrop(owner, word).await?;
-                if known != *owner {
-                    let mut state = self.account_state(owner).await?;
-                    state.names.came_from = Some(known.to_string());
-                    self.save_state(owner, state).await?;
-                }
+                let mut state = self.account_state(owner).await?;
+                // Where its own records are of this host, an older change of maildrop is not meant.
+                state.names.came_from = (known != *owner).then(|| known.to_string());
+                self.save_state(owner, state).await?;
                 noted.push(owner.clone());
             }
         }
@@ -360,6 +359,19 @@ mod tests {
             "what was delivered stays so"
         );
         assert!(seen.elsewhere(&work, &jane()).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_word_about_the_host_of_today_brings_no_records_of_an_older_change_back() {
+        let (seen, work) = at_home().await;
+        seen.change_maildrop(&work, &drop_of("away"), &jane(), NOW)
+            .await
+            .unwrap();
+        seen.note_same_maildrops_of("away", &WORD).await.unwrap();
+        let state = seen.account_state(&work).await.unwrap();
+        assert!(state.names.same_maildrop);
+        seen.take_over(&work, &state).await.unwrap();
+        assert!(ids(&seen, &work).await.is_empty());
     }
 
     #[tokio::test]

@@ -75,10 +75,13 @@ impl Settling<'_> {
             return self.note_maildrop(state).await;
         }
         if state.names.same_maildrop {
-            seen.take_over(&visit.account, state).await?;
-            *records = seen.records(&visit.account).await?;
+            // Said before the first login there, it is of this change, and of none before.
+            if state.maildrop() == here {
+                seen.take_over(&visit.account, state).await?;
+                *records = seen.records(&visit.account).await?;
+                state.names.came_from = None;
+            }
             state.names.same_maildrop = false;
-            state.names.came_from = None;
             state.set_maildrop(&here);
             return self.note_maildrop(state).await;
         }
