@@ -11,10 +11,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::future::BoxFuture;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 
 use crate::mail::{AccountName, Maildrop, Timestamp};
-use crate::seen::{AccountState, Batch, Records, SeenError, SeenStore};
+use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Records, SeenError, SeenStore};
 
 /// Accounts by the hash of their maildrop.
 type Known = HashMap<u64, Vec<AccountName>>;
@@ -25,6 +25,8 @@ pub(super) struct Maildrops {
     /// `None` until somebody asks. An account stays under its earlier maildrops.
     accounts: Arc<Mutex<Option<Known>>>,
     read: OnceCell<()>,
+    /// Commits hold it together; a change that depends on what is recorded holds it alone.
+    turns: RwLock<()>,
 }
 
 impl Maildrops {
@@ -33,7 +35,29 @@ impl Maildrops {
             store,
             accounts: Arc::default(),
             read: OnceCell::new(),
+            turns: RwLock::new(()),
         }
+    }
+
+    /// Puts another record in the place of one, if `amended` makes one of it. No other commit comes
+    /// between reading and writing.
+    pub(super) async fn amend(
+        &self,
+        account: &AccountName,
+        key: &RecordKey,
+        amended: impl FnOnce(&Records, &Record) -> Result<Option<Record>, SeenError>,
+    ) -> Result<(), SeenError> {
+        let _alone = self.turns.write().await;
+        let records = self.store.scan(account).await?;
+        let Some(record) = records.get(key) else {
+            return Ok(());
+        };
+        let Some(amended) = amended(&records, &record)? else {
+            return Ok(());
+        };
+        let mut batch = Batch::new(account);
+        batch.changes.push(Change::Put(key.clone(), amended));
+        self.store.commit(batch).await
     }
 
     async fn candidates(&self, host: &str, user: &str) -> Result<Vec<AccountName>, SeenError> {
@@ -88,18 +112,16 @@ impl SeenStore for Maildrops {
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
-        let noted = batch
-            .state
-            .as_ref()
-            .map(|state| (batch.account.clone(), state.clone()));
-        let committed = self.store.commit(batch);
-        let Some((account, state)) = noted else {
-            return committed;
-        };
-        let accounts = Arc::clone(&self.accounts);
         Box::pin(async move {
-            committed.await?;
-            note(&accounts, &account, &state);
+            let _together = self.turns.read().await;
+            let noted = batch
+                .state
+                .as_ref()
+                .map(|state| (batch.account.clone(), state.clone()));
+            self.store.commit(batch).await?;
+            if let Some((account, state)) = noted {
+                note(&self.accounts, &account, &state);
+            }
             Ok(())
         })
     }
@@ -150,8 +172,11 @@ impl SeenStore for Maildrops {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use tokio::sync::Semaphore;
+
     use super::*;
-    use crate::seen::MemoryStore;
+    use crate::mail::UniqueId;
+    use crate::seen::{MemoryStore, Notes, State};
 
     fn name(name: &str) -> AccountName {
         AccountName::new(name).unwrap()
@@ -182,5 +207,78 @@ mod tests {
         let found = drops.candidates("pop.example.org", "jane").await.unwrap();
         assert_eq!(found.len(), 3);
         assert!(drops.candidates("other", "jane").await.unwrap().is_empty());
+    }
+
+    /// A store in memory whose commits wait for a permit.
+    struct Slow(MemoryStore, Semaphore);
+
+    impl SeenStore for Slow {
+        fn scan<'a>(
+            &'a self,
+            account: &'a AccountName,
+        ) -> BoxFuture<'a, Result<Records, SeenError>> {
+            self.0.scan(account)
+        }
+
+        fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+            Box::pin(async {
+                self.1.acquire().await.unwrap().forget();
+                self.0.commit(batch).await
+            })
+        }
+
+        fn account_state<'a>(
+            &'a self,
+            account: &'a AccountName,
+        ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+            self.0.account_state(account)
+        }
+
+        fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+            self.0.accounts()
+        }
+
+        fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+            self.0.close()
+        }
+    }
+
+    fn put(at: u64) -> (RecordKey, Batch) {
+        let key = RecordKey::new(UniqueId::new(b"1").unwrap(), None);
+        let record = Record {
+            octets: Some(1),
+            copies: 1,
+            absent_since: None,
+            head: None,
+            state: State::Delivered { at: Timestamp(at) },
+            notes: Notes::default(),
+        };
+        let mut batch = Batch::new(&name("work"));
+        batch.changes.push(Change::Put(key.clone(), record));
+        (key, batch)
+    }
+
+    #[tokio::test]
+    async fn what_depends_on_a_record_sees_the_commits_that_began_before_it() {
+        let store = Arc::new(Slow(MemoryStore::new(), Semaphore::new(1)));
+        let drops = Maildrops::new(store.clone());
+        let (key, first) = put(1);
+        drops.commit(first).await.unwrap();
+        let (_, second) = put(2);
+        let account = name("work");
+        let seen = std::cell::Cell::new(None);
+        let amend = drops.amend(&account, &key, |_, record| {
+            seen.set(Some(record.state.clone()));
+            Ok(None)
+        });
+        let permit = async {
+            tokio::task::yield_now().await;
+            store.1.add_permits(1);
+        };
+        let (committed, amended, ()) = tokio::join!(drops.commit(second), amend, permit);
+        committed.unwrap();
+        amended.unwrap();
+        let state = seen.into_inner();
+        assert_eq!(state, Some(State::Delivered { at: Timestamp(2) }));
     }
 }

@@ -3,6 +3,7 @@
 //! A [`SeenStore`] keeps; only [`Seen`] can turn a [`Receipt`] into a [`Recorded`], and only after
 //! the store said that it is durable. This room knows nothing of servers, MDAs or relays.
 
+mod amend;
 mod batch;
 mod blanks;
 mod disk;

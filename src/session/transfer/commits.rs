@@ -168,22 +168,18 @@ impl<'a> Commits<'a> {
         });
     }
 
-    /// Takes back a refusal that was counted.
+    /// Takes back a refusal that was counted. The message may be another account's, whose session
+    /// may have delivered it meanwhile: then the record stays as it is.
     pub(in crate::session) fn undo(&mut self, undo: Undo, cause: Cause, now: Timestamp) {
         let seen = &self.with.seen;
-        let work = async move {
-            let records = seen.records(&undo.account).await?;
-            let current = records.get(&undo.key);
-            let record = current.and_then(|current| taken_back(&current, undo.tries, cause, now));
-            let Some(record) = record else {
-                return Ok(());
-            };
-            let mut batch = Batch::new(&undo.account);
-            batch.changes.push(Change::Put(undo.key, record));
-            seen.commit(batch, &records).await
-        };
         self.push(async move {
-            match work.await {
+            let Undo {
+                account,
+                key,
+                tries,
+            } = undo;
+            let amended = |current: &Record| taken_back(current, tries, cause, now);
+            match seen.amend(&account, &key, amended).await {
                 Ok(()) => Committed::Noted,
                 Err(error) => Committed::Failed(error.into()),
             }
