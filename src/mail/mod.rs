@@ -18,6 +18,7 @@ mod percent;
 mod policy;
 mod record_key;
 mod secret;
+mod stable_hash;
 pub mod text;
 mod time;
 mod tls;
@@ -39,6 +40,7 @@ pub use policy::{
 };
 pub use record_key::RecordKey;
 pub use secret::{InvalidSecret, Secret};
+pub use stable_hash::stable_hash;
 pub use time::{Clock, Timestamp};
 pub use tls::{ClientCertificate, Fingerprint, TlsMode, TlsPolicy};
 pub use unique_id::{InvalidUniqueId, UniqueId};

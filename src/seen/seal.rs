@@ -1,7 +1,9 @@
 //! Detects that an account's settings or its secret changed, without storing anything that reveals
 //! the secret.
 
-use std::hash::{DefaultHasher, Hasher};
+use zeroize::Zeroizing;
+
+use crate::mail::stable_hash;
 
 /// A seal of an account's settings and secret when it began to wait.
 ///
@@ -25,12 +27,8 @@ impl Seal {
     /// The seal of these settings and this secret.
     pub fn of(salt: u64, settings: &str, secret: &[u8]) -> Self {
         let digest = |octets: &[u8]| {
-            // Stable as long as the standard library's hasher is; a new one costs an account one
-            // more try.
-            let mut hasher = DefaultHasher::new();
-            hasher.write_u64(salt);
-            hasher.write(octets);
-            hasher.finish()
+            let salted = Zeroizing::new([&salt.to_le_bytes()[..], octets].concat());
+            stable_hash(&salted)
         };
         let secret = digest(secret) & ((1 << SECRET_BITS) - 1);
         Self {

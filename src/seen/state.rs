@@ -1,8 +1,6 @@
 //! What is remembered of one account besides its messages.
 
-use crate::mail::{Maildrop, Timestamp, limits};
-use std::hash::{DefaultHasher, Hash, Hasher};
-
+use crate::mail::{Maildrop, Timestamp, limits, stable_hash};
 use crate::seen::{Oddities, Seal, Sizes};
 
 /// What must survive a restart so that a server is not hammered and an account not locked.
@@ -96,11 +94,12 @@ pub struct Owner<'a> {
 impl<'a> Owner<'a> {
     /// Who logs in as this user, and has the messages delivered so.
     pub fn new(user: &'a str, delivery: &str, recipient: &str) -> Self {
-        let mut hasher = DefaultHasher::new();
-        (delivery, recipient).hash(&mut hasher);
+        // No text has this octet, so that no two pairs are alike.
+        let end = &b"\xff"[..];
+        let parts = [delivery.as_bytes(), end, recipient.as_bytes(), end];
         Self {
             user,
-            recipient: hasher.finish(),
+            recipient: stable_hash(&parts.concat()),
         }
     }
 }

@@ -1,11 +1,10 @@
 //! The state of a breaker, and the consequences of each answer.
 
 use std::collections::VecDeque;
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::down::{CULPRITS_MAX, Culprits, Down, Named};
 use super::suspicion::{Suspicion, is_same};
-use crate::mail::{AccountName, RecordKey, Sender, Timestamp, backoff};
+use crate::mail::{AccountName, RecordKey, Sender, Timestamp, backoff, stable_hash};
 use crate::sink::{Admission, Fault, Probe, Undo, Verdict};
 
 /// The state of a breaker; the default is for a destination that accepts mail.
@@ -287,9 +286,10 @@ const fn speaks_of_message(fault: Fault) -> bool {
 }
 
 fn hash_of(sender: &Sender) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    sender.hash(&mut hasher);
-    hasher.finish()
+    match sender {
+        Sender::Null => 0,
+        Sender::Address(address) => stable_hash(address.as_bytes()),
+    }
 }
 
 /// Different messages of one sender that are refused in a row before the destination counts as
