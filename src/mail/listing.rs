@@ -78,6 +78,12 @@ impl Listing {
         })
     }
 
+    /// The message with this number.
+    pub fn numbered(&self, number: u32) -> Option<Entry<'_>> {
+        let at = self.slots.binary_search_by_key(&number, |slot| slot.number);
+        self.get(at.ok()?)
+    }
+
     /// Every message, in the order of the numbers.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
         (0..self.len()).filter_map(|at| self.get(at))

@@ -1,6 +1,8 @@
 //! Messages at which sessions have ended, on a server without unique-ids: found again by number and
 //! octets.
 
+use std::collections::HashMap;
+
 use crate::mail::{Entry, Listing, Timestamp, limits};
 use crate::seen::{Deferral, StruckNumber};
 use crate::session::judge::deferral;
@@ -9,16 +11,32 @@ use crate::session::judge::deferral;
 /// changed, else the nearest lower one with the same octets, because numbers only decrease when
 /// other messages are deleted.
 pub(in crate::session) fn located(listing: &Listing, struck: &[StruckNumber]) -> Vec<StruckNumber> {
+    if struck.is_empty() {
+        return Vec::new();
+    }
+    // The numbers of messages of each size that is looked for, ascending.
+    let sizes = struck.iter().map(|one| (one.octets, Vec::new()));
+    let mut of_size: HashMap<u64, Vec<u32>> = sizes.collect();
+    for entry in listing.iter() {
+        let numbers = entry.octets.and_then(|octets| of_size.get_mut(&octets));
+        if let Some(numbers) = numbers {
+            numbers.push(entry.number);
+        }
+    }
     let mut found: Vec<StruckNumber> = Vec::with_capacity(struck.len());
     for one in struck {
-        let alike = |entry: &Entry<'_>| {
-            entry.octets == Some(one.octets)
-                && entry.number <= one.number
-                && !found.iter().any(|taken| taken.number == entry.number)
+        let Some(numbers) = of_size.get(&one.octets) else {
+            continue;
         };
-        if let Some(entry) = listing.iter().filter(alike).last() {
-            let number = entry.number;
-            found.push(StruckNumber { number, ..*one });
+        let below = numbers.partition_point(|number| *number <= one.number);
+        // No more of them can be taken than were struck.
+        let mut nearest = numbers[..below].iter().rev();
+        let free = nearest.find(|number| !found.iter().any(|taken| taken.number == **number));
+        if let Some(number) = free {
+            found.push(StruckNumber {
+                number: *number,
+                ..*one
+            });
         }
     }
     found
@@ -107,6 +125,20 @@ mod tests {
         assert_eq!(numbers(&located(&listing(&[30, 20, 30, 30]), &known)), [3]);
         assert_eq!(numbers(&located(&listing(&[30, 20, 40]), &known)), [1]);
         assert!(located(&listing(&[10, 20, 40]), &known).is_empty());
+    }
+
+    #[test]
+    fn struck_messages_are_found_in_a_large_listing_without_going_through_it_for_each() {
+        let sizes: Vec<u64> = (0..200_000).map(|number| number % 3).collect();
+        let known: Vec<_> = (1..=64)
+            .map(|n| struck(200_000 - n, u64::from(n % 3)))
+            .collect();
+        let found = located(&listing(&sizes), &known);
+        assert_eq!(found.len(), 64);
+        let mut numbers = numbers(&found);
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert_eq!(numbers.len(), 64, "each is another message");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the end of a session means for the next one.
 
+use std::collections::HashSet;
+
 use crate::mail::{Entry, UniqueId};
 use crate::seen::{AccountState, Oddities};
 use crate::session::judge::{struck, struck_deletes};
@@ -28,9 +30,11 @@ impl Session<'_> {
         if listed.without_unique_ids.is_some() || !listed.served.is_empty() {
             // A message that came whole is not at fault, unless the server sent more after it than
             // was requested.
-            let came = |number| done.identified.iter().any(|entry| entry.number == number);
+            let struck: HashSet<u32> = odd.struck.iter().map(|one| one.number).collect();
+            let came = done.identified.iter().map(|entry| entry.number);
+            let came: HashSet<u32> = came.filter(|number| struck.contains(number)).collect();
             odd.struck.retain(|one| {
-                blamed.is_some_and(|it| it.number == one.number) || !came(one.number)
+                blamed.is_some_and(|it| it.number == one.number) || !came.contains(&one.number)
             });
         }
         let is_lost = done.lost.is_some();

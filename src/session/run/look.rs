@@ -64,7 +64,8 @@ impl Session<'_> {
         };
         if let Some(words) = &listed.without_unique_ids {
             self.accept_no_unique_ids(state, records, words, listed.announced)?;
-            state.odd.struck = struck::located(&listed.listing, &state.odd.struck);
+            let locate = || struck::located(&listed.listing, &state.odd.struck);
+            state.odd.struck = long(listed.listing.len(), locate);
             first_run::without_unique_ids(visit.first_run, &listed.listing, records, state)?;
             let plan = || {
                 let struck = &state.odd.struck;

@@ -129,8 +129,8 @@ impl Listed {
 
     /// The message with this number.
     pub(in crate::session) fn entry(&self, number: u32) -> Option<Entry<'_>> {
-        let mut all = self.listing.iter().chain(self.served.iter());
-        all.find(|entry| entry.number == number)
+        let named = self.listing.numbered(number);
+        named.or_else(|| self.served.numbered(number))
     }
 
     /// The message at a position; those without unique-id follow on the others.
@@ -143,8 +143,7 @@ impl Listed {
 
     /// Whether the message with this number is known by its digest only.
     pub(in crate::session) fn is_nameless(&self, number: u32) -> bool {
-        let mut served = self.served.iter();
-        self.without_unique_ids.is_some() || served.any(|entry| entry.number == number)
+        self.without_unique_ids.is_some() || self.served.numbered(number).is_some()
     }
 
     /// The listing of a server that names its messages.

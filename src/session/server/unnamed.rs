@@ -12,6 +12,7 @@ use crate::seen::{AccountState, Record, Records, State, StruckNumber};
 use crate::session::judge::plan::{Disposition, Plan, Skip, Turnstile, Why};
 use crate::session::judge::quota::remaining;
 use crate::session::judge::{made_names, spared, struck};
+use crate::session::long::long;
 use crate::session::run::Session;
 use crate::session::server::listing::Listed;
 use crate::session::{Counts, Visit};
@@ -118,7 +119,8 @@ impl Session<'_> {
         poll: &Counts,
     ) {
         listed.served = listed.unnamed.listing();
-        state.odd.struck = struck::located(&listed.served, &state.odd.struck);
+        let locate = || struck::located(&listed.served, &state.odd.struck);
+        state.odd.struck = long(listed.served.len(), locate);
         let mut room = Turnstile::new(remaining(self.visit.limits, poll));
         let planned = plan.retrievals.iter();
         let planned = planned.filter_map(|at| listed.listing.get(*at as usize));
