@@ -14,7 +14,7 @@ use crate::session::judge::plan::Why;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::offers::{Parcel, Source};
-use crate::session::transfer::trace::{Trace, is_own, received_field as build};
+use crate::session::transfer::trace::{Own, Trace, is_own, received_field as build};
 use crate::sink::{Fault, Refusal, Targets};
 use crate::spool::head_digest::head_digest;
 use crate::spool::{Draft, Message};
@@ -35,8 +35,14 @@ const LOOP_CODE: &str = "mail_loop";
 /// Looks at the head of a message.
 pub(in crate::session) fn look(visit: &Visit, message: &Message) -> Looked {
     let mut returned = false;
+    let own = Own {
+        by_host: &visit.own_host,
+        account: &visit.account,
+        maildrop: &visit.maildrop(),
+        recipient: &visit.recipient,
+    };
     let head = message.head_fields_showing(|value| {
-        returned |= is_own(value, &visit.own_host, &visit.account);
+        returned |= is_own(value, &own);
     });
     // A head that cannot be read must not stop the delivery: then nobody is told of a failure, as
     // with any null sender.
@@ -75,6 +81,7 @@ pub(in crate::session) fn received_field(
         by_host: &visit.own_host,
         with: visit.protocol(),
         account: &visit.account,
+        maildrop: &visit.maildrop(),
         unique_id,
         recipient: Some(&visit.recipient),
         at,

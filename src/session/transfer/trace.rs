@@ -2,12 +2,17 @@
 
 use std::fmt::Write as _;
 
-use crate::mail::{AccountName, Date, Percent, Recipient, Timestamp, UniqueId};
+use memchr::memmem;
+
+use crate::mail::{
+    AccountName, Date, Maildrop, Percent, Recipient, Timestamp, UniqueId, stable_hash,
+};
 
 /// The contents of the field.
 ///
-/// The comment after `by` names mailferry and the account. Host and comment together identify this
-/// account: a message that already has them was sent by mailferry and came back.
+/// The comment behind `by` names mailferry and the account, and has a number of the maildrop. Host
+/// and comment together are this account's own trace: a message that already bears it went out
+/// through us and came back.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace<'a> {
     /// The POP3 server, as configured.
@@ -18,6 +23,8 @@ pub struct Trace<'a> {
     pub with: &'a str,
     /// The account that the message was retrieved for.
     pub account: &'a AccountName,
+    /// The maildrop that it was retrieved from.
+    pub maildrop: &'a Maildrop,
     /// The unique-id of the message on the server.
     pub unique_id: &'a UniqueId,
     /// The recipient, if there is just one: a field shown to one must not name another (RFC 5321
@@ -30,7 +37,8 @@ pub struct Trace<'a> {
 /// The whole field, folded, each line ended by LF. Foreign text in it cannot end a line, a comment
 /// or the field.
 pub fn received_field(trace: &Trace<'_>) -> String {
-    let (from, own) = (domain(trace.from_host), own(trace.by_host, trace.account));
+    let from = domain(trace.from_host);
+    let own = own(trace.by_host, trace.account, trace.maildrop);
     let (with, id) = (domain(trace.with), atom(trace.unique_id));
     let mut field = String::with_capacity(FIELD_OCTETS);
     let _ = write!(
@@ -48,20 +56,57 @@ pub fn received_field(trace: &Trace<'_>) -> String {
     field
 }
 
+/// The identity of an account in a trace: another mailferry may have the same names.
+#[derive(Clone, Copy, Debug)]
+pub struct Own<'a> {
+    /// This host.
+    pub by_host: &'a str,
+    /// The account.
+    pub account: &'a AccountName,
+    /// Its maildrop.
+    pub maildrop: &'a Maildrop,
+    /// Its recipient.
+    pub recipient: &'a Recipient,
+}
+
 /// Whether the value of a `Received` field is the trace of this account, however it was folded
 /// since: then mailferry sent the message, and it has come back.
-pub fn is_own(value: &[u8], by_host: &str, account: &AccountName) -> bool {
+///
+/// Version 0.1.0 did not write the number of the maildrop. Its trace is ours unless it names
+/// another recipient.
+pub fn is_own(value: &[u8], ours: &Own<'_>) -> bool {
     let words = value
         .split(u8::is_ascii_whitespace)
         .filter(|word| !word.is_empty());
     let unfolded = words.collect::<Vec<_>>().join(&b' ');
-    let trace = own(by_host, account);
-    memchr::memmem::find(&unfolded, trace.as_bytes()).is_some()
+    let trace = own(ours.by_host, ours.account, ours.maildrop);
+    if memmem::find(&unfolded, trace.as_bytes()).is_some() {
+        return true;
+    }
+    let old = format!("{})", begin(ours.by_host, ours.account));
+    memmem::find(&unfolded, old.as_bytes()).is_some_and(|at| {
+        let recipient = format!(" for <{}>", ours.recipient);
+        let rest = &unfolded[at..];
+        memmem::find(rest, b" for <").is_none()
+            || memmem::find(rest, recipient.as_bytes()).is_some()
+    })
 }
 
-fn own(by_host: &str, account: &AccountName) -> String {
-    let by = domain(by_host);
-    format!("by {by} (mailferry account {account})")
+fn own(by_host: &str, account: &AccountName, maildrop: &Maildrop) -> String {
+    // No host name or user has this octet.
+    let end = &b"\xff"[..];
+    let parts = [
+        maildrop.host().as_bytes(),
+        end,
+        maildrop.user().as_bytes(),
+        end,
+    ];
+    let number = stable_hash(&parts.concat()) >> 32;
+    format!("{}, maildrop {number:08x})", begin(by_host, account))
+}
+
+fn begin(by_host: &str, account: &AccountName) -> String {
+    format!("by {} (mailferry account {account}", domain(by_host))
 }
 
 /// A host name in which all characters that no host name or address contains are replaced.
@@ -106,12 +151,17 @@ const ID_OCTETS_MAX: usize = 210;
 mod tests {
     use super::*;
 
+    fn maildrop(user: &str) -> Maildrop {
+        Maildrop::new("pop.example.org", user, None)
+    }
+
     fn field(from_host: &str, unique_id: &[u8], recipient: Option<&str>) -> String {
         received_field(&Trace {
             from_host,
             by_host: "mail.home.lan",
             with: "POP3S",
             account: &AccountName::new("work").unwrap(),
+            maildrop: &maildrop("jane"),
             unique_id: &UniqueId::new(unique_id).unwrap(),
             recipient: recipient.map(|r| Recipient::new(r).unwrap()).as_ref(),
             at: Timestamp(1_795_435_200),
@@ -123,7 +173,7 @@ mod tests {
         assert_eq!(
             field("pop.example.org", b"000001a2", Some("jane@home.lan")),
             "Received: from pop.example.org\n\
-             \tby mail.home.lan (mailferry account work)\n\
+             \tby mail.home.lan (mailferry account work, maildrop 179ec633)\n\
              \twith POP3S id 000001a2\n\
              \tfor <jane@home.lan>;\n\
              \tMon, 23 Nov 2026 12:00:00 +0000\n"
@@ -132,24 +182,48 @@ mod tests {
 
     #[test]
     fn our_own_trace_is_known_again_however_it_was_folded_and_another_accounts_is_not() {
-        let field = field("pop.example.org", b"1", None);
+        let field = field("pop.example.org", b"1", Some("joe@home.lan"));
         let value = field.strip_prefix("Received:").unwrap();
-        let (work, home) = (
-            AccountName::new("work").unwrap(),
-            AccountName::new("work-home").unwrap(),
-        );
         for value in [
             value.to_owned(),
             value.replace("\n\t", " "),
             value.replace('\n', "\r\n "),
         ] {
-            assert!(is_own(value.as_bytes(), "mail.home.lan", &work), "{value}");
-            assert!(!is_own(value.as_bytes(), "mail.home.lan", &home), "{value}");
+            let own = |host, account, user| is_ours(&value, host, account, user);
+            assert!(own("mail.home.lan", "work", "jane"), "{value}");
+            assert!(!own("mail.home.lan", "work-home", "jane"), "{value}");
+            assert!(!own("other.home.lan", "work", "jane"), "{value}");
             assert!(
-                !is_own(value.as_bytes(), "other.home.lan", &work),
-                "{value}"
+                !own("mail.home.lan", "work", "joe"),
+                "another mailferry with the same host and account name: {value}"
             );
         }
+    }
+
+    #[test]
+    fn the_trace_of_0_1_0_is_ours_unless_it_names_another_recipient() {
+        let trace = "from x by mail.home.lan (mailferry account work) with POP3S id 1";
+        for (rest, is_ours_too) in [
+            ("; now", true),
+            (" for <jane@home.lan>; now", true),
+            (" for <somebody@else.example>; now", false),
+        ] {
+            let value = format!("{trace}{rest}");
+            let own = is_ours(&value, "mail.home.lan", "work", "jane");
+            assert_eq!(own, is_ours_too, "{value}");
+        }
+    }
+
+    fn is_ours(value: &str, by_host: &str, account: &str, user: &str) -> bool {
+        is_own(
+            value.as_bytes(),
+            &Own {
+                by_host,
+                account: &AccountName::new(account).unwrap(),
+                maildrop: &maildrop(user),
+                recipient: &Recipient::new("jane@home.lan").unwrap(),
+            },
+        )
     }
 
     proptest::proptest! {
