@@ -95,11 +95,15 @@ pub(super) fn render(response: &QuarantineResponse, out: &mut dyn Write) -> io::
                 RetryOutcome::Refused { code, words, .. } => {
                     writeln!(out, "{file}: refused again ({code}: {words}); it stays")
                 }
+                RetryOutcome::Spare => writeln!(
+                    out,
+                    "{file}: removed, as its message was delivered or has another copy"
+                ),
                 RetryOutcome::NoRecord => writeln!(
                     out,
-                    "{file}: no record refers to this copy, so its message was delivered in the \
-                     meantime or is still on the server. Look at it with `quarantine show`, and \
-                     remove it with `quarantine drop`"
+                    "{file}: no record refers to this copy, so it is unknown whether its message \
+                     was delivered. Look at it with `quarantine show`, then save it with \
+                     `quarantine export` or remove it with `quarantine drop`"
                 ),
             }
         }

@@ -98,8 +98,10 @@ pub enum RetryOutcome {
         /// Whether a later try may succeed without any change.
         for_now: bool,
     },
-    /// It was not offered, because no record refers to the copy: its message was delivered in the
-    /// meantime or is still on the server.
+    /// It was removed, because it was spare: a crash came between the copy and its record, and its
+    /// message was delivered in the meantime or has another copy.
+    Spare,
+    /// It was not offered, because no record refers to the copy or knows its message.
     NoRecord,
 }
 
@@ -116,7 +118,7 @@ impl QuarantineResponse {
                 Exit::Unavailable
             }
             Self::Retried { outcome, .. } => match outcome {
-                RetryOutcome::Delivered => Exit::Done,
+                RetryOutcome::Delivered | RetryOutcome::Spare => Exit::Done,
                 RetryOutcome::Refused { for_now: true, .. } => Exit::TempFail,
                 RetryOutcome::Refused { .. } | RetryOutcome::NoRecord => Exit::Unavailable,
             },

@@ -12,7 +12,7 @@ use crate::operator::{
     RetryOutcome, names, operators_word,
 };
 use crate::quarantine::{Quarantine, QuarantineError};
-use crate::seen::{Record, RecordKey, State, holders};
+use crate::seen::{Orphan, Record, RecordKey, State, holders};
 use crate::session::{self, Erased};
 use crate::spool::{Message, Spool};
 
@@ -111,10 +111,11 @@ impl Operator {
     async fn retry(&self, copies: Copies, answer: &Answer) -> Result<(), Failure> {
         let rooms = self.rooms()?;
         let assignments = rooms.orders(&everything(&self.setup.config))?.assignments;
+        let spool = Spool::new(&self.setup.config.state_dir);
         let work = async {
             let holders = self.holders().await?;
             for file in named(&rooms.quarantine, copies, &holders).await? {
-                let outcome = retry_one(&rooms, &assignments, &file).await?;
+                let outcome = retry_one(&rooms, &spool, &assignments, &file).await?;
                 let response = QuarantineResponse::Retried { file, outcome };
                 answer.say(response).await?;
             }
@@ -134,14 +135,19 @@ impl Operator {
         (delete, even_last): (bool, bool),
         answer: &Answer,
     ) -> Result<(), Failure> {
+        let rooms = &self.rooms()?;
         let Rooms {
             seen, quarantine, ..
-        } = &self.rooms()?;
+        } = rooms;
         if !quarantine.has(&file).await? {
             return Err(missing(&file));
         }
         let holder = seen.holder(&file).await?;
         let (mut erased, mut is_last) = (false, is_last(holder.as_ref()));
+        if holder.is_none() {
+            let spool = Spool::new(&self.setup.config.state_dir);
+            is_last = !is_spare(rooms, &file, &spool).await;
+        }
         if delete {
             match self.erase(&file, holder.as_ref()).await? {
                 Erased::Deleted => {
@@ -195,13 +201,49 @@ impl Operator {
     }
 }
 
+/// Whether a copy that no record names is not needed. One that cannot be read may be.
+async fn is_spare(rooms: &Rooms, file: &str, spool: &Spool) -> bool {
+    let Ok((account, key)) = labelled(rooms, file, spool).await else {
+        return false;
+    };
+    let orphan = rooms.seen.orphan(&account, &key).await;
+    orphan.is_ok_and(|orphan| orphan == Orphan::Spare)
+}
+
+/// The message that a copy says it is of.
+async fn labelled(
+    rooms: &Rooms,
+    file: &str,
+    spool: &Spool,
+) -> Result<(AccountName, RecordKey), Failure> {
+    let (message, label) = rooms.quarantine.load(file, spool).await?;
+    let key = RecordKey::new(label.origin.unique_id, Some(message.digest()));
+    Ok((label.origin.account, key))
+}
+
 async fn retry_one(
     rooms: &Rooms,
+    spool: &Spool,
     assignments: &[Assignment],
     file: &str,
 ) -> Result<RetryOutcome, Failure> {
-    let Some((account, key, _)) = rooms.seen.holder(file).await? else {
-        return Ok(RetryOutcome::NoRecord);
+    let (account, key) = match rooms.seen.holder(file).await? {
+        Some((account, key, _)) => (account, key),
+        None => {
+            let (account, key) = labelled(rooms, file, spool).await?;
+            match rooms.seen.orphan(&account, &key).await? {
+                Orphan::Spare => {
+                    rooms.quarantine.remove(file).await?;
+                    return Ok(RetryOutcome::Spare);
+                }
+                Orphan::Unknown => return Ok(RetryOutcome::NoRecord),
+                Orphan::Waits => {
+                    let word = operators_word();
+                    rooms.seen.adopt_copy(&account, &key, file, &word).await?;
+                }
+            }
+            (account, key)
+        }
     };
     let assignment = find(assignments, &account)?;
     let visit = assignment.visit.prepare().await?;

@@ -41,6 +41,7 @@ pub use error::SeenError;
 pub use memory::MemoryStore;
 pub use notes::{Compared, Notes};
 pub use odd::{InUse, LastCapa, Oddities, StruckDelete, StruckNumber};
+pub use operator::copy::Orphan;
 pub use operator::word::OperatorsWord;
 pub use operator::{Changed, OperatorError, Trust};
 pub use record::{Deferral, Marker, Record, State};

@@ -2,11 +2,66 @@
 
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::{
-    Change, Marker, Notes, OperatorsWord, Record, RecordKey, Recorded, Seen, SeenError, SeenStore,
-    State,
+    Change, Deferral, Marker, Notes, OperatorsWord, Record, RecordKey, Recorded, Seen, SeenError,
+    SeenStore, State,
 };
 
+/// What the records say of a copy that none of them names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Orphan {
+    /// Its message was delivered, or another copy stands for it.
+    Spare,
+    /// Its message waits on the server.
+    Waits,
+    /// They know nothing of its message.
+    Unknown,
+}
+
 impl Seen {
+    /// What the records say of this message, of which a copy lies in the quarantine that no record
+    /// names: a crash came between the copy and its record.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn orphan(
+        &self,
+        account: &AccountName,
+        key: &RecordKey,
+    ) -> Result<Orphan, SeenError> {
+        let record = self.records(account).await?.get(key);
+        Ok(match record.map(|record| record.state) {
+            Some(State::Delivered { .. } | State::Quarantined { .. }) => Orphan::Spare,
+            Some(State::Deferred(deferral)) if deferral.parked.is_some() => Orphan::Spare,
+            Some(State::Deferred(_)) => Orphan::Waits,
+            Some(State::Marked { .. } | State::Oversized { .. }) | None => Orphan::Unknown,
+        })
+    }
+
+    /// From now on this copy stands for a message that waits.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub async fn adopt_copy(
+        &self,
+        account: &AccountName,
+        key: &RecordKey,
+        file: &str,
+        _: &OperatorsWord,
+    ) -> Result<(), SeenError> {
+        let Some(record) = self.records(account).await?.get(key) else {
+            return Ok(());
+        };
+        let State::Deferred(deferral) = record.state else {
+            return Ok(());
+        };
+        let state = State::Deferred(Deferral {
+            parked: Some(file.to_owned()),
+            ..deferral
+        });
+        let put = Change::Put(key.clone(), Record { state, ..record });
+        self.change(account, [put]).await
+    }
+
     /// The message that a copy in the quarantine stands for: its account, or the name under which
     /// records of another maildrop of it are kept, with key and record. `None` when no record names
     /// the copy: the message was settled otherwise, or a crash came between copy and record.
