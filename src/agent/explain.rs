@@ -2,7 +2,7 @@
 //! settings that may be wrong.
 
 use crate::disk::Lack;
-use crate::mail::{OUT_OF_FILES_CODE, OUT_OF_FILES_HINT, TlsMode};
+use crate::mail::{LoginMethod, OUT_OF_FILES_CODE, OUT_OF_FILES_HINT, TlsMode};
 use crate::secrets::SecretError;
 use crate::session::{SessionError, Visit};
 use crate::sink::Refusal;
@@ -10,6 +10,17 @@ use crate::sink::Refusal;
 /// Returns the error with a hint about the settings of its account, if there is one.
 pub(super) fn explain(error: SessionError, visit: &Visit, password: Option<&str>) -> SessionError {
     let hint = match &error {
+        SessionError::Login { words, .. }
+            if visit.tls == TlsMode::None && speaks_of(words, &TLS_WORDS) =>
+        {
+            Some(WANTS_TLS.to_owned())
+        }
+        SessionError::Login { words, .. }
+            if visit.login.method != LoginMethod::UserPass
+                && speaks_of(words, &UNKNOWN_COMMAND_WORDS) =>
+        {
+            Some(OTHER_LOGIN.to_owned())
+        }
         SessionError::Login { .. } => password.map(|source| {
             let mark = if visit.login.secret.has_byte_order_mark() {
                 ", and begins with a byte order mark (EF BB BF), which some editors add: save it \
@@ -44,6 +55,30 @@ pub(super) fn explain(error: SessionError, visit: &Visit, password: Option<&str>
         None => error,
     }
 }
+
+/// Whether the words of a server hold one of these, whatever the case of letters.
+fn speaks_of(words: &str, known: &[&str]) -> bool {
+    let words = words.to_ascii_lowercase();
+    known.iter().any(|one| words.contains(one))
+}
+
+/// Words of servers that take no password without TLS.
+const TLS_WORDS: [&str; 6] = ["plaintext", "cleartext", "ssl", "tls", "secure", "encrypt"];
+
+const WANTS_TLS: &str = "The server seems to want TLS, and `tls` of the account is \"none\": try \
+                         \"starttls\", or \"implicit\" with port 995";
+
+/// Words of servers that do not know a command.
+const UNKNOWN_COMMAND_WORDS: [&str; 5] = [
+    "unknown command",
+    "command unknown",
+    "unrecognized",
+    "not implemented",
+    "invalid command",
+];
+
+const OTHER_LOGIN: &str = "The server seems not to know the command, perhaps an AUTH that it \
+                           announces: try `auth = \"user-pass\"`";
 
 /// Without its password an account is held, unless the password could not be read because no file
 /// descriptor was left.
@@ -103,5 +138,16 @@ mod tests {
             Some("an SMTP or FTP server")
         );
         assert_eq!(service("hello"), None);
+    }
+
+    #[test]
+    fn servers_that_want_tls_or_know_no_auth_are_known_by_their_words() {
+        let words =
+            "[AUTH] Plaintext authentication disallowed on non-secure (SSL/TLS) connections.";
+        assert!(speaks_of(words, &TLS_WORDS));
+        assert!(speaks_of("Unknown command.", &UNKNOWN_COMMAND_WORDS));
+        for words in ["[AUTH] Authentication failed.", "bad password"] {
+            assert!(!speaks_of(words, &TLS_WORDS) && !speaks_of(words, &UNKNOWN_COMMAND_WORDS));
+        }
     }
 }

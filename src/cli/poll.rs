@@ -36,6 +36,7 @@ fn line(polled: &PollReport) -> String {
         (counts.quarantined, "quarantined"),
         (counts.oversized, "too large"),
         (counts.deleted, "deleted"),
+        (counts.unconfirmed, "deletes unconfirmed"),
         (counts.left, "left for the next poll"),
         (
             counts.without_unique_id,
@@ -48,7 +49,9 @@ fn line(polled: &PollReport) -> String {
         }
     }
     let is_quiet = counts.retrieved == 0 && counts.without_unique_id == 0;
-    if is_quiet && polled.failure.is_none() && polled.waiting.is_empty() {
+    if polled.stopped {
+        line.push_str(", stopped before its end");
+    } else if is_quiet && polled.failure.is_none() && polled.waiting.is_empty() {
         line.push_str(", nothing new");
     }
     push_waiting(&mut line, polled);
@@ -77,7 +80,10 @@ fn push_waiting(line: &mut String, polled: &PollReport) {
             .take(CODES_SHOWN_MAX)
             .map(|code| Shown::new(code).to_string())
             .collect();
-        let _ = write!(line, ", {deferred} {wait} ({})", codes.join(", "));
+        let _ = write!(line, ", {deferred} {wait}");
+        if !codes.is_empty() {
+            let _ = write!(line, " ({})", codes.join(", "));
+        }
         if let Some(next_try) = next_try {
             let _ = write!(line, ", next try not before {}", time(*next_try));
         }
@@ -120,6 +126,16 @@ mod tests {
             duration: Duration::ZERO,
         };
         assert!(line(&polled).contains("nothing new"));
+        polled.stopped = true;
+        let said = line(&polled);
+        assert!(
+            said.contains("0 listed, stopped before its end ("),
+            "{said}"
+        );
+        polled.stopped = false;
+        polled.counts.unconfirmed = 2;
+        assert!(line(&polled).contains("0 listed, 2 deletes unconfirmed"));
+        polled.counts.unconfirmed = 0;
         polled.waiting = waiting;
         let said = line(&polled);
         assert!(

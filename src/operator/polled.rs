@@ -48,6 +48,8 @@ pub struct PollCounts {
     pub recognised: u64,
     /// Messages deleted on the server.
     pub deleted: u64,
+    /// Deletes that the server accepted and did not confirm when it was left.
+    pub unconfirmed: u64,
     /// Messages that stay on the server because they are too large.
     pub oversized: u64,
     /// Messages that were left for the next poll because of the limits of one poll.
@@ -144,6 +146,7 @@ impl From<Counts> for PollCounts {
             quarantined: counts.quarantined,
             recognised: counts.recognised,
             deleted: counts.deleted,
+            unconfirmed: counts.unconfirmed,
             oversized: counts.oversized,
             left: counts.left,
             without_unique_id: counts.without_unique_id,

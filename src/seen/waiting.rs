@@ -33,7 +33,10 @@ impl Waiting {
                     let earlier = |known: Timestamp| known.min(deferral.next_try);
                     let next_try = waiting.next_try.map_or(deferral.next_try, earlier);
                     waiting.next_try = Some(next_try);
-                    waiting.codes.insert(deferral.code.clone());
+                    // One that was never refused has no code.
+                    if !deferral.code.is_empty() {
+                        waiting.codes.insert(deferral.code.clone());
+                    }
                 }
                 State::Quarantined { .. } => waiting.quarantined += 1,
                 _ => {}
@@ -92,6 +95,12 @@ mod tests {
             parked: parked.map(str::to_owned),
             ..Deferral::default()
         })
+    }
+
+    #[test]
+    fn a_message_that_was_never_refused_waits_without_a_code() {
+        let waiting = Waiting::of(&records(&[(deferred(200, "", Some("p")), None)]));
+        assert_eq!((waiting.deferred, waiting.codes.len()), (1, 0));
     }
 
     #[test]

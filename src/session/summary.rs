@@ -44,8 +44,10 @@ pub struct Counts {
     pub compared_octets: u64,
     /// Deletes that were noted to be asked for.
     pub deletes_noted: u64,
-    /// Deletes that the server accepted; they count when QUIT is answered.
+    /// Deletes that the server accepted, in sessions whose QUIT it answered with a yes.
     pub deleted: u64,
+    /// Deletes that the server accepted, in sessions whose QUIT it did not confirm.
+    pub unconfirmed: u64,
     /// Messages that stay on the server because they are too large.
     pub oversized: u64,
     /// Messages that the limits of one poll left for the next.
@@ -92,6 +94,7 @@ impl Counts {
         self.compared_octets += other.compared_octets;
         self.deletes_noted += other.deletes_noted;
         self.deleted += other.deleted;
+        self.unconfirmed += other.unconfirmed;
         self.oversized = self.oversized.max(other.oversized);
         self.left = other.left;
         self.began_settled = other.began_settled;

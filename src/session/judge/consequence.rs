@@ -338,7 +338,7 @@ fn stands_aside(targets: Targets, known: &Known) -> Fate {
         ..deferral::stood_back(known.earlier.as_ref(), known.now)
     };
     let words = "it waits until its destination accepts mail again";
-    let refusal = Refusal::new(Fault::MessageTransient, "withheld", words);
+    let refusal = Refusal::new(Fault::MessageTransient, WITHHELD_CODE, words);
     waits(deferral, refusal, known)
 }
 
@@ -359,10 +359,11 @@ fn left(known: &Known) -> Fate {
     }
     let deferral = known.earlier.clone().unwrap_or_else(|| Deferral {
         next_try: known.now,
+        code: WITHHELD_CODE.to_owned(),
         ..Deferral::default()
     });
     let words = "not offered in this session";
-    let refusal = Refusal::new(Fault::MessageTransient, "withheld", words);
+    let refusal = Refusal::new(Fault::MessageTransient, WITHHELD_CODE, words);
     Fate::Parked(deferral, refusal)
 }
 
@@ -383,6 +384,9 @@ fn say_not_counted(refusal: &Refusal) -> Effect {
 
 /// Of a message that a target refused for good at an earlier try, when all others have it.
 const REFUSED_BEFORE_CODE: &str = "refused_before";
+
+/// Of a message that was not offered, and of which nothing but that is known.
+const WITHHELD_CODE: &str = "withheld";
 
 #[cfg(test)]
 #[path = "consequence_tests.rs"]

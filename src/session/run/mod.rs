@@ -523,6 +523,9 @@ impl Session<'_> {
                 detail: &detail,
             });
         }
+        if !quit {
+            done.counts.unconfirmed = std::mem::take(&mut done.counts.deleted);
+        }
         Ended {
             counts: done.counts,
             error: done.error,

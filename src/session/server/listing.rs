@@ -276,8 +276,8 @@ impl Gathered {
                 Ok(self.by_number(words, announced))
             }
             _ => {
-                if listed.is_err() {
-                    self.odd("list_refused", String::new);
+                if let Err(error) = listed {
+                    self.odd("list_refused", || error.to_string());
                 }
                 Ok(self.by_unique_id())
             }

@@ -138,11 +138,41 @@ impl Reply {
                     Step::Dot => (Fault::MessageUnknown, "smtp_unknown"),
                     Step::Rcpt | Step::Data => (Fault::MessageTransient, "smtp_lost"),
                 };
-                Refusal::new(fault, name, self.shown())
+                let mut words = self.shown();
+                if let (Step::Opening, Some(service)) = (step, other_service(&words)) {
+                    let _ = write!(
+                        words,
+                        ". That is {service} and not SMTP: check `host` and `port` of this delivery"
+                    );
+                }
+                Refusal::new(fault, name, words)
             }
         }
     }
 }
+
+/// Recognises another protocol by what was received where a reply was expected.
+fn other_service(words: &str) -> Option<&'static str> {
+    // lettre, or the reader before STARTTLS, says in front what it expected.
+    let said = RECEIVED.iter().find_map(|before| words.split_once(before));
+    let said = said?.1.trim_start_matches('"');
+    let mut services = SERVICES.iter();
+    services
+        .find(|(start, _)| said.starts_with(start))
+        .map(|(_, service)| *service)
+}
+
+const RECEIVED: [&str; 2] = [" at: ", ", got: "];
+
+const SERVICES: [(&str, &str); 7] = [
+    ("+OK", "a POP3 server"),
+    ("-ERR", "a POP3 server"),
+    ("* OK", "an IMAP server"),
+    ("* BYE", "an IMAP server"),
+    ("SSH-", "an SSH server"),
+    ("HTTP/", "a web server"),
+    ("<", "a web server"),
+];
 
 /// An enhanced status code: class, subject and detail (RFC 3463 section 2).
 fn is_status_code(word: &str) -> bool {
