@@ -1,66 +1,66 @@
-//! What a record says beside the fate of its message: which doubt there is, and which was answered.
+//! The notes of a record: doubts about its message, and how they were settled.
 
 use std::fmt::{self, Write as _};
 
 use crate::mail::Timestamp;
 
 /// Facts that decide whether a listed message is the recorded one, and whether it may be deleted.
-/// Nearly all records have none of them.
+/// Nearly all records have none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Notes {
-    /// When it was written down that a DELE of this message goes out. A message that is listed
-    /// after that is doubtful, because a server may use a name again once its message is gone (RFC
-    /// 1939 section 7).
+    /// When it was recorded that a DELE of this message is sent. If a message is listed under this
+    /// unique-id after that, it is doubtful, because a server may reuse the unique-id of a deleted
+    /// message (RFC 1939 section 7).
     pub asked: Option<Timestamp>,
-    /// The last time the message was retrieved only to be compared.
+    /// The last time the message was retrieved only for comparison.
     pub compared: Option<Compared>,
-    /// The server lists another message under this name. The record still tells what was delivered,
-    /// by its digest.
+    /// The server lists another message under this unique-id. The record, with its digest, still
+    /// proves what was delivered.
     pub displaced: bool,
-    /// When a doubt was answered by the head of the message alone, or the message came in a session
-    /// out of step: it is compared by digest before it is deleted.
+    /// When a doubt was settled by the message's head alone, or when the message came in a session
+    /// that was out of step: it is compared by digest before it is deleted.
     pub by_head: Option<Timestamp>,
-    /// The message came in a session out of step: another may have been taken for it. It is compared
-    /// whatever the retention.
+    /// The message came in a session out of step: another one may have been taken for it. It is
+    /// compared under any retention.
     pub out_of_step: bool,
-    /// The message came shorter than the server announced, twice alike: not deleted while the
-    /// server announces more.
+    /// The message was shorter than announced, twice with the same octets: it is not deleted while
+    /// the server announces more.
     pub octets_differ: bool,
-    /// The operator said of a message that came shorter than announced that it counts as
-    /// delivered: its size forbids no delete any more.
+    /// The operator confirmed that a message which came shorter than announced counts as delivered:
+    /// its size does not forbid a delete any more.
     pub octets_accepted: bool,
-    /// The message came with other octets each time, and the last of them were delivered: not
-    /// deleted.
+    /// The message had other octets each time, and the last ones were delivered: it is not deleted.
     pub varies: bool,
 }
 
-/// A comparison by RETR, and how many there were.
+/// A comparison by RETR, and the number of comparisons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Compared {
     /// When.
     pub at: Timestamp,
-    /// How often until then, this time included.
+    /// The number of comparisons, this one included.
     pub times: u8,
 }
 
 impl Compared {
     /// Whether the message may be compared once more: 1, 2, 4 ... days after the last time, 30 at
-    /// the most.
+    /// most.
     pub fn is_due(&self, now: Timestamp) -> bool {
         let doublings = u32::from(self.times.saturating_sub(1)).min(5);
         let days = (1_u64 << doublings).min(DAYS_MAX);
-        // A time ahead of us was told by a clock that was wrong.
+        // A time in the future came from a wrong clock.
         self.at > now || now.since(self.at) >= days * DAY_SECONDS
     }
 }
 
 impl Notes {
-    /// Whether there is nothing to say.
+    /// Whether there are no notes.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The notes after the message was retrieved and compared: its bytes are those of the record.
+    /// The notes after the message was retrieved and compared, and its bytes are those of the
+    /// record.
     #[must_use]
     pub fn found_alike(self, now: Timestamp) -> Self {
         let times = self.compared.map_or(0, |compared| compared.times);
@@ -77,7 +77,7 @@ impl Notes {
         }
     }
 
-    /// The notes after a doubt was answered by the head of the message.
+    /// The notes after a doubt was settled by the message's head.
     #[must_use]
     pub fn found_by_head(self, now: Timestamp) -> Self {
         Self {
@@ -89,7 +89,7 @@ impl Notes {
         }
     }
 
-    /// The notes after the operator said that what came of the message counts as delivered.
+    /// The notes after the operator confirmed that the received octets count as the message.
     #[must_use]
     pub fn accepted(self) -> Self {
         Self {
@@ -99,8 +99,8 @@ impl Notes {
         }
     }
 
-    /// Whether the message came shorter than the server announced, whatever the operator said of
-    /// it since: what has the whole of it is another message.
+    /// Whether the message came shorter than the server announced, even if the operator has
+    /// confirmed it since: a message with the whole of it is another one.
     pub const fn came_short(&self) -> bool {
         self.octets_differ || self.octets_accepted
     }
@@ -110,7 +110,7 @@ impl Notes {
         self.octets_differ || self.varies
     }
 
-    /// Reads what [`Self`] writes after its `~`.
+    /// Reads the text that [`Self`] writes after its `~`.
     pub(super) fn from_word(word: &str) -> Option<Self> {
         let mut notes = Self::default();
         for part in word.split(',') {
@@ -138,7 +138,7 @@ impl Notes {
 }
 
 impl fmt::Display for Notes {
-    /// The parts that are there, with commas between them: `a1800000000,c1800000000x1,d`.
+    /// Writes the present parts, separated by commas: `a1800000000,c1800000000x1,d`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut first = true;
         let mut part = |f: &mut fmt::Formatter<'_>, words: fmt::Arguments<'_>| {
@@ -172,7 +172,7 @@ impl fmt::Display for Notes {
 
 const DAY_SECONDS: u64 = 24 * 3600;
 
-/// Days between two comparisons of one message, at the most.
+/// The most days between two comparisons of one message.
 const DAYS_MAX: u64 = 30;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Asking for heads before the plan is made takes a share of a session, and no more: new mail does
-//! not wait for it, and whoever asks for the session's end is heard.
+//! Heads are requested before the plan is made for a limited time only: new mail does not wait for
+//! them, and a request to end the session is followed.
 
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ use crate::support::world::{World, mail, mails};
 
 const DAY: u64 = 24 * 3600;
 
-/// A world with so many delivered messages whose deletes are due, at a server that takes its time
-/// for each head.
+/// A world with this many delivered messages whose deletes are due, and a server that is slow to
+/// send each head.
 async fn due(count: usize, top_milliseconds: u64) -> World {
     let world = World::new(mails(count), Retention::DeleteAfter { seconds: DAY });
     world.server.with(|habits| {
@@ -35,8 +35,8 @@ fn new_mail() -> Mail {
     mail("new-mail", b"Subject: new\r\n\r\nnew\r\n")
 }
 
-/// A device sends the same header each time, without Message-ID and Date, and the server counts from
-/// 1 again.
+/// A device sends the same header each time, without Message-ID and Date, and the server counts
+/// from 1 again.
 #[tokio::test(start_paused = true)]
 async fn an_equal_header_that_names_no_message_allows_no_delete() {
     for unique_id in ["1", "uidvalidity-99-0001"] {
@@ -84,7 +84,7 @@ async fn a_slow_server_with_many_due_deletes_gets_its_new_mail_at_once_and_its_d
         world.pass(300);
     }
     assert_eq!(polls, 3, "120 in each");
-    // The oldest and the newest are looked at in each poll.
+    // The oldest and the newest are requested in each poll.
     assert!(tops(&world) <= 300 + 2 * polls, "{}", tops(&world));
     assert_eq!(world.server.listed(), [new_mail()]);
 }
@@ -139,7 +139,7 @@ async fn what_heads_have_said_is_durable_when_the_session_is_lost_among_them() {
         habits.pipelining = false;
     });
     world.poll().await;
-    // Every name is in doubt, and heads are all that is asked for.
+    // Every unique-id is doubtful, and only heads are requested.
     let mut state = world.state().await;
     state.names.began_again = Some(world.now.lock().unwrap().plus(1));
     world.save_state(state).await;
@@ -197,8 +197,8 @@ async fn a_quarantined_message_that_is_listed_again_after_a_move_and_back_proves
     assert_eq!(world.sink.count(), 3);
 }
 
-/// Delivered messages under one unique-id whose deletes are due; together their heads take longer
-/// than the share of a session.
+/// Delivered messages under one unique-id whose deletes are due; all their heads together take
+/// longer than a session's time for heads.
 async fn due_twins(count: usize) -> World {
     let one = |number: usize| mail("same", format!("Subject: {number}\r\n\r\nx\r\n").as_bytes());
     let world = World::new(
@@ -255,7 +255,7 @@ async fn a_session_that_should_give_way_does_so_among_the_heads_of_one_unique_id
     assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
 }
 
-/// The round trips of a poll that finds nothing new among five messages with such names.
+/// The round trips of a poll that finds nothing new among five messages with such unique-ids.
 async fn round_trips(name: impl Fn(usize) -> String, pipelining: bool) -> usize {
     let one = |number: usize| {
         let text = format!("Subject: {number}\r\n\r\nx\r\n");

@@ -1,4 +1,4 @@
-//! Messages that a server lists without unique-id among others with one (DOUBT.md 1.9).
+//! Messages that a server lists without unique-id among others with one.
 
 use mailferry::mail::{FirstRun, Retention};
 use mailferry::seen::{Seen, State};
@@ -12,7 +12,7 @@ use crate::support::world::{World, mail};
 const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
-/// A message of which UIDL says only the number, when `unique_id` is empty. All are equally long.
+/// A message of which UIDL gives only the number, if `unique_id` is empty. All are equally long.
 fn letter(unique_id: &str, number: usize) -> Mail {
     let text = format!(
         "Message-ID: <{number:04}@example.org>\r\nFrom: a@example.org\r\nSubject: {number:04}\r\n\r\nbody {number:04}\r\n"
@@ -20,7 +20,7 @@ fn letter(unique_id: &str, number: usize) -> Mail {
     mail(unique_id, text.as_bytes())
 }
 
-/// A message with a size of its own.
+/// A message with a different size for each number.
 fn sized(unique_id: &str, number: usize) -> Mail {
     let mut one = letter(unique_id, number);
     let line = format!("{}\r\n", "x".repeat(number));
@@ -33,12 +33,12 @@ fn named(count: usize) -> Vec<Mail> {
     (0..count).map(one).collect()
 }
 
-/// Three messages with a name, and these.
+/// Three messages with a unique-id, and these.
 fn world(unnamed: &[Mail], retention: Retention) -> World {
     World::new([named(3), unnamed.to_vec()].concat(), retention)
 }
 
-/// How often a message was handed out since this was last asked.
+/// How often the server sent a message since the last call.
 fn handed_out(world: &World, one: &Mail) -> usize {
     let handed_out = world.server.handed_out();
     handed_out
@@ -85,7 +85,7 @@ async fn nothing_else_is_asked_while_it_comes() {
     world.poll().await;
     let said = world.server.said();
     let place = said.iter().position(|line| line == "RETR 4").unwrap();
-    // What came is proven before anything goes.
+    // The messages are proven before any delete.
     assert_eq!(said[place + 1], "RETR 5");
     assert!(said[place + 2].starts_with("UIDL "));
     assert!(!said[..place].iter().any(|line| line == "RETR 5"));
@@ -314,7 +314,7 @@ async fn a_name_that_is_a_digest_hides_no_new_count_of_the_server() {
     let seen = Seen::new(world.store.clone());
     let state = seen.account_state(&world.visit.account).await.unwrap();
     assert_eq!(state.names.began_again, None, "the count went on");
-    // Emptied, and filled again under the same names.
+    // Emptied, and filled again with the same unique-ids.
     world.server.replace(later(100));
     world.poll().await;
     assert_eq!(world.sink.count(), 12, "other messages under known names");

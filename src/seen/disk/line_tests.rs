@@ -1,4 +1,4 @@
-//! Every batch is one line, and is read back.
+//! Every batch is one line, and can be read back.
 #![allow(clippy::unwrap_used)]
 
 use proptest::collection::vec;

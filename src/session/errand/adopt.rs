@@ -1,8 +1,8 @@
-//! Finding messages again after their maildrop changed as a whole: by size and header, without
+//! Finds messages again by size and header after their maildrop changed as a whole, without
 //! retrieving them.
 //!
-//! What is found counts as marked: it is neither retrieved nor deleted, because a header proves no
-//! delivery.
+//! A found message counts as marked: it is neither retrieved nor deleted, because a header does not
+//! prove that the message was delivered.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,34 +19,35 @@ use crate::session::server::heads::HEADERS_AT_ONCE;
 use crate::session::server::listing;
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 
-/// What came of looking at a maildrop anew.
+/// The result of an adoption.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Adopted {
     /// Messages listed.
     pub listed: u64,
-    /// Messages that were known, and beyond doubt.
+    /// Messages that were known without doubt.
     pub known: u64,
-    /// Messages found to be ones that were in hand before; they are left as they are from now on.
+    /// Messages that were found to be known ones; they are left on the server from now on.
     pub found: u64,
     /// Messages that will be retrieved, as new or to be compared.
     pub left: u64,
 }
 
-/// What to do with messages that cannot be told from ones that were in hand before or were marked.
+/// What to do with messages that cannot be distinguished from known ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
-    /// Change nothing and say so.
+    /// Change nothing, and return an error that explains it.
     Ask,
-    /// They are new, on the operator's word.
+    /// They are new: the operator has confirmed it.
     New,
 }
 
 /// Logs in, lists, and looks at the header of every message that is unknown or doubtful. Messages
-/// that were in hand before are marked as seen, or stay delivered where `trust` is
-/// [`Trust::Delivered`]; the others go through at the next poll.
+/// that were known before are marked as seen, or stay delivered if `trust` is [`Trust::Delivered`];
+/// the next poll retrieves the others.
 ///
 /// # Errors
-/// What ends a session, and the store. Nothing is changed then, or a part that the same command completes.
+/// The errors of a session and of the store. After an error nothing is changed, or a part that the
+/// same command completes.
 pub async fn adopt(
     visit: &Visit,
     with: &Collaborators,
@@ -62,7 +63,7 @@ pub async fn adopt(
     let records = with.seen.records(&visit.account).await?;
     let open = open(visit, &listed, &records, now);
     let mut search = Search::new(&listed, &records, &open, trust, now);
-    // QUIT would hide what was retrieved; TOP hides nothing.
+    // QUIT would hide the messages that an earlier session retrieved; TOP hides nothing.
     let was_seen_to = with
         .seen
         .account_state(&visit.account)
@@ -135,21 +136,21 @@ fn open(visit: &Visit, listing: &Listing, records: &Records, now: Timestamp) -> 
     (0..).zip(&plan.dispositions).filter_map(is_open).collect()
 }
 
-/// The search for what was in hand before among what is listed now.
+/// The search for known messages in the present listing.
 struct Search<'a> {
     listing: &'a Listing,
     records: &'a Records,
     trust: Trust,
     now: Timestamp,
-    /// Records of messages that were in hand and are listed no more, by header, with how many
-    /// copies are still to be found.
+    /// Records of known messages that are not listed any more, by header, with the number of copies
+    /// that are still to be found.
     candidates: HashMap<HeadDigest, Vec<(RecordKey, Record, u32)>>,
     changes: BTreeMap<RecordKey, Change>,
     /// How often each message was found.
     taken: HashMap<RecordKey, u32>,
-    /// Messages that were known when they were last listed, and have no header to be found by.
+    /// Messages that were known when they were last listed, but have no header digest.
     headless: u64,
-    /// Messages whose header the server would not show.
+    /// Messages whose header the server did not show.
     unheard: u64,
     found: u64,
 }
@@ -166,8 +167,8 @@ impl<'a> Search<'a> {
         let mut changes = BTreeMap::new();
         let mut headless = 0;
         for known in records.iter() {
-            // What is listed and beyond doubt is where it was. What is doubtful may be elsewhere: a
-            // server that numbers its messages anew gives each the name of another.
+            // A message that is listed without doubt did not move. A doubtful one may be elsewhere:
+            // a server that numbers its messages again gives each the unique-id of another.
             let positions = listing.positions(known.unique_id);
             if positions.iter().any(|at| open.binary_search(at).is_err()) {
                 continue;
@@ -185,7 +186,7 @@ impl<'a> Search<'a> {
             {
                 headless += u64::from(record.copies.max(1));
             }
-            // The operator has seen that it is gone.
+            // The operator has seen that the message is gone.
             if record.absent_since.is_none() && listing.complete && !is_listed {
                 let absent_since = Some(now);
                 let gone = Record {
@@ -209,12 +210,13 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Whether what was not found may be among what could not be compared.
+    /// Whether a message that was not found may be one of those that could not be compared.
     fn is_blind(&self, open: usize) -> bool {
         self.found < open as u64 && !self.records.is_empty() && self.headless + self.unheard > 0
     }
 
-    /// Letting the rest through could deliver it again, and that is for the operator to say.
+    /// The error when messages cannot be compared: retrieving the rest could deliver it again, so
+    /// the operator must decide.
     fn cannot_compare(&self, visit: &Visit, open: usize) -> SessionError {
         let account = &visit.account;
         let Self {
@@ -238,7 +240,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Finds the message by header and size, or by header alone behind the unique-id that it had
+    /// Finds the message by header and size, or by header alone if it has the unique-id that it had
     /// before.
     fn settle_by_header(&mut self, at: usize, head: HeadDigests) -> bool {
         let Some(entry) = self.listing.get(at) else {
@@ -274,7 +276,7 @@ impl<'a> Search<'a> {
         })
     }
 
-    /// Whether a message with this header was in hand, of another size: servers count line ends
+    /// Whether a known message of another size has this header: servers count line ends
     /// differently.
     fn resembles(&self, at: usize, head: HeadDigests) -> bool {
         let is_left = |head: &HeadDigest| {
@@ -298,15 +300,14 @@ impl<'a> Search<'a> {
         self.take(at, &key, &record);
     }
 
-    /// The message at this position is the one of this record.
+    /// Notes that the message at this position is the one of this record.
     fn take(&mut self, at: usize, old: &RecordKey, record: &Record) {
         let Some(entry) = self.listing.get(at) else {
             return;
         };
         self.found += 1;
         let key = RecordKey::new(entry.unique_id(), old.digest);
-        // Equal messages that have one copy in the quarantine and are listed under one name have
-        // one record.
+        // Equal messages that have one copy in the quarantine and one unique-id have one record.
         if let Some(Change::Put(_, known)) = self.changes.get_mut(&key)
             && *old != key
             && known.kept().is_some()
@@ -318,7 +319,8 @@ impl<'a> Search<'a> {
         *taken += 1;
         let taken = *taken;
         let state = match (&record.state, self.trust) {
-            // The copy has one record already; this is an equal message, as settled as that.
+            // The copy has one record already; this is an equal message, and needs nothing more
+            // either.
             _ if record.kept().is_some() && self.changes.get(old).is_some_and(is_forget) => {
                 State::Marked {
                     at: self.now,
@@ -331,13 +333,13 @@ impl<'a> Search<'a> {
             },
             (state, _) => state.clone(),
         };
-        // A copy in the quarantine has one record, under the name that the server uses now.
+        // A copy in the quarantine has one record, under the unique-id that the server uses now.
         if record.kept().is_some() && *old != key {
             let forget = Change::Forget(old.clone());
             self.changes.insert(old.clone(), forget);
         }
-        // A mark covers what is there now and nothing that comes; a record of what was in hand
-        // covers what it did before.
+        // A mark covers the messages that are listed now, and none that arrives later; the record
+        // of a retrieved message covers as many copies as before.
         let copies = match &state {
             State::Marked { .. } => taken,
             _ if *old == key => record.copies.max(taken),
@@ -348,7 +350,7 @@ impl<'a> Search<'a> {
             copies,
             absent_since: None,
             state,
-            // A header tells nothing of the rest: what forbids or delays a delete stays.
+            // A header says nothing about the body: notes that forbid or delay a delete stay.
             notes: Notes {
                 octets_differ: record.notes.octets_differ,
                 octets_accepted: record.notes.octets_accepted,
@@ -362,15 +364,15 @@ impl<'a> Search<'a> {
     }
 
     fn into_changes(mut self) -> Vec<Change> {
-        // What was found elsewhere has its record there, and is looked for no more.
+        // A message that was found elsewhere has its record there; it is not searched for any more.
         for (old, _, left) in self.candidates.values().flatten() {
             if *left == 0 && !self.taken.contains_key(old) {
                 self.changes
                     .insert(old.clone(), Change::Forget(old.clone()));
             }
         }
-        // A copy must have a record at every instant: the new ones first, and only then the old
-        // ones go.
+        // A copy must have a record at every instant: the new records are written first, and only
+        // then the old ones are removed.
         let (puts, forgets): (Vec<_>, Vec<_>) = self
             .changes
             .into_values()
@@ -383,7 +385,7 @@ fn is_forget(change: &Change) -> bool {
     matches!(change, Change::Forget(_))
 }
 
-/// Whether the message was in hand whole, and needs no further offer of the server's copy.
+/// Whether the message was retrieved whole, and the server's copy need not be offered again.
 fn is_settled(record: &Record) -> bool {
     match &record.state {
         State::Delivered { .. } | State::Quarantined { .. } => true,
@@ -392,7 +394,7 @@ fn is_settled(record: &Record) -> bool {
     }
 }
 
-/// Makes the changes durable, and lets through what was not found.
+/// Makes the changes durable, and lets the next poll retrieve the messages that were not found.
 async fn commit(
     visit: &Visit,
     with: &Collaborators,
@@ -409,13 +411,13 @@ async fn commit(
     }
     let mut state = with.seen.account_state(&visit.account).await?;
     state.adopted = true;
-    // The operator has said what the messages of this maildrop are.
+    // The operator has confirmed what the messages of this maildrop are.
     state.set_maildrop(&visit.maildrop());
-    // No session of ours has retrieved what was found where it is now.
+    // No session of ours has retrieved the found messages from this maildrop.
     state.retrieved_without_quit = true;
     state.hold = None;
     Ok(with.seen.save_state(&visit.account, state).await?)
 }
 
-/// Changes in one batch: a batch is in memory whole.
+/// The most changes in one batch, because a batch is in memory as a whole.
 const CHANGES_AT_ONCE: usize = 1_000;

@@ -1,7 +1,7 @@
-//! What becomes of the listed messages of one unique-id. Pure.
+//! Decides about the listed messages of one unique-id. Pure.
 //!
-//! Most unique-ids stand for one message and one record. Where there are several, they are judged together: no listing tells
-//! which number is which copy.
+//! Most unique-ids stand for one message and one record. If there are several, they are decided
+//! together: no listing shows which number is which message.
 
 mod open;
 
@@ -16,9 +16,9 @@ use crate::session::judge::marks::{are_rewritten, copies, covered};
 use crate::session::judge::new_count::is_before;
 use crate::session::judge::plan::{Circumstances, Disposition, Plan, Skip, Why};
 
-/// The entries of one unique-id, and what is known of them.
+/// The entries of one unique-id, and what is known about them.
 pub(in crate::session) struct Deciding<'a> {
-    /// Where the entries stand in the listing.
+    /// The positions of the entries in the listing.
     pub(in crate::session) positions: &'a [u32],
     pub(in crate::session) entries: &'a [Entry<'a>],
     pub(in crate::session) known: &'a [Known<'a>],
@@ -28,9 +28,9 @@ pub(in crate::session) struct Deciding<'a> {
 }
 
 impl<'a> Deciding<'a> {
-    /// Decides for all entries of one unique-id, and proves what is to be deleted.
+    /// Decides about all entries of one unique-id, and proves the deletes.
     pub(in crate::session) fn decide(&self, decided: &mut Vec<Disposition>, plan: &mut Plan) {
-        // A mark covers the oldest entries: it was made for what was there, and what came since is not covered.
+        // A mark covers the oldest entries: it was made before newer ones arrived.
         let marks = || {
             let is_mark = |known: &&Known<'_>| matches!(known.record.state, State::Marked { .. });
             self.known.iter().filter(is_mark)
@@ -52,7 +52,7 @@ impl<'a> Deciding<'a> {
         let known = self.without_void_word(plan);
         let group = |positions: &[u32], entries: &[Entry<'_>], decided: &mut _, plan: &mut _| {
             let group = Group {
-                // Nothing tells which number is the marked one, and that is never deleted.
+                // No listing shows which number is the marked one, which is never deleted.
                 may_delete: marked == 0,
                 positions,
                 entries,
@@ -76,7 +76,8 @@ impl<'a> Deciding<'a> {
             group(&positions, &entries, &mut of_rest, plan);
         }
         let mut of_rest = of_rest.into_iter();
-        // A server that hides what was retrieved lists newer mail only behind what it handed out.
+        // A server that hides retrieved mail lists newer mail only after the messages that it has
+        // sent.
         let of_marked = if self.circumstances.pops && are_rewritten(marks()) {
             Disposition::Retrieve(Why::Pop)
         } else {
@@ -88,14 +89,14 @@ impl<'a> Deciding<'a> {
         }));
     }
 
-    /// The records of the group, without the operator's word that proves nothing any more. No digest tells whether the message of
-    /// a word is the listed one, so a word is judged as a mark is.
+    /// The records of the group, without a confirmation of the operator that proves nothing any
+    /// more. It has no digest to compare, so it is checked as a mark is.
     fn without_void_word(&self, plan: &mut Plan) -> &'a [Known<'a>] {
         let ([entry], [at], [word]) = (self.entries, self.positions, self.known) else {
             return self.known;
         };
         let is_word = word.digest.is_none() && matches!(word.record.state, State::Delivered { .. });
-        // A server that hides what was retrieved shows its messages once more.
+        // A server that hides retrieved messages lists these once more.
         if !is_word || self.circumstances.pops || !self.is_void(word, entry, *at, plan) {
             return self.known;
         }
@@ -103,8 +104,8 @@ impl<'a> Deciding<'a> {
         &[]
     }
 
-    /// Whether a mark or a word proves nothing, because its octets or its head differ from the listed message's, or the counters
-    /// began again since.
+    /// Whether a mark or a confirmation proves nothing: its octets or head differ from those of the
+    /// listed message, or the counters began again since.
     fn is_void(&self, mark: &Known<'_>, entry: &Entry<'_>, at: u32, plan: &mut Plan) -> bool {
         let record = &mark.record;
         if let (Some(listed), Some(known)) = (entry.octets, record.octets)
@@ -121,7 +122,7 @@ impl<'a> Deciding<'a> {
                 false
             }
             (Some(_), Head::Shown(_)) => true,
-            // It stands until there is time to ask.
+            // It is valid until there is time to ask.
             (Some(_), Head::Later) => false,
             (Some(_), Head::NotAsked) if is_before && self.circumstances.names.heads_work => {
                 plan.wants_heads.push(at);
@@ -132,7 +133,7 @@ impl<'a> Deciding<'a> {
     }
 }
 
-/// The entries of one unique-id that no mark covers, with what is known of them.
+/// The entries of one unique-id that no mark covers, with their records.
 struct Group<'a> {
     may_delete: bool,
     positions: &'a [u32],
@@ -143,24 +144,24 @@ struct Group<'a> {
     heads: &'a Heads,
 }
 
-/// What the heads of all entries of a group say.
+/// What the heads of all entries of a group show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
-    /// Each is like one of a record.
+    /// Each is like the head of a record.
     Alike,
-    /// One is like none of the records.
+    /// One is like the head of no record.
     Another,
-    /// They say nothing: one was not shown, or a record has none.
+    /// Nothing: the server did not show one, or a record has none.
     Nothing,
-    /// They were not asked for, and would tell.
+    /// They were not asked for, and would help.
     NotAsked,
-    /// One was not asked for, because there was no time: the next session asks.
+    /// One was not asked for, for lack of time: the next session asks.
     Later,
 }
 
 impl Group<'_> {
-    /// Leaves oversized entries, and decides the others as if those did not exist, but deletes nothing then: a DELE is
-    /// addressed by unique-id and could hit the oversized one.
+    /// Leaves oversized entries, and decides the others as if those did not exist, but deletes
+    /// nothing then: a DELE is addressed by unique-id and could hit the oversized one.
     fn decide(&self, decided: &mut Vec<Disposition>, plan: &mut Plan) {
         let large = |entry: &Entry<'_>| self.is_listed_too_large(entry);
         if self.oversized().next().is_none() && !self.entries.iter().any(large) {
@@ -196,8 +197,8 @@ impl Group<'_> {
         decided.extend(entries.zip(large).map(decide));
     }
 
-    /// What becomes of one entry. Where the heads show which entries are other messages, only those
-    /// are retrieved: the known ones could use up what a poll may retrieve, at each poll.
+    /// Decides about one entry. If the heads show which entries are other messages, only those are
+    /// retrieved: the known ones could use up the limits of each poll.
     fn of_one(&self, of_all: Disposition, at: u32, plan: &Plan) -> Disposition {
         let is_known = of_all == Disposition::Retrieve(Why::Changed) && !plan.unlike.contains(&at);
         match is_known {
@@ -221,15 +222,15 @@ impl Group<'_> {
         }
     }
 
-    /// Everything that is known of the group was retrieved whole, and needs no further offer: the question is whether it is
-    /// what is listed.
+    /// Decides about a group whose messages were all retrieved whole and need no further offer: are
+    /// they the listed messages?
     fn of_settled(&self, plan: &mut Plan) -> Disposition {
-        // Hardly any poll asks for heads.
+        // Hardly any poll requests heads.
         if !self.heads.is_empty() && self.said() == Said::Another {
             let displaced = self.settled().filter(|_| self.entries.len() == 1);
             plan.displaced.extend(displaced.map(Known::key));
             plan.unlike.extend(self.unlike());
-            // Where one was not shown, nothing tells which of them are known.
+            // If one was not shown, it is unknown which of them are known.
             return Disposition::Retrieve(if self.are_all_shown() {
                 Why::Changed
             } else {
@@ -268,7 +269,7 @@ impl Group<'_> {
         }
     }
 
-    /// Whether a message came shorter than the server announces, and was not compared for long enough: the rest of it may have come.
+    /// Whether to compare again a message that came too short: the rest may be there now.
     fn may_be_whole_now(&self) -> bool {
         let now = self.circumstances.now;
         let is_due = |known: &Known<'_>| {
@@ -287,8 +288,8 @@ impl Group<'_> {
             .any(|known| known.record.notes.asked.is_some())
     }
 
-    /// A delete of what an earlier session retrieved: its head must be alike. Where heads tell nothing, octets do, but not at a
-    /// server that counts its unique-ids.
+    /// Deletes messages that an earlier session retrieved, if their heads are alike. Without heads
+    /// octets decide, but not on a server that counts its unique-ids.
     fn delete(&self, deletes: Vec<Recorded>, plan: &mut Plan) -> Disposition {
         let by_head = self
             .settled()
@@ -299,15 +300,15 @@ impl Group<'_> {
         }
         let may_delete = match said {
             _ if by_head => false,
-            // Mail of a device may have the head of all its mail.
+            // Mail of a device may have the same head each time.
             Said::Alike if self.heads_have_origin() || self.are_words() => true,
             Said::Alike => false,
             Said::NotAsked => {
-                // Until the heads are there, the plan is only a sketch.
+                // Until the heads are there, the plan is preliminary.
                 plan.wants_heads.extend(self.positions);
                 true
             }
-            // Nothing can be compared where the operator said that it was delivered.
+            // If the operator marked it as delivered, there is nothing to compare.
             _ if self.are_words() => true,
             _ => !self.circumstances.names.are_counted && self.octets_are_alike(),
         };
@@ -319,12 +320,12 @@ impl Group<'_> {
         }
     }
 
-    /// Whether nothing but the operator's word says that they were delivered.
+    /// Whether only the operator's confirmation says that they were delivered.
     fn are_words(&self) -> bool {
         self.settled().all(|known| known.digest.is_none())
     }
 
-    /// Retrieves the message to compare it, if that was not done not long ago.
+    /// Retrieves the message to compare it, unless that was done recently.
     fn compare(&self, plan: &mut Plan) -> Disposition {
         let now = self.circumstances.now;
         let is_due = |known: &Known<'_>| {
@@ -345,7 +346,7 @@ impl Group<'_> {
         self.said_of(|| self.settled())
     }
 
-    /// What the heads say of some records.
+    /// What the heads show about some records.
     fn said_of<'k, I: Iterator<Item = &'k Known<'k>>>(&self, records: impl Fn() -> I) -> Said {
         let has_head = |known: &Known<'_>| known.record.head.is_some();
         if !records().all(has_head) {
@@ -374,7 +375,7 @@ impl Group<'_> {
         heads.all(|head| matches!(head, Head::Shown(_)))
     }
 
-    /// Where heads were shown that are like none of the records.
+    /// The entries whose heads are like that of no record.
     fn unlike(&self) -> impl Iterator<Item = u32> {
         let known = KnownHeads::of(self.settled());
         let positions = self.positions.iter().copied();
@@ -383,12 +384,12 @@ impl Group<'_> {
         })
     }
 
-    /// Whether an equal head means an equal message: there is one, and the head names it.
+    /// Whether an equal head means an equal message: there is one, and the head identifies it.
     fn head_is_proof(&self) -> bool {
         self.entries.len() == 1 && self.heads_have_origin()
     }
 
-    /// Whether the heads that were shown name their messages, by Message-ID and Date.
+    /// Whether the heads that were shown identify their messages, by Message-ID and Date.
     fn heads_have_origin(&self) -> bool {
         self.positions.iter().all(
             |at| matches!(self.heads.get(*at), Head::Shown(digests) if digests.parted.has_origin()),
@@ -400,7 +401,7 @@ impl Group<'_> {
         self.entries.iter().all(|entry| known.has(entry.octets))
     }
 
-    /// Which entries are too large: by LIST, or because a body outgrew the limit of which LIST said what it says now.
+    /// Which entries are too large: by LIST, or by the size of a body that LIST still announces.
     fn too_large(&self) -> Vec<bool> {
         let octets_max = self.circumstances.limits.message_octets_max;
         let began_again = self.circumstances.names.began_again;
@@ -412,11 +413,11 @@ impl Group<'_> {
         let found = self.oversized().find(outgrown);
         let mut left = found.map_or(0, copies);
         let settled = Octets::of(self.settled());
-        // One that was delivered before the limit was lowered is none.
+        // A message that was delivered before the limit was lowered is not.
         let listed =
             |entry: &Entry<'_>| self.is_listed_too_large(entry) && !settled.has(entry.octets);
         let mut large: Vec<bool> = self.entries.iter().map(listed).collect();
-        // Those of its size first. Without a size, nothing says that an entry is another message.
+        // Those of its size first. Without a size, an entry cannot be known as another message.
         for has_size in [true, false] {
             for (entry, is_large) in self.entries.iter().zip(&mut large) {
                 let may_be = found
@@ -440,10 +441,10 @@ impl Group<'_> {
         records.filter(|record| matches!(record.state, State::Oversized { .. }))
     }
 
-    /// Records of messages that were in hand whole and are settled: only their digest tells them apart.
+    /// Records of settled messages that were retrieved whole: only digests distinguish them.
     fn settled(&self) -> impl Iterator<Item = &Known<'_>> {
         let named = self.known.iter().inspect(|_| steps::count());
-        // Another message is listed under the name of a displaced one.
+        // Another message is listed under the unique-id of a displaced one.
         let named = named.filter(|known| !known.record.notes.displaced);
         named.filter(|known| match &known.record.state {
             State::Delivered { .. } | State::Quarantined { .. } => true,
@@ -452,16 +453,16 @@ impl Group<'_> {
         })
     }
 
-    /// Whether name and size no longer prove that the listed messages are the recorded ones (DOUBT.md 1.6).
+    /// Whether unique-id and size no longer prove that the listed messages are the recorded ones.
     fn is_doubtful(&self) -> bool {
         let covered: usize = self.settled().map(|known| copies(&known.record)).sum();
         let deletes = self.circumstances.retention.deletes();
         let known = Octets::of(self.settled());
         let sized_alike = |entry: &Entry<'_>| match entry.octets {
-            // Nothing says that it is the one that was delivered, and it is to be deleted. The operator's word is enough.
+            // Nothing shows that this is the delivered one; a confirmation is enough.
             Some(_) if deletes => known.has(entry.octets) || known.is_any_word,
             Some(_) => known.has(entry.octets) || known.is_any_without,
-            // It was told before, and now it is not. That is a doubt only where it was asked for.
+            // Its size was listed before, and now it is not. That is a doubt only if LIST was sent.
             None => {
                 let names = &self.circumstances.names;
                 let is_enough = names.sizes_left_out || (!deletes && !names.are_counted);
@@ -482,21 +483,21 @@ impl Group<'_> {
                     .any(|known| known.record.absent_since.is_some()))
     }
 
-    /// Whether several messages are known and what is listed is not all of them: then one of these may be another. Equal messages are
-    /// one, whether all of them are there or not.
+    /// Whether several messages are known and not all of them are listed: one of these may be
+    /// another. Equal messages count as one, whether all of them are listed or not.
     fn is_mixed_up(&self) -> bool {
         if self.settled().nth(1).is_none() {
             return false;
         }
-        // Of each size: how many messages are known, how many copies of them, and how many are listed.
+        // By size: how many messages are known, how many copies of them, and how many are listed.
         let mut sizes: BTreeMap<u64, [usize; 3]> = BTreeMap::new();
         for settled in self.settled() {
-            // The operator's word for several has no size.
+            // The operator's confirmation for several messages has no size.
             let Some(octets) = settled.record.octets else {
                 return false;
             };
             let [messages, all, _] = sizes.entry(octets).or_default();
-            // A copy that is kept here outlives its message, and forbids deletes whatever is listed.
+            // A copy in the quarantine outlives its message, and forbids deletes in any case.
             *messages += usize::from(settled.record.kept().is_none());
             *all += copies(&settled.record);
         }
@@ -512,13 +513,13 @@ impl Group<'_> {
         !sizes.values().all(is_all_there)
     }
 
-    /// Whether the records can tell several messages apart by their sizes. The operator's word for several cannot.
+    /// Whether sizes distinguish the recorded messages. A confirmation for several has no sizes.
     fn are_told_apart(&self) -> bool {
         let count: usize = self.settled().map(|known| copies(&known.record)).sum();
         count <= 1 || self.settled().all(|known| known.record.octets.is_some())
     }
 
-    /// Nothing is open and nothing in doubt: delete what is due, leave the rest.
+    /// Decides when nothing is open or in doubt: deletes what is due, leaves the rest.
     fn settle(&self, deletes: &mut Vec<Recorded>) -> Disposition {
         let mut proofs = Vec::new();
         let are_told_apart = OnceCell::new();
@@ -538,7 +539,7 @@ impl Group<'_> {
                     let times = copies(&known.record).min(left);
                     proofs.extend(std::iter::repeat_n(proof, times).flatten());
                 }
-                // One that is not due may be the one that is listed.
+                // A message that is not due may be the listed one.
                 State::Delivered { .. } => return Disposition::Skip(Skip::Seen),
                 State::Quarantined { .. } => return Disposition::Skip(Skip::Quarantined),
                 _ => return Disposition::Skip(Skip::Parked),
@@ -562,7 +563,7 @@ impl Group<'_> {
     }
 }
 
-/// How many records were gone through, for tests.
+/// Counts how many records were read, for tests.
 mod steps {
     #[cfg(test)]
     thread_local! {

@@ -1,4 +1,4 @@
-//! From a connection to a listing, as far as the server's odd answers let it.
+//! From a connection to a listing, despite odd answers of the server.
 
 use crate::mail::{Timestamp, limits};
 use crate::proto::pop3::Kind;
@@ -14,7 +14,7 @@ use crate::session::{SessionError, Visit};
 use crate::telemetry::Event;
 
 impl Session<'_> {
-    /// Reaches the server, logs in and lists, and takes in what it announces.
+    /// Connects, logs in and lists, and notes what the server announces.
     pub(in crate::session) async fn enter(
         &self,
         visit: &Visit,
@@ -26,8 +26,8 @@ impl Session<'_> {
         let reached = login::reach(visit, self.with, &capa).await?;
         self.note_login(state).await?;
         let logged_in = login::log_in(reached, visit, &capa).await;
-        // The server counts from when it let us in, and may have taken its time to say so, or not
-        // have been heard.
+        // The server counts from the time when it accepted the login, and its answer may have been
+        // late or lost.
         state.last_login = Some(self.with.clock.now());
         let mut maildrop = logged_in?;
         maildrop.left_out = left_out;
@@ -43,7 +43,7 @@ impl Session<'_> {
         Ok((maildrop, listed?))
     }
 
-    /// The server ended the session over this command: it is left out for a day.
+    /// Notes that the server ended the session at this command: it is left out for a day.
     pub(in crate::session) fn strike(&self, odd: &mut Oddities, command: Kind, why: &str) {
         let Some(what) = left_out::strike(odd, command, self.with.clock.now()) else {
             return;
@@ -61,21 +61,22 @@ impl Session<'_> {
         });
     }
 
-    /// Replies and commands may not belong together where commands are not awaited one by one.
+    /// Notes that replies may not match commands if several are sent at once.
     pub(in crate::session) fn serve_in_lock_step(&self, state: &mut AccountState) {
         let now = self.with.clock.now();
         state.odd.lock_step_until = Some(now.plus(limits::LOCK_STEP_SECONDS));
     }
 
-    /// The visit as it may be made now: after a session out of step, without pipelining for a day.
+    /// The visit with the present restrictions: after a session out of step, no pipelining for a
+    /// day.
     pub(in crate::session) fn in_step(&self, state: &mut AccountState) -> Visit {
         let left = |until: Timestamp| until.since(self.with.clock.now());
         let is_over = |until: &Timestamp| {
-            // A wait that is longer was set by a clock that was wrong.
+            // A longer wait was set by a wrong clock.
             !(1..=limits::LOCK_STEP_SECONDS).contains(&left(*until))
         };
-        // At least one session is served so, however rare polls are: it shows which message is to
-        // blame.
+        // At least one session runs in this way, however rare polls are: it shows which message is
+        // at fault.
         let pipelining = self.visit.pipelining && state.odd.lock_step_until.is_none();
         if state.odd.lock_step_until.as_ref().is_some_and(is_over) {
             state.odd.lock_step_until = None;

@@ -1,5 +1,5 @@
-//! Commands that a server ended sessions over and that a session can do without: each is left out
-//! for a day (DOUBT.md section 3).
+//! Commands at which a server ended sessions and that a session can do without: each is left out
+//! for a day.
 
 use crate::mail::{Timestamp, limits};
 use crate::proto::pop3::{Command, Kind};
@@ -8,17 +8,17 @@ use crate::seen::Oddities;
 /// Which commands a session leaves out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in crate::session) struct LeftOut {
-    /// LIST, where unique-ids name the messages.
+    /// LIST, if messages have unique-ids.
     pub(in crate::session) list: bool,
-    /// NOOP, and UIDL and LIST of one message, in whose place STAT is asked.
+    /// NOOP, and UIDL and LIST of one message; STAT is sent in their place.
     pub(in crate::session) noop: bool,
-    /// Whether the session before this one was odd, so that this one proves that it is in step
-    /// after its listing.
+    /// Whether the session before this one was odd, so that this one proves after its listing that
+    /// it is in step.
     pub(in crate::session) is_wary: bool,
 }
 
 impl LeftOut {
-    /// What is remembered of this maildrop's server.
+    /// What is remembered about this maildrop's server.
     pub(in crate::session) fn remembered(odd: &mut Oddities, now: Timestamp) -> Self {
         Self {
             list: is_still(&mut odd.list_left_out_until, now),
@@ -36,8 +36,8 @@ impl LeftOut {
         }
     }
 
-    /// Of the commands whose answer may have been odd when a session is not in step after its
-    /// listing, the one to leave out first: NOOP costs nothing, LIST the sizes.
+    /// The command to leave out first when a session is not in step after its listing: leaving out
+    /// NOOP costs nothing, LIST the sizes.
     pub(in crate::session) const fn suspect(self) -> Option<Kind> {
         match self {
             Self { noop: false, .. } => Some(Kind::Noop),
@@ -65,8 +65,8 @@ pub(in crate::session) fn strike(
     Some(what)
 }
 
-/// Whether a command is left out until a later time. A wait that is longer than any was set by a
-/// clock that was wrong.
+/// Whether a command is left out until a later time. A wait longer than the longest was set by a
+/// wrong clock.
 pub(in crate::session) fn is_still(until: &mut Option<Timestamp>, now: Timestamp) -> bool {
     let waits =
         |until: Timestamp| (1..=limits::COMMAND_LEFT_OUT_SECONDS).contains(&until.since(now));
@@ -74,7 +74,7 @@ pub(in crate::session) fn is_still(until: &mut Option<Timestamp>, now: Timestamp
     until.is_some()
 }
 
-/// How many commands may be left out: each costs a poll one session more at most.
+/// How many commands may be left out: each costs a poll at most one more session.
 pub(in crate::session) const COMMANDS: usize = 3;
 
 #[cfg(test)]

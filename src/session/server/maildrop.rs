@@ -1,7 +1,7 @@
-//! One maildrop in one session: verbs over the protocol machine and the wire.
+//! One maildrop in one session: operations over the protocol machine and the connection.
 //!
-//! Message numbers live here and nowhere else. A delete needs a [`Recorded`], and finds its number
-//! in this session's listing.
+//! Message numbers exist only here. A delete needs a [`Recorded`], and its number is looked up in
+//! this session's listing.
 
 mod blame;
 mod deleting;
@@ -36,38 +36,38 @@ pub(in crate::session) struct Maildrop {
     account: AccountName,
     wire: Wire,
     pub(in crate::session) client: Client,
-    /// What the server announced, when that is worth remembering.
+    /// The announced capabilities, if they are worth remembering.
     pub(in crate::session) last_capa: Option<LastCapa>,
     pub(in crate::session) left_out: LeftOut,
-    /// Whether PIPELINING is wished for.
+    /// Whether PIPELINING is wanted.
     wants_pipelining: bool,
-    /// Retrievals asked for, in the order of their replies.
+    /// Retrievals under way, in the order of their replies.
     coming: VecDeque<Coming>,
     coming_octets: u64,
     /// The message that came or was refused last.
     last: Option<Last>,
-    /// Deletes that wait for their turn, because answers must be awaited first.
+    /// Deletes that are not sent yet, because other answers must come first.
     backlog: VecDeque<(u32, UniqueId)>,
     /// Deletes sent, in the order of their replies.
     deleting: VecDeque<UniqueId>,
     /// Octets of the first deletes in the output, before any of them was written.
     first_deletes: Option<usize>,
-    /// Whether sizes tell nothing of where a message ends.
+    /// Whether sizes do not show where a message ends.
     pub(in crate::session) sizes_are_estimates: bool,
-    /// Where the numbers of this session are found.
+    /// The listing with the message numbers of this session.
     listing: Arc<Listing>,
-    /// Numbers of listed messages whose delete has been asked for, by position.
+    /// Numbers of listed messages whose delete was requested, by position.
     asked: Vec<bool>,
     /// The numbers of messages without unique-id, by the identity they were given; a number is
-    /// taken out when its delete is asked for.
+    /// removed when its delete is requested.
     identified: HashMap<UniqueId, VecDeque<u32>>,
-    /// The numbers of those whose delete has been asked for.
+    /// The numbers of those whose delete was requested.
     gone: Vec<u32>,
     proving: Proving,
     heard: Instant,
 }
 
-/// A message that is not on its way any more.
+/// A message that has come or was refused.
 #[derive(Clone, Copy)]
 struct Last {
     at: usize,
@@ -89,17 +89,17 @@ struct Coming {
 pub(in crate::session) enum Happened {
     /// A message arrived to its final dot.
     Retrieved(Box<Came>),
-    /// It would not hand out this one.
+    /// The server refused to send this one.
     RetrieveRefused { at: usize, words: String },
-    /// The body passed the limit; the connection is of no use any more.
+    /// The body exceeded the limit; the connection cannot be used any more.
     TooLarge { at: usize, octets: u64 },
     /// A message is marked as deleted.
     Deleted,
-    /// It would not.
+    /// The server refused to delete it.
     DeleteRefused { unique_id: UniqueId, words: String },
-    /// It answered NOOP, or what takes its place.
+    /// It answered NOOP, or the command that replaces NOOP.
     Alive,
-    /// It gave an answer that only the command could have that was asked last.
+    /// It gave an answer that belongs to the last command only.
     Proven,
     /// It refused that command.
     NotProven,
@@ -145,7 +145,7 @@ impl Maildrop {
         }
     }
 
-    /// Gives the server a moment to say what it was not asked.
+    /// Waits a moment for anything that the server sends without a command.
     pub(in crate::session) async fn listen_for_a_moment(&mut self) {
         if self.is_quiet() {
             let moment = Duration::from_millis(limits::UNASKED_MILLISECONDS);
@@ -157,7 +157,7 @@ impl Maildrop {
         }
     }
 
-    /// Whether all that was read has been used: the server has said nothing of its own accord.
+    /// Whether all input has been used: the server has sent nothing without a command.
     pub(in crate::session) fn is_quiet(&self) -> bool {
         self.wire.input().is_empty()
     }
@@ -167,7 +167,7 @@ impl Maildrop {
         self.client.capabilities().login_delay_seconds
     }
 
-    /// Whether the server may hide, after QUIT, what was retrieved.
+    /// Whether the server may hide retrieved messages after QUIT.
     pub(in crate::session) fn hides_retrieved(&self) -> bool {
         self.client.capabilities().hides_retrieved()
     }
@@ -177,7 +177,7 @@ impl Maildrop {
         self.wants_pipelining && self.client.capabilities().pipelining
     }
 
-    /// Waits for the next event that `interpret` makes something of.
+    /// Waits for the next event for which `interpret` returns a value.
     pub(in crate::session) async fn hear<T>(
         &mut self,
         during: &'static str,
@@ -187,7 +187,7 @@ impl Maildrop {
             .await
     }
 
-    /// The same, for as long as is said.
+    /// Waits for such an event, at most this many seconds.
     async fn hear_within<T>(
         &mut self,
         seconds: u64,
@@ -233,8 +233,7 @@ impl Maildrop {
         }
     }
 
-    /// What has been read and belongs to no command: nothing, or the server said more than it was
-    /// asked.
+    /// Fails if there is input that belongs to no command: the server sent more than was requested.
     pub(in crate::session) fn check_in_step(&mut self) -> Result<(), SessionError> {
         if self.is_quiet() {
             return Ok(());
@@ -323,7 +322,7 @@ impl Maildrop {
                 && self.coming_octets.saturating_add(expected) <= limits::PIPELINE_OCTETS_MAX)
     }
 
-    /// Asks for a message, to be written to `draft`; more than `octets_max` of it is too much.
+    /// Requests a message, to be written to `draft`; more than `octets_max` of it is too much.
     pub(in crate::session) fn retrieve(
         &mut self,
         at: usize,
@@ -348,22 +347,22 @@ impl Maildrop {
         Ok(())
     }
 
-    /// NOOP, so that the server does not hang up while sinks work (RFC 1939 section 3).
+    /// Sends NOOP, so that the server does not hang up while sinks work (RFC 1939 section 3).
     pub(in crate::session) fn keep_alive(&mut self) -> Result<(), SessionError> {
         Ok(self.client.send(&self.left_out.harmless())?)
     }
 
-    /// Whether anything is under way with the server.
+    /// Whether any command to the server is under way.
     pub(in crate::session) fn is_busy(&self) -> bool {
         self.client.pending() > 0 || !self.backlog.is_empty()
     }
 
-    /// Whether a message is on its way.
+    /// Whether a retrieval is under way.
     pub(in crate::session) fn is_retrieving(&self) -> bool {
         !self.coming.is_empty()
     }
 
-    /// The message inside which the session is: its body has begun and not ended.
+    /// The message whose body has begun and not ended.
     pub(in crate::session) fn inside(&self) -> Option<usize> {
         self.coming
             .front()
@@ -371,12 +370,12 @@ impl Maildrop {
             .map(|coming| coming.at)
     }
 
-    /// The numbers of messages without unique-id whose delete has been asked for.
+    /// The numbers of messages without unique-id whose delete was requested.
     pub(in crate::session) fn gone(&self) -> &[u32] {
         &self.gone
     }
 
-    /// Waits until the server says something. Dropping this future loses nothing.
+    /// Waits until the server sends something. Dropping this future loses nothing.
     pub(in crate::session) async fn wait(&mut self) -> Result<(), SessionError> {
         let during = if self.inside().is_some() {
             "inside a message"
@@ -407,7 +406,7 @@ impl Maildrop {
         }
     }
 
-    /// Takes in what has been read.
+    /// Processes the input.
     pub(in crate::session) async fn take(
         &mut self,
         happened: &mut Vec<Happened>,
@@ -499,7 +498,7 @@ impl Coming {
     }
 }
 
-/// What a status reply in the middle of a session means.
+/// The meaning of a status reply in the middle of a session.
 fn answered(
     event: Event<'_>,
     coming: &mut VecDeque<Coming>,
@@ -533,12 +532,12 @@ fn answered(
     }
 }
 
-/// Sizes lie; a message counts for at least this much of the window.
+/// Sizes may be wrong; a message counts for at least this much of the window.
 fn expected_octets(listed: Option<u64>) -> u64 {
     listed.unwrap_or(0).max(EXPECTED_OCTETS_MIN)
 }
 
-/// What is going on while a command waits for its reply.
+/// The words for a wait for the reply to a command.
 const fn during(command: Kind) -> &'static str {
     match command {
         Kind::Capa => "after CAPA",
@@ -553,5 +552,5 @@ const fn during(command: Kind) -> &'static str {
     }
 }
 
-/// A message without a size, or with a small one, still costs a round of the window.
+/// A message without a size, or with a small one, still costs a round trip.
 const EXPECTED_OCTETS_MIN: u64 = 4 * 1024;

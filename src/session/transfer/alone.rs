@@ -1,9 +1,9 @@
-//! Messages that came otherwise than announced: each is retrieved once more, alone, before anything is made of it (DOUBT.md
-//! section 2).
+//! Messages that came with another size than announced: each is retrieved once more, alone, before
+//! it is used.
 //!
-//! What came after such a message in the same pipeline waits, too: where a message ended too early, the rest of it was read as the
-//! replies to the commands that followed. Before the messages are let go, an answer that only its command has shows that the server has
-//! said no more than it was asked.
+//! Later messages of a pipeline wait too: the rest of one that ended early is read as later
+//! replies. Then an answer that belongs to its command only proves that the server sent no more
+//! than was requested.
 
 mod in_step;
 
@@ -23,42 +23,42 @@ use crate::session::transfer::offers::Parcel;
 use crate::spool::{Draft, Message, SpoolError};
 use crate::telemetry::Event;
 
-/// A message as the connection gave it, with what tells its size.
+/// A retrieved message, with the facts about its size.
 pub(in crate::session) struct Came {
     /// Its position in the listing.
     pub(in crate::session) at: usize,
     pub(in crate::session) draft: Draft,
     pub(in crate::session) announced: Announced,
-    /// Dots that were taken away from the beginning of a line.
+    /// Dots that were removed from the beginning of a line.
     pub(in crate::session) dots: u64,
-    /// How many of them no server sends that stuffs.
+    /// How many of them a server that stuffs never sends.
     pub(in crate::session) lone_dots: u64,
 }
 
-/// Messages that wait until it is settled what came.
+/// Messages that wait until their size is explained.
 pub(in crate::session) struct Doubts {
     /// In the order in which they came.
     held: VecDeque<Held>,
     asked: LastAsked,
     /// Whether a message has come since the server last proved to be in step.
     is_unproven: bool,
-    /// The position of the message that came last while nothing else was asked for.
+    /// The position of the last message that came while nothing else was under way.
     last_alone: Option<usize>,
-    /// Whether the session must be proven to be in step before anything else is asked for.
+    /// Whether the session must be proven to be in step before any other command.
     must_prove: bool,
-    /// What is known of the sizes that this maildrop announces.
+    /// What is known about the sizes that this maildrop announces.
     sizes: Sizes,
-    /// What came while commands were pipelined; without pipelining, the message that came last.
+    /// Messages that came while commands were pipelined; without pipelining, the last message.
     unproven: Vec<RecordKey>,
 }
 
-/// What the server was asked last.
+/// The last command to the server.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum LastAsked {
-    /// Nothing: replies that were asked for before are still to come.
+    /// None yet: earlier replies are still to come.
     #[default]
     Nothing,
-    /// One message, alone.
+    /// RETR of one message, alone.
     Alone,
     /// The proof that the session is in step.
     Proving,
@@ -68,16 +68,16 @@ struct Held {
     at: usize,
     draft: Draft,
     weighed: Weighed,
-    /// How often it was retrieved alone; `None` when that is not needed, or no more.
+    /// How often it was retrieved alone; `None` if that is not needed, or not any more.
     times: Option<u32>,
-    /// Whether fewer octets came than were announced, at any time.
+    /// Whether fewer octets than announced came, at any time.
     was_shorter: bool,
     /// Whether the server does not stuff: dots at the beginning of a line are content.
     keeps_dots: bool,
 }
 
 impl Doubts {
-    /// Nothing waits yet.
+    /// Begins without waiting messages.
     pub(in crate::session) fn new(sizes: &Sizes) -> Self {
         Self {
             held: VecDeque::new(),
@@ -90,7 +90,7 @@ impl Doubts {
         }
     }
 
-    /// What waits is dropped.
+    /// Drops the waiting messages.
     pub(in crate::session) fn drop_all(&mut self) {
         self.held.clear();
         self.asked = LastAsked::default();
@@ -99,22 +99,22 @@ impl Doubts {
         self.must_prove = false;
     }
 
-    /// The place of each message among the replies proves what it is.
+    /// Notes that the place of each message among the replies proves which one it is.
     pub(in crate::session) fn prove(&mut self) {
         self.unproven = Vec::new();
     }
 
-    /// Whether the sizes that this maildrop announces tell nothing.
+    /// Whether the sizes that this maildrop announces are only estimates.
     pub(in crate::session) fn are_sizes_estimates(&self) -> bool {
         self.sizes.are_estimates()
     }
 
-    /// What is known now of the sizes, and what nothing proves to be what was asked for, if the session was out of step.
+    /// What is known about the sizes, and the messages unproven if the session was out of step.
     pub(in crate::session) fn into_parts(self) -> (Sizes, Vec<RecordKey>) {
         (self.sizes, self.unproven)
     }
 
-    /// Whether nothing waits.
+    /// Whether no message waits.
     pub(in crate::session) fn is_empty(&self) -> bool {
         self.held.is_empty() && !self.must_prove
     }
@@ -127,7 +127,7 @@ impl Doubts {
         }
     }
 
-    /// The position of the message that came last while nothing else was asked for, if nothing has been proven since.
+    /// The position of the last message that came alone, if nothing has been proven since.
     pub(in crate::session) fn to_blame(&self) -> Option<usize> {
         match self.asked {
             LastAsked::Alone => self.alone(),
@@ -146,19 +146,19 @@ impl Doubts {
 }
 
 impl Parcel {
-    /// Whether the server announced more of the message than it handed out.
+    /// Whether the server announced more of the message than it sent.
     fn is_cut(&self) -> bool {
         self.octets_differ == Some(true)
     }
 
-    /// What its record says of that. Where no size was announced, what was known stays true, and
-    /// where the operator has said that it counts as delivered, that does.
+    /// The note about that for its record: false if the operator has confirmed that the message
+    /// counts as delivered. If no size was announced, the earlier note stays true.
     pub(in crate::session) fn differs(&self, known: &Notes) -> bool {
         !known.octets_accepted && self.octets_differ.unwrap_or(known.octets_differ)
     }
 
-    /// What its record says beside its fate. A message that came short was retrieved twice, and is retrieved again to be compared
-    /// as often as any other: the server may have the rest of it later.
+    /// The notes for its record. A message that came short was retrieved twice. It is compared
+    /// again as often as any other: the server may have the rest of it later.
     pub(in crate::session) fn notes(&self, now: Timestamp) -> Notes {
         Notes {
             octets_differ: self.is_cut(),
@@ -173,13 +173,13 @@ impl Parcel {
 }
 
 impl Transfer<'_> {
-    /// A message has arrived to its final dot. It goes its way if it is what was announced, and nothing before it is in doubt.
+    /// Takes in a whole message. Passes it on if it is as announced and no message before it waits.
     pub(in crate::session) async fn came(&mut self, mut came: Came) {
         let (weighed, keeps_dots) = match weigh(&mut came).await {
             Ok(weighed) => weighed,
             Err(error) => return self.lose(error.into()),
         };
-        // After a session out of step each message is proven before the next is asked for.
+        // After a session out of step each message is proven before the next one is requested.
         let is_proven_alone = self.is_wary_in_lock_step();
         if is_proven_alone {
             self.doubts.last_alone = Some(came.at);
@@ -212,22 +212,22 @@ impl Transfer<'_> {
         });
     }
 
-    /// Whether nothing else was asked for when this message came.
+    /// Whether nothing else was under way when this message came.
     pub(in crate::session) fn came_by_itself(&self, at: usize) -> bool {
         let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
         !is_pipelining || self.doubts.alone() == Some(at)
     }
 
-    /// Whether a message came in a session out of step before: then only a copy that came alone proves it.
+    /// Whether a message came in an earlier session out of step: then only a copy alone proves it.
     fn is_to_be_proven(&mut self, at: usize) -> bool {
         let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
-        // What is another message by its head was never out of step.
+        // Another message, as its head shows, was never out of step.
         let is_asked = is_pipelining && self.why(at) != Why::Changed;
         let entry = self.orders.entry(at).filter(|_| is_asked);
         entry.is_some_and(|entry| self.look_at_twin(entry.unique_id, |twin| twin.is_any_by_head))
     }
 
-    /// Notes a message whose place among the replies proves what it is only while the session is in step.
+    /// Notes a message whose place among the replies proves it only while the session is in step.
     pub(in crate::session) fn note_unproven(&mut self, key: &RecordKey, weighed: Weighed) {
         let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
         let is_sized = weighed == Weighed::AsAnnounced && !self.doubts.sizes.are_estimates();
@@ -239,8 +239,8 @@ impl Transfer<'_> {
         self.doubts.is_unproven = true;
     }
 
-    /// Asks for the next message that is in doubt as soon as no other command is outstanding; after the last, for the proof that
-    /// the session is in step.
+    /// Requests the next doubtful message once no other command is under way; after the last one,
+    /// the proof that the session is in step.
     pub(in crate::session) fn ask_alone(&mut self) -> Result<(), SessionError> {
         let orders = &self.orders;
         let Some(maildrop) = self.maildrop.as_mut() else {
@@ -272,7 +272,7 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    /// The message in doubt has come once more, alone.
+    /// Takes in the doubtful message, which came once more, alone.
     async fn came_alone(&mut self, draft: Draft, weighed: Weighed) {
         self.doubts.last_alone = self.doubts.alone();
         self.doubts.asked = LastAsked::Nothing;
@@ -292,7 +292,7 @@ impl Transfer<'_> {
                 if weighed.is_otherwise() && self.doubts.sizes.differed(sender) {
                     self.say_estimated();
                 }
-                // What came together with it is still compared: it came while the sizes were believed.
+                // Messages of this pipeline are compared: they came while sizes were trusted.
                 if let Some(maildrop) = &mut self.maildrop {
                     maildrop.sizes_are_estimates = self.doubts.sizes.are_estimates();
                 }
@@ -320,7 +320,7 @@ impl Transfer<'_> {
             Second::NeverAlike => {
                 let at = held.at;
                 drop(self.doubts.held.remove(place));
-                // What came in its place may go on, and would be taken for the next message.
+                // The reply in its place may continue, and would be taken for the next message.
                 self.doubts.must_prove = true;
                 self.put_off(
                     at,
@@ -330,7 +330,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// The server would not hand out the message in doubt once more.
+    /// The server refused to send the doubtful message once more.
     pub(in crate::session) fn refused_alone(&mut self, at: usize, words: &str) {
         self.doubts.asked = LastAsked::Nothing;
         let place = self.doubts.place();
@@ -341,7 +341,7 @@ impl Transfer<'_> {
         );
     }
 
-    /// Leaves a message for another day. A server that hides what was retrieved must not get QUIT then, because nobody has it.
+    /// Defers a message. On a server that hides retrieved messages, QUIT must not follow.
     fn put_off(&mut self, at: usize, words: &str) {
         let Some(entry) = self.orders.entry(at) else {
             return;
@@ -359,7 +359,7 @@ impl Transfer<'_> {
         });
     }
 
-    /// Whether a message may have lost a part on the server, which is said. `None` where no size was announced.
+    /// Whether a message may have lost a part on the server, and reports it. `None` without a size.
     pub(in crate::session) fn is_cut(
         &self,
         key: &RecordKey,
@@ -383,7 +383,7 @@ impl Transfer<'_> {
         Some(is_cut)
     }
 
-    /// Whether a message comes with other octets each time, which is said.
+    /// Whether a message has other octets each time, and reports it.
     pub(in crate::session) fn varies(&self, key: &RecordKey, weighed: Weighed) -> bool {
         let varies = weighed == Weighed::LongerEachTime;
         if varies {
@@ -397,7 +397,7 @@ impl Transfer<'_> {
         varies
     }
 
-    /// Says of a message, once, that the server keeps it because it has announced more of it.
+    /// Reports once that the server keeps a message because it has announced more of it.
     fn say_cut(&self, key: &RecordKey, octets: u64, listed: Option<u64>) {
         let known = self.orders.records.get(key);
         if known.is_some_and(|known| known.notes.came_short()) {
@@ -429,8 +429,8 @@ impl Transfer<'_> {
     }
 }
 
-/// Weighs a message. Lines are counted only where the size alone does not tell: most messages have just the announced octets.
-/// Says, too, whether the server does not stuff: its sizes are those of the lines as they came, with all their dots.
+/// Compares the size of a message. Lines are counted only if the size alone is not enough. Also
+/// returns whether the server does not stuff: its sizes are those of the lines with all their dots.
 async fn weigh(came: &mut Came) -> Result<(Weighed, bool), SpoolError> {
     let mut counted = Counted {
         octets: came.draft.octets(),

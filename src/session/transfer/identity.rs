@@ -1,5 +1,4 @@
-//! Which message is it that arrived? Found out by its digest, before it is offered (DOUBT.md 1.4 to
-//! 1.6).
+//! Finds out by digest which message arrived, before it is offered.
 
 use crate::mail::{HeadDigest, limits};
 use crate::seen::{Batch, Change, Marker, Notes, Record, RecordKey, State};
@@ -19,27 +18,27 @@ use crate::session::transfer::twins::{Twin, Twins};
 use crate::sink::Refusal;
 use crate::telemetry::Event;
 
-/// What is found out about messages in hand.
+/// What is found out about retrieved messages.
 #[derive(Default)]
 pub(in crate::session) struct Identities<'a> {
-    /// Records to find renamed messages in, once one was looked for.
+    /// Records to find renamed messages in, once one was searched for.
     absent: Option<Absent<'a>>,
     twins: Twins,
     findings: Findings,
 }
 
 impl Identities<'_> {
-    /// What the comparisons found.
+    /// The results of the comparisons.
     pub(in crate::session) fn findings(&self) -> Findings {
         self.findings
     }
 
-    /// The unique-ids with several listed messages that were looked at.
+    /// The unique-ids with several listed messages whose records were read.
     pub(in crate::session) fn twins(&mut self) -> &mut Twins {
         &mut self.twins
     }
 
-    /// Whether a record of this maildrop has another name by now.
+    /// Whether a record of this maildrop has another unique-id by now.
     pub(in crate::session) fn has_moved(&self, key: &RecordKey) -> bool {
         let moved = self.absent.as_ref();
         moved.is_some_and(|absent| absent.has_moved(key))
@@ -58,9 +57,9 @@ impl<'a> Transfer<'a> {
         let known = self.orders.records.get(&parcel.key);
         let why = self.why(at);
         let is_named = !self.orders.is_nameless(at);
-        // Elsewhere all records have names that are digests.
+        // On a server without unique-ids, all records have digests as unique-ids.
         let may_have_had_a_name = !self.orders.without_unique_ids;
-        // A cut or refused retrieval may have left a record without digest under the new name.
+        // A cut or refused retrieval may have left a record without digest under the new unique-id.
         if known.is_none()
             && may_have_had_a_name
             && let Some(renamed) = self.find_renamed(at, &parcel)
@@ -115,7 +114,7 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Other octets came under a known name. Gives them back where they are another message.
+    /// Handles other octets under a known unique-id. Returns them if they are another message.
     fn came_otherwise(
         &mut self,
         (at, why): (usize, Why),
@@ -139,14 +138,14 @@ impl<'a> Transfer<'a> {
         None
     }
 
-    /// What the operator said of this message before any digest of it was known.
+    /// The operator's confirmation about this message, given before any digest of it was known.
     fn word_for(&mut self, key: &RecordKey, listed: Option<u64>) -> Option<Record> {
         let word = arrival::trusted(self.orders.records, key, listed)?;
         let trusts = self.ledger.trusts(&key.unique_id, word.copies);
         trusts.then_some(word)
     }
 
-    /// The operator said that the message was delivered: it is not offered.
+    /// Trusts the operator's confirmation that the message was delivered: it is not offered.
     fn trust(&mut self, at: usize, parcel: &Parcel, record: Record) {
         self.counts().recognised += 1;
         self.counts().recognised_octets += parcel.message.octets();
@@ -179,7 +178,7 @@ impl<'a> Transfer<'a> {
         record: Record,
     ) -> Record {
         if !compares {
-            // It is listed under its name again.
+            // It is listed under its unique-id again.
             let notes = Notes {
                 displaced: false,
                 out_of_step: false,
@@ -215,7 +214,7 @@ impl<'a> Transfer<'a> {
         notes.found_alike(self.compared_at())
     }
 
-    /// The record that a message under an unknown name was made under, if there is one.
+    /// The record of a message that comes with an unknown unique-id, if there is one.
     fn find_renamed(&mut self, at: usize, parcel: &Parcel) -> Option<Renamed<'a>> {
         let digest = parcel.key.digest?;
         if self.identities.absent.is_none() {
@@ -229,8 +228,8 @@ impl<'a> Transfer<'a> {
         found
     }
 
-    /// Messages that were deleted are listed again, under other names, and so many that they would
-    /// flood a mailbox.
+    /// Holds the account if deleted messages are listed again under other unique-ids, and so many
+    /// that they would flood a mailbox.
     fn hold_if_restored(&mut self, parcel: &Parcel) {
         let absent = self
             .identities
@@ -244,7 +243,7 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// The message is known, and has another name now: its record goes with it.
+    /// Moves the record of a known message to its present unique-id.
     fn renamed(
         &mut self,
         at: usize,
@@ -252,7 +251,7 @@ impl<'a> Transfer<'a> {
         mut parcel: Parcel,
         (renamed, looped): (Renamed<'a>, Option<Refusal>),
     ) {
-        // A message without a name tells nothing of how names change.
+        // A message without unique-id shows nothing about how unique-ids change.
         self.identities.findings.renamed += u64::from(!self.orders.is_nameless(at));
         self.ledger.seen_again(&parcel.key);
         let Renamed {
@@ -263,7 +262,7 @@ impl<'a> Transfer<'a> {
         } = renamed;
         let octets = listed.unwrap_or(0);
         let now = self.now();
-        // It was asked to go, and is there under another name.
+        // Its delete was sent, and it is there under another unique-id.
         self.identities.findings.found_again += u32::from(record.notes.asked.is_some());
         let arrival = arrival::on_arrival(Why::Doubt, Some(&record), listed, 1, now);
         let record = match arrival {
@@ -302,14 +301,14 @@ impl<'a> Transfer<'a> {
         });
     }
 
-    /// Whether other octets came that have Message-ID, Date and From of the record under this name.
+    /// Whether other octets came with Message-ID, Date and From of a record under this unique-id.
     fn is_rewritten(&mut self, parcel: &Parcel) -> bool {
         let unique_id = parcel.key.unique_id.as_bytes();
         self.look_at_twin(unique_id, |twin| twin.has_origin_of(parcel.head))
     }
 
-    /// The record of this message as it came before, where it waits for another try: a server that
-    /// makes it anew at each RETR hands it out with other octets, and the same Message-ID, Date and
+    /// The record of the earlier form of this message, if it waits for another try: a server that
+    /// makes it again at each RETR sends it with other octets, and the same Message-ID, Date and
     /// From.
     fn take_waiting(&mut self, parcel: &Parcel) -> Option<(RecordKey, Record)> {
         let unique_id = parcel.key.unique_id.as_bytes();
@@ -318,9 +317,9 @@ impl<'a> Transfer<'a> {
         Some((before, record))
     }
 
-    /// Offers a message that waits for another try, and comes with other octets than at the last.
-    /// What counted against it counts still, and who has taken it is not offered it again. Of
-    /// several with one unique-id nothing tells whether it is the same: then only its tries count.
+    /// Offers a message that waits for another try, and has other octets than before. Its tries
+    /// still count, and targets that have accepted it are not asked again. With several messages
+    /// under one unique-id it is unknown whether it is the same: then only its tries count.
     fn try_rewritten(
         &mut self,
         mut parcel: Parcel,
@@ -342,8 +341,8 @@ impl<'a> Transfer<'a> {
         self.offer_or_keep(parcel, looped, octets);
     }
 
-    /// A message that was retrieved again so that the server hides it came with other octets. It
-    /// needs no mark: what is marked is not retrieved, and would stand before newer mail.
+    /// Handles other octets of a message that was retrieved again so that the server hides it. It
+    /// needs no mark: a marked message is not retrieved, and would come before newer mail.
     fn popped_rewritten(&mut self, at: usize, listed: Option<u64>, parcel: &Parcel) {
         self.identities.findings.rewritten += 1;
         self.window.spare(listed.unwrap_or(0));
@@ -351,7 +350,8 @@ impl<'a> Transfer<'a> {
         self.ledger.settled(at);
     }
 
-    /// The server hands out a known message with other octets: it is neither offered nor deleted.
+    /// Marks a known message that the server sends with other octets: it is neither offered nor
+    /// deleted.
     fn rewritten(&mut self, at: usize, listed: Option<u64>, parcel: &Parcel) {
         self.identities.findings.rewritten += 1;
         self.window.spare(listed.unwrap_or(0));
@@ -376,8 +376,8 @@ impl<'a> Transfer<'a> {
         self.commits().commit(batch, Committed::Settled { at });
     }
 
-    /// A message that was compared is another one. Where that is so of most, the server hands out
-    /// other octets than before, and offering goes no further.
+    /// Notes that a compared message is another one. If that is so for most, the server sends other
+    /// octets than before, and no more messages are offered.
     fn note_different(&mut self, why: Why, parcel: &Parcel) {
         if self
             .orders
@@ -391,7 +391,8 @@ impl<'a> Transfer<'a> {
         let was_asked = known
             .clone()
             .any(|known| known.record.notes.asked.is_some());
-        // One that came short before is another when it is whole, and the names are what they were.
+        // A message that came short before differs when it is whole, and its unique-id is still
+        // right.
         if known.clone().any(|known| known.record.notes.came_short()) {
             return;
         }
@@ -405,7 +406,7 @@ impl<'a> Transfer<'a> {
         let mut heads = known.filter_map(|known| known.record.head);
         self.identities.findings.began_again |=
             why == Why::Doubt && !was_asked && self.orders.names_are_counted;
-        // Such a message is another for sure, and says nothing of how the server hands out the
+        // Such a message is another one for sure, and shows nothing about how the server sends the
         // others.
         if was_asked || heads.any(other_origin) {
             return;

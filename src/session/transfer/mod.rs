@@ -1,8 +1,8 @@
-//! The middle of a session: retrieve, offer, record, delete, all at once and each in its order.
+//! The middle of a session: retrieve, offer, record and delete concurrently, each in its order.
 //!
 //! One loop owns the connection. Offers and commits are futures beside it, so that reading,
-//! offering and recording overlap. A slot is taken before a message is offered and given back when
-//! its record is durable: that bounds what a crash can repeat, whatever the sinks do.
+//! offering and recording overlap. A slot is taken before a message is offered and released when
+//! its record is durable: that limits what a crash can repeat, whatever the sinks do.
 
 pub(in crate::session) mod absent;
 pub(in crate::session) mod alone;
@@ -52,23 +52,23 @@ use crate::telemetry::{Event, Together};
 /// The transfer of one session.
 pub(super) struct Transfer<'a> {
     orders: Orders<'a>,
-    /// The connection, until it is lost or left.
+    /// The connection, until it is lost or closed.
     maildrop: Option<Maildrop>,
-    /// Since when the server has said nothing.
+    /// Since when the server has been silent.
     quiet_since: Instant,
     window: Window<'a>,
     ledger: Ledger,
-    /// Messages that came otherwise than announced, and those that came after them.
+    /// Messages that came with another size than announced, and those that came after them.
     doubts: Doubts,
     identities: Identities<'a>,
     outbox: Outbox<'a>,
     answers: Answers<'a>,
-    /// Deletes that are asked for when all else is done, with the records that allow them.
+    /// Deletes that are sent when all else is done, with the records that allow them.
     deletes: Deletes<'a>,
     phase: Phase,
 }
 
-/// What the loop woke up for.
+/// Why the loop woke up.
 enum Woken {
     Server(Result<(), SessionError>),
     Offered(Offered),
@@ -77,9 +77,9 @@ enum Woken {
     Deadline,
     StopSoon,
     StopNow,
-    /// Others wait for this session's place.
+    /// Other accounts wait for this session's place.
     Leave,
-    /// The server has had its time to say goodbye.
+    /// The server's time for its last answers is over.
     GaveUp,
 }
 
@@ -146,12 +146,12 @@ impl<'a> Transfer<'a> {
         self.into_transferred()
     }
 
-    /// Time of day, for records.
+    /// The time of day, for records.
     pub(super) fn now(&self) -> Timestamp {
         self.orders.with.clock.now()
     }
 
-    /// Whether anything may still be asked of the server or offered to a sink.
+    /// Whether the server may still be asked for anything, or a sink offered anything.
     pub(super) fn may_go_on(&self) -> bool {
         self.phase.may_go_on()
     }
@@ -161,8 +161,8 @@ impl<'a> Transfer<'a> {
             // QUIT goes out in one flight with the deletes, and their answers come before its own.
             !maildrop.is_busy() || (self.deletes.are_sent() && maildrop.may_quit())
         });
-        // What waits now could only be asked for if something else moved first; with nothing under
-        // way, nothing will.
+        // A waiting message could only be requested if something else moved first; with nothing
+        // under way, nothing will.
         self.outbox.is_empty() && self.answers.are_recorded() && server_idle
     }
 
@@ -172,7 +172,7 @@ impl<'a> Transfer<'a> {
         let connected = self.maildrop.is_some();
         let silence = self.quiet_since + Duration::from_secs(limits::NOOP_SECONDS);
         let deadline = until.unwrap_or(self.orders.deadline);
-        // QUIT is still to come, and has a time of its own.
+        // QUIT is still to come, and has its own time limit.
         let heeds = |maildrop: &Maildrop| until.is_none() || maildrop.is_busy();
         let heeds_deadline = self.maildrop.as_ref().is_some_and(heeds);
         let server = async {
@@ -186,7 +186,7 @@ impl<'a> Transfer<'a> {
             () = stop.now.cancelled(), if until.is_none() => Woken::StopNow,
             () = stop.soon.cancelled(), if !stopping => Woken::StopSoon,
             () = stop.place.leave.cancelled(), if connected => Woken::Leave,
-            // All answers that are there before the first commit is begun, so that they are
+            // Takes all answers that are there before the first commit begins, so that they are
             // recorded together.
             Some(offered) = self.outbox.next(), if !self.outbox.is_empty() => Woken::Offered(offered),
             Some(committed) = self.answers.committed(), if !self.answers.are_recorded() => Woken::Committed(committed),
@@ -198,7 +198,7 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Takes in an answer, and all others that are there.
+    /// Processes an answer, and all others that are there.
     fn answered_all(&mut self, first: Offered) {
         let _together = Together::begin();
         self.take_answer(first);
@@ -207,7 +207,7 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Takes in what a commit did, and all others that are done.
+    /// Processes a finished commit, and all others that have finished.
     fn committed_all(&mut self, first: Committed) {
         let _together = Together::begin();
         self.committed(first);
@@ -216,7 +216,7 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// Takes in what the server said.
+    /// Processes the input from the server.
     async fn listen(&mut self) {
         self.quiet_since = Instant::now();
         let Some(mut maildrop) = self.maildrop.take() else {
@@ -225,7 +225,7 @@ impl<'a> Transfer<'a> {
         let mut happened = Vec::new();
         let heard = maildrop.take(&mut happened).await;
         self.maildrop = Some(maildrop);
-        // Where more follows than was asked for, what came last did not end where it seemed to.
+        // If more follows than was requested, the last message did not end where it seemed to.
         let last = is_unasked(&heard).then(|| happened.pop()).flatten();
         for one in happened {
             self.hear(one).await;
@@ -292,7 +292,7 @@ impl<'a> Transfer<'a> {
     }
 }
 
-/// Whether the server spoke although nothing was asked.
+/// Whether the server sent something without a command.
 fn is_unasked(heard: &Result<(), SessionError>) -> bool {
     matches!(heard, Err(SessionError::Remote(RemoteError::Unasked)))
 }

@@ -3,7 +3,7 @@
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::{Batch, Change, RecordKey, Seen, SeenError, State};
 
-/// Notes of what was delivered in a session out of step that it is compared, alone, before it is deleted.
+/// Notes that messages of a session out of step are compared, alone, before they are deleted.
 ///
 /// # Errors
 /// The store fails.

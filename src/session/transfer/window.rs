@@ -1,4 +1,4 @@
-//! What may be asked for in one session: the messages that wait, and the limits.
+//! What may be requested in one session: the messages that wait, and the limits.
 
 use std::slice::Iter;
 use std::sync::Arc;
@@ -17,28 +17,28 @@ use crate::session::transfer::ledger::Ledger;
 use crate::session::transfer::orders::Orders;
 use crate::spool::Reservation;
 
-/// The messages that wait to be asked for, and the limits.
+/// The messages that wait to be requested, and the limits.
 pub(in crate::session) struct Window<'a> {
     waiting: Iter<'a, u32>,
     /// How many of those, at the end, must not be offered while the breaker probes.
     spared_count: usize,
-    /// What this poll may offer to a destination that is suspect.
+    /// How many messages this poll may offer to a suspect destination.
     budget: &'a Budget<'a>,
     /// At most this many retrievals until a message was accepted: 1 while the breaker probes.
     allowance: Option<u64>,
     quota: Option<Quota>,
-    /// Whether the quota has kept something back.
+    /// Whether the quota left messages for later.
     quota_reached: bool,
-    /// A permit for each message that is in a file: when there is none left, nothing more is asked
-    /// for.
+    /// A permit for each message that is in a file: when there is none left, nothing more is
+    /// requested.
     files: Arc<Semaphore>,
-    /// Whether a message that is due was not offered.
+    /// Whether a due message was not offered.
     left: bool,
     refusals_in_a_row: u32,
 }
 
 impl<'a> Window<'a> {
-    /// All that is to be retrieved waits.
+    /// Begins with all retrievals of the plan.
     pub(in crate::session) fn new(orders: &Orders<'a>) -> Self {
         Self {
             waiting: orders.plan.retrievals.iter(),
@@ -63,7 +63,7 @@ impl<'a> Window<'a> {
         self.waiting.len()
     }
 
-    /// Whether the breaker and its suspicion let one more message be asked for.
+    /// Whether the breaker and a suspicion allow one more request.
     pub(in crate::session) fn is_open(&self) -> bool {
         let may_probe = self
             .allowance
@@ -76,31 +76,30 @@ impl<'a> Window<'a> {
         self.files.available_permits() > 0
     }
 
-    /// Whether the poll's limits let a message of this size be asked for, which is counted.
+    /// Whether the poll's limits allow a message of this size, which is counted.
     pub(in crate::session) fn takes(&mut self, octets: u64) -> bool {
         let takes = self.quota.as_mut().is_none_or(|quota| quota.take(octets));
         self.quota_reached |= !takes;
         takes
     }
 
-    /// Counts the file of a message against those that there may be.
+    /// Counts the file of a message against the allowed number.
     pub(in crate::session) fn count_file(&self, room: &mut Reservation) {
         room.count_file_in(&self.files);
     }
 
-    /// The next message waits no more.
+    /// Removes the next message from those that wait.
     pub(in crate::session) fn advance(&mut self) {
         self.waiting.next();
     }
 
-    /// A message is offered, or asked for to be offered.
+    /// Counts a message that is offered, or requested to be offered.
     pub(in crate::session) fn count_offer(&mut self) {
         self.budget.ask();
         self.allowance = self.allowance.map(|left| left - 1);
     }
 
-    /// A message that was retrieved is not offered, so it was no probe, and took nobody's turn: the
-    /// next may be.
+    /// Uncounts a retrieved message that is not offered: it was no probe, and the next one may be.
     pub(in crate::session) fn spare(&mut self, listed_octets: u64) {
         self.allowance = self.allowance.map(|left| left + 1);
         self.budget.spare();
@@ -109,7 +108,7 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Whether what is offered now is a probe.
+    /// Whether the present offer is a probe.
     pub(in crate::session) fn is_probing(&self) -> bool {
         self.allowance.is_some()
     }
@@ -119,68 +118,67 @@ impl<'a> Window<'a> {
         self.allowance != Some(0)
     }
 
-    /// A message was accepted: the destination takes any number.
+    /// Notes an accepted message: from now on the destination may get any number.
     pub(in crate::session) fn accepted(&mut self) {
         self.allowance = None;
     }
 
-    /// What is left of the allowance.
+    /// The rest of the allowance.
     pub(in crate::session) fn allowance(&self) -> Option<u64> {
         self.allowance
     }
 
-    /// A message that is due was not offered.
+    /// Notes that a due message was not offered.
     pub(in crate::session) fn leave(&mut self) {
         self.left = true;
     }
 
-    /// What waits is not asked for any more.
+    /// Requests nothing more of what waits.
     pub(in crate::session) fn close(&mut self) {
         self.left |= self.waiting.len() > self.spared_count;
         self.forget();
     }
 
-    /// What waits is not asked for any more, and is not due either.
+    /// Requests nothing more of what waits, and does not count it as due.
     pub(in crate::session) fn forget(&mut self) {
         self.waiting = [].iter();
     }
 
-    /// The server would not hand out a message. Whether it has refused so many in a row that it is
-    /// asked for no more.
+    /// Notes that the server refused to send a message. Returns whether it has refused so many in a
+    /// row that no more are requested.
     pub(in crate::session) fn refused(&mut self) -> bool {
         self.refusals_in_a_row += 1;
         self.refusals_in_a_row >= limits::RETR_ERRORS_IN_A_ROW_MAX
     }
 
-    /// The server handed out a message.
+    /// Notes that the server sent a message.
     pub(in crate::session) fn retrieved(&mut self) {
         self.refusals_in_a_row = 0;
     }
 
-    /// Whether messages wait that a further session of this poll may ask for.
+    /// Whether messages wait that another session of this poll may request.
     pub(in crate::session) fn is_unfinished(&self) -> bool {
         self.waiting.len() > 0 && !self.quota_reached && !self.budget.is_spent()
     }
 
-    /// Whether the quota has kept something back.
+    /// Whether the quota left messages for later.
     pub(in crate::session) fn is_quota_reached(&self) -> bool {
         self.quota_reached
     }
 
-    /// Whether messages that are due were not offered, which might have been.
+    /// Whether due messages were not offered, although they could have been.
     pub(in crate::session) fn has_left(&self) -> bool {
         self.left || self.waiting.len() > self.spared_count
     }
 }
 
 impl Transfer<'_> {
-    /// Sends what may be sent: deletes that are due and retrievals, as far as window and room
-    /// reach.
+    /// Sends what may be sent: due deletes and retrievals, as far as window and memory allow.
     pub(in crate::session) fn ask(&mut self) -> Result<(), SessionError> {
         if !self.doubts.is_empty() {
             return self.ask_alone();
         }
-        // Where nothing is under way that could wake us, one more file does no harm.
+        // If nothing under way could wake this session, one more file does no harm.
         let mut idle = self.is_finished();
         let Some(maildrop) = &mut self.maildrop else {
             return Ok(());
@@ -200,8 +198,8 @@ impl Transfer<'_> {
                 0
             }
         };
-        // Deletes and QUIT need time too, or they would never come where sessions are cut by the
-        // clock.
+        // Deletes and QUIT need time too, or they would never be sent in sessions that reach the
+        // time limit.
         let is_late = Instant::now() + Duration::from_secs(limits::SESSION_END_SECONDS)
             >= self.orders.deadline;
         while self.phase.may_go_on()
@@ -248,8 +246,8 @@ impl Transfer<'_> {
     }
 }
 
-/// Whether one more message may be asked for before the last has come. One without unique-id comes
-/// alone, so that nothing but its own reply can be taken for it.
+/// Whether one more message may be requested before the last has come. A message without unique-id
+/// comes alone, so that only its own reply can be taken for it.
 fn may_follow(maildrop: &Maildrop, ledger: &Ledger, orders: &Orders<'_>, at: usize) -> bool {
     let octets = orders.entry(at).and_then(|entry| entry.octets);
     let is_alone = orders.is_unnamed(at) || ledger.is_any_under_way_from(orders.listing.len());

@@ -1,34 +1,35 @@
-//! What a session that ended early owes its end to (DOUBT.md section 3).
+//! Finds the command or message at which a session ended early.
 
 use crate::proto::pop3::{Asked, Ending, Kind, RemoteError};
 use crate::session::SessionError;
 use crate::session::server::maildrop::Maildrop;
 
-/// What a session that was lost owes its end to.
+/// The cause of a lost session.
 pub(in crate::session) enum Blamed {
-    /// A message that was on its way, or next.
+    /// A message that was under way, or next.
     Coming { at: usize },
-    /// A message that had come or was refused before; nothing more is to be noted of it where it
-    /// has a name.
+    /// A message that had come or was refused before; nothing more is noted about it if it has a
+    /// unique-id.
     Settled { at: usize },
     /// A delete.
     Delete(Deleting),
-    /// A command that no message is named in, and that a session can do without.
+    /// A command without a message, which a session can do without.
     Command(Kind),
 }
 
-/// A DELE that a session owes its end to.
+/// A DELE at which a session ended.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::session) struct Deleting {
     /// The number of its message.
     pub(in crate::session) number: u32,
-    /// The DELE before it, when the line that ended the session may have been its second one.
+    /// The DELE before it, if the line that ended the session may have been the second line of its
+    /// answer.
     pub(in crate::session) before: Option<u32>,
 }
 
 impl Maildrop {
-    /// An error that ends the session over CAPA says so. A challenge, or a line without an end, is
-    /// none of CAPA's lines.
+    /// Adds CAPA to an error that ended the session at CAPA. A challenge, or a line without an end,
+    /// is not a line of CAPA.
     pub(super) fn blaming_capa(&self, error: SessionError) -> SessionError {
         let asked = error
             .ending()
@@ -52,8 +53,8 @@ impl Maildrop {
         !self.listing.is_empty()
     }
 
-    /// An error in the middle of the listing that the session owes to LIST says so, where
-    /// unique-ids name the messages.
+    /// Adds LIST to an error that ended the session in the middle of LIST, if messages have
+    /// unique-ids.
     pub(in crate::session) fn blaming_list(
         &self,
         error: SessionError,
@@ -70,15 +71,14 @@ impl Maildrop {
         }
     }
 
-    /// The message that the session owes its end to when it is lost by this error (DOUBT.md section
-    /// 3).
+    /// What ended the session, if it is lost by this error.
     pub(in crate::session) fn to_blame(&self, error: &SessionError) -> Option<Blamed> {
         let Asked { command, number } = self.client.to_blame(error.ending()?)?;
         let last = self.client.last_answered();
         let is_after_list = last.is_some_and(|last| last.command == Kind::List);
         match command {
-            // Whether the line is LIST's last or this command's first cannot be told, and a session
-            // can do without LIST.
+            // The line may be LIST's last or this command's first, and a session can do without
+            // LIST.
             _ if error.is_broken() && is_after_list && self.names_messages() => {
                 return Some(Blamed::Command(Kind::List));
             }
@@ -94,7 +94,7 @@ impl Maildrop {
         coming.or(last.map(|one| Blamed::Settled { at: one.at }))
     }
 
-    /// The same, for deletes.
+    /// The DELE that ended the session, if it is lost by this error.
     pub(super) fn deletes_to_blame(&self, error: &SessionError) -> Option<Deleting> {
         let asked = self.client.to_blame(error.ending()?)?;
         let is_line = self.is_pipelining()
@@ -110,8 +110,8 @@ impl Maildrop {
         })
     }
 
-    /// Whether a session that is lost by this error was out of step: nothing that was asked for
-    /// after another command is surely the answer to what it seems to answer.
+    /// Whether a session that is lost by this error was out of step: then a reply after pipelined
+    /// commands may belong to another command than it seems.
     pub(in crate::session) fn is_out_of_step(&self, error: &SessionError) -> bool {
         match error.ending() {
             Some(Ending::Broken) => true,

@@ -2,8 +2,8 @@
 //!
 //! A body that seems to end too early leaves replies over, and the next command is then answered by
 //! the reply to an earlier one. NOOP cannot show that, because any late `+OK` answers it. So the
-//! server is asked for something that only this command's answer says: the unique-id of one message,
-//! chosen at random so that no message can hold the answer.
+//! session sends a command whose answer no other command has: for the unique-id of one message,
+//! chosen at random so that no message can contain the answer.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,21 +15,23 @@ use crate::session::SessionError;
 use crate::session::server::left_out::LeftOut;
 use crate::session::server::maildrop::Maildrop;
 
-/// What is asked for as a proof, and what is known of the answers.
+/// Which command is sent as a proof, and what is known about the answers.
 #[derive(Debug, Default)]
 pub(super) struct Proving {
     by: By,
-    /// What was listed.
+    /// The listing.
     listing: Arc<Listing>,
-    /// The positions of the messages that were asked for, in the order of the answers.
+    /// The positions of the messages whose unique-id or size was requested, in the order of the
+    /// answers.
     asked: VecDeque<usize>,
-    /// Whether NOOP was asked as a proof.
+    /// Whether NOOP was sent as a proof.
     by_noop: bool,
-    /// Whether a message was asked for since the last proof was.
+    /// Whether a message was requested since the last proof.
     is_wanted: bool,
 }
 
-/// What is asked for, the best first. The next is asked for once the server has refused this one.
+/// The commands for a proof, the best first. The next one is sent after the server has refused this
+/// one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 enum By {
     /// UIDL of one message.
@@ -39,21 +41,21 @@ enum By {
     /// STAT.
     #[default]
     Total,
-    /// NOOP, where the server knows none of the others, or nothing is listed.
+    /// NOOP, if the server knows none of the others, or nothing is listed.
     Noop,
 }
 
-/// What the answer to a proof says.
+/// The meaning of the answer to a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Proof {
     /// The session is in step.
     Proven,
-    /// Nothing: the server refuses the command, and another is asked next.
+    /// Nothing: the server refuses the command, and another one is sent next.
     Refused,
 }
 
 impl Proving {
-    /// Begins with the best that the listing allows.
+    /// Begins with the best command that the listing allows.
     pub(super) fn begin(&mut self, listing: Arc<Listing>, has_unique_ids: bool, left: LeftOut) {
         self.by = match () {
             () if left.noop => By::Total,
@@ -64,7 +66,7 @@ impl Proving {
         self.listing = listing;
     }
 
-    /// The next command to ask.
+    /// The next command to send.
     fn ask(&mut self, left: LeftOut) -> Command {
         self.is_wanted = false;
         if self.by == By::Size && left.list {
@@ -88,10 +90,10 @@ impl Proving {
         }
     }
 
-    /// Takes in an event; `None` when it is no answer to a proof.
+    /// Processes an event; `None` if it is not an answer to a proof.
     ///
     /// # Errors
-    /// The answer is one to another command.
+    /// It is the answer to another command.
     pub(super) fn hear(&mut self, event: &Event<'_>) -> Result<Option<Proof>, RemoteError> {
         match event {
             Event::Ok { command, text, .. } if is_proof(*command) => {
@@ -157,18 +159,18 @@ fn is_proof(command: Kind) -> bool {
 }
 
 impl Maildrop {
-    /// Asks for an answer that only this command has.
+    /// Sends a command whose answer no other command has.
     pub(in crate::session) fn prove(&mut self) -> Result<(), SessionError> {
         let command = self.proving.ask(self.left_out);
         Ok(self.client.send(&command)?)
     }
 
-    /// A message is asked for: only a proof after it shows that its reply was its own.
+    /// Notes that a message was requested: only a proof after it shows that its reply was its own.
     pub(super) fn want_proof(&mut self) {
         self.proving.is_wanted = true;
     }
 
-    /// Asks for the proof in one flight with the last messages.
+    /// Sends the proof in one flight with the last messages.
     pub(in crate::session) fn prove_in_flight(&mut self) -> Result<(), SessionError> {
         let may_follow = self.is_pipelining() && !self.client.is_blank() && !self.coming.is_empty();
         if self.proving.is_wanted && may_follow {
@@ -177,7 +179,7 @@ impl Maildrop {
         Ok(())
     }
 
-    /// Asks for the proof between two commands, until the server has given one.
+    /// Sends the proof between two commands, until the server has given one.
     ///
     /// # Errors
     /// The session is out of step, or lost.

@@ -5,7 +5,8 @@ use crate::session::transfer::Transfer;
 use crate::session::transfer::alone::LastAsked;
 
 impl Transfer<'_> {
-    /// Before DELE and QUIT: asks for the proof that the messages that came are those that were asked for. False when that is known.
+    /// Requests, before DELE and QUIT, the proof that the retrieved messages are the requested
+    /// ones. False if that is known.
     pub(in crate::session) fn prove_in_step(&mut self) -> bool {
         let Some(maildrop) = self.maildrop.as_mut() else {
             return false;
@@ -19,7 +20,8 @@ impl Transfer<'_> {
         true
     }
 
-    /// The server has given the proof that it has said no more than it was asked: what waited for it goes its way.
+    /// Handles the proof that the server sent no more than was requested: passes on the messages
+    /// that waited for it.
     pub(in crate::session) async fn proven_in_step(&mut self) {
         self.doubts.is_unproven = false;
         if self.doubts.asked != LastAsked::Proving {
@@ -36,7 +38,7 @@ impl Transfer<'_> {
         self.prove_lock_step();
     }
 
-    /// Without pipelining, nothing is left over that could answer a later command.
+    /// Without pipelining, no left-over input can answer a later command.
     fn prove_lock_step(&mut self) {
         let is_lock_step = |maildrop: &Maildrop| !maildrop.is_pipelining();
         if self.maildrop.as_ref().is_some_and(is_lock_step) {
@@ -44,7 +46,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// The server has refused to give the proof in this way: the next is asked for.
+    /// Handles a refusal of the command for the proof: the next kind of command is sent.
     pub(in crate::session) fn not_proven(&mut self) {
         if self.doubts.asked == LastAsked::Proving {
             self.doubts.must_prove = true;
