@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quirk_is_said_once_for_each_account_and_an_incident_each_time() {
+    fn a_quirk_is_reported_once_for_each_account_and_an_incident_each_time() {
         let counted = Arc::new(Counted::default());
         let reporter = Reporter::new(counted.clone());
         let [a, b] = ["a", "b"].map(|name| AccountName::new(name).unwrap());

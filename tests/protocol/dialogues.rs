@@ -217,7 +217,7 @@ const CHECKS: &str = "
 1939.4b LIST: further words, leading zeros, gaps and disorder
     tests/corpus/pop3/rfc/1939-stat-and-list-with-more.script
     tests/corpus/pop3/rfc/1939-numbers-in-disorder.script
-    src/proto/pop3/reply.rs::rfc1939_list_ignores_what_follows_the_size
+    src/proto/pop3/reply.rs::rfc1939_list_ignores_text_after_the_size
 1939.4c a maildrop of no messages
     tests/corpus/pop3/rfc/1939-empty-maildrop.script
 1939.5 UIDL and LIST that disagree are joined by number, sizes optional
@@ -273,16 +273,16 @@ const CHECKS: &str = "
 1939.12 without QUIT the server keeps all; what is delivered is deleted later
     tests/corpus/pop3/rfc/1939-lost-without-quit.script
     tests/corpus/pop3/real/dovecot-idle.script
-    tests/protocol/whole_session.rs::a_session_lost_without_quit_leaves_all_mail_and_what_is_recorded_is_deleted_later
+    tests/protocol/whole_session.rs::after_a_session_lost_without_quit_recorded_messages_are_deleted_later
     tests/crash/matrix.rs::a_crash_at_any_instant_loses_nothing_and_doubles_at_most_the_slots
 1939.13 no command about a deleted message, and no RSET
-    tests/protocol/whole_session.rs::nothing_is_said_of_a_deleted_message_and_neither_rset_nor_top_is_ever_said
+    tests/protocol/whole_session.rs::no_command_names_a_deleted_message_and_rset_and_top_are_never_sent
 1939.14 a slow delivery does not let the session time out
-    tests/protocol/whole_session.rs::a_sink_that_takes_an_hour_costs_no_session_because_noop_is_said
+    tests/protocol/whole_session.rs::a_sink_that_takes_an_hour_ends_no_session_because_noop_is_sent
 1939.15 TOP is never needed
     tests/corpus/pop3/rfc/1939-top-refused.script
     tests/corpus/pop3/real/comcast-top-is-cut.script
-    tests/protocol/whole_session.rs::nothing_is_said_of_a_deleted_message_and_neither_rset_nor_top_is_ever_said
+    tests/protocol/whole_session.rs::no_command_names_a_deleted_message_and_rset_and_top_are_never_sent
 1939.16 two accounts with one maildrop are refused
     tests/corpus/config/invalid/same_maildrop_twice.toml
 2449.1a CAPA refused
@@ -292,7 +292,7 @@ const CHECKS: &str = "
     tests/corpus/pop3/rfc/2449-capa-lost.script
     tests/protocol/whole_session.rs::a_server_that_hangs_up_at_capa_is_reached_again_and_not_asked
 2449.1c a server that hangs at CAPA
-    tests/protocol/whole_session.rs::a_server_that_hangs_at_capa_is_left_in_time_reached_again_and_not_asked
+    tests/protocol/whole_session.rs::a_server_that_hangs_at_capa_is_given_up_in_time_and_reached_again_without_capa
 2449.2a CAPA again after STLS, the old list forgotten
     tests/corpus/pop3/rfc/2595-stls.script
     tests/protocol/whole_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login
@@ -344,7 +344,7 @@ const CHECKS: &str = "
     tests/corpus/pop3/rfc/2449-pipelining-not-across-login.script
 2449.9 response codes directly behind -ERR, unknown ones harmless, announced or not
     tests/corpus/pop3/rfc/2449-response-codes.script
-    src/proto/pop3/reply.rs::rfc2449_a_response_code_stands_directly_behind_err
+    src/proto/pop3/reply.rs::rfc2449_a_response_code_follows_err_directly
 2595.1a STLS only before the login
     tests/corpus/pop3/rfc/2595-stls-only-before-login.script
     src/proto/pop3/state.rs::rfc2595_stls_may_only_be_sent_before_login_and_rfc5034_auth_too
@@ -356,10 +356,10 @@ const CHECKS: &str = "
     tests/corpus/pop3/hostile/stls-injected.script
     tests/corpus/pop3/hostile/stls-injected-octet.script
     src/net/wire.rs::a_stream_with_anything_in_its_buffer_is_not_given_to_tls
-    tests/protocol/whole_session.rs::text_injected_behind_stls_ends_the_session_before_the_login
+    tests/protocol/whole_session.rs::text_injected_after_stls_ends_the_session_before_the_login
 2595.1d STLS that was asked for is required
     tests/security/net/stls.rs::a_server_that_refuses_stls_never_gets_the_password
-    tests/protocol/whole_session.rs::without_the_stls_that_was_asked_for_nothing_of_the_login_is_said
+    tests/protocol/whole_session.rs::without_the_configured_stls_no_part_of_the_login_is_sent
 2595.2a no login in clear without the word for it
     tests/corpus/config/invalid/cleartext_without_the_word.toml
     tests/protocol/whole_session.rs::no_password_goes_over_an_unprotected_connection_without_the_word_for_it

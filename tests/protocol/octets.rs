@@ -242,7 +242,7 @@ async fn a_stump_is_not_deleted_with_the_proof_of_another_message_of_its_name() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_copy_is_thrown_away_when_the_second_is_what_was_announced() {
+async fn the_first_copy_is_dropped_if_the_second_has_the_announced_size() {
     for manner in manners() {
         let mut sent = mails(4);
         sent[1].cuts = vec![Some(100), None];
@@ -255,7 +255,7 @@ async fn the_first_copy_is_thrown_away_when_the_second_is_what_was_announced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_message_that_comes_otherwise_each_time_is_left_and_the_others_come() {
+async fn a_message_that_is_different_each_time_stays_and_the_others_are_delivered() {
     for manner in manners() {
         let mut sent = mails(4);
         sent[1].cuts = (0..200).map(|times| Some(60 + times)).collect();
@@ -425,7 +425,7 @@ async fn sizes_that_are_never_true_are_estimates_and_then_nothing_is_retrieved_t
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_sizes_are_estimates_half_a_message_is_still_not_deleted() {
+async fn with_estimated_sizes_half_a_message_is_still_not_deleted() {
     for manner in manners() {
         let mut sent = mails(40);
         for one in &mut sent {

@@ -79,7 +79,7 @@ async fn err_to_quit_leaves_the_deletes_to_the_next_listing() {
 }
 
 #[tokio::test]
-async fn a_session_lost_without_quit_leaves_all_mail_and_what_is_recorded_is_deleted_later() {
+async fn after_a_session_lost_without_quit_recorded_messages_are_deleted_later() {
     let world = World::new(mails(2), Retention::Delete);
     world.server.with(|habits| habits.pipelining = false);
     let between = Between::new(&world, only("RETR 2", || Answer::HangUp));
@@ -92,7 +92,7 @@ async fn a_session_lost_without_quit_leaves_all_mail_and_what_is_recorded_is_del
 }
 
 #[tokio::test]
-async fn nothing_is_said_of_a_deleted_message_and_neither_rset_nor_top_is_ever_said() {
+async fn no_command_names_a_deleted_message_and_rset_and_top_are_never_sent() {
     for pipelining in [true, false] {
         let world = World::new(mails(20), Retention::Delete);
         world.server.with(|habits| habits.pipelining = pipelining);
@@ -132,7 +132,7 @@ impl Sink for Slow {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_sink_that_takes_an_hour_costs_no_session_because_noop_is_said() {
+async fn a_sink_that_takes_an_hour_ends_no_session_because_noop_is_sent() {
     let world = World::new(mails(1), Retention::Delete);
     let between = Between::new(&world, |_| Answer::Pass);
     let mut with = world.collaborators();
@@ -166,7 +166,7 @@ async fn a_server_that_hangs_up_at_capa_is_reached_again_and_not_asked() {
 
 /// Holds CVE-2011-1947.
 #[tokio::test(start_paused = true)]
-async fn a_server_that_hangs_at_capa_is_left_in_time_reached_again_and_not_asked() {
+async fn a_server_that_hangs_at_capa_is_given_up_in_time_and_reached_again_without_capa() {
     let world = World::new(mails(3), Retention::Keep);
     let between = Between::new(&world, only("CAPA", || Answer::Silence));
     let begun = tokio::time::Instant::now();
@@ -255,7 +255,7 @@ async fn capabilities_are_asked_for_again_after_stls_and_after_login() {
 
 /// Holds CVE-2006-5867 and CVE-2021-22946.
 #[tokio::test]
-async fn without_the_stls_that_was_asked_for_nothing_of_the_login_is_said() {
+async fn without_the_configured_stls_no_part_of_the_login_is_sent() {
     let mut world = World::new(mails(1), Retention::Keep);
     world.visit.tls = TlsMode::StartTls;
     world.visit.allow_cleartext_password = true;
@@ -271,7 +271,7 @@ async fn without_the_stls_that_was_asked_for_nothing_of_the_login_is_said() {
 }
 
 #[tokio::test]
-async fn text_injected_behind_stls_ends_the_session_before_the_login() {
+async fn text_injected_after_stls_ends_the_session_before_the_login() {
     let mut world = World::new(mails(1), Retention::Keep);
     world.visit.tls = TlsMode::StartTls;
     let injected = || Answer::Say("+OK begin\r\n+OK USER is fine, send it\r\n");

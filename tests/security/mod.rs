@@ -56,7 +56,7 @@ CVE-2006-0321 CVE-2006-5974 CVE-2007-4565: a destination that refuses at any ste
 CVE-2006-5867 CVE-2021-22946: without the TLS that was asked for not an octet of the login is sent
     tests/security/login.rs::no_text_of_a_server_before_tls_causes_an_octet_of_the_login_to_be_sent
     tests/security/net/stls.rs::a_server_that_refuses_stls_never_gets_the_password
-    tests/protocol/whole_session.rs::without_the_stls_that_was_asked_for_nothing_of_the_login_is_said
+    tests/protocol/whole_session.rs::without_the_configured_stls_no_part_of_the_login_is_sent
 CVE-2007-1558: APOP only when it is asked for, only for a challenge that is a msg-id, and nothing in its place
     tests/security/login.rs::apop_is_used_only_if_it_is_configured
     tests/security/login.rs::a_doubtful_timestamp_or_a_refused_apop_is_never_followed_by_the_password
@@ -80,7 +80,7 @@ CVE-2011-1947: a server that falls silent at any point is left in time
     tests/security/silence.rs::a_server_that_falls_silent_during_capa_or_list_is_given_up_in_time_and_not_asked_again
     tests/security/silence.rs::a_server_that_is_silent_after_stls_is_given_up_in_time
     tests/agent/stalls_and_floods.rs::a_server_that_stalls_at_any_step_is_given_up_in_time_and_no_mail_is_lost
-    tests/protocol/whole_session.rs::a_server_that_hangs_at_capa_is_left_in_time_reached_again_and_not_asked
+    tests/protocol/whole_session.rs::a_server_that_hangs_at_capa_is_given_up_in_time_and_reached_again_without_capa
     tests/security/net/handshake.rs::a_server_that_never_answers_the_handshake_is_given_up_in_time
 CVE-2011-3389: nothing older than TLS 1.2
     tests/security/net/handshake.rs::a_failed_handshake_says_what_to_try

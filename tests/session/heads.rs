@@ -90,7 +90,7 @@ async fn a_slow_server_with_many_due_deletes_gets_its_new_mail_at_once_and_its_d
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_ends_a_session_is_heard_while_a_server_is_silent_at_top() {
+async fn a_request_to_end_a_session_is_followed_while_the_server_is_silent_at_top() {
     for how in ["soon", "leave"] {
         let world = due(5, 3_600_000).await;
         let begun = Instant::now();
@@ -119,7 +119,7 @@ async fn whoever_ends_a_session_is_heard_while_a_server_is_silent_at_top() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_session_that_should_give_way_asks_for_no_more_heads_and_ends_well() {
+async fn a_session_that_should_give_way_requests_no_more_heads_and_ends_with_quit() {
     let world = due(300, 1_000).await;
     let told = async {
         sleep(Duration::from_secs(10)).await;
@@ -132,7 +132,7 @@ async fn a_session_that_should_give_way_asks_for_no_more_heads_and_ends_well() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_heads_have_said_is_durable_when_the_session_is_lost_among_them() {
+async fn the_results_of_heads_are_durable_when_the_session_is_lost_between_them() {
     let world = World::new(mails(200), Retention::Keep);
     world.server.with(|habits| {
         habits.capabilities = vec!["TOP".into()];
@@ -167,7 +167,7 @@ fn with_top(mails: Vec<Mail>) -> World {
 }
 
 #[tokio::test]
-async fn a_head_that_another_message_of_the_name_has_is_no_lie_about_this_one() {
+async fn the_head_of_another_message_with_the_same_unique_id_does_not_make_top_unreliable() {
     let one = |text: &str| mail("same", format!("Subject: {text}\r\n\r\nx\r\n").as_bytes());
     let world = with_top(vec![one("first"), one("second")]);
     world.poll().await;
@@ -181,7 +181,7 @@ async fn a_head_that_another_message_of_the_name_has_is_no_lie_about_this_one() 
 }
 
 #[tokio::test]
-async fn a_quarantined_message_that_is_listed_again_after_a_move_and_back_proves_no_head_wrong() {
+async fn a_quarantined_message_that_is_listed_again_after_two_moves_does_not_make_top_unreliable() {
     let home = mails(3);
     let mut world = with_top(home.clone());
     world.sink.refuse(&home[0].octets, Fault::MessagePermanent);

@@ -48,7 +48,7 @@ fn handed_out(world: &World, one: &Mail) -> usize {
 }
 
 #[tokio::test]
-async fn it_is_delivered_and_deleted_in_one_session_where_everything_is_deleted() {
+async fn with_retention_delete_a_message_without_unique_id_is_delivered_and_deleted_at_once() {
     for pipelining in [true, false] {
         let world = world(&[letter("", 71), sized("", 72)], Retention::Delete);
         world.server.with(|habits| habits.pipelining = pipelining);
@@ -61,7 +61,7 @@ async fn it_is_delivered_and_deleted_in_one_session_where_everything_is_deleted(
 }
 
 #[tokio::test]
-async fn it_stays_and_is_counted_under_any_other_retention_and_where_old_mail_is_to_be_left() {
+async fn without_unique_id_a_message_stays_and_is_counted_under_other_settings() {
     for (retention, first_run) in [
         (Retention::Keep, FirstRun::All),
         (Retention::DeleteAfter { seconds: 1 }, FirstRun::All),
@@ -80,7 +80,7 @@ async fn it_stays_and_is_counted_under_any_other_retention_and_where_old_mail_is
 }
 
 #[tokio::test]
-async fn nothing_else_is_asked_while_it_comes() {
+async fn a_message_without_unique_id_is_retrieved_alone() {
     let world = world(&[letter("", 71), sized("", 72)], Retention::Delete);
     world.poll().await;
     let said = world.server.said();
@@ -92,7 +92,7 @@ async fn nothing_else_is_asked_while_it_comes() {
 }
 
 #[tokio::test]
-async fn two_with_the_same_bytes_are_two_messages() {
+async fn two_messages_with_the_same_bytes_and_no_unique_id_are_both_delivered() {
     let world = world(&[letter("", 71), letter("", 71)], Retention::Delete);
     let counts = world.poll().await.counts;
     assert_eq!((counts.delivered, counts.deleted), (5, 5));
@@ -101,7 +101,7 @@ async fn two_with_the_same_bytes_are_two_messages() {
 }
 
 #[tokio::test]
-async fn one_whose_delete_does_not_take_is_retrieved_once_a_day_and_never_offered_again() {
+async fn a_message_whose_delete_has_no_effect_is_retrieved_once_a_day_and_never_offered_again() {
     let one = letter("", 71);
     let world = world(std::slice::from_ref(&one), Retention::Delete);
     world.server.with(|habits| habits.forgets_deletes = true);
@@ -118,7 +118,7 @@ async fn one_whose_delete_does_not_take_is_retrieved_once_a_day_and_never_offere
 }
 
 #[tokio::test]
-async fn another_message_of_another_size_comes_at_once_beside_one_that_waits() {
+async fn a_message_of_another_size_is_retrieved_at_once_although_one_waits() {
     let one = letter("", 71);
     let world = world(std::slice::from_ref(&one), Retention::Delete);
     world.server.with(|habits| habits.forgets_deletes = true);
@@ -138,7 +138,7 @@ async fn another_message_of_another_size_comes_at_once_beside_one_that_waits() {
 }
 
 #[tokio::test]
-async fn a_crash_at_any_instant_loses_none_and_doubles_at_most_the_slots() {
+async fn a_crash_at_any_instant_loses_no_message_and_repeats_at_most_the_unrecorded_ones() {
     let unnamed = [letter("", 71), letter("", 71), sized("", 72)];
     for step in 1.. {
         let mails = [named(2), unnamed.to_vec()].concat();
@@ -175,7 +175,7 @@ async fn a_crash_at_any_instant_loses_none_and_doubles_at_most_the_slots() {
 }
 
 #[tokio::test]
-async fn one_that_was_delivered_under_a_name_which_the_server_lost_is_not_delivered_again() {
+async fn a_delivered_message_that_loses_its_unique_id_is_not_delivered_again() {
     // Delivered, and not deleted.
     let mut world = World::new(named(3), Retention::Keep);
     world.poll().await;
@@ -189,7 +189,7 @@ async fn one_that_was_delivered_under_a_name_which_the_server_lost_is_not_delive
 }
 
 #[tokio::test]
-async fn numbers_without_a_message_cost_the_others_nothing() {
+async fn numbers_without_a_message_do_not_affect_the_others() {
     let phantoms: Vec<Mail> = (0..15).map(|number| sized("", number)).collect();
     let world = world(&phantoms, Retention::Delete);
     world
@@ -208,7 +208,7 @@ async fn numbers_without_a_message_cost_the_others_nothing() {
 }
 
 #[tokio::test]
-async fn one_that_ends_the_session_keeps_no_other_message_back() {
+async fn a_message_that_ends_the_session_delays_no_other() {
     let poison = sized("", 3);
     let world = world(
         &[poison.clone(), sized("", 72), sized("", 73)],
@@ -228,7 +228,7 @@ async fn one_that_ends_the_session_keeps_no_other_message_back() {
 }
 
 #[tokio::test]
-async fn they_come_after_the_others_and_count_like_them() {
+async fn messages_without_unique_id_come_after_the_others_and_count_for_the_limits() {
     let unnamed: Vec<Mail> = (10..14).map(|number| sized("", number)).collect();
     let mut world = world(&unnamed, Retention::Delete);
     world.visit.limits.messages_max = Some(4);
@@ -240,7 +240,7 @@ async fn they_come_after_the_others_and_count_like_them() {
 }
 
 #[tokio::test]
-async fn so_many_that_the_server_must_be_ill_stay_where_they_are() {
+async fn too_many_messages_without_unique_id_stay_on_the_server() {
     let unnamed: Vec<Mail> = (0..501).map(|number| letter("", number)).collect();
     let world = world(&unnamed, Retention::Delete);
     let counts = world.poll().await.counts;
@@ -248,7 +248,7 @@ async fn so_many_that_the_server_must_be_ill_stay_where_they_are() {
 }
 
 #[tokio::test]
-async fn a_first_poll_that_would_flood_a_mailbox_with_them_is_held() {
+async fn a_first_poll_that_would_flood_a_mailbox_is_held() {
     let unnamed: Vec<Mail> = (0..498).map(|number| letter("", number)).collect();
     let mut world = world(&unnamed, Retention::Delete);
     world.visit.first_run = FirstRun::Ask;
@@ -258,7 +258,7 @@ async fn a_first_poll_that_would_flood_a_mailbox_with_them_is_held() {
 }
 
 #[tokio::test]
-async fn where_the_server_hides_what_was_retrieved_one_that_nobody_took_is_parked() {
+async fn on_a_server_that_hides_retrieved_mail_an_undelivered_message_is_parked() {
     let one = letter("", 71);
     let world = world(std::slice::from_ref(&one), Retention::Delete);
     world.server.with(|habits| {
@@ -275,7 +275,7 @@ async fn where_the_server_hides_what_was_retrieved_one_that_nobody_took_is_parke
 }
 
 #[tokio::test]
-async fn one_that_was_refused_is_tried_again_when_it_is_due_and_not_before() {
+async fn a_refused_message_is_tried_again_when_it_is_due_and_not_before() {
     let one = letter("", 71);
     let world = world(std::slice::from_ref(&one), Retention::Delete);
     world.sink.refuse(&one.octets, Fault::MessageTransient);
@@ -290,7 +290,7 @@ async fn one_that_was_refused_is_tried_again_when_it_is_due_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_name_that_is_a_digest_hides_no_new_count_of_the_server() {
+async fn a_digest_as_unique_id_does_not_conceal_that_the_server_counts_again() {
     let counted = |from: usize| -> Vec<Mail> {
         (1..4)
             .map(|at| letter(&at.to_string(), from + at))

@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc2449_a_response_code_stands_directly_behind_err() {
+    fn rfc2449_a_response_code_follows_err_directly() {
         let code = |line: &[u8]| match status(line) {
             Some(Status::Err { code, .. }) => code,
             _ => None,
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn rfc1939_list_ignores_what_follows_the_size() {
+    fn rfc1939_list_ignores_text_after_the_size() {
         assert_eq!(list_line(b"1 120"), Some((1, 120)));
         assert_eq!(list_line(b"02 0200 extra words"), Some((2, 200)));
         assert_eq!(list_line(b"3 18446744073709551615"), Some((3, u64::MAX)));

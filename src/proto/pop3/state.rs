@@ -181,7 +181,7 @@ mod tests {
     ];
 
     #[test]
-    fn no_command_stands_twice_in_one_state() {
+    fn no_command_is_listed_twice_in_one_state() {
         for (at, row) in TABLE.iter().enumerate() {
             let twins = TABLE
                 .iter()

@@ -84,7 +84,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_000_000);
 
     #[test]
-    fn a_struck_command_is_left_out_for_a_day_and_no_longer() {
+    fn a_command_that_ended_a_session_is_left_out_for_a_day_and_no_longer() {
         let mut odd = Oddities::default();
         assert_eq!(strike(&mut odd, Kind::List, NOW), Some("list_struck"));
         let day = limits::COMMAND_LEFT_OUT_SECONDS;
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_session_can_do_without_is_never_left_out() {
+    fn necessary_commands_are_never_left_out() {
         let mut odd = Oddities::default();
         for command in [Kind::Uidl, Kind::Retr, Kind::Pass, Kind::Quit] {
             assert_eq!(strike(&mut odd, command, NOW), None);
