@@ -4,11 +4,12 @@ use crate::mail::AccountName;
 use crate::seen::{Change, Record, RecordKey, Records, Seen, SeenError, prove_nothing};
 
 impl Seen {
-    /// Puts another record in the place of one, if `amended` makes one of it. No other commit comes
-    /// between reading and writing: the session of that account may be at work.
+    /// Replaces a record if `amended` returns a new one. No other commit comes between reading and
+    /// writing, although a session of that account may be running.
     ///
     /// # Errors
-    /// [`SeenError::Invariant`] where that would make a record Delivered; otherwise what the store says.
+    /// [`SeenError::Invariant`] when that would make a record Delivered; otherwise the errors of the
+    /// store.
     pub async fn amend(
         &self,
         account: &AccountName,

@@ -1,8 +1,8 @@
-//! Records of maildrops that an account was pointed at before (DOUBT.md 1.2).
+//! Records of an account's earlier maildrops.
 //!
-//! A listing of one maildrop says nothing about the messages of another. So when host or user of an
-//! account change, its records and its state are put aside under a name of their own, and come back
-//! when the account returns.
+//! A listing of one maildrop proves nothing about the messages of another. So when host or user of
+//! an account changes, its records and its state are put aside under another name, and come back
+//! when the account uses that maildrop again.
 
 use crate::mail::{AccountName, Maildrop, Timestamp};
 use crate::seen::{
@@ -10,16 +10,16 @@ use crate::seen::{
     Seen, SeenError, State,
 };
 
-/// Records of another maildrop of an account, which were made for the account's owner of now.
+/// Records of another maildrop of an account that were made for the account's present owner.
 pub struct Elsewhere {
     /// The records.
     pub records: Records,
-    /// Since when what they call delivered went to the owner.
+    /// Since when deliveries in them went to the owner.
     pub since: Timestamp,
 }
 
 impl Elsewhere {
-    /// Whether what this record says is true for the owner.
+    /// Whether this record is valid for the owner.
     pub fn holds(&self, record: &Record) -> bool {
         match record.state {
             State::Delivered { at } => at >= self.since,
@@ -29,14 +29,13 @@ impl Elsewhere {
 }
 
 impl Seen {
-    /// Puts aside what is recorded of the maildrop that the account was pointed at, and takes out
-    /// what is known of the one that it is pointed at now. Records that have a copy in the
-    /// quarantine stay while the owner stays, because the copy is offered again whatever the
-    /// maildrop is; a copy for somebody else goes with its maildrop. Returns the account's state
-    /// from now on, which is durable.
+    /// Puts aside the records of the maildrop that the account used before, and takes back the
+    /// known records of the present one. Records with a copy in the quarantine stay while the owner
+    /// stays, because the copy is offered again from any maildrop; a copy for another owner is put
+    /// aside with its maildrop. Returns the account's new state, which is durable.
     ///
     /// # Errors
-    /// What the store says. The same call, made again, completes what was begun.
+    /// The errors of the store. The same call, made again, completes the change.
     pub async fn change_maildrop(
         &self,
         account: &AccountName,
@@ -78,11 +77,11 @@ impl Seen {
         self.complete_move(account, state).await
     }
 
-    /// Brings back what was put aside of the maildrop that the account is pointed at. Returns the
+    /// Brings back the records that were put aside for the account's present maildrop. Returns the
     /// account's state from now on.
     ///
     /// # Errors
-    /// What the store says. The same call, made again, completes what was begun.
+    /// Those of the store. The same call, repeated, completes what was begun.
     pub async fn complete_move(
         &self,
         account: &AccountName,
@@ -101,12 +100,12 @@ impl Seen {
         Ok(state)
     }
 
-    /// Notes the operator's word that the maildrop which an account is pointed at is the one that
-    /// its records are of, whatever host and user say: the next login takes the records over, and
-    /// what was delivered stays delivered. Returns whether there is anything to take over.
+    /// Notes the operator's confirmation that the account's present maildrop is the one of its
+    /// records, although host or user differ: the next login takes the records over, and delivered
+    /// messages stay delivered. Returns whether there is anything to take over.
     ///
     /// # Errors
-    /// [`OperatorError::NoAccount`] when nothing is known of the account; otherwise what the store says.
+    /// [`OperatorError::NoAccount`] when the account is unknown; otherwise those of the store.
     pub async fn note_same_maildrop(
         &self,
         account: &AccountName,
@@ -117,15 +116,15 @@ impl Seen {
         }
         let mut state = self.account_state(account).await?;
         state.names.same_maildrop = true;
-        // The operator has acted, so an account that was held need not wait.
+        // The operator has acted, so a held account need not wait.
         state.hold = None;
         Ok(self.save_state(account, state).await?)
     }
 
-    /// The same for every account that was pointed at this host. Returns them.
+    /// The same for every account that used this host. Returns these accounts.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn note_same_maildrops_of(
         &self,
         host: &str,
@@ -143,7 +142,7 @@ impl Seen {
             if let Some(owner) = owner.filter(|owner| !noted.contains(*owner)) {
                 self.note_same_maildrop(owner, word).await?;
                 let mut state = self.account_state(owner).await?;
-                // Where its own records are of this host, an older change of maildrop is not meant.
+                // If its own records are of this host, an older change of maildrop is not meant.
                 state.names.came_from = (known != *owner).then(|| known.to_string());
                 self.save_state(owner, state).await?;
                 noted.push(owner.clone());
@@ -152,11 +151,11 @@ impl Seen {
         Ok(noted)
     }
 
-    /// Takes over the records of the maildrop that the account was pointed at before, because the
-    /// operator said that they are of this one. A message that is recorded here keeps its record.
+    /// Takes over the records of the account's earlier maildrop, because the operator confirmed
+    /// that both are the same. A message that is recorded here keeps its record.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn take_over(
         &self,
         account: &AccountName,
@@ -179,11 +178,11 @@ impl Seen {
         Ok(())
     }
 
-    /// How many copies in the quarantine are of the maildrop that an account was pointed at before,
-    /// and went with its records.
+    /// How many copies in the quarantine belong to the earlier maildrop of an account, and were put
+    /// aside with its records.
     ///
     /// # Errors
-    /// What the store says.
+    /// The errors of the store.
     pub async fn kept_aside(&self, names: &NamesState) -> Result<u64, SeenError> {
         let aside = names.came_from.as_deref().map(AccountName::of_records);
         let Some(Ok(aside)) = aside else {
@@ -194,11 +193,11 @@ impl Seen {
         Ok(kept.count() as u64)
     }
 
-    /// The records of the account's other maildrops that were made for this owner. What another
-    /// user's maildrop held, or another recipient took, proves nothing here.
+    /// The records of the account's other maildrops that were made for this owner. Messages of
+    /// another user's maildrop, or for another recipient, prove nothing here.
     ///
     /// # Errors
-    /// What the store says.
+    /// The errors of the store.
     pub async fn elsewhere(
         &self,
         account: &AccountName,
@@ -378,7 +377,8 @@ mod tests {
     async fn a_change_of_maildrop_that_was_cut_short_loses_no_record_whichever_way_it_goes_on() {
         for back in [false, true] {
             let (seen, work) = at_home().await;
-            // What stands after the first steps: copied, forgotten, and the state still says home.
+            // The state after the first steps: copied, forgotten, and the account's state still
+            // names the old maildrop.
             let mut state = seen.account_state(&work).await.unwrap();
             let aside = work.elsewhere(&state.maildrop());
             let batch = Batch {

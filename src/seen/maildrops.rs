@@ -1,10 +1,10 @@
-//! Which accounts have been pointed at a maildrop, without asking each of them.
+//! Finds the accounts that have used a maildrop, without reading each account.
 //!
-//! An account without records asks whether its maildrop is known under another name. Asked of every
-//! other account, the first poll of many accounts would cost the square of their number. So the
-//! question is answered from memory: read from the store at the first time it is asked, and kept up
-//! by the states that are committed after that. It only names candidates: what is true is in the
-//! store.
+//! An account without records asks whether its maildrop is known under another name. If every other
+//! account were read for that, the first poll of many accounts would cost the square of their
+//! number. So the question is answered from memory: it is filled from the store at the first
+//! question, and updated by the states that are committed after that. It only names candidates; the
+//! store decides.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -19,13 +19,13 @@ use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Records, SeenE
 /// Accounts by the hash of their maildrop.
 type Known = HashMap<u64, Vec<AccountName>>;
 
-/// A store that notes which maildrops its accounts have.
+/// A store that remembers the maildrops of its accounts.
 pub(super) struct Maildrops {
     store: Arc<dyn SeenStore>,
-    /// `None` until somebody asks. An account stays under its earlier maildrops.
+    /// `None` until the first question. An account stays under its earlier maildrops.
     accounts: Arc<Mutex<Option<Known>>>,
     read: OnceCell<()>,
-    /// Commits hold it together; a change that depends on what is recorded holds it alone.
+    /// Commits share it; a change that depends on the records has it exclusively.
     turns: RwLock<()>,
 }
 
@@ -39,8 +39,8 @@ impl Maildrops {
         }
     }
 
-    /// Puts another record in the place of one, if `amended` makes one of it. No other commit comes
-    /// between reading and writing.
+    /// Replaces a record if `amended` returns a new one. No other commit comes between reading and
+    /// writing.
     pub(super) async fn amend(
         &self,
         account: &AccountName,
@@ -69,7 +69,7 @@ impl Maildrops {
     }
 
     async fn read_all(&self) -> Result<(), SeenError> {
-        // From here on every commit notes its own, so that none is missed between the reading of
+        // From here on every commit adds its own account, so that none is missed between reading
         // two accounts.
         begin(&self.accounts);
         for account in self.store.accounts().await? {

@@ -1,7 +1,7 @@
-//! Did we already? The seen store, and the only mint of [`Recorded`].
+//! Did we already? The seen store. Only this room creates a [`Recorded`].
 //!
-//! A [`SeenStore`] keeps; only [`Seen`] can turn a [`Receipt`] into a [`Recorded`], and only after
-//! the store said that it is durable. This room knows nothing of servers, MDAs or relays.
+//! A [`SeenStore`] stores records. Only [`Seen`] can turn a [`Receipt`] into a [`Recorded`], and
+//! only after the store has made it durable. This room knows nothing about servers, MDAs or relays.
 
 mod amend;
 mod batch;
@@ -51,40 +51,39 @@ pub use sizes::Sizes;
 pub use state::{AccountState, DeletesState, Hold, NamesState, Owner, RecipientSince};
 pub use waiting::Waiting;
 
-/// Keeps records and account states. Small, and anyone may implement it.
+/// Stores records and account states. It is small, and any program may implement it.
 pub trait SeenStore: Send + Sync {
-    /// Every record of an account, ordered by key. What it shows is durable.
+    /// Every record of an account, ordered by key. All of them are durable.
     fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>>;
 
-    /// About how many records an account has, so that there is memory for them before they are
-    /// read; 0 where they are few.
+    /// About how many records an account has, so that memory is available before they are read; 0
+    /// if there are few.
     fn count<'a>(&'a self, _account: &'a AccountName) -> BoxFuture<'a, Result<u64, SeenError>> {
         Box::pin(async { Ok(0) })
     }
 
-    /// Makes a batch durable, all of it or none of it. When this returns `Ok`, a power cut cannot
-    /// take it back.
+    /// Makes a batch durable, all or nothing of it. After `Ok`, it survives a power cut.
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>>;
 
-    /// What is known of an account besides its records; `None` for one that was never polled.
+    /// The state of an account besides its records; `None` for one that was never polled.
     fn account_state<'a>(
         &'a self,
         account: &'a AccountName,
     ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>>;
 
-    /// The time of the newest thing written, by the clock of that day; `None` when nothing was
-    /// written yet.
+    /// The time of the newest entry, by the clock at that time; `None` when nothing was written
+    /// yet.
     fn newest(&self) -> Option<Timestamp> {
         None
     }
 
-    /// Whether a commit would find room now. Asked before messages are retrieved, so that nobody
-    /// takes what cannot be recorded.
+    /// Whether a commit would find space now. Called before messages are retrieved, so that no sink
+    /// accepts a message that cannot be recorded.
     fn ready(&self) -> BoxFuture<'_, Result<(), SeenError>> {
         Box::pin(async { Ok(()) })
     }
 
-    /// Whether something was made durable since the store was opened, or since that failed last.
+    /// Whether a write was made durable since the store was opened, or since the last failed write.
     /// Before that, nothing shows that a record can be made durable at all.
     fn is_proven(&self) -> bool {
         true
@@ -93,8 +92,8 @@ pub trait SeenStore: Send + Sync {
     /// The accounts that have a record or a state, by name.
     fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>>;
 
-    /// The accounts that were pointed at this user of this host, and perhaps others. A store that
-    /// can look them up should: without that, the state of every account is read.
+    /// The accounts that were configured for this user of this host, and perhaps others. A store
+    /// should implement it if it can: this one reads the state of every account.
     fn accounts_at<'a>(
         &'a self,
         host: &'a str,
@@ -103,8 +102,8 @@ pub trait SeenStore: Send + Sync {
         Box::pin(lookup::accounts_at(self, host, user))
     }
 
-    /// The account that has a record of a message with this copy in the quarantine. A store that
-    /// can look it up should: without that, the records of every account are read.
+    /// The account that has a record of a message with this copy in the quarantine. A store should
+    /// implement it if it can: this one reads the records of every account.
     fn account_keeping<'a>(
         &'a self,
         file: &'a str,
@@ -116,17 +115,17 @@ pub trait SeenStore: Send + Sync {
     fn close(&self) -> BoxFuture<'_, Result<(), SeenError>>;
 }
 
-/// The seen store with the promise on top: the one place that makes a [`Recorded`].
+/// The seen store with the promise: the only type that creates a [`Recorded`].
 #[derive(Clone)]
 pub struct Seen {
     store: Arc<Maildrops>,
 }
 
-/// Proof that a message was delivered and that the record of it is on disk: what a delete needs.
+/// Proof that a message was delivered and that its record is on disk. Every delete needs one.
 ///
-/// It names account, unique-id and digest, never a message number: that is found in the listing of
-/// the session that deletes. Made by [`Seen::commit_delivered`] after a commit, or by
-/// [`Records::proof`] from a Delivered record read back.
+/// It has account, unique-id and digest, but no message number, which is found in the listing of
+/// the deleting session. [`Seen::commit_delivered`] creates it after a commit, and
+/// [`Records::proof`] from a Delivered record that was read back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     account: AccountName,
@@ -135,7 +134,7 @@ pub struct Recorded {
 }
 
 impl Seen {
-    /// Puts the promise on top of a store.
+    /// Adds the promise to a store.
     pub fn new(store: Arc<dyn SeenStore>) -> Self {
         let store = Arc::new(Maildrops::new(store));
         Self { store }
@@ -172,14 +171,14 @@ impl Seen {
         Ok(self.store.account_state(account).await?.unwrap_or_default())
     }
 
-    /// Makes delivery durable and returns the proof of it.
+    /// Makes a delivery durable and returns its proof.
     ///
-    /// `replaces` are changes to records that this one takes the place of; they go with it, and
+    /// `replaces` are changes to records that this one replaces; they are committed with it, and
     /// prove nothing.
     ///
     /// # Errors
-    /// [`SeenError::Invariant`] when those would make a record Delivered; otherwise what the store says: then nothing is
-    /// proven.
+    /// [`SeenError::Invariant`] when those would make a record Delivered; otherwise those of the
+    /// store, and then nothing is proven.
     pub async fn commit_delivered(
         &self,
         receipt: &Receipt,
@@ -187,7 +186,7 @@ impl Seen {
         replaces: Vec<Change>,
         known: &Records,
     ) -> Result<Recorded, SeenError> {
-        // An equal message that shares the copy which was offered is delivered with it.
+        // An equal message that shares the offered copy is delivered with it.
         let digest = Some(receipt.digest());
         let is_equal =
             |change: &Change| matches!(change, Change::Put(key, _) if key.digest == digest);
@@ -213,11 +212,11 @@ impl Seen {
 
     /// Makes changes durable that prove no delivery: deferrals, marks, absences, account state.
     ///
-    /// A batch that would make a record Delivered is refused, unless that record already was: only
-    /// a receipt or [`Seen::import`] may say so.
+    /// A batch that would make a record Delivered which was not is refused: only a receipt or
+    /// [`Seen::import`] may do that.
     ///
     /// # Errors
-    /// [`SeenError::Invariant`] for such a batch; otherwise what the store says.
+    /// [`SeenError::Invariant`] for such a batch; otherwise those of the store.
     pub async fn commit(&self, batch: Batch, known: &Records) -> Result<(), SeenError> {
         prove_nothing(&batch.changes, known)?;
         if batch.is_empty() {
@@ -227,13 +226,13 @@ impl Seen {
         }
     }
 
-    /// Makes the note durable that DELEs of these messages go out: from now on their names prove
-    /// nothing where they are listed again. `state` is what the account's state is when the session
-    /// ends without another word.
+    /// Makes the note durable that DELEs of these messages are sent: from now on their unique-ids
+    /// prove nothing when they are listed again. `state` is the account's state to store if the
+    /// session ends early.
     ///
     /// # Errors
-    /// [`SeenError::Invariant`] when a proof is another account's; otherwise what the store says:
-    /// then no DELE may be sent.
+    /// [`SeenError::Invariant`] when a proof belongs to another account; otherwise the errors of
+    /// the store: then no DELE may be sent.
     pub async fn note_deletes(
         &self,
         account: &AccountName,
@@ -246,7 +245,7 @@ impl Seen {
         }
         let mut keys = Vec::with_capacity(deletes.len());
         keys.extend(deletes.iter().map(Recorded::key));
-        // Twins share a record, and stand side by side.
+        // Equal messages share a record, and are neighbours.
         keys.dedup();
         let mut batch = Batch::new(account);
         batch.state = state.cloned();
@@ -257,7 +256,7 @@ impl Seen {
     /// Makes the state of an account durable. It proves no delivery.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn save_state(
         &self,
         account: &AccountName,
@@ -268,13 +267,13 @@ impl Seen {
         self.store.commit(batch).await
     }
 
-    /// Makes durable that a message, whose bytes are those of an earlier record, is listed under
-    /// another name. `from` holds that record; where it is one of this account, it is forgotten
-    /// once no copy has the old name any more. Returns the proof of delivery, if it was delivered.
+    /// Makes durable that a message with the bytes of an earlier record is listed under another
+    /// unique-id. `from` contains that record. If it belongs to this account, it is forgotten when
+    /// no copy has the old unique-id any more. Returns the proof of delivery, if it was delivered.
     ///
     /// # Errors
-    /// [`SeenError::Invariant`] when the digests differ, or the record says Delivered and the earlier one does not;
-    /// otherwise what the store says.
+    /// [`SeenError::Invariant`] when the digests differ, or when the record says Delivered and the
+    /// earlier one does not; otherwise those of the store.
     pub async fn commit_renamed(
         &self,
         from: &Records,
@@ -316,31 +315,30 @@ impl Seen {
         }))
     }
 
-    /// Makes changes durable as the operator orders them (`seen mark --as-delivered`,
-    /// `seen import`).
+    /// Makes changes durable that the operator ordered (`seen mark --as-delivered`, `seen import`).
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn import(&self, batch: Batch, _: &OperatorsWord) -> Result<(), SeenError> {
         self.store.commit(batch).await
     }
 
-    /// The time of the newest thing written: a clock before that is wrong.
+    /// The time of the newest entry: a clock before that is wrong.
     pub fn newest(&self) -> Option<Timestamp> {
         self.store.newest()
     }
 
-    /// Whether a commit would find room now. Where nothing was made durable yet, or the last try
-    /// failed, the state of this account is written once more to find out.
+    /// Checks whether a commit would find space now. If nothing was made durable yet, or the last
+    /// try failed, writes the state of this account once more to find out.
     ///
     /// # Errors
-    /// What the store says: then nothing should be offered.
+    /// The errors of the store: then nothing should be offered.
     pub async fn ready(&self, account: &AccountName) -> Result<(), SeenError> {
         self.store.ready().await?;
         if self.store.is_proven() {
             return Ok(());
         }
-        // What was known already is enough to show that the disk keeps something.
+        // Writing known data again is enough to show that the disk works.
         let state = self.account_state(account).await?;
         self.save_state(account, state).await
     }
@@ -355,8 +353,7 @@ impl Seen {
         Ok(accounts)
     }
 
-    /// The accounts in the store, and the names under which records of their other maildrops are
-    /// kept.
+    /// The accounts in the store, and the names for the records of their other maildrops.
     ///
     /// # Errors
     /// [`SeenError`] when the store cannot be read.
@@ -367,7 +364,7 @@ impl Seen {
     /// Ends all work on the store.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn close(&self) -> Result<(), SeenError> {
         self.store.close().await
     }
@@ -396,23 +393,23 @@ fn prove_nothing(changes: &[Change], known: &Records) -> Result<(), SeenError> {
     Ok(())
 }
 
-/// What [`Seen::commit_delivered`] writes besides what the receipt proves.
+/// The parts of a Delivered record that the receipt does not contain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Delivered {
-    /// When the sink accepted it: age for retention runs from here.
+    /// When the sink accepted it; the age for retention starts here.
     pub at: Timestamp,
-    /// Octets by LIST in the session it was retrieved in.
+    /// Octets by LIST in the session that retrieved it.
     pub listed_octets: Option<u64>,
     /// How many listed copies of it have been delivered, this one included.
     pub copies: u32,
-    /// What its header is like.
+    /// The digest of its header.
     pub head: Option<HeadDigest>,
     /// Doubts that are known already.
     pub notes: Notes,
 }
 
 impl Delivered {
-    /// The record that says so.
+    /// The Delivered record.
     pub fn record(self) -> Record {
         Record {
             octets: self.listed_octets,
@@ -436,13 +433,13 @@ impl Recorded {
         RecordKey::new(self.unique_id.clone(), self.digest)
     }
 
-    /// The server's name for the message.
+    /// The unique-id of the message.
     pub fn unique_id(&self) -> &UniqueId {
         &self.unique_id
     }
 
-    /// Its digest as received; `None` when the operator said that it was delivered
-    /// (`seen mark --as-delivered`).
+    /// Its digest as received; `None` when the operator marked it as delivered (`seen mark
+    /// --as-delivered`).
     pub fn digest(&self) -> Option<Digest> {
         self.digest
     }

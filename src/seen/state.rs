@@ -1,16 +1,17 @@
-//! What is remembered of one account besides its messages.
+//! The state of one account besides its messages.
 
 use crate::mail::{Maildrop, Timestamp, limits, stable_hash};
 use crate::seen::{Oddities, Seal, Sizes};
 
-/// What must survive a restart so that a server is not hammered and an account not locked.
+/// What must survive a restart, so that no server is polled without pause and no account gets
+/// locked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountState {
-    /// The host the records came from, so that a renamed account is recognised.
+    /// The host of the records, so that a renamed account is recognised.
     pub host: String,
-    /// The user the records came from.
+    /// The user of the records.
     pub user: String,
-    /// The port the records came from; `None` in records of before it was kept.
+    /// The port of the records; `None` in records from before it was stored.
     pub port: Option<u16>,
     /// When the last login was tried.
     pub last_login: Option<Timestamp>,
@@ -24,65 +25,66 @@ pub struct AccountState {
     pub backoff_until: Option<Timestamp>,
     /// Why the operator must act, and when the next try is.
     pub hold: Option<Hold>,
-    /// Whether the server ever gave unique-ids: then UIDL `-ERR` is a fault of the server.
+    /// Whether the server ever gave unique-ids: then `-ERR` to UIDL is a fault of the server.
     pub had_unique_ids: bool,
     /// Sessions in a row in which UIDL was refused although there were messages.
     pub uidl_refusals: u32,
-    /// After how many seconds the last session deleted what was delivered; `None` when it kept
-    /// everything.
+    /// After how many seconds the last session deleted delivered messages; `None` if it deleted
+    /// none.
     pub deletes_after_seconds: Option<u64>,
-    /// Whether the server of the last session hides what was retrieved.
+    /// Whether the server of the last session hides retrieved messages.
     pub hid_retrieved: bool,
-    /// Whether the server was seen to hide what was retrieved, although it does not say so.
+    /// Whether the server was observed to hide retrieved messages, although it does not announce
+    /// that.
     pub hides_retrieved: bool,
-    /// Since when; `None` in states of before that was kept.
+    /// Since when; `None` in states from before that was recorded.
     pub hides_since: Option<Timestamp>,
-    /// Whether it was seen to list a message still that was retrieved before a confirmed QUIT.
+    /// Whether the server was observed to list a message that was retrieved before a confirmed
+    /// QUIT.
     pub shows_retrieved: bool,
-    /// Whether a server that hides what was retrieved may list what we have, because a session
-    /// ended without QUIT or the operator said that it was delivered: it goes on behind that only
-    /// when it was retrieved once more.
+    /// True when the server may list messages that we already delivered, because the last session
+    /// ended without QUIT, or because the operator marked them as delivered. Such a server lists
+    /// newer mail only after those are retrieved again.
     pub retrieved_without_quit: bool,
-    /// When the first of those messages was retrieved; `None` where that is not known.
+    /// When the first of those messages was retrieved; `None` if that is unknown.
     pub retrieved_since: Option<Timestamp>,
     /// Whether the operator has looked at a maildrop that changed as a whole (`seen adopt`): its
-    /// new messages are let through.
+    /// new messages are retrieved.
     pub adopted: bool,
-    /// Since when the clock has agreed with itself after it was found wrong; nothing is due by age
-    /// for a day.
+    /// The time since which the clock has been consistent after it was found wrong; nothing is due
+    /// by age for a day.
     pub clock_doubted_since: Option<Timestamp>,
-    /// The newest time this account was polled at, by the clock of that day.
+    /// The newest time of a poll of this account, by the clock at that time.
     pub last_poll: Option<Timestamp>,
-    /// Seconds between the last two polls, where that was more than a day: whoever polls so rarely
-    /// is no clock that jumps.
+    /// Seconds between the last two polls, if that was more than a day: a pause as long as before
+    /// is no jump of the clock.
     pub poll_pause_seconds: Option<u64>,
-    /// What the odd answers of the server have taught.
+    /// The odd answers of the server.
     pub odd: Oddities,
-    /// What settings and secret were like when the hold or the back-off began: it ends when they
-    /// change.
+    /// The seal of settings and secret when the hold or back-off began: it ends when they change.
     pub seal: Option<Seal>,
-    /// What the server does with unique-ids.
+    /// The server's habits with unique-ids.
     pub names: NamesState,
-    /// What the server does with deletes.
+    /// The server's habits with deletes.
     pub deletes: DeletesState,
-    /// Whether the sizes that the maildrop announces are true.
+    /// Whether the sizes that the maildrop announces are right.
     pub sizes: Sizes,
-    /// To whom its messages go.
+    /// The destination of its messages.
     pub recipient: Option<RecipientSince>,
 }
 
-/// To whom an account's messages go, and since when: what another recipient took proves nothing of
-/// this one.
+/// The destination of an account's messages, and since when: acceptances of another recipient prove
+/// nothing about this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RecipientSince {
     /// A digest of the delivery's name and the recipient.
     pub digest: u64,
-    /// When a session first had this recipient; 1970 where that was not noted yet.
+    /// When a session first had this recipient; 1970 if that was not noted yet.
     pub since: Timestamp,
 }
 
-/// For whom an account fetches: who logs in, and to whom the messages go. What was delivered for
-/// another proves nothing of this one.
+/// For whom an account fetches: who logs in, and to whom the messages go. Deliveries for another
+/// owner prove nothing for this one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Owner<'a> {
     /// Who logs in.
@@ -92,7 +94,7 @@ pub struct Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    /// Who logs in as this user, and has the messages delivered so.
+    /// The owner who logs in as this user and has the messages delivered in this way.
     pub fn new(user: &'a str, delivery: &str, recipient: &str) -> Self {
         // No text has this octet, so that no two pairs are alike.
         let end = &b"\xff"[..];
@@ -105,8 +107,8 @@ impl<'a> Owner<'a> {
 }
 
 impl AccountState {
-    /// Since when this state tells what was delivered for this owner; `None` when it tells that of
-    /// somebody else. States of before the recipient was noted tell it of everybody.
+    /// Since when this state is about deliveries for this owner; `None` if it is about those for
+    /// another one. States from before the recipient was recorded are about those for any owner.
     pub fn tells_of(&self, owner: &Owner<'_>) -> Option<Timestamp> {
         let since = match self.recipient {
             None => Timestamp(0),
@@ -116,14 +118,13 @@ impl AccountState {
         (self.user == owner.user).then_some(since)
     }
 
-    /// The maildrop that the records are of. Its host is empty in a state of before a maildrop was
-    /// noted.
+    /// The maildrop of the records. Its host is empty in a state from before maildrops were noted.
     pub fn maildrop(&self) -> Maildrop {
         Maildrop::new(&self.host, &self.user, self.port)
     }
 
-    /// Since when messages were retrieved that a server which hides may list still, because no QUIT
-    /// was confirmed after them; `None` where there are none.
+    /// Since when messages were retrieved that a server which hides retrieved mail may still list,
+    /// because no QUIT was confirmed after them; `None` if there are none.
     pub fn shown_since(&self) -> Option<Timestamp> {
         match self.retrieved_without_quit {
             _ if self.shows_retrieved => Some(Timestamp(0)),
@@ -132,24 +133,24 @@ impl AccountState {
         }
     }
 
-    /// Notes to whom the account's messages go from now on, and answers since when that is so.
+    /// Notes the present destination of the account's messages, and returns since when it is that.
     pub fn note_recipient(&mut self, owner: &Owner<'_>, now: Timestamp) -> Timestamp {
         let digest = owner.recipient;
         let since = match self.recipient {
-            // A clock that was ahead may have told it.
+            // The time may come from a clock that was ahead.
             Some(known) if known.digest == digest && now >= limits::CLOCK_MIN => {
                 known.since.min(now)
             }
             Some(known) if known.digest == digest => known.since,
             Some(_) => now,
-            // Records of before this was noted count.
+            // Records from before this was noted count.
             None => Timestamp(0),
         };
         self.recipient = Some(RecipientSince { digest, since });
         since
     }
 
-    /// Notes the maildrop that the records are of.
+    /// Notes the maildrop of the records.
     pub fn set_maildrop(&mut self, maildrop: &Maildrop) {
         maildrop.host().clone_into(&mut self.host);
         maildrop.user().clone_into(&mut self.user);
@@ -157,59 +158,59 @@ impl AccountState {
     }
 }
 
-/// What is remembered of how a server names its messages.
+/// The observed habits of a server with unique-ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamesState {
-    /// When its counters were found to have begun again: records of before are doubtful.
+    /// When its counters were found to have started again: earlier records are doubtful.
     pub began_again: Option<Timestamp>,
-    /// When messages were last compared by digest to find that out, at a server without TOP.
+    /// When messages were last compared by digest to detect that, on a server without TOP.
     pub sampled: Option<Timestamp>,
-    /// The last changes of names: sessions in which a known message was found under another name,
-    /// newest last.
+    /// The last changes of unique-ids: sessions in which a known message was found under another
+    /// unique-id, newest last.
     pub renamed: Vec<Timestamp>,
-    /// When a maildrop with unstable unique-ids was last gone through.
+    /// When the messages of a maildrop with unstable unique-ids were last all retrieved.
     pub gone_through: Option<Timestamp>,
-    /// Since when TOP is not believed: it showed another head than RETR.
+    /// The time since which TOP is not trusted, because it showed another head than RETR.
     pub heads_unreliable: Option<Timestamp>,
-    /// Since when records of another maildrop of this account are kept, while what is retrieved is
-    /// looked up among them.
+    /// The time since which records of another maildrop of this account are stored, while retrieved
+    /// messages are looked up among them.
     pub elsewhere: Option<Timestamp>,
-    /// Whether all that was listed is being marked as seen (`first_run = "skip"`), in several
-    /// commits: the next poll goes on with it.
+    /// Whether all listed messages are being marked as seen (`first_run = "skip"`), in several
+    /// commits: the next poll continues with it.
     pub marking: bool,
     /// Whether records are being moved from or to another maildrop:
     /// [`crate::seen::Seen::complete_move`] completes it.
     pub moving: bool,
-    /// Whether the operator said that the maildrop is the one that the records are of, whatever its
+    /// Whether the operator confirmed that the maildrop is the one of the records, whatever its
     /// host and user.
     pub same_maildrop: bool,
-    /// The name under which the records of the maildrop before are kept.
+    /// The name under which the records of the earlier maildrop are stored.
     pub came_from: Option<String>,
-    /// The name that this account had, or gets, while its records are given to another name.
+    /// The old or new name of this account, while its records are moved between the two.
     pub renaming: Option<String>,
 }
 
-/// What is remembered of deletes that did not take.
+/// The observed deletes without effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeletesState {
-    /// Sessions in a row after which the names were listed again, or QUIT was not answered with a
-    /// yes.
+    /// Sessions in a row after which the deleted unique-ids were listed again, or QUIT was not
+    /// confirmed.
     pub unconfirmed: u32,
-    /// Messages that were asked to be deleted and whose bytes were found again.
+    /// Messages that we asked to delete and whose bytes were found again.
     pub found_again: u32,
-    /// When a single delete was last tried at a server that ignores them.
+    /// When a single delete was last tried on a server that ignores them.
     pub lone: Option<Timestamp>,
     /// Whether the last session asked for deletes.
     pub attempted: bool,
-    /// Whether its QUIT was not answered with a yes.
+    /// Whether its QUIT was not confirmed.
     pub quit_refused: bool,
     /// The times of the notes whose deletes no QUIT confirmed, oldest first: their messages may
-    /// well be there still.
+    /// still be there.
     pub open_notes: Vec<Timestamp>,
 }
 
 impl DeletesState {
-    /// Notes that deletes were asked for and not confirmed yet.
+    /// Notes that deletes were sent and not confirmed yet.
     pub fn open_note(&mut self, at: Timestamp) {
         if !self.open_notes.contains(&at) {
             self.open_notes.push(at);
@@ -224,32 +225,31 @@ impl DeletesState {
     }
 }
 
-/// Notes that may be open at once. What is listed under another name is found at the next listing,
-/// so old ones have served.
+/// The most notes that may be open at once. A message that is listed with another unique-id is
+/// found at the next listing, so old notes are not needed.
 const OPEN_NOTES_MAX: usize = 64;
 
 impl NamesState {
-    /// Notes that a known message was found under another name.
+    /// Notes that a known message was found under another unique-id.
     pub fn note_renamed(&mut self, now: Timestamp) {
         self.renamed.push(now);
         let spare = self.renamed.len().saturating_sub(RENAMED_MIN);
         self.renamed.drain(..spare);
     }
 
-    /// Whether unknown names wait, because the maildrop was gone through not long ago.
+    /// Whether messages with unknown unique-ids wait, because all messages were retrieved recently.
     pub fn wait(&self, now: Timestamp) -> bool {
         self.gone_through
             .is_some_and(|at| at.is_within(GONE_THROUGH_SECONDS, now))
     }
 
-    /// Until when unknown names wait after the maildrop was gone through.
+    /// Until when they wait after all messages were retrieved.
     pub fn waits_until(&self) -> Option<Timestamp> {
         self.gone_through.map(|at| at.plus(GONE_THROUGH_SECONDS))
     }
 
     /// Whether unique-ids prove nothing here: they changed three times within 30 days, the last
-    /// time in the last 30. A time ahead of `now` was told by a clock that was wrong, and counts
-    /// for nothing.
+    /// time in the last 30. A time after `now` comes from a wrong clock, and does not count.
     pub fn are_unstable(&self, now: Timestamp) -> bool {
         let believed = self.renamed.iter().filter(|at| **at <= now);
         match (believed.clone().min(), believed.clone().max()) {
@@ -263,21 +263,21 @@ impl NamesState {
     }
 }
 
-/// Changes of names that make unique-ids unstable.
+/// Changes that make unique-ids unstable.
 const RENAMED_MIN: usize = 3;
 
-/// How often a maildrop with unstable unique-ids is gone through.
+/// How often all messages of a maildrop with unstable unique-ids are retrieved.
 const GONE_THROUGH_SECONDS: u64 = 24 * 3600;
 
-/// The time in which they count.
+/// The time within which they count.
 const RENAMED_SECONDS: u64 = 30 * 24 * 3600;
 
-/// An account that waits for its operator.
+/// An account that waits for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hold {
     /// The stable code of the reason.
     pub code: String,
-    /// What was said, safe to show.
+    /// The words, safe to show.
     pub words: String,
     /// Refused tries so far.
     pub tries: u32,

@@ -42,9 +42,9 @@ pub struct Counts {
     pub compared: u64,
     /// Octets of those.
     pub compared_octets: u64,
-    /// Deletes that were noted to be asked for.
+    /// Deletes that were noted before they were sent.
     pub deletes_noted: u64,
-    /// Deletes that the server accepted, in sessions whose QUIT it answered with a yes.
+    /// Deletes that the server accepted, in sessions with a positive answer to QUIT.
     pub deleted: u64,
     /// Deletes that the server accepted, in sessions whose QUIT it did not confirm.
     pub unconfirmed: u64,

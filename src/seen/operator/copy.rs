@@ -1,4 +1,4 @@
-//! The operator's word on one message of which the quarantine has a copy.
+//! The operator's orders about a message with a copy in the quarantine.
 
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::{
@@ -6,23 +6,23 @@ use crate::seen::{
     SeenStore, State,
 };
 
-/// What the records say of a copy that none of them names.
+/// What the records say about a copy that none of them names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Orphan {
     /// Its message was delivered, or another copy stands for it.
     Spare,
     /// Its message waits on the server.
     Waits,
-    /// They know nothing of its message.
+    /// They do not know its message.
     Unknown,
 }
 
 impl Seen {
-    /// What the records say of this message, of which a copy lies in the quarantine that no record
-    /// names: a crash came between the copy and its record.
+    /// What the records say about this message, whose copy in the quarantine no record names,
+    /// because of a crash between the copy and its record.
     ///
     /// # Errors
-    /// What the store says.
+    /// The errors of the store.
     pub async fn orphan(
         &self,
         account: &AccountName,
@@ -37,10 +37,10 @@ impl Seen {
         })
     }
 
-    /// From now on this copy stands for a message that waits.
+    /// Makes this copy the one of a waiting message.
     ///
     /// # Errors
-    /// What the store says.
+    /// The errors of the store.
     pub async fn adopt_copy(
         &self,
         account: &AccountName,
@@ -62,12 +62,12 @@ impl Seen {
         self.change(account, [put]).await
     }
 
-    /// The message that a copy in the quarantine stands for: its account, or the name under which
-    /// records of another maildrop of it are kept, with key and record. `None` when no record names
-    /// the copy: the message was settled otherwise, or a crash came between copy and record.
+    /// The message of a copy in the quarantine: its account, or the name under which records of
+    /// another maildrop of it are stored, with key and record. `None` when no record names the
+    /// copy: the message was settled in another way, or a crash came between copy and record.
     ///
     /// # Errors
-    /// What the store says.
+    /// The errors of the store.
     pub async fn holder(
         &self,
         file: &str,
@@ -84,12 +84,12 @@ impl Seen {
         }))
     }
 
-    /// Makes the note durable that a DELE of this message goes out, because the operator wants it,
-    /// and returns the proof that the DELE needs. The record's state stays what it was.
+    /// Makes the note durable that a DELE of this message is sent by order of the operator, and
+    /// returns the proof that the DELE needs. The record's state does not change.
     ///
     /// # Errors
-    /// [`SeenError::Invariant`] when there is no such record; otherwise what the store says: then
-    /// no DELE may be sent.
+    /// [`SeenError::Invariant`] when there is no such record; otherwise those of the store, and
+    /// then no DELE may be sent.
     pub async fn order_delete(
         &self,
         account: &AccountName,
@@ -111,10 +111,10 @@ impl Seen {
         })
     }
 
-    /// Withdraws the note: no octet of the DELE was written. `record` is what there was before it.
+    /// Withdraws the note: no octet of the DELE was sent. `record` is the record before the note.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn withdraw_delete(
         &self,
         account: &AccountName,
@@ -126,11 +126,10 @@ impl Seen {
         self.change(account, [put]).await
     }
 
-    /// From now on the message counts as delivered: the server has deleted it, because the operator
-    /// wanted that.
+    /// Records the message as delivered: the server has deleted it by order of the operator.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn count_as_delivered(
         &self,
         account: &AccountName,
@@ -142,10 +141,10 @@ impl Seen {
             .await
     }
 
-    /// From now on the message is left as it is: never retrieved, never deleted.
+    /// From now on the message is left alone: never retrieved, never deleted.
     ///
     /// # Errors
-    /// What the store says.
+    /// Those of the store.
     pub async fn leave(
         &self,
         account: &AccountName,

@@ -1,7 +1,7 @@
-//! What the operator may do to records: forget and rename; marking is in `mark`.
+//! The operator's changes to records: forget and rename; marking is in `mark`.
 //!
-//! All of it goes in batches of bounded size, ordered so that a stop between two of them leaves
-//! something that the same command, given again, completes.
+//! All changes are made in batches of limited size, in an order in which a stop between two batches
+//! leaves a state that the same command, repeated, completes.
 
 pub(in crate::seen) mod copy;
 pub(in crate::seen) mod export;
@@ -14,45 +14,45 @@ use std::collections::BTreeSet;
 use crate::mail::{AccountName, Maildrop, UniqueId, limits};
 use crate::seen::{Batch, Change, OperatorsWord, RecordKey, Seen, SeenError, SeenStore};
 
-/// How many messages a command was about, and how many of them it changed.
+/// How many messages a command concerned, and how many of them it changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Changed {
     /// Changed by the command.
     pub changed: u64,
-    /// As they should be already, or not to be touched.
+    /// Already as ordered, or not to be changed.
     pub left: u64,
 }
 
-/// What counts as what, for [`Seen::mark`] and [`Seen::import_lines`].
+/// How messages count, for [`Seen::mark`] and [`Seen::import_lines`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// As seen: never retrieved, and never deleted from the server.
     Seen,
-    /// As delivered, on the operator's word: a retention that deletes may delete it.
+    /// As delivered, by the operator's confirmation: a retention that deletes may delete them.
     Delivered,
 }
 
-/// Why the operator's command could not be done.
+/// Why the operator's command failed.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum OperatorError {
-    /// The store.
+    /// An error of the store.
     #[error(transparent)]
     Seen(#[from] SeenError),
-    /// Nothing is known of the account.
+    /// The account is unknown.
     #[error("there is no record of an account {0}")]
     NoAccount(AccountName),
-    /// Nothing is known of the message.
+    /// The message is unknown.
     #[error("there is no record of {unique_id} in account {account}")]
     NoRecord {
         /// The account.
         account: AccountName,
-        /// The first unique-id that is not known.
+        /// The first unknown unique-id.
         unique_id: UniqueId,
     },
     /// The new name is in use.
     #[error("account {0} has records of its own; they would be mixed up")]
     NameInUse(AccountName),
-    /// The file is not what [`Seen::export_lines`] writes.
+    /// The file was not written by [`Seen::export_lines`].
     #[error("line {0} is not one that `mailferry seen export` writes; nothing was imported")]
     NoExport(usize),
     /// The records are of another maildrop than those of the account here.
@@ -71,7 +71,7 @@ pub enum OperatorError {
 }
 
 impl OperatorError {
-    /// The stable name of the error.
+    /// The stable code of the error.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Seen(error) => error.code(),
@@ -85,11 +85,12 @@ impl OperatorError {
 }
 
 impl Seen {
-    /// Forgets everything that is recorded of some messages, or of all: what is still on the server
-    /// is new again.
+    /// Forgets the records of some messages, or of all: messages that are still on the server are
+    /// new again.
     ///
     /// # Errors
-    /// [`OperatorError::NoRecord`] when one of the unique-ids is not known; then nothing is forgotten.
+    /// [`OperatorError::NoRecord`] when one of the unique-ids is unknown; then nothing is
+    /// forgotten.
     pub async fn forget(
         &self,
         account: &AccountName,
@@ -118,11 +119,11 @@ impl Seen {
         Ok(Changed { changed, left: 0 })
     }
 
-    /// Another account whose records are of this user at this server, if there is one. One that was
-    /// pointed there before and is not now keeps its name.
+    /// Another account whose records are of this user at this server, if there is one. An account
+    /// that was configured for them only before does not count.
     ///
     /// # Errors
-    /// What the store says.
+    /// The errors of the store.
     pub async fn known_as(
         &self,
         account: &AccountName,
@@ -375,7 +376,7 @@ mod tests {
             (key("b", Some(1)), delivered()),
         ];
         let seen = store("old", records.clone()).await;
-        // Stopped between the forgetting of the first record and of the second.
+        // Stopped after the first record was forgotten and before the second.
         let mut half = Batch::new(&name("new"));
         half.changes.extend(
             records

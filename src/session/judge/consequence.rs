@@ -11,16 +11,16 @@ use crate::sink::{
 };
 use crate::telemetry::DeliveryStatus;
 
-/// What came of handing a message to its destinations.
+/// The answer to the offer of a message to its destinations.
 pub(in crate::session) enum Answer {
     /// It was not offered.
     Unasked,
     /// The agent stops, or nothing more may be offered: at least one destination was not asked. The
-    /// others answered for these targets.
+    /// others have answered for these targets.
     Withdrawn(Targets),
     /// Every recipient at every destination accepted it.
     Accepted(Receipt),
-    /// Somebody refused it.
+    /// A destination refused it.
     Refused(Refused),
 }
 
@@ -28,36 +28,36 @@ pub(in crate::session) enum Answer {
 pub(in crate::session) struct Refused {
     /// The destination that refused it.
     pub(in crate::session) destination: String,
-    /// The worst refusal.
+    /// The refusal that decides.
     pub(in crate::session) refusal: Refusal,
-    /// Which targets have answered for good by now.
+    /// Which targets have given a final answer by now.
     pub(in crate::session) targets: Targets,
-    /// Who is to blame for the refusal.
+    /// Who is at fault for the refusal.
     pub(in crate::session) blame: Blame,
 }
 
-/// Who is to blame for a refusal.
+/// Who is at fault for a refusal.
 pub(in crate::session) enum Blame {
-    /// This process. The breaker hears nothing of it: an offer that could not be made says nothing
+    /// This process. The breaker does not count it: an offer that could not be made says nothing
     /// about the destination.
     Ours,
-    /// It is not asked: the operator retries a copy whatever the breaker says, and nothing counts.
+    /// Not decided: the operator retries a copy without asking the breaker, and nothing counts.
     Unasked,
-    /// What the breaker says.
+    /// The verdict of the breaker.
     Breaker(Verdict),
-    /// What it said at an earlier try: it was counted then.
+    /// The verdict of an earlier try, which counted it.
     Before,
 }
 
-/// A message that was to be offered, and what was known of it before.
+/// A message that was to be offered, and what was known about it before.
 pub(in crate::session) struct Known {
-    /// The record that names the copy, where a quarantine copy is offered.
+    /// The record that names the copy, if a quarantine copy is offered.
     pub(in crate::session) copy: Option<Record>,
-    /// What counts against it from earlier tries.
+    /// The count of earlier refusals.
     pub(in crate::session) earlier: Option<Deferral>,
-    /// Which targets had answered for good before.
+    /// Which targets had given a final answer before.
     pub(in crate::session) targets: Targets,
-    /// Whether the server hides after QUIT what was retrieved.
+    /// Whether the server hides retrieved messages after QUIT.
     pub(in crate::session) hides: bool,
     /// The time of day.
     pub(in crate::session) now: Timestamp,
@@ -66,22 +66,22 @@ pub(in crate::session) struct Known {
 /// What follows from an answer.
 #[derive(Debug)]
 pub(in crate::session) struct Consequence {
-    /// What to do besides, in this order.
+    /// What else to do, in this order.
     pub(in crate::session) effects: Vec<Effect>,
-    /// What becomes of the message.
+    /// What to record about the message.
     pub(in crate::session) fate: Fate,
 }
 
 /// Something to do because of an answer.
 #[derive(Debug)]
 pub(in crate::session) enum Effect {
-    /// Tell what came of the offer.
+    /// Report the result of the offer.
     Say(DeliveryStatus),
     /// Count a delivered message.
     CountDelivered,
     /// Count a deferred message.
     CountDeferred,
-    /// The recipient is there: refusals that waited to know that are the fault of their messages.
+    /// The recipient exists: refusals that waited to know that are the fault of their messages.
     ClearRecipient,
     /// Take back these refusals, which were counted.
     TakeBack(Vec<Undo>, Cause),
@@ -89,32 +89,34 @@ pub(in crate::session) enum Effect {
     EndSession(SessionError),
 }
 
-/// What becomes of a message. Exactly one of these follows from each answer.
+/// What happens to a message. Exactly one of these follows from each answer.
 #[derive(Debug)]
 pub(in crate::session) enum Fate {
     /// Record that it is delivered.
     Delivered(Receipt),
     /// Record this state.
     Recorded(State),
-    /// Copy it to the quarantine, and record that it is tried again from there.
+    /// Copy it to the quarantine, and record that the copy is tried again.
     Parked(Deferral, Refusal),
-    /// Copy it to the quarantine unless its copy is what was offered, and record that it was
+    /// Copy it to the quarantine, unless the offered message is that copy, and record that it was
     /// refused for good.
     Quarantined(Targets),
     /// Leave it where it is, and record nothing.
     Left,
-    /// Wait for the answers to other messages: they tell whether the recipient is there.
+    /// Wait for the answers to other messages: they show whether the recipient exists.
     InDoubt,
 }
 
-/// Of what several destinations refused, the refusal that decides what becomes of the message. One
-/// that ends the session comes before one after which the message is tried again, and that before
-/// one for good: a destination that refuses for good takes the message from no other.
+/// The refusal that decides what happens to the message, if several destinations refused it. A
+/// refusal that ends the session comes before one after which the message is tried again, and that
+/// before one for good: a destination that refuses for good does not take the message from the
+/// others.
 ///
-/// `None` when there is none. What the other refusals take back is given beside it.
+/// Returns `None` if there is none. Also returns the effects of the other refusals that take back
+/// counted ones.
 ///
-/// Where none refused it now, a target that refused it for good before decides: all others have the
-/// message by now.
+/// If no destination refused it now, a target that refused it for good before decides: all others
+/// have accepted the message by now.
 pub(in crate::session) fn deciding(
     mut refused: Vec<Refused>,
     targets: &Targets,
@@ -126,13 +128,13 @@ pub(in crate::session) fn deciding(
     };
     let mut decides = refused.remove(first);
     if several && matches!(decides.blame, Blame::Breaker(Verdict::Hold)) && decides.is_in_doubt() {
-        // Another destination refused the message too: it waits for that one.
+        // Another destination refused the message too, so this one waits for that one.
         decides.blame = Blame::Breaker(Verdict::Count);
     }
     Some((decides, taken_back(refused)))
 }
 
-/// What refusals that do not decide take back.
+/// The effects of refusals that do not decide, which take back counted ones.
 pub(in crate::session) fn taken_back(refused: Vec<Refused>) -> Vec<Effect> {
     let take_back = |other: Refused| match other.blame {
         Blame::Breaker(Verdict::Defer { take_back, .. }) => {
@@ -149,7 +151,7 @@ pub(in crate::session) fn taken_back(refused: Vec<Refused>) -> Vec<Effect> {
     refused.into_iter().filter_map(take_back).collect()
 }
 
-/// A refusal of before, where every other target has the message by now.
+/// An earlier refusal, if every other target has accepted the message by now.
 fn refused_before(targets: &Targets) -> Option<Refused> {
     let RefusedTarget {
         target,
@@ -168,9 +170,9 @@ fn refused_before(targets: &Targets) -> Option<Refused> {
     })
 }
 
-/// The refusal of one destination that decides what becomes of the message, and the targets there
-/// that refused it for good. A refusal is for good when it says so and the breaker counts it
-/// against the message. One after which the target is asked again decides before those.
+/// The refusal of one destination that decides what happens to the message, and the targets there
+/// that refused it for good. A refusal is for good if it says so and the breaker counts it against
+/// the message. One after which the target is asked again decides before those.
 pub(in crate::session) fn settled(
     one: &RefusedBy,
     blame: &Blame,
@@ -195,7 +197,7 @@ pub(in crate::session) fn settled(
 }
 
 impl Refused {
-    /// Its place among the refusals of one message: the least decides.
+    /// Its rank among the refusals of one message: the lowest decides.
     fn rank(&self) -> u8 {
         match &self.blame {
             Blame::Breaker(Verdict::Opened { .. }) | Blame::Ours => 0,
@@ -289,7 +291,7 @@ pub(in crate::session) fn counted(
     }
 }
 
-/// No message was taken for the recipient, who is at fault: nothing counts against this one. The
+/// No message was accepted for the recipient, who is at fault: nothing counts against this one. The
 /// session ends, unless it has ended.
 pub(in crate::session) fn held(refusal: Refusal, ends: bool, known: &Known) -> Consequence {
     let mut effects = vec![say_not_counted(&refusal)];
@@ -302,7 +304,7 @@ pub(in crate::session) fn held(refusal: Refusal, ends: bool, known: &Known) -> C
     }
 }
 
-/// Defers a message, or quarantines it when it was tried often enough.
+/// Defers a message, or quarantines it after the last try.
 fn deferred(refusal: &Refusal, targets: Targets, known: &Known) -> Consequence {
     let earlier = known.earlier.as_ref();
     let Some(deferral) = deferral::defer(earlier, refusal, targets.clone(), known.now) else {
@@ -319,7 +321,7 @@ fn deferred(refusal: &Refusal, targets: Targets, known: &Known) -> Consequence {
     }
 }
 
-/// Nothing counts against the message; but who has taken it must not be forgotten.
+/// Nothing counts against the message; but which targets have accepted it is recorded.
 fn stands_aside(targets: Targets, known: &Known) -> Fate {
     if targets == known.targets {
         return left(known);
@@ -342,7 +344,7 @@ fn stands_aside(targets: Targets, known: &Known) -> Fate {
     waits(deferral, refusal, known)
 }
 
-/// The message waits, as a copy where the server would hide it.
+/// The message waits; as a parked copy if the server would hide it.
 fn waits(deferral: Deferral, refusal: Refusal, known: &Known) -> Fate {
     if known.hides && known.copy.is_none() {
         Fate::Parked(deferral, refusal)
@@ -351,8 +353,8 @@ fn waits(deferral: Deferral, refusal: Refusal, known: &Known) -> Fate {
     }
 }
 
-/// Nothing is to be recorded of the message. It stays where it is; where the server would hide it,
-/// a copy is parked first.
+/// Nothing is recorded about the message. It stays on the server; if the server would hide it, a
+/// copy is parked first.
 fn left(known: &Known) -> Fate {
     if !known.hides || known.copy.is_some() {
         return Fate::Left;
@@ -375,17 +377,17 @@ fn only(fate: Fate) -> Consequence {
 }
 
 fn say_not_counted(refusal: &Refusal) -> Effect {
-    // Perhaps it was taken, whoever is to blame.
+    // It may have been accepted, whoever is at fault.
     Effect::Say(match refusal.fault {
         Fault::MessageUnknown => DeliveryStatus::Unknown,
         _ => DeliveryStatus::NotCounted,
     })
 }
 
-/// Of a message that a target refused for good at an earlier try, when all others have it.
+/// The code when a target refused the message for good at an earlier try, and all others have it.
 const REFUSED_BEFORE_CODE: &str = "refused_before";
 
-/// Of a message that was not offered, and of which nothing but that is known.
+/// The code of a message that was not offered, if nothing else is known about it.
 const WITHHELD_CODE: &str = "withheld";
 
 #[cfg(test)]

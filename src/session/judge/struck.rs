@@ -14,7 +14,7 @@ pub(in crate::session) fn located(listing: &Listing, struck: &[StruckNumber]) ->
     if struck.is_empty() {
         return Vec::new();
     }
-    // The numbers of messages of each size that is looked for, ascending.
+    // The numbers of messages with each of these sizes, ascending.
     let sizes = struck.iter().map(|one| (one.octets, Vec::new()));
     let mut of_size: HashMap<u64, Vec<u32>> = sizes.collect();
     for entry in listing.iter() {
@@ -29,7 +29,7 @@ pub(in crate::session) fn located(listing: &Listing, struck: &[StruckNumber]) ->
             continue;
         };
         let below = numbers.partition_point(|number| *number <= one.number);
-        // No more of them can be taken than were struck.
+        // At most as many can be taken as there are struck messages.
         let mut nearest = numbers[..below].iter().rev();
         let free = nearest.find(|number| !found.iter().any(|taken| taken.number == **number));
         if let Some(number) = free {

@@ -1,5 +1,4 @@
-//! Makes the plan of a session: what is known is compared with what is listed, and nothing is
-//! retrieved yet.
+//! Makes the plan of a session: compares the records with the listing, and retrieves nothing yet.
 
 use crate::seen::{AccountState, Records};
 use crate::session::judge::first_run::{self, first_poll};
@@ -15,11 +14,11 @@ use crate::session::server::listing::Listed;
 use crate::session::{Counts, SessionError};
 
 impl Session<'_> {
-    /// What is to be done in the maildrop that was listed, and whether its server hides what was
-    /// retrieved. `None` when we were asked to stop meanwhile.
+    /// The plan for the listed maildrop, and whether its server hides retrieved messages. `None`
+    /// when mailferry is asked to stop meanwhile.
     ///
     /// # Errors
-    /// What ends a session, and the store.
+    /// The errors of a session, and of the store.
     pub(in crate::session) async fn look(
         &self,
         asking: &mut Asking<'_>,

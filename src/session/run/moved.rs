@@ -1,5 +1,4 @@
-//! Whether an account is pointed at another maildrop than the one that its records are of (DOUBT.md
-//! 1.2).
+//! Whether an account is configured for another maildrop than the one that its records are of.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -19,17 +18,17 @@ use crate::session::server::maildrop::Maildrop;
 use crate::session::{Collaborators, SessionError, Visit};
 use crate::telemetry::Event;
 
-/// Sees to it that the records at hand are those of the maildrop that is visited.
+/// Makes sure that the records are those of the visited maildrop.
 pub(in crate::session) struct Settling<'a> {
     pub(in crate::session) visit: &'a Visit,
     pub(in crate::session) with: &'a Collaborators,
 }
 
-/// The same for an errand that has listed a maildrop: what it does to records, it does to those of
-/// this one.
+/// Does the same for a command of the operator that has listed a maildrop: its changes apply to the
+/// records of this one.
 ///
 /// # Errors
-/// What ends a session, and the store.
+/// The errors of a session, and of the store.
 pub(in crate::session) async fn settle(
     visit: &Visit,
     with: &Collaborators,
@@ -55,11 +54,11 @@ pub(in crate::session) async fn settle(
 }
 
 impl Settling<'_> {
-    /// Sees to it that the records at hand are those of the maildrop that was just listed, and that
-    /// this is written down. Where the link was given up meanwhile, nothing is decided.
+    /// Makes sure that the records are those of the listed maildrop, and that this is stored. If
+    /// the connection was closed meanwhile, nothing is decided.
     ///
     /// # Errors
-    /// What the store says.
+    /// The errors of the store.
     pub(in crate::session) async fn settle(
         &self,
         asking: &mut Asking<'_>,
@@ -70,12 +69,13 @@ impl Settling<'_> {
         let (visit, seen) = (self.visit, &self.with.seen);
         let here = visit.maildrop();
         if state.host.is_empty() {
-            // Records of before a maildrop was noted take that of the first login.
+            // Records from before maildrops were noted get that of the first login.
             state.set_maildrop(&here);
             return self.note_maildrop(state).await;
         }
         if state.names.same_maildrop {
-            // Said before the first login there, it is of this change, and of none before.
+            // If it was confirmed before the first login there, it means this change, and no
+            // earlier one.
             if state.maildrop() == here {
                 seen.take_over(&visit.account, state).await?;
                 *records = seen.records(&visit.account).await?;
@@ -138,16 +138,16 @@ impl Settling<'_> {
         });
     }
 
-    /// The maildrop is written down before anything is retrieved, so that an account that is
-    /// renamed in its first session is known again.
+    /// Stores the maildrop before anything is retrieved, so that an account that is renamed in its
+    /// first session is recognised.
     async fn note_maildrop(&self, state: &AccountState) -> Result<(), SessionError> {
         let account = &self.visit.account;
         Ok(self.with.seen.save_state(account, state.clone()).await?)
     }
 
-    /// Whether another host lists the maildrop that is recorded: nearly all names with their
-    /// octets, and the heads of the oldest, the newest and some others. These few are asked for
-    /// however long that takes, because without an answer nothing can go on.
+    /// Whether another host lists the recorded maildrop: nearly all unique-ids with their octets,
+    /// and the heads of the oldest, the newest and some others. These few heads are requested
+    /// however long that takes, because nothing can continue without an answer.
     async fn is_same(
         &self,
         asking: &mut Asking<'_>,
@@ -172,8 +172,8 @@ impl Settling<'_> {
     }
 }
 
-/// What becomes of the messages of another maildrop, and of the copies that are kept of messages of
-/// the one before.
+/// The words about the messages of another maildrop, and about the copies of messages of the
+/// earlier one.
 fn what_is_new(is_for_owner: bool, copies: usize) -> String {
     if is_for_owner {
         return "its messages are new, except those whose contents were delivered before"
@@ -190,9 +190,8 @@ fn what_is_new(is_for_owner: bool, copies: usize) -> String {
     words
 }
 
-/// Positions of listed messages whose heads tell whether the maildrop is the recorded one, with the
-/// heads that they should have. None where names and octets say already that it is not, or prove
-/// nothing.
+/// Positions of listed messages whose heads show whether the maildrop is the recorded one, with the
+/// expected heads. Empty if unique-ids and octets already show that it is not, or prove nothing.
 fn to_compare(
     listing: &Listing,
     records: &Records,
@@ -207,8 +206,8 @@ fn to_compare(
     }
     let mut listed = Listed::new(listing);
     let (mut expected, mut found, mut heads) = (0_usize, 0_usize, Vec::new());
-    // The first message of each size under the name that was asked for last: there may be many
-    // messages, and many records.
+    // The first message of each size under the last unique-id: there may be many messages, and many
+    // records.
     let (mut last, mut by_octets) = (None, BTreeMap::new());
     for known in records.iter().filter(|known| explained.expects(known)) {
         expected += 1;

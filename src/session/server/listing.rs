@@ -1,4 +1,4 @@
-//! UIDL and LIST, made into one listing.
+//! UIDL and LIST, combined into one listing.
 
 use std::sync::Arc;
 
@@ -13,41 +13,41 @@ use crate::session::server::refusal::reason;
 use crate::session::server::unnamed::Unnamed;
 use crate::session::{Place, SessionError};
 
-/// What the server listed, and what was odd about it.
+/// The listing of the server, and what was odd about it.
 pub(in crate::session) struct Listed {
     pub(in crate::session) listing: Arc<Listing>,
-    /// Why the server gives no unique-ids, in its words; then those of the listing only count its
+    /// Why the server gives no unique-ids, in its words; then those of the listing only number its
     /// messages.
     pub(in crate::session) without_unique_ids: Option<String>,
-    /// Whether CAPA names UIDL all the same.
+    /// Whether CAPA announces UIDL although it was refused.
     pub(in crate::session) announced: bool,
-    /// Odd things, each once: what, and an example.
+    /// Odd facts, each once: a code and an example.
     pub(in crate::session) quirks: Vec<(&'static str, String)>,
     /// Messages without unique-id in a listing that has them.
     pub(in crate::session) unnamed: Unnamed,
-    /// Those of them that are served in this session.
+    /// Those of them that are retrieved in this session.
     pub(in crate::session) served: Listing,
     /// Its part of the memory for listings.
     room: Option<Held>,
 }
 
-/// What UIDL and LIST said, line by line.
+/// The lines of UIDL and LIST.
 #[derive(Default)]
 struct Gathered {
     named: ListingBuilder,
-    /// The numbers that LIST gives when UIDL was refused: then it is all there is.
+    /// The numbers of LIST if UIDL was refused: then they are all there is.
     unnamed: ListingBuilder,
     uidl: Option<Result<(), String>>,
     list: Option<Result<(), SessionError>>,
     quirks: Vec<(&'static str, String)>,
     without_unique_id: Unnamed,
     skipped: bool,
-    /// How much memory it is counted as.
+    /// How much memory it counts as.
     octets: u64,
 }
 
-/// Lists the maildrop: UIDL even when CAPA lacks it, and both in one flight where the server
-/// announces PIPELINING.
+/// Lists the maildrop: sends UIDL even if CAPA lacks it, and both commands in one flight if the
+/// server announces PIPELINING.
 pub(in crate::session) async fn list(
     maildrop: &mut Maildrop,
     place: &Place,
@@ -65,15 +65,14 @@ pub(in crate::session) async fn list(
     } else {
         maildrop.count(Arc::clone(&listed.listing));
     }
-    // What was said twice may stand in the place of what is still to come, and only sizes would
-    // show that.
+    // A repeated answer may be taken for a later one, and only sizes would show that.
     if maildrop.left_out.is_wary || listed.lacks_sizes() {
         maildrop.prove_in_step().await?;
     }
     Ok(listed)
 }
 
-/// UIDL, and LIST unless it is left out and unique-ids name the messages.
+/// Sends UIDL, and LIST unless it is left out and messages have unique-ids.
 async fn ask(
     maildrop: &mut Maildrop,
     gathered: &mut Gathered,
@@ -96,8 +95,8 @@ async fn ask(
     maildrop.check_in_step()
 }
 
-/// Takes in lines until a listing has ended and `is_all` says that it was the last. Where the
-/// listings of others hold the memory for it, the server is kept waiting meanwhile.
+/// Takes in lines until a listing has ended and `is_all` says that it was the last. While the
+/// listings of other sessions use the memory for it, the server waits.
 async fn gather(
     maildrop: &mut Maildrop,
     gathered: &mut Gathered,
@@ -133,7 +132,7 @@ impl Listed {
         named.or_else(|| self.served.numbered(number))
     }
 
-    /// The message at a position; those without unique-id follow on the others.
+    /// The message at a position; those without unique-id come after the others.
     pub(in crate::session) fn at(&self, at: usize) -> Option<Entry<'_>> {
         match at.checked_sub(self.listing.len()) {
             Some(beside) => self.served.get(beside),
@@ -146,7 +145,7 @@ impl Listed {
         self.without_unique_ids.is_some() || self.served.numbered(number).is_some()
     }
 
-    /// The listing of a server that names its messages.
+    /// The listing of a server that gives unique-ids.
     pub(in crate::session) fn with_unique_ids(self) -> Result<Arc<Listing>, SessionError> {
         match self.without_unique_ids {
             None => Ok(self.listing),
@@ -188,7 +187,7 @@ impl Gathered {
                 self.skip("uidl_line_malformed", &line);
                 false
             }
-            // Sizes are advice: this costs the message its size and nothing else.
+            // Sizes are not essential: only the size of this message is lost.
             Event::Malformed { line, .. } => {
                 self.odd("list_line_malformed", || Shown::new(&line).to_string());
                 false
@@ -229,7 +228,7 @@ impl Gathered {
         }
     }
 
-    /// LIST comes behind UIDL, so what it says finds its place at once.
+    /// LIST comes after UIDL, so its sizes belong to known messages.
     fn size(&mut self, number: u32, octets: u64) {
         if self.uidl.as_ref().is_some_and(Result::is_err) {
             let name = UniqueId::new(format!("number:{number}").as_bytes());
@@ -263,7 +262,7 @@ impl Gathered {
         }
     }
 
-    /// `announced` says whether CAPA named UIDL.
+    /// `announced` says whether CAPA announces UIDL.
     fn into_listed(mut self, announced: bool) -> Result<Listed, SessionError> {
         let listed = match self.list.take() {
             Some(Err(error)) => Err(error),
@@ -271,7 +270,7 @@ impl Gathered {
         };
         match self.uidl.take() {
             Some(Err(words)) => {
-                // Without either there is nothing to go by.
+                // Without either there is no listing at all.
                 listed?;
                 Ok(self.by_number(words, announced))
             }
@@ -284,7 +283,7 @@ impl Gathered {
         }
     }
 
-    /// The usual case: a message is what UIDL says, LIST adds sizes.
+    /// The usual case: UIDL lists the messages, LIST adds sizes.
     fn by_unique_id(mut self) -> Listed {
         if self.named.repeats() {
             self.skipped = true;
@@ -305,14 +304,13 @@ impl Gathered {
         }
     }
 
-    /// No unique-ids: the messages are those that LIST counts, and their digests will tell them
-    /// apart.
+    /// Without unique-ids: LIST numbers the messages, and their digests will distinguish them.
     fn by_number(mut self, words: String, announced: bool) -> Listed {
         let malformed = |(what, _): &(&str, String)| *what == "list_line_malformed";
         let complete = !self.skipped && !self.quirks.iter().any(malformed);
         self.unnamed.arrange();
-        // Where there is nothing, nothing needs a name; but a server that refuses is not believed
-        // that all is gone.
+        // An empty maildrop needs no unique-ids; but a server that refuses UIDL is not believed
+        // that all messages are gone.
         let is_empty = self.unnamed.is_empty() && complete;
         let listing = self.unnamed.build(complete && !is_empty);
         Listed {

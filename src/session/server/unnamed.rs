@@ -1,8 +1,8 @@
-//! Messages that are listed without unique-id in a listing that has them (DOUBT.md 1.9).
+//! Messages that are listed without unique-id in a listing with unique-ids.
 //!
-//! Where everything is deleted they are retrieved one by one, known by their digest, and deleted in
-//! the same session. Elsewhere, and where there are many of them, they stay on the server, and that
-//! is said.
+//! If everything is deleted, they are retrieved one by one, known by their digest, and deleted in
+//! the same session. Else, and if there are many of them, they stay on the server, and that is
+//! reported.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,7 +17,7 @@ use crate::session::run::Session;
 use crate::session::server::listing::Listed;
 use crate::session::{Counts, Visit};
 
-/// Their numbers and octets.
+/// The numbers and octets of messages without unique-id.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(in crate::session) struct Unnamed {
     /// The first of them.
@@ -42,14 +42,14 @@ impl Unnamed {
         self.count == 0
     }
 
-    /// How many stay on the server after these numbers were asked to go, if QUIT was answered with
-    /// a yes.
+    /// How many stay on the server after deletes of these numbers, if the answer to QUIT was
+    /// positive.
     pub(in crate::session) fn left(&self, gone: &[u32], quit: bool) -> u64 {
         let gone = if quit { gone.len() as u64 } else { 0 };
         self.count.saturating_sub(gone)
     }
 
-    /// The messages as a listing of their own, in which names only count them; none where they are
+    /// The messages as a separate listing, in which unique-ids only number them; empty if they are
     /// too many to be retrieved.
     fn listing(&self) -> Listing {
         let mut builder = ListingBuilder::default();
@@ -79,16 +79,16 @@ impl fmt::Display for Unnamed {
 }
 
 impl Visit {
-    /// Whether messages without unique-id are retrieved where the others have one. With `first_run
-    /// = "skip"` nothing would tell those that the operator wants to leave from new ones.
+    /// Whether messages without unique-id are retrieved if the others have one. With `first_run =
+    /// "skip"` those that the operator wants to skip could not be distinguished from new ones.
     pub(in crate::session) fn serves_unnamed(&self) -> bool {
         self.retention == Retention::Delete && self.first_run != FirstRun::Skip
     }
 }
 
 impl Session<'_> {
-    /// Completes the plan: what must not be offered now comes last, and messages without unique-id
-    /// come before that and after all others. Answers how many stand at the end that must not be
+    /// Completes the plan: messages that must not be offered now come last, and messages without
+    /// unique-id come before those and after all others. Returns how many at the end must not be
     /// offered.
     pub(in crate::session) fn complete_plan(
         &self,
@@ -106,9 +106,8 @@ impl Session<'_> {
         spared
     }
 
-    /// Adds the messages without unique-id to the plan: their positions follow on those of the
-    /// listing, their retrievals stand at this place, and they take what the others leave of the
-    /// limits.
+    /// Adds the messages without unique-id to the plan: their positions come after those of the
+    /// listing, their retrievals are inserted at this place, and they get the rest of the limits.
     fn plan_unnamed(
         &self,
         plan: &mut Plan,
@@ -145,7 +144,7 @@ impl Session<'_> {
     }
 }
 
-/// What decides of messages without unique-id.
+/// What decides about messages without unique-id.
 struct Deciding<'a> {
     unnamed: &'a Listing,
     records: &'a Records,
@@ -156,8 +155,8 @@ struct Deciding<'a> {
 }
 
 impl Deciding<'_> {
-    /// One disposition for each. A message whose octets are those of one that was taken may be that
-    /// one, and is retrieved once a day; all others are new mail.
+    /// One disposition for each. A message with the octets of a delivered one may be that one, and
+    /// is retrieved once a day; all others are new mail.
     fn decide(&self, room: &mut Turnstile) -> Vec<Disposition> {
         let waiting = self.waiting_octets();
         let mut listed: BTreeMap<u64, u64> = BTreeMap::new();
@@ -223,10 +222,10 @@ impl Deciding<'_> {
     }
 }
 
-/// How many are told by number.
+/// How many are reported by number.
 const SHOWN_MAX: usize = 20;
 
-/// How often a message is retrieved that was perhaps taken, and one that made trouble.
+/// How often a message is retrieved that may be a delivered one, or that had a fault.
 pub(in crate::session) const DAY_SECONDS: u64 = 24 * 3600;
 
 #[cfg(test)]

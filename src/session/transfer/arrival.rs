@@ -1,5 +1,4 @@
-//! What a message is given on its arrival: an envelope, a trace field, and a look at where it has
-//! been.
+//! What a message gets on its arrival: an envelope, a trace field, and a check for loops.
 
 use tokio::time::Instant;
 
@@ -19,20 +18,20 @@ use crate::sink::{Fault, Refusal, Targets};
 use crate::spool::head_digest::head_digest;
 use crate::spool::{Draft, Message};
 
-/// What the head of a message says to a session.
+/// What the head of a message shows.
 pub(in crate::session) struct Looked {
-    /// Sender from the topmost Return-Path, recipient as configured.
+    /// The sender from the topmost Return-Path, and the configured recipient.
     pub(in crate::session) envelope: Envelope,
-    /// What its header is like, to find the message again behind another unique-id.
+    /// The digest of its header, to recognise the message under another unique-id.
     pub(in crate::session) digest: Option<HeadDigest>,
-    /// Why it is in a loop, if it is: it must not be sent on its way again.
+    /// Why it is in a loop, if it is: it must not be sent again.
     pub(in crate::session) looped: Option<Refusal>,
 }
 
-/// The code of a refusal that no sink has a part in.
+/// The code of a refusal without a sink.
 const LOOP_CODE: &str = "mail_loop";
 
-/// Looks at the head of a message.
+/// Reads the head of a message.
 pub(in crate::session) fn look(visit: &Visit, message: &Message) -> Looked {
     let mut returned = false;
     let own = Own {
@@ -44,8 +43,8 @@ pub(in crate::session) fn look(visit: &Visit, message: &Message) -> Looked {
     let head = message.head_fields_showing(|value| {
         returned |= is_own(value, &own);
     });
-    // A head that cannot be read must not stop the delivery: then nobody is told of a failure, as
-    // with any null sender.
+    // An unreadable head must not prevent the delivery: then there is no sender to notify of a
+    // failure, as with any null sender.
     let (sender, fields) = head.map_or((Sender::Null, 0), |head| {
         (head.sender.clone(), head.received_fields)
     });
@@ -89,7 +88,7 @@ pub(in crate::session) fn received_field(
 }
 
 impl Transfer<'_> {
-    /// A message is whole, and it is settled what came.
+    /// Takes in a whole message, whose size is explained.
     pub(in crate::session) async fn arrived(&mut self, at: usize, draft: Draft, weighed: Weighed) {
         let arrived = Instant::now();
         let orders = &self.orders;
@@ -170,7 +169,7 @@ impl Transfer<'_> {
         }
     }
 
-    /// How often a message that came short under this name was compared.
+    /// How often a message that came short under this unique-id was compared.
     fn stumps(&self, key: &RecordKey) -> Option<u8> {
         let known = self.orders.records.of(key.unique_id.as_bytes());
         let stumps = known.filter(|known| known.record.notes.octets_differ);

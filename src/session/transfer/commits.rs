@@ -1,4 +1,4 @@
-//! Commits that run beside the connection.
+//! Commits that run concurrently with the connection.
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -15,37 +15,37 @@ use crate::session::{Collaborators, SessionError};
 use crate::sink::{Fault, Receipt, Refusal, Undo};
 use crate::telemetry::Event;
 
-/// Commits under way, of one account.
+/// The commits under way of one account.
 pub(in crate::session) struct Commits<'a> {
     with: &'a Collaborators,
     records: &'a Records,
     running: FuturesUnordered<BoxFuture<'a, Committed>>,
 }
 
-/// What a commit did.
+/// The result of a commit.
 pub(in crate::session) enum Committed {
-    /// Delivered and recorded: the proof may delete.
+    /// Delivered and recorded: the proof allows a delete.
     Proven {
         at: usize,
         proof: Recorded,
         record: Record,
     },
-    /// It is written down which messages are asked to be deleted.
+    /// It is stored which messages are about to be deleted.
     DeletesNoted(Vec<Recorded>),
     /// In the quarantine for good, and that is recorded.
     Quarantined { parcel: Parcel, refusal: Refusal },
-    /// Copied into the quarantine to be tried again from there, and that is recorded.
+    /// Copied into the quarantine to be retried from there, and that is recorded.
     Parked { parcel: Parcel },
-    /// Recorded otherwise, or nothing to record; the message needs nothing more.
+    /// Recorded in another way, or nothing to record; the message needs nothing more.
     Settled { at: usize },
     /// Nothing about a message of this session.
     Noted,
-    /// Nothing is proven.
+    /// It failed, so nothing is proven.
     Failed(SessionError),
 }
 
 impl<'a> Commits<'a> {
-    /// No commits, over the records as they were when the session began.
+    /// No commits yet, with the records at the start of the session.
     pub(in crate::session) fn new(with: &'a Collaborators, records: &'a Records) -> Self {
         Self {
             with,
@@ -54,7 +54,7 @@ impl<'a> Commits<'a> {
         }
     }
 
-    /// The account's records as they were when the session began.
+    /// The account's records at the start of the session.
     pub(in crate::session) fn records(&self) -> &'a Records {
         self.records
     }
@@ -64,22 +64,22 @@ impl<'a> Commits<'a> {
         self.running.is_empty()
     }
 
-    /// Waits for the next commit that is done; `None` when nothing is under way.
+    /// Waits for the next finished commit; `None` when nothing is under way.
     pub(in crate::session) async fn next(&mut self) -> Option<Committed> {
         self.running.next().await
     }
 
-    /// A commit that is done by now.
+    /// A commit that has finished by now.
     pub(in crate::session) fn next_now(&mut self) -> Option<Committed> {
         self.running.next().now_or_never().flatten()
     }
 
-    /// Begins some work on the store.
+    /// Starts work on the store.
     pub(in crate::session) fn push(&mut self, work: impl Future<Output = Committed> + Send + 'a) {
         self.running.push(Box::pin(work));
     }
 
-    /// Makes a batch durable, then goes on with `after`.
+    /// Makes a batch durable, and returns `after`.
     pub(in crate::session) fn commit(&mut self, batch: Batch, after: Committed) {
         let (seen, records) = (&self.with.seen, self.records);
         self.push(async move {
@@ -90,7 +90,7 @@ impl<'a> Commits<'a> {
         });
     }
 
-    /// Records that a message is delivered. A copy of it that was offered has served then.
+    /// Records that a message is delivered. Its offered copy is not needed any more then.
     pub(in crate::session) fn deliver(
         &mut self,
         parcel: Parcel,
@@ -109,7 +109,7 @@ impl<'a> Commits<'a> {
                 (Err(error), _) => Committed::Failed(error.into()),
                 (Ok(_), Source::Parked(file) | Source::Retried(file)) => {
                     parcel.source.pass_recorded();
-                    // If it cannot be removed, it is only litter.
+                    // If it cannot be removed, it only takes disk space.
                     if let Err(refusal) = with.quarantine.remove(file).await {
                         with.reporter.say(Event::Warning {
                             code: refusal.code,
@@ -131,8 +131,8 @@ impl<'a> Commits<'a> {
         });
     }
 
-    /// Copies a message into the quarantine to be tried again from there. The durable copy comes
-    /// first, then the record that says where it is.
+    /// Copies a message into the quarantine to be retried from there. The durable copy comes first,
+    /// then the record that names it.
     pub(in crate::session) fn park(&mut self, parcel: Parcel, why: Refusal, batch: Batch) {
         let (with, records) = (self.with, self.records);
         self.push(async move {
@@ -149,7 +149,7 @@ impl<'a> Commits<'a> {
     }
 
     /// Copies a message into the quarantine for good, unless it is a copy. The durable copy comes
-    /// first, then the record that says where it is.
+    /// first, then the record that names it.
     pub(in crate::session) fn quarantine(&mut self, parcel: Parcel, why: Refusal, batch: Batch) {
         let (with, records) = (self.with, self.records);
         self.push(async move {
@@ -168,8 +168,8 @@ impl<'a> Commits<'a> {
         });
     }
 
-    /// Takes back a refusal that was counted. The message may be another account's, whose session
-    /// may have delivered it meanwhile: then the record stays as it is.
+    /// Takes back a refusal that was counted. The message may belong to another account, whose
+    /// session may have delivered it meanwhile: then the record does not change.
     pub(in crate::session) fn undo(&mut self, undo: Undo, cause: Cause, now: Timestamp) {
         let seen = &self.with.seen;
         self.push(async move {
@@ -187,9 +187,9 @@ impl<'a> Commits<'a> {
     }
 }
 
-/// No copy could be made of a message. One that fits into no file of ours waits without a copy, so
-/// that it does not end each poll; the session ends here, because the server may hide after QUIT
-/// what it has sent.
+/// Handles a message of which no copy could be made. If it is too large for a file on this host, it
+/// waits without a copy, so that it does not end each poll; the session ends here, because the
+/// server may hide retrieved messages after QUIT.
 async fn not_kept(
     with: &Collaborators,
     records: &Records,
@@ -208,7 +208,7 @@ async fn not_kept(
     SessionError::of_refusal("quarantine", refusal)
 }
 
-/// Makes a copy of the message durable, unless the message is that copy, and notes its file in the
+/// Makes a copy of the message durable, unless the message is that copy, and adds its file to the
 /// batch.
 async fn keep(
     with: &Collaborators,
