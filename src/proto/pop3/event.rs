@@ -43,7 +43,7 @@ pub enum Event<'i> {
     },
     /// A challenge in AUTH; `None` when it was not base64.
     Challenge(Option<Vec<u8>>),
-    /// CAPA is complete: see [`Client::capabilities`].
+    /// CAPA is complete: see [`Client::capabilities`](crate::proto::pop3::Client::capabilities).
     Capabilities,
     /// One line of UIDL.
     UniqueId {
