@@ -198,8 +198,8 @@ const CHECKS: &str = "
     tests/corpus/pop3/hostile/lines-in-lf-after-a-greeting-in-crlf.script
     tests/corpus/pop3/hostile/status-in-lf-before-a-body-in-crlf.script
     tests/corpus/pop3/hostile/body-that-ends-at-two-places.script
-    src/proto/dot.rs::if_a_body_could_end_at_two_places_the_announced_size_decides
-    src/proto/dot.rs::a_dot_that_only_one_reading_unstuffs_makes_the_message_unclear
+    src/proto/dot_tests.rs::if_a_body_could_end_at_two_places_the_announced_size_decides
+    src/proto/dot_tests.rs::a_dot_that_only_one_reading_unstuffs_makes_the_message_unclear
 1939.2 PASS and USER take the rest of the line: blanks, quotes, UTF-8
     tests/corpus/pop3/rfc/1939-pass-with-blanks.script
     tests/corpus/pop3/real/domino-user-with-blanks.script
@@ -238,7 +238,7 @@ const CHECKS: &str = "
     tests/session/poll.rs::two_messages_with_one_unique_id_are_both_delivered_and_then_both_deleted
 1939.7a a stuffed dot is taken away
     tests/corpus/pop3/rfc/1939-byte-stuffing.script
-    src/proto/dot.rs::rfc1939_section_3_unstuffs_the_same_at_every_split_in_three
+    src/proto/dot_tests.rs::rfc1939_section_3_unstuffs_the_same_at_every_split_in_three
 1939.7b a dot alone ends the message
     tests/corpus/pop3/rfc/1939-byte-stuffing.script
 1939.7c a line that begins with a dot nobody stuffed loses it
@@ -246,8 +246,8 @@ const CHECKS: &str = "
 1939.7d a dot and a bare LF end nothing where CRLF ends lines
     tests/corpus/pop3/hostile/body-dots-that-end-nothing.script
     tests/corpus/pop3/rfc/1939-line-ends-lf.script
-    src/proto/dot.rs::a_body_in_lf_ends_in_lf_whatever_its_status_line_ended_in
-    src/proto/dot.rs::a_body_in_crlf_after_a_status_in_lf_ends_in_crlf_only
+    src/proto/dot_tests.rs::a_body_in_lf_ends_in_lf_whatever_its_status_line_ended_in
+    src/proto/dot_tests.rs::a_body_in_crlf_after_a_status_in_lf_ends_in_crlf_only
 1939.8 the final dot is found wherever it is cut
     tests/corpus/pop3/rfc/1939-byte-stuffing.script
     tests/corpus/pop3/hostile/body-of-many-dots.script

@@ -472,6 +472,7 @@ async fn known_messages_of_a_unique_id_take_no_place_of_new_ones() {
         let left = world.server.listed().len();
         assert_eq!(left == 0, retention == Retention::Delete, "{top}: {left}");
         let retrieved = world.server.handed_out().len();
-        assert!(retrieved <= 8, "{top}, {retention:?}: {retrieved}");
+        // No head names a message, so each twin is compared once before its delete.
+        assert!(retrieved <= 9, "{top}, {retention:?}: {retrieved}");
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::fault;
 use crate::mail::{FirstRun, Listing, Timestamp, WhoActs, limits};
-use crate::seen::{AccountState, Batch, Record, Records, State};
+use crate::seen::{AccountState, Batch, Record, RecordKey, Records, State};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::guard::Explained;
 use crate::session::judge::plan::{Disposition, Plan, Skip};
@@ -163,8 +163,7 @@ impl Session<'_> {
     ) -> Result<Option<Ended>, SessionError> {
         let (visit, with) = (self.visit, self.with);
         let (mut maildrop, mut listing) = (opened.maildrop, opened.listing);
-        let deadline = opened.deadline;
-        let mut asking = Asking::new(&mut maildrop, &with.stop, deadline);
+        let mut asking = Asking::new(&mut maildrop, &with.stop, opened.deadline);
         let looked = self.look(&mut asking, &listing, &mut records, state, poll);
         let Some((mut plan, hides)) = looked.await? else {
             return Ok(None);
@@ -202,26 +201,21 @@ impl Session<'_> {
             began_again: state.names.began_again,
             deletes,
             sizes: state.sizes.after(records.len()),
-            deadline,
+            deadline: opened.deadline,
         };
         let mut done = Transfer::new(orders, maildrop).run().await;
-        let out_of_step = std::mem::take(&mut done.unproven);
-        if done.lost.is_some() {
-            unproven::doubt(&with.seen, &visit.account, &out_of_step, now).await?;
-        }
+        let unsure = std::mem::take(&mut done.unproven);
+        self.doubt(&unsure, done.lost.is_some(), now).await?;
         self.notice_identified(&listing, &records, &done, now)
             .await?;
         self.learn(&listing, &done, state);
-        let gone = done.gone.clone();
         self.learn_names(&done.findings, &plan, &records, state, now);
-        let asked = (done.deletes_sent, done.deletes_noted);
+        let (gone, asked) = (done.gone.clone(), (done.deletes_sent, done.deletes_noted));
         let found_again = done.findings.found_again;
         let all_popped =
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
         let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
-        if ended.goodbye.out_of_step {
-            unproven::doubt(&with.seen, &visit.account, &out_of_step, now).await?;
-        }
+        self.doubt(&unsure, ended.goodbye.out_of_step, now).await?;
         self.learn_deletes(state, deletes, asked, found_again, &ended);
         ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
         self.learn_from_goodbye(&listing, &ended, &gone, state);
@@ -229,6 +223,19 @@ impl Session<'_> {
             self.note_retrieved_without_quit(state, false).await?;
         }
         Ok(Some(ended))
+    }
+
+    /// Notes that what came in a session out of step must be compared.
+    async fn doubt(
+        &self,
+        unproven: &[RecordKey],
+        is_out_of_step: bool,
+        now: Timestamp,
+    ) -> Result<(), SessionError> {
+        if is_out_of_step {
+            unproven::doubt(&self.with.seen, &self.visit.account, unproven, now).await?;
+        }
+        Ok(())
     }
 
     /// What this poll may retrieve, where only a digest tells whether it counts.

@@ -23,7 +23,7 @@ use crate::seen::LastCapa;
 use crate::session::SessionError;
 use crate::session::server::left_out::LeftOut;
 use crate::session::server::maildrop::deleting::delete_answered;
-use crate::session::server::maildrop::proving::{Proof, Proving};
+use crate::session::server::maildrop::proving::Proving;
 use crate::session::server::refusal::reason;
 use crate::session::transfer::alone::Came;
 use crate::spool::Draft;
@@ -441,16 +441,7 @@ impl Maildrop {
                     if let Some(coming) = self.coming.pop_front() {
                         self.last = Some(coming.as_last());
                         self.coming_octets -= coming.expected;
-                        happened.push(Happened::Retrieved(Box::new(Came {
-                            at: coming.at,
-                            draft: coming.draft,
-                            announced: Announced {
-                                listed: coming.listed,
-                                said,
-                            },
-                            dots,
-                            lone_dots,
-                        })));
+                        happened.push(coming.into_retrieved(said, dots, lone_dots));
                     }
                 }
                 Ok(Some(Event::Ok {
@@ -462,8 +453,7 @@ impl Maildrop {
                     }
                 }
                 Ok(Some(event)) => match self.proving.hear(&event) {
-                    Ok(Some(Proof::Proven)) => happened.push(Happened::Proven),
-                    Ok(Some(Proof::Refused)) => happened.push(Happened::NotProven),
+                    Ok(Some(proof)) => happened.push(proof.into()),
                     Ok(None) => happened.extend(answered(
                         event,
                         &mut self.coming,
@@ -495,6 +485,19 @@ impl Coming {
             at: self.at,
             number: self.number,
         }
+    }
+
+    fn into_retrieved(self, said: Option<u64>, dots: u64, lone_dots: u64) -> Happened {
+        Happened::Retrieved(Box::new(Came {
+            at: self.at,
+            draft: self.draft,
+            announced: Announced {
+                listed: self.listed,
+                said,
+            },
+            dots,
+            lone_dots,
+        }))
     }
 }
 

@@ -13,7 +13,7 @@ use crate::mail::{Listing, UniqueId};
 use crate::proto::pop3::{Command, Event, Kind, RemoteError, Stated};
 use crate::session::SessionError;
 use crate::session::server::left_out::LeftOut;
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::{Happened, Maildrop};
 
 /// Which command is sent as a proof, and what is known about the answers.
 #[derive(Debug, Default)]
@@ -52,6 +52,15 @@ pub(super) enum Proof {
     Proven,
     /// Nothing: the server refuses the command, and another one is sent next.
     Refused,
+}
+
+impl From<Proof> for Happened {
+    fn from(proof: Proof) -> Self {
+        match proof {
+            Proof::Proven => Self::Proven,
+            Proof::Refused => Self::NotProven,
+        }
+    }
 }
 
 impl Proving {
