@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_operators_word_takes_the_records_of_another_maildrop_over() {
+    async fn the_operators_confirmation_takes_over_the_records_of_another_maildrop() {
         let (seen, work) = at_home().await;
         seen.change_maildrop(&work, &drop_of("away"), &jane(), NOW)
             .await
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_change_of_maildrop_that_was_cut_short_loses_no_record_whichever_way_it_goes_on() {
+    async fn an_interrupted_change_of_maildrop_loses_no_record() {
         for back in [false, true] {
             let (seen, work) = at_home().await;
             // The state after the first steps: copied, forgotten, and the account's state still

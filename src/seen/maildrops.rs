@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_there_before_and_what_is_committed_after_the_first_question_is_found() {
+    async fn records_from_before_and_after_the_first_look_up_are_found() {
         let store = Arc::new(MemoryStore::new());
         store.commit(at("before", "Pop.example.org")).await.unwrap();
         let asked = store.accounts_at("POP.example.org", "jane").await.unwrap();

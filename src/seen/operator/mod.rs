@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_forgotten_is_forgotten_under_every_digest_and_nothing_else_is() {
+    async fn a_forgotten_message_is_forgotten_under_every_digest_and_no_other_is() {
         let records = vec![
             (key("a", Some(1)), delivered()),
             (key("a", Some(2)), delivered()),
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_mark_covers_what_waits_and_leaves_what_is_settled() {
+    async fn a_mark_covers_waiting_messages_and_leaves_settled_ones() {
         let parked = Deferral {
             parked: Some("file".to_owned()),
             ..Deferral::default()
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_marked_as_delivered_may_be_deleted() {
+    async fn messages_marked_as_delivered_may_be_deleted() {
         let seen = store("work", Vec::new()).await;
         let marked = seen
             .mark(&name("work"), &[id("a")], Trust::Delivered, NOW, &WORD)

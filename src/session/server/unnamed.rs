@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_told_by_number_and_counted_where_there_are_many() {
+    fn few_are_reported_by_number_and_many_are_counted() {
         let mut unnamed = Unnamed::default();
         unnamed.add(3, 10);
         assert_eq!(unnamed.to_string(), "message 3");

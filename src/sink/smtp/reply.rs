@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_with_an_underscore_is_told_where_the_relay_dislikes_names() {
+    fn a_name_with_an_underscore_is_reported_if_the_relay_refuses_names() {
         let words = |code, helo: &str| {
             let reply = Reply::Said(code, "5.5.2 bad name".to_owned());
             reply.refusal(Step::Opening, helo).words
