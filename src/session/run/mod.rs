@@ -1,4 +1,4 @@
-//! One session: reach, log in, list, plan, transfer, leave.
+//! One session: connect, log in, list, plan, transfer, quit.
 
 pub(in crate::session) mod ask;
 pub(in crate::session) mod hiding;
@@ -41,19 +41,19 @@ pub(super) struct Session<'a> {
     pub(super) with: &'a Collaborators,
     pub(super) clock_trusted: bool,
     pub(super) allowance: Option<u64>,
-    /// What must not be offered while the breaker probes.
+    /// Messages that must not be offered while the breaker probes.
     pub(super) spared: &'a Spared,
-    /// What this poll may offer to a destination that is suspect.
+    /// How many messages this poll may offer to a suspect destination.
     pub(super) budget: &'a Budget<'a>,
-    /// Numbers of messages whose body outgrew the limit in an earlier session of this poll.
+    /// Numbers of messages whose body exceeded the limit in an earlier session of this poll.
     pub(super) outgrown: &'a [u32],
 }
 
-/// A maildrop that was reached and listed.
+/// A maildrop with an open connection, and its listing.
 struct Opened {
     maildrop: Maildrop,
     listing: Listed,
-    /// When the whole session must be over.
+    /// The end of the time for the whole session.
     deadline: Instant,
 }
 
@@ -63,22 +63,22 @@ pub(super) struct Ended {
     pub(super) error: Option<SessionError>,
     pub(super) stopped: bool,
     pub(super) again: bool,
-    /// What is left of the allowance.
+    /// The rest of the allowance.
     pub(super) allowance: Option<u64>,
-    /// Whether messages that are due were not offered, which might have been.
+    /// Whether due messages were not offered, although they could have been.
     pub(super) left: bool,
-    /// Numbers of messages whose body outgrew the limit.
+    /// Numbers of messages whose body exceeded the limit.
     pub(super) outgrown: Vec<u32>,
-    /// Whether the server took QUIT.
+    /// Whether the server accepted QUIT.
     pub(super) quit: bool,
-    /// What came of QUIT.
+    /// The result of QUIT.
     pub(super) goodbye: Goodbye,
 }
 
 impl Session<'_> {
-    /// The maildrop first, then the parked messages: a session has one probe at most, and a message
-    /// that was parked for a reason must not use it up before new mail could. They are offered even
-    /// when the server cannot be reached.
+    /// Transfers the listed messages first, then the parked ones: a session has at most one probe,
+    /// and a parked message must not use it up before new mail. Parked messages are offered even if
+    /// the server cannot be reached.
     pub(super) async fn run(
         &self,
         state: &mut AccountState,
@@ -87,12 +87,11 @@ impl Session<'_> {
         let (visit, with) = (self.visit, self.with);
         let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
         let mut room = Held::begin(&with.stop.place);
-        // A server with a large maildrop needs longer to list it than we to know what we know of
-        // it.
+        // Listing a large maildrop takes longer than reading its records.
         let (records, opened) = tokio::join!(self.records(&mut room), self.open(state, deadline));
         let records = match (records, opened) {
             (Ok(records), opened) => (records, opened),
-            // A password that was refused is counted whatever else is wrong.
+            // A refused password is counted, whatever else is wrong.
             (Err(_), Err(refused)) if refused.who_acts() == WhoActs::Account => {
                 return Err(refused);
             }
@@ -146,14 +145,14 @@ impl Session<'_> {
         Ok(ended)
     }
 
-    /// What is known of the account, once there is memory for it.
+    /// The records of the account, once there is memory for them.
     async fn records(&self, room: &mut Held) -> Result<Records, SessionError> {
         let (account, seen) = (&self.visit.account, &self.with.seen);
         room.grow_for_records(seen.count(account).await?).await?;
         Ok(seen.records(account).await?)
     }
 
-    /// `None` when we were asked to stop before anything was retrieved.
+    /// Returns `None` when mailferry is asked to stop before anything was retrieved.
     async fn visit_maildrop(
         &self,
         mut records: Records,
@@ -225,7 +224,7 @@ impl Session<'_> {
         Ok(Some(ended))
     }
 
-    /// Notes that what came in a session out of step must be compared.
+    /// Notes that messages of a session out of step must be compared.
     async fn doubt(
         &self,
         unproven: &[RecordKey],
@@ -238,20 +237,20 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// What this poll may retrieve, where only a digest tells whether it counts.
+    /// How much this poll may retrieve, if only a digest shows whether a message counts.
     fn quota(&self, listing: &Listed, poll: &Counts) -> Option<Quota> {
         let limits = remaining(self.visit.limits, poll);
         let counts_late = listing.without_unique_ids.is_some();
         counts_late.then(|| Quota::new(limits))
     }
 
-    /// Since when the account's messages go to its recipient of now.
+    /// Since when the account's messages go to its present recipient.
     fn recipient_since(&self, state: &mut AccountState, now: Timestamp) -> Timestamp {
         state.note_recipient(&self.visit.owner(&self.with.delivery), now)
     }
 
-    /// What must be said and known before anything is retrieved. Answers what
-    /// [`AccountState::shown_since`] said until then.
+    /// Reports and stores what is needed before anything is retrieved. Returns the earlier result
+    /// of [`AccountState::shown_since`].
     async fn before_retrieving(
         &self,
         plan: &Plan,
@@ -278,7 +277,8 @@ impl Session<'_> {
         Ok(shown_since)
     }
 
-    /// A server that hides what was retrieved lists no further than what is never retrieved.
+    /// Warns if a server that hides retrieved messages lists only messages that are never
+    /// retrieved: it lists no others until they are.
     fn say_if_blocked(&self, plan: &Plan) {
         let is_left = |one: &&Disposition| {
             matches!(one, Disposition::Skip(Skip::Marked | Skip::TooLarge { .. }))
@@ -299,8 +299,8 @@ impl Session<'_> {
         }
     }
 
-    /// Where a session may end without QUIT, that must be known even after a crash: the server
-    /// lists again what it would have hidden.
+    /// Stores whether a session may end without QUIT, so that it is known even after a crash: the
+    /// server then lists again the messages that it would have hidden.
     async fn note_retrieved_without_quit(
         &self,
         state: &mut AccountState,
@@ -315,8 +315,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Reaches the server, logs in and lists. `None` when we were asked to stop meanwhile: that is
-    /// no fault of the server, and delays nothing after a restart.
+    /// Connects, logs in and lists. `None` when mailferry is asked to stop meanwhile: the server is
+    /// not at fault then, and the next start does not wait.
     async fn open(
         &self,
         state: &mut AccountState,
@@ -334,7 +334,7 @@ impl Session<'_> {
                     return entered;
                 };
                 self.strike(&mut state.odd, command, &error.to_string());
-                // Coming back at once is a login too.
+                // Another session is a login too.
                 if tries == 0 || state.login_delay_seconds.is_some_and(|seconds| seconds > 0) {
                     return Err(SessionError::Over(command, error));
                 }
@@ -348,7 +348,7 @@ impl Session<'_> {
                 during: "in the whole session",
             }))?,
             () = with.stop.place.leave.cancelled() => return Err(SessionError::Slow),
-            // Nothing is in hand yet: the server undoes the session by itself.
+            // Nothing was retrieved yet: the server undoes the session by itself.
             () = stopped => return Ok(None),
         };
         for (what, detail) in &listed.quirks {
@@ -365,8 +365,8 @@ impl Session<'_> {
         Ok(Some((maildrop, listed)))
     }
 
-    /// A login is noted before it is tried where forgetting it could hurt: a crash must not make us
-    /// come back too soon.
+    /// Stores the time of a login before it is tried, if forgetting it could hurt: after a crash
+    /// the next login must not come too soon.
     pub(super) async fn note_login(&self, state: &mut AccountState) -> Result<(), SessionError> {
         let now = self.with.clock.now();
         state.last_login = Some(now);
@@ -377,8 +377,8 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// A maildrop that changed as a whole waits for its operator's word, unless that was given.
-    /// Answers whether so many unknown names are listed that their messages may be old ones.
+    /// Holds a maildrop that changed as a whole until the operator has confirmed it. Returns
+    /// whether so many unknown unique-ids are listed that their messages may be old ones.
     fn guard(
         &self,
         listing: &Listing,
@@ -394,7 +394,7 @@ impl Session<'_> {
             Some(_) => {}
             None => state.adopted = false,
         }
-        // All that was done since the last complete listing explains what is gone at the next.
+        // Everything done since the last complete listing explains what is gone in the next one.
         let deletes_after = guard::deletes_after_seconds(self.visit.retention);
         let before = state.deletes_after_seconds;
         state.deletes_after_seconds = match (before, deletes_after) {
@@ -406,8 +406,8 @@ impl Session<'_> {
         Ok(is_flood)
     }
 
-    /// Records of the same maildrop under another name mean that the account was renamed: it is not
-    /// new.
+    /// Refuses an account whose maildrop has records under another name: the account was renamed,
+    /// and is not new.
     async fn refuse_a_new_name(
         &self,
         listing: &Listing,
@@ -435,7 +435,7 @@ impl Session<'_> {
         now: Timestamp,
     ) -> Result<(), SessionError> {
         let (visit, with) = (self.visit, self.with);
-        // A clock that is not believed must not make records old enough to be forgotten.
+        // A clock that is not trusted must not make records old enough to be forgotten.
         let forget = if self.clock_trusted {
             visit.forget_after_seconds
         } else {
@@ -460,7 +460,8 @@ impl Session<'_> {
         }
     }
 
-    /// On a server without unique-ids the listing is complete once every message has been in hand.
+    /// On a server without unique-ids the listing is complete once every message has been
+    /// retrieved.
     async fn notice_identified(
         &self,
         listed: &Listed,
@@ -474,8 +475,8 @@ impl Session<'_> {
         self.notice(&done.identified, records, now).await
     }
 
-    /// QUIT, and whether the server said yes. When we are told to stop now, it has little time to.
-    /// What is said to deletes before that goes to `happened`.
+    /// Sends QUIT, with little time for it when mailferry is told to stop now. Earlier answers to
+    /// deletes are added to `happened`.
     async fn quit(
         &self,
         maildrop: Maildrop,
@@ -491,9 +492,9 @@ impl Session<'_> {
         }
     }
 
-    /// QUIT, unless it could make the server hide a message that nobody has (design 1.4).
+    /// Sends QUIT, unless the server could then hide a message that no destination has accepted.
     async fn leave(&self, mut done: Transferred, hides: bool, quit_seconds: u64) -> Ended {
-        // A connection that is gone was lost, or left on purpose, and that was said, unless we were
+        // A connection that is gone was lost or closed, and that was reported, unless mailferry was
         // told to stop.
         let asked = done.maildrop.is_some();
         let mut happened = Vec::new();
@@ -547,7 +548,7 @@ impl Session<'_> {
     }
 }
 
-/// Whether nobody needs to be told of a message any more.
+/// Whether nothing about the message needs to be reported any more.
 fn is_settled(record: &Record) -> bool {
     !matches!(record.state, State::Deferred(_) | State::Quarantined { .. })
 }
