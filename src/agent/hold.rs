@@ -49,7 +49,7 @@ pub(super) fn backed_off(state: &AccountState, now: Timestamp) -> u64 {
 }
 
 /// Seconds until that time, and at most a day. A time further ahead than the longest wait was set
-/// by a clock that was wrong, and nobody waits for it.
+/// by a wrong clock, and is not waited for.
 fn left(until: Timestamp, longest: u64, now: Timestamp) -> u64 {
     let left = until.since(now);
     if left > longest.saturating_add(CLOCK_STEP_SECONDS) {

@@ -58,8 +58,8 @@ pub trait Gate: Send + Sync {
 pub struct Refused {
     /// The message, and how to take back the count against it.
     pub undo: Undo,
-    /// The key of its record before, where the server has given it another name, or hands it out
-    /// with other octets: it is the same message.
+    /// The key of its earlier record, if the server has given the message another unique-id, or
+    /// sends it with other octets.
     pub before: Option<RecordKey>,
     /// The envelope sender of the offer.
     pub sender: Sender,

@@ -1,5 +1,5 @@
-//! Servers that do not double dots and answer late: a body holds what looks like the reply to the
-//! next RETR, and the real reply comes in the place of a later one (DOUBT.md section 2).
+//! Servers that do not double dots and answer late: a body contains text like the reply to the next
+//! RETR, and the real reply comes in place of a later one.
 
 use mailferry::mail::Retention;
 

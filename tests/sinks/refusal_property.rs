@@ -1,5 +1,5 @@
-//! What refusals mean for the mail of others: whole sessions of several accounts at one scripted
-//! destination (DOUBT.md section 5).
+//! The effect of refusals on other mail: whole sessions of several accounts with one scripted
+//! destination.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -196,7 +196,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    /// One message that breaks the relay is among them now and then: it alone stops nobody.
+    /// Some cases contain one message that breaks the relay: it alone stops no other mail.
     #[test]
     fn honest_mail_of_an_account_that_is_not_refused_comes_at_its_next_poll_whatever_others_get(
         steps in proptest::collection::vec((0..REFUSED.len(), arrivals(15), 1..3_usize, 60..90_000_u64), 1..12),

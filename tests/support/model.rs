@@ -78,7 +78,7 @@ pub struct Habits {
     pub refuses_list: bool,
     /// Refuses DELE.
     pub refuses_dele: bool,
-    /// Makes messages anew at each RETR: `%%%%` in a body is another number each time.
+    /// Makes messages again at each RETR: `%%%%` in a body is another number each time.
     pub makes_anew: bool,
     /// QUIT does nothing, and the answer never comes.
     pub hangs_up_at_quit: bool,
@@ -178,7 +178,7 @@ struct State {
     said: Vec<String>,
     /// How often the server had to wait for a command.
     flights: usize,
-    /// How often a message was made anew.
+    /// How often a message was made again.
     made_anew: usize,
     /// The messages sent by RETR, in order, with the unique-ids of that session.
     handed_out: Vec<Mail>,

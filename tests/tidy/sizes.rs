@@ -68,7 +68,7 @@ pub const FUNCTION_LINES_MAX: usize = 70;
 const COLUMNS_MAX: usize = 100;
 
 /// The number of lines that are still longer. It may only fall.
-const WIDE_LINES_MAX: usize = 460;
+const WIDE_LINES_MAX: usize = 380;
 
 /// How far the number may fall before it must be lowered, so that two changes at the same time do
 /// not collide here.

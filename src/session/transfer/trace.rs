@@ -10,9 +10,9 @@ use crate::mail::{
 
 /// The contents of the field.
 ///
-/// The comment behind `by` names mailferry and the account, and has a number of the maildrop. Host
-/// and comment together are this account's own trace: a message that already bears it went out
-/// through us and came back.
+/// The comment after `by` names mailferry and the account, and has a number of the maildrop. Host
+/// and comment together identify this account: a message that already has them was sent by
+/// mailferry and came back.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace<'a> {
     /// The POP3 server, as configured.

@@ -103,8 +103,8 @@ impl Transfer<'_> {
     }
 
     /// The message is larger than this process may make a file: it waits, and another session of
-    /// this poll goes on behind it. The link is dropped, because the server may hide after QUIT what
-    /// it has sent.
+    /// this poll continues after it. The connection is closed, because the server may hide
+    /// retrieved messages after QUIT.
     pub(in crate::session) fn too_large_for_a_file(&mut self, at: usize, error: &SessionError) {
         let Some(entry) = self.orders.entry(at) else {
             return;
@@ -173,8 +173,8 @@ impl Transfer<'_> {
         self.note_deferred(at, true, deferral);
     }
 
-    /// The same. Where the message is not settled by that, this session must not say QUIT: the
-    /// server would hide what nobody has.
+    /// The same. If that does not settle the message, this session must not send QUIT: the server
+    /// would hide a message that no destination has.
     pub(in crate::session) fn note_deferred(
         &mut self,
         at: usize,

@@ -219,7 +219,7 @@ fn classify(step: Step, code: u16, words: &str) -> (Fault, &'static str) {
         (Step::Rcpt, 500..=599) => (Fault::RecipientOrMessage, "smtp_no_recipient"),
         (_, 500..=599) => (Fault::MessagePermanent, "smtp_refused"),
         (_, 400..=499) => (Fault::MessageTransient, "smtp_temporary"),
-        // 354 where a final reply is due, or an unknown number: nobody can know whether it was
+        // 354 where a final reply is due, or an unknown number: it is unknown whether it was
         // accepted.
         (Step::Dot, _) => (Fault::MessageUnknown, "smtp_unknown"),
         _ => (Fault::MessageTransient, "smtp_gibberish"),
