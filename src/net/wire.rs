@@ -28,6 +28,8 @@ pub struct Wire {
     was_filled: bool,
     /// How the connection ended after the last data, to be returned by the next read.
     end: Option<io::Result<Read>>,
+    /// Octets that were written.
+    written: u64,
     /// The counter of octets that were read.
     counted: Option<Arc<AtomicU64>>,
 }
@@ -51,6 +53,7 @@ impl Wire {
             to: 0,
             was_filled: false,
             end: None,
+            written: 0,
             counted: None,
         }
     }
@@ -60,6 +63,11 @@ impl Wire {
     pub fn counted_in(mut self, octets: &Arc<AtomicU64>) -> Self {
         self.counted = Some(Arc::clone(octets));
         self
+    }
+
+    /// How many octets the stream has taken so far. The peer may not have seen the last of them.
+    pub const fn written(&self) -> u64 {
+        self.written
     }
 
     /// The input that was read and is not used yet.
@@ -103,7 +111,10 @@ impl Wire {
         while !output.is_empty() {
             match Pin::new(&mut self.stream).poll_write(context, output) {
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(octets)) => drop(output.drain(..octets)),
+                Poll::Ready(Ok(octets)) => {
+                    self.written += octets as u64;
+                    drop(output.drain(..octets));
+                }
                 Poll::Ready(Err(error)) => return Err(error),
                 Poll::Pending => return Ok(()),
             }

@@ -34,3 +34,4 @@ mod stop;
 mod suspect;
 mod unconfirmed;
 mod unnamed;
+mod withdrawn;

@@ -103,6 +103,17 @@ impl Session<'_> {
         });
     }
 
+    /// Withdraws the note of deletes of which no octet was written: the server cannot have accepted
+    /// any. An error of the store ends the poll, unless another one has.
+    pub(in crate::session) async fn withdraw_notes(&self, done: &mut Transferred) {
+        let deletes = std::mem::take(&mut done.deletes_sent);
+        let account = &self.visit.account;
+        let withdrawn = self.with.seen.note_deletes(account, &deletes, None, None);
+        if let Err(error) = withdrawn.await {
+            done.error.get_or_insert(error.into());
+        }
+    }
+
     /// Notes from the answer to QUIT which deletes were accepted, which numbers messages have in
     /// the next session, or at which DELE the server ended the session.
     pub(in crate::session) fn learn_from_goodbye(

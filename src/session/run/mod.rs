@@ -58,6 +58,7 @@ struct Opened {
 }
 
 /// How one session ended.
+#[derive(Default)]
 pub(super) struct Ended {
     pub(super) counts: Counts,
     pub(super) error: Option<SessionError>,
@@ -69,6 +70,8 @@ pub(super) struct Ended {
     pub(super) left: bool,
     /// Numbers of messages whose body exceeded the limit.
     pub(super) outgrown: Vec<u32>,
+    /// How many deletes the server may have been asked for.
+    pub(super) deletes_sent: usize,
     /// Whether the server accepted QUIT.
     pub(super) quit: bool,
     /// The result of QUIT.
@@ -119,15 +122,10 @@ impl Session<'_> {
             Err(error) => Err(Some(error)),
         };
         let mut ended = visited.unwrap_or_else(|error| Ended {
-            counts: Counts::default(),
             error,
             stopped: with.stop.soon.is_cancelled(),
-            again: false,
             allowance: self.allowance,
-            left: false,
-            outgrown: Vec::new(),
-            quit: false,
-            goodbye: Goodbye::default(),
+            ..Ended::default()
         });
         ended.counts.began_settled = began_settled;
         let error = ended.error.as_ref();
@@ -209,13 +207,13 @@ impl Session<'_> {
             .await?;
         self.learn(&listing, &done, state);
         self.learn_names(&done.findings, &plan, &records, state, now);
-        let (gone, asked) = (done.gone.clone(), (done.deletes_sent, done.deletes_noted));
-        let found_again = done.findings.found_again;
+        let gone = done.gone.clone();
+        let (noted, found_again) = (done.deletes_noted, done.findings.found_again);
         let all_popped =
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
         let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
         self.doubt(&unsure, ended.goodbye.out_of_step, now).await?;
-        self.learn_deletes(state, deletes, asked, found_again, &ended);
+        self.learn_deletes(state, deletes, noted, found_again, &ended);
         ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
         self.learn_from_goodbye(&listing, &ended, &gone, state);
         if hides && ended.quit && (all_popped || !pops) {
@@ -498,7 +496,7 @@ impl Session<'_> {
         // told to stop.
         let asked = done.maildrop.is_some();
         let mut happened = Vec::new();
-        let goodbye = match done.maildrop {
+        let goodbye = match done.maildrop.take() {
             Some(maildrop) if done.all_settled || !hides => {
                 fault::pass("deletes.answered");
                 self.quit(maildrop, quit_seconds, &mut happened).await
@@ -506,6 +504,9 @@ impl Session<'_> {
             _ => Goodbye::default(),
         };
         let quit = goodbye.is_yes;
+        if goodbye.deletes_unwritten {
+            self.withdraw_notes(&mut done).await;
+        }
         for one in happened {
             match one {
                 Happened::Deleted => done.counts.deleted += 1,
@@ -519,8 +520,8 @@ impl Session<'_> {
                 _ => {}
             }
         }
-        if done.deletes_sent > 0 && (asked || done.stopped) && !quit {
-            let deletes = done.deletes_sent;
+        let deletes = done.deletes_sent.len();
+        if deletes > 0 && (asked || done.stopped) && !quit {
             let detail = format!(
                 "the server did not confirm QUIT, so {deletes} deletes may not have happened; the \
                  next poll shows it"
@@ -542,6 +543,7 @@ impl Session<'_> {
             allowance: done.allowance,
             left: done.left,
             outgrown: done.outgrown,
+            deletes_sent: done.deletes_sent.len(),
             quit,
             goodbye,
         }

@@ -205,10 +205,11 @@ impl Session<'_> {
         &self,
         state: &mut AccountState,
         allowance: Allowance,
-        (sent, noted): (usize, Option<Timestamp>),
+        noted: Option<Timestamp>,
         found_again: u32,
         ended: &Ended,
     ) {
+        let sent = ended.deletes_sent;
         let were_ignored = taken::are_ignored(&state.deletes);
         let now = self.with.clock.now();
         let found_again = if allowance.was_attempted {
@@ -219,7 +220,7 @@ impl Session<'_> {
         taken::end(&mut state.deletes, sent, ended.quit, found_again, now);
         // QUIT confirms no DELE that was refused.
         let is_confirmed = ended.quit && ended.counts.deleted >= sent as u64;
-        if let Some(noted) = noted.filter(|_| !is_confirmed) {
+        if let Some(noted) = noted.filter(|_| sent > 0 && !is_confirmed) {
             state.deletes.open_note(noted);
         }
         // Notes of older records are dropped, because the records are forgotten.

@@ -50,8 +50,9 @@ pub(in crate::session) struct Maildrop {
     backlog: VecDeque<(u32, UniqueId)>,
     /// Deletes sent, in the order of their replies.
     deleting: VecDeque<UniqueId>,
-    /// Octets of the first deletes in the output, before any of them was written.
-    first_deletes: Option<usize>,
+    /// The octet of the output, counted from the beginning of the connection, at which the first
+    /// DELE begins.
+    deletes_begin: Option<u64>,
     /// Whether sizes do not show where a message ends.
     pub(in crate::session) sizes_are_estimates: bool,
     /// The listing with the message numbers of this session.
@@ -134,7 +135,7 @@ impl Maildrop {
             last: None,
             backlog: VecDeque::new(),
             deleting: VecDeque::new(),
-            first_deletes: None,
+            deletes_begin: None,
             sizes_are_estimates: false,
             listing: Arc::default(),
             asked: Vec::new(),

@@ -72,18 +72,19 @@ impl<'a> Deletes<'a> {
         self.compared.insert(unique_id.clone());
     }
 
-    /// How many deletes were given to the connection.
-    pub(in crate::session) fn sent(&self) -> usize {
+    /// The deletes that were given to the connection.
+    pub(in crate::session) fn into_sent(self) -> Vec<Recorded> {
         if self.are_sent() {
-            self.gathered.len()
+            self.gathered
         } else {
-            0
+            Vec::new()
         }
     }
 
     /// When the deletes were noted, if they were given to the connection.
     pub(in crate::session) fn noted(&self) -> Option<Timestamp> {
-        self.noted.filter(|_| self.sent() > 0)
+        self.noted
+            .filter(|_| self.are_sent() && !self.gathered.is_empty())
     }
 
     /// Whether the DELEs were given to the connection.
@@ -193,7 +194,7 @@ impl Transfer<'_> {
     /// Withdraws the note after the connection was lost. If no octet of the deletes was written,
     /// the server cannot have accepted any.
     pub(in crate::session) fn withdraw_note(&mut self) {
-        let maildrop = self.maildrop.as_mut();
+        let maildrop = self.maildrop.as_ref();
         let untouched = maildrop.is_some_and(|maildrop| !maildrop.has_written_deletes());
         if self.deletes.stage == NoteStage::Sent && untouched {
             let deletes = std::mem::take(&mut self.deletes.gathered);

@@ -53,11 +53,14 @@ impl Transfer<'_> {
             out_of_step,
             ..Lost::default()
         };
+        let maildrop = self.maildrop.as_ref();
+        let were_sent = maildrop.is_some_and(Maildrop::has_written_deletes);
         match blamed {
             Some(Blamed::Coming { at } | Blamed::Settled { at }) => lost.at = Some(at),
-            Some(Blamed::Delete(delete)) => lost.delete = Some(delete),
+            Some(Blamed::Delete(delete)) if were_sent => lost.delete = Some(delete),
             Some(Blamed::Command(command)) => lost.command = Some(command),
-            None => {}
+            // A delete that was never sent is not to blame.
+            Some(Blamed::Delete(_)) | None => {}
         }
         if let Some(Blamed::Coming { at }) = blamed {
             self.strike(at);
@@ -147,8 +150,8 @@ impl Transfer<'_> {
             maildrop: self.maildrop,
             counts,
             findings: self.identities.findings(),
-            deletes_sent: self.deletes.sent(),
             deletes_noted: self.deletes.noted(),
+            deletes_sent: self.deletes.into_sent(),
             sizes,
             unproven,
             error,

@@ -44,22 +44,23 @@ impl Maildrop {
 
     /// Sends the deletes that may be sent now.
     pub(in crate::session) fn flush(&mut self) -> Result<(), SessionError> {
+        let begin = self.wire.written() + self.client.output().len() as u64;
         while !self.backlog.is_empty() && self.may_send_delete() {
             if let Some((number, unique_id)) = self.backlog.pop_front() {
                 self.client.send(&Command::Dele(number))?;
                 self.deleting.push_back(unique_id);
             }
         }
-        if !self.deleting.is_empty() && self.first_deletes.is_none() {
-            self.first_deletes = Some(self.client.output().len());
+        if !self.deleting.is_empty() {
+            self.deletes_begin.get_or_insert(begin);
         }
         Ok(())
     }
 
     /// Whether an octet of a DELE may have been written to the connection.
-    pub(in crate::session) fn has_written_deletes(&mut self) -> bool {
-        let unwritten = self.client.output().len();
-        self.first_deletes.is_some_and(|first| unwritten < first)
+    pub(in crate::session) fn has_written_deletes(&self) -> bool {
+        let written = self.wire.written();
+        self.deletes_begin.is_some_and(|begin| written > begin)
     }
 
     /// Whether QUIT may be sent now, without waiting for more answers.

@@ -16,6 +16,8 @@ use crate::session::server::maildrop::{Blamed, Deleting, Happened, Maildrop};
 pub(in crate::session) struct Goodbye {
     /// Whether the answer was positive.
     pub(in crate::session) is_yes: bool,
+    /// Whether the DELEs were to go out in one flight with QUIT, and no octet of them was written.
+    pub(in crate::session) deletes_unwritten: bool,
     /// The DELE at which the server ended the session.
     pub(in crate::session) ended_by: Option<Deleting>,
     /// The command without a message at which the server ended the session.
@@ -40,6 +42,7 @@ impl Maildrop {
         seconds: u64,
         happened: &mut Vec<Happened>,
     ) -> Goodbye {
+        let had_deletes = !self.deleting.is_empty();
         let leave = async {
             self.client.send(&Command::Quit)?;
             let mut deleting = std::mem::take(&mut self.deleting);
@@ -70,7 +73,11 @@ impl Maildrop {
                 during: "after QUIT",
             }),
         };
+        let deletes_unwritten = had_deletes && !self.has_written_deletes();
+        // No command is to blame for what was never sent.
+        let lost = lost.filter(|_| !deletes_unwritten);
         let goodbye = Goodbye {
+            deletes_unwritten,
             is_yes: matches!(answer, Ok(Ok(true))),
             ended_by: lost.and_then(|error| self.deletes_to_blame(error)),
             ended_over: match lost.and_then(|error| self.to_blame(error)) {
