@@ -49,7 +49,7 @@ class Mail:
         line = b"." * self.random.randrange(3) + name.encode() + b" says: so it goes\r\n"
         message = (
             f"From: {server.name}@example.org\r\nTo: {server.name}@home.lan\r\nSubject: message {name}\r\n"
-            f"Message-ID: <{name}@example.org>\r\nX-Soak: {name}\r\n\r\n"
+            f"Message-ID: <{name}@example.org>\r\nDate: Mon, 1 Jun 2026 10:00:00 +0000\r\nX-Soak: {name}\r\n\r\n"
         ).encode() + line * (octets // len(line) + 1)
         self.sent[name] = self.waiting[name] = Expected(message)
         server.messages[f"{server.count:08x}{digest(name.encode()).hex()[:16]}"] = message

@@ -35,7 +35,8 @@ fn message(number: usize, random: &mut fastrand::Rng) -> Vec<u8> {
     let lines = random.usize(1..most);
     let line = format!(".{number} abcdefghijklmnopqrstuvwxyz 0123456789\r\n");
     format!(
-        "Message-ID: <{number}@x>\r\nSubject: {number}\r\n\r\n{}",
+        "From: sue@x\r\nMessage-ID: <{number}@x>\r\nDate: Mon, 1 Jun 2026 10:00:00 +0000\r\n\
+         Subject: {number}\r\n\r\n{}",
         line.repeat(lines)
     )
     .into_bytes()

@@ -17,7 +17,11 @@ fn messages(code: u8) -> Vec<Vec<u8>> {
             } else {
                 String::new()
             };
-            format!("Subject: {number}\r\n{refused}\r\ntext {number}\r\n").into_bytes()
+            format!(
+                "From: sue@x\r\nMessage-ID: <{number}@x>\r\nDate: Mon, 1 Jun 2026 10:00:00 +0000\r\n\
+                 Subject: {number}\r\n{refused}\r\ntext {number}\r\n"
+            )
+            .into_bytes()
         })
         .collect()
 }
