@@ -33,6 +33,7 @@ const ALWAYS: &[(&str, u64)] = &[
 
 /// Points of one kind of destination.
 const OF_A_KIND: &[(Kind, &str, u64)] = &[
+    (Kind::Maildir, "maildir.folder", 1),
     (Kind::Maildir, "maildir.written", 6),
     (Kind::Maildir, "maildir.synced", 6),
     (Kind::Maildir, "maildir.renamed", 6),
@@ -163,7 +164,7 @@ fn every_point(kind: Kind) {
         .chain(own.map(|(_, point, middle)| (*point, *middle)));
     let mut kills = 0;
     for (point, middle) in points {
-        for passing in [1, 2, middle] {
+        for passing in [1, middle.min(2), middle] {
             stage.kill(&format!("{point}:{passing}"), 1, |_| {});
         }
         stage.kill(&format!("{point}:1"), 64, |_| {});

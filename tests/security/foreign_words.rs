@@ -183,6 +183,7 @@ fn hostile_server() -> u16 {
                 "+OK H\r\n1 one\x1b[31m\r\n2 two\u{9b}\r\n3 three\u{202e}\r\nH\r\n4 \r\n.\r\n",
             ),
             "LIST" => hostile("+OK\r\n1 40\r\n2 40\r\n3 H\r\n.\r\n"),
+            "STAT" => b"+OK 3 120\r\n".to_vec(),
             "RETR 1" => [
                 &b"+OK\r\n"[..],
                 &stuff(&hostile(

@@ -11,12 +11,20 @@ const GOOD: &[u8] = b"Subject: good\r\n\r\ngood\r\n";
 /// A server with one good message, between these lines of UIDL and of LIST.
 fn server(uidl: &str, list: &str) -> Speaker {
     let listed = |lines: &str| format!("+OK\r\n{lines}.\r\n");
+    let lines: Vec<String> = uidl.lines().map(str::to_owned).collect();
     let (uidl, list) = (listed(uidl), listed(list));
     let ordinary = maildrop(&[("good", GOOD)]);
     Speaker::new(move |line| match line {
         "UIDL" => say(&uidl),
         "LIST" => say(&list),
-        _ => ordinary(line),
+        _ => {
+            let asked = line.strip_prefix("UIDL ");
+            let is_it = |known: &&String| known.split(' ').next() == asked;
+            match lines.iter().find(is_it) {
+                Some(known) => say(&format!("+OK {known}\r\n")),
+                None => ordinary(line),
+            }
+        }
     })
 }
 
@@ -50,7 +58,13 @@ async fn a_number_that_no_message_can_have_costs_its_line_and_a_warning() {
         let about = heard.iter().filter(|line| line.contains(' '));
         assert_eq!(
             about.collect::<Vec<_>>(),
-            ["USER jane", "PASS canary-secret", "RETR 1", "DELE 1"],
+            [
+                "USER jane",
+                "PASS canary-secret",
+                "RETR 1",
+                "UIDL 1",
+                "DELE 1"
+            ],
             "{number}"
         );
     }

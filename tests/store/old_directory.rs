@@ -1,12 +1,15 @@
 //! A state directory of an older version is used as it is, index included.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use mailferry::mail::{AccountName, Retention, Timestamp};
-use mailferry::seen::{Marker, Record, RecordKey, Seen, SeenStore, State};
-use mailferry::session::{self, Collaborators, End};
+use futures_util::future::BoxFuture;
+use mailferry::mail::{AccountName, Envelope, Retention, Timestamp};
+use mailferry::seen::{DurableStore, Marker, Record, RecordKey, Seen, SeenStore, State};
+use mailferry::session::{self, Collaborators, End, Quarantine};
+use mailferry::sink::Refusal;
+use mailferry::spool::Message;
 
 use crate::store::disk::open;
 use crate::support::model::Mail;
@@ -61,6 +64,43 @@ fn world(retention: Retention) -> World {
     world
 }
 
+/// The world with the records of the directory, and with a quarantine that has its copies.
+fn collaborators(world: &World, directory: &Path, store: Arc<DurableStore>) -> Collaborators {
+    Collaborators {
+        seen: Seen::new(store),
+        quarantine: Arc::new(Copies(directory.join("quarantine").join("cur"))),
+        ..world.collaborators()
+    }
+}
+
+/// The quarantine that the older version left. The tests only ask whether a copy is there.
+struct Copies(PathBuf);
+
+impl Quarantine for Copies {
+    fn keep<'a>(
+        &'a self,
+        _: &'a Message,
+        _: &'a Envelope,
+        _: &'a Refusal,
+    ) -> BoxFuture<'a, Result<String, Refusal>> {
+        unreachable!("nothing is quarantined")
+    }
+
+    fn load<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(Message, Envelope), Refusal>> {
+        unreachable!("nothing is parked")
+    }
+
+    fn has<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<bool, Refusal>> {
+        let new = self.0.with_file_name("new");
+        let is_there = move |folder: &Path| folder.join(file).exists();
+        Box::pin(async move { Ok(is_there(&new) || is_there(&self.0)) })
+    }
+
+    fn remove<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), Refusal>> {
+        unreachable!("no copy is removed")
+    }
+}
+
 async fn records(store: &dyn SeenStore, world: &World) -> Vec<(RecordKey, Record)> {
     let records = store.scan(&world.visit.account).await.unwrap();
     records.iter().map(|known| known.into_pair()).collect()
@@ -94,10 +134,7 @@ async fn what_an_older_version_recorded_is_known_and_only_the_deferred_message_i
     let by_hand = Marker::Operator;
     assert!(matches!(marked, State::Marked { by, .. } if *by == by_hand));
 
-    let with = Collaborators {
-        seen: Seen::new(store.clone()),
-        ..world.collaborators()
-    };
+    let with = collaborators(&world, &directory, store.clone());
     let summary = session::poll(&world.visit, &with).await;
     assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
     assert_eq!(world.sink.order(), [message("deferred").octets]);
@@ -112,10 +149,7 @@ async fn only_what_an_older_version_delivered_is_deleted() {
     let place = tempfile::tempdir().unwrap();
     let directory = unpacked(place.path());
     let world = world(Retention::Delete);
-    let with = Collaborators {
-        seen: Seen::new(Arc::new(open(&directory).unwrap())),
-        ..world.collaborators()
-    };
+    let with = collaborators(&world, &directory, Arc::new(open(&directory).unwrap()));
     let summary = session::poll(&world.visit, &with).await;
     assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
     let left: Vec<Vec<u8>> = world

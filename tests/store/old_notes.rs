@@ -7,7 +7,7 @@ use mailferry::seen::{Seen, SeenStore};
 use mailferry::session::{self, End};
 
 use crate::store::disk::{open, state_dir};
-use crate::support::world::{World, mails};
+use crate::support::world::{World, mail};
 
 const DAY: u64 = 24 * 3600;
 
@@ -19,7 +19,12 @@ async fn messages_that_an_older_program_asked_to_delete_are_deleted_and_not_deli
     );
     let directory = state_dir();
     std::fs::copy(journal, directory.path().join("seen.journal")).unwrap();
-    let mut world = World::new(mails(3), Retention::Delete);
+    // What the journal was written for.
+    let of_then = |number| {
+        let text = format!("Subject: {number}\r\n\r\n.text {number}\r\n");
+        mail(&format!("id-{number:04}"), text.as_bytes())
+    };
+    let mut world = World::new((0..3).map(of_then).collect(), Retention::Delete);
     world.visit.host = "localhost".into();
     for _ in 0..4 {
         // Read from disk at each poll, as by a program that was started again.
