@@ -21,7 +21,7 @@ fn server(uidl: &str, list: &str) -> Speaker {
             let asked = line.strip_prefix("UIDL ");
             let is_it = |known: &&String| known.split(' ').next() == asked;
             match lines.iter().find(is_it) {
-                Some(known) => say(&format!("+OK {known}\r\n")),
+                Some(known) => say(format!("+OK {known}\r\n")),
                 None => ordinary(line),
             }
         }
