@@ -136,6 +136,30 @@ fn without_boundary(line: &[u8]) -> &[u8] {
     line.get(..found.unwrap_or(line.len())).unwrap_or(line)
 }
 
+/// The boundary that a message's header names, if it is one that can be found again.
+pub(super) fn boundary(message: &[u8]) -> Option<&[u8]> {
+    let mut in_type = false;
+    for line in header_lines(message) {
+        if !matches!(line.first(), Some(b' ' | b'\t')) {
+            in_type = matches!(Field::of(line, &[None, None, None]), Field::ContentType);
+        }
+        let stump = without_boundary(line);
+        if in_type && stump.len() < line.len() {
+            let value = line.get(stump.len() + BOUNDARY.len()..)?;
+            let (value, ends): (_, &[u8]) = match value.strip_prefix(b"\"") {
+                Some(quoted) => (quoted, b"\""),
+                None => (value, b"; \t"),
+            };
+            let end = value.iter().position(|octet| ends.contains(octet));
+            let value = value.get(..end.unwrap_or(value.len()))?;
+            return (1..=BOUNDARY_OCTETS_MAX)
+                .contains(&value.len())
+                .then_some(value);
+        }
+    }
+    None
+}
+
 /// The lines before the first empty one, without their ends.
 fn header_lines(message: &[u8]) -> impl Iterator<Item = &[u8]> {
     let message = &message[..message.len().min(limits::HEADER_OCTETS_MAX)];
@@ -159,6 +183,9 @@ const CHANGED: [&str; 6] = [
 const NAMES: [&str; 3] = ["Message-ID", "Date", "From"];
 
 const BOUNDARY: &[u8] = b"boundary=";
+
+/// The longest boundary (RFC 2046 section 5.1.1).
+const BOUNDARY_OCTETS_MAX: usize = 70;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

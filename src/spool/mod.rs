@@ -9,6 +9,7 @@ pub mod head_digest;
 pub mod header;
 mod lines;
 mod message;
+pub mod remade;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -163,6 +163,7 @@ impl Parcel {
         Notes {
             octets_differ: self.is_cut(),
             varies: self.varies,
+            without_boundary: self.without_boundary,
             compared: self.is_cut().then_some(Compared {
                 at: now,
                 times: self.stumps.saturating_add(1),

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::fault;
 use crate::mail::{Envelope, HeadDigest, Origin, Sender, Timestamp, UniqueId, limits};
-use crate::seen::RecordKey;
+use crate::seen::{Known, RecordKey};
 use crate::session::SessionError;
 use crate::session::Visit;
 use crate::session::judge::made_names;
@@ -16,6 +16,7 @@ use crate::session::transfer::offers::{Parcel, Source};
 use crate::session::transfer::trace::{Own, Trace, is_own, received_field as build};
 use crate::sink::{Fault, Refusal, Targets};
 use crate::spool::head_digest::head_digest;
+use crate::spool::remade::without_boundary;
 use crate::spool::{Draft, Message};
 
 /// What the head of a message shows.
@@ -128,7 +129,7 @@ impl Transfer<'_> {
         };
         fault::pass("spool.whole");
         self.count_arrival(at, message.octets(), is_nameless);
-        let key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
+        let mut key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
         if is_nameless {
             self.ledger
                 .identify(entry.number, &key.unique_id, entry.octets);
@@ -136,15 +137,15 @@ impl Transfer<'_> {
                 maildrop.identify(entry.number, &key.unique_id);
             }
         }
+        let looked = look(visit, &message);
+        let without_boundary = self.find_remade(&mut key, &message, looked.digest).await;
         self.note_unproven(&key, weighed);
         self.ledger.holds(at, message.octets());
-        let looked = look(visit, &message);
         let octets_differ = self.is_cut(&key, &message, weighed, entry.octets);
-        let is_short = octets_differ == Some(true);
-        let stumps = is_short.then(|| self.stumps(&key)).flatten();
-        let varies = self.varies(&key, weighed);
+        let stumps = octets_differ.and_then(|is_short| is_short.then(|| self.stumps(&key))?);
         let parcel = Parcel {
             source: Source::Listed(at),
+            varies: self.varies(&key, weighed),
             key,
             message,
             envelope: looked.envelope,
@@ -153,11 +154,38 @@ impl Transfer<'_> {
             renamed_from: None,
             refused_by: None,
             octets_differ,
-            varies,
+            without_boundary,
             stumps: stumps.unwrap_or(0),
             arrived,
         };
         self.judge(at, entry.octets, parcel, looked.looped);
+    }
+
+    /// Finds the record of a message that the server has made again with another boundary, whose
+    /// head names no message, and takes its key. Returns the digest without the boundary.
+    async fn find_remade(
+        &mut self,
+        key: &mut RecordKey,
+        message: &Message,
+        head: Option<HeadDigest>,
+    ) -> Option<u64> {
+        if head.is_none_or(|head| head.has_origin()) {
+            return None;
+        }
+        // What cannot be read is delivered as new.
+        let digest = without_boundary(message).await.ok().flatten()?;
+        if self.orders.records.get(key).is_none() {
+            let is_remade = |known: &Known<'_>| {
+                known.digest.is_some() && known.record.notes.without_boundary == Some(digest)
+            };
+            let mut known = self.orders.records.of(key.unique_id.as_bytes());
+            let remade = known.find(is_remade).map(|known| known.key());
+            drop(known);
+            if let Some(remade) = remade {
+                *key = remade;
+            }
+        }
+        Some(digest)
     }
 
     fn count_arrival(&mut self, at: usize, octets: u64, is_nameless: bool) {
