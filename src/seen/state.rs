@@ -200,8 +200,8 @@ pub struct DeletesState {
     pub found_again: u32,
     /// When a single delete was last tried on a server that ignores them.
     pub lone: Option<Timestamp>,
-    /// Whether the last session asked for deletes.
-    pub attempted: bool,
+    /// When the deletes of the last session were noted, if it asked for some.
+    pub attempted: Option<Timestamp>,
     /// Whether its QUIT was not confirmed.
     pub quit_refused: bool,
     /// The times of the notes whose deletes no QUIT confirmed, oldest first: their messages may

@@ -93,3 +93,25 @@ async fn a_message_that_is_there_and_was_sent_again_comes_the_second_time() {
     world.poll().await;
     assert_eq!(world.sink.count(), 2);
 }
+
+#[tokio::test]
+async fn deletes_of_a_session_that_was_cut_off_do_not_count_as_ignored_ones() {
+    let mut world = World::new(letters("first", 20), Retention::Delete);
+    world.visit.limits.messages_max = Some(20);
+    world.server.with(|habits| habits.hangs_up_at_quit = true);
+    // The account's state at the end of the poll is never written.
+    world.poll_or_crash().await;
+    world.server.with(|habits| habits.hangs_up_at_quit = false);
+    world.pass(HOUR);
+    // Each poll compares half of them, and all deletes are carried out.
+    for left in [10, 0] {
+        world.poll().await;
+        assert_eq!(world.server.listed().len(), left);
+        world.pass(HOUR);
+    }
+    world.server.put(letter("later-0123456789abcdef", 20));
+    world.poll().await;
+    assert!(!world.said("deletes_ignored"));
+    assert!(world.server.listed().is_empty(), "and new mail is deleted");
+    assert_eq!(world.sink.count(), 21);
+}

@@ -200,7 +200,7 @@ proptest! {
                 unconfirmed: 1,
                 found_again: 2,
                 lone: Some(Timestamp(7)),
-                attempted: true,
+                attempted: Some(Timestamp(9)),
                 quit_refused: true,
                 open_notes: vec![Timestamp(8), Timestamp(9)],
             },

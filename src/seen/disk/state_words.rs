@@ -23,6 +23,7 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
         ("elsewhere", state.names.elsewhere),
         ("hides_since", state.hides_since),
         ("retrieved_since", state.retrieved_since),
+        ("deletes_attempted", state.deletes.attempted),
     ];
     for (key, at) in times {
         if let Some(at) = at {
@@ -62,7 +63,6 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
         ("moving", state.names.moving),
         ("marking", state.names.marking),
         ("same_maildrop", state.names.same_maildrop),
-        ("deletes_attempted", state.deletes.attempted),
         ("quit_refused", state.deletes.quit_refused),
     ];
     for (key, _) in facts.into_iter().filter(|(_, fact)| *fact) {
@@ -147,7 +147,7 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             }
             "moving" => state.names.moving = value == "1",
             "marking" => state.names.marking = value == "1",
-            "deletes_attempted" => state.deletes.attempted = value == "1",
+            "deletes_attempted" => state.deletes.attempted = Some(at()?),
             "quit_refused" => state.deletes.quit_refused = value == "1",
             "open_note" => state.deletes.open_notes.push(at()?),
             "poll_pause" => state.poll_pause_seconds = Some(value.parse().ok()?),

@@ -13,9 +13,21 @@ pub(in crate::session) struct Allowance {
     pub(in crate::session) compared_only: bool,
     /// How long to wait for the answer to QUIT.
     pub(in crate::session) quit_seconds: u64,
-    /// Whether the last session sent deletes and was not cut off: only then did the server ignore
-    /// those that are listed again. A session that was cut off may never have sent QUIT.
-    pub(in crate::session) was_attempted: bool,
+    /// When the deletes of the last session were noted, if it sent some and was not cut off: only
+    /// then did the server ignore those that are listed again. A session that was cut off may never
+    /// have sent QUIT.
+    pub(in crate::session) attempted: Option<Timestamp>,
+}
+
+/// Whether a message that was found again shows that the server ignored its DELE. It does not if
+/// the DELE was noted by an earlier session that no QUIT ended.
+pub(in crate::session) fn is_ignored(
+    asked: Timestamp,
+    allowance: Allowance,
+    state: &DeletesState,
+) -> bool {
+    let was_last = |last| asked == last || !state.is_open(asked);
+    allowance.attempted.is_some_and(was_last)
 }
 
 /// What a new listing says about the deletes of the last session, and what this one may send.
@@ -27,15 +39,14 @@ pub(in crate::session) fn begin(
     again: usize,
     now: Timestamp,
 ) -> Allowance {
-    let was_attempted = state.attempted;
-    if state.attempted {
+    let attempted = state.attempted.take();
+    if attempted.is_some() {
         // One message that stays says nothing about the others.
         if (again == 0 && listing.complete) || is_one_gone(listing, records) {
             state.unconfirmed = 0;
         } else if again > 0 && !state.quit_refused {
             state.unconfirmed = state.unconfirmed.saturating_add(1);
         }
-        state.attempted = false;
         state.quit_refused = false;
     }
     if are_ignored(state) && is_one_gone(listing, records) {
@@ -47,7 +58,7 @@ pub(in crate::session) fn begin(
             most: Some(usize::from(may_try)),
             compared_only: true,
             quit_seconds: limits::QUIT_AFTER_TROUBLE_SECONDS,
-            was_attempted,
+            attempted,
         };
     }
     let shrink = |times: u32| {
@@ -63,14 +74,14 @@ pub(in crate::session) fn begin(
         } else {
             limits::QUIT_AFTER_TROUBLE_SECONDS
         },
-        was_attempted,
+        attempted,
     }
 }
 
-/// What the end of a session says about its deletes.
+/// What the end of a session says about its deletes, which were noted at `noted`.
 pub(in crate::session) fn end(
     state: &mut DeletesState,
-    sent: usize,
+    (sent, noted): (usize, Option<Timestamp>),
     quit: bool,
     found_again: u32,
     now: Timestamp,
@@ -82,7 +93,7 @@ pub(in crate::session) fn end(
     if are_ignored(state) {
         state.lone = Some(now);
     }
-    state.attempted = true;
+    state.attempted = noted;
     state.quit_refused = !quit;
     if !quit {
         state.unconfirmed = state.unconfirmed.saturating_add(1);
@@ -132,26 +143,25 @@ mod tests {
             (true, 1),
             (true, 1),
         ] {
-            end(&mut state, 10, quit, 0, NOW);
+            end(&mut state, (10, Some(NOW)), quit, 0, NOW);
             let allowance = next(&mut state, 10);
             assert_eq!((allowance.most, allowance.quit_seconds), (Some(most), 600));
-            assert!(allowance.was_attempted);
+            assert_eq!(allowance.attempted, Some(NOW));
             // A session without deletes says nothing.
-            let was_attempted = false;
             let after = Allowance {
-                was_attempted,
+                attempted: None,
                 ..allowance
             };
             assert_eq!(next(&mut state, 10), after);
         }
-        end(&mut state, 1, true, 0, NOW);
+        end(&mut state, (1, Some(NOW)), true, 0, NOW);
         assert_eq!((next(&mut state, 0).most, state.unconfirmed), (None, 0));
     }
 
     #[test]
     fn a_quit_without_a_positive_answer_counts_even_before_the_next_listing() {
         let mut state = DeletesState::default();
-        end(&mut state, 10, false, 0, NOW);
+        end(&mut state, (10, Some(NOW)), false, 0, NOW);
         assert_eq!(state.unconfirmed, 1);
         assert_eq!(
             next(&mut state, 0).most,
@@ -163,7 +173,7 @@ mod tests {
     #[test]
     fn after_five_deletes_without_effect_one_a_day_is_tried() {
         let mut state = DeletesState::default();
-        end(&mut state, 10, true, 5, NOW);
+        end(&mut state, (10, Some(NOW)), true, 5, NOW);
         assert!(are_ignored(&state));
         let lone = next(&mut state, 10);
         assert_eq!((lone.most, lone.compared_only), (Some(0), true));

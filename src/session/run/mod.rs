@@ -213,7 +213,7 @@ impl Session<'_> {
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
         let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
         self.doubt(&unsure, ended.goodbye.out_of_step, now).await?;
-        self.learn_deletes(state, deletes, noted, found_again, &ended);
+        self.learn_deletes(state, noted, found_again, &ended);
         ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
         self.learn_from_goodbye(&listing, &ended, &gone, state);
         if hides && ended.quit && (all_popped || !pops) {

@@ -5,7 +5,7 @@ use crate::seen::{AccountState, Elsewhere, Records};
 use crate::session::judge::made_names;
 use crate::session::judge::new_count;
 use crate::session::judge::plan::{Disposition, Plan, Skip, Why};
-use crate::session::judge::taken::{self, Allowance};
+use crate::session::judge::taken;
 use crate::session::run::{Ended, Session};
 use crate::session::transfer::findings::Findings;
 use crate::session::{Denial, SessionError};
@@ -204,7 +204,6 @@ impl Session<'_> {
     pub(in crate::session) fn learn_deletes(
         &self,
         state: &mut AccountState,
-        allowance: Allowance,
         noted: Option<Timestamp>,
         found_again: u32,
         ended: &Ended,
@@ -212,12 +211,8 @@ impl Session<'_> {
         let sent = ended.deletes_sent;
         let were_ignored = taken::are_ignored(&state.deletes);
         let now = self.with.clock.now();
-        let found_again = if allowance.was_attempted {
-            found_again
-        } else {
-            0
-        };
-        taken::end(&mut state.deletes, sent, ended.quit, found_again, now);
+        let sent_at = (sent, noted);
+        taken::end(&mut state.deletes, sent_at, ended.quit, found_again, now);
         // QUIT confirms no DELE that was refused.
         let is_confirmed = ended.quit && ended.counts.deleted >= sent as u64;
         if let Some(noted) = noted.filter(|_| sent > 0 && !is_confirmed) {

@@ -9,8 +9,9 @@ use std::slice::Iter;
 
 use crate::fault;
 use crate::mail::{Timestamp, UniqueId, WhoActs};
-use crate::seen::{RecordKey, Recorded};
+use crate::seen::{Notes, RecordKey, Recorded};
 use crate::session::SessionError;
+use crate::session::judge::taken;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
@@ -189,6 +190,13 @@ impl Transfer<'_> {
             }
         }
         self.deletes.gathered = deletes;
+    }
+
+    /// How many deletes the server ignored, as a message shows that is still there.
+    pub(in crate::session) fn ignored(&self, notes: &Notes) -> u32 {
+        let (allowance, state) = (self.orders.deletes, &self.orders.state.deletes);
+        let is_ignored = |asked| taken::is_ignored(asked, allowance, state);
+        u32::from(notes.asked.is_some_and(is_ignored))
     }
 
     /// Withdraws the note after the connection was lost. If no octet of the deletes was written,

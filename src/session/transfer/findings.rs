@@ -11,7 +11,7 @@ pub(in crate::session) struct Findings {
     pub(in crate::session) renamed: u64,
     /// Delivered messages that the server sends with other octets.
     pub(in crate::session) rewritten: u64,
-    /// Messages that are still there after their DELE.
+    /// Messages that are still there after a DELE that the server ignored.
     pub(in crate::session) found_again: u32,
     /// Whether TOP showed another head than RETR.
     pub(in crate::session) heads_differ: bool,

@@ -187,7 +187,7 @@ impl<'a> Transfer<'a> {
             return Record { notes, ..record };
         }
         if record.notes.asked.is_some() {
-            self.identities.findings.found_again += 1;
+            self.identities.findings.found_again += self.ignored(&record.notes);
             self.deletes.note_compared(&parcel.key.unique_id);
         }
         // TOP showed the head of another message in its place.
@@ -263,7 +263,7 @@ impl<'a> Transfer<'a> {
         let octets = listed.unwrap_or(0);
         let now = self.now();
         // Its delete was sent, and it is there under another unique-id.
-        self.identities.findings.found_again += u32::from(record.notes.asked.is_some());
+        self.identities.findings.found_again += self.ignored(&record.notes);
         let arrival = arrival::on_arrival(Why::Doubt, Some(&record), listed, 1, now);
         let record = match arrival {
             Arrival::Offer(targets) => {
