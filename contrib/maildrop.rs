@@ -45,7 +45,7 @@ fn serve(mut stream: TcpStream, messages: &mut [Option<Vec<u8>>]) -> io::Result<
             ("USER" | "NOOP", _) => "+OK\r\n".to_owned(),
             ("PASS", _) if argument == "sample" => "+OK\r\n".to_owned(),
             ("PASS", _) => "-ERR the password is: sample\r\n".to_owned(),
-            ("UIDL", Some(at)) => format!("+OK {} sample-{at:03}\r\n", at + 1),
+            ("UIDL", Some(at)) => format!("+OK {0} sample-{0:03}\r\n", at + 1),
             ("UIDL", _) => list(messages, |at, _| format!("sample-{at:03}")),
             ("LIST", _) => list(messages, |_, message| message.len().to_string()),
             ("RETR", Some(at)) => {
