@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::agent::schedule::{Moment, Schedule, Told};
 use crate::mail::{AccountName, Clock, Timestamp, WhoActs};
-use crate::seen::{Seen, SeenError, Waiting};
+use crate::seen::{Seen, StoreError, Waiting};
 use crate::session::{Place, Stop};
 use crate::telemetry::{Event, Reporter};
 
@@ -90,7 +90,7 @@ pub struct Agent {
     stop: Stop,
     shutdown_timeout: Duration,
     begun: Instant,
-    polls: JoinSet<Result<Polled, SeenError>>,
+    polls: JoinSet<Result<Polled, StoreError>>,
     names: HashMap<Id, AccountName>,
     /// The places of the running sessions.
     places: BTreeMap<AccountName, Place>,
@@ -137,7 +137,7 @@ impl Agent {
     ///
     /// # Errors
     /// An error of the store when it cannot be read at the start.
-    pub async fn run(mut self, commands: mpsc::Receiver<Command>) -> Result<(), SeenError> {
+    pub async fn run(mut self, commands: mpsc::Receiver<Command>) -> Result<(), StoreError> {
         let names: Vec<AccountName> = self.assignments.keys().cloned().collect();
         let count = names.len();
         for name in names {
@@ -190,7 +190,7 @@ impl Agent {
 
     /// Schedules the first poll: at once for a few accounts, spread over the interval for many, and
     /// never before the waiting times of the account have passed.
-    async fn schedule_first(&mut self, name: &AccountName, count: usize) -> Result<(), SeenError> {
+    async fn schedule_first(&mut self, name: &AccountName, count: usize) -> Result<(), StoreError> {
         let Some(assignment) = self.assignments.get(name) else {
             return Ok(());
         };
@@ -312,7 +312,7 @@ impl Agent {
         }
     }
 
-    fn ended(&mut self, joined: Result<(Id, Result<Polled, SeenError>), JoinError>) {
+    fn ended(&mut self, joined: Result<(Id, Result<Polled, StoreError>), JoinError>) {
         let (id, result) = match joined {
             Ok((id, result)) => (id, Some(result)),
             Err(error) => (error.id(), None),
@@ -359,7 +359,7 @@ impl Agent {
         }
     }
 
-    fn could_not_remember(&mut self, name: &AccountName, error: &SeenError) -> u64 {
+    fn could_not_remember(&mut self, name: &AccountName, error: &StoreError) -> u64 {
         self.fail(name, error.who_acts(), error.code(), error.to_string());
         60
     }
@@ -483,7 +483,7 @@ impl Agent {
 }
 
 /// The messages of an account that wait after a poll. Reads the records only if some may wait.
-async fn waiting(assignment: &Assignment, polled: &Polled) -> Result<Waiting, SeenError> {
+async fn waiting(assignment: &Assignment, polled: &Polled) -> Result<Waiting, StoreError> {
     let (seen, account) = (&assignment.with.seen, &assignment.account);
     let mut waiting = Waiting::default();
     if !polled.counts.is_all_settled() {

@@ -6,7 +6,7 @@ use crate::agent::explain::explain;
 use crate::agent::hold::{self, DAY_SECONDS, floor};
 use crate::agent::{Assignment, in_use};
 use crate::mail::{AccountName, Timestamp, WhoActs, backoff};
-use crate::seen::{AccountState, Hold, SeenError, Waiting};
+use crate::seen::{AccountState, Hold, StoreError, Waiting};
 use crate::session::{self, Counts, Denial, End, Summary};
 use crate::telemetry::Event;
 
@@ -54,7 +54,7 @@ pub struct Polled {
 ///
 /// # Errors
 /// An error of the store when the account's state cannot be read: then nothing was done.
-pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, SeenError> {
+pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, StoreError> {
     let Assignment { account, with, .. } = assignment;
     let stored = with.seen.account_state(account).await?;
     let mut before = stored.clone();
@@ -146,7 +146,7 @@ fn still_held(assignment: &Assignment, state: &AccountState) -> Polled {
 }
 
 /// The state could not be saved: the poll fails because of that, if it had not failed already.
-fn not_kept(assignment: &Assignment, polled: &mut Polled, error: &SeenError) {
+fn not_kept(assignment: &Assignment, polled: &mut Polled, error: &StoreError) {
     polled.wait_seconds = polled.wait_seconds.max(STORE_WAIT_SECONDS);
     polled.look_seconds = polled.look_seconds.max(polled.wait_seconds);
     let (code, words) = (error.code(), error.to_string());

@@ -9,8 +9,8 @@ use rustix::fs::{Access, access};
 use crate::config::{Config, Delivery, DeliveryKind, Environment, SecretSource};
 use crate::mail::TlsPolicy;
 use crate::net::{Connector, Roots};
-use crate::seen::SeenError;
 use crate::seen::examine;
+use crate::seen::{StoreError, StoreFault};
 use crate::sink::mda::find_user;
 
 /// TLS settings that would make every poll fail. The check uses the same code as a poll.
@@ -79,7 +79,7 @@ pub(super) fn problems_of_state(config: &Config, environment: &Environment) -> V
         .parent()
         .is_none_or(|above| above == here || above.exists());
     if named && !there {
-        problems.push(SeenError::NoFolderAbove { directory }.to_string());
+        problems.push(StoreError::at(&directory, StoreFault::NoFolderAbove).to_string());
     }
     if problems.is_empty()
         && let Err(error) = examine(&config.state_dir)

@@ -8,7 +8,7 @@ use crate::config::ConfigErrors;
 use crate::mail::WhoActs;
 use crate::operator::Exit;
 use crate::quarantine::QuarantineError;
-use crate::seen::{OperatorError, SeenError};
+use crate::seen::{OperatorError, StoreError, StoreFault};
 use crate::session::SessionError;
 
 /// Why a request was not answered to its end. Earlier responses remain valid.
@@ -68,10 +68,10 @@ impl From<ConfigErrors> for Failure {
     }
 }
 
-impl From<SeenError> for Failure {
-    fn from(error: SeenError) -> Self {
-        let exit = match error {
-            SeenError::InUse { .. } | SeenError::Full { .. } => Exit::TempFail,
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        let exit = match error.kind {
+            StoreFault::InUse { .. } | StoreFault::Full { .. } => Exit::TempFail,
             _ => Exit::Config,
         };
         Self::said(exit, error.code(), error)

@@ -7,7 +7,7 @@
 use crate::mail::{AccountName, Maildrop, Timestamp};
 use crate::seen::{
     AccountState, Change, Known, NamesState, OperatorError, OperatorsWord, Owner, Record, Records,
-    Seen, SeenError, State,
+    Seen, State, StoreError,
 };
 
 /// Records of another maildrop of an account that were made for the account's present owner.
@@ -42,7 +42,7 @@ impl Seen {
         to: &Maildrop,
         owner: &Owner<'_>,
         now: Timestamp,
-    ) -> Result<AccountState, SeenError> {
+    ) -> Result<AccountState, StoreError> {
         let mut before = self.account_state(account).await?;
         before.names.moving = true;
         self.save_state(account, before.clone()).await?;
@@ -86,7 +86,7 @@ impl Seen {
         &self,
         account: &AccountName,
         state: AccountState,
-    ) -> Result<AccountState, SeenError> {
+    ) -> Result<AccountState, StoreError> {
         let aside = account.elsewhere(&state.maildrop());
         let records = self.records(&aside).await?;
         let put = |known: Known<'_>| Change::Put(known.key(), known.record);
@@ -160,7 +160,7 @@ impl Seen {
         &self,
         account: &AccountName,
         state: &AccountState,
-    ) -> Result<(), SeenError> {
+    ) -> Result<(), StoreError> {
         let here = self.records(account).await?;
         for other in self.all_accounts().await? {
             let is_meant = state.names.came_from.as_deref() == Some(other.as_str());
@@ -183,7 +183,7 @@ impl Seen {
     ///
     /// # Errors
     /// The errors of the store.
-    pub async fn kept_aside(&self, names: &NamesState) -> Result<u64, SeenError> {
+    pub async fn kept_aside(&self, names: &NamesState) -> Result<u64, StoreError> {
         let aside = names.came_from.as_deref().map(AccountName::of_records);
         let Some(Ok(aside)) = aside else {
             return Ok(0);
@@ -202,7 +202,7 @@ impl Seen {
         &self,
         account: &AccountName,
         owner: &Owner<'_>,
-    ) -> Result<Vec<Elsewhere>, SeenError> {
+    ) -> Result<Vec<Elsewhere>, StoreError> {
         let mut all = Vec::new();
         for other in self.all_accounts().await? {
             if !other.is_elsewhere_of(account) {

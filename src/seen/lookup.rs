@@ -1,14 +1,14 @@
 //! Look-ups over all accounts, for a store without its own.
 
 use crate::mail::{AccountName, Maildrop};
-use crate::seen::{SeenError, SeenStore};
+use crate::seen::{SeenStore, StoreError};
 
 /// The accounts that were configured for this user of this host.
 pub(super) async fn accounts_at(
     store: &(impl SeenStore + ?Sized),
     host: &str,
     user: &str,
-) -> Result<Vec<AccountName>, SeenError> {
+) -> Result<Vec<AccountName>, StoreError> {
     let wanted = Maildrop::new(host, user, None);
     let mut found = Vec::new();
     for account in store.accounts().await? {
@@ -25,7 +25,7 @@ pub(super) async fn accounts_at(
 pub(super) async fn account_keeping(
     store: &(impl SeenStore + ?Sized),
     file: &str,
-) -> Result<Option<AccountName>, SeenError> {
+) -> Result<Option<AccountName>, StoreError> {
     for account in store.accounts().await? {
         let records = store.scan(&account).await?;
         if records

@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{OnceCell, RwLock};
 
 use crate::mail::{AccountName, Maildrop, Timestamp};
-use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Records, SeenError, SeenStore};
+use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Records, SeenStore, StoreError};
 
 /// Accounts by the hash of their maildrop.
 type Known = HashMap<u64, Vec<AccountName>>;
@@ -45,8 +45,8 @@ impl Maildrops {
         &self,
         account: &AccountName,
         key: &RecordKey,
-        amended: impl FnOnce(&Records, &Record) -> Result<Option<Record>, SeenError>,
-    ) -> Result<(), SeenError> {
+        amended: impl FnOnce(&Records, &Record) -> Result<Option<Record>, StoreError>,
+    ) -> Result<(), StoreError> {
         let _alone = self.turns.write().await;
         let records = self.store.scan(account).await?;
         let Some(record) = records.get(key) else {
@@ -60,7 +60,7 @@ impl Maildrops {
         self.store.commit(batch).await
     }
 
-    async fn candidates(&self, host: &str, user: &str) -> Result<Vec<AccountName>, SeenError> {
+    async fn candidates(&self, host: &str, user: &str) -> Result<Vec<AccountName>, StoreError> {
         self.read.get_or_try_init(|| self.read_all()).await?;
         let accounts = self.accounts.lock();
         let accounts = accounts.unwrap_or_else(PoisonError::into_inner);
@@ -68,7 +68,7 @@ impl Maildrops {
         Ok(found.cloned().unwrap_or_default())
     }
 
-    async fn read_all(&self) -> Result<(), SeenError> {
+    async fn read_all(&self) -> Result<(), StoreError> {
         // From here on every commit adds its own account, so that none is missed between reading
         // two accounts.
         begin(&self.accounts);
@@ -103,15 +103,15 @@ fn hash(host: &str, user: &str) -> u64 {
 }
 
 impl SeenStore for Maildrops {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
         self.store.scan(account)
     }
 
-    fn count<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<u64, SeenError>> {
+    fn count<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<u64, StoreError>> {
         self.store.count(account)
     }
 
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let _together = self.turns.read().await;
             let noted = batch
@@ -129,7 +129,7 @@ impl SeenStore for Maildrops {
     fn account_state<'a>(
         &'a self,
         account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
         self.store.account_state(account)
     }
 
@@ -137,7 +137,7 @@ impl SeenStore for Maildrops {
         self.store.newest()
     }
 
-    fn ready(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.ready()
     }
 
@@ -145,7 +145,7 @@ impl SeenStore for Maildrops {
         self.store.is_proven()
     }
 
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
         self.store.accounts()
     }
 
@@ -153,18 +153,18 @@ impl SeenStore for Maildrops {
         &'a self,
         host: &'a str,
         user: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<AccountName>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Vec<AccountName>, StoreError>> {
         Box::pin(self.candidates(host, user))
     }
 
     fn account_keeping<'a>(
         &'a self,
         file: &'a str,
-    ) -> BoxFuture<'a, Result<Option<AccountName>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Option<AccountName>, StoreError>> {
         self.store.account_keeping(file)
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.close()
     }
 }
@@ -216,11 +216,11 @@ mod tests {
         fn scan<'a>(
             &'a self,
             account: &'a AccountName,
-        ) -> BoxFuture<'a, Result<Records, SeenError>> {
+        ) -> BoxFuture<'a, Result<Records, StoreError>> {
             self.0.scan(account)
         }
 
-        fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+        fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
             Box::pin(async {
                 self.1.acquire().await.unwrap().forget();
                 self.0.commit(batch).await
@@ -230,15 +230,15 @@ mod tests {
         fn account_state<'a>(
             &'a self,
             account: &'a AccountName,
-        ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+        ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
             self.0.account_state(account)
         }
 
-        fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+        fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
             self.0.accounts()
         }
 
-        fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+        fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
             self.0.close()
         }
     }

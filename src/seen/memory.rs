@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use futures_util::future::BoxFuture;
 
 use crate::mail::AccountName;
-use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Records, SeenError, SeenStore};
+use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Records, SeenStore, StoreError};
 
 /// Records and states in memory.
 #[derive(Debug, Default)]
@@ -30,14 +30,14 @@ impl MemoryStore {
     fn with<T>(
         &self,
         work: impl FnOnce(&mut BTreeMap<AccountName, Account>) -> T,
-    ) -> Result<T, SeenError> {
-        let mut accounts = self.accounts.lock().map_err(|_| SeenError::Closed)?;
+    ) -> Result<T, StoreError> {
+        let mut accounts = self.accounts.lock().map_err(|_| StoreError::closed())?;
         Ok(work(&mut accounts))
     }
 }
 
 impl SeenStore for MemoryStore {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
         Box::pin(async move {
             self.with(|accounts| {
                 let mut records = Records::begin(account);
@@ -50,7 +50,7 @@ impl SeenStore for MemoryStore {
         })
     }
 
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             self.with(|accounts| {
                 let account = accounts.entry(batch.account).or_default();
@@ -77,17 +77,17 @@ impl SeenStore for MemoryStore {
     fn account_state<'a>(
         &'a self,
         account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
         Box::pin(async move {
             self.with(|accounts| accounts.get(account).and_then(|a| a.state.clone()))
         })
     }
 
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
         Box::pin(async move { self.with(|accounts| accounts.keys().cloned().collect()) })
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }
 }

@@ -37,7 +37,7 @@ pub use disk::examine::examine;
 pub use disk::holders::holders;
 pub use disk::state_dir::StateDirectory;
 pub use elsewhere::Elsewhere;
-pub use error::SeenError;
+pub use error::{StoreError, StoreFault, StorePlace};
 pub use memory::MemoryStore;
 pub use notes::{Compared, Notes};
 pub use odd::{InUse, LastCapa, Oddities, StruckDelete, StruckNumber};
@@ -54,22 +54,22 @@ pub use waiting::Waiting;
 /// Stores records and account states. It is small, and any program may implement it.
 pub trait SeenStore: Send + Sync {
     /// Every record of an account, ordered by key. All of them are durable.
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>>;
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>>;
 
     /// About how many records an account has, so that memory is available before they are read; 0
     /// if there are few.
-    fn count<'a>(&'a self, _account: &'a AccountName) -> BoxFuture<'a, Result<u64, SeenError>> {
+    fn count<'a>(&'a self, _account: &'a AccountName) -> BoxFuture<'a, Result<u64, StoreError>> {
         Box::pin(async { Ok(0) })
     }
 
     /// Makes a batch durable, all or nothing of it. After `Ok`, it survives a power cut.
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>>;
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// The state of an account besides its records; `None` for one that was never polled.
     fn account_state<'a>(
         &'a self,
         account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>>;
+    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>>;
 
     /// The time of the newest entry, by the clock at that time; `None` when nothing was written
     /// yet.
@@ -79,7 +79,7 @@ pub trait SeenStore: Send + Sync {
 
     /// Whether a commit would find space now. Called before messages are retrieved, so that no sink
     /// accepts a message that cannot be recorded.
-    fn ready(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async { Ok(()) })
     }
 
@@ -90,7 +90,7 @@ pub trait SeenStore: Send + Sync {
     }
 
     /// The accounts that have a record or a state, by name.
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>>;
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>>;
 
     /// The accounts that were configured for this user of this host, and perhaps others. A store
     /// should implement it if it can: this one reads the state of every account.
@@ -98,7 +98,7 @@ pub trait SeenStore: Send + Sync {
         &'a self,
         host: &'a str,
         user: &'a str,
-    ) -> BoxFuture<'a, Result<Vec<AccountName>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Vec<AccountName>, StoreError>> {
         Box::pin(lookup::accounts_at(self, host, user))
     }
 
@@ -107,12 +107,12 @@ pub trait SeenStore: Send + Sync {
     fn account_keeping<'a>(
         &'a self,
         file: &'a str,
-    ) -> BoxFuture<'a, Result<Option<AccountName>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Option<AccountName>, StoreError>> {
         Box::pin(lookup::account_keeping(self, file))
     }
 
     /// Ends all work on the store; everything committed is on disk.
-    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>>;
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>>;
 }
 
 /// The seen store with the promise: the only type that creates a [`Recorded`].
@@ -143,8 +143,8 @@ impl Seen {
     /// Reads the records of an account.
     ///
     /// # Errors
-    /// [`SeenError`] when the store cannot be read.
-    pub async fn records(&self, account: &AccountName) -> Result<Records, SeenError> {
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn records(&self, account: &AccountName) -> Result<Records, StoreError> {
         let records = self.store.scan(account).await?;
         if records.has_blanks()
             && let Some(batch) = blanks::without_blanks(&records)
@@ -158,16 +158,16 @@ impl Seen {
     /// About how many records an account has.
     ///
     /// # Errors
-    /// [`SeenError`] when the store cannot be read.
-    pub async fn count(&self, account: &AccountName) -> Result<u64, SeenError> {
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn count(&self, account: &AccountName) -> Result<u64, StoreError> {
         self.store.count(account).await
     }
 
     /// The state of an account; the default for one that was never polled.
     ///
     /// # Errors
-    /// [`SeenError`] when the store cannot be read.
-    pub async fn account_state(&self, account: &AccountName) -> Result<AccountState, SeenError> {
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn account_state(&self, account: &AccountName) -> Result<AccountState, StoreError> {
         Ok(self.store.account_state(account).await?.unwrap_or_default())
     }
 
@@ -177,7 +177,7 @@ impl Seen {
     /// prove nothing.
     ///
     /// # Errors
-    /// [`SeenError::Invariant`] when those would make a record Delivered; otherwise those of the
+    /// `StoreFault::Invariant` when those would make a record Delivered; otherwise those of the
     /// store, and then nothing is proven.
     pub async fn commit_delivered(
         &self,
@@ -185,7 +185,7 @@ impl Seen {
         delivered: Delivered,
         replaces: Vec<Change>,
         known: &Records,
-    ) -> Result<Recorded, SeenError> {
+    ) -> Result<Recorded, StoreError> {
         // An equal message that shares the offered copy is delivered with it.
         let digest = Some(receipt.digest());
         let is_equal =
@@ -193,7 +193,7 @@ impl Seen {
         let (equal, others): (Vec<_>, Vec<_>) = replaces.into_iter().partition(is_equal);
         prove_nothing(&others, known)?;
         if equal.iter().any(|change| !is_of_copy(change, known)) {
-            return Err(SeenError::Invariant("an equal message had no copy"));
+            return Err(StoreError::invariant("an equal message had no copy"));
         }
         let origin = receipt.origin();
         let key = RecordKey::new(origin.unique_id.clone(), Some(receipt.digest()));
@@ -216,8 +216,8 @@ impl Seen {
     /// [`Seen::import`] may do that.
     ///
     /// # Errors
-    /// [`SeenError::Invariant`] for such a batch; otherwise those of the store.
-    pub async fn commit(&self, batch: Batch, known: &Records) -> Result<(), SeenError> {
+    /// `StoreFault::Invariant` for such a batch; otherwise those of the store.
+    pub async fn commit(&self, batch: Batch, known: &Records) -> Result<(), StoreError> {
         prove_nothing(&batch.changes, known)?;
         if batch.is_empty() {
             Ok(())
@@ -231,7 +231,7 @@ impl Seen {
     /// session ends early.
     ///
     /// # Errors
-    /// [`SeenError::Invariant`] when a proof belongs to another account; otherwise the errors of
+    /// `StoreFault::Invariant` when a proof belongs to another account; otherwise the errors of
     /// the store: then no DELE may be sent.
     pub async fn note_deletes(
         &self,
@@ -239,9 +239,9 @@ impl Seen {
         deletes: &[Recorded],
         at: Option<Timestamp>,
         state: Option<&AccountState>,
-    ) -> Result<(), SeenError> {
+    ) -> Result<(), StoreError> {
         if deletes.iter().any(|proof| proof.account != *account) {
-            return Err(SeenError::Invariant("a note of a delete needs its proof"));
+            return Err(StoreError::invariant("a note of a delete needs its proof"));
         }
         let mut keys = Vec::with_capacity(deletes.len());
         keys.extend(deletes.iter().map(Recorded::key));
@@ -261,7 +261,7 @@ impl Seen {
         &self,
         account: &AccountName,
         state: AccountState,
-    ) -> Result<(), SeenError> {
+    ) -> Result<(), StoreError> {
         let mut batch = Batch::new(account);
         batch.state = Some(state);
         self.store.commit(batch).await
@@ -272,7 +272,7 @@ impl Seen {
     /// no copy has the old unique-id any more. Returns the proof of delivery, if it was delivered.
     ///
     /// # Errors
-    /// [`SeenError::Invariant`] when the digests differ, or when the record says Delivered and the
+    /// `StoreFault::Invariant` when the digests differ, or when the record says Delivered and the
     /// earlier one does not; otherwise those of the store.
     pub async fn commit_renamed(
         &self,
@@ -281,13 +281,13 @@ impl Seen {
         batch: Batch,
         key: &RecordKey,
         record: Record,
-    ) -> Result<Option<Recorded>, SeenError> {
+    ) -> Result<Option<Recorded>, StoreError> {
         let is_delivered = matches!(record.state, State::Delivered { .. });
         if key.digest.is_none()
             || old.digest != key.digest
             || (is_delivered && !from.is_delivered(old))
         {
-            return Err(SeenError::Invariant(
+            return Err(StoreError::invariant(
                 "a record was renamed without its digest",
             ));
         }
@@ -319,7 +319,7 @@ impl Seen {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn import(&self, batch: Batch, _: &OperatorsWord) -> Result<(), SeenError> {
+    pub async fn import(&self, batch: Batch, _: &OperatorsWord) -> Result<(), StoreError> {
         self.store.commit(batch).await
     }
 
@@ -333,7 +333,7 @@ impl Seen {
     ///
     /// # Errors
     /// The errors of the store: then nothing should be offered.
-    pub async fn ready(&self, account: &AccountName) -> Result<(), SeenError> {
+    pub async fn ready(&self, account: &AccountName) -> Result<(), StoreError> {
         self.store.ready().await?;
         if self.store.is_proven() {
             return Ok(());
@@ -346,8 +346,8 @@ impl Seen {
     /// The accounts in the store.
     ///
     /// # Errors
-    /// [`SeenError`] when the store cannot be read.
-    pub async fn accounts(&self) -> Result<Vec<AccountName>, SeenError> {
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn accounts(&self) -> Result<Vec<AccountName>, StoreError> {
         let mut accounts = self.all_accounts().await?;
         accounts.retain(AccountName::is_account);
         Ok(accounts)
@@ -356,8 +356,8 @@ impl Seen {
     /// The accounts in the store, and the names for the records of their other maildrops.
     ///
     /// # Errors
-    /// [`SeenError`] when the store cannot be read.
-    pub async fn all_accounts(&self) -> Result<Vec<AccountName>, SeenError> {
+    /// [`StoreError`] when the store cannot be read.
+    pub async fn all_accounts(&self) -> Result<Vec<AccountName>, StoreError> {
         self.store.accounts().await
     }
 
@@ -365,7 +365,7 @@ impl Seen {
     ///
     /// # Errors
     /// Those of the store.
-    pub async fn close(&self) -> Result<(), SeenError> {
+    pub async fn close(&self) -> Result<(), StoreError> {
         self.store.close().await
     }
 }
@@ -380,7 +380,7 @@ fn is_of_copy(change: &Change, known: &Records) -> bool {
 }
 
 /// Refuses changes that would make a record Delivered which was not.
-fn prove_nothing(changes: &[Change], known: &Records) -> Result<(), SeenError> {
+fn prove_nothing(changes: &[Change], known: &Records) -> Result<(), StoreError> {
     let proves = |change: &Change| match change {
         Change::Put(key, record) => {
             matches!(record.state, State::Delivered { .. }) && !known.is_delivered(key)
@@ -388,7 +388,7 @@ fn prove_nothing(changes: &[Change], known: &Records) -> Result<(), SeenError> {
         Change::Forget(_) | Change::Asked { .. } => false,
     };
     if changes.iter().any(proves) {
-        return Err(SeenError::Invariant("a Delivered record needs a receipt"));
+        return Err(StoreError::invariant("a Delivered record needs a receipt"));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::disk::Lack;
 use crate::mail::{OUT_OF_FILES_HINT, WhoActs};
 use crate::net::NetError;
 use crate::proto::pop3::{Ending, Kind, LocalError, RemoteError};
-use crate::seen::SeenError;
+use crate::seen::StoreError;
 use crate::sink::{Fault, Refusal};
 use crate::spool::SpoolError;
 
@@ -105,7 +105,7 @@ pub enum SessionError {
     Spool(#[from] SpoolError),
     /// The seen store failed: nothing more can be proven.
     #[error(transparent)]
-    Seen(#[from] SeenError),
+    Seen(#[from] StoreError),
     /// Another error, with a hint about the account's settings that may cause it.
     #[error("{error}. {hint}")]
     Hinted {

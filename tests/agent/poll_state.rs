@@ -7,9 +7,10 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use mailferry::agent::{self, Assignment, Call};
 use mailferry::mail::{AccountName, Retention, Timestamp, WhoActs};
-use mailferry::seen::{AccountState, Batch, MemoryStore, Records, Seen, SeenError, SeenStore};
+use mailferry::seen::{AccountState, Batch, MemoryStore, Records, Seen, SeenStore, StoreError};
 use mailferry::session::{self, End};
 
+use crate::support::stores::disk_fails;
 use crate::support::world::{World, mails};
 
 /// A known message that is compared again while its server fails.
@@ -57,28 +58,26 @@ async fn a_comparison_that_was_refused_or_cut_off_is_finished_by_the_next_poll()
 struct ReadOnly(MemoryStore);
 
 impl SeenStore for ReadOnly {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
         self.0.scan(account)
     }
 
-    fn commit(&self, _: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
-        let directory = "/state".into();
-        let what = "no".to_owned();
-        Box::pin(async { Err(SeenError::Disk { directory, what }) })
+    fn commit(&self, _: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async { Err(disk_fails()) })
     }
 
     fn account_state<'a>(
         &'a self,
         account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
         self.0.account_state(account)
     }
 
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
         self.0.accounts()
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.0.close()
     }
 }
@@ -87,28 +86,26 @@ impl SeenStore for ReadOnly {
 struct Unreadable(MemoryStore);
 
 impl SeenStore for Unreadable {
-    fn scan<'a>(&'a self, _: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
-        let directory = "/state".into();
-        let what = "no".to_owned();
-        Box::pin(async { Err(SeenError::Disk { directory, what }) })
+    fn scan<'a>(&'a self, _: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
+        Box::pin(async { Err(disk_fails()) })
     }
 
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         self.0.commit(batch)
     }
 
     fn account_state<'a>(
         &'a self,
         account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
         self.0.account_state(account)
     }
 
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
         self.0.accounts()
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.0.close()
     }
 }
@@ -146,11 +143,11 @@ async fn when_records_cannot_be_read_nothing_is_retrieved_and_a_refused_login_is
 struct Slow(Arc<MemoryStore>, Arc<Mutex<Timestamp>>);
 
 impl SeenStore for Slow {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
         self.0.scan(account)
     }
 
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         let mut now = self.1.lock().unwrap();
         *now = now.plus(15);
         self.0.commit(batch)
@@ -159,15 +156,15 @@ impl SeenStore for Slow {
     fn account_state<'a>(
         &'a self,
         account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
         self.0.account_state(account)
     }
 
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
         self.0.accounts()
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.0.close()
     }
 }

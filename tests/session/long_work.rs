@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::BoxFuture;
 use mailferry::mail::{AccountName, FirstRun, Retention};
-use mailferry::seen::{AccountState, Batch, Records, Seen, SeenError, SeenStore};
+use mailferry::seen::{AccountState, Batch, Records, Seen, SeenStore, StoreError};
 use mailferry::session;
 use mailferry::telemetry::{Event, Report, Reporter};
 
@@ -28,28 +28,28 @@ struct Asked {
 }
 
 impl SeenStore for Asked {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
         self.store.scan(account)
     }
 
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.commit(batch)
     }
 
     fn account_state<'a>(
         &'a self,
         account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
         self.store.account_state(account)
     }
 
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
         let all = self.turns.all.load(Ordering::SeqCst);
         self.turns.listed.store(all, Ordering::SeqCst);
         self.store.accounts()
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.close()
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
 use mailferry::mail::{AccountName, Retention};
-use mailferry::seen::{AccountState, Batch, MemoryStore, Records, Seen, SeenError, SeenStore};
+use mailferry::seen::{AccountState, Batch, MemoryStore, Records, Seen, SeenStore, StoreError};
 use mailferry::session::{self, End};
 
 use crate::support::world::{World, mails};
@@ -25,7 +25,7 @@ impl Counting {
 }
 
 impl SeenStore for Counting {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
         Box::pin(async move {
             let records = self.store.scan(account).await?;
             self.count(1 + records.len());
@@ -33,7 +33,7 @@ impl SeenStore for Counting {
         })
     }
 
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         self.count(1 + batch.changes.len());
         self.store.commit(batch)
     }
@@ -41,12 +41,12 @@ impl SeenStore for Counting {
     fn account_state<'a>(
         &'a self,
         account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
         self.count(1);
         self.store.account_state(account)
     }
 
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
         Box::pin(async {
             let accounts = self.store.accounts().await?;
             self.count(1 + accounts.len());
@@ -54,7 +54,7 @@ impl SeenStore for Counting {
         })
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.close()
     }
 }

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use mailferry::mail::{AccountName, Digest, Timestamp, UniqueId};
 use mailferry::seen::{
-    AccountState, Batch, Change, Deferral, Hold, Marker, Notes, Record, RecordKey, SeenError,
-    SeenStore, State,
+    AccountState, Batch, Change, Deferral, Hold, Marker, Notes, Record, RecordKey, SeenStore,
+    State, StoreError, StoreFault,
 };
 use mailferry::sink::{Target, Targets};
 
@@ -98,7 +98,7 @@ fn every_kind() -> Vec<Batch> {
 }
 
 /// The contents of a store, as text.
-fn contents(directory: &Path) -> Result<String, SeenError> {
+fn contents(directory: &Path) -> Result<String, StoreError> {
     let store = open(directory)?;
     let mut words = String::new();
     run(async {
@@ -224,7 +224,11 @@ fn each_changed_or_lost_octet_of_the_journal_is_noticed_or_harmless() {
                 // or full of zeros.
                 Ok(_) if !with_index && (round % 3 != 1 || at > last_line) => {}
                 Ok(found) => assert_eq!(found, known, "{what}"),
-                Err(SeenError::Damaged { hint, .. }) => assert!(!hint.is_empty(), "{what}"),
+                Err(StoreError {
+                    kind: StoreFault::Damaged { .. },
+                    hint,
+                    ..
+                }) => assert!(!hint.is_empty(), "{what}"),
                 Err(other) => panic!("{what}: {other}"),
             }
             assert!(

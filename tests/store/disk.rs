@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mailferry::mail::{AccountName, Clock, Digest, Timestamp, UniqueId};
 use mailferry::seen::{
-    AccountState, Batch, Change, DurableStore, MemoryStore, Notes, Record, RecordKey, SeenError,
-    SeenStore, State, StateDirectory,
+    AccountState, Batch, Change, DurableStore, MemoryStore, Notes, Record, RecordKey, SeenStore,
+    State, StateDirectory, StoreError, StoreFault,
 };
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ impl Clock for FixedClock {
     }
 }
 
-pub fn open(directory: &Path) -> Result<DurableStore, SeenError> {
+pub fn open(directory: &Path) -> Result<DurableStore, StoreError> {
     DurableStore::open(StateDirectory::lock(directory)?, Arc::new(FixedClock))
 }
 
@@ -79,7 +79,7 @@ pub fn run<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// Waits for commits that are all queued at once, in their order.
-async fn all(commits: impl Iterator<Item = impl Future<Output = Result<(), SeenError>>>) {
+async fn all(commits: impl Iterator<Item = impl Future<Output = Result<(), StoreError>>>) {
     for done in futures_util::future::join_all(commits).await {
         done.unwrap();
     }
@@ -99,7 +99,7 @@ fn filled(directory: &Path, count: u64) {
     });
 }
 
-fn ids(directory: &Path) -> Result<Vec<String>, SeenError> {
+fn ids(directory: &Path) -> Result<Vec<String>, StoreError> {
     let store = open(directory)?;
     run(async {
         let records = store.scan(&work()).await?;
@@ -131,7 +131,11 @@ fn committed_records_are_there_after_a_close_and_without_one() {
 fn a_second_process_is_told_which_process_uses_the_store() {
     let directory = state_dir();
     let _store = open(directory.path()).unwrap();
-    let Err(SeenError::InUse { holder, .. }) = open(directory.path()) else {
+    let Err(StoreError {
+        kind: StoreFault::InUse { holder },
+        ..
+    }) = open(directory.path())
+    else {
         panic!("it was opened twice")
     };
     assert!(
@@ -231,7 +235,12 @@ fn a_journal_that_is_gone_or_too_short_stops_with_a_hint_and_changes_nothing() {
             }
         }
         for _ in 0..2 {
-            let Err(SeenError::Damaged { hint, .. }) = ids(directory.path()) else {
+            let Err(StoreError {
+                kind: StoreFault::Damaged { .. },
+                hint,
+                ..
+            }) = ids(directory.path())
+            else {
                 panic!("{cut:?}: it was opened")
             };
             assert!(hint.contains("backup"), "{hint}");

@@ -12,7 +12,8 @@ use mailferry::mail::{
     Timestamp, TlsMode,
 };
 use mailferry::seen::{
-    AccountState, Batch, Known, MemoryStore, Record, RecordKey, Records, Seen, SeenError, SeenStore,
+    AccountState, Batch, Known, MemoryStore, Record, RecordKey, Records, Seen, SeenStore,
+    StoreError,
 };
 use mailferry::session::{self, Collaborators, Login, Quarantine, Stop, Summary, Visit};
 use mailferry::sink::{Delivery, Destination, Fault, Gate, Outcome, Refusal, Sink};
@@ -349,11 +350,11 @@ struct Counted {
 }
 
 impl SeenStore for Counted {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
         self.store.scan(account)
     }
 
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             self.crash.step().await;
             self.store.commit(batch).await?;
@@ -365,15 +366,15 @@ impl SeenStore for Counted {
     fn account_state<'a>(
         &'a self,
         account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
         self.store.account_state(account)
     }
 
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
         self.store.accounts()
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.close()
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::mail::Timestamp;
 use crate::seen::disk::index::{Index, Unsound};
 use crate::seen::disk::journal::Journal;
-use crate::seen::{Batch, Change, SeenError};
+use crate::seen::{Batch, Change, StoreError};
 
 /// Writes the current records to a new journal. `None` when the disk has no room for a second
 /// journal.
@@ -27,7 +27,7 @@ pub(in crate::seen) fn compact(
                 .and_then(|records| Ok((records, index.state(account)?)));
             let (records, state) = known.map_err(|reason| {
                 unsound = Some(reason);
-                SeenError::Closed
+                StoreError::closed()
             })?;
             for known in records.iter() {
                 let mut batch = Batch::new(account);

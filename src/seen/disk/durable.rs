@@ -22,7 +22,7 @@ use crate::seen::disk::journal::{Journal, Position, damaged, disk};
 use crate::seen::disk::replay;
 use crate::seen::disk::state_dir::{StateDirectory, set_aside};
 use crate::seen::disk::witness::Witness;
-use crate::seen::{AccountState, Batch, Records, SeenError, SeenStore};
+use crate::seen::{AccountState, Batch, Records, SeenStore, StoreError};
 
 /// The seen store on disk.
 pub struct DurableStore {
@@ -59,7 +59,7 @@ enum About {
 /// A batch, and the caller that waits for it.
 struct Commit {
     batch: Batch,
-    done: oneshot::Sender<Result<(), SeenError>>,
+    done: oneshot::Sender<Result<(), StoreError>>,
 }
 
 struct Shared {
@@ -83,9 +83,9 @@ impl DurableStore {
     /// end to end.
     ///
     /// # Errors
-    /// [`SeenError::InUse`] when another process uses it, [`SeenError::Damaged`] when continuing
-    /// could deliver mail again, [`SeenError::Disk`] when the directory cannot be used.
-    pub fn open(directory: StateDirectory, clock: Arc<dyn Clock>) -> Result<Self, SeenError> {
+    /// `StoreFault::InUse` when another process uses it, `StoreFault::Damaged` when continuing
+    /// could deliver mail again, `StoreFault::Disk` when the directory cannot be used.
+    pub fn open(directory: StateDirectory, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let path = directory.path();
         let _acting = directory.act()?;
         if std::fs::symlink_metadata(path.join(Journal::NAME)).is_err() {
@@ -126,28 +126,28 @@ impl DurableStore {
         &self,
         about: About,
         look: impl Fn(&Index) -> Result<T, Unsound> + Send + 'static,
-    ) -> Result<T, SeenError> {
+    ) -> Result<T, StoreError> {
         let shared = Arc::clone(&self.shared);
         spawn_blocking(move || shared.look(&about, look))
             .await
-            .unwrap_or(Err(SeenError::Closed))
+            .unwrap_or(Err(StoreError::closed()))
     }
 }
 
 impl SeenStore for DurableStore {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
         let account = account.clone();
         let about = About::Account(account.clone());
         Box::pin(self.look(about, move |index| index.scan(&account)))
     }
 
-    fn count<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<u64, SeenError>> {
+    fn count<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<u64, StoreError>> {
         let account = account.clone();
         let about = About::Account(account.clone());
         Box::pin(self.look(about, move |index| index.count_of(&account)))
     }
 
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         let (done, committed) = oneshot::channel();
         let queued = match &*lock(&self.commits) {
             Some(commits) => commits.send(Commit { batch, done }).is_ok(),
@@ -155,16 +155,16 @@ impl SeenStore for DurableStore {
         };
         Box::pin(async move {
             if !queued {
-                return Err(SeenError::Closed);
+                return Err(StoreError::closed());
             }
-            committed.await.unwrap_or(Err(SeenError::Closed))
+            committed.await.unwrap_or(Err(StoreError::closed()))
         })
     }
 
     fn account_state<'a>(
         &'a self,
         account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
         let account = account.clone();
         let about = About::Account(account.clone());
         Box::pin(self.look(about, move |index| index.state(&account)))
@@ -181,33 +181,33 @@ impl SeenStore for DurableStore {
         self.shared.proven.load(Ordering::Relaxed)
     }
 
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
         Box::pin(self.look(About::All, Index::accounts))
     }
 
     fn account_keeping<'a>(
         &'a self,
         file: &'a str,
-    ) -> BoxFuture<'a, Result<Option<AccountName>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Option<AccountName>, StoreError>> {
         let file = file.to_owned();
         Box::pin(self.look(About::All, move |index| index.account_keeping(&file)))
     }
 
-    fn ready(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn ready(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             let made = spawn_blocking(move || lock(&shared.journal).make_room());
-            made.await.unwrap_or(Err(SeenError::Closed))
+            made.await.unwrap_or(Err(StoreError::closed()))
         })
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         lock(&self.commits).take();
         let writer = lock(&self.writer).take();
         Box::pin(async move {
             let joined = spawn_blocking(move || writer.map(JoinHandle::join));
             match joined.await {
-                Ok(Some(Err(_))) | Err(_) => Err(SeenError::Invariant(
+                Ok(Some(Err(_))) | Err(_) => Err(StoreError::invariant(
                     "the writer of the seen store panicked",
                 )),
                 Ok(_) => Ok(()),
@@ -252,7 +252,7 @@ impl Shared {
         self.tidy();
     }
 
-    fn commit(&self, batches: Vec<Batch>) -> Result<(), SeenError> {
+    fn commit(&self, batches: Vec<Batch>) -> Result<(), StoreError> {
         let mut journal = lock(&self.journal);
         let appended = journal.append(&batches, self.clock.now());
         self.proven.store(appended.is_ok(), Ordering::Relaxed);
@@ -291,7 +291,7 @@ impl Shared {
         &self,
         about: &About,
         look: impl Fn(&Index) -> Result<T, Unsound>,
-    ) -> Result<T, SeenError> {
+    ) -> Result<T, StoreError> {
         let mut behind = lock(&self.behind);
         if behind.concerns(about) {
             self.catch_up(&mut behind);
@@ -318,7 +318,7 @@ impl Shared {
 
     /// Opens the index again, or makes it again from the journal; in the second case the old one is
     /// put aside first.
-    fn repair(&self, repair: Repair) -> Result<(), SeenError> {
+    fn repair(&self, repair: Repair) -> Result<(), StoreError> {
         let journal = lock(&self.journal);
         // The directory at this path may belong to another store now.
         journal.check_place()?;
@@ -390,7 +390,7 @@ impl Behind {
 
 /// Creates a journal where there is none. If there is an index or a witness without a journal, the
 /// journal is lost.
-fn begin(path: &Path) -> Result<(), SeenError> {
+fn begin(path: &Path) -> Result<(), StoreError> {
     if path.join(Index::NAME).exists() {
         let marked = Index::open(path).and_then(|index| index.mark());
         match marked {

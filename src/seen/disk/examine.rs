@@ -4,34 +4,31 @@ use std::fs::File;
 use std::path::Path;
 
 use crate::disk::{Acting, check_owner};
-use crate::seen::SeenError;
 use crate::seen::disk::journal::{Journal, cut_short, damaged};
 use crate::seen::disk::state_dir::{LOCK, unusable};
 use crate::seen::disk::witness::Witness;
+use crate::seen::{StoreError, StoreFault};
 
 /// Checks whether a poll could use the state directory at `path`, as far as reading shows that. A
 /// missing one can be used. The index is not opened, because that would write to it.
 ///
 /// # Errors
 /// The error of a poll that opens the store.
-pub fn examine(path: &Path) -> Result<(), SeenError> {
+pub fn examine(path: &Path) -> Result<(), StoreError> {
     if !path.exists() {
         return Ok(());
     }
     let failed = |error: std::io::Error| unusable(path, &error);
     let folder = File::open(path).map_err(failed)?;
     let metadata = folder.metadata().map_err(failed)?;
-    check_owner(&metadata).map_err(|what| SeenError::Unusable {
-        directory: path.to_owned(),
-        what,
-    })?;
+    let unfit = |what| StoreError::at(path, StoreFault::Unusable { what });
+    check_owner(&metadata).map_err(unfit)?;
     let _acting = Acting::as_owner_of(path).map_err(failed)?;
     // If the owner may not enter a folder above the directory, the owner cannot use anything in it.
     path.metadata().map_err(failed)?;
     if path.join(LOCK).is_symlink() {
         let what = format!("the file {LOCK} is a symbolic link; put a regular file there");
-        let directory = path.to_owned();
-        return Err(SeenError::Unusable { directory, what });
+        return Err(unfit(what));
     }
     // Read before the journal, because a running agent may append to the journal meanwhile.
     let witnessed = Witness::read(path).unwrap_or(0);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::mail::{AccountName, RecordKey};
 use crate::seen::disk::journal::{Journal, Line};
-use crate::seen::{Change, SeenError};
+use crate::seen::{Change, StoreError};
 
 /// The accounts whose records name copies in the quarantine, by the file of the copy. The label of
 /// a copy has the name that the account had when it was made; `seen rename` changes the record.
@@ -13,7 +13,7 @@ use crate::seen::{Change, SeenError};
 ///
 /// # Errors
 /// The journal cannot be read.
-pub fn holders(directory: &Path) -> Result<HashMap<String, AccountName>, SeenError> {
+pub fn holders(directory: &Path) -> Result<HashMap<String, AccountName>, StoreError> {
     if !directory.join(Journal::NAME).exists() {
         return Ok(HashMap::new());
     }

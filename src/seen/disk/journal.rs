@@ -19,7 +19,7 @@ use crate::fault;
 use crate::mail::{Timestamp, limits};
 use crate::seen::disk::checksum::chained;
 use crate::seen::disk::line;
-use crate::seen::{Batch, SeenError};
+use crate::seen::{Batch, StoreError, StoreFault};
 
 /// The open journal, ready to append.
 #[derive(Debug)]
@@ -58,8 +58,8 @@ impl Journal {
     pub(in crate::seen) fn create(
         directory: &Path,
         base: u64,
-        write: impl FnOnce(&mut Writer<'_>) -> Result<(), SeenError>,
-    ) -> Result<Self, SeenError> {
+        write: impl FnOnce(&mut Writer<'_>) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
         let mut journal = Self::write_new(directory, base, write)?;
         let placed = fault::fail("journal.renamed").and_then(|()| sync_directory(directory));
         if placed.is_err() {
@@ -74,8 +74,8 @@ impl Journal {
     fn write_new(
         directory: &Path,
         base: u64,
-        write: impl FnOnce(&mut Writer<'_>) -> Result<(), SeenError>,
-    ) -> Result<Self, SeenError> {
+        write: impl FnOnce(&mut Writer<'_>) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
         let disk = |error: io::Error| disk(directory, &error);
         let mut options = OpenOptions::new();
         options.read(true).append(true);
@@ -124,18 +124,17 @@ impl Journal {
     /// is not recorded.
     ///
     /// # Errors
-    /// [`SeenError::Replaced`] when the file or its directory was removed or replaced.
-    pub(in crate::seen) fn check_place(&self) -> Result<(), SeenError> {
+    /// `StoreFault::Replaced` when the file or its directory was removed or replaced.
+    pub(in crate::seen) fn check_place(&self) -> Result<(), StoreError> {
         if self.identity.is_at(&self.directory.join(Self::NAME)) {
             return Ok(());
         }
-        let directory = self.directory.clone();
-        Err(SeenError::Replaced { directory })
+        Err(StoreError::at(&self.directory, StoreFault::Replaced))
     }
 
     /// Makes sure that there is space for the records of all running offers, before a message is
     /// offered.
-    pub(in crate::seen) fn make_room(&mut self) -> Result<(), SeenError> {
+    pub(in crate::seen) fn make_room(&mut self) -> Result<(), StoreError> {
         self.check_place()?;
         let file = match self.file.take() {
             Some(file) => file,
@@ -161,14 +160,14 @@ impl Journal {
     /// anything is changed.
     ///
     /// # Errors
-    /// [`SeenError::Damaged`] when a line does not match; [`SeenError::Disk`] when the file cannot
+    /// `StoreFault::Damaged` when a line does not match; `StoreFault::Disk` when the file cannot
     /// be read.
     pub(in crate::seen) fn open(
         directory: &Path,
         known: u64,
-        mut visit: impl FnMut(Position, Line) -> Result<(), SeenError>,
-        check: impl FnOnce(u64) -> Result<(), SeenError>,
-    ) -> Result<Self, SeenError> {
+        mut visit: impl FnMut(Position, Line) -> Result<(), StoreError>,
+        check: impl FnOnce(u64) -> Result<(), StoreError>,
+    ) -> Result<Self, StoreError> {
         let disk = |error: io::Error| disk(directory, &error);
         let file = open(directory, OpenOptions::new().read(true).append(true))?;
         let identity = Identity::of(&file).map_err(disk)?;
@@ -207,8 +206,8 @@ impl Journal {
         directory: &Path,
         known: u64,
         until: u64,
-        visit: &mut dyn FnMut(Position, Line) -> Result<(), SeenError>,
-    ) -> Result<Scan, SeenError> {
+        visit: &mut dyn FnMut(Position, Line) -> Result<(), StoreError>,
+    ) -> Result<Scan, StoreError> {
         let disk = |error: io::Error| disk(directory, &error);
         let file = open(directory, OpenOptions::new().read(true))?;
         let mut reader = BufReader::with_capacity(1 << 18, file.take(until));
@@ -236,7 +235,7 @@ impl Journal {
     ///
     /// # Errors
     /// Those of [`Self::open`].
-    pub(in crate::seen) fn last_line(directory: &Path) -> Result<u64, SeenError> {
+    pub(in crate::seen) fn last_line(directory: &Path) -> Result<u64, StoreError> {
         let scan = Self::read(directory, u64::MAX, u64::MAX, &mut |_, _| Ok(()))?;
         Ok(scan.last.sequence)
     }
@@ -247,7 +246,7 @@ impl Journal {
         &mut self,
         batches: &[Batch],
         now: Timestamp,
-    ) -> Result<(), SeenError> {
+    ) -> Result<(), StoreError> {
         let mut file = self.file.take().map_or_else(|| self.reopen(), Ok)?;
         let mut last = self.last;
         let mut text = std::mem::take(&mut self.line_started);
@@ -276,7 +275,7 @@ impl Journal {
     }
 
     /// Opens a new descriptor on exactly the durable part.
-    fn reopen(&self) -> Result<File, SeenError> {
+    fn reopen(&self) -> Result<File, StoreError> {
         // Another journal under this name must not be cut to our length.
         self.check_place()?;
         let file = open(&self.directory, OpenOptions::new().read(true).append(true))?;
@@ -298,7 +297,7 @@ pub(in crate::seen) struct Writer<'d> {
 
 impl Writer<'_> {
     /// Adds one batch with its time.
-    pub(in crate::seen) fn add(&mut self, batch: &Batch, at: Timestamp) -> Result<(), SeenError> {
+    pub(in crate::seen) fn add(&mut self, batch: &Batch, at: Timestamp) -> Result<(), StoreError> {
         let mut text = String::new();
         self.last = push_line(&mut text, self.last, at, batch);
         self.lines += 1;
@@ -404,20 +403,21 @@ fn push_line(text: &mut String, last: Position, at: Timestamp, batch: &Batch) ->
 }
 
 /// Opens the journal of a directory; an error names the file.
-fn open(directory: &Path, options: &mut OpenOptions) -> Result<File, SeenError> {
+fn open(directory: &Path, options: &mut OpenOptions) -> Result<File, StoreError> {
     open_regular(options, &directory.join(Journal::NAME)).map_err(|error| {
         let words = format!("{}: {error}", Journal::NAME);
         disk(directory, &io::Error::new(error.kind(), words))
     })
 }
 
-pub(in crate::seen) fn disk(directory: &Path, error: &io::Error) -> SeenError {
-    let (directory, what) = (directory.to_owned(), error.to_string());
-    if is_full(error.kind()) {
-        SeenError::Full { directory, what }
+pub(in crate::seen) fn disk(directory: &Path, error: &io::Error) -> StoreError {
+    let what = error.to_string();
+    let kind = if is_full(error.kind()) {
+        StoreFault::Full { what }
     } else {
-        SeenError::Disk { directory, what }
-    }
+        StoreFault::Disk { what }
+    };
+    StoreError::at(directory, kind)
 }
 
 /// The error for a journal that is shorter than the witness says.
@@ -426,7 +426,7 @@ pub(in crate::seen) fn cut_short(
     last: u64,
     witnessed: u64,
     witness: &str,
-) -> SeenError {
+) -> StoreError {
     let hint = format!(
         "Nothing was changed. Restore the state directory from a backup. If {NAME} itself is from \
          a backup, remove {witness}; messages recorded after line {last} may be delivered again",
@@ -436,22 +436,13 @@ pub(in crate::seen) fn cut_short(
         "{} ends at line {last}, and {witness} says that there was line {witnessed}",
         Journal::NAME
     );
-    SeenError::Damaged {
-        directory: directory.to_owned(),
-        what,
-        hint,
-    }
+    StoreError::at(directory, StoreFault::Damaged { what }).with_hint(hint)
 }
 
-pub(in crate::seen) fn damaged(directory: &Path, what: String) -> SeenError {
+pub(in crate::seen) fn damaged(directory: &Path, what: String) -> StoreError {
     let hint = "Nothing was changed. Restore the state directory from a backup; or move \
-                seen.journal, seen.last and index aside and use first_run = \"skip\" or `seen import`"
-        .to_owned();
-    SeenError::Damaged {
-        directory: directory.to_owned(),
-        what,
-        hint,
-    }
+                seen.journal, seen.last and index aside and use first_run = \"skip\" or `seen import`";
+    StoreError::at(directory, StoreFault::Damaged { what }).with_hint(hint)
 }
 
 /// The name of a journal that is not complete yet.

@@ -8,10 +8,10 @@ use crate::seen::disk::index::{Index, Unsound};
 use crate::seen::disk::journal::{Journal, Line, Position, cut_short, damaged, disk};
 use crate::seen::disk::state_dir::set_aside;
 use crate::seen::disk::witness::Witness;
-use crate::seen::{Batch, SeenError};
+use crate::seen::{Batch, StoreError, StoreFault};
 
 /// Opens journal and index, and brings the index up to the journal.
-pub(in crate::seen) fn load(path: &Path) -> Result<(Journal, Index), SeenError> {
+pub(in crate::seen) fn load(path: &Path) -> Result<(Journal, Index), StoreError> {
     let (mut catching_up, mark) = opened(path)?;
     let known = mark.map_or(0, |mark| mark.sequence);
     let check = |last: u64| {
@@ -50,7 +50,7 @@ pub(in crate::seen) fn load(path: &Path) -> Result<(Journal, Index), SeenError> 
 pub(in crate::seen) fn reopen(
     path: &Path,
     durable: u64,
-) -> Result<Result<Index, Unsound>, SeenError> {
+) -> Result<Result<Index, Unsound>, StoreError> {
     let (mut catching_up, mark) = opened(path)?;
     let known = mark.map_or(0, |mark| mark.sequence);
     Journal::read(path, known, durable, &mut |position, line| {
@@ -61,7 +61,7 @@ pub(in crate::seen) fn reopen(
 }
 
 /// Makes an index from the journal's first `durable` octets alone.
-pub(in crate::seen) fn rebuild(path: &Path, durable: u64) -> Result<Index, SeenError> {
+pub(in crate::seen) fn rebuild(path: &Path, durable: u64) -> Result<Index, StoreError> {
     match reopen(path, durable)? {
         Ok(index) => Ok(index),
         Err(Unsound::Full(what)) => Err(no_room(path, what)),
@@ -73,7 +73,7 @@ pub(in crate::seen) fn rebuild(path: &Path, durable: u64) -> Result<Index, SeenE
 }
 
 /// The index on disk, if it can be opened, and the last line that it has applied.
-fn opened(path: &Path) -> Result<(CatchingUp, Option<Position>), SeenError> {
+fn opened(path: &Path) -> Result<(CatchingUp, Option<Position>), StoreError> {
     let opened = Index::open(path).and_then(|index| index.mark().map(|mark| (index, mark)));
     let (index, mark) = match opened {
         Ok((index, mark)) => (Ok(index), mark),
@@ -90,20 +90,15 @@ fn opened(path: &Path) -> Result<(CatchingUp, Option<Position>), SeenError> {
     Ok((catching_up, mark))
 }
 
-pub(in crate::seen) fn no_room(path: &Path, what: String) -> SeenError {
-    SeenError::Full {
-        directory: path.to_owned(),
-        what,
-    }
+pub(in crate::seen) fn no_room(path: &Path, what: String) -> StoreError {
+    StoreError::at(path, StoreFault::Full { what })
 }
 
 /// The error when sled's own lock is taken: another program works here, although the lock file does
 /// not name it.
-pub(in crate::seen) fn in_use(path: &Path) -> SeenError {
-    SeenError::InUse {
-        directory: path.to_owned(),
-        holder: "unknown (its lock file was removed)".to_owned(),
-    }
+pub(in crate::seen) fn in_use(path: &Path) -> StoreError {
+    let holder = "unknown (its lock file was removed)".to_owned();
+    StoreError::at(path, StoreFault::InUse { holder })
 }
 
 /// An index that is being brought up to the end of the journal.

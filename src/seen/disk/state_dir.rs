@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use crate::disk::{Acting, Lock, check_owner, make_private, open_regular, sync_directory};
 use crate::mail::Timestamp;
 use crate::mail::text::Shown;
-use crate::seen::SeenError;
 use crate::seen::disk::journal::disk;
+use crate::seen::{StoreError, StoreFault};
 
 /// A locked state directory. The lock ends with the process, however that ends.
 #[derive(Debug)]
@@ -27,8 +27,8 @@ impl StateDirectory {
     /// directory specification requires.
     ///
     /// # Errors
-    /// [`SeenError::Disk`] or [`SeenError::Full`] with the system's error.
-    pub fn make_above(path: &Path) -> Result<(), SeenError> {
+    /// `StoreFault::Disk` or `StoreFault::Full` with the system's error.
+    pub fn make_above(path: &Path) -> Result<(), StoreError> {
         let missing = path.ancestors().skip(1).take_while(|above| !above.exists());
         let mut missing: Vec<&Path> = missing.collect();
         while let Some(folder) = missing.pop() {
@@ -43,13 +43,10 @@ impl StateDirectory {
     /// locks it.
     ///
     /// # Errors
-    /// [`SeenError::InUse`] names the process that uses it; [`SeenError::Unusable`] says why it
+    /// `StoreFault::InUse` names the process that uses it; `StoreFault::Unusable` says why it
     /// cannot be used.
-    pub fn lock(path: &Path) -> Result<Self, SeenError> {
-        let fault = |what: String| SeenError::Unusable {
-            directory: path.to_owned(),
-            what,
-        };
+    pub fn lock(path: &Path) -> Result<Self, StoreError> {
+        let fault = |what: String| StoreError::at(path, StoreFault::Unusable { what });
         match make_private(path) {
             Ok(true) => path
                 .parent()
@@ -57,8 +54,7 @@ impl StateDirectory {
                 .map_err(|error| disk(path, &error))?,
             Ok(false) => {}
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                let directory = path.to_owned();
-                return Err(SeenError::NoFolderAbove { directory });
+                return Err(StoreError::at(path, StoreFault::NoFolderAbove));
             }
             Err(error) => return Err(fault(format!("it cannot be made: {error}"))),
         }
@@ -79,7 +75,7 @@ impl StateDirectory {
     }
 
     /// Acts as the directory's owner, if we are root and the owner is another user.
-    pub(in crate::seen) fn act(&self) -> Result<Acting, SeenError> {
+    pub(in crate::seen) fn act(&self) -> Result<Acting, StoreError> {
         Acting::as_owner_of(&self.path).map_err(|error| disk(&self.path, &error))
     }
 
@@ -90,7 +86,7 @@ impl StateDirectory {
 }
 
 /// Locks the file `lock` and writes our process into it.
-fn lock_file(path: &Path) -> Result<Lock, SeenError> {
+fn lock_file(path: &Path) -> Result<Lock, StoreError> {
     let name = path.join(LOCK);
     let mut options = OpenOptions::new();
     options
@@ -114,21 +110,19 @@ fn lock_file(path: &Path) -> Result<Lock, SeenError> {
 }
 
 /// The error for a directory that cannot be used; a lack of space is reported as such.
-pub(in crate::seen) fn unusable(path: &Path, error: &io::Error) -> SeenError {
-    let directory = path.to_owned();
-    match disk(path, error) {
-        SeenError::Disk { .. } if error.kind() == ErrorKind::PermissionDenied => {
-            let what =
-                format!("{error}. May its owner enter the folders above it, and write to it?");
-            SeenError::Unusable { directory, what }
-        }
-        SeenError::Disk { what, .. } => SeenError::Unusable { directory, what },
-        other => other,
+pub(in crate::seen) fn unusable(path: &Path, error: &io::Error) -> StoreError {
+    let failed = disk(path, error);
+    let StoreFault::Disk { mut what } = failed.kind else {
+        return failed;
+    };
+    if error.kind() == ErrorKind::PermissionDenied {
+        what = format!("{error}. May its owner enter the folders above it, and write to it?");
     }
+    StoreError::at(path, StoreFault::Unusable { what })
 }
 
 /// The error for a directory that is in use, with the process from the lock file.
-fn in_use(path: &Path) -> SeenError {
+fn in_use(path: &Path) -> StoreError {
     let mut holder = String::new();
     let file = open_regular(OpenOptions::new().read(true), &path.join(LOCK));
     let read = file.and_then(|file| file.take(HOLDER_OCTETS_MAX).read_to_string(&mut holder));
@@ -136,10 +130,7 @@ fn in_use(path: &Path) -> SeenError {
         Ok(_) if !holder.trim().is_empty() => Shown::new(holder.trim()).to_string(),
         _ => "unknown (its lock file was removed)".to_owned(),
     };
-    SeenError::InUse {
-        directory: path.to_owned(),
-        holder,
-    }
+    StoreError::at(path, StoreFault::InUse { holder })
 }
 
 /// Our process, for the lock file: `PID (NAME)`.
@@ -157,7 +148,7 @@ pub(in crate::seen) fn set_aside(
     directory: &Path,
     name: &str,
     now: Timestamp,
-) -> Result<(), SeenError> {
+) -> Result<(), StoreError> {
     let folder = directory.join(name);
     if folder.symlink_metadata().is_err() {
         return Ok(());

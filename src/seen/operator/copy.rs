@@ -2,8 +2,8 @@
 
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::{
-    Change, Deferral, Marker, Notes, OperatorsWord, Record, RecordKey, Recorded, Seen, SeenError,
-    SeenStore, State,
+    Change, Deferral, Marker, Notes, OperatorsWord, Record, RecordKey, Recorded, Seen, SeenStore,
+    State, StoreError,
 };
 
 /// What the records say about a copy that none of them names.
@@ -27,7 +27,7 @@ impl Seen {
         &self,
         account: &AccountName,
         key: &RecordKey,
-    ) -> Result<Orphan, SeenError> {
+    ) -> Result<Orphan, StoreError> {
         let record = self.records(account).await?.get(key);
         Ok(match record.map(|record| record.state) {
             Some(State::Delivered { .. } | State::Quarantined { .. }) => Orphan::Spare,
@@ -47,7 +47,7 @@ impl Seen {
         key: &RecordKey,
         file: &str,
         _: &OperatorsWord,
-    ) -> Result<(), SeenError> {
+    ) -> Result<(), StoreError> {
         let Some(record) = self.records(account).await?.get(key) else {
             return Ok(());
         };
@@ -71,7 +71,7 @@ impl Seen {
     pub async fn holder(
         &self,
         file: &str,
-    ) -> Result<Option<(AccountName, RecordKey, Record)>, SeenError> {
+    ) -> Result<Option<(AccountName, RecordKey, Record)>, StoreError> {
         let Some(account) = self.store.account_keeping(file).await? else {
             return Ok(None);
         };
@@ -88,7 +88,7 @@ impl Seen {
     /// returns the proof that the DELE needs. The record's state does not change.
     ///
     /// # Errors
-    /// [`SeenError::Invariant`] when there is no such record; otherwise those of the store, and
+    /// `StoreFault::Invariant` when there is no such record; otherwise those of the store, and
     /// then no DELE may be sent.
     pub async fn order_delete(
         &self,
@@ -96,9 +96,9 @@ impl Seen {
         key: &RecordKey,
         now: Timestamp,
         _: &OperatorsWord,
-    ) -> Result<Recorded, SeenError> {
+    ) -> Result<Recorded, StoreError> {
         let records = self.records(account).await?;
-        let mut record = records.get(key).ok_or(SeenError::Invariant(
+        let mut record = records.get(key).ok_or(StoreError::invariant(
             "a message without a record was to be deleted",
         ))?;
         record.notes.asked = Some(now);
@@ -121,7 +121,7 @@ impl Seen {
         key: &RecordKey,
         record: &Record,
         _: &OperatorsWord,
-    ) -> Result<(), SeenError> {
+    ) -> Result<(), StoreError> {
         let put = Change::Put(key.clone(), record.clone());
         self.change(account, [put]).await
     }
@@ -136,7 +136,7 @@ impl Seen {
         key: &RecordKey,
         now: Timestamp,
         _: &OperatorsWord,
-    ) -> Result<(), SeenError> {
+    ) -> Result<(), StoreError> {
         self.settle(account, key, State::Delivered { at: now })
             .await
     }
@@ -151,7 +151,7 @@ impl Seen {
         key: &RecordKey,
         now: Timestamp,
         _: &OperatorsWord,
-    ) -> Result<(), SeenError> {
+    ) -> Result<(), StoreError> {
         let by = Marker::Operator;
         self.settle(account, key, State::Marked { at: now, by })
             .await
@@ -162,7 +162,7 @@ impl Seen {
         account: &AccountName,
         key: &RecordKey,
         state: State,
-    ) -> Result<(), SeenError> {
+    ) -> Result<(), StoreError> {
         let records = self.records(account).await?;
         let known = records.get(key);
         let record = known.unwrap_or(Record {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::mail::{AccountName, Entry, Listing, Timestamp, UniqueId};
 use crate::seen::{
     Change, Changed, Known, Marker, Notes, OperatorError, OperatorsWord, Record, RecordKey,
-    Records, Seen, SeenError, State, Trust,
+    Records, Seen, State, StoreError, Trust,
 };
 
 impl Seen {
@@ -89,7 +89,7 @@ impl Seen {
     pub(in crate::seen) async fn are_listed_still(
         &self,
         account: &AccountName,
-    ) -> Result<(), SeenError> {
+    ) -> Result<(), StoreError> {
         let mut state = self.account_state(account).await?;
         state.retrieved_without_quit = true;
         self.save_state(account, state).await

@@ -12,7 +12,7 @@ pub(in crate::seen) mod word;
 use std::collections::BTreeSet;
 
 use crate::mail::{AccountName, Maildrop, UniqueId, limits};
-use crate::seen::{Batch, Change, OperatorsWord, RecordKey, Seen, SeenError, SeenStore};
+use crate::seen::{Batch, Change, OperatorsWord, RecordKey, Seen, SeenStore, StoreError};
 
 /// How many messages a command concerned, and how many of them it changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum Trust {
 pub enum OperatorError {
     /// An error of the store.
     #[error(transparent)]
-    Seen(#[from] SeenError),
+    Seen(#[from] StoreError),
     /// The account is unknown.
     #[error("there is no record of an account {0}")]
     NoAccount(AccountName),
@@ -130,7 +130,7 @@ impl Seen {
         host: &str,
         port: u16,
         user: &str,
-    ) -> Result<Option<AccountName>, SeenError> {
+    ) -> Result<Option<AccountName>, StoreError> {
         for other in self.store.accounts_at(host, user).await? {
             if other == *account || !other.is_account() {
                 continue;
@@ -148,7 +148,7 @@ impl Seen {
         &self,
         account: &AccountName,
         changes: impl IntoIterator<Item = Change>,
-    ) -> Result<(), SeenError> {
+    ) -> Result<(), StoreError> {
         let mut changes = changes.into_iter().peekable();
         while changes.peek().is_some() {
             let mut batch = Batch::new(account);

@@ -2,7 +2,7 @@
 
 use crate::mail::AccountName;
 use crate::seen::{
-    AccountState, Change, Changed, Known, OperatorError, OperatorsWord, Seen, SeenError,
+    AccountState, Change, Changed, Known, OperatorError, OperatorsWord, Seen, StoreError,
 };
 
 impl Seen {
@@ -70,7 +70,7 @@ impl Seen {
         })
     }
 
-    async fn move_records(&self, from: &AccountName, to: &AccountName) -> Result<(), SeenError> {
+    async fn move_records(&self, from: &AccountName, to: &AccountName) -> Result<(), StoreError> {
         let records = self.records(from).await?;
         let put = |known: Known<'_>| Change::Put(known.key(), known.record);
         self.change(to, records.iter().map(put)).await?;
@@ -78,7 +78,7 @@ impl Seen {
         self.change(from, records.iter().map(forget)).await
     }
 
-    async fn end_rename(&self, new: &AccountName) -> Result<(), SeenError> {
+    async fn end_rename(&self, new: &AccountName) -> Result<(), StoreError> {
         let mut state = self.account_state(new).await?;
         state.names.renaming = None;
         // The account may have been held because it was half renamed.

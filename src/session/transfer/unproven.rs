@@ -1,7 +1,7 @@
 //! Messages of a session out of step that are not proven to be the requested ones.
 
 use crate::mail::{AccountName, Timestamp};
-use crate::seen::{Batch, Change, RecordKey, Seen, SeenError, State};
+use crate::seen::{Batch, Change, RecordKey, Seen, State, StoreError};
 
 /// Notes that messages of a session out of step are compared, alone, before they are deleted.
 ///
@@ -12,7 +12,7 @@ pub(in crate::session) async fn doubt(
     account: &AccountName,
     unproven: &[RecordKey],
     now: Timestamp,
-) -> Result<(), SeenError> {
+) -> Result<(), StoreError> {
     if unproven.is_empty() {
         return Ok(());
     }

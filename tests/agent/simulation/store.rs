@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::BoxFuture;
 use mailferry::mail::AccountName;
 use mailferry::seen::{
-    AccountState, Batch, Change, MemoryStore, Records, SeenError, SeenStore, State,
+    AccountState, Batch, Change, MemoryStore, Records, SeenStore, State, StoreError,
 };
+
+use crate::support::stores::disk_fails;
 
 /// A store whose disk fails now and then: either nothing of the batch is written, or all of it and
 /// the result is lost.
@@ -19,11 +21,11 @@ pub struct Flaky {
 }
 
 impl SeenStore for Flaky {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, SeenError>> {
+    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
         self.store.scan(account)
     }
 
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
             let one_in = *self.fails_one_in.lock().unwrap();
@@ -37,10 +39,7 @@ impl SeenStore for Flaky {
             }
             tokio::task::yield_now().await;
             if fails {
-                return Err(SeenError::Disk {
-                    directory: "/simulated".into(),
-                    what: "no".into(),
-                });
+                return Err(disk_fails());
             }
             Ok(())
         })
@@ -49,15 +48,15 @@ impl SeenStore for Flaky {
     fn account_state<'a>(
         &'a self,
         account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, SeenError>> {
+    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
         self.store.account_state(account)
     }
 
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, SeenError>> {
+    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
         self.store.accounts()
     }
 
-    fn close(&self) -> BoxFuture<'_, Result<(), SeenError>> {
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         self.store.close()
     }
 }

@@ -47,7 +47,7 @@ fn journal_of(ids: &[&str]) -> tempfile::TempDir {
     directory
 }
 
-fn read(directory: &Path) -> Result<Vec<Batch>, SeenError> {
+fn read(directory: &Path) -> Result<Vec<Batch>, StoreError> {
     let mut batches = Vec::new();
     Journal::open(
         directory,
@@ -125,7 +125,11 @@ fn every_flipped_bit_is_found() {
         bad[bit / 8] ^= 1 << (bit % 8);
         std::fs::write(directory.path().join(Journal::NAME), &bad).unwrap();
         match read(directory.path()) {
-            Err(SeenError::Damaged { hint, .. }) => assert!(hint.contains("backup")),
+            Err(StoreError {
+                kind: StoreFault::Damaged { .. },
+                hint,
+                ..
+            }) => assert!(hint.contains("backup")),
             // Only the last LF can be changed unnoticed: then the line is unfinished.
             Ok(batches) => {
                 assert_eq!((bit / 8, batches.len()), (whole.len() - 1, 1), "bit {bit}")
@@ -156,7 +160,13 @@ fn a_lost_swapped_or_doubled_line_is_found() {
         let bad: String = order.iter().map(|at| lines[*at].as_str()).collect();
         std::fs::write(directory.path().join(Journal::NAME), bad).unwrap();
         assert!(
-            matches!(read(directory.path()), Err(SeenError::Damaged { .. })),
+            matches!(
+                read(directory.path()),
+                Err(StoreError {
+                    kind: StoreFault::Damaged { .. },
+                    ..
+                })
+            ),
             "{order:?}"
         );
     }
