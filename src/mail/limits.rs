@@ -278,6 +278,12 @@ pub const UNASKED_MILLISECONDS: u64 = 20;
 /// session asks for the rest.
 pub const HEADS_SECONDS_MAX: u64 = 600;
 
+/// Messages whose sizes are asked one by one, the newest ones, while LIST is left out.
+pub const SIZES_ONE_BY_ONE_MAX: usize = 500;
+
+/// Seconds of a session for such sizes.
+pub const SIZES_SECONDS_MAX: u64 = 60;
+
 /// Seconds after which the heads received so far are made durable. A session that is lost before
 /// asks for that many again.
 pub const HEADS_NOTED_SECONDS: u64 = 30;

@@ -192,6 +192,11 @@ impl ListingBuilder {
         self.repeats
     }
 
+    /// The numbers of the messages, in order after [`Self::arrange`].
+    pub fn numbers(&self) -> impl DoubleEndedIterator<Item = u32> {
+        self.slots.iter().map(|slot| slot.number)
+    }
+
     /// The number of messages added so far.
     pub fn len(&self) -> usize {
         self.slots.len()

@@ -29,6 +29,9 @@ pub struct Oddities {
     /// STAT is sent instead of NOOP before this time, because the server ended a session because of
     /// NOOP.
     pub noop_left_out_until: Option<Timestamp>,
+    /// LIST of one message is not sent before this time, because the server ended a session because
+    /// of it.
+    pub list_one_left_out_until: Option<Timestamp>,
     /// The capabilities of the last CAPA that apply to a session without CAPA.
     pub last_capa: Option<LastCapa>,
     /// Logins refused in a row because another session had the maildrop.
@@ -143,6 +146,9 @@ impl Oddities {
         if let Some(until) = self.noop_left_out_until {
             words.push(("noop_left_out_until", until.0.to_string()));
         }
+        if let Some(until) = self.list_one_left_out_until {
+            words.push(("list_one_left_out_until", until.0.to_string()));
+        }
         if let Some(last) = &self.last_capa {
             words.push(("last_capa", last.to_word()));
         }
@@ -171,6 +177,7 @@ impl Oddities {
             "capa_left_out_until" => self.capa_left_out_until = Some(at()?),
             "list_left_out_until" => self.list_left_out_until = Some(at()?),
             "noop_left_out_until" => self.noop_left_out_until = Some(at()?),
+            "list_one_left_out_until" => self.list_one_left_out_until = Some(at()?),
             "last_capa" => self.last_capa = Some(LastCapa::from_word(value)?),
             "in_use" => {
                 let (times, since) = value.split_once(':')?;
@@ -297,6 +304,7 @@ pub(super) mod tests {
                 proptest::option::of(any_time()),
                 proptest::option::of(any_time()),
                 proptest::option::of(any_time()),
+                proptest::option::of(any_time()),
             ],
             proptest::option::of(any_last_capa()),
             proptest::collection::vec(struck_delete, 0..3),
@@ -310,6 +318,7 @@ pub(super) mod tests {
             capa_left_out_until: fields.4[0],
             list_left_out_until: fields.4[1],
             noop_left_out_until: fields.4[2],
+            list_one_left_out_until: fields.4[3],
             last_capa: fields.5,
             struck_deletes: fields.6,
             deletes_struck_in_a_row: fields.7,

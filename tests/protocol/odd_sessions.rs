@@ -338,6 +338,85 @@ async fn a_stump_stays_on_the_server_when_it_is_compared_in_a_session_that_tells
     }
 }
 
+/// A world in which LIST has just ended a session, so that it is left out for a day.
+async fn world_without_list(retention: Retention, pipelining: bool) -> World {
+    let world = World::new(Vec::new(), retention);
+    world.server.with(|habits| {
+        habits.pipelining = pipelining;
+        habits.odd = Some(("LIST", None, Odd::HangUp));
+    });
+    world.poll().await;
+    assert!(world.said("list_struck"));
+    world.server.with(|habits| habits.odd = None);
+    world
+}
+
+#[tokio::test]
+async fn while_list_is_left_out_list_of_the_message_shows_that_it_came_short() {
+    let long = format!("Subject: cut\r\n\r\n{}", "0123456789\r\n".repeat(50));
+    let cut = mail("cut", long.as_bytes());
+    for (retention, pipelining) in [
+        (Retention::Delete, false),
+        (Retention::Delete, true),
+        (Retention::DeleteAfter { seconds: 2 * DAY }, false),
+    ] {
+        let world = world_without_list(retention, pipelining).await;
+        world.server.put(cut.clone());
+        world.server.with(|habits| habits.cuts = Some("cut".into()));
+        world.pass(300);
+        world.poll().await;
+        let said = world.server.said();
+        assert!(
+            world.said("octets_differ"),
+            "{retention:?} {pipelining}: {said:?}"
+        );
+        for _ in 0..20 {
+            world.pass(DAY / 4);
+            world.poll().await;
+        }
+        let listed = world.server.listed();
+        assert!(
+            listed.contains(&cut),
+            "{retention:?} {pipelining}: it was never whole"
+        );
+        world.server.with(|habits| habits.cuts = None);
+        for _ in 0..80 {
+            world.pass(DAY / 2);
+            world.poll().await;
+        }
+        assert!(
+            world.sink.taken().contains_key(&cut.octets),
+            "{retention:?} {pipelining}"
+        );
+        assert_eq!(world.server.listed(), [], "{retention:?} {pipelining}");
+    }
+}
+
+#[tokio::test]
+async fn where_list_of_a_message_is_refused_or_odd_messages_come_without_sizes() {
+    for odd in [
+        None,
+        Some(Odd::Words),
+        Some(Odd::HangUp),
+        Some(Odd::TwoReplies),
+    ] {
+        let world = world_without_list(Retention::Delete, false).await;
+        let new =
+            ["a", "b", "c"].map(|id| mail(id, format!("Subject: {id}\r\n\r\n{id}\r\n").as_bytes()));
+        new.iter().for_each(|one| world.server.put(one.clone()));
+        world.server.with(|habits| {
+            habits.refuses_list = odd.is_none();
+            habits.odd = odd.map(|odd| ("LIST", Some("a".to_owned()), odd));
+        });
+        for _ in 0..4 {
+            world.pass(300);
+            world.poll().await;
+        }
+        assert_eq!(world.server.listed(), [], "{odd:?}");
+        assert_eq!(world.sink.count(), 3, "{odd:?}: nothing came twice");
+    }
+}
+
 #[tokio::test]
 async fn oversized_messages_are_not_requested_in_a_session_without_sizes() {
     let text = |number: usize| format!("Subject: {number}\r\n\r\n{}", "x\r\n".repeat(1_000));

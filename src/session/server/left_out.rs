@@ -10,8 +10,10 @@ use crate::seen::Oddities;
 pub(in crate::session) struct LeftOut {
     /// LIST, if messages have unique-ids.
     pub(in crate::session) list: bool,
-    /// NOOP, and UIDL and LIST of one message; STAT is sent in their place.
+    /// NOOP, and UIDL of one message; STAT is sent in their place.
     pub(in crate::session) noop: bool,
+    /// LIST of one message.
+    pub(in crate::session) list_one: bool,
     /// Whether the session before this one was odd, so that this one proves after its listing that
     /// it is in step.
     pub(in crate::session) is_wary: bool,
@@ -23,6 +25,7 @@ impl LeftOut {
         Self {
             list: is_still(&mut odd.list_left_out_until, now),
             noop: is_still(&mut odd.noop_left_out_until, now),
+            list_one: is_still(&mut odd.list_one_left_out_until, now),
             is_wary: odd.lock_step_until.is_some() || odd.leaves_out_struck,
         }
     }
@@ -58,7 +61,8 @@ pub(in crate::session) fn strike(
         Kind::Capa => (&mut odd.capa_left_out_until, "capa_struck"),
         Kind::List => (&mut odd.list_left_out_until, "list_struck"),
         Kind::Noop => (&mut odd.noop_left_out_until, "noop_struck"),
-        Kind::UidlOne | Kind::ListOne => (&mut odd.noop_left_out_until, "proof_struck"),
+        Kind::UidlOne => (&mut odd.noop_left_out_until, "proof_struck"),
+        Kind::ListOne => (&mut odd.list_one_left_out_until, "proof_struck"),
         _ => return None,
     };
     *until = Some(now.plus(limits::COMMAND_LEFT_OUT_SECONDS));
@@ -75,7 +79,7 @@ pub(in crate::session) fn is_still(until: &mut Option<Timestamp>, now: Timestamp
 }
 
 /// How many commands may be left out: each costs a poll at most one more session.
-pub(in crate::session) const COMMANDS: usize = 3;
+pub(in crate::session) const COMMANDS: usize = 4;
 
 #[cfg(test)]
 mod tests {

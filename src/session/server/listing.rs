@@ -10,6 +10,7 @@ use crate::session::server::listing_room::Held;
 use crate::session::server::login::refused;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::server::refusal::reason;
+use crate::session::server::sizes;
 use crate::session::server::unnamed::Unnamed;
 use crate::session::{Place, SessionError};
 
@@ -56,6 +57,10 @@ pub(in crate::session) async fn list(
     let mut room = Held::begin(place);
     let asked = ask(maildrop, &mut gathered, &mut room).await;
     asked.map_err(|error| maildrop.blaming_list(error, gathered.names_messages()))?;
+    let one_by_one = gathered.names_messages() && sizes::are_wanted(maildrop);
+    if one_by_one {
+        sizes::ask(maildrop, &mut gathered.named).await?;
+    }
     let announced = maildrop.client.capabilities().uidl;
     let entries = gathered.named.len().max(gathered.unnamed.len());
     let mut listed = long(entries, || gathered.into_listed(announced))?;
@@ -65,8 +70,10 @@ pub(in crate::session) async fn list(
     } else {
         maildrop.count(Arc::clone(&listed.listing));
     }
+    if one_by_one {
+        sizes::prove(maildrop).await?;
     // A repeated answer may be taken for a later one, and only sizes would show that.
-    if maildrop.left_out.is_wary || listed.lacks_sizes() {
+    } else if maildrop.left_out.is_wary || listed.lacks_sizes() {
         maildrop.prove_in_step().await?;
     }
     Ok(listed)

@@ -11,4 +11,5 @@ pub(in crate::session) mod login;
 pub(in crate::session) mod maildrop;
 pub(in crate::session) mod place;
 pub(in crate::session) mod refusal;
+pub(in crate::session) mod sizes;
 pub(in crate::session) mod unnamed;

@@ -78,7 +78,7 @@ impl Proving {
     /// The next command to send.
     fn ask(&mut self, left: LeftOut) -> Command {
         self.is_wanted = false;
-        if self.by == By::Size && left.list {
+        if self.by == By::Size && (left.list || left.list_one) {
             self.by = By::Total;
         }
         let at = fastrand::usize(..self.listing.len().max(1));
