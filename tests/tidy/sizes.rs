@@ -81,7 +81,6 @@ const LONG_FILES: &[(&str, usize)] = &[
     ("agent/schedule.rs", 498),
     ("proto/pop3/client.rs", 599),
     ("seen/disk/journal.rs", 468),
-    ("seen/records.rs", 453),
     ("session/judge/group.rs", 600),
     ("session/judge/plan_tests.rs", 600),
     ("session/run/mod.rs", 600),
