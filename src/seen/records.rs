@@ -237,27 +237,31 @@ impl Records {
                 to = middle;
             }
         }
-        from..self.run_end(from, unique_id)
+        if from < self.len() && self.unique_id_at(from) == unique_id {
+            return from..self.run_end(from, unique_id);
+        }
+        from..from
     }
 
     /// The same for callers that ask in the order of the unique-ids: the search continues at
     /// `from`, the end of the last answer.
     pub fn range_behind(&self, from: usize, unique_id: &[u8]) -> Range<usize> {
         let mut from = from;
-        while from < self.len() && self.unique_id_at(from) < unique_id {
-            from += 1;
+        while from < self.len() {
+            match self.unique_id_at(from).cmp(unique_id) {
+                Ordering::Less => from += 1,
+                Ordering::Equal => return from..self.run_end(from, unique_id),
+                Ordering::Greater => break,
+            }
         }
-        from..self.run_end(from, unique_id)
+        from..from
     }
 
-    /// The end of the records of this unique-id, which begin at `from`. It is nearly always the
+    /// The end of the records of this unique-id, whose first one is at `from`. It is nearly always the
     /// next one; a server may have given one unique-id to very many messages, so the search uses
     /// growing steps.
     fn run_end(&self, from: usize, unique_id: &[u8]) -> usize {
         let is_of_it = |at: usize| at < self.len() && self.unique_id_at(at) == unique_id;
-        if !is_of_it(from) {
-            return from;
-        }
         let mut step = 1;
         while is_of_it(from + step) {
             step *= 2;

@@ -33,6 +33,8 @@ proptest! {
             prop_assert_eq!(&range, &records.range(key.unique_id.as_bytes()));
             behind = range.start;
         }
+        let range = records.range_behind(0, other.unique_id.as_bytes());
+        prop_assert_eq!(range, records.range(other.unique_id.as_bytes()));
     }
 }
 
