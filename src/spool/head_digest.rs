@@ -3,22 +3,19 @@
 //! Line ends do not count, so that RETR and TOP of two servers give the same digest. Fields that
 //! servers change on stored messages are left out.
 
-use std::io;
+use std::{io, iter};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::mail::{Digest, HeadDigest, HeadDigests, limits};
-use crate::spool::{Body, Message};
+use crate::spool::Message;
 
 /// The digest of a message's header, to be recorded.
 ///
 /// # Errors
 /// The system's error when the spool file cannot be read.
 pub fn head_digest(message: &Message) -> io::Result<HeadDigest> {
-    match message.body() {
-        Body::Memory(octets) => Ok(parted(octets)),
-        Body::File(_) => Ok(parted(&message.head(limits::HEADER_OCTETS_MAX)?)),
-    }
+    Ok(parted(&message.head(limits::HEADER_OCTETS_MAX)?))
 }
 
 /// Both digests of the first octets of a message; at most [`limits::HEADER_OCTETS_MAX`] octets
@@ -105,13 +102,12 @@ enum Field {
 
 impl Field {
     fn of(line: &[u8], names: &[Option<Vec<u8>>; 3]) -> Self {
-        let length = memchr::memchr(b':', line).unwrap_or(0);
-        let name = line.get(..length).unwrap_or_default().trim_ascii_end();
+        let name = name(line);
         let is = |known: &&str| name.eq_ignore_ascii_case(known.as_bytes());
         if CHANGED.iter().any(&is) || line.starts_with(b"From ") {
             return Self::Changed;
         }
-        if name.eq_ignore_ascii_case(b"Content-Type") {
+        if name.eq_ignore_ascii_case(CONTENT_TYPE) {
             return Self::ContentType;
         }
         let place = NAMES.iter().position(is);
@@ -120,6 +116,12 @@ impl Field {
             .filter(|place| names.get(*place).is_some_and(Option::is_none))
             .map_or(Self::Other, Self::Names)
     }
+}
+
+/// The name of the field that a line begins; empty if it begins none.
+fn name(line: &[u8]) -> &[u8] {
+    let length = memchr::memchr(b':', line).unwrap_or(0);
+    line.get(..length).unwrap_or_default().trim_ascii_end()
 }
 
 fn value(line: &[u8]) -> &[u8] {
@@ -141,10 +143,13 @@ pub(super) fn boundary(message: &[u8]) -> Option<&[u8]> {
     let mut in_type = false;
     for line in header_lines(message) {
         if !matches!(line.first(), Some(b' ' | b'\t')) {
-            in_type = matches!(Field::of(line, &[None, None, None]), Field::ContentType);
+            in_type = name(line).eq_ignore_ascii_case(CONTENT_TYPE);
+        }
+        if !in_type {
+            continue;
         }
         let stump = without_boundary(line);
-        if in_type && stump.len() < line.len() {
+        if stump.len() < line.len() {
             let value = line.get(stump.len() + BOUNDARY.len()..)?;
             let (value, ends): (_, &[u8]) = match value.strip_prefix(b"\"") {
                 Some(quoted) => (quoted, b"\""),
@@ -162,11 +167,14 @@ pub(super) fn boundary(message: &[u8]) -> Option<&[u8]> {
 
 /// The lines before the first empty one, without their ends.
 fn header_lines(message: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let message = &message[..message.len().min(limits::HEADER_OCTETS_MAX)];
-    message
-        .split(|octet| *octet == b'\n')
-        .map(|line| line.strip_suffix(b"\r").unwrap_or(line))
-        .take_while(|line| !line.is_empty())
+    let mut rest = &message[..message.len().min(limits::HEADER_OCTETS_MAX)];
+    iter::from_fn(move || {
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let (line, after) = rest.split_at(end);
+        rest = after.get(1..).unwrap_or_default();
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    })
+    .take_while(|line| !line.is_empty())
 }
 
 /// Fields that a server adds or changes on stored messages.
@@ -181,6 +189,8 @@ const CHANGED: [&str; 6] = [
 
 /// Fields that identify a message permanently.
 const NAMES: [&str; 3] = ["Message-ID", "Date", "From"];
+
+const CONTENT_TYPE: &[u8] = b"Content-Type";
 
 const BOUNDARY: &[u8] = b"boundary=";
 

@@ -1,5 +1,6 @@
 //! A complete message.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -113,10 +114,7 @@ impl Message {
     /// # Errors
     /// The system's error when the spool file cannot be read.
     pub fn head_fields_showing(&self, received: impl FnMut(&[u8])) -> io::Result<&Head> {
-        let head = match self.body() {
-            Body::Memory(octets) => Head::parse_showing(octets, received),
-            Body::File(_) => Head::parse_showing(&self.head(limits::HEADER_OCTETS_MAX)?, received),
-        };
+        let head = Head::parse_showing(&self.head(limits::HEADER_OCTETS_MAX)?, received);
         Ok(self.inner.head.get_or_init(|| head))
     }
 
@@ -133,14 +131,18 @@ impl Message {
         }
     }
 
-    /// The first octets, at most `limit` of them.
+    /// The first octets, at most `limit` of them; borrowed if they are in memory. May block when
+    /// the message is in a file.
     ///
     /// # Errors
     /// The system's error when the spool file cannot be read.
-    pub fn head(&self, limit: usize) -> io::Result<Vec<u8>> {
+    pub fn head(&self, limit: usize) -> io::Result<Cow<'_, [u8]>> {
+        if let Some(head) = self.reader().next_in_memory(limit) {
+            return Ok(Cow::Borrowed(head));
+        }
         let mut head = Vec::new();
         self.reader().take(limit as u64).read_to_end(&mut head)?;
-        Ok(head)
+        Ok(Cow::Owned(head))
     }
 
     /// All octets in memory. For tests and small messages.
