@@ -13,7 +13,7 @@ use crate::session::judge::plan::Why;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::offers::{Parcel, Source};
-use crate::session::transfer::trace::{Own, Trace, is_own, received_field as build};
+use crate::session::transfer::trace::{Signature, Trace, received_field as build};
 use crate::sink::{Fault, Refusal, Targets};
 use crate::spool::head_digest::head_digest;
 use crate::spool::remade::without_boundary;
@@ -33,16 +33,10 @@ pub(in crate::session) struct Looked {
 const LOOP_CODE: &str = "mail_loop";
 
 /// Reads the head of a message.
-pub(in crate::session) fn look(visit: &Visit, message: &Message) -> Looked {
+pub(in crate::session) fn look(visit: &Visit, signature: &Signature, message: &Message) -> Looked {
     let mut returned = false;
-    let own = Own {
-        by_host: &visit.own_host,
-        account: &visit.account,
-        maildrop: &visit.maildrop(),
-        recipient: &visit.recipient,
-    };
     let head = message.head_fields_showing(|value| {
-        returned |= is_own(value, &own);
+        returned |= signature.is_in(value, &visit.recipient);
     });
     // An unreadable head must not prevent the delivery: then there is no sender to notify of a
     // failure, as with any null sender.
@@ -73,19 +67,25 @@ pub(in crate::session) fn look(visit: &Visit, message: &Message) -> Looked {
 /// The `Received` field that the sinks put on top.
 pub(in crate::session) fn received_field(
     visit: &Visit,
+    signature: &Signature,
     unique_id: &UniqueId,
     at: Timestamp,
 ) -> String {
     build(&Trace {
         from_host: &visit.host,
-        by_host: &visit.own_host,
+        signature,
         with: visit.protocol(),
-        account: &visit.account,
-        maildrop: &visit.maildrop(),
         unique_id,
         recipient: Some(&visit.recipient),
         at,
     })
+}
+
+impl Signature {
+    /// The signature of the account that is visited.
+    pub(in crate::session) fn of(visit: &Visit) -> Self {
+        Self::new(&visit.own_host, &visit.account, &visit.maildrop())
+    }
 }
 
 impl Transfer<'_> {
@@ -97,7 +97,7 @@ impl Transfer<'_> {
             return;
         };
         let now = orders.with.clock.now();
-        let (visit, ledger) = (orders.visit, &mut self.ledger);
+        let (visit, ledger, signature) = (orders.visit, &mut self.ledger, &self.signature);
         let is_nameless = orders.is_nameless(at);
         let finished = draft
             .finish_as(|digest| {
@@ -107,7 +107,7 @@ impl Transfer<'_> {
                 } else {
                     entry.unique_id()
                 };
-                let received = received_field(visit, &unique_id, now);
+                let received = received_field(visit, signature, &unique_id, now);
                 (
                     Origin {
                         account: visit.account.clone(),
@@ -137,7 +137,7 @@ impl Transfer<'_> {
                 maildrop.identify(entry.number, &key.unique_id);
             }
         }
-        let looked = look(visit, &message);
+        let looked = look(visit, &self.signature, &message);
         let without_boundary = self.find_remade(&mut key, &message, looked.digest).await;
         self.note_unproven(&key, weighed);
         self.ledger.holds(at, message.octets());

@@ -45,6 +45,7 @@ use crate::session::transfer::ledger::Ledger;
 use crate::session::transfer::offers::{Offered, Outbox};
 use crate::session::transfer::orders::{Orders, Transferred};
 use crate::session::transfer::phase::Phase;
+use crate::session::transfer::trace::Signature;
 use crate::session::transfer::window::Window;
 use crate::session::{Counts, SessionError};
 use crate::telemetry::{Event, Together};
@@ -57,6 +58,8 @@ pub(super) struct Transfer<'a> {
     /// Since when the server has been silent.
     quiet_since: Instant,
     window: Window<'a>,
+    /// How this account signs the `Received` fields that it adds.
+    signature: Signature,
     ledger: Ledger,
     /// Messages that came with another size than announced, and those that came after them.
     doubts: Doubts,
@@ -90,6 +93,7 @@ impl<'a> Transfer<'a> {
             maildrop: Some(maildrop),
             quiet_since: Instant::now(),
             window: Window::new(&orders),
+            signature: Signature::of(orders.visit),
             ledger: Ledger::new(&orders.plan.repeated),
             doubts: Doubts::new(&orders.sizes),
             identities: Identities::default(),

@@ -1,30 +1,24 @@
 //! The one `Received` field that mailferry adds (RFC 5321 section 4.4).
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use memchr::memmem;
+use memchr::memmem::Finder;
 
 use crate::mail::{
     AccountName, Date, Maildrop, Percent, Recipient, Timestamp, UniqueId, stable_hash,
 };
 
 /// The contents of the field.
-///
-/// The comment after `by` names mailferry and the account, and has a number of the maildrop. Host
-/// and comment together identify this account: a message that already has them was sent by
-/// mailferry and came back.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace<'a> {
     /// The POP3 server, as configured.
     pub from_host: &'a str,
-    /// The name of this host.
-    pub by_host: &'a str,
+    /// This host and the account that the message was retrieved for.
+    pub signature: &'a Signature,
     /// `POP3`, or `POP3S` under TLS.
     pub with: &'a str,
-    /// The account that the message was retrieved for.
-    pub account: &'a AccountName,
-    /// The maildrop that it was retrieved from.
-    pub maildrop: &'a Maildrop,
     /// The unique-id of the message on the server.
     pub unique_id: &'a UniqueId,
     /// The recipient, if there is just one: a field shown to one must not name another (RFC 5321
@@ -34,11 +28,67 @@ pub struct Trace<'a> {
     pub at: Timestamp,
 }
 
+/// The part of the field that identifies the account: this host, and a comment that names mailferry
+/// and the account, and has a number of the maildrop. A message that already has it was sent by
+/// mailferry and came back.
+///
+/// It is the same for all messages of a session, so it is made once.
+#[derive(Clone, Debug)]
+pub struct Signature {
+    text: String,
+    /// As version 0.1.0 wrote it: without the number of the maildrop.
+    old: String,
+}
+
+impl Signature {
+    /// The signature of an account on this host. Another mailferry may have the same names, but not
+    /// the same maildrop.
+    pub fn new(by_host: &str, account: &AccountName, maildrop: &Maildrop) -> Self {
+        // No host name or user has this octet.
+        let end = &b"\xff"[..];
+        let parts = [
+            maildrop.host().as_bytes(),
+            end,
+            maildrop.user().as_bytes(),
+            end,
+        ];
+        let number = stable_hash(&parts.concat()) >> 32;
+        let by = format!("by {} {COMMENT} account {account}", domain(by_host));
+        Self {
+            text: format!("{by}, maildrop {number:08x})"),
+            old: format!("{by})"),
+        }
+    }
+
+    /// Whether the value of a `Received` field has this signature, however it was folded since:
+    /// then mailferry sent the message, and it has come back.
+    ///
+    /// The signature of version 0.1.0 counts unless the field names another recipient.
+    pub fn is_in(&self, value: &[u8], recipient: &Recipient) -> bool {
+        // Most fields are of other programs, and folding does not change a word.
+        if COMMENT_FINDER.find(value).is_none() {
+            return false;
+        }
+        let words = value
+            .split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty());
+        let unfolded = words.collect::<Vec<_>>().join(&b' ');
+        if memmem::find(&unfolded, self.text.as_bytes()).is_some() {
+            return true;
+        }
+        memmem::find(&unfolded, self.old.as_bytes()).is_some_and(|at| {
+            let recipient = format!(" for <{recipient}>");
+            let rest = &unfolded[at..];
+            memmem::find(rest, b" for <").is_none()
+                || memmem::find(rest, recipient.as_bytes()).is_some()
+        })
+    }
+}
+
 /// The whole field, folded, each line ended by LF. Foreign text in it cannot end a line, a comment
 /// or the field.
 pub fn received_field(trace: &Trace<'_>) -> String {
-    let from = domain(trace.from_host);
-    let own = own(trace.by_host, trace.account, trace.maildrop);
+    let (from, own) = (domain(trace.from_host), &trace.signature.text);
     let (with, id) = (domain(trace.with), atom(trace.unique_id));
     let mut field = String::with_capacity(FIELD_OCTETS);
     let _ = write!(
@@ -54,59 +104,6 @@ pub fn received_field(trace: &Trace<'_>) -> String {
     field.push_str(&Date::of(trace.at).rfc5322());
     field.push('\n');
     field
-}
-
-/// The identity of an account in a trace: another mailferry may have the same names.
-#[derive(Clone, Copy, Debug)]
-pub struct Own<'a> {
-    /// This host.
-    pub by_host: &'a str,
-    /// The account.
-    pub account: &'a AccountName,
-    /// Its maildrop.
-    pub maildrop: &'a Maildrop,
-    /// Its recipient.
-    pub recipient: &'a Recipient,
-}
-
-/// Whether the value of a `Received` field is the trace of this account, however it was folded
-/// since: then mailferry sent the message, and it has come back.
-///
-/// Version 0.1.0 did not write the number of the maildrop. Its trace is ours unless it names
-/// another recipient.
-pub fn is_own(value: &[u8], ours: &Own<'_>) -> bool {
-    let words = value
-        .split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty());
-    let unfolded = words.collect::<Vec<_>>().join(&b' ');
-    let trace = own(ours.by_host, ours.account, ours.maildrop);
-    if memmem::find(&unfolded, trace.as_bytes()).is_some() {
-        return true;
-    }
-    let old = format!("{})", begin(ours.by_host, ours.account));
-    memmem::find(&unfolded, old.as_bytes()).is_some_and(|at| {
-        let recipient = format!(" for <{}>", ours.recipient);
-        let rest = &unfolded[at..];
-        memmem::find(rest, b" for <").is_none()
-            || memmem::find(rest, recipient.as_bytes()).is_some()
-    })
-}
-
-fn own(by_host: &str, account: &AccountName, maildrop: &Maildrop) -> String {
-    // No host name or user has this octet.
-    let end = &b"\xff"[..];
-    let parts = [
-        maildrop.host().as_bytes(),
-        end,
-        maildrop.user().as_bytes(),
-        end,
-    ];
-    let number = stable_hash(&parts.concat()) >> 32;
-    format!("{}, maildrop {number:08x})", begin(by_host, account))
-}
-
-fn begin(by_host: &str, account: &AccountName) -> String {
-    format!("by {} (mailferry account {account}", domain(by_host))
 }
 
 /// A host name in which all characters that no host name or address contains are replaced.
@@ -137,6 +134,11 @@ fn atom(unique_id: &UniqueId) -> String {
     atom
 }
 
+/// How the comment of a signature begins.
+const COMMENT: &str = "(mailferry";
+
+static COMMENT_FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(COMMENT));
+
 /// Room for a field, which is seldom longer.
 const FIELD_OCTETS: usize = 320;
 
@@ -151,17 +153,16 @@ const ID_OCTETS_MAX: usize = 210;
 mod tests {
     use super::*;
 
-    fn maildrop(user: &str) -> Maildrop {
-        Maildrop::new("pop.example.org", user, None)
+    fn signature(by_host: &str, account: &str, user: &str) -> Signature {
+        let maildrop = Maildrop::new("pop.example.org", user, None);
+        Signature::new(by_host, &AccountName::new(account).unwrap(), &maildrop)
     }
 
     fn field(from_host: &str, unique_id: &[u8], recipient: Option<&str>) -> String {
         received_field(&Trace {
             from_host,
-            by_host: "mail.home.lan",
+            signature: &signature("mail.home.lan", "work", "jane"),
             with: "POP3S",
-            account: &AccountName::new("work").unwrap(),
-            maildrop: &maildrop("jane"),
             unique_id: &UniqueId::new(unique_id).unwrap(),
             recipient: recipient.map(|r| Recipient::new(r).unwrap()).as_ref(),
             at: Timestamp(1_795_435_200),
@@ -215,15 +216,8 @@ mod tests {
     }
 
     fn is_ours(value: &str, by_host: &str, account: &str, user: &str) -> bool {
-        is_own(
-            value.as_bytes(),
-            &Own {
-                by_host,
-                account: &AccountName::new(account).unwrap(),
-                maildrop: &maildrop(user),
-                recipient: &Recipient::new("jane@home.lan").unwrap(),
-            },
-        )
+        let jane = Recipient::new("jane@home.lan").unwrap();
+        signature(by_host, account, user).is_in(value.as_bytes(), &jane)
     }
 
     proptest::proptest! {
