@@ -1,16 +1,15 @@
 //! The state that a poll saves for the next one, when the server or the store fails. The simulation
 //! found these cases; here each has as few steps as possible.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
 use mailferry::agent::{self, Assignment, Call};
-use mailferry::mail::{AccountName, Retention, Timestamp, WhoActs};
-use mailferry::seen::{AccountState, Batch, MemoryStore, Records, Seen, SeenStore, StoreError};
+use mailferry::mail::{Retention, WhoActs};
+use mailferry::seen::{MemoryStore, Seen};
 use mailferry::session::{self, End};
 
-use crate::support::stores::disk_fails;
+use crate::support::stores::{Hooked, disk_fails};
 use crate::support::world::{World, mails};
 
 /// A known message that is compared again while its server fails.
@@ -54,62 +53,6 @@ async fn a_comparison_that_was_refused_or_cut_off_is_finished_by_the_next_poll()
     }
 }
 
-/// A store that can be read and not written.
-struct ReadOnly(MemoryStore);
-
-impl SeenStore for ReadOnly {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
-        self.0.scan(account)
-    }
-
-    fn commit(&self, _: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async { Err(disk_fails()) })
-    }
-
-    fn account_state<'a>(
-        &'a self,
-        account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
-        self.0.account_state(account)
-    }
-
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
-        self.0.accounts()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.0.close()
-    }
-}
-
-/// A store that knows the account but cannot read its records.
-struct Unreadable(MemoryStore);
-
-impl SeenStore for Unreadable {
-    fn scan<'a>(&'a self, _: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
-        Box::pin(async { Err(disk_fails()) })
-    }
-
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.0.commit(batch)
-    }
-
-    fn account_state<'a>(
-        &'a self,
-        account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
-        self.0.account_state(account)
-    }
-
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
-        self.0.accounts()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.0.close()
-    }
-}
-
 #[tokio::test]
 async fn when_records_cannot_be_read_nothing_is_retrieved_and_a_refused_login_is_still_reported() {
     for (answer, who) in [
@@ -121,7 +64,9 @@ async fn when_records_cannot_be_read_nothing_is_retrieved_and_a_refused_login_is
         let world = World::new(mails(2), Retention::Delete);
         world.server.with(|habits| habits.refuses_login = answer);
         let mut with = world.collaborators();
-        with.seen = Seen::new(Arc::new(Unreadable(MemoryStore::new())));
+        let unreadable = Hooked::new(Arc::new(MemoryStore::new()));
+        let unreadable = unreadable.scan(async |_, _| Err(disk_fails()));
+        with.seen = Seen::new(Arc::new(unreadable));
         let summary = session::poll(&world.visit, &with).await;
         let failed = match summary.end {
             End::Failed(error) => error.who_acts(),
@@ -139,36 +84,6 @@ async fn when_records_cannot_be_read_nothing_is_retrieved_and_a_refused_login_is
     }
 }
 
-/// A store whose every commit takes time.
-struct Slow(Arc<MemoryStore>, Arc<Mutex<Timestamp>>);
-
-impl SeenStore for Slow {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
-        self.0.scan(account)
-    }
-
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
-        let mut now = self.1.lock().unwrap();
-        *now = now.plus(15);
-        self.0.commit(batch)
-    }
-
-    fn account_state<'a>(
-        &'a self,
-        account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
-        self.0.account_state(account)
-    }
-
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
-        self.0.accounts()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.0.close()
-    }
-}
-
 #[tokio::test]
 async fn login_delay_counts_from_the_reply_of_the_server_and_not_from_our_login_command() {
     for answer in [None, Some("[SYS/TEMP] later".to_owned())] {
@@ -181,8 +96,13 @@ async fn login_delay_counts_from_the_reply_of_the_server_and_not_from_our_login_
         world.server.with(|habits| habits.refuses_login = answer);
         let asked = *world.now.lock().unwrap();
         let mut with = world.collaborators();
-        let store = Slow(world.store.clone(), world.now.clone());
-        with.seen = Seen::new(Arc::new(store));
+        let now = world.now.clone();
+        let slow = Hooked::guarded(world.store.clone(), move |_| {
+            let mut now = now.lock().unwrap();
+            *now = now.plus(15);
+            Ok(())
+        });
+        with.seen = Seen::new(Arc::new(slow));
         let summary = session::poll(&world.visit, &with).await;
         assert_eq!(summary.state.last_login, Some(asked.plus(15)));
     }
@@ -197,7 +117,8 @@ async fn a_waiting_time_that_a_server_demands_is_obeyed_even_when_it_cannot_be_s
             false => habits.refuses_login = Some("[SYS/TEMP] later".into()),
         });
         let mut with = world.collaborators();
-        with.seen = Seen::new(Arc::new(ReadOnly(MemoryStore::new())));
+        let read_only = Hooked::guarded(Arc::new(MemoryStore::new()), |_| Err(disk_fails()));
+        with.seen = Seen::new(Arc::new(read_only));
         let assignment = Assignment {
             account: world.visit.account.clone(),
             host: world.visit.host.clone(),

@@ -120,7 +120,7 @@ impl Simulation {
     }
 
     fn orders(&self, poll_every: u64) -> (Orders, Seen, mailferry::session::Stop) {
-        let seen = Seen::new(self.store.clone());
+        let seen = Seen::new(Arc::new(self.store.clone().hooked()));
         let stop = mailferry::session::Stop::default();
         let assign = |(at, world): (usize, &World)| {
             let which = at % self.boxes.len();

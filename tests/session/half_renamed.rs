@@ -8,7 +8,7 @@ use mailferry::mail::{AccountName, Retention};
 use mailferry::operator::operators_word;
 use mailferry::seen::{Changed, OperatorError, Seen};
 
-use crate::support::stores::{Guarded, disk_fails};
+use crate::support::stores::{Hooked, disk_fails};
 use crate::support::world::{World, mails};
 
 const COUNT: usize = 1_200;
@@ -21,7 +21,7 @@ async fn rename(world: &World, commits: usize) -> Result<Changed, OperatorError>
         let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
         taken.map(|_| ()).map_err(|_| disk_fails())
     };
-    let seen = Seen::new(Arc::new(Guarded::new(world.store.clone(), before)));
+    let seen = Seen::new(Arc::new(Hooked::guarded(world.store.clone(), before)));
     let [old, new] = ["work", "home"].map(|name| AccountName::new(name).unwrap());
     seen.rename(&old, &new, &operators_word()).await
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use futures_util::future::BoxFuture;
-use mailferry::mail::{AccountName, FirstRun, Retention};
-use mailferry::seen::{AccountState, Batch, Records, Seen, SeenStore, StoreError};
+use mailferry::mail::{FirstRun, Retention};
+use mailferry::seen::Seen;
 use mailferry::session;
 use mailferry::telemetry::{Event, Report, Reporter};
 
+use crate::support::stores::Hooked;
 use crate::support::world::{World, mail};
 
 /// How often another task of the thread was polled: in all, when the listing had come, and when the
@@ -18,40 +18,6 @@ struct Turns {
     all: AtomicU64,
     listed: AtomicU64,
     planned: AtomicU64,
-}
-
-/// A store that is asked for all accounts after the listing of a new one has come, and before the
-/// plan.
-struct Asked {
-    store: Arc<dyn SeenStore>,
-    turns: Arc<Turns>,
-}
-
-impl SeenStore for Asked {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
-        self.store.scan(account)
-    }
-
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.store.commit(batch)
-    }
-
-    fn account_state<'a>(
-        &'a self,
-        account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
-        self.store.account_state(account)
-    }
-
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
-        let all = self.turns.all.load(Ordering::SeqCst);
-        self.turns.listed.store(all, Ordering::SeqCst);
-        self.store.accounts()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.store.close()
-    }
 }
 
 impl Report for Turns {
@@ -71,10 +37,15 @@ fn another_task_of_the_only_thread_has_its_turn_while_the_plan_of_25_000_message
     world.visit.limits.messages_max = Some(1);
     let turns = Arc::new(Turns::default());
     let mut with = world.collaborators();
-    with.seen = Seen::new(Arc::new(Asked {
-        store: world.store.clone(),
-        turns: turns.clone(),
-    }));
+    // After the listing of a new account has come, and before the plan, the store is asked for all
+    // accounts.
+    let asked = turns.clone();
+    let store = Hooked::new(world.store.clone()).accounts(move |store, ()| {
+        let all = asked.all.load(Ordering::SeqCst);
+        asked.listed.store(all, Ordering::SeqCst);
+        async move { store.accounts().await }
+    });
+    with.seen = Seen::new(Arc::new(store));
     with.reporter = Reporter::new(turns.clone());
     let visit = world.visit.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()

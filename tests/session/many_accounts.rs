@@ -4,65 +4,50 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_util::future::BoxFuture;
 use mailferry::mail::{AccountName, Retention};
-use mailferry::seen::{AccountState, Batch, MemoryStore, Records, Seen, SeenStore, StoreError};
+use mailferry::seen::{MemoryStore, Seen};
 use mailferry::session::{self, End};
 
+use crate::support::stores::Hooked;
 use crate::support::world::{World, mails};
 
 /// A store that counts its calls: for states, records, commits, and names of accounts.
-#[derive(Default)]
-struct Counting {
-    store: MemoryStore,
-    asked: AtomicUsize,
-}
-
-impl Counting {
-    fn count(&self, how_many: usize) {
-        self.asked.fetch_add(how_many, Ordering::Relaxed);
-    }
-}
-
-impl SeenStore for Counting {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
-        Box::pin(async move {
-            let records = self.store.scan(account).await?;
-            self.count(1 + records.len());
-            Ok(records)
+fn counting(count: Arc<AtomicUsize>) -> Hooked {
+    let add = move |how_many| {
+        count.fetch_add(how_many, Ordering::Relaxed);
+    };
+    let (scanned, committed, stated) = (add.clone(), add.clone(), add.clone());
+    Hooked::new(Arc::new(MemoryStore::new()))
+        .scan(move |store, account| {
+            let add = scanned.clone();
+            async move {
+                let records = store.scan(&account).await?;
+                add(1 + records.len());
+                Ok(records)
+            }
         })
-    }
-
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.count(1 + batch.changes.len());
-        self.store.commit(batch)
-    }
-
-    fn account_state<'a>(
-        &'a self,
-        account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
-        self.count(1);
-        self.store.account_state(account)
-    }
-
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
-        Box::pin(async {
-            let accounts = self.store.accounts().await?;
-            self.count(1 + accounts.len());
-            Ok(accounts)
+        .commit(move |store, batch| {
+            committed(1 + batch.changes.len());
+            async move { store.commit(batch).await }
         })
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.store.close()
-    }
+        .state(move |store, account| {
+            stated(1);
+            async move { store.account_state(&account).await }
+        })
+        .accounts(move |store, ()| {
+            let add = add.clone();
+            async move {
+                let accounts = store.accounts().await?;
+                add(1 + accounts.len());
+                Ok(accounts)
+            }
+        })
 }
 
 /// The number of store calls of the first poll of this many accounts at one host.
 async fn asked(accounts: usize) -> usize {
-    let store = Arc::new(Counting::default());
-    let seen = Seen::new(store.clone());
+    let count = Arc::new(AtomicUsize::new(0));
+    let seen = Seen::new(Arc::new(counting(count.clone())));
     for number in 0..accounts {
         let mut world = World::new(mails(1), Retention::Keep);
         world.visit.account = AccountName::new(&format!("account-{number}")).unwrap();
@@ -74,7 +59,7 @@ async fn asked(accounts: usize) -> usize {
         let state = summary.state;
         seen.save_state(&world.visit.account, state).await.unwrap();
     }
-    store.asked.load(Ordering::Relaxed)
+    count.load(Ordering::Relaxed)
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use mailferry::session::{self, End, Summary};
 
 use crate::support::crash::Crash;
 use crate::support::model::Mail;
-use crate::support::stores::{Guarded, disk_fails};
+use crate::support::stores::{Hooked, disk_fails};
 use crate::support::world::{World, mail, mails};
 
 const DAY: u64 = 86_400;
@@ -124,7 +124,7 @@ async fn another_maildrop_of_more_than_500_messages_waits_for_first_run() {
 async fn no_delete_is_sent_whose_note_could_not_be_written() {
     let world = World::new(mails(3), Retention::Delete);
     let is_note = |change: &Change| matches!(change, Change::Asked { at: Some(_), .. });
-    let store: Arc<dyn SeenStore> = Arc::new(Guarded::new(world.store.clone(), move |batch| {
+    let store: Arc<dyn SeenStore> = Arc::new(Hooked::guarded(world.store.clone(), move |batch| {
         if batch.changes.iter().any(is_note) {
             Err(disk_fails())
         } else {

@@ -14,7 +14,7 @@ use mailferry::session::{self, Connect};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::support::model::Server;
-use crate::support::stores::Guarded;
+use crate::support::stores::Hooked;
 use crate::support::world::{World, mails};
 
 /// A connection that breaks when it is told to: nothing more is read or written.
@@ -105,10 +105,13 @@ async fn a_note_is_withdrawn_when_no_octet_of_its_deletes_was_written() {
             is_broken: is_broken.clone(),
         });
         let breaks = is_broken.clone();
-        with.seen = Seen::new(Arc::new(Guarded::new(world.store.clone(), move |batch| {
-            breaks.fetch_or(has_note(batch), Ordering::Relaxed);
-            Ok(())
-        })));
+        with.seen = Seen::new(Arc::new(Hooked::guarded(
+            world.store.clone(),
+            move |batch| {
+                breaks.fetch_or(has_note(batch), Ordering::Relaxed);
+                Ok(())
+            },
+        )));
         let summary = session::poll(&world.visit, &with).await;
         assert!(is_broken.load(Ordering::Relaxed), "there was a note");
         assert_eq!(world.sink.count(), 3);

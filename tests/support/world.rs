@@ -12,8 +12,7 @@ use mailferry::mail::{
     Timestamp, TlsMode,
 };
 use mailferry::seen::{
-    AccountState, Batch, Known, MemoryStore, Record, RecordKey, Records, Seen, SeenStore,
-    StoreError,
+    AccountState, Batch, Known, MemoryStore, Record, RecordKey, Seen, SeenStore,
 };
 use mailferry::session::{self, Collaborators, Login, Quarantine, Stop, Summary, Visit};
 use mailferry::sink::{Delivery, Destination, Fault, Gate, Outcome, Refusal, Sink};
@@ -22,6 +21,7 @@ use mailferry::telemetry::{Event, Report, Reporter};
 
 use super::crash::Crash;
 use super::model::{Mail, Server};
+use super::stores::Hooked;
 
 /// Everything that survives a crash, and the operator's settings.
 pub struct World {
@@ -195,10 +195,7 @@ impl World {
     pub fn collaborators(&self) -> Collaborators {
         Collaborators {
             connect: Arc::new(self.server.clone()),
-            seen: Seen::new(Arc::new(Counted {
-                store: self.store.clone(),
-                crash: self.crash.clone(),
-            })),
+            seen: Seen::new(Arc::new(counted(self.store.clone(), self.crash.clone()))),
             delivery: Delivery::to(Destination::new(
                 "box",
                 Arc::new(CountedSink {
@@ -344,39 +341,17 @@ impl Sink for CountedSink {
     }
 }
 
-struct Counted {
-    store: Arc<MemoryStore>,
-    crash: Crash,
-}
-
-impl SeenStore for Counted {
-    fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>> {
-        self.store.scan(account)
-    }
-
-    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            self.crash.step().await;
-            self.store.commit(batch).await?;
-            self.crash.step().await;
+/// A store in memory, with a step before and after each commit.
+fn counted(store: Arc<MemoryStore>, crash: Crash) -> Hooked {
+    Hooked::new(store).commit(move |store, batch| {
+        let crash = crash.clone();
+        async move {
+            crash.step().await;
+            store.commit(batch).await?;
+            crash.step().await;
             Ok(())
-        })
-    }
-
-    fn account_state<'a>(
-        &'a self,
-        account: &'a AccountName,
-    ) -> BoxFuture<'a, Result<Option<AccountState>, StoreError>> {
-        self.store.account_state(account)
-    }
-
-    fn accounts(&self) -> BoxFuture<'_, Result<Vec<AccountName>, StoreError>> {
-        self.store.accounts()
-    }
-
-    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        self.store.close()
-    }
+        }
+    })
 }
 
 struct CountedKept {
