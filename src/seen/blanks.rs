@@ -38,19 +38,12 @@ mod tests {
     use super::*;
     use crate::mail::{AccountName, Timestamp};
     use crate::seen::OperatorsWord;
-    use crate::seen::{MemoryStore, Notes, Record, Seen};
+    use crate::seen::{MemoryStore, Record, Seen};
 
     const WORD: OperatorsWord = OperatorsWord::given();
 
     fn record(at: u64) -> Record {
-        Record {
-            octets: Some(10),
-            copies: 1,
-            absent_since: None,
-            head: None,
-            state: State::Delivered { at: Timestamp(at) },
-            notes: Notes::default(),
-        }
+        Record::new(Some(10), State::Delivered { at: Timestamp(at) })
     }
 
     #[tokio::test]

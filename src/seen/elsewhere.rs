@@ -226,7 +226,7 @@ mod tests {
 
     use super::*;
     use crate::mail::{Digest, UniqueId};
-    use crate::seen::{Batch, MemoryStore, Notes, Record, RecordKey, State};
+    use crate::seen::{Batch, MemoryStore, Record, RecordKey, State};
 
     const WORD: OperatorsWord = OperatorsWord::given();
 
@@ -238,14 +238,7 @@ mod tests {
     }
 
     fn record(state: State) -> Record {
-        Record {
-            octets: Some(7),
-            copies: 1,
-            absent_since: None,
-            head: None,
-            state,
-            notes: Notes::default(),
-        }
+        Record::new(Some(7), state)
     }
 
     fn delivered() -> Record {

@@ -176,7 +176,7 @@ mod tests {
 
     use super::*;
     use crate::mail::UniqueId;
-    use crate::seen::{MemoryStore, Notes, State};
+    use crate::seen::{MemoryStore, State};
 
     fn name(name: &str) -> AccountName {
         AccountName::new(name).unwrap()
@@ -245,14 +245,7 @@ mod tests {
 
     fn put(at: u64) -> (RecordKey, Batch) {
         let key = RecordKey::new(UniqueId::new(b"1").unwrap(), None);
-        let record = Record {
-            octets: Some(1),
-            copies: 1,
-            absent_since: None,
-            head: None,
-            state: State::Delivered { at: Timestamp(at) },
-            notes: Notes::default(),
-        };
+        let record = Record::new(Some(1), State::Delivered { at: Timestamp(at) });
         let mut batch = Batch::new(&name("work"));
         batch.changes.push(Change::Put(key.clone(), record));
         (key, batch)

@@ -24,6 +24,20 @@ pub struct Record {
     pub notes: Notes,
 }
 
+impl Record {
+    /// The record of one listed message without a header digest and without doubts.
+    pub fn new(octets: Option<u64>, state: State) -> Self {
+        Self {
+            octets,
+            copies: 1,
+            absent_since: None,
+            head: None,
+            state,
+            notes: Notes::default(),
+        }
+    }
+}
+
 /// The state of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum State {

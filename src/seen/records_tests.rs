@@ -41,14 +41,7 @@ proptest! {
 #[test]
 fn a_record_out_of_order_is_not_taken() {
     let mut records = Records::begin(&AccountName::new("work").unwrap());
-    let record = Record {
-        octets: None,
-        copies: 1,
-        absent_since: None,
-        head: None,
-        state: State::Delivered { at: Timestamp(1) },
-        notes: Notes::default(),
-    };
+    let record = Record::new(None, State::Delivered { at: Timestamp(1) });
     let id = |id: &str| UniqueId::new(id.as_bytes()).unwrap();
     assert!(records.push(&id("b"), None, record.clone()));
     assert!(!records.push(&id("b"), None, record.clone()));

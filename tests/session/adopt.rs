@@ -4,7 +4,6 @@
 use mailferry::mail::{AccountName, FirstRun, Retention, WhoActs};
 use mailferry::operator::operators_word;
 use mailferry::seen::{Batch, Seen, SeenStore, State, Trust};
-use mailferry::session::adopt;
 use mailferry::session::{Adopted, End, Rest, SessionError};
 use mailferry::sink::Fault;
 
@@ -41,15 +40,7 @@ async fn held(world: &World) -> (&'static str, String) {
 }
 
 async fn adopted(world: &World, trust: Trust) -> Adopted {
-    adopt(
-        &world.visit,
-        &world.collaborators(),
-        trust,
-        Rest::Ask,
-        &operators_word(),
-    )
-    .await
-    .unwrap()
+    world.adopt(trust, Rest::Ask).await.unwrap()
 }
 
 fn nothing_is_doubled(world: &World, count: usize) {
@@ -303,14 +294,7 @@ async fn a_command_that_fails_in_the_middle_changes_nothing() {
         .server
         .with(|habits| habits.refuses_login = Some("[AUTH] no".into()));
     let before = world.records().await;
-    let error = adopt(
-        &world.visit,
-        &world.collaborators(),
-        Trust::Seen,
-        Rest::Ask,
-        &operators_word(),
-    )
-    .await;
+    let error = world.adopt(Trust::Seen, Rest::Ask).await;
     assert!(matches!(error, Err(SessionError::Login { .. })));
     assert_eq!(world.records().await, before);
     let state = Batch {

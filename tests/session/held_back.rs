@@ -1,9 +1,7 @@
 //! Odd or harmful messages must not delay other messages, poll after poll.
 
-use mailferry::mail::{FirstRun, Retention, UniqueId};
-use mailferry::operator::operators_word;
+use mailferry::mail::{FirstRun, Retention};
 use mailferry::seen::{Seen, State, Trust};
-use mailferry::session::adopt;
 use mailferry::session::{End, Rest};
 use mailferry::sink::Fault;
 
@@ -117,18 +115,8 @@ async fn a_server_that_hides_retrieved_mail_lists_more_after_messages_marked_as_
         habits.lists_at_most = Some(2);
         habits.capabilities = vec!["EXPIRE 0".into()];
     });
-    let id = |at: usize| UniqueId::new(all[at].unique_id.as_bytes()).unwrap();
-    let now = *world.now.lock().unwrap();
-    let marked = Seen::new(world.store.clone())
-        .mark(
-            &world.visit.account,
-            &[id(0), id(1)],
-            Trust::Delivered,
-            now,
-            &operators_word(),
-        )
-        .await;
-    assert_eq!(marked.unwrap().changed, 2);
+    let ids = [&all[0].unique_id, &all[1].unique_id];
+    assert_eq!(world.mark(&ids, Trust::Delivered).await, 2);
     polls(&world, 4).await;
     each_once(&world, 3);
 }
@@ -141,22 +129,8 @@ async fn a_server_that_hides_retrieved_mail_and_lists_only_messages_that_stay_is
         habits.lists_at_most = Some(250);
         habits.capabilities = vec!["EXPIRE 0".into()];
     });
-    let ids: Vec<UniqueId> = mails(250)
-        .iter()
-        .map(|mail| UniqueId::new(mail.unique_id.as_bytes()).unwrap())
-        .collect();
-    let now = *world.now.lock().unwrap();
-    let seen = Seen::new(world.store.clone());
-    let marked = seen
-        .mark(
-            &world.visit.account,
-            &ids,
-            Trust::Seen,
-            now,
-            &operators_word(),
-        )
-        .await;
-    assert_eq!(marked.unwrap().changed, 250);
+    let ids: Vec<String> = mails(250).into_iter().map(|one| one.unique_id).collect();
+    assert_eq!(world.mark(&ids, Trust::Seen).await, 250);
     world.poll().await;
     assert!(world.said("listing_blocked"));
     assert_eq!(world.server.listed().len(), 300, "nothing was retrieved");
@@ -205,36 +179,15 @@ async fn adopt_releases_nothing_when_no_header_can_be_compared() {
             world.poll().await;
         } else {
             // Marks have no header to compare.
-            let ids: Vec<UniqueId> = mails(30)
-                .iter()
-                .map(|mail| UniqueId::new(mail.unique_id.as_bytes()).unwrap())
-                .collect();
-            let now = *world.now.lock().unwrap();
-            let seen = Seen::new(world.store.clone());
-            seen.mark(
-                &world.visit.account,
-                &ids,
-                Trust::Seen,
-                now,
-                &operators_word(),
-            )
-            .await
-            .unwrap();
+            let ids: Vec<String> = mails(30).into_iter().map(|one| one.unique_id).collect();
+            world.mark(&ids, Trust::Seen).await;
         }
         let before = world.sink.count();
         let moved = mails(30).into_iter().enumerate();
         let moved = moved.map(|(number, old)| mail(&format!("moved-{number}"), &old.octets));
         world.server.replace(moved.collect());
         world.server.with(|habits| habits.refuses_top = without_top);
-        let refused = adopt(
-            &world.visit,
-            &world.collaborators(),
-            Trust::Seen,
-            Rest::Ask,
-            &operators_word(),
-        )
-        .await
-        .unwrap_err();
+        let refused = world.adopt(Trust::Seen, Rest::Ask).await.unwrap_err();
         assert_eq!(refused.code(), "adopt_cannot_compare", "{refused}");
         assert!(
             refused.to_string().contains("mark work --all-listed"),

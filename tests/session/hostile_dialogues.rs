@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use mailferry::mail::{Retention, UniqueId};
-use mailferry::operator::operators_word;
-use mailferry::seen::{Seen, State, Trust};
-use mailferry::session::adopt;
+use mailferry::mail::Retention;
+use mailferry::seen::{State, Trust};
 use mailferry::session::{End, Rest, SessionError};
 use mailferry::sink::Fault;
 
@@ -19,16 +17,6 @@ fn renamed(world: &World) {
     let there = world.server.listed().into_iter().enumerate();
     let there = there.map(|(number, old)| mail(&format!("moved-{number}"), &old.octets));
     world.server.replace(there.collect());
-}
-
-async fn marked(world: &World, id: &str, trust: Trust) {
-    let now = *world.now.lock().unwrap();
-    let id = UniqueId::new(id.as_bytes()).unwrap();
-    let seen = Seen::new(world.store.clone());
-    let marked = seen
-        .mark(&world.visit.account, &[id], trust, now, &operators_word())
-        .await;
-    marked.unwrap();
 }
 
 /// One message is deferred; then another comes under its unique-id, together with a fault.
@@ -142,32 +130,18 @@ async fn a_server_that_forgets_deletes_and_refuses_a_message_does_not_keep_one_p
 async fn adopt_releases_no_message_that_may_be_a_marked_one_without_header() {
     let world = World::new(mails(50), Retention::Keep);
     for known in mails(40) {
-        marked(&world, &known.unique_id, Trust::Seen).await;
+        world.mark(&[&known.unique_id], Trust::Seen).await;
     }
     world.poll().await;
     renamed(&world);
-    let refused = adopt(
-        &world.visit,
-        &world.collaborators(),
-        Trust::Seen,
-        Rest::Ask,
-        &operators_word(),
-    )
-    .await;
+    let refused = world.adopt(Trust::Seen, Rest::Ask).await;
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), "adopt_cannot_compare");
     for words in ["10 of 50", "40", "--rest-is-new", "--all-listed"] {
         assert!(refused.to_string().contains(words), "{refused}");
     }
     assert_eq!(world.sink.count(), 10, "nothing was let through");
-    let adopted = adopt(
-        &world.visit,
-        &world.collaborators(),
-        Trust::Seen,
-        Rest::New,
-        &operators_word(),
-    )
-    .await;
+    let adopted = world.adopt(Trust::Seen, Rest::New).await;
     assert_eq!(adopted.unwrap().found, 10);
     world.poll().await;
     assert_eq!(world.sink.count(), 50, "the operator has said it");
@@ -181,14 +155,7 @@ async fn adopt_releases_no_message_whose_header_the_server_did_not_show() {
     world
         .server
         .with(|habits| habits.refuses_top_from = Some(1));
-    let refused = adopt(
-        &world.visit,
-        &world.collaborators(),
-        Trust::Seen,
-        Rest::Ask,
-        &operators_word(),
-    )
-    .await;
+    let refused = world.adopt(Trust::Seen, Rest::Ask).await;
     assert_eq!(refused.unwrap_err().code(), "adopt_cannot_compare");
     world.poll().await;
     assert_eq!(world.sink.count(), 30);
@@ -208,7 +175,7 @@ async fn one_mark_of_the_operator_covers_one_message() {
                 habits.capabilities = vec!["EXPIRE 0".into()];
             }
         });
-        marked(&world, "same", Trust::Delivered).await;
+        world.mark(&["same"], Trust::Delivered).await;
         for _ in 0..3 {
             world.poll().await;
             world.pass(600);
@@ -232,15 +199,7 @@ async fn equal_messages_with_one_copy_in_the_quarantine_keep_it_when_they_move_t
         .into_iter()
         .map(|old| mail(&format!("moved-{}", old.unique_id), &old.octets));
     world.server.replace(moved.collect());
-    adopt(
-        &world.visit,
-        &world.collaborators(),
-        Trust::Seen,
-        Rest::Ask,
-        &operators_word(),
-    )
-    .await
-    .unwrap();
+    world.adopt(Trust::Seen, Rest::Ask).await.unwrap();
     let records = world.records().await;
     let kept: Vec<_> = records
         .iter()
@@ -341,7 +300,7 @@ async fn a_unique_id_marked_as_delivered_that_was_gone_may_be_of_another_message
     world.visit.limits.messages_max = Some(1);
     let all = world.server.listed();
     world.server.replace(vec![all[1].clone()]);
-    marked(&world, &all[0].unique_id, Trust::Delivered).await;
+    world.mark(&[&all[0].unique_id], Trust::Delivered).await;
     world.poll().await;
     let other = mail(
         &all[1].unique_id,
@@ -443,13 +402,6 @@ async fn a_failed_adopt_tells_the_operator_what_to_do() {
     world.poll().await;
     renamed(&world);
     world.server.with(|habits| habits.refuses_top = true);
-    let refused = adopt(
-        &world.visit,
-        &world.collaborators(),
-        Trust::Seen,
-        Rest::Ask,
-        &operators_word(),
-    )
-    .await;
+    let refused = world.adopt(Trust::Seen, Rest::Ask).await;
     assert!(matches!(refused, Err(SessionError::Account { .. })));
 }

@@ -1,7 +1,6 @@
 //! The rules of identity, one by one. The sibling `identity_property` tests all of them together.
 
-use mailferry::mail::{FirstRun, Retention, UniqueId};
-use mailferry::operator::operators_word;
+use mailferry::mail::{FirstRun, Retention};
 use mailferry::seen::Trust;
 use mailferry::seen::{AccountState, Batch, Change, Notes, Record, Seen, SeenStore};
 use mailferry::session::{End, Summary};
@@ -316,21 +315,8 @@ async fn rewritten_mail_is_neither_offered_nor_deleted_until_the_operator_says_s
     }
     assert!(world.said("rewritten"));
     assert_eq!((world.sink.count(), world.server.listed().len()), (3, 3));
-    let ids: Vec<UniqueId> = there
-        .iter()
-        .map(|mail| UniqueId::new(mail.unique_id.as_bytes()).unwrap())
-        .collect();
-    let seen = Seen::new(world.store.clone());
-    let now = *world.now.lock().unwrap();
-    seen.mark(
-        &world.visit.account,
-        &ids,
-        Trust::Delivered,
-        now,
-        &operators_word(),
-    )
-    .await
-    .unwrap();
+    let ids: Vec<&str> = there.iter().map(|one| &*one.unique_id).collect();
+    world.mark(&ids, Trust::Delivered).await;
     for _ in 0..4 {
         world.pass(DAY - 1);
         world.poll().await;
@@ -417,21 +403,8 @@ async fn another_head_is_new_mail_at_once_although_the_unique_id_was_compared_to
 #[tokio::test]
 async fn a_mark_covers_no_message_of_another_size_and_gets_that_of_the_first_listing() {
     let world = world(letters(2), Retention::Keep);
-    let ids: Vec<UniqueId> = letters(2)
-        .iter()
-        .map(|mail| UniqueId::new(mail.unique_id.as_bytes()).unwrap())
-        .collect();
-    let seen = Seen::new(world.store.clone());
-    let now = *world.now.lock().unwrap();
-    seen.mark(
-        &world.visit.account,
-        &ids,
-        Trust::Seen,
-        now,
-        &operators_word(),
-    )
-    .await
-    .unwrap();
+    let ids: Vec<String> = letters(2).into_iter().map(|one| one.unique_id).collect();
+    world.mark(&ids, Trust::Seen).await;
     assert_eq!(world.poll().await.counts.retrieved, 0);
     let mut there = world.server.listed();
     there[0].octets.extend_from_slice(b"longer\r\n");
@@ -573,19 +546,8 @@ async fn marks_of_counted_unique_ids_do_not_show_a_new_count() {
         for delivered_before in [0, 1] {
             let old = cron(0, 3 + delivered_before);
             let mut world = world(old.clone(), Retention::DeleteAfter { seconds: 9 * DAY });
-            let id = |mail: &Mail| UniqueId::new(mail.unique_id.as_bytes()).unwrap();
-            let words: Vec<UniqueId> = old[..3].iter().map(id).collect();
-            let now = *world.now.lock().unwrap();
-            Seen::new(world.store.clone())
-                .mark(
-                    &world.visit.account,
-                    &words,
-                    Trust::Delivered,
-                    now,
-                    &operators_word(),
-                )
-                .await
-                .unwrap();
+            let ids: Vec<&str> = old[..3].iter().map(|one| &*one.unique_id).collect();
+            world.mark(&ids, Trust::Delivered).await;
             for _ in 0..2 {
                 world.poll().await;
                 world.pass(600);

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use mailferry::mail::{AccountName, Digest, FirstRun, Retention, Timestamp, UniqueId};
-use mailferry::seen::{Batch, Change, Notes, Record, RecordKey, Records, SeenStore, State};
+use mailferry::seen::{Batch, Change, Record, RecordKey, Records, SeenStore, State};
 
 use crate::support::world::{World, mail};
 
@@ -29,16 +29,12 @@ fn key(number: u32) -> RecordKey {
 }
 
 fn delivered(octets: u64) -> Record {
-    Record {
-        octets: Some(octets),
-        copies: 1,
-        absent_since: None,
-        head: None,
-        state: State::Delivered {
+    Record::new(
+        Some(octets),
+        State::Delivered {
             at: Timestamp(1_799_000_000),
         },
-        notes: Notes::default(),
-    }
+    )
 }
 
 /// Polls a maildrop of this many messages with one unique-id, of which some are recorded, up to

@@ -1,6 +1,6 @@
 //! Several messages under one unique-id, refusals in a row, and servers that stop supporting UIDL.
 
-use mailferry::mail::{FirstRun, Retention, UniqueId};
+use mailferry::mail::{FirstRun, Retention};
 use mailferry::operator::operators_word;
 use mailferry::seen::{Batch, Seen, SeenStore, Trust};
 use mailferry::session::End;
@@ -261,21 +261,8 @@ async fn one_refusal_of_uidl_after_an_outage_does_not_mean_a_server_without_uidl
 async fn an_account_with_recorded_unique_ids_is_never_polled_without_them() {
     for announced in [false, true] {
         let world = World::new(mails(5), Retention::Delete);
-        let now = *world.now.lock().unwrap();
-        let ids: Vec<_> = mails(5)
-            .iter()
-            .map(|one| UniqueId::new(one.unique_id.as_bytes()).unwrap())
-            .collect();
-        let seen = Seen::new(world.store.clone());
-        seen.mark(
-            &world.visit.account,
-            &ids,
-            Trust::Seen,
-            now,
-            &operators_word(),
-        )
-        .await
-        .unwrap();
+        let ids: Vec<_> = mails(5).into_iter().map(|one| one.unique_id).collect();
+        world.mark(&ids, Trust::Seen).await;
         world.server.with(|habits| {
             habits.unique_ids = announced;
             habits.refuses_uidl = announced;
@@ -400,18 +387,7 @@ async fn a_mark_without_a_message_does_not_stop_an_account_without_uidl() {
     let world = World::new(mails(2), Retention::Delete);
     world.server.with(|habits| habits.unique_ids = false);
     poll(&world).await;
-    let now = *world.now.lock().unwrap();
-    let typo = [UniqueId::new(b"typo").unwrap()];
-    let seen = Seen::new(world.store.clone());
-    seen.mark(
-        &world.visit.account,
-        &typo,
-        Trust::Seen,
-        now,
-        &operators_word(),
-    )
-    .await
-    .unwrap();
+    world.mark(&["typo"], Trust::Seen).await;
     world
         .server
         .put(mail("later", b"Subject: later\r\n\r\nx\r\n"));
@@ -423,13 +399,8 @@ async fn a_mark_without_a_message_does_not_stop_an_account_without_uidl() {
 async fn a_fault_of_another_message_with_its_unique_id_does_not_undo_a_mark() {
     for trust in [Trust::Seen, Trust::Delivered] {
         let world = World::new(vec![mails(1).remove(0)], Retention::Keep);
-        let now = *world.now.lock().unwrap();
         let id = mails(1)[0].unique_id.clone();
-        let ids = [UniqueId::new(id.as_bytes()).unwrap()];
-        let seen = Seen::new(world.store.clone());
-        seen.mark(&world.visit.account, &ids, trust, now, &operators_word())
-            .await
-            .unwrap();
+        world.mark(&[&id], trust).await;
         world
             .server
             .put(mail(&id, b"Subject: twin\r\n\r\nthe twin\r\n"));

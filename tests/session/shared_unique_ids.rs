@@ -1,8 +1,7 @@
 //! Wrong unique-ids: shared, reused or renumbered, with wrong sizes.
 
-use mailferry::mail::{FirstRun, Retention, UniqueId};
-use mailferry::operator::operators_word;
-use mailferry::seen::{Seen, Trust};
+use mailferry::mail::{FirstRun, Retention};
+use mailferry::seen::Trust;
 
 use crate::support::model::Mail;
 use crate::support::world::{World, mail, mails};
@@ -72,19 +71,8 @@ async fn a_message_marked_as_delivered_is_not_offered_when_it_is_retrieved_to_be
         habits.capabilities = vec!["EXPIRE 0".into()];
         habits.hangs_up_inside = Some(all[4].unique_id.clone());
     });
-    let seen = Seen::new(world.store.clone());
-    let id = |one: &Mail| UniqueId::new(one.unique_id.as_bytes()).unwrap();
-    let ids: Vec<UniqueId> = all[..3].iter().map(id).collect();
-    let now = *world.now.lock().unwrap();
-    seen.mark(
-        &world.visit.account,
-        &ids,
-        Trust::Delivered,
-        now,
-        &operators_word(),
-    )
-    .await
-    .unwrap();
+    let ids: Vec<&str> = all[..3].iter().map(|one| &*one.unique_id).collect();
+    world.mark(&ids, Trust::Delivered).await;
     world.poll().await;
     world.pass(300);
     world.server.with(|habits| habits.hangs_up_inside = None);

@@ -1,9 +1,8 @@
 //! Messages that come shorter than the server announces: they are delivered, and stay on the server
 //! until the listing agrees or the operator confirms them.
 
-use mailferry::mail::{Retention, UniqueId};
-use mailferry::operator::operators_word;
-use mailferry::seen::{Seen, Trust};
+use mailferry::mail::Retention;
+use mailferry::seen::Trust;
 
 use crate::support::world::{World, mail};
 
@@ -28,15 +27,6 @@ async fn world_with_a_stump(names: [&str; 3], shows_heads: bool, retention: Rete
         }
     });
     world
-}
-
-async fn mark(world: &World, name: &str, trust: Trust) -> u64 {
-    let id = UniqueId::new(name.as_bytes()).unwrap();
-    let now = *world.now.lock().unwrap();
-    let (account, word) = (&world.visit.account, operators_word());
-    let seen = Seen::new(world.store.clone());
-    let marked = seen.mark(account, &[id], trust, now, &word).await;
-    marked.unwrap().changed
 }
 
 #[tokio::test]
@@ -65,9 +55,9 @@ async fn a_message_that_came_short_is_deleted_once_the_operator_says_that_it_was
             assert_eq!(world.server.listed(), [letter(names[1])], "{what}");
             let command = format!("seen mark --as-delivered work {}", names[1]);
             assert!(world.said(&command), "{what}");
-            assert_eq!(mark(&world, names[1], Trust::Seen).await, 0, "{what}");
-            assert_eq!(mark(&world, names[1], Trust::Delivered).await, 1, "{what}");
-            assert_eq!(mark(&world, names[1], Trust::Delivered).await, 0, "{what}");
+            assert_eq!(world.mark(&[names[1]], Trust::Seen).await, 0, "{what}");
+            assert_eq!(world.mark(&[names[1]], Trust::Delivered).await, 1, "{what}");
+            assert_eq!(world.mark(&[names[1]], Trust::Delivered).await, 0, "{what}");
             for _ in 0..70 {
                 world.poll().await;
                 world.pass(DAY / 2);
@@ -87,7 +77,7 @@ async fn the_rest_of_a_message_that_the_operator_took_for_delivered_comes_all_th
     ];
     let world = world_with_a_stump(names, false, Retention::Keep).await;
     world.poll().await;
-    assert_eq!(mark(&world, names[1], Trust::Delivered).await, 1);
+    assert_eq!(world.mark(&[names[1]], Trust::Delivered).await, 1);
     let mut there = world.server.listed();
     there[1].octets.extend_from_slice(b"and the rest of it\r\n");
     world.server.replace(there.clone());

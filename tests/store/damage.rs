@@ -5,8 +5,8 @@ use std::path::Path;
 
 use mailferry::mail::{AccountName, Digest, Timestamp, UniqueId};
 use mailferry::seen::{
-    AccountState, Batch, Change, Deferral, Hold, Marker, Notes, Record, RecordKey, SeenStore,
-    State, StoreError, StoreFault,
+    AccountState, Batch, Change, Deferral, Hold, Marker, Record, RecordKey, SeenStore, State,
+    StoreError, StoreFault,
 };
 use mailferry::sink::{Target, Targets};
 
@@ -18,14 +18,7 @@ fn every_kind() -> Vec<Batch> {
     let key = |id: &[u8], octet| {
         RecordKey::new(UniqueId::new(id).unwrap(), Some(Digest::new([octet; 32])))
     };
-    let record = |state| Record {
-        octets: Some(4321),
-        copies: 1,
-        absent_since: None,
-        head: None,
-        state,
-        notes: Notes::default(),
-    };
+    let record = |state| Record::new(Some(4321), state);
     let at = Timestamp(1_700_000_000);
     let deferral = Deferral {
         tries: 3,

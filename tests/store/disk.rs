@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mailferry::mail::{AccountName, Clock, Digest, Timestamp, UniqueId};
 use mailferry::seen::{
-    AccountState, Batch, Change, DurableStore, MemoryStore, Notes, Record, RecordKey, SeenStore,
-    State, StateDirectory, StoreError, StoreFault,
+    AccountState, Batch, Change, DurableStore, MemoryStore, Record, RecordKey, SeenStore, State,
+    StateDirectory, StoreError, StoreFault,
 };
 use proptest::prelude::*;
 
@@ -42,17 +42,7 @@ pub fn put(id: &str, at: u64) -> Change {
         Some(Digest::new([at as u8; 32])),
     );
     let state = State::Delivered { at: Timestamp(at) };
-    Change::Put(
-        key,
-        Record {
-            octets: Some(at),
-            copies: 1,
-            absent_since: None,
-            head: None,
-            state,
-            notes: Notes::default(),
-        },
-    )
+    Change::Put(key, Record::new(Some(at), state))
 }
 
 /// The note that the messages of these were asked to be deleted.

@@ -9,12 +9,15 @@ use futures_util::future::BoxFuture;
 use mailferry::agent::Breaker;
 use mailferry::mail::{
     AccountName, Clock, Envelope, FirstRun, LoginMethod, PollLimits, Recipient, Retention, Secret,
-    Timestamp, TlsMode,
+    Timestamp, TlsMode, UniqueId,
 };
+use mailferry::operator::operators_word;
 use mailferry::seen::{
-    AccountState, Batch, Known, MemoryStore, Record, RecordKey, Seen, SeenStore,
+    AccountState, Batch, Known, MemoryStore, Record, RecordKey, Seen, SeenStore, Trust,
 };
-use mailferry::session::{self, Collaborators, Login, Quarantine, Stop, Summary, Visit};
+use mailferry::session::{
+    self, Adopted, Collaborators, Login, Quarantine, Rest, SessionError, Stop, Summary, Visit,
+};
 use mailferry::sink::{Delivery, Destination, Fault, Gate, Outcome, Refusal, Sink};
 use mailferry::spool::{Message, Spool};
 use mailferry::telemetry::{Event, Report, Reporter};
@@ -177,6 +180,23 @@ impl World {
     pub async fn records(&self) -> Vec<(RecordKey, Record)> {
         let records = self.store.scan(&self.visit.account).await.unwrap();
         records.iter().map(Known::into_pair).collect()
+    }
+
+    /// The operator's mark on these unique-ids. Returns how many records were changed.
+    pub async fn mark(&self, ids: &[impl AsRef<str>], trust: Trust) -> u64 {
+        let id = |id: &str| UniqueId::new(id.as_bytes()).unwrap();
+        let ids: Vec<UniqueId> = ids.iter().map(|one| id(one.as_ref())).collect();
+        let now = *self.now.lock().unwrap();
+        let seen = Seen::new(self.store.clone());
+        let (account, word) = (&self.visit.account, operators_word());
+        let marked = seen.mark(account, &ids, trust, now, &word);
+        marked.await.unwrap().changed
+    }
+
+    /// The operator's `seen adopt`.
+    pub async fn adopt(&self, trust: Trust, rest: Rest) -> Result<Adopted, SessionError> {
+        let with = self.collaborators();
+        session::adopt(&self.visit, &with, trust, rest, &operators_word()).await
     }
 
     pub async fn state(&self) -> AccountState {

@@ -8,7 +8,7 @@ use mailferry::mail::{
     UniqueId,
 };
 use mailferry::proto::pop3::{Client, Command, Event};
-use mailferry::seen::{Batch, Change, Notes, Record, RecordKey, Records, State};
+use mailferry::seen::{Batch, Change, Record, RecordKey, Records, State};
 use mailferry::session::judge::plan::{Circumstances, plan};
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -85,14 +85,7 @@ fn account() -> Outcome<AccountName> {
 }
 
 fn record(number: u32) -> Record {
-    Record {
-        octets: Some(octets_of(number)),
-        copies: 1,
-        absent_since: None,
-        head: None,
-        state: State::Delivered { at: NOW },
-        notes: Notes::default(),
-    }
+    Record::new(Some(octets_of(number)), State::Delivered { at: NOW })
 }
 
 fn digest(number: u32) -> Option<Digest> {

@@ -168,7 +168,7 @@ const TOGETHER: usize = 1024;
 mod tests {
     use super::*;
     use crate::mail::{AccountName, UniqueId};
-    use crate::seen::{Change, Notes, Record, RecordKey, State};
+    use crate::seen::{Change, Record, RecordKey, State};
 
     #[test]
     fn lines_left_by_a_failed_append_are_not_taken_for_records() {
@@ -176,14 +176,7 @@ mod tests {
         let account = AccountName::new("work").unwrap();
         let batch = |id: &[u8]| {
             let mut batch = Batch::new(&account);
-            let record = Record {
-                octets: None,
-                copies: 1,
-                absent_since: None,
-                head: None,
-                state: State::Delivered { at: Timestamp(7) },
-                notes: Notes::default(),
-            };
+            let record = Record::new(None, State::Delivered { at: Timestamp(7) });
             let key = RecordKey::new(UniqueId::new(id).unwrap(), None);
             batch.changes.push(Change::Put(key, record));
             batch

@@ -2,8 +2,8 @@
 
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::{
-    Change, Deferral, Marker, Notes, OperatorsWord, Record, RecordKey, Recorded, Seen, SeenStore,
-    State, StoreError,
+    Change, Deferral, Marker, OperatorsWord, Record, RecordKey, Recorded, Seen, SeenStore, State,
+    StoreError,
 };
 
 /// What the records say about a copy that none of them names.
@@ -165,14 +165,7 @@ impl Seen {
     ) -> Result<(), StoreError> {
         let records = self.records(account).await?;
         let known = records.get(key);
-        let record = known.unwrap_or(Record {
-            octets: None,
-            copies: 1,
-            absent_since: None,
-            head: None,
-            state: state.clone(),
-            notes: Notes::default(),
-        });
+        let record = known.unwrap_or(Record::new(None, state.clone()));
         let put = Change::Put(key.clone(), Record { state, ..record });
         self.change(account, [put]).await
     }

@@ -158,61 +158,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::mail::{Digest, Timestamp, UniqueId};
-    use crate::seen::{Deferral, MemoryStore, Notes, RecordKey};
-
-    const WORD: OperatorsWord = OperatorsWord::given();
-
-    fn name(name: &str) -> AccountName {
-        AccountName::new(name).unwrap()
-    }
-
-    fn id(id: &str) -> UniqueId {
-        UniqueId::new(id.as_bytes()).unwrap()
-    }
-
-    fn key(of: &str, digest: Option<u8>) -> RecordKey {
-        RecordKey::new(id(of), digest.map(|byte| Digest::new([byte; 32])))
-    }
-
-    fn record(state: State) -> Record {
-        Record {
-            octets: Some(7),
-            copies: 1,
-            absent_since: None,
-            head: None,
-            state,
-            notes: Notes::default(),
-        }
-    }
-
-    fn delivered() -> Record {
-        record(State::Delivered { at: Timestamp(5) })
-    }
-
-    async fn store(account: &str, records: Vec<(RecordKey, Record)>) -> Seen {
-        let seen = Seen::new(Arc::new(MemoryStore::new()));
-        let mut batch = Batch::new(&name(account));
-        batch.changes = records
-            .into_iter()
-            .map(|(key, record)| Change::Put(key, record))
-            .collect();
-        batch.state = Some(AccountState {
-            host: "pop.example.org".to_owned(),
-            ..AccountState::default()
-        });
-        seen.import(batch, &WORD).await.unwrap();
-        seen
-    }
-
-    async fn all(seen: &Seen, account: &str) -> Vec<(RecordKey, Record)> {
-        seen.records(&name(account))
-            .await
-            .unwrap()
-            .iter()
-            .map(|known| known.into_pair())
-            .collect()
-    }
+    use crate::mail::Timestamp;
+    use crate::seen::operator::fixture::{WORD, all, delivered, key, name, record, store};
+    use crate::seen::{Deferral, MemoryStore};
 
     #[tokio::test]
     async fn an_export_is_imported_with_as_much_trust_as_is_given() {

@@ -163,67 +163,18 @@ impl Seen {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
+mod fixture;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use std::sync::Arc;
 
+    use super::fixture::{WORD, all, delivered, id, key, name, record, store};
     use super::*;
-    use crate::mail::{Digest, Timestamp};
-    use crate::seen::{AccountState, Deferral, Known, Marker, MemoryStore, Notes, Record, State};
-
-    const WORD: OperatorsWord = OperatorsWord::given();
+    use crate::mail::Timestamp;
+    use crate::seen::{Deferral, Marker, State};
 
     const NOW: Timestamp = Timestamp(1_000_000);
-
-    fn name(name: &str) -> AccountName {
-        AccountName::new(name).unwrap()
-    }
-
-    fn id(id: &str) -> UniqueId {
-        UniqueId::new(id.as_bytes()).unwrap()
-    }
-
-    fn key(of: &str, digest: Option<u8>) -> RecordKey {
-        RecordKey::new(id(of), digest.map(|byte| Digest::new([byte; 32])))
-    }
-
-    fn record(state: State) -> Record {
-        Record {
-            octets: Some(7),
-            copies: 1,
-            absent_since: None,
-            head: None,
-            state,
-            notes: Notes::default(),
-        }
-    }
-
-    fn delivered() -> Record {
-        record(State::Delivered { at: Timestamp(5) })
-    }
-
-    async fn store(account: &str, records: Vec<(RecordKey, Record)>) -> Seen {
-        let seen = Seen::new(Arc::new(MemoryStore::new()));
-        let mut batch = Batch::new(&name(account));
-        batch.changes = records
-            .into_iter()
-            .map(|(key, record)| Change::Put(key, record))
-            .collect();
-        batch.state = Some(AccountState {
-            host: "pop.example.org".to_owned(),
-            ..AccountState::default()
-        });
-        seen.import(batch, &WORD).await.unwrap();
-        seen
-    }
-
-    async fn all(seen: &Seen, account: &str) -> Vec<(RecordKey, Record)> {
-        seen.records(&name(account))
-            .await
-            .unwrap()
-            .iter()
-            .map(Known::into_pair)
-            .collect()
-    }
 
     #[tokio::test]
     async fn a_forgotten_message_is_forgotten_under_every_digest_and_no_other_is() {

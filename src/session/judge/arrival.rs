@@ -80,17 +80,10 @@ pub(in crate::session) fn trusted(
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::seen::{Deferral, Notes};
+    use crate::seen::Deferral;
 
     fn record(state: State) -> Record {
-        Record {
-            octets: Some(10),
-            copies: 1,
-            absent_since: None,
-            head: None,
-            state,
-            notes: Notes::default(),
-        }
+        Record::new(Some(10), state)
     }
 
     const NOW: Timestamp = Timestamp(1_000_000);

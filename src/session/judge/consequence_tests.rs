@@ -2,7 +2,6 @@
 #![allow(clippy::panic, clippy::unwrap_used)]
 
 use super::*;
-use crate::seen::Notes;
 use crate::sink::Target;
 
 const NOW: Timestamp = Timestamp(1_000_000);
@@ -48,14 +47,7 @@ fn known(copy: Option<State>, hides: bool) -> Known {
         Some(State::Deferred(deferral)) => Some(deferral.clone()),
         _ => None,
     };
-    let record = |state| Record {
-        octets: None,
-        copies: 1,
-        absent_since: None,
-        head: None,
-        state,
-        notes: Notes::default(),
-    };
+    let record = |state| Record::new(None, state);
     Known {
         copy: copy.map(record),
         earlier,

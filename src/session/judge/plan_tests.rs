@@ -370,14 +370,7 @@ fn messages_at_which_sessions_ended_come_last_and_retries_after_new_ones() {
         })
     };
     let record = |name: u8, state| {
-        let record = Record {
-            octets: Some(100),
-            copies: 1,
-            absent_since: None,
-            head: None,
-            state,
-            notes: Notes::default(),
-        };
+        let record = Record::new(Some(100), state);
         (
             RecordKey::new(UniqueId::new(&[name]).unwrap(), None),
             record,
@@ -399,14 +392,7 @@ fn messages_at_which_sessions_ended_come_last_and_retries_after_new_ones() {
 fn settled_messages_are_retrieved_again_only_on_a_server_that_hides_them() {
     let at = Timestamp(NOW.0 - DAY);
     let record = |name: u8, state| {
-        let record = Record {
-            octets: Some(100),
-            copies: 1,
-            absent_since: None,
-            head: None,
-            state,
-            notes: Notes::default(),
-        };
+        let record = Record::new(Some(100), state);
         let digest = Some(Digest::new([1; 32]));
         (
             RecordKey::new(UniqueId::new(&[name]).unwrap(), digest),
@@ -449,14 +435,7 @@ fn settled_messages_are_retrieved_again_only_on_a_server_that_hides_them() {
 #[test]
 fn a_message_whose_size_was_never_known_is_compared_before_it_is_deleted() {
     let planned = |retention, digest| {
-        let record = Record {
-            octets: None,
-            copies: 1,
-            absent_since: None,
-            head: None,
-            state: State::Delivered { at: NOW },
-            notes: Notes::default(),
-        };
+        let record = Record::new(None, State::Delivered { at: NOW });
         let key = RecordKey::new(UniqueId::new(b"a").unwrap(), digest);
         let circumstances = Circumstances { retention, ..USUAL };
         let listing = listing(&[(0, Some(100))]);

@@ -73,18 +73,11 @@ pub(in crate::session) fn taken_back(
 mod tests {
     use super::*;
     use crate::mail::limits;
-    use crate::seen::Notes;
+
     use crate::sink::{Target, Targets};
 
     fn record(state: State) -> Record {
-        Record {
-            octets: Some(10),
-            copies: 1,
-            absent_since: None,
-            head: None,
-            state,
-            notes: Notes::default(),
-        }
+        Record::new(Some(10), state)
     }
 
     const NOW: Timestamp = Timestamp(1_000_000);

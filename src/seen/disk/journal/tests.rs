@@ -3,23 +3,15 @@
 
 use super::*;
 use crate::mail::{AccountName, UniqueId};
-use crate::seen::{Change, Notes, Record, RecordKey, State};
+use crate::seen::{Change, Record, RecordKey, State};
 
 fn batch(id: &str) -> Batch {
     let mut batch = Batch::new(&AccountName::new("work").unwrap());
     let key = RecordKey::new(UniqueId::new(id.as_bytes()).unwrap(), None);
     let state = State::Delivered { at: Timestamp(7) };
-    batch.changes.push(Change::Put(
-        key,
-        Record {
-            octets: None,
-            copies: 1,
-            absent_since: None,
-            head: None,
-            state,
-            notes: Notes::default(),
-        },
-    ));
+    batch
+        .changes
+        .push(Change::Put(key, Record::new(None, state)));
     batch
 }
 
