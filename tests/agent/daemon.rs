@@ -1,8 +1,9 @@
 //! The agent as a process: signals, reload, and failing accounts beside working ones.
 
 use crate::support::agent::Agent;
-use crate::support::dovecot::{Dovecot, free_port};
+use crate::support::dovecot::Dovecot;
 use crate::support::place::Place;
+use crate::support::port::free_port;
 use crate::support::varied;
 
 fn account(name: &str, port: u16, delivery: &str) -> String {

@@ -4,8 +4,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use crate::support::agent::Agent;
-use crate::support::dovecot::{Dovecot, free_port};
+use crate::support::dovecot::Dovecot;
 use crate::support::place::Place;
+use crate::support::port::free_port;
 use crate::support::relay::{Manner, Relay};
 use crate::support::varied;
 

@@ -4,8 +4,9 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::process::Output;
 
-use crate::support::dovecot::{Dovecot, Owner, free_port};
+use crate::support::dovecot::{Dovecot, Owner};
 use crate::support::place::Place;
+use crate::support::port::free_port;
 use crate::support::varied;
 
 const STATE: &str = "state_dir = \"{here}/state\"\n";

@@ -662,7 +662,7 @@ async fn starttls_is_required_and_nothing_private_is_sent_before_it() {
 #[tokio::test]
 async fn a_missing_relay_counts_against_the_destination() {
     let relay = Relay::start(Manner::default()).await;
-    let port = crate::support::dovecot::free_port();
+    let port = crate::support::port::free_port();
     for (host, port, code) in [
         ("127.0.0.1", port, "connect"),
         ("no-such-host.invalid", 25, "resolve"),

@@ -5,7 +5,6 @@
 //! `/run` and `/etc` are not touched. That, and its logins, need root.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
@@ -14,7 +13,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::certificates::Certificates;
-use super::dovecot::{Owner, free_port};
+use super::dovecot::Owner;
+use super::port::{free_port, wait_for};
 
 /// Where `contrib/setup test` unpacks it: Debian allows only one installed POP3 server.
 const ROOT: &str = "/usr/local/lib/mailferry-test/courier";
@@ -130,20 +130,12 @@ impl Courier {
             .process_group(0)
             .spawn();
         self.servers.push(child.unwrap());
-        let until = Instant::now() + Duration::from_secs(60);
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
-            let ended = self
-                .servers
-                .last_mut()
-                .and_then(|child| child.try_wait().unwrap());
-            assert!(
-                ended.is_none() && Instant::now() < until,
-                "Courier did not start ({ended:?}): {}",
-                self.log()
-            );
-            std::thread::yield_now();
-        }
+        wait_for(port, 60, |is_early| {
+            let last = self.servers.last_mut();
+            let ended = last.and_then(|child| child.try_wait().unwrap());
+            let is_up = is_early && ended.is_none();
+            assert!(is_up, "no Courier ({ended:?}): {}", self.log());
+        });
     }
 
     pub fn plain_port(&self) -> u16 {

@@ -1,13 +1,12 @@
 //! A real POP3 server: Dovecot on loopback, in a temporary directory. It ends with the test.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
 
 use super::certificates::{Certificates, Pair};
+use super::port::{free_port, wait_for};
 
 /// A running Dovecot with one maildrop: user `jane`, password `secret`.
 pub struct Dovecot {
@@ -91,8 +90,10 @@ impl Dovecot {
             implicit,
             arrived: AtomicUsize::new(messages.len()),
         };
-        dovecot.wait(plain);
-        dovecot.wait(implicit);
+        for port in [plain, implicit] {
+            let check = |is_early: bool| assert!(is_early, "no Dovecot: {}", dovecot.log());
+            wait_for(port, 20, check);
+        }
         dovecot
     }
 
@@ -148,19 +149,6 @@ impl Dovecot {
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
-
-    fn wait(&self, port: u16) {
-        let until = Instant::now() + Duration::from_secs(20);
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
-            assert!(
-                Instant::now() < until,
-                "Dovecot did not start: {}",
-                self.log()
-            );
-            std::thread::yield_now();
-        }
-    }
 }
 
 impl Drop for Dovecot {
@@ -185,15 +173,6 @@ pub fn on_the_wire(file: &[u8]) -> Vec<u8> {
         last = *octet;
     }
     wire
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 /// The user of the server's processes: its own users if we are root, else our user.

@@ -25,6 +25,7 @@ pub mod odd;
 pub mod peak;
 pub mod piped;
 pub mod place;
+pub mod port;
 pub mod postfix;
 pub mod recorded;
 pub mod relay;

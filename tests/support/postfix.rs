@@ -1,13 +1,12 @@
 //! A real relay: Postfix on loopback, in a temporary directory. It ends with the test.
 
-use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::certificates::Certificates;
-use super::dovecot::free_port;
 use super::mda::is_root;
+use super::port::{free_port, wait_for};
 
 /// A running Postfix that accepts mail for `jane@home.lan` and refuses all other recipients.
 pub struct Postfix {
@@ -47,8 +46,10 @@ impl Postfix {
             implicit,
         };
         assert!(status.success(), "Postfix did not start: {}", postfix.log());
-        postfix.wait(plain);
-        postfix.wait(implicit);
+        for port in [plain, implicit] {
+            let check = |is_early: bool| assert!(is_early, "no Postfix: {}", postfix.log());
+            wait_for(port, 20, check);
+        }
         postfix
     }
 
@@ -96,19 +97,6 @@ impl Postfix {
             .output()
             .unwrap();
         String::from_utf8_lossy(&output.stdout).contains("queue is empty")
-    }
-
-    fn wait(&self, port: u16) {
-        let until = Instant::now() + Duration::from_secs(20);
-        let address = SocketAddr::from(([127, 0, 0, 1], port));
-        while TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_err() {
-            assert!(
-                Instant::now() < until,
-                "Postfix did not start: {}",
-                self.log()
-            );
-            std::thread::yield_now();
-        }
     }
 }
 
