@@ -135,8 +135,8 @@ pub const PURE: &[&str] = &[
     "mail/",
     "proto/",
     "session/judge/",
-    "agent/schedule.rs",
-    "agent/schedule/",
+    "agent/polled.rs",
+    "agent/schedule",
     "sink/gate.rs",
     "sink/breaker/",
 ];

@@ -76,13 +76,7 @@ const WIDE_LINES_SLACK: usize = 100;
 
 /// Files that are still longer, and their limits. A number may only fall, and a row only go.
 const LONG_FILES: &[(&str, usize)] = &[
-    ("agent/mod.rs", 524),
-    ("agent/poll.rs", 498),
-    ("agent/schedule.rs", 498),
-    ("proto/pop3/client.rs", 599),
     ("seen/disk/journal.rs", 468),
-    ("session/judge/group.rs", 600),
-    ("session/judge/plan_tests.rs", 600),
     ("session/run/mod.rs", 600),
     ("session/server/maildrop.rs", 600),
     ("sink/smtp/transaction.rs", 464),

@@ -1,18 +1,17 @@
 //! The machine: converts commands to bytes, and bytes to events.
 
+mod listing;
+mod status;
+
 use std::borrow::Cow;
 use std::collections::VecDeque;
-use std::ops::Range;
 
-use crate::mail::text::Shown;
-use crate::mail::{Announced, Secret, limits};
+use crate::mail::Secret;
 use crate::proto::dot::{LineEnd, Piece, Unstuff};
 use crate::proto::line::Lines;
 use crate::proto::pop3::asked::{Asked, Dialogue, Ending, Pending};
-use crate::proto::pop3::reply::{self, Status};
 use crate::proto::pop3::state::{self, State};
 use crate::proto::pop3::{Capabilities, Command, Event, Kind, LocalError, RemoteError};
-use crate::proto::sasl;
 
 /// The client side of one session.
 pub struct Client {
@@ -258,118 +257,6 @@ impl Client {
         self.state == State::Closed && self.pending() == 0 && !self.lines.is_inside()
     }
 
-    fn greeting<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, RemoteError> {
-        let line = loop {
-            let line = self
-                .lines
-                .next(input, LineEnd::Lf, limits::STATUS_LINE_OCTETS_MAX);
-            match line.map_err(|_| RemoteError::status_line())? {
-                None => return Ok(None),
-                Some((line, _)) if line.is_empty() => self.dialogue.blank(0)?,
-                Some((line, _)) => break line,
-            }
-        };
-        self.expect = Expect::Status;
-        match reply::status(&line) {
-            Some(Status::Ok { text }) => {
-                self.state = State::Authorization;
-                let timestamp = reply::timestamp(text).map(str::to_owned);
-                let text = self.shown(text);
-                Ok(Some(Event::Greeting { text, timestamp }))
-            }
-            Some(Status::Err { code, text }) => {
-                self.state = State::Closed;
-                let text = self.shown(text);
-                Ok(Some(Event::Rejected { code, text }))
-            }
-            _ => Err(RemoteError::NotAStatus(
-                Shown::new(&self.shown(&line)).to_string(),
-            )),
-        }
-    }
-
-    fn status<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, RemoteError> {
-        let Some(pending) = self.pending.front().copied() else {
-            return self.unasked(input).map(|()| None);
-        };
-        if input.is_empty() {
-            return Ok(None);
-        }
-        let Pending { kind, number, .. } = pending;
-        let in_auth = matches!(kind, Kind::Auth | Kind::AuthResponse | Kind::AuthAbort);
-        let octets_max = if in_auth {
-            limits::CHALLENGE_OCTETS_MAX
-        } else {
-            limits::STATUS_LINE_OCTETS_MAX
-        };
-        let (line, with_cr) = loop {
-            let line = self.lines.next(input, LineEnd::Lf, octets_max);
-            match line.map_err(|_| RemoteError::LineTooLong { octets_max })? {
-                None => return Ok(None),
-                Some((line, _)) if line.is_empty() => self.dialogue.blank(self.pending.len())?,
-                Some(line) => break line,
-            }
-        };
-        let event = match reply::status(&line) {
-            Some(Status::Ok { text }) => {
-                let said = reply::announced(text);
-                let end = if with_cr { LineEnd::CrLf } else { LineEnd::Lf };
-                let text = if kind.answers_in_its_text() {
-                    text.to_vec()
-                } else {
-                    Vec::new()
-                };
-                self.accepted(pending, (end, said), text)
-            }
-            Some(Status::Err { code, text }) => {
-                let text = self.shown(text);
-                self.go_on(kind, false);
-                Event::Err {
-                    command: kind,
-                    number,
-                    code,
-                    text,
-                }
-            }
-            Some(Status::Continue { challenge })
-                if matches!(kind, Kind::Auth | Kind::AuthResponse) =>
-            {
-                self.state = State::Authenticating;
-                Event::Challenge(sasl::decode(challenge))
-            }
-            Some(Status::Continue { .. }) => {
-                return Err(RemoteError::UnexpectedChallenge(
-                    Shown::new(&self.shown(&line)).to_string(),
-                ));
-            }
-            None => {
-                return Err(RemoteError::NotAStatus(
-                    Shown::new(&self.shown(&line)).to_string(),
-                ));
-            }
-        };
-        self.pending.pop_front();
-        let refused = matches!(event, Event::Err { .. });
-        self.dialogue.answered(pending.asked(), refused);
-        Ok(Some(event))
-    }
-
-    /// Skips blank lines that arrive while no command waits. Any other data would be mistaken for
-    /// the reply to the next command.
-    fn unasked(&mut self, input: &mut &[u8]) -> Result<(), RemoteError> {
-        while !input.is_empty() {
-            match (self.lines.is_inside(), *input) {
-                (_, [b'\n', ..]) | (false, [b'\r'] | [b'\r', b'\n', ..]) => {}
-                _ => return Err(RemoteError::Unasked),
-            }
-            // A CR alone waits for its LF.
-            if let Ok(Some(_)) = self.lines.next(input, LineEnd::Lf, 2) {
-                self.dialogue.blank(0)?;
-            }
-        }
-        Ok(())
-    }
-
     /// A text of the server without the secrets. Its meaning was determined before, because a
     /// password may be any word of the protocol.
     fn shown(&self, text: &[u8]) -> Cow<'static, [u8]> {
@@ -388,163 +275,5 @@ impl Client {
             },
             event => event,
         }
-    }
-
-    /// Handles `+OK`; its line ended in `status` and announced `said` octets.
-    fn accepted(
-        &mut self,
-        pending: Pending,
-        (status, said): (LineEnd, Option<u64>),
-        text: Vec<u8>,
-    ) -> Event<'static> {
-        let Pending {
-            kind,
-            number,
-            listed,
-            are_estimates,
-            keeps_dots,
-        } = pending;
-        self.go_on(kind, true);
-        if kind.is_multi_line() {
-            self.count = 0;
-            self.octets = 0;
-            self.gathering = Capabilities {
-                announced: true,
-                ..Capabilities::default()
-            };
-            let announced = if are_estimates {
-                Announced::default()
-            } else {
-                Announced { listed, said }
-            };
-            self.expect = match kind {
-                Kind::Retr => {
-                    let unstuff = Unstuff::new(status, announced);
-                    let unstuff = if keeps_dots {
-                        unstuff.keeping_dots()
-                    } else {
-                        unstuff
-                    };
-                    Expect::Body(number, unstuff, said)
-                }
-                Kind::Top => Expect::Body(number, Unstuff::part(status), None),
-                _ => Expect::Lines(kind, None),
-            };
-        }
-        Event::Ok {
-            command: kind,
-            number,
-            text: Cow::Owned(text),
-        }
-    }
-
-    /// Changes the state by the table. Of pipelined commands only QUIT changes the state.
-    fn go_on(&mut self, kind: Kind, ok: bool) {
-        let from = match (self.state, kind) {
-            (State::Leaving, Kind::Quit) => State::Transaction,
-            (State::Leaving, _) => return,
-            (state, _) => state,
-        };
-        if let Some((on_ok, on_err)) = state::replies(from, kind) {
-            self.state = if ok { on_ok } else { on_err };
-        }
-        // A login may change the capabilities (RFC 2449 section 5), and a refused CAPA announces
-        // none.
-        let forgets = matches!(
-            kind,
-            Kind::Pass | Kind::Apop | Kind::Auth | Kind::AuthResponse | Kind::AuthAbort
-        );
-        if (ok && forgets) || (!ok && kind == Kind::Capa) {
-            self.capabilities = Capabilities::default();
-        }
-    }
-
-    fn listing_line<'i>(
-        &mut self,
-        kind: Kind,
-        input: &mut &'i [u8],
-    ) -> Result<Option<Event<'i>>, RemoteError> {
-        loop {
-            let octets_max = limits::LISTING_LINE_OCTETS_MAX;
-            let Expect::Lines(_, end) = &mut self.expect else {
-                return Ok(None);
-            };
-            let line = self.lines.next_listed(input, end, octets_max);
-            let line = line.map_err(|_| RemoteError::LineTooLong { octets_max })?;
-            let Some(line) = line else {
-                return Ok(None);
-            };
-            if *line == *b"." {
-                self.expect = Expect::Status;
-                return Ok(Some(self.listing_end(kind)));
-            }
-            self.count += 1;
-            self.octets += line.len() as u64 + 2;
-            let lines_max = if kind == Kind::Capa {
-                limits::CAPABILITY_LINES_MAX
-            } else {
-                limits::LISTING_ENTRIES_MAX
-            };
-            if self.count > lines_max || self.octets > limits::LISTING_OCTETS_MAX {
-                return Err(RemoteError::EndlessReply { command: kind });
-            }
-            let line = unstuffed(line);
-            match kind {
-                Kind::Capa => self.gathering.add(&line),
-                Kind::Uidl => return Ok(Some(self.readable(unique_id(line)))),
-                _ => return Ok(Some(self.readable(size(line)))),
-            }
-        }
-    }
-
-    fn listing_end(&mut self, kind: Kind) -> Event<'static> {
-        if kind == Kind::Capa {
-            self.capabilities = std::mem::take(&mut self.gathering);
-            Event::Capabilities
-        } else {
-            Event::ListingEnd { command: kind }
-        }
-    }
-}
-
-/// Removes the stuffed dot at the start of a line (RFC 1939 section 3).
-fn unstuffed(line: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    let start = usize::from(line.first() == Some(&b'.'));
-    let end = line.len();
-    part(line, start..end)
-}
-
-/// This part of a line; borrowed if the line was.
-fn part(line: Cow<'_, [u8]>, Range { start, end }: Range<usize>) -> Cow<'_, [u8]> {
-    match line {
-        Cow::Borrowed(line) => Cow::Borrowed(line.get(start..end).unwrap_or_default()),
-        Cow::Owned(mut line) => {
-            line.truncate(end);
-            line.drain(..start.min(line.len()));
-            Cow::Owned(line)
-        }
-    }
-}
-
-fn unique_id(line: Cow<'_, [u8]>) -> Event<'_> {
-    match reply::uidl_line(&line) {
-        Some((number, range)) => Event::UniqueId {
-            number,
-            unique_id: part(line, range),
-        },
-        None => Event::Malformed {
-            command: Kind::Uidl,
-            line,
-        },
-    }
-}
-
-fn size(line: Cow<'_, [u8]>) -> Event<'_> {
-    match reply::list_line(&line) {
-        Some((number, octets)) => Event::Size { number, octets },
-        None => Event::Malformed {
-            command: Kind::List,
-            line,
-        },
     }
 }

@@ -3,18 +3,21 @@
 //! Most unique-ids stand for one message and one record. If there are several, they are decided
 //! together: no listing shows which number is which message.
 
+mod doubt;
+mod large;
 mod open;
+mod shown;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 
 use crate::mail::{Entry, Timestamp};
-use crate::seen::{Known, Record, Recorded, Records, State};
-use crate::session::judge::alike::{KnownHeads, Octets};
+use crate::seen::{Known, Recorded, Records, State};
+use crate::session::judge::alike::Octets;
 use crate::session::judge::heads_said::{Head, Heads};
 use crate::session::judge::marks::{are_rewritten, copies, covered};
 use crate::session::judge::new_count::is_before;
 use crate::session::judge::plan::{Circumstances, Disposition, Plan, Skip, Why};
+use shown::Said;
 
 /// The entries of one unique-id, and what is known about them.
 pub(in crate::session) struct Deciding<'a> {
@@ -142,21 +145,6 @@ struct Group<'a> {
     records: &'a Records,
     circumstances: &'a Circumstances,
     heads: &'a Heads,
-}
-
-/// What the heads of all entries of a group show.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Said {
-    /// Each is like the head of a record.
-    Alike,
-    /// One is like the head of no record.
-    Another,
-    /// Nothing: the server did not show one, or a record has none.
-    Nothing,
-    /// They were not asked for, and would help.
-    NotAsked,
-    /// One was not asked for, for lack of time: the next session asks.
-    Later,
 }
 
 impl Group<'_> {
@@ -342,103 +330,9 @@ impl Group<'_> {
         Disposition::Retrieve(Why::Doubt)
     }
 
-    fn said(&self) -> Said {
-        self.said_of(|| self.settled())
-    }
-
-    /// What the heads show about some records.
-    fn said_of<'k, I: Iterator<Item = &'k Known<'k>>>(&self, records: impl Fn() -> I) -> Said {
-        let has_head = |known: &Known<'_>| known.record.head.is_some();
-        if !records().all(has_head) {
-            return Said::Nothing;
-        }
-        let mut said = Said::Alike;
-        let known = KnownHeads::of(records());
-        for at in self.positions {
-            match self.heads.get(*at) {
-                Head::Shown(digests) => {
-                    if !known.are_like(&digests) {
-                        return Said::Another;
-                    }
-                }
-                _ if said == Said::Later => {}
-                Head::Later => said = Said::Later,
-                Head::NotAsked if self.circumstances.names.heads_work => said = Said::NotAsked,
-                Head::NotAsked | Head::Refused => said = Said::Nothing,
-            }
-        }
-        said
-    }
-
-    fn are_all_shown(&self) -> bool {
-        let mut heads = self.positions.iter().map(|at| self.heads.get(*at));
-        heads.all(|head| matches!(head, Head::Shown(_)))
-    }
-
-    /// The entries whose heads are like that of no record.
-    fn unlike(&self) -> impl Iterator<Item = u32> {
-        let known = KnownHeads::of(self.settled());
-        let positions = self.positions.iter().copied();
-        positions.filter(move |at| {
-            matches!(self.heads.get(*at), Head::Shown(digests) if !known.are_like(&digests))
-        })
-    }
-
-    /// Whether an equal head means an equal message: there is one, and the head identifies it.
-    fn head_is_proof(&self) -> bool {
-        self.entries.len() == 1 && self.heads_have_origin()
-    }
-
-    /// Whether the heads that were shown identify their messages, by Message-ID and Date.
-    fn heads_have_origin(&self) -> bool {
-        self.positions.iter().all(
-            |at| matches!(self.heads.get(*at), Head::Shown(digests) if digests.parted.has_origin()),
-        )
-    }
-
     fn octets_are_alike(&self) -> bool {
         let known = Octets::of(self.settled());
         self.entries.iter().all(|entry| known.has(entry.octets))
-    }
-
-    /// Which entries are too large: by LIST, or by the size of a body that LIST still announces.
-    fn too_large(&self) -> Vec<bool> {
-        let octets_max = self.circumstances.limits.message_octets_max;
-        let began_again = self.circumstances.names.began_again;
-        let outgrown = |record: &&Record| {
-            matches!(record.state, State::Oversized { octets, .. } if octets > octets_max)
-                && record.absent_since.is_none()
-                && !is_before(record, began_again)
-        };
-        let found = self.oversized().find(outgrown);
-        let mut left = found.map_or(0, copies);
-        let settled = Octets::of(self.settled());
-        // A message that was delivered before the limit was lowered is not.
-        let listed =
-            |entry: &Entry<'_>| self.is_listed_too_large(entry) && !settled.has(entry.octets);
-        let mut large: Vec<bool> = self.entries.iter().map(listed).collect();
-        // Those of its size first. Without a size, an entry cannot be known as another message.
-        for has_size in [true, false] {
-            for (entry, is_large) in self.entries.iter().zip(&mut large) {
-                let may_be = found
-                    .is_some_and(|record| entry.octets.is_none() || record.octets == entry.octets);
-                if !*is_large && left > 0 && may_be && entry.octets.is_some() == has_size {
-                    *is_large = true;
-                    left -= 1;
-                }
-            }
-        }
-        large
-    }
-
-    fn is_listed_too_large(&self, entry: &Entry<'_>) -> bool {
-        let octets_max = self.circumstances.limits.message_octets_max;
-        entry.octets.is_some_and(|octets| octets > octets_max)
-    }
-
-    fn oversized(&self) -> impl Iterator<Item = &Record> {
-        let records = self.known.iter().map(|known| &known.record);
-        records.filter(|record| matches!(record.state, State::Oversized { .. }))
     }
 
     /// Records of settled messages that were retrieved whole: only digests distinguish them.
@@ -451,66 +345,6 @@ impl Group<'_> {
             State::Deferred(deferral) => deferral.parked.is_some(),
             State::Marked { .. } | State::Oversized { .. } => false,
         })
-    }
-
-    /// Whether unique-id and size no longer prove that the listed messages are the recorded ones.
-    fn is_doubtful(&self) -> bool {
-        let covered: usize = self.settled().map(|known| copies(&known.record)).sum();
-        let deletes = self.circumstances.retention.deletes();
-        let known = Octets::of(self.settled());
-        let sized_alike = |entry: &Entry<'_>| match entry.octets {
-            // Nothing shows that this is the delivered one; a confirmation is enough.
-            Some(_) if deletes => known.has(entry.octets) || known.is_any_word,
-            Some(_) => known.has(entry.octets) || known.is_any_without,
-            // Its size was listed before, and now it is not. That is a doubt only if LIST was sent.
-            None => {
-                let names = &self.circumstances.names;
-                let is_enough = names.sizes_left_out || (!deletes && !names.are_counted);
-                known.is_any_without || (is_enough && known.is_any_with())
-            }
-        };
-        self.entries.len() > covered
-            || !self.entries.iter().all(sized_alike)
-            || self.is_mixed_up()
-            || self.settled().any(|known| {
-                known.record.notes.asked.is_some()
-                    || known.record.notes.out_of_step
-                    || is_before(&known.record, self.circumstances.names.began_again)
-            })
-            || (self.circumstances.retention.deletes()
-                && self
-                    .settled()
-                    .any(|known| known.record.absent_since.is_some()))
-    }
-
-    /// Whether several messages are known and not all of them are listed: one of these may be
-    /// another. Equal messages count as one, whether all of them are listed or not.
-    fn is_mixed_up(&self) -> bool {
-        if self.settled().nth(1).is_none() {
-            return false;
-        }
-        // By size: how many messages are known, how many copies of them, and how many are listed.
-        let mut sizes: BTreeMap<u64, [usize; 3]> = BTreeMap::new();
-        for settled in self.settled() {
-            // The operator's confirmation for several messages has no size.
-            let Some(octets) = settled.record.octets else {
-                return false;
-            };
-            let [messages, all, _] = sizes.entry(octets).or_default();
-            // A copy in the quarantine outlives its message, and forbids deletes in any case.
-            *messages += usize::from(settled.record.kept().is_none());
-            *all += copies(&settled.record);
-        }
-        for entry in self.entries {
-            let Some(octets) = entry.octets else {
-                return false;
-            };
-            let [_, _, listed] = sizes.entry(octets).or_default();
-            *listed += 1;
-        }
-        let is_all_there =
-            |[messages, all, listed]: &[usize; 3]| (messages..=all).contains(&listed);
-        !sizes.values().all(is_all_there)
     }
 
     /// Whether sizes distinguish the recorded messages. A confirmation for several has no sizes.

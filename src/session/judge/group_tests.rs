@@ -6,7 +6,7 @@ use crate::mail::{
     AccountName, Digest, HeadDigest, HeadDigests, Listing, ListingBuilder, PollLimits, Retention,
     UniqueId,
 };
-use crate::seen::Notes;
+use crate::seen::{Notes, Record};
 use crate::session::judge::plan::{Names, plan_with_heads};
 
 /// Records of this many messages under one unique-id, all delivered, or all deferred.

@@ -424,8 +424,12 @@ fn place_in_turn(listing: &Listing, unique_id: &[u8], at: u32, strikes: u32) -> 
 }
 
 #[cfg(test)]
+#[path = "plan_order_tests.rs"]
+mod order_tests;
+#[cfg(test)]
 #[path = "plan_tests.rs"]
 mod tests;
+
 #[cfg(test)]
 #[path = "plan_usual_tests.rs"]
 mod usual_tests;

@@ -5,7 +5,8 @@
 
 use crate::seen::{Known, Record, State};
 use crate::session::judge::alike::Octets;
-use crate::session::judge::group::{Group, Said, copies};
+use crate::session::judge::group::shown::Said;
+use crate::session::judge::group::{Group, copies};
 use crate::session::judge::new_count::is_before;
 use crate::session::judge::plan::{Disposition, Plan, Skip, Why};
 

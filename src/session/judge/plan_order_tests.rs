@@ -1,0 +1,110 @@
+//! Examples of the order and the kind of dispositions.
+#![allow(clippy::unwrap_used)]
+
+use super::tests::{DAY, NOW, USUAL, listing, records};
+use super::*;
+use crate::mail::Digest;
+use crate::seen::{Deferral, Record};
+use crate::sink::Targets;
+
+#[test]
+fn messages_at_which_sessions_ended_come_last_and_retries_after_new_ones() {
+    let deferred = |strikes| {
+        State::Deferred(Deferral {
+            strikes,
+            next_try: Timestamp(1),
+            ..Deferral::default()
+        })
+    };
+    let record = |name: u8, state| {
+        let record = Record::new(Some(100), state);
+        (
+            RecordKey::new(UniqueId::new(&[name]).unwrap(), None),
+            record,
+        )
+    };
+    let records = records(vec![
+        record(b'a', deferred(limits::STRIKES_MAX)),
+        record(b'b', deferred(0)),
+    ]);
+    let listing = listing(&[(0, Some(100)), (1, Some(100)), (2, Some(100))]);
+    let circumstances = USUAL;
+    assert_eq!(
+        plan(&listing, &records, &circumstances).retrievals,
+        [2, 1, 0]
+    );
+}
+
+#[test]
+fn settled_messages_are_retrieved_again_only_on_a_server_that_hides_them() {
+    let at = Timestamp(NOW.0 - DAY);
+    let record = |name: u8, state| {
+        let record = Record::new(Some(100), state);
+        let digest = Some(Digest::new([1; 32]));
+        (
+            RecordKey::new(UniqueId::new(&[name]).unwrap(), digest),
+            record,
+        )
+    };
+    let parked = Deferral {
+        parked: Some("p".to_owned()),
+        next_try: Timestamp(NOW.0 + DAY),
+        ..Deferral::default()
+    };
+    let (file, code) = ("f".to_owned(), "c".to_owned());
+    let quarantined = State::Quarantined {
+        at,
+        file,
+        code,
+        targets: Targets::default(),
+    };
+    let records = records(vec![
+        record(b'a', State::Delivered { at }),
+        record(b'b', quarantined),
+        record(b'c', State::Deferred(parked)),
+    ]);
+    let listing = listing(&[(0, Some(100)), (1, Some(100)), (2, Some(100))]);
+    let plan_when = |pops, retention| {
+        let circumstances = Circumstances {
+            retention,
+            pops,
+            ..USUAL
+        };
+        plan(&listing, &records, &circumstances)
+    };
+    assert_eq!(plan_when(false, Retention::Keep).retrievals, [0_u32; 0]);
+    let pops = plan_when(true, Retention::Keep);
+    assert_eq!(pops.dispositions, [Disposition::Retrieve(Why::Pop); 3]);
+    let deletes = plan_when(true, Retention::Delete);
+    assert_eq!((deletes.deletes.len(), deletes.retrievals), (1, vec![1, 2]));
+}
+
+#[test]
+fn a_message_whose_size_was_never_known_is_compared_before_it_is_deleted() {
+    let planned = |retention, digest| {
+        let record = Record::new(None, State::Delivered { at: NOW });
+        let key = RecordKey::new(UniqueId::new(b"a").unwrap(), digest);
+        let circumstances = Circumstances { retention, ..USUAL };
+        let listing = listing(&[(0, Some(100))]);
+        plan(&listing, &records(vec![(key, record)]), &circumstances).dispositions[0]
+    };
+    let digest = Some(Digest::new([1; 32]));
+    assert_eq!(
+        planned(Retention::Delete, digest),
+        Disposition::Retrieve(Why::Doubt)
+    );
+    assert_eq!(
+        planned(Retention::Keep, digest),
+        Disposition::Skip(Skip::Seen)
+    );
+    assert_eq!(
+        planned(Retention::Delete, None),
+        Disposition::Delete,
+        "the operator's word"
+    );
+}
+
+#[test]
+fn a_disposition_is_small_because_a_maildrop_may_hold_a_million_messages() {
+    assert!(size_of::<Disposition>() <= 4);
+}
