@@ -205,6 +205,16 @@ pub const STRUCK_NUMBERS_MAX: usize = 64;
 /// counts as one that ignores deletes.
 pub const STRUCK_DELETES_IN_A_ROW_MAX: u32 = 3;
 
+/// Heads, and deletes, of a session after one that the server ended: one lost link must not make
+/// the next sessions tiny.
+pub const SESSION_LIMIT_FIRST: u32 = 16;
+
+/// If a session may delete more than this, it needs no limit.
+pub const SESSION_LIMIT_MAX: u32 = 1000;
+
+/// Seconds for which sessions are limited after the last one that the server ended.
+pub const SESSION_LIMIT_SECONDS: u64 = 24 * 3600;
+
 /// Seconds for which a maildrop is polled without pipelining after a session got out of step.
 pub const LOCK_STEP_SECONDS: u64 = 24 * 3600;
 

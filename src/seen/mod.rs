@@ -40,7 +40,7 @@ pub use elsewhere::Elsewhere;
 pub use error::{StoreError, StoreFault, StorePlace};
 pub use memory::MemoryStore;
 pub use notes::{Compared, Notes};
-pub use odd::{InUse, LastCapa, Oddities, StruckDelete, StruckNumber};
+pub use odd::{InUse, LastCapa, Oddities, SessionLimit, StruckDelete, StruckNumber};
 pub use operator::copy::Orphan;
 pub use operator::word::OperatorsWord;
 pub use operator::{Changed, OperatorError, Trust};

@@ -12,6 +12,8 @@ pub struct Oddities {
     /// which sessions ended, so that the messages before them are deleted and those after them are
     /// retrieved.
     pub leaves_out_struck: bool,
+    /// The limit of each session, if the server ended one early.
+    pub session_limit: Option<SessionLimit>,
     /// Messages at which sessions ended, of a server without unique-ids.
     pub struck: Vec<StruckNumber>,
     /// Messages at whose DELE sessions ended.
@@ -81,6 +83,42 @@ impl LastCapa {
             },
             sasl: words.map(str::to_owned).collect(),
         })
+    }
+}
+
+/// The limit of each session after the server ended one early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionLimit {
+    /// The most heads, and the most deletes, of one session.
+    pub most: u32,
+    /// How many sessions were lost.
+    pub losses: u32,
+    /// How many sessions ended well since the limit changed.
+    pub well: u32,
+    /// When the last one was lost.
+    pub at: Timestamp,
+}
+
+impl SessionLimit {
+    fn to_word(self) -> String {
+        let Self {
+            most,
+            losses,
+            well,
+            at,
+        } = self;
+        format!("{most}:{losses}:{well}:{}", at.0)
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        let mut parts = word.split(':');
+        let limit = Self {
+            most: parts.next()?.parse().ok()?,
+            losses: parts.next()?.parse().ok()?,
+            well: parts.next()?.parse().ok()?,
+            at: Timestamp(parts.next()?.parse().ok()?),
+        };
+        parts.next().is_none().then_some(limit)
     }
 }
 
@@ -155,6 +193,9 @@ impl Oddities {
         if let Some(InUse { times, since }) = self.in_use {
             words.push(("in_use", format!("{times}:{}", since.0)));
         }
+        if let Some(limit) = self.session_limit {
+            words.push(("session_limit", limit.to_word()));
+        }
         for struck in &self.struck_deletes {
             words.push(("struck_delete", struck.to_word()));
         }
@@ -186,6 +227,7 @@ impl Oddities {
                     since: Timestamp(since.parse().ok()?),
                 });
             }
+            "session_limit" => self.session_limit = Some(SessionLimit::from_word(value)?),
             "struck_delete" => self.struck_deletes.push(StruckDelete::from_word(value)?),
             "deletes_struck" => self.deletes_struck_in_a_row = value.parse().ok()?,
             "struck" => self.struck.push(StruckNumber::from_word(value)?),
@@ -309,6 +351,7 @@ pub(super) mod tests {
             proptest::option::of(any_last_capa()),
             proptest::collection::vec(struck_delete, 0..3),
             any::<u32>(),
+            proptest::option::of((any::<[u32; 3]>(), any_time())),
         );
         fields.prop_map(|fields| Oddities {
             leaves_out_struck: fields.0,
@@ -322,6 +365,12 @@ pub(super) mod tests {
             last_capa: fields.5,
             struck_deletes: fields.6,
             deletes_struck_in_a_row: fields.7,
+            session_limit: fields.8.map(|([most, losses, well], at)| SessionLimit {
+                most,
+                losses,
+                well,
+                at,
+            }),
         })
     }
 

@@ -25,6 +25,7 @@ use crate::seen::{AccountState, Oddities, Owner, Sizes};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::clock::Trust;
 use crate::session::judge::fruitless::Progress;
+use crate::session::judge::session_limit;
 use crate::session::run::Session;
 use crate::sink::{Admitted, Delivery, Destination, Fault, NotAdmitted, Refusal};
 use crate::telemetry::Event;
@@ -102,8 +103,9 @@ async fn poll_with_state(
         let Some(mut admitted) = admitted(visit, with).await? else {
             return Ok(End::Stopped);
         };
+        let most = session_limit::most(&state.odd, with.clock.now());
         let session = Session {
-            visit: &progress.next(visit),
+            visit: &progress.next(visit, most.filter(|_| visit.retention.deletes())),
             with,
             clock_trusted,
             allowance: admitted.probes().then_some(1),

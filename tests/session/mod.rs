@@ -4,6 +4,7 @@ mod adopt;
 mod after_trouble;
 mod clock;
 mod comparing;
+mod ended_early;
 mod erase;
 mod half_renamed;
 mod heads;

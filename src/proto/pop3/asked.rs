@@ -52,6 +52,8 @@ pub(super) struct Dialogue {
     /// Whether the last reply was `-ERR`.
     refused: bool,
     blank_lines: u32,
+    /// How many commands with a message number were answered.
+    about_messages: u32,
 }
 
 impl Dialogue {
@@ -66,7 +68,13 @@ impl Dialogue {
             last: Some(asked),
             refused,
             blank_lines: 0,
+            about_messages: self.about_messages + u32::from(asked.number > 0),
         };
+    }
+
+    /// How many commands with a message number were answered.
+    pub(super) const fn about_messages(&self) -> u32 {
+        self.about_messages
     }
 
     /// The command whose status line arrived last.

@@ -111,6 +111,11 @@ impl Client {
         self.dialogue.last()
     }
 
+    /// How many commands with a message number were answered.
+    pub fn answered_about_messages(&self) -> u32 {
+        self.dialogue.about_messages()
+    }
+
     /// Whether the reply to this command is due next.
     pub fn awaits(&self, command: Kind) -> bool {
         self.pending

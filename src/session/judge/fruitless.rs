@@ -1,6 +1,7 @@
 //! Whether the sessions of one poll make progress.
 
 use crate::mail::limits;
+use crate::session::judge::session_limit;
 use crate::session::{Counts, Visit};
 
 /// The results of the sessions so far.
@@ -31,10 +32,12 @@ impl Progress {
         self.fruitless >= limits::FRUITLESS_SESSIONS_MAX
     }
 
-    /// The visit of the next session. If deletes have no effect, the same ones are due in each
-    /// session, and a session that ends after so many of them would never reach new mail.
-    pub(in crate::session) fn next(&self, visit: &Visit) -> Visit {
-        let commit_every = visit.commit_every.filter(|_| !self.stuck);
+    /// The visit of the next session, which sends at most so many deletes. If deletes have no
+    /// effect, the same ones are due in each session, and a session that ends after so many of them
+    /// would never reach new mail.
+    pub(in crate::session) fn next(&self, visit: &Visit, most: Option<u32>) -> Visit {
+        let commit_every = session_limit::smaller(visit.commit_every, most);
+        let commit_every = commit_every.filter(|_| !self.stuck);
         Visit {
             commit_every,
             ..visit.clone()

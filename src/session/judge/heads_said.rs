@@ -32,6 +32,11 @@ impl Heads {
         self.by_position.is_empty() && !self.are_over
     }
 
+    /// How many were requested.
+    pub(in crate::session) fn count(&self) -> usize {
+        self.by_position.len()
+    }
+
     pub(in crate::session) fn insert(&mut self, at: u32, head: Option<HeadDigests>) {
         self.by_position.insert(at, head);
     }

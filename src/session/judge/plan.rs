@@ -131,6 +131,9 @@ pub struct Plan {
     pub repeated: HashMap<UniqueId, usize>,
     /// Positions of messages whose head is needed for the decision, and was not requested yet.
     pub wants_heads: Vec<u32>,
+    /// Whether fewer heads were requested than the decision needs, because the server ends sessions
+    /// early: another session of this poll requests more.
+    pub heads_left: bool,
     /// Records whose message is the listed one, as its head shows, with the octets that are listed
     /// now.
     pub answered: Vec<(RecordKey, Option<u64>)>,

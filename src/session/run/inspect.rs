@@ -9,7 +9,7 @@ use crate::seen::{AccountState, Batch, Change, Known, Record, RecordKey, Records
 use crate::session::judge::absence::Listed;
 use crate::session::judge::heads_said::{Head, Heads};
 use crate::session::judge::plan::{Circumstances, Names, Plan, plan_with_heads};
-use crate::session::judge::{counters, made_names, new_count};
+use crate::session::judge::{counters, made_names, new_count, session_limit};
 use crate::session::long::long;
 use crate::session::server::asking::Asking;
 use crate::session::server::maildrop::Maildrop;
@@ -45,21 +45,45 @@ impl Inspection<'_> {
                 .await?;
         }
         let mut plan = self.sketch(&circumstances, &heads);
+        let mut heads_left = false;
         // A head that was requested is not requested again, so this ends.
         while !plan.wants_heads.is_empty() {
-            let wanted = std::mem::take(&mut plan.wants_heads);
+            let mut wanted = std::mem::take(&mut plan.wants_heads);
+            let is_cut = self.cut(&mut wanted, &heads, state, circumstances.now);
+            heads_left |= is_cut;
             // If messages are to be retrieved, they wait no longer than the session's time for
             // heads.
             let is_patient = plan.retrievals.is_empty();
             self.ask(asking, state, &wanted, &mut heads, is_patient)
                 .await;
+            if is_cut {
+                heads.end();
+            }
             plan = self.sketch(&circumstances, &heads);
             self.make_durable(&plan, &mut noted, &circumstances).await?;
         }
+        plan.heads_left = heads_left;
         self.say_displaced(&plan);
         self.long(|| self.sample_by_digest(state, &circumstances, &mut plan));
         self.make_durable(&plan, &mut noted, &circumstances).await?;
         Ok(plan)
+    }
+
+    /// Leaves heads to another session if the server ends sessions early. Returns whether it did.
+    fn cut(
+        &self,
+        wanted: &mut Vec<u32>,
+        heads: &Heads,
+        state: &AccountState,
+        now: Timestamp,
+    ) -> bool {
+        let most = session_limit::most(&state.odd, now);
+        let Some(most) = most.filter(|_| self.visit.retention.deletes()) else {
+            return false;
+        };
+        let before = wanted.len();
+        wanted.truncate((most as usize).saturating_sub(heads.count()));
+        wanted.len() < before
     }
 
     fn sketch(&self, circumstances: &Circumstances, heads: &Heads) -> Plan {

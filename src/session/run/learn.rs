@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::mail::{Entry, UniqueId};
 use crate::seen::{AccountState, Oddities};
+use crate::session::judge::session_limit::{self, SessionEnd};
 use crate::session::judge::{struck, struck_deletes};
 use crate::session::run::{Ended, Session};
 use crate::session::server::listing::Listed;
@@ -114,6 +115,22 @@ impl Session<'_> {
         }
     }
 
+    /// Notes for the next sessions how this one ended: after how many answered commands about
+    /// messages it was lost, or whether the server accepted QUIT.
+    pub(in crate::session) fn learn_end(
+        &self,
+        lost_after: Option<u32>,
+        quit: bool,
+        state: &mut AccountState,
+    ) {
+        let end = match lost_after {
+            Some(answered) => SessionEnd::Lost { answered },
+            None if quit => SessionEnd::Quit,
+            None => SessionEnd::Other,
+        };
+        session_limit::note_end(&mut state.odd, end, self.with.clock.now());
+    }
+
     /// Notes from the answer to QUIT which deletes were accepted, which numbers messages have in
     /// the next session, or at which DELE the server ended the session.
     pub(in crate::session) fn learn_from_goodbye(
@@ -140,5 +157,6 @@ impl Session<'_> {
         if ended.goodbye.out_of_step {
             self.serve_in_lock_step(state);
         }
+        self.learn_end(ended.lost_after, ended.quit, state);
     }
 }

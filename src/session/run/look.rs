@@ -27,6 +27,23 @@ impl Session<'_> {
         state: &mut AccountState,
         poll: &Counts,
     ) -> Result<Option<(Plan, bool)>, SessionError> {
+        let looked = self.settle_and_plan(asking, listed, records, state, poll);
+        let looked = looked.await;
+        if let Err(error) = &looked {
+            let lost_after = asking.maildrop.lost_after(error);
+            self.learn_end(lost_after, false, state);
+        }
+        looked
+    }
+
+    async fn settle_and_plan(
+        &self,
+        asking: &mut Asking<'_>,
+        listed: &Listed,
+        records: &mut Records,
+        state: &mut AccountState,
+        poll: &Counts,
+    ) -> Result<Option<(Plan, bool)>, SessionError> {
         let (visit, with) = (self.visit, self.with);
         let settling = Settling { visit, with };
         settling.settle(asking, listed, records, state).await?;

@@ -76,6 +76,9 @@ pub(super) struct Ended {
     pub(super) quit: bool,
     /// The result of QUIT.
     pub(super) goodbye: Goodbye,
+    /// How many commands about messages were answered before the server ended the session without
+    /// an invalid reply.
+    pub(super) lost_after: Option<u32>,
 }
 
 impl Session<'_> {
@@ -546,6 +549,7 @@ impl Session<'_> {
             deletes_sent: done.deletes_sent.len(),
             quit,
             goodbye,
+            lost_after: done.lost.and_then(|lost| lost.after).or(goodbye.lost_after),
         }
     }
 }

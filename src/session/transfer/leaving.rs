@@ -51,6 +51,7 @@ impl Transfer<'_> {
         }
         let mut lost = Lost {
             out_of_step,
+            after: maildrop.lost_after(&error),
             ..Lost::default()
         };
         let maildrop = self.maildrop.as_ref();
@@ -123,7 +124,8 @@ impl Transfer<'_> {
             all.filter(|one| **one == Disposition::Skip(why)).count() as u64
         };
         let (left, names_wait) = (skipped(Skip::LimitReached), skipped(Skip::Unstable));
-        let unfinished = self.window.is_unfinished() || self.deletes.is_any_due();
+        let unfinished =
+            self.window.is_unfinished() || self.deletes.is_any_due() || self.orders.plan.heads_left;
         let is_long = self.answers.counts().retrieved >= limits::SESSION_MESSAGES_MAX
             && !self.orders.with.stop.place.give_way.is_cancelled();
         let again = self.phase.may_come_again()

@@ -136,4 +136,7 @@ pub(in crate::session) struct Lost {
     pub(in crate::session) command: Option<Kind>,
     /// Whether replies may not match commands.
     pub(in crate::session) out_of_step: bool,
+    /// How many commands about messages were answered before the server ended the session without
+    /// an invalid reply.
+    pub(in crate::session) after: Option<u32>,
 }

@@ -71,6 +71,13 @@ impl Maildrop {
         }
     }
 
+    /// How many commands about messages were answered, if the server ended the session without an
+    /// invalid reply.
+    pub(in crate::session) fn lost_after(&self, error: &SessionError) -> Option<u32> {
+        let is_over = matches!(error.ending(), Some(Ending::Closed | Ending::Silent));
+        is_over.then(|| self.client.answered_about_messages())
+    }
+
     /// What ended the session, if it is lost by this error.
     pub(in crate::session) fn to_blame(&self, error: &SessionError) -> Option<Blamed> {
         let Asked { command, number } = self.client.to_blame(error.ending()?)?;

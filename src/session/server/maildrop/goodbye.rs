@@ -20,6 +20,8 @@ pub(in crate::session) struct Goodbye {
     pub(in crate::session) deletes_unwritten: bool,
     /// The DELE at which the server ended the session.
     pub(in crate::session) ended_by: Option<Deleting>,
+    /// How many commands about messages were answered, if the server ended the session at a DELE.
+    pub(in crate::session) lost_after: Option<u32>,
     /// The command without a message at which the server ended the session.
     pub(in crate::session) ended_over: Option<Kind>,
     /// Whether replies may not match commands.
@@ -76,10 +78,14 @@ impl Maildrop {
         let deletes_unwritten = had_deletes && !self.has_written_deletes();
         // No command is to blame for what was never sent.
         let lost = lost.filter(|_| !deletes_unwritten);
+        let ended_by = lost.and_then(|error| self.deletes_to_blame(error));
         let goodbye = Goodbye {
             deletes_unwritten,
             is_yes: matches!(answer, Ok(Ok(true))),
-            ended_by: lost.and_then(|error| self.deletes_to_blame(error)),
+            ended_by,
+            lost_after: lost
+                .filter(|_| ended_by.is_some())
+                .and_then(|error| self.lost_after(error)),
             ended_over: match lost.and_then(|error| self.to_blame(error)) {
                 Some(Blamed::Command(command)) => Some(command),
                 _ => None,

@@ -1,0 +1,137 @@
+//! How much a session asks for after one that the server ended. Pure.
+//!
+//! A server may end each session after some time, or after some commands. If each session then
+//! requested heads, then new messages, and sent its deletes last, no delete would ever take effect.
+//! So after a lost session the next ones delete few messages and send QUIT, and other sessions of
+//! the same poll continue.
+
+use crate::mail::{Timestamp, limits};
+use crate::seen::{Oddities, SessionLimit};
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) enum SessionEnd {
+    /// The server ended it after it had answered so many commands about messages.
+    Lost { answered: u32 },
+    /// The server accepted QUIT.
+    Quit,
+    /// Otherwise.
+    Other,
+}
+
+/// The most heads, and the most deletes, of one session; `None` if no session was lost recently.
+pub(in crate::session) fn most(odd: &Oddities, now: Timestamp) -> Option<u32> {
+    let limit = odd.session_limit.filter(|limit| is_recent(limit, now));
+    limit.map(|limit| limit.most)
+}
+
+/// The smaller of two limits that may be absent.
+pub(in crate::session) fn smaller(one: Option<u32>, other: Option<u32>) -> Option<u32> {
+    one.into_iter().chain(other).min()
+}
+
+/// Notes how a session ended.
+pub(in crate::session) fn note_end(odd: &mut Oddities, end: SessionEnd, now: Timestamp) {
+    let before = odd.session_limit.take();
+    let before = before.filter(|limit| is_recent(limit, now));
+    odd.session_limit = match (end, before) {
+        (SessionEnd::Lost { answered }, None) => Some(SessionLimit {
+            // One lost link says little.
+            most: share(answered).max(limits::SESSION_LIMIT_FIRST),
+            losses: 1,
+            well: 0,
+            at: now,
+        }),
+        (SessionEnd::Lost { answered }, Some(limit)) => Some(SessionLimit {
+            most: share(answered).min(limit.most / 2).max(1),
+            losses: limit.losses.saturating_add(1),
+            well: 0,
+            at: now,
+        }),
+        (SessionEnd::Quit, Some(limit)) => grown(limit),
+        (SessionEnd::Other | SessionEnd::Quit, before) => before,
+    };
+}
+
+/// What is left of the limit after a session that QUIT ended. The more sessions were lost, the more
+/// must end well before the limit is doubled.
+fn grown(limit: SessionLimit) -> Option<SessionLimit> {
+    let well = limit.well.saturating_add(1);
+    let wanted = 4_u32.saturating_pow(limit.losses.saturating_sub(1));
+    if well < wanted {
+        return Some(SessionLimit { well, ..limit });
+    }
+    let most = limit.most.saturating_mul(2);
+    (most <= limits::SESSION_LIMIT_MAX).then_some(SessionLimit {
+        most,
+        well: 0,
+        ..limit
+    })
+}
+
+/// A message needs up to three commands: TOP, RETR and DELE.
+const fn share(answered: u32) -> u32 {
+    answered / 3
+}
+
+/// A time that is ahead of the clock was noted by a clock that was wrong.
+fn is_recent(limit: &SessionLimit, now: Timestamp) -> bool {
+    limit.at.is_within(limits::SESSION_LIMIT_SECONDS, now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000);
+
+    fn lost(answered: u32) -> SessionEnd {
+        SessionEnd::Lost { answered }
+    }
+
+    fn after(ends: &[SessionEnd]) -> Oddities {
+        let mut odd = Oddities::default();
+        for end in ends {
+            note_end(&mut odd, *end, NOW);
+        }
+        odd
+    }
+
+    #[test]
+    fn each_lost_session_is_followed_by_smaller_ones_but_one_message_is_always_allowed() {
+        let cases: [(&[u32], u32); 5] = [
+            (&[5], limits::SESSION_LIMIT_FIRST),
+            (&[300], 100),
+            (&[5, 5], 1),
+            (&[0, 0, 0], 1),
+            (&[90, 90], 15),
+        ];
+        for (answered, expected) in cases {
+            let ends: Vec<_> = answered.iter().map(|count| lost(*count)).collect();
+            assert_eq!(most(&after(&ends), NOW), Some(expected), "{answered:?}");
+        }
+    }
+
+    #[test]
+    fn sessions_that_end_well_lift_the_limit() {
+        let mut odd = after(&[lost(60)]);
+        for _ in 0..20 {
+            note_end(&mut odd, SessionEnd::Quit, NOW);
+        }
+        assert_eq!(odd.session_limit, None);
+        let mut odd = after(&[lost(9), lost(9)]);
+        for expected in [3, 3, 3, 6, 6] {
+            note_end(&mut odd, SessionEnd::Quit, NOW);
+            assert_eq!(most(&odd, NOW), Some(expected));
+        }
+    }
+
+    #[test]
+    fn a_limit_ends_after_a_day_and_one_from_the_future_does_not_count() {
+        let odd = after(&[lost(60), SessionEnd::Other]);
+        let seconds = limits::SESSION_LIMIT_SECONDS;
+        assert!(most(&odd, NOW.plus(seconds - 1)).is_some());
+        assert_eq!(most(&odd, NOW.plus(seconds)), None);
+        assert_eq!(most(&odd, Timestamp(NOW.0 - seconds)), None);
+    }
+}

@@ -1,0 +1,88 @@
+//! A server that ends each session after some commands: all mail comes once, and deletes take
+//! effect (DOUBT.md section 3).
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use mailferry::mail::Retention;
+
+use crate::support::between::{Answer, Between};
+use crate::support::model::Mail;
+use crate::support::world::{World, mail};
+
+/// Closes the connection at the next command about a message after this many, in each session.
+fn limited(most: usize) -> impl Fn(&str) -> Answer + Send + Sync {
+    let count = AtomicUsize::new(0);
+    move |line| {
+        let is = |verb| line.starts_with(verb);
+        if is("USER") {
+            count.store(0, Ordering::Relaxed);
+        }
+        if ["RETR", "DELE", "TOP"].into_iter().any(is)
+            && count.fetch_add(1, Ordering::Relaxed) >= most
+        {
+            return Answer::HangUp;
+        }
+        Answer::Pass
+    }
+}
+
+fn letters(count: usize, dated: bool) -> Vec<Mail> {
+    let date = "Date: Mon, 30 Nov 2026 12:00:00 +0000\r\n";
+    let one = |number: usize| {
+        let date = if dated { date } else { "" };
+        let text = format!(
+            "Message-ID: <{number}@example.org>\r\n{date}Subject: {number}\r\n\r\n{number}\r\n"
+        );
+        mail(&format!("u{number:06}"), text.as_bytes())
+    };
+    (0..count).map(one).collect()
+}
+
+fn world(count: usize, dated: bool, pipelining: bool) -> World {
+    let world = World::new(letters(count, dated), Retention::Delete);
+    world.server.with(|habits| {
+        habits.pipelining = pipelining;
+        habits.capabilities = vec!["TOP".into()];
+    });
+    world
+}
+
+#[tokio::test]
+async fn all_mail_comes_once_and_is_deleted_though_each_session_ends_after_some_commands() {
+    for (most, count) in [(5, 12), (9, 30), (50, 200)] {
+        for dated in [true, false] {
+            for pipelining in [true, false] {
+                let world = world(count, dated, pipelining);
+                let between = Between::new(&world, limited(most));
+                for _ in 0..30 {
+                    let summary = between.poll(&world).await;
+                    world.save_state(summary.state).await;
+                    world.pass(12 * 3600);
+                }
+                let case = format!("{most} of {count}, dated {dated}, pipelining {pipelining}");
+                assert_eq!(world.server.listed().len(), 0, "{case}");
+                assert_eq!(world.sink.count(), count, "{case}");
+                assert_eq!(world.sink.taken().len(), count, "{case}: each once");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn after_a_lost_session_a_quit_deletes_what_came_before_the_rest_is_retrieved() {
+    let world = world(40, true, false);
+    let between = Between::new(&world, limited(20));
+    let summary = between.poll(&world).await;
+    world.save_state(summary.state).await;
+    assert_eq!((world.sink.count(), world.server.listed().len()), (20, 40));
+    let between = Between::new(&world, |_| Answer::Pass);
+    let summary = between.poll(&world).await;
+    assert_eq!(summary.counts.delivered, 20);
+    assert!(world.server.listed().is_empty());
+    let verbs = between.verbs();
+    let first = |wanted: &str| verbs.iter().position(|verb| verb == wanted);
+    assert!(
+        first("DELE") < first("QUIT") && first("QUIT") < first("RETR"),
+        "{verbs:?}"
+    );
+}
