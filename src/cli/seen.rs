@@ -103,6 +103,17 @@ pub(super) fn render(response: &SeenResponse, out: &mut dyn Write) -> io::Result
         ),
         SeenResponse::Exported(line) => writeln!(out, "{line}"),
         SeenResponse::Imported(counts) => said(out, "imported", "already recorded", *counts),
+        SeenResponse::CopiesMissing { copies, folder } => writeln!(
+            out,
+            "{} named in the records, but not in the quarantine {}: copy them there from the old \
+             state directory; at the next poll those that are still on the server are retrieved \
+             again",
+            match copies {
+                1 => "1 copy is".to_owned(),
+                _ => format!("{copies} copies are"),
+            },
+            Shown::new(folder.as_os_str().as_encoded_bytes()),
+        ),
         SeenResponse::Renamed {
             records: count,
             old,

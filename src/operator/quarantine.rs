@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
+use std::path::PathBuf;
 
 use crate::agent::{Assignment, SystemClock};
 use crate::config::Config;
@@ -43,8 +44,12 @@ impl Operator {
 
     /// The quarantine, if it exists, for requests that only read: they do not create it, and take
     /// no lock.
-    fn existing(&self) -> Result<Option<Quarantine>, Failure> {
-        let path = self.setup.config.state_dir.join(QUARANTINE);
+    pub(super) fn quarantine_folder(&self) -> PathBuf {
+        self.setup.config.state_dir.join(QUARANTINE)
+    }
+
+    pub(super) fn existing(&self) -> Result<Option<Quarantine>, Failure> {
+        let path = self.quarantine_folder();
         if !path.exists() {
             return Ok(None);
         }

@@ -1,5 +1,7 @@
 //! The responses: values, not text.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::mail::{AccountName, Digest, Timestamp, UniqueId};
@@ -61,6 +63,13 @@ pub enum SeenResponse {
     Exported(String),
     /// Records were imported.
     Imported(Changes),
+    /// Records name copies that are not in the quarantine.
+    CopiesMissing {
+        /// How many.
+        copies: u64,
+        /// Where they should be.
+        folder: PathBuf,
+    },
     /// Records were moved to another name.
     Renamed {
         /// How many.

@@ -51,11 +51,7 @@ impl Operator {
                 self.adopt(&account, trust(as_delivered), rest).await?
             }
             SeenRequest::Import { text, as_delivered } => {
-                let imported = self
-                    .seen()?
-                    .import_lines(&text, trust(as_delivered), &operators_word())
-                    .await?;
-                SeenResponse::Imported(imported.into())
+                return self.import(&text, trust(as_delivered), answer).await;
             }
             SeenRequest::Rename { old, new } => self.rename(old, new).await?,
             SeenRequest::SameMaildrop { account } => {
@@ -87,6 +83,37 @@ impl Operator {
             answer.say(SeenResponse::Exported(line)).await?;
         }
         Ok(())
+    }
+
+    async fn import(&self, text: &str, trust: Trust, answer: &Answer) -> Result<(), Failure> {
+        let seen = self.seen()?;
+        let imported = seen.import_lines(text, trust, &operators_word()).await?;
+        answer.say(SeenResponse::Imported(imported.into())).await?;
+        let copies = self.missing_copies(&seen).await?;
+        if copies == 0 {
+            return Ok(());
+        }
+        let folder = self.quarantine_folder();
+        answer
+            .say(SeenResponse::CopiesMissing { copies, folder })
+            .await
+    }
+
+    /// How many copies are named in records, but are not in the quarantine.
+    async fn missing_copies(&self, seen: &Seen) -> Result<u64, Failure> {
+        let quarantine = self.existing()?;
+        let mut missing = 0;
+        for account in seen.all_accounts().await? {
+            for record in seen.records(&account).await?.unsettled() {
+                let is_there = match (record.kept(), &quarantine) {
+                    (None, _) => true,
+                    (Some(_), None) => false,
+                    (Some(file), Some(quarantine)) => quarantine.has(file).await?,
+                };
+                missing += u64::from(!is_there);
+            }
+        }
+        Ok(missing)
     }
 
     async fn same_maildrops_of(&self, host: String, answer: &Answer) -> Result<(), Failure> {

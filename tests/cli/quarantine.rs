@@ -213,3 +213,25 @@ fn the_copies_of_a_renamed_account_are_found_by_its_new_name() {
     assert!(words.contains(&format!("{file}: delivered")), "{words}");
     assert_eq!(place.succeed(&["quarantine", "list"]), "");
 }
+
+#[test]
+fn an_import_reports_missing_copies_and_their_messages_come_again() {
+    let dovecot = maildrop();
+    let place = Place::with(&configuration(&dovecot, REFUSES, "keep"));
+    quarantined(&place);
+    let export = place.succeed(&["seen", "export"]);
+    let other = Place::with(&configuration(&dovecot, TAKES, "keep"));
+    std::fs::write(other.path("records"), &export).unwrap();
+    let said = other.succeed(&["seen", "import", other.path("records").to_str().unwrap()]);
+    assert!(
+        said.contains("1 copy is named in the records, but not in the quarantine"),
+        "{said}"
+    );
+    let polled = other.succeed(&["poll"]);
+    assert!(polled.contains("1 delivered"), "{polled}");
+    let taken = std::fs::read_to_string(other.path("taken")).unwrap();
+    assert!(
+        taken.contains("poison") && !taken.contains("good"),
+        "{taken}"
+    );
+}
