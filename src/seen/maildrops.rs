@@ -14,6 +14,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{OnceCell, RwLock};
 
 use crate::mail::{AccountName, Maildrop, Timestamp};
+use crate::seen::amended::Amended;
 use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Records, SeenStore, StoreError};
 
 /// Accounts by the hash of their maildrop.
@@ -27,6 +28,7 @@ pub(super) struct Maildrops {
     read: OnceCell<()>,
     /// Commits share it; a change that depends on the records has it exclusively.
     turns: RwLock<()>,
+    amended: Amended,
 }
 
 impl Maildrops {
@@ -36,6 +38,7 @@ impl Maildrops {
             accounts: Arc::default(),
             read: OnceCell::new(),
             turns: RwLock::new(()),
+            amended: Amended::default(),
         }
     }
 
@@ -56,8 +59,39 @@ impl Maildrops {
             return Ok(());
         };
         let mut batch = Batch::new(account);
-        batch.changes.push(Change::Put(key.clone(), amended));
-        self.store.commit(batch).await
+        batch
+            .changes
+            .push(Change::Put(key.clone(), amended.clone()));
+        self.store.commit(batch).await?;
+        self.amended.note(account, key, &record, &amended);
+        Ok(())
+    }
+
+    /// Commits changes that were made from `known`, which may be older than an amended record: that
+    /// one keeps its amended state. `renamed` are the keys of a record that the batch moves, the
+    /// old one first.
+    pub(super) async fn commit_from(
+        &self,
+        batch: Batch,
+        known: &Records,
+        renamed: Option<(&RecordKey, &RecordKey)>,
+    ) -> Result<(), StoreError> {
+        let _together = self.turns.read().await;
+        let mut batch = batch;
+        self.amended.apply(&mut batch, known, renamed);
+        self.commit_now(batch).await
+    }
+
+    async fn commit_now(&self, batch: Batch) -> Result<(), StoreError> {
+        let noted = batch
+            .state
+            .as_ref()
+            .map(|state| (batch.account.clone(), state.clone()));
+        self.store.commit(batch).await?;
+        if let Some((account, state)) = noted {
+            note(&self.accounts, &account, &state);
+        }
+        Ok(())
     }
 
     async fn candidates(&self, host: &str, user: &str) -> Result<Vec<AccountName>, StoreError> {
@@ -114,15 +148,7 @@ impl SeenStore for Maildrops {
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             let _together = self.turns.read().await;
-            let noted = batch
-                .state
-                .as_ref()
-                .map(|state| (batch.account.clone(), state.clone()));
-            self.store.commit(batch).await?;
-            if let Some((account, state)) = noted {
-                note(&self.accounts, &account, &state);
-            }
-            Ok(())
+            self.commit_now(batch).await
         })
     }
 

@@ -4,6 +4,7 @@
 //! only after the store has made it durable. This room knows nothing about servers, MDAs or relays.
 
 mod amend;
+mod amended;
 mod batch;
 mod blanks;
 mod disk;
@@ -202,7 +203,7 @@ impl Seen {
         batch.changes = others;
         batch.changes.extend(equal);
         batch.changes.push(Change::Put(key, record));
-        self.store.commit(batch).await?;
+        self.store.commit_from(batch, known, None).await?;
         Ok(Recorded {
             account: origin.account.clone(),
             unique_id: origin.unique_id.clone(),
@@ -222,7 +223,7 @@ impl Seen {
         if batch.is_empty() {
             Ok(())
         } else {
-            self.store.commit(batch).await
+            self.store.commit_from(batch, known, None).await
         }
     }
 
@@ -307,7 +308,8 @@ impl Seen {
             });
         }
         batch.changes.push(Change::Put(key.clone(), record));
-        self.store.commit(batch).await?;
+        let moved = (*from.account() == account).then_some((old, key));
+        self.store.commit_from(batch, from, moved).await?;
         Ok(is_delivered.then(|| Recorded {
             account,
             unique_id: key.unique_id.clone(),
