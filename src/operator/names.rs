@@ -4,7 +4,8 @@
 use std::collections::BTreeSet;
 
 use crate::config::{self, Config};
-use crate::mail::{AccountName, Percent, UniqueId};
+use crate::mail::text::Shown;
+use crate::mail::{AccountName, Maildrop, Percent, UniqueId};
 use crate::operator::{Exit, Failure};
 use crate::seen::{Records, Seen};
 
@@ -57,6 +58,34 @@ pub(super) async fn has_records(seen: &Seen, name: &AccountName) -> Result<(), F
 /// anyway.
 ///
 /// # Errors
+/// Exit 75 if the account's records are those of another maildrop than the configured one: the next
+/// poll puts them aside, so a change to them would not concern the messages that it lists.
+pub(super) async fn of_configured_maildrop(
+    seen: &Seen,
+    config: &Config,
+    name: &AccountName,
+) -> Result<(), Failure> {
+    let Some(account) = config.accounts.get(name) else {
+        return Ok(());
+    };
+    let state = seen.account_state(name).await?;
+    let configured = Maildrop::new(&account.host, &account.user, Some(account.port));
+    let recorded = state.maildrop();
+    if state.host.is_empty() || state.names.same_maildrop || recorded == configured {
+        return Ok(());
+    }
+    let sentence = format!(
+        "account {name} now uses {} at {}, but its records are of {} at {}, so unique-ids given here \
+         would mean other messages. Run `mailferry poll {name}` first; or, if both are the same \
+         mailbox, `mailferry seen rename --same-maildrop {name}`. Nothing was changed",
+        Shown::new(configured.user()),
+        Shown::new(configured.host()),
+        Shown::new(recorded.user()),
+        Shown::new(recorded.host()),
+    );
+    Err(Failure::said(Exit::TempFail, "other_maildrop", sentence))
+}
+
 /// Exit 64 with the nearest unique-id for the first one that is unknown.
 pub(super) fn recorded(records: &Records, ids: &[UniqueId], force: &str) -> Result<(), Failure> {
     let unknown = |id: &&UniqueId| records.of(id.as_bytes()).next().is_none();

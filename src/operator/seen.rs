@@ -141,6 +141,9 @@ impl Operator {
             Which::All => None,
             Which::These(unique_ids) => Some(unique_ids),
         };
+        if ids.is_some() {
+            names::of_configured_maildrop(&seen, &self.setup.config, account).await?;
+        }
         let known = seen.records(account).await?;
         if force {
             let is_known = |id: &UniqueId| known.of(id.as_bytes()).next().is_some();
@@ -164,6 +167,7 @@ impl Operator {
         force: bool,
     ) -> Result<SeenResponse, Failure> {
         let seen = self.seen()?;
+        names::of_configured_maildrop(&seen, &self.setup.config, account).await?;
         if !force {
             names::known(&seen, &self.setup.config, account).await?;
             names::recorded(&seen.records(account).await?, unique_ids, FORCE)?;

@@ -7,4 +7,5 @@ mod errors;
 mod no_regular_file;
 mod operator;
 mod quarantine;
+mod repointed;
 mod terminal;
