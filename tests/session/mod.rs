@@ -33,6 +33,7 @@ mod shared_unique_ids;
 mod short;
 mod stop;
 mod suspect;
+mod swapped;
 mod unconfirmed;
 mod unnamed;
 mod withdrawn;

@@ -1,6 +1,7 @@
 //! The first poll of an account: a lost volume must not flood a mailbox.
 
-use crate::mail::{AccountName, Entry, FirstRun, Listing, Timestamp, limits};
+use crate::mail::text::Shown;
+use crate::mail::{AccountName, Entry, FirstRun, Listing, Maildrop, Timestamp, limits};
 use crate::seen::{AccountState, Batch, Change, Marker, Notes, Record, RecordKey, Records, State};
 use crate::session::run::Session;
 use crate::session::{SessionError, Visit};
@@ -80,6 +81,32 @@ pub(in crate::session) fn renamed(visit: &Visit, other: &AccountName) -> Session
         hint: format!(
             "If the account was renamed, stop the agent and run `mailferry seen rename {other} {account}`. To begin with new mail \
              instead, set first_run = \"skip\"; to retrieve everything again, run `mailferry seen forget {other} --all`"
+        ),
+    }
+}
+
+/// The error that holds an account that now uses the maildrop of another account, as when two
+/// accounts were swapped in the configuration.
+pub(in crate::session) fn swapped(
+    visit: &Visit,
+    other: &AccountName,
+    before: &Maildrop,
+) -> SessionError {
+    let account = &visit.account;
+    SessionError::Account {
+        code: "known_by_another_name",
+        words: format!(
+            "the account used {} at {} before, and now uses the maildrop of account {other}, whose \
+             records are those of its messages. Nothing was retrieved",
+            Shown::new(before.user()),
+            Shown::new(before.host())
+        ),
+        hint: format!(
+            "If this is wrong, correct host and user in the configuration. If the accounts were \
+             swapped, stop the agent and move their records: `mailferry seen rename {account} \
+             {account}-before`, `mailferry seen rename {other} {account}`, and `mailferry seen \
+             rename {account}-before {other}` (the last one only if {other} now uses the earlier \
+             maildrop of {account}). To begin with new mail instead, set first_run = \"skip\""
         ),
     }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::mail::{HeadDigest, HeadDigests, Listing, Maildrop as Place, limits};
+use crate::mail::{FirstRun, HeadDigest, HeadDigests, Listing, Maildrop as Place, limits};
 use crate::seen::{AccountState, Records};
 use crate::session::judge::absence::Listed;
 use crate::session::judge::guard::Explained;
-use crate::session::judge::{counters, made_names};
+use crate::session::judge::{counters, first_run, made_names};
 use crate::session::long::long;
 use crate::session::server::asking::Asking;
 use crate::session::server::listing::Listed as ListedNow;
@@ -107,6 +107,7 @@ impl Settling<'_> {
             self.say_moved(&before, "its messages are the same, and known");
             return Ok(());
         }
+        self.refuse_that_of_another(&before, &here, state).await?;
         let (last_login, delay) = (state.last_login, asking.maildrop.login_delay_seconds());
         let (now, owner) = (self.with.clock.now(), visit.owner(&self.with.delivery));
         let is_for_owner = state.tells_of(&owner).is_some();
@@ -120,6 +121,31 @@ impl Settling<'_> {
         *records = seen.records(&visit.account).await?;
         self.say_moved(&before, &what_is_new(is_for_owner, copies));
         Ok(())
+    }
+
+    /// Refuses the maildrop of which another account has the records, unless this one has used it
+    /// before: all of its messages would be delivered again. The records stay where they are, so
+    /// that they can be renamed.
+    async fn refuse_that_of_another(
+        &self,
+        before: &Place,
+        here: &Place,
+        state: &AccountState,
+    ) -> Result<(), SessionError> {
+        let (visit, seen) = (self.visit, &self.with.seen);
+        if visit.first_run == FirstRun::Skip || state.names.moving {
+            return Ok(());
+        }
+        let own = visit.account.elsewhere(here);
+        if !seen.records(&own).await?.is_empty() {
+            return Ok(());
+        }
+        let user = &visit.login.user;
+        let other = seen.known_as(&visit.account, &visit.host, visit.port, user);
+        match other.await? {
+            Some(other) => Err(first_run::swapped(visit, &other, before)),
+            None => Ok(()),
+        }
     }
 
     fn say_moved(&self, before: &Place, what_follows: &str) {
