@@ -330,3 +330,29 @@ async fn a_message_that_came_too_short_and_is_found_by_its_header_is_not_deleted
     let left = world.server.listed();
     assert_eq!(left, [renamed], "nobody has all of it");
 }
+
+/// Mail of a device: all heads are equal, and the sizes too.
+fn of_a_device(named: &str, said: &str) -> Vec<Mail> {
+    let one = |number: usize| {
+        let text =
+            format!("From: device@example.org\r\nSubject: alarm\r\n\r\n{said} {number:04}\r\n");
+        mail(&format!("{named}-{number}"), text.as_bytes())
+    };
+    (0..30).map(one).collect()
+}
+
+#[tokio::test]
+async fn equal_heads_without_message_id_and_date_are_compared_by_digest() {
+    for (said, found) in [("new", 0), ("old", 30)] {
+        let world = World::new(of_a_device("here", "old"), Retention::Keep);
+        world
+            .server
+            .with(|habits| habits.capabilities = vec!["TOP".into()]);
+        world.poll().await;
+        world.server.replace(of_a_device("there", said));
+        let adopted = adopted(&world, Trust::Seen).await;
+        assert_eq!((adopted.found, adopted.left), (found, 30 - found), "{said}");
+        world.poll().await;
+        nothing_is_doubled(&world, if said == "new" { 60 } else { 30 });
+    }
+}

@@ -103,3 +103,40 @@ async fn marks_of_a_shared_unique_id_do_not_cover_a_message_of_another_size() {
         assert_eq!(taken.keys().collect::<Vec<_>>(), [&new.octets], "{place}");
     }
 }
+
+#[tokio::test]
+async fn after_a_new_count_an_equal_head_without_message_id_and_date_leaves_no_mark_valid() {
+    for dated in [true, false] {
+        let date = if dated {
+            "Message-ID: <1@example.org>\r\nDate: Sun, 29 Nov 2026\r\n"
+        } else {
+            ""
+        };
+        let one = |number: usize, said: &str| {
+            let text =
+                format!("{date}From: device@example.org\r\nSubject: alarm\r\n\r\n{said}\r\n");
+            mail(&number.to_string(), text.as_bytes())
+        };
+        let marked = (3..6).map(|number| one(number, "old")).collect();
+        let mut world = World::new(marked, Retention::Keep);
+        world.visit.first_run = FirstRun::Skip;
+        world
+            .server
+            .with(|habits| habits.capabilities = vec!["TOP".into()]);
+        world.poll().await;
+        world.pass(3600);
+        world.poll().await;
+        assert_eq!(world.sink.count(), 0);
+        world.pass(3600);
+        // The server counts from 1 again, and the last unique-id is a known one.
+        world
+            .server
+            .replace(vec![one(1, "no1"), one(2, "no2"), one(3, "no3")]);
+        for _ in 0..3 {
+            world.poll().await;
+            world.pass(3600);
+        }
+        let delivered = if dated { 2 } else { 3 };
+        assert_eq!(world.sink.taken().len(), delivered, "dated {dated}");
+    }
+}

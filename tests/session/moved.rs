@@ -170,3 +170,31 @@ async fn a_kill_during_a_session_does_not_make_the_server_one_that_ignores_delet
         assert!(!world.said("deletes_ignored"), "{step}");
     }
 }
+
+/// Mail of a device: all heads are equal, and the sizes too.
+fn of_a_device(count: usize, said: &str) -> Vec<Mail> {
+    let named = letters(count).into_iter().enumerate();
+    let one = |(number, letter): (usize, Mail)| {
+        let text =
+            format!("From: device@example.org\r\nSubject: alarm\r\n\r\n{said} {number:04}\r\n");
+        mail(&letter.unique_id, text.as_bytes())
+    };
+    named.map(one).collect()
+}
+
+#[tokio::test]
+async fn equal_heads_without_message_id_and_date_do_not_make_another_host_the_same() {
+    let all = of_a_device(12, "old");
+    let world = moved(all.clone(), Retention::Keep).await;
+    let there = of_a_device(12, "new");
+    world.server.replace(there);
+    assert_eq!(world.poll().await.counts.delivered, 12);
+    // The same messages at another host are known by digest.
+    let world = moved(all.clone(), Retention::Keep).await;
+    let counts = world.poll().await.counts;
+    assert_eq!((counts.retrieved, counts.delivered), (12, 0));
+    // One message with Message-ID and Date is enough to know the maildrop.
+    let mixed = [all, letters(13).split_off(12)].concat();
+    let world = moved(mixed, Retention::Keep).await;
+    assert_eq!(world.poll().await.counts.retrieved, 0);
+}

@@ -180,7 +180,12 @@ impl<'a> Search<'a> {
                 candidates.entry(head).or_default().push(candidate);
             }
             let is_marked = matches!(record.state, State::Marked { .. });
-            if record.head.is_none()
+            // Without a digest, only a head with Message-ID and Date can show that it is the same.
+            let cannot_be_compared = match record.head {
+                None => true,
+                Some(head) => key.digest.is_none() && !head.has_origin(),
+            };
+            if cannot_be_compared
                 && record.absent_since.is_none()
                 && (is_marked || is_settled(&record))
             {
@@ -241,8 +246,12 @@ impl<'a> Search<'a> {
     }
 
     /// Finds the message by header and size, or by header alone if it has the unique-id that it had
-    /// before.
+    /// before. A header without Message-ID and Date proves nothing: mail of a device may have the
+    /// same one each time.
     fn settle_by_header(&mut self, at: usize, head: HeadDigests) -> bool {
+        if !head.parted.has_origin() {
+            return false;
+        }
         let Some(entry) = self.listing.get(at) else {
             return false;
         };
