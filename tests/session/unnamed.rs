@@ -319,3 +319,22 @@ async fn a_digest_as_unique_id_does_not_conceal_that_the_server_counts_again() {
     world.poll().await;
     assert_eq!(world.sink.count(), 12, "other messages under known names");
 }
+
+#[tokio::test]
+async fn a_time_of_a_clock_that_was_ahead_does_not_make_a_message_come_at_each_poll() {
+    let one = letter("", 71);
+    let world = world(std::slice::from_ref(&one), Retention::Delete);
+    world.server.with(|habits| habits.forgets_deletes = true);
+    let right = *world.now.lock().unwrap();
+    world.pass(20 * DAY);
+    world.poll().await;
+    *world.now.lock().unwrap() = right;
+    handed_out(&world, &one);
+    for _ in 0..48 {
+        world.pass(HOUR);
+        world.poll().await;
+    }
+    let times = handed_out(&world, &one);
+    assert!((1..=3).contains(&times), "{times} times in two days");
+    assert_eq!(world.sink.taken()[&one.octets], 1);
+}
