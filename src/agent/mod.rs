@@ -9,6 +9,7 @@ mod command;
 mod explain;
 mod hold;
 mod in_use;
+mod owners;
 mod poll;
 mod polled;
 mod quarantine_door;
@@ -34,6 +35,7 @@ pub use assignment::{Assignment, Prepare};
 pub use breaker::Breaker;
 pub use command::{Command, Orders};
 pub use hold::{Floor, floor};
+pub use owners::OnlyOwner;
 pub use poll::poll;
 pub use polled::{Call, Polled};
 pub use quarantine_door::Kept;
@@ -381,12 +383,12 @@ impl Agent {
 
 /// The messages of an account that wait after a poll. Reads the records only if some may wait.
 async fn waiting(assignment: &Assignment, polled: &Polled) -> Result<Waiting, StoreError> {
-    let (seen, account) = (&assignment.with.seen, &assignment.account);
+    let seen = &assignment.with.seen;
     let mut waiting = Waiting::default();
     if !polled.counts.is_all_settled() {
-        waiting = Waiting::of(&seen.records(account).await?);
+        waiting = Waiting::of(&seen.records().await?);
     }
-    let names = seen.account_state(account).await?.names;
+    let names = seen.state().await?.names;
     waiting.quarantined += seen.kept_aside(&names).await?;
     waiting.add_unstable(polled.counts.names_wait, names.waits_until());
     Ok(waiting)

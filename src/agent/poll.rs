@@ -20,7 +20,7 @@ use crate::telemetry::Event;
 /// An error of the store when the account's state cannot be read: then nothing was done.
 pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, StoreError> {
     let Assignment { account, with, .. } = assignment;
-    let stored = with.seen.account_state(account).await?;
+    let stored = with.seen.state().await?;
     let mut before = stored.clone();
     let changed = hold::has_changed(assignment, &before).await;
     if changed {
@@ -50,7 +50,7 @@ pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, StoreEr
     // With the note of the deletes another state was written than the stored one.
     let wrote = polled.counts.deletes_noted > 0;
     if (wrote || is_worth_keeping(&stored, &state))
-        && let Err(error) = with.seen.save_state(account, state).await
+        && let Err(error) = with.seen.save_state(state).await
     {
         not_kept(assignment, &mut polled, &error);
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::agent::breaker::Breaker;
-use crate::agent::{Assignment, Orders, Prepare, explain};
+use crate::agent::{Assignment, OnlyOwner, Orders, Prepare, explain};
 use crate::config::{self, Config, DeliveryKind, Environment};
 use crate::mail::{Clock, Secret, TlsMode};
 use crate::net::{Connector, IoStream, NetError, Roots, Wire, dial};
@@ -246,7 +246,8 @@ impl Wiring {
         };
         let with = Collaborators {
             connect: Arc::new(connect),
-            seen: parts.seen.clone(),
+            seen: parts.seen.account(&account.name),
+            owners: Arc::new(OnlyOwner::new(parts.seen.clone())),
             delivery: Delivery::to(wired.destination.clone()),
             quarantine: parts.quarantine.clone(),
             spool: parts.spool.clone(),

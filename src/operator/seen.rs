@@ -197,7 +197,8 @@ impl Operator {
         let listing = session::list(&visit, &with).await?;
         let now = SystemClock.now();
         let (account, word) = (&visit.account, &operators_word());
-        let marked = with.seen.mark_listed(account, &listing, trust, now, word);
+        let seen = self.seen()?;
+        let marked = seen.mark_listed(account, &listing, trust, now, word);
         Ok(SeenResponse::Marked(marked.await?.into()))
     }
 

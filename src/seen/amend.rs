@@ -1,9 +1,9 @@
 //! Changes of a record that depend on what it says.
 
-use crate::mail::AccountName;
-use crate::seen::{Change, Record, RecordKey, Records, Seen, StoreError, prove_nothing};
+use crate::seen::account_store::prove_nothing;
+use crate::seen::{AccountStore, Change, Record, RecordKey, Records, StoreError};
 
-impl Seen {
+impl AccountStore {
     /// Replaces a record if `amended` returns a new one. No other commit comes between reading and
     /// writing, although a session of that account may be running.
     ///
@@ -12,7 +12,6 @@ impl Seen {
     /// store.
     pub async fn amend(
         &self,
-        account: &AccountName,
         key: &RecordKey,
         amended: impl FnOnce(&Record) -> Option<Record>,
     ) -> Result<(), StoreError> {
@@ -23,7 +22,7 @@ impl Seen {
             prove_nothing(&[Change::Put(key.clone(), amended.clone())], records)?;
             Ok(Some(amended))
         };
-        self.store.amend(account, key, proven).await
+        self.store.amend(self.account(), key, proven).await
     }
 }
 
@@ -33,8 +32,8 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::mail::{Timestamp, UniqueId};
-    use crate::seen::{Batch, Deferral, MemoryStore, Notes, State};
+    use crate::mail::{AccountName, Timestamp, UniqueId};
+    use crate::seen::{Batch, Deferral, MemoryStore, Notes, Seen, State};
     use crate::sink::Targets;
 
     fn record(state: State) -> Record {
@@ -68,27 +67,27 @@ mod tests {
     /// this change.
     async fn after(change: impl FnOnce(Record) -> Option<Record>) -> Option<Record> {
         let account = AccountName::new("work").unwrap();
-        let seen = Seen::new(Arc::new(MemoryStore::new()));
+        let seen = Seen::new(Arc::new(MemoryStore::new())).account(&account);
         let key = RecordKey::new(UniqueId::new(b"1").unwrap(), None);
         let mut batch = Batch::new(&account);
         let first = record(quarantined());
         batch.changes.push(Change::Put(key.clone(), first));
         seen.commit(batch, &Records::begin(&account)).await.unwrap();
-        let known = seen.records(&account).await.unwrap();
+        let known = seen.records().await.unwrap();
         let back = |before: &Record| {
             Some(Record {
                 state: taken_back(),
                 ..before.clone()
             })
         };
-        seen.amend(&account, &key, back).await.unwrap();
+        seen.amend(&key, back).await.unwrap();
         let mut batch = Batch::new(&account);
         batch.changes.push(match change(known.get(&key).unwrap()) {
             Some(record) => Change::Put(key.clone(), record),
             None => Change::Forget(key.clone()),
         });
         seen.commit(batch, &known).await.unwrap();
-        seen.records(&account).await.unwrap().get(&key)
+        seen.records().await.unwrap().get(&key)
     }
 
     #[tokio::test]

@@ -55,7 +55,7 @@ mod tests {
         for (name, at) in [(&b"a "[..], 1), (b"a!", 2), (b"b \t", 3), (b"c", 4)] {
             batch.changes.push(Change::Put(key(name), record(at)));
         }
-        seen.import(batch, &WORD).await.unwrap();
+        seen.account(&account).import(batch, &WORD).await.unwrap();
         for _ in 0..2 {
             let records = seen.records(&account).await.unwrap();
             let names: Vec<_> = records

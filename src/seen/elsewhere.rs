@@ -6,8 +6,8 @@
 
 use crate::mail::{AccountName, Maildrop, Timestamp};
 use crate::seen::{
-    AccountState, Change, Known, NamesState, OperatorError, OperatorsWord, Owner, Record, Records,
-    Seen, State, StoreError,
+    AccountState, AccountStore, Change, Known, NamesState, OperatorError, OperatorsWord, Owner,
+    Record, Records, Seen, State, StoreError,
 };
 
 /// Records of another maildrop of an account that were made for the account's present owner.
@@ -28,7 +28,7 @@ impl Elsewhere {
     }
 }
 
-impl Seen {
+impl AccountStore {
     /// Puts aside the records of the maildrop that the account used before, and takes back the
     /// known records of the present one. Records with a copy in the quarantine stay while the owner
     /// stays, because the copy is offered again from any maildrop; a copy for another owner is put
@@ -38,24 +38,22 @@ impl Seen {
     /// The errors of the store. The same call, made again, completes the change.
     pub async fn change_maildrop(
         &self,
-        account: &AccountName,
         to: &Maildrop,
         owner: &Owner<'_>,
         now: Timestamp,
     ) -> Result<AccountState, StoreError> {
-        let mut before = self.account_state(account).await?;
+        let mut before = self.state().await?;
         before.names.moving = true;
-        self.save_state(account, before.clone()).await?;
-        let aside = account.elsewhere(&before.maildrop());
+        self.save_state(before.clone()).await?;
+        let aside = self.aside(&before.maildrop());
         before.names.moving = false;
-        self.save_state(&aside, before.clone()).await?;
-        let records = self.records(account).await?;
+        aside.save_state(before.clone()).await?;
+        let records = self.records().await?;
         let copies_stay = before.tells_of(owner).is_some();
         let stays = |record: &Record| copies_stay && record.kept().is_some();
         let moves = |known: &Known<'_>| !stays(&known.record);
         let put = |known: Known<'_>| Change::Put(known.key(), known.record);
-        self.change(&aside, records.iter().filter(moves).map(put))
-            .await?;
+        aside.change(records.iter().filter(moves).map(put)).await?;
         let leave = |known: Known<'_>| {
             let (key, mut record) = known.into_pair();
             if !stays(&record) {
@@ -64,17 +62,17 @@ impl Seen {
             record.notes.displaced = true;
             Change::Put(key, record)
         };
-        self.change(account, records.iter().map(leave)).await?;
-        let mut state = self.account_state(&account.elsewhere(to)).await?;
+        self.change(records.iter().map(leave)).await?;
+        let mut state = self.aside(to).state().await?;
         state.set_maildrop(to);
         state.last_poll = before.last_poll;
         state.clock_doubted_since = before.clock_doubted_since;
         state.poll_pause_seconds = before.poll_pause_seconds;
         state.names.elsewhere = Some(now);
         state.names.moving = true;
-        state.names.came_from = Some(aside.to_string());
-        self.save_state(account, state.clone()).await?;
-        self.complete_move(account, state).await
+        state.names.came_from = Some(aside.account().to_string());
+        self.save_state(state.clone()).await?;
+        self.complete_move(state).await
     }
 
     /// Brings back the records that were put aside for the account's present maildrop. Returns the
@@ -82,24 +80,87 @@ impl Seen {
     ///
     /// # Errors
     /// Those of the store. The same call, repeated, completes what was begun.
-    pub async fn complete_move(
-        &self,
-        account: &AccountName,
-        state: AccountState,
-    ) -> Result<AccountState, StoreError> {
-        let aside = account.elsewhere(&state.maildrop());
-        let records = self.records(&aside).await?;
+    pub async fn complete_move(&self, state: AccountState) -> Result<AccountState, StoreError> {
+        let aside = self.aside(&state.maildrop());
+        let records = aside.records().await?;
         let put = |known: Known<'_>| Change::Put(known.key(), known.record);
-        self.change(account, records.iter().map(put)).await?;
+        self.change(records.iter().map(put)).await?;
         let forget = |known: Known<'_>| Change::Forget(known.key());
-        self.change(&aside, records.iter().map(forget)).await?;
-        self.save_state(&aside, AccountState::default()).await?;
+        aside.change(records.iter().map(forget)).await?;
+        aside.save_state(AccountState::default()).await?;
         let mut state = state;
         state.names.moving = false;
-        self.save_state(account, state.clone()).await?;
+        self.save_state(state.clone()).await?;
         Ok(state)
     }
 
+    /// Takes over the records of the account's earlier maildrop, because the operator confirmed
+    /// that both are the same. A message that is recorded here keeps its record.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn take_over(&self, state: &AccountState) -> Result<(), StoreError> {
+        let here = self.records().await?;
+        for other in self.all_aside().await? {
+            if state.names.came_from.as_deref() != Some(other.account().as_str()) {
+                continue;
+            }
+            let records = other.records().await?;
+            let is_news = |known: &Known<'_>| here.get(&known.key()).is_none();
+            let put = |known: Known<'_>| Change::Put(known.key(), known.record);
+            self.change(records.iter().filter(is_news).map(put)).await?;
+            let forget = |known: Known<'_>| Change::Forget(known.key());
+            other.change(records.iter().map(forget)).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the account has used this maildrop before: records of it were put aside.
+    ///
+    /// # Errors
+    /// The errors of the store.
+    pub async fn has_aside(&self, maildrop: &Maildrop) -> Result<bool, StoreError> {
+        Ok(!self.aside(maildrop).records().await?.is_empty())
+    }
+
+    /// How many copies in the quarantine belong to the earlier maildrop of an account, and were put
+    /// aside with its records.
+    ///
+    /// # Errors
+    /// The errors of the store.
+    pub async fn kept_aside(&self, names: &NamesState) -> Result<u64, StoreError> {
+        let Some(aside) = names
+            .came_from
+            .as_deref()
+            .and_then(|name| self.named_aside(name))
+        else {
+            return Ok(0);
+        };
+        let records = aside.records().await?;
+        let kept = records.unsettled().filter(|record| record.kept().is_some());
+        Ok(kept.count() as u64)
+    }
+
+    /// The records of the account's other maildrops that were made for this owner. Messages of
+    /// another user's maildrop, or for another recipient, prove nothing here.
+    ///
+    /// # Errors
+    /// The errors of the store.
+    pub async fn elsewhere(&self, owner: &Owner<'_>) -> Result<Vec<Elsewhere>, StoreError> {
+        let mut all = Vec::new();
+        for other in self.all_aside().await? {
+            let Some(since) = other.state().await?.tells_of(owner) else {
+                continue;
+            };
+            let records = other.records().await?;
+            let found = Elsewhere { records, since };
+            all.extend((!found.records.is_empty()).then_some(found));
+        }
+        Ok(all)
+    }
+}
+
+impl Seen {
     /// Notes the operator's confirmation that the account's present maildrop is the one of its
     /// records, although host or user differ: the next login takes the records over, and delivered
     /// messages stay delivered. Returns whether there is anything to take over.
@@ -118,7 +179,7 @@ impl Seen {
         state.names.same_maildrop = true;
         // The operator has acted, so a held account need not wait.
         state.hold = None;
-        Ok(self.save_state(account, state).await?)
+        Ok(self.account(account).save_state(state).await?)
     }
 
     /// The same for every account that used this host. Returns these accounts.
@@ -144,78 +205,11 @@ impl Seen {
                 let mut state = self.account_state(owner).await?;
                 // If its own records are of this host, an older change of maildrop is not meant.
                 state.names.came_from = (known != *owner).then(|| known.to_string());
-                self.save_state(owner, state).await?;
+                self.account(owner).save_state(state).await?;
                 noted.push(owner.clone());
             }
         }
         Ok(noted)
-    }
-
-    /// Takes over the records of the account's earlier maildrop, because the operator confirmed
-    /// that both are the same. A message that is recorded here keeps its record.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn take_over(
-        &self,
-        account: &AccountName,
-        state: &AccountState,
-    ) -> Result<(), StoreError> {
-        let here = self.records(account).await?;
-        for other in self.all_accounts().await? {
-            let is_meant = state.names.came_from.as_deref() == Some(other.as_str());
-            if !other.is_elsewhere_of(account) || !is_meant {
-                continue;
-            }
-            let records = self.records(&other).await?;
-            let is_news = |known: &Known<'_>| here.get(&known.key()).is_none();
-            let put = |known: Known<'_>| Change::Put(known.key(), known.record);
-            self.change(account, records.iter().filter(is_news).map(put))
-                .await?;
-            let forget = |known: Known<'_>| Change::Forget(known.key());
-            self.change(&other, records.iter().map(forget)).await?;
-        }
-        Ok(())
-    }
-
-    /// How many copies in the quarantine belong to the earlier maildrop of an account, and were put
-    /// aside with its records.
-    ///
-    /// # Errors
-    /// The errors of the store.
-    pub async fn kept_aside(&self, names: &NamesState) -> Result<u64, StoreError> {
-        let aside = names.came_from.as_deref().map(AccountName::of_records);
-        let Some(Ok(aside)) = aside else {
-            return Ok(0);
-        };
-        let records = self.records(&aside).await?;
-        let kept = records.unsettled().filter(|record| record.kept().is_some());
-        Ok(kept.count() as u64)
-    }
-
-    /// The records of the account's other maildrops that were made for this owner. Messages of
-    /// another user's maildrop, or for another recipient, prove nothing here.
-    ///
-    /// # Errors
-    /// The errors of the store.
-    pub async fn elsewhere(
-        &self,
-        account: &AccountName,
-        owner: &Owner<'_>,
-    ) -> Result<Vec<Elsewhere>, StoreError> {
-        let mut all = Vec::new();
-        for other in self.all_accounts().await? {
-            if !other.is_elsewhere_of(account) {
-                continue;
-            }
-            let Some(since) = self.account_state(&other).await?.tells_of(owner) else {
-                continue;
-            };
-            let records = self.records(&other).await?;
-            let found = Elsewhere { records, since };
-            all.extend((!found.records.is_empty()).then_some(found));
-        }
-        Ok(all)
     }
 }
 
@@ -264,7 +258,7 @@ mod tests {
         let mut batch = Batch::new(&work);
         batch.changes.push(Change::Put(key("1"), delivered()));
         batch.state = Some(state);
-        seen.import(batch, &WORD).await.unwrap();
+        seen.account(&work).import(batch, &WORD).await.unwrap();
         (seen, work)
     }
 
@@ -280,29 +274,36 @@ mod tests {
     async fn an_account_that_returns_to_a_maildrop_has_its_records_again() {
         let (seen, work) = at_home().await;
         let away = seen
-            .change_maildrop(&work, &drop_of("away"), &jane(), NOW)
+            .account(&work)
+            .change_maildrop(&drop_of("away"), &jane(), NOW)
             .await
             .unwrap();
         assert!(!away.had_unique_ids && away.names.elsewhere == Some(NOW));
         assert!(ids(&seen, &work).await.is_empty());
-        assert_eq!(seen.elsewhere(&work, &jane()).await.unwrap().len(), 1);
+        assert_eq!(
+            seen.account(&work).elsewhere(&jane()).await.unwrap().len(),
+            1
+        );
         assert_eq!(seen.accounts().await.unwrap(), std::slice::from_ref(&work));
-        seen.import(
-            Batch {
-                changes: vec![Change::Put(key("2"), delivered())],
-                ..Batch::new(&work)
-            },
-            &WORD,
-        )
-        .await
-        .unwrap();
+        seen.account(&work)
+            .import(
+                Batch {
+                    changes: vec![Change::Put(key("2"), delivered())],
+                    ..Batch::new(&work)
+                },
+                &WORD,
+            )
+            .await
+            .unwrap();
         let home = seen
-            .change_maildrop(&work, &drop_of("home"), &jane(), NOW)
+            .account(&work)
+            .change_maildrop(&drop_of("home"), &jane(), NOW)
             .await
             .unwrap();
         assert!(home.had_unique_ids);
         assert_eq!(ids(&seen, &work).await, ["1"]);
-        seen.change_maildrop(&work, &drop_of("away"), &jane(), NOW)
+        seen.account(&work)
+            .change_maildrop(&drop_of("away"), &jane(), NOW)
             .await
             .unwrap();
         assert_eq!(ids(&seen, &work).await, ["2"]);
@@ -322,8 +323,9 @@ mod tests {
             changes: vec![Change::Put(key("9"), record(quarantined))],
             ..Batch::new(&work)
         };
-        seen.import(batch, &WORD).await.unwrap();
-        seen.change_maildrop(&work, &drop_of("away"), &jane(), NOW)
+        seen.account(&work).import(batch, &WORD).await.unwrap();
+        seen.account(&work)
+            .change_maildrop(&drop_of("away"), &jane(), NOW)
             .await
             .unwrap();
         let records = seen.records(&work).await.unwrap();
@@ -335,7 +337,8 @@ mod tests {
     #[tokio::test]
     async fn the_operators_confirmation_takes_over_the_records_of_another_maildrop() {
         let (seen, work) = at_home().await;
-        seen.change_maildrop(&work, &drop_of("away"), &jane(), NOW)
+        seen.account(&work)
+            .change_maildrop(&drop_of("away"), &jane(), NOW)
             .await
             .unwrap();
         let nobody = seen.note_same_maildrops_of("nowhere", &WORD).await.unwrap();
@@ -344,25 +347,32 @@ mod tests {
         assert_eq!(noted, std::slice::from_ref(&work));
         assert!(seen.account_state(&work).await.unwrap().names.same_maildrop);
         let state = seen.account_state(&work).await.unwrap();
-        seen.take_over(&work, &state).await.unwrap();
+        seen.account(&work).take_over(&state).await.unwrap();
         let records = seen.records(&work).await.unwrap();
         assert!(
             records.is_delivered(&key("1")),
             "what was delivered stays so"
         );
-        assert!(seen.elsewhere(&work, &jane()).await.unwrap().is_empty());
+        assert!(
+            seen.account(&work)
+                .elsewhere(&jane())
+                .await
+                .unwrap()
+                .is_empty()
+        );
     }
 
     #[tokio::test]
     async fn a_word_about_the_host_of_today_brings_no_records_of_an_older_change_back() {
         let (seen, work) = at_home().await;
-        seen.change_maildrop(&work, &drop_of("away"), &jane(), NOW)
+        seen.account(&work)
+            .change_maildrop(&drop_of("away"), &jane(), NOW)
             .await
             .unwrap();
         seen.note_same_maildrops_of("away", &WORD).await.unwrap();
         let state = seen.account_state(&work).await.unwrap();
         assert!(state.names.same_maildrop);
-        seen.take_over(&work, &state).await.unwrap();
+        seen.account(&work).take_over(&state).await.unwrap();
         assert!(ids(&seen, &work).await.is_empty());
     }
 
@@ -378,18 +388,21 @@ mod tests {
                 changes: vec![Change::Put(key("1"), delivered())],
                 ..Batch::new(&aside)
             };
-            seen.import(batch, &WORD).await.unwrap();
+            let put_aside = seen.account(&aside);
+            put_aside.import(batch, &WORD).await.unwrap();
             seen.forget(&work, None, &WORD).await.unwrap();
             state.names.moving = true;
-            seen.save_state(&work, state.clone()).await.unwrap();
+            seen.account(&work).save_state(state.clone()).await.unwrap();
             if back {
-                let state = seen.complete_move(&work, state).await.unwrap();
+                let state = seen.account(&work).complete_move(state).await.unwrap();
                 assert!(!state.names.moving);
             } else {
-                seen.change_maildrop(&work, &drop_of("away"), &jane(), NOW)
+                seen.account(&work)
+                    .change_maildrop(&drop_of("away"), &jane(), NOW)
                     .await
                     .unwrap();
-                seen.change_maildrop(&work, &drop_of("home"), &jane(), NOW)
+                seen.account(&work)
+                    .change_maildrop(&drop_of("home"), &jane(), NOW)
                     .await
                     .unwrap();
             }

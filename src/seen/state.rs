@@ -179,7 +179,7 @@ pub struct NamesState {
     /// commits: the next poll continues with it.
     pub marking: bool,
     /// Whether records are being moved from or to another maildrop:
-    /// [`crate::seen::Seen::complete_move`] completes it.
+    /// [`crate::seen::AccountStore::complete_move`] completes it.
     pub moving: bool,
     /// Whether the operator confirmed that the maildrop is the one of the records, whatever its
     /// host and user.

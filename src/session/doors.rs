@@ -9,7 +9,9 @@ use crate::mail::{
     TlsMode,
 };
 use crate::net::{NetError, Wire};
-use crate::seen::Seen;
+use crate::seen::{AccountStore, StoreError};
+use crate::session::SessionError;
+use crate::session::TakenBack;
 use crate::session::server::place::Place;
 use crate::sink::{Delivery, Refusal};
 use crate::spool::{Message, Spool};
@@ -69,8 +71,10 @@ pub struct Login {
 pub struct Collaborators {
     /// Connects to the server.
     pub connect: std::sync::Arc<dyn Connect>,
-    /// The seen store.
-    pub seen: Seen,
+    /// The records of the account.
+    pub seen: AccountStore,
+    /// The owners of the other accounts.
+    pub owners: std::sync::Arc<dyn Owners>,
     /// The destinations, and whether they accept messages now.
     pub delivery: Delivery,
     /// The store of copies of refused and parked messages.
@@ -83,6 +87,21 @@ pub struct Collaborators {
     pub reporter: Reporter,
     /// When to stop.
     pub stop: Stop,
+}
+
+impl Collaborators {
+    /// Checks that the records are those of the visited account.
+    ///
+    /// # Errors
+    /// They are those of another one, which is a bug of the caller.
+    pub(in crate::session) fn check(&self, visit: &Visit) -> Result<(), SessionError> {
+        if visit.account == *self.seen.account() {
+            return Ok(());
+        }
+        Err(SessionError::Invariant(
+            "a visit of one account was given the records of another",
+        ))
+    }
 }
 
 /// Two requests to stop everything, and the requests to this session alone.
@@ -113,6 +132,15 @@ pub trait Connect: Send + Sync {
     ) -> BoxFuture<'a, NetError> {
         Box::pin(async { error })
     }
+}
+
+/// The owners of all accounts that deliver to the destinations of one. A session changes only the
+/// records of its own account, and asks them for the rest.
+pub trait Owners: Send + Sync {
+    /// Takes back a refusal that was counted against a message of another account, as
+    /// [`TakenBack::apply`] does. An owner who cannot be reached may leave it: the refusal counts
+    /// as one try then.
+    fn take_back<'a>(&'a self, refusal: &'a TakenBack) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
 /// A durable place for messages that no destination accepted.

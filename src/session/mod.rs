@@ -30,13 +30,14 @@ use crate::session::run::Session;
 use crate::sink::{Admitted, Delivery, Destination, Fault, NotAdmitted, Refusal};
 use crate::telemetry::Event;
 
-pub use doors::{Collaborators, Connect, Login, Quarantine, Stop, Visit};
+pub use doors::{Collaborators, Connect, Login, Owners, Quarantine, Stop, Visit};
 pub use errand::adopt::{Adopted, Rest, adopt};
 pub use errand::copies::{Retried, retry_kept};
 pub use errand::erase::{Erased, erase};
 pub use error::{Denial, SessionError};
 pub use server::place::Place;
 pub use summary::{Counts, End, Summary};
+pub use transfer::take_back::TakenBack;
 
 /// One poll of one account: one session, or several because of `commit_every` or an oversized
 /// message.
@@ -46,12 +47,16 @@ pub use summary::{Counts, End, Summary};
 pub async fn poll(visit: &Visit, with: &Collaborators) -> Summary {
     let begun = Instant::now();
     let mut counts = Counts::default();
-    let (state, end) = match with.seen.account_state(&visit.account).await {
+    let read = async {
+        with.check(visit)?;
+        Ok(with.seen.state().await?)
+    };
+    let (state, end) = match read.await {
         Ok(mut state) => {
             let end = poll_with_state(visit, with, &mut state, &mut counts).await;
             (state, end.unwrap_or_else(End::Failed))
         }
-        Err(error) => (AccountState::default(), End::Failed(error.into())),
+        Err(error) => (AccountState::default(), End::Failed(error)),
     };
     Summary {
         counts,
@@ -67,6 +72,7 @@ pub async fn poll(visit: &Visit, with: &Collaborators) -> Summary {
 /// # Errors
 /// Why it failed, and who must act.
 pub async fn list(visit: &Visit, with: &Collaborators) -> Result<Arc<Listing>, SessionError> {
+    with.check(visit)?;
     let mut maildrop = errand::pause::enter(visit, with).await?;
     let listed = server::listing::list(&mut maildrop, &with.stop.place).await?;
     run::moved::settle(visit, with, &mut maildrop, &listed).await?;

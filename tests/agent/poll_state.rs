@@ -63,10 +63,9 @@ async fn when_records_cannot_be_read_nothing_is_retrieved_and_a_refused_login_is
         let let_in = answer.is_none();
         let world = World::new(mails(2), Retention::Delete);
         world.server.with(|habits| habits.refuses_login = answer);
-        let mut with = world.collaborators();
         let unreadable = Hooked::new(Arc::new(MemoryStore::new()));
         let unreadable = unreadable.scan(async |_, _| Err(disk_fails()));
-        with.seen = Seen::new(Arc::new(unreadable));
+        let with = world.collaborators_with(&Seen::new(Arc::new(unreadable)));
         let summary = session::poll(&world.visit, &with).await;
         let failed = match summary.end {
             End::Failed(error) => error.who_acts(),
@@ -95,14 +94,13 @@ async fn login_delay_counts_from_the_reply_of_the_server_and_not_from_our_login_
         world.pass(2000);
         world.server.with(|habits| habits.refuses_login = answer);
         let asked = *world.now.lock().unwrap();
-        let mut with = world.collaborators();
         let now = world.now.clone();
         let slow = Hooked::guarded(world.store.clone(), move |_| {
             let mut now = now.lock().unwrap();
             *now = now.plus(15);
             Ok(())
         });
-        with.seen = Seen::new(Arc::new(slow));
+        let with = world.collaborators_with(&Seen::new(Arc::new(slow)));
         let summary = session::poll(&world.visit, &with).await;
         assert_eq!(summary.state.last_login, Some(asked.plus(15)));
     }
@@ -116,9 +114,8 @@ async fn a_waiting_time_that_a_server_demands_is_obeyed_even_when_it_cannot_be_s
             true => habits.capabilities = vec!["LOGIN-DELAY 1200".into()],
             false => habits.refuses_login = Some("[SYS/TEMP] later".into()),
         });
-        let mut with = world.collaborators();
         let read_only = Hooked::guarded(Arc::new(MemoryStore::new()), |_| Err(disk_fails()));
-        with.seen = Seen::new(Arc::new(read_only));
+        let with = world.collaborators_with(&Seen::new(Arc::new(read_only)));
         let assignment = Assignment {
             account: world.visit.account.clone(),
             host: world.visit.host.clone(),

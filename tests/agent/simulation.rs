@@ -124,8 +124,7 @@ impl Simulation {
         let stop = mailferry::session::Stop::default();
         let assign = |(at, world): (usize, &World)| {
             let which = at % self.boxes.len();
-            let mut with = world.collaborators();
-            with.seen = seen.clone();
+            let mut with = world.collaborators_with(&seen);
             let door = Arc::new(Door(self.boxes[which].clone()));
             let destination = Destination::new("box", door, self.gates[which].clone());
             with.delivery = Delivery::to(destination);
@@ -191,12 +190,7 @@ impl Simulation {
         let (orders, _, _) = self.orders(HOUR);
         for assignment in orders.assignments {
             let visit = assignment.visit.prepare().await.unwrap();
-            let state = assignment
-                .with
-                .seen
-                .account_state(&visit.account)
-                .await
-                .unwrap();
+            let state = assignment.with.seen.state().await.unwrap();
             let code = state.hold.map(|hold| hold.code).unwrap_or_default();
             if ["unique_ids_changed", "listing_doubtful"].contains(&&*code) {
                 mailferry::session::adopt(

@@ -126,7 +126,7 @@ fn wired(world: &World, account: &str) -> Result<Assignment, WiringError> {
         roots: Roots::new(SystemRoots::find()),
         children: Vec::new(),
         helper: None,
-        seen: with.seen,
+        seen: world.seen(),
         spool: with.spool,
         quarantine: with.quarantine,
         clock: with.clock,

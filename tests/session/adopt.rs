@@ -145,7 +145,8 @@ async fn the_other_way_skips_all_listed_messages_and_begins_with_new_mail() {
     let with = world.collaborators();
     let listing = mailferry::session::list(&world.visit, &with).await.unwrap();
     let word = operators_word();
-    let marked = with.seen.mark_listed(
+    let seen = world.seen();
+    let marked = seen.mark_listed(
         &world.visit.account,
         &listing,
         Trust::Seen,

@@ -36,7 +36,6 @@ fn another_task_of_the_only_thread_has_its_turn_while_the_plan_of_25_000_message
     world.visit.first_run = FirstRun::All;
     world.visit.limits.messages_max = Some(1);
     let turns = Arc::new(Turns::default());
-    let mut with = world.collaborators();
     // After the listing of a new account has come, and before the plan, the store is asked for all
     // accounts.
     let asked = turns.clone();
@@ -45,7 +44,7 @@ fn another_task_of_the_only_thread_has_its_turn_while_the_plan_of_25_000_message
         asked.listed.store(all, Ordering::SeqCst);
         async move { store.accounts().await }
     });
-    with.seen = Seen::new(Arc::new(store));
+    let mut with = world.collaborators_with(&Seen::new(Arc::new(store)));
     with.reporter = Reporter::new(turns.clone());
     let visit = world.visit.clone();
     let runtime = tokio::runtime::Builder::new_multi_thread()

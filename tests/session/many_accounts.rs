@@ -52,12 +52,11 @@ async fn asked(accounts: usize) -> usize {
         let mut world = World::new(mails(1), Retention::Keep);
         world.visit.account = AccountName::new(&format!("account-{number}")).unwrap();
         world.visit.login.user = format!("user-{number}");
-        let mut with = world.collaborators();
-        with.seen = seen.clone();
+        let with = world.collaborators_with(&seen);
         let summary = session::poll(&world.visit, &with).await;
         assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
         let state = summary.state;
-        seen.save_state(&world.visit.account, state).await.unwrap();
+        with.seen.save_state(state).await.unwrap();
     }
     count.load(Ordering::Relaxed)
 }

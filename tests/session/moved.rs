@@ -131,8 +131,7 @@ async fn no_delete_is_sent_whose_note_could_not_be_written() {
             Ok(())
         }
     }));
-    let mut with = world.collaborators();
-    with.seen = Seen::new(store);
+    let with = world.collaborators_with(&Seen::new(store));
     let summary = session::poll(&world.visit, &with).await;
     assert_eq!(code(&summary), Some("store_disk"), "{:?}", summary.end);
     let said = world.server.said();

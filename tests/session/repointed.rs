@@ -200,7 +200,7 @@ async fn a_quarantined_copy_of_one_user_is_not_retried_for_another() {
     );
     let names = world.state().await.names;
     assert_eq!(with.seen.kept_aside(&names).await.unwrap(), 1, "poll tells");
-    let holder = with.seen.holder(&file).await.unwrap().unwrap().0;
+    let holder = world.seen().holder(&file).await.unwrap().unwrap().0;
     assert!(holder.is_elsewhere_of(&world.visit.account), "{holder}");
     give_to(&mut world, "jane");
     world.server.replace(letters("jane", 1));
@@ -222,7 +222,8 @@ async fn marks_of_all_that_is_listed_are_of_the_maildrop_that_was_listed() {
         let listing = session::list(&world.visit, &with).await.unwrap();
         let now = *world.now.lock().unwrap();
         let (account, word) = (&world.visit.account, &operators_word());
-        let marked = with.seen.mark_listed(account, &listing, trust, now, word);
+        let seen = world.seen();
+        let marked = seen.mark_listed(account, &listing, trust, now, word);
         assert_eq!(marked.await.unwrap().changed, 3);
         assert_eq!(world.poll().await.counts.retrieved, 0, "{trust:?}");
         give_to(&mut world, "jane");

@@ -99,19 +99,19 @@ async fn a_note_is_withdrawn_when_no_octet_of_its_deletes_was_written() {
             habits.capabilities = vec!["TOP".into()];
         });
         let is_broken = Arc::new(AtomicBool::new(false));
-        let mut with = world.collaborators();
-        with.connect = Arc::new(BreakableServer {
-            server: world.server.clone(),
-            is_broken: is_broken.clone(),
-        });
         let breaks = is_broken.clone();
-        with.seen = Seen::new(Arc::new(Hooked::guarded(
+        let seen = Seen::new(Arc::new(Hooked::guarded(
             world.store.clone(),
             move |batch| {
                 breaks.fetch_or(has_note(batch), Ordering::Relaxed);
                 Ok(())
             },
         )));
+        let mut with = world.collaborators_with(&seen);
+        with.connect = Arc::new(BreakableServer {
+            server: world.server.clone(),
+            is_broken: is_broken.clone(),
+        });
         let summary = session::poll(&world.visit, &with).await;
         assert!(is_broken.load(Ordering::Relaxed), "there was a note");
         assert_eq!(world.sink.count(), 3);

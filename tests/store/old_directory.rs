@@ -67,9 +67,8 @@ fn world(retention: Retention) -> World {
 /// The world with the records of the directory, and with a quarantine that has its copies.
 fn collaborators(world: &World, directory: &Path, store: Arc<DurableStore>) -> Collaborators {
     Collaborators {
-        seen: Seen::new(store),
         quarantine: Arc::new(Copies(directory.join("quarantine").join("cur"))),
-        ..world.collaborators()
+        ..world.collaborators_with(&Seen::new(store))
     }
 }
 

@@ -29,12 +29,10 @@ async fn messages_that_an_older_program_asked_to_delete_are_deleted_and_not_deli
     for _ in 0..4 {
         // Read from disk at each poll, as by a program that was started again.
         let store = Arc::new(open(directory.path()).unwrap());
-        let mut with = world.collaborators();
-        with.seen = Seen::new(store.clone());
+        let with = world.collaborators_with(&Seen::new(store.clone()));
         let summary = session::poll(&world.visit, &with).await;
         assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
-        let account = &world.visit.account;
-        with.seen.save_state(account, summary.state).await.unwrap();
+        with.seen.save_state(summary.state).await.unwrap();
         store.close().await.unwrap();
         world.pass(DAY);
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
-use mailferry::agent::Breaker;
+use mailferry::agent::{Breaker, OnlyOwner};
 use mailferry::mail::{
     AccountName, Clock, Envelope, FirstRun, LoginMethod, PollLimits, Recipient, Retention, Secret,
     Timestamp, TlsMode, UniqueId,
@@ -212,10 +212,20 @@ impl World {
         self.store.commit(batch).await.unwrap();
     }
 
+    pub fn seen(&self) -> Seen {
+        Seen::new(Arc::new(counted(self.store.clone(), self.crash.clone())))
+    }
+
     pub fn collaborators(&self) -> Collaborators {
+        self.collaborators_with(&self.seen())
+    }
+
+    /// The collaborators with another store.
+    pub fn collaborators_with(&self, seen: &Seen) -> Collaborators {
         Collaborators {
             connect: Arc::new(self.server.clone()),
-            seen: Seen::new(Arc::new(counted(self.store.clone(), self.crash.clone()))),
+            seen: seen.account(&self.visit.account),
+            owners: Arc::new(OnlyOwner::new(seen.clone())),
             delivery: Delivery::to(Destination::new(
                 "box",
                 Arc::new(CountedSink {

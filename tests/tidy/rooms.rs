@@ -89,6 +89,7 @@ const MUST_NOT: &[(&str, &[&str], &str)] = &[
         "session",
         &[
             "config",
+            "seen::Seen",
             "seen::DurableStore",
             "seen::MemoryStore",
             "seen::disk",
@@ -96,7 +97,7 @@ const MUST_NOT: &[(&str, &[&str], &str)] = &[
             "sink::smtp",
             "sink::maildir",
         ],
-        "TOML, and concrete stores and sinks",
+        "TOML, other accounts, and concrete stores and sinks",
     ),
     ("agent", &["proto"], "protocols"),
 ];

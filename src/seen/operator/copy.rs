@@ -2,8 +2,8 @@
 
 use crate::mail::{AccountName, Timestamp};
 use crate::seen::{
-    Change, Deferral, Marker, OperatorsWord, Record, RecordKey, Recorded, Seen, SeenStore, State,
-    StoreError,
+    AccountStore, Change, Deferral, Marker, OperatorsWord, Record, RecordKey, Recorded, Seen,
+    SeenStore, State, StoreError,
 };
 
 /// What the records say about a copy that none of them names.
@@ -59,7 +59,7 @@ impl Seen {
             ..deferral
         });
         let put = Change::Put(key.clone(), Record { state, ..record });
-        self.change(account, [put]).await
+        self.account(account).change([put]).await
     }
 
     /// The message of a copy in the quarantine: its account, or the name under which records of
@@ -84,63 +84,6 @@ impl Seen {
         }))
     }
 
-    /// Makes the note durable that a DELE of this message is sent by order of the operator, and
-    /// returns the proof that the DELE needs. The record's state does not change.
-    ///
-    /// # Errors
-    /// `StoreFault::Invariant` when there is no such record; otherwise those of the store, and
-    /// then no DELE may be sent.
-    pub async fn order_delete(
-        &self,
-        account: &AccountName,
-        key: &RecordKey,
-        now: Timestamp,
-        _: &OperatorsWord,
-    ) -> Result<Recorded, StoreError> {
-        let records = self.records(account).await?;
-        let mut record = records.get(key).ok_or(StoreError::invariant(
-            "a message without a record was to be deleted",
-        ))?;
-        record.notes.asked = Some(now);
-        self.change(account, [Change::Put(key.clone(), record)])
-            .await?;
-        Ok(Recorded {
-            account: account.clone(),
-            unique_id: key.unique_id.clone(),
-            digest: key.digest,
-        })
-    }
-
-    /// Withdraws the note: no octet of the DELE was sent. `record` is the record before the note.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn withdraw_delete(
-        &self,
-        account: &AccountName,
-        key: &RecordKey,
-        record: &Record,
-        _: &OperatorsWord,
-    ) -> Result<(), StoreError> {
-        let put = Change::Put(key.clone(), record.clone());
-        self.change(account, [put]).await
-    }
-
-    /// Records the message as delivered: the server has deleted it by order of the operator.
-    ///
-    /// # Errors
-    /// Those of the store.
-    pub async fn count_as_delivered(
-        &self,
-        account: &AccountName,
-        key: &RecordKey,
-        now: Timestamp,
-        _: &OperatorsWord,
-    ) -> Result<(), StoreError> {
-        self.settle(account, key, State::Delivered { at: now })
-            .await
-    }
-
     /// From now on the message is left alone: never retrieved, never deleted.
     ///
     /// # Errors
@@ -153,20 +96,70 @@ impl Seen {
         _: &OperatorsWord,
     ) -> Result<(), StoreError> {
         let by = Marker::Operator;
-        self.settle(account, key, State::Marked { at: now, by })
+        self.account(account)
+            .settle(key, State::Marked { at: now, by })
             .await
     }
+}
 
-    async fn settle(
+impl AccountStore {
+    /// Makes the note durable that a DELE of this message is sent by order of the operator, and
+    /// returns the proof that the DELE needs. The record's state does not change.
+    ///
+    /// # Errors
+    /// `StoreFault::Invariant` when there is no such record; otherwise those of the store, and
+    /// then no DELE may be sent.
+    pub async fn order_delete(
         &self,
-        account: &AccountName,
         key: &RecordKey,
-        state: State,
+        now: Timestamp,
+        _: &OperatorsWord,
+    ) -> Result<Recorded, StoreError> {
+        let records = self.records().await?;
+        let mut record = records.get(key).ok_or(StoreError::invariant(
+            "a message without a record was to be deleted",
+        ))?;
+        record.notes.asked = Some(now);
+        self.change([Change::Put(key.clone(), record)]).await?;
+        Ok(Recorded {
+            account: self.account().clone(),
+            unique_id: key.unique_id.clone(),
+            digest: key.digest,
+        })
+    }
+
+    /// Withdraws the note: no octet of the DELE was sent. `record` is the record before the note.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn withdraw_delete(
+        &self,
+        key: &RecordKey,
+        record: &Record,
+        _: &OperatorsWord,
     ) -> Result<(), StoreError> {
-        let records = self.records(account).await?;
+        let put = Change::Put(key.clone(), record.clone());
+        self.change([put]).await
+    }
+
+    /// Records the message as delivered: the server has deleted it by order of the operator.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn count_as_delivered(
+        &self,
+        key: &RecordKey,
+        now: Timestamp,
+        _: &OperatorsWord,
+    ) -> Result<(), StoreError> {
+        self.settle(key, State::Delivered { at: now }).await
+    }
+
+    async fn settle(&self, key: &RecordKey, state: State) -> Result<(), StoreError> {
+        let records = self.records().await?;
         let known = records.get(key);
         let record = known.unwrap_or(Record::new(None, state.clone()));
         let put = Change::Put(key.clone(), Record { state, ..record });
-        self.change(account, [put]).await
+        self.change([put]).await
     }
 }

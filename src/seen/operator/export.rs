@@ -121,7 +121,7 @@ impl Seen {
         let mut changes = Vec::new();
         for batch in batches {
             if let (true, Some(state)) = (fresh, &batch.state) {
-                self.save_state(account, state.clone()).await?;
+                self.account(account).save_state(state.clone()).await?;
             }
             for change in &batch.changes {
                 match change {
@@ -133,7 +133,7 @@ impl Seen {
                 }
             }
         }
-        self.change(account, changes).await?;
+        self.account(account).change(changes).await?;
         Ok(counts)
     }
 }
@@ -249,7 +249,7 @@ mod tests {
         let here = store("work", Vec::new()).await;
         let mut state = here.account_state(&name("work")).await.unwrap();
         state.host = "pop.example.net".to_owned();
-        here.save_state(&name("work"), state).await.unwrap();
+        here.account(&name("work")).save_state(state).await.unwrap();
         let refused = here.import_lines(&text, Trust::Delivered, &WORD).await;
         assert_eq!(refused.unwrap_err().code(), "seen_other_maildrop");
         assert!(all(&here, "work").await.is_empty());

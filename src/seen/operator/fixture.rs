@@ -40,7 +40,8 @@ pub async fn store(account: &str, records: Vec<(RecordKey, Record)>) -> Seen {
         host: "pop.example.org".to_owned(),
         ..AccountState::default()
     });
-    seen.import(batch, &WORD).await.unwrap();
+    let store = seen.account(&name(account));
+    store.import(batch, &WORD).await.unwrap();
     seen
 }
 

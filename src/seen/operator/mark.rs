@@ -35,7 +35,7 @@ impl Seen {
                 changes.extend(marked);
             }
         }
-        self.change(account, changes).await?;
+        self.account(account).change(changes).await?;
         if trust == Trust::Delivered && counts.changed > 0 {
             self.are_listed_still(account).await?;
         }
@@ -72,11 +72,11 @@ impl Seen {
                 changes.extend(marked);
             }
         }
-        self.change(account, changes).await?;
+        self.account(account).change(changes).await?;
         // The operator has acted, so a held account need not wait.
         let mut state = self.account_state(account).await?;
         if state.hold.take().is_some() {
-            self.save_state(account, state).await?;
+            self.account(account).save_state(state).await?;
         }
         if trust == Trust::Delivered && counts.changed > 0 {
             self.are_listed_still(account).await?;
@@ -92,7 +92,7 @@ impl Seen {
     ) -> Result<(), StoreError> {
         let mut state = self.account_state(account).await?;
         state.retrieved_without_quit = true;
-        self.save_state(account, state).await
+        self.account(account).save_state(state).await
     }
 }
 

@@ -7,12 +7,11 @@ pub(in crate::seen) mod copy;
 pub(in crate::seen) mod export;
 pub(in crate::seen) mod mark;
 pub(in crate::seen) mod rename;
-pub(in crate::seen) mod word;
 
 use std::collections::BTreeSet;
 
-use crate::mail::{AccountName, Maildrop, UniqueId, limits};
-use crate::seen::{Batch, Change, OperatorsWord, RecordKey, Seen, SeenStore, StoreError};
+use crate::mail::{AccountName, UniqueId};
+use crate::seen::{Change, OperatorsWord, RecordKey, Seen, StoreError};
 
 /// How many messages a command concerned, and how many of them it changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,50 +113,9 @@ impl Seen {
             }
         };
         let changed = keys.len() as u64;
-        self.change(account, keys.into_iter().map(Change::Forget))
-            .await?;
+        let forget = keys.into_iter().map(Change::Forget);
+        self.account(account).change(forget).await?;
         Ok(Changed { changed, left: 0 })
-    }
-
-    /// Another account whose records are of this user at this server, if there is one. An account
-    /// that was configured for them only before does not count.
-    ///
-    /// # Errors
-    /// The errors of the store.
-    pub async fn known_as(
-        &self,
-        account: &AccountName,
-        host: &str,
-        port: u16,
-        user: &str,
-    ) -> Result<Option<AccountName>, StoreError> {
-        for other in self.store.accounts_at(host, user).await? {
-            if other == *account || !other.is_account() {
-                continue;
-            }
-            let state = self.account_state(&other).await?;
-            let same = state.maildrop() == Maildrop::new(host, user, Some(port));
-            if same && !self.records(&other).await?.is_empty() {
-                return Ok(Some(other));
-            }
-        }
-        Ok(None)
-    }
-
-    pub(super) async fn change(
-        &self,
-        account: &AccountName,
-        changes: impl IntoIterator<Item = Change>,
-    ) -> Result<(), StoreError> {
-        let mut changes = changes.into_iter().peekable();
-        while changes.peek().is_some() {
-            let mut batch = Batch::new(account);
-            batch
-                .changes
-                .extend(changes.by_ref().take(limits::BATCH_CHANGES_MAX));
-            self.store.commit(batch).await?;
-        }
-        Ok(())
     }
 }
 
@@ -172,7 +130,7 @@ mod tests {
     use super::fixture::{WORD, all, delivered, id, key, name, record, store};
     use super::*;
     use crate::mail::Timestamp;
-    use crate::seen::{Deferral, Marker, State};
+    use crate::seen::{Batch, Deferral, Marker, State};
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -335,7 +293,10 @@ mod tests {
                 .map(|(k, r)| Change::Put(k.clone(), r.clone())),
         );
         half.state = Some(seen.account_state(&name("old")).await.unwrap());
-        seen.import(half, &WORD).await.unwrap();
+        seen.account(&name("new"))
+            .import(half, &WORD)
+            .await
+            .unwrap();
         seen.forget(&name("old"), Some(&[id("a")]), &WORD)
             .await
             .unwrap();

@@ -51,18 +51,22 @@ impl Seen {
         state.names.renaming = Some(old.to_string());
         let mut leaving = before;
         leaving.names.renaming = Some(new.to_string());
-        self.save_state(old, leaving).await?;
-        self.save_state(new, state).await?;
+        self.account(old).save_state(leaving).await?;
+        self.account(new).save_state(state).await?;
         self.move_records(old, new).await?;
         for aside in self.all_accounts().await? {
             if let Some(renamed) = aside.renamed_elsewhere(old, new) {
                 let state = self.account_state(&aside).await?;
-                self.save_state(&renamed, state).await?;
+                self.account(&renamed).save_state(state).await?;
                 self.move_records(&aside, &renamed).await?;
-                self.save_state(&aside, AccountState::default()).await?;
+                self.account(&aside)
+                    .save_state(AccountState::default())
+                    .await?;
             }
         }
-        self.save_state(old, AccountState::default()).await?;
+        self.account(old)
+            .save_state(AccountState::default())
+            .await?;
         self.end_rename(new).await?;
         Ok(Changed {
             changed: records.len() as u64,
@@ -73,9 +77,9 @@ impl Seen {
     async fn move_records(&self, from: &AccountName, to: &AccountName) -> Result<(), StoreError> {
         let records = self.records(from).await?;
         let put = |known: Known<'_>| Change::Put(known.key(), known.record);
-        self.change(to, records.iter().map(put)).await?;
+        self.account(to).change(records.iter().map(put)).await?;
         let forget = |known: Known<'_>| Change::Forget(known.key());
-        self.change(from, records.iter().map(forget)).await
+        self.account(from).change(records.iter().map(forget)).await
     }
 
     async fn end_rename(&self, new: &AccountName) -> Result<(), StoreError> {
@@ -83,6 +87,6 @@ impl Seen {
         state.names.renaming = None;
         // The account may have been held because it was half renamed.
         state.hold = None;
-        self.save_state(new, state).await
+        self.account(new).save_state(state).await
     }
 }

@@ -55,20 +55,17 @@ pub async fn adopt(
     rest: Rest,
     word: &OperatorsWord,
 ) -> Result<Adopted, SessionError> {
+    with.check(visit)?;
     let mut maildrop = pause::enter(visit, with).await?;
     let listed = listing::list(&mut maildrop, &with.stop.place).await?;
     moved::settle(visit, with, &mut maildrop, &listed).await?;
     let listed = listed.with_unique_ids()?;
     let now = with.clock.now();
-    let records = with.seen.records(&visit.account).await?;
+    let records = with.seen.records().await?;
     let open = open(visit, &listed, &records, now);
     let mut search = Search::new(&listed, &records, &open, trust, now);
     // QUIT would hide the messages that an earlier session retrieved; TOP hides nothing.
-    let was_seen_to = with
-        .seen
-        .account_state(&visit.account)
-        .await?
-        .hides_retrieved;
+    let was_seen_to = with.seen.state().await?.hides_retrieved;
     let may_retrieve = !(visit.hides_retrieved || maildrop.hides_retrieved() || was_seen_to);
     for window in open.chunks(HEADERS_AT_ONCE) {
         let heads = maildrop.heads(&listed, window).await?;
@@ -418,14 +415,14 @@ async fn commit(
         };
         with.seen.import(batch, word).await?;
     }
-    let mut state = with.seen.account_state(&visit.account).await?;
+    let mut state = with.seen.state().await?;
     state.adopted = true;
     // The operator has confirmed what the messages of this maildrop are.
     state.set_maildrop(&visit.maildrop());
     // No session of ours has retrieved the found messages from this maildrop.
     state.retrieved_without_quit = true;
     state.hold = None;
-    Ok(with.seen.save_state(&visit.account, state).await?)
+    Ok(with.seen.save_state(state).await?)
 }
 
 /// The most changes in one batch, because a batch is in memory as a whole.

@@ -31,13 +31,14 @@ pub async fn retry_kept(
     key: &RecordKey,
     file: &str,
 ) -> Result<Retried, SessionError> {
-    let state = with.seen.account_state(&visit.account).await?;
+    with.check(visit)?;
+    let state = with.seen.state().await?;
     if !visit.owns(&state, &with.delivery) {
         let words = visit.pointed_elsewhere(&state.maildrop());
         let refusal = Refusal::new(Fault::MessagePermanent, "other_maildrop", words);
         return Ok(Retried::Refused(refusal));
     }
-    let records = with.seen.records(&visit.account).await?;
+    let records = with.seen.records().await?;
     let Some(record) = records.get(key) else {
         return Err(SessionError::Invariant("a copy was offered for no record"));
     };

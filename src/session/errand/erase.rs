@@ -38,11 +38,12 @@ pub async fn erase(
     key: &RecordKey,
     word: &OperatorsWord,
 ) -> Result<Erased, SessionError> {
-    let records = with.seen.records(&visit.account).await?;
+    with.check(visit)?;
+    let records = with.seen.records().await?;
     let record = records.get(key).ok_or(SessionError::Invariant(
         "a copy that no record names was to be deleted on the server",
     ))?;
-    let state = with.seen.account_state(&visit.account).await?;
+    let state = with.seen.state().await?;
     if let Some(words) = is_of_another(visit, &state, &record) {
         return Ok(Erased::Refused(words));
     }
@@ -65,7 +66,7 @@ pub async fn erase(
         }
         return Ok(Erased::Refused(words));
     }
-    delete(maildrop, visit, with, (key, &record), word).await
+    delete(maildrop, with, (key, &record), word).await
 }
 
 /// Why a record may be of a message in another maildrop; `None` if it is of this one.
@@ -114,14 +115,12 @@ fn differs(came: &Fetched, key: &RecordKey) -> Option<String> {
 /// Notes the delete, and sends it.
 async fn delete(
     mut maildrop: Maildrop,
-    visit: &Visit,
     with: &Collaborators,
     (key, record): (&RecordKey, &Record),
     word: &OperatorsWord,
 ) -> Result<Erased, SessionError> {
-    let account = &visit.account;
     let now = with.clock.now();
-    let proof = with.seen.order_delete(account, key, now, word).await?;
+    let proof = with.seen.order_delete(key, now, word).await?;
     fault::pass("note.durable");
     maildrop.delete(&proof)?;
     maildrop.flush()?;
@@ -144,9 +143,7 @@ async fn delete(
         Err(error) => {
             // If no octet of it was written, the server cannot have taken it.
             if !maildrop.has_written_deletes() {
-                with.seen
-                    .withdraw_delete(account, key, record, word)
-                    .await?;
+                with.seen.withdraw_delete(key, record, word).await?;
             }
             return Err(error);
         }
@@ -155,9 +152,7 @@ async fn delete(
     Ok(match refused {
         Some(words) => Erased::Refused(words),
         None if goodbye.is_yes => {
-            with.seen
-                .count_as_delivered(account, key, now, word)
-                .await?;
+            with.seen.count_as_delivered(key, now, word).await?;
             Erased::Deleted
         }
         None => Erased::Refused(

@@ -18,7 +18,7 @@ pub(in crate::session) async fn enter(
     visit: &Visit,
     with: &Collaborators,
 ) -> Result<Maildrop, SessionError> {
-    let mut state = with.seen.account_state(&visit.account).await?;
+    let mut state = with.seen.state().await?;
     let login = state.last_login.zip(state.login_delay_seconds);
     let wait = login.map_or(0, |(last, delay)| last.plus(delay).since(with.clock.now()));
     // A clock that was changed must not delay the command for longer than a day.
@@ -37,13 +37,13 @@ pub(in crate::session) async fn enter(
     let was_announced = state.login_delay_seconds.is_some();
     state.last_login = Some(with.clock.now());
     if was_announced {
-        with.seen.save_state(&visit.account, state.clone()).await?;
+        with.seen.save_state(state.clone()).await?;
     }
     let maildrop = login::enter(visit, with).await?;
     state.last_login = Some(with.clock.now());
     state.login_delay_seconds = maildrop.login_delay_seconds();
     if was_announced || state.login_delay_seconds.is_some() {
-        with.seen.save_state(&visit.account, state).await?;
+        with.seen.save_state(state).await?;
     }
     Ok(maildrop)
 }

@@ -38,8 +38,8 @@ fn delivered(ago: u64) -> State {
 }
 
 async fn records(count: usize, state: State, absent_since: Option<Timestamp>) -> Records {
-    let seen = Seen::new(Arc::new(MemoryStore::new()));
     let account = AccountName::new("work").unwrap();
+    let seen = Seen::new(Arc::new(MemoryStore::new())).account(&account);
     let mut batch = Batch::new(&account);
     for number in 0..count {
         let in_hand = !matches!(state, State::Marked { .. });
@@ -56,7 +56,7 @@ async fn records(count: usize, state: State, absent_since: Option<Timestamp>) ->
         batch.changes.push(Change::Put(key, record));
     }
     seen.import(batch, &WORD).await.unwrap();
-    seen.records(&account).await.unwrap()
+    seen.records().await.unwrap()
 }
 
 fn explained(deletes_after_seconds: Option<u64>, hides: bool) -> Explained {

@@ -40,9 +40,9 @@ pub(super) fn listing(shown: &[Shown]) -> Listing {
 }
 
 pub(super) fn records(known: Vec<(RecordKey, Record)>) -> Records {
-    let seen = Seen::new(Arc::new(MemoryStore::new()));
-    let mut batch = Batch::new(&AccountName::new("work").unwrap());
-    let account = batch.account.clone();
+    let account = AccountName::new("work").unwrap();
+    let seen = Seen::new(Arc::new(MemoryStore::new())).account(&account);
+    let mut batch = Batch::new(&account);
     batch.changes = known
         .into_iter()
         .map(|(key, record)| Change::Put(key, record))
@@ -52,7 +52,7 @@ pub(super) fn records(known: Vec<(RecordKey, Record)>) -> Records {
         .unwrap();
     runtime.block_on(async {
         seen.import(batch, &WORD).await.unwrap();
-        seen.records(&account).await.unwrap()
+        seen.records().await.unwrap()
     })
 }
 

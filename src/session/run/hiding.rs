@@ -46,8 +46,7 @@ impl Session<'_> {
         }
         state.hides_retrieved = true;
         state.hides_since = Some(self.with.clock.now());
-        let account = &self.visit.account;
-        self.with.seen.save_state(account, state.clone()).await?;
+        self.with.seen.save_state(state.clone()).await?;
         let detail = format!(
             "the server no longer lists {hidden} messages that were retrieved and wait for a \
              retry: it does not list retrieved messages again, or another program deleted them. If \
@@ -80,7 +79,7 @@ impl Session<'_> {
         state.hides_retrieved = false;
         state.hides_since = None;
         let account = &self.visit.account;
-        self.with.seen.save_state(account, state.clone()).await?;
+        self.with.seen.save_state(state.clone()).await?;
         self.with.reporter.say(Event::Quirk {
             account,
             what: "retrieved_mail_listed",

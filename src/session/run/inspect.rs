@@ -200,8 +200,7 @@ impl Inspection<'_> {
         now: Timestamp,
     ) -> Result<(), SessionError> {
         state.names.began_again = Some(now);
-        let account = &self.visit.account;
-        Ok(self.with.seen.save_state(account, state.clone()).await?)
+        Ok(self.with.seen.save_state(state.clone()).await?)
     }
 
     /// The oldest and the newest message that is listed alone under its unique-id and has a record

@@ -103,7 +103,7 @@ impl Session<'_> {
         };
         if first_poll(visit.first_run, &listed.listing, beside, records, state)? {
             self.mark_all(&listed.listing, records, state, now).await?;
-            *records = with.seen.records(&visit.account).await?;
+            *records = with.seen.records().await?;
         }
         self.accept_unstable_names(&listed.listing, state, now)?;
         let inspection = Inspection {

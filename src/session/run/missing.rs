@@ -45,7 +45,7 @@ impl Session<'_> {
         }
         if !batch.is_empty() {
             seen.commit(batch, records).await?;
-            *records = seen.records(account).await?;
+            *records = seen.records().await?;
         }
         Ok(())
     }

@@ -148,9 +148,9 @@ impl Session<'_> {
 
     /// The records of the account, once there is memory for them.
     async fn records(&self, room: &mut Held) -> Result<Records, SessionError> {
-        let (account, seen) = (&self.visit.account, &self.with.seen);
-        room.grow_for_records(seen.count(account).await?).await?;
-        Ok(seen.records(account).await?)
+        let seen = &self.with.seen;
+        room.grow_for_records(seen.count().await?).await?;
+        Ok(seen.records().await?)
     }
 
     /// Returns `None` when mailferry is asked to stop before anything was retrieved.
@@ -233,7 +233,7 @@ impl Session<'_> {
         now: Timestamp,
     ) -> Result<(), SessionError> {
         if is_out_of_step {
-            unproven::doubt(&self.with.seen, &self.visit.account, unproven, now).await?;
+            unproven::doubt(&self.with.seen, unproven, now).await?;
         }
         Ok(())
     }
@@ -273,7 +273,7 @@ impl Session<'_> {
             wanted: plan.retrievals.len() as u64,
         });
         if retrieves {
-            self.with.seen.ready(&self.visit.account).await?;
+            self.with.seen.ready().await?;
         }
         Ok(shown_since)
     }
@@ -310,8 +310,7 @@ impl Session<'_> {
         if state.retrieved_without_quit != retrieved {
             state.retrieved_without_quit = retrieved;
             state.retrieved_since = retrieved.then(|| self.with.clock.now());
-            let account = &self.visit.account;
-            self.with.seen.save_state(account, state.clone()).await?;
+            self.with.seen.save_state(state.clone()).await?;
         }
         Ok(())
     }
@@ -372,8 +371,7 @@ impl Session<'_> {
         let now = self.with.clock.now();
         state.last_login = Some(now);
         if state.login_delay_seconds.is_some() || state.hold.is_some() {
-            let account = &self.visit.account;
-            self.with.seen.save_state(account, state.clone()).await?;
+            self.with.seen.save_state(state.clone()).await?;
         }
         Ok(())
     }
@@ -421,7 +419,7 @@ impl Session<'_> {
             return Ok(());
         }
         match seen
-            .known_as(&visit.account, &visit.host, visit.port, &visit.login.user)
+            .known_as(&visit.host, visit.port, &visit.login.user)
             .await?
         {
             Some(other) => Err(first_run::renamed(visit, &other)),

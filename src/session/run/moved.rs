@@ -35,9 +35,9 @@ pub(in crate::session) async fn settle(
     maildrop: &mut Maildrop,
     listed: &ListedNow,
 ) -> Result<(), SessionError> {
-    let (seen, account) = (&with.seen, &visit.account);
-    let mut records = seen.records(account).await?;
-    let mut state = seen.account_state(account).await?;
+    let seen = &with.seen;
+    let mut records = seen.records().await?;
+    let mut state = seen.state().await?;
     let deadline = Instant::now() + Duration::from_secs(limits::SESSION_SECONDS_MAX);
     let mut asking = Asking::new(maildrop, &with.stop, deadline);
     let settling = Settling { visit, with };
@@ -77,8 +77,8 @@ impl Settling<'_> {
             // If it was confirmed before the first login there, it means this change, and no
             // earlier one.
             if state.maildrop() == here {
-                seen.take_over(&visit.account, state).await?;
-                *records = seen.records(&visit.account).await?;
+                seen.take_over(state).await?;
+                *records = seen.records().await?;
                 state.names.came_from = None;
             }
             state.names.same_maildrop = false;
@@ -87,8 +87,8 @@ impl Settling<'_> {
         }
         if state.maildrop() == here {
             if state.names.moving {
-                *state = seen.complete_move(&visit.account, state.clone()).await?;
-                *records = seen.records(&visit.account).await?;
+                *state = seen.complete_move(state.clone()).await?;
+                *records = seen.records().await?;
             }
             return Ok(());
         }
@@ -113,12 +113,10 @@ impl Settling<'_> {
         let is_for_owner = state.tells_of(&owner).is_some();
         let copies = records.unsettled().filter(|one| one.kept().is_some());
         let copies = copies.count();
-        *state = seen
-            .change_maildrop(&visit.account, &here, &owner, now)
-            .await?;
+        *state = seen.change_maildrop(&here, &owner, now).await?;
         state.last_login = last_login;
         state.login_delay_seconds = delay;
-        *records = seen.records(&visit.account).await?;
+        *records = seen.records().await?;
         self.say_moved(&before, &what_is_new(is_for_owner, copies));
         Ok(())
     }
@@ -136,12 +134,11 @@ impl Settling<'_> {
         if visit.first_run == FirstRun::Skip || state.names.moving {
             return Ok(());
         }
-        let own = visit.account.elsewhere(here);
-        if !seen.records(&own).await?.is_empty() {
+        if seen.has_aside(here).await? {
             return Ok(());
         }
         let user = &visit.login.user;
-        let other = seen.known_as(&visit.account, &visit.host, visit.port, user);
+        let other = seen.known_as(&visit.host, visit.port, user);
         match other.await? {
             Some(other) => Err(first_run::swapped(visit, &other, before)),
             None => Ok(()),
@@ -167,8 +164,7 @@ impl Settling<'_> {
     /// Stores the maildrop before anything is retrieved, so that an account that is renamed in its
     /// first session is recognised.
     async fn note_maildrop(&self, state: &AccountState) -> Result<(), SessionError> {
-        let account = &self.visit.account;
-        Ok(self.with.seen.save_state(account, state.clone()).await?)
+        Ok(self.with.seen.save_state(state.clone()).await?)
     }
 
     /// Whether another host lists the recorded maildrop: nearly all unique-ids with their octets,

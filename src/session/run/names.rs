@@ -136,7 +136,7 @@ impl Session<'_> {
             return Ok(Vec::new());
         }
         let owner = self.visit.owner(&self.with.delivery);
-        let records = self.with.seen.elsewhere(&self.visit.account, &owner);
+        let records = self.with.seen.elsewhere(&owner);
         let records = records.await?;
         if records.is_empty() {
             state.names.elsewhere = None;

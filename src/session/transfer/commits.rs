@@ -9,9 +9,9 @@ use crate::fault;
 use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Delivered, Record, Recorded, Records, State};
 use crate::session::judge::deferral;
-use crate::session::judge::taken_back::{Cause, taken_back};
+use crate::session::judge::taken_back::Cause;
 use crate::session::transfer::offers::{Parcel, Source};
-use crate::session::{Collaborators, SessionError};
+use crate::session::{Collaborators, SessionError, TakenBack};
 use crate::sink::{Fault, Receipt, Refusal, Undo};
 use crate::telemetry::Event;
 
@@ -168,18 +168,18 @@ impl<'a> Commits<'a> {
         });
     }
 
-    /// Takes back a refusal that was counted. The message may belong to another account, whose
-    /// session may have delivered it meanwhile: then the record does not change.
+    /// Takes back a refusal that was counted. If the message belongs to another account, its owner
+    /// does that.
     pub(in crate::session) fn undo(&mut self, undo: Undo, cause: Cause, now: Timestamp) {
-        let seen = &self.with.seen;
+        let with = self.with;
         self.push(async move {
-            let Undo {
-                account,
-                key,
-                tries,
-            } = undo;
-            let amended = |current: &Record| taken_back(current, tries, cause, now);
-            match seen.amend(&account, &key, amended).await {
+            let taken_back = TakenBack::new(undo, cause, now);
+            let done = if taken_back.account() == with.seen.account() {
+                taken_back.apply(&with.seen).await
+            } else {
+                with.owners.take_back(&taken_back).await
+            };
+            match done {
                 Ok(()) => Committed::Noted,
                 Err(error) => Committed::Failed(error.into()),
             }

@@ -158,7 +158,7 @@ impl Transfer<'_> {
         if deletes.is_empty() {
             return false;
         }
-        let (seen, account) = (&self.orders.with.seen, &self.orders.visit.account);
+        let seen = &self.orders.with.seen;
         let now = self.now();
         let mut state = self.orders.state.clone();
         // Until QUIT is answered, it is unknown whether they count.
@@ -166,10 +166,7 @@ impl Transfer<'_> {
         self.deletes.noted = Some(now);
         self.counts().deletes_noted += deletes.len() as u64;
         self.commits().push(async move {
-            match seen
-                .note_deletes(account, &deletes, Some(now), Some(&state))
-                .await
-            {
+            match seen.note_deletes(&deletes, Some(now), Some(&state)).await {
                 Ok(()) => Committed::DeletesNoted(deletes),
                 Err(error) => Committed::Failed(error.into()),
             }
@@ -214,9 +211,9 @@ impl Transfer<'_> {
         if deletes.is_empty() {
             return;
         }
-        let (seen, account) = (&self.orders.with.seen, &self.orders.visit.account);
+        let seen = &self.orders.with.seen;
         self.commits().push(async move {
-            match seen.note_deletes(account, &deletes, None, None).await {
+            match seen.note_deletes(&deletes, None, None).await {
                 Ok(()) => Committed::Noted,
                 Err(error) => Committed::Failed(error.into()),
             }

@@ -21,6 +21,7 @@ pub(in crate::session) mod orders;
 pub(in crate::session) mod oversized;
 pub(in crate::session) mod parked;
 pub(in crate::session) mod phase;
+pub(in crate::session) mod take_back;
 pub mod trace;
 pub(in crate::session) mod twins;
 pub(in crate::session) mod unproven;

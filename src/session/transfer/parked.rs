@@ -57,8 +57,8 @@ pub(in crate::session) async fn retry(
     }
     let mut allowance = bounds.allowance;
     let now = with.clock.now();
-    with.seen.ready(&visit.account).await?;
-    let records = with.seen.records(&visit.account).await?;
+    with.seen.ready().await?;
+    let records = with.seen.records().await?;
     let all = all_due(&records, bounds.spared, now);
     let mut copies = Copies::new(visit, with, &records, *counts);
     let mut served = HashSet::new();

@@ -1,23 +1,22 @@
 //! Messages of a session out of step that are not proven to be the requested ones.
 
-use crate::mail::{AccountName, Timestamp};
-use crate::seen::{Batch, Change, RecordKey, Seen, State, StoreError};
+use crate::mail::Timestamp;
+use crate::seen::{AccountStore, Batch, Change, RecordKey, State, StoreError};
 
 /// Notes that messages of a session out of step are compared, alone, before they are deleted.
 ///
 /// # Errors
 /// The store fails.
 pub(in crate::session) async fn doubt(
-    seen: &Seen,
-    account: &AccountName,
+    seen: &AccountStore,
     unproven: &[RecordKey],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     if unproven.is_empty() {
         return Ok(());
     }
-    let records = seen.records(account).await?;
-    let mut batch = Batch::new(account);
+    let records = seen.records().await?;
+    let mut batch = Batch::new(seen.account());
     for key in unproven {
         if let Some(mut record) = records.get(key)
             && (matches!(record.state, State::Delivered { .. }) || record.kept().is_some())

@@ -72,8 +72,10 @@ impl Trial {
 
     /// Polls both at once; returns the result of the evil one.
     pub(super) async fn poll(&self) -> Summary {
-        let honest = self.world.collaborators();
+        let seen = self.world.seen();
+        let honest = self.world.collaborators_with(&seen);
         let mut evil = honest.clone();
+        evil.seen = seen.account(&self.evil.account);
         evil.connect = Arc::new(Piped(self.stage.clone()));
         let (summary, beside) = tokio::join!(
             session::poll(&self.evil, &evil),

@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, join_all};
 use mailferry::agent::Breaker;
 use mailferry::mail::{AccountName, Retention, Secret, TlsMode, TlsPolicy, WhoActs};
 use mailferry::net::{Connector, Roots, SystemRoots};
-use mailferry::seen::{Batch, SeenStore};
+use mailferry::seen::{Batch, Seen, SeenStore};
 use mailferry::session::{self, Collaborators, End, Summary, Visit};
 use mailferry::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
 use mailferry::sink::{Delivery, Destination, Gate};
@@ -31,6 +31,7 @@ struct Trial {
     what: String,
     stage: Arc<Stage>,
     world: World,
+    seen: Seen,
     with: Collaborators,
     reached: Reached,
     gate: Arc<dyn Gate>,
@@ -104,7 +105,8 @@ impl Trial {
         std::thread::spawn(move || playing.play(&listener));
         let reached = Reached::new(crime, port, certificates);
         let world = World::new(sent(), Retention::Delete);
-        let mut with = world.collaborators();
+        let seen = world.seen();
+        let mut with = world.collaborators_with(&seen);
         // The time that a wait may take, if the crime needs one.
         let gate: Arc<dyn Gate> = Arc::new(Breaker::new("relay", with.reporter.clone()));
         with.delivery = reached.within(if crime.waits { 2 } else { 60 }, &gate);
@@ -115,6 +117,7 @@ impl Trial {
             what: crime.name.clone(),
             stage,
             world,
+            seen,
             with,
             reached,
             gate,
@@ -125,8 +128,8 @@ impl Trial {
 
     /// Polls both at once; returns the result of the one that delivers to the relay.
     async fn poll(&self) -> Summary {
-        let mut beside = self.world.collaborators();
-        beside.seen = self.with.seen.clone();
+        let mut beside = self.world.collaborators_with(&self.seen);
+        beside.seen = self.seen.account(&self.beside.account);
         beside.connect = Arc::new(self.beside_server.clone());
         let (summary, honest) = tokio::join!(
             session::poll(&self.world.visit, &self.with),
