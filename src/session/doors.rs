@@ -1,70 +1,19 @@
-//! What a session works with: the values for one visit, and traits that tests and embedders may
+//! What a session works with, besides the values of its visit: traits that tests and embedders may
 //! implement themselves.
 
 use futures_util::future::BoxFuture;
 use tokio_util::sync::CancellationToken;
 
-use crate::mail::{
-    AccountName, Clock, Envelope, FirstRun, LoginMethod, PollLimits, Recipient, Retention, Secret,
-    TlsMode,
-};
+use crate::mail::{Clock, Envelope};
 use crate::net::{NetError, Wire};
 use crate::seen::{AccountStore, StoreError};
-use crate::session::SessionError;
-use crate::session::TakenBack;
-use crate::session::server::place::Place;
+use crate::session::error::SessionError;
+use crate::session::place::Place;
+use crate::session::take_back::TakenBack;
+use crate::session::visit::Visit;
 use crate::sink::{Delivery, Refusal};
 use crate::spool::{Message, Spool};
 use crate::telemetry::Reporter;
-
-/// The values that one poll of one account needs.
-#[derive(Clone)]
-pub struct Visit {
-    /// The account.
-    pub account: AccountName,
-    /// The server's host name, for the `Received` field and the account's state.
-    pub host: String,
-    /// The server's port: with host and user it distinguishes one maildrop from another.
-    pub port: u16,
-    /// The name of this host, for the `Received` field.
-    pub own_host: String,
-    /// How the connection is protected.
-    pub tls: TlsMode,
-    /// Whether a password may be sent over an unprotected connection.
-    pub allow_cleartext_password: bool,
-    /// The user name, the password and the login method.
-    pub login: Login,
-    /// Who gets the mail.
-    pub recipient: Recipient,
-    /// What happens on the server to delivered messages.
-    pub retention: Retention,
-    /// What to do with the messages that the first poll finds.
-    pub first_run: FirstRun,
-    /// How much one poll may retrieve.
-    pub limits: PollLimits,
-    /// After this many deletes the session sends QUIT, and another session follows.
-    pub commit_every: Option<u32>,
-    /// Whether to use PIPELINING where the server announces it.
-    pub pipelining: bool,
-    /// Whether the server is known to hide retrieved messages, although it does not announce
-    /// `EXPIRE 0`.
-    pub hides_retrieved: bool,
-    /// How many messages may be offered and not yet recorded, which a crash can repeat. At least 1.
-    pub unrecorded_max: usize,
-    /// Seconds that a record is kept after the last complete listing that contained its message.
-    pub forget_after_seconds: u64,
-}
-
-/// The user name, the password and the login method.
-#[derive(Clone)]
-pub struct Login {
-    /// The user name, verbatim.
-    pub user: String,
-    /// The password, verbatim.
-    pub secret: Secret,
-    /// The mechanism.
-    pub method: LoginMethod,
-}
 
 /// The parts of the program that a session uses.
 #[derive(Clone)]

@@ -4,15 +4,19 @@
 //! [`judge::plan`], then retrieve, offer, record and delete all at once, and QUIT. This room knows
 //! nothing about schedules, TOML, or which store and sinks implement its traits.
 
+mod counting;
 mod doors;
 mod errand;
 mod error;
 pub mod judge;
 mod long;
+mod place;
 mod run;
 mod server;
 mod summary;
+mod take_back;
 mod transfer;
+mod visit;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,14 +34,15 @@ use crate::session::run::Session;
 use crate::sink::{Admitted, Delivery, Destination, Fault, NotAdmitted, Refusal};
 use crate::telemetry::Event;
 
-pub use doors::{Collaborators, Connect, Login, Owners, Quarantine, Stop, Visit};
+pub use doors::{Collaborators, Connect, Owners, Quarantine, Stop};
 pub use errand::adopt::{Adopted, Rest, adopt};
 pub use errand::copies::{Retried, retry_kept};
 pub use errand::erase::{Erased, erase};
 pub use error::{Denial, SessionError};
-pub use server::place::Place;
+pub use place::Place;
 pub use summary::{Counts, End, Summary};
-pub use transfer::take_back::TakenBack;
+pub use take_back::TakenBack;
+pub use visit::{Login, Visit};
 
 /// One poll of one account: one session, or several because of `commit_every` or an oversized
 /// message.

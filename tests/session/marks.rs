@@ -7,7 +7,8 @@ use mailferry::mail::{
 };
 use mailferry::operator::operators_word;
 use mailferry::seen::{MemoryStore, Seen, Trust};
-use mailferry::session::judge::plan::{Circumstances, Disposition, Plan, Skip, Why, plan};
+use mailferry::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
+use mailferry::session::judge::plan::plan;
 
 use crate::support::world::{World, mail};
 
@@ -45,7 +46,7 @@ async fn planned(trust: Option<Trust>, retention: Retention) -> Plan {
         now: NOW,
         clock_trusted: true,
         pops: false,
-        names: mailferry::session::judge::plan::Names::default(),
+        names: mailferry::session::judge::disposition::Names::default(),
         leaves_out_struck: false,
     };
     let records = seen.records(&account).await.unwrap();

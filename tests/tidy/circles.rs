@@ -170,44 +170,14 @@ fn reach(arrows: &BTreeMap<(String, String), String>, from: &str) -> BTreeSet<St
 /// More hops than any name is re-exported by.
 const HOPS_MAX: usize = 8;
 
-/// Circles that still exist: the folder and its children. Children and rows may only be removed.
-const LEFT: &[(&str, &[&str])] = &[
-    ("session", &["doors", "judge", "run", "server", "transfer"]),
-    ("session/judge", &["group", "plan"]),
-    ("session/server", &["listing", "unnamed"]),
-    ("session/transfer", &["answer", "commits", "offers"]),
-];
-
 /// The errors about the circles, one sentence each.
 pub fn complaints(house: &House<'_>) -> BTreeSet<String> {
-    let found = house.circles();
-    let is_known = |folder: &str, round: &BTreeSet<String>| {
-        LEFT.iter().any(|(known, children)| {
-            *known == folder && round.iter().all(|child| children.contains(&child.as_str()))
-        })
-    };
-    let new = found
-        .iter()
-        .filter(|(folder, round, _)| !is_known(folder, round));
-    let new = new.map(|(folder, round, arrows)| {
-        let round: Vec<&str> = round.iter().map(String::as_str).collect();
+    let say = |(folder, round, arrows): (String, BTreeSet<String>, Vec<String>)| {
+        let round: Vec<String> = round.into_iter().collect();
         let (round, arrows) = (round.join(", "), arrows.join("\n    "));
         format!("src/{folder}/: {round} import each other in a circle:\n    {arrows}")
-    });
-    let gone = LEFT.iter().filter(|(folder, children)| {
-        let is_there = |child: &&str| {
-            let holds = |(at, round, _): &(String, BTreeSet<String>, Vec<String>)| {
-                at == folder && round.contains(*child)
-            };
-            found.iter().any(holds)
-        };
-        !children.iter().all(is_there)
-    });
-    let gone = gone.map(|(folder, children)| {
-        let children = children.join(", ");
-        format!("tests/tidy/circles.rs: {folder}/ has a smaller circle now than {children}; say so")
-    });
-    new.chain(gone).collect()
+    };
+    house.circles().into_iter().map(say).collect()
 }
 
 #[test]

@@ -63,7 +63,6 @@ const DOUBLED: &[(&str, usize)] = &[
     ("Compared", 2),
     ("Copies", 3),
     ("Count", 2),
-    ("Deciding", 2),
     ("Delivery", 2),
     ("Draft", 2),
     ("End", 3),

@@ -9,7 +9,8 @@ use mailferry::mail::{
 };
 use mailferry::proto::pop3::{Client, Command, Event};
 use mailferry::seen::{Batch, Change, Record, RecordKey, Records, State};
-use mailferry::session::judge::plan::{Circumstances, plan};
+use mailferry::session::judge::disposition::Circumstances;
+use mailferry::session::judge::plan::plan;
 
 pub type Outcome<T> = Result<T, Box<dyn Error>>;
 
@@ -115,7 +116,7 @@ pub fn planned(listing: &Listing, records: &Records) -> usize {
         now: NOW,
         clock_trusted: true,
         pops: false,
-        names: mailferry::session::judge::plan::Names::default(),
+        names: mailferry::session::judge::disposition::Names::default(),
         leaves_out_struck: false,
     };
     plan(listing, records, &circumstances).retrievals.len()

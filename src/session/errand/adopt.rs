@@ -12,7 +12,8 @@ use crate::seen::{
 };
 use crate::session::errand::fetched::Fetched;
 use crate::session::errand::pause;
-use crate::session::judge::plan::{Circumstances, Disposition, Names, Why, plan};
+use crate::session::judge::disposition::{Circumstances, Disposition, Names, Why};
+use crate::session::judge::plan::plan;
 use crate::session::judge::quota::comparing;
 use crate::session::run::moved;
 use crate::session::server::heads::HEADERS_AT_ONCE;

@@ -5,7 +5,7 @@ use tokio_util::sync::CancellationToken;
 use crate::seen::RecordKey;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::copies::Copies;
-use crate::session::transfer::offers::{Offered, Parcel, Source};
+use crate::session::transfer::parcel::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::{Fault, Refusal};
 

@@ -2,7 +2,7 @@
 
 use crate::mail::Timestamp;
 use crate::seen::{Record, RecordKey, Records, State};
-use crate::session::judge::plan::Why;
+use crate::session::judge::disposition::Why;
 use crate::sink::Targets;
 
 /// What to do with a whole message, now that its digest is known.

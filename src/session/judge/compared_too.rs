@@ -1,7 +1,7 @@
 //! Messages that are compared without a doubt about them. Pure.
 
 use crate::mail::Listing;
-use crate::session::judge::plan::{Circumstances, Disposition, Plan, Skip, Why};
+use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
 use crate::session::judge::quota::Quota;
 
 /// Adds retrievals of messages to compare, as far as the limits of retrievals and comparisons

@@ -2,10 +2,8 @@
 
 use crate::mail::text::Shown;
 use crate::mail::{AccountName, Entry, FirstRun, Listing, Maildrop, Timestamp, limits};
-use crate::seen::{AccountState, Batch, Change, Marker, Notes, Record, RecordKey, Records, State};
-use crate::session::run::Session;
+use crate::seen::{AccountState, Change, Marker, Notes, Record, RecordKey, Records, State};
 use crate::session::{SessionError, Visit};
-use crate::telemetry::Event;
 
 /// Decides for an account without any record whether all listed messages are to be marked as seen.
 /// `beside` messages without unique-id are retrieved in addition to those of the listing.
@@ -112,7 +110,7 @@ pub(in crate::session) fn swapped(
 }
 
 /// Marks all listed messages without a record as seen.
-fn marks<'a>(
+pub(in crate::session) fn marks<'a>(
     listing: &'a Listing,
     records: &'a Records,
     now: Timestamp,
@@ -138,38 +136,4 @@ fn marks<'a>(
         let key = RecordKey::new(first.unique_id(), None);
         Some(Change::Put(key, record))
     })
-}
-
-impl Session<'_> {
-    /// Marks all listed messages as seen. If that takes several commits, the state says so until
-    /// the last of them: a poll after half of the marks would retrieve the other half.
-    pub(in crate::session) async fn mark_all(
-        &self,
-        listing: &Listing,
-        records: &Records,
-        state: &mut AccountState,
-        now: Timestamp,
-    ) -> Result<(), SessionError> {
-        let (visit, with) = (self.visit, self.with);
-        let mut marks = marks(listing, records, now).peekable();
-        loop {
-            let mut batch = Batch::new(&visit.account);
-            let some = marks.by_ref().take(limits::BATCH_CHANGES_MAX);
-            batch.changes.extend(some);
-            let is_last = marks.peek().is_none();
-            if state.names.marking == is_last {
-                state.names.marking = !is_last;
-                batch.state = Some(state.clone());
-            }
-            with.seen.commit(batch, records).await?;
-            if is_last {
-                break;
-            }
-        }
-        with.reporter.say(Event::MarkedFirstRun {
-            account: &visit.account,
-            messages: listing.len() as u64,
-        });
-        Ok(())
-    }
 }

@@ -13,10 +13,10 @@ use std::cell::OnceCell;
 use crate::mail::{Entry, Timestamp};
 use crate::seen::{Known, Recorded, Records, State};
 use crate::session::judge::alike::Octets;
+use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
 use crate::session::judge::heads_said::{Head, Heads};
 use crate::session::judge::marks::{are_rewritten, copies, covered};
 use crate::session::judge::new_count::is_before;
-use crate::session::judge::plan::{Circumstances, Disposition, Plan, Skip, Why};
 use shown::Said;
 
 /// The entries of one unique-id, and what is known about them.

@@ -7,7 +7,8 @@ use crate::mail::{
     UniqueId,
 };
 use crate::seen::{Notes, Record};
-use crate::session::judge::plan::{Names, plan_with_heads};
+use crate::session::judge::disposition::Names;
+use crate::session::judge::plan::plan_with_heads;
 
 /// Records of this many messages under one unique-id, all delivered, or all deferred.
 fn records(count: u32, state: &State) -> Records {

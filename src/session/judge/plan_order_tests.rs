@@ -3,8 +3,8 @@
 
 use super::tests::{DAY, NOW, USUAL, listing, records};
 use super::*;
-use crate::mail::Digest;
-use crate::seen::{Deferral, Record};
+use crate::mail::{Digest, Retention, UniqueId};
+use crate::seen::{Deferral, Record, RecordKey};
 use crate::sink::Targets;
 
 #[test]

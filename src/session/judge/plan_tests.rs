@@ -10,10 +10,11 @@ use proptest::prelude::*;
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 
 use super::*;
-use crate::mail::{AccountName, Digest, ListingBuilder};
+use crate::mail::{AccountName, Digest, ListingBuilder, Retention, UniqueId};
 use crate::seen::OperatorsWord;
-use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, Notes, Record, Seen};
+use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, Notes, Record, RecordKey, Seen};
 use crate::session::Counts;
+use crate::session::judge::disposition::Names;
 use crate::session::judge::marks::copies;
 use crate::session::judge::quota::comparing;
 use crate::sink::Targets;

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::tests::{any_circumstances, any_listing, any_record, listing, records};
 use super::*;
+use crate::session::judge::disposition::Names;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]

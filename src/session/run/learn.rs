@@ -6,10 +6,10 @@ use crate::mail::{Entry, UniqueId};
 use crate::seen::{AccountState, Oddities};
 use crate::session::judge::session_limit::{self, SessionEnd};
 use crate::session::judge::{struck, struck_deletes};
+use crate::session::run::unnamed::DAY_SECONDS;
 use crate::session::run::{Ended, Session};
 use crate::session::server::listing::Listed;
 use crate::session::server::maildrop::Deleting;
-use crate::session::server::unnamed::DAY_SECONDS;
 use crate::session::transfer::orders::Transferred;
 use crate::telemetry::Event;
 

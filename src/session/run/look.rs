@@ -1,8 +1,9 @@
 //! Makes the plan of a session: compares the records with the listing, and retrieves nothing yet.
 
 use crate::seen::{AccountState, Records};
+use crate::session::judge::disposition::{Circumstances, Names, Plan};
 use crate::session::judge::first_run::{self, first_poll};
-use crate::session::judge::plan::{self, Circumstances, Names, Plan};
+use crate::session::judge::plan;
 use crate::session::judge::quota::{comparing, remaining};
 use crate::session::judge::struck;
 use crate::session::long::long;

@@ -1,6 +1,8 @@
 //! One session: connect, log in, list, plan, transfer, quit.
 
 pub(in crate::session) mod ask;
+mod enter;
+mod first_poll;
 pub(in crate::session) mod hiding;
 pub(in crate::session) mod inspect;
 pub(in crate::session) mod learn;
@@ -9,6 +11,7 @@ pub(in crate::session) mod missing;
 pub(in crate::session) mod moved;
 pub(in crate::session) mod names;
 pub(in crate::session) mod sample;
+pub(in crate::session) mod unnamed;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -18,8 +21,8 @@ use crate::fault;
 use crate::mail::{FirstRun, Listing, Timestamp, WhoActs, limits};
 use crate::seen::{AccountState, Batch, Record, RecordKey, Records, State};
 use crate::session::judge::budget::Budget;
+use crate::session::judge::disposition::{Disposition, Plan, Skip};
 use crate::session::judge::guard::Explained;
-use crate::session::judge::plan::{Disposition, Plan, Skip};
 use crate::session::judge::quota::{Quota, remaining};
 use crate::session::judge::{absence, first_run, guard, struck_deletes, taken};
 use crate::session::long::long;

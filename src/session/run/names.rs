@@ -2,9 +2,9 @@
 
 use crate::mail::{Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Elsewhere, Records};
+use crate::session::judge::disposition::{Disposition, Plan, Skip, Why};
 use crate::session::judge::made_names;
 use crate::session::judge::new_count;
-use crate::session::judge::plan::{Disposition, Plan, Skip, Why};
 use crate::session::judge::taken;
 use crate::session::run::{Ended, Session};
 use crate::session::transfer::findings::Findings;

@@ -2,7 +2,7 @@
 
 use crate::seen::{AccountState, Known};
 use crate::session::judge::compared_too::compare_too;
-use crate::session::judge::plan::{Circumstances, Disposition, Plan, Skip};
+use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip};
 use crate::session::run::inspect::{DAY_SECONDS, Inspection, is_settled};
 
 impl Inspection<'_> {

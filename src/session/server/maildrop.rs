@@ -25,7 +25,6 @@ use crate::session::server::left_out::LeftOut;
 use crate::session::server::maildrop::deleting::delete_answered;
 use crate::session::server::maildrop::proving::Proving;
 use crate::session::server::refusal::reason;
-use crate::session::transfer::alone::Came;
 use crate::spool::Draft;
 
 pub(in crate::session) use blame::{Blamed, Deleting};
@@ -66,6 +65,18 @@ pub(in crate::session) struct Maildrop {
     gone: Vec<u32>,
     proving: Proving,
     heard: Instant,
+}
+
+/// A retrieved message, with the facts about its size.
+pub(in crate::session) struct Came {
+    /// Its position in the listing.
+    pub(in crate::session) at: usize,
+    pub(in crate::session) draft: Draft,
+    pub(in crate::session) announced: Announced,
+    /// Dots that were removed from the beginning of a line.
+    pub(in crate::session) dots: u64,
+    /// How many of them a server that stuffs never sends.
+    pub(in crate::session) lone_dots: u64,
 }
 
 /// A message that has come or was refused.

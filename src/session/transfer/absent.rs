@@ -6,8 +6,8 @@ use std::collections::{HashMap, HashSet};
 use crate::mail::{Digest, Timestamp, limits};
 use crate::seen::{Record, RecordKey, Records, State};
 use crate::session::judge::absence::Listed;
+use crate::session::judge::disposition::{Disposition, Why};
 use crate::session::judge::made_names;
-use crate::session::judge::plan::{Disposition, Why};
 use crate::session::transfer::orders::Orders;
 
 /// Records by digest of messages that are not listed under their unique-id any more.

@@ -9,31 +9,19 @@ mod in_step;
 
 use std::collections::VecDeque;
 
-use crate::mail::{Announced, Counted, Percent, Timestamp, limits};
+use crate::mail::{Counted, Percent, Timestamp, limits};
 use crate::seen::{Compared, Notes, RecordKey, Sizes};
 use crate::session::SessionError;
 use crate::session::judge::deferral;
+use crate::session::judge::disposition::Why;
 use crate::session::judge::octets;
 use crate::session::judge::octets::{Second, Weighed};
-use crate::session::judge::plan::Why;
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::{Came, Maildrop};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
-use crate::session::transfer::offers::Parcel;
+use crate::session::transfer::parcel::Parcel;
 use crate::spool::{Draft, Message, SpoolError};
 use crate::telemetry::Event;
-
-/// A retrieved message, with the facts about its size.
-pub(in crate::session) struct Came {
-    /// Its position in the listing.
-    pub(in crate::session) at: usize,
-    pub(in crate::session) draft: Draft,
-    pub(in crate::session) announced: Announced,
-    /// Dots that were removed from the beginning of a line.
-    pub(in crate::session) dots: u64,
-    /// How many of them a server that stuffs never sends.
-    pub(in crate::session) lone_dots: u64,
-}
 
 /// Messages that wait until their size is explained.
 pub(in crate::session) struct Doubts {

@@ -14,7 +14,7 @@ use crate::session::judge::consequence::{
 use crate::session::judge::recipient;
 use crate::session::judge::taken_back::Cause;
 use crate::session::transfer::commits::{Commits, Committed};
-use crate::session::transfer::offers::{Offered, Parcel, Source};
+use crate::session::transfer::parcel::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::{self, Fault, Refusal, RefusedBy, Targets, Undo};
 use crate::telemetry::{DeliveryStatus, Event};

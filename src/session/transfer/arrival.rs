@@ -7,12 +7,12 @@ use crate::mail::{Envelope, HeadDigest, Origin, Sender, Timestamp, UniqueId, lim
 use crate::seen::{Known, RecordKey};
 use crate::session::SessionError;
 use crate::session::Visit;
+use crate::session::judge::disposition::Why;
 use crate::session::judge::made_names;
 use crate::session::judge::octets::Weighed;
-use crate::session::judge::plan::Why;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
-use crate::session::transfer::offers::{Parcel, Source};
+use crate::session::transfer::parcel::{Parcel, Source};
 use crate::session::transfer::trace::{Signature, Trace, received_field as build};
 use crate::sink::{Fault, Refusal, Targets};
 use crate::spool::head_digest::head_digest;

@@ -10,7 +10,7 @@ use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Delivered, Record, Recorded, Records, State};
 use crate::session::judge::deferral;
 use crate::session::judge::taken_back::Cause;
-use crate::session::transfer::offers::{Parcel, Source};
+use crate::session::transfer::parcel::{Parcel, Source};
 use crate::session::{Collaborators, SessionError, TakenBack};
 use crate::sink::{Fault, Receipt, Refusal, Undo};
 use crate::telemetry::Event;
@@ -42,6 +42,16 @@ pub(in crate::session) enum Committed {
     Noted,
     /// It failed, so nothing is proven.
     Failed(SessionError),
+}
+
+impl Source {
+    /// The result of a commit after which the message needs nothing more.
+    pub(in crate::session) fn settled(&self) -> Committed {
+        match self {
+            Self::Listed(at) => Committed::Settled { at: *at },
+            Self::Parked(_) | Self::Retried(_) => Committed::Noted,
+        }
+    }
 }
 
 impl<'a> Commits<'a> {

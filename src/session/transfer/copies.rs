@@ -7,7 +7,7 @@ use crate::mail::Origin;
 use crate::seen::{Batch, Change, Delivered, Known, Record, RecordKey, Records, State};
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
-use crate::session::transfer::offers::{Parcel, Source};
+use crate::session::transfer::parcel::{Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::Refusal;
 

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::mail::{WhoActs, limits};
 use crate::session::SessionError;
-use crate::session::judge::plan::{Disposition, Skip};
+use crate::session::judge::disposition::{Disposition, Skip};
 use crate::session::server::maildrop::{Blamed, Maildrop};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::orders::{Lost, Transferred};

@@ -8,7 +8,7 @@ use crate::session::judge::{new_count, superseded};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
-use crate::session::transfer::offers::{Offered, Parcel, Source};
+use crate::session::transfer::parcel::{Offered, Parcel, Source};
 use crate::telemetry::Event;
 
 impl<'a> Answered<'a> for Transfer<'a> {

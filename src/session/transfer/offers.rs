@@ -5,147 +5,18 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::fault;
-use crate::mail::{AccountName, Envelope, HeadDigest};
-use crate::seen::{Deferral, Record, RecordKey, Records, State};
+use crate::mail::AccountName;
+use crate::seen::RecordKey;
 use crate::session::judge::budget::Budget;
-use crate::session::judge::deferral::deferral_of;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
-use crate::session::transfer::commits::Committed;
+use crate::session::transfer::parcel::{Offered, Parcel};
 use crate::session::{Collaborators, Visit};
-use crate::sink::{Delivery, Offer, Receipt, Spared, Targets, Undelivered};
-use crate::spool::Message;
-
-/// A retrieved message, with its envelope and key.
-pub(in crate::session) struct Parcel {
-    pub(in crate::session) source: Source,
-    pub(in crate::session) key: RecordKey,
-    pub(in crate::session) message: Message,
-    pub(in crate::session) envelope: Envelope,
-    pub(in crate::session) head: Option<HeadDigest>,
-    pub(in crate::session) targets: Targets,
-    /// The key of its record, if that was made under another unique-id, or of other octets.
-    pub(in crate::session) renamed_from: Option<RecordKey>,
-    /// The destination whose refusal decided about the message.
-    pub(in crate::session) refused_by: Option<String>,
-    /// Whether it may have lost a part on the server, which must not delete it then.
-    pub(in crate::session) octets_differ: Option<bool>,
-    /// Whether it has other octets each time: then the server's message may differ from the
-    /// delivered one, and must not be deleted.
-    pub(in crate::session) varies: bool,
-    /// Its digest without its boundary, if its head names no message.
-    pub(in crate::session) without_boundary: Option<u64>,
-    /// How often a message that came short under this unique-id was compared before.
-    pub(in crate::session) stumps: u8,
-    pub(in crate::session) arrived: Instant,
-}
-
-/// Where a message comes from, and where it stays when no sink accepts it.
-#[derive(Clone, Debug)]
-pub(in crate::session) enum Source {
-    /// The server, which lists it at this position.
-    Listed(usize),
-    /// A parked copy that is due: this file of the quarantine.
-    Parked(String),
-    /// A copy that the operator retries: this file of the quarantine.
-    Retried(String),
-}
-
-/// A sink's answer; `None` when the message was never offered.
-pub(in crate::session) struct Offered {
-    pub(in crate::session) parcel: Parcel,
-    pub(in crate::session) answer: Option<Result<Receipt, Undelivered>>,
-    pub(in crate::session) slot: Option<OwnedSemaphorePermit>,
-}
-
-impl Source {
-    /// The file of the copy in the quarantine, if it is one.
-    pub(in crate::session) fn file(&self) -> Option<&str> {
-        match self {
-            Self::Listed(_) => None,
-            Self::Parked(file) | Self::Retried(file) => Some(file),
-        }
-    }
-
-    /// The result of a commit after which the message needs nothing more.
-    pub(in crate::session) fn settled(&self) -> Committed {
-        match self {
-            Self::Listed(at) => Committed::Settled { at: *at },
-            Self::Parked(_) | Self::Retried(_) => Committed::Noted,
-        }
-    }
-
-    /// A sink has accepted it.
-    pub(in crate::session) fn pass_accepted(&self) {
-        match self {
-            Self::Listed(_) => fault::pass("sink.accepted"),
-            Self::Parked(_) => fault::pass("parked.accepted"),
-            Self::Retried(_) => fault::pass("retry.accepted"),
-        }
-    }
-
-    /// It is recorded as delivered. For listed messages, the end of the commit passes this point.
-    pub(in crate::session) fn pass_recorded(&self) {
-        match self {
-            Self::Listed(_) => {}
-            Self::Parked(_) => fault::pass("parked.recorded"),
-            Self::Retried(_) => fault::pass("retry.recorded"),
-        }
-    }
-
-    /// Its copy is removed.
-    pub(in crate::session) fn pass_removed(&self) {
-        match self {
-            Self::Listed(_) => {}
-            Self::Parked(_) => fault::pass("parked.removed"),
-            Self::Retried(_) => fault::pass("retry.removed"),
-        }
-    }
-}
-
-impl Parcel {
-    /// The offer to the destinations that do not have it.
-    ///
-    /// When `halt` is cancelled, it is withdrawn where it waits for its turn.
-    pub(in crate::session) fn offer<'s>(
-        &'s self,
-        account: &'s AccountName,
-        halt: &'s CancellationToken,
-    ) -> Offer<'s> {
-        Offer {
-            account,
-            // What is known of earlier offers is known under that name.
-            key: self.renamed_from.as_ref().unwrap_or(&self.key),
-            envelope: &self.envelope,
-            message: &self.message,
-            earlier: &self.targets,
-            halt,
-        }
-    }
-
-    /// The record that names the copy, if it is one, and the deferral from earlier tries, under
-    /// whatever unique-id they were.
-    pub(in crate::session) fn before(
-        &self,
-        records: &Records,
-    ) -> (Option<Record>, Option<Deferral>) {
-        let key = self.renamed_from.as_ref().unwrap_or(&self.key);
-        if matches!(self.source, Source::Listed(_)) {
-            return (None, deferral_of(records, key));
-        }
-        let copy = records.get(key);
-        let deferral = copy.as_ref().and_then(|copy| match &copy.state {
-            State::Deferred(deferral) => Some(deferral.clone()),
-            _ => None,
-        });
-        (copy, deferral)
-    }
-}
+use crate::sink::{Delivery, Spared};
 
 /// Offers under way. A slot is taken before a message is offered.
 pub(in crate::session) struct Outbox<'a> {

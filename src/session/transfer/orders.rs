@@ -6,7 +6,7 @@ use crate::mail::{Entry, Listing, Timestamp};
 use crate::proto::pop3::Kind;
 use crate::seen::{AccountState, Elsewhere, RecordKey, Recorded, Records, Sizes};
 use crate::session::judge::budget::Budget;
-use crate::session::judge::plan::Plan;
+use crate::session::judge::disposition::Plan;
 use crate::session::judge::quota::Quota;
 use crate::session::judge::struck_deletes::Deletable;
 use crate::session::judge::taken::Allowance;

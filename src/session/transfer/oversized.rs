@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use crate::mail::{Entry, limits};
 use crate::seen::{Batch, Change, Notes, Record, RecordKey, State};
-use crate::session::judge::plan::{Disposition, Skip};
+use crate::session::judge::disposition::{Disposition, Skip};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;

@@ -8,7 +8,7 @@ use crate::session::judge::budget::Budget;
 use crate::session::judge::deferral;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::copies::Copies;
-use crate::session::transfer::offers::{Offered, Parcel, Source};
+use crate::session::transfer::parcel::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::{Fault, Spared};
 use crate::telemetry::Event;

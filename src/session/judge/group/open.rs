@@ -5,10 +5,10 @@
 
 use crate::seen::{Known, Record, State};
 use crate::session::judge::alike::Octets;
+use crate::session::judge::disposition::{Disposition, Plan, Skip, Why};
 use crate::session::judge::group::shown::Said;
 use crate::session::judge::group::{Group, copies};
 use crate::session::judge::new_count::is_before;
-use crate::session::judge::plan::{Disposition, Plan, Skip, Why};
 
 impl Group<'_> {
     /// Records of messages that are still to be retrieved and offered.
