@@ -57,9 +57,16 @@ pub(in crate::session) fn now_that_it_came(why: Why, known: Option<&Record>) -> 
     match why {
         Why::Changed => Why::Doubt,
         Why::Another => Why::Retry,
-        Why::New if known.is_some_and(|record| record.notes.displaced) => Why::Doubt,
+        // It is that very message, listed with other octets.
+        Why::New if known.is_some_and(|record| record.notes.displaced || is_marked(record)) => {
+            Why::Doubt
+        }
         why => why,
     }
+}
+
+const fn is_marked(record: &Record) -> bool {
+    matches!(record.state, State::Marked { .. })
 }
 
 /// The operator's confirmation that this message was delivered, given before any digest of it was

@@ -111,10 +111,13 @@ impl<'a> Deciding<'a> {
     /// listed message, or the counters began again since.
     fn is_void(&self, mark: &Known<'_>, entry: &Entry<'_>, at: u32, plan: &mut Plan) -> bool {
         let record = &mark.record;
+        // A message that was compared is compared again as rarely as any other.
+        let compared = record.notes.compared.filter(|_| mark.digest.is_some());
+        let is_due = compared.is_none_or(|compared| compared.is_due(self.circumstances.now));
         if let (Some(listed), Some(known)) = (entry.octets, record.octets)
             && listed != known
         {
-            return true;
+            return is_due;
         }
         let is_before = is_before(record, self.circumstances.names.began_again);
         match (record.head, self.heads.get(at)) {
@@ -133,7 +136,7 @@ impl<'a> Deciding<'a> {
                 plan.wants_heads.push(at);
                 false
             }
-            _ => is_before,
+            _ => is_before && is_due,
         }
     }
 }
