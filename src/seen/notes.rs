@@ -31,9 +31,9 @@ pub struct Notes {
     pub octets_accepted: bool,
     /// The message had other octets each time, and the last ones were delivered: it is not deleted.
     pub varies: bool,
-    /// The digest of the message without its boundary, if its head names no message: a server may
-    /// make a notice again at each RETR.
-    pub without_boundary: Option<u64>,
+    /// The digest of what lasts of the message, if its head does not identify it or it came short:
+    /// a server may change the rest.
+    pub lasting: Option<u64>,
 }
 
 /// A comparison by RETR, and the number of comparisons.
@@ -132,7 +132,7 @@ impl Notes {
                 ("o", "") => notes.octets_differ = true,
                 ("w", "") => notes.octets_accepted = true,
                 ("v", "") => notes.varies = true,
-                ("b", digest) => notes.without_boundary = Some(digest.parse().ok()?),
+                ("b", digest) => notes.lasting = Some(digest.parse().ok()?),
                 ("s", "") => notes.out_of_step = true,
                 _ => return None,
             }
@@ -160,7 +160,7 @@ impl fmt::Display for Notes {
         if let Some(at) = self.by_head {
             part(f, format_args!("h{}", at.0))?;
         }
-        if let Some(digest) = self.without_boundary {
+        if let Some(digest) = self.lasting {
             part(f, format_args!("b{digest}"))?;
         }
         let flags = [

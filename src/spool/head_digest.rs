@@ -43,7 +43,7 @@ fn parted(message: &[u8]) -> HeadDigest {
     // The field that continuation lines (those that begin with a blank) belong to.
     let mut field = Field::Other;
     for line in header_lines(message) {
-        let folded = matches!(line.first(), Some(b' ' | b'\t'));
+        let folded = is_folded(line);
         if !folded {
             field = Field::of(line, &names);
         }
@@ -53,18 +53,39 @@ fn parted(message: &[u8]) -> HeadDigest {
             let value = if folded { line } else { value(line) };
             slot.get_or_insert_default().extend_from_slice(value);
         }
-        let counted = match field {
-            Field::Changed => continue,
-            Field::ContentType => without_boundary(line),
-            Field::Names(_) | Field::Other => line,
-        };
-        lines.update(counted);
-        lines.update(b"\n");
+        if let Some(lasting) = field.lasting(line) {
+            lines.update(lasting);
+            lines.update(b"\n");
+        }
     }
     HeadDigest::Parted {
         origin: origin(&names),
         lines: front(lines),
     }
+}
+
+/// Calls `take` with each line of the header without what servers add or change. Returns the octets
+/// of the header.
+pub(super) fn for_each_lasting_line(message: &[u8], mut take: impl FnMut(&[u8])) -> usize {
+    let mut field = Field::Other;
+    let mut octets = 0;
+    for line in header_lines(message) {
+        if !is_folded(line) {
+            field = Field::of(line, &[None, None, None]);
+        }
+        if let Some(lasting) = field.lasting(line) {
+            take(lasting);
+        }
+        let end = message.get(octets + line.len()..).unwrap_or_default();
+        let end = end.iter().position(|octet| *octet == b'\n');
+        octets += line.len() + end.map_or(0, |at| at + 1);
+    }
+    octets
+}
+
+/// Whether a line continues the field before it.
+fn is_folded(line: &[u8]) -> bool {
+    matches!(line.first(), Some(b' ' | b'\t'))
 }
 
 /// A digest of Message-ID, Date and From.
@@ -116,6 +137,15 @@ impl Field {
             .filter(|place| names.get(*place).is_some_and(Option::is_none))
             .map_or(Self::Other, Self::Names)
     }
+
+    /// What lasts of a line of this field.
+    fn lasting(self, line: &[u8]) -> Option<&[u8]> {
+        match self {
+            Self::Changed => None,
+            Self::ContentType => Some(without_boundary(line)),
+            Self::Names(_) | Self::Other => Some(line),
+        }
+    }
 }
 
 /// The name of the field that a line begins; empty if it begins none.
@@ -142,7 +172,7 @@ fn without_boundary(line: &[u8]) -> &[u8] {
 pub(super) fn boundary(message: &[u8]) -> Option<&[u8]> {
     let mut in_type = false;
     for line in header_lines(message) {
-        if !matches!(line.first(), Some(b' ' | b'\t')) {
+        if !is_folded(line) {
             in_type = name(line).eq_ignore_ascii_case(CONTENT_TYPE);
         }
         if !in_type {

@@ -7,9 +7,9 @@
 mod draft;
 pub mod head_digest;
 pub mod header;
+pub mod lasting;
 mod lines;
 mod message;
-pub mod remade;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

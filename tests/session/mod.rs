@@ -14,6 +14,7 @@ mod hiding;
 mod hostile_dialogues;
 mod identity;
 mod identity_property;
+mod lasting;
 mod long_work;
 mod many_accounts;
 mod many_under_one_id;

@@ -229,8 +229,7 @@ impl Server {
         state.made_anew += 1;
         let number = format!("{:04}", state.made_anew);
         let mut octets = octets.to_vec();
-        let place = octets.windows(4).position(|four| four == b"%%%%");
-        if let Some(at) = place {
+        while let Some(at) = octets.windows(4).position(|four| four == b"%%%%") {
             octets[at..at + 4].copy_from_slice(number.as_bytes());
         }
         octets

@@ -92,7 +92,7 @@ fn any_notes() -> impl Strategy<Value = Notes> {
         proptest::option::of(any::<u64>()),
         any::<[bool; 5]>(),
     );
-    let notes = fields.prop_map(|(asked, compared, by_head, without_boundary, flags)| {
+    let notes = fields.prop_map(|(asked, compared, by_head, lasting, flags)| {
         let [
             displaced,
             octets_differ,
@@ -109,7 +109,7 @@ fn any_notes() -> impl Strategy<Value = Notes> {
             octets_accepted,
             varies,
             out_of_step,
-            without_boundary,
+            lasting,
         }
     });
     let asked = proptest::option::of(any_time()).prop_map(|asked| Notes {

@@ -16,8 +16,11 @@ pub(in crate::session) enum Weighed {
         /// Whether it has less than half of the announced octets.
         is_under_half: bool,
     },
-    /// It came with other octets each time, and never with fewer than were announced.
-    LongerEachTime,
+    /// It came with other octets each time.
+    OtherEachTime {
+        /// Whether fewer were announced, at any time.
+        is_shorter: bool,
+    },
 }
 
 /// Compares the size of a message with the announced ones.
@@ -37,7 +40,7 @@ pub(in crate::session) fn weigh(announced: &Announced, counted: &Counted) -> Wei
 impl Weighed {
     /// Whether the message has another size than was announced.
     pub(in crate::session) const fn is_otherwise(self) -> bool {
-        matches!(self, Self::Otherwise { .. } | Self::LongerEachTime)
+        matches!(self, Self::Otherwise { .. } | Self::OtherEachTime { .. })
     }
 
     /// Whether more was announced than the lines and dots of the message can explain.
@@ -63,6 +66,7 @@ impl Weighed {
                 is_shorter: true,
                 is_under_half,
             } => !are_estimates || is_under_half || has_empty_body,
+            Self::OtherEachTime { is_shorter } => is_shorter,
             _ => false,
         }
     }
@@ -79,28 +83,45 @@ pub(in crate::session) enum Second {
     Again,
     /// It was different each time: it is deferred.
     NeverAlike,
-    /// It came otherwise each time, and never with fewer octets than were announced: nothing of it
-    /// is missing, so the last copy is delivered.
-    LongerEachTime,
+    /// It came otherwise each time, and nothing of it seems to be missing: never fewer octets came
+    /// than were announced, or as many each time. Or it was deferred often enough. The last copy is
+    /// delivered.
+    OtherEachTime,
 }
 
-/// Decides about a message that was retrieved alone `times` times.
+/// What is known about the earlier copies of a message that is retrieved alone.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::session) struct Earlier {
+    /// How often it was retrieved alone.
+    pub(in crate::session) times: u32,
+    /// Whether one of the copies had fewer octets than announced.
+    pub(in crate::session) was_shorter: bool,
+    /// Whether all copies, this one included, have as many octets.
+    pub(in crate::session) are_equally_long: bool,
+    /// Whether it was deferred as often as any message.
+    pub(in crate::session) is_last_try: bool,
+}
+
+/// Decides about a message that was retrieved alone.
 pub(in crate::session) fn judge(
     before: &Digest,
     now: &Digest,
     weighed: Weighed,
-    (times, was_shorter): (u32, bool),
+    earlier: Earlier,
 ) -> Second {
     if before == now {
         Second::Same
     } else if !weighed.is_otherwise() {
         Second::Other
-    } else if times < ALONE_TIMES_MAX {
+    } else if earlier.times < ALONE_TIMES_MAX {
         Second::Again
-    } else if was_shorter || weighed.is_shorter() {
+    } else if (earlier.was_shorter || weighed.is_shorter())
+        && !earlier.are_equally_long
+        && !earlier.is_last_try
+    {
         Second::NeverAlike
     } else {
-        Second::LongerEachTime
+        Second::OtherEachTime
     }
 }
 
@@ -214,16 +235,40 @@ mod tests {
             (one, one, Weighed::AsAnnounced, 1, Second::Same),
             (one, two, Weighed::AsAnnounced, 1, Second::Other),
             (one, two, odd, 1, Second::Again),
-            (one, two, odd, 2, Second::LongerEachTime),
+            (one, two, odd, 2, Second::OtherEachTime),
             (one, two, otherwise(true, false), 2, Second::NeverAlike),
             (one, two, Weighed::AsAnnounced, 2, Second::Other),
             (one, one, odd, 2, Second::Same),
         ] {
-            let times = (times, false);
-            assert_eq!(judge(&before, &now, weighed, times), second, "{times:?}");
+            let earlier = Earlier {
+                times,
+                was_shorter: false,
+                are_equally_long: false,
+                is_last_try: false,
+            };
+            assert_eq!(judge(&before, &now, weighed, earlier), second, "{times:?}");
         }
-        let shorter_before = judge(&one, &two, odd, (2, true));
-        assert_eq!(shorter_before, Second::NeverAlike);
+        let shorter_before = Earlier {
+            times: 2,
+            was_shorter: true,
+            are_equally_long: false,
+            is_last_try: false,
+        };
+        let last_try = Earlier {
+            is_last_try: true,
+            ..shorter_before
+        };
+        let equally_long = Earlier {
+            are_equally_long: true,
+            ..shorter_before
+        };
+        for (earlier, second) in [
+            (shorter_before, Second::NeverAlike),
+            (last_try, Second::OtherEachTime),
+            (equally_long, Second::OtherEachTime),
+        ] {
+            assert_eq!(judge(&one, &two, odd, earlier), second, "{earlier:?}");
+        }
     }
 
     #[test]

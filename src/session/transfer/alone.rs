@@ -6,22 +6,22 @@
 //! than was requested.
 
 mod in_step;
+mod said;
 
 use std::collections::VecDeque;
 
-use crate::mail::{Counted, Percent, Timestamp, limits};
-use crate::seen::{Compared, Notes, RecordKey, Sizes};
+use crate::mail::{Counted, Timestamp, limits};
+use crate::seen::{Compared, Notes, RecordKey, Sizes, State};
 use crate::session::SessionError;
 use crate::session::judge::deferral;
 use crate::session::judge::disposition::Why;
 use crate::session::judge::octets;
-use crate::session::judge::octets::{Second, Weighed};
+use crate::session::judge::octets::{Earlier, Second, Weighed};
 use crate::session::server::maildrop::{Came, Maildrop};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::parcel::Parcel;
-use crate::spool::{Draft, Message, SpoolError};
-use crate::telemetry::Event;
+use crate::spool::{Draft, SpoolError};
 
 /// Messages that wait until their size is explained.
 pub(in crate::session) struct Doubts {
@@ -60,6 +60,8 @@ struct Held {
     times: Option<u32>,
     /// Whether fewer octets than announced came, at any time.
     was_shorter: bool,
+    /// Whether all copies so far have as many octets.
+    are_equally_long: bool,
     /// Whether the server does not stuff: dots at the beginning of a line are content.
     keeps_dots: bool,
 }
@@ -151,7 +153,7 @@ impl Parcel {
         Notes {
             octets_differ: self.is_cut(),
             varies: self.varies,
-            without_boundary: self.without_boundary,
+            lasting: self.lasting,
             compared: self.is_cut().then_some(Compared {
                 at: now,
                 times: self.stumps.saturating_add(1),
@@ -179,7 +181,7 @@ impl Transfer<'_> {
         }
         let is_odd = match weighed {
             Weighed::Unannounced | Weighed::AsAnnounced => self.is_to_be_proven(came.at),
-            Weighed::Otherwise { .. } | Weighed::LongerEachTime => {
+            Weighed::Otherwise { .. } | Weighed::OtherEachTime { .. } => {
                 !self.doubts.sizes.are_estimates()
             }
         };
@@ -197,6 +199,7 @@ impl Transfer<'_> {
             weighed,
             times: is_odd.then_some(0),
             was_shorter: weighed.is_shorter(),
+            are_equally_long: true,
             keeps_dots,
         });
     }
@@ -268,12 +271,19 @@ impl Transfer<'_> {
         let Some(place) = self.doubts.place() else {
             return;
         };
+        let tries = self.doubts.held.get(place).map(|held| self.tries(held.at));
         let Some(held) = self.doubts.held.get_mut(place) else {
             return;
         };
         let times = held.times.unwrap_or(0) + 1;
-        let known = (times, held.was_shorter);
-        match octets::judge(&held.draft.digest(), &draft.digest(), weighed, known) {
+        held.are_equally_long &= held.draft.octets() == draft.octets();
+        let earlier = Earlier {
+            times,
+            was_shorter: held.was_shorter,
+            are_equally_long: held.are_equally_long,
+            is_last_try: tries.is_some_and(|tries| tries + 1 >= limits::TRIES_MAX),
+        };
+        match octets::judge(&held.draft.digest(), &draft.digest(), weighed, earlier) {
             Second::Same => {
                 held.times = None;
                 held.weighed = weighed;
@@ -297,9 +307,11 @@ impl Transfer<'_> {
                 held.was_shorter |= weighed.is_shorter();
                 held.draft = draft;
             }
-            Second::LongerEachTime => {
+            Second::OtherEachTime => {
                 held.times = None;
-                held.weighed = Weighed::LongerEachTime;
+                held.weighed = Weighed::OtherEachTime {
+                    is_shorter: held.was_shorter || weighed.is_shorter(),
+                };
                 held.draft = draft;
                 let sender = octets::sender_letter(held.draft.front().unwrap_or_default());
                 if self.doubts.sizes.differed(sender) {
@@ -330,6 +342,19 @@ impl Transfer<'_> {
         );
     }
 
+    /// How often the message was deferred.
+    fn tries(&self, at: usize) -> u32 {
+        let Some(entry) = self.orders.entry(at) else {
+            return 0;
+        };
+        let known = self.orders.records.of(entry.unique_id);
+        let tries = known.filter_map(|known| match &known.record.state {
+            State::Deferred(deferral) => Some(deferral.tries),
+            _ => None,
+        });
+        tries.max().unwrap_or(0)
+    }
+
     /// Defers a message. On a server that hides retrieved messages, QUIT must not follow.
     fn put_off(&mut self, at: usize, words: &str) {
         let Some(entry) = self.orders.entry(at) else {
@@ -345,75 +370,6 @@ impl Transfer<'_> {
         let (now, settles) = (self.now(), !self.orders.hides);
         self.note_deferred(at, settles, |before| {
             deferral::defer_unretrieved(before, "octets_differ", now)
-        });
-    }
-
-    /// Whether a message may have lost a part on the server, and reports it. `None` without a size.
-    pub(in crate::session) fn is_cut(
-        &self,
-        key: &RecordKey,
-        message: &Message,
-        weighed: Weighed,
-        listed: Option<u64>,
-    ) -> Option<bool> {
-        if weighed == Weighed::Unannounced {
-            return None;
-        }
-        let are_estimates = self.doubts.sizes.are_estimates();
-        let is_empty = || {
-            let head = message.head(limits::HEADER_OCTETS_MAX).unwrap_or_default();
-            octets::has_empty_body(&head, message.octets())
-        };
-        let is_cut = weighed.forbids_delete(are_estimates, false)
-            || (weighed.forbids_delete(are_estimates, true) && is_empty());
-        if is_cut {
-            self.say_cut(key, message.octets(), listed);
-        }
-        Some(is_cut)
-    }
-
-    /// Whether a message has other octets each time, and reports it.
-    pub(in crate::session) fn varies(&self, key: &RecordKey, weighed: Weighed) -> bool {
-        let varies = weighed == Weighed::LongerEachTime;
-        if varies {
-            let detail = format!(
-                "message {}: the server sends other contents each time, and never fewer octets \
-                 than it announces. The last copy is delivered, and it stays on the server",
-                key.unique_id
-            );
-            self.say_of_octets("octets_differ", &detail);
-        }
-        varies
-    }
-
-    /// Reports once that the server keeps a message because it has announced more of it.
-    fn say_cut(&self, key: &RecordKey, octets: u64, listed: Option<u64>) {
-        let known = self.orders.records.get(key);
-        if known.is_some_and(|known| known.notes.came_short()) {
-            return;
-        }
-        let announced = listed.map_or_else(|| "more".to_owned(), |octets| octets.to_string());
-        let (account, id) = (&self.orders.visit.account, &key.unique_id);
-        let name = Percent(id.as_bytes());
-        let detail = format!(
-            "message {id}: the server announces {announced} octets and sends {octets}. They are \
-             delivered, and it stays on the server: look for the rest there. If this is all of it, \
-             `mailferry seen mark --as-delivered {account} {name}` lets the retention delete it"
-        );
-        self.say_of_octets("octets_differ", &detail);
-    }
-
-    fn say_estimated(&self) {
-        let detail = "the server announces wrong sizes: messages are no longer retrieved twice for \
-                      that, and are deleted unless less than half of the announced size arrived";
-        self.say_of_octets("octets_estimated", detail);
-    }
-
-    fn say_of_octets(&self, what: &'static str, detail: &str) {
-        self.orders.with.reporter.say(Event::Quirk {
-            account: &self.orders.visit.account,
-            what,
-            detail,
         });
     }
 }

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::fault;
 use crate::mail::{Envelope, HeadDigest, Origin, Sender, Timestamp, UniqueId, limits};
-use crate::seen::{Known, RecordKey};
+use crate::seen::RecordKey;
 use crate::session::SessionError;
 use crate::session::Visit;
 use crate::session::judge::disposition::Why;
@@ -16,7 +16,6 @@ use crate::session::transfer::parcel::{Parcel, Source};
 use crate::session::transfer::trace::{Signature, Trace, received_field as build};
 use crate::sink::{Fault, Refusal, Targets};
 use crate::spool::head_digest::head_digest;
-use crate::spool::remade::without_boundary;
 use crate::spool::{Draft, Message};
 
 /// What the head of a message shows.
@@ -119,17 +118,11 @@ impl Transfer<'_> {
             .await;
         let message = match finished {
             Ok(message) => message,
-            Err(error) => {
-                let error = SessionError::from(error);
-                if error.is_file_size() {
-                    return self.too_large_for_a_file(at, &error);
-                }
-                return self.lose(error);
-            }
+            Err(error) => return self.not_whole(at, error.into()),
         };
         fault::pass("spool.whole");
         self.count_arrival(at, message.octets(), is_nameless);
-        let mut key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
+        let key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
         if is_nameless {
             self.ledger
                 .identify(entry.number, &key.unique_id, entry.octets);
@@ -138,54 +131,37 @@ impl Transfer<'_> {
             }
         }
         let looked = look(visit, &self.signature, &message);
-        let without_boundary = self.find_remade(&mut key, &message, looked.digest).await;
-        self.note_unproven(&key, weighed);
+        let head = looked.digest;
+        let (lasting, remade) = self.find_remade(&key, &message, head, weighed).await;
+        let judged_as = remade.as_ref().unwrap_or(&key);
         self.ledger.holds(at, message.octets());
-        let octets_differ = self.is_cut(&key, &message, weighed, entry.octets);
+        let octets_differ = self.is_cut(judged_as, &message, weighed, entry.octets);
         let stumps = octets_differ.and_then(|is_short| is_short.then(|| self.stumps(&key))?);
         let parcel = Parcel {
             source: Source::Listed(at),
-            varies: self.varies(&key, weighed),
+            varies: self.varies(judged_as, weighed),
             key,
             message,
             envelope: looked.envelope,
-            head: looked.digest,
+            head,
             targets: Targets::default(),
-            renamed_from: None,
+            renamed_from: remade,
             refused_by: None,
             octets_differ,
-            without_boundary,
+            lasting,
             stumps: stumps.unwrap_or(0),
             arrived,
         };
         self.judge(at, entry.octets, parcel, looked.looped);
     }
 
-    /// Finds the record of a message that the server has made again with another boundary, whose
-    /// head names no message, and takes its key. Returns the digest without the boundary.
-    async fn find_remade(
-        &mut self,
-        key: &mut RecordKey,
-        message: &Message,
-        head: Option<HeadDigest>,
-    ) -> Option<u64> {
-        if head.is_none_or(|head| head.has_origin()) {
-            return None;
+    /// Handles a message that could not be stored.
+    fn not_whole(&mut self, at: usize, error: SessionError) {
+        if error.is_file_size() {
+            self.too_large_for_a_file(at, &error);
+        } else {
+            self.lose(error);
         }
-        // What cannot be read is delivered as new.
-        let digest = without_boundary(message).await.ok().flatten()?;
-        if self.orders.records.get(key).is_none() {
-            let is_remade = |known: &Known<'_>| {
-                known.digest.is_some() && known.record.notes.without_boundary == Some(digest)
-            };
-            let mut known = self.orders.records.of(key.unique_id.as_bytes());
-            let remade = known.find(is_remade).map(|known| known.key());
-            drop(known);
-            if let Some(remade) = remade {
-                *key = remade;
-            }
-        }
-        Some(digest)
     }
 
     fn count_arrival(&mut self, at: usize, octets: u64, is_nameless: bool) {

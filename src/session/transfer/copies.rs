@@ -140,7 +140,7 @@ impl Parcel {
             refused_by: None,
             octets_differ: None,
             varies: false,
-            without_boundary: None,
+            lasting: None,
             stumps: 0,
             arrived: Instant::now(),
         })

@@ -1,7 +1,7 @@
 //! Finds out by digest which message arrived, before it is offered.
 
 use crate::mail::{HeadDigest, limits};
-use crate::seen::{Batch, Change, Marker, Notes, Record, RecordKey, State};
+use crate::seen::{Batch, Change, Notes, Record, RecordKey};
 use crate::session::SessionError;
 use crate::session::judge::arrival;
 use crate::session::judge::arrival::Arrival;
@@ -14,7 +14,7 @@ use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
 use crate::session::transfer::findings::Findings;
 use crate::session::transfer::parcel::Parcel;
-use crate::session::transfer::twins::{Twin, Twins};
+use crate::session::transfer::twins::Twins;
 use crate::sink::Refusal;
 use crate::telemetry::Event;
 
@@ -31,6 +31,11 @@ impl Identities<'_> {
     /// The results of the comparisons.
     pub(in crate::session) fn findings(&self) -> Findings {
         self.findings
+    }
+
+    /// Notes a known message with other octets.
+    pub(in crate::session) fn note_rewritten(&mut self) {
+        self.findings.rewritten += 1;
     }
 
     /// The unique-ids with several listed messages whose records were read.
@@ -54,6 +59,7 @@ impl<'a> Transfer<'a> {
         mut parcel: Parcel,
         looped: Option<Refusal>,
     ) {
+        let came_as = parcel.take_earlier_key();
         let known = self.orders.records.get(&parcel.key);
         let why = self.why(at);
         let is_named = !self.orders.is_nameless(at);
@@ -95,6 +101,7 @@ impl<'a> Transfer<'a> {
         match arrival {
             Arrival::Offer(targets) => {
                 parcel.targets = targets;
+                parcel.take_own_key(came_as);
                 self.offer_or_keep(parcel, looped, octets);
             }
             Arrival::Recognised(record) => {
@@ -125,6 +132,8 @@ impl<'a> Transfer<'a> {
             && let Some(before) = self.take_waiting(&parcel)
         {
             self.try_rewritten(parcel, before, looped, listed);
+        } else if why == Why::Pop && self.is_known_to_vary(&parcel) {
+            self.popped_rewritten(at, listed, &parcel);
         } else if !self.is_rewritten(&parcel) {
             if matches!(why, Why::Changed | Why::Doubt) {
                 self.note_different(why, &parcel);
@@ -155,7 +164,12 @@ impl<'a> Transfer<'a> {
         self.commits().commit(batch, Committed::Settled { at });
     }
 
-    fn offer_or_keep(&mut self, parcel: Parcel, looped: Option<Refusal>, octets: u64) {
+    pub(in crate::session) fn offer_or_keep(
+        &mut self,
+        parcel: Parcel,
+        looped: Option<Refusal>,
+        octets: u64,
+    ) {
         if let Some(refusal) = looped {
             self.window.spare(octets);
             self.quarantine(parcel, refusal);
@@ -299,81 +313,6 @@ impl<'a> Transfer<'a> {
                 Err(error) => Committed::Failed(error.into()),
             }
         });
-    }
-
-    /// Whether other octets came with Message-ID, Date and From of a record under this unique-id.
-    fn is_rewritten(&mut self, parcel: &Parcel) -> bool {
-        let unique_id = parcel.key.unique_id.as_bytes();
-        self.look_at_twin(unique_id, |twin| twin.has_origin_of(parcel.head))
-    }
-
-    /// The record of the earlier form of this message, if it waits for another try: a server that
-    /// makes it again at each RETR sends it with other octets, and the same Message-ID, Date and
-    /// From.
-    fn take_waiting(&mut self, parcel: &Parcel) -> Option<(RecordKey, Record)> {
-        let unique_id = parcel.key.unique_id.as_bytes();
-        let before = self.look_at_twin(unique_id, |twin| twin.take_waiting(parcel.head))?;
-        let record = self.orders.records.get(&before)?;
-        Some((before, record))
-    }
-
-    /// Offers a message that waits for another try, and has other octets than before. Its tries
-    /// still count, and targets that have accepted it are not asked again. With several messages
-    /// under one unique-id it is unknown whether it is the same: then only its tries count.
-    fn try_rewritten(
-        &mut self,
-        mut parcel: Parcel,
-        (before, record): (RecordKey, Record),
-        looped: Option<Refusal>,
-        listed: Option<u64>,
-    ) {
-        let octets = listed.unwrap_or(0);
-        let arrival = arrival::on_arrival(Why::Retry, Some(&record), listed, 1, self.now());
-        let Arrival::Offer(targets) = arrival else {
-            self.window.spare(octets);
-            return self.withhold(parcel);
-        };
-        let repeated = &self.orders.plan.repeated;
-        if !repeated.contains_key(&parcel.key.unique_id) {
-            parcel.targets = targets;
-        }
-        parcel.renamed_from = Some(before);
-        self.offer_or_keep(parcel, looped, octets);
-    }
-
-    /// Handles other octets of a message that was retrieved again so that the server hides it. It
-    /// needs no mark: a marked message is not retrieved, and would come before newer mail.
-    fn popped_rewritten(&mut self, at: usize, listed: Option<u64>, parcel: &Parcel) {
-        self.identities.findings.rewritten += 1;
-        self.window.spare(listed.unwrap_or(0));
-        self.say_recognised(parcel);
-        self.ledger.settled(at);
-    }
-
-    /// Marks a known message that the server sends with other octets: it is neither offered nor
-    /// deleted.
-    fn rewritten(&mut self, at: usize, listed: Option<u64>, parcel: &Parcel) {
-        self.identities.findings.rewritten += 1;
-        self.window.spare(listed.unwrap_or(0));
-        self.say_recognised(parcel);
-        let mark = Record {
-            octets: listed,
-            copies: 1,
-            absent_since: None,
-            head: parcel.head,
-            state: State::Marked {
-                at: self.now(),
-                by: Marker::Rewritten,
-            },
-            notes: Notes::default().found_alike(self.compared_at()),
-        };
-        let mut batch = Batch::new(&self.orders.visit.account);
-        let unique_id = parcel.key.unique_id.as_bytes();
-        let earlier = self.look_at_twin(unique_id, Twin::take_rewritten);
-        let earlier = earlier.into_iter().map(Change::Forget);
-        batch.changes.extend(earlier);
-        batch.changes.push(Change::Put(parcel.key.clone(), mark));
-        self.commits().commit(batch, Committed::Settled { at });
     }
 
     /// Notes that a compared message is another one. If that is so for most, the server sends other

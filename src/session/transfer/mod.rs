@@ -22,6 +22,8 @@ pub(in crate::session) mod oversized;
 pub(in crate::session) mod parcel;
 pub(in crate::session) mod parked;
 pub(in crate::session) mod phase;
+pub(in crate::session) mod remade;
+pub(in crate::session) mod rewritten;
 pub mod trace;
 pub(in crate::session) mod twins;
 pub(in crate::session) mod unproven;

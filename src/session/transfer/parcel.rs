@@ -28,8 +28,8 @@ pub(in crate::session) struct Parcel {
     /// Whether it has other octets each time: then the server's message may differ from the
     /// delivered one, and must not be deleted.
     pub(in crate::session) varies: bool,
-    /// Its digest without its boundary, if its head names no message.
-    pub(in crate::session) without_boundary: Option<u64>,
+    /// The digest of what lasts of it, if its head does not identify it or it came short.
+    pub(in crate::session) lasting: Option<u64>,
     /// How often a message that came short under this unique-id was compared before.
     pub(in crate::session) stumps: u8,
     pub(in crate::session) arrived: Instant,

@@ -36,7 +36,8 @@ impl Twin {
                 // A message that came short before may be whole now: then it is more than was
                 // delivered.
                 State::Delivered { .. } | State::Quarantined { .. }
-                    if !record.notes.displaced && !record.notes.came_short() =>
+                    if !record.notes.displaced
+                        && (record.notes.varies || !record.notes.came_short()) =>
                 {
                     twin.origins.extend(record.head.and_then(origin));
                 }
