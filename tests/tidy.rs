@@ -152,6 +152,7 @@ fn every_way_to_break_a_wall_is_seen() {
         ),
         ("net/x.rs", "#[derive(serde::Deserialize)] struct S;"),
         ("session/x.rs", "fn f() { let _ = OperatorsWord::given(); }"),
+        ("session/x.rs", "fn f() { let _ = Batch::new(&account); }"),
         ("mail/utils.rs", ""),
         ("mail/x.rs", "// TODO"),
     ] {

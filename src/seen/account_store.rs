@@ -6,7 +6,7 @@ use crate::mail::{AccountName, Maildrop, RecordKey, Timestamp, limits};
 use crate::seen::maildrops::Maildrops;
 use crate::seen::{
     AccountState, Batch, Change, Delivered, OperatorsWord, Record, Recorded, Records, SeenStore,
-    State, StoreError, blanks,
+    State, StoreError, Tenure, blanks,
 };
 use crate::sink::Receipt;
 
@@ -15,17 +15,19 @@ use crate::sink::Receipt;
 #[derive(Clone)]
 pub struct AccountStore {
     pub(super) store: Arc<Maildrops>,
-    account: AccountName,
+    tenure: Tenure,
 }
 
 impl AccountStore {
-    pub(super) const fn new(store: Arc<Maildrops>, account: AccountName) -> Self {
-        Self { store, account }
+    /// The store of one process, where each account has one tenure.
+    pub(super) fn new(store: Arc<Maildrops>, account: &AccountName) -> Self {
+        let tenure = Tenure::only(account);
+        Self { store, tenure }
     }
 
     /// The account.
     pub const fn account(&self) -> &AccountName {
-        &self.account
+        self.tenure.account()
     }
 
     /// Reads the records.
@@ -33,12 +35,12 @@ impl AccountStore {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub async fn records(&self) -> Result<Records, StoreError> {
-        let records = self.store.scan(&self.account).await?;
+        let records = self.store.scan(self.account()).await?;
         if records.has_blanks()
             && let Some(batch) = blanks::without_blanks(&records)
         {
             self.store.commit(batch).await?;
-            return self.store.scan(&self.account).await;
+            return self.store.scan(self.account()).await;
         }
         Ok(records)
     }
@@ -48,7 +50,7 @@ impl AccountStore {
     /// # Errors
     /// [`StoreError`] when the store cannot be read.
     pub async fn count(&self) -> Result<u64, StoreError> {
-        self.store.count(&self.account).await
+        self.store.count(self.account()).await
     }
 
     /// The state of the account; the default for one that was never polled.
@@ -58,7 +60,7 @@ impl AccountStore {
     pub async fn state(&self) -> Result<AccountState, StoreError> {
         Ok(self
             .store
-            .account_state(&self.account)
+            .account_state(self.account())
             .await?
             .unwrap_or_default())
     }
@@ -79,8 +81,8 @@ impl AccountStore {
         known: &Records,
     ) -> Result<Recorded, StoreError> {
         let origin = receipt.origin();
-        self.check(&origin.account)?;
-        self.check(known.account())?;
+        self.check_account(&origin.account)?;
+        self.check(known.tenure())?;
         // An equal message that shares the offered copy is delivered with it.
         let digest = Some(receipt.digest());
         let is_equal =
@@ -92,16 +94,15 @@ impl AccountStore {
         }
         let key = RecordKey::new(origin.unique_id.clone(), Some(receipt.digest()));
         let record = delivered.record();
-        let mut batch = Batch::new(&self.account);
+        let mut batch = Batch::under(&self.tenure);
         batch.changes = others;
         batch.changes.extend(equal);
         batch.changes.push(Change::Put(key, record));
         self.store.commit_from(batch, known, None).await?;
-        Ok(Recorded {
-            account: self.account.clone(),
-            unique_id: origin.unique_id.clone(),
-            digest: Some(receipt.digest()),
-        })
+        Ok(Recorded::of(
+            self.account(),
+            RecordKey::new(origin.unique_id.clone(), Some(receipt.digest())),
+        ))
     }
 
     /// Makes changes durable that prove no delivery: deferrals, marks, absences, account state.
@@ -113,8 +114,8 @@ impl AccountStore {
     /// `StoreFault::Invariant` for such a batch, or one of another account; otherwise those of the
     /// store.
     pub async fn commit(&self, batch: Batch, known: &Records) -> Result<(), StoreError> {
-        self.check(&batch.account)?;
-        self.check(known.account())?;
+        self.check(&batch.tenure)?;
+        self.check(known.tenure())?;
         prove_nothing(&batch.changes, known)?;
         if batch.is_empty() {
             Ok(())
@@ -133,18 +134,39 @@ impl AccountStore {
     pub async fn note_deletes(
         &self,
         deletes: &[Recorded],
-        at: Option<Timestamp>,
+        at: Timestamp,
         state: Option<&AccountState>,
     ) -> Result<(), StoreError> {
-        if deletes.iter().any(|proof| proof.account != self.account) {
+        if deletes
+            .iter()
+            .any(|proof| proof.account() != self.account())
+        {
             return Err(StoreError::invariant("a note of a delete needs its proof"));
         }
         let mut keys = Vec::with_capacity(deletes.len());
         keys.extend(deletes.iter().map(Recorded::key));
+        self.note(keys, Some(at), state.cloned()).await
+    }
+
+    /// Withdraws the note for these records, because no octet of the DELEs was sent. It proves
+    /// nothing, so it needs no proof.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn withdraw_deletes(&self, keys: Vec<RecordKey>) -> Result<(), StoreError> {
+        self.note(keys, None, None).await
+    }
+
+    async fn note(
+        &self,
+        mut keys: Vec<RecordKey>,
+        at: Option<Timestamp>,
+        state: Option<AccountState>,
+    ) -> Result<(), StoreError> {
         // Equal messages share a record, and are neighbours.
         keys.dedup();
-        let mut batch = Batch::new(&self.account);
-        batch.state = state.cloned();
+        let mut batch = Batch::under(&self.tenure);
+        batch.state = state;
         batch.changes.push(Change::Asked { at, keys });
         self.store.commit(batch).await
     }
@@ -154,7 +176,7 @@ impl AccountStore {
     /// # Errors
     /// Those of the store.
     pub async fn save_state(&self, state: AccountState) -> Result<(), StoreError> {
-        let mut batch = Batch::new(&self.account);
+        let mut batch = Batch::under(&self.tenure);
         batch.state = Some(state);
         self.store.commit(batch).await
     }
@@ -183,9 +205,9 @@ impl AccountStore {
                 "a record was renamed without its digest",
             ));
         }
-        self.check(&batch.account)?;
+        self.check(&batch.tenure)?;
         let mut batch = batch;
-        if *from.account() == self.account && old != key {
+        if *from.account() == *self.account() && old != key {
             let rest = from.get(old).filter(|_| copies_left > 0);
             batch.changes.push(match rest {
                 Some(record) => Change::Put(
@@ -199,12 +221,13 @@ impl AccountStore {
             });
         }
         batch.changes.push(Change::Put(key.clone(), record));
-        let moved = (*from.account() == self.account).then_some((old, key));
+        let moved = (*from.account() == *self.account()).then_some((old, key));
         self.store.commit_from(batch, from, moved).await?;
-        Ok(is_delivered.then(|| Recorded {
-            account: self.account.clone(),
-            unique_id: key.unique_id.clone(),
-            digest: key.digest,
+        Ok(is_delivered.then(|| {
+            Recorded::of(
+                self.account(),
+                RecordKey::new(key.unique_id.clone(), key.digest),
+            )
         }))
     }
 
@@ -213,7 +236,7 @@ impl AccountStore {
     /// # Errors
     /// `StoreFault::Invariant` for a batch of another account; otherwise those of the store.
     pub async fn import(&self, batch: Batch, _: &OperatorsWord) -> Result<(), StoreError> {
-        self.check(&batch.account)?;
+        self.check(&batch.tenure)?;
         self.store.commit(batch).await
     }
 
@@ -249,7 +272,7 @@ impl AccountStore {
         user: &str,
     ) -> Result<Option<AccountName>, StoreError> {
         for other in self.store.accounts_at(host, user).await? {
-            if other == self.account || !other.is_account() {
+            if other == *self.account() || !other.is_account() {
                 continue;
             }
             let state = self.store.account_state(&other).await?.unwrap_or_default();
@@ -268,7 +291,7 @@ impl AccountStore {
     ) -> Result<(), StoreError> {
         let mut changes = changes.into_iter().peekable();
         while changes.peek().is_some() {
-            let mut batch = Batch::new(&self.account);
+            let mut batch = Batch::under(&self.tenure);
             batch
                 .changes
                 .extend(changes.by_ref().take(limits::BATCH_CHANGES_MAX));
@@ -279,30 +302,39 @@ impl AccountStore {
 
     /// The records of another maildrop of this account.
     pub(super) fn aside(&self, maildrop: &Maildrop) -> Self {
-        Self::new(self.store.clone(), self.account.elsewhere(maildrop))
+        Self::new(self.store.clone(), &self.account().elsewhere(maildrop))
     }
 
     /// The records that are stored under this name, if it is one for another maildrop of this
     /// account.
     pub(super) fn named_aside(&self, name: &str) -> Option<Self> {
         let name = AccountName::of_records(name).ok()?;
-        let is_ours = name.is_elsewhere_of(&self.account);
-        is_ours.then(|| Self::new(self.store.clone(), name))
+        let is_ours = name.is_elsewhere_of(self.account());
+        is_ours.then(|| Self::new(self.store.clone(), &name))
     }
 
     /// The records of all other maildrops of this account.
     pub(super) async fn all_aside(&self) -> Result<Vec<Self>, StoreError> {
         let all = self.store.accounts().await?;
         let aside = all.into_iter();
-        let aside = aside.filter(|name| name.is_elsewhere_of(&self.account));
+        let aside = aside.filter(|name| name.is_elsewhere_of(self.account()));
         Ok(aside
-            .map(|name| Self::new(self.store.clone(), name))
+            .map(|name| Self::new(self.store.clone(), &name))
             .collect())
     }
 
-    /// Refuses what belongs to another account.
-    fn check(&self, account: &AccountName) -> Result<(), StoreError> {
-        if *account == self.account {
+    /// Refuses what belongs to another account, or to another tenure of this one.
+    fn check(&self, tenure: &Tenure) -> Result<(), StoreError> {
+        self.check_account(tenure.account())?;
+        if *tenure == self.tenure {
+            Ok(())
+        } else {
+            Err(StoreError::fenced())
+        }
+    }
+
+    fn check_account(&self, account: &AccountName) -> Result<(), StoreError> {
+        if account == self.account() {
             return Ok(());
         }
         Err(StoreError::invariant(
@@ -370,5 +402,24 @@ mod tests {
         let own = home.records().await.unwrap();
         home.commit(batch, &own).await.unwrap();
         assert_eq!(home.records().await.unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_batch_from_records_of_another_tenure_is_refused() {
+        let seen = Seen::new(Arc::new(MemoryStore::new()));
+        let work = seen.account(&AccountName::new("work").unwrap());
+        let key = RecordKey::new(UniqueId::new(b"1").unwrap(), None);
+        let later = Tenure::new(work.account().clone(), 1, 7);
+        let taken_over = Records::begin_under(later);
+        let mut batch = taken_over.batch();
+        batch.changes.push(Change::Forget(key.clone()));
+        let refused = work.commit(batch.clone(), &taken_over).await;
+        assert_eq!(refused.unwrap_err().code(), "store_fenced");
+        let own = work.records().await.unwrap();
+        let refused = work.commit(batch, &own).await;
+        assert_eq!(refused.unwrap_err().code(), "store_fenced");
+        let mut batch = own.batch();
+        batch.changes.push(Change::Forget(key));
+        work.commit(batch, &own).await.unwrap();
     }
 }

@@ -57,7 +57,9 @@ impl Amended {
             return;
         }
         // One record may have been amended more than once: the later state follows the earlier.
-        for one in all.iter().filter(|one| one.account == batch.account) {
+        let account = batch.account().clone();
+        let of_account = |one: &&Amendment| one.account == account;
+        for one in all.iter().filter(of_account) {
             let moved_to = renamed.filter(|(old, _)| **old == one.key);
             let is_moved = moved_to.is_some();
             let key = moved_to.map_or(&one.key, |(_, new)| new);

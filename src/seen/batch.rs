@@ -1,13 +1,14 @@
 //! Changes that become durable together.
 
 use crate::mail::{AccountName, Timestamp};
-use crate::seen::{AccountState, Record, RecordKey};
+use crate::seen::{AccountState, Record, RecordKey, Tenure};
 
 /// Changes to one account that become durable together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
-    /// The account.
-    pub account: AccountName,
+    /// The tenure of the account under which it is committed: that of the records from which it was
+    /// made.
+    pub tenure: Tenure,
     /// The changes, in order: a later one for the same key wins.
     pub changes: Vec<Change>,
     /// The new state of the account, if it changed.
@@ -43,13 +44,24 @@ impl Change {
 }
 
 impl Batch {
-    /// A batch without changes.
+    /// A batch without changes, of the only holder of an account: for stores. Everybody else makes
+    /// it from the records that were read ([`Records::batch`](crate::seen::Records::batch)).
     pub fn new(account: &AccountName) -> Self {
+        Self::under(&Tenure::only(account))
+    }
+
+    /// A batch without changes, under this tenure.
+    pub(super) fn under(tenure: &Tenure) -> Self {
         Self {
-            account: account.clone(),
+            tenure: tenure.clone(),
             changes: Vec::new(),
             state: None,
         }
+    }
+
+    /// The account.
+    pub const fn account(&self) -> &AccountName {
+        self.tenure.account()
     }
 
     /// How many records it changes, plus one: the cost to store and to apply it.

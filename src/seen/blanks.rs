@@ -8,7 +8,7 @@ use crate::seen::{Batch, Change, RecordKey, Records, State};
 /// Returns changes that store such records under the unique-ids without the blank; if both are
 /// known, the delivered one wins.
 pub(super) fn without_blanks(records: &Records) -> Option<Batch> {
-    let mut batch = Batch::new(records.account());
+    let mut batch = records.batch();
     for known in records
         .iter()
         .filter(|known| ends_in_blank(known.unique_id))

@@ -54,6 +54,9 @@ pub enum StoreFault {
     },
     /// The store was removed or replaced while we ran: new records would not be found.
     Replaced,
+    /// Somebody else has taken the account over, or the records belong to another tenure. Nothing
+    /// of the batch counts as durable.
+    Fenced,
     /// The store was closed or has stopped.
     Closed,
     /// We misused the store.
@@ -88,8 +91,17 @@ impl StoreError {
 
     /// The error that the store was closed.
     pub(in crate::seen) const fn closed() -> Self {
+        Self::plain(StoreFault::Closed)
+    }
+
+    /// The error that another tenure of the account has begun.
+    pub(in crate::seen) const fn fenced() -> Self {
+        Self::plain(StoreFault::Fenced)
+    }
+
+    const fn plain(kind: StoreFault) -> Self {
         Self {
-            kind: StoreFault::Closed,
+            kind,
             place: StorePlace::Here,
             hint: Cow::Borrowed(""),
         }
@@ -120,6 +132,7 @@ impl StoreError {
             StoreFault::Unusable { .. } => "store_unusable",
             StoreFault::Full { .. } => "store_full",
             StoreFault::Replaced => "store_replaced",
+            StoreFault::Fenced => "store_fenced",
             StoreFault::Closed => "store_closed",
             StoreFault::NoFolderAbove => "store_no_folder",
             StoreFault::Invariant(_) => "store_invariant",
@@ -148,6 +161,9 @@ impl StoreError {
                 "the seen store in {place} was removed or replaced while mailferry runs, so \
                  nothing can be recorded and nothing is delivered"
             ),
+            StoreFault::Fenced => {
+                "another agent has taken this account over, so nothing was recorded".to_owned()
+            }
             StoreFault::Closed => "the seen store is closed".to_owned(),
             StoreFault::Invariant(what) => {
                 format!("broken invariant of the seen store: {what}")
@@ -182,7 +198,11 @@ impl StoreFault {
             Self::Replaced => {
                 "Put the directory back, or restart mailferry to use what is there now"
             }
-            Self::Damaged { .. } | Self::Unusable { .. } | Self::Closed | Self::Invariant(_) => "",
+            Self::Damaged { .. }
+            | Self::Unusable { .. }
+            | Self::Fenced
+            | Self::Closed
+            | Self::Invariant(_) => "",
         };
         Cow::Borrowed(hint)
     }

@@ -58,7 +58,7 @@ impl Maildrops {
         let Some(amended) = amended(&records, &record)? else {
             return Ok(());
         };
-        let mut batch = Batch::new(account);
+        let mut batch = records.batch();
         batch
             .changes
             .push(Change::Put(key.clone(), amended.clone()));
@@ -86,7 +86,7 @@ impl Maildrops {
         let noted = batch
             .state
             .as_ref()
-            .map(|state| (batch.account.clone(), state.clone()));
+            .map(|state| (batch.account().clone(), state.clone()));
         self.store.commit(batch).await?;
         if let Some((account, state)) = noted {
             note(&self.accounts, &account, &state);

@@ -53,7 +53,7 @@ impl SeenStore for MemoryStore {
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             self.with(|accounts| {
-                let account = accounts.entry(batch.account).or_default();
+                let account = accounts.entry(batch.account().clone()).or_default();
                 for change in batch.changes {
                     match change {
                         Change::Put(key, record) => drop(account.records.insert(key, record)),

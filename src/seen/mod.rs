@@ -23,6 +23,7 @@ mod records;
 mod seal;
 mod sizes;
 mod state;
+mod tenure;
 mod waiting;
 mod word;
 
@@ -52,12 +53,14 @@ pub use records::{Known, Records};
 pub use seal::Seal;
 pub use sizes::Sizes;
 pub use state::{AccountState, DeletesState, Hold, NamesState, Owner, RecipientSince};
+pub use tenure::Tenure;
 pub use waiting::Waiting;
 pub use word::OperatorsWord;
 
 /// Stores records and account states. It is small, and any program may implement it.
 pub trait SeenStore: Send + Sync {
-    /// Every record of an account, ordered by key. All of them are durable.
+    /// Every record of an account, ordered by key, with the tenure under which they were read. All
+    /// of them are durable.
     fn scan<'a>(&'a self, account: &'a AccountName) -> BoxFuture<'a, Result<Records, StoreError>>;
 
     /// About how many records an account has, so that memory is available before they are read; 0
@@ -66,7 +69,9 @@ pub trait SeenStore: Send + Sync {
         Box::pin(async { Ok(0) })
     }
 
-    /// Makes a batch durable, all or nothing of it. After `Ok`, it survives a power cut.
+    /// Makes a batch durable, all or nothing of it. After `Ok`, it survives a power cut. A store
+    /// that several agents share refuses a batch of another tenure than the present one, with
+    /// [`StoreFault::Fenced`].
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// The state of an account besides its records; `None` for one that was never polled.
@@ -125,12 +130,13 @@ pub struct Seen {
     store: Arc<Maildrops>,
 }
 
-/// Proof that a message was delivered and that its record is on disk. Every delete needs one.
+/// Proof that a message was delivered and that its record is on disk. Every delete needs one, and
+/// uses it up: it cannot be copied.
 ///
 /// It has account, unique-id and digest, but no message number, which is found in the listing of
 /// the deleting session. [`AccountStore::commit_delivered`] creates it after a commit, and
 /// [`Records::proof`] from a Delivered record that was read back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Recorded {
     account: AccountName,
     unique_id: UniqueId,
@@ -146,7 +152,7 @@ impl Seen {
 
     /// The records and the state of one account: all that its sessions get of the store.
     pub fn account(&self, account: &AccountName) -> AccountStore {
-        AccountStore::new(self.store.clone(), account.clone())
+        AccountStore::new(self.store.clone(), account)
     }
 
     /// Reads the records of an account.
@@ -222,6 +228,22 @@ impl Delivered {
 }
 
 impl Recorded {
+    /// The proof that this record of this account is durable and says Delivered.
+    fn of(account: &AccountName, key: RecordKey) -> Self {
+        let RecordKey { unique_id, digest } = key;
+        let account = account.clone();
+        Self {
+            account,
+            unique_id,
+            digest,
+        }
+    }
+
+    /// The key of its record, after the delete was sent or given up.
+    pub fn into_key(self) -> RecordKey {
+        RecordKey::new(self.unique_id, self.digest)
+    }
+
     /// The account of the message.
     pub fn account(&self) -> &AccountName {
         &self.account

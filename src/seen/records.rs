@@ -8,12 +8,12 @@ use std::cmp::Ordering;
 use std::ops::Range;
 
 use crate::mail::{AccountName, Digest, HeadDigest, Timestamp, UniqueId, limits};
-use crate::seen::{Marker, Notes, Record, RecordKey, Recorded, State};
+use crate::seen::{Batch, Marker, Notes, Record, RecordKey, Recorded, State, Tenure};
 
 /// All records of one account as one session sees them: sorted by unique-id, then digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Records {
-    account: AccountName,
+    tenure: Tenure,
     /// The unique-ids, one after the other.
     unique_ids: Vec<u8>,
     slots: Vec<Slot>,
@@ -92,8 +92,13 @@ impl Known<'_> {
 impl Records {
     /// No records yet: a store adds the records that it scans, in the order of the keys.
     pub fn begin(account: &AccountName) -> Self {
+        Self::begin_under(Tenure::only(account))
+    }
+
+    /// The same in a store that several agents share: the records are read under this tenure.
+    pub const fn begin_under(tenure: Tenure) -> Self {
         Self {
-            account: account.clone(),
+            tenure,
             unique_ids: Vec::new(),
             slots: Vec::new(),
             others: Vec::new(),
@@ -165,8 +170,18 @@ impl Records {
     }
 
     /// The account.
-    pub fn account(&self) -> &AccountName {
-        &self.account
+    pub const fn account(&self) -> &AccountName {
+        self.tenure.account()
+    }
+
+    /// The tenure under which they were read.
+    pub const fn tenure(&self) -> &Tenure {
+        &self.tenure
+    }
+
+    /// A batch without changes, to be committed under the tenure of these records.
+    pub fn batch(&self) -> Batch {
+        Batch::under(&self.tenure)
     }
 
     /// Whether there is no record at all.
@@ -330,11 +345,18 @@ impl Records {
     /// without a digest is the operator's confirmation.
     pub fn proof(&self, unique_id: &UniqueId, digest: Option<Digest>) -> Option<Recorded> {
         let key = RecordKey::new(unique_id.clone(), digest);
-        self.is_delivered(&key).then(|| Recorded {
-            account: self.account.clone(),
-            unique_id: key.unique_id,
-            digest,
-        })
+        let is_delivered = self.is_delivered(&key);
+        is_delivered.then(|| Recorded::of(self.account(), key))
+    }
+
+    /// The proofs for this many listed copies of a message, but for no more than were delivered.
+    pub fn proofs(&self, key: &RecordKey, copies: usize) -> impl Iterator<Item = Recorded> {
+        let delivered = match self.get(key) {
+            Some(record) if self.is_delivered(key) => record.copies as usize,
+            _ => 0,
+        };
+        let proof = || Recorded::of(self.account(), key.clone());
+        std::iter::repeat_with(proof).take(delivered.min(copies))
     }
 
     fn known(&self, at: usize) -> Option<Known<'_>> {

@@ -382,11 +382,11 @@ fn the_account_of_a_copy_in_the_quarantine_is_found_among_many_records() {
                 .unwrap();
             store.commit(other.clone()).await.unwrap();
             let account = store.account_keeping("1700.copy").await.unwrap();
-            assert_eq!(account.as_ref(), Some(&other.account));
+            assert_eq!(account.as_ref(), Some(other.account()));
             assert_eq!(store.account_keeping("1700").await.unwrap(), None);
             let forget = Batch {
                 changes: vec![Change::Forget(other.changes[0].keys()[0].clone())],
-                ..Batch::new(&other.account)
+                ..Batch::new(other.account())
             };
             store.commit(forget).await.unwrap();
             assert_eq!(store.account_keeping("1700.copy").await.unwrap(), None);

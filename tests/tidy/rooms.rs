@@ -129,7 +129,12 @@ const DOORS: &[(&str, &str)] = &[
 ];
 
 /// Types that only one room may create: the type, the function that creates it, and the room.
-const MINTS: &[(&str, &str, &str)] = &[("OperatorsWord", "given", "operator/")];
+const MINTS: &[(&str, &str, &str)] = &[
+    ("OperatorsWord", "given", "operator/"),
+    ("Batch", "new", "seen/"),
+    ("Records", "begin", "seen/"),
+    ("Tenure", "new", "seen/"),
+];
 
 /// Rooms and files without side effects.
 pub const PURE: &[&str] = &[
@@ -228,8 +233,8 @@ fn wrong_door(path: &str, words: &[&str]) -> Option<String> {
 
 fn wrong_mint(path: &str, words: &[&str]) -> Option<String> {
     let is = |(name, maker, _): &&(&str, &str, &str)| words.ends_with(&[name, maker]);
-    let (name, _, room) = MINTS.iter().find(is)?;
-    (!path.starts_with(room)).then(|| format!("only src/{room} makes an {name}"))
+    let (name, maker, room) = MINTS.iter().find(is)?;
+    (!path.starts_with(room)).then(|| format!("only src/{room} calls {name}::{maker}"))
 }
 
 fn the_world(path: &str, words: &[&str]) -> Option<String> {

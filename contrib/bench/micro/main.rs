@@ -48,7 +48,7 @@ fn plan(bencher: Bencher<'_, '_>, count: u32) {
 fn scan(bencher: Bencher<'_, '_>, count: u32) {
     let store = Store::new();
     store.commit(1, count);
-    let account = cases::batch(1, 1).unwrap().account;
+    let account = cases::batch(1, 1).unwrap().account().clone();
     bencher
         .counter(ItemsCount::new(count))
         .bench(|| store.runtime.block_on(store.seen.scan(&account)).unwrap());

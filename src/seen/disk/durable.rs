@@ -381,7 +381,7 @@ impl Behind {
 
     fn add(&mut self, batches: Vec<Batch>, last: Position) {
         self.changes += batches.iter().map(Batch::weight).sum::<usize>();
-        let accounts = batches.iter().map(|batch| batch.account.clone());
+        let accounts = batches.iter().map(|batch| batch.account().clone());
         self.accounts.extend(accounts);
         self.batches.extend(batches);
         self.last = last;

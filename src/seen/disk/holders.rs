@@ -22,13 +22,14 @@ pub fn holders(directory: &Path) -> Result<HashMap<String, AccountName>, StoreEr
         let Line::Batch(batch) = line else {
             return Ok(());
         };
+        let account = batch.account().clone();
         for change in batch.changes {
             let (key, file) = match change {
                 Change::Put(key, record) => (key, record.kept().map(str::to_owned)),
                 Change::Forget(key) => (key, None),
                 Change::Asked { .. } => continue,
             };
-            let key = (batch.account.clone(), key);
+            let key = (account.clone(), key);
             match file {
                 Some(file) => drop(files.insert(key, file)),
                 None => drop(files.remove(&key)),

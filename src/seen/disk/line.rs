@@ -38,7 +38,7 @@ pub(in crate::seen) fn write_batch(batch: &Batch) -> String {
 
 /// Appends a batch in the same form.
 pub(in crate::seen) fn push_batch(line: &mut String, batch: &Batch) {
-    line.push_str(batch.account.as_str());
+    line.push_str(batch.account().as_str());
     let mut mark = ' ';
     for change in &batch.changes {
         line.push(mark);

@@ -121,11 +121,7 @@ impl AccountStore {
         ))?;
         record.notes.asked = Some(now);
         self.change([Change::Put(key.clone(), record)]).await?;
-        Ok(Recorded {
-            account: self.account().clone(),
-            unique_id: key.unique_id.clone(),
-            digest: key.digest,
-        })
+        Ok(Recorded::of(self.account(), key.clone()))
     }
 
     /// Withdraws the note: no octet of the DELE was sent. `record` is the record before the note.

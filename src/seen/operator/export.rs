@@ -69,14 +69,17 @@ impl Seen {
             line::read_batch(line).ok_or(OperatorError::NoExport(at + 1))
         };
         let batches = lines.map(read).collect::<Result<Vec<_>, _>>()?;
-        let accounts: BTreeSet<_> = batches.iter().map(|batch| batch.account.clone()).collect();
+        let accounts: BTreeSet<_> = batches
+            .iter()
+            .map(|batch| batch.account().clone())
+            .collect();
         for account in &accounts {
-            let of_account = batches.iter().filter(|batch| batch.account == *account);
+            let of_account = batches.iter().filter(|batch| *batch.account() == *account);
             self.refuse_another(account, of_account).await?;
         }
         let mut counts = Changed::default();
         for account in accounts {
-            let of_account = batches.iter().filter(|batch| batch.account == account);
+            let of_account = batches.iter().filter(|batch| *batch.account() == account);
             let imported = self.import_account(&account, of_account, trust).await?;
             counts.changed += imported.changed;
             counts.left += imported.left;

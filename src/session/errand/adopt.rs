@@ -412,7 +412,7 @@ async fn commit(
     for changes in changes.chunks(CHANGES_AT_ONCE) {
         let batch = Batch {
             changes: changes.to_vec(),
-            ..Batch::new(records.account())
+            ..records.batch()
         };
         with.seen.import(batch, word).await?;
     }

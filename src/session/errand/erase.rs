@@ -122,7 +122,7 @@ async fn delete(
     let now = with.clock.now();
     let proof = with.seen.order_delete(key, now, word).await?;
     fault::pass("note.durable");
-    maildrop.delete(&proof)?;
+    maildrop.delete(proof)?;
     maildrop.flush()?;
     let answered = maildrop
         .hear("after DELE", |event| match event {

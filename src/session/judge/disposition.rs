@@ -107,7 +107,7 @@ pub struct Names {
 }
 
 /// One disposition per entry of the listing, and the order of retrievals.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Plan {
     /// For each entry of the listing, by its position there.
     pub dispositions: Vec<Disposition>,

@@ -373,10 +373,8 @@ impl Group<'_> {
                         && *are_told_apart.get_or_init(|| self.are_told_apart()) =>
                 {
                     let key = known.key();
-                    let proof = self.records.proof(&key.unique_id, key.digest);
                     let left = self.entries.len().saturating_sub(proofs.len());
-                    let times = copies(&known.record).min(left);
-                    proofs.extend(std::iter::repeat_n(proof, times).flatten());
+                    proofs.extend(self.records.proofs(&key, left));
                 }
                 // A message that is not due may be the listed one.
                 State::Delivered { .. } => return Disposition::Skip(Skip::Seen),

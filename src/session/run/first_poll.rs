@@ -1,7 +1,7 @@
 //! The first poll of an account marks what it must not retrieve.
 
 use crate::mail::{Listing, Timestamp, limits};
-use crate::seen::{AccountState, Batch, Records};
+use crate::seen::{AccountState, Records};
 use crate::session::SessionError;
 use crate::session::judge::first_run::marks;
 use crate::session::run::Session;
@@ -20,7 +20,7 @@ impl Session<'_> {
         let (visit, with) = (self.visit, self.with);
         let mut marks = marks(listing, records, now).peekable();
         loop {
-            let mut batch = Batch::new(&visit.account);
+            let mut batch = records.batch();
             let some = marks.by_ref().take(limits::BATCH_CHANGES_MAX);
             batch.changes.extend(some);
             let is_last = marks.peek().is_none();

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::iter;
 
 use crate::mail::{Entry, Listing, Timestamp, limits};
-use crate::seen::{AccountState, Batch, Change, Known, Record, RecordKey, Records, State};
+use crate::seen::{AccountState, Change, Known, Record, RecordKey, Records, State};
 use crate::session::judge::absence::Listed;
 use crate::session::judge::disposition::{Circumstances, Names, Plan};
 use crate::session::judge::heads_said::{Head, Heads};
@@ -180,7 +180,7 @@ impl Inspection<'_> {
         let positions: Vec<u32> = headless.iter().map(|(at, _)| *at).collect();
         let mut heads = Heads::default();
         self.ask(asking, state, &positions, &mut heads, false).await;
-        let mut batch = Batch::new(&self.visit.account);
+        let mut batch = self.records.batch();
         for (at, known) in headless {
             let (key, record) = known.into_pair();
             let head = match heads.get(at) {
@@ -335,7 +335,7 @@ impl Inspection<'_> {
             changes.push(Change::Put(key.clone(), record));
         }
         for changes in changes.chunks(limits::BATCH_CHANGES_MAX) {
-            let mut batch = Batch::new(&self.visit.account);
+            let mut batch = self.records.batch();
             batch.changes = changes.to_vec();
             self.with.seen.commit(batch, self.records).await?;
         }

@@ -108,7 +108,7 @@ impl Session<'_> {
     /// any. An error of the store ends the poll, unless another one has.
     pub(in crate::session) async fn withdraw_notes(&self, done: &mut Transferred) {
         let deletes = std::mem::take(&mut done.deletes_sent);
-        let withdrawn = self.with.seen.note_deletes(&deletes, None, None);
+        let withdrawn = self.with.seen.withdraw_deletes(deletes);
         if let Err(error) = withdrawn.await {
             done.error.get_or_insert(error.into());
         }

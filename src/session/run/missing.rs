@@ -1,7 +1,7 @@
 //! Copies that are missing in the quarantine although records name them: the folder was lost or
 //! cleaned up, or the records came from another state directory.
 
-use crate::seen::{Batch, Change, Deferral, Known, Record, Records, State};
+use crate::seen::{Change, Deferral, Known, Record, Records, State};
 use crate::session::SessionError;
 use crate::session::judge::absence::Listed;
 use crate::session::judge::made_names;
@@ -24,8 +24,8 @@ impl Session<'_> {
         if !records.unsettled().any(|record| record.kept().is_some()) {
             return Ok(());
         }
-        let (account, seen) = (&self.visit.account, &self.with.seen);
-        let mut batch = Batch::new(account);
+        let seen = &self.with.seen;
+        let mut batch = records.batch();
         for known in listed_copies(listed, records) {
             let Some(file) = known.record.kept() else {
                 continue;

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::fault;
 use crate::mail::{FirstRun, Listing, Timestamp, WhoActs, limits};
-use crate::seen::{AccountState, Batch, Record, RecordKey, Records, State};
+use crate::seen::{AccountState, Record, RecordKey, Records, State};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::disposition::{Disposition, Plan, Skip};
 use crate::session::judge::guard::Explained;
@@ -179,7 +179,7 @@ impl Session<'_> {
         let deletes = taken::begin(&mut state.deletes, &listing.listing, &records, again, now);
         let elsewhere = self.elsewhere(state, &plan).await?;
         let deletable = struck_deletes::deletable(state, &listing.listing, now);
-        let cut_off = state.clone();
+        let (cut_off, due) = (state.clone(), std::mem::take(&mut plan.deletes));
         let orders = Orders {
             state: &cut_off,
             deletable: &deletable,
@@ -206,7 +206,7 @@ impl Session<'_> {
             sizes: state.sizes.after(records.len()),
             deadline: opened.deadline,
         };
-        let mut done = Transfer::new(orders, maildrop).run().await;
+        let mut done = Transfer::new(orders, maildrop, due).run().await;
         let unsure = std::mem::take(&mut done.unproven);
         self.doubt(&unsure, done.lost.is_some(), now).await?;
         self.notice_identified(&listing, &records, &done, now)
@@ -452,7 +452,7 @@ impl Session<'_> {
             self.clock_trusted,
         );
         loop {
-            let mut batch = Batch::new(&visit.account);
+            let mut batch = records.batch();
             let some = changes.by_ref().take(limits::BATCH_CHANGES_MAX);
             long(listing.len() + records.len(), || batch.changes.extend(some));
             if batch.is_empty() {

@@ -36,7 +36,7 @@ impl<'a> Copies<'a> {
 
     /// Gives the message of a copy that was not offered another state.
     pub(in crate::session) fn put(&mut self, key: RecordKey, record: &Record, state: State) {
-        let mut batch = Batch::new(&self.visit().account);
+        let mut batch = self.answers.records().batch();
         let record = Record {
             state,
             ..record.clone()
@@ -169,7 +169,7 @@ impl<'a> Answered<'a> for Copies<'a> {
     }
 
     fn batch(&self, parcel: &Parcel, state: State) -> Batch {
-        let mut batch = Batch::new(&self.visit().account);
+        let mut batch = self.answers.records().batch();
         let record = self.record(parcel);
         let put = record.map(|record| Change::Put(parcel.key.clone(), Record { state, ..record }));
         batch.changes.extend(put);

@@ -5,7 +5,7 @@
 //! nothing by itself.
 
 use std::collections::HashSet;
-use std::slice::Iter;
+use std::vec::IntoIter;
 
 use crate::fault;
 use crate::mail::{Timestamp, UniqueId, WhoActs};
@@ -17,10 +17,12 @@ use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
 
 /// The deletes of one session, and their progress.
-pub(in crate::session) struct Deletes<'a> {
+pub(in crate::session) struct Deletes {
     /// Deletes that the plan found due.
-    due: Iter<'a, Recorded>,
+    due: IntoIter<Recorded>,
     gathered: Vec<Recorded>,
+    /// The records whose deletes were given to the connection.
+    sent: Vec<RecordKey>,
     /// How many were gathered in all.
     count: u32,
     /// Unique-ids of messages that were compared by digest in this session.
@@ -40,12 +42,13 @@ enum NoteStage {
     Sent,
 }
 
-impl<'a> Deletes<'a> {
+impl Deletes {
     /// Begins with nothing gathered.
-    pub(in crate::session) fn new(due: &'a [Recorded]) -> Self {
+    pub(in crate::session) fn new(due: Vec<Recorded>) -> Self {
         Self {
-            due: due.iter(),
+            due: due.into_iter(),
             gathered: Vec::new(),
+            sent: Vec::new(),
             count: 0,
             compared: HashSet::new(),
             stage: NoteStage::default(),
@@ -55,7 +58,7 @@ impl<'a> Deletes<'a> {
 
     /// Leaves deletes that are not gathered yet to another session.
     pub(in crate::session) fn gather_no_more(&mut self) {
-        self.due = [].iter();
+        self.due = Vec::new().into_iter();
     }
 
     /// Whether deletes are due that were not gathered.
@@ -74,18 +77,13 @@ impl<'a> Deletes<'a> {
     }
 
     /// The deletes that were given to the connection.
-    pub(in crate::session) fn into_sent(self) -> Vec<Recorded> {
-        if self.are_sent() {
-            self.gathered
-        } else {
-            Vec::new()
-        }
+    pub(in crate::session) fn into_sent(self) -> Vec<RecordKey> {
+        self.sent
     }
 
     /// When the deletes were noted, if they were given to the connection.
     pub(in crate::session) fn noted(&self) -> Option<Timestamp> {
-        self.noted
-            .filter(|_| self.are_sent() && !self.gathered.is_empty())
+        self.noted.filter(|_| !self.sent.is_empty())
     }
 
     /// Whether the DELEs were given to the connection.
@@ -117,7 +115,7 @@ impl Transfer<'_> {
             let key = RecordKey::new(proof.unique_id().clone(), proof.digest());
             let record = self.orders.records.get(&key);
             if record.is_some_and(|record| !record.notes.forbid_delete()) {
-                self.delete(proof.clone());
+                self.delete(proof);
             }
         }
     }
@@ -166,7 +164,7 @@ impl Transfer<'_> {
         self.deletes.noted = Some(now);
         self.counts().deletes_noted += deletes.len() as u64;
         self.commits().push(async move {
-            match seen.note_deletes(&deletes, Some(now), Some(&state)).await {
+            match seen.note_deletes(&deletes, now, Some(&state)).await {
                 Ok(()) => Committed::DeletesNoted(deletes),
                 Err(error) => Committed::Failed(error.into()),
             }
@@ -179,14 +177,16 @@ impl Transfer<'_> {
         fault::pass("note.durable");
         self.deletes.stage = NoteStage::Sent;
         let Some(maildrop) = &mut self.maildrop else {
-            return self.withdraw(deletes);
+            return self.withdraw(deletes.into_iter().map(Recorded::into_key).collect());
         };
-        for proof in &deletes {
-            if let Err(error) = maildrop.delete(proof) {
-                return self.lose(error);
-            }
+        let sent: Result<_, _> = deletes
+            .into_iter()
+            .map(|proof| maildrop.delete(proof))
+            .collect();
+        match sent {
+            Ok(sent) => self.deletes.sent = sent,
+            Err(error) => self.lose(error),
         }
-        self.deletes.gathered = deletes;
     }
 
     /// How many deletes the server ignored, as a message shows that is still there.
@@ -202,18 +202,18 @@ impl Transfer<'_> {
         let maildrop = self.maildrop.as_ref();
         let untouched = maildrop.is_some_and(|maildrop| !maildrop.has_written_deletes());
         if self.deletes.stage == NoteStage::Sent && untouched {
-            let deletes = std::mem::take(&mut self.deletes.gathered);
-            self.withdraw(deletes);
+            let sent = std::mem::take(&mut self.deletes.sent);
+            self.withdraw(sent);
         }
     }
 
-    fn withdraw(&mut self, deletes: Vec<Recorded>) {
+    fn withdraw(&mut self, deletes: Vec<RecordKey>) {
         if deletes.is_empty() {
             return;
         }
         let seen = &self.orders.with.seen;
         self.commits().push(async move {
-            match seen.note_deletes(&deletes, None, None).await {
+            match seen.withdraw_deletes(deletes).await {
                 Ok(()) => Committed::Noted,
                 Err(error) => Committed::Failed(error.into()),
             }

@@ -1,7 +1,7 @@
 //! Finds out by digest which message arrived, before it is offered.
 
 use crate::mail::{HeadDigest, limits};
-use crate::seen::{Batch, Change, Notes, Record, RecordKey};
+use crate::seen::{Change, Notes, Record, RecordKey};
 use crate::session::SessionError;
 use crate::session::judge::arrival;
 use crate::session::judge::arrival::Arrival;
@@ -158,7 +158,7 @@ impl<'a> Transfer<'a> {
     fn trust(&mut self, at: usize, parcel: &Parcel, record: Record) {
         self.counts().recognised += 1;
         self.counts().recognised_octets += parcel.message.octets();
-        let mut batch = Batch::new(&self.orders.visit.account);
+        let mut batch = self.orders.records.batch();
         let key = RecordKey::new(parcel.key.unique_id.clone(), None);
         batch.changes.push(Change::Put(key, record));
         self.commits().commit(batch, Committed::Settled { at });
@@ -302,7 +302,7 @@ impl<'a> Transfer<'a> {
             notes,
             ..record
         };
-        let mut batch = Batch::new(&self.orders.visit.account);
+        let mut batch = self.orders.records.batch();
         batch.changes.extend(self.replaced_by(&parcel.key));
         let (seen, key) = (&self.orders.with.seen, parcel.key);
         self.commits().push(async move {

@@ -37,7 +37,7 @@ impl<'a> Answered<'a> for Transfer<'a> {
 
     /// The state replaces what was known before the message was retrieved.
     fn batch(&self, parcel: &Parcel, state: State) -> Batch {
-        let mut batch = Batch::new(&self.orders.visit.account);
+        let mut batch = self.orders.records.batch();
         batch.changes.extend(self.replaced_by(&parcel.key));
         let renamed_from = parcel.renamed_from.clone();
         batch.changes.extend(renamed_from.map(Change::Forget));
@@ -86,7 +86,7 @@ impl Transfer<'_> {
         self.say_recognised(parcel);
         let unique_id = &parcel.key.unique_id;
         let proof = self.orders.records.proof(unique_id, parcel.key.digest);
-        let mut batch = Batch::new(&self.orders.visit.account);
+        let mut batch = self.orders.records.batch();
         batch.changes.extend(self.replaced_by(&parcel.key));
         batch
             .changes
@@ -170,7 +170,7 @@ impl Transfer<'_> {
             notes: self.notes_alike(&parcel.key, record.notes),
             ..record
         };
-        let mut batch = Batch::new(&self.orders.visit.account);
+        let mut batch = self.orders.records.batch();
         batch.changes.extend(self.replaced_by(&parcel.key));
         batch.changes.push(Change::Put(parcel.key.clone(), record));
         self.commits().commit(batch, Committed::Noted);

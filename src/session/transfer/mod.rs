@@ -36,6 +36,7 @@ use tokio::time::Instant;
 
 use crate::mail::{Timestamp, limits};
 use crate::proto::pop3::RemoteError;
+use crate::seen::Recorded;
 use crate::session::judge::disposition::{Disposition, Why};
 use crate::session::long::long;
 use crate::session::server::maildrop::{Happened, Maildrop};
@@ -71,7 +72,7 @@ pub(super) struct Transfer<'a> {
     outbox: Outbox<'a>,
     answers: Answers<'a>,
     /// Deletes that are sent when all else is done, with the records that allow them.
-    deletes: Deletes<'a>,
+    deletes: Deletes,
     phase: Phase,
 }
 
@@ -91,7 +92,8 @@ enum Woken {
 }
 
 impl<'a> Transfer<'a> {
-    pub(super) fn new(orders: Orders<'a>, mut maildrop: Maildrop) -> Self {
+    /// `due` are proofs for the deletes that the plan found due.
+    pub(super) fn new(orders: Orders<'a>, mut maildrop: Maildrop, due: Vec<Recorded>) -> Self {
         maildrop.sizes_are_estimates = orders.sizes.are_estimates();
         Self {
             maildrop: Some(maildrop),
@@ -110,7 +112,7 @@ impl<'a> Transfer<'a> {
                 Counts::default(),
             )
             .with_recipient_since(orders.recipient_since),
-            deletes: Deletes::new(&orders.plan.deletes),
+            deletes: Deletes::new(due),
             phase: Phase::default(),
             orders,
         }

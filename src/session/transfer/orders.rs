@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use crate::mail::{Entry, Listing, Timestamp};
 use crate::proto::pop3::Kind;
-use crate::seen::{AccountState, Elsewhere, RecordKey, Recorded, Records, Sizes};
+use crate::seen::{AccountState, Elsewhere, RecordKey, Records, Sizes};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::disposition::Plan;
 use crate::session::judge::quota::Quota;
@@ -91,8 +91,8 @@ pub(in crate::session) struct Transferred {
     pub(in crate::session) maildrop: Option<Maildrop>,
     pub(in crate::session) counts: Counts,
     pub(in crate::session) findings: Findings,
-    /// Deletes that were given to the connection.
-    pub(in crate::session) deletes_sent: Vec<Recorded>,
+    /// The records whose deletes were given to the connection.
+    pub(in crate::session) deletes_sent: Vec<RecordKey>,
     /// When the deletes were noted.
     pub(in crate::session) deletes_noted: Option<Timestamp>,
     /// What is known now about the sizes that this maildrop announces.

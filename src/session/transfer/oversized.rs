@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use crate::mail::{Entry, limits};
-use crate::seen::{Batch, Change, Notes, Record, RecordKey, State};
+use crate::seen::{Change, Notes, Record, RecordKey, State};
 use crate::session::judge::disposition::{Disposition, Skip};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
@@ -109,13 +109,12 @@ impl Transfer<'_> {
         });
         let changes: Vec<Change> = changes.collect();
         let (seen, stop) = (&self.orders.with.seen, &self.orders.with.stop);
-        let account = &self.orders.visit.account;
         self.commits().push(async move {
             for changes in changes.chunks(limits::BATCH_CHANGES_MAX) {
                 if stop.soon.is_cancelled() {
                     break;
                 }
-                let mut batch = Batch::new(account);
+                let mut batch = records.batch();
                 batch.changes.extend_from_slice(changes);
                 if let Err(error) = seen.commit(batch, records).await {
                     return Committed::Failed(error.into());

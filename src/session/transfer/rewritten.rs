@@ -1,6 +1,6 @@
 //! Known messages that the server sends with other octets.
 
-use crate::seen::{Batch, Change, Marker, Notes, Record, RecordKey, State};
+use crate::seen::{Change, Marker, Notes, Record, RecordKey, State};
 use crate::session::judge::arrival;
 use crate::session::judge::arrival::Arrival;
 use crate::session::judge::disposition::Why;
@@ -98,7 +98,7 @@ impl Transfer<'_> {
             },
             notes: Notes::default().found_alike(self.compared_at()),
         };
-        let mut batch = Batch::new(&self.orders.visit.account);
+        let mut batch = self.orders.records.batch();
         let unique_id = parcel.key.unique_id.as_bytes();
         let earlier = self.look_at_twin(unique_id, Twin::take_rewritten);
         let earlier = earlier.into_iter().map(Change::Forget);

@@ -1,7 +1,7 @@
 //! Messages of a session out of step that are not proven to be the requested ones.
 
 use crate::mail::Timestamp;
-use crate::seen::{AccountStore, Batch, Change, RecordKey, State, StoreError};
+use crate::seen::{AccountStore, Change, RecordKey, State, StoreError};
 
 /// Notes that messages of a session out of step are compared, alone, before they are deleted.
 ///
@@ -16,7 +16,7 @@ pub(in crate::session) async fn doubt(
         return Ok(());
     }
     let records = seen.records().await?;
-    let mut batch = Batch::new(seen.account());
+    let mut batch = records.batch();
     for key in unproven {
         if let Some(mut record) = records.get(key)
             && (matches!(record.state, State::Delivered { .. }) || record.kept().is_some())

@@ -2,7 +2,7 @@
 //! gets a record without digest.
 
 use crate::mail::{Entry, UniqueId, limits};
-use crate::seen::{Batch, Change, Deferral, Notes, Record, RecordKey, State};
+use crate::seen::{Change, Deferral, Notes, Record, RecordKey, State};
 use crate::session::judge::{deferral, new_count};
 use crate::session::server::maildrop::Maildrop;
 use crate::session::transfer::Transfer;
@@ -159,7 +159,7 @@ impl Transfer<'_> {
             state,
             notes: Notes::default(),
         };
-        let mut batch = Batch::new(&self.orders.visit.account);
+        let mut batch = self.orders.records.batch();
         batch.changes.push(Change::Put(key, record));
         self.commits().commit(batch, Committed::Settled { at });
     }
@@ -225,7 +225,7 @@ impl Transfer<'_> {
             ),
             state,
         };
-        let mut batch = Batch::new(&self.orders.visit.account);
+        let mut batch = self.orders.records.batch();
         batch.changes.push(Change::Put(key, record));
         let after = if settles {
             Committed::Settled { at }

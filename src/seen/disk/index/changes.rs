@@ -60,7 +60,7 @@ impl<'d> Changes<'d> {
     pub(super) fn add(&mut self, batches: &[Batch]) -> sled::Result<()> {
         let mut all: BTreeMap<&AccountName, OfAccount<'_>> = BTreeMap::new();
         for batch in batches {
-            let account = all.entry(&batch.account).or_default();
+            let account = all.entry(batch.account()).or_default();
             for change in &batch.changes {
                 let keys = change.keys().iter();
                 account

@@ -4,15 +4,18 @@ use std::collections::VecDeque;
 
 use crate::mail::{UniqueId, limits};
 use crate::proto::pop3::{Command, Event, Kind};
-use crate::seen::Recorded;
+use crate::seen::{RecordKey, Recorded};
 use crate::session::SessionError;
 use crate::session::server::maildrop::{Happened, Maildrop};
 use crate::session::server::refusal::reason;
 
 impl Maildrop {
-    /// Requests a delete, for which there is proof. A message that this session does not list is
-    /// gone already.
-    pub(in crate::session) fn delete(&mut self, proof: &Recorded) -> Result<(), SessionError> {
+    /// Requests a delete, and uses up its proof. A message that this session does not list is gone
+    /// already. Returns the key of the message's record.
+    pub(in crate::session) fn delete(
+        &mut self,
+        proof: Recorded,
+    ) -> Result<RecordKey, SessionError> {
         if *proof.account() != self.account {
             return Err(SessionError::Invariant(
                 "a proof of one account was used to delete in another",
@@ -21,7 +24,7 @@ impl Maildrop {
         if let Some(number) = self.number_of(proof.unique_id()) {
             self.backlog.push_back((number, proof.unique_id().clone()));
         }
-        Ok(())
+        Ok(proof.into_key())
     }
 
     /// The first number with this unique-id whose delete was not requested; marks it as requested.
