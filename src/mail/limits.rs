@@ -288,6 +288,10 @@ pub const UNASKED_MILLISECONDS: u64 = 20;
 /// session asks for the rest.
 pub const HEADS_SECONDS_MAX: u64 = 600;
 
+/// Bits that a message would have to guess to contain the answers to all proofs that a session asks
+/// before deletes.
+pub const PROOF_BITS: u32 = 20;
+
 /// Messages whose sizes are asked one by one, the newest ones, while LIST is left out.
 pub const SIZES_ONE_BY_ONE_MAX: usize = 500;
 

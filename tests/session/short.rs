@@ -88,3 +88,40 @@ async fn the_rest_of_a_message_that_the_operator_took_for_delivered_comes_all_th
     }
     assert!(world.sink.taken().contains_key(&there[1].octets));
 }
+
+#[tokio::test]
+async fn a_server_that_removes_what_was_retrieved_keeps_a_message_that_came_short() {
+    let long = format!("Subject: cut\r\n\r\n{}", "0123456789\r\n".repeat(50));
+    let cut = mail("two-0123456789abcdef", long.as_bytes());
+    let names = ["one-0123456789abcdef", "six-0123456789abcdef"];
+    for retention in [Retention::Keep, Retention::Delete] {
+        let mails = vec![letter(names[0]), cut.clone(), letter(names[1])];
+        let world = World::new(mails, retention);
+        world.server.with(|habits| {
+            habits.hides = true;
+            habits.capabilities = vec!["EXPIRE 0".into()];
+            habits.cuts = Some(cut.unique_id.clone());
+        });
+        for _ in 0..10 {
+            world.poll().await;
+            world.pass(DAY / 2);
+        }
+        assert_eq!(
+            world.sink.count(),
+            3,
+            "{retention:?}: two messages and the stump"
+        );
+        assert!(world.server.listed().contains(&cut), "{retention:?}");
+        world.server.with(|habits| habits.cuts = None);
+        for _ in 0..80 {
+            world.poll().await;
+            world.pass(DAY / 2);
+        }
+        let taken = world.sink.taken();
+        assert!(
+            taken.contains_key(&cut.octets),
+            "{retention:?}: now it came whole"
+        );
+        assert_eq!(world.sink.count(), 4, "{retention:?}");
+    }
+}

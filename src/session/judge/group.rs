@@ -195,7 +195,7 @@ impl Group<'_> {
     fn of_one(&self, of_all: Disposition, at: u32, plan: &Plan) -> Disposition {
         let is_known = of_all == Disposition::Retrieve(Why::Changed) && !plan.unlike.contains(&at);
         match is_known {
-            true if self.circumstances.pops => Disposition::Retrieve(Why::Pop),
+            true if self.circumstances.pops && !self.must_stay() => Disposition::Retrieve(Why::Pop),
             true => Disposition::Skip(Skip::Seen),
             false => of_all,
         }
@@ -237,7 +237,9 @@ impl Group<'_> {
             }
             return match self.settle(&mut deletes) {
                 Disposition::Delete => self.delete(deletes, plan),
-                Disposition::Skip(_) if self.circumstances.pops => Disposition::Retrieve(Why::Pop),
+                Disposition::Skip(_) if self.circumstances.pops && !self.must_stay() => {
+                    Disposition::Retrieve(Why::Pop)
+                }
                 settled => settled,
             };
         }
@@ -260,6 +262,13 @@ impl Group<'_> {
             Said::Later => Disposition::Skip(Skip::Doubtful),
             _ => self.compare(plan),
         }
+    }
+
+    /// Whether the server must not remove a message, as it would after QUIT: it may have more of it
+    /// than came.
+    fn must_stay(&self) -> bool {
+        let is_short = |known: &Known<'_>| known.record.notes.octets_differ;
+        self.settled().any(is_short)
     }
 
     /// Whether to compare again a message that came too short: the rest may be there now.

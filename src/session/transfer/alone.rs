@@ -30,6 +30,10 @@ pub(in crate::session) struct Doubts {
     asked: LastAsked,
     /// Whether a message has come since the server last proved to be in step.
     is_unproven: bool,
+    /// Proofs since the last message came.
+    proofs: u32,
+    /// Whether a message came whose size does not show where it ends.
+    is_unsized: bool,
     /// The position of the last message that came while nothing else was under way.
     last_alone: Option<usize>,
     /// Whether the session must be proven to be in step before any other command.
@@ -73,6 +77,8 @@ impl Doubts {
             held: VecDeque::new(),
             asked: LastAsked::default(),
             is_unproven: false,
+            proofs: 0,
+            is_unsized: false,
             last_alone: None,
             must_prove: false,
             sizes: sizes.clone(),
@@ -228,7 +234,10 @@ impl Transfer<'_> {
         } else {
             self.doubts.unproven.push(key.clone());
         }
+        self.doubts.is_unsized |=
+            weighed == Weighed::Unannounced || self.doubts.sizes.are_estimates();
         self.doubts.is_unproven = true;
+        self.doubts.proofs = 0;
     }
 
     /// Requests the next doubtful message once no other command is under way; after the last one,

@@ -136,6 +136,11 @@ impl Transfer<'_> {
         let judged_as = remade.as_ref().unwrap_or(&key);
         self.ledger.holds(at, message.octets());
         let octets_differ = self.is_cut(judged_as, &message, weighed, entry.octets);
+        let known = self.orders.records.get(judged_as);
+        let is_accepted = known.is_some_and(|known| known.notes.octets_accepted);
+        if octets_differ == Some(true) && !is_accepted {
+            self.ledger.must_stay();
+        }
         let stumps = octets_differ.and_then(|is_short| is_short.then(|| self.stumps(&key))?);
         let parcel = Parcel {
             source: Source::Listed(at),

@@ -11,6 +11,8 @@ use crate::seen::{RecordKey, Recorded};
 pub(in crate::session) struct Ledger {
     /// Requested and not settled: not yet arrived, offered, or recorded.
     unsettled: BTreeSet<usize>,
+    /// Whether a message came that the server must not remove.
+    must_stay: bool,
     /// Retrieved and not settled, with the octets.
     held: HashMap<usize, u64>,
     held_octets: u64,
@@ -87,7 +89,13 @@ impl Ledger {
 
     /// Whether QUIT may make the server hide all retrieved messages.
     pub(in crate::session) fn is_all_settled(&self) -> bool {
-        self.unsettled.is_empty()
+        self.unsettled.is_empty() && !self.must_stay
+    }
+
+    /// Notes that a message came that the server must not remove: nothing counts as settled where it
+    /// removes what was retrieved.
+    pub(in crate::session) fn must_stay(&mut self) {
+        self.must_stay = true;
     }
 
     /// How often this message has been retrieved in this session, this time included.

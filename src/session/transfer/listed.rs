@@ -83,6 +83,9 @@ impl Transfer<'_> {
 
     pub(in crate::session) fn recognise(&mut self, at: usize, parcel: &Parcel, mut record: Record) {
         record.notes.octets_differ = parcel.differs(&record.notes);
+        if record.notes.octets_differ {
+            self.ledger.must_stay();
+        }
         self.say_recognised(parcel);
         let unique_id = &parcel.key.unique_id;
         let proof = self.orders.records.proof(unique_id, parcel.key.digest);

@@ -37,9 +37,14 @@ impl Transfer<'_> {
     pub(in crate::session) fn varies(&self, key: &RecordKey, weighed: Weighed) -> bool {
         let varies = matches!(weighed, Weighed::OtherEachTime { .. });
         if varies {
+            let stays = if self.orders.hides {
+                ""
+            } else {
+                ", and it stays on the server"
+            };
             let detail = format!(
-                "message {}: the server sends other contents each time. The last copy is delivered, \
-                 and it stays on the server",
+                "message {}: the server sends other contents each time. The last copy is \
+                 delivered{stays}",
                 key.unique_id
             );
             self.say_of_octets("octets_differ", &detail);
