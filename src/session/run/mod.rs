@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::fault;
 use crate::mail::{FirstRun, Listing, Timestamp, WhoActs, limits};
-use crate::seen::{AccountState, Record, RecordKey, Records, State};
+use crate::seen::{AccountState, Record, Records, State};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::disposition::{Disposition, Plan, Skip};
 use crate::session::judge::guard::Explained;
@@ -32,6 +32,7 @@ use crate::session::server::listing::Listed;
 use crate::session::server::listing_room::Held;
 use crate::session::server::maildrop::{Goodbye, Happened, Maildrop};
 use crate::session::transfer::Transfer;
+use crate::session::transfer::ledger::Retrieved;
 use crate::session::transfer::orders::{Orders, Transferred};
 use crate::session::transfer::{parked, unproven};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
@@ -207,8 +208,8 @@ impl Session<'_> {
             deadline: opened.deadline,
         };
         let mut done = Transfer::new(orders, maildrop, due).run().await;
-        let unsure = std::mem::take(&mut done.unproven);
-        self.doubt(&unsure, done.lost.is_some(), now).await?;
+        let came = std::mem::take(&mut done.retrieved);
+        self.doubt(&came, done.lost.is_some(), now).await?;
         self.notice_identified(&listing, &records, &done, now)
             .await?;
         self.learn(&listing, &done, state);
@@ -218,7 +219,7 @@ impl Session<'_> {
         let all_popped =
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
         let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
-        self.doubt(&unsure, ended.goodbye.out_of_step, now).await?;
+        self.doubt(&came, ended.goodbye.out_of_step, now).await?;
         self.learn_deletes(state, noted, found_again, &ended);
         ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
         self.learn_from_goodbye(&listing, &ended, &gone, state);
@@ -231,12 +232,12 @@ impl Session<'_> {
     /// Notes that messages of a session out of step must be compared.
     async fn doubt(
         &self,
-        unproven: &[RecordKey],
+        retrieved: &Retrieved,
         is_out_of_step: bool,
         now: Timestamp,
     ) -> Result<(), SessionError> {
         if is_out_of_step {
-            unproven::doubt(&self.with.seen, unproven, now).await?;
+            unproven::doubt(&self.with.seen, retrieved, now).await?;
         }
         Ok(())
     }

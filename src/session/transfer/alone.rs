@@ -40,8 +40,6 @@ pub(in crate::session) struct Doubts {
     must_prove: bool,
     /// What is known about the sizes that this maildrop announces.
     sizes: Sizes,
-    /// Messages that came while commands were pipelined; without pipelining, the last message.
-    unproven: Vec<RecordKey>,
 }
 
 /// The last command to the server.
@@ -82,7 +80,6 @@ impl Doubts {
             last_alone: None,
             must_prove: false,
             sizes: sizes.clone(),
-            unproven: Vec::new(),
         }
     }
 
@@ -95,19 +92,14 @@ impl Doubts {
         self.must_prove = false;
     }
 
-    /// Notes that the place of each message among the replies proves which one it is.
-    pub(in crate::session) fn prove(&mut self) {
-        self.unproven = Vec::new();
-    }
-
     /// Whether the sizes that this maildrop announces are only estimates.
     pub(in crate::session) fn are_sizes_estimates(&self) -> bool {
         self.sizes.are_estimates()
     }
 
-    /// What is known about the sizes, and the messages unproven if the session was out of step.
-    pub(in crate::session) fn into_parts(self) -> (Sizes, Vec<RecordKey>) {
-        (self.sizes, self.unproven)
+    /// What is known about the sizes.
+    pub(in crate::session) fn into_sizes(self) -> Sizes {
+        self.sizes
     }
 
     /// Whether no message waits.
@@ -225,14 +217,15 @@ impl Transfer<'_> {
         entry.is_some_and(|entry| self.look_at_twin(entry.unique_id, |twin| twin.is_any_by_head))
     }
 
-    /// Notes a message whose place among the replies proves it only while the session is in step.
+    /// Notes a message whose place among the replies proves it only while the session is in step:
+    /// one that came while commands were pipelined, or without pipelining the last one.
     pub(in crate::session) fn note_unproven(&mut self, key: &RecordKey, weighed: Weighed) {
         let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
         let is_sized = weighed == Weighed::AsAnnounced && !self.doubts.sizes.are_estimates();
         if is_sized && !is_pipelining {
-            self.doubts.unproven.clear();
+            self.ledger.prove();
         } else {
-            self.doubts.unproven.push(key.clone());
+            self.ledger.note_unproven(key);
         }
         self.doubts.is_unsized |=
             weighed == Weighed::Unannounced || self.doubts.sizes.are_estimates();

@@ -47,7 +47,7 @@ impl Transfer<'_> {
         let out_of_step =
             maildrop.is_out_of_step(&error) || (is_in_doubt && maildrop.is_pipelining());
         if !(is_broken || maildrop.is_pipelining() && (out_of_step || is_missing)) {
-            self.doubts.prove();
+            self.ledger.prove();
         }
         let mut lost = Lost {
             out_of_step,
@@ -145,7 +145,6 @@ impl Transfer<'_> {
             .map(|maildrop| maildrop.gone().to_vec());
         let stopped = self.phase.is_told();
         let (error, lost) = self.phase.into_end();
-        let (sizes, unproven) = self.doubts.into_parts();
         Transferred {
             lost,
             gone: gone.unwrap_or_default(),
@@ -154,8 +153,8 @@ impl Transfer<'_> {
             findings: self.identities.findings(),
             deletes_noted: self.deletes.noted(),
             deletes_sent: self.deletes.into_sent(),
-            sizes,
-            unproven,
+            sizes: self.doubts.into_sizes(),
+            retrieved: self.ledger.take_retrieved(),
             error,
             stopped,
             again,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::mem;
 
-use crate::mail::{Digest, Listing, ListingBuilder, UniqueId};
+use crate::mail::{Digest, Listing, ListingBuilder, UniqueId, limits};
 use crate::seen::{RecordKey, Recorded};
 
 /// Counts requested, retrieved and proven messages. Positions are those of the listing.
@@ -20,8 +20,8 @@ pub(in crate::session) struct Ledger {
     repeated: HashMap<UniqueId, usize>,
     /// Proofs for those, until there is one for each entry.
     proofs: HashMap<UniqueId, Vec<Recorded>>,
-    /// How often each message was retrieved, and delivered, in this session.
-    times: HashMap<RecordKey, Times>,
+    /// The messages that were retrieved in this session.
+    retrieved: Retrieved,
     /// How many messages with each of those unique-ids were retrieved in this session.
     in_hand: HashMap<UniqueId, usize>,
     /// How often the operator's confirmation was used for a message.
@@ -35,17 +35,46 @@ pub(in crate::session) struct Ledger {
     put_off: Vec<u32>,
 }
 
+/// The messages that were retrieved in one session, in one table: a session may retrieve 20,000.
+#[derive(Default)]
+pub(in crate::session) struct Retrieved {
+    times: HashMap<RecordKey, Times>,
+    /// How often the place of each message among the replies was proven.
+    proofs: u32,
+}
+
 /// How often something happened to one message.
 #[derive(Clone, Copy, Debug, Default)]
 struct Times {
     in_hand: u32,
     delivered: u32,
+    /// Unproven while there were so many proofs; `None` if its place was never in question.
+    unproven: Option<u32>,
+}
+
+impl Retrieved {
+    /// The messages whose place among the replies proves which they are only if the session was in
+    /// step.
+    pub(in crate::session) fn unproven(&self) -> impl Iterator<Item = &RecordKey> {
+        let unproven = |times: &Times| times.unproven == Some(self.proofs);
+        let times = self.times.iter();
+        times
+            .filter(move |(_, times)| unproven(times))
+            .map(|(key, _)| key)
+    }
 }
 
 impl Ledger {
-    pub(in crate::session) fn new(repeated: &HashMap<UniqueId, usize>) -> Self {
+    /// Begins without messages; about `count` may be retrieved.
+    pub(in crate::session) fn new(repeated: &HashMap<UniqueId, usize>, count: usize) -> Self {
+        let most = usize::try_from(limits::SESSION_MESSAGES_MAX);
+        let count = count.min(most.unwrap_or(usize::MAX));
         Self {
             repeated: repeated.clone(),
+            retrieved: Retrieved {
+                times: HashMap::with_capacity(count),
+                proofs: 0,
+            },
             ..Self::default()
         }
     }
@@ -103,14 +132,35 @@ impl Ledger {
         if self.repeated.contains_key(&key.unique_id) {
             *self.in_hand.entry(key.unique_id.clone()).or_default() += 1;
         }
-        let times = self.times.entry(key.clone()).or_default();
+        let times = self.retrieved.times.entry(key.clone()).or_default();
         times.in_hand += 1;
         times.in_hand
     }
 
+    /// Notes a message whose place among the replies proves which one it is only if the session is
+    /// in step.
+    pub(in crate::session) fn note_unproven(&mut self, key: &RecordKey) {
+        let proofs = self.retrieved.proofs;
+        let times = self.retrieved.times.entry(key.clone()).or_default();
+        times.unproven = Some(proofs);
+    }
+
+    /// Notes that the place of each message among the replies proves which one it is.
+    pub(in crate::session) fn prove(&mut self) {
+        self.retrieved.proofs += 1;
+    }
+
+    /// The messages that were retrieved.
+    pub(in crate::session) fn take_retrieved(&mut self) -> Retrieved {
+        mem::take(&mut self.retrieved)
+    }
+
     /// How often this message has been retrieved in this session.
     pub(in crate::session) fn alike(&self, key: &RecordKey) -> u32 {
-        self.times.get(key).map_or(0, |times| times.in_hand)
+        self.retrieved
+            .times
+            .get(key)
+            .map_or(0, |times| times.in_hand)
     }
 
     /// How many messages with a repeated unique-id have been retrieved in this session.
@@ -127,7 +177,7 @@ impl Ledger {
 
     /// How many copies of this message have been delivered in this session, this one included.
     pub(in crate::session) fn delivered(&mut self, key: &RecordKey) -> u32 {
-        let times = self.times.entry(key.clone()).or_default();
+        let times = self.retrieved.times.entry(key.clone()).or_default();
         times.delivered += 1;
         times.delivered
     }

@@ -100,7 +100,7 @@ impl<'a> Transfer<'a> {
             quiet_since: Instant::now(),
             window: Window::new(&orders),
             signature: Signature::of(orders.visit),
-            ledger: Ledger::new(&orders.plan.repeated),
+            ledger: Ledger::new(&orders.plan.repeated, orders.plan.retrievals.len()),
             doubts: Doubts::new(&orders.sizes),
             identities: Identities::default(),
             outbox: Outbox::new(orders.visit, orders.with, orders.budget),

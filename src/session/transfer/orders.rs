@@ -12,6 +12,7 @@ use crate::session::judge::struck_deletes::Deletable;
 use crate::session::judge::taken::Allowance;
 use crate::session::server::maildrop::{Deleting, Maildrop};
 use crate::session::transfer::findings::Findings;
+use crate::session::transfer::ledger::Retrieved;
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::Spared;
 
@@ -97,8 +98,9 @@ pub(in crate::session) struct Transferred {
     pub(in crate::session) deletes_noted: Option<Timestamp>,
     /// What is known now about the sizes that this maildrop announces.
     pub(in crate::session) sizes: Sizes,
-    /// Messages that are unproven, if the session was out of step.
-    pub(in crate::session) unproven: Vec<RecordKey>,
+    /// The messages that were retrieved, and which of them are unproven if the session was out of
+    /// step.
+    pub(in crate::session) retrieved: Retrieved,
     /// Why it ended early.
     pub(in crate::session) error: Option<SessionError>,
     /// Whether mailferry was asked to stop.

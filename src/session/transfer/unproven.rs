@@ -2,6 +2,7 @@
 
 use crate::mail::Timestamp;
 use crate::seen::{AccountStore, Change, RecordKey, State, StoreError};
+use crate::session::transfer::ledger::Retrieved;
 
 /// Notes that messages of a session out of step are compared, alone, before they are deleted.
 ///
@@ -9,9 +10,11 @@ use crate::seen::{AccountStore, Change, RecordKey, State, StoreError};
 /// The store fails.
 pub(in crate::session) async fn doubt(
     seen: &AccountStore,
-    unproven: &[RecordKey],
+    retrieved: &Retrieved,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let mut unproven: Vec<&RecordKey> = retrieved.unproven().collect();
+    unproven.sort_unstable();
     if unproven.is_empty() {
         return Ok(());
     }

@@ -67,7 +67,7 @@ impl Transfer<'_> {
         }
         let is_lock_step = |maildrop: &Maildrop| !maildrop.is_pipelining();
         if self.maildrop.as_ref().is_some_and(is_lock_step) {
-            self.doubts.prove();
+            self.ledger.prove();
         }
     }
 
