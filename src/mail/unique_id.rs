@@ -1,6 +1,7 @@
 //! The unique-id of a message (RFC 1939 section 7, UIDL).
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::mail::{limits, text};
 
@@ -9,8 +10,11 @@ use crate::mail::{limits, text};
 /// RFC 1939 allows 1 to 70 characters of 0x21 to 0x7E. Servers also send longer ones, ones with
 /// blanks and 8-bit ones. All are accepted unchanged, because it only matters that the same message
 /// has the same unique-id. CR, LF and NUL cannot be part of one.
+///
+/// A session has several copies of each one, for its books, its records and its deletes: they share
+/// the bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UniqueId(Box<[u8]>);
+pub struct UniqueId(Arc<[u8]>);
 
 /// Why bytes cannot be a unique-id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
