@@ -96,6 +96,8 @@ impl AccountStore {
         let record = delivered.record();
         let mut batch = Batch::under(&self.tenure);
         batch.changes = others;
+        // Nearly always there is just this one, and many batches wait for the index.
+        batch.changes.reserve_exact(equal.len() + 1);
         batch.changes.extend(equal);
         batch.changes.push(Change::Put(key, record));
         self.store.commit_from(batch, known, None).await?;

@@ -64,6 +64,17 @@ impl Batch {
         self.tenure.account()
     }
 
+    /// Adds it to earlier ones: to the last one if that is of the same account and tenure.
+    pub(super) fn gather_in(self, earlier: &mut Vec<Self>) {
+        match earlier.last_mut() {
+            Some(last) if last.tenure == self.tenure => {
+                last.changes.extend(self.changes);
+                last.state = self.state.or(last.state.take());
+            }
+            _ => earlier.push(self),
+        }
+    }
+
     /// How many records it changes, plus one: the cost to store and to apply it.
     pub(super) fn weight(&self) -> usize {
         let keys = self.changes.iter().map(|change| change.keys().len());

@@ -194,7 +194,8 @@ pub(in crate::seen) fn value_octets(record: &Record) -> Vec<u8> {
             return [&[OTHER], words.as_bytes()].concat();
         }
     };
-    let mut octets = vec![kind];
+    let mut octets = Vec::with_capacity(USUAL_VALUE_OCTETS);
+    octets.push(kind);
     let mut flags = kind;
     if let Some(size) = record.octets {
         flags |= HAS_OCTETS;
@@ -309,6 +310,9 @@ fn take_number(octets: &mut &[u8]) -> Option<u64> {
 const ENTRIES_MAX: usize = 32;
 
 const TWO_BLOCKS: usize = 2 * ENTRIES_MAX;
+
+/// Room for the octets of a delivered record, which are seldom more.
+const USUAL_VALUE_OCTETS: usize = 32;
 
 const KIND: u8 = 0x07;
 const DELIVERED: u8 = 0;

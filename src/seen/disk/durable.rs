@@ -44,6 +44,7 @@ enum Repair {
 #[derive(Default)]
 struct Behind {
     accounts: HashSet<AccountName>,
+    /// Those of one account that follow each other are one batch.
     batches: Vec<Batch>,
     changes: usize,
     /// The journal line of the last of them.
@@ -56,9 +57,13 @@ enum About {
     All,
 }
 
+/// Boxed, because a batch is large and moved several times.
+#[allow(clippy::vec_box)]
+type Batches = Vec<Box<Batch>>;
+
 /// A batch, and the caller that waits for it.
 struct Commit {
-    batch: Batch,
+    batch: Box<Batch>,
     done: oneshot::Sender<Result<(), StoreError>>,
 }
 
@@ -149,6 +154,7 @@ impl SeenStore for DurableStore {
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         let (done, committed) = oneshot::channel();
+        let batch = Box::new(batch);
         let queued = match &*lock(&self.commits) {
             Some(commits) => commits.send(Commit { batch, done }).is_ok(),
             None => false,
@@ -252,7 +258,7 @@ impl Shared {
         self.tidy();
     }
 
-    fn commit(&self, batches: Vec<Batch>) -> Result<(), StoreError> {
+    fn commit(&self, batches: Batches) -> Result<(), StoreError> {
         let mut journal = lock(&self.journal);
         let appended = journal.append(&batches, self.clock.now());
         self.proven.store(appended.is_ok(), Ordering::Relaxed);
@@ -379,11 +385,12 @@ impl Behind {
         }
     }
 
-    fn add(&mut self, batches: Vec<Batch>, last: Position) {
-        self.changes += batches.iter().map(Batch::weight).sum::<usize>();
-        let accounts = batches.iter().map(|batch| batch.account().clone());
-        self.accounts.extend(accounts);
-        self.batches.extend(batches);
+    fn add(&mut self, batches: Batches, last: Position) {
+        for batch in batches {
+            self.changes += batch.weight();
+            self.accounts.insert(batch.account().clone());
+            batch.gather_in(&mut self.batches);
+        }
         self.last = last;
     }
 }

@@ -6,6 +6,7 @@
 //! or doubled line is detected. An unfinished last line is cut off; any other mismatch is damage,
 //! and nothing is guessed.
 
+use std::borrow::Borrow;
 use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -244,14 +245,14 @@ impl Journal {
     /// certain, and the next call first goes back to the durable part.
     pub(in crate::seen) fn append(
         &mut self,
-        batches: &[Batch],
+        batches: &[impl Borrow<Batch>],
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut file = self.file.take().map_or_else(|| self.reopen(), Ok)?;
         let mut last = self.last;
         let mut text = std::mem::take(&mut self.line_started);
         for batch in batches {
-            last = push_line(&mut text, last, now, batch);
+            last = push_line(&mut text, last, now, batch.borrow());
         }
         // After an error the descriptor stays closed: a failed fdatasync may have dropped data.
         file.write_all(text.as_bytes())
