@@ -1,5 +1,7 @@
 //! A calendar date and time in UTC, in the formats of mail.
 
+use std::fmt::Write as _;
+
 use crate::mail::Timestamp;
 
 /// A date and time in UTC by the Gregorian calendar.
@@ -37,27 +39,35 @@ impl Date {
     /// `Mon, 23 Nov 2026 12:00:00 +0000` (RFC 5322 section 3.3).
     pub fn rfc5322(&self) -> String {
         let (weekday, month) = (WEEKDAYS[self.weekday], MONTHS[self.month]);
-        let (day, year, time) = (self.day, self.year, self.time());
-        format!("{weekday}, {day} {month} {year} {time} +0000")
+        let mut date = String::with_capacity(RFC5322_OCTETS);
+        let _ = write!(date, "{weekday}, {} {month} {} ", self.day, self.year);
+        self.push_time(&mut date);
+        date.push_str(" +0000");
+        date
     }
 
     /// `Mon Nov 23 12:00:00 2026`: the form of C's `asctime`, which an mbox `From ` line ends with.
     pub fn asctime(&self) -> String {
         let (weekday, month) = (WEEKDAYS[self.weekday], MONTHS[self.month]);
-        let (day, year, time) = (self.day, self.year, self.time());
-        format!("{weekday} {month} {day:2} {time} {year}")
+        let mut date = format!("{weekday} {month} {:2} ", self.day);
+        self.push_time(&mut date);
+        let _ = write!(date, " {}", self.year);
+        date
     }
 
-    fn time(&self) -> String {
+    fn push_time(&self, date: &mut String) {
         let second = self.second_of_day;
-        format!(
-            "{:02}:{:02}:{:02}",
-            second / 3600,
-            second / 60 % 60,
-            second % 60
-        )
+        let parts = [second / 3600, second / 60 % 60, second % 60];
+        for (part, before) in parts.into_iter().zip(["", ":", ":"]) {
+            date.push_str(before);
+            let digits = [part / 10, part % 10].map(|digit| digit.to_le_bytes()[0] + b'0');
+            date.extend(digits.map(char::from));
+        }
     }
 }
+
+/// The length of a date of two digits with a year of four.
+const RFC5322_OCTETS: usize = "Mon, 23 Nov 2026 12:00:00 +0000".len();
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
