@@ -1,5 +1,6 @@
 //! A Maildir on disk. Messages are written to tmp, made durable, and renamed into new.
 
+use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -130,7 +131,7 @@ impl Folder {
         sized: bool,
         fill: impl FnOnce(&mut File) -> io::Result<u64>,
     ) -> Result<Written, MaildirError> {
-        let path = self.root.join("tmp").join(&name);
+        let path = self.path_of("tmp", &name);
         let as_user = enter(user).map_err(disk(BECOME, &self.root))?;
         let file = NewFile::create(fs::OpenOptions::new().write(true), path.clone())
             .map_err(disk("create", &path))?;
@@ -139,7 +140,7 @@ impl Folder {
         let mut written = Written { file, name };
         let octets = fill(written.file.file_mut()).map_err(disk("write", &path))?;
         if sized {
-            written.name.push_str(&format!(",S={octets}"));
+            let _ = write!(written.name, ",S={octets}");
         }
         Ok(written)
     }
@@ -173,7 +174,7 @@ impl Folder {
         }
         for (Written { file, name }, durable) in batch.into_iter().zip(durable) {
             let renamed = durable.map_err(disk("sync", file.path())).and_then(|()| {
-                let to = new.join(&name);
+                let to = self.path_of("new", &name);
                 file.rename(&to).map_err(disk("rename into", &to))
             });
             published.push(renamed.map(|_| name));
@@ -189,6 +190,16 @@ impl Folder {
                 .collect();
         }
         published
+    }
+
+    /// The path of a file. Built in one piece, because each message needs two.
+    fn path_of(&self, part: &str, name: &str) -> PathBuf {
+        let root = self.root.as_os_str();
+        let mut path = PathBuf::with_capacity(root.len() + part.len() + name.len() + 2);
+        path.push(root);
+        path.push(part);
+        path.push(name);
+        path
     }
 
     /// The path of the Maildir.
@@ -265,7 +276,9 @@ pub(crate) fn unique_name() -> String {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    format!(
+    let mut name = String::with_capacity(NAME_OCTETS + HOST.len());
+    let _ = write!(
+        name,
         "{}.M{:06}P{}Q{}R{:016x}.{}",
         now.as_secs(),
         now.subsec_micros(),
@@ -274,7 +287,8 @@ pub(crate) fn unique_name() -> String {
         // In a container every agent is process 1, on a host with its predecessor's name.
         fastrand::u64(..),
         *HOST
-    )
+    );
+    name
 }
 
 static HOST: LazyLock<String> = LazyLock::new(|| {
@@ -292,6 +306,9 @@ fn host_part(name: &str) -> String {
         name
     }
 }
+
+/// Room for a name without the host, and for the size that is added to it.
+const NAME_OCTETS: usize = 96;
 
 const TMP_LIFETIME: Duration = Duration::from_secs(36 * 3600);
 
