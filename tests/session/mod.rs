@@ -29,6 +29,7 @@ mod repointed;
 mod retries;
 mod reused;
 mod rewritten;
+mod sent_again;
 mod shared_copies;
 mod shared_unique_ids;
 mod short;

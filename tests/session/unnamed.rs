@@ -15,7 +15,8 @@ const DAY: u64 = 24 * HOUR;
 /// A message of which UIDL gives only the number, if `unique_id` is empty. All are equally long.
 fn letter(unique_id: &str, number: usize) -> Mail {
     let text = format!(
-        "Message-ID: <{number:04}@example.org>\r\nFrom: a@example.org\r\nSubject: {number:04}\r\n\r\nbody {number:04}\r\n"
+        "Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\
+         Subject: {number:04}\r\n\r\nbody {number:04}\r\n"
     );
     mail(unique_id, text.as_bytes())
 }

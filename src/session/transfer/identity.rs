@@ -60,7 +60,7 @@ impl<'a> Transfer<'a> {
         looped: Option<Refusal>,
     ) {
         let came_as = parcel.take_earlier_key();
-        let known = self.orders.records.get(&parcel.key);
+        let known = self.known(at, &parcel);
         let why = self.why(at);
         let is_named = !self.orders.is_nameless(at);
         // On a server without unique-ids, all records have digests as unique-ids.

@@ -11,6 +11,7 @@ pub(in crate::session) mod arrival;
 pub(in crate::session) mod commits;
 pub(in crate::session) mod copies;
 pub(in crate::session) mod deletes;
+pub(in crate::session) mod equal;
 pub(in crate::session) mod findings;
 pub(in crate::session) mod identity;
 pub(in crate::session) mod leaving;

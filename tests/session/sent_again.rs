@@ -1,0 +1,118 @@
+//! The same bytes, sent more than once: a device's message without Message-ID and Date.
+
+use mailferry::mail::Retention;
+
+use crate::support::model::Mail;
+use crate::support::world::{World, mail, mails};
+
+const HOUR: u64 = 3600;
+const DAY: u64 = 24 * HOUR;
+
+/// What a device sends each day.
+fn beat(unique_id: &str) -> Mail {
+    let text = b"From: ups@example.org\r\nSubject: power\r\n\r\npower is well\r\n";
+    mail(unique_id, text)
+}
+
+/// A unique-id that is not counted.
+fn named(number: usize) -> String {
+    format!("{number:04x}5f2b3c4d5e6f7a8b")
+}
+
+/// A server without unique-ids.
+fn nameless(mails: Vec<Mail>) -> World {
+    let world = World::new(mails, Retention::Delete);
+    world.server.with(|habits| habits.unique_ids = false);
+    world
+}
+
+#[tokio::test]
+async fn without_unique_ids_a_message_sent_again_after_its_delete_is_delivered_again() {
+    for polls_a_day in [1, 2] {
+        let world = nameless(Vec::new());
+        for day in 1..=4 {
+            world.server.put(beat("x"));
+            for _ in 0..polls_a_day {
+                world.poll().await;
+                world.pass(DAY / polls_a_day);
+            }
+            assert_eq!(world.sink.count(), day, "{polls_a_day} polls a day");
+            assert!(world.server.listed().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_unique_ids_equal_messages_of_two_sessions_of_one_poll_are_both_delivered() {
+    let mut world = nameless(vec![beat("x"), beat("y"), beat("z")]);
+    world.visit.commit_every = Some(1);
+    world.poll().await;
+    assert_eq!(world.sink.count(), 3);
+    assert!(world.server.listed().is_empty());
+}
+
+#[tokio::test]
+async fn without_unique_ids_a_message_whose_dele_was_refused_is_delivered_once() {
+    let world = nameless(vec![beat("x")]);
+    world.server.with(|habits| habits.refuses_dele = true);
+    for _ in 0..4 {
+        world.poll().await;
+        world.pass(HOUR);
+    }
+    assert_eq!((world.sink.count(), world.server.listed().len()), (1, 1));
+    world.server.with(|habits| habits.refuses_dele = false);
+    world.poll().await;
+    assert_eq!((world.sink.count(), world.server.listed().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn without_unique_ids_a_crash_before_the_answer_to_quit_delivers_nothing_again() {
+    let world = nameless(vec![beat("x")]);
+    world.server.with(|habits| habits.hangs_up_at_quit = true);
+    // The account's state at the end of the poll is never written.
+    world.poll_or_crash().await;
+    world.server.with(|habits| habits.hangs_up_at_quit = false);
+    world.pass(HOUR);
+    world.poll().await;
+    assert_eq!((world.sink.count(), world.server.listed().len()), (1, 0));
+}
+
+#[tokio::test]
+async fn without_unique_ids_a_message_with_an_origin_comes_once_if_deletes_have_no_effect() {
+    let world = nameless(mails(3));
+    world.server.with(|habits| habits.forgets_deletes = true);
+    for _ in 0..4 {
+        world.poll().await;
+        world.pass(HOUR);
+    }
+    assert_eq!((world.sink.count(), world.server.listed().len()), (3, 3));
+}
+
+#[tokio::test]
+async fn a_message_without_unique_id_that_is_sent_again_is_delivered_again() {
+    for polls_a_day in [1, 2] {
+        let world = World::new(Vec::new(), Retention::Delete);
+        for day in 1..=4 {
+            world.server.put(beat(""));
+            let text = format!("Subject: {day}\r\n\r\nx\r\n");
+            world.server.put(mail(&named(day), text.as_bytes()));
+            for _ in 0..polls_a_day {
+                world.poll().await;
+                world.pass(DAY / polls_a_day + HOUR);
+            }
+            assert_eq!(world.sink.count(), 2 * day, "{polls_a_day} polls a day");
+            assert!(world.server.listed().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_without_unique_id_and_origin_comes_at_most_once_a_day_if_deletes_do_nothing() {
+    let world = World::new(vec![beat("")], Retention::Delete);
+    world.server.with(|habits| habits.forgets_deletes = true);
+    for _ in 0..24 * 3 {
+        world.poll().await;
+        world.pass(HOUR);
+    }
+    assert_eq!(world.sink.count(), 3);
+}
