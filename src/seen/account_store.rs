@@ -159,6 +159,20 @@ impl AccountStore {
         self.note(keys, None, None).await
     }
 
+    /// Notes that the server refused the DELEs of these records, at a time that no other note has:
+    /// `state` says that this note is open.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn note_refused(
+        &self,
+        keys: Vec<RecordKey>,
+        at: Timestamp,
+        state: &AccountState,
+    ) -> Result<(), StoreError> {
+        self.note(keys, Some(at), Some(state.clone())).await
+    }
+
     async fn note(
         &self,
         mut keys: Vec<RecordKey>,

@@ -204,8 +204,8 @@ pub struct DeletesState {
     pub attempted: Option<Timestamp>,
     /// Whether its QUIT was not confirmed.
     pub quit_refused: bool,
-    /// The times of the notes whose deletes no QUIT confirmed, oldest first: their messages may
-    /// still be there.
+    /// The times of the notes whose deletes no QUIT confirmed, or which the server refused, oldest
+    /// first: their messages may still be there.
     pub open_notes: Vec<Timestamp>,
 }
 
@@ -217,6 +217,15 @@ impl DeletesState {
         }
         let spare = self.open_notes.len().saturating_sub(OPEN_NOTES_MAX);
         self.open_notes.drain(..spare);
+    }
+
+    /// The time for another note: `now`, or the next second that no open note has.
+    pub fn time_of_note(&self, now: Timestamp) -> Timestamp {
+        let mut at = now;
+        while self.is_open(at) {
+            at = at.plus(1);
+        }
+        at
     }
 
     /// Whether no QUIT confirmed the deletes that were noted at this time.

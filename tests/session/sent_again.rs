@@ -116,3 +116,61 @@ async fn a_message_without_unique_id_and_origin_comes_at_most_once_a_day_if_dele
     }
     assert_eq!(world.sink.count(), 3);
 }
+
+#[tokio::test]
+async fn equal_mail_is_delivered_although_the_answer_to_quit_is_always_lost() {
+    for unique_ids in [true, false] {
+        let world = World::new(Vec::new(), Retention::Delete);
+        world.server.with(|habits| {
+            habits.unique_ids = unique_ids;
+            habits.loses_quit_reply = true;
+        });
+        for day in 1..=5 {
+            world.server.put(beat(&named(day)));
+            world.poll().await;
+            world.pass(DAY);
+            assert_eq!(world.sink.count(), day, "unique-ids: {unique_ids}");
+            assert!(world.server.listed().is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn equal_mail_is_delivered_although_the_dele_of_another_message_is_refused() {
+    for unique_ids in [true, false] {
+        let locked = mails(1).remove(0);
+        let world = World::new(vec![locked.clone()], Retention::Delete);
+        world.server.with(|habits| {
+            habits.unique_ids = unique_ids;
+            habits.refuses_dele_of = Some(locked.unique_id.clone());
+        });
+        for day in 1..=5 {
+            world.server.put(beat(&named(day)));
+            world.poll().await;
+            world.pass(DAY);
+            assert_eq!(world.sink.count(), day + 1, "unique-ids: {unique_ids}");
+            assert_eq!(world.server.listed(), std::slice::from_ref(&locked));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refused_dele_leaves_the_other_deletes_of_its_session_confirmed() {
+    let [locked, first, second] = [0, 1, 1].map(|at| mails(2).remove(at));
+    let second = mail(&named(2), &second.octets);
+    let world = World::new(vec![locked.clone(), first], Retention::Delete);
+    world
+        .server
+        .with(|habits| habits.refuses_dele_of = Some(locked.unique_id.clone()));
+    world.poll().await;
+    world.server.put(second);
+    world.pass(DAY);
+    world.poll().await;
+    assert_eq!(world.sink.count(), 3, "somebody sent it again");
+    // The one that was refused may come with another unique-id.
+    let moved = mail(&named(3), &locked.octets);
+    world.server.replace(vec![moved]);
+    world.pass(DAY);
+    world.poll().await;
+    assert_eq!((world.sink.count(), world.server.listed().len()), (3, 0));
+}

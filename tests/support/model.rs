@@ -78,6 +78,8 @@ pub struct Habits {
     pub refuses_list: bool,
     /// Refuses DELE.
     pub refuses_dele: bool,
+    /// Refuses DELE of this message, by unique-id.
+    pub refuses_dele_of: Option<String>,
     /// Makes messages again at each RETR: `%%%%` in a body is another number each time.
     pub makes_anew: bool,
     /// QUIT does nothing, and the answer never comes.
@@ -153,6 +155,7 @@ impl Default for Habits {
             lists_hundredths: 100,
             refuses_list: false,
             refuses_dele: false,
+            refuses_dele_of: None,
             makes_anew: false,
             hangs_up_at_quit: false,
         }
@@ -433,6 +436,9 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             }
             ("DELE", Some(_)) if habits.refuses_dele => {
                 write.write_all(b"-ERR read-only\r\n").await?;
+            }
+            ("DELE", Some(at)) if habits.refuses_dele_of.as_ref() == Some(&mails[at].unique_id) => {
+                write.write_all(b"-ERR message is locked\r\n").await?;
             }
             ("DELE", Some(at)) => {
                 server.crash.step().await;

@@ -20,13 +20,14 @@ pub(in crate::session) struct Allowance {
 }
 
 /// Whether a message that was found again shows that the server ignored its DELE. It does not if
-/// the DELE was noted by an earlier session that no QUIT ended.
+/// the DELE was noted by an earlier session that no QUIT ended. A refused one is noted after the
+/// others of its session.
 pub(in crate::session) fn is_ignored(
     asked: Timestamp,
     allowance: Allowance,
     state: &DeletesState,
 ) -> bool {
-    let was_last = |last| asked == last || !state.is_open(asked);
+    let was_last = |last| asked >= last || !state.is_open(asked);
     allowance.attempted.is_some_and(was_last)
 }
 

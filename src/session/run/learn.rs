@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use crate::mail::{Entry, UniqueId};
-use crate::seen::{AccountState, Oddities};
+use crate::mail::{Entry, Timestamp, UniqueId};
+use crate::seen::{AccountState, Oddities, RecordKey};
+use crate::session::SessionError;
 use crate::session::judge::session_limit::{self, SessionEnd};
 use crate::session::judge::{struck, struck_deletes};
 use crate::session::run::unnamed::DAY_SECONDS;
@@ -130,6 +131,24 @@ impl Session<'_> {
         session_limit::note_end(&mut state.odd, end, self.with.clock.now());
     }
 
+    /// Notes the refused deletes of a session apart from its others: QUIT confirms none of them.
+    pub(in crate::session) async fn note_refused(
+        &self,
+        state: &mut AccountState,
+        noted: Option<Timestamp>,
+        ended: &Ended,
+    ) -> Result<(), SessionError> {
+        let refused = &ended.deletes_refused;
+        let Some(noted) = noted.filter(|_| !refused.is_empty()) else {
+            return Ok(());
+        };
+        // It is later than the note of the others, which it must not open again.
+        let at = state.deletes.time_of_note(noted.plus(1));
+        state.deletes.open_note(at);
+        let noted = self.with.seen.note_refused(refused.clone(), at, state);
+        Ok(noted.await?)
+    }
+
     /// Notes from the answer to QUIT which deletes were accepted, which numbers messages have in
     /// the next session, or at which DELE the server ended the session.
     pub(in crate::session) fn learn_from_goodbye(
@@ -158,4 +177,14 @@ impl Session<'_> {
         }
         self.learn_end(ended.lost_after, ended.quit, state);
     }
+}
+
+/// Those of the deleted records that the server refused to delete, by unique-id.
+pub(in crate::session) fn refused(
+    mut deletes: Vec<RecordKey>,
+    refused: Vec<UniqueId>,
+) -> Vec<RecordKey> {
+    let refused: HashSet<UniqueId> = refused.into_iter().collect();
+    deletes.retain(|key| refused.contains(&key.unique_id));
+    deletes
 }

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::fault;
 use crate::mail::{FirstRun, Listing, Timestamp, WhoActs, limits};
-use crate::seen::{AccountState, Record, Records, State};
+use crate::seen::{AccountState, Record, RecordKey, Records, State};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::disposition::{Disposition, Plan, Skip};
 use crate::session::judge::guard::Explained;
@@ -76,6 +76,8 @@ pub(super) struct Ended {
     pub(super) outgrown: Vec<u32>,
     /// How many deletes the server may have been asked for.
     pub(super) deletes_sent: usize,
+    /// Those of them that the server refused.
+    pub(super) deletes_refused: Vec<RecordKey>,
     /// Whether the server accepted QUIT.
     pub(super) quit: bool,
     /// The result of QUIT.
@@ -215,12 +217,12 @@ impl Session<'_> {
         self.learn(&listing, &done, state);
         self.learn_names(&done.findings, &plan, &records, state, now);
         let gone = done.gone.clone();
-        let (noted, found_again) = (done.deletes_noted, done.findings.found_again);
+        let asked = (done.deletes_noted, done.findings.found_again);
         let all_popped =
             done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
         let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
         self.doubt(&came, ended.goodbye.out_of_step, now).await?;
-        self.learn_deletes(state, noted, found_again, &ended);
+        self.learn_deletes(state, asked, &ended).await?;
         ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
         self.learn_from_goodbye(&listing, &ended, &gone, state);
         if hides && ended.quit && (all_popped || !pops) {
@@ -521,6 +523,7 @@ impl Session<'_> {
                         unique_id: &unique_id,
                         words: &words,
                     });
+                    done.deletes_refused.push(unique_id);
                 }
                 _ => {}
             }
@@ -548,7 +551,8 @@ impl Session<'_> {
             allowance: done.allowance,
             left: done.left,
             outgrown: done.outgrown,
-            deletes_sent: done.deletes_sent.len(),
+            deletes_sent: deletes,
+            deletes_refused: learn::refused(done.deletes_sent, done.deletes_refused),
             quit,
             goodbye,
             lost_after: done.lost.and_then(|lost| lost.after).or(goodbye.lost_after),

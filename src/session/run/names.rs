@@ -200,22 +200,20 @@ impl Session<'_> {
         }
     }
 
-    /// Notes the result of a session's deletes: how many were sent, and when that was noted.
-    pub(in crate::session) fn learn_deletes(
+    /// Notes the result of a session's deletes: when they were noted, how many earlier ones were found
+    /// again, and which were refused.
+    pub(in crate::session) async fn learn_deletes(
         &self,
         state: &mut AccountState,
-        noted: Option<Timestamp>,
-        found_again: u32,
+        (noted, found_again): (Option<Timestamp>, u32),
         ended: &Ended,
-    ) {
+    ) -> Result<(), SessionError> {
         let sent = ended.deletes_sent;
         let were_ignored = taken::are_ignored(&state.deletes);
         let now = self.with.clock.now();
         let sent_at = (sent, noted);
         taken::end(&mut state.deletes, sent_at, ended.quit, found_again, now);
-        // QUIT confirms no DELE that was refused.
-        let is_confirmed = ended.quit && ended.counts.deleted >= sent as u64;
-        if let Some(noted) = noted.filter(|_| sent > 0 && !is_confirmed) {
+        if let Some(noted) = noted.filter(|_| sent > 0 && !ended.quit) {
             state.deletes.open_note(noted);
         }
         // Notes of older records are dropped, because the records are forgotten.
@@ -228,6 +226,7 @@ impl Session<'_> {
                  delete a day until one succeeds",
             );
         }
+        self.note_refused(state, noted, ended).await
     }
 
     fn say(&self, what: &'static str, detail: &str) {

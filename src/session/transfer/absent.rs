@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::mail::{Digest, Timestamp, limits};
+use crate::mail::{Digest, HeadDigest, Timestamp, limits};
 use crate::seen::{Record, RecordKey, Records, State};
 use crate::session::judge::absence::Listed;
 use crate::session::judge::disposition::{Disposition, Why};
@@ -57,6 +57,8 @@ impl<'a> Absent<'a> {
     /// (RFC 1939 section 6: without the UPDATE state nothing is removed). Then the message is still
     /// there, and must not be delivered twice if the server gives it another unique-id. If it is
     /// gone after all, its record waits for bytes that never come, and is forgotten like any other.
+    /// Without Message-ID and Date, a device may send the same bytes again, and to deliver those
+    /// twice is a lesser harm than to delete them undelivered.
     /// Each record is found once, so the second copy of a message that was really sent twice is
     /// delivered.
     pub(in crate::session) fn new(orders: &Orders<'a>) -> Self {
@@ -90,7 +92,9 @@ impl<'a> Absent<'a> {
                 }
                 let notes = &known.record.notes;
                 // The notes of other maildrops belong to another state.
-                let is_open = |at: Timestamp| source == 0 && orders.state.deletes.is_open(at);
+                let has_origin = known.record.head.is_some_and(HeadDigest::has_origin);
+                let is_open =
+                    |at: Timestamp| source == 0 && has_origin && orders.state.deletes.is_open(at);
                 let was_deleted = notes.asked.is_some_and(|at| !is_open(at));
                 let is_displaced = || !displaced.is_empty() && displaced.contains(&known.key());
                 let is_there = is_listed && !notes.displaced && !is_displaced();

@@ -30,6 +30,8 @@ pub(in crate::session) struct Deletes {
     stage: NoteStage,
     /// When the deletes were noted.
     noted: Option<Timestamp>,
+    /// The unique-ids of those that the server refused.
+    refused: Vec<UniqueId>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,6 +55,7 @@ impl Deletes {
             compared: HashSet::new(),
             stage: NoteStage::default(),
             noted: None,
+            refused: Vec::new(),
         }
     }
 
@@ -76,9 +79,15 @@ impl Deletes {
         self.compared.insert(unique_id.clone());
     }
 
-    /// The deletes that were given to the connection.
-    pub(in crate::session) fn into_sent(self) -> Vec<RecordKey> {
-        self.sent
+    /// Notes that the server refused a DELE.
+    pub(in crate::session) fn refused(&mut self, unique_id: UniqueId) {
+        self.refused.push(unique_id);
+    }
+
+    /// The deletes that were given to the connection, and the unique-ids of those that the server
+    /// has refused so far.
+    pub(in crate::session) fn into_sent(self) -> (Vec<RecordKey>, Vec<UniqueId>) {
+        (self.sent, self.refused)
     }
 
     /// When the deletes were noted, if they were given to the connection.
@@ -157,8 +166,8 @@ impl Transfer<'_> {
             return false;
         }
         let seen = &self.orders.with.seen;
-        let now = self.now();
         let mut state = self.orders.state.clone();
+        let now = state.deletes.time_of_note(self.now());
         // Until QUIT is answered, it is unknown whether they count.
         state.deletes.open_note(now);
         self.deletes.noted = Some(now);

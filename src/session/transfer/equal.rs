@@ -20,8 +20,10 @@ impl Transfer<'_> {
         if is_told_by_its_head || !matches!(record.state, State::Delivered { .. }) {
             return false;
         }
-        let is_confirmed = |noted| !self.orders.state.deletes.is_open(noted);
+        // A session that was cut off may not have sent QUIT, and a DELE may have been refused.
+        let (state, last) = (&self.orders.state.deletes, self.orders.deletes.attempted);
+        let may_be_done = |noted| !state.is_open(noted) || last == Some(noted);
         let was_absent = record.absent_since.is_some() && !self.orders.hides;
-        was_absent || record.notes.asked.is_some_and(is_confirmed)
+        was_absent || record.notes.asked.is_some_and(may_be_done)
     }
 }

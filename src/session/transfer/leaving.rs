@@ -145,14 +145,17 @@ impl Transfer<'_> {
             .map(|maildrop| maildrop.gone().to_vec());
         let stopped = self.phase.is_told();
         let (error, lost) = self.phase.into_end();
+        let deletes_noted = self.deletes.noted();
+        let (deletes_sent, deletes_refused) = self.deletes.into_sent();
         Transferred {
             lost,
             gone: gone.unwrap_or_default(),
             maildrop: self.maildrop,
             counts,
             findings: self.identities.findings(),
-            deletes_noted: self.deletes.noted(),
-            deletes_sent: self.deletes.into_sent(),
+            deletes_noted,
+            deletes_sent,
+            deletes_refused,
             sizes: self.doubts.into_sizes(),
             retrieved: self.ledger.take_retrieved(),
             error,

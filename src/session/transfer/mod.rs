@@ -277,13 +277,12 @@ impl<'a> Transfer<'a> {
             }
             Happened::Deleted => self.counts().deleted += 1,
             Happened::DeleteRefused { unique_id, words } => {
-                let account = &self.orders.visit.account;
-                let (unique_id, words) = (&unique_id, words.as_str());
                 self.orders.with.reporter.say(Event::DeleteRefused {
-                    account,
-                    unique_id,
-                    words,
+                    account: &self.orders.visit.account,
+                    unique_id: &unique_id,
+                    words: &words,
                 });
+                self.deletes.refused(unique_id);
             }
             Happened::Proven => self.proven_in_step().await,
             Happened::NotProven => self.not_proven(),

@@ -2,7 +2,7 @@
 
 use tokio::time::Instant;
 
-use crate::mail::{Entry, Listing, Timestamp};
+use crate::mail::{Entry, Listing, Timestamp, UniqueId};
 use crate::proto::pop3::Kind;
 use crate::seen::{AccountState, Elsewhere, RecordKey, Records, Sizes};
 use crate::session::judge::budget::Budget;
@@ -94,6 +94,8 @@ pub(in crate::session) struct Transferred {
     pub(in crate::session) findings: Findings,
     /// The records whose deletes were given to the connection.
     pub(in crate::session) deletes_sent: Vec<RecordKey>,
+    /// The unique-ids of those that the server refused.
+    pub(in crate::session) deletes_refused: Vec<UniqueId>,
     /// When the deletes were noted.
     pub(in crate::session) deletes_noted: Option<Timestamp>,
     /// What is known now about the sizes that this maildrop announces.
