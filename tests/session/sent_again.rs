@@ -174,3 +174,56 @@ async fn a_refused_dele_leaves_the_other_deletes_of_its_session_confirmed() {
     world.poll().await;
     assert_eq!((world.sink.count(), world.server.listed().len()), (3, 0));
 }
+
+#[tokio::test]
+async fn an_equal_message_that_comes_beside_a_doubtful_one_is_delivered() {
+    for retention in [Retention::Delete, Retention::DeleteAfter { seconds: DAY }] {
+        let world = World::new(vec![beat(&named(1))], retention);
+        world.server.with(|habits| habits.hangs_up_at_quit = true);
+        world.poll().await;
+        world.pass(25 * HOUR);
+        world.poll().await;
+        assert_eq!((world.sink.count(), world.server.listed().len()), (1, 1));
+        world.server.with(|habits| habits.hangs_up_at_quit = false);
+        world.server.put(beat(&named(2)));
+        for _ in 0..3 {
+            world.pass(25 * HOUR);
+            world.poll().await;
+        }
+        assert_eq!(world.sink.count(), 2, "{retention:?}");
+        assert!(world.server.listed().is_empty(), "{retention:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_equal_message_is_delivered_whatever_raises_the_doubt_about_the_first() {
+    let world = World::new(vec![beat(&named(1))], Retention::Keep);
+    world.poll().await;
+    world.server.put(beat(&named(2)));
+    world.server.with(|habits| habits.lies_by_octets = 1);
+    for _ in 0..3 {
+        world.pass(25 * HOUR);
+        world.poll().await;
+    }
+    assert_eq!(world.sink.count(), 2);
+}
+
+#[tokio::test]
+async fn an_equal_message_that_comes_later_under_the_same_unique_id_is_delivered() {
+    for retention in [Retention::Keep, Retention::DeleteAfter { seconds: 3 * DAY }] {
+        let world = World::new(vec![beat("same")], retention);
+        world.poll().await;
+        for count in 2..=3 {
+            world.server.put(beat("same"));
+            world.pass(HOUR);
+            world.poll().await;
+            assert_eq!(world.sink.count(), count, "{retention:?}");
+        }
+        for _ in 0..4 {
+            world.pass(2 * DAY);
+            world.poll().await;
+        }
+        assert_eq!(world.sink.count(), 3, "{retention:?}");
+        assert_eq!(world.server.listed().is_empty(), retention.deletes());
+    }
+}

@@ -16,8 +16,8 @@ pub(in crate::session) struct Absent<'a> {
     by_digest: HashMap<Digest, Vec<Candidate>>,
     /// For each unique-id that is listed less often than it has records: how many messages it lost.
     lost: Vec<usize>,
-    /// Records that have another unique-id by now.
-    moved: HashSet<RecordKey>,
+    /// Records of this maildrop that have another unique-id by now, and how many of their messages.
+    moved: HashMap<RecordKey, u32>,
     /// Digests of messages whose DELE was noted, if so many unknown unique-ids are listed that
     /// these messages may be among them.
     asked: HashSet<Digest>,
@@ -123,16 +123,16 @@ impl<'a> Absent<'a> {
             sources,
             by_digest,
             lost,
-            moved: HashSet::new(),
+            moved: HashMap::new(),
             asked,
             unknown: 0,
             restored: 0,
         }
     }
 
-    /// Whether a record of this maildrop has another unique-id by now.
-    pub(in crate::session) fn has_moved(&self, key: &RecordKey) -> bool {
-        self.moved.contains(key)
+    /// How many messages of a record of this maildrop have another unique-id by now.
+    pub(in crate::session) fn moved(&self, key: &RecordKey) -> u32 {
+        self.moved.get(key).copied().unwrap_or(0)
     }
 
     /// Notes a message with an unknown unique-id that no record explains. Returns how many of those
@@ -146,14 +146,23 @@ impl<'a> Absent<'a> {
         is_restored.then_some(self.restored)
     }
 
-    /// Takes a record with this digest, for one message that came with it.
-    pub(in crate::session) fn take(&mut self, digest: Digest) -> Option<Renamed<'a>> {
+    /// Takes a record with this digest, for one message that came with it. `came` says how many
+    /// messages of a record came under its own unique-id: those have not moved.
+    pub(in crate::session) fn take(
+        &mut self,
+        digest: Digest,
+        came: impl Fn(&RecordKey) -> u32,
+    ) -> Option<Renamed<'a>> {
         let lost = &mut self.lost;
         let is_left = |candidate: &Candidate, lost: &[usize]| {
             let missing = candidate
                 .name
                 .map_or(Some(1), |name| lost.get(name).copied());
-            candidate.copies > 0 && missing.is_some_and(|missing| missing > 0)
+            let came = match candidate.source {
+                0 => came(&candidate.key),
+                _ => 0,
+            };
+            candidate.copies > came && missing.is_some_and(|missing| missing > 0)
         };
         let mut found = self.by_digest.get_mut(&digest)?.iter_mut();
         let found = found.find(|candidate| is_left(candidate, lost))?;
@@ -165,7 +174,7 @@ impl<'a> Absent<'a> {
         let from = *self.sources.get(found.source)?;
         let record = from.get(&old)?;
         if found.source == 0 {
-            self.moved.insert(old.clone());
+            *self.moved.entry(old.clone()).or_default() += 1;
         }
         Some(Renamed {
             from,

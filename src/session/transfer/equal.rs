@@ -1,15 +1,43 @@
 //! Which of several equal messages a record is about.
 
-use crate::seen::{Record, State};
+use crate::seen::{Record, RecordKey, State};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::parcel::Parcel;
 
 impl Transfer<'_> {
-    /// The record of the message that arrived, if it was known under its unique-id before.
-    pub(in crate::session) fn known(&self, at: usize, parcel: &Parcel) -> Option<Record> {
-        let record = self.orders.records.get(&parcel.key)?;
+    /// The record of the message that arrived, if it was known under its unique-id before; the key
+    /// of its own octets, if it is judged by that of an earlier form; and whether it is another one
+    /// than the recorded one, with the same unique-id and bytes.
+    pub(in crate::session) fn known(
+        &self,
+        at: usize,
+        parcel: &mut Parcel,
+    ) -> (Option<Record>, Option<RecordKey>, bool) {
+        let came_as = parcel.take_earlier_key();
+        let Some(record) = self.orders.records.get(&parcel.key) else {
+            return (None, came_as, false);
+        };
         let is_gone = self.orders.is_nameless(at) && self.is_gone(parcel, &record);
-        (!is_gone).then_some(record)
+        if !is_gone && !self.is_used_up(&parcel.key, &record) {
+            return (Some(record), came_as, false);
+        }
+        if let Some(own) = came_as {
+            parcel.key = own;
+        }
+        (None, None, true)
+    }
+
+    /// Whether all messages that a record counts came in this session already, under this unique-id
+    /// or another.
+    fn is_used_up(&self, key: &RecordKey, record: &Record) -> bool {
+        let moved = self.identities.moved(key);
+        let is_delivered = matches!(record.state, State::Delivered { .. });
+        let came = if is_delivered {
+            self.ledger.alike(key)
+        } else {
+            0
+        };
+        moved.saturating_add(came) >= record.copies.max(1)
     }
 
     /// Whether the recorded message is gone, so that the one that arrived was sent later. On a

@@ -43,10 +43,10 @@ impl Identities<'_> {
         &mut self.twins
     }
 
-    /// Whether a record of this maildrop has another unique-id by now.
-    pub(in crate::session) fn has_moved(&self, key: &RecordKey) -> bool {
-        let moved = self.absent.as_ref();
-        moved.is_some_and(|absent| absent.has_moved(key))
+    /// How many messages of a record of this maildrop have another unique-id by now.
+    pub(in crate::session) fn moved(&self, key: &RecordKey) -> u32 {
+        let absent = self.absent.as_ref();
+        absent.map_or(0, |absent| absent.moved(key))
     }
 }
 
@@ -59,8 +59,7 @@ impl<'a> Transfer<'a> {
         mut parcel: Parcel,
         looped: Option<Refusal>,
     ) {
-        let came_as = parcel.take_earlier_key();
-        let known = self.known(at, &parcel);
+        let (known, came_as, is_another) = self.known(at, &mut parcel);
         let why = self.why(at);
         let is_named = !self.orders.is_nameless(at);
         // On a server without unique-ids, all records have digests as unique-ids.
@@ -82,7 +81,7 @@ impl<'a> Transfer<'a> {
             _ => None,
         };
         let mut looped = looped;
-        if why != Why::New && is_named && known.is_none() && word.is_none() {
+        if why != Why::New && is_named && known.is_none() && !is_another && word.is_none() {
             let otherwise = self.came_otherwise((at, why), listed, (parcel, looped));
             let Some(another) = otherwise else { return };
             (parcel, looped) = another;
@@ -235,7 +234,8 @@ impl<'a> Transfer<'a> {
             let entries = self.orders.listing.len() + self.orders.records.len();
             self.identities.absent = Some(long(entries, || Absent::new(&self.orders)));
         }
-        let found = self.identities.absent.as_mut()?.take(digest);
+        let (absent, ledger) = (self.identities.absent.as_mut()?, &self.ledger);
+        let found = absent.take(digest, |key| ledger.alike(key));
         if found.is_none() && matches!(self.why(at), Why::New | Why::Retry) {
             self.hold_if_restored(parcel);
         }

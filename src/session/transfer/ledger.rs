@@ -175,7 +175,8 @@ impl Ledger {
         *taken <= copies
     }
 
-    /// How many copies of this message have been delivered in this session, this one included.
+    /// How many copies of this message were delivered or recognised in this session, this one
+    /// included.
     pub(in crate::session) fn delivered(&mut self, key: &RecordKey) -> u32 {
         let times = self.retrieved.times.entry(key.clone()).or_default();
         times.delivered += 1;

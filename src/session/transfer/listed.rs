@@ -87,6 +87,9 @@ impl Transfer<'_> {
             self.ledger.must_stay();
         }
         self.say_recognised(parcel);
+        if matches!(record.state, State::Delivered { .. }) {
+            self.ledger.delivered(&parcel.key);
+        }
         let unique_id = &parcel.key.unique_id;
         let proof = self.orders.records.proof(unique_id, parcel.key.digest);
         let mut batch = self.orders.records.batch();
@@ -156,7 +159,7 @@ impl Transfer<'_> {
         // An unreadable line of UIDL may have been the other's.
         let gone = superseded::others(records, key, self.orders.hides)
             .filter(|(other, _)| self.orders.listing.complete && self.ledger.alike(other) == 0)
-            .filter(|(other, _)| !self.identities.has_moved(other));
+            .filter(|(other, _)| self.identities.moved(other) == 0);
         changes.extend(gone.map(|(other, record)| superseded::displace(other, record, self.now())));
         changes
     }
