@@ -742,6 +742,26 @@ async fn no_secret_is_in_any_event() {
 }
 
 #[tokio::test]
+async fn no_secret_is_in_a_text_that_answers_another_command() {
+    for unique_ids in [true, false] {
+        for words in ["welcome, your password is canary-secret", "1 canary-secret"] {
+            let world = World::new(mails(3), Retention::Delete);
+            world.server.with(|habits| {
+                habits.unique_ids = unique_ids;
+                habits.answers_for_one_with = Some(words.into());
+            });
+            let End::Failed(error) = world.poll().await.end else {
+                panic!("{words}: the answer is wrong")
+            };
+            assert_eq!(error.code(), "reply_to_another", "{words}");
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("canary-secret"), "{shown}");
+            assert!(!world.said("canary-secret"), "{words}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn asked_to_stop_it_offers_nothing_more_and_quits() {
     let world = World::new(mails(50), Retention::Keep);
     world.stop.soon.cancel();

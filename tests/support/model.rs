@@ -80,6 +80,8 @@ pub struct Habits {
     pub refuses_dele: bool,
     /// Refuses DELE of this message, by unique-id.
     pub refuses_dele_of: Option<String>,
+    /// Answers UIDL and LIST of one message with this.
+    pub answers_for_one_with: Option<String>,
     /// Makes messages again at each RETR: `%%%%` in a body is another number each time.
     pub makes_anew: bool,
     /// QUIT does nothing, and the answer never comes.
@@ -156,6 +158,7 @@ impl Default for Habits {
             refuses_list: false,
             refuses_dele: false,
             refuses_dele_of: None,
+            answers_for_one_with: None,
             makes_anew: false,
             hangs_up_at_quit: false,
         }
@@ -366,7 +369,9 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 write.write_all(b"-ERR no such command\r\n").await?
             }
             ("UIDL", Some(at)) => {
-                let line = format!("+OK {} {}\r\n", at + 1, mails[at].unique_id);
+                let right = || format!("{} {}", at + 1, mails[at].unique_id);
+                let said = habits.answers_for_one_with.clone().unwrap_or_else(right);
+                let line = format!("+OK {said}\r\n");
                 write.write_all(line.as_bytes()).await?
             }
             ("UIDL", _) => {
@@ -380,7 +385,9 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             }
             ("LIST", _) if habits.refuses_list => write.write_all(b"-ERR no LIST\r\n").await?,
             ("LIST", Some(at)) => {
-                let line = format!("+OK {} {}\r\n", at + 1, habits.listed(&mails[at]));
+                let right = || format!("{} {}", at + 1, habits.listed(&mails[at]));
+                let said = habits.answers_for_one_with.clone().unwrap_or_else(right);
+                let line = format!("+OK {said}\r\n");
                 write.write_all(line.as_bytes()).await?
             }
             ("LIST", _) => {

@@ -27,8 +27,11 @@ pub enum Event<'i> {
         command: Kind,
         /// The message number; 0 for none.
         number: u32,
-        /// The text, where it is the answer: to STAT, and to UIDL and LIST of one message.
+        /// The text, where it is the answer: to STAT, and to UIDL and LIST of one message. A wrong
+        /// answer may contain a secret, so it is not shown.
         text: Cow<'i, [u8]>,
+        /// The same, to be shown: without secrets.
+        shown: String,
     },
     /// `-ERR` to a command.
     Err {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::mail::text::Shown;
 use crate::mail::{ListingBuilder, limits};
 use crate::proto::pop3::{Command, Event, Kind, RemoteError, Stated};
 use crate::session::SessionError;
@@ -74,11 +73,16 @@ fn blaming(error: SessionError) -> SessionError {
 
 fn answer(event: &Event<'_>, number: u32) -> Option<Result<Option<u64>, RemoteError>> {
     match event {
-        Event::Ok { command, text, .. } => match Stated::read(*command, text) {
+        Event::Ok {
+            command,
+            text,
+            shown,
+            ..
+        } => match Stated::read(*command, text) {
             Some(Stated::Size(of, octets)) if of == number => Some(Ok(Some(octets))),
             _ => Some(Err(RemoteError::AnotherAnswer {
                 command: *command,
-                text: Shown::new(text).to_string(),
+                text: shown.clone(),
             })),
         },
         Event::Err { .. } => Some(Ok(None)),

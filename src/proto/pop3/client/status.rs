@@ -76,9 +76,9 @@ impl Client {
                 let said = reply::announced(text);
                 let end = if with_cr { LineEnd::CrLf } else { LineEnd::Lf };
                 let text = if kind.answers_in_its_text() {
-                    text.to_vec()
+                    text
                 } else {
-                    Vec::new()
+                    b""
                 };
                 self.accepted(pending, (end, said), text)
             }
@@ -136,7 +136,7 @@ impl Client {
         &mut self,
         pending: Pending,
         (status, said): (LineEnd, Option<u64>),
-        text: Vec<u8>,
+        text: &[u8],
     ) -> Event<'static> {
         let Pending {
             kind,
@@ -172,10 +172,15 @@ impl Client {
                 _ => Expect::Lines(kind, None),
             };
         }
+        let shown = match text {
+            [] => String::new(),
+            text => Shown::new(&self.shown(text)).to_string(),
+        };
         Event::Ok {
             command: kind,
             number,
-            text: Cow::Owned(text),
+            text: Cow::Owned(text.to_vec()),
+            shown,
         }
     }
 

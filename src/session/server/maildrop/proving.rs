@@ -8,7 +8,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::mail::text::Shown;
 use crate::mail::{Listing, UniqueId};
 use crate::proto::pop3::{Command, Event, Kind, RemoteError, Stated};
 use crate::session::SessionError;
@@ -105,11 +104,16 @@ impl Proving {
     /// It is the answer to another command.
     pub(super) fn hear(&mut self, event: &Event<'_>) -> Result<Option<Proof>, RemoteError> {
         match event {
-            Event::Ok { command, text, .. } if is_proof(*command) => {
+            Event::Ok {
+                command,
+                text,
+                shown,
+                ..
+            } if is_proof(*command) => {
                 let is_right = self.is_right(*command, text);
                 let another = || RemoteError::AnotherAnswer {
                     command: *command,
-                    text: Shown::new(text).to_string(),
+                    text: shown.clone(),
                 };
                 is_right.then_some(Some(Proof::Proven)).ok_or_else(another)
             }
