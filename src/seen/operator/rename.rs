@@ -21,16 +21,21 @@ impl Seen {
         new: &AccountName,
         _: &OperatorsWord,
     ) -> Result<Changed, OperatorError> {
-        let its_state = self.account_state(new).await?;
+        let (before, its_state) = (
+            self.account_state(old).await?,
+            self.account_state(new).await?,
+        );
         let was_begun = its_state.names.renaming.as_deref() == Some(old.as_str());
+        let is_leaving = before.names.renaming.as_deref() == Some(new.as_str());
+        if was_begun && !is_leaving {
+            // All was moved, and only the end is missing.
+            self.end_rename(new).await?;
+            return Ok(Changed::default());
+        }
         if !self.accounts().await?.contains(old) {
-            if was_begun {
-                self.end_rename(new).await?;
-                return Ok(Changed::default());
-            }
             return Err(OperatorError::NoAccount(old.clone()));
         }
-        let (records, before) = (self.records(old).await?, self.account_state(old).await?);
+        let records = self.records(old).await?;
         let taken = self.records(new).await?;
         let own = |known: Known<'_>| records.get(&known.key()) == Some(known.record);
         // A poll under the new name detects that the account was renamed, and leaves a state but no
@@ -57,7 +62,10 @@ impl Seen {
         for aside in self.all_accounts().await? {
             if let Some(renamed) = aside.renamed_elsewhere(old, new) {
                 let state = self.account_state(&aside).await?;
-                self.account(&renamed).save_state(state).await?;
+                // An interrupted rename may have moved it already.
+                if state != AccountState::default() {
+                    self.account(&renamed).save_state(state).await?;
+                }
                 self.move_records(&aside, &renamed).await?;
                 self.account(&aside)
                     .save_state(AccountState::default())
