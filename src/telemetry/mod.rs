@@ -62,7 +62,7 @@ impl Reporter {
     }
 }
 
-/// Single incidents of a server, as opposed to its habits.
+/// Single incidents, as opposed to the habits of a server: most name one message.
 const INCIDENTS: &[&str] = &[
     "capa_struck",
     "list_struck",
@@ -70,6 +70,9 @@ const INCIDENTS: &[&str] = &[
     "proof_struck",
     "dele_struck",
     "deletes_unconfirmed",
+    "maildrop_changed",
+    "octets_differ",
+    "spool_file_size",
 ];
 
 /// Renders events as log lines.
