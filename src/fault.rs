@@ -3,7 +3,7 @@
 //! Without the feature `fault-injection`, which only tests enable, a point does nothing. With it,
 //! the variable `MAILFERRY_FAULT` names one point: `NAME:N` kills this process when it passes the
 //! point for the N-th time, like a power cut; `NAME:N:error` makes that pass fail, like a dying
-//! disk; `NAME:N:panic` panics there, like a bug. `N+` means that pass and all later ones. Passes
+//! disk; `NAME:N:panic` panics there, like a bug; `NAME:N:hup` sends SIGHUP. `N+` means that pass and all later ones. Passes
 //! are counted from the start of the process.
 
 #[cfg(all(feature = "fault-injection", not(debug_assertions)))]
@@ -54,6 +54,7 @@ mod armed {
         and_after: bool,
         error: bool,
         panics: bool,
+        hangs_up: bool,
         passed: AtomicU64,
     }
 
@@ -68,6 +69,7 @@ mod armed {
             and_after: at.ends_with('+'),
             error: how == Some("error"),
             panics: how == Some("panic"),
+            hangs_up: how == Some("hup"),
             passed: AtomicU64::new(0),
         })
     });
@@ -90,6 +92,9 @@ mod armed {
         match strikes(name) {
             #[allow(clippy::panic)]
             Some(fault) if fault.panics => panic!("injected: a bug"),
+            Some(fault) if fault.hangs_up => {
+                let _ = kill_process(getpid(), Signal::HUP);
+            }
             Some(_) => die(),
             None => {}
         }

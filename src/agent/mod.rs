@@ -39,7 +39,7 @@ pub use owners::OnlyOwner;
 pub use poll::poll;
 pub use polled::{Call, Polled};
 pub use quarantine_door::Kept;
-pub use signals::{Signal, Signals, become_init, outlive_file_limits};
+pub use signals::{Signal, Signals, become_init, note_early_signals, outlive_file_limits};
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]

@@ -78,6 +78,10 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
             print(operator, Request::Check)
         }
         Command::Run(run) => {
+            if !run.once {
+                Operator::heed_signals()
+                    .map_err(|error| Failure::said(Exit::TempFail, error.to_string()))?;
+            }
             let operator = start::operator(&global, process, Reporter::log())?;
             if !run.once {
                 return ask::block_on(async { Ok(operator.run().await?) }).map(|()| Exit::Done);

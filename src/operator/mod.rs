@@ -95,6 +95,14 @@ impl Operator {
         }
     }
 
+    /// Takes SIGHUP and SIGUSR1 for requests to an agent that is still starting, not for its end.
+    ///
+    /// # Errors
+    /// The system's error.
+    pub fn heed_signals() -> std::io::Result<()> {
+        crate::agent::note_early_signals()
+    }
+
     /// A configuration with every setting and its default, to start from.
     pub fn reference() -> String {
         config::reference()

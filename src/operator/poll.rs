@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::agent::{Agent, Command, Once, Orders, Signals};
 use crate::config::{Account, Config};
+use crate::fault;
 use crate::mail::AccountName;
 use crate::operator::house::Rooms;
 use crate::operator::reload::Reload;
@@ -52,6 +53,7 @@ impl Operator {
         orders: Orders,
         work: impl AsyncFnOnce(Agent, mpsc::Receiver<Command>) -> T,
     ) -> Result<T, Failure> {
+        fault::pass("agent.starting");
         let signals = Signals::listen()
             .map_err(|error| Failure::said(Exit::TempFail, "signals_unheard", error))?;
         let (to_agent, commands) = mpsc::channel(4);

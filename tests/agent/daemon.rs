@@ -40,6 +40,20 @@ fn sigterm_ends_it_in_order_and_sigusr1_polls_now() {
 }
 
 #[test]
+fn sighup_to_an_agent_that_is_starting_is_a_reload_and_not_its_end() {
+    let place = Place::with(&format!(
+        "state_dir = \"{{here}}/state\"\n{BOX}{}",
+        account("jane", free_port(), "box")
+    ));
+    let mut command = place.command(&["run"]);
+    command.env("MAILFERRY_FAULT", "agent.starting:1:hup");
+    let mut agent = Agent::from(command);
+    agent.until(&["configuration reloaded"]);
+    let (code, heard) = agent.stop();
+    assert_eq!(code, Some(0), "{heard:#?}");
+}
+
+#[test]
 fn a_slow_mda_is_waited_for_and_its_message_recorded_when_it_is_asked_to_stop() {
     let dovecot = Dovecot::with(&varied::messages(0)[..1]);
     // The MDA reports that it has started, and takes a second.

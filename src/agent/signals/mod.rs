@@ -1,5 +1,6 @@
 //! Signals as requests.
 
+mod early;
 mod file_size;
 mod init;
 
@@ -9,6 +10,7 @@ use futures_util::StreamExt;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook_tokio::{Handle, SignalsInfo};
 
+pub use early::note_early_signals;
 pub use file_size::outlive_file_limits;
 pub use init::become_init;
 
@@ -30,6 +32,8 @@ pub struct Signals {
     stream: SignalsInfo,
     handle: Handle,
     stopping: bool,
+    /// Requests that came before it listened.
+    early: Vec<Signal>,
 }
 
 impl Signals {
@@ -44,11 +48,15 @@ impl Signals {
             stream,
             handle,
             stopping: false,
+            early: early::take_noted(),
         })
     }
 
     /// The next request; `None` when no more will come.
     pub async fn next(&mut self) -> Option<Signal> {
+        if let Some(signal) = self.early.pop() {
+            return Some(signal);
+        }
         let signal = match self.stream.next().await? {
             SIGHUP => Signal::Reload,
             SIGUSR1 => Signal::PollNow,
