@@ -48,7 +48,7 @@ mod armed {
     use rustix::process::{Signal, getpid, kill_process};
 
     /// The fault that the environment asks for.
-    struct Fault {
+    struct NamedFault {
         name: String,
         at: u64,
         and_after: bool,
@@ -58,12 +58,12 @@ mod armed {
         passed: AtomicU64,
     }
 
-    static FAULT: LazyLock<Option<Fault>> = LazyLock::new(|| {
+    static FAULT: LazyLock<Option<NamedFault>> = LazyLock::new(|| {
         let wish = std::env::var("MAILFERRY_FAULT").ok()?;
         let mut words = wish.split(':');
         let (name, at) = (words.next()?.to_owned(), words.next()?);
         let how = words.next();
-        Some(Fault {
+        Some(NamedFault {
             name,
             at: at.trim_end_matches('+').parse().ok()?,
             and_after: at.ends_with('+'),
@@ -75,7 +75,7 @@ mod armed {
     });
 
     /// The fault to inject now.
-    fn strikes(name: &str) -> Option<&'static Fault> {
+    fn strikes(name: &str) -> Option<&'static NamedFault> {
         let fault = FAULT.as_ref().filter(|fault| fault.name == name)?;
         let passed = fault.passed.fetch_add(1, Ordering::SeqCst) + 1;
         (passed == fault.at || (fault.and_after && passed > fault.at)).then_some(fault)

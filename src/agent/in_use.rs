@@ -6,7 +6,7 @@ use crate::seen::AccountState;
 use crate::session::Denial;
 
 /// Who must act, the stable code, and the sentence.
-type Failure = (WhoActs, &'static str, String);
+type ShownFailure = (WhoActs, &'static str, String);
 
 /// Counts such a refusal.
 pub(super) fn note(state: &mut AccountState, denial: Option<Denial>, now: Timestamp) {
@@ -24,11 +24,11 @@ pub(super) fn wait_seconds(state: &AccountState, chance: f64) -> u64 {
 /// The failure as it is reported: if a maildrop is in use too often or too long, its operator must
 /// look. The tries continue as before.
 pub(super) fn shown(
-    failure: Failure,
+    failure: ShownFailure,
     denial: Option<Denial>,
     state: &AccountState,
     now: Timestamp,
-) -> Failure {
+) -> ShownFailure {
     let (who, code, said) = failure;
     let in_use = state.odd.in_use.filter(|_| denial == Some(Denial::InUse));
     match in_use.filter(|in_use| in_use.needs_someone(now)) {

@@ -25,7 +25,7 @@ use tokio::sync::mpsc;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::agent::schedule::{Moment, Schedule, Told};
+use crate::agent::schedule::{Moment, PlaceOrder, Schedule};
 use crate::mail::{AccountName, Clock, Timestamp, WhoActs};
 use crate::seen::{Seen, StoreError, Waiting};
 use crate::session::{Place, Stop};
@@ -251,12 +251,12 @@ impl Agent {
         self.press_at = now.saturating_add(PRESS_EVERY);
         for told in told {
             match told {
-                Told::GiveWay(name) => {
+                PlaceOrder::GiveWay(name) => {
                     if let Some(place) = self.places.get(&name) {
                         place.give_way.cancel();
                     }
                 }
-                Told::Drop(name) => {
+                PlaceOrder::Drop(name) => {
                     if let Some(place) = self.places.get(&name) {
                         place.leave.cancel();
                     }

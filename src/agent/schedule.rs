@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::mail::AccountName;
 
-pub(super) use places::Told;
+pub(super) use places::PlaceOrder;
 use places::{Past, Stand};
 
 /// Milliseconds since the agent started.
@@ -31,7 +31,7 @@ pub(super) type Moment = u64;
 /// The accounts, and when each is due.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    accounts: BTreeMap<AccountName, Slot>,
+    accounts: BTreeMap<AccountName, AccountSlot>,
     /// Waiting accounts, soonest first.
     due: BTreeSet<(Moment, AccountName)>,
     /// Hosts with a running session or with an account that is set aside.
@@ -42,7 +42,7 @@ pub(super) struct Schedule {
 }
 
 #[derive(Debug)]
-struct Slot {
+struct AccountSlot {
     host: String,
     every: Moment,
     /// When its last poll began.
@@ -50,12 +50,12 @@ struct Slot {
     /// No poll before this moment, whatever the interval is.
     not_before: Moment,
     due: Moment,
-    turn: Turn,
+    turn: AccountTurn,
     past: Past,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Turn {
+enum AccountTurn {
     /// In `due`.
     Waiting,
     /// Due, and in its host's queue.
@@ -113,20 +113,20 @@ impl Schedule {
     /// waiting time has passed.
     pub(super) fn put(&mut self, name: &AccountName, host: &str, every: Moment, first: Moment) {
         let Some(slot) = self.accounts.get_mut(name) else {
-            let slot = Slot {
+            let slot = AccountSlot {
                 host: host.to_owned(),
                 every,
                 began: None,
                 not_before: 0,
                 due: first,
-                turn: Turn::Waiting,
+                turn: AccountTurn::Waiting,
                 past: Past::default(),
             };
             self.accounts.insert(name.clone(), slot);
             self.due.insert((first, name.clone()));
             return;
         };
-        if let Turn::Running { then, .. } = &mut slot.turn {
+        if let AccountTurn::Running { then, .. } = &mut slot.turn {
             if *then == Then::Leave {
                 *then = Then::Again;
             }
@@ -150,8 +150,8 @@ impl Schedule {
     /// Removes an account; one that is being polled is removed when its poll ends.
     pub(super) fn remove(&mut self, name: &AccountName) {
         match self.accounts.get_mut(name).map(|slot| &mut slot.turn) {
-            Some(Turn::Running { then, .. }) => *then = Then::Leave,
-            Some(Turn::Waiting | Turn::Aside) => {
+            Some(AccountTurn::Running { then, .. }) => *then = Then::Leave,
+            Some(AccountTurn::Waiting | AccountTurn::Aside) => {
                 self.withdraw(name);
                 self.accounts.remove(name);
             }
@@ -163,11 +163,11 @@ impl Schedule {
     /// One that is being polled is polled once more after that.
     pub(super) fn poll_now(&mut self, name: &AccountName, moment: Moment) {
         match self.accounts.get_mut(name) {
-            Some(Slot {
-                turn: Turn::Running { then, .. },
+            Some(AccountSlot {
+                turn: AccountTurn::Running { then, .. },
                 ..
             }) if *then == Then::Wait => *then = Then::Again,
-            Some(slot) if slot.turn == Turn::Waiting && moment < slot.due => {
+            Some(slot) if slot.turn == AccountTurn::Waiting && moment < slot.due => {
                 self.withdraw(name);
                 self.wait(name, moment, |_| {});
             }
@@ -190,7 +190,7 @@ impl Schedule {
             let host_name = slot.host.clone();
             let host = self.hosts.entry(host_name.clone()).or_default();
             if host.running >= self.sessions_per_host_max {
-                slot.turn = Turn::Aside;
+                slot.turn = AccountTurn::Aside;
                 host.aside.insert((moment, name));
                 continue;
             }
@@ -198,7 +198,7 @@ impl Schedule {
             self.running += 1;
             slot.began = Some(now);
             slot.past.begins(now);
-            slot.turn = Turn::Running {
+            slot.turn = AccountTurn::Running {
                 host: host_name.clone(),
                 then: Then::Wait,
                 stand: Stand::default(),
@@ -222,7 +222,7 @@ impl Schedule {
         let Some(slot) = self.accounts.get_mut(name) else {
             return false;
         };
-        let Turn::Running { host, then, stand } = slot.turn.clone() else {
+        let AccountTurn::Running { host, then, stand } = slot.turn.clone() else {
             return true;
         };
         let began = slot.began.unwrap_or(now);
@@ -248,7 +248,7 @@ impl Schedule {
         let Some(slot) = self.accounts.get_mut(name) else {
             return;
         };
-        let Turn::Running { host, .. } = &slot.turn else {
+        let AccountTurn::Running { host, .. } = &slot.turn else {
             return;
         };
         let host = host.clone();
@@ -275,11 +275,11 @@ impl Schedule {
     }
 
     /// Makes an account that is in no queue wait.
-    fn wait(&mut self, name: &AccountName, due: Moment, change: impl FnOnce(&mut Slot)) {
+    fn wait(&mut self, name: &AccountName, due: Moment, change: impl FnOnce(&mut AccountSlot)) {
         if let Some(slot) = self.accounts.get_mut(name) {
             change(slot);
             slot.due = due;
-            slot.turn = Turn::Waiting;
+            slot.turn = AccountTurn::Waiting;
             self.due.insert((due, name.clone()));
         }
     }
@@ -309,7 +309,7 @@ impl Schedule {
             && let Some((moment, name)) = host.aside.pop_first()
         {
             if let Some(slot) = self.accounts.get_mut(&name) {
-                slot.turn = Turn::Waiting;
+                slot.turn = AccountTurn::Waiting;
             }
             self.due.insert((moment, name));
         } else if host.running == 0 && host.aside.is_empty() {

@@ -14,7 +14,7 @@ pub(super) struct CommandLine {
     #[command(flatten)]
     pub(super) global: Global,
     #[command(subcommand)]
-    pub(super) command: Command,
+    pub(super) command: CliCommand,
 }
 
 /// Options that every command has.
@@ -44,7 +44,7 @@ pub(super) enum FormatWord {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Command {
+pub(super) enum CliCommand {
     /// Run the agent: poll each account every `poll_every`, until it is stopped
     #[command(after_help = AFTER_RUN)]
     Run(Run),
@@ -56,10 +56,10 @@ pub(super) enum Command {
     Check,
     /// Show and change the records of seen messages
     #[command(subcommand, after_help = AFTER_SEEN)]
-    Seen(Seen),
+    Seen(SeenCommand),
     /// Show, retry or remove the messages that no destination accepted
     #[command(subcommand, after_help = AFTER_QUARANTINE)]
-    Quarantine(Quarantine),
+    Quarantine(QuarantineCommand),
     /// Print a configuration with every setting and its default, to start from
     #[command(after_help = AFTER_REFERENCE)]
     GenerateReference,
@@ -81,7 +81,7 @@ pub(super) struct Poll {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Seen {
+pub(super) enum SeenCommand {
     /// List the records of an account, one per line
     #[command(after_help = AFTER_LIST)]
     List {
@@ -98,7 +98,7 @@ pub(super) enum Seen {
         #[arg(value_name = "ACCOUNT", value_parser = account)]
         account: AccountName,
         #[command(flatten)]
-        which: Which,
+        which: WhichArguments,
         /// Ignore accounts and unique-ids that have no record
         #[arg(long)]
         force: bool,
@@ -168,7 +168,7 @@ pub(super) enum Seen {
 }
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Quarantine {
+pub(super) enum QuarantineCommand {
     /// List the copies, oldest first, one per line
     List {
         /// The account [default: all]
@@ -182,7 +182,7 @@ pub(super) enum Quarantine {
         file: String,
     },
     /// Offer copies to their destination again; accepted messages count as delivered
-    Retry(Copies),
+    Retry(CopiesArguments),
     /// Remove copies; the messages stay on the server
     Drop(Drop),
     /// Write a message exactly as it was received
@@ -198,7 +198,7 @@ pub(super) enum Quarantine {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(super) struct Copies {
+pub(super) struct CopiesArguments {
     /// The files, as `quarantine list` prints them
     #[arg(value_name = "FILE")]
     pub(super) files: Vec<String>,
@@ -225,7 +225,7 @@ pub(super) struct Drop {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(super) struct Which {
+pub(super) struct WhichArguments {
     /// The unique-ids, as `seen list` prints them
     #[arg(value_name = "UNIQUE-ID")]
     pub(super) unique_ids: Vec<OsString>,
@@ -240,7 +240,7 @@ pub(super) struct Mark {
     #[arg(value_name = "ACCOUNT", value_parser = account)]
     pub(super) account: AccountName,
     #[command(flatten)]
-    pub(super) which: Listed,
+    pub(super) which: ListedArguments,
     /// Mark them as delivered: a retention that deletes may then delete them from the server, and
     /// so it may those named here that came shorter than the server announced
     #[arg(long)]
@@ -252,7 +252,7 @@ pub(super) struct Mark {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(super) struct Listed {
+pub(super) struct ListedArguments {
     /// The unique-ids, as `seen list` or the log prints them
     #[arg(value_name = "UNIQUE-ID")]
     pub(super) unique_ids: Vec<OsString>,

@@ -58,10 +58,10 @@ pub(super) fn render(checked: &Checked, out: &mut dyn Write) -> io::Result<()> {
             writeln!(
                 out,
                 "{}{disabled}, {}: {}, {}",
-                Count(*accounts, "account"),
-                Count(*deliveries, "delivery"),
-                Count(problems.len(), "error"),
-                Count(warnings.len(), "warning"),
+                Tally(*accounts, "account"),
+                Tally(*deliveries, "delivery"),
+                Tally(problems.len(), "error"),
+                Tally(warnings.len(), "warning"),
             )
         }
     }
@@ -127,7 +127,7 @@ fn render_delivery(delivery: &CheckedDelivery, out: &mut dyn Write) -> io::Resul
     } else {
         ""
     };
-    let count = Count(delivery.parallel, "message");
+    let count = Tally(delivery.parallel, "message");
     line(out, "  at a time", format!("{count}{order}"))
 }
 
@@ -197,9 +197,9 @@ fn limits(account: &CheckedAccount) -> String {
 }
 
 /// A number of things.
-struct Count(usize, &'static str);
+struct Tally(usize, &'static str);
 
-impl fmt::Display for Count {
+impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.0, self.1) {
             (1, thing) => write!(f, "1 {thing}"),

@@ -26,7 +26,7 @@ use crate::telemetry::{Backlog, Reporter};
 pub use crate::operator::{Exit, Process};
 use exit::Failure;
 
-use args::{Command, CommandLine};
+use args::{CliCommand, CommandLine};
 
 /// Executes the command line. `arguments` begin with the name of the program.
 pub fn main(arguments: impl IntoIterator<Item = OsString>, process: Process) -> ExitCode {
@@ -65,19 +65,19 @@ const LAST_LINES_MAX: Duration = Duration::from_secs(2);
 fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
     let CommandLine { global, command } = line;
     match command {
-        Command::GenerateReference => {
+        CliCommand::GenerateReference => {
             let mut out = io::stdout().lock();
             out.write_all(Operator::reference().as_bytes())?;
             out.flush()?;
             Ok(Exit::Done)
         }
-        Command::Check => {
+        CliCommand::Check => {
             // All output of `check` is its answer, so it has no log.
             let setup = Setup::read(global.config.as_deref(), process)?;
             let operator = Operator::new(setup, Reporter::log(), |_| ());
             print(operator, Request::Check)
         }
-        Command::Run(run) => {
+        CliCommand::Run(run) => {
             if !run.once {
                 Operator::heed_signals()
                     .map_err(|error| Failure::said(Exit::TempFail, error.to_string()))?;
@@ -93,16 +93,16 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
                 ask::ask(operator, request, |_| Ok(())).await
             })
         }
-        Command::Poll(poll) => {
+        CliCommand::Poll(poll) => {
             let operator = start::operator(&global, process, progress::reporter())?;
             let accounts = poll.accounts;
             print(operator, Request::Poll(PollRequest::Now { accounts }))
         }
-        Command::Seen(command) => {
+        CliCommand::Seen(command) => {
             let operator = start::operator(&global, process, Reporter::log())?;
             print(operator, Request::Seen(seen::request(command)?))
         }
-        Command::Quarantine(command) => {
+        CliCommand::Quarantine(command) => {
             let operator = start::operator(&global, process, Reporter::log())?;
             let mut out = io::BufWriter::new(io::stdout().lock());
             let exit = ask::with(operator, async |operator| {

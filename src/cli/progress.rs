@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::telemetry::{Backlog, DeliveryStatus, Event, Report, Reporter};
 
 /// Shows progress on standard error, and passes problems on to the log.
-struct Progress {
+struct ProgressLine {
     log: Reporter,
-    accounts: Mutex<BTreeMap<String, Account>>,
+    accounts: Mutex<BTreeMap<String, ShownAccount>>,
 }
 
 #[derive(Default)]
-struct Account {
+struct ShownAccount {
     wanted: u64,
     done: u64,
     octets: u64,
@@ -26,13 +26,13 @@ struct Account {
 /// The reporter of a poll: the log, and on a terminal a progress line, too.
 pub(super) fn reporter() -> Reporter {
     if io::stderr().is_terminal() {
-        Reporter::new(Arc::new(Progress::new(Reporter::log())))
+        Reporter::new(Arc::new(ProgressLine::new(Reporter::log())))
     } else {
         Reporter::log()
     }
 }
 
-impl Progress {
+impl ProgressLine {
     fn new(log: Reporter) -> Self {
         Self {
             log,
@@ -40,7 +40,7 @@ impl Progress {
         }
     }
 
-    fn show(&self, change: impl FnOnce(&mut BTreeMap<String, Account>)) {
+    fn show(&self, change: impl FnOnce(&mut BTreeMap<String, ShownAccount>)) {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut accounts);
         let parts: Vec<String> = accounts
@@ -99,7 +99,7 @@ impl Write for AboveProgress {
     }
 }
 
-impl Report for Progress {
+impl Report for ProgressLine {
     fn report(&self, event: &Event<'_>) {
         match event {
             Event::Listed {

@@ -23,28 +23,30 @@ use crate::operator::{
 /// Why it cannot be executed, with its exit code.
 pub(super) async fn quarantine(
     operator: &Operator,
-    command: args::Quarantine,
+    command: args::QuarantineCommand,
     out: &mut dyn Write,
 ) -> Result<Exit, Failure> {
     match command {
-        args::Quarantine::List { account } => {
+        args::QuarantineCommand::List { account } => {
             let request = QuarantineRequest::List { account };
             simple(operator, request, out).await
         }
-        args::Quarantine::Show { file } => show(operator, file, out).await,
-        args::Quarantine::Export { file, to } => export(operator, file, to.as_deref(), out).await,
-        args::Quarantine::Retry(copies) => {
+        args::QuarantineCommand::Show { file } => show(operator, file, out).await,
+        args::QuarantineCommand::Export { file, to } => {
+            export(operator, file, to.as_deref(), out).await
+        }
+        args::QuarantineCommand::Retry(copies) => {
             let copies = match copies {
-                args::Copies { all: true, .. } => Copies::All,
-                args::Copies {
+                args::CopiesArguments { all: true, .. } => Copies::All,
+                args::CopiesArguments {
                     account: Some(account),
                     ..
                 } => Copies::OfAccount(account),
-                args::Copies { files, .. } => Copies::Files(files),
+                args::CopiesArguments { files, .. } => Copies::Files(files),
             };
             simple(operator, QuarantineRequest::Retry(copies), out).await
         }
-        args::Quarantine::Drop(drop) => {
+        args::QuarantineCommand::Drop(drop) => {
             let mut worst = Exit::Done;
             for file in &drop.files {
                 worst = worst.worst(drop_one(operator, &drop, file, out).await?);

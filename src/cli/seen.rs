@@ -18,32 +18,32 @@ use crate::operator::{Changes, Exit, RecordState, SeenRecord, SeenRequest, SeenR
 ///
 /// # Errors
 /// Exit 64 for an invalid unique-id, and for a file that cannot be read.
-pub(super) fn request(command: args::Seen) -> Result<SeenRequest, Failure> {
+pub(super) fn request(command: args::SeenCommand) -> Result<SeenRequest, Failure> {
     Ok(match command {
-        args::Seen::List { account } => SeenRequest::List { account },
-        args::Seen::Forget {
+        args::SeenCommand::List { account } => SeenRequest::List { account },
+        args::SeenCommand::Forget {
             account,
             which,
             force,
         } => SeenRequest::Forget {
             account,
             which: match which {
-                args::Which { all: true, .. } => Which::All,
-                args::Which { unique_ids, .. } => Which::These(read_ids(&unique_ids)?),
+                args::WhichArguments { all: true, .. } => Which::All,
+                args::WhichArguments { unique_ids, .. } => Which::These(read_ids(&unique_ids)?),
             },
             force,
         },
-        args::Seen::Mark(mark) if mark.which.all_listed => SeenRequest::MarkListed {
+        args::SeenCommand::Mark(mark) if mark.which.all_listed => SeenRequest::MarkListed {
             account: mark.account,
             as_delivered: mark.as_delivered,
         },
-        args::Seen::Mark(mark) => SeenRequest::Mark {
+        args::SeenCommand::Mark(mark) => SeenRequest::Mark {
             account: mark.account,
             unique_ids: read_ids(&mark.which.unique_ids)?,
             as_delivered: mark.as_delivered,
             force: mark.force,
         },
-        args::Seen::Adopt {
+        args::SeenCommand::Adopt {
             account,
             as_delivered,
             rest_is_new,
@@ -52,25 +52,25 @@ pub(super) fn request(command: args::Seen) -> Result<SeenRequest, Failure> {
             as_delivered,
             rest_is_new,
         },
-        args::Seen::Export { account } => SeenRequest::Export { account },
-        args::Seen::Import { file, as_delivered } => SeenRequest::Import {
+        args::SeenCommand::Export { account } => SeenRequest::Export { account },
+        args::SeenCommand::Import { file, as_delivered } => SeenRequest::Import {
             text: read_export(&file)?,
             as_delivered,
         },
-        args::Seen::Rename {
+        args::SeenCommand::Rename {
             host: Some(host), ..
         } => SeenRequest::SameMaildropsOf { host },
-        args::Seen::Rename {
+        args::SeenCommand::Rename {
             old: Some(account),
             same_maildrop: true,
             ..
         } => SeenRequest::SameMaildrop { account },
-        args::Seen::Rename {
+        args::SeenCommand::Rename {
             old: Some(old),
             new: Some(new),
             ..
         } => SeenRequest::Rename { old, new },
-        args::Seen::Rename { .. } => {
+        args::SeenCommand::Rename { .. } => {
             return Err(Failure::said(
                 Exit::Usage,
                 "give the old name and the new one",

@@ -8,7 +8,7 @@ use crate::config::error::Complaint;
 use crate::config::nearest::nearest;
 use crate::config::resolve::{Header, Resolver, TlsSettings, chosen};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
-use crate::config::source::{At, Place};
+use crate::config::source::{At, SourcePlace};
 use crate::config::value::{
     Address, CountOr, FilePath, Fingerprints, HostName, Interval, Keeping, Line, Octets, OctetsOr,
     Port, Word, is_loopback,
@@ -142,7 +142,7 @@ pub struct Account {
 }
 
 /// The account that uses a maildrop, the port, and the place of its header in the files.
-type Maildrop = (AccountName, u16, Place);
+type MaildropNames = (AccountName, u16, SourcePlace);
 
 type Deliveries = BTreeMap<String, At<DeliveryTable>>;
 
@@ -155,7 +155,7 @@ impl Resolver<'_> {
         deliveries: &Deliveries,
     ) -> BTreeMap<AccountName, Account> {
         let mut accounts = BTreeMap::new();
-        let mut maildrops: BTreeMap<(String, String), Vec<Maildrop>> = BTreeMap::new();
+        let mut maildrops: BTreeMap<(String, String), Vec<MaildropNames>> = BTreeMap::new();
         for (name, At { value, place }) in tables {
             let Some(account) = self.account(&name, value.over(defaults), place, deliveries) else {
                 continue;
@@ -163,7 +163,7 @@ impl Resolver<'_> {
             if account.enabled {
                 let maildrop = (account.host.clone(), account.user.clone());
                 let others = maildrops.entry(maildrop).or_default();
-                let twin = |(_, port, _): &&Maildrop| same_server(*port, account.port);
+                let twin = |(_, port, _): &&MaildropNames| same_server(*port, account.port);
                 if let Some((other, _, at)) = others.iter().find(twin) {
                     self.same_maildrop((&name, place), (other, *at));
                 }
@@ -175,7 +175,11 @@ impl Resolver<'_> {
     }
 
     /// Reports two accounts with the same maildrop, at the one that comes later in the files.
-    fn same_maildrop(&mut self, one: (&AccountName, Place), other: (&AccountName, Place)) {
+    fn same_maildrop(
+        &mut self,
+        one: (&AccountName, SourcePlace),
+        other: (&AccountName, SourcePlace),
+    ) {
         let (first, second) = if one.1 < other.1 {
             (one, other)
         } else {
@@ -193,7 +197,7 @@ impl Resolver<'_> {
         &mut self,
         name: &AccountName,
         table: AccountTable,
-        place: Place,
+        place: SourcePlace,
         deliveries: &Deliveries,
     ) -> Option<Account> {
         let title = format!("[account.{name}]");

@@ -7,14 +7,14 @@ use crate::config::delivery::{DeliveryTable, MaildirTable, MdaTable, SmtpTable};
 use crate::config::error::Complaint;
 use crate::config::nearest::nearest;
 use crate::config::setting::{Complaints, Given, Table, TableReader};
-use crate::config::source::{At, Place, Source};
+use crate::config::source::{At, ConfigSource, SourcePlace};
 use crate::config::top::{Tables, TopTable};
 use crate::mail::AccountName;
 
 impl Tables {
     /// Adds the tables of the last of `sources`. The first source is the main file; the others have
     /// only accounts and deliveries.
-    pub(super) fn add(&mut self, sources: &[Source], complaints: &mut Complaints) {
+    pub(super) fn add(&mut self, sources: &[ConfigSource], complaints: &mut Complaints) {
         let Some((index, source)) = sources.iter().enumerate().next_back() else {
             return;
         };
@@ -24,7 +24,7 @@ impl Tables {
             // an unknown setting.
             complaints.extend(errors.iter().map(|error| {
                 let offset = error.span().map_or(0, |span| span.start);
-                let place = Place {
+                let place = SourcePlace {
                     source: index,
                     offset,
                 };
@@ -79,7 +79,7 @@ impl Tables {
     fn add_accounts(
         &mut self,
         accounts: DeTable<'_>,
-        sources: &[Source],
+        sources: &[ConfigSource],
         complaints: &mut Complaints,
     ) {
         for_each_named(
@@ -108,7 +108,7 @@ impl Tables {
     fn add_deliveries(
         &mut self,
         deliveries: DeTable<'_>,
-        sources: &[Source],
+        sources: &[ConfigSource],
         complaints: &mut Complaints,
     ) {
         for_each_named(
@@ -139,12 +139,12 @@ impl Tables {
 fn for_each_named<'i>(
     kind: &'static str,
     tables: DeTable<'i>,
-    sources: &[Source],
+    sources: &[ConfigSource],
     complaints: &mut Complaints,
-    mut take: impl FnMut(String, Place, DeTable<'i>, &mut Complaints),
+    mut take: impl FnMut(String, SourcePlace, DeTable<'i>, &mut Complaints),
 ) {
     for (name, table) in tables {
-        let place = Place {
+        let place = SourcePlace {
             source: sources.len() - 1,
             offset: name.span().start,
         };
@@ -159,7 +159,7 @@ fn for_each_named<'i>(
     }
 }
 
-fn duplicate(table: String, first: Place, sources: &[Source]) -> Complaint {
+fn duplicate(table: String, first: SourcePlace, sources: &[ConfigSource]) -> Complaint {
     let first = sources[first.source].spot(first.offset);
     Complaint::Duplicate { table, first }
 }
@@ -206,7 +206,7 @@ fn refuse_token(reader: &mut TableReader<'_, '_>) {
     }
 }
 
-fn delivery_of(mut reader: TableReader<'_, '_>, place: Place) -> DeliveryTable {
+fn delivery_of(mut reader: TableReader<'_, '_>, place: SourcePlace) -> DeliveryTable {
     let types = ["mda", "smtp", "maildir"];
     let kind = match reader.take::<String>("type") {
         Given::As(kind) => kind,

@@ -40,7 +40,7 @@ pub use warning::Warning;
 
 use resolve::Resolver;
 use setting::Complaints;
-use source::Source;
+use source::ConfigSource;
 use top::Tables;
 
 /// Reads the configuration file at `path` and `accounts.d/*.toml` beside it.
@@ -54,7 +54,7 @@ pub fn load(path: &Path, environment: &Environment) -> Result<Config, ConfigErro
     let mut tables = Tables::default();
     let mut complaints = Complaints::new();
     for path in std::iter::once(Ok(path.to_owned())).chain(drop_ins(path)) {
-        match path.and_then(|path| Source::read(&path)) {
+        match path.and_then(|path| ConfigSource::read(&path)) {
             Ok(source) => {
                 sources.push(source);
                 tables.add(&sources, &mut complaints);

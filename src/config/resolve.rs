@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::error::Complaint;
 use crate::config::setting::{Complaints, Given, Table, TableReader};
-use crate::config::source::{At, Place, Source};
+use crate::config::source::{At, ConfigSource, SourcePlace};
 use crate::config::value::{FilePath, Fingerprints, HostName, Word};
 use crate::config::{Environment, SecretSource};
 use crate::mail::{ClientCertificate, TlsMode, TlsPolicy};
@@ -13,7 +13,7 @@ use toml::de::DeTable;
 
 /// Makes values from tables, and reports errors.
 pub(super) struct Resolver<'a> {
-    pub(super) sources: &'a [Source],
+    pub(super) sources: &'a [ConfigSource],
     pub(super) environment: &'a Environment,
     pub(super) complaints: &'a mut Complaints,
 }
@@ -21,13 +21,13 @@ pub(super) struct Resolver<'a> {
 /// The header of a table, for error messages.
 pub(super) struct Header<'a> {
     pub(super) name: &'a str,
-    pub(super) place: Place,
+    pub(super) place: SourcePlace,
 }
 
 impl<'a> Resolver<'a> {
     /// A resolver for the tables of `sources`.
     pub(super) fn new(
-        sources: &'a [Source],
+        sources: &'a [ConfigSource],
         environment: &'a Environment,
         complaints: &'a mut Complaints,
     ) -> Self {
@@ -38,7 +38,7 @@ impl<'a> Resolver<'a> {
         }
     }
 
-    pub(super) fn complain(&mut self, place: Place, complaint: Complaint) {
+    pub(super) fn complain(&mut self, place: SourcePlace, complaint: Complaint) {
         self.complaints.push((place, complaint));
     }
 
@@ -130,7 +130,7 @@ pub(super) struct TlsSettings {
 /// A table of defaults. It is read by the same code as any other table, so that the reference
 /// always matches the program.
 pub(super) fn built_in<T: Table>() -> T {
-    let source = Source::built_in(T::defaults());
+    let source = ConfigSource::built_in(T::defaults());
     let (table, _) = DeTable::parse_recoverable(source.text());
     // A default that cannot be read is missing then, and `need` reports it; a test reads all of
     // them.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::de::{self, Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
-use crate::config::value::{Command, FilePath, Line};
+use crate::config::value::{CommandSetting, FilePath, Line};
 use crate::mail::Secret;
 
 /// Where a secret is stored.
@@ -34,7 +34,7 @@ impl SecretSource {
     pub(super) fn within(self, folder: &Path) -> Self {
         match self {
             Self::File(path) => Self::File(folder.join(path)),
-            Self::Command(words) => Self::Command(Command(words).within(folder)),
+            Self::Command(words) => Self::Command(CommandSetting(words).within(folder)),
             other => other,
         }
     }
@@ -120,7 +120,7 @@ fn place(kind: &str, value: toml::Value) -> Result<SecretSource, &'static str> {
             Ok(SecretSource::Credential(name))
         }
         "command" => {
-            let Command(words) = Command::deserialize(value).map_err(
+            let CommandSetting(words) = CommandSetting::deserialize(value).map_err(
                 |_| "the command is a list: [\"/path/of/program\", \"argument\"]; no shell is run",
             )?;
             Ok(SecretSource::Command(words))

@@ -6,7 +6,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use crate::config::error::Complaint;
 use crate::config::nearest::nearest;
-use crate::config::source::{At, Place};
+use crate::config::source::{At, SourcePlace};
 
 /// One setting, as a reader of the reference sees it.
 #[derive(Clone, Copy, Debug)]
@@ -125,7 +125,7 @@ macro_rules! settings {
 pub(super) use settings;
 
 /// The errors found so far, with their places.
-pub(super) type Complaints = Vec<(Place, Complaint)>;
+pub(super) type Complaints = Vec<(SourcePlace, Complaint)>;
 
 /// Takes settings out of one table of a file, and reports the rest as unknown.
 pub(super) struct TableReader<'r, 'i> {
@@ -194,7 +194,7 @@ impl<'r, 'i> TableReader<'r, 'i> {
     }
 
     /// Removes a name, so that it is no longer unknown, and returns its place if it was there.
-    pub(super) fn discard(&mut self, name: &str) -> Option<Place> {
+    pub(super) fn discard(&mut self, name: &str) -> Option<SourcePlace> {
         let (key, _) = self.table.remove_entry(name)?;
         Some(self.place(key.span().start))
     }
@@ -229,7 +229,7 @@ impl<'r, 'i> TableReader<'r, 'i> {
                     table,
                 }
             };
-            let place = Place {
+            let place = SourcePlace {
                 source: self.source,
                 offset,
             };
@@ -237,8 +237,8 @@ impl<'r, 'i> TableReader<'r, 'i> {
         }
     }
 
-    fn place(&self, offset: usize) -> Place {
-        Place {
+    fn place(&self, offset: usize) -> SourcePlace {
+        SourcePlace {
             source: self.source,
             offset,
         }

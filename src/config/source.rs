@@ -12,7 +12,7 @@ use crate::disk::read_regular;
 use crate::mail::limits;
 
 /// One whole file. The text is wiped when it is dropped, because it may contain passwords.
-pub(super) struct Source {
+pub(super) struct ConfigSource {
     path: PathBuf,
     text: Zeroizing<String>,
     mode: u32,
@@ -22,7 +22,7 @@ pub(super) struct Source {
 
 /// A place in the files: the index of the source, and the offset in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Place {
+pub(super) struct SourcePlace {
     pub(super) source: usize,
     pub(super) offset: usize,
 }
@@ -31,7 +31,7 @@ pub(super) struct Place {
 #[derive(Clone, Debug)]
 pub(super) struct At<T> {
     pub(super) value: T,
-    pub(super) place: Place,
+    pub(super) place: SourcePlace,
 }
 
 impl<T> At<T> {
@@ -44,7 +44,7 @@ impl<T> At<T> {
     }
 }
 
-impl Source {
+impl ConfigSource {
     /// Reads a whole file.
     ///
     /// # Errors

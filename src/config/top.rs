@@ -10,7 +10,7 @@ use crate::config::delivery::{Delivery, DeliveryTable};
 use crate::config::error::Complaint;
 use crate::config::resolve::{Header, Resolver, built_in, count};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
-use crate::config::source::{At, Place};
+use crate::config::source::{At, SourcePlace};
 use crate::config::value::{Count, FilePath, Period, Word};
 use crate::mail::{AccountName, LogFormat, LogLevel};
 
@@ -99,7 +99,7 @@ pub(super) struct Tables {
 impl Resolver<'_> {
     /// Resolves the whole configuration; `None` when there were errors.
     pub(super) fn config(mut self, tables: Tables) -> Option<Config> {
-        let start = Place {
+        let start = SourcePlace {
             source: 0,
             offset: 0,
         };
@@ -163,7 +163,7 @@ impl Resolver<'_> {
                         instead: "state_dir = \"/path\"",
                     };
                     self.complain(
-                        Place {
+                        SourcePlace {
                             source: 0,
                             offset: 0,
                         },

@@ -23,7 +23,7 @@ pub struct Entry<'l> {
 pub struct Listing {
     /// The unique-ids, one after the other.
     unique_ids: Vec<u8>,
-    slots: Vec<Slot>,
+    slots: Vec<ListingSlot>,
     /// Positions sorted by unique-id; equal unique-ids by number.
     by_unique_id: Vec<u32>,
     /// Whether no line was skipped: only a complete listing can show that a message is gone.
@@ -34,7 +34,7 @@ pub struct Listing {
 #[derive(Clone, Debug, Default)]
 pub struct ListingBuilder {
     unique_ids: Vec<u8>,
-    slots: Vec<Slot>,
+    slots: Vec<ListingSlot>,
     /// Whether a number occurred twice.
     repeats: bool,
     /// Where the next size is looked for first: LIST usually has the order of UIDL.
@@ -42,7 +42,7 @@ pub struct ListingBuilder {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Slot {
+struct ListingSlot {
     number: u32,
     /// Where the unique-id ends; it begins where the previous one ends.
     end: u32,
@@ -131,7 +131,7 @@ impl ListingBuilder {
 
     fn push(&mut self, number: u32, unique_id: &[u8], octets: u64) {
         self.unique_ids.extend_from_slice(unique_id);
-        self.slots.push(Slot {
+        self.slots.push(ListingSlot {
             number,
             // The protocol machine ends a reply long before it fills four gibibytes.
             end: u32::try_from(self.unique_ids.len()).unwrap_or(u32::MAX),
@@ -286,6 +286,6 @@ mod tests {
 
     #[test]
     fn an_entry_costs_sixteen_octets_and_four_beside_its_unique_id() {
-        assert_eq!(size_of::<Slot>(), 16);
+        assert_eq!(size_of::<ListingSlot>(), 16);
     }
 }

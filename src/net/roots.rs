@@ -73,9 +73,9 @@ impl SystemRoots {
 
 /// The system's roots, read at the first connection that needs them and shared from then on.
 #[derive(Clone)]
-pub struct Roots(Arc<Inner>);
+pub struct Roots(Arc<RootsInner>);
 
-struct Inner {
+struct RootsInner {
     source: SystemRoots,
     certificates: OnceLock<Vec<Certificate>>,
 }
@@ -83,7 +83,7 @@ struct Inner {
 impl Roots {
     /// Creates roots that will be read from the places in `source`.
     pub fn new(source: SystemRoots) -> Self {
-        Self(Arc::new(Inner {
+        Self(Arc::new(RootsInner {
             source,
             certificates: OnceLock::new(),
         }))

@@ -21,19 +21,19 @@ use crate::net::{IoStream, NetError, Roots, openssl_words};
 /// A policy that is ready for use: its files are read, and it has the roots. It is cheap to clone,
 /// and is used for all connections of an account or relay.
 #[derive(Clone)]
-pub struct Connector(Arc<Inner>);
+pub struct Connector(Arc<TlsInner>);
 
-struct Inner {
+struct TlsInner {
     /// Created at the first connection: an account without TLS needs no roots.
     connector: OnceLock<TlsConnector>,
-    trust: Trust,
+    trust: TrustedRoots,
     identity: Option<Identity>,
     server_name: Option<String>,
     fingerprints: Vec<Fingerprint>,
 }
 
 /// Who must have signed a certificate.
-enum Trust {
+enum TrustedRoots {
     /// One of the authorities of a file.
     Only(Vec<Certificate>),
     /// One of the system's authorities.
@@ -50,12 +50,12 @@ impl Connector {
     pub fn new(policy: &TlsPolicy, roots: &Roots) -> Result<Self, NetError> {
         let only = policy.ca_file.as_deref().map(read_bundle).transpose()?;
         let trust = match only {
-            _ if !policy.fingerprints.is_empty() => Trust::Fingerprint,
-            Some(certificates) => Trust::Only(certificates),
-            None => Trust::System(roots.clone()),
+            _ if !policy.fingerprints.is_empty() => TrustedRoots::Fingerprint,
+            Some(certificates) => TrustedRoots::Only(certificates),
+            None => TrustedRoots::System(roots.clone()),
         };
         let identity = policy.client.as_ref().map(read_identity);
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(TlsInner {
             connector: OnceLock::new(),
             trust,
             identity: identity.transpose()?,
@@ -149,11 +149,11 @@ impl Connector {
     }
 }
 
-impl Inner {
+impl TlsInner {
     /// Whether any authority can be trusted: roots that could not be read now may be readable for
     /// the next connection.
     fn is_ready(&self) -> bool {
-        !matches!(&self.trust, Trust::System(roots) if roots.certificates().is_empty())
+        !matches!(&self.trust, TrustedRoots::System(roots) if roots.certificates().is_empty())
     }
 
     fn builder(&self) -> native_tls::TlsConnectorBuilder {
@@ -162,9 +162,9 @@ impl Inner {
             .min_protocol_version(Some(Protocol::Tlsv12))
             .disable_built_in_roots(true);
         let certificates = match &self.trust {
-            Trust::Only(certificates) => certificates,
-            Trust::System(roots) => roots.certificates(),
-            Trust::Fingerprint => {
+            TrustedRoots::Only(certificates) => certificates,
+            TrustedRoots::System(roots) => roots.certificates(),
+            TrustedRoots::Fingerprint => {
                 builder
                     .danger_accept_invalid_certs(true)
                     .danger_accept_invalid_hostnames(true);

@@ -30,7 +30,7 @@ pub(super) struct Watch {
 
 /// Why a wait returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Woken {
+enum WatchEvent {
     /// The process has ended, and is not reaped yet.
     Ended,
     /// No more output can come: no process has the writing end of a pipe any more.
@@ -87,17 +87,17 @@ impl Watch {
         let mut ended = false;
         loop {
             match self.wait(deadline, Some(called_off), !ended) {
-                Ok(Woken::Silent) => {}
-                Ok(Woken::Ended) => {
+                Ok(WatchEvent::Silent) => {}
+                Ok(WatchEvent::Ended) => {
                     ended = true;
                     // All of its output is in the pipes by now.
                     self.drain();
                 }
-                Ok(Woken::Cancelled) => {
+                Ok(WatchEvent::Cancelled) => {
                     let (_, outputs) = self.end_group();
                     return Ok(Finished::new(End::Cancelled, outputs));
                 }
-                Ok(Woken::Late) => {
+                Ok(WatchEvent::Late) => {
                     let (code, outputs) = self.end_group();
                     let seconds = timeout.as_secs();
                     return Ok(Finished::new(End::TimedOut { seconds, code }, outputs));
@@ -121,24 +121,24 @@ impl Watch {
         deadline: Instant,
         called_off: Option<BorrowedFd<'_>>,
         for_end: bool,
-    ) -> io::Result<Woken> {
+    ) -> io::Result<WatchEvent> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let news = self.poll(left, called_off, for_end)?;
             if news.ended {
-                return Ok(Woken::Ended);
+                return Ok(WatchEvent::Ended);
             }
             if news.cancelled {
-                return Ok(Woken::Cancelled);
+                return Ok(WatchEvent::Cancelled);
             }
             if news.said {
                 self.drain();
                 if self.is_silent() {
-                    return Ok(Woken::Silent);
+                    return Ok(WatchEvent::Silent);
                 }
             }
             if left.is_zero() {
-                return Ok(Woken::Late);
+                return Ok(WatchEvent::Late);
             }
         }
     }
@@ -229,9 +229,9 @@ impl Watch {
         let mut ended = self.has_ended().unwrap_or(true);
         while !ended || !self.is_silent() {
             match self.wait(deadline, None, !ended) {
-                Ok(Woken::Ended) => ended = true,
-                Ok(Woken::Silent) => {}
-                Ok(Woken::Cancelled | Woken::Late) | Err(_) => break,
+                Ok(WatchEvent::Ended) => ended = true,
+                Ok(WatchEvent::Silent) => {}
+                Ok(WatchEvent::Cancelled | WatchEvent::Late) | Err(_) => break,
             }
         }
         ended

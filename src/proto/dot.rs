@@ -32,7 +32,7 @@ static DOT_ON_NEW_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new
 /// they show that more octets follow, and otherwise [`Piece::Unclear`].
 #[derive(Clone, Debug)]
 pub struct Unstuff {
-    position: Position,
+    position: LinePosition,
     framing: Framing,
     /// `None` for a part of a message (TOP), for which no size is announced.
     announced: Option<Announced>,
@@ -79,7 +79,7 @@ enum Framing {
 /// The position of the next octet in its line. A line begins after CRLF, or after a bare LF if that
 /// may end a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Position {
+enum LinePosition {
     /// At the beginning of a line.
     LineStart(LineEnd),
     /// After a dot at the beginning of a line.
@@ -106,7 +106,7 @@ impl Unstuff {
 
     const fn begin(status: LineEnd, announced: Option<Announced>) -> Self {
         Self {
-            position: Position::LineStart(LineEnd::CrLf),
+            position: LinePosition::LineStart(LineEnd::CrLf),
             framing: Framing::First(status),
             announced,
             counted: Counted {
@@ -149,50 +149,52 @@ impl Unstuff {
             }
             let first = *input.first()?;
             match (self.position, first) {
-                (Position::LineStart(after), b'.') => self.step(input, Position::Dot(after)),
-                (Position::Dot(after), b'\r') => self.step(input, Position::DotCr(after)),
-                (Position::DotCr(LineEnd::CrLf), b'\n') => {
-                    self.step(input, Position::Middle);
+                (LinePosition::LineStart(after), b'.') => {
+                    self.step(input, LinePosition::Dot(after))
+                }
+                (LinePosition::Dot(after), b'\r') => self.step(input, LinePosition::DotCr(after)),
+                (LinePosition::DotCr(LineEnd::CrLf), b'\n') => {
+                    self.step(input, LinePosition::Middle);
                     return Some(Piece::End);
                 }
-                (Position::DotCr(LineEnd::Lf), b'\n') => {
-                    self.step(input, Position::Middle);
+                (LinePosition::DotCr(LineEnd::Lf), b'\n') => {
+                    self.step(input, LinePosition::Middle);
                     return Some(self.dot_alone(b".\r\n", LineEnd::Lf));
                 }
-                (Position::Dot(after), b'\n') if self.framing != Framing::CrLf => {
-                    self.step(input, Position::Middle);
+                (LinePosition::Dot(after), b'\n') if self.framing != Framing::CrLf => {
+                    self.step(input, LinePosition::Middle);
                     return Some(self.dot_alone(b".\n", after));
                 }
-                (Position::DotCr(_), _) if self.keeps_dots => {
-                    return Some(self.content(b".\r", Position::Cr));
+                (LinePosition::DotCr(_), _) if self.keeps_dots => {
+                    return Some(self.content(b".\r", LinePosition::Cr));
                 }
-                (Position::Dot(_), _) if self.keeps_dots => {
-                    return Some(self.content(b".", Position::Middle));
+                (LinePosition::Dot(_), _) if self.keeps_dots => {
+                    return Some(self.content(b".", LinePosition::Middle));
                 }
-                (Position::DotCr(after), _) => {
+                (LinePosition::DotCr(after), _) => {
                     self.lone_dots += 1;
                     // The dot was stuffed, and the CR after it is content.
                     self.unstuff(after);
                     if !self.unclear {
-                        return Some(self.content(b"\r", Position::Cr));
+                        return Some(self.content(b"\r", LinePosition::Cr));
                     }
                 }
-                (Position::Dot(after), next) => {
+                (LinePosition::Dot(after), next) => {
                     self.lone_dots += u64::from(next != b'.');
                     self.unstuff(after);
                 }
-                (Position::LineStart(_), _) => self.position = Position::Middle,
-                (Position::Cr | Position::Middle, _) => return Some(self.run(input)),
+                (LinePosition::LineStart(_), _) => self.position = LinePosition::Middle,
+                (LinePosition::Cr | LinePosition::Middle, _) => return Some(self.run(input)),
             }
         }
     }
 
-    fn step(&mut self, input: &mut &[u8], position: Position) {
+    fn step(&mut self, input: &mut &[u8], position: LinePosition) {
         *input = input.get(1..).unwrap_or_default();
         self.position = position;
     }
 
-    fn content<'i>(&mut self, octets: &'i [u8], position: Position) -> Piece<'i> {
+    fn content<'i>(&mut self, octets: &'i [u8], position: LinePosition) -> Piece<'i> {
         self.counted.octets += octets.len() as u64;
         self.position = position;
         Piece::Content(octets)
@@ -201,7 +203,7 @@ impl Unstuff {
     /// Removes a dot at the beginning of a line; the previous line ended in `after`. After a bare
     /// LF this is right only if no line ends in CRLF.
     fn unstuff(&mut self, after: LineEnd) {
-        self.position = Position::Middle;
+        self.position = LinePosition::Middle;
         self.counted.dots += 1;
         if after == LineEnd::Lf {
             self.unstuffed_after_lf = true;
@@ -235,12 +237,12 @@ impl Unstuff {
     fn line_of<'i>(&mut self, octets: &'i [u8]) -> Piece<'i> {
         let with_cr = match octets {
             [.., before, b'\n'] => *before == b'\r',
-            [b'\n'] => self.position == Position::Cr,
+            [b'\n'] => self.position == LinePosition::Cr,
             [.., last] => {
                 let position = if *last == b'\r' {
-                    Position::Cr
+                    LinePosition::Cr
                 } else {
-                    Position::Middle
+                    LinePosition::Middle
                 };
                 return self.content(octets, position);
             }
@@ -256,10 +258,10 @@ impl Unstuff {
         if with_cr {
             self.counted.crlf_lines += 1;
             self.unclear = self.unstuffed_after_lf;
-            self.content(octets, Position::LineStart(LineEnd::CrLf))
+            self.content(octets, LinePosition::LineStart(LineEnd::CrLf))
         } else {
             self.counted.lf_lines += 1;
-            self.content(octets, Position::LineStart(LineEnd::Lf))
+            self.content(octets, LinePosition::LineStart(LineEnd::Lf))
         }
     }
 
@@ -269,7 +271,7 @@ impl Unstuff {
         let whole: &'i [u8] = input;
         if let Framing::First(_) = self.framing
             && let Some(at) = memchr(b'\n', whole)
-            && is_preceded_by_cr(whole, at, self.position == Position::Cr)
+            && is_preceded_by_cr(whole, at, self.position == LinePosition::Cr)
         {
             self.framing = Framing::CrLf;
         }
@@ -285,7 +287,7 @@ impl Unstuff {
     /// Like [`Self::run`] for lines that end in CRLF only, as nearly all do.
     fn run_crlf<'i>(&mut self, input: &mut &'i [u8]) -> Piece<'i> {
         let whole: &'i [u8] = input;
-        let after_cr = self.position == Position::Cr;
+        let after_cr = self.position == LinePosition::Cr;
         // The first one is nearly always right, and asking for it alone is faster.
         let found = DOT_ON_NEW_LINE.find(whole).and_then(|first| {
             if is_preceded_by_cr(whole, first, after_cr) {
@@ -297,14 +299,14 @@ impl Unstuff {
         if let Some(at) = found {
             let (content, rest) = whole.split_at((at + 1).min(whole.len()));
             *input = rest;
-            return self.content(content, Position::LineStart(LineEnd::CrLf));
+            return self.content(content, LinePosition::LineStart(LineEnd::CrLf));
         }
         *input = &[];
         let position = match whole {
-            [.., b'\r', b'\n'] => Position::LineStart(LineEnd::CrLf),
-            [b'\n'] if after_cr => Position::LineStart(LineEnd::CrLf),
-            [.., b'\r'] => Position::Cr,
-            _ => Position::Middle,
+            [.., b'\r', b'\n'] => LinePosition::LineStart(LineEnd::CrLf),
+            [b'\n'] if after_cr => LinePosition::LineStart(LineEnd::CrLf),
+            [.., b'\r'] => LinePosition::Cr,
+            _ => LinePosition::Middle,
         };
         self.content(whole, position)
     }

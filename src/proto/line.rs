@@ -9,18 +9,18 @@ use crate::proto::dot::LineEnd;
 /// Collects lines. A line that is completely in the input is borrowed from it; only one that spans
 /// reads is copied.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct LineReader {
     carry: Vec<u8>,
 }
 
 /// A line without its end, and whether a CR was part of the end.
-pub(super) type Line<'i> = (Cow<'i, [u8]>, bool);
+pub(super) type FoundLine<'i> = (Cow<'i, [u8]>, bool);
 
 /// A line is longer than allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct LineTooLong;
 
-impl Lines {
+impl LineReader {
     /// Takes the next line off the front of `input`. It ends at CRLF only, or at LF with or without
     /// a CR before it.
     pub(super) fn next<'i>(
@@ -28,7 +28,7 @@ impl Lines {
         input: &mut &'i [u8],
         end: LineEnd,
         octets_max: usize,
-    ) -> Result<Option<Line<'i>>, LineTooLong> {
+    ) -> Result<Option<FoundLine<'i>>, LineTooLong> {
         let whole: &'i [u8] = input;
         let cr_before = |at: usize| match at.checked_sub(1) {
             Some(before) => whole.get(before) == Some(&b'\r'),
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     fn all(wire: &[u8], split: usize, end: LineEnd) -> Vec<Vec<u8>> {
-        let mut lines = Lines::default();
+        let mut lines = LineReader::default();
         let mut got = Vec::new();
         for mut part in [&wire[..split], &wire[split..]] {
             while let Some((line, _)) = lines.next(&mut part, end, 100).unwrap() {
@@ -137,7 +137,7 @@ mod tests {
             (b".\n", vec!["."]),
         ] {
             for split in 0..=wire.len() {
-                let (mut lines, mut end, mut got) = (Lines::default(), None, Vec::new());
+                let (mut lines, mut end, mut got) = (LineReader::default(), None, Vec::new());
                 for mut part in [&wire[..split], &wire[split..]] {
                     while let Some(line) = lines.next_listed(&mut part, &mut end, 100).unwrap() {
                         got.push(String::from_utf8(line.into_owned()).unwrap());
@@ -150,12 +150,12 @@ mod tests {
 
     #[test]
     fn an_endless_line_is_an_error_in_one_piece_or_many() {
-        let mut lines = Lines::default();
+        let mut lines = LineReader::default();
         assert_eq!(
             lines.next(&mut &[b'a'; 101][..], LineEnd::CrLf, 100),
             Err(LineTooLong)
         );
-        let mut lines = Lines::default();
+        let mut lines = LineReader::default();
         assert_eq!(
             lines.next(&mut &[b'a'; 60][..], LineEnd::CrLf, 100),
             Ok(None)

@@ -18,13 +18,13 @@ use crate::seen::amended::Amended;
 use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Records, SeenStore, StoreError};
 
 /// Accounts by the hash of their maildrop.
-type Known = HashMap<u64, Vec<AccountName>>;
+type KnownMaildrops = HashMap<u64, Vec<AccountName>>;
 
 /// A store that remembers the maildrops of its accounts.
 pub(super) struct Maildrops {
     store: Arc<dyn SeenStore>,
     /// `None` until the first question. An account stays under its earlier maildrops.
-    accounts: Arc<Mutex<Option<Known>>>,
+    accounts: Arc<Mutex<Option<KnownMaildrops>>>,
     read: OnceCell<()>,
     /// Commits share it; a change that depends on the records has it exclusively.
     turns: RwLock<()>,
@@ -115,12 +115,12 @@ impl Maildrops {
     }
 }
 
-fn begin(accounts: &Mutex<Option<Known>>) {
+fn begin(accounts: &Mutex<Option<KnownMaildrops>>) {
     let mut accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
     accounts.get_or_insert_default();
 }
 
-fn note(accounts: &Mutex<Option<Known>>, account: &AccountName, state: &AccountState) {
+fn note(accounts: &Mutex<Option<KnownMaildrops>>, account: &AccountName, state: &AccountState) {
     let mut accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(accounts) = &mut *accounts {
         let known = accounts.entry(hash(&state.host, &state.user)).or_default();

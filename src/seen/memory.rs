@@ -12,11 +12,11 @@ use crate::seen::{AccountState, Batch, Change, Record, RecordKey, Records, SeenS
 /// Records and states in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
-    accounts: Mutex<BTreeMap<AccountName, Account>>,
+    accounts: Mutex<BTreeMap<AccountName, AccountRecords>>,
 }
 
 #[derive(Debug, Default)]
-struct Account {
+struct AccountRecords {
     records: BTreeMap<RecordKey, Record>,
     state: Option<AccountState>,
 }
@@ -29,7 +29,7 @@ impl MemoryStore {
 
     fn with<T>(
         &self,
-        work: impl FnOnce(&mut BTreeMap<AccountName, Account>) -> T,
+        work: impl FnOnce(&mut BTreeMap<AccountName, AccountRecords>) -> T,
     ) -> Result<T, StoreError> {
         let mut accounts = self.accounts.lock().map_err(|_| StoreError::closed())?;
         Ok(work(&mut accounts))

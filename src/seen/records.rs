@@ -32,7 +32,7 @@ struct Slot {
     at: u32,
     /// Where the unique-id ends; it begins where the previous one ends.
     end: u32,
-    kind: Kind,
+    kind: StateKind,
     has: Has,
 }
 
@@ -60,7 +60,7 @@ impl Has {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum StateKind {
     Delivered,
     Marked(Marker),
     Other,
@@ -145,7 +145,7 @@ impl Records {
             None => {
                 self.others.push(record);
                 let at = u32::try_from(self.others.len() - 1).unwrap_or(u32::MAX);
-                (Kind::Other, at, None, None)
+                (StateKind::Other, at, None, None)
             }
         };
         let head = has.take(Has::HEAD, head, 0);
@@ -192,7 +192,7 @@ impl Records {
     /// The latest time in any of them.
     pub fn newest(&self) -> Option<Timestamp> {
         let slots = self.slots.iter();
-        let small = slots.filter(|slot| slot.kind != Kind::Other);
+        let small = slots.filter(|slot| slot.kind != StateKind::Other);
         let small = small.map(|slot| Timestamp(u64::from(slot.at)));
         let others = self.others.iter().filter_map(|record| match &record.state {
             State::Delivered { at } | State::Marked { at, .. } | State::Quarantined { at, .. } => {
@@ -298,7 +298,7 @@ impl Records {
     /// when there are several records, or one with more facts.
     pub(crate) fn plainly_delivered(&self, range: &Range<usize>) -> Option<(Timestamp, u64)> {
         let slot = self.slots.get(range.start)?;
-        let is_plain = range.len() == 1 && slot.kind == Kind::Delivered;
+        let is_plain = range.len() == 1 && slot.kind == StateKind::Delivered;
         let octets = slot.has.give(Has::OCTETS, u64::from(slot.octets))?;
         is_plain.then_some((Timestamp(u64::from(slot.at)), octets))
     }
@@ -332,9 +332,9 @@ impl Records {
     pub fn is_delivered(&self, key: &RecordKey) -> bool {
         let slot = self.position(key).and_then(|at| self.slots.get(at));
         slot.is_some_and(|slot| match slot.kind {
-            Kind::Delivered => true,
-            Kind::Marked(_) => false,
-            Kind::Other => {
+            StateKind::Delivered => true,
+            StateKind::Marked(_) => false,
+            StateKind::Other => {
                 let other = self.others.get(slot.at as usize);
                 other.is_some_and(|other| matches!(other.state, State::Delivered { .. }))
             }
@@ -374,9 +374,9 @@ impl Records {
             notes: Notes::default(),
         };
         let record = match slot.kind {
-            Kind::Delivered => small(State::Delivered { at: time }),
-            Kind::Marked(by) => small(State::Marked { at: time, by }),
-            Kind::Other => self.others.get(slot.at as usize)?.clone(),
+            StateKind::Delivered => small(State::Delivered { at: time }),
+            StateKind::Marked(by) => small(State::Marked { at: time, by }),
+            StateKind::Other => self.others.get(slot.at as usize)?.clone(),
         };
         Some(Known {
             unique_id: self.unique_id_at(at),
@@ -398,10 +398,10 @@ impl Records {
 }
 
 /// Kind, time and octets of a record that fits into a slot.
-fn small(record: &Record) -> Option<(Kind, u32, Option<u32>)> {
+fn small(record: &Record) -> Option<(StateKind, u32, Option<u32>)> {
     let (kind, at) = match &record.state {
-        State::Delivered { at } => (Kind::Delivered, at),
-        State::Marked { at, by } => (Kind::Marked(*by), at),
+        State::Delivered { at } => (StateKind::Delivered, at),
+        State::Marked { at, by } => (StateKind::Marked(*by), at),
         _ => return None,
     };
     let octets = record.octets.map(u32::try_from).transpose().ok()?;

@@ -27,7 +27,7 @@ use crate::mail::text::Shown;
 use crate::mail::{Listing, Maildrop, TlsMode, limits};
 use crate::seen::{AccountState, Oddities, Owner, Sizes};
 use crate::session::judge::budget::Budget;
-use crate::session::judge::clock::Trust;
+use crate::session::judge::clock::ClockVerdict;
 use crate::session::judge::fruitless::Progress;
 use crate::session::judge::session_limit;
 use crate::session::run::Session;
@@ -183,8 +183,8 @@ async fn admitted<'a>(
 fn trust_clock(visit: &Visit, with: &Collaborators, state: &mut AccountState) -> bool {
     let now = with.clock.now();
     match judge::clock::trust(state, with.seen.newest(), now) {
-        Trust::Believed => true,
-        Trust::Doubted { news } => {
+        ClockVerdict::Believed => true,
+        ClockVerdict::Doubted { news } => {
             if news {
                 let detail = format!(
                     "it says {} seconds since 1970, which does not fit earlier records",

@@ -14,11 +14,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// A writer of log lines that never waits for its reader.
 #[derive(Clone)]
-pub struct Backlog(Arc<Shared>);
+pub struct Backlog(Arc<SharedBacklog>);
 
-struct Shared {
+struct SharedBacklog {
     out: Mutex<Box<dyn Paper>>,
-    waiting: Mutex<Waiting>,
+    waiting: Mutex<WaitingLines>,
     changed: Condvar,
 }
 
@@ -28,7 +28,7 @@ trait Paper: Write + AsFd + Send {}
 impl<T: Write + AsFd + Send> Paper for T {}
 
 #[derive(Default)]
-struct Waiting {
+struct WaitingLines {
     /// The waiting output, in pieces of whole lines.
     pieces: VecDeque<Vec<u8>>,
     octets: usize,
@@ -42,7 +42,7 @@ struct Waiting {
 impl Backlog {
     /// Writes to `out`.
     pub fn new(out: impl Write + AsFd + Send + 'static) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(SharedBacklog {
             out: Mutex::new(Box::new(out)),
             waiting: Mutex::default(),
             changed: Condvar::new(),
@@ -71,7 +71,7 @@ impl Backlog {
         is_ready(self.0.out().as_fd(), Duration::ZERO)
     }
 
-    fn put(&self, waiting: &mut Waiting, lines: &[u8]) {
+    fn put(&self, waiting: &mut WaitingLines, lines: &[u8]) {
         if waiting.octets + lines.len() > OCTETS_MAX || !self.has_thread(waiting) {
             waiting.dropped += memchr::memchr_iter(b'\n', lines).count() as u64;
             return;
@@ -81,7 +81,7 @@ impl Backlog {
         self.0.changed.notify_all();
     }
 
-    fn has_thread(&self, waiting: &mut Waiting) -> bool {
+    fn has_thread(&self, waiting: &mut WaitingLines) -> bool {
         if !waiting.has_thread {
             let shared = Arc::clone(&self.0);
             let begun = std::thread::Builder::new()
@@ -121,8 +121,8 @@ impl Write for Backlog {
     }
 }
 
-impl Shared {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
+impl SharedBacklog {
+    fn waiting(&self) -> MutexGuard<'_, WaitingLines> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -7,7 +7,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The destination of lines.
-pub(super) type Writer = Arc<Mutex<Box<dyn Write + Send>>>;
+pub(super) type LineWriter = Arc<Mutex<Box<dyn Write + Send>>>;
 
 /// While this exists, log lines of this thread are collected. They are written when it is dropped,
 /// or when there are 4 KiB of them. For a burst of events without waiting between them.
@@ -18,14 +18,14 @@ pub struct Together {
 }
 
 #[derive(Default)]
-struct Held {
+struct HeldLines {
     depth: usize,
     lines: Vec<u8>,
-    writer: Option<Writer>,
+    writer: Option<LineWriter>,
 }
 
 thread_local! {
-    static HELD: RefCell<Held> = RefCell::default();
+    static HELD: RefCell<HeldLines> = RefCell::default();
 }
 
 impl Together {
@@ -55,7 +55,7 @@ impl Drop for Together {
 }
 
 /// Writes a line, or stores it for the burst.
-pub(super) fn say(writer: &Writer, line: &str) {
+pub(super) fn say(writer: &LineWriter, line: &str) {
     let now = HELD.try_with(|held| {
         let mut held = held.borrow_mut();
         if held.depth == 0 {
@@ -73,7 +73,7 @@ pub(super) fn say(writer: &Writer, line: &str) {
     }
 }
 
-fn write(writer: &Writer, lines: &[u8]) {
+fn write(writer: &LineWriter, lines: &[u8]) {
     // A panic while writing one line must not lose the next one.
     let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
     // When standard error is gone, the error cannot be reported.
@@ -107,9 +107,9 @@ mod tests {
         }
     }
 
-    fn written(work: impl FnOnce(&Writer)) -> Vec<String> {
+    fn written(work: impl FnOnce(&LineWriter)) -> Vec<String> {
         let paper = Paper::default();
-        let writer: Writer = Arc::new(Mutex::new(Box::new(paper.clone())));
+        let writer: LineWriter = Arc::new(Mutex::new(Box::new(paper.clone())));
         work(&writer);
         paper.0.lock().unwrap().clone()
     }

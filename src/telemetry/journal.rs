@@ -12,12 +12,12 @@ pub(super) const SOCKET: &str = "/run/systemd/journal/socket";
 
 /// A connection to the journal.
 #[derive(Debug)]
-pub(super) struct Journal {
+pub(super) struct Journald {
     socket: UnixDatagram,
     path: PathBuf,
 }
 
-impl Journal {
+impl Journald {
     /// Connects to the journal.
     ///
     /// # Errors

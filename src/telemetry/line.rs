@@ -13,7 +13,7 @@ use crate::mail::text;
 
 /// The fields of an event, in their order.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Line {
+pub(super) struct LogLine {
     fields: Vec<(&'static str, Value)>,
     message: Option<String>,
 }
@@ -42,7 +42,7 @@ impl fmt::Display for Bare {
     }
 }
 
-impl Line {
+impl LogLine {
     /// Collects the fields of an event.
     pub(super) fn of(event: &tracing::Event<'_>) -> Self {
         let mut line = Self {
@@ -150,7 +150,7 @@ impl Line {
     }
 }
 
-impl Visit for Line {
+impl Visit for LogLine {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
         let mut text = String::with_capacity(FIELD_OCTETS);
         let _ = write!(text, "{value:?}");
@@ -243,8 +243,8 @@ const FIELD_OCTETS: usize = 32;
 mod tests {
     use super::*;
 
-    fn line(fields: &[(&'static str, &str)], message: Option<&str>) -> Line {
-        Line {
+    fn line(fields: &[(&'static str, &str)], message: Option<&str>) -> LogLine {
+        LogLine {
             fields: fields
                 .iter()
                 .map(|(name, value)| (*name, Value::Text((*value).to_owned())))

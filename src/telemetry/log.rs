@@ -13,9 +13,9 @@ use tracing_subscriber::{Registry, reload};
 
 use crate::mail::{LogFormat, LogLevel};
 use crate::telemetry::burst as together;
-use crate::telemetry::burst::Writer;
-use crate::telemetry::journal::{self, Journal};
-use crate::telemetry::line::Line;
+use crate::telemetry::burst::LineWriter;
+use crate::telemetry::journal::{self, Journald};
+use crate::telemetry::line::LogLine;
 
 /// The settings of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,8 +88,8 @@ fn filter_of(level: LogLevel) -> Targets {
 struct Scribe {
     format: LogFormat,
     colour: bool,
-    journal: Option<Journal>,
-    writer: Writer,
+    journal: Option<Journald>,
+    writer: LineWriter,
 }
 
 impl Scribe {
@@ -98,7 +98,7 @@ impl Scribe {
         Self {
             format: settings.format,
             colour: settings.colour,
-            journal: wanted.then(|| Journal::at(socket).ok()).flatten(),
+            journal: wanted.then(|| Journald::at(socket).ok()).flatten(),
             writer: Arc::new(Mutex::new(writer)),
         }
     }
@@ -107,7 +107,7 @@ impl Scribe {
         self.format == LogFormat::Journald && self.journal.is_none()
     }
 
-    fn write(&self, line: &Line, level: Level) {
+    fn write(&self, line: &LogLine, level: Level) {
         let now = SystemTime::now();
         if let Some(journal) = &self.journal
             && journal.send(&line.as_journal_entry(level)).is_ok()
@@ -125,7 +125,7 @@ impl Scribe {
 
 impl<S: Subscriber> Layer<S> for Scribe {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        self.write(&Line::of(event), *event.metadata().level());
+        self.write(&LogLine::of(event), *event.metadata().level());
     }
 }
 

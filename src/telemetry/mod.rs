@@ -42,7 +42,7 @@ impl Reporter {
 
     /// Reports to the log.
     pub fn log() -> Self {
-        Self::new(Arc::new(Log))
+        Self::new(Arc::new(LogState))
     }
 
     /// Reports an event.
@@ -76,9 +76,9 @@ const INCIDENTS: &[&str] = &[
 ];
 
 /// Renders events as log lines.
-struct Log;
+struct LogState;
 
-impl Report for Log {
+impl Report for LogState {
     fn report(&self, event: &Event<'_>) {
         event.log();
     }

@@ -31,7 +31,7 @@ fn changed(number: usize, origin: &str) -> Mail {
 
 fn world(mails: Vec<Mail>, retention: Retention) -> World {
     let world = World::new(mails, retention);
-    world.server.with(|habits| habits.makes_anew = true);
+    world.server.with(|habits| habits.rebuilds = true);
     world
 }
 

@@ -25,7 +25,7 @@ fn letter(unique_id: &str, number: usize) -> Mail {
 
 fn world(mails: Vec<Mail>, retention: Retention) -> World {
     let world = World::new(mails, retention);
-    world.server.with(|habits| habits.makes_anew = true);
+    world.server.with(|habits| habits.rebuilds = true);
     world
 }
 

@@ -83,7 +83,7 @@ pub struct Habits {
     /// Answers UIDL and LIST of one message with this.
     pub answers_for_one_with: Option<String>,
     /// Makes messages again at each RETR: `%%%%` in a body is another number each time.
-    pub makes_anew: bool,
+    pub rebuilds: bool,
     /// QUIT does nothing, and the answer never comes.
     pub hangs_up_at_quit: bool,
 }
@@ -159,7 +159,7 @@ impl Default for Habits {
             refuses_dele: false,
             refuses_dele_of: None,
             answers_for_one_with: None,
-            makes_anew: false,
+            rebuilds: false,
             hangs_up_at_quit: false,
         }
     }
@@ -185,7 +185,7 @@ struct State {
     /// How often the server had to wait for a command.
     flights: usize,
     /// How often a message was made again.
-    made_anew: usize,
+    rebuilt: usize,
     /// The messages sent by RETR, in order, with the unique-ids of that session.
     handed_out: Vec<Mail>,
 }
@@ -230,10 +230,10 @@ impl Server {
     }
 
     /// The message with another number in the place of `%%%%`.
-    fn made_anew(&self, octets: &[u8]) -> Vec<u8> {
+    fn rebuilt(&self, octets: &[u8]) -> Vec<u8> {
         let mut state = self.state.lock().unwrap();
-        state.made_anew += 1;
-        let number = format!("{:04}", state.made_anew);
+        state.rebuilt += 1;
+        let number = format!("{:04}", state.rebuilt);
         let mut octets = octets.to_vec();
         while let Some(at) = octets.windows(4).position(|four| four == b"%%%%") {
             octets[at..at + 4].copy_from_slice(number.as_bytes());
@@ -407,8 +407,8 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
             ("RETR", Some(at)) => {
                 server.crash.step().await;
                 let mut octets = habits.handed_out(&mails[at]);
-                if habits.makes_anew {
-                    octets = server.made_anew(&octets);
+                if habits.rebuilds {
+                    octets = server.rebuilt(&octets);
                 }
                 let body = stuff(&octets);
                 write.write_all(b"+OK\r\n").await?;

@@ -17,16 +17,16 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use super::memory::Memory;
-use crate::sink::breaker::{State, text};
+use crate::sink::breaker::{BreakerState, text};
 use crate::telemetry::{Event, Reporter};
 
 /// Keeps the file of one breaker up to date.
 pub(super) struct Keeper {
     delivery: String,
     reporter: Reporter,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<BreakerState>>,
     memory: Memory,
-    phase: Mutex<Phase>,
+    phase: Mutex<KeeperPhase>,
     /// When cancelled, no write waits for its second any more.
     closing: CancellationToken,
     /// Notified when the file has the breaker's present state.
@@ -35,7 +35,7 @@ pub(super) struct Keeper {
 
 /// The state of the file, compared with the breaker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum KeeperPhase {
     /// Equal, and no task is running.
     Kept,
     /// A task writes a state that it has read, or waits for its second to pass.
@@ -48,7 +48,7 @@ impl Keeper {
     pub(super) fn new(
         delivery: &str,
         reporter: Reporter,
-        state: Arc<Mutex<State>>,
+        state: Arc<Mutex<BreakerState>>,
         memory: Memory,
     ) -> Self {
         Self {
@@ -56,7 +56,7 @@ impl Keeper {
             reporter,
             state,
             memory,
-            phase: Mutex::new(Phase::Kept),
+            phase: Mutex::new(KeeperPhase::Kept),
             closing: CancellationToken::new(),
             kept: Notify::new(),
         }
@@ -67,8 +67,8 @@ impl Keeper {
         let Ok(runtime) = Handle::try_current() else {
             return;
         };
-        let before = std::mem::replace(&mut *self.phase(), Phase::Changed);
-        if before == Phase::Kept {
+        let before = std::mem::replace(&mut *self.phase(), KeeperPhase::Changed);
+        if before == KeeperPhase::Kept {
             runtime.spawn(self.clone().work());
         }
     }
@@ -81,7 +81,7 @@ impl Keeper {
             tokio::pin!(kept);
             // From here on no notification is missed.
             kept.as_mut().enable();
-            if *self.phase() == Phase::Kept {
+            if *self.phase() == KeeperPhase::Kept {
                 return;
             }
             kept.await;
@@ -90,15 +90,15 @@ impl Keeper {
 
     async fn work(self: Arc<Self>) {
         loop {
-            *self.phase() = Phase::Writing;
+            *self.phase() = KeeperPhase::Writing;
             self.write().await;
             tokio::select! {
                 () = sleep(BETWEEN_WRITES) => {}
                 () = self.closing.cancelled() => {}
             }
             let mut phase = self.phase();
-            if *phase == Phase::Writing {
-                *phase = Phase::Kept;
+            if *phase == KeeperPhase::Writing {
+                *phase = KeeperPhase::Kept;
                 self.kept.notify_waiters();
                 return;
             }
@@ -127,7 +127,7 @@ impl Keeper {
         });
     }
 
-    fn phase(&self) -> MutexGuard<'_, Phase> {
+    fn phase(&self) -> MutexGuard<'_, KeeperPhase> {
         self.phase.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

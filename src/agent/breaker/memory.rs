@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::disk::{Acting, NewFile, make_private, open_regular};
 use crate::mail::Percent;
-use crate::sink::breaker::{State, text};
+use crate::sink::breaker::{BreakerState, text};
 
 /// The file of one breaker.
 #[derive(Clone, Debug)]
@@ -24,7 +24,7 @@ impl Memory {
     }
 
     /// The stored state; the initial state of a breaker if there is nothing to read.
-    pub(super) fn recall(&self) -> State {
+    pub(super) fn recall(&self) -> BreakerState {
         text::read(&self.text().unwrap_or_default()).unwrap_or_default()
     }
 

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Notify;
 
 use crate::mail::{AccountName, RecordKey, Timestamp};
-use crate::sink::breaker::State;
+use crate::sink::breaker::BreakerState;
 use crate::sink::{Admission, Fault, Gate, Probe, Refused, Verdict};
 use crate::telemetry::{Event, Reporter};
 
@@ -23,7 +23,7 @@ use memory::Memory;
 pub struct Breaker {
     delivery: String,
     reporter: Reporter,
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<BreakerState>>,
     /// A copy from the state, which is read for each message.
     is_suspect: AtomicBool,
     /// Notified when a probe has ended. Sessions wait for it, and continue in the order of their
@@ -81,7 +81,7 @@ impl Breaker {
         }
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut BreakerState) -> T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let done = work(&mut state);
         let is_suspect = state.is_suspect();
@@ -90,7 +90,13 @@ impl Breaker {
     }
 
     /// Reports what a refusal has changed.
-    fn say(&self, before: (bool, bool), verdict: &Verdict, refused: &Answered, now: Timestamp) {
+    fn say(
+        &self,
+        before: (bool, bool),
+        verdict: &Verdict,
+        refused: &AnsweredOffer,
+        now: Timestamp,
+    ) {
         let (was_open, was_suspect) = before;
         let (delivery, code, words) = (&self.delivery, refused.code, refused.words.as_str());
         match verdict {
@@ -118,7 +124,7 @@ impl Breaker {
 }
 
 /// The parts of a refusal that events contain.
-struct Answered {
+struct AnsweredOffer {
     code: &'static str,
     words: String,
 }
@@ -180,7 +186,7 @@ impl Gate for Breaker {
             let mut waiting = self.released.lock().unwrap_or_else(PoisonError::into_inner);
             waiting.extend(released.iter().cloned());
         }
-        let answered = Answered {
+        let answered = AnsweredOffer {
             code: refusal.code,
             words: refusal.words,
         };

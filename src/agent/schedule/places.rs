@@ -16,12 +16,12 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::agent::schedule::{Host, Moment, Schedule, Slot, Turn};
+use crate::agent::schedule::{AccountSlot, AccountTurn, Host, Moment, Schedule};
 use crate::mail::AccountName;
 
 /// An instruction to an account's session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::agent) enum Told {
+pub(in crate::agent) enum PlaceOrder {
     /// End the poll after the message that is being received.
     GiveWay(AccountName),
     /// Close the connection.
@@ -100,7 +100,7 @@ impl Schedule {
         &mut self,
         now: Moment,
         octets: impl Fn(&AccountName) -> u64,
-    ) -> Vec<Told> {
+    ) -> Vec<PlaceOrder> {
         let mut told = Vec::new();
         let (is_crowded, hosts) = (self.is_crowded(now), self.crowded_hosts());
         if !is_crowded && hosts.is_empty() {
@@ -133,11 +133,11 @@ impl Schedule {
         wanted: usize,
         counts: impl Fn(&str) -> bool,
         octets: &impl Fn(&AccountName) -> u64,
-        told: &mut Vec<Told>,
+        told: &mut Vec<PlaceOrder>,
     ) {
         let mut holding: Vec<(Moment, AccountName)> = Vec::new();
         for (name, slot) in &self.accounts {
-            if let Turn::Running {
+            if let AccountTurn::Running {
                 host,
                 stand: Stand::Holding,
                 ..
@@ -154,7 +154,7 @@ impl Schedule {
         for (_, name) in holding.into_iter().take(wanted) {
             let octets = octets(&name);
             self.stand(&name, Stand::Asked { at: now, octets });
-            told.push(Told::GiveWay(name));
+            told.push(PlaceOrder::GiveWay(name));
         }
     }
 
@@ -195,7 +195,7 @@ impl Schedule {
     ) {
         let mut aside = Vec::new();
         for (name, slot) in &self.accounts {
-            if let Turn::Running {
+            if let AccountTurn::Running {
                 host,
                 stand: Stand::Asked { at, octets: before },
                 ..
@@ -220,12 +220,12 @@ impl Schedule {
         &mut self,
         now: Moment,
         octets: &impl Fn(&AccountName) -> u64,
-        told: &mut Vec<Told>,
+        told: &mut Vec<PlaceOrder>,
     ) {
         let mut aside: Vec<(u64, AccountName)> = Vec::new();
         let mut links = 0;
         for (name, slot) in &self.accounts {
-            let Turn::Running {
+            let AccountTurn::Running {
                 stand:
                     Stand::Aside {
                         since,
@@ -249,20 +249,20 @@ impl Schedule {
             if let Some(slot) = self.accounts.get_mut(&name) {
                 slot.past.dropped = Some(now);
             }
-            told.push(Told::Drop(name));
+            told.push(PlaceOrder::Drop(name));
         }
     }
 
     fn count(&self, which: impl Fn(&str, Stand) -> bool) -> usize {
-        let is_counted = |slot: &&Slot| match &slot.turn {
-            Turn::Running { host, stand, .. } => which(host, *stand),
+        let is_counted = |slot: &&AccountSlot| match &slot.turn {
+            AccountTurn::Running { host, stand, .. } => which(host, *stand),
             _ => false,
         };
         self.accounts.values().filter(is_counted).count()
     }
 
     fn stand(&mut self, name: &AccountName, to: Stand) {
-        if let Some(Turn::Running { stand, .. }) =
+        if let Some(AccountTurn::Running { stand, .. }) =
             self.accounts.get_mut(name).map(|slot| &mut slot.turn)
         {
             *stand = to;
@@ -319,7 +319,7 @@ mod tests {
         from: Moment,
         to: Moment,
         octets: impl Fn(&AccountName, Moment) -> u64,
-    ) -> (Vec<At<Told>>, Vec<At<AccountName>>) {
+    ) -> (Vec<At<PlaceOrder>>, Vec<At<AccountName>>) {
         let (mut told, mut started) = (Vec::new(), Vec::new());
         for now in (from..=to).step_by(1000) {
             let press = schedule.press(now, |name| octets(name, now));
@@ -345,7 +345,7 @@ mod tests {
         assert!(started.iter().all(|(at, _)| *at <= 35_000), "{started:?}");
         assert_eq!(told.len(), 1, "as many as wait: {told:?}");
         assert!(
-            matches!(told[0].1, Told::GiveWay(_)),
+            matches!(told[0].1, PlaceOrder::GiveWay(_)),
             "and no link is dropped"
         );
     }
@@ -362,15 +362,19 @@ mod tests {
         assert_eq!(last.1, name("a04"));
         assert!(last.0 <= 35_000, "{started:?}");
         let asked = told.iter().map(|(_, told)| told.clone());
-        let asked: Vec<Told> = asked.collect();
-        assert_eq!(asked, [Told::GiveWay(name("a03"))], "one, and at that host");
+        let asked: Vec<PlaceOrder> = asked.collect();
+        assert_eq!(
+            asked,
+            [PlaceOrder::GiveWay(name("a03"))],
+            "one, and at that host"
+        );
     }
 
     #[test]
     fn a_session_that_reads_fast_has_two_minutes_and_is_not_disconnected_after_that() {
         let mut schedule = schedule(1, 2);
         let (told, started) = pass(&mut schedule, 0, 140_000, |_, now| now * 1000);
-        assert_eq!(told, [(15_000, Told::GiveWay(name("a00")))]);
+        assert_eq!(told, [(15_000, PlaceOrder::GiveWay(name("a00")))]);
         let second = (135_000, name("a01"));
         assert_eq!(started, [(0, name("a00")), second]);
         assert!(schedule.finished(&name("a00"), 141_000, 0, 0.0));
@@ -388,7 +392,7 @@ mod tests {
         schedule.start(300_000);
         schedule.put(&name("late"), "late", 300_000, 300_000);
         let (told, _) = pass(&mut schedule, 301_000, 316_000, |_, _| 0);
-        assert_eq!(told, [(315_000, Told::GiveWay(name("a00")))]);
+        assert_eq!(told, [(315_000, PlaceOrder::GiveWay(name("a00")))]);
         // Places more than an hour ago do not count.
         let mut past = Past::default();
         past.note(0, HOUR);
@@ -404,10 +408,10 @@ mod tests {
         let rate = |name: &AccountName, now: Moment| now * rates[name] / 1000;
         let (told, started) = pass(&mut schedule, 0, 200_000, rate);
         assert_eq!(started.len(), 6, "each had its place: {started:?}");
-        let dropped = |told: &[(Moment, Told)]| -> Vec<AccountName> {
+        let dropped = |told: &[(Moment, PlaceOrder)]| -> Vec<AccountName> {
             let names = told.iter().filter_map(|(_, told)| match told {
-                Told::Drop(name) => Some(name.clone()),
-                Told::GiveWay(_) => None,
+                PlaceOrder::Drop(name) => Some(name.clone()),
+                PlaceOrder::GiveWay(_) => None,
             });
             names.collect()
         };

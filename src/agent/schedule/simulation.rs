@@ -15,12 +15,12 @@ fn name(number: usize) -> AccountName {
 /// The required behaviour of the schedule, as short as possible.
 #[derive(Default)]
 struct Model {
-    accounts: BTreeMap<AccountName, Known>,
+    accounts: BTreeMap<AccountName, KnownAccount>,
     sessions_max: usize,
     sessions_per_host_max: usize,
 }
 
-struct Known {
+struct KnownAccount {
     host: String,
     every: Moment,
     began: Option<Moment>,
@@ -46,7 +46,7 @@ impl Model {
     fn start(&mut self, now: Moment) -> Vec<AccountName> {
         let mut started = Vec::new();
         while self.running() < self.sessions_max {
-            let may = |a: &Known| {
+            let may = |a: &KnownAccount| {
                 a.running.is_none()
                     && a.due <= now
                     && self.running_at(&a.host) < self.sessions_per_host_max
@@ -67,7 +67,7 @@ impl Model {
         let Some(account) = self.accounts.get_mut(name) else {
             let (host, due) = (host.to_owned(), first);
             let (began, not_before, running) = (None, 0, None);
-            let account = Known {
+            let account = KnownAccount {
                 host,
                 every,
                 began,
@@ -102,7 +102,7 @@ impl Model {
 
     fn poll_now(&mut self, name: &AccountName, now: Moment) {
         match self.accounts.get_mut(name) {
-            Some(Known {
+            Some(KnownAccount {
                 running: Some((_, then)),
                 ..
             }) if *then == Then::Wait => *then = Then::Again,

@@ -8,8 +8,8 @@ use crate::config::error::Complaint;
 use crate::config::nearest::nearest;
 use crate::config::resolve::{Header, Resolver};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
-use crate::config::source::Place;
-use crate::config::value::{Command, Count, ExitCodes, Line, Period, Word};
+use crate::config::source::SourcePlace;
+use crate::config::value::{CommandSetting, Count, ExitCodes, Line, Period, Word};
 use crate::mail::{ExitClass, LineEnds};
 
 settings! {
@@ -21,7 +21,7 @@ settings! {
         /// valid address, {sender} is MAILER-DAEMON (as Postfix passes it to programs) and $SENDER
         /// is empty. If the sender contains a character that is special to a shell, {sender} is
         /// MAILER-DAEMON and $SENDER is the sender.
-        command: Command = Without::Required(
+        command: CommandSetting = Without::Required(
             "[\"/usr/lib/dovecot/dovecot-lda\", \"-e\", \"-oquota_full_tempfail=yes\", \"-f\", \"{sender}\", \"-d\", \"{recipient}\"]",
         ),
         /// The user that runs the program, when mailferry runs as root.
@@ -105,7 +105,7 @@ impl Resolver<'_> {
     }
 
     /// Reports unknown placeholders; otherwise the first message would reveal them.
-    fn check_command(&mut self, command: &[String], place: Place) {
+    fn check_command(&mut self, command: &[String], place: SourcePlace) {
         for (i, word) in command
             .iter()
             .enumerate()

@@ -25,7 +25,7 @@ pub(in crate::config) struct FilePath(PathBuf);
 /// A program and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "OneOrMany")]
-pub(in crate::config) struct Command(pub(in crate::config) Vec<String>);
+pub(in crate::config) struct CommandSetting(pub(in crate::config) Vec<String>);
 
 /// A text, or a list of texts.
 #[derive(Deserialize)]
@@ -88,7 +88,7 @@ impl FilePath {
     }
 }
 
-impl TryFrom<OneOrMany> for Command {
+impl TryFrom<OneOrMany> for CommandSetting {
     type Error = &'static str;
 
     fn try_from(given: OneOrMany) -> Result<Self, Self::Error> {
@@ -107,7 +107,7 @@ impl TryFrom<OneOrMany> for Command {
     }
 }
 
-impl Command {
+impl CommandSetting {
     /// Whether any argument contains `text`.
     pub(in crate::config) fn mentions(&self, text: &str) -> bool {
         self.0.iter().any(|word| word.contains(text))
@@ -152,12 +152,12 @@ mod tests {
     #[test]
     fn a_command_is_a_list_and_its_program_a_path_or_a_name() {
         let folder = Path::new("/etc/mailferry");
-        let words = |given: &str| read::<Command>(given).unwrap().within(folder);
+        let words = |given: &str| read::<CommandSetting>(given).unwrap().within(folder);
         assert_eq!(words(r#"["./lda", "-d"]"#), ["/etc/mailferry/./lda", "-d"]);
         assert_eq!(words(r#"["/bin/lda"]"#), ["/bin/lda"]);
         assert_eq!(words(r#"["pass", "show"]"#), ["pass", "show"]);
-        assert!(complaint::<Command>("\"procmail -d jane\"").starts_with("no shell"));
-        assert!(complaint::<Command>("[]").contains("empty"));
-        assert!(complaint::<Command>("[1]").contains("list of strings"));
+        assert!(complaint::<CommandSetting>("\"procmail -d jane\"").starts_with("no shell"));
+        assert!(complaint::<CommandSetting>("[]").contains("empty"));
+        assert!(complaint::<CommandSetting>("[1]").contains("list of strings"));
     }
 }

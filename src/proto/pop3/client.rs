@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use crate::mail::Secret;
 use crate::proto::dot::{LineEnd, Piece, Unstuff};
-use crate::proto::line::Lines;
+use crate::proto::line::LineReader;
 use crate::proto::pop3::asked::{Asked, Dialogue, Ending, Pending};
 use crate::proto::pop3::state::{self, State};
 use crate::proto::pop3::{Capabilities, Command, Event, Kind, LocalError, RemoteError};
@@ -17,7 +17,7 @@ use crate::proto::pop3::{Capabilities, Command, Event, Kind, LocalError, RemoteE
 pub struct Client {
     state: State,
     expect: Expect,
-    lines: Lines,
+    lines: LineReader,
     output: Vec<u8>,
     pending: VecDeque<Pending>,
     /// Determines which command is to blame when the session ends here.
@@ -53,7 +53,7 @@ impl Client {
         Self {
             state: State::Greeting,
             expect: Expect::Greeting,
-            lines: Lines::default(),
+            lines: LineReader::default(),
             output: Vec::new(),
             pending: VecDeque::new(),
             dialogue: Dialogue::default(),

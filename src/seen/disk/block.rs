@@ -17,17 +17,17 @@ use crate::seen::disk::line;
 use crate::seen::{Marker, Notes, Record, RecordKey, State};
 
 /// A record as octets: key and value.
-pub(in crate::seen) type Entry = (Vec<u8>, Vec<u8>);
+pub(in crate::seen) type BlockEntry = (Vec<u8>, Vec<u8>);
 
 /// A decoded block, for changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(in crate::seen) struct Block(Vec<Entry>);
+pub(in crate::seen) struct Block(Vec<BlockEntry>);
 
 impl Block {
     /// Decodes a block; `None` when the octets are invalid.
     pub(in crate::seen) fn read(octets: &[u8]) -> Option<Self> {
         let mut entries = Vec::new();
-        let mut reader = Reader::new(octets);
+        let mut reader = BlockReader::new(octets);
         while let Some(read) = reader.next() {
             let (key, value) = read?;
             entries.push((key.to_vec(), value.to_vec()));
@@ -88,7 +88,7 @@ impl Block {
     }
 }
 
-fn octets_of(entries: &[Entry]) -> Vec<u8> {
+fn octets_of(entries: &[BlockEntry]) -> Vec<u8> {
     let mut octets = Vec::new();
     let mut before: &[u8] = &[];
     for (key, value) in entries {
@@ -105,12 +105,12 @@ fn octets_of(entries: &[Entry]) -> Vec<u8> {
 }
 
 /// Decodes the entries of a block one by one, reusing its memory.
-pub(in crate::seen) struct Reader<'b> {
+pub(in crate::seen) struct BlockReader<'b> {
     rest: &'b [u8],
     key: Vec<u8>,
 }
 
-impl<'b> Reader<'b> {
+impl<'b> BlockReader<'b> {
     pub(in crate::seen) const fn new(octets: &'b [u8]) -> Self {
         Self {
             rest: octets,

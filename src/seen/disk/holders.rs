@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use crate::mail::{AccountName, RecordKey};
-use crate::seen::disk::journal::{Journal, Line};
+use crate::seen::disk::journal::{Journal, JournalLine};
 use crate::seen::{Change, StoreError};
 
 /// The accounts whose records name copies in the quarantine, by the file of the copy. The label of
@@ -19,7 +19,7 @@ pub fn holders(directory: &Path) -> Result<HashMap<String, AccountName>, StoreEr
     }
     let mut files: BTreeMap<(AccountName, RecordKey), String> = BTreeMap::new();
     Journal::read(directory, 0, u64::MAX, &mut |_, line| {
-        let Line::Batch(batch) = line else {
+        let JournalLine::Batch(batch) = line else {
             return Ok(());
         };
         let account = batch.account().clone();

@@ -166,7 +166,7 @@ impl Journal {
     pub(in crate::seen) fn open(
         directory: &Path,
         known: u64,
-        mut visit: impl FnMut(Position, Line) -> Result<(), StoreError>,
+        mut visit: impl FnMut(Position, JournalLine) -> Result<(), StoreError>,
         check: impl FnOnce(u64) -> Result<(), StoreError>,
     ) -> Result<Self, StoreError> {
         let disk = |error: io::Error| disk(directory, &error);
@@ -207,7 +207,7 @@ impl Journal {
         directory: &Path,
         known: u64,
         until: u64,
-        visit: &mut dyn FnMut(Position, Line) -> Result<(), StoreError>,
+        visit: &mut dyn FnMut(Position, JournalLine) -> Result<(), StoreError>,
     ) -> Result<Scan, StoreError> {
         let disk = |error: io::Error| disk(directory, &error);
         let file = open(directory, OpenOptions::new().read(true))?;
@@ -310,7 +310,7 @@ impl Writer<'_> {
 }
 
 /// A line that was read and matches.
-pub(in crate::seen) enum Line {
+pub(in crate::seen) enum JournalLine {
     /// The first line: where the journal begins.
     Header,
     /// A line that the reader knows: only its CRC was checked.
@@ -332,7 +332,7 @@ pub(in crate::seen) struct Scan {
 impl Scan {
     /// Checks a whole line, and decodes it if its number is above `known`. The error says what does
     /// not match.
-    fn line(&mut self, raw: &[u8], known: u64) -> Result<Line, String> {
+    fn line(&mut self, raw: &[u8], known: u64) -> Result<JournalLine, String> {
         let number = self.lines + 2;
         let wrong = |what: &str| format!("line {number} of {} {what}", Journal::NAME);
         let text = std::str::from_utf8(raw)
@@ -362,7 +362,7 @@ impl Scan {
                 crc: found,
             };
             self.begun = true;
-            return Ok(Line::Header);
+            return Ok(JournalLine::Header);
         }
         let mut words = rest.splitn(3, ' ');
         let mut next = || words.next().ok_or_else(|| wrong("is too short"));
@@ -374,9 +374,9 @@ impl Scan {
         let line = if sequence > known {
             let batch = line::read_batch(words);
             let batch = batch.ok_or_else(|| wrong("is in no form known here"))?;
-            Line::Batch(Box::new(batch))
+            JournalLine::Batch(Box::new(batch))
         } else {
-            Line::Known
+            JournalLine::Known
         };
         if sequence != self.last.sequence + 1 {
             return Err(wrong("is out of sequence"));

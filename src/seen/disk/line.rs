@@ -235,9 +235,9 @@ fn read_deferral<'w>(words: &mut impl Iterator<Item = &'w str>) -> Option<Deferr
 const KEY_OCTETS: usize = 86;
 
 /// A number, or `-` for none.
-struct Number(Option<u64>);
+struct NumberWord(Option<u64>);
 
-impl fmt::Display for Number {
+impl fmt::Display for NumberWord {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(number) => number.fmt(f),
@@ -246,12 +246,12 @@ impl fmt::Display for Number {
     }
 }
 
-fn number(number: Option<u64>) -> Number {
-    Number(number)
+fn number(number: Option<u64>) -> NumberWord {
+    NumberWord(number)
 }
 
-fn time(at: Option<Timestamp>) -> Number {
-    Number(at.map(|at| at.0))
+fn time(at: Option<Timestamp>) -> NumberWord {
+    NumberWord(at.map(|at| at.0))
 }
 
 /// Reads a number; `-` means none, and any other word must be a number.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::mail::Timestamp;
 use crate::seen::disk::index::{Index, Unsound};
-use crate::seen::disk::journal::{Journal, Line, Position, cut_short, damaged, disk};
+use crate::seen::disk::journal::{Journal, JournalLine, Position, cut_short, damaged, disk};
 use crate::seen::disk::state_dir::set_aside;
 use crate::seen::disk::witness::Witness;
 use crate::seen::{Batch, StoreError, StoreFault};
@@ -111,23 +111,23 @@ struct CatchingUp {
 }
 
 impl CatchingUp {
-    fn take(&mut self, position: Position, line: Line) {
+    fn take(&mut self, position: Position, line: JournalLine) {
         self.last = position;
         match (line, self.mark) {
             // The header of a compacted journal. An older index has missed the records that were
             // forgotten.
-            (Line::Header, Some(mark)) if mark.sequence < position.sequence => {
+            (JournalLine::Header, Some(mark)) if mark.sequence < position.sequence => {
                 self.index = Err(Unsound::Damaged("it is older than the journal".to_owned()));
             }
-            (Line::Header, _) => {}
+            (JournalLine::Header, _) => {}
             // The index has applied another line with this number: it belongs to another journal.
-            (Line::Known, mark) => {
+            (JournalLine::Known, mark) => {
                 let mark = mark.filter(|mark| mark.sequence == position.sequence);
                 if mark.is_some_and(|mark| mark.crc != position.crc) {
                     self.index = Err(Unsound::Damaged("it is of another journal".to_owned()));
                 }
             }
-            (Line::Batch(batch), _) => {
+            (JournalLine::Batch(batch), _) => {
                 self.waiting.push(*batch);
                 if self.waiting.len() >= TOGETHER {
                     self.apply();

@@ -4,7 +4,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::seen::RecordKey;
 use crate::session::transfer::answer::Answered;
-use crate::session::transfer::copies::Copies;
+use crate::session::transfer::copies::CopyOffers;
 use crate::session::transfer::parcel::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::{Fault, Refusal};
@@ -59,7 +59,7 @@ pub async fn retry_kept(
             Retried::Refused(worst.ok_or(SessionError::Invariant("a refusal without a reason"))?)
         }
     };
-    let mut copies = Copies::new(visit, with, &records, Counts::default());
+    let mut copies = CopyOffers::new(visit, with, &records, Counts::default());
     copies.answered(Offered {
         parcel,
         answer: Some(answer),

@@ -19,7 +19,7 @@ pub(in crate::session) fn notice<'a>(
     now: Timestamp,
     clock_trusted: bool,
 ) -> impl Iterator<Item = Change> + Send + 'a {
-    let mut listed = Listed::new(listing);
+    let mut listed = ListingCursor::new(listing);
     records.iter().filter_map(move |known| {
         let record = &known.record;
         // Another message is listed under the unique-id of a displaced record.
@@ -110,12 +110,12 @@ fn may_be_forgotten(record: &Record) -> bool {
 
 /// Steps through a listing together with records: unique-ids are asked for in their order, and each
 /// step continues from the last.
-pub(in crate::session) struct Listed<'l> {
+pub(in crate::session) struct ListingCursor<'l> {
     listing: &'l Listing,
     groups: Peekable<Box<dyn Iterator<Item = &'l [u32]> + Send + 'l>>,
 }
 
-impl<'l> Listed<'l> {
+impl<'l> ListingCursor<'l> {
     pub(in crate::session) fn new(listing: &'l Listing) -> Self {
         let groups: Box<dyn Iterator<Item = &'l [u32]> + Send> = Box::new(listing.groups());
         Self {

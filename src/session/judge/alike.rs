@@ -42,28 +42,28 @@ impl<T: Copy + Ord> Few<T> {
 }
 
 /// The octets of some records.
-pub(in crate::session) struct Octets {
+pub(in crate::session) struct KnownOctets {
     known: Few<u64>,
     /// Whether one of the records has no octets.
     pub(in crate::session) is_any_without: bool,
     /// Whether one of those has no digest either: it is the operator's confirmation.
-    pub(in crate::session) is_any_word: bool,
+    pub(in crate::session) is_any_confirmation: bool,
 }
 
-impl Octets {
+impl KnownOctets {
     pub(in crate::session) fn of<'k>(records: impl Iterator<Item = &'k Known<'k>>) -> Self {
-        let (mut is_any_without, mut is_any_word) = (false, false);
+        let (mut is_any_without, mut is_any_confirmation) = (false, false);
         let known = records.filter_map(|known| {
             let is_without = known.record.octets.is_none();
             is_any_without |= is_without;
-            is_any_word |= is_without && known.digest.is_none();
+            is_any_confirmation |= is_without && known.digest.is_none();
             known.record.octets
         });
         let known = Few::of(known);
         Self {
             known,
             is_any_without,
-            is_any_word,
+            is_any_confirmation,
         }
     }
 

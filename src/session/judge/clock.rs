@@ -16,7 +16,7 @@ pub(in crate::session) fn trust(
     state: &mut AccountState,
     newest: Option<Timestamp>,
     now: Timestamp,
-) -> Trust {
+) -> ClockVerdict {
     let last = state.last_poll;
     let behind = newest.max(last).is_some_and(|newest| now < newest);
     let pause = last.map_or(0, |last| now.since(last));
@@ -29,19 +29,19 @@ pub(in crate::session) fn trust(
     match state.clock_doubted_since {
         _ if behind || ahead => {
             state.clock_doubted_since = Some(now);
-            Trust::Doubted { news: true }
+            ClockVerdict::Doubted { news: true }
         }
-        Some(since) if now.since(since) < DAY_SECONDS => Trust::Doubted { news: false },
+        Some(since) if now.since(since) < DAY_SECONDS => ClockVerdict::Doubted { news: false },
         _ => {
             state.clock_doubted_since = None;
-            Trust::Believed
+            ClockVerdict::Believed
         }
     }
 }
 
 /// The result of [`trust`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) enum Trust {
+pub(in crate::session) enum ClockVerdict {
     /// The clock is trusted.
     Believed,
     /// Nothing is due by age; `news` is true if that began now.
@@ -78,11 +78,11 @@ mod tests {
         let mut state = polled_at(100 * DAY);
         assert_eq!(
             trust(&mut state, None, Timestamp(100 * DAY + 300)),
-            Trust::Believed
+            ClockVerdict::Believed
         );
         assert_eq!(
             trust(&mut AccountState::default(), None, Timestamp(5)),
-            Trust::Believed,
+            ClockVerdict::Believed,
             "nothing to compare"
         );
     }
@@ -92,15 +92,15 @@ mod tests {
         let mut state = polled_at(100 * DAY);
         assert_eq!(
             trust(&mut state, None, Timestamp(60)),
-            Trust::Doubted { news: true }
+            ClockVerdict::Doubted { news: true }
         );
         assert_eq!(
             trust(&mut state, None, Timestamp(60 + DAY - 1)),
-            Trust::Doubted { news: false }
+            ClockVerdict::Doubted { news: false }
         );
         assert_eq!(
             trust(&mut state, None, Timestamp(60 + DAY)),
-            Trust::Believed
+            ClockVerdict::Believed
         );
         assert_eq!(state.clock_doubted_since, None);
     }
@@ -110,7 +110,7 @@ mod tests {
         let mut now = state.last_poll.unwrap_or_default();
         let mut poll = |pause: &u64| {
             now = now.plus(*pause);
-            trust(state, None, now) == Trust::Believed
+            trust(state, None, now) == ClockVerdict::Believed
         };
         pauses.iter().map(&mut poll).collect()
     }
@@ -146,15 +146,15 @@ mod tests {
         let mut state = polled_at(100 * DAY);
         assert_eq!(
             trust(&mut state, None, Timestamp(101 * DAY + 7201)),
-            Trust::Doubted { news: true }
+            ClockVerdict::Doubted { news: true }
         );
         assert_eq!(
             trust(&mut state, None, Timestamp(100 * DAY + 600)),
-            Trust::Doubted { news: true }
+            ClockVerdict::Doubted { news: true }
         );
         assert_eq!(
             trust(&mut state, None, Timestamp(100 * DAY + 900)),
-            Trust::Doubted { news: false }
+            ClockVerdict::Doubted { news: false }
         );
     }
 
@@ -164,7 +164,7 @@ mod tests {
         let newest = Some(Timestamp(100 * DAY + 900));
         assert_eq!(
             trust(&mut state, newest, Timestamp(100 * DAY + 300)),
-            Trust::Doubted { news: true }
+            ClockVerdict::Doubted { news: true }
         );
     }
 }

@@ -12,7 +12,7 @@ use crate::sink::{
 use crate::telemetry::DeliveryStatus;
 
 /// The answer to the offer of a message to its destinations.
-pub(in crate::session) enum Answer {
+pub(in crate::session) enum SinkAnswer {
     /// It was not offered.
     Unasked,
     /// The agent stops, or nothing more may be offered: at least one destination was not asked. The
@@ -21,11 +21,11 @@ pub(in crate::session) enum Answer {
     /// Every recipient at every destination accepted it.
     Accepted(Receipt),
     /// A destination refused it.
-    Refused(Refused),
+    Refused(RefusedOffer),
 }
 
 /// A refusal, and what else is known after it.
-pub(in crate::session) struct Refused {
+pub(in crate::session) struct RefusedOffer {
     /// The destination that refused it.
     pub(in crate::session) destination: String,
     /// The refusal that decides.
@@ -50,7 +50,7 @@ pub(in crate::session) enum Blame {
 }
 
 /// A message that was to be offered, and what was known about it before.
-pub(in crate::session) struct Known {
+pub(in crate::session) struct KnownBefore {
     /// The record that names the copy, if a quarantine copy is offered.
     pub(in crate::session) copy: Option<Record>,
     /// The count of earlier refusals.
@@ -118,11 +118,11 @@ pub(in crate::session) enum Fate {
 /// If no destination refused it now, a target that refused it for good before decides: all others
 /// have accepted the message by now.
 pub(in crate::session) fn deciding(
-    mut refused: Vec<Refused>,
+    mut refused: Vec<RefusedOffer>,
     targets: &Targets,
-) -> Option<(Refused, Vec<Effect>)> {
+) -> Option<(RefusedOffer, Vec<Effect>)> {
     let several = refused.len() > 1;
-    let Some(first) = (0..refused.len()).min_by_key(|at| refused.get(*at).map(Refused::rank))
+    let Some(first) = (0..refused.len()).min_by_key(|at| refused.get(*at).map(RefusedOffer::rank))
     else {
         return Some((refused_before(targets)?, Vec::new()));
     };
@@ -135,8 +135,8 @@ pub(in crate::session) fn deciding(
 }
 
 /// The effects of refusals that do not decide, which take back counted ones.
-pub(in crate::session) fn taken_back(refused: Vec<Refused>) -> Vec<Effect> {
-    let take_back = |other: Refused| match other.blame {
+pub(in crate::session) fn taken_back(refused: Vec<RefusedOffer>) -> Vec<Effect> {
+    let take_back = |other: RefusedOffer| match other.blame {
         Blame::Breaker(Verdict::Defer { take_back, .. }) => {
             Some(Effect::TakeBack(take_back, Cause::Suspect))
         }
@@ -152,7 +152,7 @@ pub(in crate::session) fn taken_back(refused: Vec<Refused>) -> Vec<Effect> {
 }
 
 /// An earlier refusal, if every other target has accepted the message by now.
-fn refused_before(targets: &Targets) -> Option<Refused> {
+fn refused_before(targets: &Targets) -> Option<RefusedOffer> {
     let RefusedTarget {
         target,
         code,
@@ -162,7 +162,7 @@ fn refused_before(targets: &Targets) -> Option<Refused> {
         "{} refused it for {} at an earlier try: {code}: {words}",
         target.destination, target.recipient
     );
-    Some(Refused {
+    Some(RefusedOffer {
         destination: target.destination.clone(),
         refusal: Refusal::new(Fault::MessagePermanent, REFUSED_BEFORE_CODE, words),
         targets: targets.clone(),
@@ -196,7 +196,7 @@ pub(in crate::session) fn settled(
     Some((decides, for_good.collect()))
 }
 
-impl Refused {
+impl RefusedOffer {
     /// Its rank among the refusals of one message: the lowest decides.
     fn rank(&self) -> u8 {
         match &self.blame {
@@ -214,11 +214,11 @@ impl Refused {
 }
 
 /// What follows from an answer.
-pub(in crate::session) fn consequence(answer: Answer, known: &Known) -> Consequence {
+pub(in crate::session) fn consequence(answer: SinkAnswer, known: &KnownBefore) -> Consequence {
     let refused = match answer {
-        Answer::Unasked => return only(left(known)),
-        Answer::Withdrawn(targets) => return only(stands_aside(targets, known)),
-        Answer::Accepted(receipt) => {
+        SinkAnswer::Unasked => return only(left(known)),
+        SinkAnswer::Withdrawn(targets) => return only(stands_aside(targets, known)),
+        SinkAnswer::Accepted(receipt) => {
             return Consequence {
                 effects: vec![
                     Effect::Say(DeliveryStatus::Delivered),
@@ -228,9 +228,9 @@ pub(in crate::session) fn consequence(answer: Answer, known: &Known) -> Conseque
                 fate: Fate::Delivered(receipt),
             };
         }
-        Answer::Refused(refused) => refused,
+        SinkAnswer::Refused(refused) => refused,
     };
-    let Refused {
+    let RefusedOffer {
         destination,
         refusal,
         targets,
@@ -283,7 +283,7 @@ pub(in crate::session) fn consequence(answer: Answer, known: &Known) -> Conseque
 pub(in crate::session) fn counted(
     refusal: &Refusal,
     targets: Targets,
-    known: &Known,
+    known: &KnownBefore,
 ) -> Consequence {
     match refusal.fault {
         Fault::MessagePermanent => only(Fate::Quarantined(targets.without_refusals())),
@@ -293,7 +293,7 @@ pub(in crate::session) fn counted(
 
 /// No message was accepted for the recipient, who is at fault: nothing counts against this one. The
 /// session ends, unless it has ended.
-pub(in crate::session) fn held(refusal: Refusal, ends: bool, known: &Known) -> Consequence {
+pub(in crate::session) fn held(refusal: Refusal, ends: bool, known: &KnownBefore) -> Consequence {
     let mut effects = vec![say_not_counted(&refusal)];
     if ends {
         effects.push(Effect::EndSession(SessionError::Recipient { refusal }));
@@ -305,7 +305,7 @@ pub(in crate::session) fn held(refusal: Refusal, ends: bool, known: &Known) -> C
 }
 
 /// Defers a message, or quarantines it after the last try.
-fn deferred(refusal: &Refusal, targets: Targets, known: &Known) -> Consequence {
+fn deferred(refusal: &Refusal, targets: Targets, known: &KnownBefore) -> Consequence {
     let earlier = known.earlier.as_ref();
     let Some(deferral) = deferral::defer(earlier, refusal, targets.clone(), known.now) else {
         return only(Fate::Quarantined(targets.without_refusals()));
@@ -322,7 +322,7 @@ fn deferred(refusal: &Refusal, targets: Targets, known: &Known) -> Consequence {
 }
 
 /// Nothing counts against the message; but which targets have accepted it is recorded.
-fn stands_aside(targets: Targets, known: &Known) -> Fate {
+fn stands_aside(targets: Targets, known: &KnownBefore) -> Fate {
     if targets == known.targets {
         return left(known);
     }
@@ -345,7 +345,7 @@ fn stands_aside(targets: Targets, known: &Known) -> Fate {
 }
 
 /// The message waits; as a parked copy if the server would hide it.
-fn waits(deferral: Deferral, refusal: Refusal, known: &Known) -> Fate {
+fn waits(deferral: Deferral, refusal: Refusal, known: &KnownBefore) -> Fate {
     if known.hides && known.copy.is_none() {
         Fate::Parked(deferral, refusal)
     } else {
@@ -355,7 +355,7 @@ fn waits(deferral: Deferral, refusal: Refusal, known: &Known) -> Fate {
 
 /// Nothing is recorded about the message. It stays on the server; if the server would hide it, a
 /// copy is parked first.
-fn left(known: &Known) -> Fate {
+fn left(known: &KnownBefore) -> Fate {
     if !known.hides || known.copy.is_some() {
         return Fate::Left;
     }

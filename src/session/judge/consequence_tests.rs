@@ -42,13 +42,13 @@ fn taken_by(destinations: &[&str]) -> Targets {
     Targets::taken_by(destinations.iter().map(accepted).collect())
 }
 
-fn known(copy: Option<State>, hides: bool) -> Known {
+fn known(copy: Option<State>, hides: bool) -> KnownBefore {
     let earlier = match &copy {
         Some(State::Deferred(deferral)) => Some(deferral.clone()),
         _ => None,
     };
     let record = |state| Record::new(None, state);
-    Known {
+    KnownBefore {
         copy: copy.map(record),
         earlier,
         targets: taken_by(&["first"]),
@@ -77,7 +77,7 @@ fn quarantined(targets: Targets) -> State {
 
 /// Calls `look` with the consequence of a refusal for each fault, each cause and each place of the
 /// message, when these targets have accepted it.
-fn every(taken: &[&str], mut look: impl FnMut(&Known, Fault, &Blame, Consequence)) {
+fn every(taken: &[&str], mut look: impl FnMut(&KnownBefore, Fault, &Blame, Consequence)) {
     let copies = [
         None,
         Some(parked()),
@@ -89,13 +89,13 @@ fn every(taken: &[&str], mut look: impl FnMut(&Known, Fault, &Blame, Consequence
             .flat_map(|fault| BLAMES.map(|one| (*fault, one)))
         {
             let known = known(copy.clone(), hides);
-            let refused = Refused {
+            let refused = RefusedOffer {
                 destination: "second".to_owned(),
                 refusal: Refusal::new(fault, "code", "no"),
                 targets: taken_by(taken),
                 blame: blame(),
             };
-            let follows = consequence(Answer::Refused(refused), &known);
+            let follows = consequence(SinkAnswer::Refused(refused), &known);
             look(&known, fault, &blame(), follows);
         }
     }
@@ -178,8 +178,8 @@ fn an_operators_retry_that_is_refused_changes_only_who_has_taken_the_message() {
     });
 }
 
-fn refused(destination: &str, fault: Fault, blame: Blame) -> Refused {
-    Refused {
+fn refused(destination: &str, fault: Fault, blame: Blame) -> RefusedOffer {
+    RefusedOffer {
         destination: destination.to_owned(),
         refusal: Refusal::new(fault, "code", "no"),
         targets: Targets::default(),
@@ -213,7 +213,7 @@ fn an_end_of_the_session_decides_before_a_deferral_and_that_before_a_refusal_for
         let several = all.len() > 1;
         let (decides, _) = deciding(all, &Targets::default()).unwrap();
         assert_eq!(decides.destination, expected);
-        let fate = consequence(Answer::Refused(decides), &known(None, false)).fate;
+        let fate = consequence(SinkAnswer::Refused(decides), &known(None, false)).fate;
         let is_in_doubt = matches!(fate, Fate::InDoubt);
         assert!(!(several && is_in_doubt), "it waits for the other one");
     }

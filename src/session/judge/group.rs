@@ -12,7 +12,7 @@ use std::cell::OnceCell;
 
 use crate::mail::{Entry, Timestamp};
 use crate::seen::{Known, Recorded, Records, State};
-use crate::session::judge::alike::Octets;
+use crate::session::judge::alike::KnownOctets;
 use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
 use crate::session::judge::heads_said::{Head, Heads};
 use crate::session::judge::marks::{are_rewritten, copies, covered};
@@ -303,7 +303,7 @@ impl Group<'_> {
         let may_delete = match said {
             _ if by_head => false,
             // Mail of a device may have the same head each time.
-            Said::Alike if self.heads_have_origin() || self.are_words() => true,
+            Said::Alike if self.heads_have_origin() || self.are_confirmations() => true,
             Said::Alike => false,
             Said::NotAsked => {
                 // Until the heads are there, the plan is preliminary.
@@ -311,7 +311,7 @@ impl Group<'_> {
                 true
             }
             // If the operator marked it as delivered, there is nothing to compare.
-            _ if self.are_words() => true,
+            _ if self.are_confirmations() => true,
             _ => !self.circumstances.names.are_counted && self.octets_are_alike(),
         };
         if may_delete {
@@ -323,7 +323,7 @@ impl Group<'_> {
     }
 
     /// Whether only the operator's confirmation says that they were delivered.
-    fn are_words(&self) -> bool {
+    fn are_confirmations(&self) -> bool {
         self.settled().all(|known| known.digest.is_none())
     }
 
@@ -345,7 +345,7 @@ impl Group<'_> {
     }
 
     fn octets_are_alike(&self) -> bool {
-        let known = Octets::of(self.settled());
+        let known = KnownOctets::of(self.settled());
         self.entries.iter().all(|entry| known.has(entry.octets))
     }
 

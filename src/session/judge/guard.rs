@@ -6,7 +6,7 @@
 
 use crate::mail::{AccountName, Listing, Retention, Timestamp, limits};
 use crate::seen::{AccountState, Known, Records, State};
-use crate::session::judge::absence::Listed;
+use crate::session::judge::absence::ListingCursor;
 use crate::session::judge::made_names;
 use crate::session::{SessionError, Visit};
 
@@ -22,7 +22,7 @@ pub(in crate::session) struct Explained {
 
 /// A listing compared with the records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) struct Compared {
+pub(in crate::session) struct ComparedListings {
     /// Messages that should still be there.
     expected: usize,
     /// How many of them are not.
@@ -35,7 +35,7 @@ pub(in crate::session) struct Compared {
 
 /// A maildrop that changed as a whole: nearly all unique-ids are gone, and others are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) struct Whole(Compared);
+pub(in crate::session) struct Whole(ComparedListings);
 
 impl Explained {
     pub(in crate::session) fn new(
@@ -84,10 +84,10 @@ pub(in crate::session) fn compare(
     listing: &Listing,
     records: &Records,
     explained: &Explained,
-) -> Compared {
+) -> ComparedListings {
     let listed = listing.len();
     let (mut expected, mut vanished, mut known) = (0, 0, 0);
-    let mut beside = Listed::new(listing);
+    let mut beside = ListingCursor::new(listing);
     // Several records of one unique-id count once.
     let mut counted: Option<&[u8]> = None;
     let mut listed_of: Option<&[u8]> = None;
@@ -101,7 +101,7 @@ pub(in crate::session) fn compare(
             vanished += usize::from(positions.is_none());
         }
     }
-    Compared {
+    ComparedListings {
         expected,
         vanished,
         listed,
@@ -109,7 +109,7 @@ pub(in crate::session) fn compare(
     }
 }
 
-impl Compared {
+impl ComparedListings {
     /// Whether so many unknown unique-ids are listed that their messages may be known ones. Fewer
     /// are retrieved and recognised by their digest.
     pub(in crate::session) const fn is_flood(&self) -> bool {
@@ -129,7 +129,7 @@ impl Compared {
 impl Whole {
     /// The error that holds the account until the operator has looked.
     pub(in crate::session) fn into_error(self, visit: &Visit) -> SessionError {
-        let Compared {
+        let ComparedListings {
             expected,
             vanished,
             listed,

@@ -42,8 +42,8 @@ async fn records(count: usize, state: State, absent_since: Option<Timestamp>) ->
     let seen = Seen::new(Arc::new(MemoryStore::new())).account(&account);
     let mut batch = Batch::new(&account);
     for number in 0..count {
-        let in_hand = !matches!(state, State::Marked { .. });
-        let digest = in_hand.then(|| Digest::new([7; 32]));
+        let has_digest = !matches!(state, State::Marked { .. });
+        let digest = has_digest.then(|| Digest::new([7; 32]));
         let record = Record {
             octets: Some(100),
             copies: 1,
@@ -74,7 +74,7 @@ async fn nine_tenths_gone_and_more_than_500_others_there_is_a_change_of_the_whol
     let whole = |known, unknown| changed(&listing(known, unknown), &records, &keeps);
     assert_eq!(
         whole(100, 900),
-        Some(Whole(Compared {
+        Some(Whole(ComparedListings {
             expected: 1_000,
             vanished: 900,
             listed: 1_000,

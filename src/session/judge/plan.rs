@@ -169,8 +169,8 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, most: 
                 .or_insert_with(|| waited(records.of(entry.unique_id)))
         });
         match turn(*why, waited.unwrap_or_default()) {
-            Turn { order: 0, .. } => first.push(at),
-            Turn {
+            RetrievalTurn { order: 0, .. } => first.push(at),
+            RetrievalTurn {
                 order,
                 since,
                 strikes,
@@ -246,7 +246,7 @@ impl Turnstile {
 /// The turn of a message: order 0 comes first. Among messages that were tried before, the one that
 /// has waited longest comes first, so that all have their turn even if only one is offered in a
 /// session.
-struct Turn {
+struct RetrievalTurn {
     order: u8,
     since: Timestamp,
     strikes: u32,
@@ -263,7 +263,7 @@ fn waited<'r>(known: impl Iterator<Item = Known<'r>>) -> (u32, Timestamp) {
         .unwrap_or_default()
 }
 
-fn turn(why: Why, (strikes, since): (u32, Timestamp)) -> Turn {
+fn turn(why: Why, (strikes, since): (u32, Timestamp)) -> RetrievalTurn {
     let (order, since) = match why {
         _ if strikes >= limits::STRIKES_MAX => (4, since),
         Why::Retry => (1, since),
@@ -272,7 +272,7 @@ fn turn(why: Why, (strikes, since): (u32, Timestamp)) -> Turn {
         Why::Pop => (3, Timestamp(0)),
         Why::New | Why::Changed | Why::Another => (0, Timestamp(0)),
     };
-    Turn {
+    RetrievalTurn {
         order,
         since,
         strikes,

@@ -80,14 +80,14 @@ pub(super) fn any_record() -> impl Strategy<Value = (RecordKey, Record)> {
     let octets = proptest::option::weighted(0.9, 100..104_u64);
     let fields = (0..8_u8, 0..3_u8, octets, 1..3_u32, any_state(), 0..6_u8);
     fields.prop_map(|(name, digest, octets, copies, state, absent)| {
-        let in_hand = match &state {
+        let has_digest = match &state {
             State::Oversized { .. } | State::Marked { .. } => false,
             State::Deferred(deferral) => deferral.parked.is_some() || digest > 0,
             State::Delivered { .. } | State::Quarantined { .. } => true,
         };
         let key = RecordKey::new(
             UniqueId::new(&[b'a' + name]).unwrap(),
-            in_hand.then(|| Digest::new([digest; 32])),
+            has_digest.then(|| Digest::new([digest; 32])),
         );
         let record = Record {
             octets,

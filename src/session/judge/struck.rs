@@ -56,7 +56,7 @@ pub(in crate::session) fn strike(struck: &mut Vec<StruckNumber>, entry: Entry<'_
 }
 
 /// Notes a fault of the message that ended no session: it waits until that time.
-pub(in crate::session) fn put_off(
+pub(in crate::session) fn postpone(
     struck: &mut Vec<StruckNumber>,
     entry: Entry<'_>,
     until: Timestamp,

@@ -2,7 +2,7 @@
 
 use crate::mail::{Listing, Timestamp, limits};
 use crate::seen::{DeletesState, Records};
-use crate::session::judge::absence::Listed;
+use crate::session::judge::absence::ListingCursor;
 
 /// How many deletes a session may send, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +108,7 @@ pub(in crate::session) const fn are_ignored(state: &DeletesState) -> bool {
 
 /// Whether a message whose DELE was noted was in the last listing and is gone now.
 fn is_one_gone(listing: &Listing, records: &Records) -> bool {
-    let mut listed = Listed::new(listing);
+    let mut listed = ListingCursor::new(listing);
     let is_gone = |known: crate::seen::Known<'_>| {
         let is_listed = listed.positions(known.unique_id).is_some();
         known.record.notes.asked.is_some() && known.record.absent_since.is_none() && !is_listed

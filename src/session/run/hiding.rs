@@ -3,7 +3,7 @@
 use crate::mail::{Listing, Retention};
 use crate::seen::{AccountState, Record, Records, State};
 use crate::session::SessionError;
-use crate::session::judge::absence::Listed;
+use crate::session::judge::absence::ListingCursor;
 use crate::session::judge::made_names;
 use crate::session::run::Session;
 use crate::session::run::inspect::is_settled;
@@ -92,7 +92,7 @@ impl Session<'_> {
 
 /// Whether a message with such a record is listed that was retrieved whole.
 fn lists_retrieved(listing: &Listing, records: &Records, which: impl Fn(&Record) -> bool) -> bool {
-    let mut listed = Listed::new(listing);
+    let mut listed = ListingCursor::new(listing);
     records.iter().any(|known| {
         let (record, notes) = (&known.record, &known.record.notes);
         let is_retrieved =
@@ -122,7 +122,7 @@ fn hidden(listing: &Listing, records: &Records, gone_min: usize) -> usize {
     if !listing.complete || !records.unsettled().any(waits) {
         return 0;
     }
-    let mut listed = Listed::new(listing);
+    let mut listed = ListingCursor::new(listing);
     let (mut hidden, mut gone, mut retrieved) = (0, 0, 0);
     for known in records.iter() {
         let (record, notes) = (&known.record, &known.record.notes);

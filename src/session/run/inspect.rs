@@ -6,7 +6,7 @@ use std::iter;
 
 use crate::mail::{Entry, Listing, Timestamp, limits};
 use crate::seen::{AccountState, Change, Known, Record, RecordKey, Records, State};
-use crate::session::judge::absence::Listed;
+use crate::session::judge::absence::ListingCursor;
 use crate::session::judge::disposition::{Circumstances, Names, Plan};
 use crate::session::judge::heads_said::{Head, Heads};
 use crate::session::judge::plan::plan_with_heads;
@@ -254,7 +254,7 @@ impl Inspection<'_> {
         else {
             return false;
         };
-        let mut listed = Listed::new(self.listing);
+        let mut listed = ListingCursor::new(self.listing);
         let known_groups: Vec<&[u32]> = {
             // The messages of a unique-id with many records are looked up once.
             let mut last = None;

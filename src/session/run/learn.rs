@@ -46,11 +46,11 @@ impl Session<'_> {
         }
         let until = self.with.clock.now().plus(DAY_SECONDS);
         for entry in done
-            .put_off
+            .postponed
             .iter()
             .filter_map(|number| listed.entry(*number))
         {
-            struck::put_off(&mut odd.struck, entry, until);
+            struck::postpone(&mut odd.struck, entry, until);
         }
         let command = done.lost.and_then(|lost| lost.command);
         if let (Some(command), Some(error)) = (command, &done.error) {

@@ -3,7 +3,7 @@
 
 use crate::seen::{Change, Deferral, Known, Record, Records, State};
 use crate::session::SessionError;
-use crate::session::judge::absence::Listed;
+use crate::session::judge::absence::ListingCursor;
 use crate::session::judge::made_names;
 use crate::session::run::Session;
 use crate::session::server::listing::Listed as ListedNow;
@@ -73,7 +73,7 @@ impl Session<'_> {
 
 /// The records of listed messages that name a copy.
 fn listed_copies<'r>(listed: &ListedNow, records: &'r Records) -> Vec<Known<'r>> {
-    let mut names = Listed::new(&listed.listing);
+    let mut names = ListingCursor::new(&listed.listing);
     let has_copy = |known: &Known<'_>| {
         let record = &known.record;
         let is_listed = names.positions(known.unique_id).is_some();

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::mail::{FirstRun, HeadDigest, HeadDigests, Listing, Maildrop as Place, limits};
 use crate::seen::{AccountState, Records};
-use crate::session::judge::absence::Listed;
+use crate::session::judge::absence::ListingCursor;
 use crate::session::judge::guard::Explained;
 use crate::session::judge::{counters, first_run, made_names};
 use crate::session::long::long;
@@ -226,7 +226,7 @@ fn to_compare(
     if counters::are_counted(names.chain(recorded)) {
         return Vec::new();
     }
-    let mut listed = Listed::new(listing);
+    let mut listed = ListingCursor::new(listing);
     let (mut expected, mut found, mut heads) = (0_usize, 0_usize, Vec::new());
     // The first message of each size under the last unique-id: there may be many messages, and many
     // records.

@@ -105,7 +105,7 @@ impl UnnamedFacts<'_> {
         let decide = |entry: crate::mail::Entry<'_>| {
             let octets = entry.octets.unwrap_or(0);
             let count = |counted: &BTreeMap<u64, u64>| counted.get(&octets).copied().unwrap_or(0);
-            if self.is_put_off(entry.number) {
+            if self.is_postponed(entry.number) {
                 Disposition::Skip(Skip::Deferred)
             } else if octets > self.octets_max {
                 Disposition::Skip(Skip::TooLarge { reported: true })
@@ -156,7 +156,7 @@ impl UnnamedFacts<'_> {
         times.any(|at| at.is_within(DAY_SECONDS, self.now))
     }
 
-    fn is_put_off(&self, number: u32) -> bool {
+    fn is_postponed(&self, number: u32) -> bool {
         let struck = self.struck.iter().find(|struck| struck.number == number);
         struck.is_some_and(|struck| self.leaves_out_struck || struck.waits(self.now))
     }

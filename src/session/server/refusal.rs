@@ -3,7 +3,7 @@
 use crate::mail::limits;
 use crate::mail::text::Shown;
 use crate::proto::pop3::Kind;
-use words::Words;
+use words::RefusalWords;
 
 mod words;
 
@@ -38,7 +38,7 @@ pub(in crate::session) enum Told {
 /// A server that says `temporary` or `unavailable` has not checked the password: `Temporary
 /// authentication failure` does not mean a wrong one.
 pub(in crate::session) fn told(text: &str) -> Option<Told> {
-    let words = Words::of(text);
+    let words = RefusalWords::of(text);
     // Neither is said about a wrong password, so a user or account in the words does not matter.
     let named = if words.hold(words::TOO_MANY_CONNECTIONS) || words.begin(words::MAINTENANCE) {
         words.begin(words::OF_BLAME)
@@ -73,7 +73,7 @@ pub(in crate::session) fn told(text: &str) -> Option<Told> {
 
 /// How long the words of a refused login ask to wait, as in `login allowed only every 15 minutes`.
 pub(in crate::session) fn told_wait_seconds(text: &str) -> Option<u64> {
-    let seconds = Words::of(text).wait_seconds();
+    let seconds = RefusalWords::of(text).wait_seconds();
     seconds.map(|seconds| seconds.min(limits::TOLD_WAIT_SECONDS_MAX))
 }
 

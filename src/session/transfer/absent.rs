@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::mail::{Digest, HeadDigest, Timestamp, limits};
 use crate::seen::{Record, RecordKey, Records, State};
-use crate::session::judge::absence::Listed;
+use crate::session::judge::absence::ListingCursor;
 use crate::session::judge::disposition::{Disposition, Why};
 use crate::session::judge::made_names;
 use crate::session::transfer::orders::Orders;
@@ -70,7 +70,7 @@ impl<'a> Absent<'a> {
         let mut asked = HashSet::new();
         let mut lost = Vec::new();
         for (source, records) in sources.iter().enumerate() {
-            let mut listed = Listed::new(orders.listing);
+            let mut listed = ListingCursor::new(orders.listing);
             // All records of a unique-id have the same answer, and there may be as many of them as
             // messages.
             let (mut last, mut is_listed, mut name) = (None, false, None);

@@ -26,7 +26,7 @@ use crate::spool::{Draft, SpoolError};
 /// Messages that wait until their size is explained.
 pub(in crate::session) struct Doubts {
     /// In the order in which they came.
-    held: VecDeque<Held>,
+    held: VecDeque<HeldMessage>,
     asked: LastAsked,
     /// Whether a message has come since the server last proved to be in step.
     is_unproven: bool,
@@ -54,7 +54,7 @@ enum LastAsked {
     Proving,
 }
 
-struct Held {
+struct HeldMessage {
     at: usize,
     draft: Draft,
     weighed: Weighed,
@@ -124,7 +124,7 @@ impl Doubts {
         }
     }
 
-    fn unsettled(&self) -> Option<&Held> {
+    fn unsettled(&self) -> Option<&HeldMessage> {
         self.held.iter().find(|held| held.times.is_some())
     }
 
@@ -191,7 +191,7 @@ impl Transfer<'_> {
         if self.doubts.is_empty() && !is_odd {
             return self.arrived(came.at, came.draft, weighed).await;
         }
-        self.doubts.held.push_back(Held {
+        self.doubts.held.push_back(HeldMessage {
             at: came.at,
             draft: came.draft,
             weighed,
@@ -325,7 +325,7 @@ impl Transfer<'_> {
                 drop(self.doubts.held.remove(place));
                 // The reply in its place may continue, and would be taken for the next message.
                 self.doubts.must_prove = true;
-                self.put_off(
+                self.postpone(
                     at,
                     "it came with other contents each time, and never with the announced size",
                 );
@@ -338,7 +338,7 @@ impl Transfer<'_> {
         self.doubts.asked = LastAsked::Nothing;
         let place = self.doubts.place();
         drop(place.and_then(|place| self.doubts.held.remove(place)));
-        self.put_off(
+        self.postpone(
             at,
             &format!("its size was not the announced one, and it was not sent again: {words}"),
         );
@@ -358,7 +358,7 @@ impl Transfer<'_> {
     }
 
     /// Defers a message. On a server that hides retrieved messages, QUIT must not follow.
-    fn put_off(&mut self, at: usize, words: &str) {
+    fn postpone(&mut self, at: usize, words: &str) {
         let Some(entry) = self.orders.entry(at) else {
             return;
         };

@@ -8,8 +8,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::mail::Timestamp;
 use crate::seen::{Batch, Change, Delivered, Records, State};
 use crate::session::judge::consequence::{
-    Answer, Blame, Consequence, Effect, Fate, Known, Refused, consequence, counted, deciding, held,
-    settled, taken_back,
+    Blame, Consequence, Effect, Fate, KnownBefore, RefusedOffer, SinkAnswer, consequence, counted,
+    deciding, held, settled, taken_back,
 };
 use crate::session::judge::recipient;
 use crate::session::judge::taken_back::Cause;
@@ -106,24 +106,24 @@ pub(in crate::session) trait Answered<'a> {
         let mut refusal = None;
         let mut others = Vec::new();
         let answer = match answer {
-            None => Answer::Unasked,
+            None => SinkAnswer::Unasked,
             Some(Ok(receipt)) => {
                 parcel.source.pass_accepted();
-                Answer::Accepted(receipt)
+                SinkAnswer::Accepted(receipt)
             }
             Some(Err(undelivered)) => {
                 parcel.targets = undelivered.targets;
                 let refused = self.refused(&mut parcel, undelivered.refused_by);
                 if undelivered.is_withdrawn {
                     others = taken_back(refused);
-                    Answer::Withdrawn(parcel.targets.clone())
+                    SinkAnswer::Withdrawn(parcel.targets.clone())
                 } else if let Some((decides, effects)) = deciding(refused, &parcel.targets) {
                     refusal = Some(decides.refusal.clone());
                     parcel.refused_by = Some(decides.destination.clone());
                     others = effects;
-                    Answer::Refused(decides)
+                    SinkAnswer::Refused(decides)
                 } else {
-                    Answer::Unasked
+                    SinkAnswer::Unasked
                 }
             }
         };
@@ -134,7 +134,7 @@ pub(in crate::session) trait Answered<'a> {
 
     /// Each destination's refusal, and who is at fault for it. Its breaker is told its worst
     /// refusal. The targets that refused the message for good are noted with it.
-    fn refused(&mut self, parcel: &mut Parcel, refused_by: Vec<RefusedBy>) -> Vec<Refused> {
+    fn refused(&mut self, parcel: &mut Parcel, refused_by: Vec<RefusedBy>) -> Vec<RefusedOffer> {
         let mut refused = Vec::new();
         for mut one in refused_by {
             let Some(blame) = self.blame(parcel, &mut one) else {
@@ -144,7 +144,7 @@ pub(in crate::session) trait Answered<'a> {
                 continue;
             };
             parcel.targets.refused.extend(for_good);
-            refused.push(Refused {
+            refused.push(RefusedOffer {
                 destination: one.destination.name.to_string(),
                 refusal,
                 targets: Targets::default(),
@@ -227,7 +227,7 @@ pub(in crate::session) trait Answered<'a> {
     /// server would hide it, a copy is parked first.
     fn withhold(&mut self, parcel: Parcel) {
         let known = self.known(&parcel);
-        self.follow(parcel, None, None, consequence(Answer::Unasked, &known));
+        self.follow(parcel, None, None, consequence(SinkAnswer::Unasked, &known));
     }
 
     /// Quarantines a message that must never be offered.
@@ -238,11 +238,11 @@ pub(in crate::session) trait Answered<'a> {
     }
 
     /// What was known about a message before this offer.
-    fn known(&self, parcel: &Parcel) -> Known {
+    fn known(&self, parcel: &Parcel) -> KnownBefore {
         let (hides, now) = (self.answers().hides, self.with().clock.now());
         let records = self.answers().records();
         let (copy, earlier) = parcel.before(records);
-        Known {
+        KnownBefore {
             copy,
             earlier,
             targets: parcel.targets.clone(),

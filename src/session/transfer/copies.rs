@@ -12,13 +12,13 @@ use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::Refusal;
 
 /// Offers the copies of one account, and processes the answers.
-pub(in crate::session) struct Copies<'a> {
+pub(in crate::session) struct CopyOffers<'a> {
     answers: Answers<'a>,
     /// Why nothing more is offered.
     error: Option<SessionError>,
 }
 
-impl<'a> Copies<'a> {
+impl<'a> CopyOffers<'a> {
     /// Begins without offers. Results are added to `counts`.
     pub(in crate::session) fn new(
         visit: &'a Visit,
@@ -147,7 +147,7 @@ impl Parcel {
     }
 }
 
-impl<'a> Answered<'a> for Copies<'a> {
+impl<'a> Answered<'a> for CopyOffers<'a> {
     fn answers(&self) -> &Answers<'a> {
         &self.answers
     }

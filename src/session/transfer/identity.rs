@@ -218,7 +218,7 @@ impl<'a> Transfer<'a> {
     /// done when all were retrieved.
     pub(in crate::session) fn notes_alike(&self, key: &RecordKey, notes: Notes) -> Notes {
         let listed = self.orders.plan.repeated.get(&key.unique_id);
-        if listed.is_some_and(|listed| self.ledger.in_hand(&key.unique_id) < *listed) {
+        if listed.is_some_and(|listed| self.ledger.retrieved_under(&key.unique_id) < *listed) {
             return Notes {
                 out_of_step: false,
                 ..notes

@@ -163,7 +163,7 @@ impl Transfer<'_> {
             again,
             unasked: self.window.waiting() > 0,
             outgrown: self.ledger.take_outgrown(),
-            put_off: self.ledger.take_put_off(),
+            postponed: self.ledger.take_postponed(),
             all_settled: self.ledger.is_all_settled(),
             allowance: self.window.allowance(),
             left: self.window.has_left(),

@@ -23,7 +23,7 @@ pub(in crate::session) struct Ledger {
     /// The messages that were retrieved in this session.
     retrieved: Retrieved,
     /// How many messages with each of those unique-ids were retrieved in this session.
-    in_hand: HashMap<UniqueId, usize>,
+    under_unique_id: HashMap<UniqueId, usize>,
     /// How often the operator's confirmation was used for a message.
     trusted: HashMap<UniqueId, u32>,
     /// How often each digest was retrieved, on a server without unique-ids.
@@ -32,7 +32,7 @@ pub(in crate::session) struct Ledger {
     /// The numbers of messages whose body exceeded the limit.
     outgrown: Vec<u32>,
     /// The numbers of messages without unique-id that had a fault, where the others have one.
-    put_off: Vec<u32>,
+    postponed: Vec<u32>,
 }
 
 /// The messages that were retrieved in one session, in one table: a session may retrieve 20,000.
@@ -46,7 +46,7 @@ pub(in crate::session) struct Retrieved {
 /// How often something happened to one message.
 #[derive(Clone, Copy, Debug, Default)]
 struct Times {
-    in_hand: u32,
+    retrieved: u32,
     delivered: u32,
     /// Unproven while there were so many proofs; `None` if its place was never in question.
     unproven: Option<u32>,
@@ -130,11 +130,14 @@ impl Ledger {
     /// How often this message has been retrieved in this session, this time included.
     pub(in crate::session) fn seen_again(&mut self, key: &RecordKey) -> u32 {
         if self.repeated.contains_key(&key.unique_id) {
-            *self.in_hand.entry(key.unique_id.clone()).or_default() += 1;
+            *self
+                .under_unique_id
+                .entry(key.unique_id.clone())
+                .or_default() += 1;
         }
         let times = self.retrieved.times.entry(key.clone()).or_default();
-        times.in_hand += 1;
-        times.in_hand
+        times.retrieved += 1;
+        times.retrieved
     }
 
     /// Notes a message whose place among the replies proves which one it is only if the session is
@@ -160,12 +163,12 @@ impl Ledger {
         self.retrieved
             .times
             .get(key)
-            .map_or(0, |times| times.in_hand)
+            .map_or(0, |times| times.retrieved)
     }
 
     /// How many messages with a repeated unique-id have been retrieved in this session.
-    pub(in crate::session) fn in_hand(&self, unique_id: &UniqueId) -> usize {
-        self.in_hand.get(unique_id).copied().unwrap_or(0)
+    pub(in crate::session) fn retrieved_under(&self, unique_id: &UniqueId) -> usize {
+        self.under_unique_id.get(unique_id).copied().unwrap_or(0)
     }
 
     /// Uses the operator's confirmation for one more message, if it covers that many.
@@ -209,8 +212,8 @@ impl Ledger {
     }
 
     /// Notes that this message without unique-id had a fault, where the others have one.
-    pub(in crate::session) fn puts_off(&mut self, number: u32) {
-        self.put_off.push(number);
+    pub(in crate::session) fn postpones(&mut self, number: u32) {
+        self.postponed.push(number);
     }
 
     /// The numbers of messages whose body exceeded the limit.
@@ -219,8 +222,8 @@ impl Ledger {
     }
 
     /// The numbers of messages without unique-id that had a fault, where the others have one.
-    pub(in crate::session) fn take_put_off(&mut self) -> Vec<u32> {
-        mem::take(&mut self.put_off)
+    pub(in crate::session) fn take_postponed(&mut self) -> Vec<u32> {
+        mem::take(&mut self.postponed)
     }
 
     /// The entries identified by their digest: a complete listing if they are all that the server

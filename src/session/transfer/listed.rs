@@ -144,7 +144,7 @@ impl Transfer<'_> {
     pub(in crate::session) fn replaced_by(&self, key: &RecordKey) -> Vec<Change> {
         let plan = self.orders.plan;
         let listed = plan.repeated.get(&key.unique_id);
-        if listed.is_some_and(|listed| self.ledger.in_hand(&key.unique_id) < *listed) {
+        if listed.is_some_and(|listed| self.ledger.retrieved_under(&key.unique_id) < *listed) {
             return Vec::new();
         }
         let records = self.orders.records;

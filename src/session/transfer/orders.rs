@@ -114,7 +114,7 @@ pub(in crate::session) struct Transferred {
     /// How the connection was lost, if the server is at fault.
     pub(in crate::session) lost: Option<Lost>,
     /// The numbers of messages without unique-id that had a fault, where the others have one.
-    pub(in crate::session) put_off: Vec<u32>,
+    pub(in crate::session) postponed: Vec<u32>,
     /// The numbers of messages without unique-id whose delete was requested.
     pub(in crate::session) gone: Vec<u32>,
     /// Whether a message that was to be retrieved was not even requested.

@@ -11,7 +11,7 @@ use crate::session::judge::disposition::{Disposition, Skip};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
-use crate::session::transfer::unretrieved::is_a_word;
+use crate::session::transfer::unretrieved::is_confirmation;
 use crate::telemetry::Event;
 
 /// The new oversized messages of one unique-id: the first entry in the listing, and how many there
@@ -94,7 +94,7 @@ impl Transfer<'_> {
             let octets = one.entry.octets?;
             let key = RecordKey::new(one.entry.unique_id(), None);
             // The operator's confirmation is never overwritten.
-            if records.get(&key).as_ref().is_some_and(is_a_word) {
+            if records.get(&key).as_ref().is_some_and(is_confirmation) {
                 return None;
             }
             let record = Record {

@@ -7,7 +7,7 @@ use crate::seen::{AccountState, Deferral, Known, Record, RecordKey, Records, Sta
 use crate::session::judge::budget::Budget;
 use crate::session::judge::deferral;
 use crate::session::transfer::answer::Answered;
-use crate::session::transfer::copies::Copies;
+use crate::session::transfer::copies::CopyOffers;
 use crate::session::transfer::parcel::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::{Fault, Spared};
@@ -60,7 +60,7 @@ pub(in crate::session) async fn retry(
     with.seen.ready().await?;
     let records = with.seen.records().await?;
     let all = all_due(&records, bounds.spared, now);
-    let mut copies = Copies::new(visit, with, &records, *counts);
+    let mut copies = CopyOffers::new(visit, with, &records, *counts);
     let mut served = HashSet::new();
     for (key, record) in all {
         // Equal messages share a copy, and get one answer.
@@ -127,7 +127,7 @@ fn all_due(records: &Records, spared: &Spared, now: Timestamp) -> Vec<(RecordKey
 /// every poll tries it.
 async fn load(
     with: &Collaborators,
-    copies: &mut Copies<'_>,
+    copies: &mut CopyOffers<'_>,
     key: RecordKey,
     record: &Record,
     now: Timestamp,

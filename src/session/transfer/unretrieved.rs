@@ -129,7 +129,7 @@ impl Transfer<'_> {
     /// now on.
     fn note_oversized(&mut self, entry: Entry<'_>, octets: u64, at: usize) {
         if self.orders.is_nameless(at) {
-            return self.put_off_unnamed(at);
+            return self.postpone_unnamed(at);
         }
         let state = State::Oversized {
             at: self.now(),
@@ -137,7 +137,7 @@ impl Transfer<'_> {
         };
         let key = RecordKey::new(entry.unique_id(), None);
         let known = self.orders.records.get(&key);
-        if known.as_ref().is_some_and(is_a_word) {
+        if known.as_ref().is_some_and(is_confirmation) {
             // The operator's confirmation is never overwritten.
             return self.ledger.settled(at);
         }
@@ -190,7 +190,7 @@ impl Transfer<'_> {
             return;
         };
         if self.orders.is_nameless(at) {
-            self.put_off_unnamed(at);
+            self.postpone_unnamed(at);
             return settle(&mut self.ledger);
         }
         let key = self.deferral_key(&entry.unique_id());
@@ -199,7 +199,7 @@ impl Transfer<'_> {
             .records
             .get(&key)
             .as_ref()
-            .is_some_and(is_a_word)
+            .is_some_and(is_confirmation)
         {
             // The operator's confirmation is never overwritten.
             return settle(&mut self.ledger);
@@ -237,10 +237,10 @@ impl Transfer<'_> {
 
     /// A message without unique-id has no record before it is retrieved: if the others have one, it
     /// waits for a day.
-    fn put_off_unnamed(&mut self, at: usize) {
+    fn postpone_unnamed(&mut self, at: usize) {
         let entry = self.orders.entry(at).filter(|_| self.orders.is_unnamed(at));
         if let Some(entry) = entry {
-            self.ledger.puts_off(entry.number);
+            self.ledger.postpones(entry.number);
         }
     }
 
@@ -263,6 +263,6 @@ impl Transfer<'_> {
 }
 
 /// Whether a record without digest is the operator's confirmation.
-pub(in crate::session) fn is_a_word(record: &Record) -> bool {
+pub(in crate::session) fn is_confirmation(record: &Record) -> bool {
     matches!(record.state, State::Marked { .. } | State::Delivered { .. })
 }

@@ -19,11 +19,11 @@
 //! destination is *suspect*: deliveries continue, and refusals are deferred instead of quarantined.
 //!
 //! Everything here is pure: time and chance come in as arguments, and the consequences are returned
-//! as values. The owner of a [`State`] stores its [`text`] in a file.
+//! as values. The owner of a [`BreakerState`] stores its [`text`] in a file.
 
 mod down;
 mod state;
 mod suspicion;
 pub mod text;
 
-pub use state::{Relief, State};
+pub use state::{BreakerState, Relief};

@@ -22,7 +22,7 @@ struct Mail {
 /// verdicts of the breaker.
 #[derive(Default)]
 struct Model {
-    state: State,
+    state: BreakerState,
     now: Timestamp,
     accounts: BTreeMap<String, BTreeMap<String, Mail>>,
     count: usize,

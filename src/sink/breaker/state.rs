@@ -9,7 +9,7 @@ use crate::sink::{Admission, Fault, Probe, Undo, Verdict};
 
 /// The state of a breaker; the default is for a destination that accepts mail.
 #[derive(Debug, Default)]
-pub struct State {
+pub struct BreakerState {
     /// The words of the refusal that closed the destination, while it is down.
     pub(super) said: Option<String>,
     pub(super) suspicion: Suspicion,
@@ -43,7 +43,7 @@ pub struct Relief {
     pub changed: bool,
 }
 
-impl State {
+impl BreakerState {
     /// Whether messages of an account may be offered.
     pub fn admits(&mut self, account: &AccountName, now: Timestamp) -> Admission {
         let Some(down) = &mut self.open else {

@@ -36,12 +36,12 @@ fn opened(verdict: &Verdict) -> Option<usize> {
 }
 
 /// Each message has a sender of its own.
-fn refuse(state: &mut State, fault: Fault, message: Named, now: Timestamp) -> Option<usize> {
+fn refuse(state: &mut BreakerState, fault: Fault, message: Named, now: Timestamp) -> Option<usize> {
     let sender = Sender::Address(message.1.unique_id.to_string().into());
     opened(&state.refused(fault, undo(message), &sender, now, 0.0))
 }
 
-fn accept(state: &mut State, (account, key): Named) -> Relief {
+fn accept(state: &mut BreakerState, (account, key): Named) -> Relief {
     state.accepted(&account, &key)
 }
 
@@ -59,7 +59,7 @@ fn probe(admission: Admission) -> Spared {
 
 #[test]
 fn refusals_of_messages_close_the_destination_to_no_message() {
-    let mut state = State::default();
+    let mut state = BreakerState::default();
     for fault in [
         Fault::MessageTransient,
         Fault::MessagePermanent,
@@ -78,7 +78,7 @@ fn refusals_of_messages_close_the_destination_to_no_message() {
 
 #[test]
 fn an_answer_that_speaks_of_the_destination_opens_it_when_a_second_message_gets_a_like_one() {
-    let mut state = State::default();
+    let mut state = BreakerState::default();
     let fault = Fault::DestinationOrMessage;
     for _ in 0..30 {
         let verdict = refuse(&mut state, fault, named("poison"), NOW);
@@ -92,7 +92,7 @@ fn an_answer_that_speaks_of_the_destination_opens_it_when_a_second_message_gets_
 
 #[test]
 fn an_acceptance_between_two_such_answers_lays_them_at_their_messages_doors() {
-    let mut state = State::default();
+    let mut state = BreakerState::default();
     for number in 0..10 {
         let message = named(&number.to_string());
         let verdict = refuse(&mut state, Fault::DestinationOrMessage, message, NOW);
@@ -103,7 +103,7 @@ fn an_acceptance_between_two_such_answers_lays_them_at_their_messages_doors() {
 
 #[test]
 fn two_messages_of_one_sender_open_it_only_when_one_of_them_is_refused_once_more() {
-    let mut state = State::default();
+    let mut state = BreakerState::default();
     let sender = Sender::Null;
     let mut refuse = |id| {
         let fault = Fault::DestinationOrMessage;
@@ -116,7 +116,7 @@ fn two_messages_of_one_sender_open_it_only_when_one_of_them_is_refused_once_more
 
 #[test]
 fn many_messages_of_one_sender_stop_no_other_sender_and_very_many_only_until_one_tries() {
-    let (mut state, work, home) = (State::default(), account("work"), account("home"));
+    let (mut state, work, home) = (BreakerState::default(), account("work"), account("home"));
     let (bad, fault) = (Sender::Null, Fault::DestinationOrMessage);
     for number in 1..50 {
         let undo = undo(named(&number.to_string()));
@@ -135,7 +135,7 @@ fn many_messages_of_one_sender_stop_no_other_sender_and_very_many_only_until_one
 
 #[test]
 fn an_account_of_another_sender_that_tried_in_vain_waits_like_the_others() {
-    let (mut state, work, home) = (State::default(), account("work"), account("home"));
+    let (mut state, work, home) = (BreakerState::default(), account("work"), account("home"));
     let fault = Fault::DestinationOrMessage;
     for id in ["a", "b", "a"] {
         state.refused(fault, undo(named(id)), &Sender::Null, NOW, 0.0);
@@ -153,7 +153,7 @@ fn an_account_of_another_sender_that_tried_in_vain_waits_like_the_others() {
 
 #[test]
 fn one_message_probes_it_and_the_others_wait() {
-    let (mut state, work, home) = (State::default(), account("work"), account("home"));
+    let (mut state, work, home) = (BreakerState::default(), account("work"), account("home"));
     let down = Fault::Destination;
     assert_eq!(refuse(&mut state, down, named("a"), NOW), Some(0));
     let until = NOW.plus(30);
@@ -172,7 +172,7 @@ fn one_message_probes_it_and_the_others_wait() {
 
 #[test]
 fn a_session_that_delays_its_probe_does_not_delay_others_for_long() {
-    let (mut state, work, home) = (State::default(), account("work"), account("home"));
+    let (mut state, work, home) = (BreakerState::default(), account("work"), account("home"));
     refuse(&mut state, Fault::Destination, named("a"), NOW);
     let begun = NOW.plus(30);
     probe(state.admits(&work, begun));
@@ -190,7 +190,7 @@ fn a_session_that_delays_its_probe_does_not_delay_others_for_long() {
 
 #[test]
 fn a_session_that_had_nothing_to_probe_with_leaves_the_probe_to_the_next() {
-    let (mut state, work) = (State::default(), account("work"));
+    let (mut state, work) = (BreakerState::default(), account("work"));
     refuse(&mut state, Fault::Destination, named("a"), NOW);
     let later = NOW.plus(30);
     probe(state.admits(&work, later));
@@ -206,7 +206,7 @@ fn a_session_that_had_nothing_to_probe_with_leaves_the_probe_to_the_next() {
 
 #[test]
 fn a_probe_is_no_culprit_while_another_account_may_have_something_due() {
-    let (mut state, work, home) = (State::default(), account("work"), account("home"));
+    let (mut state, work, home) = (BreakerState::default(), account("work"), account("home"));
     for id in ["a", "b"] {
         refuse(&mut state, Fault::DestinationOrMessage, named(id), NOW);
     }
@@ -231,7 +231,7 @@ fn a_probe_is_no_culprit_while_another_account_may_have_something_due() {
 
 #[test]
 fn culprits_that_are_alone_keep_no_other_mail_waiting_and_are_tried_by_their_own_back_off() {
-    let (mut state, work) = (State::default(), account("work"));
+    let (mut state, work) = (BreakerState::default(), account("work"));
     let fault = Fault::DestinationOrMessage;
     for id in ["a", "b"] {
         refuse(&mut state, fault, named(id), NOW);
@@ -256,7 +256,7 @@ fn culprits_that_are_alone_keep_no_other_mail_waiting_and_are_tried_by_their_own
 
 #[test]
 fn an_account_that_does_not_use_its_turn_is_not_waited_for_for_ever() {
-    let (mut state, work) = (State::default(), account("work"));
+    let (mut state, work) = (BreakerState::default(), account("work"));
     refuse(&mut state, Fault::Destination, named("a"), NOW);
     let open = state.open.as_mut().unwrap();
     open.session_ended(&account("gone"), true);
@@ -269,7 +269,7 @@ fn an_account_that_does_not_use_its_turn_is_not_waited_for_for_ever() {
 
 #[test]
 fn a_poll_that_is_asked_for_probes_at_once_and_with_any_message() {
-    let (mut state, work) = (State::default(), account("work"));
+    let (mut state, work) = (BreakerState::default(), account("work"));
     for id in ["a", "b"] {
         refuse(&mut state, Fault::DestinationOrMessage, named(id), NOW);
     }
@@ -285,7 +285,7 @@ fn a_poll_that_is_asked_for_probes_at_once_and_with_any_message() {
 
 #[test]
 fn a_probe_that_is_refused_for_its_own_sake_shows_that_the_destination_is_up() {
-    let (mut state, work) = (State::default(), account("work"));
+    let (mut state, work) = (BreakerState::default(), account("work"));
     refuse(&mut state, Fault::Destination, named("a"), NOW);
     let before = refuse(&mut state, Fault::MessagePermanent, named("b"), NOW);
     assert_eq!(before, Some(0), "it was offered before");
@@ -298,7 +298,7 @@ fn a_probe_that_is_refused_for_its_own_sake_shows_that_the_destination_is_up() {
 #[test]
 fn a_message_refused_before_others_were_accepted_is_to_blame_and_opens_it_no_more() {
     for fault in [Fault::Destination, Fault::MessagePermanent] {
-        let mut state = State::default();
+        let mut state = BreakerState::default();
         refuse(&mut state, Fault::Destination, named("poison"), NOW);
         assert!(accept(&mut state, named("good")).was_down);
         let verdict = refuse(&mut state, fault, named("poison"), NOW);
@@ -312,7 +312,7 @@ fn a_message_refused_before_others_were_accepted_is_to_blame_and_opens_it_no_mor
 
 #[test]
 fn a_clock_that_was_years_ahead_does_not_keep_it_open_for_years() {
-    let (mut state, work) = (State::default(), account("work"));
+    let (mut state, work) = (BreakerState::default(), account("work"));
     let ahead = Timestamp(2_000_000_000);
     for id in ["a", "b"] {
         refuse(&mut state, Fault::DestinationOrMessage, named(id), ahead);
@@ -324,7 +324,7 @@ fn a_clock_that_was_years_ahead_does_not_keep_it_open_for_years() {
 
 #[test]
 fn the_number_of_remembered_deletes_is_limited() {
-    let mut state = State::default();
+    let mut state = BreakerState::default();
     for number in 0..3000 {
         let message = named(&number.to_string());
         refuse(&mut state, Fault::Destination, message, NOW);

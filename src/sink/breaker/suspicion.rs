@@ -18,7 +18,7 @@ pub(super) struct Suspicion {
     /// Accounts whose recipient was refused since the last acceptance, each once.
     pub(super) recipients: Vec<AccountName>,
     /// The last answers, oldest first.
-    pub(super) answers: VecDeque<Answer>,
+    pub(super) answers: VecDeque<CountedAnswer>,
     /// Suspect because of refusals in a row; ends at the first acceptance.
     pub(super) in_a_row: bool,
     /// Suspect because nearly all of the last offers were refused; ends when half of the last ten
@@ -28,7 +28,7 @@ pub(super) struct Suspicion {
 
 /// The answer to one offer.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum CountedAnswer {
     Accepted,
     Refused {
         undo: Box<Undo>,
@@ -58,14 +58,14 @@ impl Suspicion {
             || self
                 .answers
                 .iter()
-                .any(|answer| matches!(answer, Answer::Refused { .. }))
+                .any(|answer| matches!(answer, CountedAnswer::Refused { .. }))
     }
 
     /// All refusals that are remembered.
     pub(super) fn undos(&mut self) -> impl Iterator<Item = &mut Undo> {
         let answers = self.answers.iter_mut().filter_map(|answer| match answer {
-            Answer::Refused { undo, .. } => Some(&mut **undo),
-            Answer::Accepted => None,
+            CountedAnswer::Refused { undo, .. } => Some(&mut **undo),
+            CountedAnswer::Accepted => None,
         });
         self.streak.iter_mut().chain(answers)
     }
@@ -76,9 +76,9 @@ impl Suspicion {
         self.streak.clear();
         self.recipients.clear();
         self.in_a_row = false;
-        self.note(Answer::Accepted);
+        self.note(CountedAnswer::Accepted);
         let recent = self.answers.iter().rev().take(RECENT);
-        let accepted = recent.filter(|answer| matches!(answer, Answer::Accepted));
+        let accepted = recent.filter(|answer| matches!(answer, CountedAnswer::Accepted));
         if accepted.count() >= RECENT_ACCEPTED_MIN {
             self.nearly_all = false;
         }
@@ -104,8 +104,8 @@ impl Suspicion {
             return None;
         }
         let answers = self.answers.iter().filter_map(|answer| match answer {
-            Answer::Refused { undo, .. } => Some(&**undo),
-            Answer::Accepted => None,
+            CountedAnswer::Refused { undo, .. } => Some(&**undo),
+            CountedAnswer::Accepted => None,
         });
         let led: Vec<&Undo> = if before.1 == self.nearly_all {
             self.streak.iter().collect()
@@ -125,14 +125,14 @@ impl Suspicion {
             self.streak.push(undo.clone());
         }
         let undo = Box::new(undo.clone());
-        self.note(Answer::Refused { undo, sender });
+        self.note(CountedAnswer::Refused { undo, sender });
     }
 
     fn are_nearly_all_refused(&self) -> bool {
         let (mut accounts, mut senders) = (BTreeSet::new(), BTreeSet::new());
         let mut count = 0;
         for answer in &self.answers {
-            if let Answer::Refused { undo, sender } = answer {
+            if let CountedAnswer::Refused { undo, sender } = answer {
                 count += 1;
                 accounts.insert(&undo.account);
                 senders.insert(*sender);
@@ -141,7 +141,7 @@ impl Suspicion {
         count >= LAST_REFUSED_MIN && (accounts.len() > 1 || senders.len() > 1)
     }
 
-    fn note(&mut self, answer: Answer) {
+    fn note(&mut self, answer: CountedAnswer) {
         if self.answers.len() >= LAST {
             self.answers.pop_front();
         }

@@ -17,15 +17,15 @@
 use std::fmt::Write as _;
 
 use super::down::{Culprit, Down, Named};
-use super::state::{Like, State};
-use super::suspicion::Answer;
+use super::state::{BreakerState, Like};
+use super::suspicion::CountedAnswer;
 use crate::mail::{AccountName, Digest, Percent, RecordKey, Timestamp, UniqueId};
 use crate::sink::Undo;
 
 const HEADER: &str = "mailferry destination 1";
 
 /// Writes the text that [`read`] reads.
-pub fn write(state: &State) -> String {
+pub fn write(state: &BreakerState) -> String {
     let mut text = format!("{HEADER}\n");
     if let Some(open) = &state.open {
         let _ = writeln!(text, "open {} {}", open.until.0, open.failures);
@@ -60,8 +60,8 @@ pub fn write(state: &State) -> String {
     }
     for answer in &state.suspicion.answers {
         match answer {
-            Answer::Accepted => text.push_str("yes\n"),
-            Answer::Refused { undo, sender } => {
+            CountedAnswer::Accepted => text.push_str("yes\n"),
+            CountedAnswer::Refused { undo, sender } => {
                 write_named(
                     &mut text,
                     "no",
@@ -94,12 +94,12 @@ fn write_named(text: &mut String, word: &str, account: &AccountName, key: &Recor
 }
 
 /// Reads the text of [`write()`]; `None` for anything else.
-pub fn read(text: &str) -> Option<State> {
+pub fn read(text: &str) -> Option<BreakerState> {
     let mut lines = text.lines();
     if lines.next()? != HEADER {
         return None;
     }
-    let mut state = State::default();
+    let mut state = BreakerState::default();
     for line in lines {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         read_line(&mut state, word, rest)?;
@@ -107,7 +107,7 @@ pub fn read(text: &str) -> Option<State> {
     Some(state)
 }
 
-fn read_line(state: &mut State, word: &str, rest: &str) -> Option<()> {
+fn read_line(state: &mut BreakerState, word: &str, rest: &str) -> Option<()> {
     let suspicion = &mut state.suspicion;
     match word {
         "open" => {
@@ -139,13 +139,13 @@ fn read_line(state: &mut State, word: &str, rest: &str) -> Option<()> {
             let (undo, sender) = read_sent(rest)?;
             state.likes.push(Like { undo, sender });
         }
-        "yes" => suspicion.answers.push_back(Answer::Accepted),
+        "yes" => suspicion.answers.push_back(CountedAnswer::Accepted),
         "no" => {
             let (undo, sender) = read_sent(rest)?;
             let undo = Box::new(undo);
             suspicion
                 .answers
-                .push_back(Answer::Refused { undo, sender });
+                .push_back(CountedAnswer::Refused { undo, sender });
         }
         "recipient" => suspicion.recipients.push(AccountName::new(rest).ok()?),
         "suspicion" => match rest {
@@ -205,7 +205,7 @@ mod tests {
             tries,
             next_try,
         };
-        let mut state = State {
+        let mut state = BreakerState {
             blamed: [named(b"c", Some(2))].into(),
             likes: vec![Like {
                 undo: sent(b"like"),
@@ -216,15 +216,15 @@ mod tests {
                 failures: 3,
                 ..Down::default()
             }),
-            ..State::default()
+            ..BreakerState::default()
         };
         state.culprits.0 = [culprit(b"a", 0, None), culprit(b"b", 2, Some(Timestamp(7)))].into();
         state.suspicion.streak = vec![undo(named(b"with blank\xFF", Some(7)))];
-        let refused = Answer::Refused {
+        let refused = CountedAnswer::Refused {
             undo: Box::new(sent(b"no")),
             sender: u64::MAX,
         };
-        state.suspicion.answers = [Answer::Accepted, refused].into();
+        state.suspicion.answers = [CountedAnswer::Accepted, refused].into();
         state.suspicion.recipients = vec![AccountName::new("home").unwrap()];
         (state.suspicion.in_a_row, state.suspicion.nearly_all) = (true, true);
         let read_back = read(&write(&state)).unwrap();

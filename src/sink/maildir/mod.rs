@@ -37,14 +37,14 @@ pub struct Maildir {
 /// The state that the threads share.
 struct Desk {
     folder: Folder,
-    offered: Arc<Stage<Job>>,
-    written: Arc<Stage<Vec<Draft>>>,
+    offered: Arc<Stage<WriteJob>>,
+    written: Arc<Stage<Vec<NewCopy>>>,
     /// The number of messages that are in `tmp` and open.
     open: AtomicUsize,
     swept: AtomicBool,
 }
 
-struct Job {
+struct WriteJob {
     message: Message,
     sender: Sender,
     begin: Begin,
@@ -52,16 +52,16 @@ struct Job {
 }
 
 /// A message in `tmp`, and the caller that waits until it is durable.
-struct Draft {
+struct NewCopy {
     file: Written,
     answer: oneshot::Sender<Outcome>,
-    place: Place,
+    place: FilePlace,
 }
 
 /// A permit for one of the few messages that may be open.
-struct Place(Arc<Desk>);
+struct FilePlace(Arc<Desk>);
 
-impl Drop for Place {
+impl Drop for FilePlace {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::SeqCst);
     }
@@ -132,7 +132,7 @@ impl Sink for Maildir {
     ) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
-            let job = Job {
+            let job = WriteJob {
                 message: message.clone(),
                 sender: envelope.sender.clone(),
                 begin,
@@ -163,7 +163,7 @@ impl Sink for Maildir {
 
 impl Desk {
     /// Writes offered messages to `tmp`, as far as more files may be open.
-    fn write(self: Arc<Self>, mut turn: Turn<Job>) {
+    fn write(self: Arc<Self>, mut turn: Turn<WriteJob>) {
         if !self.swept.swap(true, Ordering::Relaxed) {
             self.folder.sweep();
         }
@@ -188,10 +188,10 @@ impl Desk {
                 match self.draft(&job, user) {
                     Ok(file) => {
                         self.open.fetch_add(1, Ordering::SeqCst);
-                        drafts.push(Draft {
+                        drafts.push(NewCopy {
                             file,
                             answer: job.answer,
-                            place: Place(Arc::clone(&self)),
+                            place: FilePlace(Arc::clone(&self)),
                         });
                     }
                     Err(error) => {
@@ -208,12 +208,12 @@ impl Desk {
     }
 
     /// Makes written messages durable and visible, and answers their offers.
-    fn publish(self: Arc<Self>, turn: Turn<Vec<Draft>>) {
+    fn publish(self: Arc<Self>, turn: Turn<Vec<NewCopy>>) {
         let _after = GoOn(Arc::clone(&self));
         self.publish_all(turn);
     }
 
-    fn publish_all(self: &Arc<Self>, mut turn: Turn<Vec<Draft>>) {
+    fn publish_all(self: &Arc<Self>, mut turn: Turn<Vec<NewCopy>>) {
         while let Some(batches) = turn.next(limits::MAILDIR_OPEN_MESSAGES_MAX) {
             // An offer that was dropped in the meantime would be delivered again.
             let drafts = batches.into_iter().flatten();
@@ -251,7 +251,7 @@ impl Desk {
     }
 
     /// Writes one message to tmp; creates the folder if it does not exist.
-    fn draft(&self, job: &Job, user: Option<FileUser>) -> Result<Written, MaildirError> {
+    fn draft(&self, job: &WriteJob, user: Option<FileUser>) -> Result<Written, MaildirError> {
         let written = self.draft_once(job, user);
         match written {
             Err(MaildirError::Disk { source, .. })
@@ -264,7 +264,7 @@ impl Desk {
         }
     }
 
-    fn draft_once(&self, job: &Job, user: Option<FileUser>) -> Result<Written, MaildirError> {
+    fn draft_once(&self, job: &WriteJob, user: Option<FileUser>) -> Result<Written, MaildirError> {
         let layout = Layout {
             line_ends: LineEnds::Lf,
             return_path: true,
@@ -320,7 +320,7 @@ mod tests {
         let maildir = Maildir::new(&path);
         let message = message().await;
         let (dropped, _) = oneshot::channel();
-        let job = Job {
+        let job = WriteJob {
             message: message.clone(),
             sender: Sender::Null,
             begin: Begin::default(),
@@ -353,10 +353,10 @@ mod tests {
         envelope: &'a Envelope,
         message: &'a Message,
         count: usize,
-    ) -> (Vec<BoxFuture<'a, Vec<Outcome>>>, Turn<Vec<Draft>>) {
+    ) -> (Vec<BoxFuture<'a, Vec<Outcome>>>, Turn<Vec<NewCopy>>) {
         let publishing = turn_of(&maildir.desk.written, Vec::new()).await;
         let (answer, _) = oneshot::channel();
-        let dropped = Job {
+        let dropped = WriteJob {
             message: message.clone(),
             sender: Sender::Null,
             begin: Begin::default(),
@@ -415,7 +415,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let maildir = Maildir::new(&directory.path().join("Maildir"));
         let (answer, answered) = oneshot::channel();
-        let job = Job {
+        let job = WriteJob {
             message: message().await,
             sender: Sender::Null,
             begin: Begin::default(),

@@ -10,7 +10,7 @@ use crate::sink::mda::MdaError;
 
 /// A configured command: a program and arguments with placeholders.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CommandLine {
+pub(super) struct MdaCommand {
     program: String,
     arguments: Vec<Vec<Part>>,
 }
@@ -39,7 +39,7 @@ pub(super) struct Facts {
     unique_id: String,
 }
 
-impl CommandLine {
+impl MdaCommand {
     /// Checks the arguments and takes them.
     pub(super) fn parse(argv: &[String]) -> Result<Self, MdaError> {
         let (program, arguments) = argv.split_first().ok_or(MdaError::NoCommand)?;
@@ -216,9 +216,9 @@ mod tests {
     use super::*;
     use crate::mail::{AccountName, UniqueId};
 
-    fn command(argv: &[&str]) -> Result<CommandLine, MdaError> {
+    fn command(argv: &[&str]) -> Result<MdaCommand, MdaError> {
         let argv: Vec<String> = argv.iter().map(|&s| s.to_owned()).collect();
-        CommandLine::parse(&argv)
+        MdaCommand::parse(&argv)
     }
 
     fn facts(sender: &[u8], unique_id: &[u8]) -> Facts {

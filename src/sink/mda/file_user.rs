@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::unistd::{Gid, Uid, getegid, geteuid, setfsgid, setfsuid};
 
 use crate::sink::mda::MdaError;
-use crate::sink::mda::user::Identity;
+use crate::sink::mda::user::UserIdentity;
 
 /// The user and group that create files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl FileUser {
     /// # Errors
     /// [`MdaError`] when the user or group does not exist.
     pub(crate) fn named(user: Option<&str>, group: Option<&str>) -> Result<Option<Self>, MdaError> {
-        let identity = Identity::find(user, group)?;
+        let identity = UserIdentity::find(user, group)?;
         let own = (geteuid().as_raw(), getegid().as_raw());
         let switch = identity.switch.map(|switch| Self {
             uid: switch.uid,

@@ -33,11 +33,11 @@ pub use settings::{MdaError, MdaSettings};
 pub use user::find_user;
 
 use command::Facts;
-use plan::Plan;
+use plan::MdaRunner;
 
 /// A sink that runs a program for each recipient of a message.
 pub struct Mda {
-    plan: Arc<Plan>,
+    plan: Arc<MdaRunner>,
     /// One thread for each program that may run at the same time.
     offered: Arc<Stage<Job>>,
 }
@@ -60,7 +60,7 @@ impl Mda {
     pub fn new(settings: MdaSettings) -> Result<Self, MdaError> {
         let parallel = settings.parallel;
         Ok(Self {
-            plan: Arc::new(Plan::new(settings)?),
+            plan: Arc::new(MdaRunner::new(settings)?),
             offered: Stage::new(parallel),
         })
     }
@@ -73,7 +73,7 @@ impl Mda {
 
 /// Runs the program for each recipient of each message. The next message waits until the process
 /// has ended, even if the caller has dropped the offer.
-fn work(plan: &Plan, mut turn: Turn<Job>) {
+fn work(plan: &MdaRunner, mut turn: Turn<Job>) {
     while let Some(jobs) = turn.next(1) {
         for job in jobs {
             // The caller would not learn that it was delivered.

@@ -12,8 +12,8 @@ use crate::fault;
 use crate::mail::text::Shown;
 use crate::mail::{Sender, is_out_of_files, limits};
 use crate::process::{self, Cancellation, End, Listen};
-use crate::sink::mda::command::{CommandLine, Facts, is_program, script_with_crlf};
-use crate::sink::mda::user::Identity;
+use crate::sink::mda::command::{Facts, MdaCommand, is_program, script_with_crlf};
+use crate::sink::mda::user::UserIdentity;
 use crate::sink::mda::{MdaError, MdaSettings, exit, helper, input};
 use crate::sink::render::{Layout, Rendering};
 use crate::sink::{Fault, Outcome, Refusal};
@@ -21,9 +21,9 @@ use crate::spool::Message;
 use crate::telemetry::Event;
 
 /// The values that are the same for each process of one MDA.
-pub(super) struct Plan {
-    command: CommandLine,
-    identity: Identity,
+pub(super) struct MdaRunner {
+    command: MdaCommand,
+    identity: UserIdentity,
     settings: MdaSettings,
     path: OsString,
     environment: Vec<(OsString, OsString)>,
@@ -33,11 +33,11 @@ pub(super) struct Plan {
     unread_said: AtomicBool,
 }
 
-impl Plan {
+impl MdaRunner {
     /// Checks the settings.
     pub(super) fn new(settings: MdaSettings) -> Result<Self, MdaError> {
-        let command = CommandLine::parse(&settings.command)?;
-        let identity = Identity::find(settings.user.as_deref(), settings.group.as_deref())?;
+        let command = MdaCommand::parse(&settings.command)?;
+        let identity = UserIdentity::find(settings.user.as_deref(), settings.group.as_deref())?;
         if identity.switch.is_some() && settings.helper.is_none() {
             return Err(MdaError::HelperNeeded);
         }
@@ -203,7 +203,7 @@ impl Plan {
 /// The environment of every process: these variables and no others, so that it contains no secret
 /// of ours.
 fn environment(
-    identity: &Identity,
+    identity: &UserIdentity,
     path: &OsStr,
     further: &[(OsString, OsString)],
 ) -> Vec<(OsString, OsString)> {

@@ -9,7 +9,7 @@ use crate::sink::mda::MdaError;
 
 /// The user of an MDA, and the user's facts for its environment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(super) struct UserIdentity {
     pub(super) name: OsString,
     pub(super) home: PathBuf,
     pub(super) shell: PathBuf,
@@ -25,7 +25,7 @@ pub(super) struct Switch {
     pub(super) uid: u32,
 }
 
-impl Identity {
+impl UserIdentity {
     /// Looks up the configured user and group; without either, our own user.
     pub(super) fn find(user: Option<&str>, group: Option<&str>) -> Result<Self, MdaError> {
         let user_entry = match user {
@@ -36,8 +36,8 @@ impl Identity {
         let group_id = group.map(find_group).transpose()?;
         let switch = switch(user_entry.as_ref(), group_id)?;
         let entry = match user_entry {
-            Some(Account::Named(entry)) => Some(entry),
-            Some(Account::Number(_)) => None,
+            Some(UserAccount::Named(entry)) => Some(entry),
+            Some(UserAccount::Number(_)) => None,
             None => own(),
         };
         Ok(match entry {
@@ -67,21 +67,21 @@ impl Identity {
 /// # Errors
 /// [`MdaError`] when the user or group does not exist.
 pub fn find_user(user: Option<&str>, group: Option<&str>) -> Result<(), MdaError> {
-    Identity::find(user, group).map(drop)
+    UserIdentity::find(user, group).map(drop)
 }
 
-enum Account {
+enum UserAccount {
     Named(User),
     Number(Uid),
 }
 
-fn switch(user: Option<&Account>, group: Option<Gid>) -> Result<Option<Switch>, MdaError> {
+fn switch(user: Option<&UserAccount>, group: Option<Gid>) -> Result<Option<Switch>, MdaError> {
     let (uid, gid, groups) = match user {
-        Some(Account::Named(user)) => {
+        Some(UserAccount::Named(user)) => {
             let gid = group.unwrap_or(user.gid);
             (user.uid, gid, supplementary_groups(&user.name, gid)?)
         }
-        Some(Account::Number(uid)) => {
+        Some(UserAccount::Number(uid)) => {
             let gid = group.ok_or_else(|| MdaError::GroupNeeded(uid.as_raw()))?;
             (*uid, gid, vec![gid.as_raw()])
         }
@@ -108,10 +108,10 @@ fn supplementary_groups(name: &str, gid: Gid) -> Result<Vec<u32>, MdaError> {
     Ok(groups.into_iter().map(Gid::as_raw).collect())
 }
 
-fn look_up_user(name: &str) -> Result<Account, MdaError> {
+fn look_up_user(name: &str) -> Result<UserAccount, MdaError> {
     let failed = |errno: nix::Error| MdaError::LookUp(name.to_owned(), errno.into());
     if let Some(user) = User::from_name(name).map_err(failed)? {
-        return Ok(Account::Named(user));
+        return Ok(UserAccount::Named(user));
     }
     let number: u32 = name
         .parse()
@@ -119,7 +119,7 @@ fn look_up_user(name: &str) -> Result<Account, MdaError> {
     let uid = Uid::from_raw(number);
     Ok(User::from_uid(uid)
         .map_err(failed)?
-        .map_or(Account::Number(uid), Account::Named))
+        .map_or(UserAccount::Number(uid), UserAccount::Named))
 }
 
 fn find_group(name: &str) -> Result<Gid, MdaError> {
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn without_a_user_no_user_is_switched() {
-        let identity = Identity::find(None, None).unwrap();
+        let identity = UserIdentity::find(None, None).unwrap();
         assert_eq!(identity.switch, None);
         let own = User::from_uid(geteuid()).unwrap().unwrap();
         assert_eq!(identity.name, OsString::from(own.name));
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn a_user_brings_its_groups_and_a_group_replaces_the_first() {
         // On Debian and Alpine alike: the user nobody and the group daemon.
-        let nobody = Identity::find(Some("nobody"), None).unwrap();
+        let nobody = UserIdentity::find(Some("nobody"), None).unwrap();
         let entry = User::from_name("nobody").unwrap().unwrap();
         let switch = nobody.switch.unwrap();
         assert_eq!(
@@ -167,7 +167,7 @@ mod tests {
         );
         assert_eq!(switch.groups, [entry.gid.as_raw()]);
         let daemon = Group::from_name("daemon").unwrap().unwrap().gid.as_raw();
-        let switch = Identity::find(Some("nobody"), Some("daemon"))
+        let switch = UserIdentity::find(Some("nobody"), Some("daemon"))
             .unwrap()
             .switch
             .unwrap();
@@ -180,10 +180,10 @@ mod tests {
     #[test]
     fn a_number_without_entry_needs_a_group() {
         assert!(matches!(
-            Identity::find(Some("3999999"), None),
+            UserIdentity::find(Some("3999999"), None),
             Err(MdaError::GroupNeeded(3_999_999))
         ));
-        let identity = Identity::find(Some("3999999"), Some("3999998")).unwrap();
+        let identity = UserIdentity::find(Some("3999999"), Some("3999998")).unwrap();
         assert_eq!(identity.name, "3999999");
         let switch = Switch {
             groups: vec![3_999_998],
@@ -196,11 +196,11 @@ mod tests {
     #[test]
     fn unknown_names_are_errors() {
         assert!(matches!(
-            Identity::find(Some("no-such-user"), None),
+            UserIdentity::find(Some("no-such-user"), None),
             Err(MdaError::NoSuchUser(_))
         ));
         assert!(matches!(
-            Identity::find(None, Some("no-such-group")),
+            UserIdentity::find(None, Some("no-such-group")),
             Err(MdaError::NoSuchGroup(_))
         ));
     }

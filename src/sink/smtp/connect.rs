@@ -14,7 +14,7 @@ use crate::mail::{Secret, TlsMode, limits};
 use crate::net::{IoStream, NetError, dial};
 use crate::proto::sasl;
 use crate::sink::smtp::SmtpSettings;
-use crate::sink::smtp::reply::{Reply, Step};
+use crate::sink::smtp::reply::{RelayReply, Step};
 use crate::sink::smtp::tap::{Mood, Tap};
 use crate::sink::{Fault, Refusal};
 
@@ -64,7 +64,7 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
     let opened = AsyncSmtpConnection::connect_with_transport(Box::new(tap.clone()), &name);
     let mut connection = within(settings, opened)
         .await?
-        .map_err(|error| Reply::of(Err(error)).refusal(Step::Opening, &settings.helo))?;
+        .map_err(|error| RelayReply::of(Err(error)).refusal(Step::Opening, &settings.helo))?;
     let secrets = log_in(settings, &mut connection).await?;
     // lettre stores only some of the extensions, so EHLO is sent once more.
     let said = within(
@@ -75,7 +75,7 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
     let extensions = match &said {
         Ok(response) => Extensions::of(response.message()),
         Err(_) => {
-            return Err(Reply::of(said)
+            return Err(RelayReply::of(said)
                 .without(&secrets)
                 .refusal(Step::Opening, &settings.helo));
         }
@@ -201,11 +201,11 @@ async fn expect(
     };
     let said = within(settings, exchange).await?;
     let reply = said.map_or_else(
-        |error| Reply::Lost(error.to_string()),
-        |(code, words)| Reply::Said(code, words),
+        |error| RelayReply::Lost(error.to_string()),
+        |(code, words)| RelayReply::Said(code, words),
     );
     match reply {
-        Reply::Said(said, _) if said == code => Ok(()),
+        RelayReply::Said(said, _) if said == code => Ok(()),
         other => Err(other.refusal(Step::Opening, &settings.helo)),
     }
 }
@@ -267,14 +267,14 @@ async fn log_in(
         connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials),
     )
     .await?;
-    let reply = Reply::of(said).without(&secrets);
+    let reply = RelayReply::of(said).without(&secrets);
     match reply {
         _ if reply.is_yes() => Ok(secrets),
-        Reply::Said(code, _) => Err(fault(format!(
+        RelayReply::Said(code, _) => Err(fault(format!(
             "the relay refused the login: {code} {}",
             reply.shown()
         ))),
-        Reply::Lost(_) => Err(fault(format!("the login failed: {}", reply.shown()))),
+        RelayReply::Lost(_) => Err(fault(format!("the login failed: {}", reply.shown()))),
     }
 }
 

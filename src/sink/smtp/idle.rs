@@ -11,10 +11,10 @@ use crate::sink::smtp::connect::Relay;
 /// Connections that ended their last transaction cleanly. They wait for a while, and are then
 /// closed with QUIT.
 #[derive(Clone, Default)]
-pub(super) struct Idle(Arc<Mutex<Waiting>>);
+pub(super) struct Idle(Arc<Mutex<IdleRelay>>);
 
 #[derive(Default)]
-struct Waiting {
+struct IdleRelay {
     /// Oldest first.
     relays: Vec<(Instant, Relay)>,
     /// Whether a task closes those that wait too long.
@@ -73,7 +73,7 @@ impl Idle {
         })
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Waiting) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut IdleRelay) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

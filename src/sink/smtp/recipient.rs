@@ -5,8 +5,8 @@
 //! is accepted then was refused because of the message.
 
 use crate::sink::smtp::connect::{self, Relay};
-use crate::sink::smtp::reply::{Reply, Step};
-use crate::sink::smtp::transaction::{Lines, Transaction};
+use crate::sink::smtp::reply::{RelayReply, Step};
+use crate::sink::smtp::transaction::{Spooled, Transaction};
 use crate::sink::{Fault, Outcome, Refusal};
 
 impl Transaction<'_> {
@@ -18,7 +18,7 @@ impl Transaction<'_> {
     pub(super) async fn test_recipients(
         &self,
         relay: Option<Relay>,
-        lines: &Lines,
+        lines: &Spooled,
         mut outcomes: Vec<Outcome>,
     ) -> Vec<Outcome> {
         let doubtful = outcomes.iter_mut().zip(&lines.rcpts);
@@ -61,7 +61,7 @@ impl Transaction<'_> {
         self.say(&mut relay, mail).await.is_yes().then_some(relay)
     }
 
-    fn conclude_test(&self, refusal: &mut Refusal, said: Option<&Reply>) {
+    fn conclude_test(&self, refusal: &mut Refusal, said: Option<&RelayReply>) {
         let again = said.map(|reply| (reply.is_yes(), self.refusal(reply, Step::Rcpt).fault));
         let finding = match again {
             Some((false, fault @ (Fault::Recipient | Fault::RecipientOrMessage))) => {

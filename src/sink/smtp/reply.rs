@@ -24,14 +24,14 @@ pub(super) enum Step {
 
 /// A reply, or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Reply {
+pub(super) enum RelayReply {
     /// A code and its text, as received.
     Said(u16, String),
     /// No valid reply: the connection is lost, or the relay sends gibberish.
     Lost(String),
 }
 
-impl Reply {
+impl RelayReply {
     /// Converts lettre's result. lettre treats 3xx as positive and higher codes as an error.
     pub(super) fn of(answer: Result<Response, Error>) -> Self {
         match answer {
@@ -235,7 +235,7 @@ mod tests {
     use super::*;
 
     fn fault(step: Step, code: u16, words: &str) -> Fault {
-        let reply = Reply::Said(code, words.to_owned());
+        let reply = RelayReply::Said(code, words.to_owned());
         reply.refusal(step, "client.test").fault
     }
 
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn a_name_with_an_underscore_is_reported_if_the_relay_refuses_names() {
         let words = |code, helo: &str| {
-            let reply = Reply::Said(code, "5.5.2 bad name".to_owned());
+            let reply = RelayReply::Said(code, "5.5.2 bad name".to_owned());
             reply.refusal(Step::Opening, helo).words
         };
         for code in [501, 504] {
@@ -308,12 +308,12 @@ mod tests {
     fn after_the_final_dot_silence_and_a_late_354_are_unknown_not_accepted() {
         assert_eq!(fault(Step::Dot, 354, "go on"), Fault::MessageUnknown);
         let lost = |step| {
-            Reply::Lost("gone".into())
+            RelayReply::Lost("gone".into())
                 .refusal(step, "client.test")
                 .fault
         };
         assert_eq!(lost(Step::Dot), Fault::MessageUnknown);
         assert_eq!(lost(Step::Data), Fault::MessageTransient);
-        assert!(!Reply::Said(354, String::new()).is_yes());
+        assert!(!RelayReply::Said(354, String::new()).is_yes());
     }
 }

@@ -20,10 +20,10 @@ use crate::net::IoStream;
 
 /// A handle on the stream; clones share the stream.
 #[derive(Clone, Debug)]
-pub(super) struct Tap(Arc<Mutex<Inner>>);
+pub(super) struct Tap(Arc<Mutex<TapInner>>);
 
 #[derive(Debug)]
-struct Inner {
+struct TapInner {
     stream: Box<dyn IoStream>,
     /// Data that is read before the stream: replies that arrived and were made harmless, and the
     /// greeting if it was read before TLS.
@@ -55,7 +55,7 @@ pub(super) enum Mood {
 impl Tap {
     /// Takes a stream; `lead` is read first.
     pub(super) fn new(stream: Box<dyn IoStream>, lead: &[u8]) -> Self {
-        Self(Arc::new(Mutex::new(Inner {
+        Self(Arc::new(Mutex::new(TapInner {
             stream,
             lead: lead.to_vec(),
             line_octets: 0,
@@ -98,12 +98,12 @@ impl Tap {
         })
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut TapInner) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Inner {
+impl TapInner {
     /// Reads data that has arrived and appends it to `lead`; appends nothing at the end of the
     /// stream.
     fn read(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -13,7 +13,7 @@ use crate::mail::{Envelope, Recipient, limits};
 use crate::sink::render::{Layout, Rendering};
 use crate::sink::smtp::SmtpSettings;
 use crate::sink::smtp::connect::{Extensions, Relay};
-use crate::sink::smtp::reply::{Reply, Step};
+use crate::sink::smtp::reply::{RelayReply, Step};
 use crate::sink::smtp::sender::reverse_path;
 use crate::sink::smtp::stuffing::Stuffing;
 use crate::sink::{Fault, Outcome, Refusal};
@@ -72,7 +72,7 @@ impl Transaction<'_> {
         }
     }
 
-    async fn attempt(&self, relay: &mut Relay, lines: &Lines) -> (End, Vec<Outcome>) {
+    async fn attempt(&self, relay: &mut Relay, lines: &Spooled) -> (End, Vec<Outcome>) {
         let mail = if relay.extensions.pipelining {
             self.say(
                 relay,
@@ -102,10 +102,10 @@ impl Transaction<'_> {
             };
             match rcpt {
                 yes if yes.is_yes() => outcomes.push(None),
-                Reply::Lost(_) => {
+                RelayReply::Lost(_) => {
                     return (End::Over, self.all(&self.refusal(&rcpt, Step::Rcpt)));
                 }
-                Reply::Said(421, _) => {
+                RelayReply::Said(421, _) => {
                     return (End::Closing, self.all(&self.refusal(&rcpt, Step::Rcpt)));
                 }
                 no => outcomes.push(Some(self.refusal(&no, Step::Rcpt))),
@@ -134,7 +134,7 @@ impl Transaction<'_> {
             return End::Unclean;
         }
         match self.hear(relay).await {
-            Reply::Said(400..=599, _) => End::Unclean,
+            RelayReply::Said(400..=599, _) => End::Unclean,
             _ => End::Over,
         }
     }
@@ -160,10 +160,10 @@ impl Transaction<'_> {
                 fault::pass("smtp.dot_sent");
                 self.hear(relay).await
             }
-            Ok(Err(error)) => Reply::Lost(error.to_string()),
+            Ok(Err(error)) => RelayReply::Lost(error.to_string()),
             Err(_) => self.silence(),
         };
-        let Reply::Said(code @ 200..=299, _) = dot else {
+        let RelayReply::Said(code @ 200..=299, _) = dot else {
             return self.no_to_all(outcomes, &dot, Step::Dot);
         };
         let words = format!("{code} {}", dot.shown()).trim_end().to_owned();
@@ -183,7 +183,7 @@ impl Transaction<'_> {
     fn no_to_all(
         &self,
         outcomes: Vec<Option<Refusal>>,
-        no: &Reply,
+        no: &RelayReply,
         step: Step,
     ) -> (End, Vec<Outcome>) {
         let end = if no.is_closing() {
@@ -194,12 +194,12 @@ impl Transaction<'_> {
         (end, fill(outcomes, &self.refusal(no, step)))
     }
 
-    pub(super) fn refusal(&self, reply: &Reply, step: Step) -> Refusal {
+    pub(super) fn refusal(&self, reply: &RelayReply, step: Step) -> Refusal {
         reply.refusal(step, &self.settings.helo)
     }
 
     /// The reply of a relay while the message is still being sent; it usually refuses the message.
-    async fn said_early(&self, relay: &mut Relay) -> Option<Reply> {
+    async fn said_early(&self, relay: &mut Relay) -> Option<RelayReply> {
         if relay.is_in_step() {
             return None;
         }
@@ -273,37 +273,37 @@ impl Transaction<'_> {
         match timeout(self.settings.timeout, write(relay, octets)).await {
             Ok(Ok(())) => Ok(()),
             // Before the dot nothing is accepted, whatever was written.
-            Ok(Err(error)) => Err(self.refusal(&Reply::Lost(error.to_string()), Step::Data)),
+            Ok(Err(error)) => Err(self.refusal(&RelayReply::Lost(error.to_string()), Step::Data)),
             Err(_) => Err(self.refusal(&self.silence(), Step::Data)),
         }
     }
 
     /// Writes one or more lines and waits for the first reply.
-    pub(super) async fn say(&self, relay: &mut Relay, lines: &str) -> Reply {
+    pub(super) async fn say(&self, relay: &mut Relay, lines: &str) -> RelayReply {
         match timeout(self.settings.timeout, write(relay, lines.as_bytes())).await {
             Ok(Ok(())) => self.hear(relay).await,
-            Ok(Err(error)) => Reply::Lost(error.to_string()),
+            Ok(Err(error)) => RelayReply::Lost(error.to_string()),
             Err(_) => self.silence(),
         }
     }
 
-    async fn hear(&self, relay: &mut Relay) -> Reply {
+    async fn hear(&self, relay: &mut Relay) -> RelayReply {
         relay.heard += 1;
         match timeout(self.settings.timeout, relay.connection.read_response()).await {
-            Ok(answer) => Reply::of(answer).without(&relay.secrets),
+            Ok(answer) => RelayReply::of(answer).without(&relay.secrets),
             Err(_) => self.silence(),
         }
     }
 
-    fn silence(&self) -> Reply {
-        Reply::Lost(format!(
+    fn silence(&self) -> RelayReply {
+        RelayReply::Lost(format!(
             "the relay did not answer within {} seconds",
             self.settings.timeout.as_secs_f64()
         ))
     }
 
     /// The envelope as command lines.
-    fn lines(&self, extensions: &Extensions) -> Result<Lines, Refusal> {
+    fn lines(&self, extensions: &Extensions) -> Result<Spooled, Refusal> {
         if let Some(limit) = extensions
             .size
             .filter(|limit| *limit > 0 && self.message.octets() > *limit)
@@ -344,7 +344,7 @@ impl Transaction<'_> {
             .iter()
             .map(|recipient| format!("RCPT TO:<{recipient}>\r\n"))
             .collect();
-        Ok(Lines {
+        Ok(Spooled {
             has_null_sender: sender.is_empty(),
             mail,
             rcpts,
@@ -359,7 +359,7 @@ fn fill(outcomes: Vec<Option<Refusal>>, refusal: &Refusal) -> Vec<Outcome> {
 }
 
 /// The envelope as command lines.
-pub(super) struct Lines {
+pub(super) struct Spooled {
     has_null_sender: bool,
     mail: String,
     pub(super) rcpts: Vec<String>,

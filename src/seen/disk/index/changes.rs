@@ -7,7 +7,7 @@ use ::sled::{self, Db, IVec};
 use crate::mail::AccountName;
 use crate::seen::disk::block::{self, Block};
 use crate::seen::disk::index::{
-    ACCOUNT, Account, MARK, account_key, account_of, block_key, fingerprint, not_understood,
+    ACCOUNT, IndexedAccount, MARK, account_key, account_of, block_key, fingerprint, not_understood,
     state_key,
 };
 use crate::seen::disk::journal::Position;
@@ -16,7 +16,7 @@ use crate::seen::{AccountState, Batch, Change, RecordKey};
 
 /// Batches that are applied to the index by account and by key, so that each block is decoded once,
 /// and a record that changed several times is written once.
-pub(super) struct Changes<'d> {
+pub(super) struct IndexChanges<'d> {
     db: &'d Db,
     batch: sled::Batch,
     /// How many blocks are in the batch.
@@ -47,7 +47,7 @@ struct TakenBlock {
     block: Block,
 }
 
-impl<'d> Changes<'d> {
+impl<'d> IndexChanges<'d> {
     pub(super) fn new(db: &'d Db) -> Self {
         Self {
             db,
@@ -109,7 +109,7 @@ impl<'d> Changes<'d> {
     /// Applies the gathered changes if there are many, because those of a whole maildrop would take
     /// too much memory. The mark stays, so that after a crash all of them are made again, which
     /// changes nothing where they were made.
-    fn apply_part(&mut self, name: &AccountName, account: Account) -> sled::Result<()> {
+    fn apply_part(&mut self, name: &AccountName, account: IndexedAccount) -> sled::Result<()> {
         if self.blocks < BLOCKS_TOGETHER {
             return Ok(());
         }
@@ -149,7 +149,7 @@ impl<'d> Changes<'d> {
     }
 
     /// The account, or a new one with the next number.
-    fn account(&mut self, name: &AccountName) -> sled::Result<Account> {
+    fn account(&mut self, name: &AccountName) -> sled::Result<IndexedAccount> {
         if let Some(account) = account_of(self.db, name)? {
             return Ok(account);
         }
@@ -158,9 +158,9 @@ impl<'d> Changes<'d> {
             None => u32::try_from(self.db.scan_prefix(ACCOUNT).count()).unwrap_or(u32::MAX),
         };
         self.next_number = Some(number + 1);
-        Ok(Account {
+        Ok(IndexedAccount {
             number,
-            ..Account::default()
+            ..IndexedAccount::default()
         })
     }
 
@@ -180,7 +180,7 @@ impl TakenBlock {
     }
 }
 
-impl Account {
+impl IndexedAccount {
     /// Makes the changes of one record in its block.
     fn set(
         &mut self,

@@ -23,7 +23,7 @@ use ::sled::{self, Db};
 use crate::disk::is_full;
 use crate::mail::AccountName;
 use crate::seen::disk::block;
-use crate::seen::disk::index::changes::Changes;
+use crate::seen::disk::index::changes::IndexChanges;
 use crate::seen::disk::journal::Position;
 use crate::seen::disk::state_words;
 use crate::seen::{AccountState, Batch, Records};
@@ -74,7 +74,7 @@ pub(in crate::seen) struct Index {
 
 /// The facts about a whole account in the index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Account {
+struct IndexedAccount {
     number: u32,
     count: u64,
     sum: u64,
@@ -140,7 +140,7 @@ impl Index {
     /// applied, and the mark has not moved.
     pub(in crate::seen) fn apply(&self, batches: &[Batch], mark: Position) -> Result<(), Unsound> {
         fenced(|| {
-            let mut changes = Changes::new(&self.db);
+            let mut changes = IndexChanges::new(&self.db);
             changes.add(batches)?;
             changes.commit(mark)
         })
@@ -187,15 +187,15 @@ impl Index {
         account: &AccountName,
         mut show: impl FnMut(&[u8], &[u8]) -> sled::Result<()>,
     ) -> Result<(), Unsound> {
-        let mut found = Account::default();
+        let mut found = IndexedAccount::default();
         let known = fenced(|| {
             let Some(known) = account_of(&self.db, account)? else {
-                return Ok(Account::default());
+                return Ok(IndexedAccount::default());
             };
             found.number = known.number;
             for item in self.db.scan_prefix(record_prefix(known.number)) {
                 let (_, octets) = item?;
-                let mut reader = block::Reader::new(&octets);
+                let mut reader = block::BlockReader::new(&octets);
                 while let Some(read) = reader.next() {
                     let (key, value) = read.ok_or_else(not_understood)?;
                     found.count += 1;
@@ -281,12 +281,12 @@ fn unsound(what: &str) -> sled::Error {
     sled::Error::ReportableBug(what.to_owned())
 }
 
-fn account_of(db: &Db, name: &AccountName) -> sled::Result<Option<Account>> {
+fn account_of(db: &Db, name: &AccountName) -> sled::Result<Option<IndexedAccount>> {
     let Some(value) = db.get(account_key(name))? else {
         return Ok(None);
     };
     let account = || {
-        Some(Account {
+        Some(IndexedAccount {
             number: u32_at(&value, 0)?,
             count: u64_at(&value, 4)?,
             sum: u64_at(&value, 12)?,

@@ -45,7 +45,7 @@ fn read(directory: &Path) -> Result<Vec<Batch>, StoreError> {
         directory,
         0,
         |_, line| {
-            if let Line::Batch(batch) = line {
+            if let JournalLine::Batch(batch) = line {
                 batches.push(*batch);
             }
             Ok(())

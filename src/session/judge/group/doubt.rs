@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::mail::Entry;
-use crate::session::judge::alike::Octets;
+use crate::session::judge::alike::KnownOctets;
 use crate::session::judge::group::Group;
 use crate::session::judge::marks::copies;
 use crate::session::judge::new_count::is_before;
@@ -13,10 +13,10 @@ impl Group<'_> {
     pub(super) fn is_doubtful(&self) -> bool {
         let covered: usize = self.settled().map(|known| copies(&known.record)).sum();
         let deletes = self.circumstances.retention.deletes();
-        let known = Octets::of(self.settled());
+        let known = KnownOctets::of(self.settled());
         let sized_alike = |entry: &Entry<'_>| match entry.octets {
             // Nothing shows that this is the delivered one; a confirmation is enough.
-            Some(_) if deletes => known.has(entry.octets) || known.is_any_word,
+            Some(_) if deletes => known.has(entry.octets) || known.is_any_confirmation,
             Some(_) => known.has(entry.octets) || known.is_any_without,
             // Its size was listed before, and now it is not. That is a doubt only if LIST was sent.
             None => {

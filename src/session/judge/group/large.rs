@@ -2,7 +2,7 @@
 
 use crate::mail::Entry;
 use crate::seen::{Record, State};
-use crate::session::judge::alike::Octets;
+use crate::session::judge::alike::KnownOctets;
 use crate::session::judge::group::Group;
 use crate::session::judge::marks::copies;
 use crate::session::judge::new_count::is_before;
@@ -19,7 +19,7 @@ impl Group<'_> {
         };
         let found = self.oversized().find(outgrown);
         let mut left = found.map_or(0, copies);
-        let settled = Octets::of(self.settled());
+        let settled = KnownOctets::of(self.settled());
         // A message that was delivered before the limit was lowered is not.
         let listed =
             |entry: &Entry<'_>| self.is_listed_too_large(entry) && !settled.has(entry.octets);

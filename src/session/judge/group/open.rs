@@ -4,7 +4,7 @@
 //! only while the listed message may be the one that waits.
 
 use crate::seen::{Known, Record, State};
-use crate::session::judge::alike::Octets;
+use crate::session::judge::alike::KnownOctets;
 use crate::session::judge::disposition::{Disposition, Plan, Skip, Why};
 use crate::session::judge::group::shown::Said;
 use crate::session::judge::group::{Group, copies};
@@ -69,7 +69,7 @@ impl Group<'_> {
     /// Whether unique-id and size no longer prove that the listed message is the waiting one: the
     /// listed size differs, the message was gone in between, or the server began to count again.
     fn may_be_another(&self) -> bool {
-        let known = Octets::of(self.settled().chain(self.open()));
+        let known = KnownOctets::of(self.settled().chain(self.open()));
         // One record without a digest may stand for several messages, and has the size of one.
         let is_for_several = |known: &Known<'_>| known.digest.is_none() && known.record.copies > 1;
         let tells_octets = !self.open().any(is_for_several);

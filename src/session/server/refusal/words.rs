@@ -2,9 +2,9 @@
 //! and from reports about them.
 
 /// A refusal, split into words in lower case.
-pub(super) struct Words(Vec<String>);
+pub(super) struct RefusalWords(Vec<String>);
 
-impl Words {
+impl RefusalWords {
     pub(super) fn of(text: &str) -> Self {
         let words = text
             .split(|character: char| !character.is_alphanumeric())
