@@ -3,12 +3,13 @@
 //! Without the feature `fault-injection`, which only tests enable, a point does nothing. With it,
 //! the variable `MAILFERRY_FAULT` names one point: `NAME:N` kills this process when it passes the
 //! point for the N-th time, like a power cut; `NAME:N:error` makes that pass fail, like a dying
-//! disk; `NAME:N:panic` panics there, like a bug; `NAME:N:hup` sends SIGHUP. `N+` means that pass and all later ones. Passes
-//! are counted from the start of the process.
+//! disk; `NAME:N:panic` panics there, like a bug; `NAME:N:hup` sends SIGHUP. `N+` means that pass
+//! and all later ones. Passes are counted from the start of the process.
 
 #[cfg(all(feature = "fault-injection", not(debug_assertions)))]
 compile_error!(
-    "a mailferry that can be told to kill itself is for tests: build releases without the feature fault-injection"
+    "a mailferry that can be told to kill itself is for tests: build releases without the feature \
+     fault-injection"
 );
 
 #[cfg(feature = "fault-injection")]

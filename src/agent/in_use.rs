@@ -36,7 +36,8 @@ pub(super) fn shown(
         Some(in_use) => {
             let (times, minutes) = (in_use.times, now.since(in_use.since) / 60);
             let said = format!(
-                "{said}. It has said so {times} times in {minutes} minutes: is another program reading this maildrop, or has a lock been left on the server?"
+                "{said}. It has said so {times} times in {minutes} minutes: is another program \
+                 reading this maildrop, or has a lock been left on the server?"
             );
             (WhoActs::Account, code, said)
         }

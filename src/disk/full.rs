@@ -1,5 +1,5 @@
-//! What this machine may lack for a while: room on a disk, file descriptors, or files that are large
-//! enough.
+//! What this machine may lack for a while: room on a disk, file descriptors, or files that are
+//! large enough.
 
 use std::io::{Error, ErrorKind};
 

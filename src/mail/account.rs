@@ -16,7 +16,8 @@ pub struct AccountName(Arc<str>);
 /// Why a text cannot be the name of an account.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "an account's name is 1 to {max} of A-Z a-z 0-9 . _ @ + - and begins with a letter, a digit or _",
+    "an account's name is 1 to {max} of A-Z a-z 0-9 . _ @ + - and begins with a letter, a digit \
+     or _",
     max = limits::ACCOUNT_NAME_OCTETS_MAX
 )]
 pub struct InvalidAccountName;

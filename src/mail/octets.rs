@@ -29,8 +29,8 @@ impl Announced {
         self.each().any(|octets| counted.may_be(octets))
     }
 
-    /// Whether an announced size is that of the message with the dots that were removed, and none that
-    /// of the message without them: the server does not stuff.
+    /// Whether an announced size is that of the message with the dots that were removed, and none
+    /// that of the message without them: the server does not stuff.
     pub fn tells_unstuffed(&self, counted: &Counted) -> bool {
         let kept = Counted {
             octets: counted.octets.saturating_add(counted.dots),

@@ -1,5 +1,5 @@
-//! A hash for numbers that are stored: the same in every version, whatever hash the standard library
-//! has.
+//! A hash for numbers that are stored: the same in every version, whatever hash the standard
+//! library has.
 
 /// SipHash-1-3 of some octets, with a key of zeros.
 ///

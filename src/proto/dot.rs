@@ -40,8 +40,8 @@ pub struct Unstuff {
     counted: Counted,
     /// Whether a dot was unstuffed after a bare LF, which is wrong if the lines end in CRLF.
     unstuffed_after_lf: bool,
-    /// Dots at the beginning of a line that another octet than a dot followed: no stuffed line begins
-    /// so.
+    /// Dots at the beginning of a line that another octet than a dot followed: no stuffed line
+    /// begins so.
     lone_dots: u64,
     /// Whether all dots are content, because the server does not stuff.
     keeps_dots: bool,

@@ -1,8 +1,8 @@
 //! Records that were amended while sessions had older copies of them.
 //!
 //! A session reads all records at its beginning, and writes whole records back: to note that a
-//! message is absent, for example. A refusal that was taken back in between must not be written over
-//! with that.
+//! message is absent, for example. A refusal that was taken back in between must not be written
+//! over with that.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

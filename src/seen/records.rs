@@ -272,9 +272,9 @@ impl Records {
         from..from
     }
 
-    /// The end of the records of this unique-id, whose first one is at `from`. It is nearly always the
-    /// next one; a server may have given one unique-id to very many messages, so the search uses
-    /// growing steps.
+    /// The end of the records of this unique-id, whose first one is at `from`. It is nearly always
+    /// the next one; a server may have given one unique-id to very many messages, so the search
+    /// uses growing steps.
     fn run_end(&self, from: usize, unique_id: &[u8]) -> usize {
         let is_of_it = |at: usize| at < self.len() && self.unique_id_at(at) == unique_id;
         let mut step = 1;

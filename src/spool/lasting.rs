@@ -3,8 +3,8 @@
 //!
 //! Courier sends a message with 8-bit octets in its header as the attachment of a notice, which it
 //! makes again at each RETR: with another boundary, and without Message-ID and Date. Other servers
-//! add a `Status` field to what was retrieved. Where no Message-ID and Date say so, only this digest
-//! shows that it is the same message.
+//! add a `Status` field to what was retrieved. Where no Message-ID and Date say so, only this
+//! digest shows that it is the same message.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 

@@ -182,7 +182,8 @@ mod tests {
         let (_, line) = text.split_once(" INFO ").unwrap();
         assert_eq!(
             line,
-            "account=work unique_id=000001a2 octets=4321 delivery=local status=delivered delay_ms=812\n"
+            "account=work unique_id=000001a2 octets=4321 delivery=local status=delivered \
+             delay_ms=812\n"
         );
     }
 

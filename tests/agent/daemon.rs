@@ -9,7 +9,8 @@ use crate::support::varied;
 fn account(name: &str, port: u16, delivery: &str) -> String {
     format!(
         "[account.{name}]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
-         user = \"{name}\"\npassword = \"secret\"\ndelivery = \"{delivery}\"\nfirst_run = \"all\"\nrecipient = \"jane\"\n"
+         user = \"{name}\"\npassword = \"secret\"\ndelivery = \"{delivery}\"\nfirst_run = \
+          \"all\"\nrecipient = \"jane\"\n"
     )
 }
 
@@ -57,7 +58,8 @@ fn sighup_to_an_agent_that_is_starting_is_a_reload_and_not_its_end() {
 fn a_slow_mda_is_waited_for_and_its_message_recorded_when_it_is_asked_to_stop() {
     let dovecot = Dovecot::with(&varied::messages(0)[..1]);
     // The MDA reports that it has started, and takes a second.
-    let mda = "[delivery.slow]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", \"touch {here}/begun; sleep 1; cat > {here}/taken\"]\n";
+    let mda = "[delivery.slow]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", \"touch \
+     {here}/begun; sleep 1; cat > {here}/taken\"]\n";
     let config = format!(
         "state_dir = \"{{here}}/state\"\n{mda}{}",
         account("jane", dovecot.plain_port(), "slow")

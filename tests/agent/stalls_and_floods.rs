@@ -151,11 +151,13 @@ fn a_flood_costs_an_error_and_bounded_memory_and_the_honest_account_gets_its_mai
 fn configuration(honest: u16, flooding: Option<u16>) -> String {
     let account = |name: &str, port: u16| {
         format!(
-            "[account.{name}]\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"jane\"\npassword = \"secret\"\n"
+            "[account.{name}]\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"jane\"\npassword = \
+             \"secret\"\n"
         )
     };
     let mut text = "state_dir = \"{here}/state\"\n[defaults]\ntls = \"none\"\nallow_cleartext_password = true\n\
-        first_run = \"all\"\ndelivery = \"box\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{here}/out\"\n"
+        first_run = \"all\"\ndelivery = \"box\"\n[delivery.box]\ntype = \"maildir\"\npath = \
+         \"{here}/out\"\n"
         .to_owned();
     text += &account("honest", honest);
     text + &flooding

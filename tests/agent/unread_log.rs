@@ -34,7 +34,8 @@ fn a_log_pipe_that_is_not_read_delays_neither_mail_nor_the_stop() {
     let place = Place::with(&format!(
         "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
          [account.jane]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
-         user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nrecipient = \"jane\"\nfirst_run = \"all\"\n"
+         user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nrecipient = \
+          \"jane\"\nfirst_run = \"all\"\n"
     ));
     let mut agent = place
         .command(&["run"])

@@ -77,7 +77,8 @@ fn check_finds_the_faults_that_end_a_poll_with_78() {
             STATE,
             BOX.into(),
             format!(
-                "{implicit}tls_client_cert = \"{{here}}/text\"\ntls_client_key = \"{{here}}/text\"\n"
+                "{implicit}tls_client_cert = \"{{here}}/text\"\ntls_client_key = \
+                 \"{{here}}/text\"\n"
             ),
             "text",
         ),
@@ -203,7 +204,8 @@ fn an_unsafe_dovecot_lda_and_a_name_with_an_underscore_are_warned_of() {
     };
     let helo = |name: &str| {
         format!(
-            "[delivery.box]\ntype = \"smtp\"\nhost = \"localhost\"\ntls = \"none\"\nhelo = \"{name}\"\n"
+            "[delivery.box]\ntype = \"smtp\"\nhost = \"localhost\"\ntls = \"none\"\nhelo = \
+             \"{name}\"\n"
         )
     };
     for (delivery, bounces, quota, underscore) in [

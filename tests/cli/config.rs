@@ -37,7 +37,8 @@ fn updating() -> bool {
 #[test]
 fn settings_that_are_not_given_have_the_documented_default() {
     let folder = Folder::with(format!(
-        "{MAILDIR}[account.work]\nhost = \"pop.example.org\"\nuser = \"jane\"\npassword = {{ file = \"secret\" }}\n"
+        "{MAILDIR}[account.work]\nhost = \"pop.example.org\"\nuser = \"jane\"\npassword = {{ file \
+         = \"secret\" }}\n"
     ));
     let config = folder.load().unwrap();
     assert_eq!(
@@ -102,7 +103,8 @@ fn a_delivery_has_the_documented_defaults() {
     let folder = Folder::with(
         "[delivery.lda]\ntype = \"mda\"\ncommand = [\"/bin/lda\", \"-d\", \"{account}\"]\n\
          [delivery.relay]\ntype = \"smtp\"\nhost = \"relay.example\"\n\
-         [account.work]\nhost = \"h.example\"\nuser = \"u\"\npassword = { env = \"P\" }\ndelivery = \"lda\"\n",
+         [account.work]\nhost = \"h.example\"\nuser = \"u\"\npassword = { env = \"P\" }\ndelivery \
+          = \"lda\"\n",
     );
     let config = folder.load().unwrap();
     let DeliveryKind::Mda(mda) = &config.deliveries["lda"].kind else {
@@ -152,7 +154,8 @@ fn files_of_accounts_d_are_read_in_order_and_others_left_alone() {
 #[test]
 fn one_account_in_two_files_names_both() {
     let folder = Folder::with(format!(
-        "{MAILDIR}\n[account.work]\nhost = \"h.example\"\nuser = \"u\"\npassword = {{ env = \"P\" }}\n"
+        "{MAILDIR}\n[account.work]\nhost = \"h.example\"\nuser = \"u\"\npassword = {{ env = \"P\" \
+         }}\n"
     ));
     folder.write(
         "accounts.d/work.toml",
@@ -177,12 +180,15 @@ fn a_file_of_accounts_d_has_accounts_and_deliveries_and_nothing_else() {
     let folder = Folder::with(MAILDIR);
     folder.write(
         "accounts.d/a.toml",
-        "state_dir = \"/x\"\nretention = \"keep\"\nzzz = 1\n[log]\nlevel = \"debug\"\n[defaults]\nport = 1\n",
+        "state_dir = \"/x\"\nretention = \"keep\"\nzzz = 1\n[log]\nlevel = \
+         \"debug\"\n[defaults]\nport = 1\n",
     );
     let complaints = folder.complaints();
     for said in [
-        "a.toml:1:1: `state_dir` does not belong in a file of accounts.d: it belongs in the main file",
-        "a.toml:2:1: `retention` does not belong in a file of accounts.d: it belongs in an [account.NAME]",
+        "a.toml:1:1: `state_dir` does not belong in a file of accounts.d: it belongs in the main \
+         file",
+        "a.toml:2:1: `retention` does not belong in a file of accounts.d: it belongs in an \
+         [account.NAME]",
         "a.toml:3:1: unknown setting `zzz` in a file of accounts.d",
         "a.toml:4:2: `log` does not belong in a file of accounts.d: [log] belongs in the main file",
         "a.toml:6:2: `defaults` does not belong",
@@ -196,7 +202,8 @@ fn a_broken_file_does_not_make_others_look_broken() {
     let folder = Folder::with("[delivery.local\ntype = \"maildir\"\n");
     folder.write(
         "accounts.d/a.toml",
-        "[account.a]\nhost = \"h\"\nuser = \"u\"\npassword = { env = \"P\" }\ndelivery = \"local\"\ncolour = 1\n",
+        "[account.a]\nhost = \"h\"\nuser = \"u\"\npassword = { env = \"P\" }\ndelivery = \
+         \"local\"\ncolour = 1\n",
     );
     let complaints = folder.complaints();
     assert!(complaints.contains("mailferry.toml:1:"), "{complaints}");
@@ -257,7 +264,8 @@ fn every_invalid_file_of_the_corpus_is_refused_in_the_words_beside_it() {
         assert_eq!(
             complaints,
             expected,
-            "{}: if the new words are better, run `MAILFERRY_UPDATE=1 cargo test config` and read the difference",
+            "{}: if the new words are better, run `MAILFERRY_UPDATE=1 cargo test config` and read \
+             the difference",
             file.display()
         );
     }
@@ -324,7 +332,8 @@ fn codes(text: &str, system: &System) -> Vec<&'static str> {
 fn probable_mistakes_cause_a_warning() {
     let account = |settings: &str| {
         format!(
-            "{MAILDIR}[account.a]\nhost = \"h\"\nuser = \"u\"\npassword = {{ env = \"P\" }}\n{settings}\n"
+            "{MAILDIR}[account.a]\nhost = \"h\"\nuser = \"u\"\npassword = {{ env = \"P\" \
+             }}\n{settings}\n"
         )
     };
     let plain = System::default();
@@ -372,7 +381,8 @@ fn an_mda_without_a_user_of_its_own_is_warned_of_when_we_are_root() {
 #[test]
 fn state_that_goes_with_its_container_or_with_the_power_is_warned_of() {
     let text = format!(
-        "state_dir = \"/nonexistent/state\"\n{MAILDIR}[account.a]\nhost = \"h\"\nuser = \"u\"\npassword = {{ env = \"P\" }}\n"
+        "state_dir = \"/nonexistent/state\"\n{MAILDIR}[account.a]\nhost = \"h\"\nuser = \
+         \"u\"\npassword = {{ env = \"P\" }}\n"
     );
     let in_container = |state| System {
         container: true,

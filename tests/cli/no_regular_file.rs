@@ -12,7 +12,8 @@ const ACCOUNT: &str = "[account.jane]\nhost = \"127.0.0.1\"\nport = 1\ntls = \"n
 
 fn place(further: &str) -> Place {
     Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n{ACCOUNT}{further}"
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \
+         \"{{here}}/out\"\n{ACCOUNT}{further}"
     ))
 }
 

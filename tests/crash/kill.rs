@@ -126,7 +126,8 @@ impl Trial {
         Place::with(&format!(
             "state_dir = \"{{here}}/state\"\nmax_unrecorded = {}\n{}[account.jane]\nhost = \"localhost\"\nport = {}\n\
              tls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\n\
-             recipient = \"jane@home.lan\"\nfirst_run = \"all\"\nretention = \"{}\"\nmax_messages = {MESSAGES_MAX}\n",
+             recipient = \"jane@home.lan\"\nfirst_run = \"all\"\nretention = \"{}\"\nmax_messages \
+              = {MESSAGES_MAX}\n",
             self.unrecorded_max,
             destination.table(),
             dovecot.plain_port(),

@@ -157,7 +157,8 @@ fn mailferry_and_dovecot_take_the_container_s_configurations() {
     assert!(program.exists(), "it is missing: run contrib/setup test");
     // The users of the package do not exist if its files are only unpacked.
     let ours = std::fs::read_to_string(top().join("contrib/container/dovecot.conf")).unwrap();
-    let users = "default_login_user = nobody\ndefault_internal_user = nobody\ndefault_internal_group = nogroup\n";
+    let users = "default_login_user = nobody\ndefault_internal_user = \
+     nobody\ndefault_internal_group = nogroup\n";
     std::fs::write(place.path("dovecot.conf"), ours + users).unwrap();
     let output = Command::new(program)
         .args(["-n", "-c"])

@@ -42,17 +42,20 @@ const COSTS: &[(&str, Cost, &str)] = &[
     (
         "twice-retr",
         Cost::Repeats,
-        "the second copy stands where the answer to the next RETR is due, and has octets of its own",
+        "the second copy stands where the answer to the next RETR is due, and has octets of its \
+         own",
     ),
     (
         "end-bodies-with-lf",
         Cost::Rewritten,
-        "a message whose line ends change has other octets, under the same Message-ID, Date and From",
+        "a message whose line ends change has other octets, under the same Message-ID, Date and \
+         From",
     ),
     (
         "end-lines-with-lf",
         Cost::Rewritten,
-        "a message whose line ends change has other octets, under the same Message-ID, Date and From",
+        "a message whose line ends change has other octets, under the same Message-ID, Date and \
+         From",
     ),
     (
         "endless-message",

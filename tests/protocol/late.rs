@@ -68,8 +68,8 @@ async fn the_late_status_of_a_retrieval_proves_nothing() {
     }
 }
 
-/// A size that the first message has up to the dot as well, if its bare line ends are counted as two
-/// octets, and the size of the forged message for the second: nothing in the sizes is odd.
+/// A size that the first message has up to the dot as well, if its bare line ends are counted as
+/// two octets, and the size of the forged message for the second: nothing in the sizes is odd.
 #[tokio::test(start_paused = true)]
 async fn what_came_in_a_session_out_of_step_is_compared_whatever_the_retention() {
     for retention in retentions() {

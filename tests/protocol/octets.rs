@@ -347,7 +347,11 @@ fn forging(listed_next: usize) -> Vec<u8> {
     let fill = "x".repeat(listed_next.saturating_sub(head.len() + 2));
     let forged = format!("{head}{fill}\r\n");
     assert!(forged.len() == listed_next || listed_next < head.len());
-    format!("From: m@example.org\r\nSubject: bait\r\n\r\n{body}.\r\n+OK {listed_next} octets\r\n{forged}").into_bytes()
+    format!(
+        "From: m@example.org\r\nSubject: bait\r\n\r\n{body}.\r\n+OK {listed_next} \
+     octets\r\n{forged}"
+    )
+    .into_bytes()
 }
 
 #[tokio::test(start_paused = true)]
@@ -616,7 +620,8 @@ proptest! {
             let parked: Vec<Vec<u8>> = bench.world.kept.octets().iter().map(|one| essence(one, &manner)).collect();
             // A message that was reported as too short is delivered as it is, and may be hidden.
             let hidden = bench.liar.hidden().into_iter();
-            let told = |one: &Handed| bench.times_said(&format!("message {}: the server announces", one.unique_id)) > 0;
+            let told = |one: &Handed| bench.times_said(&format!("message {}: the server \
+             announces", one.unique_id)) > 0;
             let hidden = hidden.filter(|one| !told(one));
             for gone in bench.liar.deleted().into_iter().chain(hidden) {
                 let bytes = essence(&gone.octets, &manner);

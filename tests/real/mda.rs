@@ -140,7 +140,8 @@ async fn dovecot_lda_stores_what_it_is_given() {
     let home = Home::new();
     let (maildir, log) = (home.path("Maildir"), home.path("log"));
     let settings = format!(
-        "mail_location = maildir:{}\nlog_path = {}\nstats_writer_socket_path =\nhostname = test.example.org\n",
+        "mail_location = maildir:{}\nlog_path = {}\nstats_writer_socket_path =\nhostname = \
+         test.example.org\n",
         maildir.display(),
         log.display()
     );

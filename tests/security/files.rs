@@ -52,7 +52,8 @@ fn only_our_user_can_read_written_files_even_with_umask_0() {
         .replace("\"jane\"", "\"joe\"");
     let place = Place::with(&format!(
         "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
-         [delivery.mda]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", \"if grep -q poison; then exit 65; fi\"]\n{}{refusing}",
+         [delivery.mda]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", \"if grep -q poison; \
+          then exit 65; fi\"]\n{}{refusing}",
         account("jane", port)
     ));
     let folders = [place.path("state"), place.path("out")];
@@ -136,7 +137,8 @@ fn a_unique_id_is_never_a_path() {
         .replace("\"jane\"", "\"joe\"");
     let place = Place::with(&format!(
         "state_dir = \"{{here}}/deep/er/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/deep/er/out\"\n\
-         [delivery.mda]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", \"exit 65\"]\n{}{refusing}",
+         [delivery.mda]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", \"exit \
+          65\"]\n{}{refusing}",
         account("jane", port)
     ));
     let deep = place.path("deep/er");

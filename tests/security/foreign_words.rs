@@ -290,7 +290,8 @@ fn a_panic_stops_its_account_alone_and_shows_no_password() {
     let account = |name: &str, dovecot: &Dovecot| {
         let port = dovecot.plain_port();
         format!(
-            "[account.{name}]\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"jane\"\npassword = \"secret\"\n"
+            "[account.{name}]\nhost = \"127.0.0.1\"\nport = {port}\nuser = \"jane\"\npassword = \
+             \"secret\"\n"
         )
     };
     let place = Place::with(&format!(

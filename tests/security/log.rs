@@ -60,7 +60,8 @@ fn place(format: &str, port: u16, relay: &Relay) -> Place {
 
 /// Checks that each line is an object, as Python reads it.
 fn assert_json(log: &[u8], what: &str) {
-    let program = "import json, sys\nfor line in sys.stdin:\n  assert isinstance(json.loads(line), dict), line";
+    let program = "import json, sys\nfor line in sys.stdin:\n  assert \
+     isinstance(json.loads(line), dict), line";
     let mut python = std::process::Command::new("/usr/bin/python3")
         .args(["-c", program])
         .stdin(std::process::Stdio::piped())
@@ -218,7 +219,8 @@ fn a_secret_is_in_no_output_and_no_file() {
             let text = std::fs::read_to_string(place.path("mailferry.toml")).unwrap();
             let text = text.replace("password = \"secret\"", &format!("password = \"{secret}\""));
             let relay_login = format!(
-                "tls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\npassword = \"{secret}\"\n[account"
+                "tls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\npassword = \
+                 \"{secret}\"\n[account"
             );
             place.configure(&text.replacen("tls = \"none\"\n[account", &relay_login, 1));
             let said = looked_at(&place);

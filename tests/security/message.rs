@@ -131,7 +131,8 @@ fn an_mda_is_not_started_for_a_message_that_has_no_end() {
     });
     let port = runtime.block_on(speaker.listen());
     let place = Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", \"touch {{here}}/began\"]\n{}",
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \
+         \"-c\", \"touch {{here}}/began\"]\n{}",
         account("jane", port)
     ));
     assert_eq!(place.run(&["poll"]).status.code(), Some(75));
@@ -197,7 +198,8 @@ fn whatever_a_header_says_of_its_envelope_the_message_goes_to_the_configured_rec
     let relay = runtime.block_on(Relay::start(Manner::with(&["PIPELINING", "8BITMIME"])));
     let (_speaker, port) = serve(&runtime, &messages);
     let place = Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"smtp\"\nhost = \"localhost\"\nport = {}\ntls = \"none\"\n{}",
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"smtp\"\nhost = \
+         \"localhost\"\nport = {}\ntls = \"none\"\n{}",
         relay.port,
         account("jane", port)
     ));
@@ -235,7 +237,8 @@ fn a_return_path_is_never_obeyed_by_an_mda_s_shell() {
     let runtime = runtime();
     let (_speaker, port) = serve(&runtime, &messages);
     // Inside its script, as a separate word, and in the environment.
-    let script = "cd {here} && echo {sender} >> said && printf '%s\\n' \"$0\" >> words && echo $SENDER >> shown";
+    let script = "cd {here} && echo {sender} >> said && printf '%s\\n' \"$0\" >> words && echo \
+     $SENDER >> shown";
     let place = Place::with(&format!(
         "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"mda\"\n\
          command = [\"/bin/sh\", \"-c\", '''{script}''', \"{{sender}}\"]\n{}",

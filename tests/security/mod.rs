@@ -271,7 +271,8 @@ log4cxx#672: no name, sender or recipient can hold a second command
 fn account(name: &str, port: u16) -> String {
     format!(
         "[account.{name}]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
-         user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nrecipient = \"jane@home.lan\"\n"
+         user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nrecipient = \
+          \"jane@home.lan\"\n"
     )
 }
 

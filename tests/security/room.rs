@@ -106,7 +106,8 @@ fn replies_of_very_many_lines_are_given_up_in_bounded_memory() {
         });
         let port = runtime.block_on(speaker.listen());
         let place = Place::with(&format!(
-            "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n{}",
+            "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \
+             \"{{here}}/out\"\n{}",
             account("jane", port)
         ));
         let (code, said, peak) = poll_with_peak(&place);

@@ -15,7 +15,8 @@ use crate::support::folder::{Folder, MAILDIR, environment};
 #[test]
 fn a_password_in_a_file_that_others_can_read_is_refused_without_being_shown() {
     let folder = Folder::with(format!(
-        "{MAILDIR}[account.work]\nhost = \"h.example\"\nuser = \"u\"\npassword = \"canary-8675309\"\n"
+        "{MAILDIR}[account.work]\nhost = \"h.example\"\nuser = \"u\"\npassword = \
+         \"canary-8675309\"\n"
     ));
     for mode in [0o640, 0o604, 0o644, 0o660, 0o602] {
         let path = folder.path("mailferry.toml");

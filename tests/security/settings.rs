@@ -3,7 +3,8 @@
 use crate::support::folder::Folder;
 
 const RELAY: &str = "[delivery.relay]\ntype = \"smtp\"\nhost = \"relay.example\"\n";
-const ACCOUNT: &str = "[account.work]\nhost = \"pop.example.org\"\nuser = \"jane\"\npassword = \"secret\"\nrecipient = \"jane@home.lan\"\n";
+const ACCOUNT: &str = "[account.work]\nhost = \"pop.example.org\"\nuser = \"jane\"\npassword = \
+ \"secret\"\nrecipient = \"jane@home.lan\"\n";
 
 /// The errors of the same configuration with this setting of the relay or of the account.
 fn complaints(relay: &str, account: &str) -> String {

@@ -15,7 +15,8 @@ fn cron(from: usize, count: usize) -> Vec<Mail> {
     let one = |at: usize| {
         let number = from + at;
         let text = format!(
-            "Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\r\n{number:04}\r\n"
+            "Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: \
+             a@example.org\r\n\r\n{number:04}\r\n"
         );
         mail(&(at + 1).to_string(), text.as_bytes())
     };

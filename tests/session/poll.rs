@@ -788,7 +788,8 @@ async fn a_message_in_a_loop_goes_to_the_quarantine_and_not_round_again() {
     let received = |number: usize| format!("Received: from a by b; {number}\r\n");
     let hops = |count: usize| -> String { (0..count).map(received).collect() };
     let body = "Subject: round\r\n\r\nand round\r\n";
-    let ours = "Received: from x\r\n by home.lan (mailferry account work)\r\n with POP3S id 1;\r\n now\r\n";
+    let ours = "Received: from x\r\n by home.lan (mailferry account work)\r\n with POP3S id \
+     1;\r\n now\r\n";
     let other = "Received: from x by home.lan (mailferry account other) with POP3S id 1; now\r\n";
     let long_way = mail("long", (hops(50) + body).as_bytes());
     let too_long = mail("loop", (hops(51) + body).as_bytes());

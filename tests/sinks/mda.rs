@@ -347,7 +347,8 @@ async fn an_offer_that_is_withdrawn_while_it_waits_for_its_turn_starts_no_progra
 async fn two_at_a_time_run_side_by_side() {
     let directory = tempfile::tempdir().unwrap();
     // Each waits until the other exists.
-    let meet = "touch $1/$2; n=0; while [ ! -e $1/$3 ]; do n=$((n+1)); [ $n -gt 2000 ] && exit 75; sleep 0.01; done";
+    let meet = "touch $1/$2; n=0; while [ ! -e $1/$3 ]; do n=$((n+1)); [ $n -gt 2000 ] && exit \
+     75; sleep 0.01; done";
     let mut settings = script(
         directory.path(),
         &format!("other=$((3 - $2)); set -- $1 $2 $other; {meet}"),

@@ -24,7 +24,8 @@ async fn an_mda_has_no_descriptors_but_three() {
 /// Holds 4.4.child.
 #[test]
 fn descriptors_that_the_agent_inherited_end_at_the_helper() {
-    let start = "exec 8</dev/null 9</dev/null; exec \"$0\" mda-helper - /bin/sh mda -c 'ls /proc/$$/fd; echo $0'";
+    let start = "exec 8</dev/null 9</dev/null; exec \"$0\" mda-helper - /bin/sh mda -c 'ls \
+     /proc/$$/fd; echo $0'";
     let child = std::process::Command::new("/bin/sh")
         .args(["-c", start, env!("CARGO_BIN_EXE_mailferry")])
         .output()

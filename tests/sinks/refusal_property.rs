@@ -85,7 +85,8 @@ impl House {
         self.written += 1;
         let number = self.written;
         let text = format!(
-            "Return-Path: <s{sender}@example.org>\r\nSubject: {number}\r\n\r\n{number} for {account}\r\n"
+            "Return-Path: <s{sender}@example.org>\r\nSubject: {number}\r\n\r\n{number} for \
+             {account}\r\n"
         );
         let one = mail(&format!("{number:08}5f2b3c4d"), text.as_bytes());
         if let Some(fault) = fault {

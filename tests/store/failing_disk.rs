@@ -13,7 +13,8 @@ fn place(dovecot: &Dovecot, further: &str) -> Place {
     Place::with(&format!(
         "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
          [account.jane]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\nallow_cleartext_password = true\n\
-         user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nfirst_run = \"all\"\nrecipient = \"jane\"\n{further}",
+         user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nfirst_run = \
+          \"all\"\nrecipient = \"jane\"\n{further}",
         dovecot.plain_port()
     ))
 }

@@ -44,7 +44,8 @@ impl Scene {
         let place = Place::with(&format!(
             "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
              [account.jane]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
-             user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nrecipient = \"jane\"\npoll_every = \"1s\"\n"
+             user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nrecipient = \
+              \"jane\"\npoll_every = \"1s\"\n"
         ));
         Self {
             place,

@@ -52,7 +52,8 @@ impl Certificates {
         openssl(
             self.directory.path(),
             &format!(
-                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out {name}.pem -days {days} -extfile {name}.ext"
+                "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -out \
+                 {name}.pem -days {days} -extfile {name}.ext"
             ),
         );
         self.pair(name)
@@ -78,7 +79,8 @@ impl Certificates {
         openssl(
             path,
             &format!(
-                "ca -batch -notext -config ca.cnf -in {name}.csr -out {name}.pem -startdate {from} -enddate {to} -extfile {name}.ext"
+                "ca -batch -notext -config ca.cnf -in {name}.csr -out {name}.pem -startdate \
+                 {from} -enddate {to} -extfile {name}.ext"
             ),
         );
         self.pair(name)

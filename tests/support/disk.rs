@@ -43,7 +43,8 @@ impl Disk {
             let mut why = String::new();
             let _ = holder.stderr.take().unwrap().read_to_string(&mut why);
             panic!(
-                "a tmpfs cannot be mounted: run the tests as root, or where user namespaces are allowed ({why})"
+                "a tmpfs cannot be mounted: run the tests as root, or where user namespaces are \
+                 allowed ({why})"
             );
         }
         let path = format!("/proc/{}/root{inside}", holder.id());

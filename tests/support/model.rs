@@ -266,8 +266,8 @@ impl Server {
         dripped.wait_for(|sent| *sent >= octets).await.unwrap();
     }
 
-    /// How often the server had to wait for a command, since this was last asked: the round trips of
-    /// its sessions.
+    /// How often the server had to wait for a command, since this was last asked: the round trips
+    /// of its sessions.
     pub fn flights(&self) -> usize {
         std::mem::take(&mut self.state.lock().unwrap().flights)
     }

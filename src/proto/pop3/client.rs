@@ -203,8 +203,8 @@ impl Client {
         Ok(())
     }
 
-    /// Takes dots at the beginning of a line of the message that was asked for last for content: the
-    /// server does not stuff.
+    /// Takes dots at the beginning of a line of the message that was asked for last for content:
+    /// the server does not stuff.
     pub fn keep_dots(&mut self) {
         if let Some(pending) = self.pending.back_mut() {
             pending.keeps_dots = true;

@@ -442,7 +442,8 @@ pub(in crate::seen) fn cut_short(
 
 pub(in crate::seen) fn damaged(directory: &Path, what: String) -> StoreError {
     let hint = "Nothing was changed. Restore the state directory from a backup; or move \
-                seen.journal, seen.last and index aside and use first_run = \"skip\" or `seen import`";
+                seen.journal, seen.last and index aside and use first_run = \"skip\" or `seen \
+                 import`";
     StoreError::at(directory, StoreFault::Damaged { what }).with_hint(hint)
 }
 

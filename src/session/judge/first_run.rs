@@ -78,7 +78,8 @@ pub(in crate::session) fn renamed(visit: &Visit, other: &AccountName) -> Session
         ),
         hint: format!(
             "If the account was renamed, stop the agent and run `mailferry seen rename {other} {account}`. To begin with new mail \
-             instead, set first_run = \"skip\"; to retrieve everything again, run `mailferry seen forget {other} --all`"
+             instead, set first_run = \"skip\"; to retrieve everything again, run `mailferry seen \
+              forget {other} --all`"
         ),
     }
 }

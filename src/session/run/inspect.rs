@@ -291,7 +291,8 @@ impl Inspection<'_> {
             return;
         }
         let detail = format!(
-            "the server lists other messages under {} known unique-ids; they are retrieved as new mail",
+            "the server lists other messages under {} known unique-ids; they are retrieved as new \
+             mail",
             plan.displaced.len()
         );
         self.with.reporter.say(Event::Quirk {

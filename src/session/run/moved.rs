@@ -253,7 +253,8 @@ fn to_compare(
     while chosen.len() < wanted {
         chosen.insert(fastrand::usize(..heads.len()));
     }
-    // Mail of a device may have the same head each time: at least one must have Message-ID and Date.
+    // Mail of a device may have the same head each time: at least one must have Message-ID and
+    // Date.
     let has_origin = |at: &usize| heads.get(*at).is_some_and(|(_, head)| head.has_origin());
     if !chosen.iter().any(has_origin) {
         let Some(one) = (0..heads.len()).find(has_origin) else {

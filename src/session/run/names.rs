@@ -80,7 +80,8 @@ impl Session<'_> {
                 listing.len()
             ),
             hint: format!(
-                "Set retention = \"delete\" for account {}, or ask the server's operator for stable unique-ids",
+                "Set retention = \"delete\" for account {}, or ask the server's operator for \
+                 stable unique-ids",
                 self.visit.account
             ),
         })
@@ -200,8 +201,8 @@ impl Session<'_> {
         }
     }
 
-    /// Notes the result of a session's deletes: when they were noted, how many earlier ones were found
-    /// again, and which were refused.
+    /// Notes the result of a session's deletes: when they were noted, how many earlier ones were
+    /// found again, and which were refused.
     pub(in crate::session) async fn learn_deletes(
         &self,
         state: &mut AccountState,

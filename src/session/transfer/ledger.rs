@@ -121,8 +121,8 @@ impl Ledger {
         self.unsettled.is_empty() && !self.must_stay
     }
 
-    /// Notes that a message came that the server must not remove: nothing counts as settled where it
-    /// removes what was retrieved.
+    /// Notes that a message came that the server must not remove: nothing counts as settled where
+    /// it removes what was retrieved.
     pub(in crate::session) fn must_stay(&mut self) {
         self.must_stay = true;
     }

@@ -28,8 +28,9 @@ impl Parcel {
 }
 
 impl Transfer<'_> {
-    /// The digest of what lasts of a message, if it is needed, and the key of the record of the same
-    /// message with other octets: the server changed it, or made it again. Notes both as unproven.
+    /// The digest of what lasts of a message, if it is needed, and the key of the record of the
+    /// same message with other octets: the server changed it, or made it again. Notes both as
+    /// unproven.
     pub(in crate::session) async fn find_remade(
         &mut self,
         key: &RecordKey,

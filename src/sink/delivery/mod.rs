@@ -54,8 +54,8 @@ pub struct Undelivered {
     /// accepted it, and the others refused it for good before.
     pub refused_by: Vec<RefusedBy>,
     /// Which targets have given a final answer: the acceptances of this offer and of earlier ones,
-    /// and the refusals of earlier ones. It does not include the refusals of this offer: whether one
-    /// is for good is decided elsewhere.
+    /// and the refusals of earlier ones. It does not include the refusals of this offer: whether
+    /// one is for good is decided elsewhere.
     pub targets: Targets,
     /// Whether the offer to any destination was withdrawn before it began.
     pub is_withdrawn: bool,

@@ -10,13 +10,15 @@ use crate::mail::OUT_OF_FILES_CODE;
 #[derive(Debug, thiserror::Error)]
 pub enum MaildirError {
     /// Neither the folder nor its parent folder exists.
-    #[error("cannot create the Maildir {path}, as there is no folder {folder}: create it, or mount its volume", folder = .path.parent().unwrap_or(.path).display(), path = .path.display())]
+    #[error("cannot create the Maildir {path}, as there is no folder {folder}: create it, or \
+     mount its volume", folder = .path.parent().unwrap_or(.path).display(), path = .path.display())]
     NoParent {
         /// The Maildir.
         path: PathBuf,
     },
     /// The folder contains other files, and neither `tmp`, `new` nor `cur`.
-    #[error("{path} has other files and is no Maildir: choose another path, or create tmp, new and cur in it", path = .path.display())]
+    #[error("{path} has other files and is no Maildir: choose another path, or create tmp, new \
+     and cur in it", path = .path.display())]
     NoMaildir {
         /// The folder.
         path: PathBuf,

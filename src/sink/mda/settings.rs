@@ -54,12 +54,14 @@ pub struct MdaSettings {
 pub enum MdaError {
     /// The command is empty.
     #[error(
-        "`command` is empty: give the program and its arguments, as in [\"/usr/bin/maildrop\", \"-d\", \"{{recipient}}\"]"
+        "`command` is empty: give the program and its arguments, as in [\"/usr/bin/maildrop\", \
+         \"-d\", \"{{recipient}}\"]"
     )]
     NoCommand,
     /// The program is a relative path, is empty, or contains a placeholder.
     #[error(
-        "`command` begins with {0:?}: give an absolute path, or a name to be found in PATH, without placeholders"
+        "`command` begins with {0:?}: give an absolute path, or a name to be found in PATH, \
+         without placeholders"
     )]
     Program(String),
     /// A NUL in an argument or a name.
@@ -67,7 +69,8 @@ pub enum MdaError {
     Nul,
     /// An unknown placeholder.
     #[error(
-        "{{{word}}} in {argument:?} is no placeholder: there are {{sender}}, {{recipient}}, {{account}} and {{unique_id}}"
+        "{{{word}}} in {argument:?} is no placeholder: there are {{sender}}, {{recipient}}, \
+         {{account}} and {{unique_id}}"
     )]
     Placeholder {
         /// The word between the braces.

@@ -144,7 +144,8 @@ impl Simulation {
             for octets in kept.iter().filter(|octets| !taken.contains_key(*octets)) {
                 assert!(
                     refused.contains(octets),
-                    "seed {seed}: account {at} has in the quarantine what was never refused for good: {}\n{}\n{}",
+                    "seed {seed}: account {at} has in the quarantine what was never refused for \
+                     good: {}\n{}\n{}",
                     String::from_utf8_lossy(octets),
                     self.store_says(at),
                     self.events_of(at)
@@ -160,7 +161,8 @@ impl Simulation {
         }
         assert!(
             doubled <= allowed,
-            "seed {seed}: {doubled} doubled, {allowed} explained by {} crashes and {excused} unknown answers",
+            "seed {seed}: {doubled} doubled, {allowed} explained by {} crashes and {excused} \
+             unknown answers",
             self.crashes
         );
     }

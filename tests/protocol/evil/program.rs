@@ -58,10 +58,13 @@ fn configuration(crime: &Crime, ports: [u16; 2], certificates: &Certificates) ->
     let account = |name: &str, host: &str, port: u16, tls: &str| {
         format!(
             "[delivery.{name}]\ntype = \"maildir\"\npath = \"{{here}}/{name}\"\n[account.{name}]\nhost = \"{host}\"\n\
-             port = {port}\nuser = \"{USER}\"\npassword = \"{PASSWORD}\"\ndelivery = \"{name}\"\n{tls}\n"
+             port = {port}\nuser = \"{USER}\"\npassword = \"{PASSWORD}\"\ndelivery = \
+              \"{name}\"\n{tls}\n"
         )
     };
-    "state_dir = \"{here}/state\"\n[defaults]\nretention = \"delete\"\nmax_message_size = \"1MiB\"\nfirst_run = \"all\"\n".to_owned()
+    "state_dir = \"{here}/state\"\n[defaults]\nretention = \"delete\"\nmax_message_size = \
+     \"1MiB\"\nfirst_run = \"all\"\n"
+        .to_owned()
         + &account("evil", "localhost", ports[0], &tls)
         + &account("honest", "127.0.0.1", ports[1], PLAIN)
 }

@@ -13,7 +13,8 @@ fn poll(pair: &Pair, host: &str, authorities: &str) -> (Option<i32>, String, boo
     let server = TlsServer::start(pair, "");
     let place = Place::with(&format!(
         "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
-         [account.jane]\nhost = \"{host}\"\nport = {}\nuser = \"jane\"\npassword = \"{CANARY}\"\ndelivery = \"box\"\n",
+         [account.jane]\nhost = \"{host}\"\nport = {}\nuser = \"jane\"\npassword = \
+          \"{CANARY}\"\ndelivery = \"box\"\n",
         server.port()
     ));
     let mut command = place.command(&["poll"]);
@@ -90,7 +91,8 @@ fn authorities_that_could_not_be_read_at_first_are_read_when_they_are_there() {
     let dovecot = Dovecot::with(&[b"Subject: x\r\n\r\nx\r\n".to_vec()]);
     let place = Place::with(&format!(
         "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n[account.jane]\n\
-         host = \"localhost\"\nport = {}\nuser = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nrecipient = \"jane\"\n",
+         host = \"localhost\"\nport = {}\nuser = \"jane\"\npassword = \"secret\"\ndelivery = \
+          \"box\"\nrecipient = \"jane\"\n",
         dovecot.implicit_port()
     ));
     let bundle = place.path("authorities.pem");

@@ -38,7 +38,8 @@ pub fn hold(octets: &[u8]) {
         tokio::select! {
             biased;
             outcomes = offer(port, recipients) => outcomes,
-            () = relay(listener, octets, &mut told) => unreachable!("it listens as long as anyone may call"),
+            () = relay(listener, octets, &mut told) => unreachable!("it listens as long as anyone \
+             may call"),
         }
     });
     assert_eq!(outcomes.len(), recipients, "one outcome a recipient");

@@ -48,7 +48,8 @@ fn words_that_say_that_the_last_login_is_too_recent_and_how_long_to_wait() {
     for (words, seconds) in [
         ("login allowed only every 15 minutes", Some(900)),
         (
-            "Exceeded the login limit for a 15 minute period. Reduce the frequency of requests to the POP3 server.",
+            "Exceeded the login limit for a 15 minute period. Reduce the frequency of requests to \
+             the POP3 server.",
             Some(900),
         ),
         ("Please try again in 5 minutes", Some(300)),

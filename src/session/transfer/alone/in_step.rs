@@ -7,8 +7,8 @@ use crate::session::transfer::alone::{Doubts, LastAsked};
 
 impl Doubts {
     /// How many proofs are left to ask of a server that lists this many messages. Where no size
-    /// shows the end of a message, the message may contain the answers to some: they are of messages
-    /// chosen at random, and so many that no message contains all.
+    /// shows the end of a message, the message may contain the answers to some: they are of
+    /// messages chosen at random, and so many that no message contains all.
     fn proofs_left(&self, entries: usize) -> u32 {
         let bits = entries.checked_ilog2().unwrap_or(0);
         let wanted = match bits {
