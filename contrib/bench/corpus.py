@@ -21,6 +21,7 @@ def head(number, octets):
         "To: jane@home.lan",
         f"Subject: message {number}",
         f"Message-ID: <{number}.bench@example.org>",
+        "Date: Mon, 23 Nov 2026 12:00:00 +0000",
     ]
     if octets >= 2048:
         # getmail folds longer lines, and would seem to have altered the message.
