@@ -161,6 +161,8 @@ async fn a_relay_that_falls_silent_at_any_step_costs_its_time_and_no_more() {
             "{step:?} {refusal}"
         );
         assert!(refusal.words.contains("1.5 seconds"), "{step:?} {refusal}");
+        let names_tls = refusal.words.contains("tls = \"implicit\"");
+        assert_eq!(names_tls, step == Step::Greeting, "{step:?} {refusal}");
         assert_eq!(relay.taken(), [], "{step:?}");
     });
     join_all(trials).await;

@@ -63,7 +63,11 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
     let name = ClientId::Domain(settings.helo.clone());
     let opened = AsyncSmtpConnection::connect_with_transport(Box::new(tap.clone()), &name);
     let mut connection = within(settings, opened)
-        .await?
+        .await
+        .map_err(|silent| match tap.replies() {
+            0 => naming_tls(settings, silent),
+            _ => silent,
+        })?
         .map_err(|error| RelayReply::of(Err(error)).refusal(Step::Opening, &settings.helo))?;
     let secrets = log_in(settings, &mut connection).await?;
     // lettre stores only some of the extensions, so EHLO is sent once more.
@@ -162,7 +166,9 @@ async fn ready_for_tls(
     mut stream: Box<dyn IoStream>,
 ) -> Result<Box<dyn IoStream>, Refusal> {
     let mut rest = Vec::new();
-    expect(settings, &mut stream, &mut rest, "", 220).await?;
+    expect(settings, &mut stream, &mut rest, "", 220)
+        .await
+        .map_err(|silent| naming_tls(settings, silent))?;
     expect(
         settings,
         &mut stream,
@@ -302,12 +308,26 @@ pub(super) async fn within<T>(
         .map_err(|_| silent(settings.timeout))
 }
 
+/// Adds what to try to the refusal of a relay that did not greet: on a port for TLS, it waits for
+/// the client to begin.
+fn naming_tls(settings: &SmtpSettings, refusal: Refusal) -> Refusal {
+    if refusal.code != SILENT || settings.tls == TlsMode::Implicit {
+        return refusal;
+    }
+    let (words, port) = (refusal.words, settings.port);
+    let words = format!("{words}. If port {port} is its port for TLS, set `tls = \"implicit\"`");
+    Refusal::new(Fault::Destination, SILENT, words)
+}
+
+/// The code of a relay that does not answer.
+const SILENT: &str = "smtp_timeout";
+
 fn silent(after: Duration) -> Refusal {
     let words = format!(
         "the relay did not answer within {} seconds",
         after.as_secs_f64()
     );
-    Refusal::new(Fault::Destination, "smtp_timeout", words)
+    Refusal::new(Fault::Destination, SILENT, words)
 }
 
 fn unreachable(error: &NetError) -> Refusal {
