@@ -51,7 +51,7 @@ pub(super) enum CliCommand {
     /// Poll accounts once, now
     #[command(after_help = AFTER_POLL)]
     Poll(Poll),
-    /// Check the configuration, and print the resulting settings
+    /// Check the configuration, and print the main settings
     #[command(after_help = AFTER_CHECK)]
     Check,
     /// Show and change the records of seen messages
@@ -322,7 +322,7 @@ Examples:
   mailferry poll work 2>log   write the log to a file, and show the result on the terminal";
 
 const AFTER_CHECK: &str = "\
-Reads all files, reads every password, prints the resulting settings, and warns of settings that \
+Reads all files, reads every password, prints the main settings, and warns of settings that \
 are allowed but probably a mistake. It changes nothing and makes no connection. Passwords are not \
 shown.
 

@@ -97,9 +97,9 @@ settings! {
         /// Whether commands are sent before earlier replies arrive, if the server announces
         /// PIPELINING.
         pipelining: bool = Without::Default("true"),
-        /// What to do when an account has no records and its maildrop lists more than 500 messages.
-        /// "ask": hold the account until you decide. "all": retrieve all messages. "skip": mark all
-        /// listed messages as seen, and retrieve only later ones.
+        /// What to do when an account has no records. "ask": hold it until you decide, if its
+        /// maildrop lists more than 500 messages. "all": retrieve all messages. "skip": mark all
+        /// listed messages as seen, however few they are, and retrieve only later ones.
         first_run: Word<FirstRun> = Without::Default("\"ask\""),
     }
 }
