@@ -20,6 +20,7 @@ class Faults:
         self.list_line = {}      # number -> function(message number of the session) -> the line to send instead
         self.uidl_line = {}      # the same; the function may return None: then no line is sent
         self.uidl_err = False
+        self.proofs = {}         # "UIDL", "LIST" (of one message) or "STAT" -> one of PROOFS: how it is answered, each time
         self.replies = {}        # number -> function(body, dots stuffed) -> the whole reply to RETR
         self.lists_in_lf = False # lines of UIDL, LIST and CAPA end in a bare LF
         self.greeting = b"+OK faults ready\r\n"
@@ -55,6 +56,15 @@ ODD = {
     "line-too-many": (lambda honest: honest + b"and one more\r\n", False),
 }
 ODD_AND_DONE = ("blank-first", "two-replies", "line-too-many")
+# How a question about one message, or about the maildrop, may be answered oddly.
+PROOFS = {
+    "refused": lambda session, argument: session.say("-ERR what?"),
+    "nothing": lambda session, argument: session.say("+OK"),
+    "whole-listing": lambda session, argument: session.do_uidl(""),
+    "other-number": lambda session, argument: session.do_uidl(str(1 + int(argument) % len(session.listed))),
+    "more-words": lambda session, argument: session.say(f"+OK {argument} {session.listed[int(argument) - 1].unique_id} as you wished"),
+    "other-total": lambda session, argument: session.say("+OK 99 1"),
+}
 # A client that still waits for the rest of an odd answer is disconnected: no row needs to know how long it would wait.
 ODD_PATIENCE_S = 20
 
@@ -274,15 +284,30 @@ class Session:
             return None, None
         return n, self.listed[n - 1]
 
+    def is_proof(self, verb, argument):
+        """Answers oddly, if that was asked for."""
+        odd = self.faults.proofs.get(verb) if argument or verb == "STAT" else None
+        if odd:
+            proofs, self.faults.proofs = self.faults.proofs, {}
+            PROOFS[odd](self, argument)
+            self.faults.proofs = proofs
+        return odd is not None
+
     def do_stat(self, _):
+        if self.is_proof("STAT", ""):
+            return
         self.say(f"+OK {len(self.each())} {sum(self.size(one) for _, one in self.each())}")
 
     def do_list(self, argument):
+        if self.is_proof("LIST", argument):
+            return
         self.lines(argument, self.faults.list_line, self.size)
 
     def do_uidl(self, argument):
         if self.faults.uidl_err:
             return self.say("-ERR no unique-ids here")
+        if self.is_proof("UIDL", argument):
+            return
         self.lines(argument, self.faults.uidl_line, lambda one: one.unique_id)
 
     def lines(self, argument, odd, value):

@@ -35,6 +35,29 @@ for name, words in ANSWERS.items():
         "all 5 are delivered once, and the others are deleted")(lambda cell, name=name: answered(cell, "DELE", name) or cell.verdict())
 
 
+PROOFS = {
+    "refused": ("UIDL of one message is refused", {"UIDL": "refused"}),
+    "whole": ("UIDL of one message is answered with the whole listing", {"UIDL": "whole-listing"}),
+    "other": ("UIDL of one message is answered for another message", {"UIDL": "other-number"}),
+    "words": ("UIDL of one message is answered with words after the unique-id", {"UIDL": "more-words"}),
+    "stat": ("UIDL and LIST of one message are refused, and STAT is answered with `+OK` alone",
+             {"UIDL": "refused", "LIST": "refused", "STAT": "nothing"}),
+    "total": ("UIDL and LIST of one message are refused, and STAT counts other messages",
+              {"UIDL": "refused", "LIST": "refused", "STAT": "other-total"}),
+}
+
+
+def proven(cell, proofs):
+    cell.serve(maildrop(5), proofs=proofs, capa=PIPELINED)
+    cell.poll(4)
+    return cell.verdict() + cell.left({1, 2, 3, 4, 5})
+
+
+for name, (words, proofs) in PROOFS.items():
+    row(f"odd-proof-{name}", f"{words}, at a server that announces PIPELINING; four polls, deleting",
+        "all 5 are delivered once, and deleted")(lambda cell, proofs=proofs: proven(cell, proofs))
+
+
 @row("odd-no-uidl-cut", "-ERR to UIDL, and the link drops inside message 3 of 8 each time; four polls, deleting",
      "the others are delivered once, and deleted", settings="fetchmail: `no uidl`; fdm: `no-uidl`")
 def no_uidl_cut(cell):

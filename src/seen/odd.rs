@@ -34,6 +34,8 @@ pub struct Oddities {
     /// LIST of one message is not sent before this time, because the server ended a session because
     /// of it.
     pub list_one_left_out_until: Option<Timestamp>,
+    /// STAT is not sent as a proof before this time, because its answer was not the right one.
+    pub stat_left_out_until: Option<Timestamp>,
     /// The capabilities of the last CAPA that apply to a session without CAPA.
     pub last_capa: Option<LastCapa>,
     /// Logins refused in a row because another session had the maildrop.
@@ -187,6 +189,9 @@ impl Oddities {
         if let Some(until) = self.list_one_left_out_until {
             words.push(("list_one_left_out_until", until.0.to_string()));
         }
+        if let Some(until) = self.stat_left_out_until {
+            words.push(("stat_left_out_until", until.0.to_string()));
+        }
         if let Some(last) = &self.last_capa {
             words.push(("last_capa", last.to_word()));
         }
@@ -219,6 +224,7 @@ impl Oddities {
             "list_left_out_until" => self.list_left_out_until = Some(at()?),
             "noop_left_out_until" => self.noop_left_out_until = Some(at()?),
             "list_one_left_out_until" => self.list_one_left_out_until = Some(at()?),
+            "stat_left_out_until" => self.stat_left_out_until = Some(at()?),
             "last_capa" => self.last_capa = Some(LastCapa::from_word(value)?),
             "in_use" => {
                 let (times, since) = value.split_once(':')?;
@@ -347,6 +353,7 @@ pub(super) mod tests {
                 proptest::option::of(any_time()),
                 proptest::option::of(any_time()),
                 proptest::option::of(any_time()),
+                proptest::option::of(any_time()),
             ],
             proptest::option::of(any_last_capa()),
             proptest::collection::vec(struck_delete, 0..3),
@@ -362,6 +369,7 @@ pub(super) mod tests {
             list_left_out_until: fields.4[1],
             noop_left_out_until: fields.4[2],
             list_one_left_out_until: fields.4[3],
+            stat_left_out_until: fields.4[4],
             last_capa: fields.5,
             struck_deletes: fields.6,
             deletes_struck_in_a_row: fields.7,

@@ -7,6 +7,7 @@ mod garbled;
 mod late;
 mod octets;
 mod odd_answers;
+mod odd_proofs;
 mod odd_sessions;
 mod tls;
 mod whole_session;

@@ -14,6 +14,8 @@ pub(in crate::session) struct LeftOut {
     pub(in crate::session) noop: bool,
     /// LIST of one message.
     pub(in crate::session) list_one: bool,
+    /// STAT.
+    pub(in crate::session) stat: bool,
     /// Whether the session before this one was odd, so that this one proves after its listing that
     /// it is in step.
     pub(in crate::session) is_wary: bool,
@@ -26,13 +28,14 @@ impl LeftOut {
             list: is_still(&mut odd.list_left_out_until, now),
             noop: is_still(&mut odd.noop_left_out_until, now),
             list_one: is_still(&mut odd.list_one_left_out_until, now),
+            stat: is_still(&mut odd.stat_left_out_until, now),
             is_wary: odd.lock_step_until.is_some() || odd.leaves_out_struck,
         }
     }
 
     /// A command that changes nothing, whose answer shows that the server is there.
     pub(in crate::session) const fn harmless(self) -> Command {
-        if self.noop {
+        if self.noop && !self.stat {
             Command::Stat
         } else {
             Command::Noop
@@ -63,6 +66,7 @@ pub(in crate::session) fn strike(
         Kind::Noop => (&mut odd.noop_left_out_until, "noop_struck"),
         Kind::UidlOne => (&mut odd.noop_left_out_until, "proof_struck"),
         Kind::ListOne => (&mut odd.list_one_left_out_until, "proof_struck"),
+        Kind::Stat => (&mut odd.stat_left_out_until, "proof_struck"),
         _ => return None,
     };
     *until = Some(now.plus(limits::COMMAND_LEFT_OUT_SECONDS));
@@ -79,7 +83,7 @@ pub(in crate::session) fn is_still(until: &mut Option<Timestamp>, now: Timestamp
 }
 
 /// How many commands may be left out: each costs a poll at most one more session.
-pub(in crate::session) const COMMANDS: usize = 4;
+pub(in crate::session) const COMMANDS: usize = 5;
 
 #[cfg(test)]
 mod tests {

@@ -48,6 +48,20 @@ async fn unique_ids_with_blanks_after_them_are_the_same_ones() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn odd_answers_about_one_message_and_to_stat_cost_no_message_and_no_delete() {
+    for crime in ["list-all-for-one", "misstate-totals"] {
+        let trial = trial(crime, Retention::Delete);
+        for _ in 0..4 {
+            poll(&trial).await;
+        }
+        assert_eq!(trial.delivered(), [1; COUNT], "{crime}");
+        assert_eq!(trial.gone(), COUNT, "{crime}");
+        let summary = poll(&trial).await;
+        assert!(is_complete(&summary), "{crime}: {:?}", summary.end);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn deleted_messages_that_are_there_again_are_known_and_deletes_are_not_insisted_on() {
     let trial = trial("restore-deleted", Retention::Delete);
     for round in 0..8 {

@@ -71,11 +71,13 @@ impl Pop3 {
             ("auth", false) => self.authenticate(argument),
             ("stat", true) => {
                 let octets: usize = self.mails().iter().map(|mail| mail.octets.len()).sum();
+                let count = count + usize::from(self.commits("misstate-totals"));
                 vec![Act::line(&format!("+OK {count} {octets}"))]
             }
             ("uidl", true) => match at {
-                Some(at) => vec![self.unique_id(at)],
-                None => self.unique_ids(),
+                Some(_) if self.commits("misstate-totals") => vec![Act::line("-ERR what?")],
+                Some(at) if !self.commits("list-all-for-one") => vec![self.unique_id(at)],
+                Some(_) | None => self.unique_ids(),
             },
             ("list", true) => self.sizes(),
             ("dele", true) => match at {

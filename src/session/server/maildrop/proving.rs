@@ -80,6 +80,9 @@ impl Proving {
         if self.by == By::Size && (left.list || left.list_one) {
             self.by = By::Total;
         }
+        if self.by == By::Total && left.stat {
+            self.by = By::Noop;
+        }
         let at = fastrand::usize(..self.listing.len().max(1));
         match (self.by, self.listing.get(at)) {
             (By::UniqueId, Some(entry)) => {
@@ -217,6 +220,10 @@ impl Maildrop {
         };
         let proven: Result<(), SessionError> = proven.await;
         proven.map_err(|error| match self.left_out.suspect() {
+            // Nothing was retrieved yet, so no message can have sent this answer.
+            _ if last == Kind::Stat && error.is_broken() => {
+                SessionError::Over(last, Box::new(error))
+            }
             Some(command) if error.ending().is_some() => {
                 let command = if command == Kind::Noop { last } else { command };
                 SessionError::Over(command, Box::new(error))

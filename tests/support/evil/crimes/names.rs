@@ -91,6 +91,14 @@ pub(super) const POP3: &[(&str, &str)] = &[
         "lists unique-ids with blanks after them in each second session",
     ),
     (
+        "list-all-for-one",
+        "answers UIDL of one message with all unique-ids",
+    ),
+    (
+        "misstate-totals",
+        "refuses UIDL of one message, and answers STAT with another number of messages",
+    ),
+    (
         "swap-messages",
         "hands out the next message instead of the one asked for",
     ),
