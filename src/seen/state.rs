@@ -204,6 +204,8 @@ pub struct DeletesState {
     pub attempted: Option<Timestamp>,
     /// Whether its QUIT was not confirmed.
     pub quit_refused: bool,
+    /// Whether its QUIT was not answered at all.
+    pub quit_unanswered: bool,
     /// The times of the notes whose deletes no QUIT confirmed, or which the server refused, oldest
     /// first: their messages may still be there.
     pub open_notes: Vec<Timestamp>,

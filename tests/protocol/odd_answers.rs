@@ -107,8 +107,15 @@ async fn a_server_that_ends_every_session_at_a_dele_ignores_deletes_and_mail_sti
         let all = said.iter().flatten();
         all.filter(|line| line.starts_with("DELE")).count()
     };
-    for _ in 0..6 {
+    // A lost session deletes nothing, so it does not count; three DELEs in a row that end theirs do.
+    for _ in 0..2 {
         server.poll(&world).await;
+        world.pass(24 * 3600);
+    }
+    assert!(!world.said("deletes_ignored"));
+    for _ in 0..10 {
+        server.poll(&world).await;
+        world.pass(24 * 3600);
     }
     assert!(world.said("deletes_ignored"));
     assert_eq!(world.sink.count(), 8);
@@ -120,7 +127,7 @@ async fn a_server_that_ends_every_session_at_a_dele_ignores_deletes_and_mail_sti
         world.pass(3600);
     }
     assert_eq!(world.sink.count(), 9);
-    assert_eq!(deletes(&server), before, "one a day");
+    assert!(deletes(&server) <= before + 1, "one a day");
     server.habits.lock().unwrap().odd = None;
     world.pass(24 * 3600);
     // Messages that were asked to be deleted and are listed again are compared more and more

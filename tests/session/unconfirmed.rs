@@ -115,3 +115,33 @@ async fn deletes_of_a_session_that_was_cut_off_do_not_count_as_ignored_ones() {
     assert!(world.server.listed().is_empty(), "and new mail is deleted");
     assert_eq!(world.sink.count(), 21);
 }
+
+#[tokio::test]
+async fn deletes_of_sessions_whose_quit_was_never_answered_do_not_count_as_ignored_ones() {
+    let world = World::new(letters("first", 20), Retention::Delete);
+    world.server.with(|habits| habits.hangs_up_at_quit = true);
+    for _ in 0..8 {
+        world.poll().await;
+        world.pass(3 * 24 * HOUR);
+    }
+    assert!(!world.said("deletes_ignored"));
+    assert!(world.said("deletes_unconfirmed"));
+    world.server.with(|habits| habits.hangs_up_at_quit = false);
+    for _ in 0..20 {
+        world.poll().await;
+        world.pass(3 * 24 * HOUR);
+    }
+    assert!(world.server.listed().is_empty());
+    assert_eq!(world.sink.count(), 20);
+}
+
+#[tokio::test]
+async fn a_server_that_answers_quit_and_deletes_nothing_ignores_deletes() {
+    let world = World::new(letters("first", 20), Retention::Delete);
+    world.server.with(|habits| habits.forgets_deletes = true);
+    for _ in 0..3 {
+        world.poll().await;
+        world.pass(HOUR);
+    }
+    assert!(world.said("deletes_ignored"));
+}

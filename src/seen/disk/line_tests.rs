@@ -202,6 +202,7 @@ proptest! {
                 lone: Some(Timestamp(7)),
                 attempted: Some(Timestamp(9)),
                 quit_refused: true,
+                quit_unanswered: true,
                 open_notes: vec![Timestamp(8), Timestamp(9)],
             },
             poll_pause_seconds: Some(86_401),

@@ -64,6 +64,7 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
         ("marking", state.names.marking),
         ("same_maildrop", state.names.same_maildrop),
         ("quit_refused", state.deletes.quit_refused),
+        ("quit_unanswered", state.deletes.quit_unanswered),
     ];
     for (key, _) in facts.into_iter().filter(|(_, fact)| *fact) {
         let _ = write!(words, " {key}=1");
@@ -149,6 +150,7 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "marking" => state.names.marking = value == "1",
             "deletes_attempted" => state.deletes.attempted = Some(at()?),
             "quit_refused" => state.deletes.quit_refused = value == "1",
+            "quit_unanswered" => state.deletes.quit_unanswered = value == "1",
             "open_note" => state.deletes.open_notes.push(at()?),
             "poll_pause" => state.poll_pause_seconds = Some(value.parse().ok()?),
             "lone_delete" => state.deletes.lone = Some(at()?),

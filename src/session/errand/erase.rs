@@ -151,7 +151,7 @@ async fn delete(
     let goodbye = maildrop.quit().await;
     Ok(match refused {
         Some(words) => Erased::Refused(words),
-        None if goodbye.is_yes => {
+        None if goodbye.is_yes() => {
             with.seen.count_as_delivered(key, now, word).await?;
             Erased::Deleted
         }

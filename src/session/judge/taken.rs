@@ -13,10 +13,23 @@ pub(in crate::session) struct Allowance {
     pub(in crate::session) compared_only: bool,
     /// How long to wait for the answer to QUIT.
     pub(in crate::session) quit_seconds: u64,
-    /// When the deletes of the last session were noted, if it sent some and was not cut off: only
-    /// then did the server ignore those that are listed again. A session that was cut off may never
-    /// have sent QUIT.
+    /// When the deletes of the last session were noted, if it sent some and was not cut off.
     pub(in crate::session) attempted: Option<Timestamp>,
+    /// Whether its QUIT was answered: only then did the server ignore those that are listed again. A
+    /// session that is lost before that deletes nothing (RFC 1939 section 6).
+    pub(in crate::session) was_answered: bool,
+}
+
+/// The answer to QUIT.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::session) enum QuitAnswer {
+    /// A positive one.
+    Yes,
+    /// A negative one: the server may not have deleted everything (RFC 1939 section 6).
+    No,
+    /// None: the session was lost, or QUIT was not sent.
+    #[default]
+    None,
 }
 
 /// Whether a message that was found again shows that the server ignored its DELE. It does not if
@@ -27,7 +40,7 @@ pub(in crate::session) fn is_ignored(
     allowance: Allowance,
     state: &DeletesState,
 ) -> bool {
-    let was_last = |last| asked >= last || !state.is_open(asked);
+    let was_last = |last| (asked >= last && allowance.was_answered) || !state.is_open(asked);
     allowance.attempted.is_some_and(was_last)
 }
 
@@ -41,6 +54,7 @@ pub(in crate::session) fn begin(
     now: Timestamp,
 ) -> Allowance {
     let attempted = state.attempted.take();
+    let was_answered = !std::mem::take(&mut state.quit_unanswered);
     if attempted.is_some() {
         // One message that stays says nothing about the others.
         if (again == 0 && listing.complete) || is_one_gone(listing, records) {
@@ -60,6 +74,7 @@ pub(in crate::session) fn begin(
             compared_only: true,
             quit_seconds: limits::QUIT_AFTER_TROUBLE_SECONDS,
             attempted,
+            was_answered,
         };
     }
     let shrink = |times: u32| {
@@ -76,6 +91,7 @@ pub(in crate::session) fn begin(
             limits::QUIT_AFTER_TROUBLE_SECONDS
         },
         attempted,
+        was_answered,
     }
 }
 
@@ -83,7 +99,7 @@ pub(in crate::session) fn begin(
 pub(in crate::session) fn end(
     state: &mut DeletesState,
     (sent, noted): (usize, Option<Timestamp>),
-    quit: bool,
+    quit: QuitAnswer,
     found_again: u32,
     now: Timestamp,
 ) {
@@ -95,8 +111,9 @@ pub(in crate::session) fn end(
         state.lone = Some(now);
     }
     state.attempted = noted;
-    state.quit_refused = !quit;
-    if !quit {
+    state.quit_refused = quit != QuitAnswer::Yes;
+    state.quit_unanswered = quit == QuitAnswer::None;
+    if quit != QuitAnswer::Yes {
         state.unconfirmed = state.unconfirmed.saturating_add(1);
     }
 }
@@ -137,12 +154,12 @@ mod tests {
         let mut state = DeletesState::default();
         assert_eq!(next(&mut state, 0).most, None);
         for (quit, most) in [
-            (true, 500),
-            (false, 125),
-            (true, 31),
-            (true, 7),
-            (true, 1),
-            (true, 1),
+            (QuitAnswer::Yes, 500),
+            (QuitAnswer::No, 125),
+            (QuitAnswer::Yes, 31),
+            (QuitAnswer::Yes, 7),
+            (QuitAnswer::Yes, 1),
+            (QuitAnswer::Yes, 1),
         ] {
             end(&mut state, (10, Some(NOW)), quit, 0, NOW);
             let allowance = next(&mut state, 10);
@@ -155,14 +172,14 @@ mod tests {
             };
             assert_eq!(next(&mut state, 10), after);
         }
-        end(&mut state, (1, Some(NOW)), true, 0, NOW);
+        end(&mut state, (1, Some(NOW)), QuitAnswer::Yes, 0, NOW);
         assert_eq!((next(&mut state, 0).most, state.unconfirmed), (None, 0));
     }
 
     #[test]
     fn a_quit_without_a_positive_answer_counts_even_before_the_next_listing() {
         let mut state = DeletesState::default();
-        end(&mut state, (10, Some(NOW)), false, 0, NOW);
+        end(&mut state, (10, Some(NOW)), QuitAnswer::No, 0, NOW);
         assert_eq!(state.unconfirmed, 1);
         assert_eq!(
             next(&mut state, 0).most,
@@ -174,7 +191,7 @@ mod tests {
     #[test]
     fn after_five_deletes_without_effect_one_a_day_is_tried() {
         let mut state = DeletesState::default();
-        end(&mut state, (10, Some(NOW)), true, 5, NOW);
+        end(&mut state, (10, Some(NOW)), QuitAnswer::Yes, 5, NOW);
         assert!(are_ignored(&state));
         let lone = next(&mut state, 10);
         assert_eq!((lone.most, lone.compared_only), (Some(0), true));
@@ -183,5 +200,18 @@ mod tests {
         // The time came from a clock that was ahead.
         state.lone = Some(Timestamp(NOW.0 + 20 * DAY_SECONDS));
         assert_eq!(next(&mut state, 10).most, Some(1));
+    }
+
+    #[test]
+    fn deletes_whose_quit_was_not_answered_are_fewer_and_not_ignored() {
+        let mut state = DeletesState::default();
+        state.open_note(NOW);
+        end(&mut state, (10, Some(NOW)), QuitAnswer::None, 0, NOW);
+        let allowance = next(&mut state, 10);
+        assert_eq!(allowance.most, Some(500));
+        assert!(!is_ignored(NOW, allowance, &state));
+        end(&mut state, (10, Some(NOW)), QuitAnswer::No, 0, NOW);
+        let allowance = next(&mut state, 10);
+        assert!(is_ignored(NOW, allowance, &state), "the server answered");
     }
 }

@@ -510,7 +510,7 @@ impl Session<'_> {
             }
             _ => Goodbye::default(),
         };
-        let quit = goodbye.is_yes;
+        let quit = goodbye.is_yes();
         if goodbye.deletes_unwritten {
             self.withdraw_notes(&mut done).await;
         }

@@ -213,7 +213,8 @@ impl Session<'_> {
         let were_ignored = taken::are_ignored(&state.deletes);
         let now = self.with.clock.now();
         let sent_at = (sent, noted);
-        taken::end(&mut state.deletes, sent_at, ended.quit, found_again, now);
+        let answer = ended.goodbye.answer;
+        taken::end(&mut state.deletes, sent_at, answer, found_again, now);
         if let Some(noted) = noted.filter(|_| sent > 0 && !ended.quit) {
             state.deletes.open_note(noted);
         }

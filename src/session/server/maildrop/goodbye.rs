@@ -8,14 +8,15 @@ use crate::fault;
 use crate::mail::limits;
 use crate::proto::pop3::{Command, Event, Kind};
 use crate::session::SessionError;
+use crate::session::judge::taken::QuitAnswer;
 use crate::session::server::maildrop::deleting::delete_answered;
 use crate::session::server::maildrop::{Blamed, Deleting, Happened, Maildrop};
 
 /// The result of QUIT.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::session) struct Goodbye {
-    /// Whether the answer was positive.
-    pub(in crate::session) is_yes: bool,
+    /// The answer.
+    pub(in crate::session) answer: QuitAnswer,
     /// Whether the DELEs were to go out in one flight with QUIT, and no octet of them was written.
     pub(in crate::session) deletes_unwritten: bool,
     /// The DELE at which the server ended the session.
@@ -26,6 +27,13 @@ pub(in crate::session) struct Goodbye {
     pub(in crate::session) ended_over: Option<Kind>,
     /// Whether replies may not match commands.
     pub(in crate::session) out_of_step: bool,
+}
+
+impl Goodbye {
+    /// Whether the answer was positive.
+    pub(in crate::session) fn is_yes(self) -> bool {
+        self.answer == QuitAnswer::Yes
+    }
 }
 
 impl Maildrop {
@@ -81,7 +89,11 @@ impl Maildrop {
         let ended_by = lost.and_then(|error| self.deletes_to_blame(error));
         let goodbye = Goodbye {
             deletes_unwritten,
-            is_yes: matches!(answer, Ok(Ok(true))),
+            answer: match answer {
+                Ok(Ok(true)) => QuitAnswer::Yes,
+                Ok(Ok(false)) => QuitAnswer::No,
+                Ok(Err(_)) | Err(_) => QuitAnswer::None,
+            },
             ended_by,
             lost_after: lost
                 .filter(|_| ended_by.is_some())
