@@ -40,6 +40,8 @@ pub(in crate::session) enum Committed {
     Settled { at: usize },
     /// Nothing about a message of this session.
     Noted,
+    /// No copy could be made of the message, so it needs another try.
+    NotKept(SessionError),
     /// It failed, so nothing is proven.
     Failed(SessionError),
 }
@@ -148,7 +150,7 @@ impl<'a> Commits<'a> {
         self.push(async move {
             let mut batch = batch;
             if let Err(refusal) = keep(with, &parcel, &why, &mut batch).await {
-                return Committed::Failed(not_kept(with, records, batch, refusal).await);
+                return not_kept(with, records, batch, refusal).await;
             }
             fault::pass("parked.kept");
             match with.seen.commit(batch, records).await {
@@ -165,7 +167,7 @@ impl<'a> Commits<'a> {
         self.push(async move {
             let mut batch = batch;
             if let Err(refusal) = keep(with, &parcel, &why, &mut batch).await {
-                return Committed::Failed(not_kept(with, records, batch, refusal).await);
+                return not_kept(with, records, batch, refusal).await;
             }
             fault::pass("quarantine.kept");
             match with.seen.commit(batch, records).await {
@@ -198,24 +200,23 @@ impl<'a> Commits<'a> {
 }
 
 /// Handles a message of which no copy could be made. If it is too large for a file on this host, it
-/// waits without a copy, so that it does not end each poll; the session ends here, because the
-/// server may hide retrieved messages after QUIT.
+/// waits without a copy, so that it does not fail in each poll.
 async fn not_kept(
     with: &Collaborators,
     records: &Records,
     mut batch: Batch,
     refusal: Refusal,
-) -> SessionError {
+) -> Committed {
     if refusal.fault == Fault::MessageTransient
         && let Some(Change::Put(_, record)) = batch.changes.last_mut()
     {
         let now = with.clock.now();
         record.state = State::Deferred(deferral::without_copy(&record.state, refusal.code, now));
         if let Err(error) = with.seen.commit(batch, records).await {
-            return error.into();
+            return Committed::Failed(error.into());
         }
     }
-    SessionError::of_refusal("quarantine", refusal)
+    Committed::NotKept(SessionError::of_refusal("quarantine", refusal))
 }
 
 /// Makes a copy of the message durable, unless the message is that copy, and adds its file to the

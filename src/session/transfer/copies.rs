@@ -54,7 +54,7 @@ impl<'a> CopyOffers<'a> {
                     Committed::Quarantined { parcel, refusal } => {
                         self.quarantined(&parcel, &refusal);
                     }
-                    Committed::Failed(error) => self.end(error),
+                    Committed::NotKept(error) | Committed::Failed(error) => self.end(error),
                     Committed::Proven { .. }
                     | Committed::DeletesNoted(_)
                     | Committed::Parked { .. }
