@@ -28,22 +28,26 @@ pub fn floor(state: &AccountState, now: Timestamp) -> Floor {
 }
 
 fn login_delay(state: &AccountState, now: Timestamp) -> u64 {
-    let login = state.last_login.zip(state.login_delay_seconds);
+    let login = state
+        .pacing
+        .last_login
+        .zip(state.pacing.login_delay_seconds);
     login.map_or(0, |(last, delay)| left(last.plus(delay), delay, now))
 }
 
 /// Seconds until the hold of an account ends.
 pub(super) fn held(state: &AccountState, now: Timestamp) -> u64 {
-    state.hold.as_ref().map_or(0, |hold| {
+    state.pacing.hold.as_ref().map_or(0, |hold| {
         left(hold.until, backoff::account_seconds(hold.tries), now)
     })
 }
 
 /// Seconds until the back-off of an account is over.
 pub(super) fn backed_off(state: &AccountState, now: Timestamp) -> u64 {
-    let longest = state.login_delay_seconds.unwrap_or(0);
+    let longest = state.pacing.login_delay_seconds.unwrap_or(0);
     let longest = longest.max(backoff::SERVER_SECONDS_MOST);
     state
+        .pacing
         .backoff_until
         .map_or(0, |until| left(until, longest, now))
 }
@@ -72,8 +76,8 @@ pub(super) fn look(state: &AccountState, now: Timestamp, every: Duration) -> u64
 
 /// Whether the account waits, and its settings or its secret differ from those when the wait began.
 pub(super) async fn has_changed(assignment: &Assignment, state: &AccountState) -> bool {
-    let waits = state.hold.is_some() || state.backoff_until.is_some();
-    match state.seal.filter(|_| waits) {
+    let waits = state.pacing.hold.is_some() || state.pacing.backoff_until.is_some();
+    match state.pacing.seal.filter(|_| waits) {
         Some(sealed) => {
             let seal = assignment.visit.seal(sealed.salt).await;
             seal.is_some_and(|seal| seal != sealed)
@@ -85,6 +89,7 @@ pub(super) async fn has_changed(assignment: &Assignment, state: &AccountState) -
 /// The seal of an account that begins to wait.
 pub(super) async fn seal(assignment: &Assignment, state: &AccountState) -> Option<Seal> {
     let salt = state
+        .pacing
         .seal
         .map_or_else(|| fastrand::u64(..), |seal| seal.salt);
     assignment.visit.seal(salt).await
@@ -92,16 +97,16 @@ pub(super) async fn seal(assignment: &Assignment, state: &AccountState) -> Optio
 
 /// Removes hold and back-off, as if nothing had failed.
 pub(super) fn release(state: &mut AccountState) {
-    state.hold = None;
-    state.backoff_until = None;
-    state.failures = 0;
+    state.pacing.hold = None;
+    state.pacing.backoff_until = None;
+    state.pacing.failures = 0;
 }
 
 /// Why an account waited, for the line that says that it no longer waits; `None` when it did not
 /// wait.
 pub(super) fn waited_for(state: &AccountState) -> Option<String> {
     let tries = |count: u32| format!("{count} {}", if count == 1 { "try" } else { "tries" });
-    match (&state.hold, state.failures) {
+    match (&state.pacing.hold, state.pacing.failures) {
         (Some(hold), _) => Some(format!(
             "it was held ({}) after {}",
             hold.code,
@@ -124,16 +129,19 @@ const CLOCK_STEP_SECONDS: u64 = 60;
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::seen::Hold;
+    use crate::seen::{Hold, Pacing};
 
     fn hold(tries: u32, until: u64) -> AccountState {
         AccountState {
-            hold: Some(Hold {
-                code: "auth_refused".into(),
-                words: "no".into(),
-                tries,
-                until: Timestamp(until),
-            }),
+            pacing: Pacing {
+                hold: Some(Hold {
+                    code: "auth_refused".into(),
+                    words: "no".into(),
+                    tries,
+                    until: Timestamp(until),
+                }),
+                ..Pacing::default()
+            },
             ..AccountState::default()
         }
     }
@@ -145,13 +153,19 @@ mod tests {
             let ahead = right.plus(hours * 3600);
             let states = [
                 AccountState {
-                    backoff_until: Some(ahead.plus(60)),
-                    failures: 1,
+                    pacing: Pacing {
+                        backoff_until: Some(ahead.plus(60)),
+                        failures: 1,
+                        ..Pacing::default()
+                    },
                     ..AccountState::default()
                 },
                 AccountState {
-                    last_login: Some(ahead),
-                    login_delay_seconds: Some(60),
+                    pacing: Pacing {
+                        last_login: Some(ahead),
+                        login_delay_seconds: Some(60),
+                        ..Pacing::default()
+                    },
                     ..AccountState::default()
                 },
                 hold(2, ahead.plus(900).0),
@@ -169,8 +183,11 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_back_a_little_makes_no_wait_longer_than_it_was_set() {
         let state = AccountState {
-            last_login: Some(Timestamp(1030)),
-            login_delay_seconds: Some(600),
+            pacing: Pacing {
+                last_login: Some(Timestamp(1030)),
+                login_delay_seconds: Some(600),
+                ..Pacing::default()
+            },
             ..AccountState::default()
         };
         assert_eq!(floor(&state, Timestamp(1000)).seconds, 600);

@@ -62,7 +62,7 @@ mod tests {
         }
         assert!(who[..9].iter().all(|who| *who == WhoActs::Server));
         assert!(who[9..].iter().all(|who| *who == WhoActs::Account));
-        assert_eq!(state.hold, None);
+        assert_eq!(state.pacing.hold, None);
     }
 
     #[test]

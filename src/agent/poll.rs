@@ -40,8 +40,10 @@ pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, StoreEr
     let now = with.clock.now();
     let (mut state, mut polled) = conclude(account, summary, &before, call, now, fastrand::f64());
     polled.look_seconds = hold::look(&state, now, assignment.poll_every).max(polled.look_seconds);
-    if state.hold != before.hold || state.backoff_until != before.backoff_until {
-        state.seal = hold::seal(assignment, &state).await;
+    if state.pacing.hold != before.pacing.hold
+        || state.pacing.backoff_until != before.pacing.backoff_until
+    {
+        state.pacing.seal = hold::seal(assignment, &state).await;
     }
     if let (true, Some(why)) = (polled.is_well(), hold::waited_for(&before)) {
         say_released(assignment, &why);

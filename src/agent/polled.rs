@@ -69,19 +69,25 @@ pub(super) fn conclude(
             let (denial, asked_wait) = (error.denial(), error.asked_wait_seconds());
             match (who, call) {
                 // A requested poll must not make an account wait longer than before.
-                (WhoActs::Server, Call::Asked) if before.backoff_until.is_some() => {
-                    state.failures = before.failures;
-                    state.backoff_until = before.backoff_until;
+                (WhoActs::Server, Call::Asked) if before.pacing.backoff_until.is_some() => {
+                    state.pacing.failures = before.pacing.failures;
+                    state.pacing.backoff_until = before.pacing.backoff_until;
                 }
                 (WhoActs::Server, _) => {
-                    state.failures = state.failures.saturating_add(1);
+                    state.pacing.failures = state.pacing.failures.saturating_add(1);
                     in_use::note(&mut state, denial, now);
                     let wait_seconds = server_wait(&state, denial, asked_wait, chance);
-                    state.backoff_until = Some(now.plus(wait_seconds));
+                    state.pacing.backoff_until = Some(now.plus(wait_seconds));
                 }
                 (WhoActs::Account, _) => {
-                    let asked = before.hold.as_ref().filter(|_| call == Call::Asked);
-                    state.hold = Some(held_for(code, &said, asked, state.hold.as_ref(), now));
+                    let asked = before.pacing.hold.as_ref().filter(|_| call == Call::Asked);
+                    state.pacing.hold = Some(held_for(
+                        code,
+                        &said,
+                        asked,
+                        state.pacing.hold.as_ref(),
+                        now,
+                    ));
                 }
                 (WhoActs::Destination, _) => look_seconds = DESTINATION_WAIT_SECONDS,
                 (WhoActs::Machine | WhoActs::Store, _) => look_seconds = STORE_WAIT_SECONDS,
@@ -140,22 +146,23 @@ fn server_wait(
     match denial {
         Some(Denial::InUse) => in_use::wait_seconds(state, chance),
         Some(Denial::LoginDelay) => asked
-            .or(state.login_delay_seconds)
+            .or(state.pacing.login_delay_seconds)
             .unwrap_or(LOGIN_DELAY_SECONDS_UNKNOWN),
-        _ => backoff::server_seconds(state.failures, chance),
+        _ => backoff::server_seconds(state.pacing.failures, chance),
     }
 }
 
 /// Whether a state differs in anything that must survive a restart. Times that only confirm that
 /// all is well are compared by the hour, so that a quiet account writes nothing.
 pub(super) fn is_worth_keeping(before: &AccountState, after: &AccountState) -> bool {
-    let timeless = |state: &AccountState| AccountState {
-        last_login: state
-            .last_login
-            .filter(|_| state.login_delay_seconds.is_some()),
-        last_success: None,
-        last_poll: None,
-        ..state.clone()
+    let timeless = |state: &AccountState| {
+        let mut state = state.clone();
+        if state.pacing.login_delay_seconds.is_none() {
+            state.pacing.last_login = None;
+        }
+        state.pacing.last_success = None;
+        state.clock.last_poll = None;
+        state
     };
     let old = |before: Option<Timestamp>, after: Option<Timestamp>| match (before, after) {
         (Some(before), Some(after)) => after.since(before) >= 3600 || after < before,
@@ -163,8 +170,8 @@ pub(super) fn is_worth_keeping(before: &AccountState, after: &AccountState) -> b
         _ => true,
     };
     timeless(before) != timeless(after)
-        || old(before.last_success, after.last_success)
-        || old(before.last_poll, after.last_poll)
+        || old(before.pacing.last_success, after.pacing.last_success)
+        || old(before.clock.last_poll, after.clock.last_poll)
 }
 
 /// The breaker of the destination decides; the account only checks again.
@@ -180,6 +187,7 @@ const LOGIN_DELAY_SECONDS_UNKNOWN: u64 = 300;
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::seen::Pacing;
     use crate::session::SessionError;
 
     fn failed(state: AccountState, error: SessionError) -> (AccountState, Polled) {
@@ -228,7 +236,7 @@ mod tests {
         }
         assert_eq!(waits, [0, 900, 3600, 21600, 21600]);
         assert_eq!(
-            state.hold.unwrap().tries,
+            state.pacing.hold.unwrap().tries,
             5,
             "the tries survive a restart with the state"
         );
@@ -237,8 +245,11 @@ mod tests {
     #[test]
     fn login_delay_is_obeyed_whatever_came_of_the_poll() {
         let state = AccountState {
-            last_login: Some(Timestamp(990)),
-            login_delay_seconds: Some(300),
+            pacing: Pacing {
+                last_login: Some(Timestamp(990)),
+                login_delay_seconds: Some(300),
+                ..Pacing::default()
+            },
             ..AccountState::default()
         };
         let (state, polled) = failed(state, login_error());
@@ -255,13 +266,16 @@ mod tests {
             until: Timestamp(5000),
         };
         let state = AccountState {
-            hold: Some(hold),
+            pacing: Pacing {
+                hold: Some(hold),
+                ..Pacing::default()
+            },
             ..AccountState::default()
         };
         let error = SessionError::Lost { during: "in UIDL" };
         let (state, polled) = failed(state, error);
         assert_eq!(polled.wait_seconds, 4000);
-        assert_eq!(state.hold.unwrap().tries, 4);
+        assert_eq!(state.pacing.hold.unwrap().tries, 4);
     }
 
     #[test]
@@ -272,8 +286,8 @@ mod tests {
         for second in 1..=6 {
             let (after, polled) = failed_at(1000 + second, Call::Asked, state, lost());
             assert_eq!(
-                (after.backoff_until, after.failures),
-                (first.backoff_until, 1)
+                (after.pacing.backoff_until, after.pacing.failures),
+                (first.pacing.backoff_until, 1)
             );
             assert_eq!(polled.wait_seconds, 60 - second);
             state = after;
@@ -282,10 +296,10 @@ mod tests {
             failed(AccountState::default(), login_error()).0,
             login_error(),
         );
-        let until = state.hold.clone().unwrap().until;
+        let until = state.pacing.hold.clone().unwrap().until;
         for second in 1..=6 {
             let (after, polled) = failed_at(1000 + second, Call::Asked, state, login_error());
-            let hold = after.hold.clone().unwrap();
+            let hold = after.pacing.hold.clone().unwrap();
             assert_eq!((hold.until, hold.tries), (until, 2));
             assert_eq!(polled.wait_seconds, 900 - second);
             state = after;
@@ -301,7 +315,7 @@ mod tests {
             wait_seconds: None,
         };
         let (state, polled) = failed(AccountState::default(), error);
-        assert_eq!((polled.wait_seconds, state.hold), (60, None));
+        assert_eq!((polled.wait_seconds, state.pacing.hold), (60, None));
     }
 
     #[test]
@@ -314,20 +328,23 @@ mod tests {
                 wait_seconds,
             };
             let (state, polled) = failed(AccountState::default(), error);
-            assert_eq!((polled.wait_seconds, state.hold), (expected, None));
+            assert_eq!((polled.wait_seconds, state.pacing.hold), (expected, None));
         }
     }
 
     #[test]
     fn a_quiet_account_writes_once_an_hour() {
         let after = |seconds: u64| AccountState {
-            last_success: Some(Timestamp(1000 + seconds)),
+            pacing: Pacing {
+                last_success: Some(Timestamp(1000 + seconds)),
+                ..Pacing::default()
+            },
             ..AccountState::default()
         };
         assert!(!is_worth_keeping(&after(0), &after(300)));
         assert!(is_worth_keeping(&after(0), &after(3600)));
         let mut failed = after(1);
-        failed.failures = 1;
+        failed.pacing.failures = 1;
         assert!(is_worth_keeping(&after(0), &failed));
     }
 }

@@ -71,7 +71,7 @@ pub(super) async fn of_configured_maildrop(
     let state = seen.account_state(name).await?;
     let configured = Maildrop::new(&account.host, &account.user, Some(account.port));
     let recorded = state.maildrop();
-    if state.host.is_empty() || state.names.same_maildrop || recorded == configured {
+    if state.maildrop.host.is_empty() || state.names.same_maildrop || recorded == configured {
         return Ok(());
     }
     let sentence = format!(

@@ -65,9 +65,9 @@ impl AccountStore {
         self.change(records.iter().map(leave)).await?;
         let mut state = self.aside(to).state().await?;
         state.set_maildrop(to);
-        state.last_poll = before.last_poll;
-        state.clock_doubted_since = before.clock_doubted_since;
-        state.poll_pause_seconds = before.poll_pause_seconds;
+        state.clock.last_poll = before.clock.last_poll;
+        state.clock.doubted_since = before.clock.doubted_since;
+        state.clock.pause_seconds = before.clock.pause_seconds;
         state.names.elsewhere = Some(now);
         state.names.moving = true;
         state.names.came_from = Some(aside.account().to_string());
@@ -178,7 +178,7 @@ impl Seen {
         let mut state = self.account_state(account).await?;
         state.names.same_maildrop = true;
         // The operator has acted, so a held account need not wait.
-        state.hold = None;
+        state.pacing.hold = None;
         Ok(self.account(account).save_state(state).await?)
     }
 
@@ -220,7 +220,7 @@ mod tests {
 
     use super::*;
     use crate::mail::{Digest, UniqueId};
-    use crate::seen::{Batch, MemoryStore, Record, RecordKey, State};
+    use crate::seen::{Batch, MemoryStore, NamesState, Record, RecordKey, State};
 
     const WORD: OperatorsWord = OperatorsWord::given();
 
@@ -251,7 +251,10 @@ mod tests {
         let seen = Seen::new(Arc::new(MemoryStore::new()));
         let work = AccountName::new("work").unwrap();
         let mut state = AccountState {
-            had_unique_ids: true,
+            names: NamesState {
+                had_unique_ids: true,
+                ..NamesState::default()
+            },
             ..AccountState::default()
         };
         state.set_maildrop(&drop_of("home"));
@@ -278,7 +281,7 @@ mod tests {
             .change_maildrop(&drop_of("away"), &jane(), NOW)
             .await
             .unwrap();
-        assert!(!away.had_unique_ids && away.names.elsewhere == Some(NOW));
+        assert!(!away.names.had_unique_ids && away.names.elsewhere == Some(NOW));
         assert!(ids(&seen, &work).await.is_empty());
         assert_eq!(
             seen.account(&work).elsewhere(&jane()).await.unwrap().len(),
@@ -300,7 +303,7 @@ mod tests {
             .change_maildrop(&drop_of("home"), &jane(), NOW)
             .await
             .unwrap();
-        assert!(home.had_unique_ids);
+        assert!(home.names.had_unique_ids);
         assert_eq!(ids(&seen, &work).await, ["1"]);
         seen.account(&work)
             .change_maildrop(&drop_of("away"), &jane(), NOW)

@@ -123,7 +123,9 @@ fn begin(accounts: &Mutex<Option<KnownMaildrops>>) {
 fn note(accounts: &Mutex<Option<KnownMaildrops>>, account: &AccountName, state: &AccountState) {
     let mut accounts = accounts.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(accounts) = &mut *accounts {
-        let known = accounts.entry(hash(&state.host, &state.user)).or_default();
+        let known = accounts
+            .entry(hash(&state.maildrop.host, &state.maildrop.user))
+            .or_default();
         if !known.contains(account) {
             known.push(account.clone());
         }
@@ -202,7 +204,7 @@ mod tests {
 
     use super::*;
     use crate::mail::UniqueId;
-    use crate::seen::{MemoryStore, State};
+    use crate::seen::{MaildropState, MemoryStore, State};
 
     fn name(name: &str) -> AccountName {
         AccountName::new(name).unwrap()
@@ -211,8 +213,11 @@ mod tests {
     fn at(account: &str, host: &str) -> Batch {
         let mut batch = Batch::new(&name(account));
         batch.state = Some(AccountState {
-            host: host.to_owned(),
-            user: "jane".to_owned(),
+            maildrop: MaildropState {
+                host: host.to_owned(),
+                user: "jane".to_owned(),
+                ..MaildropState::default()
+            },
             ..AccountState::default()
         });
         batch

@@ -52,7 +52,10 @@ pub use record::{Deferral, Marker, Record, State};
 pub use records::{Known, Records};
 pub use seal::Seal;
 pub use sizes::Sizes;
-pub use state::{AccountState, DeletesState, Hold, NamesState, Owner, RecipientSince};
+pub use state::{
+    AccountState, ClockState, DeletesState, HidingState, Hold, MaildropState, NamesState, Owner,
+    Pacing, RecipientSince,
+};
 pub use tenure::Tenure;
 pub use waiting::Waiting;
 pub use word::OperatorsWord;

@@ -4,15 +4,46 @@ use crate::mail::{Maildrop, Timestamp, limits, stable_hash};
 use crate::seen::{Oddities, Seal, Sizes};
 
 /// What must survive a restart, so that no server is polled without pause and no account gets
-/// locked.
+/// locked: one value for each concern.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountState {
+    /// The maildrop of the records, and who gets its messages.
+    pub maildrop: MaildropState,
+    /// When the account may be polled.
+    pub pacing: Pacing,
+    /// Whether the clock is trusted.
+    pub clock: ClockState,
+    /// The odd answers of the server.
+    pub odd: Oddities,
+    /// The server's habits with retrieved messages.
+    pub hiding: HidingState,
+    /// The server's habits with unique-ids.
+    pub names: NamesState,
+    /// The server's habits with deletes.
+    pub deletes: DeletesState,
+    /// Whether the sizes that the maildrop announces are right.
+    pub sizes: Sizes,
+}
+
+/// The maildrop of the records, and who gets its messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MaildropState {
     /// The host of the records, so that a renamed account is recognised.
     pub host: String,
     /// The user of the records.
     pub user: String,
     /// The port of the records; `None` in records from before it was stored.
     pub port: Option<u16>,
+    /// The destination of its messages.
+    pub recipient: Option<RecipientSince>,
+    /// Whether the operator has looked at a maildrop that changed as a whole (`seen adopt`): its
+    /// new messages are retrieved.
+    pub adopted: bool,
+}
+
+/// When an account may be polled.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pacing {
     /// When the last login was tried.
     pub last_login: Option<Timestamp>,
     /// Seconds between logins as the server announced (LOGIN-DELAY, RFC 2449 section 6.5).
@@ -25,13 +56,26 @@ pub struct AccountState {
     pub backoff_until: Option<Timestamp>,
     /// Why the operator must act, and when the next try is.
     pub hold: Option<Hold>,
-    /// Whether the server ever gave unique-ids: then `-ERR` to UIDL is a fault of the server.
-    pub had_unique_ids: bool,
-    /// Sessions in a row in which UIDL was refused although there were messages.
-    pub uidl_refusals: u32,
-    /// After how many seconds the last session deleted delivered messages; `None` if it deleted
-    /// none.
-    pub deletes_after_seconds: Option<u64>,
+    /// The seal of settings and secret when the hold or back-off began: it ends when they change.
+    pub seal: Option<Seal>,
+}
+
+/// Whether the clock is trusted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClockState {
+    /// The time since which the clock has been consistent after it was found wrong; nothing is due
+    /// by age for a day.
+    pub doubted_since: Option<Timestamp>,
+    /// The newest time of a poll of this account, by the clock at that time.
+    pub last_poll: Option<Timestamp>,
+    /// Seconds between the last two polls, if that was more than a day: a pause as long as before
+    /// is no jump of the clock.
+    pub pause_seconds: Option<u64>,
+}
+
+/// The observed habits of a server with retrieved messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HidingState {
     /// Whether the server of the last session hides retrieved messages.
     pub hid_retrieved: bool,
     /// Whether the server was observed to hide retrieved messages, although it does not announce
@@ -45,32 +89,9 @@ pub struct AccountState {
     /// True when the server may list messages that we already delivered, because the last session
     /// ended without QUIT, or because the operator marked them as delivered. Such a server lists
     /// newer mail only after those are retrieved again.
-    pub retrieved_without_quit: bool,
+    pub without_quit: bool,
     /// When the first of those messages was retrieved; `None` if that is unknown.
     pub retrieved_since: Option<Timestamp>,
-    /// Whether the operator has looked at a maildrop that changed as a whole (`seen adopt`): its
-    /// new messages are retrieved.
-    pub adopted: bool,
-    /// The time since which the clock has been consistent after it was found wrong; nothing is due
-    /// by age for a day.
-    pub clock_doubted_since: Option<Timestamp>,
-    /// The newest time of a poll of this account, by the clock at that time.
-    pub last_poll: Option<Timestamp>,
-    /// Seconds between the last two polls, if that was more than a day: a pause as long as before
-    /// is no jump of the clock.
-    pub poll_pause_seconds: Option<u64>,
-    /// The odd answers of the server.
-    pub odd: Oddities,
-    /// The seal of settings and secret when the hold or back-off began: it ends when they change.
-    pub seal: Option<Seal>,
-    /// The server's habits with unique-ids.
-    pub names: NamesState,
-    /// The server's habits with deletes.
-    pub deletes: DeletesState,
-    /// Whether the sizes that the maildrop announces are right.
-    pub sizes: Sizes,
-    /// The destination of its messages.
-    pub recipient: Option<RecipientSince>,
 }
 
 /// The destination of an account's messages, and since when: acceptances of another recipient prove
@@ -110,25 +131,25 @@ impl AccountState {
     /// Since when this state is about deliveries for this owner; `None` if it is about those for
     /// another one. States from before the recipient was recorded are about those for any owner.
     pub fn tells_of(&self, owner: &Owner<'_>) -> Option<Timestamp> {
-        let since = match self.recipient {
+        let since = match self.maildrop.recipient {
             None => Timestamp(0),
             Some(known) if known.digest == owner.recipient => known.since,
             Some(_) => return None,
         };
-        (self.user == owner.user).then_some(since)
+        (self.maildrop.user == owner.user).then_some(since)
     }
 
     /// The maildrop of the records. Its host is empty in a state from before maildrops were noted.
     pub fn maildrop(&self) -> Maildrop {
-        Maildrop::new(&self.host, &self.user, self.port)
+        Maildrop::new(&self.maildrop.host, &self.maildrop.user, self.maildrop.port)
     }
 
     /// Since when messages were retrieved that a server which hides retrieved mail may still list,
     /// because no QUIT was confirmed after them; `None` if there are none.
     pub fn shown_since(&self) -> Option<Timestamp> {
-        match self.retrieved_without_quit {
-            _ if self.shows_retrieved => Some(Timestamp(0)),
-            true => Some(self.retrieved_since.unwrap_or(Timestamp(0))),
+        match self.hiding.without_quit {
+            _ if self.hiding.shows_retrieved => Some(Timestamp(0)),
+            true => Some(self.hiding.retrieved_since.unwrap_or(Timestamp(0))),
             false => None,
         }
     }
@@ -136,7 +157,7 @@ impl AccountState {
     /// Notes the present destination of the account's messages, and returns since when it is that.
     pub fn note_recipient(&mut self, owner: &Owner<'_>, now: Timestamp) -> Timestamp {
         let digest = owner.recipient;
-        let since = match self.recipient {
+        let since = match self.maildrop.recipient {
             // The time may come from a clock that was ahead.
             Some(known) if known.digest == digest && now >= limits::CLOCK_MIN => {
                 known.since.min(now)
@@ -146,21 +167,25 @@ impl AccountState {
             // Records from before this was noted count.
             None => Timestamp(0),
         };
-        self.recipient = Some(RecipientSince { digest, since });
+        self.maildrop.recipient = Some(RecipientSince { digest, since });
         since
     }
 
     /// Notes the maildrop of the records.
     pub fn set_maildrop(&mut self, maildrop: &Maildrop) {
-        maildrop.host().clone_into(&mut self.host);
-        maildrop.user().clone_into(&mut self.user);
-        self.port = maildrop.port();
+        maildrop.host().clone_into(&mut self.maildrop.host);
+        maildrop.user().clone_into(&mut self.maildrop.user);
+        self.maildrop.port = maildrop.port();
     }
 }
 
 /// The observed habits of a server with unique-ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamesState {
+    /// Whether the server ever gave unique-ids: then `-ERR` to UIDL is a fault of the server.
+    pub had_unique_ids: bool,
+    /// Sessions in a row in which UIDL was refused although there were messages.
+    pub uidl_refusals: u32,
     /// When its counters were found to have started again: earlier records are doubtful.
     pub began_again: Option<Timestamp>,
     /// When messages were last compared by digest to detect that, on a server without TOP.
@@ -193,6 +218,9 @@ pub struct NamesState {
 /// The observed deletes without effect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeletesState {
+    /// After how many seconds the last session deleted delivered messages; `None` if it deleted
+    /// none.
+    pub after_seconds: Option<u64>,
     /// Sessions in a row after which the deleted unique-ids were listed again, or QUIT was not
     /// confirmed.
     pub unconfirmed: u32,

@@ -91,7 +91,7 @@ async fn poll_with_state(
     state: &mut AccountState,
     counts: &mut Counts,
 ) -> Result<End, SessionError> {
-    if (&state.host, &state.user) != (&visit.host, &visit.login.user) {
+    if (&state.maildrop.host, &state.maildrop.user) != (&visit.host, &visit.login.user) {
         state.odd = Oddities::default();
         // Another server counts in another way.
         state.sizes = Sizes::default();
@@ -144,9 +144,12 @@ async fn poll_with_state(
         // next poll.
         if !ended.again
             || progress.has_ended()
-            || state.login_delay_seconds.is_some_and(|seconds| seconds > 0)
+            || state
+                .pacing
+                .login_delay_seconds
+                .is_some_and(|seconds| seconds > 0)
         {
-            state.last_success = Some(with.clock.now());
+            state.pacing.last_success = Some(with.clock.now());
             return Ok(End::Complete);
         }
     }
@@ -242,7 +245,7 @@ impl Visit {
     /// present maildrop do, whoever gets the mail by now, and those of another one if nothing else
     /// changed.
     pub(crate) fn owns(&self, state: &AccountState, delivery: &Delivery) -> bool {
-        state.host.is_empty()
+        state.maildrop.host.is_empty()
             || state.maildrop() == self.maildrop()
             || state.tells_of(&self.owner(delivery)).is_some()
     }

@@ -102,7 +102,7 @@ async fn login_delay_counts_from_the_reply_of_the_server_and_not_from_our_login_
         });
         let with = world.collaborators_with(&Seen::new(Arc::new(slow)));
         let summary = session::poll(&world.visit, &with).await;
-        assert_eq!(summary.state.last_login, Some(asked.plus(15)));
+        assert_eq!(summary.state.pacing.last_login, Some(asked.plus(15)));
     }
 }
 

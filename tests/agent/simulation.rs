@@ -191,7 +191,7 @@ impl Simulation {
         for assignment in orders.assignments {
             let visit = assignment.visit.prepare().await.unwrap();
             let state = assignment.with.seen.state().await.unwrap();
-            let code = state.hold.map(|hold| hold.code).unwrap_or_default();
+            let code = state.pacing.hold.map(|hold| hold.code).unwrap_or_default();
             if ["unique_ids_changed", "listing_doubtful"].contains(&&*code) {
                 mailferry::session::adopt(
                     &visit,

@@ -306,7 +306,7 @@ async fn a_command_that_fails_in_the_middle_changes_nothing() {
             .unwrap(),
         ..Batch::new(&world.visit.account)
     };
-    assert!(!state.state.unwrap().adopted);
+    assert!(!state.state.unwrap().maildrop.adopted);
 }
 
 #[tokio::test]

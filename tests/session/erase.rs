@@ -185,7 +185,7 @@ async fn an_errand_keeps_the_pause_that_the_server_wants_between_logins() {
         if waits {
             assert_eq!(erased.unwrap(), Erased::Deleted);
             assert_eq!(begun.elapsed().as_secs(), delay - 10);
-            let noted = world.state().await.last_login;
+            let noted = world.state().await.pacing.last_login;
             assert_eq!(noted, Some(*world.now.lock().unwrap()), "for the next poll");
         } else {
             assert_eq!(erased.unwrap_err().code(), "login_delay");

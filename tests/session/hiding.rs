@@ -55,7 +55,7 @@ async fn the_observation_that_a_server_hides_mail_is_recorded_before_the_listing
     world.poll_or_crash().await;
     let seen = Seen::new(world.store.clone());
     let state = seen.account_state(&world.visit.account).await.unwrap();
-    assert!(state.hides_retrieved);
+    assert!(state.hiding.hides_retrieved);
 }
 
 #[tokio::test]
@@ -130,5 +130,5 @@ async fn a_server_that_lists_what_was_retrieved_since_hides_nothing() {
     let retrieved = said.iter().filter(|line| line.starts_with("RETR")).count();
     assert!(retrieved < 3 + later.len() + 6, "{retrieved} RETRs");
     assert_eq!(world.sink.count(), 2 + later.len());
-    assert!(!world.state().await.hides_retrieved);
+    assert!(!world.state().await.hiding.hides_retrieved);
 }

@@ -223,7 +223,7 @@ async fn an_account_whose_server_announces_and_refuses_uidl_can_continue() {
             // The agent does the same after a failed poll.
             if let End::Failed(error) = &summary.end {
                 ends.push(error.code());
-                summary.state.failures += 1;
+                summary.state.pacing.failures += 1;
             }
             let state = Some(summary.state);
             let batch = mailferry::seen::Batch {

@@ -121,7 +121,7 @@ async fn the_same_user_at_another_host_has_the_same_maildrop_if_unique_ids_octet
     assert!(world.said("maildrop_changed"));
     let seen = Seen::new(world.store.clone());
     let state = seen.account_state(&world.visit.account).await.unwrap();
-    assert_eq!(state.host, "mx.example.net");
+    assert_eq!(state.maildrop.host, "mx.example.net");
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn records_of_version_0_1_0_without_a_maildrop_get_that_of_the_first_login
     assert_eq!(world.poll().await.counts.retrieved, 0);
     let seen = Seen::new(world.store.clone());
     let state = seen.account_state(&world.visit.account).await.unwrap();
-    assert_eq!(state.host, "pop.example.org");
+    assert_eq!(state.maildrop.host, "pop.example.org");
 }
 
 #[tokio::test]
@@ -190,7 +190,7 @@ async fn the_maildrop_is_recorded_before_anything_is_retrieved() {
     let seen = Seen::new(world.store.clone());
     let state = seen.account_state(&world.visit.account).await.unwrap();
     assert_eq!(
-        (state.host.as_str(), state.user.as_str()),
+        (state.maildrop.host.as_str(), state.maildrop.user.as_str()),
         ("pop.example.org", "jane")
     );
     world.visit.first_run = FirstRun::Ask;

@@ -561,7 +561,7 @@ async fn commit_every_does_not_come_back_sooner_than_login_delay_allows() {
         .with(|habits| habits.capabilities = vec!["LOGIN-DELAY 60".into()]);
     let summary = world.poll().await;
     assert_eq!((summary.counts.deleted, world.server.logins()), (3, 1));
-    assert_eq!(summary.state.login_delay_seconds, Some(60));
+    assert_eq!(summary.state.pacing.login_delay_seconds, Some(60));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ async fn poll(world: &World) -> Option<&'static str> {
         End::Failed(error) => Some(error.code()),
         _ => None,
     };
-    summary.state.failures = failed.map_or(0, |_| summary.state.failures + 1);
+    summary.state.pacing.failures = failed.map_or(0, |_| summary.state.pacing.failures + 1);
     let state = Some(summary.state);
     let batch = Batch {
         state,

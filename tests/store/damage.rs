@@ -5,8 +5,8 @@ use std::path::Path;
 
 use mailferry::mail::{AccountName, Digest, Timestamp, UniqueId};
 use mailferry::seen::{
-    AccountState, Batch, Change, Deferral, Hold, Marker, Record, RecordKey, SeenStore, State,
-    StoreError, StoreFault,
+    AccountState, Batch, Change, ClockState, Deferral, Hold, MaildropState, Marker, NamesState,
+    Pacing, Record, RecordKey, SeenStore, State, StoreError, StoreFault,
 };
 use mailferry::sink::{Target, Targets};
 
@@ -59,17 +59,29 @@ fn every_kind() -> Vec<Batch> {
         until: at,
     };
     let state = AccountState {
-        host: "pop.example.org".into(),
-        user: "jane doe".into(),
-        last_login: Some(at),
-        login_delay_seconds: Some(60),
-        last_success: Some(at),
-        failures: 7,
-        backoff_until: Some(at),
-        hold: Some(hold),
-        had_unique_ids: true,
-        clock_doubted_since: Some(at),
-        last_poll: Some(at),
+        maildrop: MaildropState {
+            host: "pop.example.org".into(),
+            user: "jane doe".into(),
+            ..MaildropState::default()
+        },
+        pacing: Pacing {
+            last_login: Some(at),
+            login_delay_seconds: Some(60),
+            last_success: Some(at),
+            failures: 7,
+            backoff_until: Some(at),
+            hold: Some(hold),
+            ..Pacing::default()
+        },
+        names: NamesState {
+            had_unique_ids: true,
+            ..NamesState::default()
+        },
+        clock: ClockState {
+            doubted_since: Some(at),
+            last_poll: Some(at),
+            ..ClockState::default()
+        },
         ..AccountState::default()
     };
     let mut all: Vec<Batch> = puts

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use mailferry::mail::{AccountName, Clock, Digest, Timestamp, UniqueId};
 use mailferry::seen::{
-    AccountState, Batch, Change, DurableStore, MemoryStore, Record, RecordKey, SeenStore, State,
-    StateDirectory, StoreError, StoreFault,
+    AccountState, Batch, Change, DurableStore, MaildropState, MemoryStore, Record, RecordKey,
+    SeenStore, State, StateDirectory, StoreError, StoreFault,
 };
 use proptest::prelude::*;
 
@@ -246,7 +246,10 @@ fn a_journal_of_obsolete_lines_is_compacted_and_loses_nothing() {
     let store = open(directory.path()).unwrap();
     run(async {
         let state = AccountState {
-            host: "pop.example.org".into(),
+            maildrop: MaildropState {
+                host: "pop.example.org".into(),
+                ..MaildropState::default()
+            },
             ..AccountState::default()
         };
         store
@@ -275,7 +278,11 @@ fn a_journal_of_obsolete_lines_is_compacted_and_loses_nothing() {
     assert_eq!(ids(directory.path()).unwrap(), expected(20));
     let store = open(directory.path()).unwrap();
     assert_eq!(
-        run(store.account_state(&work())).unwrap().unwrap().host,
+        run(store.account_state(&work()))
+            .unwrap()
+            .unwrap()
+            .maildrop
+            .host,
         "pop.example.org"
     );
     assert_eq!(store.newest(), Some(Timestamp(1_700_000_000)));

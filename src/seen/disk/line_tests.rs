@@ -8,7 +8,10 @@ use super::*;
 use crate::mail::Timestamp;
 use crate::seen::odd::tests::any_oddities;
 use crate::seen::sizes::tests::any_sizes;
-use crate::seen::{AccountState, Compared, DeletesState, Hold, NamesState, Seal};
+use crate::seen::{
+    AccountState, ClockState, Compared, DeletesState, HidingState, Hold, MaildropState, NamesState,
+    Pacing, Seal,
+};
 use crate::sink::{RefusedTarget, Target, Targets};
 
 fn any_time() -> impl Strategy<Value = Timestamp> {
@@ -170,19 +173,31 @@ proptest! {
         batch.changes.push(Change::Asked { at, keys });
         let hold = Hold { code: "auth_refused".into(), words, tries: 2, until: Timestamp(9) };
         batch.state = Some(AccountState {
-            host,
-            hold: Some(hold),
-            failures: 3,
-            port: Some(995),
-            deletes_after_seconds: Some(0),
-            hid_retrieved: true,
-            adopted: true,
-            shows_retrieved: true,
-            retrieved_without_quit: true,
-            hides_since: Some(Timestamp(3)),
-            retrieved_since: Some(Timestamp(8)),
+            maildrop: MaildropState {
+                host,
+                port: Some(995),
+                adopted: true,
+                ..MaildropState::default()
+            },
+            pacing: Pacing {
+                hold: Some(hold),
+                failures: 3,
+                seal: Some(Seal::of(u64::MAX, "settings", b"secret")),
+                ..Pacing::default()
+            },
+            clock: ClockState {
+                pause_seconds: Some(86_401),
+                ..ClockState::default()
+            },
             odd,
-            seal: Some(Seal::of(u64::MAX, "settings", b"secret")),
+            hiding: HidingState {
+                hid_retrieved: true,
+                shows_retrieved: true,
+                without_quit: true,
+                hides_since: Some(Timestamp(3)),
+                retrieved_since: Some(Timestamp(8)),
+                ..HidingState::default()
+            },
             names: NamesState {
                 began_again: Some(Timestamp(1)),
                 sampled: Some(Timestamp(2)),
@@ -195,8 +210,10 @@ proptest! {
                 same_maildrop: true,
                 came_from: Some("work/0123456789abcdef".to_owned()),
                 renaming: Some("home".to_owned()),
+                ..NamesState::default()
             },
             deletes: DeletesState {
+                after_seconds: Some(0),
                 unconfirmed: 1,
                 found_again: 2,
                 lone: Some(Timestamp(7)),
@@ -205,9 +222,7 @@ proptest! {
                 quit_unanswered: true,
                 open_notes: vec![Timestamp(8), Timestamp(9)],
             },
-            poll_pause_seconds: Some(86_401),
             sizes,
-            ..AccountState::default()
         });
         let line = write_batch(&batch);
         prop_assert!(!line.contains('\n'));

@@ -8,58 +8,81 @@ use crate::seen::{AccountState, Hold, RecipientSince, Seal, Sizes};
 
 /// Writes an account's state: only the known parts.
 pub(in crate::seen) fn write_state(state: &AccountState) -> String {
-    let mut words = format!("host={} user={}", text(&state.host), text(&state.user));
+    let AccountState {
+        maildrop,
+        pacing,
+        clock,
+        hiding,
+        names,
+        deletes,
+        ..
+    } = state;
+    let mut words = format!(
+        "host={} user={}",
+        text(&maildrop.host),
+        text(&maildrop.user)
+    );
     let times = [
-        ("last_login", state.last_login),
-        ("last_success", state.last_success),
-        ("backoff_until", state.backoff_until),
-        ("clock_doubted_since", state.clock_doubted_since),
-        ("last_poll", state.last_poll),
-        ("began_again", state.names.began_again),
-        ("sampled", state.names.sampled),
-        ("gone_through", state.names.gone_through),
-        ("heads_unreliable", state.names.heads_unreliable),
-        ("lone_delete", state.deletes.lone),
-        ("elsewhere", state.names.elsewhere),
-        ("hides_since", state.hides_since),
-        ("retrieved_since", state.retrieved_since),
-        ("deletes_attempted", state.deletes.attempted),
+        ("last_login", pacing.last_login),
+        ("last_success", pacing.last_success),
+        ("backoff_until", pacing.backoff_until),
+        ("clock_doubted_since", clock.doubted_since),
+        ("last_poll", clock.last_poll),
+        ("began_again", names.began_again),
+        ("sampled", names.sampled),
+        ("gone_through", names.gone_through),
+        ("heads_unreliable", names.heads_unreliable),
+        ("lone_delete", deletes.lone),
+        ("elsewhere", names.elsewhere),
+        ("hides_since", hiding.hides_since),
+        ("retrieved_since", hiding.retrieved_since),
+        ("deletes_attempted", deletes.attempted),
     ];
     for (key, at) in times {
         if let Some(at) = at {
             let _ = write!(words, " {key}={}", at.0);
         }
     }
-    if let Some(seconds) = state.login_delay_seconds {
+    if let Some(seconds) = pacing.login_delay_seconds {
         let _ = write!(words, " login_delay={seconds}");
     }
     for (key, count) in [
-        ("failures", state.failures),
-        ("uidl_refusals", state.uidl_refusals),
-        ("deletes_unconfirmed", state.deletes.unconfirmed),
-        ("deletes_found_again", state.deletes.found_again),
+        ("failures", pacing.failures),
+        ("uidl_refusals", names.uidl_refusals),
+        ("deletes_unconfirmed", deletes.unconfirmed),
+        ("deletes_found_again", deletes.found_again),
     ] {
         if count > 0 {
             let _ = write!(words, " {key}={count}");
         }
     }
     let numbers = [
-        ("port", state.port.map(u64::from)),
-        ("deletes_after", state.deletes_after_seconds),
-        ("poll_pause", state.poll_pause_seconds),
+        ("port", maildrop.port.map(u64::from)),
+        ("deletes_after", deletes.after_seconds),
+        ("poll_pause", clock.pause_seconds),
     ];
     for (key, number) in numbers {
         if let Some(number) = number {
             let _ = write!(words, " {key}={number}");
         }
     }
+    push_facts(&mut words, state);
+    for (key, value) in state.odd.words() {
+        let _ = write!(words, " {key}={value}");
+    }
+    push_wait(&mut words, state);
+    words
+}
+
+/// Writes which facts are so.
+fn push_facts(words: &mut String, state: &AccountState) {
     let facts = [
-        ("had_unique_ids", state.had_unique_ids),
-        ("hid_retrieved", state.hid_retrieved),
-        ("retrieved_without_quit", state.retrieved_without_quit),
-        ("adopted", state.adopted),
-        ("hides_retrieved", state.hides_retrieved),
-        ("shows_retrieved", state.shows_retrieved),
+        ("had_unique_ids", state.names.had_unique_ids),
+        ("hid_retrieved", state.hiding.hid_retrieved),
+        ("retrieved_without_quit", state.hiding.without_quit),
+        ("adopted", state.maildrop.adopted),
+        ("hides_retrieved", state.hiding.hides_retrieved),
+        ("shows_retrieved", state.hiding.shows_retrieved),
         ("moving", state.names.moving),
         ("marking", state.names.marking),
         ("same_maildrop", state.names.same_maildrop),
@@ -69,11 +92,6 @@ pub(in crate::seen) fn write_state(state: &AccountState) -> String {
     for (key, _) in facts.into_iter().filter(|(_, fact)| *fact) {
         let _ = write!(words, " {key}=1");
     }
-    for (key, value) in state.odd.words() {
-        let _ = write!(words, " {key}={value}");
-    }
-    push_wait(&mut words, state);
-    words
 }
 
 /// Writes other names, times of changes and of deletes, the recipient, the facts about sizes, why
@@ -93,13 +111,13 @@ fn push_wait(words: &mut String, state: &AccountState) {
     for at in &state.deletes.open_notes {
         let _ = write!(words, " open_note={}", at.0);
     }
-    if let Some(RecipientSince { digest, since }) = state.recipient {
+    if let Some(RecipientSince { digest, since }) = state.maildrop.recipient {
         let _ = write!(words, " recipient={digest:x}@{}", since.0);
     }
     if let Some(sizes) = state.sizes.word() {
         let _ = write!(words, " sizes={sizes}");
     }
-    if let Some(hold) = &state.hold {
+    if let Some(hold) = &state.pacing.hold {
         let (code, said) = (text(&hold.code), text(&hold.words));
         let _ = write!(words, " hold={}>{}>{code}>{said}", hold.tries, hold.until.0);
     }
@@ -107,7 +125,7 @@ fn push_wait(words: &mut String, state: &AccountState) {
         salt,
         settings,
         secret,
-    }) = state.seal
+    }) = state.pacing.seal
     {
         let _ = write!(words, " seal={salt}>{settings}>{secret}");
     }
@@ -120,28 +138,28 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
         let (key, value) = word.split_once('=')?;
         let at = || Some(Timestamp(value.parse().ok()?));
         match key {
-            "host" => state.host = read_text(value)?,
-            "user" => state.user = read_text(value)?,
-            "last_login" => state.last_login = Some(at()?),
-            "last_success" => state.last_success = Some(at()?),
-            "backoff_until" => state.backoff_until = Some(at()?),
-            "clock_doubted_since" => state.clock_doubted_since = Some(at()?),
-            "last_poll" => state.last_poll = Some(at()?),
+            "host" => state.maildrop.host = read_text(value)?,
+            "user" => state.maildrop.user = read_text(value)?,
+            "last_login" => state.pacing.last_login = Some(at()?),
+            "last_success" => state.pacing.last_success = Some(at()?),
+            "backoff_until" => state.pacing.backoff_until = Some(at()?),
+            "clock_doubted_since" => state.clock.doubted_since = Some(at()?),
+            "last_poll" => state.clock.last_poll = Some(at()?),
             "began_again" => state.names.began_again = Some(at()?),
             "sampled" => state.names.sampled = Some(at()?),
             "gone_through" => state.names.gone_through = Some(at()?),
             "heads_unreliable" => state.names.heads_unreliable = Some(at()?),
             "renamed" => state.names.renamed.push(at()?),
             "elsewhere" => state.names.elsewhere = Some(at()?),
-            "hides_since" => state.hides_since = Some(at()?),
-            "hides_retrieved" => state.hides_retrieved = value == "1",
-            "shows_retrieved" => state.shows_retrieved = value == "1",
+            "hides_since" => state.hiding.hides_since = Some(at()?),
+            "hides_retrieved" => state.hiding.hides_retrieved = value == "1",
+            "shows_retrieved" => state.hiding.shows_retrieved = value == "1",
             "came_from" => state.names.came_from = Some(read_text(value)?),
             "renaming" => state.names.renaming = Some(read_text(value)?),
             "same_maildrop" => state.names.same_maildrop = value == "1",
             "recipient" => {
                 let (digest, since) = value.split_once('@')?;
-                state.recipient = Some(RecipientSince {
+                state.maildrop.recipient = Some(RecipientSince {
                     digest: u64::from_str_radix(digest, 16).ok()?,
                     since: Timestamp(since.parse().ok()?),
                 });
@@ -152,23 +170,23 @@ pub(in crate::seen) fn read_state(words: &str) -> Option<AccountState> {
             "quit_refused" => state.deletes.quit_refused = value == "1",
             "quit_unanswered" => state.deletes.quit_unanswered = value == "1",
             "open_note" => state.deletes.open_notes.push(at()?),
-            "poll_pause" => state.poll_pause_seconds = Some(value.parse().ok()?),
+            "poll_pause" => state.clock.pause_seconds = Some(value.parse().ok()?),
             "lone_delete" => state.deletes.lone = Some(at()?),
             "deletes_unconfirmed" => state.deletes.unconfirmed = value.parse().ok()?,
             "deletes_found_again" => state.deletes.found_again = value.parse().ok()?,
-            "login_delay" => state.login_delay_seconds = Some(value.parse().ok()?),
-            "failures" => state.failures = value.parse().ok()?,
-            "uidl_refusals" => state.uidl_refusals = value.parse().ok()?,
-            "port" => state.port = Some(value.parse().ok()?),
-            "deletes_after" => state.deletes_after_seconds = Some(value.parse().ok()?),
-            "had_unique_ids" => state.had_unique_ids = value == "1",
-            "hid_retrieved" => state.hid_retrieved = value == "1",
-            "retrieved_without_quit" => state.retrieved_without_quit = value == "1",
-            "retrieved_since" => state.retrieved_since = Some(at()?),
-            "adopted" => state.adopted = value == "1",
+            "login_delay" => state.pacing.login_delay_seconds = Some(value.parse().ok()?),
+            "failures" => state.pacing.failures = value.parse().ok()?,
+            "uidl_refusals" => state.names.uidl_refusals = value.parse().ok()?,
+            "port" => state.maildrop.port = Some(value.parse().ok()?),
+            "deletes_after" => state.deletes.after_seconds = Some(value.parse().ok()?),
+            "had_unique_ids" => state.names.had_unique_ids = value == "1",
+            "hid_retrieved" => state.hiding.hid_retrieved = value == "1",
+            "retrieved_without_quit" => state.hiding.without_quit = value == "1",
+            "retrieved_since" => state.hiding.retrieved_since = Some(at()?),
+            "adopted" => state.maildrop.adopted = value == "1",
             "sizes" => state.sizes = Sizes::from_word(value)?,
-            "hold" => state.hold = Some(read_hold(value)?),
-            "seal" => state.seal = Some(read_seal(value)?),
+            "hold" => state.pacing.hold = Some(read_hold(value)?),
+            "seal" => state.pacing.seal = Some(read_seal(value)?),
             _ => state.odd.read(key, value)?,
         }
     }

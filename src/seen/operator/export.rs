@@ -94,12 +94,15 @@ impl Seen {
     ) -> Result<(), OperatorError> {
         let ours = self.account_state(account).await?;
         let mut states = batches.filter_map(|batch| batch.state.as_ref());
-        let is_noted = |state: &AccountState| !state.host.is_empty();
+        let is_noted = |state: &AccountState| !state.maildrop.host.is_empty();
         let is_other = |theirs: &&AccountState| {
             is_noted(theirs) && is_noted(&ours) && theirs.maildrop() != ours.maildrop()
         };
         let name = |state: &AccountState| {
-            let (user, host) = (Shown::new(&state.user), Shown::new(&state.host));
+            let (user, host) = (
+                Shown::new(&state.maildrop.user),
+                Shown::new(&state.maildrop.host),
+            );
             format!("{user} at {host}")
         };
         match states.find(is_other) {
@@ -188,7 +191,11 @@ mod tests {
         );
         assert_eq!(all(&here, "work").await, records);
         assert_eq!(
-            here.account_state(&name("work")).await.unwrap().host,
+            here.account_state(&name("work"))
+                .await
+                .unwrap()
+                .maildrop
+                .host,
             "pop.example.org"
         );
 
@@ -251,7 +258,7 @@ mod tests {
         let text = there.export_lines(None).await.unwrap().join("\n");
         let here = store("work", Vec::new()).await;
         let mut state = here.account_state(&name("work")).await.unwrap();
-        state.host = "pop.example.net".to_owned();
+        state.maildrop.host = "pop.example.net".to_owned();
         here.account(&name("work")).save_state(state).await.unwrap();
         let refused = here.import_lines(&text, Trust::Delivered, &WORD).await;
         assert_eq!(refused.unwrap_err().code(), "seen_other_maildrop");

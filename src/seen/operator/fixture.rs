@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::mail::{AccountName, Digest, Timestamp, UniqueId};
 use crate::seen::{
-    AccountState, Batch, Change, Known, MemoryStore, OperatorsWord, Record, RecordKey, Seen, State,
+    AccountState, Batch, Change, Known, MaildropState, MemoryStore, OperatorsWord, Record,
+    RecordKey, Seen, State,
 };
 
 pub const WORD: OperatorsWord = OperatorsWord::given();
@@ -37,7 +38,10 @@ pub async fn store(account: &str, records: Vec<(RecordKey, Record)>) -> Seen {
         .map(|(key, record)| Change::Put(key, record))
         .collect();
     batch.state = Some(AccountState {
-        host: "pop.example.org".to_owned(),
+        maildrop: MaildropState {
+            host: "pop.example.org".to_owned(),
+            ..MaildropState::default()
+        },
         ..AccountState::default()
     });
     let store = seen.account(&name(account));

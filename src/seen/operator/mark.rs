@@ -75,7 +75,7 @@ impl Seen {
         self.account(account).change(changes).await?;
         // The operator has acted, so a held account need not wait.
         let mut state = self.account_state(account).await?;
-        if state.hold.take().is_some() {
+        if state.pacing.hold.take().is_some() {
             self.account(account).save_state(state).await?;
         }
         if trust == Trust::Delivered && counts.changed > 0 {
@@ -91,7 +91,7 @@ impl Seen {
         account: &AccountName,
     ) -> Result<(), StoreError> {
         let mut state = self.account_state(account).await?;
-        state.retrieved_without_quit = true;
+        state.hiding.without_quit = true;
         self.account(account).save_state(state).await
     }
 }

@@ -268,7 +268,11 @@ mod tests {
         assert_eq!(all(&seen, "new").await, sorted);
         assert_eq!(all(&seen, "old").await, []);
         assert_eq!(
-            seen.account_state(&name("new")).await.unwrap().host,
+            seen.account_state(&name("new"))
+                .await
+                .unwrap()
+                .maildrop
+                .host,
             "pop.example.org"
         );
         seen.mark(&name("other"), &[id("x")], Trust::Seen, NOW, &WORD)

@@ -40,8 +40,11 @@ impl Seen {
         let own = |known: Known<'_>| records.get(&known.key()) == Some(known.record);
         // A poll under the new name detects that the account was renamed, and leaves a state but no
         // record.
-        let same =
-            its_state.host.eq_ignore_ascii_case(&before.host) && its_state.user == before.user;
+        let same = its_state
+            .maildrop
+            .host
+            .eq_ignore_ascii_case(&before.maildrop.host)
+            && its_state.maildrop.user == before.maildrop.user;
         let free = (same || its_state == AccountState::default()) && taken.iter().all(own);
         // An interrupted rename of a version that did not note it.
         let is_half = before != AccountState::default() && its_state == before;
@@ -52,7 +55,7 @@ impl Seen {
         }
         let mut state = before.clone();
         // The server counts logins, whatever the account's name is.
-        state.last_login = state.last_login.max(its_state.last_login);
+        state.pacing.last_login = state.pacing.last_login.max(its_state.pacing.last_login);
         state.names.renaming = Some(old.to_string());
         let mut leaving = before;
         leaving.names.renaming = Some(new.to_string());
@@ -94,7 +97,7 @@ impl Seen {
         let mut state = self.account_state(new).await?;
         state.names.renaming = None;
         // The account may have been held because it was half renamed.
-        state.hold = None;
+        state.pacing.hold = None;
         self.account(new).save_state(state).await
     }
 }

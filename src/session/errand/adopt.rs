@@ -66,7 +66,7 @@ pub async fn adopt(
     let open = open(visit, &listed, &records, now);
     let mut search = Search::new(&listed, &records, &open, trust, now);
     // QUIT would hide the messages that an earlier session retrieved; TOP hides nothing.
-    let was_seen_to = with.seen.state().await?.hides_retrieved;
+    let was_seen_to = with.seen.state().await?.hiding.hides_retrieved;
     let may_retrieve = !(visit.hides_retrieved || maildrop.hides_retrieved() || was_seen_to);
     for window in open.chunks(HEADERS_AT_ONCE) {
         let heads = maildrop.heads(&listed, window).await?;
@@ -417,12 +417,12 @@ async fn commit(
         with.seen.import(batch, word).await?;
     }
     let mut state = with.seen.state().await?;
-    state.adopted = true;
+    state.maildrop.adopted = true;
     // The operator has confirmed what the messages of this maildrop are.
     state.set_maildrop(&visit.maildrop());
     // No session of ours has retrieved the found messages from this maildrop.
-    state.retrieved_without_quit = true;
-    state.hold = None;
+    state.hiding.without_quit = true;
+    state.pacing.hold = None;
     Ok(with.seen.save_state(state).await?)
 }
 

@@ -59,7 +59,8 @@ pub async fn erase(
     };
     let came = maildrop.digest_at(&listed.listing, at, visit, with).await?;
     if let Some(words) = differs(&came, key) {
-        let hides = visit.hides_retrieved || state.hides_retrieved || maildrop.hides_retrieved();
+        let hides =
+            visit.hides_retrieved || state.hiding.hides_retrieved || maildrop.hides_retrieved();
         // QUIT would hide the retrieved message, and no destination has accepted it.
         if !hides && came != Fetched::TooLarge {
             maildrop.quit().await;
@@ -72,7 +73,7 @@ pub async fn erase(
 /// Why a record may be of a message in another maildrop; `None` if it is of this one.
 fn is_of_another(visit: &Visit, state: &AccountState, record: &Record) -> Option<String> {
     let before = state.maildrop();
-    if !state.host.is_empty() && before != visit.maildrop() {
+    if !state.maildrop.host.is_empty() && before != visit.maildrop() {
         return Some(visit.pointed_elsewhere(&before));
     }
     (record.notes.displaced || state.names.moving).then(|| {

@@ -19,7 +19,10 @@ pub(in crate::session) async fn enter(
     with: &Collaborators,
 ) -> Result<Maildrop, SessionError> {
     let mut state = with.seen.state().await?;
-    let login = state.last_login.zip(state.login_delay_seconds);
+    let login = state
+        .pacing
+        .last_login
+        .zip(state.pacing.login_delay_seconds);
     let wait = login.map_or(0, |(last, delay)| last.plus(delay).since(with.clock.now()));
     // A clock that was changed must not delay the command for longer than a day.
     let wait = wait.min(DAY_SECONDS);
@@ -34,15 +37,15 @@ pub(in crate::session) async fn enter(
         });
     }
     sleep(Duration::from_secs(wait)).await;
-    let was_announced = state.login_delay_seconds.is_some();
-    state.last_login = Some(with.clock.now());
+    let was_announced = state.pacing.login_delay_seconds.is_some();
+    state.pacing.last_login = Some(with.clock.now());
     if was_announced {
         with.seen.save_state(state.clone()).await?;
     }
     let maildrop = login::enter(visit, with).await?;
-    state.last_login = Some(with.clock.now());
-    state.login_delay_seconds = maildrop.login_delay_seconds();
-    if was_announced || state.login_delay_seconds.is_some() {
+    state.pacing.last_login = Some(with.clock.now());
+    state.pacing.login_delay_seconds = maildrop.login_delay_seconds();
+    if was_announced || state.pacing.login_delay_seconds.is_some() {
         with.seen.save_state(state).await?;
     }
     Ok(maildrop)

@@ -17,23 +17,23 @@ pub(in crate::session) fn trust(
     newest: Option<Timestamp>,
     now: Timestamp,
 ) -> ClockVerdict {
-    let last = state.last_poll;
+    let last = state.clock.last_poll;
     let behind = newest.max(last).is_some_and(|newest| now < newest);
     let pause = last.map_or(0, |last| now.since(last));
-    let usual = state.poll_pause_seconds.unwrap_or(0).saturating_mul(2);
+    let usual = state.clock.pause_seconds.unwrap_or(0).saturating_mul(2);
     let ahead = pause > PAUSE_SECONDS.max(usual);
-    state.last_poll = Some(now);
+    state.clock.last_poll = Some(now);
     // Shorter ones need not be stored.
     let is_long = pause > DAY_SECONDS;
-    state.poll_pause_seconds = is_long.then_some(pause.min(HABIT_SECONDS_MAX));
-    match state.clock_doubted_since {
+    state.clock.pause_seconds = is_long.then_some(pause.min(HABIT_SECONDS_MAX));
+    match state.clock.doubted_since {
         _ if behind || ahead => {
-            state.clock_doubted_since = Some(now);
+            state.clock.doubted_since = Some(now);
             ClockVerdict::Doubted { news: true }
         }
         Some(since) if now.since(since) < DAY_SECONDS => ClockVerdict::Doubted { news: false },
         _ => {
-            state.clock_doubted_since = None;
+            state.clock.doubted_since = None;
             ClockVerdict::Believed
         }
     }
@@ -63,12 +63,16 @@ const HABIT_SECONDS_MAX: u64 = 35 * DAY_SECONDS;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::seen::ClockState;
 
     const DAY: u64 = DAY_SECONDS;
 
     fn polled_at(at: u64) -> AccountState {
         AccountState {
-            last_poll: Some(Timestamp(at)),
+            clock: ClockState {
+                last_poll: Some(Timestamp(at)),
+                ..ClockState::default()
+            },
             ..AccountState::default()
         }
     }
@@ -102,12 +106,12 @@ mod tests {
             trust(&mut state, None, Timestamp(60 + DAY)),
             ClockVerdict::Believed
         );
-        assert_eq!(state.clock_doubted_since, None);
+        assert_eq!(state.clock.doubted_since, None);
     }
 
     /// Polls this many seconds apart, and returns for each whether the clock is trusted.
     fn believed(state: &mut AccountState, pauses: &[u64]) -> Vec<bool> {
-        let mut now = state.last_poll.unwrap_or_default();
+        let mut now = state.clock.last_poll.unwrap_or_default();
         let mut poll = |pause: &u64| {
             now = now.plus(*pause);
             trust(state, None, now) == ClockVerdict::Believed

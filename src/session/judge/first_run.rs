@@ -25,7 +25,7 @@ pub(in crate::session) fn first_poll(
         _ if !records.tell_nothing() => Ok(false),
         FirstRun::All => Ok(false),
         // The poll of an account that was polled before, and had nothing to mark, is not its first.
-        FirstRun::Skip => Ok(state.last_success.is_none() && count > 0),
+        FirstRun::Skip => Ok(state.pacing.last_success.is_none() && count > 0),
         FirstRun::Ask if count > limits::FIRST_RUN_MESSAGES_MAX => Err(SessionError::Account {
             code: "first_run",
             words: format!(
@@ -53,7 +53,8 @@ pub(in crate::session) fn without_unique_ids(
     records: &Records,
     state: &AccountState,
 ) -> Result<(), SessionError> {
-    let first = records.tell_nothing() && state.last_success.is_none() && !listing.is_empty();
+    let first =
+        records.tell_nothing() && state.pacing.last_success.is_none() && !listing.is_empty();
     if wish == FirstRun::Skip && first {
         return Err(SessionError::Account {
             code: "first_run",

@@ -47,9 +47,9 @@ impl Explained {
         Self {
             deletes_after_seconds: [
                 deletes_after_seconds(visit.retention),
-                state.deletes_after_seconds,
+                state.deletes.after_seconds,
             ],
-            hides: hides || state.hid_retrieved,
+            hides: hides || state.hiding.hid_retrieved,
             now,
         }
     }

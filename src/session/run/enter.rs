@@ -28,11 +28,11 @@ impl Session<'_> {
         let logged_in = login::log_in(reached, visit, &capa).await;
         // The server counts from the time when it accepted the login, and its answer may have been
         // late or lost.
-        state.last_login = Some(self.with.clock.now());
+        state.pacing.last_login = Some(self.with.clock.now());
         let mut maildrop = logged_in?;
         maildrop.left_out = left_out;
         state.odd.in_use = None;
-        state.login_delay_seconds = maildrop.login_delay_seconds();
+        state.pacing.login_delay_seconds = maildrop.login_delay_seconds();
         if let Some(last) = maildrop.last_capa.take() {
             state.odd.last_capa = Some(last);
         }

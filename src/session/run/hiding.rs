@@ -26,12 +26,12 @@ impl Session<'_> {
         state: &mut AccountState,
     ) -> Result<bool, SessionError> {
         if self.visit.hides_retrieved || maildrop.hides_retrieved() {
-            state.shows_retrieved |= !state.retrieved_without_quit
+            state.hiding.shows_retrieved |= !state.hiding.without_quit
                 && listed.without_unique_ids.is_none()
                 && lists_retrieved(&listed.listing, records, was_there);
             return Ok(true);
         }
-        if state.hides_retrieved {
+        if state.hiding.hides_retrieved {
             return self.hides_still(listed, records, state).await;
         }
         // If all delivered messages are deleted, no others can be seen to be gone.
@@ -44,8 +44,8 @@ impl Session<'_> {
         if hidden == 0 || listed.without_unique_ids.is_some() {
             return Ok(false);
         }
-        state.hides_retrieved = true;
-        state.hides_since = Some(self.with.clock.now());
+        state.hiding.hides_retrieved = true;
+        state.hiding.hides_since = Some(self.with.clock.now());
         self.with.seen.save_state(state.clone()).await?;
         let detail = format!(
             "the server no longer lists {hidden} messages that were retrieved and wait for a \
@@ -70,14 +70,17 @@ impl Session<'_> {
         records: &Records,
         state: &mut AccountState,
     ) -> Result<bool, SessionError> {
-        let since = *state.hides_since.get_or_insert(self.with.clock.now());
+        let since = *state
+            .hiding
+            .hides_since
+            .get_or_insert(self.with.clock.now());
         let is_since =
             |record: &Record| matches!(record.state, State::Delivered { at } if at > since);
-        if state.retrieved_without_quit || !lists_retrieved(&listed.listing, records, is_since) {
+        if state.hiding.without_quit || !lists_retrieved(&listed.listing, records, is_since) {
             return Ok(true);
         }
-        state.hides_retrieved = false;
-        state.hides_since = None;
+        state.hiding.hides_retrieved = false;
+        state.hiding.hides_since = None;
         let account = &self.visit.account;
         self.with.seen.save_state(state.clone()).await?;
         self.with.reporter.say(Event::Quirk {

@@ -75,7 +75,7 @@ impl Session<'_> {
             comparing: comparing(visit.limits, poll),
             now,
             clock_trusted: self.clock_trusted,
-            pops: hides && state.retrieved_without_quit,
+            pops: hides && state.hiding.without_quit,
             leaves_out_struck: state.odd.leaves_out_struck,
             names: Names::default(),
         };

@@ -174,7 +174,7 @@ impl Session<'_> {
         let Some((mut plan, hides)) = looked.await? else {
             return Ok(None);
         };
-        let (pops, now) = (hides && state.retrieved_without_quit, with.clock.now());
+        let (pops, now) = (hides && state.hiding.without_quit, with.clock.now());
         let spared_count = self.complete_plan(&mut plan, &mut listing, &records, state, poll);
         let shown_since = self.before_retrieving(&plan, &listing, state, hides);
         let shown_since = shown_since.await?;
@@ -313,9 +313,9 @@ impl Session<'_> {
         state: &mut AccountState,
         retrieved: bool,
     ) -> Result<(), SessionError> {
-        if state.retrieved_without_quit != retrieved {
-            state.retrieved_without_quit = retrieved;
-            state.retrieved_since = retrieved.then(|| self.with.clock.now());
+        if state.hiding.without_quit != retrieved {
+            state.hiding.without_quit = retrieved;
+            state.hiding.retrieved_since = retrieved.then(|| self.with.clock.now());
             self.with.seen.save_state(state.clone()).await?;
         }
         Ok(())
@@ -341,7 +341,12 @@ impl Session<'_> {
                 };
                 self.strike(&mut state.odd, command, &error.to_string());
                 // Another session is a login too.
-                if tries == 0 || state.login_delay_seconds.is_some_and(|seconds| seconds > 0) {
+                if tries == 0
+                    || state
+                        .pacing
+                        .login_delay_seconds
+                        .is_some_and(|seconds| seconds > 0)
+                {
                     return Err(SessionError::Over(command, error));
                 }
             }
@@ -365,8 +370,8 @@ impl Session<'_> {
             });
         }
         if listed.without_unique_ids.is_none() && !listed.listing.is_empty() {
-            state.had_unique_ids = true;
-            state.uidl_refusals = 0;
+            state.names.had_unique_ids = true;
+            state.names.uidl_refusals = 0;
         }
         Ok(Some((maildrop, listed)))
     }
@@ -375,8 +380,8 @@ impl Session<'_> {
     /// the next login must not come too soon.
     pub(super) async fn note_login(&self, state: &mut AccountState) -> Result<(), SessionError> {
         let now = self.with.clock.now();
-        state.last_login = Some(now);
-        if state.login_delay_seconds.is_some() || state.hold.is_some() {
+        state.pacing.last_login = Some(now);
+        if state.pacing.login_delay_seconds.is_some() || state.pacing.hold.is_some() {
             self.with.seen.save_state(state.clone()).await?;
         }
         Ok(())
@@ -393,21 +398,21 @@ impl Session<'_> {
     ) -> Result<bool, SessionError> {
         let explained = Explained::new(self.visit, state, hides, self.with.clock.now());
         let compared = guard::compare(listing, records, &explained);
-        let is_flood = compared.is_flood() && !state.adopted;
+        let is_flood = compared.is_flood() && !state.maildrop.adopted;
         match compared.changed() {
-            Some(whole) if !state.adopted => return Err(whole.into_error(self.visit)),
+            Some(whole) if !state.maildrop.adopted => return Err(whole.into_error(self.visit)),
             Some(_) => {}
-            None => state.adopted = false,
+            None => state.maildrop.adopted = false,
         }
         // Everything done since the last complete listing explains what is gone in the next one.
         let deletes_after = guard::deletes_after_seconds(self.visit.retention);
-        let before = state.deletes_after_seconds;
-        state.deletes_after_seconds = match (before, deletes_after) {
+        let before = state.deletes.after_seconds;
+        state.deletes.after_seconds = match (before, deletes_after) {
             (Some(before), Some(now)) if !listing.complete => Some(before.min(now)),
             (before, None) if !listing.complete => before,
             (_, now) => now,
         };
-        state.hid_retrieved = hides || (state.hid_retrieved && !listing.complete);
+        state.hiding.hid_retrieved = hides || (state.hiding.hid_retrieved && !listing.complete);
         Ok(is_flood)
     }
 
@@ -420,7 +425,8 @@ impl Session<'_> {
         state: &AccountState,
     ) -> Result<(), SessionError> {
         let (visit, seen) = (self.visit, &self.with.seen);
-        let first = records.tell_nothing() && state.last_success.is_none() && !listing.is_empty();
+        let first =
+            records.tell_nothing() && state.pacing.last_success.is_none() && !listing.is_empty();
         if !first || visit.first_run == FirstRun::Skip {
             return Ok(());
         }

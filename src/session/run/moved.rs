@@ -68,7 +68,7 @@ impl Settling<'_> {
     ) -> Result<(), SessionError> {
         let (visit, seen) = (self.visit, &self.with.seen);
         let here = visit.maildrop();
-        if state.host.is_empty() {
+        if state.maildrop.host.is_empty() {
             // Records from before maildrops were noted get that of the first login.
             state.set_maildrop(&here);
             return self.note_maildrop(state).await;
@@ -108,14 +108,17 @@ impl Settling<'_> {
             return Ok(());
         }
         self.refuse_that_of_another(&before, &here, state).await?;
-        let (last_login, delay) = (state.last_login, asking.maildrop.login_delay_seconds());
+        let (last_login, delay) = (
+            state.pacing.last_login,
+            asking.maildrop.login_delay_seconds(),
+        );
         let (now, owner) = (self.with.clock.now(), visit.owner(&self.with.delivery));
         let is_for_owner = state.tells_of(&owner).is_some();
         let copies = records.unsettled().filter(|one| one.kept().is_some());
         let copies = copies.count();
         *state = seen.change_maildrop(&here, &owner, now).await?;
-        state.last_login = last_login;
-        state.login_delay_seconds = delay;
+        state.pacing.last_login = last_login;
+        state.pacing.login_delay_seconds = delay;
         *records = seen.records().await?;
         self.say_moved(&before, &what_is_new(is_for_owner, copies));
         Ok(())

@@ -20,12 +20,12 @@ impl Session<'_> {
         words: &str,
         announced: bool,
     ) -> Result<(), SessionError> {
-        let had_unique_ids = state.had_unique_ids
-            || made_names::has_unique_ids(records, state.last_success.is_some());
+        let had_unique_ids = state.names.had_unique_ids
+            || made_names::has_unique_ids(records, state.pacing.last_success.is_some());
         // A server that announces UIDL and refuses it may have a temporary fault; after some
         // refusals it counts as one without UIDL.
-        let for_now = announced && state.uidl_refusals < limits::UIDL_REFUSALS_MAX;
-        state.uidl_refusals = state.uidl_refusals.saturating_add(1);
+        let for_now = announced && state.names.uidl_refusals < limits::UIDL_REFUSALS_MAX;
+        state.names.uidl_refusals = state.names.uidl_refusals.saturating_add(1);
         if had_unique_ids || for_now {
             let why = if had_unique_ids {
                 "it worked before"

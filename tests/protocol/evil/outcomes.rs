@@ -101,7 +101,11 @@ async fn a_locked_maildrop_is_in_use_and_no_wrong_password() {
         };
         assert_eq!(error.code(), "in_use", "{error}");
         assert!(error.to_string().contains("already locked"), "{error}");
-        assert!(summary.state.hold.is_none(), "{:?}", summary.state.hold);
+        assert!(
+            summary.state.pacing.hold.is_none(),
+            "{:?}",
+            summary.state.pacing.hold
+        );
     }
     trial.stage.repent();
     assert!(is_complete(&poll(&trial).await));
