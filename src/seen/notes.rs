@@ -23,6 +23,9 @@ pub struct Notes {
     /// The message came in a session out of step: another one may have been taken for it. It is
     /// compared under any retention.
     pub out_of_step: bool,
+    /// The message waits for another try, and a complete listing lacked it since: another one may
+    /// have its unique-id now.
+    pub returned: bool,
     /// The message was shorter than announced, twice with the same octets: it is not deleted while
     /// the server announces more.
     pub octets_differ: bool,
@@ -76,6 +79,7 @@ impl Notes {
             displaced: false,
             by_head: None,
             out_of_step: false,
+            returned: false,
             ..self
         }
     }
@@ -88,6 +92,7 @@ impl Notes {
             displaced: false,
             by_head: Some(now),
             out_of_step: false,
+            returned: false,
             ..self
         }
     }
@@ -134,6 +139,7 @@ impl Notes {
                 ("v", "") => notes.varies = true,
                 ("b", digest) => notes.lasting = Some(digest.parse().ok()?),
                 ("s", "") => notes.out_of_step = true,
+                ("r", "") => notes.returned = true,
                 _ => return None,
             }
         }
@@ -169,6 +175,7 @@ impl fmt::Display for Notes {
             (self.octets_accepted, 'w'),
             (self.varies, 'v'),
             (self.out_of_step, 's'),
+            (self.returned, 'r'),
         ];
         for (_, letter) in flags.into_iter().filter(|(is_set, _)| *is_set) {
             part(f, format_args!("{letter}"))?;

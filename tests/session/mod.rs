@@ -15,6 +15,7 @@ mod hostile_dialogues;
 mod identity;
 mod identity_property;
 mod lasting;
+mod listed_again;
 mod long_work;
 mod many_accounts;
 mod many_under_one_id;

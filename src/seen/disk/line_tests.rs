@@ -93,7 +93,7 @@ fn any_notes() -> impl Strategy<Value = Notes> {
         proptest::option::of(compared),
         proptest::option::of(any_time()),
         proptest::option::of(any::<u64>()),
-        any::<[bool; 5]>(),
+        any::<[bool; 6]>(),
     );
     let notes = fields.prop_map(|(asked, compared, by_head, lasting, flags)| {
         let [
@@ -102,6 +102,7 @@ fn any_notes() -> impl Strategy<Value = Notes> {
             octets_accepted,
             varies,
             out_of_step,
+            returned,
         ] = flags;
         Notes {
             asked,
@@ -112,6 +113,7 @@ fn any_notes() -> impl Strategy<Value = Notes> {
             octets_accepted,
             varies,
             out_of_step,
+            returned,
             lasting,
         }
     });

@@ -3,13 +3,14 @@
 use std::iter::Peekable;
 
 use crate::mail::{Digest, Listing, Retention, Timestamp, limits};
-use crate::seen::{Change, Record, Records, State};
+use crate::seen::{Change, Notes, Record, RecordKey, Records, State};
 
 /// The changes that a listing makes to the records of messages that it contains or lacks.
 ///
 /// Only a complete listing can say that a message is gone. Under a retention that deletes, a
-/// message that is back stays marked as absent: it is doubtful until it was compared. So does a
-/// message that waits for another try, under any retention: another one may have its unique-id.
+/// message that is back stays marked as absent: it is doubtful until it was compared. A message
+/// that waits for another try is noted as returned, under any retention: another one may have its
+/// unique-id.
 /// There may be as many changes as records, so they are computed one by one.
 pub(in crate::session) fn notice<'a>(
     listing: &'a Listing,
@@ -42,7 +43,8 @@ pub(in crate::session) fn notice<'a>(
         };
         match record.absent_since {
             None if !is_listed && listing.complete => Some(change(Some(now))),
-            Some(_) if is_listed && !retention.deletes() && !is_open(record) => Some(change(None)),
+            Some(_) if is_listed && is_open(record) => Some(returned(known.key(), record)),
+            Some(_) if is_listed && !retention.deletes() => Some(change(None)),
             Some(since) if !is_listed && clock_is_right && is_no_time(since, now) => {
                 Some(change(Some(now)))
             }
@@ -67,6 +69,20 @@ pub(in crate::session) fn notice<'a>(
             _ => None,
         }
     })
+}
+
+/// The change of the record of a waiting message that is listed again.
+fn returned(key: RecordKey, record: &Record) -> Change {
+    let notes = Notes {
+        returned: true,
+        ..record.notes
+    };
+    let record = Record {
+        absent_since: None,
+        notes,
+        ..record.clone()
+    };
+    Change::Put(key, record)
 }
 
 /// Whether the operator's confirmation about a message was given without a listing: it gets the

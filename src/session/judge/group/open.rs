@@ -77,7 +77,8 @@ impl Group<'_> {
             |octets: Option<u64>| octets.is_none() || known.is_any_without || known.has(octets);
         let began_again = self.circumstances.names.began_again;
         let may_be_gone = |known: &Known<'_>| {
-            known.record.absent_since.is_some() || is_before(&known.record, began_again)
+            let record = &known.record;
+            record.absent_since.is_some() || record.notes.returned || is_before(record, began_again)
         };
         let is_other = tells_octets && !self.entries.iter().all(|entry| is_alike(entry.octets));
         is_other || self.open().any(may_be_gone)
