@@ -19,7 +19,7 @@ fn played(session: &mut dyn Session, lines: &[&str]) -> String {
     format!("{acts:?}")
 }
 
-const POP3: [&str; 17] = [
+const POP3: [&str; 18] = [
     "CAPA",
     "STLS",
     "CAPA",
@@ -28,6 +28,7 @@ const POP3: [&str; 17] = [
     "USER jane",
     "PASS sample",
     "UIDL",
+    "UIDL 1",
     "LIST",
     "TOP 1 0",
     "RETR 1",
