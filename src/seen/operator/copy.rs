@@ -1,9 +1,9 @@
 //! The operator's orders about a message with a copy in the quarantine.
 
-use crate::mail::{AccountName, Timestamp};
+use crate::mail::{AccountName, HeadDigest, Timestamp};
 use crate::seen::{
-    AccountStore, Change, Deferral, Marker, OperatorsWord, Record, RecordKey, Recorded, Seen,
-    SeenStore, State, StoreError,
+    AccountStore, Change, Deferral, Known, Marker, OperatorsWord, Record, RecordKey, Recorded,
+    Records, Seen, SeenStore, State, StoreError,
 };
 
 /// What the records say about a copy that none of them names.
@@ -28,7 +28,8 @@ impl Seen {
         account: &AccountName,
         key: &RecordKey,
     ) -> Result<Orphan, StoreError> {
-        let record = self.records(account).await?.get(key);
+        let records = self.records(account).await?;
+        let record = records.get(key).or_else(|| renamed(&records, key));
         Ok(match record.map(|record| record.state) {
             Some(State::Delivered { .. } | State::Quarantined { .. }) => Orphan::Spare,
             Some(State::Deferred(deferral)) if deferral.parked.is_some() => Orphan::Spare,
@@ -100,6 +101,17 @@ impl Seen {
             .settle(key, State::Marked { at: now, by })
             .await
     }
+}
+
+/// The record of the same message under another unique-id. Message-ID and Date show that it is the
+/// same: two messages without them may have the same bytes.
+fn renamed(records: &Records, key: &RecordKey) -> Option<Record> {
+    let digest = key.digest?;
+    let is_renamed = |known: &Known<'_>| {
+        let head = known.record.head;
+        known.digest == Some(digest) && head.is_some_and(HeadDigest::has_origin)
+    };
+    records.iter().find(is_renamed).map(|known| known.record)
 }
 
 impl AccountStore {
