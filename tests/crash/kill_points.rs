@@ -57,6 +57,9 @@ pub const KEPT: &[&str] = &[
 /// Points of a journal that is created or compacted: each is passed once in a run.
 const ONCE: &[&str] = &["journal.new", "journal.renamed"];
 
+/// A point at which a signal comes, in `agent/daemon`.
+const SIGNALLED: &[&str] = &["agent.starting"];
+
 const MESSAGES: usize = 12;
 
 fn messages() -> Vec<Vec<u8>> {
@@ -233,6 +236,7 @@ fn every_point_in_the_source_is_killed_at_and_none_that_is_not_there() {
         .chain(OF_A_KIND.iter().map(|(_, point, _)| *point))
         .chain(KEPT.iter().copied())
         .chain(ONCE.iter().copied())
+        .chain(SIGNALLED.iter().copied())
         .map(str::to_owned)
         .collect();
     let mut words = String::new();

@@ -310,7 +310,7 @@ const CHECKS: &str = "
     tests/corpus/pop3/rfc/2449-login-delay-and-expire.script
     src/proto/pop3/capabilities.rs::rfc2449_login_delay_and_expire
 2449.5b no login earlier than that, nor after a restart
-    src/agent/poll.rs::login_delay_is_obeyed_whatever_came_of_the_poll
+    src/agent/polled.rs::login_delay_is_obeyed_whatever_came_of_the_poll
     src/seen/disk/line_tests.rs::every_batch_is_one_line_and_is_read_back
     tests/session/poll.rs::commit_every_does_not_come_back_sooner_than_login_delay_allows
 2449.5c [LOGIN-DELAY] is a wait and no fault of the account
@@ -322,8 +322,8 @@ const CHECKS: &str = "
     tests/corpus/pop3/real/dovecot-in-use.script
     tests/session/poll.rs::a_refused_login_says_who_is_at_fault
 2449.6b it is tried again soon
-    src/agent/poll.rs::in_use_is_a_short_wait_and_no_failure
-    src/agent/schedule.rs::jitter_moves_a_poll_by_a_tenth_and_never_under_a_minute
+    src/agent/polled.rs::in_use_is_a_short_wait_and_no_failure
+    src/agent/schedule/tests.rs::jitter_moves_a_poll_by_a_tenth_and_never_under_a_minute
 2449.7a EXPIRE 0: QUIT only when all that was retrieved is safe
     tests/corpus/pop3/rfc/2449-login-delay-and-expire.script
     tests/corpus/pop3/real/gmail-expire-0.script
@@ -385,7 +385,7 @@ const CHECKS: &str = "
     src/proto/pop3/reply.rs::rfc3206_auth_and_sys_codes
     tests/session/poll.rs::a_refused_login_says_who_is_at_fault
 3206.1b it is tried twice, then seldom
-    src/agent/poll.rs::a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer
+    src/agent/polled.rs::a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer
 3206.2 AUTH-RESP-CODE is announced and [AUTH] not said: no fault of the credentials
     tests/session/poll.rs::a_refused_login_says_who_is_at_fault
 3206.3a [SYS/TEMP] and [SYS/PERM] are understood
@@ -397,7 +397,7 @@ const CHECKS: &str = "
     src/mail/backoff.rs::waits_grow_and_are_bounded
 3206.4 no code at all: the credentials, and gently
     tests/session/poll.rs::a_refused_login_says_who_is_at_fault
-    src/agent/poll.rs::a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer
+    src/agent/polled.rs::a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer
 5034.1a AUTH only before the login
     tests/corpus/pop3/rfc/5034-plain-initial.script
     src/proto/pop3/state.rs::rfc2595_stls_may_only_be_sent_before_login_and_rfc5034_auth_too
