@@ -66,6 +66,24 @@ async fn without_unique_ids_a_message_whose_dele_was_refused_is_delivered_once()
 }
 
 #[tokio::test]
+async fn without_unique_ids_a_message_comes_once_while_quit_is_not_answered_and_does_nothing() {
+    let world = nameless(vec![beat("x")]);
+    world.server.with(|habits| habits.hangs_up_at_quit = true);
+    for _ in 0..12 {
+        world.poll().await;
+        world.pass(HOUR);
+    }
+    assert_eq!(world.sink.count(), 1);
+    world.server.with(|habits| habits.hangs_up_at_quit = false);
+    for _ in 0..4 {
+        world.poll().await;
+        world.pass(HOUR);
+    }
+    assert_eq!(world.server.listed(), []);
+    assert_eq!(world.sink.count(), 1);
+}
+
+#[tokio::test]
 async fn without_unique_ids_a_crash_before_the_answer_to_quit_delivers_nothing_again() {
     let world = nameless(vec![beat("x")]);
     world.server.with(|habits| habits.hangs_up_at_quit = true);

@@ -4,6 +4,9 @@ use crate::seen::{Record, RecordKey, State};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::parcel::Parcel;
 
+/// Seconds after which the same bytes may be a device's report of the next day.
+const ANOTHER_AFTER_SECONDS: u64 = 20 * 3600;
+
 impl Transfer<'_> {
     /// The record of the message that arrived, if it was known under its unique-id before; the key
     /// of its own octets, if it is judged by that of an earlier form; and whether it is another one
@@ -50,7 +53,11 @@ impl Transfer<'_> {
         }
         // A session that was cut off may not have sent QUIT, and a DELE may have been refused.
         let (state, last) = (&self.orders.state.deletes, self.orders.deletes.attempted);
-        let may_be_done = |noted| !state.is_open(noted) || last == Some(noted);
+        // Without an answer to QUIT the same message is still there, unless long enough has gone by
+        // for another one.
+        let is_long_ago = |noted| self.now().since(noted) >= ANOTHER_AFTER_SECONDS;
+        let may_be_done =
+            |noted| !state.is_open(noted) || (last == Some(noted) && is_long_ago(noted));
         let was_absent = record.absent_since.is_some() && !self.orders.hides;
         was_absent || record.notes.asked.is_some_and(may_be_done)
     }
