@@ -4,7 +4,7 @@
 use std::mem;
 
 use crate::mail::HeadDigest;
-use crate::seen::{Known, RecordKey};
+use crate::seen::RecordKey;
 use crate::session::judge::octets::Weighed;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::parcel::Parcel;
@@ -53,10 +53,10 @@ impl Transfer<'_> {
         head: Option<HeadDigest>,
         weighed: Weighed,
     ) -> (Option<u64>, Option<RecordKey>) {
-        let known = || self.orders.records.of(key.unique_id.as_bytes());
+        let unique_id = key.unique_id.as_bytes();
         let is_needed = !head.is_some_and(HeadDigest::has_origin)
             || weighed.is_shorter()
-            || known().any(|known| known.record.notes.lasting.is_some());
+            || self.look_at_twin(unique_id, |twin| twin.knows_lasting());
         if !is_needed {
             return (None, None);
         }
@@ -67,10 +67,7 @@ impl Transfer<'_> {
         if self.orders.records.get(key).is_some() {
             return (Some(lasting), None);
         }
-        let is_remade = |known: &Known<'_>| {
-            known.digest.is_some() && known.record.notes.lasting == Some(lasting)
-        };
-        let remade = known().find(is_remade).map(|known| known.key());
+        let remade = self.look_at_twin(unique_id, |twin| twin.with_lasting(lasting));
         (Some(lasting), remade)
     }
 }

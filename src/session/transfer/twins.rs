@@ -24,6 +24,8 @@ pub(in crate::session) struct Twin {
     /// Messages that came whole and wait for another try, by the digest of their Message-ID, Date
     /// and From.
     waiting: BTreeMap<u32, Vec<RecordKey>>,
+    /// The first record for each digest of what lasts of a message.
+    lasting: BTreeMap<u64, RecordKey>,
 }
 
 impl Twin {
@@ -32,6 +34,9 @@ impl Twin {
         for known in records {
             let record = &known.record;
             twin.is_any_by_head |= record.notes.by_head.is_some();
+            if let Some(lasting) = record.notes.lasting.filter(|_| known.digest.is_some()) {
+                twin.lasting.entry(lasting).or_insert_with(|| known.key());
+            }
             match &record.state {
                 // A message that came short before may be whole now: then it is more than was
                 // delivered.
@@ -64,6 +69,16 @@ impl Twin {
     pub(in crate::session) fn has_origin_of(&self, head: Option<HeadDigest>) -> bool {
         let origin = head.and_then(origin);
         origin.is_some_and(|origin| self.origins.contains(&origin))
+    }
+
+    /// Whether what lasts of one of the messages is known.
+    pub(in crate::session) fn knows_lasting(&self) -> bool {
+        !self.lasting.is_empty()
+    }
+
+    /// The message of which this digest of what lasts is known.
+    pub(in crate::session) fn with_lasting(&self, lasting: u64) -> Option<RecordKey> {
+        self.lasting.get(&lasting).cloned()
     }
 
     /// The waiting messages with the Message-ID, Date and From of this header; each is returned
