@@ -69,7 +69,12 @@ impl<'a> Deciding<'a> {
         if marked == 0 {
             return group(self.positions, self.entries, decided, plan);
         }
-        let covered = covered(self.entries, marks());
+        // A single one that is not void covers its message, whatever size was listed since.
+        let covered = if marked == 1 && self.entries.len() == 1 {
+            vec![true]
+        } else {
+            covered(self.entries, marks())
+        };
         let listed = self.positions.iter().zip(self.entries).zip(&covered);
         let rest = listed.filter(|(_, is_covered)| !**is_covered);
         let (positions, entries): (Vec<u32>, Vec<Entry<'_>>) =
