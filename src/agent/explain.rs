@@ -2,9 +2,9 @@
 //! settings that may be wrong.
 
 use crate::disk::Lack;
-use crate::mail::{LoginMethod, OUT_OF_FILES_CODE, OUT_OF_FILES_HINT, TlsMode};
+use crate::mail::{LoginMethod, OUT_OF_FILES_HINT, TlsMode};
 use crate::secrets::SecretError;
-use crate::session::{SessionError, Visit};
+use crate::session::{During, SessionError, Visit};
 use crate::sink::Refusal;
 
 /// Returns the error with a hint about the settings of its account, if there is one.
@@ -34,10 +34,12 @@ pub(super) fn explain(error: SessionError, visit: &Visit, password: Option<&str>
             "The recipient is {}: check `recipient` of the account",
             visit.recipient
         )),
-        SessionError::TimedOut { during, .. } if during.contains("greeting") => {
-            (visit.tls != TlsMode::Implicit).then(|| SILENT_IN_CLEAR.to_owned())
-        }
-        SessionError::Net(_) | SessionError::Spool(_) if error.code() == OUT_OF_FILES_CODE => {
+        SessionError::TimedOut {
+            during: During::Greeting,
+            ..
+        } => (visit.tls != TlsMode::Implicit).then(|| SILENT_IN_CLEAR.to_owned()),
+        SessionError::Net(net) if net.is_ours() => Some(OUT_OF_FILES_HINT.to_owned()),
+        SessionError::Spool(spool) if spool.lack() == Some(Lack::Descriptors) => {
             Some(OUT_OF_FILES_HINT.to_owned())
         }
         _ => error.no_status().and_then(service).map(|service| {

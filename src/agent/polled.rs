@@ -188,7 +188,7 @@ const LOGIN_DELAY_SECONDS_UNKNOWN: u64 = 300;
 mod tests {
     use super::*;
     use crate::seen::Pacing;
-    use crate::session::SessionError;
+    use crate::session::{During, SessionError};
 
     fn failed(state: AccountState, error: SessionError) -> (AccountState, Polled) {
         failed_at(1000, Call::Due, state, error)
@@ -272,7 +272,9 @@ mod tests {
             },
             ..AccountState::default()
         };
-        let error = SessionError::Lost { during: "in UIDL" };
+        let error = SessionError::Lost {
+            during: During::Message,
+        };
         let (state, polled) = failed(state, error);
         assert_eq!(polled.wait_seconds, 4000);
         assert_eq!(state.pacing.hold.unwrap().tries, 4);
@@ -280,7 +282,9 @@ mod tests {
 
     #[test]
     fn a_poll_that_was_asked_for_lengthens_neither_a_back_off_nor_a_hold() {
-        let lost = || SessionError::Lost { during: "in UIDL" };
+        let lost = || SessionError::Lost {
+            during: During::Message,
+        };
         let (mut state, _) = failed(AccountState::default(), lost());
         let first = state.clone();
         for second in 1..=6 {

@@ -58,8 +58,8 @@ pub enum NetError {
     Certificate {
         /// The host, and the name that was checked if that is different.
         host: String,
-        /// The stable code: `tls_certificate`, `tls_expired` or `tls_name_mismatch`.
-        code: &'static str,
+        /// What is wrong with it.
+        fault: CertificateFault,
         /// The words of the TLS library, escaped.
         words: String,
         /// What to try.
@@ -107,6 +107,28 @@ pub enum NetError {
     },
 }
 
+/// What is wrong with a server's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CertificateFault {
+    /// No trusted authority signed it.
+    Untrusted,
+    /// It is not valid at this time.
+    Expired,
+    /// It is for other names than the required one.
+    OtherName,
+}
+
+impl CertificateFault {
+    /// The stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Untrusted => "tls_certificate",
+            Self::Expired => "tls_expired",
+            Self::OtherName => "tls_name_mismatch",
+        }
+    }
+}
+
 impl NetError {
     /// The stable code of the error.
     pub fn code(&self) -> &'static str {
@@ -117,7 +139,7 @@ impl NetError {
             Self::TimedOut { .. } => "net_timeout",
             Self::Io(_) => "connection_lost",
             Self::Handshake { .. } => "tls_handshake",
-            Self::Certificate { code, .. } => code,
+            Self::Certificate { fault, .. } => fault.code(),
             Self::ClientCertificate { .. } => "tls_client_certificate",
             Self::Fingerprint { .. } => "tls_fingerprint",
             Self::File { .. } => "tls_file",
@@ -127,7 +149,13 @@ impl NetError {
 
     /// Whether the certificate is for other names than the required one.
     pub const fn is_name_mismatch(&self) -> bool {
-        matches!(self, Self::Certificate { code, .. } if matches!(code.as_bytes(), b"tls_name_mismatch"))
+        matches!(
+            self,
+            Self::Certificate {
+                fault: CertificateFault::OtherName,
+                ..
+            }
+        )
     }
 
     /// Returns the same error with the names that the certificate is for.
@@ -136,12 +164,12 @@ impl NetError {
         match self {
             Self::Certificate {
                 host,
-                code,
+                fault,
                 words,
                 hint,
             } => Self::Certificate {
                 host,
-                code,
+                fault,
                 words: format!("{words}; it is for {names}"),
                 hint,
             },

@@ -17,7 +17,7 @@ mod tls_stream;
 mod wire;
 
 pub use dial::dial;
-pub use error::NetError;
+pub use error::{CertificateFault, NetError};
 pub use roots::{Roots, SystemRoots};
 pub use tls::Connector;
 pub use wire::{IoStream, Read, Wire};

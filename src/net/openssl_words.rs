@@ -2,8 +2,8 @@
 //! as words.
 
 use crate::mail::text::Shown;
-use crate::net::NetError;
 use crate::net::names::as_certified;
+use crate::net::{CertificateFault, NetError};
 
 /// The error for a failed handshake with `host`, where the certificate had to contain `name`.
 pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
@@ -11,25 +11,25 @@ pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
         return error;
     }
     let has = |any: &[&str]| any.iter().any(|part| words.contains(part));
-    let certificate = |code, hint| NetError::Certificate {
+    let certificate = |fault, hint| NetError::Certificate {
         host: if name == as_certified(host) {
             host.to_owned()
         } else {
             format!("{host} under the name {name}")
         },
-        code,
+        fault,
         words: Shown::new(words).to_string(),
         hint,
     };
     if has(&["ostname mismatch", "IP address mismatch"]) {
         return certificate(
-            "tls_name_mismatch",
+            CertificateFault::OtherName,
             "If the server is known under another name, set tls_server_name",
         );
     }
     if has(&["has expired", "not yet valid"]) {
         return certificate(
-            "tls_expired",
+            CertificateFault::Expired,
             "Check the clock of this machine; otherwise the server needs a new certificate",
         );
     }
@@ -43,7 +43,7 @@ pub(super) fn of_handshake(host: &str, name: &str, words: &str) -> NetError {
     }
     if has(&["certificate verify failed", "key too weak", "too small"]) {
         return certificate(
-            "tls_certificate",
+            CertificateFault::Untrusted,
             "To trust a CA of your own, set tls_ca_file; to trust this one certificate, set \
              tls_fingerprint",
         );

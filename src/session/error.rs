@@ -21,8 +21,11 @@ pub enum SessionError {
     #[error("the server closed the connection {during}")]
     Lost {
         /// What was under way.
-        during: &'static str,
+        during: During,
     },
+    /// We closed the connection ourselves.
+    #[error("mailferry closed the connection {0}")]
+    Closed(&'static str),
     /// The server ended the session at a command that the next session leaves out.
     #[error("{1}, over {command}", command = .0.as_str())]
     Over(Kind, Box<Self>),
@@ -32,7 +35,7 @@ pub enum SessionError {
         /// How long the session waited.
         seconds: u64,
         /// What was under way.
-        during: &'static str,
+        during: During,
     },
     /// Other sessions use all the memory for listings.
     #[error(
@@ -119,6 +122,39 @@ pub enum SessionError {
     Invariant(&'static str),
 }
 
+/// What is under way in a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum During {
+    /// The server has not greeted.
+    Greeting,
+    /// A command was sent, and its status is awaited.
+    After(Kind),
+    /// A reply of several lines arrives, or one that takes several commands.
+    In(Kind),
+    /// The replies to UIDL and LIST arrive.
+    Listing,
+    /// A message arrives.
+    Message,
+    /// Messages are retrieved or deleted, and none arrives.
+    BetweenMessages,
+    /// The time limit of the whole session counts.
+    Session,
+}
+
+impl std::fmt::Display for During {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Greeting => f.write_str("before the greeting"),
+            Self::After(command) => write!(f, "after {}", command.as_str()),
+            Self::In(command) => write!(f, "in {}", command.as_str()),
+            Self::Listing => f.write_str("in UIDL and LIST"),
+            Self::Message => f.write_str("inside a message"),
+            Self::BetweenMessages => f.write_str("between messages"),
+            Self::Session => f.write_str("in the whole session"),
+        }
+    }
+}
+
 /// The meaning of a server's refusal that is not the account's fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Denial {
@@ -183,7 +219,9 @@ impl SessionError {
     pub(super) const fn ending(&self) -> Option<Ending> {
         match self {
             Self::Remote(_) => Some(Ending::Broken),
-            Self::Lost { .. } | Self::Net(NetError::Io(_)) => Some(Ending::Closed),
+            Self::Lost { .. } | Self::Closed(_) | Self::Net(NetError::Io(_)) => {
+                Some(Ending::Closed)
+            }
             Self::TimedOut { .. } => Some(Ending::Silent),
             Self::Over(_, error) => error.ending(),
             _ => None,
@@ -204,6 +242,7 @@ impl SessionError {
             Self::Net(_)
             | Self::Remote(_)
             | Self::Lost { .. }
+            | Self::Closed(_)
             | Self::TimedOut { .. }
             | Self::Slow
             | Self::Refused { .. } => WhoActs::Server,
@@ -249,7 +288,7 @@ impl SessionError {
             Self::Over(_, error) => error.code(),
             Self::Net(error) => error.code(),
             Self::Remote(error) => error.code(),
-            Self::Lost { .. } => "session_lost",
+            Self::Lost { .. } | Self::Closed(_) => "session_lost",
             Self::TimedOut { .. } => "session_timeout",
             Self::Slow => "session_slow",
             Self::ListingRoom => "listing_memory",

@@ -38,7 +38,7 @@ pub use doors::{Collaborators, Connect, Owners, Quarantine, Stop};
 pub use errand::adopt::{Adopted, Rest, adopt};
 pub use errand::copies::{Retried, retry_kept};
 pub use errand::erase::{Erased, erase};
-pub use error::{Denial, SessionError};
+pub use error::{Denial, During, SessionError};
 pub use place::Place;
 pub use summary::{Counts, End, Summary};
 pub use take_back::TakenBack;

@@ -84,9 +84,9 @@ pub async fn adopt(
                     Fetched::Digest(digest) => Some(digest),
                     Fetched::Refused(_) => None,
                     Fetched::TooLarge => {
-                        return Err(SessionError::Lost {
-                            during: "because a message was larger than LIST said",
-                        });
+                        return Err(SessionError::Closed(
+                            "because a message was larger than LIST said",
+                        ));
                     }
                 };
                 search.settle_by_digest(*at as usize, found);

@@ -13,7 +13,7 @@ use crate::session::errand::pause;
 use crate::session::server::listing;
 use crate::session::server::listing::Listed;
 use crate::session::server::maildrop::Maildrop;
-use crate::session::{Collaborators, SessionError, Visit};
+use crate::session::{Collaborators, During, SessionError, Visit};
 
 /// The result of deleting a message on the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,7 +126,7 @@ async fn delete(
     maildrop.delete(proof)?;
     maildrop.flush()?;
     let answered = maildrop
-        .hear("after DELE", |event| match event {
+        .hear(During::After(Kind::Dele), |event| match event {
             Event::Ok {
                 command: Kind::Dele,
                 ..

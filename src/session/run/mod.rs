@@ -35,7 +35,7 @@ use crate::session::transfer::Transfer;
 use crate::session::transfer::ledger::Retrieved;
 use crate::session::transfer::orders::{Orders, Transferred};
 use crate::session::transfer::{parked, unproven};
-use crate::session::{Collaborators, Counts, SessionError, Visit};
+use crate::session::{Collaborators, Counts, During, SessionError, Visit};
 use crate::sink::Spared;
 use crate::telemetry::Event;
 
@@ -356,7 +356,7 @@ impl Session<'_> {
             biased;
             opened = timeout_at(deadline, opening) => opened.unwrap_or(Err(SessionError::TimedOut {
                 seconds: limits::SESSION_SECONDS_MAX,
-                during: "in the whole session",
+                during: During::Session,
             }))?,
             () = with.stop.place.leave.cancelled() => return Err(SessionError::Slow),
             // Nothing was retrieved yet: the server undoes the session by itself.

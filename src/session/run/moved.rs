@@ -47,9 +47,7 @@ pub(in crate::session) async fn settle(
     if asking.goes_on()? {
         Ok(())
     } else {
-        Err(SessionError::Lost {
-            during: "because we were asked to stop",
-        })
+        Err(SessionError::Closed("because it was asked to stop"))
     }
 }
 

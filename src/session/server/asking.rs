@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::mail::{HeadDigests, Listing, WhoActs, limits};
 use crate::session::server::maildrop::Maildrop;
-use crate::session::{SessionError, Stop};
+use crate::session::{During, SessionError, Stop};
 
 /// A maildrop from which heads are requested.
 pub(in crate::session) struct Asking<'a> {
@@ -94,7 +94,7 @@ impl<'a> Asking<'a> {
             () = place.leave.cancelled() => Cut::Failed(SessionError::Slow),
             () = sleep_until(self.deadline) => Cut::Failed(SessionError::TimedOut {
                 seconds: limits::SESSION_SECONDS_MAX,
-                during: "in the whole session",
+                during: During::Session,
             }),
             heads = self.maildrop.heads(listing, positions) => match heads {
                 Ok(heads) => return Some(heads),

@@ -2,8 +2,8 @@
 
 use crate::mail::{HeadDigests, Listing, limits};
 use crate::proto::pop3::{Command, Event, Kind};
-use crate::session::SessionError;
 use crate::session::server::maildrop::Maildrop;
+use crate::session::{During, SessionError};
 use crate::spool::head_digest::head_digests_of;
 
 impl Maildrop {
@@ -26,7 +26,7 @@ impl Maildrop {
                 self.client.send(&Command::Top { number, lines: 0 })?;
             }
             let (mut header, wanted) = (Vec::new(), heads.len() + asked.len());
-            self.hear("in TOP", |event| {
+            self.hear(During::In(Kind::Top), |event| {
                 match event {
                     Event::Body { octets, .. } => {
                         let room = limits::HEADER_OCTETS_MAX.saturating_sub(header.len());

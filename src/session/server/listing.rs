@@ -12,7 +12,7 @@ use crate::session::server::maildrop::Maildrop;
 use crate::session::server::refusal::reason;
 use crate::session::server::sizes;
 use crate::session::server::unnamed::Unnamed;
-use crate::session::{Place, SessionError};
+use crate::session::{During, Place, SessionError};
 
 /// The listing of the server, and what was odd about it.
 pub(in crate::session) struct Listed {
@@ -89,14 +89,14 @@ async fn ask(
     maildrop.client.send(&Command::Uidl)?;
     if maildrop.is_pipelining() && !maildrop.left_out.list {
         maildrop.client.send(&Command::List)?;
-        let during = "in UIDL and LIST";
+        let during = During::Listing;
         gather(maildrop, gathered, room, during, Gathered::both).await?;
     } else {
-        gather(maildrop, gathered, room, "in UIDL", |_| true).await?;
+        gather(maildrop, gathered, room, During::In(Kind::Uidl), |_| true).await?;
         if !(maildrop.left_out.list && gathered.names_messages()) {
             maildrop.check_in_step()?;
             maildrop.client.send(&Command::List)?;
-            gather(maildrop, gathered, room, "in LIST", |_| true).await?;
+            gather(maildrop, gathered, room, During::In(Kind::List), |_| true).await?;
         }
     }
     maildrop.check_in_step()
@@ -108,7 +108,7 @@ async fn gather(
     maildrop: &mut Maildrop,
     gathered: &mut Gathered,
     room: &mut Held,
-    during: &'static str,
+    during: During,
     is_all: impl Fn(&Gathered) -> bool,
 ) -> Result<(), SessionError> {
     loop {

@@ -18,7 +18,7 @@ use crate::proto::sasl::{self, Mechanism};
 use crate::session::server::announced::{Capa, worth_remembering};
 use crate::session::server::maildrop::{Maildrop, Reply};
 use crate::session::server::refusal::{Told, told, told_wait_seconds};
-use crate::session::{Collaborators, Denial, SessionError, Visit};
+use crate::session::{Collaborators, Denial, During, SessionError, Visit};
 use crate::telemetry::Event;
 
 /// A maildrop that is ready for the login, with the APOP timestamp of its greeting.
@@ -146,7 +146,7 @@ async fn protect(
 
 async fn greet(maildrop: &mut Maildrop) -> Result<Option<String>, SessionError> {
     let greeted = maildrop
-        .hear("before the greeting", |event| match event {
+        .hear(During::Greeting, |event| match event {
             pop3::Event::Greeting { timestamp, .. } => Some(Ok(timestamp)),
             pop3::Event::Rejected { code, text } => {
                 let words = if text.is_empty() {
@@ -166,7 +166,7 @@ async fn greet(maildrop: &mut Maildrop) -> Result<Option<String>, SessionError> 
 async fn announced(maildrop: &mut Maildrop) -> Result<(), SessionError> {
     if let Reply::Ok = maildrop.ask(&Command::Capa).await? {
         maildrop
-            .hear("in CAPA", |event| {
+            .hear(During::In(Kind::Capa), |event| {
                 matches!(event, pop3::Event::Capabilities).then_some(())
             })
             .await?;

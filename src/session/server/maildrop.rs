@@ -20,11 +20,11 @@ use crate::mail::{AccountName, Announced, Entry, Listing, UniqueId, limits};
 use crate::net::{Read, Wire};
 use crate::proto::pop3::{Client, Command, Event, Kind, ResponseCode};
 use crate::seen::LastCapa;
-use crate::session::SessionError;
 use crate::session::server::left_out::LeftOut;
 use crate::session::server::maildrop::deleting::delete_answered;
 use crate::session::server::maildrop::proving::Proving;
 use crate::session::server::refusal::reason;
+use crate::session::{During, SessionError};
 use crate::spool::Draft;
 
 pub(in crate::session) use blame::{Blamed, Deleting};
@@ -192,7 +192,7 @@ impl Maildrop {
     /// Waits for the next event for which `interpret` returns a value.
     pub(in crate::session) async fn hear<T>(
         &mut self,
-        during: &'static str,
+        during: During,
         interpret: impl FnMut(Event<'_>) -> Option<T>,
     ) -> Result<T, SessionError> {
         self.hear_within(limits::REPLY_SECONDS_MAX, during, interpret)
@@ -203,7 +203,7 @@ impl Maildrop {
     async fn hear_within<T>(
         &mut self,
         seconds: u64,
-        during: &'static str,
+        during: During,
         interpret: impl FnMut(Event<'_>) -> Option<T>,
     ) -> Result<T, SessionError> {
         let heard = self.hear_next(seconds, during, interpret).await;
@@ -213,7 +213,7 @@ impl Maildrop {
     async fn hear_next<T>(
         &mut self,
         seconds: u64,
-        during: &'static str,
+        during: During,
         mut interpret: impl FnMut(Event<'_>) -> Option<T>,
     ) -> Result<T, SessionError> {
         let until = Instant::now() + Duration::from_secs(seconds);
@@ -258,11 +258,7 @@ impl Maildrop {
         checked.map_err(|error| self.blaming_capa(error.into()))
     }
 
-    async fn read_until(
-        &mut self,
-        until: Instant,
-        during: &'static str,
-    ) -> Result<(), SessionError> {
+    async fn read_until(&mut self, until: Instant, during: During) -> Result<(), SessionError> {
         let seconds = limits::REPLY_SECONDS_MAX;
         match timeout_at(until, self.wire.exchange(self.client.output())).await {
             Ok(read) => self.not_at_end(read?, during),
@@ -270,7 +266,7 @@ impl Maildrop {
         }
     }
 
-    fn not_at_end(&mut self, read: Read, during: &'static str) -> Result<(), SessionError> {
+    fn not_at_end(&mut self, read: Read, during: During) -> Result<(), SessionError> {
         self.heard = Instant::now();
         match read {
             Read::Some => Ok(()),
@@ -285,7 +281,7 @@ impl Maildrop {
     ) -> Result<Reply, SessionError> {
         self.check_in_step()?;
         self.client.send(command)?;
-        self.hear(during(command.kind()), |event| match event {
+        self.hear(waiting_for(command.kind()), |event| match event {
             Event::Ok { .. } => Some(Reply::Ok),
             Event::Err {
                 code,
@@ -390,9 +386,9 @@ impl Maildrop {
     /// Waits until the server sends something. Dropping this future loses nothing.
     pub(in crate::session) async fn wait(&mut self) -> Result<(), SessionError> {
         let during = if self.inside().is_some() {
-            "inside a message"
+            During::Message
         } else {
-            "between messages"
+            During::BetweenMessages
         };
         if !self.is_busy() {
             let read = self.wire.exchange(self.client.output()).await?;
@@ -552,18 +548,13 @@ fn expected_octets(listed: Option<u64>) -> u64 {
     listed.unwrap_or(0).max(EXPECTED_OCTETS_MIN)
 }
 
-/// The words for a wait for the reply to a command.
-const fn during(command: Kind) -> &'static str {
+/// The stage in which the reply to a command is awaited.
+const fn waiting_for(command: Kind) -> During {
     match command {
-        Kind::Capa => "after CAPA",
-        Kind::Stls => "after STLS",
-        Kind::User => "after USER",
-        Kind::Pass => "after PASS",
-        Kind::Apop => "after APOP",
-        Kind::Auth | Kind::AuthResponse | Kind::AuthAbort => "in AUTH",
-        Kind::Uidl => "in UIDL",
-        Kind::List => "in LIST",
-        _ => "between messages",
+        Kind::Capa | Kind::Stls | Kind::User | Kind::Pass | Kind::Apop => During::After(command),
+        Kind::Auth | Kind::AuthResponse | Kind::AuthAbort => During::In(Kind::Auth),
+        Kind::Uidl | Kind::List => During::In(command),
+        _ => During::BetweenMessages,
     }
 }
 

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use crate::mail::{ListingBuilder, limits};
 use crate::proto::pop3::{Command, Event, Kind, RemoteError, Stated};
-use crate::session::SessionError;
 use crate::session::server::maildrop::Maildrop;
+use crate::session::{During, SessionError};
 
 /// Whether sizes are asked one by one in this session.
 pub(in crate::session) fn are_wanted(maildrop: &Maildrop) -> bool {
@@ -54,7 +54,7 @@ async fn of_one(maildrop: &mut Maildrop, number: u32) -> Result<Option<u64>, Ses
         maildrop.check_in_step()?;
         maildrop.client.send(&Command::ListOne(number))?;
         maildrop
-            .hear("in LIST", |event| answer(&event, number))
+            .hear(During::In(Kind::List), |event| answer(&event, number))
             .await?
             .map_err(SessionError::from)
     };

@@ -53,7 +53,7 @@ use crate::session::transfer::parcel::Offered;
 use crate::session::transfer::phase::Phase;
 use crate::session::transfer::trace::Signature;
 use crate::session::transfer::window::Window;
-use crate::session::{Counts, SessionError};
+use crate::session::{Counts, During, SessionError};
 use crate::telemetry::{Event, Together};
 
 /// The transfer of one session.
@@ -145,7 +145,7 @@ impl<'a> Transfer<'a> {
                     let seconds = limits::SESSION_SECONDS_MAX;
                     self.lose(SessionError::TimedOut {
                         seconds,
-                        during: "in the whole session",
+                        during: During::Session,
                     });
                 }
                 Woken::StopSoon => self.stop(),

@@ -180,9 +180,13 @@ impl Broken {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::pop3::Kind;
+    use crate::session::During;
 
     fn servers() -> SessionError {
-        SessionError::Lost { during: "in RETR" }
+        SessionError::Lost {
+            during: During::In(Kind::Retr),
+        }
     }
 
     fn ours() -> SessionError {

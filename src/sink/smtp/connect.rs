@@ -65,8 +65,8 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
     let mut connection = within(settings, opened)
         .await
         .map_err(|silent| match tap.replies() {
-            0 => naming_tls(settings, silent),
-            _ => silent,
+            0 => silent.instead_of_a_greeting(settings),
+            _ => silent.into(),
         })?
         .map_err(|error| RelayReply::of(Err(error)).refusal(Step::Opening, &settings.helo))?;
     let secrets = log_in(settings, &mut connection).await?;
@@ -166,9 +166,10 @@ async fn ready_for_tls(
     mut stream: Box<dyn IoStream>,
 ) -> Result<Box<dyn IoStream>, Refusal> {
     let mut rest = Vec::new();
-    expect(settings, &mut stream, &mut rest, "", 220)
+    let greeting = ask(settings, &mut stream, &mut rest, "")
         .await
-        .map_err(|silent| naming_tls(settings, silent))?;
+        .map_err(|silent| silent.instead_of_a_greeting(settings))?;
+    accept(settings, greeting, 220)?;
     expect(
         settings,
         &mut stream,
@@ -200,20 +201,34 @@ async fn expect(
     command: &str,
     code: u16,
 ) -> Result<(), Refusal> {
+    let reply = ask(settings, stream, rest, command).await?;
+    accept(settings, reply, code)
+}
+
+fn accept(settings: &SmtpSettings, reply: RelayReply, code: u16) -> Result<(), Refusal> {
+    match reply {
+        RelayReply::Said(said, _) if said == code => Ok(()),
+        other => Err(other.refusal(Step::Opening, &settings.helo)),
+    }
+}
+
+/// Sends a command in the clear and reads the reply.
+async fn ask(
+    settings: &SmtpSettings,
+    stream: &mut Box<dyn IoStream>,
+    rest: &mut Vec<u8>,
+    command: &str,
+) -> Result<RelayReply, Silent> {
     let exchange = async {
         stream.write_all(command.as_bytes()).await?;
         stream.flush().await?;
         read_reply(stream, rest).await
     };
     let said = within(settings, exchange).await?;
-    let reply = said.map_or_else(
+    Ok(said.map_or_else(
         |error| RelayReply::Lost(error.to_string()),
         |(code, words)| RelayReply::Said(code, words),
-    );
-    match reply {
-        RelayReply::Said(said, _) if said == code => Ok(()),
-        other => Err(other.refusal(Step::Opening, &settings.helo)),
-    }
+    ))
 }
 
 /// Reads one reply of one or more lines, without the data after it.
@@ -302,32 +317,37 @@ fn forms_of(user: &str, secret: &Secret) -> Vec<Secret> {
 pub(super) async fn within<T>(
     settings: &SmtpSettings,
     step: impl Future<Output = T>,
-) -> Result<T, Refusal> {
+) -> Result<T, Silent> {
     timeout(settings.timeout, step)
         .await
-        .map_err(|_| silent(settings.timeout))
+        .map_err(|_| Silent(settings.timeout))
 }
 
-/// Adds what to try to the refusal of a relay that did not greet: on a port for TLS, it waits for
-/// the client to begin.
-fn naming_tls(settings: &SmtpSettings, refusal: Refusal) -> Refusal {
-    if refusal.code != SILENT || settings.tls == TlsMode::Implicit {
-        return refusal;
+/// A relay that did not answer within this time.
+pub(super) struct Silent(Duration);
+
+impl Silent {
+    /// The refusal of a relay that did not greet, with what to try: on a port for TLS, it waits for
+    /// the client to begin.
+    fn instead_of_a_greeting(self, settings: &SmtpSettings) -> Refusal {
+        let mut refusal = Refusal::from(self);
+        if settings.tls != TlsMode::Implicit {
+            let port = settings.port;
+            let hint = format!(". If port {port} is its port for TLS, set `tls = \"implicit\"`");
+            refusal.words.push_str(&hint);
+        }
+        refusal
     }
-    let (words, port) = (refusal.words, settings.port);
-    let words = format!("{words}. If port {port} is its port for TLS, set `tls = \"implicit\"`");
-    Refusal::new(Fault::Destination, SILENT, words)
 }
 
-/// The code of a relay that does not answer.
-const SILENT: &str = "smtp_timeout";
-
-fn silent(after: Duration) -> Refusal {
-    let words = format!(
-        "the relay did not answer within {} seconds",
-        after.as_secs_f64()
-    );
-    Refusal::new(Fault::Destination, SILENT, words)
+impl From<Silent> for Refusal {
+    fn from(Silent(after): Silent) -> Self {
+        let words = format!(
+            "the relay did not answer within {} seconds",
+            after.as_secs_f64()
+        );
+        Self::new(Fault::Destination, "smtp_timeout", words)
+    }
 }
 
 fn unreachable(error: &NetError) -> Refusal {

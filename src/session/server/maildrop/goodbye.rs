@@ -7,10 +7,10 @@ use tokio::time::timeout;
 use crate::fault;
 use crate::mail::limits;
 use crate::proto::pop3::{Command, Event, Kind};
-use crate::session::SessionError;
 use crate::session::judge::taken::QuitAnswer;
 use crate::session::server::maildrop::deleting::delete_answered;
 use crate::session::server::maildrop::{Blamed, Deleting, Happened, Maildrop};
+use crate::session::{During, SessionError};
 
 /// The result of QUIT.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,20 +57,21 @@ impl Maildrop {
             self.client.send(&Command::Quit)?;
             let mut deleting = std::mem::take(&mut self.deleting);
             let in_one_flight = !deleting.is_empty();
-            let goodbye = self.hear_within(seconds, "after QUIT", |event| match event {
-                Event::Ok {
-                    command: Kind::Quit,
-                    ..
-                } => Some(true),
-                Event::Err {
-                    command: Kind::Quit,
-                    ..
-                } => Some(false),
-                event => {
-                    happened.extend(delete_answered(event, &mut deleting));
-                    None
-                }
-            });
+            let goodbye =
+                self.hear_within(seconds, During::After(Kind::Quit), |event| match event {
+                    Event::Ok {
+                        command: Kind::Quit,
+                        ..
+                    } => Some(true),
+                    Event::Err {
+                        command: Kind::Quit,
+                        ..
+                    } => Some(false),
+                    event => {
+                        happened.extend(delete_answered(event, &mut deleting));
+                        None
+                    }
+                });
             let point = if in_one_flight { "dele.sent" } else { "" };
             fault::begun(point, fault::begun("quit.sent", goodbye)).await
         };
@@ -80,7 +81,7 @@ impl Maildrop {
             Ok(Err(error)) => Some(error),
             Err(_) => Some(&SessionError::TimedOut {
                 seconds,
-                during: "after QUIT",
+                during: During::After(Kind::Quit),
             }),
         };
         let deletes_unwritten = had_deletes && !self.has_written_deletes();

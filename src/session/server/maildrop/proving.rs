@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use crate::mail::{Listing, UniqueId};
 use crate::proto::pop3::{Command, Event, Kind, RemoteError, Stated};
-use crate::session::SessionError;
 use crate::session::server::left_out::LeftOut;
 use crate::session::server::maildrop::{Happened, Maildrop};
+use crate::session::{During, SessionError};
 
 /// Which command is sent as a proof, and what is known about the answers.
 #[derive(Debug, Default)]
@@ -208,7 +208,7 @@ impl Maildrop {
                 last = command.kind();
                 self.client.send(&command)?;
                 let mut proving = std::mem::take(&mut self.proving);
-                let during = "between messages";
+                let during = During::BetweenMessages;
                 let heard = self
                     .hear(during, |event| proving.hear(&event).transpose())
                     .await;
