@@ -39,4 +39,5 @@ mod suspect;
 mod swapped;
 mod unconfirmed;
 mod unnamed;
+mod waiting_gone;
 mod withdrawn;

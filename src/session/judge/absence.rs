@@ -3,23 +3,36 @@
 use std::iter::Peekable;
 
 use crate::mail::{Digest, Listing, Retention, Timestamp, limits};
-use crate::seen::{Change, Notes, Record, RecordKey, Records, State};
+use crate::seen::{Change, Known, Notes, Record, RecordKey, Records, State};
+
+/// When records count as gone, and when they are forgotten.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::session) struct AbsenceRules {
+    pub(in crate::session) retention: Retention,
+    pub(in crate::session) forget_after_seconds: u64,
+    pub(in crate::session) now: Timestamp,
+    pub(in crate::session) clock_trusted: bool,
+}
 
 /// The changes that a listing makes to the records of messages that it contains or lacks.
 ///
-/// Only a complete listing can say that a message is gone. Under a retention that deletes, a
-/// message that is back stays marked as absent: it is doubtful until it was compared. A message
-/// that waits for another try is noted as returned, under any retention: another one may have its
-/// unique-id.
+/// Only a listing that would show a message can say that it is gone: `would_show` says whether this
+/// one would show the message of a record. Under a retention that deletes, a message that is back
+/// stays marked as absent: it is doubtful until it was compared. A message that waits for another
+/// try is noted as returned, under any retention: another one may have its unique-id.
 /// There may be as many changes as records, so they are computed one by one.
 pub(in crate::session) fn notice<'a>(
     listing: &'a Listing,
     records: &'a Records,
-    retention: Retention,
-    forget_after_seconds: u64,
-    now: Timestamp,
-    clock_trusted: bool,
+    would_show: impl Fn(&Known<'_>) -> bool + Send + 'a,
+    rules: AbsenceRules,
 ) -> impl Iterator<Item = Change> + Send + 'a {
+    let AbsenceRules {
+        retention,
+        forget_after_seconds,
+        now,
+        clock_trusted,
+    } = rules;
     let mut listed = ListingCursor::new(listing);
     records.iter().filter_map(move |known| {
         let record = &known.record;
@@ -42,7 +55,7 @@ pub(in crate::session) fn notice<'a>(
             )
         };
         match record.absent_since {
-            None if !is_listed && listing.complete => Some(change(Some(now))),
+            None if !is_listed && would_show(&known) => Some(change(Some(now))),
             Some(_) if is_listed && is_open(record) => Some(returned(known.key(), record)),
             Some(_) if is_listed && !retention.deletes() => Some(change(None)),
             Some(since) if !is_listed && clock_is_right && is_no_time(since, now) => {
@@ -50,7 +63,7 @@ pub(in crate::session) fn notice<'a>(
             }
             Some(since)
                 if !is_listed
-                    && listing.complete
+                    && would_show(&known)
                     && may_be_forgotten(record)
                     && now.since(since) >= forget_after_seconds =>
             {
@@ -115,7 +128,7 @@ fn is_no_time(at: Timestamp, now: Timestamp) -> bool {
 }
 
 /// Whether the message waits on the server.
-fn is_open(record: &Record) -> bool {
+pub(in crate::session) fn is_open(record: &Record) -> bool {
     matches!(&record.state, State::Deferred(deferral) if deferral.parked.is_none())
 }
 

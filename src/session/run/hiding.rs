@@ -1,9 +1,9 @@
 //! Whether a server hides retrieved messages after QUIT, although it does not announce that.
 
 use crate::mail::{Listing, Retention};
-use crate::seen::{AccountState, Record, Records, State};
+use crate::seen::{AccountState, Known, Record, Records, State};
 use crate::session::SessionError;
-use crate::session::judge::absence::ListingCursor;
+use crate::session::judge::absence::{ListingCursor, is_open};
 use crate::session::judge::made_names;
 use crate::session::run::Session;
 use crate::session::run::inspect::is_settled;
@@ -34,14 +34,37 @@ impl Session<'_> {
         if state.hiding.hides_retrieved {
             return self.hides_still(listed, records, state).await;
         }
+        if listed.without_unique_ids.is_some() {
+            return Ok(false);
+        }
+        let listing = &listed.listing;
+        let would_show = |known: &Known<'_>| {
+            (listing.complete && !made_names::is_made_here(known.unique_id)) || listed.lacks(known)
+        };
+        let hidden = self.notice_hidden(listing, records, &would_show, state);
+        hidden.await
+    }
+
+    /// Whether a listing shows that the server hides retrieved messages. `would_show` says whether
+    /// it would show the message of a record.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub(in crate::session) async fn notice_hidden(
+        &self,
+        listing: &Listing,
+        records: &Records,
+        would_show: &(dyn Fn(&Known<'_>) -> bool + Sync),
+        state: &mut AccountState,
+    ) -> Result<bool, SessionError> {
         // If all delivered messages are deleted, no others can be seen to be gone.
         let gone_min = if self.visit.retention == Retention::Delete {
             1
         } else {
             GONE_MIN
         };
-        let hidden = hidden(&listed.listing, records, gone_min);
-        if hidden == 0 || listed.without_unique_ids.is_some() {
+        let hidden = hidden(listing, records, would_show, gone_min);
+        if hidden == 0 || state.hiding.hides_retrieved {
             return Ok(false);
         }
         state.hiding.hides_retrieved = true;
@@ -117,12 +140,14 @@ fn was_there(record: &Record) -> bool {
 /// How many retrieved messages are gone that no destination accepted and that have no copy here.
 /// Zero if most messages ever retrieved are still listed, or few are gone: then another program
 /// deleted those.
-fn hidden(listing: &Listing, records: &Records, gone_min: usize) -> usize {
-    let waits = |record: &Record| {
-        let is_open = matches!(&record.state, State::Deferred(one) if one.parked.is_none());
-        is_open && record.absent_since.is_none()
-    };
-    if !listing.complete || !records.unsettled().any(waits) {
+fn hidden(
+    listing: &Listing,
+    records: &Records,
+    would_show: impl Fn(&Known<'_>) -> bool,
+    gone_min: usize,
+) -> usize {
+    let waits = |record: &Record| is_open(record) && record.absent_since.is_none();
+    if !records.unsettled().any(waits) {
         return 0;
     }
     let mut listed = ListingCursor::new(listing);
@@ -133,7 +158,7 @@ fn hidden(listing: &Listing, records: &Records, gone_min: usize) -> usize {
         let was_listed = known.digest.is_some()
             && notes.asked.is_none()
             && !notes.displaced
-            && !made_names::is_made_here(known.unique_id);
+            && would_show(&known);
         if was_listed {
             retrieved += 1;
             gone += usize::from(!is_there);

@@ -122,7 +122,7 @@ impl Session<'_> {
         plan.is_flood = long(entries, || {
             self.guard(&listed.listing, records, state, hides)
         })?;
-        self.notice(&listed.listing, records, now).await?;
+        self.notice_listed(listed, records, now).await?;
         Ok(Some(plan))
     }
 }

@@ -3,6 +3,7 @@
 pub(in crate::session) mod ask;
 mod enter;
 mod first_poll;
+mod gone;
 pub(in crate::session) mod hiding;
 pub(in crate::session) mod inspect;
 pub(in crate::session) mod learn;
@@ -24,8 +25,7 @@ use crate::session::judge::budget::Budget;
 use crate::session::judge::disposition::{Disposition, Plan, Skip};
 use crate::session::judge::guard::Explained;
 use crate::session::judge::quota::{Quota, remaining};
-use crate::session::judge::{absence, first_run, guard, struck_deletes, taken};
-use crate::session::long::long;
+use crate::session::judge::{first_run, guard, struck_deletes, taken};
 use crate::session::server::asking::Asking;
 use crate::session::server::left_out;
 use crate::session::server::listing::Listed;
@@ -212,7 +212,7 @@ impl Session<'_> {
         let mut done = Transfer::new(orders, maildrop, due).run().await;
         let came = std::mem::take(&mut done.retrieved);
         self.doubt(&came, done.lost.is_some(), now).await?;
-        self.notice_identified(&listing, &records, &done, now)
+        self.notice_identified((&listing, &plan, hides), &done, state, now)
             .await?;
         self.learn(&listing, &done, state);
         self.learn_names(&done.findings, &plan, &records, state, now);
@@ -437,53 +437,6 @@ impl Session<'_> {
             Some(other) => Err(first_run::renamed(visit, &other)),
             None => Ok(()),
         }
-    }
-
-    async fn notice(
-        &self,
-        listing: &Listing,
-        records: &Records,
-        now: Timestamp,
-    ) -> Result<(), SessionError> {
-        let (visit, with) = (self.visit, self.with);
-        // A clock that is not trusted must not make records old enough to be forgotten.
-        let forget = if self.clock_trusted {
-            visit.forget_after_seconds
-        } else {
-            u64::MAX
-        };
-        let mut changes = absence::notice(
-            listing,
-            records,
-            visit.retention,
-            forget,
-            now,
-            self.clock_trusted,
-        );
-        loop {
-            let mut batch = records.batch();
-            let some = changes.by_ref().take(limits::BATCH_CHANGES_MAX);
-            long(listing.len() + records.len(), || batch.changes.extend(some));
-            if batch.is_empty() {
-                return Ok(());
-            }
-            with.seen.commit(batch, records).await?;
-        }
-    }
-
-    /// On a server without unique-ids the listing is complete once every message has been
-    /// retrieved.
-    async fn notice_identified(
-        &self,
-        listed: &Listed,
-        records: &Records,
-        done: &Transferred,
-        now: Timestamp,
-    ) -> Result<(), SessionError> {
-        if listed.without_unique_ids.is_none() || done.identified.len() < listed.listing.len() {
-            return Ok(());
-        }
-        self.notice(&done.identified, records, now).await
     }
 
     /// Sends QUIT, with little time for it when mailferry is told to stop now. Earlier answers to

@@ -20,6 +20,8 @@ pub(in crate::session) struct Listed {
     /// Why the server gives no unique-ids, in its words; then those of the listing only number its
     /// messages.
     pub(in crate::session) without_unique_ids: Option<String>,
+    /// Whether UIDL was refused, and LIST says that there is no message.
+    pub(in crate::session) is_empty_by_list: bool,
     /// Whether CAPA announces UIDL although it was refused.
     pub(in crate::session) announced: bool,
     /// Odd facts, each once: a code and an example.
@@ -303,6 +305,7 @@ impl Gathered {
         Listed {
             listing: Arc::new(self.named.build(!self.skipped)),
             without_unique_ids: None,
+            is_empty_by_list: false,
             announced: true,
             quirks: self.quirks,
             unnamed,
@@ -317,12 +320,13 @@ impl Gathered {
         let complete = !self.skipped && !self.quirks.iter().any(malformed);
         self.unnamed.arrange();
         // An empty maildrop needs no unique-ids; but a server that refuses UIDL is not believed
-        // that all messages are gone.
+        // that all messages with unique-ids are gone.
         let is_empty = self.unnamed.is_empty() && complete;
         let listing = self.unnamed.build(complete && !is_empty);
         Listed {
             listing: Arc::new(listing),
             without_unique_ids: (!is_empty).then_some(words),
+            is_empty_by_list: is_empty,
             announced,
             quirks: self.quirks,
             unnamed: Unnamed::default(),
