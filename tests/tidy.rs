@@ -144,6 +144,7 @@ fn every_way_to_break_a_wall_is_seen() {
         ("session/x.rs", "use crate::seen::DurableStore;"),
         ("session/x.rs", "use crate::seen::Seen;"),
         ("sink/x.rs", "use crate::mail::{Envelope, Retention};"),
+        ("spool/x.rs", "use crate::mail::{Digest, Origin};"),
         ("agent/x.rs", "fn f() { g(crate::proto::pop3::Kind::Capa) }"),
         ("sink/x.rs", "fn f() { format!(\"{}\", crate::agent::X); }"),
         (

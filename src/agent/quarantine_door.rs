@@ -2,13 +2,12 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::mail::Envelope;
 use crate::mail::text::Shown;
 use crate::quarantine;
 use crate::quarantine::QuarantineError;
-use crate::session::Quarantine;
-use crate::sink::Refusal;
-use crate::spool::{Message, Spool};
+use crate::session::{LoadedCopy, Quarantine};
+use crate::sink::{Offer, Refusal};
+use crate::spool::Spool;
 
 /// A quarantine with the spool that its messages are loaded into.
 pub struct Kept {
@@ -26,23 +25,26 @@ impl Kept {
 impl Quarantine for Kept {
     fn keep<'a>(
         &'a self,
-        message: &'a Message,
-        envelope: &'a Envelope,
+        offer: Offer<'a>,
         why: &'a Refusal,
     ) -> BoxFuture<'a, Result<String, Refusal>> {
-        Box::pin(async {
+        Box::pin(async move {
             self.quarantine
-                .keep(message, envelope, why.code, &why.words)
+                .keep(offer, why.code, &why.words)
                 .await
                 .map_err(|error| refused(&error))
         })
     }
 
-    fn load<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(Message, Envelope), Refusal>> {
+    fn load<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<LoadedCopy, Refusal>> {
         Box::pin(async {
             let loaded = self.quarantine.load(file, &self.spool).await;
             loaded
-                .map(|(message, label)| (message, label.envelope))
+                .map(|(message, label)| LoadedCopy {
+                    message,
+                    envelope: label.envelope,
+                    trace: label.received,
+                })
                 .map_err(|error| refused(&error))
         })
     }

@@ -16,7 +16,8 @@ use tokio::task::spawn_blocking;
 
 use crate::disk::{Acting, Lack, open_regular};
 use crate::mail::text::Shown;
-use crate::mail::{Envelope, Timestamp, limits};
+use crate::mail::{Timestamp, limits};
+use crate::sink::Offer;
 use crate::sink::maildir::{Folder, MaildirError, disk, sync_folder};
 use crate::spool::{Message, Spool, SpoolError};
 
@@ -100,26 +101,25 @@ impl Quarantine {
     /// [`QuarantineError::Disk`] when the copy is not durable.
     pub async fn keep(
         &self,
-        message: &Message,
-        envelope: &Envelope,
+        offer: Offer<'_>,
         reason: &str,
         words: &str,
     ) -> Result<String, QuarantineError> {
         let label = Label {
-            origin: message.origin().clone(),
-            envelope: envelope.clone(),
+            origin: offer.origin.clone(),
+            envelope: offer.envelope.clone(),
             reason: reason.to_owned(),
             words: words.to_owned(),
-            octets: message.octets(),
-            digest: message.digest(),
+            octets: offer.message.octets(),
+            digest: offer.message.digest(),
             at: now(),
-            received: message.received().to_owned(),
+            received: offer.trace.to_owned(),
         };
-        let (folder, message) = (self.folder.clone(), message.clone());
+        let (folder, message) = (self.folder.clone(), offer.message.clone());
         blocking(&self.folder, move || keep(&folder, &message, &label)).await
     }
 
-    /// Loads the message of a copy into the spool, as it was received, with the envelope of its
+    /// Loads the message of a copy into the spool, as it was received, with the label of its
     /// offer.
     ///
     /// # Errors
@@ -152,9 +152,7 @@ impl Quarantine {
             reader = back;
             draft.write(&piece).await?;
         }
-        let message = draft
-            .finish(label.origin.clone(), label.received.clone())
-            .await?;
+        let message = draft.finish().await?;
         if message.octets() != label.octets || message.digest() != label.digest {
             return Err(damaged(file, "its contents are not those that were stored"));
         }

@@ -11,7 +11,7 @@ use crate::session::error::SessionError;
 use crate::session::place::Place;
 use crate::session::take_back::TakenBack;
 use crate::session::visit::Visit;
-use crate::sink::{Delivery, Refusal};
+use crate::sink::{Delivery, Offer, Refusal};
 use crate::spool::{Message, Spool};
 use crate::telemetry::Reporter;
 
@@ -92,19 +92,29 @@ pub trait Owners: Send + Sync {
     fn take_back<'a>(&'a self, refusal: &'a TakenBack) -> BoxFuture<'a, Result<(), StoreError>>;
 }
 
+/// A copy that was read from the quarantine.
+#[derive(Clone)]
+pub struct LoadedCopy {
+    /// The message as it was received.
+    pub message: Message,
+    /// The sender and recipients of its offer.
+    pub envelope: Envelope,
+    /// The trace field of its offer.
+    pub trace: String,
+}
+
 /// A durable place for messages that no destination accepted.
 pub trait Quarantine: Send + Sync {
     /// Copies a message, and returns the name of the file. When this returns, the copy survives a
     /// power cut.
     fn keep<'a>(
         &'a self,
-        message: &'a Message,
-        envelope: &'a Envelope,
+        offer: Offer<'a>,
         why: &'a Refusal,
     ) -> BoxFuture<'a, Result<String, Refusal>>;
 
-    /// Reads a copy: it has the same origin, octets and digest.
-    fn load<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(Message, Envelope), Refusal>>;
+    /// Reads a copy: the message has the same octets and digest.
+    fn load<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<LoadedCopy, Refusal>>;
 
     /// Whether a copy exists.
     fn has<'a>(&'a self, _file: &'a str) -> BoxFuture<'a, Result<bool, Refusal>> {

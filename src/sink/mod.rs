@@ -11,6 +11,7 @@ mod gate;
 mod line_ends;
 pub mod maildir;
 pub mod mda;
+mod offer;
 mod outcome;
 pub mod render;
 pub mod smtp;
@@ -18,15 +19,13 @@ mod worker;
 
 use futures_util::future::BoxFuture;
 
-use crate::mail::Envelope;
-use crate::spool::Message;
-
 pub use begin::Begin;
 pub use delivery::{
-    Admitted, Delivery, Destination, NotAdmitted, Offer, Receipt, RefusedBy, RefusedTarget, Target,
-    Targets, Undelivered,
+    Admitted, Attempt, Delivery, Destination, NotAdmitted, Receipt, RefusedBy, RefusedTarget,
+    Target, Targets, Undelivered,
 };
 pub use gate::{Admission, Gate, Probe, Refused, Spared, Undo, Verdict};
+pub use offer::Offer;
 pub use outcome::{Fault, Outcome, Refusal};
 
 /// A sink for whole messages. Any program may implement it.
@@ -37,28 +36,19 @@ pub trait Sink: Send + Sync {
     /// Many offers may run at once. A sink that keeps order serves them in the order in which their
     /// futures were first polled. Dropping the future must be safe: the running delivery counts as
     /// refused, and no later offer may receive this one's answer.
-    fn offer<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        message: &'a Message,
-    ) -> BoxFuture<'a, Vec<Outcome>>;
+    fn offer<'a>(&'a self, offer: Offer<'a>) -> BoxFuture<'a, Vec<Outcome>>;
 
     /// The same in a sink where offers wait for their turn: it calls [`Begin::begin`] when the
     /// turn comes, and answers nothing if the offer was withdrawn. A message that waits is not
     /// offered any more when the agent stops.
     ///
     /// By default, an offer begins at once.
-    fn offer_in_turn<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        message: &'a Message,
-        begin: Begin,
-    ) -> BoxFuture<'a, Vec<Outcome>> {
+    fn offer_in_turn<'a>(&'a self, offer: Offer<'a>, begin: Begin) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             if !begin.begin() {
                 return Vec::new();
             }
-            self.offer(envelope, message).await
+            self.offer(offer).await
         })
     }
 

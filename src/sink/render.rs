@@ -41,11 +41,16 @@ pub struct Rendering<'a> {
 }
 
 impl<'a> Rendering<'a> {
-    /// Prepares a message. Reads its head, which may block if it is in a file.
+    /// Prepares a message with this trace field on top, whose lines end in LF. Reads its head, which may block if it is in a file.
     ///
     /// # Errors
     /// The system's error when the spool file cannot be read.
-    pub fn new(message: &'a Message, sender: &Sender, layout: &Layout) -> io::Result<Self> {
+    pub fn new(
+        message: &'a Message,
+        trace: &str,
+        sender: &Sender,
+        layout: &Layout,
+    ) -> io::Result<Self> {
         let head = message.head_fields()?;
         let mut reader = message.reader();
         let mut own_from_line = vec![0; head.from_line_octets];
@@ -71,7 +76,7 @@ impl<'a> Rendering<'a> {
                 layout.line_ends,
             );
         }
-        for line in message.received().lines() {
+        for line in trace.lines() {
             add_line(&mut lead, line, layout.line_ends);
         }
         if !head.has_fields {
@@ -167,7 +172,6 @@ fn from_line(sender: &Sender, time: Timestamp) -> String {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::mail::{AccountName, Origin, UniqueId};
     use crate::sink::line_ends::naive;
     use crate::spool::Spool;
 
@@ -181,10 +185,7 @@ mod tests {
             let spool = Spool::new(&std::env::temp_dir());
             let mut draft = spool.begin(spool.room_for(None));
             draft.write(octets).await.unwrap();
-            let account = AccountName::new("work").unwrap();
-            let unique_id = UniqueId::new(b"1").unwrap();
-            let origin = Origin { account, unique_id };
-            draft.finish(origin, RECEIVED.to_owned()).await.unwrap()
+            draft.finish().await.unwrap()
         })
     }
 
@@ -192,7 +193,7 @@ mod tests {
         let message = message(octets);
         let mut out = Vec::new();
         let sender = Sender::from_path(b"s@x");
-        let written = Rendering::new(&message, &sender, &layout)
+        let written = Rendering::new(&message, RECEIVED, &sender, &layout)
             .unwrap()
             .write_to(&mut out)
             .unwrap();

@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use sha2::{Digest as _, Sha256};
 use tokio::task::spawn_blocking;
 
-use crate::mail::{Digest, Origin, limits};
+use crate::mail::{Digest, limits};
 use crate::spool::lines::Lines;
 use crate::spool::{Body, Message, Reservation, SpoolError};
 
@@ -110,25 +110,12 @@ impl Draft {
         }
     }
 
-    /// Completes the message: its final dot has arrived. `received` is the trace field that sinks
-    /// put on top.
+    /// Completes the message: its final dot has arrived.
     ///
     /// # Errors
     /// [`SpoolError::Disk`] when the last part cannot be written.
-    pub async fn finish(self, origin: Origin, received: String) -> Result<Message, SpoolError> {
-        self.finish_as(|_| (origin, received)).await
-    }
-
-    /// Like [`Draft::finish`], for a message whose origin depends on its digest.
-    ///
-    /// # Errors
-    /// [`SpoolError::Disk`] when the last part cannot be written.
-    pub async fn finish_as(
-        mut self,
-        name: impl FnOnce(Digest) -> (Origin, String),
-    ) -> Result<Message, SpoolError> {
+    pub async fn finish(mut self) -> Result<Message, SpoolError> {
         let digest = Digest::new(self.hash.finalize_reset().into());
-        let (origin, received) = name(digest);
         let body = if self.file.is_some() {
             self.spill().await?;
             self.reservation.shrink_to(0);
@@ -142,8 +129,6 @@ impl Draft {
             Body::Memory(std::mem::take(&mut self.buffer))
         });
         Ok(Message::new(
-            origin,
-            received,
             self.octets,
             digest,
             body,
@@ -204,17 +189,9 @@ fn named_then_unlinked(directory: &Path) -> std::io::Result<File> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::mail::{AccountName, UniqueId};
     use crate::spool::Spool;
 
     const LARGEST: usize = limits::SPOOL_MESSAGE_MEMORY_OCTETS_MAX;
-
-    fn origin() -> Origin {
-        Origin {
-            account: AccountName::new("work").unwrap(),
-            unique_id: UniqueId::new(b"1").unwrap(),
-        }
-    }
 
     async fn spooled(octets: usize, listed: Option<u64>) -> (Vec<u8>, Message, Spool) {
         let directory = tempfile::tempdir().unwrap();
@@ -224,7 +201,7 @@ mod tests {
         for chunk in sent.chunks(10_007) {
             draft.write(chunk).await.unwrap();
         }
-        let message = draft.finish(origin(), String::new()).await.unwrap();
+        let message = draft.finish().await.unwrap();
         assert_eq!(
             std::fs::read_dir(directory.path()).unwrap().count(),
             0,
@@ -247,7 +224,7 @@ mod tests {
         let mut outgrown = spool.begin(small);
         outgrown.write(&[0; 100_000]).await.unwrap();
         assert_eq!(files.available_permits(), 0);
-        let message = outgrown.finish(origin(), String::new()).await.unwrap();
+        let message = outgrown.finish().await.unwrap();
         assert_eq!(files.available_permits(), 0);
         drop((message, large));
         assert_eq!(files.available_permits(), 2);
@@ -295,7 +272,7 @@ mod tests {
                 let lines = draft.lines().await.unwrap();
                 assert_eq!((lines.crlf, lines.lf), (count, count));
                 let digest = draft.digest();
-                let message = draft.finish(origin(), String::new()).await.unwrap();
+                let message = draft.finish().await.unwrap();
                 assert_eq!((message.octets(), message.digest()), (count * 5, digest));
             }
         }
@@ -309,7 +286,7 @@ mod tests {
         let all: Vec<_> = (0..count).map(|_| spool.room_for(None)).collect();
         let mut draft = spool.begin(spool.room_for(None));
         draft.write(b"small").await.unwrap();
-        let message = draft.finish(origin(), String::new()).await.unwrap();
+        let message = draft.finish().await.unwrap();
         assert!(matches!(message.body(), Body::File(_)));
         assert_eq!(message.to_vec().unwrap(), b"small");
         drop(all);

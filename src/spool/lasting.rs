@@ -90,16 +90,12 @@ const PIECE_OCTETS: u64 = 8 * 1024;
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::mail::{AccountName, Origin, UniqueId};
     use crate::spool::Spool;
 
     async fn digest_of(spool: &Spool, octets: &[u8]) -> u64 {
         let mut draft = spool.begin(spool.room_for(None));
         draft.write(octets).await.unwrap();
-        let account = AccountName::new("work").unwrap();
-        let unique_id = UniqueId::new(b"1").unwrap();
-        let origin = Origin { account, unique_id };
-        let message = draft.finish(origin, String::new()).await.unwrap();
+        let message = draft.finish().await.unwrap();
         lasting_digest(&message).await.unwrap()
     }
 

@@ -6,20 +6,16 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, OnceLock};
 
-use crate::mail::{Digest, Origin, limits};
+use crate::mail::{Digest, limits};
 use crate::spool::Reservation;
 use crate::spool::header::Head;
 
 /// A complete message: the octets as received after dot-unstuffing, with the server's line ends.
 /// Cheap to clone.
 #[derive(Clone)]
-pub struct Message {
-    origin: Arc<Origin>,
-    inner: Arc<Inner>,
-}
+pub struct Message(Arc<Inner>);
 
 struct Inner {
-    received: String,
     octets: u64,
     digest: Digest,
     body: Body,
@@ -44,57 +40,30 @@ pub struct Reader<'a> {
 }
 
 impl Message {
-    /// A message whose octets are complete. `received` is the trace field that sinks put on top:
-    /// the whole field, folded, each line ended by LF; empty for none.
+    /// A message whose octets are complete.
     pub(super) fn new(
-        origin: Origin,
-        received: String,
         octets: u64,
         digest: Digest,
         body: Body,
         reservation: Option<Reservation>,
     ) -> Self {
-        Self {
-            origin: Arc::new(origin),
-            inner: Arc::new(Inner {
-                received,
-                octets,
-                digest,
-                body,
-                head: OnceLock::new(),
-                _reservation: reservation,
-            }),
-        }
-    }
-
-    /// The same message under another account and unique-id. A quarantine copy is labelled with the
-    /// names of its first day, and its record may have got other names since.
-    #[must_use]
-    pub(crate) fn with_origin(self, origin: Origin) -> Self {
-        Self {
-            origin: Arc::new(origin),
-            ..self
-        }
-    }
-
-    /// The account and unique-id that it is recorded under.
-    pub fn origin(&self) -> &Origin {
-        &self.origin
-    }
-
-    /// The `Received` field to put on top, folded, lines ended by LF; empty for none.
-    pub fn received(&self) -> &str {
-        &self.inner.received
+        Self(Arc::new(Inner {
+            octets,
+            digest,
+            body,
+            head: OnceLock::new(),
+            _reservation: reservation,
+        }))
     }
 
     /// Its size as received.
     pub fn octets(&self) -> u64 {
-        self.inner.octets
+        self.0.octets
     }
 
     /// SHA-256 of its octets as received.
     pub fn digest(&self) -> Digest {
-        self.inner.digest
+        self.0.digest
     }
 
     /// Facts from its header, which is read once. May block when the message is in a file.
@@ -102,7 +71,7 @@ impl Message {
     /// # Errors
     /// The system's error when the spool file cannot be read.
     pub fn head_fields(&self) -> io::Result<&Head> {
-        match self.inner.head.get() {
+        match self.0.head.get() {
             Some(head) => Ok(head),
             None => self.head_fields_showing(|_| {}),
         }
@@ -115,12 +84,12 @@ impl Message {
     /// The system's error when the spool file cannot be read.
     pub fn head_fields_showing(&self, received: impl FnMut(&[u8])) -> io::Result<&Head> {
         let head = Head::parse_showing(&self.head(limits::HEADER_OCTETS_MAX)?, received);
-        Ok(self.inner.head.get_or_init(|| head))
+        Ok(self.0.head.get_or_init(|| head))
     }
 
     /// The place of its octets.
     pub fn body(&self) -> &Body {
-        &self.inner.body
+        &self.0.body
     }
 
     /// Returns a reader from the beginning. Reading may block when the message is in a file.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use mailferry::mail::{Envelope, LoginMethod, Retention, TlsMode, WhoActs, limits};
+use mailferry::mail::{LoginMethod, Retention, TlsMode, WhoActs, limits};
 use mailferry::session::{self, End, Summary};
-use mailferry::sink::{Delivery, Destination, Outcome, Sink};
-use mailferry::spool::Message;
+use mailferry::sink::{Delivery, Destination, Offer, Outcome, Sink};
 
 use crate::support::between::{Answer, Between};
 use crate::support::world::{World, mail, mails};
@@ -123,10 +122,10 @@ async fn no_command_names_a_deleted_message_and_rset_and_top_are_never_sent() {
 struct Slow(Duration);
 
 impl Sink for Slow {
-    fn offer<'a>(&'a self, envelope: &'a Envelope, _: &'a Message) -> BoxFuture<'a, Vec<Outcome>> {
+    fn offer<'a>(&'a self, offer: Offer<'a>) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             tokio::time::sleep(self.0).await;
-            vec![Outcome::Accepted("at last".into()); envelope.recipients.len()]
+            vec![Outcome::Accepted("at last".into()); offer.envelope.recipients.len()]
         })
     }
 }

@@ -11,7 +11,7 @@ use mailferry::sink::mda::{Mda, MdaSettings};
 use mailferry::sink::render::{Layout, Rendering};
 use mailferry::sink::{Outcome, Sink};
 
-use crate::support::mail::message;
+use crate::support::mail::{RECEIVED, message, offer};
 use crate::support::mda::{is_root, settings};
 use crate::support::varied;
 
@@ -104,13 +104,13 @@ async fn delivers_byte_for_byte(
             sender,
             recipients: vec![Recipient::new("nobody").unwrap()],
         };
-        let outcomes = mda.offer(&envelope, &message).await;
+        let outcomes = mda.offer(offer(&envelope, &message)).await;
         assert!(
             matches!(outcomes[..], [Outcome::Accepted(_)]),
             "{outcomes:?}"
         );
         let mut rendered = Vec::new();
-        let rendering = Rendering::new(&message, &envelope.sender, &layout).unwrap();
+        let rendering = Rendering::new(&message, RECEIVED, &envelope.sender, &layout).unwrap();
         rendering.write_to(&mut rendered).unwrap();
         expected.push(as_stored(rendered));
     }

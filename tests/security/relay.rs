@@ -11,7 +11,7 @@ use mailferry::net::{Connector, Roots, SystemRoots};
 use mailferry::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
 use mailferry::sink::{Fault, Outcome, Refusal, Sink};
 
-use crate::support::mail::{envelope, message};
+use crate::support::mail::{self, envelope, message};
 use crate::support::recorded::{Peer, Recorded};
 use crate::support::relay::{Act, Manner, Relay, Step};
 use crate::support::speaker::{Say, Speaker, say};
@@ -46,7 +46,7 @@ async fn offer_from(
 ) -> Result<String, Refusal> {
     let message = message(&std::env::temp_dir(), octets).await;
     let smtp = Smtp::new(settings);
-    let outcome = smtp.offer(envelope, &message).await.remove(0);
+    let outcome = smtp.offer(mail::offer(envelope, &message)).await.remove(0);
     smtp.close().await;
     match outcome {
         Outcome::Accepted(words) => Ok(words),

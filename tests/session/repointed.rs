@@ -4,12 +4,11 @@
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
-use mailferry::mail::{AccountName, Envelope, FirstRun, Recipient, Retention};
+use mailferry::mail::{AccountName, FirstRun, Recipient, Retention};
 use mailferry::operator::operators_word;
 use mailferry::seen::{Seen, Trust};
 use mailferry::session::{self, End, Retried, Summary};
-use mailferry::sink::{Delivery, Destination, Fault, Outcome, Refusal, Sink};
-use mailferry::spool::Message;
+use mailferry::sink::{Delivery, Destination, Fault, Offer, Outcome, Refusal, Sink};
 
 use crate::support::model::Mail;
 use crate::support::world::{World, mail, mails};
@@ -44,8 +43,8 @@ impl Recipients {
 }
 
 impl Sink for Recipients {
-    fn offer<'a>(&'a self, envelope: &'a Envelope, _: &'a Message) -> BoxFuture<'a, Vec<Outcome>> {
-        let taken = envelope.recipients.iter().map(|one| {
+    fn offer<'a>(&'a self, offer: Offer<'a>) -> BoxFuture<'a, Vec<Outcome>> {
+        let taken = offer.envelope.recipients.iter().map(|one| {
             let one = one.as_str().to_owned();
             if one.starts_with("wrong") {
                 let fault = Fault::Recipient;

@@ -5,11 +5,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::future::BoxFuture;
 use mailferry::agent::Breaker;
-use mailferry::mail::{Envelope, Retention};
+use mailferry::mail::Retention;
 use mailferry::seen::{RecordKey, State};
 use mailferry::session::{self, Collaborators, Retried};
-use mailferry::sink::{Destination, Fault, Outcome, Refusal, Sink};
-use mailferry::spool::Message;
+use mailferry::sink::{Destination, Fault, Offer, Outcome, Refusal, Sink};
 use mailferry::telemetry::Reporter;
 
 use crate::support::world::{World, mails};
@@ -29,11 +28,7 @@ fn late(refusals: usize) -> Destination {
 }
 
 impl Sink for Late {
-    fn offer<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        _message: &'a Message,
-    ) -> BoxFuture<'a, Vec<Outcome>> {
+    fn offer<'a>(&'a self, offer: Offer<'a>) -> BoxFuture<'a, Vec<Outcome>> {
         let left = self.refusals_left.load(Ordering::Relaxed);
         self.refusals_left
             .store(left.saturating_sub(1), Ordering::Relaxed);
@@ -42,7 +37,7 @@ impl Sink for Late {
         } else {
             Outcome::Accepted("ok".into())
         };
-        Box::pin(async move { vec![outcome; envelope.recipients.len()] })
+        Box::pin(async move { vec![outcome; offer.envelope.recipients.len()] })
     }
 }
 

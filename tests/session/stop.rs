@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use mailferry::agent::{self, Assignment, Call, Prepare};
-use mailferry::mail::{Envelope, Retention, limits};
+use mailferry::mail::{Retention, limits};
 use mailferry::session::{self, End, SessionError, Stop, Summary, Visit};
-use mailferry::sink::{Begin, Delivery, Destination, Fault, Outcome, Sink};
-use mailferry::spool::Message;
+use mailferry::sink::{Begin, Delivery, Destination, Fault, Offer, Outcome, Sink};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -129,20 +128,11 @@ struct OneByOne {
 }
 
 impl Sink for OneByOne {
-    fn offer<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        message: &'a Message,
-    ) -> BoxFuture<'a, Vec<Outcome>> {
-        self.offer_in_turn(envelope, message, Begin::default())
+    fn offer<'a>(&'a self, offer: Offer<'a>) -> BoxFuture<'a, Vec<Outcome>> {
+        self.offer_in_turn(offer, Begin::default())
     }
 
-    fn offer_in_turn<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        _: &'a Message,
-        begin: Begin,
-    ) -> BoxFuture<'a, Vec<Outcome>> {
+    fn offer_in_turn<'a>(&'a self, offer: Offer<'a>, begin: Begin) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             let _turn = self.turns.acquire().await.unwrap();
             if !begin.begin() {
@@ -150,7 +140,7 @@ impl Sink for OneByOne {
             }
             self.begun.fetch_add(1, Ordering::Relaxed);
             sleep(Duration::from_secs(12)).await;
-            vec![Outcome::Accepted("ok".into()); envelope.recipients.len()]
+            vec![Outcome::Accepted("ok".into()); offer.envelope.recipients.len()]
         })
     }
 }

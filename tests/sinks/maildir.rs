@@ -7,7 +7,7 @@ use mailferry::mail::{Envelope, Recipient};
 use mailferry::sink::maildir::Maildir;
 use mailferry::sink::{Fault, Outcome, Refusal, Sink};
 
-use crate::support::mail::{RECEIVED, envelope, message, message_named};
+use crate::support::mail::{self, RECEIVED, envelope, message};
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let listing = std::fs::read_dir(folder).unwrap();
@@ -17,7 +17,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 async fn offer(maildir: &Maildir, octets: &[u8]) -> Result<String, Refusal> {
     let message = message(&std::env::temp_dir(), octets).await;
     let mut outcomes = maildir
-        .offer(&envelope("s@x", "jane@home.lan"), &message)
+        .offer(mail::offer(&envelope("s@x", "jane@home.lan"), &message))
         .await;
     assert_eq!(outcomes.len(), 1);
     match outcomes.remove(0) {
@@ -67,12 +67,12 @@ async fn many_offers_at_once_arrive_each_once_and_in_order() {
     let mut messages = Vec::new();
     for number in 0..500 {
         let octets = format!("Subject: {number}\r\n\r\n");
-        messages.push(message_named(directory.path(), octets.as_bytes(), b"1").await);
+        messages.push(message(directory.path(), octets.as_bytes()).await);
     }
     let envelope = envelope("s@x", "jane");
     let offers = messages
         .iter()
-        .map(|message| maildir.offer(&envelope, message));
+        .map(|message| maildir.offer(mail::offer(&envelope, message)));
     let outcomes = futures_util::future::join_all(offers).await;
     let mut names = Vec::new();
     for (number, outcome) in outcomes.iter().enumerate() {
@@ -155,7 +155,7 @@ async fn all_recipients_share_one_file() {
         recipients,
         ..envelope("", "jane")
     };
-    let outcomes = maildir.offer(&envelope, &message).await;
+    let outcomes = maildir.offer(mail::offer(&envelope, &message)).await;
     assert!(matches!(
         outcomes[..],
         [Outcome::Accepted(_), Outcome::Accepted(_)]

@@ -10,7 +10,7 @@ use mailferry::mail::{Envelope, Recipient};
 use mailferry::sink::mda::Mda;
 use mailferry::sink::{Begin, Fault, Outcome, Sink};
 
-use crate::support::mail::{RECEIVED, envelope, message, message_named};
+use crate::support::mail::{self, RECEIVED, envelope, message, offer_from, origin};
 use crate::support::mda::{SMALL, accepted, offer, refusal, script, settings, written};
 
 /// Waits until the condition is true; fails after half a minute.
@@ -220,7 +220,10 @@ async fn an_offer_that_is_dropped_takes_its_processes_with_it_and_gives_its_turn
     let message = message(directory.path(), SMALL).await;
     let task = {
         let (mda, message) = (mda.clone(), message.clone());
-        tokio::spawn(async move { mda.offer(&envelope("", "jane"), &message).await })
+        tokio::spawn(async move {
+            mda.offer(mail::offer(&envelope("", "jane"), &message))
+                .await
+        })
     };
     until("the MDA has started", || {
         directory.path().join("mda").exists()
@@ -235,7 +238,9 @@ async fn an_offer_that_is_dropped_takes_its_processes_with_it_and_gives_its_turn
         until("the process is gone", || !is_running(&pid)).await;
     }
     std::fs::write(directory.path().join("go"), "").unwrap();
-    let outcomes = mda.offer(&envelope("", "jane"), &message).await;
+    let outcomes = mda
+        .offer(mail::offer(&envelope("", "jane"), &message))
+        .await;
     assert!(
         matches!(outcomes[..], [Outcome::Accepted(_)]),
         "{outcomes:?}"
@@ -291,7 +296,7 @@ async fn each_recipient_has_a_process_of_its_own_and_an_answer_of_its_own() {
             .into(),
         ..envelope("s@x", "jane")
     };
-    let outcomes = mda.offer(&envelope, &message).await;
+    let outcomes = mda.offer(mail::offer(&envelope, &message)).await;
     assert!(
         matches!(&outcomes[..], [Outcome::Accepted(_), Outcome::Refused(r), Outcome::Accepted(_)] if r.fault == Fault::RecipientOrMessage),
         "{outcomes:?}"
@@ -309,13 +314,15 @@ async fn one_at_a_time_keeps_the_order_of_the_offers() {
         &["{unique_id}"],
     ))
     .unwrap();
-    let mut messages = Vec::new();
-    for number in 10..50 {
-        messages.push(message_named(directory.path(), SMALL, number.to_string().as_bytes()).await);
-    }
+    let message = message(directory.path(), SMALL).await;
+    let origins: Vec<_> = (10..50)
+        .map(|number| origin(number.to_string().as_bytes()))
+        .collect();
     let envelope = envelope("s@x", "jane");
-    futures_util::future::join_all(messages.iter().map(|message| mda.offer(&envelope, message)))
-        .await;
+    let offers = origins
+        .iter()
+        .map(|origin| mda.offer(offer_from(origin, &envelope, &message)));
+    futures_util::future::join_all(offers).await;
     let expected: String = (10..50).map(|number| format!("{number}\n")).collect();
     assert_eq!(written(directory.path(), "order"), expected);
 }
@@ -325,11 +332,11 @@ async fn an_offer_that_is_withdrawn_while_it_waits_for_its_turn_starts_no_progra
     let directory = tempfile::tempdir().unwrap();
     let wait = "echo $2 >> $1/order; until [ -e $1/go ]; do sleep 0.01; done";
     let mda = Mda::new(script(directory.path(), wait, &["{unique_id}"])).unwrap();
-    let one = message_named(directory.path(), SMALL, b"1").await;
-    let two = message_named(directory.path(), SMALL, b"2").await;
+    let message = message(directory.path(), SMALL).await;
+    let (one, two) = (origin(b"1"), origin(b"2"));
     let (envelope, begin) = (envelope("s@x", "jane"), Begin::default());
-    let first = mda.offer(&envelope, &one);
-    let second = mda.offer_in_turn(&envelope, &two, begin.clone());
+    let first = mda.offer(offer_from(&one, &envelope, &message));
+    let second = mda.offer_in_turn(offer_from(&two, &envelope, &message), begin.clone());
     let withdraw = async {
         until("the first has begun", || {
             directory.path().join("order").exists()
@@ -356,11 +363,11 @@ async fn two_at_a_time_run_side_by_side() {
     );
     settings.parallel = 2;
     let mda = Mda::new(settings).unwrap();
-    let one = message_named(directory.path(), SMALL, b"1").await;
-    let two = message_named(directory.path(), SMALL, b"2").await;
+    let message = message(directory.path(), SMALL).await;
+    let (one, two) = (origin(b"1"), origin(b"2"));
     let envelope = envelope("s@x", "jane");
-    let both =
-        futures_util::future::join(mda.offer(&envelope, &one), mda.offer(&envelope, &two)).await;
+    let offered = |origin| mda.offer(offer_from(origin, &envelope, &message));
+    let both = futures_util::future::join(offered(&one), offered(&two)).await;
     assert!(
         matches!(
             (&both.0[..], &both.1[..]),
@@ -393,7 +400,7 @@ async fn an_mda_that_accepts_and_reads_nothing_is_warned_of_once() {
         for _ in 0..3 {
             let message = crate::support::mail::message(directory.path(), SMALL).await;
             let envelope = crate::support::mail::envelope("s@x", "jane@home.lan");
-            mailferry::sink::Sink::offer(&mda, &envelope, &message).await;
+            mailferry::sink::Sink::offer(&mda, mail::offer(&envelope, &message)).await;
         }
         let said = warnings.0.lock().unwrap().clone();
         assert_eq!(said, vec!["mda_unread"; expected], "{program}");

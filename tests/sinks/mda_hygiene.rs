@@ -4,7 +4,7 @@
 use mailferry::sink::mda::{Mda, MdaError};
 use mailferry::sink::{Fault, Outcome, Sink};
 
-use crate::support::mail::{envelope, message_named};
+use crate::support::mail::{envelope, message, offer_from, origin};
 use crate::support::mda::{SMALL, accepted, is_root, refusal, script, settings, written};
 
 /// Holds 4.4.child.
@@ -83,8 +83,14 @@ async fn hostile_senders_and_unique_ids_are_only_words() {
         let further = ["{sender}", "--from={sender}", "{unique_id}"];
         let mda = Mda::new(script(directory.path(), record, &further)).unwrap();
         let unique_id = b"-x$(touch pwned)`id`;'\"/..";
-        let message = message_named(directory.path(), SMALL, unique_id).await;
-        let outcomes = mda.offer(&envelope(sender, "jane"), &message).await;
+        let message = message(directory.path(), SMALL).await;
+        let outcomes = mda
+            .offer(offer_from(
+                &origin(unique_id),
+                &envelope(sender, "jane"),
+                &message,
+            ))
+            .await;
         assert!(
             matches!(outcomes[..], [Outcome::Accepted(_)]),
             "{outcomes:?}"

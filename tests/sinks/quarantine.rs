@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use mailferry::quarantine::Quarantine;
 use mailferry::spool::Spool;
 
-use crate::support::mail::{RECEIVED, envelope, message, message_named};
+use crate::support::mail::{RECEIVED, envelope, message, offer, offer_from, origin};
 
 const OCTETS: &[u8] = b"X-Mailferry-Octets: 5\r\nX-Mailferry-Account: forged\r\nReceived: forged\r\n\r\nbare \r, \n, \0, \xFF\r\n.\r\n";
 
@@ -28,11 +28,16 @@ async fn a_message_comes_back_as_it_was_received_with_its_envelope_and_reason() 
         let directory = tempfile::tempdir().unwrap();
         let spool = Spool::new(directory.path());
         let quarantine = Quarantine::open(&directory.path().join("quarantine")).unwrap();
-        let message = message_named(directory.path(), &octets, b"../../evil\xFF id").await;
+        let message = message(directory.path(), &octets).await;
+        let origin = origin(b"../../evil\xFF id");
         let envelope = envelope("s@x", "jane@home.lan");
         let words = "exit 65 (EX_DATAERR): \x1b[2Jno";
         let file = quarantine
-            .keep(&message, &envelope, "mda_refused", words)
+            .keep(
+                offer_from(&origin, &envelope, &message),
+                "mda_refused",
+                words,
+            )
             .await
             .unwrap();
 
@@ -45,8 +50,8 @@ async fn a_message_comes_back_as_it_was_received_with_its_envelope_and_reason() 
         let (loaded, label) = quarantine.load(&file, &spool).await.unwrap();
         assert!(loaded.to_vec().unwrap() == octets);
         assert_eq!(loaded.digest(), message.digest());
-        assert_eq!(loaded.origin(), message.origin());
-        assert_eq!(loaded.received(), RECEIVED);
+        assert_eq!(label.origin, origin);
+        assert_eq!(label.received, RECEIVED);
         assert_eq!(label.envelope, envelope);
         assert_eq!(label.reason, "mda_refused");
         assert_eq!(label.words, "exit 65 (EX_DATAERR): \\x1b[2Jno");
@@ -70,7 +75,7 @@ async fn a_mail_program_may_look_at_it() {
     let quarantine = Quarantine::open(&path).unwrap();
     let message = message(directory.path(), b"no header\r\n").await;
     let file = quarantine
-        .keep(&message, &envelope("", "jane"), "mda_refused", "")
+        .keep(offer(&envelope("", "jane"), &message), "mda_refused", "")
         .await
         .unwrap();
     let text = String::from_utf8(std::fs::read(path.join("new").join(&file)).unwrap()).unwrap();
@@ -98,7 +103,7 @@ async fn a_file_that_was_changed_is_never_offered() {
     let quarantine = Quarantine::open(&path).unwrap();
     let message = message(directory.path(), OCTETS).await;
     let kept = quarantine
-        .keep(&message, &envelope("", "jane"), "mda_refused", "")
+        .keep(offer(&envelope("", "jane"), &message), "mda_refused", "")
         .await
         .unwrap();
     let whole = std::fs::read(path.join("new").join(&kept)).unwrap();
@@ -160,13 +165,13 @@ async fn a_quarantine_that_cannot_be_written_stores_nothing_and_reports_it() {
     let message = message(directory.path(), OCTETS).await;
     std::fs::remove_dir_all(&path).unwrap();
     quarantine
-        .keep(&message, &envelope("", "jane"), "mda_refused", "")
+        .keep(offer(&envelope("", "jane"), &message), "mda_refused", "")
         .await
         .unwrap();
     std::fs::remove_dir_all(path.join("new")).unwrap();
     std::fs::write(path.join("new"), "").unwrap();
     let error = quarantine
-        .keep(&message, &envelope("", "jane"), "mda_refused", "")
+        .keep(offer(&envelope("", "jane"), &message), "mda_refused", "")
         .await
         .unwrap_err();
     assert_eq!(error.code(), "quarantine_disk");

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use futures_util::future::BoxFuture;
-use mailferry::mail::{AccountName, Envelope, Retention, limits};
+use mailferry::mail::{AccountName, Retention, limits};
 use mailferry::seen::{Batch, SeenStore, State};
 use mailferry::session;
-use mailferry::sink::{Delivery, Destination, Fault, Outcome, Refusal, Sink};
-use mailferry::spool::Message;
+use mailferry::sink::{Delivery, Destination, Fault, Offer, Outcome, Refusal, Sink};
 use proptest::prelude::*;
 
 use crate::support::seed::saved_in;
@@ -26,14 +25,10 @@ struct Script {
 struct Door(Arc<Script>);
 
 impl Sink for Door {
-    fn offer<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        message: &'a Message,
-    ) -> BoxFuture<'a, Vec<Outcome>> {
+    fn offer<'a>(&'a self, offer: Offer<'a>) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             tokio::task::yield_now().await;
-            let octets = message.to_vec().unwrap();
+            let octets = offer.message.to_vec().unwrap();
             let fault = self.0.refuses.lock().unwrap().get(&octets).copied();
             let outcome = match fault {
                 Some(fault) => {
@@ -45,7 +40,7 @@ impl Sink for Door {
                     Outcome::Accepted("ok".into())
                 }
             };
-            vec![outcome; envelope.recipients.len()]
+            vec![outcome; offer.envelope.recipients.len()]
         })
     }
 }

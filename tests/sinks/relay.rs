@@ -10,7 +10,7 @@ use mailferry::net::{Connector, Roots, SystemRoots};
 use mailferry::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
 use mailferry::sink::{Fault, Outcome, Refusal, Sink};
 
-use crate::support::mail::{envelope, message};
+use crate::support::mail::{self, envelope, message};
 use crate::support::relay::{Act, Manner, Relay, Step, Taken};
 
 const SMALL: &[u8] = b"Subject: small\r\n\r\n.line\r\n";
@@ -35,7 +35,7 @@ fn settings(relay: &Relay) -> SmtpSettings {
 
 async fn offer_to(smtp: &Smtp, envelope: &Envelope, octets: &[u8]) -> Vec<Outcome> {
     let message = message(&std::env::temp_dir(), octets).await;
-    smtp.offer(envelope, &message).await
+    smtp.offer(mail::offer(envelope, &message)).await
 }
 
 async fn offer(smtp: &Smtp, octets: &[u8]) -> Result<String, Refusal> {

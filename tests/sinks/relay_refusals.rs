@@ -7,7 +7,7 @@ use mailferry::net::{Connector, Roots, SystemRoots};
 use mailferry::sink::smtp::{Smtp, SmtpSettings};
 use mailferry::sink::{Fault, Outcome, Refusal, Sink};
 
-use crate::support::mail::{envelope, message};
+use crate::support::mail::{self, envelope, message};
 use crate::support::relay::{Act, Manner, Relay, Step};
 
 const SMALL: &[u8] = b"Subject: small\r\n\r\nbody\r\n";
@@ -31,7 +31,7 @@ fn smtp(relay: &Relay, helo: &str) -> Smtp {
 
 async fn offer_to(smtp: &Smtp, envelope: &Envelope) -> Vec<Outcome> {
     let message = message(&std::env::temp_dir(), SMALL).await;
-    smtp.offer(envelope, &message).await
+    smtp.offer(mail::offer(envelope, &message)).await
 }
 
 async fn offer(smtp: &Smtp, sender: &str) -> Result<String, Refusal> {

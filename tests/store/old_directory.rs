@@ -5,11 +5,10 @@ use std::process::Command;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
-use mailferry::mail::{AccountName, Envelope, Retention, Timestamp};
+use mailferry::mail::{AccountName, Retention, Timestamp};
 use mailferry::seen::{DurableStore, Marker, Record, RecordKey, Seen, SeenStore, State};
-use mailferry::session::{self, Collaborators, End, Quarantine};
-use mailferry::sink::Refusal;
-use mailferry::spool::Message;
+use mailferry::session::{self, Collaborators, End, LoadedCopy, Quarantine};
+use mailferry::sink::{Offer, Refusal};
 
 use crate::store::disk::open;
 use crate::support::model::Mail;
@@ -76,16 +75,11 @@ fn collaborators(world: &World, directory: &Path, store: Arc<DurableStore>) -> C
 struct Copies(PathBuf);
 
 impl Quarantine for Copies {
-    fn keep<'a>(
-        &'a self,
-        _: &'a Message,
-        _: &'a Envelope,
-        _: &'a Refusal,
-    ) -> BoxFuture<'a, Result<String, Refusal>> {
+    fn keep<'a>(&'a self, _: Offer<'a>, _: &'a Refusal) -> BoxFuture<'a, Result<String, Refusal>> {
         unreachable!("nothing is quarantined")
     }
 
-    fn load<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(Message, Envelope), Refusal>> {
+    fn load<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<LoadedCopy, Refusal>> {
         unreachable!("nothing is parked")
     }
 

@@ -12,7 +12,7 @@ use mailferry::sink::{Outcome, Refusal, Sink};
 use mailferry::spool::Spool;
 use mailferry::telemetry::Reporter;
 
-use crate::support::mail::{envelope, message};
+use crate::support::mail::{self, envelope, message};
 
 /// A message with everything that a careless program would change.
 pub const SMALL: &[u8] = b"Subject: small\r\n\r\nline\r\nbare \r and \n kept\0\xFF\r\n";
@@ -55,7 +55,9 @@ pub fn settings(directory: &Path, command: &[&str]) -> MdaSettings {
 pub async fn offer(settings: MdaSettings, octets: &[u8]) -> Outcome {
     let message = message(&std::env::temp_dir(), octets).await;
     let mda = Mda::new(settings).unwrap();
-    let mut outcomes = mda.offer(&envelope("s@x", "jane@home.lan"), &message).await;
+    let mut outcomes = mda
+        .offer(mail::offer(&envelope("s@x", "jane@home.lan"), &message))
+        .await;
     assert_eq!(outcomes.len(), 1);
     outcomes.remove(0)
 }

@@ -8,18 +8,19 @@ use std::sync::{Arc, Mutex};
 use futures_util::future::BoxFuture;
 use mailferry::agent::{Breaker, OnlyOwner};
 use mailferry::mail::{
-    AccountName, Clock, Envelope, FirstRun, LoginMethod, PollLimits, Recipient, Retention, Secret,
-    Timestamp, TlsMode, UniqueId,
+    AccountName, Clock, FirstRun, LoginMethod, PollLimits, Recipient, Retention, Secret, Timestamp,
+    TlsMode, UniqueId,
 };
 use mailferry::operator::operators_word;
 use mailferry::seen::{
     AccountState, Batch, Known, MemoryStore, Record, RecordKey, Seen, SeenStore, Trust,
 };
 use mailferry::session::{
-    self, Adopted, Collaborators, Login, Quarantine, Rest, SessionError, Stop, Summary, Visit,
+    self, Adopted, Collaborators, LoadedCopy, Login, Quarantine, Rest, SessionError, Stop, Summary,
+    Visit,
 };
-use mailferry::sink::{Delivery, Destination, Fault, Gate, Outcome, Refusal, Sink};
-use mailferry::spool::{Message, Spool};
+use mailferry::sink::{Delivery, Destination, Fault, Gate, Offer, Outcome, Refusal, Sink};
+use mailferry::spool::Spool;
 use mailferry::telemetry::{Event, Report, Reporter};
 
 use super::crash::Crash;
@@ -56,7 +57,7 @@ pub struct Notes {
 
 /// The parked or quarantined messages, by file name.
 #[derive(Clone, Default)]
-pub struct Kept(Arc<Mutex<BTreeMap<String, (Message, Envelope)>>>);
+pub struct Kept(Arc<Mutex<BTreeMap<String, LoadedCopy>>>);
 
 pub fn mail(unique_id: &str, octets: &[u8]) -> Mail {
     Mail {
@@ -322,7 +323,7 @@ impl Kept {
     pub fn octets(&self) -> Vec<Vec<u8>> {
         let kept = self.0.lock().unwrap();
         kept.values()
-            .map(|(message, _)| message.to_vec().unwrap())
+            .map(|copy| copy.message.to_vec().unwrap())
             .collect()
     }
 
@@ -342,17 +343,13 @@ struct CountedSink {
 }
 
 impl Sink for CountedSink {
-    fn offer<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        message: &'a Message,
-    ) -> BoxFuture<'a, Vec<Outcome>> {
+    fn offer<'a>(&'a self, offer: Offer<'a>) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             self.crash.step().await;
             if self.notes.hangs.load(Ordering::Relaxed) {
                 return std::future::pending().await;
             }
-            let octets = message.to_vec().unwrap();
+            let octets = offer.message.to_vec().unwrap();
             self.notes.asked.fetch_add(1, Ordering::Relaxed);
             let to_all = self.notes.to_all.lock().unwrap().clone();
             let refused = self.notes.answers.lock().unwrap().get(&octets).cloned();
@@ -366,7 +363,7 @@ impl Sink for CountedSink {
                 }
             };
             self.crash.step().await;
-            vec![outcome; envelope.recipients.len()]
+            vec![outcome; offer.envelope.recipients.len()]
         })
     }
 }
@@ -392,8 +389,7 @@ struct CountedKept {
 impl Quarantine for CountedKept {
     fn keep<'a>(
         &'a self,
-        message: &'a Message,
-        envelope: &'a Envelope,
+        offer: Offer<'a>,
         _why: &'a Refusal,
     ) -> BoxFuture<'a, Result<String, Refusal>> {
         Box::pin(async move {
@@ -401,12 +397,17 @@ impl Quarantine for CountedKept {
             let mut kept = self.kept.0.lock().unwrap();
             let mut names = (kept.len()..).map(|number| format!("kept-{number}"));
             let file = names.find(|name| !kept.contains_key(name)).unwrap();
-            kept.insert(file.clone(), (message.clone(), envelope.clone()));
+            let copy = LoadedCopy {
+                message: offer.message.clone(),
+                envelope: offer.envelope.clone(),
+                trace: offer.trace.to_owned(),
+            };
+            kept.insert(file.clone(), copy);
             Ok(file)
         })
     }
 
-    fn load<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<(Message, Envelope), Refusal>> {
+    fn load<'a>(&'a self, file: &'a str) -> BoxFuture<'a, Result<LoadedCopy, Refusal>> {
         Box::pin(async move {
             Ok(self
                 .kept

@@ -64,7 +64,7 @@ const MUST_NOT: &[(&str, &[&str], &str)] = &[
     ("secrets", &["proto", "net"], "POP3 and SMTP"),
     (
         "spool",
-        &["proto", "config", "net"],
+        &["proto", "config", "net", "mail::Origin", "mail::Envelope"],
         "where a message comes from or goes",
     ),
     (

@@ -50,8 +50,8 @@ pub async fn retry_kept(
     };
     // The operator waits for the answer, so it is not withdrawn.
     let halt = CancellationToken::new();
-    let offer = parcel.offer(&visit.account, &halt);
-    let answer = with.delivery.deliver(offer).await;
+    let attempt = parcel.attempt(&halt);
+    let answer = with.delivery.deliver(attempt).await;
     let retried = match &answer {
         Ok(_) => Retried::Delivered,
         Err(undelivered) => {

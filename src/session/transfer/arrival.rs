@@ -96,33 +96,27 @@ impl Transfer<'_> {
             return;
         };
         let now = orders.with.clock.now();
-        let (visit, ledger, signature) = (orders.visit, &mut self.ledger, &self.signature);
+        let visit = orders.visit;
         let is_nameless = orders.is_nameless(at);
-        let finished = draft
-            .finish_as(|digest| {
-                let unique_id = if is_nameless {
-                    let name = made_names::identity(digest, ledger.ordinal(digest));
-                    UniqueId::new(name.as_bytes()).unwrap_or_else(|_| entry.unique_id())
-                } else {
-                    entry.unique_id()
-                };
-                let received = received_field(visit, signature, &unique_id, now);
-                (
-                    Origin {
-                        account: visit.account.clone(),
-                        unique_id,
-                    },
-                    received,
-                )
-            })
-            .await;
-        let message = match finished {
+        let message = match draft.finish().await {
             Ok(message) => message,
             Err(error) => return self.not_whole(at, error.into()),
         };
         fault::pass("spool.whole");
         self.count_arrival(at, message.octets(), is_nameless);
-        let key = RecordKey::new(message.origin().unique_id.clone(), Some(message.digest()));
+        let digest = message.digest();
+        let unique_id = if is_nameless {
+            let name = made_names::identity(digest, self.ledger.ordinal(digest));
+            UniqueId::new(name.as_bytes()).unwrap_or_else(|_| entry.unique_id())
+        } else {
+            entry.unique_id()
+        };
+        let trace = received_field(visit, &self.signature, &unique_id, now);
+        let key = RecordKey::new(unique_id.clone(), Some(digest));
+        let origin = Origin {
+            account: visit.account.clone(),
+            unique_id,
+        };
         if is_nameless {
             self.ledger
                 .identify(entry.number, &key.unique_id, entry.octets);
@@ -146,8 +140,10 @@ impl Transfer<'_> {
             source: Source::Listed(at),
             varies: self.varies(judged_as, weighed),
             key,
+            origin,
             message,
             envelope: looked.envelope,
+            trace,
             head,
             targets: Targets::default(),
             renamed_from: remade,

@@ -231,9 +231,7 @@ async fn keep(
         Some(file) => file.to_owned(),
         None => {
             let quarantine = &with.quarantine;
-            quarantine
-                .keep(&parcel.message, &parcel.envelope, why)
-                .await?
+            quarantine.keep(parcel.offer(), why).await?
         }
     };
     if let Some(Change::Put(_, record)) = batch.changes.last_mut() {

@@ -8,7 +8,7 @@ use crate::seen::{Batch, Change, Delivered, Known, Record, RecordKey, Records, S
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
 use crate::session::transfer::parcel::{Parcel, Source};
-use crate::session::{Collaborators, Counts, SessionError, Visit};
+use crate::session::{Collaborators, Counts, LoadedCopy, SessionError, Visit};
 use crate::sink::Refusal;
 
 /// Offers the copies of one account, and processes the answers.
@@ -101,9 +101,9 @@ impl<'a> CopyOffers<'a> {
 }
 
 impl Parcel {
-    /// Loads the copy that a record names, to offer it now. The message gets the account and the
-    /// unique-id of the record, which may have changed since the copy was made: a sink's answer is
-    /// written into that record. It goes to the recipient that the account has now, as if the
+    /// Loads the copy that a record names, to offer it now under the account and the unique-id of
+    /// the record, which may have changed since the copy was made: a sink's answer is written into
+    /// that record. It goes to the recipient that the account has now, as if the
     /// server still had it.
     ///
     /// # Errors
@@ -114,15 +114,19 @@ impl Parcel {
         (key, record): (RecordKey, &Record),
     ) -> Result<Self, Refusal> {
         let file = source.file().unwrap_or_default();
-        let (message, mut envelope) = with.quarantine.load(file).await?;
+        let LoadedCopy {
+            message,
+            mut envelope,
+            trace,
+        } = with.quarantine.load(file).await?;
         if key.digest != Some(message.digest()) {
             let words = format!("the copy {file} is not the message that its record names");
             return Err(Refusal::of_system(None, "quarantine_damaged", words));
         }
-        let message = message.with_origin(Origin {
+        let origin = Origin {
             account: visit.account.clone(),
             unique_id: key.unique_id.clone(),
-        });
+        };
         let targets = match source {
             // The operator asks again those who refused it.
             Source::Retried(_) => record.targets().without_refusals(),
@@ -132,8 +136,10 @@ impl Parcel {
         Ok(Self {
             source,
             key,
+            origin,
             message,
             envelope,
+            trace,
             head: record.head,
             targets,
             renamed_from: None,

@@ -9,7 +9,6 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::fault;
-use crate::mail::AccountName;
 use crate::seen::RecordKey;
 use crate::session::judge::budget::Budget;
 use crate::session::transfer::Transfer;
@@ -20,7 +19,6 @@ use crate::sink::{Delivery, Spared};
 
 /// Offers under way. A slot is taken before a message is offered.
 pub(in crate::session) struct Outbox<'a> {
-    account: &'a AccountName,
     delivery: &'a Delivery,
     budget: &'a Budget<'a>,
     running: FuturesUnordered<BoxFuture<'a, Offered>>,
@@ -41,7 +39,6 @@ impl<'a> Outbox<'a> {
     ) -> Self {
         let slots = visit.unrecorded_max.max(1);
         Self {
-            account: &visit.account,
             delivery: &with.delivery,
             budget,
             running: FuturesUnordered::new(),
@@ -85,7 +82,6 @@ impl<'a> Outbox<'a> {
     pub(in crate::session) fn offer(&mut self, parcel: Parcel) {
         let (slots, halt) = (self.slots.clone(), self.halt.clone());
         let (delivery, budget) = (self.delivery, self.budget);
-        let account = self.account;
         self.running.push(Box::pin(async move {
             let slot = slots.acquire_owned().await.ok();
             if slot.is_none() || halt.is_cancelled() || !budget.take() {
@@ -96,7 +92,7 @@ impl<'a> Outbox<'a> {
                 };
             }
             fault::pass("slot.taken");
-            let answer = delivery.deliver(parcel.offer(account, &halt)).await;
+            let answer = delivery.deliver(parcel.attempt(&halt)).await;
             Offered {
                 parcel,
                 answer: Some(answer),

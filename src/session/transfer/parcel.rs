@@ -5,18 +5,22 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::fault;
-use crate::mail::{AccountName, Envelope, HeadDigest};
+use crate::mail::{Envelope, HeadDigest, Origin};
 use crate::seen::{Deferral, Record, RecordKey, Records, State};
 use crate::session::judge::deferral::deferral_of;
-use crate::sink::{Offer, Receipt, Targets, Undelivered};
+use crate::sink::{Attempt, Offer, Receipt, Targets, Undelivered};
 use crate::spool::Message;
 
 /// A retrieved message, with its envelope and key.
 pub(in crate::session) struct Parcel {
     pub(in crate::session) source: Source,
     pub(in crate::session) key: RecordKey,
+    /// The account and unique-id under which it arrived.
+    pub(in crate::session) origin: Origin,
     pub(in crate::session) message: Message,
     pub(in crate::session) envelope: Envelope,
+    /// The `Received` field to put on top.
+    pub(in crate::session) trace: String,
     pub(in crate::session) head: Option<HeadDigest>,
     pub(in crate::session) targets: Targets,
     /// The key of its record, if that was made under another unique-id, or of other octets.
@@ -91,20 +95,24 @@ impl Source {
 }
 
 impl Parcel {
-    /// The offer to the destinations that do not have it.
+    /// What a sink or the quarantine gets.
+    pub(in crate::session) fn offer(&self) -> Offer<'_> {
+        Offer {
+            origin: &self.origin,
+            envelope: &self.envelope,
+            trace: &self.trace,
+            message: &self.message,
+        }
+    }
+
+    /// The attempt to deliver it to the destinations that do not have it.
     ///
     /// When `halt` is cancelled, it is withdrawn where it waits for its turn.
-    pub(in crate::session) fn offer<'s>(
-        &'s self,
-        account: &'s AccountName,
-        halt: &'s CancellationToken,
-    ) -> Offer<'s> {
-        Offer {
-            account,
+    pub(in crate::session) fn attempt<'s>(&'s self, halt: &'s CancellationToken) -> Attempt<'s> {
+        Attempt {
+            offer: self.offer(),
             // What is known of earlier offers is known under that name.
             key: self.renamed_from.as_ref().unwrap_or(&self.key),
-            envelope: &self.envelope,
-            message: &self.message,
             earlier: &self.targets,
             halt,
         }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::mail::Envelope;
-use crate::sink::delivery::Offer;
-use crate::sink::{Begin, Fault, Gate, Outcome, Refusal, Sink};
+use crate::sink::delivery::Attempt;
+use crate::sink::{Begin, Fault, Gate, Offer, Outcome, Refusal, Sink};
 
 /// One destination of messages: its configured name, the sink that delivers there, and the gate
 /// that knows whether it accepts mail now.
@@ -41,11 +41,11 @@ impl Destination {
     }
 
     /// Offers a message for all remaining recipients, and tells the gate if it was accepted.
-    pub(super) async fn ask<'a>(&'a self, offer: &Offer<'a>) -> Outcomes<'a> {
-        let envelope = offer.left_for(&self.name);
+    pub(super) async fn ask<'a>(&'a self, attempt: &Attempt<'a>) -> Outcomes<'a> {
+        let envelope = attempt.left_for(&self.name);
         let mut outcomes = Some(Vec::new());
         if !envelope.recipients.is_empty() {
-            outcomes = self.in_turn(&envelope, offer).await;
+            outcomes = self.in_turn(&envelope, attempt).await;
         }
         let is_withdrawn = outcomes.is_none();
         let mut outcomes = outcomes.unwrap_or_default();
@@ -55,7 +55,8 @@ impl Destination {
             outcomes.resize_with(envelope.recipients.len(), no_answer);
         }
         if outcomes.iter().any(is_accepted) {
-            self.gate.accepted(offer.account, offer.key);
+            self.gate
+                .accepted(&attempt.offer.origin.account, attempt.key);
         }
         Outcomes {
             destination: self,
@@ -67,14 +68,16 @@ impl Destination {
 
     /// Waits until the sink has answered; `None` if the offer was withdrawn while it waited for its
     /// turn.
-    async fn in_turn(&self, envelope: &Envelope, offer: &Offer<'_>) -> Option<Vec<Outcome>> {
+    async fn in_turn(&self, envelope: &Envelope, attempt: &Attempt<'_>) -> Option<Vec<Outcome>> {
         let begin = Begin::default();
-        let mut answer = self
-            .sink
-            .offer_in_turn(envelope, offer.message, begin.clone());
+        let offer = Offer {
+            envelope,
+            ..attempt.offer
+        };
+        let mut answer = self.sink.offer_in_turn(offer, begin.clone());
         tokio::select! {
             biased;
-            () = offer.halt.cancelled() => {
+            () = attempt.halt.cancelled() => {
                 if begin.withdraw() {
                     return None;
                 }

@@ -13,8 +13,7 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 use crate::mail::{AccountName, Envelope, Recipient, RecordKey, Timestamp};
-use crate::sink::{Fault, Outcome, Refusal};
-use crate::spool::Message;
+use crate::sink::{Fault, Offer, Outcome, Refusal};
 
 use destination::Outcomes;
 
@@ -30,18 +29,14 @@ pub struct Delivery {
     destinations: Vec<Destination>,
 }
 
-/// An offer of a message to the destinations that have not accepted it yet.
+/// An attempt to deliver a message to the destinations that have not accepted it yet.
 #[derive(Clone, Copy)]
-pub struct Offer<'a> {
-    /// The account of the message.
-    pub account: &'a AccountName,
-    /// The key of the message.
+pub struct Attempt<'a> {
+    /// The message, with all recipients.
+    pub offer: Offer<'a>,
+    /// The key under which earlier attempts are known.
     pub key: &'a RecordKey,
-    /// Its sender and recipients.
-    pub envelope: &'a Envelope,
-    /// The message.
-    pub message: &'a Message,
-    /// Which targets gave a final answer when it was offered before.
+    /// Which targets gave a final answer to earlier attempts.
     pub earlier: &'a Targets,
     /// When this is cancelled, the message is not offered to a destination where it still waits for
     /// its turn.
@@ -53,9 +48,9 @@ pub struct Undelivered {
     /// The destinations that refused it now, the worst fault first. Empty if all that were asked
     /// accepted it, and the others refused it for good before.
     pub refused_by: Vec<RefusedBy>,
-    /// Which targets have given a final answer: the acceptances of this offer and of earlier ones,
-    /// and the refusals of earlier ones. It does not include the refusals of this offer: whether
-    /// one is for good is decided elsewhere.
+    /// Which targets have given a final answer: the acceptances of this attempt and of earlier
+    /// ones, and the refusals of earlier ones. It does not include the refusals of this attempt:
+    /// whether one is for good is decided elsewhere.
     pub targets: Targets,
     /// Whether the offer to any destination was withdrawn before it began.
     pub is_withdrawn: bool,
@@ -143,20 +138,20 @@ impl Delivery {
     ///
     /// # Errors
     /// [`Undelivered`] when at least one target has not accepted the message.
-    pub async fn deliver(&self, offer: Offer<'_>) -> Result<Receipt, Undelivered> {
+    pub async fn deliver(&self, attempt: Attempt<'_>) -> Result<Receipt, Undelivered> {
         if let [only] = &self.destinations[..] {
-            return conclude(&offer, &mut [only.ask(&offer).await]);
+            return conclude(&attempt, &mut [only.ask(&attempt).await]);
         }
-        let asked = self.destinations.iter().map(|one| one.ask(&offer));
-        conclude(&offer, &mut join_all(asked).await)
+        let asked = self.destinations.iter().map(|one| one.ask(&attempt));
+        conclude(&attempt, &mut join_all(asked).await)
     }
 }
 
 /// Combines the answers of all destinations.
-fn conclude(offer: &Offer<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, Undelivered> {
+fn conclude(attempt: &Attempt<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, Undelivered> {
     let refused = answers.iter().flat_map(|answer| {
         let name = &answer.destination.name;
-        offer.earlier.refused_at(name, offer.envelope)
+        attempt.earlier.refused_at(name, attempt.offer.envelope)
     });
     let refused: Vec<RefusedTarget> = refused.cloned().collect();
     if refused.is_empty() && answers.iter().all(Outcomes::is_accepted) {
@@ -165,9 +160,9 @@ fn conclude(offer: &Offer<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, 
             Some(Outcome::Accepted(words)) => std::mem::take(words),
             _ => String::new(),
         };
-        return Ok(Receipt::of(offer.message, words));
+        return Ok(Receipt::of(&attempt.offer, words));
     }
-    let mut accepted = offer.earlier.accepted.clone();
+    let mut accepted = attempt.earlier.accepted.clone();
     let mut refused_by = Vec::new();
     let is_withdrawn = answers.iter().any(|answer| answer.is_withdrawn);
     for answer in answers {
@@ -197,14 +192,15 @@ fn conclude(offer: &Offer<'_>, answers: &mut [Outcomes<'_>]) -> Result<Receipt, 
     })
 }
 
-impl<'a> Offer<'a> {
+impl<'a> Attempt<'a> {
     /// The envelope with the recipients for whom a destination has not given a final answer.
     fn left_for(&self, destination: &str) -> Cow<'a, Envelope> {
         let is_open = |recipient: &Recipient| self.earlier.is_open(destination, recipient);
-        if self.envelope.recipients.iter().all(is_open) {
-            return Cow::Borrowed(self.envelope);
+        let envelope = self.offer.envelope;
+        if envelope.recipients.iter().all(is_open) {
+            return Cow::Borrowed(envelope);
         }
-        let mut left = self.envelope.clone();
+        let mut left = envelope.clone();
         left.recipients.retain(is_open);
         Cow::Owned(left)
     }

@@ -1,7 +1,7 @@
 //! Proof that a message was accepted.
 
 use crate::mail::{Digest, Origin};
-use crate::spool::Message;
+use crate::sink::Offer;
 
 /// Proof that every recipient at every destination accepted a message. Only
 /// [`Delivery::deliver`](crate::sink::Delivery::deliver) makes one.
@@ -16,11 +16,11 @@ pub struct Receipt {
 
 impl Receipt {
     /// Only for [`super`], which has checked that all accepted.
-    pub(super) fn of(message: &Message, words: String) -> Self {
+    pub(super) fn of(offer: &Offer<'_>, words: String) -> Self {
         Self {
-            origin: message.origin().clone(),
-            digest: message.digest(),
-            octets: message.octets(),
+            origin: offer.origin.clone(),
+            digest: offer.message.digest(),
+            octets: offer.message.octets(),
             words,
         }
     }

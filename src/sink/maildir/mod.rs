@@ -17,11 +17,11 @@ use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
 use crate::mail::LineEnds;
-use crate::mail::{Envelope, Sender, limits};
+use crate::mail::{Sender, limits};
 use crate::sink::mda::{FileUser, MdaError};
 use crate::sink::render::{Layout, Rendering};
 use crate::sink::worker::{Stage, Turn};
-use crate::sink::{Begin, Fault, Outcome, Refusal, Sink};
+use crate::sink::{Begin, Fault, Offer, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
 pub use error::MaildirError;
@@ -46,6 +46,7 @@ struct Desk {
 
 struct WriteJob {
     message: Message,
+    trace: String,
     sender: Sender,
     begin: Begin,
     answer: oneshot::Sender<Outcome>,
@@ -116,32 +117,24 @@ impl Maildir {
 }
 
 impl Sink for Maildir {
-    fn offer<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        message: &'a Message,
-    ) -> BoxFuture<'a, Vec<Outcome>> {
-        self.offer_in_turn(envelope, message, Begin::default())
+    fn offer<'a>(&'a self, offer: Offer<'a>) -> BoxFuture<'a, Vec<Outcome>> {
+        self.offer_in_turn(offer, Begin::default())
     }
 
-    fn offer_in_turn<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        message: &'a Message,
-        begin: Begin,
-    ) -> BoxFuture<'a, Vec<Outcome>> {
+    fn offer_in_turn<'a>(&'a self, offer: Offer<'a>, begin: Begin) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             let (answer, answered) = oneshot::channel();
             let job = WriteJob {
-                message: message.clone(),
-                sender: envelope.sender.clone(),
+                message: offer.message.clone(),
+                trace: offer.trace.to_owned(),
+                sender: offer.envelope.sender.clone(),
                 begin,
                 answer,
             };
             let desk = Arc::clone(&self.desk);
             self.desk.offered.put(job, move |turn| desk.write(turn));
             let outcome = answered.await.unwrap_or_else(|_| stopped());
-            vec![outcome; envelope.recipients.len()]
+            vec![outcome; offer.envelope.recipients.len()]
         })
     }
 
@@ -272,7 +265,7 @@ impl Desk {
             without_from_lines: false,
         };
         self.folder.write(user, unique_name(), true, |file| {
-            Rendering::new(&job.message, &job.sender, &layout)?.write_to(file)
+            Rendering::new(&job.message, &job.trace, &job.sender, &layout)?.write_to(file)
         })
     }
 }
@@ -291,19 +284,21 @@ fn stopped() -> Outcome {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::mail::{AccountName, Origin, UniqueId};
+    use crate::mail::{AccountName, Envelope, Origin, UniqueId};
     use crate::spool::Spool;
 
     async fn message() -> Message {
         let spool = Spool::new(&std::env::temp_dir());
         let mut draft = spool.begin(spool.room_for(None));
         draft.write(b"Subject: x\r\n\r\n").await.unwrap();
-        let account = AccountName::new("work").unwrap();
-        let unique_id = UniqueId::new(b"1").unwrap();
-        draft
-            .finish(Origin { account, unique_id }, String::new())
-            .await
-            .unwrap()
+        draft.finish().await.unwrap()
+    }
+
+    fn origin() -> Origin {
+        Origin {
+            account: AccountName::new("work").unwrap(),
+            unique_id: UniqueId::new(b"1").unwrap(),
+        }
     }
 
     fn envelope() -> Envelope {
@@ -322,14 +317,15 @@ mod tests {
         let (dropped, _) = oneshot::channel();
         let job = WriteJob {
             message: message.clone(),
+            trace: String::new(),
             sender: Sender::Null,
             begin: Begin::default(),
             answer: dropped,
         };
         // While the test has the turn, nothing is written.
         let turn = turn_of(&maildir.desk.offered, job).await;
-        let envelope = envelope();
-        let mut offer = maildir.offer(&envelope, &message);
+        let (origin, envelope) = (origin(), envelope());
+        let mut offer = maildir.offer(offer(&origin, &envelope, &message));
         assert!(futures_util::poll!(&mut offer).is_pending());
         let desk = Arc::clone(&maildir.desk);
         let worked = tokio::task::spawn_blocking(move || desk.write(turn));
@@ -337,6 +333,15 @@ mod tests {
         assert!(matches!(offer.await[..], [Outcome::Accepted(_)]));
         assert_eq!(std::fs::read_dir(path.join("new")).unwrap().count(), 1);
         assert_eq!(std::fs::read_dir(path.join("tmp")).unwrap().count(), 0);
+    }
+
+    fn offer<'a>(origin: &'a Origin, envelope: &'a Envelope, message: &'a Message) -> Offer<'a> {
+        Offer {
+            origin,
+            envelope,
+            trace: "",
+            message,
+        }
     }
 
     /// Takes the turn of a stage, for the test.
@@ -350,22 +355,20 @@ mod tests {
     /// Makes this many offers, written as far as they may be, and returns the turn to publish them.
     async fn written<'a>(
         maildir: &'a Maildir,
-        envelope: &'a Envelope,
-        message: &'a Message,
+        offer: Offer<'a>,
         count: usize,
     ) -> (Vec<BoxFuture<'a, Vec<Outcome>>>, Turn<Vec<NewCopy>>) {
         let publishing = turn_of(&maildir.desk.written, Vec::new()).await;
         let (answer, _) = oneshot::channel();
         let dropped = WriteJob {
-            message: message.clone(),
+            message: offer.message.clone(),
+            trace: String::new(),
             sender: Sender::Null,
             begin: Begin::default(),
             answer,
         };
         let writing = turn_of(&maildir.desk.offered, dropped).await;
-        let mut offers: Vec<_> = (0..count)
-            .map(|_| maildir.offer(envelope, message))
-            .collect();
+        let mut offers: Vec<_> = (0..count).map(|_| maildir.offer(offer)).collect();
         for offer in &mut offers {
             assert!(futures_util::poll!(offer).is_pending());
         }
@@ -379,9 +382,11 @@ mod tests {
     async fn the_limit_of_open_files_is_held_and_waiting_messages_are_delivered_too() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("Maildir");
-        let (maildir, envelope, message) = (Maildir::new(&path), envelope(), message().await);
+        let maildir = Maildir::new(&path);
+        let (origin, envelope, message) = (origin(), envelope(), message().await);
+        let offer = offer(&origin, &envelope, &message);
         let most = limits::MAILDIR_OPEN_MESSAGES_MAX;
-        let (offers, publishing) = written(&maildir, &envelope, &message, most + 70).await;
+        let (offers, publishing) = written(&maildir, offer, most + 70).await;
         let count = |part: &str| std::fs::read_dir(path.join(part)).unwrap().count();
         assert_eq!((count("tmp"), count("new")), (most, 0));
         let desk = Arc::clone(&maildir.desk);
@@ -398,8 +403,10 @@ mod tests {
     async fn an_offer_that_was_dropped_before_it_was_published_is_not_delivered() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("Maildir");
-        let (maildir, envelope, message) = (Maildir::new(&path), envelope(), message().await);
-        let (mut offers, publishing) = written(&maildir, &envelope, &message, 3).await;
+        let maildir = Maildir::new(&path);
+        let (origin, envelope, message) = (origin(), envelope(), message().await);
+        let offer = offer(&origin, &envelope, &message);
+        let (mut offers, publishing) = written(&maildir, offer, 3).await;
         let kept = offers.pop().unwrap();
         drop(offers);
         let desk = Arc::clone(&maildir.desk);
@@ -417,6 +424,7 @@ mod tests {
         let (answer, answered) = oneshot::channel();
         let job = WriteJob {
             message: message().await,
+            trace: String::new(),
             sender: Sender::Null,
             begin: Begin::default(),
             answer,
@@ -424,7 +432,8 @@ mod tests {
         let offered = &maildir.desk.offered;
         offered.put(job, |_turn| std::panic::resume_unwind(Box::new("")));
         assert!(answered.await.is_err(), "its offers are refused");
-        let outcomes = maildir.offer(&envelope(), &message().await).await;
+        let (origin, envelope, message) = (origin(), envelope(), message().await);
+        let outcomes = maildir.offer(offer(&origin, &envelope, &message)).await;
         assert!(matches!(outcomes[..], [Outcome::Accepted(_)]));
     }
 }

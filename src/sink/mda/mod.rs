@@ -20,10 +20,10 @@ use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 
-use crate::mail::Envelope;
+use crate::mail::{Envelope, Origin};
 use crate::process::{Cancellation, cancellation};
 use crate::sink::worker::{Stage, Turn};
-use crate::sink::{Begin, Fault, Outcome, Refusal, Sink};
+use crate::sink::{Begin, Fault, Offer, Outcome, Refusal, Sink};
 use crate::spool::Message;
 
 pub use command::script_with_crlf;
@@ -44,11 +44,24 @@ pub struct Mda {
 
 /// A message that waits for a thread.
 struct Job {
+    origin: Origin,
     envelope: Envelope,
+    trace: String,
     message: Message,
     cancellation: Cancellation,
     begin: Begin,
     answer: oneshot::Sender<Vec<Outcome>>,
+}
+
+impl Job {
+    fn offer(&self) -> Offer<'_> {
+        Offer {
+            origin: &self.origin,
+            envelope: &self.envelope,
+            trace: &self.trace,
+            message: &self.message,
+        }
+    }
 }
 
 impl Mda {
@@ -81,9 +94,8 @@ fn work(plan: &MdaRunner, mut turn: Turn<Job>) {
                 continue;
             }
             let outcomes = job.envelope.recipients.iter().map(|recipient| {
-                let facts = Facts::new(job.message.origin(), &job.envelope, recipient);
-                let sender = &job.envelope.sender;
-                let deliver = || plan.deliver(&job.message, sender, &facts, &job.cancellation);
+                let facts = Facts::new(&job.origin, &job.envelope, recipient);
+                let deliver = || plan.deliver(job.offer(), &facts, &job.cancellation);
                 // A panic in the delivery to one recipient must not undo the delivery to another.
                 match catch_unwind(AssertUnwindSafe(deliver)) {
                     Ok(delivered) => delivered.unwrap_or_else(Outcome::Refused),
@@ -98,27 +110,20 @@ fn work(plan: &MdaRunner, mut turn: Turn<Job>) {
 }
 
 impl Sink for Mda {
-    fn offer<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        message: &'a Message,
-    ) -> BoxFuture<'a, Vec<Outcome>> {
-        self.offer_in_turn(envelope, message, Begin::default())
+    fn offer<'a>(&'a self, offer: Offer<'a>) -> BoxFuture<'a, Vec<Outcome>> {
+        self.offer_in_turn(offer, Begin::default())
     }
 
-    fn offer_in_turn<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        message: &'a Message,
-        begin: Begin,
-    ) -> BoxFuture<'a, Vec<Outcome>> {
+    fn offer_in_turn<'a>(&'a self, offer: Offer<'a>, begin: Begin) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             // Kept until the answer arrives: dropping this future cancels the process.
             let (_canceller, cancellation) = cancellation();
             let (answer, answered) = oneshot::channel();
             let job = Job {
-                envelope: envelope.clone(),
-                message: message.clone(),
+                origin: offer.origin.clone(),
+                envelope: offer.envelope.clone(),
+                trace: offer.trace.to_owned(),
+                message: offer.message.clone(),
                 cancellation,
                 begin,
                 answer,
@@ -127,7 +132,7 @@ impl Sink for Mda {
             self.offered.put(job, move |turn| work(&plan, turn));
             answered.await.unwrap_or_else(|_| {
                 let refusal = broken(&"its thread stopped before it answered");
-                vec![Outcome::Refused(refusal); envelope.recipients.len()]
+                vec![Outcome::Refused(refusal); offer.envelope.recipients.len()]
             })
         })
     }

@@ -10,14 +10,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::disk::{Lack, advice};
 use crate::fault;
 use crate::mail::text::Shown;
-use crate::mail::{Sender, is_out_of_files, limits};
+use crate::mail::{is_out_of_files, limits};
 use crate::process::{self, Cancellation, End, Listen};
 use crate::sink::mda::command::{Facts, MdaCommand, is_program, script_with_crlf};
 use crate::sink::mda::user::UserIdentity;
 use crate::sink::mda::{MdaError, MdaSettings, exit, helper, input};
 use crate::sink::render::{Layout, Rendering};
-use crate::sink::{Fault, Outcome, Refusal};
-use crate::spool::Message;
+use crate::sink::{Fault, Offer, Outcome, Refusal};
 use crate::telemetry::Event;
 
 /// The values that are the same for each process of one MDA.
@@ -103,8 +102,7 @@ impl MdaRunner {
     /// Delivers to one recipient. Blocks until the process has ended.
     pub(super) fn deliver(
         &self,
-        message: &Message,
-        sender: &Sender,
+        offer: Offer<'_>,
         facts: &Facts,
         cancellation: &Cancellation,
     ) -> Result<Outcome, Refusal> {
@@ -120,8 +118,10 @@ impl MdaRunner {
             without_from_lines: false,
         };
         let switch = self.identity.switch.as_ref();
-        let input = Rendering::new(message, sender, &layout)
-            .and_then(|rendering| input::file(rendering, message.octets(), &settings.spool, switch))
+        let input = Rendering::new(offer.message, offer.trace, &offer.envelope.sender, &layout)
+            .and_then(|rendering| {
+                input::file(rendering, offer.message.octets(), &settings.spool, switch)
+            })
             .map_err(|error| {
                 let words = format!(
                     "cannot put the message into a file for the MDA: {error}. {}",

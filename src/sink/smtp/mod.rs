@@ -7,6 +7,7 @@
 //! lettre.
 
 mod connect;
+mod data;
 mod idle;
 mod recipient;
 mod reply;
@@ -21,10 +22,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
-use crate::mail::{Envelope, Secret, TlsMode};
+use crate::mail::{Secret, TlsMode};
 use crate::net::Connector;
-use crate::sink::{Begin, Outcome, Refusal, Sink};
-use crate::spool::Message;
+use crate::sink::{Begin, Offer, Outcome, Refusal, Sink};
 
 use idle::Idle;
 use transaction::{Ended, Transaction};
@@ -75,16 +75,10 @@ impl Smtp {
         }
     }
 
-    async fn transact(
-        &self,
-        envelope: &Envelope,
-        message: &Message,
-        begin: &Begin,
-    ) -> Vec<Outcome> {
+    async fn transact(&self, offer: Offer<'_>, begin: &Begin) -> Vec<Outcome> {
         let mut transaction = Transaction {
             settings: &self.settings,
-            envelope,
-            message,
+            offer,
             null_sender: false,
         };
         if let Some(relay) = self.idle.take() {
@@ -104,7 +98,7 @@ impl Smtp {
             let relay = match connect::connect(&self.settings).await {
                 Ok(relay) => relay,
                 Err(refusal) => {
-                    return vec![Outcome::Refused(refusal); envelope.recipients.len()];
+                    return vec![Outcome::Refused(refusal); offer.envelope.recipients.len()];
                 }
             };
             // Nothing of the message is said before this.
@@ -135,26 +129,17 @@ impl Smtp {
 }
 
 impl Sink for Smtp {
-    fn offer<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        message: &'a Message,
-    ) -> BoxFuture<'a, Vec<Outcome>> {
-        self.offer_in_turn(envelope, message, Begin::default())
+    fn offer<'a>(&'a self, offer: Offer<'a>) -> BoxFuture<'a, Vec<Outcome>> {
+        self.offer_in_turn(offer, Begin::default())
     }
 
-    fn offer_in_turn<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        message: &'a Message,
-        begin: Begin,
-    ) -> BoxFuture<'a, Vec<Outcome>> {
+    fn offer_in_turn<'a>(&'a self, offer: Offer<'a>, begin: Begin) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             // Never closed; if it were, an empty answer accepts nothing.
             let Ok(_turn) = self.turns.acquire().await else {
                 return Vec::new();
             };
-            self.transact(envelope, message, &begin).await
+            self.transact(offer, &begin).await
         })
     }
 

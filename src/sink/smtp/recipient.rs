@@ -51,7 +51,7 @@ impl Transaction<'_> {
             }
             None => connect::connect(self.settings).await.ok()?,
         };
-        let mut recipients = self.envelope.recipients.iter();
+        let mut recipients = self.offer.envelope.recipients.iter();
         let ascii = recipients.all(|recipient| recipient.as_str().is_ascii());
         let mail = if ascii {
             "MAIL FROM:<>\r\n"

@@ -3,27 +3,20 @@
 use std::fmt::Write as _;
 
 use tokio::io::AsyncWriteExt;
-use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use crate::fault;
-use crate::mail::LineEnds;
-use crate::mail::{Envelope, Recipient, limits};
-use crate::sink::render::{Layout, Rendering};
+use crate::mail::Recipient;
 use crate::sink::smtp::SmtpSettings;
 use crate::sink::smtp::connect::{Extensions, Relay};
 use crate::sink::smtp::reply::{RelayReply, Step};
 use crate::sink::smtp::sender::reverse_path;
-use crate::sink::smtp::stuffing::Stuffing;
-use crate::sink::{Fault, Outcome, Refusal};
-use crate::spool::{Body, Message};
+use crate::sink::{Fault, Offer, Outcome, Refusal};
 
 /// A message that is being sent to a relay.
 pub(super) struct Transaction<'a> {
     pub(super) settings: &'a SmtpSettings,
-    pub(super) envelope: &'a Envelope,
-    pub(super) message: &'a Message,
+    pub(super) offer: Offer<'a>,
     /// Whether the relay has refused the form of the sender's address.
     pub(super) null_sender: bool,
 }
@@ -93,7 +86,7 @@ impl Transaction<'_> {
             };
             return (end, self.all(&self.refusal(&mail, Step::Mail)));
         }
-        let mut outcomes = Vec::with_capacity(self.envelope.recipients.len());
+        let mut outcomes = Vec::with_capacity(self.offer.envelope.recipients.len());
         for line in &lines.rcpts {
             let rcpt = if relay.extensions.pipelining {
                 self.hear(relay).await
@@ -207,75 +200,7 @@ impl Transaction<'_> {
     }
 
     fn all(&self, refusal: &Refusal) -> Vec<Outcome> {
-        vec![Outcome::Refused(refusal.clone()); self.envelope.recipients.len()]
-    }
-
-    /// Writes the message without its final dot, stuffed, with CRLF line ends. A large one is read
-    /// on a thread that may block.
-    async fn write_message(&self, relay: &mut Relay) -> Result<(), Refusal> {
-        let layout = Layout {
-            line_ends: LineEnds::Network,
-            return_path: false,
-            from_line: None,
-            without_from_lines: true,
-        };
-        let mut stuffing = Stuffing::new();
-        let mut stuffed = Vec::new();
-        if let Body::Memory(_) = self.message.body() {
-            let mut rendering = Rendering::new(self.message, &self.envelope.sender, &layout)
-                .map_err(|e| unreadable(&e))?;
-            let mut piece = Vec::new();
-            while rendering
-                .next(&mut piece)
-                .map_err(|error| unreadable(&error))?
-            {
-                stuffing.push(&piece, &mut stuffed);
-                // Most messages are sent in one write, but no write is larger than what a slow line
-                // can send in the time of one step.
-                if stuffed.len() >= limits::RELAY_WRITE_OCTETS {
-                    self.write_piece(relay, &stuffed).await?;
-                    stuffed.clear();
-                }
-            }
-            return self.write_piece(relay, &stuffed).await;
-        }
-        let (message, sender) = (self.message.clone(), self.envelope.sender.clone());
-        let (pieces, mut read) = mpsc::channel::<std::io::Result<Vec<u8>>>(2);
-        let reading = spawn_blocking(move || {
-            let rendered = Rendering::new(&message, &sender, &layout).and_then(|mut rendering| {
-                let mut piece = Vec::new();
-                while rendering.next(&mut piece)? {
-                    if pieces
-                        .blocking_send(Ok(std::mem::take(&mut piece)))
-                        .is_err()
-                    {
-                        break;
-                    }
-                }
-                Ok(())
-            });
-            if let Err(error) = rendered {
-                let _ = pieces.blocking_send(Err(error));
-            }
-        });
-        while let Some(piece) = read.recv().await {
-            stuffed.clear();
-            stuffing.push(&piece.map_err(|error| unreadable(&error))?, &mut stuffed);
-            self.write_piece(relay, &stuffed).await?;
-        }
-        // If the reader panicked, only a part of the message was sent: no dot may follow it.
-        reading
-            .await
-            .map_err(|stopped| unreadable(&std::io::Error::other(stopped)))
-    }
-
-    async fn write_piece(&self, relay: &mut Relay, octets: &[u8]) -> Result<(), Refusal> {
-        match timeout(self.settings.timeout, write(relay, octets)).await {
-            Ok(Ok(())) => Ok(()),
-            // Before the dot nothing is accepted, whatever was written.
-            Ok(Err(error)) => Err(self.refusal(&RelayReply::Lost(error.to_string()), Step::Data)),
-            Err(_) => Err(self.refusal(&self.silence(), Step::Data)),
-        }
+        vec![Outcome::Refused(refusal.clone()); self.offer.envelope.recipients.len()]
     }
 
     /// Writes one or more lines and waits for the first reply.
@@ -295,7 +220,7 @@ impl Transaction<'_> {
         }
     }
 
-    fn silence(&self) -> RelayReply {
+    pub(super) fn silence(&self) -> RelayReply {
         RelayReply::Lost(format!(
             "the relay did not answer within {} seconds",
             self.settings.timeout.as_secs_f64()
@@ -306,39 +231,43 @@ impl Transaction<'_> {
     fn lines(&self, extensions: &Extensions) -> Result<Spooled, Refusal> {
         if let Some(limit) = extensions
             .size
-            .filter(|limit| *limit > 0 && self.message.octets() > *limit)
+            .filter(|limit| *limit > 0 && self.offer.message.octets() > *limit)
         {
             let words = format!(
                 "the message has {} octets, and the relay takes {limit}",
-                self.message.octets()
+                self.offer.message.octets()
             );
             return Err(Refusal::new(Fault::MessagePermanent, "smtp_too_big", words));
         }
         let ascii = |recipient: &Recipient| recipient.as_str().is_ascii();
-        if !extensions.utf8 && !self.envelope.recipients.iter().all(ascii) {
+        if !extensions.utf8 && !self.offer.envelope.recipients.iter().all(ascii) {
             let words = "the recipient is not ASCII, and the relay does not announce SMTPUTF8";
             return Err(Refusal::new(Fault::Recipient, "smtp_no_utf8", words));
         }
         let sender = if self.null_sender {
             ""
         } else {
-            reverse_path(&self.envelope.sender, extensions.utf8)
+            reverse_path(&self.offer.envelope.sender, extensions.utf8)
         };
         let mut mail = format!("MAIL FROM:<{sender}>");
         if extensions.size.is_some() {
             // A hint (RFC 1870 section 6.1): bare line ends make the sent message a little longer.
-            let trace = self.message.received();
-            let octets = self.message.octets() + (trace.len() + trace.matches('\n').count()) as u64;
+            let trace = self.offer.trace;
+            let octets =
+                self.offer.message.octets() + (trace.len() + trace.matches('\n').count()) as u64;
             let _ = write!(mail, " SIZE={octets}");
         }
         if extensions.eight_bit {
             mail.push_str(" BODY=8BITMIME");
         }
-        if extensions.utf8 && !(sender.is_ascii() && self.envelope.recipients.iter().all(ascii)) {
+        if extensions.utf8
+            && !(sender.is_ascii() && self.offer.envelope.recipients.iter().all(ascii))
+        {
             mail.push_str(" SMTPUTF8");
         }
         mail.push_str("\r\n");
         let rcpts = self
+            .offer
             .envelope
             .recipients
             .iter()
@@ -365,100 +294,7 @@ pub(super) struct Spooled {
     pub(super) rcpts: Vec<String>,
 }
 
-async fn write(relay: &mut Relay, octets: &[u8]) -> std::io::Result<()> {
+pub(super) async fn write(relay: &mut Relay, octets: &[u8]) -> std::io::Result<()> {
     relay.tap.write_all(octets).await?;
     relay.tap.flush().await
-}
-
-fn unreadable(error: &std::io::Error) -> Refusal {
-    Refusal::new(
-        Fault::Destination,
-        "spool_disk",
-        format!("the spooled message cannot be read: {error}"),
-    )
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use std::time::Duration;
-
-    use lettre::transport::smtp::client::AsyncSmtpConnection;
-    use lettre::transport::smtp::extension::ClientId;
-    use tokio::io::{AsyncReadExt, DuplexStream};
-
-    use super::*;
-    use crate::mail::{AccountName, Origin, Sender, TlsMode, TlsPolicy, UniqueId};
-    use crate::net::{Connector, Roots, SystemRoots};
-    use crate::sink::smtp::tap::Tap;
-    use crate::spool::Spool;
-
-    /// Receives 16 KiB a second, and returns the data after EHLO.
-    async fn slow_line(mut relay: DuplexStream) -> Vec<u8> {
-        relay.write_all(b"220 slow\r\n").await.unwrap();
-        let mut taken = vec![0; 64];
-        let _ehlo = relay.read(&mut taken).await.unwrap();
-        relay.write_all(b"250 slow\r\n").await.unwrap();
-        taken.clear();
-        let mut piece = vec![0; 16 * 1024];
-        loop {
-            match relay.read(&mut piece).await.unwrap() {
-                0 => return taken,
-                octets => taken.extend_from_slice(&piece[..octets]),
-            }
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_slow_line_has_the_time_of_a_step_for_each_piece_and_not_for_a_whole_message() {
-        let settings = SmtpSettings {
-            host: "relay.test".to_owned(),
-            port: 25,
-            tls: TlsMode::None,
-            connector: Connector::new(&TlsPolicy::default(), &Roots::new(SystemRoots::find()))
-                .unwrap(),
-            login: None,
-            helo: "client.test".to_owned(),
-            timeout: Duration::from_secs(30),
-            parallel: 1,
-        };
-        let directory = tempfile::tempdir().unwrap();
-        let spool = Spool::new(directory.path());
-        let octets = b"Subject: large\r\n\r\n".repeat(100_000);
-        let mut draft = spool.begin(spool.room_for(Some(octets.len() as u64)));
-        draft.write(&octets).await.unwrap();
-        let origin = Origin {
-            account: AccountName::new("work").unwrap(),
-            unique_id: UniqueId::new(b"1").unwrap(),
-        };
-        let message = draft.finish(origin, String::new()).await.unwrap();
-        assert!(matches!(message.body(), Body::Memory(_)));
-        let envelope = Envelope {
-            sender: Sender::Null,
-            recipients: Vec::new(),
-        };
-        let (ours, theirs) = tokio::io::duplex(16 * 1024);
-        let line = tokio::spawn(slow_line(theirs));
-        let tap = Tap::new(Box::new(ours), b"");
-        let name = ClientId::Domain(settings.helo.clone());
-        let connection =
-            AsyncSmtpConnection::connect_with_transport(Box::new(tap.clone()), &name).await;
-        let mut relay = Relay {
-            connection: connection.unwrap(),
-            heard: tap.sent() + 1,
-            tap,
-            extensions: Extensions::default(),
-            secrets: Vec::new(),
-        };
-        let transaction = Transaction {
-            settings: &settings,
-            envelope: &envelope,
-            message: &message,
-            null_sender: false,
-        };
-        transaction.write_message(&mut relay).await.unwrap();
-        drop(relay);
-        assert_eq!(line.await.unwrap().len(), octets.len());
-    }
 }

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use mailferry::mail::Envelope;
-use mailferry::sink::{Fault, Outcome, Refusal, Sink};
-use mailferry::spool::Message;
+use mailferry::sink::{Fault, Offer, Outcome, Refusal, Sink};
 use tokio::time::sleep;
 
 /// What a destination does to messages.
@@ -86,16 +85,12 @@ impl Box_ {
 pub struct Door(pub Arc<Box_>);
 
 impl Sink for Door {
-    fn offer<'a>(
-        &'a self,
-        envelope: &'a Envelope,
-        message: &'a Message,
-    ) -> BoxFuture<'a, Vec<Outcome>> {
+    fn offer<'a>(&'a self, offer: Offer<'a>) -> BoxFuture<'a, Vec<Outcome>> {
         Box::pin(async move {
             let mood = self.0.mood.lock().unwrap().clone();
             let seconds = self.0.random.lock().unwrap().u64(..=mood.slow_seconds);
             sleep(Duration::from_secs(seconds)).await;
-            let octets = message.to_vec().unwrap();
+            let octets = offer.message.to_vec().unwrap();
             // A poisonous message stays poisonous whenever it is offered.
             let poison = octets.windows(6).any(|six| six == b"poison");
             let outcome = if mood.down {
@@ -103,7 +98,7 @@ impl Sink for Door {
             } else if poison {
                 self.0.refuse_for_good(octets);
                 Box_::refusal(Fault::MessagePermanent)
-            } else if let Some(fault) = mood.spam.filter(|_| is_spam(envelope)) {
+            } else if let Some(fault) = mood.spam.filter(|_| is_spam(offer.envelope)) {
                 if matches!(fault, Fault::MessagePermanent | Fault::RecipientOrMessage) {
                     self.0.refuse_for_good(octets);
                 }
@@ -121,7 +116,7 @@ impl Sink for Door {
             };
             // A crash may come between the acceptance and the answer.
             tokio::task::yield_now().await;
-            vec![outcome; envelope.recipients.len()]
+            vec![outcome; offer.envelope.recipients.len()]
         })
     }
 }

@@ -4,6 +4,7 @@
 use std::fs;
 
 use mailferry::quarantine::Quarantine;
+use mailferry::sink::Offer;
 use mailferry::spool::Spool;
 use sha2::{Digest as _, Sha256};
 
@@ -28,16 +29,16 @@ pub fn hold(octets: &[u8]) {
             (label.digest.as_bytes(), label.octets),
             (&digest, body.len() as u64)
         );
-        assert_eq!(
-            (message.digest(), message.origin()),
-            (label.digest, &label.origin)
-        );
+        assert_eq!(message.digest(), label.digest);
         assert!(!label.envelope.sender.as_str().contains(['\r', '\n']));
         // If it is stored once more, it is the same.
-        let kept = quarantine
-            .keep(&message, &label.envelope, "test", "no")
-            .await
-            .unwrap();
+        let offer = Offer {
+            origin: &label.origin,
+            envelope: &label.envelope,
+            trace: &label.received,
+            message: &message,
+        };
+        let kept = quarantine.keep(offer, "test", "no").await.unwrap();
         let (again, twin) = quarantine.load(&kept, &spool).await.unwrap();
         assert_eq!(again.to_vec().unwrap(), body);
         assert_eq!(

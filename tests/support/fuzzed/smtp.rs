@@ -14,7 +14,7 @@ use mailferry::mail::{
 };
 use mailferry::net::{Connector, Roots, SystemRoots};
 use mailferry::sink::smtp::{Smtp, SmtpSettings};
-use mailferry::sink::{Outcome, Sink as _};
+use mailferry::sink::{Offer, Outcome, Sink as _};
 use mailferry::spool::{Message, Spool};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
@@ -101,17 +101,23 @@ async fn offer(port: u16, recipients: usize) -> Vec<Outcome> {
             .map(|name| Recipient::new(name).unwrap())
             .collect(),
     };
-    smtp.offer(&envelope, &message().await).await
+    let offer = Offer {
+        origin: &Origin {
+            account: AccountName::new("work").unwrap(),
+            unique_id: UniqueId::new(b"1").unwrap(),
+        },
+        envelope: &envelope,
+        trace: "",
+        message: &message().await,
+    };
+    smtp.offer(offer).await
 }
 
 async fn message() -> Message {
     let spool = Spool::new(Path::new("/nonexistent"));
     let mut draft = spool.begin(spool.room_for(Some(MESSAGE.len() as u64)));
     draft.write(MESSAGE).await.unwrap();
-    let account = AccountName::new("work").unwrap();
-    let unique_id = UniqueId::new(b"1").unwrap();
-    let draft = draft.finish(Origin { account, unique_id }, String::new());
-    draft.await.unwrap()
+    draft.finish().await.unwrap()
 }
 
 /// What the relay received, and what it sent after the message.
