@@ -29,7 +29,7 @@ use crate::agent::schedule::{Moment, PlaceOrder, Schedule};
 use crate::mail::{AccountName, Clock, Timestamp, WhoActs};
 use crate::seen::{Seen, StoreError, Waiting};
 use crate::session::{Place, Stop};
-use crate::telemetry::{Event, Reporter};
+use crate::telemetry::{AccountEvent, Event, Reporter};
 
 pub use assignment::{Assignment, Prepare};
 pub use breaker::Breaker;
@@ -354,12 +354,14 @@ impl Agent {
     }
 
     fn fail(&mut self, name: &AccountName, who: WhoActs, code: &'static str, words: String) {
-        self.reporter.say(Event::PollFailed {
+        self.reporter.say(Event::Account {
             account: name,
-            who,
-            code,
-            words: &words,
-            next_seconds: 60,
+            event: AccountEvent::PollFailed {
+                who,
+                code,
+                words: &words,
+                next_seconds: 60,
+            },
         });
         if self.once.is_some() {
             self.schedule.remove(name);

@@ -9,7 +9,7 @@ use crate::agent::polled::{Call, Polled, STORE_WAIT_SECONDS, conclude, is_worth_
 use crate::mail::WhoActs;
 use crate::seen::{AccountState, StoreError, Waiting};
 use crate::session::{self, Counts, End, Summary};
-use crate::telemetry::Event;
+use crate::telemetry::{AccountEvent, Event};
 
 /// Polls one account, reports what happened, and makes the state for the next poll durable.
 ///
@@ -90,9 +90,9 @@ async fn visit(assignment: &Assignment, before: &AccountState) -> Summary {
 }
 
 fn say_released(assignment: &Assignment, detail: &str) {
-    assignment.with.reporter.say(Event::Released {
+    assignment.with.reporter.say(Event::Account {
         account: &assignment.account,
-        detail,
+        event: AccountEvent::Released { detail },
     });
 }
 
@@ -116,12 +116,14 @@ fn not_kept(assignment: &Assignment, polled: &mut Polled, error: &StoreError) {
     polled.wait_seconds = polled.wait_seconds.max(STORE_WAIT_SECONDS);
     polled.look_seconds = polled.look_seconds.max(polled.wait_seconds);
     let (code, words) = (error.code(), error.to_string());
-    assignment.with.reporter.say(Event::PollFailed {
+    assignment.with.reporter.say(Event::Account {
         account: &assignment.account,
-        who: error.who_acts(),
-        code,
-        words: &words,
-        next_seconds: polled.wait_seconds.max(assignment.poll_every.as_secs()),
+        event: AccountEvent::PollFailed {
+            who: error.who_acts(),
+            code,
+            words: &words,
+            next_seconds: polled.wait_seconds.max(assignment.poll_every.as_secs()),
+        },
     });
     polled
         .failure
@@ -142,33 +144,39 @@ fn say(assignment: &Assignment, polled: &Polled) {
         ..
     } = polled.counts;
     let duration = polled.duration;
-    reporter.say(Event::Polled {
+    reporter.say(Event::Account {
         account,
-        listed,
-        retrieved,
-        delivered,
-        deferred,
-        quarantined,
-        deleted,
-        octets,
-        duration,
-        without_unique_id,
+        event: AccountEvent::Polled {
+            listed,
+            retrieved,
+            delivered,
+            deferred,
+            quarantined,
+            deleted,
+            octets,
+            duration,
+            without_unique_id,
+        },
     });
     if let Some((who, code, words)) = &polled.failure {
         let next_seconds = polled.wait_seconds.max(assignment.poll_every.as_secs());
         reporter.say(match who {
-            WhoActs::Account | WhoActs::Us => Event::Held {
+            WhoActs::Account | WhoActs::Us => Event::Account {
                 account,
-                code,
-                words,
-                next_seconds,
+                event: AccountEvent::Held {
+                    code,
+                    words,
+                    next_seconds,
+                },
             },
-            _ => Event::PollFailed {
+            _ => Event::Account {
                 account,
-                who: *who,
-                code,
-                words,
-                next_seconds,
+                event: AccountEvent::PollFailed {
+                    who: *who,
+                    code,
+                    words,
+                    next_seconds,
+                },
             },
         });
     }

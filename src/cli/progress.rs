@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::telemetry::{Backlog, DeliveryStatus, Event, Report, Reporter};
+use crate::telemetry::{AccountEvent, Backlog, DeliveryStatus, Event, Report, Reporter};
 
 /// Shows progress on standard error, and passes problems on to the log.
 struct ProgressLine {
@@ -102,8 +102,9 @@ impl Write for AboveProgress {
 impl Report for ProgressLine {
     fn report(&self, event: &Event<'_>) {
         match event {
-            Event::Listed {
-                account, wanted, ..
+            Event::Account {
+                account,
+                event: AccountEvent::Listed { wanted, .. },
             } => self.show(|accounts| {
                 accounts.entry(account.to_string()).or_default().wanted = *wanted;
             }),
@@ -123,7 +124,12 @@ impl Report for ProgressLine {
                     return;
                 }
             }
-            _ => {}
+            Event::Account { .. }
+            | Event::Message { .. }
+            | Event::Quirk { .. }
+            | Event::Destination { .. }
+            | Event::Agent { .. }
+            | Event::Warning { .. } => {}
         }
         self.log.say(event.clone());
     }

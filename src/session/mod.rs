@@ -32,7 +32,7 @@ use crate::session::judge::fruitless::Progress;
 use crate::session::judge::session_limit;
 use crate::session::run::Session;
 use crate::sink::{Admitted, Delivery, Destination, Fault, NotAdmitted, Refusal};
-use crate::telemetry::Event;
+use crate::telemetry::{AccountEvent, Event};
 
 pub use doors::{Collaborators, Connect, LoadedCopy, Owners, Quarantine, Stop};
 pub use errand::adopt::{Adopted, Rest, adopt};
@@ -193,9 +193,9 @@ fn trust_clock(visit: &Visit, with: &Collaborators, state: &mut AccountState) ->
                     "it says {} seconds since 1970, which does not fit earlier records",
                     now.0
                 );
-                with.reporter.say(Event::ClockDoubted {
+                with.reporter.say(Event::Account {
                     account: &visit.account,
-                    detail: &detail,
+                    event: AccountEvent::ClockDoubted { detail: &detail },
                 });
             }
             false

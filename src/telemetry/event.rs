@@ -9,6 +9,7 @@ use std::time::Duration;
 use tracing::{debug, error, info, warn};
 
 use crate::mail::{AccountName, UniqueId, WhoActs};
+use crate::telemetry::Quirk;
 
 /// A fact.
 #[derive(Clone, Debug)]
@@ -26,58 +27,59 @@ pub enum Event<'a> {
         code: &'a str,
         words: &'a str,
     },
-    /// A message was retrieved, recognised as already handled, and not offered.
-    Recognised {
+    /// Something else happened with a message.
+    Message {
         account: &'a AccountName,
         unique_id: &'a UniqueId,
-        octets: u64,
+        event: MessageEvent<'a>,
     },
-    /// A message stays on the server because it is larger than `max_message_size`; reported once.
-    TooLarge {
+    /// Something happened with an account.
+    Account {
         account: &'a AccountName,
-        unique_id: &'a UniqueId,
-        octets: u64,
-        limit_octets: u64,
+        event: AccountEvent<'a>,
     },
-    /// The server refused to send one message.
-    RetrieveRefused {
-        account: &'a AccountName,
-        unique_id: &'a UniqueId,
-        words: &'a str,
-    },
-    /// A session ended inside a message.
-    Struck {
-        account: &'a AccountName,
-        unique_id: &'a UniqueId,
-        strikes: u32,
-    },
-    /// A message was stored as a durable copy, because the server may hide it after QUIT.
-    Parked {
-        account: &'a AccountName,
-        unique_id: &'a UniqueId,
-        octets: u64,
-    },
-    /// The server does something that the RFC does not provide for; reported once a session.
+    /// The server does something that the RFC does not provide for; a habit is reported once.
     Quirk {
         account: &'a AccountName,
-        what: &'a str,
-        detail: &'a str,
+        quirk: Quirk<'a>,
     },
+    /// Something happened with a destination.
+    Destination {
+        delivery: &'a str,
+        event: DestinationEvent<'a>,
+    },
+    /// The agent has started, stopped or reloaded, or reports something else about itself.
+    Agent { what: &'a str, detail: &'a str },
+    /// Something the operator should look at. It stops nothing.
+    Warning { code: &'a str, detail: &'a str },
+}
+
+/// What happened with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum MessageEvent<'a> {
+    /// It was retrieved, recognised as already handled, and not offered.
+    Recognised { octets: u64 },
+    /// It stays on the server because it is larger than `max_message_size`; reported once.
+    TooLarge { octets: u64, limit_octets: u64 },
+    /// The server refused to send it.
+    RetrieveRefused { words: &'a str },
+    /// A session ended inside it.
+    Struck { strikes: u32 },
+    /// It was stored as a durable copy, because the server may hide it after QUIT.
+    Parked { octets: u64 },
     /// DELE was refused; the next listing shows the result.
-    DeleteRefused {
-        account: &'a AccountName,
-        unique_id: &'a UniqueId,
-        words: &'a str,
-    },
+    DeleteRefused { words: &'a str },
+}
+
+/// What happened with an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum AccountEvent<'a> {
     /// The maildrop was listed, and the messages to retrieve were chosen.
-    Listed {
-        account: &'a AccountName,
-        listed: u64,
-        wanted: u64,
-    },
-    /// A poll of one account ended, with its counts.
+    Listed { listed: u64, wanted: u64 },
+    /// A poll ended, with its counts.
     Polled {
-        account: &'a AccountName,
         listed: u64,
         retrieved: u64,
         delivered: u64,
@@ -91,7 +93,6 @@ pub enum Event<'a> {
     },
     /// A poll ended early; the event names who must act.
     PollFailed {
-        account: &'a AccountName,
         who: WhoActs,
         code: &'a str,
         words: &'a str,
@@ -99,48 +100,35 @@ pub enum Event<'a> {
     },
     /// The account waits until the operator acts.
     Held {
-        account: &'a AccountName,
         code: &'a str,
         words: &'a str,
         next_seconds: u64,
     },
     /// The account had waited because of failures, and no longer waits.
-    Released {
-        account: &'a AccountName,
-        detail: &'a str,
-    },
-    /// A destination accepts no mail; its accounts stop retrieving.
-    DestinationDown {
-        delivery: &'a str,
+    Released { detail: &'a str },
+    /// The clock may be wrong; nothing is due by age for a day.
+    ClockDoubted { detail: &'a str },
+    /// First run: this many messages were marked as seen.
+    MarkedFirstRun { messages: u64 },
+}
+
+/// What happened with a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum DestinationEvent<'a> {
+    /// It accepts no mail; its accounts stop retrieving.
+    Down {
         code: &'a str,
         words: &'a str,
         next_seconds: u64,
     },
-    /// A destination refuses so many messages that it may be at fault: they are deferred instead of
+    /// It refuses so many messages that it may be at fault: they are deferred instead of
     /// quarantined.
-    DestinationSuspect {
-        delivery: &'a str,
-        code: &'a str,
-        words: &'a str,
-    },
-    /// A destination that was suspect accepts messages again.
-    DestinationTrusted { delivery: &'a str },
-    /// A destination accepts mail again.
-    DestinationUp { delivery: &'a str },
-    /// The clock may be wrong; nothing is due by age for a day.
-    ClockDoubted {
-        account: &'a AccountName,
-        detail: &'a str,
-    },
-    /// First run: this many messages were marked as seen.
-    MarkedFirstRun {
-        account: &'a AccountName,
-        messages: u64,
-    },
-    /// The agent has started, stopped or reloaded, or reports something else about itself.
-    Agent { what: &'a str, detail: &'a str },
-    /// Something the operator should look at. It stops nothing.
-    Warning { code: &'a str, detail: &'a str },
+    Suspect { code: &'a str, words: &'a str },
+    /// It was suspect, and accepts messages again.
+    Trusted,
+    /// It accepts mail again.
+    Up,
 }
 
 /// The result of one offer.
@@ -171,117 +159,124 @@ impl DeliveryStatus {
 }
 
 impl Event<'_> {
+    /// What happened, as one stable word, for counts.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Delivery { status, .. } => status.as_str(),
+            Self::Message { event, .. } => event.code(),
+            Self::Account { event, .. } => event.code(),
+            Self::Quirk { quirk, .. } => quirk.code(),
+            Self::Destination { event, .. } => event.code(),
+            Self::Agent { .. } => "agent",
+            Self::Warning { code, .. } => code,
+        }
+    }
+
     /// Writes the event as one log line.
     pub(super) fn log(&self) {
         match self {
-            Self::Delivery { .. } => self.log_delivery(),
-            Self::Recognised { .. }
-            | Self::TooLarge { .. }
-            | Self::RetrieveRefused { .. }
-            | Self::Struck { .. }
-            | Self::Parked { .. }
-            | Self::DeleteRefused { .. } => self.log_message(),
-            Self::Listed { .. }
-            | Self::Polled { .. }
-            | Self::PollFailed { .. }
-            | Self::Released { .. }
-            | Self::Held { .. } => self.log_poll(),
-            _ => self.log_agent(),
-        }
-    }
-
-    fn log_delivery(&self) {
-        let Self::Delivery {
-            account,
-            unique_id,
-            octets,
-            delivery,
-            status,
-            delay,
-            code,
-            words,
-        } = self
-        else {
-            return;
-        };
-        let (delay_ms, state) = (delay.as_millis() as u64, status.as_str());
-        match status {
-            DeliveryStatus::Delivered => {
-                info!(%account, %unique_id, octets, delivery, status = state, delay_ms);
-            }
-            DeliveryStatus::Unknown => {
-                warn!(%account, %unique_id, octets, delivery, status = state, delay_ms, code, said = words,
-                    maybe_duplicate = true);
-            }
-            DeliveryStatus::Quarantined => {
-                error!(%account, %unique_id, octets, delivery, status = state, delay_ms, code, said = words);
-            }
-            DeliveryStatus::Deferred | DeliveryStatus::NotCounted => {
-                warn!(%account, %unique_id, octets, delivery, status = state, delay_ms, code, said = words);
-            }
-        }
-    }
-
-    fn log_message(&self) {
-        match self {
-            Self::Recognised {
+            Self::Delivery {
                 account,
                 unique_id,
                 octets,
+                delivery,
+                status,
+                delay,
+                code,
+                words,
             } => {
+                let (delay_ms, state) = (delay.as_millis() as u64, status.as_str());
+                match status {
+                    DeliveryStatus::Delivered => {
+                        info!(%account, %unique_id, octets, delivery, status = state, delay_ms);
+                    }
+                    DeliveryStatus::Unknown => {
+                        warn!(%account, %unique_id, octets, delivery, status = state, delay_ms, code, said = words,
+                            maybe_duplicate = true);
+                    }
+                    DeliveryStatus::Quarantined => {
+                        error!(%account, %unique_id, octets, delivery, status = state, delay_ms, code, said = words);
+                    }
+                    DeliveryStatus::Deferred | DeliveryStatus::NotCounted => {
+                        warn!(%account, %unique_id, octets, delivery, status = state, delay_ms, code, said = words);
+                    }
+                }
+            }
+            Self::Message {
+                account,
+                unique_id,
+                event,
+            } => event.log(account, unique_id),
+            Self::Account { account, event } => event.log(account),
+            Self::Quirk { account, quirk } => {
+                let detail = quirk.detail(account);
+                warn!(%account, quirk = quirk.code(), detail);
+            }
+            Self::Destination { delivery, event } => event.log(delivery),
+            Self::Agent { what, detail } => info!(detail, "{what}"),
+            Self::Warning { code, detail } => warn!(code, detail),
+        }
+    }
+}
+
+impl MessageEvent<'_> {
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Recognised { .. } => "recognised",
+            Self::TooLarge { .. } => "oversized",
+            Self::RetrieveRefused { .. } => "retr_refused",
+            Self::Struck { .. } => "session_lost",
+            Self::Parked { .. } => "parked",
+            Self::DeleteRefused { .. } => "dele_refused",
+        }
+    }
+
+    fn log(&self, account: &AccountName, unique_id: &UniqueId) {
+        match self {
+            Self::Recognised { octets } => {
                 info!(%account, %unique_id, octets, status = "recognised");
             }
             Self::TooLarge {
-                account,
-                unique_id,
                 octets,
                 limit_octets,
             } => {
                 warn!(%account, %unique_id, octets, status = "oversized", limit_octets,
                     "larger than max_message_size, stays on the server");
             }
-            Self::RetrieveRefused {
-                account,
-                unique_id,
-                words,
-            } => {
+            Self::RetrieveRefused { words } => {
                 warn!(%account, %unique_id, status = "deferred", code = "retr_refused", said = words);
             }
-            Self::Struck {
-                account,
-                unique_id,
-                strikes,
-            } => {
+            Self::Struck { strikes } => {
                 warn!(%account, %unique_id, status = "deferred", code = "session_lost", strikes,
                     "the session ended at this message");
             }
-            Self::Parked {
-                account,
-                unique_id,
-                octets,
-            } => {
+            Self::Parked { octets } => {
                 info!(%account, %unique_id, octets, status = "parked");
             }
-            Self::DeleteRefused {
-                account,
-                unique_id,
-                words,
-            } => {
+            Self::DeleteRefused { words } => {
                 warn!(%account, %unique_id, code = "dele_refused", said = words);
             }
-            _ => {}
+        }
+    }
+}
+
+impl AccountEvent<'_> {
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Listed { .. } => "listed",
+            Self::Polled { .. } => "polled",
+            Self::PollFailed { .. } => "poll_failed",
+            Self::Held { .. } => "account_held",
+            Self::Released { .. } => "account_released",
+            Self::ClockDoubted { .. } => "clock_doubted",
+            Self::MarkedFirstRun { .. } => "marked_first_run",
         }
     }
 
-    fn log_poll(&self) {
+    fn log(&self, account: &AccountName) {
         match self {
-            Self::Listed {
-                account,
-                listed,
-                wanted,
-            } => debug!(%account, listed, wanted, "listed"),
+            Self::Listed { listed, wanted } => debug!(%account, listed, wanted, "listed"),
             Self::Polled {
-                account,
                 listed,
                 retrieved,
                 delivered,
@@ -304,7 +299,6 @@ impl Event<'_> {
                 }
             }
             Self::PollFailed {
-                account,
                 who,
                 code,
                 words,
@@ -318,30 +312,40 @@ impl Event<'_> {
                     warn!(%account, who = name, code, said = words, next_seconds, "poll failed");
                 }
             }
-            Self::Released { account, detail } => {
+            Self::Released { detail } => {
                 info!(%account, detail, "account no longer waits")
             }
             Self::Held {
-                account,
                 code,
                 words,
                 next_seconds,
             } => {
                 error!(%account, code, said = words, next_seconds, "account held: it needs you");
             }
-            _ => {}
+            Self::ClockDoubted { detail } => {
+                error!(%account, detail, "the clock may be wrong: nothing is deleted by age for 24 \
+                                          hours");
+            }
+            Self::MarkedFirstRun { messages } => {
+                info!(%account, messages, "first run: marked as seen, only new mail will be retrieved");
+            }
+        }
+    }
+}
+
+impl DestinationEvent<'_> {
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Down { .. } => "destination_down",
+            Self::Suspect { .. } => "destination_suspect",
+            Self::Trusted => "destination_trusted",
+            Self::Up => "destination_up",
         }
     }
 
-    fn log_agent(&self) {
+    fn log(&self, delivery: &str) {
         match self {
-            Self::Quirk {
-                account,
-                what,
-                detail,
-            } => warn!(%account, quirk = what, detail),
-            Self::DestinationDown {
-                delivery,
+            Self::Down {
                 code,
                 words,
                 next_seconds,
@@ -354,11 +358,7 @@ impl Event<'_> {
                     "destination down, its accounts wait"
                 );
             }
-            Self::DestinationSuspect {
-                delivery,
-                code,
-                words,
-            } => {
+            Self::Suspect { code, words } => {
                 error!(
                     delivery,
                     code,
@@ -367,20 +367,10 @@ impl Event<'_> {
                      deferred and not quarantined"
                 );
             }
-            Self::DestinationTrusted { delivery } => {
+            Self::Trusted => {
                 info!(delivery, "destination no longer suspect");
             }
-            Self::DestinationUp { delivery } => info!(delivery, "destination up again"),
-            Self::ClockDoubted { account, detail } => {
-                error!(%account, detail, "the clock may be wrong: nothing is deleted by age for 24 \
-                                          hours");
-            }
-            Self::MarkedFirstRun { account, messages } => {
-                info!(%account, messages, "first run: marked as seen, only new mail will be retrieved");
-            }
-            Self::Agent { what, detail } => info!(detail, "{what}"),
-            Self::Warning { code, detail } => warn!(code, detail),
-            _ => {}
+            Self::Up => info!(delivery, "destination up again"),
         }
     }
 }

@@ -7,6 +7,7 @@ mod event;
 mod journal;
 mod line;
 pub mod log;
+mod quirk;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,8 @@ use crate::mail::AccountName;
 
 pub use backlog::Backlog;
 pub use burst::Together;
-pub use event::{DeliveryStatus, Event};
+pub use event::{AccountEvent, DeliveryStatus, DestinationEvent, Event, MessageEvent};
+pub use quirk::{AfterMove, DeleteQuirk, LeftOutKind, ListingFault, OctetsQuirk, Quirk};
 
 /// Receives events: the log in the agent, a list in tests, or any receiver of an embedder.
 pub trait Report: Send + Sync {
@@ -28,7 +30,7 @@ pub trait Report: Send + Sync {
 pub struct Reporter {
     report: Arc<dyn Report>,
     /// Quirks that were reported: each is reported once while the program runs.
-    said: Arc<Mutex<HashSet<(AccountName, String)>>>,
+    said: Arc<Mutex<HashSet<(AccountName, &'static str)>>>,
 }
 
 impl Reporter {
@@ -54,26 +56,13 @@ impl Reporter {
 
     /// Whether this is a quirk that was already reported. An incident is reported each time.
     fn is_known(&self, event: &Event<'_>) -> bool {
-        let Event::Quirk { account, what, .. } = event else {
+        let Event::Quirk { account, quirk } = event else {
             return false;
         };
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        !INCIDENTS.contains(what) && !said.insert(((*account).clone(), (*what).to_owned()))
+        !quirk.is_incident() && !said.insert(((*account).clone(), quirk.code()))
     }
 }
-
-/// Single incidents, as opposed to the habits of a server: most name one message.
-const INCIDENTS: &[&str] = &[
-    "capa_struck",
-    "list_struck",
-    "noop_struck",
-    "proof_struck",
-    "dele_struck",
-    "deletes_unconfirmed",
-    "maildrop_changed",
-    "octets_differ",
-    "spool_file_size",
-];
 
 /// Renders events as log lines.
 struct LogState;
@@ -94,7 +83,7 @@ mod tests {
 
     impl Report for Counted {
         fn report(&self, event: &Event<'_>) {
-            self.0.lock().unwrap().push(format!("{event:?}"));
+            self.0.lock().unwrap().push(event.code().to_owned());
         }
     }
 
@@ -104,17 +93,14 @@ mod tests {
         let reporter = Reporter::new(counted.clone());
         let [a, b] = ["a", "b"].map(|name| AccountName::new(name).unwrap());
         for account in [&a, &a, &b] {
-            for what in ["unique_id_not_conforming", "capa_struck"] {
-                reporter.clone().say(Event::Quirk {
-                    account,
-                    what,
-                    detail: "",
-                });
+            let (command, why) = (LeftOutKind::Capa, "");
+            let incident = Quirk::CommandLeftOut { command, why };
+            for quirk in [Quirk::SessionSlow, incident] {
+                reporter.clone().say(Event::Quirk { account, quirk });
             }
         }
         let said = counted.0.lock().unwrap();
-        let count = |what: &str| said.iter().filter(|event| event.contains(what)).count();
-        assert_eq!(count("unique_id_not_conforming"), 2);
-        assert_eq!(count("capa_struck"), 3);
+        let count = |code: &str| said.iter().filter(|said| *said == code).count();
+        assert_eq!((count("session_slow"), count("capa_struck")), (2, 3));
     }
 }

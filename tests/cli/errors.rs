@@ -99,7 +99,7 @@ async fn a_silent_unencrypted_port_is_reported_within_thirty_seconds() {
             .with(|habits| habits.stalls_at = Some(String::new()));
         let polled = tokio::time::timeout(std::time::Duration::from_secs(30), world.poll());
         assert!(polled.await.is_err(), "it goes on waiting");
-        assert_eq!(world.said("no_greeting"), told, "{tls:?}");
+        assert_eq!(world.told("no_greeting"), told, "{tls:?}");
     }
 }
 

@@ -128,7 +128,7 @@ async fn a_message_that_comes_short_twice_is_delivered_and_stays_on_the_server()
         let counts = bench.polls(3).await;
         assert_eq!((counts.delivered, counts.deleted), (5, 4), "{manner:?}");
         assert_eq!(bench.liar.retrievals("id-002"), 2, "{manner:?}");
-        assert_eq!(bench.times_said("octets_differ"), 1, "{manner:?}");
+        assert_eq!(bench.world.times_told("octets_differ"), 1, "{manner:?}");
         assert!(
             bench
                 .liar
@@ -402,7 +402,7 @@ async fn sizes_that_are_never_true_are_estimates_and_then_nothing_is_retrieved_t
             let bench = Bench::new(first, manner);
             bench.polls(1).await;
             assert_eq!(
-                bench.times_said("octets_estimated"),
+                bench.world.times_told("octets_estimated"),
                 1,
                 "{manner:?} {factor}"
             );
@@ -412,7 +412,7 @@ async fn sizes_that_are_never_true_are_estimates_and_then_nothing_is_retrieved_t
             assert_eq!(counts.delivered, count as u64, "{manner:?} {factor}");
             assert!(counts.deleted >= count as u64, "{manner:?} {factor}");
             assert_eq!(
-                bench.times_said("octets_estimated"),
+                bench.world.times_told("octets_estimated"),
                 1,
                 "{manner:?} {factor}"
             );

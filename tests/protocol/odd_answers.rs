@@ -112,12 +112,12 @@ async fn a_server_that_ends_every_session_at_a_dele_ignores_deletes_and_mail_sti
         server.poll(&world).await;
         world.pass(24 * 3600);
     }
-    assert!(!world.said("deletes_ignored"));
+    assert!(!world.told("deletes_ignored"));
     for _ in 0..10 {
         server.poll(&world).await;
         world.pass(24 * 3600);
     }
-    assert!(world.said("deletes_ignored"));
+    assert!(world.told("deletes_ignored"));
     assert_eq!(world.sink.count(), 8);
     let before = deletes(&server);
     let new = mail("u9", b"Subject: 9\r\n\r\nnew\r\n");

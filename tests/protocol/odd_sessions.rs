@@ -319,7 +319,7 @@ async fn a_stump_stays_on_the_server_when_it_is_compared_in_a_session_that_tells
         world.server.with(|habits| habits.cuts = Some("cut".into()));
         world.poll().await;
         assert_eq!(world.sink.count(), 1, "{retention:?}");
-        assert!(world.said("octets_differ"), "{retention:?}");
+        assert!(world.told("octets_differ"), "{retention:?}");
         // LIST is left out for a day after each of these.
         world
             .server
@@ -346,7 +346,7 @@ async fn world_without_list(retention: Retention, pipelining: bool) -> World {
         habits.odd = Some(("LIST", None, Odd::HangUp));
     });
     world.poll().await;
-    assert!(world.said("list_struck"));
+    assert!(world.told("list_struck"));
     world.server.with(|habits| habits.odd = None);
     world
 }
@@ -367,7 +367,7 @@ async fn while_list_is_left_out_list_of_the_message_shows_that_it_came_short() {
         world.poll().await;
         let said = world.server.said();
         assert!(
-            world.said("octets_differ"),
+            world.told("octets_differ"),
             "{retention:?} {pipelining}: {said:?}"
         );
         for _ in 0..20 {

@@ -47,7 +47,7 @@ async fn listings_that_disagree_are_joined_by_number_and_sizes_may_be_missing() 
         (2, 2),
         "message 1 has no size, message 9 no unique-id"
     );
-    assert!(world.said("message_without_unique_id") && world.said("message 9"));
+    assert!(world.told("message_without_unique_id") && world.said("message 9"));
     assert_eq!(summary.counts.without_unique_id, 1);
     assert!(between.said().contains(&"RETR 9".into()));
 }
@@ -60,7 +60,7 @@ async fn a_unique_id_outside_the_standard_is_flagged_and_its_message_delivered()
     );
     let summary = world.poll().await;
     assert_eq!((summary.counts.delivered, summary.counts.deleted), (1, 1));
-    assert!(world.said("unique_id_not_conforming"));
+    assert!(world.told("unique_id_not_conforming"));
 }
 
 #[tokio::test]

@@ -52,8 +52,8 @@ async fn a_number_that_no_message_can_have_costs_its_line_and_a_warning() {
         let summary = speaker.poll(&world).await;
         assert!(matches!(summary.end, End::Complete), "{number}");
         assert_eq!(world.sink.order(), [GOOD], "{number}");
-        assert!(world.said("uidl_line_malformed"), "{number}");
-        assert!(world.said("list_line_malformed"), "{number}");
+        assert!(world.told("uidl_line_malformed"), "{number}");
+        assert!(world.told("list_line_malformed"), "{number}");
         let heard = speaker.heard();
         let about = heard.iter().filter(|line| line.contains(' '));
         assert_eq!(
@@ -119,7 +119,7 @@ async fn a_unique_id_of_any_length_costs_at_most_its_own_message() {
             vec![GOOD, GOOD]
         };
         assert_eq!(world.sink.order(), expected, "{what}");
-        assert_eq!(world.said("uidl_line_malformed"), !is_one, "{what}");
+        assert_eq!(world.told("uidl_line_malformed"), !is_one, "{what}");
     }
 }
 

@@ -75,7 +75,7 @@ async fn unique_ids_are_stable_again_after_30_days_without_a_change() {
         world.poll().await;
         world.pass(HOUR);
     }
-    assert!(world.said("unique_ids_unstable"));
+    assert!(world.told("unique_ids_unstable"));
     let put = |name: &'static str| {
         let text = format!("Subject: {name}\r\n\r\n{name}\r\n");
         world.server.put(mail(name, text.as_bytes()));

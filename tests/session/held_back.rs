@@ -132,7 +132,7 @@ async fn a_server_that_hides_retrieved_mail_and_lists_only_messages_that_stay_is
     let ids: Vec<String> = mails(250).into_iter().map(|one| one.unique_id).collect();
     assert_eq!(world.mark(&ids, Trust::Seen).await, 250);
     world.poll().await;
-    assert!(world.said("listing_blocked"));
+    assert!(world.told("listing_blocked"));
     assert_eq!(world.server.listed().len(), 300, "nothing was retrieved");
 }
 
@@ -218,7 +218,7 @@ async fn ten_thousand_oversized_messages_make_few_log_lines_and_are_recorded_in_
         let events = world.events.lock().unwrap().clone();
         let told = events.iter().filter(|event| event.contains("large"));
         assert!(told.count() <= 25, "poll {poll}");
-        assert_eq!(world.said("many_oversized"), poll < 3, "poll {poll}");
+        assert_eq!(world.told("many_oversized"), poll < 3, "poll {poll}");
         let records = Seen::new(world.store.clone())
             .records(&world.visit.account)
             .await

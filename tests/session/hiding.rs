@@ -10,11 +10,7 @@ const HOUR: u64 = 3600;
 const DAY: u64 = 24 * HOUR;
 
 fn told(world: &World) -> usize {
-    let events = world.events.lock().unwrap();
-    let told = events
-        .iter()
-        .filter(|event| event.contains("retrieved_mail_hidden"));
-    told.count()
+    world.times_told("retrieved_mail_hidden")
 }
 
 #[tokio::test]

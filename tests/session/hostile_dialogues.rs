@@ -393,7 +393,7 @@ async fn closing_the_connection_after_an_oversized_body_is_not_a_refused_quit() 
         .server
         .with(|habits| habits.claims_octets = Some(("liar".into(), 10)));
     world.poll().await;
-    assert!(!world.said("deletes_unconfirmed"));
+    assert!(!world.told("deletes_unconfirmed"));
 }
 
 #[tokio::test]

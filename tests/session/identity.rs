@@ -118,7 +118,7 @@ async fn the_same_user_at_another_host_has_the_same_maildrop_if_unique_ids_octet
     world.visit.host = "mx.example.net".into();
     let counts = world.poll().await.counts;
     assert_eq!((counts.retrieved, counts.delivered), (0, 0));
-    assert!(world.said("maildrop_changed"));
+    assert!(world.told("maildrop_changed"));
     let seen = Seen::new(world.store.clone());
     let state = seen.account_state(&world.visit.account).await.unwrap();
     assert_eq!(state.maildrop.host, "mx.example.net");
@@ -131,7 +131,7 @@ async fn a_host_in_another_case_or_another_usual_port_is_no_change() {
     world.visit.host = "POP.example.ORG.".into();
     world.visit.port = 995;
     assert_eq!(world.poll().await.counts.retrieved, 0);
-    assert!(!world.said("maildrop_changed"));
+    assert!(!world.told("maildrop_changed"));
 }
 
 #[tokio::test]
@@ -268,7 +268,7 @@ async fn unique_ids_that_change_three_times_are_unstable_and_the_maildrop_is_com
         world.pass(HOUR);
     }
     assert_eq!(world.sink.count(), 5);
-    assert!(world.said("unique_ids_unstable"));
+    assert!(world.told("unique_ids_unstable"));
     assert_eq!(retrieved[..4], [5, 5, 5, 5]);
     assert_eq!(retrieved[4..], [0; 6], "once a day is enough");
     assert_eq!(world.poll().await.counts.names_wait, 5, "they are told");
@@ -313,7 +313,7 @@ async fn rewritten_mail_is_neither_offered_nor_deleted_until_the_operator_says_s
         world.pass(DAY - 1);
         world.poll().await;
     }
-    assert!(world.said("rewritten"));
+    assert!(world.told("rewritten"));
     assert_eq!((world.sink.count(), world.server.listed().len()), (3, 3));
     let ids: Vec<&str> = there.iter().map(|one| &*one.unique_id).collect();
     world.mark(&ids, Trust::Delivered).await;
@@ -341,7 +341,7 @@ async fn heads_with_the_usual_changes_of_servers_are_alike() {
     world.server.replace(there);
     world.poll().await;
     assert_eq!(world.sink.count(), 3);
-    assert!(!world.said("rewritten"), "heads were enough to know them");
+    assert!(!world.told("rewritten"), "heads were enough to know them");
 }
 
 #[tokio::test]
@@ -440,7 +440,7 @@ async fn deletes_without_effect_are_tried_less_and_then_one_a_day_until_one_succ
     world.poll().await;
     world.pass(HOUR);
     world.poll().await;
-    assert!(world.said("deletes_ignored"));
+    assert!(world.told("deletes_ignored"));
     let before = said(&world, "DELE");
     for _ in 0..23 {
         world.pass(HOUR);

@@ -150,7 +150,7 @@ async fn a_notice_that_is_made_again_and_of_which_more_is_announced_comes_once_a
             1,
             "{retention:?}: it may be more"
         );
-        assert!(world.said("octets_differ"));
+        assert!(world.told("octets_differ"));
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use mailferry::mail::{FirstRun, Retention};
 use mailferry::seen::Seen;
 use mailferry::session;
-use mailferry::telemetry::{Event, Report, Reporter};
+use mailferry::telemetry::{AccountEvent, Event, Report, Reporter};
 
 use crate::support::stores::Hooked;
 use crate::support::world::{World, mail};
@@ -22,7 +22,13 @@ struct Turns {
 
 impl Report for Turns {
     fn report(&self, event: &Event<'_>) {
-        if matches!(event, Event::Listed { .. }) {
+        if matches!(
+            event,
+            Event::Account {
+                event: AccountEvent::Listed { .. },
+                ..
+            }
+        ) {
             let all = self.all.load(Ordering::SeqCst);
             self.planned.store(all, Ordering::SeqCst);
         }

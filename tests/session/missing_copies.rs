@@ -39,5 +39,5 @@ async fn a_message_whose_copy_is_gone_and_that_is_refused_again_has_a_copy_again
     world.pass(HOUR);
     world.poll().await;
     assert_eq!(world.kept.octets(), [refused]);
-    assert!(world.said("quarantine_missing"));
+    assert!(world.told("quarantine_missing"));
 }

@@ -166,7 +166,7 @@ async fn a_kill_during_a_session_does_not_make_the_server_one_that_ignores_delet
         }
         let left = world.server.listed().len();
         assert_eq!(left, 0, "after a kill at step {step}");
-        assert!(!world.said("deletes_ignored"), "{step}");
+        assert!(!world.told("deletes_ignored"), "{step}");
     }
 }
 

@@ -73,7 +73,7 @@ async fn a_copy_that_is_accepted_at_an_operators_retry_ends_the_suspicion_of_its
         Retried::Delivered
     );
     assert!(!world.gate.is_suspect());
-    assert!(world.said("DestinationTrusted"));
+    assert!(world.told("destination_trusted"));
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ async fn a_message_that_is_made_anew_at_each_retrieval_is_quarantined_after_twen
     let state = &records[0].1.state;
     assert!(matches!(state, State::Quarantined { .. }), "{state:?}");
     assert_eq!(world.kept.count(), 1);
-    assert!(!world.said("DestinationSuspect"), "it is one message");
+    assert!(!world.told("destination_suspect"), "it is one message");
 }
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn what_is_retrieved_again_so_that_a_hiding_server_goes_on_is_not_offered_
     world.poll().await;
     assert_eq!(world.sink.count(), 3);
     assert!(world.server.listed().is_empty(), "they are hidden");
-    assert!(world.said("rewritten"));
+    assert!(world.told("rewritten"));
 }
 
 #[tokio::test]

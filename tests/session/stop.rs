@@ -48,7 +48,7 @@ async fn a_server_that_falls_silent_does_not_delay_a_stop_and_is_not_at_fault() 
             panic!("{step}: {error}");
         }
         let doubted = ["DELE", "QUIT"].contains(&step);
-        assert_eq!(world.said("deletes_unconfirmed"), doubted, "{step}");
+        assert_eq!(world.told("deletes_unconfirmed"), doubted, "{step}");
         world.stop = Stop::default();
         world.server.with(|habits| habits.stalls_at = None);
         world.poll().await;

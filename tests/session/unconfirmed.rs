@@ -111,7 +111,7 @@ async fn deletes_of_a_session_that_was_cut_off_do_not_count_as_ignored_ones() {
     }
     world.server.put(letter("later-0123456789abcdef", 20));
     world.poll().await;
-    assert!(!world.said("deletes_ignored"));
+    assert!(!world.told("deletes_ignored"));
     assert!(world.server.listed().is_empty(), "and new mail is deleted");
     assert_eq!(world.sink.count(), 21);
 }
@@ -124,8 +124,8 @@ async fn deletes_of_sessions_whose_quit_was_never_answered_do_not_count_as_ignor
         world.poll().await;
         world.pass(3 * 24 * HOUR);
     }
-    assert!(!world.said("deletes_ignored"));
-    assert!(world.said("deletes_unconfirmed"));
+    assert!(!world.told("deletes_ignored"));
+    assert!(world.told("deletes_unconfirmed"));
     world.server.with(|habits| habits.hangs_up_at_quit = false);
     for _ in 0..20 {
         world.poll().await;
@@ -143,5 +143,5 @@ async fn a_server_that_answers_quit_and_deletes_nothing_ignores_deletes() {
         world.poll().await;
         world.pass(HOUR);
     }
-    assert!(world.said("deletes_ignored"));
+    assert!(world.told("deletes_ignored"));
 }

@@ -42,11 +42,11 @@ async fn after_the_server_hid_a_waiting_message_the_next_ones_are_parked() {
         world.server.with(|habits| habits.hides = true);
         world.pass(HOUR);
         world.poll().await;
-        assert!(!world.said("retrieved_mail_hidden"), "it was listed");
+        assert!(!world.told("retrieved_mail_hidden"), "it was listed");
         world.server.replace(there[2..2 + others].to_vec());
         world.pass(HOUR);
         world.poll().await;
-        assert!(world.said("retrieved_mail_hidden"), "{others} others");
+        assert!(world.told("retrieved_mail_hidden"), "{others} others");
         let next = &there[4];
         world.server.put(next.clone());
         world.sink.refuse(&next.octets, Fault::MessageTransient);

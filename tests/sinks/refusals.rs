@@ -50,12 +50,12 @@ async fn a_relay_that_refuses_everything_sweeps_nothing_into_the_quarantine() {
     assert!(matches!(summary.end, End::Complete), "it stops nothing");
     assert_eq!(count(&world, is_quarantined).await, 0);
     assert_eq!(count(&world, is_deferred).await, 12);
-    assert!(world.said("DestinationSuspect"));
+    assert!(world.told("destination_suspect"));
     world.sink.accept_all();
     world.pass(61);
     world.poll().await;
     assert_eq!(world.sink.count(), 12);
-    assert!(world.said("DestinationTrusted"));
+    assert!(world.told("destination_trusted"));
     assert_eq!(world.kept.count(), 0, "copies of the first few are gone");
 }
 
@@ -177,7 +177,7 @@ async fn is_held(world: &World) {
         End::Failed(SessionError::Recipient { .. })
     ));
     assert!(world.records().await.is_empty(), "nothing counts");
-    assert!(!world.said("DestinationSuspect"));
+    assert!(!world.told("destination_suspect"));
 }
 
 #[tokio::test]
@@ -226,7 +226,7 @@ async fn two_messages_that_break_the_destination_keep_new_mail_waiting_no_longer
     let world = World::new(sent.to_vec(), Retention::Delete);
     refuse_all(&world, &sent, Fault::DestinationOrMessage);
     world.poll().await;
-    assert!(world.said("DestinationDown"));
+    assert!(world.told("destination_down"));
     assert_eq!(
         count(
             &world,
@@ -243,7 +243,7 @@ async fn two_messages_that_break_the_destination_keep_new_mail_waiting_no_longer
     assert_eq!(world.sink.count(), 1, "it was the probe");
     let said = world.server.said()[before..].to_vec();
     assert!(said.contains(&"RETR 3".to_owned()), "{said:?}");
-    assert!(world.said("DestinationUp"));
+    assert!(world.told("destination_up"));
 }
 
 #[tokio::test]
@@ -256,7 +256,7 @@ async fn a_poll_that_is_asked_for_after_a_repair_delivers_everything_of_all_acco
     for world in [&first, &second, &empty] {
         world.poll().await;
     }
-    assert!(first.said("DestinationDown"));
+    assert!(first.told("destination_down"));
     first.sink.accept_all();
     second.sink.accept_all();
     first.gate.probe_now(*first.now.lock().unwrap());

@@ -35,6 +35,7 @@ pub struct World {
     pub kept: Kept,
     pub visit: Visit,
     pub now: Arc<Mutex<Timestamp>>,
+    /// What was reported: the code, the fields, and the words of a quirk.
     pub events: Arc<Mutex<Vec<String>>>,
     pub gate: Arc<dyn Gate>,
     pub stop: Stop,
@@ -170,6 +171,18 @@ impl World {
         self.spool.path()
     }
 
+    /// Whether an event with this code was reported.
+    pub fn told(&self, code: &str) -> bool {
+        self.times_told(code) > 0
+    }
+
+    pub fn times_told(&self, code: &str) -> usize {
+        let events = self.events.lock().unwrap();
+        let is_one = |event: &&String| event.split(' ').next() == Some(code);
+        events.iter().filter(is_one).count()
+    }
+
+    /// Whether an event with these words was reported.
     pub fn said(&self, words: &str) -> bool {
         self.events
             .lock()
@@ -445,6 +458,10 @@ struct Collected(Arc<Mutex<Vec<String>>>);
 
 impl Report for Collected {
     fn report(&self, event: &Event<'_>) {
-        self.0.lock().unwrap().push(format!("{event:?}"));
+        let mut told = format!("{} {event:?}", event.code());
+        if let Event::Quirk { account, quirk } = event {
+            told.extend([" ", &quirk.detail(account)]);
+        }
+        self.0.lock().unwrap().push(told);
     }
 }

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use crate::mail::{AccountName, RecordKey, Timestamp};
 use crate::sink::breaker::BreakerState;
 use crate::sink::{Admission, Fault, Gate, Probe, Refused, Verdict};
-use crate::telemetry::{Event, Reporter};
+use crate::telemetry::{DestinationEvent, Event, Reporter};
 
 use keeper::Keeper;
 use memory::Memory;
@@ -101,24 +101,28 @@ impl Breaker {
         let (delivery, code, words) = (&self.delivery, refused.code, refused.words.as_str());
         match verdict {
             Verdict::Opened { until, .. } if !was_open => {
-                self.reporter.say(Event::DestinationDown {
+                self.reporter.say(Event::Destination {
                     delivery,
-                    code,
-                    words,
-                    next_seconds: until.since(now),
+                    event: DestinationEvent::Down {
+                        code,
+                        words,
+                        next_seconds: until.since(now),
+                    },
                 });
             }
             Verdict::Defer { .. } if !was_suspect => {
-                self.reporter.say(Event::DestinationSuspect {
+                self.reporter.say(Event::Destination {
                     delivery,
-                    code,
-                    words,
+                    event: DestinationEvent::Suspect { code, words },
                 });
             }
             _ => {}
         }
         if was_open && !matches!(verdict, Verdict::Opened { .. }) {
-            self.reporter.say(Event::DestinationUp { delivery });
+            self.reporter.say(Event::Destination {
+                delivery,
+                event: DestinationEvent::Up,
+            });
         }
     }
 }
@@ -153,10 +157,16 @@ impl Gate for Breaker {
         }
         let delivery = &self.delivery;
         if relief.was_down {
-            self.reporter.say(Event::DestinationUp { delivery });
+            self.reporter.say(Event::Destination {
+                delivery,
+                event: DestinationEvent::Up,
+            });
         }
         if relief.was_suspect {
-            self.reporter.say(Event::DestinationTrusted { delivery });
+            self.reporter.say(Event::Destination {
+                delivery,
+                event: DestinationEvent::Trusted,
+            });
         }
     }
 

@@ -11,7 +11,7 @@ use crate::session::server::listing::Listed;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::server::{listing, login};
 use crate::session::{SessionError, Visit};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, Quirk};
 
 impl Session<'_> {
     /// Connects, logs in and lists, and notes what the server announces.
@@ -45,20 +45,12 @@ impl Session<'_> {
 
     /// Notes that the server ended the session at this command: it is left out for a day.
     pub(in crate::session) fn strike(&self, odd: &mut Oddities, command: Kind, why: &str) {
-        let Some(what) = left_out::strike(odd, command, self.with.clock.now()) else {
-            return;
-        };
-        let name = command.as_str();
-        let of = match command {
-            Kind::UidlOne | Kind::ListOne => " of one message",
-            _ => "",
-        };
-        let detail = format!("{why}; mailferry does not use {name}{of} for a day");
-        self.with.reporter.say(Event::Quirk {
-            account: &self.visit.account,
-            what,
-            detail: &detail,
-        });
+        if let Some(command) = left_out::strike(odd, command, self.with.clock.now()) {
+            self.with.reporter.say(Event::Quirk {
+                account: &self.visit.account,
+                quirk: Quirk::CommandLeftOut { command, why },
+            });
+        }
     }
 
     /// Notes that replies may not match commands if several are sent at once.

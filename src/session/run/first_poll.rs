@@ -5,7 +5,7 @@ use crate::seen::{AccountState, Records};
 use crate::session::SessionError;
 use crate::session::judge::first_run::marks;
 use crate::session::run::Session;
-use crate::telemetry::Event;
+use crate::telemetry::{AccountEvent, Event};
 
 impl Session<'_> {
     /// Marks all listed messages as seen. If that takes several commits, the state says so until
@@ -33,9 +33,11 @@ impl Session<'_> {
                 break;
             }
         }
-        with.reporter.say(Event::MarkedFirstRun {
+        with.reporter.say(Event::Account {
             account: &visit.account,
-            messages: listing.len() as u64,
+            event: AccountEvent::MarkedFirstRun {
+                messages: listing.len() as u64,
+            },
         });
         Ok(())
     }

@@ -9,7 +9,7 @@ use crate::session::run::Session;
 use crate::session::run::inspect::is_settled;
 use crate::session::server::listing::Listed as ListedNow;
 use crate::session::server::maildrop::Maildrop;
-use crate::telemetry::Event;
+use crate::telemetry::{Event, Quirk};
 
 impl Session<'_> {
     /// Whether the server hides retrieved messages: it announces that, is known for it, or was
@@ -70,16 +70,9 @@ impl Session<'_> {
         state.hiding.hides_retrieved = true;
         state.hiding.hides_since = Some(self.with.clock.now());
         self.with.seen.save_state(state.clone()).await?;
-        let detail = format!(
-            "the server no longer lists {hidden} messages that were retrieved and wait for a \
-             retry: it does not list retrieved messages again, or another program deleted them. If \
-             the provider still has them, tell it to offer them again. From now on mailferry \
-             stores a copy of each message that waits"
-        );
         self.with.reporter.say(Event::Quirk {
             account: &self.visit.account,
-            what: "retrieved_mail_hidden",
-            detail: &detail,
+            quirk: Quirk::RetrievedMailHidden { messages: hidden },
         });
         Ok(true)
     }
@@ -108,9 +101,7 @@ impl Session<'_> {
         self.with.seen.save_state(state.clone()).await?;
         self.with.reporter.say(Event::Quirk {
             account,
-            what: "retrieved_mail_listed",
-            detail: "the server lists messages again that were retrieved before: it hides none, \
-                     and another program deleted those that were gone",
+            quirk: Quirk::RetrievedMailListed,
         });
         Ok(false)
     }

@@ -15,7 +15,7 @@ use crate::session::long::long;
 use crate::session::server::asking::Asking;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::{Collaborators, SessionError, Visit};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, Quirk};
 
 /// What to inspect, and for which session.
 pub(in crate::session) struct Inspection<'a> {
@@ -290,15 +290,11 @@ impl Inspection<'_> {
         if plan.displaced.is_empty() {
             return;
         }
-        let detail = format!(
-            "the server lists other messages under {} known unique-ids; they are retrieved as new \
-             mail",
-            plan.displaced.len()
-        );
         self.with.reporter.say(Event::Quirk {
             account: &self.visit.account,
-            what: "unique_ids_used_again",
-            detail: &detail,
+            quirk: Quirk::UniqueIdsUsedAgain {
+                messages: plan.displaced.len(),
+            },
         });
     }
 

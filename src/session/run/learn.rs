@@ -12,7 +12,7 @@ use crate::session::run::{Ended, Session};
 use crate::session::server::listing::Listed;
 use crate::session::server::maildrop::Deleting;
 use crate::session::transfer::orders::Transferred;
-use crate::telemetry::Event;
+use crate::telemetry::{DeleteQuirk, Event, Quirk};
 
 impl Session<'_> {
     /// Notes for the next session which message ended this one, and whether replies can be matched
@@ -79,29 +79,19 @@ impl Session<'_> {
             let strikes = struck_deletes::strike(odd, &entry.unique_id(), before.as_ref(), now);
             self.say_struck(&entry.unique_id(), strikes);
             if struck_deletes::are_ignored(odd) {
-                self.say_quirk(
-                    "deletes_ignored",
-                    "sessions ended at the DELE of different messages, and no DELE was accepted \
-                     between: mailferry tries one delete a day",
-                );
+                self.say_quirk(DeleteQuirk::EndSessions);
             }
         }
     }
 
     fn say_struck(&self, unique_id: &UniqueId, strikes: u32) {
-        let s = if strikes == 1 { "" } else { "s" };
-        let detail = format!(
-            "{strikes} session{s} ended at the DELE of {unique_id}: the next session does not \
-             delete it"
-        );
-        self.say_quirk("dele_struck", &detail);
+        self.say_quirk(DeleteQuirk::Struck { unique_id, strikes });
     }
 
-    fn say_quirk(&self, what: &'static str, detail: &str) {
+    fn say_quirk(&self, quirk: DeleteQuirk<'_>) {
         self.with.reporter.say(Event::Quirk {
             account: &self.visit.account,
-            what,
-            detail,
+            quirk: Quirk::Deletes(quirk),
         });
     }
 

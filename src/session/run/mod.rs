@@ -37,7 +37,7 @@ use crate::session::transfer::orders::{Orders, Transferred};
 use crate::session::transfer::{parked, unproven};
 use crate::session::{Collaborators, Counts, During, SessionError, Visit};
 use crate::sink::Spared;
-use crate::telemetry::Event;
+use crate::telemetry::{AccountEvent, DeleteQuirk, Event, MessageEvent, Quirk};
 
 /// One session, from greeting to close.
 pub(super) struct Session<'a> {
@@ -273,10 +273,12 @@ impl Session<'_> {
         if hides && retrieves {
             self.note_retrieved_without_quit(state, true).await?;
         }
-        self.with.reporter.say(Event::Listed {
+        self.with.reporter.say(Event::Account {
             account: &self.visit.account,
-            listed: listing.listing.len() as u64,
-            wanted: plan.retrievals.len() as u64,
+            event: AccountEvent::Listed {
+                listed: listing.listing.len() as u64,
+                wanted: plan.retrievals.len() as u64,
+            },
         });
         if retrieves {
             self.with.seen.ready().await?;
@@ -292,16 +294,9 @@ impl Session<'_> {
         };
         let left = plan.dispositions.iter().filter(is_left).count();
         if left >= limits::BLOCKED_LISTING_MESSAGES_MIN && left == plan.dispositions.len() {
-            let detail = format!(
-                "all {left} messages listed are marked as seen or too large, so they are not \
-                 retrieved, and this server may list no others until they are: tell the provider \
-                 to offer only mail that arrives from now on, raise max_message_size, or retrieve \
-                 them with `mailferry seen forget`"
-            );
             self.with.reporter.say(Event::Quirk {
                 account: &self.visit.account,
-                what: "listing_blocked",
-                detail: &detail,
+                quirk: Quirk::ListingBlocked { messages: left },
             });
         }
     }
@@ -362,11 +357,13 @@ impl Session<'_> {
             // Nothing was retrieved yet: the server undoes the session by itself.
             () = stopped => return Ok(None),
         };
-        for (what, detail) in &listed.quirks {
+        for (fault, example) in &listed.quirks {
             with.reporter.say(Event::Quirk {
                 account: &visit.account,
-                what,
-                detail,
+                quirk: Quirk::Listing {
+                    fault: *fault,
+                    example,
+                },
             });
         }
         if listed.without_unique_ids.is_none() && !listed.listing.is_empty() {
@@ -477,10 +474,10 @@ impl Session<'_> {
             match one {
                 Happened::Deleted => done.counts.deleted += 1,
                 Happened::DeleteRefused { unique_id, words } => {
-                    self.with.reporter.say(Event::DeleteRefused {
+                    self.with.reporter.say(Event::Message {
                         account: &self.visit.account,
                         unique_id: &unique_id,
-                        words: &words,
+                        event: MessageEvent::DeleteRefused { words: &words },
                     });
                     done.deletes_refused.push(unique_id);
                 }
@@ -489,14 +486,9 @@ impl Session<'_> {
         }
         let deletes = done.deletes_sent.len();
         if deletes > 0 && (asked || done.stopped) && !quit {
-            let detail = format!(
-                "the server did not confirm QUIT, so {deletes} deletes may not have happened; the \
-                 next poll shows it"
-            );
             self.with.reporter.say(Event::Quirk {
                 account: &self.visit.account,
-                what: "deletes_unconfirmed",
-                detail: &detail,
+                quirk: Quirk::Deletes(DeleteQuirk::Unconfirmed { deletes }),
             });
         }
         if !quit {

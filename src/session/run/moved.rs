@@ -1,7 +1,6 @@
 //! Whether an account is configured for another maildrop than the one that its records are of.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,7 +15,7 @@ use crate::session::server::asking::Asking;
 use crate::session::server::listing::Listed as ListedNow;
 use crate::session::server::maildrop::Maildrop;
 use crate::session::{Collaborators, SessionError, Visit};
-use crate::telemetry::Event;
+use crate::telemetry::{AfterMove, Event, Quirk};
 
 /// Makes sure that the records are those of the visited maildrop.
 pub(in crate::session) struct Settling<'a> {
@@ -102,7 +101,7 @@ impl Settling<'_> {
         if is_same {
             state.set_maildrop(&here);
             self.note_maildrop(state).await?;
-            self.say_moved(&before, "its messages are the same, and known");
+            self.say_moved(&before, AfterMove::Same);
             return Ok(());
         }
         self.refuse_that_of_another(&before, &here, state).await?;
@@ -118,7 +117,12 @@ impl Settling<'_> {
         state.pacing.last_login = last_login;
         state.pacing.login_delay_seconds = delay;
         *records = seen.records().await?;
-        self.say_moved(&before, &what_is_new(is_for_owner, copies));
+        let after = if is_for_owner {
+            AfterMove::NewUnlessDelivered
+        } else {
+            AfterMove::New { copies }
+        };
+        self.say_moved(&before, after);
         Ok(())
     }
 
@@ -146,19 +150,14 @@ impl Settling<'_> {
         }
     }
 
-    fn say_moved(&self, before: &Place, what_follows: &str) {
-        let account = &self.visit.account;
-        let detail = format!(
-            "the account used the maildrop {} at {} before: {what_follows}. If both are the same \
-             mailbox, `mailferry seen rename --same-maildrop {account}` moves the records to the \
-             new one",
-            before.user(),
-            before.host()
-        );
+    fn say_moved(&self, before: &Place, after: AfterMove) {
         self.with.reporter.say(Event::Quirk {
-            account,
-            what: "maildrop_changed",
-            detail: &detail,
+            account: &self.visit.account,
+            quirk: Quirk::MaildropChanged {
+                user: before.user(),
+                host: before.host(),
+                after,
+            },
         });
     }
 
@@ -193,24 +192,6 @@ impl Settling<'_> {
         }
         !chosen.is_empty()
     }
-}
-
-/// The words about the messages of another maildrop, and about the copies of messages of the
-/// earlier one.
-fn what_is_new(is_for_owner: bool, copies: usize) -> String {
-    if is_for_owner {
-        return "its messages are new, except those whose contents were delivered before"
-            .to_owned();
-    }
-    let mut words = "its messages are new".to_owned();
-    if copies > 0 {
-        let _ = write!(
-            words,
-            ", and {copies} quarantine copies of the other stay there: they are offered to no destination until the account \
-             uses that maildrop again (`mailferry quarantine list`)"
-        );
-    }
-    words
 }
 
 /// Positions of listed messages whose heads show whether the maildrop is the recorded one, with the

@@ -9,7 +9,7 @@ use crate::session::judge::taken;
 use crate::session::run::{Ended, Session};
 use crate::session::transfer::findings::Findings;
 use crate::session::{Denial, SessionError};
-use crate::telemetry::Event;
+use crate::telemetry::{DeleteQuirk, Event, Quirk};
 
 impl Session<'_> {
     /// Accepts a server without UIDL only if everything is deleted, and only if it never had UIDL.
@@ -173,12 +173,7 @@ impl Session<'_> {
                 names.gone_through
             };
             if !was_unstable {
-                self.say(
-                    "unique_ids_unstable",
-                    "the server changed its unique-ids three times within 30 days; messages are \
-                     recognised by their contents, and unless retention is \"delete\" they are \
-                     retrieved for that only once a day",
-                );
+                self.say(Quirk::UniqueIdsUnstable);
             }
         }
         if found.heads_differ {
@@ -191,13 +186,9 @@ impl Session<'_> {
             names.began_again = Some(at);
         }
         if found.rewritten > 0 {
-            let detail = format!(
-                "the server sends {} delivered messages with other contents than before; they are \
-                 not delivered again, and not deleted until you run `mailferry seen mark \
-                 --as-delivered` for them",
-                found.rewritten
-            );
-            self.say("rewritten", &detail);
+            self.say(Quirk::Rewritten {
+                messages: found.rewritten,
+            });
         }
     }
 
@@ -222,20 +213,15 @@ impl Session<'_> {
         let is_kept = |at: &Timestamp| now.since(*at) < self.visit.forget_after_seconds;
         state.deletes.open_notes.retain(is_kept);
         if taken::are_ignored(&state.deletes) && !were_ignored {
-            self.say(
-                "deletes_ignored",
-                "the server still lists messages that it was asked to delete; mailferry tries one \
-                 delete a day until one succeeds",
-            );
+            self.say(Quirk::Deletes(DeleteQuirk::Ignored));
         }
         self.note_refused(state, noted, ended).await
     }
 
-    fn say(&self, what: &'static str, detail: &str) {
+    fn say(&self, quirk: Quirk<'_>) {
         self.with.reporter.say(Event::Quirk {
             account: &self.visit.account,
-            what,
-            detail,
+            quirk,
         });
     }
 }

@@ -4,6 +4,7 @@
 use crate::mail::{Timestamp, limits};
 use crate::proto::pop3::{Command, Kind};
 use crate::seen::Oddities;
+use crate::telemetry::LeftOutKind;
 
 /// Which commands a session leaves out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,24 +54,23 @@ impl LeftOut {
     }
 }
 
-/// Leaves this command out for a day. Returns the name of the quirk; `None` when no session can do
-/// without the command.
+/// Leaves this command out for a day, and returns it; `None` when no session can do without it.
 pub(in crate::session) fn strike(
     odd: &mut Oddities,
     command: Kind,
     now: Timestamp,
-) -> Option<&'static str> {
-    let (until, what) = match command {
-        Kind::Capa => (&mut odd.capa_left_out_until, "capa_struck"),
-        Kind::List => (&mut odd.list_left_out_until, "list_struck"),
-        Kind::Noop => (&mut odd.noop_left_out_until, "noop_struck"),
-        Kind::UidlOne => (&mut odd.noop_left_out_until, "proof_struck"),
-        Kind::ListOne => (&mut odd.list_one_left_out_until, "proof_struck"),
-        Kind::Stat => (&mut odd.stat_left_out_until, "proof_struck"),
+) -> Option<LeftOutKind> {
+    let (until, left_out) = match command {
+        Kind::Capa => (&mut odd.capa_left_out_until, LeftOutKind::Capa),
+        Kind::List => (&mut odd.list_left_out_until, LeftOutKind::List),
+        Kind::Noop => (&mut odd.noop_left_out_until, LeftOutKind::Noop),
+        Kind::UidlOne => (&mut odd.noop_left_out_until, LeftOutKind::UidlOne),
+        Kind::ListOne => (&mut odd.list_one_left_out_until, LeftOutKind::ListOne),
+        Kind::Stat => (&mut odd.stat_left_out_until, LeftOutKind::Stat),
         _ => return None,
     };
     *until = Some(now.plus(limits::COMMAND_LEFT_OUT_SECONDS));
-    Some(what)
+    Some(left_out)
 }
 
 /// Whether a command is left out until a later time. A wait longer than the longest was set by a
@@ -94,7 +94,7 @@ mod tests {
     #[test]
     fn a_command_that_ended_a_session_is_left_out_for_a_day_and_no_longer() {
         let mut odd = Oddities::default();
-        assert_eq!(strike(&mut odd, Kind::List, NOW), Some("list_struck"));
+        assert_eq!(strike(&mut odd, Kind::List, NOW), Some(LeftOutKind::List));
         let day = limits::COMMAND_LEFT_OUT_SECONDS;
         let later = LeftOut::remembered(&mut odd, NOW.plus(day - 1));
         assert!(later.list && !later.noop);

@@ -13,6 +13,7 @@ use crate::session::server::refusal::reason;
 use crate::session::server::sizes;
 use crate::session::server::unnamed::Unnamed;
 use crate::session::{During, Place, SessionError};
+use crate::telemetry::ListingFault;
 
 /// The listing of the server, and what was odd about it.
 pub(in crate::session) struct Listed {
@@ -24,8 +25,8 @@ pub(in crate::session) struct Listed {
     pub(in crate::session) is_empty_by_list: bool,
     /// Whether CAPA announces UIDL although it was refused.
     pub(in crate::session) announced: bool,
-    /// Odd facts, each once: a code and an example.
-    pub(in crate::session) quirks: Vec<(&'static str, String)>,
+    /// Odd facts, each once: a kind and an example.
+    pub(in crate::session) quirks: Vec<(ListingFault, String)>,
     /// Messages without unique-id in a listing that has them.
     pub(in crate::session) unnamed: Unnamed,
     /// Those of them that are retrieved in this session.
@@ -42,7 +43,7 @@ struct Gathered {
     unnamed: ListingBuilder,
     uidl: Option<Result<(), String>>,
     list: Option<Result<(), SessionError>>,
-    quirks: Vec<(&'static str, String)>,
+    quirks: Vec<(ListingFault, String)>,
     without_unique_id: Unnamed,
     skipped: bool,
     /// How much memory it counts as.
@@ -175,13 +176,15 @@ impl Gathered {
                 match UniqueId::new(&unique_id) {
                     Ok(unique_id) => {
                         if !unique_id.is_conforming() {
-                            self.odd("unique_id_not_conforming", || unique_id.to_string());
+                            self.odd(ListingFault::UniqueIdNotConforming, || {
+                                unique_id.to_string()
+                            });
                         }
                         self.named.add(number, &unique_id);
                         self.octets +=
                             limits::LISTING_ENTRY_OCTETS + unique_id.as_bytes().len() as u64;
                     }
-                    Err(_) => self.skip("uidl_line_malformed", &unique_id),
+                    Err(_) => self.skip(ListingFault::UidlLineMalformed, &unique_id),
                 }
                 false
             }
@@ -193,12 +196,14 @@ impl Gathered {
                 command: Kind::Uidl,
                 line,
             } => {
-                self.skip("uidl_line_malformed", &line);
+                self.skip(ListingFault::UidlLineMalformed, &line);
                 false
             }
             // Sizes are not essential: only the size of this message is lost.
             Event::Malformed { line, .. } => {
-                self.odd("list_line_malformed", || Shown::new(&line).to_string());
+                self.odd(ListingFault::ListLineMalformed, || {
+                    Shown::new(&line).to_string()
+                });
                 false
             }
             Event::ListingEnd {
@@ -226,11 +231,8 @@ impl Gathered {
                 text,
                 ..
             } => {
-                self.list = Some(Err(refused(
-                    "LIST",
-                    code.as_ref(),
-                    reason(&text, Kind::List),
-                )));
+                let words = reason(&text, Kind::List);
+                self.list = Some(Err(refused("LIST", code.as_ref(), words)));
                 true
             }
             _ => false,
@@ -260,14 +262,14 @@ impl Gathered {
         self.uidl.is_some() && self.list.is_some()
     }
 
-    fn skip(&mut self, what: &'static str, line: &[u8]) {
+    fn skip(&mut self, fault: ListingFault, line: &[u8]) {
         self.skipped = true;
-        self.odd(what, || Shown::new(line).to_string());
+        self.odd(fault, || Shown::new(line).to_string());
     }
 
-    fn odd(&mut self, what: &'static str, example: impl FnOnce() -> String) {
-        if !self.quirks.iter().any(|(known, _)| *known == what) {
-            self.quirks.push((what, example()));
+    fn odd(&mut self, fault: ListingFault, example: impl FnOnce() -> String) {
+        if !self.quirks.iter().any(|(known, _)| *known == fault) {
+            self.quirks.push((fault, example()));
         }
     }
 
@@ -285,7 +287,7 @@ impl Gathered {
             }
             _ => {
                 if let Err(error) = listed {
-                    self.odd("list_refused", || error.to_string());
+                    self.odd(ListingFault::ListRefused, || error.to_string());
                 }
                 Ok(self.by_unique_id())
             }
@@ -296,11 +298,11 @@ impl Gathered {
     fn by_unique_id(mut self) -> Listed {
         if self.named.repeats() {
             self.skipped = true;
-            self.odd("message_number_repeated", String::new);
+            self.odd(ListingFault::NumberRepeated, String::new);
         }
         let unnamed = std::mem::take(&mut self.without_unique_id);
         if !unnamed.is_empty() {
-            self.odd("message_without_unique_id", || unnamed.to_string());
+            self.odd(ListingFault::WithoutUniqueId, || unnamed.to_string());
         }
         Listed {
             listing: Arc::new(self.named.build(!self.skipped)),
@@ -316,7 +318,8 @@ impl Gathered {
 
     /// Without unique-ids: LIST numbers the messages, and their digests will distinguish them.
     fn by_number(mut self, words: String, announced: bool) -> Listed {
-        let malformed = |(what, _): &(&str, String)| *what == "list_line_malformed";
+        let malformed =
+            |(fault, _): &(ListingFault, String)| *fault == ListingFault::ListLineMalformed;
         let complete = !self.skipped && !self.quirks.iter().any(malformed);
         self.unnamed.arrange();
         // An empty maildrop needs no unique-ids; but a server that refuses UIDL is not believed

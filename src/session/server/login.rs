@@ -19,7 +19,7 @@ use crate::session::server::announced::{Capa, worth_remembering};
 use crate::session::server::maildrop::{Maildrop, Reply};
 use crate::session::server::refusal::{Told, told, told_wait_seconds};
 use crate::session::{Collaborators, Denial, During, SessionError, Visit};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, Quirk};
 
 /// A maildrop that is ready for the login, with the APOP timestamp of its greeting.
 pub(in crate::session) struct Reached {
@@ -84,16 +84,12 @@ async fn greeted(
 /// Warns about a silent server. On a port for implicit TLS, client and server wait for each other,
 /// and only silence shows it.
 fn say_silent(visit: &Visit, with: &Collaborators) {
-    let detail = format!(
-        "the server has said nothing for {} seconds; one that expects TLS at once sends no \
-         greeting: should `tls` be \"implicit\" (port 995)? `port` is {}",
-        limits::SILENT_GREETING_SECONDS,
-        visit.port
-    );
     with.reporter.say(Event::Quirk {
         account: &visit.account,
-        what: "no_greeting",
-        detail: &detail,
+        quirk: Quirk::NoGreeting {
+            seconds: limits::SILENT_GREETING_SECONDS,
+            port: visit.port,
+        },
     });
 }
 

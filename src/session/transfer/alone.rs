@@ -22,6 +22,7 @@ use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::parcel::Parcel;
 use crate::spool::{Draft, SpoolError};
+use crate::telemetry::OctetsQuirk;
 
 /// Messages that wait until their size is explained.
 pub(in crate::session) struct Doubts {
@@ -291,7 +292,7 @@ impl Transfer<'_> {
                 held.weighed = weighed;
                 let sender = octets::sender_letter(held.draft.front().unwrap_or_default());
                 if weighed.is_otherwise() && self.doubts.sizes.differed(sender) {
-                    self.say_estimated();
+                    self.say_of_octets(OctetsQuirk::Estimated);
                 }
                 // Messages of this pipeline are compared: they came while sizes were trusted.
                 if let Some(maildrop) = &mut self.maildrop {
@@ -317,7 +318,7 @@ impl Transfer<'_> {
                 held.draft = draft;
                 let sender = octets::sender_letter(held.draft.front().unwrap_or_default());
                 if self.doubts.sizes.differed(sender) {
-                    self.say_estimated();
+                    self.say_of_octets(OctetsQuirk::Estimated);
                 }
             }
             Second::NeverAlike => {
@@ -325,10 +326,7 @@ impl Transfer<'_> {
                 drop(self.doubts.held.remove(place));
                 // The reply in its place may continue, and would be taken for the next message.
                 self.doubts.must_prove = true;
-                self.postpone(
-                    at,
-                    "it came with other contents each time, and never with the announced size",
-                );
+                self.postpone(at, None);
             }
         }
     }
@@ -338,10 +336,7 @@ impl Transfer<'_> {
         self.doubts.asked = LastAsked::Nothing;
         let place = self.doubts.place();
         drop(place.and_then(|place| self.doubts.held.remove(place)));
-        self.postpone(
-            at,
-            &format!("its size was not the announced one, and it was not sent again: {words}"),
-        );
+        self.postpone(at, Some(words));
     }
 
     /// How often the message was deferred.
@@ -357,16 +352,17 @@ impl Transfer<'_> {
         tries.max().unwrap_or(0)
     }
 
-    /// Defers a message. On a server that hides retrieved messages, QUIT must not follow.
-    fn postpone(&mut self, at: usize, words: &str) {
+    /// Defers a message that never arrived with the announced size, or was not sent again, with
+    /// these words. On a server that hides retrieved messages, QUIT must not follow.
+    fn postpone(&mut self, at: usize, refused: Option<&str>) {
         let Some(entry) = self.orders.entry(at) else {
             return;
         };
-        let detail = format!(
-            "message {}: {words}; it stays on the server for now",
-            entry.unique_id()
-        );
-        self.say_of_octets("octets_differ", &detail);
+        let unique_id = &entry.unique_id();
+        self.say_of_octets(match refused {
+            None => OctetsQuirk::NeverAsAnnounced { unique_id },
+            Some(words) => OctetsQuirk::NotSentAgain { unique_id, words },
+        });
         self.counts().deferred += 1;
         self.window.spare(entry.octets.unwrap_or(0));
         let (now, settles) = (self.now(), !self.orders.hides);

@@ -16,7 +16,7 @@ use crate::session::transfer::findings::Findings;
 use crate::session::transfer::parcel::Parcel;
 use crate::session::transfer::twins::Twins;
 use crate::sink::Refusal;
-use crate::telemetry::Event;
+use crate::telemetry::{Event, MessageEvent};
 
 /// What is found out about retrieved messages.
 #[derive(Default)]
@@ -377,10 +377,10 @@ impl<'a> Transfer<'a> {
 
     pub(in crate::session) fn say_recognised(&mut self, parcel: &Parcel) {
         let octets = parcel.message.octets();
-        self.orders.with.reporter.say(Event::Recognised {
+        self.orders.with.reporter.say(Event::Message {
             account: &self.orders.visit.account,
             unique_id: &parcel.key.unique_id,
-            octets,
+            event: MessageEvent::Recognised { octets },
         });
         self.counts().recognised += 1;
         self.counts().recognised_octets += octets;

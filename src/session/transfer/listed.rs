@@ -9,7 +9,7 @@ use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
 use crate::session::transfer::parcel::{Offered, Parcel, Source};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, MessageEvent};
 
 impl<'a> Answered<'a> for Transfer<'a> {
     fn answers(&self) -> &Answers<'a> {
@@ -124,10 +124,12 @@ impl Transfer<'_> {
             Committed::DeletesNoted(deletes) => self.send_deletes(deletes),
             Committed::Quarantined { parcel, refusal } => self.quarantined(&parcel, &refusal),
             Committed::Parked { parcel } => {
-                self.orders.with.reporter.say(Event::Parked {
+                self.orders.with.reporter.say(Event::Message {
                     account: &self.orders.visit.account,
                     unique_id: &parcel.key.unique_id,
-                    octets: parcel.message.octets(),
+                    event: MessageEvent::Parked {
+                        octets: parcel.message.octets(),
+                    },
                 });
                 self.settled(&parcel);
             }

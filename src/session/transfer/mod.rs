@@ -54,7 +54,7 @@ use crate::session::transfer::phase::Phase;
 use crate::session::transfer::trace::Signature;
 use crate::session::transfer::window::Window;
 use crate::session::{Counts, During, SessionError};
-use crate::telemetry::{Event, Together};
+use crate::telemetry::{Event, MessageEvent, Together};
 
 /// The transfer of one session.
 pub(super) struct Transfer<'a> {
@@ -277,10 +277,10 @@ impl<'a> Transfer<'a> {
             }
             Happened::Deleted => self.counts().deleted += 1,
             Happened::DeleteRefused { unique_id, words } => {
-                self.orders.with.reporter.say(Event::DeleteRefused {
+                self.orders.with.reporter.say(Event::Message {
                     account: &self.orders.visit.account,
                     unique_id: &unique_id,
-                    words: &words,
+                    event: MessageEvent::DeleteRefused { words: &words },
                 });
                 self.deletes.refused(unique_id);
             }

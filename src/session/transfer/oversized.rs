@@ -12,7 +12,7 @@ use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
 use crate::session::transfer::unretrieved::is_confirmation;
-use crate::telemetry::Event;
+use crate::telemetry::{Event, MessageEvent, Quirk};
 
 /// The new oversized messages of one unique-id: the first entry in the listing, and how many there
 /// are.
@@ -62,23 +62,23 @@ impl Transfer<'_> {
         let limit_octets = self.orders.visit.limits.message_octets_max;
         let (told, rest) = news.split_at(news.len().min(limits::OVERSIZED_TOLD_MAX));
         for one in told {
-            self.orders.with.reporter.say(Event::TooLarge {
+            self.orders.with.reporter.say(Event::Message {
                 account,
                 unique_id: &one.entry.unique_id(),
-                octets: one.entry.octets.unwrap_or(0),
-                limit_octets,
+                event: MessageEvent::TooLarge {
+                    octets: one.entry.octets.unwrap_or(0),
+                    limit_octets,
+                },
             });
         }
         let rest = rest.len() as u64 + more;
         if rest > 0 {
-            let detail = format!(
-                "{rest} more messages are larger than max_message_size ({limit_octets} octets) and \
-                 stay on the server"
-            );
             self.orders.with.reporter.say(Event::Quirk {
                 account,
-                what: "many_oversized",
-                detail: &detail,
+                quirk: Quirk::ManyOversized {
+                    messages: rest,
+                    limit_octets,
+                },
             });
         }
     }

@@ -10,7 +10,7 @@ use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
 use crate::session::transfer::ledger::Ledger;
 use crate::session::{Denial, SessionError};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, MessageEvent, Quirk};
 
 impl Transfer<'_> {
     /// Handles the server's refusal to send a message.
@@ -19,10 +19,10 @@ impl Transfer<'_> {
             return;
         };
         let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id());
-        self.orders.with.reporter.say(Event::RetrieveRefused {
+        self.orders.with.reporter.say(Event::Message {
             account,
             unique_id,
-            words,
+            event: MessageEvent::RetrieveRefused { words },
         });
         self.counts().deferred += 1;
         let now = self.now();
@@ -56,10 +56,10 @@ impl Transfer<'_> {
         let before = deferral::deferral_of(self.orders.records, &key);
         let strikes = deferral::strike(before.as_ref(), now).strikes;
         let (account, unique_id) = (&self.orders.visit.account, &entry.unique_id());
-        self.orders.with.reporter.say(Event::Struck {
+        self.orders.with.reporter.say(Event::Message {
             account,
             unique_id,
-            strikes,
+            event: MessageEvent::Struck { strikes },
         });
         self.note_unretrieved(at, |before| deferral::strike(before, now));
     }
@@ -71,12 +71,9 @@ impl Transfer<'_> {
         let inside = self.maildrop.as_ref().and_then(Maildrop::inside);
         self.hang_up();
         let account = &self.orders.visit.account;
-        let detail = "mailferry closed the connection, because the server was slow and other \
-                      accounts were waiting";
         self.orders.with.reporter.say(Event::Quirk {
             account,
-            what: "session_slow",
-            detail,
+            quirk: Quirk::SessionSlow,
         });
         if let Some(at) = inside {
             let until = self.now().plus(limits::SLOW_MESSAGE_SECONDS);
@@ -92,11 +89,13 @@ impl Transfer<'_> {
         };
         let limit_octets = orders.visit.limits.message_octets_max;
         let (account, unique_id) = (&orders.visit.account, &entry.unique_id());
-        orders.with.reporter.say(Event::TooLarge {
+        orders.with.reporter.say(Event::Message {
             account,
             unique_id,
-            octets,
-            limit_octets,
+            event: MessageEvent::TooLarge {
+                octets,
+                limit_octets,
+            },
         });
         self.counts().oversized += 1;
         self.note_oversized(entry, octets, at);
@@ -109,14 +108,12 @@ impl Transfer<'_> {
         let Some(entry) = self.orders.entry(at) else {
             return;
         };
-        let detail = format!(
-            "the message {} waits on the server: {error}",
-            entry.unique_id()
-        );
         self.orders.with.reporter.say(Event::Quirk {
             account: &self.orders.visit.account,
-            what: error.code(),
-            detail: &detail,
+            quirk: Quirk::SpoolFileSize {
+                unique_id: &entry.unique_id(),
+                why: &error.to_string(),
+            },
         });
         self.counts().deferred += 1;
         let (code, now) = (error.code(), self.now());

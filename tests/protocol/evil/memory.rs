@@ -186,7 +186,7 @@ impl Trial {
         }
         if wish.retention == Retention::Delete {
             let left = self.stage.maildrop().mails().len();
-            let is_told = cost(&self.crime) == Cost::Rewritten && self.world.said("rewritten");
+            let is_told = cost(&self.crime) == Cost::Rewritten && self.world.told("rewritten");
             assert!(
                 left == 0 || is_told,
                 "{what}: {left} left on the server {last:?}"
@@ -200,7 +200,7 @@ impl Trial {
         let (what, stumps) = (&self.what, self.stumps());
         let taken: usize = stumps.iter().map(|stump| self.taken(stump)).sum();
         assert_eq!(taken, COUNT, "{what}: {stumps:?}");
-        assert!(self.world.said("octets_differ"), "{what}: silence");
+        assert!(self.world.told("octets_differ"), "{what}: silence");
         let left = self.stage.maildrop().mails().to_vec();
         let ever = self.stage.maildrop().ever().to_vec();
         for (octets, count) in ever.iter().zip(self.delivered()) {
@@ -236,7 +236,7 @@ async fn tried(crime: &Crime, wish: &Wish) {
         trial.is_told(&summary, there);
         let are_there_again = crime.is("forget-deletes") || crime.is("restore-deleted");
         let gone = trial.gone().saturating_sub(gone);
-        let told = trial.world.said("deletes_unconfirmed") || are_there_again;
+        let told = trial.world.told("deletes_unconfirmed") || are_there_again;
         assert!(
             told || summary.counts.deleted <= gone as u64,
             "{}: {gone} {:?}",

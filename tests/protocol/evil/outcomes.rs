@@ -69,7 +69,7 @@ async fn deleted_messages_that_are_there_again_are_known_and_deletes_are_not_ins
         assert!(is_complete(&summary), "{round}: {:?}", summary.end);
     }
     assert_eq!(trial.delivered(), [1; COUNT]);
-    assert!(trial.world.said("deletes_ignored"));
+    assert!(trial.world.told("deletes_ignored"));
     let heard = String::from_utf8_lossy(&trial.stage.heard()).into_owned();
     let deletes = heard.matches("DELE ").count();
     // When they are found again, and then one a day.

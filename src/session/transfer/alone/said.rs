@@ -1,12 +1,12 @@
 //! What is reported about messages whose size is not the announced one.
 
-use crate::mail::{Percent, limits};
+use crate::mail::limits;
 use crate::seen::RecordKey;
 use crate::session::judge::octets;
 use crate::session::judge::octets::Weighed;
 use crate::session::transfer::Transfer;
 use crate::spool::Message;
-use crate::telemetry::Event;
+use crate::telemetry::{Event, OctetsQuirk, Quirk};
 
 impl Transfer<'_> {
     /// Whether a message may have lost a part on the server, and reports it. `None` without a size.
@@ -37,17 +37,10 @@ impl Transfer<'_> {
     pub(in crate::session) fn varies(&self, key: &RecordKey, weighed: Weighed) -> bool {
         let varies = matches!(weighed, Weighed::OtherEachTime { .. });
         if varies {
-            let stays = if self.orders.hides {
-                ""
-            } else {
-                ", and it stays on the server"
-            };
-            let detail = format!(
-                "message {}: the server sends other contents each time. The last copy is \
-                 delivered{stays}",
-                key.unique_id
-            );
-            self.say_of_octets("octets_differ", &detail);
+            self.say_of_octets(OctetsQuirk::Vary {
+                unique_id: &key.unique_id,
+                stays: !self.orders.hides,
+            });
         }
         varies
     }
@@ -58,28 +51,17 @@ impl Transfer<'_> {
         if known.is_some_and(|known| known.notes.came_short()) {
             return;
         }
-        let announced = listed.map_or_else(|| "more".to_owned(), |octets| octets.to_string());
-        let (account, id) = (&self.orders.visit.account, &key.unique_id);
-        let name = Percent(id.as_bytes());
-        let detail = format!(
-            "message {id}: the server announces {announced} octets and sends {octets}. They are \
-             delivered, and it stays on the server: look for the rest there. If this is all of it, \
-             `mailferry seen mark --as-delivered {account} {name}` lets the retention delete it"
-        );
-        self.say_of_octets("octets_differ", &detail);
+        self.say_of_octets(OctetsQuirk::Short {
+            unique_id: &key.unique_id,
+            announced: listed,
+            octets,
+        });
     }
 
-    pub(super) fn say_estimated(&self) {
-        let detail = "the server announces wrong sizes: messages are no longer retrieved twice for \
-                      that, and are deleted unless less than half of the announced size arrived";
-        self.say_of_octets("octets_estimated", detail);
-    }
-
-    pub(super) fn say_of_octets(&self, what: &'static str, detail: &str) {
+    pub(super) fn say_of_octets(&self, quirk: OctetsQuirk<'_>) {
         self.orders.with.reporter.say(Event::Quirk {
             account: &self.orders.visit.account,
-            what,
-            detail,
+            quirk: Quirk::Octets(quirk),
         });
     }
 }
