@@ -152,6 +152,13 @@ fn every_way_to_break_a_wall_is_seen() {
             "fn f() { vec![g(1, [std::fs::read(\"x\")])]; }",
         ),
         ("net/x.rs", "#[derive(serde::Deserialize)] struct S;"),
+        ("session/judge/x.rs", "use crate::telemetry::Reporter;"),
+        (
+            "session/judge/x.rs",
+            "fn f(seen: &crate::seen::AccountStore) {}",
+        ),
+        ("session/judge/x.rs", "async fn f() {}"),
+        ("proto/x.rs", "fn f() { g(async { 1 }); }"),
         ("session/x.rs", "fn f() { let _ = OperatorsWord::given(); }"),
         ("session/x.rs", "fn f() { let _ = Batch::new(&account); }"),
         ("mail/utils.rs", ""),

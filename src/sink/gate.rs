@@ -49,7 +49,7 @@ pub trait Gate: Send + Sync {
 
     /// The agent stops: the state for the next start is saved when this returns.
     fn close(&self) -> BoxFuture<'_, ()> {
-        Box::pin(async {})
+        Box::pin(std::future::ready(()))
     }
 }
 

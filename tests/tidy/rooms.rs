@@ -147,6 +147,15 @@ pub const PURE: &[&str] = &[
     "sink/breaker/",
 ];
 
+/// What the decisions of a session do not know: they are given the records and return what to do.
+/// Their callers read, write and report.
+const JUDGE_MUST_NOT: &[&[&str]] = &[
+    &["crate", "seen", "AccountStore"],
+    &["crate", "session", "Collaborators"],
+    &["crate", "telemetry", "Event"],
+    &["crate", "telemetry", "Reporter"],
+];
+
 /// The names of side effects.
 const WORLD: &[&[&str]] = &[
     &["tokio"],
@@ -175,10 +184,16 @@ pub fn complaints(path: &str, scan: &Scan) -> BTreeSet<String> {
             wrong_door(path, &words),
             wrong_mint(path, &words),
             the_world(path, &words),
+            unknown_to_judge(path, &words),
         ];
         for what in broken.into_iter().flatten() {
             complaints.insert(format!("src/{path}:{}: {what}", found.line));
         }
+    }
+    if is_pure(path) {
+        let say =
+            |line| format!("src/{path}:{line}: a file without side effects waits for nothing");
+        complaints.extend(scan.waits.iter().map(say));
     }
     complaints
 }
@@ -237,8 +252,21 @@ fn wrong_mint(path: &str, words: &[&str]) -> Option<String> {
     (!path.starts_with(room)).then(|| format!("only src/{room} calls {name}::{maker}"))
 }
 
+fn is_pure(path: &str) -> bool {
+    PURE.iter().any(|pure| path.starts_with(pure))
+}
+
+fn unknown_to_judge(path: &str, words: &[&str]) -> Option<String> {
+    let known = JUDGE_MUST_NOT
+        .iter()
+        .find(|known| words.starts_with(known))?;
+    let known = known[1..].join("::");
+    path.starts_with("session/judge/")
+        .then(|| format!("session/judge/ decides without {known}; its caller has it"))
+}
+
 fn the_world(path: &str, words: &[&str]) -> Option<String> {
-    if !PURE.iter().any(|pure| path.starts_with(pure)) {
+    if !is_pure(path) {
         return None;
     }
     let world = WORLD.iter().find(|world| words.starts_with(world))?;

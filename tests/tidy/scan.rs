@@ -24,6 +24,8 @@ pub struct Scan {
     pub paths: Vec<Found>,
     pub functions: Vec<Item>,
     pub types: Vec<Item>,
+    /// The lines of `async` and `.await`.
+    pub waits: Vec<usize>,
     /// The files of tests that it declares.
     pub tests: Vec<TestFile>,
 }
@@ -117,8 +119,10 @@ impl Scan {
         path.clear();
     }
 
-    fn function(&mut self, name: &Ident, block: &syn::Block) {
+    fn function(&mut self, signature: &syn::Signature, block: &syn::Block) {
+        let name = &signature.ident;
         let line = name.span().start().line;
+        self.waits.extend(signature.asyncness.map(|_| line));
         let end = block.brace_token.span.close().start().line;
         self.functions.push(Item {
             name: name.to_string(),
@@ -179,16 +183,26 @@ impl<'a> Visit<'a> for Scan {
 
     fn visit_item_fn(&mut self, item: &'a syn::ItemFn) {
         if !is_test(&item.attrs) {
-            self.function(&item.sig.ident, &item.block);
+            self.function(&item.sig, &item.block);
             syn::visit::visit_item_fn(self, item);
         }
     }
 
     fn visit_impl_item_fn(&mut self, item: &'a syn::ImplItemFn) {
         if !is_test(&item.attrs) {
-            self.function(&item.sig.ident, &item.block);
+            self.function(&item.sig, &item.block);
             syn::visit::visit_impl_item_fn(self, item);
         }
+    }
+
+    fn visit_expr_await(&mut self, wait: &'a syn::ExprAwait) {
+        self.waits.push(wait.await_token.span.start().line);
+        syn::visit::visit_expr_await(self, wait);
+    }
+
+    fn visit_expr_async(&mut self, block: &'a syn::ExprAsync) {
+        self.waits.push(block.async_token.span.start().line);
+        syn::visit::visit_expr_async(self, block);
     }
 
     fn visit_item_struct(&mut self, item: &'a syn::ItemStruct) {
