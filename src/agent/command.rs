@@ -9,11 +9,11 @@ use crate::agent::{Agent, Assignment, floor, hold};
 use crate::mail::AccountName;
 
 /// A command to the running agent.
-pub enum Command {
+pub enum AgentCommand {
     /// Poll every account now.
     PollNow,
     /// Use these accounts and limits from now on.
-    Reload(Orders),
+    Reload(AgentOrders),
     /// Start no new polls and offers, and end in order.
     Stop,
     /// End at once.
@@ -22,21 +22,21 @@ pub enum Command {
 
 /// The accounts and limits of the whole agent.
 #[derive(Clone)]
-pub struct Orders {
+pub struct AgentOrders {
     /// The accounts.
     pub assignments: Vec<Assignment>,
     /// Polls at the same time.
     pub sessions_max: usize,
     /// Polls of one host at the same time.
     pub sessions_per_host_max: usize,
-    /// How long running offers may take after [`Command::Stop`].
+    /// How long running offers may take after [`AgentCommand::Stop`].
     pub shutdown_timeout: Duration,
 }
 
 impl Agent {
-    pub(super) async fn obey(&mut self, command: Command) {
+    pub(super) async fn obey(&mut self, command: AgentCommand) {
         match command {
-            Command::PollNow => {
+            AgentCommand::PollNow => {
                 let now = self.now();
                 for (name, assignment) in &self.assignments {
                     let with = &assignment.with;
@@ -47,12 +47,12 @@ impl Agent {
                     }
                 }
             }
-            Command::Reload(orders) => self.reload(orders).await,
-            Command::Stop => {
+            AgentCommand::Reload(orders) => self.reload(orders).await,
+            AgentCommand::Stop => {
                 self.stop.soon.cancel();
                 self.deadline = Some(Instant::now() + self.shutdown_timeout);
             }
-            Command::StopNow => self.stop_now(),
+            AgentCommand::StopNow => self.stop_now(),
         }
     }
 
@@ -65,7 +65,7 @@ impl Agent {
         })
     }
 
-    async fn reload(&mut self, orders: Orders) {
+    async fn reload(&mut self, orders: AgentOrders) {
         self.schedule
             .limit(orders.sessions_max, orders.sessions_per_host_max);
         self.shutdown_timeout = orders.shutdown_timeout;

@@ -33,7 +33,7 @@ use crate::telemetry::{AccountEvent, Event, Reporter};
 
 pub use assignment::{Assignment, Prepare};
 pub use breaker::Breaker;
-pub use command::{Command, Orders};
+pub use command::{AgentCommand, AgentOrders};
 pub use hold::{Floor, floor};
 pub use owners::OnlyOwner;
 pub use poll::poll;
@@ -88,7 +88,7 @@ pub struct Agent {
 
 impl Agent {
     /// An agent for these accounts; all of its sessions listen to `stop`.
-    pub fn new(orders: Orders, seen: Seen, reporter: Reporter, stop: Stop) -> Self {
+    pub fn new(orders: AgentOrders, seen: Seen, reporter: Reporter, stop: Stop) -> Self {
         let schedule = Schedule::new(orders.sessions_max, orders.sessions_per_host_max);
         let assignments = orders
             .assignments
@@ -118,7 +118,7 @@ impl Agent {
     ///
     /// # Errors
     /// An error of the store when it cannot be read at the start.
-    pub async fn run(mut self, commands: mpsc::Receiver<Command>) -> Result<(), StoreError> {
+    pub async fn run(mut self, commands: mpsc::Receiver<AgentCommand>) -> Result<(), StoreError> {
         let names: Vec<AccountName> = self.assignments.keys().cloned().collect();
         let count = names.len();
         for name in names {
@@ -129,7 +129,11 @@ impl Agent {
     }
 
     /// Polls every account once and returns the results.
-    pub async fn run_once(mut self, commands: mpsc::Receiver<Command>, how: Once) -> Vec<Polled> {
+    pub async fn run_once(
+        mut self,
+        commands: mpsc::Receiver<AgentCommand>,
+        how: Once,
+    ) -> Vec<Polled> {
         self.once = Some(how);
         let names: Vec<AccountName> = self.assignments.keys().cloned().collect();
         for name in names {
@@ -196,7 +200,7 @@ impl Agent {
         Ok(())
     }
 
-    async fn work(mut self, mut commands: mpsc::Receiver<Command>) -> Vec<Polled> {
+    async fn work(mut self, mut commands: mpsc::Receiver<AgentCommand>) -> Vec<Polled> {
         let mut listening = true;
         loop {
             self.press();

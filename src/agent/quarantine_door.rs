@@ -5,7 +5,7 @@ use futures_util::future::BoxFuture;
 use crate::mail::text::Shown;
 use crate::quarantine;
 use crate::quarantine::QuarantineError;
-use crate::session::{LoadedCopy, Quarantine};
+use crate::session::{CopyStore, LoadedCopy};
 use crate::sink::{Offer, Refusal};
 use crate::spool::Spool;
 
@@ -22,7 +22,7 @@ impl Kept {
     }
 }
 
-impl Quarantine for Kept {
+impl CopyStore for Kept {
     fn keep<'a>(
         &'a self,
         offer: Offer<'a>,

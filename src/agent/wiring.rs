@@ -8,13 +8,13 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::agent::breaker::Breaker;
-use crate::agent::{Assignment, OnlyOwner, Orders, Prepare, explain};
+use crate::agent::{AgentOrders, Assignment, OnlyOwner, Prepare, explain};
 use crate::config::{self, Config, DeliveryKind, Environment};
 use crate::mail::{Clock, Secret, TlsMode};
 use crate::net::{Connector, IoStream, NetError, Roots, Wire, dial};
 use crate::secrets;
 use crate::seen::{Seal, Seen};
-use crate::session::{Collaborators, Connect, Login, Quarantine, SessionError, Stop, Visit};
+use crate::session::{Collaborators, Connect, CopyStore, Login, SessionError, Stop, Visit};
 use crate::sink::maildir::Maildir;
 use crate::sink::mda::{Mda, MdaSettings};
 use crate::sink::smtp::{RelayLogin, Smtp, SmtpSettings};
@@ -38,7 +38,7 @@ pub struct Parts {
     /// The spool for received messages.
     pub spool: Spool,
     /// Stores refused messages.
-    pub quarantine: Arc<dyn Quarantine>,
+    pub quarantine: Arc<dyn CopyStore>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Receives events.
@@ -84,7 +84,7 @@ pub struct Wiring {
 }
 
 struct Wired {
-    from: config::Delivery,
+    from: config::DeliveryConfig,
     destination: Destination,
 }
 
@@ -113,7 +113,7 @@ impl Wiring {
     ///
     /// # Errors
     /// [`WiringError`] says which setting cannot be used. Everything wired before remains.
-    pub fn orders(&mut self, config: &Config) -> Result<Orders, WiringError> {
+    pub fn orders(&mut self, config: &Config) -> Result<AgentOrders, WiringError> {
         let mut deliveries = BTreeMap::new();
         for (name, wanted) in &config.deliveries {
             let kept = self
@@ -131,7 +131,7 @@ impl Wiring {
             .map(|account| self.assign(config, account, &deliveries))
             .collect::<Result<_, _>>()?;
         self.deliveries = deliveries;
-        Ok(Orders {
+        Ok(AgentOrders {
             assignments,
             sessions_max: config.max_sessions,
             sessions_per_host_max: config.max_sessions_per_host,
@@ -139,7 +139,7 @@ impl Wiring {
         })
     }
 
-    fn wire(&self, from: &config::Delivery) -> Result<Wired, WiringError> {
+    fn wire(&self, from: &config::DeliveryConfig) -> Result<Wired, WiringError> {
         let sink: Arc<dyn Sink> = match &from.kind {
             DeliveryKind::Mda(mda) => Arc::new(self.mda(from, mda)?),
             DeliveryKind::Smtp(smtp) => Arc::new(self.smtp(from, smtp)?),
@@ -162,7 +162,11 @@ impl Wiring {
         })
     }
 
-    fn mda(&self, from: &config::Delivery, mda: &config::Mda) -> Result<Mda, WiringError> {
+    fn mda(
+        &self,
+        from: &config::DeliveryConfig,
+        mda: &config::MdaConfig,
+    ) -> Result<Mda, WiringError> {
         let settings = MdaSettings {
             command: mda.command.clone(),
             user: mda.user.clone(),
@@ -192,7 +196,11 @@ impl Wiring {
         Ok(mda)
     }
 
-    fn smtp(&self, from: &config::Delivery, smtp: &config::Smtp) -> Result<Smtp, WiringError> {
+    fn smtp(
+        &self,
+        from: &config::DeliveryConfig,
+        smtp: &config::SmtpConfig,
+    ) -> Result<Smtp, WiringError> {
         let connector =
             Connector::new(&smtp.tls, &self.parts.roots).map_err(|source| WiringError::Tls {
                 what: format!("delivery.{}", from.name),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::exit::Failure;
+use crate::cli::exit::CommandFailure;
 use crate::mail::limits;
 use crate::operator::{Answer, Exit, Operator, Request, Response};
 
@@ -13,8 +13,8 @@ use crate::operator::{Answer, Exit, Operator, Request, Response};
 pub(super) async fn ask(
     operator: &Operator,
     request: Request,
-    mut render: impl FnMut(Response) -> Result<(), Failure>,
-) -> Result<Exit, Failure> {
+    mut render: impl FnMut(Response) -> Result<(), CommandFailure>,
+) -> Result<Exit, CommandFailure> {
     let (answer, mut responses) = Answer::new();
     let asked = async {
         // The answer ends when its sender is dropped.
@@ -43,8 +43,8 @@ pub(super) async fn ask(
 /// otherwise the errors of `work`.
 pub(super) fn with<T>(
     operator: Operator,
-    work: impl AsyncFnOnce(&Operator) -> Result<T, Failure>,
-) -> Result<T, Failure> {
+    work: impl AsyncFnOnce(&Operator) -> Result<T, CommandFailure>,
+) -> Result<T, CommandFailure> {
     block_on(async {
         let done = work(&operator).await;
         operator.close().await?;
@@ -56,12 +56,14 @@ pub(super) fn with<T>(
 ///
 /// # Errors
 /// Exit 75 when the system starts no threads; otherwise the errors of `work`.
-pub(super) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(super) fn block_on<T>(
+    work: impl Future<Output = Result<T, CommandFailure>>,
+) -> Result<T, CommandFailure> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .max_blocking_threads(limits::BLOCKING_THREADS_MAX)
         .build()
-        .map_err(|error| Failure::said(Exit::TempFail, format!("cannot start: {error}")))?;
+        .map_err(|error| CommandFailure::said(Exit::TempFail, format!("cannot start: {error}")))?;
     let done = runtime.block_on(work);
     // Wait for running threads only as long as an MDA takes to end. A thread that asks a name
     // server which never answers would block the exit for minutes.

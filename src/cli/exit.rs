@@ -8,7 +8,7 @@ use crate::operator::{self, Exit};
 
 /// Why a command failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum CommandFailure {
     /// The operator gives the reason.
     Operator(operator::Failure),
     /// The command line, or a file that it names, is wrong: the exit code and the sentence.
@@ -23,7 +23,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-impl Failure {
+impl CommandFailure {
     /// A failure with a sentence.
     pub(super) fn said(exit: Exit, sentence: impl fmt::Display) -> Self {
         Self::Said(exit, sentence.to_string())
@@ -40,7 +40,7 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CommandFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Operator(operator::Failure::Configuration(errors)) => {
@@ -61,13 +61,13 @@ impl fmt::Display for Failure {
     }
 }
 
-impl From<io::Error> for Failure {
+impl From<io::Error> for CommandFailure {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
     }
 }
 
-impl From<operator::Failure> for Failure {
+impl From<operator::Failure> for CommandFailure {
     fn from(failure: operator::Failure) -> Self {
         Self::Operator(failure)
     }

@@ -24,7 +24,7 @@ use crate::operator::{Operator, PollRequest, Request, Response, Setup};
 use crate::telemetry::{Backlog, Reporter};
 
 pub use crate::operator::{Exit, Process};
-use exit::Failure;
+use exit::CommandFailure;
 
 use args::{CliCommand, CommandLine};
 
@@ -62,7 +62,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, process: Process) -> 
 /// How long the reader of the last lines is waited for.
 const LAST_LINES_MAX: Duration = Duration::from_secs(2);
 
-fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
+fn answer(line: CommandLine, process: Process) -> Result<Exit, CommandFailure> {
     let CommandLine { global, command } = line;
     match command {
         CliCommand::GenerateReference => {
@@ -80,7 +80,7 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
         CliCommand::Run(run) => {
             if !run.once {
                 Operator::heed_signals()
-                    .map_err(|error| Failure::said(Exit::TempFail, error.to_string()))?;
+                    .map_err(|error| CommandFailure::said(Exit::TempFail, error.to_string()))?;
             }
             let operator = start::operator(&global, process, Reporter::log())?;
             if !run.once {
@@ -115,7 +115,7 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, Failure> {
 }
 
 /// Sends one request, and writes each response to standard output.
-fn print(operator: Operator, request: Request) -> Result<Exit, Failure> {
+fn print(operator: Operator, request: Request) -> Result<Exit, CommandFailure> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     let exit = ask::with(operator, async |operator| {
         ask::ask(operator, request, |response| {

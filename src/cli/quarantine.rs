@@ -8,7 +8,7 @@ use std::path::Path;
 
 use crate::cli::args;
 use crate::cli::ask::ask;
-use crate::cli::exit::Failure;
+use crate::cli::exit::CommandFailure;
 use crate::cli::seen::time;
 use crate::mail::Percent;
 use crate::mail::text::Shown;
@@ -25,7 +25,7 @@ pub(super) async fn quarantine(
     operator: &Operator,
     command: args::QuarantineCommand,
     out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, CommandFailure> {
     match command {
         args::QuarantineCommand::List { account } => {
             let request = QuarantineRequest::List { account };
@@ -60,8 +60,8 @@ pub(super) async fn quarantine(
 async fn each(
     operator: &Operator,
     request: QuarantineRequest,
-    mut take: impl FnMut(QuarantineResponse) -> Result<(), Failure>,
-) -> Result<Exit, Failure> {
+    mut take: impl FnMut(QuarantineResponse) -> Result<(), CommandFailure>,
+) -> Result<Exit, CommandFailure> {
     let request = Request::Quarantine(request);
     ask(operator, request, |response| match response {
         Response::Quarantine(response) => take(response),
@@ -75,7 +75,7 @@ async fn simple(
     operator: &Operator,
     request: QuarantineRequest,
     out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, CommandFailure> {
     each(operator, request, |response| Ok(render(&response, out)?)).await
 }
 
@@ -147,7 +147,11 @@ fn line(copy: &QuarantineCopy) -> String {
 
 /// Shows the details of a copy and the beginning of its message, with everything escaped that could
 /// harm a terminal.
-async fn show(operator: &Operator, file: String, out: &mut dyn Write) -> Result<Exit, Failure> {
+async fn show(
+    operator: &Operator,
+    file: String,
+    out: &mut dyn Write,
+) -> Result<Exit, CommandFailure> {
     let (mut total, mut beginning) = (0, Vec::new());
     let request = QuarantineRequest::Show { file: file.clone() };
     let exit = each(operator, request, |response| {
@@ -182,7 +186,7 @@ async fn export(
     file: String,
     to: Option<&Path>,
     out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, CommandFailure> {
     let mut opened = None;
     let request = QuarantineRequest::Export { file };
     let exit = each(operator, request, |response| {
@@ -207,11 +211,11 @@ async fn export(
     Ok(exit)
 }
 
-fn harms_no_terminal() -> Result<(), Failure> {
+fn harms_no_terminal() -> Result<(), CommandFailure> {
     if io::stdout().is_terminal() {
         let sentence = "a message may contain control characters that harm a terminal: give a file, or use \
              `quarantine show`";
-        return Err(Failure::said(Exit::Usage, sentence));
+        return Err(CommandFailure::said(Exit::Usage, sentence));
     }
     Ok(())
 }
@@ -224,9 +228,9 @@ fn create(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+fn cannot_write(path: &Path, error: &io::Error) -> CommandFailure {
     let sentence = format!("{} cannot be written: {error}", path.display());
-    Failure::said(Exit::TempFail, sentence)
+    CommandFailure::said(Exit::TempFail, sentence)
 }
 
 /// Removes a copy. If it may be the last copy of its message, the person is asked first.
@@ -235,7 +239,7 @@ async fn drop_one(
     drop: &args::Drop,
     file: &str,
     out: &mut dyn Write,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, CommandFailure> {
     let request = |delete, even_last| QuarantineRequest::Drop {
         file: file.to_owned(),
         delete,
@@ -262,11 +266,11 @@ async fn drop_one(
 }
 
 /// Asks on the terminal.
-fn agrees(file: &str) -> Result<bool, Failure> {
+fn agrees(file: &str) -> Result<bool, CommandFailure> {
     let why = "the server may no longer have the message, so this copy may be the last one";
     if !io::stdin().is_terminal() {
         let sentence = format!("{file}: {why}. Give --yes to drop it anyway");
-        return Err(Failure::said(Exit::Unavailable, sentence));
+        return Err(CommandFailure::said(Exit::Unavailable, sentence));
     }
     let mut terminal = io::stderr().lock();
     write!(terminal, "{file}: {why}. Drop it? [y/N] ")?;

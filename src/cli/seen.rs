@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use crate::cli::args;
-use crate::cli::exit::Failure;
+use crate::cli::exit::CommandFailure;
 use crate::mail::text::Shown;
 use crate::mail::{Percent, Timestamp, UniqueId};
 use crate::operator::{Changes, Exit, RecordState, SeenRecord, SeenRequest, SeenResponse, Which};
@@ -18,7 +18,7 @@ use crate::operator::{Changes, Exit, RecordState, SeenRecord, SeenRequest, SeenR
 ///
 /// # Errors
 /// Exit 64 for an invalid unique-id, and for a file that cannot be read.
-pub(super) fn request(command: args::SeenCommand) -> Result<SeenRequest, Failure> {
+pub(super) fn request(command: args::SeenCommand) -> Result<SeenRequest, CommandFailure> {
     Ok(match command {
         args::SeenCommand::List { account } => SeenRequest::List { account },
         args::SeenCommand::Forget {
@@ -71,7 +71,7 @@ pub(super) fn request(command: args::SeenCommand) -> Result<SeenRequest, Failure
             ..
         } => SeenRequest::Rename { old, new },
         args::SeenCommand::Rename { .. } => {
-            return Err(Failure::said(
+            return Err(CommandFailure::said(
                 Exit::Usage,
                 "give the old name and the new one",
             ));
@@ -194,19 +194,19 @@ pub(super) fn time(at: Timestamp) -> String {
     shown.map_or_else(|| at.0.to_string(), |shown| shown.to_string())
 }
 
-fn read_ids<S: AsRef<OsStr>>(given: &[S]) -> Result<Vec<UniqueId>, Failure> {
+fn read_ids<S: AsRef<OsStr>>(given: &[S]) -> Result<Vec<UniqueId>, CommandFailure> {
     given.iter().map(|id| read_id(id.as_ref())).collect()
 }
 
 /// Reads a unique-id as `seen list` prints it: `%XX` is an octet, everything else stands for
 /// itself.
-fn read_id(given: &OsStr) -> Result<UniqueId, Failure> {
+fn read_id(given: &OsStr) -> Result<UniqueId, CommandFailure> {
     let wrong = |why: &str| {
         let sentence = format!(
             "\"{}\" is no unique-id: {why}",
             Shown::new(given.as_bytes())
         );
-        Failure::said(Exit::Usage, sentence)
+        CommandFailure::said(Exit::Usage, sentence)
     };
     let octets = match given.to_str() {
         Some(text) => Percent::decode(text).ok_or_else(|| {
@@ -217,7 +217,7 @@ fn read_id(given: &OsStr) -> Result<UniqueId, Failure> {
     UniqueId::new(&octets).map_err(|error| wrong(&error.to_string()))
 }
 
-fn read_export(file: &Path) -> Result<String, Failure> {
+fn read_export(file: &Path) -> Result<String, CommandFailure> {
     let read = if file == Path::new("-") {
         let mut text = String::new();
         io::stdin().lock().read_to_string(&mut text).map(|_| text)
@@ -225,7 +225,7 @@ fn read_export(file: &Path) -> Result<String, Failure> {
         fs::read_to_string(file)
     };
     read.map_err(|error| {
-        Failure::said(
+        CommandFailure::said(
             Exit::Usage,
             format!("{} cannot be read: {error}", file.display()),
         )

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use crate::cli::args::{self, Global};
-use crate::cli::exit::Failure;
+use crate::cli::exit::CommandFailure;
 use crate::cli::progress::AboveProgress;
 use crate::operator::{Exit, Operator, Process, Setup};
 use crate::telemetry::{Reporter, log};
@@ -17,7 +17,7 @@ pub(super) fn operator(
     global: &Global,
     process: Process,
     reporter: Reporter,
-) -> Result<Operator, Failure> {
+) -> Result<Operator, CommandFailure> {
     let no_colour = process.environment.get("NO_COLOR").is_some();
     let setup = Setup::read(global.config.as_deref(), process)?;
     let settings = log::Settings {
@@ -26,7 +26,7 @@ pub(super) fn operator(
         colour: io::stderr().is_terminal() && !no_colour,
     };
     let log = log::start(&settings, Box::new(AboveProgress))
-        .map_err(|error| Failure::said(Exit::Config, error))?;
+        .map_err(|error| CommandFailure::said(Exit::Config, error))?;
     let verbose = global.verbose;
     // `-v` also applies after a reload.
     let set_level = move |configured| log.set_level(args::level(verbose, configured));

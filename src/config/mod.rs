@@ -28,14 +28,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use account::Account;
-pub use delivery::{Delivery, DeliveryKind, Maildir, Mda, Smtp, SmtpLogin};
+pub use delivery::{DeliveryConfig, DeliveryKind, MaildirConfig, MdaConfig, SmtpConfig, SmtpLogin};
 pub use environment::Environment;
 pub use error::{Complaint, ConfigError, ConfigErrors};
 pub use nearest::nearest;
 pub use reference::reference;
 pub use secret::SecretSource;
 pub use system::{Storage, System};
-pub use top::{Config, Log};
+pub use top::{Config, LogConfig};
 pub use warning::Warning;
 
 use resolve::Resolver;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::account::{Account, AccountTable};
-use crate::config::delivery::{Delivery, DeliveryTable};
+use crate::config::delivery::{DeliveryConfig, DeliveryTable};
 use crate::config::error::Complaint;
 use crate::config::resolve::{Header, Resolver, built_in, count};
 use crate::config::setting::{Given, Setting, Table, TableReader, Without, settings};
@@ -70,16 +70,16 @@ pub struct Config {
     /// How long deliveries under way may take when mailferry stops.
     pub shutdown_timeout: Duration,
     /// What is logged, and how.
-    pub log: Log,
+    pub log: LogConfig,
     /// The accounts by name, disabled ones included; never empty.
     pub accounts: BTreeMap<AccountName, Account>,
     /// The deliveries by name; every account's is among them.
-    pub deliveries: BTreeMap<String, Delivery>,
+    pub deliveries: BTreeMap<String, DeliveryConfig>,
 }
 
 /// What is logged, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Log {
+pub struct LogConfig {
     /// The least important level that is logged.
     pub level: LogLevel,
     /// The format of a line.
@@ -142,7 +142,7 @@ impl Resolver<'_> {
             max_unrecorded: count(max_unrecorded?.0),
             forget_after: forget_after?.duration(),
             shutdown_timeout: shutdown_timeout?.duration(),
-            log: Log {
+            log: LogConfig {
                 level: level?.0,
                 format: format?.0,
             },

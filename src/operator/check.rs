@@ -5,7 +5,9 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use crate::config::{Account, Config, Delivery, DeliveryKind, Environment, SecretSource, System};
+use crate::config::{
+    Account, Config, DeliveryConfig, DeliveryKind, Environment, SecretSource, System,
+};
 use crate::mail::TlsPolicy;
 use crate::mail::text::Shown;
 use crate::net::Roots;
@@ -99,7 +101,7 @@ impl Checker<'_> {
         }))
     }
 
-    async fn delivery(&mut self, delivery: &Delivery) -> Checked {
+    async fn delivery(&mut self, delivery: &DeliveryConfig) -> Checked {
         let title = format!("delivery {}", delivery.name);
         let kind = match &delivery.kind {
             DeliveryKind::Mda(mda) => {

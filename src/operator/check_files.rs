@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{Access, access};
 
-use crate::config::{Config, Delivery, DeliveryKind, Environment, SecretSource};
+use crate::config::{Config, DeliveryConfig, DeliveryKind, Environment, SecretSource};
 use crate::mail::TlsPolicy;
 use crate::net::{Connector, Roots};
 use crate::seen::examine;
@@ -20,7 +20,7 @@ pub(super) fn problems_of_tls(title: &str, tls: &TlsPolicy, roots: &Roots) -> Op
 }
 
 /// Users and groups that do not exist, and paths that are no folders.
-pub(super) fn problems_of_delivery(title: &str, delivery: &Delivery) -> Vec<String> {
+pub(super) fn problems_of_delivery(title: &str, delivery: &DeliveryConfig) -> Vec<String> {
     let mut problems = Vec::new();
     let (user, group) = match &delivery.kind {
         DeliveryKind::Mda(mda) => (&mda.user, &mda.group),
@@ -119,7 +119,7 @@ pub(super) fn warning_of_secret(
 
 /// Warns of a Maildir of root in a folder of another user, who could not read the messages that
 /// root stores there.
-pub(super) fn warning_of_delivery(title: &str, delivery: &Delivery) -> Option<String> {
+pub(super) fn warning_of_delivery(title: &str, delivery: &DeliveryConfig) -> Option<String> {
     let DeliveryKind::Maildir(maildir) = &delivery.kind else {
         return None;
     };

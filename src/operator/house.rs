@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::agent::wiring::{Parts, Wiring};
-use crate::agent::{Kept, Orders, SystemClock};
+use crate::agent::{AgentOrders, Kept, SystemClock};
 use crate::config::Config;
 use crate::mail::Clock;
 use crate::net::Roots;
@@ -120,7 +120,7 @@ impl Rooms {
     ///
     /// # Errors
     /// Exit 78 with the settings that cannot be used.
-    pub(super) fn orders(&self, config: &Config) -> Result<Orders, Failure> {
+    pub(super) fn orders(&self, config: &Config) -> Result<AgentOrders, Failure> {
         let orders = self.wiring().orders(config);
         orders.map_err(|error| Failure::said(Exit::Config, "config_unusable", error))
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::mpsc;
 
-use crate::agent::{Agent, Command, Once, Orders, Signals};
+use crate::agent::{Agent, AgentCommand, AgentOrders, Once, Signals};
 use crate::config::{Account, Config};
 use crate::fault;
 use crate::mail::AccountName;
@@ -50,8 +50,8 @@ impl Operator {
     pub(super) async fn with_agent<T>(
         &self,
         rooms: &Rooms,
-        orders: Orders,
-        work: impl AsyncFnOnce(Agent, mpsc::Receiver<Command>) -> T,
+        orders: AgentOrders,
+        work: impl AsyncFnOnce(Agent, mpsc::Receiver<AgentCommand>) -> T,
     ) -> Result<T, Failure> {
         fault::pass("agent.starting");
         let signals = Signals::listen()

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 
-use crate::agent::{Command, Orders, Signal, Signals};
+use crate::agent::{AgentCommand, AgentOrders, Signal, Signals};
 use crate::config::{self, Config};
 use crate::mail::limits;
 use crate::operator::changes::changes;
@@ -28,16 +28,16 @@ pub(super) struct Reload {
 
 impl Reload {
     /// Passes signals on to the agent, until the agent has ended.
-    pub(super) async fn listen(self, mut signals: Signals, agent: mpsc::Sender<Command>) {
+    pub(super) async fn listen(self, mut signals: Signals, agent: mpsc::Sender<AgentCommand>) {
         let started = &self.setup.config;
         let mut reading = Reading::default();
         let mut current = started.clone();
         loop {
             let command = tokio::select! {
                 signal = signals.next() => match signal {
-                    Some(Signal::Stop) => Command::Stop,
-                    Some(Signal::StopNow) => Command::StopNow,
-                    Some(Signal::PollNow) => Command::PollNow,
+                    Some(Signal::Stop) => AgentCommand::Stop,
+                    Some(Signal::StopNow) => AgentCommand::StopNow,
+                    Some(Signal::PollNow) => AgentCommand::PollNow,
                     Some(Signal::Reload) => {
                         reading.begin(self.read());
                         continue;
@@ -52,7 +52,7 @@ impl Reload {
                             detail: &changes(started, &current, &config),
                         });
                         current = config;
-                        Command::Reload(orders)
+                        AgentCommand::Reload(orders)
                     }
                     Err(failure) => {
                         self.say_failed(&failure);
@@ -68,7 +68,7 @@ impl Reload {
 
     /// Returns a function that reads the new configuration and makes its orders. It may block: it
     /// reads files and looks up users.
-    fn read(&self) -> impl FnOnce() -> Result<(Orders, Config), Failure> + Send + use<> {
+    fn read(&self) -> impl FnOnce() -> Result<(AgentOrders, Config), Failure> + Send + use<> {
         let (setup, rooms) = (Arc::clone(&self.setup), self.rooms.clone());
         move || {
             let config = config::load(&setup.path, &setup.process.environment)?;

@@ -28,7 +28,7 @@ use watch::Watch;
 
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
+pub(crate) enum ProcessEnd {
     /// By itself, with this exit code.
     Code(i32),
     /// By this signal, which we did not send.
@@ -40,7 +40,7 @@ pub(crate) enum End {
     Cancelled,
 }
 
-impl fmt::Display for End {
+impl fmt::Display for ProcessEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(code) => ExitStatus::from_raw(code << 8).fmt(f),
@@ -54,7 +54,7 @@ impl fmt::Display for End {
 /// A process that has ended: how it ended, and the stored part of its output.
 #[derive(Debug)]
 pub(crate) struct Finished {
-    pub(crate) end: End,
+    pub(crate) end: ProcessEnd,
     /// Standard output, or both outputs together.
     pub(crate) output: Zeroizing<Vec<u8>>,
     /// Standard error, if it was read separately.
@@ -62,7 +62,7 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    fn new(end: End, outputs: Vec<Output>) -> Self {
+    fn new(end: ProcessEnd, outputs: Vec<Output>) -> Self {
         let mut kept = outputs.into_iter().map(Output::kept);
         Self {
             end,
@@ -85,7 +85,7 @@ pub(crate) fn run(
 ) -> io::Result<Finished> {
     let called_off = cancellation.event()?;
     if cancellation.is_requested() {
-        return Ok(Finished::new(End::Cancelled, Vec::new()));
+        return Ok(Finished::new(ProcessEnd::Cancelled, Vec::new()));
     }
     Watch::start(command, listen)?.until_end(timeout, called_off)
 }

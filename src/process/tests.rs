@@ -33,12 +33,16 @@ fn shell(script: &str) -> Command {
 fn a_kernel_that_cannot_tell_of_an_end_is_asked() {
     let (_canceller, cancellation) = cancellation();
     for (script, timeout, end) in [
-        ("echo said; exit 3", 60, End::Code(3)),
-        ("exec >/dev/null 2>&1; sleep 0.1; exit 4", 60, End::Code(4)),
+        ("echo said; exit 3", 60, ProcessEnd::Code(3)),
+        (
+            "exec >/dev/null 2>&1; sleep 0.1; exit 4",
+            60,
+            ProcessEnd::Code(4),
+        ),
         (
             "echo said; sleep 300",
             1,
-            End::TimedOut {
+            ProcessEnd::TimedOut {
                 seconds: 1,
                 code: None,
             },
@@ -67,7 +71,10 @@ fn an_exit_code_that_is_there_counts_however_late_we_look() {
             std::thread::yield_now();
         }
         let ended = watch.until_end(Duration::ZERO, called_off).unwrap();
-        assert_eq!((ended.end, &**ended.output), (End::Code(0), &b"said\n"[..]));
+        assert_eq!(
+            (ended.end, &**ended.output),
+            (ProcessEnd::Code(0), &b"said\n"[..])
+        );
     }
 }
 
@@ -75,7 +82,7 @@ fn an_exit_code_that_is_there_counts_however_late_we_look() {
 fn an_exit_code_within_the_grace_period_counts() {
     let script = "trap 'exit 0' TERM; echo ready; while :; do sleep 0.01; done";
     let end = run_for(script, LAST, 1).end;
-    let expected = End::TimedOut {
+    let expected = ProcessEnd::TimedOut {
         seconds: 1,
         code: Some(0),
     };
@@ -91,7 +98,7 @@ fn a_process_that_left_its_group_is_ended_too() {
                    print(os.getpid(), flush=True); time.sleep(300)";
     leaves.args(["-c", program]);
     let ended = run(leaves, LAST, Duration::from_secs(3), &cancellation).unwrap();
-    let late = End::TimedOut {
+    let late = ProcessEnd::TimedOut {
         seconds: 3,
         code: None,
     };
@@ -112,7 +119,7 @@ fn an_offer_dropped_before_its_process_starts_none() {
         Duration::from_secs(60),
         &cancellation,
     );
-    assert_eq!(started.unwrap().end, End::Cancelled);
+    assert_eq!(started.unwrap().end, ProcessEnd::Cancelled);
 }
 
 #[test]
@@ -125,16 +132,23 @@ fn the_last_four_kibibytes_are_shown() {
 #[test]
 fn standard_error_is_read_to_its_end_and_stored_separately() {
     let ended = run_for("printf out; printf error >&2; exit 3", APART, 60);
-    assert_eq!(ended.end, End::Code(3));
+    assert_eq!(ended.end, ProcessEnd::Code(3));
     assert_eq!(
         (&**ended.output, &**ended.errors),
         (&b"out"[..], &b"error"[..])
     );
     // The shell has ended before its child prints anything.
     let late = run_for("(sleep 0.2; printf late) & exit 0", APART, 60);
-    assert_eq!((late.end, &**late.output), (End::Code(0), &b"late"[..]));
+    assert_eq!(
+        (late.end, &**late.output),
+        (ProcessEnd::Code(0), &b"late"[..])
+    );
     let never = run_for("sleep 300 & exit 0", APART, 1);
-    assert!(matches!(never.end, End::TimedOut { .. }), "{:?}", never.end);
+    assert!(
+        matches!(never.end, ProcessEnd::TimedOut { .. }),
+        "{:?}",
+        never.end
+    );
 }
 
 #[test]
@@ -143,6 +157,9 @@ fn the_output_of_a_program_that_writes_too_much_is_closed_and_its_errors_are_rea
     assert_eq!(ended.end.to_string(), "signal: 13 (SIGPIPE)");
     assert_eq!(ended.output.len(), 100);
     let ended = run_for("head -c 1000000 /dev/zero >&2; printf ok", APART, 60);
-    assert_eq!((ended.end, &**ended.output), (End::Code(0), &b"ok"[..]));
+    assert_eq!(
+        (ended.end, &**ended.output),
+        (ProcessEnd::Code(0), &b"ok"[..])
+    );
     assert_eq!(ended.errors.len(), 10);
 }

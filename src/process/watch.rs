@@ -15,7 +15,7 @@ use rustix::process::{
 
 use crate::mail::limits;
 use crate::process::output::{Keep, Output};
-use crate::process::{End, Finished, Listen};
+use crate::process::{Finished, Listen, ProcessEnd};
 
 /// A running process, with the descriptors that we have of it.
 pub(super) struct Watch {
@@ -95,12 +95,15 @@ impl Watch {
                 }
                 Ok(WatchEvent::Cancelled) => {
                     let (_, outputs) = self.end_group();
-                    return Ok(Finished::new(End::Cancelled, outputs));
+                    return Ok(Finished::new(ProcessEnd::Cancelled, outputs));
                 }
                 Ok(WatchEvent::Late) => {
                     let (code, outputs) = self.end_group();
                     let seconds = timeout.as_secs();
-                    return Ok(Finished::new(End::TimedOut { seconds, code }, outputs));
+                    return Ok(Finished::new(
+                        ProcessEnd::TimedOut { seconds, code },
+                        outputs,
+                    ));
                 }
                 Err(error) => {
                     self.end_group();
@@ -238,10 +241,10 @@ impl Watch {
     }
 }
 
-fn end_of(status: ExitStatus) -> End {
+fn end_of(status: ExitStatus) -> ProcessEnd {
     match (status.code(), status.signal()) {
-        (Some(code), _) => End::Code(code),
-        (None, signal) => End::Signal(signal.unwrap_or(0)),
+        (Some(code), _) => ProcessEnd::Code(code),
+        (None, signal) => ProcessEnd::Signal(signal.unwrap_or(0)),
     }
 }
 

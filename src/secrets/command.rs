@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use crate::config::Environment;
 use crate::mail::text::Shown;
 use crate::mail::{is_out_of_files, limits};
-use crate::process::{self, End, Listen, cancellation};
+use crate::process::{self, Listen, ProcessEnd, cancellation};
 use crate::secrets::SecretError;
 
 /// Returns the standard output of the program.
@@ -62,8 +62,8 @@ async fn run_within(
         },
     })?;
     match ended.end {
-        End::Code(0) => Ok(ended.output),
-        End::TimedOut { seconds, .. } => Err(SecretError::CommandSlow {
+        ProcessEnd::Code(0) => Ok(ended.output),
+        ProcessEnd::TimedOut { seconds, .. } => Err(SecretError::CommandSlow {
             program: program(),
             seconds,
         }),

@@ -27,7 +27,7 @@ pub struct Collaborators {
     /// The destinations, and whether they accept messages now.
     pub delivery: Delivery,
     /// The store of copies of refused and parked messages.
-    pub quarantine: std::sync::Arc<dyn Quarantine>,
+    pub quarantine: std::sync::Arc<dyn CopyStore>,
     /// The store of messages while they are received.
     pub spool: Spool,
     /// The time of day.
@@ -104,7 +104,7 @@ pub struct LoadedCopy {
 }
 
 /// A durable place for messages that no destination accepted.
-pub trait Quarantine: Send + Sync {
+pub trait CopyStore: Send + Sync {
     /// Copies a message, and returns the name of the file. When this returns, the copy survives a
     /// power cut.
     fn keep<'a>(

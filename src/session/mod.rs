@@ -34,7 +34,7 @@ use crate::session::run::Session;
 use crate::sink::{Admitted, Delivery, Destination, Fault, NotAdmitted, Refusal};
 use crate::telemetry::{AccountEvent, Event};
 
-pub use doors::{Collaborators, Connect, LoadedCopy, Owners, Quarantine, Stop};
+pub use doors::{Collaborators, Connect, CopyStore, LoadedCopy, Owners, Stop};
 pub use errand::adopt::{Adopted, Rest, adopt};
 pub use errand::copies::{Retried, retry_kept};
 pub use errand::erase::{Erased, erase};

@@ -15,7 +15,7 @@ use crate::mail::{Sender, limits};
 
 /// Facts from the header of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Head {
+pub struct HeadFields {
     /// The topmost `Return-Path`; the null sender if there is none (RFC 5321 section 4.4).
     pub sender: Sender,
     /// Whether a `Return-Path` is above the first `Received`: then final delivery has already added
@@ -33,7 +33,7 @@ pub struct Head {
     pub from_line_octets: usize,
 }
 
-impl Head {
+impl HeadFields {
     /// Reads the first octets of a message; at most [`limits::HEADER_OCTETS_MAX`] octets are
     /// examined.
     pub fn parse(message: &[u8]) -> Self {
@@ -220,7 +220,7 @@ mod tests {
     use super::*;
 
     fn sender(head: &str) -> String {
-        Head::parse(head.as_bytes()).sender.to_string()
+        HeadFields::parse(head.as_bytes()).sender.to_string()
     }
 
     /// Holds 4.4.envelope.
@@ -269,10 +269,10 @@ mod tests {
 
     #[test]
     fn only_a_return_path_above_the_first_received_counts_as_final_delivery() {
-        let above = Head::parse(b"Return-Path: <a@b>\r\nReceived: 1\r\nReceived: 2\r\n\r\n");
+        let above = HeadFields::parse(b"Return-Path: <a@b>\r\nReceived: 1\r\nReceived: 2\r\n\r\n");
         assert!(above.has_return_path);
         assert_eq!(above.received_fields, 2);
-        let below = Head::parse(b"Received: 1\r\nReturn-Path: <a@b>\r\n\r\n");
+        let below = HeadFields::parse(b"Received: 1\r\nReturn-Path: <a@b>\r\n\r\n");
         assert!(!below.has_return_path);
         assert_eq!(below.sender.as_str(), "a@b");
     }
@@ -294,7 +294,7 @@ mod tests {
             ("just text", false),
         ] {
             assert_eq!(
-                Head::parse(message.as_bytes()).has_fields,
+                HeadFields::parse(message.as_bytes()).has_fields,
                 has_fields,
                 "{message:?}"
             );
@@ -304,11 +304,14 @@ mod tests {
     #[test]
     fn a_from_line_of_an_mbox_is_not_part_of_the_header() {
         let line = "From jane@example.org Mon Nov 23 12:00:00 2026\r\n";
-        let head = Head::parse(format!("{line}Return-Path: <a@b>\r\n\r\n").as_bytes());
+        let head = HeadFields::parse(format!("{line}Return-Path: <a@b>\r\n\r\n").as_bytes());
         assert_eq!(head.from_line_octets, line.len());
         assert!(head.has_fields && head.has_return_path);
-        assert!(!Head::parse(format!("{line}text").as_bytes()).has_fields);
-        assert_eq!(Head::parse(b"From here on no line end").from_line_octets, 0);
+        assert!(!HeadFields::parse(format!("{line}text").as_bytes()).has_fields);
+        assert_eq!(
+            HeadFields::parse(b"From here on no line end").from_line_octets,
+            0
+        );
     }
 
     #[test]
@@ -321,13 +324,13 @@ mod tests {
             format!("{from}{from}>{from}"),
             "From jane\r\n>From joe remote from x\n".to_owned(),
         ] {
-            let head = Head::parse(format!("{lines}Return-Path: <a@b>\r\n\r\n").as_bytes());
+            let head = HeadFields::parse(format!("{lines}Return-Path: <a@b>\r\n\r\n").as_bytes());
             assert_eq!(head.from_line_octets, lines.len(), "{lines}");
             assert_eq!(head.sender.as_str(), "a@b", "{lines}");
             assert!(head.has_fields);
         }
         let with_folded = format!("{from} folded\r\nReturn-Path: <a@b>\r\n\r\n");
-        let head = Head::parse(with_folded.as_bytes());
+        let head = HeadFields::parse(with_folded.as_bytes());
         assert_eq!(
             (head.from_line_octets, head.sender.as_str()),
             (from.len(), "a@b")
@@ -336,7 +339,7 @@ mod tests {
             "From now on\r\n\r\nall is well\r\n",
             "From here\r\nto there\r\n",
         ] {
-            let head = Head::parse(text.as_bytes());
+            let head = HeadFields::parse(text.as_bytes());
             assert_eq!(
                 (head.from_line_octets, head.has_fields),
                 (0, false),
@@ -347,16 +350,16 @@ mod tests {
 
     #[test]
     fn a_body_without_header_block_sets_no_sender() {
-        let head = Head::parse(b"Dear all,\r\nReturn-Path: <forged@a>\r\n\r\n");
+        let head = HeadFields::parse(b"Dear all,\r\nReturn-Path: <forged@a>\r\n\r\n");
         assert_eq!(head.sender, Sender::Null);
         assert!(!head.has_return_path);
     }
 
     #[test]
     fn a_message_id_is_shown_escaped() {
-        let head = Head::parse(b"Message-ID: <a\x1b[2J@b>\r\n\r\n");
+        let head = HeadFields::parse(b"Message-ID: <a\x1b[2J@b>\r\n\r\n");
         assert_eq!(head.message_id.as_deref(), Some("<a\\x1b[2J@b>"));
-        assert_eq!(Head::parse(b"Message-ID:\r\n\r\n").message_id, None);
+        assert_eq!(HeadFields::parse(b"Message-ID:\r\n\r\n").message_id, None);
     }
 
     #[test]
@@ -366,7 +369,7 @@ mod tests {
             message
                 .extend_from_slice(b"Received: from x by y; Mon, 23 Nov 2026 12:00:00 +0000\r\n");
         }
-        let head = Head::parse(&message);
+        let head = HeadFields::parse(&message);
         assert_eq!(head.sender.as_str(), "a@b");
         assert!(head.received_fields > 4000);
     }
@@ -376,7 +379,7 @@ mod tests {
         fn any_octets_at_all_have_a_head(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..400), field in 0..4usize) {
             let mut message = [&b""[..], b"Return-Path: <", b"From ", b"Received: "][field].to_vec();
             message.extend(octets);
-            let head = Head::parse(&message);
+            let head = HeadFields::parse(&message);
             proptest::prop_assert!(head.from_line_octets <= message.len());
             proptest::prop_assert!(!head.sender.as_str().chars().any(char::is_control));
         }

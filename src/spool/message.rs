@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use crate::mail::{Digest, limits};
 use crate::spool::Reservation;
-use crate::spool::header::Head;
+use crate::spool::header::HeadFields;
 
 /// A complete message: the octets as received after dot-unstuffing, with the server's line ends.
 /// Cheap to clone.
@@ -20,7 +20,7 @@ struct Inner {
     digest: Digest,
     body: Body,
     /// Facts from its header, once they were read.
-    head: OnceLock<Head>,
+    head: OnceLock<HeadFields>,
     /// Returns the memory to the agent's budget when it is dropped.
     _reservation: Option<Reservation>,
 }
@@ -70,7 +70,7 @@ impl Message {
     ///
     /// # Errors
     /// The system's error when the spool file cannot be read.
-    pub fn head_fields(&self) -> io::Result<&Head> {
+    pub fn head_fields(&self) -> io::Result<&HeadFields> {
         match self.0.head.get() {
             Some(head) => Ok(head),
             None => self.head_fields_showing(|_| {}),
@@ -82,8 +82,8 @@ impl Message {
     ///
     /// # Errors
     /// The system's error when the spool file cannot be read.
-    pub fn head_fields_showing(&self, received: impl FnMut(&[u8])) -> io::Result<&Head> {
-        let head = Head::parse_showing(&self.head(limits::HEADER_OCTETS_MAX)?, received);
+    pub fn head_fields_showing(&self, received: impl FnMut(&[u8])) -> io::Result<&HeadFields> {
+        let head = HeadFields::parse_showing(&self.head(limits::HEADER_OCTETS_MAX)?, received);
         Ok(self.0.head.get_or_init(|| head))
     }
 

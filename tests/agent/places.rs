@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mailferry::agent::{Agent, Assignment, Command, Orders};
+use mailferry::agent::{Agent, AgentCommand, AgentOrders, Assignment};
 use mailferry::mail::{AccountName, Retention};
 use mailferry::seen::{Seen, State};
 use mailferry::session::{End, Stop};
@@ -22,7 +22,7 @@ fn world(name: &str, count: usize) -> World {
 }
 
 /// Accounts that share four places.
-fn orders(worlds: &[World], stop: &Stop) -> Orders {
+fn orders(worlds: &[World], stop: &Stop) -> AgentOrders {
     let assign = |world: &World| {
         let mut with = world.collaborators();
         with.stop = stop.clone();
@@ -34,7 +34,7 @@ fn orders(worlds: &[World], stop: &Stop) -> Orders {
             with,
         }
     };
-    Orders {
+    AgentOrders {
         assignments: worlds.iter().map(assign).collect(),
         sessions_max: 4,
         sessions_per_host_max: 4,
@@ -76,7 +76,7 @@ async fn honest_mail_comes_in_time_for_a_day_although_three_times_as_many_server
     // Its interval, a tenth of that, and the time until a place is free.
     assert!(latest < Duration::from_secs(330 + 60), "{latest:?}");
     let asked = Instant::now();
-    commands.send(Command::Stop).await.unwrap();
+    commands.send(AgentCommand::Stop).await.unwrap();
     agent.await.unwrap().unwrap();
     assert!(
         asked.elapsed() < Duration::from_secs(12),

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use mailferry::agent::{Agent, Assignment, Breaker, Command, Orders};
+use mailferry::agent::{Agent, AgentCommand, AgentOrders, Assignment, Breaker};
 use mailferry::mail::{Clock, Timestamp};
 use mailferry::operator::operators_word;
 use mailferry::seen::{MemoryStore, Seen};
@@ -119,7 +119,7 @@ impl Simulation {
             .collect();
     }
 
-    fn orders(&self, poll_every: u64) -> (Orders, Seen, mailferry::session::Stop) {
+    fn orders(&self, poll_every: u64) -> (AgentOrders, Seen, mailferry::session::Stop) {
         let seen = Seen::new(Arc::new(self.store.clone().hooked()));
         let stop = mailferry::session::Stop::default();
         let assign = |(at, world): (usize, &World)| {
@@ -138,7 +138,7 @@ impl Simulation {
                 with,
             }
         };
-        let orders = Orders {
+        let orders = AgentOrders {
             assignments: self.worlds.iter().enumerate().map(assign).collect(),
             sessions_max: 4,
             sessions_per_host_max: 3,
@@ -163,7 +163,7 @@ impl Simulation {
             if storm {
                 self.something_happens();
                 if self.random.u64(..8) == 0 {
-                    let _ = commands.send(Command::PollNow).await;
+                    let _ = commands.send(AgentCommand::PollNow).await;
                 }
             }
         }
@@ -177,7 +177,7 @@ impl Simulation {
             self.new_gates();
             return;
         }
-        let _ = commands.send(Command::Stop).await;
+        let _ = commands.send(AgentCommand::Stop).await;
         let ended = agent.await.expect("the agent does not panic");
         // A store that fails at the start ends the program, and a supervisor starts it again.
         assert!(ended.is_ok() || storm, "{ended:?}");

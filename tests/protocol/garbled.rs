@@ -2,7 +2,7 @@
 //! sends, the client reports the same however it is cut, calls no message complete without its
 //! final dot, and never panics.
 
-use mailferry::proto::pop3::{Client, Event};
+use mailferry::proto::pop3::{Client, ClientEvent};
 
 use crate::support::script::{Act, Script};
 use crate::support::spoken::{command, ends_in_a_dot, words};
@@ -57,9 +57,9 @@ fn play(script: &Script, wires: &[Vec<u8>], piece: usize) -> Heard {
 }
 
 impl Heard {
-    fn add(&mut self, event: &Event<'_>, client: &Client, sent: &[u8]) {
+    fn add(&mut self, event: &ClientEvent<'_>, client: &Client, sent: &[u8]) {
         match event {
-            Event::Body { number, octets } => {
+            ClientEvent::Body { number, octets } => {
                 let head = format!("body {number} ").into_bytes();
                 match self.reports.last_mut() {
                     Some(last) if last.starts_with(&head) => last.extend_from_slice(octets),
@@ -67,7 +67,7 @@ impl Heard {
                 }
                 return;
             }
-            Event::BodyEnd { .. } => {
+            ClientEvent::BodyEnd { .. } => {
                 assert!(ends_in_a_dot(sent), "whole without a final dot: {sent:?}")
             }
             _ => {}

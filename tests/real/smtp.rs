@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mailferry::spool::header::Head;
+use mailferry::spool::header::HeadFields;
 
 use crate::support::dovecot::{Dovecot, on_the_wire};
 use crate::support::place::Place;
@@ -24,7 +24,7 @@ fn expected(files: &[Vec<u8>]) -> BTreeMap<Vec<u8>, usize> {
     let mut counts = BTreeMap::new();
     for file in files {
         let wire = on_the_wire(file);
-        let mut stored = if Head::parse(&wire).has_fields {
+        let mut stored = if HeadFields::parse(&wire).has_fields {
             Vec::new()
         } else {
             b"\n".to_vec()

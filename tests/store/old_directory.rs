@@ -7,7 +7,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use mailferry::mail::{AccountName, Retention, Timestamp};
 use mailferry::seen::{DurableStore, Marker, Record, RecordKey, Seen, SeenStore, State};
-use mailferry::session::{self, Collaborators, End, LoadedCopy, Quarantine};
+use mailferry::session::{self, Collaborators, CopyStore, End, LoadedCopy};
 use mailferry::sink::{Offer, Refusal};
 
 use crate::store::disk::open;
@@ -74,7 +74,7 @@ fn collaborators(world: &World, directory: &Path, store: Arc<DurableStore>) -> C
 /// The quarantine that the older version left. The tests only ask whether a copy is there.
 struct Copies(PathBuf);
 
-impl Quarantine for Copies {
+impl CopyStore for Copies {
     fn keep<'a>(&'a self, _: Offer<'a>, _: &'a Refusal) -> BoxFuture<'a, Result<String, Refusal>> {
         unreachable!("nothing is quarantined")
     }

@@ -2,7 +2,7 @@
 //! the script.
 
 use mailferry::mail::text::Shown;
-use mailferry::proto::pop3::{Client, Event, Kind, RemoteError};
+use mailferry::proto::pop3::{Client, ClientEvent, Kind, RemoteError};
 
 use super::script::{Act, Expected, Report, Script};
 use super::spoken::{command, ends_in_a_dot, words};
@@ -206,7 +206,7 @@ impl<'s> Run<'s> {
     /// Compares an event with the script; returns false when the client needs more input.
     fn event(
         &mut self,
-        event: Result<Option<Event<'_>>, RemoteError>,
+        event: Result<Option<ClientEvent<'_>>, RemoteError>,
         taken: usize,
     ) -> Result<bool, String> {
         let event = match event {
@@ -220,19 +220,19 @@ impl<'s> Run<'s> {
         };
         self.last_words = matches!(
             event,
-            Event::Rejected { .. }
-                | Event::Ok {
+            ClientEvent::Rejected { .. }
+                | ClientEvent::Ok {
                     command: Kind::Quit,
                     ..
                 }
-                | Event::Err {
+                | ClientEvent::Err {
                     command: Kind::Quit,
                     ..
                 }
         );
         match event {
-            Event::Body { number, octets } => self.body(number, octets)?,
-            Event::BodyEnd { .. } if !ends_in_a_dot(&self.sent[..taken]) => {
+            ClientEvent::Body { number, octets } => self.body(number, octets)?,
+            ClientEvent::BodyEnd { .. } if !ends_in_a_dot(&self.sent[..taken]) => {
                 return Err(format!("octet {taken}: called whole without its final dot"));
             }
             event => self.reports(&words(&event, self.client.capabilities()))?,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mailferry::spool::header::Head;
+use mailferry::spool::header::HeadFields;
 
 /// A configuration that polls such a server into the Maildir `out`.
 pub fn account(port: u16, tls: &str, further: &str) -> String {
@@ -26,7 +26,7 @@ pub fn expected(
         if !wire.is_empty() && !wire.ends_with(b"\r\n") {
             wire.extend_from_slice(b"\r\n");
         }
-        let mut stored = if Head::parse(&wire).has_fields {
+        let mut stored = if HeadFields::parse(&wire).has_fields {
             Vec::new()
         } else {
             b"\n".to_vec()

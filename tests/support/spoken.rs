@@ -2,7 +2,9 @@
 //! test.
 
 use mailferry::mail::Secret;
-use mailferry::proto::pop3::{Capabilities, Command, Event, Expire, Kind, ResponseCode, State};
+use mailferry::proto::pop3::{
+    Capabilities, ClientEvent, ClientState, Command, Expire, Kind, ResponseCode,
+};
 use mailferry::proto::sasl;
 
 /// Finds the final dot without the machine under test: `.` alone on a line. A reply's own lines
@@ -12,7 +14,7 @@ pub fn ends_in_a_dot(sent: &[u8]) -> bool {
 }
 
 /// An event in the words of a script.
-pub fn words(event: &Event<'_>, capabilities: &Capabilities) -> Vec<u8> {
+pub fn words(event: &ClientEvent<'_>, capabilities: &Capabilities) -> Vec<u8> {
     let with = |head: String, text: &[u8]| {
         let mut words = head.into_bytes();
         if !text.is_empty() {
@@ -22,21 +24,21 @@ pub fn words(event: &Event<'_>, capabilities: &Capabilities) -> Vec<u8> {
         words
     };
     match event {
-        Event::Greeting {
+        ClientEvent::Greeting {
             text,
             timestamp: None,
         } => with("greeting".into(), text),
-        Event::Greeting {
+        ClientEvent::Greeting {
             text,
             timestamp: Some(stamp),
         } => with(format!("greeting apop={stamp}"), text),
-        Event::Rejected { code, text } => {
+        ClientEvent::Rejected { code, text } => {
             with(format!("rejected{}", code_word(code.as_ref())), text)
         }
-        Event::Ok {
+        ClientEvent::Ok {
             command, number, ..
         } => about("ok", *command, *number).into_bytes(),
-        Event::Err {
+        ClientEvent::Err {
             command,
             number,
             code,
@@ -45,15 +47,21 @@ pub fn words(event: &Event<'_>, capabilities: &Capabilities) -> Vec<u8> {
             about("err", *command, *number) + &code_word(code.as_ref()),
             text,
         ),
-        Event::Challenge(None) => b"challenge not base64".to_vec(),
-        Event::Challenge(Some(challenge)) => [b"challenge \"", &challenge[..], b"\""].concat(),
-        Event::Capabilities => capability_words(capabilities).into_bytes(),
-        Event::UniqueId { number, unique_id } => with(format!("unique-id {number}"), unique_id),
-        Event::Size { number, octets } => format!("size {number} {octets}").into_bytes(),
-        Event::Malformed { command, line } => with(format!("malformed {}", command.as_str()), line),
-        Event::ListingEnd { command } => format!("listed {}", command.as_str()).into_bytes(),
-        Event::Body { number, octets } => with(format!("body {number}"), octets),
-        Event::BodyEnd { number, .. } => format!("whole {number}").into_bytes(),
+        ClientEvent::Challenge(None) => b"challenge not base64".to_vec(),
+        ClientEvent::Challenge(Some(challenge)) => {
+            [b"challenge \"", &challenge[..], b"\""].concat()
+        }
+        ClientEvent::Capabilities => capability_words(capabilities).into_bytes(),
+        ClientEvent::UniqueId { number, unique_id } => {
+            with(format!("unique-id {number}"), unique_id)
+        }
+        ClientEvent::Size { number, octets } => format!("size {number} {octets}").into_bytes(),
+        ClientEvent::Malformed { command, line } => {
+            with(format!("malformed {}", command.as_str()), line)
+        }
+        ClientEvent::ListingEnd { command } => format!("listed {}", command.as_str()).into_bytes(),
+        ClientEvent::Body { number, octets } => with(format!("body {number}"), octets),
+        ClientEvent::BodyEnd { number, .. } => format!("whole {number}").into_bytes(),
     }
 }
 
@@ -107,8 +115,8 @@ fn capability_words(capabilities: &Capabilities) -> String {
 }
 
 /// The command for this line.
-pub fn command(line: &[u8], state: State) -> Option<Command> {
-    if state == State::Authenticating && line != b"QUIT" {
+pub fn command(line: &[u8], state: ClientState) -> Option<Command> {
+    if state == ClientState::Authenticating && line != b"QUIT" {
         return Some(match line {
             b"*" => Command::AuthAbort,
             response => Command::AuthResponse(Secret::new(sasl::decode(response)?)),

@@ -16,7 +16,7 @@ use mailferry::seen::{
     AccountState, Batch, Known, MemoryStore, Record, RecordKey, Seen, SeenStore, Trust,
 };
 use mailferry::session::{
-    self, Adopted, Collaborators, LoadedCopy, Login, Quarantine, Rest, SessionError, Stop, Summary,
+    self, Adopted, Collaborators, CopyStore, LoadedCopy, Login, Rest, SessionError, Stop, Summary,
     Visit,
 };
 use mailferry::sink::{Delivery, Destination, Fault, Gate, Offer, Outcome, Refusal, Sink};
@@ -399,7 +399,7 @@ struct CountedKept {
     crash: Crash,
 }
 
-impl Quarantine for CountedKept {
+impl CopyStore for CountedKept {
     fn keep<'a>(
         &'a self,
         offer: Offer<'a>,

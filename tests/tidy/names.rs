@@ -16,19 +16,9 @@ pub fn complaints(files: &BTreeMap<String, Scan>) -> BTreeSet<String> {
     }
     let mut complaints = BTreeSet::new();
     for (name, places) in &owners {
-        let known = DOUBLED.iter().find(|(doubled, _)| doubled == name);
-        let most = known.map_or(1, |(_, most)| *most);
-        if places.len() > most {
+        if places.len() > 1 {
             let places = places.join(", ");
             complaints.insert(format!("{name} is the name of several types: {places}"));
-        }
-    }
-    for (name, most) in DOUBLED {
-        let count = owners.get(name).map_or(0, Vec::len);
-        if count < *most {
-            complaints.insert(format!(
-                "tests/tidy/names.rs: {name} has {count} owners now and not {most}; say so"
-            ));
         }
     }
     complaints
@@ -50,23 +40,4 @@ const NO_ROOMS: &[&str] = &[
     "constants",
     "prelude",
     "misc",
-];
-
-/// Names that still have several owners, and how many. A number may only fall, and a row only go.
-const DOUBLED: &[(&str, usize)] = &[
-    ("Command", 2),
-    ("Delivery", 2),
-    ("End", 3),
-    ("Ended", 2),
-    ("Event", 2),
-    ("Failure", 2),
-    ("Head", 2),
-    ("Log", 2),
-    ("Maildir", 2),
-    ("Maildrop", 2),
-    ("Mda", 2),
-    ("Orders", 2),
-    ("Quarantine", 2),
-    ("Smtp", 2),
-    ("State", 2),
 ];

@@ -7,7 +7,7 @@ use mailferry::mail::{
     AccountName, Digest, Listing, ListingBuilder, PollLimits, Retention, Secret, Timestamp,
     UniqueId,
 };
-use mailferry::proto::pop3::{Client, Command, Event};
+use mailferry::proto::pop3::{Client, ClientEvent, Command};
 use mailferry::seen::{Batch, Change, Record, RecordKey, Records, State};
 use mailferry::session::judge::disposition::Circumstances;
 use mailferry::session::judge::plan::plan;
@@ -49,8 +49,8 @@ pub fn unstuff(stream: &[u8]) -> Outcome<usize> {
     for mut input in stream.chunks(READ_OCTETS) {
         while let Some(event) = client.next(&mut input)? {
             match event {
-                Event::Body { octets: body, .. } => octets += body.len(),
-                Event::Greeting { .. } | Event::Ok { .. } => {
+                ClientEvent::Body { octets: body, .. } => octets += body.len(),
+                ClientEvent::Greeting { .. } | ClientEvent::Ok { .. } => {
                     if let Some(command) = commands.next() {
                         client.send(command)?;
                         client.output().clear();

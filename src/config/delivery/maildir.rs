@@ -22,7 +22,7 @@ settings! {
 
 /// A Maildir.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Maildir {
+pub struct MaildirConfig {
     /// Its folder, which is created if the folder above it exists.
     pub path: PathBuf,
     /// The owner of the messages; the owner of the folder if not given.
@@ -43,6 +43,9 @@ impl Resolver<'_> {
         let text = |given: Given<Line>| given.some().map(|line| line.value.0);
         let (user, group) = (text(table.user), text(table.group));
         let path = path?;
-        Some((1, DeliveryKind::Maildir(Maildir { path, user, group })))
+        Some((
+            1,
+            DeliveryKind::Maildir(MaildirConfig { path, user, group }),
+        ))
     }
 }

@@ -51,7 +51,7 @@ settings! {
 
 /// A mail delivery agent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mda {
+pub struct MdaConfig {
     /// The program (an absolute path, or a name to find in `PATH`) and its arguments with
     /// `{sender}`, `{recipient}`, `{account}` and `{unique_id}`.
     pub command: Vec<String>,
@@ -88,7 +88,7 @@ impl Resolver<'_> {
         let line_ends = self.need(header, "line_ends", table.line_ends);
         let from_line = self.need(header, "from_line", table.from_line);
         let text = |given: Given<Line>| given.some().map(|line| line.value.0);
-        let mda = Mda {
+        let mda = MdaConfig {
             command: command?.value,
             user: text(table.user),
             group: text(table.group),

@@ -8,9 +8,9 @@ use crate::config::resolve::{Header, Resolver, built_in, count};
 use crate::config::setting::Table;
 use crate::config::source::At;
 
-pub use maildir::Maildir;
-pub use mda::Mda;
-pub use smtp::{Smtp, SmtpLogin};
+pub use maildir::MaildirConfig;
+pub use mda::MdaConfig;
+pub use smtp::{SmtpConfig, SmtpLogin};
 
 pub(super) use maildir::MaildirTable;
 pub(super) use mda::MdaTable;
@@ -18,7 +18,7 @@ pub(super) use smtp::SmtpTable;
 
 /// A destination for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Delivery {
+pub struct DeliveryConfig {
     /// Its name, as accounts refer to it and logs print it.
     pub name: String,
     /// How many messages are delivered at the same time; 1 keeps their order. A Maildir keeps it
@@ -32,11 +32,11 @@ pub struct Delivery {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeliveryKind {
     /// A program that reads a message on its standard input.
-    Mda(Mda),
+    Mda(MdaConfig),
     /// A mail server.
-    Smtp(Smtp),
+    Smtp(SmtpConfig),
     /// A folder.
-    Maildir(Maildir),
+    Maildir(MaildirConfig),
 }
 
 /// The settings of a delivery, by its type.
@@ -54,7 +54,7 @@ impl Resolver<'_> {
         &mut self,
         name: &str,
         table: At<DeliveryTable>,
-    ) -> Option<Delivery> {
+    ) -> Option<DeliveryConfig> {
         let title = format!("[delivery.{name}]");
         let header = Header {
             name: &title,
@@ -66,7 +66,7 @@ impl Resolver<'_> {
             DeliveryTable::Maildir(table) => self.maildir(&header, table.over(&built_in()))?,
             DeliveryTable::Unknown => return None,
         };
-        Some(Delivery {
+        Some(DeliveryConfig {
             name: name.to_owned(),
             parallel: count(parallel),
             kind,

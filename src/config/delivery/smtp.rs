@@ -53,7 +53,7 @@ settings! {
 
 /// A relay.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Smtp {
+pub struct SmtpConfig {
     /// A name in lower case without trailing dot, or an address without brackets.
     pub host: String,
     /// Its port.
@@ -109,7 +109,7 @@ impl Resolver<'_> {
             client_cert: Given::Not,
             client_key: Given::Not,
         };
-        let smtp = Smtp {
+        let smtp = SmtpConfig {
             port: match (table.port, tls.mode) {
                 (Given::As(port), _) => port.value.0,
                 (Given::Badly, _) => return None,

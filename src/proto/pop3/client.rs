@@ -10,12 +10,12 @@ use crate::mail::Secret;
 use crate::proto::dot::{LineEnd, Piece, Unstuff};
 use crate::proto::line::LineReader;
 use crate::proto::pop3::asked::{Asked, Dialogue, Ending, Pending};
-use crate::proto::pop3::state::{self, State};
-use crate::proto::pop3::{Capabilities, Command, Event, Kind, LocalError, RemoteError};
+use crate::proto::pop3::state::{self, ClientState};
+use crate::proto::pop3::{Capabilities, ClientEvent, Command, Kind, LocalError, RemoteError};
 
 /// The client side of one session.
 pub struct Client {
-    state: State,
+    state: ClientState,
     expect: Expect,
     lines: LineReader,
     output: Vec<u8>,
@@ -51,7 +51,7 @@ impl Client {
     /// A new connection: the greeting comes next.
     pub fn new() -> Self {
         Self {
-            state: State::Greeting,
+            state: ClientState::Greeting,
             expect: Expect::Greeting,
             lines: LineReader::default(),
             output: Vec::new(),
@@ -72,7 +72,7 @@ impl Client {
     }
 
     /// The state of the session.
-    pub const fn state(&self) -> State {
+    pub const fn state(&self) -> ClientState {
         self.state
     }
 
@@ -151,7 +151,7 @@ impl Client {
         // QUIT may be last in a pipeline; no command follows it (RFC 2449 section 6.6).
         let pipelined = self.capabilities.pipelining
             && (command.may_be_pipelined()
-                || (command == Kind::Quit && self.state == State::Transaction));
+                || (command == Kind::Quit && self.state == ClientState::Transaction));
         if idle || (pipelined && in_step) {
             Ok(())
         } else {
@@ -179,7 +179,7 @@ impl Client {
             keeps_dots: false,
         });
         if kind == Kind::Quit {
-            self.state = State::Leaving;
+            self.state = ClientState::Leaving;
         }
         Ok(())
     }
@@ -213,8 +213,8 @@ impl Client {
 
     /// TLS is established: capabilities announced without it are forgotten (RFC 2595 section 4).
     pub fn upgraded(&mut self) {
-        if self.state == State::Upgrading {
-            self.state = State::Authorization;
+        if self.state == ClientState::Upgrading {
+            self.state = ClientState::Authorization;
             self.capabilities = Capabilities::default();
         }
     }
@@ -223,8 +223,11 @@ impl Client {
     ///
     /// # Errors
     /// [`RemoteError`] when the server broke the protocol; then the connection is unusable.
-    pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, RemoteError> {
-        if self.state == State::Upgrading && !input.is_empty() {
+    pub fn next<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+    ) -> Result<Option<ClientEvent<'i>>, RemoteError> {
+        if self.state == ClientState::Upgrading && !input.is_empty() {
             return Err(RemoteError::InjectedPlaintext);
         }
         match &mut self.expect {
@@ -238,10 +241,10 @@ impl Client {
                 let number = *number;
                 let event = match unstuff.next(input) {
                     None => return Ok(None),
-                    Some(Piece::Content(octets)) => Event::Body { number, octets },
+                    Some(Piece::Content(octets)) => ClientEvent::Body { number, octets },
                     Some(Piece::Unclear) => return Err(RemoteError::UnclearEnd { number }),
                     Some(Piece::End) => {
-                        let event = Event::BodyEnd {
+                        let event = ClientEvent::BodyEnd {
                             number,
                             said: *said,
                             dots: unstuff.dots(),
@@ -259,7 +262,7 @@ impl Client {
     /// Whether it is correct that the server closes the connection now. It is correct only after
     /// the reply to QUIT, or after a greeting of `-ERR`.
     pub fn is_end_in_order(&self) -> bool {
-        self.state == State::Closed && self.pending() == 0 && !self.lines.is_inside()
+        self.state == ClientState::Closed && self.pending() == 0 && !self.lines.is_inside()
     }
 
     /// A text of the server without the secrets. Its meaning was determined before, because a
@@ -272,9 +275,9 @@ impl Client {
     }
 
     /// Hides secrets in an invalid line, which is only ever shown.
-    fn readable<'i>(&self, event: Event<'i>) -> Event<'i> {
+    fn readable<'i>(&self, event: ClientEvent<'i>) -> ClientEvent<'i> {
         match event {
-            Event::Malformed { command, line } => Event::Malformed {
+            ClientEvent::Malformed { command, line } => ClientEvent::Malformed {
                 command,
                 line: self.shown(&line),
             },

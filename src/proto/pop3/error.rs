@@ -1,7 +1,7 @@
 //! Two kinds of errors: ours, and the server's.
 
 use crate::mail::limits;
-use crate::proto::pop3::{Kind, State};
+use crate::proto::pop3::{ClientState, Kind};
 
 /// We misused the machine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -12,7 +12,7 @@ pub enum LocalError {
         /// The command.
         command: Kind,
         /// The state.
-        state: State,
+        state: ClientState,
     },
     /// A reply is outstanding, and this command may not be pipelined after its command.
     #[error("{command:?} may not be sent before the last command is answered")]

@@ -6,7 +6,7 @@ use crate::proto::pop3::{Kind, ResponseCode};
 
 /// A reply of the server, or a part of one.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Event<'i> {
+pub enum ClientEvent<'i> {
     /// The greeting.
     Greeting {
         /// Its text.

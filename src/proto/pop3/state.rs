@@ -7,7 +7,7 @@ use crate::proto::pop3::Kind;
 
 /// The state of a session (RFC 1939 sections 3 to 6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum State {
+pub enum ClientState {
     /// Connected; the greeting has not arrived.
     Greeting,
     /// The AUTHORIZATION state.
@@ -27,138 +27,148 @@ pub enum State {
 }
 
 /// One row: state, command, the state after `+OK`, the state after `-ERR`.
-pub type Row = (State, Kind, State, State);
+pub type Row = (ClientState, Kind, ClientState, ClientState);
 
 /// The table. The row of QUIT has the states after its replies; sending it leads to
-/// [`State::Leaving`].
+/// [`ClientState::Leaving`].
 pub const TABLE: &[Row] = &[
     (
-        State::Authorization,
+        ClientState::Authorization,
         Kind::Capa,
-        State::Authorization,
-        State::Authorization,
+        ClientState::Authorization,
+        ClientState::Authorization,
     ),
     (
-        State::Authorization,
+        ClientState::Authorization,
         Kind::Stls,
-        State::Upgrading,
-        State::Authorization,
+        ClientState::Upgrading,
+        ClientState::Authorization,
     ),
     (
-        State::Authorization,
+        ClientState::Authorization,
         Kind::User,
-        State::UserGiven,
-        State::Authorization,
+        ClientState::UserGiven,
+        ClientState::Authorization,
     ),
     (
-        State::Authorization,
+        ClientState::Authorization,
         Kind::Apop,
-        State::Transaction,
-        State::Authorization,
+        ClientState::Transaction,
+        ClientState::Authorization,
     ),
     (
-        State::Authorization,
+        ClientState::Authorization,
         Kind::Auth,
-        State::Transaction,
-        State::Authorization,
+        ClientState::Transaction,
+        ClientState::Authorization,
     ),
     (
-        State::Authorization,
+        ClientState::Authorization,
         Kind::Quit,
-        State::Closed,
-        State::Closed,
+        ClientState::Closed,
+        ClientState::Closed,
     ),
     (
-        State::UserGiven,
+        ClientState::UserGiven,
         Kind::Pass,
-        State::Transaction,
-        State::Authorization,
+        ClientState::Transaction,
+        ClientState::Authorization,
     ),
-    (State::UserGiven, Kind::Quit, State::Closed, State::Closed),
     (
-        State::Authenticating,
+        ClientState::UserGiven,
+        Kind::Quit,
+        ClientState::Closed,
+        ClientState::Closed,
+    ),
+    (
+        ClientState::Authenticating,
         Kind::AuthResponse,
-        State::Transaction,
-        State::Authorization,
+        ClientState::Transaction,
+        ClientState::Authorization,
     ),
     (
-        State::Authenticating,
+        ClientState::Authenticating,
         Kind::AuthAbort,
-        State::Transaction,
-        State::Authorization,
+        ClientState::Transaction,
+        ClientState::Authorization,
     ),
     (
-        State::Transaction,
+        ClientState::Transaction,
         Kind::Capa,
-        State::Transaction,
-        State::Transaction,
+        ClientState::Transaction,
+        ClientState::Transaction,
     ),
     (
-        State::Transaction,
+        ClientState::Transaction,
         Kind::Stat,
-        State::Transaction,
-        State::Transaction,
+        ClientState::Transaction,
+        ClientState::Transaction,
     ),
     (
-        State::Transaction,
+        ClientState::Transaction,
         Kind::Uidl,
-        State::Transaction,
-        State::Transaction,
+        ClientState::Transaction,
+        ClientState::Transaction,
     ),
     (
-        State::Transaction,
+        ClientState::Transaction,
         Kind::UidlOne,
-        State::Transaction,
-        State::Transaction,
+        ClientState::Transaction,
+        ClientState::Transaction,
     ),
     (
-        State::Transaction,
+        ClientState::Transaction,
         Kind::List,
-        State::Transaction,
-        State::Transaction,
+        ClientState::Transaction,
+        ClientState::Transaction,
     ),
     (
-        State::Transaction,
+        ClientState::Transaction,
         Kind::ListOne,
-        State::Transaction,
-        State::Transaction,
+        ClientState::Transaction,
+        ClientState::Transaction,
     ),
     (
-        State::Transaction,
+        ClientState::Transaction,
         Kind::Retr,
-        State::Transaction,
-        State::Transaction,
+        ClientState::Transaction,
+        ClientState::Transaction,
     ),
     (
-        State::Transaction,
+        ClientState::Transaction,
         Kind::Top,
-        State::Transaction,
-        State::Transaction,
+        ClientState::Transaction,
+        ClientState::Transaction,
     ),
     (
-        State::Transaction,
+        ClientState::Transaction,
         Kind::Dele,
-        State::Transaction,
-        State::Transaction,
+        ClientState::Transaction,
+        ClientState::Transaction,
     ),
     (
-        State::Transaction,
+        ClientState::Transaction,
         Kind::Noop,
-        State::Transaction,
-        State::Transaction,
+        ClientState::Transaction,
+        ClientState::Transaction,
     ),
     (
-        State::Transaction,
+        ClientState::Transaction,
         Kind::Rset,
-        State::Transaction,
-        State::Transaction,
+        ClientState::Transaction,
+        ClientState::Transaction,
     ),
-    (State::Transaction, Kind::Quit, State::Closed, State::Closed),
+    (
+        ClientState::Transaction,
+        Kind::Quit,
+        ClientState::Closed,
+        ClientState::Closed,
+    ),
 ];
 
 /// The states after `+OK` and after `-ERR` to `command` in `state`; `None` when the command may not
 /// be sent.
-pub fn replies(state: State, command: Kind) -> Option<(State, State)> {
+pub fn replies(state: ClientState, command: Kind) -> Option<(ClientState, ClientState)> {
     let row = TABLE
         .iter()
         .find(|(from, kind, ..)| *from == state && *kind == command);
@@ -169,15 +179,15 @@ pub fn replies(state: State, command: Kind) -> Option<(State, State)> {
 mod tests {
     use super::*;
 
-    const STATES: [State; 8] = [
-        State::Greeting,
-        State::Authorization,
-        State::UserGiven,
-        State::Authenticating,
-        State::Upgrading,
-        State::Transaction,
-        State::Leaving,
-        State::Closed,
+    const STATES: [ClientState; 8] = [
+        ClientState::Greeting,
+        ClientState::Authorization,
+        ClientState::UserGiven,
+        ClientState::Authenticating,
+        ClientState::Upgrading,
+        ClientState::Transaction,
+        ClientState::Leaving,
+        ClientState::Closed,
     ];
 
     #[test]
@@ -197,7 +207,7 @@ mod tests {
             for kind in [Kind::Stls, Kind::Auth, Kind::User, Kind::Apop] {
                 assert_eq!(
                     replies(state, kind).is_some(),
-                    state == State::Authorization,
+                    state == ClientState::Authorization,
                     "{state:?} {kind:?}"
                 );
             }
@@ -221,7 +231,7 @@ mod tests {
             ] {
                 assert_eq!(
                     replies(state, kind).is_some(),
-                    state == State::Transaction,
+                    state == ClientState::Transaction,
                     "{state:?} {kind:?}"
                 );
             }
@@ -231,7 +241,8 @@ mod tests {
     #[test]
     fn a_refused_command_never_leads_further_than_it_was_sent() {
         for (from, kind, _, err) in TABLE {
-            let back = matches!(err, State::Authorization) && *from != State::Transaction;
+            let back =
+                matches!(err, ClientState::Authorization) && *from != ClientState::Transaction;
             assert!(
                 back || err == from || *kind == Kind::Quit,
                 "{from:?} {kind:?} -> {err:?}"
@@ -243,10 +254,10 @@ mod tests {
     fn nothing_may_be_sent_while_tls_begins_nor_after_quit() {
         for kind in Kind::ALL {
             for state in [
-                State::Greeting,
-                State::Upgrading,
-                State::Leaving,
-                State::Closed,
+                ClientState::Greeting,
+                ClientState::Upgrading,
+                ClientState::Leaving,
+                ClientState::Closed,
             ] {
                 assert_eq!(replies(state, *kind), None, "{state:?} {kind:?}");
             }

@@ -6,13 +6,13 @@
 
 use crate::fault;
 use crate::mail::text::Shown;
-use crate::proto::pop3::{Event, Kind};
+use crate::proto::pop3::{ClientEvent, Kind};
 use crate::seen::{AccountState, OperatorsWord, Record, RecordKey};
 use crate::session::errand::fetched::Fetched;
 use crate::session::errand::pause;
 use crate::session::server::listing;
 use crate::session::server::listing::Listed;
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::{Collaborators, During, SessionError, Visit};
 
 /// The result of deleting a message on the server.
@@ -115,7 +115,7 @@ fn differs(came: &Fetched, key: &RecordKey) -> Option<String> {
 
 /// Notes the delete, and sends it.
 async fn delete(
-    mut maildrop: Maildrop,
+    mut maildrop: OpenMaildrop,
     with: &Collaborators,
     (key, record): (&RecordKey, &Record),
     word: &OperatorsWord,
@@ -127,11 +127,11 @@ async fn delete(
     maildrop.flush()?;
     let answered = maildrop
         .hear(During::After(Kind::Dele), |event| match event {
-            Event::Ok {
+            ClientEvent::Ok {
                 command: Kind::Dele,
                 ..
             } => Some(None),
-            Event::Err {
+            ClientEvent::Err {
                 command: Kind::Dele,
                 text,
                 ..

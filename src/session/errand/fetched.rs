@@ -1,7 +1,7 @@
 //! Retrieves one message, only for its digest.
 
 use crate::mail::{Digest, Listing};
-use crate::session::server::maildrop::{Happened, Maildrop};
+use crate::session::server::maildrop::{Happened, OpenMaildrop};
 use crate::session::{Collaborators, SessionError, Visit};
 
 /// The result of retrieving a message to compare it.
@@ -15,7 +15,7 @@ pub(in crate::session) enum Fetched {
     TooLarge,
 }
 
-impl Maildrop {
+impl OpenMaildrop {
     /// Retrieves the message at a position of the listing, while nothing else is under way.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::session::server::login;
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::{Collaborators, Denial, SessionError, Visit};
 
 /// Connects and logs in for a command of the operator, not sooner than LOGIN-DELAY allows: waits up
@@ -17,7 +17,7 @@ use crate::session::{Collaborators, Denial, SessionError, Visit};
 pub(in crate::session) async fn enter(
     visit: &Visit,
     with: &Collaborators,
-) -> Result<Maildrop, SessionError> {
+) -> Result<OpenMaildrop, SessionError> {
     let mut state = with.seen.state().await?;
     let login = state
         .pacing

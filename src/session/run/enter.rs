@@ -8,7 +8,7 @@ use crate::session::server::announced::Capa;
 use crate::session::server::left_out;
 use crate::session::server::left_out::LeftOut;
 use crate::session::server::listing::Listed;
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::server::{listing, login};
 use crate::session::{SessionError, Visit};
 use crate::telemetry::{Event, Quirk};
@@ -19,7 +19,7 @@ impl Session<'_> {
         &self,
         visit: &Visit,
         state: &mut AccountState,
-    ) -> Result<(Maildrop, Listed), SessionError> {
+    ) -> Result<(OpenMaildrop, Listed), SessionError> {
         let now = self.with.clock.now();
         let capa = Capa::remembered(&mut state.odd, now);
         let left_out = LeftOut::remembered(&mut state.odd, now);

@@ -8,7 +8,7 @@ use crate::session::judge::made_names;
 use crate::session::run::Session;
 use crate::session::run::inspect::is_settled;
 use crate::session::server::listing::Listed as ListedNow;
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::telemetry::{Event, Quirk};
 
 impl Session<'_> {
@@ -20,7 +20,7 @@ impl Session<'_> {
     /// The store fails.
     pub(in crate::session) async fn hides(
         &self,
-        maildrop: &Maildrop,
+        maildrop: &OpenMaildrop,
         listed: &ListedNow,
         records: &Records,
         state: &mut AccountState,

@@ -13,7 +13,7 @@ use crate::session::judge::plan::plan_with_heads;
 use crate::session::judge::{counters, made_names, new_count, session_limit};
 use crate::session::long::long;
 use crate::session::server::asking::Asking;
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::{Collaborators, SessionError, Visit};
 use crate::telemetry::{Event, Quirk};
 
@@ -95,7 +95,7 @@ impl Inspection<'_> {
         long(self.listing.len() + self.records.len(), work)
     }
 
-    fn names(&self, maildrop: &Maildrop, state: &AccountState, now: Timestamp) -> Names {
+    fn names(&self, maildrop: &OpenMaildrop, state: &AccountState, now: Timestamp) -> Names {
         let day_ago = |at: Option<Timestamp>| at.is_none_or(|at| !at.is_within(DAY_SECONDS, now));
         let unreliable = state.names.heads_unreliable;
         let deletes_ignored = state.deletes.found_again >= limits::DELETES_FOUND_AGAIN_MAX;
@@ -349,7 +349,7 @@ pub(in crate::session) fn is_settled(record: &Record) -> bool {
     }
 }
 
-impl Maildrop {
+impl OpenMaildrop {
     /// Whether TOP may be sent: the server announces it, or announces nothing at all.
     fn may_show_heads(&self) -> bool {
         let capabilities = self.client.capabilities();

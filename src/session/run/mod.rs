@@ -30,7 +30,7 @@ use crate::session::server::asking::Asking;
 use crate::session::server::left_out;
 use crate::session::server::listing::Listed;
 use crate::session::server::listing_room::Held;
-use crate::session::server::maildrop::{Goodbye, Happened, Maildrop};
+use crate::session::server::maildrop::{Goodbye, Happened, OpenMaildrop};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::ledger::Retrieved;
 use crate::session::transfer::orders::{Orders, Transferred};
@@ -55,7 +55,7 @@ pub(super) struct Session<'a> {
 
 /// A maildrop with an open connection, and its listing.
 struct Opened {
-    maildrop: Maildrop,
+    maildrop: OpenMaildrop,
     listing: Listed,
     /// The end of the time for the whole session.
     deadline: Instant,
@@ -322,7 +322,7 @@ impl Session<'_> {
         &self,
         state: &mut AccountState,
         deadline: Instant,
-    ) -> Result<Option<(Maildrop, Listed)>, SessionError> {
+    ) -> Result<Option<(OpenMaildrop, Listed)>, SessionError> {
         let with = self.with;
         let in_step = self.in_step(state);
         let visit = &in_step;
@@ -440,7 +440,7 @@ impl Session<'_> {
     /// deletes are added to `happened`.
     async fn quit(
         &self,
-        maildrop: Maildrop,
+        maildrop: OpenMaildrop,
         seconds: u64,
         happened: &mut Vec<Happened>,
     ) -> Goodbye {

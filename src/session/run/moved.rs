@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::mail::{FirstRun, HeadDigest, HeadDigests, Listing, Maildrop as Place, limits};
+use crate::mail::{FirstRun, HeadDigest, HeadDigests, Listing, Maildrop, limits};
 use crate::seen::{AccountState, Records};
 use crate::session::judge::absence::ListingCursor;
 use crate::session::judge::guard::Explained;
@@ -13,7 +13,7 @@ use crate::session::judge::{counters, first_run, made_names};
 use crate::session::long::long;
 use crate::session::server::asking::Asking;
 use crate::session::server::listing::Listed as ListedNow;
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::{Collaborators, SessionError, Visit};
 use crate::telemetry::{AfterMove, Event, Quirk};
 
@@ -31,7 +31,7 @@ pub(in crate::session) struct Settling<'a> {
 pub(in crate::session) async fn settle(
     visit: &Visit,
     with: &Collaborators,
-    maildrop: &mut Maildrop,
+    maildrop: &mut OpenMaildrop,
     listed: &ListedNow,
 ) -> Result<(), SessionError> {
     let seen = &with.seen;
@@ -131,8 +131,8 @@ impl Settling<'_> {
     /// that they can be renamed.
     async fn refuse_that_of_another(
         &self,
-        before: &Place,
-        here: &Place,
+        before: &Maildrop,
+        here: &Maildrop,
         state: &AccountState,
     ) -> Result<(), SessionError> {
         let (visit, seen) = (self.visit, &self.with.seen);
@@ -150,7 +150,7 @@ impl Settling<'_> {
         }
     }
 
-    fn say_moved(&self, before: &Place, after: AfterMove) {
+    fn say_moved(&self, before: &Maildrop, after: AfterMove) {
         self.with.reporter.say(Event::Quirk {
             account: &self.visit.account,
             quirk: Quirk::MaildropChanged {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 use crate::mail::{HeadDigests, Listing, WhoActs, limits};
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::{During, SessionError, Stop};
 
 /// A maildrop from which heads are requested.
 pub(in crate::session) struct Asking<'a> {
-    pub(in crate::session) maildrop: &'a mut Maildrop,
+    pub(in crate::session) maildrop: &'a mut OpenMaildrop,
     stop: &'a Stop,
     /// The end of the time for the whole session.
     deadline: Instant,
@@ -34,7 +34,7 @@ enum Cut {
 impl<'a> Asking<'a> {
     /// Begins the session's time for heads.
     pub(in crate::session) fn new(
-        maildrop: &'a mut Maildrop,
+        maildrop: &'a mut OpenMaildrop,
         stop: &'a Stop,
         deadline: Instant,
     ) -> Self {

@@ -1,12 +1,12 @@
 //! The headers of some messages, by TOP: their digests, without retrieving the messages.
 
 use crate::mail::{HeadDigests, Listing, limits};
-use crate::proto::pop3::{Command, Event, Kind};
-use crate::session::server::maildrop::Maildrop;
+use crate::proto::pop3::{ClientEvent, Command, Kind};
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::{During, SessionError};
 use crate::spool::head_digest::head_digests_of;
 
-impl Maildrop {
+impl OpenMaildrop {
     /// The header digests of the messages at some positions of the listing, by TOP, in that order;
     /// `None` if the server refuses one. Sent in one flight of at most [`HEADERS_AT_ONCE`] if the
     /// server announces PIPELINING.
@@ -28,15 +28,15 @@ impl Maildrop {
             let (mut header, wanted) = (Vec::new(), heads.len() + asked.len());
             self.hear(During::In(Kind::Top), |event| {
                 match event {
-                    Event::Body { octets, .. } => {
+                    ClientEvent::Body { octets, .. } => {
                         let room = limits::HEADER_OCTETS_MAX.saturating_sub(header.len());
                         header.extend_from_slice(&octets[..octets.len().min(room)]);
                     }
-                    Event::BodyEnd { .. } => {
+                    ClientEvent::BodyEnd { .. } => {
                         heads.push(Some(head_digests_of(&header)));
                         header.clear();
                     }
-                    Event::Err {
+                    ClientEvent::Err {
                         command: Kind::Top, ..
                     } => heads.push(None),
                     _ => {}

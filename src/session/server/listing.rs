@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use crate::mail::text::Shown;
 use crate::mail::{Entry, Listing, ListingBuilder, UniqueId, limits};
-use crate::proto::pop3::{Command, Event, Kind};
+use crate::proto::pop3::{ClientEvent, Command, Kind};
 use crate::session::long::long;
 use crate::session::server::listing_room::Held;
 use crate::session::server::login::refused;
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::server::refusal::reason;
 use crate::session::server::sizes;
 use crate::session::server::unnamed::Unnamed;
@@ -53,7 +53,7 @@ struct Gathered {
 /// Lists the maildrop: sends UIDL even if CAPA lacks it, and both commands in one flight if the
 /// server announces PIPELINING.
 pub(in crate::session) async fn list(
-    maildrop: &mut Maildrop,
+    maildrop: &mut OpenMaildrop,
     place: &Place,
 ) -> Result<Listed, SessionError> {
     let mut gathered = Gathered::default();
@@ -84,7 +84,7 @@ pub(in crate::session) async fn list(
 
 /// Sends UIDL, and LIST unless it is left out and messages have unique-ids.
 async fn ask(
-    maildrop: &mut Maildrop,
+    maildrop: &mut OpenMaildrop,
     gathered: &mut Gathered,
     room: &mut Held,
 ) -> Result<(), SessionError> {
@@ -108,7 +108,7 @@ async fn ask(
 /// Takes in lines until a listing has ended and `is_all` says that it was the last. While the
 /// listings of other sessions use the memory for it, the server waits.
 async fn gather(
-    maildrop: &mut Maildrop,
+    maildrop: &mut OpenMaildrop,
     gathered: &mut Gathered,
     room: &mut Held,
     during: During,
@@ -170,9 +170,9 @@ impl Listed {
 
 impl Gathered {
     /// Takes in one event; true when a listing is complete or refused.
-    fn take(&mut self, event: Event<'_>) -> bool {
+    fn take(&mut self, event: ClientEvent<'_>) -> bool {
         match event {
-            Event::UniqueId { number, unique_id } => {
+            ClientEvent::UniqueId { number, unique_id } => {
                 match UniqueId::new(&unique_id) {
                     Ok(unique_id) => {
                         if !unique_id.is_conforming() {
@@ -188,11 +188,11 @@ impl Gathered {
                 }
                 false
             }
-            Event::Size { number, octets } => {
+            ClientEvent::Size { number, octets } => {
                 self.size(number, octets);
                 false
             }
-            Event::Malformed {
+            ClientEvent::Malformed {
                 command: Kind::Uidl,
                 line,
             } => {
@@ -200,24 +200,24 @@ impl Gathered {
                 false
             }
             // Sizes are not essential: only the size of this message is lost.
-            Event::Malformed { line, .. } => {
+            ClientEvent::Malformed { line, .. } => {
                 self.odd(ListingFault::ListLineMalformed, || {
                     Shown::new(&line).to_string()
                 });
                 false
             }
-            Event::ListingEnd {
+            ClientEvent::ListingEnd {
                 command: Kind::Uidl,
             } => {
                 long(self.named.len(), || self.named.arrange());
                 self.uidl = Some(Ok(()));
                 true
             }
-            Event::ListingEnd { .. } => {
+            ClientEvent::ListingEnd { .. } => {
                 self.list = Some(Ok(()));
                 true
             }
-            Event::Err {
+            ClientEvent::Err {
                 command: Kind::Uidl,
                 text,
                 ..
@@ -225,7 +225,7 @@ impl Gathered {
                 self.uidl = Some(Err(reason(&text, Kind::Uidl)));
                 true
             }
-            Event::Err {
+            ClientEvent::Err {
                 command: Kind::List,
                 code,
                 text,

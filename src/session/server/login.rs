@@ -16,14 +16,14 @@ use crate::net::{NetError, Wire};
 use crate::proto::pop3::{self, Capabilities, Command, Kind, ResponseCode};
 use crate::proto::sasl::{self, Mechanism};
 use crate::session::server::announced::{Capa, worth_remembering};
-use crate::session::server::maildrop::{Maildrop, Reply};
+use crate::session::server::maildrop::{OpenMaildrop, Reply};
 use crate::session::server::refusal::{Told, told, told_wait_seconds};
 use crate::session::{Collaborators, Denial, During, SessionError, Visit};
 use crate::telemetry::{Event, Quirk};
 
 /// A maildrop that is ready for the login, with the APOP timestamp of its greeting.
 pub(in crate::session) struct Reached {
-    pub(in crate::session) maildrop: Maildrop,
+    pub(in crate::session) maildrop: OpenMaildrop,
     timestamp: Option<String>,
 }
 
@@ -32,7 +32,7 @@ pub(in crate::session) struct Reached {
 pub(in crate::session) async fn enter(
     visit: &Visit,
     with: &Collaborators,
-) -> Result<Maildrop, SessionError> {
+) -> Result<OpenMaildrop, SessionError> {
     let mut capa = Capa::default();
     loop {
         let entered = async {
@@ -62,9 +62,9 @@ pub(in crate::session) async fn reach(
 async fn greeted(
     visit: &Visit,
     with: &Collaborators,
-) -> Result<(Maildrop, Option<String>), SessionError> {
+) -> Result<(OpenMaildrop, Option<String>), SessionError> {
     let wire = with.connect.connect().await?;
-    let mut maildrop = Maildrop::new(&visit.account, wire, visit.pipelining);
+    let mut maildrop = OpenMaildrop::new(&visit.account, wire, visit.pipelining);
     hide_secrets(&mut maildrop, visit);
     let timestamp = {
         let mut greeting = std::pin::pin!(greet(&mut maildrop));
@@ -94,7 +94,7 @@ fn say_silent(visit: &Visit, with: &Collaborators) {
 }
 
 /// The password must not appear in anything that the server says, in any form in which it is sent.
-fn hide_secrets(maildrop: &mut Maildrop, visit: &Visit) {
+fn hide_secrets(maildrop: &mut OpenMaildrop, visit: &Visit) {
     let (user, secret) = (visit.login.user.clone(), visit.login.secret.clone());
     let mechanism = Mechanism::Plain {
         user,
@@ -109,7 +109,7 @@ fn hide_secrets(maildrop: &mut Maildrop, visit: &Visit) {
 }
 
 async fn protect(
-    mut maildrop: Maildrop,
+    mut maildrop: OpenMaildrop,
     timestamp: Option<String>,
     capa: &Capa,
     visit: &Visit,
@@ -140,11 +140,11 @@ async fn protect(
     })
 }
 
-async fn greet(maildrop: &mut Maildrop) -> Result<Option<String>, SessionError> {
+async fn greet(maildrop: &mut OpenMaildrop) -> Result<Option<String>, SessionError> {
     let greeted = maildrop
         .hear(During::Greeting, |event| match event {
-            pop3::Event::Greeting { timestamp, .. } => Some(Ok(timestamp)),
-            pop3::Event::Rejected { code, text } => {
+            pop3::ClientEvent::Greeting { timestamp, .. } => Some(Ok(timestamp)),
+            pop3::ClientEvent::Rejected { code, text } => {
                 let words = if text.is_empty() {
                     "it gave no reason (-ERR and nothing more, for a greeting)".to_owned()
                 } else {
@@ -159,11 +159,11 @@ async fn greet(maildrop: &mut Maildrop) -> Result<Option<String>, SessionError> 
 }
 
 /// Sends CAPA. A server that refuses it announces nothing, which is no error.
-async fn announced(maildrop: &mut Maildrop) -> Result<(), SessionError> {
+async fn announced(maildrop: &mut OpenMaildrop) -> Result<(), SessionError> {
     if let Reply::Ok = maildrop.ask(&Command::Capa).await? {
         maildrop
             .hear(During::In(Kind::Capa), |event| {
-                matches!(event, pop3::Event::Capabilities).then_some(())
+                matches!(event, pop3::ClientEvent::Capabilities).then_some(())
             })
             .await?;
     }
@@ -173,10 +173,10 @@ async fn announced(maildrop: &mut Maildrop) -> Result<(), SessionError> {
 /// Sends STLS, which must succeed: without it, not an octet of the login is sent. It is sent even
 /// if CAPA lacks it, because a CAPA without TLS proves nothing.
 async fn start_tls(
-    mut maildrop: Maildrop,
+    mut maildrop: OpenMaildrop,
     visit: &Visit,
     with: &Collaborators,
-) -> Result<Maildrop, SessionError> {
+) -> Result<OpenMaildrop, SessionError> {
     // An answer before the command was injected: inside TLS the server would answer our STLS a
     // second time, and every later answer would be taken for the next command's.
     maildrop.listen_for_a_moment().await;
@@ -215,7 +215,7 @@ pub(in crate::session) async fn log_in(
     reached: Reached,
     visit: &Visit,
     capa: &Capa,
-) -> Result<Maildrop, SessionError> {
+) -> Result<OpenMaildrop, SessionError> {
     let Reached {
         mut maildrop,
         timestamp,
@@ -253,7 +253,7 @@ fn method(wish: LoginMethod, announced: &Capabilities) -> LoginMethod {
     }
 }
 
-async fn user_pass(maildrop: &mut Maildrop, visit: &Visit) -> Result<Reply, SessionError> {
+async fn user_pass(maildrop: &mut OpenMaildrop, visit: &Visit) -> Result<Reply, SessionError> {
     match maildrop
         .ask(&Command::User(visit.login.user.clone()))
         .await?
@@ -267,7 +267,7 @@ async fn user_pass(maildrop: &mut Maildrop, visit: &Visit) -> Result<Reply, Sess
     }
 }
 
-async fn plain(maildrop: &mut Maildrop, visit: &Visit) -> Result<Reply, SessionError> {
+async fn plain(maildrop: &mut OpenMaildrop, visit: &Visit) -> Result<Reply, SessionError> {
     let (user, secret) = (visit.login.user.clone(), visit.login.secret.clone());
     let mut mechanism = Mechanism::Plain { user, secret };
     let command = Command::Auth {
@@ -293,7 +293,7 @@ async fn plain(maildrop: &mut Maildrop, visit: &Visit) -> Result<Reply, SessionE
 
 /// Cancels a login that the server does not finish (RFC 5034 section 4), and reports that mailferry
 /// did it.
-async fn give_up(maildrop: &mut Maildrop) -> Result<Reply, SessionError> {
+async fn give_up(maildrop: &mut OpenMaildrop) -> Result<Reply, SessionError> {
     maildrop.ask(&Command::AuthAbort).await?;
     Err(SessionError::Account {
         code: "auth_challenge",
@@ -305,7 +305,7 @@ async fn give_up(maildrop: &mut Maildrop) -> Result<Reply, SessionError> {
 }
 
 async fn apop(
-    maildrop: &mut Maildrop,
+    maildrop: &mut OpenMaildrop,
     visit: &Visit,
     timestamp: Option<&str>,
 ) -> Result<Reply, SessionError> {

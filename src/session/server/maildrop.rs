@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 use crate::fault;
 use crate::mail::{AccountName, Announced, Entry, Listing, UniqueId, limits};
 use crate::net::{Read, Wire};
-use crate::proto::pop3::{Client, Command, Event, Kind, ResponseCode};
+use crate::proto::pop3::{Client, ClientEvent, Command, Kind, ResponseCode};
 use crate::seen::LastCapa;
 use crate::session::server::left_out::LeftOut;
 use crate::session::server::maildrop::deleting::delete_answered;
@@ -31,7 +31,7 @@ pub(in crate::session) use blame::{Blamed, Deleting};
 pub(in crate::session) use goodbye::Goodbye;
 
 /// An open session with one server.
-pub(in crate::session) struct Maildrop {
+pub(in crate::session) struct OpenMaildrop {
     account: AccountName,
     wire: Wire,
     pub(in crate::session) client: Client,
@@ -127,7 +127,7 @@ pub(in crate::session) enum Reply {
     Challenge(Option<Vec<u8>>),
 }
 
-impl Maildrop {
+impl OpenMaildrop {
     /// Takes a fresh connection.
     pub(in crate::session) fn new(
         account: &AccountName,
@@ -193,7 +193,7 @@ impl Maildrop {
     pub(in crate::session) async fn hear<T>(
         &mut self,
         during: During,
-        interpret: impl FnMut(Event<'_>) -> Option<T>,
+        interpret: impl FnMut(ClientEvent<'_>) -> Option<T>,
     ) -> Result<T, SessionError> {
         self.hear_within(limits::REPLY_SECONDS_MAX, during, interpret)
             .await
@@ -204,7 +204,7 @@ impl Maildrop {
         &mut self,
         seconds: u64,
         during: During,
-        interpret: impl FnMut(Event<'_>) -> Option<T>,
+        interpret: impl FnMut(ClientEvent<'_>) -> Option<T>,
     ) -> Result<T, SessionError> {
         let heard = self.hear_next(seconds, during, interpret).await;
         heard.map_err(|error| self.blaming_capa(error))
@@ -214,7 +214,7 @@ impl Maildrop {
         &mut self,
         seconds: u64,
         during: During,
-        mut interpret: impl FnMut(Event<'_>) -> Option<T>,
+        mut interpret: impl FnMut(ClientEvent<'_>) -> Option<T>,
     ) -> Result<T, SessionError> {
         let until = Instant::now() + Duration::from_secs(seconds);
         let mut in_a_row = 0;
@@ -282,8 +282,8 @@ impl Maildrop {
         self.check_in_step()?;
         self.client.send(command)?;
         self.hear(waiting_for(command.kind()), |event| match event {
-            Event::Ok { .. } => Some(Reply::Ok),
-            Event::Err {
+            ClientEvent::Ok { .. } => Some(Reply::Ok),
+            ClientEvent::Err {
                 code,
                 text,
                 command,
@@ -292,7 +292,7 @@ impl Maildrop {
                 code,
                 words: reason(&text, command),
             }),
-            Event::Challenge(challenge) => Some(Reply::Challenge(challenge)),
+            ClientEvent::Challenge(challenge) => Some(Reply::Challenge(challenge)),
             _ => None,
         })
         .await
@@ -424,7 +424,7 @@ impl Maildrop {
         let mut result = Ok(());
         loop {
             match self.client.next(&mut input) {
-                Ok(Some(Event::Body { octets, .. })) => {
+                Ok(Some(ClientEvent::Body { octets, .. })) => {
                     if let Some(coming) = self.coming.front_mut() {
                         coming.begun = true;
                         if let Err(error) = coming.draft.write(octets).await {
@@ -440,7 +440,7 @@ impl Maildrop {
                         }
                     }
                 }
-                Ok(Some(Event::BodyEnd {
+                Ok(Some(ClientEvent::BodyEnd {
                     said,
                     dots,
                     lone_dots,
@@ -452,7 +452,7 @@ impl Maildrop {
                         happened.push(coming.into_retrieved(said, dots, lone_dots));
                     }
                 }
-                Ok(Some(Event::Ok {
+                Ok(Some(ClientEvent::Ok {
                     command: Kind::Retr,
                     ..
                 })) => {
@@ -511,14 +511,14 @@ impl Coming {
 
 /// The meaning of a status reply in the middle of a session.
 fn answered(
-    event: Event<'_>,
+    event: ClientEvent<'_>,
     coming: &mut VecDeque<Coming>,
     coming_octets: &mut u64,
     last: &mut Option<Last>,
     deleting: &mut VecDeque<UniqueId>,
 ) -> Option<Happened> {
     match event {
-        Event::Err {
+        ClientEvent::Err {
             command: Kind::Retr,
             text,
             ..
@@ -531,11 +531,11 @@ fn answered(
                 words: reason(&text, Kind::Retr),
             })
         }
-        Event::Ok {
+        ClientEvent::Ok {
             command: Kind::Noop,
             ..
         }
-        | Event::Err {
+        | ClientEvent::Err {
             command: Kind::Noop,
             ..
         } => Some(Happened::Alive),

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::mail::{ListingBuilder, limits};
-use crate::proto::pop3::{Command, Event, Kind, RemoteError, Stated};
-use crate::session::server::maildrop::Maildrop;
+use crate::proto::pop3::{ClientEvent, Command, Kind, RemoteError, Stated};
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::{During, SessionError};
 
 /// Whether sizes are asked one by one in this session.
-pub(in crate::session) fn are_wanted(maildrop: &Maildrop) -> bool {
+pub(in crate::session) fn are_wanted(maildrop: &OpenMaildrop) -> bool {
     maildrop.left_out.list && !maildrop.left_out.list_one
 }
 
@@ -23,7 +23,7 @@ pub(in crate::session) fn are_wanted(maildrop: &Maildrop) -> bool {
 /// # Errors
 /// The session ended at it: [`SessionError::Over`].
 pub(in crate::session) async fn ask(
-    maildrop: &mut Maildrop,
+    maildrop: &mut OpenMaildrop,
     named: &mut ListingBuilder,
 ) -> Result<(), SessionError> {
     let until = Instant::now() + Duration::from_secs(limits::SIZES_SECONDS_MAX);
@@ -44,12 +44,12 @@ pub(in crate::session) async fn ask(
 ///
 /// # Errors
 /// The session is lost at it.
-pub(in crate::session) async fn prove(maildrop: &mut Maildrop) -> Result<(), SessionError> {
+pub(in crate::session) async fn prove(maildrop: &mut OpenMaildrop) -> Result<(), SessionError> {
     maildrop.prove_in_step().await.map_err(blaming)
 }
 
 /// The size of one message; `None` where the server refuses to tell it.
-async fn of_one(maildrop: &mut Maildrop, number: u32) -> Result<Option<u64>, SessionError> {
+async fn of_one(maildrop: &mut OpenMaildrop, number: u32) -> Result<Option<u64>, SessionError> {
     let asked = async {
         maildrop.check_in_step()?;
         maildrop.client.send(&Command::ListOne(number))?;
@@ -71,9 +71,9 @@ fn blaming(error: SessionError) -> SessionError {
     }
 }
 
-fn answer(event: &Event<'_>, number: u32) -> Option<Result<Option<u64>, RemoteError>> {
+fn answer(event: &ClientEvent<'_>, number: u32) -> Option<Result<Option<u64>, RemoteError>> {
     match event {
-        Event::Ok {
+        ClientEvent::Ok {
             command,
             text,
             shown,
@@ -85,7 +85,7 @@ fn answer(event: &Event<'_>, number: u32) -> Option<Result<Option<u64>, RemoteEr
                 text: shown.clone(),
             })),
         },
-        Event::Err { .. } => Some(Ok(None)),
+        ClientEvent::Err { .. } => Some(Ok(None)),
         _ => None,
     }
 }

@@ -17,7 +17,7 @@ use crate::session::judge::deferral;
 use crate::session::judge::disposition::Why;
 use crate::session::judge::octets;
 use crate::session::judge::octets::{Earlier, Second, Weighed};
-use crate::session::server::maildrop::{Came, Maildrop};
+use crate::session::server::maildrop::{Came, OpenMaildrop};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::parcel::Parcel;
@@ -205,13 +205,19 @@ impl Transfer<'_> {
 
     /// Whether nothing else was under way when this message came.
     pub(in crate::session) fn came_by_itself(&self, at: usize) -> bool {
-        let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
+        let is_pipelining = self
+            .maildrop
+            .as_ref()
+            .is_some_and(OpenMaildrop::is_pipelining);
         !is_pipelining || self.doubts.alone() == Some(at)
     }
 
     /// Whether a message came in an earlier session out of step: then only a copy alone proves it.
     fn is_to_be_proven(&mut self, at: usize) -> bool {
-        let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
+        let is_pipelining = self
+            .maildrop
+            .as_ref()
+            .is_some_and(OpenMaildrop::is_pipelining);
         // Another message, as its head shows, was never out of step.
         let is_asked = is_pipelining && self.why(at) != Why::Changed;
         let entry = self.orders.entry(at).filter(|_| is_asked);
@@ -221,7 +227,10 @@ impl Transfer<'_> {
     /// Notes a message whose place among the replies proves it only while the session is in step:
     /// one that came while commands were pipelined, or without pipelining the last one.
     pub(in crate::session) fn note_unproven(&mut self, key: &RecordKey, weighed: Weighed) {
-        let is_pipelining = self.maildrop.as_ref().is_some_and(Maildrop::is_pipelining);
+        let is_pipelining = self
+            .maildrop
+            .as_ref()
+            .is_some_and(OpenMaildrop::is_pipelining);
         let is_sized = weighed == Weighed::AsAnnounced && !self.doubts.sizes.are_estimates();
         if is_sized && !is_pipelining {
             self.ledger.prove();

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use crate::mail::{WhoActs, limits};
 use crate::session::SessionError;
 use crate::session::judge::disposition::{Disposition, Skip};
-use crate::session::server::maildrop::{Blamed, Maildrop};
+use crate::session::server::maildrop::{Blamed, OpenMaildrop};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::orders::{Lost, Transferred};
 
@@ -23,7 +23,7 @@ impl Transfer<'_> {
     pub(in crate::session) fn lose(&mut self, error: SessionError) {
         let maildrop = self.maildrop.as_ref();
         if error.is_file_size()
-            && let Some(at) = maildrop.and_then(Maildrop::inside)
+            && let Some(at) = maildrop.and_then(OpenMaildrop::inside)
         {
             return self.too_large_for_a_file(at, &error);
         }
@@ -55,7 +55,7 @@ impl Transfer<'_> {
             ..Lost::default()
         };
         let maildrop = self.maildrop.as_ref();
-        let were_sent = maildrop.is_some_and(Maildrop::has_written_deletes);
+        let were_sent = maildrop.is_some_and(OpenMaildrop::has_written_deletes);
         match blamed {
             Some(Blamed::Coming { at } | Blamed::Settled { at }) => lost.at = Some(at),
             Some(Blamed::Delete(delete)) if were_sent => lost.delete = Some(delete),
@@ -112,7 +112,11 @@ impl Transfer<'_> {
         let patience = Duration::from_secs(limits::GOODBYE_SECONDS);
         self.phase.stop_by(Instant::now() + patience);
         self.outbox.drop_all();
-        if self.maildrop.as_ref().is_some_and(Maildrop::is_retrieving) {
+        if self
+            .maildrop
+            .as_ref()
+            .is_some_and(OpenMaildrop::is_retrieving)
+        {
             self.maildrop = None;
         }
     }

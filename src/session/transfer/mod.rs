@@ -40,7 +40,7 @@ use crate::proto::pop3::RemoteError;
 use crate::seen::Recorded;
 use crate::session::judge::disposition::{Disposition, Why};
 use crate::session::long::long;
-use crate::session::server::maildrop::{Happened, Maildrop};
+use crate::session::server::maildrop::{Happened, OpenMaildrop};
 use crate::session::transfer::alone::Doubts;
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
@@ -60,7 +60,7 @@ use crate::telemetry::{Event, MessageEvent, Together};
 pub(super) struct Transfer<'a> {
     orders: Orders<'a>,
     /// The connection, until it is lost or closed.
-    maildrop: Option<Maildrop>,
+    maildrop: Option<OpenMaildrop>,
     /// Since when the server has been silent.
     quiet_since: Instant,
     window: Window<'a>,
@@ -94,7 +94,7 @@ enum Woken {
 
 impl<'a> Transfer<'a> {
     /// `due` are proofs for the deletes that the plan found due.
-    pub(super) fn new(orders: Orders<'a>, mut maildrop: Maildrop, due: Vec<Recorded>) -> Self {
+    pub(super) fn new(orders: Orders<'a>, mut maildrop: OpenMaildrop, due: Vec<Recorded>) -> Self {
         maildrop.sizes_are_estimates = orders.sizes.are_estimates();
         Self {
             maildrop: Some(maildrop),
@@ -184,7 +184,7 @@ impl<'a> Transfer<'a> {
         let silence = self.quiet_since + Duration::from_secs(limits::NOOP_SECONDS);
         let deadline = until.unwrap_or(self.orders.deadline);
         // QUIT is still to come, and has its own time limit.
-        let heeds = |maildrop: &Maildrop| until.is_none() || maildrop.is_busy();
+        let heeds = |maildrop: &OpenMaildrop| until.is_none() || maildrop.is_busy();
         let heeds_deadline = self.maildrop.as_ref().is_some_and(heeds);
         let server = async {
             match &mut self.maildrop {
@@ -296,7 +296,7 @@ impl<'a> Transfer<'a> {
             .maildrop
             .as_mut()
             .filter(|maildrop| !maildrop.is_busy());
-        if let Some(Err(error)) = idle.map(Maildrop::keep_alive) {
+        if let Some(Err(error)) = idle.map(OpenMaildrop::keep_alive) {
             self.lose(error);
         }
     }

@@ -10,7 +10,7 @@ use crate::session::judge::disposition::Plan;
 use crate::session::judge::quota::Quota;
 use crate::session::judge::struck_deletes::Deletable;
 use crate::session::judge::taken::Allowance;
-use crate::session::server::maildrop::{Deleting, Maildrop};
+use crate::session::server::maildrop::{Deleting, OpenMaildrop};
 use crate::session::transfer::findings::Findings;
 use crate::session::transfer::ledger::Retrieved;
 use crate::session::{Collaborators, Counts, SessionError, Visit};
@@ -89,7 +89,7 @@ impl<'a> Orders<'a> {
 /// The result of a transfer.
 pub(in crate::session) struct Transferred {
     /// The connection, unless it was lost.
-    pub(in crate::session) maildrop: Option<Maildrop>,
+    pub(in crate::session) maildrop: Option<OpenMaildrop>,
     pub(in crate::session) counts: Counts,
     pub(in crate::session) findings: Findings,
     /// The records whose deletes were given to the connection.

@@ -4,7 +4,7 @@
 use crate::mail::{Entry, UniqueId, limits};
 use crate::seen::{Change, Deferral, Notes, Record, RecordKey, State};
 use crate::session::judge::{deferral, new_count};
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::answer::Answered;
 use crate::session::transfer::commits::Committed;
@@ -68,7 +68,7 @@ impl Transfer<'_> {
     /// places. No message is at fault; the one under way is retried in an hour, so that it does not
     /// delay faster mail.
     pub(in crate::session) fn leave_place(&mut self) {
-        let inside = self.maildrop.as_ref().and_then(Maildrop::inside);
+        let inside = self.maildrop.as_ref().and_then(OpenMaildrop::inside);
         self.hang_up();
         let account = &self.orders.visit.account;
         self.orders.with.reporter.say(Event::Quirk {

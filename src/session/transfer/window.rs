@@ -11,7 +11,7 @@ use crate::mail::{Retention, limits};
 use crate::session::SessionError;
 use crate::session::judge::budget::Budget;
 use crate::session::judge::quota::Quota;
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::ledger::Ledger;
 use crate::session::transfer::orders::Orders;
@@ -248,7 +248,7 @@ impl Transfer<'_> {
 
 /// Whether one more message may be requested before the last has come. A message without unique-id
 /// comes alone, so that only its own reply can be taken for it.
-fn may_follow(maildrop: &Maildrop, ledger: &Ledger, orders: &Orders<'_>, at: usize) -> bool {
+fn may_follow(maildrop: &OpenMaildrop, ledger: &Ledger, orders: &Orders<'_>, at: usize) -> bool {
     let octets = orders.entry(at).and_then(|entry| entry.octets);
     let is_alone = orders.is_unnamed(at) || ledger.is_any_under_way_from(orders.listing.len());
     (!is_alone || !maildrop.is_busy()) && maildrop.has_room_for(octets)

@@ -4,29 +4,33 @@ use std::collections::BTreeMap;
 
 use crate::mail::ExitClass;
 use crate::mail::text::Shown;
-use crate::process::End;
+use crate::process::ProcessEnd;
 use crate::sink::{Fault, Outcome, Refusal};
 
 /// The answer to an offer whose process ended in this way, with this output.
-pub(super) fn outcome(end: End, overrides: &BTreeMap<i32, ExitClass>, output: &[u8]) -> Outcome {
+pub(super) fn outcome(
+    end: ProcessEnd,
+    overrides: &BTreeMap<i32, ExitClass>,
+    output: &[u8],
+) -> Outcome {
     let refused = |fault, code, what: String| {
         Outcome::Refused(Refusal::new(fault, code, with_output(&what, output)))
     };
     let code = match end {
-        End::Code(code) => code,
-        End::Signal(signal) => {
+        ProcessEnd::Code(code) => code,
+        ProcessEnd::Signal(signal) => {
             let what = format!("the MDA was ended by signal {signal}");
             return refused(Fault::MessageTransient, "mda_signal", what);
         }
         // The message was delivered, only late.
-        End::TimedOut {
+        ProcessEnd::TimedOut {
             code: Some(code), ..
         } if class_of(code, overrides) == ExitClass::Accepted => code,
-        End::TimedOut { seconds, .. } => {
+        ProcessEnd::TimedOut { seconds, .. } => {
             let what = format!("the MDA had not ended after {seconds} s and was killed");
             return refused(Fault::MessageTransient, "mda_timeout", what);
         }
-        End::Cancelled => {
+        ProcessEnd::Cancelled => {
             let what = "the MDA was killed because the delivery was cancelled".to_owned();
             return refused(Fault::MessageTransient, "mda_cancelled", what);
         }
@@ -102,7 +106,7 @@ const fn meaning(code: i32) -> &'static str {
 mod tests {
     use super::*;
 
-    fn answer(end: End, output: &[u8]) -> Refusal {
+    fn answer(end: ProcessEnd, output: &[u8]) -> Refusal {
         match outcome(end, &BTreeMap::new(), output) {
             Outcome::Refused(refusal) => refusal,
             Outcome::Accepted(words) => panic!("accepted: {words}"),
@@ -120,13 +124,13 @@ mod tests {
                 126 | 127 => Some((Fault::Destination, "mda_configuration")),
                 _ => Some((Fault::MessageTransient, "mda_temporary")),
             };
-            match outcome(End::Code(code), &BTreeMap::new(), b"") {
+            match outcome(ProcessEnd::Code(code), &BTreeMap::new(), b"") {
                 Outcome::Accepted(_) => assert_eq!(expected, None, "{code}"),
                 Outcome::Refused(r) => assert_eq!(expected, Some((r.fault, r.code)), "{code}"),
             }
         }
-        assert_eq!(answer(End::Signal(9), b"").code, "mda_signal");
-        let late = |code| End::TimedOut { seconds: 5, code };
+        assert_eq!(answer(ProcessEnd::Signal(9), b"").code, "mda_signal");
+        let late = |code| ProcessEnd::TimedOut { seconds: 5, code };
         for code in [None, Some(1), Some(65), Some(75)] {
             assert_eq!(answer(late(code), b"").code, "mda_timeout");
         }
@@ -141,7 +145,7 @@ mod tests {
             (0, ExitClass::Permanent),
             (75, ExitClass::Accepted),
         ]);
-        let fault = |code| match outcome(End::Code(code), &overrides, b"") {
+        let fault = |code| match outcome(ProcessEnd::Code(code), &overrides, b"") {
             Outcome::Accepted(_) => None,
             Outcome::Refused(refusal) => Some(refusal.fault),
         };
@@ -153,17 +157,17 @@ mod tests {
     #[test]
     fn the_mdas_own_words_are_shown_on_one_line_and_escaped() {
         assert_eq!(
-            answer(End::Code(75), b"\nfirst\r\n\x1b[2Jsecond\n").words,
+            answer(ProcessEnd::Code(75), b"\nfirst\r\n\x1b[2Jsecond\n").words,
             "exit 75 (EX_TEMPFAIL): first / \\x1b[2Jsecond"
         );
-        assert_eq!(answer(End::Code(1), b"\n").words, "exit 1");
+        assert_eq!(answer(ProcessEnd::Code(1), b"\n").words, "exit 1");
     }
 
     #[test]
     fn of_a_long_output_the_end_is_shown() {
         let mut output = "ä".repeat(3000).into_bytes();
         output.extend(b"\nthe reason\n");
-        let words = answer(End::Code(1), &output).words;
+        let words = answer(ProcessEnd::Code(1), &output).words;
         assert!(
             words.starts_with("exit 1: ... ä") && words.ends_with("ä / the reason"),
             "{words}"

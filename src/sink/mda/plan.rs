@@ -11,7 +11,7 @@ use crate::disk::{Lack, advice};
 use crate::fault;
 use crate::mail::text::Shown;
 use crate::mail::{is_out_of_files, limits};
-use crate::process::{self, Cancellation, End, Listen};
+use crate::process::{self, Cancellation, Listen, ProcessEnd};
 use crate::sink::mda::command::{Facts, MdaCommand, is_program, script_with_crlf};
 use crate::sink::mda::user::UserIdentity;
 use crate::sink::mda::{MdaError, MdaSettings, exit, helper, input};
@@ -108,7 +108,11 @@ impl MdaRunner {
     ) -> Result<Outcome, Refusal> {
         let settings = &self.settings;
         if cancellation.is_requested() {
-            return Ok(exit::outcome(End::Cancelled, &settings.exit_codes, &[]));
+            return Ok(exit::outcome(
+                ProcessEnd::Cancelled,
+                &settings.exit_codes,
+                &[],
+            ));
         }
         let program = self.program()?;
         let layout = Layout {

@@ -27,7 +27,7 @@ use crate::net::Connector;
 use crate::sink::{Begin, Offer, Outcome, Refusal, Sink};
 
 use idle::Idle;
-use transaction::{Ended, Transaction};
+use transaction::{Transaction, TransactionEnd};
 
 /// The settings of a relay.
 #[derive(Clone)]
@@ -89,8 +89,8 @@ impl Smtp {
             match transaction.run(relay).await {
                 // The relay ends a session in which it accepted messages. That is no answer to this
                 // message, which gets a new session.
-                Ended::Closing(_) => {}
-                Ended::SenderRefused(_) => transaction.null_sender = true,
+                TransactionEnd::Closing(_) => {}
+                TransactionEnd::SenderRefused(_) => transaction.null_sender = true,
                 ended => return self.conclude(ended),
             }
         }
@@ -107,7 +107,7 @@ impl Smtp {
                 return Vec::new();
             }
             match transaction.run(relay).await {
-                Ended::SenderRefused(_) if !transaction.null_sender => {
+                TransactionEnd::SenderRefused(_) if !transaction.null_sender => {
                     transaction.null_sender = true;
                 }
                 ended => return self.conclude(ended),
@@ -115,15 +115,15 @@ impl Smtp {
         }
     }
 
-    fn conclude(&self, ended: Ended) -> Vec<Outcome> {
+    fn conclude(&self, ended: TransactionEnd) -> Vec<Outcome> {
         match ended {
-            Ended::Cleanly(relay, outcomes) => {
+            TransactionEnd::Cleanly(relay, outcomes) => {
                 self.idle.put(relay);
                 outcomes
             }
-            Ended::Badly(outcomes) | Ended::Closing(outcomes) | Ended::SenderRefused(outcomes) => {
-                outcomes
-            }
+            TransactionEnd::Badly(outcomes)
+            | TransactionEnd::Closing(outcomes)
+            | TransactionEnd::SenderRefused(outcomes) => outcomes,
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Transaction<'a> {
 }
 
 /// How a transaction ended.
-pub(super) enum Ended {
+pub(super) enum TransactionEnd {
     /// All replies were 2xx: the connection may be used again.
     Cleanly(Relay, Vec<Outcome>),
     /// Not all replies were 2xx: the connection is closed.
@@ -35,7 +35,7 @@ pub(super) enum Ended {
 }
 
 /// The state of the connection after an attempt.
-enum End {
+enum ConnectionState {
     Clean,
     /// Not every reply was positive. The session continues if the relay is in step.
     Unclean,
@@ -46,26 +46,32 @@ enum End {
 }
 
 impl Transaction<'_> {
-    pub(super) async fn run(&self, mut relay: Relay) -> Ended {
+    pub(super) async fn run(&self, mut relay: Relay) -> TransactionEnd {
         let lines = match self.lines(&relay.extensions) {
             Ok(lines) => lines,
             // Nothing was sent, so the connection can be used again.
             Err(refusal) => {
-                return Ended::Cleanly(relay, self.all(&refusal));
+                return TransactionEnd::Cleanly(relay, self.all(&refusal));
             }
         };
         let (end, outcomes) = self.attempt(&mut relay, &lines).await;
         match end {
-            End::Clean => Ended::Cleanly(relay, outcomes),
-            End::Closing => Ended::Closing(outcomes),
-            End::SenderRefused => Ended::SenderRefused(outcomes),
-            End::Unclean | End::Over if lines.has_null_sender => Ended::Badly(outcomes),
-            End::Unclean => Ended::Badly(self.test_recipients(Some(relay), &lines, outcomes).await),
-            End::Over => Ended::Badly(self.test_recipients(None, &lines, outcomes).await),
+            ConnectionState::Clean => TransactionEnd::Cleanly(relay, outcomes),
+            ConnectionState::Closing => TransactionEnd::Closing(outcomes),
+            ConnectionState::SenderRefused => TransactionEnd::SenderRefused(outcomes),
+            ConnectionState::Unclean | ConnectionState::Over if lines.has_null_sender => {
+                TransactionEnd::Badly(outcomes)
+            }
+            ConnectionState::Unclean => {
+                TransactionEnd::Badly(self.test_recipients(Some(relay), &lines, outcomes).await)
+            }
+            ConnectionState::Over => {
+                TransactionEnd::Badly(self.test_recipients(None, &lines, outcomes).await)
+            }
         }
     }
 
-    async fn attempt(&self, relay: &mut Relay, lines: &Spooled) -> (End, Vec<Outcome>) {
+    async fn attempt(&self, relay: &mut Relay, lines: &Spooled) -> (ConnectionState, Vec<Outcome>) {
         let mail = if relay.extensions.pipelining {
             self.say(
                 relay,
@@ -76,13 +82,18 @@ impl Transaction<'_> {
             self.say(relay, &lines.mail).await
         };
         if mail.is_lost() {
-            return (End::Closing, self.all(&self.refusal(&mail, Step::Mail)));
+            return (
+                ConnectionState::Closing,
+                self.all(&self.refusal(&mail, Step::Mail)),
+            );
         }
         if !mail.is_yes() {
             let end = match &mail {
-                closing if closing.is_closing() => End::Closing,
-                no if no.refuses_sender_syntax() && !lines.has_null_sender => End::SenderRefused,
-                _ => End::Over,
+                closing if closing.is_closing() => ConnectionState::Closing,
+                no if no.refuses_sender_syntax() && !lines.has_null_sender => {
+                    ConnectionState::SenderRefused
+                }
+                _ => ConnectionState::Over,
             };
             return (end, self.all(&self.refusal(&mail, Step::Mail)));
         }
@@ -96,10 +107,16 @@ impl Transaction<'_> {
             match rcpt {
                 yes if yes.is_yes() => outcomes.push(None),
                 RelayReply::Lost(_) => {
-                    return (End::Over, self.all(&self.refusal(&rcpt, Step::Rcpt)));
+                    return (
+                        ConnectionState::Over,
+                        self.all(&self.refusal(&rcpt, Step::Rcpt)),
+                    );
                 }
                 RelayReply::Said(421, _) => {
-                    return (End::Closing, self.all(&self.refusal(&rcpt, Step::Rcpt)));
+                    return (
+                        ConnectionState::Closing,
+                        self.all(&self.refusal(&rcpt, Step::Rcpt)),
+                    );
                 }
                 no => outcomes.push(Some(self.refusal(&no, Step::Rcpt))),
             }
@@ -122,13 +139,13 @@ impl Transaction<'_> {
     /// No recipient is left. After a pipelined DATA the relay may be waiting for a message. No
     /// octet of it is sent, and an empty message would be worse than closing the connection (RFC
     /// 2920 section 3.1).
-    async fn end_without_message(&self, relay: &mut Relay) -> End {
+    async fn end_without_message(&self, relay: &mut Relay) -> ConnectionState {
         if !relay.extensions.pipelining {
-            return End::Unclean;
+            return ConnectionState::Unclean;
         }
         match self.hear(relay).await {
-            RelayReply::Said(400..=599, _) => End::Unclean,
-            _ => End::Over,
+            RelayReply::Said(400..=599, _) => ConnectionState::Unclean,
+            _ => ConnectionState::Over,
         }
     }
 
@@ -136,11 +153,11 @@ impl Transaction<'_> {
         &self,
         relay: &mut Relay,
         outcomes: Vec<Option<Refusal>>,
-    ) -> (End, Vec<Outcome>) {
+    ) -> (ConnectionState, Vec<Outcome>) {
         if let Err(refusal) = self.write_message(relay).await {
             return match self.said_early(relay).await {
                 Some(said) => self.no_to_all(outcomes, &said, Step::Data),
-                None => (End::Over, fill(outcomes, &refusal)),
+                None => (ConnectionState::Over, fill(outcomes, &refusal)),
             };
         }
         // A reply that has arrived before the dot is no reply to the dot.
@@ -162,9 +179,9 @@ impl Transaction<'_> {
         let words = format!("{code} {}", dot.shown()).trim_end().to_owned();
         fault::pass("smtp.accepted");
         let end = if outcomes.iter().all(Option::is_none) && relay.is_in_step() {
-            End::Clean
+            ConnectionState::Clean
         } else {
-            End::Unclean
+            ConnectionState::Unclean
         };
         let accepted = |refused: Option<Refusal>| {
             refused.map_or_else(|| Outcome::Accepted(words.clone()), Outcome::Refused)
@@ -178,11 +195,11 @@ impl Transaction<'_> {
         outcomes: Vec<Option<Refusal>>,
         no: &RelayReply,
         step: Step,
-    ) -> (End, Vec<Outcome>) {
+    ) -> (ConnectionState, Vec<Outcome>) {
         let end = if no.is_closing() {
-            End::Closing
+            ConnectionState::Closing
         } else {
-            End::Over
+            ConnectionState::Over
         };
         (end, fill(outcomes, &self.refusal(no, step)))
     }

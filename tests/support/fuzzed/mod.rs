@@ -11,11 +11,11 @@ use std::sync::Arc;
 use mailferry::config::{self, Environment};
 use mailferry::mail::{Announced, Percent, Secret, UniqueId};
 use mailferry::operator::operators_word;
-use mailferry::proto::pop3::{Client, Command, Event, State};
+use mailferry::proto::pop3::{Client, ClientEvent, ClientState, Command};
 use mailferry::proto::{LineEnd, Piece, Unstuff, sasl, stuff};
 use mailferry::seen::{MemoryStore, Seen, Trust};
 use mailferry::spool::head_digest::head_digests_of;
-use mailferry::spool::header::Head;
+use mailferry::spool::header::HeadFields;
 
 /// Checks the properties for some bytes.
 pub type Target = fn(&[u8]);
@@ -69,12 +69,12 @@ fn heard(kind: u8, said: &[u8], piece: usize) -> Vec<String> {
             consumed += before - input.len();
             match event {
                 Ok(None) => break,
-                Ok(Some(Event::Body { octets, .. })) => {
+                Ok(Some(ClientEvent::Body { octets, .. })) => {
                     assert!(!octets.is_empty(), "a piece of nothing");
                     body.extend_from_slice(octets);
                 }
                 Ok(Some(event)) => {
-                    if matches!(event, Event::BodyEnd { .. }) {
+                    if matches!(event, ClientEvent::BodyEnd { .. }) {
                         assert!(
                             said[..consumed].ends_with(b"\n"),
                             "whole without its final dot"
@@ -104,7 +104,7 @@ fn heard(kind: u8, said: &[u8], piece: usize) -> Vec<String> {
 
 /// The next command that the session allows, and all of its kind if PIPELINING is announced.
 fn say_next(client: &mut Client, commands: &mut impl Iterator<Item = Command>) {
-    if client.state() == State::Upgrading {
+    if client.state() == ClientState::Upgrading {
         client.upgraded();
     }
     for command in commands.by_ref() {
@@ -246,7 +246,7 @@ pub fn sasl(data: &[u8]) {
 
 /// Every message has a head, and nothing in it can control a terminal.
 pub fn head(data: &[u8]) {
-    let head = Head::parse(data);
+    let head = HeadFields::parse(data);
     assert!(head.from_line_octets <= data.len());
     assert!(
         !head

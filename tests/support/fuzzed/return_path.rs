@@ -1,7 +1,7 @@
 //! The sender in a `Return-Path`, as MDAs and relays will get it.
 
 use mailferry::mail::{Recipient, Sender};
-use mailferry::spool::header::Head;
+use mailferry::spool::header::HeadFields;
 
 pub fn hold(octets: &[u8]) {
     let sender = Sender::from_path(octets);
@@ -21,7 +21,7 @@ pub fn hold(octets: &[u8]) {
         &[b"Return-Path: <", octets, b">\r\n\r\n"].concat(),
         &[b"Return-Path: ", octets, b"\r\n\r\n"].concat(),
     ] {
-        let read = Head::parse(field).sender;
+        let read = HeadFields::parse(field).sender;
         let text = read.as_str();
         assert!(
             !text.contains(['<', '>', ' ']) && !text.chars().any(char::is_control),
@@ -31,7 +31,7 @@ pub fn hold(octets: &[u8]) {
         is_read_back(&read);
     }
     if !text.is_empty() && is_plain(text) {
-        let read = Head::parse(&[b"Return-Path: <", octets, b">\r\n\r\n"].concat()).sender;
+        let read = HeadFields::parse(&[b"Return-Path: <", octets, b">\r\n\r\n"].concat()).sender;
         assert_eq!(read, sender, "a plain address is read as it stands");
     }
     if let Ok(text) = std::str::from_utf8(octets)
@@ -61,7 +61,7 @@ fn is_read_back(sender: &Sender) {
     if is_plain(sender.as_str()) {
         let printed = format!("Return-Path: {sender}\r\n\r\n");
         assert_eq!(
-            Head::parse(printed.as_bytes()).sender,
+            HeadFields::parse(printed.as_bytes()).sender,
             *sender,
             "{printed:?}"
         );

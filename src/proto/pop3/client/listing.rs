@@ -6,14 +6,14 @@ use std::ops::Range;
 use crate::mail::limits;
 use crate::proto::pop3::client::{Client, Expect};
 use crate::proto::pop3::reply;
-use crate::proto::pop3::{Event, Kind, RemoteError};
+use crate::proto::pop3::{ClientEvent, Kind, RemoteError};
 
 impl Client {
     pub(super) fn listing_line<'i>(
         &mut self,
         kind: Kind,
         input: &mut &'i [u8],
-    ) -> Result<Option<Event<'i>>, RemoteError> {
+    ) -> Result<Option<ClientEvent<'i>>, RemoteError> {
         loop {
             let octets_max = limits::LISTING_LINE_OCTETS_MAX;
             let Expect::Lines(_, end) = &mut self.expect else {
@@ -47,12 +47,12 @@ impl Client {
         }
     }
 
-    fn listing_end(&mut self, kind: Kind) -> Event<'static> {
+    fn listing_end(&mut self, kind: Kind) -> ClientEvent<'static> {
         if kind == Kind::Capa {
             self.capabilities = std::mem::take(&mut self.gathering);
-            Event::Capabilities
+            ClientEvent::Capabilities
         } else {
-            Event::ListingEnd { command: kind }
+            ClientEvent::ListingEnd { command: kind }
         }
     }
 }
@@ -76,23 +76,23 @@ fn part(line: Cow<'_, [u8]>, Range { start, end }: Range<usize>) -> Cow<'_, [u8]
     }
 }
 
-fn unique_id(line: Cow<'_, [u8]>) -> Event<'_> {
+fn unique_id(line: Cow<'_, [u8]>) -> ClientEvent<'_> {
     match reply::uidl_line(&line) {
-        Some((number, range)) => Event::UniqueId {
+        Some((number, range)) => ClientEvent::UniqueId {
             number,
             unique_id: part(line, range),
         },
-        None => Event::Malformed {
+        None => ClientEvent::Malformed {
             command: Kind::Uidl,
             line,
         },
     }
 }
 
-fn size(line: Cow<'_, [u8]>) -> Event<'_> {
+fn size(line: Cow<'_, [u8]>) -> ClientEvent<'_> {
     match reply::list_line(&line) {
-        Some((number, octets)) => Event::Size { number, octets },
-        None => Event::Malformed {
+        Some((number, octets)) => ClientEvent::Size { number, octets },
+        None => ClientEvent::Malformed {
             command: Kind::List,
             line,
         },

@@ -8,15 +8,15 @@ use crate::proto::dot::{LineEnd, Unstuff};
 use crate::proto::pop3::asked::Pending;
 use crate::proto::pop3::client::{Client, Expect};
 use crate::proto::pop3::reply::{self, Status};
-use crate::proto::pop3::state::{self, State};
-use crate::proto::pop3::{Capabilities, Event, Kind, RemoteError};
+use crate::proto::pop3::state::{self, ClientState};
+use crate::proto::pop3::{Capabilities, ClientEvent, Kind, RemoteError};
 use crate::proto::sasl;
 
 impl Client {
     pub(super) fn greeting<'i>(
         &mut self,
         input: &mut &'i [u8],
-    ) -> Result<Option<Event<'i>>, RemoteError> {
+    ) -> Result<Option<ClientEvent<'i>>, RemoteError> {
         let line = loop {
             let line = self
                 .lines
@@ -30,15 +30,15 @@ impl Client {
         self.expect = Expect::Status;
         match reply::status(&line) {
             Some(Status::Ok { text }) => {
-                self.state = State::Authorization;
+                self.state = ClientState::Authorization;
                 let timestamp = reply::timestamp(text).map(str::to_owned);
                 let text = self.shown(text);
-                Ok(Some(Event::Greeting { text, timestamp }))
+                Ok(Some(ClientEvent::Greeting { text, timestamp }))
             }
             Some(Status::Err { code, text }) => {
-                self.state = State::Closed;
+                self.state = ClientState::Closed;
                 let text = self.shown(text);
-                Ok(Some(Event::Rejected { code, text }))
+                Ok(Some(ClientEvent::Rejected { code, text }))
             }
             _ => Err(RemoteError::NotAStatus(
                 Shown::new(&self.shown(&line)).to_string(),
@@ -49,7 +49,7 @@ impl Client {
     pub(super) fn status<'i>(
         &mut self,
         input: &mut &'i [u8],
-    ) -> Result<Option<Event<'i>>, RemoteError> {
+    ) -> Result<Option<ClientEvent<'i>>, RemoteError> {
         let Some(pending) = self.pending.front().copied() else {
             return self.unasked(input).map(|()| None);
         };
@@ -85,7 +85,7 @@ impl Client {
             Some(Status::Err { code, text }) => {
                 let text = self.shown(text);
                 self.go_on(kind, false);
-                Event::Err {
+                ClientEvent::Err {
                     command: kind,
                     number,
                     code,
@@ -95,8 +95,8 @@ impl Client {
             Some(Status::Continue { challenge })
                 if matches!(kind, Kind::Auth | Kind::AuthResponse) =>
             {
-                self.state = State::Authenticating;
-                Event::Challenge(sasl::decode(challenge))
+                self.state = ClientState::Authenticating;
+                ClientEvent::Challenge(sasl::decode(challenge))
             }
             Some(Status::Continue { .. }) => {
                 return Err(RemoteError::UnexpectedChallenge(
@@ -110,7 +110,7 @@ impl Client {
             }
         };
         self.pending.pop_front();
-        let refused = matches!(event, Event::Err { .. });
+        let refused = matches!(event, ClientEvent::Err { .. });
         self.dialogue.answered(pending.asked(), refused);
         Ok(Some(event))
     }
@@ -137,7 +137,7 @@ impl Client {
         pending: Pending,
         (status, said): (LineEnd, Option<u64>),
         text: &[u8],
-    ) -> Event<'static> {
+    ) -> ClientEvent<'static> {
         let Pending {
             kind,
             number,
@@ -176,7 +176,7 @@ impl Client {
             [] => String::new(),
             text => Shown::new(&self.shown(text)).to_string(),
         };
-        Event::Ok {
+        ClientEvent::Ok {
             command: kind,
             number,
             text: Cow::Owned(text.to_vec()),
@@ -187,8 +187,8 @@ impl Client {
     /// Changes the state by the table. Of pipelined commands only QUIT changes the state.
     fn go_on(&mut self, kind: Kind, ok: bool) {
         let from = match (self.state, kind) {
-            (State::Leaving, Kind::Quit) => State::Transaction,
-            (State::Leaving, _) => return,
+            (ClientState::Leaving, Kind::Quit) => ClientState::Transaction,
+            (ClientState::Leaving, _) => return,
             (state, _) => state,
         };
         if let Some((on_ok, on_err)) = state::replies(from, kind) {

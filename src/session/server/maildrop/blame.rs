@@ -2,7 +2,7 @@
 
 use crate::proto::pop3::{Asked, Ending, Kind, RemoteError};
 use crate::session::SessionError;
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::OpenMaildrop;
 
 /// The cause of a lost session.
 pub(in crate::session) enum Blamed {
@@ -27,7 +27,7 @@ pub(in crate::session) struct Deleting {
     pub(in crate::session) before: Option<u32>,
 }
 
-impl Maildrop {
+impl OpenMaildrop {
     /// Adds CAPA to an error that ended the session at CAPA. A challenge, or a line without an end,
     /// is not a line of CAPA.
     pub(super) fn blaming_capa(&self, error: SessionError) -> SessionError {

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 
 use crate::mail::{UniqueId, limits};
-use crate::proto::pop3::{Command, Event, Kind};
+use crate::proto::pop3::{ClientEvent, Command, Kind};
 use crate::seen::{RecordKey, Recorded};
 use crate::session::SessionError;
-use crate::session::server::maildrop::{Happened, Maildrop};
+use crate::session::server::maildrop::{Happened, OpenMaildrop};
 use crate::session::server::refusal::reason;
 
-impl Maildrop {
+impl OpenMaildrop {
     /// Requests a delete, and uses up its proof. A message that this session does not list is gone
     /// already. Returns the key of the message's record.
     pub(in crate::session) fn delete(
@@ -84,15 +84,15 @@ impl Maildrop {
 
 /// The meaning of a status reply to DELE.
 pub(super) fn delete_answered(
-    event: Event<'_>,
+    event: ClientEvent<'_>,
     deleting: &mut VecDeque<UniqueId>,
 ) -> Option<Happened> {
     match event {
-        Event::Ok {
+        ClientEvent::Ok {
             command: Kind::Dele,
             ..
         } => deleting.pop_front().map(|_| Happened::Deleted),
-        Event::Err {
+        ClientEvent::Err {
             command: Kind::Dele,
             text,
             ..

@@ -6,10 +6,10 @@ use tokio::time::timeout;
 
 use crate::fault;
 use crate::mail::limits;
-use crate::proto::pop3::{Command, Event, Kind};
+use crate::proto::pop3::{ClientEvent, Command, Kind};
 use crate::session::judge::taken::QuitAnswer;
 use crate::session::server::maildrop::deleting::delete_answered;
-use crate::session::server::maildrop::{Blamed, Deleting, Happened, Maildrop};
+use crate::session::server::maildrop::{Blamed, Deleting, Happened, OpenMaildrop};
 use crate::session::{During, SessionError};
 
 /// The result of QUIT.
@@ -36,7 +36,7 @@ impl Goodbye {
     }
 }
 
-impl Maildrop {
+impl OpenMaildrop {
     /// Sends QUIT in a session without deletes.
     pub(in crate::session) async fn quit(self) -> Goodbye {
         let mut happened = Vec::new();
@@ -59,11 +59,11 @@ impl Maildrop {
             let in_one_flight = !deleting.is_empty();
             let goodbye =
                 self.hear_within(seconds, During::After(Kind::Quit), |event| match event {
-                    Event::Ok {
+                    ClientEvent::Ok {
                         command: Kind::Quit,
                         ..
                     } => Some(true),
-                    Event::Err {
+                    ClientEvent::Err {
                         command: Kind::Quit,
                         ..
                     } => Some(false),

@@ -9,9 +9,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::mail::{Listing, UniqueId};
-use crate::proto::pop3::{Command, Event, Kind, RemoteError, Stated};
+use crate::proto::pop3::{ClientEvent, Command, Kind, RemoteError, Stated};
 use crate::session::server::left_out::LeftOut;
-use crate::session::server::maildrop::{Happened, Maildrop};
+use crate::session::server::maildrop::{Happened, OpenMaildrop};
 use crate::session::{During, SessionError};
 
 /// Which command is sent as a proof, and what is known about the answers.
@@ -105,9 +105,9 @@ impl Proving {
     ///
     /// # Errors
     /// It is the answer to another command.
-    pub(super) fn hear(&mut self, event: &Event<'_>) -> Result<Option<Proof>, RemoteError> {
+    pub(super) fn hear(&mut self, event: &ClientEvent<'_>) -> Result<Option<Proof>, RemoteError> {
         match event {
-            Event::Ok {
+            ClientEvent::Ok {
                 command,
                 text,
                 shown,
@@ -120,7 +120,7 @@ impl Proving {
                 };
                 is_right.then_some(Some(Proof::Proven)).ok_or_else(another)
             }
-            Event::Err { command, .. } if is_proof(*command) => {
+            ClientEvent::Err { command, .. } if is_proof(*command) => {
                 if *command != Kind::Stat {
                     self.asked.pop_front();
                 }
@@ -131,11 +131,11 @@ impl Proving {
                 });
                 Ok(Some(Proof::Refused))
             }
-            Event::Ok {
+            ClientEvent::Ok {
                 command: Kind::Noop,
                 ..
             }
-            | Event::Err {
+            | ClientEvent::Err {
                 command: Kind::Noop,
                 ..
             } if self.by_noop => {
@@ -174,7 +174,7 @@ fn is_proof(command: Kind) -> bool {
     matches!(command, Kind::UidlOne | Kind::ListOne | Kind::Stat)
 }
 
-impl Maildrop {
+impl OpenMaildrop {
     /// Sends a command whose answer no other command has.
     pub(in crate::session) fn prove(&mut self) -> Result<(), SessionError> {
         let command = self.proving.ask(self.left_out);

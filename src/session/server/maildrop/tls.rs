@@ -1,10 +1,10 @@
 //! The connection of a maildrop, when TLS starts.
 
 use crate::net::Wire;
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::{Connect, SessionError};
 
-impl Maildrop {
+impl OpenMaildrop {
     /// Starts TLS on the connection: the server has accepted STLS. The capabilities announced
     /// before are forgotten.
     pub(in crate::session) async fn upgrade(

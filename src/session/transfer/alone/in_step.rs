@@ -1,7 +1,7 @@
 //! When a session proves that it is in step, and what follows.
 
 use crate::mail::limits;
-use crate::session::server::maildrop::Maildrop;
+use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::alone::{Doubts, LastAsked};
 
@@ -65,7 +65,7 @@ impl Transfer<'_> {
         if self.doubts.is_unproven {
             return;
         }
-        let is_lock_step = |maildrop: &Maildrop| !maildrop.is_pipelining();
+        let is_lock_step = |maildrop: &OpenMaildrop| !maildrop.is_pipelining();
         if self.maildrop.as_ref().is_some_and(is_lock_step) {
             self.ledger.prove();
         }
