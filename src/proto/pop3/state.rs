@@ -31,140 +31,37 @@ pub type Row = (ClientState, Kind, ClientState, ClientState);
 
 /// The table. The row of QUIT has the states after its replies; sending it leads to
 /// [`ClientState::Leaving`].
-pub const TABLE: &[Row] = &[
-    (
-        ClientState::Authorization,
-        Kind::Capa,
-        ClientState::Authorization,
-        ClientState::Authorization,
-    ),
-    (
-        ClientState::Authorization,
-        Kind::Stls,
-        ClientState::Upgrading,
-        ClientState::Authorization,
-    ),
-    (
-        ClientState::Authorization,
-        Kind::User,
-        ClientState::UserGiven,
-        ClientState::Authorization,
-    ),
-    (
-        ClientState::Authorization,
-        Kind::Apop,
-        ClientState::Transaction,
-        ClientState::Authorization,
-    ),
-    (
-        ClientState::Authorization,
-        Kind::Auth,
-        ClientState::Transaction,
-        ClientState::Authorization,
-    ),
-    (
-        ClientState::Authorization,
-        Kind::Quit,
-        ClientState::Closed,
-        ClientState::Closed,
-    ),
-    (
-        ClientState::UserGiven,
-        Kind::Pass,
-        ClientState::Transaction,
-        ClientState::Authorization,
-    ),
-    (
-        ClientState::UserGiven,
-        Kind::Quit,
-        ClientState::Closed,
-        ClientState::Closed,
-    ),
-    (
-        ClientState::Authenticating,
-        Kind::AuthResponse,
-        ClientState::Transaction,
-        ClientState::Authorization,
-    ),
-    (
-        ClientState::Authenticating,
-        Kind::AuthAbort,
-        ClientState::Transaction,
-        ClientState::Authorization,
-    ),
-    (
-        ClientState::Transaction,
-        Kind::Capa,
-        ClientState::Transaction,
-        ClientState::Transaction,
-    ),
-    (
-        ClientState::Transaction,
-        Kind::Stat,
-        ClientState::Transaction,
-        ClientState::Transaction,
-    ),
-    (
-        ClientState::Transaction,
-        Kind::Uidl,
-        ClientState::Transaction,
-        ClientState::Transaction,
-    ),
-    (
-        ClientState::Transaction,
-        Kind::UidlOne,
-        ClientState::Transaction,
-        ClientState::Transaction,
-    ),
-    (
-        ClientState::Transaction,
-        Kind::List,
-        ClientState::Transaction,
-        ClientState::Transaction,
-    ),
-    (
-        ClientState::Transaction,
-        Kind::ListOne,
-        ClientState::Transaction,
-        ClientState::Transaction,
-    ),
-    (
-        ClientState::Transaction,
-        Kind::Retr,
-        ClientState::Transaction,
-        ClientState::Transaction,
-    ),
-    (
-        ClientState::Transaction,
-        Kind::Top,
-        ClientState::Transaction,
-        ClientState::Transaction,
-    ),
-    (
-        ClientState::Transaction,
-        Kind::Dele,
-        ClientState::Transaction,
-        ClientState::Transaction,
-    ),
-    (
-        ClientState::Transaction,
-        Kind::Noop,
-        ClientState::Transaction,
-        ClientState::Transaction,
-    ),
-    (
-        ClientState::Transaction,
-        Kind::Rset,
-        ClientState::Transaction,
-        ClientState::Transaction,
-    ),
-    (
-        ClientState::Transaction,
-        Kind::Quit,
-        ClientState::Closed,
-        ClientState::Closed,
-    ),
-];
+pub const TABLE: &[Row] = {
+    use ClientState::{Authenticating, Authorization, Closed, Transaction, Upgrading, UserGiven};
+    use Kind::{
+        Apop, Auth, AuthAbort, AuthResponse, Capa, Dele, List, ListOne, Noop, Pass, Quit, Retr,
+        Rset, Stat, Stls, Top, Uidl, UidlOne, User,
+    };
+    &[
+        (Authorization, Capa, Authorization, Authorization),
+        (Authorization, Stls, Upgrading, Authorization),
+        (Authorization, User, UserGiven, Authorization),
+        (Authorization, Apop, Transaction, Authorization),
+        (Authorization, Auth, Transaction, Authorization),
+        (Authorization, Quit, Closed, Closed),
+        (UserGiven, Pass, Transaction, Authorization),
+        (UserGiven, Quit, Closed, Closed),
+        (Authenticating, AuthResponse, Transaction, Authorization),
+        (Authenticating, AuthAbort, Transaction, Authorization),
+        (Transaction, Capa, Transaction, Transaction),
+        (Transaction, Stat, Transaction, Transaction),
+        (Transaction, Uidl, Transaction, Transaction),
+        (Transaction, UidlOne, Transaction, Transaction),
+        (Transaction, List, Transaction, Transaction),
+        (Transaction, ListOne, Transaction, Transaction),
+        (Transaction, Retr, Transaction, Transaction),
+        (Transaction, Top, Transaction, Transaction),
+        (Transaction, Dele, Transaction, Transaction),
+        (Transaction, Noop, Transaction, Transaction),
+        (Transaction, Rset, Transaction, Transaction),
+        (Transaction, Quit, Closed, Closed),
+    ]
+};
 
 /// The states after `+OK` and after `-ERR` to `command` in `state`; `None` when the command may not
 /// be sent.
