@@ -1,6 +1,6 @@
 //! The limits for the length of a file, a function and a line.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::scan::Scan;
 
@@ -17,27 +17,12 @@ pub fn complaints(path: &str, text: &str, scan: &Scan) -> BTreeSet<String> {
         }
     }
     let lines = text.lines().count();
-    let known = LONG_FILES.iter().find(|(name, _)| *name == path);
-    let most = known.map_or(FILE_LINES_MAX, |(_, lines)| *lines);
-    if lines > most {
+    if lines > FILE_LINES_MAX {
         complaints.insert(format!(
-            "src/{path}: {lines} lines are two nouns; {most} is the most"
+            "src/{path}: {lines} lines are two nouns; {FILE_LINES_MAX} is the most"
         ));
     }
     complaints
-}
-
-/// Rows of [`LONG_FILES`] that are no longer needed, one sentence each.
-pub fn of_list(texts: &BTreeMap<String, String>) -> BTreeSet<String> {
-    let lines = |path: &str| texts.get(path).map_or(0, |text| text.lines().count());
-    let served = LONG_FILES
-        .iter()
-        .filter(|(path, _)| lines(path) <= FILE_LINES_MAX);
-    let say = |(path, _): &(&str, usize)| {
-        let lines = lines(path);
-        format!("tests/tidy/sizes.rs: src/{path} has {lines} lines now; take it off the list")
-    };
-    served.map(say).collect()
 }
 
 /// How many lines of a text are longer than [`COLUMNS_MAX`].
@@ -74,10 +59,3 @@ const WIDE_LINES_MAX: usize = 290;
 /// How far the number may fall before it must be lowered, so that two changes at the same time do
 /// not collide here.
 const WIDE_LINES_SLACK: usize = 100;
-
-/// Files that are still longer, and their limits. A number may only fall, and a row only go.
-const LONG_FILES: &[(&str, usize)] = &[
-    ("seen/disk/journal.rs", 468),
-    ("session/run/mod.rs", 600),
-    ("session/server/maildrop.rs", 600),
-];

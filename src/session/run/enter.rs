@@ -1,5 +1,7 @@
 //! From a connection to a listing, despite odd answers of the server.
 
+use tokio::time::{Instant, timeout_at};
+
 use crate::mail::{Timestamp, limits};
 use crate::proto::pop3::Kind;
 use crate::seen::{AccountState, Oddities};
@@ -10,10 +12,78 @@ use crate::session::server::left_out::LeftOut;
 use crate::session::server::listing::Listed;
 use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::server::{listing, login};
-use crate::session::{SessionError, Visit};
+use crate::session::{During, SessionError, Visit};
 use crate::telemetry::{Event, Quirk};
 
 impl Session<'_> {
+    /// Connects, logs in and lists. `None` when mailferry is asked to stop meanwhile: the server is
+    /// not at fault then, and the next start does not wait.
+    pub(super) async fn open(
+        &self,
+        state: &mut AccountState,
+        deadline: Instant,
+    ) -> Result<Option<(OpenMaildrop, Listed)>, SessionError> {
+        let with = self.with;
+        let in_step = self.in_step(state);
+        let visit = &in_step;
+        let opening = async {
+            let mut tries = 1 + left_out::COMMANDS;
+            loop {
+                tries -= 1;
+                let entered = self.enter(visit, state).await;
+                let Err(SessionError::Over(command, error)) = entered else {
+                    return entered;
+                };
+                self.strike(&mut state.odd, command, &error.to_string());
+                // Another session is a login too.
+                if tries == 0
+                    || state
+                        .pacing
+                        .login_delay_seconds
+                        .is_some_and(|seconds| seconds > 0)
+                {
+                    return Err(SessionError::Over(command, error));
+                }
+            }
+        };
+        let stopped = with.stop.soon.cancelled();
+        let (maildrop, listed) = tokio::select! {
+            biased;
+            opened = timeout_at(deadline, opening) => opened.unwrap_or(Err(SessionError::TimedOut {
+                seconds: limits::SESSION_SECONDS_MAX,
+                during: During::Session,
+            }))?,
+            () = with.stop.place.leave.cancelled() => return Err(SessionError::Slow),
+            // Nothing was retrieved yet: the server undoes the session by itself.
+            () = stopped => return Ok(None),
+        };
+        for (fault, example) in &listed.quirks {
+            with.reporter.say(Event::Quirk {
+                account: &visit.account,
+                quirk: Quirk::Listing {
+                    fault: *fault,
+                    example,
+                },
+            });
+        }
+        if listed.without_unique_ids.is_none() && !listed.listing.is_empty() {
+            state.names.had_unique_ids = true;
+            state.names.uidl_refusals = 0;
+        }
+        Ok(Some((maildrop, listed)))
+    }
+
+    /// Stores the time of a login before it is tried, if forgetting it could hurt: after a crash
+    /// the next login must not come too soon.
+    pub(super) async fn note_login(&self, state: &mut AccountState) -> Result<(), SessionError> {
+        let now = self.with.clock.now();
+        state.pacing.last_login = Some(now);
+        if state.pacing.login_delay_seconds.is_some() || state.pacing.hold.is_some() {
+            self.with.seen.save_state(state.clone()).await?;
+        }
+        Ok(())
+    }
+
     /// Connects, logs in and lists, and notes what the server announces.
     pub(in crate::session) async fn enter(
         &self,

@@ -1,9 +1,10 @@
 //! Whether a server hides retrieved messages after QUIT, although it does not announce that.
 
-use crate::mail::{Listing, Retention};
+use crate::mail::{Listing, Retention, limits};
 use crate::seen::{AccountState, Known, Record, Records, State};
 use crate::session::SessionError;
 use crate::session::judge::absence::{ListingCursor, is_open};
+use crate::session::judge::disposition::{Disposition, Plan, Skip};
 use crate::session::judge::made_names;
 use crate::session::run::Session;
 use crate::session::run::inspect::is_settled;
@@ -12,6 +13,36 @@ use crate::session::server::maildrop::OpenMaildrop;
 use crate::telemetry::{Event, Quirk};
 
 impl Session<'_> {
+    /// Warns if a server that hides retrieved messages lists only messages that are never
+    /// retrieved: it lists no others until they are.
+    pub(super) fn say_if_blocked(&self, plan: &Plan) {
+        let is_left = |one: &&Disposition| {
+            matches!(one, Disposition::Skip(Skip::Marked | Skip::TooLarge { .. }))
+        };
+        let left = plan.dispositions.iter().filter(is_left).count();
+        if left >= limits::BLOCKED_LISTING_MESSAGES_MIN && left == plan.dispositions.len() {
+            self.with.reporter.say(Event::Quirk {
+                account: &self.visit.account,
+                quirk: Quirk::ListingBlocked { messages: left },
+            });
+        }
+    }
+
+    /// Stores whether a session may end without QUIT, so that it is known even after a crash: the
+    /// server then lists again the messages that it would have hidden.
+    pub(super) async fn note_retrieved_without_quit(
+        &self,
+        state: &mut AccountState,
+        retrieved: bool,
+    ) -> Result<(), SessionError> {
+        if state.hiding.without_quit != retrieved {
+            state.hiding.without_quit = retrieved;
+            state.hiding.retrieved_since = retrieved.then(|| self.with.clock.now());
+            self.with.seen.save_state(state.clone()).await?;
+        }
+        Ok(())
+    }
+
     /// Whether the server hides retrieved messages: it announces that, is known for it, or was
     /// observed to do it. An observation is recorded at once, because the same listing notes as
     /// gone the messages that show it.

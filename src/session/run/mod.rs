@@ -4,6 +4,7 @@ pub(in crate::session) mod ask;
 mod enter;
 mod first_poll;
 mod gone;
+mod guarded;
 pub(in crate::session) mod hiding;
 pub(in crate::session) mod inspect;
 pub(in crate::session) mod learn;
@@ -16,18 +17,16 @@ pub(in crate::session) mod unnamed;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep};
 
 use crate::fault;
-use crate::mail::{FirstRun, Listing, Timestamp, WhoActs, limits};
+use crate::mail::{Timestamp, WhoActs, limits};
 use crate::seen::{AccountState, Record, RecordKey, Records, State};
 use crate::session::judge::budget::Budget;
-use crate::session::judge::disposition::{Disposition, Plan, Skip};
-use crate::session::judge::guard::Explained;
+use crate::session::judge::disposition::Plan;
 use crate::session::judge::quota::{Quota, remaining};
-use crate::session::judge::{first_run, guard, struck_deletes, taken};
+use crate::session::judge::{struck_deletes, taken};
 use crate::session::server::asking::Asking;
-use crate::session::server::left_out;
 use crate::session::server::listing::Listed;
 use crate::session::server::listing_room::Held;
 use crate::session::server::maildrop::{Goodbye, Happened, OpenMaildrop};
@@ -35,7 +34,7 @@ use crate::session::transfer::Transfer;
 use crate::session::transfer::ledger::Retrieved;
 use crate::session::transfer::orders::{Orders, Transferred};
 use crate::session::transfer::{parked, unproven};
-use crate::session::{Collaborators, Counts, During, SessionError, Visit};
+use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::Spared;
 use crate::telemetry::{AccountEvent, DeleteQuirk, Event, MessageEvent, Quirk};
 
@@ -284,156 +283,6 @@ impl Session<'_> {
             self.with.seen.ready().await?;
         }
         Ok(shown_since)
-    }
-
-    /// Warns if a server that hides retrieved messages lists only messages that are never
-    /// retrieved: it lists no others until they are.
-    fn say_if_blocked(&self, plan: &Plan) {
-        let is_left = |one: &&Disposition| {
-            matches!(one, Disposition::Skip(Skip::Marked | Skip::TooLarge { .. }))
-        };
-        let left = plan.dispositions.iter().filter(is_left).count();
-        if left >= limits::BLOCKED_LISTING_MESSAGES_MIN && left == plan.dispositions.len() {
-            self.with.reporter.say(Event::Quirk {
-                account: &self.visit.account,
-                quirk: Quirk::ListingBlocked { messages: left },
-            });
-        }
-    }
-
-    /// Stores whether a session may end without QUIT, so that it is known even after a crash: the
-    /// server then lists again the messages that it would have hidden.
-    async fn note_retrieved_without_quit(
-        &self,
-        state: &mut AccountState,
-        retrieved: bool,
-    ) -> Result<(), SessionError> {
-        if state.hiding.without_quit != retrieved {
-            state.hiding.without_quit = retrieved;
-            state.hiding.retrieved_since = retrieved.then(|| self.with.clock.now());
-            self.with.seen.save_state(state.clone()).await?;
-        }
-        Ok(())
-    }
-
-    /// Connects, logs in and lists. `None` when mailferry is asked to stop meanwhile: the server is
-    /// not at fault then, and the next start does not wait.
-    async fn open(
-        &self,
-        state: &mut AccountState,
-        deadline: Instant,
-    ) -> Result<Option<(OpenMaildrop, Listed)>, SessionError> {
-        let with = self.with;
-        let in_step = self.in_step(state);
-        let visit = &in_step;
-        let opening = async {
-            let mut tries = 1 + left_out::COMMANDS;
-            loop {
-                tries -= 1;
-                let entered = self.enter(visit, state).await;
-                let Err(SessionError::Over(command, error)) = entered else {
-                    return entered;
-                };
-                self.strike(&mut state.odd, command, &error.to_string());
-                // Another session is a login too.
-                if tries == 0
-                    || state
-                        .pacing
-                        .login_delay_seconds
-                        .is_some_and(|seconds| seconds > 0)
-                {
-                    return Err(SessionError::Over(command, error));
-                }
-            }
-        };
-        let stopped = with.stop.soon.cancelled();
-        let (maildrop, listed) = tokio::select! {
-            biased;
-            opened = timeout_at(deadline, opening) => opened.unwrap_or(Err(SessionError::TimedOut {
-                seconds: limits::SESSION_SECONDS_MAX,
-                during: During::Session,
-            }))?,
-            () = with.stop.place.leave.cancelled() => return Err(SessionError::Slow),
-            // Nothing was retrieved yet: the server undoes the session by itself.
-            () = stopped => return Ok(None),
-        };
-        for (fault, example) in &listed.quirks {
-            with.reporter.say(Event::Quirk {
-                account: &visit.account,
-                quirk: Quirk::Listing {
-                    fault: *fault,
-                    example,
-                },
-            });
-        }
-        if listed.without_unique_ids.is_none() && !listed.listing.is_empty() {
-            state.names.had_unique_ids = true;
-            state.names.uidl_refusals = 0;
-        }
-        Ok(Some((maildrop, listed)))
-    }
-
-    /// Stores the time of a login before it is tried, if forgetting it could hurt: after a crash
-    /// the next login must not come too soon.
-    pub(super) async fn note_login(&self, state: &mut AccountState) -> Result<(), SessionError> {
-        let now = self.with.clock.now();
-        state.pacing.last_login = Some(now);
-        if state.pacing.login_delay_seconds.is_some() || state.pacing.hold.is_some() {
-            self.with.seen.save_state(state.clone()).await?;
-        }
-        Ok(())
-    }
-
-    /// Holds a maildrop that changed as a whole until the operator has confirmed it. Returns
-    /// whether so many unknown unique-ids are listed that their messages may be old ones.
-    fn guard(
-        &self,
-        listing: &Listing,
-        records: &Records,
-        state: &mut AccountState,
-        hides: bool,
-    ) -> Result<bool, SessionError> {
-        let explained = Explained::new(self.visit, state, hides, self.with.clock.now());
-        let compared = guard::compare(listing, records, &explained);
-        let is_flood = compared.is_flood() && !state.maildrop.adopted;
-        match compared.changed() {
-            Some(whole) if !state.maildrop.adopted => return Err(whole.into_error(self.visit)),
-            Some(_) => {}
-            None => state.maildrop.adopted = false,
-        }
-        // Everything done since the last complete listing explains what is gone in the next one.
-        let deletes_after = guard::deletes_after_seconds(self.visit.retention);
-        let before = state.deletes.after_seconds;
-        state.deletes.after_seconds = match (before, deletes_after) {
-            (Some(before), Some(now)) if !listing.complete => Some(before.min(now)),
-            (before, None) if !listing.complete => before,
-            (_, now) => now,
-        };
-        state.hiding.hid_retrieved = hides || (state.hiding.hid_retrieved && !listing.complete);
-        Ok(is_flood)
-    }
-
-    /// Refuses an account whose maildrop has records under another name: the account was renamed,
-    /// and is not new.
-    async fn refuse_a_new_name(
-        &self,
-        listing: &Listing,
-        records: &Records,
-        state: &AccountState,
-    ) -> Result<(), SessionError> {
-        let (visit, seen) = (self.visit, &self.with.seen);
-        let first =
-            records.tell_nothing() && state.pacing.last_success.is_none() && !listing.is_empty();
-        if !first || visit.first_run == FirstRun::Skip {
-            return Ok(());
-        }
-        match seen
-            .known_as(&visit.host, visit.port, &visit.login.user)
-            .await?
-        {
-            Some(other) => Err(first_run::renamed(visit, &other)),
-            None => Ok(()),
-        }
     }
 
     /// Sends QUIT, with little time for it when mailferry is told to stop now. Earlier answers to

@@ -4,8 +4,10 @@
 //! this session's listing.
 
 mod blame;
+mod coming;
 mod deleting;
 mod goodbye;
+mod hearing;
 mod proving;
 mod tls;
 
@@ -16,19 +18,21 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
 use crate::fault;
-use crate::mail::{AccountName, Announced, Entry, Listing, UniqueId, limits};
-use crate::net::{Read, Wire};
-use crate::proto::pop3::{Client, ClientEvent, Command, Kind, ResponseCode};
+use crate::mail::{AccountName, Listing, UniqueId, limits};
+use crate::net::Wire;
+use crate::proto::pop3::{Client, ClientEvent, Kind};
 use crate::seen::LastCapa;
 use crate::session::server::left_out::LeftOut;
+use crate::session::server::maildrop::coming::{Coming, Last};
 use crate::session::server::maildrop::deleting::delete_answered;
 use crate::session::server::maildrop::proving::Proving;
 use crate::session::server::refusal::reason;
 use crate::session::{During, SessionError};
-use crate::spool::Draft;
 
 pub(in crate::session) use blame::{Blamed, Deleting};
+pub(in crate::session) use coming::Came;
 pub(in crate::session) use goodbye::Goodbye;
+pub(in crate::session) use hearing::Reply;
 
 /// An open session with one server.
 pub(in crate::session) struct OpenMaildrop {
@@ -67,36 +71,6 @@ pub(in crate::session) struct OpenMaildrop {
     heard: Instant,
 }
 
-/// A retrieved message, with the facts about its size.
-pub(in crate::session) struct Came {
-    /// Its position in the listing.
-    pub(in crate::session) at: usize,
-    pub(in crate::session) draft: Draft,
-    pub(in crate::session) announced: Announced,
-    /// Dots that were removed from the beginning of a line.
-    pub(in crate::session) dots: u64,
-    /// How many of them a server that stuffs never sends.
-    pub(in crate::session) lone_dots: u64,
-}
-
-/// A message that has come or was refused.
-#[derive(Clone, Copy)]
-struct Last {
-    at: usize,
-    number: u32,
-}
-
-/// A retrieval under way.
-struct Coming {
-    at: usize,
-    number: u32,
-    listed: Option<u64>,
-    expected: u64,
-    draft: Draft,
-    octets_max: u64,
-    begun: bool,
-}
-
 /// What the server did.
 pub(in crate::session) enum Happened {
     /// A message arrived to its final dot.
@@ -115,16 +89,6 @@ pub(in crate::session) enum Happened {
     Proven,
     /// It refused that command.
     NotProven,
-}
-
-/// The answer to one command while nothing else is under way.
-pub(in crate::session) enum Reply {
-    Ok,
-    Refused {
-        code: Option<ResponseCode>,
-        words: String,
-    },
-    Challenge(Option<Vec<u8>>),
 }
 
 impl OpenMaildrop {
@@ -189,115 +153,6 @@ impl OpenMaildrop {
         self.wants_pipelining && self.client.capabilities().pipelining
     }
 
-    /// Waits for the next event for which `interpret` returns a value.
-    pub(in crate::session) async fn hear<T>(
-        &mut self,
-        during: During,
-        interpret: impl FnMut(ClientEvent<'_>) -> Option<T>,
-    ) -> Result<T, SessionError> {
-        self.hear_within(limits::REPLY_SECONDS_MAX, during, interpret)
-            .await
-    }
-
-    /// Waits for such an event, at most this many seconds.
-    async fn hear_within<T>(
-        &mut self,
-        seconds: u64,
-        during: During,
-        interpret: impl FnMut(ClientEvent<'_>) -> Option<T>,
-    ) -> Result<T, SessionError> {
-        let heard = self.hear_next(seconds, during, interpret).await;
-        heard.map_err(|error| self.blaming_capa(error))
-    }
-
-    async fn hear_next<T>(
-        &mut self,
-        seconds: u64,
-        during: During,
-        mut interpret: impl FnMut(ClientEvent<'_>) -> Option<T>,
-    ) -> Result<T, SessionError> {
-        let until = Instant::now() + Duration::from_secs(seconds);
-        let mut in_a_row = 0;
-        loop {
-            if in_a_row > limits::READ_IN_A_ROW_OCTETS {
-                in_a_row = 0;
-                tokio::task::yield_now().await;
-            }
-            let mut input = self.wire.input();
-            let before = input.len();
-            let event = self.client.next(&mut input);
-            let used = before - input.len();
-            let heard = event.map(|event| event.map(&mut interpret));
-            self.wire.consume(used);
-            in_a_row += used;
-            match heard? {
-                Some(Some(something)) => return Ok(something),
-                Some(None) => {}
-                None => {
-                    let until = if self.client.is_blank() {
-                        until.min(self.heard + Duration::from_secs(limits::BLANK_LINE_SECONDS_MAX))
-                    } else {
-                        until
-                    };
-                    self.read_until(until, during).await?;
-                }
-            }
-        }
-    }
-
-    /// Fails if there is input that belongs to no command: the server sent more than was requested.
-    pub(in crate::session) fn check_in_step(&mut self) -> Result<(), SessionError> {
-        if self.is_quiet() {
-            return Ok(());
-        }
-        let mut input = self.wire.input();
-        let before = input.len();
-        let checked = self.client.next(&mut input).map(|_| ());
-        let used = before - input.len();
-        self.wire.consume(used);
-        checked.map_err(|error| self.blaming_capa(error.into()))
-    }
-
-    async fn read_until(&mut self, until: Instant, during: During) -> Result<(), SessionError> {
-        let seconds = limits::REPLY_SECONDS_MAX;
-        match timeout_at(until, self.wire.exchange(self.client.output())).await {
-            Ok(read) => self.not_at_end(read?, during),
-            Err(_) => Err(SessionError::TimedOut { seconds, during }),
-        }
-    }
-
-    fn not_at_end(&mut self, read: Read, during: During) -> Result<(), SessionError> {
-        self.heard = Instant::now();
-        match read {
-            Read::Some => Ok(()),
-            Read::End => Err(SessionError::Lost { during }),
-        }
-    }
-
-    /// Sends one command and waits for its status.
-    pub(in crate::session) async fn ask(
-        &mut self,
-        command: &Command,
-    ) -> Result<Reply, SessionError> {
-        self.check_in_step()?;
-        self.client.send(command)?;
-        self.hear(waiting_for(command.kind()), |event| match event {
-            ClientEvent::Ok { .. } => Some(Reply::Ok),
-            ClientEvent::Err {
-                code,
-                text,
-                command,
-                ..
-            } => Some(Reply::Refused {
-                code,
-                words: reason(&text, command),
-            }),
-            ClientEvent::Challenge(challenge) => Some(Reply::Challenge(challenge)),
-            _ => None,
-        })
-        .await
-    }
-
     /// Notes which numbers belong to which unique-id in this session.
     pub(in crate::session) fn number(&mut self, listing: Arc<Listing>) {
         self.asked = vec![false; listing.len()];
@@ -317,42 +172,6 @@ impl OpenMaildrop {
             .entry(unique_id.clone())
             .or_default()
             .push_back(number);
-    }
-
-    /// Whether the window has room for one more message.
-    pub(in crate::session) fn has_room_for(&self, octets: Option<u64>) -> bool {
-        if !self.is_pipelining() || self.client.is_blank() {
-            return self.client.pending() == 0;
-        }
-        let expected = expected_octets(octets);
-        self.coming.is_empty()
-            || (self.client.pending() < limits::PIPELINE_COMMANDS_MAX
-                && self.coming_octets.saturating_add(expected) <= limits::PIPELINE_OCTETS_MAX)
-    }
-
-    /// Requests a message, to be written to `draft`; more than `octets_max` of it is too much.
-    pub(in crate::session) fn retrieve(
-        &mut self,
-        at: usize,
-        entry: Entry<'_>,
-        draft: Draft,
-        octets_max: u64,
-    ) -> Result<(), SessionError> {
-        self.client
-            .retrieve(entry.number, entry.octets, self.sizes_are_estimates)?;
-        self.want_proof();
-        let expected = expected_octets(entry.octets);
-        self.coming_octets += expected;
-        self.coming.push_back(Coming {
-            at,
-            number: entry.number,
-            listed: entry.octets,
-            expected,
-            draft,
-            octets_max,
-            begun: false,
-        });
-        Ok(())
     }
 
     /// Sends NOOP, so that the server does not hang up while sinks work (RFC 1939 section 3).
@@ -487,28 +306,6 @@ impl OpenMaildrop {
     }
 }
 
-impl Coming {
-    const fn as_last(&self) -> Last {
-        Last {
-            at: self.at,
-            number: self.number,
-        }
-    }
-
-    fn into_retrieved(self, said: Option<u64>, dots: u64, lone_dots: u64) -> Happened {
-        Happened::Retrieved(Box::new(Came {
-            at: self.at,
-            draft: self.draft,
-            announced: Announced {
-                listed: self.listed,
-                said,
-            },
-            dots,
-            lone_dots,
-        }))
-    }
-}
-
 /// The meaning of a status reply in the middle of a session.
 fn answered(
     event: ClientEvent<'_>,
@@ -542,21 +339,3 @@ fn answered(
         event => delete_answered(event, deleting),
     }
 }
-
-/// Sizes may be wrong; a message counts for at least this much of the window.
-fn expected_octets(listed: Option<u64>) -> u64 {
-    listed.unwrap_or(0).max(EXPECTED_OCTETS_MIN)
-}
-
-/// The stage in which the reply to a command is awaited.
-const fn waiting_for(command: Kind) -> During {
-    match command {
-        Kind::Capa | Kind::Stls | Kind::User | Kind::Pass | Kind::Apop => During::After(command),
-        Kind::Auth | Kind::AuthResponse | Kind::AuthAbort => During::In(Kind::Auth),
-        Kind::Uidl | Kind::List => During::In(command),
-        _ => During::BetweenMessages,
-    }
-}
-
-/// A message without a size, or with a small one, still costs a round trip.
-const EXPECTED_OCTETS_MIN: u64 = 4 * 1024;
