@@ -240,13 +240,19 @@ pub struct DeletesState {
 }
 
 impl DeletesState {
-    /// Notes that deletes were sent and not confirmed yet.
+    /// Notes that deletes were noted and not confirmed yet.
     pub fn open_note(&mut self, at: Timestamp) {
         if !self.open_notes.contains(&at) {
             self.open_notes.push(at);
         }
-        let spare = self.open_notes.len().saturating_sub(OPEN_NOTES_MAX);
-        self.open_notes.drain(..spare);
+        let older = self.open_notes.len().saturating_sub(1);
+        self.open_notes
+            .drain(..older.saturating_sub(OPEN_NOTES_MAX));
+    }
+
+    /// Notes that QUIT confirmed the deletes of this note.
+    pub fn close_note(&mut self, at: Timestamp) {
+        self.open_notes.retain(|open| *open != at);
     }
 
     /// The time for another note: `now`, or the next second that no open note has.
@@ -264,7 +270,7 @@ impl DeletesState {
     }
 }
 
-/// The most notes that may be open at once. A message that is listed with another unique-id is
+/// The most notes that may be open at once beside the newest. A message that is listed with another unique-id is
 /// found at the next listing, so old notes are not needed.
 const OPEN_NOTES_MAX: usize = 64;
 

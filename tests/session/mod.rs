@@ -17,6 +17,7 @@ mod identity_property;
 mod lasting;
 mod listed_again;
 mod long_work;
+mod lost_result;
 mod many_accounts;
 mod many_under_one_id;
 mod marks;

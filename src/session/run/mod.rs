@@ -209,6 +209,10 @@ impl Session<'_> {
             deadline: opened.deadline,
         };
         let mut done = Transfer::new(orders, maildrop, due).run().await;
+        if let Some(noted) = done.deletes_noted {
+            // It holds until QUIT is answered, however this session ends.
+            state.deletes.open_note(noted);
+        }
         let came = std::mem::take(&mut done.retrieved);
         self.doubt(&came, done.lost.is_some(), now).await?;
         self.notice_identified((&listing, &plan, hides), &done, state, now)

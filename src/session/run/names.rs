@@ -206,8 +206,8 @@ impl Session<'_> {
         let sent_at = (sent, noted);
         let answer = ended.goodbye.answer;
         taken::end(&mut state.deletes, sent_at, answer, found_again, now);
-        if let Some(noted) = noted.filter(|_| sent > 0 && !ended.quit) {
-            state.deletes.open_note(noted);
+        if let Some(noted) = noted.filter(|_| sent > 0 && ended.quit) {
+            state.deletes.close_note(noted);
         }
         // Notes of older records are dropped, because the records are forgotten.
         let is_kept = |at: &Timestamp| now.since(*at) < self.visit.forget_after_seconds;

@@ -90,9 +90,9 @@ impl Deletes {
         (self.sent, self.refused)
     }
 
-    /// When the deletes were noted, if they were given to the connection.
-    pub(in crate::session) fn noted(&self) -> Option<Timestamp> {
-        self.noted.filter(|_| !self.sent.is_empty())
+    /// When the deletes were noted. It may be so even where the store reported a failure.
+    pub(in crate::session) const fn noted(&self) -> Option<Timestamp> {
+        self.noted
     }
 
     /// Whether the DELEs were given to the connection.
