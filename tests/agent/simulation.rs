@@ -76,12 +76,12 @@ impl Simulation {
             random: Mutex::new(random.fork()),
             excused: Mutex::default(),
         });
-        let fresh_box = |random: &mut fastrand::Rng| {
-            Arc::new(Box_ {
-                random: Mutex::new(random.fork()),
-                ..Box_::default()
-            })
-        };
+        let clock = Arc::new(SimulatedClock {
+            begun: Instant::now(),
+            ahead: Mutex::default(),
+        });
+        let fresh_box =
+            |random: &mut fastrand::Rng| Arc::new(Box_::new(random.fork(), clock.clone()));
         let boxes: Vec<_> = (0..random.usize(1..=2))
             .map(|_| fresh_box(&mut random))
             .collect();
@@ -94,10 +94,7 @@ impl Simulation {
             taken_away: BTreeSet::new(),
             watch: Watch::default(),
             crashes: 0,
-            clock: Arc::new(SimulatedClock {
-                begun: Instant::now(),
-                ahead: Mutex::default(),
-            }),
+            clock,
             boxes,
             store,
             random,
@@ -278,7 +275,7 @@ fn whatever_fails_no_message_is_lost_and_repeats_are_explained() {
         simulated(seed);
         return;
     }
-    // The histories are new each time; the last line before a failure names the seed.
+    // The histories are new each time; a failure names the seed.
     let (first, count) = (
         fastrand::u64(..1 << 40),
         number("MAILFERRY_SEEDS").unwrap_or(200),

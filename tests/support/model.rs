@@ -179,6 +179,8 @@ struct State {
     mails: Vec<Mail>,
     hidden: Vec<Mail>,
     deleted: Vec<Mail>,
+    /// The messages of sessions with a DELE that did not end with an answered QUIT.
+    unanswered: Vec<Mail>,
     habits: Habits,
     logins: usize,
     said: Vec<String>,
@@ -214,6 +216,12 @@ impl Server {
 
     pub fn deleted(&self) -> Vec<Mail> {
         self.state.lock().unwrap().deleted.clone()
+    }
+
+    /// The messages that were listed in sessions with a DELE that did not end with an answered
+    /// QUIT, so that only the server knows whether they were deleted; once for each session.
+    pub fn unanswered(&self) -> Vec<Mail> {
+        self.state.lock().unwrap().unanswered.clone()
     }
 
     pub fn put(&self, mail: Mail) {
@@ -308,6 +316,7 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
     };
     let mut marked = vec![false; mails.len()];
     let mut retrieved = vec![false; mails.len()];
+    let mut asked = false;
     if habits.stalls_at.as_deref() == Some("") {
         return std::future::pending().await;
     }
@@ -448,6 +457,10 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 write.write_all(b"-ERR message is locked\r\n").await?;
             }
             ("DELE", Some(at)) => {
+                if !std::mem::replace(&mut asked, true) {
+                    let mut state = server.state.lock().unwrap();
+                    state.unanswered.extend(mails.iter().cloned());
+                }
                 server.crash.step().await;
                 marked[at] = done && !habits.forgets_deletes;
                 write.write_all(b"+OK\r\n").await?;
@@ -464,6 +477,11 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 server.crash.step().await;
                 if !habits.loses_quit_reply {
                     write.write_all(b"+OK\r\n").await?;
+                    if asked && odd.is_none() {
+                        let mut state = server.state.lock().unwrap();
+                        let before = state.unanswered.len() - mails.len();
+                        state.unanswered.truncate(before);
+                    }
                 }
                 closes = true;
             }

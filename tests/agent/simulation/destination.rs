@@ -5,9 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use mailferry::mail::Envelope;
+use mailferry::mail::{Clock, Envelope, Timestamp};
 use mailferry::sink::{Fault, Offer, Outcome, Refusal, Sink};
 use tokio::time::sleep;
+
+use super::SimulatedClock;
 
 /// What a destination does to messages.
 #[derive(Clone, Debug, Default)]
@@ -25,10 +27,12 @@ pub struct Mood {
 }
 
 /// A destination that records the messages that it accepted.
-#[derive(Default)]
 pub struct Box_ {
     pub mood: Mutex<Mood>,
     pub taken: Mutex<BTreeMap<Vec<u8>, usize>>,
+    /// When each of them was accepted last, and how often that was long after the time before.
+    pub late: Mutex<BTreeMap<Vec<u8>, (Timestamp, usize)>>,
+    pub clock: Arc<SimulatedClock>,
     /// The messages that were refused for good.
     pub refused: Mutex<BTreeSet<Vec<u8>>>,
     /// Offers after which a second one is legitimate: accepted, and then reported as unknown or cut
@@ -68,7 +72,32 @@ impl Mood {
     }
 }
 
+/// Seconds after which the same octets may be another message, if a server without unique-ids did
+/// not say whether it deleted the first.
+const LATE_SECONDS: u64 = 20 * 3600;
+
 impl Box_ {
+    pub fn new(random: fastrand::Rng, clock: Arc<SimulatedClock>) -> Self {
+        Self {
+            mood: Mutex::default(),
+            taken: Mutex::default(),
+            late: Mutex::default(),
+            refused: Mutex::default(),
+            excused: Mutex::default(),
+            random: Mutex::new(random),
+            clock,
+        }
+    }
+
+    fn take(&self, octets: Vec<u8>) {
+        let now = self.clock.now();
+        let mut late = self.late.lock().unwrap();
+        let (last, times) = late.entry(octets.clone()).or_insert((now, 0));
+        *times += usize::from(now.since(*last) >= LATE_SECONDS);
+        *last = now;
+        *self.taken.lock().unwrap().entry(octets).or_default() += 1;
+    }
+
     fn chance(&self, one_in: u64) -> bool {
         one_in > 0 && self.random.lock().unwrap().u64(..one_in) == 0
     }
@@ -106,7 +135,7 @@ impl Sink for Door {
             } else if self.0.chance(mood.refuses_one_in) {
                 Box_::refusal(Fault::MessageTransient)
             } else {
-                *self.0.taken.lock().unwrap().entry(octets).or_default() += 1;
+                self.0.take(octets);
                 if self.0.chance(mood.unknown_one_in) {
                     *self.0.excused.lock().unwrap() += 1;
                     Box_::refusal(Fault::MessageUnknown)
