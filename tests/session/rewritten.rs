@@ -128,3 +128,34 @@ async fn a_parked_message_that_is_retrieved_again_with_other_octets_is_delivered
     }
     assert_eq!(world.sink.count(), 1);
 }
+
+/// A message of six counted ones, with a field that its server wrote into it.
+fn counted(unique_id: &str, number: usize, field: &str) -> Mail {
+    let text = format!(
+        "{field}Message-ID: <{number:04}@example.org>\r\nDate: Sun, 29 Nov 2026\r\n\
+         From: a@example.org\r\n\r\nbody of {number:04}\r\n"
+    );
+    mail(unique_id, text.as_bytes())
+}
+
+#[tokio::test]
+async fn another_message_with_the_unique_id_of_one_rewritten_today_comes_at_the_next_poll() {
+    let all = || (1..7).map(|number| counted(&number.to_string(), number, ""));
+    let world = World::new(all().collect(), Retention::Keep);
+    world
+        .server
+        .with(|habits| habits.capabilities.push("TOP".into()));
+    world.poll().await;
+    let mut rewritten: Vec<Mail> = all().collect();
+    rewritten[0] = counted("1", 1, "X-Scanned: yes\r\n");
+    world.server.replace(rewritten);
+    world.pass(3600);
+    world.poll().await;
+    // The maildrop was emptied, and its server counts from 1 again.
+    let other = counted("1", 7, "");
+    world.server.replace(vec![other.clone()]);
+    world.pass(3600);
+    world.poll().await;
+    assert_eq!(world.sink.taken().get(&other.octets), Some(&1));
+    assert_eq!(world.sink.count(), 7);
+}

@@ -10,7 +10,7 @@ mod shown;
 
 use std::cell::OnceCell;
 
-use crate::mail::{Entry, Timestamp};
+use crate::mail::{Entry, HeadDigest, Timestamp};
 use crate::seen::{Known, Recorded, Records, State};
 use crate::session::judge::alike::KnownOctets;
 use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
@@ -122,7 +122,7 @@ impl<'a> Deciding<'a> {
         if let (Some(listed), Some(known)) = (entry.octets, record.octets)
             && listed != known
         {
-            return is_due;
+            return is_due || self.is_another(record.head, at, plan);
         }
         let is_before = is_before(record, self.circumstances.names.began_again);
         match (record.head, self.heads.get(at)) {
@@ -142,6 +142,19 @@ impl<'a> Deciding<'a> {
                 false
             }
             _ => is_before && is_due,
+        }
+    }
+
+    /// Whether the head of a message shows that it is another one than the recorded. If the server
+    /// was not asked for it, the plan wants it.
+    fn is_another(&self, known: Option<HeadDigest>, at: u32, plan: &mut Plan) -> bool {
+        match (known, self.heads.get(at)) {
+            (Some(known), Head::Shown(digests)) => !digests.are_like(known),
+            (Some(_), Head::NotAsked) if self.circumstances.names.heads_work => {
+                plan.wants_heads.push(at);
+                false
+            }
+            _ => false,
         }
     }
 }
