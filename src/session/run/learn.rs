@@ -16,13 +16,17 @@ use crate::telemetry::{DeleteQuirk, Event, Quirk};
 
 impl Session<'_> {
     /// Notes for the next session which message ended this one, and whether replies can be matched
-    /// to commands.
+    /// to commands. Called before all else that may fail, because the state is stored even then.
     pub(in crate::session) fn learn(
         &self,
         listed: &Listed,
         done: &Transferred,
         state: &mut AccountState,
     ) {
+        if let Some(noted) = done.deletes_noted {
+            // It holds until QUIT is answered, however this session ends.
+            state.deletes.open_note(noted);
+        }
         state.sizes = done.sizes.remembered();
         let odd = &mut state.odd;
         let blamed = done.lost.and_then(|lost| match lost.delete {

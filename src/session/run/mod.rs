@@ -209,15 +209,11 @@ impl Session<'_> {
             deadline: opened.deadline,
         };
         let mut done = Transfer::new(orders, maildrop, due).run().await;
-        if let Some(noted) = done.deletes_noted {
-            // It holds until QUIT is answered, however this session ends.
-            state.deletes.open_note(noted);
-        }
         let came = std::mem::take(&mut done.retrieved);
+        self.learn(&listing, &done, state);
         self.doubt(&came, done.lost.is_some(), now).await?;
         self.notice_identified((&listing, &plan, hides), &done, state, now)
             .await?;
-        self.learn(&listing, &done, state);
         self.learn_names(&done.findings, &plan, &records, state, now);
         let gone = done.gone.clone();
         let asked = (done.deletes_noted, done.findings.found_again);
