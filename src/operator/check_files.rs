@@ -2,15 +2,18 @@
 //! configuration.
 
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 
 use crate::config::{Config, DeliveryConfig, DeliveryKind, Environment, SecretSource};
 use crate::mail::TlsPolicy;
 use crate::net::{Connector, Roots};
+use crate::operator::house::QUARANTINE;
+use crate::quarantine::Quarantine;
 use crate::seen::examine;
 use crate::seen::{StoreError, StoreFault};
+use crate::sink::maildir::{Folder, MaildirError};
 use crate::sink::mda::find_user;
 
 /// TLS settings that would make every poll fail. The check uses the same code as a poll.
@@ -36,10 +39,13 @@ pub(super) fn problems_of_delivery(title: &str, delivery: &DeliveryConfig) -> Ve
     let path = &maildir.path;
     let above = path.parent();
     if path.exists() {
-        problems.extend(no_folder(title, path));
-        for part in ["new", "cur", "tmp"].map(|part| path.join(part)) {
-            problems.extend(no_folder(title, &part));
+        let files = no_maildir(title, path);
+        if files.is_empty()
+            && let Err(error @ MaildirError::NoMaildir { .. }) = Folder::new(path).exists()
+        {
+            problems.push(format!("{title}: {error}"));
         }
+        problems.extend(files);
     } else if let Some(above) = above.filter(|above| above.exists()) {
         problems.extend(no_folder(title, above));
     } else {
@@ -59,7 +65,13 @@ pub(super) fn problems_of_state(config: &Config, environment: &Environment) -> V
     problems.extend(no_folder("state_dir", &directory));
     let above = directory.parent();
     problems.extend(above.and_then(|above| no_folder("state_dir", above)));
-    problems.extend(no_folder("state_dir", &directory.join("quarantine")));
+    let quarantine = directory.join(QUARANTINE);
+    problems.extend(no_maildir("state_dir", &quarantine));
+    if problems.is_empty()
+        && let Err(error) = Quarantine::existing(&quarantine)
+    {
+        problems.push(format!("state_dir: {error}"));
+    }
     if directory.is_dir()
         && access(
             &directory,
@@ -87,6 +99,13 @@ pub(super) fn problems_of_state(config: &Config, environment: &Environment) -> V
         problems.push(error.to_string());
     }
     problems
+}
+
+/// The files that have the names of a Maildir and its parts.
+fn no_maildir(title: &str, path: &Path) -> Vec<String> {
+    let parts = ["new", "cur", "tmp"].map(|part| path.join(part));
+    let all = std::iter::once(path).chain(parts.iter().map(PathBuf::as_path));
+    all.filter_map(|part| no_folder(title, part)).collect()
 }
 
 fn no_folder(title: &str, path: &Path) -> Option<String> {

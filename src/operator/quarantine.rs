@@ -1,6 +1,7 @@
 //! Answers requests about copies in the quarantine.
 
 use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
@@ -15,7 +16,6 @@ use crate::operator::{
 use crate::quarantine::{Quarantine, QuarantineError};
 use crate::seen::{Orphan, Record, RecordKey, State, holders};
 use crate::session::{self, Erased};
-use crate::spool::{Message, Spool};
 
 impl Operator {
     pub(super) async fn answer_quarantine(
@@ -26,12 +26,12 @@ impl Operator {
         match request {
             QuarantineRequest::List { account } => self.copies(account.as_ref(), answer).await,
             QuarantineRequest::Show { file } => {
-                let message = self.load(&file, answer).await?;
-                hand_out(&message, PIECE_OCTETS, answer).await
+                let message = self.read(&file, answer).await?;
+                hand_out(message, PIECE_OCTETS, answer).await
             }
             QuarantineRequest::Export { file } => {
-                let message = self.load(&file, answer).await?;
-                hand_out(&message, message.octets(), answer).await
+                let message = self.read(&file, answer).await?;
+                hand_out(message, u64::MAX, answer).await
             }
             QuarantineRequest::Retry(copies) => self.retry(copies, answer).await,
             QuarantineRequest::Drop {
@@ -42,19 +42,14 @@ impl Operator {
         }
     }
 
-    /// The quarantine, if it exists, for requests that only read: they do not create it, and take
-    /// no lock.
     pub(super) fn quarantine_folder(&self) -> PathBuf {
         self.setup.config.state_dir.join(QUARANTINE)
     }
 
+    /// The quarantine, if it exists, for requests that only read: they create and remove nothing,
+    /// and take no lock.
     pub(super) fn existing(&self) -> Result<Option<Quarantine>, Failure> {
-        let path = self.quarantine_folder();
-        if !path.exists() {
-            return Ok(None);
-        }
-        Quarantine::open(&path)
-            .map(Some)
+        Quarantine::existing(&self.quarantine_folder())
             .map_err(|error| Failure::said(Exit::Config, error.code(), error))
     }
 
@@ -103,10 +98,9 @@ impl Operator {
     }
 
     /// Sends the details of a copy, and returns its message.
-    async fn load(&self, file: &str, answer: &Answer) -> Result<Message, Failure> {
+    async fn read(&self, file: &str, answer: &Answer) -> Result<File, Failure> {
         let quarantine = self.existing()?.ok_or_else(|| missing(file))?;
-        let spool = Spool::new(&self.setup.config.state_dir);
-        let (message, label) = quarantine.load(file, &spool).await?;
+        let (message, label) = quarantine.read(file).await?;
         let copy = QuarantineCopy::of(file.to_owned(), label);
         answer.say(QuarantineResponse::Copy(copy)).await?;
         Ok(message)
@@ -116,11 +110,10 @@ impl Operator {
     async fn retry(&self, copies: Copies, answer: &Answer) -> Result<(), Failure> {
         let rooms = self.rooms()?;
         let assignments = rooms.orders(&everything(&self.setup.config))?.assignments;
-        let spool = Spool::new(&self.setup.config.state_dir);
         let work = async {
             let holders = self.holders().await?;
             for file in named(&rooms.quarantine, copies, &holders).await? {
-                let outcome = retry_one(&rooms, &spool, &assignments, &file).await?;
+                let outcome = retry_one(&rooms, &assignments, &file).await?;
                 let response = QuarantineResponse::Retried { file, outcome };
                 answer.say(response).await?;
             }
@@ -150,8 +143,7 @@ impl Operator {
         let holder = seen.holder(&file).await?;
         let (mut erased, mut is_last) = (false, is_last(holder.as_ref()));
         if holder.is_none() {
-            let spool = Spool::new(&self.setup.config.state_dir);
-            is_last = !is_spare(rooms, &file, &spool).await;
+            is_last = !is_spare(rooms, &file).await;
         }
         if delete {
             match self.erase(&file, holder.as_ref()).await? {
@@ -207,8 +199,8 @@ impl Operator {
 }
 
 /// Whether a copy that no record names is not needed. One that cannot be read may be.
-async fn is_spare(rooms: &Rooms, file: &str, spool: &Spool) -> bool {
-    let Ok((account, key)) = labelled(rooms, file, spool).await else {
+async fn is_spare(rooms: &Rooms, file: &str) -> bool {
+    let Ok((account, key)) = labelled(rooms, file).await else {
         return false;
     };
     let orphan = rooms.seen.orphan(&account, &key).await;
@@ -216,26 +208,21 @@ async fn is_spare(rooms: &Rooms, file: &str, spool: &Spool) -> bool {
 }
 
 /// The message that a copy says it is of.
-async fn labelled(
-    rooms: &Rooms,
-    file: &str,
-    spool: &Spool,
-) -> Result<(AccountName, RecordKey), Failure> {
-    let (message, label) = rooms.quarantine.load(file, spool).await?;
-    let key = RecordKey::new(label.origin.unique_id, Some(message.digest()));
+async fn labelled(rooms: &Rooms, file: &str) -> Result<(AccountName, RecordKey), Failure> {
+    let (_, label) = rooms.quarantine.read(file).await?;
+    let key = RecordKey::new(label.origin.unique_id, Some(label.digest));
     Ok((label.origin.account, key))
 }
 
 async fn retry_one(
     rooms: &Rooms,
-    spool: &Spool,
     assignments: &[Assignment],
     file: &str,
 ) -> Result<RetryOutcome, Failure> {
     let (account, key) = match rooms.seen.holder(file).await? {
         Some((account, key, _)) => (account, key),
         None => {
-            let (account, key) = labelled(rooms, file, spool).await?;
+            let (account, key) = labelled(rooms, file).await?;
             match rooms.seen.orphan(&account, &key).await? {
                 Orphan::Spare => {
                     rooms.quarantine.remove(file).await?;
@@ -265,12 +252,12 @@ async fn retry_one(
 }
 
 /// Sends at most `most` octets of a message, in pieces.
-async fn hand_out(message: &Message, most: u64, answer: &Answer) -> Result<(), Failure> {
-    let mut reader = message.reader().take(most);
+async fn hand_out(message: File, most: u64, answer: &Answer) -> Result<(), Failure> {
+    let mut reader = message.take(most);
     loop {
         let mut piece = Vec::new();
         let read = (&mut reader).take(PIECE_OCTETS).read_to_end(&mut piece);
-        read.map_err(|error: io::Error| Failure::said(Exit::TempFail, "spool_disk", error))?;
+        read.map_err(|error: io::Error| Failure::said(Exit::TempFail, "quarantine_disk", error))?;
         if piece.is_empty() {
             return Ok(());
         }

@@ -19,7 +19,7 @@ use crate::mail::text::Shown;
 use crate::mail::{Timestamp, limits};
 use crate::sink::Offer;
 use crate::sink::maildir::{Folder, MaildirError, disk, sync_folder};
-use crate::spool::{Message, Spool, SpoolError};
+use crate::spool::{Message, Spool, SpoolError, digest_of};
 
 pub use label::Label;
 
@@ -94,6 +94,18 @@ impl Quarantine {
         Ok(Self { folder })
     }
 
+    /// The quarantine at a path, to read it only; `None` if there is none yet. Nothing is created
+    /// or removed. May block.
+    ///
+    /// # Errors
+    /// [`QuarantineError::Disk`] when it cannot be read, or the folder is no Maildir.
+    pub fn existing(path: &Path) -> Result<Option<Self>, QuarantineError> {
+        let folder = Folder::new(path);
+        let _acting = act(&folder)?;
+        let exists = folder.exists()?;
+        Ok(exists.then_some(Self { folder }))
+    }
+
     /// Stores a copy of a message. When this returns, the copy survives a power cut. Returns the
     /// file's name, by which the copy is loaded and removed.
     ///
@@ -154,9 +166,32 @@ impl Quarantine {
         }
         let message = draft.finish().await?;
         if message.octets() != label.octets || message.digest() != label.digest {
-            return Err(damaged(file, "its contents are not those that were stored"));
+            return Err(damaged(file, OTHER_CONTENTS));
         }
         Ok((message, label))
+    }
+
+    /// Opens a copy to read its message from the file, which is positioned at the message's first
+    /// octet. Unlike [`Self::load`], this needs no room anywhere.
+    ///
+    /// # Errors
+    /// [`QuarantineError::Damaged`] when the octets are not those that were stored; otherwise what
+    /// prevents reading.
+    pub async fn read(&self, file: &str) -> Result<(File, Label), QuarantineError> {
+        let (folder, name) = (self.folder.clone(), file.to_owned());
+        blocking(&self.folder, move || {
+            let path = find(&folder, &name)?;
+            let (mut reader, label) = open(&path, &name)?;
+            let begin = reader.stream_position().map_err(disk("read", &path))?;
+            let digest = digest_of(&mut reader).map_err(disk("read", &path))?;
+            if digest != label.digest {
+                return Err(damaged(&name, OTHER_CONTENTS));
+            }
+            let back = reader.seek(SeekFrom::Start(begin));
+            back.map_err(disk("read", &path))?;
+            Ok((reader, label))
+        })
+        .await
     }
 
     /// Lists every file with its label, oldest first, including files that cannot be read.
@@ -171,8 +206,7 @@ impl Quarantine {
             let mut listed = Vec::new();
             for part in ["new", "cur"] {
                 let part = folder.root().join(part);
-                let listing = fs::read_dir(&part).map_err(disk("read", &part))?;
-                for entry in listing {
+                for entry in entries_of(&part)?.into_iter().flatten() {
                     let path = entry.map_err(disk("read", &part))?.path();
                     let name = path.file_name().unwrap_or_default().to_string_lossy();
                     let name = name.split(':').next().unwrap_or_default().to_owned();
@@ -298,11 +332,22 @@ fn find(folder: &Folder, name: &str) -> Result<PathBuf, QuarantineError> {
         return Ok(path);
     }
     let flagged = format!("{name}:");
-    let listing = fs::read_dir(&cur).map_err(disk("read", &cur))?;
+    let listing = entries_of(&cur)?;
     let mut paths = listing
+        .into_iter()
+        .flatten()
         .flatten()
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(&flagged));
     paths.next().map(|entry| entry.path()).ok_or_else(missing)
+}
+
+/// The entries of a part of the quarantine; `None` if it was not created yet.
+fn entries_of(part: &Path) -> Result<Option<fs::ReadDir>, MaildirError> {
+    match fs::read_dir(part) {
+        Ok(listing) => Ok(Some(listing)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(disk("read", part)(error)),
+    }
 }
 
 /// A name that reveals nothing and cannot be guessed.
@@ -349,5 +394,8 @@ fn act(folder: &Folder) -> Result<Acting, QuarantineError> {
     let around = folder.root().parent().unwrap_or(folder.root());
     Ok(Acting::as_owner_of(around).map_err(disk("act as the owner of", around))?)
 }
+
+/// What is wrong with a copy whose digest is another.
+const OTHER_CONTENTS: &str = "its contents are not those that were stored";
 
 const PIECE_OCTETS: u64 = 256 * 1024;

@@ -4,6 +4,7 @@
 //! No sink sees a byte before [`Draft::finish`], and a dropped draft leaves nothing. The room does
 //! not know where a message comes from or where it goes.
 
+mod digest;
 mod draft;
 pub mod head_digest;
 pub mod header;
@@ -19,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::disk::{Lack, advice};
 use crate::mail::{OUT_OF_FILES_CODE, limits};
 
+pub use digest::digest_of;
 pub use draft::Draft;
 pub use lines::Lines;
 pub use message::{Body, Message, Reader};

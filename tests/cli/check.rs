@@ -118,7 +118,7 @@ fn check_finds_the_faults_that_end_a_poll_with_78() {
 #[test]
 fn a_state_directory_that_no_poll_can_use_is_found_by_check() {
     type Spoil = fn(&Place);
-    let spoiled: [(Spoil, &str); 5] = [
+    let spoiled: [(Spoil, &str); 6] = [
         (
             |place| std::fs::remove_file(place.path("state/seen.journal")).unwrap(),
             "seen.journal is missing",
@@ -154,6 +154,15 @@ fn a_state_directory_that_no_poll_can_use_is_found_by_check() {
             },
             "other users may write to it",
         ),
+        (
+            |place| {
+                let quarantine = place.path("state/quarantine");
+                std::fs::remove_dir_all(&quarantine).unwrap();
+                std::fs::create_dir(&quarantine).unwrap();
+                std::fs::write(quarantine.join("notes.txt"), "").unwrap();
+            },
+            "has other files and is no Maildir",
+        ),
     ];
     for (spoil, word) in spoiled {
         let account = account(free_port(), "password = \"secret\"");
@@ -168,6 +177,26 @@ fn a_state_directory_that_no_poll_can_use_is_found_by_check() {
             assert!(words.contains(word), "{word}: {command}: {words}");
             assert!(!words.contains("Is the disk full"), "{words}");
         }
+    }
+}
+
+#[test]
+fn a_folder_that_cannot_be_a_maildir_is_found_by_check() {
+    let account = account(free_port(), "password = \"secret\"");
+    let place = Place::with(&format!("{STATE}{BOX}{account}"));
+    let quarantine = place.path("state/quarantine");
+    std::fs::create_dir_all(&quarantine).unwrap();
+    std::fs::write(quarantine.join("new"), "").unwrap();
+    let maildir = place.path("out");
+    std::fs::create_dir_all(&maildir).unwrap();
+    std::fs::write(maildir.join("mbox"), "").unwrap();
+    let (code, words) = said(&place.run(&["check"]));
+    assert_eq!(code, Some(78), "{words}");
+    for word in [
+        "state/quarantine/new is a file, not a folder",
+        "out has other files and is no Maildir",
+    ] {
+        assert!(words.contains(word), "{word}: {words}");
     }
 }
 

@@ -1,6 +1,13 @@
 //! What an operator does with messages that no destination accepted.
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use mailferry::quarantine::Quarantine;
+
 use crate::support::dovecot::Dovecot;
+use crate::support::mail::{envelope, message, offer};
 use crate::support::place::Place;
 
 /// A maildrop of two messages, of which the MDA accepts only the good one.
@@ -90,6 +97,64 @@ fn a_copy_is_listed_shown_without_harm_and_exported_as_it_was_received() {
         let words = said(&place, &["quarantine", command, "no-such-file"], 64);
         assert!(words.contains("no-such-file"), "{words}");
     }
+}
+
+/// All paths below a folder, with the contents of the files.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut all = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(contents(&path));
+            all.insert(path, Vec::new());
+        } else {
+            let octets = std::fs::read(&path).unwrap();
+            all.insert(path, octets);
+        }
+    }
+    all
+}
+
+#[tokio::test]
+async fn commands_that_only_show_copies_change_nothing_in_the_state_directory() {
+    let place = Place::with(
+        "state_dir = \"{here}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{here}/out\"\n\
+         [account.jane]\nhost = \"localhost\"\nuser = \"jane\"\npassword = \"secret\"\n\
+         recipient = \"jane\"\n",
+    );
+    let state = place.path("state");
+    let folder = state.join("quarantine");
+    std::fs::create_dir(&state).unwrap();
+    let quarantine = Quarantine::open(&folder).unwrap();
+    // Larger than what is held in memory.
+    let octets = [&b"Subject: large\r\n\r\n"[..], &vec![b'x'; 3_000_000]].concat();
+    let message = message(&state, &octets).await;
+    let envelope = envelope("s@x", "jane");
+    let kept = quarantine.keep(offer(&envelope, &message), "mda_refused", "no");
+    let file = kept.await.unwrap();
+    std::fs::remove_dir(folder.join("cur")).unwrap();
+    let left = folder.join("tmp/left-by-a-crash");
+    std::fs::write(&left, "half").unwrap();
+    let long_ago = SystemTime::now() - Duration::from_secs(3 * 24 * 3600);
+    let opened = std::fs::File::options().write(true).open(&left).unwrap();
+    opened.set_modified(long_ago).unwrap();
+    let before = contents(&state);
+    let listed = place.succeed(&["quarantine", "list"]);
+    assert!(listed.contains(&file), "{listed}");
+    let shown = place.succeed(&["quarantine", "show", &file]);
+    assert!(shown.contains("Subject: large"), "{shown}");
+    let exported = place.run(&["quarantine", "export", &file]).stdout;
+    assert!(exported == octets);
+    assert!(contents(&state) == before);
+
+    let copy = folder.join("new").join(&file);
+    let mut damaged = std::fs::read(&copy).unwrap();
+    *damaged.last_mut().unwrap() ^= 1;
+    std::fs::write(&copy, damaged).unwrap();
+    let output = place.run(&["quarantine", "export", &file]);
+    assert!(output.stdout.is_empty());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("damaged"), "{said}");
 }
 
 #[test]

@@ -77,21 +77,13 @@ impl Folder {
         if [&new, &cur, &tmp].into_iter().all(|part| part.is_dir()) {
             return Ok(());
         }
-        let path = self.root.clone();
         let parent = self.root.parent().filter(|parent| parent.is_dir());
-        match fs::read_dir(&self.root) {
-            Ok(listing) => {
-                if is_foreign(listing) {
-                    return Err(MaildirError::NoMaildir { path });
-                }
+        if !self.exists()? {
+            if parent.is_none() {
+                let path = self.root.clone();
+                return Err(MaildirError::NoParent { path });
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if parent.is_none() {
-                    return Err(MaildirError::NoParent { path });
-                }
-                make_folder(&self.root)?;
-            }
-            Err(error) => return Err(disk("read", &self.root)(error)),
+            make_folder(&self.root)?;
         }
         make_folder(&new)?;
         make_folder(&cur)?;
@@ -103,6 +95,25 @@ impl Folder {
         }
         sync_folder(&self.root)?;
         make_folder(&tmp)
+    }
+
+    /// Whether there is a folder with this name, and it is a Maildir or can become one. Changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`MaildirError::NoMaildir`] when it is something else; the system's error when it cannot be
+    /// read.
+    pub(crate) fn exists(&self) -> Result<bool, MaildirError> {
+        let listing = match fs::read_dir(&self.root) {
+            Ok(listing) => listing,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(disk("read", &self.root)(error)),
+        };
+        if is_foreign(listing) {
+            let path = self.root.clone();
+            return Err(MaildirError::NoMaildir { path });
+        }
+        Ok(true)
     }
 
     /// Removes files that crashed deliveries left in `tmp`. Maildir's own rule says that no file
