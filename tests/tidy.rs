@@ -108,6 +108,35 @@ fn the_house_has_no_circles_and_each_type_name_one_owner() {
     none(circles.into_iter().chain(names::complaints(&scans)));
 }
 
+/// A sentence in a field cannot be counted: an event has variants and numbers, and telemetry makes
+/// the sentence.
+#[test]
+fn no_event_is_made_with_a_sentence() {
+    let texts = texts("src");
+    let scans = scans(&texts);
+    let tests = tests(&scans);
+    let sentences = |(path, scan): (&String, &Scan)| -> Vec<String> {
+        let say = |line: &usize| {
+            format!("src/{path}:{line}: this event is made with format!; give it a variant")
+        };
+        scan.sentences.iter().map(say).collect()
+    };
+    let ours = scans.iter().filter(|(path, _)| !tests.contains(*path));
+    none(ours.flat_map(sentences));
+    let broken = Scan::of("fn f() { say(Event::Warning { detail: &format!(\"{x}\") }); }");
+    assert_eq!(broken.sentences, [1]);
+    for (path, text) in &texts {
+        let is_of_events = ["event", "quirk", "warning", "waited"]
+            .iter()
+            .any(|name| *path == format!("telemetry/{name}.rs"));
+        let has_sentence = text.contains("detail: &'a str") || text.contains(": String,");
+        assert!(
+            !is_of_events || !has_sentence,
+            "src/{path} has a field for a sentence"
+        );
+    }
+}
+
 #[test]
 fn lines_end_at_a_hundred_columns() {
     let of = |folder| {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::agent::Assignment;
 use crate::mail::{Timestamp, backoff};
 use crate::seen::{AccountState, Seal};
+use crate::telemetry::Waited;
 
 /// The waiting times from an account's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,19 +105,14 @@ pub(super) fn release(state: &mut AccountState) {
 
 /// Why an account waited, for the line that says that it no longer waits; `None` when it did not
 /// wait.
-pub(super) fn waited_for(state: &AccountState) -> Option<String> {
-    let tries = |count: u32| format!("{count} {}", if count == 1 { "try" } else { "tries" });
+pub(super) fn waited_for(state: &AccountState) -> Option<Waited<'_>> {
     match (&state.pacing.hold, state.pacing.failures) {
-        (Some(hold), _) => Some(format!(
-            "it was held ({}) after {}",
-            hold.code,
-            tries(hold.tries)
-        )),
+        (Some(hold), _) => Some(Waited::Held {
+            code: &hold.code,
+            tries: hold.tries,
+        }),
         (None, 0) => None,
-        (None, failures) => Some(format!(
-            "it backed off after {} that failed",
-            tries(failures)
-        )),
+        (None, failures) => Some(Waited::BackedOff { failures }),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::agent::polled::{Call, Polled, STORE_WAIT_SECONDS, conclude, is_worth_
 use crate::mail::WhoActs;
 use crate::seen::{AccountState, StoreError, Waiting};
 use crate::session::{self, Counts, End, Summary};
-use crate::telemetry::{AccountEvent, Event};
+use crate::telemetry::{AccountEvent, Event, Waited};
 
 /// Polls one account, reports what happened, and makes the state for the next poll durable.
 ///
@@ -24,11 +24,7 @@ pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, StoreEr
     let mut before = stored.clone();
     let changed = hold::has_changed(assignment, &before).await;
     if changed {
-        let why = hold::waited_for(&before).unwrap_or_default();
-        say_released(
-            assignment,
-            &format!("its settings or its password changed; {why}"),
-        );
+        say_released(assignment, true, hold::waited_for(&before));
         hold::release(&mut before);
     } else if call == Call::Due && hold::held(&before, with.clock.now()) > 0 {
         return Ok(still_held(assignment, &before));
@@ -45,8 +41,8 @@ pub async fn poll(assignment: &Assignment, call: Call) -> Result<Polled, StoreEr
     {
         state.pacing.seal = hold::seal(assignment, &state).await;
     }
-    if let (true, Some(why)) = (polled.is_well(), hold::waited_for(&before)) {
-        say_released(assignment, &why);
+    if let (true, Some(waited)) = (polled.is_well(), hold::waited_for(&before)) {
+        say_released(assignment, false, Some(waited));
     }
     say(assignment, &polled);
     // With the note of the deletes another state was written than the stored one.
@@ -89,10 +85,10 @@ async fn visit(assignment: &Assignment, before: &AccountState) -> Summary {
     }
 }
 
-fn say_released(assignment: &Assignment, detail: &str) {
+fn say_released(assignment: &Assignment, is_changed: bool, waited: Option<Waited<'_>>) {
     assignment.with.reporter.say(Event::Account {
         account: &assignment.account,
-        event: AccountEvent::Released { detail },
+        event: AccountEvent::Released { is_changed, waited },
     });
 }
 

@@ -188,10 +188,7 @@ impl Wiring {
         };
         let mda = Mda::new(settings).map_err(|error| fault(error.to_string()))?;
         for warning in mda.warnings().into_iter().filter(|_| self.warns) {
-            self.parts.reporter.say(Event::Warning {
-                code: "mda",
-                detail: &warning,
-            });
+            self.parts.reporter.say(Event::Warning(warning));
         }
         Ok(mda)
     }

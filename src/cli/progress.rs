@@ -128,8 +128,8 @@ impl Report for ProgressLine {
             | Event::Message { .. }
             | Event::Quirk { .. }
             | Event::Destination { .. }
-            | Event::Agent { .. }
-            | Event::Warning { .. } => {}
+            | Event::Agent(_)
+            | Event::Warning(_) => {}
         }
         self.log.say(event.clone());
     }

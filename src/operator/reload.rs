@@ -16,7 +16,7 @@ use crate::mail::limits;
 use crate::operator::changes::changes;
 use crate::operator::house::Rooms;
 use crate::operator::{Exit, Failure, Levels, Setup};
-use crate::telemetry::{Event, Reporter};
+use crate::telemetry::{AgentEvent, Event, Reporter, WarningEvent};
 
 /// The values that a reload needs.
 pub(super) struct Reload {
@@ -47,10 +47,9 @@ impl Reload {
                 read = reading.next(|| self.read()) => match read {
                     Ok((orders, config)) => {
                         (self.levels)(config.log.level);
-                        self.reporter.say(Event::Agent {
-                            what: "configuration reloaded",
-                            detail: &changes(started, &current, &config),
-                        });
+                        self.reporter.say(Event::Agent(AgentEvent::Reloaded {
+                            changes: &changes(started, &current, &config),
+                        }));
                         current = config;
                         AgentCommand::Reload(orders)
                     }
@@ -85,23 +84,17 @@ impl Reload {
 
     /// Reports the errors of the new configuration, one line for each as `check` does.
     fn say_failed(&self, failure: &Failure) {
-        let warn = |detail: &str| {
-            self.reporter.say(Event::Warning {
-                code: "reload_failed",
-                detail,
+        let warn = |warning| self.reporter.say(Event::Warning(warning));
+        let Failure::Configuration(errors) = failure else {
+            return warn(WarningEvent::NotReloaded {
+                why: &failure.to_string(),
             });
         };
-        let Failure::Configuration(errors) = failure else {
-            return warn(&format!("the old configuration stays in force: {failure}"));
-        };
         for error in errors.iter().take(ERRORS_SAID_MAX) {
-            warn(error);
+            warn(WarningEvent::ReloadError { error });
         }
-        let count = errors.len();
-        let s = if count == 1 { "" } else { "s" };
-        warn(&format!(
-            "the old configuration stays in force: {count} error{s}; `mailferry check` shows all"
-        ));
+        let errors = errors.len();
+        warn(WarningEvent::ReloadErrors { errors });
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::agent::Agent;
 use crate::config::System;
 use crate::operator::{Failure, Operator};
-use crate::telemetry::Event;
+use crate::telemetry::{AgentEvent, Event, WarningEvent};
 
 impl Operator {
     /// Runs the agent until a signal tells it to stop. Everything is closed when this returns.
@@ -21,35 +21,26 @@ impl Operator {
         self.with_agent(&rooms, orders, agent).await??;
         let reporter = self.reporter.clone();
         self.close().await?;
-        reporter.say(Event::Agent {
-            what: "mailferry has stopped",
-            detail: "everything delivered is recorded",
-        });
+        reporter.say(Event::Agent(AgentEvent::Stopped));
         Ok(())
     }
 
     fn say_running(&self) {
         let config = &self.setup.config;
-        let accounts = config.accounts.len();
-        let detail = format!(
-            "{accounts} {}, state in {}",
-            if accounts == 1 { "account" } else { "accounts" },
-            config.state_dir.display()
-        );
-        self.reporter.say(Event::Agent {
-            what: "mailferry is running",
-            detail: &detail,
-        });
+        self.reporter.say(Event::Agent(AgentEvent::Running {
+            accounts: config.accounts.len(),
+            state_dir: &config.state_dir,
+        }));
     }
 
     fn warn(&self) {
         let (config, process) = (&self.setup.config, &self.setup.process);
         let system = System::look(&process.environment, &config.state_dir);
         for warning in config.warnings(&system) {
-            self.reporter.say(Event::Warning {
-                code: "configuration",
-                detail: &warning.to_string(),
-            });
+            self.reporter
+                .say(Event::Warning(WarningEvent::Configuration {
+                    words: &warning.to_string(),
+                }));
         }
     }
 }

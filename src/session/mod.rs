@@ -189,13 +189,9 @@ fn trust_clock(visit: &Visit, with: &Collaborators, state: &mut AccountState) ->
         ClockVerdict::Believed => true,
         ClockVerdict::Doubted { news } => {
             if news {
-                let detail = format!(
-                    "it says {} seconds since 1970, which does not fit earlier records",
-                    now.0
-                );
                 with.reporter.say(Event::Account {
                     account: &visit.account,
-                    event: AccountEvent::ClockDoubted { detail: &detail },
+                    event: AccountEvent::ClockDoubted { says: now },
                 });
             }
             false

@@ -4,12 +4,13 @@
 //! Nothing above debug level is reported when nothing happened. Foreign text is already escaped
 //! (`mail::text::Shown`), or has a type that escapes itself.
 
+use std::path::Path;
 use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
-use crate::mail::{AccountName, UniqueId, WhoActs};
-use crate::telemetry::Quirk;
+use crate::mail::{AccountName, Timestamp, UniqueId, WhoActs};
+use crate::telemetry::{Quirk, Waited, WarningEvent};
 
 /// A fact.
 #[derive(Clone, Debug)]
@@ -48,10 +49,25 @@ pub enum Event<'a> {
         delivery: &'a str,
         event: DestinationEvent<'a>,
     },
-    /// The agent has started, stopped or reloaded, or reports something else about itself.
-    Agent { what: &'a str, detail: &'a str },
+    /// Something happened with the agent.
+    Agent(AgentEvent<'a>),
     /// Something the operator should look at. It stops nothing.
-    Warning { code: &'a str, detail: &'a str },
+    Warning(WarningEvent<'a>),
+}
+
+/// What happened with the agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum AgentEvent<'a> {
+    /// It begins to poll.
+    Running {
+        accounts: usize,
+        state_dir: &'a Path,
+    },
+    /// It has a new configuration, with these differences.
+    Reloaded { changes: &'a str },
+    /// It ends.
+    Stopped,
 }
 
 /// What happened with a message.
@@ -105,9 +121,14 @@ pub enum AccountEvent<'a> {
         next_seconds: u64,
     },
     /// The account had waited because of failures, and no longer waits.
-    Released { detail: &'a str },
+    Released {
+        /// Whether that is because its settings or its password changed.
+        is_changed: bool,
+        /// `None` when it had not waited yet.
+        waited: Option<Waited<'a>>,
+    },
     /// The clock may be wrong; nothing is due by age for a day.
-    ClockDoubted { detail: &'a str },
+    ClockDoubted { says: Timestamp },
     /// First run: this many messages were marked as seen.
     MarkedFirstRun { messages: u64 },
 }
@@ -160,15 +181,15 @@ impl DeliveryStatus {
 
 impl Event<'_> {
     /// What happened, as one stable word, for counts.
-    pub fn code(&self) -> &str {
+    pub const fn code(&self) -> &'static str {
         match self {
             Self::Delivery { status, .. } => status.as_str(),
             Self::Message { event, .. } => event.code(),
             Self::Account { event, .. } => event.code(),
             Self::Quirk { quirk, .. } => quirk.code(),
             Self::Destination { event, .. } => event.code(),
-            Self::Agent { .. } => "agent",
-            Self::Warning { code, .. } => code,
+            Self::Agent(event) => event.code(),
+            Self::Warning(warning) => warning.code(),
         }
     }
 
@@ -213,8 +234,11 @@ impl Event<'_> {
                 warn!(%account, quirk = quirk.code(), detail);
             }
             Self::Destination { delivery, event } => event.log(delivery),
-            Self::Agent { what, detail } => info!(detail, "{what}"),
-            Self::Warning { code, detail } => warn!(code, detail),
+            Self::Agent(event) => event.log(),
+            Self::Warning(warning) => {
+                let (code, detail) = (warning.code(), warning.to_string());
+                warn!(code, detail);
+            }
         }
     }
 }
@@ -312,8 +336,12 @@ impl AccountEvent<'_> {
                     warn!(%account, who = name, code, said = words, next_seconds, "poll failed");
                 }
             }
-            Self::Released { detail } => {
-                info!(%account, detail, "account no longer waits")
+            Self::Released { is_changed, waited } => {
+                let changed = is_changed.then(|| "its settings or its password changed".to_owned());
+                let waited = waited.map(|waited| waited.to_string());
+                let parts: Vec<String> = changed.into_iter().chain(waited).collect();
+                let detail = parts.join("; ");
+                info!(%account, detail, "account no longer waits");
             }
             Self::Held {
                 code,
@@ -322,12 +350,44 @@ impl AccountEvent<'_> {
             } => {
                 error!(%account, code, said = words, next_seconds, "account held: it needs you");
             }
-            Self::ClockDoubted { detail } => {
+            Self::ClockDoubted { says } => {
+                let seconds = says.0;
+                let detail = format!(
+                    "it says {seconds} seconds since 1970, which does not fit earlier records"
+                );
                 error!(%account, detail, "the clock may be wrong: nothing is deleted by age for 24 \
                                           hours");
             }
             Self::MarkedFirstRun { messages } => {
                 info!(%account, messages, "first run: marked as seen, only new mail will be retrieved");
+            }
+        }
+    }
+}
+
+impl AgentEvent<'_> {
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Running { .. } => "agent_running",
+            Self::Reloaded { .. } => "agent_reloaded",
+            Self::Stopped => "agent_stopped",
+        }
+    }
+
+    fn log(&self) {
+        match self {
+            Self::Running {
+                accounts,
+                state_dir,
+            } => {
+                let s = if *accounts == 1 { "" } else { "s" };
+                let detail = format!("{accounts} account{s}, state in {}", state_dir.display());
+                info!(detail, "mailferry is running");
+            }
+            Self::Reloaded { changes } => info!(detail = changes, "configuration reloaded"),
+            Self::Stopped => {
+                let detail = "everything delivered is recorded";
+                info!(detail, "mailferry has stopped");
             }
         }
     }

@@ -8,6 +8,8 @@ mod journal;
 mod line;
 pub mod log;
 mod quirk;
+mod waited;
+mod warning;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,8 +18,10 @@ use crate::mail::AccountName;
 
 pub use backlog::Backlog;
 pub use burst::Together;
-pub use event::{AccountEvent, DeliveryStatus, DestinationEvent, Event, MessageEvent};
+pub use event::{AccountEvent, AgentEvent, DeliveryStatus, DestinationEvent, Event, MessageEvent};
 pub use quirk::{AfterMove, DeleteQuirk, LeftOutKind, ListingFault, OctetsQuirk, Quirk};
+pub use waited::Waited;
+pub use warning::WarningEvent;
 
 /// Receives events: the log in the agent, a list in tests, or any receiver of an embedder.
 pub trait Report: Send + Sync {

@@ -383,8 +383,8 @@ struct Warnings(std::sync::Mutex<Vec<String>>);
 
 impl mailferry::telemetry::Report for Warnings {
     fn report(&self, event: &mailferry::telemetry::Event<'_>) {
-        if let mailferry::telemetry::Event::Warning { code, .. } = event {
-            self.0.lock().unwrap().push((*code).to_owned());
+        if let mailferry::telemetry::Event::Warning(warning) = event {
+            self.0.lock().unwrap().push(warning.code().to_owned());
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use mailferry::sink::mda::{Mda, MdaError};
 use mailferry::sink::{Fault, Outcome, Sink};
+use mailferry::telemetry::WarningEvent;
 
 use crate::support::mail::{envelope, message, offer_from, origin};
 use crate::support::mda::{SMALL, accepted, is_root, refusal, script, settings, written};
@@ -182,11 +183,12 @@ fn settings_that_cannot_work_are_errors_and_root_is_a_warning() {
         Err(MdaError::HelperNeeded)
     ));
     settings.user = None;
-    let warnings = Mda::new(settings).unwrap().warnings();
+    let mda = Mda::new(settings).unwrap();
+    let warnings = mda.warnings();
     assert_eq!(
         warnings
             .iter()
-            .any(|warning| warning.contains("runs as root")),
+            .any(|warning| matches!(warning, WarningEvent::MdaIsRoot { .. })),
         is_root()
     );
 }

@@ -459,8 +459,10 @@ struct Collected(Arc<Mutex<Vec<String>>>);
 impl Report for Collected {
     fn report(&self, event: &Event<'_>) {
         let mut told = format!("{} {event:?}", event.code());
-        if let Event::Quirk { account, quirk } = event {
-            told.extend([" ", &quirk.detail(account)]);
+        match event {
+            Event::Quirk { account, quirk } => told.extend([" ", &quirk.detail(account)]),
+            Event::Warning(warning) => told.extend([" ", &warning.to_string()]),
+            _ => {}
         }
         self.0.lock().unwrap().push(told);
     }

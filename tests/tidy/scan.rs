@@ -24,6 +24,8 @@ pub struct Scan {
     pub paths: Vec<Found>,
     pub functions: Vec<Item>,
     pub types: Vec<Item>,
+    /// The lines of events whose fields are made with `format!`.
+    pub sentences: Vec<usize>,
     /// The lines of `async` and `.await`.
     pub waits: Vec<usize>,
     /// The files of tests that it declares.
@@ -164,6 +166,15 @@ fn path_of(attribute: &syn::Attribute) -> Option<String> {
     }
 }
 
+/// Whether `format!` was seen.
+struct Formats(bool);
+
+impl<'a> Visit<'a> for Formats {
+    fn visit_macro(&mut self, called: &'a syn::Macro) {
+        self.0 |= called.path.is_ident("format");
+    }
+}
+
 impl<'a> Visit<'a> for Scan {
     fn visit_item_mod(&mut self, item: &'a syn::ItemMod) {
         if !is_test(&item.attrs) {
@@ -193,6 +204,19 @@ impl<'a> Visit<'a> for Scan {
             self.function(&item.sig, &item.block);
             syn::visit::visit_impl_item_fn(self, item);
         }
+    }
+
+    fn visit_expr_struct(&mut self, made: &'a syn::ExprStruct) {
+        let words = || made.path.segments.iter().map(|one| one.ident.to_string());
+        let is_event = words().any(|word| {
+            word == "Event" || word == "Quirk" || word.ends_with("Event") || word.ends_with("Quirk")
+        });
+        let mut fields = Formats(false);
+        syn::visit::visit_expr_struct(&mut fields, made);
+        if let (true, true, Some(first)) = (is_event, fields.0, made.path.segments.first()) {
+            self.sentences.push(first.ident.span().start().line);
+        }
+        syn::visit::visit_expr_struct(self, made);
     }
 
     fn visit_expr_await(&mut self, wait: &'a syn::ExprAwait) {

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::memory::Memory;
 use crate::sink::breaker::{BreakerState, text};
-use crate::telemetry::{Event, Reporter};
+use crate::telemetry::{Event, Reporter, WarningEvent};
 
 /// Keeps the file of one breaker up to date.
 pub(super) struct Keeper {
@@ -117,14 +117,11 @@ impl Keeper {
             Ok(Err(error)) => error.to_string(),
             Err(stopped) => stopped.to_string(),
         };
-        self.reporter.say(Event::Warning {
-            code: "destination_not_kept",
-            detail: &format!(
-                "cannot save whether the destination {} is down or suspect, so a restart forgets \
-                 it: {failure}",
-                self.delivery
-            ),
-        });
+        self.reporter
+            .say(Event::Warning(WarningEvent::DestinationNotSaved {
+                delivery: &self.delivery,
+                why: &failure,
+            }));
     }
 
     fn phase(&self) -> MutexGuard<'_, KeeperPhase> {

@@ -7,7 +7,7 @@ use crate::session::judge::absence::ListingCursor;
 use crate::session::judge::made_names;
 use crate::session::run::Session;
 use crate::session::server::listing::Listed as ListedNow;
-use crate::telemetry::Event;
+use crate::telemetry::{Event, WarningEvent};
 
 impl Session<'_> {
     /// Lets listed messages be retrieved again whose copy in the quarantine is missing: there is
@@ -32,12 +32,8 @@ impl Session<'_> {
             };
             // A folder that cannot be read now proves nothing.
             if let Ok(false) = self.with.quarantine.has(file).await {
-                let detail =
-                    format!("there is no message {file} in the quarantine: it is retrieved again");
-                self.with.reporter.say(Event::Warning {
-                    code: MISSING,
-                    detail: &detail,
-                });
+                let warning = WarningEvent::CopyMissing { file };
+                self.with.reporter.say(Event::Warning(warning));
                 let (key, record) = known.into_pair();
                 let open = self.without_copy(record);
                 batch.changes.push(Change::Put(key, open));
@@ -85,6 +81,5 @@ fn listed_copies<'r>(listed: &ListedNow, records: &'r Records) -> Vec<Known<'r>>
     };
     records.iter().filter(has_copy).collect()
 }
-
 /// The code of a missing copy.
 const MISSING: &str = "quarantine_missing";

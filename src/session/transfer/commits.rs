@@ -13,7 +13,7 @@ use crate::session::judge::taken_back::Cause;
 use crate::session::transfer::parcel::{Parcel, Source};
 use crate::session::{Collaborators, SessionError, TakenBack};
 use crate::sink::{Fault, Receipt, Refusal, Undo};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, WarningEvent};
 
 /// The commits under way of one account.
 pub(in crate::session) struct Commits<'a> {
@@ -123,10 +123,10 @@ impl<'a> Commits<'a> {
                     parcel.source.pass_recorded();
                     // If it cannot be removed, it only takes disk space.
                     if let Err(refusal) = with.quarantine.remove(file).await {
-                        with.reporter.say(Event::Warning {
+                        with.reporter.say(Event::Warning(WarningEvent::Copy {
                             code: refusal.code,
-                            detail: &refusal.words,
-                        });
+                            words: &refusal.words,
+                        }));
                     }
                     parcel.source.pass_removed();
                     Committed::Noted

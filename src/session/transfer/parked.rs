@@ -11,7 +11,7 @@ use crate::session::transfer::copies::CopyOffers;
 use crate::session::transfer::parcel::{Offered, Parcel, Source};
 use crate::session::{Collaborators, Counts, SessionError, Visit};
 use crate::sink::{Fault, Spared};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, WarningEvent};
 
 /// Whether any message is due.
 pub(in crate::session) fn is_any_due(records: &Records, now: Timestamp) -> bool {
@@ -143,10 +143,10 @@ async fn load(
         copies.end(SessionError::of_refusal("quarantine", refusal));
         return None;
     }
-    with.reporter.say(Event::Warning {
+    with.reporter.say(Event::Warning(WarningEvent::Copy {
         code: refusal.code,
-        detail: &refusal.words,
-    });
+        words: &refusal.words,
+    }));
     let deferral = deferral::defer_unretrieved(Some(earlier), refusal.code, with.clock.now());
     copies.put(key, record, State::Deferred(deferral));
     None

@@ -25,6 +25,7 @@ use crate::process::{Cancellation, cancellation};
 use crate::sink::worker::{Stage, Turn};
 use crate::sink::{Begin, Fault, Offer, Outcome, Refusal, Sink};
 use crate::spool::Message;
+use crate::telemetry::WarningEvent;
 
 pub use command::script_with_crlf;
 pub(in crate::sink) use file_user::{AsFileUser, FileUser};
@@ -79,7 +80,7 @@ impl Mda {
     }
 
     /// Warnings for the operator about settings that work, for example an MDA that runs as root.
-    pub fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<WarningEvent<'_>> {
         self.plan.warnings()
     }
 }

@@ -17,7 +17,7 @@ use crate::sink::mda::user::UserIdentity;
 use crate::sink::mda::{MdaError, MdaSettings, exit, helper, input};
 use crate::sink::render::{Layout, Rendering};
 use crate::sink::{Fault, Offer, Outcome, Refusal};
-use crate::telemetry::Event;
+use crate::telemetry::{Event, WarningEvent};
 
 /// The values that are the same for each process of one MDA.
 pub(super) struct MdaRunner {
@@ -53,18 +53,14 @@ impl MdaRunner {
     }
 
     /// Warnings for the operator about settings that work.
-    pub(super) fn warnings(&self) -> Vec<String> {
+    pub(super) fn warnings(&self) -> Vec<WarningEvent<'_>> {
         let program = self.command.program();
         let mut warnings = Vec::new();
         if nix::unistd::geteuid().is_root() && self.identity.switch.is_none() {
-            warnings.push(format!(
-                "{program} runs as root: set `user` to the owner of the mailbox"
-            ));
+            warnings.push(WarningEvent::MdaIsRoot { program });
         }
         if self.leaky && self.settings.helper.is_none() {
-            warnings.push(format!(
-                "{program} inherits file descriptors that mailferry was started with"
-            ));
+            warnings.push(WarningEvent::MdaInherits { program });
         }
         warnings
     }
@@ -160,15 +156,9 @@ impl MdaRunner {
         if !unread || self.unread_said.swap(true, Ordering::Relaxed) {
             return;
         }
-        let detail = format!(
-            "{} accepted a message and read nothing of its standard input: is it the right program, with the right \
-             arguments? This is said once",
-            self.command.program()
-        );
-        self.settings.reporter.say(Event::Warning {
-            code: "mda_unread",
-            detail: &detail,
-        });
+        let program = self.command.program();
+        let warning = WarningEvent::MdaUnread { program };
+        self.settings.reporter.say(Event::Warning(warning));
     }
 
     /// The process for one delivery, started directly, or through the helper if ids or descriptors
