@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::agent::Assignment;
-use crate::mail::{Timestamp, backoff};
+use crate::mail::{DAY_SECONDS, Timestamp, backoff};
 use crate::seen::{AccountState, Seal};
 use crate::telemetry::Waited;
 
@@ -115,8 +115,6 @@ pub(super) fn waited_for(state: &AccountState) -> Option<Waited<'_>> {
         (None, failures) => Some(Waited::BackedOff { failures }),
     }
 }
-
-pub(super) const DAY_SECONDS: u64 = 24 * 3600;
 
 /// A clock that is set back by less than this was not wrong: waits end a little later.
 const CLOCK_STEP_SECONDS: u64 = 60;

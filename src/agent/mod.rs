@@ -26,7 +26,7 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::agent::schedule::{Moment, PlaceOrder, Schedule};
-use crate::mail::{AccountName, Clock, Timestamp, WhoActs};
+use crate::mail::{AccountName, Clock, Timestamp, WhoActs, limits};
 use crate::seen::{Seen, StoreError, Waiting};
 use crate::session::{Place, Stop};
 use crate::telemetry::{AccountEvent, Event, Reporter};
@@ -163,7 +163,7 @@ impl Agent {
             if wait == 0 && (floor.seconds == 0 || changed) {
                 self.schedule.put(name, &host, Moment::MAX / 4, first);
             }
-        } else if wait > LOGIN_DELAY_WAITED_FOR_SECONDS_MAX {
+        } else if wait > limits::LOGIN_DELAY_WAITED_FOR_SECONDS_MAX {
             let words =
                 format!("the server wants {wait} more seconds before the next login (LOGIN-DELAY)");
             self.fail(name, WhoActs::Server, "login_delay", words);
@@ -413,9 +413,6 @@ async fn until(moment: Option<Instant>) {
 
 /// Up to this many accounts are all polled at the start; more are spread over their interval.
 const AT_ONCE_ACCOUNTS_MAX: usize = 32;
-
-/// How long `poll` waits for a server that requires a pause between logins.
-const LOGIN_DELAY_WAITED_FOR_SECONDS_MAX: u64 = 60;
 
 /// How long relays may take to answer QUIT at the end.
 const GOODBYE_MAX: Duration = Duration::from_secs(2);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::agent::Assignment;
 use crate::agent::explain::explain;
 use crate::agent::hold::{self, floor};
-use crate::agent::polled::{Call, Polled, STORE_WAIT_SECONDS, conclude, is_worth_keeping};
-use crate::mail::WhoActs;
+use crate::agent::polled::{Call, Polled, conclude, is_worth_keeping};
+use crate::mail::{WhoActs, limits};
 use crate::seen::{AccountState, StoreError, Waiting};
 use crate::session::{self, Counts, End, Summary};
 use crate::telemetry::{AccountEvent, Event, Waited};
@@ -109,7 +109,7 @@ fn still_held(assignment: &Assignment, state: &AccountState) -> Polled {
 
 /// The state could not be saved: the poll fails because of that, if it had not failed already.
 fn not_kept(assignment: &Assignment, polled: &mut Polled, error: &StoreError) {
-    polled.wait_seconds = polled.wait_seconds.max(STORE_WAIT_SECONDS);
+    polled.wait_seconds = polled.wait_seconds.max(limits::STORE_WAIT_SECONDS);
     polled.look_seconds = polled.look_seconds.max(polled.wait_seconds);
     let (code, words) = (error.code(), error.to_string());
     assignment.with.reporter.say(Event::Account {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::agent::hold::{self, DAY_SECONDS, floor};
+use crate::agent::hold::{self, floor};
 use crate::agent::in_use;
-use crate::mail::{AccountName, Timestamp, WhoActs, backoff};
+use crate::mail::{AccountName, DAY_SECONDS, Timestamp, WhoActs, backoff, limits};
 use crate::seen::{AccountState, Hold, Waiting};
 use crate::session::{Counts, Denial, End, Summary};
 
@@ -89,8 +89,8 @@ pub(super) fn conclude(
                         now,
                     ));
                 }
-                (WhoActs::Destination, _) => look_seconds = DESTINATION_WAIT_SECONDS,
-                (WhoActs::Machine | WhoActs::Store, _) => look_seconds = STORE_WAIT_SECONDS,
+                (WhoActs::Destination, _) => look_seconds = limits::DESTINATION_WAIT_SECONDS,
+                (WhoActs::Machine | WhoActs::Store, _) => look_seconds = limits::STORE_WAIT_SECONDS,
                 (WhoActs::Us, _) => look_seconds = DAY_SECONDS,
             }
             if who == WhoActs::Server {
@@ -147,7 +147,7 @@ fn server_wait(
         Some(Denial::InUse) => in_use::wait_seconds(state, chance),
         Some(Denial::LoginDelay) => asked
             .or(state.pacing.login_delay_seconds)
-            .unwrap_or(LOGIN_DELAY_SECONDS_UNKNOWN),
+            .unwrap_or(limits::LOGIN_DELAY_UNKNOWN_SECONDS),
         _ => backoff::server_seconds(state.pacing.failures, chance),
     }
 }
@@ -173,15 +173,6 @@ pub(super) fn is_worth_keeping(before: &AccountState, after: &AccountState) -> b
         || old(before.pacing.last_success, after.pacing.last_success)
         || old(before.clock.last_poll, after.clock.last_poll)
 }
-
-/// The breaker of the destination decides; the account only checks again.
-const DESTINATION_WAIT_SECONDS: u64 = 30;
-
-/// Space on a full disk may become free at any moment.
-pub(super) const STORE_WAIT_SECONDS: u64 = 60;
-
-/// For a server that requires a pause between logins and does not say how long: the pause of Gmail.
-const LOGIN_DELAY_SECONDS_UNKNOWN: u64 = 300;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -324,7 +315,10 @@ mod tests {
 
     #[test]
     fn a_server_that_asks_for_a_wait_gets_it_and_the_account_is_not_held() {
-        for (wait_seconds, expected) in [(Some(900), 900), (None, LOGIN_DELAY_SECONDS_UNKNOWN)] {
+        for (wait_seconds, expected) in [
+            (Some(900), 900),
+            (None, limits::LOGIN_DELAY_UNKNOWN_SECONDS),
+        ] {
             let error = SessionError::Refused {
                 denial: Denial::LoginDelay,
                 command: "the login",

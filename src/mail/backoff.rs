@@ -1,5 +1,7 @@
 //! Waiting times before the next try, by who must act. Pure: time and chance come in as arguments.
 
+use crate::mail::DAY_SECONDS;
+
 /// Seconds until an account is tried again whose login or certificate was refused this many times.
 /// The second try is the next poll, then after 15 minutes, an hour, and every six hours from then
 /// on. More tries would make providers lock accounts out.
@@ -27,7 +29,7 @@ pub const fn message_seconds(tries: u32) -> u64 {
         3 => 30 * 60,
         4 => 2 * 3600,
         5 => 6 * 3600,
-        _ => 24 * 3600,
+        _ => DAY_SECONDS,
     }
 }
 

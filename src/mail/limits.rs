@@ -1,6 +1,6 @@
 //! All limits of the program: the unit is last in the name, and the comment says why this number.
 
-use crate::mail::Timestamp;
+use crate::mail::{DAY_SECONDS, Timestamp};
 
 /// The beginning of 2026. A correct clock has never shown an earlier time to this program.
 pub const CLOCK_MIN: Timestamp = Timestamp(1_767_225_600);
@@ -153,7 +153,7 @@ pub const RESTORED_MESSAGES_MAX: usize = 5;
 
 /// How long retrieved messages are looked up among the records of an account's other maildrops,
 /// after the account changed its maildrop: long enough for a move to complete.
-pub const ELSEWHERE_SECONDS: u64 = 30 * 24 * 3600;
+pub const ELSEWHERE_SECONDS: u64 = 30 * DAY_SECONDS;
 
 /// Messages without unique-id among others with one, above which none of them is retrieved: such a
 /// server is broken, and an account with unique-ids never works without them.
@@ -171,7 +171,7 @@ pub const UNSTABLE_OCTETS_MAX: u64 = 64 * 1024 * 1024;
 pub const SUSPECT_OFFERS_MAX: u64 = 50;
 
 /// Seconds after an acceptance during which a refused recipient is believed to exist.
-pub const RECIPIENT_KNOWN_SECONDS: u64 = 24 * 3600;
+pub const RECIPIENT_KNOWN_SECONDS: u64 = DAY_SECONDS;
 
 /// Seconds for which a poll waits while another session probes the destination.
 pub const PROBE_WAIT_SECONDS: u64 = 60;
@@ -195,7 +195,7 @@ pub const IN_USE_SECONDS_MAX: u64 = 6 * 3600;
 pub const TOLD_WAIT_SECONDS_MAX: u64 = 3600;
 
 /// Seconds for which CAPA, LIST or NOOP is not sent after a server ended a session because of it.
-pub const COMMAND_LEFT_OUT_SECONDS: u64 = 24 * 3600;
+pub const COMMAND_LEFT_OUT_SECONDS: u64 = DAY_SECONDS;
 
 /// Messages without unique-id at which sessions ended, that are remembered: finding each costs a
 /// session.
@@ -213,10 +213,10 @@ pub const SESSION_LIMIT_FIRST: u32 = 16;
 pub const SESSION_LIMIT_MAX: u32 = 1000;
 
 /// Seconds for which sessions are limited after the last one that the server ended.
-pub const SESSION_LIMIT_SECONDS: u64 = 24 * 3600;
+pub const SESSION_LIMIT_SECONDS: u64 = DAY_SECONDS;
 
 /// Seconds for which a maildrop is polled without pipelining after a session got out of step.
-pub const LOCK_STEP_SECONDS: u64 = 24 * 3600;
+pub const LOCK_STEP_SECONDS: u64 = DAY_SECONDS;
 
 /// Sessions that ended inside one message, after which it is deferred and retrieved last.
 pub const STRIKES_MAX: u32 = 2;
@@ -379,3 +379,53 @@ pub const ARENAS_MAX: i32 = 4;
 /// Messages retrieved in one session, after which the session ends and the poll continues in
 /// another one: a session's state for each message takes up to 700 octets.
 pub const SESSION_MESSAGES_MAX: u64 = 20_000;
+
+/// How long an account waits whose destination is down: the breaker decides, and the account only
+/// checks again.
+pub const DESTINATION_WAIT_SECONDS: u64 = 30;
+
+/// How long an account waits for the store: space on a full disk may become free at any moment.
+pub const STORE_WAIT_SECONDS: u64 = 60;
+
+/// The pause between logins if the server requires one and does not say how long: that of Gmail.
+pub const LOGIN_DELAY_UNKNOWN_SECONDS: u64 = 300;
+
+/// How long `poll` and the commands that log in wait for a server that requires a pause between
+/// logins.
+pub const LOGIN_DELAY_WAITED_FOR_SECONDS_MAX: u64 = 60;
+
+/// How long TOP is not used after it showed another head than RETR.
+pub const HEADS_UNRELIABLE_SECONDS: u64 = 30 * DAY_SECONDS;
+
+/// Changes of all unique-ids of a maildrop that make them unstable.
+pub const RENAMED_TIMES_MIN: usize = 3;
+
+/// The time within which such changes count.
+pub const RENAMED_SECONDS: u64 = 30 * DAY_SECONDS;
+
+/// How often all messages of a maildrop with unstable unique-ids are retrieved.
+pub const GONE_THROUGH_SECONDS: u64 = DAY_SECONDS;
+
+/// How long an account waits while the message of another one probes the destination.
+pub const PROBE_AGAIN_SECONDS: u64 = 15;
+
+/// How long a session may keep the probe of a destination: longer than an MDA or a step of a relay
+/// takes by default.
+pub const PROBE_HELD_SECONDS: u64 = 360;
+
+/// How long the next probe is reserved for an account: as long as the default from poll to poll.
+pub const PROBE_RESERVED_SECONDS: u64 = 300;
+
+/// Seconds between two polls that are never a jump of the clock: a daily cron job may begin late,
+/// and summer time ends in a day of 25 hours.
+pub const CLOCK_PAUSE_SECONDS: u64 = 26 * 3600;
+
+/// The longest pause that may be a habit: a month and a few days.
+pub const CLOCK_HABIT_SECONDS_MAX: u64 = 35 * DAY_SECONDS;
+
+/// When equal contents may be the report of a device for the next day.
+pub const EQUAL_AGAIN_SECONDS: u64 = 20 * 3600;
+
+/// How often a message without unique-id is retrieved that may be a delivered one, or that had a
+/// fault.
+pub const RETRIEVED_AGAIN_SECONDS: u64 = DAY_SECONDS;

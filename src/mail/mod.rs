@@ -41,7 +41,7 @@ pub use policy::{
 pub use record_key::RecordKey;
 pub use secret::{InvalidSecret, Secret};
 pub use stable_hash::stable_hash;
-pub use time::{Clock, Timestamp};
+pub use time::{Clock, DAY_SECONDS, Timestamp};
 pub use tls::{ClientCertificate, Fingerprint, TlsMode, TlsPolicy};
 pub use unique_id::{InvalidUniqueId, UniqueId};
 pub use who_acts::WhoActs;

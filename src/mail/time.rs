@@ -22,6 +22,9 @@ impl Timestamp {
     }
 }
 
+/// The seconds of a day.
+pub const DAY_SECONDS: u64 = 24 * 3600;
+
 /// The source of the time of day: the system's clock in the agent, a controlled one in tests.
 pub trait Clock: Send + Sync {
     /// The current time.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::mail::Timestamp;
+use crate::mail::{DAY_SECONDS, Timestamp};
 
 /// Facts that decide whether a listed message is the recorded one, and whether it may be deleted.
 /// Nearly all records have none.
@@ -183,8 +183,6 @@ impl fmt::Display for Notes {
         Ok(())
     }
 }
-
-const DAY_SECONDS: u64 = 24 * 3600;
 
 /// The most days between two comparisons of one message.
 const DAYS_MAX: u64 = 30;

@@ -1,9 +1,7 @@
 //! The odd answers of a server. They are remembered, so that each affects only the command that it
 //! answered.
 
-use crate::mail::{Percent, Timestamp, UniqueId, limits};
-
-const DAY_SECONDS: u64 = 24 * 3600;
+use crate::mail::{DAY_SECONDS, Percent, Timestamp, UniqueId, limits};
 
 /// What is remembered about a maildrop's odd answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

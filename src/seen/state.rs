@@ -278,19 +278,20 @@ impl NamesState {
     /// Notes that a known message was found under another unique-id.
     pub fn note_renamed(&mut self, now: Timestamp) {
         self.renamed.push(now);
-        let spare = self.renamed.len().saturating_sub(RENAMED_MIN);
+        let spare = self.renamed.len().saturating_sub(limits::RENAMED_TIMES_MIN);
         self.renamed.drain(..spare);
     }
 
     /// Whether messages with unknown unique-ids wait, because all messages were retrieved recently.
     pub fn wait(&self, now: Timestamp) -> bool {
         self.gone_through
-            .is_some_and(|at| at.is_within(GONE_THROUGH_SECONDS, now))
+            .is_some_and(|at| at.is_within(limits::GONE_THROUGH_SECONDS, now))
     }
 
     /// Until when they wait after all messages were retrieved.
     pub fn waits_until(&self) -> Option<Timestamp> {
-        self.gone_through.map(|at| at.plus(GONE_THROUGH_SECONDS))
+        self.gone_through
+            .map(|at| at.plus(limits::GONE_THROUGH_SECONDS))
     }
 
     /// Whether unique-ids prove nothing here: they changed three times within 30 days, the last
@@ -299,23 +300,14 @@ impl NamesState {
         let believed = self.renamed.iter().filter(|at| **at <= now);
         match (believed.clone().min(), believed.clone().max()) {
             (Some(first), Some(last)) => {
-                believed.count() >= RENAMED_MIN
-                    && last.since(*first) <= RENAMED_SECONDS
-                    && now.since(*last) <= RENAMED_SECONDS
+                believed.count() >= limits::RENAMED_TIMES_MIN
+                    && last.since(*first) <= limits::RENAMED_SECONDS
+                    && now.since(*last) <= limits::RENAMED_SECONDS
             }
             _ => false,
         }
     }
 }
-
-/// Changes that make unique-ids unstable.
-const RENAMED_MIN: usize = 3;
-
-/// How often all messages of a maildrop with unstable unique-ids are retrieved.
-const GONE_THROUGH_SECONDS: u64 = 24 * 3600;
-
-/// The time within which they count.
-const RENAMED_SECONDS: u64 = 30 * 24 * 3600;
 
 /// An account that waits for the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]

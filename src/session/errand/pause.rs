@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use crate::mail::{DAY_SECONDS, limits};
 use crate::session::server::login;
 use crate::session::server::maildrop::OpenMaildrop;
 use crate::session::{Collaborators, Denial, SessionError, Visit};
@@ -26,7 +27,7 @@ pub(in crate::session) async fn enter(
     let wait = login.map_or(0, |(last, delay)| last.plus(delay).since(with.clock.now()));
     // A clock that was changed must not delay the command for longer than a day.
     let wait = wait.min(DAY_SECONDS);
-    if wait > WAITED_FOR_SECONDS_MAX {
+    if wait > limits::LOGIN_DELAY_WAITED_FOR_SECONDS_MAX {
         return Err(SessionError::Refused {
             denial: Denial::LoginDelay,
             command: "login",
@@ -50,8 +51,3 @@ pub(in crate::session) async fn enter(
     }
     Ok(maildrop)
 }
-
-const DAY_SECONDS: u64 = 24 * 3600;
-
-/// The longest wait, as for `poll`.
-const WAITED_FOR_SECONDS_MAX: u64 = 60;

@@ -1,6 +1,6 @@
 //! Whether the time of day may be trusted: a wrong clock must not cause deletes by age.
 
-use crate::mail::Timestamp;
+use crate::mail::{DAY_SECONDS, Timestamp, limits};
 use crate::seen::AccountState;
 
 /// Whether `now` is trusted, after the times of earlier polls; stores the doubt in `state`.
@@ -21,11 +21,11 @@ pub(in crate::session) fn trust(
     let behind = newest.max(last).is_some_and(|newest| now < newest);
     let pause = last.map_or(0, |last| now.since(last));
     let usual = state.clock.pause_seconds.unwrap_or(0).saturating_mul(2);
-    let ahead = pause > PAUSE_SECONDS.max(usual);
+    let ahead = pause > limits::CLOCK_PAUSE_SECONDS.max(usual);
     state.clock.last_poll = Some(now);
     // Shorter ones need not be stored.
     let is_long = pause > DAY_SECONDS;
-    state.clock.pause_seconds = is_long.then_some(pause.min(HABIT_SECONDS_MAX));
+    state.clock.pause_seconds = is_long.then_some(pause.min(limits::CLOCK_HABIT_SECONDS_MAX));
     match state.clock.doubted_since {
         _ if behind || ahead => {
             state.clock.doubted_since = Some(now);
@@ -50,15 +50,6 @@ pub(in crate::session) enum ClockVerdict {
         news: bool,
     },
 }
-
-const DAY_SECONDS: u64 = 24 * 3600;
-
-/// Seconds between two polls that are never a jump of the clock: a daily cron job may begin late,
-/// and summer time ends in a day of 25 hours.
-const PAUSE_SECONDS: u64 = 26 * 3600;
-
-/// The longest pause that may be a habit: a month and a few days.
-const HABIT_SECONDS_MAX: u64 = 35 * DAY_SECONDS;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! Which deletes may be sent after sessions have ended at a DELE. Pure.
 
-use crate::mail::{Listing, Timestamp, UniqueId, backoff, limits};
+use crate::mail::{DAY_SECONDS, Listing, Timestamp, UniqueId, backoff, limits};
 use crate::seen::{AccountState, Oddities, StruckDelete};
 use crate::session::judge::taken;
 
@@ -138,8 +138,6 @@ fn strike_one(odd: &mut Oddities, unique_id: &UniqueId, now: Timestamp) -> u32 {
 pub(in crate::session) const fn taken(odd: &mut Oddities) {
     odd.deletes_struck_in_a_row = 0;
 }
-
-const DAY_SECONDS: u64 = 24 * 3600;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]

@@ -1,6 +1,6 @@
 //! Whether deletes have effect, and how many to send to a server on which they did not. Pure.
 
-use crate::mail::{Listing, Timestamp, limits};
+use crate::mail::{DAY_SECONDS, Listing, Timestamp, limits};
 use crate::seen::{DeletesState, Records};
 use crate::session::judge::absence::ListingCursor;
 
@@ -132,8 +132,6 @@ fn is_one_gone(listing: &Listing, records: &Records) -> bool {
     };
     listing.complete && records.iter().any(is_gone)
 }
-
-const DAY_SECONDS: u64 = 24 * 3600;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::mail::{Timestamp, limits};
+use crate::mail::{DAY_SECONDS, Timestamp, limits};
 use crate::seen::AccountState;
 use crate::session::judge::heads_said::{Head, Heads};
-use crate::session::run::inspect::{DAY_SECONDS, HEADS_UNRELIABLE_SECONDS, Inspection};
+use crate::session::run::inspect::Inspection;
 use crate::session::server::asking::Asking;
 use crate::session::server::heads::HEADERS_AT_ONCE;
 
@@ -46,7 +46,7 @@ impl Inspection<'_> {
             // A server that ends sessions at TOP must not end each of them: TOP is left out for a
             // day.
             if asking.ended_by_server() {
-                let day_left = HEADS_UNRELIABLE_SECONDS - DAY_SECONDS;
+                let day_left = limits::HEADS_UNRELIABLE_SECONDS - DAY_SECONDS;
                 let now = self.with.clock.now();
                 state.names.heads_unreliable = Some(Timestamp(now.0.saturating_sub(day_left)));
             }

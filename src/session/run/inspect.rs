@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::iter;
 
-use crate::mail::{Entry, Listing, Timestamp, limits};
+use crate::mail::{DAY_SECONDS, Entry, Listing, Timestamp, limits};
 use crate::seen::{AccountState, Change, Known, Record, RecordKey, Records, State};
 use crate::session::judge::absence::ListingCursor;
 use crate::session::judge::disposition::{Circumstances, Names, Plan};
@@ -103,7 +103,7 @@ impl Inspection<'_> {
             are_counted: !self.records.is_empty() && self.are_counted(),
             began_again: state.names.began_again,
             heads_work: maildrop.may_show_heads()
-                && unreliable.is_none_or(|at| !at.is_within(HEADS_UNRELIABLE_SECONDS, now)),
+                && unreliable.is_none_or(|at| !at.is_within(limits::HEADS_UNRELIABLE_SECONDS, now)),
             unknown_wait: state.names.are_unstable(now)
                 && self.visit.retention != crate::mail::Retention::Delete
                 && state.names.wait(now),
@@ -356,8 +356,3 @@ impl OpenMaildrop {
         capabilities.top || !capabilities.announced
     }
 }
-
-pub(in crate::session) const DAY_SECONDS: u64 = 24 * 3600;
-
-/// How long TOP is not used after it showed another head than RETR.
-pub(in crate::session) const HEADS_UNRELIABLE_SECONDS: u64 = 30 * DAY_SECONDS;

@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use crate::mail::{Entry, Timestamp, UniqueId};
+use crate::mail::{Entry, Timestamp, UniqueId, limits};
 use crate::seen::{AccountState, Oddities, RecordKey};
 use crate::session::SessionError;
 use crate::session::judge::session_limit::{self, SessionEnd};
 use crate::session::judge::{struck, struck_deletes};
-use crate::session::run::unnamed::DAY_SECONDS;
 use crate::session::run::{Ended, Session};
 use crate::session::server::listing::Listed;
 use crate::session::server::maildrop::Deleting;
@@ -48,7 +47,7 @@ impl Session<'_> {
         if let (Some(lost), Some(entry)) = (done.lost, blamed) {
             self.strike_at(listed, entry, lost.delete, odd);
         }
-        let until = self.with.clock.now().plus(DAY_SECONDS);
+        let until = self.with.clock.now().plus(limits::RETRIEVED_AGAIN_SECONDS);
         for entry in done
             .postponed
             .iter()

@@ -1,9 +1,10 @@
 //! Searches for a new count on a server that shows no heads.
 
+use crate::mail::DAY_SECONDS;
 use crate::seen::{AccountState, Known};
 use crate::session::judge::compared_too::compare_too;
 use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip};
-use crate::session::run::inspect::{DAY_SECONDS, Inspection, is_settled};
+use crate::session::run::inspect::{Inspection, is_settled};
 
 impl Inspection<'_> {
     /// On a server without TOP that counts its unique-ids, compares the two smallest known messages

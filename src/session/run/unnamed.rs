@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::mail::{FirstRun, Listing, Retention, Timestamp};
+use crate::mail::{DAY_SECONDS, FirstRun, Listing, Retention, Timestamp};
 use crate::seen::{AccountState, Record, Records, State, StruckNumber};
 use crate::session::judge::disposition::{Disposition, Plan, Skip, Why};
 use crate::session::judge::plan::Turnstile;
@@ -161,6 +161,3 @@ impl UnnamedFacts<'_> {
         struck.is_some_and(|struck| self.leaves_out_struck || struck.waits(self.now))
     }
 }
-
-/// How often a message is retrieved that may be a delivered one, or that had a fault.
-pub(in crate::session) const DAY_SECONDS: u64 = 24 * 3600;

@@ -1,11 +1,9 @@
 //! Which of several equal messages a record is about.
 
+use crate::mail::limits;
 use crate::seen::{Record, RecordKey, State};
 use crate::session::transfer::Transfer;
 use crate::session::transfer::parcel::Parcel;
-
-/// Seconds after which the same bytes may be a device's report of the next day.
-const ANOTHER_AFTER_SECONDS: u64 = 20 * 3600;
 
 impl Transfer<'_> {
     /// The record of the message that arrived, if it was known under its unique-id before; the key
@@ -55,7 +53,7 @@ impl Transfer<'_> {
         let (state, last) = (&self.orders.state.deletes, self.orders.deletes.attempted);
         // Without an answer to QUIT the same message is still there, unless long enough has gone by
         // for another one.
-        let is_long_ago = |noted| self.now().since(noted) >= ANOTHER_AFTER_SECONDS;
+        let is_long_ago = |noted| self.now().since(noted) >= limits::EQUAL_AGAIN_SECONDS;
         let may_be_done =
             |noted| !state.is_open(noted) || (last == Some(noted) && is_long_ago(noted));
         let was_absent = record.absent_since.is_some() && !self.orders.hides;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::mail::{AccountName, RecordKey, Timestamp, backoff};
+use crate::mail::{AccountName, RecordKey, Timestamp, backoff, limits};
 use crate::sink::{Admission, Probe, Spared};
 
 /// A message: its account and key.
@@ -93,7 +93,7 @@ impl Down {
         fresh: Probe,
     ) -> Admission {
         if let Some((_, prober, since)) = &self.probe {
-            if now >= *since && now.since(*since) < PROBE_HELD_SECONDS {
+            if now >= *since && now.since(*since) < limits::PROBE_HELD_SECONDS {
                 self.line.insert(account.clone());
                 return Admission::Busy;
             }
@@ -115,10 +115,10 @@ impl Down {
             return Admission::Closed { until: self.until };
         }
         // An account that does not use its turn is not waited for for ever.
-        let waits = now < self.until.plus(GIVES_WAY_SECONDS);
+        let waits = now < self.until.plus(limits::PROBE_RESERVED_SECONDS);
         let others = waits && self.line.iter().any(|other| other != account);
         if others && self.last.as_ref() == Some(account) {
-            let until = now.plus(PROBE_SECONDS);
+            let until = now.plus(limits::PROBE_AGAIN_SECONDS);
             return Admission::Closed { until };
         }
         let (mut never, mut last) = (Vec::new(), Vec::new());
@@ -166,16 +166,6 @@ impl Down {
         probe.is_some_and(|(_, prober, _)| prober == account)
     }
 }
-
-/// Seconds after which an account comes back while another account has its turn.
-const PROBE_SECONDS: u64 = 15;
-
-/// Seconds for which a session may keep the probe: longer than an MDA or a step of a relay takes by
-/// default.
-const PROBE_HELD_SECONDS: u64 = 360;
-
-/// Seconds for which the turn of an account is reserved: as long as the default from poll to poll.
-const GIVES_WAY_SECONDS: u64 = 300;
 
 /// The number of messages that are remembered. Forgetting one costs at most another opening because
 /// of it.
