@@ -62,7 +62,7 @@ def sent(cell):
     return words
 
 
-@row("tls-self-signed", "TLS from the first octet, with a certificate that nobody vouches for; one poll",
+@row("tls-self-signed", "TLS from the first octet, with a certificate that no authority signed; one poll",
      "the password is not sent, and the exit code is not 0")
 def self_signed(cell):
     cell.set(tls="implicit")
@@ -78,7 +78,7 @@ def stripped(cell):
     return sent(cell)
 
 
-@row("tls-injected", "replies in the clear ride behind the reply to STLS; one poll", "they are not taken for answers inside TLS",
+@row("tls-injected", "replies in the clear follow the reply to STLS in one packet; one poll", "they are not taken for answers inside TLS",
      settings="the CA is trusted by `tls_ca_file`, `sslcertfile`, `tls_trust_file`")
 def injected(cell):
     cell.set(tls="starttls", ca=cell.certificates["known"][0])

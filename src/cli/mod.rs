@@ -43,7 +43,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>, process: Process) -> 
     let exit = answer(line, process).unwrap_or_else(|failure| {
         let exit = failure.exit();
         if exit != Exit::Done {
-            // The sentence comes after the lines of the log. If nobody reads those, it does not
+            // The sentence comes after the lines of the log. If no program reads those, it does not
             // wait for a reader either.
             let mut backlog = Backlog::of_stderr().clone();
             let line = format!("{failure}\n");

@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(position(text, 2), (2, 1));
         assert_eq!(position(text, text.len() - 1), (2, 3));
         assert_eq!(position(text, 3), (2, 1), "inside a character");
-        assert_eq!(position(text, 999), (2, 4), "behind the end");
+        assert_eq!(position(text, 999), (2, 4), "after the end");
         assert_eq!(position("", 0), (1, 1));
     }
 

@@ -45,7 +45,7 @@ impl Acting {
         }
         let owner = match std::fs::metadata(directory) {
             Ok(metadata) if metadata.uid() != 0 => metadata,
-            // A missing directory belongs to nobody yet.
+            // A missing directory has no owner yet.
             _ => return Ok(nobody_else),
         };
         let before = Before {

@@ -38,7 +38,7 @@ enum TrustedRoots {
     Only(Vec<Certificate>),
     /// One of the system's authorities.
     System(Roots),
-    /// Nobody, because its fingerprint is known.
+    /// No authority, because its fingerprint is known.
     Fingerprint,
 }
 

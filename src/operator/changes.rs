@@ -69,5 +69,5 @@ fn of_tables<K: Ord + Display, V: PartialEq>(
     }
 }
 
-/// Nobody reads a line with more names.
+/// A line with more names is too long to read.
 const NAMES_MAX: usize = 10;

@@ -107,5 +107,5 @@ pub(super) fn recorded(records: &Records, ids: &[UniqueId], force: &str) -> Resu
     Err(Failure::said(Exit::Usage, "no_record", sentence.trim_end()))
 }
 
-/// Nobody reads more names than this.
+/// More names are too many to read.
 const SHOWN_MAX: usize = 10;

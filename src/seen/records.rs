@@ -260,7 +260,7 @@ impl Records {
 
     /// The same for callers that ask in the order of the unique-ids: the search continues at
     /// `from`, the end of the last answer.
-    pub fn range_behind(&self, from: usize, unique_id: &[u8]) -> Range<usize> {
+    pub fn range_from(&self, from: usize, unique_id: &[u8]) -> Range<usize> {
         let mut from = from;
         while from < self.len() {
             match self.unique_id_at(from).cmp(unique_id) {

@@ -18,7 +18,7 @@ proptest! {
         let listed = records.iter().map(|known| (known.key(), known.record));
         let listed: BTreeMap<_, _> = listed.collect();
         prop_assert_eq!(&listed, &all);
-        let mut behind = 0;
+        let mut next = 0;
         for key in all.keys().chain([&other]) {
             prop_assert_eq!(records.get(key), all.get(key).cloned());
             let of = records.of(key.unique_id.as_bytes()).map(|known| known.key());
@@ -29,11 +29,11 @@ proptest! {
             prop_assert_eq!(records.proof(&key.unique_id, key.digest).is_some(), delivered);
         }
         for key in all.keys() {
-            let range = records.range_behind(behind, key.unique_id.as_bytes());
+            let range = records.range_from(next, key.unique_id.as_bytes());
             prop_assert_eq!(&range, &records.range(key.unique_id.as_bytes()));
-            behind = range.start;
+            next = range.start;
         }
-        let range = records.range_behind(0, other.unique_id.as_bytes());
+        let range = records.range_from(0, other.unique_id.as_bytes());
         prop_assert_eq!(range, records.range(other.unique_id.as_bytes()));
     }
 }

@@ -113,7 +113,10 @@ async fn a_link_that_is_dropped_inside_a_message_costs_it_no_strike_and_an_hour(
         leave.cancel();
     };
     let (summary, ()) = tokio::join!(world.poll(), dropped);
-    assert!(matches!(summary.end, End::Complete), "nobody is to blame");
+    assert!(
+        matches!(summary.end, End::Complete),
+        "no account is at fault"
+    );
     assert!(world.told("session_slow"));
     world.stop = Stop::default();
     world.poll().await;

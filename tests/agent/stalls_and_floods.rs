@@ -38,7 +38,7 @@ async fn a_server_that_stalls_at_any_step_is_given_up_in_time_and_no_mail_is_los
                     step == "QUIT" || step == "LIST" || (step == "DELE" && pipelining),
                     "{step}"
                 ),
-                End::Stopped => panic!("{step}: nobody asked it to stop"),
+                End::Stopped => panic!("{step}: it was not asked to stop"),
             }
             world.server.with(|habits| habits.stalls_at = None);
             world.pass(3600);

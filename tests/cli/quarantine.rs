@@ -165,7 +165,7 @@ fn a_retry_that_succeeds_makes_the_servers_copy_due_and_one_that_fails_changes_n
     assert_eq!(
         dovecot.left().len(),
         1,
-        "what nobody took stays on the server"
+        "a message that no destination accepted stays on the server"
     );
     let words = said(&place, &["quarantine", "retry", &file], 69);
     assert!(words.contains("mda_refused"), "{words}");

@@ -44,7 +44,7 @@ fn children(of: u32) -> Vec<(u32, char)> {
 
 /// Holds 4.4.child.
 #[test]
-fn what_an_mda_leaves_behind_is_reaped_and_signals_and_exit_codes_pass() {
+fn processes_that_an_mda_leaves_are_reaped_and_signals_and_exit_codes_pass() {
     let dovecot = Dovecot::with(&varied::messages(1)[..3]);
     let place = Place::with(&format!(
         "state_dir = \"{{here}}/state\"\n[delivery.local]\ntype = \"mda\"\n\

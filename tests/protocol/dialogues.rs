@@ -194,7 +194,7 @@ const CHECKS: &str = "
     tests/corpus/pop3/rfc/1939-greeting-lower-case.script
 1939.1d a status line ends at its first LF, and each reply has line ends of its own
     tests/corpus/pop3/rfc/1939-line-ends-lf.script
-    tests/corpus/pop3/hostile/status-behind-bare-lf.script
+    tests/corpus/pop3/hostile/status-after-bare-lf.script
     tests/corpus/pop3/hostile/lines-in-lf-after-a-greeting-in-crlf.script
     tests/corpus/pop3/hostile/status-in-lf-before-a-body-in-crlf.script
     tests/corpus/pop3/hostile/body-that-ends-at-two-places.script
@@ -241,7 +241,7 @@ const CHECKS: &str = "
     src/proto/dot_tests.rs::rfc1939_section_3_unstuffs_the_same_at_every_split_in_three
 1939.7b a dot alone ends the message
     tests/corpus/pop3/rfc/1939-byte-stuffing.script
-1939.7c a line that begins with a dot nobody stuffed loses it
+1939.7c a line that begins with a dot that was not stuffed loses it
     tests/corpus/pop3/rfc/1939-byte-stuffing.script
 1939.7d a dot and a bare LF end nothing where CRLF ends lines
     tests/corpus/pop3/hostile/body-dots-that-end-nothing.script
@@ -342,13 +342,13 @@ const CHECKS: &str = "
     src/net/wire.rs::two_peers_that_both_write_more_than_fits_do_not_wait_for_each_other
 2449.8d never across STLS or a login
     tests/corpus/pop3/rfc/2449-pipelining-not-across-login.script
-2449.9 response codes directly behind -ERR, unknown ones harmless, announced or not
+2449.9 response codes directly after -ERR, unknown ones harmless, announced or not
     tests/corpus/pop3/rfc/2449-response-codes.script
     src/proto/pop3/reply.rs::rfc2449_a_response_code_follows_err_directly
 2595.1a STLS only before the login
     tests/corpus/pop3/rfc/2595-stls-only-before-login.script
     src/proto/pop3/state.rs::rfc2595_stls_may_only_be_sent_before_login_and_rfc5034_auth_too
-2595.1b STLS once, and nothing in clear behind it
+2595.1b STLS once, and nothing in clear after it
     tests/corpus/pop3/rfc/2595-stls.script
     tests/protocol/whole_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login
 2595.1c nothing may be in the buffer when TLS begins

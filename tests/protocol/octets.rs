@@ -235,7 +235,7 @@ async fn a_stump_is_not_deleted_with_the_proof_of_another_message_of_its_name() 
         let taken = bench.taken();
         for gone in bench.liar.deleted() {
             let is_whole = taken.contains(&gone.octets);
-            assert!(is_whole, "{at} {manner:?}: nobody has all of it");
+            assert!(is_whole, "{at} {manner:?}: not delivered whole");
         }
         assert_eq!(taken.len(), 2, "{at} {manner:?}");
     }
@@ -627,7 +627,7 @@ proptest! {
                 let bytes = essence(&gone.octets, &manner);
                 prop_assert!(
                     taken.contains(&bytes) || parked.contains(&bytes),
-                    "{} is gone, and nobody has it: {:?}\ntaken: {:?}\nevents: {:#?}",
+                    "{} is gone, and was not delivered: {:?}\ntaken: {:?}\nevents: {:#?}",
                     gone.unique_id,
                     String::from_utf8_lossy(&gone.octets),
                     bench.taken().iter().map(|one| String::from_utf8_lossy(one).into_owned()).collect::<Vec<_>>(),

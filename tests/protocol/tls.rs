@@ -142,7 +142,7 @@ async fn an_error_that_no_second_look_can_name_stays_as_it_is() {
     let error = reach(&connector, &alone, "pop.example.org")
         .await
         .unwrap_err();
-    let again = async { panic!("a certificate that nobody vouches for is not looked at again") };
+    let again = async { panic!("a certificate that no authority signed is not looked at again") };
     let error = connector.name_them("h", error, again).await;
     assert_eq!(error.code(), "tls_certificate");
 }

@@ -50,7 +50,7 @@ fn a_thousand_odd_messages_arrive_byte_for_byte_once_over_tls_stls_and_plain() {
 }
 
 #[test]
-fn fifty_mebibytes_arrive_whole_and_are_deleted_behind_their_record() {
+fn fifty_mebibytes_arrive_whole_and_are_deleted_after_their_record() {
     let line = [&[b'x'; 75][..], b"\n"].concat();
     let mut large = b"Subject: large\n\n".to_vec();
     while large.len() < 50 << 20 {
@@ -128,7 +128,7 @@ fn apop_shows_the_server_no_password() {
 }
 
 #[test]
-fn a_fingerprint_is_enough_for_a_server_that_nobody_has_signed_for() {
+fn a_fingerprint_is_enough_for_a_certificate_that_no_authority_signed() {
     let dovecot = Dovecot::with(&varied::messages(1));
     let fingerprint = Certificates::fingerprint(&dovecot.certificate());
     let place = Place::with(&account(
@@ -163,7 +163,7 @@ fn what_is_listed_now_can_be_marked_so_that_only_new_mail_comes() {
 }
 
 #[test]
-fn a_mailbox_that_moved_to_another_server_floods_nobody_and_its_new_mail_comes_through() {
+fn a_mailbox_that_moved_to_another_server_causes_no_flood_and_its_new_mail_is_delivered() {
     let files = varied::messages(30);
     let further = "allow_cleartext_password = true";
     let old = Dovecot::with(&files);

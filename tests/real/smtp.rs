@@ -84,7 +84,7 @@ fn assert_same(found: Vec<Vec<u8>>, files: &[Vec<u8>]) {
 }
 
 #[test]
-fn odd_messages_reach_a_mailbox_behind_postfix_once_over_plain_starttls_and_implicit_tls() {
+fn odd_messages_reach_a_mailbox_of_postfix_once_over_plain_starttls_and_implicit_tls() {
     let files = varied::messages(200);
     for mode in ["none", "starttls", "implicit"] {
         let (dovecot, postfix) = (Dovecot::with(&files), Postfix::start());

@@ -105,7 +105,7 @@ CVE-2025-61962: SMTP AUTH survives every answer
     tests/sinks/mda_hygiene.rs::hostile_senders_and_unique_ids_are_only_words
     tests/cli/config.rs::settings_that_are_not_given_have_the_documented_default
     tests/sinks/relay.rs::starttls_is_required_and_nothing_private_is_sent_before_it
-4.1.truncated: a message that was cut off is delivered to nobody
+4.1.truncated: a message that was cut off is not delivered
     tests/security/message.rs::a_server_that_is_gone_at_any_octet_of_a_message_gives_the_destination_nothing
     tests/corpus/pop3/rfc/1939-lost-inside-a-message.script
     tests/protocol/dialogues.rs::a_server_that_is_gone_after_any_octet_makes_no_message_whole
@@ -178,7 +178,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
 4.3.1 CVE-2023-51764 CVE-2023-51765 CVE-2023-51766 go-smtp#243: no message ends itself, whatever a relay takes for a line end
     tests/security/relay.rs::a_relay_that_takes_anything_for_a_line_end_sees_one_message
     tests/sinks/relay.rs::nothing_in_a_message_can_end_it_or_begin_another
-4.3.2: what a relay said before STARTTLS is not taken for an answer behind it
+4.3.2: what a relay said before STARTTLS is not taken for an answer after it
     tests/security/relay.rs::text_after_a_relays_answer_to_starttls_ends_the_session_before_tls
     tests/security/relay.rs::unencrypted_text_of_a_relay_in_place_of_tls_answers_no_command
     tests/security/relay.rs::a_yes_to_starttls_that_comes_before_the_question_ends_the_session
@@ -223,7 +223,7 @@ log4cxx#672: no name, sender or recipient can hold a second command
     tests/sinks/mda.rs::an_offer_that_is_dropped_takes_its_processes_with_it_and_gives_its_turn_back
     tests/sinks/mda.rs::the_output_of_an_mda_that_writes_a_gibibyte_is_read_and_not_stored
     tests/sinks/mda.rs::an_mda_that_does_not_read_is_believed
-    tests/deploy/process_1.rs::what_an_mda_leaves_behind_is_reaped_and_signals_and_exit_codes_pass
+    tests/deploy/process_1.rs::processes_that_an_mda_leaves_are_reaped_and_signals_and_exit_codes_pass
 4.4.envelope: only the topmost field of a header says where a message came from, and none says where it goes
     tests/security/message.rs::whatever_a_header_says_of_its_envelope_the_message_goes_to_the_configured_recipient
     src/spool/header.rs::the_topmost_return_path_is_the_sender

@@ -329,7 +329,7 @@ async fn a_message_that_came_too_short_and_is_found_by_its_header_is_not_deleted
         world.pass(DAY);
     }
     let left = world.server.listed();
-    assert_eq!(left, [renamed], "nobody has all of it");
+    assert_eq!(left, [renamed], "it was not delivered whole");
 }
 
 /// Mail of a device: all heads are equal, and the sizes too.

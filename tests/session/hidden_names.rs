@@ -44,7 +44,7 @@ async fn an_equal_message_comes_again_on_a_server_that_hides_retrieved_messages(
 }
 
 #[tokio::test]
-async fn a_hiding_server_that_hid_nothing_yet_may_name_messages_anew() {
+async fn a_hiding_server_that_hid_nothing_yet_may_change_its_unique_ids() {
     let world = announces(named("first", 5), true);
     world.server.with(|habits| habits.hangs_up_at_quit = true);
     polls(&world, 1).await;
@@ -58,7 +58,7 @@ async fn a_hiding_server_that_hid_nothing_yet_may_name_messages_anew() {
 }
 
 #[tokio::test]
-async fn a_server_that_announces_expire_0_and_hides_nothing_may_name_messages_anew() {
+async fn a_server_that_announces_expire_0_and_hides_nothing_may_change_its_unique_ids() {
     let world = announces(named("first", 5), false);
     polls(&world, 2).await;
     world.server.replace(named("second", 5));

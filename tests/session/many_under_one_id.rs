@@ -92,7 +92,7 @@ fn a_record_among_very_many_of_one_unique_id_is_found_without_reading_them_all()
         }
         assert_eq!(records.get(&key(COUNT)), None);
         assert_eq!(records.range(b"same"), 1..COUNT as usize + 1);
-        assert_eq!(records.range_behind(0, b"same"), 1..COUNT as usize + 1);
+        assert_eq!(records.range_from(0, b"same"), 1..COUNT as usize + 1);
         assert_eq!(
             records.range(b"then"),
             COUNT as usize + 1..COUNT as usize + 2

@@ -836,7 +836,7 @@ async fn all_mail_comes_from_a_server_that_lists_250_messages_at_a_time_and_hide
         assert_eq!(
             taken.len(),
             700 - 8,
-            "the listing went on behind the poison"
+            "the messages after the poison were retrieved"
         );
         assert!(taken.values().all(|times| *times == 1));
         world.sink.accept_all();

@@ -30,7 +30,7 @@ fn world(mails: Vec<Mail>, retention: Retention) -> World {
 }
 
 #[tokio::test]
-async fn a_message_that_is_made_anew_at_each_retrieval_is_quarantined_after_twenty_tries() {
+async fn a_message_that_changes_at_each_retrieval_is_quarantined_after_twenty_tries() {
     let world = world(vec![letter("one-0123456789abcdef", 1)], Retention::Keep);
     world.sink.refuse_all(Fault::MessageTransient);
     for _ in 0..30 {
@@ -46,7 +46,7 @@ async fn a_message_that_is_made_anew_at_each_retrieval_is_quarantined_after_twen
 }
 
 #[tokio::test]
-async fn twins_that_are_made_anew_at_each_retrieval_are_quarantined_too() {
+async fn equal_messages_that_change_at_each_retrieval_are_quarantined_too() {
     let twins = (0..3).map(|number| letter("one-0123456789abcdef", number));
     let world = world(twins.collect(), Retention::Keep);
     world.sink.refuse_all(Fault::MessageTransient);
@@ -58,7 +58,7 @@ async fn twins_that_are_made_anew_at_each_retrieval_are_quarantined_too() {
 }
 
 #[tokio::test]
-async fn a_destination_that_took_it_is_not_offered_what_was_made_anew() {
+async fn a_destination_that_accepted_a_message_is_not_offered_its_changed_form() {
     let world = world(vec![letter("one-0123456789abcdef", 1)], Retention::Delete);
     let second = Notes::default();
     second.refuse_all(Fault::MessageTransient);

@@ -128,7 +128,11 @@ async fn wrong_sizes_cause_a_few_more_sessions_and_not_endless_ones() {
         world.poll().await;
         assert!(world.server.logins() <= 10, "{}", world.server.logins());
         if unique_ids {
-            assert_eq!(world.sink.count(), 1, "what stands behind them came");
+            assert_eq!(
+                world.sink.count(),
+                1,
+                "the messages after them were delivered"
+            );
         }
     }
 }

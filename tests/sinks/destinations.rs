@@ -103,7 +103,11 @@ async fn a_destination_that_is_down_stops_the_accounts_that_need_it_and_no_other
         matches!(&ended, End::Failed(SessionError::Destination { delivery, .. }) if delivery == "second"),
         "{ended:?}"
     );
-    assert_eq!(two.world.server.said().len(), logins, "nobody logged in");
+    assert_eq!(
+        two.world.server.said().len(),
+        logins,
+        "no account logged in"
+    );
     let mut other = World::new(mails(2), Retention::Delete);
     other.visit.account = AccountName::new("other").unwrap();
     other.gate = two.world.gate.clone();

@@ -224,7 +224,7 @@ proptest! {
     }
 
     #[test]
-    fn honest_mail_behind_n_refused_messages_of_its_account_comes_within_n_fiftieths_and_one_polls(
+    fn honest_mail_after_n_refused_messages_of_its_account_arrives_within_n_fiftieths_and_one_polls(
         faults in proptest::collection::vec((of_message(), 0..4_u8), 0..160),
         others in arrivals(8),
         suspect in any::<bool>(),

@@ -182,7 +182,7 @@ fn a_note_of_deletes_is_kept_when_the_index_is_older_or_lost() {
     assert_eq!(known.matches("asked: Some(").count(), 2, "{known}");
     let index = whole.path().join("index");
     std::fs::remove_dir_all(&index).unwrap();
-    assert_eq!(contents(whole.path()).unwrap(), known, "made anew");
+    assert_eq!(contents(whole.path()).unwrap(), known, "made again");
     std::fs::remove_dir_all(&index).unwrap();
     copy(&older.path().join("index"), &index);
     assert_eq!(contents(whole.path()).unwrap(), known, "brought up");

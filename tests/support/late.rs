@@ -1,5 +1,5 @@
 //! A maildrop in memory whose server does not double dots and sends some replies in pieces, with
-//! pauses. It executes every command that it has read, even if nobody reads the replies.
+//! pauses. It executes every command that it has read, even if the client reads no replies.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

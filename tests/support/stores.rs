@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use mailferry::mail::AccountName;
 use mailferry::seen::{AccountState, Batch, Records, SeenStore, StoreError, StoreFault};
 
-/// The store behind the closures.
+/// The store that the closures wrap.
 pub type Inner = Arc<dyn SeenStore>;
 
 /// What a call of the store returns.

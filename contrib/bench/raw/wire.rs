@@ -82,7 +82,7 @@ impl Wire {
     }
 
     pub fn login(&mut self, user: &str) -> Result<()> {
-        // Not in one write: before the login nobody may pipeline.
+        // Not in one write: before the login no client may pipeline.
         for command in [format!("USER {user}\r\n"), "PASS secret\r\n".to_owned()] {
             self.say(&command)?;
             self.positive()?;

@@ -42,7 +42,7 @@ enum Repair {
 /// Commits not yet applied to the index. Applying one costs nearly as much as applying a thousand,
 /// so they are applied when one of these accounts is read, or when many are waiting.
 #[derive(Default)]
-struct Behind {
+struct Unapplied {
     accounts: HashSet<AccountName>,
     /// Those of one account that follow each other are one batch.
     batches: Vec<Batch>,
@@ -73,7 +73,7 @@ struct Shared {
     journal: Mutex<Journal>,
     witness: Witness,
     /// Durable commits not in the index yet. Locked after the journal and before the index.
-    behind: Mutex<Behind>,
+    unapplied: Mutex<Unapplied>,
     /// `None` while it must be made again. Readers share it; only catching up and a repair change
     /// it.
     index: RwLock<Option<Index>>,
@@ -106,7 +106,7 @@ impl DurableStore {
             clock,
             journal: Mutex::new(journal),
             witness,
-            behind: Mutex::default(),
+            unapplied: Mutex::default(),
             index,
             newest,
             proven: AtomicBool::new(false),
@@ -267,20 +267,20 @@ impl Shared {
         self.newest
             .store(journal.newest.map_or(0, |at| at.0), Ordering::Relaxed);
         fault::pass("journal.synced");
-        let mut behind = lock(&self.behind);
-        behind.add(batches, journal.last);
-        if behind.changes >= BEHIND_CHANGES_MAX {
-            self.catch_up(&mut behind);
+        let mut unapplied = lock(&self.unapplied);
+        unapplied.add(batches, journal.last);
+        if unapplied.changes >= UNAPPLIED_CHANGES_MAX {
+            self.catch_up(&mut unapplied);
         }
         Ok(())
     }
 
     /// Brings the index up to the journal.
-    fn catch_up(&self, behind: &mut Behind) {
-        if behind.batches.is_empty() {
+    fn catch_up(&self, unapplied: &mut Unapplied) {
+        if unapplied.batches.is_empty() {
             return;
         }
-        let Behind { batches, last, .. } = std::mem::take(behind);
+        let Unapplied { batches, last, .. } = std::mem::take(unapplied);
         let mut index = write(&self.index);
         // The batches are durable even if the index fails: it is made again at the next look-up.
         if index
@@ -298,11 +298,11 @@ impl Shared {
         about: &About,
         look: impl Fn(&Index) -> Result<T, Unsound>,
     ) -> Result<T, StoreError> {
-        let mut behind = lock(&self.behind);
-        if behind.concerns(about) {
-            self.catch_up(&mut behind);
+        let mut unapplied = lock(&self.unapplied);
+        if unapplied.concerns(about) {
+            self.catch_up(&mut unapplied);
         }
-        drop(behind);
+        drop(unapplied);
         let mut why = None;
         for repair in [None, Some(Repair::Reopen), Some(Repair::Rebuild)] {
             match (repair, &why) {
@@ -330,10 +330,10 @@ impl Shared {
         journal.check_place()?;
         let path = self.directory.path();
         let _acting = self.directory.act()?;
-        let mut behind = lock(&self.behind);
+        let mut unapplied = lock(&self.unapplied);
         let mut index = write(&self.index);
         // The journal contains these commits, and so will the index.
-        *behind = Behind::default();
+        *unapplied = Unapplied::default();
         // sled keeps its lock until the last handle is dropped.
         drop(index.take());
         *index = match repair {
@@ -354,7 +354,7 @@ impl Shared {
         if journal.check_place().is_err() {
             return;
         }
-        self.catch_up(&mut lock(&self.behind));
+        self.catch_up(&mut lock(&self.unapplied));
         let mut index = write(&self.index);
         let Some(sound) = index.as_ref() else { return };
         let compacted = sound.flush().and_then(|()| sound.count()).and_then(|live| {
@@ -377,7 +377,7 @@ impl Shared {
     }
 }
 
-impl Behind {
+impl Unapplied {
     fn concerns(&self, about: &About) -> bool {
         match about {
             About::Account(account) => self.accounts.contains(account),
@@ -439,7 +439,7 @@ fn write<T>(shared: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
 const GROUP_COMMITS_MAX: usize = 1024;
 
 /// Changes that may wait for the index: it limits memory, and the time of the next look-up.
-const BEHIND_CHANGES_MAX: usize = 1024;
+const UNAPPLIED_CHANGES_MAX: usize = 1024;
 
 /// Commits between two flushes of the index: it limits the lines that are replayed at a start.
 /// Durability does not depend on it.

@@ -18,7 +18,7 @@ pub(in crate::session) fn trust(
     now: Timestamp,
 ) -> ClockVerdict {
     let last = state.clock.last_poll;
-    let behind = newest.max(last).is_some_and(|newest| now < newest);
+    let is_earlier = newest.max(last).is_some_and(|newest| now < newest);
     let pause = last.map_or(0, |last| now.since(last));
     let usual = state.clock.pause_seconds.unwrap_or(0).saturating_mul(2);
     let ahead = pause > limits::CLOCK_PAUSE_SECONDS.max(usual);
@@ -27,7 +27,7 @@ pub(in crate::session) fn trust(
     let is_long = pause > DAY_SECONDS;
     state.clock.pause_seconds = is_long.then_some(pause.min(limits::CLOCK_HABIT_SECONDS_MAX));
     match state.clock.doubted_since {
-        _ if behind || ahead => {
+        _ if is_earlier || ahead => {
             state.clock.doubted_since = Some(now);
             ClockVerdict::Doubted { news: true }
         }

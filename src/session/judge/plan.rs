@@ -37,13 +37,13 @@ pub(in crate::session) fn plan_with_heads(
     };
     let (mut entries, mut known, mut decided) = (Vec::new(), Vec::new(), Vec::new());
     // Listing and records are both in the order of the unique-ids, so one pass over both finds all.
-    let mut behind = 0;
+    let mut next = 0;
     for group in listing.groups() {
         let Some(first) = group.first().and_then(|at| listing.get(*at as usize)) else {
             continue;
         };
-        let range = records.range_behind(behind, first.unique_id);
-        behind = range.end;
+        let range = records.range_from(next, first.unique_id);
+        next = range.end;
         if group.len() == 1 && is_usual(&first, &range, records, circumstances, heads) {
             // The plan has this decision already.
             continue;

@@ -73,13 +73,13 @@ impl<'a> Absent<'a> {
             let mut listed = ListingCursor::new(orders.listing);
             // All records of a unique-id have the same answer, and there may be as many of them as
             // messages.
-            let (mut last, mut behind, mut is_listed, mut name) = (None, 0, false, None);
+            let (mut last, mut next, mut is_listed, mut name) = (None, 0, false, None);
             for known in records.iter() {
                 if source == 0 && last.replace(known.unique_id) != Some(known.unique_id) {
                     let positions = listed.positions(known.unique_id);
                     let count = positions.map_or(0, <[u32]>::len);
                     is_listed = positions.is_some_and(|positions| !are_doubted(positions));
-                    let messages = messages_of(records, &mut behind, known.unique_id);
+                    let messages = messages_of(records, &mut next, known.unique_id);
                     let missing = messages.saturating_sub(count);
                     name = (is_listed && missing > 0).then_some(lost.len());
                     lost.extend(name.map(|_| missing));
@@ -212,10 +212,10 @@ fn is_hidden(record: &Record, orders: &Orders<'_>) -> bool {
 }
 
 /// How many messages with this unique-id are recorded and may be listed: one of nearly all, which
-/// is seen without reading the record. The search continues at `behind`, the end of the last one.
-fn messages_of(records: &Records, behind: &mut usize, unique_id: &[u8]) -> usize {
-    let range = records.range_behind(*behind, unique_id);
-    *behind = range.end;
+/// is seen without reading the record. The search continues at `next`, the end of the last one.
+fn messages_of(records: &Records, next: &mut usize, unique_id: &[u8]) -> usize {
+    let range = records.range_from(*next, unique_id);
+    *next = range.end;
     if records.plainly_delivered(&range).is_some() {
         return 1;
     }

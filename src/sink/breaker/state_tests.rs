@@ -225,7 +225,7 @@ fn a_probe_is_no_culprit_while_another_account_may_have_something_due() {
     );
     assert_eq!(culprits(state.admits(&home, later)), (0, 0));
     state.open.as_mut().unwrap().probe_ended(Probe(2), false);
-    // Nobody else has anything due: the culprits are tried by the back-off of messages.
+    // No other account has anything due: the culprits are tried by the back-off of messages.
     assert_eq!(culprits(state.admits(&work, later)), (0, 2));
 }
 

@@ -32,14 +32,14 @@ async fn a_certificate_that_the_account_can_trust_is_enough_at_tls_1_2_and_1_3()
         .await;
     let pinned = format!("tls_fingerprint = \"{fingerprint}\"");
     case("a fingerprint").only(pinned.clone()).passes().await;
-    let nobody = certificates.self_signed("alone", "DNS:elsewhere.example");
+    let alone = certificates.self_signed("alone", "DNS:elsewhere.example");
     let pinned = format!(
         "tls_fingerprint = \"{}\"",
-        Certificates::fingerprint(&nobody)
+        Certificates::fingerprint(&alone)
     );
     Case::new(
-        "a fingerprint of a certificate that nobody signed",
-        &nobody,
+        "a fingerprint of a certificate that no authority signed",
+        &alone,
         &certificates,
     )
     .only(pinned)
@@ -144,7 +144,7 @@ async fn a_server_that_does_not_take_our_certificate_is_the_operators_to_mend() 
             Case::new(what, &pair, &certificates).options(options)
         };
         let says = ["localhost", "unknown ca", "tls_client_cert"];
-        case("one that nobody knows")
+        case("an unknown one")
             .and(shows(&stranger))
             .fails("tls_client_certificate", WhoActs::Account, &says)
             .await;

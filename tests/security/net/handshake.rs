@@ -90,7 +90,13 @@ async fn the_error_for_a_missing_server_says_what_to_try() {
     let port = deaf.local_addr().unwrap().port();
     let error = visit("localhost", port, "implicit", "").await.unwrap_err();
     let says = ["localhost", &format!("port {port}"), "refused", "firewall"];
-    assert_refused("nobody listens", &error, "connect", WhoActs::Server, &says);
+    assert_refused(
+        "no program listens",
+        &error,
+        "connect",
+        WhoActs::Server,
+        &says,
+    );
     let error = visit("no-such-host.invalid", 995, "implicit", "").await;
     let says = ["no-such-host.invalid", "not known", "host", "DNS"];
     assert_refused(

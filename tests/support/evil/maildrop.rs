@@ -158,7 +158,7 @@ impl Maildrop {
                 // If mail is kept, its owner deletes it when all of it was retrieved.
                 let are_asked = self.asked.len() == COUNT && marked.is_empty();
                 if self.mails.is_empty() || are_asked {
-                    self.mails = counted(messages("anew"));
+                    self.mails = counted(messages("again"));
                     let octets = self.mails.iter().map(|mail| mail.octets.clone());
                     self.ever.extend(octets);
                 }

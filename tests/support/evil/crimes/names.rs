@@ -30,14 +30,14 @@ pub(super) const POP3: &[(&str, &str)] = &[
     ),
     ("answer-stls-early", "says yes to STLS before it is asked"),
     ("answer-twice", "sends each answer twice"),
-    ("inject-after-stls", "sends a line behind its yes to STLS"),
+    ("inject-after-stls", "sends a line after its yes to STLS"),
     (
         "inject-after-stls-without-crlf",
-        "sends half a line behind its yes to STLS",
+        "sends half a line after its yes to STLS",
     ),
     (
         "inject-after-stls-split",
-        "cuts its yes to STLS before the LF, and sends that with a line behind it",
+        "cuts its yes to STLS before the LF, and sends that with a line after it",
     ),
     (
         "inject-into-handshake",
@@ -108,7 +108,7 @@ pub(super) const POP3: &[(&str, &str)] = &[
     ),
     (
         "end-bodies-with-lf",
-        "ends the lines of messages with LF alone, behind answers that end in CRLF",
+        "ends the lines of messages with LF alone, after answers that end in CRLF",
     ),
     (
         "glue-final-dots",
@@ -146,13 +146,13 @@ pub(super) const POP3: &[(&str, &str)] = &[
     ),
     ("list-ghosts", "lists messages that are not there"),
     ("cut-in-header", "hangs up in the middle of a header"),
-    ("cut-after-header", "hangs up right behind a header"),
+    ("cut-after-header", "hangs up right after a header"),
     ("cut-in-body", "hangs up in the middle of a body"),
     (
         "cut-before-dot",
-        "hangs up behind the last line, before the dot",
+        "hangs up after the last line, before the dot",
     ),
-    ("cut-inside-dot", "hangs up behind the dot, before its CRLF"),
+    ("cut-inside-dot", "hangs up after the dot, before its CRLF"),
     ("cut-inside-dot-cr", "hangs up between CR and LF of the dot"),
     ("forget-deletes", "says yes to QUIT and deletes nothing"),
     (
@@ -238,15 +238,15 @@ pub(super) const SMTP: &[(&str, &str)] = &[
     ("smtp-answer-twice", "sends each answer twice"),
     (
         "smtp-inject-after-starttls",
-        "sends a line behind its yes to STARTTLS",
+        "sends a line after its yes to STARTTLS",
     ),
     (
         "smtp-inject-after-starttls-without-crlf",
-        "sends half a line behind its yes to STARTTLS",
+        "sends half a line after its yes to STARTTLS",
     ),
     (
         "smtp-inject-after-starttls-split",
-        "cuts its yes to STARTTLS before the LF, and sends that with a line behind it",
+        "cuts its yes to STARTTLS before the LF, and sends that with a line after it",
     ),
     (
         "smtp-inject-into-handshake",
@@ -314,6 +314,6 @@ pub(super) const LMTP: &[(&str, &str)] = &[
     ),
     (
         "lmtp-vanish-between-answers",
-        "hangs up behind the answer for the first recipient",
+        "hangs up after the answer for the first recipient",
     ),
 ];
