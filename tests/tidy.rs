@@ -187,6 +187,13 @@ fn every_way_to_break_a_wall_is_seen() {
             "fn f(seen: &crate::seen::AccountStore) {}",
         ),
         ("session/judge/x.rs", "async fn f() {}"),
+        ("net/x.rs", "fn f() { if e.code() == \"connect\" {} }"),
+        ("sink/x.rs", "fn f() { g(refusal.code != SILENT); }"),
+        (
+            "agent/x.rs",
+            "fn f() { match code.as_str() { \"in_use\" => {} _ => {} } }",
+        ),
+        ("agent/x.rs", "fn f() { g(e.code().ends_with(\"_full\")); }"),
         ("proto/x.rs", "fn f() { g(async { 1 }); }"),
         ("session/x.rs", "fn f() { let _ = OperatorsWord::given(); }"),
         ("session/x.rs", "fn f() { let _ = Batch::new(&account); }"),

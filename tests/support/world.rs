@@ -171,12 +171,15 @@ impl World {
         self.spool.path()
     }
 
-    /// Whether an event with this code was reported.
+    /// Whether an event with this code was reported. A code that telemetry does not know is a
+    /// mistake of the test.
     pub fn told(&self, code: &str) -> bool {
         self.times_told(code) > 0
     }
 
     pub fn times_told(&self, code: &str) -> usize {
+        let known = format!("\"{code}\"");
+        assert!(CODES.iter().any(|text| text.contains(&known)), "{code}");
         let events = self.events.lock().unwrap();
         let is_one = |event: &&String| event.split(' ').next() == Some(code);
         events.iter().filter(is_one).count()
@@ -453,6 +456,13 @@ impl Clock for TurnedClock {
         *self.0.lock().unwrap()
     }
 }
+
+/// The files in which events have their codes.
+const CODES: [&str; 3] = [
+    include_str!("../../src/telemetry/event.rs"),
+    include_str!("../../src/telemetry/quirk.rs"),
+    include_str!("../../src/telemetry/warning.rs"),
+];
 
 struct Collected(Arc<Mutex<Vec<String>>>);
 

@@ -190,6 +190,12 @@ pub fn complaints(path: &str, scan: &Scan) -> BTreeSet<String> {
             complaints.insert(format!("src/{path}:{}: {what}", found.line));
         }
     }
+    if !path.starts_with("proto/") {
+        let say = |line| {
+            format!("src/{path}:{line}: this decides by the text of a code; match on its variants")
+        };
+        complaints.extend(scan.compared.iter().map(say));
+    }
     if is_pure(path) {
         let say =
             |line| format!("src/{path}:{line}: a file without side effects waits for nothing");

@@ -26,6 +26,8 @@ pub struct Scan {
     pub types: Vec<Item>,
     /// The lines of events whose fields are made with `format!`.
     pub sentences: Vec<usize>,
+    /// The lines where a code is compared with a text.
+    pub compared: Vec<usize>,
     /// The lines of `async` and `.await`.
     pub waits: Vec<usize>,
     /// The files of tests that it declares.
@@ -166,6 +168,39 @@ fn path_of(attribute: &syn::Attribute) -> Option<String> {
     }
 }
 
+/// Whether this is a code by its name: `error.code()`, `refusal.code`, `code`.
+fn is_code(expr: &syn::Expr) -> bool {
+    match expr {
+        syn::Expr::MethodCall(call) if call.method == "code" => true,
+        syn::Expr::MethodCall(call) => call.method == "as_str" && is_code(&call.receiver),
+        syn::Expr::Field(field) => {
+            matches!(&field.member, syn::Member::Named(name) if name == "code")
+        }
+        syn::Expr::Path(path) => path.path.is_ident("code"),
+        syn::Expr::Reference(of) => is_code(&of.expr),
+        syn::Expr::Unary(of) => is_code(&of.expr),
+        syn::Expr::Paren(of) => is_code(&of.expr),
+        _ => false,
+    }
+}
+
+/// Whether this is a text, or a constant with one.
+fn is_text(expr: &syn::Expr) -> bool {
+    match expr {
+        syn::Expr::Lit(literal) => matches!(literal.lit, syn::Lit::Str(_)),
+        syn::Expr::Path(path) => path.path.segments.last().is_some_and(|last| {
+            let name = last.ident.to_string();
+            name.len() > 1 && name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+        }),
+        syn::Expr::Reference(of) => is_text(&of.expr),
+        _ => false,
+    }
+}
+
+fn line_of(expr: &syn::Expr) -> usize {
+    syn::spanned::Spanned::span(expr).start().line
+}
+
 /// Whether `format!` was seen.
 struct Formats(bool);
 
@@ -217,6 +252,36 @@ impl<'a> Visit<'a> for Scan {
             self.sentences.push(first.ident.span().start().line);
         }
         syn::visit::visit_expr_struct(self, made);
+    }
+
+    fn visit_expr_binary(&mut self, binary: &'a syn::ExprBinary) {
+        let compares = matches!(binary.op, syn::BinOp::Eq(_) | syn::BinOp::Ne(_));
+        let sides = [(&binary.left, &binary.right), (&binary.right, &binary.left)];
+        if compares
+            && sides
+                .iter()
+                .any(|(one, other)| is_code(one) && is_text(other))
+        {
+            self.compared.push(line_of(&binary.left));
+        }
+        syn::visit::visit_expr_binary(self, binary);
+    }
+
+    fn visit_expr_match(&mut self, matched: &'a syn::ExprMatch) {
+        let is_text = |arm: &syn::Arm| matches!(&arm.pat, syn::Pat::Lit(literal) if matches!(literal.lit, syn::Lit::Str(_)));
+        if is_code(&matched.expr) && matched.arms.iter().any(is_text) {
+            self.compared.push(line_of(&matched.expr));
+        }
+        syn::visit::visit_expr_match(self, matched);
+    }
+
+    fn visit_expr_method_call(&mut self, call: &'a syn::ExprMethodCall) {
+        let looks = ["contains", "starts_with", "ends_with"];
+        let is_look = looks.iter().any(|look| call.method == look);
+        if is_look && is_code(&call.receiver) && call.args.iter().any(is_text) {
+            self.compared.push(line_of(&call.receiver));
+        }
+        syn::visit::visit_expr_method_call(self, call);
     }
 
     fn visit_expr_await(&mut self, wait: &'a syn::ExprAwait) {

@@ -36,7 +36,7 @@ const TOLD: &[(&str, &str)] = &[
     ("omit-one-unique-id", "message_without_unique_id"),
     ("stretch-unique-ids", "message_without_unique_id"),
     ("strip-unique-ids", "message_without_unique_id"),
-    ("one-byte-every-nine-seconds", "Struck"),
+    ("one-byte-every-nine-seconds", "session_lost"),
 ];
 
 /// Two accounts of one agent: `work` at an honest server, and `evil`.
@@ -146,10 +146,10 @@ impl Trial {
     /// Whether the event that names this crime was reported.
     fn is_named(&self) -> bool {
         let known = TOLD.iter().find(|(crime, _)| self.crime.is(crime));
-        known.is_some_and(|(_, what)| {
+        known.is_some_and(|(_, code)| {
             let events = self.world.events.lock().unwrap();
             let mut of_evil = events.iter().filter(|event| event.contains("\"evil\""));
-            of_evil.any(|event| event.contains(what))
+            of_evil.any(|event| event.split(' ').next() == Some(code))
         })
     }
 

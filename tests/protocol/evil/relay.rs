@@ -271,7 +271,7 @@ async fn tried(crime: &Crime, certificates: &Certificates) {
             kept
         );
         assert!(
-            kept == 0 || trial.world.said("Quarantined"),
+            kept == 0 || trial.world.told("quarantined"),
             "{what}: quarantined in silence"
         );
     }
