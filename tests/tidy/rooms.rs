@@ -126,7 +126,48 @@ const DOORS: &[(&str, &str)] = &[
     ("tracing_subscriber", "telemetry/"),
     ("base64", "proto/sasl.rs"),
     ("md5", "session/server/login.rs"),
+    // SHA-256 of messages, and of certificates.
+    ("sha2", "spool/"),
+    ("sha2", "net/tls.rs"),
+    ("data_encoding", "mail/digest.rs"),
+    ("data_encoding", "session/server/login.rs"),
+    // Durations that the operator writes, and times that people read.
+    ("humantime", "config/value/period.rs"),
+    ("humantime", "telemetry/line.rs"),
+    ("humantime", "cli/seen.rs"),
+    // The rooms that hold a secret, or octets that may contain one.
+    ("zeroize", "mail/secret.rs"),
+    ("zeroize", "config/"),
+    ("zeroize", "secrets/"),
+    ("zeroize", "process/"),
+    ("zeroize", "disk/regular.rs"),
+    ("zeroize", "seen/seal.rs"),
+    // Jitter, samples and file names. What is decided is given its chance by the caller.
+    ("fastrand", "agent/"),
+    ("fastrand", "session/run/"),
+    ("fastrand", "session/server/maildrop/"),
+    ("fastrand", "sink/maildir/"),
+    ("fastrand", "spool/draft.rs"),
+    // System calls. Sessions and the command line make none.
+    ("rustix", "main.rs"),
+    ("rustix", "fault.rs"),
+    ("rustix", "agent/signals/"),
+    ("rustix", "config/"),
+    ("rustix", "disk/"),
+    ("rustix", "net/error.rs"),
+    ("rustix", "operator/"),
+    ("rustix", "process/"),
+    ("rustix", "quarantine/"),
+    ("rustix", "seen/disk/"),
+    ("rustix", "sink/maildir/"),
+    ("rustix", "sink/mda/"),
+    ("rustix", "spool/draft.rs"),
+    ("rustix", "telemetry/backlog.rs"),
 ];
+
+/// Outside crates that every room may use, as far as it is not [`PURE`]: errors, searches, and how
+/// the program runs.
+const EVERYWHERE: &[&str] = &["futures_util", "memchr", "thiserror", "tokio", "tokio_util"];
 
 /// Types that only one room may create: the type, the function that creates it, and the room.
 const MINTS: &[(&str, &str, &str)] = &[
@@ -241,6 +282,24 @@ fn unknown_to(room: &str, words: &[&str]) -> Option<String> {
     let is_long_enough = |path: &&&str| path.split("::").count() <= below.len();
     let path = paths.iter().filter(is_long_enough).find(is)?;
     Some(format!("{room}/ must not know {what}, and this is {path}"))
+}
+
+/// The dependencies of a manifest that have no door, one sentence each.
+pub fn of_manifest(manifest: &str) -> BTreeSet<String> {
+    let lines = manifest.lines();
+    let below = lines.skip_while(|line| *line != "[dependencies]").skip(1);
+    let table = below.take_while(|line| !line.starts_with('['));
+    let names = table.filter_map(|line| Some(line.split_once(" = ")?.0));
+    // The one crate whose name in the source is another.
+    let names = names.map(|name| match name {
+        "md-5" => "md5".to_owned(),
+        name => name.replace('-', "_"),
+    });
+    let has_door = |name: &String| DOORS.iter().any(|(known, _)| known == name);
+    names
+        .filter(|name| !has_door(name) && !EVERYWHERE.contains(&&**name))
+        .map(|name| format!("Cargo.toml: say in tests/tidy/rooms.rs where {name} comes in"))
+        .collect()
 }
 
 fn wrong_door(path: &str, words: &[&str]) -> Option<String> {
