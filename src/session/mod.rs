@@ -107,6 +107,7 @@ async fn poll_with_state(
     let mut progress = Progress::default();
     let budget = Budget::new(&with.delivery);
     let mut outgrown = Vec::new();
+    let mut check = None;
     loop {
         if with.stop.soon.is_cancelled() {
             return Ok(End::Stopped);
@@ -123,8 +124,10 @@ async fn poll_with_state(
             spared: &admitted.spared,
             budget: &budget,
             outgrown: &outgrown,
+            check,
         };
         let ended = session.run(state, counts).await?;
+        check = ended.check;
         admitted.left = ended.left;
         drop(admitted);
         counts.add(&ended.counts);
@@ -142,17 +145,17 @@ async fn poll_with_state(
         progress.note(&ended.counts);
         // Another session is a login too: if the server demands a pause, the rest waits for the
         // next poll.
-        if !ended.again
-            || progress.has_ended()
-            || state
-                .pacing
-                .login_delay_seconds
-                .is_some_and(|seconds| seconds > 0)
-        {
+        if !ended.again || progress.has_ended() || wants_pause(state) {
             state.pacing.last_success = Some(with.clock.now());
             return Ok(End::Complete);
         }
     }
+}
+
+/// Whether the server demands a pause between two logins.
+fn wants_pause(state: &AccountState) -> bool {
+    let delay = state.pacing.login_delay_seconds;
+    delay.is_some_and(|seconds| seconds > 0)
 }
 
 /// The permission to offer messages; `None` when mailferry is asked to stop meanwhile. Waits for a

@@ -57,6 +57,8 @@ pub enum Quirk<'a> {
 pub enum DeleteQuirk<'a> {
     /// Messages whose delete was accepted are still listed.
     Ignored,
+    /// Messages that only their bytes identify are still listed at once after their delete.
+    WithoutEffect { messages: u32 },
     /// Sessions ended at the DELE of different messages, and no DELE was accepted between them.
     EndSessions,
     /// Sessions ended at the DELE of this message.
@@ -205,7 +207,9 @@ impl Quirk<'_> {
         match self {
             Self::Deletes(deletes) => match deletes {
                 DeleteQuirk::Struck { .. } | DeleteQuirk::Unconfirmed { .. } => true,
-                DeleteQuirk::Ignored | DeleteQuirk::EndSessions => false,
+                DeleteQuirk::Ignored
+                | DeleteQuirk::WithoutEffect { .. }
+                | DeleteQuirk::EndSessions => false,
             },
             Self::Octets(octets) => !matches!(octets, OctetsQuirk::Estimated),
             Self::CommandLeftOut { .. }
@@ -322,6 +326,7 @@ impl DeleteQuirk<'_> {
     const fn code(&self) -> &'static str {
         match self {
             Self::Ignored | Self::EndSessions => "deletes_ignored",
+            Self::WithoutEffect { .. } => "delete_without_effect",
             Self::Struck { .. } => "dele_struck",
             Self::Unconfirmed { .. } => "deletes_unconfirmed",
         }
@@ -334,6 +339,12 @@ impl fmt::Display for DeleteQuirk<'_> {
             Self::Ignored => f.write_str(
                 "the server still lists messages that it was asked to delete; mailferry tries one \
                  delete a day until one succeeds",
+            ),
+            Self::WithoutEffect { messages } => write!(
+                f,
+                "the server confirmed deletes, and at once listed {messages} of their messages \
+                 again; they have no Message-ID and Date, so they are delivered again once a day \
+                 at most"
             ),
             Self::EndSessions => f.write_str(
                 "sessions ended at the DELE of different messages, and no DELE was accepted \
@@ -414,37 +425,5 @@ impl OctetsQuirk<'_> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_words_name_what_happened_and_the_command_that_helps() {
-        let account = AccountName::new("work").unwrap();
-        let unique_id = &UniqueId::new(b"a b").unwrap();
-        let octets = OctetsQuirk::Short {
-            unique_id,
-            announced: None,
-            octets: 7,
-        };
-        let words = Quirk::Octets(octets).detail(&account);
-        assert!(
-            words.contains("announces more octets and sends 7"),
-            "{words}"
-        );
-        assert!(
-            words.contains("seen mark --as-delivered work a%20b`"),
-            "{words}"
-        );
-        let moved = Quirk::MaildropChanged {
-            user: "jane",
-            host: "pop.example.org",
-            after: AfterMove::New { copies: 0 },
-        };
-        let words = moved.detail(&account);
-        assert!(words.contains("jane at pop.example.org before: its messages are new. If"));
-        assert!(
-            words.contains("seen rename --same-maildrop work`"),
-            "{words}"
-        );
-    }
-}
+#[path = "quirk_tests.rs"]
+mod tests;

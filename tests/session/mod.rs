@@ -14,6 +14,7 @@ mod hiding;
 mod hostile_dialogues;
 mod identity;
 mod identity_property;
+mod ignored_deletes;
 mod lasting;
 mod listed_again;
 mod long_work;

@@ -78,6 +78,10 @@ pub struct Habits {
     pub refuses_list: bool,
     /// Refuses DELE.
     pub refuses_dele: bool,
+    /// DELE of this message, by unique-id, is accepted and has no effect.
+    pub forgets_dele_of: Option<String>,
+    /// This message arrives after each QUIT.
+    pub arrives_after_quit: Option<Mail>,
     /// Refuses DELE of this message, by unique-id.
     pub refuses_dele_of: Option<String>,
     /// Answers UIDL and LIST of one message with this.
@@ -157,6 +161,8 @@ impl Default for Habits {
             lists_hundredths: 100,
             refuses_list: false,
             refuses_dele: false,
+            forgets_dele_of: None,
+            arrives_after_quit: None,
             refuses_dele_of: None,
             answers_for_one_with: None,
             rebuilds: false,
@@ -462,7 +468,8 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                     state.unanswered.extend(mails.iter().cloned());
                 }
                 server.crash.step().await;
-                marked[at] = done && !habits.forgets_deletes;
+                let forgets = habits.forgets_dele_of.as_ref() == Some(&mails[at].unique_id);
+                marked[at] = done && !habits.forgets_deletes && !forgets;
                 write.write_all(b"+OK\r\n").await?;
             }
             ("NOOP", _) => write.write_all(b"+OK\r\n").await?,
@@ -473,6 +480,8 @@ async fn serve(server: Server, stream: impl AsyncRead + AsyncWrite) -> std::io::
                 }
                 if done {
                     update(&server, &mails, &marked, &retrieved, habits.hides);
+                    let mut state = server.state.lock().unwrap();
+                    state.mails.extend(habits.arrives_after_quit.clone());
                 }
                 server.crash.step().await;
                 if !habits.loses_quit_reply {

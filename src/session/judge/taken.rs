@@ -1,7 +1,7 @@
 //! Whether deletes have effect, and how many to send to a server on which they did not. Pure.
 
 use crate::mail::{DAY_SECONDS, Listing, Timestamp, limits};
-use crate::seen::{DeletesState, Records};
+use crate::seen::{DeletesState, Known, Records};
 use crate::session::judge::absence::ListingCursor;
 
 /// How many deletes a session may send, and how.
@@ -44,28 +44,69 @@ pub(in crate::session) fn is_ignored(
     allowance.attempted.is_some_and(was_last)
 }
 
-/// What a new listing says about the deletes of the last session, and what this one may send.
-/// `again` is how many messages are listed although their DELE was noted.
+/// What became of the messages that earlier sessions asked to delete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) struct DeletesOutcome {
+    /// How many are listed again.
+    pub(in crate::session) again: usize,
+    pub(in crate::session) is_one_gone: bool,
+    pub(in crate::session) are_all_gone: bool,
+    /// Whether the session that asked for them ended just before: then nothing else explains it.
+    pub(in crate::session) is_at_once: bool,
+}
+
+impl DeletesOutcome {
+    /// What a listing shows. `again` is how many messages are listed although their DELE was noted.
+    pub(in crate::session) fn of(listing: &Listing, records: &Records, again: usize) -> Self {
+        Self {
+            again,
+            is_one_gone: listing.complete && is_one_gone(listing, records, |_| true),
+            are_all_gone: again == 0 && listing.complete,
+            is_at_once: false,
+        }
+    }
+}
+
+/// The deletes of a session on a server without unique-ids, for the one that follows at once to
+/// see whether they took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) struct DeletesCheck {
+    /// How many messages were listed.
+    pub(in crate::session) listed: usize,
+    /// How many of them the server confirmed to have deleted.
+    pub(in crate::session) deleted: usize,
+}
+
+impl DeletesCheck {
+    /// How many of the deleted messages are still there, if so many are listed now. Some of them
+    /// may have arrived since.
+    pub(in crate::session) const fn still_there(self, listed: usize) -> usize {
+        listed.saturating_sub(self.listed.saturating_sub(self.deleted))
+    }
+
+    /// What became of the deleted messages, if so many are listed now.
+    pub(in crate::session) const fn outcome(self, listed: usize) -> DeletesOutcome {
+        let again = self.still_there(listed);
+        DeletesOutcome {
+            again,
+            is_one_gone: again < self.deleted,
+            are_all_gone: again == 0,
+            is_at_once: true,
+        }
+    }
+}
+
+/// What this session may send. `outcome` is that of earlier deletes, if the listing shows it; else
+/// [`learn`] is told later.
 pub(in crate::session) fn begin(
     state: &mut DeletesState,
-    listing: &Listing,
-    records: &Records,
-    again: usize,
+    outcome: Option<DeletesOutcome>,
     now: Timestamp,
 ) -> Allowance {
     let attempted = state.attempted.take();
     let was_answered = !std::mem::take(&mut state.quit_unanswered);
-    if attempted.is_some() {
-        // One message that stays says nothing about the others.
-        if (again == 0 && listing.complete) || is_one_gone(listing, records) {
-            state.unconfirmed = 0;
-        } else if again > 0 && !state.quit_refused {
-            state.unconfirmed = state.unconfirmed.saturating_add(1);
-        }
-        state.quit_refused = false;
-    }
-    if are_ignored(state) && is_one_gone(listing, records) {
-        state.found_again = 0;
+    if let Some(outcome) = outcome {
+        learn(state, attempted, outcome);
     }
     if are_ignored(state) {
         let may_try = state.lone.is_none_or(|at| !at.is_within(DAY_SECONDS, now));
@@ -92,6 +133,27 @@ pub(in crate::session) fn begin(
         },
         attempted,
         was_answered,
+    }
+}
+
+/// Takes in what became of the deletes of earlier sessions, the last of which were noted at
+/// `attempted`.
+pub(in crate::session) fn learn(
+    state: &mut DeletesState,
+    attempted: Option<Timestamp>,
+    outcome: DeletesOutcome,
+) {
+    if attempted.is_some() {
+        // One message that stays says nothing about the others.
+        if outcome.are_all_gone || outcome.is_one_gone {
+            state.unconfirmed = 0;
+        } else if outcome.again > 0 && !state.quit_refused {
+            state.unconfirmed = state.unconfirmed.saturating_add(1);
+        }
+        state.quit_refused = false;
+    }
+    if outcome.is_one_gone && (are_ignored(state) || outcome.is_at_once) {
+        state.found_again = 0;
     }
 }
 
@@ -123,14 +185,22 @@ pub(in crate::session) const fn are_ignored(state: &DeletesState) -> bool {
     state.found_again >= limits::DELETES_FOUND_AGAIN_MAX
 }
 
-/// Whether a message whose DELE was noted was in the last listing and is gone now.
-fn is_one_gone(listing: &Listing, records: &Records) -> bool {
+/// Whether a message whose DELE was noted was in the last listing and is gone now. `would_show`
+/// says whether the listing would show the message of a record.
+pub(in crate::session) fn is_one_gone(
+    listing: &Listing,
+    records: &Records,
+    would_show: impl Fn(&Known<'_>) -> bool,
+) -> bool {
     let mut listed = ListingCursor::new(listing);
-    let is_gone = |known: crate::seen::Known<'_>| {
+    let is_gone = |known: Known<'_>| {
         let is_listed = listed.positions(known.unique_id).is_some();
-        known.record.notes.asked.is_some() && known.record.absent_since.is_none() && !is_listed
+        known.record.notes.asked.is_some()
+            && known.record.absent_since.is_none()
+            && !is_listed
+            && would_show(&known)
     };
-    listing.complete && records.iter().any(is_gone)
+    records.iter().any(is_gone)
 }
 
 #[cfg(test)]
@@ -144,7 +214,8 @@ mod tests {
     fn next(state: &mut DeletesState, again: usize) -> Allowance {
         let records = Records::begin(&AccountName::new("work").unwrap());
         let listing = crate::mail::ListingBuilder::default().build(true);
-        begin(state, &listing, &records, again, NOW)
+        let outcome = DeletesOutcome::of(&listing, &records, again);
+        begin(state, Some(outcome), NOW)
     }
 
     #[test]

@@ -8,9 +8,11 @@ use crate::session::SessionError;
 use crate::session::judge::absence::{AbsenceRules, is_open, notice};
 use crate::session::judge::disposition::{Disposition, Plan, Skip};
 use crate::session::judge::made_names;
+use crate::session::judge::taken::{self, Allowance, DeletesCheck, DeletesOutcome, is_one_gone};
 use crate::session::long::long;
-use crate::session::run::Session;
+use crate::session::run::{Ended, Session};
 use crate::session::server::listing::Listed;
+use crate::session::transfer::findings::Findings;
 use crate::session::transfer::orders::Transferred;
 
 impl Session<'_> {
@@ -30,7 +32,8 @@ impl Session<'_> {
     }
 
     /// On a server without unique-ids, notes what the messages that were retrieved say about
-    /// records: the digests show which messages the listing contains.
+    /// records: the digests show which messages the listing contains, and what became of earlier
+    /// deletes.
     ///
     /// # Errors
     /// The errors of the store.
@@ -38,7 +41,7 @@ impl Session<'_> {
         &self,
         (listed, plan, hides): (&Listed, &Plan, bool),
         done: &Transferred,
-        state: &mut AccountState,
+        (state, deletes): (&mut AccountState, Allowance),
         now: Timestamp,
     ) -> Result<(), SessionError> {
         if listed.without_unique_ids.is_none() {
@@ -52,8 +55,40 @@ impl Session<'_> {
             self.notice_hidden(&done.identified, &records, &would_show, state)
                 .await?;
         }
+        let again = done.findings.found_again as usize;
+        let outcome = DeletesOutcome {
+            again,
+            is_one_gone: is_one_gone(&done.identified, &records, would_show),
+            are_all_gone: again == 0 && done.identified.len() == listed.listing.len(),
+            is_at_once: false,
+        };
+        taken::learn(&mut state.deletes, deletes.attempted, outcome);
         self.notice(&done.identified, &records, would_show, now)
             .await
+    }
+
+    /// Which deletes this session may send. Without unique-ids the listing shows something about
+    /// earlier ones only if it is empty, or if this session follows one to check its deletes.
+    pub(in crate::session) fn begin_deletes(
+        &self,
+        (listed, plan): (&Listed, &Plan),
+        records: &Records,
+        state: &mut AccountState,
+        now: Timestamp,
+    ) -> Allowance {
+        let listing = &listed.listing;
+        let outcome = match &listed.without_unique_ids {
+            Some(_) => self.check.map(|check| check.outcome(listing.len())),
+            None => {
+                let outcome = DeletesOutcome::of(listing, records, plan.listed_again);
+                let lacks_one = || is_one_gone(listing, records, |known| listed.lacks(known));
+                Some(DeletesOutcome {
+                    is_one_gone: outcome.is_one_gone || lacks_one(),
+                    ..outcome
+                })
+            }
+        };
+        taken::begin(&mut state.deletes, outcome, now)
     }
 
     async fn notice(
@@ -84,6 +119,34 @@ impl Session<'_> {
                 return Ok(());
             }
             with.seen.commit(batch, records).await?;
+        }
+    }
+}
+
+impl Session<'_> {
+    /// Has another session check at once, on a server without unique-ids, whether the confirmed
+    /// deletes of this one took effect. That is in doubt if it took messages for others with the
+    /// bytes of deleted ones, or if earlier deletes were ignored.
+    pub(in crate::session) fn check_deletes(
+        &self,
+        listed: &Listed,
+        ended: &mut Ended,
+        found: Findings,
+        were_ignored: bool,
+    ) {
+        let is_in_doubt = found.sent_again > 0 || were_ignored;
+        let is_checkable = listed.without_unique_ids.is_some()
+            && self.check.is_none()
+            && ended.quit
+            && ended.counts.deleted > 0
+            && ended.error.is_none()
+            && !ended.stopped;
+        if is_in_doubt && is_checkable {
+            ended.again = true;
+            ended.check = Some(DeletesCheck {
+                listed: listed.listing.len(),
+                deleted: usize::try_from(ended.counts.deleted).unwrap_or(usize::MAX),
+            });
         }
     }
 }

@@ -25,7 +25,8 @@ use crate::seen::{AccountState, Record, RecordKey, Records, State};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::disposition::Plan;
 use crate::session::judge::quota::{Quota, remaining};
-use crate::session::judge::{struck_deletes, taken};
+use crate::session::judge::struck_deletes;
+use crate::session::judge::taken::DeletesCheck;
 use crate::session::server::asking::Asking;
 use crate::session::server::listing::Listed;
 use crate::session::server::listing_room::Held;
@@ -50,6 +51,8 @@ pub(super) struct Session<'a> {
     pub(super) budget: &'a Budget<'a>,
     /// Numbers of messages whose body exceeded the limit in an earlier session of this poll.
     pub(super) outgrown: &'a [u32],
+    /// What the session before this one deleted, if this one is to show whether that took effect.
+    pub(super) check: Option<DeletesCheck>,
 }
 
 /// A maildrop with an open connection, and its listing.
@@ -67,6 +70,8 @@ pub(super) struct Ended {
     pub(super) error: Option<SessionError>,
     pub(super) stopped: bool,
     pub(super) again: bool,
+    /// What the next session has to check.
+    pub(super) check: Option<DeletesCheck>,
     /// The rest of the allowance.
     pub(super) allowance: Option<u64>,
     /// Whether due messages were not offered, although they could have been.
@@ -175,10 +180,9 @@ impl Session<'_> {
         };
         let (pops, now) = (hides && state.hiding.without_quit, with.clock.now());
         let spared_count = self.complete_plan(&mut plan, &mut listing, &records, state, poll);
-        let shown_since = self.before_retrieving(&plan, &listing, state, hides);
-        let shown_since = shown_since.await?;
-        let again = plan.listed_again;
-        let deletes = taken::begin(&mut state.deletes, &listing.listing, &records, again, now);
+        let before = self.before_retrieving(&plan, &listing, state, hides);
+        let shown_since = before.await?;
+        let deletes = self.begin_deletes((&listing, &plan), &records, state, now);
         let elsewhere = self.elsewhere(state, &plan).await?;
         let deletable = struck_deletes::deletable(state, &listing.listing, now);
         let (cut_off, due) = (state.clone(), std::mem::take(&mut plan.deletes));
@@ -205,6 +209,7 @@ impl Session<'_> {
             recipient_since: self.recipient_since(state, now),
             began_again: state.names.began_again,
             deletes,
+            check: self.check,
             sizes: state.sizes.after(records.len()),
             deadline: opened.deadline,
         };
@@ -212,16 +217,16 @@ impl Session<'_> {
         let came = std::mem::take(&mut done.retrieved);
         self.learn(&listing, &done, state);
         self.doubt(&came, done.lost.is_some(), now).await?;
-        self.notice_identified((&listing, &plan, hides), &done, state, now)
+        self.notice_identified((&listing, &plan, hides), &done, (state, deletes), now)
             .await?;
         self.learn_names(&done.findings, &plan, &records, state, now);
         let gone = done.gone.clone();
-        let asked = (done.deletes_noted, done.findings.found_again);
-        let all_popped =
-            done.error.is_none() && !done.stopped && !done.unasked && done.counts.left == 0;
+        let (noted, findings) = (done.deletes_noted, done.findings);
+        let all_popped = done.is_all_retrieved();
         let mut ended = self.leave(done, hides, deletes.quit_seconds).await;
         self.doubt(&came, ended.goodbye.out_of_step, now).await?;
-        self.learn_deletes(state, asked, &ended).await?;
+        self.learn_deletes(state, (noted, findings), &ended).await?;
+        self.check_deletes(&listing, &mut ended, findings, deletes.compared_only);
         ended.counts.without_unique_id = listing.unnamed.left(&gone, ended.quit);
         self.learn_from_goodbye(&listing, &ended, &gone, state);
         if hides && ended.quit && (all_popped || !pops) {
@@ -348,6 +353,7 @@ impl Session<'_> {
             error: done.error,
             stopped: done.stopped,
             again: done.again,
+            check: None,
             allowance: done.allowance,
             left: done.left,
             outgrown: done.outgrown,

@@ -176,6 +176,10 @@ impl Session<'_> {
                 self.say(Quirk::UniqueIdsUnstable);
             }
         }
+        if found.there_at_once > 0 {
+            let messages = found.there_at_once;
+            self.say(Quirk::Deletes(DeleteQuirk::WithoutEffect { messages }));
+        }
         if found.heads_differ {
             names.heads_unreliable = Some(now);
         }
@@ -197,7 +201,7 @@ impl Session<'_> {
     pub(in crate::session) async fn learn_deletes(
         &self,
         state: &mut AccountState,
-        (noted, found_again): (Option<Timestamp>, u32),
+        (noted, found): (Option<Timestamp>, Findings),
         ended: &Ended,
     ) -> Result<(), SessionError> {
         let sent = ended.deletes_sent;
@@ -205,7 +209,7 @@ impl Session<'_> {
         let now = self.with.clock.now();
         let sent_at = (sent, noted);
         let answer = ended.goodbye.answer;
-        taken::end(&mut state.deletes, sent_at, answer, found_again, now);
+        taken::end(&mut state.deletes, sent_at, answer, found.found_again, now);
         if let Some(noted) = noted.filter(|_| sent > 0 && ended.quit) {
             state.deletes.close_note(noted);
         }

@@ -132,7 +132,8 @@ impl Transfer<'_> {
     /// Gathers a delete that a record allows. It is sent even if the session ends early, because it
     /// is proven.
     pub(in crate::session) fn delete(&mut self, proof: Recorded) {
-        if self.orders.deletable.allows(proof.unique_id()) {
+        let is_left = self.still_there.is_left(proof.unique_id());
+        if self.orders.deletable.allows(proof.unique_id()) && !is_left {
             self.deletes.count += 1;
             self.deletes.gathered.push(proof);
         }

@@ -10,7 +10,7 @@ impl Transfer<'_> {
     /// of its own octets, if it is judged by that of an earlier form; and whether it is another one
     /// than the recorded one, with the same unique-id and bytes.
     pub(in crate::session) fn known(
-        &self,
+        &mut self,
         at: usize,
         parcel: &mut Parcel,
     ) -> (Option<Record>, Option<RecordKey>, bool) {
@@ -44,7 +44,7 @@ impl Transfer<'_> {
     /// Whether the recorded message is gone, so that the one that arrived was sent later. On a
     /// server without unique-ids both have the same key. A message with Message-ID and Date is
     /// never taken for another one: its sender made it once.
-    fn is_gone(&self, parcel: &Parcel, record: &Record) -> bool {
+    fn is_gone(&mut self, parcel: &Parcel, record: &Record) -> bool {
         let is_told_by_its_head = parcel.head.is_some_and(|head| head.has_origin());
         if is_told_by_its_head || !matches!(record.state, State::Delivered { .. }) {
             return false;
@@ -56,7 +56,10 @@ impl Transfer<'_> {
         let is_long_ago = |noted| self.now().since(noted) >= limits::EQUAL_AGAIN_SECONDS;
         let may_be_done =
             |noted| !state.is_open(noted) || (last == Some(noted) && is_long_ago(noted));
-        let was_absent = record.absent_since.is_some() && !self.orders.hides;
-        was_absent || record.notes.asked.is_some_and(may_be_done)
+        if record.absent_since.is_some() && !self.orders.hides {
+            return true;
+        }
+        let asked = record.notes.asked.filter(|noted| may_be_done(*noted));
+        asked.is_some_and(|asked| !self.is_still_there(&parcel.key, &record.notes, asked))
     }
 }

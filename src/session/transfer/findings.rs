@@ -13,6 +13,12 @@ pub(in crate::session) struct Findings {
     pub(in crate::session) rewritten: u64,
     /// Messages that are still there after a DELE that the server ignored.
     pub(in crate::session) found_again: u32,
+    /// How many of them are known by their bytes only, and were there at once after a delete that
+    /// the server confirmed.
+    pub(in crate::session) there_at_once: u32,
+    /// Messages that were taken for another one with the same bytes, because the server confirmed
+    /// the delete of the recorded one.
+    pub(in crate::session) sent_again: u32,
     /// Whether TOP showed another head than RETR.
     pub(in crate::session) heads_differ: bool,
     /// Whether a counted unique-id turned out to be of another message.

@@ -33,6 +33,11 @@ impl Identities<'_> {
         self.findings
     }
 
+    /// The results of the comparisons, to add to.
+    pub(in crate::session) fn findings_mut(&mut self) -> &mut Findings {
+        &mut self.findings
+    }
+
     /// Notes a known message with other octets.
     pub(in crate::session) fn note_rewritten(&mut self) {
         self.findings.rewritten += 1;
@@ -197,6 +202,7 @@ impl<'a> Transfer<'a> {
                 out_of_step: false,
                 ..record.notes
             };
+            let notes = self.note_recognised(&parcel.key, notes);
             return Record { notes, ..record };
         }
         if record.notes.asked.is_some() {

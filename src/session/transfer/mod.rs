@@ -25,6 +25,7 @@ pub(in crate::session) mod parked;
 pub(in crate::session) mod phase;
 pub(in crate::session) mod remade;
 pub(in crate::session) mod rewritten;
+pub(in crate::session) mod still_there;
 pub mod trace;
 pub(in crate::session) mod twins;
 pub(in crate::session) mod unproven;
@@ -51,6 +52,7 @@ use crate::session::transfer::offers::Outbox;
 use crate::session::transfer::orders::{Orders, Transferred};
 use crate::session::transfer::parcel::Offered;
 use crate::session::transfer::phase::Phase;
+use crate::session::transfer::still_there::StillThere;
 use crate::session::transfer::trace::Signature;
 use crate::session::transfer::window::Window;
 use crate::session::{Counts, During, SessionError};
@@ -70,6 +72,7 @@ pub(super) struct Transfer<'a> {
     /// Messages that came with another size than announced, and those that came after them.
     doubts: Doubts,
     identities: Identities<'a>,
+    still_there: StillThere,
     outbox: Outbox<'a>,
     answers: Answers<'a>,
     /// Deletes that are sent when all else is done, with the records that allow them.
@@ -104,6 +107,7 @@ impl<'a> Transfer<'a> {
             ledger: Ledger::new(&orders.plan.repeated, orders.plan.retrievals.len()),
             doubts: Doubts::new(&orders.sizes),
             identities: Identities::default(),
+            still_there: StillThere::default(),
             outbox: Outbox::new(orders.visit, orders.with, orders.budget),
             answers: Answers::new(
                 orders.visit,

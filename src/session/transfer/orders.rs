@@ -9,7 +9,7 @@ use crate::session::judge::budget::Budget;
 use crate::session::judge::disposition::Plan;
 use crate::session::judge::quota::Quota;
 use crate::session::judge::struck_deletes::Deletable;
-use crate::session::judge::taken::Allowance;
+use crate::session::judge::taken::{Allowance, DeletesCheck};
 use crate::session::server::maildrop::{Deleting, OpenMaildrop};
 use crate::session::transfer::findings::Findings;
 use crate::session::transfer::ledger::Retrieved;
@@ -57,6 +57,8 @@ pub(in crate::session) struct Orders<'a> {
     pub(in crate::session) state: &'a AccountState,
     /// How many deletes may be sent, and how.
     pub(in crate::session) deletes: Allowance,
+    /// What the session before this one deleted, if this one is to show whether that took effect.
+    pub(in crate::session) check: Option<DeletesCheck>,
     /// What is known about the sizes that this maildrop announces.
     pub(in crate::session) sizes: Sizes,
     /// Which deletes may be sent.
@@ -127,6 +129,13 @@ pub(in crate::session) struct Transferred {
     pub(in crate::session) left: bool,
     /// The entries that were identified by their digest, on a server without unique-ids.
     pub(in crate::session) identified: Listing,
+}
+
+impl Transferred {
+    /// Whether everything that the plan wanted was retrieved.
+    pub(in crate::session) const fn is_all_retrieved(&self) -> bool {
+        self.error.is_none() && !self.stopped && !self.unasked && self.counts.left == 0
+    }
 }
 
 /// A connection that the server ended early.
