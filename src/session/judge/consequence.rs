@@ -337,7 +337,7 @@ fn stands_aside(targets: Targets, known: &KnownBefore) -> Fate {
     }
     let deferral = Deferral {
         targets,
-        ..deferral::stood_back(known.earlier.as_ref(), known.now)
+        ..deferral::wait_until(known.earlier.as_ref(), known.now)
     };
     let words = "it waits until its destination accepts mail again";
     let refusal = Refusal::new(Fault::MessageTransient, WITHHELD_CODE, words);

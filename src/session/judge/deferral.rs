@@ -80,7 +80,7 @@ pub(in crate::session) fn strike(before: Option<&Deferral>, now: Timestamp) -> D
 }
 
 /// The deferral of a message that is not at fault: its counts stay, and it waits until that time.
-pub(in crate::session) fn stood_back(before: Option<&Deferral>, until: Timestamp) -> Deferral {
+pub(in crate::session) fn wait_until(before: Option<&Deferral>, until: Timestamp) -> Deferral {
     let before = before.cloned().unwrap_or_default();
     Deferral {
         next_try: before.next_try.max(until),

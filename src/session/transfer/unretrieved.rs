@@ -77,7 +77,7 @@ impl Transfer<'_> {
         });
         if let Some(at) = inside {
             let until = self.now().plus(limits::SLOW_MESSAGE_SECONDS);
-            self.note_unretrieved(at, |before| deferral::stood_back(before, until));
+            self.note_unretrieved(at, |before| deferral::wait_until(before, until));
         }
     }
 
