@@ -108,6 +108,9 @@ fn the_house_has_no_circles_and_each_type_name_one_owner() {
     none(circles.into_iter().chain(names::complaints(&scans)));
 }
 
+/// The files of telemetry/ in which events are defined.
+const EVENTS: [&str; 5] = ["event", "quirk", "octets_quirk", "warning", "waited"];
+
 /// A sentence in a field cannot be counted: an event has variants and numbers, and telemetry makes
 /// the sentence.
 #[test]
@@ -126,13 +129,27 @@ fn no_event_is_made_with_a_sentence() {
     let broken = Scan::of("fn f() { say(Event::Warning { detail: &format!(\"{x}\") }); }");
     assert_eq!(broken.sentences, [1]);
     for (path, text) in &texts {
-        let is_of_events = ["event", "quirk", "warning", "waited"]
+        let is_of_events = EVENTS
             .iter()
             .any(|name| *path == format!("telemetry/{name}.rs"));
         let has_sentence = text.contains("detail: &'a str") || text.contains(": String,");
         assert!(
             !is_of_events || !has_sentence,
             "src/{path} has a field for a sentence"
+        );
+    }
+}
+
+/// A new event without a log line, a code or words does not compile.
+#[test]
+fn every_event_is_handled_by_name() {
+    let texts = texts("src");
+    for name in EVENTS {
+        let path = format!("telemetry/{name}.rs");
+        let has_rest = texts[&path].contains("_ =>") || texts[&path].contains("matches!(self");
+        assert!(
+            !has_rest,
+            "src/{path} handles some variants without their names"
         );
     }
 }

@@ -7,6 +7,7 @@ mod event;
 mod journal;
 mod line;
 pub mod log;
+mod octets_quirk;
 mod quirk;
 mod waited;
 mod warning;
@@ -19,7 +20,8 @@ use crate::mail::AccountName;
 pub use backlog::Backlog;
 pub use burst::Together;
 pub use event::{AccountEvent, AgentEvent, DeliveryStatus, DestinationEvent, Event, MessageEvent};
-pub use quirk::{AfterMove, DeleteQuirk, LeftOutKind, ListingFault, OctetsQuirk, Quirk};
+pub use octets_quirk::OctetsQuirk;
+pub use quirk::{AfterMove, DeleteQuirk, LeftOutKind, ListingFault, Quirk};
 pub use waited::Waited;
 pub use warning::WarningEvent;
 

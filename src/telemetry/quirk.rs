@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use crate::mail::{AccountName, Percent, UniqueId};
+use crate::mail::{AccountName, UniqueId};
+use crate::telemetry::OctetsQuirk;
 
 /// A quirk of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,32 +69,6 @@ pub enum DeleteQuirk<'a> {
     },
     /// QUIT was not confirmed.
     Unconfirmed { deletes: usize },
-}
-
-/// How messages differ from the announced octets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum OctetsQuirk<'a> {
-    /// A message is shorter than announced.
-    Short {
-        unique_id: &'a UniqueId,
-        announced: Option<u64>,
-        octets: u64,
-    },
-    /// A message arrives with other contents each time; its last copy is delivered.
-    Vary {
-        unique_id: &'a UniqueId,
-        stays: bool,
-    },
-    /// A message arrives with other contents each time, never with the announced size, and waits.
-    NeverAsAnnounced { unique_id: &'a UniqueId },
-    /// The server refused to send a message again, and it waits.
-    NotSentAgain {
-        unique_id: &'a UniqueId,
-        words: &'a str,
-    },
-    /// The announced octets are estimates.
-    Estimated,
 }
 
 /// A command that sessions can do without.
@@ -211,7 +186,7 @@ impl Quirk<'_> {
                 | DeleteQuirk::WithoutEffect { .. }
                 | DeleteQuirk::EndSessions => false,
             },
-            Self::Octets(octets) => !matches!(octets, OctetsQuirk::Estimated),
+            Self::Octets(octets) => octets.is_incident(),
             Self::CommandLeftOut { .. }
             | Self::MaildropChanged { .. }
             | Self::SpoolFileSize { .. } => true,
@@ -363,62 +338,6 @@ impl fmt::Display for DeleteQuirk<'_> {
                 "the server did not confirm QUIT, so {deletes} deletes may not have happened; the \
                  next poll shows it"
             ),
-        }
-    }
-}
-
-impl OctetsQuirk<'_> {
-    const fn code(&self) -> &'static str {
-        match self {
-            Self::Short { .. }
-            | Self::Vary { .. }
-            | Self::NeverAsAnnounced { .. }
-            | Self::NotSentAgain { .. } => "octets_differ",
-            Self::Estimated => "octets_estimated",
-        }
-    }
-
-    fn detail(&self, account: &AccountName) -> String {
-        match *self {
-            Self::Short {
-                unique_id,
-                announced,
-                octets,
-            } => {
-                let announced = announced.map_or_else(|| "more".to_owned(), |all| all.to_string());
-                let name = Percent(unique_id.as_bytes());
-                format!(
-                    "message {unique_id}: the server announces {announced} octets and sends \
-                     {octets}. They are delivered, and it stays on the server: look for the rest \
-                     there. If this is all of it, `mailferry seen mark --as-delivered {account} \
-                     {name}` lets the retention delete it"
-                )
-            }
-            Self::Vary { unique_id, stays } => {
-                let stays = if stays {
-                    ", and it stays on the server"
-                } else {
-                    ""
-                };
-                format!(
-                    "message {unique_id}: the server sends other contents each time. The last copy \
-                     is delivered{stays}"
-                )
-            }
-            Self::NeverAsAnnounced { unique_id } => format!(
-                "message {unique_id}: it came with other contents each time, and never with the \
-                 announced size; it stays on the server for now"
-            ),
-            Self::NotSentAgain { unique_id, words } => format!(
-                "message {unique_id}: its size was not the announced one, and it was not sent \
-                 again: {words}; it stays on the server for now"
-            ),
-            Self::Estimated => {
-                "the server announces wrong sizes: messages are no longer retrieved \
-                 twice for that, and are deleted unless less than half of the announced size \
-                 arrived"
-                    .to_owned()
-            }
         }
     }
 }

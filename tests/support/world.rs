@@ -458,9 +458,10 @@ impl Clock for TurnedClock {
 }
 
 /// The files in which events have their codes.
-const CODES: [&str; 3] = [
+const CODES: [&str; 4] = [
     include_str!("../../src/telemetry/event.rs"),
     include_str!("../../src/telemetry/quirk.rs"),
+    include_str!("../../src/telemetry/octets_quirk.rs"),
     include_str!("../../src/telemetry/warning.rs"),
 ];
 
