@@ -10,8 +10,10 @@ use crate::support::place::Place;
 
 fn place(dovecot: &Dovecot) -> Place {
     let place = Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\n{}[account.jane]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\n\
-         allow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\n\
+        "state_dir = \"{{here}}/state\"\n{}[account.jane]\nhost = \"localhost\"\nport = {}\n\
+         tls = \"none\"\n\
+         allow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\n\
+         delivery = \"box\"\n\
          first_run = \"all\"\nrecipient = \"jane\"\nretention = \"delete after 2d\"\n",
         crate::support::destination::Destination::new(crate::support::destination::Kind::Mda)
             .table(),

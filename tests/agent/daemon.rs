@@ -8,7 +8,8 @@ use crate::support::varied;
 
 fn account(name: &str, port: u16, delivery: &str) -> String {
     format!(
-        "[account.{name}]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
+        "[account.{name}]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\n\
+         allow_cleartext_password = true\n\
          user = \"{name}\"\npassword = \"secret\"\ndelivery = \"{delivery}\"\nfirst_run = \
           \"all\"\nrecipient = \"jane\"\n"
     )

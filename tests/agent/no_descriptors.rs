@@ -21,8 +21,10 @@ fn poll_with(place: &Place, descriptors: u32) -> (Option<i32>, String) {
 
 fn place(dovecot: &Dovecot, delivery: &str, account: &str) -> Place {
     Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.box]\n{delivery}\n[account.jane]\nhost = \"localhost\"\nport = {}\n\
-         tls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\nrecipient = \"jane\"\n\
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\n{delivery}\n[account.jane]\n\
+         host = \"localhost\"\nport = {}\n\
+         tls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\n\
+         recipient = \"jane\"\n\
          retention = \"keep\"\ndelivery = \"box\"\n{account}",
         dovecot.plain_port()
     ))

@@ -43,8 +43,7 @@ fn orders(worlds: &[World], stop: &Stop) -> AgentOrders {
 }
 
 #[tokio::test(start_paused = true)]
-async fn honest_mail_comes_in_time_for_a_day_although_three_times_as_many_servers_drip_as_there_are_places()
- {
+async fn honest_mail_comes_in_time_although_three_times_as_many_servers_drip_as_there_are_places() {
     let mut worlds: Vec<World> = (0..12)
         .map(|at| world(&format!("drips-{at:02}"), 3))
         .collect();

@@ -155,7 +155,8 @@ fn configuration(honest: u16, flooding: Option<u16>) -> String {
              \"secret\"\n"
         )
     };
-    let mut text = "state_dir = \"{here}/state\"\n[defaults]\ntls = \"none\"\nallow_cleartext_password = true\n\
+    let mut text = "state_dir = \"{here}/state\"\n[defaults]\ntls = \"none\"\n\
+        allow_cleartext_password = true\n\
         first_run = \"all\"\ndelivery = \"box\"\n[delivery.box]\ntype = \"maildir\"\npath = \
          \"{here}/out\"\n"
         .to_owned();

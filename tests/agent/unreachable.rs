@@ -14,8 +14,10 @@ use crate::support::varied;
 
 fn account(name: &str, host: &str, port: u16) -> String {
     format!(
-        "[account.{name}]\nhost = \"{host}\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
-         user = \"{name}\"\npassword = \"secret\"\ndelivery = \"box\"\nfirst_run = \"all\"\nrecipient = \"jane@home.lan\"\n\
+        "[account.{name}]\nhost = \"{host}\"\nport = {port}\ntls = \"none\"\n\
+         allow_cleartext_password = true\n\
+         user = \"{name}\"\npassword = \"secret\"\ndelivery = \"box\"\nfirst_run = \"all\"\n\
+         recipient = \"jane@home.lan\"\n\
          retention = \"delete\"\n"
     )
 }
@@ -155,7 +157,8 @@ fn a_relay_that_never_answers_the_dot_is_suspect_and_is_offered_the_messages_aga
     let sent = varied::messages(9).split_off(20);
     let dovecot = Dovecot::with(&sent);
     let place = Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"smtp\"\nhost = \"localhost\"\nport = {}\ntls = \"none\"\n\
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"smtp\"\nhost = \"localhost\"\n\
+         port = {}\ntls = \"none\"\n\
          timeout = \"1s\"\n{}",
         relay.port,
         account("jane", "localhost", dovecot.plain_port())

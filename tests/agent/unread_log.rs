@@ -32,8 +32,10 @@ fn a_log_pipe_that_is_not_read_delays_neither_mail_nor_the_stop() {
     });
     let port = runtime.block_on(speaker.listen());
     let place = Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
-         [account.jane]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\n\
+         path = \"{{here}}/out\"\n\
+         [account.jane]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n\
+         allow_cleartext_password = true\n\
          user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nrecipient = \
           \"jane\"\nfirst_run = \"all\"\n"
     ));

@@ -12,8 +12,10 @@ use crate::support::varied;
 
 fn account(port: u16, further: &str) -> String {
     format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
-         [account.jane]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\n\
+         path = \"{{here}}/out\"\n\
+         [account.jane]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\n\
+         allow_cleartext_password = true\n\
          user = \"jane\"\ndelivery = \"box\"\nfirst_run = \"all\"\npoll_every = \"1s\"\n{further}\n"
     )
 }

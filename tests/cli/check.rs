@@ -14,7 +14,8 @@ const BOX: &str = "[delivery.box]\ntype = \"maildir\"\npath = \"{here}/out\"\n";
 
 fn account(port: u16, further: &str) -> String {
     format!(
-        "[account.jane]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
+        "[account.jane]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\n\
+         allow_cleartext_password = true\n\
          user = \"jane\"\nfirst_run = \"all\"\nrecipient = \"jane@home.lan\"\n{further}\n"
     )
 }

@@ -113,7 +113,8 @@ fn a_wrong_configuration_is_78_with_every_error_and_no_password() {
 fn a_missing_file_of_the_configuration_exits_with_78() {
     let place = Place::with(
         "[delivery.lda]\ntype = \"mda\"\ncommand = [\"/nonexistent/lda\"]\n\
-         [account.work]\nhost = \"h.example\"\nuser = \"u\"\npassword = { file = \"no-such-file\" }\n\
+         [account.work]\nhost = \"h.example\"\nuser = \"u\"\n\
+         password = { file = \"no-such-file\" }\n\
          tls_ca_file = \"no-ca.pem\"\n",
     );
     let output = place.run(&["check"]);
@@ -433,7 +434,8 @@ fn a_missing_value_is_distinguished_from_an_empty_one() {
         ),
         (
             &["seen", "mark", "work", "1000001a2", "1000001a4"],
-            "no record of 1000001a4 in account work. Did you mean 1000001a2? If the message is on the server",
+            "no record of 1000001a4 in account work. Did you mean 1000001a2? If the message is on \
+             the server",
         ),
         (
             &["seen", "mark", "wrok", "1"],

@@ -289,7 +289,8 @@ fn the_reference_in_the_repository_is_up_to_date() {
     let kept = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         kept == config::reference(),
-        "config/mailferry.toml is not what the settings say. Run `MAILFERRY_UPDATE=1 cargo test config`, or \
+        "config/mailferry.toml is not what the settings say. Run `MAILFERRY_UPDATE=1 cargo test \
+         config`, or \
          `mailferry generate-reference`, and commit it"
     );
 }

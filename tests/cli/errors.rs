@@ -16,7 +16,8 @@ const BOX: &str = "[delivery.box]\ntype = \"maildir\"\npath = \"{here}/out\"\n";
 
 fn config(port: u16, delivery: &str, further: &str) -> String {
     format!(
-        "state_dir = \"{{here}}/state\"\n{delivery}[account.jane]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\n\
+        "state_dir = \"{{here}}/state\"\n{delivery}[account.jane]\nhost = \"localhost\"\n\
+         port = {port}\ntls = \"none\"\n\
          allow_cleartext_password = true\nuser = \"jane\"\nfirst_run = \"all\"\nrecipient = \
           \"jane@home.lan\"\n{further}\n"
     )

@@ -7,7 +7,8 @@ use std::process::{Command, Output};
 use crate::support::agent::Agent;
 use crate::support::place::Place;
 
-const ACCOUNT: &str = "[account.jane]\nhost = \"127.0.0.1\"\nport = 1\ntls = \"none\"\nallow_cleartext_password = true\n\
+const ACCOUNT: &str = "[account.jane]\nhost = \"127.0.0.1\"\nport = 1\ntls = \"none\"\n\
+     allow_cleartext_password = true\n\
      user = \"jane\"\ndelivery = \"box\"\nrecipient = \"jane\"\n";
 
 fn place(further: &str) -> Place {
@@ -45,7 +46,8 @@ fn a_fifo_in_place_of_a_configuration_file_is_reported_by_every_command() {
         ("accounts.d/more.toml", "password = \"x\"\n"),
         (
             "ca.pem",
-            "password = \"x\"\n[account.joe]\nhost = \"127.0.0.1\"\nport = 1\nuser = \"joe\"\npassword = \"x\"\n\
+            "password = \"x\"\n[account.joe]\nhost = \"127.0.0.1\"\nport = 1\nuser = \"joe\"\n\
+             password = \"x\"\n\
              delivery = \"box\"\nrecipient = \"joe\"\ntls_ca_file = \"{here}/ca.pem\"\n",
         ),
     ] {

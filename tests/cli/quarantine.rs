@@ -23,8 +23,10 @@ const TAKES: &str = "cat >> {here}/taken";
 
 fn configuration(dovecot: &Dovecot, script: &str, retention: &str) -> String {
     format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.mda]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", '{script}']\n\
-         [account.jane]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\nallow_cleartext_password = true\n\
+        "state_dir = \"{{here}}/state\"\n[delivery.mda]\ntype = \"mda\"\n\
+         command = [\"/bin/sh\", \"-c\", '{script}']\n\
+         [account.jane]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\n\
+         allow_cleartext_password = true\n\
          user = \"jane\"\npassword = \"secret\"\nrecipient = \"jane\"\nretention = \
           \"{retention}\"\n",
         dovecot.plain_port()

@@ -124,8 +124,10 @@ impl Trial {
 
     fn place(&self, dovecot: &Dovecot, destination: &Destination) -> Place {
         Place::with(&format!(
-            "state_dir = \"{{here}}/state\"\nmax_unrecorded = {}\n{}[account.jane]\nhost = \"localhost\"\nport = {}\n\
-             tls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\n\
+            "state_dir = \"{{here}}/state\"\nmax_unrecorded = {}\n{}[account.jane]\n\
+             host = \"localhost\"\nport = {}\n\
+             tls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\n\
+             password = \"secret\"\ndelivery = \"box\"\n\
              recipient = \"jane@home.lan\"\nfirst_run = \"all\"\nretention = \"{}\"\nmax_messages \
               = {MESSAGES_MAX}\n",
             self.unrecorded_max,

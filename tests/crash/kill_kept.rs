@@ -18,7 +18,8 @@ fn messages(code: u8) -> Vec<Vec<u8>> {
                 String::new()
             };
             format!(
-                "From: sue@x\r\nMessage-ID: <{number}@x>\r\nDate: Mon, 1 Jun 2026 10:00:00 +0000\r\n\
+                "From: sue@x\r\nMessage-ID: <{number}@x>\r\n\
+                 Date: Mon, 1 Jun 2026 10:00:00 +0000\r\n\
                  Subject: {number}\r\n{refused}\r\ntext {number}\r\n"
             )
             .into_bytes()
@@ -28,8 +29,10 @@ fn messages(code: u8) -> Vec<Vec<u8>> {
 
 fn place(mda: &Destination, port: u16) -> Place {
     let place = Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\nmax_unrecorded = 1\n{}[account.jane]\nhost = \"localhost\"\nport = {port}\n\
-         tls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\n\
+        "state_dir = \"{{here}}/state\"\nmax_unrecorded = 1\n{}[account.jane]\n\
+         host = \"localhost\"\nport = {port}\n\
+         tls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\n\
+         delivery = \"box\"\n\
          recipient = \"jane\"\nfirst_run = \"all\"\nretention = \"delete\"\n",
         mda.table()
     ));

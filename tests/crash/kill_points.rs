@@ -113,8 +113,10 @@ impl Stage {
 
     fn place(&self, unrecorded_max: usize, further: &str) -> Place {
         Place::with(&format!(
-            "state_dir = \"{{here}}/state\"\nmax_unrecorded = {unrecorded_max}\n{}[account.jane]\nhost = \"localhost\"\n\
-             port = {}\ntls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\n\
+            "state_dir = \"{{here}}/state\"\nmax_unrecorded = {unrecorded_max}\n{}[account.jane]\n\
+             host = \"localhost\"\n\
+             port = {}\ntls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\n\
+             password = \"secret\"\n\
              delivery = \"box\"\nrecipient = \"jane@home.lan\"\nfirst_run = \"all\"\n{further}",
             self.destination.table(),
             self.dovecot.plain_port()

@@ -48,8 +48,10 @@ fn processes_that_an_mda_leaves_are_reaped_and_signals_and_exit_codes_pass() {
     let dovecot = Dovecot::with(&varied::messages(1)[..3]);
     let place = Place::with(&format!(
         "state_dir = \"{{here}}/state\"\n[delivery.local]\ntype = \"mda\"\n\
-         command = [\"/bin/sh\", \"-c\", \"cat >/dev/null; setsid sh -c 'echo gone >>{{here}}/orphans' & exit 0\"]\n\
-         [account.jane]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\n\
+         command = [\"/bin/sh\", \"-c\", \"cat >/dev/null; setsid sh -c 'echo gone \
+         >>{{here}}/orphans' & exit 0\"]\n\
+         [account.jane]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\n\
+         allow_cleartext_password = true\nuser = \"jane\"\n\
          password = \"secret\"\nrecipient = \"jane@home.lan\"\nfirst_run = \"all\"\n",
         dovecot.plain_port()
     ));

@@ -221,7 +221,8 @@ const CHECKS: &str = "
 1939.4c a maildrop of no messages
     tests/corpus/pop3/rfc/1939-empty-maildrop.script
 1939.5 UIDL and LIST that disagree are joined by number, sizes optional
-    tests/protocol/whole_session.rs::listings_that_disagree_are_joined_by_number_and_sizes_may_be_missing
+    tests/protocol/whole_session.rs::\
+        listings_that_disagree_are_joined_by_number_and_sizes_may_be_missing
 1939.6a unique-ids of 1 to 70 octets from 0x21 to 0x7E are taken
     tests/corpus/pop3/rfc/1939-unique-ids.script
     src/proto/pop3/reply.rs::rfc1939_unique_ids_are_everything_after_the_blanks
@@ -232,7 +233,8 @@ const CHECKS: &str = "
     tests/corpus/pop3/hostile/unique-ids-of-any-octets.script
     tests/corpus/pop3/hostile/listing-malformed.script
     src/mail/unique_id.rs::rfc1939_allows_70_printable_characters_and_more_is_only_flagged
-    tests/protocol/whole_session.rs::a_unique_id_outside_the_standard_is_flagged_and_its_message_delivered
+    tests/protocol/whole_session.rs::\
+        a_unique_id_outside_the_standard_is_flagged_and_its_message_delivered
 1939.6c one unique-id for two messages
     tests/corpus/pop3/rfc/1939-unique-ids.script
     tests/session/poll.rs::two_messages_with_one_unique_id_are_both_delivered_and_then_both_deleted
@@ -257,7 +259,8 @@ const CHECKS: &str = "
     tests/corpus/pop3/hostile/listing-without-dot.script
     tests/corpus/pop3/hostile/pipeline-lost.script
     tests/protocol/dialogues.rs::a_server_that_is_gone_after_any_octet_makes_no_message_whole
-    tests/session/poll.rs::a_session_lost_during_a_message_delivers_no_part_of_it_and_blocks_no_other
+    tests/session/poll.rs::\
+        a_session_lost_during_a_message_delivers_no_part_of_it_and_blocks_no_other
 1939.10 the octets that the server tells are no framing
     tests/corpus/pop3/rfc/1939-octets-wrong.script
     tests/corpus/pop3/real/exchange-sizes-are-guesses.script
@@ -273,16 +276,19 @@ const CHECKS: &str = "
 1939.12 without QUIT the server keeps all; what is delivered is deleted later
     tests/corpus/pop3/rfc/1939-lost-without-quit.script
     tests/corpus/pop3/real/dovecot-idle.script
-    tests/protocol/whole_session.rs::after_a_session_lost_without_quit_recorded_messages_are_deleted_later
+    tests/protocol/whole_session.rs::\
+        after_a_session_lost_without_quit_recorded_messages_are_deleted_later
     tests/crash/matrix.rs::a_crash_at_any_instant_loses_nothing_and_doubles_at_most_the_slots
 1939.13 no command about a deleted message, and no RSET
-    tests/protocol/whole_session.rs::no_command_names_a_deleted_message_and_rset_and_top_are_never_sent
+    tests/protocol/whole_session.rs::\
+        no_command_names_a_deleted_message_and_rset_and_top_are_never_sent
 1939.14 a slow delivery does not let the session time out
     tests/protocol/whole_session.rs::a_sink_that_takes_an_hour_ends_no_session_because_noop_is_sent
 1939.15 TOP is never needed
     tests/corpus/pop3/rfc/1939-top-refused.script
     tests/corpus/pop3/real/comcast-top-is-cut.script
-    tests/protocol/whole_session.rs::no_command_names_a_deleted_message_and_rset_and_top_are_never_sent
+    tests/protocol/whole_session.rs::\
+        no_command_names_a_deleted_message_and_rset_and_top_are_never_sent
 1939.16 two accounts with one maildrop are refused
     tests/corpus/config/invalid/same_maildrop_twice.toml
 2449.1a CAPA refused
@@ -292,7 +298,8 @@ const CHECKS: &str = "
     tests/corpus/pop3/rfc/2449-capa-lost.script
     tests/protocol/whole_session.rs::a_server_that_hangs_up_at_capa_is_reached_again_and_not_asked
 2449.1c a server that hangs at CAPA
-    tests/protocol/whole_session.rs::a_server_that_hangs_at_capa_is_given_up_in_time_and_reached_again_without_capa
+    tests/protocol/whole_session.rs::\
+        a_server_that_hangs_at_capa_is_given_up_in_time_and_reached_again_without_capa
 2449.2a CAPA again after STLS, the old list forgotten
     tests/corpus/pop3/rfc/2595-stls.script
     tests/protocol/whole_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login
@@ -301,11 +308,13 @@ const CHECKS: &str = "
     tests/protocol/whole_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login
 2449.3 keywords in any letter case, unknown ones ignored, SASL lines merged, AUTH= understood
     tests/corpus/pop3/rfc/2449-capa.script
-    src/proto/pop3/capabilities.rs::rfc2449_keywords_have_no_letter_case_and_unknown_ones_are_ignored
+    src/proto/pop3/capabilities.rs::\
+        rfc2449_keywords_have_no_letter_case_and_unknown_ones_are_ignored
     src/proto/pop3/capabilities.rs::rfc2449_sasl_lines_are_merged_and_old_styles_understood
 2449.4 commands of at most 255 octets
     tests/protocol/dialogues.rs::the_longest_commands_have_at_most_255_octets
-    src/proto/pop3/command.rs::rfc5034_the_initial_response_goes_along_only_if_the_line_has_at_most_255_octets
+    src/proto/pop3/command.rs::\
+        rfc5034_the_initial_response_goes_along_only_if_the_line_has_at_most_255_octets
 2449.5a LOGIN-DELAY, with USER or without
     tests/corpus/pop3/rfc/2449-login-delay-and-expire.script
     src/proto/pop3/capabilities.rs::rfc2449_login_delay_and_expire
@@ -352,7 +361,8 @@ const CHECKS: &str = "
     tests/corpus/pop3/rfc/2595-stls.script
     tests/protocol/whole_session.rs::capabilities_are_asked_for_again_after_stls_and_after_login
 2595.1c nothing may be in the buffer when TLS begins
-    tests/security/net/stls.rs::text_after_the_answer_to_stls_ends_the_session_before_tls_and_password
+    tests/security/net/stls.rs::\
+        text_after_the_answer_to_stls_ends_the_session_before_tls_and_password
     tests/corpus/pop3/hostile/stls-injected.script
     tests/corpus/pop3/hostile/stls-injected-octet.script
     src/net/wire.rs::a_stream_with_anything_in_its_buffer_is_not_given_to_tls
@@ -362,11 +372,13 @@ const CHECKS: &str = "
     tests/protocol/whole_session.rs::without_the_configured_stls_no_part_of_the_login_is_sent
 2595.2a no login in clear without the word for it
     tests/corpus/config/invalid/cleartext_without_the_word.toml
-    tests/protocol/whole_session.rs::no_password_goes_over_an_unprotected_connection_without_the_word_for_it
+    tests/protocol/whole_session.rs::\
+        no_password_goes_over_an_unprotected_connection_without_the_word_for_it
 2595.2b with it, a warning
     tests/cli/config.rs::probable_mistakes_cause_a_warning
 2595.3 names: the configured host, addresses, A-labels, wildcards left-most only
-    tests/security/net/certificate.rs::a_certificate_that_proves_nothing_ends_the_session_before_the_password
+    tests/security/net/certificate.rs::\
+        a_certificate_that_proves_nothing_ends_the_session_before_the_password
     tests/protocol/tls.rs::a_certificate_counts_for_the_host_that_was_configured_and_for_no_other
     tests/real/pop3.rs::a_wrong_password_and_a_wrong_certificate_are_the_operators_to_mend
     src/config/value/host.rs::one_host_has_one_spelling
@@ -385,7 +397,8 @@ const CHECKS: &str = "
     src/proto/pop3/reply.rs::rfc3206_auth_and_sys_codes
     tests/session/poll.rs::a_refused_login_says_who_is_at_fault
 3206.1b it is tried twice, then seldom
-    src/agent/polled.rs::a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer
+    src/agent/polled.rs::\
+        a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer
 3206.2 AUTH-RESP-CODE is announced and [AUTH] not said: no fault of the credentials
     tests/session/poll.rs::a_refused_login_says_who_is_at_fault
 3206.3a [SYS/TEMP] and [SYS/PERM] are understood
@@ -397,12 +410,14 @@ const CHECKS: &str = "
     src/mail/backoff.rs::waits_grow_and_are_bounded
 3206.4 no code at all: the credentials, and gently
     tests/session/poll.rs::a_refused_login_says_who_is_at_fault
-    src/agent/polled.rs::a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer
+    src/agent/polled.rs::\
+        a_refused_login_is_tried_once_more_at_the_next_poll_and_then_held_longer_and_longer
 5034.1a AUTH only before the login
     tests/corpus/pop3/rfc/5034-plain-initial.script
     src/proto/pop3/state.rs::rfc2595_stls_may_only_be_sent_before_login_and_rfc5034_auth_too
 5034.1b the initial response only in a line of 255 octets
-    src/proto/pop3/command.rs::rfc5034_the_initial_response_goes_along_only_if_the_line_has_at_most_255_octets
+    src/proto/pop3/command.rs::\
+        rfc5034_the_initial_response_goes_along_only_if_the_line_has_at_most_255_octets
 5034.1c an empty one is an equals sign
     tests/corpus/pop3/rfc/5034-empty-initial.script
     src/proto/sasl.rs::rfc5034_an_empty_initial_response_is_an_equals_sign
@@ -412,15 +427,18 @@ const CHECKS: &str = "
     tests/corpus/pop3/rfc/5034-plain-two-step.script
 5034.3b a challenge that is not base64 is cancelled, and the session goes on
     tests/corpus/pop3/rfc/5034-not-base64.script
-    tests/protocol/whole_session.rs::a_challenge_of_any_words_is_answered_once_and_then_we_say_that_we_gave_up
+    tests/protocol/whole_session.rs::\
+        a_challenge_of_any_words_is_answered_once_and_then_we_say_that_we_gave_up
 5034.4a responses of any length
     tests/corpus/pop3/rfc/5034-challenge-of-12-kib.script
 5034.4b challenges of 12 KiB
     tests/corpus/pop3/rfc/5034-challenge-of-12-kib.script
 5034.5 mechanisms are learnt from CAPA alone; AUTH without a mechanism is not said
-    tests/protocol/whole_session.rs::the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another
+    tests/protocol/whole_session.rs::\
+        the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another
 5034.6 the mechanism is the one asked for, or PLAIN, or USER and PASS
-    tests/protocol/whole_session.rs::the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another
+    tests/protocol/whole_session.rs::\
+        the_mechanism_is_the_one_announced_or_the_one_asked_for_and_never_another
 5034.7 SCRAM
     not built: scram
 ";

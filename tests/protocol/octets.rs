@@ -517,7 +517,8 @@ fn any_line() -> impl Strategy<Value = Vec<u8>> {
         1 => Just(b"bare\n..lf".to_vec()),
         1 => Just(b"+OK".to_vec()),
         1 => (0_u32..400).prop_map(|n| format!("+OK {n} octets").into_bytes()),
-        1 => (0_usize..3).prop_map(|n| [b".\r\n+OK\r\nSubject: forged\r\n\r\n".to_vec(), b"forged\r\n".repeat(n)].concat()),
+        1 => (0_usize..3).prop_map(|n| [b".\r\n+OK\r\nSubject: forged\r\n\
+         \r\n".to_vec(), b"forged\r\n".repeat(n)].concat()),
         1 => Just(b"-ERR".to_vec()),
     ]
 }
@@ -609,28 +610,34 @@ proptest! {
                 ..Handed::new(&format!("est-{number}"), &text(number))
             }));
         }
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let bench = Bench::new(sent, manner);
             for _ in 0..4 {
                 bench.polls(2).await;
                 bench.world.pass(DAY);
             }
-            let taken: Vec<Vec<u8>> = bench.taken().iter().map(|one| essence(one, &manner)).collect();
-            let parked: Vec<Vec<u8>> = bench.world.kept.octets().iter().map(|one| essence(one, &manner)).collect();
+            let essence = |one: &Vec<u8>| essence(one, &manner);
+            let taken: Vec<Vec<u8>> = bench.taken().iter().map(essence).collect();
+            let parked: Vec<Vec<u8>> = bench.world.kept.octets().iter().map(essence).collect();
             // A message that was reported as too short is delivered as it is, and may be hidden.
             let hidden = bench.liar.hidden().into_iter();
             let told = |one: &Handed| bench.times_said(&format!("message {}: the server \
              announces", one.unique_id)) > 0;
             let hidden = hidden.filter(|one| !told(one));
+            let shown = |one: &Vec<u8>| String::from_utf8_lossy(one).into_owned();
             for gone in bench.liar.deleted().into_iter().chain(hidden) {
-                let bytes = essence(&gone.octets, &manner);
+                let bytes = essence(&gone.octets);
                 prop_assert!(
                     taken.contains(&bytes) || parked.contains(&bytes),
                     "{} is gone, and was not delivered: {:?}\ntaken: {:?}\nevents: {:#?}",
                     gone.unique_id,
                     String::from_utf8_lossy(&gone.octets),
-                    bench.taken().iter().map(|one| String::from_utf8_lossy(one).into_owned()).collect::<Vec<_>>(),
+                    bench.taken().iter().map(shown).collect::<Vec<_>>(),
                     bench.world.events.lock().unwrap(),
                 );
             }

@@ -107,7 +107,8 @@ async fn a_server_that_ends_every_session_at_a_dele_ignores_deletes_and_mail_sti
         let all = said.iter().flatten();
         all.filter(|line| line.starts_with("DELE")).count()
     };
-    // A lost session deletes nothing, so it does not count; three DELEs in a row that end theirs do.
+    // A lost session deletes nothing, so it does not count; three DELEs in a row that end theirs
+    // do.
     for _ in 0..2 {
         server.poll(&world).await;
         world.pass(24 * 3600);

@@ -11,9 +11,12 @@ use crate::support::varied;
 
 fn configuration(dovecot: &Dovecot, relay: &str, recipient: &str) -> String {
     format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.relay]\ntype = \"smtp\"\nhost = \"localhost\"\n{relay}\n\
-         [account.jane]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\nallow_cleartext_password = true\n\
-         user = \"jane\"\npassword = \"secret\"\ndelivery = \"relay\"\nrecipient = \"{recipient}\"\n\
+        "state_dir = \"{{here}}/state\"\n[delivery.relay]\ntype = \"smtp\"\nhost = \"localhost\"\n\
+         {relay}\n\
+         [account.jane]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\n\
+         allow_cleartext_password = true\n\
+         user = \"jane\"\npassword = \"secret\"\ndelivery = \"relay\"\n\
+         recipient = \"{recipient}\"\n\
          retention = \"delete\"\nfirst_run = \"all\"\n",
         dovecot.plain_port()
     )

@@ -51,7 +51,8 @@ fn only_our_user_can_read_written_files_even_with_umask_0() {
         .replace("\"box\"", "\"mda\"")
         .replace("\"jane\"", "\"joe\"");
     let place = Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\n\
+         path = \"{{here}}/out\"\n\
          [delivery.mda]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", \"if grep -q poison; \
           then exit 65; fi\"]\n{}{refusing}",
         account("jane", port)
@@ -136,7 +137,8 @@ fn a_unique_id_is_never_a_path() {
         .replace("\"box\"", "\"mda\"")
         .replace("\"jane\"", "\"joe\"");
     let place = Place::with(&format!(
-        "state_dir = \"{{here}}/deep/er/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/deep/er/out\"\n\
+        "state_dir = \"{{here}}/deep/er/state\"\n[delivery.box]\ntype = \"maildir\"\n\
+         path = \"{{here}}/deep/er/out\"\n\
          [delivery.mda]\ntype = \"mda\"\ncommand = [\"/bin/sh\", \"-c\", \"exit \
           65\"]\n{}{refusing}",
         account("jane", port)

@@ -48,9 +48,12 @@ fn server(answers: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> u16 {
 
 fn configuration(port: u16, format: &str, auth: &str) -> String {
     format!(
-        "state_dir = \"{{here}}/state\"\n[log]\nlevel = \"trace\"\nformat = \"{format}\"\n[delivery.box]\ntype = \"maildir\"\n\
-         path = \"{{here}}/out\"\n[account.work]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n\
-         allow_cleartext_password = true\nuser = \"jane\"\npassword = \"{CANARY}\"\nauth = \"{auth}\"\ndelivery = \"box\"\n\
+        "state_dir = \"{{here}}/state\"\n[log]\nlevel = \"trace\"\nformat = \"{format}\"\n\
+         [delivery.box]\ntype = \"maildir\"\n\
+         path = \"{{here}}/out\"\n[account.work]\nhost = \"127.0.0.1\"\nport = {port}\n\
+         tls = \"none\"\n\
+         allow_cleartext_password = true\nuser = \"jane\"\npassword = \"{CANARY}\"\n\
+         auth = \"{auth}\"\ndelivery = \"box\"\n\
          recipient = \"jane@home.lan\"\nfirst_run = \"all\"\n"
     )
 }
@@ -154,9 +157,12 @@ async fn a_password_that_a_relay_repeats_appears_in_no_output() {
         let dovecot = Dovecot::with(&[b"Subject: x\r\n\r\nx\r\n".to_vec()]);
         let port = dovecot.plain_port();
         let place = Place::with(&format!(
-            "state_dir = \"{{here}}/state\"\n[log]\nlevel = \"trace\"\n[delivery.relay]\ntype = \"smtp\"\nhost = \"127.0.0.1\"\n\
-             port = {}\ntls = \"none\"\nuser = \"jane\"\npassword = \"canary\"\nallow_cleartext_password = true\n[account.work]\n\
-             host = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\n\
+            "state_dir = \"{{here}}/state\"\n[log]\nlevel = \"trace\"\n[delivery.relay]\n\
+             type = \"smtp\"\nhost = \"127.0.0.1\"\n\
+             port = {}\ntls = \"none\"\nuser = \"jane\"\npassword = \"canary\"\n\
+             allow_cleartext_password = true\n[account.work]\n\
+             host = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n\
+             allow_cleartext_password = true\nuser = \"jane\"\n\
              password = \"secret\"\ndelivery = \"relay\"\nrecipient = \"jane@home.lan\"\n",
             relay.port
         ));
@@ -210,9 +216,12 @@ fn is_harmless(text: &str) {
 fn foreign_words_are_only_words_in_every_output() {
     for format in ["text", "json"] {
         let place = Place::with(&format!(
-            "state_dir = \"{{here}}/state\"\n[log]\nlevel = \"trace\"\nformat = \"{format}\"\n[delivery.local]\ntype = \"mda\"\n\
-             command = [\"{{here}}/mda\"]\n[account.work]\nhost = \"127.0.0.1\"\nport = {}\ntls = \"none\"\n\
-             allow_cleartext_password = true\nuser = \"jane\"\npassword = \"{CANARY}\"\ndelivery = \"local\"\nretention = \"delete\"\n\
+            "state_dir = \"{{here}}/state\"\n[log]\nlevel = \"trace\"\nformat = \"{format}\"\n\
+             [delivery.local]\ntype = \"mda\"\n\
+             command = [\"{{here}}/mda\"]\n[account.work]\nhost = \"127.0.0.1\"\nport = {}\n\
+             tls = \"none\"\n\
+             allow_cleartext_password = true\nuser = \"jane\"\npassword = \"{CANARY}\"\n\
+             delivery = \"local\"\nretention = \"delete\"\n\
              recipient = \"jane@home.lan\"\nfirst_run = \"all\"\n",
             hostile_server()
         ));
@@ -295,8 +304,10 @@ fn a_panic_stops_its_account_alone_and_shows_no_password() {
         )
     };
     let place = Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\nmax_sessions = 1\n[log]\nlevel = \"trace\"\n[defaults]\ntls = \"none\"\n\
-         allow_cleartext_password = true\ndelivery = \"box\"\nrecipient = \"jane@home.lan\"\n[delivery.box]\n\
+        "state_dir = \"{{here}}/state\"\nmax_sessions = 1\n[log]\nlevel = \"trace\"\n[defaults]\n\
+         tls = \"none\"\n\
+         allow_cleartext_password = true\ndelivery = \"box\"\nrecipient = \"jane@home.lan\"\n\
+         [delivery.box]\n\
          type = \"maildir\"\npath = \"{{here}}/out\"\n{}{}",
         account("a", &dovecots[0]),
         account("b", &dovecots[1])

@@ -13,7 +13,8 @@ use crate::support::seed::seed;
 use crate::support::speaker::{Speaker, maildrop, say};
 
 /// Characters that a terminal, a log reader or an eye would obey.
-const HOSTILE: &str = "\x1b]0;pwn\x07\x1b[2J\u{9b}31m\u{202e}\u{2066}\u{2028}\u{7f}\x08\r2026-11-28T00:00:00Z level=INFO fake";
+const HOSTILE: &str = "\x1b]0;pwn\x07\x1b[2J\u{9b}31m\u{202e}\u{2066}\u{2028}\u{7f}\x08\r\
+     2026-11-28T00:00:00Z level=INFO fake";
 
 /// Standard output and error of all commands that an operator uses.
 fn looked_at(place: &Place) -> String {
@@ -38,10 +39,9 @@ fn looked_at(place: &Place) -> String {
 /// Checks that no line was begun by foreign text, none is long, and none has control characters.
 fn assert_harmless(said: &str, what: &str) {
     for line in said.lines() {
-        let moves = |c: char| {
-            c.is_control()
-                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        };
+        let is_separator = |c: char| ('\u{2028}'..='\u{2029}').contains(&c);
+        let turns = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let moves = |c: char| c.is_control() || is_separator(c) || turns(c);
         assert!(!line.chars().any(moves), "{what}: {line:?}");
         assert!(!line.starts_with("2026-11-28T00:00:00Z"), "{what}: {line}");
         assert!(line.len() < 4096, "{what}: {} octets", line.len());

@@ -220,10 +220,12 @@ const CANARY: &str = "Zq7Xk9Wv2Jt4";
 /// A configuration in which every password is the canary.
 fn with_canary() -> Vec<u8> {
     format!(
-        "[delivery.relay]\ntype = \"smtp\"\nhost = \"relay.example\"\nuser = \"relay\"\npassword = \"{CANARY}\"\n\n\
+        "[delivery.relay]\ntype = \"smtp\"\nhost = \"relay.example\"\nuser = \"relay\"\n\
+         password = \"{CANARY}\"\n\n\
          [account.work]\nhost = \"pop.example.org\"\nuser = \"jane\"\npassword = '{CANARY}'\n\
          recipient = \"jane@home.lan\"\n\n\
-         [account.home]\nhost = \"pop.example.net\"\nuser = \"jane\"\npassword = \"\"\"\n{CANARY}\"\"\"\n\
+         [account.home]\nhost = \"pop.example.net\"\nuser = \"jane\"\npassword = \"\"\"\n\
+         {CANARY}\"\"\"\n\
          recipient = \"jane@home.lan\"\n"
     )
     .into_bytes()
@@ -243,7 +245,10 @@ proptest! {
     /// Holds 4.2.secret.
     #[test]
     fn no_typing_error_makes_a_complaint_show_a_password(
-        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..4_u8, any::<prop::sample::Index>()), 1..4)
+        edits in prop::collection::vec(
+            (any::<prop::sample::Index>(), 0..4_u8, any::<prop::sample::Index>()),
+            1..4,
+        )
     ) {
         let mut text = with_canary();
         let keys = b"\"'=\n#[]{}\\.,_ abZ19\xff\t\r";

@@ -97,8 +97,7 @@ fn tops(world: &World) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_slow_server_with_many_due_deletes_gets_its_new_mail_at_once_and_its_deletes_over_several_polls()
- {
+async fn new_mail_of_a_slow_server_comes_at_once_and_its_many_due_deletes_over_several_polls() {
     let world = due(300, 5_000).await;
     world.server.put(new_mail());
     let (mut polls, mut before) = (0, 301);

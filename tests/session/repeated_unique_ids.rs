@@ -412,8 +412,8 @@ async fn a_fault_of_another_message_with_its_unique_id_does_not_undo_a_mark() {
     }
 }
 
-/// Five messages, four of them with one unique-id, are delivered once in polls of three. Returns how
-/// many were retrieved in all.
+/// Five messages, four of them with one unique-id, are delivered once in polls of three. Returns
+/// how many were retrieved in all.
 async fn retrieved(head: &str, top: bool, retention: Retention) -> usize {
     let one = |number: usize| {
         let head = head.replace("NUMBER", &number.to_string());

@@ -100,7 +100,10 @@ async fn a_destination_that_is_down_stops_the_accounts_that_need_it_and_no_other
     let logins = two.world.server.said().len();
     let ended = two.poll().await.end;
     assert!(
-        matches!(&ended, End::Failed(SessionError::Destination { delivery, .. }) if delivery == "second"),
+        matches!(
+            &ended,
+            End::Failed(SessionError::Destination { delivery, .. }) if delivery == "second"
+        ),
         "{ended:?}"
     );
     assert_eq!(

@@ -298,7 +298,11 @@ async fn each_recipient_has_a_process_of_its_own_and_an_answer_of_its_own() {
     };
     let outcomes = mda.offer(mail::offer(&envelope, &message)).await;
     assert!(
-        matches!(&outcomes[..], [Outcome::Accepted(_), Outcome::Refused(r), Outcome::Accepted(_)] if r.fault == Fault::RecipientOrMessage),
+        matches!(
+            &outcomes[..],
+            [Outcome::Accepted(_), Outcome::Refused(refusal), Outcome::Accepted(_)]
+                if refusal.fault == Fault::RecipientOrMessage
+        ),
         "{outcomes:?}"
     );
     let both = ["jane", "nobody"].map(|name| std::fs::read(directory.path().join(name)).unwrap());

@@ -115,7 +115,8 @@ async fn another_user_is_taken_on_for_good_or_nothing_is_delivered() {
     let directory = tempfile::tempdir().unwrap();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o777);
     std::fs::set_permissions(directory.path(), open).unwrap();
-    let record = "exec > $1/who; id -un; id -G; echo $HOME $USER; grep '^Cap[EPIA]' /proc/self/status; \
+    let record = "exec > $1/who; id -un; id -G; echo $HOME $USER; grep '^Cap[EPIA]' \
+                  /proc/self/status; \
                   cat /dev/stdin | wc -c; ls /proc/$$/fd; true";
     let mut settings = script(directory.path(), record, &[]);
     settings.user = Some("nobody".to_owned());

@@ -8,7 +8,8 @@ use mailferry::spool::Spool;
 
 use crate::support::mail::{RECEIVED, envelope, message, offer, offer_from, origin};
 
-const OCTETS: &[u8] = b"X-Mailferry-Octets: 5\r\nX-Mailferry-Account: forged\r\nReceived: forged\r\n\r\nbare \r, \n, \0, \xFF\r\n.\r\n";
+const OCTETS: &[u8] = b"X-Mailferry-Octets: 5\r\nX-Mailferry-Account: forged\r\n\
+ Received: forged\r\n\r\nbare \r, \n, \0, \xFF\r\n.\r\n";
 
 fn only_file(folder: &Path) -> PathBuf {
     let mut listing = std::fs::read_dir(folder).unwrap();

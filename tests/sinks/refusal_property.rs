@@ -195,7 +195,10 @@ proptest! {
     /// Some cases contain one message that breaks the relay: it alone stops no other mail.
     #[test]
     fn honest_mail_of_an_account_that_is_not_refused_comes_at_its_next_poll_whatever_others_get(
-        steps in proptest::collection::vec((0..REFUSED.len(), arrivals(15), 1..3_usize, 60..90_000_u64), 1..12),
+        steps in proptest::collection::vec(
+            (0..REFUSED.len(), arrivals(15), 1..3_usize, 60..90_000_u64),
+            1..12,
+        ),
         breaks in proptest::option::of(0..12_usize),
         retention in any_retention(),
         pipelining in any::<bool>(),

@@ -150,7 +150,10 @@ async fn those_that_took_it_keep_it_while_the_others_are_tested() {
     };
     let outcomes = offer_to(&smtp(&relay, "client.test"), &to).await;
     assert!(
-        matches!(&outcomes[..], [Outcome::Accepted(_), Outcome::Refused(no)] if no.fault == Fault::Recipient),
+        matches!(
+            &outcomes[..],
+            [Outcome::Accepted(_), Outcome::Refused(no)] if no.fault == Fault::Recipient
+        ),
         "{outcomes:?}"
     );
 }

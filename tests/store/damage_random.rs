@@ -24,8 +24,10 @@ const RECORDS: u64 = 300;
 
 fn place() -> Place {
     Place::with(
-        "state_dir = \"{here}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{here}/out\"\n[account.work]\n\
-         host = \"localhost\"\ntls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\n\
+        "state_dir = \"{here}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{here}/out\"\n\
+         [account.work]\n\
+         host = \"localhost\"\ntls = \"none\"\nallow_cleartext_password = true\nuser = \"jane\"\n\
+         password = \"secret\"\n\
          delivery = \"box\"\nrecipient = \"jane\"\n",
     )
 }

@@ -413,7 +413,11 @@ fn commits_that_wait_together_share_one_flush() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 24,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     #[test]
     fn the_store_on_disk_does_what_the_one_in_memory_does(
         steps in proptest::collection::vec((0..6_u8, 0..6_u64, 0..3_u64), 1..40),

@@ -11,8 +11,10 @@ use crate::support::varied;
 
 fn place(dovecot: &Dovecot, further: &str) -> Place {
     Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
-         [account.jane]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\nallow_cleartext_password = true\n\
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\n\
+         path = \"{{here}}/out\"\n\
+         [account.jane]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\n\
+         allow_cleartext_password = true\n\
          user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nfirst_run = \
           \"all\"\nrecipient = \"jane\"\n{further}",
         dovecot.plain_port()

@@ -36,9 +36,11 @@ fn a_message_larger_than_a_file_may_be_waits_and_all_others_flow() {
         let sent = [message(1, 100), message(2, octets), message(3, 100)];
         let dovecot = Dovecot::with(&sent);
         let place = Place::with(&format!(
-            "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
+            "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\n\
+             path = \"{{here}}/out\"\n\
              [account.jane]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\n\
-             allow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\n\
+             allow_cleartext_password = true\nuser = \"jane\"\npassword = \"secret\"\n\
+             delivery = \"box\"\n\
              first_run = \"all\"\nrecipient = \"jane\"\nretention = \"delete\"\n",
             dovecot.plain_port()
         ));

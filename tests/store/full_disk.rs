@@ -26,8 +26,10 @@ fn large(kib: usize) -> Vec<u8> {
 
 fn account(name: &str, dovecot: &Dovecot, delivery: &str, further: &str) -> String {
     format!(
-        "[account.{name}]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\nallow_cleartext_password = true\n\
-         user = \"{name}\"\npassword = \"secret\"\ndelivery = \"{delivery}\"\nfirst_run = \"all\"\nrecipient = \"jane\"\n\
+        "[account.{name}]\nhost = \"localhost\"\nport = {}\ntls = \"none\"\n\
+         allow_cleartext_password = true\n\
+         user = \"{name}\"\npassword = \"secret\"\ndelivery = \"{delivery}\"\n\
+         first_run = \"all\"\nrecipient = \"jane\"\n\
          retention = \"delete\"\n{further}",
         dovecot.plain_port()
     )
@@ -287,8 +289,10 @@ fn without_room_for_a_parked_copy_quit_is_not_sent() {
     let (server, port) = crate::support::model::hiding_server(&runtime, &sent);
     let mda = Destination::new(Kind::Mda);
     let jane = format!(
-        "[account.jane]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
-         user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nfirst_run = \"all\"\nrecipient = \"jane\"\n\
+        "[account.jane]\nhost = \"localhost\"\nport = {port}\ntls = \"none\"\n\
+         allow_cleartext_password = true\n\
+         user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nfirst_run = \"all\"\n\
+         recipient = \"jane\"\n\
          retention = \"keep\"\n"
     );
     let place = with_quarantine_on(&disk, &jane, &mda);

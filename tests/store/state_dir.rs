@@ -42,8 +42,10 @@ impl Scene {
         });
         let port = runtime.block_on(speaker.listen());
         let place = Place::with(&format!(
-            "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
-             [account.jane]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\nallow_cleartext_password = true\n\
+            "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\n\
+             path = \"{{here}}/out\"\n\
+             [account.jane]\nhost = \"127.0.0.1\"\nport = {port}\ntls = \"none\"\n\
+             allow_cleartext_password = true\n\
              user = \"jane\"\npassword = \"secret\"\ndelivery = \"box\"\nrecipient = \
               \"jane\"\npoll_every = \"1s\"\n"
         ));
@@ -256,8 +258,10 @@ fn a_fifo_in_the_quarantine_blocks_nothing_and_names_and_labels_there_are_escape
     std::fs::write(new.join("\x1b]0;name\x07"), "no label").unwrap();
     let digest = "0".repeat(64);
     let forged = format!(
-        "X-Mailferry-Octets: 3\r\nX-Mailferry-Digest: {digest}\r\nX-Mailferry-Account: jane\r\nX-Mailferry-Unique-Id: a\r\n\
-         X-Mailferry-Reason: \x1b[2Jreason\r\nX-Mailferry-Words: \x1b[2Jwords\r\nX-Mailferry-Kept: 7\r\n\
+        "X-Mailferry-Octets: 3\r\nX-Mailferry-Digest: {digest}\r\nX-Mailferry-Account: jane\r\n\
+         X-Mailferry-Unique-Id: a\r\n\
+         X-Mailferry-Reason: \x1b[2Jreason\r\nX-Mailferry-Words: \x1b[2Jwords\r\n\
+         X-Mailferry-Kept: 7\r\n\
          X-Mailferry-Sender: \x1b[2J@x\r\nX-Mailferry-Recipient: jane\r\n\r\nx\r\n"
     );
     std::fs::write(new.join("\x1b[2Jforged"), forged).unwrap();

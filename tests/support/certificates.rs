@@ -20,8 +20,10 @@ impl Certificates {
         let directory = tempfile::tempdir().unwrap();
         openssl(
             directory.path(),
-            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key -out ca.pem -days 30 \
-             -subj /CN=test-authority -addext basicConstraints=critical,CA:TRUE -addext keyUsage=keyCertSign",
+            "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout ca.key \
+             -out ca.pem -days 30 \
+             -subj /CN=test-authority -addext basicConstraints=critical,CA:TRUE -addext \
+             keyUsage=keyCertSign",
         );
         Self { directory }
     }
@@ -71,7 +73,8 @@ impl Certificates {
         let path = self.directory.path();
         std::fs::write(
             path.join("ca.cnf"),
-            "[ca]\ndefault_ca=it\n[it]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\ncertificate=ca.pem\n\
+            "[ca]\ndefault_ca=it\n[it]\ndatabase=index\nnew_certs_dir=.\nrand_serial=yes\n\
+             certificate=ca.pem\n\
              private_key=ca.key\npolicy=any\ndefault_md=sha256\n[any]\ncommonName=supplied\n",
         )
         .unwrap();
@@ -96,7 +99,8 @@ impl Certificates {
         openssl(
             self.directory.path(),
             &format!(
-                "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout {name}.key -out {name}.pem -days 30 \
+                "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout \
+                 {name}.key -out {name}.pem -days 30 \
                  -subj {subject} -addext subjectAltName={alternative_names}"
             ),
         );

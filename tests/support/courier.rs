@@ -40,7 +40,8 @@ impl Courier {
         // set.
         assert!(
             Owner::we_are_root(),
-            "Courier changes user and groups at each login: run the tests as root, for example in a container"
+            "Courier changes user and groups at each login: run the tests as root, for example in \
+             a container"
         );
         let directory = tempfile::tempdir().unwrap();
         let at = directory.path();

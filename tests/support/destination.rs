@@ -23,7 +23,8 @@ pub struct Destination {
 
 /// Makes the message durable under a new name before it exits with 0. While a file `strict` exists,
 /// messages with a field `X-Refused` are refused with its value.
-const MDA: &str = "mkdir -p {here}/out/tmp {here}/out/new && f=$(mktemp {here}/out/tmp/XXXXXXXX) && cat > $f || exit 75; \
+const MDA: &str = "mkdir -p {here}/out/tmp {here}/out/new && f=$(mktemp {here}/out/tmp/XXXXXXXX) \
+                   && cat > $f || exit 75; \
                    code=$(sed -n s/^X-Refused:.//p $f); \
                    if test -e {here}/strict && test -n \"$code\"; then rm $f; exit $code; fi; \
                    sync $f && mv $f {here}/out/new && sync {here}/out/new || exit 75";

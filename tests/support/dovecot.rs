@@ -41,11 +41,15 @@ impl Dovecot {
         let path = at.display();
         let owner = Owner::of_the_server();
         let config = format!(
-            "base_dir = {path}/run\nstate_dir = {path}/run\nlog_path = {path}/log\nprotocols = pop3\nlisten = 127.0.0.1\n\
-             ssl = yes\nssl_cert = <{cert}\nssl_key = <{key}\ndisable_plaintext_auth = no\nauth_mechanisms = plain login\n\
-             mail_location = maildir:{path}/mail\nfirst_valid_uid = 0\npop3_fast_size_lookups = yes\n\
+            "base_dir = {path}/run\nstate_dir = {path}/run\nlog_path = {path}/log\n\
+             protocols = pop3\nlisten = 127.0.0.1\n\
+             ssl = yes\nssl_cert = <{cert}\nssl_key = <{key}\ndisable_plaintext_auth = no\n\
+             auth_mechanisms = plain login\n\
+             mail_location = maildir:{path}/mail\nfirst_valid_uid = 0\n\
+             pop3_fast_size_lookups = yes\n\
              maildir_very_dirty_syncs = yes\nmail_fsync = never\nauth_failure_delay = 0\n\
-             default_login_user = {login}\ndefault_internal_user = {internal}\ndefault_internal_group = {group}\n\
+             default_login_user = {login}\ndefault_internal_user = {internal}\n\
+             default_internal_group = {group}\n\
              passdb {{\n  driver = static\n  args = password=secret\n}}\n\
              userdb {{\n  driver = static\n  args = uid={uid} gid={gid} home={path}/mail\n}}\n\
              service pop3-login {{\n  chroot =\n  inet_listener pop3 {{\n    port = {plain}\n  }}\n\

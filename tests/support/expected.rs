@@ -7,8 +7,10 @@ use mailferry::spool::header::HeadFields;
 /// A configuration that polls such a server into the Maildir `out`.
 pub fn account(port: u16, tls: &str, further: &str) -> String {
     format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
-         [account.jane]\nhost = \"localhost\"\nport = {port}\ntls = \"{tls}\"\nuser = \"jane\"\npassword = \"secret\"\n\
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\n\
+         path = \"{{here}}/out\"\n\
+         [account.jane]\nhost = \"localhost\"\nport = {port}\ntls = \"{tls}\"\nuser = \"jane\"\n\
+         password = \"secret\"\n\
          delivery = \"box\"\nfirst_run = \"all\"\n{further}\n"
     )
 }

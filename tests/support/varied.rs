@@ -40,7 +40,8 @@ pub fn messages(further: usize) -> Vec<Vec<u8>> {
 /// A message that differs from the others so that a mistake with sizes or boundaries would show.
 fn ordinary(number: usize) -> Vec<u8> {
     let mut message = format!(
-        "Return-Path: <sender{number}@example.org>\r\nReceived: from x by y; Mon, 23 Nov 2026 12:00:00 +0000\r\n\
+        "Return-Path: <sender{number}@example.org>\r\nReceived: from x by y; Mon, 23 Nov 2026 \
+         12:00:00 +0000\r\n\
          Message-ID: <{number}@example.org>\r\nSubject: message {number}\r\n\r\n"
     );
     let mut state = number as u64 + 1;

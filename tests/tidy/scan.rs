@@ -268,7 +268,12 @@ impl<'a> Visit<'a> for Scan {
     }
 
     fn visit_expr_match(&mut self, matched: &'a syn::ExprMatch) {
-        let is_text = |arm: &syn::Arm| matches!(&arm.pat, syn::Pat::Lit(literal) if matches!(literal.lit, syn::Lit::Str(_)));
+        let is_text = |arm: &syn::Arm| {
+            let syn::Pat::Lit(literal) = &arm.pat else {
+                return false;
+            };
+            matches!(literal.lit, syn::Lit::Str(_))
+        };
         if is_code(&matched.expr) && matched.arms.iter().any(is_text) {
             self.compared.push(line_of(&matched.expr));
         }

@@ -57,7 +57,8 @@ fn configuration(crime: &Crime, ports: [u16; 2], certificates: &Certificates) ->
     };
     let account = |name: &str, host: &str, port: u16, tls: &str| {
         format!(
-            "[delivery.{name}]\ntype = \"maildir\"\npath = \"{{here}}/{name}\"\n[account.{name}]\nhost = \"{host}\"\n\
+            "[delivery.{name}]\ntype = \"maildir\"\npath = \"{{here}}/{name}\"\n[account.{name}]\n\
+             host = \"{host}\"\n\
              port = {port}\nuser = \"{USER}\"\npassword = \"{PASSWORD}\"\ndelivery = \
               \"{name}\"\n{tls}\n"
         )

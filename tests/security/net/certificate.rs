@@ -224,7 +224,8 @@ fn the_usual_variables_of_openssl_name_the_trusted_certificates() {
     ] {
         let server = TlsServer::start(&pair, "");
         let place = Place::with(&format!(
-            "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
+            "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\n\
+             path = \"{{here}}/out\"\n\
              [account.jane]\nhost = \"localhost\"\nport = {}\nuser = \"jane\"\npassword = \
               \"{CANARY}\"\ndelivery = \"box\"\n",
             server.port()

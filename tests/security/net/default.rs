@@ -12,7 +12,8 @@ use crate::support::tls_server::TlsServer;
 fn poll(pair: &Pair, host: &str, authorities: &str) -> (Option<i32>, String, bool) {
     let server = TlsServer::start(pair, "");
     let place = Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n\
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\n\
+         path = \"{{here}}/out\"\n\
          [account.jane]\nhost = \"{host}\"\nport = {}\nuser = \"jane\"\npassword = \
           \"{CANARY}\"\ndelivery = \"box\"\n",
         server.port()
@@ -90,7 +91,8 @@ fn without_a_word_about_tls_a_certificate_that_proves_nothing_gets_no_command() 
 fn authorities_that_could_not_be_read_at_first_are_read_when_they_are_there() {
     let dovecot = Dovecot::with(&[b"Subject: x\r\n\r\nx\r\n".to_vec()]);
     let place = Place::with(&format!(
-        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\npath = \"{{here}}/out\"\n[account.jane]\n\
+        "state_dir = \"{{here}}/state\"\n[delivery.box]\ntype = \"maildir\"\n\
+         path = \"{{here}}/out\"\n[account.jane]\n\
          host = \"localhost\"\nport = {}\nuser = \"jane\"\npassword = \"secret\"\ndelivery = \
           \"box\"\nrecipient = \"jane\"\n",
         dovecot.implicit_port()

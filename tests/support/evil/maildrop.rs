@@ -212,7 +212,8 @@ const LONG_LINES: usize = 60;
 fn messages(maker: &str) -> [Vec<u8>; COUNT] {
     let header = |number: usize| {
         format!(
-            "Return-Path: <anna@example.org>\r\nReceived: from evil by evil; Mon, 23 Nov 2026 08:0{number}:00 +0000\r\n\
+            "Return-Path: <anna@example.org>\r\nReceived: from evil by evil; Mon, 23 Nov 2026 \
+             08:0{number}:00 +0000\r\n\
              From: Anna <anna@example.org>\r\nTo: jane@example.net\r\nSubject: number {number}\r\n\
              Date: Mon, 23 Nov 2026 08:0{number}:00 +0000\r\n\
              Message-ID: <{number}@{maker}.example>\r\n\r\n"
@@ -220,7 +221,9 @@ fn messages(maker: &str) -> [Vec<u8>; COUNT] {
     };
     let bodies: [Vec<u8>; COUNT] = [
         b"The first one is short.\r\n".to_vec(),
-        b".\r\n+OK 98 octets\r\nSubject: forged\r\n\r\n..\r\n.hidden\r\nA dot alone is not the end.\r\n.\r\n".to_vec(),
+        b".\r\n+OK 98 octets\r\nSubject: forged\r\n\r\n..\r\n.hidden\r\n\
+         A dot alone is not the end.\r\n.\r\n"
+            .to_vec(),
         b"Eight bits: \xE4\xF6\xFC\xFF\r\nNUL: \0\r\nbare \r and bare \n and \n.\n are its own\r\n"
             .to_vec(),
         "Sixty times the same thing, so that it takes a while.\r\n"
