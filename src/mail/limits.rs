@@ -1,6 +1,10 @@
 //! All limits of the program: the unit is last in the name, and the comment says why this number.
 
+mod doubts;
+
 use crate::mail::{DAY_SECONDS, Timestamp};
+
+pub use doubts::*;
 
 /// The beginning of 2026. A correct clock has never shown an earlier time to this program.
 pub const CLOCK_MIN: Timestamp = Timestamp(1_767_225_600);

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use crate::mail::{DAY_SECONDS, Timestamp};
+use crate::mail::{DAY_SECONDS, Timestamp, limits};
 
 /// Facts that decide whether a listed message is the recorded one, and whether it may be deleted.
 /// Nearly all records have none.
@@ -53,7 +53,7 @@ impl Compared {
     /// most.
     pub fn is_due(&self, now: Timestamp) -> bool {
         let doublings = u32::from(self.times.saturating_sub(1)).min(5);
-        let days = (1_u64 << doublings).min(DAYS_MAX);
+        let days = (1_u64 << doublings).min(limits::COMPARED_AGAIN_DAYS_MAX);
         // A time in the future came from a wrong clock.
         self.at > now || now.since(self.at) >= days * DAY_SECONDS
     }
@@ -183,9 +183,6 @@ impl fmt::Display for Notes {
         Ok(())
     }
 }
-
-/// The most days between two comparisons of one message.
-const DAYS_MAX: u64 = 30;
 
 #[cfg(test)]
 mod tests {

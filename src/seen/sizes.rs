@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::mail::limits;
+
 /// The sizes of a maildrop's last messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
@@ -25,7 +27,7 @@ impl Sizes {
     pub fn after(&self, messages: usize) -> Self {
         let mut sizes = self.clone();
         if self.recent.is_empty() && !self.estimated {
-            sizes.recent = vec![AGREED; messages.min(RECENT_MAX)];
+            sizes.recent = vec![AGREED; messages.min(limits::SIZES_REMEMBERED_MAX)];
         }
         sizes
     }
@@ -43,7 +45,7 @@ impl Sizes {
         let differing = self.recent.iter().filter(|letter| **letter != AGREED);
         let senders: BTreeSet<u8> = differing.clone().copied().collect();
         let count = differing.count();
-        let found = senders.len() >= DIFFERING_MIN && count * 4 >= self.recent.len();
+        let found = senders.len() >= limits::SIZES_DIFFERING_MIN && count * 4 >= self.recent.len();
         let is_news = found && !self.estimated;
         self.estimated |= found;
         is_news
@@ -53,7 +55,7 @@ impl Sizes {
         if self.estimated {
             return;
         }
-        if self.recent.len() >= RECENT_MAX {
+        if self.recent.len() >= limits::SIZES_REMEMBERED_MAX {
             self.recent.remove(0);
         }
         self.recent.push(letter);
@@ -87,7 +89,7 @@ impl Sizes {
         }
         let is_letter =
             |letter: u8| letter == AGREED || letter.is_ascii_lowercase() || letter.is_ascii_digit();
-        let sound = word.len() <= RECENT_MAX && word.bytes().all(is_letter);
+        let sound = word.len() <= limits::SIZES_REMEMBERED_MAX && word.bytes().all(is_letter);
         sound.then(|| Self {
             estimated: false,
             recent: word.as_bytes().to_vec(),
@@ -97,12 +99,6 @@ impl Sizes {
 
 const AGREED: u8 = b'.';
 const ESTIMATED: &str = "*";
-
-/// The number of messages that are remembered.
-const RECENT_MAX: usize = 50;
-
-/// Messages of different senders that make sizes estimates.
-const DIFFERING_MIN: usize = 5;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]

@@ -119,7 +119,7 @@ impl ComparedListings {
     /// Whether the maildrop changed as a whole since its last complete listing.
     pub(in crate::session) fn changed(self) -> Option<Whole> {
         let is_changed = self.is_flood()
-            && self.expected >= EXPECTED_MIN
+            && self.expected >= limits::CHANGED_MESSAGES_MIN
             && self.vanished * 10 >= self.expected * 9
             && self.unknown * 2 > self.listed;
         is_changed.then_some(Whole(self))
@@ -170,9 +170,6 @@ fn held(account: &AccountName, words: String) -> SessionError {
         ),
     }
 }
-
-/// Fewer messages than these are no flood, and change by chance.
-const EXPECTED_MIN: usize = 20;
 
 #[cfg(test)]
 #[path = "guard_tests.rs"]

@@ -1,6 +1,6 @@
 //! What follows when a message has another size than announced. Pure.
 
-use crate::mail::{Announced, Counted, Digest};
+use crate::mail::{Announced, Counted, Digest, limits};
 
 /// The size of a message, compared with the announced one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,7 +113,7 @@ pub(in crate::session) fn judge(
         Second::Same
     } else if !weighed.is_otherwise() {
         Second::Other
-    } else if earlier.times < ALONE_TIMES_MAX {
+    } else if earlier.times < limits::ALONE_TIMES_MAX {
         Second::Again
     } else if (earlier.was_shorter || weighed.is_shorter())
         && !earlier.are_equally_long
@@ -156,10 +156,6 @@ pub(in crate::session) fn has_empty_body(head: &[u8], octets: u64) -> bool {
 
 /// The letters of senders in an account's state.
 const LETTERS: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
-
-/// How often a message is retrieved alone in one session: two equal copies settle it, and after
-/// three different ones another try is useless.
-const ALONE_TIMES_MAX: u32 = 2;
 
 #[cfg(test)]
 mod tests {

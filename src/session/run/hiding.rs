@@ -92,7 +92,7 @@ impl Session<'_> {
         let gone_min = if self.visit.retention == Retention::Delete {
             1
         } else {
-            GONE_MIN
+            limits::HIDDEN_MESSAGES_MIN
         };
         let hidden = hidden(listing, records, would_show, gone_min);
         if hidden == 0 || state.hiding.hides_retrieved {
@@ -193,6 +193,3 @@ fn hidden(
         0
     }
 }
-
-/// If only one or two messages are gone, their owner deleted them.
-const GONE_MIN: usize = 3;

@@ -5,7 +5,7 @@ use std::mem;
 
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::mail::Timestamp;
+use crate::mail::{Timestamp, limits};
 use crate::seen::{Batch, Change, Delivered, Records, State};
 use crate::session::judge::consequence::{
     Blame, Consequence, Effect, Fate, KnownBefore, RefusedOffer, SinkAnswer, consequence, counted,
@@ -216,7 +216,7 @@ pub(in crate::session) trait Answered<'a> {
             Fate::InDoubt => {
                 let refusals = &mut self.answers_mut().refusals;
                 refusals.in_doubt.extend(refusal.map(|why| (parcel, why)));
-                if refusals.in_doubt.len() >= IN_DOUBT_MAX {
+                if refusals.in_doubt.len() >= limits::RECIPIENT_IN_DOUBT_MESSAGES_MAX {
                     self.hold_for_recipient();
                 }
             }
@@ -419,6 +419,3 @@ impl Refusals {
         self.undos.extend(undos);
     }
 }
-
-/// Messages of one session whose refusals may be the recipient's fault, before the account is held.
-const IN_DOUBT_MAX: usize = 3;

@@ -77,9 +77,9 @@ impl Suspicion {
         self.recipients.clear();
         self.in_a_row = false;
         self.note(CountedAnswer::Accepted);
-        let recent = self.answers.iter().rev().take(RECENT);
+        let recent = self.answers.iter().rev().take(limits::TRUSTED_OFFERS);
         let accepted = recent.filter(|answer| matches!(answer, CountedAnswer::Accepted));
-        if accepted.count() >= RECENT_ACCEPTED_MIN {
+        if accepted.count() >= limits::TRUSTED_ACCEPTED_MIN {
             self.nearly_all = false;
         }
         was_suspect && !self.is_suspect()
@@ -98,7 +98,7 @@ impl Suspicion {
             self.note_message(undo, sender);
         }
         self.in_a_row |= self.streak.len() >= limits::REFUSED_IN_A_ROW_MAX as usize
-            || self.recipients.len() >= RECIPIENTS_IN_A_ROW_MAX;
+            || self.recipients.len() >= limits::REFUSED_RECIPIENTS_MIN;
         self.nearly_all |= self.are_nearly_all_refused();
         if before == (self.in_a_row, self.nearly_all) {
             return None;
@@ -138,11 +138,11 @@ impl Suspicion {
                 senders.insert(*sender);
             }
         }
-        count >= LAST_REFUSED_MIN && (accounts.len() > 1 || senders.len() > 1)
+        count >= limits::SUSPECT_REFUSED_MIN && (accounts.len() > 1 || senders.len() > 1)
     }
 
     fn note(&mut self, answer: CountedAnswer) {
-        if self.answers.len() >= LAST {
+        if self.answers.len() >= limits::SUSPECT_OFFERS {
             self.answers.pop_front();
         }
         self.answers.push_back(answer);
@@ -153,18 +153,6 @@ impl Suspicion {
 pub(super) fn is_same(one: &Undo, other: &Undo) -> bool {
     one.account == other.account && one.key == other.key
 }
-
-/// Accounts whose recipients are refused in a row, from which no recipient counts as missing.
-const RECIPIENTS_IN_A_ROW_MAX: usize = 3;
-
-/// The number of offers that are examined, and the number of refusals among them that means
-/// suspicion.
-pub(super) const LAST: usize = 20;
-const LAST_REFUSED_MIN: usize = 18;
-
-/// The number of offers that are examined, and the number of acceptances among them that ends it.
-const RECENT: usize = 10;
-const RECENT_ACCEPTED_MIN: usize = 5;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
@@ -214,7 +202,7 @@ mod tests {
     /// The state after twenty offers of which every tenth was accepted.
     fn nearly_all(accounts: &[&str], senders: u64) -> Suspicion {
         let mut suspicion = Suspicion::default();
-        for number in 0..LAST {
+        for number in 0..limits::SUSPECT_OFFERS {
             if number % 10 == 9 {
                 suspicion.accepted();
                 continue;
@@ -286,7 +274,7 @@ mod tests {
             suspicion.refused(&undo, 1, number % 2 == 0);
         }
         let lengths = (suspicion.streak.len(), suspicion.answers.len());
-        assert_eq!(lengths, (5, LAST));
+        assert_eq!(lengths, (5, limits::SUSPECT_OFFERS));
         assert!(suspicion.recipients.len() < 3);
     }
 }

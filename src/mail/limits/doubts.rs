@@ -1,0 +1,40 @@
+//! From how many messages or answers a habit of a server or a fault of a destination is concluded.
+
+/// How many messages of a maildrop are remembered to judge its announced sizes.
+pub const SIZES_REMEMBERED_MAX: usize = 50;
+
+/// Messages of different senders with other octets than announced that make its sizes estimates.
+pub const SIZES_DIFFERING_MIN: usize = 5;
+
+/// How often a message is retrieved alone in one session: two equal copies settle it, and after
+/// three different ones another try is useless.
+pub const ALONE_TIMES_MAX: u32 = 2;
+
+/// The most days between two comparisons of one message.
+pub const COMPARED_AGAIN_DAYS_MAX: u64 = 30;
+
+/// Fewer expected messages than these are no flood if their unique-ids change, and change by
+/// chance.
+pub const CHANGED_MESSAGES_MIN: usize = 20;
+
+/// Messages that are gone before a server is thought to hide them: if only one or two are, their
+/// owner deleted them.
+pub const HIDDEN_MESSAGES_MIN: usize = 3;
+
+/// Messages of one session whose refusals may be the recipient's fault, before the account is held.
+pub const RECIPIENT_IN_DOUBT_MESSAGES_MAX: usize = 3;
+
+/// Accounts whose recipients are refused in a row, from which no recipient counts as missing.
+pub const REFUSED_RECIPIENTS_MIN: usize = 3;
+
+/// The last offers to a destination that are examined for suspicion.
+pub const SUSPECT_OFFERS: usize = 20;
+
+/// The refusals among them that make it suspect.
+pub const SUSPECT_REFUSED_MIN: usize = 18;
+
+/// The last offers to a suspect destination that are examined for the end of suspicion.
+pub const TRUSTED_OFFERS: usize = 10;
+
+/// The acceptances among them that end it.
+pub const TRUSTED_ACCEPTED_MIN: usize = 5;
