@@ -44,20 +44,10 @@ impl Secret {
     }
 
     /// Returns a foreign text with this secret replaced, because some servers repeat the password
-    /// that they refuse.
+    /// that they refuse. Blanks around a reply are no part of it, so those around the secret may be
+    /// missing.
     pub fn hidden_in<'t>(&self, text: Cow<'t, [u8]>) -> Cow<'t, [u8]> {
-        if self.0.is_empty() || memmem::find(&text, &self.0).is_none() {
-            return text;
-        }
-        let mut hidden = Vec::with_capacity(text.len());
-        let mut rest = &*text;
-        while let Some(at) = memmem::find(rest, &self.0) {
-            hidden.extend_from_slice(rest.get(..at).unwrap_or_default());
-            hidden.extend_from_slice(HIDDEN);
-            rest = rest.get(at + self.0.len()..).unwrap_or_default();
-        }
-        hidden.extend_from_slice(rest);
-        Cow::Owned(hidden)
+        hide(self.0.trim_ascii(), hide(&self.0, text))
     }
 
     /// Whether it begins with U+FEFF in UTF-8, which some editors add at the beginning of a text.
@@ -70,6 +60,22 @@ impl Secret {
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Replaces some octets in a text.
+fn hide<'t>(octets: &[u8], text: Cow<'t, [u8]>) -> Cow<'t, [u8]> {
+    if octets.is_empty() || memmem::find(&text, octets).is_none() {
+        return text;
+    }
+    let mut hidden = Vec::with_capacity(text.len());
+    let mut rest = &*text;
+    while let Some(at) = memmem::find(rest, octets) {
+        hidden.extend_from_slice(rest.get(..at).unwrap_or_default());
+        hidden.extend_from_slice(HIDDEN);
+        rest = rest.get(at + octets.len()..).unwrap_or_default();
+    }
+    hidden.extend_from_slice(rest);
+    Cow::Owned(hidden)
 }
 
 /// Why a text cannot be a secret; the words follow the name of its source.
@@ -114,5 +120,11 @@ mod tests {
         assert_eq!(hidden(b"abc", b"abc, abcabc ab"), b"***, ****** ab");
         assert_eq!(hidden(b"abc", b"nothing"), b"nothing");
         assert_eq!(hidden(b"", b"nothing"), b"nothing");
+        // A reply loses the blanks around it.
+        assert_eq!(
+            hidden(b" ab c ", b"wrong password ab c"),
+            b"wrong password ***"
+        );
+        assert_eq!(hidden(b"  ", b"a  b"), b"a***b");
     }
 }
