@@ -260,6 +260,25 @@ async fn unexpected_replies_are_never_taken_for_those_to_the_dots() {
 }
 
 #[tokio::test]
+async fn a_relay_that_answers_each_command_with_the_reply_to_the_next_is_not_believed() {
+    for extensions in [&[][..], &["PIPELINING"]] {
+        let manner = Manner::with(extensions)
+            .that(Step::Mail, Act::Says(b"250 ok\r\n250 ok\r\n".to_vec()))
+            .says(Step::Rcpt, "354 go on")
+            .says(Step::Data, "250 2.0.0 not taken at all");
+        let relay = Relay::start(manner).await;
+        let smtp = Smtp::new(settings(&relay));
+        for _ in 0..10 {
+            let refusal = offer(&smtp, SMALL).await.expect_err("it is a step early");
+            // Commands in one flight may all be answered at once.
+            let is_destinations = refusal.fault == Fault::Destination;
+            assert!(is_destinations || !extensions.is_empty(), "{refusal}");
+        }
+        assert_eq!(relay.taken(), []);
+    }
+}
+
+#[tokio::test]
 async fn a_dropped_offer_leaves_no_answer_for_the_next_message() {
     for step in [Step::Mail, Step::Rcpt, Step::Data, Step::Dot] {
         let relay = Relay::start(Manner::default()).await;

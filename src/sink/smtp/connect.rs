@@ -94,15 +94,26 @@ pub(super) async fn connect(settings: &SmtpSettings) -> Result<Relay, Refusal> {
     if relay.is_in_step() && !relay.tap.was_ahead() {
         Ok(relay)
     } else {
-        let words = "the relay sent a reply to no command";
-        Err(Refusal::new(Fault::Destination, "smtp_gibberish", words))
+        Err(gibberish())
     }
+}
+
+/// The refusal of a relay whose replies cannot be matched to commands.
+pub(super) fn gibberish() -> Refusal {
+    let words = "the relay sent a reply to no command";
+    Refusal::new(Fault::Destination, "smtp_gibberish", words)
 }
 
 impl Relay {
     /// Whether the relay waits for us, and all of its replies have been read.
     pub(super) fn is_in_step(&self) -> bool {
         self.tap.mood() == Mood::Quiet && self.tap.replies() == self.heard
+    }
+
+    /// Whether the relay has answered more than it was asked. Then no later reply can be matched to
+    /// its command, even if its number would do.
+    pub(super) fn is_ahead(&self) -> bool {
+        !self.is_in_step() || (!self.extensions.pipelining && self.tap.was_ahead())
     }
 
     /// Sends QUIT and waits a moment for the reply: relays log clients that hang up without it.

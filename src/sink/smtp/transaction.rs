@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::fault;
 use crate::mail::Recipient;
 use crate::sink::smtp::SmtpSettings;
-use crate::sink::smtp::connect::{Extensions, Relay};
+use crate::sink::smtp::connect::{Extensions, Relay, gibberish};
 use crate::sink::smtp::reply::{RelayReply, Step};
 use crate::sink::smtp::sender::reverse_path;
 use crate::sink::{Fault, Offer, Outcome, Refusal};
@@ -101,6 +101,8 @@ impl Transaction<'_> {
         for line in &lines.rcpts {
             let rcpt = if relay.extensions.pipelining {
                 self.hear(relay).await
+            } else if relay.is_ahead() {
+                return (ConnectionState::Over, self.all(&gibberish()));
             } else {
                 self.say(relay, line).await
             };
@@ -127,6 +129,8 @@ impl Transaction<'_> {
         }
         let data = if relay.extensions.pipelining {
             self.hear(relay).await
+        } else if relay.is_ahead() {
+            return (ConnectionState::Over, fill(outcomes, &gibberish()));
         } else {
             self.say(relay, "DATA\r\n").await
         };
@@ -163,6 +167,9 @@ impl Transaction<'_> {
         // A reply that has arrived before the dot is no reply to the dot.
         if let Some(said) = self.said_early(relay).await {
             return self.no_to_all(outcomes, &said, Step::Data);
+        }
+        if relay.is_ahead() {
+            return (ConnectionState::Over, fill(outcomes, &gibberish()));
         }
         let dot = match timeout(self.settings.timeout, write(relay, b".\r\n")).await {
             // From here on the relay may have the message.
