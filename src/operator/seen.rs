@@ -186,7 +186,7 @@ impl Operator {
         Ok(SeenResponse::Renamed { records, old, new })
     }
 
-    /// Marks all listed messages: logs in, lists, and retrieves nothing.
+    /// Marks all listed messages: logs in, lists, asks for heads, and retrieves nothing.
     async fn mark_listed(
         &self,
         account: &AccountName,
@@ -194,11 +194,11 @@ impl Operator {
     ) -> Result<SeenResponse, Failure> {
         let assignment = self.assignment(account)?;
         let (visit, with) = (assignment.visit.prepare().await?, assignment.with);
-        let listing = session::list(&visit, &with).await?;
+        let shown = session::list_for(&visit, &with, trust).await?;
         let now = SystemClock.now();
         let (account, word) = (&visit.account, &operators_word());
         let seen = self.seen()?;
-        let marked = seen.mark_listed(account, &listing, trust, now, word);
+        let marked = seen.mark_listed(account, (&shown.listing, &shown.heads), trust, now, word);
         Ok(SeenResponse::Marked(marked.await?.into()))
     }
 

@@ -18,13 +18,12 @@ mod take_back;
 mod transfer;
 mod visit;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
 use crate::mail::text::Shown;
-use crate::mail::{Listing, Maildrop, TlsMode, limits};
+use crate::mail::{Maildrop, TlsMode, limits};
 use crate::seen::{AccountState, Oddities, Owner, Sizes};
 use crate::session::judge::budget::Budget;
 use crate::session::judge::clock::ClockVerdict;
@@ -38,6 +37,7 @@ pub use doors::{Collaborators, Connect, CopyStore, LoadedCopy, Owners, Stop};
 pub use errand::adopt::{Adopted, Rest, adopt};
 pub use errand::copies::{Retried, retry_kept};
 pub use errand::erase::{Erased, erase};
+pub use errand::list::{ListedHeads, list_for};
 pub use error::{Denial, During, SessionError};
 pub use place::Place;
 pub use summary::{Counts, End, Summary};
@@ -69,20 +69,6 @@ pub async fn poll(visit: &Visit, with: &Collaborators) -> Summary {
         end,
         duration: begun.elapsed(),
     }
-}
-
-/// Logs in, lists the maildrop and quits: nothing is retrieved, and nothing changes on the server.
-/// After that the account's records are those of this maildrop.
-///
-/// # Errors
-/// Why it failed, and who must act.
-pub async fn list(visit: &Visit, with: &Collaborators) -> Result<Arc<Listing>, SessionError> {
-    with.check(visit)?;
-    let mut maildrop = errand::pause::enter(visit, with).await?;
-    let listed = server::listing::list(&mut maildrop, &with.stop.place).await?;
-    run::moved::settle(visit, with, &mut maildrop, &listed).await?;
-    maildrop.quit().await;
-    listed.with_unique_ids()
 }
 
 async fn poll_with_state(

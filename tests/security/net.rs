@@ -13,6 +13,7 @@ use mailferry::agent::Assignment;
 use mailferry::agent::wiring::{Parts, Wiring, WiringError};
 use mailferry::mail::{Listing, Retention, WhoActs};
 use mailferry::net::{Roots, SystemRoots};
+use mailferry::seen::Trust;
 use mailferry::session::{self, SessionError};
 
 use crate::support::certificates::{Certificates, Pair};
@@ -152,7 +153,8 @@ async fn visit(
         .map_err(|error| error.to_string())
         .unwrap();
     let visit = assignment.visit.prepare().await?;
-    session::list(&visit, &assignment.with).await
+    let shown = session::list_for(&visit, &assignment.with, Trust::Seen).await?;
+    Ok(shown.listing)
 }
 
 /// The option that makes a server require a certificate of the authority.

@@ -143,12 +143,13 @@ async fn the_other_way_skips_all_listed_messages_and_begins_with_new_mail() {
     world.poll().await;
     world.server.replace(moved(mails(30), 0));
     let with = world.collaborators();
-    let listing = mailferry::session::list(&world.visit, &with).await.unwrap();
+    let shown = mailferry::session::list_for(&world.visit, &with, Trust::Seen);
+    let shown = shown.await.unwrap();
     let word = operators_word();
     let seen = world.seen();
     let marked = seen.mark_listed(
         &world.visit.account,
-        &listing,
+        (&shown.listing, &shown.heads),
         Trust::Seen,
         *world.now.lock().unwrap(),
         &word,

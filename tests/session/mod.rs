@@ -17,6 +17,7 @@ mod identity_property;
 mod ignored_deletes;
 mod lasting;
 mod listed_again;
+mod listed_words;
 mod long_work;
 mod lost_result;
 mod many_accounts;

@@ -292,14 +292,14 @@ async fn a_server_that_always_refuses_the_uidl_it_announces_is_polled_without_ui
 async fn two_messages_with_one_unique_id_that_were_marked_as_delivered_stay_delivered() {
     for retention in [Retention::Keep, Retention::Delete] {
         let world = World::new(twins(2), retention);
-        let listing = mailferry::session::list(&world.visit, &world.collaborators())
-            .await
-            .unwrap();
+        let with = world.collaborators();
+        let shown = mailferry::session::list_for(&world.visit, &with, Trust::Delivered);
+        let shown = shown.await.unwrap();
         let now = *world.now.lock().unwrap();
         let seen = Seen::new(world.store.clone());
         seen.mark_listed(
             &world.visit.account,
-            &listing,
+            (&shown.listing, &shown.heads),
             Trust::Delivered,
             now,
             &operators_word(),

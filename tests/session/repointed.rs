@@ -218,11 +218,11 @@ async fn marks_of_all_that_is_listed_are_of_the_maildrop_that_was_listed() {
         let bobs = mails(6).into_iter().skip(3).enumerate();
         world.server.replace(bobs.map(numbered).collect());
         let with = world.collaborators();
-        let listing = session::list(&world.visit, &with).await.unwrap();
+        let shown = session::list_for(&world.visit, &with, trust).await.unwrap();
         let now = *world.now.lock().unwrap();
         let (account, word) = (&world.visit.account, &operators_word());
         let seen = world.seen();
-        let marked = seen.mark_listed(account, &listing, trust, now, word);
+        let marked = seen.mark_listed(account, (&shown.listing, &shown.heads), trust, now, word);
         assert_eq!(marked.await.unwrap().changed, 3);
         assert_eq!(world.poll().await.counts.retrieved, 0, "{trust:?}");
         give_to(&mut world, "jane");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::mail::{AccountName, Entry, Listing, Timestamp, UniqueId};
+use crate::mail::{AccountName, Entry, HeadDigest, Listing, Timestamp, UniqueId};
 use crate::seen::{
     Change, Changed, Known, Marker, Notes, OperatorError, OperatorsWord, Record, RecordKey,
     Records, Seen, State, StoreError, Trust,
@@ -44,14 +44,15 @@ impl Seen {
 
     /// Marks all messages of a listing as seen, or as delivered. Delivered messages do not change,
     /// unless the listing makes them doubtful: then the operator's order settles the doubt as a
-    /// mark, which is never deleted. Messages with a copy in the quarantine keep it.
+    /// mark, which is never deleted. Messages with a copy in the quarantine keep it. `heads` are
+    /// those that the server showed, by position in the listing.
     ///
     /// # Errors
     /// Those of the store.
     pub async fn mark_listed(
         &self,
         account: &AccountName,
-        listing: &Listing,
+        (listing, heads): (&Listing, &[Option<HeadDigest>]),
         trust: Trust,
         now: Timestamp,
         _: &OperatorsWord,
@@ -64,7 +65,12 @@ impl Seen {
                 .iter()
                 .filter_map(|at| listing.get(*at as usize))
                 .collect();
-            let marked = mark_group(&records, &entries, trust, now);
+            let head = match group {
+                [at] => heads.get(*at as usize).copied().flatten(),
+                // One record stands for all of them.
+                _ => None,
+            };
+            let marked = mark_group(&records, (&entries, head), trust, now);
             if marked.is_empty() {
                 counts.left += 1;
             } else {
@@ -99,7 +105,7 @@ impl Seen {
 /// The changes that mark all messages listed under one unique-id; empty if none is needed.
 fn mark_group(
     records: &Records,
-    entries: &[Entry<'_>],
+    (entries, head): (&[Entry<'_>], Option<HeadDigest>),
     trust: Trust,
     now: Timestamp,
 ) -> Vec<Change> {
@@ -147,7 +153,7 @@ fn mark_group(
             octets: first.octets.filter(|_| alike),
             copies: copies - with_copy,
             absent_since: None,
-            head: None,
+            head,
             state,
             notes: Notes::default(),
         };

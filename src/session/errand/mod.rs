@@ -5,4 +5,5 @@ pub(in crate::session) mod adopt;
 pub(in crate::session) mod copies;
 pub(in crate::session) mod erase;
 mod fetched;
+pub(in crate::session) mod list;
 pub(in crate::session) mod pause;
