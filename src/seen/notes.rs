@@ -23,8 +23,8 @@ pub struct Notes {
     /// The message came in a session out of step: another one may have been taken for it. It is
     /// compared under any retention.
     pub out_of_step: bool,
-    /// The message waits for another try, and a complete listing lacked it since: another one may
-    /// have its unique-id now.
+    /// The message waits for another try, or has no Message-ID and Date, and a complete listing
+    /// lacked it since: another one may have its unique-id now.
     pub returned: bool,
     /// The message was shorter than announced, twice with the same octets: it is not deleted while
     /// the server announces more.

@@ -64,6 +64,12 @@ fn parted(message: &[u8]) -> HeadDigest {
     }
 }
 
+/// Whether a header has one of the fields that servers add or change.
+pub fn has_changed_field(message: &[u8]) -> bool {
+    let of = |line| Field::of(line, &[None, None, None]);
+    header_lines(message).any(|line| !is_folded(line) && matches!(of(line), Field::Changed))
+}
+
 /// Calls `take` with each line of the header without what servers add or change. Returns the octets
 /// of the header.
 pub(super) fn for_each_lasting_line(message: &[u8], mut take: impl FnMut(&[u8])) -> usize {

@@ -175,3 +175,106 @@ async fn mail_that_differs_at_each_retrieval_is_not_offered_again_after_a_lost_q
     }
     assert_eq!(world.sink.count(), 1);
 }
+
+/// A report of a device, without Message-ID and Date. All are equally long.
+fn report(unique_id: &str, field: &str, state: &str) -> Mail {
+    let text = format!(
+        "From: ups@example.org\r\nSubject: ups\r\n{field}: {state:5}\r\n\r\nReport of the UPS.\r\n"
+    );
+    mail(unique_id, text.as_bytes())
+}
+
+const FIELDS: [&str; 3] = ["Status", "X-Status", "X-Keywords"];
+
+#[tokio::test]
+async fn a_report_that_differs_by_its_status_is_delivered_under_a_name_that_is_used_again() {
+    let when_due = Retention::DeleteAfter { seconds: DAY };
+    for shows_heads in [false, true] {
+        for retention in [Retention::Delete, when_due, Retention::Keep] {
+            for field in FIELDS {
+                let world = World::new(vec![report("1", field, "OK")], retention);
+                if shows_heads {
+                    world
+                        .server
+                        .with(|habits| habits.capabilities = vec!["TOP".into()]);
+                }
+                world.poll().await;
+                // A delete leaves the maildrop empty; else somebody else empties it.
+                if retention != Retention::Delete {
+                    world.server.replace(Vec::new());
+                    world.poll().await;
+                }
+                let alarm = report("1", field, "ALARM");
+                world.server.replace(vec![alarm.clone()]);
+                poll_daily(&world, 4).await;
+                let case = format!("{field} {retention:?} {shows_heads}");
+                assert_eq!(world.sink.taken().get(&alarm.octets), Some(&1), "{case}");
+                assert_eq!(world.sink.count(), 2, "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_report_with_another_status_under_a_counted_name_is_not_deleted_undelivered() {
+    for field in FIELDS {
+        let when_due = Retention::DeleteAfter { seconds: DAY };
+        let world = World::new(vec![report("1", field, "OK")], when_due);
+        world.poll().await;
+        // No listing shows that the maildrop was emptied and filled again.
+        let alarm = report("1", field, "ALARM");
+        world.server.replace(vec![alarm.clone()]);
+        poll_daily(&world, 5).await;
+        assert_eq!(world.server.listed(), [alarm], "{field}");
+        assert_eq!(world.sink.count(), 1, "{field}: it may be the same");
+        assert!(world.told("rewritten"), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn a_report_whose_status_changes_under_a_name_that_stays_is_delivered_once() {
+    for name in ["1", "named-0123456789abcdef"] {
+        for retention in [Retention::Keep, Retention::DeleteAfter { seconds: DAY }] {
+            for shows_heads in [false, true] {
+                let world = World::new(vec![report(name, "Status", "")], retention);
+                if shows_heads {
+                    world
+                        .server
+                        .with(|habits| habits.capabilities = vec!["TOP".into()]);
+                }
+                for state in ["", "O", "RO", "RO"] {
+                    if !world.server.listed().is_empty() {
+                        world.server.replace(vec![report(name, "Status", state)]);
+                    }
+                    poll_daily(&world, 1).await;
+                }
+                assert_eq!(world.sink.count(), 1, "{name} {retention:?} {shows_heads}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_report_with_another_status_under_the_name_of_a_listed_one_is_delivered() {
+    for retention in [Retention::Keep, Retention::DeleteAfter { seconds: DAY }] {
+        for is_first in [false, true] {
+            let name = "one-0123456789abcdef";
+            let (fine, alarm) = (
+                report(name, "Status", "OK"),
+                report(name, "Status", "ALARM"),
+            );
+            let world = World::new(vec![fine.clone()], retention);
+            world.poll().await;
+            let mut both = vec![fine, alarm.clone()];
+            both.rotate_left(usize::from(is_first));
+            world.server.replace(both);
+            poll_daily(&world, 4).await;
+            assert_eq!(
+                world.sink.taken().get(&alarm.octets),
+                Some(&1),
+                "{retention:?} {is_first}"
+            );
+            assert_eq!(world.sink.count(), 2, "{retention:?} {is_first}");
+        }
+    }
+}

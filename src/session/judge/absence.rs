@@ -2,7 +2,7 @@
 
 use std::iter::Peekable;
 
-use crate::mail::{Digest, Listing, Retention, Timestamp, limits};
+use crate::mail::{Digest, HeadDigest, Listing, Retention, Timestamp, limits};
 use crate::seen::{Change, Known, Notes, Record, RecordKey, Records, State};
 
 /// When records count as gone, and when they are forgotten.
@@ -19,7 +19,8 @@ pub(in crate::session) struct AbsenceRules {
 /// Only a listing that would show a message can say that it is gone: `would_show` says whether this
 /// one would show the message of a record. Under a retention that deletes, a message that is back
 /// stays marked as absent: it is doubtful until it was compared. A message that waits for another
-/// try is noted as returned, under any retention: another one may have its unique-id.
+/// try is noted as returned, under any retention: another one may have its unique-id. So is one
+/// without Message-ID and Date, whose head does not show that it is another.
 /// There may be as many changes as records, so they are computed one by one.
 pub(in crate::session) fn notice<'a>(
     listing: &'a Listing,
@@ -56,7 +57,12 @@ pub(in crate::session) fn notice<'a>(
         };
         match record.absent_since {
             None if !is_listed && would_show(&known) => Some(change(Some(now))),
-            Some(_) if is_listed && is_open(record) => Some(returned(known.key(), record)),
+            Some(_)
+                if is_listed
+                    && (is_open(record) || (!retention.deletes() && may_be_another(&known))) =>
+            {
+                Some(returned(known.key(), record))
+            }
             Some(_) if is_listed && !retention.deletes() => Some(change(None)),
             Some(since) if !is_listed && clock_is_right && is_no_time(since, now) => {
                 Some(change(Some(now)))
@@ -84,7 +90,7 @@ pub(in crate::session) fn notice<'a>(
     })
 }
 
-/// The change of the record of a waiting message that is listed again.
+/// The change of the record of a message that is listed again.
 fn returned(key: RecordKey, record: &Record) -> Change {
     let notes = Notes {
         returned: true,
@@ -96,6 +102,14 @@ fn returned(key: RecordKey, record: &Record) -> Change {
         ..record.clone()
     };
     Change::Put(key, record)
+}
+
+/// Whether neither unique-id nor head shows that a message which is listed again is the recorded
+/// one.
+fn may_be_another(known: &Known<'_>) -> bool {
+    let has_origin = known.record.head.is_some_and(HeadDigest::has_origin);
+    let is_delivered = matches!(known.record.state, State::Delivered { .. });
+    is_delivered && known.digest.is_some() && !has_origin
 }
 
 /// Whether the operator's confirmation about a message was given without a listing: it gets the

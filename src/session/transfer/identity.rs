@@ -108,6 +108,15 @@ impl<'a> Transfer<'a> {
                 parcel.take_own_key(came_as);
                 self.offer_or_keep(parcel, looped, octets);
             }
+            Arrival::Recognised(_)
+                if came_as.is_some() && self.is_remade_without_proof(&parcel) =>
+            {
+                parcel.take_own_key(came_as);
+                match why {
+                    Why::Pop => self.popped_rewritten(at, listed, &parcel),
+                    _ => self.rewritten(at, listed, &parcel),
+                }
+            }
             Arrival::Recognised(record) => {
                 self.window.spare(octets);
                 let record = self.compared_alike(at, &parcel, compares, record);

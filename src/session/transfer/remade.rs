@@ -3,13 +3,43 @@
 
 use std::mem;
 
-use crate::mail::HeadDigest;
-use crate::seen::RecordKey;
+use crate::mail::{HeadDigest, Timestamp, limits};
+use crate::seen::{Known, Record, RecordKey};
+use crate::session::judge::new_count::is_before;
 use crate::session::judge::octets::Weighed;
 use crate::session::transfer::Transfer;
 use crate::session::transfer::parcel::Parcel;
 use crate::spool::Message;
+use crate::spool::head_digest::has_changed_field;
 use crate::spool::lasting::lasting_digest;
+
+/// Whether other octets under a unique-id, of which the same lasts, may be the recorded message.
+///
+/// Message-ID and Date show that they are. Without them, a device may report another state in the
+/// fields that servers change, and then only the unique-id shows it. That proves nothing if several
+/// messages have it, or if the recorded message may have left it: then these are another message.
+pub(super) fn may_be_remade(
+    known: &Known<'_>,
+    is_alone: bool,
+    began_again: Option<Timestamp>,
+) -> bool {
+    let Record {
+        head,
+        notes,
+        absent_since,
+        ..
+    } = &known.record;
+    let may_have_left = || {
+        notes.asked.is_some()
+            || notes.displaced
+            || notes.returned
+            || notes.by_head.is_some()
+            || absent_since.is_some()
+            || is_before(&known.record, began_again)
+    };
+    let has_origin = head.is_some_and(HeadDigest::has_origin);
+    known.digest.is_some() && (has_origin || (is_alone && !may_have_left()))
+}
 
 impl Parcel {
     /// Takes the key of the earlier record of the same message, by which it is judged. Returns the
@@ -44,6 +74,18 @@ impl Transfer<'_> {
             self.note_unproven(remade, weighed);
         }
         (lasting, remade)
+    }
+
+    /// Whether other octets of a message are not deleted, although the same lasts of them: they
+    /// have no Message-ID and Date, the server counts its unique-ids, and a device may have
+    /// reported something in a field that servers change. A boundary reports nothing.
+    pub(in crate::session) fn is_remade_without_proof(&self, parcel: &Parcel) -> bool {
+        let has_origin = parcel.head.is_some_and(HeadDigest::has_origin);
+        if has_origin || !self.orders.names_are_counted {
+            return false;
+        }
+        let head = parcel.message.head(limits::HEADER_OCTETS_MAX);
+        head.map_or(true, |head| has_changed_field(&head))
     }
 
     async fn lasting(

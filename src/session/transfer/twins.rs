@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::mail::{HeadDigest, UniqueId};
 use crate::seen::{Known, Marker, RecordKey, State};
 use crate::session::transfer::Transfer;
+use crate::session::transfer::remade::may_be_remade;
 
 /// The unique-ids with several listed messages whose records were read.
 pub(in crate::session) type Twins = HashMap<UniqueId, Twin>;
@@ -24,17 +25,21 @@ pub(in crate::session) struct Twin {
     /// Messages that came whole and wait for another try, by the digest of their Message-ID, Date
     /// and From.
     waiting: BTreeMap<u32, Vec<RecordKey>>,
-    /// The first record for each digest of what lasts of a message.
+    /// The first record for each digest of what lasts of a message, if other octets of it may be
+    /// the same message.
     lasting: BTreeMap<u64, RecordKey>,
 }
 
 impl Twin {
-    fn of<'r>(records: impl Iterator<Item = Known<'r>>) -> Self {
+    fn of<'r>(
+        records: impl Iterator<Item = Known<'r>>,
+        may_be_remade: impl Fn(&Known<'r>) -> bool,
+    ) -> Self {
         let mut twin = Self::default();
         for known in records {
             let record = &known.record;
             twin.is_any_by_head |= record.notes.by_head.is_some();
-            if let Some(lasting) = record.notes.lasting.filter(|_| known.digest.is_some()) {
+            if let Some(lasting) = record.notes.lasting.filter(|_| may_be_remade(&known)) {
                 twin.lasting.entry(lasting).or_insert_with(|| known.key());
             }
             match &record.state {
@@ -104,11 +109,16 @@ impl Transfer<'_> {
         look: impl FnOnce(&mut Twin) -> T,
     ) -> T {
         let (records, repeated) = (self.orders.records, &self.orders.plan.repeated);
+        let began_again = self.orders.began_again;
         let name = (!repeated.is_empty()).then(|| UniqueId::of_listed(unique_id));
         match name.filter(|name| repeated.contains_key(name)) {
-            None => look(&mut Twin::of(records.of(unique_id))),
+            None => {
+                let is_one = |known: &Known<'_>| may_be_remade(known, true, began_again);
+                look(&mut Twin::of(records.of(unique_id), is_one))
+            }
             Some(name) => {
-                let of = || Twin::of(records.of(unique_id));
+                let is_one = |known: &Known<'_>| may_be_remade(known, false, began_again);
+                let of = || Twin::of(records.of(unique_id), is_one);
                 look(self.identities.twins().entry(name).or_insert_with(of))
             }
         }

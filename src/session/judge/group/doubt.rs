@@ -13,6 +13,7 @@ impl Group<'_> {
     pub(super) fn is_doubtful(&self) -> bool {
         let covered: usize = self.settled().map(|known| copies(&known.record)).sum();
         let deletes = self.circumstances.retention.deletes();
+        let are_counted = self.circumstances.names.are_counted;
         let known = KnownOctets::of(self.settled());
         let sized_alike = |entry: &Entry<'_>| match entry.octets {
             // Nothing shows that this is the delivered one; a confirmation is enough.
@@ -31,6 +32,7 @@ impl Group<'_> {
             || self.settled().any(|known| {
                 known.record.notes.asked.is_some()
                     || known.record.notes.out_of_step
+                    || (are_counted && known.record.notes.returned)
                     || is_before(&known.record, self.circumstances.names.began_again)
             })
             || (self.circumstances.retention.deletes()
