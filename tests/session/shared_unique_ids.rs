@@ -197,3 +197,66 @@ async fn messages_that_shared_a_unique_id_are_recognised_when_each_has_its_own()
         }
     }
 }
+
+/// Two messages under one unique-id, on a server that refuses LIST.
+fn unsized_twins(id: &str, texts: [&str; 2], retention: Retention) -> World {
+    let twins = texts.map(|text| {
+        let text = format!("Subject: {text}\r\n\r\n{text}\r\n");
+        mail(id, text.as_bytes())
+    });
+    let world = World::new(twins.to_vec(), retention);
+    world.server.with(|habits| habits.refuses_list = true);
+    world
+}
+
+#[tokio::test]
+async fn messages_without_sizes_under_one_unique_id_are_deleted_after_a_lost_session() {
+    for id in ["same", "0123456789abcdef-same"] {
+        for (pipelining, without_top) in
+            [(true, false), (true, true), (false, false), (false, true)]
+        {
+            let texts = ["first", "the second"];
+            let mut world = unsized_twins(id, texts, Retention::Delete);
+            world.visit.pipelining = pipelining;
+            let last = mails(1).remove(0);
+            world.server.put(last.clone());
+            world.server.with(|habits| {
+                habits.refuses_top = without_top;
+                habits.hangs_up_inside = Some(last.unique_id.clone());
+            });
+            world.poll().await;
+            assert_eq!((world.sink.count(), world.server.listed().len()), (2, 3));
+            world.server.with(|habits| habits.hangs_up_inside = None);
+            for _ in 0..4 {
+                world.pass(25 * 3600);
+                world.poll().await;
+            }
+            let case = format!("{id}, pipelining: {pipelining}, without TOP: {without_top}");
+            assert_eq!(world.server.listed(), [], "{case}");
+            assert_eq!(world.sink.count(), 3, "{case}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn messages_without_sizes_under_one_unique_id_are_deleted_by_age() {
+    for id in ["same", "0123456789abcdef-same"] {
+        for (without_top, second) in [
+            (false, "the second"),
+            (true, "the second"),
+            (false, "first"),
+            (true, "first"),
+        ] {
+            let retention = Retention::DeleteAfter { seconds: 2 * DAY };
+            let world = unsized_twins(id, ["first", second], retention);
+            world.server.with(|habits| habits.refuses_top = without_top);
+            for _ in 0..5 {
+                world.poll().await;
+                world.pass(DAY + 3600);
+            }
+            let case = format!("{id}, without TOP: {without_top}");
+            assert_eq!(world.server.listed(), [], "{case}");
+            assert_eq!(world.sink.count(), 2, "{case}");
+        }
+    }
+}

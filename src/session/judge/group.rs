@@ -4,13 +4,12 @@
 //! together: no listing shows which number is which message.
 
 mod doubt;
+mod due;
 mod large;
 mod open;
 mod shown;
 
-use std::cell::OnceCell;
-
-use crate::mail::{Entry, HeadDigest, Timestamp};
+use crate::mail::{Entry, HeadDigest};
 use crate::seen::{Known, Recorded, Records, State};
 use crate::session::judge::alike::KnownOctets;
 use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
@@ -255,6 +254,9 @@ impl Group<'_> {
             }
             return match self.settle(&mut deletes) {
                 Disposition::Delete => self.delete(deletes, plan),
+                Disposition::Skip(Skip::Seen) if self.only_digests_allow_deletes() => {
+                    self.compare(plan)
+                }
                 Disposition::Skip(_) if self.circumstances.pops && !self.must_stay() => {
                     Disposition::Retrieve(Why::Pop)
                 }
@@ -377,53 +379,6 @@ impl Group<'_> {
             State::Deferred(deferral) => deferral.parked.is_some(),
             State::Marked { .. } | State::Oversized { .. } => false,
         })
-    }
-
-    /// Whether sizes distinguish the recorded messages. A confirmation for several has no sizes.
-    fn are_told_apart(&self) -> bool {
-        let count: usize = self.settled().map(|known| copies(&known.record)).sum();
-        count <= 1 || self.settled().all(|known| known.record.octets.is_some())
-    }
-
-    /// Decides when nothing is open or in doubt: deletes what is due, leaves the rest.
-    fn settle(&self, deletes: &mut Vec<Recorded>) -> Disposition {
-        let mut proofs = Vec::new();
-        let are_told_apart = OnceCell::new();
-        for known in self.settled() {
-            match &known.record.state {
-                State::Delivered { .. } if known.record.notes.forbid_delete() => {
-                    return Disposition::Skip(Skip::Seen);
-                }
-                State::Delivered { at }
-                    if self.may_delete
-                        && self.is_due(*at)
-                        && *are_told_apart.get_or_init(|| self.are_told_apart()) =>
-                {
-                    let key = known.key();
-                    let left = self.entries.len().saturating_sub(proofs.len());
-                    proofs.extend(self.records.proofs(&key, left));
-                }
-                // A message that is not due may be the listed one.
-                State::Delivered { .. } => return Disposition::Skip(Skip::Seen),
-                State::Quarantined { .. } => return Disposition::Skip(Skip::Quarantined),
-                _ => return Disposition::Skip(Skip::Parked),
-            }
-        }
-        if proofs.len() < self.entries.len() {
-            return Disposition::Skip(Skip::Seen);
-        }
-        deletes.extend(proofs);
-        Disposition::Delete
-    }
-
-    fn is_due(&self, delivered: Timestamp) -> bool {
-        let Circumstances {
-            retention,
-            now,
-            clock_trusted,
-            ..
-        } = *self.circumstances;
-        retention.is_due(delivered, now, clock_trusted)
     }
 }
 

@@ -4,7 +4,7 @@
 use super::*;
 use crate::mail::{
     AccountName, Digest, HeadDigest, HeadDigests, Listing, ListingBuilder, PollLimits, Retention,
-    UniqueId,
+    Timestamp, UniqueId,
 };
 use crate::seen::{Notes, Record};
 use crate::session::judge::disposition::Names;
