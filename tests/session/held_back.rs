@@ -264,3 +264,30 @@ async fn a_session_ends_after_twenty_thousand_messages_and_the_poll_continues_in
         "what is known of each message goes with its session"
     );
 }
+
+#[tokio::test]
+async fn two_equal_messages_with_one_unique_id_are_delivered_when_a_poll_retrieves_only_one() {
+    let with_origin = mails(1).remove(0).octets;
+    let without = b"Subject: power\r\n\r\nis well\r\n".to_vec();
+    for octets in [with_origin, without] {
+        for retention in [Retention::Keep, Retention::Delete] {
+            for (without_top, pause) in [(false, DAY), (true, DAY), (false, 300), (true, 300)] {
+                let there = ["one", "one", "two"].map(|id| mail(id, &octets));
+                let mut world = World::new(there.to_vec(), retention);
+                world.visit.limits.messages_max = Some(1);
+                world.server.with(|habits| habits.refuses_top = without_top);
+                for _ in 0..12 {
+                    world.poll().await;
+                    world.pass(pause);
+                }
+                let case = format!("{retention:?}, without TOP: {without_top}, {pause}");
+                assert_eq!(world.sink.count(), 3, "{case}");
+                assert_eq!(
+                    world.server.listed().is_empty(),
+                    retention.deletes(),
+                    "{case}"
+                );
+            }
+        }
+    }
+}
