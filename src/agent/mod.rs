@@ -218,7 +218,9 @@ impl Agent {
             let deadline = self.deadline;
             tokio::select! {
                 biased;
-                Some(joined) = self.polls.join_next_with_id(), if !self.polls.is_empty() => self.ended(joined),
+                Some(joined) = self.polls.join_next_with_id(), if !self.polls.is_empty() => {
+                    self.ended(joined);
+                }
                 command = commands.recv(), if listening => match command {
                     Some(command) => self.obey(command).await,
                     None => listening = false,

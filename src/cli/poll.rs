@@ -140,8 +140,8 @@ mod tests {
         let said = line(&polled);
         assert!(
             said.contains(
-                "0 listed, 2 wait (mda_tempfail), next try not before 1970-01-01T00:00:00Z, 1 in the quarantine: \
-                 see `mailferry quarantine list work` ("
+                "0 listed, 2 wait (mda_tempfail), next try not before 1970-01-01T00:00:00Z, 1 in \
+                 the quarantine: see `mailferry quarantine list work` ("
             ),
             "{said}"
         );

@@ -213,8 +213,8 @@ async fn export(
 
 fn harms_no_terminal() -> Result<(), CommandFailure> {
     if io::stdout().is_terminal() {
-        let sentence = "a message may contain control characters that harm a terminal: give a file, or use \
-             `quarantine show`";
+        let sentence = "a message may contain control characters that harm a terminal: give a \
+             file, or use `quarantine show`";
         return Err(CommandFailure::said(Exit::Usage, sentence));
     }
     Ok(())

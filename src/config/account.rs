@@ -26,9 +26,9 @@ settings! {
         enabled: bool = Without::Default("true"),
         /// The POP3 server: a name or an address.
         host: HostName = Without::Required("\"pop.example.org\""),
-        /// Its port. 995 and 110 lead to the same maildrop. Any other port identifies a maildrop, like
-        /// host and user: with another one, the messages are new unless their octets were delivered
-        /// before.
+        /// Its port. 995 and 110 lead to the same maildrop. Any other port identifies a maildrop,
+        /// like host and user: with another one, the messages are new unless their octets were
+        /// delivered before.
         port: Port = Without::Otherwise("995 when tls is \"implicit\", else 110", "995"),
         /// "implicit": TLS from the first octet. "starttls": STLS is required, and no login is sent
         /// to a server without it. "none": anyone on the network path can read everything; requires
@@ -43,10 +43,11 @@ settings! {
         /// SHA-256 of the server's certificate in hexadecimal, with or without colons, or a list of
         /// them. The server must show one of these certificates; its issuer and its name are then
         /// not checked. This prints it (with port 110 and -starttls pop3 for "starttls"):
-        ///   openssl s_client -connect HOST:995 </dev/null | openssl x509 -noout -fingerprint -sha256
+        /// openssl s_client -connect HOST:995 </dev/null | openssl x509 -noout -fingerprint -sha256
         tls_fingerprint: Fingerprints = Without::Otherwise(
             "any certificate that verifies",
-            "\"5E:B6:3B:BB:E0:1E:EE:D0:93:CB:22:BB:8F:5A:CD:C3:A1:D2:4F:7D:18:97:5E:BA:0A:C7:E3:40:3C:F5:9E:A1\"",
+            "\"5E:B6:3B:BB:E0:1E:EE:D0:93:CB:22:BB:8F:5A:CD:C3:\
+             A1:D2:4F:7D:18:97:5E:BA:0A:C7:E3:40:3C:F5:9E:A1\"",
         ),
         /// The name in the server's certificate, if it is not host.
         tls_server_name: HostName = Without::Otherwise("host", "\"mail.example.org\""),

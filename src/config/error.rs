@@ -41,7 +41,11 @@ pub enum Complaint {
     #[error("TOML syntax: {0}")]
     Syntax(String),
     /// An unknown setting or table.
-    #[error("unknown setting `{name}` in {table}{hint}", name = Shown::new(name), hint = prefixed(hint))]
+    #[error(
+        "unknown setting `{name}` in {table}{hint}",
+        name = Shown::new(name),
+        hint = prefixed(hint)
+    )]
     Unknown {
         name: String,
         table: String,
@@ -81,8 +85,9 @@ pub enum Complaint {
     ReadableSecret { name: &'static str, mode: u32 },
     /// Two accounts with the same maildrop.
     #[error(
-        "[account.{account}] is the same maildrop as [account.{other}] at {first}: host and user are equal. A maildrop \
-         allows one session at a time; keep one of them, or set `enabled = false` in the other"
+        "[account.{account}] is the same maildrop as [account.{other}] at {first}: host and user \
+         are equal. A maildrop allows one session at a time; keep one of them, or set `enabled = \
+         false` in the other"
     )]
     SameMaildrop {
         account: String,

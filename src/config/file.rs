@@ -120,7 +120,8 @@ impl Tables {
                 let header = format!("[delivery.{name}]");
                 // A `+` joins the names of several deliveries in the log.
                 if AccountName::new(&name).is_err() || name.contains('+') {
-                    let why = "a delivery's name is 1 to 64 of A-Z a-z 0-9 . _ @ - and begins with a letter, a digit or _";
+                    let why = "a delivery's name is 1 to 64 of A-Z a-z 0-9 . _ @ - and begins \
+                     with a letter, a digit or _";
                     let (name, why) = (format!("delivery.{name}"), why.to_owned());
                     return complaints.push((place, Complaint::Value { name, why }));
                 }

@@ -67,17 +67,18 @@ fn one(out: &mut String, setting: &Setting) {
 const PREFACE: &str = "\
 # Every setting of mailferry.
 #
-# Lines that begin with \"# \" are explanations. Lines that begin with \"#\" and no blank are settings.
-# They show the default, or an example where the explanation names the default or says \"Required\".
+# Lines that begin with \"# \" are explanations. Lines that begin with \"#\" and no blank are
+# settings. They show the default, or an example where the explanation names the default or says
+# \"Required\".
 # `mailferry generate-reference` prints this file; config/examples has ready configurations.
 #
 # mailferry reads the file that --config names, else the one that $MAILFERRY_CONFIG names, else
-# /etc/mailferry/mailferry.toml as root, or mailferry/mailferry.toml in $XDG_CONFIG_HOME (~/.config).
-# It also reads accounts.d/*.toml beside that file, which may contain only [account.NAME] and
-# [delivery.NAME] tables. `mailferry check` finds errors.
+# /etc/mailferry/mailferry.toml as root, or mailferry/mailferry.toml in $XDG_CONFIG_HOME
+# (~/.config). It also reads accounts.d/*.toml beside that file, which may contain only
+# [account.NAME] and [delivery.NAME] tables. `mailferry check` finds errors.
 #
-# Write times as \"90s\", \"5m\", \"2h\" or \"14d\"; sizes as \"100MiB\", \"25MB\" or a number of octets.
-# A relative path is relative to the file that contains it. Unknown settings are errors.
+# Write times as \"90s\", \"5m\", \"2h\" or \"14d\"; sizes as \"100MiB\", \"25MB\" or a number of
+# octets. A relative path is relative to the file that contains it. Unknown settings are errors.
 ";
 
 const DEFAULTS: &str = "\
@@ -86,17 +87,18 @@ password. A setting in an account replaces the one here.";
 
 const MDA: &str = "\
 The destinations: [delivery.NAME], as many as you like. This one passes each message to a program
-(dovecot-lda, maildrop, procmail, a sieve filter ...) on its standard input. For dovecot-lda, -e makes it
-refuse mail instead of bouncing it, and -o quota_full_tempfail=yes makes mail for a mailbox that is over
-its quota wait; without it, dovecot-lda exits with 77, and that mail goes to the quarantine.";
+(dovecot-lda, maildrop, procmail, a sieve filter ...) on its standard input. For dovecot-lda, -e
+makes it refuse mail instead of bouncing it, and -o quota_full_tempfail=yes makes mail for a
+mailbox that is over its quota wait; without it, dovecot-lda exits with 77, and that mail goes to
+the quarantine.";
 
 const SMTP: &str = "A delivery that sends messages to a mail server (a relay).";
 
 const MAILDIR: &str = "A delivery that writes messages into a Maildir.";
 
 const ACCOUNT: &str = "\
-The maildrops: [account.NAME], as many as you like. The records of an account are stored under NAME: to
-rename the account, use `mailferry seen rename`, or the account is held (and if its host, port or user
-changes too, everything is delivered again). NAME has 1 to 64 of A-Z a-z 0-9 . _ @ + - and begins with
-a letter, a digit or _. Quote a name that has a dot, an @ or a +: [account.\"jane@example.org\"]. The
-NAME of a delivery has the same form, without +.";
+The maildrops: [account.NAME], as many as you like. The records of an account are stored under
+NAME: to rename the account, use `mailferry seen rename`, or the account is held (and if its host,
+port or user changes too, everything is delivered again). NAME has 1 to 64 of A-Z a-z 0-9 . _ @
++ - and begins with a letter, a digit or _. Quote a name that has a dot, an @ or a +:
+[account.\"jane@example.org\"]. The NAME of a delivery has the same form, without +.";

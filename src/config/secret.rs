@@ -67,8 +67,9 @@ impl fmt::Debug for SecretSource {
 const IN_THE_FILE: &str = "the configuration file";
 
 /// The accepted forms of a secret. No error repeats the given text.
-const EXPECTED: &str = "a password is { file = \"/path\" }, { env = \"NAME\" }, { command = [\"program\", \"argument\"] }, \
-     { credential = \"name\" }, or a string in a file that only you can read";
+const EXPECTED: &str = "a password is { file = \"/path\" }, { env = \"NAME\" }, \
+     { command = [\"program\", \"argument\"] }, { credential = \"name\" }, or a string in a file \
+     that only you can read";
 
 impl<'de> Deserialize<'de> for SecretSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

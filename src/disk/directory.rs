@@ -50,8 +50,8 @@ pub fn sync_entries(directory: &File) -> io::Result<()> {
 pub fn check_owner(metadata: &Metadata) -> Result<(), String> {
     let (owner, us) = (metadata.uid(), geteuid());
     if metadata.mode() & 0o022 != 0 {
-        let what = "other users may write to it, and its contents decide which messages are deleted; run \
-             `chmod 700` on it";
+        let what = "other users may write to it, and its contents decide which messages are \
+             deleted; run `chmod 700` on it";
         return Err(what.to_owned());
     }
     if owner != us.as_raw() && !us.is_root() {

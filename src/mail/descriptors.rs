@@ -10,8 +10,8 @@ pub fn is_out_of_files(error: &Error) -> bool {
 }
 
 /// The hint for the operator.
-pub const OUT_OF_FILES_HINT: &str = "This process (or this machine) has no file descriptor left: raise LimitNOFILE= of the unit \
-     or `ulimit -n`, or lower `max_sessions`";
+pub const OUT_OF_FILES_HINT: &str = "This process (or this machine) has no file descriptor left: \
+     raise LimitNOFILE= of the unit or `ulimit -n`, or lower `max_sessions`";
 
 /// The stable code of every such error.
 pub const OUT_OF_FILES_CODE: &str = "too_many_files";

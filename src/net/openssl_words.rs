@@ -92,8 +92,8 @@ pub(super) fn of_our_certificate(host: &str, words: &str) -> Option<NetError> {
 }
 
 /// The hint for a server that does not speak TLS or says nothing.
-pub(super) const PORT_HINT: &str = "The port may not speak TLS: with POP3, 995 is for tls = \"implicit\" and 110 for \
-     tls = \"starttls\"; with SMTP, 465 and 587";
+pub(super) const PORT_HINT: &str = "The port may not speak TLS: with POP3, 995 is for tls = \
+     \"implicit\" and 110 for tls = \"starttls\"; with SMTP, 465 and 587";
 
 #[cfg(test)]
 mod tests {

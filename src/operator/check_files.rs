@@ -81,8 +81,8 @@ pub(super) fn problems_of_state(config: &Config, environment: &Environment) -> V
     {
         let directory = directory.display();
         problems.push(format!(
-            "state_dir: this user may not read and write {directory}: run `check` as the user that mailferry runs as, or \
-             give the folder to that user"
+            "state_dir: this user may not read and write {directory}: run `check` as the user \
+             that mailferry runs as, or give the folder to that user"
         ));
     }
     let named = !environment.is_default_state_dir(&directory);

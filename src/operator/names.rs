@@ -75,9 +75,9 @@ pub(super) async fn of_configured_maildrop(
         return Ok(());
     }
     let sentence = format!(
-        "account {name} now uses {} at {}, but its records are of {} at {}, so unique-ids given here \
-         would mean other messages. Run `mailferry poll {name}` first; or, if both are the same \
-         mailbox, `mailferry seen rename --same-maildrop {name}`. Nothing was changed",
+        "account {name} now uses {} at {}, but its records are of {} at {}, so unique-ids given \
+         here would mean other messages. Run `mailferry poll {name}` first; or, if both are the \
+         same mailbox, `mailferry seen rename --same-maildrop {name}`. Nothing was changed",
         Shown::new(configured.user()),
         Shown::new(configured.host()),
         Shown::new(recorded.user()),

@@ -239,7 +239,10 @@ fn a_cut_message_is_never_whole() {
 proptest! {
     #[test]
     fn stuffed_text_is_unstuffed_if_its_first_line_ends_in_crlf(
-        rest in proptest::collection::vec(prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), any::<u8>()], 0..200),
+        rest in proptest::collection::vec(
+            prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), any::<u8>()],
+            0..200,
+        ),
         cuts in proptest::collection::vec(0_usize..220, 0..4),
         octets in 0_usize..300,
     ) {
@@ -255,7 +258,10 @@ proptest! {
 
     #[test]
     fn whatever_a_first_line_ends_in_a_message_is_whole_and_unaltered_or_not_whole(
-        message in proptest::collection::vec(prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), Just(b'x')], 0..60),
+        message in proptest::collection::vec(
+            prop_oneof![Just(b'.'), Just(b'\r'), Just(b'\n'), Just(b'x')],
+            0..60,
+        ),
         cuts in proptest::collection::vec(0_usize..80, 0..4),
     ) {
         let wire = stuff(&message);

@@ -166,9 +166,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn written_values_are_read_back(id in proptest::collection::vec(1u8..=255, 1..1024), sender: String, words: String, traced: bool) {
-            let id: Vec<u8> = id.into_iter().filter(|b| !b"\r\n".contains(b)).chain([b'x']).take(1024).collect();
-            let received = if traced { "Received: from a\n\tby b\n" } else { "" };
+        fn written_values_are_read_back(
+            id in proptest::collection::vec(1u8..=255, 1..1024),
+            sender: String,
+            words: String,
+            traced: bool,
+        ) {
+            let id: Vec<u8> = id
+                .into_iter()
+                .filter(|b| !b"\r\n".contains(b))
+                .chain([b'x'])
+                .take(1024)
+                .collect();
+            let received = if traced {
+                "Received: from a\n\tby b\n"
+            } else {
+                ""
+            };
             let label = label(&id, &sender, &words, received);
             for has_fields in [true, false] {
                 let text = label.write(has_fields);
@@ -177,7 +191,13 @@ mod tests {
                 let read = Label::read(text.as_bytes()).unwrap();
                 // A text that is cut at 512 characters says so, and is cut again at the same place.
                 prop_assert_eq!(&read.words, &Shown::new(&label.words).to_string());
-                prop_assert_eq!(Label { words: label.words.clone(), ..read }, label.clone());
+                prop_assert_eq!(
+                    Label {
+                        words: label.words.clone(),
+                        ..read
+                    },
+                    label.clone()
+                );
             }
         }
     }

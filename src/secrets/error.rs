@@ -19,8 +19,8 @@ pub enum SecretError {
     Env(String),
     /// `$CREDENTIALS_DIRECTORY` is not set.
     #[error(
-        "there is no credential {0}, because $CREDENTIALS_DIRECTORY is not set: systemd sets it for a unit that has \
-         LoadCredential={0}:FILE"
+        "there is no credential {0}, because $CREDENTIALS_DIRECTORY is not set: systemd sets it \
+         for a unit that has LoadCredential={0}:FILE"
     )]
     NoCredentials(String),
     /// The program cannot be started.

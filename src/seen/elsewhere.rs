@@ -313,8 +313,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_copy_in_the_quarantine_stays_with_the_account_and_covers_no_name_of_another_maildrop()
-     {
+    async fn a_copy_in_the_quarantine_stays_with_the_account_and_covers_no_name_elsewhere() {
         let (seen, work) = at_home().await;
         let quarantined = State::Quarantined {
             at: Timestamp(5),

@@ -270,8 +270,8 @@ impl DeletesState {
     }
 }
 
-/// The most notes that may be open at once beside the newest. A message that is listed with another unique-id is
-/// found at the next listing, so old notes are not needed.
+/// The most notes that may be open at once beside the newest. A message that is listed with another
+/// unique-id is found at the next listing, so old notes are not needed.
 const OPEN_NOTES_MAX: usize = 64;
 
 impl NamesState {

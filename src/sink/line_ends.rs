@@ -134,7 +134,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn pieces_of_any_size_make_the_same_whole(octets in octets(), line_ends in line_ends(), sizes in proptest::collection::vec(1..7usize, 60)) {
+        fn pieces_of_any_size_make_the_same_whole(
+            octets in octets(),
+            line_ends in line_ends(),
+            sizes in proptest::collection::vec(1..7usize, 60),
+        ) {
             let mut converter = Converter::new(line_ends);
             let mut out = Vec::new();
             let mut rest = &octets[..];

@@ -41,7 +41,8 @@ pub struct Rendering<'a> {
 }
 
 impl<'a> Rendering<'a> {
-    /// Prepares a message with this trace field on top, whose lines end in LF. Reads its head, which may block if it is in a file.
+    /// Prepares a message with this trace field on top, whose lines end in LF. Reads its head,
+    /// which may block if it is in a file.
     ///
     /// # Errors
     /// The system's error when the spool file cannot be read.

@@ -268,7 +268,8 @@ mod tests {
         );
         let after = parted(
             &(HEADER.to_owned()
-                + "Content-Type: multipart/mixed;\r\n boundary=\"xyz\"\r\nStatus: RO\r\nx-uid: 7\r\n\
+                + "Content-Type: multipart/mixed;\r\n boundary=\"xyz\"\r\nStatus: RO\r\n\
+               x-uid: 7\r\n\
                X-Keywords: a\r\n b\r\nContent-Length: 5\r\n\r\n"),
         );
         assert_eq!(before, after);

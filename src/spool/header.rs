@@ -376,8 +376,12 @@ mod tests {
     proptest::proptest! {
         /// Holds CVE-2003-0790 and CVE-2003-0792.
         #[test]
-        fn any_octets_at_all_have_a_head(octets in proptest::collection::vec(proptest::num::u8::ANY, 0..400), field in 0..4usize) {
-            let mut message = [&b""[..], b"Return-Path: <", b"From ", b"Received: "][field].to_vec();
+        fn any_octets_at_all_have_a_head(
+            octets in proptest::collection::vec(proptest::num::u8::ANY, 0..400),
+            field in 0..4usize,
+        ) {
+            let mut message =
+                [&b""[..], b"Return-Path: <", b"From ", b"Received: "][field].to_vec();
             message.extend(octets);
             let head = HeadFields::parse(&message);
             proptest::prop_assert!(head.from_line_octets <= message.len());

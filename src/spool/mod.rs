@@ -51,7 +51,11 @@ pub struct Reservation {
 #[derive(Debug, thiserror::Error)]
 pub enum SpoolError {
     /// The state directory cannot store the message.
-    #[error("cannot spool a message in {directory}: {source}. {advice}", directory = .directory.display(), advice = advice(.source))]
+    #[error(
+        "cannot spool a message in {directory}: {source}. {advice}",
+        directory = .directory.display(),
+        advice = advice(.source)
+    )]
     Disk {
         /// The spool's directory.
         directory: PathBuf,

@@ -212,14 +212,16 @@ impl Event<'_> {
                         info!(%account, %unique_id, octets, delivery, status = state, delay_ms);
                     }
                     DeliveryStatus::Unknown => {
-                        warn!(%account, %unique_id, octets, delivery, status = state, delay_ms, code, said = words,
-                            maybe_duplicate = true);
+                        warn!(%account, %unique_id, octets, delivery, status = state, delay_ms,
+                            code, said = words, maybe_duplicate = true);
                     }
                     DeliveryStatus::Quarantined => {
-                        error!(%account, %unique_id, octets, delivery, status = state, delay_ms, code, said = words);
+                        error!(%account, %unique_id, octets, delivery, status = state, delay_ms,
+                            code, said = words);
                     }
                     DeliveryStatus::Deferred | DeliveryStatus::NotCounted => {
-                        warn!(%account, %unique_id, octets, delivery, status = state, delay_ms, code, said = words);
+                        warn!(%account, %unique_id, octets, delivery, status = state, delay_ms,
+                            code, said = words);
                     }
                 }
             }
@@ -268,7 +270,8 @@ impl MessageEvent<'_> {
                     "larger than max_message_size, stays on the server");
             }
             Self::RetrieveRefused { words } => {
-                warn!(%account, %unique_id, status = "deferred", code = "retr_refused", said = words);
+                warn!(%account, %unique_id, status = "deferred", code = "retr_refused",
+                    said = words);
             }
             Self::Struck { strikes } => {
                 warn!(%account, %unique_id, status = "deferred", code = "session_lost", strikes,
@@ -315,11 +318,11 @@ impl AccountEvent<'_> {
                 if retrieved + delivered + deferred + quarantined + deleted == 0 {
                     debug!(%account, listed, without_unique_id, duration_ms, "nothing new");
                 } else if *without_unique_id > 0 {
-                    info!(%account, listed, retrieved, delivered, deferred, quarantined, deleted, octets, without_unique_id,
-                        duration_ms, "polled");
+                    info!(%account, listed, retrieved, delivered, deferred, quarantined, deleted,
+                        octets, without_unique_id, duration_ms, "polled");
                 } else {
-                    info!(%account, listed, retrieved, delivered, deferred, quarantined, deleted, octets, duration_ms,
-                        "polled");
+                    info!(%account, listed, retrieved, delivered, deferred, quarantined, deleted,
+                        octets, duration_ms, "polled");
                 }
             }
             Self::PollFailed {
@@ -359,7 +362,8 @@ impl AccountEvent<'_> {
                                           hours");
             }
             Self::MarkedFirstRun { messages } => {
-                info!(%account, messages, "first run: marked as seen, only new mail will be retrieved");
+                info!(%account, messages,
+                    "first run: marked as seen, only new mail will be retrieved");
             }
         }
     }

@@ -357,7 +357,10 @@ mod tests {
             .push(("octets", Value::Bare(Bare::Unsigned(4321))));
         assert_eq!(
             line.as_json(SystemTime::UNIX_EPOCH, Level::INFO),
-            r#"{"time":"1970-01-01T00:00:00.000Z","level":"INFO","said":"a\"\\\u009b\udb40\udc01","octets":4321}"#
+            concat!(
+                r#"{"time":"1970-01-01T00:00:00.000Z","level":"INFO","#,
+                r#""said":"a\"\\\u009b\udb40\udc01","octets":4321}"#
+            )
         );
     }
 }

@@ -208,7 +208,11 @@ fn take(step: &Step, now: &mut Moment, schedule: &mut Schedule, model: &mut Mode
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 1_000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
 
     /// Compares which accounts start, in which order, and when the next is due: at every step they
     /// must equal those of the naive schedule. So no start exceeds a limit, no account is polled

@@ -14,7 +14,10 @@ settings! {
         /// Messages are stored in order.
         path: FilePath = Without::Required("\"/home/jane/Maildir\""),
         /// The owner of the messages, when mailferry runs as root.
-        user: Line = Without::Otherwise("the owner of the folder, or of the folder above it", "\"jane\""),
+        user: Line = Without::Otherwise(
+            "the owner of the folder, or of the folder above it",
+            "\"jane\"",
+        ),
         /// The group of the messages.
         group: Line = Without::Otherwise("the group of the folder, or of user", "\"jane\""),
     }

@@ -22,7 +22,8 @@ settings! {
         /// is empty. If the sender contains a character that is special to a shell, {sender} is
         /// MAILER-DAEMON and $SENDER is the sender.
         command: CommandSetting = Without::Required(
-            "[\"/usr/lib/dovecot/dovecot-lda\", \"-e\", \"-oquota_full_tempfail=yes\", \"-f\", \"{sender}\", \"-d\", \"{recipient}\"]",
+            "[\"/usr/lib/dovecot/dovecot-lda\", \"-e\", \"-oquota_full_tempfail=yes\", \"-f\", \
+             \"{sender}\", \"-d\", \"{recipient}\"]",
         ),
         /// The user that runs the program, when mailferry runs as root.
         user: Line = Without::Otherwise("the user that runs mailferry", "\"vmail\""),
@@ -43,7 +44,8 @@ settings! {
         /// 64 and 78 stop delivery only when a second message, of another sender if one waits,
         /// is answered alike. Until then the message is retried later.
         exit_codes: ExitCodes = Without::Otherwise(
-            "0 and 99 accepted; 65 66 68 76 77 100 permanent; 67 recipient; 64 78 126 127 destination; else transient",
+            "0 and 99 accepted; 65 66 68 76 77 100 permanent; 67 recipient; 64 78 126 127 \
+             destination; else transient",
             "{ \"77\" = \"transient\" }",
         ),
     }

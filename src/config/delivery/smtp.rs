@@ -32,7 +32,8 @@ settings! {
         /// SHA-256 of the relay's certificate, or a list of them, as for an account.
         tls_fingerprint: Fingerprints = Without::Otherwise(
             "any certificate that verifies",
-            "\"5E:B6:3B:BB:E0:1E:EE:D0:93:CB:22:BB:8F:5A:CD:C3:A1:D2:4F:7D:18:97:5E:BA:0A:C7:E3:40:3C:F5:9E:A1\"",
+            "\"5E:B6:3B:BB:E0:1E:EE:D0:93:CB:22:BB:8F:5A:CD:C3:\
+             A1:D2:4F:7D:18:97:5E:BA:0A:C7:E3:40:3C:F5:9E:A1\"",
         ),
         /// The name in the relay's certificate, if it is not host.
         tls_server_name: HostName = Without::Otherwise("host", "\"mail.home.lan\""),
@@ -41,7 +42,10 @@ settings! {
         /// The user name, if the relay requires a login; needs password.
         user: Line = Without::Otherwise("no login", "\"mailferry\""),
         /// Where the password is stored, as for an account.
-        password: SecretSource = Without::Otherwise("no login", "{ file = \"/run/secrets/relay\" }"),
+        password: SecretSource = Without::Otherwise(
+            "no login",
+            "{ file = \"/run/secrets/relay\" }",
+        ),
         /// The name that mailferry gives in EHLO.
         helo: HostName = Without::Otherwise("the name of this machine", "\"mx.home.lan\""),
         /// How long each step of the SMTP session may take.

@@ -33,8 +33,8 @@ impl TryFrom<OneOrMany> for Fingerprints {
         let read = texts.iter().map(|text| {
             Fingerprint::from_text(text).ok_or_else(|| {
                 format!(
-                    "\"{}\" is not the SHA-256 of a certificate: 64 hexadecimal digits, with or without colons. \
-                     `openssl x509 -in CERT -noout -fingerprint -sha256` prints it",
+                    "\"{}\" is not the SHA-256 of a certificate: 64 hexadecimal digits, with or \
+                     without colons. `openssl x509 -in CERT -noout -fingerprint -sha256` prints it",
                     Shown::new(text)
                 )
             })

@@ -4,8 +4,8 @@
 //!                +OK greeting            +OK PASS/AUTH/APOP              QUIT
 //! Greeting ───────────▶ Authorization ───────────────▶ Transaction ───────▶ Leaving ──▶ Closed
 //!     │ -ERR                │  ▲ STLS → Upgrading ┘          │
-//!     ▼                     ▼ QUIT                           ▼ end of connection: the server keeps all mail
-//!   Closed                Leaving                          (an error)
+//!     ▼                     ▼ QUIT                           ▼ end of connection: an error,
+//!   Closed                Leaving                          and the server keeps all mail
 //! ```
 //!
 //! The table in [`state`] defines all of these states. Receiving is a second, independent machine,

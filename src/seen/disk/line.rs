@@ -6,10 +6,14 @@
 //! ```text
 //! CRC SEQUENCE TIME ACCOUNT CHANGE [TAB CHANGE ...] LF
 //!
-//! CHANGE  + UNIQUE-ID DIGEST OCTETS COPIES ABSENT-SINCE [#HEAD] [~NOTES] STATE...   the record is now this
-//!         - UNIQUE-ID DIGEST                                                        there is no such record any more
-//!         ? TIME UNIQUE-ID DIGEST [UNIQUE-ID DIGEST ...]                            these were asked to be deleted
-//!         = KEY=VALUE ...                                                           the account's state is now this
+//! CHANGE  + UNIQUE-ID DIGEST OCTETS COPIES ABSENT-SINCE [#HEAD] [~NOTES] STATE...
+//!             the record is now this
+//!         - UNIQUE-ID DIGEST
+//!             there is no such record any more
+//!         ? TIME UNIQUE-ID DIGEST [UNIQUE-ID DIGEST ...]
+//!             these were asked to be deleted
+//!         = KEY=VALUE ...
+//!             the account's state is now this
 //! STATE   delivered TIME | marked TIME BY | oversized TIME OCTETS
 //!         quarantined TIME FILE CODE [TARGET ...]
 //!         deferred TRIES STRIKES NEXT-TRY CODE PARKED [TARGET ...]

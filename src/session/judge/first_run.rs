@@ -75,12 +75,13 @@ pub(in crate::session) fn renamed(visit: &Visit, other: &AccountName) -> Session
     SessionError::Account {
         code: "known_by_another_name",
         words: format!(
-            "nothing is recorded for this account, and there are records of account {other} for the same user at the same server"
+            "nothing is recorded for this account, and there are records of account {other} for \
+             the same user at the same server"
         ),
         hint: format!(
-            "If the account was renamed, stop the agent and run `mailferry seen rename {other} {account}`. To begin with new mail \
-             instead, set first_run = \"skip\"; to retrieve everything again, run `mailferry seen \
-              forget {other} --all`"
+            "If the account was renamed, stop the agent and run `mailferry seen rename {other} \
+             {account}`. To begin with new mail instead, set first_run = \"skip\"; to retrieve \
+             everything again, run `mailferry seen forget {other} --all`"
         ),
     }
 }

@@ -290,6 +290,9 @@ fn place_in_turn(listing: &Listing, unique_id: &[u8], at: u32, strikes: u32) -> 
 }
 
 #[cfg(test)]
+#[path = "plan_any.rs"]
+mod any;
+#[cfg(test)]
 #[path = "plan_order_tests.rs"]
 mod order_tests;
 #[cfg(test)]

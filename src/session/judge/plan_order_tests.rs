@@ -1,7 +1,7 @@
 //! Examples of the order and the kind of dispositions.
 #![allow(clippy::unwrap_used)]
 
-use super::tests::{DAY, NOW, USUAL, listing, records};
+use super::any::{DAY, NOW, USUAL, listing, records};
 use super::*;
 use crate::mail::{Digest, Retention, UniqueId};
 use crate::seen::{Deferral, Record, RecordKey};

@@ -3,179 +3,16 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{FailurePersistence, FileFailurePersistence};
 
+use super::any::*;
 use super::*;
-use crate::mail::{AccountName, Digest, ListingBuilder, Retention, UniqueId};
-use crate::seen::OperatorsWord;
-use crate::seen::{Batch, Change, Deferral, Marker, MemoryStore, Notes, Record, RecordKey, Seen};
-use crate::session::Counts;
-use crate::session::judge::disposition::Names;
+use crate::mail::Retention;
+use crate::seen::{Record, RecordKey};
 use crate::session::judge::marks::copies;
-use crate::session::judge::quota::comparing;
-use crate::sink::Targets;
-
-const WORD: OperatorsWord = OperatorsWord::given();
-
-pub(super) const DAY: u64 = 86_400;
-pub(super) const NOW: Timestamp = Timestamp(1_800_000_000);
-
-/// A message as UIDL and LIST show it: few unique-ids, so that they repeat and match records.
-pub(super) type Shown = (u8, Option<u64>);
-
-pub(super) fn listing(shown: &[Shown]) -> Listing {
-    let mut builder = ListingBuilder::default();
-    for (number, (name, octets)) in (1..).zip(shown) {
-        let name = UniqueId::new(&[b'a' + name]).unwrap();
-        match octets {
-            Some(octets) => builder.add_sized(number, &name, *octets),
-            None => builder.add(number, &name),
-        }
-    }
-    builder.arrange();
-    builder.build(true)
-}
-
-pub(super) fn records(known: Vec<(RecordKey, Record)>) -> Records {
-    let account = AccountName::new("work").unwrap();
-    let seen = Seen::new(Arc::new(MemoryStore::new())).account(&account);
-    let mut batch = Batch::new(&account);
-    batch.changes = known
-        .into_iter()
-        .map(|(key, record)| Change::Put(key, record))
-        .collect();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        seen.import(batch, &WORD).await.unwrap();
-        seen.records().await.unwrap()
-    })
-}
-
-fn any_state() -> impl Strategy<Value = State> {
-    let at = (0..40 * DAY).prop_map(|ago| Timestamp(NOW.0 - ago));
-    let deferred = (0..4_u32, -2..3_i64, any::<bool>());
-    prop_oneof![
-        4 => at.clone().prop_map(|at| State::Delivered { at }),
-        1 => at.clone().prop_map(|at| State::Marked { at, by: Marker::Operator }),
-        1 => at.clone().prop_map(|at| State::Quarantined {
-            at, file: "f".into(), code: "c".into(), targets: Targets::default(),
-        }),
-        1 => (at, 0..400_u64).prop_map(|(at, octets)| State::Oversized { at, octets }),
-        2 => deferred.prop_map(|(strikes, hours, parked)| State::Deferred(Deferral {
-            strikes,
-            next_try: Timestamp(NOW.0.saturating_add_signed(hours * 3600)),
-            parked: parked.then(|| "p".to_owned()),
-            ..Deferral::default()
-        })),
-    ]
-}
-
-pub(super) fn any_record() -> impl Strategy<Value = (RecordKey, Record)> {
-    let octets = proptest::option::weighted(0.9, 100..104_u64);
-    let fields = (0..8_u8, 0..3_u8, octets, 1..3_u32, any_state(), 0..6_u8);
-    fields.prop_map(|(name, digest, octets, copies, state, absent)| {
-        let has_digest = match &state {
-            State::Oversized { .. } | State::Marked { .. } => false,
-            State::Deferred(deferral) => deferral.parked.is_some() || digest > 0,
-            State::Delivered { .. } | State::Quarantined { .. } => true,
-        };
-        let key = RecordKey::new(
-            UniqueId::new(&[b'a' + name]).unwrap(),
-            has_digest.then(|| Digest::new([digest; 32])),
-        );
-        let record = Record {
-            octets,
-            copies,
-            absent_since: (absent == 0).then_some(NOW),
-            head: None,
-            state,
-            notes: Notes::default(),
-        };
-        (key, record)
-    })
-}
-
-pub(super) fn any_listing() -> impl Strategy<Value = Vec<Shown>> {
-    vec(
-        (0..8_u8, proptest::option::weighted(0.9, 100..104_u64)),
-        0..16,
-    )
-}
-
-pub(super) fn any_circumstances() -> impl Strategy<Value = Circumstances> {
-    let retention = prop_oneof![
-        Just(Retention::Keep),
-        Just(Retention::Delete),
-        (1..40 * DAY).prop_map(|seconds| Retention::DeleteAfter { seconds }),
-    ];
-    let limits = (
-        prop_oneof![Just(1_u64 << 20), 101..104_u64],
-        proptest::option::of(0..6_u64),
-        proptest::option::of(0..600_u64),
-    );
-    (retention, limits, any::<bool>()).prop_map(|(retention, limits, clock_trusted)| {
-        let limits = PollLimits {
-            message_octets_max: limits.0,
-            messages_max: limits.1,
-            octets_max: limits.2,
-        };
-        Circumstances {
-            retention,
-            limits,
-            comparing: comparing(limits, &Counts::default()),
-            now: NOW,
-            clock_trusted,
-            pops: false,
-            names: Names::default(),
-            leaves_out_struck: false,
-        }
-    })
-}
-
-const LIMITS: PollLimits = PollLimits {
-    message_octets_max: 1 << 20,
-    messages_max: None,
-    octets_max: None,
-};
-
-/// No limits, and a trusted clock.
-pub(super) const USUAL: Circumstances = Circumstances {
-    retention: Retention::Keep,
-    limits: LIMITS,
-    comparing: LIMITS,
-    now: NOW,
-    clock_trusted: true,
-    pops: false,
-    names: Names {
-        are_counted: false,
-        began_again: None,
-        heads_work: false,
-        unknown_wait: false,
-        deletes_ignored: false,
-        one_delete: false,
-        sizes_left_out: false,
-    },
-    leaves_out_struck: false,
-};
-
-fn without_limits(circumstances: Circumstances) -> Circumstances {
-    let limits = PollLimits {
-        messages_max: None,
-        octets_max: None,
-        ..circumstances.limits
-    };
-    Circumstances {
-        limits,
-        comparing: comparing(limits, &Counts::default()),
-        ..circumstances
-    }
-}
 
 /// How often each unique-id gets each disposition.
 fn tally(listing: &Listing, plan: &Plan) -> BTreeMap<(Vec<u8>, String), usize> {
@@ -194,7 +31,11 @@ fn saved_seeds() -> Option<Box<dyn FailurePersistence>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: saved_seeds(), ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 2_000,
+        failure_persistence: saved_seeds(),
+        ..ProptestConfig::default()
+    })]
 
     #[test]
     fn nothing_is_deleted_that_is_not_delivered_due_and_beyond_doubt(
@@ -206,8 +47,9 @@ proptest! {
         let plan = plan(&listing, &records, &circumstances);
         let is_due = |record: &Record| match (&record.state, circumstances.retention) {
             (State::Delivered { .. }, Retention::Delete) => true,
-            (State::Delivered { at }, Retention::DeleteAfter { seconds }) =>
-                circumstances.clock_trusted && NOW.0 - at.0 >= seconds,
+            (State::Delivered { at }, Retention::DeleteAfter { seconds }) => {
+                circumstances.clock_trusted && NOW.0 - at.0 >= seconds
+            }
             _ => false,
         };
         for (at, disposition) in plan.dispositions.iter().enumerate() {
@@ -215,22 +57,42 @@ proptest! {
                 continue;
             }
             let entry = listing.get(at).unwrap();
-            let of: Vec<Record> = records.of(entry.unique_id).map(|known| known.record).collect();
+            let of: Vec<Record> = records
+                .of(entry.unique_id)
+                .map(|known| known.record)
+                .collect();
             let due: Vec<&Record> = of.iter().filter(|record| is_due(record)).collect();
             // Marked entries stay on the server; records must cover all others of the unique-id.
-            let marked: u32 = of.iter()
-                .filter(|record| matches!(record.state, State::Marked { .. })).map(|record| record.copies).sum();
-            let listed = u32::try_from(listing.positions(entry.unique_id).len()).unwrap().saturating_sub(marked);
-            prop_assert!(due.iter().map(|record| record.copies).sum::<u32>() >= listed, "more listed than delivered");
-            prop_assert!(due.iter().all(|record| record.absent_since.is_none()), "it was away, and is back");
-            let sized = |record: &&Record| record.octets.is_none() || entry.octets.is_none() || record.octets == entry.octets;
+            let marked: u32 = of
+                .iter()
+                .filter(|record| matches!(record.state, State::Marked { .. }))
+                .map(|record| record.copies)
+                .sum();
+            let listed = u32::try_from(listing.positions(entry.unique_id).len())
+                .unwrap()
+                .saturating_sub(marked);
+            prop_assert!(
+                due.iter().map(|record| record.copies).sum::<u32>() >= listed,
+                "more listed than delivered"
+            );
+            prop_assert!(
+                due.iter().all(|record| record.absent_since.is_none()),
+                "it was away, and is back"
+            );
+            let sized = |record: &&Record| {
+                record.octets.is_none() || entry.octets.is_none() || record.octets == entry.octets
+            };
             let settled = |record: &&Record| matches!(record.state, State::Delivered { .. });
             prop_assert!(
                 of.iter().filter(settled).any(|record| sized(&record)),
                 "its octets changed"
             );
         }
-        let deleted = plan.dispositions.iter().filter(|d| **d == Disposition::Delete).count();
+        let deleted = plan
+            .dispositions
+            .iter()
+            .filter(|d| **d == Disposition::Delete)
+            .count();
         prop_assert_eq!(plan.deletes.len(), deleted, "a proof for each");
         for proof in &plan.deletes {
             let key = RecordKey::new(proof.unique_id().clone(), proof.digest());
@@ -250,59 +112,115 @@ proptest! {
         let plan = plan(&listing, &records, &circumstances);
         for (at, disposition) in plan.dispositions.iter().enumerate() {
             let entry = listing.get(at).unwrap();
-            let known: Vec<Record> = records.of(entry.unique_id).map(|known| known.record).collect();
+            let known: Vec<Record> = records
+                .of(entry.unique_id)
+                .map(|known| known.record)
+                .collect();
             let is_oversized = |record: &&Record| matches!(record.state, State::Oversized { .. });
-            let covered: u32 = known.iter().filter(|record| !is_oversized(record)).map(|record| record.copies).sum();
-            let is_judged = |at: &&u32| !matches!(plan.dispositions[**at as usize], Disposition::Skip(Skip::TooLarge { .. }));
-            let listed = u32::try_from(listing.positions(entry.unique_id).iter().filter(is_judged).count()).unwrap();
-            let too_large = entry.octets.is_some_and(|octets| octets > circumstances.limits.message_octets_max);
+            let covered: u32 = known
+                .iter()
+                .filter(|record| !is_oversized(record))
+                .map(|record| record.copies)
+                .sum();
+            let is_judged = |at: &&u32| {
+                !matches!(
+                    plan.dispositions[**at as usize],
+                    Disposition::Skip(Skip::TooLarge { .. })
+                )
+            };
+            let listed = u32::try_from(
+                listing
+                    .positions(entry.unique_id)
+                    .iter()
+                    .filter(is_judged)
+                    .count(),
+            )
+            .unwrap();
+            let too_large = entry
+                .octets
+                .is_some_and(|octets| octets > circumstances.limits.message_octets_max);
             match disposition {
                 Disposition::Retrieve(Why::New) => {
                     // A confirmation of the operator may be void, as a mark is.
-                    let mut others = records.of(entry.unique_id).filter(|known| match known.record.state {
-                        State::Marked { .. } | State::Oversized { .. } => false,
-                        State::Delivered { .. } => known.digest.is_some(),
-                        _ => true,
-                    });
+                    let mut others =
+                        records
+                            .of(entry.unique_id)
+                            .filter(|known| match known.record.state {
+                                State::Marked { .. } | State::Oversized { .. } => false,
+                                State::Delivered { .. } => known.digest.is_some(),
+                                _ => true,
+                            });
                     prop_assert!(others.next().is_none(), "it is known");
                 }
                 Disposition::Skip(Skip::Marked) => {
-                    let marks = known.iter().filter(|record| matches!(record.state, State::Marked { .. }));
-                    let is_marked = |other: &&u32| plan.dispositions[**other as usize] == Disposition::Skip(Skip::Marked);
-                    let covered = listing.positions(entry.unique_id).iter().filter(is_marked).count();
-                    prop_assert!(covered <= marks.clone().map(copies).sum(), "as many as were marked");
-                    let sized = |record: &Record| record.octets.is_none() || entry.octets.is_none() || record.octets == entry.octets;
+                    let marks = known
+                        .iter()
+                        .filter(|record| matches!(record.state, State::Marked { .. }));
+                    let is_marked = |other: &&u32| {
+                        plan.dispositions[**other as usize] == Disposition::Skip(Skip::Marked)
+                    };
+                    let covered = listing
+                        .positions(entry.unique_id)
+                        .iter()
+                        .filter(is_marked)
+                        .count();
+                    prop_assert!(
+                        covered <= marks.clone().map(copies).sum(),
+                        "as many as were marked"
+                    );
+                    let sized = |record: &Record| {
+                        record.octets.is_none()
+                            || entry.octets.is_none()
+                            || record.octets == entry.octets
+                    };
                     prop_assert!(marks.into_iter().any(sized), "of the size that was marked");
                 }
                 Disposition::Skip(Skip::TooLarge { .. }) => {
-                    let found = known.iter().filter(is_oversized).any(|record| entry.octets.is_none() || record.octets == entry.octets);
+                    let found = known
+                        .iter()
+                        .filter(is_oversized)
+                        .any(|record| entry.octets.is_none() || record.octets == entry.octets);
                     prop_assert!(too_large || found);
                 }
                 Disposition::Retrieve(_) => prop_assert!(!too_large),
-                _ => prop_assert!(covered >= listed, "a message that no record covers is left alone"),
+                _ => prop_assert!(
+                    covered >= listed,
+                    "a message that no record covers is left alone"
+                ),
             }
             // Delivered once, listed once, nothing changed: the case of every poll.
             if let ([record], [_]) = (&known[..], listing.positions(entry.unique_id))
                 && matches!(record.state, State::Delivered { .. })
-                && record.octets == entry.octets && record.absent_since.is_none()
+                && record.octets == entry.octets
+                && record.absent_since.is_none()
             {
-                prop_assert!(matches!(disposition, Disposition::Delete | Disposition::Skip(Skip::Seen)));
+                prop_assert!(matches!(
+                    disposition,
+                    Disposition::Delete | Disposition::Skip(Skip::Seen)
+                ));
             }
         }
     }
 
     #[test]
     fn the_order_of_the_listing_changes_nothing_but_the_order_of_retrievals(
-        (shown, shuffled) in any_listing().prop_flat_map(|shown| (Just(shown.clone()), Just(shown).prop_shuffle())),
+        (shown, shuffled) in any_listing()
+            .prop_flat_map(|shown| (Just(shown.clone()), Just(shown).prop_shuffle())),
         known in vec(any_record(), 0..12),
         circumstances in any_circumstances(),
     ) {
         let circumstances = without_limits(circumstances);
         // A mark covers the oldest copies, so there the order of equal unique-ids matters by
         // design.
-        let known: Vec<_> = known.into_iter().filter(|(_, record)| !matches!(record.state, State::Marked { .. })).collect();
+        let known: Vec<_> = known
+            .into_iter()
+            .filter(|(_, record)| !matches!(record.state, State::Marked { .. }))
+            .collect();
         let (one, other, records) = (listing(&shown), listing(&shuffled), records(known));
-        let (plan_of_one, plan_of_other) = (plan(&one, &records, &circumstances), plan(&other, &records, &circumstances));
+        let (plan_of_one, plan_of_other) = (
+            plan(&one, &records, &circumstances),
+            plan(&other, &records, &circumstances),
+        );
         prop_assert_eq!(tally(&one, &plan_of_one), tally(&other, &plan_of_other));
         prop_assert_eq!(plan_of_one.deletes, plan_of_other.deletes);
     }
@@ -319,19 +237,30 @@ proptest! {
         let limits = circumstances.limits;
         let size = |at: &u32| listing.get(*at as usize).unwrap().octets.unwrap_or(0);
         let wanted: BTreeSet<u32> = plan.retrievals.iter().copied().collect();
-        let kept: Vec<u32> = free.retrievals.iter().copied().filter(|at| wanted.contains(at)).collect();
+        let kept: Vec<u32> = free
+            .retrievals
+            .iter()
+            .copied()
+            .filter(|at| wanted.contains(at))
+            .collect();
         prop_assert_eq!(&kept, &plan.retrievals, "in order");
         // Messages to compare may take half, by unique-id: of several messages all come, or none.
         // The same holds for retries of several.
         let is_doubt = |at: &u32| match free.dispositions[*at as usize] {
             Disposition::Retrieve(Why::Doubt) => true,
-            Disposition::Retrieve(Why::Retry) => listing.positions(listing.get(*at as usize).unwrap().unique_id).len() > 1,
+            Disposition::Retrieve(Why::Retry) => {
+                listing
+                    .positions(listing.get(*at as usize).unwrap().unique_id)
+                    .len()
+                    > 1
+            }
             _ => false,
         };
         let name = |at: &u32| listing.get(*at as usize).unwrap().unique_id;
         let mut names = BTreeSet::new();
         let first_of_name = |at: &u32| names.insert(name(at));
-        let (doubts, others): (Vec<u32>, Vec<u32>) = free.retrievals.iter().copied().partition(is_doubt);
+        let (doubts, others): (Vec<u32>, Vec<u32>) =
+            free.retrievals.iter().copied().partition(is_doubt);
         let firsts: Vec<u32> = doubts.iter().copied().filter(first_of_name).collect();
         let half = PollLimits {
             messages_max: limits.messages_max.map(|max| max.div_ceil(2)),
@@ -340,20 +269,34 @@ proptest! {
         };
         for (kind, limits) in [(&others, limits), (&firsts, half)] {
             let count = kind.iter().take_while(|at| wanted.contains(at)).count();
-            prop_assert!(kind[count..].iter().all(|at| !wanted.contains(at)), "the first of them");
+            prop_assert!(
+                kind[count..].iter().all(|at| !wanted.contains(at)),
+                "the first of them"
+            );
             prop_assert!(limits.messages_max.is_none_or(|max| count as u64 <= max));
             let octets: u64 = kind[..count].iter().map(size).sum();
-            prop_assert!(limits.octets_max.is_none_or(|max| octets <= max || count == 1));
+            prop_assert!(
+                limits
+                    .octets_max
+                    .is_none_or(|max| octets <= max || count == 1)
+            );
         }
-        prop_assert!(!wanted.is_empty() || free.retrievals.is_empty() || limits.messages_max == Some(0), "something comes");
+        prop_assert!(
+            !wanted.is_empty() || free.retrievals.is_empty() || limits.messages_max == Some(0),
+            "something comes"
+        );
         for at in &doubts {
             let first = firsts.iter().find(|first| name(first) == name(at)).unwrap();
             prop_assert_eq!(wanted.contains(at), wanted.contains(first), "all or none");
         }
         prop_assert_eq!(wanted.len(), plan.retrievals.len(), "each once");
-        for (at, (disposition, unlimited)) in (0..).zip(plan.dispositions.iter().zip(&free.dispositions)) {
+        for (at, (disposition, unlimited)) in
+            (0..).zip(plan.dispositions.iter().zip(&free.dispositions))
+        {
             let expected = match unlimited {
-                Disposition::Retrieve(_) if !wanted.contains(&at) => &Disposition::Skip(Skip::LimitReached),
+                Disposition::Retrieve(_) if !wanted.contains(&at) => {
+                    &Disposition::Skip(Skip::LimitReached)
+                }
                 unlimited => unlimited,
             };
             prop_assert_eq!(disposition, expected);

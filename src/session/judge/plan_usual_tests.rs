@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::tests::{any_circumstances, any_listing, any_record, listing, records};
+use super::any::{any_circumstances, any_listing, any_record, listing, records};
 use super::*;
 use crate::session::judge::disposition::Names;
 

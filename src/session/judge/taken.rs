@@ -15,8 +15,8 @@ pub(in crate::session) struct Allowance {
     pub(in crate::session) quit_seconds: u64,
     /// When the deletes of the last session were noted, if it sent some and was not cut off.
     pub(in crate::session) attempted: Option<Timestamp>,
-    /// Whether its QUIT was answered: only then did the server ignore those that are listed again. A
-    /// session that is lost before that deletes nothing (RFC 1939 section 6).
+    /// Whether its QUIT was answered: only then did the server ignore those that are listed again.
+    /// A session that is lost before that deletes nothing (RFC 1939 section 6).
     pub(in crate::session) was_answered: bool,
 }
 

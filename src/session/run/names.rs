@@ -75,8 +75,8 @@ impl Session<'_> {
         Err(SessionError::Account {
             code: "unique_ids_unstable",
             words: format!(
-                "the server changes its unique-ids again and again, and its {} messages of {octets} octets are too many to be \
-                 retrieved and compared each day",
+                "the server changes its unique-ids again and again, and its {} messages of \
+                 {octets} octets are too many to be retrieved and compared each day",
                 listing.len()
             ),
             hint: format!(

@@ -203,8 +203,12 @@ impl<'a> Transfer<'a> {
             () = stop.place.leave.cancelled(), if connected => Woken::Leave,
             // Takes all answers that are there before the first commit begins, so that they are
             // recorded together.
-            Some(offered) = self.outbox.next(), if !self.outbox.is_empty() => Woken::Offered(offered),
-            Some(committed) = self.answers.committed(), if !self.answers.are_recorded() => Woken::Committed(committed),
+            Some(offered) = self.outbox.next(), if !self.outbox.is_empty() => {
+                Woken::Offered(offered)
+            }
+            Some(committed) = self.answers.committed(), if !self.answers.are_recorded() => {
+                Woken::Committed(committed)
+            }
             server = server => Woken::Server(server),
             () = tokio::time::sleep_until(silence), if connected => Woken::Silence,
             () = tokio::time::sleep_until(deadline), if heeds_deadline => {

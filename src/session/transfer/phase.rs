@@ -1,7 +1,7 @@
 //! The phases of a session's transfer.
 //!
 //! ```text
-//! Flowing ──▶ Resuming ──▶ Draining ──▶ Leaving        each may be skipped, and there is no way back
+//! Flowing ──▶ Resuming ──▶ Draining ──▶ Leaving    each may be skipped; there is no way back
 //! ```
 
 use std::mem;

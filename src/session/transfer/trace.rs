@@ -223,8 +223,15 @@ mod tests {
     proptest::proptest! {
         /// Holds 4.4.header.
         #[test]
-        fn nothing_foreign_breaks_out_of_its_place(host: String, id in proptest::collection::vec(1u8..=255, 1..1024)) {
-            let id: Vec<u8> = id.into_iter().filter(|b| !b"\r\n".contains(b)).chain([b'x']).collect();
+        fn nothing_foreign_breaks_out_of_its_place(
+            host: String,
+            id in proptest::collection::vec(1u8..=255, 1..1024),
+        ) {
+            let id: Vec<u8> = id
+                .into_iter()
+                .filter(|b| !b"\r\n".contains(b))
+                .chain([b'x'])
+                .collect();
             let field = field(&host, &id, Some("jane@home.lan"));
             let lines: Vec<&str> = field.lines().collect();
             proptest::prop_assert_eq!(lines.len(), 5);

@@ -3,11 +3,11 @@
 //!
 //! ```text
 //!            refused as a destination, or two messages with answers that speak of one
-//!   Closed ────────────────────────────────────────────────────────▶ Open until a time
-//!     ▲                                                                │        ▲
-//!     │ a message is accepted                               time is up │        │ refused, or no message
-//!     └──────────────────────────────────────────────── Probing ◀──────┘        │ (then at once again)
-//!                                                          └────────────────────┘
+//!   Closed ─────────────────────────────────────────────────▶ Open until a time
+//!     ▲                                                         │        ▲
+//!     │ a message is accepted                        time is up │        │ refused, or no message
+//!     └───────────────────────────────────────── Probing ◀──────┘        │ (then at once again)
+//!                                                   └────────────────────┘
 //! ```
 //!
 //! It is not always clear whose fault a refusal is: a relay that answers 421 to one poisonous

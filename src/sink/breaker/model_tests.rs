@@ -175,7 +175,9 @@ proptest::proptest! {
     ) {
         let mut model = Model::default();
         if suspect {
-            (0..30).for_each(|_| { model.put("before", Some(Fault::MessagePermanent)); });
+            (0..30).for_each(|_| {
+                model.put("before", Some(Fault::MessagePermanent));
+            });
             model.poll("before");
         }
         let count = faults.len();
@@ -203,7 +205,9 @@ proptest::proptest! {
     ) {
         let mut model = Model::default();
         for (at, count) in counts.iter().enumerate() {
-            (0..*count).for_each(|_| { model.put(&format!("a{at}"), Some(Fault::MessagePermanent)); });
+            (0..*count).for_each(|_| {
+                model.put(&format!("a{at}"), Some(Fault::MessagePermanent));
+            });
         }
         let total: usize = counts.iter().sum();
         for _ in 0..polls {
@@ -214,7 +218,9 @@ proptest::proptest! {
             model.pass(3600);
         }
         if total >= limits::REFUSED_IN_A_ROW_MAX as usize {
-            let early = model.all().filter(|mail| mail.is_quarantined && mail.tries < limits::TRIES_MAX);
+            let early = model
+                .all()
+                .filter(|mail| mail.is_quarantined && mail.tries < limits::TRIES_MAX);
             proptest::prop_assert_eq!(early.count(), 0);
         }
     }

@@ -6,7 +6,7 @@
 //! said WORDS                                            why it is down
 //! streak|suspect|blamed ACCOUNT UNIQUE-ID DIGEST        words as in the journal, `-` for no digest
 //! culprit ACCOUNT UNIQUE-ID DIGEST TRIES NEXT-TRY       a suspect that got an answer of its own
-//! like|no ACCOUNT UNIQUE-ID DIGEST SENDER               an answer, and a number that tells senders apart
+//! like|no ACCOUNT UNIQUE-ID DIGEST SENDER               an answer, and a number for its sender
 //! yes                                                   an acceptance among the last answers
 //! recipient ACCOUNT
 //! suspicion in_a_row|nearly_all

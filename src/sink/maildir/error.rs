@@ -24,7 +24,11 @@ pub enum MaildirError {
         path: PathBuf,
     },
     /// The system returned an error.
-    #[error("cannot {what} {path}: {source}. {advice}", path = .path.display(), advice = advice_on(.source))]
+    #[error(
+        "cannot {what} {path}: {source}. {advice}",
+        path = .path.display(),
+        advice = advice_on(.source)
+    )]
     Disk {
         /// The failed operation.
         what: &'static str,

@@ -117,8 +117,8 @@ pub fn script_with_crlf(path: &Path) -> Option<String> {
     is_crlf.then(|| {
         let path = path.display();
         format!(
-            "the first line of {path} ends in CRLF, so the system looks for an interpreter whose name ends in CR: run \
-             `sed -i 's/\\r$//' {path}`"
+            "the first line of {path} ends in CRLF, so the system looks for an interpreter whose \
+             name ends in CR: run `sed -i 's/\\r$//' {path}`"
         )
     })
 }

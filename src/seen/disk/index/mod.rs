@@ -6,10 +6,12 @@
 //! only if count and sum agree.
 //!
 //! ```text
-//! "2"                  -> SEQUENCE CRC of the last journal line applied, big-endian; the key is the version of all this
+//! "2"                  -> SEQUENCE CRC of the last journal line applied, big-endian; the key is
+//!                         the version of all this
 //! "a" NAME             -> NUMBER COUNT SUM of an account, big-endian
 //! "s" NUMBER           -> the account's state, as in the journal
-//! "r" NUMBER BOUND     -> a block of records (see the sibling module `block`) with keys from BOUND on, to that of the next block
+//! "r" NUMBER BOUND     -> a block of records (see the sibling module `block`) with keys from BOUND
+//!                         on, to that of the next block
 //! ```
 
 mod changes;
