@@ -119,3 +119,34 @@ async fn a_message_whose_rest_comes_late_costs_none_that_follows_it() {
         assert_eq!(is_left, !retention.deletes(), "{:?}", late.said());
     }
 }
+
+/// The first message contains answers to the proofs, guessed by its sender: each is said to be of
+/// the first message. The real reply to the second RETR comes only after the deletes.
+#[tokio::test(start_paused = true)]
+async fn without_sizes_a_message_that_guesses_the_proofs_costs_none_that_follows_it() {
+    let (id, other) = ("unlike-a-counter-number-one", "unlike-a-counter-number-two");
+    for guesses in 0..=24 {
+        for _ in 0..16 {
+            let guess = format!("+OK 1 {id}\r\n");
+            // One proof follows the first RETR, and the others the second. The real answer to the
+            // first one comes after the guessed ones.
+            let forged = [CUT, guess.as_bytes(), FORGED, b".\r\n"].concat();
+            let guessed = guess.repeat(guesses).into_bytes();
+            let all = [&forged[..], &guessed].concat();
+            let mails = vec![mail(id, &all), mail(other, HONEST)];
+            let mut late = Late::new(mails, &["UIDL", "PIPELINING", "TOP"]);
+            late.refuses_list = true;
+            let first = vec![(0, [b"+OK\r\n", &forged[..]].concat()), (200, guessed)];
+            late.pieces.insert(id.to_owned(), first);
+            late.withholds = Some(other);
+            let world = World::new(Vec::new(), Retention::Delete);
+            for minutes in [0, 5, 60, 60] {
+                world.pass(minutes * MINUTE);
+                late.poll(&world).await;
+                let is_there = late.listed().iter().any(|id| id == other);
+                let came = world.sink.taken().contains_key(HONEST);
+                assert!(is_there || came, "{guesses} guesses: {:?}", late.said());
+            }
+        }
+    }
+}

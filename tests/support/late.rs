@@ -24,6 +24,8 @@ pub struct Late {
     pub refuses_list: bool,
     /// The replies to RETR of these unique-ids, after the status line is due.
     pub pieces: BTreeMap<String, Vec<Piece>>,
+    /// From the reply to RETR of this unique-id on, replies are sent only after the first DELE.
+    pub withholds: Option<&'static str>,
     mails: Arc<Mutex<Vec<Mail>>>,
     said: Arc<Mutex<Vec<String>>>,
 }
@@ -67,14 +69,20 @@ impl Late {
         let (read, mut write) = tokio::io::split(stream);
         let mut lines = BufReader::new(read).lines();
         let _ = write.write_all(b"+OK ready\r\n").await;
+        let (mut withheld, mut withholds) = (Vec::new(), false);
         while let Ok(Some(line)) = lines.next_line().await {
             self.said.lock().unwrap().push(line.clone());
             let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
             let number: usize = rest.split(' ').next().unwrap().parse().unwrap_or(0);
             let mail = number.checked_sub(1).and_then(|at| mails.get(at));
+            let id = mail.map(|mail| &*mail.unique_id).filter(|_| verb == "RETR");
+            withholds = (withholds || (id.is_some() && id == self.withholds)) && verb != "DELE";
             for (pause, octets) in self.reply(&mails, verb, mail, number) {
                 sleep(Duration::from_millis(pause)).await;
-                let _ = write.write_all(&octets).await;
+                withheld.extend(octets);
+                if !withholds {
+                    let _ = write.write_all(&std::mem::take(&mut withheld)).await;
+                }
             }
             match (verb, mail) {
                 ("DELE", Some(mail)) => marked.push(mail.clone()),
