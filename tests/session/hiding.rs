@@ -128,3 +128,30 @@ async fn a_server_that_lists_what_was_retrieved_since_hides_nothing() {
     assert_eq!(world.sink.count(), 2 + later.len());
     assert!(!world.state().await.hiding.hides_retrieved);
 }
+
+#[tokio::test]
+async fn a_message_that_waits_while_all_unique_ids_change_makes_no_hiding_server() {
+    for retention in [
+        Retention::Keep,
+        Retention::DeleteAfter { seconds: 14 * DAY },
+    ] {
+        let world = World::new(mails(30), retention);
+        world
+            .sink
+            .refuse(&mails(30)[7].octets, Fault::MessageTransient);
+        world.poll().await;
+        assert_eq!(world.sink.count(), 29);
+        let renamed = |one: crate::support::model::Mail| {
+            mail(&format!("moved-{}", one.unique_id), &one.octets)
+        };
+        let there = world.server.listed().into_iter().map(renamed);
+        world.server.replace(there.collect());
+        world.sink.accept_all();
+        for _ in 0..3 {
+            world.pass(HOUR);
+            world.poll().await;
+        }
+        assert_eq!(told(&world), 0, "{retention:?}");
+        assert_eq!(world.sink.count(), 30, "{retention:?}: each came once");
+    }
+}

@@ -1,6 +1,6 @@
 //! Whether a server hides retrieved messages after QUIT, although it does not announce that.
 
-use crate::mail::{Listing, Retention, limits};
+use crate::mail::{Entry, Listing, Retention, limits};
 use crate::seen::{AccountState, Known, Record, Records, State};
 use crate::session::SessionError;
 use crate::session::judge::absence::{ListingCursor, is_open};
@@ -161,7 +161,7 @@ fn was_there(record: &Record) -> bool {
 
 /// How many retrieved messages are gone that no destination accepted and that have no copy here.
 /// Zero if most messages ever retrieved are still listed, or few are gone: then another program
-/// deleted those.
+/// deleted those. Zero, too, if all that are gone may be listed under other unique-ids.
 fn hidden(
     listing: &Listing,
     records: &Records,
@@ -174,6 +174,7 @@ fn hidden(
     }
     let mut listed = ListingCursor::new(listing);
     let (mut hidden, mut gone, mut retrieved) = (0, 0, 0);
+    let mut gone_now = Vec::new();
     for known in records.iter() {
         let (record, notes) = (&known.record, &known.record.notes);
         let is_there = listed.positions(known.unique_id).is_some();
@@ -186,10 +187,29 @@ fn hidden(
             gone += usize::from(!is_there);
             hidden += usize::from(!is_there && waits(record));
         }
+        if was_listed && !is_there && record.absent_since.is_none() {
+            gone_now.push(record.octets);
+        }
     }
-    if gone >= gone_min && gone * 2 >= retrieved {
-        hidden
-    } else {
-        0
+    let is_enough = gone >= gone_min && gone * 2 >= retrieved;
+    if hidden == 0 || !is_enough || are_renamed(gone_now, listing, records) {
+        return 0;
     }
+    hidden
+}
+
+/// Whether messages with these octets, which were listed until now, may be listed under other
+/// unique-ids: there are several, and as many new ones with the same octets.
+fn are_renamed(mut gone: Vec<Option<u64>>, listing: &Listing, records: &Records) -> bool {
+    if gone.len() < limits::HIDDEN_MESSAGES_MIN {
+        return false;
+    }
+    let entries = (0..listing.len()).filter_map(|at| listing.get(at));
+    let is_new = |entry: &Entry<'_>| records.of(entry.unique_id).next().is_none();
+    let mut new: Vec<_> = entries.filter(is_new).map(|entry| entry.octets).collect();
+    new.sort_unstable();
+    gone.sort_unstable();
+    let mut new = new.into_iter();
+    // Both are sorted, so each search goes on after the last one.
+    gone.iter().all(|octets| new.any(|one| one == *octets))
 }
