@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use mailferry::mail::{FirstRun, Retention};
+use mailferry::mail::{AccountName, FirstRun, Retention};
 use mailferry::operator::operators_word;
 use mailferry::seen::{Change, Seen, SeenStore, State};
 use mailferry::session::{self, End, Summary};
@@ -99,6 +99,29 @@ async fn the_operator_may_confirm_that_another_user_has_the_same_maildrop() {
     }
     assert!(world.server.listed().is_empty(), "they are due as before");
     assert_eq!(world.sink.count(), 5);
+}
+
+#[tokio::test]
+async fn the_operator_may_confirm_that_after_the_account_was_renamed_too() {
+    let mut world = World::new(letters(5), Retention::Keep);
+    world.poll().await;
+    world.visit.login.user = "john".into();
+    world.visit.first_run = FirstRun::Ask;
+    world.server.replace(Vec::new());
+    world.poll().await;
+    let (seen, word) = (world.seen(), operators_word());
+    let (old, new) = (
+        world.visit.account.clone(),
+        AccountName::new("home").unwrap(),
+    );
+    seen.rename(&old, &new, &word).await.unwrap();
+    world.visit.account = new;
+    seen.note_same_maildrop(&world.visit.account, &word)
+        .await
+        .unwrap();
+    world.server.replace(letters(5));
+    world.poll().await;
+    assert_eq!(world.sink.count(), 5, "each came once");
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ impl Seen {
         if old == new || !(was_begun || is_half || free) || goes_elsewhere {
             return Err(OperatorError::NameInUse(new.clone()));
         }
-        let mut state = before.clone();
+        let mut state = renamed_origin(before.clone(), old, new);
         // The server counts logins, whatever the account's name is.
         state.pacing.last_login = state.pacing.last_login.max(its_state.pacing.last_login);
         state.names.renaming = Some(old.to_string());
@@ -67,6 +67,7 @@ impl Seen {
                 let state = self.account_state(&aside).await?;
                 // An interrupted rename may have moved it already.
                 if state != AccountState::default() {
+                    let state = renamed_origin(state, old, new);
                     self.account(&renamed).save_state(state).await?;
                 }
                 self.move_records(&aside, &renamed).await?;
@@ -100,4 +101,16 @@ impl Seen {
         state.pacing.hold = None;
         self.account(new).save_state(state).await
     }
+}
+
+/// The state of records whose earlier maildrop has its records under a new name, too.
+fn renamed_origin(mut state: AccountState, old: &AccountName, new: &AccountName) -> AccountState {
+    let from = state.names.came_from.take();
+    let renamed = |name: String| {
+        let known = AccountName::of_records(&name).ok();
+        let renamed = known.and_then(|known| known.renamed_elsewhere(old, new));
+        renamed.map_or(name, |renamed| renamed.to_string())
+    };
+    state.names.came_from = from.map(renamed);
+    state
 }
