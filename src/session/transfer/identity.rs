@@ -62,7 +62,7 @@ impl<'a> Transfer<'a> {
         at: usize,
         listed: Option<u64>,
         mut parcel: Parcel,
-        looped: Option<Refusal>,
+        mut looped: Option<Refusal>,
     ) {
         let (known, came_as, is_another) = self.known(at, &mut parcel);
         let why = self.why(at);
@@ -85,7 +85,6 @@ impl<'a> Transfer<'a> {
             None if matches!(why, Why::Pop | Why::Doubt) => self.word_for(&parcel.key, listed),
             _ => None,
         };
-        let mut looped = looped;
         if why != Why::New && is_named && known.is_none() && !is_another && word.is_none() {
             let otherwise = self.came_otherwise((at, why), listed, (parcel, looped));
             let Some(another) = otherwise else { return };
@@ -93,12 +92,7 @@ impl<'a> Transfer<'a> {
         }
         let why = arrival::now_that_it_came(why, known.as_ref());
         let arrival = match (&known, word) {
-            (_, Some(word)) => Arrival::Trusted(Record {
-                octets: listed.or(word.octets),
-                absent_since: None,
-                notes: self.notes_alike(&parcel.key, word.notes),
-                ..word
-            }),
+            (_, Some(word)) => Arrival::Trusted(self.as_listed(&parcel.key, listed, word)),
             (known, None) => arrival::on_arrival(why, known.as_ref(), listed, alike, self.now()),
         };
         let octets = listed.unwrap_or(0);
@@ -165,6 +159,16 @@ impl<'a> Transfer<'a> {
         let word = arrival::trusted(self.orders.records, key, listed)?;
         let trusts = self.ledger.trusts(&key.unique_id, word.copies);
         trusts.then_some(word)
+    }
+
+    /// The operator's confirmation, with the facts of the present listing.
+    fn as_listed(&self, key: &RecordKey, listed: Option<u64>, word: Record) -> Record {
+        Record {
+            octets: listed.or(word.octets),
+            absent_since: None,
+            notes: self.notes_alike(key, word.notes),
+            ..word
+        }
     }
 
     /// Trusts the operator's confirmation that the message was delivered: it is not offered.
