@@ -77,9 +77,7 @@ impl<'a> Transfer<'a> {
             return self.renamed(at, listed, parcel, (renamed, looped));
         }
         let compares = may_have_had_a_name && matches!(why, Why::Changed | Why::Doubt);
-        if compares && is_named {
-            self.identities.findings.compared += 1;
-        }
+        self.identities.findings.compared += u64::from(compares && is_named);
         let alike = self.ledger.seen_again(&parcel.key);
         let word = match known {
             None if matches!(why, Why::Pop | Why::Doubt) => self.word_for(&parcel.key, listed),
@@ -106,10 +104,7 @@ impl<'a> Transfer<'a> {
                 if came_as.is_some() && self.is_remade_without_proof(&parcel) =>
             {
                 parcel.take_own_key(came_as);
-                match why {
-                    Why::Pop => self.popped_rewritten(at, listed, &parcel),
-                    _ => self.rewritten(at, listed, &parcel),
-                }
+                self.remade_without_proof((at, why), listed, &parcel);
             }
             Arrival::Recognised(record) => {
                 self.window.spare(octets);
@@ -125,6 +120,19 @@ impl<'a> Transfer<'a> {
                 self.note_listed_again(&parcel, listed);
                 self.withhold(parcel);
             }
+        }
+    }
+
+    /// Handles a message that the server made again, where nothing proves that it is the same.
+    fn remade_without_proof(
+        &mut self,
+        (at, why): (usize, Why),
+        listed: Option<u64>,
+        parcel: &Parcel,
+    ) {
+        match why {
+            Why::Pop => self.popped_rewritten(at, listed, parcel),
+            _ => self.rewritten(at, listed, parcel),
         }
     }
 
