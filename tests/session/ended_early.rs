@@ -49,7 +49,7 @@ fn world(count: usize, dated: bool, pipelining: bool) -> World {
 
 #[tokio::test]
 async fn all_mail_comes_once_and_is_deleted_though_each_session_ends_after_some_commands() {
-    for (most, count) in [(5, 12), (9, 30), (50, 200)] {
+    for (most, count) in [(4, 9), (5, 12), (9, 30), (50, 200)] {
         for dated in [true, false] {
             for pipelining in [true, false] {
                 let world = world(count, dated, pipelining);

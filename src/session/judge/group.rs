@@ -325,6 +325,8 @@ impl Group<'_> {
             // Mail of a device may have the same head each time.
             Said::Alike if self.heads_have_origin() || self.are_confirmations() => true,
             Said::Alike => false,
+            // No head can prove it: the message itself does, and one command fewer is needed.
+            Said::NotAsked if self.only_comparison_proves() => false,
             Said::NotAsked => {
                 // Until the heads are there, the plan is preliminary.
                 plan.wants_heads.extend(self.positions);
@@ -340,6 +342,19 @@ impl Group<'_> {
         } else {
             self.compare(plan)
         }
+    }
+
+    /// Whether this is one message whose head does not identify it, and that may be retrieved to be
+    /// compared.
+    fn only_comparison_proves(&self) -> bool {
+        let now = self.circumstances.now;
+        let is_one = self.entries.len() == 1 && !self.are_confirmations();
+        is_one
+            && self.settled().all(|known| {
+                let (head, compared) = (known.record.head, known.record.notes.compared);
+                !head.is_some_and(HeadDigest::has_origin)
+                    && compared.is_none_or(|compared| compared.is_due(now))
+            })
     }
 
     /// Whether only the operator's confirmation says that they were delivered.
