@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use mailferry::agent::Breaker;
-use mailferry::mail::Retention;
+use mailferry::mail::{FirstRun, Retention};
 use mailferry::seen::State;
 use mailferry::session::{self, Collaborators, Summary};
 use mailferry::sink::{Delivery, Destination, Fault};
@@ -158,4 +158,84 @@ async fn another_message_with_the_unique_id_of_one_rewritten_today_comes_at_the_
     world.poll().await;
     assert_eq!(world.sink.taken().get(&other.octets), Some(&1));
     assert_eq!(world.sink.count(), 7);
+}
+
+const SCANNED: &str = "X-Scanned: yes\r\n";
+
+fn shows_heads(world: &World) {
+    world
+        .server
+        .with(|habits| habits.capabilities.push("TOP".into()));
+}
+
+/// Six messages, with a field that their server wrote into each.
+fn six(before: &str, field: &str) -> Vec<Mail> {
+    let one = |number: usize| counted(&format!("{before}{number}"), number, field);
+    (1..7).map(one).collect()
+}
+
+/// A unique-id that is a counter, and one that is not.
+const BEGINNINGS: [&str; 2] = ["", "uidvalidity-5f2b3c4d5e6f7a8b-"];
+
+#[tokio::test]
+async fn a_session_that_breaks_after_the_heads_of_rewritten_mail_makes_nothing_come_twice() {
+    for before in BEGINNINGS {
+        let world = World::new(six(before, ""), Retention::Keep);
+        shows_heads(&world);
+        world.poll().await;
+        world.server.replace(six(before, SCANNED));
+        world.server.with(|habits| habits.hangs_up_at = Some(0));
+        world.pass(3600);
+        world.poll().await;
+        world.server.with(|habits| habits.hangs_up_at = None);
+        for _ in 0..3 {
+            world.pass(3600);
+            world.poll().await;
+        }
+        assert_eq!(world.sink.count(), 6, "{before}");
+        assert!(world.told("rewritten"), "{before}");
+    }
+}
+
+#[tokio::test]
+async fn mail_whose_head_the_server_changes_again_and_again_is_delivered_once() {
+    for before in BEGINNINGS {
+        for retention in [Retention::Keep, Retention::DeleteAfter { seconds: DAY }] {
+            for hours in [1, 25] {
+                let world = World::new(six(before, ""), retention);
+                shows_heads(&world);
+                for time in 0..8 {
+                    world.poll().await;
+                    let field = format!("X-Read: {}\r\n", "x".repeat(time));
+                    world.server.replace(six(before, &field));
+                    world.pass(hours * 3600);
+                }
+                assert_eq!(world.sink.count(), 6, "{before} {retention:?} {hours}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_field_in_the_oldest_of_skipped_messages_makes_none_of_them_come() {
+    for (before, after) in [("", SCANNED), ("X-Scanned: no \r\n", "X-Scanned: yes\r\n")] {
+        let mut world = World::new(six("", before), Retention::Keep);
+        shows_heads(&world);
+        world.visit.first_run = FirstRun::Skip;
+        world.poll().await;
+        world.poll().await;
+        let mut mails = six("", before);
+        mails[0] = counted("1", 1, after);
+        world.server.replace(mails);
+        for _ in 0..3 {
+            world.pass(3600);
+            world.poll().await;
+        }
+        assert_eq!(world.sink.count(), 0, "{before:?}");
+        // Another message under its unique-id still shows a new count.
+        let new = counted("1", 7, "");
+        world.server.replace(vec![new.clone()]);
+        world.poll().await;
+        assert_eq!(world.sink.taken().get(&new.octets), Some(&1));
+    }
 }

@@ -8,14 +8,14 @@ mod due;
 mod large;
 mod open;
 mod shown;
+mod void;
 
-use crate::mail::{Entry, HeadDigest};
+use crate::mail::Entry;
 use crate::seen::{Known, Recorded, Records, State};
 use crate::session::judge::alike::KnownOctets;
 use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
-use crate::session::judge::heads_said::{Head, Heads};
+use crate::session::judge::heads_said::Heads;
 use crate::session::judge::marks::{are_rewritten, copies, covered};
-use crate::session::judge::new_count::is_before;
 use shown::Said;
 
 /// The entries of one unique-id, and what is known about them.
@@ -94,67 +94,6 @@ impl<'a> Deciding<'a> {
             let of_rest = if is_covered { None } else { of_rest.next() };
             of_rest.unwrap_or(of_marked)
         }));
-    }
-
-    /// The records of the group, without a confirmation of the operator that proves nothing any
-    /// more. It has no digest to compare, so it is checked as a mark is.
-    fn without_void_word(&self, plan: &mut Plan) -> &'a [Known<'a>] {
-        let ([entry], [at], [word]) = (self.entries, self.positions, self.known) else {
-            return self.known;
-        };
-        let is_word = word.digest.is_none() && matches!(word.record.state, State::Delivered { .. });
-        // A server that hides retrieved messages lists these once more.
-        if !is_word || self.circumstances.pops || !self.is_void(word, entry, *at, plan) {
-            return self.known;
-        }
-        plan.void_marks.push(word.key());
-        &[]
-    }
-
-    /// Whether a mark or a confirmation proves nothing: its octets or head differ from those of the
-    /// listed message, or the counters began again since.
-    fn is_void(&self, mark: &Known<'_>, entry: &Entry<'_>, at: u32, plan: &mut Plan) -> bool {
-        let record = &mark.record;
-        // A message that was compared is compared again as rarely as any other.
-        let compared = record.notes.compared.filter(|_| mark.digest.is_some());
-        let is_due = compared.is_none_or(|compared| compared.is_due(self.circumstances.now));
-        if let (Some(listed), Some(known)) = (entry.octets, record.octets)
-            && listed != known
-        {
-            return is_due || self.is_another(record.head, at, plan);
-        }
-        let is_before = is_before(record, self.circumstances.names.began_again);
-        match (record.head, self.heads.get(at)) {
-            (Some(head), Head::Shown(digests)) if digests.are_like(head) => {
-                // Mail of a device may have the same head each time.
-                let is_proof = digests.parted.has_origin();
-                if is_before && is_proof {
-                    plan.answered.push((mark.key(), entry.octets));
-                }
-                is_before && !is_proof
-            }
-            (Some(_), Head::Shown(_)) => true,
-            // It is valid until there is time to ask.
-            (Some(_), Head::Later) => false,
-            (Some(_), Head::NotAsked) if is_before && self.circumstances.names.heads_work => {
-                plan.wants_heads.push(at);
-                false
-            }
-            _ => is_before && is_due,
-        }
-    }
-
-    /// Whether the head of a message shows that it is another one than the recorded. If the server
-    /// was not asked for it, the plan wants it.
-    fn is_another(&self, known: Option<HeadDigest>, at: u32, plan: &mut Plan) -> bool {
-        match (known, self.heads.get(at)) {
-            (Some(known), Head::Shown(digests)) => !digests.are_like(known),
-            (Some(_), Head::NotAsked) if self.circumstances.names.heads_work => {
-                plan.wants_heads.push(at);
-                false
-            }
-            _ => false,
-        }
     }
 }
 
@@ -237,6 +176,10 @@ impl Group<'_> {
     fn of_settled(&self, plan: &mut Plan) -> Disposition {
         // Hardly any poll requests heads.
         if !self.heads.is_empty() && self.said() == Said::Another {
+            // It is the same message rewritten, unless it is retrieved and proves another.
+            if self.is_of_known_origin() {
+                return self.compare(plan);
+            }
             let displaced = self.settled().filter(|_| self.entries.len() == 1);
             plan.displaced.extend(displaced.map(Known::key));
             plan.unlike.extend(self.unlike());

@@ -143,7 +143,10 @@ impl Inspection<'_> {
                 // One message may have two records: as it was, and as the server sends it since.
                 let records = self.records.of(known.unique_id);
                 let mut known = records.filter_map(|known| known.record.head);
-                !known.any(|head| digests.are_like(head))
+                // With its Message-ID, Date and From it is the same message, rewritten.
+                let is_same =
+                    |head| digests.are_like(head) || digests.have_origin_of(head) == Some(true);
+                !known.any(is_same)
             });
         }
         if circumstances.names.heads_work {

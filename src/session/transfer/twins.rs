@@ -63,7 +63,11 @@ impl Twin {
                 State::Marked {
                     by: Marker::Rewritten,
                     ..
-                } => twin.rewritten.push(known.key()),
+                } => {
+                    // It is of a delivered message, even if the record of that says less by now.
+                    twin.origins.extend(record.head.and_then(origin));
+                    twin.rewritten.push(known.key());
+                }
                 _ => {}
             }
         }

@@ -52,6 +52,18 @@ impl Group<'_> {
         said
     }
 
+    /// Whether the only listed message has the Message-ID, Date and From of a record.
+    pub(super) fn is_of_known_origin(&self) -> bool {
+        let [at] = self.positions else {
+            return false;
+        };
+        let Head::Shown(digests) = self.heads.get(*at) else {
+            return false;
+        };
+        let mut heads = self.settled().filter_map(|known| known.record.head);
+        heads.any(|head| digests.have_origin_of(head) == Some(true))
+    }
+
     pub(super) fn are_all_shown(&self) -> bool {
         let mut heads = self.positions.iter().map(|at| self.heads.get(*at));
         heads.all(|head| matches!(head, Head::Shown(_)))
