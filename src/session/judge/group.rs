@@ -10,7 +10,7 @@ mod open;
 mod shown;
 mod void;
 
-use crate::mail::Entry;
+use crate::mail::{Entry, HeadDigest};
 use crate::seen::{Known, Recorded, Records, State};
 use crate::session::judge::alike::KnownOctets;
 use crate::session::judge::disposition::{Circumstances, Disposition, Plan, Skip, Why};
