@@ -150,9 +150,8 @@ fn retrieved((at, disposition): (u32, &Disposition)) -> Option<u32> {
     matches!(disposition, Disposition::Retrieve(_)).then_some(at)
 }
 
-/// Puts the retrievals in order, and skips those beyond the limits of one poll: first the limits
-/// for all, then those for comparisons.
-fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, most: [PollLimits; 2]) {
+/// The positions of all retrievals in their order.
+fn in_order(plan: &Plan, listing: &Listing, records: &Records, most: PollLimits) -> Vec<u32> {
     // The messages of the first turn are in order already; the few others are sorted.
     let (mut first, mut later) = (Vec::new(), Vec::new());
     // The records of a unique-id with many messages are read once.
@@ -181,10 +180,22 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, most: 
         }
     }
     later.sort_unstable();
-    let ordered = first
-        .iter()
-        .copied()
-        .chain(later.into_iter().map(|(_, _, _, at)| at));
+    let mut ordered = first;
+    let new = ordered.len();
+    let is_retry = later.first().is_some_and(|(order, ..)| *order == RETRY);
+    ordered.extend(later.into_iter().map(|(_, _, _, at)| at));
+    if let Some(place) = place_of_retry(most).filter(|place| is_retry && *place < new)
+        && let Some(some) = ordered.get_mut(place..=new)
+    {
+        some.rotate_right(1);
+    }
+    ordered
+}
+
+/// Puts the retrievals in order, and skips those beyond the limits of one poll: first the limits
+/// for all, then those for comparisons.
+fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, most: [PollLimits; 2]) {
+    let ordered = in_order(plan, listing, records, most[0]);
     let mut wanted = Vec::new();
     // Messages to compare count too, come later, and take half of the limits at most.
     let [mut all, mut doubts] = most.map(Turnstile::new);
@@ -223,6 +234,18 @@ fn order_and_limit(plan: &mut Plan, listing: &Listing, records: &Records, most: 
     plan.retrievals = wanted;
 }
 
+/// Where the message that has waited longest for its retry goes among the new ones, if a poll is
+/// limited: enough new mail would keep it away for ever.
+fn place_of_retry(most: PollLimits) -> Option<usize> {
+    let of_messages = |most: u64| usize::try_from(most.saturating_sub(1)).unwrap_or(usize::MAX);
+    match (most.messages_max, most.octets_max) {
+        (Some(messages), None) => Some(of_messages(messages)),
+        (Some(messages), Some(_)) => Some(of_messages(messages).min(1)),
+        (None, Some(_)) => Some(1),
+        (None, None) => None,
+    }
+}
+
 /// A quota in which a small message does not overtake one that did not fit.
 pub(in crate::session) struct Turnstile {
     quota: Quota,
@@ -242,6 +265,9 @@ impl Turnstile {
         !self.full
     }
 }
+
+/// The order of messages that are offered again, after the new ones.
+const RETRY: u8 = 1;
 
 /// The turn of a message: order 0 comes first. Among messages that were tried before, the one that
 /// has waited longest comes first, so that all have their turn even if only one is offered in a
@@ -266,7 +292,7 @@ fn waited<'r>(known: impl Iterator<Item = Known<'r>>) -> (u32, Timestamp) {
 fn turn(why: Why, (strikes, since): (u32, Timestamp)) -> RetrievalTurn {
     let (order, since) = match why {
         _ if strikes >= limits::STRIKES_MAX => (4, since),
-        Why::Retry => (1, since),
+        Why::Retry => (RETRY, since),
         Why::Doubt => (2, Timestamp(0)),
         // A message that is only to be hidden must not delay undelivered mail.
         Why::Pop => (3, Timestamp(0)),

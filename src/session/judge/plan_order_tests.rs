@@ -36,6 +36,37 @@ fn messages_at_which_sessions_ended_come_last_and_retries_after_new_ones() {
 }
 
 #[test]
+fn the_retry_that_has_waited_longest_has_a_place_in_each_limited_poll() {
+    let deferred = |seconds| {
+        State::Deferred(Deferral {
+            next_try: Timestamp(seconds),
+            ..Deferral::default()
+        })
+    };
+    let record = |name: u8, state| {
+        let key = RecordKey::new(UniqueId::new(&[name]).unwrap(), None);
+        (key, Record::new(Some(100), state))
+    };
+    let records = records(vec![record(b'a', deferred(2)), record(b'b', deferred(1))]);
+    let listed: Vec<_> = (0..6).map(|name| (name, Some(100))).collect();
+    let retrieved = |messages_max, octets_max| {
+        let limits = PollLimits {
+            messages_max,
+            octets_max,
+            ..USUAL.limits
+        };
+        let circumstances = Circumstances { limits, ..USUAL };
+        plan(&listing(&listed), &records, &circumstances).retrievals
+    };
+    assert_eq!(retrieved(None, None), [2, 3, 4, 5, 1, 0]);
+    assert_eq!(retrieved(Some(3), None), [2, 3, 1]);
+    assert_eq!(retrieved(Some(1), None), [1]);
+    assert_eq!(retrieved(Some(5), None), [2, 3, 4, 5, 1]);
+    assert_eq!(retrieved(None, Some(300)), [2, 1, 3]);
+    assert_eq!(retrieved(Some(2), Some(1000)), [2, 1]);
+}
+
+#[test]
 fn settled_messages_are_retrieved_again_only_on_a_server_that_hides_them() {
     let at = Timestamp(NOW.0 - DAY);
     let record = |name: u8, state| {
