@@ -72,7 +72,8 @@ fn a_maildir_that_cannot_open_its_files_is_not_down() {
     let sent = varied::messages(80).split_off(20);
     let dovecot = Dovecot::with(&sent);
     let place = place(&dovecot, MAILDIR, "");
-    is_ours(&place, 40, &sent);
+    // So few that even two files at a time are too many, as on a slow machine.
+    is_ours(&place, 22, &sent);
 }
 
 /// An MDA that is slow, so that many run at once. It delivers into `out`.
