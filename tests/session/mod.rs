@@ -15,6 +15,7 @@ mod hostile_dialogues;
 mod identity;
 mod identity_property;
 mod ignored_deletes;
+mod kept_counts;
 mod lasting;
 mod listed_again;
 mod listed_words;

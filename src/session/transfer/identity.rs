@@ -117,7 +117,10 @@ impl<'a> Transfer<'a> {
             }
             Arrival::NotDue => {
                 self.window.spare(octets);
-                self.note_listed_again(&parcel, listed);
+                // The record of a parked copy says both, and must not be written over.
+                if !self.orders.hides {
+                    self.note_listed_again(&parcel, listed);
+                }
                 self.withhold(parcel);
             }
         }

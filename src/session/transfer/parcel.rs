@@ -7,7 +7,6 @@ use tokio_util::sync::CancellationToken;
 use crate::fault;
 use crate::mail::{Envelope, HeadDigest, Origin};
 use crate::seen::{Deferral, Record, RecordKey, Records, State};
-use crate::session::judge::deferral::deferral_of;
 use crate::sink::{Attempt, Offer, Receipt, Targets, Undelivered};
 use crate::spool::Message;
 
@@ -124,15 +123,14 @@ impl Parcel {
         &self,
         records: &Records,
     ) -> (Option<Record>, Option<Deferral>) {
+        // What was counted before it ever came whole says nothing about destinations.
         let key = self.renamed_from.as_ref().unwrap_or(&self.key);
-        if matches!(self.source, Source::Listed(_)) {
-            return (None, deferral_of(records, key));
-        }
-        let copy = records.get(key);
-        let deferral = copy.as_ref().and_then(|copy| match &copy.state {
+        let record = records.get(key);
+        let deferral = record.as_ref().and_then(|record| match &record.state {
             State::Deferred(deferral) => Some(deferral.clone()),
             _ => None,
         });
-        (copy, deferral)
+        let is_listed = matches!(self.source, Source::Listed(_));
+        (record.filter(|_| !is_listed), deferral)
     }
 }
