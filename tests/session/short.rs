@@ -3,6 +3,7 @@
 
 use mailferry::mail::Retention;
 use mailferry::seen::Trust;
+use mailferry::sink::Fault;
 
 use crate::support::world::{World, mail};
 
@@ -123,5 +124,96 @@ async fn a_server_that_removes_what_was_retrieved_keeps_a_message_that_came_shor
             "{retention:?}: now it came whole"
         );
         assert_eq!(world.sink.count(), 4, "{retention:?}");
+    }
+}
+
+/// A long letter with all that identifies it, whose boundary the server makes anew at each RETR.
+fn parted(unique_id: &str) -> crate::support::model::Mail {
+    let text = format!(
+        "Message-ID: <{unique_id}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\
+         Content-Type: multipart/mixed; boundary=\"b-%%%%\"\r\n\r\n--b-%%%%\r\n\r\n{}--b-%%%%--\r\n",
+        "0123456789\r\n".repeat(80)
+    );
+    mail(unique_id, text.as_bytes())
+}
+
+#[tokio::test]
+async fn the_rest_of_a_short_message_comes_although_its_boundary_changes_at_each_retrieval() {
+    let when_due = Retention::DeleteAfter { seconds: 2 * DAY };
+    for (name, shows_heads, is_told_later) in [
+        ("one-0123456789abcdef", true, true),
+        ("one-0123456789abcdef", false, true),
+        ("one-0123456789abcdef", false, false),
+        ("1", true, false),
+        ("1", false, true),
+    ] {
+        for retention in [Retention::Keep, Retention::Delete, when_due] {
+            let whole = parted(name);
+            let world = World::new(vec![whole.clone()], retention);
+            let octets = whole.octets.len() as u64;
+            world.server.with(|habits| {
+                habits.rebuilds = true;
+                habits.cuts = Some(name.to_owned());
+                // The size that is listed at first is too large already.
+                habits.claims_octets = is_told_later.then_some((name.to_owned(), octets - 40));
+                if shows_heads {
+                    habits.capabilities = vec!["TOP".into()];
+                }
+            });
+            let case = format!("{name} {shows_heads} {is_told_later} {retention:?}");
+            for _ in 0..4 {
+                world.poll().await;
+                world.pass(DAY / 2);
+            }
+            assert_eq!(world.server.listed().len(), 1, "{case}: it has the rest");
+            let stumps = world.sink.count();
+            assert!(stumps <= 3, "{case}: {stumps}");
+            world.server.with(|habits| {
+                habits.cuts = None;
+                habits.claims_octets = None;
+            });
+            for _ in 0..40 {
+                world.poll().await;
+                world.pass(DAY / 2);
+            }
+            let is_whole = |taken: &Vec<u8>| taken.len() as u64 == octets;
+            let taken = world.sink.order();
+            let whole = taken.iter().filter(|taken| is_whole(taken)).count();
+            assert_eq!(whole, 1, "{case}: {}", taken.len());
+            if retention == Retention::Keep {
+                assert_eq!(world.server.listed().len(), 1, "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_rest_of_a_short_message_comes_although_a_copy_of_the_short_one_is_parked() {
+    for is_made_again in [false, true] {
+        let whole = parted("one-0123456789abcdef");
+        let world = World::new(vec![whole.clone()], Retention::Keep);
+        world.server.with(|habits| {
+            habits.hides = true;
+            habits.capabilities = vec!["EXPIRE 0".into()];
+            habits.rebuilds = is_made_again;
+            habits.cuts = Some(whole.unique_id.clone());
+        });
+        world.sink.refuse_all(Fault::MessageTransient);
+        for _ in 0..3 {
+            world.poll().await;
+            world.pass(DAY / 2);
+        }
+        assert_eq!(world.server.listed().len(), 1, "{is_made_again}");
+        world.sink.accept_all();
+        world.server.with(|habits| habits.cuts = None);
+        for _ in 0..80 {
+            world.poll().await;
+            world.pass(DAY / 2);
+        }
+        let taken = world.sink.order();
+        let is_whole = |taken: &&Vec<u8>| taken.len() == whole.octets.len();
+        let wholes = taken.iter().filter(is_whole).count();
+        assert_eq!(wholes, 1, "{is_made_again}: {}", taken.len());
+        assert!(taken.len() <= 3, "{is_made_again}: {}", taken.len());
     }
 }

@@ -43,14 +43,14 @@ impl Weighed {
         matches!(self, Self::Otherwise { .. } | Self::OtherEachTime { .. })
     }
 
-    /// Whether more was announced than the lines and dots of the message can explain.
+    /// Whether more was announced, at any time, than the lines and dots of the message can explain.
     pub(in crate::session) const fn is_shorter(self) -> bool {
         matches!(
             self,
             Self::Otherwise {
                 is_shorter: true,
                 ..
-            }
+            } | Self::OtherEachTime { is_shorter: true }
         )
     }
 

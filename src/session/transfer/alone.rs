@@ -136,7 +136,7 @@ impl Doubts {
 
 impl Parcel {
     /// Whether the server announced more of the message than it sent.
-    fn is_cut(&self) -> bool {
+    pub(in crate::session) fn is_cut(&self) -> bool {
         self.octets_differ == Some(true)
     }
 

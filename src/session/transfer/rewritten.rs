@@ -96,7 +96,10 @@ impl Transfer<'_> {
                 at: self.now(),
                 by: Marker::Rewritten,
             },
-            notes: Notes::default().found_alike(self.compared_at()),
+            notes: Notes {
+                octets_differ: parcel.is_cut(),
+                ..Notes::default().found_alike(self.compared_at())
+            },
         };
         let mut batch = self.orders.records.batch();
         let unique_id = parcel.key.unique_id.as_bytes();

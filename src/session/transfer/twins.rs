@@ -42,18 +42,16 @@ impl Twin {
             if let Some(lasting) = record.notes.lasting.filter(|_| may_be_remade(&known)) {
                 twin.lasting.entry(lasting).or_insert_with(|| known.key());
             }
+            // A message that came short before may be whole now: then it is more than was delivered.
+            // What lasts of a stump shows that it is the same one again.
+            let whole = record.head.filter(|_| !record.notes.came_short());
             match &record.state {
-                // A message that came short before may be whole now: then it is more than was
-                // delivered.
-                State::Delivered { .. } | State::Quarantined { .. }
-                    if !record.notes.displaced
-                        && (record.notes.varies || !record.notes.came_short()) =>
-                {
-                    twin.origins.extend(record.head.and_then(origin));
+                State::Delivered { .. } | State::Quarantined { .. } if !record.notes.displaced => {
+                    twin.origins.extend(whole.and_then(origin));
                 }
                 // Its copy is here, and is offered again.
                 State::Deferred(deferral) if deferral.parked.is_some() => {
-                    twin.origins.extend(record.head.and_then(origin));
+                    twin.origins.extend(whole.and_then(origin));
                 }
                 State::Deferred(_) if known.digest.is_some() && !record.notes.displaced => {
                     if let Some(origin) = record.head.and_then(origin) {
@@ -65,7 +63,7 @@ impl Twin {
                     ..
                 } => {
                     // It is of a delivered message, even if the record of that says less by now.
-                    twin.origins.extend(record.head.and_then(origin));
+                    twin.origins.extend(whole.and_then(origin));
                     twin.rewritten.push(known.key());
                 }
                 _ => {}
