@@ -37,6 +37,9 @@ pub struct Notes {
     /// The digest of what lasts of the message, if its head does not identify it or it came short:
     /// a server may change the rest.
     pub lasting: Option<u64>,
+    /// Of a record that waits for another try and stands for several equal messages: how many of
+    /// them were delivered. Only the others are offered again.
+    pub taken: u32,
 }
 
 /// A comparison by RETR, and the number of comparisons.
@@ -140,6 +143,7 @@ impl Notes {
                 ("b", digest) => notes.lasting = Some(digest.parse().ok()?),
                 ("s", "") => notes.out_of_step = true,
                 ("r", "") => notes.returned = true,
+                ("t", taken) => notes.taken = taken.parse().ok()?,
                 _ => return None,
             }
         }
@@ -168,6 +172,9 @@ impl fmt::Display for Notes {
         }
         if let Some(digest) = self.lasting {
             part(f, format_args!("b{digest}"))?;
+        }
+        if self.taken > 0 {
+            part(f, format_args!("t{}", self.taken))?;
         }
         let flags = [
             (self.displaced, 'd'),

@@ -117,6 +117,68 @@ async fn equal_messages_that_the_sink_defers_wait() {
 }
 
 #[tokio::test]
+async fn equal_messages_of_which_the_sink_defers_some_are_each_delivered_once() {
+    let when_due = Retention::DeleteAfter { seconds: 86_400 };
+    let twin = || mail("same", b"Subject: s\r\n\r\nfirst\r\n");
+    // How many are listed, and which offers are refused.
+    let cases: [(usize, &[usize]); 6] = [
+        (2, &[1]),
+        (2, &[0]),
+        (2, &[1, 2]),
+        (2, &[0, 2, 3]),
+        (3, &[1, 3]),
+        (3, &[0, 2, 3, 5]),
+    ];
+    for (count, refused) in cases {
+        for retention in [Retention::Keep, Retention::Delete, when_due] {
+            for hides in [false, true] {
+                let twins: Vec<Mail> = (0..count).map(|_| twin()).collect();
+                let world = World::new([twins, mails(1)].concat(), retention);
+                // A record names one parked copy.
+                if hides && refused != [1] {
+                    continue;
+                }
+                if hides {
+                    world.server.with(|habits| {
+                        habits.hides = true;
+                        habits.capabilities = vec!["EXPIRE 0".into()];
+                    });
+                }
+                let case = format!("{count} {refused:?} {retention:?} {hides}");
+                for number in refused {
+                    // The message with another unique-id is offered last in the first poll.
+                    world
+                        .sink
+                        .refuse_offer(*number + usize::from(*number >= count));
+                }
+                polls(&world, 80, 9 * 3600).await;
+                let taken = world.sink.taken();
+                assert_eq!(taken.get(&twin().octets), Some(&count), "{case}");
+                assert_eq!(world.sink.count(), count + 1, "{case}");
+                let is_left = !hides && retention == Retention::Keep;
+                assert_eq!(world.server.listed().is_empty(), !is_left, "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_equal_message_that_waits_is_delivered_after_the_delivered_one_was_deleted() {
+    let twin = || mail("same", b"Subject: s\r\n\r\nfirst\r\n");
+    let world = World::new(vec![twin(), twin()], Retention::Keep);
+    world.sink.refuse_offer(1);
+    poll(&world).await;
+    assert_eq!(world.sink.count(), 1);
+    // Its owner deletes one of them, and a third is sent later.
+    world.server.replace(vec![twin()]);
+    polls(&world, 3, 3600).await;
+    assert_eq!(world.sink.count(), 2);
+    world.server.put(twin());
+    polls(&world, 3, 3600).await;
+    assert_eq!(world.sink.count(), 3);
+}
+
+#[tokio::test]
 async fn all_messages_with_one_unique_id_are_delivered_after_any_fault() {
     for trouble in 0..4 {
         for retention in [Retention::Keep, Retention::Delete] {

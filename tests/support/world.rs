@@ -52,6 +52,8 @@ pub struct Notes {
     answers: Arc<Mutex<BTreeMap<Vec<u8>, Refusal>>>,
     /// What it answers to every message.
     to_all: Arc<Mutex<Option<Refusal>>>,
+    /// The offers that are refused for now, counted from 0.
+    refused_offers: Arc<Mutex<Vec<usize>>>,
     hangs: Arc<AtomicBool>,
     asked: Arc<AtomicUsize>,
 }
@@ -317,6 +319,11 @@ impl Notes {
             .insert(octets.to_vec(), Refusal::new(fault, "test_refusal", "no"));
     }
 
+    /// Refuses this offer for now, counted from 0.
+    pub fn refuse_offer(&self, number: usize) {
+        self.refused_offers.lock().unwrap().push(number);
+    }
+
     /// From now on every message is refused.
     pub fn refuse_all(&self, fault: Fault) {
         *self.to_all.lock().unwrap() = Some(Refusal::new(fault, "test_refusal", "no"));
@@ -366,10 +373,14 @@ impl Sink for CountedSink {
                 return std::future::pending().await;
             }
             let octets = offer.message.to_vec().unwrap();
-            self.notes.asked.fetch_add(1, Ordering::Relaxed);
+            let number = self.notes.asked.fetch_add(1, Ordering::Relaxed);
             let to_all = self.notes.to_all.lock().unwrap().clone();
             let refused = self.notes.answers.lock().unwrap().get(&octets).cloned();
-            let refused = refused.or(to_all);
+            let is_refused = self.notes.refused_offers.lock().unwrap().contains(&number);
+            let fault = Fault::MessageTransient;
+            let refused = refused
+                .or(to_all)
+                .or_else(|| is_refused.then(|| Refusal::new(fault, "test_refusal", "not now")));
             let outcome = match refused {
                 Some(refusal) => Outcome::Refused(refusal),
                 None => {

@@ -94,8 +94,9 @@ fn any_notes() -> impl Strategy<Value = Notes> {
         proptest::option::of(any_time()),
         proptest::option::of(any::<u64>()),
         any::<[bool; 6]>(),
+        0..3_u32,
     );
-    let notes = fields.prop_map(|(asked, compared, by_head, lasting, flags)| {
+    let notes = fields.prop_map(|(asked, compared, by_head, lasting, flags, taken)| {
         let [
             displaced,
             octets_differ,
@@ -115,6 +116,7 @@ fn any_notes() -> impl Strategy<Value = Notes> {
             out_of_step,
             returned,
             lasting,
+            taken,
         }
     });
     let asked = proptest::option::of(any_time()).prop_map(|asked| Notes {

@@ -4,7 +4,7 @@
 use tokio::time::Instant;
 
 use crate::mail::Origin;
-use crate::seen::{Batch, Change, Delivered, Known, Record, RecordKey, Records, State};
+use crate::seen::{Batch, Change, Delivered, Known, Notes, Record, RecordKey, Records, State};
 use crate::session::transfer::answer::{Answered, Answers};
 use crate::session::transfer::commits::Committed;
 use crate::session::transfer::parcel::{Parcel, Source};
@@ -169,7 +169,10 @@ impl<'a> Answered<'a> for CopyOffers<'a> {
             listed_octets: record.as_ref().and_then(|record| record.octets),
             copies: record.as_ref().map_or(1, |record| record.copies),
             head: parcel.head,
-            notes: record.map(|record| record.notes).unwrap_or_default(),
+            notes: record.map_or_else(Notes::default, |record| Notes {
+                taken: 0,
+                ..record.notes
+            }),
         };
         (delivered, self.settled_with(parcel))
     }

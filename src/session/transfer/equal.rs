@@ -1,4 +1,7 @@
-//! Which of several equal messages a record is about.
+//! Which of several equal messages a record is about, and how many of them were delivered.
+//!
+//! Messages with the same bytes under one unique-id share one record. If some of them were delivered
+//! and others wait for another try, the record waits and counts both.
 
 use crate::mail::limits;
 use crate::seen::{Record, RecordKey, State};
@@ -26,6 +29,48 @@ impl Transfer<'_> {
             parcel.key = own;
         }
         (None, None, true)
+    }
+
+    /// How many equal messages were delivered before this session, if others of the same record wait
+    /// for another try.
+    pub(in crate::session) fn taken_before(&self, key: &RecordKey) -> u32 {
+        let record = self.orders.records.get(key);
+        let waits = record.filter(|record| matches!(record.state, State::Deferred(_)));
+        waits.map_or(0, |record| record.notes.taken)
+    }
+
+    /// For how many equal messages a record in this state stands, and if it waits for another try,
+    /// how many of them were delivered.
+    pub(in crate::session) fn copies_and_taken(
+        &self,
+        key: &RecordKey,
+        state: &State,
+    ) -> (u32, u32) {
+        let copies = self.ledger.alike(key).max(1);
+        if !matches!(state, State::Deferred(_)) {
+            return (copies, 0);
+        }
+        let delivered = self.ledger.delivered_so_far(key);
+        let taken = delivered.saturating_add(self.taken_before(key));
+        let copies = copies.max(taken.saturating_add(1));
+        (copies, taken)
+    }
+
+    /// Whether a message that arrived is one of those that were delivered while an equal one waits
+    /// for another try. No server shows which is which, so those that wait are offered first: if
+    /// fewer are listed by now, the one that waits may be among the rest.
+    pub(in crate::session) fn is_taken(&self, record: &Record, alike: u32) -> bool {
+        let (copies, taken) = (record.copies, record.notes.taken);
+        let is_waiting = matches!(&record.state, State::Deferred(d) if d.parked.is_none());
+        // Some of them may have another unique-id by now: then it is unknown which.
+        is_waiting && taken < copies && (copies - taken + 1..=copies).contains(&alike)
+    }
+
+    /// Passes over a message of which an equal one waits for another try: this one was delivered.
+    pub(in crate::session) fn pass_over(&mut self, at: usize, octets: u64, parcel: &Parcel) {
+        self.window.spare(octets);
+        self.say_recognised(parcel);
+        self.ledger.settled(at);
     }
 
     /// Whether all messages that a record counts came in this session already, under this unique-id

@@ -79,6 +79,12 @@ impl<'a> Transfer<'a> {
         let compares = may_have_had_a_name && matches!(why, Why::Changed | Why::Doubt);
         self.identities.findings.compared += u64::from(compares && is_named);
         let alike = self.ledger.seen_again(&parcel.key);
+        if known
+            .as_ref()
+            .is_some_and(|record| self.is_taken(record, alike))
+        {
+            return self.pass_over(at, listed.unwrap_or(0), &parcel);
+        }
         let word = match known {
             None if matches!(why, Why::Pop | Why::Doubt) => self.word_for(&parcel.key, listed),
             _ => None,
@@ -322,6 +328,7 @@ impl<'a> Transfer<'a> {
         self.say_recognised(&parcel);
         let notes = Notes {
             octets_differ: parcel.differs(&record.notes),
+            taken: 0,
             ..record.notes.found_alike(self.compared_at())
         };
         let record = Record {

@@ -186,6 +186,18 @@ impl Ledger {
         times.delivered
     }
 
+    /// How many copies of this message were delivered or recognised in this session so far.
+    pub(in crate::session) fn delivered_so_far(&self, key: &RecordKey) -> u32 {
+        let times = self.retrieved.times.get(key);
+        times.map_or(0, |times| times.delivered)
+    }
+
+    /// How many messages are listed under this unique-id.
+    pub(in crate::session) fn listed(&self, unique_id: &UniqueId) -> u32 {
+        let listed = self.repeated.get(unique_id).copied().unwrap_or(1);
+        u32::try_from(listed).unwrap_or(u32::MAX)
+    }
+
     /// Which of several equal messages this is, on a server without unique-ids: 1 for the first.
     pub(in crate::session) fn ordinal(&mut self, digest: Digest) -> u32 {
         let ordinal = self.ordinals.entry(digest).or_default();

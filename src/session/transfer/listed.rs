@@ -22,6 +22,8 @@ impl<'a> Answered<'a> for Transfer<'a> {
 
     fn delivered(&mut self, parcel: &Parcel) -> (Delivered, Vec<Change>) {
         let copies = self.ledger.delivered(&parcel.key);
+        let copies = copies.saturating_add(self.taken_before(&parcel.key));
+        let copies = copies.min(self.ledger.listed(&parcel.key.unique_id));
         let at = self.now();
         let delivered = Delivered {
             at,
@@ -41,17 +43,19 @@ impl<'a> Answered<'a> for Transfer<'a> {
         batch.changes.extend(self.replaced_by(&parcel.key));
         let renamed_from = parcel.renamed_from.clone();
         batch.changes.extend(renamed_from.map(Change::Forget));
-        batch.changes.push(Change::Put(
-            parcel.key.clone(),
-            Record {
-                octets: self.listed_octets(parcel),
-                copies: self.ledger.alike(&parcel.key).max(1),
-                absent_since: None,
-                head: parcel.head,
-                notes: self.notes_of(parcel, &state),
-                state,
+        let (copies, taken) = self.copies_and_taken(&parcel.key, &state);
+        let record = Record {
+            octets: self.listed_octets(parcel),
+            copies,
+            absent_since: None,
+            head: parcel.head,
+            notes: Notes {
+                taken,
+                ..self.notes_of(parcel, &state)
             },
-        ));
+            state,
+        };
+        batch.changes.push(Change::Put(parcel.key.clone(), record));
         batch
     }
 
