@@ -131,7 +131,8 @@ async fn a_server_that_removes_what_was_retrieved_keeps_a_message_that_came_shor
 fn parted(unique_id: &str) -> crate::support::model::Mail {
     let text = format!(
         "Message-ID: <{unique_id}@example.org>\r\nDate: Sun, 29 Nov 2026\r\nFrom: a@example.org\r\n\
-         Content-Type: multipart/mixed; boundary=\"b-%%%%\"\r\n\r\n--b-%%%%\r\n\r\n{}--b-%%%%--\r\n",
+         Content-Type: multipart/mixed; boundary=\"b-%%%%\"\r\n\r\n--b-%%%%\r\n\r\n{}\
+         --b-%%%%--\r\n",
         "0123456789\r\n".repeat(80)
     );
     mail(unique_id, text.as_bytes())

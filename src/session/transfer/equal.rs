@@ -1,7 +1,7 @@
 //! Which of several equal messages a record is about, and how many of them were delivered.
 //!
-//! Messages with the same bytes under one unique-id share one record. If some of them were delivered
-//! and others wait for another try, the record waits and counts both.
+//! Messages with the same bytes under one unique-id share one record. If some of them were
+//! delivered and others wait for another try, the record waits and counts both.
 
 use crate::mail::limits;
 use crate::seen::{Record, RecordKey, State};
@@ -31,8 +31,8 @@ impl Transfer<'_> {
         (None, None, true)
     }
 
-    /// How many equal messages were delivered before this session, if others of the same record wait
-    /// for another try.
+    /// How many equal messages were delivered before this session, if others of the same record
+    /// wait for another try.
     pub(in crate::session) fn taken_before(&self, key: &RecordKey) -> u32 {
         let record = self.orders.records.get(key);
         let waits = record.filter(|record| matches!(record.state, State::Deferred(_)));

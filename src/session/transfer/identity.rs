@@ -121,15 +121,18 @@ impl<'a> Transfer<'a> {
                 self.window.spare(octets);
                 self.trust(at, &parcel, record);
             }
-            Arrival::NotDue => {
-                self.window.spare(octets);
-                // The record of a parked copy says both, and must not be written over.
-                if !self.orders.hides {
-                    self.note_listed_again(&parcel, listed);
-                }
-                self.withhold(parcel);
-            }
+            Arrival::NotDue => self.not_due(listed, parcel),
         }
+    }
+
+    /// Handles a message whose time of another try has not come.
+    fn not_due(&mut self, listed: Option<u64>, parcel: Parcel) {
+        self.window.spare(listed.unwrap_or(0));
+        // The record of a parked copy says both, and must not be written over.
+        if !self.orders.hides {
+            self.note_listed_again(&parcel, listed);
+        }
+        self.withhold(parcel);
     }
 
     /// Handles a message that the server made again, where nothing proves that it is the same.

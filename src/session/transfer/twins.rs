@@ -42,8 +42,8 @@ impl Twin {
             if let Some(lasting) = record.notes.lasting.filter(|_| may_be_remade(&known)) {
                 twin.lasting.entry(lasting).or_insert_with(|| known.key());
             }
-            // A message that came short before may be whole now: then it is more than was delivered.
-            // What lasts of a stump shows that it is the same one again.
+            // A message that came short before may be whole now: then it is more than was
+            // delivered. What lasts of a stump shows that it is the same one again.
             let whole = record.head.filter(|_| !record.notes.came_short());
             match &record.state {
                 State::Delivered { .. } | State::Quarantined { .. } if !record.notes.displaced => {
