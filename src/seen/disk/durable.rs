@@ -4,7 +4,6 @@
 //! without a timer. A commit is answered when the journal is durable. The index follows, and is
 //! made again from the journal if it loses or damages something.
 
-use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, mpsc};
@@ -18,9 +17,10 @@ use crate::fault;
 use crate::mail::{AccountName, Clock, Timestamp};
 use crate::seen::disk::compact::compact;
 use crate::seen::disk::index::{Index, Unsound};
-use crate::seen::disk::journal::{Journal, Position, damaged, disk};
+use crate::seen::disk::journal::{Journal, damaged, disk};
 use crate::seen::disk::replay;
 use crate::seen::disk::state_dir::{StateDirectory, set_aside};
+use crate::seen::disk::unapplied::{About, Batches, Unapplied};
 use crate::seen::disk::witness::Witness;
 use crate::seen::{AccountState, Batch, Records, SeenStore, StoreError};
 
@@ -38,28 +38,6 @@ enum Repair {
     Reopen,
     Rebuild,
 }
-
-/// Commits not yet applied to the index. Applying one costs nearly as much as applying a thousand,
-/// so they are applied when one of these accounts is read, or when many are waiting.
-#[derive(Default)]
-struct Unapplied {
-    accounts: HashSet<AccountName>,
-    /// Those of one account that follow each other are one batch.
-    batches: Vec<Batch>,
-    changes: usize,
-    /// The journal line of the last of them.
-    last: Position,
-}
-
-/// The accounts that a look-up concerns.
-enum About {
-    Account(AccountName),
-    All,
-}
-
-/// Boxed, because a batch is large and moved several times.
-#[allow(clippy::vec_box)]
-type Batches = Vec<Box<Batch>>;
 
 /// A batch, and the caller that waits for it.
 struct Commit {
@@ -269,7 +247,7 @@ impl Shared {
         fault::pass("journal.synced");
         let mut unapplied = lock(&self.unapplied);
         unapplied.add(batches, journal.last);
-        if unapplied.changes >= UNAPPLIED_CHANGES_MAX {
+        if unapplied.are_many() {
             self.catch_up(&mut unapplied);
         }
         Ok(())
@@ -277,10 +255,10 @@ impl Shared {
 
     /// Brings the index up to the journal.
     fn catch_up(&self, unapplied: &mut Unapplied) {
-        if unapplied.batches.is_empty() {
+        if unapplied.is_empty() {
             return;
         }
-        let Unapplied { batches, last, .. } = std::mem::take(unapplied);
+        let (batches, last) = unapplied.take();
         let mut index = write(&self.index);
         // The batches are durable even if the index fails: it is made again at the next look-up.
         if index
@@ -377,24 +355,6 @@ impl Shared {
     }
 }
 
-impl Unapplied {
-    fn concerns(&self, about: &About) -> bool {
-        match about {
-            About::Account(account) => self.accounts.contains(account),
-            About::All => true,
-        }
-    }
-
-    fn add(&mut self, batches: Batches, last: Position) {
-        for batch in batches {
-            self.changes += batch.weight();
-            self.accounts.insert(batch.account().clone());
-            batch.gather_in(&mut self.batches);
-        }
-        self.last = last;
-    }
-}
-
 /// Creates a journal where there is none. If there is an index or a witness without a journal, the
 /// journal is lost.
 fn begin(path: &Path) -> Result<(), StoreError> {
@@ -437,9 +397,6 @@ fn write<T>(shared: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
 
 /// The most commits that share one `fdatasync`; it limits memory.
 const GROUP_COMMITS_MAX: usize = 1024;
-
-/// Changes that may wait for the index: it limits memory, and the time of the next look-up.
-const UNAPPLIED_CHANGES_MAX: usize = 1024;
 
 /// Commits between two flushes of the index: it limits the lines that are replayed at a start.
 /// Durability does not depend on it.

@@ -14,5 +14,6 @@ pub(in crate::seen) mod replay;
 pub(in crate::seen) mod state_dir;
 pub(in crate::seen) mod state_words;
 mod targets;
+mod unapplied;
 pub(in crate::seen) mod witness;
 mod word;
