@@ -227,6 +227,7 @@ impl Shared {
                 // A caller that has stopped waiting does not need the answer.
                 let _ = done.send(result.clone());
             }
+            self.catch_up_with_many();
             since_flush += count;
             if since_flush >= FLUSH_EVERY_COMMITS {
                 since_flush = 0;
@@ -236,6 +237,7 @@ impl Shared {
         self.tidy();
     }
 
+    /// Makes the batches durable in the journal. The index follows later.
     fn commit(&self, batches: Batches) -> Result<(), StoreError> {
         let mut journal = lock(&self.journal);
         let appended = journal.append(&batches, self.clock.now());
@@ -245,12 +247,17 @@ impl Shared {
         self.newest
             .store(journal.newest.map_or(0, |at| at.0), Ordering::Relaxed);
         fault::pass("journal.synced");
+        lock(&self.unapplied).add(batches, journal.last);
+        Ok(())
+    }
+
+    /// Brings the index up to the journal when many commits wait for it. The callers have their
+    /// answers by then: the note of 10,000 deletes takes the index longer than the disk.
+    fn catch_up_with_many(&self) {
         let mut unapplied = lock(&self.unapplied);
-        unapplied.add(batches, journal.last);
         if unapplied.are_many() {
             self.catch_up(&mut unapplied);
         }
-        Ok(())
     }
 
     /// Brings the index up to the journal.
