@@ -66,8 +66,9 @@ fn answer(line: CommandLine, process: Process) -> Result<Exit, CommandFailure> {
     let CommandLine { global, command } = line;
     match command {
         CliCommand::GenerateReference => {
+            // It is asked before there is a configuration, and so without an operator.
             let mut out = io::stdout().lock();
-            out.write_all(Operator::reference().as_bytes())?;
+            render(&Operator::reference(), &mut out)?;
             out.flush()?;
             Ok(Exit::Done)
         }
@@ -130,6 +131,7 @@ fn print(operator: Operator, request: Request) -> Result<Exit, CommandFailure> {
 /// Writes one response for people and scripts.
 fn render(response: &Response, out: &mut dyn Write) -> io::Result<()> {
     match response {
+        Response::Reference(text) => out.write_all(text.as_bytes()),
         Response::Checked(checked) => check::render(checked, out),
         Response::Polled(report) => poll::render(report, out),
         Response::Seen(response) => seen::render(response, out),

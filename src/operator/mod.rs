@@ -88,6 +88,7 @@ impl Operator {
     /// Why the request was not answered to its end. Everything answered before that was done.
     pub async fn answer(&self, request: Request, answer: &Answer) -> Result<(), Failure> {
         match request {
+            Request::Reference => answer.say(Self::reference()).await,
             Request::Check => self.answer_check(answer).await,
             Request::Poll(request) => self.answer_poll(request, answer).await,
             Request::Seen(request) => self.answer_seen(request, answer).await,
@@ -103,9 +104,9 @@ impl Operator {
         crate::agent::note_early_signals()
     }
 
-    /// A configuration with every setting and its default, to start from.
-    pub fn reference() -> String {
-        config::reference()
+    /// The response to [`Request::Reference`], for a caller that has no configuration yet.
+    pub fn reference() -> Response {
+        Response::Reference(config::reference())
     }
 
     /// Ends all work on the state directory. Everything committed is on disk when this returns.

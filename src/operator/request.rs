@@ -5,9 +5,18 @@ use serde::{Deserialize, Serialize};
 use crate::mail::{AccountName, UniqueId};
 
 /// A request of a person. The command line creates them, and later a control socket and a page.
+///
+/// `run` is the only command that is no request: it answers nothing. It is the process in which
+/// requests are answered, a signal ends it, and it closes the state directory (see
+/// [`Operator::run`](crate::operator::Operator::run)).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
+    /// Shows a configuration with every setting and its default. Answered by one
+    /// [`Response::Reference`].
+    ///
+    /// [`Response::Reference`]: crate::operator::Response::Reference
+    Reference,
     /// Checks the configuration: the resulting settings, and whether the files, users and programs
     /// in them exist. Makes no connection, and changes nothing. Answered by [`Checked`] parts.
     ///

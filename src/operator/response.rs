@@ -13,6 +13,8 @@ use crate::session::Adopted;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Response {
+    /// A configuration with every setting and its default, to start from.
+    Reference(String),
     /// A part of the resulting settings.
     Checked(Checked),
     /// The result of one poll.
@@ -29,7 +31,7 @@ impl Response {
         match self {
             Self::Checked(checked) => checked.exit(),
             Self::Polled(report) => report.exit(),
-            Self::Seen(_) => Exit::Done,
+            Self::Reference(_) | Self::Seen(_) => Exit::Done,
             Self::Quarantine(response) => response.exit(),
         }
     }

@@ -8,6 +8,10 @@ use crate::telemetry::{AgentEvent, Event, WarningEvent};
 impl Operator {
     /// Runs the agent until a signal tells it to stop. Everything is closed when this returns.
     ///
+    /// This is no [`Request`](crate::operator::Request): it has no answer that a program could
+    /// wait for, and it uses up the operator, because the agent has stopped only when the state
+    /// directory is closed.
+    ///
     /// # Errors
     /// Settings or parts of the state directory that cannot be used, and errors of the store.
     pub async fn run(self) -> Result<(), Failure> {

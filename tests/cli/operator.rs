@@ -143,6 +143,8 @@ async fn a_request_that_only_looks_makes_no_state_directory() {
     let copies = answers(&operator, Request::Quarantine(copies)).await;
     assert_eq!(copies.unwrap(), []);
     answers(&operator, Request::Check).await.unwrap();
+    let reference = answers(&operator, Request::Reference).await;
+    assert_eq!(reference.unwrap(), [Operator::reference()]);
     assert!(!place.path("state").exists());
 }
 
@@ -257,6 +259,7 @@ fn every_request_can_be_carried_as_text() {
     let accounts = vec![account];
     carried(Request::Poll(PollRequest::Now { accounts }));
     carried(Request::Check);
+    carried(Request::Reference);
 }
 
 #[test]
@@ -292,6 +295,7 @@ fn every_response_can_be_carried_as_text() {
             digest: Some(Digest::new([7; 32])),
         })));
     }
+    carried(Operator::reference());
     carried(Response::Quarantine(QuarantineResponse::Octets(vec![
         0, 10, 255,
     ])));
