@@ -1,4 +1,4 @@
-//! A state directory of an older version is used as it is, index included.
+//! A state directory of an older version is used as it is, index included, and so is an export.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use mailferry::mail::{AccountName, Retention, Timestamp};
-use mailferry::seen::{DurableStore, Marker, Record, RecordKey, Seen, SeenStore, State};
+use mailferry::operator::operators_word;
+use mailferry::seen::{DurableStore, Marker, Record, RecordKey, Seen, SeenStore, State, Trust};
 use mailferry::session::{self, Collaborators, CopyStore, End, LoadedCopy};
 use mailferry::sink::{Offer, Refusal};
 
@@ -154,4 +155,60 @@ async fn only_what_an_older_version_delivered_is_deleted() {
     let expected = ["quarantined", "oversized", "marked"].map(|one| message(one).octets);
     assert_eq!(left, expected);
     assert_eq!(world.sink.order(), [message("deferred").octets]);
+}
+
+/// An empty store into which the export of the directory was imported.
+async fn imported(at: &Path, trust: Trust) -> Arc<DurableStore> {
+    let text = include_str!("../corpus/seen/export-d747d4e");
+    let store = Arc::new(open(&at.join("new")).unwrap());
+    let seen = Seen::new(store.clone());
+    let changed = seen.import_lines(text, trust, &operators_word()).await;
+    assert_eq!(changed.unwrap().changed, MESSAGES.len() as u64);
+    store
+}
+
+/// The messages of the maildrop that are listed after a poll with an imported export.
+async fn listed_after_import(retention: Retention, trust: Trust) -> Vec<Vec<u8>> {
+    let place = tempfile::tempdir().unwrap();
+    let world = world(retention);
+    let store = imported(place.path(), trust).await;
+    // The copies in the quarantine were moved along with the records.
+    let with = collaborators(&world, &unpacked(place.path()), store.clone());
+    let summary = session::poll(&world.visit, &with).await;
+    assert!(matches!(summary.end, End::Complete), "{:?}", summary.end);
+    assert_eq!(world.sink.order(), [message("deferred").octets]);
+    let records = records(&*store, &world).await;
+    assert_eq!(records.len(), MESSAGES.len());
+    assert!(matches!(
+        state(&records, "deferred"),
+        State::Delivered { .. }
+    ));
+    let listed = world.server.listed().into_iter();
+    listed.map(|one| one.octets).collect()
+}
+
+#[tokio::test]
+async fn nothing_of_the_export_of_an_older_version_is_delivered_twice() {
+    let all = MESSAGES.map(|one| message(one).octets);
+    for trust in [Trust::Seen, Trust::Delivered] {
+        assert_eq!(listed_after_import(Retention::Keep, trust).await, all);
+    }
+}
+
+#[tokio::test]
+async fn what_an_export_of_an_older_version_says_is_deleted_only_if_it_counts_as_delivered() {
+    let octets = |subjects: &[&str]| -> Vec<Vec<u8>> {
+        subjects.iter().map(|one| message(one).octets).collect()
+    };
+    let left = listed_after_import(Retention::Delete, Trust::Seen).await;
+    let kept = [
+        "delivered-1",
+        "delivered-2",
+        "quarantined",
+        "oversized",
+        "marked",
+    ];
+    assert_eq!(left, octets(&kept));
+    let left = listed_after_import(Retention::Delete, Trust::Delivered).await;
+    assert_eq!(left, octets(&kept[2..]));
 }
